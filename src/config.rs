@@ -1,0 +1,1 @@
+//! Every hyper-parameter once: name, default, meaning.

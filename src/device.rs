@@ -1,0 +1,1 @@
+//! Lists adapters, picks one, and says which and why.

@@ -1,0 +1,1 @@
+//! From logits to figures: answers, n-best lists, null odds, metrics.

@@ -1,0 +1,12 @@
+//! Fine-tunes ELECTRA for question answering on any GPU that wgpu reaches, and on the CPU.
+//!
+//! Data flows one way: raw JSON → examples → windows → features → batches → model → loss →
+//! optimiser → record → predictions → metrics. The modules stand in that order.
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod data;
+pub mod device;
+pub mod eval;
+pub mod model;
+pub mod train;

@@ -1,0 +1,1 @@
+//! From batches to logits: the encoder and its question-answering heads.

@@ -1,0 +1,1 @@
+//! From logits to a better record: loss, gradient, clipping, optimiser, checkpoints.
