@@ -1,1 +1,26 @@
 //! From batches to logits: the encoder and its question-answering heads.
+//!
+//! Hidden states travel as `[tokens, hidden]` with `tokens = batch · seq`; only attention sees
+//! the sequences apart. Field names of the modules are the parameter names of the record.
+
+pub mod attention;
+pub mod beam;
+pub mod dense;
+pub mod dropout;
+pub mod electra;
+pub mod embeddings;
+pub mod feed_forward;
+pub mod gelu;
+pub mod initialiser;
+pub mod input;
+pub mod layer;
+pub mod layer_norm;
+pub mod parameters;
+pub mod question_answering;
+pub mod record;
+pub mod span_head;
+
+pub use electra::Electra;
+pub use input::ModelInput;
+pub use question_answering::QuestionAnsweringModel;
+pub use span_head::{HeadConfig, SpanHead};

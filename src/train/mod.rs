@@ -1,1 +1,7 @@
-//! From logits to a better record: loss, gradient, clipping, optimiser, checkpoints.
+//! From logits to a better record: loss, gradients, clipping, optimiser, checkpoints, the loop.
+
+pub mod adam;
+pub mod clip;
+pub mod gradients;
+pub mod loss;
+pub mod schedule;

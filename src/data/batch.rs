@@ -1,0 +1,12 @@
+pub struct Batch {
+    pub size: usize,
+    pub seq_len: usize,
+    pub input_ids: Vec<i32>,
+    pub input_mask: Vec<i32>,
+    pub segment_ids: Vec<i32>,
+    pub start: Vec<i32>,
+    pub end: Vec<i32>,
+    pub is_impossible: Vec<f32>,
+    pub features: Vec<usize>,
+    pub task: Vec<usize>,
+}

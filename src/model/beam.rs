@@ -1,0 +1,149 @@
+//! Prediction: the best starts of each window, and the best ends given each of them.
+//!
+//! Reproduces the reference's beam (`tf.nn.top_k` of log-softmax values, ties to the lower
+//! position). The device computes logits; the host picks.
+
+use burn::{
+    Tensor,
+    tensor::{Int, TensorData},
+};
+
+use super::{input::ModelInput, question_answering::QuestionAnsweringModel, span_head::EndContext};
+
+/// What the model says of one window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowPrediction {
+    /// Log-probabilities of the best starts, `[beam]`, falling.
+    pub start_top_log_probs: Vec<f32>,
+    /// Their positions, `[beam]`.
+    pub start_top_index: Vec<u32>,
+    /// Log-probabilities of the best ends given each start, `[beam · beam]`.
+    pub end_top_log_probs: Vec<f32>,
+    /// Their positions, `[beam · beam]`.
+    pub end_top_index: Vec<u32>,
+    /// `[seq]`
+    pub start_logits: Vec<f32>,
+    /// End logits given the best start, `[seq]`.
+    pub end_logits: Vec<f32>,
+    /// 0 without the answerability classifier.
+    pub answerable_logit: f32,
+}
+
+/// The device did not give its results back.
+#[derive(Debug, thiserror::Error)]
+#[error("reading predictions from the device failed: {0}")]
+pub struct ReadError(pub String);
+
+/// Predicts a batch, one result a row. `head` is the task's place in the task list.
+pub fn predict(
+    model: &QuestionAnsweringModel,
+    head: usize,
+    input: &ModelInput,
+    beam_size: usize,
+) -> Result<Vec<WindowPrediction>, ReadError> {
+    let [batch, seq] = input.input_ids.dims();
+    let beam = beam_size.min(seq);
+    let device = input.input_ids.device();
+    let head = &model.heads[head];
+
+    let hidden = model.encode(input);
+    let start_logits = head.start_logits(hidden.clone(), input.answer_mask.clone());
+    let answerable = head.answerable_logits(hidden.clone(), start_logits.clone());
+    let start_rows = values(start_logits)?;
+    let answerable = answerable.map(values).transpose()?;
+
+    let starts: Vec<Vec<(f32, u32)>> = start_rows
+        .chunks_exact(seq)
+        .map(|logits| top_log_probs(logits, beam))
+        .collect();
+
+    let context = head.end_context(hidden.clone(), input.answer_mask.clone());
+    // [beam][batch · seq]; without joint prediction every start has the same ends.
+    let end_rows: Vec<Vec<f32>> = match &context {
+        EndContext::Independent(logits) => vec![values(logits.clone())?],
+        EndContext::GivenStart { .. } => (0..beam)
+            .map(|rank| {
+                let positions: Vec<i32> = starts.iter().map(|best| best[rank].1 as i32).collect();
+                let positions =
+                    Tensor::<1, Int>::from_data(TensorData::new(positions, [batch]), &device);
+                values(head.end_logits(&context, &hidden, positions))
+            })
+            .collect::<Result<_, _>>()?,
+    };
+
+    Ok((0..batch)
+        .map(|row| {
+            let span = row * seq..(row + 1) * seq;
+            let ends: Vec<(f32, u32)> = (0..beam)
+                .flat_map(|rank| {
+                    let logits = &end_rows[rank.min(end_rows.len() - 1)][span.clone()];
+                    top_log_probs(logits, beam)
+                })
+                .collect();
+            WindowPrediction {
+                start_top_log_probs: starts[row].iter().map(|best| best.0).collect(),
+                start_top_index: starts[row].iter().map(|best| best.1).collect(),
+                end_top_log_probs: ends.iter().map(|best| best.0).collect(),
+                end_top_index: ends.iter().map(|best| best.1).collect(),
+                start_logits: start_rows[span.clone()].to_vec(),
+                end_logits: end_rows[0][span].to_vec(),
+                answerable_logit: answerable.as_ref().map_or(0.0, |logits| logits[row]),
+            }
+        })
+        .collect())
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ReadError> {
+    tensor
+        .try_into_vec_as::<f32>()
+        .map_err(|e| ReadError(format!("{e:?}")))
+}
+
+/// The `count` greatest log-softmax values of a row with their positions, greatest first, ties
+/// to the lower position.
+fn top_log_probs(logits: &[f32], count: usize) -> Vec<(f32, u32)> {
+    let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits
+        .iter()
+        .map(|&logit| f64::from(logit - greatest).exp())
+        .sum();
+    let normaliser = f64::from(greatest) + sum.ln();
+    let mut order: Vec<u32> = (0..logits.len() as u32).collect();
+    let by_logit = |a: &u32, b: &u32| {
+        logits[*b as usize]
+            .total_cmp(&logits[*a as usize])
+            .then(a.cmp(b))
+    };
+    if count < order.len() {
+        order.select_nth_unstable_by(count, by_logit);
+        order.truncate(count);
+    }
+    order.sort_unstable_by(by_logit);
+    order
+        .into_iter()
+        .map(|place| {
+            let value = (f64::from(logits[place as usize]) - normaliser) as f32;
+            (value, place)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_positions_come_first_and_ties_go_to_the_lower_one() {
+        let best = top_log_probs(&[1.0, 3.0, 0.5, 3.0, -1000.0], 3);
+        let places: Vec<u32> = best.iter().map(|b| b.1).collect();
+        assert_eq!(places, [1, 3, 0]);
+    }
+
+    #[test]
+    fn log_probabilities_of_the_whole_row_sum_to_one() {
+        let best = top_log_probs(&[0.25, -2.0, 7.5], 3);
+        let sum: f64 = best.iter().map(|b| f64::from(b.0).exp()).sum();
+        // Three f32 roundings of values below 10.
+        assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+    }
+}

@@ -1,0 +1,71 @@
+//! The encoder: embeddings, then layer after layer (BERT, post-norm).
+//!
+//! Reproduces `BertModel` of the reference with the discriminator's weights.
+
+use std::ops::Range;
+
+use burn::{Tensor, module::Module};
+
+use super::{
+    attention::padding_bias,
+    dropout::Mode,
+    embeddings::Embeddings,
+    input::ModelInput,
+    layer::EncoderLayer,
+    parameters::{Error, ParameterSource},
+};
+use crate::config::EncoderConfig;
+
+#[derive(Module, Debug)]
+pub struct Electra {
+    pub embeddings: Embeddings,
+    pub layers: Vec<EncoderLayer>,
+}
+
+impl Electra {
+    pub fn new(source: &mut ParameterSource, config: &EncoderConfig) -> Result<Self, Error> {
+        source.within("electra", |source| {
+            let embeddings = Embeddings::new(source, config)?;
+            let layers = (0..config.num_hidden_layers)
+                .map(|layer| {
+                    source.within(&format!("layers.{layer}"), |source| {
+                        EncoderLayer::new(source, config)
+                    })
+                })
+                .collect::<Result<_, _>>()?;
+            Ok(Self { embeddings, layers })
+        })
+    }
+
+    /// Last hidden states, `[batch · seq, hidden]`.
+    pub fn forward(&self, input: &ModelInput, mode: Mode) -> Tensor<2> {
+        let words = self.embeddings.look_up(input.input_ids.clone());
+        let hidden = self.embeddings.forward(words, input, mode);
+        self.forward_layers(0, hidden, input, mode)
+    }
+
+    /// Runs the layers from number `first` on: `[batch · seq, hidden]` → the same shape.
+    pub fn forward_layers(
+        &self,
+        first: usize,
+        hidden: Tensor<2>,
+        input: &ModelInput,
+        mode: Mode,
+    ) -> Tensor<2> {
+        self.forward_range(first..self.layers.len(), hidden, input, mode)
+    }
+
+    /// Runs the layers of `range`: `[batch · seq, hidden]` → the same shape.
+    pub fn forward_range(
+        &self,
+        range: Range<usize>,
+        hidden: Tensor<2>,
+        input: &ModelInput,
+        mode: Mode,
+    ) -> Tensor<2> {
+        let bias = padding_bias(input.input_mask.clone());
+        self.layers[range].iter().fold(hidden, |hidden, layer| {
+            layer.forward(hidden, bias.clone(), mode)
+        })
+    }
+}

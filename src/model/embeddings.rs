@@ -1,0 +1,133 @@
+//! Token embeddings: word + token type + position → LayerNorm → dropout → projection.
+//!
+//! The projection exists where the embeddings are narrower than the hidden states
+//! (`embeddings_project`, as in ELECTRA-Small).
+
+use burn::{
+    Tensor,
+    module::{Module, Param},
+    tensor::Int,
+};
+
+use super::{
+    dense::Dense,
+    dropout::{Mode, dropout},
+    initialiser::Initialiser,
+    input::ModelInput,
+    layer_norm::LayerNorm,
+    parameters::{Error, ParameterSource},
+};
+use crate::config::EncoderConfig;
+
+/// A table of row vectors.
+#[derive(Module, Debug)]
+pub struct Table {
+    /// `[entries, embedding]`
+    pub weight: Param<Tensor<2>>,
+}
+
+impl Table {
+    fn new(
+        source: &mut ParameterSource,
+        name: &str,
+        shape: [usize; 2],
+        deviation: f64,
+    ) -> Result<Self, Error> {
+        source.within(name, |source| {
+            Ok(Self {
+                weight: source.parameter(
+                    "weight",
+                    shape,
+                    Initialiser::TruncatedNormal(deviation),
+                )?,
+            })
+        })
+    }
+}
+
+#[derive(Module, Debug)]
+pub struct Embeddings {
+    pub word: Table,
+    pub token_type: Table,
+    pub position: Table,
+    pub layer_norm: LayerNorm,
+    pub project: Option<Dense>,
+    pub dropout: f64,
+}
+
+impl Embeddings {
+    pub fn new(source: &mut ParameterSource, config: &EncoderConfig) -> Result<Self, Error> {
+        source.within("embeddings", |source| {
+            let size = config.embedding_size;
+            let deviation = config.initializer_range;
+            Ok(Self {
+                word: Table::new(source, "word", [config.vocab_size, size], deviation)?,
+                token_type: Table::new(
+                    source,
+                    "token_type",
+                    [config.type_vocab_size, size],
+                    deviation,
+                )?,
+                position: Table::new(
+                    source,
+                    "position",
+                    [config.max_position_embeddings, size],
+                    deviation,
+                )?,
+                layer_norm: LayerNorm::new(source, size, config.layer_norm_eps)?,
+                project: (size != config.hidden_size)
+                    .then(|| {
+                        Dense::new(
+                            source,
+                            "project",
+                            [size, config.hidden_size],
+                            Initialiser::TruncatedNormal(deviation),
+                        )
+                    })
+                    .transpose()?,
+                dropout: config.hidden_dropout_prob,
+            })
+        })
+    }
+
+    /// Word vectors of the batch, `[tokens, embedding]`.
+    ///
+    /// They are looked up apart from [`forward`](Self::forward), because the reference's
+    /// gradient norm counts the gradient of every looked-up row by itself.
+    pub fn look_up(&self, input_ids: Tensor<2, Int>) -> Tensor<2> {
+        self.word.weight.val().select(0, input_ids.flatten(0, 1))
+    }
+
+    /// `[tokens, embedding]` word vectors → `[tokens, hidden]`
+    pub fn forward(&self, words: Tensor<2>, input: &ModelInput, mode: Mode) -> Tensor<2> {
+        let [tokens, size] = words.dims();
+        let [batch, seq] = input.input_ids.dims();
+        let token_type = self.token_type.weight.val();
+        let [types, _] = token_type.dims();
+        // A product with one-hot rows, as in the reference: its gradient is a product too,
+        // where a look-up's would add every token into the same two rows.
+        let token_type = input
+            .segment_ids
+            .clone()
+            .reshape([tokens])
+            .one_hot::<2>(types)
+            .float()
+            .matmul(token_type);
+        let position = self
+            .position
+            .weight
+            .val()
+            .slice([0..seq])
+            .reshape([1, seq, size]);
+        let sum = (words + token_type).reshape([batch, seq, size]) + position;
+        let hidden = dropout(
+            self.layer_norm.forward(sum.reshape([tokens, size])),
+            self.dropout,
+            mode,
+        );
+        match &self.project {
+            Some(project) => project.forward(hidden),
+            None => hidden,
+        }
+    }
+}

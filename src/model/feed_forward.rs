@@ -1,0 +1,43 @@
+//! The two dense layers of an encoder layer around an erf GELU, with residual and LayerNorm.
+
+use burn::{Tensor, module::Module};
+
+use super::{
+    dense::Dense,
+    dropout::{Mode, dropout},
+    gelu::gelu,
+    initialiser::Initialiser,
+    layer_norm::LayerNorm,
+    parameters::{Error, ParameterSource},
+};
+use crate::config::EncoderConfig;
+
+#[derive(Module, Debug)]
+pub struct FeedForward {
+    pub intermediate: Dense,
+    pub output: Dense,
+    pub layer_norm: LayerNorm,
+    pub dropout: f64,
+}
+
+impl FeedForward {
+    pub fn new(source: &mut ParameterSource, config: &EncoderConfig) -> Result<Self, Error> {
+        source.within("feed_forward", |source| {
+            let (size, inner) = (config.hidden_size, config.intermediate_size);
+            let kernel = Initialiser::TruncatedNormal(config.initializer_range);
+            Ok(Self {
+                intermediate: Dense::new(source, "intermediate", [size, inner], kernel)?,
+                output: Dense::new(source, "output", [inner, size], kernel)?,
+                layer_norm: LayerNorm::new(source, size, config.layer_norm_eps)?,
+                dropout: config.hidden_dropout_prob,
+            })
+        })
+    }
+
+    /// `[tokens, hidden]` → `[tokens, hidden]`
+    pub fn forward(&self, hidden: Tensor<2>, mode: Mode) -> Tensor<2> {
+        let inner = gelu(self.intermediate.forward(hidden.clone()));
+        let output = dropout(self.output.forward(inner), self.dropout, mode);
+        self.layer_norm.forward(output + hidden)
+    }
+}

@@ -1,0 +1,185 @@
+//! Where a parameter's first value comes from: a record, or an initialiser.
+//!
+//! Every module asks this source for its parameters by their record names while it is built, so
+//! that a model is read or initialised in one pass and nothing is made twice.
+
+use std::collections::BTreeMap;
+
+use burn::{
+    Tensor,
+    module::Param,
+    tensor::{Device, TensorData},
+};
+
+use super::initialiser::Initialiser;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "{file}: parameter {name} has shape {found:?}, but the model needs {expected:?}; \
+         check model_size, vocab_size and model_hparam_overrides against the checkpoint"
+    )]
+    Shape {
+        file: String,
+        name: String,
+        expected: Vec<usize>,
+        found: Vec<usize>,
+    },
+    #[error(
+        "{file}: parameter {name} {expected:?} is missing; the checkpoint has fewer layers or \
+         another architecture than the hyper-parameters ask for"
+    )]
+    Missing {
+        file: String,
+        name: String,
+        expected: Vec<usize>,
+    },
+    #[error("{file}: parameter {name} is stored as {found}, expected f32; convert it again")]
+    Dtype {
+        file: String,
+        name: String,
+        found: String,
+    },
+    #[error("{file}: parameter {name} cannot be read: {reason}")]
+    Unreadable {
+        file: String,
+        name: String,
+        reason: String,
+    },
+    #[error("{file}: not a readable record: {reason}")]
+    Record { file: String, reason: String },
+}
+
+/// Values of a stored record by parameter name, still on disk until they are asked for.
+pub struct StoredParameters {
+    pub file: String,
+    pub tensors: BTreeMap<String, burn_pack::Tensor>,
+}
+
+impl StoredParameters {
+    /// Takes the f32 values of `name`, or `None` where the record has no such parameter.
+    pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Option<TensorData>, Error> {
+        let Some(tensor) = self.tensors.remove(name) else {
+            return Ok(None);
+        };
+        let found = tensor.shape.to_vec();
+        if found != shape {
+            return Err(Error::Shape {
+                file: self.file.clone(),
+                name: name.into(),
+                expected: shape.to_vec(),
+                found,
+            });
+        }
+        if tensor.dtype != burn::tensor::DType::F32 {
+            return Err(Error::Dtype {
+                file: self.file.clone(),
+                name: name.into(),
+                found: format!("{:?}", tensor.dtype),
+            });
+        }
+        let bytes = tensor.into_bytes().map_err(|e| Error::Unreadable {
+            file: self.file.clone(),
+            name: name.into(),
+            reason: e.to_string(),
+        })?;
+        Ok(Some(TensorData::from_bytes(
+            bytes,
+            shape.to_vec(),
+            burn::tensor::DType::F32,
+        )))
+    }
+}
+
+/// What filled the parameters of a model that was just built.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Origin {
+    /// Parameters read from the record.
+    pub loaded: Vec<String>,
+    /// Parameters that the record did not hold and that were initialised anew (a new head).
+    pub initialised: Vec<String>,
+    /// Parameters of the record that the model has no place for (a head of another task).
+    pub unused: Vec<String>,
+}
+
+/// Gives every parameter its first value while the modules are built.
+pub struct ParameterSource<'a> {
+    pub device: Device,
+    /// Seed of the initialisers; each parameter has a stream of its own.
+    pub seed: u64,
+    pub stored: Option<&'a mut StoredParameters>,
+    pub origin: Origin,
+    prefix: String,
+}
+
+impl<'a> ParameterSource<'a> {
+    pub fn new(device: Device, seed: u64, stored: Option<&'a mut StoredParameters>) -> Self {
+        Self {
+            device,
+            seed,
+            stored,
+            origin: Origin::default(),
+            prefix: String::new(),
+        }
+    }
+
+    /// Runs `build` with `name` appended to the path of every parameter that it asks for.
+    pub fn within<T>(
+        &mut self,
+        name: &str,
+        build: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let length = self.prefix.len();
+        self.prefix.push_str(name);
+        self.prefix.push('.');
+        let built = build(self);
+        self.prefix.truncate(length);
+        built
+    }
+
+    /// The parameter `name` of the module being built.
+    ///
+    /// An encoder parameter that a record lacks is an error; a head's is initialised.
+    pub fn parameter<const D: usize>(
+        &mut self,
+        name: &str,
+        shape: [usize; D],
+        initialiser: Initialiser,
+    ) -> Result<Param<Tensor<D>>, Error> {
+        let path = format!("{}{name}", self.prefix);
+        let stored = match self.stored.as_deref_mut() {
+            None => None,
+            Some(stored) => {
+                let value = stored.take(&path, &shape)?;
+                if value.is_none() && !path.starts_with("heads.") {
+                    return Err(Error::Missing {
+                        file: stored.file.clone(),
+                        name: path,
+                        expected: shape.to_vec(),
+                    });
+                }
+                value
+            }
+        };
+        let data = match stored {
+            Some(data) => {
+                self.origin.loaded.push(path);
+                data
+            }
+            None => {
+                let values = initialiser.values(self.seed, &path, &shape);
+                self.origin.initialised.push(path);
+                TensorData::new(values, shape)
+            }
+        };
+        Ok(Param::from_tensor(Tensor::from_data(data, &self.device)))
+    }
+
+    /// Ends the building: what is left in the record has no place in the model.
+    pub fn finish(mut self) -> Origin {
+        if let Some(stored) = self.stored {
+            self.origin.unused = stored.tensors.keys().cloned().collect();
+        }
+        self.origin
+    }
+}

@@ -1,0 +1,136 @@
+//! The model on disk: a burnpack file with one f32 tensor for each parameter.
+//!
+//! Names are the paths of the module's fields, except that a head is named by its task
+//! (`heads.squad.start.weight`) where the module has a number.
+
+use std::path::Path;
+
+use burn::{
+    Tensor,
+    module::{Module, ModuleVisitor, Param, ParamId},
+    tensor::{DType, TensorData},
+};
+use burn_pack::{Reader, Writer};
+
+use super::{
+    parameters::{Error, StoredParameters},
+    question_answering::QuestionAnsweringModel,
+};
+
+/// Opens a record; tensor values stay on disk until they are asked for.
+pub fn open(file: &Path) -> Result<StoredParameters, Error> {
+    let name = file.display().to_string();
+    let read = || -> Result<_, burn_pack::Error> { Reader::from_file_exact(file)?.into_tensors() };
+    let tensors = read().map_err(|e| Error::Record {
+        file: name.clone(),
+        reason: e.to_string(),
+    })?;
+    Ok(StoredParameters {
+        file: name,
+        tensors: tensors.into_iter().map(|t| (t.name.clone(), t)).collect(),
+    })
+}
+
+/// Writes the model's parameters; the file appears whole or not at all.
+pub fn save(model: &QuestionAnsweringModel, tasks: &[String], file: &Path) -> Result<(), Error> {
+    let mut tensors = Vec::new();
+    for_each_parameter(model, tasks, |parameter| {
+        tensors.push(stored_tensor(
+            parameter.name,
+            parameter.shape,
+            parameter.value,
+        ));
+    });
+    write(tensors, file)
+}
+
+/// Writes tensors as a burnpack file, beside and renamed.
+pub fn write(tensors: Vec<burn_pack::Tensor>, file: &Path) -> Result<(), Error> {
+    Writer::new(tensors)
+        .with_metadata("producer", concat!("electra ", env!("CARGO_PKG_VERSION")))
+        .write_to_file(file)
+        .map_err(|e| Error::Record {
+            file: file.display().to_string(),
+            reason: e.to_string(),
+        })
+}
+
+/// A tensor to be written, read back from the device only when its turn comes.
+///
+/// `value` is `[elements]`, outside any autodiff graph.
+pub fn stored_tensor(name: &str, shape: &[usize], value: Tensor<1>) -> burn_pack::Tensor {
+    let bytes = value.dims()[0] * size_of::<f32>();
+    let read = move || {
+        let data = value.clone().try_into_data();
+        data.map(TensorData::into_bytes)
+            .map_err(|e| burn_pack::Error::IoError(format!("reading from the device: {e:?}")))
+    };
+    burn_pack::Tensor::deferred(name.into(), DType::F32, shape.to_vec(), None, bytes, read)
+}
+
+/// One parameter of the model, as [`for_each_parameter`] shows it.
+pub struct ParameterView<'a> {
+    /// Name in the record.
+    pub name: &'a str,
+    pub id: ParamId,
+    pub shape: &'a [usize],
+    /// `[elements]`, outside any autodiff graph.
+    pub value: Tensor<1>,
+}
+
+/// Shows each parameter to `visit`, in the order of the modules.
+pub fn for_each_parameter(
+    model: &QuestionAnsweringModel,
+    tasks: &[String],
+    visit: impl FnMut(ParameterView),
+) {
+    let mut visitor = Visitor {
+        path: Vec::new(),
+        tasks,
+        visit,
+    };
+    model.visit(&mut visitor);
+}
+
+/// The record name of a module path: `heads.0.start.weight` → `heads.squad.start.weight`.
+pub fn record_name(path: &[String], tasks: &[String]) -> String {
+    let mut parts: Vec<&str> = path.iter().map(String::as_str).collect();
+    if let ["heads", number, ..] = parts[..]
+        && let Some(task) = number.parse().ok().and_then(|n: usize| tasks.get(n))
+    {
+        parts[1] = task;
+    }
+    parts.join(".")
+}
+
+struct Visitor<'a, F> {
+    path: Vec<String>,
+    tasks: &'a [String],
+    visit: F,
+}
+
+impl<F: FnMut(ParameterView)> ModuleVisitor for Visitor<'_, F> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.into());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+        let value = parameter.val();
+        let value = if value.is_autodiff() {
+            value.inner()
+        } else {
+            value
+        };
+        let shape = value.dims();
+        (self.visit)(ParameterView {
+            name: &record_name(&self.path, self.tasks),
+            id: parameter.id,
+            shape: &shape,
+            value: value.reshape([shape.iter().product::<usize>()]),
+        });
+    }
+}

@@ -1,0 +1,186 @@
+//! ELECTRA's Adam: no bias correction, epsilon outside the root, decoupled weight decay.
+//!
+//! `m ← β₁m + (1−β₁)g`, `v ← β₂v + (1−β₂)g²`, `w ← w − lr · (m / (√v + ε) + decay · w)`
+//! (the reference's `AdamWeightDecayOptimizer`).
+
+use std::collections::BTreeMap;
+
+use burn::{
+    Tensor,
+    module::{Module, ModuleMapper, Param},
+    tensor::{DType, TensorData},
+};
+
+use super::{gradients::Gradients, schedule::LayerDecay};
+use crate::model::{
+    QuestionAnsweringModel,
+    parameters::{Error, StoredParameters},
+    record::{record_name, stored_tensor},
+};
+
+const BETA_1: f64 = 0.9;
+const BETA_2: f64 = 0.999;
+const EPSILON: f64 = 1e-6;
+
+/// First and second moment of one parameter, each `[elements]`.
+#[derive(Debug, Clone)]
+struct Moments {
+    first: Tensor<1>,
+    second: Tensor<1>,
+    shape: Vec<usize>,
+}
+
+/// The optimiser and its state, by record name.
+#[derive(Debug, Clone)]
+pub struct Adam {
+    pub weight_decay: f64,
+    pub layer_decay: LayerDecay,
+    moments: BTreeMap<String, Moments>,
+}
+
+impl Adam {
+    pub fn new(weight_decay: f64, layer_decay: LayerDecay) -> Self {
+        Self {
+            weight_decay,
+            layer_decay,
+            moments: BTreeMap::new(),
+        }
+    }
+
+    /// Updates every parameter that has a gradient.
+    ///
+    /// `clip_factor` `[1]` scales the gradients; `learning_rate` is the schedule's, before the
+    /// layer factor.
+    pub fn update(
+        &mut self,
+        model: QuestionAnsweringModel,
+        tasks: &[String],
+        gradients: Gradients,
+        clip_factor: Tensor<1>,
+        learning_rate: f64,
+    ) -> QuestionAnsweringModel {
+        model.map(&mut Update {
+            adam: self,
+            tasks,
+            gradients,
+            clip_factor,
+            learning_rate,
+            path: Vec::new(),
+        })
+    }
+
+    /// The moments as tensors of a record: `m/<parameter>` and `v/<parameter>`.
+    pub fn stored(&self) -> Vec<burn_pack::Tensor> {
+        self.moments
+            .iter()
+            .flat_map(|(name, moments)| {
+                let store = |kind: &str, value: &Tensor<1>| {
+                    stored_tensor(&format!("{kind}/{name}"), &moments.shape, value.clone())
+                };
+                [store("m", &moments.first), store("v", &moments.second)]
+            })
+            .collect()
+    }
+
+    /// Takes the moments of `model`'s parameters from a record that [`stored`](Self::stored) made.
+    pub fn load(
+        &mut self,
+        model: &QuestionAnsweringModel,
+        tasks: &[String],
+        stored: &mut StoredParameters,
+    ) -> Result<(), Error> {
+        let mut result = Ok(());
+        crate::model::record::for_each_parameter(model, tasks, |parameter| {
+            let device = parameter.value.device();
+            let mut take = |kind: &str| -> Result<Option<Tensor<1>>, Error> {
+                let name = format!("{kind}/{}", parameter.name);
+                let data = stored.take(&name, parameter.shape)?;
+                let elements = parameter.shape.iter().product::<usize>();
+                Ok(data.map(|data| {
+                    let flat = TensorData::from_bytes(data.into_bytes(), [elements], DType::F32);
+                    Tensor::from_data(flat, &device)
+                }))
+            };
+            match (take("m"), take("v")) {
+                (Ok(Some(first)), Ok(Some(second))) => {
+                    let shape = parameter.shape.to_vec();
+                    let moments = Moments {
+                        first,
+                        second,
+                        shape,
+                    };
+                    self.moments.insert(parameter.name.into(), moments);
+                }
+                (Err(error), _) | (_, Err(error)) => result = Err(error),
+                // A frozen parameter has no moments.
+                _ => {}
+            }
+        });
+        result
+    }
+}
+
+/// Weight decay spares biases and LayerNorm's parameters.
+fn decays(name: &str) -> bool {
+    !name.ends_with(".bias") && !name.contains("layer_norm")
+}
+
+struct Update<'a> {
+    adam: &'a mut Adam,
+    tasks: &'a [String],
+    gradients: Gradients,
+    clip_factor: Tensor<1>,
+    learning_rate: f64,
+    path: Vec<String>,
+}
+
+impl ModuleMapper for Update<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.into());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(gradient) = self.gradients.take::<D>(parameter.id) else {
+            return parameter;
+        };
+        let gradient = gradient * self.clip_factor.clone();
+        let name = record_name(&self.path, self.tasks);
+        let rate = self.learning_rate * self.adam.layer_decay.factor(&name);
+        let decay = if decays(&name) {
+            self.adam.weight_decay
+        } else {
+            0.0
+        };
+        let square = gradient.clone().square() * (1.0 - BETA_2);
+        let gradient = gradient * (1.0 - BETA_1);
+        let (first, second) = match self.adam.moments.remove(&name) {
+            Some(moments) => (
+                moments.first * BETA_1 + gradient,
+                moments.second * BETA_2 + square,
+            ),
+            None => (gradient, square),
+        };
+        let update = first.clone() / (second.clone().sqrt() + EPSILON);
+        let moments = Moments {
+            first,
+            second,
+            shape: parameter.shape().to_vec(),
+        };
+        self.adam.moments.insert(name, moments);
+        parameter.map(|value| {
+            let shape = value.dims();
+            let weight = value.inner();
+            let update = update.reshape(shape);
+            let update = if decay > 0.0 {
+                update + weight.clone() * decay
+            } else {
+                update
+            };
+            Tensor::from_inner(weight - update * rate).require_grad()
+        })
+    }
+}

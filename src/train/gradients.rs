@@ -1,0 +1,169 @@
+//! Gradients of a batch's loss for every trainable parameter.
+//!
+//! Word vectors are looked up outside the graph and enter it as leaves, for two reasons: the
+//! reference's gradient norm counts each looked-up row's gradient by itself, and the table's
+//! gradient is then one scatter of those rows.
+
+use burn::{
+    Tensor,
+    module::{Module, ModuleVisitor, Param, ParamId},
+    optim::GradientsParams,
+    tensor::IndexingUpdateOp,
+};
+
+use super::loss::{Targets, batch_loss};
+use crate::model::{ModelInput, QuestionAnsweringModel, dropout::Mode};
+
+/// Which parameters are trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trainable {
+    All,
+    /// The layers from this number on, and the heads.
+    FromLayer(usize),
+}
+
+impl Trainable {
+    /// `trainable_layers` of the hyper-parameters: the top `n` of `layers`, or all.
+    pub fn new(trainable_layers: Option<usize>, layers: usize) -> Self {
+        match trainable_layers {
+            None => Self::All,
+            Some(top) => Self::FromLayer(layers.saturating_sub(top)),
+        }
+    }
+
+    /// Marks the parameters below the first trained layer as constants.
+    pub fn freeze(self, mut model: QuestionAnsweringModel) -> QuestionAnsweringModel {
+        let Self::FromLayer(first) = self else {
+            return model;
+        };
+        model.electra.embeddings = model.electra.embeddings.no_grad();
+        model.electra.layers = model
+            .electra
+            .layers
+            .into_iter()
+            .enumerate()
+            .map(|(number, layer)| {
+                if number < first {
+                    layer.no_grad()
+                } else {
+                    layer
+                }
+            })
+            .collect();
+        model
+    }
+}
+
+/// The gradients of one batch.
+pub struct Gradients {
+    /// By parameter, without the word table.
+    pub parameters: GradientsParams,
+    /// The word table's parameter and its summed gradient `[vocab, embedding]`, where trained.
+    pub word_table: Option<(ParamId, Tensor<2>)>,
+    /// Σ over looked-up rows of ‖row gradient‖², `[1]`: what the word table adds to the squared
+    /// norm.
+    pub word_rows_square: Option<Tensor<1>>,
+}
+
+/// Sum loss, `[1]` and outside the graph, and gradients of one batch.
+///
+/// `tasks` gives each row's place in the task list.
+pub fn loss_and_gradients(
+    model: &QuestionAnsweringModel,
+    input: &ModelInput,
+    targets: &Targets,
+    tasks: &[usize],
+    answerable_weight: f64,
+    trainable: Trainable,
+) -> (Tensor<1>, Gradients) {
+    let electra = &model.electra;
+    let words = electra.embeddings.look_up(input.input_ids.clone()).detach();
+    let (words, hidden) = match trainable {
+        Trainable::All => {
+            let words = words.require_grad();
+            let hidden = electra
+                .embeddings
+                .forward(words.clone(), input, Mode::Train);
+            let hidden = electra.forward_layers(0, hidden, input, Mode::Train);
+            (Some(words), hidden)
+        }
+        Trainable::FromLayer(first) => {
+            let hidden = electra.embeddings.forward(words, input, Mode::Train);
+            let hidden = electra.forward_range(0..first, hidden, input, Mode::Train);
+            // Burn 0.22 returns wrong gradients on the GPU where a graph starts from constants
+            // alone, so the first trained layer's input is a tracked leaf.
+            let hidden = hidden.detach().require_grad();
+            let hidden = electra.forward_layers(first, hidden, input, Mode::Train);
+            (None, hidden)
+        }
+    };
+    let loss = batch_loss(
+        &model.heads,
+        hidden,
+        input,
+        targets,
+        tasks,
+        answerable_weight,
+    );
+    let mut grads = loss.backward();
+    let (word_table, word_rows_square) = match words {
+        None => (None, None),
+        Some(words) => {
+            let table = &electra.embeddings.word.weight;
+            // A loss always depends on the word vectors, so their gradient exists.
+            match words.grad_remove(&mut grads) {
+                None => (None, None),
+                Some(rows) => {
+                    let square = rows.clone().square().sum();
+                    let ids = input.input_ids.clone().inner().flatten(0, 1);
+                    let summed = Tensor::<2>::zeros(table.val().dims(), &rows.device())
+                        .select_assign(0, ids, rows, IndexingUpdateOp::Add);
+                    (Some((table.id, summed)), Some(square))
+                }
+            }
+        }
+    };
+    let gradients = Gradients {
+        parameters: GradientsParams::from_grads(grads, model),
+        word_table,
+        word_rows_square,
+    };
+    (loss.inner(), gradients)
+}
+
+impl Gradients {
+    /// Takes one parameter's gradient, flattened to `[elements]`.
+    pub fn take<const D: usize>(&mut self, id: ParamId) -> Option<Tensor<1>> {
+        if self
+            .word_table
+            .as_ref()
+            .is_some_and(|(table, _)| *table == id)
+        {
+            return self.word_table.take().map(|(_, g)| g.flatten(0, 1));
+        }
+        let gradient = self.parameters.remove::<D>(id)?;
+        let elements = gradient.dims().iter().product::<usize>();
+        Some(gradient.reshape([elements]))
+    }
+
+    /// Norm over all gradients as the reference's clipping computes it, `[1]`.
+    pub fn global_norm(&self, model: &QuestionAnsweringModel) -> Tensor<1> {
+        struct Squares<'a> {
+            gradients: &'a GradientsParams,
+            squares: Vec<Tensor<1>>,
+        }
+        impl ModuleVisitor for Squares<'_> {
+            fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+                if let Some(gradient) = self.gradients.get::<D>(parameter.id) {
+                    self.squares.push(gradient.square().sum());
+                }
+            }
+        }
+        let mut visitor = Squares {
+            gradients: &self.parameters,
+            squares: self.word_rows_square.iter().cloned().collect(),
+        };
+        model.visit(&mut visitor);
+        Tensor::cat(visitor.squares, 0).sum().sqrt()
+    }
+}

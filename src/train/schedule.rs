@@ -1,0 +1,136 @@
+//! Learning rates: linear warm-up and decay over the steps, and a factor for each layer.
+
+/// The learning rate over the steps of a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Schedule {
+    pub base: f64,
+    pub steps: u64,
+    pub warmup_proportion: f64,
+}
+
+impl Schedule {
+    /// The rate at `step`, from 0: `base · (1 − step/steps) · min(1, step / (steps · warmup))`.
+    ///
+    /// The first update has rate 0 (its moments still move), as in the reference.
+    pub fn learning_rate(&self, step: u64) -> f64 {
+        let (step, steps) = (step as f64, self.steps as f64);
+        let decayed = self.base * (1.0 - step / steps).max(0.0);
+        let warmup = steps * self.warmup_proportion;
+        if warmup > 0.0 {
+            decayed * (step / warmup).min(1.0)
+        } else {
+            decayed
+        }
+    }
+}
+
+/// Which power of the decay a layer gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayerDecayVariant {
+    /// The released code's: the top layer gets `decay²`. The published scores contain it.
+    Released,
+    /// The paper's: the top layer gets `decay`.
+    Paper,
+}
+
+/// Factor of the learning rate for each parameter, by its depth in the model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LayerDecay {
+    /// At or below 0: one rate for all.
+    pub decay: f64,
+    pub layers: usize,
+    pub variant: LayerDecayVariant,
+}
+
+impl LayerDecay {
+    /// The factor of the parameter with this record name.
+    pub fn factor(&self, name: &str) -> f64 {
+        if self.decay <= 0.0 {
+            return 1.0;
+        }
+        let below_head = match depth(name) {
+            None => 0,
+            Some(depth) => {
+                self.layers - depth
+                    + match self.variant {
+                        LayerDecayVariant::Released => 2,
+                        LayerDecayVariant::Paper => 1,
+                    }
+            }
+        };
+        self.decay.powi(below_head as i32)
+    }
+}
+
+/// 0 for embeddings and their projection, `i + 1` for layer `i`, `None` for a head.
+fn depth(name: &str) -> Option<usize> {
+    let encoder = name.strip_prefix("electra.")?;
+    let layer = encoder
+        .strip_prefix("layers.")
+        .and_then(|rest| rest.split('.').next())
+        .and_then(|number| number.parse::<usize>().ok());
+    Some(layer.map_or(0, |number| number + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_warms_up_from_zero_and_decays_to_zero() {
+        let schedule = Schedule {
+            base: 2.0,
+            steps: 100,
+            warmup_proportion: 0.1,
+        };
+        assert_eq!(schedule.learning_rate(0), 0.0);
+        assert!((schedule.learning_rate(5) - 2.0 * 0.95 * 0.5).abs() < 1e-15);
+        assert!((schedule.learning_rate(10) - 2.0 * 0.9).abs() < 1e-15);
+        assert_eq!(schedule.learning_rate(100), 0.0);
+    }
+
+    #[test]
+    fn without_warmup_the_first_step_has_the_full_rate() {
+        let schedule = Schedule {
+            base: 2.0,
+            steps: 100,
+            warmup_proportion: 0.0,
+        };
+        assert_eq!(schedule.learning_rate(0), 2.0);
+    }
+
+    #[test]
+    fn the_released_decay_squares_the_top_layer_and_the_papers_does_not() {
+        let released = LayerDecay {
+            decay: 0.9,
+            layers: 24,
+            variant: LayerDecayVariant::Released,
+        };
+        let paper = LayerDecay {
+            variant: LayerDecayVariant::Paper,
+            ..released
+        };
+        let powers = |decay: LayerDecay| {
+            [
+                "heads.squad.start.weight",
+                "electra.layers.23.attention.query.weight",
+                "electra.layers.0.attention.query.weight",
+                "electra.embeddings.word.weight",
+                "electra.embeddings.project.bias",
+            ]
+            .map(|name| (decay.factor(name).ln() / 0.9_f64.ln()).round() as i32)
+        };
+        assert_eq!(powers(released), [0, 2, 25, 26, 26]);
+        assert_eq!(powers(paper), [0, 1, 24, 25, 25]);
+    }
+
+    #[test]
+    fn no_decay_gives_every_parameter_the_full_rate() {
+        let none = LayerDecay {
+            decay: 0.0,
+            layers: 4,
+            variant: LayerDecayVariant::Released,
+        };
+        assert_eq!(none.factor("electra.embeddings.word.weight"), 1.0);
+    }
+}
