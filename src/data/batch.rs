@@ -10,3 +10,6 @@ pub struct Batch {
     pub features: Vec<usize>,
     pub task: Vec<usize>,
 }
+impl Batch { pub fn tokens(&self) -> usize { 0 } }
+pub struct TrainingBatches<'a>(&'a ());
+impl TrainingBatches<'_> { pub fn batch(&self, _: u64) -> Batch { todo!() } }

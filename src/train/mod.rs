@@ -1,7 +1,13 @@
 //! From logits to a better record: loss, gradients, clipping, optimiser, checkpoints, the loop.
 
 pub mod adam;
+pub mod checkpoint;
 pub mod clip;
 pub mod gradients;
+pub mod log;
 pub mod loss;
+pub mod memory;
+pub mod progress;
+pub mod run;
 pub mod schedule;
+pub mod step;

@@ -1,0 +1,222 @@
+//! Checkpoints: weights, moments and the place in the data, written beside and renamed.
+//!
+//! `checkpoint-<step>/` holds `model.bpk`, `optimizer.bpk` and `state.json`; `<step>` is the
+//! number of finished steps. A folder without `state.json`, which is written last, is not a
+//! checkpoint.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::adam::Adam;
+use crate::model::{
+    QuestionAnsweringModel,
+    parameters::{self, StoredParameters},
+    record,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{path}: {action} failed: {source}; free space or choose another model_dir")]
+    Io {
+        path: PathBuf,
+        action: &'static str,
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Parameters(#[from] parameters::Error),
+    #[error(
+        "{path}: not a checkpoint's state: {reason}; move the folder away to go on from an earlier one"
+    )]
+    State { path: PathBuf, reason: String },
+    #[error(
+        "{path} was made with other hyper-parameters ({keys}); start with those again, or give \
+         --restart to train anew"
+    )]
+    OtherRun { path: PathBuf, keys: String },
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Finished steps.
+    pub step: u64,
+    /// Steps of the whole run.
+    pub steps: u64,
+    /// Hyper-parameters that decide the run's numbers.
+    pub hparams: Value,
+}
+
+/// Makes a checkpoint; an interrupted attempt leaves a `.tmp` folder, which the next removes.
+pub fn save(
+    model_dir: &Path,
+    model: &QuestionAnsweringModel,
+    tasks: &[String],
+    adam: &Adam,
+    state: &State,
+) -> Result<PathBuf, Error> {
+    let folder = model_dir.join(format!("checkpoint-{}", state.step));
+    let scratch = model_dir.join(format!("checkpoint-{}.tmp", state.step));
+    let io = |action, path: &Path| {
+        let path = path.to_path_buf();
+        move |source| Error::Io {
+            path,
+            action,
+            source,
+        }
+    };
+    for old in [&scratch, &folder] {
+        if old.exists() {
+            fs::remove_dir_all(old).map_err(io("removing", old))?;
+        }
+    }
+    fs::create_dir_all(&scratch).map_err(io("creating", &scratch))?;
+    record::save(model, tasks, &scratch.join("model.bpk"))?;
+    record::write(adam.stored(), &scratch.join("optimizer.bpk"))?;
+    let state_file = scratch.join("state.json");
+    write_synced(
+        &state_file,
+        &serde_json::to_vec_pretty(state).unwrap_or_default(),
+    )
+    .map_err(io("writing", &state_file))?;
+    sync_folder(&scratch).map_err(io("syncing", &scratch))?;
+    fs::rename(&scratch, &folder).map_err(io("renaming", &scratch))?;
+    sync_folder(model_dir).map_err(io("syncing", model_dir))?;
+    Ok(folder)
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut file = fs::File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Makes a rename in `folder` durable; only Unix can open a folder for that.
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    if cfg!(unix) {
+        fs::File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// The run's checkpoints, oldest first.
+pub fn list(model_dir: &Path) -> Vec<(u64, PathBuf)> {
+    let mut found: Vec<(u64, PathBuf)> = fs::read_dir(model_dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let step = entry
+                .file_name()
+                .to_str()?
+                .strip_prefix("checkpoint-")?
+                .parse()
+                .ok()?;
+            let path = entry.path();
+            path.join("state.json").is_file().then_some((step, path))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// Deletes the oldest checkpoints beyond `keep`.
+pub fn prune(model_dir: &Path, keep: usize) -> Result<(), Error> {
+    let found = list(model_dir);
+    for (_, path) in &found[..found.len().saturating_sub(keep.max(1))] {
+        fs::remove_dir_all(path).map_err(|source| Error::Io {
+            path: path.clone(),
+            action: "removing",
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+/// Reads a checkpoint's state and opens its records, after checking that it belongs to a run
+/// with these hyper-parameters.
+pub fn open(
+    folder: &Path,
+    hparams: &Value,
+) -> Result<(State, StoredParameters, StoredParameters), Error> {
+    let path = folder.join("state.json");
+    let text = fs::read(&path).map_err(|source| Error::Io {
+        path: path.clone(),
+        action: "reading",
+        source,
+    })?;
+    let state: State = serde_json::from_slice(&text).map_err(|e| Error::State {
+        path: path.clone(),
+        reason: e.to_string(),
+    })?;
+    let keys = differing_keys(&state.hparams, hparams);
+    if !keys.is_empty() {
+        return Err(Error::OtherRun {
+            path: folder.into(),
+            keys: keys.join(", "),
+        });
+    }
+    let model = record::open(&folder.join("model.bpk"))?;
+    let optimizer = record::open(&folder.join("optimizer.bpk"))?;
+    Ok((state, model, optimizer))
+}
+
+/// `key: theirs, now ours` for every key whose values differ.
+fn differing_keys(theirs: &Value, ours: &Value) -> Vec<String> {
+    let empty = serde_json::Map::new();
+    let theirs = theirs.as_object().unwrap_or(&empty);
+    let ours = ours.as_object().unwrap_or(&empty);
+    let mut keys: Vec<&String> = theirs.keys().chain(ours.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    keys.into_iter()
+        .filter(|key| theirs.get(*key) != ours.get(*key))
+        .map(|key| {
+            let show = |map: &serde_json::Map<String, Value>| {
+                map.get(key).map_or("absent".into(), Value::to_string)
+            };
+            format!("{key}: {} there, {} now", show(theirs), show(ours))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn differing_hyper_parameters_are_named_with_both_values() {
+        let keys = differing_keys(
+            &json!({"learning_rate": 1e-4, "seed": 1}),
+            &json!({"learning_rate": 2e-4, "seed": 1, "max_seq_length": 64}),
+        );
+        assert_eq!(
+            keys,
+            [
+                "learning_rate: 0.0001 there, 0.0002 now",
+                "max_seq_length: absent there, 64 now"
+            ]
+        );
+    }
+
+    #[test]
+    fn unfinished_folders_are_not_checkpoints_and_pruning_keeps_the_newest() {
+        let folder = tempfile::tempdir().unwrap();
+        for step in [5, 10, 20] {
+            let path = folder.path().join(format!("checkpoint-{step}"));
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join("state.json"), "{}").unwrap();
+        }
+        fs::create_dir(folder.path().join("checkpoint-30")).unwrap();
+        prune(folder.path(), 2).unwrap();
+        let steps: Vec<u64> = list(folder.path()).into_iter().map(|c| c.0).collect();
+        assert_eq!(steps, [10, 20]);
+    }
+}

@@ -1,0 +1,176 @@
+//! The training loop: from the newest checkpoint, or from the start, to the last step.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use burn::{module::Module, tensor::Device};
+use serde_json::Value;
+
+use super::{
+    adam::Adam,
+    checkpoint::{self, State},
+    gradients::Trainable,
+    log::{StepRecord, TrainLog},
+    memory::PeakMemory,
+    progress::Progress,
+    schedule::Schedule,
+    step::{StepSettings, train_step},
+};
+use crate::{
+    data::batch::TrainingBatches,
+    model::{QuestionAnsweringModel, parameters, record},
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Checkpoint(#[from] checkpoint::Error),
+    #[error(transparent)]
+    Parameters(#[from] parameters::Error),
+    #[error("{path}: {source}; free space or choose another model_dir")]
+    Io {
+        path: String,
+        source: std::io::Error,
+    },
+    #[error("step {step}: reading the loss from the device failed: {reason}; {advice}")]
+    Device {
+        step: u64,
+        reason: String,
+        advice: &'static str,
+    },
+    #[error(
+        "step {step}: the loss is {loss}; lower learning_rate, or look for damaged data near \
+         feature {feature}"
+    )]
+    NotFinite { step: u64, loss: f64, feature: usize },
+}
+
+const DEVICE_ADVICE: &str =
+    "start the same command again to go on from the last checkpoint, or give --device cpu";
+
+/// Everything that a run needs besides the model's first values.
+pub struct Run<'a> {
+    /// Without autodiff.
+    pub device: &'a Device,
+    pub model_dir: &'a Path,
+    pub tasks: &'a [String],
+    pub batches: TrainingBatches<'a>,
+    pub schedule: Schedule,
+    pub trainable: Trainable,
+    pub answerable_weight: f64,
+    pub seed: u64,
+    /// Hyper-parameters that a checkpoint must share to be gone on from.
+    pub hparams: Value,
+    pub save_every_steps: u64,
+    pub save_every: Duration,
+    pub max_save: usize,
+    pub log_every: u64,
+}
+
+impl Run<'_> {
+    /// Trains to the end and returns the model without autodiff; `<model_dir>/model.bpk` holds it.
+    ///
+    /// `build` makes the model on a device from a stored record, or from its first values where
+    /// that is `None`.
+    pub fn train(
+        &self,
+        mut adam: Adam,
+        build: impl FnOnce(
+            &Device,
+            Option<&mut parameters::StoredParameters>,
+        ) -> Result<QuestionAnsweringModel, parameters::Error>,
+        progress: &Progress,
+    ) -> Result<QuestionAnsweringModel, Error> {
+        let device = self.device.clone().autodiff();
+        let steps = self.schedule.steps;
+        let newest = checkpoint::list(self.model_dir).pop();
+        let (model, mut step) = match newest {
+            None => (build(&device, None)?, 0),
+            Some((_, folder)) => {
+                let (state, mut weights, mut moments) = checkpoint::open(&folder, &self.hparams)?;
+                let model = build(&device, Some(&mut weights))?;
+                adam.load(&model, self.tasks, &mut moments)?;
+                progress.note(&format!("going on from {}", folder.display()));
+                (model, state.step)
+            }
+        };
+        let mut model = self.trainable.freeze(model);
+        let settings = StepSettings {
+            device: &device,
+            tasks: self.tasks,
+            answerable_weight: self.answerable_weight,
+            trainable: self.trainable,
+            seed: self.seed,
+        };
+        let log_path = self.model_dir.join("train_log.jsonl");
+        let io = |source| Error::Io {
+            path: log_path.display().to_string(),
+            source,
+        };
+        let mut log = TrainLog::resume(&log_path, step).map_err(io)?;
+        let mut memory = PeakMemory::new(self.device);
+        let mut saved = Instant::now();
+        progress.begin(step, steps);
+
+        while step < steps {
+            let began = Instant::now();
+            let batch = self.batches.batch(step);
+            let rate = self.schedule.learning_rate(step);
+            let (updated, figures) =
+                train_step(model, &mut adam, &batch, step, rate, &settings);
+            model = updated;
+            if step.is_multiple_of(self.log_every) || step + 1 == steps {
+                let read = |tensor: burn::Tensor<1>| {
+                    tensor
+                        .try_into_scalar::<f32>()
+                        .map(f64::from)
+                        .map_err(|e| Error::Device {
+                            step,
+                            reason: format!("{e:?}"),
+                            advice: DEVICE_ADVICE,
+                        })
+                };
+                let record = StepRecord {
+                    step,
+                    loss: read(figures.loss)?,
+                    grad_norm: read(figures.grad_norm)?,
+                    learning_rate: rate,
+                    features: batch.size,
+                    tokens: batch.tokens(),
+                    seconds: began.elapsed().as_secs_f64(),
+                    peak_bytes: memory.sample(),
+                };
+                if !record.loss.is_finite() || !record.grad_norm.is_finite() {
+                    return Err(Error::NotFinite {
+                        step,
+                        loss: record.loss,
+                        feature: batch.features.first().copied().unwrap_or(0),
+                    });
+                }
+                log.write(&record).map_err(io)?;
+                progress.step(&record);
+            }
+            step += 1;
+            let due = step.is_multiple_of(self.save_every_steps)
+                || saved.elapsed() >= self.save_every
+                || step == steps;
+            if due {
+                log.sync().map_err(io)?;
+                let state = State {
+                    step,
+                    steps,
+                    hparams: self.hparams.clone(),
+                };
+                checkpoint::save(self.model_dir, &model, self.tasks, &adam, &state)?;
+                checkpoint::prune(self.model_dir, self.max_save)?;
+                saved = Instant::now();
+            }
+        }
+        progress.end();
+        let model = model.valid();
+        record::save(&model, self.tasks, &self.model_dir.join("model.bpk"))?;
+        Ok(model)
+    }
+}
