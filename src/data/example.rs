@@ -3,6 +3,44 @@
 //! Passages are held once and shared by their questions, so that each is split into words and
 //! tokenised a single time. All positions in the source files count code points, not bytes.
 
+use std::str::FromStr;
+
+use super::error::Error;
+
+/// Which part of a data set a file holds. Only `Train` files teach answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Split {
+    Train,
+    Dev,
+    Test,
+}
+
+impl Split {
+    /// The name that files carry: `train`, `dev` or `test`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Split::Train => "train",
+            Split::Dev => "dev",
+            Split::Test => "test",
+        }
+    }
+}
+
+impl FromStr for Split {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        match name {
+            "train" => Ok(Split::Train),
+            "dev" => Ok(Split::Dev),
+            "test" => Ok(Split::Test),
+            _ => Err(Error::UnknownSplit {
+                split: name.to_owned(),
+            }),
+        }
+    }
+}
+
 /// A passage and its words (maximal runs without space, `\t`, `\r`, `\n`, U+202F).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passage {
@@ -10,6 +48,45 @@ pub struct Passage {
     pub text: String,
     /// The words of `text`, in order (the reference's `doc_tokens`).
     pub words: Vec<String>,
+}
+
+/// What parts the words of a passage. No other Unicode space does: a no-break space is part of
+/// its word.
+fn parts_words(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n' | '\u{202F}')
+}
+
+impl Passage {
+    /// Splits `text` into words.
+    pub fn new(text: impl Into<String>) -> Self {
+        let text = text.into();
+        let words = text
+            .split(parts_words)
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect();
+        Passage { text, words }
+    }
+
+    /// For each code point of the text, how many words have begun up to and with it.
+    ///
+    /// A separator counts to the word before it, so that an entry is the code point's word plus
+    /// one, and 0 before the first word.
+    pub(super) fn words_begun(&self) -> Vec<usize> {
+        let mut begun = 0;
+        let mut apart = true;
+        self.text
+            .chars()
+            .map(|c| {
+                let parting = parts_words(c);
+                if apart && !parting {
+                    begun += 1;
+                }
+                apart = parting;
+                begun
+            })
+            .collect()
+    }
 }
 
 /// The answer that a training example is taught: its text and its first and last word.
@@ -51,4 +128,62 @@ pub struct Examples {
     pub examples: Vec<Example>,
     /// Training questions whose answer could not be located, as the reference skips them.
     pub skipped: Vec<Skipped>,
+}
+
+impl Examples {
+    /// One question on one passage, to be predicted.
+    pub fn of_one(question: &str, passage: &str) -> Self {
+        Examples {
+            passages: vec![Passage::new(passage)],
+            examples: vec![Example {
+                eid: 0,
+                qas_id: "question".to_owned(),
+                passage: 0,
+                question: question.to_owned(),
+                answer: None,
+                is_impossible: false,
+            }],
+            skipped: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_part_at_five_characters_only() {
+        let passage = Passage::new("a b\tc\rd\ne\u{202F}f\u{A0}g\u{2009}h\u{3000}i\u{B}j");
+        assert_eq!(
+            passage.words,
+            ["a", "b", "c", "d", "e", "f\u{A0}g\u{2009}h\u{3000}i\u{B}j"]
+        );
+    }
+
+    #[test]
+    fn runs_of_separators_make_no_words() {
+        assert_eq!(Passage::new(" \n\nan  oak\u{202F} ").words, ["an", "oak"]);
+        assert!(Passage::new("").words.is_empty());
+        assert!(Passage::new(" \t\r\n").words.is_empty());
+    }
+
+    #[test]
+    fn words_are_counted_by_code_points() {
+        // 𝒜 and 😀 take four bytes (two UTF-16 units) each, but one code point.
+        assert_eq!(
+            Passage::new(" 𝒜b  😀 é").words_begun(),
+            [0, 1, 1, 1, 1, 2, 2, 3]
+        );
+    }
+
+    #[test]
+    fn splits_are_named_in_lower_case() {
+        assert_eq!("dev".parse::<Split>().unwrap(), Split::Dev);
+        let message = "Train".parse::<Split>().unwrap_err().to_string();
+        assert!(
+            message.contains("\"Train\"") && message.contains("train, dev or test"),
+            "{message}"
+        );
+    }
 }

@@ -1,0 +1,242 @@
+//! BERT's basic tokenizer: text → lower-case words and single punctuation marks.
+//!
+//! Reproduces the reference's order of work: clean, space out CJK ideographs, split at
+//! whitespace, lower-case, NFD without non-spacing marks, split at punctuation. Rust's
+//! lower-casing is Unicode's full one, final sigma included, as Python's is. Characters are
+//! classed by Unicode 16; code points assigned since the reference's Unicode are the one place
+//! where the two can part.
+
+use unicode_general_category::{GeneralCategory, get_general_category};
+use unicode_normalization::UnicodeNormalization;
+
+/// The basic tokens of `text`, without word pieces.
+///
+/// Answer projection aligns these with the passage's own words. Without `do_lower_case`
+/// neither case nor accents change.
+pub fn basic_tokenize(text: &str, do_lower_case: bool) -> Vec<String> {
+    let mut tokens = Vec::new();
+    for_each_basic_token(text, do_lower_case, |token| tokens.push(token.to_owned()));
+    tokens
+}
+
+/// Calls `visit` with each basic token of `text`, in order.
+pub(super) fn for_each_basic_token(text: &str, do_lower_case: bool, mut visit: impl FnMut(&str)) {
+    if text.is_ascii() {
+        for_each_ascii_token(text, do_lower_case, &mut visit);
+        return;
+    }
+    let cleaned = clean(text);
+    for word in cleaned.split(is_blank).filter(|word| !word.is_empty()) {
+        if word.is_ascii() {
+            for_each_ascii_token(word, do_lower_case, &mut visit);
+        } else if do_lower_case {
+            let plain: String = word
+                .to_lowercase()
+                .nfd()
+                .filter(|&c| get_general_category(c) != GeneralCategory::NonspacingMark)
+                .collect();
+            split_punctuation(&plain, &mut visit);
+        } else {
+            split_punctuation(word, &mut visit);
+        }
+    }
+}
+
+/// The same steps in one pass: ASCII has no ideographs, accents or special lower-casing.
+fn for_each_ascii_token(text: &str, do_lower_case: bool, visit: &mut impl FnMut(&str)) {
+    let mut token = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        let ends = byte == b' ' || (b'\t'..=b'\n').contains(&byte) || byte == b'\r';
+        if ends || byte.is_ascii_punctuation() {
+            if !token.is_empty() {
+                visit(&token);
+                token.clear();
+            }
+            if !ends {
+                token.push(char::from(byte));
+                visit(&token);
+                token.clear();
+            }
+        } else if !byte.is_ascii_control() {
+            token.push(char::from(if do_lower_case {
+                byte.to_ascii_lowercase()
+            } else {
+                byte
+            }));
+        }
+    }
+    if !token.is_empty() {
+        visit(&token);
+    }
+}
+
+/// Drops what is not text, makes every whitespace a space and puts spaces around ideographs.
+fn clean(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '\t' | '\n' | '\r' | ' ' => cleaned.push(' '),
+            '!'..='~' => cleaned.push(c),
+            '\0' | '\u{FFFD}' => {}
+            _ if is_ideograph(c) => {
+                cleaned.push(' ');
+                cleaned.push(c);
+                cleaned.push(' ');
+            }
+            _ => match get_general_category(c) {
+                GeneralCategory::SpaceSeparator => cleaned.push(' '),
+                GeneralCategory::Control
+                | GeneralCategory::Format
+                | GeneralCategory::Surrogate
+                | GeneralCategory::PrivateUse
+                | GeneralCategory::Unassigned => {}
+                _ => cleaned.push(c),
+            },
+        }
+    }
+    cleaned
+}
+
+fn split_punctuation(word: &str, visit: &mut impl FnMut(&str)) {
+    let mut start = 0;
+    for (at, c) in word.char_indices() {
+        if is_punctuation(c) {
+            if start < at {
+                visit(&word[start..at]);
+            }
+            start = at + c.len_utf8();
+            visit(&word[at..start]);
+        }
+    }
+    if start < word.len() {
+        visit(&word[start..]);
+    }
+}
+
+/// Every ASCII mark counts, also those that Unicode calls symbols (`$`, `^`, `` ` ``).
+fn is_punctuation(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_punctuation();
+    }
+    matches!(
+        get_general_category(c),
+        GeneralCategory::ConnectorPunctuation
+            | GeneralCategory::DashPunctuation
+            | GeneralCategory::OpenPunctuation
+            | GeneralCategory::ClosePunctuation
+            | GeneralCategory::InitialPunctuation
+            | GeneralCategory::FinalPunctuation
+            | GeneralCategory::OtherPunctuation
+    )
+}
+
+/// The eight blocks that BERT spaces out. Kana and Hangul are not among them.
+fn is_ideograph(c: char) -> bool {
+    matches!(c,
+        '\u{4E00}'..='\u{9FFF}'
+        | '\u{3400}'..='\u{4DBF}'
+        | '\u{20000}'..='\u{2A6DF}'
+        | '\u{2A700}'..='\u{2B73F}'
+        | '\u{2B740}'..='\u{2B81F}'
+        | '\u{2B820}'..='\u{2CEAF}'
+        | '\u{F900}'..='\u{FAFF}'
+        | '\u{2F800}'..='\u{2FA1F}')
+}
+
+/// Whether Python's `str.split` and `str.strip` take `c` for whitespace: Unicode's white space
+/// and the four information separators.
+pub(super) fn is_blank(c: char) -> bool {
+    c.is_whitespace() || ('\u{1C}'..='\u{1F}').contains(&c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lower(text: &str) -> Vec<String> {
+        basic_tokenize(text, true)
+    }
+
+    #[test]
+    fn splits_at_ascii_marks_and_lower_cases() {
+        assert_eq!(
+            lower("The U.S.  (1895-1943) costs $5^2 `x`~"),
+            [
+                "the", "u", ".", "s", ".", "(", "1895", "-", "1943", ")", "costs", "$", "5", "^",
+                "2", "`", "x", "`", "~"
+            ]
+        );
+        assert_eq!(basic_tokenize("Ab-Cé", false), ["Ab", "-", "Cé"]);
+    }
+
+    #[test]
+    fn drops_accents_only_with_lower_casing() {
+        assert_eq!(
+            lower("Élan NAÏVE e\u{301}t\u{E9}"),
+            ["elan", "naive", "ete"]
+        );
+        assert_eq!(basic_tokenize("Élan", false), ["Élan"]);
+        // A vowel sign (Mc) stays, a nukta and a virama (Mn) go.
+        assert_eq!(lower("\u{915}\u{93C}\u{94D}\u{93F}"), ["\u{915}\u{93F}"]);
+    }
+
+    #[test]
+    fn lower_cases_as_python_does() {
+        // Capital dotted I becomes i + U+0307, whose mark NFD then drops.
+        assert_eq!(lower("İstanbul"), ["istanbul"]);
+        // Final sigma, also before a mark that is not a letter.
+        assert_eq!(lower("ΟΔΟΣ ΟΔΟΣ. ΣΑΣ"), ["οδος", "οδος", ".", "σας"]);
+        assert_eq!(lower("STRAẞE"), ["straße"]);
+        // Kelvin sign; an ideograph's compatibility form is decomposed.
+        assert_eq!(lower("\u{212A}\u{F900}"), ["k", "\u{8C48}"]);
+    }
+
+    #[test]
+    fn control_characters_vanish_without_parting_words() {
+        assert_eq!(
+            lower("a\u{0}b\u{FFFD}c\u{7F}d\u{AD}e\u{200B}f\u{E000}g\u{B}h\u{1C}i\u{85}j"),
+            ["abcdefghij"]
+        );
+        assert_eq!(lower("a\u{1}b\u{1F}c"), ["abc"]);
+        assert_eq!(lower("\u{200D}"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_space_parts_tokens() {
+        assert_eq!(
+            lower("a\tb\nc\rd\u{A0}e\u{2009}f\u{202F}g\u{3000}h"),
+            ["a", "b", "c", "d", "e", "f", "g", "h"]
+        );
+        // Line and paragraph separators are neither control nor Zs; the final split takes them.
+        assert_eq!(lower("a\u{2028}b\u{2029}c"), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn ideographs_stand_alone_but_kana_and_hangul_do_not() {
+        assert_eq!(lower("第50回abc"), ["第", "50", "回", "abc"]);
+        assert_eq!(
+            lower("カタ한국"),
+            ["カタ", "한국"]
+                .concat()
+                .nfd()
+                .collect::<String>()
+                .split(' ')
+                .collect::<Vec<_>>()
+        );
+        assert_eq!(
+            lower("x\u{20000}y\u{2CEAF}z"),
+            ["x", "\u{20000}", "y", "\u{2CEAF}", "z"]
+        );
+        // Extension F lies outside the eight blocks.
+        assert_eq!(lower("x\u{2CEB0}y"), ["x\u{2CEB0}y"]);
+    }
+
+    #[test]
+    fn unicode_punctuation_stands_alone_but_symbols_do_not() {
+        assert_eq!(
+            lower("“aé”—b…c¡d、e"),
+            ["“", "ae", "”", "—", "b", "…", "c", "¡", "d", "、", "e"]
+        );
+        assert_eq!(lower("5€é+2°"), ["5€e", "+", "2°"]);
+    }
+}

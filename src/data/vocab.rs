@@ -1,0 +1,198 @@
+//! A vocabulary: `vocab.txt`, one token a line, whose line number from 0 is its id.
+//!
+//! Reads as BERT's loader does: lines end at `\n` only, surrounding whitespace is not part of
+//! the token, and of a token that stands twice the last line counts.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::error::Error;
+use super::normalizer::is_blank;
+use super::reader::read_text;
+
+const ADVICE: &str = "use the vocab.txt that came with the pre-trained model, one token a line";
+
+/// Tokens and their ids.
+#[derive(Debug, Clone)]
+pub struct Vocab {
+    tokens: Vec<String>,
+    ids: HashMap<String, u32>,
+    /// `[PAD]`, `[UNK]`, `[CLS]`, `[SEP]`.
+    special: [u32; 4],
+}
+
+impl Vocab {
+    /// Reads a `vocab.txt`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not UTF-8, is empty, or lacks `[PAD]`, `[UNK]`, `[CLS]`
+    /// or `[SEP]`.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        Self::parse(&read_text(path)?, &path.display().to_string())
+    }
+
+    /// Reads the text of a `vocab.txt`; `file` is the name that errors give it.
+    ///
+    /// # Errors
+    /// As [`Vocab::read`].
+    pub fn parse(text: &str, file: &str) -> Result<Self, Error> {
+        let broken = |problem: String| Error::Vocab {
+            file: file.to_owned(),
+            problem,
+            advice: ADVICE,
+        };
+        let tokens: Vec<String> = text
+            .strip_suffix('\n')
+            .unwrap_or(text)
+            .split('\n')
+            .map(|line| line.trim_matches(is_blank).to_owned())
+            .collect();
+        if tokens.iter().all(String::is_empty) {
+            return Err(broken("it holds no token".to_owned()));
+        }
+        if u32::try_from(tokens.len()).is_err() {
+            return Err(broken(format!("{} lines", tokens.len())));
+        }
+        let mut ids = HashMap::with_capacity(tokens.len());
+        for (id, token) in (0u32..).zip(&tokens) {
+            if let Some(former) = ids.insert(token.clone(), id) {
+                log::warn!(
+                    "{file}: token {token:?} stands on lines {} and {}; the last one counts",
+                    former + 1,
+                    id + 1
+                );
+            }
+        }
+        let special = |token: &str| {
+            ids.get(token).copied().ok_or_else(|| {
+                broken(format!(
+                    "expected a line {token}, found none in {} lines",
+                    tokens.len()
+                ))
+            })
+        };
+        let special = [
+            special("[PAD]")?,
+            special("[UNK]")?,
+            special("[CLS]")?,
+            special("[SEP]")?,
+        ];
+        Ok(Vocab {
+            tokens,
+            ids,
+            special,
+        })
+    }
+
+    /// Number of ids, which is the number of lines.
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Never true: an empty vocabulary is refused.
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// The token's id, or `None` when the vocabulary lacks it.
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.ids.get(token).copied()
+    }
+
+    /// The token of an id, or `None` when there are fewer tokens.
+    pub fn token(&self, id: u32) -> Option<&str> {
+        self.tokens
+            .get(usize::try_from(id).ok()?)
+            .map(String::as_str)
+    }
+
+    /// All tokens with the id that a look-up gives them.
+    pub(super) fn ids(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.ids.iter().map(|(token, &id)| (token.as_str(), id))
+    }
+
+    pub fn pad_id(&self) -> u32 {
+        self.special[0]
+    }
+
+    pub fn unk_id(&self) -> u32 {
+        self.special[1]
+    }
+
+    pub fn cls_id(&self) -> u32 {
+        self.special[2]
+    }
+
+    pub fn sep_id(&self) -> u32 {
+        self.special[3]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_line_numbers_and_whitespace_is_stripped() {
+        let vocab =
+            Vocab::parse("[PAD]\r\n[UNK] \n\n[CLS]\t\n[SEP]\nthe\nthe\u{2028}of", "v").unwrap();
+        assert_eq!(vocab.len(), 7);
+        assert_eq!(
+            [
+                vocab.pad_id(),
+                vocab.unk_id(),
+                vocab.cls_id(),
+                vocab.sep_id()
+            ],
+            [0, 1, 3, 4]
+        );
+        assert_eq!(vocab.id("the"), Some(5));
+        assert_eq!(vocab.id("the\u{2028}of"), Some(6));
+        assert_eq!(vocab.token(2), Some(""));
+        assert_eq!(vocab.token(7), None);
+        assert_eq!(vocab.id("of"), None);
+    }
+
+    #[test]
+    fn the_last_of_two_equal_tokens_counts() {
+        let vocab = Vocab::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\nx\ny\nx\n", "v").unwrap();
+        assert_eq!(vocab.id("x"), Some(6));
+        assert_eq!(vocab.token(4), Some("x"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        for text in ["", "\n", " \n\n"] {
+            let message = Vocab::parse(text, "some/vocab.txt")
+                .unwrap_err()
+                .to_string();
+            assert!(
+                message.contains("some/vocab.txt") && message.contains("no token"),
+                "{message}"
+            );
+        }
+        for token in ["[PAD]", "[UNK]", "[CLS]", "[SEP]"] {
+            let text = "[PAD]\n[UNK]\n[CLS]\n[SEP]\nx\n".replace(token, "y");
+            let message = Vocab::parse(&text, "some/vocab.txt")
+                .unwrap_err()
+                .to_string();
+            assert!(
+                message.contains("some/vocab.txt") && message.contains(token),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vocab.txt");
+        std::fs::write(&path, b"[PAD]\n[UNK]\n\xFF\xFE\n").unwrap();
+        let message = Vocab::read(&path).unwrap_err().to_string();
+        assert!(
+            message.contains("vocab.txt") && message.contains("line 3"),
+            "{message}"
+        );
+        assert!(Vocab::read(&folder.path().join("none.txt")).is_err());
+    }
+}
