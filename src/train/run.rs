@@ -19,7 +19,10 @@ use super::{
     step::{StepSettings, train_step},
 };
 use crate::{
-    data::batch::TrainingBatches,
+    data::{
+        batch::{Batch, FeatureSet},
+        batch_plan::BatchPlan,
+    },
     model::{QuestionAnsweringModel, parameters, record},
 };
 
@@ -27,6 +30,8 @@ use crate::{
 pub enum Error {
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::Error),
+    #[error(transparent)]
+    Data(#[from] crate::data::Error),
     #[error(transparent)]
     Parameters(#[from] parameters::Error),
     #[error("{path}: {source}; free space or choose another model_dir")]
@@ -56,7 +61,8 @@ pub struct Run<'a> {
     pub device: &'a Device,
     pub model_dir: &'a Path,
     pub tasks: &'a [String],
-    pub batches: TrainingBatches<'a>,
+    pub features: FeatureSet<'a>,
+    pub plan: BatchPlan,
     pub schedule: Schedule,
     pub trainable: Trainable,
     pub answerable_weight: f64,
@@ -110,13 +116,14 @@ impl Run<'_> {
             source,
         };
         let mut log = TrainLog::resume(&log_path, step).map_err(io)?;
+        let mut plan = self.plan.clone();
         let mut memory = PeakMemory::new(self.device);
         let mut saved = Instant::now();
         progress.begin(step, steps);
 
         while step < steps {
             let began = Instant::now();
-            let batch = self.batches.batch(step);
+            let batch = Batch::collate(&self.features, plan.features(step as usize), None)?;
             let rate = self.schedule.learning_rate(step);
             let (updated, figures) =
                 train_step(model, &mut adam, &batch, step, rate, &settings);
