@@ -120,7 +120,14 @@ pub(super) fn build(paragraphs: Vec<Paragraph>, file: &str) -> Examples {
         all.passages.len(),
         all.skipped.len()
     );
-    warn_of_duplicates(&all, file);
+    let repeated = repeated_ids(&all);
+    if let Some(first) = repeated.first() {
+        log::warn!(
+            "{file}: {} questions have the id of an earlier one (the first is {first}); \
+             predictions are kept by id, so that the last answer would replace the others",
+            repeated.len()
+        );
+    }
     all
 }
 
@@ -170,21 +177,11 @@ fn locate(
     })
 }
 
-fn warn_of_duplicates(all: &Examples, file: &str) {
+/// The ids that an earlier example has already.
+fn repeated_ids(all: &Examples) -> Vec<&str> {
     let mut seen = HashSet::with_capacity(all.examples.len());
-    let repeated: Vec<_> = all
-        .examples
-        .iter()
-        .filter(|example| !seen.insert(example.qas_id.as_str()))
-        .map(|example| example.qas_id.as_str())
-        .collect();
-    if let Some(first) = repeated.first() {
-        log::warn!(
-            "{file}: {} questions have the id of an earlier one (the first is {first}); \
-             predictions are kept by id, so that the last answer would replace the others",
-            repeated.len()
-        );
-    }
+    let ids = all.examples.iter().map(|example| example.qas_id.as_str());
+    ids.filter(|&id| !seen.insert(id)).collect()
 }
 
 /// A file's text, without a byte-order mark.
@@ -325,23 +322,11 @@ mod tests {
     #[test]
     fn an_answer_before_the_first_word_is_sought_in_the_last_one() {
         assert_eq!(located(" oak", " oak", 0), Ok((0, 0)));
-        assert_eq!(
-            located(" old oak", " old oak", 0)
-                .unwrap_err()
-                .contains("not in"),
-            true
-        );
-        assert!(
-            located(" old oak", " old", 0)
-                .unwrap_err()
-                .contains("not in")
-        );
-        assert_eq!(
-            located(" a old oak", " a", 0)
-                .unwrap_err()
-                .contains("not in"),
-            true
-        );
+        assert_eq!(located(" oak\toak", " oak\toak", 0).ok(), None);
+        for (text, answer) in [(" old oak", " old oak"), (" old oak", " old")] {
+            let reason = located(text, answer, 0).unwrap_err();
+            assert!(reason.contains("not in"), "{reason}");
+        }
     }
 
     #[test]
@@ -353,6 +338,14 @@ mod tests {
         assert_eq!(last_string(r#"{"id": 3}"#, "id"), None);
         assert_eq!(text_before("ab\ncdé", 2, 3), Some("ab\ncd"));
         assert_eq!(text_before("ab", 9, 9), Some("ab"));
+    }
+
+    #[test]
+    fn repeated_ids_are_found() {
+        let mut all = Examples::of_one("Who?", "An oak.");
+        assert!(repeated_ids(&all).is_empty());
+        all.examples.push(all.examples[0].clone());
+        assert_eq!(repeated_ids(&all), ["question"]);
     }
 
     #[test]
