@@ -1,3 +1,26 @@
-//! From logits to figures: answers, n-best lists, null odds, metrics.
+//! From logits to figures: window outputs → candidates → n-best answers → metrics → result files.
+//!
+//! [`predict::predict`] runs the model, [`nbest::predict`] turns what the model says of each window into answers, [`score::score`]
+//! marks answer files as the official scorers do, [`squad2`], [`squad1`] and [`mrqa`] mark
+//! answers still in memory, and [`results`] writes the files of a run.
 
+pub mod answer;
+pub mod candidate;
+pub mod error;
+pub mod figures;
+pub mod gold;
+pub mod json_file;
+pub mod mrqa;
+pub mod nbest;
+pub mod normalize;
+pub mod overlap;
+pub mod precision_recall;
 pub mod predict;
+pub mod prediction_file;
+pub mod question_map;
+pub mod results;
+pub mod score;
+pub mod squad1;
+pub mod squad2;
+
+pub use error::Error;

@@ -64,9 +64,8 @@ impl Progress {
             ProgressDrawTarget::stderr()
         };
         let bar = ProgressBar::with_draw_target(Some(steps), target).with_position(from);
-        let style = ProgressStyle::with_template(
-            "{pos}/{len} {percent:>3}% [{bar:24}] {msg}  {eta} left",
-        );
+        let style =
+            ProgressStyle::with_template("{pos}/{len} {percent:>3}% [{bar:24}] {msg}  {eta} left");
         if let Ok(style) = style {
             bar.set_style(style.progress_chars("=> "));
         }

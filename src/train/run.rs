@@ -49,7 +49,11 @@ pub enum Error {
         "step {step}: the loss is {loss}; lower learning_rate, or look for damaged data near \
          feature {feature}"
     )]
-    NotFinite { step: u64, loss: f64, feature: usize },
+    NotFinite {
+        step: u64,
+        loss: f64,
+        feature: usize,
+    },
 }
 
 const DEVICE_ADVICE: &str =
@@ -125,8 +129,7 @@ impl Run<'_> {
             let began = Instant::now();
             let batch = Batch::collate(&self.features, plan.features(step as usize), None)?;
             let rate = self.schedule.learning_rate(step);
-            let (updated, figures) =
-                train_step(model, &mut adam, &batch, step, rate, &settings);
+            let (updated, figures) = train_step(model, &mut adam, &batch, step, rate, &settings);
             model = updated;
             if step.is_multiple_of(self.log_every) || step + 1 == steps {
                 let read = |tensor: burn::Tensor<1>| {

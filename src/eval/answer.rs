@@ -1,0 +1,114 @@
+//! Predicted tokens → the passage's own characters.
+//!
+//! Word pieces are lower-cased, without accents and parted at punctuation; the answer should
+//! stand as in the passage, yet without what a word carries beside it: of "Smith's" perhaps only
+//! "Smith". Reproduces BERT's character alignment between the passage's words and their basic
+//! tokens. Positions count characters (code points).
+
+use super::normalize::is_python_space;
+
+/// Joins word pieces to text: `##` continues a word, one blank parts words.
+pub fn detokenize<'a>(tokens: impl IntoIterator<Item = &'a str>) -> String {
+    let tokens: Vec<&str> = tokens.into_iter().collect();
+    let joined = tokens.join(" ").replace(" ##", "").replace("##", "");
+    let words: Vec<&str> = joined
+        .split(is_python_space)
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.join(" ")
+}
+
+/// The characters of `original`, the passage's words joined by blanks, that `predicted` stands
+/// for, given the basic tokens of `original`; all of `original` where the two cannot be aligned
+/// character by character.
+pub fn project(predicted: &str, original: &str, basic_tokens: &[String]) -> String {
+    aligned(predicted, original, &basic_tokens.join(" "))
+        .unwrap_or(original)
+        .to_owned()
+}
+
+fn aligned<'a>(predicted: &str, original: &'a str, tokenized: &str) -> Option<&'a str> {
+    let found = tokenized.find(predicted)?;
+    // Which characters without blanks the prediction begins and ends with, by the bytes at which
+    // they start. An empty prediction has no last character.
+    let (last, _) = predicted.char_indices().next_back()?;
+    let places = without_blanks(tokenized);
+    let first = places.binary_search(&found).ok()?;
+    let last = places.binary_search(&(found + last)).ok()?;
+
+    let originals = without_blanks(original);
+    if originals.len() != places.len() {
+        return None;
+    }
+    let start = *originals.get(first)?;
+    let end = *originals.get(last)?;
+    let end = end + original.get(end..)?.chars().next()?.len_utf8();
+    original.get(start..end)
+}
+
+/// Where each character other than a blank starts, in bytes.
+fn without_blanks(text: &str) -> Vec<usize> {
+    text.char_indices()
+        .filter(|&(_, c)| c != ' ')
+        .map(|(place, _)| place)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::normalizer::basic_tokenize;
+
+    fn projected(predicted: &str, original: &str) -> String {
+        project(predicted, original, &basic_tokenize(original, true))
+    }
+
+    #[test]
+    fn pieces_are_joined() {
+        assert_eq!(detokenize(["steve", "smith"]), "steve smith");
+        assert_eq!(
+            detokenize(["##ant", "##i", "-", "inf", "##lam"]),
+            "anti - inflam"
+        );
+        assert_eq!(detokenize(["a", "##", "b"]), "a b");
+        assert_eq!(detokenize(["a\u{3000}b", ""]), "a b");
+        assert_eq!(detokenize([]), "");
+    }
+
+    #[test]
+    fn only_the_predicted_characters_are_taken() {
+        assert_eq!(projected("steve smith", "Steve Smith's"), "Steve Smith");
+        assert_eq!(
+            projected("( 1895 - 1943 )", "was (1895-1943)."),
+            "(1895-1943)"
+        );
+        assert_eq!(projected("1943", "(1895-1943)."), "1943");
+        // The first place counts, even inside another word.
+        assert_eq!(projected("art", "Party art"), "art");
+    }
+
+    #[test]
+    fn accents_and_case_come_back() {
+        assert_eq!(projected("elodie", "Élodie’s 𝒜 café"), "Élodie");
+        assert_eq!(projected("cafe", "Élodie’s 𝒜 café,"), "café");
+        assert_eq!(projected("’ s", "Élodie’s"), "’s");
+    }
+
+    #[test]
+    fn what_cannot_be_aligned_is_given_whole() {
+        // The prediction holds an unknown word.
+        assert_eq!(projected("[UNK] oak", "日x oak."), "日x oak.");
+        // One character became two: İ lower-cases to i and a mark, which is dropped, but ß and
+        // the ligature stay; "ǆ" has no decomposition under NFD. A no-break space becomes a
+        // blank and falls away.
+        assert_eq!(projected("oak", "an\u{A0}old oak."), "an\u{A0}old oak.");
+        assert_eq!(projected("", "An oak."), "An oak.");
+        assert_eq!(projected("oak", ""), "");
+    }
+
+    #[test]
+    fn decomposed_letters_are_not_aligned() {
+        // Hangul falls apart under NFD, so that the lengths differ.
+        assert_eq!(projected("oak", "한 oak."), "한 oak.");
+    }
+}

@@ -1,0 +1,280 @@
+//! What the model says of all windows → each question's best answers and null score.
+//!
+//! Per question the candidates of its windows are ranked together, turned into the passage's own
+//! text, and the best distinct texts kept. Reproduces the reference's `write_predictions`, save
+//! for a passage without words: see [`predict`].
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::answer::{detokenize, project};
+use super::candidate::{Candidate, null_score, push_candidates};
+use super::error::Error;
+use crate::data::example::{Example, Examples, Passage};
+use crate::data::feature::Feature;
+use crate::data::normalizer::basic_tokenize;
+use crate::data::tokenizer::Tokenizer;
+
+pub use super::candidate::WindowOutput;
+
+/// What the reference writes when no span of a question's windows may be its answer.
+const NO_CANDIDATE: &str = "empty";
+
+/// The null score of a question without windows: the reference's starting value, above any that
+/// a model gives.
+const NO_WINDOW_NULL_SCORE: f32 = 1e6;
+
+/// How answers are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NbestOptions {
+    /// Most answers of a question; without joint prediction also how many starts and ends of a
+    /// window are crossed.
+    pub n_best_size: usize,
+    /// Most tokens of an answer.
+    pub max_answer_length: usize,
+    /// Whether ends were predicted given their start.
+    pub joint_prediction: bool,
+    /// Whether a classifier tells unanswerable questions.
+    pub answerable_classifier: bool,
+    /// Whether the task has unanswerable questions (SQuAD 2.0).
+    pub v2: bool,
+}
+
+impl Default for NbestOptions {
+    /// The reference's defaults, for SQuAD 2.0.
+    fn default() -> Self {
+        NbestOptions {
+            n_best_size: 20,
+            max_answer_length: 30,
+            joint_prediction: true,
+            answerable_classifier: true,
+            v2: true,
+        }
+    }
+}
+
+/// One of a question's best answers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NbestEntry {
+    pub text: String,
+    /// Softmax over the question's entries.
+    pub probability: f64,
+    /// With joint prediction log-probabilities, else logits.
+    pub start_logit: f32,
+    pub end_logit: f32,
+}
+
+/// What is predicted for a question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuestionPrediction {
+    pub qas_id: String,
+    /// Best answers, best first; at least one.
+    pub nbest: Vec<NbestEntry>,
+    /// The best answer. For SQuAD 2.0 the best that is not empty, however high the null score;
+    /// a threshold on [`Self::null_odds`] decides whether it stands.
+    pub text: String,
+    /// For SQuAD 2.0 how much speaks against any answer.
+    pub null_odds: Option<f64>,
+}
+
+/// Chooses each question's answers, in the order of the examples.
+///
+/// A question whose passage has no words has no window. It gets the empty answer and, for SQuAD
+/// 2.0, null odds of 1,000,000, which every threshold takes for unanswerable. (The reference
+/// gives these odds too, but the answer "empty", which it also gives where windows hold no
+/// admissible span, as is done here.)
+///
+/// # Errors
+/// When a feature has no output or several, when features do not belong to the examples, when
+/// an output's arrays do not fit, or when a score is not finite.
+pub fn predict(
+    examples: &Examples,
+    features: &[Feature],
+    outputs: &[WindowOutput],
+    tokenizer: &Tokenizer,
+    options: &NbestOptions,
+) -> Result<Vec<QuestionPrediction>, Error> {
+    let windows = windows_by_example(examples, features, outputs)?;
+    let predictions: Vec<Result<QuestionPrediction, Error>> = examples
+        .examples
+        .par_iter()
+        .zip(windows)
+        .map(|(example, windows)| predict_question(examples, example, &windows, tokenizer, options))
+        .collect();
+    // Collected in order, so that the first question in error is the one reported.
+    predictions.into_iter().collect()
+}
+
+type Windows<'a> = Vec<(&'a Feature, &'a WindowOutput)>;
+
+/// For each example its windows in the order of the features, each with its output.
+fn windows_by_example<'a>(
+    examples: &Examples,
+    features: &'a [Feature],
+    outputs: &'a [WindowOutput],
+) -> Result<Vec<Windows<'a>>, Error> {
+    let repeated = |feature: &Feature, found| Error::Outputs {
+        question: feature.qas_id.to_string(),
+        feature_id: feature.feature_id,
+        found,
+    };
+    let mut output_of: Vec<Option<&WindowOutput>> = vec![None; features.len()];
+    for output in outputs {
+        let (Some(place), Some(feature)) = (
+            output_of.get_mut(output.feature),
+            features.get(output.feature),
+        ) else {
+            return Err(Error::NoSuchFeature {
+                index: output.feature,
+                count: features.len(),
+            });
+        };
+        if place.replace(output).is_some() {
+            return Err(repeated(feature, 2));
+        }
+    }
+    let mut windows: Vec<Windows<'a>> = vec![Vec::new(); examples.examples.len()];
+    for (feature, output) in features.iter().zip(output_of) {
+        let output = output.ok_or_else(|| repeated(feature, 0))?;
+        let example = examples.examples.get(feature.eid);
+        let owned = example.is_some_and(|example| *example.qas_id == *feature.qas_id);
+        let (true, Some(windows)) = (owned, windows.get_mut(feature.eid)) else {
+            return Err(Error::Feature {
+                question: feature.qas_id.to_string(),
+                feature_id: feature.feature_id,
+                expected: format!("its question to be example {}", feature.eid),
+                found: example.map_or_else(
+                    || format!("{} examples", examples.examples.len()),
+                    |example| format!("question {} there", example.qas_id),
+                ),
+            });
+        };
+        windows.push((feature, output));
+    }
+    Ok(windows)
+}
+
+fn predict_question(
+    examples: &Examples,
+    example: &Example,
+    windows: &Windows<'_>,
+    tokenizer: &Tokenizer,
+    options: &NbestOptions,
+) -> Result<QuestionPrediction, Error> {
+    let mut lowest_null = NO_WINDOW_NULL_SCORE;
+    let mut candidates = Vec::new();
+    for (number, (feature, output)) in windows.iter().enumerate() {
+        if options.v2 {
+            lowest_null = lowest_null.min(null_score(feature, output, options)?);
+        }
+        push_candidates(&mut candidates, number, feature, output, options)?;
+    }
+    // Stable: among equals the earlier window, then the better start goes first. Adding 0 makes
+    // -0 equal to 0 in a total order.
+    candidates.sort_by(|a, b| (b.score() + 0.0).total_cmp(&(a.score() + 0.0)));
+
+    let mut nbest: Vec<NbestEntry> = Vec::new();
+    for candidate in &candidates {
+        if nbest.len() >= options.n_best_size {
+            break;
+        }
+        let Some((feature, _)) = windows.get(candidate.window) else {
+            continue;
+        };
+        let passage = examples.passages.get(example.passage);
+        let text = span_text(passage, feature, candidate, tokenizer)?;
+        if nbest.iter().all(|entry| entry.text != text) {
+            nbest.push(NbestEntry {
+                text,
+                probability: 0.0,
+                start_logit: candidate.start_logit,
+                end_logit: candidate.end_logit,
+            });
+        }
+    }
+    if nbest.is_empty() {
+        let text = if windows.is_empty() { "" } else { NO_CANDIDATE };
+        nbest.push(NbestEntry {
+            text: text.to_owned(),
+            probability: 0.0,
+            start_logit: 0.0,
+            end_logit: 0.0,
+        });
+    }
+    share_probability(&mut nbest);
+
+    let best = nbest.first();
+    let best = match nbest.iter().find(|entry| !entry.text.is_empty()) {
+        Some(entry) if options.v2 => Some(entry),
+        _ => best,
+    };
+    let null_odds = match best {
+        Some(best) if !options.answerable_classifier && !windows.is_empty() => {
+            lowest_null - best.start_logit - best.end_logit
+        }
+        _ => lowest_null,
+    };
+    Ok(QuestionPrediction {
+        qas_id: example.qas_id.clone(),
+        text: best.map(|entry| entry.text.clone()).unwrap_or_default(),
+        null_odds: options.v2.then_some(f64::from(null_odds)),
+        nbest,
+    })
+}
+
+/// The passage's own text of a candidate.
+fn span_text(
+    passage: Option<&Passage>,
+    feature: &Feature,
+    candidate: &Candidate,
+    tokenizer: &Tokenizer,
+) -> Result<String, Error> {
+    let stray = |expected: &str, found: String| Error::Feature {
+        question: feature.qas_id.to_string(),
+        feature_id: feature.feature_id,
+        expected: expected.to_owned(),
+        found,
+    };
+    let passage = passage.ok_or_else(|| stray("a passage", "none".to_owned()))?;
+    let (start, end) = (candidate.start, candidate.end);
+    let ids = feature
+        .input_ids
+        .get(feature.question_length + start..=feature.question_length + end)
+        .ok_or_else(|| {
+            stray(
+                "a token for each entry of token_to_orig",
+                format!("{} tokens", feature.input_ids.len()),
+            )
+        })?;
+    let words = match (
+        feature.token_to_orig.get(start),
+        feature.token_to_orig.get(end),
+    ) {
+        (Some(&first), Some(&last)) => passage.words.get(first as usize..=last as usize),
+        _ => None,
+    };
+    let words = words.ok_or_else(|| {
+        stray(
+            "words of its passage in token_to_orig",
+            format!("another order or a word beyond the {}", passage.words.len()),
+        )
+    })?;
+    let original = words.join(" ");
+    let basic_tokens = basic_tokenize(&original, tokenizer.do_lower_case());
+    let predicted = detokenize(tokenizer.tokens(ids));
+    Ok(project(&predicted, &original, &basic_tokens))
+}
+
+/// Sets the probabilities: softmax over the scores.
+fn share_probability(nbest: &mut [NbestEntry]) {
+    let score = |entry: &NbestEntry| f64::from(entry.start_logit + entry.end_logit);
+    let highest = nbest.iter().map(score).fold(f64::NEG_INFINITY, f64::max);
+    let mut sum = 0.0;
+    for entry in nbest.iter_mut() {
+        entry.probability = (score(entry) - highest).exp();
+        sum += entry.probability;
+    }
+    for entry in nbest.iter_mut() {
+        entry.probability /= sum;
+    }
+}

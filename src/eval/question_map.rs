@@ -1,0 +1,101 @@
+//! A map from question ids that keeps the order of its file, as the official scripts' dicts do.
+//!
+//! Order matters to the figures: questions whose no-answer scores tie keep it when they are
+//! sorted, and floating-point sums run along it.
+
+use std::collections::HashMap;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+/// Question ids and what is known of each. A repeated id keeps its first place and takes the
+/// later value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuestionMap<T> {
+    entries: Vec<(String, T)>,
+    places: HashMap<String, usize>,
+}
+
+impl<T> QuestionMap<T> {
+    /// An empty map.
+    pub fn new() -> Self {
+        QuestionMap {
+            entries: Vec::new(),
+            places: HashMap::new(),
+        }
+    }
+
+    /// Adds a question, or replaces what was known of it.
+    pub fn insert(&mut self, id: String, value: T) {
+        let place = self.places.get(&id).copied();
+        match place.and_then(|place| self.entries.get_mut(place)) {
+            Some(entry) => entry.1 = value,
+            None => {
+                self.places.insert(id.clone(), self.entries.len());
+                self.entries.push((id, value));
+            }
+        }
+    }
+
+    /// What is known of a question.
+    pub fn get(&self, id: &str) -> Option<&T> {
+        let place = *self.places.get(id)?;
+        self.entries.get(place).map(|(_, value)| value)
+    }
+
+    /// Number of questions.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Ids and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.entries.iter().map(|(id, value)| (id.as_str(), value))
+    }
+}
+
+impl<T> Default for QuestionMap<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> FromIterator<(String, T)> for QuestionMap<T> {
+    fn from_iter<I: IntoIterator<Item = (String, T)>>(entries: I) -> Self {
+        let mut map = Self::new();
+        for (id, value) in entries {
+            map.insert(id, value);
+        }
+        map
+    }
+}
+
+impl<T: Serialize> Serialize for QuestionMap<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.len()))?;
+        for (id, value) in self.iter() {
+            map.serialize_entry(id, value)?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_ids_keep_their_place_and_take_the_last_value() {
+        let map: QuestionMap<u32> = [("b", 1), ("a", 2), ("b", 3)]
+            .map(|(id, value)| (id.to_owned(), value))
+            .into_iter()
+            .collect();
+        assert_eq!(map.iter().collect::<Vec<_>>(), [("b", &3), ("a", &2)]);
+        assert_eq!(map.get("b"), Some(&3));
+        assert_eq!(map.get("c"), None);
+        assert_eq!(serde_json::to_string(&map).unwrap(), r#"{"b":3,"a":2}"#);
+    }
+}

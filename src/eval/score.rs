@@ -1,0 +1,305 @@
+//! Files → figures: the official scorers on their own, as `electra score` runs them.
+//!
+//! Reads the data and the predictions, guesses the metric from the data where none is named,
+//! and hands both to the scorer.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::error::Error;
+use super::figures::Scores;
+use super::gold::{mrqa_gold, read_text, squad_gold};
+use super::precision_recall::PrCurves;
+use super::prediction_file::{read_null_odds, read_predictions};
+use super::{mrqa, squad1, squad2};
+use crate::data::mrqa::parse_mrqa_file;
+use crate::data::squad::{SquadFile, parse_squad_file};
+
+/// An official scorer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    /// SQuAD 2.0, `evaluate-v2.0.py`.
+    Squad2,
+    /// SQuAD 1.1, `evaluate-v1.1.py`.
+    Squad1,
+    /// The MRQA shared task, `mrqa_official_eval.py`.
+    Mrqa,
+}
+
+impl Metric {
+    /// The metric of a task: `squad` is SQuAD 2.0, `squadv1` SQuAD 1.1, all others are MRQA's.
+    pub fn of_task(task: &str) -> Self {
+        match task {
+            "squad" => Metric::Squad2,
+            "squadv1" => Metric::Squad1,
+            _ => Metric::Mrqa,
+        }
+    }
+
+    /// The name that commands take.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Squad2 => "squad2",
+            Metric::Squad1 => "squad1",
+            Metric::Mrqa => "mrqa",
+        }
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Metric {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        [Metric::Squad2, Metric::Squad1, Metric::Mrqa]
+            .into_iter()
+            .find(|metric| metric.name() == name)
+            .ok_or_else(|| Error::UnknownMetric {
+                metric: name.to_owned(),
+            })
+    }
+}
+
+/// What a scorer has to say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The figures under the official keys.
+    pub scores: Scores,
+    /// Questions without a prediction, in the order of the data.
+    pub missing: Vec<String>,
+    /// The curves of precision and recall, where they were asked for and any question has an
+    /// answer.
+    pub curves: Option<PrCurves>,
+}
+
+/// What to score and how.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// SQuAD JSON or MRQA JSON lines.
+    pub data: PathBuf,
+    /// Question id → answer text.
+    pub predictions: PathBuf,
+    /// Question id → no-answer score; SQuAD 2.0 only.
+    pub null_odds: Option<PathBuf>,
+    /// Questions whose no-answer score exceeds this count as unanswered;
+    /// [`squad2::DEFAULT_THRESHOLD`] when not given. Needs `null_odds`.
+    pub threshold: Option<f64>,
+    /// Guessed from the data when not given.
+    pub metric: Option<Metric>,
+    /// Whether to add the `pr_*_ap` figures and the curves. Needs `null_odds`.
+    pub curves: bool,
+}
+
+/// Scores a predictions file; also tells by which metric.
+///
+/// # Errors
+/// When a file cannot be read or is malformed, when options and metric do not go together, or
+/// when the predictions belong to other data.
+pub fn score(request: &Request) -> Result<(Metric, Report), Error> {
+    let text = read_text(&request.data)?;
+    let file = request.data.display().to_string();
+    let lines = match request.metric {
+        Some(metric) => metric == Metric::Mrqa,
+        None => is_json_lines(&request.data, &text),
+    };
+    let (metric, gold) = if lines {
+        (Metric::Mrqa, mrqa_gold(parse_mrqa_file(&text, &file)?))
+    } else {
+        let squad = parse_squad_file(&text, &file)?;
+        let metric = request
+            .metric
+            .unwrap_or_else(|| squad_metric(&squad, &text));
+        (metric, squad_gold(squad))
+    };
+    check_options(request, metric)?;
+
+    let predictions = read_predictions(&request.predictions)?;
+    let null_odds = match &request.null_odds {
+        Some(path) => Some(read_null_odds(path)?),
+        None => None,
+    };
+    let report = match metric {
+        Metric::Squad2 => {
+            let no_answer = null_odds.as_ref().map(|odds| squad2::NoAnswer {
+                odds,
+                threshold: request.threshold.unwrap_or(squad2::DEFAULT_THRESHOLD),
+                curves: request.curves,
+            });
+            squad2::score(&gold, &predictions, no_answer)
+        }
+        Metric::Squad1 => squad1::score(&gold, &predictions),
+        Metric::Mrqa => mrqa::score(&gold, &predictions),
+    };
+    match report {
+        Ok(report) => Ok((metric, report)),
+        Err(source) => Err(Error::Scoring {
+            data: request.data.clone(),
+            predictions: request.predictions.clone(),
+            source: Box::new(source),
+        }),
+    }
+}
+
+fn check_options(request: &Request, metric: Metric) -> Result<(), Error> {
+    let given = [
+        (
+            "no-answer scores (--null-odds)",
+            request.null_odds.is_some(),
+        ),
+        ("threshold (--threshold)", request.threshold.is_some()),
+        ("curves (--plots)", request.curves),
+    ];
+    let option = given.into_iter().find(|(_, given)| *given);
+    match option {
+        Some((option, _)) if metric != Metric::Squad2 => Err(Error::OptionOfSquad2 {
+            metric: metric.name(),
+            option,
+        }),
+        Some((option, _)) if request.null_odds.is_none() => {
+            Err(Error::OptionNeedsNullOdds { option })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a data file holds one passage a line, by its name or else by its first line.
+fn is_json_lines(path: &Path, text: &str) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    if extension.is_some_and(|extension| extension.eq_ignore_ascii_case("jsonl")) {
+        return true;
+    }
+    let first = text.lines().next().unwrap_or_default();
+    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(first)
+        .is_ok_and(|object| object.contains_key("header") || object.contains_key("context"))
+}
+
+/// SQuAD 2.0 where the file says so or speaks of impossible questions, else SQuAD 1.1.
+fn squad_metric(squad: &SquadFile, text: &str) -> Metric {
+    let says_so = squad.version.as_ref().is_some_and(|version| {
+        // As JSON: "v2.0", "2.0" or 2.0.
+        let version = version.to_string();
+        version.trim_start_matches(['"', 'v', 'V']).starts_with('2')
+    });
+    // Quotes inside JSON texts are escaped, so that this finds the key, be it true or false.
+    if says_so || text.contains("\"is_impossible\"") {
+        Metric::Squad2
+    } else {
+        Metric::Squad1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Files {
+        folder: tempfile::TempDir,
+    }
+
+    impl Files {
+        fn new() -> Self {
+            Files {
+                folder: tempfile::tempdir().unwrap(),
+            }
+        }
+
+        fn put(&self, name: &str, text: &str) -> PathBuf {
+            let path = self.folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        }
+
+        fn metric(&self, name: &str, data: &str) -> Metric {
+            let request = Request {
+                data: self.put(name, data),
+                predictions: self.put("p.json", r#"{"q": "oak"}"#),
+                ..Request::default()
+            };
+            let (metric, report) = score(&request).unwrap();
+            assert_eq!(report.scores.get("f1"), Some(100.0));
+            metric
+        }
+    }
+
+    fn squad(version: &str, flag: &str) -> String {
+        format!(
+            r#"{{{version}"data": [{{"paragraphs": [{{"context": "An oak: \"is_impossible\".", "qas": [{{"id": "q", "question": "?", {flag}"answers": [{{"text": "oak", "answer_start": 3}}]}}]}}]}}]}}"#
+        )
+    }
+
+    const MRQA: &str = r#"{"context": "An oak.", "qas": [{"qid": "q", "question": "?", "answers": ["oak"], "detected_answers": []}]}"#;
+
+    #[test]
+    fn the_metric_is_guessed_from_the_data() {
+        let files = Files::new();
+        let metric = |version: &str, flag: &str| files.metric("d.json", &squad(version, flag));
+        assert_eq!(metric("", ""), Metric::Squad1);
+        assert_eq!(metric(r#""version": "1.1", "#, ""), Metric::Squad1);
+        assert_eq!(metric(r#""version": "v2.0", "#, ""), Metric::Squad2);
+        assert_eq!(metric(r#""version": 2.0, "#, ""), Metric::Squad2);
+        assert_eq!(metric("", r#""is_impossible": false, "#), Metric::Squad2);
+        assert_eq!(files.metric("d.jsonl", MRQA), Metric::Mrqa);
+        assert_eq!(files.metric("d.txt", MRQA), Metric::Mrqa);
+        let headed = format!("{{\"header\": {{}}}}\n{MRQA}\n");
+        assert_eq!(files.metric("d.json", &headed), Metric::Mrqa);
+    }
+
+    #[test]
+    fn a_named_metric_is_obeyed() {
+        let files = Files::new();
+        let request = Request {
+            data: files.put("d.json", &squad("", "")),
+            predictions: files.put("p.json", r#"{"q": "oak"}"#),
+            metric: Some("squad2".parse().unwrap()),
+            ..Request::default()
+        };
+        let (metric, report) = score(&request).unwrap();
+        assert_eq!(metric, Metric::Squad2);
+        assert_eq!(report.scores.get("HasAns_total"), Some(1.0));
+        let message = "squad".parse::<Metric>().unwrap_err().to_string();
+        assert!(message.contains("squad2, squad1 or mrqa"), "{message}");
+    }
+
+    #[test]
+    fn options_must_go_with_the_metric() {
+        let files = Files::new();
+        let request = Request {
+            data: files.put("d.json", &squad("", "")),
+            predictions: files.put("p.json", r#"{"q": "oak"}"#),
+            threshold: Some(-2.75),
+            ..Request::default()
+        };
+        let message = score(&request).unwrap_err().to_string();
+        assert!(
+            message.contains("squad1") && message.contains("--threshold"),
+            "{message}"
+        );
+        let request = Request {
+            metric: Some(Metric::Squad2),
+            ..request
+        };
+        let message = score(&request).unwrap_err().to_string();
+        assert!(message.contains("--null-odds"), "{message}");
+    }
+
+    #[test]
+    fn errors_name_both_files() {
+        let files = Files::new();
+        let request = Request {
+            data: files.put("d.jsonl", MRQA),
+            predictions: files.put("p.json", r#"{"other": "oak"}"#),
+            ..Request::default()
+        };
+        let error = score(&request).unwrap_err();
+        let message = format!("{error}: {}", std::error::Error::source(&error).unwrap());
+        for part in ["d.jsonl", "p.json", "1 questions", "\"other\""] {
+            assert!(message.contains(part), "{part:?} is not in {message}");
+        }
+    }
+}

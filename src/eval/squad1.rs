@@ -1,0 +1,154 @@
+//! Predictions → the figures of the official SQuAD 1.1 scorer: `exact_match` and `f1`.
+//!
+//! Reproduces `evaluate-v1.1.py`: every question counts, one without prediction as wrong.
+
+use super::error::Error;
+use super::figures::{Figure, Scores};
+use super::gold::GoldQuestion;
+use super::normalize::normalize;
+use super::overlap::f1;
+use super::question_map::QuestionMap;
+use super::score::Report;
+
+/// Marks predictions as the official SQuAD 1.1 scorer does.
+///
+/// # Errors
+/// When there is no question, or when a predicted one has no gold answer.
+pub fn score(gold: &[GoldQuestion], predictions: &QuestionMap<String>) -> Result<Report, Error> {
+    let mut means = Means::default();
+    let mut missing = Vec::new();
+    for question in gold {
+        match predictions.get(&question.id) {
+            Some(prediction) => {
+                means.mark(&question.id, &question.answers, prediction, "squad1")?
+            }
+            None => {
+                means.total += 1;
+                missing.push(question.id.clone());
+            }
+        }
+    }
+    Ok(Report {
+        scores: means.scores().ok_or(Error::NoQuestions)?,
+        missing,
+        curves: None,
+    })
+}
+
+/// Running sums of the best scores over the gold answers, shared with MRQA.
+#[derive(Default)]
+pub(super) struct Means {
+    exact: f64,
+    f1: f64,
+    pub(super) total: usize,
+}
+
+impl Means {
+    /// Counts a predicted question.
+    pub(super) fn mark(
+        &mut self,
+        id: &str,
+        answers: &[String],
+        prediction: &str,
+        metric: &'static str,
+    ) -> Result<(), Error> {
+        if answers.is_empty() {
+            return Err(Error::NoGoldAnswer {
+                question: id.to_owned(),
+                metric,
+            });
+        }
+        let words = normalize(prediction);
+        let (mut exact, mut best_f1) = (0.0, 0.0);
+        for answer in answers {
+            let gold = normalize(answer);
+            if gold == words {
+                exact = 1.0;
+            }
+            best_f1 = f64::max(best_f1, f1(&gold, &words));
+        }
+        self.total += 1;
+        self.exact += exact;
+        self.f1 += best_f1;
+        Ok(())
+    }
+
+    /// The figures in per cent; nothing where no question was counted.
+    pub(super) fn scores(&self) -> Option<Scores> {
+        if self.total == 0 {
+            return None;
+        }
+        let total = self.total as f64;
+        let mut scores = Scores::default();
+        scores.push("exact_match", Figure::Value(100.0 * self.exact / total));
+        scores.push("f1", Figure::Value(100.0 * self.f1 / total));
+        Some(scores)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gold(id: &str, answers: &[&str]) -> GoldQuestion {
+        GoldQuestion {
+            id: id.to_owned(),
+            answers: answers.iter().map(|&answer| answer.to_owned()).collect(),
+        }
+    }
+
+    fn texts(entries: &[(&str, &str)]) -> QuestionMap<String> {
+        entries
+            .iter()
+            .map(|&(id, text)| (id.to_owned(), text.to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn questions_without_prediction_are_wrong() {
+        let questions = [
+            gold("a", &["old oak", "Oak!"]),
+            gold("b", &["red elm"]),
+            gold("c", &["x"]),
+            gold("d", &["y"]),
+        ];
+        let predictions = texts(&[("a", "the oak"), ("b", "elm tree"), ("c", "y"), ("z", "y")]);
+        let report = score(&questions, &predictions).unwrap();
+        assert_eq!(
+            serde_json::to_string(&report.scores).unwrap(),
+            r#"{"exact_match":25.0,"f1":37.5}"#
+        );
+        assert_eq!(report.missing, ["d"]);
+    }
+
+    #[test]
+    fn repeated_questions_count_each_time() {
+        let questions = [gold("a", &["x"]), gold("a", &["y"])];
+        let report = score(&questions, &texts(&[("a", "x")])).unwrap();
+        assert_eq!(report.scores.get("exact_match"), Some(50.0));
+    }
+
+    #[test]
+    fn answers_without_words_match_exactly_but_share_nothing() {
+        let report = score(&[gold("a", &["the"])], &texts(&[("a", "")])).unwrap();
+        assert_eq!(report.scores.get("exact_match"), Some(100.0));
+        assert_eq!(report.scores.get("f1"), Some(0.0));
+    }
+
+    #[test]
+    fn unanswerable_questions_are_named() {
+        let message = score(&[gold("a", &[])], &texts(&[("a", "")]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("question a") && message.contains("squad2"),
+            "{message}"
+        );
+        assert!(
+            score(&[], &texts(&[]))
+                .unwrap_err()
+                .to_string()
+                .contains("no question")
+        );
+    }
+}

@@ -1,0 +1,370 @@
+//! Predictions and no-answer scores → the figures of the official SQuAD 2.0 scorer.
+//!
+//! Reproduces `evaluate-v2.0.py` and ELECTRA's copy of it: the answers as given, a threshold on
+//! the no-answer scores, the best thresholds, the precision–recall curves. Only questions with a
+//! prediction count; where some lack one, the script breaks off at the parts by answerability,
+//! which are given here over the same questions as the whole.
+
+use super::error::Error;
+use super::figures::{Figure, Scores};
+use super::gold::{GoldQuestion, distinct};
+use super::normalize::normalize;
+use super::overlap::f1_or_no_answer;
+use super::precision_recall::{PrCurve, PrCurves, pr_curve};
+use super::question_map::QuestionMap;
+use super::score::Report;
+
+/// The official script's threshold when none is given.
+pub const DEFAULT_THRESHOLD: f64 = 1.0;
+
+/// What says that a question has no answer.
+#[derive(Debug, Clone, Copy)]
+pub struct NoAnswer<'a> {
+    /// A score for every predicted question, higher where no answer is likelier; finite.
+    pub odds: &'a QuestionMap<f64>,
+    /// Predictions whose score exceeds this count as no answer.
+    pub threshold: f64,
+    /// Whether to follow the curves of precision and recall.
+    pub curves: bool,
+}
+
+/// A question with a prediction, and what that is worth before any threshold.
+struct Marked {
+    has_answer: bool,
+    predicts_text: bool,
+    /// 0 without no-answer scores.
+    odds: f64,
+    exact: f64,
+    f1: f64,
+}
+
+/// Marks predictions as the official SQuAD 2.0 scorer does.
+///
+/// # Errors
+/// When there is no question, when none has a prediction, or when a predicted one lacks its
+/// no-answer score.
+pub fn score(
+    gold: &[GoldQuestion],
+    predictions: &QuestionMap<String>,
+    no_answer: Option<NoAnswer<'_>>,
+) -> Result<Report, Error> {
+    let gold = distinct(gold);
+    let mut missing = Vec::new();
+    let mut marked = QuestionMap::new();
+    for (id, answers) in gold.iter() {
+        let Some(prediction) = predictions.get(id) else {
+            missing.push(id.to_owned());
+            continue;
+        };
+        let odds = match no_answer {
+            Some(no_answer) => *no_answer.odds.get(id).ok_or_else(|| Error::NoNullOdds {
+                question: id.to_owned(),
+            })?,
+            None => 0.0,
+        };
+        marked.insert(id.to_owned(), mark(answers, prediction, odds));
+    }
+    if marked.is_empty() {
+        return Err(nothing_marked(gold.len(), predictions));
+    }
+
+    let threshold = no_answer.map_or(DEFAULT_THRESHOLD, |no_answer| no_answer.threshold);
+    let all = || marked.iter().map(|(_, question)| question);
+    let mut scores = means(all(), threshold);
+    for (prefix, has_answer) in [("HasAns", true), ("NoAns", false)] {
+        let part = || all().filter(move |question| question.has_answer == has_answer);
+        if part().next().is_some() {
+            scores.merge(prefix, means(part(), threshold));
+        }
+    }
+
+    let mut curves = None;
+    if let Some(no_answer) = no_answer {
+        let ranked = rank(no_answer.odds, &marked);
+        for (name, worth) in [
+            ("exact", (|question| question.exact) as fn(&Marked) -> f64),
+            ("f1", |question| question.f1),
+        ] {
+            let (best, best_threshold) = best_threshold(&ranked, worth);
+            scores.push(format!("best_{name}"), Figure::Value(best));
+            scores.push(format!("best_{name}_thresh"), Figure::Value(best_threshold));
+        }
+        curves = if no_answer.curves {
+            follow(&ranked)
+        } else {
+            None
+        };
+    }
+    if let Some(curves) = &curves {
+        for (key, curve) in [
+            ("pr_exact_ap", &curves.exact),
+            ("pr_f1_ap", &curves.f1),
+            ("pr_oracle_ap", &curves.oracle),
+        ] {
+            scores.push(key, Figure::Value(curve.average_precision));
+        }
+    }
+    Ok(Report {
+        scores,
+        missing,
+        curves,
+    })
+}
+
+/// The error for predictions of which none belongs to a question.
+pub(super) fn nothing_marked(questions: usize, predictions: &QuestionMap<String>) -> Error {
+    if questions == 0 {
+        return Error::NoQuestions;
+    }
+    let found = match predictions.iter().next() {
+        Some((id, _)) => format!("{} others, the first of them {id:?}", predictions.len()),
+        None => "an empty file".to_owned(),
+    };
+    Error::NothingPredicted { questions, found }
+}
+
+fn mark(answers: &[String], prediction: &str, odds: f64) -> Marked {
+    let mut golden: Vec<Vec<String>> = answers
+        .iter()
+        .map(|answer| normalize(answer))
+        .filter(|words| !words.is_empty())
+        .collect();
+    if golden.is_empty() {
+        golden.push(Vec::new());
+    }
+    let words = normalize(prediction);
+    Marked {
+        // By the answers as they stand, even if none has a word left.
+        has_answer: !answers.is_empty(),
+        predicts_text: !prediction.is_empty(),
+        odds,
+        exact: f64::from(u8::from(golden.contains(&words))),
+        f1: golden
+            .iter()
+            .map(|gold| f1_or_no_answer(gold, &words))
+            .fold(0.0, f64::max),
+    }
+}
+
+/// `exact`, `f1` and `total` of some questions, at least one, under a threshold.
+fn means<'a>(questions: impl Iterator<Item = &'a Marked>, threshold: f64) -> Scores {
+    let (mut exact, mut f1, mut total) = (0.0, 0.0, 0);
+    for question in questions {
+        total += 1;
+        if question.odds > threshold {
+            let right = f64::from(u8::from(!question.has_answer));
+            exact += right;
+            f1 += right;
+        } else {
+            exact += question.exact;
+            f1 += question.f1;
+        }
+    }
+    let mut scores = Scores::default();
+    scores.push("exact", Figure::Value(100.0 * exact / total as f64));
+    scores.push("f1", Figure::Value(100.0 * f1 / total as f64));
+    scores.push("total", Figure::Count(total));
+    scores
+}
+
+/// The marked questions by rising no-answer score. Ties keep the order of the score file.
+fn rank<'a>(odds: &QuestionMap<f64>, marked: &'a QuestionMap<Marked>) -> Vec<&'a Marked> {
+    let mut ranked: Vec<&Marked> = odds.iter().filter_map(|(id, _)| marked.get(id)).collect();
+    // Adding 0 makes -0 equal to 0 in a total order.
+    ranked.sort_by(|a, b| (a.odds + 0.0).total_cmp(&(b.odds + 0.0)));
+    ranked
+}
+
+/// The best mean that any threshold reaches, in per cent, and the first threshold to reach it.
+/// Answering nothing stands for threshold 0.
+fn best_threshold(ranked: &[&Marked], worth: fn(&Marked) -> f64) -> (f64, f64) {
+    let unanswerable = ranked.iter().filter(|question| !question.has_answer);
+    let mut sum = unanswerable.count() as f64;
+    let (mut best, mut best_threshold) = (sum, 0.0);
+    for question in ranked {
+        sum += if question.has_answer {
+            worth(question)
+        } else if question.predicts_text {
+            -1.0
+        } else {
+            0.0
+        };
+        // Looked at after every question, even amid ties, as the script does.
+        if sum > best {
+            best = sum;
+            best_threshold = question.odds;
+        }
+    }
+    (100.0 * best / ranked.len() as f64, best_threshold)
+}
+
+/// The three curves; none where no question has an answer.
+fn follow(ranked: &[&Marked]) -> Option<PrCurves> {
+    let answerable = ranked.iter().filter(|question| question.has_answer).count();
+    if answerable == 0 {
+        return None;
+    }
+    let curve = |worth: fn(&Marked) -> f64| -> PrCurve {
+        let points: Vec<(f64, f64)> = ranked
+            .iter()
+            .map(|question| {
+                let worth = if question.has_answer {
+                    worth(question)
+                } else {
+                    0.0
+                };
+                (question.odds, worth)
+            })
+            .collect();
+        pr_curve(&points, answerable)
+    };
+    Some(PrCurves {
+        exact: curve(|question| question.exact),
+        f1: curve(|question| question.f1),
+        oracle: curve(|_| 1.0),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gold(questions: &[(&str, &[&str])]) -> Vec<GoldQuestion> {
+        questions
+            .iter()
+            .map(|(id, answers)| GoldQuestion {
+                id: (*id).to_owned(),
+                answers: answers.iter().map(|&answer| answer.to_owned()).collect(),
+            })
+            .collect()
+    }
+
+    fn map<T: Clone>(entries: &[(&str, T)]) -> QuestionMap<T> {
+        entries
+            .iter()
+            .map(|(id, value)| ((*id).to_owned(), value.clone()))
+            .collect()
+    }
+
+    fn texts(entries: &[(&str, &str)]) -> QuestionMap<String> {
+        entries
+            .iter()
+            .map(|&(id, text)| (id.to_owned(), text.to_owned()))
+            .collect()
+    }
+
+    /// Two answerable questions, one answered wholly and one by half; two unanswerable ones, one
+    /// of them answered all the same.
+    fn four() -> (Vec<GoldQuestion>, QuestionMap<String>) {
+        (
+            gold(&[
+                ("a", &["the old oak", "an oak"]),
+                ("b", &["red elm"]),
+                ("c", &[]),
+                ("d", &[]),
+            ]),
+            texts(&[("a", "Old oak!"), ("b", "elm tree"), ("c", "x"), ("d", "")]),
+        )
+    }
+
+    fn json(report: &Report) -> String {
+        serde_json::to_string(&report.scores).unwrap()
+    }
+
+    #[test]
+    fn figures_by_hand() {
+        let (gold, predictions) = four();
+        let report = score(&gold, &predictions, None).unwrap();
+        assert_eq!(
+            json(&report),
+            r#"{"exact":50.0,"f1":62.5,"total":4,"HasAns_exact":50.0,"HasAns_f1":75.0,"HasAns_total":2,"NoAns_exact":50.0,"NoAns_f1":50.0,"NoAns_total":2}"#
+        );
+        assert!(report.missing.is_empty());
+        assert!(report.curves.is_none());
+    }
+
+    #[test]
+    fn thresholds_and_curves_by_hand() {
+        let (gold, predictions) = four();
+        // Ranked a, c, b, d. Answering a alone gets a, c and d right; b adds its half at the
+        // price of c, which ranks before it.
+        let odds = map(&[("d", 9.0), ("b", 3.0), ("c", 2.0), ("a", -1.5)]);
+        let no_answer = NoAnswer {
+            odds: &odds,
+            threshold: -1.5,
+            curves: true,
+        };
+        let report = score(&gold, &predictions, Some(no_answer)).unwrap();
+        // b, c and d exceed the threshold; a does not, being equal to it.
+        // Exact and F1 curves: a adds precision 1 × recall 1/2, b 1.5/3 × 1/4 to F1 only; the
+        // oracle's adds 2/3 × 1/2 there.
+        let oracle: f64 = 100.0 * (0.5 + 2.0 / 3.0 * 0.5);
+        assert_eq!(
+            json(&report),
+            format!(
+                r#"{{"exact":75.0,"f1":75.0,"total":4,"HasAns_exact":50.0,"HasAns_f1":50.0,"HasAns_total":2,"NoAns_exact":100.0,"NoAns_f1":100.0,"NoAns_total":2,"best_exact":75.0,"best_exact_thresh":-1.5,"best_f1":75.0,"best_f1_thresh":-1.5,"pr_exact_ap":50.0,"pr_f1_ap":62.5,"pr_oracle_ap":{oracle:?}}}"#
+            )
+        );
+        assert_eq!(report.curves.unwrap().f1.points.len(), 5);
+    }
+
+    #[test]
+    fn answering_nothing_may_be_best() {
+        let gold = gold(&[("a", &["oak"]), ("b", &[]), ("c", &[])]);
+        let predictions = texts(&[("a", "elm"), ("b", "x"), ("c", "y")]);
+        let odds = map(&[("a", 3.0), ("b", 1.0), ("c", 2.0)]);
+        let no_answer = NoAnswer {
+            odds: &odds,
+            threshold: 0.0,
+            curves: false,
+        };
+        let report = score(&gold, &predictions, Some(no_answer)).unwrap();
+        assert_eq!(report.scores.get("best_exact"), Some(200.0 / 3.0));
+        assert_eq!(report.scores.get("best_exact_thresh"), Some(0.0));
+        assert!(report.curves.is_none());
+    }
+
+    #[test]
+    fn gold_answers_without_words_want_no_answer() {
+        // "the" has no word left: the empty prediction is right, though the question counts as
+        // answerable.
+        let gold = gold(&[("a", &["the"])]);
+        let report = score(&gold, &texts(&[("a", "")]), None).unwrap();
+        assert_eq!(report.scores.get("HasAns_exact"), Some(100.0));
+        assert_eq!(report.scores.get("HasAns_f1"), Some(100.0));
+        assert_eq!(report.scores.get("NoAns_total"), None);
+    }
+
+    #[test]
+    fn questions_without_prediction_do_not_count() {
+        let (gold, _) = four();
+        let predictions = texts(&[("a", "oak"), ("d", ""), ("z", "other")]);
+        let report = score(&gold, &predictions, None).unwrap();
+        assert_eq!(report.missing, ["b", "c"]);
+        assert_eq!(report.scores.get("exact"), Some(100.0));
+        assert_eq!(report.scores.get("total"), Some(2.0));
+        assert_eq!(report.scores.get("HasAns_total"), Some(1.0));
+    }
+
+    #[test]
+    fn mismatched_files_are_named() {
+        let (gold, predictions) = four();
+        let message = |result: Result<Report, Error>| result.unwrap_err().to_string();
+        let strange = message(score(&gold, &texts(&[("z", "x")]), None));
+        assert!(
+            strange.contains("4 questions") && strange.contains("\"z\""),
+            "{strange}"
+        );
+        let empty = message(score(&gold, &texts(&[]), None));
+        assert!(empty.contains("an empty file"), "{empty}");
+        assert!(message(score(&[], &predictions, None)).contains("no question"));
+        let odds = map(&[("a", 1.0)]);
+        let no_answer = NoAnswer {
+            odds: &odds,
+            threshold: 0.0,
+            curves: false,
+        };
+        let lacking = message(score(&gold, &predictions, Some(no_answer)));
+        assert!(lacking.contains("question b"), "{lacking}");
+    }
+}
