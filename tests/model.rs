@@ -63,8 +63,8 @@ fn check_forward(run: &ReferenceRun, weights: &str, name: &str, device: &Device)
     let end_logits = head.end_logits(&context, &hidden, start);
     check("end_logits", &values(end_logits), &arrays.floats("end_logits"));
 
-    let windows = beam::predict(&model, 0, &input, 20).unwrap();
-    let all = |pick: fn(&beam::WindowPrediction) -> &[f32]| -> Vec<f32> {
+    let windows = beam::predict(&model, 0, &input, &batch.features, 20).unwrap();
+    let all = |pick: fn(&beam::WindowOutput) -> &[f32]| -> Vec<f32> {
         windows.iter().flat_map(|window| pick(window).to_vec()).collect()
     };
     let answerable: Vec<f32> = windows.iter().map(|window| window.answerable_logit).collect();

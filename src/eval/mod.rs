@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod candidate;
 pub mod error;
+pub mod evaluate;
 pub mod figures;
 pub mod gold;
 pub mod json_file;

@@ -11,7 +11,7 @@ use crate::{
     },
     model::{
         ModelInput, QuestionAnsweringModel,
-        beam::{self, ReadError, WindowPrediction},
+        beam::{self, ReadError, WindowOutput},
     },
 };
 
@@ -35,20 +35,15 @@ pub fn predict(
     beam_size: usize,
     device: &Device,
     progress: &mut dyn FnMut(usize),
-) -> Result<Vec<WindowPrediction>, Error> {
-    let mut results: Vec<Option<WindowPrediction>> = vec![None; features.len()];
-    let mut done = 0;
+) -> Result<Vec<WindowOutput>, Error> {
     let set = FeatureSet::from(features);
+    let mut outputs = Vec::with_capacity(features.len());
     for indices in prediction_batches(&set.lengths(), batch_size, true)? {
         let batch = Batch::collate(&set, &indices, None)?;
         let input = ModelInput::new(&batch, device);
-        let predictions = beam::predict(model, head, &input, beam_size)?;
-        done += indices.len();
-        for (index, prediction) in indices.into_iter().zip(predictions) {
-            results[index] = Some(prediction);
-        }
-        progress(done);
+        outputs.extend(beam::predict(model, head, &input, &batch.features, beam_size)?);
+        progress(outputs.len());
     }
-    // Every index was in one batch.
-    Ok(results.into_iter().flatten().collect())
+    outputs.sort_unstable_by_key(|output| output.feature);
+    Ok(outputs)
 }

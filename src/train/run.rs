@@ -23,7 +23,7 @@ use crate::{
         batch::{Batch, FeatureSet},
         batch_plan::BatchPlan,
     },
-    model::{QuestionAnsweringModel, parameters, record},
+    model::{QuestionAnsweringModel, folder, parameters, record},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,8 @@ pub enum Error {
     Checkpoint(#[from] checkpoint::Error),
     #[error(transparent)]
     Data(#[from] crate::data::Error),
+    #[error(transparent)]
+    Model(#[from] folder::Error),
     #[error(transparent)]
     Parameters(#[from] parameters::Error),
     #[error("{path}: {source}; free space or choose another model_dir")]
@@ -90,7 +92,7 @@ impl Run<'_> {
         build: impl FnOnce(
             &Device,
             Option<&mut parameters::StoredParameters>,
-        ) -> Result<QuestionAnsweringModel, parameters::Error>,
+        ) -> Result<QuestionAnsweringModel, folder::Error>,
         progress: &Progress,
     ) -> Result<QuestionAnsweringModel, Error> {
         let device = self.device.clone().autodiff();

@@ -96,7 +96,7 @@ impl ReferenceRun {
     }
 
     pub fn head(&self) -> HeadConfig {
-        self.config.head()
+        HeadConfig::of(&self.config)
     }
 
     /// Reads `init` or `trained` through the converter.
