@@ -150,10 +150,11 @@ fn lay_out(folder: &Path, progress: &Progress) -> Result<(), Error> {
     let model = models.join(MODEL);
     let report = checkpoints_convert::convert(&zip, &model, &mut |_, _| {})?;
     progress.note(&format!(
-        "converted {} to {}: {}",
+        "converted {} to {}: {} of {} variables used",
         zip.display(),
         model.display(),
-        report.summary()
+        report.totals.used,
+        report.variables.len()
     ));
 
     let vocab = model.join("vocab.txt");
