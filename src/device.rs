@@ -1,1 +1,0 @@
-//! Lists adapters, picks one, and says which and why.

@@ -1,0 +1,39 @@
+//! Lists the graphics adapters, picks one device, and says which and why.
+//!
+//! [`DeviceRequest`] is what `--device` says, [`adapter::list`] what the machine has,
+//! [`pick::pick`] decides by rule alone, and [`choose`] opens the device. The runtime is set to
+//! one stream before the first use: with its default of 128, training grows without end
+//! (tracel-ai/burn#4971).
+
+pub mod adapter;
+pub mod memory;
+pub mod open;
+pub mod pick;
+pub mod request;
+
+pub use adapter::{AdapterInfo, AdapterKind, Api, list};
+pub use memory::ByteSize;
+pub use open::{Chosen, choose, configure_runtime};
+pub use pick::{Pick, Picked};
+pub use request::DeviceRequest;
+
+/// A device that was asked for and cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("--device {request}: {found}; {advice}")]
+    NotFound {
+        request: DeviceRequest,
+        found: String,
+        advice: &'static str,
+    },
+    #[error(
+        "--device {request}: {name} ({api}) cannot be opened: {reason}; look at its driver, or \
+         give --device cpu"
+    )]
+    Open {
+        request: DeviceRequest,
+        name: String,
+        api: Api,
+        reason: String,
+    },
+}

@@ -1,0 +1,217 @@
+//! Opens the picked device for Burn, once a process, with the runtime set up first.
+
+use std::sync::{Mutex, Once};
+
+use burn::tensor::{DType, Device};
+use cubecl::{
+    config::{CubeClRuntimeConfig, RuntimeConfig},
+    wgpu::{AutoGraphicsApi, RuntimeOptions, WgpuBackend, WgpuDevice, WgpuDeviceKind},
+};
+
+use super::{
+    Error,
+    adapter::{self, AdapterInfo, AdapterKind, Api, INSTANCES},
+    memory,
+    pick::{Pick, Picked, pick},
+    request::DeviceRequest,
+};
+
+/// A device that is ready, and what is to be said about it.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    /// Without autodiff.
+    pub device: Device,
+    pub name: String,
+    /// `cpu`, `vulkan`, `metal`, `dx12` or `gl`.
+    pub backend: &'static str,
+    pub driver: String,
+    /// Why this device.
+    pub reason: String,
+    /// A program on the CPU that acts as a GPU.
+    pub is_software: bool,
+    /// Bytes; `None` where the system does not tell.
+    pub memory: Option<u64>,
+    /// Whether products of f16 operands can run.
+    pub f16: bool,
+    /// The adapter with its limits; `None` for the CPU.
+    pub adapter: Option<AdapterInfo>,
+}
+
+impl Chosen {
+    /// The device and the reason in one line.
+    pub fn line(&self) -> String {
+        let software = if self.is_software { ", software" } else { "" };
+        let driver = if self.driver.is_empty() {
+            String::new()
+        } else {
+            format!(", {}", self.driver)
+        };
+        format!(
+            "{} ({}{software}{driver}): {}",
+            self.name, self.backend, self.reason
+        )
+    }
+}
+
+/// Picks the device that `request` names and opens it; a device that is open already is shared.
+///
+/// `auto` falls back to the CPU also where the GPU cannot be opened.
+///
+/// # Errors
+/// When nothing answers the request, or the driver refuses.
+pub fn choose(request: DeviceRequest) -> Result<Chosen, Error> {
+    let adapters = match request {
+        DeviceRequest::Cpu => Vec::new(),
+        DeviceRequest::Adapter(_) => adapter::list(),
+        _ => adapter::without_gl(),
+    };
+    let Pick { picked, reason } = pick(request, &adapters)?;
+    let adapter = match picked {
+        Picked::Cpu => return Ok(cpu(reason)),
+        Picked::Adapter(adapter) => adapter,
+    };
+    match open(&adapter) {
+        Ok(device) => Ok(Chosen {
+            name: adapter.name.clone(),
+            backend: adapter.api.name(),
+            driver: adapter.driver.clone(),
+            reason,
+            is_software: adapter.is_software(),
+            memory: adapter.memory,
+            f16: device.supports_dtype(DType::F16),
+            adapter: Some(adapter),
+            device,
+        }),
+        Err(reason) if request == DeviceRequest::Auto => Ok(cpu(format!(
+            "{} ({}) cannot be opened: {reason}",
+            adapter.name, adapter.api
+        ))),
+        Err(reason) => Err(Error::Open {
+            request,
+            name: adapter.name,
+            api: adapter.api,
+            reason,
+        }),
+    }
+}
+
+fn cpu(reason: String) -> Chosen {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    Chosen {
+        device: Device::flex(),
+        name: cpu_name(),
+        backend: "cpu",
+        driver: format!("{threads} threads"),
+        reason,
+        is_software: false,
+        memory: memory::system_memory(),
+        f16: Device::flex().supports_dtype(DType::F16),
+        adapter: None,
+    }
+}
+
+/// The processor's name where the system tells, else `CPU`.
+fn cpu_name() -> String {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+        .map_or("CPU", |(_, name)| name.trim())
+        .to_owned()
+}
+
+/// Sets the runtime to one stream. Must come before the first use of a GPU; later calls, and one
+/// after another part of the process has configured the runtime, change nothing.
+///
+/// With the default of 128 streams every thread allocates from pools of its own, and memory grows
+/// step by step (tracel-ai/burn#4971). `burn.toml`, `cubecl.toml` and the environment keep their
+/// say over everything else.
+pub fn configure_runtime() {
+    static CONFIGURED: Once = Once::new();
+    CONFIGURED.call_once(|| {
+        let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
+        config.streaming.max_streams = 1;
+        if !CubeClRuntimeConfig::try_set(config) {
+            log::warn!("the GPU runtime was configured before; it may use more than one stream");
+        }
+    });
+}
+
+/// Opens an adapter, or shares it where it is open already: the runtime takes each only once.
+fn open(adapter: &AdapterInfo) -> Result<Device, String> {
+    static OPEN: Mutex<Vec<WgpuDevice>> = Mutex::new(Vec::new());
+    configure_runtime();
+    let wanted = runtime_device(adapter)?;
+    let mut opened = OPEN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if !opened.contains(&wanted) {
+        let _instances = INSTANCES
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let options = RuntimeOptions::try_default().map_err(|e| e.to_string())?;
+        let setup = cubecl::wgpu::try_init_setup::<AutoGraphicsApi>(&wanted, options)
+            .map_err(|e| e.to_string())?;
+        // The list is asked anew there, so a card may have come or gone in between.
+        let found = setup.adapter.get_info().name;
+        if found != adapter.name {
+            return Err(format!("the runtime found {found} in its place; try again"));
+        }
+        opened.push(wanted.clone());
+    }
+    Ok(Device::new(wanted))
+}
+
+/// The runtime's name of an adapter: its place among those of its kind and API.
+fn runtime_device(adapter: &AdapterInfo) -> Result<WgpuDevice, String> {
+    let nth = adapter.nth_of_kind;
+    let kind = match adapter.kind {
+        AdapterKind::Discrete => WgpuDeviceKind::DiscreteGpu(nth),
+        AdapterKind::Integrated => WgpuDeviceKind::IntegratedGpu(nth),
+        AdapterKind::Virtual => WgpuDeviceKind::VirtualGpu(nth),
+        AdapterKind::Other => WgpuDeviceKind::Other(nth),
+        AdapterKind::Software if nth == 0 => WgpuDeviceKind::Cpu,
+        AdapterKind::Software => {
+            return Err("the runtime takes only the first software adapter of an API".to_owned());
+        }
+    };
+    Ok(WgpuDevice::new(kind).on(match adapter.api {
+        Api::Vulkan => WgpuBackend::Vulkan,
+        Api::Metal => WgpuBackend::Metal,
+        Api::Dx12 => WgpuBackend::Dx12,
+        Api::Gl => WgpuBackend::Gl,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runtime_uses_one_stream() {
+        configure_runtime();
+        assert_eq!(CubeClRuntimeConfig::get().streaming.max_streams, 1);
+    }
+
+    #[test]
+    fn the_cpu_is_always_there() {
+        let chosen = choose(DeviceRequest::Cpu).unwrap();
+        assert_eq!((chosen.backend, chosen.is_software), ("cpu", false));
+        assert_eq!(chosen.device, Device::flex());
+        assert!(
+            chosen.line().ends_with(" threads): asked for"),
+            "{}",
+            chosen.line()
+        );
+        assert_eq!(chosen.adapter, None);
+    }
+
+    #[test]
+    fn auto_always_finds_a_device() {
+        let chosen = choose(DeviceRequest::Auto).unwrap();
+        assert!(!chosen.is_software);
+        assert_ne!(chosen.backend, "gl");
+        let sum: f32 = burn::Tensor::<1>::from_floats([1.0, 2.0], &chosen.device)
+            .sum()
+            .into_scalar();
+        assert_eq!(sum, 3.0);
+    }
+}

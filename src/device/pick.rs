@@ -1,0 +1,284 @@
+//! The rule by which a device is picked from the adapters of a machine.
+//!
+//! A hardware GPU is taken unasked, best kind first. A software adapter is slower than the CPU
+//! itself, and so is taken only when asked for. OpenGL lacks half precision and subgroups: an
+//! adapter of it is taken only by its number.
+
+use super::{
+    Error,
+    adapter::{AdapterInfo, AdapterKind, Api},
+    request::DeviceRequest,
+};
+
+/// What was picked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Picked {
+    Cpu,
+    Adapter(AdapterInfo),
+}
+
+/// A decision and its reason.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pick {
+    pub picked: Picked,
+    /// Why, as a part of a sentence.
+    pub reason: String,
+}
+
+const INSTALL: &str = "install the graphics driver (Vulkan on Linux), or give --device cpu";
+const LOOK: &str = "`electra devices` lists what there is";
+
+/// Picks from `adapters`, which for [`DeviceRequest::Adapter`] must be the whole list, and else
+/// may leave OpenGL out.
+///
+/// # Errors
+/// When no adapter answers the request. `auto` and `cpu` always find something.
+pub fn pick(request: DeviceRequest, adapters: &[AdapterInfo]) -> Result<Pick, Error> {
+    let not_found = |found: String, advice| {
+        Err(Error::NotFound {
+            request,
+            found,
+            advice,
+        })
+    };
+    let take = |adapter: &AdapterInfo, reason: &str| {
+        Ok(Pick {
+            picked: Picked::Adapter(adapter.clone()),
+            reason: reason.to_owned(),
+        })
+    };
+    let usable = |api: Option<Api>| -> Vec<&AdapterInfo> {
+        adapters
+            .iter()
+            .filter(|a| a.compute && a.api != Api::Gl && api.is_none_or(|api| a.api == api))
+            .collect()
+    };
+    match request {
+        DeviceRequest::Auto => Ok(pick_auto(&usable(None))),
+        DeviceRequest::Cpu => Ok(Pick {
+            picked: Picked::Cpu,
+            reason: "asked for".to_owned(),
+        }),
+        DeviceRequest::Gpu | DeviceRequest::Api(_) => {
+            let api = match request {
+                DeviceRequest::Api(api) => Some(api),
+                _ => None,
+            };
+            let usable = usable(api);
+            match best_hardware(&usable).or(usable.first().copied()) {
+                Some(adapter) if adapter.is_software() => take(
+                    adapter,
+                    "asked for, and there is no hardware GPU: expect it to be slow",
+                ),
+                Some(adapter) => take(adapter, "asked for"),
+                None => {
+                    let apis =
+                        api.map_or("Vulkan, Metal or DirectX 12".to_owned(), |a| a.to_string());
+                    not_found(format!("no {apis} adapter found"), INSTALL)
+                }
+            }
+        }
+        DeviceRequest::Adapter(index) => match adapters.get(index) {
+            Some(adapter) if adapter.compute => take(adapter, "asked for"),
+            Some(adapter) => not_found(
+                format!("{} ({}) runs no compute shaders", adapter.name, adapter.api),
+                LOOK,
+            ),
+            None => not_found(format!("this machine has {}", count(adapters.len())), LOOK),
+        },
+        DeviceRequest::ApiAdapter(api, index) => {
+            let usable = usable(Some(api));
+            match usable.get(index) {
+                Some(adapter) => take(adapter, "asked for"),
+                None => not_found(format!("{api} has {} here", count(usable.len())), LOOK),
+            }
+        }
+    }
+}
+
+fn pick_auto(usable: &[&AdapterInfo]) -> Pick {
+    if let Some(adapter) = best_hardware(usable) {
+        let hardware = usable.iter().filter(|a| !a.is_software()).count();
+        let reason = if hardware == 1 {
+            "the only hardware GPU".to_owned()
+        } else {
+            format!("the first of the best kind among {hardware} hardware adapters")
+        };
+        return Pick {
+            picked: Picked::Adapter(adapter.clone()),
+            reason,
+        };
+    }
+    let reason = match usable.first() {
+        Some(software) => format!(
+            "no hardware GPU found; the software adapter {} is taken only when asked for \
+             (--device gpu)",
+            software.name
+        ),
+        None => "no Vulkan, Metal or DirectX 12 adapter found".to_owned(),
+    };
+    Pick {
+        picked: Picked::Cpu,
+        reason,
+    }
+}
+
+/// The first adapter of the best kind of hardware.
+fn best_hardware<'a>(usable: &[&'a AdapterInfo]) -> Option<&'a AdapterInfo> {
+    let rank = |kind| match kind {
+        AdapterKind::Discrete => 0,
+        AdapterKind::Integrated => 1,
+        AdapterKind::Virtual => 2,
+        AdapterKind::Other | AdapterKind::Software => 3,
+    };
+    usable
+        .iter()
+        .copied()
+        .filter(|adapter| !adapter.is_software())
+        .min_by_key(|adapter| rank(adapter.kind))
+}
+
+fn count(adapters: usize) -> String {
+    match adapters {
+        0 => "no adapters".to_owned(),
+        1 => "1 adapter, number 0".to_owned(),
+        n => format!("{n} adapters, numbers 0 to {}", n - 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn adapters(kinds: &[(&str, AdapterKind, Api)]) -> Vec<AdapterInfo> {
+        kinds
+            .iter()
+            .enumerate()
+            .map(|(index, &(name, kind, api))| AdapterInfo {
+                index,
+                name: name.to_owned(),
+                kind,
+                api,
+                driver: String::new(),
+                memory: None,
+                max_buffer: 0,
+                max_storage_binding: 0,
+                max_workgroup_storage: 0,
+                max_workgroup_invocations: 0,
+                precisions: vec!["f32"],
+                subgroup: None,
+                cooperative_matrices: Vec::new(),
+                compute: name != "old",
+                nth_of_kind: 0,
+            })
+            .collect()
+    }
+
+    /// Name of what is picked and why, or the error.
+    fn picked(request: &str, adapters: &[AdapterInfo]) -> Result<(String, String), String> {
+        match pick(request.parse().unwrap(), adapters) {
+            Ok(Pick {
+                picked: Picked::Cpu,
+                reason,
+            }) => Ok(("cpu".to_owned(), reason)),
+            Ok(Pick {
+                picked: Picked::Adapter(adapter),
+                reason,
+            }) => Ok((adapter.name, reason)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn ok(name: &str, reason: &str) -> Result<(String, String), String> {
+        Ok((name.to_owned(), reason.to_owned()))
+    }
+
+    use AdapterKind::{Discrete, Integrated, Other, Software, Virtual};
+    use Api::{Dx12, Gl, Vulkan};
+
+    #[test]
+    fn auto_takes_the_best_hardware() {
+        let both = adapters(&[
+            ("llvmpipe", Software, Vulkan),
+            ("intel", Integrated, Vulkan),
+            ("nvidia", Discrete, Vulkan),
+            ("nvidia again", Discrete, Dx12),
+        ]);
+        let reason = "the first of the best kind among 3 hardware adapters";
+        assert_eq!(picked("auto", &both), ok("nvidia", reason));
+        assert_eq!(picked("gpu", &both), ok("nvidia", "asked for"));
+        assert_eq!(picked("dx12", &both), ok("nvidia again", "asked for"));
+        let one = adapters(&[("llvmpipe", Software, Vulkan), ("virtio", Virtual, Vulkan)]);
+        assert_eq!(picked("auto", &one), ok("virtio", "the only hardware GPU"));
+        let vague = adapters(&[("who", Other, Vulkan), ("virtio", Virtual, Vulkan)]);
+        let reason = "the first of the best kind among 2 hardware adapters";
+        assert_eq!(picked("auto", &vague), ok("virtio", reason));
+    }
+
+    #[test]
+    fn software_is_taken_only_when_asked_for() {
+        let found = adapters(&[
+            ("llvmpipe", Software, Vulkan),
+            ("llvmpipe gl", Software, Gl),
+        ]);
+        let reason = "no hardware GPU found; the software adapter llvmpipe is taken only when \
+                      asked for (--device gpu)";
+        assert_eq!(picked("auto", &found), ok("cpu", reason));
+        let reason = "asked for, and there is no hardware GPU: expect it to be slow";
+        assert_eq!(picked("gpu", &found), ok("llvmpipe", reason));
+        assert_eq!(picked("vulkan", &found), ok("llvmpipe", reason));
+        assert_eq!(picked("vulkan:0", &found), ok("llvmpipe", "asked for"));
+        assert_eq!(picked("cpu", &found), ok("cpu", "asked for"));
+    }
+
+    #[test]
+    fn opengl_is_taken_only_by_its_number() {
+        let found = adapters(&[("radeon", Other, Gl)]);
+        let reason = "no Vulkan, Metal or DirectX 12 adapter found";
+        assert_eq!(picked("auto", &found), ok("cpu", reason));
+        assert_eq!(
+            picked("gpu", &found),
+            Err(format!("--device gpu: {reason}; {INSTALL}"))
+        );
+        assert_eq!(picked("gpu:0", &found), ok("radeon", "asked for"));
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        assert_eq!(
+            picked("auto", &[]),
+            ok("cpu", "no Vulkan, Metal or DirectX 12 adapter found")
+        );
+        assert_eq!(
+            picked("vulkan", &[]),
+            Err(format!(
+                "--device vulkan: no vulkan adapter found; {INSTALL}"
+            ))
+        );
+        assert_eq!(
+            picked("gpu:0", &[]),
+            Err(format!(
+                "--device gpu:0: this machine has no adapters; {LOOK}"
+            ))
+        );
+        let found = adapters(&[("a", Discrete, Vulkan), ("old", Discrete, Gl)]);
+        assert_eq!(
+            picked("gpu:2", &found),
+            Err(format!(
+                "--device gpu:2: this machine has 2 adapters, numbers 0 to 1; {LOOK}"
+            ))
+        );
+        assert_eq!(
+            picked("vulkan:1", &found),
+            Err(format!(
+                "--device vulkan:1: vulkan has 1 adapter, number 0 here; {LOOK}"
+            ))
+        );
+        assert_eq!(
+            picked("gpu:1", &found),
+            Err(format!(
+                "--device gpu:1: old (gl) runs no compute shaders; {LOOK}"
+            ))
+        );
+    }
+}
