@@ -51,7 +51,7 @@ pub fn devices() -> Vec<(&'static str, Device)> {
 /// A wgpu device of any kind except OpenGL's, or `None` with a line that says so.
 pub fn gpu() -> Option<Device> {
     static GPU: OnceLock<Option<Device>> = OnceLock::new();
-    GPU.get_or_init(|| match electra::device::choose("gpu") {
+    GPU.get_or_init(|| match electra::device::choose(electra::device::DeviceRequest::Gpu) {
         Ok(chosen) => Some(chosen.device),
         Err(error) => {
             eprintln!("skipped on wgpu: {error}");
