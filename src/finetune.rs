@@ -87,7 +87,8 @@ impl Finetune<'_> {
         let mut trials = Vec::new();
         for trial in 1..=config.num_trials {
             if config.num_trials > 1 {
-                self.progress.note(&format!("trial {trial} of {}", config.num_trials));
+                self.progress
+                    .note(&format!("trial {trial} of {}", config.num_trials));
             }
             let model = if config.do_train {
                 self.train(trial, &train)?
@@ -200,7 +201,10 @@ impl Finetune<'_> {
             .into();
         let path = model_dir.join("config.json");
         write_json(&path, &described)?;
-        let (from, to) = (self.config.paths().vocab_file().to_owned(), model_dir.join("vocab.txt"));
+        let (from, to) = (
+            self.config.paths().vocab_file().to_owned(),
+            model_dir.join("vocab.txt"),
+        );
         std::fs::copy(&from, &to).map_err(io(&from, "copying"))?;
         Ok(())
     }
@@ -267,7 +271,8 @@ impl Finetune<'_> {
             if Metric::of_task(&data.task) == Metric::Squad2 {
                 results.write_eval(&data.task, &scores)?;
             }
-            self.progress.note(&format!("{}: {}", data.task, scores.line()));
+            self.progress
+                .note(&format!("{}: {}", data.task, scores.line()));
             tasks.push((data.task.clone(), scores));
         }
         Ok(TrialResults { tasks })
@@ -307,7 +312,13 @@ impl Finetune<'_> {
             let data = TaskData::read(task, &file, Split::Test, self.tokenizer, self.config)?;
             let predictions = self.answer(model, head, &data)?;
             let outputs = test_outputs(&predictions, self.config.qa_na_threshold);
-            write_json(&self.config.paths().test_predictions(task, Split::Test, trial), &outputs)?;
+            write_json(
+                &self
+                    .config
+                    .paths()
+                    .test_predictions(task, Split::Test, trial),
+                &outputs,
+            )?;
         }
         Ok(())
     }
@@ -330,7 +341,11 @@ fn move_aside(folder: &Path) -> Result<(), Error> {
     let mut number = 1;
     loop {
         let mut name = folder.as_os_str().to_owned();
-        name.push(if number == 1 { ".old".into() } else { format!(".old{number}") });
+        name.push(if number == 1 {
+            ".old".into()
+        } else {
+            format!(".old{number}")
+        });
         let aside = PathBuf::from(name);
         if !aside.exists() {
             return std::fs::rename(folder, &aside).map_err(io(folder, "moving aside"));
@@ -375,8 +390,15 @@ fn training_hparams(config: &Config) -> serde_json::Value {
 
 /// Files may move between a run's start and its end.
 fn is_path(key: &str, value: &serde_json::Value) -> bool {
-    ["_file", "_dir", "_txt", "_pkl", "_predictions", "_checkpoint"]
-        .iter()
-        .any(|ending| key.ends_with(ending))
+    [
+        "_file",
+        "_dir",
+        "_txt",
+        "_pkl",
+        "_predictions",
+        "_checkpoint",
+    ]
+    .iter()
+    .any(|ending| key.ends_with(ending))
         && value.is_string()
 }

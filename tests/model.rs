@@ -42,24 +42,43 @@ fn check_forward(run: &ReferenceRun, weights: &str, name: &str, device: &Device)
     let values = |tensor: Tensor<2>| tensor.try_into_vec_as::<f32>().unwrap();
 
     let words = model.electra.embeddings.look_up(input.input_ids.clone());
-    let mut hidden = model.electra.embeddings.forward(words, &input, Mode::Predict);
+    let mut hidden = model
+        .electra
+        .embeddings
+        .forward(words, &input, Mode::Predict);
     if model.electra.embeddings.project.is_none() {
         // With a projection the reference's array is the one before it.
         let theirs = arrays.floats("embedding_output");
         check("embedding_output", &values(hidden.clone()), &theirs);
     }
     for layer in 0..model.electra.layers.len() {
-        hidden = model.electra.forward_range(layer..layer + 1, hidden, &input, Mode::Predict);
+        hidden = model
+            .electra
+            .forward_range(layer..layer + 1, hidden, &input, Mode::Predict);
         let key = format!("layer_{layer}");
         check(&key, &values(hidden.clone()), &arrays.floats(&key));
     }
     let windows = beam::predict(&model, 0, &input, &batch.features, 20).unwrap();
     let all = |pick: fn(&beam::WindowOutput) -> &[f32]| -> Vec<f32> {
-        windows.iter().flat_map(|window| pick(window).to_vec()).collect()
+        windows
+            .iter()
+            .flat_map(|window| pick(window).to_vec())
+            .collect()
     };
-    let answerable: Vec<f32> = windows.iter().map(|window| window.answerable_logit).collect();
-    check("start_logits", &all(|w| &w.start_logits), &arrays.floats("start_logits"));
-    check("answerable_logit", &answerable, &arrays.floats("answerable_logit"));
+    let answerable: Vec<f32> = windows
+        .iter()
+        .map(|window| window.answerable_logit)
+        .collect();
+    check(
+        "start_logits",
+        &all(|w| &w.start_logits),
+        &arrays.floats("start_logits"),
+    );
+    check(
+        "answerable_logit",
+        &answerable,
+        &arrays.floats("answerable_logit"),
+    );
     for (what, ours) in [
         ("start_top_log_probs", all(|w| &w.start_top_log_probs)),
         ("end_top_log_probs", all(|w| &w.end_top_log_probs)),
@@ -123,8 +142,14 @@ fn source_variable(name: &str, answerable_has_hidden: bool) -> String {
         .replace("attention.key", "attention/self/key")
         .replace("attention.value", "attention/self/value")
         .replace("layer_norm", "LayerNorm")
-        .replace("heads.squad.answerable_hidden", &format!("task_specific/squad/{answerable_hidden}"))
-        .replace("heads.squad.answerable", &format!("task_specific/squad/{answerable}"))
+        .replace(
+            "heads.squad.answerable_hidden",
+            &format!("task_specific/squad/{answerable_hidden}"),
+        )
+        .replace(
+            "heads.squad.answerable",
+            &format!("task_specific/squad/{answerable}"),
+        )
         .replace("heads.squad.start", "task_specific/squad/dense")
         .replace("heads.squad.end_hidden", "task_specific/squad/qa_hidden")
         .replace("heads.squad.end", "task_specific/squad/dense_1")
@@ -167,7 +192,10 @@ fn check_gradients(run: &ReferenceRun, name: &str, device: &Device) {
             || parameter == "heads.squad.start.bias"
             || parameter == "heads.squad.end.bias";
         if cancels {
-            assert!(norm < 1e-6 && distance < 2e-6, "{parameter}: {distance} of {norm}");
+            assert!(
+                norm < 1e-6 && distance < 2e-6,
+                "{parameter}: {distance} of {norm}"
+            );
             continue;
         }
         let relative = distance / norm;
@@ -176,7 +204,10 @@ fn check_gradients(run: &ReferenceRun, name: &str, device: &Device) {
         }
         assert!(relative <= 1e-4, "{parameter}: {relative}");
     }
-    println!("{} {name} worst gradient: {:e} {}", run.name, worst.0, worst.1);
+    println!(
+        "{} {name} worst gradient: {:e} {}",
+        run.name, worst.0, worst.1
+    );
 }
 
 #[test]

@@ -35,7 +35,11 @@ impl Checkpoint {
             files.push((source.display(&name), length));
         }
         index.check_places(&files)?;
-        Ok(Self { source, index, files })
+        Ok(Self {
+            source,
+            index,
+            files,
+        })
     }
 
     /// How errors call the checkpoint as a whole.
@@ -72,7 +76,10 @@ impl Checkpoint {
             let name = self.source.shard_name(shard, self.index.shards);
             self.source.with_reader(&name, |reader| {
                 let mut reader = ShardReader::new(file, reader, *length, &mut on_bytes);
-                for &number in order.iter().filter(|&&number| variables[number].shard == shard) {
+                for &number in order
+                    .iter()
+                    .filter(|&&number| variables[number].shard == shard)
+                {
                     if wanted(number) {
                         let (facts, values) = reader.values(&variables[number])?;
                         each(number, facts, Some(values))?;

@@ -60,9 +60,17 @@ pub struct HeadShape {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{file}: cannot read: {source}")]
-    Read { file: String, source: std::io::Error },
-    #[error("{file}: not the configuration of a converted record: {source}; convert the checkpoint again")]
-    Parse { file: String, source: serde_json::Error },
+    Read {
+        file: String,
+        source: std::io::Error,
+    },
+    #[error(
+        "{file}: not the configuration of a converted record: {source}; convert the checkpoint again"
+    )]
+    Parse {
+        file: String,
+        source: serde_json::Error,
+    },
 }
 
 impl RecordConfig {
@@ -72,9 +80,14 @@ impl RecordConfig {
     /// Not there, not JSON, or a size is missing.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let file = || path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::Read { file: file(), source })?;
-        serde_json::from_str(&text).map_err(|source| Error::Parse { file: file(), source })
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Read {
+            file: file(),
+            source,
+        })?;
+        serde_json::from_str(&text).map_err(|source| Error::Parse {
+            file: file(),
+            source,
+        })
     }
 }
 

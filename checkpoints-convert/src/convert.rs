@@ -67,7 +67,11 @@ fn vocabulary_warning(vocabulary: Option<&[u8]>, plan: &Plan, out: &Path) -> Opt
         return Some(format!("no vocab.txt beside the checkpoint; {there}"));
     };
     let text = vocabulary.strip_suffix(b"\n").unwrap_or(vocabulary);
-    let lines = if text.is_empty() { 0 } else { text.split(|&byte| byte == b'\n').count() };
+    let lines = if text.is_empty() {
+        0
+    } else {
+        text.split(|&byte| byte == b'\n').count()
+    };
     (lines != expected).then(|| {
         format!("vocab.txt has {lines} lines, but the word embeddings have {expected} rows")
     })

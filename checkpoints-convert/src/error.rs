@@ -16,12 +16,20 @@ pub enum Error {
     #[error(transparent)]
     Config(#[from] config::Error),
     #[error("{file}: cannot write the record: {source}")]
-    Record { file: String, source: burn_pack::Error },
+    Record {
+        file: String,
+        source: burn_pack::Error,
+    },
     #[error("{file}: cannot read the record: {source}; convert the checkpoint again")]
-    ReadRecord { file: String, source: burn_pack::Error },
+    ReadRecord {
+        file: String,
+        source: burn_pack::Error,
+    },
     #[error("{file}: cannot write: {source}; what was there before is unchanged")]
     Write { file: String, source: io::Error },
-    #[error("{file}: another conversion into this folder is running; wait for it or give another folder")]
+    #[error(
+        "{file}: another conversion into this folder is running; wait for it or give another folder"
+    )]
     Busy { file: String },
     #[error("{file}: the writing thread ended early")]
     WriterStopped { file: String },

@@ -34,7 +34,9 @@ enum Command {
     ///
     /// Every variable's checksum is checked. OUT is changed only once everything is written;
     /// conversion.json says of every variable where it went, or why it was left out.
-    #[command(after_help = "Example:\n  checkpoints-convert convert electra_large.zip models/electra_large")]
+    #[command(
+        after_help = "Example:\n  checkpoints-convert convert electra_large.zip models/electra_large"
+    )]
     Convert {
         /// Zip archive, folder or checkpoint prefix
         #[arg(value_name = "IN")]
@@ -60,7 +62,9 @@ enum Command {
     /// Compare a converted record with its checkpoint, bit by bit
     ///
     /// Reads the whole checkpoint again, with its checksums. Exit code 2 if anything differs.
-    #[command(after_help = "Example:\n  checkpoints-convert verify electra_large.zip models/electra_large")]
+    #[command(
+        after_help = "Example:\n  checkpoints-convert verify electra_large.zip models/electra_large"
+    )]
     Verify {
         /// Zip archive, folder or checkpoint prefix
         #[arg(value_name = "IN")]
@@ -98,9 +102,15 @@ fn main() -> ExitCode {
 fn run(command: Command, quiet: bool) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match command {
-        Command::Convert { input, out: folder, json } => {
+        Command::Convert {
+            input,
+            out: folder,
+            json,
+        } => {
             let bar = progress_bar(quiet);
-            let report = convert(&input, &folder, &mut |done, total| advance(&bar, done, total))?;
+            let report = convert(&input, &folder, &mut |done, total| {
+                advance(&bar, done, total)
+            })?;
             bar.finish_and_clear();
             if json {
                 print_json(&mut out, &report)?;
@@ -119,9 +129,15 @@ fn run(command: Command, quiet: bool) -> anyhow::Result<()> {
                 bail!("{problem}");
             }
         }
-        Command::Verify { input, out: folder, json } => {
+        Command::Verify {
+            input,
+            out: folder,
+            json,
+        } => {
             let bar = progress_bar(quiet);
-            let found = verify(&input, &folder, &mut |done, total| advance(&bar, done, total))?;
+            let found = verify(&input, &folder, &mut |done, total| {
+                advance(&bar, done, total)
+            })?;
             bar.finish_and_clear();
             if json {
                 print_json(&mut out, &found)?;
@@ -163,20 +179,32 @@ fn print_conversion(out: &mut impl Write, report: &Report) -> io::Result<()> {
 fn print_inspection(out: &mut impl Write, inspection: &Inspection) -> io::Result<()> {
     let shape = |shape: &[u64]| match shape {
         [] => "scalar".to_owned(),
-        sizes => sizes.iter().map(u64::to_string).collect::<Vec<_>>().join("×"),
+        sizes => sizes
+            .iter()
+            .map(u64::to_string)
+            .collect::<Vec<_>>()
+            .join("×"),
     };
     let width = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
     let rows = &inspection.variables;
     let name = width(&mut rows.iter().map(|row| row.name.chars().count())).max(8);
     let sizes = width(&mut rows.iter().map(|row| shape(&row.shape).chars().count())).max(6);
-    writeln!(out, "{:name$}  {:sizes$}  {:8}  {:>11}  goes to", "variable", "shape", "type", "bytes")?;
+    writeln!(
+        out,
+        "{:name$}  {:sizes$}  {:8}  {:>11}  goes to",
+        "variable", "shape", "type", "bytes"
+    )?;
     for row in rows {
         let to = match (&row.parameter, &row.ignored) {
             (Some(parameter), _) => parameter.clone(),
             (None, why) => format!("- ({})", why.as_deref().unwrap_or_default()),
         };
         let shape = shape(&row.shape);
-        writeln!(out, "{:name$}  {shape:sizes$}  {:8}  {:>11}  {to}", row.name, row.dtype, row.size)?;
+        writeln!(
+            out,
+            "{:name$}  {shape:sizes$}  {:8}  {:>11}  {to}",
+            row.name, row.dtype, row.size
+        )?;
     }
     let totals = &inspection.totals;
     writeln!(
@@ -215,8 +243,9 @@ fn progress_bar(quiet: bool) -> ProgressBar {
     if quiet || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style)
 }
 

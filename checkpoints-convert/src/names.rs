@@ -45,33 +45,62 @@ enum Row {
 use Row::*;
 
 const EMBEDDINGS: [Row; 4] = [
-    Table("embeddings/word_embeddings", "embeddings.word.weight", [Vocabulary, Embedding]),
-    Table("embeddings/token_type_embeddings", "embeddings.token_type.weight", [TokenTypes, Embedding]),
-    Table("embeddings/position_embeddings", "embeddings.position.weight", [Positions, Embedding]),
+    Table(
+        "embeddings/word_embeddings",
+        "embeddings.word.weight",
+        [Vocabulary, Embedding],
+    ),
+    Table(
+        "embeddings/token_type_embeddings",
+        "embeddings.token_type.weight",
+        [TokenTypes, Embedding],
+    ),
+    Table(
+        "embeddings/position_embeddings",
+        "embeddings.position.weight",
+        [Positions, Embedding],
+    ),
     Norm("embeddings/LayerNorm", "embeddings.layer_norm", Embedding),
 ];
 
 /// Only where embedding and hidden size differ.
-const PROJECTION: [Row; 1] =
-    [Dense("embeddings_project", "embeddings.project", [Embedding, Hidden])];
+const PROJECTION: [Row; 1] = [Dense(
+    "embeddings_project",
+    "embeddings.project",
+    [Embedding, Hidden],
+)];
 
 /// Of layer i, under `electra/encoder/layer_i/` and `electra.layers.i.`.
 const LAYER: [Row; 8] = [
     Dense("attention/self/query", "attention.query", [Hidden, Hidden]),
     Dense("attention/self/key", "attention.key", [Hidden, Hidden]),
     Dense("attention/self/value", "attention.value", [Hidden, Hidden]),
-    Dense("attention/output/dense", "attention.output", [Hidden, Hidden]),
+    Dense(
+        "attention/output/dense",
+        "attention.output",
+        [Hidden, Hidden],
+    ),
     Norm("attention/output/LayerNorm", "attention.layer_norm", Hidden),
-    Dense("intermediate/dense", "feed_forward.intermediate", [Hidden, Intermediate]),
-    Dense("output/dense", "feed_forward.output", [Intermediate, Hidden]),
+    Dense(
+        "intermediate/dense",
+        "feed_forward.intermediate",
+        [Hidden, Intermediate],
+    ),
+    Dense(
+        "output/dense",
+        "feed_forward.output",
+        [Intermediate, Hidden],
+    ),
     Norm("output/LayerNorm", "feed_forward.layer_norm", Hidden),
 ];
 
 // Of a head, under `task_specific/<task>/` and `heads.<task>.`. TensorFlow numbers the layers
 // that have no name of their own in the order of their making.
 const START: Row = Dense("dense", "start", [Hidden, One]);
-const END_GIVEN_START: [Row; 2] =
-    [Dense("qa_hidden", "end_hidden", [TwoHidden, HeadHidden]), Dense("dense_1", "end", [HeadHidden, One])];
+const END_GIVEN_START: [Row; 2] = [
+    Dense("qa_hidden", "end_hidden", [TwoHidden, HeadHidden]),
+    Dense("dense_1", "end", [HeadHidden, One]),
+];
 const END: Row = Dense("dense_1", "end", [Hidden, One]);
 const ANSWERABLE_FROM_START: [Row; 2] = [
     Dense("dense_2", "answerable_hidden", [TwoHidden, HeadHidden]),
@@ -90,7 +119,11 @@ pub fn parameters(config: &RecordConfig) -> Vec<Parameter> {
 
 /// The parameters of embeddings and layers.
 pub(crate) fn encoder_parameters(config: &RecordConfig) -> Vec<Parameter> {
-    let mut list = List { config, head_hidden: 0, parameters: Vec::new() };
+    let mut list = List {
+        config,
+        head_hidden: 0,
+        parameters: Vec::new(),
+    };
     list.rows(&EMBEDDINGS, "electra/", "electra.");
     if config.model.is_projected() {
         list.rows(&PROJECTION, "electra/", "electra.");
@@ -108,7 +141,11 @@ pub(crate) fn head_parameters(
     task: &str,
     head: &HeadShape,
 ) -> Vec<Parameter> {
-    let mut list = List { config, head_hidden: head.hidden, parameters: Vec::new() };
+    let mut list = List {
+        config,
+        head_hidden: head.hidden,
+        parameters: Vec::new(),
+    };
     let variable = format!("task_specific/{task}/");
     let path = format!("heads.{task}.");
     list.rows(&[START], &variable, &path);
@@ -116,7 +153,10 @@ pub(crate) fn head_parameters(
         true => list.rows(&END_GIVEN_START, &variable, &path),
         false => list.rows(&[END], &variable, &path),
     }
-    match (head.answerable_classifier, head.answerable_uses_start_logits) {
+    match (
+        head.answerable_classifier,
+        head.answerable_uses_start_logits,
+    ) {
         (true, true) => list.rows(&ANSWERABLE_FROM_START, &variable, &path),
         (true, false) => list.rows(&[ANSWERABLE], &variable, &path),
         (false, _) => {}
@@ -137,7 +177,8 @@ impl List<'_> {
                 Table(variable, path, shape) => self.add(scope, variable, module, path, &shape),
                 Norm(variable, path, size) => {
                     for part in ["gamma", "beta"] {
-                        let (variable, path) = (format!("{variable}/{part}"), format!("{path}.{part}"));
+                        let (variable, path) =
+                            (format!("{variable}/{part}"), format!("{path}.{part}"));
                         self.add(scope, &variable, module, &path, &[size]);
                     }
                 }
@@ -245,7 +286,10 @@ mod tests {
         let parameters = parameters(&config(4, head(true, true, true)));
         // 5 embedding tensors, 2 of the projection, 16 a layer, 10 of the full head.
         assert_eq!(parameters.len(), 5 + 2 + 2 * 16 + 10);
-        for field in [|p: &Parameter| p.path.clone(), |p: &Parameter| p.variable.clone()] {
+        for field in [
+            |p: &Parameter| p.path.clone(),
+            |p: &Parameter| p.variable.clone(),
+        ] {
             let mut names: Vec<String> = parameters.iter().map(field).collect();
             names.sort();
             names.dedup();
@@ -257,12 +301,36 @@ mod tests {
     fn names_and_shapes_are_the_reference_s() {
         let parameters = parameters(&config(4, head(true, true, true)));
         let cases: [(&str, &str, &[u64]); 6] = [
-            ("electra/embeddings/word_embeddings", "electra.embeddings.word.weight", &[100, 4]),
-            ("electra/embeddings_project/kernel", "electra.embeddings.project.weight", &[4, 8]),
-            ("electra/encoder/layer_1/output/dense/kernel", "electra.layers.1.feed_forward.output.weight", &[32, 8]),
-            ("electra/encoder/layer_0/attention/output/LayerNorm/beta", "electra.layers.0.attention.layer_norm.beta", &[8]),
-            ("task_specific/squad/qa_hidden/kernel", "heads.squad.end_hidden.weight", &[16, 512]),
-            ("task_specific/squad/dense_3/bias", "heads.squad.answerable.bias", &[1]),
+            (
+                "electra/embeddings/word_embeddings",
+                "electra.embeddings.word.weight",
+                &[100, 4],
+            ),
+            (
+                "electra/embeddings_project/kernel",
+                "electra.embeddings.project.weight",
+                &[4, 8],
+            ),
+            (
+                "electra/encoder/layer_1/output/dense/kernel",
+                "electra.layers.1.feed_forward.output.weight",
+                &[32, 8],
+            ),
+            (
+                "electra/encoder/layer_0/attention/output/LayerNorm/beta",
+                "electra.layers.0.attention.layer_norm.beta",
+                &[8],
+            ),
+            (
+                "task_specific/squad/qa_hidden/kernel",
+                "heads.squad.end_hidden.weight",
+                &[16, 512],
+            ),
+            (
+                "task_specific/squad/dense_3/bias",
+                "heads.squad.answerable.bias",
+                &[1],
+            ),
         ];
         for (variable, path, shape) in cases {
             let found = parameters.iter().find(|p| p.variable == variable).unwrap();
@@ -277,7 +345,10 @@ mod tests {
             head_parameters(&config, "t", &config.heads["squad"])
                 .into_iter()
                 .filter_map(|p| {
-                    let kernel = p.variable.strip_prefix("task_specific/t/")?.strip_suffix("/kernel")?;
+                    let kernel = p
+                        .variable
+                        .strip_prefix("task_specific/t/")?
+                        .strip_suffix("/kernel")?;
                     Some(format!("{kernel}={}{:?}", p.path, p.shape))
                 })
                 .collect()
@@ -303,8 +374,14 @@ mod tests {
     #[test]
     fn what_is_left_out_is_known_by_name() {
         let cases = [
-            ("electra/encoder/layer_0/output/dense/kernel/adam_m", "optimiser"),
-            ("generator/encoder/layer_0/output/dense/kernel/adam_v", "optimiser"),
+            (
+                "electra/encoder/layer_0/output/dense/kernel/adam_m",
+                "optimiser",
+            ),
+            (
+                "generator/encoder/layer_0/output/dense/kernel/adam_v",
+                "optimiser",
+            ),
             ("generator/embeddings_project/bias", "generator"),
             ("generator_predictions/output_bias", "generator"),
             ("discriminator_predictions/dense/bias", "pre-training head"),
@@ -312,7 +389,10 @@ mod tests {
             ("task_specific/mnli/dense/bias", "not part of"),
         ];
         for (variable, start) in cases {
-            assert!(reason(variable).is_some_and(|r| r.starts_with(start)), "{variable}");
+            assert!(
+                reason(variable).is_some_and(|r| r.starts_with(start)),
+                "{variable}"
+            );
         }
         assert_eq!(reason("electra/pooler/dense/kernel"), None);
         assert_eq!(reason("generators/x"), None);

@@ -12,17 +12,51 @@ use crate::names::{self, Parameter};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{file}: variable {name:?} is missing; {why}")]
-    Missing { file: String, name: String, why: &'static str },
-    #[error("{file}: variable {name:?} has shape {found:?}, expected {expected:?} by the shapes of the others")]
-    Shape { file: String, name: String, expected: Vec<u64>, found: Vec<u64> },
+    Missing {
+        file: String,
+        name: String,
+        why: &'static str,
+    },
+    #[error(
+        "{file}: variable {name:?} has shape {found:?}, expected {expected:?} by the shapes of the others"
+    )]
+    Shape {
+        file: String,
+        name: String,
+        expected: Vec<u64>,
+        found: Vec<u64>,
+    },
     #[error("{file}: variable {name:?} has shape {found:?}, expected two sizes above zero")]
-    Matrix { file: String, name: String, found: Vec<u64> },
-    #[error("{file}: variable {name:?} holds {dtype} values; a parameter needs float32, float16 or bfloat16")]
-    Type { file: String, name: String, dtype: String },
-    #[error("{file}: variable {name:?} would take {bytes} bytes in the record, which holds at most {limit} a tensor")]
-    TooLarge { file: String, name: String, bytes: u64, limit: u64 },
-    #[error("{file}: variable {name:?} exists, though embedding and hidden size are both {size}; the model of such a checkpoint is not known")]
-    Projection { file: String, name: String, size: u64 },
+    Matrix {
+        file: String,
+        name: String,
+        found: Vec<u64>,
+    },
+    #[error(
+        "{file}: variable {name:?} holds {dtype} values; a parameter needs float32, float16 or bfloat16"
+    )]
+    Type {
+        file: String,
+        name: String,
+        dtype: String,
+    },
+    #[error(
+        "{file}: variable {name:?} would take {bytes} bytes in the record, which holds at most {limit} a tensor"
+    )]
+    TooLarge {
+        file: String,
+        name: String,
+        bytes: u64,
+        limit: u64,
+    },
+    #[error(
+        "{file}: variable {name:?} exists, though embedding and hidden size are both {size}; the model of such a checkpoint is not known"
+    )]
+    Projection {
+        file: String,
+        name: String,
+        size: u64,
+    },
 }
 
 /// What becomes of a variable.
@@ -55,7 +89,11 @@ impl Plan {
     pub fn new(file: &str, index: &Index) -> Result<Self, Error> {
         let shapes = Shapes {
             file,
-            variables: index.variables.iter().map(|v| (v.name.as_str(), v)).collect(),
+            variables: index
+                .variables
+                .iter()
+                .map(|v| (v.name.as_str(), v))
+                .collect(),
         };
         let mut config = RecordConfig {
             model: shapes.model()?,
@@ -94,7 +132,10 @@ impl Plan {
         if !unknown.is_empty() {
             let more = if unknown.len() > 5 { ", …" } else { "" };
             let some = unknown[..unknown.len().min(5)].join(", ");
-            warnings.push(format!("{} variables with unknown names left out: {some}{more}", unknown.len()));
+            warnings.push(format!(
+                "{} variables with unknown names left out: {some}{more}",
+                unknown.len()
+            ));
         }
         if config.model.hidden_size % 64 != 0 {
             warnings.push(format!(
@@ -103,7 +144,13 @@ impl Plan {
                 config.model.hidden_size, config.model.num_attention_heads
             ));
         }
-        Ok(Self { config, parameters, uses, unfilled: plan_heads.unfilled, warnings })
+        Ok(Self {
+            config,
+            parameters,
+            uses,
+            unfilled: plan_heads.unfilled,
+            warnings,
+        })
     }
 }
 
@@ -122,10 +169,14 @@ impl Shapes<'_> {
             self.matrix("electra/embeddings/word_embeddings", NOT_ELECTRA)?;
         let [positions, _] = self.matrix("electra/embeddings/position_embeddings", NOT_ELECTRA)?;
         let [types, _] = self.matrix("electra/embeddings/token_type_embeddings", NOT_ELECTRA)?;
-        let [hidden, _] =
-            self.matrix("electra/encoder/layer_0/attention/self/query/kernel", NOT_ELECTRA)?;
-        let [_, intermediate] =
-            self.matrix("electra/encoder/layer_0/intermediate/dense/kernel", NOT_ELECTRA)?;
+        let [hidden, _] = self.matrix(
+            "electra/encoder/layer_0/attention/self/query/kernel",
+            NOT_ELECTRA,
+        )?;
+        let [_, intermediate] = self.matrix(
+            "electra/encoder/layer_0/intermediate/dense/kernel",
+            NOT_ELECTRA,
+        )?;
         let projection = "electra/embeddings_project/kernel";
         if embedding == hidden && self.variables.contains_key(projection) {
             return Err(Error::Projection {
@@ -141,8 +192,14 @@ impl Shapes<'_> {
             .variables
             .keys()
             .filter_map(|name| {
-                let number = name.strip_prefix("electra/encoder/layer_")?.split('/').next()?;
-                number.parse::<u16>().ok().filter(|n| n.to_string() == number)
+                let number = name
+                    .strip_prefix("electra/encoder/layer_")?
+                    .split('/')
+                    .next()?;
+                number
+                    .parse::<u16>()
+                    .ok()
+                    .filter(|n| n.to_string() == number)
             })
             .max()
             .map_or(0, |last| usize::from(last) + 1)
@@ -190,14 +247,31 @@ impl Shapes<'_> {
         };
         if variable.shape != parameter.shape {
             let (expected, found) = (parameter.shape.clone(), variable.shape.clone());
-            return Err(Error::Shape { file, name, expected, found });
+            return Err(Error::Shape {
+                file,
+                name,
+                expected,
+                found,
+            });
         }
         if !variable.dtype.is_float() {
-            return Err(Error::Type { file, name, dtype: variable.dtype.to_string() });
+            return Err(Error::Type {
+                file,
+                name,
+                dtype: variable.dtype.to_string(),
+            });
         }
-        let (bytes, limit) = (variable.values().saturating_mul(4), burn_pack::MAX_TENSOR_SIZE as u64);
+        let (bytes, limit) = (
+            variable.values().saturating_mul(4),
+            burn_pack::MAX_TENSOR_SIZE as u64,
+        );
         if bytes > limit {
-            return Err(Error::TooLarge { file, name, bytes, limit });
+            return Err(Error::TooLarge {
+                file,
+                name,
+                bytes,
+                limit,
+            });
         }
         Ok(())
     }
@@ -211,7 +285,9 @@ impl Shapes<'_> {
             .map(|(task, _)| task)
             .filter(|task| {
                 !task.is_empty()
-                    && task.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+                    && task
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
             })
             .collect()
     }
@@ -221,14 +297,19 @@ impl Shapes<'_> {
     fn head(&self, task: &str) -> Option<HeadShape> {
         let shape = |layer: &str, part: &str| -> Option<&[u64]> {
             let name = format!("task_specific/{task}/{layer}/{part}");
-            self.variables.get(name.as_str()).map(|variable| variable.shape.as_slice())
+            self.variables
+                .get(name.as_str())
+                .map(|variable| variable.shape.as_slice())
         };
         let has = |layer| shape(layer, "kernel").is_some() || shape(layer, "bias").is_some();
         let width = |layer| {
             let shape = shape(layer, "bias").or_else(|| shape(layer, "kernel"))?;
             usize::try_from(*shape.last()?).ok()
         };
-        if !["qa_hidden", "dense_1", "dense_2", "dense_3"].into_iter().any(has) {
+        if !["qa_hidden", "dense_1", "dense_2", "dense_3"]
+            .into_iter()
+            .any(has)
+        {
             return None;
         }
         let answerable_classifier = has("dense_2") || has("dense_3");
@@ -239,7 +320,9 @@ impl Shapes<'_> {
             joint_prediction: has("qa_hidden"),
             answerable_classifier,
             answerable_uses_start_logits,
-            hidden: width("qa_hidden").or_else(answerable_hidden).unwrap_or(HEAD_HIDDEN),
+            hidden: width("qa_hidden")
+                .or_else(answerable_hidden)
+                .unwrap_or(HEAD_HIDDEN),
         })
     }
 }
@@ -255,7 +338,9 @@ struct Heads {
 
 impl Heads {
     fn add(&mut self, shapes: &Shapes, config: &RecordConfig, task: &str) {
-        let Some(head) = shapes.head(task) else { return };
+        let Some(head) = shapes.head(task) else {
+            return;
+        };
         let missing: Vec<String> = names::head_parameters(config, task, &head)
             .into_iter()
             .filter(|parameter| !shapes.variables.contains_key(parameter.variable.as_str()))
@@ -265,7 +350,10 @@ impl Heads {
             self.complete.insert(task.into(), head);
             return;
         }
-        let why = format!("head {task:?} is incomplete: nothing fills {}", missing.join(", "));
+        let why = format!(
+            "head {task:?} is incomplete: nothing fills {}",
+            missing.join(", ")
+        );
         self.warnings.push(format!("{why}; the head is left out"));
         self.incomplete.insert(task.into(), why);
         self.unfilled.extend(missing);

@@ -60,7 +60,9 @@ pub(crate) fn write(
             &mut |number, found, values| {
                 facts[number] = Some(found);
                 values.map_or(Ok(()), |values| {
-                    sender.send(values).map_err(|_| Error::WriterStopped { file: file() })
+                    sender
+                        .send(values)
+                        .map_err(|_| Error::WriterStopped { file: file() })
                 })
             },
             progress,
@@ -70,9 +72,10 @@ pub(crate) fn write(
     });
     match (read, written) {
         // Where the writer failed first, the reader only found nobody listening.
-        (Ok(()) | Err(Error::WriterStopped { .. }), Ok(Err(source))) => {
-            Err(Error::Record { file: file(), source })
-        }
+        (Ok(()) | Err(Error::WriterStopped { .. }), Ok(Err(source))) => Err(Error::Record {
+            file: file(),
+            source,
+        }),
         (Err(error), _) => Err(error),
         (Ok(()), Ok(Ok(()))) => Ok(facts),
         (Ok(()), Err(_)) => Err(Error::WriterStopped { file: file() }),
@@ -84,14 +87,21 @@ fn tensor(parameter: &Parameter, values: Arc<Mutex<Receiver<Vec<u8>>>>) -> Tenso
     let shape: Vec<usize> = parameter.shape.iter().map(|&size| size as usize).collect();
     let bytes = shape.iter().product::<usize>() * size_of::<f32>();
     let id = Some(stable_id(&parameter.path));
-    Tensor::deferred(parameter.path.clone(), DType::F32, shape, id, bytes, move || {
-        values
-            .lock()
-            .ok()
-            .and_then(|values| values.recv().ok())
-            .map(Bytes::from_bytes_vec)
-            .ok_or_else(|| burn_pack::Error::IoError("the checkpoint could not be read".into()))
-    })
+    Tensor::deferred(
+        parameter.path.clone(),
+        DType::F32,
+        shape,
+        id,
+        bytes,
+        move || {
+            values
+                .lock()
+                .ok()
+                .and_then(|values| values.recv().ok())
+                .map(Bytes::from_bytes_vec)
+                .ok_or_else(|| burn_pack::Error::IoError("the checkpoint could not be read".into()))
+        },
+    )
 }
 
 /// A parameter's identity: the same at every conversion, so that two records of one checkpoint

@@ -82,7 +82,9 @@ impl SourceReport {
             path: source.path.display().to_string(),
             kind: source.kind(),
             prefix: source.prefix.clone(),
-            data_files: (0..shards).map(|shard| source.shard_name(shard, shards)).collect(),
+            data_files: (0..shards)
+                .map(|shard| source.shard_name(shard, shards))
+                .collect(),
         }
     }
 }

@@ -37,12 +37,19 @@ impl Staging {
         let file = File::create(&lock).map_err(|source| failed(&lock, source))?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::Busy { file: out.display().to_string() });
+                return Err(Error::Busy {
+                    file: out.display().to_string(),
+                });
             }
             // Some network file systems have no locks; the conversion itself does not need one.
             Ok(()) | Err(TryLockError::Error(_)) => {}
         }
-        let staging = Self { out: out.into(), folder, lock: Some(file), created_out };
+        let staging = Self {
+            out: out.into(),
+            folder,
+            lock: Some(file),
+            created_out,
+        };
         staging.clear()?;
         Ok(staging)
     }
@@ -94,7 +101,10 @@ impl Drop for Staging {
 }
 
 fn failed(path: &Path, source: io::Error) -> Error {
-    Error::Write { file: path.display().to_string(), source }
+    Error::Write {
+        file: path.display().to_string(),
+        source,
+    }
 }
 
 /// A rename is on the disk only once its folder is.

@@ -51,7 +51,10 @@ pub fn verify(
     let path = out.join(RECORD_FILE);
     let mut record: BTreeMap<String, Tensor> = Reader::from_file_exact(&path)
         .and_then(Reader::into_tensors)
-        .map_err(|source| Error::ReadRecord { file: path.display().to_string(), source })?
+        .map_err(|source| Error::ReadRecord {
+            file: path.display().to_string(),
+            source,
+        })?
         .into_iter()
         .map(|tensor| (tensor.name.clone(), tensor))
         .collect();
@@ -59,7 +62,9 @@ pub fn verify(
     let mut differences = Vec::new();
     let config = RecordConfig::read(&out.join(CONFIG_FILE))?;
     if config != plan.config {
-        differences.push(format!("{CONFIG_FILE} is not the one that the checkpoint gives"));
+        differences.push(format!(
+            "{CONFIG_FILE} is not the one that the checkpoint gives"
+        ));
     }
 
     let (mut checked, mut equal, mut count) = (0, 0, 0);
@@ -88,9 +93,16 @@ pub fn verify(
         progress,
     )?;
     differences.extend(
-        record.into_keys().map(|path| format!("{path} is in the record but not in the checkpoint")),
+        record
+            .into_keys()
+            .map(|path| format!("{path} is in the record but not in the checkpoint")),
     );
-    Ok(Verification { checked, equal, values: count, differences })
+    Ok(Verification {
+        checked,
+        equal,
+        values: count,
+        differences,
+    })
 }
 
 /// How a tensor of the record differs from `values`, little-endian float32.
@@ -98,22 +110,33 @@ fn difference(tensor: Tensor, shape: &[u64], values: &[u8]) -> Result<Option<Str
     let found: Vec<u64> = tensor.shape.iter().map(|&size| size as u64).collect();
     if tensor.dtype != DType::F32 || found != shape {
         let dtype = tensor.dtype;
-        return Ok(Some(format!("is {dtype:?} {found:?} in the record, expected F32 {shape:?}")));
+        return Ok(Some(format!(
+            "is {dtype:?} {found:?} in the record, expected F32 {shape:?}"
+        )));
     }
     let name = tensor.name.clone();
-    let unreadable = |source| Error::ReadRecord { file: name.clone(), source };
+    let unreadable = |source| Error::ReadRecord {
+        file: name.clone(),
+        source,
+    };
     let bytes = tensor.into_bytes().map_err(unreadable)?;
     let mut unequal = 0;
     let mut first = None;
     for (piece, expected) in values.chunks(PIECE).enumerate() {
         let start = piece * PIECE;
         let found = bytes.view(start, start + expected.len()).map_err(|error| {
-            unreadable(burn_pack::Error::IoError(format!("cannot view its bytes: {error:?}")))
+            unreadable(burn_pack::Error::IoError(format!(
+                "cannot view its bytes: {error:?}"
+            )))
         })?;
         if *found == *expected {
             continue;
         }
-        let pairs = expected.as_chunks::<4>().0.iter().zip(found.as_chunks::<4>().0);
+        let pairs = expected
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .zip(found.as_chunks::<4>().0);
         for (place, (&expected, &found)) in pairs.enumerate() {
             if expected != found {
                 unequal += 1;

@@ -41,7 +41,13 @@ pub fn predict(
     for indices in prediction_batches(&set.lengths(), batch_size, true)? {
         let batch = Batch::collate(&set, &indices, None)?;
         let input = ModelInput::new(&batch, device);
-        outputs.extend(beam::predict(model, head, &input, &batch.features, beam_size)?);
+        outputs.extend(beam::predict(
+            model,
+            head,
+            &input,
+            &batch.features,
+            beam_size,
+        )?);
         progress(outputs.len());
     }
     outputs.sort_unstable_by_key(|output| output.feature);

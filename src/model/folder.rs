@@ -33,10 +33,7 @@ pub struct ModelFolder {
 /// Finds the record that `path` stands for, converting a TF checkpoint beside itself if need be.
 ///
 /// A zip's record lies in a folder of the zip's name beside it, a prefix's in `<prefix>.record`.
-pub fn find(
-    path: &Path,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<ModelFolder, Error> {
+pub fn find(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<ModelFolder, Error> {
     let found = |path: PathBuf| ModelFolder {
         path,
         converted_from: None,
@@ -49,7 +46,10 @@ pub fn find(
     }
     let folder = if path.is_dir() {
         path.to_path_buf()
-    } else if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("zip")) {
+    } else if path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("zip"))
+    {
         path.with_extension("")
     } else {
         let mut name = path.as_os_str().to_owned();

@@ -104,7 +104,9 @@ fn paragraph(words: &[&str], number: usize, random: &mut ChaCha8Rng) -> Value {
     let mut context = String::new();
     let mut answers = Vec::new();
     for (place, &relation) in order[..stated].iter().enumerate() {
-        let Relation { statement, answer, .. } = &RELATIONS[relation];
+        let Relation {
+            statement, answer, ..
+        } = &RELATIONS[relation];
         if place > 0 {
             context.push(' ');
         }

@@ -165,7 +165,10 @@ fn lay_out(folder: &Path, progress: &Progress) -> Result<(), Error> {
     let paragraphs = facts::paragraphs(&facts::words(&vocabulary), FACTS, FACTS_SEED);
     let mut train: Value = serde_json::from_str(SQUAD_TRAIN).unwrap_or_default();
     if let Some(articles) = train["data"].as_array_mut() {
-        articles.insert(0, json!({"title": "Made-up facts", "paragraphs": paragraphs}));
+        articles.insert(
+            0,
+            json!({"title": "Made-up facts", "paragraphs": paragraphs}),
+        );
     }
     let data = folder.join("finetuning_data/squad");
     let score_error = |e| Error::Finetune(finetune::Error::Results(e));

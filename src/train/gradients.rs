@@ -12,9 +12,7 @@ use burn::{
 };
 
 use super::loss::{Targets, batch_loss};
-use crate::model::{
-    ModelInput, QuestionAnsweringModel, dropout::Mode, record::for_each_parameter,
-};
+use crate::model::{ModelInput, QuestionAnsweringModel, dropout::Mode, record::for_each_parameter};
 
 /// Which parameters are trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -116,9 +116,8 @@ impl Progress {
             ProgressDrawTarget::stderr()
         };
         let bar = ProgressBar::with_draw_target(Some(count as u64), target);
-        let style = ProgressStyle::with_template(
-            "{pos}/{len} windows [{bar:24}] {per_sec}  {eta} left",
-        );
+        let style =
+            ProgressStyle::with_template("{pos}/{len} windows [{bar:24}] {per_sec}  {eta} left");
         if let Ok(style) = style {
             bar.set_style(style.progress_chars("=> "));
         }

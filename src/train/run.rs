@@ -130,7 +130,7 @@ impl Run<'_> {
         while step < steps {
             let began = Instant::now();
             let batch = Batch::collate(&self.features, plan.features(step as usize), None)?;
-            let rate = self.schedule.learning_rate(step);
+            let rate = self.schedule.update_rate(step);
             let (updated, figures) = train_step(model, &mut adam, &batch, step, rate, &settings);
             model = updated;
             if step.is_multiple_of(self.log_every) || step + 1 == steps {
@@ -148,7 +148,7 @@ impl Run<'_> {
                     step,
                     loss: read(figures.loss)?,
                     grad_norm: read(figures.grad_norm)?,
-                    learning_rate: rate,
+                    learning_rate: self.schedule.learning_rate(step),
                     features: batch.size,
                     tokens: batch.tokens(),
                     seconds: began.elapsed().as_secs_f64(),

@@ -11,18 +11,30 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The rate at `step`, from 0: `base · (1 − step/steps) · min(1, step / (steps · warmup))`.
+    /// The rate that the reference reports at `step`, from 0:
+    /// `base · (1 − step/steps) · min(1, step / (steps · warmup))`.
     ///
-    /// The first update has rate 0 (its moments still move), as in the reference.
+    /// Computed in f32 by the reference's operations, a product with 1/steps among them, so that
+    /// it is equal to the last bit.
     pub fn learning_rate(&self, step: u64) -> f64 {
-        let (step, steps) = (step as f64, self.steps as f64);
-        let decayed = self.base * (1.0 - step / steps).max(0.0);
-        let warmup = steps * self.warmup_proportion;
-        if warmup > 0.0 {
+        let (step, steps) = (step as f32, self.steps as f32);
+        let decayed = self.base as f32 * (1.0 - step * (1.0 / steps)).max(0.0);
+        let warmup = (f64::from(steps) * self.warmup_proportion) as f32;
+        f64::from(if warmup > 0.0 {
             decayed * (step / warmup).min(1.0)
         } else {
             decayed
-        }
+        })
+    }
+
+    /// The rate that the update of `step` applies: that of `step + 1`.
+    ///
+    /// In the reference the update and the increment of the step counter run side by side, and
+    /// its trajectories (equal to 1e-6 over whole runs only so) show that the update reads the
+    /// counter after the increment. So the first update already moves the weights, and the last
+    /// one has rate 0.
+    pub fn update_rate(&self, step: u64) -> f64 {
+        self.learning_rate(step + 1)
     }
 }
 
@@ -78,9 +90,11 @@ mod tests {
             warmup_proportion: 0.1,
         };
         assert_eq!(schedule.learning_rate(0), 0.0);
-        assert!((schedule.learning_rate(5) - 2.0 * 0.95 * 0.5).abs() < 1e-15);
-        assert!((schedule.learning_rate(10) - 2.0 * 0.9).abs() < 1e-15);
+        assert!((schedule.learning_rate(5) - 2.0 * 0.95 * 0.5).abs() < 1e-6);
+        assert!((schedule.learning_rate(10) - 2.0 * 0.9).abs() < 1e-6);
         assert_eq!(schedule.learning_rate(100), 0.0);
+        assert_eq!(schedule.update_rate(4), schedule.learning_rate(5));
+        assert_eq!(schedule.update_rate(99), 0.0);
     }
 
     #[test]

@@ -32,7 +32,8 @@ pub struct StepSettings<'a> {
     pub seed: u64,
 }
 
-/// Runs step number `step` on `batch` and returns the updated model.
+/// Runs step number `step` on `batch` with [`Schedule::update_rate`](super::schedule::Schedule)
+/// and returns the updated model.
 pub fn train_step(
     model: QuestionAnsweringModel,
     adam: &mut Adam,

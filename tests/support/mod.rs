@@ -51,13 +51,15 @@ pub fn devices() -> Vec<(&'static str, Device)> {
 /// A wgpu device of any kind except OpenGL's, or `None` with a line that says so.
 pub fn gpu() -> Option<Device> {
     static GPU: OnceLock<Option<Device>> = OnceLock::new();
-    GPU.get_or_init(|| match electra::device::choose(electra::device::DeviceRequest::Gpu) {
-        Ok(chosen) => Some(chosen.device),
-        Err(error) => {
-            eprintln!("skipped on wgpu: {error}");
-            None
-        }
-    })
+    GPU.get_or_init(
+        || match electra::device::choose(electra::device::DeviceRequest::Gpu) {
+            Ok(chosen) => Some(chosen.device),
+            Err(error) => {
+                eprintln!("skipped on wgpu: {error}");
+                None
+            }
+        },
+    )
     .clone()
 }
 
@@ -107,7 +109,10 @@ impl ReferenceRun {
             QuestionAnsweringModel::new(&mut source, &self.encoder(), &tasks(), self.head())
                 .unwrap();
         let origin = source.finish();
-        assert_eq!(origin.initialised, [""; 0], "parameters that nothing filled");
+        assert_eq!(
+            origin.initialised, [""; 0],
+            "parameters that nothing filled"
+        );
         assert_eq!(origin.unused, [""; 0], "parameters without a place");
         model
     }

@@ -117,10 +117,16 @@ mod tests {
     #[test]
     fn sixteen_bit_floats_widen_exactly() {
         // 1.5 and the smallest subnormal of float16, 2^-24.
-        let halves: Vec<u8> = [0x3e00u16, 0x0001].iter().flat_map(|h| h.to_le_bytes()).collect();
+        let halves: Vec<u8> = [0x3e00u16, 0x0001]
+            .iter()
+            .flat_map(|h| h.to_le_bytes())
+            .collect();
         assert_eq!(widened(DType::F16, &halves), [1.5, 2f32.powi(-24)]);
         // 1.0 and -2.5 in bfloat16.
-        let brains: Vec<u8> = [0x3f80u16, 0xc020].iter().flat_map(|b| b.to_le_bytes()).collect();
+        let brains: Vec<u8> = [0x3f80u16, 0xc020]
+            .iter()
+            .flat_map(|b| b.to_le_bytes())
+            .collect();
         assert_eq!(widened(DType::BF16, &brains), [1.0, -2.5]);
     }
 

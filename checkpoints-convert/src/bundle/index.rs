@@ -70,7 +70,10 @@ impl Index {
                 key: key.escape_ascii().to_string(),
             })?;
             if variables.len() == MAX_VARIABLES {
-                return Err(Error::TooManyVariables { file: file.into(), limit: MAX_VARIABLES });
+                return Err(Error::TooManyVariables {
+                    file: file.into(),
+                    limit: MAX_VARIABLES,
+                });
             }
             variables.push(parse_entry(file, name, value, shards)?);
             Ok(())
@@ -141,7 +144,10 @@ fn parse_header(file: &str, value: &[u8]) -> Result<u32, Error> {
     }
     let min_consumer = header.version.unwrap_or_default().min_consumer;
     if min_consumer > FORMAT_VERSION {
-        return Err(Error::Version { file: file.into(), min_consumer });
+        return Err(Error::Version {
+            file: file.into(),
+            min_consumer,
+        });
     }
     u32::try_from(header.num_shards)
         .ok()
@@ -160,21 +166,28 @@ fn parse_entry(file: &str, name: &str, value: &[u8], shards: u32) -> Result<Vari
         source,
     })?;
     if !entry.slices.is_empty() {
-        return Err(Error::Sliced { file: file.into(), name: name.into() });
+        return Err(Error::Sliced {
+            file: file.into(),
+            name: name.into(),
+        });
     }
-    let shard = u32::try_from(entry.shard_id).ok().filter(|&shard| shard < shards).ok_or_else(
-        || Error::ShardOutOfRange {
+    let shard = u32::try_from(entry.shard_id)
+        .ok()
+        .filter(|&shard| shard < shards)
+        .ok_or_else(|| Error::ShardOutOfRange {
             file: file.into(),
             name: name.into(),
             shard: entry.shard_id,
             shards,
-        },
-    )?;
+        })?;
 
     let shape = entry.shape.unwrap_or_default();
     let sizes: Vec<i64> = shape.dim.iter().map(|dim| dim.size).collect();
-    let impossible =
-        || Error::Shape { file: file.into(), name: name.into(), shape: sizes.clone() };
+    let impossible = || Error::Shape {
+        file: file.into(),
+        name: name.into(),
+        shape: sizes.clone(),
+    };
     if shape.unknown_rank || sizes.len() > MAX_RANK {
         return Err(impossible());
     }

@@ -41,7 +41,14 @@ impl<'a> ShardReader<'a> {
         length: u64,
         on_bytes: &'a mut dyn FnMut(u64),
     ) -> Self {
-        Self { file, reader, length, position: 0, piece: vec![0; PIECE], on_bytes }
+        Self {
+            file,
+            reader,
+            length,
+            position: 0,
+            piece: vec![0; PIECE],
+            on_bytes,
+        }
     }
 
     /// Reads a variable that lies at or after the current place, checks it and drops it.
@@ -67,7 +74,9 @@ impl<'a> ShardReader<'a> {
                 name: variable.name.clone(),
                 bytes,
             })?;
-        let facts = self.read(variable, &mut |piece| variable.dtype.widen(piece, &mut values))?;
+        let facts = self.read(variable, &mut |piece| {
+            variable.dtype.widen(piece, &mut values)
+        })?;
         Ok((facts, values))
     }
 
@@ -78,8 +87,10 @@ impl<'a> ShardReader<'a> {
     /// [`Error::Length`], and what the archive's own checksum shows at the end.
     pub fn finish(mut self) -> Result<(), Error> {
         loop {
-            let count = read_some(self.reader, &mut self.piece)
-                .map_err(|source| Error::Read { file: self.file.into(), source })?;
+            let count = read_some(self.reader, &mut self.piece).map_err(|source| Error::Read {
+                file: self.file.into(),
+                source,
+            })?;
             if count == 0 {
                 break;
             }
@@ -94,7 +105,11 @@ impl<'a> ShardReader<'a> {
             std::cmp::Ordering::Less => "less than",
             std::cmp::Ordering::Greater => "more than",
         };
-        Err(Error::Length { file: self.file.into(), length: self.length, found })
+        Err(Error::Length {
+            file: self.file.into(),
+            length: self.length,
+            found,
+        })
     }
 
     fn read(&mut self, variable: &Variable, keep: &mut dyn FnMut(&[u8])) -> Result<Facts, Error> {
@@ -117,7 +132,10 @@ impl<'a> ShardReader<'a> {
                 found,
             });
         }
-        Ok(Facts { checked, sum: checked.then(|| sum.total()).filter(|sum| sum.is_finite()) })
+        Ok(Facts {
+            checked,
+            sum: checked.then(|| sum.total()).filter(|sum| sum.is_finite()),
+        })
     }
 
     fn pieces(
@@ -129,12 +147,18 @@ impl<'a> ShardReader<'a> {
         while left > 0 {
             let count = left.min(PIECE as u64) as usize;
             let piece = &mut self.piece[..count];
-            self.reader.read_exact(piece).map_err(|source| match source.kind() {
-                io::ErrorKind::UnexpectedEof => {
-                    Error::TensorCutOff { file: self.file.into(), name: name.into() }
-                }
-                _ => Error::Read { file: self.file.into(), source },
-            })?;
+            self.reader
+                .read_exact(piece)
+                .map_err(|source| match source.kind() {
+                    io::ErrorKind::UnexpectedEof => Error::TensorCutOff {
+                        file: self.file.into(),
+                        name: name.into(),
+                    },
+                    _ => Error::Read {
+                        file: self.file.into(),
+                        source,
+                    },
+                })?;
             each(piece);
             left -= count as u64;
             self.position += count as u64;
@@ -163,7 +187,10 @@ struct Sum {
 
 impl Sum {
     fn new(dtype: DType) -> Self {
-        Self { dtype, lanes: [0.0; 8] }
+        Self {
+            dtype,
+            lanes: [0.0; 8],
+        }
     }
 
     fn add(&mut self, piece: &[u8]) {
@@ -227,7 +254,13 @@ mod tests {
         let mut reader = bytes.as_slice();
         let mut shard = ShardReader::new("d", &mut reader, bytes.len() as u64, &mut on_bytes);
         let (facts, kept) = shard.values(&variable).unwrap();
-        assert_eq!(facts, Facts { checked: true, sum: Some(exact) });
+        assert_eq!(
+            facts,
+            Facts {
+                checked: true,
+                sum: Some(exact)
+            }
+        );
         assert_eq!(kept, bytes);
         shard.finish().unwrap();
         assert_eq!(heard, bytes.len() as u64);
@@ -237,16 +270,25 @@ mod tests {
     fn a_sum_that_is_not_finite_is_no_sum() {
         let (variable, bytes) = variable(&[1.0, f32::NAN]);
         let mut reader = bytes.as_slice();
-        let facts = ShardReader::new("d", &mut reader, 8, &mut |_| {}).check(&variable).unwrap();
-        assert_eq!(facts, Facts { checked: true, sum: None });
+        let facts = ShardReader::new("d", &mut reader, 8, &mut |_| {})
+            .check(&variable)
+            .unwrap();
+        assert_eq!(
+            facts,
+            Facts {
+                checked: true,
+                sum: None
+            }
+        );
     }
 
     #[test]
     fn a_stated_length_that_is_untrue_is_refused() {
         for (length, what) in [(9, "less than"), (7, "more than")] {
             let mut reader = [0u8; 8].as_slice();
-            let error =
-                ShardReader::new("d", &mut reader, length, &mut |_| {}).finish().unwrap_err();
+            let error = ShardReader::new("d", &mut reader, length, &mut |_| {})
+                .finish()
+                .unwrap_err();
             assert!(error.to_string().contains(what), "{error}");
         }
     }

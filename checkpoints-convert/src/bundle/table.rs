@@ -22,12 +22,18 @@ pub(super) fn read(
     visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let Some((_, footer)) = bytes.split_last_chunk::<FOOTER_BYTES>() else {
-        return Err(Error::IndexTooShort { file: file.into(), size: bytes.len() });
+        return Err(Error::IndexTooShort {
+            file: file.into(),
+            size: bytes.len(),
+        });
     };
     let (handles, magic) = footer.split_at(FOOTER_BYTES - 8);
     let found = magic.try_into().map(u64::from_le_bytes).unwrap_or_default();
     if found != MAGIC {
-        return Err(Error::BadMagic { file: file.into(), found });
+        return Err(Error::BadMagic {
+            file: file.into(),
+            found,
+        });
     }
     let malformed_footer = |what| Error::BlockMalformed {
         file: file.into(),
@@ -75,7 +81,10 @@ struct Handle {
 
 impl Handle {
     fn take(cursor: &mut Cursor) -> Option<Self> {
-        Some(Self { offset: cursor.varint()?, size: cursor.varint()? })
+        Some(Self {
+            offset: cursor.varint()?,
+            size: cursor.varint()?,
+        })
     }
 }
 
@@ -88,13 +97,20 @@ fn read_block(
     visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let Handle { offset, size } = handle;
-    let outside =
-        || Error::BlockOutside { file: file.into(), offset, size, length: bytes.len() as u64 };
+    let outside = || Error::BlockOutside {
+        file: file.into(),
+        offset,
+        size,
+        length: bytes.len() as u64,
+    };
     let start = usize::try_from(offset).map_err(|_| outside())?;
     let end = usize::try_from(size)
         .ok()
         .and_then(|size| start.checked_add(size))
-        .filter(|end| end.checked_add(TRAILER_BYTES).is_some_and(|end| end <= body))
+        .filter(|end| {
+            end.checked_add(TRAILER_BYTES)
+                .is_some_and(|end| end <= body)
+        })
         .ok_or_else(outside)?;
     let (block, trailer) = bytes
         .get(start..end + TRAILER_BYTES)
@@ -105,15 +121,29 @@ fn read_block(
     let expected = u32::from_le_bytes(crc);
     let found = mask_crc(crc32c::crc32c_append(crc32c::crc32c(block), &[kind]));
     if found != expected {
-        return Err(Error::BlockChecksum { file: file.into(), offset, expected, found });
+        return Err(Error::BlockChecksum {
+            file: file.into(),
+            offset,
+            expected,
+            found,
+        });
     }
     if kind != 0 {
-        return Err(Error::BlockCompressed { file: file.into(), offset, kind });
+        return Err(Error::BlockCompressed {
+            file: file.into(),
+            offset,
+            kind,
+        });
     }
 
-    let malformed = |what| Error::BlockMalformed { file: file.into(), offset, what };
-    let (rest, restarts) =
-        block.split_last_chunk::<4>().ok_or_else(|| malformed("no restart count"))?;
+    let malformed = |what| Error::BlockMalformed {
+        file: file.into(),
+        offset,
+        what,
+    };
+    let (rest, restarts) = block
+        .split_last_chunk::<4>()
+        .ok_or_else(|| malformed("no restart count"))?;
     let entries = (u32::from_le_bytes(*restarts) as usize)
         .checked_mul(4)
         .and_then(|array| rest.len().checked_sub(array))
@@ -192,6 +222,9 @@ mod tests {
         // The unmasked CRC32C of "foo" and LevelDB's rule worked by hand.
         let crc = crc32c::crc32c(b"foo");
         assert_eq!(crc, 0xcfc4_ae1d);
-        assert_eq!(mask_crc(crc), ((crc >> 15) | (crc << 17)).wrapping_add(0xa282_ead8));
+        assert_eq!(
+            mask_crc(crc),
+            ((crc >> 15) | (crc << 17)).wrapping_add(0xa282_ead8)
+        );
     }
 }

@@ -81,7 +81,10 @@ impl Block {
             self.restarts.push(self.bytes.len() as u32);
             0
         } else {
-            key.iter().zip(&self.last).take_while(|(a, b)| a == b).count()
+            key.iter()
+                .zip(&self.last)
+                .take_while(|(a, b)| a == b)
+                .count()
         };
         put_varint(&mut self.bytes, shared);
         put_varint(&mut self.bytes, key.len() - shared);
@@ -100,7 +103,8 @@ impl Block {
         for restart in &self.restarts {
             self.bytes.extend(restart.to_le_bytes());
         }
-        self.bytes.extend((self.restarts.len() as u32).to_le_bytes());
+        self.bytes
+            .extend((self.restarts.len() as u32).to_le_bytes());
         self.bytes
     }
 }

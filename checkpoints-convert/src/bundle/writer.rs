@@ -38,10 +38,16 @@ impl BundleWriter {
         let shards = (0..shards)
             .map(|_| {
                 let file = NamedTempFile::new_in(folder)?;
-                Ok(Shard { file: BufWriter::with_capacity(1 << 20, file), length: 0 })
+                Ok(Shard {
+                    file: BufWriter::with_capacity(1 << 20, file),
+                    length: 0,
+                })
             })
             .collect::<io::Result<_>>()
-            .map_err(|source| Error::Write { file: folder.display().to_string(), source })?;
+            .map_err(|source| Error::Write {
+                file: folder.display().to_string(),
+                source,
+            })?;
         Ok(Self {
             folder: folder.into(),
             prefix: prefix.into(),
@@ -81,20 +87,37 @@ impl BundleWriter {
     ) -> Result<(), Error> {
         let file = self.path_of_shard(shard).display().to_string();
         if self.entries.contains_key(name) {
-            return Err(Error::DuplicateName { file, name: name.into() });
+            return Err(Error::DuplicateName {
+                file,
+                name: name.into(),
+            });
         }
         let shards = self.shards.len() as u32;
         let Some(place) = self.shards.get_mut(shard as usize) else {
             let shard = shard as i32;
-            return Err(Error::ShardOutOfRange { file, name: name.into(), shard, shards });
+            return Err(Error::ShardOutOfRange {
+                file,
+                name: name.into(),
+                shard,
+                shards,
+            });
         };
-        let mut counted = Counted { inner: &mut place.file, crc: 0, length: 0 };
-        produce(&mut counted).map_err(|source| Error::Write { file: file.clone(), source })?;
+        let mut counted = Counted {
+            inner: &mut place.file,
+            crc: 0,
+            length: 0,
+        };
+        produce(&mut counted).map_err(|source| Error::Write {
+            file: file.clone(),
+            source,
+        })?;
         let Counted { crc, length, .. } = counted;
 
         let expected = shape
             .iter()
-            .try_fold(dtype.width().unwrap_or(1), |product, &dim| product.checked_mul(dim))
+            .try_fold(dtype.width().unwrap_or(1), |product, &dim| {
+                product.checked_mul(dim)
+            })
             .unwrap_or(u64::MAX);
         if dtype.width().is_some() && length != expected {
             return Err(Error::GivenSize {
@@ -109,7 +132,10 @@ impl BundleWriter {
         let entry = BundleEntry {
             dtype: dtype.to_tensorflow(),
             shape: Some(Shape {
-                dim: shape.iter().map(|&size| Dim { size: size as i64 }).collect(),
+                dim: shape
+                    .iter()
+                    .map(|&size| Dim { size: size as i64 })
+                    .collect(),
                 unknown_rank: false,
             }),
             shard_id: shard as i32,
@@ -128,12 +154,16 @@ impl BundleWriter {
     /// # Errors
     /// A write or a rename that failed; the temporary files are removed.
     pub fn finish(self) -> Result<(), Error> {
-        let paths: Vec<PathBuf> =
-            (0..self.shards.len() as u32).map(|shard| self.path_of_shard(shard)).collect();
+        let paths: Vec<PathBuf> = (0..self.shards.len() as u32)
+            .map(|shard| self.path_of_shard(shard))
+            .collect();
         let header = BundleHeader {
             num_shards: self.shards.len() as i32,
             endianness: 0,
-            version: Some(Version { producer: FORMAT_VERSION, min_consumer: 0 }),
+            version: Some(Version {
+                producer: FORMAT_VERSION,
+                min_consumer: 0,
+            }),
         };
         let mut table = TableWriter::default();
         table.add(b"", &header.encode_to_vec());
@@ -141,8 +171,14 @@ impl BundleWriter {
             table.add(name.as_bytes(), &entry.encode_to_vec());
         }
         for (shard, path) in self.shards.into_iter().zip(paths) {
-            let failed = |source| Error::Write { file: path.display().to_string(), source };
-            let file = shard.file.into_inner().map_err(|error| failed(error.into_error()))?;
+            let failed = |source| Error::Write {
+                file: path.display().to_string(),
+                source,
+            };
+            let file = shard
+                .file
+                .into_inner()
+                .map_err(|error| failed(error.into_error()))?;
             persist(file, &path)?;
         }
         let path = self.folder.join(format!("{}.index", self.prefix));
@@ -150,7 +186,11 @@ impl BundleWriter {
     }
 
     fn path_of_shard(&self, shard: u32) -> PathBuf {
-        self.folder.join(shard_file_name(&self.prefix, shard, self.shards.len() as u32))
+        self.folder.join(shard_file_name(
+            &self.prefix,
+            shard,
+            self.shards.len() as u32,
+        ))
     }
 }
 
@@ -160,22 +200,27 @@ impl BundleWriter {
 /// A write that failed.
 pub fn write_checkpoint_state(folder: &Path, prefix: &str) -> Result<(), Error> {
     let quoted = prefix.replace('\\', "\\\\").replace('"', "\\\"");
-    let text = format!(
-        "model_checkpoint_path: \"{quoted}\"\nall_model_checkpoint_paths: \"{quoted}\"\n"
-    );
+    let text =
+        format!("model_checkpoint_path: \"{quoted}\"\nall_model_checkpoint_paths: \"{quoted}\"\n");
     write_file(&folder.join("checkpoint"), text.as_bytes())
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let failed = |source| Error::Write { file: path.display().to_string(), source };
-    let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))
-        .map_err(failed)?;
+    let failed = |source| Error::Write {
+        file: path.display().to_string(),
+        source,
+    };
+    let mut file =
+        NamedTempFile::new_in(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     persist(file, path)
 }
 
 fn persist(file: NamedTempFile, path: &Path) -> Result<(), Error> {
-    let failed = |source| Error::Write { file: path.display().to_string(), source };
+    let failed = |source| Error::Write {
+        file: path.display().to_string(),
+        source,
+    };
     file.as_file().sync_all().map_err(failed)?;
     let file: File = file.persist(path).map_err(|error| failed(error.error))?;
     open_to_readers(&file).map_err(failed)

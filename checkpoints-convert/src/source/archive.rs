@@ -25,13 +25,22 @@ pub(super) struct Archive {
 
 impl Archive {
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let file = File::open(path)
-            .map_err(|source| Error::Read { file: path.display().to_string(), source })?;
-        let zip = ZipArchive::new(BufReader::with_capacity(256 << 10, file))
-            .map_err(|source| Error::Zip { file: path.display().to_string(), source })?;
+        let file = File::open(path).map_err(|source| Error::Read {
+            file: path.display().to_string(),
+            source,
+        })?;
+        let zip = ZipArchive::new(BufReader::with_capacity(256 << 10, file)).map_err(|source| {
+            Error::Zip {
+                file: path.display().to_string(),
+                source,
+            }
+        })?;
         for name in zip.file_names() {
             if escapes(name) {
-                return Err(Error::MemberPath { file: path.display().to_string(), member: name.into() });
+                return Err(Error::MemberPath {
+                    file: path.display().to_string(),
+                    member: name.into(),
+                });
             }
         }
         let folders: BTreeSet<&str> = zip
@@ -51,7 +60,11 @@ impl Archive {
                 });
             }
         };
-        Ok(Self { path: path.into(), zip, folder })
+        Ok(Self {
+            path: path.into(),
+            zip,
+            folder,
+        })
     }
 
     /// Names of the members in the checkpoint's folder.
@@ -84,10 +97,10 @@ impl Archive {
         let Some(number) = self.zip.index_for_name(&format!("{}{name}", self.folder)) else {
             return Ok(None);
         };
-        let member = self
-            .zip
-            .by_index(number)
-            .map_err(|source| Error::Zip { file: display.clone(), source })?;
+        let member = self.zip.by_index(number).map_err(|source| Error::Zip {
+            file: display.clone(),
+            source,
+        })?;
         let most = member.compressed_size().saturating_mul(MAX_RATIO);
         if member.size() > most {
             return Err(Error::MemberSize {
@@ -101,7 +114,8 @@ impl Archive {
 }
 
 fn split(name: &str) -> (&str, &str) {
-    name.rfind('/').map_or(("", name), |slash| name.split_at(slash + 1))
+    name.rfind('/')
+        .map_or(("", name), |slash| name.split_at(slash + 1))
 }
 
 /// Whether unpacking a member of this name could leave the folder it is unpacked into.
@@ -118,10 +132,24 @@ mod tests {
 
     #[test]
     fn names_that_leave_the_folder_are_seen() {
-        for name in ["/etc/x", "../x", "a/../../x", r"a\..\x", "C:/x", r"\\host\x", "a/.."] {
+        for name in [
+            "/etc/x",
+            "../x",
+            "a/../../x",
+            r"a\..\x",
+            "C:/x",
+            r"\\host\x",
+            "a/..",
+        ] {
             assert!(escapes(name), "{name}");
         }
-        for name in ["electra_large/checkpoint", "model..index", "a/b/c", "a/", ".hidden"] {
+        for name in [
+            "electra_large/checkpoint",
+            "model..index",
+            "a/b/c",
+            "a/",
+            ".hidden",
+        ] {
             assert!(!escapes(name), "{name}");
         }
     }

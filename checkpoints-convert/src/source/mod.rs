@@ -28,17 +28,31 @@ pub enum Error {
     #[error("{}: holds no *.index file, so there is no TensorFlow checkpoint in it", path.display())]
     NoIndex { path: PathBuf },
     #[error("{}: holds several checkpoints ({}) and no file `checkpoint` that names one of them; give the prefix of the one to take", path.display(), prefixes.join(", "))]
-    ManyIndexes { path: PathBuf, prefixes: Vec<String> },
+    ManyIndexes {
+        path: PathBuf,
+        prefixes: Vec<String>,
+    },
     #[error("{file}: holds *.index files in several folders ({}); expected one folder with one checkpoint", folders.join(", "))]
     ManyFolders { file: String, folders: Vec<String> },
     #[error("{file}: cannot read: {source}")]
     Read { file: String, source: io::Error },
     #[error("{file}: cannot read the archive: {source}")]
-    Zip { file: String, source: zip::result::ZipError },
-    #[error("{file}: member {member:?} would leave the folder of the archive; such an archive is not to be trusted")]
+    Zip {
+        file: String,
+        source: zip::result::ZipError,
+    },
+    #[error(
+        "{file}: member {member:?} would leave the folder of the archive; such an archive is not to be trusted"
+    )]
     MemberPath { file: String, member: String },
-    #[error("{file}: claims {size} bytes out of {compressed} compressed ones, which is not possible; download the archive again")]
-    MemberSize { file: String, size: u64, compressed: u64 },
+    #[error(
+        "{file}: claims {size} bytes out of {compressed} compressed ones, which is not possible; download the archive again"
+    )]
+    MemberSize {
+        file: String,
+        size: u64,
+        compressed: u64,
+    },
     #[error("{file}: {size} bytes, more than the {limit} that are read")]
     TooLarge { file: String, size: u64, limit: u64 },
     #[error("{file}: missing; the checkpoint is not whole: copy or download it again")]
@@ -67,7 +81,12 @@ impl Source {
     /// # Errors
     /// Nothing there, or nothing that is exactly one TensorFlow checkpoint.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let found = |prefix, warnings, place| Self { path: path.into(), prefix, warnings, place };
+        let found = |prefix, warnings, place| Self {
+            path: path.into(),
+            prefix,
+            warnings,
+            place,
+        };
         if path.is_dir() {
             let (folder, prefix, warnings) = find_in_folder(path)?;
             return Ok(found(prefix, warnings, Place::Folder(folder)));
@@ -126,7 +145,9 @@ impl Source {
     pub fn index(&mut self) -> Result<Vec<u8>, Error> {
         let name = self.index_name();
         self.small(&name, MAX_INDEX_BYTES)?
-            .ok_or_else(|| Error::Missing { file: self.display(&name) })
+            .ok_or_else(|| Error::Missing {
+                file: self.display(&name),
+            })
     }
 
     /// The bytes of `vocab.txt` beside the checkpoint, if there is one.
@@ -214,7 +235,10 @@ fn prefix_of(path: &Path) -> Option<(PathBuf, String)> {
 
 /// Folder, prefix and warnings for a folder that holds a checkpoint.
 fn find_in_folder(path: &Path) -> Result<(PathBuf, String, Vec<String>), Error> {
-    let unreadable = |source| Error::Read { file: path.display().to_string(), source };
+    let unreadable = |source| Error::Read {
+        file: path.display().to_string(),
+        source,
+    };
     let names = folder_names(path).map_err(unreadable)?;
     let state = path.join("checkpoint");
     let named = match File::open(&state) {
@@ -246,7 +270,10 @@ fn choose(
     named: Option<Option<String>>,
 ) -> Result<(String, Vec<String>), Error> {
     let prefixes = prefixes(names);
-    let last = named.as_ref().and_then(Option::as_deref).map(state::last_component);
+    let last = named
+        .as_ref()
+        .and_then(Option::as_deref)
+        .map(state::last_component);
     if let Some(last) = last
         && prefixes.contains(&last)
     {
@@ -262,7 +289,10 @@ fn choose(
                 (true, None) => "the file `checkpoint` names no checkpoint".into(),
                 (false, None) => "there is no file `checkpoint`".into(),
             };
-            Ok((only.into(), vec![format!("{why}; took the only one, {only:?}")]))
+            Ok((
+                only.into(),
+                vec![format!("{why}; took the only one, {only:?}")],
+            ))
         }
         _ => Err(Error::ManyIndexes {
             path: path.into(),
@@ -297,7 +327,9 @@ fn folder_names(path: &Path) -> io::Result<Vec<String>> {
 
 fn is_zip(path: &Path) -> bool {
     let mut magic = [0; 4];
-    File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok()
+    File::open(path)
+        .and_then(|mut file| file.read_exact(&mut magic))
+        .is_ok()
         && magic == *b"PK\x03\x04"
 }
 
@@ -307,10 +339,17 @@ fn read_small(reader: &mut dyn Read, file: &str, limit: u64) -> Result<Vec<u8>, 
     reader
         .take(limit + 1)
         .read_to_end(&mut bytes)
-        .map_err(|source| Error::Read { file: file.into(), source })?;
+        .map_err(|source| Error::Read {
+            file: file.into(),
+            source,
+        })?;
     let size = bytes.len() as u64;
     if size > limit {
-        return Err(Error::TooLarge { file: file.into(), size, limit });
+        return Err(Error::TooLarge {
+            file: file.into(),
+            size,
+            limit,
+        });
     }
     Ok(bytes)
 }

@@ -4,7 +4,10 @@
 /// The value of `model_checkpoint_path`, or `None` where the text has none.
 pub(super) fn model_checkpoint_path(text: &str) -> Option<String> {
     text.lines().find_map(|line| {
-        let value = line.trim().strip_prefix("model_checkpoint_path")?.trim_start();
+        let value = line
+            .trim()
+            .strip_prefix("model_checkpoint_path")?
+            .trim_start();
         let value = value.strip_prefix(':')?.trim();
         let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
         let inside = value.strip_prefix(quote)?.strip_suffix(quote)?;
@@ -14,7 +17,10 @@ pub(super) fn model_checkpoint_path(text: &str) -> Option<String> {
 
 /// The last component of a path that another system may have written.
 pub(super) fn last_component(path: &str) -> &str {
-    path.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default()
+    path.trim_end_matches(['/', '\\'])
+        .rsplit(['/', '\\'])
+        .next()
+        .unwrap_or_default()
 }
 
 /// Undoes C escapes, which protocol-buffer text format uses: `\\`, quotes, and octal bytes.
@@ -49,15 +55,29 @@ mod tests {
     #[test]
     fn relative_absolute_and_windows_paths_are_read() {
         let cases = [
-            ("model_checkpoint_path: \"electra_large\"\nall_model_checkpoint_paths: \"x\"\n", "electra_large"),
-            ("all_model_checkpoint_paths: \"x\"\nmodel_checkpoint_path: \"/a b/model.ckpt-7\"", "/a b/model.ckpt-7"),
-            (r#"model_checkpoint_path: "C:\\models\\m.ckpt""#, r"C:\models\m.ckpt"),
+            (
+                "model_checkpoint_path: \"electra_large\"\nall_model_checkpoint_paths: \"x\"\n",
+                "electra_large",
+            ),
+            (
+                "all_model_checkpoint_paths: \"x\"\nmodel_checkpoint_path: \"/a b/model.ckpt-7\"",
+                "/a b/model.ckpt-7",
+            ),
+            (
+                r#"model_checkpoint_path: "C:\\models\\m.ckpt""#,
+                r"C:\models\m.ckpt",
+            ),
             (r#"  model_checkpoint_path:"\303\251l""#, "él"),
         ];
         for (text, path) in cases {
             assert_eq!(model_checkpoint_path(text).as_deref(), Some(path), "{text}");
         }
-        for text in ["", "model_checkpoint_path: \"\"", "model_checkpoint_path: x", "nonsense"] {
+        for text in [
+            "",
+            "model_checkpoint_path: \"\"",
+            "model_checkpoint_path: x",
+            "nonsense",
+        ] {
             assert_eq!(model_checkpoint_path(text), None, "{text}");
         }
     }

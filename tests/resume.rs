@@ -1,0 +1,179 @@
+//! The training loop: stopped and started again, and with frozen layers.
+
+mod support;
+
+use std::{
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use burn::tensor::Device;
+use electra::{
+    data::{
+        batch::FeatureSet,
+        batch_plan::{BatchPlan, PlanOptions},
+        example::Split,
+        feature::Feature,
+    },
+    model::{QuestionAnsweringModel, parameters::ParameterSource},
+    train::{
+        adam::Adam,
+        gradients::Trainable,
+        log::StepRecord,
+        progress::Progress,
+        run::Run,
+        schedule::{LayerDecay, Schedule},
+    },
+};
+use support::{ReferenceRun, parameters, runs, tasks};
+
+/// The CPU backend has one random stream for the whole process: dropout repeats only where one
+/// run at a time draws from it.
+static RANDOM: Mutex<()> = Mutex::new(());
+
+/// A run of the training loop on the reference's data, shuffled and with dropout.
+struct Loop<'a> {
+    run: &'a ReferenceRun,
+    features: &'a [Feature],
+    trainable: Trainable,
+    save_every_steps: u64,
+}
+
+impl Loop<'_> {
+    fn plan(&self) -> BatchPlan {
+        let options = PlanOptions {
+            batch_size: 8,
+            epochs: 1.0,
+            seed: 3,
+            shuffle: true,
+            length_bucketing: false,
+        };
+        BatchPlan::new(FeatureSet::from(self.features).lengths(), options).unwrap()
+    }
+
+    fn train(&self, model_dir: &Path, device: &Device, steps: u64) -> QuestionAnsweringModel {
+        let tasks = tasks();
+        let training = Run {
+            device,
+            model_dir,
+            tasks: &tasks,
+            features: FeatureSet::from(self.features),
+            plan: self.plan(),
+            schedule: Schedule {
+                base: self.run.config.learning_rate,
+                steps,
+                warmup_proportion: self.run.config.warmup_proportion,
+            },
+            trainable: self.trainable,
+            answerable_weight: 0.5,
+            seed: 7,
+            hparams: serde_json::json!({"seed": 7}),
+            save_every_steps: self.save_every_steps,
+            save_every: Duration::from_secs(3600),
+            max_save: 100,
+            log_every: 1,
+        };
+        let mut encoder = self.run.encoder();
+        encoder.hidden_dropout_prob = 0.1;
+        encoder.attention_probs_dropout_prob = 0.1;
+        let build = |device: &Device, stored: Option<&mut _>| {
+            let mut initial = support::converted(&self.run.folder.join("init").join("model.ckpt"));
+            let stored = stored.or(Some(&mut initial));
+            let mut source = ParameterSource::new(device.clone(), 1, stored);
+            Ok(QuestionAnsweringModel::new(
+                &mut source,
+                &encoder,
+                &tasks,
+                self.run.head(),
+            )?)
+        };
+        let adam = Adam::new(
+            self.run.config.weight_decay_rate,
+            LayerDecay {
+                decay: self.run.config.layerwise_lr_decay,
+                layers: encoder.num_hidden_layers,
+                variant: self.run.config.lr_decay_variant,
+            },
+        );
+        let _alone = RANDOM.lock().unwrap_or_else(PoisonError::into_inner);
+        training.train(adam, build, &Progress::new(true)).unwrap()
+    }
+}
+
+fn log(model_dir: &Path) -> Vec<StepRecord> {
+    std::fs::read_to_string(model_dir.join("train_log.jsonl"))
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_run_stopped_in_the_middle_and_started_again_ends_the_same() {
+    let run = &runs()[0];
+    let features = run.features(Split::Train);
+    let training = Loop {
+        run,
+        features: &features,
+        trainable: Trainable::All,
+        save_every_steps: 4,
+    };
+    let device = Device::flex();
+    let whole = tempfile::tempdir().unwrap();
+    training.train(whole.path(), &device, 10);
+
+    // What a kill after step 7 leaves: the checkpoint of step 4 and lines of later steps.
+    let stopped = tempfile::tempdir().unwrap();
+    let copy = |name: &str| {
+        let (from, to) = (whole.path().join(name), stopped.path().join(name));
+        if from.is_dir() {
+            std::fs::create_dir(&to).unwrap();
+            for file in std::fs::read_dir(&from).unwrap() {
+                let file = file.unwrap();
+                std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+            }
+        } else {
+            std::fs::copy(from, to).unwrap();
+        }
+    };
+    copy("checkpoint-4");
+    copy("train_log.jsonl");
+    training.train(stopped.path(), &device, 10);
+
+    let record = |folder: &Path| std::fs::read(folder.join("model.bpk")).unwrap();
+    assert!(
+        record(whole.path()) == record(stopped.path()),
+        "records differ"
+    );
+    let steps: Vec<u64> = log(stopped.path()).iter().map(|line| line.step).collect();
+    assert_eq!(steps, (0..10).collect::<Vec<_>>());
+    let losses = |folder: &Path| -> Vec<f64> { log(folder).iter().map(|line| line.loss).collect() };
+    assert_eq!(losses(whole.path()), losses(stopped.path()));
+    let left: Vec<String> = std::fs::read_dir(stopped.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains("tmp"))
+        .collect();
+    assert_eq!(left, [""; 0]);
+}
+
+#[test]
+fn frozen_layers_keep_their_values_and_the_others_move() {
+    let run = &runs()[0];
+    let features = run.features(Split::Train);
+    let training = Loop {
+        run,
+        features: &features,
+        trainable: Trainable::new(Some(1), run.encoder().num_hidden_layers),
+        save_every_steps: 100,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let trained = parameters(&training.train(folder.path(), &Device::flex(), 4));
+    let initial = parameters(&run.model("init", &Device::flex()));
+    let top = format!("electra.layers.{}.", run.encoder().num_hidden_layers - 1);
+    for (parameter, before) in &initial {
+        let moves = parameter.starts_with(&top) || parameter.starts_with("heads.");
+        assert_eq!(&trained[parameter] != before, moves, "{parameter}");
+    }
+}
