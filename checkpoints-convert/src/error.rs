@@ -27,6 +27,8 @@ pub enum Error {
     },
     #[error("{file}: cannot write: {source}; what was there before is unchanged")]
     Write { file: String, source: io::Error },
+    #[error("{file}: cannot put the finished file here: {source}; convert again")]
+    Publish { file: String, source: io::Error },
     #[error(
         "{file}: another conversion into this folder is running; wait for it or give another folder"
     )]

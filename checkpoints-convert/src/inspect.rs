@@ -38,6 +38,9 @@ pub fn inspect(input: &Path) -> Result<Inspection, Error> {
     let mut warnings = checkpoint.source.warnings.clone();
     let (config, problem, unfilled) = match plan {
         Ok(plan) => {
+            for warning in &plan.warnings {
+                log::warn!("{}: {warning}", input.display());
+            }
             warnings.extend(plan.warnings);
             (Some(plan.config), None, plan.unfilled)
         }

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use checkpoints_convert::{Inspection, Report, Verification, convert, inspect, verify};
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 
 /// Converts TensorFlow 1.15 ELECTRA checkpoints to Burn records.
 ///
@@ -220,9 +220,6 @@ fn print_inspection(out: &mut impl Write, inspection: &Inspection) -> io::Result
     for missing in &inspection.unfilled {
         writeln!(out, "nothing fills {missing}")?;
     }
-    for warning in &inspection.warnings {
-        writeln!(out, "warning: {warning}")?;
-    }
     Ok(())
 }
 
@@ -271,12 +268,11 @@ impl Log for StandardError {
     fn log(&self, record: &Record) {
         if self.enabled(record.metadata()) {
             // Nobody is left to tell that standard error is closed.
-            let _ = writeln!(
-                io::stderr(),
-                "{}: {}",
-                record.level().as_str().to_lowercase(),
-                record.args()
-            );
+            let level = match record.level() {
+                Level::Warn => "warning".into(),
+                level => level.as_str().to_lowercase(),
+            };
+            let _ = writeln!(io::stderr(), "{level}: {}", record.args());
         }
     }
 

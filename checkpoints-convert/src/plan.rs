@@ -100,11 +100,11 @@ impl Plan {
             do_lower_case: true,
             heads: BTreeMap::new(),
         };
-        let mut plan_heads = Heads::default();
+        let mut heads = Heads::default();
         for task in shapes.tasks() {
-            plan_heads.add(&shapes, &config, task);
+            heads.add(&shapes, &config, task);
         }
-        config.heads = plan_heads.complete.clone();
+        config.heads = std::mem::take(&mut heads.complete);
 
         let parameters = names::parameters(&config);
         let mut filled = HashMap::new();
@@ -117,11 +117,11 @@ impl Plan {
             .iter()
             .map(|variable| match filled.get(variable.name.as_str()) {
                 Some(&number) => Use::Parameter(number),
-                None => Use::Ignored(plan_heads.reason(&variable.name)),
+                None => Use::Ignored(heads.reason(&variable.name)),
             })
             .collect();
 
-        let mut warnings = plan_heads.warnings;
+        let mut warnings = heads.warnings;
         let unknown: Vec<&str> = index
             .variables
             .iter()
@@ -148,7 +148,7 @@ impl Plan {
             config,
             parameters,
             uses,
-            unfilled: plan_heads.unfilled,
+            unfilled: heads.unfilled,
             warnings,
         })
     }

@@ -68,13 +68,12 @@ impl Staging {
     }
 
     /// Gives the files their places, in this order.
-    pub fn publish(mut self, names: &[&str]) -> Result<(), Error> {
+    pub fn publish(self, names: &[&str]) -> Result<(), Error> {
         for name in names {
             let to = self.out.join(name);
-            fs::rename(self.path(name), &to).map_err(|source| failed(&to, source))?;
+            fs::rename(self.path(name), &to).map_err(|source| unpublished(&to, source))?;
         }
-        self.created_out = false;
-        sync_folder(&self.out).map_err(|source| failed(&self.out, source))
+        sync_folder(&self.out).map_err(|source| unpublished(&self.out, source))
     }
 
     /// Removes what a killed conversion left.
@@ -94,7 +93,7 @@ impl Drop for Staging {
         drop(self.lock.take());
         let _ = fs::remove_dir_all(&self.folder);
         if self.created_out {
-            // Fails, as it should, where something else has been put there.
+            // Fails, as it should, once the files or anything else have been put there.
             let _ = fs::remove_dir(&self.out);
         }
     }
@@ -102,6 +101,13 @@ impl Drop for Staging {
 
 fn failed(path: &Path, source: io::Error) -> Error {
     Error::Write {
+        file: path.display().to_string(),
+        source,
+    }
+}
+
+fn unpublished(path: &Path, source: io::Error) -> Error {
+    Error::Publish {
         file: path.display().to_string(),
         source,
     }

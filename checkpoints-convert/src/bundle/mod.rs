@@ -28,3 +28,6 @@ pub fn shard_file_name(prefix: &str, shard: u32, shards: u32) -> String {
 pub(crate) fn mask_crc(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
+
+#[cfg(test)]
+mod hostile;

@@ -41,12 +41,14 @@ pub(super) fn read(
         what,
     };
     let mut handles = Cursor(handles);
-    // The first handle is the meta-index block, which TensorFlow leaves empty.
-    Handle::take(&mut handles).ok_or_else(|| malformed_footer("no meta-index handle"))?;
+    let meta =
+        Handle::take(&mut handles).ok_or_else(|| malformed_footer("no meta-index handle"))?;
     let index = Handle::take(&mut handles).ok_or_else(|| malformed_footer("no index handle"))?;
 
     let mut previous: Option<Vec<u8>> = None;
     let body = bytes.len() - FOOTER_BYTES;
+    // TensorFlow leaves the meta-index empty; it is read for its checksum.
+    read_block(file, bytes, body, meta, &mut |_, _| Ok(()))?;
     read_block(file, bytes, body, index, &mut |_, value| {
         let handle = Handle::take(&mut Cursor(value)).ok_or_else(|| Error::BlockMalformed {
             file: file.into(),
