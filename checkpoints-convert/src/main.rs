@@ -1,1 +1,280 @@
-fn main(){}
+//! The program `checkpoints-convert`: parses, runs one command, and turns an error into one line
+//! and an exit code: 0 done, 2 wrong use or wrong data.
+#![forbid(unsafe_code)]
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use checkpoints_convert::{Inspection, Report, Verification, convert, inspect, verify};
+use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+/// Converts TensorFlow 1.15 ELECTRA checkpoints to Burn records.
+///
+/// IN is electra_large.zip as released, its folder, or a checkpoint prefix.
+#[derive(Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Print nothing but errors and what --json asks for
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Say more about what is done; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write model.bpk, config.json, vocab.txt and conversion.json into the folder OUT
+    ///
+    /// Every variable's checksum is checked. OUT is changed only once everything is written;
+    /// conversion.json says of every variable where it went, or why it was left out.
+    #[command(
+        after_help = "Example:\n  checkpoints-convert convert electra_large.zip models/electra_large"
+    )]
+    Convert {
+        /// Zip archive, folder or checkpoint prefix
+        #[arg(value_name = "IN")]
+        input: PathBuf,
+        /// Folder to write into; made if it does not exist
+        out: PathBuf,
+        /// Print the report, the same as conversion.json
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the variables of a checkpoint and where each would go
+    ///
+    /// Reads the index only: values and their checksums are not touched.
+    #[command(after_help = "Example:\n  checkpoints-convert inspect electra_large.zip")]
+    Inspect {
+        /// Zip archive, folder or checkpoint prefix
+        #[arg(value_name = "IN")]
+        input: PathBuf,
+        /// Print JSON instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compare a converted record with its checkpoint, bit by bit
+    ///
+    /// Reads the whole checkpoint again, with its checksums. Exit code 2 if anything differs.
+    #[command(
+        after_help = "Example:\n  checkpoints-convert verify electra_large.zip models/electra_large"
+    )]
+    Verify {
+        /// Zip archive, folder or checkpoint prefix
+        #[arg(value_name = "IN")]
+        input: PathBuf,
+        /// Folder of the converted record
+        out: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let level = match (arguments.quiet, arguments.verbose) {
+        (true, _) => LevelFilter::Error,
+        (false, 0) => LevelFilter::Warn,
+        (false, 1) => LevelFilter::Info,
+        (false, _) => LevelFilter::Trace,
+    };
+    if log::set_logger(&StandardError).is_ok() {
+        log::set_max_level(level);
+    }
+    match run(arguments.command, arguments.quiet) {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader of our output has seen enough, as `| head` does.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: Command, quiet: bool) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match command {
+        Command::Convert {
+            input,
+            out: folder,
+            json,
+        } => {
+            let bar = progress_bar(quiet);
+            let report = convert(&input, &folder, &mut |done, total| {
+                advance(&bar, done, total)
+            })?;
+            bar.finish_and_clear();
+            if json {
+                print_json(&mut out, &report)?;
+            } else if !quiet {
+                print_conversion(&mut out, &report)?;
+                writeln!(out, "written to {}", folder.display())?;
+            }
+        }
+        Command::Inspect { input, json } => {
+            let inspection = inspect(&input)?;
+            match json {
+                true => print_json(&mut out, &inspection)?,
+                false => print_inspection(&mut out, &inspection)?,
+            }
+            if let Some(problem) = inspection.problem {
+                bail!("{problem}");
+            }
+        }
+        Command::Verify {
+            input,
+            out: folder,
+            json,
+        } => {
+            let bar = progress_bar(quiet);
+            let found = verify(&input, &folder, &mut |done, total| {
+                advance(&bar, done, total)
+            })?;
+            bar.finish_and_clear();
+            if json {
+                print_json(&mut out, &found)?;
+            } else if !quiet {
+                print_verification(&mut out, &found)?;
+            }
+            if !found.is_equal() {
+                bail!(
+                    "{}: differs from {} in {} places; convert the checkpoint again",
+                    folder.display(),
+                    input.display(),
+                    found.differences.len()
+                );
+            }
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn print_json(out: &mut impl Write, value: &impl serde::Serialize) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(value).context("cannot form JSON")?;
+    Ok(writeln!(out, "{text}")?)
+}
+
+fn print_conversion(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    let totals = &report.totals;
+    writeln!(
+        out,
+        "{} of {} variables used, {} values; {} left out; every checksum is right",
+        totals.used, totals.variables, totals.values, totals.ignored
+    )?;
+    for (task, _) in &report.config.heads {
+        writeln!(out, "head: {task}")?;
+    }
+    Ok(())
+}
+
+fn print_inspection(out: &mut impl Write, inspection: &Inspection) -> io::Result<()> {
+    let shape = |shape: &[u64]| match shape {
+        [] => "scalar".to_owned(),
+        sizes => sizes
+            .iter()
+            .map(u64::to_string)
+            .collect::<Vec<_>>()
+            .join("×"),
+    };
+    let width = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
+    let rows = &inspection.variables;
+    let name = width(&mut rows.iter().map(|row| row.name.chars().count())).max(8);
+    let sizes = width(&mut rows.iter().map(|row| shape(&row.shape).chars().count())).max(6);
+    writeln!(
+        out,
+        "{:name$}  {:sizes$}  {:8}  {:>11}  goes to",
+        "variable", "shape", "type", "bytes"
+    )?;
+    for row in rows {
+        let to = match (&row.parameter, &row.ignored) {
+            (Some(parameter), _) => parameter.clone(),
+            (None, why) => format!("- ({})", why.as_deref().unwrap_or_default()),
+        };
+        let shape = shape(&row.shape);
+        writeln!(
+            out,
+            "{:name$}  {shape:sizes$}  {:8}  {:>11}  {to}",
+            row.name, row.dtype, row.size
+        )?;
+    }
+    let totals = &inspection.totals;
+    writeln!(
+        out,
+        "{} variables, {} bytes in {} data file(s); {} used ({} values), {} left out",
+        totals.variables,
+        totals.bytes,
+        inspection.source.data_files.len(),
+        totals.used,
+        totals.values,
+        totals.ignored
+    )?;
+    for missing in &inspection.unfilled {
+        writeln!(out, "nothing fills {missing}")?;
+    }
+    Ok(())
+}
+
+fn print_verification(out: &mut impl Write, found: &Verification) -> io::Result<()> {
+    writeln!(
+        out,
+        "{} variables read with right checksums; {} parameters equal bit by bit ({} values)",
+        found.checked, found.equal, found.values
+    )?;
+    for difference in &found.differences {
+        writeln!(out, "{difference}")?;
+    }
+    Ok(())
+}
+
+/// A bar on a terminal; elsewhere, or with --quiet, one that draws nothing.
+fn progress_bar(quiet: bool) -> ProgressBar {
+    if quiet || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style =
+        ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style)
+}
+
+fn advance(bar: &ProgressBar, done: u64, total: u64) {
+    bar.set_length(total);
+    bar.set_position(done);
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Log records as lines on standard error, so that standard output holds results only.
+struct StandardError;
+
+impl Log for StandardError {
+    fn enabled(&self, metadata: &Metadata) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record) {
+        if self.enabled(record.metadata()) {
+            // Nobody is left to tell that standard error is closed.
+            let level = match record.level() {
+                Level::Warn => "warning".into(),
+                level => level.as_str().to_lowercase(),
+            };
+            let _ = writeln!(io::stderr(), "{level}: {}", record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}

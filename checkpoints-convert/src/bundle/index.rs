@@ -1,0 +1,237 @@
+//! The list of variables in an index: the bytes of an `.index` file enter, variables whose
+//! shapes, sizes and places have been checked against each other leave. Nothing here trusts a
+//! number of the file: shapes are multiplied with checks, places are compared with the real
+//! lengths of the data files.
+
+use prost::Message;
+
+use super::proto::{BundleEntry, BundleHeader};
+use super::{DType, Error, table};
+
+/// A larger index is refused unread; ELECTRA-Large's has 40 kB.
+pub const MAX_INDEX_BYTES: u64 = 64 << 20;
+const MAX_VARIABLES: usize = 100_000;
+const MAX_SHARDS: u32 = 4096;
+const MAX_RANK: usize = 8;
+/// The version of the bundle format that TensorFlow has written since 1.0.
+pub(super) const FORMAT_VERSION: i32 = 1;
+
+/// One variable of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// TensorFlow's name.
+    pub name: String,
+    pub dtype: DType,
+    /// Empty for a scalar.
+    pub shape: Vec<u64>,
+    /// Number of the data file that holds it.
+    pub shard: u32,
+    /// First byte in that file.
+    pub offset: u64,
+    /// Bytes in that file.
+    pub size: u64,
+    /// CRC32C of those bytes, masked as stored.
+    pub crc32c: u32,
+}
+
+impl Variable {
+    /// Number of values.
+    pub fn values(&self) -> u64 {
+        self.dtype.width().map_or(0, |width| self.size / width)
+    }
+}
+
+/// Every variable of a checkpoint, sorted by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Index {
+    /// Number of data files.
+    pub shards: u32,
+    pub variables: Vec<Variable>,
+}
+
+impl Index {
+    /// Parses the bytes of an index; `file` names it in errors.
+    ///
+    /// # Errors
+    /// A damaged table, an unsupported format (big endian, slices, later version), or entries
+    /// that contradict themselves.
+    pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Error> {
+        let mut shards = None;
+        let mut variables = Vec::new();
+        table::read(file, bytes, &mut |key, value| {
+            // The empty key sorts first, so the header is read before any variable.
+            if key.is_empty() {
+                shards = Some(parse_header(file, value)?);
+                return Ok(());
+            }
+            let shards = shards.ok_or_else(|| Error::NoHeader { file: file.into() })?;
+            let name = str::from_utf8(key).map_err(|_| Error::KeyNotUtf8 {
+                file: file.into(),
+                key: key.escape_ascii().to_string(),
+            })?;
+            if variables.len() == MAX_VARIABLES {
+                return Err(Error::TooManyVariables {
+                    file: file.into(),
+                    limit: MAX_VARIABLES,
+                });
+            }
+            variables.push(parse_entry(file, name, value, shards)?);
+            Ok(())
+        })?;
+        let shards = shards.ok_or_else(|| Error::NoHeader { file: file.into() })?;
+        Ok(Self { shards, variables })
+    }
+
+    /// Checks that the variables lie inside their data files, apart from each other; `files`
+    /// holds the name and the real length of each data file.
+    ///
+    /// # Errors
+    /// [`Error::RangeOutside`] or [`Error::Overlap`].
+    pub fn check_places(&self, files: &[(String, u64)]) -> Result<(), Error> {
+        let mut previous: Option<&Variable> = None;
+        for variable in self.reading_order().map(|number| &self.variables[number]) {
+            let (file, length) = files
+                .get(variable.shard as usize)
+                .map_or(("", 0), |(file, length)| (file.as_str(), *length));
+            // `parse` has seen to it that offset + size fits an i64.
+            if variable.offset + variable.size > length {
+                return Err(Error::RangeOutside {
+                    file: file.into(),
+                    name: variable.name.clone(),
+                    offset: variable.offset as i64,
+                    size: variable.size as i64,
+                    length,
+                });
+            }
+            if let Some(previous) = previous
+                && previous.shard == variable.shard
+                && previous.offset + previous.size > variable.offset
+            {
+                return Err(Error::Overlap {
+                    file: file.into(),
+                    first: previous.name.clone(),
+                    second: variable.name.clone(),
+                    offset: variable.offset,
+                });
+            }
+            previous = Some(variable);
+        }
+        Ok(())
+    }
+
+    /// The variables' numbers in the order of their bytes: data file, then offset. Reading in
+    /// this order needs no seeking, so that a compressed archive is read in one pass.
+    pub fn reading_order(&self) -> impl Iterator<Item = usize> + use<> {
+        let mut order: Vec<(u32, u64, u64, usize)> = self
+            .variables
+            .iter()
+            .enumerate()
+            .map(|(number, v)| (v.shard, v.offset, v.size, number))
+            .collect();
+        order.sort_unstable();
+        order.into_iter().map(|(_, _, _, number)| number)
+    }
+}
+
+fn parse_header(file: &str, value: &[u8]) -> Result<u32, Error> {
+    let header = BundleHeader::decode(value).map_err(|source| Error::Entry {
+        file: file.into(),
+        key: String::new(),
+        source,
+    })?;
+    if header.endianness != 0 {
+        return Err(Error::BigEndian { file: file.into() });
+    }
+    let min_consumer = header.version.unwrap_or_default().min_consumer;
+    if min_consumer > FORMAT_VERSION {
+        return Err(Error::Version {
+            file: file.into(),
+            min_consumer,
+        });
+    }
+    u32::try_from(header.num_shards)
+        .ok()
+        .filter(|shards| (1..=MAX_SHARDS).contains(shards))
+        .ok_or(Error::ShardCount {
+            file: file.into(),
+            found: header.num_shards,
+            limit: MAX_SHARDS,
+        })
+}
+
+fn parse_entry(file: &str, name: &str, value: &[u8], shards: u32) -> Result<Variable, Error> {
+    let entry = BundleEntry::decode(value).map_err(|source| Error::Entry {
+        file: file.into(),
+        key: name.into(),
+        source,
+    })?;
+    if !entry.slices.is_empty() {
+        return Err(Error::Sliced {
+            file: file.into(),
+            name: name.into(),
+        });
+    }
+    let shard = u32::try_from(entry.shard_id)
+        .ok()
+        .filter(|&shard| shard < shards)
+        .ok_or_else(|| Error::ShardOutOfRange {
+            file: file.into(),
+            name: name.into(),
+            shard: entry.shard_id,
+            shards,
+        })?;
+
+    let shape = entry.shape.unwrap_or_default();
+    let sizes: Vec<i64> = shape.dim.iter().map(|dim| dim.size).collect();
+    let impossible = || Error::Shape {
+        file: file.into(),
+        name: name.into(),
+        shape: sizes.clone(),
+    };
+    if shape.unknown_rank || sizes.len() > MAX_RANK {
+        return Err(impossible());
+    }
+    let dims: Vec<u64> = sizes
+        .iter()
+        .map(|&size| u64::try_from(size))
+        .collect::<Result<_, _>>()
+        .map_err(|_| impossible())?;
+    let values = dims
+        .iter()
+        .try_fold(1u64, |product, &dim| product.checked_mul(dim))
+        .ok_or_else(impossible)?;
+
+    let dtype = DType::from_tensorflow(entry.dtype);
+    let outside = || Error::RangeOutside {
+        file: file.into(),
+        name: name.into(),
+        offset: entry.offset,
+        size: entry.size,
+        length: i64::MAX as u64,
+    };
+    let offset = u64::try_from(entry.offset).map_err(|_| outside())?;
+    let size = u64::try_from(entry.size).map_err(|_| outside())?;
+    entry.offset.checked_add(entry.size).ok_or_else(outside)?;
+    if let Some(width) = dtype.width() {
+        let expected = values.checked_mul(width).ok_or_else(impossible)?;
+        if size != expected {
+            return Err(Error::Size {
+                file: file.into(),
+                name: name.into(),
+                dtype: dtype.to_string(),
+                shape: dims,
+                expected,
+                found: entry.size,
+            });
+        }
+    }
+    Ok(Variable {
+        name: name.into(),
+        dtype,
+        shape: dims,
+        shard,
+        offset,
+        size,
+        crc32c: entry.crc32c,
+    })
+}

@@ -1,0 +1,140 @@
+//! `config.json` of a record: the shape of the model and of each task's head. Written by this
+//! crate, read by everything that loads the record. Keys that are not known are passed over, so
+//! that a later version may add some.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// The content of `config.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordConfig {
+    pub model: ModelShape,
+    /// Whether the vocabulary is of lower-cased words; true for every released ELECTRA.
+    #[serde(default = "yes")]
+    pub do_lower_case: bool,
+    /// The heads whose parameters are in the record, by task name.
+    #[serde(default)]
+    pub heads: BTreeMap<String, HeadShape>,
+}
+
+/// Sizes and constants of the encoder, named as in the reference's `BertConfig`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelShape {
+    pub vocab_size: usize,
+    pub embedding_size: usize,
+    pub hidden_size: usize,
+    pub num_hidden_layers: usize,
+    pub num_attention_heads: usize,
+    pub intermediate_size: usize,
+    pub max_position_embeddings: usize,
+    pub type_vocab_size: usize,
+    #[serde(default = "gelu")]
+    pub hidden_act: String,
+    #[serde(default = "tenth")]
+    pub hidden_dropout_prob: f64,
+    #[serde(default = "tenth")]
+    pub attention_probs_dropout_prob: f64,
+    #[serde(default = "fiftieth")]
+    pub initializer_range: f64,
+    #[serde(default = "epsilon")]
+    pub layer_norm_eps: f64,
+}
+
+/// Which parts a question-answering head has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadShape {
+    /// The end is predicted given the start, through a hidden layer.
+    pub joint_prediction: bool,
+    /// There is a classifier of questions without an answer.
+    pub answerable_classifier: bool,
+    /// That classifier sees the passage weighted by the start probabilities, through a hidden
+    /// layer; otherwise the first token alone.
+    pub answerable_uses_start_logits: bool,
+    /// Width of the hidden layers: 512 in the reference.
+    pub hidden: usize,
+}
+
+/// A `config.json` that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{file}: cannot read: {source}")]
+    Read {
+        file: String,
+        source: std::io::Error,
+    },
+    #[error(
+        "{file}: not the configuration of a converted record: {source}; convert the checkpoint again"
+    )]
+    Parse {
+        file: String,
+        source: serde_json::Error,
+    },
+}
+
+impl RecordConfig {
+    /// Reads `config.json` of a converted record.
+    ///
+    /// # Errors
+    /// Not there, not JSON, or a size is missing.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let file = || path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Read {
+            file: file(),
+            source,
+        })?;
+        serde_json::from_str(&text).map_err(|source| Error::Parse {
+            file: file(),
+            source,
+        })
+    }
+}
+
+impl ModelShape {
+    /// Whether embeddings are projected to the hidden size.
+    pub fn is_projected(&self) -> bool {
+        self.embedding_size != self.hidden_size
+    }
+}
+
+/// The reference's constants, for what no shape tells.
+pub(crate) const HEAD_HIDDEN: usize = 512;
+
+pub(crate) fn gelu() -> String {
+    "gelu".into()
+}
+
+pub(crate) fn tenth() -> f64 {
+    0.1
+}
+
+pub(crate) fn fiftieth() -> f64 {
+    0.02
+}
+
+pub(crate) fn epsilon() -> f64 {
+    1e-12
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_keys_are_passed_over_and_constants_filled_in() {
+        let text = r#"{"later": 1, "model": {"vocab_size": 9, "embedding_size": 4, "hidden_size": 8,
+            "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 32,
+            "max_position_embeddings": 16, "type_vocab_size": 2, "other": []}}"#;
+        let config: RecordConfig = serde_json::from_str(text).unwrap();
+        assert_eq!(config.model.layer_norm_eps, 1e-12);
+        assert_eq!(config.model.initializer_range, 0.02);
+        assert!(config.do_lower_case && config.heads.is_empty() && config.model.is_projected());
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<RecordConfig>(&text).unwrap(), config);
+    }
+}

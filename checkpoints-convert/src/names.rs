@@ -1,0 +1,400 @@
+//! One table of names: which TensorFlow variable is which parameter of the record, with what
+//! shape. A configuration enters, the full list of its parameters leaves; the same table serves
+//! both directions. Kernels keep TensorFlow's layout `[in, out]`, so nothing is transposed.
+//! Names follow the reference's variable scopes (`model/modeling.py`, `finetune/qa/qa_tasks.py`).
+
+use crate::config::{HeadShape, RecordConfig};
+
+/// A parameter of the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its path in the record, e.g. `electra.layers.0.attention.query.weight`.
+    pub path: String,
+    /// Its TensorFlow name, e.g. `electra/encoder/layer_0/attention/self/query/kernel`.
+    pub variable: String,
+    pub shape: Vec<u64>,
+}
+
+/// A size that the configuration gives.
+#[derive(Clone, Copy)]
+enum Size {
+    Vocabulary,
+    Embedding,
+    Positions,
+    TokenTypes,
+    Hidden,
+    Intermediate,
+    One,
+    /// Two hidden states side by side.
+    TwoHidden,
+    HeadHidden,
+}
+
+use Size::*;
+
+/// TensorFlow's scope, the record's module, and which of its two tensors have which shape.
+enum Row {
+    /// `variable`, `parameter`, shape.
+    Table(&'static str, &'static str, [Size; 2]),
+    /// `gamma` and `beta`, named alike on both sides.
+    Norm(&'static str, &'static str, Size),
+    /// `kernel` → `weight` `[in, out]`, `bias` → `bias` `[out]`.
+    Dense(&'static str, &'static str, [Size; 2]),
+}
+
+use Row::*;
+
+const EMBEDDINGS: [Row; 4] = [
+    Table(
+        "embeddings/word_embeddings",
+        "embeddings.word.weight",
+        [Vocabulary, Embedding],
+    ),
+    Table(
+        "embeddings/token_type_embeddings",
+        "embeddings.token_type.weight",
+        [TokenTypes, Embedding],
+    ),
+    Table(
+        "embeddings/position_embeddings",
+        "embeddings.position.weight",
+        [Positions, Embedding],
+    ),
+    Norm("embeddings/LayerNorm", "embeddings.layer_norm", Embedding),
+];
+
+/// Only where embedding and hidden size differ.
+const PROJECTION: [Row; 1] = [Dense(
+    "embeddings_project",
+    "embeddings.project",
+    [Embedding, Hidden],
+)];
+
+/// Of layer i, under `electra/encoder/layer_i/` and `electra.layers.i.`.
+const LAYER: [Row; 8] = [
+    Dense("attention/self/query", "attention.query", [Hidden, Hidden]),
+    Dense("attention/self/key", "attention.key", [Hidden, Hidden]),
+    Dense("attention/self/value", "attention.value", [Hidden, Hidden]),
+    Dense(
+        "attention/output/dense",
+        "attention.output",
+        [Hidden, Hidden],
+    ),
+    Norm("attention/output/LayerNorm", "attention.layer_norm", Hidden),
+    Dense(
+        "intermediate/dense",
+        "feed_forward.intermediate",
+        [Hidden, Intermediate],
+    ),
+    Dense(
+        "output/dense",
+        "feed_forward.output",
+        [Intermediate, Hidden],
+    ),
+    Norm("output/LayerNorm", "feed_forward.layer_norm", Hidden),
+];
+
+// Of a head, under `task_specific/<task>/` and `heads.<task>.`. TensorFlow numbers the layers
+// that have no name of their own in the order of their making.
+const START: Row = Dense("dense", "start", [Hidden, One]);
+const END_GIVEN_START: [Row; 2] = [
+    Dense("qa_hidden", "end_hidden", [TwoHidden, HeadHidden]),
+    Dense("dense_1", "end", [HeadHidden, One]),
+];
+const END: Row = Dense("dense_1", "end", [Hidden, One]);
+const ANSWERABLE_FROM_START: [Row; 2] = [
+    Dense("dense_2", "answerable_hidden", [TwoHidden, HeadHidden]),
+    Dense("dense_3", "answerable", [HeadHidden, One]),
+];
+const ANSWERABLE: Row = Dense("dense_2", "answerable", [Hidden, One]);
+
+/// Every parameter of a model of this configuration: the encoder's, then each head's.
+pub fn parameters(config: &RecordConfig) -> Vec<Parameter> {
+    let mut parameters = encoder_parameters(config);
+    for (task, head) in &config.heads {
+        parameters.extend(head_parameters(config, task, head));
+    }
+    parameters
+}
+
+/// The parameters of embeddings and layers.
+pub(crate) fn encoder_parameters(config: &RecordConfig) -> Vec<Parameter> {
+    let mut list = List {
+        config,
+        head_hidden: 0,
+        parameters: Vec::new(),
+    };
+    list.rows(&EMBEDDINGS, "electra/", "electra.");
+    if config.model.is_projected() {
+        list.rows(&PROJECTION, "electra/", "electra.");
+    }
+    for layer in 0..config.model.num_hidden_layers {
+        let variable = format!("electra/encoder/layer_{layer}/");
+        list.rows(&LAYER, &variable, &format!("electra.layers.{layer}."));
+    }
+    list.parameters
+}
+
+/// The parameters of one task's head.
+pub(crate) fn head_parameters(
+    config: &RecordConfig,
+    task: &str,
+    head: &HeadShape,
+) -> Vec<Parameter> {
+    let mut list = List {
+        config,
+        head_hidden: head.hidden,
+        parameters: Vec::new(),
+    };
+    let variable = format!("task_specific/{task}/");
+    let path = format!("heads.{task}.");
+    list.rows(&[START], &variable, &path);
+    match head.joint_prediction {
+        true => list.rows(&END_GIVEN_START, &variable, &path),
+        false => list.rows(&[END], &variable, &path),
+    }
+    match (
+        head.answerable_classifier,
+        head.answerable_uses_start_logits,
+    ) {
+        (true, true) => list.rows(&ANSWERABLE_FROM_START, &variable, &path),
+        (true, false) => list.rows(&[ANSWERABLE], &variable, &path),
+        (false, _) => {}
+    }
+    list.parameters
+}
+
+struct List<'a> {
+    config: &'a RecordConfig,
+    head_hidden: usize,
+    parameters: Vec<Parameter>,
+}
+
+impl List<'_> {
+    fn rows(&mut self, rows: &[Row], scope: &str, module: &str) {
+        for row in rows {
+            match *row {
+                Table(variable, path, shape) => self.add(scope, variable, module, path, &shape),
+                Norm(variable, path, size) => {
+                    for part in ["gamma", "beta"] {
+                        let (variable, path) =
+                            (format!("{variable}/{part}"), format!("{path}.{part}"));
+                        self.add(scope, &variable, module, &path, &[size]);
+                    }
+                }
+                Dense(variable, path, [input, output]) => {
+                    let (kernel, weight) = (format!("{variable}/kernel"), format!("{path}.weight"));
+                    self.add(scope, &kernel, module, &weight, &[input, output]);
+                    let (variable, path) = (format!("{variable}/bias"), format!("{path}.bias"));
+                    self.add(scope, &variable, module, &path, &[output]);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, scope: &str, variable: &str, module: &str, path: &str, shape: &[Size]) {
+        self.parameters.push(Parameter {
+            path: format!("{module}{path}"),
+            variable: format!("{scope}{variable}"),
+            shape: shape.iter().map(|&size| self.size(size) as u64).collect(),
+        });
+    }
+
+    fn size(&self, size: Size) -> usize {
+        let model = &self.config.model;
+        match size {
+            Vocabulary => model.vocab_size,
+            Embedding => model.embedding_size,
+            Positions => model.max_position_embeddings,
+            TokenTypes => model.type_vocab_size,
+            Hidden => model.hidden_size,
+            Intermediate => model.intermediate_size,
+            One => 1,
+            TwoHidden => model.hidden_size.saturating_mul(2),
+            HeadHidden => self.head_hidden,
+        }
+    }
+}
+
+/// Of a task's variable that no head of the record takes.
+pub(crate) const NO_QA_HEAD: &str = "not part of a question-answering head";
+
+/// Why a variable that no parameter takes is left out, by its name; `None` for a name that this
+/// crate does not know.
+pub(crate) fn reason(variable: &str) -> Option<&'static str> {
+    let last = variable.rsplit('/').next().unwrap_or_default();
+    // The slots of ELECTRA's own Adam, of TensorFlow's, and the loss scale's state.
+    if matches!(last, "adam_m" | "adam_v" | "Adam" | "Adam_1")
+        || matches!(
+            variable,
+            "beta1_power" | "beta2_power" | "current_loss_scale" | "good_steps" | "loss_scale"
+        )
+    {
+        Some("optimiser state: a new run starts with its own")
+    } else if variable == "global_step" {
+        Some("step counter of the run that wrote the checkpoint")
+    } else if variable.starts_with("generator/") || variable.starts_with("generator_predictions/") {
+        Some("generator: kept apart, only pre-training uses it")
+    } else if variable.starts_with("discriminator_predictions/") {
+        Some("pre-training head: fine-tuning puts a task's head in its place")
+    } else if variable.starts_with("task_specific/") {
+        Some(NO_QA_HEAD)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::config::ModelShape;
+
+    fn config(embedding_size: usize, head: HeadShape) -> RecordConfig {
+        RecordConfig {
+            model: ModelShape {
+                vocab_size: 100,
+                embedding_size,
+                hidden_size: 8,
+                num_hidden_layers: 2,
+                num_attention_heads: 1,
+                intermediate_size: 32,
+                max_position_embeddings: 16,
+                type_vocab_size: 2,
+                hidden_act: config::gelu(),
+                hidden_dropout_prob: config::tenth(),
+                attention_probs_dropout_prob: config::tenth(),
+                initializer_range: config::fiftieth(),
+                layer_norm_eps: config::epsilon(),
+            },
+            do_lower_case: true,
+            heads: [("squad".to_owned(), head)].into(),
+        }
+    }
+
+    fn head(joint: bool, answerable: bool, start_logits: bool) -> HeadShape {
+        HeadShape {
+            joint_prediction: joint,
+            answerable_classifier: answerable,
+            answerable_uses_start_logits: start_logits,
+            hidden: 512,
+        }
+    }
+
+    #[test]
+    fn every_name_stands_once_on_either_side() {
+        let parameters = parameters(&config(4, head(true, true, true)));
+        // 5 embedding tensors, 2 of the projection, 16 a layer, 10 of the full head.
+        assert_eq!(parameters.len(), 5 + 2 + 2 * 16 + 10);
+        for field in [
+            |p: &Parameter| p.path.clone(),
+            |p: &Parameter| p.variable.clone(),
+        ] {
+            let mut names: Vec<String> = parameters.iter().map(field).collect();
+            names.sort();
+            names.dedup();
+            assert_eq!(names.len(), parameters.len());
+        }
+    }
+
+    #[test]
+    fn names_and_shapes_are_the_reference_s() {
+        let parameters = parameters(&config(4, head(true, true, true)));
+        let cases: [(&str, &str, &[u64]); 6] = [
+            (
+                "electra/embeddings/word_embeddings",
+                "electra.embeddings.word.weight",
+                &[100, 4],
+            ),
+            (
+                "electra/embeddings_project/kernel",
+                "electra.embeddings.project.weight",
+                &[4, 8],
+            ),
+            (
+                "electra/encoder/layer_1/output/dense/kernel",
+                "electra.layers.1.feed_forward.output.weight",
+                &[32, 8],
+            ),
+            (
+                "electra/encoder/layer_0/attention/output/LayerNorm/beta",
+                "electra.layers.0.attention.layer_norm.beta",
+                &[8],
+            ),
+            (
+                "task_specific/squad/qa_hidden/kernel",
+                "heads.squad.end_hidden.weight",
+                &[16, 512],
+            ),
+            (
+                "task_specific/squad/dense_3/bias",
+                "heads.squad.answerable.bias",
+                &[1],
+            ),
+        ];
+        for (variable, path, shape) in cases {
+            let found = parameters.iter().find(|p| p.variable == variable).unwrap();
+            assert_eq!((found.path.as_str(), found.shape.as_slice()), (path, shape));
+        }
+    }
+
+    #[test]
+    fn the_head_s_unnamed_layers_are_numbered_by_its_parts() {
+        let variables = |head| -> Vec<String> {
+            let config = config(8, head);
+            head_parameters(&config, "t", &config.heads["squad"])
+                .into_iter()
+                .filter_map(|p| {
+                    let kernel = p
+                        .variable
+                        .strip_prefix("task_specific/t/")?
+                        .strip_suffix("/kernel")?;
+                    Some(format!("{kernel}={}{:?}", p.path, p.shape))
+                })
+                .collect()
+        };
+        assert_eq!(
+            variables(head(false, true, false)),
+            [
+                "dense=heads.t.start.weight[8, 1]",
+                "dense_1=heads.t.end.weight[8, 1]",
+                "dense_2=heads.t.answerable.weight[8, 1]"
+            ]
+        );
+        assert_eq!(
+            variables(head(true, false, false)),
+            [
+                "dense=heads.t.start.weight[8, 1]",
+                "qa_hidden=heads.t.end_hidden.weight[16, 512]",
+                "dense_1=heads.t.end.weight[512, 1]"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_left_out_is_known_by_name() {
+        let cases = [
+            (
+                "electra/encoder/layer_0/output/dense/kernel/adam_m",
+                "optimiser",
+            ),
+            (
+                "generator/encoder/layer_0/output/dense/kernel/adam_v",
+                "optimiser",
+            ),
+            ("generator/embeddings_project/bias", "generator"),
+            ("generator_predictions/output_bias", "generator"),
+            ("discriminator_predictions/dense/bias", "pre-training head"),
+            ("global_step", "step counter"),
+            ("task_specific/mnli/dense/bias", "not part of"),
+        ];
+        for (variable, start) in cases {
+            assert!(
+                reason(variable).is_some_and(|r| r.starts_with(start)),
+                "{variable}"
+            );
+        }
+        assert_eq!(reason("electra/pooler/dense/kernel"), None);
+        assert_eq!(reason("generators/x"), None);
+    }
+}

@@ -1,0 +1,372 @@
+//! What becomes of each variable: an index enters; the model's configuration, inferred from
+//! names and shapes, and the place of every variable leave. No values are read for it. Which
+//! layers a head has is told by which variables exist (reference: `finetune/qa/qa_tasks.py`).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::bundle::{Index, Variable};
+use crate::config::{self, HEAD_HIDDEN, HeadShape, ModelShape, RecordConfig};
+use crate::names::{self, Parameter};
+
+/// A checkpoint that is whole as a bundle but is no ELECTRA model.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{file}: variable {name:?} is missing; {why}")]
+    Missing {
+        file: String,
+        name: String,
+        why: &'static str,
+    },
+    #[error(
+        "{file}: variable {name:?} has shape {found:?}, expected {expected:?} by the shapes of the others"
+    )]
+    Shape {
+        file: String,
+        name: String,
+        expected: Vec<u64>,
+        found: Vec<u64>,
+    },
+    #[error("{file}: variable {name:?} has shape {found:?}, expected two sizes above zero")]
+    Matrix {
+        file: String,
+        name: String,
+        found: Vec<u64>,
+    },
+    #[error(
+        "{file}: variable {name:?} holds {dtype} values; a parameter needs float32, float16 or bfloat16"
+    )]
+    Type {
+        file: String,
+        name: String,
+        dtype: String,
+    },
+    #[error(
+        "{file}: variable {name:?} would take {bytes} bytes in the record, which holds at most {limit} a tensor"
+    )]
+    TooLarge {
+        file: String,
+        name: String,
+        bytes: u64,
+        limit: u64,
+    },
+    #[error(
+        "{file}: variable {name:?} exists, though embedding and hidden size are both {size}; the model of such a checkpoint is not known"
+    )]
+    Projection {
+        file: String,
+        name: String,
+        size: u64,
+    },
+}
+
+/// What becomes of a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// It fills the parameter of this number.
+    Parameter(usize),
+    /// It is left out, and why.
+    Ignored(String),
+}
+
+/// The place of every variable of a checkpoint.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub config: RecordConfig,
+    /// Every parameter of that configuration; each is filled by one variable.
+    pub parameters: Vec<Parameter>,
+    /// For each variable of the index, in its order.
+    pub uses: Vec<Use>,
+    /// Paths of parameters, of incomplete heads, that nothing fills; such heads are left out.
+    pub unfilled: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Infers the model from an index; `file` names the checkpoint in errors.
+    ///
+    /// # Errors
+    /// A variable of the encoder is missing, or a shape contradicts the others.
+    pub fn new(file: &str, index: &Index) -> Result<Self, Error> {
+        let shapes = Shapes {
+            file,
+            variables: index
+                .variables
+                .iter()
+                .map(|v| (v.name.as_str(), v))
+                .collect(),
+        };
+        let mut config = RecordConfig {
+            model: shapes.model()?,
+            do_lower_case: true,
+            heads: BTreeMap::new(),
+        };
+        let mut heads = Heads::default();
+        for task in shapes.tasks() {
+            heads.add(&shapes, &config, task);
+        }
+        config.heads = std::mem::take(&mut heads.complete);
+
+        let parameters = names::parameters(&config);
+        let mut filled = HashMap::new();
+        for (number, parameter) in parameters.iter().enumerate() {
+            shapes.check(parameter)?;
+            filled.insert(parameter.variable.as_str(), number);
+        }
+        let uses: Vec<Use> = index
+            .variables
+            .iter()
+            .map(|variable| match filled.get(variable.name.as_str()) {
+                Some(&number) => Use::Parameter(number),
+                None => Use::Ignored(heads.reason(&variable.name)),
+            })
+            .collect();
+
+        let mut warnings = heads.warnings;
+        let unknown: Vec<&str> = index
+            .variables
+            .iter()
+            .zip(&uses)
+            .filter(|(_, becomes)| matches!(becomes, Use::Ignored(why) if why == UNKNOWN))
+            .map(|(variable, _)| variable.name.as_str())
+            .collect();
+        if !unknown.is_empty() {
+            let more = if unknown.len() > 5 { ", …" } else { "" };
+            let some = unknown[..unknown.len().min(5)].join(", ");
+            warnings.push(format!(
+                "{} variables with unknown names left out: {some}{more}",
+                unknown.len()
+            ));
+        }
+        if config.model.hidden_size % 64 != 0 {
+            warnings.push(format!(
+                "hidden size {} is not a multiple of 64: {} attention heads by the reference's rule; \
+                 correct config.json if the model was made with another number",
+                config.model.hidden_size, config.model.num_attention_heads
+            ));
+        }
+        Ok(Self {
+            config,
+            parameters,
+            uses,
+            unfilled: heads.unfilled,
+            warnings,
+        })
+    }
+}
+
+pub(crate) const UNKNOWN: &str = "unknown name";
+
+/// The variables of an index by name.
+struct Shapes<'a> {
+    file: &'a str,
+    variables: HashMap<&'a str, &'a Variable>,
+}
+
+impl Shapes<'_> {
+    fn model(&self) -> Result<ModelShape, Error> {
+        const NOT_ELECTRA: &str = "the checkpoint does not hold an ELECTRA discriminator";
+        let [vocabulary, embedding] =
+            self.matrix("electra/embeddings/word_embeddings", NOT_ELECTRA)?;
+        let [positions, _] = self.matrix("electra/embeddings/position_embeddings", NOT_ELECTRA)?;
+        let [types, _] = self.matrix("electra/embeddings/token_type_embeddings", NOT_ELECTRA)?;
+        let [hidden, _] = self.matrix(
+            "electra/encoder/layer_0/attention/self/query/kernel",
+            NOT_ELECTRA,
+        )?;
+        let [_, intermediate] = self.matrix(
+            "electra/encoder/layer_0/intermediate/dense/kernel",
+            NOT_ELECTRA,
+        )?;
+        let projection = "electra/embeddings_project/kernel";
+        if embedding == hidden && self.variables.contains_key(projection) {
+            return Err(Error::Projection {
+                file: self.file.into(),
+                name: projection.into(),
+                size: hidden,
+            });
+        }
+        // A layer has sixteen variables: where there are too few for the highest number seen, one
+        // layer more than there can be is enough to find one that is missing.
+        let most = self.variables.len() / 16 + 1;
+        let layers = self
+            .variables
+            .keys()
+            .filter_map(|name| {
+                let number = name
+                    .strip_prefix("electra/encoder/layer_")?
+                    .split('/')
+                    .next()?;
+                number
+                    .parse::<u16>()
+                    .ok()
+                    .filter(|n| n.to_string() == number)
+            })
+            .max()
+            .map_or(0, |last| usize::from(last) + 1)
+            .min(most);
+        // Sizes fit: the data file holds that many values.
+        let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        Ok(ModelShape {
+            vocab_size: size(vocabulary),
+            embedding_size: size(embedding),
+            hidden_size: size(hidden),
+            num_hidden_layers: layers,
+            num_attention_heads: (size(hidden) / 64).max(1),
+            intermediate_size: size(intermediate),
+            max_position_embeddings: size(positions),
+            type_vocab_size: size(types),
+            hidden_act: config::gelu(),
+            hidden_dropout_prob: config::tenth(),
+            attention_probs_dropout_prob: config::tenth(),
+            initializer_range: config::fiftieth(),
+            layer_norm_eps: config::epsilon(),
+        })
+    }
+
+    fn matrix(&self, name: &str, why: &'static str) -> Result<[u64; 2], Error> {
+        let variable = self.variables.get(name).ok_or_else(|| Error::Missing {
+            file: self.file.into(),
+            name: name.into(),
+            why,
+        })?;
+        <[u64; 2]>::try_from(variable.shape.as_slice())
+            .ok()
+            .filter(|shape| !shape.contains(&0))
+            .ok_or_else(|| Error::Matrix {
+                file: self.file.into(),
+                name: name.into(),
+                found: variable.shape.clone(),
+            })
+    }
+
+    fn check(&self, parameter: &Parameter) -> Result<(), Error> {
+        let (file, name) = (self.file.to_owned(), parameter.variable.clone());
+        let Some(variable) = self.variables.get(name.as_str()) else {
+            let why = "the model is not whole without it";
+            return Err(Error::Missing { file, name, why });
+        };
+        if variable.shape != parameter.shape {
+            let (expected, found) = (parameter.shape.clone(), variable.shape.clone());
+            return Err(Error::Shape {
+                file,
+                name,
+                expected,
+                found,
+            });
+        }
+        if !variable.dtype.is_float() {
+            return Err(Error::Type {
+                file,
+                name,
+                dtype: variable.dtype.to_string(),
+            });
+        }
+        let (bytes, limit) = (
+            variable.values().saturating_mul(4),
+            burn_pack::MAX_TENSOR_SIZE as u64,
+        );
+        if bytes > limit {
+            return Err(Error::TooLarge {
+                file,
+                name,
+                bytes,
+                limit,
+            });
+        }
+        Ok(())
+    }
+
+    /// The tasks that have variables, by names that can stand in a parameter's path.
+    fn tasks(&self) -> BTreeSet<&str> {
+        self.variables
+            .keys()
+            .filter(|name| names::reason(name) == Some(names::NO_QA_HEAD))
+            .filter_map(|name| name.strip_prefix("task_specific/")?.split_once('/'))
+            .map(|(task, _)| task)
+            .filter(|task| {
+                !task.is_empty()
+                    && task
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+            })
+            .collect()
+    }
+
+    /// The head of `task`, or `None` where its variables are another kind's: a classifier or a
+    /// regression has `dense` alone.
+    fn head(&self, task: &str) -> Option<HeadShape> {
+        let shape = |layer: &str, part: &str| -> Option<&[u64]> {
+            let name = format!("task_specific/{task}/{layer}/{part}");
+            self.variables
+                .get(name.as_str())
+                .map(|variable| variable.shape.as_slice())
+        };
+        let has = |layer| shape(layer, "kernel").is_some() || shape(layer, "bias").is_some();
+        let width = |layer| {
+            let shape = shape(layer, "bias").or_else(|| shape(layer, "kernel"))?;
+            usize::try_from(*shape.last()?).ok()
+        };
+        if !["qa_hidden", "dense_1", "dense_2", "dense_3"]
+            .into_iter()
+            .any(has)
+        {
+            return None;
+        }
+        let answerable_classifier = has("dense_2") || has("dense_3");
+        let answerable_uses_start_logits =
+            answerable_classifier && (has("dense_3") || width("dense_2") != Some(1));
+        let answerable_hidden = || width("dense_2").filter(|_| answerable_uses_start_logits);
+        Some(HeadShape {
+            joint_prediction: has("qa_hidden"),
+            answerable_classifier,
+            answerable_uses_start_logits,
+            hidden: width("qa_hidden")
+                .or_else(answerable_hidden)
+                .unwrap_or(HEAD_HIDDEN),
+        })
+    }
+}
+
+/// The heads of a checkpoint: those that are whole, and what the others lack.
+#[derive(Default)]
+struct Heads {
+    complete: BTreeMap<String, HeadShape>,
+    incomplete: BTreeMap<String, String>,
+    unfilled: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Heads {
+    fn add(&mut self, shapes: &Shapes, config: &RecordConfig, task: &str) {
+        let Some(head) = shapes.head(task) else {
+            return;
+        };
+        let missing: Vec<String> = names::head_parameters(config, task, &head)
+            .into_iter()
+            .filter(|parameter| !shapes.variables.contains_key(parameter.variable.as_str()))
+            .map(|parameter| parameter.path)
+            .collect();
+        if missing.is_empty() {
+            self.complete.insert(task.into(), head);
+            return;
+        }
+        let why = format!(
+            "head {task:?} is incomplete: nothing fills {}",
+            missing.join(", ")
+        );
+        self.warnings.push(format!("{why}; the head is left out"));
+        self.incomplete.insert(task.into(), why);
+        self.unfilled.extend(missing);
+    }
+
+    /// Why a variable that no parameter takes is left out.
+    fn reason(&self, variable: &str) -> String {
+        let reason = names::reason(variable).unwrap_or(UNKNOWN);
+        variable
+            .strip_prefix("task_specific/")
+            .filter(|_| reason == names::NO_QA_HEAD)
+            .and_then(|rest| self.incomplete.get(rest.split_once('/')?.0))
+            .cloned()
+            .unwrap_or_else(|| reason.into())
+    }
+}

@@ -1,0 +1,126 @@
+//! Writes the parameters as a Burn record, `model.bpk`. Checked values enter one tensor at a
+//! time on one thread while another writes the one before: about two tensors are in memory,
+//! whatever the model's size. Burn's loader matches parameters by path.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use burn_pack::{Bytes, DType, Tensor, Writer};
+
+use crate::Error;
+use crate::bundle::Facts;
+use crate::checkpoint::Checkpoint;
+use crate::names::Parameter;
+use crate::plan::{Plan, Use};
+
+/// Version of the record's layout: the names of its parameters and of `config.json`'s keys.
+pub const FORMAT: &str = "1";
+
+/// This program and its version, as written into records and reports.
+pub const PRODUCER: &str = concat!("checkpoints-convert ", env!("CARGO_PKG_VERSION"));
+
+/// Streams the checkpoint into the record at `path`; returns what reading showed of each
+/// variable, in the index's order.
+///
+/// # Errors
+/// The checkpoint is damaged, or the record cannot be written. The file is then not there.
+pub(crate) fn write(
+    checkpoint: &mut Checkpoint,
+    plan: &Plan,
+    path: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Vec<Option<Facts>>, Error> {
+    // No capacity: the reader is at most one tensor ahead of the writer.
+    let (sender, receiver) = sync_channel::<Vec<u8>>(0);
+    let receiver = Arc::new(Mutex::new(receiver));
+    let tensors = checkpoint
+        .index
+        .reading_order()
+        .filter_map(|number| match plan.uses[number] {
+            Use::Parameter(parameter) => Some(&plan.parameters[parameter]),
+            Use::Ignored(_) => None,
+        })
+        .map(|parameter| tensor(parameter, Arc::clone(&receiver)))
+        .collect();
+    // The writer alone holds the receiver, so that sending fails once it has given up.
+    drop(receiver);
+    let writer = Writer::new(tensors)
+        .with_metadata("format", FORMAT)
+        .with_metadata("producer", PRODUCER);
+
+    let file = || path.display().to_string();
+    let mut facts = vec![None; plan.uses.len()];
+    let wanted = |number: usize| matches!(plan.uses[number], Use::Parameter(_));
+    let (read, written) = thread::scope(|scope| {
+        let writing = scope.spawn(|| writer.write_to_file(path));
+        let read = checkpoint.stream(
+            &wanted,
+            &mut |number, found, values| {
+                facts[number] = Some(found);
+                values.map_or(Ok(()), |values| {
+                    sender
+                        .send(values)
+                        .map_err(|_| Error::WriterStopped { file: file() })
+                })
+            },
+            progress,
+        );
+        drop(sender);
+        (read, writing.join())
+    });
+    match (read, written) {
+        // Where the writer failed first, the reader only found nobody listening.
+        (Ok(()) | Err(Error::WriterStopped { .. }), Ok(Err(source))) => Err(Error::Record {
+            file: file(),
+            source,
+        }),
+        (Err(error), _) => Err(error),
+        (Ok(()), Ok(Ok(()))) => Ok(facts),
+        (Ok(()), Err(_)) => Err(Error::WriterStopped { file: file() }),
+    }
+}
+
+/// The record's entry of a parameter, whose values arrive through `values` when it is written.
+fn tensor(parameter: &Parameter, values: Arc<Mutex<Receiver<Vec<u8>>>>) -> Tensor {
+    let shape: Vec<usize> = parameter.shape.iter().map(|&size| size as usize).collect();
+    let bytes = shape.iter().product::<usize>() * size_of::<f32>();
+    let id = Some(stable_id(&parameter.path));
+    Tensor::deferred(
+        parameter.path.clone(),
+        DType::F32,
+        shape,
+        id,
+        bytes,
+        move || {
+            values
+                .lock()
+                .ok()
+                .and_then(|values| values.recv().ok())
+                .map(Bytes::from_bytes_vec)
+                .ok_or_else(|| burn_pack::Error::IoError("the checkpoint could not be read".into()))
+        },
+    )
+}
+
+/// A parameter's identity: the same at every conversion, so that two records of one checkpoint
+/// are the same bytes. 64-bit FNV-1a of the path.
+fn stable_id(path: &str) -> u64 {
+    path.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identities_are_fnv_1a() {
+        // Published test vectors of the hash.
+        assert_eq!(stable_id(""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(stable_id("a"), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(stable_id("foobar"), 0x8594_4171_f739_67e8);
+    }
+}

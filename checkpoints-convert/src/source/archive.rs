@@ -1,0 +1,156 @@
+//! A zip archive that holds a checkpoint in one folder, as `electra_large.zip` does. Members
+//! are read as streams; nothing is unpacked to the disk. What the archive says about itself is
+//! not trusted: names that escape, and sizes that no data could have, are refused.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use zip::ZipArchive;
+use zip::read::ZipFile;
+
+use super::Error;
+
+/// Deflate's best ratio: 258 bytes from two bits, less the block's own head.
+const MAX_RATIO: u64 = 1032;
+
+/// An open archive.
+pub(super) struct Archive {
+    path: PathBuf,
+    zip: ZipArchive<BufReader<File>>,
+    /// Folder of the checkpoint inside, with its final slash, or empty.
+    folder: String,
+}
+
+impl Archive {
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let file = File::open(path).map_err(|source| Error::Read {
+            file: path.display().to_string(),
+            source,
+        })?;
+        let zip = ZipArchive::new(BufReader::with_capacity(256 << 10, file)).map_err(|source| {
+            Error::Zip {
+                file: path.display().to_string(),
+                source,
+            }
+        })?;
+        for name in zip.file_names() {
+            if escapes(name) {
+                return Err(Error::MemberPath {
+                    file: path.display().to_string(),
+                    member: name.into(),
+                });
+            }
+        }
+        let folders: BTreeSet<&str> = zip
+            .file_names()
+            .filter_map(|name| {
+                let (folder, file) = split(name);
+                (file.ends_with(".index") && !file.starts_with('.')).then_some(folder)
+            })
+            .collect();
+        let folder = match folders.iter().collect::<Vec<_>>()[..] {
+            [] => return Err(Error::NoIndex { path: path.into() }),
+            [folder] => (*folder).to_owned(),
+            _ => {
+                return Err(Error::ManyFolders {
+                    file: path.display().to_string(),
+                    folders: folders.iter().take(8).map(|f| f.to_string()).collect(),
+                });
+            }
+        };
+        Ok(Self {
+            path: path.into(),
+            zip,
+            folder,
+        })
+    }
+
+    /// Names of the members in the checkpoint's folder.
+    pub fn names(&self) -> Vec<String> {
+        self.zip
+            .file_names()
+            .filter_map(|name| name.strip_prefix(self.folder.as_str()))
+            .filter(|name| !name.is_empty() && !name.contains('/'))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// How errors and reports call a member.
+    pub fn display(&self, name: &str) -> String {
+        format!("{}:{}{name}", self.path.display(), self.folder)
+    }
+
+    /// Stated length of a member, if there is one of that name.
+    pub fn length(&mut self, name: &str) -> Result<Option<u64>, Error> {
+        Ok(self.member(name)?.map(|member| member.size()))
+    }
+
+    /// Opens a member for reading from its beginning.
+    pub fn reader(&mut self, name: &str) -> Result<Option<impl Read + '_>, Error> {
+        self.member(name)
+    }
+
+    fn member(&mut self, name: &str) -> Result<Option<ZipFile<'_, BufReader<File>>>, Error> {
+        let display = self.display(name);
+        let Some(number) = self.zip.index_for_name(&format!("{}{name}", self.folder)) else {
+            return Ok(None);
+        };
+        let member = self.zip.by_index(number).map_err(|source| Error::Zip {
+            file: display.clone(),
+            source,
+        })?;
+        let most = member.compressed_size().saturating_mul(MAX_RATIO);
+        if member.size() > most {
+            return Err(Error::MemberSize {
+                file: display,
+                size: member.size(),
+                compressed: member.compressed_size(),
+            });
+        }
+        Ok(Some(member))
+    }
+}
+
+fn split(name: &str) -> (&str, &str) {
+    name.rfind('/')
+        .map_or(("", name), |slash| name.split_at(slash + 1))
+}
+
+/// Whether unpacking a member of this name could leave the folder it is unpacked into.
+fn escapes(name: &str) -> bool {
+    name.starts_with('/')
+        || name.contains(['\\', '\0'])
+        || name.as_bytes().get(1) == Some(&b':')
+        || name.split('/').any(|part| part == "..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_leave_the_folder_are_seen() {
+        for name in [
+            "/etc/x",
+            "../x",
+            "a/../../x",
+            r"a\..\x",
+            "C:/x",
+            r"\\host\x",
+            "a/..",
+        ] {
+            assert!(escapes(name), "{name}");
+        }
+        for name in [
+            "electra_large/checkpoint",
+            "model..index",
+            "a/b/c",
+            "a/",
+            ".hidden",
+        ] {
+            assert!(!escapes(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! Where a checkpoint's files are: a zip archive, a folder or a checkpoint prefix enters, named
+//! streams leave. The prefix is looked up in the text file `checkpoint`, as TensorFlow's
+//! `latest_checkpoint` does, but a folder that was moved or renamed still works.
+
+mod archive;
+mod state;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::bundle::{MAX_INDEX_BYTES, shard_file_name};
+use archive::Archive;
+
+/// A vocabulary of 30,522 words has 232 kB.
+const MAX_VOCABULARY_BYTES: u64 = 64 << 20;
+const MAX_STATE_BYTES: u64 = 4 << 20;
+
+/// Input that is not a checkpoint, or not a whole one.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{}: nothing there; expected a zip archive, a folder with a checkpoint, or a prefix such that PREFIX.index exists", path.display())]
+    NotFound { path: PathBuf },
+    #[error("{}: neither a zip archive nor part of a TensorFlow checkpoint; expected a zip archive, a folder, or a prefix such that PREFIX.index exists", path.display())]
+    NotACheckpoint { path: PathBuf },
+    #[error("{}: a Hugging Face model folder (config.json and weights); only TensorFlow checkpoints are read so far: give electra_large.zip or its folder", path.display())]
+    HuggingFace { path: PathBuf },
+    #[error("{}: holds no *.index file, so there is no TensorFlow checkpoint in it", path.display())]
+    NoIndex { path: PathBuf },
+    #[error("{}: holds several checkpoints ({}) and no file `checkpoint` that names one of them; give the prefix of the one to take", path.display(), prefixes.join(", "))]
+    ManyIndexes {
+        path: PathBuf,
+        prefixes: Vec<String>,
+    },
+    #[error("{file}: holds *.index files in several folders ({}); expected one folder with one checkpoint", folders.join(", "))]
+    ManyFolders { file: String, folders: Vec<String> },
+    #[error("{file}: cannot read: {source}")]
+    Read { file: String, source: io::Error },
+    #[error("{file}: cannot read the archive: {source}")]
+    Zip {
+        file: String,
+        source: zip::result::ZipError,
+    },
+    #[error(
+        "{file}: member {member:?} would leave the folder of the archive; such an archive is not to be trusted"
+    )]
+    MemberPath { file: String, member: String },
+    #[error(
+        "{file}: claims {size} bytes out of {compressed} compressed ones, which is not possible; download the archive again"
+    )]
+    MemberSize {
+        file: String,
+        size: u64,
+        compressed: u64,
+    },
+    #[error("{file}: {size} bytes, more than the {limit} that are read")]
+    TooLarge { file: String, size: u64, limit: u64 },
+    #[error("{file}: missing; the checkpoint is not whole: copy or download it again")]
+    Missing { file: String },
+}
+
+/// An opened checkpoint, before anything but its place is known.
+pub struct Source {
+    /// As the user gave it.
+    pub path: PathBuf,
+    /// Name of the checkpoint inside its folder, e.g. `electra_large` or `model.ckpt-8000`.
+    pub prefix: String,
+    /// What was assumed to find it.
+    pub warnings: Vec<String>,
+    place: Place,
+}
+
+enum Place {
+    Folder(PathBuf),
+    Zip(Archive),
+}
+
+impl Source {
+    /// Finds the checkpoint at `path`.
+    ///
+    /// # Errors
+    /// Nothing there, or nothing that is exactly one TensorFlow checkpoint.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let found = |prefix, warnings, place| Self {
+            path: path.into(),
+            prefix,
+            warnings,
+            place,
+        };
+        if path.is_dir() {
+            let (folder, prefix, warnings) = find_in_folder(path)?;
+            return Ok(found(prefix, warnings, Place::Folder(folder)));
+        }
+        if let Some((folder, prefix)) = prefix_of(path) {
+            return Ok(found(prefix, Vec::new(), Place::Folder(folder)));
+        }
+        if !path.exists() {
+            return Err(Error::NotFound { path: path.into() });
+        }
+        if !is_zip(path) {
+            return Err(Error::NotACheckpoint { path: path.into() });
+        }
+        let mut archive = Archive::open(path)?;
+        let names = archive.names();
+        let display = archive.display("checkpoint");
+        let state = match archive.reader("checkpoint")? {
+            Some(mut reader) => Some(read_small(&mut reader, &display, MAX_STATE_BYTES)?),
+            None => None,
+        };
+        let named = state.as_deref().map(named_by);
+        let (prefix, warnings) = choose(path, &names, named)?;
+        Ok(found(prefix, warnings, Place::Zip(archive)))
+    }
+
+    /// "zip", or "folder".
+    pub fn kind(&self) -> &'static str {
+        match self.place {
+            Place::Folder(_) => "folder",
+            Place::Zip(_) => "zip",
+        }
+    }
+
+    /// How errors and reports call one of the checkpoint's files.
+    pub fn display(&self, name: &str) -> String {
+        match &self.place {
+            Place::Folder(folder) => folder.join(name).display().to_string(),
+            Place::Zip(archive) => archive.display(name),
+        }
+    }
+
+    /// Name of the index.
+    pub fn index_name(&self) -> String {
+        format!("{}.index", self.prefix)
+    }
+
+    /// Name of a data file.
+    pub fn shard_name(&self, shard: u32, shards: u32) -> String {
+        shard_file_name(&self.prefix, shard, shards)
+    }
+
+    /// The bytes of the index.
+    ///
+    /// # Errors
+    /// Missing, larger than any index, or not readable.
+    pub fn index(&mut self) -> Result<Vec<u8>, Error> {
+        let name = self.index_name();
+        self.small(&name, MAX_INDEX_BYTES)?
+            .ok_or_else(|| Error::Missing {
+                file: self.display(&name),
+            })
+    }
+
+    /// The bytes of `vocab.txt` beside the checkpoint, if there is one.
+    ///
+    /// # Errors
+    /// There, but larger than any vocabulary or not readable.
+    pub fn vocabulary(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        self.small("vocab.txt", MAX_VOCABULARY_BYTES)
+    }
+
+    /// The stated length of a file of the checkpoint.
+    ///
+    /// # Errors
+    /// Missing, or not readable.
+    pub fn length(&mut self, name: &str) -> Result<u64, Error> {
+        let file = self.display(name);
+        let length = match &mut self.place {
+            Place::Folder(folder) => match folder.join(name).metadata() {
+                Ok(data) => Some(data.len()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(source) => return Err(Error::Read { file, source }),
+            },
+            Place::Zip(archive) => archive.length(name)?,
+        };
+        length.ok_or(Error::Missing { file })
+    }
+
+    /// Calls `read` with a stream of a file of the checkpoint, from its beginning.
+    ///
+    /// # Errors
+    /// Missing or not readable, and what `read` returns.
+    pub fn with_reader<T, E: From<Error>>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut dyn Read) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let file = self.display(name);
+        match &mut self.place {
+            Place::Folder(folder) => match File::open(folder.join(name)) {
+                Ok(mut reader) => read(&mut reader),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    Err(Error::Missing { file }.into())
+                }
+                Err(source) => Err(Error::Read { file, source }.into()),
+            },
+            Place::Zip(archive) => match archive.reader(name)? {
+                Some(mut reader) => read(&mut reader),
+                None => Err(Error::Missing { file }.into()),
+            },
+        }
+    }
+
+    fn small(&mut self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        let file = self.display(name);
+        match self.with_reader(name, |reader| read_small(reader, &file, limit)) {
+            Err(Error::Missing { .. }) => Ok(None),
+            result => result.map(Some),
+        }
+    }
+}
+
+/// Whether [`Source::open`] would find a checkpoint: a folder that holds an `.index` file, a
+/// zip archive that does, or a checkpoint prefix. Nothing is read but names.
+pub fn is_checkpoint(path: &Path) -> bool {
+    if path.is_dir() {
+        return folder_names(path).is_ok_and(|names| !prefixes(&names).is_empty());
+    }
+    prefix_of(path).is_some() || (is_zip(path) && Archive::open(path).is_ok())
+}
+
+/// Folder and prefix where `path` is a checkpoint prefix, or one of its files.
+fn prefix_of(path: &Path) -> Option<(PathBuf, String)> {
+    let name = path.file_name()?.to_str()?;
+    let stem = name
+        .strip_suffix(".index")
+        .or_else(|| name.strip_suffix(".meta"))
+        .or_else(|| name.rfind(".data-").map(|dot| &name[..dot]));
+    let folder = path.parent()?;
+    [Some(name), stem]
+        .into_iter()
+        .flatten()
+        .find(|prefix| folder.join(format!("{prefix}.index")).is_file())
+        .map(|prefix| (folder.into(), prefix.into()))
+}
+
+/// Folder, prefix and warnings for a folder that holds a checkpoint.
+fn find_in_folder(path: &Path) -> Result<(PathBuf, String, Vec<String>), Error> {
+    let unreadable = |source| Error::Read {
+        file: path.display().to_string(),
+        source,
+    };
+    let names = folder_names(path).map_err(unreadable)?;
+    let state = path.join("checkpoint");
+    let named = match File::open(&state) {
+        Ok(mut file) => {
+            let display = state.display().to_string();
+            Some(named_by(&read_small(&mut file, &display, MAX_STATE_BYTES)?))
+        }
+        Err(_) => None,
+    };
+    // A path that exists as it was written is taken as TensorFlow takes it; `join` keeps an
+    // absolute one.
+    if let Some(Some(named)) = &named
+        && let Some((folder, prefix)) = prefix_of(&path.join(named))
+    {
+        return Ok((folder, prefix, Vec::new()));
+    }
+    if prefixes(&names).is_empty() && names.iter().any(|name| name == "config.json") {
+        return Err(Error::HuggingFace { path: path.into() });
+    }
+    let (prefix, warnings) = choose(path, &names, named)?;
+    Ok((path.into(), prefix, warnings))
+}
+
+/// The prefix that the file `checkpoint` names by its last component, else the only one there
+/// is. `named` is `None` where there is no such file, `Some(None)` where it names nothing.
+fn choose(
+    path: &Path,
+    names: &[String],
+    named: Option<Option<String>>,
+) -> Result<(String, Vec<String>), Error> {
+    let prefixes = prefixes(names);
+    let last = named
+        .as_ref()
+        .and_then(Option::as_deref)
+        .map(state::last_component);
+    if let Some(last) = last
+        && prefixes.contains(&last)
+    {
+        return Ok((last.into(), Vec::new()));
+    }
+    match prefixes[..] {
+        [] => Err(Error::NoIndex { path: path.into() }),
+        [only] => {
+            let why = match (named.is_some(), last) {
+                (_, Some(last)) => {
+                    format!("the file `checkpoint` names {last:?}, which is not there")
+                }
+                (true, None) => "the file `checkpoint` names no checkpoint".into(),
+                (false, None) => "there is no file `checkpoint`".into(),
+            };
+            Ok((
+                only.into(),
+                vec![format!("{why}; took the only one, {only:?}")],
+            ))
+        }
+        _ => Err(Error::ManyIndexes {
+            path: path.into(),
+            prefixes: prefixes.iter().take(8).map(|p| p.to_string()).collect(),
+        }),
+    }
+}
+
+fn named_by(state: &[u8]) -> Option<String> {
+    state::model_checkpoint_path(&String::from_utf8_lossy(state))
+}
+
+/// Prefixes of the `.index` files among `names`; hidden files (macOS's `._x.index`) are not
+/// checkpoints.
+fn prefixes(names: &[String]) -> Vec<&str> {
+    let mut prefixes: Vec<&str> = names
+        .iter()
+        .filter(|name| !name.starts_with('.'))
+        .filter_map(|name| name.strip_suffix(".index"))
+        .collect();
+    prefixes.sort_unstable();
+    prefixes
+}
+
+fn folder_names(path: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in path.read_dir()? {
+        names.extend(entry?.file_name().into_string());
+    }
+    Ok(names)
+}
+
+fn is_zip(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    File::open(path)
+        .and_then(|mut file| file.read_exact(&mut magic))
+        .is_ok()
+        && magic == *b"PK\x03\x04"
+}
+
+/// The bytes of a small file, refused where there are more than `limit`.
+fn read_small(reader: &mut dyn Read, file: &str, limit: u64) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    reader
+        .take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| Error::Read {
+            file: file.into(),
+            source,
+        })?;
+    let size = bytes.len() as u64;
+    if size > limit {
+        return Err(Error::TooLarge {
+            file: file.into(),
+            size,
+            limit,
+        });
+    }
+    Ok(bytes)
+}

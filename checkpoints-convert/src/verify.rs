@@ -1,0 +1,151 @@
+//! Compares a record with the checkpoint that it came from, bit by bit: both enter, counts and
+//! differences leave. The checkpoint's checksums are checked again on the way.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn_pack::{DType, Reader, Tensor};
+use serde::Serialize;
+
+use crate::Error;
+use crate::checkpoint::Checkpoint;
+use crate::config::RecordConfig;
+use crate::convert::{CONFIG_FILE, RECORD_FILE};
+use crate::plan::{Plan, Use};
+
+/// Bytes of a tensor compared at a time, so that the record's side is not held in memory.
+const PIECE: usize = 8 << 20;
+
+/// What the comparison found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verification {
+    /// Variables of the checkpoint whose checksum is right.
+    pub checked: usize,
+    /// Parameters that are equal bit by bit.
+    pub equal: usize,
+    /// Values of those parameters.
+    pub values: u64,
+    /// Everything that differs, in words; empty for a true copy.
+    pub differences: Vec<String>,
+}
+
+impl Verification {
+    /// Whether the record is a true copy.
+    pub fn is_equal(&self) -> bool {
+        self.differences.is_empty()
+    }
+}
+
+/// Reads the checkpoint at `input` again and compares it with the record in the folder `out`.
+///
+/// # Errors
+/// The checkpoint is damaged, or the record cannot be read at all; a record that differs is no
+/// error but a finding.
+pub fn verify(
+    input: &Path,
+    out: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Verification, Error> {
+    let mut checkpoint = Checkpoint::open(input)?;
+    let plan = Plan::new(&checkpoint.display(), &checkpoint.index)?;
+    let path = out.join(RECORD_FILE);
+    let mut record: BTreeMap<String, Tensor> = Reader::from_file_exact(&path)
+        .and_then(Reader::into_tensors)
+        .map_err(|source| Error::ReadRecord {
+            file: path.display().to_string(),
+            source,
+        })?
+        .into_iter()
+        .map(|tensor| (tensor.name.clone(), tensor))
+        .collect();
+
+    let mut differences = Vec::new();
+    let config = RecordConfig::read(&out.join(CONFIG_FILE))?;
+    if config != plan.config {
+        differences.push(format!(
+            "{CONFIG_FILE} is not the one that the checkpoint gives"
+        ));
+    }
+
+    let (mut checked, mut equal, mut count) = (0, 0, 0);
+    let wanted = |number: usize| matches!(plan.uses[number], Use::Parameter(_));
+    checkpoint.stream(
+        &wanted,
+        &mut |number, facts, values| {
+            checked += usize::from(facts.checked);
+            let (Use::Parameter(parameter), Some(values)) = (&plan.uses[number], values) else {
+                return Ok(());
+            };
+            let parameter = &plan.parameters[*parameter];
+            let difference = match record.remove(&parameter.path) {
+                None => Some("is not in the record".into()),
+                Some(tensor) => difference(tensor, &parameter.shape, &values)?,
+            };
+            match difference {
+                Some(difference) => differences.push(format!("{} {difference}", parameter.path)),
+                None => {
+                    equal += 1;
+                    count += values.len() as u64 / 4;
+                }
+            }
+            Ok(())
+        },
+        progress,
+    )?;
+    differences.extend(
+        record
+            .into_keys()
+            .map(|path| format!("{path} is in the record but not in the checkpoint")),
+    );
+    Ok(Verification {
+        checked,
+        equal,
+        values: count,
+        differences,
+    })
+}
+
+/// How a tensor of the record differs from `values`, little-endian float32.
+fn difference(tensor: Tensor, shape: &[u64], values: &[u8]) -> Result<Option<String>, Error> {
+    let found: Vec<u64> = tensor.shape.iter().map(|&size| size as u64).collect();
+    if tensor.dtype != DType::F32 || found != shape {
+        let dtype = tensor.dtype;
+        return Ok(Some(format!(
+            "is {dtype:?} {found:?} in the record, expected F32 {shape:?}"
+        )));
+    }
+    let name = tensor.name.clone();
+    let unreadable = |source| Error::ReadRecord {
+        file: name.clone(),
+        source,
+    };
+    let bytes = tensor.into_bytes().map_err(unreadable)?;
+    let mut unequal = 0;
+    let mut first = None;
+    for (piece, expected) in values.chunks(PIECE).enumerate() {
+        let start = piece * PIECE;
+        let found = bytes.view(start, start + expected.len()).map_err(|error| {
+            unreadable(burn_pack::Error::IoError(format!(
+                "cannot view its bytes: {error:?}"
+            )))
+        })?;
+        if *found == *expected {
+            continue;
+        }
+        let pairs = expected
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .zip(found.as_chunks::<4>().0);
+        for (place, (&expected, &found)) in pairs.enumerate() {
+            if expected != found {
+                unequal += 1;
+                first.get_or_insert((start / 4 + place, expected, found));
+            }
+        }
+    }
+    Ok(first.map(|(place, expected, found)| {
+        let [expected, found] = [expected, found].map(f32::from_le_bytes);
+        format!("differs in {unequal} values, first at {place}: {expected} in the checkpoint, {found} in the record")
+    }))
+}

@@ -1,0 +1,164 @@
+//! The program as a user meets it: what it prints, and the code it ends with.
+
+mod fixture;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use fixture::{config, golden, variables, write};
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_checkpoints-convert"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn convert_then_verify_ends_with_zero_and_says_what_was_done() {
+    let out = tempfile::tempdir().unwrap();
+    let (input, out) = (golden("electra_tiny.zip"), out.path().join("deep/new"));
+    let done = run(&["convert", text(&input), text(&out)]);
+    assert_eq!(done.status.code(), Some(0));
+    let printed = String::from_utf8(done.stdout).unwrap();
+    assert!(printed.starts_with("69 of 145 variables used, 1121280 values; 76 left out"));
+    assert!(done.stderr.is_empty(), "no bar off a terminal");
+
+    let done = run(&["verify", text(&input), text(&out)]);
+    assert_eq!(done.status.code(), Some(0));
+    let printed = String::from_utf8(done.stdout).unwrap();
+    assert_eq!(
+        printed,
+        "145 variables read with right checksums; 69 parameters equal bit by bit (1121280 values)\n"
+    );
+    let done = run(&["verify", "--json", text(&input), text(&out)]);
+    let json: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(
+        (&json["equal"], &json["values"]),
+        (&69.into(), &1_121_280.into())
+    );
+    assert_eq!(json["differences"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn inspect_lists_every_variable_as_a_table_or_as_json() {
+    let input = golden("electra_tiny_projected.zip");
+    let done = run(&["inspect", text(&input)]);
+    assert_eq!(done.status.code(), Some(0));
+    let printed = String::from_utf8(done.stdout).unwrap();
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(lines.len(), 1 + 115 + 1);
+    let row: Vec<&str> = lines[11].split_whitespace().collect();
+    let expected = [
+        "electra/embeddings_project/kernel",
+        "64×128",
+        "float32",
+        "32768",
+        "electra.embeddings.project.weight",
+    ];
+    assert_eq!(row, expected);
+
+    let done = run(&["inspect", text(&input), "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(json["totals"]["variables"], 115);
+    assert_eq!(json["config"]["model"]["num_hidden_layers"], 3);
+    assert_eq!(
+        json["variables"][10]["parameter"],
+        "electra.embeddings.project.weight"
+    );
+}
+
+#[test]
+fn quiet_prints_nothing_and_still_fails_aloud() {
+    let out = tempfile::tempdir().unwrap();
+    let input = golden("electra_tiny.zip");
+    let done = run(&["-q", "convert", text(&input), text(out.path())]);
+    assert_eq!(done.status.code(), Some(0));
+    assert!(done.stdout.is_empty() && done.stderr.is_empty());
+    let done = run(&["-q", "inspect", "absent.zip"]);
+    assert_eq!(done.status.code(), Some(2));
+    assert!(
+        String::from_utf8(done.stderr)
+            .unwrap()
+            .starts_with("error: absent.zip: nothing there")
+    );
+}
+
+#[test]
+fn wrong_use_and_wrong_data_end_with_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    assert_eq!(run(&["convert"]).status.code(), Some(2));
+    assert_eq!(run(&["unknown"]).status.code(), Some(2));
+    let done = run(&["convert", text(folder.path()), text(&out)]);
+    assert_eq!(done.status.code(), Some(2));
+    assert!(
+        String::from_utf8(done.stderr)
+            .unwrap()
+            .contains("no *.index file")
+    );
+    let done = run(&["verify", text(&golden("electra_tiny.zip")), text(&out)]);
+    assert_eq!(done.status.code(), Some(2));
+    assert!(
+        String::from_utf8(done.stderr)
+            .unwrap()
+            .contains("model.bpk")
+    );
+}
+
+#[test]
+fn a_record_that_differs_ends_with_two_and_a_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, out) = (folder.path().join("source"), folder.path().join("out"));
+    std::fs::create_dir(&source).unwrap();
+    let mut made = variables(&config(&[]));
+    write(&source, "m", 1, &made);
+    assert_eq!(
+        run(&["convert", text(&source), text(&out)]).status.code(),
+        Some(0)
+    );
+    made[0].bytes[0] ^= 1;
+    write(&source, "m", 1, &made);
+    let done = run(&["verify", text(&source), text(&out)]);
+    assert_eq!(done.status.code(), Some(2));
+    let printed = String::from_utf8(done.stdout).unwrap();
+    assert!(
+        printed.contains("electra.embeddings.layer_norm.beta differs in 1 values"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn a_checkpoint_of_another_model_is_shown_and_ends_with_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut made = variables(&config(&[]));
+    made.remove(0);
+    write(folder.path(), "m", 1, &made);
+    let done = run(&["inspect", text(folder.path())]);
+    assert_eq!(done.status.code(), Some(2));
+    assert!(
+        String::from_utf8(done.stdout)
+            .unwrap()
+            .contains("electra/embeddings/word_embeddings")
+    );
+    let error = String::from_utf8(done.stderr).unwrap();
+    assert!(
+        error.contains("\"electra/embeddings/LayerNorm/beta\" is missing"),
+        "{error}"
+    );
+}
+
+#[test]
+fn every_command_s_help_has_an_example() {
+    for command in ["convert", "inspect", "verify"] {
+        let done = run(&[command, "--help"]);
+        assert_eq!(done.status.code(), Some(0));
+        let printed = String::from_utf8(done.stdout).unwrap();
+        let example = format!("Example:\n  checkpoints-convert {command} electra_large.zip");
+        assert!(printed.contains(&example), "{printed}");
+    }
+}
