@@ -8,5 +8,7 @@ pub mod config;
 pub mod data;
 pub mod device;
 pub mod eval;
+pub mod finetune;
 pub mod model;
+pub mod quickstart;
 pub mod train;

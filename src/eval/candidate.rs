@@ -8,28 +8,7 @@ use super::error::Error;
 use super::nbest::NbestOptions;
 use crate::data::feature::Feature;
 
-/// What the model says of one window.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct WindowOutput {
-    /// Index of the window in the feature list.
-    pub feature: usize,
-    /// Log-probabilities of the best starts, `[beam]`; joint prediction only.
-    pub start_top_log_probs: Vec<f32>,
-    /// Their token positions, `[beam]`.
-    pub start_top_index: Vec<u32>,
-    /// For each of the starts the log-probabilities of its best ends, `[beam · ends]`, row by
-    /// row; the reference has as many ends as starts.
-    pub end_top_log_probs: Vec<f32>,
-    /// Their token positions, `[beam · ends]`.
-    pub end_top_index: Vec<u32>,
-    /// Start logit of each token, `[length]` or longer; without joint prediction, and its first
-    /// entry with joint prediction but no answerability classifier.
-    pub start_logits: Vec<f32>,
-    /// End logit of each token, `[length]` or longer; without joint prediction only.
-    pub end_logits: Vec<f32>,
-    /// The answerability classifier's logit, higher where no answer is likelier.
-    pub answerable_logit: f32,
-}
+pub use crate::model::beam::WindowOutput;
 
 /// A span of tokens that may be the answer.
 #[derive(Debug, Clone, Copy, PartialEq)]

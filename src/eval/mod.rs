@@ -1,12 +1,13 @@
 //! From logits to figures: window outputs → candidates → n-best answers → metrics → result files.
 //!
-//! [`nbest::predict`] turns what the model says of each window into answers, [`score::score`]
+//! [`predict::predict`] runs the model, [`nbest::predict`] turns what the model says of each window into answers, [`score::score`]
 //! marks answer files as the official scorers do, [`squad2`], [`squad1`] and [`mrqa`] mark
 //! answers still in memory, and [`results`] writes the files of a run.
 
 pub mod answer;
 pub mod candidate;
 pub mod error;
+pub mod evaluate;
 pub mod figures;
 pub mod gold;
 pub mod json_file;
@@ -15,6 +16,7 @@ pub mod nbest;
 pub mod normalize;
 pub mod overlap;
 pub mod precision_recall;
+pub mod predict;
 pub mod prediction_file;
 pub mod question_map;
 pub mod results;

@@ -3,13 +3,25 @@
 use burn::tensor::Device;
 
 use crate::{
-    data::batch::{Batch, prediction_batches},
-    data::feature::Feature,
+    data::{
+        self,
+        batch::{Batch, FeatureSet},
+        batch_plan::prediction_batches,
+        feature::Feature,
+    },
     model::{
         ModelInput, QuestionAnsweringModel,
-        beam::{self, ReadError, WindowPrediction},
+        beam::{self, ReadError, WindowOutput},
     },
 };
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Data(#[from] data::Error),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
 
 /// Predicts every feature; results stand in the order of `features`.
 ///
@@ -23,19 +35,15 @@ pub fn predict(
     beam_size: usize,
     device: &Device,
     progress: &mut dyn FnMut(usize),
-) -> Result<Vec<WindowPrediction>, ReadError> {
-    let mut results: Vec<Option<WindowPrediction>> = vec![None; features.len()];
-    let mut done = 0;
-    for indices in prediction_batches(features, batch_size) {
-        let batch = Batch::gather(features, &indices);
+) -> Result<Vec<WindowOutput>, Error> {
+    let set = FeatureSet::from(features);
+    let mut outputs = Vec::with_capacity(features.len());
+    for indices in prediction_batches(&set.lengths(), batch_size, true)? {
+        let batch = Batch::collate(&set, &indices, None)?;
         let input = ModelInput::new(&batch, device);
-        let predictions = beam::predict(model, head, &input, beam_size)?;
-        done += indices.len();
-        for (index, prediction) in indices.into_iter().zip(predictions) {
-            results[index] = Some(prediction);
-        }
-        progress(done);
+        outputs.extend(beam::predict(model, head, &input, &batch.features, beam_size)?);
+        progress(outputs.len());
     }
-    // Every index was in one batch.
-    Ok(results.into_iter().flatten().collect())
+    outputs.sort_unstable_by_key(|output| output.feature);
+    Ok(outputs)
 }

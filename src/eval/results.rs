@@ -4,8 +4,6 @@
 //! where T names the run's tasks), with the n-best lists and a JSON form of the results beside
 //! them.
 
-use std::path::{Path, PathBuf};
-
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::error::Error;
@@ -13,6 +11,7 @@ use super::figures::Scores;
 use super::json_file::{write_json, write_text};
 use super::nbest::{NbestEntry, QuestionPrediction};
 use super::question_map::QuestionMap;
+use crate::config::{Config, Paths};
 
 /// The figures of one trial: each task in turn.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -76,57 +75,17 @@ pub fn test_outputs(predictions: &[QuestionPrediction], threshold: f64) -> Quest
         .collect()
 }
 
-/// Where the results of a run stand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResultsFolder {
-    folder: PathBuf,
-    run: String,
+/// The result files of a run, where its configuration has them.
+#[derive(Debug, Clone, Copy)]
+pub struct ResultFiles<'a> {
+    paths: Paths<'a>,
 }
 
-impl ResultsFolder {
-    /// The results of `run` (the first task, or the tasks joined by ",") in `folder`
-    /// (`D/models/M/results`).
-    pub fn new(folder: &Path, run: &str) -> Self {
-        ResultsFolder {
-            folder: folder.to_owned(),
-            run: run.to_owned(),
+impl<'a> ResultFiles<'a> {
+    pub fn new(config: &'a Config) -> Self {
+        ResultFiles {
+            paths: config.paths(),
         }
-    }
-
-    /// `T_results.txt`.
-    pub fn text_path(&self) -> PathBuf {
-        self.folder.join(format!("{}_results.txt", self.run))
-    }
-
-    /// `T_results.json`: an array of trials, each an object from tasks to figures.
-    pub fn json_path(&self) -> PathBuf {
-        self.folder.join(format!("{}_results.json", self.run))
-    }
-
-    /// `T_qa/<task>_preds.json`.
-    pub fn predictions_path(&self, task: &str) -> PathBuf {
-        self.task_path(task, "preds")
-    }
-
-    /// `T_qa/<task>_null_odds.json`.
-    pub fn null_odds_path(&self, task: &str) -> PathBuf {
-        self.task_path(task, "null_odds")
-    }
-
-    /// `T_qa/<task>_eval.json`.
-    pub fn eval_path(&self, task: &str) -> PathBuf {
-        self.task_path(task, "eval")
-    }
-
-    /// `T_qa/<task>_nbest.json`.
-    pub fn nbest_path(&self, task: &str) -> PathBuf {
-        self.task_path(task, "nbest")
-    }
-
-    fn task_path(&self, task: &str, file: &str) -> PathBuf {
-        self.folder
-            .join(format!("{}_qa", self.run))
-            .join(format!("{task}_{file}.json"))
     }
 
     /// Writes what was predicted for a task: answers, n-best lists and, where the task has
@@ -139,13 +98,13 @@ impl ResultsFolder {
         task: &str,
         predictions: &[QuestionPrediction],
     ) -> Result<(), Error> {
-        write_json(&self.predictions_path(task), &answers(predictions))?;
-        write_json(&self.nbest_path(task), &nbest(predictions))?;
+        write_json(&self.paths.qa_preds(task), &answers(predictions))?;
+        write_json(&self.paths.qa_nbest(task), &nbest(predictions))?;
         if predictions
             .iter()
             .any(|prediction| prediction.null_odds.is_some())
         {
-            write_json(&self.null_odds_path(task), &null_odds(predictions))?;
+            write_json(&self.paths.qa_null_odds(task), &null_odds(predictions))?;
         }
         Ok(())
     }
@@ -155,7 +114,7 @@ impl ResultsFolder {
     /// # Errors
     /// When the file cannot be written.
     pub fn write_eval(&self, task: &str, scores: &Scores) -> Result<(), Error> {
-        write_json(&self.eval_path(task), scores)
+        write_json(&self.paths.qa_eval(task), scores)
     }
 
     /// Writes the figures of all trials so far.
@@ -163,7 +122,7 @@ impl ResultsFolder {
     /// # Errors
     /// When a file cannot be written.
     pub fn write_results(&self, trials: &[TrialResults]) -> Result<(), Error> {
-        write_text(&self.text_path(), &results_text(trials))?;
-        write_json(&self.json_path(), &trials)
+        write_text(self.paths.results_txt(), &results_text(trials))?;
+        write_json(&self.paths.results_json(), &trials)
     }
 }

@@ -11,21 +11,24 @@ use burn::{
 use super::{input::ModelInput, question_answering::QuestionAnsweringModel, span_head::EndContext};
 
 /// What the model says of one window.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WindowPrediction {
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WindowOutput {
+    /// Index of the window in the feature list.
+    pub feature: usize,
     /// Log-probabilities of the best starts, `[beam]`, falling.
     pub start_top_log_probs: Vec<f32>,
-    /// Their positions, `[beam]`.
+    /// Their token positions, `[beam]`.
     pub start_top_index: Vec<u32>,
-    /// Log-probabilities of the best ends given each start, `[beam · beam]`.
+    /// For each of the starts the log-probabilities of its best ends, `[beam · beam]`, row by
+    /// row.
     pub end_top_log_probs: Vec<f32>,
-    /// Their positions, `[beam · beam]`.
+    /// Their token positions, `[beam · beam]`.
     pub end_top_index: Vec<u32>,
-    /// `[seq]`
+    /// Start logit of each token, `[seq]`.
     pub start_logits: Vec<f32>,
-    /// End logits given the best start, `[seq]`.
+    /// End logit of each token, `[seq]`; with joint prediction those given the best start.
     pub end_logits: Vec<f32>,
-    /// 0 without the answerability classifier.
+    /// The answerability classifier's logit, higher where no answer is likelier; 0 without it.
     pub answerable_logit: f32,
 }
 
@@ -34,13 +37,15 @@ pub struct WindowPrediction {
 #[error("reading predictions from the device failed: {0}")]
 pub struct ReadError(pub String);
 
-/// Predicts a batch, one result a row. `head` is the task's place in the task list.
+/// Predicts a batch, one result a row. `head` is the task's place in the task list, `features` each
+/// row's place in the feature list.
 pub fn predict(
     model: &QuestionAnsweringModel,
     head: usize,
     input: &ModelInput,
+    features: &[usize],
     beam_size: usize,
-) -> Result<Vec<WindowPrediction>, ReadError> {
+) -> Result<Vec<WindowOutput>, ReadError> {
     let [batch, seq] = input.input_ids.dims();
     let beam = beam_size.min(seq);
     let device = input.input_ids.device();
@@ -71,8 +76,10 @@ pub fn predict(
             .collect::<Result<_, _>>()?,
     };
 
-    Ok((0..batch)
-        .map(|row| {
+    Ok(features
+        .iter()
+        .enumerate()
+        .map(|(row, &feature)| {
             let span = row * seq..(row + 1) * seq;
             let ends: Vec<(f32, u32)> = (0..beam)
                 .flat_map(|rank| {
@@ -80,7 +87,8 @@ pub fn predict(
                     top_log_probs(logits, beam)
                 })
                 .collect();
-            WindowPrediction {
+            WindowOutput {
+                feature,
                 start_top_log_probs: starts[row].iter().map(|best| best.0).collect(),
                 start_top_index: starts[row].iter().map(|best| best.1).collect(),
                 end_top_log_probs: ends.iter().map(|best| best.0).collect(),

@@ -10,6 +10,7 @@ pub mod dropout;
 pub mod electra;
 pub mod embeddings;
 pub mod feed_forward;
+pub mod folder;
 pub mod gelu;
 pub mod initialiser;
 pub mod input;

@@ -18,6 +18,7 @@ use super::{
     initialiser::Initialiser,
     parameters::{Error, ParameterSource},
 };
+use crate::config::Config;
 
 /// Width of the head's two hidden layers.
 pub const HEAD_HIDDEN: usize = 512;
@@ -34,6 +35,17 @@ pub struct HeadConfig {
     pub answerable_classifier: bool,
     /// The classifier also sees the mean of the hidden states weighted by the start.
     pub answerable_uses_start_logits: bool,
+}
+
+impl HeadConfig {
+    /// The head that the hyper-parameters describe.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            joint_prediction: config.joint_prediction,
+            answerable_classifier: config.answerable_classifier,
+            answerable_uses_start_logits: config.answerable_uses_start_logits,
+        }
+    }
 }
 
 #[derive(Module, Debug)]

@@ -12,7 +12,9 @@ use burn::{
 };
 
 use super::loss::{Targets, batch_loss};
-use crate::model::{ModelInput, QuestionAnsweringModel, dropout::Mode};
+use crate::model::{
+    ModelInput, QuestionAnsweringModel, dropout::Mode, record::for_each_parameter,
+};
 
 /// Which parameters are trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +146,23 @@ impl Gradients {
         let gradient = self.parameters.remove::<D>(id)?;
         let elements = gradient.dims().iter().product::<usize>();
         Some(gradient.reshape([elements]))
+    }
+
+    /// Every gradient by record name, each `[elements]`, in the order of the modules.
+    pub fn into_values(
+        mut self,
+        model: &QuestionAnsweringModel,
+        tasks: &[String],
+    ) -> Vec<(String, Tensor<1>)> {
+        let mut values = Vec::new();
+        for_each_parameter(model, tasks, |parameter| {
+            let gradient = match *parameter.shape {
+                [_] => self.take::<1>(parameter.id),
+                _ => self.take::<2>(parameter.id),
+            };
+            values.extend(gradient.map(|gradient| (parameter.name.to_owned(), gradient)));
+        });
+        values
     }
 
     /// Norm over all gradients as the reference's clipping computes it, `[1]`.

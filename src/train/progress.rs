@@ -108,6 +108,23 @@ impl Progress {
         }
     }
 
+    /// A bar over the windows of a prediction.
+    pub fn windows(&self, count: usize) -> ProgressBar {
+        let target = if self.quiet {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
+        let bar = ProgressBar::with_draw_target(Some(count as u64), target);
+        let style = ProgressStyle::with_template(
+            "{pos}/{len} windows [{bar:24}] {per_sec}  {eta} left",
+        );
+        if let Ok(style) = style {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar
+    }
+
     pub fn end(&self) {
         self.state.borrow().bar.finish();
     }

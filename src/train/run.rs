@@ -19,14 +19,21 @@ use super::{
     step::{StepSettings, train_step},
 };
 use crate::{
-    data::batch::TrainingBatches,
-    model::{QuestionAnsweringModel, parameters, record},
+    data::{
+        batch::{Batch, FeatureSet},
+        batch_plan::BatchPlan,
+    },
+    model::{QuestionAnsweringModel, folder, parameters, record},
 };
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::Error),
+    #[error(transparent)]
+    Data(#[from] crate::data::Error),
+    #[error(transparent)]
+    Model(#[from] folder::Error),
     #[error(transparent)]
     Parameters(#[from] parameters::Error),
     #[error("{path}: {source}; free space or choose another model_dir")]
@@ -60,7 +67,8 @@ pub struct Run<'a> {
     pub device: &'a Device,
     pub model_dir: &'a Path,
     pub tasks: &'a [String],
-    pub batches: TrainingBatches<'a>,
+    pub features: FeatureSet<'a>,
+    pub plan: BatchPlan,
     pub schedule: Schedule,
     pub trainable: Trainable,
     pub answerable_weight: f64,
@@ -84,7 +92,7 @@ impl Run<'_> {
         build: impl FnOnce(
             &Device,
             Option<&mut parameters::StoredParameters>,
-        ) -> Result<QuestionAnsweringModel, parameters::Error>,
+        ) -> Result<QuestionAnsweringModel, folder::Error>,
         progress: &Progress,
     ) -> Result<QuestionAnsweringModel, Error> {
         let device = self.device.clone().autodiff();
@@ -114,13 +122,14 @@ impl Run<'_> {
             source,
         };
         let mut log = TrainLog::resume(&log_path, step).map_err(io)?;
+        let mut plan = self.plan.clone();
         let mut memory = PeakMemory::new(self.device);
         let mut saved = Instant::now();
         progress.begin(step, steps);
 
         while step < steps {
             let began = Instant::now();
-            let batch = self.batches.batch(step);
+            let batch = Batch::collate(&self.features, plan.features(step as usize), None)?;
             let rate = self.schedule.learning_rate(step);
             let (updated, figures) = train_step(model, &mut adam, &batch, step, rate, &settings);
             model = updated;

@@ -1,5 +1,7 @@
 //! Learning rates: linear warm-up and decay over the steps, and a factor for each layer.
 
+use crate::config::LrDecayVariant;
+
 /// The learning rate over the steps of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Schedule {
@@ -24,22 +26,13 @@ impl Schedule {
     }
 }
 
-/// Which power of the decay a layer gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LayerDecayVariant {
-    /// The released code's: the top layer gets `decay²`. The published scores contain it.
-    Released,
-    /// The paper's: the top layer gets `decay`.
-    Paper,
-}
-
 /// Factor of the learning rate for each parameter, by its depth in the model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LayerDecay {
     /// At or below 0: one rate for all.
     pub decay: f64,
     pub layers: usize,
-    pub variant: LayerDecayVariant,
+    pub variant: LrDecayVariant,
 }
 
 impl LayerDecay {
@@ -53,8 +46,9 @@ impl LayerDecay {
             Some(depth) => {
                 self.layers - depth
                     + match self.variant {
-                        LayerDecayVariant::Released => 2,
-                        LayerDecayVariant::Paper => 1,
+                        // The off-by-one that the published scores contain.
+                        LrDecayVariant::Released => 2,
+                        LrDecayVariant::Paper => 1,
                     }
             }
         };
@@ -104,10 +98,10 @@ mod tests {
         let released = LayerDecay {
             decay: 0.9,
             layers: 24,
-            variant: LayerDecayVariant::Released,
+            variant: LrDecayVariant::Released,
         };
         let paper = LayerDecay {
-            variant: LayerDecayVariant::Paper,
+            variant: LrDecayVariant::Paper,
             ..released
         };
         let powers = |decay: LayerDecay| {
@@ -129,7 +123,7 @@ mod tests {
         let none = LayerDecay {
             decay: 0.0,
             layers: 4,
-            variant: LayerDecayVariant::Released,
+            variant: LrDecayVariant::Released,
         };
         assert_eq!(none.factor("electra.embeddings.word.weight"), 1.0);
     }

@@ -1,0 +1,96 @@
+//! Hyper-parameters that take one of a few words.
+
+use std::{fmt, str::FromStr};
+
+/// Defines an enum whose variants are written as fixed words, in JSON and on the command line.
+macro_rules! choice {
+    (
+        $(#[$attr:meta])*
+        pub enum $name:ident { $( $(#[$variant_attr:meta])* $variant:ident = $word:literal, )+ }
+    ) => {
+        $(#[$attr])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $( $(#[$variant_attr])* $variant, )+ }
+
+        impl $name {
+            /// Every word, in the order of the variants.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// The variant's word.
+            pub fn word(self) -> &'static str {
+                match self { $( Self::$variant => $word, )+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.word())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(word: &str) -> Result<Self, String> {
+                match word {
+                    $( $word => Ok(Self::$variant), )+
+                    _ => Err(format!("expected one of {}", Self::WORDS.join(", "))),
+                }
+            }
+        }
+    };
+}
+
+choice! {
+    /// Size of the pre-trained model, as ELECTRA was released in.
+    pub enum ModelSize {
+        /// 12 layers of 256, embeddings of 128.
+        Small = "small",
+        /// 12 layers of 768.
+        Base = "base",
+        /// 24 layers of 1,024.
+        Large = "large",
+    }
+}
+
+impl ModelSize {
+    /// Hidden size and number of layers.
+    pub fn shape(self) -> (usize, usize) {
+        match self {
+            ModelSize::Small => (256, 12),
+            ModelSize::Base => (768, 12),
+            ModelSize::Large => (1024, 24),
+        }
+    }
+}
+
+choice! {
+    /// Number format of the operands of matrix products; weights stay f32.
+    pub enum Precision {
+        /// The device decides.
+        Auto = "auto",
+        F32 = "f32",
+        /// f16 operands, f32 accumulation.
+        F16 = "f16",
+    }
+}
+
+choice! {
+    /// Whether activations are computed again in the backward pass instead of kept.
+    pub enum GradientCheckpointing {
+        /// Memory decides.
+        Auto = "auto",
+        On = "on",
+        Off = "off",
+    }
+}
+
+choice! {
+    /// Which power of `layerwise_lr_decay` a layer gets.
+    pub enum LrDecayVariant {
+        /// As the released code: the top layer gets the square.
+        Released = "released",
+        /// As the paper says: the top layer gets the first power.
+        Paper = "paper",
+    }
+}

@@ -1,0 +1,98 @@
+//! What can be wrong with a configuration, in sentences that name the key and the way out.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::hparam;
+
+/// Values longer than this many characters are cut in messages.
+const SHOWN_VALUE: usize = 80;
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("hyper-parameter {key}: there is no such key; the nearest is {nearest}")]
+    UnknownKey { key: String, nearest: String },
+    #[error("hyper-parameter {key} = {value}: expected {expected}")]
+    WrongType {
+        key: String,
+        value: String,
+        expected: String,
+    },
+    #[error("hyper-parameter {key} = {value}: {must}")]
+    OutOfRange {
+        key: String,
+        value: String,
+        /// What the value must be, and what to do.
+        must: String,
+    },
+    #[error(
+        "task_names is not given (its default, \"chunk\", is no question answering); give {known}"
+    )]
+    NoTask { known: String },
+    #[error("task_names: this engine does not train the task {task:?}; it trains {known}")]
+    UnknownTask { task: String, known: String },
+    #[error("{path}: the hyper-parameters cannot be read: {source}")]
+    File {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error(
+        "{origin}: not JSON: {source}; where the shell eats quotes, give --set KEY=VALUE instead, \
+         or a file that ends in .json"
+    )]
+    Json {
+        origin: String,
+        source: serde_json::Error,
+    },
+    #[error(
+        "{origin}: expected a JSON object such as {{\"model_size\": \"large\"}}, found {found}"
+    )]
+    NotAnObject { origin: String, found: String },
+    #[error("--set {text}: expected KEY=VALUE, for example --set train_batch_size=16")]
+    SetSyntax { text: String },
+    #[error("the model's name is empty; give the name of a folder in {models}")]
+    NoModelName { models: PathBuf },
+}
+
+impl Error {
+    pub(super) fn unknown_key(key: &str) -> Self {
+        Error::UnknownKey {
+            key: shorten(key),
+            nearest: hparam::nearest_key(key),
+        }
+    }
+
+    pub(super) fn wrong_type(key: &str, value: &Value, expected: String) -> Self {
+        Error::WrongType {
+            key: key.to_owned(),
+            value: shorten(&value.to_string()),
+            expected,
+        }
+    }
+
+    pub(super) fn out_of_range(
+        key: &str,
+        value: impl std::fmt::Display,
+        must: impl Into<String>,
+    ) -> Self {
+        Error::OutOfRange {
+            key: key.to_owned(),
+            value: shorten(&value.to_string()),
+            must: must.into(),
+        }
+    }
+}
+
+/// The text on one line, cut where it is long.
+pub(super) fn shorten(text: &str) -> String {
+    let line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    match line.char_indices().nth(SHOWN_VALUE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}

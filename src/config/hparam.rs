@@ -1,0 +1,387 @@
+//! The table of hyper-parameters: key, type, default, meaning and source, each once.
+//!
+//! The table is the source of [`Config`], of [`ModelOverrides`] and of the list that [`list`]
+//! returns. Defaults and meanings are those of the reference's `configure_finetuning.py` and
+//! `BertConfig`. Path defaults are written with `{data_dir}`, `{model}` and `{tasks}`, which
+//! [`Config::resolve`] fills in; `{:}` stays for the task, split or trial.
+
+use std::path::PathBuf;
+
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use super::{
+    choice::{GradientCheckpointing, LrDecayVariant, ModelSize, Precision},
+    error::Error,
+    value::HparamValue,
+};
+
+/// The key that holds [`ModelOverrides`].
+pub(super) const OVERRIDES: &str = "model_hparam_overrides";
+
+/// Where a hyper-parameter comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The reference has it, with this meaning.
+    Reference,
+    /// The reference has it; here it is accepted and changes nothing.
+    NoEffect,
+    /// A TPU setting of the reference: accepted with a warning, and left out of [`Config::to_json`].
+    Tpu,
+    /// Only this engine has it.
+    Engine,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hparam {
+    /// Dotted where it belongs to `model_hparam_overrides`.
+    pub key: String,
+    /// The type, as errors name it.
+    pub expected: String,
+    pub default: Value,
+    pub meaning: String,
+    pub source: Source,
+}
+
+macro_rules! table {
+    (
+        $(#[$attr:meta])*
+        pub struct $name:ident, keys begin with $prefix:literal;
+        $( $source:ident {
+            $( $(#[doc = $meaning:literal])+ $key:ident: $type:ty = $default:expr, )+
+        } )+
+    ) => {
+        $(#[$attr])*
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct $name {
+            $($( $(#[doc = $meaning])+ pub $key: $type, )+)+
+        }
+
+        impl $name {
+            /// The keys in the order of the table.
+            pub const KEYS: &'static [&'static str] = &[$($(stringify!($key)),+),+];
+
+            /// Every default, paths not yet filled in.
+            pub(super) fn defaults() -> Self {
+                Self { $($( $key: $default, )+)+ }
+            }
+
+            /// Gives `key` a value.
+            pub(super) fn set(&mut self, key: &str, value: &Value) -> Result<(), Error> {
+                match key {
+                    $($( stringify!($key) => {
+                        self.$key = HparamValue::read(concat!($prefix, stringify!($key)), value)?;
+                    } )+)+
+                    _ => return Err(Error::unknown_key(&format!("{}{key}", $prefix))),
+                }
+                Ok(())
+            }
+
+            /// Every key with its value.
+            pub fn to_map(&self) -> Map<String, Value> {
+                let mut map = Map::new();
+                $($( map.insert(stringify!($key).to_owned(), self.$key.to_value()); )+)+
+                map
+            }
+
+            fn rows() -> Vec<Hparam> {
+                let defaults = Self::defaults();
+                vec![$($( Hparam {
+                    key: concat!($prefix, stringify!($key)).to_owned(),
+                    expected: <$type as HparamValue>::expected(),
+                    default: defaults.$key.to_value(),
+                    meaning: concat!($($meaning),+).trim().to_owned(),
+                    source: Source::$source,
+                } ),+),+]
+            }
+
+            /// Where `key` comes from.
+            pub fn source(key: &str) -> Option<Source> {
+                match key {
+                    $($( stringify!($key) => Some(Source::$source), )+)+
+                    _ => None,
+                }
+            }
+
+            /// Whether a bare word given for `key` is text even if it reads as JSON.
+            fn is_text(key: &str) -> bool {
+                match key {
+                    $($( stringify!($key) => <$type as HparamValue>::TEXT, )+)+
+                    _ => false,
+                }
+            }
+        }
+    };
+}
+
+table! {
+    /// Every hyper-parameter of a run, resolved.
+    pub struct Config, keys begin with "";
+
+    Reference {
+        /// Folder of models and task data, from --data-dir.
+        data_dir: PathBuf = PathBuf::new(),
+        /// Name of the pre-trained model, from --model-name.
+        model_name: String = String::new(),
+        /// A quick run on small files (`<split>-debug.json`) with a small model.
+        debug: bool = false,
+        /// Shows some training examples.
+        log_examples: bool = false,
+        /// How many times to train and evaluate.
+        num_trials: usize = 1,
+        /// Whether to train.
+        do_train: bool = true,
+        /// Whether to evaluate.
+        do_eval: bool = true,
+        /// Keeps the model of every trial; else only that of the last.
+        keep_all_models: bool = true,
+        /// Size of the pre-trained model.
+        model_size: ModelSize = ModelSize::Small,
+        /// Tasks to learn together: squad, squadv1, newsqa, naturalqs, triviaqa, searchqa.
+        task_names: Vec<String> = vec!["chunk".to_owned()],
+        /// Changes to the encoder that model_size stands for.
+        model_hparam_overrides: ModelOverrides = ModelOverrides::defaults(),
+        /// Width of the embeddings; null: that of the layers.
+        embedding_size: Option<usize> = None,
+        /// Entries of the vocabulary.
+        vocab_size: usize = 30522,
+        /// Whether text is lower-cased and loses its accents.
+        do_lower_case: bool = true,
+        /// Highest learning rate.
+        learning_rate: f64 = 1e-4,
+        /// Decay of weights in Adam; norms and biases have none.
+        weight_decay_rate: f64 = 0.01,
+        /// Factor of the learning rate from a layer to the one below; at or below 0: one rate for all.
+        layerwise_lr_decay: f64 = 0.8,
+        /// Passes over the training features.
+        num_train_epochs: f64 = 3.0,
+        /// Part of the steps in which the learning rate grows from 0.
+        warmup_proportion: f64 = 0.1,
+        /// Steps from one checkpoint to the next.
+        save_checkpoints_steps: u64 = 1_000_000,
+        /// Whether to write answers for the test files.
+        write_test_outputs: bool = false,
+        /// Trials whose test answers are written.
+        n_writes_test: usize = 5,
+        /// Tokens of a feature at most, question and special tokens included.
+        max_seq_length: usize = 128,
+        /// Features that one training step learns from.
+        train_batch_size: usize = 32,
+        /// Features in an evaluation batch.
+        eval_batch_size: usize = 32,
+        /// Features in a prediction batch.
+        predict_batch_size: usize = 32,
+        /// Tokens of a question; the rest is cut off.
+        max_query_length: usize = 64,
+        /// Tokens from the start of a window to the start of the next.
+        doc_stride: usize = 128,
+        /// Answers that are kept for a question.
+        n_best_size: usize = 20,
+        /// Tokens of an answer at most.
+        max_answer_length: usize = 30,
+        /// Learns whether a question has an answer, in every question-answering task.
+        answerable_classifier: bool = true,
+        /// Shows the answerable classifier where answers may start.
+        answerable_uses_start_logits: bool = true,
+        /// Weight of the answerable classifier's loss.
+        answerable_weight: f64 = 0.5,
+        /// Predicts the end of an answer from its start.
+        joint_prediction: bool = true,
+        /// Starts that are followed, and ends for each of them, with joint_prediction.
+        beam_size: usize = 20,
+        /// Null score above which a question counts as unanswerable.
+        qa_na_threshold: f64 = -2.75,
+        /// Folder of the pre-trained model; null (the default in debug) starts from random weights.
+        init_checkpoint: Option<PathBuf> = Some("{data_dir}/models/{model}".into()),
+        /// Vocabulary, one word piece a line; where the default is missing: {data_dir}/vocab.txt.
+        vocab_file: PathBuf = "{data_dir}/models/{model}/vocab.txt".into(),
+        /// Folder of a task's data files.
+        raw_data_dir: PathBuf = "{data_dir}/finetuning_data/{:}".into(),
+        /// Folder of the fine-tuned model, before "_" and the number of the trial.
+        model_dir: PathBuf = "{data_dir}/models/{model}/finetuning_models/{tasks}_model".into(),
+        /// Results as text; those as JSON lie beside it.
+        results_txt: PathBuf = "{data_dir}/models/{model}/results/{tasks}_results.txt".into(),
+        /// Metrics of a task.
+        qa_eval_file: PathBuf = "{data_dir}/models/{model}/results/{tasks}_qa/{:}_eval.json".into(),
+        /// Answers of a task; the n-best lists lie beside it.
+        qa_preds_file: PathBuf = "{data_dir}/models/{model}/results/{tasks}_qa/{:}_preds.json".into(),
+        /// Null scores of a task.
+        qa_na_file: PathBuf = "{data_dir}/models/{model}/results/{tasks}_qa/{:}_null_odds.json".into(),
+        /// Test answers by task, split and trial.
+        test_predictions: PathBuf =
+            "{data_dir}/models/{model}/test_predictions/{:}_{:}_{:}_predictions.json".into(),
+    }
+
+    Engine {
+        /// Seed of shuffling, dropout and new weights; trial t uses seed + t - 1.
+        seed: u64 = 1,
+        /// Shuffles the training features; false keeps the order of the files.
+        shuffle: bool = true,
+        /// Features that are computed at once, their gradients summed; null: chosen from memory.
+        micro_batch_size: Option<usize> = None,
+        /// Computes activations again in the backward pass to save memory.
+        gradient_checkpointing: GradientCheckpointing = GradientCheckpointing::Auto,
+        /// Number format of matrix products.
+        precision: Precision = Precision::Auto,
+        /// Layers that learn, counted from the top, besides the head; null: all, and the embeddings.
+        trainable_layers: Option<usize> = None,
+        /// Puts features of like length into one batch, which changes which features share a batch.
+        length_bucketing: bool = false,
+        /// Checkpoints that are kept.
+        max_save: usize = 5,
+        /// Seconds from one checkpoint to the next.
+        save_checkpoints_secs: u64 = 600,
+        /// Steps from one line of the training log to the next.
+        log_every: u64 = 1,
+        /// Which power of layerwise_lr_decay a layer gets.
+        lr_decay_variant: LrDecayVariant = LrDecayVariant::Released,
+    }
+
+    NoEffect {
+        /// Steps that a TPU runs by itself.
+        iterations_per_loop: u64 = 1000,
+        /// Reuses the reference's feature cache; features are made anew here, which takes seconds.
+        use_tfrecords_if_existing: bool = true,
+        /// Folder of the reference's feature cache.
+        preprocessed_data_dir: PathBuf =
+            "{data_dir}/models/{model}/finetuning_tfrecords/{tasks}_tfrecords".into(),
+        /// Results in Python's pickle format; here they are written as JSON.
+        results_pkl: PathBuf = "{data_dir}/models/{model}/results/{tasks}_results.pkl".into(),
+        /// Learns both orders of a sentence pair, in tasks that this engine does not train.
+        double_unordered: bool = true,
+    }
+
+    Tpu {
+        /// Trains on a TPU.
+        use_tpu: bool = false,
+        /// Cores of the TPU.
+        num_tpu_cores: u64 = 1,
+        /// Name of the TPU job.
+        tpu_job_name: Option<String> = None,
+        /// Name of the TPU.
+        tpu_name: Option<String> = None,
+        /// Zone of the TPU.
+        tpu_zone: Option<String> = None,
+        /// Project that pays for the TPU.
+        gcp_project: Option<String> = None,
+    }
+}
+
+table! {
+    /// Changes to the encoder that `model_size` stands for; `None` leaves a value as it is.
+    pub struct ModelOverrides, keys begin with "model_hparam_overrides.";
+
+    Reference {
+        /// Entries of the vocabulary; null: vocab_size.
+        vocab_size: Option<usize> = None,
+        /// Width of the layers; null: 256, 768 or 1,024 by model_size.
+        hidden_size: Option<usize> = None,
+        /// Number of layers; null: 12, 12 or 24 by model_size.
+        num_hidden_layers: Option<usize> = None,
+        /// Heads of an attention layer; null: hidden_size / 64, at least 1.
+        num_attention_heads: Option<usize> = None,
+        /// Width of the feed-forward layer; null: 4 times hidden_size.
+        intermediate_size: Option<usize> = None,
+        /// Activation of the feed-forward layer; only "gelu".
+        hidden_act: Option<String> = None,
+        /// Dropout after embeddings and dense layers; null: 0.1.
+        hidden_dropout_prob: Option<f64> = None,
+        /// Dropout of the attention's probabilities; null: 0.1.
+        attention_probs_dropout_prob: Option<f64> = None,
+        /// Positions that have an embedding; null: 512.
+        max_position_embeddings: Option<usize> = None,
+        /// Segments that have an embedding; null: 2.
+        type_vocab_size: Option<usize> = None,
+        /// Standard deviation of new weights in the encoder; null: 0.02.
+        initializer_range: Option<f64> = None,
+    }
+}
+
+impl HparamValue for ModelOverrides {
+    fn expected() -> String {
+        "an object such as {\"num_hidden_layers\": 6}".to_owned()
+    }
+
+    fn read(key: &str, value: &Value) -> Result<Self, Error> {
+        let object = value
+            .as_object()
+            .ok_or_else(|| Error::wrong_type(key, value, Self::expected()))?;
+        let mut overrides = Self::defaults();
+        for (key, value) in object {
+            overrides.set(key, value)?;
+        }
+        Ok(overrides)
+    }
+
+    fn convert(value: &Value) -> Option<Self> {
+        Self::read(OVERRIDES, value).ok()
+    }
+
+    /// Only what is overridden.
+    fn to_value(&self) -> Value {
+        let mut map = self.to_map();
+        map.retain(|_, value| !value.is_null());
+        Value::Object(map)
+    }
+}
+
+impl Serialize for Config {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
+    }
+}
+
+impl Config {
+    /// Every key with its resolved value, TPU settings aside; given again as `--hparams`, it makes
+    /// the same run.
+    pub fn to_json(&self) -> Value {
+        let mut map = self.to_map();
+        map.retain(|key, _| !is_tpu(key));
+        Value::Object(map)
+    }
+}
+
+/// Every hyper-parameter in the order of the table, those of `model_hparam_overrides` at the end.
+pub fn list() -> Vec<Hparam> {
+    let mut rows = Config::rows();
+    rows.extend(ModelOverrides::rows());
+    rows
+}
+
+/// Whether `key` is a TPU setting.
+pub(super) fn is_tpu(key: &str) -> bool {
+    Config::source(key) == Some(Source::Tpu)
+}
+
+/// Whether a bare word that `--set` gives for `key` is text even if it reads as JSON.
+pub(super) fn takes_text(key: &str) -> bool {
+    match key
+        .strip_prefix(OVERRIDES)
+        .and_then(|rest| rest.strip_prefix('.'))
+    {
+        Some(key) => ModelOverrides::is_text(key),
+        None => Config::is_text(key),
+    }
+}
+
+/// The known key that is most like `key`; an override's own name finds its dotted form.
+pub(super) fn nearest_key(key: &str) -> String {
+    let last = key.rsplit('.').next().unwrap_or(key);
+    let overrides = ModelOverrides::KEYS.iter().map(|known| {
+        (
+            strsim::jaro_winkler(last, known),
+            format!("{OVERRIDES}.{known}"),
+        )
+    });
+    Config::KEYS
+        .iter()
+        .filter(|_| !key.starts_with(OVERRIDES))
+        .map(|known| (strsim::jaro_winkler(key, known), (*known).to_owned()))
+        .chain(overrides)
+        // Of equally near keys, the first: a key of the table rather than an override.
+        .rev()
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, known)| known)
+        .unwrap_or_default()
+}

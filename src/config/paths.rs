@@ -1,0 +1,280 @@
+//! The files and folders of a run, where the reference has them.
+//!
+//! Reproduces the paths of `configure_finetuning.py` and the data file names of `qa_tasks.py`.
+//! Hyper-parameters such as `model_dir` override them. A `{}` or `{:}` in such a path stands for
+//! the task (in `test_predictions`: task, split, trial); without one, the path is taken as it is.
+
+use std::path::{Path, PathBuf};
+
+use super::hparam::Config;
+use crate::data::{example::Split, reader::is_mrqa_task};
+
+/// The files of the run that a configuration describes.
+#[derive(Debug, Clone, Copy)]
+pub struct Paths<'a> {
+    config: &'a Config,
+}
+
+impl Config {
+    /// The files of this run.
+    pub fn paths(&self) -> Paths<'_> {
+        Paths { config: self }
+    }
+
+    /// The names of the tasks, joined by commas, as folders and files carry them.
+    pub fn task_label(&self) -> String {
+        self.task_names.join(",")
+    }
+
+    /// The seed of `trial`, which counts from 1.
+    pub fn trial_seed(&self, trial: usize) -> u64 {
+        self.seed.wrapping_add(trial.saturating_sub(1) as u64)
+    }
+}
+
+impl Paths<'_> {
+    /// Folder of the pre-trained model: `D/models/M`.
+    pub fn pretrained_model(&self) -> PathBuf {
+        self.config
+            .data_dir
+            .join("models")
+            .join(&self.config.model_name)
+    }
+
+    /// The vocabulary: `D/models/M/vocab.txt`, or `D/vocab.txt` where there is none.
+    pub fn vocab_file(&self) -> &Path {
+        &self.config.vocab_file
+    }
+
+    /// A task's data: `D/finetuning_data/<task>/<split>.json`, `.jsonl` for MRQA tasks, and
+    /// `<split>-debug` in debug mode.
+    pub fn task_data(&self, task: &str, split: Split) -> PathBuf {
+        let debug = if self.config.debug { "-debug" } else { "" };
+        let extension = if is_mrqa_task(task) { "jsonl" } else { "json" };
+        fill(&self.config.raw_data_dir, &[task])
+            .join(format!("{}{debug}.{extension}", split.name()))
+    }
+
+    /// Folder of the model that `trial` (from 1) makes: `…/finetuning_models/T_model_<trial>`.
+    pub fn model_dir(&self, trial: usize) -> PathBuf {
+        let mut name = self.config.model_dir.clone().into_os_string();
+        name.push(format!("_{trial}"));
+        name.into()
+    }
+
+    /// `results/T_results.txt`: one line a trial and task.
+    pub fn results_txt(&self) -> &Path {
+        &self.config.results_txt
+    }
+
+    /// `results/T_results.json`, beside the text.
+    pub fn results_json(&self) -> PathBuf {
+        self.config.results_txt.with_extension("json")
+    }
+
+    /// `results/T_report.html`, beside the results.
+    pub fn report(&self) -> PathBuf {
+        let name = format!("{}_report.html", self.config.task_label());
+        self.config.results_txt.with_file_name(name)
+    }
+
+    /// `results/T_qa/<task>_preds.json`.
+    pub fn qa_preds(&self, task: &str) -> PathBuf {
+        fill(&self.config.qa_preds_file, &[task])
+    }
+
+    /// `results/T_qa/<task>_null_odds.json`.
+    pub fn qa_null_odds(&self, task: &str) -> PathBuf {
+        fill(&self.config.qa_na_file, &[task])
+    }
+
+    /// `results/T_qa/<task>_eval.json`.
+    pub fn qa_eval(&self, task: &str) -> PathBuf {
+        fill(&self.config.qa_eval_file, &[task])
+    }
+
+    /// `results/T_qa/<task>_nbest.json`, beside the answers.
+    pub fn qa_nbest(&self, task: &str) -> PathBuf {
+        self.qa_preds(task)
+            .with_file_name(format!("{task}_nbest.json"))
+    }
+
+    /// `test_predictions/<task>_<split>_<trial>_predictions.json`; trials count from 1.
+    pub fn test_predictions(&self, task: &str, split: Split, trial: usize) -> PathBuf {
+        let trial = trial.to_string();
+        fill(&self.config.test_predictions, &[task, split.name(), &trial])
+    }
+}
+
+/// Puts `values` into the last placeholders of `path`, so that a brace in the name of the data
+/// folder, which comes before them, means nothing.
+fn fill(path: &Path, values: &[&str]) -> PathBuf {
+    let mut values = values.iter().rev();
+    let mut parts: Vec<_> = path
+        .components()
+        .map(|part| part.as_os_str().to_owned())
+        .collect();
+    for part in parts.iter_mut().rev() {
+        if values.len() == 0 {
+            break;
+        }
+        // A part that is not Unicode cannot come from JSON and holds no placeholder.
+        let Some(text) = part.to_str() else { continue };
+        let mut text = text.replace("{:}", "{}");
+        while let Some(at) = text.rfind("{}") {
+            let Some(value) = values.next() else { break };
+            text.replace_range(at..at + 2, value);
+        }
+        *part = text.into();
+    }
+    parts.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn config(data_dir: &str, given: Value) -> Config {
+        let given = given.as_object().unwrap();
+        Config::resolve(Path::new(data_dir), "m", given).unwrap().0
+    }
+
+    #[test]
+    fn files_lie_where_the_reference_has_them() {
+        let config = config("d", json!({"task_names": ["squad", "newsqa"]}));
+        let paths = config.paths();
+        for (found, expected) in [
+            (paths.pretrained_model(), "d/models/m"),
+            (paths.vocab_file().into(), "d/vocab.txt"),
+            (
+                paths.task_data("squad", Split::Train),
+                "d/finetuning_data/squad/train.json",
+            ),
+            (
+                paths.task_data("squadv1", Split::Dev),
+                "d/finetuning_data/squadv1/dev.json",
+            ),
+            (
+                paths.task_data("newsqa", Split::Test),
+                "d/finetuning_data/newsqa/test.jsonl",
+            ),
+            (
+                paths.model_dir(3),
+                "d/models/m/finetuning_models/squad,newsqa_model_3",
+            ),
+            (
+                paths.results_txt().into(),
+                "d/models/m/results/squad,newsqa_results.txt",
+            ),
+            (
+                paths.results_json(),
+                "d/models/m/results/squad,newsqa_results.json",
+            ),
+            (
+                paths.report(),
+                "d/models/m/results/squad,newsqa_report.html",
+            ),
+            (
+                paths.qa_preds("squad"),
+                "d/models/m/results/squad,newsqa_qa/squad_preds.json",
+            ),
+            (
+                paths.qa_null_odds("squad"),
+                "d/models/m/results/squad,newsqa_qa/squad_null_odds.json",
+            ),
+            (
+                paths.qa_eval("squad"),
+                "d/models/m/results/squad,newsqa_qa/squad_eval.json",
+            ),
+            (
+                paths.qa_nbest("newsqa"),
+                "d/models/m/results/squad,newsqa_qa/newsqa_nbest.json",
+            ),
+            (
+                paths.test_predictions("squad", Split::Dev, 2),
+                "d/models/m/test_predictions/squad_dev_2_predictions.json",
+            ),
+        ] {
+            assert_eq!(found, Path::new(expected));
+        }
+    }
+
+    #[test]
+    fn the_model_s_own_vocabulary_comes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = folder.path().to_str().unwrap();
+        let given = json!({"task_names": ["squad"]});
+        let shared = folder.path().join("vocab.txt");
+        assert_eq!(config(data_dir, given.clone()).paths().vocab_file(), shared);
+        let own = folder.path().join("models").join("m").join("vocab.txt");
+        std::fs::create_dir_all(own.parent().unwrap()).unwrap();
+        std::fs::write(&own, "[PAD]\n").unwrap();
+        assert_eq!(config(data_dir, given).paths().vocab_file(), own);
+    }
+
+    #[test]
+    fn debug_mode_reads_small_files() {
+        let config = config(
+            "d",
+            json!({"task_names": ["squad", "newsqa"], "debug": true}),
+        );
+        assert_eq!(
+            config.paths().task_data("squad", Split::Dev),
+            Path::new("d/finetuning_data/squad/dev-debug.json")
+        );
+        assert_eq!(
+            config.paths().task_data("newsqa", Split::Train),
+            Path::new("d/finetuning_data/newsqa/train-debug.jsonl")
+        );
+    }
+
+    #[test]
+    fn given_paths_win() {
+        let config = config(
+            "d",
+            json!({
+                "task_names": ["squad"], "model_dir": "out/run", "results_txt": "out/r.txt",
+                "qa_preds_file": "out/{:}/p.json", "qa_na_file": "out/na.json",
+                "raw_data_dir": "raw/{}", "vocab_file": "v.txt",
+                "test_predictions": "{}/{:}/{}.json",
+            }),
+        );
+        let paths = config.paths();
+        for (found, expected) in [
+            (paths.model_dir(1), "out/run_1"),
+            (paths.results_json(), "out/r.json"),
+            (paths.report(), "out/squad_report.html"),
+            (paths.qa_preds("squad"), "out/squad/p.json"),
+            (paths.qa_nbest("squad"), "out/squad/squad_nbest.json"),
+            (paths.qa_null_odds("squad"), "out/na.json"),
+            (
+                paths.task_data("squad", Split::Train),
+                "raw/squad/train.json",
+            ),
+            (paths.vocab_file().into(), "v.txt"),
+            (
+                paths.test_predictions("squad", Split::Test, 4),
+                "squad/test/4.json",
+            ),
+        ] {
+            assert_eq!(found, Path::new(expected));
+        }
+    }
+
+    #[test]
+    fn braces_in_the_data_folder_mean_nothing() {
+        let config = config("a{}{:}b", json!({"task_names": ["squad"]}));
+        assert_eq!(
+            config.paths().task_data("squad", Split::Dev),
+            Path::new("a{}{:}b/finetuning_data/squad/dev.json")
+        );
+    }
+
+    #[test]
+    fn trials_count_from_the_seed() {
+        let config = config("d", json!({"task_names": ["squad"], "seed": 7}));
+        assert_eq!((config.trial_seed(1), config.trial_seed(3)), (7, 9));
+    }
+}

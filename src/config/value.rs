@@ -1,0 +1,219 @@
+//! A hyper-parameter's value, between JSON and its Rust type.
+//!
+//! As lenient as Python where nothing is lost (a whole number for a fraction, `1e6` for a whole
+//! number), and strict elsewhere: the reference takes any type and fails later.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::{
+    choice::{GradientCheckpointing, LrDecayVariant, ModelSize, Precision},
+    error::Error,
+};
+
+/// Above this, a JSON number written as a fraction no longer tells neighbouring integers apart.
+const EXACT_INTEGERS: f64 = 9_007_199_254_740_992.0;
+
+/// A type that a hyper-parameter can have.
+pub trait HparamValue: Sized {
+    /// Whether a bare word on the command line is meant as text even if it reads as JSON.
+    const TEXT: bool = false;
+
+    /// What a value must be, as an error says it.
+    fn expected() -> String;
+
+    /// The value of `key`.
+    ///
+    /// # Errors
+    /// When the JSON value has another type.
+    fn read(key: &str, value: &Value) -> Result<Self, Error> {
+        Self::convert(value).ok_or_else(|| Error::wrong_type(key, value, Self::expected()))
+    }
+
+    /// The typed value, or `None` when the JSON value has another type.
+    fn convert(value: &Value) -> Option<Self>;
+
+    /// The value as JSON.
+    fn to_value(&self) -> Value;
+}
+
+impl HparamValue for bool {
+    fn expected() -> String {
+        "true or false".to_owned()
+    }
+
+    fn convert(value: &Value) -> Option<Self> {
+        value.as_bool()
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Bool(*self)
+    }
+}
+
+impl HparamValue for u64 {
+    fn expected() -> String {
+        "a whole number, not negative".to_owned()
+    }
+
+    fn convert(value: &Value) -> Option<Self> {
+        value.as_u64().or_else(|| {
+            let number = value.as_f64()?;
+            let whole = number.fract() == 0.0 && (0.0..EXACT_INTEGERS).contains(&number);
+            whole.then_some(number as u64)
+        })
+    }
+
+    fn to_value(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl HparamValue for usize {
+    fn expected() -> String {
+        u64::expected()
+    }
+
+    fn convert(value: &Value) -> Option<Self> {
+        u64::convert(value)?.try_into().ok()
+    }
+
+    fn to_value(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl HparamValue for f64 {
+    fn expected() -> String {
+        "a number".to_owned()
+    }
+
+    fn convert(value: &Value) -> Option<Self> {
+        value.as_f64()
+    }
+
+    fn to_value(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl HparamValue for String {
+    const TEXT: bool = true;
+
+    fn expected() -> String {
+        "text".to_owned()
+    }
+
+    fn convert(value: &Value) -> Option<Self> {
+        value.as_str().map(str::to_owned)
+    }
+
+    fn to_value(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
+impl HparamValue for PathBuf {
+    const TEXT: bool = true;
+
+    fn expected() -> String {
+        "a path as text".to_owned()
+    }
+
+    fn convert(value: &Value) -> Option<Self> {
+        value.as_str().map(PathBuf::from)
+    }
+
+    fn to_value(&self) -> Value {
+        // JSON has no other text: a path that is not Unicode is shown, not kept.
+        self.to_string_lossy().into()
+    }
+}
+
+/// A list of names; one text with commas means the same, so that no shell has to quote brackets.
+impl HparamValue for Vec<String> {
+    const TEXT: bool = false;
+
+    fn expected() -> String {
+        "a list of names such as [\"squad\"]".to_owned()
+    }
+
+    fn convert(value: &Value) -> Option<Self> {
+        match value {
+            Value::Array(names) => names.iter().map(String::convert).collect(),
+            Value::String(names) => Some(
+                names
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|name| !name.is_empty())
+                    .map(str::to_owned)
+                    .collect(),
+            ),
+            _ => None,
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        self.as_slice().into()
+    }
+}
+
+impl<T: HparamValue> HparamValue for Option<T> {
+    const TEXT: bool = T::TEXT;
+
+    fn expected() -> String {
+        format!("{}, or null", T::expected())
+    }
+
+    fn convert(value: &Value) -> Option<Self> {
+        match value {
+            Value::Null => Some(None),
+            _ => T::convert(value).map(Some),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        self.as_ref().map_or(Value::Null, T::to_value)
+    }
+}
+
+macro_rules! choice_value {
+    ($($choice:ty),+) => { $(
+        impl HparamValue for $choice {
+            fn expected() -> String {
+                let words = <$choice>::WORDS.iter().map(|word| format!("{word:?}"));
+                words.collect::<Vec<_>>().join(" or ")
+            }
+
+            fn convert(value: &Value) -> Option<Self> {
+                value.as_str()?.parse().ok()
+            }
+
+            fn to_value(&self) -> Value {
+                self.word().into()
+            }
+        }
+    )+ };
+}
+
+choice_value!(ModelSize, Precision, LrDecayVariant);
+
+/// `true` and `false` are taken for `"on"` and `"off"`.
+impl HparamValue for GradientCheckpointing {
+    fn expected() -> String {
+        "\"auto\" or \"on\" or \"off\"".to_owned()
+    }
+
+    fn convert(value: &Value) -> Option<Self> {
+        match value {
+            Value::Bool(true) => Some(GradientCheckpointing::On),
+            Value::Bool(false) => Some(GradientCheckpointing::Off),
+            _ => value.as_str()?.parse().ok(),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        self.word().into()
+    }
+}

@@ -1,0 +1,132 @@
+//! Evaluates a model on one task's file: windows → outputs → answers → figures.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+
+use super::{
+    error::Error as ScoreError,
+    figures::Scores,
+    gold::{read_mrqa_gold, read_squad_gold},
+    nbest::{self, NbestOptions, QuestionPrediction},
+    predict,
+    results::{answers, null_odds},
+    score::Metric,
+    squad1, squad2,
+};
+use crate::{
+    config::Config,
+    data::{
+        self,
+        example::{Examples, Split},
+        feature::{Feature, FeatureOptions, featurize},
+        reader::read_task,
+        tokenizer::Tokenizer,
+    },
+    model::QuestionAnsweringModel,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Data(#[from] data::Error),
+    #[error(transparent)]
+    Predict(#[from] predict::Error),
+    #[error(transparent)]
+    Score(#[from] ScoreError),
+}
+
+/// One task's file, featurised.
+#[derive(Debug, Clone)]
+pub struct TaskData {
+    pub task: String,
+    pub file: PathBuf,
+    pub examples: Examples,
+    pub features: Vec<Feature>,
+}
+
+impl TaskData {
+    /// Reads and featurises `file` as the `split` of `task`.
+    pub fn read(
+        task: &str,
+        file: &Path,
+        split: Split,
+        tokenizer: &Tokenizer,
+        config: &Config,
+    ) -> Result<Self, data::Error> {
+        let examples = read_task(file, task, split)?;
+        let options = FeatureOptions {
+            max_seq_length: config.max_seq_length,
+            doc_stride: config.doc_stride,
+            max_query_length: config.max_query_length,
+            split,
+        };
+        let features = featurize(&examples, tokenizer, &options)?;
+        Ok(Self {
+            task: task.into(),
+            file: file.into(),
+            examples,
+            features,
+        })
+    }
+}
+
+/// Answers every question of `data`, in the order of its examples.
+///
+/// `head` is the task's place in the model's list; `progress` hears how many windows are done.
+pub fn answer(
+    model: &QuestionAnsweringModel,
+    head: usize,
+    data: &TaskData,
+    tokenizer: &Tokenizer,
+    config: &Config,
+    device: &Device,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Vec<QuestionPrediction>, Error> {
+    let outputs = predict::predict(
+        model,
+        head,
+        &data.features,
+        config.predict_batch_size,
+        config.beam_size,
+        device,
+        progress,
+    )?;
+    let options = NbestOptions {
+        n_best_size: config.n_best_size,
+        max_answer_length: config.max_answer_length,
+        joint_prediction: config.joint_prediction,
+        answerable_classifier: config.answerable_classifier,
+        v2: Metric::of_task(&data.task) == Metric::Squad2,
+    };
+    Ok(nbest::predict(
+        &data.examples,
+        &data.features,
+        &outputs,
+        tokenizer,
+        &options,
+    )?)
+}
+
+/// Marks answers as the task's official scorer does.
+pub fn mark(
+    data: &TaskData,
+    predictions: &[QuestionPrediction],
+    config: &Config,
+) -> Result<Scores, Error> {
+    let texts = answers(predictions);
+    let report = match Metric::of_task(&data.task) {
+        Metric::Squad2 => {
+            let odds = null_odds(predictions);
+            let no_answer = squad2::NoAnswer {
+                odds: &odds,
+                threshold: config.qa_na_threshold,
+                curves: false,
+            };
+            squad2::score(&read_squad_gold(&data.file)?, &texts, Some(no_answer))?
+        }
+        Metric::Squad1 => squad1::score(&read_squad_gold(&data.file)?, &texts)?,
+        Metric::Mrqa => super::mrqa::score(&read_mrqa_gold(&data.file)?, &texts)?,
+    };
+    Ok(report.scores)
+}

@@ -1,0 +1,382 @@
+//! The reference's `run_finetuning`: trains and evaluates each trial and writes the results.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use burn::tensor::Device;
+
+use crate::{
+    config::{self, Config},
+    data::{
+        self,
+        batch::FeatureSet,
+        batch_plan::{BatchPlan, PlanOptions},
+        example::Split,
+        tokenizer::Tokenizer,
+    },
+    eval::{
+        self,
+        evaluate::{self, TaskData},
+        json_file::write_json,
+        nbest::QuestionPrediction,
+        results::{ResultFiles, TrialResults, test_outputs},
+        score::Metric,
+    },
+    model::{
+        HeadConfig, QuestionAnsweringModel, folder,
+        parameters::{Origin, ParameterSource, StoredParameters},
+        record,
+    },
+    train::{
+        self,
+        adam::Adam,
+        gradients::Trainable,
+        progress::Progress,
+        schedule::{LayerDecay, Schedule},
+    },
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    #[error(transparent)]
+    Data(#[from] data::Error),
+    #[error(transparent)]
+    Model(#[from] folder::Error),
+    #[error(transparent)]
+    Train(#[from] train::run::Error),
+    #[error(transparent)]
+    Eval(#[from] evaluate::Error),
+    #[error(transparent)]
+    Results(#[from] eval::Error),
+    #[error("{path}: {action} failed: {source}; check the path and its permissions")]
+    Io {
+        path: PathBuf,
+        action: &'static str,
+        source: std::io::Error,
+    },
+}
+
+/// What a run left behind.
+#[derive(Debug)]
+pub struct Outcome {
+    pub trials: Vec<TrialResults>,
+}
+
+/// A run of `electra finetune`, its hyper-parameters resolved.
+pub struct Finetune<'a> {
+    pub config: &'a Config,
+    /// Without autodiff.
+    pub device: &'a Device,
+    pub tokenizer: &'a Tokenizer,
+    /// Moves an earlier run's folder aside instead of going on from it.
+    pub restart: bool,
+    pub progress: &'a Progress,
+}
+
+impl Finetune<'_> {
+    /// Runs every trial.
+    pub fn run(&self) -> Result<Outcome, Error> {
+        let config = self.config;
+        let train = self.read(config.do_train, Split::Train)?;
+        let dev = self.read(config.do_eval, Split::Dev)?;
+        let results = ResultFiles::new(config);
+        let mut trials = Vec::new();
+        for trial in 1..=config.num_trials {
+            if config.num_trials > 1 {
+                self.progress.note(&format!("trial {trial} of {}", config.num_trials));
+            }
+            let model = if config.do_train {
+                self.train(trial, &train)?
+            } else {
+                self.build(trial, self.device, None)?
+            };
+            if config.do_eval {
+                trials.push(self.evaluate(&model, &dev, &results)?);
+                results.write_results(&trials)?;
+            }
+            if config.write_test_outputs && trial <= config.n_writes_test {
+                self.write_test_outputs(&model, trial)?;
+            }
+            if config.do_train && !config.keep_all_models {
+                let folder = config.paths().model_dir(trial);
+                std::fs::remove_dir_all(&folder).map_err(io(&folder, "removing"))?;
+            }
+        }
+        Ok(Outcome { trials })
+    }
+
+    fn read(&self, wanted: bool, split: Split) -> Result<Vec<TaskData>, Error> {
+        if !wanted {
+            return Ok(Vec::new());
+        }
+        let mut tasks = Vec::new();
+        for task in &self.config.task_names {
+            let file = self.config.paths().task_data(task, split);
+            let data = TaskData::read(task, &file, split, self.tokenizer, self.config)?;
+            self.progress.note(&format!(
+                "{task} {}: {} questions, {} windows{}",
+                split.name(),
+                data.examples.examples.len(),
+                data.features.len(),
+                match data.examples.skipped.len() {
+                    0 => String::new(),
+                    skipped => format!(", {skipped} questions left out: answer not found"),
+                }
+            ));
+            tasks.push(data);
+        }
+        Ok(tasks)
+    }
+
+    fn train(&self, trial: usize, data: &[TaskData]) -> Result<QuestionAnsweringModel, Error> {
+        let config = self.config;
+        let model_dir = config.paths().model_dir(trial);
+        if self.restart {
+            move_aside(&model_dir)?;
+        }
+        std::fs::create_dir_all(&model_dir).map_err(io(&model_dir, "creating"))?;
+        let seed = config.trial_seed(trial);
+        let features = FeatureSet::new(data.iter().map(|d| d.features.as_slice()).collect());
+        let plan = BatchPlan::new(
+            features.lengths(),
+            PlanOptions {
+                batch_size: config.train_batch_size,
+                epochs: config.num_train_epochs,
+                seed,
+                shuffle: config.shuffle,
+                length_bucketing: config.length_bucketing,
+            },
+        )?;
+        let layers = config.encoder().num_hidden_layers;
+        let run = train::run::Run {
+            device: self.device,
+            model_dir: &model_dir,
+            tasks: &config.task_names,
+            schedule: Schedule {
+                base: config.learning_rate,
+                steps: plan.steps() as u64,
+                warmup_proportion: config.warmup_proportion,
+            },
+            features,
+            plan,
+            trainable: Trainable::new(config.trainable_layers, layers),
+            answerable_weight: config.answerable_weight,
+            seed,
+            hparams: training_hparams(config),
+            save_every_steps: config.save_checkpoints_steps,
+            save_every: Duration::from_secs(config.save_checkpoints_secs),
+            max_save: config.max_save,
+            log_every: config.log_every,
+        };
+        let layer_decay = LayerDecay {
+            decay: config.layerwise_lr_decay,
+            layers,
+            variant: config.lr_decay_variant,
+        };
+        let adam = Adam::new(config.weight_decay_rate, layer_decay);
+        let model = run.train(
+            adam,
+            |device, stored| self.build(trial, device, stored),
+            self.progress,
+        )?;
+        self.describe(&model_dir)?;
+        Ok(model)
+    }
+
+    /// Writes `config.json` and `vocab.txt` beside the record, so that the folder stands alone.
+    fn describe(&self, model_dir: &Path) -> Result<(), Error> {
+        let mut described = self.config.to_json();
+        described["model"] = serde_json::json!(self.config.encoder());
+        described["heads"] = self
+            .config
+            .task_names
+            .iter()
+            .map(|task| (task.clone(), serde_json::json!(HeadConfig::of(self.config))))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        let path = model_dir.join("config.json");
+        write_json(&path, &described)?;
+        let (from, to) = (self.config.paths().vocab_file().to_owned(), model_dir.join("vocab.txt"));
+        std::fs::copy(&from, &to).map_err(io(&from, "copying"))?;
+        Ok(())
+    }
+
+    /// Makes the model from `stored`, or else from `init_checkpoint`, or else anew.
+    fn build(
+        &self,
+        trial: usize,
+        device: &Device,
+        stored: Option<&mut StoredParameters>,
+    ) -> Result<QuestionAnsweringModel, folder::Error> {
+        let config = self.config;
+        let mut initial = match (&stored, &config.init_checkpoint) {
+            (None, Some(path)) => Some(self.open(path)?),
+            _ => None,
+        };
+        let stored = stored.or(initial.as_mut());
+        let mut source = ParameterSource::new(device.clone(), config.trial_seed(trial), stored);
+        let model = QuestionAnsweringModel::new(
+            &mut source,
+            &config.encoder(),
+            &config.task_names,
+            HeadConfig::of(config),
+        )?;
+        self.tell(&source.finish());
+        Ok(model)
+    }
+
+    fn open(&self, path: &Path) -> Result<StoredParameters, folder::Error> {
+        let found = folder::find(path, &mut |_, _| {})?;
+        if let Some(checkpoint) = &found.converted_from {
+            self.progress.note(&format!(
+                "converted {} to {}",
+                checkpoint.display(),
+                found.path.display()
+            ));
+        }
+        Ok(record::open(&found.path.join("model.bpk"))?)
+    }
+
+    fn tell(&self, origin: &Origin) {
+        self.progress.note(&format!(
+            "{} parameters loaded, {} new, {} of the checkpoint unused",
+            origin.loaded.len(),
+            origin.initialised.len(),
+            origin.unused.len()
+        ));
+        for name in &origin.initialised {
+            log::info!("new: {name}");
+        }
+    }
+
+    fn evaluate(
+        &self,
+        model: &QuestionAnsweringModel,
+        dev: &[TaskData],
+        results: &ResultFiles,
+    ) -> Result<TrialResults, Error> {
+        let mut tasks = Vec::new();
+        for (head, data) in dev.iter().enumerate() {
+            let predictions = self.answer(model, head, data)?;
+            results.write_predictions(&data.task, &predictions)?;
+            let scores = evaluate::mark(data, &predictions, self.config)?;
+            if Metric::of_task(&data.task) == Metric::Squad2 {
+                results.write_eval(&data.task, &scores)?;
+            }
+            self.progress.note(&format!("{}: {}", data.task, scores.line()));
+            tasks.push((data.task.clone(), scores));
+        }
+        Ok(TrialResults { tasks })
+    }
+
+    fn answer(
+        &self,
+        model: &QuestionAnsweringModel,
+        head: usize,
+        data: &TaskData,
+    ) -> Result<Vec<QuestionPrediction>, Error> {
+        let bar = self.progress.windows(data.features.len());
+        let predictions = evaluate::answer(
+            model,
+            head,
+            data,
+            self.tokenizer,
+            self.config,
+            self.device,
+            &mut |done| bar.set_position(done as u64),
+        );
+        bar.finish_and_clear();
+        Ok(predictions?)
+    }
+
+    /// Predictions for the test file of the task `squad`, as the leaderboard takes them.
+    fn write_test_outputs(
+        &self,
+        model: &QuestionAnsweringModel,
+        trial: usize,
+    ) -> Result<(), Error> {
+        for (head, task) in self.config.task_names.iter().enumerate() {
+            let file = self.config.paths().task_data(task, Split::Test);
+            if Metric::of_task(task) != Metric::Squad2 || !file.is_file() {
+                continue;
+            }
+            let data = TaskData::read(task, &file, Split::Test, self.tokenizer, self.config)?;
+            let predictions = self.answer(model, head, &data)?;
+            let outputs = test_outputs(&predictions, self.config.qa_na_threshold);
+            write_json(&self.config.paths().test_predictions(task, Split::Test, trial), &outputs)?;
+        }
+        Ok(())
+    }
+}
+
+fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_path_buf();
+    move |source| Error::Io {
+        path,
+        action,
+        source,
+    }
+}
+
+/// Renames `folder` to `folder.old`, or to the first of `folder.old2`, … that is free.
+fn move_aside(folder: &Path) -> Result<(), Error> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    let mut number = 1;
+    loop {
+        let mut name = folder.as_os_str().to_owned();
+        name.push(if number == 1 { ".old".into() } else { format!(".old{number}") });
+        let aside = PathBuf::from(name);
+        if !aside.exists() {
+            return std::fs::rename(folder, &aside).map_err(io(folder, "moving aside"));
+        }
+        number += 1;
+    }
+}
+
+/// The hyper-parameters that decide a training run's numbers: a checkpoint of others is not gone
+/// on from.
+fn training_hparams(config: &Config) -> serde_json::Value {
+    const OTHERS: [&str; 22] = [
+        "data_dir",
+        "model_name",
+        "log_examples",
+        "num_trials",
+        "do_train",
+        "do_eval",
+        "keep_all_models",
+        "save_checkpoints_steps",
+        "save_checkpoints_secs",
+        "write_test_outputs",
+        "n_writes_test",
+        "eval_batch_size",
+        "predict_batch_size",
+        "n_best_size",
+        "max_answer_length",
+        "beam_size",
+        "qa_na_threshold",
+        "max_save",
+        "log_every",
+        "iterations_per_loop",
+        "use_tfrecords_if_existing",
+        "micro_batch_size",
+    ];
+    let mut hparams = config.to_json();
+    if let Some(map) = hparams.as_object_mut() {
+        map.retain(|key, value| !OTHERS.contains(&key.as_str()) && !is_path(key, value));
+    }
+    hparams
+}
+
+/// Files may move between a run's start and its end.
+fn is_path(key: &str, value: &serde_json::Value) -> bool {
+    ["_file", "_dir", "_txt", "_pkl", "_predictions", "_checkpoint"]
+        .iter()
+        .any(|ending| key.ends_with(ending))
+        && value.is_string()
+}

@@ -1,0 +1,174 @@
+//! `electra quickstart`: the whole pipeline on a model and data that the program carries.
+//!
+//! Converts a tiny TensorFlow checkpoint, evaluates it untrained, fine-tunes it on made-up facts
+//! with real SQuAD passages beside them, evaluates it again and answers one question. The
+//! evaluation set is the one that Google's code was measured on with the same model.
+
+pub mod facts;
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    config::Config,
+    data::tokenizer::Tokenizer,
+    eval::{figures::Scores, json_file::write_json},
+    finetune::{self, Finetune},
+    train::progress::Progress,
+};
+
+const CHECKPOINT: &[u8] = include_bytes!("../../assets/quickstart/electra_tiny.zip");
+const FACTS_DEV: &str = include_str!("../../assets/quickstart/facts-dev.json");
+const SQUAD_TRAIN: &str = include_str!("../../assets/quickstart/squad-train.json");
+
+/// Made-up questions to train on.
+const FACTS: usize = 24_000;
+
+/// Keeps training facts apart from other draws.
+const FACTS_SEED: u64 = 1;
+
+/// The question asked at the end, on a passage that no file holds.
+pub const PASSAGE: &str =
+    "Garden owns the river. It lives in school. It was born in 1784. It works with captain.";
+pub const QUESTION: &str = "Where does Garden live?";
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{path}: {source}; give another folder with --output")]
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("converting the carried checkpoint failed: {0}")]
+    Convert(#[from] checkpoints_convert::Error),
+    #[error(transparent)]
+    Finetune(#[from] finetune::Error),
+}
+
+/// What the quickstart measured and where it left its files.
+#[derive(Debug)]
+pub struct Outcome {
+    pub folder: PathBuf,
+    /// Figures of the untrained head.
+    pub before: Scores,
+    pub after: Scores,
+    /// The fine-tuned model.
+    pub model_dir: PathBuf,
+}
+
+/// Lays out the data folder, converts the checkpoint, trains and evaluates.
+///
+/// `given` are hyper-parameters that replace the quickstart's own.
+pub fn run(
+    folder: &Path,
+    device: &Device,
+    given: &Map<String, Value>,
+    progress: &Progress,
+) -> Result<Outcome, Error> {
+    lay_out(folder, progress)?;
+    let mut hparams = hparams();
+    hparams.extend(given.clone());
+    let resolve = |hparams: &Map<String, Value>| -> Result<Config, Error> {
+        let resolved = Config::resolve(folder, MODEL, hparams);
+        Ok(resolved.map_err(finetune::Error::from)?.0)
+    };
+    let config = resolve(&hparams)?;
+    let tokenizer = Tokenizer::read(config.paths().vocab_file(), config.do_lower_case)
+        .map_err(finetune::Error::from)?;
+    let finetune = |config: &Config| -> Result<finetune::Outcome, Error> {
+        let finetune = Finetune {
+            config,
+            device,
+            tokenizer: &tokenizer,
+            restart: false,
+            progress,
+        };
+        Ok(finetune.run()?)
+    };
+
+    let mut untrained = hparams.clone();
+    untrained.insert("do_train".into(), false.into());
+    untrained.insert(
+        "results_txt".into(),
+        json!(folder.join("before").join("squad_results.txt")),
+    );
+    progress.note("before training:");
+    let before = scores(finetune(&resolve(&untrained)?)?);
+    progress.note("training:");
+    let after = scores(finetune(&config)?);
+    Ok(Outcome {
+        folder: folder.into(),
+        before,
+        after,
+        model_dir: config.paths().model_dir(1),
+    })
+}
+
+/// The pre-trained model's name, as `--model-name` takes it.
+const MODEL: &str = "electra_tiny";
+
+/// Hyper-parameters of the quickstart. Those of a run that learns in a minute on two cores.
+fn hparams() -> Map<String, Value> {
+    let hparams = json!({
+        "task_names": ["squad"],
+        "model_size": "large",
+        "vocab_size": 2048,
+        "model_hparam_overrides": {"hidden_size": 128, "num_hidden_layers": 4},
+        "max_seq_length": 64,
+        "learning_rate": 3e-3,
+        "layerwise_lr_decay": 0.9,
+        "num_train_epochs": 1,
+        "train_batch_size": 32,
+        "predict_batch_size": 64,
+        "beam_size": 5,
+    });
+    match hparams {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+fn scores(outcome: finetune::Outcome) -> Scores {
+    let trial = outcome.trials.into_iter().next();
+    let task = trial.and_then(|trial| trial.tasks.into_iter().next());
+    task.map(|(_, scores)| scores).unwrap_or_default()
+}
+
+/// Writes the checkpoint and the data where the reference's folder layout has them.
+fn lay_out(folder: &Path, progress: &Progress) -> Result<(), Error> {
+    let write = |path: PathBuf, bytes: &[u8]| -> Result<PathBuf, Error> {
+        let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        match made.and_then(|()| std::fs::write(&path, bytes)) {
+            Ok(()) => Ok(path),
+            Err(source) => Err(Error::Io { path, source }),
+        }
+    };
+    let models = folder.join("models");
+    let zip = write(models.join("electra_tiny.zip"), CHECKPOINT)?;
+    let model = models.join(MODEL);
+    let report = checkpoints_convert::convert(&zip, &model, &mut |_, _| {})?;
+    progress.note(&format!(
+        "converted {} to {}: {}",
+        zip.display(),
+        model.display(),
+        report.summary()
+    ));
+
+    let vocab = model.join("vocab.txt");
+    let vocabulary = std::fs::read_to_string(&vocab).map_err(|source| Error::Io {
+        path: vocab,
+        source,
+    })?;
+    let paragraphs = facts::paragraphs(&facts::words(&vocabulary), FACTS, FACTS_SEED);
+    let mut train: Value = serde_json::from_str(SQUAD_TRAIN).unwrap_or_default();
+    if let Some(articles) = train["data"].as_array_mut() {
+        articles.insert(0, json!({"title": "Made-up facts", "paragraphs": paragraphs}));
+    }
+    let data = folder.join("finetuning_data/squad");
+    let score_error = |e| Error::Finetune(finetune::Error::Results(e));
+    write_json(&data.join("train.json"), &train).map_err(score_error)?;
+    write(data.join("dev.json"), FACTS_DEV.as_bytes())?;
+    Ok(())
+}

@@ -1,0 +1,247 @@
+//! The reference's runs as tests see them: checkpoints, hyper-parameters, arrays.
+//!
+//! One run is committed under `tests/golden`; with the whole reference at hand (`ELECTRA_SHARED`,
+//! or a folder `shared` beside the repository) the others are tested too.
+#![allow(dead_code)]
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use burn::tensor::Device;
+use electra::{
+    config::{Config, EncoderConfig},
+    data::{
+        batch::{Batch, FeatureSet},
+        example::{Examples, Split},
+        feature::{Feature, FeatureOptions, featurize},
+        reader::read_task,
+        tokenizer::Tokenizer,
+    },
+    model::{
+        HeadConfig, QuestionAnsweringModel,
+        parameters::{ParameterSource, StoredParameters},
+        record,
+    },
+};
+use safetensors::SafeTensors;
+
+pub fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+/// The whole reference, where it is at hand.
+pub fn shared() -> Option<PathBuf> {
+    let folder = match std::env::var_os("ELECTRA_SHARED") {
+        Some(folder) => PathBuf::from(folder),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+    };
+    folder.join("reference").is_dir().then_some(folder)
+}
+
+/// The devices that stages are compared on: the CPU, and a GPU or its software stand-in.
+pub fn devices() -> Vec<(&'static str, Device)> {
+    let mut devices = vec![("cpu", Device::flex())];
+    devices.extend(gpu().map(|device| ("wgpu", device)));
+    devices
+}
+
+/// A wgpu device of any kind except OpenGL's, or `None` with a line that says so.
+pub fn gpu() -> Option<Device> {
+    static GPU: OnceLock<Option<Device>> = OnceLock::new();
+    GPU.get_or_init(|| match electra::device::choose("gpu") {
+        Ok(chosen) => Some(chosen.device),
+        Err(error) => {
+            eprintln!("skipped on wgpu: {error}");
+            None
+        }
+    })
+    .clone()
+}
+
+/// One fine-tuning run of the reference.
+pub struct ReferenceRun {
+    pub name: &'static str,
+    pub folder: PathBuf,
+    pub config: Config,
+    pub trajectory: serde_json::Value,
+}
+
+impl ReferenceRun {
+    fn open(name: &'static str, folder: PathBuf) -> Self {
+        let text = std::fs::read_to_string(folder.join("trajectory.json")).unwrap();
+        let trajectory: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let mut given = trajectory["hparams"].as_object().unwrap().clone();
+        given.insert("task_names".into(), serde_json::json!(["squad"]));
+        given.insert("shuffle".into(), false.into());
+        for key in ["train_batch_size", "num_train_epochs"] {
+            given.insert(key.into(), trajectory[key].clone());
+        }
+        let overrides = given["model_hparam_overrides"].as_object_mut().unwrap();
+        overrides.insert("hidden_dropout_prob".into(), 0.0.into());
+        overrides.insert("attention_probs_dropout_prob".into(), 0.0.into());
+        let (config, _) = Config::resolve(Path::new("data"), "model", &given).unwrap();
+        Self {
+            name,
+            folder,
+            config,
+            trajectory,
+        }
+    }
+
+    pub fn encoder(&self) -> EncoderConfig {
+        self.config.encoder()
+    }
+
+    pub fn head(&self) -> HeadConfig {
+        HeadConfig::of(&self.config)
+    }
+
+    /// Reads `init` or `trained` through the converter.
+    pub fn model(&self, weights: &str, device: &Device) -> QuestionAnsweringModel {
+        let mut stored = converted(&self.folder.join(weights).join("model.ckpt"));
+        let mut source = ParameterSource::new(device.clone(), 1, Some(&mut stored));
+        let model =
+            QuestionAnsweringModel::new(&mut source, &self.encoder(), &tasks(), self.head())
+                .unwrap();
+        let origin = source.finish();
+        assert_eq!(origin.initialised, [""; 0], "parameters that nothing filled");
+        assert_eq!(origin.unused, [""; 0], "parameters without a place");
+        model
+    }
+
+    pub fn tokenizer(&self) -> Tokenizer {
+        let vocab = golden().join("models/electra_tiny/vocab.txt");
+        Tokenizer::read(&vocab, true).unwrap()
+    }
+
+    pub fn examples(&self, split: Split) -> Examples {
+        let name = format!("data/squad2-tiny.{}.json", split.name());
+        read_task(&golden().join(name), "squad", split).unwrap()
+    }
+
+    pub fn features(&self, split: Split) -> Vec<Feature> {
+        let options = FeatureOptions {
+            max_seq_length: self.config.max_seq_length,
+            doc_stride: self.config.doc_stride,
+            max_query_length: self.config.max_query_length,
+            split,
+        };
+        featurize(&self.examples(split), &self.tokenizer(), &options).unwrap()
+    }
+
+    /// The features that the reference used in the step of this number, padded as it padded.
+    pub fn training_batch(&self, features: &[Feature], step: usize) -> Batch {
+        let used = &self.trajectory["steps"][step]["features"];
+        let used: Vec<usize> =
+            (used[0].as_u64().unwrap() as usize..used[1].as_u64().unwrap() as usize).collect();
+        Batch::collate(
+            &FeatureSet::from(features),
+            &used,
+            Some(self.config.max_seq_length),
+        )
+        .unwrap()
+    }
+
+    pub fn arrays(&self, file: &str) -> Arrays {
+        Arrays::read(&self.folder.join(file))
+    }
+}
+
+pub fn tasks() -> Vec<String> {
+    vec!["squad".into()]
+}
+
+/// The runs at hand: the committed one, and the others of the whole reference.
+pub fn runs() -> Vec<ReferenceRun> {
+    match shared() {
+        None => vec![ReferenceRun::open(
+            "squad2-tiny-projected",
+            golden().join("squad2-tiny-projected"),
+        )],
+        Some(shared) => vec![
+            ReferenceRun::open(
+                "squad2-tiny-projected",
+                shared.join("reference/qa-squad2-tiny-projected"),
+            ),
+            ReferenceRun::open("squad2-tiny", shared.join("reference/qa-squad2-tiny")),
+        ],
+    }
+}
+
+/// Converts a TF checkpoint and opens the record, whose file may then go away.
+pub fn converted(checkpoint: &Path) -> StoredParameters {
+    let folder = tempfile::tempdir().unwrap();
+    checkpoints_convert::convert(checkpoint, folder.path(), &mut |_, _| {}).unwrap();
+    let bytes = std::fs::read(folder.path().join("model.bpk")).unwrap();
+    let reader = burn_pack::Reader::from_bytes(burn::tensor::Bytes::from_bytes_vec(bytes)).unwrap();
+    let tensors = reader.into_tensors().unwrap();
+    StoredParameters {
+        file: checkpoint.display().to_string(),
+        tensors: tensors.into_iter().map(|t| (t.name.clone(), t)).collect(),
+    }
+}
+
+/// Every parameter's values by record name.
+pub fn parameters(model: &QuestionAnsweringModel) -> BTreeMap<String, Vec<f32>> {
+    let mut values = BTreeMap::new();
+    record::for_each_parameter(model, &tasks(), |parameter| {
+        let value = parameter.value.try_into_vec_as::<f32>().unwrap();
+        values.insert(parameter.name.to_string(), value);
+    });
+    values
+}
+
+/// Arrays of a safetensors file.
+pub struct Arrays(Vec<u8>);
+
+impl Arrays {
+    pub fn read(path: &Path) -> Self {
+        Self(std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
+    }
+
+    fn view(&self) -> SafeTensors<'_> {
+        SafeTensors::deserialize(&self.0).unwrap()
+    }
+
+    pub fn shape(&self, name: &str) -> Vec<usize> {
+        self.view().tensor(name).unwrap().shape().to_vec()
+    }
+
+    pub fn floats(&self, name: &str) -> Vec<f32> {
+        self.words(name).map(f32::from_le_bytes).collect()
+    }
+
+    pub fn integers(&self, name: &str) -> Vec<i32> {
+        self.words(name).map(i32::from_le_bytes).collect()
+    }
+
+    fn words(&self, name: &str) -> impl Iterator<Item = [u8; 4]> + use<> {
+        let bytes = self.view().tensor(name).unwrap().data().to_vec();
+        (0..bytes.len() / 4).map(move |word| {
+            let at = 4 * word;
+            [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]
+        })
+    }
+}
+
+/// The greatest absolute difference of two arrays of the same length.
+pub fn max_difference(ours: &[f32], theirs: &[f32]) -> f32 {
+    assert_eq!(ours.len(), theirs.len());
+    ours.iter()
+        .zip(theirs)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max)
+}
+
+/// ‖ours − theirs‖, ‖theirs‖.
+pub fn distance_and_norm(ours: &[f32], theirs: &[f32]) -> (f64, f64) {
+    assert_eq!(ours.len(), theirs.len());
+    let square = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    (
+        square(&mut ours.iter().zip(theirs).map(|(a, b)| f64::from(a - b))),
+        square(&mut theirs.iter().map(|&v| f64::from(v))),
+    )
+}
