@@ -1,8 +1,9 @@
 //! From logits to figures: window outputs → candidates → n-best answers → metrics → result files.
 //!
-//! [`predict::predict`] runs the model, [`nbest::predict`] turns what the model says of each window into answers, [`score::score`]
-//! marks answer files as the official scorers do, [`squad2`], [`squad1`] and [`mrqa`] mark
-//! answers still in memory, and [`results`] writes the files of a run.
+//! [`predict::predict`] runs the model, [`nbest::predict`] turns what it says of each window into
+//! answers, [`score::score`] marks answer files as the official scorers do, [`squad2`],
+//! [`squad1`] and [`mrqa`] mark answers still in memory, and [`results`] writes the files of a
+//! run; [`evaluate`] does all of it for one task's file.
 
 pub mod answer;
 pub mod candidate;

@@ -278,3 +278,150 @@ fn share_probability(nbest: &mut [NbestEntry]) {
         entry.probability /= sum;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::vocab::Vocab;
+
+    fn tokenizer() -> Tokenizer {
+        // Ids 4…: old oak ##s ' elm
+        let vocab = "[PAD]\n[UNK]\n[CLS]\n[SEP]\nold\noak\n##s\n'\nelm";
+        Tokenizer::new(Vocab::parse(vocab, "v").unwrap(), true)
+    }
+
+    /// "Old Oaks' elm" in two windows: tokens old oak ##s ' elm.
+    fn data() -> (Examples, Vec<Feature>) {
+        let feature = |number: u64, ids: &[u32], words: &[u32]| Feature {
+            feature_id: number,
+            qas_id: "question".into(),
+            eid: 0,
+            input_ids: [&[2, 3], ids, &[3]].concat(),
+            question_length: 2,
+            start: 0,
+            end: 0,
+            is_impossible: false,
+            token_to_orig: words.to_vec(),
+            max_context: vec![true; words.len()],
+        };
+        (
+            Examples::of_one("", "Old Oaks' elm"),
+            vec![
+                feature(0, &[4, 5, 6, 7], &[0, 1, 1, 1]),
+                feature(1, &[5, 6, 7, 8], &[1, 1, 1, 2]),
+            ],
+        )
+    }
+
+    /// One span a window, counted from the first passage token.
+    fn output(feature: usize, span: (u32, u32), score: f32, answerable_logit: f32) -> WindowOutput {
+        WindowOutput {
+            feature,
+            start_top_log_probs: vec![score],
+            start_top_index: vec![2 + span.0],
+            end_top_log_probs: vec![0.0],
+            end_top_index: vec![2 + span.1],
+            answerable_logit,
+            ..WindowOutput::default()
+        }
+    }
+
+    fn one(outputs: &[WindowOutput]) -> QuestionPrediction {
+        let (examples, features) = data();
+        let options = NbestOptions::default();
+        let mut found = predict(&examples, &features, outputs, &tokenizer(), &options).unwrap();
+        assert_eq!(found.len(), 1);
+        found.remove(0)
+    }
+
+    #[test]
+    fn windows_compete_and_the_lowest_null_score_counts() {
+        let found = one(&[output(0, (0, 1), -2.0, 0.5), output(1, (3, 3), -1.0, -0.5)]);
+        assert_eq!(
+            (found.qas_id.as_str(), found.text.as_str()),
+            ("question", "elm")
+        );
+        assert_eq!(found.null_odds, Some(-0.5));
+        let texts: Vec<&str> = found
+            .nbest
+            .iter()
+            .map(|entry| entry.text.as_str())
+            .collect();
+        assert_eq!(texts, ["elm", "Old Oak"]);
+        // e^-1 against e^-2.
+        let first = 1.0 / (1.0 + (-1f64).exp());
+        assert!((found.nbest[0].probability - first).abs() < 1e-12);
+    }
+
+    #[test]
+    fn equal_texts_count_once_and_ties_keep_their_order() {
+        // The same words through both windows: the better score stays.
+        let found = one(&[output(0, (1, 2), -2.0, 0.0), output(1, (0, 1), -1.0, 0.0)]);
+        assert_eq!(found.nbest.len(), 1);
+        assert_eq!(
+            (found.text.as_str(), found.nbest[0].start_logit),
+            ("Oaks", -1.0)
+        );
+        // 0 and -0 tie, so that the earlier window goes first.
+        let found = one(&[output(0, (0, 0), -0.0, 0.0), output(1, (3, 3), 0.0, 0.0)]);
+        assert_eq!(found.text, "Old");
+    }
+
+    fn refused(features: &[Feature], outputs: &[WindowOutput]) -> String {
+        let (examples, _) = data();
+        predict(
+            &examples,
+            features,
+            outputs,
+            &tokenizer(),
+            &NbestOptions::default(),
+        )
+        .unwrap_err()
+        .to_string()
+    }
+
+    #[test]
+    fn each_feature_needs_one_output() {
+        let (_, features) = data();
+        let (a, b) = (output(0, (0, 0), 0.0, 0.0), output(1, (0, 0), 0.0, 0.0));
+        let twice = refused(&features, &[a.clone(), b, a.clone()]);
+        assert!(
+            twice.contains("window 0") && twice.contains("found 2"),
+            "{twice}"
+        );
+        let lacking = refused(&features, std::slice::from_ref(&a));
+        assert!(
+            lacking.contains("window 1") && lacking.contains("found 0"),
+            "{lacking}"
+        );
+        let stray = refused(&features, &[WindowOutput { feature: 2, ..a }]);
+        assert!(
+            stray.contains("feature 2") && stray.contains("2 features"),
+            "{stray}"
+        );
+    }
+
+    #[test]
+    fn features_must_belong_to_the_examples() {
+        let outputs = [output(0, (0, 3), 0.0, 0.0), output(1, (3, 3), 0.0, 0.0)];
+        let change = |change: fn(&mut Feature)| {
+            let (_, mut features) = data();
+            change(&mut features[1]);
+            refused(&features, &outputs)
+        };
+        let other = change(|feature| feature.qas_id = "other".into());
+        assert!(
+            other.contains("question other") && other.contains("example 0"),
+            "{other}"
+        );
+        let beyond = change(|feature| feature.eid = 7);
+        assert!(
+            beyond.contains("example 7") && beyond.contains("1 examples"),
+            "{beyond}"
+        );
+        let words = change(|feature| feature.token_to_orig[3] = 3);
+        assert!(words.contains("beyond the 3"), "{words}");
+        let tokens = change(|feature| feature.input_ids.truncate(4));
+        assert!(tokens.contains("found 4 tokens"), "{tokens}");
+    }
+}

@@ -126,3 +126,123 @@ impl<'a> ResultFiles<'a> {
         write_json(&self.paths.results_json(), &trials)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::eval::figures::Figure;
+
+    fn prediction(id: &str, text: &str, null_odds: Option<f64>) -> QuestionPrediction {
+        QuestionPrediction {
+            qas_id: id.to_owned(),
+            nbest: vec![NbestEntry {
+                text: text.to_owned(),
+                probability: 1.0,
+                start_logit: -0.5,
+                end_logit: -0.25,
+            }],
+            text: text.to_owned(),
+            null_odds,
+        }
+    }
+
+    fn trial(exact: f64) -> TrialResults {
+        let mut scores = Scores::default();
+        scores.push("exact", Figure::Value(exact));
+        scores.push("total", Figure::Count(3));
+        scores.push("HasAns_f1", Figure::Value(exact / 2.0));
+        TrialResults {
+            tasks: vec![
+                ("squad".to_owned(), scores.clone()),
+                ("newsqa".to_owned(), scores),
+            ],
+        }
+    }
+
+    #[test]
+    fn results_have_a_line_for_each_trial_and_task() {
+        assert_eq!(
+            results_text(&[trial(50.0), trial(200.0 / 3.0)]),
+            "squad: HasAns_f1: 25.00 - exact: 50.00 - total: 3.00\n\
+             newsqa: HasAns_f1: 25.00 - exact: 50.00 - total: 3.00\n\
+             squad: HasAns_f1: 33.33 - exact: 66.67 - total: 3.00\n\
+             newsqa: HasAns_f1: 33.33 - exact: 66.67 - total: 3.00\n"
+        );
+    }
+
+    #[test]
+    fn test_outputs_keep_what_does_not_exceed_the_threshold() {
+        let predictions = [
+            prediction("a", "oak", Some(-2.75)),
+            prediction("b", "elm", Some(-2.74)),
+            prediction("c", "ash", None),
+        ];
+        let outputs = test_outputs(&predictions, -2.75);
+        let outputs: Vec<_> = outputs
+            .iter()
+            .map(|(id, text)| (id, text.as_str()))
+            .collect();
+        assert_eq!(outputs, [("a", "oak"), ("b", ""), ("c", "ash")]);
+    }
+
+    fn read(path: &Path) -> Value {
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn files_hold_what_was_predicted() {
+        let folder = tempfile::tempdir().unwrap();
+        let given = json!({"task_names": ["squad", "newsqa"]});
+        let config = Config::resolve(folder.path(), "m", given.as_object().unwrap());
+        let config = config.unwrap().0;
+        let files = ResultFiles::new(&config);
+        let v2 = [
+            prediction("b", "oak", Some(0.5)),
+            prediction("a", "", Some(1e6)),
+        ];
+        files.write_predictions("squad", &v2).unwrap();
+        files
+            .write_predictions("newsqa", &[prediction("n", "elm", None)])
+            .unwrap();
+        files.write_eval("squad", &trial(50.0).tasks[0].1).unwrap();
+        files.write_results(&[trial(50.0)]).unwrap();
+
+        let results = folder.path().join("models/m/results");
+        let qa = results.join("squad,newsqa_qa");
+        // As text: the order of the questions counts.
+        for (path, expected) in [
+            (qa.join("squad_preds.json"), r#"{"b": "oak", "a": ""}"#),
+            (
+                qa.join("squad_null_odds.json"),
+                r#"{"b": 0.5, "a": 1000000.0}"#,
+            ),
+            (qa.join("newsqa_preds.json"), r#"{"n": "elm"}"#),
+            (
+                qa.join("newsqa_nbest.json"),
+                r#"{"n": [{"text": "elm", "probability": 1.0, "start_logit": -0.5, "end_logit": -0.25}]}"#,
+            ),
+            (
+                qa.join("squad_eval.json"),
+                r#"{"exact": 50.0, "total": 3, "HasAns_f1": 25.0}"#,
+            ),
+        ] {
+            assert_eq!(
+                std::fs::read_to_string(&path).unwrap(),
+                expected,
+                "{}",
+                path.display()
+            );
+        }
+        assert!(!qa.join("newsqa_null_odds.json").exists());
+        let text = std::fs::read_to_string(results.join("squad,newsqa_results.txt")).unwrap();
+        assert_eq!(text.lines().count(), 2);
+        assert_eq!(
+            read(&results.join("squad,newsqa_results.json"))[0]["newsqa"]["exact"],
+            json!(50.0)
+        );
+    }
+}
