@@ -1,3 +1,25 @@
 //! Parses the command line, runs one command, turns an error into one line and an exit code.
+#![forbid(unsafe_code)]
 
-fn main() {}
+use std::{io, process::ExitCode};
+
+use clap::Parser;
+use electra::cli::{self, Cli, logging, runtime_folder};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(&cli.global);
+    if cli.command.uses_device() {
+        runtime_folder::ensure();
+    }
+    match cli::run(&cli, &mut io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let code = cli::exit_code(&error);
+            if code != 0 {
+                eprintln!("error: {}", cli::one_line(&error));
+            }
+            code.into()
+        }
+    }
+}

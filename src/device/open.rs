@@ -214,4 +214,22 @@ mod tests {
             .into_scalar();
         assert_eq!(sum, 3.0);
     }
+
+    #[test]
+    fn a_device_opened_twice_is_shared() {
+        let Ok(first) = choose(DeviceRequest::Gpu) else {
+            println!("skipped: this machine has no Vulkan, Metal or DirectX 12 adapter");
+            return;
+        };
+        let second = choose(DeviceRequest::Gpu).unwrap();
+        assert_eq!(first.device, second.device);
+        assert_eq!(first.adapter, second.adapter);
+        assert_eq!(first.f16, first.adapter.as_ref().unwrap().f16());
+        // A tensor of one handle meets one of the other only on the same device.
+        let a = burn::Tensor::<1>::from_floats([1.0, 2.0], &first.device);
+        let b = burn::Tensor::<1>::from_floats([3.0, 4.0], &second.device);
+        let product: Vec<f32> = (a * b).into_data().try_to_vec().unwrap();
+        assert_eq!(product, [3.0, 8.0]);
+        assert!(first.device.memory_pool_usage().is_some());
+    }
 }

@@ -90,7 +90,7 @@ pub fn pick(request: DeviceRequest, adapters: &[AdapterInfo]) -> Result<Pick, Er
             let usable = usable(Some(api));
             match usable.get(index) {
                 Some(adapter) => take(adapter, "asked for"),
-                None => not_found(format!("{api} has {} here", count(usable.len())), LOOK),
+                None => not_found(format!("{api} has here {}", count(usable.len())), LOOK),
             }
         }
     }
@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(
             picked("vulkan:1", &found),
             Err(format!(
-                "--device vulkan:1: vulkan has 1 adapter, number 0 here; {LOOK}"
+                "--device vulkan:1: vulkan has here 1 adapter, number 0; {LOOK}"
             ))
         );
         assert_eq!(

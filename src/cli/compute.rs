@@ -1,0 +1,108 @@
+//! Flags of every command that computes: which device, in which precision, in how much memory.
+
+use clap::{Args, builder::PossibleValuesParser, builder::TypedValueParser};
+
+use super::GlobalArgs;
+use crate::{
+    config::Precision,
+    device::{self, ByteSize, Chosen, DeviceRequest},
+};
+
+/// Where and how a command computes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Device")]
+pub struct ComputeArgs {
+    /// Device: auto, cpu, gpu, gpu:N (as `electra devices` counts), vulkan, vulkan:N, metal or dx12
+    #[arg(
+        long,
+        env = "ELECTRA_DEVICE",
+        value_name = "DEVICE",
+        default_value = "auto",
+        value_parser = parse_device
+    )]
+    pub device: DeviceRequest,
+    /// Number format of matrix products; sums and weights stay f32 [default: auto]
+    #[arg(long, value_name = "FORMAT", value_parser = parse_precision())]
+    pub precision: Option<Precision>,
+    /// Memory to use at most, such as 8GiB; what a step needs decides how it is split
+    #[arg(long, value_name = "SIZE")]
+    pub memory_budget: Option<ByteSize>,
+}
+
+impl ComputeArgs {
+    /// Opens the device and says on standard error which one and why.
+    ///
+    /// # Errors
+    /// When the device that was asked for is not there.
+    pub fn open(&self, global: &GlobalArgs) -> Result<Chosen, device::Error> {
+        let chosen = device::choose(self.device)?;
+        if !global.quiet {
+            eprintln!("device: {}", chosen.line());
+        }
+        Ok(chosen)
+    }
+}
+
+/// An empty text, as an empty environment variable gives it, means `auto`.
+pub(super) fn parse_device(text: &str) -> Result<DeviceRequest, String> {
+    if text.trim().is_empty() {
+        return Ok(DeviceRequest::Auto);
+    }
+    text.parse()
+}
+
+fn parse_precision() -> impl TypedValueParser<Value = Precision> {
+    PossibleValuesParser::new(Precision::WORDS).try_map(|word| word.parse::<Precision>())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, FromArgMatches};
+
+    use super::*;
+    use crate::device::Api;
+
+    fn parse(arguments: &[&str]) -> Result<ComputeArgs, String> {
+        let command = ComputeArgs::augment_args(Command::new("c"));
+        let matches = command
+            .try_get_matches_from([&["c"], arguments].concat())
+            .map_err(|e| e.to_string())?;
+        Ok(ComputeArgs::from_arg_matches(&matches).unwrap())
+    }
+
+    #[test]
+    fn every_flag_is_read() {
+        let args = parse(&[
+            "--device",
+            "vulkan:1",
+            "--precision",
+            "f16",
+            "--memory-budget",
+            "8GiB",
+        ])
+        .unwrap();
+        assert_eq!(args.device, DeviceRequest::ApiAdapter(Api::Vulkan, 1));
+        assert_eq!(args.precision, Some(Precision::F16));
+        assert_eq!(args.memory_budget, Some(ByteSize(8 << 30)));
+        assert_eq!(
+            parse(&["--device", ""]).unwrap().device,
+            DeviceRequest::Auto
+        );
+    }
+
+    #[test]
+    fn wrong_values_are_explained() {
+        let message = parse(&["--device", "cuda"]).unwrap_err();
+        assert!(
+            message.contains("expected auto, cpu, gpu, gpu:N"),
+            "{message}"
+        );
+        let message = parse(&["--precision", "bf16"]).unwrap_err();
+        assert!(message.contains("auto, f32, f16"), "{message}");
+        let message = parse(&["--memory-budget", "lots"]).unwrap_err();
+        assert!(
+            message.contains("expected a size such as 8GiB"),
+            "{message}"
+        );
+    }
+}

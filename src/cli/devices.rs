@@ -1,0 +1,110 @@
+//! `electra devices`: every adapter, and which device `auto` takes and why.
+
+use std::io::Write;
+
+use clap::Args;
+use serde_json::json;
+
+use super::{GlobalArgs, compute::parse_device};
+use crate::device::{AdapterInfo, ByteSize, Chosen, DeviceRequest, choose, list};
+
+/// List the graphics adapters, and say which device `auto` takes and why
+///
+/// With --device, opens that device too and says what it is.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Numbers are those that --device gpu:N takes. A card is listed once for each API that reaches it.
+
+Example:
+  electra devices --json")]
+pub struct DevicesArgs {
+    /// Device to try: auto, cpu, gpu, gpu:N, vulkan, vulkan:N, metal or dx12
+    #[arg(
+        long,
+        env = "ELECTRA_DEVICE",
+        value_name = "DEVICE",
+        default_value = "auto",
+        value_parser = parse_device
+    )]
+    pub device: DeviceRequest,
+}
+
+/// Writes the list.
+///
+/// # Errors
+/// When the device that was asked for is not there, or `out` takes no more.
+pub fn run(args: &DevicesArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    let adapters = list();
+    let auto = choose(DeviceRequest::Auto)?;
+    let asked = (args.device != DeviceRequest::Auto).then_some(args.device);
+    if global.json {
+        let mut described = json!({"adapters": adapters, "auto": as_json(&auto)});
+        if let Some(request) = asked {
+            described[request.to_string()] = as_json(&choose(request)?);
+        }
+        return Ok(writeln!(out, "{described:#}")?);
+    }
+    if adapters.is_empty() {
+        writeln!(out, "no graphics adapter found")?;
+    }
+    for adapter in &adapters {
+        write_adapter(adapter, out)?;
+    }
+    writeln!(out, "auto takes {}", auto.line())?;
+    if let Some(request) = asked {
+        writeln!(out, "{request} takes {}", choose(request)?.line())?;
+    }
+    Ok(())
+}
+
+fn as_json(chosen: &Chosen) -> serde_json::Value {
+    json!({
+        "index": chosen.adapter.as_ref().map(|adapter| adapter.index),
+        "name": chosen.name,
+        "backend": chosen.backend,
+        "driver": chosen.driver,
+        "memory": chosen.memory,
+        "f16": chosen.f16,
+        "reason": chosen.reason,
+    })
+}
+
+fn write_adapter(adapter: &AdapterInfo, out: &mut dyn Write) -> std::io::Result<()> {
+    let bytes = |size| ByteSize(size).to_string();
+    writeln!(out, "gpu:{}  {}", adapter.index, adapter.name)?;
+    writeln!(out, "  type        {} on {}", adapter.kind, adapter.api)?;
+    writeln!(out, "  driver      {}", adapter.driver)?;
+    let memory = adapter.memory.map_or("unknown".to_owned(), bytes);
+    let shared = if adapter.is_software() {
+        ", the system's"
+    } else {
+        ""
+    };
+    writeln!(out, "  memory      {memory}{shared}")?;
+    writeln!(
+        out,
+        "  limits      buffer {}, storage binding {}, workgroup {} invocations and {}",
+        bytes(adapter.max_buffer),
+        bytes(adapter.max_storage_binding),
+        adapter.max_workgroup_invocations,
+        bytes(adapter.max_workgroup_storage.into()),
+    )?;
+    writeln!(out, "  precisions  {}", adapter.precisions.join(", "))?;
+    let subgroups = match adapter.subgroup {
+        Some((min, max)) if min == max => format!("of {min}"),
+        Some((min, max)) => format!("of {min} to {max}"),
+        None => "none".to_owned(),
+    };
+    writeln!(out, "  subgroups   {subgroups}")?;
+    let matrices: Vec<_> = adapter
+        .cooperative_matrices
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let matrices = if matrices.is_empty() {
+        "none".to_owned()
+    } else {
+        matrices.join(", ")
+    };
+    writeln!(out, "  matrices    {matrices}")
+}

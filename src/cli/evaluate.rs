@@ -1,0 +1,26 @@
+//! `electra evaluate`: answers, null odds, n-best lists and metrics of a fine-tuned model.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{compute::ComputeArgs, hyper_parameters::RunArgs};
+
+/// Evaluate a fine-tuned model on the dev file of its tasks
+///
+/// What the reference does with do_train=false: writes answers, null odds, n-best lists and
+/// metrics below DIR/models/NAME/results.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  electra evaluate --data-dir data --model-name electra_large \\
+    --set task_names=squad --set model_size=large --checkpoint my_model")]
+pub struct EvaluateArgs {
+    #[command(flatten)]
+    pub run: RunArgs,
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+    /// Folder of the model to evaluate [default: the one that finetune made]
+    #[arg(long, value_name = "DIR")]
+    pub checkpoint: Option<PathBuf>,
+}

@@ -1,0 +1,108 @@
+//! Flags of every command that works on a run: its folders and its hyper-parameters.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Map, Value};
+
+use crate::config::{self, Config, Precision, given};
+
+/// A run and its hyper-parameters.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Run")]
+pub struct RunArgs {
+    /// Folder of models (models/M) and task data (finetuning_data/TASK)
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Name of the pre-trained model: its folder in DIR/models
+    #[arg(long, value_name = "NAME")]
+    pub model_name: String,
+    #[command(flatten)]
+    pub given: GivenArgs,
+}
+
+/// Hyper-parameters as the user gives them.
+#[derive(Debug, Clone, Default, Args)]
+pub struct GivenArgs {
+    /// Hyper-parameters: JSON text, or the path of a .json file
+    #[arg(long, value_name = "JSON|FILE.json")]
+    pub hparams: Option<String>,
+    /// One hyper-parameter, without quoting JSON; wins over --hparams; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+}
+
+impl GivenArgs {
+    /// What the flags give; `precision` is that of `--precision`, which wins.
+    ///
+    /// # Errors
+    /// When the text is not JSON or the file cannot be read.
+    pub fn read(&self, precision: Option<Precision>) -> Result<Map<String, Value>, config::Error> {
+        let mut given = given::read(self.hparams.as_deref(), &self.sets)?;
+        if let Some(precision) = precision {
+            given.insert("precision".to_owned(), precision.word().into());
+        }
+        Ok(given)
+    }
+}
+
+impl RunArgs {
+    /// The configuration of the run, its warnings logged.
+    ///
+    /// # Errors
+    /// When a hyper-parameter is unknown or wrong.
+    pub fn resolve(&self, precision: Option<Precision>) -> Result<Config, config::Error> {
+        let given = self.given.read(precision)?;
+        let (config, warnings) = Config::resolve(&self.data_dir, &self.model_name, &given)?;
+        for warning in warnings {
+            log::warn!("{warning}");
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, FromArgMatches};
+
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<RunArgs, String> {
+        let command = RunArgs::augment_args(Command::new("c"));
+        let matches = command
+            .try_get_matches_from([&["c"], arguments].concat())
+            .map_err(|e| e.to_string())?;
+        Ok(RunArgs::from_arg_matches(&matches).unwrap())
+    }
+
+    #[test]
+    fn flags_become_a_configuration() {
+        let args = parse(&[
+            "--data-dir",
+            "d",
+            "--model-name",
+            "m",
+            "--hparams",
+            r#"{"task_names": ["squad"], "model_size": "large", "precision": "f32"}"#,
+            "--set",
+            "train_batch_size=16",
+            "--set",
+            "model_hparam_overrides.num_hidden_layers=4",
+        ])
+        .unwrap();
+        let config = args.resolve(None).unwrap();
+        assert_eq!((config.train_batch_size, config.learning_rate), (16, 5e-5));
+        assert_eq!(config.encoder().num_hidden_layers, 4);
+        assert_eq!(config.precision, Precision::F32);
+        assert_eq!(
+            args.resolve(Some(Precision::F16)).unwrap().precision,
+            Precision::F16
+        );
+    }
+
+    #[test]
+    fn folders_must_be_given() {
+        let message = parse(&["--data-dir", "d"]).unwrap_err();
+        assert!(message.contains("--model-name <NAME>"), "{message}");
+    }
+}

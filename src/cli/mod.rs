@@ -1,0 +1,154 @@
+//! What the user types: global flags and the list of commands.
+//!
+//! One file a command, without logic of its own; what several commands share stands in
+//! [`compute`] (the device) and [`hyper_parameters`] (the run). `main` parses, calls [`run`] and
+//! turns an error into one line and an exit code.
+
+use std::io::{ErrorKind, Write};
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+pub mod ask;
+pub mod completions;
+pub mod compute;
+pub mod devices;
+pub mod evaluate;
+pub mod features;
+pub mod finetune;
+pub mod hyper_parameters;
+pub mod logging;
+pub mod predict;
+pub mod quickstart;
+pub mod runtime_folder;
+pub mod score;
+
+/// Exit code of wrong use or bad data.
+pub const WRONG_USE: u8 = 2;
+/// Exit code of a device or memory that cannot be had.
+pub const NO_DEVICE: u8 = 3;
+
+/// Fine-tunes ELECTRA for question answering on any GPU that wgpu reaches, and on the CPU.
+#[derive(Debug, Parser)]
+#[command(
+    name = "electra",
+    version,
+    propagate_version = true,
+    after_help = "\
+Exit codes: 0 done, 2 wrong use or bad data, 3 device or memory.
+
+Example:
+  electra devices"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+pub struct GlobalArgs {
+    /// Say nothing but results and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more; twice: what libraries say as well
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Print figures as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Devices(devices::DevicesArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+impl Command {
+    /// Whether graphics drivers are asked.
+    pub fn uses_device(&self) -> bool {
+        match self {
+            Command::Devices(_) => true,
+            Command::Completions(_) => false,
+        }
+    }
+}
+
+/// Runs the command and writes its results to `out`.
+///
+/// # Errors
+/// Whatever stops the command; [`exit_code`] tells what it means.
+pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
+    match &cli.command {
+        Command::Devices(args) => devices::run(args, &cli.global, out),
+        Command::Completions(args) => completions::run(args, out),
+    }?;
+    Ok(out.flush()?)
+}
+
+/// The exit code that an error stands for: 0 where whoever reads the results has gone away, 3 for
+/// a device, 2 for all else.
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    for cause in error.chain() {
+        if let Some(io) = cause.downcast_ref::<std::io::Error>()
+            && io.kind() == ErrorKind::BrokenPipe
+        {
+            return 0;
+        }
+        if cause.is::<crate::device::Error>() {
+            return NO_DEVICE;
+        }
+    }
+    WRONG_USE
+}
+
+/// An error and its causes in one line.
+pub fn one_line(error: &anyhow::Error) -> String {
+    format!("{error:#}")
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::device;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn errors_become_exit_codes() {
+        let device = device::Error::NotFound {
+            request: device::DeviceRequest::Gpu,
+            found: "nothing".to_owned(),
+            advice: "give --device cpu",
+        };
+        let error = anyhow::Error::from(device).context("opening the device");
+        assert_eq!(exit_code(&error), 3);
+        assert_eq!(
+            one_line(&error),
+            "opening the device: --device gpu: nothing; give --device cpu"
+        );
+        assert_eq!(exit_code(&anyhow::anyhow!("bad data")), 2);
+        assert_eq!(exit_code(&io::Error::from(ErrorKind::BrokenPipe).into()), 0);
+        assert_eq!(exit_code(&io::Error::from(ErrorKind::NotFound).into()), 2);
+    }
+
+    #[test]
+    fn errors_of_several_lines_become_one() {
+        assert_eq!(one_line(&anyhow::anyhow!("a\n\n  b\nc")), "a b c");
+    }
+}

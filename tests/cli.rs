@@ -1,0 +1,317 @@
+//! The program itself: output, exit codes, and machines without a graphics adapter.
+
+use std::process::{Command, Output, Stdio};
+
+use clap::{Args, Command as Parser};
+use electra::cli;
+use serde_json::Value;
+
+/// Variables that take graphics adapters away on Linux, and leave the machine's own elsewhere.
+const NO_VULKAN: (&str, &str) = ("VK_ICD_FILENAMES", "/nonexistent");
+const NO_OPENGL: (&str, &str) = ("__EGL_VENDOR_LIBRARY_FILENAMES", "/nonexistent");
+
+fn electra(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_electra"))
+        .args(arguments)
+        .env_remove("ELECTRA_DEVICE")
+        .env_remove("VK_DRIVER_FILES")
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn devices_says_what_auto_takes() {
+    let output = electra(&["devices"], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    let auto = text.lines().last().unwrap();
+    assert!(auto.starts_with("auto takes "), "{text}");
+    assert!(!auto.contains("software on"), "{text}");
+
+    let output = electra(&["devices", "--json"], &[]);
+    let described: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let adapters = described["adapters"].as_array().unwrap();
+    for (index, adapter) in adapters.iter().enumerate() {
+        assert_eq!(adapter["index"], index);
+        assert_eq!(adapter["precisions"][0], "f32");
+        assert!(
+            adapter["max_storage_binding"].as_u64().unwrap() >= 1 << 20,
+            "{adapter}"
+        );
+        assert!(text.contains(&format!("gpu:{index}  ")), "{text}");
+    }
+    let hardware = adapters
+        .iter()
+        .any(|a| a["type"] != "software" && a["api"] != "gl");
+    assert_eq!(
+        described["auto"]["backend"] != "cpu",
+        hardware,
+        "{described}"
+    );
+    assert!(!described["auto"]["reason"].as_str().unwrap().is_empty());
+}
+
+#[test]
+fn the_cpu_can_be_asked_for() {
+    for environment in [&[][..], &[("ELECTRA_DEVICE", "cpu")]] {
+        let flags = if environment.is_empty() {
+            vec!["--device", "cpu"]
+        } else {
+            vec![]
+        };
+        let output = electra(&[&["devices"], &flags[..]].concat(), environment);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let text = stdout(&output);
+        let line = text.lines().last().unwrap();
+        assert!(
+            line.starts_with("cpu takes ") && line.ends_with(": asked for"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn without_any_adapter_auto_takes_the_cpu_and_gpu_is_exit_code_3() {
+    let nothing = [NO_VULKAN, NO_OPENGL];
+    let output = electra(&["devices"], &nothing);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(
+        text.starts_with("no graphics adapter found\nauto takes "),
+        "{text}"
+    );
+    assert!(
+        text.trim_end()
+            .ends_with("threads): no Vulkan, Metal or DirectX 12 adapter found"),
+        "{text}"
+    );
+    assert_eq!(stderr(&output), "");
+    for (request, message) in [
+        (
+            "gpu",
+            "error: --device gpu: no Vulkan, Metal or DirectX 12 adapter found; install the \
+             graphics driver (Vulkan on Linux), or give --device cpu\n",
+        ),
+        (
+            "vulkan",
+            "error: --device vulkan: no vulkan adapter found; install the graphics driver \
+             (Vulkan on Linux), or give --device cpu\n",
+        ),
+        (
+            "gpu:0",
+            "error: --device gpu:0: this machine has no adapters; `electra devices` lists what \
+             there is\n",
+        ),
+    ] {
+        let output = electra(&["devices", "--device", request], &nothing);
+        assert_eq!(output.status.code(), Some(3), "{request}");
+        assert_eq!(stderr(&output), message);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn opengl_is_not_taken_unasked() {
+    let output = electra(&["devices", "--json"], &[NO_VULKAN]);
+    let described: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(described["auto"]["backend"], "cpu");
+    for adapter in described["adapters"].as_array().unwrap() {
+        assert_eq!(adapter["api"], "gl");
+    }
+    let output = electra(&["devices", "--device", "gpu"], &[NO_VULKAN]);
+    assert_eq!(output.status.code(), Some(3), "{}", stdout(&output));
+}
+
+#[test]
+fn wrong_use_is_exit_code_2() {
+    for arguments in [
+        &["devices", "--device", "cuda"][..],
+        &["devices", "--quiet", "--verbose"],
+        &["nothing"],
+        &["completions", "tcsh"],
+        &[],
+    ] {
+        let output = electra(arguments, &[]);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(stdout(&output), "", "{arguments:?}");
+    }
+    let output = electra(&["devices"], &[("ELECTRA_DEVICE", "gpu:many")]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("expected auto, cpu, gpu"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn completions_know_the_commands() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = electra(&["completions", shell], &[]);
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        let script = stdout(&output);
+        assert!(
+            script.contains("devices") && script.contains("completions"),
+            "{shell}"
+        );
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_electra"))
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Closed before the program can write.
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn every_command_s_help_shows_an_example_and_its_own_purpose() {
+    fn help<A: Args>(name: &'static str) -> String {
+        A::augment_args(Parser::new(name))
+            .render_long_help()
+            .to_string()
+    }
+    for (name, purpose, help) in [
+        (
+            "finetune",
+            "Fine-tune a pre-trained model",
+            help::<cli::finetune::FinetuneArgs>("finetune"),
+        ),
+        (
+            "evaluate",
+            "Evaluate a fine-tuned model",
+            help::<cli::evaluate::EvaluateArgs>("evaluate"),
+        ),
+        (
+            "score",
+            "Score answers",
+            help::<cli::score::ScoreArgs>("score"),
+        ),
+        (
+            "features",
+            "Write the features",
+            help::<cli::features::FeaturesArgs>("features"),
+        ),
+        (
+            "predict",
+            "Answer every question",
+            help::<cli::predict::PredictArgs>("predict"),
+        ),
+        (
+            "ask",
+            "Answer one question",
+            help::<cli::ask::AskArgs>("ask"),
+        ),
+        (
+            "quickstart",
+            "Convert, train",
+            help::<cli::quickstart::QuickstartArgs>("quickstart"),
+        ),
+        (
+            "devices",
+            "List the graphics adapters",
+            help::<cli::devices::DevicesArgs>("devices"),
+        ),
+        (
+            "completions",
+            "Print the completions",
+            help::<cli::completions::CompletionsArgs>("completions"),
+        ),
+    ] {
+        assert!(help.starts_with(purpose), "{help}");
+        assert!(
+            help.contains(&format!("Example:\n  electra {name}")),
+            "{help}"
+        );
+    }
+}
+
+#[test]
+fn commands_take_the_flags_that_others_rely_on() {
+    fn parse<A: Args>(arguments: &[&str]) -> A {
+        let matches = A::augment_args(Parser::new("c"))
+            .try_get_matches_from([&["c"], arguments].concat())
+            .unwrap_or_else(|error| panic!("{error}"));
+        A::from_arg_matches(&matches).unwrap()
+    }
+    let run = [
+        "--data-dir",
+        "d",
+        "--model-name",
+        "m",
+        "--hparams",
+        "{}",
+        "--set",
+        "seed=2",
+    ];
+
+    let args: cli::finetune::FinetuneArgs =
+        parse(&[&run[..], &["--device", "cpu", "--restart"]].concat());
+    assert!(args.restart);
+    assert_eq!(args.run.given.sets, ["seed=2"]);
+    let args: cli::evaluate::EvaluateArgs = parse(&[&run[..], &["--checkpoint", "c"]].concat());
+    assert_eq!(args.checkpoint, Some("c".into()));
+    let args: cli::features::FeaturesArgs =
+        parse(&[&run[..], &["--split", "dev", "--output", "f.jsonl"]].concat());
+    assert_eq!((args.split.name(), args.output), ("dev", "f.jsonl".into()));
+    let args: cli::score::ScoreArgs = parse(&[
+        "--data",
+        "d",
+        "--predictions",
+        "p",
+        "--null-odds",
+        "n",
+        "--threshold",
+        "-2.75",
+        "--metric",
+        "mrqa",
+        "--plots",
+        "x",
+    ]);
+    assert_eq!((args.threshold, args.metric.name()), (Some(-2.75), "mrqa"));
+    let args: cli::score::ScoreArgs = parse(&["--data", "d", "--predictions", "p"]);
+    assert_eq!((args.threshold, args.metric.name()), (None, "squad2"));
+    let args: cli::predict::PredictArgs = parse(&[
+        "--checkpoint",
+        "c",
+        "--data",
+        "d",
+        "--output",
+        "o",
+        "--memory-budget",
+        "1GiB",
+    ]);
+    assert_eq!(args.compute.memory_budget.map(|size| size.0), Some(1 << 30));
+    let args: cli::ask::AskArgs = parse(&[
+        "--checkpoint",
+        "c",
+        "--question",
+        "-?",
+        "--passage",
+        "- a",
+        "--precision",
+        "f16",
+    ]);
+    assert_eq!(
+        (args.question.as_str(), args.passage.as_str()),
+        ("-?", "- a")
+    );
+}
