@@ -72,6 +72,8 @@ pub struct Finetune<'a> {
     /// Without autodiff.
     pub device: &'a Device,
     pub tokenizer: &'a Tokenizer,
+    /// Whether a model that is only evaluated may have a head with random values.
+    pub untrained_head: bool,
     /// Moves an earlier run's folder aside instead of going on from it.
     pub restart: bool,
     pub progress: &'a Progress,
@@ -229,8 +231,14 @@ impl Finetune<'_> {
             &config.task_names,
             HeadConfig::of(config),
         )?;
-        self.tell(&source.finish());
-        Ok(model)
+        let origin = source.finish();
+        self.tell(&origin);
+        match origin.initialised.into_iter().next() {
+            Some(parameter) if !config.do_train && !self.untrained_head => {
+                Err(folder::Error::NoHead { parameter })
+            }
+            _ => Ok(model),
+        }
     }
 
     fn open(&self, path: &Path) -> Result<StoredParameters, folder::Error> {

@@ -9,6 +9,7 @@ pub mod config;
 pub mod data;
 pub mod device;
 pub mod eval;
+pub mod fine_tuned;
 pub mod finetune;
 pub mod model;
 pub mod quickstart;

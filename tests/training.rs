@@ -53,7 +53,10 @@ fn check_trajectory(run: &ReferenceRun, name: &str, device: &Device, steps: usiz
         let theirs = &run.trajectory["steps"][step];
         let rate = schedule.learning_rate(step as u64);
         let their_rate = theirs["learning_rate"].as_f64().unwrap();
-        assert_eq!(rate as f32, their_rate as f32, "learning rate of step {step}");
+        assert_eq!(
+            rate as f32, their_rate as f32,
+            "learning rate of step {step}"
+        );
         let batch = run.training_batch(&features, step);
         let rate = schedule.update_rate(step as u64);
         let (updated, figures) = train_step(model, &mut adam, &batch, step as u64, rate, &settings);

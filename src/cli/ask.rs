@@ -1,10 +1,13 @@
 //! `electra ask`: one question on one passage.
 
-use std::path::PathBuf;
+use std::{io::Write, path::PathBuf};
+
+use anyhow::Context;
 
 use clap::Args;
 
-use super::compute::ComputeArgs;
+use super::{GlobalArgs, compute::ComputeArgs};
+use crate::{data::example::Examples, eval::nbest::QuestionPrediction, fine_tuned::FineTuned};
 
 /// Answer one question on one passage
 #[derive(Debug, Clone, Args)]
@@ -23,4 +26,57 @@ pub struct AskArgs {
     pub passage: String,
     #[command(flatten)]
     pub compute: ComputeArgs,
+}
+
+/// Prints the answer, its alternatives and how likely there is none.
+pub(super) fn run(args: &AskArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    let chosen = args.compute.open(global)?;
+    let model = FineTuned::open(&args.checkpoint, &chosen.device)?;
+    let prediction = ask(&model, &args.question, &args.passage)?;
+    print_answer(&prediction, &model, global, out)
+}
+
+pub(super) fn ask(
+    model: &FineTuned,
+    question: &str,
+    passage: &str,
+) -> anyhow::Result<QuestionPrediction> {
+    let examples = Examples::of_one(question, passage);
+    let answered = model.answer(examples, &mut |_, _| {})?;
+    answered.into_iter().next().context("no answer was made")
+}
+
+pub(super) fn print_answer(
+    prediction: &QuestionPrediction,
+    model: &FineTuned,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let threshold = model.config.qa_na_threshold;
+    let answered = prediction.null_odds.is_none_or(|odds| odds <= threshold);
+    if global.json {
+        let figures = serde_json::json!({
+            "answer": if answered { prediction.text.as_str() } else { "" },
+            "null_odds": prediction.null_odds,
+            "threshold": threshold,
+            "nbest": prediction.nbest,
+        });
+        writeln!(out, "{figures}")?;
+        return Ok(());
+    }
+    if answered {
+        writeln!(out, "{}", prediction.text)?;
+    } else {
+        writeln!(out, "(no answer)")?;
+    }
+    for entry in prediction.nbest.iter().take(5) {
+        writeln!(out, "  {:5.1}%  {}", 100.0 * entry.probability, entry.text)?;
+    }
+    if let Some(odds) = prediction.null_odds {
+        writeln!(
+            out,
+            "no-answer score {odds:.2}; above {threshold} means no answer"
+        )?;
+    }
+    Ok(())
 }

@@ -34,7 +34,16 @@ impl ComputeArgs {
     ///
     /// # Errors
     /// When the device that was asked for is not there.
-    pub fn open(&self, global: &GlobalArgs) -> Result<Chosen, device::Error> {
+    pub fn open(&self, global: &GlobalArgs) -> anyhow::Result<Chosen> {
+        if self.precision == Some(Precision::F16) {
+            anyhow::bail!("--precision f16 is not there yet; leave it out, or give f32");
+        }
+        if self.memory_budget.is_some() {
+            anyhow::bail!(
+                "--memory-budget is not there yet; leave it out, and lower train_batch_size or set \
+                 trainable_layers where memory is short"
+            );
+        }
         let chosen = device::choose(self.device)?;
         if !global.quiet {
             eprintln!("device: {}", chosen.line());

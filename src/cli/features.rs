@@ -1,6 +1,6 @@
 //! `electra features`: the featurised data as JSON lines.
 
-use std::path::PathBuf;
+use std::{io::Write, path::PathBuf};
 
 use clap::{
     Args,
@@ -8,7 +8,10 @@ use clap::{
 };
 
 use super::hyper_parameters::RunArgs;
-use crate::data::example::Split;
+use crate::{
+    data::{example::Split, feature_file::write_features, tokenizer::Tokenizer},
+    eval::evaluate::TaskData,
+};
 
 /// Write the features that a task's file becomes, one JSON object a line
 #[derive(Debug, Clone, Args)]
@@ -35,4 +38,27 @@ fn parse_split() -> impl TypedValueParser<Value = Split> {
             .find(|split| split.name() == name)
             .ok_or("expected train or dev")
     })
+}
+
+/// Featurises and writes; several tasks stand one after the other.
+pub(super) fn run(args: &FeaturesArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    let config = args.run.resolve(None)?;
+    let tokenizer = Tokenizer::read(config.paths().vocab_file(), config.do_lower_case)?;
+    let mut features = Vec::new();
+    for task in &config.task_names {
+        let file = config.paths().task_data(task, args.split);
+        let data = TaskData::read(task, &file, args.split, &tokenizer, &config)?;
+        for skipped in &data.examples.skipped {
+            log::warn!("{}: left out: {}", skipped.qas_id, skipped.reason);
+        }
+        features.extend(data.features);
+    }
+    write_features(&args.output, &features, args.split)?;
+    writeln!(
+        out,
+        "{} features: {}",
+        features.len(),
+        args.output.display()
+    )?;
+    Ok(())
 }

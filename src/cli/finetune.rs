@@ -1,8 +1,18 @@
 //! `electra finetune`: the reference's `run_finetuning.py`, with its flags, folders and results.
 
+use std::io::Write;
+
 use clap::Args;
 
-use super::{compute::ComputeArgs, hyper_parameters::RunArgs};
+use super::{GlobalArgs, compute::ComputeArgs, hyper_parameters::RunArgs};
+use crate::{
+    config::Config,
+    data::tokenizer::Tokenizer,
+    eval::results::results_text,
+    finetune::{Finetune, Outcome},
+    model::folder,
+    train::progress::Progress,
+};
 
 /// Fine-tune a pre-trained model on one or more tasks, then evaluate it
 ///
@@ -21,4 +31,57 @@ pub struct FinetuneArgs {
     /// Begin anew instead of going on; an earlier run's folder is moved aside
     #[arg(long)]
     pub restart: bool,
+}
+
+/// Trains and evaluates, and prints the figures of each trial.
+pub(super) fn run(
+    args: &FinetuneArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let config = args.run.resolve(args.compute.precision)?;
+    let outcome = run_configuration(&config, &args.compute, global, args.restart)?;
+    print_results(&outcome, &config, global, out)
+}
+
+/// Runs a resolved configuration on the device that was asked for.
+pub(super) fn run_configuration(
+    config: &Config,
+    compute: &ComputeArgs,
+    global: &GlobalArgs,
+    restart: bool,
+) -> anyhow::Result<Outcome> {
+    let chosen = compute.open(global)?;
+    let vocab = config.paths().vocab_file().to_owned();
+    let progress = Progress::new(global.quiet);
+    if let Some(checkpoint) = &config.init_checkpoint {
+        // The vocabulary may still be inside the checkpoint's zip.
+        folder::find(checkpoint, &mut |_, _| {})?;
+    }
+    let tokenizer = Tokenizer::read(&vocab, config.do_lower_case)?;
+    let finetune = Finetune {
+        config,
+        device: &chosen.device,
+        tokenizer: &tokenizer,
+        untrained_head: false,
+        restart,
+        progress: &progress,
+    };
+    Ok(finetune.run()?)
+}
+
+/// One line for each trial and task, as `T_results.txt` has them, or the JSON of all trials.
+pub(super) fn print_results(
+    outcome: &Outcome,
+    config: &Config,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    if global.json {
+        writeln!(out, "{}", serde_json::to_string(&outcome.trials)?)?;
+    } else if !outcome.trials.is_empty() {
+        write!(out, "{}", results_text(&outcome.trials))?;
+        writeln!(out, "results: {}", config.paths().results_txt().display())?;
+    }
+    Ok(())
 }

@@ -63,6 +63,13 @@ pub struct GlobalArgs {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Quickstart(quickstart::QuickstartArgs),
+    Finetune(finetune::FinetuneArgs),
+    Evaluate(evaluate::EvaluateArgs),
+    Predict(predict::PredictArgs),
+    Ask(ask::AskArgs),
+    Score(score::ScoreArgs),
+    Features(features::FeaturesArgs),
     Devices(devices::DevicesArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -71,8 +78,8 @@ impl Command {
     /// Whether graphics drivers are asked.
     pub fn uses_device(&self) -> bool {
         match self {
-            Command::Devices(_) => true,
-            Command::Completions(_) => false,
+            Command::Score(_) | Command::Features(_) | Command::Completions(_) => false,
+            _ => true,
         }
     }
 }
@@ -83,6 +90,13 @@ impl Command {
 /// Whatever stops the command; [`exit_code`] tells what it means.
 pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
     match &cli.command {
+        Command::Quickstart(args) => quickstart::run(args, &cli.global, out),
+        Command::Finetune(args) => finetune::run(args, &cli.global, out),
+        Command::Evaluate(args) => evaluate::run(args, &cli.global, out),
+        Command::Predict(args) => predict::run(args, &cli.global, out),
+        Command::Ask(args) => ask::run(args, &cli.global, out),
+        Command::Score(args) => score::run(args, out),
+        Command::Features(args) => features::run(args, out),
         Command::Devices(args) => devices::run(args, &cli.global, out),
         Command::Completions(args) => completions::run(args, out),
     }?;

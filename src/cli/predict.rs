@@ -1,10 +1,19 @@
 //! `electra predict`: answers for a SQuAD-shaped file.
 
-use std::path::PathBuf;
+use std::{io::Write, path::PathBuf};
 
 use clap::Args;
 
-use super::compute::ComputeArgs;
+use super::{GlobalArgs, compute::ComputeArgs};
+use crate::{
+    data::{example::Split, reader::ReadOptions, squad::read_squad},
+    eval::{
+        json_file::write_json,
+        results::{answers, nbest, null_odds},
+    },
+    fine_tuned::FineTuned,
+    train::progress::Progress,
+};
 
 /// Answer every question of a SQuAD-shaped file
 ///
@@ -25,4 +34,41 @@ pub struct PredictArgs {
     pub output: PathBuf,
     #[command(flatten)]
     pub compute: ComputeArgs,
+}
+
+/// Answers and writes `preds.json`, `nbest.json` and, for SQuAD 2.0 models, `null_odds.json`.
+pub(super) fn run(
+    args: &PredictArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let chosen = args.compute.open(global)?;
+    let model = FineTuned::open(&args.checkpoint, &chosen.device)?;
+    let options = ReadOptions {
+        task: "squad",
+        split: Split::Test,
+    };
+    let examples = read_squad(&args.data, options)?;
+    let questions = examples.examples.len();
+    let progress = Progress::new(global.quiet);
+    let bar = progress.windows(0);
+    let predictions = model.answer(examples, &mut |done, windows| {
+        bar.set_length(windows as u64);
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+    write_json(&args.output.join("preds.json"), &answers(&predictions))?;
+    write_json(&args.output.join("nbest.json"), &nbest(&predictions))?;
+    if predictions.iter().any(|p| p.null_odds.is_some()) {
+        write_json(
+            &args.output.join("null_odds.json"),
+            &null_odds(&predictions),
+        )?;
+    }
+    writeln!(
+        out,
+        "{questions} questions answered: {}",
+        args.output.display()
+    )?;
+    Ok(())
 }

@@ -1,10 +1,16 @@
 //! `electra quickstart`: the whole pipeline on data and a model that the program carries.
 
-use std::path::PathBuf;
+use std::{io::Write, path::PathBuf, time::Instant};
 
 use clap::Args;
 
-use super::{compute::ComputeArgs, hyper_parameters::GivenArgs};
+use super::{
+    GlobalArgs,
+    ask::{ask, print_answer},
+    compute::ComputeArgs,
+    hyper_parameters::GivenArgs,
+};
+use crate::{eval::figures::Scores, fine_tuned::FineTuned, quickstart, train::progress::Progress};
 
 /// Convert, train, evaluate and ask, on a small model and data that the program carries
 #[derive(Debug, Clone, Args)]
@@ -19,4 +25,59 @@ pub struct QuickstartArgs {
     pub given: GivenArgs,
     #[command(flatten)]
     pub compute: ComputeArgs,
+}
+
+/// Runs the pipeline and prints what it measured.
+pub(super) fn run(
+    args: &QuickstartArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let chosen = args.compute.open(global)?;
+    let given = args.given.read(args.compute.precision)?;
+    let progress = Progress::new(global.quiet);
+    let outcome = quickstart::run(&args.output, &chosen.device, &given, &progress)?;
+    let model = FineTuned::open(&outcome.model_dir, &chosen.device)?;
+    let answer = ask(&model, quickstart::QUESTION, quickstart::PASSAGE)?;
+    if global.json {
+        let figures = serde_json::json!({
+            "folder": outcome.folder,
+            "before": outcome.before,
+            "after": outcome.after,
+            "answer": answer.text,
+            "seconds": began.elapsed().as_secs_f64(),
+        });
+        writeln!(out, "{figures}")?;
+        return Ok(());
+    }
+    writeln!(out, "\n600 questions that the model was not trained on:")?;
+    writeln!(out, "{:24}{:>10}{:>10}", "", "before", "after")?;
+    for (key, meaning) in [
+        ("HasAns_exact", "answer found, exact"),
+        ("HasAns_f1", "answer found, F1"),
+        ("NoAns_exact", "no answer, seen as such"),
+        ("best_exact", "all, best threshold"),
+    ] {
+        let show = |scores: &Scores| scores.get(key).map_or("-".into(), |v| format!("{v:.2}"));
+        let (before, after) = (show(&outcome.before), show(&outcome.after));
+        writeln!(out, "{meaning:24}{before:>10}{after:>10}")?;
+    }
+    writeln!(
+        out,
+        "\npassage:  {}\nquestion: {}",
+        quickstart::PASSAGE,
+        quickstart::QUESTION
+    )?;
+    write!(out, "answer:   ")?;
+    print_answer(&answer, &model, global, out)?;
+    writeln!(
+        out,
+        "\n{:.0} s; model, data and results: {}\nask it more: electra ask --checkpoint {} \
+         --question … --passage …",
+        began.elapsed().as_secs_f64(),
+        outcome.folder.display(),
+        outcome.model_dir.display()
+    )?;
+    Ok(())
 }

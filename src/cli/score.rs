@@ -1,13 +1,16 @@
 //! `electra score`: the official scorers, alone.
 
-use std::path::PathBuf;
+use std::{io::Write, path::PathBuf};
 
 use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
-use crate::eval::score::Metric;
+use crate::eval::{
+    json_file::write_json,
+    score::{Metric, Request, score},
+};
 
 /// Score answers as the official scripts of SQuAD 2.0, SQuAD 1.1 and MRQA do
 #[derive(Debug, Clone, Args)]
@@ -29,10 +32,11 @@ pub struct ScoreArgs {
     /// script, 1.0]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub threshold: Option<f64>,
-    /// The script to follow
-    #[arg(long, value_name = "METRIC", default_value = "squad2", value_parser = parse_metric())]
-    pub metric: Metric,
-    /// Folder for the curves of precision and recall (squad2 with --null-odds)
+    /// The script to follow [default: told by the data]
+    #[arg(long, value_name = "METRIC", value_parser = parse_metric())]
+    pub metric: Option<Metric>,
+    /// Folder for the points of the precision-recall curves (squad2 with --null-odds); adds the
+    /// average precisions to the figures
     #[arg(long, value_name = "DIR")]
     pub plots: Option<PathBuf>,
 }
@@ -40,4 +44,32 @@ pub struct ScoreArgs {
 fn parse_metric() -> impl TypedValueParser<Value = Metric> {
     let names = [Metric::Squad2, Metric::Squad1, Metric::Mrqa].map(Metric::name);
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Metric>())
+}
+
+/// Prints the scorer's figures under its keys.
+pub(super) fn run(args: &ScoreArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    let request = Request {
+        data: args.data.clone(),
+        predictions: args.predictions.clone(),
+        null_odds: args.null_odds.clone(),
+        threshold: args.threshold,
+        metric: args.metric,
+        curves: args.plots.is_some(),
+    };
+    let (metric, report) = score(&request)?;
+    if let Some(first) = report.missing.first() {
+        log::warn!(
+            "{} questions have no prediction, {first} first; the {metric} script {}",
+            report.missing.len(),
+            match metric {
+                Metric::Squad1 => "counts them as wrong",
+                Metric::Squad2 | Metric::Mrqa => "leaves them out",
+            }
+        );
+    }
+    if let (Some(folder), Some(curves)) = (&args.plots, &report.curves) {
+        write_json(&folder.join("pr_curves.json"), curves)?;
+    }
+    writeln!(out, "{}", serde_json::to_string_pretty(&report.scores)?)?;
+    Ok(())
 }

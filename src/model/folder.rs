@@ -18,6 +18,11 @@ pub enum Error {
     },
     #[error("{path}: {reason}; convert the checkpoint again")]
     Config { path: PathBuf, reason: String },
+    #[error(
+        "the checkpoint has no parameter {parameter}, which evaluation needs; expected a fine-tuned \
+         model with a head of this task (init_checkpoint, --checkpoint)"
+    )]
+    NoHead { parameter: String },
     #[error(transparent)]
     Parameters(#[from] parameters::Error),
 }

@@ -82,6 +82,7 @@ pub fn run(
             config,
             device,
             tokenizer: &tokenizer,
+            untrained_head: true,
             restart: false,
             progress,
         };
