@@ -26,7 +26,7 @@ pub struct EvaluateArgs {
     #[command(flatten)]
     pub compute: ComputeArgs,
     /// Folder of the model to evaluate [default: the one that finetune made]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = "Run")]
     pub checkpoint: Option<PathBuf>,
 }
 

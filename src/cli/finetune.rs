@@ -29,7 +29,7 @@ pub struct FinetuneArgs {
     #[command(flatten)]
     pub compute: ComputeArgs,
     /// Begin anew instead of going on; an earlier run's folder is moved aside
-    #[arg(long)]
+    #[arg(long, help_heading = "Run")]
     pub restart: bool,
 }
 
