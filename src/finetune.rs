@@ -104,7 +104,7 @@ impl Finetune<'_> {
             if config.write_test_outputs && trial <= config.n_writes_test {
                 self.write_test_outputs(&model, trial)?;
             }
-            if config.do_train && !config.keep_all_models {
+            if config.do_train && !config.keep_all_models && trial < config.num_trials {
                 let folder = config.paths().model_dir(trial);
                 std::fs::remove_dir_all(&folder).map_err(io(&folder, "removing"))?;
             }

@@ -112,11 +112,31 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         {
             return 0;
         }
-        if cause.is::<crate::device::Error>() {
+        if cause.is::<crate::device::Error>() || is_device_failure(cause) {
             return NO_DEVICE;
         }
     }
     WRONG_USE
+}
+
+/// Whether a device failed while a model was trained or asked.
+fn is_device_failure(cause: &(dyn std::error::Error + 'static)) -> bool {
+    use crate::{
+        eval::{evaluate, predict},
+        fine_tuned, finetune, train,
+    };
+    let read = |error: &evaluate::Error| {
+        matches!(error, evaluate::Error::Predict(predict::Error::Read(_)))
+    };
+    match cause.downcast_ref::<finetune::Error>() {
+        Some(finetune::Error::Train(train::run::Error::Device { .. })) => return true,
+        Some(finetune::Error::Eval(error)) => return read(error),
+        _ => {}
+    }
+    matches!(
+        cause.downcast_ref::<fine_tuned::Error>(),
+        Some(fine_tuned::Error::Evaluate(error)) if read(error)
+    )
 }
 
 /// An error and its causes in one line.

@@ -5,14 +5,14 @@
 //! analysis (`--out-image-dir`), the drawing apart.
 
 /// One point of a curve, both parts in [0, 1].
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct CurvePoint {
     pub recall: f64,
     pub precision: f64,
 }
 
 /// A precision–recall curve from recall 0, precision 1 on.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct PrCurve {
     pub points: Vec<CurvePoint>,
     /// Area under the curve as the official script sums it, in per cent.
@@ -20,7 +20,7 @@ pub struct PrCurve {
 }
 
 /// The three curves of the official script.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct PrCurves {
     /// An answer is worth its exact-match score.
     pub exact: PrCurve,
