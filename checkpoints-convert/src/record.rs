@@ -1,6 +1,6 @@
 //! Writes the parameters as a Burn record, `model.bpk`. Checked values enter one tensor at a
-//! time on one thread while another writes the one before: about two tensors are in memory,
-//! whatever the model's size. Burn's loader matches parameters by path.
+//! time on one thread while another writes those before: a handful of tensors are in memory,
+//! whatever the number of layers. Burn's loader matches parameters by path.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -21,6 +21,10 @@ pub const FORMAT: &str = "1";
 /// This program and its version, as written into records and reports.
 pub const PRODUCER: &str = concat!("checkpoints-convert ", env!("CARGO_PKG_VERSION"));
 
+/// Tensors that wait for the writer: enough that neither thread waits for the other at each of
+/// the many small ones, few enough that the large ones do not fill the memory.
+const READ_AHEAD: usize = 4;
+
 /// Streams the checkpoint into the record at `path`; returns what reading showed of each
 /// variable, in the index's order.
 ///
@@ -32,8 +36,7 @@ pub(crate) fn write(
     path: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Vec<Option<Facts>>, Error> {
-    // No capacity: the reader is at most one tensor ahead of the writer.
-    let (sender, receiver) = sync_channel::<Vec<u8>>(0);
+    let (sender, receiver) = sync_channel::<Vec<u8>>(READ_AHEAD);
     let receiver = Arc::new(Mutex::new(receiver));
     let tensors = checkpoint
         .index
@@ -98,7 +101,8 @@ fn tensor(parameter: &Parameter, values: Arc<Mutex<Receiver<Vec<u8>>>>) -> Tenso
                 .lock()
                 .ok()
                 .and_then(|values| values.recv().ok())
-                .map(Bytes::from_bytes_vec)
+                // Unlike `from_bytes_vec`, this takes the vector as it is, without a copy.
+                .map(Bytes::from_elems)
                 .ok_or_else(|| burn_pack::Error::IoError("the checkpoint could not be read".into()))
         },
     )
