@@ -404,7 +404,7 @@ fn what_a_killed_conversion_left_is_cleared_by_the_next() {
 }
 
 #[test]
-fn a_second_conversion_into_the_same_folder_waits_for_no_one() {
+fn a_second_conversion_into_a_folder_is_refused_while_the_first_runs() {
     let (source, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     write(source.path(), "m", 1, &variables(&config(&[])));
     let staging = out.path().join(".converting");
