@@ -35,6 +35,12 @@ impl Checkpoint {
             files.push((source.display(&name), length));
         }
         index.check_places(&files)?;
+        log::info!(
+            "{}: {} variables in {} data file(s)",
+            source.display(&source.index_name()),
+            index.variables.len(),
+            files.len()
+        );
         Ok(Self {
             source,
             index,

@@ -170,7 +170,7 @@ fn print_conversion(out: &mut impl Write, report: &Report) -> io::Result<()> {
         "{} of {} variables used, {} values; {} left out; every checksum is right",
         totals.used, totals.variables, totals.values, totals.ignored
     )?;
-    for (task, _) in &report.config.heads {
+    for task in report.config.heads.keys() {
         writeln!(out, "head: {task}")?;
     }
     Ok(())

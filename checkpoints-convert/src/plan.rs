@@ -137,7 +137,7 @@ impl Plan {
                 unknown.len()
             ));
         }
-        if config.model.hidden_size % 64 != 0 {
+        if !config.model.hidden_size.is_multiple_of(64) {
             warnings.push(format!(
                 "hidden size {} is not a multiple of 64: {} attention heads by the reference's rule; \
                  correct config.json if the model was made with another number",

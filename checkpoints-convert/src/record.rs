@@ -1,7 +1,9 @@
 //! Writes the parameters as a Burn record, `model.bpk`. Checked values enter one tensor at a
-//! time on one thread while another writes the one before: about two tensors are in memory,
-//! whatever the model's size. Burn's loader matches parameters by path.
+//! time on one thread while another writes those before: a handful of tensors are in memory,
+//! whatever the number of layers. Burn's loader matches parameters by path.
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -21,19 +23,25 @@ pub const FORMAT: &str = "1";
 /// This program and its version, as written into records and reports.
 pub const PRODUCER: &str = concat!("checkpoints-convert ", env!("CARGO_PKG_VERSION"));
 
+/// Tensors that wait for the writer: enough that neither thread waits for the other at each of
+/// the many small ones, few enough that the large ones do not fill the memory.
+const READ_AHEAD: usize = 4;
+
+/// Bytes after which the disk is told to begin writing them.
+const FLUSH_BYTES: usize = 64 << 20;
+
 /// Streams the checkpoint into the record at `path`; returns what reading showed of each
 /// variable, in the index's order.
 ///
 /// # Errors
-/// The checkpoint is damaged, or the record cannot be written. The file is then not there.
+/// The checkpoint is damaged, or the record cannot be written. The file is then not whole.
 pub(crate) fn write(
     checkpoint: &mut Checkpoint,
     plan: &Plan,
     path: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Vec<Option<Facts>>, Error> {
-    // No capacity: the reader is at most one tensor ahead of the writer.
-    let (sender, receiver) = sync_channel::<Vec<u8>>(0);
+    let (sender, receiver) = sync_channel::<Vec<u8>>(READ_AHEAD);
     let receiver = Arc::new(Mutex::new(receiver));
     let tensors = checkpoint
         .index
@@ -53,32 +61,66 @@ pub(crate) fn write(
     let file = || path.display().to_string();
     let mut facts = vec![None; plan.uses.len()];
     let wanted = |number: usize| matches!(plan.uses[number], Use::Parameter(_));
-    let (read, written) = thread::scope(|scope| {
-        let writing = scope.spawn(|| writer.write_to_file(path));
+    let (flush, flushes) = sync_channel(1);
+    let mut unflushed = 0;
+    let (read, written, flushed) = thread::scope(|scope| {
+        // The caller has a place of its own for unfinished files: no second one is needed.
+        let writing = scope.spawn(|| writer.write_to_file_in_place(path));
+        let flushing = scope.spawn(|| flush_on_request(path, flushes));
         let read = checkpoint.stream(
             &wanted,
             &mut |number, found, values| {
                 facts[number] = Some(found);
-                values.map_or(Ok(()), |values| {
-                    sender
-                        .send(values)
-                        .map_err(|_| Error::WriterStopped { file: file() })
-                })
+                let Some(values) = values else {
+                    return Ok(());
+                };
+                unflushed += values.len();
+                if unflushed >= FLUSH_BYTES && flush.try_send(()).is_ok() {
+                    unflushed = 0;
+                }
+                sender
+                    .send(values)
+                    .map_err(|_| Error::WriterStopped { file: file() })
             },
             progress,
         );
         drop(sender);
-        (read, writing.join())
+        let written = writing.join();
+        drop(flush);
+        (read, written, flushing.join())
     });
-    match (read, written) {
+    match (read, written, flushed) {
         // Where the writer failed first, the reader only found nobody listening.
-        (Ok(()) | Err(Error::WriterStopped { .. }), Ok(Err(source))) => Err(Error::Record {
+        (Ok(()) | Err(Error::WriterStopped { .. }), Ok(Err(source)), _) => Err(Error::Record {
             file: file(),
             source,
         }),
-        (Err(error), _) => Err(error),
-        (Ok(()), Ok(Ok(()))) => Ok(facts),
-        (Ok(()), Err(_)) => Err(Error::WriterStopped { file: file() }),
+        (Err(error), _, _) => Err(error),
+        (_, _, Ok(Err(source))) => Err(Error::Write {
+            file: file(),
+            source,
+        }),
+        (Ok(()), Ok(Ok(())), Ok(Ok(()))) => Ok(facts),
+        (Ok(()), _, _) => Err(Error::WriterStopped { file: file() }),
+    }
+}
+
+/// Flushes the file at `path` to the disk at each request and, after the last, once more for
+/// good: the disk is at work from early on instead of when everything has been written.
+fn flush_on_request(path: &Path, requests: Receiver<()>) -> io::Result<()> {
+    let mut file = None;
+    while requests.recv().is_ok() {
+        // The writer may not have come to making the file yet.
+        if file.is_none() {
+            file = File::options().write(true).open(path).ok();
+        }
+        if let Some(file) = &file {
+            file.sync_data()?;
+        }
+    }
+    match file {
+        Some(file) => file.sync_all(),
+        None => File::options().write(true).open(path)?.sync_all(),
     }
 }
 
@@ -98,7 +140,8 @@ fn tensor(parameter: &Parameter, values: Arc<Mutex<Receiver<Vec<u8>>>>) -> Tenso
                 .lock()
                 .ok()
                 .and_then(|values| values.recv().ok())
-                .map(Bytes::from_bytes_vec)
+                // Unlike `from_bytes_vec`, this takes the vector as it is, without a copy.
+                .map(Bytes::from_elems)
                 .ok_or_else(|| burn_pack::Error::IoError("the checkpoint could not be read".into()))
         },
     )

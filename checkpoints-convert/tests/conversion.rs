@@ -404,6 +404,28 @@ fn what_a_killed_conversion_left_is_cleared_by_the_next() {
 }
 
 #[test]
+fn a_second_conversion_into_a_folder_is_refused_while_the_first_runs() {
+    let (source, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(source.path(), "m", 1, &variables(&config(&[])));
+    let staging = out.path().join(".converting");
+    fs::create_dir(&staging).unwrap();
+    fs::write(staging.join("model.bpk"), "of the first").unwrap();
+    let lock = fs::File::create(staging.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let error = convert(source.path(), out.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("another conversion into this folder is running"),
+        "{error}"
+    );
+    assert!(
+        staging.join("model.bpk").exists(),
+        "the first one's file stays"
+    );
+    drop(lock);
+    convert(source.path(), out.path()).unwrap();
+}
+
+#[test]
 fn a_record_may_stand_beside_its_checkpoint() {
     let source = tempfile::tempdir().unwrap();
     write(source.path(), "m", 1, &variables(&config(&[])));

@@ -51,13 +51,10 @@ fn a_released_archive_becomes_a_record_with_the_same_values() {
     assert_eq!(shape, &[512, 128]);
     assert_eq!(
         (values[0], values[512 * 128 - 1]),
-        (0.048967886716127396, 0.049150459468364716)
+        (0.048_967_887, 0.049_150_46)
     );
     let (_, gamma) = &record["electra.layers.2.feed_forward.layer_norm.gamma"];
-    assert_eq!(
-        (gamma[0], gamma[127]),
-        (0.8482818007469177, 0.8102889060974121)
-    );
+    assert_eq!((gamma[0], gamma[127]), (0.848_281_8, 0.810_288_9));
 
     let found = verify(&input, out.path()).unwrap();
     assert!(found.is_equal());
@@ -92,7 +89,7 @@ fn a_projected_model_keeps_its_projection() {
     assert_eq!(shape, &[64, 128]);
     assert_eq!(
         (values[0], values[64 * 128 - 1]),
-        (-0.237693190574646, 0.09540265798568726)
+        (-0.237_693_19, 0.095_402_66)
     );
 }
 

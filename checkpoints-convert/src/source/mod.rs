@@ -209,7 +209,7 @@ impl Source {
     }
 }
 
-/// Whether [`Source::open`] would find a checkpoint: a folder that holds an `.index` file, a
+/// Whether there is a checkpoint to convert at `path`: a folder that holds an `.index` file, a
 /// zip archive that does, or a checkpoint prefix. Nothing is read but names.
 pub fn is_checkpoint(path: &Path) -> bool {
     if path.is_dir() {
