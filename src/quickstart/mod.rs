@@ -19,7 +19,7 @@ use crate::{
     train::progress::Progress,
 };
 
-const CHECKPOINT: &[u8] = include_bytes!("../../assets/quickstart/electra_tiny.zip");
+const CHECKPOINT: &[u8] = include_bytes!("../../tests/golden/models/electra_tiny.zip");
 const FACTS_DEV: &str = include_str!("../../assets/quickstart/facts-dev.json");
 const SQUAD_TRAIN: &str = include_str!("../../assets/quickstart/squad-train.json");
 
