@@ -3,7 +3,7 @@
 use std::process::{Command, Output, Stdio};
 
 use clap::{Args, Command as Parser};
-use electra::cli;
+use electra::{cli, eval::score::Metric};
 use serde_json::Value;
 
 /// Variables that take graphics adapters away on Linux, and leave the machine's own elsewhere.
@@ -286,9 +286,12 @@ fn commands_take_the_flags_that_others_rely_on() {
         "--plots",
         "x",
     ]);
-    assert_eq!((args.threshold, args.metric.name()), (Some(-2.75), "mrqa"));
+    assert_eq!(
+        (args.threshold, args.metric),
+        (Some(-2.75), Some(Metric::Mrqa))
+    );
     let args: cli::score::ScoreArgs = parse(&["--data", "d", "--predictions", "p"]);
-    assert_eq!((args.threshold, args.metric.name()), (None, "squad2"));
+    assert_eq!((args.threshold, args.metric), (None, None));
     let args: cli::predict::PredictArgs = parse(&[
         "--checkpoint",
         "c",

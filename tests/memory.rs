@@ -39,7 +39,14 @@ fn memory_does_not_grow_over_steps_on_wgpu() {
     let batch = run.training_batch(&features, 0);
     let mut in_use = Vec::new();
     for step in 0..12 {
-        let (updated, figures) = train_step(model, &mut adam, &batch, step, 1e-4, &settings);
+        let (updated, figures) = train_step(
+            model,
+            &mut adam,
+            std::slice::from_ref(&batch),
+            step,
+            1e-4,
+            &settings,
+        );
         model = updated;
         figures.loss.try_into_scalar::<f32>().unwrap();
         device.sync().unwrap();

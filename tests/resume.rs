@@ -2,11 +2,7 @@
 
 mod support;
 
-use std::{
-    path::Path,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use burn::tensor::Device;
 use electra::{
@@ -27,10 +23,6 @@ use electra::{
     },
 };
 use support::{ReferenceRun, parameters, runs, tasks};
-
-/// The CPU backend has one random stream for the whole process: dropout repeats only where one
-/// run at a time draws from it.
-static RANDOM: Mutex<()> = Mutex::new(());
 
 /// A run of the training loop on the reference's data, shuffled and with dropout.
 struct Loop<'a> {
@@ -96,7 +88,6 @@ impl Loop<'_> {
                 variant: self.run.config.lr_decay_variant,
             },
         );
-        let _alone = RANDOM.lock().unwrap_or_else(PoisonError::into_inner);
         training.train(adam, build, &Progress::new(true)).unwrap()
     }
 }

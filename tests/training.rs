@@ -59,7 +59,14 @@ fn check_trajectory(run: &ReferenceRun, name: &str, device: &Device, steps: usiz
         );
         let batch = run.training_batch(&features, step);
         let rate = schedule.update_rate(step as u64);
-        let (updated, figures) = train_step(model, &mut adam, &batch, step as u64, rate, &settings);
+        let (updated, figures) = train_step(
+            model,
+            &mut adam,
+            std::slice::from_ref(&batch),
+            step as u64,
+            rate,
+            &settings,
+        );
         model = updated;
         // f32 rounding grows along a trajectory: the bound that the reference's own reruns keep.
         let tolerance = if step < 10 { 1e-3 } else { 1e-2 };

@@ -6,12 +6,14 @@
 //! (tracel-ai/burn#4971).
 
 pub mod adapter;
+pub mod cores;
 pub mod memory;
 pub mod open;
 pub mod pick;
 pub mod request;
 
 pub use adapter::{AdapterInfo, AdapterKind, Api, list};
+pub use cores::{alone_on_a_core, is_cpu, lanes};
 pub use memory::ByteSize;
 pub use open::{Chosen, choose, configure_runtime};
 pub use pick::{Pick, Picked};

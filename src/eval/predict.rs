@@ -9,6 +9,7 @@ use crate::{
         batch_plan::prediction_batches,
         feature::Feature,
     },
+    device,
     model::{
         ModelInput, QuestionAnsweringModel,
         beam::{self, ReadError, WindowOutput},
@@ -37,17 +38,27 @@ pub fn predict(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<WindowOutput>, Error> {
     let set = FeatureSet::from(features);
+    let batches = prediction_batches(&set.lengths(), batch_size, true)?;
     let mut outputs = Vec::with_capacity(features.len());
-    for indices in prediction_batches(&set.lengths(), batch_size, true)? {
-        let batch = Batch::collate(&set, &indices, None)?;
+    let compute = |_: usize, indices: &Vec<usize>| -> Result<Vec<WindowOutput>, Error> {
+        let batch = Batch::collate(&set, indices, None)?;
         let input = ModelInput::new(&batch, device);
-        outputs.extend(beam::predict(
+        Ok(beam::predict(
             model,
             head,
             &input,
             &batch.features,
             beam_size,
-        )?);
+        )?)
+    };
+    for group in batches.chunks(device::lanes(device)) {
+        let computed = match group {
+            [batch] => vec![compute(0, batch)],
+            _ => device::alone_on_a_core(group, compute),
+        };
+        for batch in computed {
+            outputs.extend(batch?);
+        }
         progress(outputs.len());
     }
     outputs.sort_unstable_by_key(|output| output.feature);

@@ -146,6 +146,39 @@ impl Gradients {
         Some(gradient.reshape([elements]))
     }
 
+    /// The gradients of two parts of a batch, summed.
+    pub fn plus(mut self, mut other: Self, model: &QuestionAnsweringModel) -> Self {
+        struct Sum<'a> {
+            whole: &'a mut GradientsParams,
+            part: &'a mut GradientsParams,
+        }
+        impl ModuleVisitor for Sum<'_> {
+            fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+                let Some(part) = self.part.remove::<D>(parameter.id) else {
+                    return;
+                };
+                let sum = match self.whole.remove::<D>(parameter.id) {
+                    Some(whole) => whole + part,
+                    None => part,
+                };
+                self.whole.register(parameter.id, sum);
+            }
+        }
+        model.visit(&mut Sum {
+            whole: &mut self.parameters,
+            part: &mut other.parameters,
+        });
+        self.word_table = match (self.word_table, other.word_table) {
+            (Some((id, whole)), Some((_, part))) => Some((id, whole + part)),
+            (whole, part) => whole.or(part),
+        };
+        self.word_rows_square = match (self.word_rows_square, other.word_rows_square) {
+            (Some(whole), Some(part)) => Some(whole + part),
+            (whole, part) => whole.or(part),
+        };
+        self
+    }
+
     /// Every gradient by record name, each `[elements]`, in the order of the modules.
     pub fn into_values(
         mut self,

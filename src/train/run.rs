@@ -23,6 +23,7 @@ use crate::{
         batch::{Batch, FeatureSet},
         batch_plan::BatchPlan,
     },
+    device,
     model::{QuestionAnsweringModel, folder, parameters, record},
 };
 
@@ -95,14 +96,14 @@ impl Run<'_> {
         ) -> Result<QuestionAnsweringModel, folder::Error>,
         progress: &Progress,
     ) -> Result<QuestionAnsweringModel, Error> {
-        let device = self.device.clone().autodiff();
+        let training_device = self.device.clone().autodiff();
         let steps = self.schedule.steps;
         let newest = checkpoint::list(self.model_dir).pop();
         let (model, mut step) = match newest {
-            None => (build(&device, None)?, 0),
+            None => (build(&training_device, None)?, 0),
             Some((_, folder)) => {
                 let (state, mut weights, mut moments) = checkpoint::open(&folder, &self.hparams)?;
-                let model = build(&device, Some(&mut weights))?;
+                let model = build(&training_device, Some(&mut weights))?;
                 adam.load(&model, self.tasks, &mut moments)?;
                 progress.note(&format!("going on from {}", folder.display()));
                 (model, state.step)
@@ -110,7 +111,7 @@ impl Run<'_> {
         };
         let mut model = self.trainable.freeze(model);
         let settings = StepSettings {
-            device: &device,
+            device: &training_device,
             tasks: self.tasks,
             answerable_weight: self.answerable_weight,
             trainable: self.trainable,
@@ -123,15 +124,20 @@ impl Run<'_> {
         };
         let mut log = TrainLog::resume(&log_path, step).map_err(io)?;
         let mut plan = self.plan.clone();
+        let lanes = device::lanes(self.device);
         let mut memory = PeakMemory::new(self.device);
         let mut saved = Instant::now();
         progress.begin(step, steps);
 
         while step < steps {
             let began = Instant::now();
-            let batch = Batch::collate(&self.features, plan.features(step as usize), None)?;
+            let rows = plan.features(step as usize);
+            let parts: Vec<Batch> = rows
+                .chunks(rows.len().div_ceil(lanes).max(1))
+                .map(|rows| Batch::collate(&self.features, rows, None))
+                .collect::<Result<_, _>>()?;
             let rate = self.schedule.update_rate(step);
-            let (updated, figures) = train_step(model, &mut adam, &batch, step, rate, &settings);
+            let (updated, figures) = train_step(model, &mut adam, &parts, step, rate, &settings);
             model = updated;
             if step.is_multiple_of(self.log_every) || step + 1 == steps {
                 let read = |tensor: burn::Tensor<1>| {
@@ -149,8 +155,8 @@ impl Run<'_> {
                     loss: read(figures.loss)?,
                     grad_norm: read(figures.grad_norm)?,
                     learning_rate: self.schedule.learning_rate(step),
-                    features: batch.size,
-                    tokens: batch.tokens(),
+                    features: rows.len(),
+                    tokens: parts.iter().map(Batch::tokens).sum(),
                     seconds: began.elapsed().as_secs_f64(),
                     peak_bytes: memory.sample(),
                 };
@@ -158,7 +164,7 @@ impl Run<'_> {
                     return Err(Error::NotFinite {
                         step,
                         loss: record.loss,
-                        feature: batch.features.first().copied().unwrap_or(0),
+                        feature: rows.first().copied().unwrap_or(0),
                     });
                 }
                 log.write(&record).map_err(io)?;
