@@ -77,10 +77,10 @@ pub enum Command {
 impl Command {
     /// Whether graphics drivers are asked.
     pub fn uses_device(&self) -> bool {
-        match self {
-            Command::Score(_) | Command::Features(_) | Command::Completions(_) => false,
-            _ => true,
-        }
+        !matches!(
+            self,
+            Command::Score(_) | Command::Features(_) | Command::Completions(_)
+        )
     }
 }
 

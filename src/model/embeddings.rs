@@ -117,7 +117,7 @@ impl Embeddings {
             .position
             .weight
             .val()
-            .slice([0..seq])
+            .slice_dim(0, 0..seq)
             .reshape([1, seq, size]);
         let sum = (words + token_type).reshape([batch, seq, size]) + position;
         let hidden = dropout(

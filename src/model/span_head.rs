@@ -116,7 +116,7 @@ impl SpanHead {
             }
             Some(dense) => {
                 let [_, size] = hidden.dims();
-                let weight = dense.weight.val().slice([size..2 * size]);
+                let weight = dense.weight.val().slice_dim(0, size..2 * size);
                 EndContext::GivenStart {
                     tokens: linear(hidden, weight, Some(dense.bias.val())),
                     mask_term,
@@ -139,7 +139,7 @@ impl SpanHead {
                 let [batch, seq] = mask_term.dims();
                 let [_, size] = hidden.dims();
                 let starts = hidden.clone().select(0, flat_positions(start, seq));
-                let weight = dense.weight.val().slice([0..size]);
+                let weight = dense.weight.val().slice_dim(0, 0..size);
                 let starts = linear(starts, weight, None).reshape([batch, 1, HEAD_HIDDEN]);
                 let inner = tokens.clone().reshape([batch, seq, HEAD_HIDDEN]) + starts;
                 let inner = gelu(inner.reshape([batch * seq, HEAD_HIDDEN]));
@@ -181,6 +181,7 @@ impl SpanHead {
 }
 
 /// The part of end prediction that does not depend on the start.
+#[expect(clippy::large_enum_variant, reason = "one a batch, never stored")]
 pub enum EndContext {
     /// End logits, `[batch, seq]`.
     Independent(Tensor<2>),

@@ -21,7 +21,7 @@ impl PeakMemory {
     /// memory, and returns the highest reading so far in bytes.
     pub fn sample(&mut self) -> Option<u64> {
         let now = match self.device.memory_pool_usage() {
-            Some(usage) => Some(usage.bytes_reserved as u64),
+            Some(usage) => Some(usage.bytes_reserved),
             None => peak_resident(),
         };
         self.peak = self.peak.max(now);
