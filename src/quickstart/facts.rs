@@ -1,4 +1,4 @@
-//! Made-up facts: short passages about one subject, and questions on each.
+//! Made-up facts: short passages about one subject, and a question on each.
 //!
 //! A model of 1.4 million parameters cannot learn SQuAD, but it can learn to find the fact that
 //! a question asks for, and to see when the passage does not hold it. Every passage is drawn
@@ -66,10 +66,10 @@ const RELATIONS: [Relation; 8] = [
 ];
 
 /// Facts a passage states, at least and at most.
-const FACTS: std::ops::RangeInclusive<usize> = 2..=5;
+const FACTS: std::ops::RangeInclusive<usize> = 3..=5;
 
-/// Questions on each passage that it answers; one more asks for a fact that it does not state.
-const ANSWERABLE: usize = 2;
+/// Share of questions whose fact the passage does not state.
+const IMPOSSIBLE: f64 = 1.0 / 3.0;
 
 /// Words of a vocabulary that can stand in a fact: whole lower-case words of four letters and
 /// more.
@@ -80,7 +80,7 @@ pub fn words(vocabulary: &str) -> Vec<&str> {
         .collect()
 }
 
-/// `count` paragraphs of a SQuAD 2.0 file, three questions on each, one without an answer.
+/// `count` paragraphs of a SQuAD 2.0 file, one question on each.
 pub fn paragraphs(words: &[&str], count: usize, seed: u64) -> Vec<Value> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     (0..count)
@@ -92,11 +92,18 @@ fn paragraph(words: &[&str], number: usize, random: &mut ChaCha8Rng) -> Value {
     let subject = capitalise(words[random.random_range(0..words.len())]);
     let mut order: Vec<usize> = (0..RELATIONS.len()).collect();
     order.shuffle(random);
-    let (stated, unstated) = order.split_at(random.random_range(FACTS));
+    let stated = random.random_range(FACTS);
+    let is_impossible = random.random_bool(IMPOSSIBLE);
+    // The question asks for one of the stated facts, or for one of the others.
+    let asked = if is_impossible {
+        random.random_range(stated..order.len())
+    } else {
+        random.random_range(0..stated)
+    };
 
     let mut context = String::new();
     let mut answers = Vec::new();
-    for (place, &relation) in stated.iter().enumerate() {
+    for (place, &relation) in order[..stated].iter().enumerate() {
         let Relation {
             statement, answer, ..
         } = &RELATIONS[relation];
@@ -111,32 +118,23 @@ fn paragraph(words: &[&str], number: usize, random: &mut ChaCha8Rng) -> Value {
             Answer::Year => random.random_range(1000..2000).to_string(),
             Answer::Dollars => format!("{} dollars", random.random_range(10..100)),
         };
-        // Facts are ASCII, so that bytes are code points.
-        answers.push(json!({"text": text, "answer_start": context.len()}));
+        if place == asked {
+            // Facts are ASCII, so that bytes are code points.
+            answers.push(json!({"text": text, "answer_start": context.len()}));
+        }
         context.push_str(&text);
         context.push_str(statement[1]);
     }
-
-    let mut answerable: Vec<_> = stated.iter().zip(answers).collect();
-    answerable.shuffle(random);
-    let asked = answerable
-        .into_iter()
-        .take(ANSWERABLE)
-        .map(|(&relation, answer)| (relation, Some(answer)))
-        .chain(unstated.iter().take(1).map(|&relation| (relation, None)));
-    let questions: Vec<Value> = asked
-        .enumerate()
-        .map(|(place, (relation, answer))| {
-            let [before, after] = RELATIONS[relation].question;
-            json!({
-                "id": format!("fact-{number}-{place}"),
-                "question": format!("{before}{subject}{after}"),
-                "is_impossible": answer.is_none(),
-                "answers": answer.into_iter().collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    json!({"context": context, "qas": questions})
+    let [before, after] = RELATIONS[order[asked]].question;
+    json!({
+        "context": context,
+        "qas": [{
+            "id": format!("fact-{number}"),
+            "question": format!("{before}{subject}{after}"),
+            "answers": answers,
+            "is_impossible": is_impossible,
+        }],
+    })
 }
 
 fn capitalise(word: &str) -> String {
@@ -155,23 +153,23 @@ mod tests {
     fn answers_stand_where_they_say_and_a_third_of_the_questions_have_none() {
         let words = words("[PAD]\n##ing\nriver\nthe\nmountain\nschool\nParis\n");
         assert_eq!(words, ["river", "mountain", "school"]);
-        for paragraph in paragraphs(&words, 200, 7) {
+        let paragraphs = paragraphs(&words, 3000, 7);
+        let mut impossible = 0;
+        for paragraph in &paragraphs {
+            let question = &paragraph["qas"][0];
             let context = paragraph["context"].as_str().unwrap();
-            let questions = paragraph["qas"].as_array().unwrap();
-            let mut impossible = 0;
-            for question in questions {
-                let answers = question["answers"].as_array().unwrap();
-                if question["is_impossible"].as_bool().unwrap() {
-                    impossible += 1;
-                    assert!(answers.is_empty());
-                    continue;
-                }
+            let answers = question["answers"].as_array().unwrap();
+            if question["is_impossible"].as_bool().unwrap() {
+                impossible += 1;
+                assert!(answers.is_empty());
+            } else {
                 let text = answers[0]["text"].as_str().unwrap();
                 let start = answers[0]["answer_start"].as_u64().unwrap() as usize;
                 assert_eq!(&context[start..start + text.len()], text);
             }
-            assert_eq!((questions.len(), impossible), (3, 1));
         }
+        // Four standard deviations of a binomial share around a third.
+        assert!((900..1100).contains(&impossible), "{impossible}");
     }
 
     #[test]
