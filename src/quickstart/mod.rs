@@ -24,7 +24,7 @@ const FACTS_DEV: &str = include_str!("../../assets/quickstart/facts-dev.json");
 const SQUAD_TRAIN: &str = include_str!("../../assets/quickstart/squad-train.json");
 
 /// Made-up questions to train on.
-const FACTS: usize = 18_000;
+const FACTS: usize = 14_000;
 
 /// Keeps training facts apart from other draws.
 const FACTS_SEED: u64 = 1;
@@ -124,10 +124,10 @@ fn hparams() -> Map<String, Value> {
             "attention_probs_dropout_prob": 0.0,
         },
         "max_seq_length": 64,
-        "learning_rate": 1e-3,
+        "learning_rate": 7e-4,
         "layerwise_lr_decay": 0,
         "num_train_epochs": 1,
-        "train_batch_size": 32,
+        "train_batch_size": 12,
     });
     match hparams {
         Value::Object(map) => map,
