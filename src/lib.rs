@@ -11,6 +11,7 @@ pub mod device;
 pub mod eval;
 pub mod fine_tuned;
 pub mod finetune;
+pub mod kernels;
 pub mod model;
 pub mod quickstart;
 pub mod train;

@@ -16,8 +16,10 @@ pub mod initialiser;
 pub mod input;
 pub mod layer;
 pub mod layer_norm;
+pub mod packing;
 pub mod parameters;
 pub mod question_answering;
+pub mod random;
 pub mod record;
 pub mod span_head;
 

@@ -1,0 +1,117 @@
+//! Where the sequences of a packed batch lie: real tokens side by side, without padding.
+//!
+//! Dense layers see the packed rows `[tokens, hidden]` as one matrix; attention and masks see each
+//! sequence apart.
+
+use std::sync::Arc;
+
+use super::random::row_word;
+
+/// The sequences of a packed batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sequences {
+    /// Row of each sequence's first token, and at last the number of rows.
+    offsets: Arc<[u32]>,
+    /// Place of each sequence in the step's whole batch, of which this one may be a part.
+    places: Arc<[u32]>,
+}
+
+impl Sequences {
+    /// Sequences of `lengths` tokens, the first at `first_place` of the step's batch.
+    pub fn new(lengths: &[usize], first_place: usize) -> Self {
+        let mut offsets = vec![0];
+        let mut end = 0;
+        for &length in lengths {
+            end += length as u32;
+            offsets.push(end);
+        }
+        let places = (first_place..first_place + lengths.len())
+            .map(|place| place as u32)
+            .collect();
+        Self {
+            offsets: offsets.into(),
+            places,
+        }
+    }
+
+    /// Number of sequences.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Number of rows of the packed matrix.
+    pub fn tokens(&self) -> usize {
+        self.offsets.last().map_or(0, |&end| end as usize)
+    }
+
+    /// Row of each sequence's first token, and at last the number of rows.
+    pub fn offsets(&self) -> &[u32] {
+        &self.offsets
+    }
+
+    /// Place of each sequence in the step's whole batch.
+    pub fn places(&self) -> &[u32] {
+        &self.places
+    }
+
+    /// Rows of the sequence of this number.
+    pub fn rows(&self, number: usize) -> std::ops::Range<usize> {
+        self.offsets[number] as usize..self.offsets[number + 1] as usize
+    }
+
+    /// Tokens of each sequence.
+    pub fn lengths(&self) -> impl Iterator<Item = usize> {
+        self.offsets
+            .windows(2)
+            .map(|ends| (ends[1] - ends[0]) as usize)
+    }
+
+    /// Tokens of the longest sequence.
+    pub fn longest(&self) -> usize {
+        self.lengths().max().unwrap_or(0)
+    }
+
+    /// Each row's word in masks.
+    pub fn row_words(&self) -> impl Iterator<Item = u32> {
+        self.lengths()
+            .zip(self.places.iter())
+            .flat_map(|(length, &place)| {
+                (0..length as u32).map(move |position| row_word(place, position))
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_follow_each_other_and_places_go_on_from_the_first() {
+        let sequences = Sequences::new(&[3, 1, 2], 5);
+        assert_eq!(sequences.offsets(), [0, 3, 4, 6]);
+        assert_eq!(sequences.places(), [5, 6, 7]);
+        assert_eq!(
+            (sequences.len(), sequences.tokens(), sequences.longest()),
+            (3, 6, 3)
+        );
+        assert_eq!(sequences.rows(1), 3..4);
+        assert_eq!(sequences.lengths().collect::<Vec<_>>(), [3, 1, 2]);
+        let words: Vec<u32> = sequences.row_words().collect();
+        let place = |p: u32| p << 16;
+        assert_eq!(
+            words,
+            [
+                place(5),
+                place(5) + 1,
+                place(5) + 2,
+                place(6),
+                place(7),
+                place(7) + 1
+            ]
+        );
+    }
+}

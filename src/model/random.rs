@@ -1,0 +1,109 @@
+//! Random bits by counter: each is a function of where it is used, and of nothing before it.
+//!
+//! A mask drawn this way can be drawn again in the backward pass, and does not move when a batch
+//! is split, packed or resumed. The hash is pcg3d (Jarzynski and Olano, "Hash Functions for GPU
+//! Rendering", JCGT 9(3), 2020); the shaders hold the same function.
+
+/// Mixes three words into three.
+pub fn pcg3d([x, y, z]: [u32; 3]) -> [u32; 3] {
+    let linear = |word: u32| word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+    let cross = |[x, y, z]: [u32; 3]| {
+        let x = x.wrapping_add(y.wrapping_mul(z));
+        let y = y.wrapping_add(z.wrapping_mul(x));
+        let z = z.wrapping_add(x.wrapping_mul(y));
+        [x, y, z]
+    };
+    let mixed = cross([linear(x), linear(y), linear(z)]);
+    cross(mixed.map(|word| word ^ (word >> 16)))
+}
+
+/// What a mask keeps: each value by itself with the same probability, scaled to keep the mean.
+///
+/// A value is addressed by the site of the mask (a word per mask of a model and step), its row
+/// and its column.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mask {
+    pub site: u32,
+    /// Values whose hash is below are kept.
+    pub threshold: u32,
+    /// What a kept value is multiplied by.
+    pub scale: f32,
+}
+
+impl Mask {
+    /// Drops values with probability `rate`, `0 ≤ rate < 1`.
+    pub fn new(site: u32, rate: f64) -> Self {
+        let keep = 1.0 - rate;
+        Self {
+            site,
+            // Rounds down to a multiple of 2⁻³²; a rate of 0 keeps all but one value of 2³².
+            threshold: (keep * f64::from(u32::MAX)) as u32,
+            scale: (1.0 / keep) as f32,
+        }
+    }
+
+    /// The factor of one value: `scale`, or 0 where it is dropped.
+    pub fn factor(&self, row: u32, column: u32) -> f32 {
+        if pcg3d([column, row, self.site])[0] < self.threshold {
+            self.scale
+        } else {
+            0.0
+        }
+    }
+}
+
+/// The word that addresses a token in masks: the place of its sequence in the step's batch, and
+/// its position in the sequence, both below 2¹⁶.
+pub fn row_word(place: u32, position: u32) -> u32 {
+    place << 16 | position & 0xffff
+}
+
+/// The column of an attention probability in masks: its head and the key's position.
+pub fn attention_column(head: u32, key: u32) -> u32 {
+    head << 16 | key & 0xffff
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenth_is_dropped_and_the_mean_kept() {
+        let mask = Mask::new(7, 0.1);
+        let factors = (0..1000).flat_map(|row| (0..100).map(move |column| (row, column)));
+        let factors: Vec<f32> = factors.map(|(r, c)| mask.factor(r, c)).collect();
+        let dropped = factors.iter().filter(|&&factor| factor == 0.0).count();
+        // Four standard deviations of a binomial share of a tenth of 100,000.
+        assert!((9_620..10_380).contains(&dropped), "{dropped}");
+        assert!(factors.iter().all(|&f| f == 0.0 || f == 1.0 / 0.9_f32));
+    }
+
+    #[test]
+    fn neighbours_in_each_direction_are_independent() {
+        let mask = Mask::new(3, 0.5);
+        let kept = |site, row, column| Mask { site, ..mask }.factor(row, column) > 0.0;
+        for (site, row, column) in [(1, 0, 0), (0, 1, 0), (0, 0, 1)] {
+            let equal = (0..10_000_u32)
+                .filter(|place| {
+                    let [r, c] = [place / 100, place % 100];
+                    kept(3, r, c) == kept(3 + site, r + row, c + column)
+                })
+                .count();
+            // Four standard deviations around a half of 10,000.
+            assert!((4_800..5_200).contains(&equal), "{equal}");
+        }
+    }
+
+    #[test]
+    fn the_hash_is_the_published_one() {
+        // Worked out from the paper's listing with integers of any size, modulo 2³².
+        assert_eq!(
+            pcg3d([0, 0, 0]),
+            [2_611_992_518, 2_833_812_075, 1_058_359_340]
+        );
+        assert_eq!(
+            pcg3d([1, 2, 3]),
+            [4_204_755_366, 1_223_881_804, 1_500_469_937]
+        );
+    }
+}
