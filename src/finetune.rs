@@ -32,7 +32,7 @@ use crate::{
     train::{
         self,
         adam::Adam,
-        gradients::Trainable,
+        gradients::{Objective, Trainable},
         progress::Progress,
         schedule::{LayerDecay, Schedule},
     },
@@ -166,8 +166,12 @@ impl Finetune<'_> {
             },
             features,
             plan,
-            trainable: Trainable::new(config.trainable_layers, layers),
-            answerable_weight: config.answerable_weight,
+            objective: Objective {
+                answerable_weight: config.answerable_weight,
+                trainable: Trainable::new(config.trainable_layers, layers),
+                recompute_layers: false,
+            },
+            micro_batch_size: config.micro_batch_size,
             seed,
             hparams: training_hparams(config),
             save_every_steps: config.save_checkpoints_steps,

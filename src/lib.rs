@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod data;
 pub mod device;
+pub mod durable_file;
 pub mod eval;
 pub mod fine_tuned;
 pub mod finetune;

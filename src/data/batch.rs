@@ -140,9 +140,16 @@ impl Batch {
         Ok(batch)
     }
 
+    /// Tokens of each row, padding not counted.
+    pub fn lengths(&self) -> Vec<usize> {
+        let rows = self.input_mask.chunks_exact(self.seq_len.max(1));
+        rows.map(|row| row.iter().filter(|&&mask| mask == 1).count())
+            .collect()
+    }
+
     /// Number of tokens, padding not counted.
     pub fn tokens(&self) -> usize {
-        self.input_mask.iter().filter(|&&mask| mask == 1).count()
+        self.lengths().into_iter().sum()
     }
 }
 

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::error::Error;
 use super::example::Split;
 use super::feature::Feature;
+use crate::durable_file::write_whole;
 
 /// Features that one task formats; about 256 KiB of text at 512 tokens.
 const CHUNK: usize = 64;
@@ -27,26 +28,7 @@ pub fn write_features(path: &Path, features: &[Feature], split: Split) -> Result
         path: path.to_owned(),
         source,
     };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file = beside(folder).map_err(failed)?;
-    write_lines(file.as_file_mut(), features, split).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
-}
-
-/// A temporary file in `folder` with the permissions of an ordinary new file.
-fn beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".features-");
-    #[cfg(unix)]
-    let builder = {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666))
-    };
-    builder.tempfile_in(folder)
+    write_whole(path, |mut out| write_lines(&mut out, features, split)).map_err(failed)
 }
 
 /// Writes the lines of a features file to `out`.

@@ -2,8 +2,7 @@
 //!
 //! The text is laid out as Python's `json.dump` does it: `", "` and `": "` between the parts,
 //! and every character outside ASCII escaped, so that programs which guess at encodings read it
-//! too, and so that the files of both systems can be compared line by line. A file is written
-//! beside its place, brought to the disk, then renamed: a crash leaves the old one or the new.
+//! too, and so that the files of both systems can be compared line by line.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,13 +11,14 @@ use serde::Serialize;
 use serde_json::ser::Formatter;
 
 use super::error::Error;
+use crate::durable_file::write_whole;
 
 /// Writes `value` as JSON to `path`, replacing what stands there; missing folders are made.
 ///
 /// # Errors
 /// When the folder or the file cannot be written.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
-    write_whole(path, |out| {
+    write_file(path, |out| {
         let mut serializer = serde_json::Serializer::with_formatter(out, PythonFormatter);
         value.serialize(&mut serializer).map_err(io::Error::from)
     })
@@ -29,45 +29,20 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
 /// # Errors
 /// As [`write_json`].
 pub fn write_text(path: &Path, text: &str) -> Result<(), Error> {
-    write_whole(path, |out| out.write_all(text.as_bytes()))
+    write_file(path, |out| out.write_all(text.as_bytes()))
 }
 
-fn write_whole(
+/// Writes through `write`, making the folder if it is missing.
+fn write_file(
     path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
 ) -> Result<(), Error> {
-    let attempt = || -> io::Result<()> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        std::fs::create_dir_all(folder)?;
-        let mut out = io::BufWriter::new(beside(folder)?);
-        write(&mut out)?;
-        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        // The new name is on the disk once the folder is; Windows cannot open folders.
-        #[cfg(unix)]
-        std::fs::File::open(folder)?.sync_all()?;
-        Ok(())
-    };
-    attempt().map_err(|source| Error::Write {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// A temporary file in `folder` with the permissions of an ordinary new file.
-fn beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".results-");
-    #[cfg(unix)]
-    let builder = {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666))
-    };
-    builder.tempfile_in(folder)
+    let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    made.and_then(|()| write_whole(path, write))
+        .map_err(|source| Error::Write {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 struct PythonFormatter;
@@ -123,16 +98,6 @@ mod tests {
             std::fs::read_to_string(&path).unwrap(),
             r#"{"a": "1641\u20131679 \"x\"\n\u007f\u0001", "b": [1, 2.5, {}], "\ud835\udc9c": {"c": null, "d": true}}"#
         );
-    }
-
-    #[test]
-    fn a_file_is_replaced_and_nothing_stays_beside_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("results.txt");
-        write_text(&path, "old and longer\n").unwrap();
-        write_text(&path, "new\n").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new\n");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

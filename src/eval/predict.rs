@@ -42,7 +42,7 @@ pub fn predict(
     let mut outputs = Vec::with_capacity(features.len());
     let compute = |_: usize, indices: &Vec<usize>| -> Result<Vec<WindowOutput>, Error> {
         let batch = Batch::collate(&set, indices, None)?;
-        let input = ModelInput::new(&batch, device);
+        let input = ModelInput::new(&batch, 0, device);
         Ok(beam::predict(
             model,
             head,

@@ -2,3 +2,6 @@
 //!
 //! The twin is what CPUs run, what a kernel is tested against, and what a device runs that a
 //! kernel does not fit. Kernels are WGSL under `shaders/`.
+
+pub mod attention;
+pub mod dropout;

@@ -1,15 +1,16 @@
 //! Multi-head self-attention with its output layer, residual and LayerNorm (BERT, post-norm).
 
-use burn::{Tensor, module::Module, tensor::activation::softmax};
+use burn::{Tensor, module::Module};
 
 use super::{
     dense::Dense,
-    dropout::{Mode, dropout},
+    dropout::{Mode, Site, dropout},
     initialiser::Initialiser,
     layer_norm::LayerNorm,
+    packing::Sequences,
     parameters::{Error, ParameterSource},
 };
-use crate::config::EncoderConfig;
+use crate::{config::EncoderConfig, kernels::attention::attention};
 
 #[derive(Module, Debug)]
 pub struct Attention {
@@ -41,39 +42,29 @@ impl Attention {
         })
     }
 
-    /// `hidden` `[batch · seq, hidden]`, `bias` `[batch, 1, 1, seq]` (−10000 on padded keys) →
-    /// `[batch · seq, hidden]`
-    pub fn forward(&self, hidden: Tensor<2>, bias: Tensor<4>, mode: Mode) -> Tensor<2> {
-        let [tokens, size] = hidden.dims();
-        let [batch, _, _, seq] = bias.dims();
-        let head_size = size / self.heads;
-        // [batch · seq, hidden] → [batch, heads, seq, head]
-        let split = |rows: Tensor<2>| {
-            rows.reshape([batch, seq, self.heads, head_size])
-                .swap_dims(1, 2)
-        };
-        let query = split(self.query.forward(hidden.clone()));
-        let key = split(self.key.forward(hidden.clone()));
-        let value = split(self.value.forward(hidden.clone()));
-
-        let scale = 1.0 / (head_size as f64).sqrt();
-        // [batch, heads, seq, seq]
-        let scores = query.matmul(key.swap_dims(2, 3)) * scale + bias;
-        let probabilities = dropout(softmax(scores, 3), self.probability_dropout, mode);
-        let context = probabilities
-            .matmul(value)
-            .swap_dims(1, 2)
-            .reshape([tokens, size]);
-
-        let output = dropout(self.output.forward(context), self.hidden_dropout, mode);
+    /// `[tokens, hidden]` → `[tokens, hidden]`; `layer` is this layer's number.
+    pub fn forward(
+        &self,
+        hidden: Tensor<2>,
+        sequences: &Sequences,
+        layer: usize,
+        mode: Mode,
+    ) -> Tensor<2> {
+        let context = attention(
+            self.query.forward(hidden.clone()),
+            self.key.forward(hidden.clone()),
+            self.value.forward(hidden.clone()),
+            sequences,
+            self.heads,
+            mode.mask(Site::Probabilities(layer), self.probability_dropout),
+        );
+        let output = dropout(
+            self.output.forward(context),
+            sequences,
+            Site::AttentionOutput(layer),
+            self.hidden_dropout,
+            mode,
+        );
         self.layer_norm.forward(output + hidden)
     }
-}
-
-/// The term added to attention scores: 0 on real keys, −10000 on padded ones.
-///
-/// `[batch, seq]` → `[batch, 1, 1, seq]`
-pub fn padding_bias(input_mask: Tensor<2>) -> Tensor<4> {
-    let [batch, seq] = input_mask.dims();
-    ((input_mask - 1.0) * 10_000.0).reshape([batch, 1, 1, seq])
 }

@@ -46,7 +46,7 @@ pub fn predict(
     features: &[usize],
     beam_size: usize,
 ) -> Result<Vec<WindowOutput>, ReadError> {
-    let [batch, seq] = input.input_ids.dims();
+    let [batch, seq] = input.answer_mask.dims();
     let beam = beam_size.min(seq);
     let device = input.input_ids.device();
     let head = &model.heads[head];

@@ -1,70 +1,79 @@
-//! Dropout: in training, zeroes a share of the values and scales the others up to keep the mean.
+//! Where the model drops values in training, and by which masks.
 //!
-//! Masks follow from a seed that the training step gives. On the CPU each thread draws its own
-//! from that seed, because Burn's CPU backend has one random stream for the whole process; on a
-//! GPU the device's stream is seeded.
+//! Masks follow from the run's seed, the step and the place in the model alone, so that a resumed
+//! run, a smaller micro-batch or a packed batch draws the same ones.
 
-use std::cell::RefCell;
+use burn::Tensor;
 
-use burn::{
-    Tensor,
-    tensor::{Device, Distribution, TensorData},
-};
-use rand::{RngCore, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use super::{packing::Sequences, random::{Mask, pcg3d}};
+use crate::kernels;
 
-/// Whether a forward pass drops values. Predictions never do.
+/// Whether a forward pass drops values, and which. Predictions drop none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    Train,
     Predict,
+    Train(StepSeed),
 }
 
-thread_local! {
-    /// The stream of this thread's masks, where they are drawn on the host.
-    static MASKS: RefCell<Option<ChaCha8Rng>> = const { RefCell::new(None) };
+/// What the masks of one training step follow from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepSeed {
+    words: [u32; 2],
 }
 
-/// Starts the masks of the calling thread's next forward pass on `device`.
-pub fn seed(device: &Device, seed: u64) {
-    let on_host = crate::device::is_cpu(device);
-    if !on_host {
-        device.seed(seed);
-    }
-    MASKS.with_borrow_mut(|masks| *masks = on_host.then(|| ChaCha8Rng::seed_from_u64(seed)));
+/// A place in the model where values are dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Site {
+    Embeddings,
+    /// Attention probabilities of a layer.
+    Probabilities(usize),
+    /// Output of a layer's attention, before the residual.
+    AttentionOutput(usize),
+    /// Output of a layer's feed-forward part, before the residual.
+    FeedForwardOutput(usize),
 }
 
-/// Keeps each value with probability `1 − rate`, scaled by `1 / (1 − rate)`.
-pub fn dropout<const D: usize>(values: Tensor<D>, rate: f64, mode: Mode) -> Tensor<D> {
-    if mode == Mode::Predict || rate == 0.0 {
-        return values;
-    }
-    let keep = 1.0 - rate;
-    let (shape, device) = (values.dims(), values.device());
-    let mask = MASKS.with_borrow_mut(|masks| match masks {
-        Some(random) => {
-            let elements = shape.iter().product();
-            let mask = host_mask(random, elements, keep);
-            Tensor::from_data(TensorData::new(mask, shape), &device)
+impl StepSeed {
+    pub fn new(seed: u64, step: u64) -> Self {
+        let [low, high] = [seed as u32, (seed >> 32) as u32];
+        let [x, y, _] = pcg3d([low, high, step as u32]);
+        Self {
+            words: [x, y ^ (step >> 32) as u32],
         }
-        None => Tensor::random(shape, Distribution::Bernoulli(keep), &device) / keep,
-    });
-    values * mask
+    }
 }
 
-/// `elements` values of which a share `keep` is `1 / keep` and the others 0.
-fn host_mask(random: &mut ChaCha8Rng, elements: usize, keep: f64) -> Vec<f32> {
-    let mut bytes = vec![0; 4 * elements];
-    random.fill_bytes(&mut bytes);
-    let below = (keep * (f64::from(u32::MAX) + 1.0)) as u32;
-    let scale = (1.0 / keep) as f32;
-    bytes
-        .chunks_exact(4)
-        .map(|word| {
-            let drawn = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
-            if drawn < below { scale } else { 0.0 }
-        })
-        .collect()
+impl Mode {
+    /// The mask of a site that drops with probability `rate`, where it drops at all.
+    pub fn mask(self, site: Site, rate: f64) -> Option<Mask> {
+        let Self::Train(seed) = self else {
+            return None;
+        };
+        let number = match site {
+            Site::Embeddings => 0,
+            Site::Probabilities(layer) => 3 * layer + 1,
+            Site::AttentionOutput(layer) => 3 * layer + 2,
+            Site::FeedForwardOutput(layer) => 3 * layer + 3,
+        };
+        let [low, high] = seed.words;
+        let [word, _, _] = pcg3d([low, high, number as u32]);
+        (rate > 0.0).then(|| Mask::new(word, rate))
+    }
+}
+
+/// Keeps each value of `[tokens, columns]` with probability `1 − rate`, scaled by
+/// `1 / (1 − rate)`.
+pub fn dropout(
+    values: Tensor<2>,
+    sequences: &Sequences,
+    site: Site,
+    rate: f64,
+    mode: Mode,
+) -> Tensor<2> {
+    match mode.mask(site, rate) {
+        None => values,
+        Some(mask) => kernels::dropout::dropout(values, sequences, mask),
+    }
 }
 
 #[cfg(test)]
@@ -72,27 +81,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tenth_is_dropped_and_the_mean_kept() {
-        let mask = host_mask(&mut ChaCha8Rng::seed_from_u64(1), 100_000, 0.9);
-        let dropped = mask.iter().filter(|&&value| value == 0.0).count();
-        // Four standard deviations of a binomial share of a tenth.
-        assert!((9_620..10_380).contains(&dropped), "{dropped}");
-        assert!(
-            mask.iter()
-                .all(|&value| value == 0.0 || value == 1.0 / 0.9_f32)
-        );
+    fn every_site_step_and_seed_has_masks_of_its_own() {
+        let sites = [
+            Site::Embeddings,
+            Site::Probabilities(0),
+            Site::AttentionOutput(0),
+            Site::FeedForwardOutput(0),
+            Site::Probabilities(1),
+        ];
+        let mut words = Vec::new();
+        for (seed, step) in [(1, 0), (1, 1), (2, 0), (1 << 32, 0), (1, 1 << 32)] {
+            let mode = Mode::Train(StepSeed::new(seed, step));
+            words.extend(sites.map(|site| mode.mask(site, 0.1).unwrap().site));
+        }
+        let count = words.len();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), count);
     }
 
     #[test]
-    fn the_same_seed_draws_the_same_mask() {
-        let device = Device::flex().autodiff();
-        let draw = |number| {
-            seed(&device, number);
-            let ones = Tensor::<1>::ones([64], &device);
-            let dropped = dropout(ones, 0.5, Mode::Train).inner();
-            dropped.try_into_vec_as::<f32>().unwrap()
-        };
-        assert_eq!(draw(1), draw(1));
-        assert_ne!(draw(1), draw(2));
+    fn nothing_is_dropped_in_prediction_nor_at_a_rate_of_zero() {
+        let train = Mode::Train(StepSeed::new(1, 1));
+        assert_eq!(Mode::Predict.mask(Site::Embeddings, 0.1), None);
+        assert_eq!(train.mask(Site::Embeddings, 0.0), None);
     }
 }

@@ -7,7 +7,6 @@ use std::ops::Range;
 use burn::{Tensor, module::Module};
 
 use super::{
-    attention::padding_bias,
     dropout::Mode,
     embeddings::Embeddings,
     input::ModelInput,
@@ -37,35 +36,23 @@ impl Electra {
         })
     }
 
-    /// Last hidden states, `[batch · seq, hidden]`.
+    /// Last hidden states, `[tokens, hidden]`.
     pub fn forward(&self, input: &ModelInput, mode: Mode) -> Tensor<2> {
         let words = self.embeddings.look_up(input.input_ids.clone());
         let hidden = self.embeddings.forward(words, input, mode);
-        self.forward_layers(0, hidden, input, mode)
+        self.forward_layers(0..self.layers.len(), hidden, input, mode)
     }
 
-    /// Runs the layers from number `first` on: `[batch · seq, hidden]` → the same shape.
+    /// Runs the layers of `range`: `[tokens, hidden]` → `[tokens, hidden]`.
     pub fn forward_layers(
-        &self,
-        first: usize,
-        hidden: Tensor<2>,
-        input: &ModelInput,
-        mode: Mode,
-    ) -> Tensor<2> {
-        self.forward_range(first..self.layers.len(), hidden, input, mode)
-    }
-
-    /// Runs the layers of `range`: `[batch · seq, hidden]` → the same shape.
-    pub fn forward_range(
         &self,
         range: Range<usize>,
         hidden: Tensor<2>,
         input: &ModelInput,
         mode: Mode,
     ) -> Tensor<2> {
-        let bias = padding_bias(input.input_mask.clone());
-        self.layers[range].iter().fold(hidden, |hidden, layer| {
-            layer.forward(hidden, bias.clone(), mode)
+        range.fold(hidden, |hidden, layer| {
+            self.layers[layer].forward(hidden, &input.sequences, layer, mode)
         })
     }
 }

@@ -11,7 +11,7 @@ use burn::{
 
 use super::{
     dense::Dense,
-    dropout::{Mode, dropout},
+    dropout::{Mode, Site, dropout},
     initialiser::Initialiser,
     input::ModelInput,
     layer_norm::LayerNorm,
@@ -94,14 +94,12 @@ impl Embeddings {
     ///
     /// They are looked up apart from [`forward`](Self::forward), because the reference's
     /// gradient norm counts the gradient of every looked-up row by itself.
-    pub fn look_up(&self, input_ids: Tensor<2, Int>) -> Tensor<2> {
-        self.word.weight.val().select(0, input_ids.flatten(0, 1))
+    pub fn look_up(&self, input_ids: Tensor<1, Int>) -> Tensor<2> {
+        self.word.weight.val().select(0, input_ids)
     }
 
     /// `[tokens, embedding]` word vectors → `[tokens, hidden]`
     pub fn forward(&self, words: Tensor<2>, input: &ModelInput, mode: Mode) -> Tensor<2> {
-        let [tokens, size] = words.dims();
-        let [batch, seq] = input.input_ids.dims();
         let token_type = self.token_type.weight.val();
         let [types, _] = token_type.dims();
         // A product with one-hot rows, as in the reference: its gradient is a product too,
@@ -109,7 +107,6 @@ impl Embeddings {
         let token_type = input
             .segment_ids
             .clone()
-            .reshape([tokens])
             .one_hot::<2>(types)
             .float()
             .matmul(token_type);
@@ -117,11 +114,11 @@ impl Embeddings {
             .position
             .weight
             .val()
-            .slice_dim(0, 0..seq)
-            .reshape([1, seq, size]);
-        let sum = (words + token_type).reshape([batch, seq, size]) + position;
+            .select(0, input.position_ids.clone());
         let hidden = dropout(
-            self.layer_norm.forward(sum.reshape([tokens, size])),
+            self.layer_norm.forward(words + token_type + position),
+            &input.sequences,
+            Site::Embeddings,
             self.dropout,
             mode,
         );

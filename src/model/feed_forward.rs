@@ -4,10 +4,11 @@ use burn::{Tensor, module::Module};
 
 use super::{
     dense::Dense,
-    dropout::{Mode, dropout},
+    dropout::{Mode, Site, dropout},
     gelu::gelu,
     initialiser::Initialiser,
     layer_norm::LayerNorm,
+    packing::Sequences,
     parameters::{Error, ParameterSource},
 };
 use crate::config::EncoderConfig;
@@ -34,10 +35,22 @@ impl FeedForward {
         })
     }
 
-    /// `[tokens, hidden]` → `[tokens, hidden]`
-    pub fn forward(&self, hidden: Tensor<2>, mode: Mode) -> Tensor<2> {
+    /// `[tokens, hidden]` → `[tokens, hidden]`; `layer` is this layer's number.
+    pub fn forward(
+        &self,
+        hidden: Tensor<2>,
+        sequences: &Sequences,
+        layer: usize,
+        mode: Mode,
+    ) -> Tensor<2> {
         let inner = gelu(self.intermediate.forward(hidden.clone()));
-        let output = dropout(self.output.forward(inner), self.dropout, mode);
+        let output = dropout(
+            self.output.forward(inner),
+            sequences,
+            Site::FeedForwardOutput(layer),
+            self.dropout,
+            mode,
+        );
         self.layer_norm.forward(output + hidden)
     }
 }

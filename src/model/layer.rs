@@ -6,6 +6,7 @@ use super::{
     attention::Attention,
     dropout::Mode,
     feed_forward::FeedForward,
+    packing::Sequences,
     parameters::{Error, ParameterSource},
 };
 use crate::config::EncoderConfig;
@@ -24,9 +25,15 @@ impl EncoderLayer {
         })
     }
 
-    /// `hidden` `[batch · seq, hidden]`, `bias` `[batch, 1, 1, seq]` → `[batch · seq, hidden]`
-    pub fn forward(&self, hidden: Tensor<2>, bias: Tensor<4>, mode: Mode) -> Tensor<2> {
-        let hidden = self.attention.forward(hidden, bias, mode);
-        self.feed_forward.forward(hidden, mode)
+    /// `[tokens, hidden]` → `[tokens, hidden]`; `layer` is this layer's number.
+    pub fn forward(
+        &self,
+        hidden: Tensor<2>,
+        sequences: &Sequences,
+        layer: usize,
+        mode: Mode,
+    ) -> Tensor<2> {
+        let hidden = self.attention.forward(hidden, sequences, layer, mode);
+        self.feed_forward.forward(hidden, sequences, layer, mode)
     }
 }

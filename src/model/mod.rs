@@ -1,7 +1,8 @@
 //! From batches to logits: the encoder and its question-answering heads.
 //!
-//! Hidden states travel as `[tokens, hidden]` with `tokens = batch · seq`; only attention sees
-//! the sequences apart. Field names of the modules are the parameter names of the record.
+//! Hidden states travel packed, as `[tokens, hidden]` of the batch's real tokens; attention sees
+//! the sequences apart, and the heads see them padded to the longest. Field names of the modules
+//! are the parameter names of the record.
 
 pub mod attention;
 pub mod beam;

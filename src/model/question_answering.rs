@@ -34,8 +34,8 @@ impl QuestionAnsweringModel {
         })
     }
 
-    /// Hidden states for prediction, `[batch · seq, hidden]`.
+    /// Hidden states for prediction, as the heads take them: `[batch · seq, hidden]`.
     pub fn encode(&self, input: &ModelInput) -> Tensor<2> {
-        self.electra.forward(input, Mode::Predict)
+        input.pad(self.electra.forward(input, Mode::Predict))
     }
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::adam::Adam;
+use crate::durable_file::{sync_folder, write_whole};
 use crate::model::{
     QuestionAnsweringModel,
     parameters::{self, StoredParameters},
@@ -51,7 +52,8 @@ pub struct State {
     pub hparams: Value,
 }
 
-/// Makes a checkpoint; an interrupted attempt leaves a `.tmp` folder, which the next removes.
+/// Makes a checkpoint. It takes the place of one of the same step only once it is whole; an
+/// interrupted attempt leaves a `.tmp` or `.old` folder, which the next removes.
 pub fn save(
     model_dir: &Path,
     model: &QuestionAnsweringModel,
@@ -69,7 +71,8 @@ pub fn save(
             source,
         }
     };
-    for old in [&scratch, &folder] {
+    let replaced = model_dir.join(format!("checkpoint-{}.old", state.step));
+    for old in [&scratch, &replaced] {
         if old.exists() {
             fs::remove_dir_all(old).map_err(io("removing", old))?;
         }
@@ -78,30 +81,17 @@ pub fn save(
     record::save(model, tasks, &scratch.join("model.bpk"))?;
     record::write(adam.stored(), &scratch.join("optimizer.bpk"))?;
     let state_file = scratch.join("state.json");
-    write_synced(
-        &state_file,
-        &serde_json::to_vec_pretty(state).unwrap_or_default(),
-    )
-    .map_err(io("writing", &state_file))?;
-    sync_folder(&scratch).map_err(io("syncing", &scratch))?;
+    write_whole(&state_file, |out| Ok(serde_json::to_writer_pretty(out, state)?))
+        .map_err(io("writing", &state_file))?;
+    if folder.exists() {
+        fs::rename(&folder, &replaced).map_err(io("renaming", &folder))?;
+    }
     fs::rename(&scratch, &folder).map_err(io("renaming", &scratch))?;
     sync_folder(model_dir).map_err(io("syncing", model_dir))?;
-    Ok(folder)
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write;
-    let mut file = fs::File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// Makes a rename in `folder` durable; only Unix can open a folder for that.
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    if cfg!(unix) {
-        fs::File::open(folder)?.sync_all()?;
+    if replaced.exists() {
+        fs::remove_dir_all(&replaced).map_err(io("removing", &replaced))?;
     }
-    Ok(())
+    Ok(folder)
 }
 
 /// The run's checkpoints, oldest first.

@@ -1,4 +1,4 @@
-//! Gradients of a batch's loss for every trainable parameter.
+//! Gradients of a batch's loss for every trainable parameter, summed part by part.
 //!
 //! Word vectors are looked up outside the graph and enter it as leaves, for two reasons: the
 //! reference's gradient norm counts each looked-up row's gradient by itself, and the table's
@@ -11,7 +11,10 @@ use burn::{
     tensor::IndexingUpdateOp,
 };
 
-use super::loss::{Targets, batch_loss};
+use super::{
+    loss::{Targets, batch_loss},
+    recompute,
+};
 use crate::model::{ModelInput, QuestionAnsweringModel, dropout::Mode, record::for_each_parameter};
 
 /// Which parameters are trained.
@@ -54,7 +57,18 @@ impl Trainable {
     }
 }
 
-/// The gradients of one batch.
+/// What a step takes the gradient of.
+#[derive(Debug, Clone, Copy)]
+pub struct Objective {
+    /// Weight of the answerability classifier's loss.
+    pub answerable_weight: f64,
+    pub trainable: Trainable,
+    /// Keeps only each layer's input and computes the rest again in the backward pass.
+    pub recompute_layers: bool,
+}
+
+/// Gradients summed over the parts of a batch.
+#[derive(Default)]
 pub struct Gradients {
     /// By parameter, without the word table.
     pub parameters: GradientsParams,
@@ -65,89 +79,57 @@ pub struct Gradients {
     pub word_rows_square: Option<Tensor<1>>,
 }
 
-/// Sum loss, `[1]` and outside the graph, and gradients of one batch.
+/// Adds one part's gradients to `gradients` and returns its sum loss, `[1]` and outside the graph.
 ///
 /// `tasks` gives each row's place in the task list.
-pub fn loss_and_gradients(
+pub fn accumulate(
     model: &QuestionAnsweringModel,
     input: &ModelInput,
     targets: &Targets,
     tasks: &[usize],
-    answerable_weight: f64,
-    trainable: Trainable,
-) -> (Tensor<1>, Gradients) {
+    objective: Objective,
+    mode: Mode,
+    gradients: &mut Gradients,
+) -> Tensor<1> {
+    let loss = |hidden: Tensor<2>| {
+        let weight = objective.answerable_weight;
+        batch_loss(&model.heads, input.pad(hidden), input, targets, tasks, weight)
+    };
+    if objective.recompute_layers {
+        return recompute::accumulate(model, input, loss, objective.trainable, mode, gradients);
+    }
     let electra = &model.electra;
+    let layers = electra.layers.len();
     let words = electra.embeddings.look_up(input.input_ids.clone()).detach();
-    let (words, hidden) = match trainable {
+    let (words, hidden) = match objective.trainable {
         Trainable::All => {
             let words = words.require_grad();
-            let hidden = electra
-                .embeddings
-                .forward(words.clone(), input, Mode::Train);
-            let hidden = electra.forward_layers(0, hidden, input, Mode::Train);
+            let hidden = electra.embeddings.forward(words.clone(), input, mode);
+            let hidden = electra.forward_layers(0..layers, hidden, input, mode);
             (Some(words), hidden)
         }
         Trainable::FromLayer(first) => {
-            let hidden = electra.embeddings.forward(words, input, Mode::Train);
-            let hidden = electra.forward_range(0..first, hidden, input, Mode::Train);
+            let hidden = electra.embeddings.forward(words, input, mode);
+            let hidden = electra.forward_layers(0..first, hidden, input, mode);
             // Burn 0.22 returns wrong gradients on the GPU where a graph starts from constants
             // alone, so the first trained layer's input is a tracked leaf.
             let hidden = hidden.detach().require_grad();
-            let hidden = electra.forward_layers(first, hidden, input, Mode::Train);
+            let hidden = electra.forward_layers(first..layers, hidden, input, mode);
             (None, hidden)
         }
     };
-    let loss = batch_loss(
-        &model.heads,
-        hidden,
-        input,
-        targets,
-        tasks,
-        answerable_weight,
-    );
+    let loss = loss(hidden);
     let mut grads = loss.backward();
-    let (word_table, word_rows_square) = match words {
-        None => (None, None),
-        Some(words) => {
-            let table = &electra.embeddings.word.weight;
-            // A loss always depends on the word vectors, so their gradient exists.
-            match words.grad_remove(&mut grads) {
-                None => (None, None),
-                Some(rows) => {
-                    let square = rows.clone().square().sum();
-                    let ids = input.input_ids.clone().inner().flatten(0, 1);
-                    let summed = Tensor::<2>::zeros(table.val().dims(), &rows.device())
-                        .select_assign(0, ids, rows, IndexingUpdateOp::Add);
-                    (Some((table.id, summed)), Some(square))
-                }
-            }
-        }
-    };
-    let gradients = Gradients {
-        parameters: GradientsParams::from_grads(grads, model),
-        word_table,
-        word_rows_square,
-    };
-    (loss.inner(), gradients)
+    if let Some(rows) = words.and_then(|words| words.grad_remove(&mut grads)) {
+        gradients.add_word_rows(model, input, rows);
+    }
+    gradients.add(model, GradientsParams::from_grads(grads, model));
+    loss.inner()
 }
 
 impl Gradients {
-    /// Takes one parameter's gradient, flattened to `[elements]`.
-    pub fn take<const D: usize>(&mut self, id: ParamId) -> Option<Tensor<1>> {
-        if self
-            .word_table
-            .as_ref()
-            .is_some_and(|(table, _)| *table == id)
-        {
-            return self.word_table.take().map(|(_, g)| g.flatten(0, 1));
-        }
-        let gradient = self.parameters.remove::<D>(id)?;
-        let elements = gradient.dims().iter().product::<usize>();
-        Some(gradient.reshape([elements]))
-    }
-
-    /// The gradients of two parts of a batch, summed.
-    pub fn plus(mut self, mut other: Self, model: &QuestionAnsweringModel) -> Self {
+    /// Adds the gradients of the parameters of `module`.
+    pub fn add<M: Module>(&mut self, module: &M, mut part: GradientsParams) {
         struct Sum<'a> {
             whole: &'a mut GradientsParams,
             part: &'a mut GradientsParams,
@@ -164,10 +146,51 @@ impl Gradients {
                 self.whole.register(parameter.id, sum);
             }
         }
-        model.visit(&mut Sum {
+        module.visit(&mut Sum {
             whole: &mut self.parameters,
-            part: &mut other.parameters,
+            part: &mut part,
         });
+    }
+
+    /// Adds the gradients of the looked-up word vectors, `rows` `[tokens, embedding]`.
+    pub fn add_word_rows(
+        &mut self,
+        model: &QuestionAnsweringModel,
+        input: &ModelInput,
+        rows: Tensor<2>,
+    ) {
+        let table = &model.electra.embeddings.word.weight;
+        let square = rows.clone().square().sum();
+        self.word_rows_square = Some(match self.word_rows_square.take() {
+            Some(whole) => whole + square,
+            None => square,
+        });
+        let whole = match self.word_table.take() {
+            Some((_, whole)) => whole,
+            None => Tensor::zeros(table.val().dims(), &rows.device()),
+        };
+        let ids = input.input_ids.clone().inner();
+        let whole = whole.select_assign(0, ids, rows, IndexingUpdateOp::Add);
+        self.word_table = Some((table.id, whole));
+    }
+
+    /// Takes one parameter's gradient, flattened to `[elements]`.
+    pub fn take<const D: usize>(&mut self, id: ParamId) -> Option<Tensor<1>> {
+        if self
+            .word_table
+            .as_ref()
+            .is_some_and(|(table, _)| *table == id)
+        {
+            return self.word_table.take().map(|(_, g)| g.flatten(0, 1));
+        }
+        let gradient = self.parameters.remove::<D>(id)?;
+        let elements = gradient.dims().iter().product::<usize>();
+        Some(gradient.reshape([elements]))
+    }
+
+    /// The gradients of two sets of parts, summed.
+    pub fn plus(mut self, other: Self, model: &QuestionAnsweringModel) -> Self {
+        self.add(model, other.parameters);
         self.word_table = match (self.word_table, other.word_table) {
             (Some((id, whole)), Some((_, part))) => Some((id, whole + part)),
             (whole, part) => whole.or(part),

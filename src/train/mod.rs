@@ -9,5 +9,6 @@ pub mod loss;
 pub mod memory;
 pub mod progress;
 pub mod run;
+mod recompute;
 pub mod schedule;
 pub mod step;

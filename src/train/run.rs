@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     adam::Adam,
     checkpoint::{self, State},
-    gradients::Trainable,
+    gradients::Objective,
     log::{StepRecord, TrainLog},
     memory::PeakMemory,
     progress::Progress,
@@ -71,8 +71,9 @@ pub struct Run<'a> {
     pub features: FeatureSet<'a>,
     pub plan: BatchPlan,
     pub schedule: Schedule,
-    pub trainable: Trainable,
-    pub answerable_weight: f64,
+    pub objective: Objective,
+    /// Features computed at once, where fewer than a batch.
+    pub micro_batch_size: Option<usize>,
     pub seed: u64,
     /// Hyper-parameters that a checkpoint must share to be gone on from.
     pub hparams: Value,
@@ -109,12 +110,11 @@ impl Run<'_> {
                 (model, state.step)
             }
         };
-        let mut model = self.trainable.freeze(model);
+        let mut model = self.objective.trainable.freeze(model);
         let settings = StepSettings {
             device: &training_device,
             tasks: self.tasks,
-            answerable_weight: self.answerable_weight,
-            trainable: self.trainable,
+            objective: self.objective,
             seed: self.seed,
         };
         let log_path = self.model_dir.join("train_log.jsonl");
@@ -124,7 +124,6 @@ impl Run<'_> {
         };
         let mut log = TrainLog::resume(&log_path, step).map_err(io)?;
         let mut plan = self.plan.clone();
-        let lanes = device::lanes(self.device);
         let mut memory = PeakMemory::new(self.device);
         let mut saved = Instant::now();
         progress.begin(step, steps);
@@ -133,7 +132,7 @@ impl Run<'_> {
             let began = Instant::now();
             let rows = plan.features(step as usize);
             let parts: Vec<Batch> = rows
-                .chunks(rows.len().div_ceil(lanes).max(1))
+                .chunks(self.part_size(rows.len()))
                 .map(|rows| Batch::collate(&self.features, rows, None))
                 .collect::<Result<_, _>>()?;
             let rate = self.schedule.update_rate(step);
@@ -190,5 +189,13 @@ impl Run<'_> {
         let model = model.valid();
         record::save(&model, self.tasks, &self.model_dir.join("model.bpk"))?;
         Ok(model)
+    }
+
+    /// Features of a part of a batch: what a core computes at once, or the micro-batch.
+    fn part_size(&self, batch: usize) -> usize {
+        let share = batch.div_ceil(device::lanes(self.device));
+        self.micro_batch_size
+            .map_or(share, |size| size.min(share))
+            .max(1)
     }
 }

@@ -5,13 +5,16 @@ use burn::{Tensor, module::Module, tensor::Device};
 use super::{
     adam::Adam,
     clip::clip_factor,
-    gradients::{Gradients, Trainable, loss_and_gradients},
+    gradients::{Gradients, Objective, accumulate},
     loss::Targets,
 };
 use crate::{
     data::batch::Batch,
-    device::alone_on_a_core,
-    model::{ModelInput, QuestionAnsweringModel, dropout},
+    device::{alone_on_a_core, lanes},
+    model::{
+        ModelInput, QuestionAnsweringModel,
+        dropout::{Mode, StepSeed},
+    },
 };
 
 /// Figures of a step, still on the device so that reading them is the caller's choice.
@@ -27,8 +30,7 @@ pub struct StepSettings<'a> {
     /// With autodiff.
     pub device: &'a Device,
     pub tasks: &'a [String],
-    pub answerable_weight: f64,
-    pub trainable: Trainable,
+    pub objective: Objective,
     /// Seed of the run's dropout masks.
     pub seed: u64,
 }
@@ -37,8 +39,9 @@ pub struct StepSettings<'a> {
 /// [`Schedule::update_rate`](super::schedule::Schedule::update_rate) and returns the updated
 /// model.
 ///
-/// `parts` together are the step's batch; each is computed on a core of its own, which is what
-/// keeps the CPU busy, and their gradients are summed.
+/// `parts` together are the step's batch, in its order. Their gradients are summed: on a GPU one
+/// part after the other, on the CPU a share of the parts on each core, which is what keeps the
+/// cores busy.
 pub fn train_step(
     model: QuestionAnsweringModel,
     adam: &mut Adam,
@@ -47,47 +50,51 @@ pub fn train_step(
     learning_rate: f64,
     settings: &StepSettings,
 ) -> (QuestionAnsweringModel, StepFigures) {
-    let compute = |model: &QuestionAnsweringModel, (part, batch): (usize, &Batch)| {
-        // Masks depend on the run's seed, the step and the part alone, so that a resumed run
-        // draws the same ones.
-        let seed = mask_seed(settings.seed, step, part as u64);
-        dropout::seed(settings.device, seed);
-        loss_and_gradients(
-            model,
-            &ModelInput::new(batch, settings.device),
-            &Targets::new(batch, settings.device),
-            &batch.task,
-            settings.answerable_weight,
-            settings.trainable,
-        )
+    let mode = Mode::Train(StepSeed::new(settings.seed, step));
+    let mut place = 0;
+    let placed: Vec<(usize, &Batch)> = parts
+        .iter()
+        .map(|part| {
+            let first = place;
+            place += part.size;
+            (first, part)
+        })
+        .collect();
+    let sum = |model: &QuestionAnsweringModel, share: &[(usize, &Batch)]| {
+        let mut gradients = Gradients::default();
+        let mut loss = Tensor::zeros([1], &settings.device.clone().without_autodiff());
+        for &(first, batch) in share {
+            loss = loss
+                + accumulate(
+                    model,
+                    &ModelInput::new(batch, first, settings.device),
+                    &Targets::new(batch, settings.device),
+                    &batch.task,
+                    settings.objective,
+                    mode,
+                    &mut gradients,
+                );
+        }
+        (loss, gradients)
     };
-    let mut computed: Vec<(Tensor<1>, Gradients)> = match parts {
-        [batch] => vec![compute(&model, (0, batch))],
-        _ => alone_on_a_core(parts, |part, batch| {
-            // Leaves of its own, or the parts' graphs would be one and wait for each other; the
+    let share = placed.len().div_ceil(lanes(settings.device)).max(1);
+    let shares: Vec<&[(usize, &Batch)]> = placed.chunks(share).collect();
+    let mut computed = match shares[..] {
+        [share] => vec![sum(&model, share)],
+        _ => alone_on_a_core(&shares, |_, share| {
+            // Leaves of its own, or the shares' graphs would be one and wait for each other; the
             // values are shared.
-            compute(&model.valid().train(), (part, batch))
+            sum(&model.valid().train(), share)
         }),
-    };
-    let (mut loss, mut gradients) = computed.remove(0);
-    for (part_loss, part_gradients) in computed {
-        loss = loss + part_loss;
-        gradients = gradients.plus(part_gradients, &model);
+    }
+    .into_iter();
+    let (mut loss, mut gradients) = computed.next().unwrap_or_else(|| sum(&model, &[]));
+    for (share_loss, share_gradients) in computed {
+        loss = loss + share_loss;
+        gradients = gradients.plus(share_gradients, &model);
     }
     let grad_norm = gradients.global_norm(&model);
     let factor = clip_factor(grad_norm.clone());
     let model = adam.update(model, settings.tasks, gradients, factor, learning_rate);
     (model, StepFigures { loss, grad_norm })
-}
-
-/// Spreads (seed, step, part) over 64 bits (the finaliser of SplitMix64), so that neighbours do
-/// not share streams.
-fn mask_seed(seed: u64, step: u64, part: u64) -> u64 {
-    let mut state = seed
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        .wrapping_add(step.wrapping_mul(0xd1b5_4a32_d192_ed03))
-        .wrapping_add(part.wrapping_mul(0x8cb9_2ba7_2f3d_8dd7));
-    state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    state ^ (state >> 31)
 }
