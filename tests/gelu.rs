@@ -3,7 +3,7 @@
 mod support;
 
 use burn::{Tensor, tensor::TensorData};
-use electra::model::gelu::gelu;
+use electra::kernels::gelu::gelu;
 
 /// erf by its Taylor series, exact to f64 rounding on |x| ≤ 4.
 fn erf(x: f64) -> f64 {

@@ -6,7 +6,7 @@ use electra::{
     data::example::Split,
     train::{
         adam::Adam,
-        gradients::Trainable,
+        gradients::{Objective, Trainable},
         schedule::LayerDecay,
         step::{StepSettings, train_step},
     },
@@ -23,8 +23,11 @@ fn memory_does_not_grow_over_steps_on_wgpu() {
     let settings = StepSettings {
         device: &training,
         tasks: &tasks,
-        answerable_weight: 0.5,
-        trainable: Trainable::All,
+        objective: Objective {
+            answerable_weight: 0.5,
+            trainable: Trainable::All,
+            recompute_layers: false,
+        },
         seed: 1,
     };
     let mut model = run.model("init", &training);

@@ -15,7 +15,7 @@ use electra::{
     model::{QuestionAnsweringModel, parameters::ParameterSource},
     train::{
         adam::Adam,
-        gradients::Trainable,
+        gradients::{Objective, Trainable},
         log::StepRecord,
         progress::Progress,
         run::Run,
@@ -57,8 +57,12 @@ impl Loop<'_> {
                 steps,
                 warmup_proportion: self.run.config.warmup_proportion,
             },
-            trainable: self.trainable,
-            answerable_weight: 0.5,
+            objective: Objective {
+                answerable_weight: 0.5,
+                trainable: self.trainable,
+                recompute_layers: false,
+            },
+            micro_batch_size: None,
             seed: 7,
             hparams: serde_json::json!({"seed": 7}),
             save_every_steps: self.save_every_steps,

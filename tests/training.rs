@@ -10,7 +10,7 @@ use electra::{
     },
     train::{
         adam::Adam,
-        gradients::Trainable,
+        gradients::{Objective, Trainable},
         schedule::{LayerDecay, Schedule},
         step::{StepSettings, train_step},
     },
@@ -36,6 +36,19 @@ fn adam(run: &ReferenceRun) -> Adam {
     )
 }
 
+/// Steps whose update took the rate of the step itself, not of the next.
+///
+/// The reference advances its step counter beside the update, without an order between the two.
+/// Almost always the counter wins; in the committed run the update of step 14 was first: with the
+/// other rate there, every later step is off by a thousandth and more, with this one by less than
+/// 1e-4 to the end.
+fn raced_steps(run: &ReferenceRun) -> &'static [usize] {
+    match run.name {
+        "squad2-tiny-projected" => &[14],
+        _ => &[],
+    }
+}
+
 /// Follows the reference for some steps; its batches, no dropout.
 ///
 /// Beside it runs a twin that sums each batch in two parts. Rounding grows along a trajectory,
@@ -49,8 +62,11 @@ fn check_trajectory(run: &ReferenceRun, name: &str, device: &Device, mut steps: 
     let settings = StepSettings {
         device: &device,
         tasks: &tasks,
-        answerable_weight: run.config.answerable_weight,
-        trainable: Trainable::All,
+        objective: Objective {
+            answerable_weight: run.config.answerable_weight,
+            trainable: Trainable::All,
+            recompute_layers: false,
+        },
         seed: 1,
     };
     let mut model = run.model("init", &device);
@@ -66,7 +82,11 @@ fn check_trajectory(run: &ReferenceRun, name: &str, device: &Device, mut steps: 
             "learning rate of step {step}"
         );
         let batch = run.training_batch(&features, step);
-        let rate = schedule.update_rate(step as u64);
+        let rate = if raced_steps(run).contains(&step) {
+            schedule.learning_rate(step as u64)
+        } else {
+            schedule.update_rate(step as u64)
+        };
         let (updated, figures) = train_step(
             model,
             &mut adam,
@@ -99,7 +119,6 @@ fn check_trajectory(run: &ReferenceRun, name: &str, device: &Device, mut steps: 
             steps = step;
             break;
         }
-        let tolerance = if step < 10 { 1e-3 } else { 1e-2 };
         for (key, ours) in [("loss", loss), ("grad_norm", norm)] {
             let theirs = theirs[key].as_f64().unwrap();
             let relative = (ours / theirs - 1.0).abs();
@@ -108,7 +127,7 @@ fn check_trajectory(run: &ReferenceRun, name: &str, device: &Device, mut steps: 
                 worst_early = worst_early.max(relative);
             }
             assert!(
-                relative <= tolerance,
+                relative <= 1e-3,
                 "step {step}: {key} {ours} instead of {theirs}"
             );
         }
@@ -148,46 +167,66 @@ fn loss_norm_and_rate_follow_the_reference_for_ten_steps_on_wgpu() {
 #[test]
 fn layers_above_frozen_ones_get_the_gradients_of_a_whole_run() {
     use electra::{
-        model::ModelInput,
-        train::{gradients::loss_and_gradients, loss::Targets},
+        model::{ModelInput, dropout::Mode},
+        train::{
+            gradients::{Gradients, accumulate},
+            loss::Targets,
+        },
     };
     let run = &runs()[0];
     let features = run.features(Split::Train);
     let batch = run.training_batch(&features, 0);
     for (name, device) in devices() {
         let device = device.autodiff();
-        let gradients = |trainable: Trainable| {
+        let gradients = |trainable: Trainable, recompute_layers: bool| {
             let model = trainable.freeze(run.model("init", &device));
-            let input = ModelInput::new(&batch, &device);
+            let input = ModelInput::new(&batch, 0, &device);
             let targets = Targets::new(&batch, &device);
-            let (_, gradients) =
-                loss_and_gradients(&model, &input, &targets, &batch.task, 0.5, trainable);
+            let objective = Objective {
+                answerable_weight: 0.5,
+                trainable,
+                recompute_layers,
+            };
+            let mut gradients = Gradients::default();
+            accumulate(
+                &model,
+                &input,
+                &targets,
+                &batch.task,
+                objective,
+                Mode::Predict,
+                &mut gradients,
+            );
             gradients.into_values(&model, &tasks())
         };
         let whole: std::collections::BTreeMap<_, _> =
-            gradients(Trainable::All).into_iter().collect();
+            gradients(Trainable::All, false).into_iter().collect();
         let layers = run.encoder().num_hidden_layers;
-        let top = gradients(Trainable::new(Some(1), layers));
-        let prefix = format!("electra.layers.{}.", layers - 1);
-        assert_eq!(
-            top.len(),
-            whole
-                .keys()
-                .filter(|key| key.starts_with(&prefix) || key.starts_with("heads."))
-                .count(),
-            "{name}"
-        );
-        for (parameter, ours) in top {
-            assert!(parameter.starts_with(&prefix) || parameter.starts_with("heads."));
-            let ours = ours.try_into_vec_as::<f32>().unwrap();
-            let theirs = whole[&parameter].clone().try_into_vec_as::<f32>().unwrap();
-            // The same operations on the same values: only the order of sums may differ.
-            let difference = max_difference(&ours, &theirs);
-            let scale = theirs.iter().fold(0.0_f32, |a, b| a.max(b.abs()));
-            assert!(
-                difference <= 1e-5 * scale.max(1e-3),
-                "{name} {parameter}: {difference} of {scale}"
+        for recompute_layers in [false, true] {
+            let top = gradients(Trainable::new(Some(1), layers), recompute_layers);
+            let prefix = format!("electra.layers.{}.", layers - 1);
+            assert_eq!(
+                top.len(),
+                whole
+                    .keys()
+                    .filter(|key| key.starts_with(&prefix) || key.starts_with("heads."))
+                    .count(),
+                "{name}"
             );
+            for (parameter, ours) in top {
+                assert!(parameter.starts_with(&prefix) || parameter.starts_with("heads."));
+                let ours = ours.try_into_vec_as::<f32>().unwrap();
+                let theirs = whole[&parameter].clone().try_into_vec_as::<f32>().unwrap();
+                // The same operations on the same values: only the order of sums may differ.
+                let difference = max_difference(&ours, &theirs);
+                let scale = theirs.iter().fold(0.0_f32, |a, b| a.max(b.abs()));
+                // The start and end biases have no true gradient: their values are what is left
+                // of sums over some hundred shares that cancel.
+                assert!(
+                    difference <= 1e-5 * scale + 5e-7,
+                    "{name} {parameter}: {difference} of {scale}"
+                );
+            }
         }
     }
 }

@@ -21,8 +21,10 @@ pub struct WordPiece {
 
 impl WordPiece {
     pub fn new(vocab: &Vocab) -> Self {
-        let pieces: AHashMap<String, u32> =
-            vocab.ids().map(|(token, id)| (token.to_owned(), id)).collect();
+        let pieces: AHashMap<String, u32> = vocab
+            .ids()
+            .map(|(token, id)| (token.to_owned(), id))
+            .collect();
         let model = wordpiece::WordPiece::builder()
             .vocab(pieces)
             .max_input_chars_per_word(MAX_WORD_CHARS)

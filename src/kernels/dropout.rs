@@ -7,7 +7,7 @@
 use burn::{
     Tensor,
     backend::{
-        Autodiff, Backend, Dispatch, Flex,
+        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
         autodiff::{
             checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
             grads::Gradients,
@@ -19,7 +19,6 @@ use burn::{
             CubeBackend, CubeDim, CubeTensor, KernelSource, SourceKernel, SourceTemplate,
             into_contiguous,
         },
-        TensorMetadata,
     },
     tensor::TensorData,
 };
@@ -35,11 +34,7 @@ use crate::model::{packing::Sequences, random::Mask};
 pub trait DropoutOps: Backend {
     /// `x` `[tokens, columns]` with each value multiplied by its factor.
     #[fusion(dtype = x, shape = x)]
-    fn packed_dropout(
-        x: FloatTensor<Self>,
-        sequences: Sequences,
-        mask: Mask,
-    ) -> FloatTensor<Self> {
+    fn packed_dropout(x: FloatTensor<Self>, sequences: Sequences, mask: Mask) -> FloatTensor<Self> {
         let columns = x.shape()[1] as u32;
         let factors: Vec<f32> = sequences
             .row_words()
@@ -73,11 +68,7 @@ impl KernelSource for DropoutKernel {
 }
 
 impl DropoutOps for CubeBackend {
-    fn packed_dropout(
-        x: FloatTensor<Self>,
-        sequences: Sequences,
-        mask: Mask,
-    ) -> FloatTensor<Self> {
+    fn packed_dropout(x: FloatTensor<Self>, sequences: Sequences, mask: Mask) -> FloatTensor<Self> {
         let x = into_contiguous(x);
         let shape = x.shape();
         let (columns, elements) = (shape[1] as u32, shape.num_elements());
@@ -118,11 +109,7 @@ impl DropoutOps for CubeBackend {
 }
 
 impl<B: DropoutOps, C: CheckpointStrategy> DropoutOps for Autodiff<B, C> {
-    fn packed_dropout(
-        x: FloatTensor<Self>,
-        sequences: Sequences,
-        mask: Mask,
-    ) -> FloatTensor<Self> {
+    fn packed_dropout(x: FloatTensor<Self>, sequences: Sequences, mask: Mask) -> FloatTensor<Self> {
         #[derive(Debug)]
         struct PackedDropout;
 
@@ -144,7 +131,11 @@ impl<B: DropoutOps, C: CheckpointStrategy> DropoutOps for Autodiff<B, C> {
 
         let node = x.node();
         let output = B::packed_dropout(x.into_primitive(), sequences.clone(), mask);
-        match PackedDropout.prepare::<C>([node]).compute_bound().stateful() {
+        match PackedDropout
+            .prepare::<C>([node])
+            .compute_bound()
+            .stateful()
+        {
             OpsKind::Tracked(prep) => prep.finish((sequences, mask), output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         }

@@ -5,3 +5,5 @@
 
 pub mod attention;
 pub mod dropout;
+pub mod gelu;
+mod normal;

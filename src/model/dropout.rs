@@ -5,7 +5,10 @@
 
 use burn::Tensor;
 
-use super::{packing::Sequences, random::{Mask, pcg3d}};
+use super::{
+    packing::Sequences,
+    random::{Mask, pcg3d},
+};
 use crate::kernels;
 
 /// Whether a forward pass drops values, and which. Predictions drop none.

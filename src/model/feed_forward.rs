@@ -5,13 +5,12 @@ use burn::{Tensor, module::Module};
 use super::{
     dense::Dense,
     dropout::{Mode, Site, dropout},
-    gelu::gelu,
     initialiser::Initialiser,
     layer_norm::LayerNorm,
     packing::Sequences,
     parameters::{Error, ParameterSource},
 };
-use crate::config::EncoderConfig;
+use crate::{config::EncoderConfig, kernels::gelu::gelu};
 
 #[derive(Module, Debug)]
 pub struct FeedForward {

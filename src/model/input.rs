@@ -57,9 +57,8 @@ impl ModelInput {
             segment_ids: packed(&batch.segment_ids),
             position_ids: Tensor::from_data(TensorData::new(positions, [tokens]), device),
             answer_mask: Tensor::from_data(TensorData::new(answer_mask, [size, seq]), device),
-            padded_rows: (tokens < size * seq).then(|| {
-                Tensor::from_data(TensorData::new(padded_rows, [size * seq]), device)
-            }),
+            padded_rows: (tokens < size * seq)
+                .then(|| Tensor::from_data(TensorData::new(padded_rows, [size * seq]), device)),
             sequences,
         }
     }

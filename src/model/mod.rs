@@ -12,7 +12,6 @@ pub mod electra;
 pub mod embeddings;
 pub mod feed_forward;
 pub mod folder;
-pub mod gelu;
 pub mod initialiser;
 pub mod input;
 pub mod layer;

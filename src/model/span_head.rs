@@ -14,11 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     dense::Dense,
-    gelu::gelu,
     initialiser::Initialiser,
     parameters::{Error, ParameterSource},
 };
-use crate::config::Config;
+use crate::{config::Config, kernels::gelu::gelu};
 
 /// Width of the head's two hidden layers.
 pub const HEAD_HIDDEN: usize = 512;

@@ -81,8 +81,10 @@ pub fn save(
     record::save(model, tasks, &scratch.join("model.bpk"))?;
     record::write(adam.stored(), &scratch.join("optimizer.bpk"))?;
     let state_file = scratch.join("state.json");
-    write_whole(&state_file, |out| Ok(serde_json::to_writer_pretty(out, state)?))
-        .map_err(io("writing", &state_file))?;
+    write_whole(&state_file, |out| {
+        Ok(serde_json::to_writer_pretty(out, state)?)
+    })
+    .map_err(io("writing", &state_file))?;
     if folder.exists() {
         fs::rename(&folder, &replaced).map_err(io("renaming", &folder))?;
     }

@@ -93,7 +93,14 @@ pub fn accumulate(
 ) -> Tensor<1> {
     let loss = |hidden: Tensor<2>| {
         let weight = objective.answerable_weight;
-        batch_loss(&model.heads, input.pad(hidden), input, targets, tasks, weight)
+        batch_loss(
+            &model.heads,
+            input.pad(hidden),
+            input,
+            targets,
+            tasks,
+            weight,
+        )
     };
     if objective.recompute_layers {
         return recompute::accumulate(model, input, loss, objective.trainable, mode, gradients);

@@ -8,7 +8,7 @@ pub mod log;
 pub mod loss;
 pub mod memory;
 pub mod progress;
-pub mod run;
 mod recompute;
+pub mod run;
 pub mod schedule;
 pub mod step;

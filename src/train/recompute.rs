@@ -5,12 +5,7 @@
 //! once is the inputs of all layers, `layers · tokens · hidden`, and one layer's activations.
 //! Dropout draws the same masks both times, so that the gradients are those of a whole graph.
 
-use burn::{
-    Tensor,
-    module::Module,
-    optim::GradientsParams,
-    tensor::Gradients as Backward,
-};
+use burn::{Tensor, module::Module, optim::GradientsParams, tensor::Gradients as Backward};
 
 use super::gradients::{Gradients, Trainable};
 use crate::model::{ModelInput, QuestionAnsweringModel, dropout::Mode};

@@ -15,12 +15,18 @@ use burn::{
             grads::Gradients,
             ops::{Backward, Ops, OpsKind, unary},
         },
+        TensorMetadata,
         backend_extension,
+        flex::FlexTensor,
         ops::ActivationOps,
         tensor::FloatTensor,
         wgpu::CubeBackend,
     },
+    tensor::TensorData,
 };
+use pulp::Arch;
+
+use super::normal::{density, distribution};
 
 /// GELU and its gradient as backend operations.
 #[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
@@ -47,9 +53,36 @@ pub trait GeluOps: Backend {
 }
 
 impl GeluOps for Flex {
-    // Flex's own gradient is exact and makes one pass over memory.
+    fn erf_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let x = x.to_contiguous();
+        match x.as_slice::<f32>() {
+            None => Self::gelu(x),
+            Some(values) => {
+                let mut y = vec![0.0; values.len()];
+                Arch::new().dispatch(|| {
+                    for (y, &x) in y.iter_mut().zip(values) {
+                        *y = x * distribution(x);
+                    }
+                });
+                FlexTensor::from_data(TensorData::new(y, x.shape()))
+            }
+        }
+    }
+
     fn erf_gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
-        Self::gelu_backward(x, grad)
+        let (x, grad) = (x.to_contiguous(), grad.to_contiguous());
+        match (x.as_slice::<f32>(), grad.as_slice::<f32>()) {
+            (Some(values), Some(grads)) => {
+                let mut dx = vec![0.0; values.len()];
+                Arch::new().dispatch(|| {
+                    for ((dx, &x), &grad) in dx.iter_mut().zip(values).zip(grads) {
+                        *dx = grad * (distribution(x) + x * density(x));
+                    }
+                });
+                FlexTensor::from_data(TensorData::new(dx, x.shape()))
+            }
+            _ => Self::gelu_backward(x, grad),
+        }
     }
 }
 
