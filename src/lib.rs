@@ -4,6 +4,7 @@
 //! optimiser → record → predictions → metrics. The modules stand in that order.
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod data;

@@ -9,6 +9,7 @@ use std::io::{ErrorKind, Write};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub mod ask;
+pub mod bench;
 pub mod completions;
 pub mod compute;
 pub mod devices;
@@ -71,6 +72,7 @@ pub enum Command {
     Score(score::ScoreArgs),
     Features(features::FeaturesArgs),
     Devices(devices::DevicesArgs),
+    Bench(bench::BenchArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -98,6 +100,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
         Command::Score(args) => score::run(args, out),
         Command::Features(args) => features::run(args, out),
         Command::Devices(args) => devices::run(args, &cli.global, out),
+        Command::Bench(args) => bench::run(args, &cli.global, out),
         Command::Completions(args) => completions::run(args, out),
     }?;
     Ok(out.flush()?)
@@ -122,6 +125,7 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
 /// Whether a device failed while a model was trained or asked.
 fn is_device_failure(cause: &(dyn std::error::Error + 'static)) -> bool {
     use crate::{
+        bench,
         eval::{evaluate, predict},
         fine_tuned, finetune, train,
     };
@@ -132,6 +136,9 @@ fn is_device_failure(cause: &(dyn std::error::Error + 'static)) -> bool {
         Some(finetune::Error::Train(train::run::Error::Device { .. })) => return true,
         Some(finetune::Error::Eval(error)) => return read(error),
         _ => {}
+    }
+    if let Some(bench::Error::Device { .. } | bench::Error::Read(_)) = cause.downcast_ref() {
+        return true;
     }
     matches!(
         cause.downcast_ref::<fine_tuned::Error>(),

@@ -9,13 +9,12 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 use burn::{
     Tensor,
     backend::{
-        Autodiff, Backend, Dispatch, Flex,
+        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
         autodiff::{
             checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
             grads::Gradients,
             ops::{Backward, Ops, OpsKind, unary},
         },
-        TensorMetadata,
         backend_extension,
         flex::FlexTensor,
         ops::ActivationOps,

@@ -1,0 +1,327 @@
+//! Times training steps and predictions on random weights and random tokens.
+//!
+//! A reading covers whole steps: the device is synchronised before the clock is read. Batches go
+//! through the same step and the same prediction as a real run's.
+
+use std::time::Instant;
+
+use burn::tensor::Device;
+use rand::{Rng, SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+
+use crate::{
+    config::EncoderConfig,
+    data::batch::Batch,
+    device::{alone_on_a_core, lanes},
+    model::{
+        HeadConfig, ModelInput, QuestionAnsweringModel,
+        beam::{self, ReadError},
+        parameters::{self, ParameterSource},
+        record,
+    },
+    train::{
+        adam::Adam,
+        gradients::Objective,
+        memory::PeakMemory,
+        schedule::LayerDecay,
+        step::{StepSettings, train_step},
+    },
+};
+
+/// Starts of a window that a prediction pairs with ends, as the reference's default.
+const BEAM: usize = 20;
+/// Share of a sequence that is the question; only the passage may hold the answer.
+const QUESTION_TOKENS: usize = 12;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Parameters(#[from] parameters::Error),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("step {step}: the device failed: {reason}; give a smaller --micro-batch-size")]
+    Device { step: usize, reason: String },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Forward, backward, clip and update.
+    Train,
+    /// Forward, and the best ends of the 20 best starts.
+    Predict,
+}
+
+/// What is timed.
+#[derive(Debug, Clone)]
+pub struct Bench<'a> {
+    pub device: &'a Device,
+    pub task: Task,
+    pub encoder: EncoderConfig,
+    pub head: HeadConfig,
+    /// Real lengths of each step's sequences; steps go round them.
+    pub groups: Vec<Vec<usize>>,
+    /// Computes every sequence as this many tokens, as a program that pads would.
+    pub pad_to: Option<usize>,
+    pub steps: usize,
+    /// Steps before the first reading.
+    pub warmup: usize,
+    pub micro_batch_size: Option<usize>,
+    pub objective: Objective,
+}
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figures {
+    /// Seconds of each timed step.
+    pub seconds: Vec<f64>,
+    pub sequences: usize,
+    /// Real tokens.
+    pub tokens: usize,
+    /// Floating-point operations of the model's products on the real tokens.
+    pub operations: f64,
+    pub peak_bytes: Option<u64>,
+}
+
+impl Figures {
+    pub fn median_seconds(&self) -> f64 {
+        let mut sorted = self.seconds.clone();
+        sorted.sort_by(f64::total_cmp);
+        let middle = sorted.len() / 2;
+        match sorted.len() {
+            0 => 0.0,
+            count if count % 2 == 1 => sorted[middle],
+            _ => (sorted[middle - 1] + sorted[middle]) / 2.0,
+        }
+    }
+
+    pub fn total_seconds(&self) -> f64 {
+        self.seconds.iter().sum()
+    }
+}
+
+/// Groups of `batch_size` lengths in a random order that is the same each time; `bucket` puts
+/// lengths that are near each other into one group. What is left over is left out.
+pub fn groups(lengths: &[usize], batch_size: usize, bucket: bool) -> Vec<Vec<usize>> {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let mut lengths = lengths.to_vec();
+    lengths.shuffle(&mut random);
+    if bucket {
+        lengths.sort_unstable();
+    }
+    let mut groups: Vec<Vec<usize>> = lengths
+        .chunks_exact(batch_size.max(1))
+        .map(<[usize]>::to_vec)
+        .collect();
+    groups.shuffle(&mut random);
+    groups
+}
+
+impl Bench<'_> {
+    /// Runs the warm-up and the timed steps.
+    pub fn run(&self) -> Result<Figures, Error> {
+        let tasks = ["squad".to_owned()];
+        let training = self.device.clone().autodiff();
+        let device = match self.task {
+            Task::Train => &training,
+            Task::Predict => self.device,
+        };
+        let mut source = ParameterSource::new(device.clone(), 1, None);
+        let mut model = QuestionAnsweringModel::new(&mut source, &self.encoder, &tasks, self.head)?;
+        let weights = product_weights(&model, &tasks);
+        let mut adam = Adam::new(
+            0.01,
+            LayerDecay {
+                decay: 0.9,
+                layers: self.encoder.num_hidden_layers,
+                variant: crate::config::LrDecayVariant::Released,
+            },
+        );
+        let settings = StepSettings {
+            device: &training,
+            tasks: &tasks,
+            objective: self.objective,
+            seed: 1,
+        };
+        let mut random = ChaCha8Rng::seed_from_u64(2);
+        let mut memory = PeakMemory::new(self.device);
+        let mut figures = Figures {
+            seconds: Vec::new(),
+            sequences: 0,
+            tokens: 0,
+            operations: 0.0,
+            peak_bytes: None,
+        };
+        self.synchronise(0)?;
+        for step in 0..self.warmup + self.steps {
+            let lengths = &self.groups[step % self.groups.len()];
+            let parts = self.parts(lengths, &mut random);
+            let began = Instant::now();
+            match self.task {
+                Task::Train => {
+                    let step = step as u64;
+                    model = train_step(model, &mut adam, &parts, step, 1e-5, &settings).0;
+                }
+                Task::Predict => {
+                    let outputs = alone_on_a_core(&parts, |_, batch| {
+                        let input = ModelInput::new(batch, 0, self.device);
+                        beam::predict(&model, 0, &input, &batch.features, BEAM)
+                    });
+                    for output in outputs {
+                        output?;
+                    }
+                }
+            }
+            self.synchronise(step)?;
+            let seconds = began.elapsed().as_secs_f64();
+            figures.peak_bytes = memory.sample();
+            if step >= self.warmup {
+                figures.seconds.push(seconds);
+                figures.sequences += lengths.len();
+                figures.tokens += lengths.iter().sum::<usize>();
+                figures.operations += self.operations(lengths, weights);
+            }
+        }
+        Ok(figures)
+    }
+
+    fn synchronise(&self, step: usize) -> Result<(), Error> {
+        self.device.sync().map_err(|e| Error::Device {
+            step,
+            reason: format!("{e:?}"),
+        })
+    }
+
+    /// Random features of these lengths, divided as a run divides its batches.
+    fn parts(&self, lengths: &[usize], random: &mut ChaCha8Rng) -> Vec<Batch> {
+        let share = lengths.len().div_ceil(lanes(self.device));
+        let size = self.micro_batch_size.map_or(share, |size| size.min(share));
+        lengths
+            .chunks(size.max(1))
+            .map(|lengths| self.batch(lengths, random))
+            .collect()
+    }
+
+    fn batch(&self, lengths: &[usize], random: &mut ChaCha8Rng) -> Batch {
+        let computed = |length: usize| self.pad_to.map_or(length, |width| width.max(length));
+        let seq_len = lengths.iter().map(|&n| computed(n)).max().unwrap_or(0);
+        let size = lengths.len();
+        let mut batch = Batch {
+            size,
+            seq_len,
+            input_ids: vec![0; size * seq_len],
+            input_mask: vec![0; size * seq_len],
+            segment_ids: vec![0; size * seq_len],
+            start: vec![0; size],
+            end: vec![0; size],
+            is_impossible: vec![0.0; size],
+            features: (0..size).collect(),
+            task: vec![0; size],
+        };
+        for (row, &length) in lengths.iter().enumerate() {
+            let first = row * seq_len;
+            let question = QUESTION_TOKENS.min(length / 2);
+            for place in 0..computed(length) {
+                batch.input_ids[first + place] =
+                    random.random_range(0..self.encoder.vocab_size as i32);
+                batch.input_mask[first + place] = 1;
+                batch.segment_ids[first + place] = i32::from(place >= question);
+            }
+            batch.start[row] = question as i32;
+            batch.end[row] = question as i32;
+        }
+        batch
+    }
+
+    /// Operations of one step: two for each weight that a token meets in a product, and the two
+    /// products of attention; a backward pass costs twice a forward pass.
+    fn operations(&self, lengths: &[usize], weights: usize) -> f64 {
+        let attention = 4 * self.encoder.num_hidden_layers * self.encoder.hidden_size;
+        let forward: f64 = lengths
+            .iter()
+            .map(|&length| (length * (2 * weights + attention * length)) as f64)
+            .sum();
+        match self.task {
+            Task::Train => 3.0 * forward,
+            Task::Predict => forward,
+        }
+    }
+}
+
+/// Weights of the encoder's dense layers, which every token meets once; embeddings are looked up,
+/// and the head's share is below a hundredth.
+fn product_weights(model: &QuestionAnsweringModel, tasks: &[String]) -> usize {
+    let mut weights = 0;
+    record::for_each_parameter(model, tasks, |parameter| {
+        if parameter.name.starts_with("electra.layers.") && parameter.shape.len() == 2 {
+            weights += parameter.shape.iter().product::<usize>();
+        }
+    });
+    weights
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_full_and_buckets_hold_neighbours() {
+        let lengths: Vec<usize> = (1..=10).rev().collect();
+        let plain = groups(&lengths, 3, false);
+        assert_eq!(plain.len(), 3);
+        assert!(plain.iter().all(|group| group.len() == 3));
+        let mut bucketed = groups(&lengths, 3, true);
+        bucketed.sort();
+        assert_eq!(bucketed, [vec![1, 2, 3], vec![4, 5, 6], vec![7, 8, 9]]);
+    }
+
+    #[test]
+    fn the_median_is_the_middle_or_the_mean_of_the_two() {
+        let figures = |seconds: &[f64]| Figures {
+            seconds: seconds.to_vec(),
+            sequences: 0,
+            tokens: 0,
+            operations: 0.0,
+            peak_bytes: None,
+        };
+        assert_eq!(figures(&[3.0, 1.0, 2.0]).median_seconds(), 2.0);
+        assert_eq!(figures(&[4.0, 1.0, 2.0, 3.0]).median_seconds(), 2.5);
+        assert_eq!(figures(&[]).median_seconds(), 0.0);
+    }
+
+    #[test]
+    fn a_step_counts_real_tokens_and_its_operations() {
+        use serde_json::json;
+        let mut given = serde_json::Map::new();
+        given.insert("task_names".into(), json!(["squad"]));
+        given.insert(
+            "model_hparam_overrides".into(),
+            json!({"hidden_size": 64, "num_hidden_layers": 1, "vocab_size": 50}),
+        );
+        let resolved = crate::config::Config::resolve("d".as_ref(), "m", &given);
+        let (config, _) = resolved.unwrap();
+        let bench = Bench {
+            device: &Device::flex(),
+            task: Task::Train,
+            encoder: config.encoder(),
+            head: HeadConfig::of(&config),
+            groups: vec![vec![3, 5]],
+            pad_to: Some(8),
+            steps: 2,
+            warmup: 1,
+            micro_batch_size: Some(1),
+            objective: Objective {
+                answerable_weight: 0.5,
+                trainable: crate::train::gradients::Trainable::All,
+                recompute_layers: true,
+            },
+        };
+        let figures = bench.run().unwrap();
+        assert_eq!((figures.seconds.len(), figures.sequences), (2, 4));
+        assert_eq!(figures.tokens, 16);
+        // Four square products of 64, two of 64 × 256, and attention over each sequence.
+        let weights = 4 * 64 * 64 + 2 * 64 * 256;
+        let attention = 4 * 64 * (3 * 3 + 5 * 5);
+        let expected = 2 * 3 * (2 * weights * 8 + attention);
+        assert_eq!(figures.operations, expected as f64);
+    }
+}

@@ -1,0 +1,161 @@
+//! `electra bench`: how fast a device trains and predicts, on random weights.
+
+use std::{io::Write, path::PathBuf};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use serde_json::{Map, json};
+
+use super::{GlobalArgs, compute::ComputeArgs};
+use crate::{
+    bench::{Bench, Task, groups},
+    config::{Config, ModelSize},
+    model::HeadConfig,
+    train::gradients::{Objective, Trainable},
+};
+
+/// Time training steps or predictions on random weights
+///
+/// Prints one line of JSON: milliseconds a step (median), sequences, real tokens and model
+/// operations a second, and the most memory held.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  electra bench --mode train --model-size large --batch-size 32 --seq-len 512 --micro-batch-size 4 \\
+    --gradient-checkpointing on")]
+pub struct BenchArgs {
+    /// What is timed
+    #[arg(long, value_enum, default_value = "train")]
+    pub mode: Mode,
+    /// small, base or large
+    #[arg(long, value_name = "SIZE", default_value = "large")]
+    pub model_size: ModelSize,
+    /// Sequences of a step
+    #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u32).range(1..65_536))]
+    pub batch_size: u32,
+    /// Tokens of every sequence
+    #[arg(long, value_name = "N", default_value = "512", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub seq_len: u32,
+    /// JSON file with a list of lengths to draw sequences from, instead of --seq-len
+    #[arg(long, value_name = "FILE")]
+    pub lengths: Option<PathBuf>,
+    /// Put sequences of like length into one step
+    #[arg(long, requires = "lengths")]
+    pub bucket: bool,
+    /// Compute every sequence as N tokens, as a program that pads would
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub pad_to: Option<u32>,
+    /// Timed steps
+    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
+    pub steps: u32,
+    /// Steps before the first reading
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub warmup: u32,
+    /// Sequences computed at once, whose gradients are summed to the batch's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub micro_batch_size: Option<u32>,
+    /// Keep only each layer's input and compute the rest again in the backward pass
+    #[arg(long, value_enum, default_value = "off")]
+    pub gradient_checkpointing: Switch,
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    Train,
+    Predict,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
+}
+
+/// Times and prints one line of JSON.
+pub(super) fn run(
+    args: &BenchArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let mut given = Map::new();
+    given.insert("task_names".into(), json!(["squad"]));
+    given.insert("model_size".into(), json!(args.model_size.word()));
+    let (config, _) = Config::resolve("bench".as_ref(), "bench", &given)?;
+    let encoder = config.encoder();
+    let batch_size = args.batch_size as usize;
+    let groups = match &args.lengths {
+        None => vec![vec![args.seq_len as usize; batch_size]],
+        Some(file) => groups(&read_lengths(file)?, batch_size, args.bucket),
+    };
+    anyhow::ensure!(
+        !groups.is_empty(),
+        "--lengths holds fewer than the {batch_size} lengths of a batch; give a smaller --batch-size"
+    );
+    let chosen = args.compute.open(global)?;
+    let bench = Bench {
+        device: &chosen.device,
+        task: match args.mode {
+            Mode::Train => Task::Train,
+            Mode::Predict => Task::Predict,
+        },
+        encoder,
+        head: HeadConfig::of(&config),
+        groups,
+        pad_to: args.pad_to.map(|n| n as usize),
+        steps: args.steps as usize,
+        warmup: args.warmup as usize,
+        micro_batch_size: args.micro_batch_size.map(|n| n as usize),
+        objective: Objective {
+            answerable_weight: config.answerable_weight,
+            trainable: Trainable::All,
+            recompute_layers: args.gradient_checkpointing == Switch::On,
+        },
+    };
+    let figures = bench.run()?;
+    let total = figures.total_seconds();
+    let line = json!({
+        "tool": concat!("electra ", env!("CARGO_PKG_VERSION")),
+        "device": chosen.name,
+        "backend": chosen.backend,
+        "driver": chosen.driver,
+        "mode": match args.mode { Mode::Train => "train", Mode::Predict => "predict" },
+        "size": args.model_size.word(),
+        "batch_size": args.batch_size,
+        "seq_len": args.seq_len,
+        "lengths": args.lengths,
+        "bucket": args.bucket,
+        "pad_to": args.pad_to.unwrap_or(0),
+        "steps": args.steps,
+        "warmup": args.warmup,
+        "dtype": "f32",
+        "micro_batch_size": args.micro_batch_size,
+        "checkpointing": args.gradient_checkpointing == Switch::On,
+        "ms_per_step": 1000.0 * figures.median_seconds(),
+        "sequences_per_s": figures.sequences as f64 / total,
+        "tokens_per_s": figures.tokens as f64 / total,
+        "model_flops_per_s": figures.operations / total,
+        "peak_bytes": figures.peak_bytes,
+    });
+    writeln!(out, "{line}")?;
+    Ok(())
+}
+
+/// A JSON list of lengths from 1 to 512.
+fn read_lengths(file: &std::path::Path) -> anyhow::Result<Vec<usize>> {
+    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let lengths: Vec<usize> = serde_json::from_str(&text).with_context(|| {
+        format!(
+            "{}: expected a JSON list of lengths in tokens",
+            file.display()
+        )
+    })?;
+    match lengths.iter().find(|length| !(1..=512).contains(*length)) {
+        None => Ok(lengths),
+        Some(length) => anyhow::bail!(
+            "{}: length {length}: expected 1 to 512, the positions of the model",
+            file.display()
+        ),
+    }
+}
