@@ -1,14 +1,117 @@
-//! Attention of packed sequences.
+//! Self-attention of packed sequences as one operation: each sequence sees its own tokens only.
+//!
+//! `softmax(q kᵀ / √size) v` for each sequence and head, the probabilities multiplied by a mask's
+//! factors where dropout is on. Only what is `[tokens, hidden]` outlives the forward pass; the
+//! backward pass computes the probabilities again.
 
-use crate::model::{
-    packing::Sequences,
-    random::{Mask, attention_column, row_word},
-};
 use burn::{
     Tensor,
-    tensor::{TensorData, activation::softmax},
+    backend::{
+        Autodiff, Backend, Dispatch, Flex,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+        backend_extension,
+        tensor::FloatTensor,
+        wgpu::CubeBackend,
+    },
 };
 
+use super::attention_twin as twin;
+use crate::model::{packing::Sequences, random::Mask};
+
+/// How the rows and columns of queries, keys and values divide.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    pub sequences: Sequences,
+    pub heads: usize,
+    /// Factors of the probabilities: row `row_word(place, query)`, column
+    /// `attention_column(head, key)`.
+    pub mask: Option<Mask>,
+}
+
+/// Attention as a backend operation; `q`, `k`, `v` and results `[tokens, hidden]`, head `h` in
+/// columns `h · size .. (h + 1) · size`.
+#[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
+pub trait AttentionOps: Backend {
+    #[fusion(dtype = q, shape = q)]
+    fn packed_attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        layout: Layout,
+    ) -> FloatTensor<Self> {
+        twin::forward::<Self>(q, k, v, &layout)
+    }
+
+    /// Gradients of `q`, `k` and `v`, given the result and its gradient.
+    #[fusion(meta = |q, k, v, _context, _grad, _layout| (q.clone(), k.clone(), v.clone()))]
+    fn packed_attention_backward(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        context: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        layout: Layout,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let _ = context;
+        twin::backward::<Self>(q, k, v, grad, &layout)
+    }
+}
+
+impl AttentionOps for Flex {}
+
+impl AttentionOps for CubeBackend {}
+
+impl<B: AttentionOps, C: CheckpointStrategy> AttentionOps for Autodiff<B, C> {
+    fn packed_attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        layout: Layout,
+    ) -> FloatTensor<Self> {
+        #[derive(Debug)]
+        struct PackedAttention;
+
+        type State<B> = ([FloatTensor<B>; 4], Layout);
+
+        impl<B: AttentionOps> Backward<B, 3> for PackedAttention {
+            type State = State<B>;
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, 3>,
+                grads: &mut Gradients,
+                _checkpointer: &mut Checkpointer,
+            ) {
+                let grad = grads.consume::<B>(&ops.node);
+                let ([q, k, v, context], layout) = ops.state;
+                let (dq, dk, dv) = B::packed_attention_backward(q, k, v, context, grad, layout);
+                for (parent, gradient) in ops.parents.into_iter().zip([dq, dk, dv]) {
+                    if let Some(node) = parent {
+                        grads.register::<B>(node.id, gradient);
+                    }
+                }
+            }
+        }
+
+        let nodes = [q.node(), k.node(), v.node()];
+        let [q, k, v] = [q, k, v].map(|tensor| tensor.into_primitive());
+        let context = B::packed_attention(q.clone(), k.clone(), v.clone(), layout.clone());
+        match PackedAttention
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prep) => prep.finish(([q, k, v, context.clone()], layout), context),
+            OpsKind::UnTracked(prep) => prep.finish(context),
+        }
+    }
+}
+
+/// Multi-head self-attention, `[tokens, hidden]` each, differentiable.
 pub fn attention(
     query: Tensor<2>,
     key: Tensor<2>,
@@ -17,35 +120,15 @@ pub fn attention(
     heads: usize,
     mask: Option<Mask>,
 ) -> Tensor<2> {
-    let [_, hidden] = query.dims();
-    let size = hidden / heads;
-    let mut out = Vec::new();
-    for number in 0..sequences.len() {
-        let rows = sequences.rows(number);
-        let len = rows.len();
-        let place = sequences.places()[number];
-        let part = |t: &Tensor<2>| {
-            t.clone()
-                .slice_dim(0, rows.clone())
-                .reshape([len, heads, size])
-                .swap_dims(0, 1)
-        };
-        let (q, k, v) = (part(&query), part(&key), part(&value));
-        let scores = q.matmul(k.swap_dims(1, 2)) / (size as f64).sqrt();
-        let mut p = softmax(scores, 2);
-        if let Some(mask) = mask {
-            let mut f = Vec::new();
-            for h in 0..heads as u32 {
-                for i in 0..len as u32 {
-                    for j in 0..len as u32 {
-                        f.push(mask.factor(row_word(place, i), attention_column(h, j)));
-                    }
-                }
-            }
-            p = p.clone()
-                * Tensor::<3>::from_data(TensorData::new(f, [heads, len, len]), &p.device());
-        }
-        out.push(p.matmul(v).swap_dims(0, 1).reshape([len, hidden]));
-    }
-    Tensor::cat(out, 0)
+    let layout = Layout {
+        sequences: sequences.clone(),
+        heads,
+        mask,
+    };
+    Tensor::from_dispatch(Dispatch::packed_attention(
+        query.into_dispatch(),
+        key.into_dispatch(),
+        value.into_dispatch(),
+        layout,
+    ))
 }

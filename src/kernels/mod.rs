@@ -4,6 +4,7 @@
 //! kernel does not fit. Kernels are WGSL under `shaders/`.
 
 pub mod attention;
+mod attention_twin;
 pub mod dropout;
 pub mod gelu;
 mod normal;

@@ -5,6 +5,7 @@
 //! Rendering", JCGT 9(3), 2020); the shaders hold the same function.
 
 /// Mixes three words into three.
+#[inline(always)]
 pub fn pcg3d([x, y, z]: [u32; 3]) -> [u32; 3] {
     let linear = |word: u32| word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
     let cross = |[x, y, z]: [u32; 3]| {
@@ -43,6 +44,7 @@ impl Mask {
     }
 
     /// The factor of one value: `scale`, or 0 where it is dropped.
+    #[inline(always)]
     pub fn factor(&self, row: u32, column: u32) -> f32 {
         if pcg3d([column, row, self.site])[0] < self.threshold {
             self.scale
@@ -54,11 +56,13 @@ impl Mask {
 
 /// The word that addresses a token in masks: the place of its sequence in the step's batch, and
 /// its position in the sequence, both below 2¹⁶.
+#[inline(always)]
 pub fn row_word(place: u32, position: u32) -> u32 {
     place << 16 | position & 0xffff
 }
 
 /// The column of an attention probability in masks: its head and the key's position.
+#[inline(always)]
 pub fn attention_column(head: u32, key: u32) -> u32 {
     head << 16 | key & 0xffff
 }
