@@ -1,5 +1,4 @@
 // Dropout of a packed matrix: y[row, column] = x[row, column] · factor(row, column), [tokens, columns].
-// The factor is a function of the place alone, so that the backward pass draws it again.
 
 @group(0) @binding(0) var<storage, read_write> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
@@ -8,18 +7,6 @@
 
 const HEADER = 5u;
 const THREADS = 256u;
-
-fn pcg3d(counter: vec3<u32>) -> vec3<u32> {
-    var v = counter * 1664525u + 1013904223u;
-    v.x += v.y * v.z;
-    v.y += v.z * v.x;
-    v.z += v.x * v.y;
-    v ^= v >> vec3<u32>(16u);
-    v.x += v.y * v.z;
-    v.y += v.z * v.x;
-    v.z += v.x * v.y;
-    return v;
-}
 
 @compute @workgroup_size(256, 1, 1)
 fn main(
@@ -32,6 +19,6 @@ fn main(
     }
     let columns = info[0];
     let word = info[HEADER + place / columns];
-    let drawn = pcg3d(vec3<u32>(place % columns, word, info[2])).x;
-    y[place] = select(0.0, x[place] * bitcast<f32>(info[4]), drawn < info[3]);
+    let scale = bitcast<f32>(info[4]);
+    y[place] = x[place] * mask_factor(info[2], info[3], scale, word, place % columns);
 }

@@ -19,7 +19,7 @@ use burn::{
     },
 };
 
-use super::attention_twin as twin;
+use super::{attention_shaders as shaders, attention_twin as twin};
 use crate::model::{packing::Sequences, random::Mask};
 
 /// How the rows and columns of queries, keys and values divide.
@@ -63,7 +63,33 @@ pub trait AttentionOps: Backend {
 
 impl AttentionOps for Flex {}
 
-impl AttentionOps for CubeBackend {}
+impl AttentionOps for CubeBackend {
+    fn packed_attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        layout: Layout,
+    ) -> FloatTensor<Self> {
+        match shaders::form(&q, &layout) {
+            None => twin::forward::<Self>(q, k, v, &layout),
+            Some(form) => shaders::forward(form, q, k, v, &layout),
+        }
+    }
+
+    fn packed_attention_backward(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        context: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        layout: Layout,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        match shaders::form(&q, &layout) {
+            None => twin::backward::<Self>(q, k, v, grad, &layout),
+            Some(form) => shaders::backward(form, [q, k, v, context, grad], &layout),
+        }
+    }
+}
 
 impl<B: AttentionOps, C: CheckpointStrategy> AttentionOps for Autodiff<B, C> {
     fn packed_attention(

@@ -15,18 +15,12 @@ use burn::{
         },
         backend_extension,
         tensor::FloatTensor,
-        wgpu::{
-            CubeBackend, CubeDim, CubeTensor, KernelSource, SourceKernel, SourceTemplate,
-            into_contiguous,
-        },
+        wgpu::{CubeBackend, CubeTensor, into_contiguous},
     },
     tensor::TensorData,
 };
-use cubecl::{
-    prelude::{CubeCount, KernelId},
-    server::KernelArguments,
-};
 
+use super::{elementwise::launch, shader::Shader};
 use crate::model::{packing::Sequences, random::Mask};
 
 /// Dropout as a backend operation.
@@ -48,61 +42,31 @@ pub trait DropoutOps: Backend {
 
 impl DropoutOps for Flex {}
 
-/// Threads of a workgroup, as the shader has them.
-const THREADS: u32 = 256;
-
-struct DropoutKernel;
-
-impl KernelSource for DropoutKernel {
-    fn source(&self) -> SourceTemplate {
-        SourceTemplate::new(include_str!("../../shaders/dropout.wgsl"))
-    }
-
-    fn id(&self) -> KernelId {
-        KernelId::new::<Self>()
-    }
-
-    fn lang(&self) -> &'static str {
-        "wgsl"
-    }
-}
-
 impl DropoutOps for CubeBackend {
     fn packed_dropout(x: FloatTensor<Self>, sequences: Sequences, mask: Mask) -> FloatTensor<Self> {
         let x = into_contiguous(x);
         let shape = x.shape();
         let (columns, elements) = (shape[1] as u32, shape.num_elements());
-        let info: Vec<u8> = [
+        let y = CubeTensor::new_contiguous(
+            x.client.clone(),
+            x.device.clone(),
+            shape,
+            x.client.empty(elements * size_of::<f32>()),
+            x.dtype,
+        );
+        let header = [
             columns,
             elements as u32,
             mask.site,
             mask.threshold,
             mask.scale.to_bits(),
-        ]
-        .into_iter()
-        .chain(sequences.row_words())
-        .flat_map(u32::to_le_bytes)
-        .collect();
-        let client = x.client.clone();
-        let info = client.create_from_slice(&info);
-        let y = CubeTensor::new_contiguous(
-            client.clone(),
-            x.device.clone(),
-            shape,
-            client.empty(elements * size_of::<f32>()),
-            x.dtype,
-        );
-        // A dispatch is at most 65,535 workgroups wide.
-        let groups = (elements as u32).div_ceil(THREADS);
-        let wide = groups.clamp(1, 65_535);
-        client.launch(
-            Box::new(SourceKernel::new(DropoutKernel, CubeDim::new_1d(THREADS))),
-            CubeCount::Static(wide, groups.div_ceil(wide), 1),
-            KernelArguments::new().with_buffers(vec![
-                x.handle.binding(),
-                y.handle.clone().binding(),
-                info.binding(),
-            ]),
+        ];
+        launch(
+            &x.client,
+            Shader::Dropout,
+            elements,
+            [x.handle.clone(), y.handle.clone()],
+            header.into_iter().chain(sequences.row_words()),
         );
         y
     }

@@ -3,8 +3,12 @@
 //! The twin is what CPUs run, what a kernel is tested against, and what a device runs that a
 //! kernel does not fit. Kernels are WGSL under `shaders/`.
 
+pub mod adam;
 pub mod attention;
+mod attention_shaders;
 mod attention_twin;
 pub mod dropout;
+mod elementwise;
 pub mod gelu;
 mod normal;
+pub mod shader;

@@ -55,7 +55,6 @@ pub fn predict(
     let start_logits = head.start_logits(hidden.clone(), input.answer_mask.clone());
     let answerable = head.answerable_logits(hidden.clone(), start_logits.clone());
     let start_rows = values(start_logits)?;
-    let answerable = answerable.map(values).transpose()?;
 
     let starts: Vec<Vec<(f32, u32)>> = start_rows
         .chunks_exact(seq)
@@ -63,29 +62,35 @@ pub fn predict(
         .collect();
 
     let context = head.end_context(hidden.clone(), input.answer_mask.clone());
-    // [beam][batch · seq]; without joint prediction every start has the same ends.
-    let end_rows: Vec<Vec<f32>> = match &context {
-        EndContext::Independent(logits) => vec![values(logits.clone())?],
-        EndContext::GivenStart { .. } => (0..beam)
-            .map(|rank| {
+    // [ranks · batch, seq]; without joint prediction every start has the same ends.
+    let end_logits = match &context {
+        EndContext::Independent(logits) => logits.clone(),
+        EndContext::GivenStart { .. } => {
+            let given_start = |rank: usize| {
                 let positions: Vec<i32> = starts.iter().map(|best| best[rank].1 as i32).collect();
                 let positions =
                     Tensor::<1, Int>::from_data(TensorData::new(positions, [batch]), &device);
-                values(head.end_logits(&context, &hidden, positions))
-            })
-            .collect::<Result<_, _>>()?,
+                head.end_logits(&context, &hidden, positions)
+            };
+            Tensor::cat((0..beam).map(given_start).collect(), 0)
+        }
     };
+    // Read together: each reading waits for the device.
+    let end_rows = values(end_logits)?;
+    let ranks = end_rows.len() / (batch * seq).max(1);
+    let answerable = answerable.map(values).transpose()?;
 
     Ok(features
         .iter()
         .enumerate()
         .map(|(row, &feature)| {
             let span = row * seq..(row + 1) * seq;
+            let ends_given = |rank: usize| {
+                let first = (rank * batch + row) * seq;
+                &end_rows[first..first + seq]
+            };
             let ends: Vec<(f32, u32)> = (0..beam)
-                .flat_map(|rank| {
-                    let logits = &end_rows[rank.min(end_rows.len() - 1)][span.clone()];
-                    top_log_probs(logits, beam)
-                })
+                .flat_map(|rank| top_log_probs(ends_given(rank.min(ranks - 1)), beam))
                 .collect();
             WindowOutput {
                 feature,
@@ -93,8 +98,8 @@ pub fn predict(
                 start_top_index: starts[row].iter().map(|best| best.1).collect(),
                 end_top_log_probs: ends.iter().map(|best| best.0).collect(),
                 end_top_index: ends.iter().map(|best| best.1).collect(),
-                start_logits: start_rows[span.clone()].to_vec(),
-                end_logits: end_rows[0][span].to_vec(),
+                start_logits: start_rows[span].to_vec(),
+                end_logits: ends_given(0).to_vec(),
                 answerable_logit: answerable.as_ref().map_or(0.0, |logits| logits[row]),
             }
         })

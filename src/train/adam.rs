@@ -1,7 +1,6 @@
-//! ELECTRA's Adam: no bias correction, epsilon outside the root, decoupled weight decay.
+//! ELECTRA's Adam over the whole model: moments by record name, rates by layer.
 //!
-//! `m ← β₁m + (1−β₁)g`, `v ← β₂v + (1−β₂)g²`, `w ← w − lr · (m / (√v + ε) + decay · w)`
-//! (the reference's `AdamWeightDecayOptimizer`).
+//! [`kernels::adam`](crate::kernels::adam) has the formula.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +11,14 @@ use burn::{
 };
 
 use super::{gradients::Gradients, schedule::LayerDecay};
-use crate::model::{
-    QuestionAnsweringModel,
-    parameters::{Error, StoredParameters},
-    record::{record_name, stored_tensor},
+use crate::{
+    kernels::adam::{Step, adam_step},
+    model::{
+        QuestionAnsweringModel,
+        parameters::{Error, StoredParameters},
+        record::{record_name, stored_tensor},
+    },
 };
-
-const BETA_1: f64 = 0.9;
-const BETA_2: f64 = 0.999;
-const EPSILON: f64 = 1e-6;
 
 /// First and second moment of one parameter, each `[elements]`.
 #[derive(Debug, Clone)]
@@ -147,40 +145,32 @@ impl ModuleMapper for Update<'_> {
         let Some(gradient) = self.gradients.take::<D>(parameter.id) else {
             return parameter;
         };
-        let gradient = gradient * self.clip_factor.clone();
         let name = record_name(&self.path, self.tasks);
-        let rate = self.learning_rate * self.adam.layer_decay.factor(&name);
-        let decay = if decays(&name) {
-            self.adam.weight_decay
-        } else {
-            0.0
-        };
-        let square = gradient.clone().square() * (1.0 - BETA_2);
-        let gradient = gradient * (1.0 - BETA_1);
-        let (first, second) = match self.adam.moments.remove(&name) {
-            Some(moments) => (
-                moments.first * BETA_1 + gradient,
-                moments.second * BETA_2 + square,
-            ),
-            None => (gradient, square),
-        };
-        let update = first.clone() / (second.clone().sqrt() + EPSILON);
-        let moments = Moments {
-            first,
-            second,
-            shape: parameter.shape().to_vec(),
-        };
-        self.adam.moments.insert(name, moments);
-        parameter.map(|value| {
-            let shape = value.dims();
-            let weight = value.inner();
-            let update = update.reshape(shape);
-            let update = if decay > 0.0 {
-                update + weight.clone() * decay
+        let step = Step {
+            rate: self.learning_rate * self.adam.layer_decay.factor(&name),
+            decay: if decays(&name) {
+                self.adam.weight_decay
             } else {
-                update
+                0.0
+            },
+        };
+        let moments = match self.adam.moments.remove(&name) {
+            Some(moments) => [moments.first, moments.second],
+            None => [(); 2].map(|()| gradient.zeros_like()),
+        };
+        let shape = parameter.shape().to_vec();
+        parameter.map(|value| {
+            let dims = value.dims();
+            let weight = value.inner().reshape([gradient.dims()[0]]);
+            let clip_factor = self.clip_factor.clone();
+            let (weight, [first, second]) = adam_step(weight, moments, gradient, clip_factor, step);
+            let moments = Moments {
+                first,
+                second,
+                shape,
             };
-            Tensor::from_inner(weight - update * rate).require_grad()
+            self.adam.moments.insert(name, moments);
+            Tensor::from_inner(weight.reshape(dims)).require_grad()
         })
     }
 }

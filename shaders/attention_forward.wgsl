@@ -1,0 +1,51 @@
+// context[i] = Σ_j softmax_j(q[i] · k[j] / √size) · factor[i, j] · v[j] within each sequence, in one
+// pass over the keys that keeps the greatest score and the sum so far. [tokens, hidden] each.
+
+@group(0) @binding(1) var<storage, read_write> queries: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> keys: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> values: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> context: array<vec4<f32>>;
+
+@compute @workgroup_size(64, 1, 1)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let tile = read_tile(group.x, thread);
+    let head = group.y;
+    let width = info[1];
+    let column = head * QUARTERS;
+    let row = tile.first + thread;
+    // Threads beyond the sequence work on its last row and write nothing.
+    let at = min(row, tile.end - 1u) * width + column;
+    let scale = bitcast<f32>(info[5]);
+    let q# = queries[at + #u] * scale;
+    var sum# = vec4<f32>(0.0);
+    var greatest = -1e30;
+    var total = 0.0;
+    for (var block = tile.begin; block < tile.end; block += BLOCK) {
+        let count = min(BLOCK, tile.end - block);
+        for (var t = thread; t < count * QUARTERS; t += THREADS) {
+            let source = (block + t / QUARTERS) * width + column + t % QUARTERS;
+            block_a[t] = keys[source];
+            block_b[t] = values[source];
+        }
+        workgroupBarrier();
+        for (var j = 0u; j < count; j++) {
+            let b = j * QUARTERS;
+            var score = 0.0;
+            score += dot(q#, block_a[b + #u]);
+            if score > greatest {
+                let shrink = exp(greatest - score);
+                greatest = score;
+                total *= shrink;
+                sum# *= shrink;
+            }
+            let share = exp(score - greatest);
+            total += share;
+            let weight = share * factor(tile.place, head, row - tile.begin, block + j - tile.begin);
+            sum# += weight * block_b[b + #u];
+        }
+        workgroupBarrier();
+    }
+    if row < tile.end {
+        context[at + #u] = sum# / total;
+    }
+}

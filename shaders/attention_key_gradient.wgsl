@@ -1,0 +1,47 @@
+// dk[j] = Σ_i p[i, j] · (dp[i, j] − Σ_j p · dp) · q[i] / √size within each sequence; a thread takes a
+// key and goes over the queries. `rows` is what attention_query_gradient.wgsl left.
+
+@group(0) @binding(1) var<storage, read_write> queries: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> keys: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> values: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> grads: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> rows: array<vec2<f32>>;
+@group(0) @binding(6) var<storage, read_write> key_grads: array<vec4<f32>>;
+
+@compute @workgroup_size(64, 1, 1)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let tile = read_tile(group.x, thread);
+    let head = group.y;
+    let width = info[1];
+    let column = head * QUARTERS;
+    let row = tile.first + thread;
+    let at = min(row, tile.end - 1u) * width + column;
+    let scale = bitcast<f32>(info[5]);
+    let k# = keys[at + #u] * scale;
+    let v# = values[at + #u];
+    var d# = vec4<f32>(0.0);
+    for (var block = tile.begin; block < tile.end; block += BLOCK) {
+        let count = min(BLOCK, tile.end - block);
+        for (var t = thread; t < count * QUARTERS; t += THREADS) {
+            let source = (block + t / QUARTERS) * width + column + t % QUARTERS;
+            block_a[t] = queries[source];
+            block_b[t] = grads[source];
+        }
+        workgroupBarrier();
+        for (var i = 0u; i < count; i++) {
+            let b = i * QUARTERS;
+            let query = rows[head * info[0] + block + i];
+            var score = 0.0;
+            score += dot(k#, block_a[b + #u]);
+            var slope = 0.0;
+            slope += dot(v#, block_b[b + #u]);
+            slope *= factor(tile.place, head, block + i - tile.begin, row - tile.begin);
+            let ds = exp(score - query.x) * (slope - query.y) * scale;
+            d# += ds * block_a[b + #u];
+        }
+        workgroupBarrier();
+    }
+    if row < tile.end {
+        key_grads[at + #u] = d#;
+    }
+}

@@ -1,0 +1,144 @@
+//! Attention of packed sequences on the GPU (`shaders/attention_*.wgsl`).
+//!
+//! A thread takes a row and goes over its sequence's other rows, which a workgroup of 64 threads
+//! stages through 16 KiB; nothing of size length × length is stored. The backward pass is three
+//! shaders, one for each gradient, so that a row's values stay in registers.
+
+use burn::{
+    backend::{
+        TensorMetadata,
+        tensor::FloatTensor,
+        wgpu::{CubeBackend, CubeDim, CubeTensor, SourceKernel, into_contiguous},
+    },
+    tensor::{DType, Shape},
+};
+use cubecl::{prelude::CubeCount, server::KernelArguments};
+
+use super::{
+    attention::Layout,
+    shader::{AttentionForm, AttentionPass, Shader},
+};
+
+/// Rows of a tile: threads of a workgroup, as the shaders have them.
+const TILE: u32 = 64;
+
+/// Columns of a head at most: more would not fit the registers.
+const WIDEST_HEAD: usize = 128;
+
+/// A dispatch is at most this many workgroups wide.
+const WIDEST_DISPATCH: usize = 65_535;
+
+/// The form that fits these queries, or `None` where only plain tensors do.
+pub(super) fn form(q: &CubeTensor, layout: &Layout) -> Option<AttentionForm> {
+    let size = q.shape()[1] / layout.heads;
+    let fits = q.dtype == DType::F32
+        && size.is_multiple_of(4)
+        && (4..=WIDEST_HEAD).contains(&size)
+        && tiles(layout).count() <= WIDEST_DISPATCH;
+    fits.then_some(AttentionForm {
+        quarters: size / 4,
+        masked: layout.mask.is_some(),
+    })
+}
+
+pub(super) fn forward(
+    form: AttentionForm,
+    q: CubeTensor,
+    k: CubeTensor,
+    v: CubeTensor,
+    layout: &Layout,
+) -> CubeTensor {
+    let inputs = [q, k, v].map(into_contiguous);
+    let context = like(&inputs[0], inputs[0].shape());
+    let [q, k, v] = &inputs;
+    let shader = Shader::Attention(AttentionPass::Forward, form);
+    launch(shader, [q, k, v, &context], layout);
+    context
+}
+
+/// Gradients of the queries, keys and values, given those, the result and its gradient.
+pub(super) fn backward(
+    form: AttentionForm,
+    inputs: [CubeTensor; 5],
+    layout: &Layout,
+) -> (CubeTensor, CubeTensor, CubeTensor) {
+    let inputs = inputs.map(into_contiguous);
+    let [q, k, v, context, grad] = &inputs;
+    let tokens = layout.sequences.tokens();
+    let rows = like(q, Shape::new([layout.heads, tokens, 2]));
+    let [dq, dk, dv] = [q, k, v].map(|input| like(input, input.shape()));
+    let pass = |pass| Shader::Attention(pass, form);
+    launch(
+        pass(AttentionPass::QueryGradient),
+        [q, k, v, context, grad, &dq, &rows],
+        layout,
+    );
+    launch(
+        pass(AttentionPass::KeyGradient),
+        [q, k, v, grad, &rows, &dk],
+        layout,
+    );
+    launch(
+        pass(AttentionPass::ValueGradient),
+        [q, k, grad, &rows, &dv],
+        layout,
+    );
+    (dq, dk, dv)
+}
+
+/// An uninitialised tensor beside `tensor`.
+fn like(tensor: &CubeTensor, shape: Shape) -> FloatTensor<CubeBackend> {
+    let bytes = shape.num_elements() * size_of::<f32>();
+    CubeTensor::new_contiguous(
+        tensor.client.clone(),
+        tensor.device.clone(),
+        shape,
+        tensor.client.empty(bytes),
+        tensor.dtype,
+    )
+}
+
+/// First row, first row and end of the sequence, and place in the batch, of each tile.
+fn tiles(layout: &Layout) -> impl Iterator<Item = [u32; 4]> {
+    let sequences = &layout.sequences;
+    (0..sequences.len()).flat_map(move |number| {
+        let rows = sequences.rows(number);
+        let (begin, end) = (rows.start as u32, rows.end as u32);
+        let place = sequences.places()[number];
+        (begin..end)
+            .step_by(TILE as usize)
+            .map(move |first| [first, begin, end, place])
+    })
+}
+
+fn launch<const N: usize>(shader: Shader, arrays: [&CubeTensor; N], layout: &Layout) {
+    let first = arrays[0];
+    let hidden = first.shape()[1];
+    let scale = 1.0 / ((hidden / layout.heads) as f32).sqrt();
+    let (site, threshold, factor) = layout
+        .mask
+        .map_or((0, 0, 0.0), |mask| (mask.site, mask.threshold, mask.scale));
+    let header = [
+        layout.sequences.tokens() as u32,
+        (hidden / 4) as u32,
+        site,
+        threshold,
+        factor.to_bits(),
+        scale.to_bits(),
+        0,
+        0,
+    ];
+    let words = header.into_iter().chain(tiles(layout).flatten());
+    let info: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
+    let client = &first.client;
+    let info = client.create_from_slice(&info);
+    let buffers = [info]
+        .into_iter()
+        .chain(arrays.into_iter().map(|tensor| tensor.handle.clone()));
+    let count = CubeCount::Static(tiles(layout).count() as u32, layout.heads as u32, 1);
+    client.launch(
+        Box::new(SourceKernel::new(shader, CubeDim::new_1d(TILE))),
+        count,
+        KernelArguments::new().with_buffers(buffers.map(|handle| handle.binding()).collect()),
+    );
+}

@@ -1,0 +1,283 @@
+//! Operations with a kernel of their own: the CPU's against plain tensors, the GPU's against the
+//! CPU's, at odd shapes.
+
+mod support;
+
+use burn::{
+    Tensor,
+    tensor::{Device, TensorData, activation::softmax},
+};
+use electra::{
+    kernels::{
+        adam::{Step, adam_step},
+        attention::attention,
+        dropout::dropout,
+    },
+    model::{
+        packing::Sequences,
+        random::{Mask, attention_column, row_word},
+    },
+};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn random(count: usize, seed: u64) -> Vec<f32> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    (0..count).map(|_| random.random_range(-1.0..1.0)).collect()
+}
+
+fn tensor<const D: usize>(values: &[f32], shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.try_into_vec_as::<f32>().unwrap()
+}
+
+/// Greatest difference, relative to the greatest value.
+#[track_caller]
+fn assert_near(what: &str, ours: &[f32], theirs: &[f32], tolerance: f32) {
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+    let scale = theirs.iter().fold(0.0_f32, |a, b| a.max(b.abs()));
+    let difference = support::max_difference(ours, theirs);
+    assert!(
+        difference <= tolerance * scale,
+        "{what}: {difference} of {scale}"
+    );
+}
+
+/// Queries, keys, values and the gradient of the result.
+struct Case {
+    lengths: Vec<usize>,
+    heads: usize,
+    size: usize,
+    mask: Option<Mask>,
+}
+
+impl Case {
+    fn inputs(&self) -> [Vec<f32>; 4] {
+        let count = self.lengths.iter().sum::<usize>() * self.heads * self.size;
+        // Scores of a few units, so that the softmax is neither flat nor a single one.
+        [1, 2, 3, 4].map(|seed| random(count, seed).iter().map(|v| 2.0 * v).collect())
+    }
+
+    /// Result and the gradients of queries, keys and values, by the packed operation.
+    fn packed(&self, device: &Device) -> [Vec<f32>; 4] {
+        let device = device.clone().autodiff();
+        let sequences = Sequences::new(&self.lengths, 3);
+        let shape = [sequences.tokens(), self.heads * self.size];
+        let [q, k, v, grad] = self.inputs();
+        let [q, k, v] = [q, k, v].map(|x| tensor(&x, shape, &device).require_grad());
+        let context = attention(
+            q.clone(),
+            k.clone(),
+            v.clone(),
+            &sequences,
+            self.heads,
+            self.mask,
+        );
+        let loss = context.clone() * tensor(&grad, shape, &device);
+        let grads = loss.sum().backward();
+        let [dq, dk, dv] = [q, k, v].map(|x| values(x.grad(&grads).unwrap()));
+        [values(context.inner()), dq, dk, dv]
+    }
+
+    /// The same by padded plain tensors: −10000 on padded keys, as the reference has it.
+    fn padded(&self) -> [Vec<f32>; 4] {
+        let device = Device::flex().autodiff();
+        let (batch, seq) = (self.lengths.len(), *self.lengths.iter().max().unwrap());
+        let (heads, size) = (self.heads, self.size);
+        let hidden = heads * size;
+        let starts: Vec<usize> = self
+            .lengths
+            .iter()
+            .scan(0, |at, length| Some(std::mem::replace(at, *at + length)))
+            .collect();
+        let pad = |packed: &[f32]| {
+            let mut padded = vec![0.0; batch * seq * hidden];
+            for (row, (&start, &length)) in starts.iter().zip(&self.lengths).enumerate() {
+                padded[row * seq * hidden..][..length * hidden]
+                    .copy_from_slice(&packed[start * hidden..][..length * hidden]);
+            }
+            tensor(&padded, [batch, seq, heads, size], &device)
+        };
+        let [q, k, v, grad] = self.inputs().map(|x| pad(&x).swap_dims(1, 2));
+        let [q, k, v] = [q, k, v].map(|x| x.require_grad());
+        let bias: Vec<f32> = (0..batch * seq)
+            .map(|place| match place % seq < self.lengths[place / seq] {
+                true => 0.0,
+                false => -10_000.0,
+            })
+            .collect();
+        let bias = tensor(&bias, [batch, 1, 1, seq], &device);
+        let scores = q.clone().matmul(k.clone().swap_dims(2, 3)) / (size as f64).sqrt();
+        let mut probabilities = softmax(scores + bias, 3);
+        if let Some(mask) = self.mask {
+            let mut factors = Vec::new();
+            for row in 0..batch as u32 {
+                for head in 0..heads as u32 {
+                    for query in 0..seq as u32 {
+                        factors.extend((0..seq as u32).map(|key| {
+                            mask.factor(row_word(3 + row, query), attention_column(head, key))
+                        }));
+                    }
+                }
+            }
+            probabilities = probabilities * tensor(&factors, [batch, heads, seq, seq], &device);
+        }
+        let context = probabilities.matmul(v.clone());
+        let grads = (context.clone() * grad).sum().backward();
+        let unpad = |padded: Tensor<4>| {
+            let padded = values(padded.swap_dims(1, 2));
+            let mut packed = Vec::new();
+            for (row, &length) in self.lengths.iter().enumerate() {
+                packed.extend_from_slice(&padded[row * seq * hidden..][..length * hidden]);
+            }
+            packed
+        };
+        let [dq, dk, dv] = [q, k, v].map(|x| unpad(x.grad(&grads).unwrap()));
+        [unpad(context.inner()), dq, dk, dv]
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let shapes: [(&[usize], usize, usize); 4] = [
+        (&[5, 1, 33], 2, 64),
+        (&[64, 65, 7, 130], 2, 64),
+        (&[17, 40], 3, 32),
+        (&[3, 2], 2, 4),
+    ];
+    let masks = [None, Some(Mask::new(77, 0.1))];
+    let mut cases = Vec::new();
+    for (lengths, heads, size) in shapes {
+        for mask in masks {
+            cases.push(Case {
+                lengths: lengths.to_vec(),
+                heads,
+                size,
+                mask,
+            });
+        }
+    }
+    cases
+}
+
+const PARTS: [&str; 4] = ["context", "dq", "dk", "dv"];
+
+#[test]
+fn packed_attention_is_padded_attention() {
+    for case in cases() {
+        let (ours, theirs) = (case.packed(&Device::flex()), case.padded());
+        for ((part, ours), theirs) in PARTS.iter().zip(&ours).zip(&theirs) {
+            let what = format!("{:?} {} {part}", case.lengths, case.size);
+            // Sums over at most 130 keys in another order.
+            assert_near(&what, ours, theirs, 1e-5);
+        }
+    }
+}
+
+#[test]
+fn attention_on_the_gpu_is_that_of_the_cpu() {
+    let Some(device) = support::gpu() else { return };
+    for case in cases() {
+        let (ours, theirs) = (case.packed(&device), case.packed(&Device::flex()));
+        for ((part, ours), theirs) in PARTS.iter().zip(&ours).zip(&theirs) {
+            let what = format!("{:?} {} {:?} {part}", case.lengths, case.size, case.mask);
+            // Exponentials of the GPU are good to some units in the last place, and the sums run
+            // in another order.
+            assert_near(&what, ours, theirs, 2e-5);
+        }
+    }
+}
+
+#[test]
+fn a_part_of_a_batch_gets_the_rows_of_the_whole() {
+    let device = Device::flex();
+    let (heads, hidden) = (2, 16);
+    let lengths = [4, 9, 6];
+    let mask = Some(Mask::new(5, 0.3));
+    let inputs = [1, 2, 3].map(|seed| random(19 * hidden, seed));
+    let run = |sequences: &Sequences, rows: std::ops::Range<usize>| {
+        let [q, k, v] = [0, 1, 2].map(|i: usize| {
+            let part = &inputs[i][rows.start * hidden..rows.end * hidden];
+            tensor(part, [rows.len(), hidden], &device)
+        });
+        let context = attention(q, k, v, sequences, heads, mask);
+        values(dropout(context, sequences, Mask::new(6, 0.3)))
+    };
+    let whole = run(&Sequences::new(&lengths, 0), 0..19);
+    let first = run(&Sequences::new(&lengths[..1], 0), 0..4);
+    let rest = run(&Sequences::new(&lengths[1..], 1), 4..19);
+    assert_eq!(whole, [first, rest].concat());
+}
+
+#[test]
+fn dropout_drops_the_same_values_on_every_device_and_in_the_backward_pass() {
+    let mask = Mask::new(9, 0.25);
+    let sequences = Sequences::new(&[7, 3, 300], 2);
+    // More than one workgroup, and no multiple of one.
+    let shape = [310, 37];
+    let x = random(310 * 37, 1);
+    let expected: Vec<f32> = sequences
+        .row_words()
+        .flat_map(|row| (0..37).map(move |column| mask.factor(row, column)))
+        .zip(&x)
+        .map(|(factor, x)| factor * x)
+        .collect();
+    let dropped = expected.iter().filter(|value| **value == 0.0).count();
+    assert!((2_600..3_150).contains(&dropped), "{dropped} of 11470");
+    for (name, device) in support::devices() {
+        let device = device.autodiff();
+        let x = tensor(&x, shape, &device).require_grad();
+        let y = dropout(x.clone(), &sequences, mask);
+        let grads = (y.clone() * x.clone().detach()).sum().backward();
+        assert_eq!(values(y.inner()), expected, "{name}");
+        assert_eq!(values(x.grad(&grads).unwrap()), expected, "{name}");
+    }
+}
+
+#[test]
+fn adam_updates_in_place_as_its_formula_says() {
+    let count = 70_001;
+    let [w, m, g] = [1, 2, 3].map(|seed| random(count, seed));
+    let v: Vec<f32> = random(count, 4).iter().map(|v| v * v).collect();
+    let (factor, rate, decay) = (0.5_f64, 1e-2, 0.01);
+    for (name, device) in support::devices() {
+        for decay in [0.0, decay] {
+            let flat = |x: &[f32]| tensor(x, [count], &device);
+            let moments = [flat(&m), flat(&v)];
+            // Someone else holds the gradient and the weight: they must not change.
+            let (held_w, held_g) = (flat(&w), flat(&g));
+            let (weight, [first, second]) = adam_step(
+                held_w.clone(),
+                moments,
+                held_g.clone(),
+                tensor(&[factor as f32], [1], &device),
+                Step { rate, decay },
+            );
+            let (weight, first, second) = (values(weight), values(first), values(second));
+            assert_eq!(values(held_w), w, "{name}");
+            assert_eq!(values(held_g), g, "{name}");
+            for place in 0..count {
+                let [w, m, v, g] = [w[place], m[place], v[place], g[place]].map(f64::from);
+                let g = g * factor;
+                let m = 0.9 * m + 0.1 * g;
+                let v = 0.999 * v + 0.001 * g * g;
+                let w = w - rate * (m / (v.sqrt() + 1e-6) + decay * w);
+                for (what, ours, exact) in [
+                    ("weight", weight[place], w),
+                    ("first", first[place], m),
+                    ("second", second[place], v),
+                ] {
+                    // A few roundings of values up to 1; where the second moment is tiny, the
+                    // update is large and its rounding with it.
+                    let bound = 5e-7 * (1.0 + (m / v.sqrt()).abs() * rate);
+                    assert!(
+                        (f64::from(ours) - exact).abs() < bound,
+                        "{name} {what} {place}: {ours} instead of {exact}"
+                    );
+                }
+            }
+        }
+    }
+}
