@@ -75,7 +75,7 @@ pub(super) fn print_answer(
     if let Some(odds) = prediction.null_odds {
         writeln!(
             out,
-            "no-answer score {odds:.2}; above {threshold} means no answer"
+            "no-answer score {odds:.2}; above {threshold:.2} means no answer"
         )?;
     }
     Ok(())

@@ -4,6 +4,8 @@
 //! a question asks for, and to see when the passage does not hold it. Every passage is drawn
 //! anew from the words of the model's vocabulary, so that nothing can be learned by heart.
 
+use std::ops::RangeInclusive;
+
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -65,9 +67,6 @@ const RELATIONS: [Relation; 8] = [
     },
 ];
 
-/// Facts a passage states, at least and at most.
-const FACTS: std::ops::RangeInclusive<usize> = 3..=5;
-
 /// Share of questions whose fact the passage does not state.
 const IMPOSSIBLE: f64 = 1.0 / 3.0;
 
@@ -80,19 +79,32 @@ pub fn words(vocabulary: &str) -> Vec<&str> {
         .collect()
 }
 
-/// `count` paragraphs of a SQuAD 2.0 file, one question on each.
-pub fn paragraphs(words: &[&str], count: usize, seed: u64) -> Vec<Value> {
+/// Paragraphs of a SQuAD 2.0 file, one question on each: for each lesson so many paragraphs that
+/// state so many facts.
+pub fn paragraphs(
+    words: &[&str],
+    lessons: &[(usize, RangeInclusive<usize>)],
+    seed: u64,
+) -> Vec<Value> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    (0..count)
-        .map(|number| paragraph(words, number, &mut random))
+    lessons
+        .iter()
+        .flat_map(|(count, stated)| std::iter::repeat_n(stated, *count))
+        .enumerate()
+        .map(|(number, stated)| paragraph(words, number, stated.clone(), &mut random))
         .collect()
 }
 
-fn paragraph(words: &[&str], number: usize, random: &mut ChaCha8Rng) -> Value {
+fn paragraph(
+    words: &[&str],
+    number: usize,
+    stated: RangeInclusive<usize>,
+    random: &mut ChaCha8Rng,
+) -> Value {
     let subject = capitalise(words[random.random_range(0..words.len())]);
     let mut order: Vec<usize> = (0..RELATIONS.len()).collect();
     order.shuffle(random);
-    let stated = random.random_range(FACTS);
+    let stated = random.random_range(stated);
     let is_impossible = random.random_bool(IMPOSSIBLE);
     // The question asks for one of the stated facts, or for one of the others.
     let asked = if is_impossible {
@@ -153,7 +165,13 @@ mod tests {
     fn answers_stand_where_they_say_and_a_third_of_the_questions_have_none() {
         let words = words("[PAD]\n##ing\nriver\nthe\nmountain\nschool\nParis\n");
         assert_eq!(words, ["river", "mountain", "school"]);
-        let paragraphs = paragraphs(&words, 3000, 7);
+        let paragraphs = paragraphs(&words, &[(1000, 2..=2), (2000, 2..=5)], 7);
+        let sentences = |place: usize| {
+            let context = paragraphs[place]["context"].as_str().unwrap();
+            context.matches('.').count()
+        };
+        assert!((0..1000).all(|place| sentences(place) == 2));
+        assert!((1000..3000).all(|place| (2..=5).contains(&sentences(place))));
         let mut impossible = 0;
         for paragraph in &paragraphs {
             let question = &paragraph["qas"][0];
@@ -175,7 +193,9 @@ mod tests {
     #[test]
     fn the_same_seed_draws_the_same_facts() {
         let words = ["river", "mountain"];
-        assert_eq!(paragraphs(&words, 5, 1), paragraphs(&words, 5, 1));
-        assert_ne!(paragraphs(&words, 5, 1), paragraphs(&words, 5, 2));
+        let lessons = [(5, 3..=5)];
+        let draw = |seed| paragraphs(&words, &lessons, seed);
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
     }
 }
