@@ -16,6 +16,7 @@ use crate::{
         example::Split,
         tokenizer::Tokenizer,
     },
+    device::{self, ByteSize},
     eval::{
         self,
         evaluate::{self, TaskData},
@@ -25,7 +26,7 @@ use crate::{
         score::Metric,
     },
     model::{
-        HeadConfig, QuestionAnsweringModel, folder,
+        Elements, HeadConfig, QuestionAnsweringModel, folder,
         parameters::{Origin, ParameterSource, StoredParameters},
         record,
     },
@@ -33,6 +34,7 @@ use crate::{
         self,
         adam::Adam,
         gradients::{Objective, Trainable},
+        memory_plan::{Footprint, MemoryPlan},
         progress::Progress,
         schedule::{LayerDecay, Schedule},
     },
@@ -52,6 +54,8 @@ pub enum Error {
     Eval(#[from] evaluate::Error),
     #[error(transparent)]
     Results(#[from] eval::Error),
+    #[error(transparent)]
+    Memory(#[from] train::memory_plan::TooLarge),
     #[error("{path}: {action} failed: {source}; check the path and its permissions")]
     Io {
         path: PathBuf,
@@ -77,6 +81,8 @@ pub struct Finetune<'a> {
     /// Moves an earlier run's folder aside instead of going on from it.
     pub restart: bool,
     pub progress: &'a Progress,
+    /// Bytes that training may hold, where limited.
+    pub memory_budget: Option<u64>,
 }
 
 impl Finetune<'_> {
@@ -155,6 +161,8 @@ impl Finetune<'_> {
             },
         )?;
         let layers = config.encoder().num_hidden_layers;
+        let trainable = Trainable::new(config.trainable_layers, layers);
+        let memory = self.memory_plan(trainable, &features)?;
         let run = train::run::Run {
             device: self.device,
             model_dir: &model_dir,
@@ -168,10 +176,10 @@ impl Finetune<'_> {
             plan,
             objective: Objective {
                 answerable_weight: config.answerable_weight,
-                trainable: Trainable::new(config.trainable_layers, layers),
-                recompute_layers: false,
+                trainable,
+                recompute_layers: memory.recompute_layers,
             },
-            micro_batch_size: config.micro_batch_size,
+            micro_batch_size: memory.micro_batch_size,
             seed,
             hparams: training_hparams(config),
             save_every_steps: config.save_checkpoints_steps,
@@ -192,6 +200,55 @@ impl Finetune<'_> {
         )?;
         self.describe(&model_dir)?;
         Ok(model)
+    }
+
+    /// How a batch is computed in the memory at hand; says so where it is not the plain way.
+    fn memory_plan(
+        &self,
+        trainable: Trainable,
+        features: &FeatureSet,
+    ) -> Result<MemoryPlan, Error> {
+        let config = self.config;
+        let encoder = config.encoder();
+        let heads = config.task_names.len();
+        let layers = encoder.num_hidden_layers;
+        let sizes = Elements::new(&encoder, HeadConfig::of(config), heads);
+        let (trained, trained_layers) = match trainable {
+            Trainable::All => (sizes.all(), layers),
+            Trainable::FromLayer(first) => {
+                let top = layers.saturating_sub(first);
+                (sizes.heads + sizes.layer * top as u64, top)
+            }
+        };
+        let footprint = Footprint {
+            encoder: &encoder,
+            parameters: sizes.all(),
+            trained,
+            trained_layers,
+            longest: features.lengths().into_iter().max().unwrap_or(1),
+            lanes: device::lanes(self.device),
+        };
+        let plan = footprint.plan(
+            config.train_batch_size,
+            self.memory_budget,
+            config.gradient_checkpointing,
+            config.micro_batch_size,
+        )?;
+        if plan.recompute_layers
+            || plan.micro_batch_size * footprint.lanes < config.train_batch_size
+        {
+            self.progress.note(&format!(
+                "memory: {} for a step; {} features at once{}",
+                ByteSize(plan.bytes),
+                plan.micro_batch_size,
+                if plan.recompute_layers {
+                    ", layers computed again in the backward pass"
+                } else {
+                    ""
+                }
+            ));
+        }
+        Ok(plan)
     }
 
     /// Writes `config.json` and `vocab.txt` beside the record, so that the folder stands alone.
@@ -369,7 +426,7 @@ fn move_aside(folder: &Path) -> Result<(), Error> {
 /// The hyper-parameters that decide a training run's numbers: a checkpoint of others is not gone
 /// on from.
 fn training_hparams(config: &Config) -> serde_json::Value {
-    const OTHERS: [&str; 22] = [
+    const OTHERS: [&str; 23] = [
         "data_dir",
         "model_name",
         "log_examples",
@@ -392,6 +449,7 @@ fn training_hparams(config: &Config) -> serde_json::Value {
         "iterations_per_loop",
         "use_tfrecords_if_existing",
         "micro_batch_size",
+        "gradient_checkpointing",
     ];
     let mut hparams = config.to_json();
     if let Some(map) = hparams.as_object_mut() {

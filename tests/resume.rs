@@ -62,7 +62,7 @@ impl Loop<'_> {
                 trainable: self.trainable,
                 recompute_layers: false,
             },
-            micro_batch_size: None,
+            micro_batch_size: usize::MAX,
             seed: 7,
             hparams: serde_json::json!({"seed": 7}),
             save_every_steps: self.save_every_steps,

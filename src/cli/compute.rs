@@ -38,17 +38,25 @@ impl ComputeArgs {
         if self.precision == Some(Precision::F16) {
             anyhow::bail!("--precision f16 is not there yet; leave it out, or give f32");
         }
-        if self.memory_budget.is_some() {
-            anyhow::bail!(
-                "--memory-budget is not there yet; leave it out, and lower train_batch_size or set \
-                 trainable_layers where memory is short"
-            );
-        }
         let chosen = device::choose(self.device)?;
         if !global.quiet {
             eprintln!("device: {}", chosen.line());
         }
         Ok(chosen)
+    }
+}
+
+impl ComputeArgs {
+    /// Bytes that training may hold: what the flag says, or nine tenths of a GPU's own memory,
+    /// the rest being the desktop's and the driver's. A software adapter and the CPU have no limit
+    /// of their own.
+    pub fn budget(&self, chosen: &Chosen) -> Option<u64> {
+        let own = chosen
+            .memory
+            .filter(|_| chosen.adapter.is_some() && !chosen.is_software);
+        self.memory_budget
+            .map(|ByteSize(bytes)| bytes)
+            .or(own.map(|bytes| bytes / 10 * 9))
     }
 }
 

@@ -66,6 +66,7 @@ pub(super) fn run_configuration(
         untrained_head: false,
         restart,
         progress: &progress,
+        memory_budget: compute.budget(&chosen),
     };
     Ok(finetune.run()?)
 }

@@ -133,7 +133,9 @@ fn is_device_failure(cause: &(dyn std::error::Error + 'static)) -> bool {
         matches!(error, evaluate::Error::Predict(predict::Error::Read(_)))
     };
     match cause.downcast_ref::<finetune::Error>() {
-        Some(finetune::Error::Train(train::run::Error::Device { .. })) => return true,
+        Some(
+            finetune::Error::Train(train::run::Error::Device { .. }) | finetune::Error::Memory(_),
+        ) => return true,
         Some(finetune::Error::Eval(error)) => return read(error),
         _ => {}
     }

@@ -37,7 +37,8 @@ pub(super) fn run(
     let chosen = args.compute.open(global)?;
     let given = args.given.read(args.compute.precision)?;
     let progress = Progress::new(global.quiet);
-    let outcome = quickstart::run(&args.output, &chosen.device, &given, &progress)?;
+    let budget = args.compute.budget(&chosen);
+    let outcome = quickstart::run(&args.output, &chosen.device, &given, budget, &progress)?;
     let model = FineTuned::open(&outcome.model_dir, &chosen.device)?;
     let answer = ask(&model, quickstart::QUESTION, quickstart::PASSAGE)?;
     if global.json {

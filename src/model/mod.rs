@@ -9,6 +9,7 @@ pub mod beam;
 pub mod dense;
 pub mod dropout;
 pub mod electra;
+pub mod elements;
 pub mod embeddings;
 pub mod feed_forward;
 pub mod folder;
@@ -24,6 +25,7 @@ pub mod record;
 pub mod span_head;
 
 pub use electra::Electra;
+pub use elements::Elements;
 pub use input::ModelInput;
 pub use question_answering::QuestionAnsweringModel;
 pub use span_head::{HeadConfig, SpanHead};

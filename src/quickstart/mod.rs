@@ -66,6 +66,7 @@ pub fn run(
     folder: &Path,
     device: &Device,
     given: &Map<String, Value>,
+    memory_budget: Option<u64>,
     progress: &Progress,
 ) -> Result<Outcome, Error> {
     lay_out(folder, progress)?;
@@ -86,6 +87,7 @@ pub fn run(
             untrained_head: true,
             restart: false,
             progress,
+            memory_budget,
         };
         Ok(finetune.run()?)
     };

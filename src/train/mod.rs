@@ -7,6 +7,7 @@ pub mod gradients;
 pub mod log;
 pub mod loss;
 pub mod memory;
+pub mod memory_plan;
 pub mod progress;
 mod recompute;
 pub mod run;

@@ -72,8 +72,8 @@ pub struct Run<'a> {
     pub plan: BatchPlan,
     pub schedule: Schedule,
     pub objective: Objective,
-    /// Features computed at once, where fewer than a batch.
-    pub micro_batch_size: Option<usize>,
+    /// Features computed at once, at most.
+    pub micro_batch_size: usize,
     pub seed: u64,
     /// Hyper-parameters that a checkpoint must share to be gone on from.
     pub hparams: Value,
@@ -194,8 +194,6 @@ impl Run<'_> {
     /// Features of a part of a batch: what a core computes at once, or the micro-batch.
     fn part_size(&self, batch: usize) -> usize {
         let share = batch.div_ceil(device::lanes(self.device));
-        self.micro_batch_size
-            .map_or(share, |size| size.min(share))
-            .max(1)
+        self.micro_batch_size.min(share).max(1)
     }
 }

@@ -1,0 +1,220 @@
+//! How a batch is split so that a training step fits a memory budget.
+//!
+//! A step holds weights, two moments and gradients of every trained parameter, whatever the batch;
+//! and activations in proportion to the tokens computed at once. Where those do not fit, layers are
+//! recomputed in the backward pass (a third more work), and the batch is computed in micro-batches
+//! whose gradients are summed to the same batch.
+
+use crate::{
+    config::{EncoderConfig, GradientCheckpointing},
+    device::ByteSize,
+};
+
+const FLOAT: u64 = size_of::<f32>() as u64;
+
+/// Fewer tokens at once than this leave a GPU idle, so that recomputing layers is the better trade.
+const FEW_TOKENS: u64 = 2_048;
+
+/// What the allocator holds beyond the tensors alive, in hundredths: its pages are not all full.
+const ALLOCATOR_PERCENT: u64 = 110;
+
+/// How a batch is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryPlan {
+    /// Features computed at once.
+    pub micro_batch_size: usize,
+    /// Keep only each layer's input, and compute the rest again.
+    pub recompute_layers: bool,
+    /// Bytes that a step needs at most.
+    pub bytes: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a step of one feature of {tokens} tokens needs {} but the budget is {}; give --memory-budget \
+     more, lower max_seq_length, or set trainable_layers to train fewer layers",
+    ByteSize(*needed), ByteSize(*budget)
+)]
+pub struct TooLarge {
+    pub needed: u64,
+    pub budget: u64,
+    pub tokens: usize,
+}
+
+/// What a training step is made of.
+#[derive(Debug, Clone)]
+pub struct Footprint<'a> {
+    pub encoder: &'a EncoderConfig,
+    /// Elements of all parameters.
+    pub parameters: u64,
+    /// Elements of those that are trained.
+    pub trained: u64,
+    /// Layers that are trained.
+    pub trained_layers: usize,
+    /// Tokens of the longest feature.
+    pub longest: usize,
+    /// Parts computed side by side, each with gradients of its own.
+    pub lanes: usize,
+}
+
+impl Footprint<'_> {
+    /// Bytes that stay alive for a whole step: weights, moments, gradients, and the largest
+    /// parameter once more while its gradient is summed.
+    pub fn state(&self) -> u64 {
+        let lanes = self.lanes as u64;
+        let table = (self.encoder.vocab_size * self.encoder.embedding_size) as u64;
+        FLOAT * (self.parameters + 2 * self.trained + lanes * self.trained + table)
+    }
+
+    /// Bytes of the activations of `tokens` tokens.
+    pub fn activations(&self, tokens: u64, recompute_layers: bool) -> u64 {
+        let hidden = self.encoder.hidden_size as u64;
+        let inner = self.encoder.intermediate_size as u64;
+        let layers = self.trained_layers as u64;
+        // Kept for the backward pass of a layer: its input, queries, keys, values, context, both
+        // sums before the layer norms, the first norm's result, and the inner layer before and
+        // after its activation.
+        let layer = 8 * hidden + 2 * inner;
+        // Gradients on their way through a layer: two of the inner width, and four of the hidden.
+        let passing = 2 * inner + 4 * hidden;
+        let kept = if recompute_layers {
+            layers * hidden + layer
+        } else {
+            layers * layer
+        };
+        FLOAT * tokens * (kept + passing)
+    }
+
+    /// Bytes of a step that computes `features` features at once.
+    pub fn needed(&self, features: usize, recompute_layers: bool) -> u64 {
+        let tokens = (features * self.longest) as u64;
+        let side_by_side = self.lanes as u64 * self.activations(tokens, recompute_layers);
+        (self.state() + side_by_side) * ALLOCATOR_PERCENT / 100
+    }
+
+    /// The plan for batches of `batch` features: as many at once as fit, and layers recomputed
+    /// where otherwise too few would. Without a budget, all at once.
+    pub fn plan(
+        &self,
+        batch: usize,
+        budget: Option<u64>,
+        checkpointing: GradientCheckpointing,
+        micro_batch_size: Option<usize>,
+    ) -> Result<MemoryPlan, TooLarge> {
+        let share = batch.div_ceil(self.lanes.max(1)).max(1);
+        let plan = |micro_batch_size: usize, recompute_layers: bool| MemoryPlan {
+            micro_batch_size,
+            recompute_layers,
+            bytes: self.needed(micro_batch_size, recompute_layers),
+        };
+        let fits = |plan: &MemoryPlan| budget.is_none_or(|budget| plan.bytes <= budget);
+        let largest = |recompute_layers: bool| {
+            let sizes = match micro_batch_size {
+                Some(size) => size.min(share)..=size.min(share),
+                None => 1..=share,
+            };
+            sizes
+                .rev()
+                .map(|size| plan(size, recompute_layers))
+                .find(fits)
+        };
+        let whole = (checkpointing != GradientCheckpointing::On)
+            .then(|| largest(false))
+            .flatten();
+        let recomputed = (checkpointing != GradientCheckpointing::Off)
+            .then(|| largest(true))
+            .flatten();
+        let enough = |plan: &MemoryPlan| {
+            let tokens = (plan.micro_batch_size * self.longest) as u64;
+            plan.micro_batch_size == share || micro_batch_size.is_some() || tokens >= FEW_TOKENS
+        };
+        whole
+            .filter(enough)
+            .or(recomputed)
+            .or(whole)
+            .ok_or(TooLarge {
+                needed: self.needed(1, checkpointing != GradientCheckpointing::Off),
+                budget: budget.unwrap_or(u64::MAX),
+                tokens: self.longest,
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn encoder(size: &str) -> EncoderConfig {
+        let mut given = serde_json::Map::new();
+        given.insert("task_names".into(), json!(["squad"]));
+        given.insert("model_size".into(), json!(size));
+        let resolved = Config::resolve("d".as_ref(), "m", &given);
+        resolved.unwrap().0.encoder()
+    }
+
+    /// ELECTRA-Large at 512 tokens on one GPU.
+    fn large(encoder: &EncoderConfig) -> Footprint<'_> {
+        Footprint {
+            encoder,
+            parameters: 336_000_000,
+            trained: 336_000_000,
+            trained_layers: 24,
+            longest: 512,
+            lanes: 1,
+        }
+    }
+
+    #[test]
+    fn large_fits_eight_gibibytes_whole() {
+        let encoder = encoder("large");
+        let footprint = large(&encoder);
+        let budget = 8 << 30;
+        let plan = footprint
+            .plan(32, Some(budget), GradientCheckpointing::Auto, None)
+            .unwrap();
+        assert!(plan.recompute_layers && plan.bytes <= budget, "{plan:?}");
+        assert!(plan.micro_batch_size >= 4, "{plan:?}");
+    }
+
+    #[test]
+    fn a_large_card_recomputes_nothing_and_an_unknown_one_computes_all_at_once() {
+        let encoder = encoder("large");
+        let footprint = large(&encoder);
+        let plan = |budget| {
+            footprint
+                .plan(32, budget, GradientCheckpointing::Auto, None)
+                .unwrap()
+        };
+        for plan in [plan(Some(80 << 30)), plan(None)] {
+            assert!(
+                !plan.recompute_layers && plan.micro_batch_size == 32,
+                "{plan:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_asked_for_is_kept() {
+        let encoder = encoder("large");
+        let footprint = large(&encoder);
+        let plan = |checkpointing, micro| footprint.plan(32, Some(24 << 30), checkpointing, micro);
+        let on = plan(GradientCheckpointing::On, Some(2)).unwrap();
+        assert_eq!((on.recompute_layers, on.micro_batch_size), (true, 2));
+        let off = plan(GradientCheckpointing::Off, None).unwrap();
+        assert!(!off.recompute_layers && off.micro_batch_size < 32);
+    }
+
+    #[test]
+    fn a_budget_below_the_parameters_is_refused_with_both_sizes() {
+        let encoder = encoder("large");
+        let refused = large(&encoder).plan(32, Some(4 << 30), GradientCheckpointing::Auto, None);
+        let message = refused.unwrap_err().to_string();
+        assert!(
+            message.contains("512 tokens") && message.contains("4 GiB"),
+            "{message}"
+        );
+    }
+}
