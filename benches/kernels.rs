@@ -1,15 +1,19 @@
 //! Our kernels at ELECTRA-Large's shapes, on the device that ELECTRA_DEVICE names (default: auto).
 //!
-//! `cargo bench --bench kernels` prints bytes moved or floating-point operations a second. A reading
-//! covers launches and the device's work: the device is synchronised before the clock is read.
+//! `cargo bench --bench kernels` prints the bytes that a kernel must move a second, or its
+//! floating-point operations as items a second. A reading covers launch and work: the device is
+//! synchronised before the clock is read.
 
-use std::time::{Duration, Instant};
+use std::sync::LazyLock;
 
 use burn::{
     Tensor,
     tensor::{Device, Distribution},
 };
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use divan::{
+    Bencher,
+    counter::{BytesCount, ItemsCount},
+};
 use electra::{
     device::{DeviceRequest, choose},
     kernels::{
@@ -26,8 +30,10 @@ const HIDDEN: usize = 1024;
 const INNER: usize = 4096;
 /// Tokens of a batch.
 const TOKENS: usize = 4096;
+const LENGTHS: [usize; 4] = [64, 128, 256, 512];
+const FLOAT: usize = size_of::<f32>();
 
-fn device() -> Device {
+static DEVICE: LazyLock<Device> = LazyLock::new(|| {
     let request = match std::env::var("ELECTRA_DEVICE") {
         Ok(name) if !name.is_empty() => name.parse().expect("ELECTRA_DEVICE"),
         _ => DeviceRequest::Auto,
@@ -35,106 +41,101 @@ fn device() -> Device {
     let chosen = choose(request).expect("a device");
     eprintln!("device: {}", chosen.line());
     chosen.device
+});
+
+fn main() {
+    LazyLock::force(&DEVICE);
+    divan::main();
 }
 
-/// Times `run` with the device idle before and after.
-fn timed(device: &Device, rounds: u64, mut run: impl FnMut()) -> Duration {
-    device.sync().expect("the device");
-    let began = Instant::now();
-    for _ in 0..rounds {
-        run();
-    }
-    device.sync().expect("the device");
-    began.elapsed()
+fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), &*DEVICE)
 }
 
-fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
-    Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), device)
+fn wait() {
+    DEVICE.sync().expect("the device");
 }
 
-fn attention_of_large(criterion: &mut Criterion) {
-    let device = device();
-    let training = device.clone().autodiff();
-    let mut group = criterion.benchmark_group("attention, 16 heads of 64, 4,096 tokens");
-    for length in [64, 128, 256, 512] {
-        let sequences = Sequences::new(&vec![length; TOKENS / length], 0);
-        let mask = Some(Mask::new(1, 0.1));
-        // Two products of 2 · length · hidden operations for each token; five going backward.
-        let forward = (4 * TOKENS * length * HIDDEN) as u64;
-        let inputs = [(); 3].map(|()| random([TOKENS, HIDDEN], &device));
-        group.throughput(Throughput::Elements(forward));
-        group.bench_function(BenchmarkId::new("forward", length), |bencher| {
-            bencher.iter_custom(|rounds| {
-                timed(&device, rounds, || {
-                    let [q, k, v] = inputs.clone();
-                    attention(q, k, v, &sequences, HEADS, mask);
-                })
-            });
+/// Two products of 2 · length · hidden operations for each token.
+fn attention_operations(length: usize) -> usize {
+    4 * TOKENS * length * HIDDEN
+}
+
+#[divan::bench(args = LENGTHS, sample_count = 10)]
+fn attention_forward(bencher: Bencher, length: usize) {
+    let sequences = Sequences::new(&vec![length; TOKENS / length], 0);
+    let inputs = [(); 3].map(|()| random([TOKENS, HIDDEN]));
+    wait();
+    bencher
+        .counter(ItemsCount::new(attention_operations(length)))
+        .bench_local(|| {
+            let [q, k, v] = inputs.clone();
+            attention(q, k, v, &sequences, HEADS, Some(Mask::new(1, 0.1)));
+            wait();
         });
-        group.throughput(Throughput::Elements(forward * 7 / 2));
-        group.bench_function(BenchmarkId::new("forward and backward", length), |bencher| {
-            bencher.iter_custom(|rounds| {
-                timed(&training, rounds, || {
-                    let [q, k, v] = inputs
-                        .clone()
-                        .map(|x| Tensor::from_inner(x).require_grad());
-                    attention(q, k, v, &sequences, HEADS, mask).sum().backward();
-                })
-            });
-        });
-    }
 }
 
-fn element_by_element(criterion: &mut Criterion) {
-    let device = device();
-    let float = size_of::<f32>();
-    let mut group = criterion.benchmark_group("element by element, 4,096 tokens");
+#[divan::bench(args = LENGTHS, sample_count = 10)]
+fn attention_forward_and_backward(bencher: Bencher, length: usize) {
+    let sequences = Sequences::new(&vec![length; TOKENS / length], 0);
+    let inputs = [(); 3].map(|()| random([TOKENS, HIDDEN]));
+    wait();
+    bencher
+        // Five products more going backward.
+        .counter(ItemsCount::new(attention_operations(length) * 7 / 2))
+        .bench_local(|| {
+            let [q, k, v] = inputs.clone().map(|x| Tensor::from_inner(x).require_grad());
+            attention(q, k, v, &sequences, HEADS, Some(Mask::new(1, 0.1)))
+                .sum()
+                .backward();
+            wait();
+        });
+}
+
+#[divan::bench(sample_count = 10)]
+fn dropout_of_hidden_states(bencher: Bencher) {
     let sequences = Sequences::new(&[512; TOKENS / 512], 0);
-    let hidden = random([TOKENS, HIDDEN], &device);
-    group.throughput(Throughput::Bytes((2 * float * TOKENS * HIDDEN) as u64));
-    group.bench_function("dropout", |bencher| {
-        bencher.iter_custom(|rounds| {
-            timed(&device, rounds, || {
-                dropout(hidden.clone(), &sequences, Mask::new(1, 0.1));
-            })
+    let hidden = random([TOKENS, HIDDEN]);
+    wait();
+    bencher
+        .counter(BytesCount::new(2 * FLOAT * TOKENS * HIDDEN))
+        .bench_local(|| {
+            dropout(hidden.clone(), &sequences, Mask::new(1, 0.1));
+            wait();
         });
-    });
-    let inner = random([TOKENS, INNER], &device);
-    group.throughput(Throughput::Bytes((2 * float * TOKENS * INNER) as u64));
-    group.bench_function("gelu", |bencher| {
-        bencher.iter_custom(|rounds| {
-            timed(&device, rounds, || {
-                gelu(inner.clone());
-            })
+}
+
+#[divan::bench(sample_count = 10)]
+fn gelu_of_inner_states(bencher: Bencher) {
+    let inner = random([TOKENS, INNER]);
+    wait();
+    bencher
+        .counter(BytesCount::new(2 * FLOAT * TOKENS * INNER))
+        .bench_local(|| {
+            gelu(inner.clone());
+            wait();
         });
-    });
-    // One feed-forward kernel: seven readings and writings of each element.
+}
+
+#[divan::bench(sample_count = 10)]
+fn adam_of_a_feed_forward_kernel(bencher: Bencher) {
     let elements = HIDDEN * INNER;
-    let gradient = random([elements], &device);
-    let factor = Tensor::<1>::ones([1], &device);
+    let gradient = random([elements]);
+    let factor = Tensor::<1>::ones([1], &*DEVICE);
+    let moments = [(); 2].map(|()| Tensor::<1>::zeros([elements], &*DEVICE));
+    let mut state = Some((random([elements]), moments));
     let step = Step {
         rate: 1e-4,
         decay: 0.01,
     };
-    group.throughput(Throughput::Bytes((7 * float * elements) as u64));
-    group.bench_function("adam", |bencher| {
-        bencher.iter_custom(|rounds| {
-            let mut state = Some((
-                random([elements], &device),
-                [(); 2].map(|()| Tensor::<1>::zeros([elements], &device)),
-            ));
-            timed(&device, rounds, || {
-                let (weight, moments) = state.take().expect("put back below");
-                let updated = adam_step(weight, moments, gradient.clone(), factor.clone(), step);
-                state = Some(updated);
-            })
+    wait();
+    bencher
+        // Four arrays are read, three written.
+        .counter(BytesCount::new(7 * FLOAT * elements))
+        .bench_local(|| {
+            let (weight, moments) = state.take().expect("put back below");
+            let updated = adam_step(weight, moments, gradient.clone(), factor.clone(), step);
+            state = Some(updated);
+            wait();
         });
-    });
 }
-
-criterion_group! {
-    name = kernels;
-    config = Criterion::default().sample_size(10);
-    targets = attention_of_large, element_by_element
-}
-criterion_main!(kernels);

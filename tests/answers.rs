@@ -1,7 +1,10 @@
 //! From window outputs to answers, n-best lists and null odds, against the reference's own.
 //! tests/golden/eval/README.md says what each file is.
 
-use std::path::{Path, PathBuf};
+#[path = "support/place.rs"]
+mod place;
+
+use std::path::Path;
 
 use electra::data::example::{Example, Examples, Passage, Split};
 use electra::data::feature::Feature;
@@ -10,14 +13,9 @@ use electra::data::squad::parse_squad;
 use electra::data::tokenizer::Tokenizer;
 use electra::eval::candidate::WindowOutput;
 use electra::eval::nbest::{NbestOptions, QuestionPrediction, predict};
+use place::golden;
 use safetensors::SafeTensors;
 use serde_json::Value;
-
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name)
-}
 
 /// The text of a file, unpacked when its name ends in `.xz`.
 fn text(path: &Path) -> String {

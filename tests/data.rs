@@ -4,7 +4,10 @@
 //! Checks on whole data sets look for them in the folder that ELECTRA_SHARED names (or
 //! ../shared) and say so when it is absent.
 
-use std::path::{Path, PathBuf};
+#[path = "support/place.rs"]
+mod place;
+
+use std::path::Path;
 
 use electra::data::batch::{Batch, FeatureSet};
 use electra::data::batch_plan::{BatchPlan, PlanOptions};
@@ -16,31 +19,10 @@ use electra::data::reader::{ReadOptions, read_task};
 use electra::data::squad::parse_squad;
 use electra::data::tokenizer::Tokenizer;
 use electra::data::vocab::Vocab;
+use place::{golden, shared};
 use serde_json::{Value, json};
 
 const SCRIPTS: [&str; 7] = ["en", "zh", "ar", "hi", "th", "ru", "el"];
-
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name)
-}
-
-fn shared(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("ELECTRA_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let path = root.join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!(
-        "skipped: {} is absent (ELECTRA_SHARED names its folder)",
-        path.display()
-    );
-    None
-}
 
 /// The text of a file, unpacked when its name ends in `.xz`.
 fn text(path: &Path) -> String {

@@ -77,7 +77,7 @@ fn check(
 fn init_and_trained_weights_give_the_references_answers() {
     for (device_name, device) in devices() {
         for run in runs() {
-            let file = golden().join("data/squad2-tiny.dev.json");
+            let file = golden("data/squad2-tiny.dev.json");
             let tokenizer = run.tokenizer();
             let data = TaskData::read("squad", &file, Split::Dev, &tokenizer, &run.config).unwrap();
             for weights in ["init", "trained"] {
@@ -107,16 +107,14 @@ fn init_and_trained_weights_give_the_references_answers() {
 
 #[test]
 fn the_model_trained_on_facts_answers_as_the_reference() {
-    let Some(shared) = shared() else {
-        eprintln!("skipped: the whole reference is not at hand");
+    let Some(folder) = shared("reference/qa-facts") else {
         return;
     };
-    let folder = shared.join("reference/qa-facts");
     let run: Value = read(&folder.join("run.json"));
     let mut given = run["hparams"].as_object().unwrap().clone();
     given.insert("task_names".into(), serde_json::json!(["squad"]));
     let (config, _) = Config::resolve(Path::new("data"), "model", &given).unwrap();
-    let vocab = golden().join("models/electra_tiny/vocab.txt");
+    let vocab = golden("models/electra_tiny/vocab.txt");
     let tokenizer = Tokenizer::read(&vocab, true).unwrap();
     let file = folder.join("dev.json");
     let data = TaskData::read("squad", &file, Split::Dev, &tokenizer, &config).unwrap();

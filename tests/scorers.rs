@@ -4,34 +4,16 @@
 //! Checks on whole data sets look for them in the folder that ELECTRA_SHARED names (or
 //! ../shared) and say so when it is absent.
 
+#[path = "support/place.rs"]
+mod place;
+
 use std::path::{Path, PathBuf};
 
 use electra::eval::figures::Scores;
 use electra::eval::results::{TrialResults, results_text};
 use electra::eval::score::{Metric, Report, Request, score};
+use place::{golden, shared};
 use serde_json::Value;
-
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name)
-}
-
-fn shared(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("ELECTRA_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let path = root.join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!(
-        "skipped: {} is absent (ELECTRA_SHARED names its folder)",
-        path.display()
-    );
-    None
-}
 
 fn json(path: &Path) -> Value {
     let text =

@@ -14,11 +14,15 @@ use burn::{
             ops::{Backward, Ops, OpsKind, unary},
         },
         backend_extension,
+        flex::FlexTensor,
+        ops::FloatTensorOps,
         tensor::FloatTensor,
         wgpu::{CubeBackend, CubeTensor, into_contiguous},
     },
     tensor::TensorData,
 };
+
+use pulp::Arch;
 
 use super::{elementwise::launch, shader::Shader};
 use crate::model::{packing::Sequences, random::Mask};
@@ -29,18 +33,39 @@ pub trait DropoutOps: Backend {
     /// `x` `[tokens, columns]` with each value multiplied by its factor.
     #[fusion(dtype = x, shape = x)]
     fn packed_dropout(x: FloatTensor<Self>, sequences: Sequences, mask: Mask) -> FloatTensor<Self> {
-        let columns = x.shape()[1] as u32;
-        let factors: Vec<f32> = sequences
-            .row_words()
-            .flat_map(|row| (0..columns).map(move |column| mask.factor(row, column)))
-            .collect();
-        let device = x.device();
-        let factors = TensorData::new(factors, x.shape());
+        let (shape, device) = (x.shape(), x.device());
+        let factors = TensorData::new(factors(&sequences, mask, shape[1]), shape);
         Self::float_mul(x, Self::float_from_data(factors, &device))
     }
 }
 
-impl DropoutOps for Flex {}
+impl DropoutOps for Flex {
+    fn packed_dropout(x: FloatTensor<Self>, sequences: Sequences, mask: Mask) -> FloatTensor<Self> {
+        let x = x.to_contiguous();
+        let shape = x.shape();
+        let Some(values) = x.as_slice::<f32>() else {
+            let factors = TensorData::new(factors(&sequences, mask, shape[1]), shape);
+            return <Self as FloatTensorOps<Self>>::float_mul(x, FlexTensor::from_data(factors));
+        };
+        let mut y = values.to_vec();
+        Arch::new().dispatch(|| {
+            for (values, row) in y.chunks_exact_mut(shape[1]).zip(sequences.row_words()) {
+                for (column, value) in values.iter_mut().enumerate() {
+                    *value *= mask.factor(row, column as u32);
+                }
+            }
+        });
+        FlexTensor::from_data(TensorData::new(y, shape))
+    }
+}
+
+/// Every value's factor, `[tokens, columns]`.
+fn factors(sequences: &Sequences, mask: Mask, columns: usize) -> Vec<f32> {
+    sequences
+        .row_words()
+        .flat_map(|row| (0..columns as u32).map(move |column| mask.factor(row, column)))
+        .collect()
+}
 
 impl DropoutOps for CubeBackend {
     fn packed_dropout(x: FloatTensor<Self>, sequences: Sequences, mask: Mask) -> FloatTensor<Self> {

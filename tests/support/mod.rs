@@ -4,6 +4,8 @@
 //! or a folder `shared` beside the repository) the others are tested too.
 #![allow(dead_code)]
 
+mod place;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -26,20 +28,8 @@ use electra::{
         record,
     },
 };
+pub use place::{golden, shared};
 use safetensors::SafeTensors;
-
-pub fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
-}
-
-/// The whole reference, where it is at hand.
-pub fn shared() -> Option<PathBuf> {
-    let folder = match std::env::var_os("ELECTRA_SHARED") {
-        Some(folder) => PathBuf::from(folder),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-    };
-    folder.join("reference").is_dir().then_some(folder)
-}
 
 /// The devices that stages are compared on: the CPU, and a GPU or its software stand-in.
 pub fn devices() -> Vec<(&'static str, Device)> {
@@ -118,13 +108,13 @@ impl ReferenceRun {
     }
 
     pub fn tokenizer(&self) -> Tokenizer {
-        let vocab = golden().join("models/electra_tiny/vocab.txt");
+        let vocab = golden("models/electra_tiny/vocab.txt");
         Tokenizer::read(&vocab, true).unwrap()
     }
 
     pub fn examples(&self, split: Split) -> Examples {
         let name = format!("data/squad2-tiny.{}.json", split.name());
-        read_task(&golden().join(name), "squad", split).unwrap()
+        read_task(&golden(&name), "squad", split).unwrap()
     }
 
     pub fn features(&self, split: Split) -> Vec<Feature> {
@@ -161,17 +151,17 @@ pub fn tasks() -> Vec<String> {
 
 /// The runs at hand: the committed one, and the others of the whole reference.
 pub fn runs() -> Vec<ReferenceRun> {
-    match shared() {
+    match shared("reference") {
         None => vec![ReferenceRun::open(
             "squad2-tiny-projected",
-            golden().join("squad2-tiny-projected"),
+            golden("squad2-tiny-projected"),
         )],
-        Some(shared) => vec![
+        Some(reference) => vec![
             ReferenceRun::open(
                 "squad2-tiny-projected",
-                shared.join("reference/qa-squad2-tiny-projected"),
+                reference.join("qa-squad2-tiny-projected"),
             ),
-            ReferenceRun::open("squad2-tiny", shared.join("reference/qa-squad2-tiny")),
+            ReferenceRun::open("squad2-tiny", reference.join("qa-squad2-tiny")),
         ],
     }
 }

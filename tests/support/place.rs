@@ -1,0 +1,29 @@
+//! Where the reference's files lie: those in the repository, and the whole of it where it is at hand.
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
+
+/// A file or folder of `tests/golden`.
+pub fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
+}
+
+/// A file or folder of the whole reference, which ELECTRA_SHARED names or which lies in a folder
+/// `shared` beside the repository; where it is absent, a line says so.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("ELECTRA_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+        PathBuf::from,
+    );
+    let path = root.join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!(
+        "skipped: {} is absent (ELECTRA_SHARED names its folder)",
+        path.display()
+    );
+    None
+}
