@@ -1,10 +1,10 @@
 // context[i] = Σ_j softmax_j(q[i] · k[j] / √size) · factor[i, j] · v[j] within each sequence, in one
 // pass over the keys that keeps the greatest score and the sum so far. [tokens, hidden] each.
 
-@group(0) @binding(1) var<storage, read_write> queries: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> keys: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> values: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> context: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> queries: array<Quad>;
+@group(0) @binding(2) var<storage, read_write> keys: array<Quad>;
+@group(0) @binding(3) var<storage, read_write> values: array<Quad>;
+@group(0) @binding(4) var<storage, read_write> context: array<Quad>;
 
 @compute @workgroup_size(64, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -16,7 +16,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     // Threads beyond the sequence work on its last row and write nothing.
     let at = min(row, tile.end - 1u) * width + column;
     let scale = bitcast<f32>(info[5]);
-    let q# = queries[at + #u] * scale;
+    let q# = vec4<f32>(queries[at + #u]) * scale;
     var sum# = vec4<f32>(0.0);
     var greatest = -1e30;
     var total = 0.0;
@@ -24,8 +24,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let count = min(BLOCK, tile.end - block);
         for (var t = thread; t < count * QUARTERS; t += THREADS) {
             let source = (block + t / QUARTERS) * width + column + t % QUARTERS;
-            block_a[t] = keys[source];
-            block_b[t] = values[source];
+            block_a[t] = vec4<f32>(keys[source]);
+            block_b[t] = vec4<f32>(values[source]);
         }
         workgroupBarrier();
         for (var j = 0u; j < count; j++) {
@@ -46,6 +46,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
     }
     if row < tile.end {
-        context[at + #u] = sum# / total;
+        context[at + #u] = Quad(sum# / total);
     }
 }

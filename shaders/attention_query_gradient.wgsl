@@ -2,12 +2,12 @@
 // dp[i, j] = (grad[i] · v[j]) · factor[i, j]. [tokens, hidden] each. Leaves for the other gradients
 // each row's log of Σ exp(score) and Σ_j p · dp in `rows`, [heads, tokens, 2].
 
-@group(0) @binding(1) var<storage, read_write> queries: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> keys: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> values: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> context: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> grads: array<vec4<f32>>;
-@group(0) @binding(6) var<storage, read_write> query_grads: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> queries: array<Quad>;
+@group(0) @binding(2) var<storage, read_write> keys: array<Quad>;
+@group(0) @binding(3) var<storage, read_write> values: array<Quad>;
+@group(0) @binding(4) var<storage, read_write> context: array<Quad>;
+@group(0) @binding(5) var<storage, read_write> grads: array<Quad>;
+@group(0) @binding(6) var<storage, read_write> query_grads: array<Quad>;
 @group(0) @binding(7) var<storage, read_write> rows: array<vec2<f32>>;
 
 @compute @workgroup_size(64, 1, 1)
@@ -19,14 +19,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let row = tile.first + thread;
     let at = min(row, tile.end - 1u) * width + column;
     let scale = bitcast<f32>(info[5]);
-    let q# = queries[at + #u] * scale;
+    let q# = vec4<f32>(queries[at + #u]) * scale;
 
     var greatest = -1e30;
     var total = 0.0;
     for (var block = tile.begin; block < tile.end; block += BLOCK) {
         let count = min(BLOCK, tile.end - block);
         for (var t = thread; t < count * QUARTERS; t += THREADS) {
-            block_a[t] = keys[(block + t / QUARTERS) * width + column + t % QUARTERS];
+            block_a[t] = vec4<f32>(keys[(block + t / QUARTERS) * width + column + t % QUARTERS]);
         }
         workgroupBarrier();
         for (var j = 0u; j < count; j++) {
@@ -41,17 +41,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let log_sum = greatest + log(total);
 
-    let g# = grads[at + #u];
+    let g# = vec4<f32>(grads[at + #u]);
     // Σ_j p · dp is the gradient times the result.
     var mean = 0.0;
-    mean += dot(g#, context[at + #u]);
+    mean += dot(g#, vec4<f32>(context[at + #u]));
     var d# = vec4<f32>(0.0);
     for (var block = tile.begin; block < tile.end; block += BLOCK) {
         let count = min(BLOCK, tile.end - block);
         for (var t = thread; t < count * QUARTERS; t += THREADS) {
             let source = (block + t / QUARTERS) * width + column + t % QUARTERS;
-            block_a[t] = keys[source];
-            block_b[t] = values[source];
+            block_a[t] = vec4<f32>(keys[source]);
+            block_b[t] = vec4<f32>(values[source]);
         }
         workgroupBarrier();
         for (var j = 0u; j < count; j++) {
@@ -67,7 +67,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
     }
     if row < tile.end {
-        query_grads[at + #u] = d#;
+        query_grads[at + #u] = Quad(d#);
         rows[head * info[0] + row] = vec2<f32>(log_sum, mean);
     }
 }

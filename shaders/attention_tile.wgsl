@@ -3,6 +3,9 @@
 // as vec4, head h in quarters h·QUARTERS .. (h+1)·QUARTERS. A line with a # is written once for each
 // quarter of a head, so that a row stays in registers.
 
+// Four values of a row as they are stored; arithmetic is f32.
+alias Quad = vec4<{{ element }}>;
+
 const QUARTERS = {{ quarters }}u;
 // Rows of a block: two blocks of vec4 fill 16 KiB.
 const BLOCK = {{ block }}u;

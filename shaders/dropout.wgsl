@@ -1,9 +1,11 @@
 // Dropout of a packed matrix: y[row, column] = x[row, column] · factor(row, column), [tokens, columns].
 
-@group(0) @binding(0) var<storage, read_write> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+alias Element = {{ element }};
+
+@group(0) @binding(1) var<storage, read_write> x: array<Element>;
+@group(0) @binding(2) var<storage, read_write> y: array<Element>;
 // columns, elements, site, threshold, bits of the scale, then the word of each row.
-@group(0) @binding(2) var<storage, read_write> info: array<u32>;
+@group(0) @binding(0) var<storage, read_write> info: array<u32>;
 
 const HEADER = 5u;
 const THREADS = 256u;
@@ -20,5 +22,6 @@ fn main(
     let columns = info[0];
     let word = info[HEADER + place / columns];
     let scale = bitcast<f32>(info[4]);
-    y[place] = x[place] * mask_factor(info[2], info[3], scale, word, place % columns);
+    let factor = mask_factor(info[2], info[3], scale, word, place % columns);
+    y[place] = Element(f32(x[place]) * factor);
 }

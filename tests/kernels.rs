@@ -5,13 +5,15 @@ mod support;
 
 use burn::{
     Tensor,
-    tensor::{Device, TensorData, activation::softmax},
+    tensor::{Device, FloatDType, TensorData, activation::softmax, module::layer_norm},
 };
 use electra::{
     kernels::{
         adam::{Step, adam_step},
+        add_norm::{Norm, add_norm},
         attention::attention,
         dropout::dropout,
+        gelu::gelu,
     },
     model::{
         packing::Sequences,
@@ -233,6 +235,112 @@ fn dropout_drops_the_same_values_on_every_device_and_in_the_backward_pass() {
         let grads = (y.clone() * x.clone().detach()).sum().backward();
         assert_eq!(values(y.inner()), expected, "{name}");
         assert_eq!(values(x.grad(&grads).unwrap()), expected, "{name}");
+    }
+}
+
+/// Result and the gradients of `x`, residual, γ and β of a normalisation.
+fn normalised(
+    device: &Device,
+    lengths: &[usize],
+    columns: usize,
+    format: FloatDType,
+    norm: impl Fn(Tensor<2>, Tensor<2>, Tensor<1>, Tensor<1>) -> Tensor<2>,
+) -> [Vec<f32>; 5] {
+    let device = device.clone().autodiff();
+    let rows: usize = lengths.iter().sum();
+    let matrix = |seed: u64| -> Tensor<2> {
+        // Off centre, so that the mean matters.
+        let values: Vec<f32> = random(rows * columns, seed)
+            .iter()
+            .map(|v| v + 0.5)
+            .collect();
+        tensor(&values, [rows, columns], &device).cast(format)
+    };
+    let vector = |seed| tensor::<1>(&random(columns, seed), [columns], &device).require_grad();
+    let [x, residual] = [1, 2].map(|seed| matrix(seed).detach().require_grad());
+    let (gamma, beta) = (vector(3), vector(4));
+    let y = norm(x.clone(), residual.clone(), gamma.clone(), beta.clone());
+    let loss = y.clone().cast(FloatDType::F32) * matrix(5).cast(FloatDType::F32);
+    let grads = loss.sum().backward();
+    let wide = |tensor: Tensor<2>| values(tensor.cast(FloatDType::F32));
+    [
+        wide(y.inner()),
+        wide(x.grad(&grads).unwrap()),
+        wide(residual.grad(&grads).unwrap()),
+        values(gamma.grad(&grads).unwrap()),
+        values(beta.grad(&grads).unwrap()),
+    ]
+}
+
+#[test]
+fn normalisation_is_dropout_sum_and_layer_norm() {
+    let parts = ["y", "dx", "dresidual", "dgamma", "dbeta"];
+    // Fewer columns than threads, no multiple of them, and more; rows of more than one slice.
+    for (lengths, columns) in [(vec![5, 1], 24), (vec![70, 3, 60], 128), (vec![9], 300)] {
+        for mask in [None, Some(Mask::new(8, 0.2))] {
+            let sequences = Sequences::new(&lengths, 1);
+            let theirs = normalised(
+                &Device::flex(),
+                &lengths,
+                columns,
+                FloatDType::F32,
+                |x, residual, gamma, beta| {
+                    let x = match mask {
+                        None => x,
+                        Some(mask) => dropout(x, &sequences, mask),
+                    };
+                    layer_norm(x + residual, gamma, Some(beta), 1e-12)
+                },
+            );
+            for (name, device) in support::devices() {
+                // Sums of up to 300 columns and 133 rows in another order; then what f16 rounds,
+                // at the inputs, the result and the gradients.
+                for (format, tolerance) in [(FloatDType::F32, 2e-6), (FloatDType::F16, 4e-3)] {
+                    let ours = normalised(&device, &lengths, columns, format, |x, r, g, b| {
+                        let norm = Norm {
+                            epsilon: 1e-12,
+                            sequences: sequences.clone(),
+                            mask,
+                        };
+                        add_norm(x, r, g, b, norm)
+                    });
+                    for ((part, ours), theirs) in parts.iter().zip(&ours).zip(&theirs) {
+                        let what = format!("{name} {columns} {mask:?} {format:?} {part}");
+                        assert_near(&what, ours, theirs, tolerance);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_stored_in_f16_is_computed_in_f32() {
+    let sequences = Sequences::new(&[7, 70], 2);
+    let shape = [77, 32];
+    let mask = Mask::new(3, 0.1);
+    let inputs = [1, 2, 3].map(|seed| random(77 * 32, seed));
+    let results = |device: &Device, format: FloatDType| -> Vec<Vec<f32>> {
+        let device = device.clone().autodiff();
+        let [q, k, v] = inputs.each_ref().map(|x| {
+            let x = tensor(x, shape, &device).cast(format);
+            x.detach().require_grad()
+        });
+        let context = attention(q.clone(), k.clone(), v.clone(), &sequences, 2, Some(mask));
+        let y = dropout(gelu(context * 3.0), &sequences, mask);
+        let loss = y.clone().cast(FloatDType::F32) * tensor(&inputs[0], shape, &device);
+        let grads = loss.sum().backward();
+        let gradients = [q, k, v].map(|x| x.grad(&grads).unwrap());
+        let wide = |tensor: Tensor<2>| values(tensor.cast(FloatDType::F32));
+        [y.inner()].into_iter().chain(gradients).map(wide).collect()
+    };
+    let exact = results(&Device::flex(), FloatDType::F32);
+    for (name, device) in support::devices() {
+        let halved = results(&device, FloatDType::F16);
+        for (part, (ours, theirs)) in halved.iter().zip(&exact).enumerate() {
+            // Four roundings to 11 bits on the way.
+            assert_near(&format!("{name} {part}"), ours, theirs, 4e-3);
+        }
     }
 }
 

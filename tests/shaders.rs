@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use electra::kernels::shader::{AttentionForm, AttentionPass, Shader};
+use electra::kernels::shader::{
+    AttentionForm, AttentionPass, Element, GeluPass, NormPass, Orientation, Product, ProductForm,
+    Shader,
+};
 use naga::{
     back::{hlsl, msl, spv},
     front::wgsl,
@@ -10,45 +13,114 @@ use naga::{
 };
 
 fn shaders() -> Vec<Shader> {
-    let mut shaders = vec![Shader::Adam, Shader::Dropout];
-    for quarters in [1, 8, 16, 32] {
-        for masked in [false, true] {
+    let mut shaders = vec![Shader::Adam];
+    for element in [Element::F32, Element::F16] {
+        shaders.extend([
+            Shader::Dropout(element),
+            Shader::Gelu(GeluPass::Forward, element),
+            Shader::Gelu(GeluPass::Backward, element),
+            Shader::Norm(NormPass::Forward, element, false),
+            Shader::Norm(NormPass::Forward, element, true),
+            Shader::Norm(NormPass::Backward, element, false),
+            Shader::Norm(NormPass::Parameters, element, false),
+        ]);
+        for (quarters, masked) in [1, 8, 16, 32]
+            .into_iter()
+            .flat_map(|q| [(q, false), (q, true)])
+        {
             for pass in [
                 AttentionPass::Forward,
                 AttentionPass::QueryGradient,
                 AttentionPass::KeyGradient,
                 AttentionPass::ValueGradient,
             ] {
-                let form = AttentionForm { quarters, masked };
+                let form = AttentionForm {
+                    quarters,
+                    element,
+                    masked,
+                };
                 shaders.push(Shader::Attention(pass, form));
             }
         }
+        for quarters in [1, 2] {
+            shaders.extend(
+                products(element).map(|p| Shader::Product(p, ProductForm::Tiled { quarters })),
+            );
+        }
+    }
+    shaders
+}
+
+/// What a dense layer and its gradients ask for.
+fn products(operand: Element) -> [Product; 3] {
+    [
+        (Orientation::Plain, operand, true),
+        (Orientation::RightTransposed, operand, false),
+        (Orientation::LeftTransposed, Element::F32, false),
+    ]
+    .map(|(orientation, result, biased)| Product {
+        orientation,
+        operand,
+        result,
+        biased,
+    })
+}
+
+/// Those on matrix units, which DirectX 12 does not reach.
+fn cooperative() -> Vec<Shader> {
+    let mut shaders = Vec::new();
+    for (size, tiles, depth, subgroup) in [(16, 4, 16, 32), (16, 2, 16, 64), (8, 4, 16, 8)] {
+        let form = ProductForm::Cooperative {
+            size,
+            tiles,
+            depth,
+            subgroup,
+        };
+        shaders.extend(products(Element::F16).map(|product| Shader::Product(product, form)));
     }
     shaders
 }
 
 #[test]
 fn every_shader_compiles_for_every_api() {
-    for shader in shaders() {
+    let capabilities =
+        Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX;
+    for (shader, everywhere) in shaders()
+        .into_iter()
+        .map(|shader| (shader, true))
+        .chain(cooperative().into_iter().map(|shader| (shader, false)))
+    {
         let text = shader.text();
         let module = wgsl::parse_str(&text)
             .unwrap_or_else(|e| panic!("{shader:?}: {}", e.emit_to_string(&text)));
-        let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+        let info = Validator::new(ValidationFlags::all(), capabilities)
             .validate(&module)
             .unwrap_or_else(|e| panic!("{shader:?}: {}", e.emit_to_string(&text)));
-        let words = spv::write_vec(&module, &info, &spv::Options::default(), None).unwrap();
+        let words = spv::write_vec(
+            &module,
+            &info,
+            &spv::Options {
+                lang_version: (1, 3),
+                ..Default::default()
+            },
+            None,
+        )
+        .unwrap_or_else(|e| panic!("{shader:?}: {e}"));
         assert!(words.len() > 100, "{shader:?}");
         let (metal, _) = msl::write_string(
             &module,
             &info,
             &msl::Options {
-                lang_version: (2, 0),
+                lang_version: (2, 3),
                 ..Default::default()
             },
             &msl::PipelineOptions::default(),
         )
         .unwrap_or_else(|e| panic!("{shader:?}: {e}"));
         assert!(metal.contains("kernel void"), "{shader:?}");
+        if !everywhere {
+            continue;
+        }
         let mut direct = String::new();
         let options = hlsl::Options::default();
         hlsl::Writer::new(&mut direct, &options, &hlsl::PipelineOptions::default())
@@ -60,7 +132,7 @@ fn every_shader_compiles_for_every_api() {
 
 #[test]
 fn what_a_workgroup_shares_fits_every_device() {
-    for shader in shaders() {
+    for shader in shaders().into_iter().chain(cooperative()) {
         let module = wgsl::parse_str(&shader.text()).unwrap();
         let mut layouter = naga::proc::Layouter::default();
         layouter.update(module.to_ctx()).unwrap();
@@ -80,7 +152,8 @@ fn what_a_workgroup_shares_fits_every_device() {
 #[test]
 fn every_file_is_part_of_a_shader() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
-    let texts: Vec<String> = shaders().into_iter().map(Shader::text).collect();
+    let all = shaders().into_iter().chain(cooperative());
+    let texts: Vec<String> = all.map(Shader::text).collect();
     let mut files = BTreeSet::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -93,5 +166,5 @@ fn every_file_is_part_of_a_shader() {
         );
         files.insert(path);
     }
-    assert_eq!(files.len(), 8);
+    assert_eq!(files.len(), 15);
 }

@@ -15,7 +15,7 @@ use burn::{
 };
 use pulp::Arch;
 
-use super::{elementwise::launch, shader::Shader};
+use super::{launch::launch_elementwise, shader::Shader};
 
 pub const BETA_1: f64 = 0.9;
 pub const BETA_2: f64 = 0.999;
@@ -144,14 +144,14 @@ impl AdamOps for CubeBackend {
             EPSILON,
         ];
         let arrays = [&weight, &first, &second, &gradient, &clip_factor];
-        launch(
+        launch_elementwise(
             &weight.client,
             Shader::Adam,
             elements,
-            arrays.map(|tensor| tensor.handle.clone()),
             [elements as u32]
                 .into_iter()
                 .chain(figures.map(|figure| (figure as f32).to_bits())),
+            arrays.map(|tensor| tensor.handle.clone()),
         );
         (weight, first, second)
     }

@@ -7,16 +7,15 @@
 use burn::{
     backend::{
         TensorMetadata,
-        tensor::FloatTensor,
-        wgpu::{CubeBackend, CubeDim, CubeTensor, SourceKernel, into_contiguous},
+        wgpu::{CubeTensor, into_contiguous},
     },
-    tensor::{DType, Shape},
+    tensor::Shape,
 };
-use cubecl::{prelude::CubeCount, server::KernelArguments};
 
 use super::{
     attention::Layout,
-    shader::{AttentionForm, AttentionPass, Shader},
+    launch::{self, WIDEST_DISPATCH, like},
+    shader::{AttentionForm, AttentionPass, Element, Shader},
 };
 
 /// Rows of a tile: threads of a workgroup, as the shaders have them.
@@ -25,18 +24,16 @@ const TILE: u32 = 64;
 /// Columns of a head at most: more would not fit the registers.
 const WIDEST_HEAD: usize = 128;
 
-/// A dispatch is at most this many workgroups wide.
-const WIDEST_DISPATCH: usize = 65_535;
-
 /// The form that fits these queries, or `None` where only plain tensors do.
 pub(super) fn form(q: &CubeTensor, layout: &Layout) -> Option<AttentionForm> {
     let size = q.shape()[1] / layout.heads;
-    let fits = q.dtype == DType::F32
-        && size.is_multiple_of(4)
+    let element = Element::of(q.dtype)?;
+    let fits = size.is_multiple_of(4)
         && (4..=WIDEST_HEAD).contains(&size)
-        && tiles(layout).count() <= WIDEST_DISPATCH;
+        && tiles(layout).count() <= WIDEST_DISPATCH as usize;
     fits.then_some(AttentionForm {
         quarters: size / 4,
+        element,
         masked: layout.mask.is_some(),
     })
 }
@@ -49,7 +46,7 @@ pub(super) fn forward(
     layout: &Layout,
 ) -> CubeTensor {
     let inputs = [q, k, v].map(into_contiguous);
-    let context = like(&inputs[0], inputs[0].shape());
+    let context = like(&inputs[0], inputs[0].shape(), form.element);
     let [q, k, v] = &inputs;
     let shader = Shader::Attention(AttentionPass::Forward, form);
     launch(shader, [q, k, v, &context], layout);
@@ -65,8 +62,8 @@ pub(super) fn backward(
     let inputs = inputs.map(into_contiguous);
     let [q, k, v, context, grad] = &inputs;
     let tokens = layout.sequences.tokens();
-    let rows = like(q, Shape::new([layout.heads, tokens, 2]));
-    let [dq, dk, dv] = [q, k, v].map(|input| like(input, input.shape()));
+    let rows = like(q, Shape::new([layout.heads, tokens, 2]), Element::F32);
+    let [dq, dk, dv] = [q, k, v].map(|input| like(input, input.shape(), form.element));
     let pass = |pass| Shader::Attention(pass, form);
     launch(
         pass(AttentionPass::QueryGradient),
@@ -84,18 +81,6 @@ pub(super) fn backward(
         layout,
     );
     (dq, dk, dv)
-}
-
-/// An uninitialised tensor beside `tensor`.
-fn like(tensor: &CubeTensor, shape: Shape) -> FloatTensor<CubeBackend> {
-    let bytes = shape.num_elements() * size_of::<f32>();
-    CubeTensor::new_contiguous(
-        tensor.client.clone(),
-        tensor.device.clone(),
-        shape,
-        tensor.client.empty(bytes),
-        tensor.dtype,
-    )
 }
 
 /// First row, first row and end of the sequence, and place in the batch, of each tile.
@@ -128,17 +113,12 @@ fn launch<const N: usize>(shader: Shader, arrays: [&CubeTensor; N], layout: &Lay
         0,
         0,
     ];
-    let words = header.into_iter().chain(tiles(layout).flatten());
-    let info: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
-    let client = &first.client;
-    let info = client.create_from_slice(&info);
-    let buffers = [info]
-        .into_iter()
-        .chain(arrays.into_iter().map(|tensor| tensor.handle.clone()));
-    let count = CubeCount::Static(tiles(layout).count() as u32, layout.heads as u32, 1);
-    client.launch(
-        Box::new(SourceKernel::new(shader, CubeDim::new_1d(TILE))),
-        count,
-        KernelArguments::new().with_buffers(buffers.map(|handle| handle.binding()).collect()),
+    launch::launch(
+        &first.client,
+        shader,
+        [TILE, 1],
+        [tiles(layout).count() as u32, layout.heads as u32],
+        header.into_iter().chain(tiles(layout).flatten()),
+        arrays.map(|tensor| tensor.handle.clone()),
     );
 }

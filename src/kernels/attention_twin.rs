@@ -9,7 +9,10 @@ use burn::{
 };
 use pulp::Arch;
 
-use super::attention::Layout;
+use super::{
+    attention::Layout,
+    dense::{cast, full},
+};
 use crate::model::random::{Mask, attention_column, row_word};
 
 /// `[tokens, hidden]` each → `[tokens, hidden]`
@@ -19,6 +22,8 @@ pub(super) fn forward<B: Backend>(
     v: FloatTensor<B>,
     layout: &Layout,
 ) -> FloatTensor<B> {
+    let format = q.dtype();
+    let [q, k, v] = [q, k, v].map(full::<B>);
     let contexts = (0..layout.sequences.len())
         .map(|number| {
             let part = |rows: &FloatTensor<B>| split::<B>(rows, layout, number);
@@ -31,7 +36,7 @@ pub(super) fn forward<B: Backend>(
             merge::<B>(B::float_matmul(dropped, v))
         })
         .collect();
-    B::float_cat(contexts, 0)
+    cast::<B>(B::float_cat(contexts, 0), format)
 }
 
 /// Gradients of `q`, `k` and `v`.
@@ -42,6 +47,8 @@ pub(super) fn backward<B: Backend>(
     grad: FloatTensor<B>,
     layout: &Layout,
 ) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let format = q.dtype();
+    let [q, k, v, grad] = [q, k, v, grad].map(full::<B>);
     let (mut dq, mut dk, mut dv) = (Vec::new(), Vec::new(), Vec::new());
     let transpose = |tensor: &FloatTensor<B>| B::float_swap_dims(tensor.clone(), 1, 2);
     for number in 0..layout.sequences.len() {
@@ -67,7 +74,7 @@ pub(super) fn backward<B: Backend>(
         dq.push(merge::<B>(B::float_matmul(scores.clone(), k)));
         dk.push(merge::<B>(B::float_matmul(transpose(&scores), q)));
     }
-    let join = |parts| B::float_cat(parts, 0);
+    let join = |parts| cast::<B>(B::float_cat(parts, 0), format);
     (join(dq), join(dk), join(dv))
 }
 

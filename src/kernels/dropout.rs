@@ -15,16 +15,19 @@ use burn::{
         },
         backend_extension,
         flex::FlexTensor,
-        ops::FloatTensorOps,
         tensor::FloatTensor,
-        wgpu::{CubeBackend, CubeTensor, into_contiguous},
+        wgpu::{CubeBackend, into_contiguous},
     },
     tensor::TensorData,
 };
 
 use pulp::Arch;
 
-use super::{elementwise::launch, shader::Shader};
+use super::{
+    dense::{cast, full},
+    launch::{launch_elementwise, like},
+    shader::{Element, Shader},
+};
 use crate::model::{packing::Sequences, random::Mask};
 
 /// Dropout as a backend operation.
@@ -33,21 +36,28 @@ pub trait DropoutOps: Backend {
     /// `x` `[tokens, columns]` with each value multiplied by its factor.
     #[fusion(dtype = x, shape = x)]
     fn packed_dropout(x: FloatTensor<Self>, sequences: Sequences, mask: Mask) -> FloatTensor<Self> {
-        let (shape, device) = (x.shape(), x.device());
-        let factors = TensorData::new(factors(&sequences, mask, shape[1]), shape);
-        Self::float_mul(x, Self::float_from_data(factors, &device))
+        twin::<Self>(x, &sequences, mask)
     }
+}
+
+/// In plain tensors.
+fn twin<B: Backend>(x: FloatTensor<B>, sequences: &Sequences, mask: Mask) -> FloatTensor<B> {
+    let (format, shape, device) = (x.dtype(), x.shape(), x.device());
+    let columns = shape[1] as u32;
+    let factors: Vec<f32> = sequences
+        .row_words()
+        .flat_map(|row| (0..columns).map(move |column| mask.factor(row, column)))
+        .collect();
+    let factors = B::float_from_data(TensorData::new(factors, shape), &device);
+    cast::<B>(B::float_mul(full::<B>(x), factors), format)
 }
 
 impl DropoutOps for Flex {
     fn packed_dropout(x: FloatTensor<Self>, sequences: Sequences, mask: Mask) -> FloatTensor<Self> {
-        let x = x.to_contiguous();
+        let format = x.dtype();
+        let x = full::<Self>(x).to_contiguous();
         let shape = x.shape();
-        let Some(values) = x.as_slice::<f32>() else {
-            let factors = TensorData::new(factors(&sequences, mask, shape[1]), shape);
-            return <Self as FloatTensorOps<Self>>::float_mul(x, FlexTensor::from_data(factors));
-        };
-        let mut y = values.to_vec();
+        let mut y = x.as_slice::<f32>().expect("f32").to_vec();
         Arch::new().dispatch(|| {
             for (values, row) in y.chunks_exact_mut(shape[1]).zip(sequences.row_words()) {
                 for (column, value) in values.iter_mut().enumerate() {
@@ -55,30 +65,18 @@ impl DropoutOps for Flex {
                 }
             }
         });
-        FlexTensor::from_data(TensorData::new(y, shape))
+        cast::<Self>(FlexTensor::from_data(TensorData::new(y, shape)), format)
     }
-}
-
-/// Every value's factor, `[tokens, columns]`.
-fn factors(sequences: &Sequences, mask: Mask, columns: usize) -> Vec<f32> {
-    sequences
-        .row_words()
-        .flat_map(|row| (0..columns as u32).map(move |column| mask.factor(row, column)))
-        .collect()
 }
 
 impl DropoutOps for CubeBackend {
     fn packed_dropout(x: FloatTensor<Self>, sequences: Sequences, mask: Mask) -> FloatTensor<Self> {
+        let Some(element) = Element::of(x.dtype) else {
+            return twin::<Self>(x, &sequences, mask);
+        };
         let x = into_contiguous(x);
-        let shape = x.shape();
-        let (columns, elements) = (shape[1] as u32, shape.num_elements());
-        let y = CubeTensor::new_contiguous(
-            x.client.clone(),
-            x.device.clone(),
-            shape,
-            x.client.empty(elements * size_of::<f32>()),
-            x.dtype,
-        );
+        let (columns, elements) = (x.shape()[1] as u32, x.shape().num_elements());
+        let y = like(&x, x.shape(), element);
         let header = [
             columns,
             elements as u32,
@@ -86,12 +84,12 @@ impl DropoutOps for CubeBackend {
             mask.threshold,
             mask.scale.to_bits(),
         ];
-        launch(
+        launch_elementwise(
             &x.client,
-            Shader::Dropout,
+            Shader::Dropout(element),
             elements,
-            [x.handle.clone(), y.handle.clone()],
             header.into_iter().chain(sequences.row_words()),
+            [x.handle.clone(), y.handle.clone()],
         );
         y
     }

@@ -17,75 +17,119 @@ use burn::{
         },
         backend_extension,
         flex::FlexTensor,
-        ops::ActivationOps,
         tensor::FloatTensor,
-        wgpu::CubeBackend,
+        wgpu::{CubeBackend, CubeTensor, into_contiguous},
     },
     tensor::TensorData,
 };
 use pulp::Arch;
 
-use super::normal::{density, distribution};
+use super::{
+    dense::{cast, full},
+    launch::{launch_elementwise, like},
+    normal::{density, distribution},
+    shader::{Element, GeluPass, Shader},
+};
 
 /// GELU and its gradient as backend operations.
 #[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
 pub trait GeluOps: Backend {
     #[fusion(dtype = x, shape = x)]
     fn erf_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        Self::gelu(x)
+        forward_twin::<Self>(x)
     }
 
     /// `grad · (Φ(x) + x · φ(x))`
     #[fusion(dtype = x, shape = x)]
     fn erf_gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
-        // Φ(x) = (1 + erf(x / √2)) / 2
-        let distribution = Self::float_erf(Self::float_mul_scalar(x.clone(), FRAC_1_SQRT_2.into()));
-        let distribution =
-            Self::float_mul_scalar(Self::float_add_scalar(distribution, 1.0.into()), 0.5.into());
-        // φ(x) = exp(−x² / 2) / √(2π)
-        let square = Self::float_mul(x.clone(), x.clone());
-        let density = Self::float_exp(Self::float_mul_scalar(square, (-0.5).into()));
-        let density = Self::float_mul_scalar(density, (1.0 / (2.0 * PI).sqrt()).into());
-        let slope = Self::float_add(distribution, Self::float_mul(x, density));
-        Self::float_mul(grad, slope)
+        backward_twin::<Self>(x, grad)
     }
+}
+
+/// In plain tensors.
+fn forward_twin<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let format = x.dtype();
+    cast::<B>(B::gelu(full::<B>(x)), format)
+}
+
+fn backward_twin<B: Backend>(x: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
+    let format = grad.dtype();
+    let (x, grad) = (full::<B>(x), full::<B>(grad));
+    // Φ(x) = (1 + erf(x / √2)) / 2
+    let distribution = B::float_erf(B::float_mul_scalar(x.clone(), FRAC_1_SQRT_2.into()));
+    let distribution =
+        B::float_mul_scalar(B::float_add_scalar(distribution, 1.0.into()), 0.5.into());
+    // φ(x) = exp(−x² / 2) / √(2π)
+    let square = B::float_mul(x.clone(), x.clone());
+    let density = B::float_exp(B::float_mul_scalar(square, (-0.5).into()));
+    let density = B::float_mul_scalar(density, (1.0 / (2.0 * PI).sqrt()).into());
+    let slope = B::float_add(distribution, B::float_mul(x, density));
+    cast::<B>(B::float_mul(grad, slope), format)
 }
 
 impl GeluOps for Flex {
     fn erf_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        let x = x.to_contiguous();
-        match x.as_slice::<f32>() {
-            None => Self::gelu(x),
-            Some(values) => {
-                let mut y = vec![0.0; values.len()];
-                Arch::new().dispatch(|| {
-                    for (y, &x) in y.iter_mut().zip(values) {
-                        *y = x * distribution(x);
-                    }
-                });
-                FlexTensor::from_data(TensorData::new(y, x.shape()))
+        let format = x.dtype();
+        let x = full::<Self>(x).to_contiguous();
+        let values = x.as_slice::<f32>().expect("f32");
+        let mut y = vec![0.0; values.len()];
+        Arch::new().dispatch(|| {
+            for (y, &x) in y.iter_mut().zip(values) {
+                *y = x * distribution(x);
             }
-        }
+        });
+        cast::<Self>(FlexTensor::from_data(TensorData::new(y, x.shape())), format)
     }
 
     fn erf_gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
-        let (x, grad) = (x.to_contiguous(), grad.to_contiguous());
-        match (x.as_slice::<f32>(), grad.as_slice::<f32>()) {
-            (Some(values), Some(grads)) => {
-                let mut dx = vec![0.0; values.len()];
-                Arch::new().dispatch(|| {
-                    for ((dx, &x), &grad) in dx.iter_mut().zip(values).zip(grads) {
-                        *dx = grad * (distribution(x) + x * density(x));
-                    }
-                });
-                FlexTensor::from_data(TensorData::new(dx, x.shape()))
+        let format = grad.dtype();
+        let [x, grad] = [x, grad].map(|tensor| full::<Self>(tensor).to_contiguous());
+        let values = x.as_slice::<f32>().expect("f32");
+        let grads = grad.as_slice::<f32>().expect("f32");
+        let mut dx = vec![0.0; values.len()];
+        Arch::new().dispatch(|| {
+            for ((dx, &x), &grad) in dx.iter_mut().zip(values).zip(grads) {
+                *dx = grad * (distribution(x) + x * density(x));
             }
-            _ => Self::gelu_backward(x, grad),
+        });
+        cast::<Self>(
+            FlexTensor::from_data(TensorData::new(dx, x.shape())),
+            format,
+        )
+    }
+}
+
+impl GeluOps for CubeBackend {
+    fn erf_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let Some(element) = Element::of(x.dtype) else {
+            return forward_twin::<Self>(x);
+        };
+        let x = into_contiguous(x);
+        // Its gradient's binding is not read: any array will do.
+        gelu_shader(GeluPass::Forward, element, &x, &x)
+    }
+
+    fn erf_gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (x, grad) = (into_contiguous(x), into_contiguous(grad));
+        match Element::of(x.dtype).filter(|_| x.dtype == grad.dtype) {
+            None => backward_twin::<Self>(x, grad),
+            Some(element) => gelu_shader(GeluPass::Backward, element, &x, &grad),
         }
     }
 }
 
-impl GeluOps for CubeBackend {}
+fn gelu_shader(pass: GeluPass, element: Element, x: &CubeTensor, grad: &CubeTensor) -> CubeTensor {
+    let y = like(x, x.shape(), element);
+    let elements = x.shape().num_elements();
+    launch_elementwise(
+        &x.client,
+        Shader::Gelu(pass, element),
+        elements,
+        [elements as u32],
+        [x, grad, &y].map(|tensor| tensor.handle.clone()),
+    );
+    y
+}
 
 impl<B: GeluOps, C: CheckpointStrategy> GeluOps for Autodiff<B, C> {
     fn erf_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -4,11 +4,16 @@
 //! kernel does not fit. Kernels are WGSL under `shaders/`.
 
 pub mod adam;
+pub mod add_norm;
+mod add_norm_shaders;
 pub mod attention;
 mod attention_shaders;
 mod attention_twin;
+pub mod dense;
 pub mod dropout;
-mod elementwise;
 pub mod gelu;
+mod launch;
 mod normal;
+pub mod product;
+pub mod product_choice;
 pub mod shader;

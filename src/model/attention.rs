@@ -4,7 +4,7 @@ use burn::{Tensor, module::Module};
 
 use super::{
     dense::Dense,
-    dropout::{Mode, Site, dropout},
+    dropout::{Mode, Site},
     initialiser::Initialiser,
     layer_norm::LayerNorm,
     packing::Sequences,
@@ -58,13 +58,11 @@ impl Attention {
             self.heads,
             mode.mask(Site::Probabilities(layer), self.probability_dropout),
         );
-        let output = dropout(
+        self.layer_norm.forward(
             self.output.forward(context),
+            hidden,
             sequences,
-            Site::AttentionOutput(layer),
-            self.hidden_dropout,
-            mode,
-        );
-        self.layer_norm.forward(output + hidden)
+            mode.mask(Site::AttentionOutput(layer), self.hidden_dropout),
+        )
     }
 }

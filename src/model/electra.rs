@@ -7,18 +7,21 @@ use std::ops::Range;
 use burn::{Tensor, module::Module};
 
 use super::{
+    arithmetic::Arithmetic,
     dropout::Mode,
     embeddings::Embeddings,
     input::ModelInput,
     layer::EncoderLayer,
     parameters::{Error, ParameterSource},
 };
-use crate::config::EncoderConfig;
+use crate::{config::EncoderConfig, kernels::shader::Element};
 
 #[derive(Module, Debug)]
 pub struct Electra {
     pub embeddings: Embeddings,
     pub layers: Vec<EncoderLayer>,
+    #[module(skip)]
+    pub arithmetic: Arithmetic,
 }
 
 impl Electra {
@@ -32,15 +35,36 @@ impl Electra {
                     })
                 })
                 .collect::<Result<_, _>>()?;
-            Ok(Self { embeddings, layers })
+            Ok(Self {
+                embeddings,
+                layers,
+                arithmetic: source.arithmetic,
+            })
         })
     }
 
-    /// Last hidden states, `[tokens, hidden]`.
+    /// Makes the f16 copies of the layers' kernels as they are now, where the layers compute in
+    /// f16.
+    pub fn halve(&mut self) {
+        if self.arithmetic.layers == Element::F16 {
+            for layer in &mut self.layers {
+                layer.halve();
+            }
+        }
+    }
+
+    /// Last hidden states, `[tokens, hidden]` in f32.
     pub fn forward(&self, input: &ModelInput, mode: Mode) -> Tensor<2> {
         let words = self.embeddings.look_up(input.input_ids.clone());
+        let hidden = self.embed(words, input, mode);
+        let hidden = self.forward_layers(0..self.layers.len(), hidden, input, mode);
+        self.arithmetic.widen(hidden)
+    }
+
+    /// `[tokens, embedding]` word vectors → `[tokens, hidden]` in the format of the layers.
+    pub fn embed(&self, words: Tensor<2>, input: &ModelInput, mode: Mode) -> Tensor<2> {
         let hidden = self.embeddings.forward(words, input, mode);
-        self.forward_layers(0..self.layers.len(), hidden, input, mode)
+        self.arithmetic.narrow(hidden)
     }
 
     /// Runs the layers of `range`: `[tokens, hidden]` → `[tokens, hidden]`.

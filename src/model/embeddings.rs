@@ -116,7 +116,8 @@ impl Embeddings {
             .val()
             .select(0, input.position_ids.clone());
         let hidden = dropout(
-            self.layer_norm.forward(words + token_type + position),
+            self.layer_norm
+                .forward(words, token_type + position, &input.sequences, None),
             &input.sequences,
             Site::Embeddings,
             self.dropout,

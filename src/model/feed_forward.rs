@@ -4,7 +4,7 @@ use burn::{Tensor, module::Module};
 
 use super::{
     dense::Dense,
-    dropout::{Mode, Site, dropout},
+    dropout::{Mode, Site},
     initialiser::Initialiser,
     layer_norm::LayerNorm,
     packing::Sequences,
@@ -43,13 +43,11 @@ impl FeedForward {
         mode: Mode,
     ) -> Tensor<2> {
         let inner = gelu(self.intermediate.forward(hidden.clone()));
-        let output = dropout(
+        self.layer_norm.forward(
             self.output.forward(inner),
+            hidden,
             sequences,
-            Site::FeedForwardOutput(layer),
-            self.dropout,
-            mode,
-        );
-        self.layer_norm.forward(output + hidden)
+            mode.mask(Site::FeedForwardOutput(layer), self.dropout),
+        )
     }
 }

@@ -25,6 +25,21 @@ impl EncoderLayer {
         })
     }
 
+    /// Makes the f16 copies of the kernels as they are now.
+    pub fn halve(&mut self) {
+        let (attention, feed_forward) = (&mut self.attention, &mut self.feed_forward);
+        for dense in [
+            &mut attention.query,
+            &mut attention.key,
+            &mut attention.value,
+            &mut attention.output,
+            &mut feed_forward.intermediate,
+            &mut feed_forward.output,
+        ] {
+            dense.halve();
+        }
+    }
+
     /// `[tokens, hidden]` → `[tokens, hidden]`; `layer` is this layer's number.
     pub fn forward(
         &self,

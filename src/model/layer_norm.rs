@@ -3,13 +3,15 @@
 use burn::{
     Tensor,
     module::{Module, Param},
-    tensor::module::layer_norm,
 };
 
 use super::{
     initialiser::Initialiser,
+    packing::Sequences,
     parameters::{Error, ParameterSource},
+    random::Mask,
 };
+use crate::kernels::add_norm::{Norm, add_norm};
 
 #[derive(Module, Debug)]
 pub struct LayerNorm {
@@ -31,8 +33,19 @@ impl LayerNorm {
         })
     }
 
-    /// `[rows, hidden]` → `[rows, hidden]`
-    pub fn forward(&self, rows: Tensor<2>) -> Tensor<2> {
-        layer_norm(rows, self.gamma.val(), Some(self.beta.val()), self.epsilon)
+    /// `LN(dropout(x) + residual)`, `[tokens, hidden]` each; without a mask nothing is dropped.
+    pub fn forward(
+        &self,
+        x: Tensor<2>,
+        residual: Tensor<2>,
+        sequences: &Sequences,
+        mask: Option<Mask>,
+    ) -> Tensor<2> {
+        let norm = Norm {
+            epsilon: self.epsilon,
+            sequences: sequences.clone(),
+            mask,
+        };
+        add_norm(x, residual, self.gamma.val(), self.beta.val(), norm)
     }
 }

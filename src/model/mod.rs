@@ -4,6 +4,7 @@
 //! the sequences apart, and the heads see them padded to the longest. Field names of the modules
 //! are the parameter names of the record.
 
+pub mod arithmetic;
 pub mod attention;
 pub mod beam;
 pub mod dense;

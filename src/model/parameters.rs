@@ -11,7 +11,7 @@ use burn::{
     tensor::{Device, TensorData},
 };
 
-use super::initialiser::Initialiser;
+use super::{arithmetic::Arithmetic, initialiser::Initialiser};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -109,6 +109,8 @@ pub struct ParameterSource<'a> {
     pub seed: u64,
     pub stored: Option<&'a mut StoredParameters>,
     pub origin: Origin,
+    /// How the model that is built will compute.
+    pub arithmetic: Arithmetic,
     prefix: String,
 }
 
@@ -119,8 +121,15 @@ impl<'a> ParameterSource<'a> {
             seed,
             stored,
             origin: Origin::default(),
+            arithmetic: Arithmetic::default(),
             prefix: String::new(),
         }
+    }
+
+    /// The same source, for a model that computes in this way.
+    pub fn with_arithmetic(mut self, arithmetic: Arithmetic) -> Self {
+        self.arithmetic = arithmetic;
+        self
     }
 
     /// Runs `build` with `name` appended to the path of every parameter that it asks for.

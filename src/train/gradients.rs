@@ -111,12 +111,12 @@ pub fn accumulate(
     let (words, hidden) = match objective.trainable {
         Trainable::All => {
             let words = words.require_grad();
-            let hidden = electra.embeddings.forward(words.clone(), input, mode);
+            let hidden = electra.embed(words.clone(), input, mode);
             let hidden = electra.forward_layers(0..layers, hidden, input, mode);
             (Some(words), hidden)
         }
         Trainable::FromLayer(first) => {
-            let hidden = electra.embeddings.forward(words, input, mode);
+            let hidden = electra.embed(words, input, mode);
             let hidden = electra.forward_layers(0..first, hidden, input, mode);
             // Burn 0.22 returns wrong gradients on the GPU where a graph starts from constants
             // alone, so the first trained layer's input is a tracked leaf.
@@ -125,7 +125,7 @@ pub fn accumulate(
             (None, hidden)
         }
     };
-    let loss = loss(hidden);
+    let loss = loss(electra.arithmetic.widen(hidden));
     let mut grads = loss.backward();
     if let Some(rows) = words.and_then(|words| words.grad_remove(&mut grads)) {
         gradients.add_word_rows(model, input, rows);

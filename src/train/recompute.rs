@@ -30,7 +30,7 @@ pub(super) fn accumulate(
     let values = electra.valid();
     let constants = input.inner();
     let words = values.embeddings.look_up(constants.input_ids.clone());
-    let hidden = values.embeddings.forward(words.clone(), &constants, mode);
+    let hidden = values.embed(words.clone(), &constants, mode);
     let mut hidden = values.forward_layers(0..first, hidden, &constants, mode);
     let mut inputs = Vec::with_capacity(layers - first);
     for layer in first..layers {
@@ -39,7 +39,7 @@ pub(super) fn accumulate(
     }
 
     let last = leaf(hidden);
-    let loss = loss(last.clone());
+    let loss = loss(electra.arithmetic.widen(last.clone()));
     let mut grads = loss.backward();
     let mut upstream = gradient(&last, &mut grads);
     let heads = GradientsParams::from_module(&mut grads, &model.heads);
@@ -56,7 +56,7 @@ pub(super) fn accumulate(
 
     if trainable == Trainable::All {
         let words = leaf(words);
-        let output = electra.embeddings.forward(words.clone(), input, mode);
+        let output = electra.embed(words.clone(), input, mode);
         let mut grads = send_back(output, upstream);
         let rows = gradient(&words, &mut grads);
         let module = &electra.embeddings;

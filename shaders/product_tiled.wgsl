@@ -1,0 +1,117 @@
+// c = a · b (+ bias), without matrix units. A workgroup of 16 × 16 threads takes a block of c, goes
+// through the depth in slices that it stages in workgroup memory, and a thread sums QUARTERS × QUARTERS
+// tiles of 4 × 4. A line with a # is written once for each quarter of rows, one with a $ once for each
+// quarter of columns.
+
+alias Operand = {{ operand }};
+alias Result = {{ result }};
+
+// Whether a lies as [k, m], and b as [n, k].
+const LEFT_TRANSPOSED = {{ left_transposed }};
+const RIGHT_TRANSPOSED = {{ right_transposed }};
+const BIASED = {{ biased }};
+
+const QUARTERS = {{ quarters }}u;
+// Rows and columns of a block, the same in vec4, and depth of a slice: a thread stages one vec4 of
+// each operand.
+const BLOCK = 64u * QUARTERS;
+const QUADS = BLOCK / 4u;
+const DEPTH = 16u / QUARTERS;
+
+// m, n, k
+@group(0) @binding(0) var<storage, read_write> info: array<u32>;
+@group(0) @binding(1) var<storage, read_write> a: array<Operand>;
+@group(0) @binding(2) var<storage, read_write> b: array<Operand>;
+@group(0) @binding(3) var<storage, read_write> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> c: array<Result>;
+
+// [depth, rows] and [depth, columns]
+var<workgroup> left: array<vec4<f32>, 256>;
+var<workgroup> right: array<vec4<f32>, 256>;
+
+fn a_at(shape: vec3<u32>, row: u32, depth: u32) -> f32 {
+    if row >= shape.x || depth >= shape.z {
+        return 0.0;
+    }
+    return f32(a[select(row * shape.z + depth, depth * shape.x + row, LEFT_TRANSPOSED)]);
+}
+
+fn b_at(shape: vec3<u32>, depth: u32, column: u32) -> f32 {
+    if column >= shape.y || depth >= shape.z {
+        return 0.0;
+    }
+    return f32(b[select(depth * shape.y + column, column * shape.z + depth, RIGHT_TRANSPOSED)]);
+}
+
+fn put(shape: vec3<u32>, row: u32, column: u32, value: f32) {
+    if row >= shape.x || column >= shape.y {
+        return;
+    }
+    var sum = value;
+    if BIASED {
+        sum += bias[column];
+    }
+    c[row * shape.y + column] = Result(sum);
+}
+
+fn put_row(shape: vec3<u32>, row: u32, column: u32, values: vec4<f32>) {
+    put(shape, row, column, values.x);
+    put(shape, row, column + 1u, values.y);
+    put(shape, row, column + 2u, values.z);
+    put(shape, row, column + 3u, values.w);
+}
+
+@compute @workgroup_size(16, 16, 1)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_id) thread: vec3<u32>,
+    @builtin(local_invocation_index) index: u32,
+) {
+    let shape = vec3<u32>(info[0], info[1], info[2]);
+    let first_row = group.y * BLOCK;
+    let first_column = group.x * BLOCK;
+    // Neighbouring threads stage what lies side by side.
+    let a_depth = select(index % DEPTH, index / QUADS, LEFT_TRANSPOSED);
+    let a_quad = select(index / DEPTH, index % QUADS, LEFT_TRANSPOSED);
+    let b_depth = select(index / QUADS, index % DEPTH, RIGHT_TRANSPOSED);
+    let b_quad = select(index % QUADS, index / DEPTH, RIGHT_TRANSPOSED);
+    let row = first_row + 4u * a_quad;
+    let column = first_column + 4u * b_quad;
+    // Rows x to w of the tile of quarters # and $.
+    var sum#$x = vec4<f32>(0.0);
+    var sum#$y = vec4<f32>(0.0);
+    var sum#$z = vec4<f32>(0.0);
+    var sum#$w = vec4<f32>(0.0);
+    for (var first = 0u; first < shape.z; first += DEPTH) {
+        let at_a = first + a_depth;
+        let at_b = first + b_depth;
+        left[a_depth * QUADS + a_quad] = vec4<f32>(
+            a_at(shape, row, at_a),
+            a_at(shape, row + 1u, at_a),
+            a_at(shape, row + 2u, at_a),
+            a_at(shape, row + 3u, at_a),
+        );
+        right[b_depth * QUADS + b_quad] = vec4<f32>(
+            b_at(shape, at_b, column),
+            b_at(shape, at_b, column + 1u),
+            b_at(shape, at_b, column + 2u),
+            b_at(shape, at_b, column + 3u),
+        );
+        workgroupBarrier();
+        for (var d = 0u; d < DEPTH; d++) {
+            let a# = left[d * QUADS + #u * 16u + thread.y];
+            let b$ = right[d * QUADS + $u * 16u + thread.x];
+            sum#$x += a#.x * b$;
+            sum#$y += a#.y * b$;
+            sum#$z += a#.z * b$;
+            sum#$w += a#.w * b$;
+        }
+        workgroupBarrier();
+    }
+    let row# = first_row + (#u * 16u + thread.y) * 4u;
+    let column$ = first_column + ($u * 16u + thread.x) * 4u;
+    put_row(shape, row#, column$, sum#$x);
+    put_row(shape, row# + 1u, column$, sum#$y);
+    put_row(shape, row# + 2u, column$, sum#$z);
+    put_row(shape, row# + 3u, column$, sum#$w);
+}

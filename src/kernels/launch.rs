@@ -1,0 +1,70 @@
+//! Launches the shaders: words of information at binding 0, then the arrays in order.
+
+use burn::{
+    backend::wgpu::{CubeDim, CubeTensor, SourceKernel},
+    tensor::Shape,
+};
+use cubecl::{
+    client::Client,
+    prelude::CubeCount,
+    server::{Handle, KernelArguments},
+};
+
+use super::shader::{Element, Shader};
+
+/// A dispatch is at most this many workgroups wide.
+pub(super) const WIDEST_DISPATCH: u32 = 65_535;
+
+/// Threads of a workgroup of the elementwise shaders, as they have them.
+const THREADS: u32 = 256;
+
+/// An uninitialised tensor on the device of `tensor`.
+pub(super) fn like(tensor: &CubeTensor, shape: Shape, element: Element) -> CubeTensor {
+    let bytes = shape.num_elements() * element.size();
+    CubeTensor::new_contiguous(
+        tensor.client.clone(),
+        tensor.device.clone(),
+        shape,
+        tensor.client.empty(bytes),
+        element.dtype(),
+    )
+}
+
+/// Runs `shader` in `groups` workgroups of `threads`.
+pub(super) fn launch(
+    client: &Client,
+    shader: Shader,
+    threads: [u32; 2],
+    groups: [u32; 2],
+    info: impl IntoIterator<Item = u32>,
+    arrays: impl IntoIterator<Item = Handle>,
+) {
+    let info: Vec<u8> = info.into_iter().flat_map(u32::to_le_bytes).collect();
+    let buffers = [client.create_from_slice(&info)].into_iter().chain(arrays);
+    client.launch(
+        Box::new(SourceKernel::new(
+            shader,
+            CubeDim::new_2d(threads[0], threads[1]),
+        )),
+        CubeCount::Static(groups[0], groups[1], 1),
+        KernelArguments::new().with_buffers(buffers.map(Handle::binding).collect()),
+    );
+}
+
+/// Runs `shader` with one thread for each element of its arrays.
+pub(super) fn launch_elementwise(
+    client: &Client,
+    shader: Shader,
+    elements: usize,
+    info: impl IntoIterator<Item = u32>,
+    arrays: impl IntoIterator<Item = Handle>,
+) {
+    let groups = in_two_dimensions((elements as u32).div_ceil(THREADS));
+    launch(client, shader, [THREADS, 1], groups, info, arrays);
+}
+
+/// At least `count` workgroups, as wide as a dispatch may be.
+pub(super) fn in_two_dimensions(count: u32) -> [u32; 2] {
+    let wide = count.clamp(1, WIDEST_DISPATCH);
+    [wide, count.div_ceil(wide)]
+}
