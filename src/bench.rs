@@ -13,8 +13,10 @@ use crate::{
     config::EncoderConfig,
     data::batch::Batch,
     device::{alone_on_a_core, lanes},
+    kernels::shader::Element,
     model::{
         HeadConfig, ModelInput, QuestionAnsweringModel,
+        arithmetic::Arithmetic,
         beam::{self, ReadError},
         parameters::{self, ParameterSource},
         record,
@@ -24,7 +26,7 @@ use crate::{
         gradients::Objective,
         memory::PeakMemory,
         schedule::LayerDecay,
-        step::{StepSettings, train_step},
+        step::{self, StepSettings, train_step},
     },
 };
 
@@ -58,6 +60,7 @@ pub struct Bench<'a> {
     pub task: Task,
     pub encoder: EncoderConfig,
     pub head: HeadConfig,
+    pub arithmetic: Arithmetic,
     /// Real lengths of each step's sequences; steps go round them.
     pub groups: Vec<Vec<usize>>,
     /// Computes every sequence as this many tokens, as a program that pads would.
@@ -125,7 +128,8 @@ impl Bench<'_> {
             Task::Train => &training,
             Task::Predict => self.device,
         };
-        let mut source = ParameterSource::new(device.clone(), 1, None);
+        let mut source =
+            ParameterSource::new(device.clone(), 1, None).with_arithmetic(self.arithmetic);
         let mut model = QuestionAnsweringModel::new(&mut source, &self.encoder, &tasks, self.head)?;
         let weights = product_weights(&model, &tasks);
         let mut adam = Adam::new(
@@ -141,6 +145,7 @@ impl Bench<'_> {
             tasks: &tasks,
             objective: self.objective,
             seed: 1,
+            scaled_loss: self.arithmetic.layers == Element::F16,
         };
         let mut random = ChaCha8Rng::seed_from_u64(2);
         let mut memory = PeakMemory::new(self.device);
@@ -159,7 +164,12 @@ impl Bench<'_> {
             match self.task {
                 Task::Train => {
                     let step = step as u64;
-                    model = train_step(model, &mut adam, &parts, step, 1e-5, &settings).0;
+                    model = train_step(model, &mut adam, &parts, step, 1e-5, &settings)
+                        .map_err(|error: step::ReadError| Error::Device {
+                            step: step as usize,
+                            reason: error.0,
+                        })?
+                        .0;
                 }
                 Task::Predict => {
                     let outputs = alone_on_a_core(&parts, |_, batch| {
@@ -304,6 +314,7 @@ mod tests {
             task: Task::Train,
             encoder: config.encoder(),
             head: HeadConfig::of(&config),
+            arithmetic: Arithmetic::default(),
             groups: vec![vec![3, 5]],
             pad_to: Some(8),
             steps: 2,
@@ -313,6 +324,7 @@ mod tests {
                 answerable_weight: 0.5,
                 trainable: crate::train::gradients::Trainable::All,
                 recompute_layers: true,
+                loss_scale: 1.0,
             },
         };
         let figures = bench.run().unwrap();

@@ -6,19 +6,21 @@ use burn::tensor::Device;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    config::{self, Config},
+    config::{self, Config, Precision},
     data::{
         self,
         example::{Examples, Split},
         feature::{FeatureOptions, featurize},
         tokenizer::Tokenizer,
     },
+    device::{self, Chosen},
     eval::{
         evaluate::{self, TaskData},
         nbest::QuestionPrediction,
     },
     model::{
-        HeadConfig, QuestionAnsweringModel, folder, parameters, parameters::ParameterSource, record,
+        HeadConfig, QuestionAnsweringModel, arithmetic::Arithmetic, folder, parameters,
+        parameters::ParameterSource, record,
     },
 };
 
@@ -33,6 +35,8 @@ pub enum Error {
         path: PathBuf,
         source: config::Error,
     },
+    #[error(transparent)]
+    Device(#[from] device::Error),
     #[error(transparent)]
     Data(#[from] data::Error),
     #[error(transparent)]
@@ -54,13 +58,17 @@ pub struct FineTuned {
 
 impl FineTuned {
     /// Opens a folder with `model.bpk`, or a TF checkpoint with a head, which is converted.
-    pub fn open(path: &Path, device: &Device) -> Result<Self, Error> {
+    pub fn open(path: &Path, chosen: &Chosen, precision: Precision) -> Result<Self, Error> {
         let found = folder::find(path, &mut |_, _| {})?;
         let config_file = found.path.join("config.json");
         let config = read_config(&found.path, &config_file)?;
         let tokenizer = Tokenizer::read(&found.path.join("vocab.txt"), config.do_lower_case)?;
         let mut stored = record::open(&found.path.join("model.bpk"))?;
-        let mut source = ParameterSource::new(device.clone(), config.seed, Some(&mut stored));
+        let tokens = config.predict_batch_size * config.max_seq_length;
+        let arithmetic = Arithmetic::on(chosen, precision, &config.encoder(), tokens)?;
+        let device = chosen.device.clone();
+        let mut source = ParameterSource::new(device.clone(), config.seed, Some(&mut stored))
+            .with_arithmetic(arithmetic);
         let model = QuestionAnsweringModel::new(
             &mut source,
             &config.encoder(),
@@ -77,7 +85,7 @@ impl FineTuned {
             config,
             tokenizer,
             model,
-            device: device.clone(),
+            device,
         })
     }
 

@@ -25,8 +25,11 @@ use crate::{
         results::{ResultFiles, TrialResults, test_outputs},
         score::Metric,
     },
+    kernels::shader::Element,
     model::{
-        Elements, HeadConfig, QuestionAnsweringModel, folder,
+        Elements, HeadConfig, QuestionAnsweringModel,
+        arithmetic::Arithmetic,
+        folder,
         parameters::{Origin, ParameterSource, StoredParameters},
         record,
     },
@@ -75,6 +78,7 @@ pub struct Finetune<'a> {
     pub config: &'a Config,
     /// Without autodiff.
     pub device: &'a Device,
+    pub arithmetic: Arithmetic,
     pub tokenizer: &'a Tokenizer,
     /// Whether a model that is only evaluated may have a head with random values.
     pub untrained_head: bool,
@@ -178,7 +182,9 @@ impl Finetune<'_> {
                 answerable_weight: config.answerable_weight,
                 trainable,
                 recompute_layers: memory.recompute_layers,
+                loss_scale: 1.0,
             },
+            scaled_loss: self.arithmetic.layers == Element::F16,
             micro_batch_size: memory.micro_batch_size,
             seed,
             hparams: training_hparams(config),
@@ -222,6 +228,7 @@ impl Finetune<'_> {
         };
         let footprint = Footprint {
             encoder: &encoder,
+            layers_in: self.arithmetic.layers,
             parameters: sizes.all(),
             trained,
             trained_layers,
@@ -285,7 +292,8 @@ impl Finetune<'_> {
             _ => None,
         };
         let stored = stored.or(initial.as_mut());
-        let mut source = ParameterSource::new(device.clone(), config.trial_seed(trial), stored);
+        let mut source = ParameterSource::new(device.clone(), config.trial_seed(trial), stored)
+            .with_arithmetic(self.arithmetic);
         let model = QuestionAnsweringModel::new(
             &mut source,
             &config.encoder(),

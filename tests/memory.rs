@@ -27,8 +27,10 @@ fn memory_does_not_grow_over_steps_on_wgpu() {
             answerable_weight: 0.5,
             trainable: Trainable::All,
             recompute_layers: false,
+            loss_scale: 1.0,
         },
         seed: 1,
+        scaled_loss: false,
     };
     let mut model = run.model("init", &training);
     let mut adam = Adam::new(
@@ -49,7 +51,8 @@ fn memory_does_not_grow_over_steps_on_wgpu() {
             step,
             1e-4,
             &settings,
-        );
+        )
+        .unwrap();
         model = updated;
         figures.loss.try_into_scalar::<f32>().unwrap();
         device.sync().unwrap();

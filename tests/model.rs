@@ -189,6 +189,7 @@ fn check_gradients(run: &ReferenceRun, name: &str, device: &Device, recompute_la
         answerable_weight: run.config.answerable_weight,
         trainable: Trainable::All,
         recompute_layers,
+        loss_scale: 1.0,
     };
     let mut gradients = Gradients::default();
     let loss = accumulate(

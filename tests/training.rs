@@ -66,8 +66,10 @@ fn check_trajectory(run: &ReferenceRun, name: &str, device: &Device, mut steps: 
             answerable_weight: run.config.answerable_weight,
             trainable: Trainable::All,
             recompute_layers: false,
+            loss_scale: 1.0,
         },
         seed: 1,
+        scaled_loss: false,
     };
     let mut model = run.model("init", &device);
     let mut twin = run.model("init", &device);
@@ -94,7 +96,8 @@ fn check_trajectory(run: &ReferenceRun, name: &str, device: &Device, mut steps: 
             step as u64,
             rate,
             &settings,
-        );
+        )
+        .unwrap();
         model = updated;
         let halves: Vec<Batch> = batch
             .features
@@ -103,7 +106,7 @@ fn check_trajectory(run: &ReferenceRun, name: &str, device: &Device, mut steps: 
             .collect::<Result<_, _>>()
             .unwrap();
         let (updated, twin_figures) =
-            train_step(twin, &mut twin_adam, &halves, step as u64, rate, &settings);
+            train_step(twin, &mut twin_adam, &halves, step as u64, rate, &settings).unwrap();
         twin = updated;
         let value = |tensor: Tensor<1>| f64::from(tensor.try_into_scalar::<f32>().unwrap());
         let (loss, norm) = (value(figures.loss), value(figures.grad_norm));
@@ -186,6 +189,7 @@ fn layers_above_frozen_ones_get_the_gradients_of_a_whole_run() {
                 answerable_weight: 0.5,
                 trainable,
                 recompute_layers,
+                loss_scale: 1.0,
             };
             let mut gradients = Gradients::default();
             accumulate(

@@ -31,7 +31,7 @@ pub struct AskArgs {
 /// Prints the answer, its alternatives and how likely there is none.
 pub(super) fn run(args: &AskArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let chosen = args.compute.open(global)?;
-    let model = FineTuned::open(&args.checkpoint, &chosen.device)?;
+    let model = FineTuned::open(&args.checkpoint, &chosen, args.compute.precision())?;
     let prediction = ask(&model, &args.question, &args.passage)?;
     print_answer(&prediction, &model, global, out)
 }

@@ -10,8 +10,12 @@ use super::{GlobalArgs, compute::ComputeArgs};
 use crate::{
     bench::{Bench, Task, groups},
     config::{Config, ModelSize},
-    model::HeadConfig,
-    train::gradients::{Objective, Trainable},
+    kernels::shader::Element,
+    model::{HeadConfig, arithmetic::Arithmetic},
+    train::{
+        gradients::{Objective, Trainable},
+        loss_scale::LossScale,
+    },
 };
 
 /// Time training steps or predictions on random weights
@@ -94,6 +98,8 @@ pub(super) fn run(
         "--lengths holds fewer than the {batch_size} lengths of a batch; give a smaller --batch-size"
     );
     let chosen = args.compute.open(global)?;
+    let tokens = batch_size * args.seq_len as usize;
+    let arithmetic = Arithmetic::on(&chosen, args.compute.precision(), &encoder, tokens)?;
     let bench = Bench {
         device: &chosen.device,
         task: match args.mode {
@@ -102,6 +108,7 @@ pub(super) fn run(
         },
         encoder,
         head: HeadConfig::of(&config),
+        arithmetic,
         groups,
         pad_to: args.pad_to.map(|n| n as usize),
         steps: args.steps as usize,
@@ -111,6 +118,10 @@ pub(super) fn run(
             answerable_weight: config.answerable_weight,
             trainable: Trainable::All,
             recompute_layers: args.gradient_checkpointing == Switch::On,
+            loss_scale: match arithmetic.layers {
+                Element::F32 => 1.0,
+                Element::F16 => LossScale::default().factor,
+            },
         },
     };
     let figures = bench.run()?;
@@ -129,7 +140,7 @@ pub(super) fn run(
         "pad_to": args.pad_to.unwrap_or(0),
         "steps": args.steps,
         "warmup": args.warmup,
-        "dtype": "f32",
+        "dtype": match arithmetic.layers { Element::F32 => "f32", Element::F16 => "f16" },
         "micro_batch_size": args.micro_batch_size,
         "checkpointing": args.gradient_checkpointing == Switch::On,
         "ms_per_step": 1000.0 * figures.median_seconds(),

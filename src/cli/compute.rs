@@ -35,9 +35,6 @@ impl ComputeArgs {
     /// # Errors
     /// When the device that was asked for is not there.
     pub fn open(&self, global: &GlobalArgs) -> anyhow::Result<Chosen> {
-        if self.precision == Some(Precision::F16) {
-            anyhow::bail!("--precision f16 is not there yet; leave it out, or give f32");
-        }
         let chosen = device::choose(self.device)?;
         if !global.quiet {
             eprintln!("device: {}", chosen.line());
@@ -47,6 +44,11 @@ impl ComputeArgs {
 }
 
 impl ComputeArgs {
+    /// The precision of a command without hyper-parameters.
+    pub fn precision(&self) -> Precision {
+        self.precision.unwrap_or(Precision::Auto)
+    }
+
     /// Bytes that training may hold: what the flag says, or nine tenths of a GPU's own memory,
     /// the rest being the desktop's and the driver's. A software adapter and the CPU have no limit
     /// of their own.

@@ -10,7 +10,7 @@ use crate::{
     data::tokenizer::Tokenizer,
     eval::results::results_text,
     finetune::{Finetune, Outcome},
-    model::folder,
+    model::{arithmetic::Arithmetic, folder},
     train::progress::Progress,
 };
 
@@ -59,9 +59,12 @@ pub(super) fn run_configuration(
         folder::find(checkpoint, &mut |_, _| {})?;
     }
     let tokenizer = Tokenizer::read(&vocab, config.do_lower_case)?;
+    let tokens = config.train_batch_size * config.max_seq_length;
+    let arithmetic = Arithmetic::on(&chosen, config.precision, &config.encoder(), tokens)?;
     let finetune = Finetune {
         config,
         device: &chosen.device,
+        arithmetic,
         tokenizer: &tokenizer,
         untrained_head: false,
         restart,

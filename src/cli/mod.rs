@@ -127,7 +127,7 @@ fn is_device_failure(cause: &(dyn std::error::Error + 'static)) -> bool {
     use crate::{
         bench,
         eval::{evaluate, predict},
-        fine_tuned, finetune, train,
+        fine_tuned, finetune, quickstart, train,
     };
     let read = |error: &evaluate::Error| {
         matches!(error, evaluate::Error::Predict(predict::Error::Read(_)))
@@ -139,10 +139,16 @@ fn is_device_failure(cause: &(dyn std::error::Error + 'static)) -> bool {
         Some(finetune::Error::Eval(error)) => return read(error),
         _ => {}
     }
+    if let Some(quickstart::Error::Device(_)) = cause.downcast_ref() {
+        return true;
+    }
     if let Some(bench::Error::Device { .. } | bench::Error::Read(_)) = cause.downcast_ref() {
         return true;
     }
     matches!(
+        cause.downcast_ref::<fine_tuned::Error>(),
+        Some(fine_tuned::Error::Device(_))
+    ) || matches!(
         cause.downcast_ref::<fine_tuned::Error>(),
         Some(fine_tuned::Error::Evaluate(error)) if read(error)
     )

@@ -43,7 +43,7 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let chosen = args.compute.open(global)?;
-    let model = FineTuned::open(&args.checkpoint, &chosen.device)?;
+    let model = FineTuned::open(&args.checkpoint, &chosen, args.compute.precision())?;
     let options = ReadOptions {
         task: "squad",
         split: Split::Test,

@@ -38,8 +38,8 @@ pub(super) fn run(
     let given = args.given.read(args.compute.precision)?;
     let progress = Progress::new(global.quiet);
     let budget = args.compute.budget(&chosen);
-    let outcome = quickstart::run(&args.output, &chosen.device, &given, budget, &progress)?;
-    let model = FineTuned::open(&outcome.model_dir, &chosen.device)?;
+    let outcome = quickstart::run(&args.output, &chosen, &given, budget, &progress)?;
+    let model = FineTuned::open(&outcome.model_dir, &chosen, args.compute.precision())?;
     let answer = ask(&model, quickstart::QUESTION, quickstart::PASSAGE)?;
     if global.json {
         let figures = serde_json::json!({

@@ -38,4 +38,10 @@ pub enum Error {
         api: Api,
         reason: String,
     },
+    #[error("{name} does not compute with f16; give --precision f32")]
+    NoF16 { name: String },
+    #[error(
+        "{name}: trying matrix products failed: {reason}; look at its driver, or give --device cpu"
+    )]
+    Products { name: String, reason: String },
 }

@@ -5,7 +5,10 @@
 //! agree with Burn's product is left out, and of the others the fastest is taken, for each of the
 //! three.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use burn::{
     Tensor,
@@ -37,6 +40,23 @@ pub struct Trial {
     pub form: Option<ProductForm>,
     /// Operations a second; `None` where the result was wrong.
     pub flops: Option<f64>,
+}
+
+impl fmt::Display for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let product = match self.orientation {
+            Orientation::Plain => "x · W",
+            Orientation::RightTransposed => "dy · Wᵀ",
+            Orientation::LeftTransposed => "xᵀ · dy",
+        };
+        let form = self
+            .form
+            .map_or("Burn's".to_owned(), |form| form.to_string());
+        match self.flops {
+            Some(flops) => write!(f, "{product} {form}: {:.3} TFLOP/s", flops / 1e12),
+            None => write!(f, "{product} {form}: wrong results, left out"),
+        }
+    }
 }
 
 /// What a device runs, and the trials that say why.

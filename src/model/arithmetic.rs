@@ -5,7 +5,11 @@ use burn::{
     tensor::{DType, FloatDType},
 };
 
-use crate::kernels::{product::Products, shader::Element};
+use crate::{
+    config::{EncoderConfig, Precision},
+    device::{self, Chosen},
+    kernels::{product::Products, product_choice, shader::Element},
+};
 
 /// How a model computes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,6 +24,55 @@ pub struct Arithmetic {
 }
 
 impl Arithmetic {
+    /// What `precision` means on a device for this encoder. `auto` is f16 on a hardware GPU that
+    /// computes with it, else f32: a CPU and a software adapter gain nothing from it.
+    ///
+    /// On a GPU the forms of products are tried at the encoder's feed-forward layer, over `tokens`
+    /// rows at most, and the fastest are taken.
+    ///
+    /// # Errors
+    /// When f16 was asked for and the device does not compute with it, or the device fails.
+    pub fn on(
+        chosen: &Chosen,
+        precision: Precision,
+        encoder: &EncoderConfig,
+        tokens: usize,
+    ) -> Result<Self, device::Error> {
+        let hardware = chosen.adapter.is_some() && !chosen.is_software;
+        let layers = match precision {
+            Precision::F32 => Element::F32,
+            Precision::F16 if chosen.f16 => Element::F16,
+            Precision::F16 => {
+                return Err(device::Error::NoF16 {
+                    name: chosen.name.clone(),
+                });
+            }
+            Precision::Auto if hardware && chosen.f16 => Element::F16,
+            Precision::Auto => Element::F32,
+        };
+        let mut arithmetic = Self {
+            layers,
+            ..Self::default()
+        };
+        if let Some(adapter) = &chosen.adapter {
+            let shape = [tokens, encoder.hidden_size, encoder.intermediate_size];
+            let choice = product_choice::choose(&chosen.device, adapter, layers, shape).map_err(
+                |reason| device::Error::Products {
+                    name: chosen.name.clone(),
+                    reason,
+                },
+            )?;
+            for trial in &choice.trials {
+                log::info!("{trial}");
+            }
+            match layers {
+                Element::F32 => arithmetic.full = choice.products,
+                Element::F16 => arithmetic.half = choice.products,
+            }
+        }
+        Ok(arithmetic)
+    }
+
     /// Hidden states in the format of the encoder's layers.
     pub fn narrow(self, hidden: Tensor<2>) -> Tensor<2> {
         match self.layers {

@@ -25,8 +25,10 @@ impl QuestionAnsweringModel {
         tasks: &[String],
         head: HeadConfig,
     ) -> Result<Self, Error> {
+        let mut electra = Electra::new(source, config)?;
+        electra.halve();
         Ok(Self {
-            electra: Electra::new(source, config)?,
+            electra,
             heads: tasks
                 .iter()
                 .map(|task| SpanHead::new(source, task, config.hidden_size, head))

@@ -8,14 +8,15 @@ pub mod facts;
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
 use serde_json::{Map, Value, json};
 
 use crate::{
     config::Config,
     data::tokenizer::Tokenizer,
+    device::{self, Chosen},
     eval::{figures::Scores, json_file::write_json},
     finetune::{self, Finetune},
+    model::arithmetic::Arithmetic,
     train::progress::Progress,
 };
 
@@ -46,6 +47,8 @@ pub enum Error {
     Convert(#[from] checkpoints_convert::Error),
     #[error(transparent)]
     Finetune(#[from] finetune::Error),
+    #[error(transparent)]
+    Device(#[from] device::Error),
 }
 
 /// What the quickstart measured and where it left its files.
@@ -64,7 +67,7 @@ pub struct Outcome {
 /// `given` are hyper-parameters that replace the quickstart's own.
 pub fn run(
     folder: &Path,
-    device: &Device,
+    chosen: &Chosen,
     given: &Map<String, Value>,
     memory_budget: Option<u64>,
     progress: &Progress,
@@ -79,10 +82,13 @@ pub fn run(
     let config = resolve(&hparams)?;
     let tokenizer = Tokenizer::read(config.paths().vocab_file(), config.do_lower_case)
         .map_err(finetune::Error::from)?;
+    let tokens = config.train_batch_size * config.max_seq_length;
+    let arithmetic = Arithmetic::on(chosen, config.precision, &config.encoder(), tokens)?;
     let finetune = |config: &Config| -> Result<finetune::Outcome, Error> {
         let finetune = Finetune {
             config,
-            device,
+            device: &chosen.device,
+            arithmetic,
             tokenizer: &tokenizer,
             untrained_head: true,
             restart: false,

@@ -12,7 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::adam::Adam;
+use super::{adam::Adam, loss_scale::LossScale};
 use crate::durable_file::{sync_folder, write_whole};
 use crate::model::{
     QuestionAnsweringModel,
@@ -50,6 +50,9 @@ pub struct State {
     pub steps: u64,
     /// Hyper-parameters that decide the run's numbers.
     pub hparams: Value,
+    /// Where the loss is scaled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<LossScale>,
 }
 
 /// Makes a checkpoint. It takes the place of one of the same step only once it is whole; an

@@ -65,6 +65,18 @@ pub struct Objective {
     pub trainable: Trainable,
     /// Keeps only each layer's input and computes the rest again in the backward pass.
     pub recompute_layers: bool,
+    /// What the loss is multiplied by, and with it every gradient.
+    pub loss_scale: f64,
+}
+
+impl Objective {
+    /// The loss, `[1]`, as the backward pass takes it.
+    pub(super) fn scaled(&self, loss: Tensor<1>) -> Tensor<1> {
+        if self.loss_scale == 1.0 {
+            return loss;
+        }
+        loss * self.loss_scale
+    }
 }
 
 /// Gradients summed over the parts of a batch.
@@ -79,7 +91,8 @@ pub struct Gradients {
     pub word_rows_square: Option<Tensor<1>>,
 }
 
-/// Adds one part's gradients to `gradients` and returns its sum loss, `[1]` and outside the graph.
+/// Adds one part's gradients, times the loss scale, to `gradients` and returns its sum loss, `[1]`,
+/// unscaled and outside the graph.
 ///
 /// `tasks` gives each row's place in the task list.
 pub fn accumulate(
@@ -103,7 +116,7 @@ pub fn accumulate(
         )
     };
     if objective.recompute_layers {
-        return recompute::accumulate(model, input, loss, objective.trainable, mode, gradients);
+        return recompute::accumulate(model, input, loss, objective, mode, gradients);
     }
     let electra = &model.electra;
     let layers = electra.layers.len();
@@ -126,7 +139,7 @@ pub fn accumulate(
         }
     };
     let loss = loss(electra.arithmetic.widen(hidden));
-    let mut grads = loss.backward();
+    let mut grads = objective.scaled(loss.clone()).backward();
     if let Some(rows) = words.and_then(|words| words.grad_remove(&mut grads)) {
         gradients.add_word_rows(model, input, rows);
     }

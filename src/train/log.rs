@@ -15,7 +15,9 @@ pub struct StepRecord {
     pub step: u64,
     /// Sum over the batch.
     pub loss: f64,
-    /// Over all gradients, before clipping.
+    /// Over all gradients, before clipping; `null` where they did not fit f16 and the update was
+    /// skipped.
+    #[serde(deserialize_with = "null_as_infinite")]
     pub grad_norm: f64,
     /// Before the layer factor.
     pub learning_rate: f64,
@@ -28,6 +30,11 @@ pub struct StepRecord {
     /// The most memory that the run has held so far: the device's on a GPU, the process's on the
     /// CPU; absent where it cannot be told.
     pub peak_bytes: Option<u64>,
+}
+
+/// JSON has no infinity: it is written as `null`.
+fn null_as_infinite<'de, D: serde::Deserializer<'de>>(value: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(value)?.unwrap_or(f64::INFINITY))
 }
 
 /// The log of a run, open at its end.

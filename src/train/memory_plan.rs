@@ -8,6 +8,7 @@
 use crate::{
     config::{EncoderConfig, GradientCheckpointing},
     device::ByteSize,
+    kernels::shader::Element,
 };
 
 const FLOAT: u64 = size_of::<f32>() as u64;
@@ -45,6 +46,8 @@ pub struct TooLarge {
 #[derive(Debug, Clone)]
 pub struct Footprint<'a> {
     pub encoder: &'a EncoderConfig,
+    /// Format of the layers' hidden states.
+    pub layers_in: Element,
     /// Elements of all parameters.
     pub parameters: u64,
     /// Elements of those that are trained.
@@ -63,7 +66,11 @@ impl Footprint<'_> {
     pub fn state(&self) -> u64 {
         let lanes = self.lanes as u64;
         let table = (self.encoder.vocab_size * self.encoder.embedding_size) as u64;
-        FLOAT * (self.parameters + 2 * self.trained + lanes * self.trained + table)
+        let copies = match self.layers_in {
+            Element::F32 => 0,
+            Element::F16 => 2 * self.parameters,
+        };
+        copies + FLOAT * (self.parameters + 2 * self.trained + lanes * self.trained + table)
     }
 
     /// Bytes of the activations of `tokens` tokens.
@@ -82,7 +89,7 @@ impl Footprint<'_> {
         } else {
             layers * layer
         };
-        FLOAT * tokens * (kept + passing)
+        self.layers_in.size() as u64 * tokens * (kept + passing)
     }
 
     /// Bytes of a step that computes `features` features at once.
@@ -159,6 +166,7 @@ mod tests {
     fn large(encoder: &EncoderConfig) -> Footprint<'_> {
         Footprint {
             encoder,
+            layers_in: Element::F32,
             parameters: 336_000_000,
             trained: 336_000_000,
             trained_layers: 24,

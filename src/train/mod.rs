@@ -6,6 +6,7 @@ pub mod clip;
 pub mod gradients;
 pub mod log;
 pub mod loss;
+pub mod loss_scale;
 pub mod memory;
 pub mod memory_plan;
 pub mod progress;

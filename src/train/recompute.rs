@@ -7,7 +7,7 @@
 
 use burn::{Tensor, module::Module, optim::GradientsParams, tensor::Gradients as Backward};
 
-use super::gradients::{Gradients, Trainable};
+use super::gradients::{Gradients, Objective, Trainable};
 use crate::model::{ModelInput, QuestionAnsweringModel, dropout::Mode};
 
 /// As [`gradients::accumulate`](super::gradients::accumulate); `loss` is the heads' part of it.
@@ -15,13 +15,13 @@ pub(super) fn accumulate(
     model: &QuestionAnsweringModel,
     input: &ModelInput,
     loss: impl FnOnce(Tensor<2>) -> Tensor<1>,
-    trainable: Trainable,
+    objective: Objective,
     mode: Mode,
     gradients: &mut Gradients,
 ) -> Tensor<1> {
     let electra = &model.electra;
     let layers = electra.layers.len();
-    let first = match trainable {
+    let first = match objective.trainable {
         Trainable::All => 0,
         Trainable::FromLayer(first) => first,
     };
@@ -40,7 +40,7 @@ pub(super) fn accumulate(
 
     let last = leaf(hidden);
     let loss = loss(electra.arithmetic.widen(last.clone()));
-    let mut grads = loss.backward();
+    let mut grads = objective.scaled(loss.clone()).backward();
     let mut upstream = gradient(&last, &mut grads);
     let heads = GradientsParams::from_module(&mut grads, &model.heads);
     gradients.add(&model.heads, heads);
@@ -54,7 +54,7 @@ pub(super) fn accumulate(
         gradients.add(module, GradientsParams::from_module(&mut grads, module));
     }
 
-    if trainable == Trainable::All {
+    if objective.trainable == Trainable::All {
         let words = leaf(words);
         let output = electra.embed(words.clone(), input, mode);
         let mut grads = send_back(output, upstream);

@@ -13,10 +13,11 @@ use super::{
     checkpoint::{self, State},
     gradients::Objective,
     log::{StepRecord, TrainLog},
+    loss_scale::LossScale,
     memory::PeakMemory,
     progress::Progress,
     schedule::Schedule,
-    step::{StepSettings, train_step},
+    step::{self, StepSettings, train_step},
 };
 use crate::{
     data::{
@@ -49,6 +50,11 @@ pub enum Error {
         advice: &'static str,
     },
     #[error(
+        "step {step}: gradients are beyond f16's range even unscaled; give --precision f32, or \
+         lower learning_rate"
+    )]
+    Overflow { step: u64 },
+    #[error(
         "step {step}: the loss is {loss}; lower learning_rate, or look for damaged data near \
          feature {feature}"
     )]
@@ -72,6 +78,8 @@ pub struct Run<'a> {
     pub plan: BatchPlan,
     pub schedule: Schedule,
     pub objective: Objective,
+    /// Whether the layers compute in f16 and the loss is scaled for it.
+    pub scaled_loss: bool,
     /// Features computed at once, at most.
     pub micro_batch_size: usize,
     pub seed: u64,
@@ -100,22 +108,27 @@ impl Run<'_> {
         let training_device = self.device.clone().autodiff();
         let steps = self.schedule.steps;
         let newest = checkpoint::list(self.model_dir).pop();
-        let (model, mut step) = match newest {
-            None => (build(&training_device, None)?, 0),
+        let (model, mut step, mut scale) = match newest {
+            None => (
+                build(&training_device, None)?,
+                0,
+                self.scaled_loss.then(LossScale::default),
+            ),
             Some((_, folder)) => {
                 let (state, mut weights, mut moments) = checkpoint::open(&folder, &self.hparams)?;
                 let model = build(&training_device, Some(&mut weights))?;
                 adam.load(&model, self.tasks, &mut moments)?;
                 progress.note(&format!("going on from {}", folder.display()));
-                (model, state.step)
+                (model, state.step, state.loss_scale)
             }
         };
         let mut model = self.objective.trainable.freeze(model);
-        let settings = StepSettings {
+        let mut settings = StepSettings {
             device: &training_device,
             tasks: self.tasks,
             objective: self.objective,
             seed: self.seed,
+            scaled_loss: self.scaled_loss,
         };
         let log_path = self.model_dir.join("train_log.jsonl");
         let io = |source| Error::Io {
@@ -136,30 +149,39 @@ impl Run<'_> {
                 .map(|rows| Batch::collate(&self.features, rows, None))
                 .collect::<Result<_, _>>()?;
             let rate = self.schedule.update_rate(step);
-            let (updated, figures) = train_step(model, &mut adam, &parts, step, rate, &settings);
+            settings.objective.loss_scale = scale.map_or(1.0, |scale| scale.factor);
+            let device = |error: step::ReadError| Error::Device {
+                step,
+                reason: error.0,
+                advice: DEVICE_ADVICE,
+            };
+            let (updated, figures) =
+                train_step(model, &mut adam, &parts, step, rate, &settings).map_err(device)?;
             model = updated;
+            if let Some(scale) = &mut scale {
+                match figures.updated {
+                    true => scale.fitted(),
+                    false if scale.overflowed() => progress.note(&format!(
+                        "step {step}: gradients beyond f16's range, update skipped; loss scale {}",
+                        scale.factor
+                    )),
+                    false => return Err(Error::Overflow { step }),
+                }
+            }
             if step.is_multiple_of(self.log_every) || step + 1 == steps {
-                let read = |tensor: burn::Tensor<1>| {
-                    tensor
-                        .try_into_scalar::<f32>()
-                        .map(f64::from)
-                        .map_err(|e| Error::Device {
-                            step,
-                            reason: format!("{e:?}"),
-                            advice: DEVICE_ADVICE,
-                        })
-                };
+                let read = |figure| step::read(figure).map_err(device);
                 let record = StepRecord {
                     step,
-                    loss: read(figures.loss)?,
-                    grad_norm: read(figures.grad_norm)?,
+                    loss: read(&figures.loss)?,
+                    grad_norm: read(&figures.grad_norm)?,
                     learning_rate: self.schedule.learning_rate(step),
                     features: rows.len(),
                     tokens: parts.iter().map(Batch::tokens).sum(),
                     seconds: began.elapsed().as_secs_f64(),
                     peak_bytes: memory.sample(),
                 };
-                if !record.loss.is_finite() || !record.grad_norm.is_finite() {
+                let finite = record.loss.is_finite() && record.grad_norm.is_finite();
+                if figures.updated && !finite {
                     return Err(Error::NotFinite {
                         step,
                         loss: record.loss,
@@ -179,6 +201,7 @@ impl Run<'_> {
                     step,
                     steps,
                     hparams: self.hparams.clone(),
+                    loss_scale: scale,
                 };
                 checkpoint::save(self.model_dir, &model, self.tasks, &adam, &state)?;
                 checkpoint::prune(self.model_dir, self.max_save)?;
@@ -186,7 +209,8 @@ impl Run<'_> {
             }
         }
         progress.end();
-        let model = model.valid();
+        let mut model = model.valid();
+        model.electra.halve();
         record::save(&model, self.tasks, &self.model_dir.join("model.bpk"))?;
         Ok(model)
     }

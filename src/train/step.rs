@@ -23,7 +23,14 @@ pub struct StepFigures {
     pub loss: Tensor<1>,
     /// Before clipping, `[1]`.
     pub grad_norm: Tensor<1>,
+    /// Whether the gradients fitted f16; where not, nothing was updated.
+    pub updated: bool,
 }
+
+/// The device did not give a step's figures back.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ReadError(pub String);
 
 /// What stays the same from step to step.
 pub struct StepSettings<'a> {
@@ -33,6 +40,8 @@ pub struct StepSettings<'a> {
     pub objective: Objective,
     /// Seed of the run's dropout masks.
     pub seed: u64,
+    /// Whether the loss is scaled, and a step whose gradients do not fit f16 skipped.
+    pub scaled_loss: bool,
 }
 
 /// Runs step number `step` with the learning rate of
@@ -49,7 +58,10 @@ pub fn train_step(
     step: u64,
     learning_rate: f64,
     settings: &StepSettings,
-) -> (QuestionAnsweringModel, StepFigures) {
+) -> Result<(QuestionAnsweringModel, StepFigures), ReadError> {
+    let mut model = model;
+    model.electra.halve();
+    let model = model;
     let mode = Mode::Train(StepSeed::new(settings.seed, step));
     let mut place = 0;
     let placed: Vec<(usize, &Batch)> = parts
@@ -93,8 +105,27 @@ pub fn train_step(
         loss = loss + share_loss;
         gradients = gradients.plus(share_gradients, &model);
     }
-    let grad_norm = gradients.global_norm(&model);
-    let factor = clip_factor(grad_norm.clone());
+    let scale = settings.objective.loss_scale;
+    let grad_norm = gradients.global_norm(&model) / scale;
+    let updated = !settings.scaled_loss || read(&grad_norm)?.is_finite();
+    let figures = StepFigures {
+        loss,
+        grad_norm: grad_norm.clone(),
+        updated,
+    };
+    if !updated {
+        return Ok((model, figures));
+    }
+    let factor = clip_factor(grad_norm) / scale;
     let model = adam.update(model, settings.tasks, gradients, factor, learning_rate);
-    (model, StepFigures { loss, grad_norm })
+    Ok((model, figures))
+}
+
+/// Waits for a figure, `[1]`.
+pub fn read(figure: &Tensor<1>) -> Result<f64, ReadError> {
+    figure
+        .clone()
+        .try_into_scalar::<f32>()
+        .map(f64::from)
+        .map_err(|e| ReadError(format!("{e:?}")))
 }

@@ -24,6 +24,7 @@ use electra::{
     },
     model::{
         HeadConfig, QuestionAnsweringModel,
+        arithmetic::Arithmetic,
         parameters::{ParameterSource, StoredParameters},
         record,
     },
@@ -93,11 +94,25 @@ impl ReferenceRun {
 
     /// Reads `init` or `trained` through the converter.
     pub fn model(&self, weights: &str, device: &Device) -> QuestionAnsweringModel {
+        self.model_with(weights, device, 0.0, Arithmetic::default())
+    }
+
+    /// The same, dropping values with this probability, in this arithmetic.
+    pub fn model_with(
+        &self,
+        weights: &str,
+        device: &Device,
+        dropout: f64,
+        arithmetic: Arithmetic,
+    ) -> QuestionAnsweringModel {
+        let mut encoder = self.encoder();
+        encoder.hidden_dropout_prob = dropout;
+        encoder.attention_probs_dropout_prob = dropout;
         let mut stored = converted(&self.folder.join(weights).join("model.ckpt"));
-        let mut source = ParameterSource::new(device.clone(), 1, Some(&mut stored));
+        let mut source =
+            ParameterSource::new(device.clone(), 1, Some(&mut stored)).with_arithmetic(arithmetic);
         let model =
-            QuestionAnsweringModel::new(&mut source, &self.encoder(), &tasks(), self.head())
-                .unwrap();
+            QuestionAnsweringModel::new(&mut source, &encoder, &tasks(), self.head()).unwrap();
         let origin = source.finish();
         assert_eq!(
             origin.initialised, [""; 0],
