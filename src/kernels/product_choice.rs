@@ -42,16 +42,25 @@ pub struct Trial {
     pub flops: Option<f64>,
 }
 
-impl fmt::Display for Trial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let product = match self.orientation {
+impl Trial {
+    /// The product as a dense layer has it.
+    pub fn product(&self) -> &'static str {
+        match self.orientation {
             Orientation::Plain => "x · W",
             Orientation::RightTransposed => "dy · Wᵀ",
             Orientation::LeftTransposed => "xᵀ · dy",
-        };
-        let form = self
-            .form
-            .map_or("Burn's".to_owned(), |form| form.to_string());
+        }
+    }
+
+    pub fn form_name(&self) -> String {
+        self.form
+            .map_or("Burn's".to_owned(), |form| form.to_string())
+    }
+}
+
+impl fmt::Display for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (product, form) = (self.product(), self.form_name());
         match self.flops {
             Some(flops) => write!(f, "{product} {form}: {:.3} TFLOP/s", flops / 1e12),
             None => write!(f, "{product} {form}: wrong results, left out"),
@@ -64,6 +73,19 @@ impl fmt::Display for Trial {
 pub struct ProductChoice {
     pub products: Products,
     pub trials: Vec<Trial>,
+}
+
+impl ProductChoice {
+    /// The trials of each product, fastest first.
+    pub fn ranked(&self) -> Vec<&Trial> {
+        let mut trials: Vec<&Trial> = self.trials.iter().collect();
+        let speed = |trial: &Trial| trial.flops.unwrap_or(0.0);
+        // The products stay in the order of the trials: a stable sort within each.
+        for product in trials.chunk_by_mut(|a, b| a.orientation == b.orientation) {
+            product.sort_by(|a, b| speed(b).total_cmp(&speed(a)));
+        }
+        trials
+    }
 }
 
 /// The forms that an adapter offers for operands of this format, matrix units first.

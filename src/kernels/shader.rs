@@ -58,7 +58,7 @@ impl Element {
     }
 
     /// As WGSL writes it.
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
             Self::F16 => "f16",

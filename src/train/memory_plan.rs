@@ -9,6 +9,7 @@ use crate::{
     config::{EncoderConfig, GradientCheckpointing},
     device::ByteSize,
     kernels::shader::Element,
+    model::span_head::HEAD_HIDDEN,
 };
 
 const FLOAT: u64 = size_of::<f32>() as u64;
@@ -17,7 +18,7 @@ const FLOAT: u64 = size_of::<f32>() as u64;
 const FEW_TOKENS: u64 = 2_048;
 
 /// What the allocator holds beyond the tensors alive, in hundredths: its pages are not all full.
-const ALLOCATOR_PERCENT: u64 = 110;
+const ALLOCATOR_PERCENT: u64 = 105;
 
 /// How a batch is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +74,10 @@ impl Footprint<'_> {
         copies + FLOAT * (self.parameters + 2 * self.trained + lanes * self.trained + table)
     }
 
-    /// Bytes of the activations of `tokens` tokens.
+    /// Bytes of the activations of `tokens` tokens, at the moment when most of them live: the
+    /// backward pass of the heads, or that of a layer.
     pub fn activations(&self, tokens: u64, recompute_layers: bool) -> u64 {
+        let size = self.layers_in.size() as u64;
         let hidden = self.encoder.hidden_size as u64;
         let inner = self.encoder.intermediate_size as u64;
         let layers = self.trained_layers as u64;
@@ -84,19 +87,28 @@ impl Footprint<'_> {
         let layer = 8 * hidden + 2 * inner;
         // Gradients on their way through a layer: two of the inner width, and four of the hidden.
         let passing = 2 * inner + 4 * hidden;
-        let kept = if recompute_layers {
-            layers * hidden + layer
+        // The heads' inner layers before and after their activation with their gradients, and the
+        // hidden states in f32.
+        let heads = FLOAT * (6 * HEAD_HIDDEN as u64 + 3 * hidden);
+        let (kept, computed) = if recompute_layers {
+            (layers * hidden, layer + passing)
         } else {
-            layers * layer
+            (layers * layer, passing)
         };
-        self.layers_in.size() as u64 * tokens * (kept + passing)
+        tokens * (size * kept + heads.max(size * computed))
     }
 
-    /// Bytes of a step that computes `features` features at once.
-    pub fn needed(&self, features: usize, recompute_layers: bool) -> u64 {
+    /// Bytes of a step of `batch` features that computes `features` of them at once.
+    pub fn needed(&self, batch: usize, features: usize, recompute_layers: bool) -> u64 {
+        let lanes = self.lanes as u64;
         let tokens = (features * self.longest) as u64;
-        let side_by_side = self.lanes as u64 * self.activations(tokens, recompute_layers);
-        (self.state() + side_by_side) * ALLOCATOR_PERCENT / 100
+        // A whole graph gives all its gradients at once, beside the sum of those before.
+        let beside = match recompute_layers || features * self.lanes >= batch {
+            true => 0,
+            false => FLOAT * lanes * self.trained,
+        };
+        let side_by_side = lanes * self.activations(tokens, recompute_layers);
+        (self.state() + beside + side_by_side) * ALLOCATOR_PERCENT / 100
     }
 
     /// The plan for batches of `batch` features: as many at once as fit, and layers recomputed
@@ -112,7 +124,7 @@ impl Footprint<'_> {
         let plan = |micro_batch_size: usize, recompute_layers: bool| MemoryPlan {
             micro_batch_size,
             recompute_layers,
-            bytes: self.needed(micro_batch_size, recompute_layers),
+            bytes: self.needed(batch, micro_batch_size, recompute_layers),
         };
         let fits = |plan: &MemoryPlan| budget.is_none_or(|budget| plan.bytes <= budget);
         let largest = |recompute_layers: bool| {
@@ -140,7 +152,7 @@ impl Footprint<'_> {
             .or(recomputed)
             .or(whole)
             .ok_or(TooLarge {
-                needed: self.needed(1, checkpointing != GradientCheckpointing::Off),
+                needed: self.needed(batch, 1, checkpointing != GradientCheckpointing::Off),
                 budget: budget.unwrap_or(u64::MAX),
                 tokens: self.longest,
             })
