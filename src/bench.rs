@@ -13,7 +13,6 @@ use crate::{
     config::EncoderConfig,
     data::batch::Batch,
     device::{alone_on_a_core, lanes},
-    kernels::shader::Element,
     model::{
         HeadConfig, ModelInput, QuestionAnsweringModel,
         arithmetic::Arithmetic,
@@ -145,7 +144,6 @@ impl Bench<'_> {
             tasks: &tasks,
             objective: self.objective,
             seed: 1,
-            scaled_loss: self.arithmetic.layers == Element::F16,
         };
         let mut random = ChaCha8Rng::seed_from_u64(2);
         let mut memory = PeakMemory::new(self.device);

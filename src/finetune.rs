@@ -37,7 +37,7 @@ use crate::{
         self,
         adam::Adam,
         gradients::{Objective, Trainable},
-        memory_plan::{Footprint, MemoryPlan},
+        memory_plan::{Footprint, MemoryLimits, MemoryPlan},
         progress::Progress,
         schedule::{LayerDecay, Schedule},
     },
@@ -85,8 +85,7 @@ pub struct Finetune<'a> {
     /// Moves an earlier run's folder aside instead of going on from it.
     pub restart: bool,
     pub progress: &'a Progress,
-    /// Bytes that training may hold, where limited.
-    pub memory_budget: Option<u64>,
+    pub memory_limits: MemoryLimits,
 }
 
 impl Finetune<'_> {
@@ -237,7 +236,7 @@ impl Finetune<'_> {
         };
         let plan = footprint.plan(
             config.train_batch_size,
-            self.memory_budget,
+            self.memory_limits,
             config.gradient_checkpointing,
             config.micro_batch_size,
         )?;

@@ -2,7 +2,7 @@
 
 mod support;
 
-use burn::{Tensor, tensor::Device};
+use burn::tensor::Device;
 use electra::{
     data::{batch::Batch, example::Split},
     kernels::{
@@ -44,7 +44,6 @@ fn settings<'a>(device: &'a Device, tasks: &'a [String], loss_scale: f64) -> Ste
             loss_scale,
         },
         seed: 1,
-        scaled_loss: true,
     }
 }
 
@@ -57,10 +56,6 @@ fn adam(run: &ReferenceRun) -> Adam {
             variant: run.config.lr_decay_variant,
         },
     )
-}
-
-fn value(figure: &Tensor<1>) -> f64 {
-    f64::from(figure.clone().try_into_scalar::<f32>().unwrap())
 }
 
 #[test]
@@ -91,8 +86,8 @@ fn steps_in_f16_follow_the_references_steps() {
             let (updated, figures) =
                 train_step(model, &mut adam, &[batch], step as u64, rate, &settings).unwrap();
             model = updated;
-            assert!(figures.updated);
-            let ours = [value(&figures.loss), value(&figures.grad_norm)];
+            assert!(figures.is_finite());
+            let ours = [figures.loss, figures.grad_norm];
             for ((worst, ours), key) in worst.iter_mut().zip(ours).zip(["loss", "grad_norm"]) {
                 let theirs = reference[key].as_f64().unwrap();
                 *worst = worst.max((ours / theirs - 1.0).abs());
@@ -122,10 +117,10 @@ fn a_step_beyond_the_range_of_f16_changes_nothing() {
             train_step(model, &mut adam, batch, 0, 1e-3, &settings).unwrap()
         };
         let (model, figures) = step(model, 1e7);
-        assert!(!figures.updated, "{name}");
+        assert!(!figures.is_finite(), "{name}");
         assert_eq!(parameters(&model), before, "{name}");
         let (model, figures) = step(model, 64.0);
-        assert!(figures.updated, "{name}");
+        assert!(figures.is_finite(), "{name}");
         assert_ne!(parameters(&model), before, "{name}");
         assert_eq!(adam.stored().len(), 2 * before.len(), "{name}");
     }

@@ -6,6 +6,7 @@ use super::GlobalArgs;
 use crate::{
     config::Precision,
     device::{self, ByteSize, Chosen, DeviceRequest},
+    train::memory_plan::MemoryLimits,
 };
 
 /// Where and how a command computes.
@@ -49,16 +50,21 @@ impl ComputeArgs {
         self.precision.unwrap_or(Precision::Auto)
     }
 
-    /// Bytes that training may hold: what the flag says, or nine tenths of a GPU's own memory,
-    /// the rest being the desktop's and the driver's. A software adapter and the CPU have no limit
-    /// of their own.
-    pub fn budget(&self, chosen: &Chosen) -> Option<u64> {
+    /// What training may hold: what the flag says, or nine tenths of a GPU's own memory, the rest
+    /// being the desktop's and the driver's. A software adapter and the CPU have no limit of their
+    /// own.
+    pub fn limits(&self, chosen: &Chosen) -> MemoryLimits {
         let own = chosen
             .memory
             .filter(|_| chosen.adapter.is_some() && !chosen.is_software);
-        self.memory_budget
-            .map(|ByteSize(bytes)| bytes)
-            .or(own.map(|bytes| bytes / 10 * 9))
+        let budget = self.memory_budget.map(|ByteSize(bytes)| bytes);
+        MemoryLimits {
+            budget: budget.or(own.map(|bytes| bytes / 10 * 9)),
+            tensor: chosen
+                .adapter
+                .as_ref()
+                .map(|adapter| adapter.max_storage_binding.min(adapter.max_buffer)),
+        }
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) fn run_configuration(
         untrained_head: false,
         restart,
         progress: &progress,
-        memory_budget: compute.budget(&chosen),
+        memory_limits: compute.limits(&chosen),
     };
     Ok(finetune.run()?)
 }

@@ -37,8 +37,8 @@ pub(super) fn run(
     let chosen = args.compute.open(global)?;
     let given = args.given.read(args.compute.precision)?;
     let progress = Progress::new(global.quiet);
-    let budget = args.compute.budget(&chosen);
-    let outcome = quickstart::run(&args.output, &chosen, &given, budget, &progress)?;
+    let limits = args.compute.limits(&chosen);
+    let outcome = quickstart::run(&args.output, &chosen, &given, limits, &progress)?;
     let model = FineTuned::open(&outcome.model_dir, &chosen, args.compute.precision())?;
     let answer = ask(&model, quickstart::QUESTION, quickstart::PASSAGE)?;
     if global.json {

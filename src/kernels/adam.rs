@@ -15,7 +15,10 @@ use burn::{
 };
 use pulp::Arch;
 
-use super::{launch::launch_elementwise, shader::Shader};
+use super::{
+    launch::{Arrays, launch_elementwise},
+    shader::Shader,
+};
 
 pub const BETA_1: f64 = 0.9;
 pub const BETA_2: f64 = 0.999;
@@ -143,7 +146,6 @@ impl AdamOps for CubeBackend {
             1.0 - BETA_2,
             EPSILON,
         ];
-        let arrays = [&weight, &first, &second, &gradient, &clip_factor];
         launch_elementwise(
             &weight.client,
             Shader::Adam,
@@ -151,7 +153,11 @@ impl AdamOps for CubeBackend {
             [elements as u32]
                 .into_iter()
                 .chain(figures.map(|figure| (figure as f32).to_bits())),
-            arrays.map(|tensor| tensor.handle.clone()),
+            Arrays {
+                updated: &[&weight, &first, &second],
+                read: &[&gradient, &clip_factor],
+                ..Arrays::default()
+            },
         );
         (weight, first, second)
     }

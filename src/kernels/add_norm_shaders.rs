@@ -11,7 +11,7 @@ use burn::{
 
 use super::{
     add_norm::Norm,
-    launch::{self, in_two_dimensions, like},
+    launch::{self, Arrays, in_two_dimensions, like},
     shader::{Element, NormPass, Shader},
 };
 
@@ -32,7 +32,11 @@ pub(super) fn forward(element: Element, inputs: [CubeTensor; 4], norm: &Norm) ->
     let shader = Shader::Norm(NormPass::Forward, element, norm.mask.is_some());
     launch(
         shader,
-        [&x, &residual, &gamma, &beta, &sum, &y, &moments],
+        Arrays {
+            read: &[&x, &residual, &gamma, &beta],
+            written: &[&sum, &y, &moments],
+            ..Arrays::default()
+        },
         in_two_dimensions(shape[0] as u32),
         Some(norm),
     );
@@ -46,7 +50,11 @@ pub(super) fn backward(element: Element, inputs: [CubeTensor; 4]) -> Three {
     let sum_grad = like(&sum, shape.clone(), element);
     launch(
         Shader::Norm(NormPass::Backward, element, false),
-        [&sum, &moments, &gamma, &grad, &sum_grad],
+        Arrays {
+            read: &[&sum, &moments, &gamma, &grad],
+            written: &[&sum_grad],
+            ..Arrays::default()
+        },
         in_two_dimensions(shape[0] as u32),
         None,
     );
@@ -54,7 +62,11 @@ pub(super) fn backward(element: Element, inputs: [CubeTensor; 4]) -> Three {
     let shares = like(&gamma, Shape::new([2, slices, columns[0]]), Element::F32);
     launch(
         Shader::Norm(NormPass::Parameters, element, false),
-        [&sum, &moments, &grad, &shares],
+        Arrays {
+            read: &[&sum, &moments, &grad],
+            written: &[&shares],
+            ..Arrays::default()
+        },
         [(columns[0] as u32).div_ceil(THREADS), slices as u32],
         None,
     );
@@ -71,13 +83,8 @@ pub(super) fn backward(element: Element, inputs: [CubeTensor; 4]) -> Three {
     (sum_grad, row(0), row(1))
 }
 
-fn launch<const N: usize>(
-    shader: Shader,
-    arrays: [&CubeTensor; N],
-    groups: [u32; 2],
-    norm: Option<&Norm>,
-) {
-    let first = arrays[0];
+fn launch(shader: Shader, arrays: Arrays, groups: [u32; 2], norm: Option<&Norm>) {
+    let first = arrays.read[0];
     let shape = first.shape();
     let mask = norm.and_then(|norm| norm.mask);
     let (site, threshold, scale) =
@@ -101,6 +108,6 @@ fn launch<const N: usize>(
         [THREADS, 1],
         groups,
         header.into_iter().chain(words),
-        arrays.map(|tensor| tensor.handle.clone()),
+        arrays,
     );
 }

@@ -14,7 +14,7 @@ use burn::{
 
 use super::{
     attention::Layout,
-    launch::{self, WIDEST_DISPATCH, like},
+    launch::{self, Arrays, WIDEST_DISPATCH, like},
     shader::{AttentionForm, AttentionPass, Element, Shader},
 };
 
@@ -49,7 +49,7 @@ pub(super) fn forward(
     let context = like(&inputs[0], inputs[0].shape(), form.element);
     let [q, k, v] = &inputs;
     let shader = Shader::Attention(AttentionPass::Forward, form);
-    launch(shader, [q, k, v, &context], layout);
+    launch(shader, &[q, k, v], &[&context], layout);
     context
 }
 
@@ -67,17 +67,20 @@ pub(super) fn backward(
     let pass = |pass| Shader::Attention(pass, form);
     launch(
         pass(AttentionPass::QueryGradient),
-        [q, k, v, context, grad, &dq, &rows],
+        &[q, k, v, context, grad],
+        &[&dq, &rows],
         layout,
     );
     launch(
         pass(AttentionPass::KeyGradient),
-        [q, k, v, grad, &rows, &dk],
+        &[q, k, v, grad, &rows],
+        &[&dk],
         layout,
     );
     launch(
         pass(AttentionPass::ValueGradient),
-        [q, k, grad, &rows, &dv],
+        &[q, k, grad, &rows],
+        &[&dv],
         layout,
     );
     (dq, dk, dv)
@@ -96,8 +99,8 @@ fn tiles(layout: &Layout) -> impl Iterator<Item = [u32; 4]> {
     })
 }
 
-fn launch<const N: usize>(shader: Shader, arrays: [&CubeTensor; N], layout: &Layout) {
-    let first = arrays[0];
+fn launch(shader: Shader, read: &[&CubeTensor], written: &[&CubeTensor], layout: &Layout) {
+    let first = read[0];
     let hidden = first.shape()[1];
     let scale = 1.0 / ((hidden / layout.heads) as f32).sqrt();
     let (site, threshold, factor) = layout
@@ -119,6 +122,10 @@ fn launch<const N: usize>(shader: Shader, arrays: [&CubeTensor; N], layout: &Lay
         [TILE, 1],
         [tiles(layout).count() as u32, layout.heads as u32],
         header.into_iter().chain(tiles(layout).flatten()),
-        arrays.map(|tensor| tensor.handle.clone()),
+        Arrays {
+            read,
+            written,
+            ..Arrays::default()
+        },
     );
 }

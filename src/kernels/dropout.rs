@@ -25,7 +25,7 @@ use pulp::Arch;
 
 use super::{
     dense::{cast, full},
-    launch::{launch_elementwise, like},
+    launch::{Arrays, launch_elementwise, like},
     shader::{Element, Shader},
 };
 use crate::model::{packing::Sequences, random::Mask};
@@ -89,7 +89,11 @@ impl DropoutOps for CubeBackend {
             Shader::Dropout(element),
             elements,
             header.into_iter().chain(sequences.row_words()),
-            [x.handle.clone(), y.handle.clone()],
+            Arrays {
+                read: &[&x],
+                written: &[&y],
+                ..Arrays::default()
+            },
         );
         y
     }

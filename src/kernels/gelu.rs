@@ -26,7 +26,7 @@ use pulp::Arch;
 
 use super::{
     dense::{cast, full},
-    launch::{launch_elementwise, like},
+    launch::{Arrays, launch_elementwise, like},
     normal::{density, distribution},
     shader::{Element, GeluPass, Shader},
 };
@@ -126,7 +126,11 @@ fn gelu_shader(pass: GeluPass, element: Element, x: &CubeTensor, grad: &CubeTens
         Shader::Gelu(pass, element),
         elements,
         [elements as u32],
-        [x, grad, &y].map(|tensor| tensor.handle.clone()),
+        Arrays {
+            read: &[x, grad],
+            written: &[&y],
+            ..Arrays::default()
+        },
     );
     y
 }

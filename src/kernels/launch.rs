@@ -5,9 +5,7 @@ use burn::{
     tensor::Shape,
 };
 use cubecl::{
-    client::Client,
-    prelude::CubeCount,
-    server::{Handle, KernelArguments},
+    client::Client, ir::attributes::BufferIOAttr, prelude::CubeCount, server::KernelArguments,
 };
 
 use super::shader::{Element, Shader};
@@ -30,6 +28,18 @@ pub(super) fn like(tensor: &CubeTensor, shape: Shape, element: Element) -> CubeT
     )
 }
 
+/// The arrays of a launch, in the order of the shader's bindings.
+///
+/// What is only written is said to be, because the runtime skips a launch whose inputs an earlier
+/// failure left unwritten: memory that comes back from a failed step would stay unusable.
+#[derive(Default)]
+pub(super) struct Arrays<'a> {
+    /// Read and written in place.
+    pub updated: &'a [&'a CubeTensor],
+    pub read: &'a [&'a CubeTensor],
+    pub written: &'a [&'a CubeTensor],
+}
+
 /// Runs `shader` in `groups` workgroups of `threads`.
 pub(super) fn launch(
     client: &Client,
@@ -37,17 +47,28 @@ pub(super) fn launch(
     threads: [u32; 2],
     groups: [u32; 2],
     info: impl IntoIterator<Item = u32>,
-    arrays: impl IntoIterator<Item = Handle>,
+    arrays: Arrays,
 ) {
     let info: Vec<u8> = info.into_iter().flat_map(u32::to_le_bytes).collect();
-    let buffers = [client.create_from_slice(&info)].into_iter().chain(arrays);
+    let mut buffers = vec![client.create_from_slice(&info).binding()];
+    let mut uses = vec![BufferIOAttr::ReadOnly];
+    for (tensors, with) in [
+        (arrays.updated, BufferIOAttr::ReadWrite),
+        (arrays.read, BufferIOAttr::ReadOnly),
+        (arrays.written, BufferIOAttr::WriteOnly),
+    ] {
+        buffers.extend(tensors.iter().map(|tensor| tensor.handle.clone().binding()));
+        uses.extend(tensors.iter().map(|_| with));
+    }
+    let mut arguments = KernelArguments::new().with_buffers(buffers);
+    arguments.declared_io = uses;
     client.launch(
         Box::new(SourceKernel::new(
             shader,
             CubeDim::new_2d(threads[0], threads[1]),
         )),
         CubeCount::Static(groups[0], groups[1], 1),
-        KernelArguments::new().with_buffers(buffers.map(Handle::binding).collect()),
+        arguments,
     );
 }
 
@@ -57,7 +78,7 @@ pub(super) fn launch_elementwise(
     shader: Shader,
     elements: usize,
     info: impl IntoIterator<Item = u32>,
-    arrays: impl IntoIterator<Item = Handle>,
+    arrays: Arrays,
 ) {
     let groups = in_two_dimensions((elements as u32).div_ceil(THREADS));
     launch(client, shader, [THREADS, 1], groups, info, arrays);

@@ -11,7 +11,7 @@ use burn::{
 };
 
 use super::{
-    launch::{WIDEST_DISPATCH, launch, like},
+    launch::{Arrays, WIDEST_DISPATCH, launch, like},
     shader::{Element, Orientation, Product, ProductForm, Shader},
 };
 
@@ -116,15 +116,18 @@ pub(super) fn product(
     };
     let groups = |extent: usize| extent.div_ceil(form.block()) as u32;
     // Without a bias its binding is not read: any array will do.
-    let bias = bias.map_or_else(|| a.handle.clone(), |bias| bias.handle);
-    let client = a.client.clone();
+    let bias = bias.as_ref().unwrap_or(&a);
     launch(
-        &client,
+        &a.client,
         Shader::Product(product, form),
         form.threads(),
         [groups(n), groups(m)],
         [m, n, k].map(|extent| extent as u32),
-        [a.handle, b.handle, bias, c.handle.clone()],
+        Arrays {
+            read: &[&a, &b, bias],
+            written: &[&c],
+            ..Arrays::default()
+        },
     );
     c
 }

@@ -17,7 +17,7 @@ use crate::{
     eval::{figures::Scores, json_file::write_json},
     finetune::{self, Finetune},
     model::arithmetic::Arithmetic,
-    train::progress::Progress,
+    train::{memory_plan::MemoryLimits, progress::Progress},
 };
 
 const CHECKPOINT: &[u8] = include_bytes!("../../tests/golden/models/electra_tiny.zip");
@@ -69,7 +69,7 @@ pub fn run(
     folder: &Path,
     chosen: &Chosen,
     given: &Map<String, Value>,
-    memory_budget: Option<u64>,
+    memory_limits: MemoryLimits,
     progress: &Progress,
 ) -> Result<Outcome, Error> {
     lay_out(folder, progress)?;
@@ -93,7 +93,7 @@ pub fn run(
             untrained_head: true,
             restart: false,
             progress,
-            memory_budget,
+            memory_limits,
         };
         Ok(finetune.run()?)
     };

@@ -20,6 +20,15 @@ const FEW_TOKENS: u64 = 2_048;
 /// What the allocator holds beyond the tensors alive, in hundredths: its pages are not all full.
 const ALLOCATOR_PERCENT: u64 = 105;
 
+/// What a device can hold, in bytes; `None` where it does not tell or has no limit of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MemoryLimits {
+    /// All that training may hold.
+    pub budget: Option<u64>,
+    /// One tensor.
+    pub tensor: Option<u64>,
+}
+
 /// How a batch is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryPlan {
@@ -111,12 +120,19 @@ impl Footprint<'_> {
         (self.state() + beside + side_by_side) * ALLOCATOR_PERCENT / 100
     }
 
+    /// Bytes of the largest activation of `features` features.
+    pub fn largest_activation(&self, features: usize) -> u64 {
+        let inner = self.layers_in.size() * self.encoder.intermediate_size;
+        let widest = inner.max(size_of::<f32>() * self.encoder.hidden_size.max(HEAD_HIDDEN));
+        (features * self.longest * widest) as u64
+    }
+
     /// The plan for batches of `batch` features: as many at once as fit, and layers recomputed
-    /// where otherwise too few would. Without a budget, all at once.
+    /// where otherwise too few would. Without limits, all at once.
     pub fn plan(
         &self,
         batch: usize,
-        budget: Option<u64>,
+        limits: MemoryLimits,
         checkpointing: GradientCheckpointing,
         micro_batch_size: Option<usize>,
     ) -> Result<MemoryPlan, TooLarge> {
@@ -126,7 +142,11 @@ impl Footprint<'_> {
             recompute_layers,
             bytes: self.needed(batch, micro_batch_size, recompute_layers),
         };
-        let fits = |plan: &MemoryPlan| budget.is_none_or(|budget| plan.bytes <= budget);
+        let fits = |plan: &MemoryPlan| {
+            let largest = self.largest_activation(plan.micro_batch_size);
+            limits.budget.is_none_or(|budget| plan.bytes <= budget)
+                && limits.tensor.is_none_or(|tensor| largest <= tensor)
+        };
         let largest = |recompute_layers: bool| {
             let sizes = match micro_batch_size {
                 Some(size) => size.min(share)..=size.min(share),
@@ -153,7 +173,7 @@ impl Footprint<'_> {
             .or(whole)
             .ok_or(TooLarge {
                 needed: self.needed(batch, 1, checkpointing != GradientCheckpointing::Off),
-                budget: budget.unwrap_or(u64::MAX),
+                budget: limits.budget.unwrap_or(u64::MAX),
                 tokens: self.longest,
             })
     }
@@ -172,6 +192,29 @@ mod tests {
         given.insert("model_size".into(), json!(size));
         let resolved = Config::resolve("d".as_ref(), "m", &given);
         resolved.unwrap().0.encoder()
+    }
+
+    fn within(budget: Option<u64>) -> MemoryLimits {
+        MemoryLimits {
+            budget,
+            tensor: None,
+        }
+    }
+
+    #[test]
+    fn no_tensor_is_larger_than_the_device_takes() {
+        let encoder = encoder("large");
+        let limits = MemoryLimits {
+            budget: None,
+            tensor: Some(128 << 20),
+        };
+        let footprint = large(&encoder);
+        let plan = footprint
+            .plan(32, limits, GradientCheckpointing::Auto, None)
+            .unwrap();
+        // 16 × 512 tokens of 4096 values of four bytes.
+        assert_eq!(plan.micro_batch_size, 16);
+        assert_eq!(footprint.largest_activation(16), 128 << 20);
     }
 
     /// ELECTRA-Large at 512 tokens on one GPU.
@@ -193,7 +236,7 @@ mod tests {
         let footprint = large(&encoder);
         let budget = 8 << 30;
         let plan = footprint
-            .plan(32, Some(budget), GradientCheckpointing::Auto, None)
+            .plan(32, within(Some(budget)), GradientCheckpointing::Auto, None)
             .unwrap();
         assert!(plan.recompute_layers && plan.bytes <= budget, "{plan:?}");
         assert!(plan.micro_batch_size >= 4, "{plan:?}");
@@ -205,7 +248,7 @@ mod tests {
         let footprint = large(&encoder);
         let plan = |budget| {
             footprint
-                .plan(32, budget, GradientCheckpointing::Auto, None)
+                .plan(32, within(budget), GradientCheckpointing::Auto, None)
                 .unwrap()
         };
         for plan in [plan(Some(80 << 30)), plan(None)] {
@@ -220,7 +263,8 @@ mod tests {
     fn what_was_asked_for_is_kept() {
         let encoder = encoder("large");
         let footprint = large(&encoder);
-        let plan = |checkpointing, micro| footprint.plan(32, Some(24 << 30), checkpointing, micro);
+        let plan =
+            |checkpointing, micro| footprint.plan(32, within(Some(24 << 30)), checkpointing, micro);
         let on = plan(GradientCheckpointing::On, Some(2)).unwrap();
         assert_eq!((on.recompute_layers, on.micro_batch_size), (true, 2));
         let off = plan(GradientCheckpointing::Off, None).unwrap();
@@ -230,7 +274,8 @@ mod tests {
     #[test]
     fn a_budget_below_the_parameters_is_refused_with_both_sizes() {
         let encoder = encoder("large");
-        let refused = large(&encoder).plan(32, Some(4 << 30), GradientCheckpointing::Auto, None);
+        let refused =
+            large(&encoder).plan(32, within(Some(4 << 30)), GradientCheckpointing::Auto, None);
         let message = refused.unwrap_err().to_string();
         assert!(
             message.contains("512 tokens") && message.contains("4 GiB"),

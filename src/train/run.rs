@@ -17,7 +17,7 @@ use super::{
     memory::PeakMemory,
     progress::Progress,
     schedule::Schedule,
-    step::{self, StepSettings, train_step},
+    step::{ReadError, StepFigures, StepSettings, step_gradients},
 };
 use crate::{
     data::{
@@ -128,7 +128,6 @@ impl Run<'_> {
             tasks: self.tasks,
             objective: self.objective,
             seed: self.seed,
-            scaled_loss: self.scaled_loss,
         };
         let log_path = self.model_dir.join("train_log.jsonl");
         let io = |source| Error::Io {
@@ -137,6 +136,7 @@ impl Run<'_> {
         };
         let mut log = TrainLog::resume(&log_path, step).map_err(io)?;
         let mut plan = self.plan.clone();
+        let mut micro_batch_size = self.micro_batch_size;
         let mut memory = PeakMemory::new(self.device);
         let mut saved = Instant::now();
         progress.begin(step, steps);
@@ -144,50 +144,34 @@ impl Run<'_> {
         while step < steps {
             let began = Instant::now();
             let rows = plan.features(step as usize);
-            let parts: Vec<Batch> = rows
-                .chunks(self.part_size(rows.len()))
-                .map(|rows| Batch::collate(&self.features, rows, None))
-                .collect::<Result<_, _>>()?;
-            let rate = self.schedule.update_rate(step);
             settings.objective.loss_scale = scale.map_or(1.0, |scale| scale.factor);
-            let device = |error: step::ReadError| Error::Device {
-                step,
-                reason: error.0,
-                advice: DEVICE_ADVICE,
-            };
-            let (updated, figures) =
-                train_step(model, &mut adam, &parts, step, rate, &settings).map_err(device)?;
-            model = updated;
-            if let Some(scale) = &mut scale {
-                match figures.updated {
-                    true => scale.fitted(),
-                    false if scale.overflowed() => progress.note(&format!(
-                        "step {step}: gradients beyond f16's range, update skipped; loss scale {}",
-                        scale.factor
-                    )),
-                    false => return Err(Error::Overflow { step }),
+            let (gradients, tokens) = loop {
+                let parts: Vec<Batch> = rows
+                    .chunks(self.part_size(rows.len(), micro_batch_size))
+                    .map(|rows| Batch::collate(&self.features, rows, None))
+                    .collect::<Result<_, _>>()?;
+                match step_gradients(&model, &parts, step, &settings) {
+                    Ok(gradients) => break (gradients, parts.iter().map(Batch::tokens).sum()),
+                    Err(error) => {
+                        micro_batch_size = self.smaller(&parts, step, error, progress)?;
+                    }
                 }
-            }
+            };
+            let figures = gradients.figures;
+            judge(figures, step, rows, &mut scale, progress)?;
+            let rate = self.schedule.update_rate(step);
+            model = gradients.update(model, &mut adam, rate, &settings);
             if step.is_multiple_of(self.log_every) || step + 1 == steps {
-                let read = |figure| step::read(figure).map_err(device);
                 let record = StepRecord {
                     step,
-                    loss: read(&figures.loss)?,
-                    grad_norm: read(&figures.grad_norm)?,
+                    loss: figures.loss,
+                    grad_norm: figures.grad_norm,
                     learning_rate: self.schedule.learning_rate(step),
                     features: rows.len(),
-                    tokens: parts.iter().map(Batch::tokens).sum(),
+                    tokens,
                     seconds: began.elapsed().as_secs_f64(),
                     peak_bytes: memory.sample(),
                 };
-                let finite = record.loss.is_finite() && record.grad_norm.is_finite();
-                if figures.updated && !finite {
-                    return Err(Error::NotFinite {
-                        step,
-                        loss: record.loss,
-                        feature: rows.first().copied().unwrap_or(0),
-                    });
-                }
                 log.write(&record).map_err(io)?;
                 progress.step(&record);
             }
@@ -209,15 +193,73 @@ impl Run<'_> {
             }
         }
         progress.end();
-        let mut model = model.valid();
-        model.electra.halve();
+        let model = model.valid();
         record::save(&model, self.tasks, &self.model_dir.join("model.bpk"))?;
         Ok(model)
     }
 
     /// Features of a part of a batch: what a core computes at once, or the micro-batch.
-    fn part_size(&self, batch: usize) -> usize {
+    fn part_size(&self, batch: usize, micro_batch_size: usize) -> usize {
         let share = batch.div_ceil(device::lanes(self.device));
-        self.micro_batch_size.min(share).max(1)
+        micro_batch_size.min(share).max(1)
     }
+
+    /// Half of the largest part's features, after a device failed to compute these: most often its
+    /// memory ran out. The sums of the gradients stay the same.
+    fn smaller(
+        &self,
+        parts: &[Batch],
+        step: u64,
+        error: ReadError,
+        progress: &Progress,
+    ) -> Result<usize, Error> {
+        let failed = parts.iter().map(|part| part.size).max().unwrap_or(0);
+        if failed < 2 || device::is_cpu(self.device) {
+            return Err(Error::Device {
+                step,
+                reason: error.0,
+                advice: DEVICE_ADVICE,
+            });
+        }
+        log::warn!("step {step}: {error}");
+        // What the failed attempt held goes back to the driver.
+        self.device.memory_cleanup();
+        let half = failed.div_ceil(2);
+        progress.note(&format!(
+            "step {step}: the device could not compute {failed} features at once, most often for \
+             lack of memory; going on with {half}"
+        ));
+        Ok(half)
+    }
+}
+
+/// Follows the loss scale, and stops a run whose figures are not numbers.
+fn judge(
+    figures: StepFigures,
+    step: u64,
+    rows: &[usize],
+    scale: &mut Option<LossScale>,
+    progress: &Progress,
+) -> Result<(), Error> {
+    match (figures.is_finite(), scale) {
+        (true, None) => {}
+        (true, Some(scale)) => scale.fitted(),
+        (false, None) => {
+            return Err(Error::NotFinite {
+                step,
+                loss: figures.loss,
+                feature: rows.first().copied().unwrap_or(0),
+            });
+        }
+        (false, Some(scale)) => {
+            if !scale.overflowed() {
+                return Err(Error::Overflow { step });
+            }
+            progress.note(&format!(
+                "step {step}: gradients beyond f16's range, update skipped; loss scale {}",
+                scale.factor
+            ));
+        }
+    }
+    Ok(())
 }

@@ -17,20 +17,34 @@ use crate::{
     },
 };
 
-/// Figures of a step, still on the device so that reading them is the caller's choice.
+/// Figures of a step.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepFigures {
-    /// Sum over the batch, `[1]`.
-    pub loss: Tensor<1>,
-    /// Before clipping, `[1]`.
-    pub grad_norm: Tensor<1>,
-    /// Whether the gradients fitted f16; where not, nothing was updated.
-    pub updated: bool,
+    /// Sum over the batch.
+    pub loss: f64,
+    /// Before clipping.
+    pub grad_norm: f64,
 }
 
-/// The device did not give a step's figures back.
+impl StepFigures {
+    /// Whether the gradients are numbers, so that they may be used.
+    pub fn is_finite(&self) -> bool {
+        self.loss.is_finite() && self.grad_norm.is_finite()
+    }
+}
+
+/// The device did not give a step's figures back: most often its memory ran out.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ReadError(pub String);
+
+/// A batch's gradients, times the loss scale, and its figures.
+pub struct StepGradients {
+    gradients: Gradients,
+    /// Unscaled, `[1]`.
+    norm: Tensor<1>,
+    pub figures: StepFigures,
+}
 
 /// What stays the same from step to step.
 pub struct StepSettings<'a> {
@@ -40,28 +54,22 @@ pub struct StepSettings<'a> {
     pub objective: Objective,
     /// Seed of the run's dropout masks.
     pub seed: u64,
-    /// Whether the loss is scaled, and a step whose gradients do not fit f16 skipped.
-    pub scaled_loss: bool,
 }
 
-/// Runs step number `step` with the learning rate of
-/// [`Schedule::update_rate`](super::schedule::Schedule::update_rate) and returns the updated
-/// model.
+/// Computes the gradients of step number `step`.
 ///
 /// `parts` together are the step's batch, in its order. Their gradients are summed: on a GPU one
 /// part after the other, on the CPU a share of the parts on each core, which is what keeps the
 /// cores busy.
-pub fn train_step(
-    model: QuestionAnsweringModel,
-    adam: &mut Adam,
+///
+/// # Errors
+/// When the device fails; the model is as it was.
+pub fn step_gradients(
+    model: &QuestionAnsweringModel,
     parts: &[Batch],
     step: u64,
-    learning_rate: f64,
     settings: &StepSettings,
-) -> Result<(QuestionAnsweringModel, StepFigures), ReadError> {
-    let mut model = model;
-    model.electra.halve();
-    let model = model;
+) -> Result<StepGradients, ReadError> {
     let mode = Mode::Train(StepSeed::new(settings.seed, step));
     let mut place = 0;
     let placed: Vec<(usize, &Batch)> = parts
@@ -92,7 +100,7 @@ pub fn train_step(
     let share = placed.len().div_ceil(lanes(settings.device)).max(1);
     let shares: Vec<&[(usize, &Batch)]> = placed.chunks(share).collect();
     let mut computed = match shares[..] {
-        [share] => vec![sum(&model, share)],
+        [share] => vec![sum(model, share)],
         _ => alone_on_a_core(&shares, |_, share| {
             // Leaves of its own, or the shares' graphs would be one and wait for each other; the
             // values are shared.
@@ -100,32 +108,62 @@ pub fn train_step(
         }),
     }
     .into_iter();
-    let (mut loss, mut gradients) = computed.next().unwrap_or_else(|| sum(&model, &[]));
+    let (mut loss, mut gradients) = computed.next().unwrap_or_else(|| sum(model, &[]));
     for (share_loss, share_gradients) in computed {
         loss = loss + share_loss;
-        gradients = gradients.plus(share_gradients, &model);
+        gradients = gradients.plus(share_gradients, model);
     }
-    let scale = settings.objective.loss_scale;
-    let grad_norm = gradients.global_norm(&model) / scale;
-    let updated = !settings.scaled_loss || read(&grad_norm)?.is_finite();
-    let figures = StepFigures {
-        loss,
-        grad_norm: grad_norm.clone(),
-        updated,
-    };
-    if !updated {
-        return Ok((model, figures));
-    }
-    let factor = clip_factor(grad_norm) / scale;
-    let model = adam.update(model, settings.tasks, gradients, factor, learning_rate);
-    Ok((model, figures))
+    let norm = gradients.global_norm(model) / settings.objective.loss_scale;
+    // Read together, and before the update: each reading waits for the device, and where its
+    // memory ran out the weights must not be touched.
+    let figures = Tensor::cat(vec![loss, norm.clone()], 0)
+        .try_into_vec_as::<f32>()
+        .map_err(|e| ReadError(format!("{e:?}")))?;
+    Ok(StepGradients {
+        gradients,
+        norm,
+        figures: StepFigures {
+            loss: f64::from(figures[0]),
+            grad_norm: f64::from(figures[1]),
+        },
+    })
 }
 
-/// Waits for a figure, `[1]`.
-pub fn read(figure: &Tensor<1>) -> Result<f64, ReadError> {
-    figure
-        .clone()
-        .try_into_scalar::<f32>()
-        .map(f64::from)
-        .map_err(|e| ReadError(format!("{e:?}")))
+impl StepGradients {
+    /// Clips by the global norm and updates, with the learning rate of
+    /// [`Schedule::update_rate`](super::schedule::Schedule::update_rate). Gradients that are not
+    /// finite change nothing.
+    pub fn update(
+        self,
+        model: QuestionAnsweringModel,
+        adam: &mut Adam,
+        learning_rate: f64,
+        settings: &StepSettings,
+    ) -> QuestionAnsweringModel {
+        if !self.figures.is_finite() {
+            return model;
+        }
+        let factor = clip_factor(self.norm) / settings.objective.loss_scale;
+        let mut model = adam.update(model, settings.tasks, self.gradients, factor, learning_rate);
+        model.electra.halve();
+        model
+    }
+}
+
+/// Runs a whole step and returns the updated model.
+///
+/// # Errors
+/// When the device fails.
+pub fn train_step(
+    model: QuestionAnsweringModel,
+    adam: &mut Adam,
+    parts: &[Batch],
+    step: u64,
+    learning_rate: f64,
+    settings: &StepSettings,
+) -> Result<(QuestionAnsweringModel, StepFigures), ReadError> {
+    let gradients = step_gradients(&model, parts, step, settings)?;
+    let figures = gradients.figures;
+    let model = gradients.update(model, adam, learning_rate, settings);
+    Ok((model, figures))
 }
