@@ -14,6 +14,7 @@ use electra::{
         attention::attention,
         dropout::dropout,
         gelu::gelu,
+        square_sum::SquareSum,
     },
     model::{
         packing::Sequences,
@@ -341,6 +342,25 @@ fn what_is_stored_in_f16_is_computed_in_f32() {
             // Four roundings to 11 bits on the way.
             assert_near(&format!("{name} {part}"), ours, theirs, 4e-3);
         }
+    }
+}
+
+#[test]
+fn squares_of_several_arrays_are_summed() {
+    // Less than a block, no multiple of one, and more than all workgroups take at once.
+    let arrays: Vec<Vec<f32>> = [1, 63, 70_001]
+        .into_iter()
+        .map(|count| random(count, count as u64))
+        .collect();
+    let exact: f64 = arrays.iter().flatten().map(|&x| f64::from(x).powi(2)).sum();
+    for (name, device) in support::devices() {
+        let mut sum = SquareSum::new(&device);
+        for array in &arrays {
+            sum.add(tensor(array, [array.len()], &device));
+        }
+        let sum = f64::from(sum.total().try_into_scalar::<f32>().unwrap());
+        // f32 sums of 1,100 squares each.
+        assert!((sum / exact - 1.0).abs() < 1e-6, "{name}: {sum} of {exact}");
     }
 }
 

@@ -13,7 +13,7 @@ use naga::{
 };
 
 fn shaders() -> Vec<Shader> {
-    let mut shaders = vec![Shader::Adam];
+    let mut shaders = vec![Shader::Adam, Shader::SquareSum];
     for element in [Element::F32, Element::F16] {
         shaders.extend([
             Shader::Dropout(element),
@@ -166,5 +166,5 @@ fn every_file_is_part_of_a_shader() {
         );
         files.insert(path);
     }
-    assert_eq!(files.len(), 15);
+    assert_eq!(files.len(), 16);
 }

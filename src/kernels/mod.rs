@@ -17,3 +17,4 @@ mod normal;
 pub mod product;
 pub mod product_choice;
 pub mod shader;
+pub mod square_sum;

@@ -9,12 +9,15 @@ use burn::{
 };
 use cubecl::prelude::KernelId;
 
+use super::square_sum;
+
 const MASK: &str = include_str!("../../shaders/mask.wgsl");
 
 /// A shader that is ready to be launched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shader {
     Adam,
+    SquareSum,
     Dropout(Element),
     Gelu(GeluPass, Element),
     /// The last part says whether a mask drops values.
@@ -251,6 +254,9 @@ impl Shader {
     pub fn text(self) -> String {
         match self {
             Self::Adam => include_str!("../../shaders/adam.wgsl").into(),
+            Self::SquareSum => SourceTemplate::new(include_str!("../../shaders/square_sum.wgsl"))
+                .register("groups", square_sum::PARTS.to_string())
+                .complete(),
             Self::Dropout(element) => {
                 let text = include_str!("../../shaders/dropout.wgsl");
                 SourceTemplate::new(format!("{}{MASK}{text}", element.enable()))

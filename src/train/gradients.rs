@@ -15,7 +15,10 @@ use super::{
     loss::{Targets, batch_loss},
     recompute,
 };
-use crate::model::{ModelInput, QuestionAnsweringModel, dropout::Mode, record::for_each_parameter};
+use crate::{
+    kernels::square_sum::SquareSum,
+    model::{ModelInput, QuestionAnsweringModel, dropout::Mode, record::for_each_parameter},
+};
 
 /// Which parameters are trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,7 +183,9 @@ impl Gradients {
         rows: Tensor<2>,
     ) {
         let table = &model.electra.embeddings.word.weight;
-        let square = rows.clone().square().sum();
+        let mut square = SquareSum::new(&rows.device());
+        square.add(rows.clone());
+        let square = square.total();
         self.word_rows_square = Some(match self.word_rows_square.take() {
             Some(whole) => whole + square,
             None => square,
@@ -243,20 +248,25 @@ impl Gradients {
     pub fn global_norm(&self, model: &QuestionAnsweringModel) -> Tensor<1> {
         struct Squares<'a> {
             gradients: &'a GradientsParams,
-            squares: Vec<Tensor<1>>,
+            sum: SquareSum,
         }
         impl ModuleVisitor for Squares<'_> {
             fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
                 if let Some(gradient) = self.gradients.get::<D>(parameter.id) {
-                    self.squares.push(gradient.square().sum());
+                    self.sum.add(gradient);
                 }
             }
         }
+        let device = model.electra.embeddings.word.weight.val().device();
         let mut visitor = Squares {
             gradients: &self.parameters,
-            squares: self.word_rows_square.iter().cloned().collect(),
+            sum: SquareSum::new(&device.without_autodiff()),
         };
         model.visit(&mut visitor);
-        Tensor::cat(visitor.squares, 0).sum().sqrt()
+        let sum = visitor.sum.total();
+        match &self.word_rows_square {
+            None => sum.sqrt(),
+            Some(rows) => (sum + rows.clone()).sqrt(),
+        }
     }
 }
