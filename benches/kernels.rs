@@ -15,12 +15,18 @@ use divan::{
     counter::{BytesCount, ItemsCount},
 };
 use electra::{
-    device::{DeviceRequest, choose},
+    device::{Chosen, DeviceRequest, choose},
     kernels::{
         adam::{Step, adam_step},
+        add_norm::{Norm, add_norm},
         attention::attention,
+        dense::{Kernel, dense},
         dropout::dropout,
         gelu::gelu,
+        product::Products,
+        product_choice,
+        shader::Element,
+        square_sum::SquareSum,
     },
     model::{packing::Sequences, random::Mask},
 };
@@ -33,14 +39,16 @@ const TOKENS: usize = 4096;
 const LENGTHS: [usize; 4] = [64, 128, 256, 512];
 const FLOAT: usize = size_of::<f32>();
 
-static DEVICE: LazyLock<Device> = LazyLock::new(|| {
+static DEVICE: LazyLock<Device> = LazyLock::new(|| CHOSEN.device.clone());
+
+static CHOSEN: LazyLock<Chosen> = LazyLock::new(|| {
     let request = match std::env::var("ELECTRA_DEVICE") {
         Ok(name) if !name.is_empty() => name.parse().expect("ELECTRA_DEVICE"),
         _ => DeviceRequest::Auto,
     };
     let chosen = choose(request).expect("a device");
     eprintln!("device: {}", chosen.line());
-    chosen.device
+    chosen
 });
 
 fn main() {
@@ -88,6 +96,67 @@ fn attention_forward_and_backward(bencher: Bencher, length: usize) {
             attention(q, k, v, &sequences, HEADS, Some(Mask::new(1, 0.1)))
                 .sum()
                 .backward();
+            wait();
+        });
+}
+
+#[divan::bench(sample_count = 10)]
+fn dense_layer_as_chosen(bencher: Bencher) {
+    let (x, kernel) = (random([TOKENS, HIDDEN]), random([HIDDEN, INNER]));
+    let bias = Tensor::<1>::zeros([INNER], &*DEVICE);
+    let products = CHOSEN
+        .adapter
+        .as_ref()
+        .map_or_else(Products::default, |adapter| {
+            let shape = [TOKENS, HIDDEN, INNER];
+            let choice = product_choice::choose(&DEVICE, adapter, Element::F32, shape);
+            choice.expect("a choice").products
+        });
+    wait();
+    bencher
+        .counter(ItemsCount::new(2 * TOKENS * HIDDEN * INNER))
+        .bench_local(|| {
+            let kernel = Kernel {
+                master: kernel.clone(),
+                half: None,
+                products,
+            };
+            dense(x.clone(), kernel, bias.clone());
+            wait();
+        });
+}
+
+#[divan::bench(sample_count = 10)]
+fn normalisation_of_hidden_states(bencher: Bencher) {
+    let sequences = Sequences::new(&[512; TOKENS / 512], 0);
+    let (x, residual) = (random([TOKENS, HIDDEN]), random([TOKENS, HIDDEN]));
+    let [gamma, beta] = [(); 2].map(|()| Tensor::<1>::ones([HIDDEN], &*DEVICE));
+    wait();
+    bencher
+        // Two matrices are read, the sum and the result written.
+        .counter(BytesCount::new(4 * FLOAT * TOKENS * HIDDEN))
+        .bench_local(|| {
+            let norm = Norm {
+                epsilon: 1e-12,
+                sequences: sequences.clone(),
+                mask: Some(Mask::new(1, 0.1)),
+            };
+            let (gamma, beta) = (gamma.clone(), beta.clone());
+            add_norm(x.clone(), residual.clone(), gamma, beta, norm);
+            wait();
+        });
+}
+
+#[divan::bench(sample_count = 10)]
+fn squares_of_a_feed_forward_kernel(bencher: Bencher) {
+    let elements = HIDDEN * INNER;
+    let gradient = random([elements]);
+    wait();
+    bencher
+        .counter(BytesCount::new(FLOAT * elements))
+        .bench_local(|| {
+            let mut sum = SquareSum::new(&DEVICE);
+            sum.add(gradient.clone());
             wait();
         });
 }

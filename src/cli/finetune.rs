@@ -61,6 +61,9 @@ pub(super) fn run_configuration(
     let tokenizer = Tokenizer::read(&vocab, config.do_lower_case)?;
     let tokens = config.train_batch_size * config.max_seq_length;
     let arithmetic = Arithmetic::on(&chosen, config.precision, &config.encoder(), tokens)?;
+    if chosen.adapter.is_some() {
+        progress.note(&arithmetic.line());
+    }
     let finetune = Finetune {
         config,
         device: &chosen.device,

@@ -20,7 +20,7 @@ use burn::{
 };
 
 use super::{
-    product::{Products, fits, product},
+    product::{Products, product},
     shader::{Element, Orientation},
 };
 
@@ -111,9 +111,8 @@ impl DenseOps for CubeBackend {
         products: Products,
     ) -> FloatTensor<Self> {
         let orientation = Orientation::Plain;
-        let form = products.form(orientation);
         match (
-            form.filter(|&form| fits(form, &x, &kernel, orientation)),
+            products.fitting(&x, &kernel, orientation),
             Element::of(x.dtype),
         ) {
             (Some(form), Some(result)) => product(form, x, kernel, Some(bias), orientation, result),
@@ -127,9 +126,8 @@ impl DenseOps for CubeBackend {
         products: Products,
     ) -> FloatTensor<Self> {
         let orientation = Orientation::RightTransposed;
-        let form = products.form(orientation);
         match (
-            form.filter(|&form| fits(form, &grad, &kernel, orientation)),
+            products.fitting(&grad, &kernel, orientation),
             Element::of(grad.dtype),
         ) {
             (Some(form), Some(result)) => product(form, grad, kernel, None, orientation, result),
@@ -143,8 +141,7 @@ impl DenseOps for CubeBackend {
         products: Products,
     ) -> FloatTensor<Self> {
         let orientation = Orientation::LeftTransposed;
-        let form = products.form(orientation);
-        match form.filter(|&form| fits(form, &x, &grad, orientation)) {
+        match products.fitting(&x, &grad, orientation) {
             Some(form) => product(form, x, grad, None, orientation, Element::F32),
             None => kernel_gradient_twin::<Self>(x, grad),
         }

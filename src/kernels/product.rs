@@ -39,12 +39,42 @@ impl Products {
         }
     }
 
-    pub(super) fn form(self, orientation: Orientation) -> Option<ProductForm> {
+    fn form(self, orientation: Orientation) -> Option<ProductForm> {
         match orientation {
             Orientation::Plain => self.plain,
             Orientation::LeftTransposed => self.left_transposed,
             Orientation::RightTransposed => self.right_transposed,
         }
+    }
+
+    /// The form that computes the product of these operands; `None` leaves it to Burn's.
+    pub(super) fn fitting(
+        self,
+        a: &CubeTensor,
+        b: &CubeTensor,
+        orientation: Orientation,
+    ) -> Option<ProductForm> {
+        self.form(orientation)
+            .filter(|&form| fits(form, a, b, orientation))
+    }
+}
+
+impl fmt::Display for Products {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let orientations = [
+            Orientation::Plain,
+            Orientation::RightTransposed,
+            Orientation::LeftTransposed,
+        ];
+        for (number, orientation) in orientations.into_iter().enumerate() {
+            let comma = if number > 0 { ", " } else { "" };
+            write!(f, "{comma}{} ", orientation.product())?;
+            match self.form(orientation) {
+                None => f.write_str("Burn's")?,
+                Some(form) => form.fmt(f)?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -71,12 +101,7 @@ pub(super) fn extents(a: &Shape, b: &Shape, orientation: Orientation) -> [usize;
 }
 
 /// Whether the shader computes the product of these operands.
-pub(super) fn fits(
-    form: ProductForm,
-    a: &CubeTensor,
-    b: &CubeTensor,
-    orientation: Orientation,
-) -> bool {
+fn fits(form: ProductForm, a: &CubeTensor, b: &CubeTensor, orientation: Orientation) -> bool {
     let operand = Element::of(a.dtype).filter(|_| a.dtype == b.dtype);
     let [m, n, k] = extents(&a.shape(), &b.shape(), orientation);
     let groups = m.max(n).div_ceil(form.block());
@@ -92,7 +117,7 @@ pub(super) fn fits(
     formats && m.min(n).min(k) >= SMALLEST && groups <= WIDEST_DISPATCH as usize
 }
 
-/// The product with `bias` `[n]` added to each row; the operands are as [`fits`] asks.
+/// The product with `bias` `[n]` added to each row, by a form that fits the operands.
 pub(super) fn product(
     form: ProductForm,
     a: CubeTensor,

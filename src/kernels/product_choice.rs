@@ -45,11 +45,7 @@ pub struct Trial {
 impl Trial {
     /// The product as a dense layer has it.
     pub fn product(&self) -> &'static str {
-        match self.orientation {
-            Orientation::Plain => "x · W",
-            Orientation::RightTransposed => "dy · Wᵀ",
-            Orientation::LeftTransposed => "xᵀ · dy",
-        }
+        self.orientation.product()
     }
 
     pub fn form_name(&self) -> String {

@@ -88,6 +88,17 @@ pub enum Orientation {
     RightTransposed,
 }
 
+impl Orientation {
+    /// The product of a dense layer that it is.
+    pub fn product(self) -> &'static str {
+        match self {
+            Self::Plain => "x · W",
+            Self::RightTransposed => "dy · Wᵀ",
+            Self::LeftTransposed => "xᵀ · dy",
+        }
+    }
+}
+
 /// What a product's shader computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Product {

@@ -73,6 +73,15 @@ impl Arithmetic {
         Ok(arithmetic)
     }
 
+    /// The format and the products in one line.
+    pub fn line(&self) -> String {
+        let products = match self.layers {
+            Element::F32 => self.full,
+            Element::F16 => self.half,
+        };
+        format!("layers in {}; products: {products}", self.layers.name())
+    }
+
     /// Hidden states in the format of the encoder's layers.
     pub fn narrow(self, hidden: Tensor<2>) -> Tensor<2> {
         match self.layers {

@@ -119,7 +119,10 @@ impl Run<'_> {
                 let model = build(&training_device, Some(&mut weights))?;
                 adam.load(&model, self.tasks, &mut moments)?;
                 progress.note(&format!("going on from {}", folder.display()));
-                (model, state.step, state.loss_scale)
+                let scale = self
+                    .scaled_loss
+                    .then(|| state.loss_scale.unwrap_or_default());
+                (model, state.step, scale)
             }
         };
         let mut model = self.objective.trainable.freeze(model);
