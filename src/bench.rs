@@ -139,6 +139,9 @@ impl Bench<'_> {
                 variant: crate::config::LrDecayVariant::Released,
             },
         );
+        if self.task == Task::Train {
+            adam.begin(&model, &tasks);
+        }
         let settings = StepSettings {
             device: &training,
             tasks: &tasks,

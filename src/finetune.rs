@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
     time::Duration,
 };
 
@@ -39,6 +40,7 @@ use crate::{
         gradients::{Objective, Trainable},
         memory_plan::{Footprint, MemoryLimits, MemoryPlan},
         progress::Progress,
+        run_lock::RunLock,
         schedule::{LayerDecay, Schedule},
     },
 };
@@ -57,6 +59,8 @@ pub enum Error {
     Eval(#[from] evaluate::Error),
     #[error(transparent)]
     Results(#[from] eval::Error),
+    #[error(transparent)]
+    Lock(#[from] train::run_lock::Error),
     #[error(transparent)]
     Memory(#[from] train::memory_plan::TooLarge),
     #[error("{path}: {action} failed: {source}; check the path and its permissions")]
@@ -86,6 +90,8 @@ pub struct Finetune<'a> {
     pub restart: bool,
     pub progress: &'a Progress,
     pub memory_limits: MemoryLimits,
+    /// Set from outside to end training after a step, with a checkpoint.
+    pub stop: &'a AtomicBool,
 }
 
 impl Finetune<'_> {
@@ -147,6 +153,10 @@ impl Finetune<'_> {
     fn train(&self, trial: usize, data: &[TaskData]) -> Result<QuestionAnsweringModel, Error> {
         let config = self.config;
         let model_dir = config.paths().model_dir(trial);
+        if let Some(parent) = model_dir.parent() {
+            std::fs::create_dir_all(parent).map_err(io(parent, "creating"))?;
+        }
+        let _lock = RunLock::take(&model_dir)?;
         if self.restart {
             move_aside(&model_dir)?;
         }
@@ -186,7 +196,8 @@ impl Finetune<'_> {
             scaled_loss: self.arithmetic.layers == Element::F16,
             micro_batch_size: memory.micro_batch_size,
             seed,
-            hparams: training_hparams(config),
+            hparams: training_hparams(config, data),
+            stop: self.stop,
             save_every_steps: config.save_checkpoints_steps,
             save_every: Duration::from_secs(config.save_checkpoints_secs),
             max_save: config.max_save,
@@ -430,9 +441,9 @@ fn move_aside(folder: &Path) -> Result<(), Error> {
     }
 }
 
-/// The hyper-parameters that decide a training run's numbers: a checkpoint of others is not gone
-/// on from.
-fn training_hparams(config: &Config) -> serde_json::Value {
+/// The hyper-parameters that decide a training run's numbers, and what its features are: a
+/// checkpoint of others is not gone on from.
+fn training_hparams(config: &Config, data: &[TaskData]) -> serde_json::Value {
     const OTHERS: [&str; 23] = [
         "data_dir",
         "model_name",
@@ -461,8 +472,28 @@ fn training_hparams(config: &Config) -> serde_json::Value {
     let mut hparams = config.to_json();
     if let Some(map) = hparams.as_object_mut() {
         map.retain(|key, value| !OTHERS.contains(&key.as_str()) && !is_path(key, value));
+        map.insert("training_data".into(), digest(data).into());
     }
     hparams
+}
+
+/// Number and checksum of all features.
+fn digest(data: &[TaskData]) -> String {
+    let features = data.iter().flat_map(|data| &data.features);
+    let (mut count, mut sum) = (0, 0);
+    for feature in features {
+        count += 1;
+        let places = [
+            feature.start,
+            feature.end,
+            usize::from(feature.is_impossible),
+        ];
+        let words = feature.input_ids.iter().copied();
+        for word in words.chain(places.map(|place| place as u32)) {
+            sum = crc32c::crc32c_append(sum, &word.to_le_bytes());
+        }
+    }
+    format!("{count} features, crc32c {sum:08x}")
 }
 
 /// Files may move between a run's start and its end.

@@ -2,7 +2,10 @@
 
 mod support;
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{Mutex, atomic::AtomicBool},
+    time::Duration,
+};
 
 use burn::tensor::Device;
 use electra::{
@@ -216,6 +219,7 @@ fn a_part_that_the_device_cannot_hold_is_halved_and_the_step_computed() {
             save_every: Duration::from_secs(3600),
             max_save: 1,
             log_every: 1,
+            stop: &AtomicBool::new(false),
         };
         let adam = Adam::new(
             0.01,

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::atomic::AtomicBool, time::Duration};
 
 use burn::tensor::Device;
 use electra::{
@@ -23,6 +23,8 @@ use electra::{
     },
 };
 use support::{ReferenceRun, parameters, runs, tasks};
+
+static STOP: AtomicBool = AtomicBool::new(false);
 
 /// A run of the training loop on the reference's data, shuffled and with dropout.
 struct Loop<'a> {
@@ -71,6 +73,7 @@ impl Loop<'_> {
             save_every: Duration::from_secs(3600),
             max_save: 100,
             log_every: 1,
+            stop: &STOP,
         };
         let mut encoder = self.run.encoder();
         encoder.hidden_dropout_prob = 0.1;
@@ -153,6 +156,49 @@ fn a_run_stopped_in_the_middle_and_started_again_ends_the_same() {
         .filter(|name| name.contains("tmp"))
         .collect();
     assert_eq!(left, [""; 0]);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over_and_kept() {
+    let run = &runs()[0];
+    let features = run.features(Split::Train);
+    let training = Loop {
+        run,
+        features: &features,
+        trainable: Trainable::All,
+        save_every_steps: 2,
+    };
+    let device = Device::flex();
+    let folder = tempfile::tempdir().unwrap();
+    training.train(folder.path(), &device, 6);
+    let record = folder.path().join("model.bpk");
+    let whole = std::fs::read(&record).unwrap();
+    std::fs::remove_file(&record).unwrap();
+    // The newest is cut, the one before has a flipped bit.
+    let newest = folder.path().join("checkpoint-6").join("optimizer.bpk");
+    let bytes = std::fs::read(&newest).unwrap();
+    std::fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
+    let before = folder.path().join("checkpoint-4").join("model.bpk");
+    let mut bytes = std::fs::read(&before).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&before, bytes).unwrap();
+    training.train(folder.path(), &device, 6);
+    assert!(std::fs::read(&record).unwrap() == whole, "records differ");
+    let mut names: Vec<String> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("checkpoint"))
+        .collect();
+    names.sort();
+    let expected = [
+        "checkpoint-2",
+        "checkpoint-4",
+        "checkpoint-4.damaged",
+        "checkpoint-6",
+        "checkpoint-6.damaged",
+    ];
+    assert_eq!(names, expected);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::{GlobalArgs, compute::ComputeArgs, hyper_parameters::RunArgs};
+use super::{GlobalArgs, compute::ComputeArgs, hyper_parameters::RunArgs, stop};
 use crate::{
     config::Config,
     data::tokenizer::Tokenizer,
@@ -73,6 +73,7 @@ pub(super) fn run_configuration(
         restart,
         progress: &progress,
         memory_limits: compute.limits(&chosen),
+        stop: stop::listen(),
     };
     Ok(finetune.run()?)
 }

@@ -22,6 +22,7 @@ pub mod predict;
 pub mod quickstart;
 pub mod runtime_folder;
 pub mod score;
+mod stop;
 
 /// Exit code of wrong use or bad data.
 pub const WRONG_USE: u8 = 2;
@@ -106,9 +107,12 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// The exit code that an error stands for: 0 where whoever reads the results has gone away, 3 for
-/// a device, 2 for all else.
+/// The exit code that an error stands for: 0 where the user ended the run or whoever reads the
+/// results has gone away, 3 for a device, 2 for all else.
 pub fn exit_code(error: &anyhow::Error) -> u8 {
+    if was_stopped(error) {
+        return 0;
+    }
     for cause in error.chain() {
         if let Some(io) = cause.downcast_ref::<std::io::Error>()
             && io.kind() == ErrorKind::BrokenPipe
@@ -120,6 +124,16 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         }
     }
     WRONG_USE
+}
+
+/// Whether the user ended training, which is no error.
+fn was_stopped(error: &anyhow::Error) -> bool {
+    use crate::{finetune::Error, quickstart, train::run};
+    let finetune = match error.downcast_ref::<quickstart::Error>() {
+        Some(quickstart::Error::Finetune(error)) => Some(error),
+        _ => error.downcast_ref::<Error>(),
+    };
+    matches!(finetune, Some(Error::Train(run::Error::Stopped { .. })))
 }
 
 /// Whether a device failed while a model was trained or asked.

@@ -9,6 +9,7 @@ use super::{
     ask::{ask, print_answer},
     compute::ComputeArgs,
     hyper_parameters::GivenArgs,
+    stop,
 };
 use crate::{eval::figures::Scores, fine_tuned::FineTuned, quickstart, train::progress::Progress};
 
@@ -38,7 +39,14 @@ pub(super) fn run(
     let given = args.given.read(args.compute.precision)?;
     let progress = Progress::new(global.quiet);
     let limits = args.compute.limits(&chosen);
-    let outcome = quickstart::run(&args.output, &chosen, &given, limits, &progress)?;
+    let outcome = quickstart::run(
+        &args.output,
+        &chosen,
+        &given,
+        limits,
+        stop::listen(),
+        &progress,
+    )?;
     let model = FineTuned::open(&outcome.model_dir, &chosen, args.compute.precision())?;
     let answer = ask(&model, quickstart::QUESTION, quickstart::PASSAGE)?;
     if global.json {

@@ -74,6 +74,8 @@ pub struct ParameterView<'a> {
     pub name: &'a str,
     pub id: ParamId,
     pub shape: &'a [usize],
+    /// Whether gradients are taken of it.
+    pub trained: bool,
     /// `[elements]`, outside any autodiff graph.
     pub value: Tensor<1>,
 }
@@ -120,6 +122,7 @@ impl<F: FnMut(ParameterView)> ModuleVisitor for Visitor<'_, F> {
 
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
         let value = parameter.val();
+        let trained = value.is_require_grad();
         let value = if value.is_autodiff() {
             value.inner()
         } else {
@@ -130,6 +133,7 @@ impl<F: FnMut(ParameterView)> ModuleVisitor for Visitor<'_, F> {
             name: &record_name(&self.path, self.tasks),
             id: parameter.id,
             shape: &shape,
+            trained,
             value: value.reshape([shape.iter().product::<usize>()]),
         });
     }

@@ -6,7 +6,10 @@
 
 pub mod facts;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
 
 use serde_json::{Map, Value, json};
 
@@ -70,6 +73,7 @@ pub fn run(
     chosen: &Chosen,
     given: &Map<String, Value>,
     memory_limits: MemoryLimits,
+    stop: &AtomicBool,
     progress: &Progress,
 ) -> Result<Outcome, Error> {
     lay_out(folder, progress)?;
@@ -94,6 +98,7 @@ pub fn run(
             restart: false,
             progress,
             memory_limits,
+            stop,
         };
         Ok(finetune.run()?)
     };

@@ -16,7 +16,7 @@ use crate::{
     model::{
         QuestionAnsweringModel,
         parameters::{Error, StoredParameters},
-        record::{record_name, stored_tensor},
+        record::{for_each_parameter, record_name, stored_tensor},
     },
 };
 
@@ -43,6 +43,22 @@ impl Adam {
             layer_decay,
             moments: BTreeMap::new(),
         }
+    }
+
+    /// Makes the moments of every trained parameter that has none yet: zeros. Without it they come
+    /// with the first update, and a step that does not fit is found out one step late.
+    pub fn begin(&mut self, model: &QuestionAnsweringModel, tasks: &[String]) {
+        for_each_parameter(model, tasks, |parameter| {
+            if parameter.trained && !self.moments.contains_key(parameter.name) {
+                let zeros = || Tensor::zeros(parameter.value.dims(), &parameter.value.device());
+                let moments = Moments {
+                    first: zeros(),
+                    second: zeros(),
+                    shape: parameter.shape.to_vec(),
+                };
+                self.moments.insert(parameter.name.into(), moments);
+            }
+        });
     }
 
     /// Updates every parameter that has a gradient.
@@ -88,7 +104,7 @@ impl Adam {
         stored: &mut StoredParameters,
     ) -> Result<(), Error> {
         let mut result = Ok(());
-        crate::model::record::for_each_parameter(model, tasks, |parameter| {
+        for_each_parameter(model, tasks, |parameter| {
             let device = parameter.value.device();
             let mut take = |kind: &str| -> Result<Option<Tensor<1>>, Error> {
                 let name = format!("{kind}/{}", parameter.name);

@@ -1,10 +1,11 @@
 //! Checkpoints: weights, moments and the place in the data, written beside and renamed.
 //!
 //! `checkpoint-<step>/` holds `model.bpk`, `optimizer.bpk` and `state.json`; `<step>` is the
-//! number of finished steps. A folder without `state.json`, which is written last, is not a
-//! checkpoint.
+//! number of finished steps. A folder without `state.json`, which is written last and knows the
+//! checksums of the others, is not a checkpoint.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -12,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{adam::Adam, loss_scale::LossScale};
+use super::{adam::Adam, checksum::Checksum, loss_scale::LossScale};
 use crate::durable_file::{sync_folder, write_whole};
 use crate::model::{
     QuestionAnsweringModel,
@@ -30,10 +31,6 @@ pub enum Error {
     },
     #[error(transparent)]
     Parameters(#[from] parameters::Error),
-    #[error(
-        "{path}: not a checkpoint's state: {reason}; move the folder away to go on from an earlier one"
-    )]
-    State { path: PathBuf, reason: String },
     #[error(
         "{path} was made with other hyper-parameters ({keys}); start with those again, or give \
          --restart to train anew"
@@ -53,7 +50,12 @@ pub struct State {
     /// Where the loss is scaled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_scale: Option<LossScale>,
+    /// The records beside the state; filled when it is saved.
+    #[serde(default)]
+    pub files: BTreeMap<String, Checksum>,
 }
+
+const RECORDS: [&str; 2] = ["model.bpk", "optimizer.bpk"];
 
 /// Makes a checkpoint. It takes the place of one of the same step only once it is whole; an
 /// interrupted attempt leaves a `.tmp` or `.old` folder, which the next removes.
@@ -83,9 +85,15 @@ pub fn save(
     fs::create_dir_all(&scratch).map_err(io("creating", &scratch))?;
     record::save(model, tasks, &scratch.join("model.bpk"))?;
     record::write(adam.stored(), &scratch.join("optimizer.bpk"))?;
+    let mut state = state.clone();
+    for name in RECORDS {
+        let path = scratch.join(name);
+        let sum = Checksum::of(&path).map_err(io("reading", &path))?;
+        state.files.insert(name.into(), sum);
+    }
     let state_file = scratch.join("state.json");
     write_whole(&state_file, |out| {
-        Ok(serde_json::to_writer_pretty(out, state)?)
+        Ok(serde_json::to_writer_pretty(out, &state)?)
     })
     .map_err(io("writing", &state_file))?;
     if folder.exists() {
@@ -133,22 +141,64 @@ pub fn prune(model_dir: &Path, keep: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads a checkpoint's state and opens its records, after checking that it belongs to a run
-/// with these hyper-parameters.
+/// The newest checkpoint that is whole, with its state. A damaged one is reported through `note`,
+/// moved out of the way and kept.
+pub fn newest(
+    model_dir: &Path,
+    note: &mut dyn FnMut(String),
+) -> Result<Option<(PathBuf, State)>, Error> {
+    for (_, folder) in list(model_dir).into_iter().rev() {
+        match whole(&folder) {
+            Ok(state) => return Ok(Some((folder, state))),
+            Err(damage) => {
+                let aside = folder.with_extension("damaged");
+                note(format!(
+                    "{}: {damage}; passed over and kept as {}",
+                    folder.display(),
+                    aside.display()
+                ));
+                fs::rename(&folder, &aside).map_err(|source| Error::Io {
+                    path: folder.clone(),
+                    action: "moving aside",
+                    source,
+                })?;
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// A checkpoint's state, after comparing its records with their checksums.
+fn whole(folder: &Path) -> Result<State, String> {
+    let text = fs::read(folder.join("state.json")).map_err(|e| format!("state.json: {e}"))?;
+    let state: State =
+        serde_json::from_slice(&text).map_err(|e| format!("state.json is damaged: {e}"))?;
+    for name in RECORDS {
+        let expected = state
+            .files
+            .get(name)
+            .ok_or_else(|| format!("state.json does not know {name}"))?;
+        let found = Checksum::of(&folder.join(name)).map_err(|e| format!("{name}: {e}"))?;
+        if found.bytes != expected.bytes {
+            return Err(format!(
+                "{name} has {} bytes instead of {}",
+                found.bytes, expected.bytes
+            ));
+        }
+        if found != *expected {
+            return Err(format!("{name} is damaged: its checksum differs"));
+        }
+    }
+    Ok(state)
+}
+
+/// Opens the records of a checkpoint, after checking that it belongs to a run with these
+/// hyper-parameters.
 pub fn open(
     folder: &Path,
+    state: &State,
     hparams: &Value,
-) -> Result<(State, StoredParameters, StoredParameters), Error> {
-    let path = folder.join("state.json");
-    let text = fs::read(&path).map_err(|source| Error::Io {
-        path: path.clone(),
-        action: "reading",
-        source,
-    })?;
-    let state: State = serde_json::from_slice(&text).map_err(|e| Error::State {
-        path: path.clone(),
-        reason: e.to_string(),
-    })?;
+) -> Result<(StoredParameters, StoredParameters), Error> {
     let keys = differing_keys(&state.hparams, hparams);
     if !keys.is_empty() {
         return Err(Error::OtherRun {
@@ -158,7 +208,7 @@ pub fn open(
     }
     let model = record::open(&folder.join("model.bpk"))?;
     let optimizer = record::open(&folder.join("optimizer.bpk"))?;
-    Ok((state, model, optimizer))
+    Ok((model, optimizer))
 }
 
 /// `key: theirs, now ours` for every key whose values differ.

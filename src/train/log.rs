@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 pub struct StepRecord {
     /// From 0.
     pub step: u64,
-    /// Sum over the batch.
+    /// Sum over the batch; `null` where it is not a number.
+    #[serde(deserialize_with = "null_as_infinite")]
     pub loss: f64,
-    /// Over all gradients, before clipping; `null` where they did not fit f16 and the update was
-    /// skipped.
+    /// Over all gradients, before clipping; `null` where it is not a number, as beyond the range of
+    /// f16. Such a step updates nothing.
     #[serde(deserialize_with = "null_as_infinite")]
     pub grad_norm: f64,
     /// Before the layer factor.
@@ -32,7 +33,7 @@ pub struct StepRecord {
     pub peak_bytes: Option<u64>,
 }
 
-/// JSON has no infinity: it is written as `null`.
+/// JSON has neither infinity nor "not a number": they are written as `null`.
 fn null_as_infinite<'de, D: serde::Deserializer<'de>>(value: D) -> Result<f64, D::Error> {
     Ok(Option::<f64>::deserialize(value)?.unwrap_or(f64::INFINITY))
 }

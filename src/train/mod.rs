@@ -2,6 +2,7 @@
 
 pub mod adam;
 pub mod checkpoint;
+pub mod checksum;
 pub mod clip;
 pub mod gradients;
 pub mod log;
@@ -12,5 +13,6 @@ pub mod memory_plan;
 pub mod progress;
 mod recompute;
 pub mod run;
+pub mod run_lock;
 pub mod schedule;
 pub mod step;

@@ -1,7 +1,9 @@
 //! The training loop: from the newest checkpoint, or from the start, to the last step.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -49,21 +51,28 @@ pub enum Error {
         reason: String,
         advice: &'static str,
     },
+    #[error("stopped after step {step} of {steps}; the same command goes on from there")]
+    Stopped { step: u64, steps: u64 },
     #[error(
         "step {step}: gradients are beyond f16's range even unscaled; give --precision f32, or \
          lower learning_rate"
     )]
     Overflow { step: u64 },
     #[error(
-        "step {step}: the loss is {loss}; lower learning_rate, or look for damaged data near \
-         feature {feature}"
+        "step {step}: loss {loss}, gradient norm {grad_norm}, {NOT_FINITE_STEPS} steps in a row \
+         without numbers; lower learning_rate, or look for damaged data near feature {feature}; the \
+         last checkpoint is kept"
     )]
     NotFinite {
         step: u64,
         loss: f64,
+        grad_norm: f64,
         feature: usize,
     },
 }
+
+/// Steps in a row whose figures are not numbers, after which a run is given up.
+const NOT_FINITE_STEPS: u32 = 10;
 
 const DEVICE_ADVICE: &str =
     "start the same command again to go on from the last checkpoint, or give --device cpu";
@@ -89,6 +98,8 @@ pub struct Run<'a> {
     pub save_every: Duration,
     pub max_save: usize,
     pub log_every: u64,
+    /// Set from outside to end the run after a step, with a checkpoint.
+    pub stop: &'a AtomicBool,
 }
 
 impl Run<'_> {
@@ -107,15 +118,15 @@ impl Run<'_> {
     ) -> Result<QuestionAnsweringModel, Error> {
         let training_device = self.device.clone().autodiff();
         let steps = self.schedule.steps;
-        let newest = checkpoint::list(self.model_dir).pop();
+        let newest = checkpoint::newest(self.model_dir, &mut |damage| progress.note(&damage))?;
         let (model, mut step, mut scale) = match newest {
             None => (
                 build(&training_device, None)?,
                 0,
                 self.scaled_loss.then(LossScale::default),
             ),
-            Some((_, folder)) => {
-                let (state, mut weights, mut moments) = checkpoint::open(&folder, &self.hparams)?;
+            Some((folder, state)) => {
+                let (mut weights, mut moments) = checkpoint::open(&folder, &state, &self.hparams)?;
                 let model = build(&training_device, Some(&mut weights))?;
                 adam.load(&model, self.tasks, &mut moments)?;
                 progress.note(&format!("going on from {}", folder.display()));
@@ -126,6 +137,7 @@ impl Run<'_> {
             }
         };
         let mut model = self.objective.trainable.freeze(model);
+        adam.begin(&model, self.tasks);
         let mut settings = StepSettings {
             device: &training_device,
             tasks: self.tasks,
@@ -142,6 +154,7 @@ impl Run<'_> {
         let mut micro_batch_size = self.micro_batch_size;
         let mut memory = PeakMemory::new(self.device);
         let mut saved = Instant::now();
+        let mut not_finite = 0;
         progress.begin(step, steps);
 
         while step < steps {
@@ -161,7 +174,12 @@ impl Run<'_> {
                 }
             };
             let figures = gradients.figures;
-            judge(figures, step, rows, &mut scale, progress)?;
+            not_finite = if figures.is_finite() {
+                0
+            } else {
+                not_finite + 1
+            };
+            judge(figures, step, rows, &mut scale, not_finite, progress)?;
             let rate = self.schedule.update_rate(step);
             model = gradients.update(model, &mut adam, rate, &settings);
             if step.is_multiple_of(self.log_every) || step + 1 == steps {
@@ -179,9 +197,11 @@ impl Run<'_> {
                 progress.step(&record);
             }
             step += 1;
+            let stopped = self.stop.load(Ordering::Relaxed) && step < steps;
             let due = step.is_multiple_of(self.save_every_steps)
                 || saved.elapsed() >= self.save_every
-                || step == steps;
+                || step == steps
+                || stopped;
             if due {
                 log.sync().map_err(io)?;
                 let state = State {
@@ -189,10 +209,16 @@ impl Run<'_> {
                     steps,
                     hparams: self.hparams.clone(),
                     loss_scale: scale,
+                    files: BTreeMap::new(),
                 };
                 checkpoint::save(self.model_dir, &model, self.tasks, &adam, &state)?;
                 checkpoint::prune(self.model_dir, self.max_save)?;
                 saved = Instant::now();
+            }
+            if stopped {
+                let stopped = Error::Stopped { step, steps };
+                progress.note(&stopped.to_string());
+                return Err(stopped);
             }
         }
         progress.end();
@@ -236,21 +262,28 @@ impl Run<'_> {
     }
 }
 
-/// Follows the loss scale, and stops a run whose figures are not numbers.
+/// Follows the loss scale, says where an update is skipped, and gives up a run whose figures stay
+/// without numbers.
 fn judge(
     figures: StepFigures,
     step: u64,
     rows: &[usize],
     scale: &mut Option<LossScale>,
+    not_finite: u32,
     progress: &Progress,
 ) -> Result<(), Error> {
     match (figures.is_finite(), scale) {
         (true, None) => {}
         (true, Some(scale)) => scale.fitted(),
+        (false, None) if not_finite < NOT_FINITE_STEPS => progress.note(&format!(
+            "step {step}: loss {}, gradient norm {}: update skipped",
+            figures.loss, figures.grad_norm
+        )),
         (false, None) => {
             return Err(Error::NotFinite {
                 step,
                 loss: figures.loss,
+                grad_norm: figures.grad_norm,
                 feature: rows.first().copied().unwrap_or(0),
             });
         }

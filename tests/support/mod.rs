@@ -4,7 +4,7 @@
 //! or a folder `shared` beside the repository) the others are tested too.
 #![allow(dead_code)]
 
-mod place;
+pub mod place;
 
 use std::{
     collections::BTreeMap,

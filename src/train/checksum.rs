@@ -1,0 +1,51 @@
+//! What a file is, so that one that was damaged or cut is seen before it is used.
+
+use std::{fs::File, io, io::Read, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+/// A file's length and checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checksum {
+    pub bytes: u64,
+    pub crc32c: u32,
+}
+
+impl Checksum {
+    /// Reads the whole file.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let mut buffer = vec![0; 1 << 20];
+        let mut sum = Self {
+            bytes: 0,
+            crc32c: 0,
+        };
+        loop {
+            let read = file.read(&mut buffer)?;
+            if read == 0 {
+                return Ok(sum);
+            }
+            sum.bytes += read as u64;
+            sum.crc32c = crc32c::crc32c_append(sum.crc32c, &buffer[..read]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_flipped_bit_is_another_sum() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        let mut bytes = vec![7_u8; 3_000_000];
+        std::fs::write(&path, &bytes).unwrap();
+        let whole = Checksum::of(&path).unwrap();
+        assert_eq!(whole.bytes, 3_000_000);
+        assert_eq!(whole.crc32c, crc32c::crc32c(&bytes));
+        bytes[2_000_000] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        assert_ne!(Checksum::of(&path).unwrap(), whole);
+    }
+}
