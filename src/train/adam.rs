@@ -83,6 +83,12 @@ impl Adam {
         })
     }
 
+    /// Numbers that all moments hold.
+    pub fn elements(&self) -> usize {
+        let each = |moments: &Moments| moments.shape.iter().product::<usize>();
+        2 * self.moments.values().map(each).sum::<usize>()
+    }
+
     /// The moments as tensors of a record: `m/<parameter>` and `v/<parameter>`.
     pub fn stored(&self) -> Vec<burn_pack::Tensor> {
         self.moments

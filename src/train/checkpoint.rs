@@ -58,7 +58,8 @@ pub struct State {
 const RECORDS: [&str; 2] = ["model.bpk", "optimizer.bpk"];
 
 /// Makes a checkpoint. It takes the place of one of the same step only once it is whole; an
-/// interrupted attempt leaves a `.tmp` or `.old` folder, which the next removes.
+/// attempt that fails leaves nothing, an interrupted one a `.tmp` or `.old` folder, which the next
+/// removes.
 pub fn save(
     model_dir: &Path,
     model: &QuestionAnsweringModel,
@@ -68,34 +69,19 @@ pub fn save(
 ) -> Result<PathBuf, Error> {
     let folder = model_dir.join(format!("checkpoint-{}", state.step));
     let scratch = model_dir.join(format!("checkpoint-{}.tmp", state.step));
-    let io = |action, path: &Path| {
-        let path = path.to_path_buf();
-        move |source| Error::Io {
-            path,
-            action,
-            source,
-        }
-    };
     let replaced = model_dir.join(format!("checkpoint-{}.old", state.step));
     for old in [&scratch, &replaced] {
         if old.exists() {
             fs::remove_dir_all(old).map_err(io("removing", old))?;
         }
     }
-    fs::create_dir_all(&scratch).map_err(io("creating", &scratch))?;
-    record::save(model, tasks, &scratch.join("model.bpk"))?;
-    record::write(adam.stored(), &scratch.join("optimizer.bpk"))?;
-    let mut state = state.clone();
-    for name in RECORDS {
-        let path = scratch.join(name);
-        let sum = Checksum::of(&path).map_err(io("reading", &path))?;
-        state.files.insert(name.into(), sum);
+    if let Err(error) = write(&scratch, model, tasks, adam, state) {
+        // What is half written would only hold the space that is lacking.
+        if let Err(error) = fs::remove_dir_all(&scratch) {
+            log::warn!("{}: not removed: {error}", scratch.display());
+        }
+        return Err(error);
     }
-    let state_file = scratch.join("state.json");
-    write_whole(&state_file, |out| {
-        Ok(serde_json::to_writer_pretty(out, &state)?)
-    })
-    .map_err(io("writing", &state_file))?;
     if folder.exists() {
         fs::rename(&folder, &replaced).map_err(io("renaming", &folder))?;
     }
@@ -105,6 +91,39 @@ pub fn save(
         fs::remove_dir_all(&replaced).map_err(io("removing", &replaced))?;
     }
     Ok(folder)
+}
+
+/// Writes a checkpoint's files into `folder`.
+fn write(
+    folder: &Path,
+    model: &QuestionAnsweringModel,
+    tasks: &[String],
+    adam: &Adam,
+    state: &State,
+) -> Result<(), Error> {
+    fs::create_dir_all(folder).map_err(io("creating", folder))?;
+    record::save(model, tasks, &folder.join("model.bpk"))?;
+    record::write(adam.stored(), &folder.join("optimizer.bpk"))?;
+    let mut state = state.clone();
+    for name in RECORDS {
+        let path = folder.join(name);
+        let sum = Checksum::of(&path).map_err(io("reading", &path))?;
+        state.files.insert(name.into(), sum);
+    }
+    let state_file = folder.join("state.json");
+    write_whole(&state_file, |out| {
+        Ok(serde_json::to_writer_pretty(out, &state)?)
+    })
+    .map_err(io("writing", &state_file))
+}
+
+fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_path_buf();
+    move |source| Error::Io {
+        path,
+        action,
+        source,
+    }
 }
 
 /// The run's checkpoints, oldest first.
@@ -132,11 +151,7 @@ pub fn list(model_dir: &Path) -> Vec<(u64, PathBuf)> {
 pub fn prune(model_dir: &Path, keep: usize) -> Result<(), Error> {
     let found = list(model_dir);
     for (_, path) in &found[..found.len().saturating_sub(keep.max(1))] {
-        fs::remove_dir_all(path).map_err(|source| Error::Io {
-            path: path.clone(),
-            action: "removing",
-            source,
-        })?;
+        fs::remove_dir_all(path).map_err(io("removing", path))?;
     }
     Ok(())
 }
@@ -157,11 +172,7 @@ pub fn newest(
                     folder.display(),
                     aside.display()
                 ));
-                fs::rename(&folder, &aside).map_err(|source| Error::Io {
-                    path: folder.clone(),
-                    action: "moving aside",
-                    source,
-                })?;
+                fs::rename(&folder, &aside).map_err(io("moving aside", &folder))?;
             }
         }
     }

@@ -4,6 +4,7 @@ pub mod adam;
 pub mod checkpoint;
 pub mod checksum;
 pub mod clip;
+pub mod disk_room;
 pub mod gradients;
 pub mod log;
 pub mod loss;

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::{
     adam::Adam,
     checkpoint::{self, State},
+    disk_room,
     gradients::Objective,
     log::{StepRecord, TrainLog},
     loss_scale::LossScale,
@@ -34,6 +35,8 @@ use crate::{
 pub enum Error {
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::Error),
+    #[error(transparent)]
+    DiskRoom(#[from] disk_room::Error),
     #[error(transparent)]
     Data(#[from] crate::data::Error),
     #[error(transparent)]
@@ -155,6 +158,12 @@ impl Run<'_> {
         let mut memory = PeakMemory::new(self.device);
         let mut saved = Instant::now();
         let mut not_finite = 0;
+        let needed = disk_room::checkpoint_bytes(&model, self.tasks, &adam);
+        let room = || disk_room::make(self.model_dir, needed, &mut |note| progress.note(&note));
+        if step < steps {
+            // Better now than hours later.
+            room()?;
+        }
         progress.begin(step, steps);
 
         while step < steps {
@@ -211,6 +220,7 @@ impl Run<'_> {
                     loss_scale: scale,
                     files: BTreeMap::new(),
                 };
+                room()?;
                 checkpoint::save(self.model_dir, &model, self.tasks, &adam, &state)?;
                 checkpoint::prune(self.model_dir, self.max_save)?;
                 saved = Instant::now();

@@ -16,6 +16,7 @@ pub use dtype::DType;
 pub use error::Error;
 pub use index::{Index, MAX_INDEX_BYTES, Variable};
 pub use shard::{Facts, ShardReader};
+pub use table_writer::TableWriter;
 pub use writer::{BundleWriter, write_checkpoint_state};
 
 /// The file name of one data file of a bundle, as TensorFlow forms it.

@@ -9,7 +9,7 @@ const RESTART_INTERVAL: usize = 16;
 
 /// A table being built.
 #[derive(Default)]
-pub(super) struct TableWriter {
+pub struct TableWriter {
     bytes: Vec<u8>,
     block: Block,
     /// Last key and handle of each finished block.

@@ -1,0 +1,302 @@
+//! What fuzzing does with a stranger's bytes: each function hands them to one reader, which may
+//! refuse them but must neither panic nor take memory that the bytes do not justify. Where a
+//! reader accepts, its result is held against what it promises.
+
+use std::{fs, path::Path, sync::LazyLock};
+
+use checkpoints_convert::bundle::{DType, Index, ShardReader, TableWriter, Variable};
+use electra::{
+    config::{Config, given},
+    data::{
+        example::{Examples, Passage, Split},
+        feature::{FeatureOptions, featurize},
+        mrqa::parse_mrqa,
+        normalizer::basic_tokenize,
+        reader::ReadOptions,
+        squad::parse_squad,
+        tokenizer::Tokenizer,
+        vocab::Vocab,
+    },
+    eval::{
+        answer::{detokenize, project},
+        prediction_file::{read_null_odds, read_predictions},
+    },
+    model::{folder, record},
+};
+
+/// A function that takes the bytes of one kind of file.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name, which is also the name of its folder of seeds.
+pub const TARGETS: [(&str, Target); 10] = [
+    ("index", index),
+    ("entries", entries),
+    ("data", data),
+    ("archive", archive),
+    ("squad", squad),
+    ("mrqa", mrqa),
+    ("hparams", hparams),
+    ("vocab", vocab),
+    ("record", record_file),
+    ("predictions", predictions),
+];
+
+/// The `.index` file of a TensorFlow checkpoint.
+pub fn index(bytes: &[u8]) {
+    if let Ok(index) = Index::parse("fuzz.index", bytes) {
+        check_index(&index);
+    }
+}
+
+/// The entries of an index: a well-formed table with right checksums around arbitrary protobufs.
+///
+/// The bytes are pieces, each a length and its content, in turn a key and a value.
+pub fn entries(bytes: &[u8]) {
+    let mut pairs: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    let mut rest = bytes;
+    while let Some(key) = piece(&mut rest) {
+        let value = piece(&mut rest).unwrap_or_default();
+        pairs.push((key.to_vec(), value.to_vec()));
+    }
+    pairs.sort();
+    pairs.dedup_by(|a, b| a.0 == b.0);
+    let mut table = TableWriter::default();
+    for (key, value) in &pairs {
+        table.add(key, value);
+    }
+    if let Ok(index) = Index::parse("fuzz.index", &table.finish()) {
+        assert!(index.variables.len() < pairs.len());
+        check_index(&index);
+    }
+}
+
+fn piece<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (&length, after) = rest.split_first()?;
+    let (piece, after) = after.split_at(after.len().min(usize::from(length)));
+    *rest = after;
+    Some(piece)
+}
+
+fn check_index(index: &Index) {
+    for variable in &index.variables {
+        assert!(variable.shard < index.shards);
+        assert!(variable.offset.checked_add(variable.size).is_some());
+        if let Some(width) = variable.dtype.width() {
+            assert_eq!(
+                variable.shape.iter().product::<u64>() * width,
+                variable.size
+            );
+        }
+    }
+    let files: Vec<(String, u64)> = (0..index.shards.min(8))
+        .map(|shard| (format!("data-{shard}"), 1 << 20))
+        .collect();
+    let _ = index.check_places(&files);
+}
+
+/// A data file: the bytes say where a variable lies in them, of which type and size it is.
+pub fn data(bytes: &[u8]) {
+    let Some((head, body)) = bytes.split_at_checked(8) else {
+        return;
+    };
+    let kinds = [
+        DType::F32,
+        DType::F16,
+        DType::BF16,
+        DType::I32,
+        DType::I64,
+        DType::Other(7),
+    ];
+    let dtype = kinds[usize::from(head[0]) % kinds.len()];
+    let values = u64::from(u16::from_le_bytes([head[1], head[2]]));
+    let size = values * dtype.width().unwrap_or(1);
+    let offset = u64::from(head[3]);
+    let place = offset as usize..(offset + size) as usize;
+    let right = body.get(place).map(masked_checksum);
+    let variable = Variable {
+        name: "x".into(),
+        dtype,
+        shape: vec![values],
+        shard: 0,
+        offset,
+        size,
+        crc32c: right.filter(|_| head[4] & 1 == 0).unwrap_or(7),
+    };
+    let stated = if head[4] & 2 == 0 {
+        body.len() as u64
+    } else {
+        u64::from(head[5]) << head[6].min(56)
+    };
+    let mut file = body;
+    let mut heard = 0;
+    let mut on_bytes = |bytes| heard += bytes;
+    let mut reader = ShardReader::new("fuzz.data", &mut file, stated, &mut on_bytes);
+    if let Ok((facts, floats)) = reader.values(&variable) {
+        let read = if dtype.is_float() { values * 4 } else { 0 };
+        assert_eq!(floats.len() as u64, read);
+        assert!(!facts.checked || right == Some(variable.crc32c));
+    }
+    let finished = reader.finish();
+    assert!(finished.is_err() || stated == body.len() as u64);
+    assert!(heard <= body.len() as u64);
+}
+
+/// As TensorFlow stores it.
+fn masked_checksum(bytes: &[u8]) -> u32 {
+    crc32c::crc32c(bytes)
+        .rotate_right(15)
+        .wrapping_add(0xa282_ead8)
+}
+
+/// A zip archive that is said to hold a checkpoint.
+pub fn archive(bytes: &[u8]) {
+    in_a_file("fuzz.zip", bytes, |path| {
+        if checkpoints_convert::inspect(path).is_ok() {
+            let out = path.with_extension("out");
+            if checkpoints_convert::convert(path, &out, &mut |_, _| {}).is_ok() {
+                assert!(checkpoints_convert::verify(path, &out, &mut |_, _| {}).is_ok());
+            }
+        }
+    });
+}
+
+/// SQuAD's JSON, read for training and for evaluation, and made into features.
+pub fn squad(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else {
+        return;
+    };
+    for split in [Split::Train, Split::Dev] {
+        let options = ReadOptions {
+            task: "squad",
+            split,
+        };
+        if let Ok(examples) = parse_squad(text, "fuzz.json", options) {
+            check_features(&examples, split);
+        }
+    }
+}
+
+/// MRQA's JSON lines.
+pub fn mrqa(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else {
+        return;
+    };
+    for split in [Split::Train, Split::Dev] {
+        let options = ReadOptions {
+            task: "newsqa",
+            split,
+        };
+        if let Ok(examples) = parse_mrqa(text, "fuzz.jsonl", options) {
+            check_features(&examples, split);
+        }
+    }
+}
+
+/// Small windows, so that short passages have several; what they promise is checked.
+fn check_features(examples: &Examples, split: Split) {
+    static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| {
+        let tokens = "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n##b\nb\nc\n.\n,\nthe\n##e\n1\n9\n##9\n";
+        Vocab::parse(tokens, "vocab.txt")
+            .map(|vocab| Tokenizer::new(vocab, true))
+            .expect("a vocabulary with the special tokens")
+    });
+    let options = FeatureOptions {
+        max_seq_length: 24,
+        doc_stride: 5,
+        max_query_length: 8,
+        split,
+    };
+    let Ok(features) = featurize(examples, &TOKENIZER, &options) else {
+        return;
+    };
+    for feature in &features {
+        let length = feature.input_ids.len();
+        assert!(length <= options.max_seq_length);
+        assert!(feature.start <= feature.end && feature.end < length);
+        let passage = &examples.passages[examples.examples[feature.eid].passage];
+        assert_eq!(feature.question_length + feature.token_to_orig.len() + 1, length);
+        assert_eq!(feature.token_to_orig.len(), feature.max_context.len());
+        for &word in &feature.token_to_orig {
+            assert!((word as usize) < passage.words.len());
+        }
+    }
+}
+
+/// Hyper-parameters as JSON text.
+pub fn hparams(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else {
+        return;
+    };
+    // A text of this end is a path.
+    if text.ends_with(".json") {
+        return;
+    }
+    if let Ok(given) = given::read(Some(text), &[])
+        && let Ok((config, _)) = Config::resolve(Path::new("data"), "model", &given)
+    {
+        let saved = config.to_json();
+        let again = saved.as_object().map(Config::from_json);
+        assert!(matches!(again, Some(Ok(again)) if again.to_json() == saved));
+        let _ = config.encoder();
+    }
+}
+
+/// A vocabulary, before a text that holds some of everything.
+pub fn vocab(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(vocab) = Vocab::parse(text, "vocab.txt") {
+        let size = vocab.len();
+        let tokenizer = Tokenizer::new(vocab, true);
+        let sample: String = text.chars().rev().take(64).collect();
+        for text in ["The café's 1,234.5 naïve 東京 ##x [SEP]\u{200d}\u{0}", &sample] {
+            let ids = tokenizer.tokenize(text);
+            assert!(ids.iter().all(|&id| (id as usize) < size));
+            let answer = detokenize(tokenizer.tokens(&ids));
+            let words = basic_tokenize(text, true);
+            assert!(text.contains(&project(&answer, text, &words)));
+            let passage = tokenizer.tokenize_passage(&Passage::new(text));
+            assert!(passage.ids.iter().all(|&id| (id as usize) < size));
+        }
+    }
+}
+
+/// A Burn record, and the folder of a model that holds it.
+pub fn record_file(bytes: &[u8]) {
+    in_a_file("model.bpk", bytes, |path| {
+        if let Ok(mut stored) = record::open(path) {
+            let names: Vec<(String, Vec<usize>)> = stored
+                .tensors
+                .iter()
+                .map(|(name, tensor)| (name.clone(), tensor.shape.to_vec()))
+                .collect();
+            for (name, shape) in names {
+                let _ = stored.take(&name, &shape);
+            }
+        }
+    });
+    in_a_file("config.json", bytes, |path| {
+        if let Some(folder) = path.parent() {
+            let _ = folder::read_config(folder);
+        }
+    });
+}
+
+/// Predictions and null odds of `electra score`.
+pub fn predictions(bytes: &[u8]) {
+    in_a_file("predictions.json", bytes, |path| {
+        let _ = read_predictions(path);
+        if let Ok(odds) = read_null_odds(path) {
+            assert!(odds.iter().all(|(_, odds)| odds.is_finite()));
+        }
+    });
+}
+
+/// Calls `read` with a file of these bytes, in a folder of its own that goes away.
+fn in_a_file(name: &str, bytes: &[u8], read: impl FnOnce(&Path)) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join(name);
+    fs::write(&path, bytes).expect("a temporary file");
+    read(&path);
+}

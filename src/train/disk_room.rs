@@ -1,0 +1,96 @@
+//! Room on the disk for the next checkpoint, seen to before it is written.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{adam::Adam, checkpoint};
+use crate::{
+    device::ByteSize,
+    model::{QuestionAnsweringModel, record::for_each_parameter},
+};
+
+/// What a record's and the state's own description take, generously.
+const DESCRIPTION: u64 = 1 << 20;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "{folder}: a checkpoint needs {needed} and {free} are free; free space or choose another \
+         model_dir, and the same command goes on from the last checkpoint"
+    )]
+    Full {
+        folder: PathBuf,
+        needed: ByteSize,
+        free: ByteSize,
+    },
+    #[error("{path}: removing an old checkpoint failed: {source}; check its permissions")]
+    Remove { path: PathBuf, source: io::Error },
+}
+
+/// Bytes of a checkpoint of this model: its parameters and two moments of each trained one.
+pub fn checkpoint_bytes(model: &QuestionAnsweringModel, tasks: &[String], adam: &Adam) -> u64 {
+    let mut elements = adam.elements();
+    for_each_parameter(model, tasks, |parameter| {
+        elements += parameter.shape.iter().product::<usize>();
+    });
+    (elements * size_of::<f32>()) as u64 + DESCRIPTION
+}
+
+/// Sees to it that `needed` bytes are free in `model_dir`. Where they are not, the oldest
+/// checkpoints go, which `note` hears, but never the newest. Where the system does not tell what
+/// is free, nothing is done.
+///
+/// # Errors
+/// [`Error::Full`], with every checkpoint but the newest gone.
+pub fn make(model_dir: &Path, needed: u64, note: &mut dyn FnMut(String)) -> Result<(), Error> {
+    let mut checkpoints = checkpoint::list(model_dir);
+    checkpoints.pop();
+    let mut oldest = checkpoints.into_iter();
+    while let Ok(free) = fs4::available_space(model_dir) {
+        if free >= needed {
+            break;
+        }
+        let Some((_, path)) = oldest.next() else {
+            return Err(Error::Full {
+                folder: model_dir.into(),
+                needed: ByteSize(needed),
+                free: ByteSize(free),
+            });
+        };
+        note(format!(
+            "{} are free where a checkpoint needs {}: removing {}",
+            ByteSize(free),
+            ByteSize(needed),
+            path.display()
+        ));
+        fs::remove_dir_all(&path).map_err(|source| Error::Remove { path, source })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_checkpoints_make_room_but_the_newest_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        for step in [5, 10, 20] {
+            let path = folder.path().join(format!("checkpoint-{step}"));
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join("state.json"), "{}").unwrap();
+        }
+        let mut notes = Vec::new();
+        make(folder.path(), 1, &mut |note| notes.push(note)).unwrap();
+        assert_eq!(notes, [""; 0]);
+        assert_eq!(checkpoint::list(folder.path()).len(), 3);
+
+        let full = make(folder.path(), u64::MAX, &mut |note| notes.push(note)).unwrap_err();
+        assert!(matches!(full, Error::Full { needed, .. } if needed == ByteSize(u64::MAX)));
+        assert_eq!(notes.len(), 2);
+        assert!(notes[0].ends_with("checkpoint-5"), "{}", notes[0]);
+        assert_eq!(checkpoint::list(folder.path())[0].0, 20);
+    }
+}
