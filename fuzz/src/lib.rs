@@ -216,7 +216,10 @@ fn check_features(examples: &Examples, split: Split) {
         assert!(length <= options.max_seq_length);
         assert!(feature.start <= feature.end && feature.end < length);
         let passage = &examples.passages[examples.examples[feature.eid].passage];
-        assert_eq!(feature.question_length + feature.token_to_orig.len() + 1, length);
+        assert_eq!(
+            feature.question_length + feature.token_to_orig.len() + 1,
+            length
+        );
         assert_eq!(feature.token_to_orig.len(), feature.max_context.len());
         for &word in &feature.token_to_orig {
             assert!((word as usize) < passage.words.len());
@@ -252,7 +255,10 @@ pub fn vocab(bytes: &[u8]) {
         let size = vocab.len();
         let tokenizer = Tokenizer::new(vocab, true);
         let sample: String = text.chars().rev().take(64).collect();
-        for text in ["The café's 1,234.5 naïve 東京 ##x [SEP]\u{200d}\u{0}", &sample] {
+        for text in [
+            "The café's 1,234.5 naïve 東京 ##x [SEP]\u{200d}\u{0}",
+            &sample,
+        ] {
             let ids = tokenizer.tokenize(text);
             assert!(ids.iter().all(|&id| (id as usize) < size));
             let answer = detokenize(tokenizer.tokens(&ids));
