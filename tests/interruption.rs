@@ -4,16 +4,11 @@
 
 mod support;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
-};
+use std::{fs, process::Command, time::Instant};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use support::place::golden;
+use support::small_run::{SmallRun, wait_for};
 
 /// Kills of a run; `ELECTRA_KILLS` asks for more than an everyday test has time for.
 fn kills() -> usize {
@@ -21,98 +16,9 @@ fn kills() -> usize {
     asked.and_then(|kills| kills.parse().ok()).unwrap_or(4)
 }
 
-/// A data folder with a tiny model and a small piece of SQuAD.
-struct Run {
-    data: tempfile::TempDir,
-}
-
-impl Run {
-    fn new() -> Self {
-        let data = tempfile::tempdir().unwrap();
-        let model = data.path().join("models/electra_tiny");
-        let zip = golden("models/electra_tiny.zip");
-        checkpoints_convert::convert(&zip, &model, &mut |_, _| {}).unwrap();
-        let squad = data.path().join("finetuning_data/squad");
-        fs::create_dir_all(&squad).unwrap();
-        fs::copy(
-            golden("data/squad2-tiny.train.json"),
-            squad.join("train.json"),
-        )
-        .unwrap();
-        Self { data }
-    }
-
-    fn start(&self) -> Child {
-        let hparams = serde_json::json!({
-            "task_names": ["squad"], "model_size": "large", "vocab_size": 2048,
-            "model_hparam_overrides": {"hidden_size": 128, "num_hidden_layers": 4},
-            "max_seq_length": 128, "train_batch_size": 8, "num_train_epochs": 2,
-            "save_checkpoints_steps": 3, "do_eval": false,
-        });
-        Command::new(env!("CARGO_BIN_EXE_electra"))
-            .args([
-                "finetune",
-                "--device",
-                "cpu",
-                "--model-name",
-                "electra_tiny",
-            ])
-            .arg("--data-dir")
-            .arg(self.data.path())
-            .args(["--hparams", &hparams.to_string()])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
-    }
-
-    /// Runs to the end.
-    #[track_caller]
-    fn finish(&self) -> Output {
-        let output = self.start().wait_with_output().unwrap();
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{stderr}");
-        output
-    }
-
-    fn model_dir(&self) -> PathBuf {
-        self.data
-            .path()
-            .join("models/electra_tiny/finetuning_models/squad_model_1")
-    }
-
-    fn record(&self) -> Vec<u8> {
-        fs::read(self.model_dir().join("model.bpk")).unwrap()
-    }
-
-    /// Steps of the log, in its order.
-    fn steps(&self) -> Vec<u64> {
-        let log = fs::read_to_string(self.model_dir().join("train_log.jsonl")).unwrap();
-        log.lines()
-            .map(|line| {
-                let line: serde_json::Value = serde_json::from_str(line).unwrap();
-                line["step"].as_u64().unwrap()
-            })
-            .collect()
-    }
-
-    /// Waits until `path` is there.
-    fn wait_for(path: &Path) {
-        let began = Instant::now();
-        while !path.exists() {
-            assert!(
-                began.elapsed() < Duration::from_secs(60),
-                "{}",
-                path.display()
-            );
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
 #[test]
 fn killed_at_random_a_run_ends_as_if_it_had_not_been() {
-    let whole = Run::new();
+    let whole = SmallRun::new();
     let began = Instant::now();
     whole.finish();
     let length = began.elapsed();
@@ -120,7 +26,7 @@ fn killed_at_random_a_run_ends_as_if_it_had_not_been() {
     assert_eq!(steps, (0..steps.len() as u64).collect::<Vec<_>>());
     assert!(steps.len() > 10);
 
-    let run = Run::new();
+    let run = SmallRun::new();
     let mut random = ChaCha8Rng::seed_from_u64(30);
     let mut killed = 0;
     // Together about as long as the whole run, so that most kills meet a run that has not ended.
@@ -137,20 +43,16 @@ fn killed_at_random_a_run_ends_as_if_it_had_not_been() {
     assert!(killed > 0);
     assert!(run.record() == whole.record(), "records differ");
     assert_eq!(run.steps(), steps);
-    for entry in fs::read_dir(run.model_dir()).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        let whole = ["tmp", "old", "damaged", ".electra-"];
-        assert!(!whole.iter().any(|part| name.contains(part)), "{name}");
-    }
+    run.assert_tidy();
 }
 
 #[test]
 fn asked_to_end_it_finishes_its_step_and_saves() {
-    let whole = Run::new();
+    let whole = SmallRun::new();
     whole.finish();
-    let run = Run::new();
+    let run = SmallRun::new();
     let child = run.start();
-    Run::wait_for(&run.model_dir().join("checkpoint-3"));
+    wait_for(&run.model_dir().join("checkpoint-3"));
     let asked = Command::new("kill")
         .args(["-TERM", &child.id().to_string()])
         .status()
@@ -170,9 +72,9 @@ fn asked_to_end_it_finishes_its_step_and_saves() {
 
 #[test]
 fn a_second_run_in_the_folder_and_other_data_are_refused() {
-    let run = Run::new();
+    let run = SmallRun::new();
     let mut first = run.start();
-    Run::wait_for(&run.model_dir().join("checkpoint-3"));
+    wait_for(&run.model_dir().join("checkpoint-3"));
     let second = run.start().wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&second.stderr);
     assert_eq!(second.status.code(), Some(2), "{stderr}");
@@ -184,7 +86,7 @@ fn a_second_run_in_the_folder_and_other_data_are_refused() {
     first.wait().unwrap();
 
     // The dead process's lock holds nobody up; other data does.
-    let file = run.data.path().join("finetuning_data/squad/train.json");
+    let file = run.data.join("finetuning_data/squad/train.json");
     let mut data: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     data["data"].as_array_mut().unwrap().pop();
     let whole = fs::read(&file).unwrap();

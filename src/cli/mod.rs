@@ -168,10 +168,17 @@ fn is_device_failure(cause: &(dyn std::error::Error + 'static)) -> bool {
     )
 }
 
-/// An error and its causes in one line.
+/// An error and its causes in one line. A cause that a message has told already is not repeated.
 pub fn one_line(error: &anyhow::Error) -> String {
-    format!("{error:#}")
-        .lines()
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if told.is_empty() {
+            told = cause;
+        } else if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told.lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .collect::<Vec<_>>()
@@ -208,6 +215,17 @@ mod tests {
         assert_eq!(exit_code(&anyhow::anyhow!("bad data")), 2);
         assert_eq!(exit_code(&io::Error::from(ErrorKind::BrokenPipe).into()), 0);
         assert_eq!(exit_code(&io::Error::from(ErrorKind::NotFound).into()), 2);
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = || anyhow::anyhow!("no space left");
+        let twice = cause().context("f: writing failed: no space left; free space");
+        assert_eq!(
+            one_line(&twice),
+            "f: writing failed: no space left; free space"
+        );
+        assert_eq!(one_line(&cause().context("f")), "f: no space left");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 #![allow(dead_code)]
 
 pub mod place;
+pub mod small_run;
 
 use std::{
     collections::BTreeMap,
