@@ -12,6 +12,7 @@ pub mod evaluate;
 pub mod figures;
 pub mod gold;
 pub mod json_file;
+pub mod mark;
 pub mod mrqa;
 pub mod nbest;
 pub mod normalize;
@@ -24,5 +25,6 @@ pub mod results;
 pub mod score;
 pub mod squad1;
 pub mod squad2;
+pub mod threshold_curve;
 
 pub use error::Error;
