@@ -79,10 +79,12 @@ mod tests {
 
     #[test]
     fn figures_by_hand() {
-        let gold = [("a", vec!["oak"]), ("b", vec!["red elm"]), ("c", vec![])]
-            .map(|(id, answers)| GoldQuestion {
-                id: id.to_owned(),
-                answers: answers.into_iter().map(str::to_owned).collect(),
+        let gold =
+            [("a", vec!["oak"]), ("b", vec!["red elm"]), ("c", vec![])].map(|(id, answers)| {
+                GoldQuestion {
+                    id: id.to_owned(),
+                    answers: answers.into_iter().map(str::to_owned).collect(),
+                }
             });
         let predictions = map(&[
             ("a", "oak".to_owned()),
