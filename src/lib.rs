@@ -17,5 +17,6 @@ pub mod finetune;
 pub mod kernels;
 pub mod model;
 pub mod quickstart;
+pub mod report;
 pub mod tensorboard;
 pub mod train;
