@@ -21,6 +21,7 @@ pub mod precision_recall;
 pub mod predict;
 pub mod prediction_file;
 pub mod question_map;
+pub mod result_file;
 pub mod results;
 pub mod score;
 pub mod squad1;

@@ -15,6 +15,7 @@ pub mod highlight;
 mod length_section;
 pub mod no_answer;
 mod page;
+pub mod run_report;
 mod score_section;
 pub mod task;
 pub mod training_curve;
