@@ -66,7 +66,13 @@
       const room = ctx.measureText(label).width + 10 * unit;
       const after = left + room < from + width;
       ctx.textAlign = after ? "left" : "right";
-      ctx.fillText(label, left + (after ? 8 : -8) * unit, Math.min(at + 22 * unit, top + height - 6 * unit));
+      const place = [label, left + (after ? 8 : -8) * unit, Math.min(at + 22 * unit, top + height - 6 * unit)];
+      // Legible where lines run behind it.
+      ctx.setLineDash([]);
+      ctx.strokeStyle = css("--page");
+      ctx.lineWidth = 4 * unit;
+      ctx.strokeText(...place);
+      ctx.fillText(...place);
     }
     ctx.restore();
   };

@@ -30,7 +30,6 @@ pub(super) fn section(task: &TaskReport, most: usize) -> Markup {
     html! {
         @if !shown.is_empty() {
             div.examples {
-                h3 { "Examples" }
                 p.note {
                     "Marked in the passages: " mark.gold { "gold answers" } " "
                     mark.predicted { "the prediction" } " " mark.both { "both" } "."

@@ -63,24 +63,25 @@ pub fn stretches<'a>(
         .collect();
     edges.sort_unstable();
     edges.dedup();
-    let mut stretches: Vec<(&str, Marks)> = Vec::new();
-    for edge in edges.windows(2) {
-        let (&[start, end], Some(text)) = (
-            edge,
-            edge.first()
-                .zip(edge.last())
-                .and_then(|(a, b)| passage.get(*a..*b)),
-        ) else {
-            continue;
-        };
+    let marks = |start: usize, end: usize| {
         let inside = |place: &Range<usize>| place.start <= start && end <= place.end;
-        let marks = Marks {
+        Marks {
             gold: gold.iter().any(inside),
             predicted: predicted.as_ref().is_some_and(inside),
-        };
-        stretches.push((text, marks));
+        }
+    };
+    let mut joined: Vec<(Range<usize>, Marks)> = Vec::new();
+    for (&start, &end) in edges.iter().zip(edges.iter().skip(1)) {
+        let marks = marks(start, end);
+        match joined.last_mut() {
+            Some((before, same)) if *same == marks => before.end = end,
+            _ => joined.push((start..end, marks)),
+        }
     }
-    stretches
+    joined
+        .into_iter()
+        .filter_map(|(place, marks)| Some((passage.get(place)?, marks)))
+        .collect()
 }
 
 /// The bytes of an answer in its passage.
@@ -173,6 +174,14 @@ mod tests {
         assert_eq!(
             marked(text, &[gold("Élan", Some(0))], "old oak"),
             "<mark class=\"gold\">Élan</mark>: an oak, an <mark class=\"predicted\">old oak</mark>."
+        );
+        assert_eq!(
+            marked(
+                text,
+                &[gold("old", Some(17)), gold("old oak", Some(17))],
+                ""
+            ),
+            "Élan: an oak, an <mark class=\"gold\">old oak</mark>."
         );
         // A start that is wrong, a prediction that is nowhere.
         assert_eq!(

@@ -37,7 +37,6 @@ pub(super) fn section(task: &TaskReport, charts: &mut Charts) -> Markup {
         .unwrap_or_default();
     let measured = Lengths::new(&task.questions);
     html! {
-        h3 { "Lengths in characters" }
         div.scroll { table {
             thead { tr {
                 th { "" } th.n { "count" } th.n { "shortest" } th.n { "median" } th.n { "mean" } th.n { "longest" }
@@ -106,7 +105,7 @@ fn histogram(task: &TaskReport, lengths: &Lengths<'_>, measure: Measure) -> Stac
         }
     }
     Stacks {
-        x: format!("characters of the {}", measure.name()),
+        x: "characters".into(),
         width: bins.width,
         choices: choices
             .into_iter()

@@ -188,15 +188,13 @@ impl NoAnswerCurves {
         let tail = sorted.len() / 400;
         let low = sorted.get(tail).copied().unwrap_or(0.0);
         let high = sorted.iter().rev().nth(tail).copied().unwrap_or(1.0);
-        let width = if high > low {
-            (high - low) / BINS as f64
-        } else {
-            1.0
-        };
+        let width = round_width((high - low) / BINS as f64);
+        let start = (low / width).floor() * width;
+        let bins = ((high - start) / width) as usize + 1;
         let count = |scores: &[f64]| {
-            let mut counts = vec![0; BINS];
+            let mut counts = vec![0; bins];
             for score in scores {
-                let place = ((score - low) / width).clamp(0.0, (BINS - 1) as f64) as usize;
+                let place = ((score - start) / width).clamp(0.0, (bins - 1) as f64) as usize;
                 counts[place] += 1;
             }
             counts
@@ -204,7 +202,7 @@ impl NoAnswerCurves {
         Bars {
             x: "no-answer score".into(),
             y: "questions".into(),
-            start: low,
+            start,
             width,
             series: [
                 ("answerable", 0, &self.answerable),
@@ -217,6 +215,19 @@ impl NoAnswerCurves {
             line: Some(self.best),
         }
     }
+}
+
+/// The least of 1, 2, 5 times a power of ten that is not smaller; scores given with few digits
+/// would fill bins of other widths unevenly.
+fn round_width(width: f64) -> f64 {
+    if !(width.is_finite() && width > 0.0) {
+        return 1.0;
+    }
+    let unit = 10_f64.powi(width.log10().floor() as i32);
+    let factor = [1.0, 2.0, 5.0]
+        .into_iter()
+        .find(|factor| factor * unit >= width);
+    factor.unwrap_or(10.0) * unit
 }
 
 /// At most [`POINTS`] places of `count`, evenly, with the first, the last and `kept` among them.
@@ -241,6 +252,19 @@ mod tests {
         assert!(places.len() <= POINTS + 2);
         assert!([0, 4_321, 9_999].iter().all(|place| places.contains(place)));
         assert!(thinned(0, Some(3)).is_empty());
+    }
+
+    #[test]
+    fn widths_are_round() {
+        for (width, round) in [
+            (0.267, 0.5),
+            (1.0, 1.0),
+            (0.0, 1.0),
+            (f64::NAN, 1.0),
+            (60.0, 100.0),
+        ] {
+            assert!((round_width(width) - round).abs() < 1e-9, "{width}");
+        }
     }
 
     #[test]
@@ -273,6 +297,7 @@ mod tests {
             .collect();
         assert_eq!(totals, [1, 1]);
         assert_eq!(bars.series[0].2[0], 1);
-        assert_eq!(bars.series[1].2[BINS - 1], 1);
+        assert_eq!(bars.series[1].2.last(), Some(&1));
+        assert_eq!((bars.start, bars.width), (-1.0, 0.1));
     }
 }

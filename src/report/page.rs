@@ -55,7 +55,7 @@ pub(super) fn page(report: &Report) -> Markup {
             @for flags in &task.analysis.flags { (flag_section::section(flags)) }
         }
     });
-    let lengths = each(report, "lengths", "Lengths", |task| {
+    let lengths = each(report, "lengths", "Lengths in characters", |task| {
         length_section::section(task, &mut charts)
     });
     let examples = each(report, "examples", "Examples", |task| {

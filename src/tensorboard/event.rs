@@ -39,8 +39,10 @@ pub struct Summary {
 pub struct Value {
     #[prost(string, tag = "1")]
     pub tag: String,
-    #[prost(float, tag = "2")]
-    pub simple_value: f32,
+    /// One of several forms of a value, so that 0 has to be written: as a plain field it would be
+    /// left out, and TensorBoard would see no value.
+    #[prost(float, optional, tag = "2")]
+    pub simple_value: Option<f32>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -84,7 +84,7 @@ impl<'a> EventLog<'a> {
     fn scalars(&mut self, step: u64, values: impl IntoIterator<Item = (String, f64)>) {
         let values = values.into_iter().map(|(tag, value)| Value {
             tag,
-            simple_value: value as f32,
+            simple_value: Some(value as f32),
         });
         let summary = Summary {
             values: values.collect(),
@@ -213,6 +213,19 @@ mod tests {
         assert_eq!(scalars["train/tokens_per_second"][0], (0, 2000.0));
         assert_eq!(scalars["train/grad_norm"][5], (5, 2.0));
         assert_eq!(scalars["train/learning_rate"][5], (5, 1e-3));
+    }
+
+    #[test]
+    fn zero_is_a_value() {
+        let folder = tempfile::tempdir().unwrap();
+        let progress = Progress::new(true);
+        let warming_up = StepRecord {
+            learning_rate: 0.0,
+            ..record(0, 1.0)
+        };
+        EventLog::resume(folder.path(), 0, &progress).step(&warming_up);
+        let scalars = read_scalars(folder.path()).unwrap();
+        assert_eq!(scalars["train/learning_rate"], [(0, 0.0)]);
     }
 
     #[test]

@@ -30,8 +30,11 @@ pub fn read_scalars(folder: &Path) -> io::Result<BTreeMap<String, Vec<(i64, f32)
             match event.what {
                 Some(What::Summary(summary)) => {
                     for value in summary.values {
+                        let Some(scalar) = value.simple_value else {
+                            continue;
+                        };
                         let values = scalars.entry(value.tag).or_default();
-                        values.push((event.step, value.simple_value));
+                        values.push((event.step, scalar));
                     }
                 }
                 Some(What::SessionLog(log)) if log.status() == SessionStatus::Start => {
