@@ -43,7 +43,7 @@
     const axis = (label, more) => ({
       label, stroke: css("--dim"), labelSize: 18, labelFont: "12px system-ui, sans-serif",
       font: "12px system-ui, sans-serif", grid: { stroke: css("--line"), width: 1 },
-      ticks: { stroke: css("--line"), width: 1, size: 4 }, values: (u, ticks) => ticks.map(tick), ...more,
+      ticks: { stroke: css("--line"), width: 1, size: 4 }, values: (u, ticks) => ticks.map((value) => value == null ? "" : tick(value)), ...more,
     });
     return [axis(x, { size: 34 }), axis(y, { size: 52 })];
   };
@@ -86,12 +86,14 @@
         stroke: kind === "faint" ? tint(colour, 38) : colour, width: kind === "bold" ? 2 : kind === "thin" ? 1.5 : 1,
       };
     });
-    const tables = chart.lines.map((line) => line.points);
+    const positive = (values) => values.map((value) => value > 0 ? value : null);
+    const tables = chart.lines.map(({ points: [x, y] }) => [x, chart.log ? positive(y) : y]);
     const { mark: point } = chart;
     return {
       data: tables.length === 1 ? tables[0] : uPlot.join(tables),
       options: {
         series: [{ label: chart.x, value: (u, value) => shown(value) }, ...series],
+        scales: chart.log ? { y: { distr: 3 } } : {},
         axes: axes(chart.x, chart.y),
         hooks: point ? { draw: [mark(point.x, point.y, point.label)] } : {},
       },
@@ -153,8 +155,7 @@
     const plot = figure.querySelector(".plot");
     drawn.get(plot)?.destroy();
     const { data, options } = kinds[chart.kind](chart, plot);
-    const scales = { x: { time: false }, ...options.scales };
-    if (options.scales) scales.x.time = false;
+    const scales = { ...options.scales, x: { time: false, ...options.scales.x } };
     drawn.set(plot, new uPlot({
       ...size(plot), ...options, scales, padding: [10, 12, 0, 0],
       cursor: { points: { size: 6 }, y: false }, legend: { live: true },

@@ -39,6 +39,8 @@ pub struct Point {
 pub struct Lines {
     pub x: String,
     pub y: String,
+    /// Whether the y axis is logarithmic; only what is above 0 is drawn then.
+    pub log: bool,
     pub lines: Vec<Line>,
     pub mark: Option<Point>,
 }
@@ -148,6 +150,7 @@ mod tests {
         let lines = Lines {
             x: "step".into(),
             y: "loss".into(),
+            log: false,
             lines: vec![line],
             mark: None,
         };
@@ -155,7 +158,7 @@ mod tests {
         assert!(place.contains("data-chart=\"0\""), "{place}");
         assert_eq!(
             charts.json(),
-            r#"[{"kind":"lines","x":"step","y":"loss","lines":[{"name":"\u003c/script>\u003cb>","style":{"faint":2},"points":[[0.0,1234567.0],[0.3333333,null]]}],"mark":null}]"#
+            r#"[{"kind":"lines","x":"step","y":"loss","log":false,"lines":[{"name":"\u003c/script>\u003cb>","style":{"faint":2},"points":[[0.0,1234567.0],[0.3333333,null]]}],"mark":null}]"#
         );
     }
 }

@@ -137,6 +137,7 @@ impl NoAnswerCurves {
         Lines {
             x: "threshold".into(),
             y: "%".into(),
+            log: false,
             lines,
             mark: self.best_point().map(|(_, point)| Point {
                 x: self.best,
@@ -165,6 +166,7 @@ impl NoAnswerCurves {
         Lines {
             x: "recall %".into(),
             y: "precision %".into(),
+            log: false,
             lines: vec![
                 line("F1", Style::Bold(0), &curves.f1),
                 line("exact match", Style::Bold(1), &curves.exact),

@@ -106,7 +106,8 @@ fn table(task: &str, trials: &[TrialResults]) -> Markup {
         .flatten();
     html! {
         h3 { (task) ", as evaluated" }
-        div.scroll { table {
+        p.note { "Under the threshold that the run was given, qa_na_threshold, where the task has unanswerable questions." }
+        div.scroll { table.fit {
             thead { tr {
                 th { "figure" }
                 @if several { th.n { "mean ± sd" } th.n { "least" } th.n { "greatest" } }

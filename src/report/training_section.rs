@@ -13,6 +13,7 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
     let chart = |y: &str, lines: Vec<Line>| Lines {
         x: "step".into(),
         y: y.into(),
+        log: false,
         lines,
         mark: None,
     };
@@ -35,6 +36,11 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
         each(&|curve, colour| curve.rate("features a second", colour, alone, |step| step.features));
     let tokens =
         each(&|curve, colour| curve.rate("tokens a second", colour, alone, |step| step.tokens));
+    // Single batches go far beyond the others.
+    let norm = Lines {
+        log: true,
+        ..chart("norm", norm)
+    };
     let longest = curves
         .iter()
         .map(|curve| curve.steps.len())
@@ -57,7 +63,7 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
             div.charts {
                 (charts.figure("Loss", &caption, chart("loss", loss)))
                 (charts.figure("Learning rate", "Before the layer factor.", chart("learning rate", rate)))
-                (charts.figure("Gradient norm", "Over all gradients, before clipping.", chart("norm", norm)))
+                (charts.figure("Gradient norm", "Over all gradients, before clipping.", norm))
                 (charts.figure("Features a second", "", chart("features/s", features)))
                 (charts.figure("Tokens a second", "Without padding.", chart("tokens/s", tokens)))
             }
