@@ -34,6 +34,8 @@ use crate::{
         parameters::{Origin, ParameterSource, StoredParameters},
         record,
     },
+    report::run_report::RunReport,
+    tensorboard::event_log::EventLog,
     train::{
         self,
         adam::Adam,
@@ -101,27 +103,43 @@ impl Finetune<'_> {
         let train = self.read(config.do_train, Split::Train)?;
         let dev = self.read(config.do_eval, Split::Dev)?;
         let results = ResultFiles::new(config);
+        let mut report = RunReport::default();
         let mut trials = Vec::new();
         for trial in 1..=config.num_trials {
             if config.num_trials > 1 {
                 self.progress
                     .note(&format!("trial {trial} of {}", config.num_trials));
             }
-            let model = if config.do_train {
-                self.train(trial, &train)?
+            let (model, steps) = if config.do_train {
+                let (model, steps) = self.train(trial, &train)?;
+                (model, Some(steps))
             } else {
-                self.build(trial, self.device, None)?
+                (self.build(trial, self.device, None)?, None)
             };
+            let model_dir = config.paths().model_dir(trial);
+            // What is only evaluated may lie in a folder of its own.
+            let trained_in = match &config.init_checkpoint {
+                Some(checkpoint) if !config.do_train => checkpoint,
+                _ => &model_dir,
+            };
+            report.add_training(trained_in, trial, self.progress);
             if config.do_eval {
-                trials.push(self.evaluate(&model, &dev, &results)?);
+                let scores = self.evaluate(&model, &dev, &results)?;
+                if let Some(steps) = steps {
+                    EventLog::resume(&model_dir, steps, self.progress).evaluation(steps, &scores);
+                }
+                trials.push(scores);
                 results.write_results(&trials)?;
+                // The results are on the disk: a page about them is no reason to end the run.
+                if let Err(error) = report.write(config, &trials) {
+                    log::warn!("the run goes on without its report: {}", one_line(&error));
+                }
             }
             if config.write_test_outputs && trial <= config.n_writes_test {
                 self.write_test_outputs(&model, trial)?;
             }
             if config.do_train && !config.keep_all_models && trial < config.num_trials {
-                let folder = config.paths().model_dir(trial);
-                std::fs::remove_dir_all(&folder).map_err(io(&folder, "removing"))?;
+                std::fs::remove_dir_all(&model_dir).map_err(io(&model_dir, "removing"))?;
             }
         }
         Ok(Outcome { trials })
@@ -150,7 +168,12 @@ impl Finetune<'_> {
         Ok(tasks)
     }
 
-    fn train(&self, trial: usize, data: &[TaskData]) -> Result<QuestionAnsweringModel, Error> {
+    /// Trains, and tells after how many steps.
+    fn train(
+        &self,
+        trial: usize,
+        data: &[TaskData],
+    ) -> Result<(QuestionAnsweringModel, u64), Error> {
         let config = self.config;
         let model_dir = config.paths().model_dir(trial);
         if let Some(parent) = model_dir.parent() {
@@ -176,13 +199,14 @@ impl Finetune<'_> {
         let layers = config.encoder().num_hidden_layers;
         let trainable = Trainable::new(config.trainable_layers, layers);
         let memory = self.memory_plan(trainable, &features)?;
+        let steps = plan.steps() as u64;
         let run = train::run::Run {
             device: self.device,
             model_dir: &model_dir,
             tasks: &config.task_names,
             schedule: Schedule {
                 base: config.learning_rate,
-                steps: plan.steps() as u64,
+                steps,
                 warmup_proportion: config.warmup_proportion,
             },
             features,
@@ -215,7 +239,7 @@ impl Finetune<'_> {
             self.progress,
         )?;
         self.describe(&model_dir)?;
-        Ok(model)
+        Ok((model, steps))
     }
 
     /// How a batch is computed in the memory at hand; says so where it is not the plain way.
@@ -418,6 +442,17 @@ fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Error
         action,
         source,
     }
+}
+
+/// An error and its causes in one line.
+fn one_line(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    line
 }
 
 /// Renames `folder` to `folder.old`, or to the first of `folder.old2`, … that is free.

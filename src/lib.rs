@@ -4,6 +4,7 @@
 //! optimiser → record → predictions → metrics. The modules stand in that order.
 #![forbid(unsafe_code)]
 
+pub mod analysis;
 pub mod bench;
 pub mod cli;
 pub mod config;
@@ -16,4 +17,6 @@ pub mod finetune;
 pub mod kernels;
 pub mod model;
 pub mod quickstart;
+pub mod report;
+pub mod tensorboard;
 pub mod train;

@@ -318,3 +318,56 @@ fn commands_take_the_flags_that_others_rely_on() {
         ("-?", "- a")
     );
 }
+
+#[test]
+fn report_writes_a_page_and_prints_the_analysis() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("new").join("report.html");
+    let log = folder.path().join("train_log.jsonl");
+    let golden = |name: &str| {
+        format!(
+            "{}/tests/golden/analysis/{name}",
+            env!("CARGO_MANIFEST_DIR")
+        )
+    };
+    let (data, predictions) = (golden("dialogue.json"), golden("dialogue.preds.json"));
+    let odds = golden("dialogue.null_odds.json");
+    let arguments = [
+        "report",
+        "--data",
+        &data,
+        "--predictions",
+        &predictions,
+        "--null-odds",
+        &odds,
+        "--train-log",
+        log.to_str().unwrap(),
+        "--output",
+        page.to_str().unwrap(),
+    ];
+    let missing = electra(&arguments, &[]);
+    assert_eq!(missing.status.code(), Some(2));
+    let message = stderr(&missing);
+    assert!(
+        message.contains("train_log.jsonl: the training log cannot be read"),
+        "{message}"
+    );
+    assert!(!page.exists());
+
+    let line = r#"{"step":0,"loss":8.0,"grad_norm":1.5,"learning_rate":0.1,"features":4,"tokens":80,"seconds":0.5,"peak_bytes":null}"#;
+    std::fs::write(&log, format!("{line}\n")).unwrap();
+    let output = electra(&arguments, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(
+        text.contains("d too short                      3\n"),
+        "{text}"
+    );
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(html.contains("id=\"training\"") && html.contains("By yes/no flag"));
+
+    let output = electra(&[&arguments[..], &["--json"]].concat(), &[]);
+    let analysis: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(analysis["threshold"], 1.5);
+    assert_eq!(analysis["classes"][3]["count"], 3);
+}

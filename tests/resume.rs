@@ -13,6 +13,7 @@ use electra::{
         feature::Feature,
     },
     model::{QuestionAnsweringModel, parameters::ParameterSource},
+    tensorboard::{event_log::event_files, scalars::read_scalars},
     train::{
         adam::Adam,
         gradients::{Objective, Trainable},
@@ -139,6 +140,9 @@ fn a_run_stopped_in_the_middle_and_started_again_ends_the_same() {
     };
     copy("checkpoint-4");
     copy("train_log.jsonl");
+    let events = event_files(whole.path()).unwrap();
+    assert_eq!(events.len(), 1);
+    copy(events[0].file_name().unwrap().to_str().unwrap());
     training.train(stopped.path(), &device, 10);
 
     let record = |folder: &Path| std::fs::read(folder.join("model.bpk")).unwrap();
@@ -150,12 +154,37 @@ fn a_run_stopped_in_the_middle_and_started_again_ends_the_same() {
     assert_eq!(steps, (0..10).collect::<Vec<_>>());
     let losses = |folder: &Path| -> Vec<f64> { log(folder).iter().map(|line| line.loss).collect() };
     assert_eq!(losses(whole.path()), losses(stopped.path()));
+    assert_events(stopped.path());
     let left: Vec<String> = std::fs::read_dir(stopped.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.contains("tmp"))
         .collect();
     assert_eq!(left, [""; 0]);
+}
+
+/// TensorBoard shows each step once, with the figures of the log.
+fn assert_events(model_dir: &Path) {
+    assert_eq!(event_files(model_dir).unwrap().len(), 2);
+    let scalars = read_scalars(model_dir).unwrap();
+    let log = log(model_dir);
+    for (tag, figure) in [
+        ("train/loss", (|line| line.loss) as fn(&StepRecord) -> f64),
+        ("train/grad_norm", |line| line.grad_norm),
+        ("train/learning_rate", |line| line.learning_rate),
+        ("train/features_per_second", |line| {
+            line.features as f64 / line.seconds
+        }),
+        ("train/tokens_per_second", |line| {
+            line.tokens as f64 / line.seconds
+        }),
+    ] {
+        let logged: Vec<(i64, f32)> = log
+            .iter()
+            .map(|line| (line.step as i64, figure(line) as f32))
+            .collect();
+        assert_eq!(scalars[tag], logged, "{tag}");
+    }
 }
 
 #[test]

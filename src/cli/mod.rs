@@ -20,6 +20,7 @@ pub mod hyper_parameters;
 pub mod logging;
 pub mod predict;
 pub mod quickstart;
+pub mod report;
 pub mod runtime_folder;
 pub mod score;
 mod stop;
@@ -71,6 +72,7 @@ pub enum Command {
     Predict(predict::PredictArgs),
     Ask(ask::AskArgs),
     Score(score::ScoreArgs),
+    Report(report::ReportArgs),
     Features(features::FeaturesArgs),
     Devices(devices::DevicesArgs),
     Bench(bench::BenchArgs),
@@ -82,7 +84,7 @@ impl Command {
     pub fn uses_device(&self) -> bool {
         !matches!(
             self,
-            Command::Score(_) | Command::Features(_) | Command::Completions(_)
+            Command::Score(_) | Command::Report(_) | Command::Features(_) | Command::Completions(_)
         )
     }
 }
@@ -99,6 +101,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
         Command::Predict(args) => predict::run(args, &cli.global, out),
         Command::Ask(args) => ask::run(args, &cli.global, out),
         Command::Score(args) => score::run(args, out),
+        Command::Report(args) => report::run(args, &cli.global, out),
         Command::Features(args) => features::run(args, out),
         Command::Devices(args) => devices::run(args, &cli.global, out),
         Command::Bench(args) => bench::run(args, &cli.global, out),

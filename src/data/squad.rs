@@ -44,6 +44,12 @@ pub struct Question {
     pub answers: Vec<RawAnswer>,
     #[serde(default)]
     pub is_impossible: bool,
+    /// QuAC: whether the teacher wants the student to go on asking, `y`, `m` (maybe) or `n`.
+    #[serde(default)]
+    pub followup: Option<String>,
+    /// QuAC: whether the answer says yes, `y`, no, `n`, or neither, `x`.
+    #[serde(default)]
+    pub yesno: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -43,6 +43,16 @@ pub enum Error {
         found: String,
     },
 
+    #[error(
+        "{} {place}: expected {expected}; give the T_results.json or T_results.txt of a run",
+        path.display()
+    )]
+    Results {
+        path: PathBuf,
+        place: String,
+        expected: &'static str,
+    },
+
     #[error("{metric:?} is not a metric; expected squad2, squad1 or mrqa")]
     UnknownMetric { metric: String },
 

@@ -37,7 +37,7 @@ pub fn normalize(answer: &str) -> Vec<String> {
 
 /// Whether `c` is `\w` of Python's `re`: letters and numbers of any script. Marks are not, which
 /// Rust's `is_alphanumeric` holds for some. (`_` is, but has been dropped as punctuation.)
-fn is_word(c: char) -> bool {
+pub fn is_word(c: char) -> bool {
     use GeneralCategory as Category;
     if c.is_ascii() {
         return c.is_ascii_alphanumeric();

@@ -7,13 +7,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use serde::ser::{Serialize, Serializer};
+
 use super::error::Error;
 use super::figures::Scores;
 use super::gold::{mrqa_gold, read_text, squad_gold};
 use super::precision_recall::PrCurves;
 use super::prediction_file::{read_null_odds, read_predictions};
 use super::{mrqa, squad1, squad2};
-use crate::data::mrqa::parse_mrqa_file;
+use crate::data::mrqa::{Entry, parse_mrqa_file};
 use crate::data::squad::{SquadFile, parse_squad_file};
 
 /// An official scorer.
@@ -50,6 +52,12 @@ impl Metric {
 impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+impl Serialize for Metric {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 
@@ -102,20 +110,10 @@ pub struct Request {
 /// When a file cannot be read or is malformed, when options and metric do not go together, or
 /// when the predictions belong to other data.
 pub fn score(request: &Request) -> Result<(Metric, Report), Error> {
-    let text = read_text(&request.data)?;
-    let file = request.data.display().to_string();
-    let lines = match request.metric {
-        Some(metric) => metric == Metric::Mrqa,
-        None => is_json_lines(&request.data, &text),
-    };
-    let (metric, gold) = if lines {
-        (Metric::Mrqa, mrqa_gold(parse_mrqa_file(&text, &file)?))
-    } else {
-        let squad = parse_squad_file(&text, &file)?;
-        let metric = request
-            .metric
-            .unwrap_or_else(|| squad_metric(&squad, &text));
-        (metric, squad_gold(squad))
+    let (metric, data) = read_data(&request.data, request.metric)?;
+    let gold = match data {
+        Data::Squad(file) => squad_gold(file),
+        Data::Mrqa(entries) => mrqa_gold(entries),
     };
     check_options(request, metric)?;
 
@@ -144,6 +142,32 @@ pub fn score(request: &Request) -> Result<(Metric, Report), Error> {
             source: Box::new(source),
         }),
     }
+}
+
+/// A data file as it stands.
+#[derive(Debug, Clone)]
+pub enum Data {
+    Squad(SquadFile),
+    Mrqa(Vec<Entry>),
+}
+
+/// Reads a data file; the metric is guessed where none is named.
+///
+/// # Errors
+/// When the file cannot be read or is malformed.
+pub fn read_data(path: &Path, metric: Option<Metric>) -> Result<(Metric, Data), Error> {
+    let text = read_text(path)?;
+    let file = path.display().to_string();
+    let lines = match metric {
+        Some(metric) => metric == Metric::Mrqa,
+        None => is_json_lines(path, &text),
+    };
+    if lines {
+        return Ok((Metric::Mrqa, Data::Mrqa(parse_mrqa_file(&text, &file)?)));
+    }
+    let squad = parse_squad_file(&text, &file)?;
+    let metric = metric.unwrap_or_else(|| squad_metric(&squad, &text));
+    Ok((metric, Data::Squad(squad)))
 }
 
 fn check_options(request: &Request, metric: Metric) -> Result<(), Error> {

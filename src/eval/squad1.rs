@@ -5,8 +5,7 @@
 use super::error::Error;
 use super::figures::{Figure, Scores};
 use super::gold::GoldQuestion;
-use super::normalize::normalize;
-use super::overlap::f1;
+use super::mark::mark_answerable;
 use super::question_map::QuestionMap;
 use super::score::Report;
 
@@ -58,18 +57,10 @@ impl Means {
                 metric,
             });
         }
-        let words = normalize(prediction);
-        let (mut exact, mut best_f1) = (0.0, 0.0);
-        for answer in answers {
-            let gold = normalize(answer);
-            if gold == words {
-                exact = 1.0;
-            }
-            best_f1 = f64::max(best_f1, f1(&gold, &words));
-        }
+        let mark = mark_answerable(answers, prediction);
         self.total += 1;
-        self.exact += exact;
-        self.f1 += best_f1;
+        self.exact += mark.exact;
+        self.f1 += mark.f1;
         Ok(())
     }
 

@@ -8,8 +8,7 @@
 use super::error::Error;
 use super::figures::{Figure, Scores};
 use super::gold::{GoldQuestion, distinct};
-use super::normalize::normalize;
-use super::overlap::f1_or_no_answer;
+use super::mark::{Mark, mark_or_no_answer};
 use super::precision_recall::{PrCurve, PrCurves, pr_curve};
 use super::question_map::QuestionMap;
 use super::score::Report;
@@ -29,13 +28,12 @@ pub struct NoAnswer<'a> {
 }
 
 /// A question with a prediction, and what that is worth before any threshold.
-struct Marked {
-    has_answer: bool,
+pub(super) struct Marked {
+    pub(super) has_answer: bool,
     predicts_text: bool,
     /// 0 without no-answer scores.
-    odds: f64,
-    exact: f64,
-    f1: f64,
+    pub(super) odds: f64,
+    pub(super) mark: Mark,
 }
 
 /// Marks predictions as the official SQuAD 2.0 scorer does.
@@ -48,26 +46,7 @@ pub fn score(
     predictions: &QuestionMap<String>,
     no_answer: Option<NoAnswer<'_>>,
 ) -> Result<Report, Error> {
-    let gold = distinct(gold);
-    let mut missing = Vec::new();
-    let mut marked = QuestionMap::new();
-    for (id, answers) in gold.iter() {
-        let Some(prediction) = predictions.get(id) else {
-            missing.push(id.to_owned());
-            continue;
-        };
-        let odds = match no_answer {
-            Some(no_answer) => *no_answer.odds.get(id).ok_or_else(|| Error::NoNullOdds {
-                question: id.to_owned(),
-            })?,
-            None => 0.0,
-        };
-        marked.insert(id.to_owned(), mark(answers, prediction, odds));
-    }
-    if marked.is_empty() {
-        return Err(nothing_marked(gold.len(), predictions));
-    }
-
+    let (marked, missing) = mark_all(gold, predictions, no_answer.map(|n| n.odds))?;
     let threshold = no_answer.map_or(DEFAULT_THRESHOLD, |no_answer| no_answer.threshold);
     let all = || marked.iter().map(|(_, question)| question);
     let mut scores = means(all(), threshold);
@@ -82,8 +61,11 @@ pub fn score(
     if let Some(no_answer) = no_answer {
         let ranked = rank(no_answer.odds, &marked);
         for (name, worth) in [
-            ("exact", (|question| question.exact) as fn(&Marked) -> f64),
-            ("f1", |question| question.f1),
+            (
+                "exact",
+                (|question| question.mark.exact) as fn(&Marked) -> f64,
+            ),
+            ("f1", |question| question.mark.f1),
         ] {
             let (best, best_threshold) = best_threshold(&ranked, worth);
             scores.push(format!("best_{name}"), Figure::Value(best));
@@ -111,6 +93,44 @@ pub fn score(
     })
 }
 
+/// Marks every question that has a prediction; also names those that have none.
+///
+/// # Errors
+/// As [`score`].
+pub(super) fn mark_all(
+    gold: &[GoldQuestion],
+    predictions: &QuestionMap<String>,
+    odds: Option<&QuestionMap<f64>>,
+) -> Result<(QuestionMap<Marked>, Vec<String>), Error> {
+    let gold = distinct(gold);
+    let mut missing = Vec::new();
+    let mut marked = QuestionMap::new();
+    for (id, answers) in gold.iter() {
+        let Some(prediction) = predictions.get(id) else {
+            missing.push(id.to_owned());
+            continue;
+        };
+        let odds = match odds {
+            Some(odds) => *odds.get(id).ok_or_else(|| Error::NoNullOdds {
+                question: id.to_owned(),
+            })?,
+            None => 0.0,
+        };
+        let question = Marked {
+            // By the answers as they stand, even if none has a word left.
+            has_answer: !answers.is_empty(),
+            predicts_text: !prediction.is_empty(),
+            odds,
+            mark: mark_or_no_answer(answers, prediction),
+        };
+        marked.insert(id.to_owned(), question);
+    }
+    if marked.is_empty() {
+        return Err(nothing_marked(gold.len(), predictions));
+    }
+    Ok((marked, missing))
+}
+
 /// The error for predictions of which none belongs to a question.
 pub(super) fn nothing_marked(questions: usize, predictions: &QuestionMap<String>) -> Error {
     if questions == 0 {
@@ -123,29 +143,6 @@ pub(super) fn nothing_marked(questions: usize, predictions: &QuestionMap<String>
     Error::NothingPredicted { questions, found }
 }
 
-fn mark(answers: &[String], prediction: &str, odds: f64) -> Marked {
-    let mut golden: Vec<Vec<String>> = answers
-        .iter()
-        .map(|answer| normalize(answer))
-        .filter(|words| !words.is_empty())
-        .collect();
-    if golden.is_empty() {
-        golden.push(Vec::new());
-    }
-    let words = normalize(prediction);
-    Marked {
-        // By the answers as they stand, even if none has a word left.
-        has_answer: !answers.is_empty(),
-        predicts_text: !prediction.is_empty(),
-        odds,
-        exact: f64::from(u8::from(golden.contains(&words))),
-        f1: golden
-            .iter()
-            .map(|gold| f1_or_no_answer(gold, &words))
-            .fold(0.0, f64::max),
-    }
-}
-
 /// `exact`, `f1` and `total` of some questions, at least one, under a threshold.
 fn means<'a>(questions: impl Iterator<Item = &'a Marked>, threshold: f64) -> Scores {
     let (mut exact, mut f1, mut total) = (0.0, 0.0, 0);
@@ -156,8 +153,8 @@ fn means<'a>(questions: impl Iterator<Item = &'a Marked>, threshold: f64) -> Sco
             exact += right;
             f1 += right;
         } else {
-            exact += question.exact;
-            f1 += question.f1;
+            exact += question.mark.exact;
+            f1 += question.mark.f1;
         }
     }
     let mut scores = Scores::default();
@@ -168,7 +165,10 @@ fn means<'a>(questions: impl Iterator<Item = &'a Marked>, threshold: f64) -> Sco
 }
 
 /// The marked questions by rising no-answer score. Ties keep the order of the score file.
-fn rank<'a>(odds: &QuestionMap<f64>, marked: &'a QuestionMap<Marked>) -> Vec<&'a Marked> {
+pub(super) fn rank<'a>(
+    odds: &QuestionMap<f64>,
+    marked: &'a QuestionMap<Marked>,
+) -> Vec<&'a Marked> {
     let mut ranked: Vec<&Marked> = odds.iter().filter_map(|(id, _)| marked.get(id)).collect();
     // Adding 0 makes -0 equal to 0 in a total order.
     ranked.sort_by(|a, b| (a.odds + 0.0).total_cmp(&(b.odds + 0.0)));
@@ -219,8 +219,8 @@ fn follow(ranked: &[&Marked]) -> Option<PrCurves> {
         pr_curve(&points, answerable)
     };
     Some(PrCurves {
-        exact: curve(|question| question.exact),
-        f1: curve(|question| question.f1),
+        exact: curve(|question| question.mark.exact),
+        f1: curve(|question| question.mark.f1),
         oracle: curve(|_| 1.0),
     })
 }

@@ -29,6 +29,7 @@ use crate::{
     },
     device,
     model::{QuestionAnsweringModel, folder, parameters, record},
+    tensorboard::event_log::EventLog,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -153,6 +154,7 @@ impl Run<'_> {
             source,
         };
         let mut log = TrainLog::resume(&log_path, step).map_err(io)?;
+        let mut events = EventLog::resume(self.model_dir, step, progress);
         let mut plan = self.plan.clone();
         let mut micro_batch_size = self.micro_batch_size;
         let mut memory = PeakMemory::new(self.device);
@@ -203,6 +205,7 @@ impl Run<'_> {
                     peak_bytes: memory.sample(),
                 };
                 log.write(&record).map_err(io)?;
+                events.step(&record);
                 progress.step(&record);
             }
             step += 1;

@@ -1,0 +1,122 @@
+//! The flags of QuAC's questions: does the dialogue go on, is the answer a yes or a no.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{
+    Part,
+    error_class::ErrorClass,
+    judgement::Judgement,
+    question_set::{Question, QuestionSet},
+    question_type::QuestionType,
+    tally::{self, Tally},
+};
+
+/// What a flag says of a question that does not have it, or says in no way known.
+const NO_VALUE: &str = "none";
+
+/// A flag of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flag {
+    Followup,
+    Yesno,
+}
+
+impl Flag {
+    pub fn name(self) -> &'static str {
+        match self {
+            Flag::Followup => "follow-up",
+            Flag::Yesno => "yes/no",
+        }
+    }
+
+    /// QuAC's values and their meanings.
+    pub fn values(self) -> [(&'static str, &'static str); 3] {
+        match self {
+            Flag::Followup => [
+                ("y", "should follow"),
+                ("m", "may follow"),
+                ("n", "should not"),
+            ],
+            Flag::Yesno => [("y", "yes"), ("x", "neither"), ("n", "no")],
+        }
+    }
+
+    fn of(self, question: &Question) -> &'static str {
+        let found = match self {
+            Flag::Followup => &question.followup,
+            Flag::Yesno => &question.yesno,
+        };
+        let known = self.values().into_iter().map(|(value, _)| value);
+        found
+            .as_deref()
+            .and_then(|found| known.into_iter().find(|value| *value == found))
+            .unwrap_or(NO_VALUE)
+    }
+}
+
+/// How often a flag has each value.
+pub type ValueCounts = BTreeMap<&'static str, usize>;
+
+/// A part of the questions, all of them or those right or wrong.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PartFlags {
+    pub part: Part,
+    pub all: ValueCounts,
+    pub right: ValueCounts,
+    pub wrong: ValueCounts,
+}
+
+/// The values of a flag wherever questions are told apart.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FlagCounts {
+    pub flag: Flag,
+    pub parts: Vec<PartFlags>,
+    pub classes: BTreeMap<ErrorClass, ValueCounts>,
+    /// Right and wrong by question type, for each value apart.
+    pub types: BTreeMap<&'static str, BTreeMap<QuestionType, Tally>>,
+}
+
+/// Counts the flags that any question has.
+pub fn count(questions: &QuestionSet, judgements: &[Judgement]) -> Vec<FlagCounts> {
+    [Flag::Followup, Flag::Yesno]
+        .into_iter()
+        .filter(|flag| questions.questions.iter().any(|q| flag.of(q) != NO_VALUE))
+        .map(|flag| FlagCounts::new(flag, questions, judgements))
+        .collect()
+}
+
+impl FlagCounts {
+    fn new(flag: Flag, questions: &QuestionSet, judgements: &[Judgement]) -> Self {
+        let count = |counted: &dyn Fn(&Judgement) -> bool| {
+            let mut counts = ValueCounts::new();
+            for judgement in judgements.iter().filter(|judgement| counted(judgement)) {
+                *counts.entry(flag.of(judgement.of(questions))).or_default() += 1;
+            }
+            counts
+        };
+        let parts = Part::ALL.into_iter().map(|part| PartFlags {
+            part,
+            all: count(&|j| part.holds(j)),
+            right: count(&|j| part.holds(j) && j.right),
+            wrong: count(&|j| part.holds(j) && !j.right),
+        });
+        let classes = ErrorClass::ALL
+            .into_iter()
+            .map(|class| (class, count(&|j| j.class == Some(class))));
+        let values = flag.values().into_iter().map(|(value, _)| {
+            let held = judgements
+                .iter()
+                .filter(|j| flag.of(j.of(questions)) == value);
+            (value, tally::by_key(held.map(|j| (j.question_type, j))))
+        });
+        Self {
+            flag,
+            parts: parts.collect(),
+            classes: classes.collect(),
+            types: values.collect(),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! A prediction against its gold answers → right or wrong, and how.
+
+use super::{
+    error_class::ErrorClass,
+    question_set::{Question, QuestionSet},
+    question_type::{HowType, QuestionType},
+};
+use crate::eval::{
+    self,
+    figures::Scores,
+    mark::{mark_answerable, mark_or_no_answer},
+    mrqa,
+    normalize::normalize,
+    question_map::QuestionMap,
+    score::Metric,
+    squad1, squad2,
+};
+
+/// What is to be said of one predicted question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// Index into [`QuestionSet::questions`].
+    pub question: usize,
+    /// What counts as the answer: empty where there is none.
+    pub prediction: String,
+    /// What the model answered, where its no-answer score exceeds the threshold.
+    pub held_back: Option<String>,
+    /// Higher where no answer is likelier.
+    pub odds: Option<f64>,
+    pub answerable: bool,
+    /// An exact match.
+    pub right: bool,
+    /// An exact match, or an answer that holds a gold answer or lies in one.
+    pub right_relaxed: bool,
+    /// In [0, 1].
+    pub f1: f64,
+    /// `None` of what is right.
+    pub class: Option<ErrorClass>,
+    pub question_type: QuestionType,
+    pub how: Option<HowType>,
+}
+
+impl Judgement {
+    /// The question judged; `questions` are those of [`judge`].
+    pub fn of<'a>(&self, questions: &'a QuestionSet) -> &'a Question {
+        &questions.questions[self.question]
+    }
+}
+
+/// All judgements of a data file, and the scorer's figures.
+pub(super) struct Judged {
+    pub scores: Scores,
+    pub threshold: Option<f64>,
+    pub missing: usize,
+    /// Of the questions that have a prediction, in the order of the data.
+    pub judgements: Vec<Judgement>,
+}
+
+/// Judges every prediction under the threshold that the scorer finds best by F1.
+pub(super) fn judge(
+    questions: &QuestionSet,
+    metric: Metric,
+    predictions: &QuestionMap<String>,
+    odds: Option<&QuestionMap<f64>>,
+) -> Result<Judged, eval::Error> {
+    let gold = questions.gold();
+    let mut threshold = None;
+    let report = match metric {
+        Metric::Squad2 => {
+            let score = |threshold| {
+                let no_answer = odds.map(|odds| squad2::NoAnswer {
+                    odds,
+                    threshold,
+                    curves: false,
+                });
+                squad2::score(&gold, predictions, no_answer)
+            };
+            let mut report = score(squad2::DEFAULT_THRESHOLD)?;
+            threshold = report.scores.get("best_f1_thresh");
+            if let Some(threshold) = threshold {
+                report = score(threshold)?;
+            }
+            report
+        }
+        Metric::Squad1 => squad1::score(&gold, predictions)?,
+        Metric::Mrqa => mrqa::score(&gold, predictions)?,
+    };
+    let mark = match metric {
+        Metric::Squad2 => mark_or_no_answer,
+        Metric::Squad1 | Metric::Mrqa => mark_answerable,
+    };
+    let mut judgements = Vec::new();
+    for (index, (question, gold)) in questions.questions.iter().zip(&gold).enumerate() {
+        let Some(predicted) = predictions.get(&question.id) else {
+            continue;
+        };
+        let odds = odds.and_then(|odds| odds.get(&question.id)).copied();
+        let held_back = match (odds, threshold) {
+            (Some(odds), Some(threshold)) => odds > threshold,
+            _ => false,
+        };
+        let prediction = if held_back { "" } else { predicted.as_str() };
+        // Under the threshold, only unanswerable questions are right without answer: the script
+        // does not look at the words of the gold answers there.
+        let answerable = !gold.answers.is_empty();
+        let (right, f1) = if held_back {
+            (!answerable, f64::from(u8::from(!answerable)))
+        } else {
+            let mark = mark(&gold.answers, prediction);
+            (mark.exact == 1.0, mark.f1)
+        };
+        let class = (!right).then(|| classify(&gold.answers, prediction));
+        judgements.push(Judgement {
+            question: index,
+            prediction: prediction.to_owned(),
+            held_back: (held_back && !predicted.is_empty()).then(|| predicted.clone()),
+            odds,
+            answerable,
+            right,
+            right_relaxed: class.is_none_or(ErrorClass::is_right_relaxed),
+            f1,
+            class,
+            question_type: QuestionType::of(&question.text, question.followup.as_deref()),
+            how: HowType::of(&question.text),
+        });
+    }
+    Ok(Judged {
+        scores: report.scores,
+        threshold,
+        missing: report.missing.len(),
+        judgements,
+    })
+}
+
+fn classify(answers: &[String], prediction: &str) -> ErrorClass {
+    let prediction = normalize(prediction).join(" ");
+    if !answers.is_empty() && prediction.is_empty() {
+        return ErrorClass::Missed;
+    }
+    let gold: Vec<String> = answers
+        .iter()
+        .map(|answer| normalize(answer).join(" "))
+        .filter(|answer| !answer.is_empty())
+        .collect();
+    if gold.is_empty() && !answers.is_empty() {
+        return ErrorClass::Wrong;
+    }
+    ErrorClass::of(&gold, &prediction)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::question_set::GoldAnswer;
+
+    fn set(questions: &[(&str, &str, &[&str])]) -> QuestionSet {
+        let questions = questions.iter().map(|(id, text, answers)| Question {
+            id: (*id).to_owned(),
+            text: (*text).to_owned(),
+            passage: 0,
+            answers: answers
+                .iter()
+                .map(|&answer| GoldAnswer {
+                    text: answer.to_owned(),
+                    start: None,
+                })
+                .collect(),
+            followup: None,
+            yesno: None,
+        });
+        QuestionSet {
+            passages: vec![String::new()],
+            questions: questions.collect(),
+        }
+    }
+
+    fn map<T: Clone>(entries: &[(&str, T)]) -> QuestionMap<T> {
+        entries
+            .iter()
+            .map(|(id, value)| ((*id).to_owned(), value.clone()))
+            .collect()
+    }
+
+    #[test]
+    fn answers_above_the_best_threshold_are_held_back() {
+        let questions = set(&[
+            ("a", "What?", &["old oak"]),
+            ("b", "Who?", &[]),
+            ("c", "Why?", &["elm"]),
+        ]);
+        let predictions =
+            map(&[("a", "an Oak"), ("b", "Ada"), ("c", "elm")]
+                .map(|(id, text)| (id, text.to_owned())));
+        let odds = map(&[("a", -3.0), ("b", 2.0), ("c", -1.0)]);
+        let judged = judge(&questions, Metric::Squad2, &predictions, Some(&odds)).unwrap();
+        assert_eq!(judged.threshold, Some(-1.0));
+        assert_eq!(judged.scores.get("exact"), Some(200.0 / 3.0));
+        let [a, b, c] = &judged.judgements[..] else {
+            panic!("{} judgements", judged.judgements.len());
+        };
+        assert_eq!(a.class, Some(ErrorClass::TooShort));
+        assert!(!a.right && a.right_relaxed && a.answerable);
+        assert_eq!(a.f1, 2.0 / 3.0);
+        assert_eq!(b.held_back.as_deref(), Some("Ada"));
+        assert!(b.right && b.prediction.is_empty() && b.f1 == 1.0);
+        assert!(c.right && c.held_back.is_none());
+    }
+
+    #[test]
+    fn questions_without_prediction_are_not_judged() {
+        let questions = set(&[("a", "What?", &["oak"]), ("b", "Who?", &["Ada"])]);
+        let predictions = map(&[("b", String::new())]);
+        for metric in [Metric::Squad2, Metric::Squad1, Metric::Mrqa] {
+            let judged = judge(&questions, metric, &predictions, None).unwrap();
+            assert_eq!((judged.missing, judged.judgements.len()), (1, 1));
+            assert_eq!(judged.judgements[0].question, 1);
+            assert_eq!(judged.judgements[0].class, Some(ErrorClass::Missed));
+            assert_eq!(judged.threshold, None);
+        }
+    }
+
+    #[test]
+    fn gold_answers_without_words_hold_nothing() {
+        let questions = set(&[("a", "What?", &["the"])]);
+        let predictions = map(&[("a", "oak".to_owned())]);
+        let judged = judge(&questions, Metric::Squad2, &predictions, None).unwrap();
+        assert_eq!(judged.judgements[0].class, Some(ErrorClass::Wrong));
+    }
+}

@@ -1,0 +1,193 @@
+//! From predictions to what goes wrong with them: by kind of question, by kind of error, by length.
+//!
+//! [`question_set`] reads the questions with their passages, [`judgement`] judges each prediction
+//! under the threshold that does best, and [`Analysis`] counts: right and wrong by
+//! [`question_type`], the [`error_class`] of what is wrong, [`lengths`], and the
+//! [`flags`] that QuAC's questions carry.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+pub mod error_class;
+pub mod flags;
+pub mod judgement;
+pub mod lengths;
+pub mod question_set;
+pub mod question_type;
+pub mod tally;
+
+use error_class::ErrorClass;
+use flags::FlagCounts;
+use judgement::{Judged, Judgement};
+use lengths::LengthSummary;
+use question_set::QuestionSet;
+use question_type::{HowType, QuestionType, question_words};
+use tally::Tally;
+
+use crate::eval::{self, figures::Scores, question_map::QuestionMap, score::Metric};
+
+/// The questions that a figure is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    Whole,
+    Answerable,
+    Unanswerable,
+}
+
+impl Part {
+    pub const ALL: [Part; 3] = [Part::Whole, Part::Answerable, Part::Unanswerable];
+
+    pub fn holds(self, judgement: &Judgement) -> bool {
+        match self {
+            Part::Whole => true,
+            Part::Answerable => judgement.answerable,
+            Part::Unanswerable => !judgement.answerable,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Whole => "all questions",
+            Part::Answerable => "answerable",
+            Part::Unanswerable => "unanswerable",
+        }
+    }
+}
+
+/// Counts over one part of the questions.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PartCounts {
+    pub part: Part,
+    pub all: Tally,
+    pub types: BTreeMap<QuestionType, Tally>,
+}
+
+/// Counts over one class of errors.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassCounts {
+    pub class: ErrorClass,
+    pub letter: char,
+    pub count: usize,
+    pub types: BTreeMap<QuestionType, usize>,
+}
+
+/// Question words that stand together in a question.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Combination {
+    pub words: Vec<&'static str>,
+    #[serde(flatten)]
+    pub tally: Tally,
+}
+
+/// What the predictions of a data file get right and wrong.
+#[derive(Debug, Clone, Serialize)]
+pub struct Analysis {
+    pub metric: Metric,
+    /// The official scorer's figures, under `threshold` where there is one.
+    pub scores: Scores,
+    /// The threshold on the no-answer scores that the scorer found best by F1.
+    pub threshold: Option<f64>,
+    /// Questions without a prediction, which nothing below counts.
+    pub missing: usize,
+    /// The whole; the answerable and the unanswerable where there are both.
+    pub parts: Vec<PartCounts>,
+    /// "How" questions by what they ask.
+    pub how: BTreeMap<HowType, Tally>,
+    /// Question words that stand together, most frequent first.
+    pub combinations: Vec<Combination>,
+    pub classes: Vec<ClassCounts>,
+    pub lengths: LengthSummary,
+    /// QuAC's follow-up and yes/no flags, where the data have them.
+    pub flags: Vec<FlagCounts>,
+    #[serde(skip)]
+    pub judgements: Vec<Judgement>,
+}
+
+impl Analysis {
+    /// Judges and counts.
+    ///
+    /// # Errors
+    /// When the predictions belong to other data, or a predicted question lacks its no-answer
+    /// score.
+    pub fn new(
+        questions: &QuestionSet,
+        metric: Metric,
+        predictions: &QuestionMap<String>,
+        odds: Option<&QuestionMap<f64>>,
+    ) -> Result<Self, eval::Error> {
+        let Judged {
+            scores,
+            threshold,
+            missing,
+            judgements,
+        } = judgement::judge(questions, metric, predictions, odds)?;
+        let mixed = Part::ALL
+            .into_iter()
+            .all(|part| judgements.iter().any(|judgement| part.holds(judgement)));
+        let parts = Part::ALL
+            .into_iter()
+            .filter(|part| mixed || *part == Part::Whole)
+            .map(|part| PartCounts::new(part, &judgements))
+            .collect();
+        let how = judgements.iter().filter_map(|j| Some((j.how?, j)));
+        Ok(Self {
+            metric,
+            scores,
+            threshold,
+            missing,
+            parts,
+            how: tally::by_key(how),
+            combinations: combinations(questions, &judgements),
+            classes: ErrorClass::ALL
+                .into_iter()
+                .map(|class| ClassCounts::new(class, &judgements))
+                .collect(),
+            lengths: LengthSummary::new(questions, &judgements),
+            flags: flags::count(questions, &judgements),
+            judgements,
+        })
+    }
+}
+
+impl PartCounts {
+    fn new(part: Part, judgements: &[Judgement]) -> Self {
+        let held = || judgements.iter().filter(move |j| part.holds(j));
+        Self {
+            part,
+            all: held().collect(),
+            types: tally::by_key(held().map(|j| (j.question_type, j))),
+        }
+    }
+}
+
+impl ClassCounts {
+    fn new(class: ErrorClass, judgements: &[Judgement]) -> Self {
+        let mut types = BTreeMap::new();
+        let held = judgements.iter().filter(|j| j.class == Some(class));
+        for judgement in held {
+            *types.entry(judgement.question_type).or_default() += 1;
+        }
+        Self {
+            class,
+            letter: class.letter(),
+            count: types.values().sum(),
+            types,
+        }
+    }
+}
+
+/// The combinations of two question words or more.
+fn combinations(questions: &QuestionSet, judgements: &[Judgement]) -> Vec<Combination> {
+    let found = judgements.iter().filter_map(|judgement| {
+        let words = question_words(&judgement.of(questions).text);
+        (words.len() > 1).then_some((words, judgement))
+    });
+    let mut combinations: Vec<Combination> = tally::by_key(found)
+        .into_iter()
+        .map(|(words, tally)| Combination { words, tally })
+        .collect();
+    combinations.sort_by_key(|combination| std::cmp::Reverse(combination.tally.total));
+    combinations
+}

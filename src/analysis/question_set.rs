@@ -1,0 +1,192 @@
+//! Data files → questions with their passages and gold answers, all that an analysis looks at.
+
+use std::{collections::HashMap, path::Path};
+
+use crate::{
+    data::{mrqa, squad},
+    eval::{
+        self,
+        gold::GoldQuestion,
+        score::{Data, Metric, read_data},
+    },
+};
+
+/// A gold answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GoldAnswer {
+    pub text: String,
+    /// Code points before it in the passage, where the file says so.
+    pub start: Option<usize>,
+}
+
+/// A question as its file has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    pub id: String,
+    pub text: String,
+    /// Index into [`QuestionSet::passages`].
+    pub passage: usize,
+    /// None where the question has no answer in its passage.
+    pub answers: Vec<GoldAnswer>,
+    /// QuAC's flags.
+    pub followup: Option<String>,
+    pub yesno: Option<String>,
+}
+
+/// The questions of a data file. An id that comes again keeps its first place and takes what
+/// comes later, as in the scorers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QuestionSet {
+    pub passages: Vec<String>,
+    pub questions: Vec<Question>,
+}
+
+impl QuestionSet {
+    /// Reads SQuAD JSON or MRQA JSON lines; the metric is guessed where none is named.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is malformed.
+    pub fn read(path: &Path, metric: Option<Metric>) -> Result<(Metric, Self), eval::Error> {
+        let (metric, data) = read_data(path, metric)?;
+        Ok((metric, Self::from(data)))
+    }
+
+    /// Ids and texts of the gold answers, as the scorers take them.
+    pub fn gold(&self) -> Vec<GoldQuestion> {
+        let gold = self.questions.iter().map(|question| GoldQuestion {
+            id: question.id.clone(),
+            answers: question
+                .answers
+                .iter()
+                .map(|answer| answer.text.clone())
+                .collect(),
+        });
+        gold.collect()
+    }
+}
+
+impl From<Data> for QuestionSet {
+    fn from(data: Data) -> Self {
+        let mut set = Builder::default();
+        match data {
+            Data::Squad(file) => {
+                let paragraphs = file.data.into_iter().flat_map(|article| article.paragraphs);
+                for paragraph in paragraphs {
+                    let passage = set.passage(paragraph.context);
+                    for question in paragraph.qas {
+                        set.question(squad_question(question, passage));
+                    }
+                }
+            }
+            Data::Mrqa(entries) => {
+                for entry in entries {
+                    let passage = set.passage(entry.context);
+                    for question in entry.qas {
+                        set.question(mrqa_question(question, passage));
+                    }
+                }
+            }
+        }
+        set.questions
+    }
+}
+
+#[derive(Default)]
+struct Builder {
+    questions: QuestionSet,
+    places: HashMap<String, usize>,
+}
+
+impl Builder {
+    fn passage(&mut self, text: String) -> usize {
+        let passages = &mut self.questions.passages;
+        // Converted data sets repeat the context for every question.
+        if passages.last() != Some(&text) {
+            passages.push(text);
+        }
+        passages.len() - 1
+    }
+
+    fn question(&mut self, question: Question) {
+        let questions = &mut self.questions.questions;
+        let place = *self
+            .places
+            .entry(question.id.clone())
+            .or_insert(questions.len());
+        match questions.get_mut(place) {
+            Some(earlier) => *earlier = question,
+            None => questions.push(question),
+        }
+    }
+}
+
+fn squad_question(question: squad::Question, passage: usize) -> Question {
+    let answers = question.answers.into_iter().map(|answer| GoldAnswer {
+        text: answer.text,
+        start: (answer.answer_start != squad::NO_START).then_some(answer.answer_start),
+    });
+    Question {
+        id: question.id,
+        text: question.question,
+        passage,
+        answers: answers.collect(),
+        followup: question.followup,
+        yesno: question.yesno,
+    }
+}
+
+fn mrqa_question(question: mrqa::Question, passage: usize) -> Question {
+    let detected = question.detected_answers;
+    let start = |text: &str| {
+        let answer = detected.iter().find(|answer| answer.text == text)?;
+        Some(answer.char_spans.first()?[0])
+    };
+    let answers = question.answers.iter().map(|text| GoldAnswer {
+        text: text.clone(),
+        start: start(text),
+    });
+    Question {
+        answers: answers.collect(),
+        id: question.qid,
+        text: question.question,
+        passage,
+        followup: None,
+        yesno: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{mrqa::parse_mrqa_file, squad::parse_squad_file};
+
+    #[test]
+    fn squad_files_keep_passages_answers_and_flags() {
+        let text = r#"{"data": [{"paragraphs": [
+            {"context": "An oak.", "qas": [
+                {"id": "a", "question": "What?", "answers": [{"text": "oak", "answer_start": 3}],
+                 "followup": "y", "yesno": "x"},
+                {"id": "b", "question": "Who?", "is_impossible": true, "answers": []}]},
+            {"context": "An oak.", "qas": [
+                {"id": "a", "question": "What now?", "answers": [{"text": "oak"}]}]}]}]}"#;
+        let set = QuestionSet::from(Data::Squad(parse_squad_file(text, "d.json").unwrap()));
+        assert_eq!(set.passages, ["An oak."]);
+        assert_eq!(set.questions.len(), 2);
+        // The second "a" has replaced the first.
+        assert_eq!(set.questions[0].text, "What now?");
+        assert_eq!(set.questions[0].answers[0].start, None);
+        assert_eq!(set.questions[0].followup, None);
+        assert_eq!(set.gold()[1].answers, [""; 0]);
+    }
+
+    #[test]
+    fn mrqa_files_give_the_places_of_detected_answers() {
+        let text = r#"{"context": "An oak.", "qas": [{"qid": "a", "question": "What?",
+            "answers": ["oak", "tree"],
+            "detected_answers": [{"text": "oak", "char_spans": [[3, 5]]}]}]}"#
+            .replace('\n', "");
+        let set = QuestionSet::from(Data::Mrqa(parse_mrqa_file(&text, "d.jsonl").unwrap()));
+        let starts: Vec<_> = set.questions[0].answers.iter().map(|a| a.start).collect();
+        assert_eq!(starts, [Some(3), None]);
+    }
+}

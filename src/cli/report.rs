@@ -1,0 +1,127 @@
+//! `electra report`: scores, curves and error analysis of predictions as one HTML file.
+
+use std::{io::Write, path::PathBuf};
+
+use anyhow::Context;
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+
+use super::GlobalArgs;
+use crate::{
+    eval::{result_file::read_results, score::Metric},
+    report::{EXAMPLES, Report, TaskReport, TrainingCurve, task::TaskFiles},
+};
+
+/// Show scores, curves and errors of predictions in one HTML file
+///
+/// Counts right and wrong by question type, tells the errors apart and shows examples of each. The
+/// file opens without a network.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  electra report --data dev.json --predictions squad_preds.json \\
+    --null-odds squad_null_odds.json --train-log train_log.jsonl --output report.html")]
+pub struct ReportArgs {
+    /// The questions and their right answers
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// The answers: an object from question id to text
+    #[arg(long, value_name = "FILE")]
+    pub predictions: PathBuf,
+    /// The null scores: an object from question id to number (squad2)
+    #[arg(long, value_name = "FILE")]
+    pub null_odds: Option<PathBuf>,
+    /// How answers are marked [default: told by the data]
+    #[arg(long, value_name = "METRIC", value_parser = parse_metric())]
+    pub metric: Option<Metric>,
+    /// The log of a training run; may be repeated
+    #[arg(long = "train-log", value_name = "FILE")]
+    pub train_logs: Vec<PathBuf>,
+    /// The scores of all trials: T_results.json or T_results.txt
+    #[arg(long, value_name = "FILE")]
+    pub results: Option<PathBuf>,
+    /// The page to write
+    #[arg(long, value_name = "FILE.html")]
+    pub output: PathBuf,
+    /// Title of the page [default: the name of the data file]
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+    /// Examples of each class of errors, at most
+    #[arg(long, value_name = "N", default_value_t = EXAMPLES)]
+    pub examples: usize,
+}
+
+fn parse_metric() -> impl TypedValueParser<Value = Metric> {
+    let names = [Metric::Squad2, Metric::Squad1, Metric::Mrqa].map(Metric::name);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Metric>())
+}
+
+/// Writes the page and prints the analysis in a few lines, or as JSON.
+pub(super) fn run(
+    args: &ReportArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let files = TaskFiles {
+        data: args.data.clone(),
+        predictions: args.predictions.clone(),
+        null_odds: args.null_odds.clone(),
+    };
+    let task = TaskReport::read("predictions", &files, args.metric)?;
+    if args.null_odds.is_some() && task.no_answer.is_none() {
+        log::warn!(
+            "the {} metric has no use for --null-odds: the report is made without",
+            task.analysis.metric
+        );
+    }
+    let training = args
+        .train_logs
+        .iter()
+        .map(|path| TrainingCurve::read(path, &log_name(path)))
+        .collect::<Result<_, _>>()?;
+    let trials = match &args.results {
+        Some(path) => read_results(path)?,
+        None => Vec::new(),
+    };
+    let report = Report {
+        title: args.title.clone().unwrap_or_else(|| task.data.clone()),
+        trials,
+        training,
+        tasks: vec![task],
+        examples: args.examples,
+    };
+    report.write(&args.output)?;
+    let analysis = &report
+        .tasks
+        .first()
+        .context("no task was analysed")?
+        .analysis;
+    if global.json {
+        writeln!(out, "{}", serde_json::to_string(analysis)?)?;
+        return Ok(());
+    }
+    writeln!(out, "{}", analysis.scores.line())?;
+    for class in &analysis.classes {
+        writeln!(
+            out,
+            "{} {:24}{:>8}",
+            class.letter,
+            class.class.name(),
+            class.count
+        )?;
+    }
+    writeln!(out, "report: {}", args.output.display())?;
+    Ok(())
+}
+
+/// The folder that a log lies in, which names the run; logs are all called alike.
+fn log_name(path: &std::path::Path) -> String {
+    let folder = path.parent().and_then(|folder| folder.file_name());
+    folder
+        .or(path.file_name())
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}

@@ -1,0 +1,155 @@
+//! `T_results.json` and `T_results.txt` → the figures of every trial.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::error::Error;
+use super::figures::{Figure, Scores};
+use super::gold::read_text;
+use super::results::TrialResults;
+
+const EXPECTED_JSON: &str = "a JSON array with an object from tasks to figures for each trial";
+const EXPECTED_LINE: &str = "lines of the form \"task: figure: 1.00 - figure: 2.00\"";
+
+/// Reads results as a run writes them: JSON where the file's name says so, else the reference's
+/// text, of which each line is a trial of a task.
+///
+/// # Errors
+/// When the file cannot be read or is neither.
+pub fn read_results(path: &Path) -> Result<Vec<TrialResults>, Error> {
+    let text = read_text(path)?;
+    let is_json = path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    if is_json {
+        parse_json(path, &text)
+    } else {
+        parse_text(path, &text)
+    }
+}
+
+fn parse_json(path: &Path, text: &str) -> Result<Vec<TrialResults>, Error> {
+    let trials: Vec<Map<String, Value>> =
+        serde_json::from_str(text).map_err(|source| Error::Json {
+            path: path.to_owned(),
+            expected: EXPECTED_JSON,
+            source,
+        })?;
+    trials
+        .into_iter()
+        .map(|trial| {
+            let tasks = trial.into_iter().map(|(task, figures)| {
+                let scores = figures
+                    .as_object()
+                    .and_then(|figures| {
+                        let entries = figures
+                            .iter()
+                            .map(|(key, value)| Some((key, figure(value)?)));
+                        entries.collect::<Option<Vec<_>>>()
+                    })
+                    .ok_or_else(|| Error::Results {
+                        path: path.to_owned(),
+                        place: format!("task {task:?}"),
+                        expected: "an object from names to numbers",
+                    })?;
+                Ok((task, scores_of(scores)))
+            });
+            Ok(TrialResults {
+                tasks: tasks.collect::<Result<_, Error>>()?,
+            })
+        })
+        .collect()
+}
+
+fn figure(value: &Value) -> Option<Figure> {
+    match value.as_u64().and_then(|count| usize::try_from(count).ok()) {
+        Some(count) => Some(Figure::Count(count)),
+        None => value.as_f64().map(Figure::Value),
+    }
+}
+
+fn parse_text(path: &Path, text: &str) -> Result<Vec<TrialResults>, Error> {
+    let mut trials: Vec<TrialResults> = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let (task, scores) = parse_line(line).ok_or_else(|| Error::Results {
+            path: path.to_owned(),
+            place: format!("line {}", number + 1),
+            expected: EXPECTED_LINE,
+        })?;
+        // A task that comes again begins another trial.
+        match trials.last_mut() {
+            Some(trial) if trial.tasks.iter().all(|(name, _)| *name != task) => {
+                trial.tasks.push((task, scores));
+            }
+            _ => trials.push(TrialResults {
+                tasks: vec![(task, scores)],
+            }),
+        }
+    }
+    Ok(trials)
+}
+
+fn parse_line(line: &str) -> Option<(String, Scores)> {
+    let (task, figures) = line.split_once(": ")?;
+    let entries = figures.split(" - ").map(|entry| {
+        let (key, value) = entry.split_once(": ")?;
+        let value: f64 = value.trim().parse().ok()?;
+        Some((key.to_owned(), Figure::Value(value)))
+    });
+    Some((
+        task.to_owned(),
+        scores_of(entries.collect::<Option<Vec<_>>>()?),
+    ))
+}
+
+fn scores_of(entries: impl IntoIterator<Item = (impl Into<String>, Figure)>) -> Scores {
+    let mut scores = Scores::default();
+    for (key, figure) in entries {
+        scores.push(key, figure);
+    }
+    scores
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::results::results_text;
+
+    fn read(name: &str, text: &str) -> Result<Vec<TrialResults>, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        read_results(&path)
+    }
+
+    #[test]
+    fn both_files_give_the_same_trials() {
+        let text =
+            "squad: best_f1_thresh: -2.75 - exact: 50.25\nnewsqa: f1: 1.00\nsquad: exact: 51.00\n";
+        let trials = read("r.txt", text).unwrap();
+        assert_eq!(trials.len(), 2);
+        assert_eq!(trials[0].tasks.len(), 2);
+        assert_eq!(results_text(&trials), text);
+        let json = serde_json::to_string(&trials).unwrap();
+        assert_eq!(read("r.json", &json).unwrap(), trials);
+        let counts = read("r.json", r#"[{"squad": {"total": 4}}]"#).unwrap();
+        assert_eq!(counts[0].tasks[0].1.get("total"), Some(4.0));
+    }
+
+    #[test]
+    fn other_files_are_refused_with_the_place() {
+        for (name, text, expected) in [
+            ("r.txt", "squad: exact: 50\nhello\n", "line 2"),
+            ("r.txt", "squad: exact: fifty\n", "line 1"),
+            ("r.json", "{}", "array"),
+            ("r.json", r#"[{"squad": {"exact": "x"}}]"#, "\"squad\""),
+        ] {
+            let message = read(name, text).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Curves and histograms as data, which the page's script hands to uPlot.
+//!
+//! uPlot (MIT) stands in the page, 50 kB of script: unlike drawings made here, its charts show the
+//! values under the pointer, zoom, keep their text legible on a narrow screen and take the theme's
+//! colours.
+
+use maud::{Markup, html};
+use serde::{Serialize, Serializer, ser::SerializeSeq};
+
+/// How a line looks; the number is that of its colour in the page's style.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Style {
+    Bold(usize),
+    Thin(usize),
+    /// Behind a smoothed line of the same colour.
+    Faint(usize),
+}
+
+/// A line through points `(x, y)` whose x rise; a y that is not finite is a gap.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Line {
+    pub name: String,
+    pub style: Style,
+    #[serde(serialize_with = "columns")]
+    pub points: Vec<(f64, f64)>,
+}
+
+/// A point that is marked and labelled.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Point {
+    pub x: f64,
+    pub y: f64,
+    pub label: String,
+}
+
+/// Lines over one axis.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Lines {
+    pub x: String,
+    pub y: String,
+    /// Whether the y axis is logarithmic; only what is above 0 is drawn then.
+    pub log: bool,
+    pub lines: Vec<Line>,
+    pub mark: Option<Point>,
+}
+
+/// Histograms over the same bins, one before the other.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Bars {
+    pub x: String,
+    pub y: String,
+    /// Where the first bin begins.
+    pub start: f64,
+    pub width: f64,
+    /// Name, number of the colour, counts.
+    pub series: Vec<(String, usize, Vec<usize>)>,
+    /// A value that is marked by a line.
+    pub line: Option<f64>,
+}
+
+/// A histogram of right and wrong predictions that the page's selectors choose from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stacks {
+    pub x: String,
+    pub width: usize,
+    /// By part of the questions and question type, joined by a blank: counts of right and wrong.
+    pub choices: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Any chart of the page.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Chart {
+    Lines(Lines),
+    Bars(Bars),
+    Stacks(Stacks),
+}
+
+impl From<Lines> for Chart {
+    fn from(lines: Lines) -> Self {
+        Chart::Lines(lines)
+    }
+}
+
+impl From<Bars> for Chart {
+    fn from(bars: Bars) -> Self {
+        Chart::Bars(bars)
+    }
+}
+
+impl From<Stacks> for Chart {
+    fn from(stacks: Stacks) -> Self {
+        Chart::Stacks(stacks)
+    }
+}
+
+/// The charts of a page, by the numbers that their places name.
+#[derive(Debug, Default, Serialize)]
+#[serde(transparent)]
+pub struct Charts(Vec<Chart>);
+
+impl Charts {
+    /// The place of a chart.
+    pub fn figure(&mut self, title: &str, caption: &str, chart: impl Into<Chart>) -> Markup {
+        let number = self.0.len();
+        self.0.push(chart.into());
+        html! {
+            figure.chart data-chart=(number) {
+                figcaption { b { (title) } " " span { (caption) } }
+                div.plot role="img" aria-label=(title) {}
+            }
+        }
+    }
+
+    /// JSON that may stand in a `script` element: `<` is escaped, so that no text ends it.
+    pub fn json(&self) -> String {
+        // Maps have texts as keys and numbers are finite or null: there is nothing to fail.
+        let json = serde_json::to_string(self).unwrap_or_default();
+        json.replace('<', "\\u003c")
+    }
+}
+
+/// Two lists, of x and of y, with seven digits: more than a screen shows, less than f64 has.
+fn columns<S: Serializer>(points: &[(f64, f64)], serializer: S) -> Result<S::Ok, S::Error> {
+    let short = |value: f64| {
+        format!("{value:.6e}")
+            .parse::<f64>()
+            .ok()
+            .filter(|v| v.is_finite())
+    };
+    let mut columns = serializer.serialize_seq(Some(2))?;
+    columns.serialize_element(&points.iter().map(|&(x, _)| short(x)).collect::<Vec<_>>())?;
+    columns.serialize_element(&points.iter().map(|&(_, y)| short(y)).collect::<Vec<_>>())?;
+    columns.end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_two_short_columns() {
+        let mut charts = Charts::default();
+        let line = Line {
+            name: "</script><b>".into(),
+            style: Style::Faint(2),
+            points: vec![(0.0, 1.0 / 3.0), (1_234_567.0, f64::NAN)],
+        };
+        let lines = Lines {
+            x: "step".into(),
+            y: "loss".into(),
+            log: false,
+            lines: vec![line],
+            mark: None,
+        };
+        let place = charts.figure("Loss", "", lines).into_string();
+        assert!(place.contains("data-chart=\"0\""), "{place}");
+        assert_eq!(
+            charts.json(),
+            r#"[{"kind":"lines","x":"step","y":"loss","log":false,"lines":[{"name":"\u003c/script>\u003cb>","style":{"faint":2},"points":[[0.0,1234567.0],[0.3333333,null]]}],"mark":null}]"#
+        );
+    }
+}

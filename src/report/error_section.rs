@@ -1,0 +1,54 @@
+//! The classes of errors: how many, and among which types of questions.
+
+use maud::{Markup, html};
+
+use super::{TaskReport, type_section::bar};
+use crate::analysis::{question_type::QuestionType, tally::percent};
+
+pub(super) fn section(task: &TaskReport) -> Markup {
+    let classes = &task.analysis.classes;
+    let wrong: usize = classes.iter().map(|class| class.count).sum();
+    let all: usize = task.analysis.judgements.len();
+    let types = types(task);
+    html! {
+        h3 { "What is wrong" }
+        p.note {
+            (wrong) " of " (all) " predictions are wrong. Answers are compared normalised as the scorers do, character by "
+            "character. Bars show the question types: "
+            @for (place, name) in types.iter().enumerate() {
+                span.key class=(colour(place)) {} " " (name) " "
+            }
+        }
+        div.scroll { table {
+            thead { tr {
+                th { "class" } th { "the prediction …" } th.n { "count" } th.n { "of wrong" } th.wide { "" }
+            } }
+            tbody {
+                @for class in classes { tr {
+                    td { b { (class.letter) } " " (class.class.name()) }
+                    td { (class.class.meaning()) }
+                    td.n { (class.count) }
+                    td.n { (format!("{:.1} %", percent(class.count as f64, wrong))) }
+                    td.wide { (bar(&types.iter().enumerate().map(|(place, name)| {
+                        (colour(place), class.types.get(name).copied().unwrap_or(0), name.name())
+                    }).collect::<Vec<_>>())) }
+                } }
+            }
+        } }
+    }
+}
+
+/// The types of the data, in their order.
+fn types(task: &TaskReport) -> Vec<QuestionType> {
+    let whole = task.analysis.parts.first();
+    whole
+        .map(|part| part.types.keys().copied().collect())
+        .unwrap_or_default()
+}
+
+fn colour(place: usize) -> &'static str {
+    ["t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7", "t8", "t9"]
+        .get(place)
+        .copied()
+        .unwrap_or("t9")
+}

@@ -1,0 +1,134 @@
+//! Wrong predictions to read: of each class of errors a bounded number, spread over the data.
+
+use maud::{Markup, html};
+
+use super::{TaskReport, highlight};
+use crate::analysis::{error_class::ErrorClass, judgement::Judgement};
+
+/// Characters of an answer or a question that are shown, at most.
+const LONGEST: usize = 600;
+
+pub(super) fn section(task: &TaskReport, most: usize) -> Markup {
+    let analysis = &task.analysis;
+    let shown: Vec<(ErrorClass, usize, Vec<&Judgement>)> = ErrorClass::ALL
+        .into_iter()
+        .map(|class| {
+            let held: Vec<&Judgement> = analysis
+                .judgements
+                .iter()
+                .filter(|j| j.class == Some(class))
+                .collect();
+            (class, held.len(), spread(&held, most))
+        })
+        .filter(|(_, count, _)| *count > 0)
+        .collect();
+    let types = analysis
+        .parts
+        .first()
+        .into_iter()
+        .flat_map(|part| part.types.keys());
+    html! {
+        @if !shown.is_empty() {
+            div.examples {
+                p.note {
+                    "Marked in the passages: " mark.gold { "gold answers" } " "
+                    mark.predicted { "the prediction" } " " mark.both { "both" } "."
+                }
+                div.controls {
+                    div.choices data-choices="class" {
+                        @for (class, count, _) in &shown {
+                            button type="button" value=(class.letter()) title=(class.meaning()) {
+                                b { (class.letter()) } " " (class.name()) " " span.count { (count) }
+                            }
+                        }
+                    }
+                    label { "Type " select data-filter="type" {
+                        option value="" { "all" }
+                        @for name in types { option value=(name) { (name) } }
+                    } }
+                    " "
+                    label { "Search " input type="search" data-filter="text" placeholder="words of the question, the answers, the passage"; }
+                }
+                @for (class, count, examples) in &shown {
+                    div data-class=(class.letter()) {
+                        h4 { (class.letter()) ": the prediction " (class.meaning()) }
+                        p.note {
+                            (examples.len()) " of " (count) " are here"
+                            @if examples.len() < *count {
+                                ", spread evenly over the data; " (count - examples.len()) " are left out"
+                            }
+                            "." span data-found="" {}
+                        }
+                        @for judgement in examples { (example(task, judgement)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// At most `most` of the judgements, evenly.
+fn spread<'a>(held: &[&'a Judgement], most: usize) -> Vec<&'a Judgement> {
+    let count = held.len().min(most);
+    (0..count)
+        .filter_map(|place| held.get(place * held.len() / count).copied())
+        .collect()
+}
+
+fn example(task: &TaskReport, judgement: &Judgement) -> Markup {
+    let question = judgement.of(&task.questions);
+    let passage = task
+        .questions
+        .passages
+        .get(question.passage)
+        .map_or("", String::as_str);
+    let mut gold: Vec<&str> = question
+        .answers
+        .iter()
+        .map(|answer| answer.text.as_str())
+        .collect();
+    gold.sort_unstable();
+    gold.dedup();
+    let predicted = judgement
+        .held_back
+        .as_ref()
+        .unwrap_or(&judgement.prediction);
+    html! {
+        article data-type=(judgement.question_type) {
+            h5 { (short(&question.text)) }
+            dl {
+                dt { "predicted" }
+                dd {
+                    @if let Some(text) = &judgement.held_back {
+                        "no answer; held back: " q { (short(text)) }
+                    } @else if judgement.prediction.is_empty() {
+                        "no answer"
+                    } @else {
+                        q { (short(&judgement.prediction)) }
+                    }
+                }
+                dt { "gold" }
+                dd {
+                    @if gold.is_empty() { "no answer" }
+                    @for text in gold { q { (short(text)) } " " }
+                }
+            }
+            p.passage tabindex="0" { (highlight::passage(passage, &question.answers, predicted)) }
+            p.meta {
+                code { (short(&question.id)) } " · " (judgement.question_type)
+                " · F1 " (format!("{:.2}", judgement.f1))
+                @if let Some(odds) = judgement.odds { " · no-answer score " (format!("{odds:.2}")) }
+                @if let Some(flag) = &question.followup { " · follow-up " (short(flag)) }
+                @if let Some(flag) = &question.yesno { " · yes/no " (short(flag)) }
+            }
+        }
+    }
+}
+
+/// The text, or its beginning where it is longer than anyone reads.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}

@@ -1,0 +1,119 @@
+//! Lengths of answers, questions and passages: extremes, and histograms by part, type and right or
+//! wrong.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+use serde_json::json;
+
+use super::{
+    TaskReport,
+    chart::{Charts, Stacks},
+    type_section::part_key,
+};
+use crate::analysis::{
+    Part,
+    judgement::Judgement,
+    lengths::{Bins, Extremes, Lengths, Measure},
+    question_type::QuestionType,
+};
+
+/// Bins of a histogram, at most.
+const BINS: usize = 100;
+
+pub(super) fn section(task: &TaskReport, charts: &mut Charts) -> Markup {
+    let lengths = &task.analysis.lengths;
+    let rows = [
+        ("gold answers", lengths.gold_answers),
+        ("predicted answers", lengths.predictions),
+        ("questions", lengths.questions),
+        ("passages", lengths.contexts),
+    ];
+    let types: Vec<QuestionType> = task
+        .analysis
+        .parts
+        .first()
+        .map(|part| part.types.keys().copied().collect())
+        .unwrap_or_default();
+    let measured = Lengths::new(&task.questions);
+    html! {
+        div.scroll { table {
+            thead { tr {
+                th { "" } th.n { "count" } th.n { "shortest" } th.n { "median" } th.n { "mean" } th.n { "longest" }
+            } }
+            tbody { @for (name, extremes) in rows { (row(name, extremes)) } }
+        } }
+        div.lengths {
+            p.controls {
+                label { "Questions " select data-select="part" {
+                    @for counts in &task.analysis.parts {
+                        option value=(part_key(counts.part)) { (counts.part.name()) }
+                    }
+                } }
+                " "
+                label { "Type " select data-select="type" {
+                    option value="all" { "all" }
+                    @for name in types { option value=(name) { (name) } }
+                } }
+            }
+            div.charts {
+                @for measure in Measure::ALL {
+                    (charts.figure(
+                        &format!("Length of the {}", measure.name()),
+                        "The last bar holds all that is longer.",
+                        histogram(task, &measured, measure),
+                    ))
+                }
+            }
+        }
+    }
+}
+
+fn row(name: &str, extremes: Extremes) -> Markup {
+    html! { tr {
+        td { (name) }
+        td.n { (extremes.count) }
+        td.n { (extremes.min) }
+        td.n { (extremes.median) }
+        td.n { (format!("{:.1}", extremes.mean)) }
+        td.n { (extremes.max) }
+    } }
+}
+
+/// Counts of right and of wrong predictions.
+type Counts = [Vec<usize>; 2];
+
+fn histogram(task: &TaskReport, lengths: &Lengths<'_>, measure: Measure) -> Stacks {
+    let judgements = &task.analysis.judgements;
+    let length = |judgement: &Judgement| lengths.of(measure, judgement);
+    let bins = Bins::for_lengths(judgements.iter().filter_map(length), BINS);
+    let mut choices: BTreeMap<String, Counts> = BTreeMap::new();
+    for judgement in judgements {
+        let Some(length) = length(judgement) else {
+            continue;
+        };
+        for part in task.analysis.parts.iter().map(|counts| counts.part) {
+            if !part.holds(judgement) {
+                continue;
+            }
+            for name in ["all", judgement.question_type.name()] {
+                let counts = choices
+                    .entry(choice(part, name))
+                    .or_insert_with(|| [vec![0; bins.count], vec![0; bins.count]]);
+                counts[usize::from(!judgement.right)][bins.place(length)] += 1;
+            }
+        }
+    }
+    Stacks {
+        x: "characters".into(),
+        width: bins.width,
+        choices: choices
+            .into_iter()
+            .map(|(choice, counts)| (choice, json!(counts)))
+            .collect(),
+    }
+}
+
+fn choice(part: Part, name: &str) -> String {
+    format!("{} {name}", part_key(part))
+}

@@ -1,0 +1,60 @@
+//! The report of a run: what its trials leave, gathered as they end.
+
+use std::path::Path;
+
+use super::{EXAMPLES, Error, Report, TaskReport, TrainingCurve, task::TaskFiles};
+use crate::{
+    config::Config,
+    data::example::Split,
+    eval::{results::TrialResults, score::Metric},
+    train::progress::Progress,
+};
+
+/// Gathers a run's training curves; the folders that hold them may go before the run ends.
+#[derive(Debug, Default)]
+pub struct RunReport {
+    training: Vec<TrainingCurve>,
+}
+
+impl RunReport {
+    /// Takes the training log of a model folder, where it has one.
+    pub fn add_training(&mut self, model_dir: &Path, trial: usize, progress: &Progress) {
+        let log = model_dir.join("train_log.jsonl");
+        if !log.is_file() {
+            return;
+        }
+        match TrainingCurve::read(&log, &format!("trial {trial}")) {
+            Ok(curve) => self.training.push(curve),
+            Err(error) => progress.note(&format!("report without a training curve: {error}")),
+        }
+    }
+
+    /// Writes `T_report.html` on the trials so far and the answers of the last of them.
+    ///
+    /// # Errors
+    /// When the answers cannot be read or the file cannot be written.
+    pub fn write(&mut self, config: &Config, trials: &[TrialResults]) -> Result<(), Error> {
+        let paths = config.paths();
+        let mut tasks = Vec::new();
+        for task in &config.task_names {
+            let null_odds = paths.qa_null_odds(task);
+            let metric = Metric::of_task(task);
+            let files = TaskFiles {
+                data: paths.task_data(task, Split::Dev),
+                predictions: paths.qa_preds(task),
+                null_odds: (metric == Metric::Squad2 && null_odds.is_file()).then_some(null_odds),
+            };
+            tasks.push(TaskReport::read(task, &files, Some(metric))?);
+        }
+        let report = Report {
+            title: format!("{} on {}", config.model_name, config.task_label()),
+            trials: trials.to_vec(),
+            training: std::mem::take(&mut self.training),
+            tasks,
+            examples: EXAMPLES,
+        };
+        let written = report.write(&paths.report());
+        self.training = report.training;
+        written
+    }
+}

@@ -1,0 +1,253 @@
+//! `train_log.jsonl` → curves short enough for a page.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::Path,
+};
+
+use super::{
+    Error,
+    chart::{Line, Style},
+};
+use crate::train::log::StepRecord;
+
+/// The longest line that is read; ours have about two hundred bytes.
+const LONGEST_LINE: u64 = 1 << 16;
+
+/// Stretches of steps that a curve shows, at most.
+const STRETCHES: usize = 400;
+
+/// The steps of one training run.
+#[derive(Debug, Clone)]
+pub struct TrainingCurve {
+    pub name: String,
+    pub steps: Vec<StepRecord>,
+}
+
+impl TrainingCurve {
+    /// Reads a training log. A last line without end, as a run leaves it that is still writing or
+    /// was killed, is passed over.
+    ///
+    /// # Errors
+    /// When the file cannot be read or a line is none of a training log.
+    pub fn read(path: &Path, name: &str) -> Result<Self, Error> {
+        let reading = |source| Error::ReadLog {
+            path: path.into(),
+            source,
+        };
+        let mut file = BufReader::new(File::open(path).map_err(reading)?);
+        let mut steps = Vec::new();
+        let mut line = Vec::new();
+        for number in 1.. {
+            line.clear();
+            read_line(&mut file, &mut line).map_err(reading)?;
+            if !line.ends_with(b"\n") {
+                if line.len() as u64 == LONGEST_LINE {
+                    return Err(wrong_line(path, number, "the line is too long".into()));
+                }
+                break;
+            }
+            match serde_json::from_slice(&line) {
+                Ok(step) => steps.push(step),
+                Err(error) => return Err(wrong_line(path, number, error.to_string())),
+            }
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            steps,
+        })
+    }
+
+    /// The loss of a feature as it was, and smoothed; only smoothed where several runs share a
+    /// chart.
+    pub(super) fn loss(&self, colour: usize, alone: bool) -> Vec<Line> {
+        let loss: Vec<f64> = self
+            .steps
+            .iter()
+            .map(|step| step.loss / step.features.max(1) as f64)
+            .collect();
+        let smooth = smoothed(&loss);
+        let shown = extremes(&loss);
+        let line = |name: &str, style, values: &[f64]| Line {
+            name: format!("{}{name}", self.prefix(alone)),
+            style,
+            points: self.points(&shown, values),
+        };
+        let mut lines = Vec::new();
+        if alone {
+            lines.push(line("loss", Style::Faint(colour), &loss));
+        }
+        lines.push(line("smoothed loss", Style::Bold(colour), &smooth));
+        lines
+    }
+
+    /// A figure of each step, its peaks and troughs kept.
+    pub(super) fn figure(
+        &self,
+        name: &str,
+        colour: usize,
+        alone: bool,
+        value: fn(&StepRecord) -> f64,
+    ) -> Line {
+        let values: Vec<f64> = self.steps.iter().map(value).collect();
+        Line {
+            name: format!("{}{name}", self.prefix(alone)),
+            style: Style::Thin(colour),
+            points: self.points(&extremes(&values), &values),
+        }
+    }
+
+    /// How much of something a second, over each stretch of steps.
+    pub(super) fn rate(
+        &self,
+        name: &str,
+        colour: usize,
+        alone: bool,
+        amount: fn(&StepRecord) -> usize,
+    ) -> Line {
+        let stretch = self.steps.len().div_ceil(STRETCHES).max(1);
+        let points = self.steps.chunks(stretch).map(|steps| {
+            let seconds: f64 = steps.iter().map(|step| step.seconds).sum();
+            let amount: usize = steps.iter().map(amount).sum();
+            let first = steps.first().map_or(0, |step| step.step);
+            (first as f64, amount as f64 / seconds)
+        });
+        Line {
+            name: format!("{}{name}", self.prefix(alone)),
+            style: Style::Thin(colour),
+            points: points.collect(),
+        }
+    }
+
+    fn prefix(&self, alone: bool) -> String {
+        if alone {
+            String::new()
+        } else {
+            format!("{}: ", self.name)
+        }
+    }
+
+    fn points(&self, shown: &[usize], values: &[f64]) -> Vec<(f64, f64)> {
+        let places = shown.iter();
+        places
+            .filter_map(|&place| Some((self.steps.get(place)?.step as f64, *values.get(place)?)))
+            .collect()
+    }
+}
+
+fn read_line(file: &mut BufReader<File>, line: &mut Vec<u8>) -> io::Result<usize> {
+    file.by_ref().take(LONGEST_LINE).read_until(b'\n', line)
+}
+
+fn wrong_line(path: &Path, line: usize, problem: String) -> Error {
+    Error::LogLine {
+        path: path.into(),
+        line,
+        problem,
+    }
+}
+
+/// Steps over which the smoothed loss looks back, for a run of so many.
+pub(super) fn memory(steps: usize) -> usize {
+    (steps / 50).max(10)
+}
+
+/// An exponential mean, without the pull of its start; steps that are not numbers are passed over.
+fn smoothed(values: &[f64]) -> Vec<f64> {
+    let keep = 1.0 - 1.0 / memory(values.len()) as f64;
+    let (mut sum, mut weight) = (0.0, 0.0);
+    values
+        .iter()
+        .map(|&value| {
+            if value.is_finite() {
+                sum = keep * sum + (1.0 - keep) * value;
+                weight = keep * weight + (1.0 - keep);
+            }
+            sum / weight
+        })
+        .collect()
+}
+
+/// Places of the least and the greatest value of each stretch, in order, and of both ends.
+fn extremes(values: &[f64]) -> Vec<usize> {
+    let stretch = values.len().div_ceil(STRETCHES).max(1);
+    let mut places = Vec::new();
+    for start in (0..values.len()).step_by(stretch) {
+        let places_in = start..values.len().min(start + stretch);
+        places.extend(
+            places_in
+                .clone()
+                .min_by(|&a, &b| values[a].total_cmp(&values[b])),
+        );
+        places.extend(places_in.max_by(|&a, &b| values[a].total_cmp(&values[b])));
+    }
+    places.extend([0, values.len().saturating_sub(1)]);
+    places.sort_unstable();
+    places.dedup();
+    places.retain(|&place| place < values.len());
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(step: u64, loss: &str) -> String {
+        format!(
+            r#"{{"step":{step},"loss":{loss},"grad_norm":1.5,"learning_rate":0.1,"features":4,"tokens":80,"seconds":0.5,"peak_bytes":null}}"#
+        )
+    }
+
+    fn read(text: &str) -> Result<TrainingCurve, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("train_log.jsonl");
+        std::fs::write(&path, text).unwrap();
+        TrainingCurve::read(&path, "run")
+    }
+
+    #[test]
+    fn figures_by_hand() {
+        let text = format!(
+            "{}\n{}\n{}\n{}",
+            line(0, "8.0"),
+            line(1, "null"),
+            line(2, "4.0"),
+            line(3, "1")
+        );
+        let curve = read(&text).unwrap();
+        let loss = curve.loss(0, true);
+        assert_eq!(loss[0].points[0], (0.0, 2.0));
+        assert_eq!(loss[0].points[1], (1.0, f64::INFINITY));
+        // Of 2 and 1, the later with nine tenths of its weight before.
+        assert_eq!(loss[1].points[2], (2.0, (0.9 * 2.0 + 1.0) / 1.9));
+        assert_eq!(curve.loss(0, false).len(), 1);
+        let rate = curve.rate("tokens a second", 0, false, |step| step.tokens);
+        assert_eq!(rate.points, [(0.0, 160.0), (1.0, 160.0), (2.0, 160.0)]);
+        assert_eq!(rate.name, "run: tokens a second");
+    }
+
+    #[test]
+    fn peaks_of_long_runs_are_kept() {
+        let mut values: Vec<f64> = (0..10_000).map(|step| f64::from(step % 7)).collect();
+        values[4_321] = 99.0;
+        let places = extremes(&values);
+        assert!(places.len() <= 2 * STRETCHES + 2);
+        assert!(places.contains(&4_321) && places.contains(&0) && places.contains(&9_999));
+        assert!(extremes(&[]).is_empty());
+    }
+
+    #[test]
+    fn lines_of_other_files_are_named() {
+        let message = read(&format!("{}\n{{\"loss\": 1}}\n", line(0, "1")))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("train_log.jsonl line 2") && message.contains("missing field"),
+            "{message}"
+        );
+        let endless = "x".repeat(1 << 17);
+        let message = read(&endless).unwrap_err().to_string();
+        assert!(message.contains("too long"), "{message}");
+    }
+}

@@ -1,0 +1,128 @@
+//! TFRecord frames: length, checksum of the length, bytes, checksum of the bytes.
+//!
+//! <https://github.com/tensorflow/tensorflow/blob/v1.15.5/tensorflow/core/lib/io/record_writer.cc>
+
+use std::io::{self, ErrorKind, Read, Write};
+
+/// The longest record that is read: an event of scalars has a few hundred bytes.
+const LONGEST: u64 = 1 << 24;
+
+/// CRC-32C, turned and shifted so that it may itself stand in data that is checksummed.
+fn masked(bytes: &[u8]) -> u32 {
+    crc32c::crc32c(bytes)
+        .rotate_right(15)
+        .wrapping_add(0xA282_EAD8)
+}
+
+/// Writes one record with a single call, so that a process that is killed leaves whole ones.
+///
+/// # Errors
+/// When `out` takes no more.
+pub fn write_record(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    let length = (bytes.len() as u64).to_le_bytes();
+    let mut record = Vec::with_capacity(bytes.len() + 16);
+    record.extend(length);
+    record.extend(masked(&length).to_le_bytes());
+    record.extend(bytes);
+    record.extend(masked(bytes).to_le_bytes());
+    out.write_all(&record)
+}
+
+/// Reads the next record; `None` at the end of the file, or where it breaks off inside a record.
+///
+/// # Errors
+/// When reading fails or a checksum is wrong.
+pub fn read_record(file: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
+    let mut head = [0; 12];
+    if !fill(file, &mut head)? {
+        return Ok(None);
+    }
+    let [length @ .., a, b, c, d] = head;
+    check(&length, [a, b, c, d], "length")?;
+    let length = u64::from_le_bytes(length);
+    if length > LONGEST {
+        let problem = format!("a record of {length} bytes; expected at most {LONGEST}");
+        return Err(io::Error::new(ErrorKind::InvalidData, problem));
+    }
+    let mut bytes = vec![0; length as usize];
+    let mut sum = [0; 4];
+    if !fill(file, &mut bytes)? || !fill(file, &mut sum)? {
+        return Ok(None);
+    }
+    check(&bytes, sum, "bytes")?;
+    Ok(Some(bytes))
+}
+
+fn check(bytes: &[u8], expected: [u8; 4], what: &str) -> io::Result<()> {
+    let (found, expected) = (masked(bytes), u32::from_le_bytes(expected));
+    if found == expected {
+        return Ok(());
+    }
+    let problem = format!(
+        "a record's {what} have checksum {found:08x}, but {expected:08x} is written beside them: \
+         the file is damaged"
+    );
+    Err(io::Error::new(ErrorKind::InvalidData, problem))
+}
+
+/// Whether the file had bytes enough.
+fn fill(file: &mut impl Read, bytes: &mut [u8]) -> io::Result<bool> {
+    match file.read_exact(bytes) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_framed_as_tensorflow_frames_it() {
+        let mut file = Vec::new();
+        write_record(&mut file, b"abc").unwrap();
+        // What TensorBoard's own RecordWriter makes of it.
+        let expected = [
+            0x03, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xB0, 0x99, 0x49, 0x0E, 0x61, 0x62,
+            0x63, 0x6E, 0x57, 0xF1, 0x21,
+        ];
+        assert_eq!(file, expected);
+    }
+
+    #[test]
+    fn records_come_back_until_the_file_breaks_off() {
+        let mut file = Vec::new();
+        write_record(&mut file, b"abc").unwrap();
+        write_record(&mut file, b"").unwrap();
+        for cut in 0..file.len() {
+            let mut part = &file[..cut];
+            let mut found = Vec::new();
+            while let Some(record) = read_record(&mut part).unwrap() {
+                found.push(record);
+            }
+            assert_eq!(found.len(), usize::from(cut >= 19), "{cut}");
+        }
+        let mut whole = &file[..];
+        assert_eq!(read_record(&mut whole).unwrap().unwrap(), b"abc");
+        assert_eq!(read_record(&mut whole).unwrap().unwrap(), b"");
+        assert_eq!(read_record(&mut whole).unwrap(), None);
+    }
+
+    #[test]
+    fn damage_is_found() {
+        let mut file = Vec::new();
+        write_record(&mut file, b"abc").unwrap();
+        for byte in 0..file.len() {
+            let mut damaged = file.clone();
+            damaged[byte] ^= 4;
+            let message = read_record(&mut &damaged[..]).unwrap_err().to_string();
+            assert!(message.contains("checksum"), "{byte}: {message}");
+        }
+        // A length that nothing has, rightly summed.
+        let mut huge = u64::MAX.to_le_bytes().to_vec();
+        huge.extend(masked(&huge).to_le_bytes());
+        let message = read_record(&mut &huge[..]).unwrap_err().to_string();
+        assert!(message.contains("at most"), "{message}");
+    }
+}
