@@ -12,11 +12,11 @@ use rand_chacha::ChaCha8Rng;
 use crate::{
     config::EncoderConfig,
     data::batch::Batch,
-    device::{alone_on_a_core, lanes},
+    device::{ReadError, alone_on_a_core, lanes},
     model::{
         HeadConfig, ModelInput, QuestionAnsweringModel,
         arithmetic::Arithmetic,
-        beam::{self, ReadError},
+        beam,
         parameters::{self, ParameterSource},
         record,
     },
@@ -25,7 +25,7 @@ use crate::{
         gradients::Objective,
         memory::PeakMemory,
         schedule::LayerDecay,
-        step::{self, StepSettings, train_step},
+        step::{StepSettings, train_step},
     },
 };
 
@@ -40,8 +40,8 @@ pub enum Error {
     Parameters(#[from] parameters::Error),
     #[error(transparent)]
     Read(#[from] ReadError),
-    #[error("step {step}: the device failed: {reason}; give a smaller --micro-batch-size")]
-    Device { step: usize, reason: String },
+    #[error("step {step}: {source}; give a smaller --micro-batch-size")]
+    Device { step: usize, source: ReadError },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,9 +166,9 @@ impl Bench<'_> {
                 Task::Train => {
                     let step = step as u64;
                     model = train_step(model, &mut adam, &parts, step, 1e-5, &settings)
-                        .map_err(|error: step::ReadError| Error::Device {
+                        .map_err(|source| Error::Device {
                             step: step as usize,
-                            reason: error.0,
+                            source,
                         })?
                         .0;
                 }
@@ -198,7 +198,7 @@ impl Bench<'_> {
     fn synchronise(&self, step: usize) -> Result<(), Error> {
         self.device.sync().map_err(|e| Error::Device {
             step,
-            reason: format!("{e:?}"),
+            source: ReadError::new(e),
         })
     }
 

@@ -4,7 +4,10 @@
 use std::{io, process::ExitCode};
 
 use clap::Parser;
-use electra::cli::{self, Cli, logging, runtime_folder};
+use electra::{
+    cli::{self, Cli, logging, runtime_folder},
+    device::failure,
+};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -12,7 +15,11 @@ fn main() -> ExitCode {
     if cli.command.uses_device() {
         runtime_folder::ensure();
     }
-    match cli::run(&cli, &mut io::stdout().lock()) {
+    failure::quiet_panics();
+    match failure::caught(|| cli::run(&cli, &mut io::stdout().lock()))
+        .map_err(Into::into)
+        .flatten()
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let code = cli::exit_code(&error);

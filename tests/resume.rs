@@ -2,119 +2,24 @@
 
 mod support;
 
-use std::{path::Path, sync::atomic::AtomicBool, time::Duration};
+use std::path::Path;
 
 use burn::tensor::Device;
 use electra::{
-    data::{
-        batch::FeatureSet,
-        batch_plan::{BatchPlan, PlanOptions},
-        example::Split,
-        feature::Feature,
-    },
-    model::{QuestionAnsweringModel, parameters::ParameterSource},
+    data::example::Split,
     tensorboard::{event_log::event_files, scalars::read_scalars},
-    train::{
-        adam::Adam,
-        gradients::{Objective, Trainable},
-        log::StepRecord,
-        progress::Progress,
-        run::Run,
-        schedule::{LayerDecay, Schedule},
-    },
+    train::{gradients::Trainable, log::StepRecord},
 };
-use support::{ReferenceRun, parameters, runs, tasks};
-
-static STOP: AtomicBool = AtomicBool::new(false);
-
-/// A run of the training loop on the reference's data, shuffled and with dropout.
-struct Loop<'a> {
-    run: &'a ReferenceRun,
-    features: &'a [Feature],
-    trainable: Trainable,
-    save_every_steps: u64,
-}
-
-impl Loop<'_> {
-    fn plan(&self) -> BatchPlan {
-        let options = PlanOptions {
-            batch_size: 8,
-            epochs: 1.0,
-            seed: 3,
-            shuffle: true,
-            length_bucketing: false,
-        };
-        BatchPlan::new(FeatureSet::from(self.features).lengths(), options).unwrap()
-    }
-
-    fn train(&self, model_dir: &Path, device: &Device, steps: u64) -> QuestionAnsweringModel {
-        let tasks = tasks();
-        let training = Run {
-            device,
-            model_dir,
-            tasks: &tasks,
-            features: FeatureSet::from(self.features),
-            plan: self.plan(),
-            schedule: Schedule {
-                base: self.run.config.learning_rate,
-                steps,
-                warmup_proportion: self.run.config.warmup_proportion,
-            },
-            objective: Objective {
-                answerable_weight: 0.5,
-                trainable: self.trainable,
-                recompute_layers: false,
-                loss_scale: 1.0,
-            },
-            scaled_loss: false,
-            micro_batch_size: usize::MAX,
-            seed: 7,
-            hparams: serde_json::json!({"seed": 7}),
-            save_every_steps: self.save_every_steps,
-            save_every: Duration::from_secs(3600),
-            max_save: 100,
-            log_every: 1,
-            stop: &STOP,
-        };
-        let mut encoder = self.run.encoder();
-        encoder.hidden_dropout_prob = 0.1;
-        encoder.attention_probs_dropout_prob = 0.1;
-        let build = |device: &Device, stored: Option<&mut _>| {
-            let mut initial = support::converted(&self.run.folder.join("init").join("model.ckpt"));
-            let stored = stored.or(Some(&mut initial));
-            let mut source = ParameterSource::new(device.clone(), 1, stored);
-            Ok(QuestionAnsweringModel::new(
-                &mut source,
-                &encoder,
-                &tasks,
-                self.run.head(),
-            )?)
-        };
-        let adam = Adam::new(
-            self.run.config.weight_decay_rate,
-            LayerDecay {
-                decay: self.run.config.layerwise_lr_decay,
-                layers: encoder.num_hidden_layers,
-                variant: self.run.config.lr_decay_variant,
-            },
-        );
-        training.train(adam, build, &Progress::new(true)).unwrap()
-    }
-}
-
-fn log(model_dir: &Path) -> Vec<StepRecord> {
-    std::fs::read_to_string(model_dir.join("train_log.jsonl"))
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
+use support::{
+    parameters, runs,
+    training_loop::{TrainingLoop, log},
+};
 
 #[test]
 fn a_run_stopped_in_the_middle_and_started_again_ends_the_same() {
     let run = &runs()[0];
     let features = run.features(Split::Train);
-    let training = Loop {
+    let training = TrainingLoop {
         run,
         features: &features,
         trainable: Trainable::All,
@@ -191,7 +96,7 @@ fn assert_events(model_dir: &Path) {
 fn a_damaged_checkpoint_is_passed_over_and_kept() {
     let run = &runs()[0];
     let features = run.features(Split::Train);
-    let training = Loop {
+    let training = TrainingLoop {
         run,
         features: &features,
         trainable: Trainable::All,
@@ -234,7 +139,7 @@ fn a_damaged_checkpoint_is_passed_over_and_kept() {
 fn frozen_layers_keep_their_values_and_the_others_move() {
     let run = &runs()[0];
     let features = run.features(Split::Train);
-    let training = Loop {
+    let training = TrainingLoop {
         run,
         features: &features,
         trainable: Trainable::new(Some(1), run.encoder().num_hidden_layers),

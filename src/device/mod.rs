@@ -7,6 +7,7 @@
 
 pub mod adapter;
 pub mod cores;
+pub mod failure;
 pub mod memory;
 pub mod open;
 pub mod pick;
@@ -14,6 +15,7 @@ pub mod request;
 
 pub use adapter::{AdapterInfo, AdapterKind, Api, list};
 pub use cores::{alone_on_a_core, is_cpu, lanes};
+pub use failure::ReadError;
 pub use memory::ByteSize;
 pub use open::{Chosen, choose, configure_runtime};
 pub use pick::{Pick, Picked};
@@ -44,4 +46,9 @@ pub enum Error {
         "{name}: trying matrix products failed: {reason}; look at its driver, or give --device cpu"
     )]
     Products { name: String, reason: String },
+    #[error(
+        "the device failed: {reason}; start the same command again to go on from the last \
+         checkpoint, or give --device cpu"
+    )]
+    Failed { reason: String },
 }

@@ -9,10 +9,10 @@ use crate::{
         batch_plan::prediction_batches,
         feature::Feature,
     },
-    device,
+    device::{self, ReadError},
     model::{
         ModelInput, QuestionAnsweringModel,
-        beam::{self, ReadError, WindowOutput},
+        beam::{self, WindowOutput},
     },
 };
 

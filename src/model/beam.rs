@@ -9,6 +9,7 @@ use burn::{
 };
 
 use super::{input::ModelInput, question_answering::QuestionAnsweringModel, span_head::EndContext};
+use crate::device::ReadError;
 
 /// What the model says of one window.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -31,11 +32,6 @@ pub struct WindowOutput {
     /// The answerability classifier's logit, higher where no answer is likelier; 0 without it.
     pub answerable_logit: f32,
 }
-
-/// The device did not give its results back.
-#[derive(Debug, thiserror::Error)]
-#[error("reading predictions from the device failed: {0}")]
-pub struct ReadError(pub String);
 
 /// Predicts a batch, one result a row. `head` is the task's place in the task list, `features` each
 /// row's place in the feature list.
@@ -107,9 +103,7 @@ pub fn predict(
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ReadError> {
-    tensor
-        .try_into_vec_as::<f32>()
-        .map_err(|e| ReadError(format!("{e:?}")))
+    tensor.try_into_vec_as::<f32>().map_err(ReadError::new)
 }
 
 /// The `count` greatest log-softmax values of a row with their positions, greatest first, ties

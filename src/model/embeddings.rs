@@ -104,10 +104,13 @@ impl Embeddings {
         let [types, _] = token_type.dims();
         // A product with one-hot rows, as in the reference: its gradient is a product too,
         // where a look-up's would add every token into the same two rows.
+        // Burn's own `one_hot` reads the indices back from the device to check them.
+        let kinds = Tensor::<1, Int>::arange(0..types as i64, &token_type.device());
         let token_type = input
             .segment_ids
             .clone()
-            .one_hot::<2>(types)
+            .unsqueeze_dim::<2>(1)
+            .equal(kinds.unsqueeze::<2>())
             .float()
             .matmul(token_type);
         let position = self

@@ -20,14 +20,14 @@ use super::{
     memory::PeakMemory,
     progress::Progress,
     schedule::Schedule,
-    step::{ReadError, StepFigures, StepSettings, step_gradients},
+    step::{StepFigures, StepSettings, step_gradients},
 };
 use crate::{
     data::{
         batch::{Batch, FeatureSet},
         batch_plan::BatchPlan,
     },
-    device,
+    device::{self, ReadError},
     model::{QuestionAnsweringModel, folder, parameters, record},
     tensorboard::event_log::EventLog,
 };
@@ -49,10 +49,10 @@ pub enum Error {
         path: String,
         source: std::io::Error,
     },
-    #[error("step {step}: reading the loss from the device failed: {reason}; {advice}")]
+    #[error("step {step}: {source}; {advice}")]
     Device {
         step: u64,
-        reason: String,
+        source: ReadError,
         advice: &'static str,
     },
     #[error("stopped after step {step} of {steps}; the same command goes on from there")]
@@ -256,10 +256,10 @@ impl Run<'_> {
         progress: &Progress,
     ) -> Result<usize, Error> {
         let failed = parts.iter().map(|part| part.size).max().unwrap_or(0);
-        if failed < 2 || device::is_cpu(self.device) {
+        if failed < 2 || error.is_lost() || device::is_cpu(self.device) {
             return Err(Error::Device {
                 step,
-                reason: error.0,
+                source: error,
                 advice: DEVICE_ADVICE,
             });
         }

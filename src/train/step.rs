@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     data::batch::Batch,
-    device::{alone_on_a_core, lanes},
+    device::{ReadError, alone_on_a_core, lanes},
     model::{
         ModelInput, QuestionAnsweringModel,
         dropout::{Mode, StepSeed},
@@ -32,11 +32,6 @@ impl StepFigures {
         self.loss.is_finite() && self.grad_norm.is_finite()
     }
 }
-
-/// The device did not give a step's figures back: most often its memory ran out.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct ReadError(pub String);
 
 /// A batch's gradients, times the loss scale, and its figures.
 pub struct StepGradients {
@@ -118,7 +113,7 @@ pub fn step_gradients(
     // memory ran out the weights must not be touched.
     let figures = Tensor::cat(vec![loss, norm.clone()], 0)
         .try_into_vec_as::<f32>()
-        .map_err(|e| ReadError(format!("{e:?}")))?;
+        .map_err(ReadError::new)?;
     Ok(StepGradients {
         gradients,
         norm,

@@ -6,6 +6,7 @@
 
 pub mod place;
 pub mod small_run;
+pub mod training_loop;
 
 use std::{
     collections::BTreeMap,

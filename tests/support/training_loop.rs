@@ -1,0 +1,120 @@
+//! The training loop on the reference's data, shuffled and with dropout.
+#![allow(dead_code)]
+
+use std::{path::Path, sync::atomic::AtomicBool, time::Duration};
+
+use burn::tensor::Device;
+use electra::{
+    data::{
+        batch::FeatureSet,
+        batch_plan::{BatchPlan, PlanOptions},
+        feature::Feature,
+    },
+    model::{QuestionAnsweringModel, parameters::ParameterSource},
+    train::{
+        adam::Adam,
+        gradients::{Objective, Trainable},
+        log::StepRecord,
+        progress::Progress,
+        run::{Error, Run},
+        schedule::{LayerDecay, Schedule},
+    },
+};
+
+use super::{ReferenceRun, converted, tasks};
+
+static STOP: AtomicBool = AtomicBool::new(false);
+
+pub struct TrainingLoop<'a> {
+    pub run: &'a ReferenceRun,
+    pub features: &'a [Feature],
+    pub trainable: Trainable,
+    pub save_every_steps: u64,
+}
+
+impl TrainingLoop<'_> {
+    fn plan(&self) -> BatchPlan {
+        let options = PlanOptions {
+            batch_size: 8,
+            epochs: 1.0,
+            seed: 3,
+            shuffle: true,
+            length_bucketing: false,
+        };
+        BatchPlan::new(FeatureSet::from(self.features).lengths(), options).unwrap()
+    }
+
+    #[track_caller]
+    pub fn train(&self, model_dir: &Path, device: &Device, steps: u64) -> QuestionAnsweringModel {
+        self.try_train(model_dir, device, steps).unwrap()
+    }
+
+    /// The same, where it may fail.
+    pub fn try_train(
+        &self,
+        model_dir: &Path,
+        device: &Device,
+        steps: u64,
+    ) -> Result<QuestionAnsweringModel, Error> {
+        let tasks = tasks();
+        let training = Run {
+            device,
+            model_dir,
+            tasks: &tasks,
+            features: FeatureSet::from(self.features),
+            plan: self.plan(),
+            schedule: Schedule {
+                base: self.run.config.learning_rate,
+                steps,
+                warmup_proportion: self.run.config.warmup_proportion,
+            },
+            objective: Objective {
+                answerable_weight: 0.5,
+                trainable: self.trainable,
+                recompute_layers: false,
+                loss_scale: 1.0,
+            },
+            scaled_loss: false,
+            micro_batch_size: usize::MAX,
+            seed: 7,
+            hparams: serde_json::json!({"seed": 7}),
+            save_every_steps: self.save_every_steps,
+            save_every: Duration::from_secs(3600),
+            max_save: 100,
+            log_every: 1,
+            stop: &STOP,
+        };
+        let mut encoder = self.run.encoder();
+        encoder.hidden_dropout_prob = 0.1;
+        encoder.attention_probs_dropout_prob = 0.1;
+        let build = |device: &Device, stored: Option<&mut _>| {
+            let mut initial = converted(&self.run.folder.join("init").join("model.ckpt"));
+            let stored = stored.or(Some(&mut initial));
+            let mut source = ParameterSource::new(device.clone(), 1, stored);
+            Ok(QuestionAnsweringModel::new(
+                &mut source,
+                &encoder,
+                &tasks,
+                self.run.head(),
+            )?)
+        };
+        let adam = Adam::new(
+            self.run.config.weight_decay_rate,
+            LayerDecay {
+                decay: self.run.config.layerwise_lr_decay,
+                layers: encoder.num_hidden_layers,
+                variant: self.run.config.lr_decay_variant,
+            },
+        );
+        training.train(adam, build, &Progress::new(true))
+    }
+}
+
+/// The log's lines.
+pub fn log(model_dir: &Path) -> Vec<StepRecord> {
+    std::fs::read_to_string(model_dir.join("train_log.jsonl"))
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
