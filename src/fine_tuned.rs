@@ -1,6 +1,9 @@
 //! A fine-tuned model taken from its folder alone, for `electra predict` and `electra ask`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use burn::tensor::Device;
 use serde_json::{Map, Value, json};
@@ -62,7 +65,7 @@ impl FineTuned {
         let found = folder::find(path, &mut |_, _| {})?;
         let config_file = found.path.join("config.json");
         let config = read_config(&found.path, &config_file)?;
-        let tokenizer = Tokenizer::read(&found.path.join("vocab.txt"), config.do_lower_case)?;
+        let tokenizer = Tokenizer::for_model(&found.path.join("vocab.txt"), &config)?;
         let mut stored = record::open(&found.path.join("model.bpk"))?;
         let tokens = config.predict_batch_size * config.max_seq_length;
         let arithmetic = Arithmetic::on(chosen, precision, &config.encoder(), tokens)?;
@@ -170,6 +173,10 @@ fn read_config(folder: &Path, file: &Path) -> Result<Config, Error> {
         hparams["answerable_uses_start_logits"] = head.answerable_uses_start_logits.into();
     }
     let hparams = hparams.as_object().cloned().unwrap_or_default();
-    let resolved = Config::resolve(Path::new(""), "", &hparams).map_err(error)?;
+    let name = folder
+        .file_name()
+        .unwrap_or(OsStr::new("model"))
+        .to_string_lossy();
+    let resolved = Config::resolve(Path::new(""), &name, &hparams).map_err(error)?;
     Ok(resolved.0)
 }

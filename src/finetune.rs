@@ -18,6 +18,7 @@ use crate::{
         tokenizer::Tokenizer,
     },
     device::{self, ByteSize},
+    durable_file::write_whole,
     eval::{
         self,
         evaluate::{self, TaskData},
@@ -65,6 +66,11 @@ pub enum Error {
     Lock(#[from] train::run_lock::Error),
     #[error(transparent)]
     Memory(#[from] train::memory_plan::TooLarge),
+    #[error(
+        "{path}: expected questions with passages to learn from or to answer, found none{left_out}; \
+         give another file, or correct where its answers begin"
+    )]
+    NoQuestion { path: PathBuf, left_out: String },
     #[error("{path}: {action} failed: {source}; check the path and its permissions")]
     Io {
         path: PathBuf,
@@ -153,16 +159,20 @@ impl Finetune<'_> {
         for task in &self.config.task_names {
             let file = self.config.paths().task_data(task, split);
             let data = TaskData::read(task, &file, split, self.tokenizer, self.config)?;
+            let left_out = match data.examples.skipped.len() {
+                0 => String::new(),
+                skipped => format!(", {skipped} questions left out: answer not found"),
+            };
             self.progress.note(&format!(
-                "{task} {}: {} questions, {} windows{}",
+                "{task} {}: {} questions, {} windows{left_out}",
                 split.name(),
                 data.examples.examples.len(),
                 data.features.len(),
-                match data.examples.skipped.len() {
-                    0 => String::new(),
-                    skipped => format!(", {skipped} questions left out: answer not found"),
-                }
             ));
+            if data.features.is_empty() {
+                let path = file;
+                return Err(Error::NoQuestion { path, left_out });
+            }
             tasks.push(data);
         }
         Ok(tasks)
@@ -309,8 +319,8 @@ impl Finetune<'_> {
             self.config.paths().vocab_file().to_owned(),
             model_dir.join("vocab.txt"),
         );
-        std::fs::copy(&from, &to).map_err(io(&from, "copying"))?;
-        Ok(())
+        let vocab = std::fs::read(&from).map_err(io(&from, "reading"))?;
+        write_whole(&to, |out| out.write_all(&vocab)).map_err(io(&to, "writing"))
     }
 
     /// Makes the model from `stored`, or else from `init_checkpoint`, or else anew.

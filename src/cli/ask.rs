@@ -19,13 +19,21 @@ pub struct AskArgs {
     #[arg(long, value_name = "DIR")]
     pub checkpoint: PathBuf,
     /// The question
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = text)]
     pub question: String,
     /// The passage that holds the answer
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = text)]
     pub passage: String,
     #[command(flatten)]
     pub compute: ComputeArgs,
+}
+
+/// Text with at least one word.
+fn text(given: &str) -> Result<String, String> {
+    match given.trim() {
+        "" => Err("expected text, found none".to_owned()),
+        _ => Ok(given.to_owned()),
+    }
 }
 
 /// Prints the answer, its alternatives and how likely there is none.

@@ -43,7 +43,7 @@ fn parse_split() -> impl TypedValueParser<Value = Split> {
 /// Featurises and writes; several tasks stand one after the other.
 pub(super) fn run(args: &FeaturesArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let config = args.run.resolve(None)?;
-    let tokenizer = Tokenizer::read(config.paths().vocab_file(), config.do_lower_case)?;
+    let tokenizer = Tokenizer::for_model(config.paths().vocab_file(), &config)?;
     let mut features = Vec::new();
     for task in &config.task_names {
         let file = config.paths().task_data(task, args.split);

@@ -58,7 +58,7 @@ pub(super) fn run_configuration(
         // The vocabulary may still be inside the checkpoint's zip.
         folder::find(checkpoint, &mut |_, _| {})?;
     }
-    let tokenizer = Tokenizer::read(&vocab, config.do_lower_case)?;
+    let tokenizer = Tokenizer::for_model(&vocab, config)?;
     let tokens = config.train_batch_size * config.max_seq_length;
     let arithmetic = Arithmetic::on(&chosen, config.precision, &config.encoder(), tokens)?;
     if chosen.adapter.is_some() {

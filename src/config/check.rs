@@ -12,6 +12,33 @@ pub const TASKS: [&str; 6] = [
     "searchqa",
 ];
 
+/// Above these lie only slips of the keyboard; below them, sizes multiply without overflow.
+const MOST_EPOCHS: f64 = 1e6;
+const MOST: &[(&str, usize)] = &[
+    ("train_batch_size", 1 << 16),
+    ("eval_batch_size", 1 << 16),
+    ("predict_batch_size", 1 << 16),
+    ("vocab_size", 1 << 24),
+    ("embedding_size", 1 << 14),
+    ("hidden_size", 1 << 14),
+    ("intermediate_size", 1 << 16),
+    ("num_hidden_layers", 1 << 10),
+    ("max_position_embeddings", 1 << 16),
+    ("type_vocab_size", 1 << 16),
+];
+
+/// Checks `value` against the most that `key` may be; only its last part, after a dot, counts.
+fn check_most(key: &str, value: usize) -> Result<(), Error> {
+    let name = key.rsplit('.').next().unwrap_or(key);
+    match MOST.iter().find(|(most, _)| *most == name) {
+        Some(&(_, most)) if value > most => {
+            let must = format!("must be at most {most}");
+            Err(Error::out_of_range(key, value, must))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn known_tasks() -> String {
     TASKS.join(", ")
 }
@@ -93,6 +120,15 @@ fn check_numbers(config: &Config) -> Result<(), Error> {
         }
     }
     for (key, value) in [
+        ("train_batch_size", config.train_batch_size),
+        ("eval_batch_size", config.eval_batch_size),
+        ("predict_batch_size", config.predict_batch_size),
+        ("embedding_size", config.embedding_size.unwrap_or(1)),
+        ("vocab_size", config.vocab_size),
+    ] {
+        check_most(key, value)?;
+    }
+    for (key, value) in [
         ("learning_rate", config.learning_rate),
         ("weight_decay_rate", config.weight_decay_rate),
         ("answerable_weight", config.answerable_weight),
@@ -106,6 +142,13 @@ fn check_numbers(config: &Config) -> Result<(), Error> {
             "num_train_epochs",
             config.num_train_epochs,
             "must be above 0; give do_train=false to evaluate only",
+        ));
+    }
+    if config.num_train_epochs > MOST_EPOCHS {
+        return Err(Error::out_of_range(
+            "num_train_epochs",
+            config.num_train_epochs,
+            format!("must be at most {MOST_EPOCHS}"),
         ));
     }
     if !(0.0..=1.0).contains(&config.warmup_proportion) {
@@ -138,11 +181,16 @@ fn check_encoder(config: &Config) -> Result<(), Error> {
         ("intermediate_size", encoder.intermediate_size),
         ("max_position_embeddings", encoder.max_position_embeddings),
     ] {
+        let key = format!("model_hparam_overrides.{key}");
         if value == 0 {
-            let key = format!("model_hparam_overrides.{key}");
             return Err(Error::out_of_range(&key, value, "must be at least 1"));
         }
+        check_most(&key, value)?;
     }
+    check_most(
+        "model_hparam_overrides.type_vocab_size",
+        encoder.type_vocab_size,
+    )?;
     if encoder.type_vocab_size < 2 {
         return Err(Error::out_of_range(
             "model_hparam_overrides.type_vocab_size",

@@ -9,6 +9,7 @@ use super::example::Passage;
 use super::normalizer::for_each_basic_token;
 use super::vocab::Vocab;
 use super::wordpiece::WordPiece;
+use crate::config::Config;
 
 /// A vocabulary and the way to it.
 #[derive(Debug, Clone)]
@@ -46,6 +47,16 @@ impl Tokenizer {
     /// As [`Vocab::read`].
     pub fn read(path: &Path, do_lower_case: bool) -> Result<Self, Error> {
         Ok(Self::new(Vocab::read(path)?, do_lower_case))
+    }
+
+    /// Reads the vocabulary for the model that `config` describes.
+    ///
+    /// # Errors
+    /// As [`Vocab::read`] and [`Vocab::check_size`].
+    pub fn for_model(path: &Path, config: &Config) -> Result<Self, Error> {
+        let vocab = Vocab::read(path)?;
+        vocab.check_size(path, config.encoder().vocab_size)?;
+        Ok(Self::new(vocab, config.do_lower_case))
     }
 
     pub fn vocab(&self) -> &Vocab {

@@ -84,6 +84,32 @@ impl Vocab {
         })
     }
 
+    /// Compares the number of tokens with that of the model's embeddings: it may be lower.
+    ///
+    /// # Errors
+    /// When there are more tokens than embeddings.
+    pub fn check_size(&self, file: &Path, vocab_size: usize) -> Result<(), Error> {
+        let file = file.display();
+        if self.len() > vocab_size {
+            return Err(Error::Vocab {
+                file: file.to_string(),
+                problem: format!(
+                    "it holds {} tokens, but the model has embeddings for {vocab_size} (vocab_size)",
+                    self.len()
+                ),
+                advice: ADVICE,
+            });
+        }
+        if self.len() < vocab_size {
+            log::warn!(
+                "{file}: {} tokens, where the model has embeddings for {vocab_size}; a file that \
+                 is cut off or another model's gives poor answers",
+                self.len()
+            );
+        }
+        Ok(())
+    }
+
     /// Number of ids, which is the number of lines.
     pub fn len(&self) -> usize {
         self.tokens.len()

@@ -46,7 +46,10 @@ pub enum Error {
         name: String,
         reason: String,
     },
-    #[error("{file}: not a readable record: {reason}")]
+    #[error(
+        "{file}: not a readable record: {reason}; fetch or copy it again, or make it anew with \
+         checkpoints-convert or electra finetune"
+    )]
     Record { file: String, reason: String },
 }
 

@@ -84,7 +84,7 @@ pub fn run(
         Ok(resolved.map_err(finetune::Error::from)?.0)
     };
     let config = resolve(&hparams)?;
-    let tokenizer = Tokenizer::read(config.paths().vocab_file(), config.do_lower_case)
+    let tokenizer = Tokenizer::for_model(config.paths().vocab_file(), &config)
         .map_err(finetune::Error::from)?;
     let tokens = config.train_batch_size * config.max_seq_length;
     let arithmetic = Arithmetic::on(chosen, config.precision, &config.encoder(), tokens)?;

@@ -104,7 +104,7 @@ impl Footprint<'_> {
         } else {
             (layers * layer, passing)
         };
-        tokens * (size * kept + heads.max(size * computed))
+        tokens.saturating_mul(size * kept + heads.max(size * computed))
     }
 
     /// Bytes of a step of `batch` features that computes `features` of them at once.
@@ -116,8 +116,9 @@ impl Footprint<'_> {
             true => 0,
             false => FLOAT * lanes * self.trained,
         };
-        let side_by_side = lanes * self.activations(tokens, recompute_layers);
-        (self.state() + beside + side_by_side) * ALLOCATOR_PERCENT / 100
+        let side_by_side = lanes.saturating_mul(self.activations(tokens, recompute_layers));
+        let held = (self.state() + beside).saturating_add(side_by_side);
+        held.saturating_mul(ALLOCATOR_PERCENT) / 100
     }
 
     /// Bytes of the largest activation of `features` features.
