@@ -158,7 +158,9 @@ impl Finetune<'_> {
         let mut tasks = Vec::new();
         for task in &self.config.task_names {
             let file = self.config.paths().task_data(task, split);
+            let bar = self.progress.busy(&format!("preparing {}", file.display()));
             let data = TaskData::read(task, &file, split, self.tokenizer, self.config)?;
+            bar.finish_and_clear();
             let left_out = match data.examples.skipped.len() {
                 0 => String::new(),
                 skipped => format!(", {skipped} questions left out: answer not found"),

@@ -168,6 +168,51 @@ fn completions_know_the_commands() {
 }
 
 #[test]
+fn hparams_are_listed_with_their_defaults() {
+    let output = electra(&["hparams", "batch_size"], &[]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = stdout(&output);
+    let expected = "train_batch_size = 32\n    Features that one training step learns from.\n    \
+                    expected: a whole number, not negative; from: Google's code\n";
+    assert!(text.starts_with(expected), "{text}");
+    assert!(text.contains("micro_batch_size = null\n"), "{text}");
+    assert!(!text.contains("learning_rate"), "{text}");
+
+    let all = electra(&["hparams", "--json"], &[]);
+    let all: serde_json::Value = serde_json::from_slice(&all.stdout).unwrap();
+    let keys: Vec<&str> = all["hparams"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["key"].as_str().unwrap())
+        .collect();
+    assert!(keys.contains(&"lr_decay_variant"));
+    assert!(keys.contains(&"model_hparam_overrides.hidden_size"));
+    assert_eq!(all["presets"][0]["name"], "large-8gb");
+    assert_eq!(all["presets"][0]["memory_budget"], 7_u64 << 30);
+
+    let none = electra(&["hparams", "bacth"], &[]);
+    assert_eq!(none.status.code(), Some(2));
+}
+
+#[test]
+fn manual_pages_are_written_for_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man1");
+    let output = electra(&["man", pages.to_str().unwrap()], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let page = std::fs::read_to_string(pages.join("electra-finetune.1")).unwrap();
+    assert!(page.contains("memory\\-budget"), "{page}");
+    assert!(pages.join("electra-score.1").exists());
+    let main = electra(&["man"], &[]);
+    assert!(stdout(&main).contains(".TH electra 1"), "{}", stdout(&main));
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let refused = electra(&["man", file.join("x").to_str().unwrap()], &[]);
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_electra"))
         .args(["completions", "bash"])
@@ -234,6 +279,16 @@ fn every_command_s_help_shows_an_example_and_its_own_purpose() {
             "completions",
             "Print the completions",
             help::<cli::completions::CompletionsArgs>("completions"),
+        ),
+        (
+            "hparams",
+            "List the hyper-parameters",
+            help::<cli::hparams::HparamsArgs>("hparams"),
+        ),
+        (
+            "man",
+            "Print the manual page",
+            help::<cli::man::ManArgs>("man"),
         ),
     ] {
         assert!(help.starts_with(purpose), "{help}");

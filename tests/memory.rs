@@ -20,7 +20,7 @@ use electra::{
         adam::Adam,
         gradients::{Objective, Trainable},
         log::StepRecord,
-        progress::Progress,
+        progress::{Audience, Progress},
         run::Run,
         schedule::{LayerDecay, Schedule},
         step::{StepSettings, train_step},
@@ -166,7 +166,9 @@ fn a_part_that_the_device_cannot_hold_is_halved_and_the_step_computed() {
                 run.head(),
             )?)
         };
-        training.train(adam, build, &Progress::new(true)).unwrap();
+        training
+            .train(adam, build, &Progress::new(Audience::Nobody))
+            .unwrap();
         let log = std::fs::read_to_string(folder.path().join("train_log.jsonl")).unwrap();
         serde_json::from_str::<StepRecord>(&log).unwrap().loss
     });

@@ -37,9 +37,9 @@ impl ComputeArgs {
     /// When the device that was asked for is not there.
     pub fn open(&self, global: &GlobalArgs) -> anyhow::Result<Chosen> {
         let chosen = device::choose(self.device)?;
-        if !global.quiet {
-            eprintln!("device: {}", chosen.line());
-        }
+        global
+            .progress()
+            .note(&format!("device: {}", chosen.line()));
         Ok(chosen)
     }
 }

@@ -1,6 +1,6 @@
 //! `electra finetune`: the reference's `run_finetuning.py`, with its flags, folders and results.
 
-use std::io::Write;
+use std::{io::Write, path::PathBuf};
 
 use clap::Args;
 
@@ -11,7 +11,6 @@ use crate::{
     eval::results::results_text,
     finetune::{Finetune, Outcome},
     model::{arithmetic::Arithmetic, folder},
-    train::progress::Progress,
 };
 
 /// Fine-tune a pre-trained model on one or more tasks, then evaluate it
@@ -40,7 +39,9 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let config = args.run.resolve(args.compute.precision)?;
-    let outcome = run_configuration(&config, &args.compute, global, args.restart)?;
+    let mut compute = args.compute.clone();
+    compute.memory_budget = args.run.memory_budget(compute.memory_budget);
+    let outcome = run_configuration(&config, &compute, global, args.restart)?;
     print_results(&outcome, &config, global, out)
 }
 
@@ -53,10 +54,15 @@ pub(super) fn run_configuration(
 ) -> anyhow::Result<Outcome> {
     let chosen = compute.open(global)?;
     let vocab = config.paths().vocab_file().to_owned();
-    let progress = Progress::new(global.quiet);
+    let progress = global.progress();
     if let Some(checkpoint) = &config.init_checkpoint {
         // The vocabulary may still be inside the checkpoint's zip.
-        folder::find(checkpoint, &mut |_, _| {})?;
+        let bar = progress.bytes("converting");
+        folder::find(checkpoint, &mut |done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+        })?;
+        bar.finish_and_clear();
     }
     let tokenizer = Tokenizer::for_model(&vocab, config)?;
     let tokens = config.train_batch_size * config.max_seq_length;
@@ -89,7 +95,38 @@ pub(super) fn print_results(
         writeln!(out, "{}", serde_json::to_string(&outcome.trials)?)?;
     } else if !outcome.trials.is_empty() {
         write!(out, "{}", results_text(&outcome.trials))?;
-        writeln!(out, "results: {}", config.paths().results_txt().display())?;
+    }
+    if !global.json && !global.quiet {
+        writeln!(out, "files:")?;
+        for file in files(config) {
+            writeln!(out, "  {}", file.display())?;
+        }
     }
     Ok(())
+}
+
+/// What a run has written, those of its files that are there.
+fn files(config: &Config) -> Vec<PathBuf> {
+    let paths = config.paths();
+    let mut files = Vec::new();
+    if config.do_train {
+        files.extend((1..=config.num_trials).map(|trial| paths.model_dir(trial).join("model.bpk")));
+    }
+    if config.do_eval {
+        files.extend([
+            paths.results_txt().to_owned(),
+            paths.results_json(),
+            paths.report(),
+        ]);
+        for task in &config.task_names {
+            files.extend([
+                paths.qa_preds(task),
+                paths.qa_nbest(task),
+                paths.qa_null_odds(task),
+                paths.qa_eval(task),
+            ]);
+        }
+    }
+    files.retain(|file| file.exists());
+    files
 }

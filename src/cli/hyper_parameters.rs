@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, builder::PossibleValuesParser, builder::TypedValueParser};
 use serde_json::{Map, Value};
 
-use crate::config::{self, Config, Precision, given};
+use crate::{
+    config::{self, Config, Precision, Preset, given},
+    device::ByteSize,
+};
 
 /// A run and its hyper-parameters.
 #[derive(Debug, Clone, Args)]
@@ -17,6 +20,9 @@ pub struct RunArgs {
     /// Name of the pre-trained model: its folder in DIR/models
     #[arg(long, value_name = "NAME")]
     pub model_name: String,
+    /// A named set of hyper-parameters (`electra hparams` lists them); --hparams and --set win
+    #[arg(long, value_name = "NAME", value_parser = parse_preset())]
+    pub preset: Option<Preset>,
     #[command(flatten)]
     pub given: GivenArgs,
 }
@@ -24,7 +30,7 @@ pub struct RunArgs {
 /// Hyper-parameters as the user gives them.
 #[derive(Debug, Clone, Default, Args)]
 pub struct GivenArgs {
-    /// Hyper-parameters: JSON text, or the path of a .json file
+    /// Hyper-parameters: JSON text, or the path of a .json file; // and /* */ comments are allowed
     #[arg(long, value_name = "JSON|FILE.json")]
     pub hparams: Option<String>,
     /// One hyper-parameter, without quoting JSON; wins over --hparams; may be repeated
@@ -52,13 +58,23 @@ impl RunArgs {
     /// # Errors
     /// When a hyper-parameter is unknown or wrong.
     pub fn resolve(&self, precision: Option<Precision>) -> Result<Config, config::Error> {
-        let given = self.given.read(precision)?;
+        let mut given = self.preset.map(Preset::hparams).unwrap_or_default();
+        given.extend(self.given.read(precision)?);
         let (config, warnings) = Config::resolve(&self.data_dir, &self.model_name, &given)?;
         for warning in warnings {
             log::warn!("{warning}");
         }
         Ok(config)
     }
+
+    /// The memory to use at most: `flag`, or else the preset's.
+    pub fn memory_budget(&self, flag: Option<ByteSize>) -> Option<ByteSize> {
+        flag.or(self.preset.and_then(Preset::memory_budget).map(ByteSize))
+    }
+}
+
+fn parse_preset() -> impl TypedValueParser<Value = Preset> {
+    PossibleValuesParser::new(Preset::WORDS).try_map(|word| word.parse::<Preset>())
 }
 
 #[cfg(test)]
@@ -98,6 +114,21 @@ mod tests {
             args.resolve(Some(Precision::F16)).unwrap().precision,
             Precision::F16
         );
+    }
+
+    #[test]
+    fn whatever_is_given_wins_over_the_preset() {
+        let folders = ["--data-dir", "d", "--model-name", "m", "--preset", "fork"];
+        let args = parse(&[&folders[..], &["--set", "num_trials=1"]].concat()).unwrap();
+        let config = args.resolve(None).unwrap();
+        assert_eq!((config.train_batch_size, config.num_trials), (4, 1));
+        assert_eq!(config.trainable_layers, Some(8));
+        assert_eq!(args.memory_budget(None), None);
+        let args = parse(&[&folders[..5], &["large-8gb"]].concat()).unwrap();
+        assert_eq!(args.memory_budget(None), Some(ByteSize(7 << 30)));
+        assert_eq!(args.memory_budget(Some(ByteSize(1))), Some(ByteSize(1)));
+        let message = parse(&[&folders[..5], &["large"]].concat()).unwrap_err();
+        assert!(message.contains("large-8gb, large-16gb"), "{message}");
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::io::{ErrorKind, Write};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use crate::train::progress::{Audience, Progress};
+
 pub mod ask;
 pub mod bench;
 pub mod completions;
@@ -16,8 +18,10 @@ pub mod devices;
 pub mod evaluate;
 pub mod features;
 pub mod finetune;
+pub mod hparams;
 pub mod hyper_parameters;
 pub mod logging;
+pub mod man;
 pub mod predict;
 pub mod quickstart;
 pub mod report;
@@ -63,6 +67,17 @@ pub struct GlobalArgs {
     pub json: bool,
 }
 
+impl GlobalArgs {
+    /// What is told on standard error while a command works.
+    fn progress(&self) -> Progress {
+        Progress::new(match (self.quiet, self.json) {
+            (true, _) => Audience::Nobody,
+            (false, true) => Audience::Program,
+            (false, false) => Audience::Person,
+        })
+    }
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -76,7 +91,9 @@ pub enum Command {
     Features(features::FeaturesArgs),
     Devices(devices::DevicesArgs),
     Bench(bench::BenchArgs),
+    Hparams(hparams::HparamsArgs),
     Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 impl Command {
@@ -84,7 +101,12 @@ impl Command {
     pub fn uses_device(&self) -> bool {
         !matches!(
             self,
-            Command::Score(_) | Command::Report(_) | Command::Features(_) | Command::Completions(_)
+            Command::Score(_)
+                | Command::Report(_)
+                | Command::Features(_)
+                | Command::Hparams(_)
+                | Command::Completions(_)
+                | Command::Man(_)
         )
     }
 }
@@ -105,7 +127,9 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
         Command::Features(args) => features::run(args, out),
         Command::Devices(args) => devices::run(args, &cli.global, out),
         Command::Bench(args) => bench::run(args, &cli.global, out),
+        Command::Hparams(args) => hparams::run(args, &cli.global, out),
         Command::Completions(args) => completions::run(args, out),
+        Command::Man(args) => man::run(args, out),
     }?;
     Ok(out.flush()?)
 }

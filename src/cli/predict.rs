@@ -12,7 +12,6 @@ use crate::{
         results::{answers, nbest, null_odds},
     },
     fine_tuned::FineTuned,
-    train::progress::Progress,
 };
 
 /// Answer every question of a SQuAD-shaped file
@@ -50,7 +49,7 @@ pub(super) fn run(
     };
     let examples = read_squad(&args.data, options)?;
     let questions = examples.examples.len();
-    let progress = Progress::new(global.quiet);
+    let progress = global.progress();
     let bar = progress.windows(0);
     let predictions = model.answer(examples, &mut |done, windows| {
         bar.set_length(windows as u64);

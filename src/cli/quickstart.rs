@@ -11,7 +11,7 @@ use super::{
     hyper_parameters::GivenArgs,
     stop,
 };
-use crate::{eval::figures::Scores, fine_tuned::FineTuned, quickstart, train::progress::Progress};
+use crate::{eval::figures::Scores, fine_tuned::FineTuned, quickstart};
 
 /// Convert, train, evaluate and ask, on a small model and data that the program carries
 #[derive(Debug, Clone, Args)]
@@ -37,7 +37,7 @@ pub(super) fn run(
     let began = Instant::now();
     let chosen = args.compute.open(global)?;
     let given = args.given.read(args.compute.precision)?;
-    let progress = Progress::new(global.quiet);
+    let progress = global.progress();
     let limits = args.compute.limits(&chosen);
     let outcome = quickstart::run(
         &args.output,

@@ -1,7 +1,5 @@
 //! Hyper-parameters that take one of a few words.
 
-use std::{fmt, str::FromStr};
-
 /// Defines an enum whose variants are written as fixed words, in JSON and on the command line.
 macro_rules! choice {
     (
@@ -22,13 +20,13 @@ macro_rules! choice {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.word())
             }
         }
 
-        impl FromStr for $name {
+        impl std::str::FromStr for $name {
             type Err = String;
 
             fn from_str(word: &str) -> Result<Self, String> {
@@ -40,6 +38,8 @@ macro_rules! choice {
         }
     };
 }
+
+pub(super) use choice;
 
 choice! {
     /// Size of the pre-trained model, as ELECTRA was released in.

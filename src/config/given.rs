@@ -1,8 +1,9 @@
-//! What the user gave: `--hparams` (JSON text, or the path of a `.json` file) and any number of
-//! `--set KEY=VALUE`, which win over it, as one JSON object.
+//! What the user gave: `--hparams` (JSON text, or the path of a `.json` file, comments allowed) and
+//! any number of `--set KEY=VALUE`, which win over it, as one JSON object.
 
 use std::path::Path;
 
+use json_comments::{CommentSettings, StripComments};
 use serde_json::{Map, Value};
 
 use super::{
@@ -38,7 +39,8 @@ fn read_hparams(text: &str) -> Result<Map<String, Value>, Error> {
     };
     // Windows editors put a byte-order mark before the text, which JSON does not allow.
     let json = json.strip_prefix('\u{feff}').unwrap_or(&json);
-    let value: Value = serde_json::from_str(json).map_err(|source| Error::Json {
+    let json = StripComments::with_settings(CommentSettings::c_style(), json.as_bytes());
+    let value: Value = serde_json::from_reader(json).map_err(|source| Error::Json {
         origin: origin.to_owned(),
         source,
     })?;
@@ -122,6 +124,17 @@ mod tests {
             "doc_stride": 64,
         });
         assert_eq!(found, Ok(expected));
+    }
+
+    #[test]
+    fn comments_are_no_part_of_it() {
+        let text = "{ // the card at home\n \"train_batch_size\": 8, /* of\n 32 */\n \
+                    \"model_size\": \"a//b\" }";
+        let expected = json!({"train_batch_size": 8, "model_size": "a//b"});
+        assert_eq!(given(Some(text), &[]), Ok(expected));
+        let error = given(Some("{\n// one\n/* two */ 3}"), &[]).unwrap_err();
+        assert!(error.contains("line 3 column 11"), "{error}");
+        assert!(given(Some("{} /* without end"), &[]).is_err());
     }
 
     #[test]

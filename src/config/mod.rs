@@ -12,6 +12,7 @@ pub mod error;
 pub mod given;
 pub mod hparam;
 pub mod paths;
+pub mod preset;
 pub mod resolve;
 pub mod value;
 
@@ -20,3 +21,4 @@ pub use encoder::EncoderConfig;
 pub use error::Error;
 pub use hparam::{Config, Hparam, ModelOverrides, Source};
 pub use paths::Paths;
+pub use preset::Preset;

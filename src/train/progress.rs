@@ -1,11 +1,13 @@
-//! What a person sees of a run: a moving line on a terminal, plain lines elsewhere.
+//! What is seen of a run on standard error: a moving line on a terminal, plain lines elsewhere,
+//! JSON events for programs.
 
 use std::{
     cell::RefCell,
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
 
 use super::log::StepRecord;
 
@@ -15,116 +17,221 @@ const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 /// Weight of the past in the smoothed loss.
 const SMOOTHING: f64 = 0.9;
 
-/// Shows a run's steps on standard error.
+/// Whom a run speaks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    Nobody,
+    /// Bars on a terminal, lines elsewhere.
+    Person,
+    /// One JSON object a line, with the key `event`: `note`, `begin`, `step`, `windows`, `end`.
+    Program,
+}
+
+/// Shows a run's steps.
 pub struct Progress {
-    quiet: bool,
+    audience: Audience,
     state: RefCell<Shown>,
 }
 
 struct Shown {
     bar: ProgressBar,
+    /// Of a feature, smoothed.
     loss: Option<f64>,
     features: usize,
+    tokens: usize,
     began: Instant,
     printed: Instant,
+    from: u64,
     steps: u64,
 }
 
-impl Progress {
-    pub fn new(quiet: bool) -> Self {
+impl Shown {
+    fn new(bar: ProgressBar, from: u64, steps: u64) -> Self {
         let now = Instant::now();
         Self {
-            quiet,
-            state: RefCell::new(Shown {
-                bar: ProgressBar::hidden(),
-                loss: None,
-                features: 0,
-                began: now,
-                printed: now,
-                steps: 0,
-            }),
+            bar,
+            loss: None,
+            features: 0,
+            tokens: 0,
+            began: now,
+            printed: now,
+            from,
+            steps,
+        }
+    }
+
+    /// Loss, rates and memory after a step.
+    fn message(&mut self, record: &StepRecord) -> String {
+        let per_feature = record.loss / record.features.max(1) as f64;
+        let loss = match self.loss {
+            None => per_feature,
+            Some(past) => SMOOTHING * past + (1.0 - SMOOTHING) * per_feature,
+        };
+        self.loss = Some(loss);
+        self.features += record.features;
+        self.tokens += record.tokens;
+        let seconds = self.began.elapsed().as_secs_f64().max(1e-9);
+        let memory = record
+            .peak_bytes
+            .map_or(String::new(), |bytes| format!("  {} MB", bytes / 1_000_000));
+        format!(
+            "loss {loss:.3}  lr {:.2e}  {:.0} sequences/s  {:.0} tokens/s{memory}",
+            record.learning_rate,
+            self.features as f64 / seconds,
+            self.tokens as f64 / seconds,
+        )
+    }
+
+    /// The time that the steps after `done` will take at the rate so far.
+    fn left(&self, done: u64) -> Duration {
+        let ran = done.saturating_sub(self.from).max(1);
+        let per_step = self.began.elapsed().as_secs_f64() / ran as f64;
+        let left = per_step * self.steps.saturating_sub(done) as f64;
+        Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX)
+    }
+}
+
+impl Progress {
+    pub fn new(audience: Audience) -> Self {
+        Self {
+            audience,
+            state: RefCell::new(Shown::new(ProgressBar::hidden(), 0, 0)),
         }
     }
 
     /// One line about the run as a whole.
     pub fn note(&self, line: &str) {
-        if self.quiet {
-            return;
+        match self.audience {
+            Audience::Nobody => {}
+            Audience::Person => self.state.borrow().bar.suspend(|| eprintln!("{line}")),
+            Audience::Program => event("note", json!({ "text": line })),
         }
-        let shown = self.state.borrow();
-        shown.bar.suspend(|| eprintln!("{line}"));
     }
 
     /// Steps `from` to `steps` are about to run.
     pub fn begin(&self, from: u64, steps: u64) {
-        let mut shown = self.state.borrow_mut();
-        let target = if self.quiet {
-            ProgressDrawTarget::hidden()
-        } else {
-            ProgressDrawTarget::stderr()
-        };
-        let bar = ProgressBar::with_draw_target(Some(steps), target).with_position(from);
-        let style =
-            ProgressStyle::with_template("{pos}/{len} {percent:>3}% [{bar:24}] {msg}  {eta} left");
-        if let Ok(style) = style {
-            bar.set_style(style.progress_chars("=> "));
+        if self.audience == Audience::Program {
+            event("begin", json!({"step": from, "steps": steps}));
         }
-        *shown = Shown {
-            bar,
-            loss: None,
-            features: 0,
-            began: Instant::now(),
-            printed: Instant::now(),
+        let bar = self.bar(
             steps,
-        };
+            "{pos}/{len} {percent:>3}% [{bar:24}] {msg}  {eta} left",
+        );
+        *self.state.borrow_mut() = Shown::new(bar.with_position(from), from, steps);
     }
 
     pub fn step(&self, record: &StepRecord) {
         let mut shown = self.state.borrow_mut();
-        let per_feature = record.loss / record.features.max(1) as f64;
-        let loss = match shown.loss {
-            None => per_feature,
-            Some(past) => SMOOTHING * past + (1.0 - SMOOTHING) * per_feature,
-        };
-        shown.loss = Some(loss);
-        shown.features += record.features;
-        let rate = shown.features as f64 / shown.began.elapsed().as_secs_f64().max(1e-9);
-        let memory = record
-            .peak_bytes
-            .map_or(String::new(), |bytes| format!("  {} MB", bytes / 1_000_000));
-        let message = format!(
-            "loss {loss:.3}  lr {:.2e}  {rate:.0} sequences/s{memory}",
-            record.learning_rate
-        );
-        if shown.bar.is_hidden() {
-            let last = record.step + 1 == shown.steps;
-            if !self.quiet && (last || shown.printed.elapsed() >= PLAIN_INTERVAL) {
-                eprintln!("step {}/{}  {message}", record.step + 1, shown.steps);
-                shown.printed = Instant::now();
+        let (done, steps) = (record.step + 1, shown.steps);
+        let message = shown.message(record);
+        match self.audience {
+            Audience::Nobody => {}
+            Audience::Program => {
+                let mut step = json!(record);
+                step["steps"] = steps.into();
+                step["seconds_left"] = shown.left(done).as_secs().into();
+                event("step", step);
             }
-        } else {
-            shown.bar.set_message(message);
-            shown.bar.set_position(record.step + 1);
+            Audience::Person if shown.bar.is_hidden() => {
+                if done == steps || shown.printed.elapsed() >= PLAIN_INTERVAL {
+                    let percent = 100 * done / steps.max(1);
+                    let left = HumanDuration(shown.left(done));
+                    eprintln!("step {done}/{steps} {percent}%  {message}  {left:#} left");
+                    shown.printed = Instant::now();
+                }
+            }
+            Audience::Person => {
+                shown.bar.set_message(message);
+                shown.bar.set_position(done);
+            }
         }
     }
 
     /// A bar over the windows of a prediction.
     pub fn windows(&self, count: usize) -> ProgressBar {
-        let target = if self.quiet {
-            ProgressDrawTarget::hidden()
-        } else {
-            ProgressDrawTarget::stderr()
-        };
-        let bar = ProgressBar::with_draw_target(Some(count as u64), target);
-        let style =
-            ProgressStyle::with_template("{pos}/{len} windows [{bar:24}] {per_sec}  {eta} left");
-        if let Ok(style) = style {
-            bar.set_style(style.progress_chars("=> "));
+        if self.audience == Audience::Program {
+            event("windows", json!({ "count": count }));
+        }
+        self.bar(
+            count as u64,
+            "{pos}/{len} windows [{bar:24}] {per_sec}  {eta} left",
+        )
+    }
+
+    /// A bar over bytes that are read, to be given a length.
+    pub fn bytes(&self, what: &str) -> ProgressBar {
+        self.bar(
+            0,
+            "{msg} {bytes}/{total_bytes} [{bar:24}] {bytes_per_sec}  {eta} left",
+        )
+        .with_message(what.to_owned())
+    }
+
+    /// A sign of life while something of unknown length goes on.
+    pub fn busy(&self, what: &str) -> ProgressBar {
+        let bar = self.bar(0, "{spinner} {msg} {elapsed}");
+        bar.set_message(what.to_owned());
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(Duration::from_millis(100));
         }
         bar
     }
 
     pub fn end(&self) {
+        if self.audience == Audience::Program {
+            event("end", json!({}));
+        }
         self.state.borrow().bar.finish();
+    }
+
+    /// A bar that only a person at a terminal sees.
+    fn bar(&self, length: u64, template: &str) -> ProgressBar {
+        let target = match self.audience {
+            Audience::Person => ProgressDrawTarget::stderr(),
+            Audience::Nobody | Audience::Program => ProgressDrawTarget::hidden(),
+        };
+        let bar = ProgressBar::with_draw_target(Some(length), target);
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar
+    }
+}
+
+/// Writes an event as one line.
+fn event(name: &str, mut figures: Value) {
+    figures["event"] = name.into();
+    eprintln!("{figures}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_tells_loss_rates_and_memory() {
+        let record = StepRecord {
+            step: 4,
+            loss: 16.0,
+            grad_norm: 1.0,
+            learning_rate: 5e-5,
+            features: 8,
+            tokens: 1024,
+            seconds: 1.0,
+            peak_bytes: Some(3_000_000),
+        };
+        let mut shown = Shown::new(ProgressBar::hidden(), 3, 25);
+        shown.began -= Duration::from_secs(4);
+        let message = shown.message(&record);
+        let expected = "loss 2.000  lr 5.00e-5  2 sequences/s  256 tokens/s  3 MB";
+        assert_eq!(message, expected);
+        // The loss is smoothed: nine tenths of the past.
+        let next = StepRecord {
+            loss: 0.0,
+            ..record
+        };
+        assert!(shown.message(&next).starts_with("loss 1.800 "));
+        // Two steps took 4 seconds, 20 are left.
+        assert_eq!(shown.left(5).as_secs(), 40);
     }
 }

@@ -15,7 +15,7 @@ use electra::{
         adam::Adam,
         gradients::{Objective, Trainable},
         log::StepRecord,
-        progress::Progress,
+        progress::{Audience, Progress},
         run::{Error, Run},
         schedule::{LayerDecay, Schedule},
     },
@@ -106,7 +106,7 @@ impl TrainingLoop<'_> {
                 variant: self.run.config.lr_decay_variant,
             },
         );
-        training.train(adam, build, &Progress::new(true))
+        training.train(adam, build, &Progress::new(Audience::Nobody))
     }
 }
 
