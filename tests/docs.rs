@@ -197,7 +197,10 @@ impl Sandbox {
         let began = Instant::now();
         while !fs::read_to_string(&log).unwrap().contains("http://") {
             let said = fs::read_to_string(&log).unwrap();
-            assert!(began.elapsed() < Duration::from_secs(60), "{command}: {said}");
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "{command}: {said}"
+            );
             thread::sleep(Duration::from_millis(20));
         }
     }

@@ -8,7 +8,7 @@ use std::{
     fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command},
 };
 
 use electra::train::checkpoint;
@@ -63,6 +63,13 @@ impl Drop for SmallDisk {
     }
 }
 
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill")
+        .args([name, &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
 /// The step of the newest checkpoint, which must be whole.
 #[track_caller]
 fn newest(run: &SmallRun) -> u64 {
@@ -97,9 +104,12 @@ fn a_disk_that_fills_during_a_save_costs_nothing_but_the_time() {
 
     let run = SmallRun::in_folder(disk.path());
     let child = run.start();
-    // The first save is under way: it fails, or else the next one does for lack of room.
+    // The first save is under way: it fails, or else the next one does for lack of room. The run
+    // is halted meanwhile, or it would save twice and make room by removing what it saved first.
     wait_for(&run.model_dir().join("checkpoint-3.tmp"));
+    signal(&child, "-STOP");
     let filler = disk.fill();
+    signal(&child, "-CONT");
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     println!("{stderr}");

@@ -168,20 +168,24 @@ fn is_device_failure(cause: &(dyn std::error::Error + 'static)) -> bool {
     use crate::{
         bench,
         eval::{evaluate, predict},
-        fine_tuned, finetune, quickstart, train,
+        fine_tuned, finetune, quickstart,
     };
     let read = |error: &evaluate::Error| {
         matches!(error, evaluate::Error::Predict(predict::Error::Read(_)))
     };
-    match cause.downcast_ref::<finetune::Error>() {
-        Some(
-            finetune::Error::Train(train::run::Error::Device { .. }) | finetune::Error::Memory(_),
-        ) => return true,
-        Some(finetune::Error::Eval(error)) => return read(error),
-        _ => {}
+    let trained = |error: &finetune::Error| match error {
+        finetune::Error::Train(error) => error.is_device_failure(),
+        finetune::Error::Memory(_) => true,
+        finetune::Error::Eval(error) => read(error),
+        _ => false,
+    };
+    if let Some(error) = cause.downcast_ref::<finetune::Error>() {
+        return trained(error);
     }
-    if let Some(quickstart::Error::Device(_)) = cause.downcast_ref() {
-        return true;
+    match cause.downcast_ref::<quickstart::Error>() {
+        Some(quickstart::Error::Device(_)) => return true,
+        Some(quickstart::Error::Finetune(error)) => return trained(error),
+        _ => {}
     }
     if let Some(bench::Error::Device { .. } | bench::Error::Read(_)) = cause.downcast_ref() {
         return true;
@@ -219,7 +223,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
-    use crate::device;
+    use crate::{device, finetune, model::record::WriteError, quickstart, train};
 
     #[test]
     fn the_command_line_is_well_formed() {
@@ -240,6 +244,20 @@ mod tests {
             "opening the device: --device gpu: nothing; give --device cpu"
         );
         assert_eq!(exit_code(&anyhow::anyhow!("bad data")), 2);
+        let failed = |source: train::run::Error| finetune::Error::Train(source);
+        let lost = || WriteError::Device {
+            file: "m".into(),
+            source: device::ReadError::new("lost"),
+        };
+        let full = WriteError::File {
+            file: "m".into(),
+            reason: "no space".to_owned(),
+        };
+        let saving = train::checkpoint::Error::from(lost());
+        assert_eq!(exit_code(&failed(saving.into()).into()), 3);
+        assert_eq!(exit_code(&failed(full.into()).into()), 2);
+        let quickstart = quickstart::Error::from(failed(lost().into()));
+        assert_eq!(exit_code(&quickstart.into()), 3);
         assert_eq!(exit_code(&io::Error::from(ErrorKind::BrokenPipe).into()), 0);
         assert_eq!(exit_code(&io::Error::from(ErrorKind::NotFound).into()), 2);
     }

@@ -17,13 +17,22 @@ const POISONED: &str = "device is poisoned";
 
 /// The device did not give back what it computed.
 #[derive(Debug, thiserror::Error)]
-#[error("the device failed: {0}")]
+#[error("{FAILED}{0}")]
 pub struct ReadError(String);
+
+/// How a [`ReadError`] begins.
+const FAILED: &str = "the device failed: ";
 
 impl ReadError {
     /// `cause` is an error of Burn's or of the runtime's; only its debug form tells the reason.
     pub fn new(cause: impl fmt::Debug) -> Self {
         Self(one_line(&format!("{cause:?}").replace("\\n", "\n")))
+    }
+
+    /// The error that was told in `text`, for callers whose own errors carry nothing but text.
+    pub fn told_in(text: &str) -> Option<Self> {
+        let (_, reason) = text.split_once(FAILED)?;
+        Some(Self(reason.to_owned()))
     }
 
     /// Whether the device will not come back in this process, as after a reset of its driver.
@@ -92,6 +101,9 @@ mod tests {
         let expected = "The device is poisoned Caused by: Unknown: reset";
         assert!(lost.to_string().contains(expected), "{lost}");
         assert!(!ReadError::new("out of memory").is_lost());
+        let again = ReadError::told_in(&format!("I/O error: {lost}")).unwrap();
+        assert_eq!(again.to_string(), lost.to_string());
+        assert!(ReadError::told_in("No space left on device").is_none());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Names are the paths of the module's fields, except that a head is named by its task
 //! (`heads.squad.start.weight`) where the module has a number.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::{
     Tensor,
@@ -16,6 +16,19 @@ use super::{
     parameters::{Error, StoredParameters},
     question_answering::QuestionAnsweringModel,
 };
+use crate::device::ReadError;
+
+/// A record that was not written; nothing of it is left.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    #[error("{file}: writing failed: {reason}; free space, or check the path and its permissions")]
+    File { file: PathBuf, reason: String },
+    #[error(
+        "{file}: writing failed: {source}; start the same command again to go on from the last \
+         checkpoint, or give --device cpu"
+    )]
+    Device { file: PathBuf, source: ReadError },
+}
 
 /// Opens a record; tensor values stay on disk until they are asked for.
 pub fn open(file: &Path) -> Result<StoredParameters, Error> {
@@ -32,7 +45,11 @@ pub fn open(file: &Path) -> Result<StoredParameters, Error> {
 }
 
 /// Writes the model's parameters; the file appears whole or not at all.
-pub fn save(model: &QuestionAnsweringModel, tasks: &[String], file: &Path) -> Result<(), Error> {
+pub fn save(
+    model: &QuestionAnsweringModel,
+    tasks: &[String],
+    file: &Path,
+) -> Result<(), WriteError> {
     let mut tensors = Vec::new();
     for_each_parameter(model, tasks, |parameter| {
         tensors.push(stored_tensor(
@@ -45,13 +62,16 @@ pub fn save(model: &QuestionAnsweringModel, tasks: &[String], file: &Path) -> Re
 }
 
 /// Writes tensors as a burnpack file, beside and renamed.
-pub fn write(tensors: Vec<burn_pack::Tensor>, file: &Path) -> Result<(), Error> {
+pub fn write(tensors: Vec<burn_pack::Tensor>, file: &Path) -> Result<(), WriteError> {
     Writer::new(tensors)
         .with_metadata("producer", concat!("electra ", env!("CARGO_PKG_VERSION")))
         .write_to_file(file)
-        .map_err(|e| Error::Record {
-            file: file.display().to_string(),
-            reason: e.to_string(),
+        .map_err(|error| {
+            let (file, reason) = (file.to_owned(), error.to_string());
+            match ReadError::told_in(&reason) {
+                Some(source) => WriteError::Device { file, source },
+                None => WriteError::File { file, reason },
+            }
         })
 }
 
@@ -63,7 +83,7 @@ pub fn stored_tensor(name: &str, shape: &[usize], value: Tensor<1>) -> burn_pack
     let read = move || {
         let data = value.clone().try_into_data();
         data.map(TensorData::into_bytes)
-            .map_err(|e| burn_pack::Error::IoError(format!("reading from the device: {e:?}")))
+            .map_err(|e| burn_pack::Error::IoError(ReadError::new(e).to_string()))
     };
     burn_pack::Tensor::deferred(name.into(), DType::F32, shape.to_vec(), None, bytes, read)
 }

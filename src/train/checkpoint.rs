@@ -31,6 +31,8 @@ pub enum Error {
     },
     #[error(transparent)]
     Parameters(#[from] parameters::Error),
+    #[error(transparent)]
+    Write(#[from] record::WriteError),
     #[error(
         "{path} was made with other hyper-parameters ({keys}); start with those again, or give \
          --restart to train anew"

@@ -44,6 +44,8 @@ pub enum Error {
     Model(#[from] folder::Error),
     #[error(transparent)]
     Parameters(#[from] parameters::Error),
+    #[error(transparent)]
+    Record(#[from] record::WriteError),
     #[error("{path}: {source}; free space or choose another model_dir")]
     Io {
         path: String,
@@ -73,6 +75,18 @@ pub enum Error {
         grad_norm: f64,
         feature: usize,
     },
+}
+
+impl Error {
+    /// Whether the device failed, not the run or its files.
+    pub fn is_device_failure(&self) -> bool {
+        let written = match self {
+            Self::Device { .. } => return true,
+            Self::Checkpoint(checkpoint::Error::Write(error)) | Self::Record(error) => error,
+            _ => return false,
+        };
+        matches!(written, record::WriteError::Device { .. })
+    }
 }
 
 /// Steps in a row whose figures are not numbers, after which a run is given up.
@@ -223,8 +237,14 @@ impl Run<'_> {
                     loss_scale: scale,
                     files: BTreeMap::new(),
                 };
+                let save = || checkpoint::save(self.model_dir, &model, self.tasks, &adam, &state);
                 room()?;
-                checkpoint::save(self.model_dir, &model, self.tasks, &adam, &state)?;
+                if let Err(error) = save() {
+                    // Others may have taken the room meanwhile: made again, or its lack is said.
+                    log::warn!("{error}");
+                    room()?;
+                    save()?;
+                }
                 checkpoint::prune(self.model_dir, self.max_save)?;
                 saved = Instant::now();
             }
