@@ -40,7 +40,7 @@ pub struct ModelFolder {
 /// Finds the record that `path` stands for, converting a checkpoint beside itself if need be.
 ///
 /// A zip's record lies in a folder of the zip's name beside it, a prefix's in `<prefix>.record`, and
-/// so does a Hugging Face folder's, which has a `config.json` of its own.
+/// that of a Hugging Face folder, which has a `config.json` of its own, in its subfolder `record`.
 pub fn find(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<ModelFolder, Error> {
     let found = |path: PathBuf| ModelFolder {
         path,
@@ -52,7 +52,9 @@ pub fn find(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<ModelFold
     if !checkpoints_convert::is_checkpoint(path) {
         return Err(Error::NotAModel { path: path.into() });
     }
-    let folder = if path.is_dir() && !checkpoints_convert::is_hugging_face(path) {
+    let folder = if checkpoints_convert::is_hugging_face(path) && path.is_dir() {
+        path.join("record")
+    } else if path.is_dir() {
         path.to_path_buf()
     } else if path
         .extension()
