@@ -33,6 +33,10 @@ VOCABULARY = GOLDEN / "models/electra_tiny/vocab.txt"
 TOLERANCE = 2e-4
 
 
+transformers.logging.set_verbosity_error()
+transformers.utils.logging.disable_progress_bar()
+
+
 def convert(*arguments):
     subprocess.run([PROGRAM, "-q", *map(str, arguments)], check=True)
 
@@ -147,7 +151,7 @@ def forms(model, folder, work):
         yield f"torch.save, {name}, transposed views", path, state
         path = fresh(f"{name}-parameters")
         torch.save(
-            {name: torch.nn.Parameter(value) for name, value in state.items() if value.is_floating_point()},
+            {name: torch.nn.Parameter(value) for name, value in state.items()},
             path / "pytorch_model.bin",
             _use_new_zipfile_serialization=not legacy,
         )
@@ -156,11 +160,9 @@ def forms(model, folder, work):
         name = str(dtype).removeprefix("torch.")
         rounded = {key: value.to(dtype) for key, value in state.items()}
         path = fresh(name)
-        type(model)(model.config).to(dtype).save_pretrained(path)
         small = type(model)(model.config).to(dtype)
         small.load_state_dict(rounded)
         small.save_pretrained(path)
-        # save_pretrained writes a config.json of its own.
         yield f"save_pretrained, {name}", path, rounded
         for legacy in [False, True]:
             path = fresh(f"{name}-{legacy}")
