@@ -1,31 +1,70 @@
-//! An opened checkpoint: its index read and checked against the real lengths of its data files.
-//! A source enters; variables leave, streamed in the order of their bytes, so that an archive
-//! is read in one pass and no more than one tensor is in memory here.
+//! An opened checkpoint of either make: what its variables are, checked against the real lengths
+//! of its data files. A path enters; variables leave, streamed in the order of their bytes, so
+//! that an archive is read in one pass and no more than one tensor is in memory here.
 
+use std::io::Read;
 use std::path::Path;
 
 use crate::Error;
-use crate::bundle::{Facts, Index, ShardReader};
-use crate::source::Source;
+use crate::bundle::{Facts, Index, ShardReader, Variable};
+use crate::hugging_face;
+use crate::make::Make;
+use crate::source::{self, Source};
+use crate::transpose::transpose;
 
 /// A checkpoint whose variables are known and can be read.
-pub struct Checkpoint {
-    pub source: Source,
+pub(crate) struct Checkpoint {
     pub index: Index,
+    origin: Origin,
     /// Name and stated length of each data file.
     files: Vec<(String, u64)>,
 }
 
+enum Origin {
+    TensorFlow(Source),
+    HuggingFace(Box<hugging_face::Model>),
+}
+
+/// Whether there is a checkpoint to convert at `path`: a folder, zip archive or prefix of a
+/// TensorFlow checkpoint, or the folder of a Hugging Face model. Nothing is read but names.
+pub fn is_checkpoint(path: &Path) -> bool {
+    source::is_tensorflow(path) || hugging_face::is_model(path)
+}
+
+/// Whether `path` is a Hugging Face model, whose `config.json` a record in the same folder would
+/// replace.
+pub fn is_hugging_face(path: &Path) -> bool {
+    !source::holds_index(path) && hugging_face::is_model(path)
+}
+
 impl Checkpoint {
-    /// Finds the checkpoint at `path` and reads its index.
+    /// Finds the checkpoint at `path` and reads what its variables are.
     ///
     /// # Errors
-    /// No checkpoint there, a damaged index, a data file missing or too short.
+    /// No checkpoint there, a damaged index or header, a data file missing or too short.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let mut source = Source::open(path)?;
-        for warning in &source.warnings {
+        let checkpoint = match is_hugging_face(path) {
+            true => hugging_face::Model::open(path)?.map(Self::of_hugging_face),
+            false => None,
+        };
+        let checkpoint = match checkpoint {
+            Some(checkpoint) => checkpoint,
+            None => Self::open_tensorflow(path)?,
+        };
+        for warning in checkpoint.warnings() {
             log::warn!("{}: {warning}", path.display());
         }
+        log::info!(
+            "{}: {} variables in {} data file(s)",
+            checkpoint.display(),
+            checkpoint.index.variables.len(),
+            checkpoint.files.len()
+        );
+        Ok(checkpoint)
+    }
+
+    fn open_tensorflow(path: &Path) -> Result<Self, Error> {
+        let mut source = Source::open(path)?;
         let bytes = source.index()?;
         let index = Index::parse(&source.display(&source.index_name()), &bytes)?;
         let mut files = Vec::new();
@@ -35,32 +74,102 @@ impl Checkpoint {
             files.push((source.display(&name), length));
         }
         index.check_places(&files)?;
-        log::info!(
-            "{}: {} variables in {} data file(s)",
-            source.display(&source.index_name()),
-            index.variables.len(),
-            files.len()
-        );
         Ok(Self {
-            source,
             index,
+            origin: Origin::TensorFlow(source),
             files,
+        })
+    }
+
+    fn of_hugging_face(mut model: hugging_face::Model) -> Self {
+        let index = std::mem::take(&mut model.index);
+        Self {
+            index,
+            files: model.files.clone(),
+            origin: Origin::HuggingFace(Box::new(model)),
+        }
+    }
+
+    pub fn make(&self) -> Make {
+        match self.origin {
+            Origin::TensorFlow(_) => Make::TensorFlow,
+            Origin::HuggingFace(_) => Make::HuggingFace,
+        }
+    }
+
+    /// The Hugging Face model that the checkpoint is.
+    pub fn hugging_face(&self) -> Option<&hugging_face::Model> {
+        match &self.origin {
+            Origin::TensorFlow(_) => None,
+            Origin::HuggingFace(model) => Some(model),
+        }
+    }
+
+    /// As the user gave it.
+    pub fn path(&self) -> &Path {
+        match &self.origin {
+            Origin::TensorFlow(source) => &source.path,
+            Origin::HuggingFace(model) => &model.path,
+        }
+    }
+
+    /// "zip", "folder" or "hugging-face".
+    pub fn kind(&self) -> &'static str {
+        match &self.origin {
+            Origin::TensorFlow(source) => source.kind(),
+            Origin::HuggingFace(_) => "hugging-face",
+        }
+    }
+
+    /// Name of the checkpoint in its folder.
+    pub fn prefix(&self) -> &str {
+        match &self.origin {
+            Origin::TensorFlow(source) => &source.prefix,
+            Origin::HuggingFace(model) => &model.weights,
+        }
+    }
+
+    /// Names of the files with the values.
+    pub fn data_files(&self) -> Vec<String> {
+        match &self.origin {
+            Origin::TensorFlow(source) => (0..self.index.shards)
+                .map(|shard| source.shard_name(shard, self.index.shards))
+                .collect(),
+            Origin::HuggingFace(model) => model.data_files.clone(),
+        }
+    }
+
+    /// What was assumed to find it.
+    pub fn warnings(&self) -> &[String] {
+        match &self.origin {
+            Origin::TensorFlow(source) => &source.warnings,
+            Origin::HuggingFace(_) => &[],
+        }
+    }
+
+    /// The bytes of the vocabulary beside the checkpoint, if there is one.
+    ///
+    /// # Errors
+    /// There, but larger than any vocabulary or not readable.
+    pub fn vocabulary(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        Ok(match &mut self.origin {
+            Origin::TensorFlow(source) => source.vocabulary()?,
+            Origin::HuggingFace(model) => model.vocabulary()?,
         })
     }
 
     /// How errors call the checkpoint as a whole.
     pub fn display(&self) -> String {
-        self.source.display(&self.source.index_name())
+        match &self.origin {
+            Origin::TensorFlow(source) => source.display(&source.index_name()),
+            Origin::HuggingFace(model) => model.display(&model.weights),
+        }
     }
 
-    /// Bytes of all data files together.
-    pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|(_, length)| length).sum()
-    }
-
-    /// Reads every variable, checks its checksum, and hands its number and facts to `each`, with
-    /// its values as little-endian float32 where `wanted` says so. `progress` hears bytes done
-    /// and bytes in all.
+    /// Reads the variables that are `wanted` and hands their number and facts to `each`, with
+    /// their values as little-endian float32 in the record's layout. Where the checkpoint has
+    /// checksums for them, the others are read too and handed over without values. `progress`
+    /// hears bytes done and bytes in all.
     ///
     /// # Errors
     /// A damaged or missing data file, and what `each` returns.
@@ -70,32 +179,89 @@ impl Checkpoint {
         each: &mut dyn FnMut(usize, Facts, Option<Vec<u8>>) -> Result<(), Error>,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<(), Error> {
-        let total = self.bytes();
+        let order = self.reading_order(wanted);
+        // A storage that only what is left out lies in need not be read.
+        let shards: Vec<u32> = match self.make() {
+            Make::TensorFlow => (0..self.index.shards).collect(),
+            Make::HuggingFace => order
+                .chunk_by(|&a, &b| self.variable(a).shard == self.variable(b).shard)
+                .map(|numbers| self.variable(numbers[0]).shard)
+                .collect(),
+        };
+        let length = |shard: u32| self.files[shard as usize].1;
+        let total = shards.iter().map(|&shard| length(shard)).sum();
         let mut done = 0;
         let mut on_bytes = |count| {
             done += count;
             progress(done, total);
         };
-        let order: Vec<usize> = self.index.reading_order().collect();
-        let variables = &self.index.variables;
-        for (shard, (file, length)) in (0..).zip(&self.files) {
-            let name = self.source.shard_name(shard, self.index.shards);
-            self.source.with_reader(&name, |reader| {
+        let mut rest = &order[..];
+        for shard in shards {
+            let here = rest
+                .iter()
+                .take_while(|&&number| self.variable(number).shard == shard)
+                .count();
+            let (numbers, after) = rest.split_at(here);
+            rest = after;
+            let (file, length) = &self.files[shard as usize];
+            let column_major = |number: usize| match &self.origin {
+                Origin::TensorFlow(_) => false,
+                Origin::HuggingFace(model) => model.column_major[number],
+            };
+            let exchanged: Vec<Option<[u64; 2]>> = numbers
+                .iter()
+                .map(|&number| exchanged(self.make(), self.variable(number), column_major(number)))
+                .collect();
+            let variables = &self.index.variables;
+            let mut read = |reader: &mut dyn Read| {
                 let mut reader = ShardReader::new(file, reader, *length, &mut on_bytes);
-                for &number in order
-                    .iter()
-                    .filter(|&&number| variables[number].shard == shard)
-                {
+                for (&number, exchanged) in numbers.iter().zip(&exchanged) {
                     if wanted(number) {
-                        let (facts, values) = reader.values(&variables[number])?;
+                        let (facts, mut values) = reader.values(&variables[number])?;
+                        if let Some([rows, columns]) = *exchanged {
+                            values = transpose(&values, rows as usize, columns as usize);
+                        }
                         each(number, facts, Some(values))?;
                     } else {
                         each(number, reader.check(&variables[number])?, None)?;
                     }
                 }
                 reader.finish().map_err(Error::from)
-            })?;
+            };
+            match &mut self.origin {
+                Origin::TensorFlow(source) => {
+                    let name = source.shard_name(shard, self.index.shards);
+                    source.with_reader(&name, |reader| read(reader))?;
+                }
+                Origin::HuggingFace(model) => model.with_reader(shard, |reader| read(reader))?,
+            }
         }
         Ok(())
+    }
+
+    /// Numbers of the variables that [`stream`](Self::stream) reads, in the order of their bytes.
+    pub fn reading_order(&self, wanted: &dyn Fn(usize) -> bool) -> Vec<usize> {
+        let all = self.make() == Make::TensorFlow;
+        let order = self.index.reading_order();
+        order.filter(|&number| all || wanted(number)).collect()
+    }
+
+    fn variable(&self, number: usize) -> &Variable {
+        &self.index.variables[number]
+    }
+}
+
+/// The rows and columns of a matrix, in the order of its bytes, where the record has its axes the
+/// other way round.
+fn exchanged(make: Make, variable: &Variable, column_major: bool) -> Option<[u64; 2]> {
+    let &[rows, columns] = variable.shape.as_slice() else {
+        return None;
+    };
+    let reference = make.reference(&variable.name)?;
+    match (make.is_transposed(&reference), column_major) {
+        (true, false) => Some([rows, columns]),
+        (false, true) => Some([columns, rows]),
+        // Column after column of `[out, in]` is row after row of `[in, out]`.
+        (true, true) | (false, false) => None,
     }
 }

@@ -3,14 +3,13 @@
 
 use std::path::Path;
 
-use serde::Serialize;
-
 use crate::Error;
 use crate::checkpoint::Checkpoint;
+use crate::hugging_face;
 use crate::plan::Plan;
 use crate::record;
 use crate::report::Report;
-use crate::staging::Staging;
+use crate::staging::{Staging, json};
 
 /// Names of the files of a converted record.
 pub const RECORD_FILE: &str = "model.bpk";
@@ -18,28 +17,35 @@ pub const CONFIG_FILE: &str = "config.json";
 pub const VOCABULARY_FILE: &str = "vocab.txt";
 pub const REPORT_FILE: &str = "conversion.json";
 
-/// Converts the TensorFlow checkpoint at `input` (a zip archive, a folder or a prefix) to a Burn
-/// record in the folder `out`. `progress` hears the bytes read and the bytes to read.
+/// Converts the checkpoint at `input` to a Burn record in the folder `out`: TensorFlow's as a zip
+/// archive, a folder or a prefix, or the folder of a Hugging Face model. `progress` hears the
+/// bytes read and the bytes to read.
 ///
 /// The files of `out` are replaced together at the end; where the conversion fails they stay
 /// as they were.
 ///
 /// # Errors
-/// The input is no whole ELECTRA checkpoint, a checksum differs, or `out` cannot be written.
+/// The input is no whole ELECTRA checkpoint, a checksum differs, `out` cannot be written, or holds
+/// a Hugging Face model, whose `config.json` would be lost.
 pub fn convert(
     input: &Path,
     out: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Report, Error> {
+    if hugging_face::has_config(out) {
+        return Err(Error::Occupied {
+            file: out.join(CONFIG_FILE).display().to_string(),
+        });
+    }
     let mut checkpoint = Checkpoint::open(input)?;
-    let plan = Plan::new(&checkpoint.display(), &checkpoint.index)?;
-    let vocabulary = checkpoint.source.vocabulary()?;
+    let plan = Plan::new(&checkpoint)?;
+    let vocabulary = checkpoint.vocabulary()?;
     let vocabulary_warning = vocabulary_warning(vocabulary.as_deref(), &plan, out);
 
     let staging = Staging::create(out)?;
     let facts = record::write(&mut checkpoint, &plan, &staging.path(RECORD_FILE), progress)?;
     let report = Report::new(&checkpoint, &plan, &facts, vocabulary_warning);
-    for warning in &report.warnings[checkpoint.source.warnings.len()..] {
+    for warning in &report.warnings[checkpoint.warnings().len()..] {
         log::warn!("{}: {warning}", input.display());
     }
 
@@ -75,12 +81,4 @@ fn vocabulary_warning(vocabulary: Option<&[u8]>, plan: &Plan, out: &Path) -> Opt
     (lines != expected).then(|| {
         format!("vocab.txt has {lines} lines, but the word embeddings have {expected} rows")
     })
-}
-
-/// Pretty JSON with a final newline.
-fn json(value: &impl Serialize) -> Vec<u8> {
-    // Neither type has a map with keys that are not strings, the only thing that could fail.
-    let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
-    text.push(b'\n');
-    text
 }

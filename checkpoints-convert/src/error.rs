@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{bundle, config, plan, source};
+use crate::{bundle, config, hugging_face, plan, source};
 
 /// A conversion, inspection or verification that could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +11,8 @@ pub enum Error {
     Source(#[from] source::Error),
     #[error(transparent)]
     Bundle(#[from] bundle::Error),
+    #[error(transparent)]
+    HuggingFace(#[from] hugging_face::Error),
     #[error(transparent)]
     Plan(#[from] plan::Error),
     #[error(transparent)]
@@ -33,6 +35,25 @@ pub enum Error {
         "{file}: another conversion into this folder is running; wait for it or give another folder"
     )]
     Busy { file: String },
+    #[error(
+        "{file}: belongs to a Hugging Face model and would be replaced by the record's; give another folder"
+    )]
+    Occupied { file: String },
+    #[error(
+        "{file}: not empty, and not an earlier export in this format; give a new or an empty folder"
+    )]
+    NotEmpty { file: String },
+    #[error("{file}: cannot read: {source}; put the vocabulary of this model there")]
+    Vocabulary { file: String, source: io::Error },
+    #[error(
+        "{file}: parameter {parameter} is to be F32 {expected:?} by config.json, the record holds {found}; the two files do not belong together"
+    )]
+    Parameter {
+        file: String,
+        parameter: String,
+        expected: Vec<u64>,
+        found: String,
+    },
     #[error("{file}: the writing thread ended early")]
     WriterStopped { file: String },
 }

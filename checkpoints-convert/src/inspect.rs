@@ -33,9 +33,9 @@ pub struct Inspection {
 /// variables are listed, and [`Inspection::problem`] says what is wrong.
 pub fn inspect(input: &Path) -> Result<Inspection, Error> {
     let checkpoint = Checkpoint::open(input)?;
-    let plan = Plan::new(&checkpoint.display(), &checkpoint.index);
+    let plan = Plan::new(&checkpoint);
     let variables = report::variables(&checkpoint, plan.as_ref().ok(), &[]);
-    let mut warnings = checkpoint.source.warnings.clone();
+    let mut warnings = checkpoint.warnings().to_vec();
     let (config, problem, unfilled) = match plan {
         Ok(plan) => {
             for warning in &plan.warnings {

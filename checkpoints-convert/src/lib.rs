@@ -1,8 +1,10 @@
-//! Converts TensorFlow 1.15 ELECTRA checkpoints to Burn records, without Python.
+//! Converts TensorFlow 1.15 and Hugging Face ELECTRA checkpoints to Burn records and back, without
+//! Python.
 //!
-//! Data flows one way: zip, folder or prefix (`source`) → variables with checked sums (`bundle`)
-//! → their places in the model (`names`, `plan`) → `model.bpk` (`record`) and a report of every
-//! variable (`report`); `verify` reads both ends again.
+//! On the way in: zip, folder or prefix (`source`) → variables with checked sums (`bundle`), or a
+//! model's folder → tensors (`hugging_face`); both are one `checkpoint` → places in the model
+//! (`names`, `plan`) → `model.bpk` (`record`) and a report of every variable (`report`); `verify`
+//! reads both ends again. On the way out: `model.bpk` → files of either make (`export`).
 #![forbid(unsafe_code)]
 
 pub mod bundle;
@@ -10,21 +12,29 @@ mod checkpoint;
 mod config;
 mod convert;
 mod error;
+mod export;
+mod hugging_face;
 mod inspect;
+mod make;
 mod names;
 mod plan;
 mod record;
 mod report;
 mod source;
 mod staging;
+mod stored_record;
+mod transpose;
 mod verify;
 
+pub use checkpoint::{is_checkpoint, is_hugging_face};
 pub use config::{Error as ConfigError, HeadShape, ModelShape, RecordConfig};
 pub use convert::{CONFIG_FILE, RECORD_FILE, REPORT_FILE, VOCABULARY_FILE, convert};
 pub use error::Error;
+pub use export::{Export, Format, export};
+pub use hugging_face::Error as HuggingFaceError;
 pub use inspect::{Inspection, inspect};
 pub use names::{Parameter, parameters};
 pub use plan::Error as PlanError;
 pub use report::{Report, SourceReport, Totals, VariableReport};
-pub use source::{Error as SourceError, is_checkpoint};
+pub use source::Error as SourceError;
 pub use verify::{Verification, verify};

@@ -7,14 +7,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use checkpoints_convert::{Inspection, Report, Verification, convert, inspect, verify};
+use checkpoints_convert::{
+    Export, Format, Inspection, Report, Verification, convert, export, inspect, verify,
+};
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-/// Converts TensorFlow 1.15 ELECTRA checkpoints to Burn records.
+/// Converts TensorFlow 1.15 and Hugging Face ELECTRA checkpoints to Burn records, and back.
 ///
-/// IN is electra_large.zip as released, its folder, or a checkpoint prefix.
+/// IN is electra_large.zip as released, its folder, a checkpoint prefix, or the folder of a Hugging
+/// Face model (config.json with model.safetensors or pytorch_model.bin).
 #[derive(Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 struct Arguments {
@@ -32,13 +35,13 @@ struct Arguments {
 enum Command {
     /// Write model.bpk, config.json, vocab.txt and conversion.json into the folder OUT
     ///
-    /// Every variable's checksum is checked. OUT is changed only once everything is written;
+    /// Every checksum that the checkpoint has is checked. OUT is changed only once everything is written;
     /// conversion.json says of every variable where it went, or why it was left out.
     #[command(
         after_help = "Example:\n  checkpoints-convert convert electra_large.zip models/electra_large"
     )]
     Convert {
-        /// Zip archive, folder or checkpoint prefix
+        /// Zip archive, folder, checkpoint prefix or Hugging Face folder
         #[arg(value_name = "IN")]
         input: PathBuf,
         /// Folder to write into; made if it does not exist
@@ -49,10 +52,10 @@ enum Command {
     },
     /// List the variables of a checkpoint and where each would go
     ///
-    /// Reads the index only: values and their checksums are not touched.
+    /// Reads names and shapes only: values and their checksums are not touched.
     #[command(after_help = "Example:\n  checkpoints-convert inspect electra_large.zip")]
     Inspect {
-        /// Zip archive, folder or checkpoint prefix
+        /// Zip archive, folder, checkpoint prefix or Hugging Face folder
         #[arg(value_name = "IN")]
         input: PathBuf,
         /// Print JSON instead of a table
@@ -66,12 +69,32 @@ enum Command {
         after_help = "Example:\n  checkpoints-convert verify electra_large.zip models/electra_large"
     )]
     Verify {
-        /// Zip archive, folder or checkpoint prefix
+        /// Zip archive, folder, checkpoint prefix or Hugging Face folder
         #[arg(value_name = "IN")]
         input: PathBuf,
         /// Folder of the converted record
         out: PathBuf,
         /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a record as a model for Hugging Face's transformers, or as a TensorFlow checkpoint
+    ///
+    /// OUT must be new, empty, or an earlier export in the same format; export.json in it says what
+    /// was written and what was left out.
+    #[command(
+        after_help = "Example:\n  checkpoints-convert export --format hf models/electra_large electra_large_hf"
+    )]
+    Export {
+        /// Whose files to write
+        #[arg(long, value_enum)]
+        format: Format,
+        /// Folder of a converted or fine-tuned record
+        #[arg(value_name = "IN")]
+        input: PathBuf,
+        /// Folder to write into; made if it does not exist
+        out: PathBuf,
+        /// Print the report, the same as export.json
         #[arg(long)]
         json: bool,
     },
@@ -129,6 +152,24 @@ fn run(command: Command, quiet: bool) -> anyhow::Result<()> {
                 bail!("{problem}");
             }
         }
+        Command::Export {
+            format,
+            input,
+            out: folder,
+            json,
+        } => {
+            let bar = progress_bar(quiet);
+            let written = export(format, &input, &folder, &mut |done, total| {
+                advance(&bar, done, total)
+            })?;
+            bar.finish_and_clear();
+            if json {
+                print_json(&mut out, &written)?;
+            } else if !quiet {
+                print_export(&mut out, &written)?;
+                writeln!(out, "written to {}", folder.display())?;
+            }
+        }
         Command::Verify {
             input,
             out: folder,
@@ -167,11 +208,36 @@ fn print_conversion(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let totals = &report.totals;
     writeln!(
         out,
-        "{} of {} variables used, {} values; {} left out; every checksum is right",
-        totals.used, totals.variables, totals.values, totals.ignored
+        "{} of {} variables used, {} values; {} left out{}",
+        totals.used,
+        totals.variables,
+        totals.values,
+        totals.ignored,
+        if report.variables.iter().any(|variable| variable.checked) {
+            "; every checksum is right"
+        } else {
+            ""
+        }
     )?;
     for task in report.config.heads.keys() {
         writeln!(out, "head: {task}")?;
+    }
+    Ok(())
+}
+
+fn print_export(out: &mut impl Write, written: &Export) -> io::Result<()> {
+    writeln!(
+        out,
+        "{} tensors written, {} parameters left out",
+        written.tensors.len(),
+        written.left_out.len()
+    )?;
+    for left_out in &written.left_out {
+        writeln!(
+            out,
+            "left out: {} ({})",
+            left_out.parameter, left_out.reason
+        )?;
     }
     Ok(())
 }
@@ -224,10 +290,17 @@ fn print_inspection(out: &mut impl Write, inspection: &Inspection) -> io::Result
 }
 
 fn print_verification(out: &mut impl Write, found: &Verification) -> io::Result<()> {
+    if found.checked > 0 {
+        write!(
+            out,
+            "{} variables read with right checksums; ",
+            found.checked
+        )?;
+    }
     writeln!(
         out,
-        "{} variables read with right checksums; {} parameters equal bit by bit ({} values)",
-        found.checked, found.equal, found.values
+        "{} parameters equal bit by bit ({} values)",
+        found.equal, found.values
     )?;
     for difference in &found.differences {
         writeln!(out, "{difference}")?;

@@ -245,12 +245,12 @@ pub(crate) fn reason(variable: &str) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::config;
     use crate::config::ModelShape;
 
-    fn config(embedding_size: usize, head: HeadShape) -> RecordConfig {
+    pub(crate) fn config(embedding_size: usize, head: HeadShape) -> RecordConfig {
         RecordConfig {
             model: ModelShape {
                 vocab_size: 100,
@@ -272,7 +272,7 @@ mod tests {
         }
     }
 
-    fn head(joint: bool, answerable: bool, start_logits: bool) -> HeadShape {
+    pub(crate) fn head(joint: bool, answerable: bool, start_logits: bool) -> HeadShape {
         HeadShape {
             joint_prediction: joint,
             answerable_classifier: answerable,

@@ -2,10 +2,14 @@
 //! names and shapes, and the place of every variable leave. No values are read for it. Which
 //! layers a head has is told by which variables exist (reference: `finetune/qa/qa_tasks.py`).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::bundle::{Index, Variable};
+use crate::bundle::Variable;
+use crate::checkpoint::Checkpoint;
 use crate::config::{self, HEAD_HIDDEN, HeadShape, ModelShape, RecordConfig};
+use crate::hugging_face;
+use crate::make::Make;
 use crate::names::{self, Parameter};
 
 /// A checkpoint that is whole as a bundle but is no ELECTRA model.
@@ -82,17 +86,24 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Infers the model from an index; `file` names the checkpoint in errors.
+    /// Infers the model from names and shapes, and from a Hugging Face model's settings.
     ///
     /// # Errors
-    /// A variable of the encoder is missing, or a shape contradicts the others.
-    pub fn new(file: &str, index: &Index) -> Result<Self, Error> {
+    /// A variable of the encoder is missing, a shape contradicts the others, or the settings do.
+    pub fn new(checkpoint: &Checkpoint) -> Result<Self, crate::Error> {
+        let (file, make) = (checkpoint.display(), checkpoint.make());
+        let index = &checkpoint.index;
+        let references: Vec<Option<Cow<str>>> = index
+            .variables
+            .iter()
+            .map(|variable| make.reference(&variable.name))
+            .collect();
+        let named = references.iter().zip(&index.variables);
         let shapes = Shapes {
-            file,
-            variables: index
-                .variables
-                .iter()
-                .map(|v| (v.name.as_str(), v))
+            file: &file,
+            make,
+            variables: named
+                .filter_map(|(reference, variable)| Some((reference.as_deref()?, variable)))
                 .collect(),
         };
         let mut config = RecordConfig {
@@ -100,6 +111,10 @@ impl Plan {
             do_lower_case: true,
             heads: BTreeMap::new(),
         };
+        if let Some(model) = checkpoint.hugging_face() {
+            model.apply_settings(&mut config.model)?;
+            config.do_lower_case = model.lower_case()?;
+        }
         let mut heads = Heads::default();
         for task in shapes.tasks() {
             heads.add(&shapes, &config, task);
@@ -112,12 +127,14 @@ impl Plan {
             shapes.check(parameter)?;
             filled.insert(parameter.variable.as_str(), number);
         }
-        let uses: Vec<Use> = index
-            .variables
+        let uses: Vec<Use> = references
             .iter()
-            .map(|variable| match filled.get(variable.name.as_str()) {
-                Some(&number) => Use::Parameter(number),
-                None => Use::Ignored(heads.reason(&variable.name)),
+            .zip(&index.variables)
+            .map(|(reference, variable)| {
+                match reference.as_deref().and_then(|name| filled.get(name)) {
+                    Some(&number) => Use::Parameter(number),
+                    None => Use::Ignored(heads.reason(make, &variable.name)),
+                }
             })
             .collect();
 
@@ -137,7 +154,9 @@ impl Plan {
                 unknown.len()
             ));
         }
-        if !config.model.hidden_size.is_multiple_of(64) {
+        if make == Make::HuggingFace {
+            warnings.extend(hugging_face::warnings(&config.model, &index.variables));
+        } else if !config.model.hidden_size.is_multiple_of(64) {
             warnings.push(format!(
                 "hidden size {} is not a multiple of 64: {} attention heads by the reference's rule; \
                  correct config.json if the model was made with another number",
@@ -156,9 +175,10 @@ impl Plan {
 
 pub(crate) const UNKNOWN: &str = "unknown name";
 
-/// The variables of an index by name.
+/// The variables of a checkpoint by the reference's names.
 struct Shapes<'a> {
     file: &'a str,
+    make: Make,
     variables: HashMap<&'a str, &'a Variable>,
 }
 
@@ -181,7 +201,7 @@ impl Shapes<'_> {
         if embedding == hidden && self.variables.contains_key(projection) {
             return Err(Error::Projection {
                 file: self.file.into(),
-                name: projection.into(),
+                name: self.make.name(projection),
                 size: hidden,
             });
         }
@@ -226,27 +246,30 @@ impl Shapes<'_> {
     fn matrix(&self, name: &str, why: &'static str) -> Result<[u64; 2], Error> {
         let variable = self.variables.get(name).ok_or_else(|| Error::Missing {
             file: self.file.into(),
-            name: name.into(),
+            name: self.make.name(name),
             why,
         })?;
-        <[u64; 2]>::try_from(variable.shape.as_slice())
+        <[u64; 2]>::try_from(self.make.shape(name, &variable.shape))
             .ok()
             .filter(|shape| !shape.contains(&0))
             .ok_or_else(|| Error::Matrix {
                 file: self.file.into(),
-                name: name.into(),
+                name: variable.name.clone(),
                 found: variable.shape.clone(),
             })
     }
 
     fn check(&self, parameter: &Parameter) -> Result<(), Error> {
-        let (file, name) = (self.file.to_owned(), parameter.variable.clone());
-        let Some(variable) = self.variables.get(name.as_str()) else {
+        let file = self.file.to_owned();
+        let Some(variable) = self.variables.get(parameter.variable.as_str()) else {
+            let name = self.make.name(&parameter.variable);
             let why = "the model is not whole without it";
             return Err(Error::Missing { file, name, why });
         };
-        if variable.shape != parameter.shape {
-            let (expected, found) = (parameter.shape.clone(), variable.shape.clone());
+        let name = variable.name.clone();
+        let expected = self.make.shape(&parameter.variable, &parameter.shape);
+        if variable.shape != expected {
+            let found = variable.shape.clone();
             return Err(Error::Shape {
                 file,
                 name,
@@ -360,8 +383,8 @@ impl Heads {
     }
 
     /// Why a variable that no parameter takes is left out.
-    fn reason(&self, variable: &str) -> String {
-        let reason = names::reason(variable).unwrap_or(UNKNOWN);
+    fn reason(&self, make: Make, variable: &str) -> String {
+        let reason = make.reason(variable).unwrap_or(UNKNOWN);
         variable
             .strip_prefix("task_specific/")
             .filter(|_| reason == names::NO_QA_HEAD)

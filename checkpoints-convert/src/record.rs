@@ -43,9 +43,10 @@ pub(crate) fn write(
 ) -> Result<Vec<Option<Facts>>, Error> {
     let (sender, receiver) = sync_channel::<Vec<u8>>(READ_AHEAD);
     let receiver = Arc::new(Mutex::new(receiver));
+    let wanted = |number: usize| matches!(plan.uses[number], Use::Parameter(_));
     let tensors = checkpoint
-        .index
-        .reading_order()
+        .reading_order(&wanted)
+        .into_iter()
         .filter_map(|number| match plan.uses[number] {
             Use::Parameter(parameter) => Some(&plan.parameters[parameter]),
             Use::Ignored(_) => None,
@@ -60,7 +61,6 @@ pub(crate) fn write(
 
     let file = || path.display().to_string();
     let mut facts = vec![None; plan.uses.len()];
-    let wanted = |number: usize| matches!(plan.uses[number], Use::Parameter(_));
     let (flush, flushes) = sync_channel(1);
     let mut unflushed = 0;
     let (read, written, flushed) = thread::scope(|scope| {

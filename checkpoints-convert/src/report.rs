@@ -29,7 +29,7 @@ pub struct Report {
 pub struct SourceReport {
     /// As it was given.
     pub path: String,
-    /// "zip" or "folder".
+    /// "zip" or "folder" for a TensorFlow checkpoint, "hugging-face" for such a model.
     pub kind: &'static str,
     /// Name of the checkpoint in its folder.
     pub prefix: String,
@@ -60,10 +60,11 @@ pub struct VariableReport {
     pub size: u64,
     pub shard: u32,
     pub offset: u64,
-    /// CRC32C of the bytes, masked as TensorFlow stores it.
-    pub crc32c: String,
-    /// Whether the checksum was compared. Types that are not read are not compared, and
-    /// `inspect` reads no values.
+    /// CRC32C of the bytes, masked as TensorFlow stores it: the stored one, else that of what was
+    /// read; null where neither is.
+    pub crc32c: Option<String>,
+    /// Whether the stored checksum was compared. Types that are not read are not compared,
+    /// Hugging Face's files store none, and `inspect` reads no values.
     pub checked: bool,
     /// Sum of the values in float64; null where it was not taken or is not finite.
     pub sum: Option<f64>,
@@ -77,14 +78,11 @@ pub struct VariableReport {
 
 impl SourceReport {
     pub(crate) fn new(checkpoint: &Checkpoint) -> Self {
-        let (source, shards) = (&checkpoint.source, checkpoint.index.shards);
         Self {
-            path: source.path.display().to_string(),
-            kind: source.kind(),
-            prefix: source.prefix.clone(),
-            data_files: (0..shards)
-                .map(|shard| source.shard_name(shard, shards))
-                .collect(),
+            path: checkpoint.path().display().to_string(),
+            kind: checkpoint.kind(),
+            prefix: checkpoint.prefix().into(),
+            data_files: checkpoint.data_files(),
         }
     }
 }
@@ -97,13 +95,14 @@ impl Report {
         vocabulary_warning: Option<String>,
     ) -> Self {
         let variables = variables(checkpoint, Some(plan), facts);
-        let mut warnings = checkpoint.source.warnings.clone();
+        let mut warnings = checkpoint.warnings().to_vec();
         warnings.extend(plan.warnings.iter().cloned());
         warnings.extend(vocabulary_warning);
         warnings.extend(
             variables
                 .iter()
-                .filter(|v| v.checked && v.sum.is_none())
+                .filter(|v| v.parameter.is_some() || v.checked)
+                .filter(|v| v.sum.is_none())
                 .map(|v| format!("variable {:?} holds values that are not finite", v.name)),
         );
         Self {
@@ -153,7 +152,10 @@ pub(crate) fn variables(
             size: variable.size,
             shard: variable.shard,
             offset: variable.offset,
-            crc32c: format!("{:08x}", variable.crc32c),
+            crc32c: variable
+                .crc32c
+                .or(facts.map(|facts| facts.crc32c))
+                .map(|crc| format!("{crc:08x}")),
             checked: facts.is_some_and(|facts| facts.checked),
             sum: facts.and_then(|facts| facts.sum),
             parameter,

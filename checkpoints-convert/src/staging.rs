@@ -7,9 +7,12 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::Error;
 
-const FOLDER: &str = ".converting";
+/// Inside of OUT.
+pub(crate) const FOLDER: &str = ".converting";
 const LOCK: &str = "lock";
 
 /// Files on their way to `out`.
@@ -52,6 +55,11 @@ impl Staging {
         };
         staging.clear()?;
         Ok(staging)
+    }
+
+    /// Where all files are written.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Where to write the file `name`.
@@ -97,6 +105,15 @@ impl Drop for Staging {
             let _ = fs::remove_dir(&self.out);
         }
     }
+}
+
+/// Pretty JSON with a final newline.
+pub(crate) fn json(value: &impl Serialize) -> Vec<u8> {
+    // No type that is written has a map with keys that are not strings, the only thing that could
+    // fail.
+    let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
+    text.push(b'\n');
+    text
 }
 
 fn failed(path: &Path, source: io::Error) -> Error {

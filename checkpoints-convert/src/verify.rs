@@ -1,10 +1,9 @@
 //! Compares a record with the checkpoint that it came from, bit by bit: both enter, counts and
 //! differences leave. The checkpoint's checksums are checked again on the way.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn_pack::{DType, Reader, Tensor};
+use burn_pack::{DType, Tensor};
 use serde::Serialize;
 
 use crate::Error;
@@ -12,6 +11,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::RecordConfig;
 use crate::convert::{CONFIG_FILE, RECORD_FILE};
 use crate::plan::{Plan, Use};
+use crate::stored_record::read_tensors;
 
 /// Bytes of a tensor compared at a time, so that the record's side is not held in memory.
 const PIECE: usize = 8 << 20;
@@ -47,17 +47,9 @@ pub fn verify(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Verification, Error> {
     let mut checkpoint = Checkpoint::open(input)?;
-    let plan = Plan::new(&checkpoint.display(), &checkpoint.index)?;
+    let plan = Plan::new(&checkpoint)?;
     let path = out.join(RECORD_FILE);
-    let mut record: BTreeMap<String, Tensor> = Reader::from_file_exact(&path)
-        .and_then(Reader::into_tensors)
-        .map_err(|source| Error::ReadRecord {
-            file: path.display().to_string(),
-            source,
-        })?
-        .into_iter()
-        .map(|tensor| (tensor.name.clone(), tensor))
-        .collect();
+    let mut record = read_tensors(&path)?;
 
     let mut differences = Vec::new();
     let config = RecordConfig::read(&out.join(CONFIG_FILE))?;

@@ -5,7 +5,7 @@ mod fixture;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use fixture::{config, golden, variables, write};
+use fixture::{config, golden, head, variables, write, write_vocabulary};
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_checkpoints-convert"))
@@ -154,11 +154,56 @@ fn a_checkpoint_of_another_model_is_shown_and_ends_with_two() {
 
 #[test]
 fn every_command_s_help_has_an_example() {
-    for command in ["convert", "inspect", "verify"] {
+    for (command, arguments) in [
+        ("convert", "electra_large.zip"),
+        ("inspect", "electra_large.zip"),
+        ("verify", "electra_large.zip"),
+        ("export", "--format hf models/electra_large"),
+    ] {
         let done = run(&[command, "--help"]);
         assert_eq!(done.status.code(), Some(0));
         let printed = String::from_utf8(done.stdout).unwrap();
-        let example = format!("Example:\n  checkpoints-convert {command} electra_large.zip");
+        let example = format!("Example:\n  checkpoints-convert {command} {arguments}");
         assert!(printed.contains(&example), "{printed}");
     }
+}
+
+#[test]
+fn an_export_says_what_was_written_and_what_was_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("source")).unwrap();
+    let config = config(&[("squad", head(false, false, false, 512))]);
+    write(&path("source"), "m", 1, &variables(&config));
+    write_vocabulary(&path("source"));
+    let done = run(&["convert", text(&path("source")), text(&path("record"))]);
+    assert_eq!(done.status.code(), Some(0));
+    let export = |format: &str, out: &str| {
+        let (record, out) = (path("record"), path(out));
+        run(&["export", "--format", format, text(&record), text(&out)])
+    };
+    let done = export("hf", "hf");
+    assert_eq!(done.status.code(), Some(0));
+    let printed = String::from_utf8(done.stdout).unwrap();
+    assert!(
+        printed.starts_with("23 tensors written, 4 parameters left out\nleft out: heads.squad.end.bias (head of a task"),
+        "{printed}"
+    );
+    let done = run(&["convert", text(&path("hf")), text(&path("again"))]);
+    let printed = String::from_utf8(done.stdout).unwrap();
+    assert!(
+        printed.starts_with("23 of 23 variables used, 19424 values; 0 left out\nwritten to"),
+        "{printed}"
+    );
+    let done = run(&["verify", text(&path("hf")), text(&path("again"))]);
+    let printed = String::from_utf8(done.stdout).unwrap();
+    assert_eq!(printed, "23 parameters equal bit by bit (19424 values)\n");
+    let done = export("tf", "hf");
+    assert_eq!(done.status.code(), Some(2));
+    assert!(
+        String::from_utf8(done.stderr)
+            .unwrap()
+            .contains("not empty")
+    );
+    assert_eq!(export("onnx", "x").status.code(), Some(2));
 }

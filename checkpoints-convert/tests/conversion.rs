@@ -334,7 +334,7 @@ fn input_that_is_no_checkpoint_is_refused_with_what_was_expected() {
         ("absent", "nothing there"),
         ("file", "neither a zip archive nor part of"),
         ("empty", "no *.index file"),
-        ("face", "Hugging Face"),
+        ("face", "no Hugging Face model either"),
     ];
     fs::write(folder.path().join("file"), "text").unwrap();
     fs::create_dir(folder.path().join("empty")).unwrap();

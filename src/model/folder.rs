@@ -1,4 +1,5 @@
-//! A folder given as a model: a Burn record, or a TF checkpoint that is converted on first use.
+//! A folder given as a model: a Burn record, or a checkpoint of TensorFlow's or Hugging Face's that
+//! is converted on first use.
 
 use std::path::{Path, PathBuf};
 
@@ -8,10 +9,11 @@ use super::parameters;
 pub enum Error {
     #[error(
         "{path}: neither a record (model.bpk) nor a TensorFlow checkpoint (checkpoint, *.index, a \
-         prefix or a zip); give the folder that electra_large.zip unpacks to, or the zip itself"
+         prefix or a zip) nor a Hugging Face model (config.json with model.safetensors or \
+         pytorch_model.bin); give the folder that electra_large.zip unpacks to, or the zip itself"
     )]
     NotAModel { path: PathBuf },
-    #[error("{path}: converting the TensorFlow checkpoint failed: {source}")]
+    #[error("{path}: converting the checkpoint failed: {source}")]
     Convert {
         path: PathBuf,
         source: checkpoints_convert::Error,
@@ -31,13 +33,14 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelFolder {
     pub path: PathBuf,
-    /// The TF checkpoint that was converted just now.
+    /// The checkpoint that was converted just now.
     pub converted_from: Option<PathBuf>,
 }
 
-/// Finds the record that `path` stands for, converting a TF checkpoint beside itself if need be.
+/// Finds the record that `path` stands for, converting a checkpoint beside itself if need be.
 ///
-/// A zip's record lies in a folder of the zip's name beside it, a prefix's in `<prefix>.record`.
+/// A zip's record lies in a folder of the zip's name beside it, a prefix's in `<prefix>.record`, and
+/// that of a Hugging Face folder, which has a `config.json` of its own, in its subfolder `record`.
 pub fn find(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<ModelFolder, Error> {
     let found = |path: PathBuf| ModelFolder {
         path,
@@ -49,7 +52,9 @@ pub fn find(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<ModelFold
     if !checkpoints_convert::is_checkpoint(path) {
         return Err(Error::NotAModel { path: path.into() });
     }
-    let folder = if path.is_dir() {
+    let folder = if checkpoints_convert::is_hugging_face(path) && path.is_dir() {
+        path.join("record")
+    } else if path.is_dir() {
         path.to_path_buf()
     } else if path
         .extension()

@@ -30,8 +30,8 @@ pub struct Variable {
     pub offset: u64,
     /// Bytes in that file.
     pub size: u64,
-    /// CRC32C of those bytes, masked as stored.
-    pub crc32c: u32,
+    /// CRC32C of those bytes, masked as TensorFlow stores it; `None` where none is stored.
+    pub crc32c: Option<u32>,
 }
 
 impl Variable {
@@ -42,7 +42,7 @@ impl Variable {
 }
 
 /// Every variable of a checkpoint, sorted by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Index {
     /// Number of data files.
     pub shards: u32,
@@ -232,6 +232,6 @@ fn parse_entry(file: &str, name: &str, value: &[u8], shards: u32) -> Result<Vari
         shard,
         offset,
         size,
-        crc32c: entry.crc32c,
+        crc32c: Some(entry.crc32c),
     })
 }

@@ -19,13 +19,11 @@ const MAX_STATE_BYTES: u64 = 4 << 20;
 /// Input that is not a checkpoint, or not a whole one.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{}: nothing there; expected a zip archive, a folder with a checkpoint, or a prefix such that PREFIX.index exists", path.display())]
+    #[error("{}: nothing there; expected a zip archive, a folder with a checkpoint or a Hugging Face model, or a prefix such that PREFIX.index exists", path.display())]
     NotFound { path: PathBuf },
     #[error("{}: neither a zip archive nor part of a TensorFlow checkpoint; expected a zip archive, a folder, or a prefix such that PREFIX.index exists", path.display())]
     NotACheckpoint { path: PathBuf },
-    #[error("{}: a Hugging Face model folder (config.json and weights); only TensorFlow checkpoints are read so far: give electra_large.zip or its folder", path.display())]
-    HuggingFace { path: PathBuf },
-    #[error("{}: holds no *.index file, so there is no TensorFlow checkpoint in it", path.display())]
+    #[error("{}: holds no *.index file, so there is no TensorFlow checkpoint in it, and no Hugging Face model either (config.json with model.safetensors or pytorch_model.bin)", path.display())]
     NoIndex { path: PathBuf },
     #[error("{}: holds several checkpoints ({}) and no file `checkpoint` that names one of them; give the prefix of the one to take", path.display(), prefixes.join(", "))]
     ManyIndexes {
@@ -209,13 +207,15 @@ impl Source {
     }
 }
 
-/// Whether there is a checkpoint to convert at `path`: a folder that holds an `.index` file, a
+/// Whether there is a TensorFlow checkpoint at `path`: a folder that holds an `.index` file, a
 /// zip archive that does, or a checkpoint prefix. Nothing is read but names.
-pub fn is_checkpoint(path: &Path) -> bool {
-    if path.is_dir() {
-        return folder_names(path).is_ok_and(|names| !prefixes(&names).is_empty());
-    }
-    prefix_of(path).is_some() || (is_zip(path) && Archive::open(path).is_ok())
+pub(crate) fn is_tensorflow(path: &Path) -> bool {
+    holds_index(path) || prefix_of(path).is_some() || (is_zip(path) && Archive::open(path).is_ok())
+}
+
+/// Whether `path` is a folder that holds an `.index` file.
+pub(crate) fn holds_index(path: &Path) -> bool {
+    path.is_dir() && folder_names(path).is_ok_and(|names| !prefixes(&names).is_empty())
 }
 
 /// Folder and prefix where `path` is a checkpoint prefix, or one of its files.
@@ -254,9 +254,6 @@ fn find_in_folder(path: &Path) -> Result<(PathBuf, String, Vec<String>), Error> 
         && let Some((folder, prefix)) = prefix_of(&path.join(named))
     {
         return Ok((folder, prefix, Vec::new()));
-    }
-    if prefixes(&names).is_empty() && names.iter().any(|name| name == "config.json") {
-        return Err(Error::HuggingFace { path: path.into() });
     }
     let (prefix, warnings) = choose(path, &names, named)?;
     Ok((path.into(), prefix, warnings))

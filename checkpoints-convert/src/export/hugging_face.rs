@@ -1,0 +1,137 @@
+//! A folder for Hugging Face's `transformers`: parameters of the encoder enter, `config.json`,
+//! `model.safetensors` and `tokenizer_config.json` leave. Names are those of `ElectraForPreTraining`
+//! and its like, so that every ELECTRA class of that library loads them.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
+use serde_json::{Value, json};
+
+use super::{ExportedTensor, byte_length};
+use crate::Error;
+use crate::config::RecordConfig;
+use crate::hugging_face::{CONFIG_FILE, SAFETENSORS_FILE, TOKENIZER_CONFIG_FILE};
+use crate::make::Make;
+use crate::names::Parameter;
+use crate::staging::{self, Staging};
+use crate::stored_record::StoredRecord;
+use crate::transpose::transpose;
+
+/// Files and tensors that were written.
+type Written = (Vec<String>, Vec<ExportedTensor>);
+
+/// Writes everything but the vocabulary; `on_bytes` hears of the bytes of each tensor.
+pub(super) fn write(
+    record: &mut StoredRecord,
+    parameters: &[Parameter],
+    staging: &Staging,
+    on_bytes: &mut dyn FnMut(u64),
+) -> Result<Written, Error> {
+    let path = staging.path(SAFETENSORS_FILE);
+    let failed = |source| Error::Write {
+        file: path.display().to_string(),
+        source,
+    };
+    let tensors: Vec<ExportedTensor> = parameters.iter().map(exported).collect();
+    let file = File::create(&path).map_err(failed)?;
+    let mut file = BufWriter::with_capacity(1 << 20, file);
+    file.write_all(&header(&path, &tensors, parameters)?)
+        .map_err(failed)?;
+    for parameter in parameters {
+        let values = record.take(parameter)?;
+        match parameter.shape[..] {
+            [rows, columns] if Make::HuggingFace.is_transposed(&parameter.variable) => {
+                file.write_all(&transpose(&values, rows as usize, columns as usize))
+            }
+            _ => file.write_all(&values),
+        }
+        .map_err(failed)?;
+        on_bytes(byte_length(parameter));
+    }
+    let file = file
+        .into_inner()
+        .map_err(|error| failed(error.into_error()))?;
+    file.sync_all().map_err(failed)?;
+
+    staging.write(TOKENIZER_CONFIG_FILE, &tokenizer_config(&record.config))?;
+    staging.write(CONFIG_FILE, &model_config(&record.config))?;
+    // The weights come last: where they are, the other files are there too.
+    let files = [TOKENIZER_CONFIG_FILE, CONFIG_FILE, SAFETENSORS_FILE];
+    Ok((files.map(str::to_owned).to_vec(), tensors))
+}
+
+fn exported(parameter: &Parameter) -> ExportedTensor {
+    ExportedTensor {
+        name: Make::HuggingFace.name(&parameter.variable),
+        shape: Make::HuggingFace.shape(&parameter.variable, &parameter.shape),
+        parameter: parameter.path.clone(),
+    }
+}
+
+/// Length and JSON of the header, padded with spaces so that the values start at a multiple of 8.
+fn header(
+    path: &Path,
+    tensors: &[ExportedTensor],
+    parameters: &[Parameter],
+) -> Result<Vec<u8>, Error> {
+    let mut offset = 0;
+    let tensors = tensors.iter().zip(parameters).map(|(tensor, parameter)| {
+        let start = offset;
+        offset += byte_length(parameter) as usize;
+        let info = TensorInfo {
+            dtype: Dtype::F32,
+            shape: tensor.shape.iter().map(|&size| size as usize).collect(),
+            data_offsets: (start, offset),
+        };
+        (tensor.name.clone(), info)
+    });
+    // Without this key, older versions of transformers do not know whose tensors these are.
+    let format = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let failed = |what: String| Error::Write {
+        file: path.display().to_string(),
+        source: io::Error::other(what),
+    };
+    let metadata = Metadata::new(Some(format), tensors.collect())
+        .map_err(|error| failed(error.to_string()))?;
+    let mut text = serde_json::to_vec(&metadata).map_err(|error| failed(error.to_string()))?;
+    text.resize(text.len().next_multiple_of(8), b' ');
+    let mut header = (text.len() as u64).to_le_bytes().to_vec();
+    header.append(&mut text);
+    Ok(header)
+}
+
+fn model_config(config: &RecordConfig) -> Vec<u8> {
+    let mut value = json!({
+        "architectures": ["ElectraModel"],
+        "model_type": "electra",
+        "dtype": "float32",
+        "pad_token_id": 0,
+        "position_embedding_type": "absolute",
+    });
+    if let (Some(value), Ok(Value::Object(model))) =
+        (value.as_object_mut(), serde_json::to_value(&config.model))
+    {
+        // The record's keys are those of `ElectraConfig`.
+        value.extend(model);
+    }
+    staging::json(&value)
+}
+
+fn tokenizer_config(config: &RecordConfig) -> Vec<u8> {
+    staging::json(&json!({
+        "tokenizer_class": "ElectraTokenizer",
+        "do_lower_case": config.do_lower_case,
+        "tokenize_chinese_chars": true,
+        "strip_accents": null,
+        "model_max_length": config.model.max_position_embeddings,
+        "unk_token": "[UNK]",
+        "sep_token": "[SEP]",
+        "pad_token": "[PAD]",
+        "cls_token": "[CLS]",
+        "mask_token": "[MASK]",
+    }))
+}

@@ -1,0 +1,304 @@
+//! `config.json` and the tokenizer's files of a Hugging Face model. JSON enters; the settings that
+//! no shape tells leave, checked against the shapes and against what this project's model does.
+//! Defaults are those of `ElectraConfig`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::Error;
+use crate::config::{self, ModelShape};
+
+/// What `config.json` says of the model.
+#[derive(Deserialize)]
+pub(super) struct Settings {
+    #[serde(default)]
+    model_type: Option<String>,
+    #[serde(default = "config::gelu")]
+    hidden_act: String,
+    #[serde(default = "four")]
+    num_attention_heads: usize,
+    #[serde(default = "config::tenth")]
+    hidden_dropout_prob: f64,
+    #[serde(default = "config::tenth")]
+    attention_probs_dropout_prob: f64,
+    #[serde(default = "config::fiftieth")]
+    initializer_range: f64,
+    #[serde(default = "config::epsilon")]
+    layer_norm_eps: f64,
+    #[serde(default)]
+    position_embedding_type: Option<String>,
+    #[serde(default)]
+    is_decoder: Option<bool>,
+    // What the shapes tell too.
+    vocab_size: Option<usize>,
+    embedding_size: Option<usize>,
+    hidden_size: Option<usize>,
+    num_hidden_layers: Option<usize>,
+    intermediate_size: Option<usize>,
+    max_position_embeddings: Option<usize>,
+    type_vocab_size: Option<usize>,
+}
+
+fn four() -> usize {
+    4
+}
+
+/// Parses a JSON file of the model.
+pub(super) fn parse<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes).map_err(|source| Error::Json {
+        file: file.into(),
+        source,
+    })
+}
+
+impl Settings {
+    /// Parses `config.json`, and refuses models that are computed in another way than ELECTRA's.
+    pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Error> {
+        let settings: Self = parse(file, bytes)?;
+        if settings.model_type.as_deref() != Some("electra") {
+            let found = match settings.model_type {
+                Some(other) => format!("{other:?}"),
+                None => "missing".into(),
+            };
+            return Err(Error::ModelType {
+                file: file.into(),
+                found,
+            });
+        }
+        let setting = |key, found: String, expected: &str| Error::Setting {
+            file: file.into(),
+            key,
+            found,
+            expected: expected.into(),
+        };
+        if settings.hidden_act != "gelu" {
+            let expected = "only \"gelu\", by the error function, is computed";
+            return Err(setting(
+                "hidden_act",
+                format!("{:?}", settings.hidden_act),
+                expected,
+            ));
+        }
+        if let Some(kind) = settings.position_embedding_type.as_deref()
+            && kind != "absolute"
+        {
+            let expected = "only \"absolute\" positions are computed";
+            return Err(setting(
+                "position_embedding_type",
+                format!("{kind:?}"),
+                expected,
+            ));
+        }
+        if settings.layer_norm_eps != config::epsilon() {
+            let expected = "the reference's 1e-12 is what is computed";
+            return Err(setting(
+                "layer_norm_eps",
+                settings.layer_norm_eps.to_string(),
+                expected,
+            ));
+        }
+        if settings.is_decoder == Some(true) {
+            let expected = "only an encoder, which sees the whole text, is computed";
+            return Err(setting("is_decoder", "true".into(), expected));
+        }
+        Ok(settings)
+    }
+
+    /// Puts the settings into a model that was inferred from shapes.
+    pub fn apply(&self, file: &str, model: &mut ModelShape) -> Result<(), Error> {
+        let sizes = [
+            ("vocab_size", self.vocab_size, model.vocab_size),
+            ("embedding_size", self.embedding_size, model.embedding_size),
+            ("hidden_size", self.hidden_size, model.hidden_size),
+            (
+                "num_hidden_layers",
+                self.num_hidden_layers,
+                model.num_hidden_layers,
+            ),
+            (
+                "intermediate_size",
+                self.intermediate_size,
+                model.intermediate_size,
+            ),
+            (
+                "max_position_embeddings",
+                self.max_position_embeddings,
+                model.max_position_embeddings,
+            ),
+            (
+                "type_vocab_size",
+                self.type_vocab_size,
+                model.type_vocab_size,
+            ),
+        ];
+        for (key, stated, expected) in sizes {
+            if let Some(found) = stated.filter(|&size| size != expected) {
+                return Err(Error::Size {
+                    file: file.into(),
+                    key,
+                    found,
+                    expected,
+                });
+            }
+        }
+        let heads = self.num_attention_heads;
+        if heads == 0 || !model.hidden_size.is_multiple_of(heads) {
+            return Err(Error::Setting {
+                file: file.into(),
+                key: "num_attention_heads",
+                found: heads.to_string(),
+                expected: format!(
+                    "expected a divisor of the hidden size {}",
+                    model.hidden_size
+                ),
+            });
+        }
+        model.num_attention_heads = heads;
+        model.hidden_act.clone_from(&self.hidden_act);
+        model.hidden_dropout_prob = self.hidden_dropout_prob;
+        model.attention_probs_dropout_prob = self.attention_probs_dropout_prob;
+        model.initializer_range = self.initializer_range;
+        model.layer_norm_eps = self.layer_norm_eps;
+        Ok(())
+    }
+}
+
+/// What `tokenizer_config.json` says of the vocabulary.
+#[derive(Default, Deserialize)]
+pub(super) struct TokenizerSettings {
+    pub do_lower_case: Option<bool>,
+}
+
+/// `tokenizer.json`, which newer versions save in the place of `vocab.txt`.
+#[derive(Deserialize)]
+pub(super) struct TokenizerFile {
+    #[serde(default)]
+    normalizer: Option<Normalizer>,
+    model: TokenizerModel,
+}
+
+#[derive(Deserialize)]
+struct Normalizer {
+    lowercase: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct TokenizerModel {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    vocab: BTreeMap<String, usize>,
+}
+
+impl TokenizerFile {
+    pub fn lower_case(&self) -> Option<bool> {
+        self.normalizer.as_ref()?.lowercase
+    }
+
+    /// The vocabulary as `vocab.txt` has it: a word a line, in the order of their numbers.
+    /// `None` where it is no WordPiece vocabulary or its numbers are not 0, 1, 2, ….
+    pub fn vocabulary(self) -> Option<Vec<u8>> {
+        if self.model.kind.is_some_and(|kind| kind != "WordPiece") {
+            return None;
+        }
+        let mut words = vec![None; self.model.vocab.len()];
+        for (word, number) in self.model.vocab {
+            if word.contains(['\n', '\r']) {
+                return None;
+            }
+            *words.get_mut(number)? = Some(word);
+        }
+        let words: Vec<String> = words.into_iter().collect::<Option<_>>()?;
+        Some((words.join("\n") + "\n").into_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model() -> ModelShape {
+        crate::names::tests::config(4, crate::names::tests::head(true, true, true)).model
+    }
+
+    #[test]
+    fn settings_fill_in_what_shapes_do_not_tell() {
+        let text = br#"{"model_type": "electra", "num_attention_heads": 2, "hidden_size": 8,
+            "attention_probs_dropout_prob": 0.25, "torch_dtype": "float32"}"#;
+        let mut model = model();
+        Settings::parse("c", text)
+            .unwrap()
+            .apply("c", &mut model)
+            .unwrap();
+        assert_eq!(model.num_attention_heads, 2);
+        assert_eq!(model.attention_probs_dropout_prob, 0.25);
+        assert_eq!(model.hidden_dropout_prob, 0.1);
+    }
+
+    #[test]
+    fn another_model_and_another_computation_are_refused() {
+        let cases = [
+            ("{}", "\"model_type\" is missing"),
+            (r#"{"model_type": "bert"}"#, "\"model_type\" is \"bert\""),
+            ("[", "not the JSON"),
+            (
+                r#"{"model_type": "electra", "hidden_act": "gelu_new"}"#,
+                "\"hidden_act\" is \"gelu_new\"",
+            ),
+            (
+                r#"{"model_type": "electra", "layer_norm_eps": 1e-5}"#,
+                "\"layer_norm_eps\" is 0.00001",
+            ),
+            (
+                r#"{"model_type": "electra", "position_embedding_type": "relative_key"}"#,
+                "only \"absolute\"",
+            ),
+            (
+                r#"{"model_type": "electra", "is_decoder": true}"#,
+                "only an encoder",
+            ),
+        ];
+        for (text, expected) in cases {
+            let error = Settings::parse("c", text.as_bytes()).err().unwrap();
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+        for (text, expected) in [
+            (
+                r#"{"model_type": "electra", "vocab_size": 99}"#,
+                "\"vocab_size\" is 99, but the weights have 100",
+            ),
+            (
+                r#"{"model_type": "electra", "num_attention_heads": 3}"#,
+                "a divisor of the hidden size 8",
+            ),
+            (
+                r#"{"model_type": "electra", "num_attention_heads": 0}"#,
+                "a divisor of the hidden size 8",
+            ),
+        ] {
+            let settings = Settings::parse("c", text.as_bytes()).unwrap();
+            let error = settings.apply("c", &mut model()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_vocabulary_is_put_in_the_order_of_its_numbers() {
+        let vocabulary = |text: &str| {
+            parse::<TokenizerFile>("t", text.as_bytes())
+                .unwrap()
+                .vocabulary()
+        };
+        let text = r#"{"model": {"type": "WordPiece", "vocab": {"b": 0, "a": 1, "[PAD]": 2}}}"#;
+        assert_eq!(vocabulary(text).unwrap(), b"b\na\n[PAD]\n");
+        for text in [
+            r#"{"model": {"type": "BPE", "vocab": {"b": 0}}}"#,
+            r#"{"model": {"vocab": {"b": 1}}}"#,
+            r#"{"model": {"vocab": {"a": 0, "b": 0}}}"#,
+            r#"{"model": {"vocab": {"a\n": 0}}}"#,
+        ] {
+            assert_eq!(vocabulary(text), None, "{text}");
+        }
+    }
+}

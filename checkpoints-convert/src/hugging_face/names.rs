@@ -1,0 +1,175 @@
+//! Names of Hugging Face's ELECTRA classes and the reference's variables that they stand for:
+//! `electra.encoder.layer.0.output.dense.weight` is `electra/encoder/layer_0/output/dense/kernel`.
+//! Follows `transformers/models/electra/modeling_electra.py`. `ElectraModel` saves its tensors
+//! without the prefix `electra.`, and old files call a norm's parts `gamma` and `beta`.
+
+const PREFIX: &str = "electra.";
+
+/// The reference's name of a tensor; `None` where the reference's encoder has no such variable.
+pub(crate) fn reference(name: &str) -> Option<String> {
+    let inside = name.strip_prefix(PREFIX).unwrap_or(name);
+    let (module, part) = inside.rsplit_once('.')?;
+    let scope = match module.strip_prefix("encoder.layer.") {
+        Some(rest) => {
+            let (layer, module) = rest.split_once('.')?;
+            let number: u16 = layer.parse().ok()?;
+            // `07` is not how a layer is numbered.
+            if number.to_string() != layer {
+                return None;
+            }
+            format!("encoder/layer_{layer}/{}", module.replace('.', "/"))
+        }
+        None if module == "embeddings_project" || module.starts_with("embeddings.") => {
+            module.replace('.', "/")
+        }
+        None => return None,
+    };
+    if module.contains('/') {
+        return None;
+    }
+    let variable = match (Kind::of(&scope), part) {
+        (Kind::Norm, "weight" | "gamma") => format!("{scope}/gamma"),
+        (Kind::Norm, "bias" | "beta") => format!("{scope}/beta"),
+        (Kind::Embeddings, "weight") => scope,
+        (Kind::Dense, "weight") => format!("{scope}/kernel"),
+        (Kind::Dense, "bias") => format!("{scope}/bias"),
+        _ => return None,
+    };
+    Some(format!("electra/{variable}"))
+}
+
+/// The name that `ElectraForPreTraining` and its like save the reference's variable under.
+pub(crate) fn name(reference: &str) -> String {
+    let path = match reference.strip_prefix("electra/encoder/layer_") {
+        Some(rest) => format!("electra/encoder/layer/{rest}"),
+        None => reference.to_owned(),
+    };
+    let renamed = match path.rsplit_once('/') {
+        Some((scope, "kernel" | "gamma")) => format!("{scope}/weight"),
+        Some((scope, "beta")) => format!("{scope}/bias"),
+        _ if Kind::of(&path) == Kind::Embeddings => format!("{path}/weight"),
+        _ => path,
+    };
+    renamed.replace('/', ".")
+}
+
+/// Why a tensor that no parameter takes is left out, by its name; `None` for an unknown one.
+pub(crate) fn reason(name: &str) -> Option<&'static str> {
+    let first = name.split('.').next().unwrap_or_default();
+    match first {
+        _ if name.ends_with("embeddings.position_ids") => {
+            Some("the numbers 0, 1, 2, …: not a weight")
+        }
+        "discriminator_predictions" => {
+            Some("pre-training head: fine-tuning puts a task's head in its place")
+        }
+        "generator_predictions" | "generator_lm_head" => {
+            Some("the generator's head: only pre-training uses it")
+        }
+        "qa_outputs" => Some(
+            "a plain head of another make, without the joint head's layers: fine-tune to have one",
+        ),
+        "classifier" | "sequence_summary" => Some("the head of another task"),
+        _ => None,
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Kind {
+    Embeddings,
+    Norm,
+    Dense,
+}
+
+impl Kind {
+    /// Of the module with this scope.
+    fn of(scope: &str) -> Self {
+        match scope.rsplit('/').next() {
+            Some("LayerNorm") => Self::Norm,
+            Some(last) if last.ends_with("_embeddings") => Self::Embeddings,
+            _ => Self::Dense,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::encoder_parameters;
+    use crate::names::tests::{config, head};
+
+    #[test]
+    fn every_variable_of_the_encoder_goes_there_and_back() {
+        let parameters = encoder_parameters(&config(4, head(true, true, true)));
+        assert_eq!(parameters.len(), 5 + 2 + 2 * 16);
+        for parameter in parameters {
+            let name = name(&parameter.variable);
+            assert!(name.starts_with(PREFIX), "{name}");
+            for name in [name.as_str(), &name[PREFIX.len()..]] {
+                let back = reference(name);
+                assert_eq!(back.as_ref(), Some(&parameter.variable), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_the_released_models() {
+        let cases = [
+            (
+                "electra/embeddings/word_embeddings",
+                "electra.embeddings.word_embeddings.weight",
+            ),
+            (
+                "electra/embeddings/LayerNorm/gamma",
+                "electra.embeddings.LayerNorm.weight",
+            ),
+            (
+                "electra/embeddings_project/kernel",
+                "electra.embeddings_project.weight",
+            ),
+            (
+                "electra/encoder/layer_11/attention/self/query/bias",
+                "electra.encoder.layer.11.attention.self.query.bias",
+            ),
+            (
+                "electra/encoder/layer_0/attention/output/LayerNorm/beta",
+                "electra.encoder.layer.0.attention.output.LayerNorm.bias",
+            ),
+        ];
+        for (variable, expected) in cases {
+            assert_eq!(name(variable), expected);
+            assert_eq!(reference(expected).as_deref(), Some(variable));
+        }
+        assert_eq!(
+            reference("electra.embeddings.LayerNorm.gamma").as_deref(),
+            Some("electra/embeddings/LayerNorm/gamma")
+        );
+    }
+
+    #[test]
+    fn other_names_stand_for_nothing() {
+        for name in [
+            "",
+            "weight",
+            "qa_outputs.weight",
+            "electra.pooler.dense.weight",
+            "electra.encoder.layer.07.output.dense.weight",
+            "electra.encoder.layer.0.output.LayerNorm.kernel",
+            "electra.embeddings.word_embeddings.bias",
+            "electra.embeddings.position_ids",
+            "embeddings.a/b.weight",
+        ] {
+            assert_eq!(reference(name), None, "{name}");
+        }
+        for name in [
+            "electra.embeddings.position_ids",
+            "discriminator_predictions.dense.weight",
+            "generator_lm_head.weight",
+            "qa_outputs.bias",
+            "classifier.out_proj.weight",
+        ] {
+            assert!(reason(name).is_some(), "{name}");
+        }
+        assert_eq!(reason("electra.pooler.dense.weight"), None);
+    }
+}

@@ -1,0 +1,98 @@
+//! A converted or fine-tuned record as it lies in its folder: `config.json` and `model.bpk` enter,
+//! the parameters that the configuration names leave, with values read only when asked for.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn_pack::{Bytes, DType, Reader, Tensor};
+
+use crate::Error;
+use crate::config::RecordConfig;
+use crate::convert::{CONFIG_FILE, RECORD_FILE};
+use crate::names::Parameter;
+
+/// An opened record.
+pub(crate) struct StoredRecord {
+    pub config: RecordConfig,
+    path: PathBuf,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+impl StoredRecord {
+    /// Opens the record in `folder`.
+    ///
+    /// # Errors
+    /// A file is missing or is none of a record's.
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(RECORD_FILE);
+        let tensors = read_tensors(&path)?;
+        let config = RecordConfig::read(&folder.join(CONFIG_FILE))?;
+        Ok(Self {
+            config,
+            path,
+            tensors,
+        })
+    }
+
+    /// Checks that the record holds `parameter`, with the shape that it is to have.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn check(&self, parameter: &Parameter) -> Result<(), Error> {
+        let found = match self.tensors.get(&parameter.path) {
+            None => "nothing".into(),
+            Some(tensor) => {
+                let sizes = || tensor.shape.iter().map(|&size| size as u64);
+                if tensor.dtype == DType::F32 && sizes().eq(parameter.shape.iter().copied()) {
+                    return Ok(());
+                }
+                format!("{:?} {:?}", tensor.dtype, sizes().collect::<Vec<_>>())
+            }
+        };
+        Err(Error::Parameter {
+            file: self.path.display().to_string(),
+            parameter: parameter.path.clone(),
+            expected: parameter.shape.clone(),
+            found,
+        })
+    }
+
+    /// The little-endian float32 values of a parameter that was checked; they are read from the
+    /// file when they are looked at.
+    ///
+    /// # Errors
+    /// Not there, or taken before.
+    pub fn take(&mut self, parameter: &Parameter) -> Result<Bytes, Error> {
+        self.check(parameter)?;
+        let bytes = self.tensors.remove(&parameter.path).map(Tensor::into_bytes);
+        match bytes {
+            Some(bytes) => bytes.map_err(|source| Error::ReadRecord {
+                file: self.path.display().to_string(),
+                source,
+            }),
+            // `check` has just found it.
+            None => Err(Error::WriterStopped {
+                file: self.path.display().to_string(),
+            }),
+        }
+    }
+
+    /// Paths of the parameters that were not taken.
+    pub fn left(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+}
+
+/// The tensors of a record by their paths.
+pub(crate) fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>, Error> {
+    let tensors = Reader::from_file_exact(path)
+        .and_then(Reader::into_tensors)
+        .map_err(|source| Error::ReadRecord {
+            file: path.display().to_string(),
+            source,
+        })?;
+    Ok(tensors
+        .into_iter()
+        .map(|tensor| (tensor.name.clone(), tensor))
+        .collect())
+}
