@@ -103,7 +103,8 @@ mod tests {
     use super::*;
 
     fn reply(null_odds: Option<f64>, hparams: serde_json::Value) -> Reply {
-        let hparams = hparams.as_object().cloned().unwrap();
+        let mut hparams = hparams.as_object().cloned().unwrap();
+        hparams.insert("task_names".to_owned(), json!(["squad"]));
         let (config, _) = Config::resolve(Path::new(""), "m", &hparams).unwrap();
         let entry = |text: &str, place| NbestEntry {
             text: text.to_owned(),

@@ -240,6 +240,13 @@ mod tests {
             "opening the device: --device gpu: nothing; give --device cpu"
         );
         assert_eq!(exit_code(&anyhow::anyhow!("bad data")), 2);
+        let lost = device::Error::Failed {
+            reason: "reset".to_owned(),
+        };
+        let served = crate::serve::Error::Model {
+            source: crate::fine_tuned::Error::Device(lost),
+        };
+        assert_eq!(exit_code(&served.into()), 3);
         assert_eq!(exit_code(&io::Error::from(ErrorKind::BrokenPipe).into()), 0);
         assert_eq!(exit_code(&io::Error::from(ErrorKind::NotFound).into()), 2);
     }
