@@ -1,4 +1,4 @@
-//! A fine-tuned model taken from its folder alone, for `electra predict` and `electra ask`.
+//! A fine-tuned model taken from its folder alone, for `electra predict`, `ask` and `serve`.
 
 use std::{
     ffi::OsStr,
@@ -12,14 +12,17 @@ use crate::{
     config::{self, Config, Precision},
     data::{
         self,
+        batch::FeatureSet,
         example::{Examples, Split},
-        feature::{FeatureOptions, featurize},
+        feature::{Feature, FeatureOptions, featurize},
         tokenizer::Tokenizer,
     },
     device::{self, Chosen},
     eval::{
-        evaluate::{self, TaskData},
-        nbest::QuestionPrediction,
+        self,
+        evaluate::nbest_options,
+        nbest::{self, QuestionPrediction},
+        predict,
     },
     model::{
         HeadConfig, QuestionAnsweringModel, arithmetic::Arithmetic, folder, parameters,
@@ -43,12 +46,25 @@ pub enum Error {
     #[error(transparent)]
     Data(#[from] data::Error),
     #[error(transparent)]
-    Evaluate(#[from] evaluate::Error),
+    Predict(#[from] predict::Error),
+    #[error(transparent)]
+    Answer(#[from] eval::Error),
     #[error(
         "{path}: parameter {parameter} is missing; expected a fine-tuned model with its \
          question-answering head, as electra finetune makes it"
     )]
     NoHead { path: PathBuf, parameter: String },
+}
+
+impl Error {
+    /// Whether the device will not come back in this process.
+    pub fn is_device_lost(&self) -> bool {
+        match self {
+            Error::Device(_) => true,
+            Error::Predict(predict::Error::Read(error)) => error.is_lost(),
+            _ => false,
+        }
+    }
 }
 
 /// A model with its head, its vocabulary and the hyper-parameters it was trained with.
@@ -57,6 +73,25 @@ pub struct FineTuned {
     pub tokenizer: Tokenizer,
     model: QuestionAnsweringModel,
     device: Device,
+}
+
+/// Questions whose passages are cut into the windows that the model reads.
+#[derive(Debug, Clone)]
+pub struct Featurized {
+    examples: Examples,
+    features: Vec<Feature>,
+}
+
+impl Featurized {
+    /// `features` are those of `examples`, in their order.
+    pub fn new(examples: Examples, features: Vec<Feature>) -> Self {
+        Featurized { examples, features }
+    }
+
+    /// How many windows the model reads.
+    pub fn windows(&self) -> usize {
+        self.features.len()
+    }
 }
 
 impl FineTuned {
@@ -92,13 +127,8 @@ impl FineTuned {
         })
     }
 
-    /// Answers every question, in the order of the examples; `progress` hears how many windows
-    /// of how many are done.
-    pub fn answer(
-        &self,
-        examples: Examples,
-        progress: &mut dyn FnMut(usize, usize),
-    ) -> Result<Vec<QuestionPrediction>, Error> {
+    /// Cuts and tokenises the passages of `examples` into the windows that the model reads.
+    pub fn featurize(&self, examples: Examples) -> Result<Featurized, Error> {
         let options = FeatureOptions {
             max_seq_length: self.config.max_seq_length,
             doc_stride: self.config.doc_stride,
@@ -106,22 +136,70 @@ impl FineTuned {
             split: Split::Dev,
         };
         let features = featurize(&examples, &self.tokenizer, &options)?;
+        Ok(Featurized::new(examples, features))
+    }
+
+    /// Answers every question, in the order of the examples; `progress` hears how many windows
+    /// of how many are done.
+    pub fn answer(
+        &self,
+        examples: Examples,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<QuestionPrediction>, Error> {
+        let asked = [self.featurize(examples)?];
+        let answered = self.answer_together(&asked, progress)?;
+        answered
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| Ok(Vec::new()))
+    }
+
+    /// Answers questions that came apart, in one go over all their windows: for each of `asked`
+    /// the answers in the order of its examples, or what is wrong with it alone.
+    ///
+    /// # Errors
+    /// When the device fails; then nothing is answered.
+    pub fn answer_together(
+        &self,
+        asked: &[Featurized],
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<Result<Vec<QuestionPrediction>, Error>>, Error> {
+        let features = FeatureSet::new(asked.iter().map(|one| &*one.features).collect());
         let windows = features.len();
-        let data = TaskData {
-            task: self.task().to_owned(),
-            file: PathBuf::new(),
-            examples,
-            features,
-        };
-        Ok(evaluate::answer(
+        // Few windows are shared among the cores of a CPU rather than left to one.
+        let share = windows.div_ceil(device::lanes(&self.device)).max(1);
+        let mut outputs = predict::predict(
             &self.model,
             0,
-            &data,
-            &self.tokenizer,
-            &self.config,
+            &features,
+            self.config.predict_batch_size.min(share),
+            self.config.beam_size,
             &self.device,
             &mut |done| progress(done, windows),
-        )?)
+        )?
+        .into_iter();
+        let options = nbest_options(self.task(), &self.config);
+        let mut before = 0;
+        let answer = |one: &Featurized| {
+            let own = outputs.by_ref().take(one.features.len());
+            let own: Vec<_> = own
+                .map(|mut output| {
+                    output.feature -= before;
+                    output
+                })
+                .collect();
+            before += one.features.len();
+            let (examples, features) = (&one.examples, &one.features);
+            let answered = nbest::predict(examples, features, &own, &self.tokenizer, &options);
+            Ok(answered?)
+        };
+        Ok(asked.iter().map(answer).collect())
+    }
+
+    /// How many windows fill the device in one go.
+    pub fn windows_at_once(&self) -> usize {
+        let lanes = device::lanes(&self.device);
+        self.config.predict_batch_size.saturating_mul(lanes)
     }
 
     /// The task whose head answers: the first that the model was trained on.

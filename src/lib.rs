@@ -17,6 +17,8 @@ pub mod finetune;
 pub mod kernels;
 pub mod model;
 pub mod quickstart;
+pub mod reply;
 pub mod report;
+pub mod serve;
 pub mod tensorboard;
 pub mod train;

@@ -265,7 +265,7 @@ pub fn vocab(bytes: &[u8]) {
             assert!(ids.iter().all(|&id| (id as usize) < size));
             let answer = detokenize(tokenizer.tokens(&ids));
             let words = basic_tokenize(text, true);
-            assert!(text.contains(&project(&answer, text, &words)));
+            assert!(text.get(project(&answer, text, &words)).is_some());
             let passage = tokenizer.tokenize_passage(&Passage::new(text));
             assert!(passage.ids.iter().all(|&id| (id as usize) < size));
         }

@@ -16,6 +16,7 @@ pub mod completions;
 pub mod compute;
 pub mod devices;
 pub mod evaluate;
+mod excerpt;
 pub mod features;
 pub mod finetune;
 pub mod hparams;
@@ -27,6 +28,7 @@ pub mod quickstart;
 pub mod report;
 pub mod runtime_folder;
 pub mod score;
+pub mod serve;
 mod stop;
 
 /// Exit code of wrong use or bad data.
@@ -86,6 +88,7 @@ pub enum Command {
     Evaluate(evaluate::EvaluateArgs),
     Predict(predict::PredictArgs),
     Ask(ask::AskArgs),
+    Serve(serve::ServeArgs),
     Score(score::ScoreArgs),
     Report(report::ReportArgs),
     Features(features::FeaturesArgs),
@@ -122,6 +125,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
         Command::Evaluate(args) => evaluate::run(args, &cli.global, out),
         Command::Predict(args) => predict::run(args, &cli.global, out),
         Command::Ask(args) => ask::run(args, &cli.global, out),
+        Command::Serve(args) => serve::run(args, &cli.global, out),
         Command::Score(args) => score::run(args, out),
         Command::Report(args) => report::run(args, &cli.global, out),
         Command::Features(args) => features::run(args, out),
@@ -170,13 +174,11 @@ fn is_device_failure(cause: &(dyn std::error::Error + 'static)) -> bool {
         eval::{evaluate, predict},
         fine_tuned, finetune, quickstart,
     };
-    let read = |error: &evaluate::Error| {
-        matches!(error, evaluate::Error::Predict(predict::Error::Read(_)))
-    };
+    let read = |error: &predict::Error| matches!(error, predict::Error::Read(_));
     let trained = |error: &finetune::Error| match error {
         finetune::Error::Train(error) => error.is_device_failure(),
         finetune::Error::Memory(_) => true,
-        finetune::Error::Eval(error) => read(error),
+        finetune::Error::Eval(evaluate::Error::Predict(error)) => read(error),
         _ => false,
     };
     if let Some(error) = cause.downcast_ref::<finetune::Error>() {
@@ -190,13 +192,11 @@ fn is_device_failure(cause: &(dyn std::error::Error + 'static)) -> bool {
     if let Some(bench::Error::Device { .. } | bench::Error::Read(_)) = cause.downcast_ref() {
         return true;
     }
-    matches!(
-        cause.downcast_ref::<fine_tuned::Error>(),
-        Some(fine_tuned::Error::Device(_))
-    ) || matches!(
-        cause.downcast_ref::<fine_tuned::Error>(),
-        Some(fine_tuned::Error::Evaluate(error)) if read(error)
-    )
+    match cause.downcast_ref::<fine_tuned::Error>() {
+        Some(fine_tuned::Error::Device(_)) => true,
+        Some(fine_tuned::Error::Predict(error)) => read(error),
+        _ => false,
+    }
 }
 
 /// An error and its causes in one line. A cause that a message has told already is not repeated.
@@ -258,6 +258,13 @@ mod tests {
         assert_eq!(exit_code(&failed(full.into()).into()), 2);
         let quickstart = quickstart::Error::from(failed(lost().into()));
         assert_eq!(exit_code(&quickstart.into()), 3);
+        let reset = device::Error::Failed {
+            reason: "reset".to_owned(),
+        };
+        let served = crate::serve::Error::Model {
+            source: crate::fine_tuned::Error::Device(reset),
+        };
+        assert_eq!(exit_code(&served.into()), 3);
         assert_eq!(exit_code(&io::Error::from(ErrorKind::BrokenPipe).into()), 0);
         assert_eq!(exit_code(&io::Error::from(ErrorKind::NotFound).into()), 2);
     }

@@ -6,8 +6,9 @@ use clap::Args;
 
 use super::{
     GlobalArgs,
-    ask::{ask, print_answer},
+    ask::{ask, print_reply},
     compute::ComputeArgs,
+    excerpt::Marks,
     hyper_parameters::GivenArgs,
     stop,
 };
@@ -48,13 +49,13 @@ pub(super) fn run(
         &progress,
     )?;
     let model = FineTuned::open(&outcome.model_dir, &chosen, args.compute.precision())?;
-    let answer = ask(&model, quickstart::QUESTION, quickstart::PASSAGE)?;
+    let reply = ask(&model, quickstart::QUESTION, quickstart::PASSAGE)?;
     if global.json {
         let figures = serde_json::json!({
             "folder": outcome.folder,
             "before": outcome.before,
             "after": outcome.after,
-            "answer": answer.text,
+            "answer": reply.answer,
             "seconds": began.elapsed().as_secs_f64(),
         });
         writeln!(out, "{figures}")?;
@@ -72,14 +73,8 @@ pub(super) fn run(
         let (before, after) = (show(&outcome.before), show(&outcome.after));
         writeln!(out, "{meaning:24}{before:>10}{after:>10}")?;
     }
-    writeln!(
-        out,
-        "\npassage:  {}\nquestion: {}",
-        quickstart::PASSAGE,
-        quickstart::QUESTION
-    )?;
-    write!(out, "answer:   ")?;
-    print_answer(&answer, &model, global, out)?;
+    write!(out, "\nquestion: {}\nanswer:   ", quickstart::QUESTION)?;
+    print_reply(&reply, quickstart::PASSAGE, Marks::of_stdout(), out)?;
     writeln!(
         out,
         "\n{:.0} s; model, data and results: {}\nask it more: electra ask --checkpoint {} \

@@ -68,6 +68,20 @@ impl Passage {
         Passage { text, words }
     }
 
+    /// The code point of the text at which each word starts.
+    pub fn word_starts(&self) -> Vec<usize> {
+        let mut apart = true;
+        let mut starts = Vec::with_capacity(self.words.len());
+        for (place, c) in self.text.chars().enumerate() {
+            let parting = parts_words(c);
+            if apart && !parting {
+                starts.push(place);
+            }
+            apart = parting;
+        }
+        starts
+    }
+
     /// For each code point of the text, how many words have begun up to and with it.
     ///
     /// A separator counts to the word before it, so that an entry is the code point's word plus
@@ -175,6 +189,13 @@ mod tests {
             Passage::new(" 𝒜b  😀 é").words_begun(),
             [0, 1, 1, 1, 1, 2, 2, 3]
         );
+    }
+
+    #[test]
+    fn words_start_where_the_text_has_them() {
+        let passage = Passage::new(" 𝒜b  😀\t\u{202F}é");
+        assert_eq!(passage.word_starts(), [1, 5, 8]);
+        assert_eq!(passage.word_starts().len(), passage.words.len());
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! Word pieces are lower-cased, without accents and parted at punctuation; the answer should
 //! stand as in the passage, yet without what a word carries beside it: of "Smith's" perhaps only
 //! "Smith". Reproduces BERT's character alignment between the passage's words and their basic
-//! tokens. Positions count characters (code points).
+//! tokens.
+
+use std::ops::Range;
 
 use super::normalize::is_python_space;
 
@@ -18,16 +20,14 @@ pub fn detokenize<'a>(tokens: impl IntoIterator<Item = &'a str>) -> String {
     words.join(" ")
 }
 
-/// The characters of `original`, the passage's words joined by blanks, that `predicted` stands
-/// for, given the basic tokens of `original`; all of `original` where the two cannot be aligned
+/// The bytes of `original`, the passage's words joined by blanks, that `predicted` stands for,
+/// given the basic tokens of `original`; all of `original` where the two cannot be aligned
 /// character by character.
-pub fn project(predicted: &str, original: &str, basic_tokens: &[String]) -> String {
-    aligned(predicted, original, &basic_tokens.join(" "))
-        .unwrap_or(original)
-        .to_owned()
+pub fn project(predicted: &str, original: &str, basic_tokens: &[String]) -> Range<usize> {
+    aligned(predicted, original, &basic_tokens.join(" ")).unwrap_or(0..original.len())
 }
 
-fn aligned<'a>(predicted: &str, original: &'a str, tokenized: &str) -> Option<&'a str> {
+fn aligned(predicted: &str, original: &str, tokenized: &str) -> Option<Range<usize>> {
     let found = tokenized.find(predicted)?;
     // Which characters without blanks the prediction begins and ends with, by the bytes at which
     // they start. An empty prediction has no last character.
@@ -43,7 +43,7 @@ fn aligned<'a>(predicted: &str, original: &'a str, tokenized: &str) -> Option<&'
     let start = *originals.get(first)?;
     let end = *originals.get(last)?;
     let end = end + original.get(end..)?.chars().next()?.len_utf8();
-    original.get(start..end)
+    (start <= end).then_some(start..end)
 }
 
 /// Where each character other than a blank starts, in bytes.
@@ -60,7 +60,8 @@ mod tests {
     use crate::data::normalizer::basic_tokenize;
 
     fn projected(predicted: &str, original: &str) -> String {
-        project(predicted, original, &basic_tokenize(original, true))
+        let place = project(predicted, original, &basic_tokenize(original, true));
+        original[place].to_owned()
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::{
     config::Config,
     data::{
         self,
+        batch::FeatureSet,
         example::{Examples, Split},
         feature::{Feature, FeatureOptions, featurize},
         reader::read_task,
@@ -86,19 +87,13 @@ pub fn answer(
     let outputs = predict::predict(
         model,
         head,
-        &data.features,
+        &FeatureSet::from(data.features.as_slice()),
         config.predict_batch_size,
         config.beam_size,
         device,
         progress,
     )?;
-    let options = NbestOptions {
-        n_best_size: config.n_best_size,
-        max_answer_length: config.max_answer_length,
-        joint_prediction: config.joint_prediction,
-        answerable_classifier: config.answerable_classifier,
-        v2: Metric::of_task(&data.task) == Metric::Squad2,
-    };
+    let options = nbest_options(&data.task, config);
     Ok(nbest::predict(
         &data.examples,
         &data.features,
@@ -106,6 +101,17 @@ pub fn answer(
         tokenizer,
         &options,
     )?)
+}
+
+/// How a task's answers are chosen.
+pub fn nbest_options(task: &str, config: &Config) -> NbestOptions {
+    NbestOptions {
+        n_best_size: config.n_best_size,
+        max_answer_length: config.max_answer_length,
+        joint_prediction: config.joint_prediction,
+        answerable_classifier: config.answerable_classifier,
+        v2: Metric::of_task(task) == Metric::Squad2,
+    }
 }
 
 /// Marks answers as the task's official scorer does.

@@ -4,6 +4,8 @@
 //! text, and the best distinct texts kept. Reproduces the reference's `write_predictions`, save
 //! for a passage without words: see [`predict`].
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -62,6 +64,10 @@ pub struct NbestEntry {
     /// With joint prediction log-probabilities, else logits.
     pub start_logit: f32,
     pub end_logit: f32,
+    /// The code points of the passage that it stands for, of which `text` has the blanks made
+    /// single; `None` for a text that is not the passage's.
+    #[serde(skip)]
+    pub place: Option<Range<usize>>,
 }
 
 /// What is predicted for a question.
@@ -73,6 +79,8 @@ pub struct QuestionPrediction {
     /// The best answer. For SQuAD 2.0 the best that is not empty, however high the null score;
     /// a threshold on [`Self::null_odds`] decides whether it stands.
     pub text: String,
+    /// Where the best answer stands, as [`NbestEntry::place`].
+    pub place: Option<Range<usize>>,
     /// For SQuAD 2.0 how much speaks against any answer.
     pub null_odds: Option<f64>,
 }
@@ -173,6 +181,8 @@ fn predict_question(
     // -0 equal to 0 in a total order.
     candidates.sort_by(|a, b| (b.score() + 0.0).total_cmp(&(a.score() + 0.0)));
 
+    let passage = examples.passages.get(example.passage);
+    let word_starts = passage.map(Passage::word_starts).unwrap_or_default();
     let mut nbest: Vec<NbestEntry> = Vec::new();
     for candidate in &candidates {
         if nbest.len() >= options.n_best_size {
@@ -181,14 +191,15 @@ fn predict_question(
         let Some((feature, _)) = windows.get(candidate.window) else {
             continue;
         };
-        let passage = examples.passages.get(example.passage);
-        let text = span_text(passage, feature, candidate, tokenizer)?;
+        let span = span_words(passage, feature, candidate, tokenizer)?;
+        let text = span.text();
         if nbest.iter().all(|entry| entry.text != text) {
             nbest.push(NbestEntry {
-                text,
+                text: text.to_owned(),
                 probability: 0.0,
                 start_logit: candidate.start_logit,
                 end_logit: candidate.end_logit,
+                place: span.place(&word_starts),
             });
         }
     }
@@ -199,6 +210,7 @@ fn predict_question(
             probability: 0.0,
             start_logit: 0.0,
             end_logit: 0.0,
+            place: None,
         });
     }
     share_probability(&mut nbest);
@@ -217,18 +229,49 @@ fn predict_question(
     Ok(QuestionPrediction {
         qas_id: example.qas_id.clone(),
         text: best.map(|entry| entry.text.clone()).unwrap_or_default(),
+        place: best.and_then(|entry| entry.place.clone()),
         null_odds: options.v2.then_some(f64::from(null_odds)),
         nbest,
     })
 }
 
-/// The passage's own text of a candidate.
-fn span_text(
+/// The words of the passage that a candidate reaches into, and the part of them that it is.
+struct SpanWords {
+    first_word: usize,
+    /// The words joined by blanks.
+    joined: String,
+    /// The candidate's bytes of `joined`.
+    part: Range<usize>,
+}
+
+impl SpanWords {
+    fn text(&self) -> &str {
+        self.joined.get(self.part.clone()).unwrap_or_default()
+    }
+
+    /// The code points of the passage, given those at which its words start.
+    fn place(&self, word_starts: &[usize]) -> Option<Range<usize>> {
+        // Where the character of `joined` that starts at this byte stands in the passage.
+        let stands = |byte: usize| {
+            let before = self.joined.get(..byte)?;
+            let word = self.first_word + before.matches(' ').count();
+            let in_word = before
+                .rfind(' ')
+                .map_or(before, |blank| &before[blank + 1..]);
+            Some(word_starts.get(word)? + in_word.chars().count())
+        };
+        let (last, _) = self.text().char_indices().next_back()?;
+        Some(stands(self.part.start)?..stands(self.part.start + last)? + 1)
+    }
+}
+
+/// The passage's own words of a candidate.
+fn span_words(
     passage: Option<&Passage>,
     feature: &Feature,
     candidate: &Candidate,
     tokenizer: &Tokenizer,
-) -> Result<String, Error> {
+) -> Result<SpanWords, Error> {
     let stray = |expected: &str, found: String| Error::Feature {
         question: feature.qas_id.to_string(),
         feature_id: feature.feature_id,
@@ -250,19 +293,26 @@ fn span_text(
         feature.token_to_orig.get(start),
         feature.token_to_orig.get(end),
     ) {
-        (Some(&first), Some(&last)) => passage.words.get(first as usize..=last as usize),
+        (Some(&first), Some(&last)) => {
+            let (first, last) = (first as usize, last as usize);
+            passage.words.get(first..=last).map(|words| (first, words))
+        }
         _ => None,
     };
-    let words = words.ok_or_else(|| {
+    let (first_word, words) = words.ok_or_else(|| {
         stray(
             "words of its passage in token_to_orig",
             format!("another order or a word beyond the {}", passage.words.len()),
         )
     })?;
-    let original = words.join(" ");
-    let basic_tokens = basic_tokenize(&original, tokenizer.do_lower_case());
+    let joined = words.join(" ");
+    let basic_tokens = basic_tokenize(&joined, tokenizer.do_lower_case());
     let predicted = detokenize(tokenizer.tokens(ids));
-    Ok(project(&predicted, &original, &basic_tokens))
+    Ok(SpanWords {
+        first_word,
+        part: project(&predicted, &joined, &basic_tokens),
+        joined,
+    })
 }
 
 /// Sets the probabilities: softmax over the scores.
@@ -348,9 +398,31 @@ mod tests {
             .map(|entry| entry.text.as_str())
             .collect();
         assert_eq!(texts, ["elm", "Old Oak"]);
+        assert_eq!(found.place, Some(10..13));
+        assert_eq!(found.nbest[1].place, Some(0..7));
         // e^-1 against e^-2.
         let first = 1.0 / (1.0 + (-1f64).exp());
         assert!((found.nbest[0].probability - first).abs() < 1e-12);
+    }
+
+    #[test]
+    fn places_count_the_passages_own_code_points() {
+        let (mut examples, features) = data();
+        examples.passages[0] = Passage::new("𝒜\u{202F} Old \n Öaks'  elm.");
+        let mut features = features;
+        for feature in &mut features {
+            feature.token_to_orig.iter_mut().for_each(|word| *word += 1);
+        }
+        let outputs = [output(0, (0, 1), -2.0, 0.5), output(1, (0, 3), -1.0, -0.5)];
+        let options = NbestOptions::default();
+        let found = predict(&examples, &features, &outputs, &tokenizer(), &options).unwrap();
+        let places: Vec<_> = found[0]
+            .nbest
+            .iter()
+            .map(|entry| (entry.text.as_str(), entry.place.clone().unwrap()))
+            .collect();
+        // "elm" without its full stop; of "Öaks'" only what the prediction has.
+        assert_eq!(places, [("Öaks' elm", 9..19), ("Old Öak", 3..12)]);
     }
 
     #[test]

@@ -7,7 +7,6 @@ use crate::{
         self,
         batch::{Batch, FeatureSet},
         batch_plan::prediction_batches,
-        feature::Feature,
     },
     device::{self, ReadError},
     model::{
@@ -24,24 +23,23 @@ pub enum Error {
     Read(#[from] ReadError),
 }
 
-/// Predicts every feature; results stand in the order of `features`.
+/// Predicts every feature; results stand in the order of the set.
 ///
 /// Windows of like length share a batch, so that little is computed on padding. `head` is the
 /// task's place in the model's list; `progress` hears how many windows are done.
 pub fn predict(
     model: &QuestionAnsweringModel,
     head: usize,
-    features: &[Feature],
+    set: &FeatureSet<'_>,
     batch_size: usize,
     beam_size: usize,
     device: &Device,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<WindowOutput>, Error> {
-    let set = FeatureSet::from(features);
     let batches = prediction_batches(&set.lengths(), batch_size, true)?;
-    let mut outputs = Vec::with_capacity(features.len());
+    let mut outputs = Vec::with_capacity(set.len());
     let compute = |_: usize, indices: &Vec<usize>| -> Result<Vec<WindowOutput>, Error> {
-        let batch = Batch::collate(&set, indices, None)?;
+        let batch = Batch::collate(set, indices, None)?;
         let input = ModelInput::new(&batch, 0, device);
         Ok(beam::predict(
             model,

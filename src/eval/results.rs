@@ -144,8 +144,10 @@ mod tests {
                 probability: 1.0,
                 start_logit: -0.5,
                 end_logit: -0.25,
+                place: None,
             }],
             text: text.to_owned(),
+            place: None,
             null_odds,
         }
     }

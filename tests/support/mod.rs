@@ -4,7 +4,9 @@
 //! or a folder `shared` beside the repository) the others are tested too.
 #![allow(dead_code)]
 
+pub mod browser;
 pub mod place;
+pub mod served;
 pub mod small_run;
 pub mod training_loop;
 

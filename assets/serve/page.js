@@ -1,0 +1,165 @@
+"use strict";
+// Sends the question, shows the reply. What comes from the passage is only ever set as text, never
+// as markup. Positions in replies count code points, of which a JavaScript string may have two
+// units.
+(() => {
+  const at = (id) => document.getElementById(id);
+  const passage = at("passage"), question = at("question"), answered = at("answered");
+  // The scale's ends, in log-odds: beyond them the model is as good as certain.
+  const SURE = 10;
+  // Possible answers that are shown.
+  const SHOWN = 8;
+
+  const lighthouse = "Alan Stevenson built the lighthouse of Skerryvore between 1838 and 1844. It " +
+    "stands on a reef in the Atlantic, about 19 kilometres south-west of the island of Tiree. Its " +
+    "granite tower is 48 metres tall, and its light was first shown on 1 February 1844. A fire " +
+    "gutted the tower in 1954. Since 1994 nobody has lived there: the light works by itself.";
+  const examples = {
+    lighthouse: [lighthouse, "How tall is the tower?"],
+    unanswerable: [lighthouse, "Who painted the tower?"],
+    facts: ["Garden owns the river. It lives in school. It was born in 1784. It works with captain.",
+      "Where does Garden live?"],
+  };
+
+  const number = (value) => value.toFixed(2).replace("-", "−");
+  const percent = (share) => `${(100 * share).toFixed(1)} %`;
+  const count = () => {
+    const characters = Array.from(passage.value).length;
+    at("length").textContent = characters ? `${characters.toLocaleString("en")} characters` : "";
+  };
+
+  // Shows the passage with the code points from start to end marked.
+  const mark = (text, start, end) => {
+    const characters = Array.from(text);
+    const part = (from, to) => characters.slice(from, to).join("");
+    const box = at("marked");
+    if (start === null) {
+      box.replaceChildren(text);
+      box.scrollTop = 0;
+      return;
+    }
+    const marked = document.createElement("mark");
+    marked.textContent = part(start, end);
+    box.replaceChildren(part(0, start), marked, part(end));
+    box.scrollTop = Math.max(0, marked.offsetTop - box.clientHeight / 2);
+  };
+
+  const alternative = (entry, text, chosen) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.disabled = entry.start === null;
+    button.setAttribute("aria-pressed", String(chosen));
+    const bar = document.createElement("i");
+    bar.style.width = `${100 * entry.probability}%`;
+    const words = document.createElement("span");
+    words.className = "text";
+    words.textContent = entry.text || "(empty)";
+    const share = document.createElement("span");
+    share.className = "share";
+    share.textContent = percent(entry.probability);
+    button.append(bar, words, share);
+    button.addEventListener("click", () => {
+      for (const other of at("alternatives").querySelectorAll("button")) {
+        other.setAttribute("aria-pressed", String(other === button));
+      }
+      mark(text, entry.start, entry.end);
+      at("said").textContent = `Marked in the passage: ${entry.text}`;
+    });
+    const item = document.createElement("li");
+    item.append(button);
+    return item;
+  };
+
+  // Where the no-answer score stands against the threshold.
+  const showOdds = (reply) => {
+    at("no-answer").hidden = reply.null_odds === null;
+    if (reply.null_odds === null) return;
+    const place = (odds) => `${Math.min(100, Math.max(0, 50 + (50 * odds) / SURE))}%`;
+    at("stands").style.width = place(reply.threshold);
+    at("threshold").style.left = place(reply.threshold);
+    at("score").style.left = place(reply.null_odds);
+    const sure = reply.no_answer_probability;
+    const told = (sure === null ? "No-answer score " : `No-answer probability ${percent(sure)}, score `) +
+      `${number(reply.null_odds)}; above ${number(reply.threshold)} means no answer.`;
+    at("odds").textContent = told;
+    at("scale").setAttribute("aria-label", told);
+  };
+
+  const show = (reply, text, seconds) => {
+    const none = reply.answer === "";
+    const said = none ? "The passage does not say." : reply.answer;
+    at("answer").textContent = said;
+    at("answer").classList.toggle("none", none);
+    at("about").textContent = `answered in ${seconds.toFixed(2)} s`;
+    mark(text, reply.start, reply.end);
+    showOdds(reply);
+    const shown = reply.nbest.slice(0, SHOWN);
+    const chosen = shown.findIndex((entry) => !none && entry.text === reply.answer);
+    at("alternatives").replaceChildren(
+      ...shown.map((entry, place) => alternative(entry, text, place === chosen)));
+    at("hint").hidden = true;
+    answered.hidden = false;
+    at("said").textContent = none ? said : `Answer: ${said}`;
+  };
+
+  const fail = (message) => {
+    at("error").textContent = message;
+    at("error").hidden = false;
+    at("hint").hidden = true;
+    answered.hidden = true;
+  };
+
+  let asking = null;
+  const ask = async () => {
+    asking?.abort();
+    const mine = (asking = new AbortController());
+    const text = passage.value;
+    at("error").hidden = true;
+    at("submit").setAttribute("aria-disabled", "true");
+    answered.classList.add("old");
+    at("said").textContent = "Answering …";
+    const began = performance.now();
+    try {
+      const response = await fetch("api/answer", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ question: question.value, passage: text }),
+        signal: mine.signal,
+      });
+      const reply = await response.json();
+      if (!response.ok) throw new Error(reply.error.message);
+      show(reply, text, (performance.now() - began) / 1000);
+      if (answered.getBoundingClientRect().top > innerHeight * 0.8) {
+        at("result").scrollIntoView({ block: "start" });
+      }
+    } catch (error) {
+      // Of two questions the later one is answered.
+      if (mine.signal.aborted) return;
+      fail(error instanceof TypeError ? "The server cannot be reached." : String(error.message));
+      at("said").textContent = "";
+    } finally {
+      if (asking === mine) {
+        at("submit").removeAttribute("aria-disabled");
+        answered.classList.remove("old");
+      }
+    }
+  };
+
+  at("ask").addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (passage.value.trim() && question.value.trim()) ask();
+    else fail("Both a passage and a question are needed.");
+  });
+  passage.addEventListener("input", count);
+  for (const button of document.querySelectorAll("[data-example]")) {
+    button.addEventListener("click", () => {
+      [passage.value, question.value] = examples[button.dataset.example];
+      count();
+      question.focus();
+    });
+  }
+  count();
+  fetch("health").then((response) => response.json()).then((health) => {
+    at("model").textContent = `${health.model} on ${health.device}`;
+  }).catch(() => { /* said when a question is asked */ });
+})();

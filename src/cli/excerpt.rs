@@ -1,0 +1,135 @@
+//! A passage as a terminal shows it: the answer marked, a long passage cut around it, and nothing
+//! in it that a terminal would take for a command.
+
+use std::{io, ops::Range};
+
+use anstream::{AutoStream, ColorChoice};
+
+/// Code points of a passage that are shown whole.
+const WHOLE: usize = 1000;
+
+/// Code points shown on either side of the answer of a longer one.
+const AROUND: usize = 300;
+
+/// What stands before and after an answer in its passage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marks {
+    before: &'static str,
+    after: &'static str,
+}
+
+impl Marks {
+    /// Bold black on yellow.
+    const COLOURED: Marks = Marks {
+        before: "\x1b[1;30;43m",
+        after: "\x1b[0m",
+    };
+
+    /// For files, pipes and those who do without colours.
+    pub const PLAIN: Marks = Marks {
+        before: "[",
+        after: "]",
+    };
+
+    /// Colours if standard output is a terminal that has them, or as `NO_COLOR` and
+    /// `CLICOLOR_FORCE` say.
+    pub fn of_stdout() -> Self {
+        match AutoStream::choice(&io::stdout()) {
+            ColorChoice::Never => Self::PLAIN,
+            // A Windows console may not understand them unless it is told to.
+            _ if AutoStream::always(io::stdout()).current_choice() != ColorChoice::AlwaysAnsi => {
+                Self::PLAIN
+            }
+            _ => Self::COLOURED,
+        }
+    }
+}
+
+/// The passage in one line with the code points at `place` marked.
+pub fn excerpt(passage: &str, place: &Range<usize>, marks: Marks) -> String {
+    let characters: Vec<char> = passage.chars().collect();
+    let end = place.end.min(characters.len());
+    let start = place.start.min(end);
+    let (mut first, mut past) = (0, characters.len());
+    if past > WHOLE {
+        // From a word's start to a word's end.
+        let from = start.saturating_sub(AROUND);
+        let blank = characters[from..start]
+            .iter()
+            .position(|c| c.is_whitespace());
+        first = from + blank.filter(|_| from > 0).unwrap_or(0);
+        let to = past.min(end + AROUND);
+        let blank = characters[end..to].iter().rposition(|c| c.is_whitespace());
+        past = blank.filter(|_| to < past).map_or(to, |blank| end + blank);
+    }
+    let text = |range: Range<usize>| printable(&characters[range].iter().collect::<String>());
+    let (before, answer, after) = (text(first..start), text(start..end), text(end..past));
+    let (cut_before, cut_after) = (first > 0, past < characters.len());
+    format!(
+        "{}{}{}{answer}{}{}{}",
+        if cut_before { "… " } else { "" },
+        before.trim_start(),
+        marks.before,
+        marks.after,
+        after.trim_end(),
+        if cut_after { " …" } else { "" },
+    )
+}
+
+/// Text without line ends, and with � for characters that steer a terminal.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            _ if c.is_whitespace() && shown.ends_with(' ') => {}
+            _ if c.is_whitespace() => shown.push(' '),
+            _ if c.is_control() => shown.push('\u{FFFD}'),
+            _ => shown.push(c),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_is_marked_by_code_points() {
+        let passage = "𝒜n öld\n\n oak.";
+        assert_eq!(excerpt(passage, &(3..6), Marks::PLAIN), "𝒜n [öld] oak.");
+        assert_eq!(
+            excerpt(passage, &(9..12), Marks::COLOURED),
+            "𝒜n öld \x1b[1;30;43moak\x1b[0m."
+        );
+        // A place that is not in the passage marks nothing, and does no harm.
+        assert_eq!(excerpt("oak", &(7..9), Marks::PLAIN), "oak[]");
+    }
+
+    #[test]
+    fn a_long_passage_is_cut_at_words() {
+        let passage = format!("{}oak {}", "elm ".repeat(400), "ash ".repeat(400));
+        let cut = excerpt(&passage, &(1600..1603), Marks::PLAIN);
+        assert!(cut.starts_with("… elm elm "), "{cut}");
+        assert!(cut.contains(" elm [oak] ash "), "{cut}");
+        assert!(cut.ends_with(" ash ash …"), "{cut}");
+        // 300 on either side at most, the answer, its marks and what says that it is cut.
+        assert!((590..=609).contains(&cut.chars().count()), "{cut}");
+        let from_the_start = excerpt(&passage, &(0..3), Marks::PLAIN);
+        assert!(from_the_start.starts_with("[elm] elm"), "{from_the_start}");
+        assert!(from_the_start.ends_with(" elm …"), "{from_the_start}");
+        // Without a blank it is cut where it must be.
+        let one_word = "x".repeat(2000);
+        assert_eq!(
+            excerpt(&one_word, &(900..901), Marks::PLAIN)
+                .chars()
+                .count(),
+            607
+        );
+    }
+
+    #[test]
+    fn nothing_steers_the_terminal() {
+        assert_eq!(printable("a\x1b[2Jb\u{9b}1m\tc\r\nd"), "a�[2Jb�1m c d");
+    }
+}

@@ -1,0 +1,91 @@
+//! `electra serve`: a page and an API that answer questions on passages.
+
+use std::{io::Write, path::PathBuf, time::Duration};
+
+use clap::{Args, value_parser};
+use serde_json::json;
+
+use super::{GlobalArgs, compute::ComputeArgs, stop};
+use crate::{
+    data::example::Examples,
+    fine_tuned::FineTuned,
+    serve::{Bound, limits::Limits},
+};
+
+/// Answer questions in a browser and for programs
+///
+/// Serves a page at / and an API at /api/answer, which /openapi.json describes. Ctrl-C ends it
+/// once the questions under way are answered.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  electra serve --checkpoint my_model")]
+pub struct ServeArgs {
+    /// Folder of the fine-tuned model
+    #[arg(long, value_name = "DIR")]
+    pub checkpoint: PathBuf,
+    /// Address to listen at; 0.0.0.0 is every address of this machine
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
+    pub host: String,
+    /// Port to listen at; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 8000)]
+    pub port: u16,
+    /// Seconds after which a question is given up
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 30,
+        value_parser = value_parser!(u64).range(1..=3600)
+    )]
+    pub timeout: u64,
+    /// Questions that may wait at once; more are turned away
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 512,
+        value_parser = value_parser!(u16).range(1..)
+    )]
+    pub queue: u16,
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+}
+
+/// Opens the model, prints where it is served, and serves it until a signal comes.
+pub(super) fn run(
+    args: &ServeArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let stop = stop::listen();
+    // Before the model: a port that is taken is told at once.
+    let bound = Bound::new(&args.host, args.port)?;
+    let chosen = args.compute.open(global)?;
+    let model = FineTuned::open(&args.checkpoint, &chosen, args.compute.precision())?;
+    // Shaders are compiled and a device that cannot compute shows before anybody asks.
+    model.answer(Examples::of_one("Who?", "Nobody yet."), &mut |_, _| {})?;
+
+    let address = bound.address();
+    let name = model.config.model_name.clone();
+    let device = format!("{} ({})", chosen.name, chosen.backend);
+    if global.json {
+        let told = json!({"url": format!("http://{address}"), "model": name, "device": device});
+        writeln!(out, "{told}")?;
+    } else {
+        writeln!(out, "{name} answers at http://{address} (Ctrl-C ends it)")?;
+    }
+    out.flush()?;
+    if !address.ip().is_loopback() {
+        log::warn!(
+            "whoever reaches {address} can ask; what they ask travels in plain text. Put a proxy \
+             with TLS before it"
+        );
+    }
+    let limits = Limits {
+        queue: args.queue.into(),
+        answer: Duration::from_secs(args.timeout),
+        ..Limits::default()
+    };
+    bound.serve(model, &device, limits, stop)?;
+    global.progress().note("stopped");
+    Ok(())
+}

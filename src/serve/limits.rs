@@ -1,0 +1,44 @@
+//! What a server takes on: sizes, numbers and times, beyond which it refuses in words.
+
+use std::time::Duration;
+
+/// The bounds of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request's body.
+    pub body_bytes: usize,
+    /// Code points of a question.
+    pub question_characters: usize,
+    /// Code points of a passage.
+    pub passage_characters: usize,
+    /// Questions that are being tokenised, wait or are being answered.
+    pub queue: usize,
+    /// Open connections; more wait for one to close.
+    pub connections: usize,
+    /// Time for a request's body to arrive.
+    pub receive: Duration,
+    /// Time from a whole request to its answer.
+    pub answer: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            body_bytes: 1 << 20,
+            question_characters: 1000,
+            passage_characters: 100_000,
+            queue: 512,
+            connections: 1024,
+            receive: Duration::from_secs(10),
+            answer: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Limits {
+    /// How long a connection may stay open without anything being written to it: what the longest
+    /// request takes, and a little more, so that the answer to it comes first.
+    pub fn silence(&self) -> Duration {
+        self.receive + self.answer + Duration::from_secs(1)
+    }
+}

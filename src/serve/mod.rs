@@ -1,0 +1,249 @@
+//! `electra serve`: a page and an API that answer questions on passages.
+//!
+//! [`Bound`] takes the address, [`Bound::serve`] answers until it is told to stop: requests
+//! ([`api`], [`page`]) put their questions into a line ([`queue`]), from which one thread with the
+//! model takes as many as wait and answers them together. [`limits`] bounds what is taken on;
+//! [`host`] and [`listener`] keep out what a server on one's own machine should not hear.
+
+pub mod api;
+pub mod host;
+pub mod limits;
+pub mod listener;
+pub mod openapi;
+pub mod page;
+pub mod queue;
+pub mod refusal;
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, Request},
+    http::{HeaderValue, StatusCode, header},
+    middleware::{from_fn, map_response},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Runtime},
+    sync::oneshot,
+    time::{sleep, timeout},
+};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::fine_tuned::{self, FineTuned};
+use limits::Limits;
+use listener::Connections;
+use queue::Queue;
+use refusal::Refusal;
+
+/// How often is looked whether the server is to stop.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How long the last answers may take to reach their clients.
+const LAST_WRITES: Duration = Duration::from_secs(2);
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{host}:{port} cannot be listened to: {source}; {advice}")]
+    Bind {
+        host: String,
+        port: u16,
+        source: io::Error,
+        advice: &'static str,
+    },
+    #[error("the server cannot run: {0}")]
+    Io(#[from] io::Error),
+    #[error("the server ends: {source}")]
+    Model { source: fine_tuned::Error },
+    #[error("the server ended by a defect of its own; start it again")]
+    Defect,
+}
+
+/// What requests share.
+pub struct Served {
+    model: FineTuned,
+    device: String,
+    limits: Limits,
+    queue: Queue,
+}
+
+/// An address that nobody else listens to now.
+pub struct Bound {
+    runtime: Runtime,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// Takes the address; port 0 takes any that is free.
+    pub fn new(host: &str, port: u16) -> Result<Self, Error> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            // Tokenising: more at once than there are cores would only take their turns.
+            .max_blocking_threads(thread::available_parallelism().map_or(1, Into::into))
+            .thread_name("electra-http")
+            .enable_all()
+            .build()?;
+        let listener = runtime
+            .block_on(TcpListener::bind((host, port)))
+            .map_err(|source| Error::Bind {
+                host: host.to_owned(),
+                port,
+                advice: match source.kind() {
+                    io::ErrorKind::AddrInUse => "give another --port, or 0 for any free one",
+                    io::ErrorKind::PermissionDenied => "give a --port of 1024 or more",
+                    _ => "give --host an address of this machine",
+                },
+                source,
+            })?;
+        let address = listener.local_addr()?;
+        Ok(Bound {
+            runtime,
+            listener,
+            address,
+        })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `stop` is set; then no new connection is taken, and the questions under way
+    /// are answered.
+    ///
+    /// `device` is what is told of where the model computes.
+    ///
+    /// # Errors
+    /// When the device is lost, after telling those who wait.
+    pub fn serve(
+        self,
+        model: FineTuned,
+        device: &str,
+        limits: Limits,
+        stop: &AtomicBool,
+    ) -> Result<(), Error> {
+        let (queue, jobs) = Queue::new(limits.queue);
+        let served = Arc::new(Served {
+            model,
+            device: device.to_owned(),
+            limits,
+            queue,
+        });
+        let windows = served.model.windows_at_once();
+        let answering = Arc::downgrade(&served);
+        let worker = thread::Builder::new()
+            .name("electra-model".to_owned())
+            .spawn(move || {
+                queue::work(&jobs, windows, |asked| match answering.upgrade() {
+                    Some(served) => served.model.answer_together(asked, &mut |_, _| {}),
+                    // Nobody is left to hear the answers.
+                    None => Ok(Vec::new()),
+                })
+            })?;
+        let router = router(served, self.address.ip().is_loopback());
+        let listener = Connections::new(self.listener, limits.connections, limits.silence());
+        self.runtime.block_on(async {
+            let (end, ended) = oneshot::channel::<()>();
+            let server = axum::serve(listener, router).with_graceful_shutdown(async {
+                // Told, or no longer waited for: the server ends either way.
+                let _told = ended.await;
+            });
+            let server = tokio::spawn(server.into_future());
+            while !stop.load(Ordering::Relaxed) && !worker.is_finished() && !server.is_finished() {
+                sleep(LOOK).await;
+            }
+            drop(end);
+            let patience = if worker.is_finished() {
+                LAST_WRITES
+            } else {
+                limits.receive + limits.answer + LAST_WRITES
+            };
+            match timeout(patience, server).await {
+                Ok(served) => Ok(served.map_err(|_| Error::Defect)??),
+                // Clients too slow to wait for.
+                Err(_) => Ok::<(), Error>(()),
+            }
+        })?;
+        self.runtime.shutdown_background();
+        ended(worker)
+    }
+}
+
+/// What the model's thread has to say. It ends by itself once no request can reach it, unless it
+/// still works for clients that have gone: that is not waited for.
+fn ended(worker: JoinHandle<Result<(), fine_tuned::Error>>) -> Result<(), Error> {
+    let began = Instant::now();
+    while !worker.is_finished() {
+        if began.elapsed() > LAST_WRITES {
+            return Ok(());
+        }
+        thread::sleep(LOOK);
+    }
+    match worker.join() {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(source)) => Err(Error::Model { source }),
+        Err(_) => Err(Error::Defect),
+    }
+}
+
+/// The pages and what surrounds them.
+fn router(served: Arc<Served>, loopback: bool) -> Router {
+    let document = openapi::document(&served.limits);
+    let body_bytes = served.limits.body_bytes;
+    let router = Router::new()
+        .route("/", get(page::page))
+        .route("/page.css", get(page::style))
+        .route("/page.js", get(page::script))
+        .route("/api/answer", post(api::answer))
+        .route("/health", get(api::health))
+        .route("/openapi.json", get(async move || Json(document)))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(body_bytes))
+        .layer(CatchPanicLayer::custom(|_| {
+            Refusal::defect().into_response()
+        }));
+    let router = if loopback {
+        router.layer(from_fn(host::only_this_machine))
+    } else {
+        router
+    };
+    router.layer(map_response(with_headers)).with_state(served)
+}
+
+async fn unknown_path(request: Request) -> Refusal {
+    let message = format!(
+        "nothing is at {}; /openapi.json says what there is",
+        request.uri().path()
+    );
+    Refusal::new(StatusCode::NOT_FOUND, message)
+}
+
+async fn wrong_method(request: Request) -> Refusal {
+    let message = format!("{} is not for {}", request.method(), request.uri().path());
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message)
+}
+
+/// What every response says: its type is what it says it is, and answers are kept nowhere.
+async fn with_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
+}

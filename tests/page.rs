@@ -1,0 +1,290 @@
+//! The page of `electra serve` in a real browser: wide and narrow, light and dark.
+//!
+//! With ELECTRA_WRITE=1 it also writes the pictures of docs/serve.md.
+#![cfg(unix)]
+
+mod support;
+
+use std::{fs, path::Path};
+
+use electra::quickstart;
+use serde_json::{Value, json};
+use support::{
+    browser::Browser,
+    served::{Model, Server, facts_model, questions},
+};
+
+const SCREENS: [(u32, u32, &str); 4] = [
+    (1280, 900, "light"),
+    (1280, 900, "dark"),
+    (390, 844, "light"),
+    (390, 844, "dark"),
+];
+
+/// An answer has come and is shown.
+const ANSWERED: &str = "const shown = document.getElementById('answered'); \
+                        return !shown.hidden && !shown.classList.contains('old')";
+
+/// The least contrast of text against what lies behind it, with the text that has it.
+const LEAST_CONTRAST: &str = r#"
+const channels = (colour) => colour.match(/[\d.]+/g).map(Number);
+const light = (colour) => channels(colour).slice(0, 3)
+  .map((c) => c / 255).map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+const behind = (element) => {
+  for (let e = element; e; e = e.parentElement) {
+    const colour = getComputedStyle(e).backgroundColor;
+    if ((channels(colour)[3] ?? 1) > 0) return colour;
+  }
+  return "rgb(255, 255, 255)";
+};
+const contrasts = [...document.querySelectorAll("body *")]
+  .filter((e) => e.checkVisibility() && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
+  .filter((e) => !e.closest(".out-of-sight"))
+  .map((e) => {
+    const [a, b] = [light(getComputedStyle(e).color), light(behind(e))].sort((x, y) => y - x);
+    return [(a + 0.05) / (b + 0.05), e.innerText];
+  });
+return contrasts.sort((a, b) => a[0] - b[0])[0];
+"#;
+
+/// Texts of an element's parts, without regard to blanks.
+fn words(text: &str) -> Vec<&str> {
+    text.split_whitespace().collect()
+}
+
+#[track_caller]
+fn marked(browser: &Browser) -> String {
+    browser.text("#marked mark")
+}
+
+/// What every state of the page has to be.
+#[track_caller]
+fn assert_well_laid_out(browser: &Browser, what: &str) {
+    let page = browser
+        .script("const page = document.documentElement; return [page.scrollWidth, innerWidth]");
+    assert!(
+        page[0].as_u64() <= page[1].as_u64(),
+        "{what}: wider than its screen: {page}"
+    );
+    let least = browser.script(LEAST_CONTRAST);
+    assert!(
+        least[0].as_f64().unwrap() >= 4.5,
+        "{what}: contrast {least}"
+    );
+    let small = browser.script(
+        "return [...document.querySelectorAll('button, input, textarea')] \
+         .filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 32) \
+         .map((e) => e.outerHTML)",
+    );
+    assert_eq!(small, json!([]), "{what}: too small to touch");
+    let nameless = browser.script(
+        "return [...document.querySelectorAll('input, textarea')] \
+         .filter((e) => e.labels.length === 0).map((e) => e.id)",
+    );
+    assert_eq!(nameless, json!([]), "{what}: without a label");
+    assert_eq!(browser.errors(), [""; 0], "{what}");
+}
+
+#[test]
+fn a_question_is_asked_and_its_answer_shown() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let model = Model::new(&json!({"qa_na_threshold": 0.065}));
+    let server = Server::start(model.path(), &[]);
+    let mut backgrounds = Vec::new();
+    for (width, height, scheme) in SCREENS {
+        let what = format!("{width}, {scheme}");
+        browser.screen(width, height, scheme);
+        browser.open(&server.url);
+        assert_eq!(browser.script("return innerWidth"), width, "{what}");
+        browser.wait_for(
+            "return document.getElementById('model').textContent \
+             .startsWith('electra_tiny_projected on ')",
+        );
+        assert_well_laid_out(&browser, &what);
+        backgrounds.push(browser.script("return getComputedStyle(document.body).backgroundColor"));
+
+        // The example, then a question of one's own on it.
+        browser.click("[data-example=lighthouse]");
+        let passage = browser.script("return document.getElementById('passage').value");
+        let passage = passage.as_str().unwrap();
+        assert!(passage.contains("Skerryvore"), "{what}");
+        browser.type_in("#question", "Who built it?");
+        browser.click("#submit");
+        browser.wait_for(ANSWERED);
+        let expected = server.ask("Who built it?", passage).json;
+        assert_ne!(expected["answer"], "", "the model has an answer");
+        assert_shows(&browser, &expected, passage, &what);
+        assert_well_laid_out(&browser, &what);
+
+        // Another of the possible answers.
+        browser.click("#alternatives li:nth-child(3) button");
+        let third = expected["nbest"][2]["text"].as_str().unwrap();
+        assert_eq!(words(&marked(&browser)), words(third), "{what}");
+        let pressed = browser.script(
+            "return [...document.querySelectorAll('#alternatives button')] \
+             .map((b) => b.getAttribute('aria-pressed')).indexOf('true')",
+        );
+        assert_eq!(pressed, 2, "{what}");
+        assert_eq!(
+            words(&browser.text("#said")),
+            words(&format!("Marked in the passage: {third}")),
+            "{what}"
+        );
+    }
+    assert_eq!(backgrounds[0], backgrounds[2]);
+    assert_ne!(backgrounds[0], backgrounds[1]);
+    assert_eq!(backgrounds[1], backgrounds[3]);
+}
+
+/// Holds what the page shows against the reply.
+#[track_caller]
+fn assert_shows(browser: &Browser, reply: &Value, passage: &str, what: &str) {
+    let answer = reply["answer"].as_str().unwrap();
+    assert_eq!(browser.text("#answer"), answer, "{what}");
+    assert_eq!(browser.text("#said"), format!("Answer: {answer}"), "{what}");
+    assert_eq!(words(&marked(browser)), words(answer), "{what}");
+    let before =
+        browser.script("return document.querySelector('#marked mark').previousSibling?.data ?? ''");
+    let start = before.as_str().unwrap().chars().count();
+    assert_eq!(reply["start"], start, "{what}");
+    let whole = browser.script("return document.getElementById('marked').textContent");
+    assert_eq!(whole, passage, "{what}");
+    let odds = browser.text("#odds");
+    let probability = 100.0 * reply["no_answer_probability"].as_f64().unwrap();
+    let told = format!("No-answer probability {probability:.1} %, score ");
+    assert!(odds.starts_with(&told), "{what}: {odds} instead of {told}");
+    let shares = browser.script(
+        "return [...document.querySelectorAll('#alternatives .share')].map((e) => e.textContent)",
+    );
+    for (share, entry) in shares
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(reply["nbest"].as_array().unwrap())
+    {
+        let shown: f64 = share
+            .as_str()
+            .unwrap()
+            .trim_end_matches(" %")
+            .parse()
+            .unwrap();
+        let probability = 100.0 * entry["probability"].as_f64().unwrap();
+        assert!(
+            (shown - probability).abs() < 0.051,
+            "{what}: {share} for {probability}"
+        );
+    }
+}
+
+#[test]
+fn no_answer_and_errors_are_said_in_words() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let model = Model::new(&json!({"qa_na_threshold": 0.065}));
+    let server = Server::start(model.path(), &[]);
+    browser.screen(390, 844, "light");
+    browser.open(&server.url);
+
+    let unanswered = questions()
+        .into_iter()
+        .find(|(question, passage)| server.ask(question, passage).json["answer"] == "");
+    let (question, passage) = unanswered.expect("a question that the model leaves unanswered");
+    set_passage(&browser, &passage);
+    // Enter sends the question.
+    browser.type_in("#question", &format!("{question}\n"));
+    browser.wait_for(ANSWERED);
+    assert_eq!(browser.text("#answer"), "The passage does not say.");
+    assert_eq!(
+        browser.script("return document.querySelectorAll('#marked mark').length"),
+        0
+    );
+    assert_eq!(browser.text("#marked"), passage);
+    assert_well_laid_out(&browser, "no answer");
+
+    set_passage(&browser, &"é ".repeat(60_000));
+    browser.click("#submit");
+    let failed = "return !document.getElementById('error').hidden";
+    browser.wait_for(failed);
+    assert_eq!(
+        browser.text("#error"),
+        "passage: expected at most 100000 characters, found 120000"
+    );
+    assert_eq!(
+        browser.script("return document.getElementById('answered').hidden"),
+        true
+    );
+    let console = browser.errors();
+    assert!(
+        console.iter().all(|line| line.contains("400")),
+        "{console:?}"
+    );
+
+    set_passage(&browser, " ");
+    browser.click("#submit");
+    browser.wait_for("return document.getElementById('error').textContent.startsWith('Both ')");
+    assert_well_laid_out(&browser, "an error");
+
+    // What a passage holds is shown and never run.
+    let markup = "<img src=x onerror=document.title='run'> <b>Ada</b> wrote it.";
+    set_passage(&browser, markup);
+    browser.click("#submit");
+    browser.wait_for(ANSWERED);
+    assert_eq!(
+        browser.script("return document.getElementById('marked').textContent"),
+        markup
+    );
+    assert_eq!(
+        browser.script("return document.querySelectorAll('#result img, #result b').length"),
+        0
+    );
+    assert_well_laid_out(&browser, "markup");
+
+    drop(server);
+    browser.click("#submit");
+    browser.wait_for(failed);
+    assert_eq!(browser.text("#error"), "The server cannot be reached.");
+}
+
+/// Puts a passage in at once; typing a long one would take long.
+#[track_caller]
+fn set_passage(browser: &Browser, passage: &str) {
+    let passage = json!(passage);
+    browser.script(&format!(
+        "const box = document.getElementById('passage'); box.value = {passage}; \
+         box.dispatchEvent(new Event('input', {{bubbles: true}}))"
+    ));
+}
+
+#[test]
+fn pictures_of_the_page() {
+    if std::env::var_os("ELECTRA_WRITE").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let model = facts_model(folder.path()).expect("the whole reference");
+    let browser = Browser::start().expect("chromedriver");
+    let server = Server::start(&model, &[]);
+    let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/img");
+    fs::create_dir_all(&pictures).unwrap();
+    for (width, height, scheme) in SCREENS {
+        browser.screen(width, height, scheme);
+        browser.open(&server.url);
+        browser.wait_for("return document.getElementById('model').textContent.includes(' on ')");
+        browser.click("[data-example=facts]");
+        browser.click("#submit");
+        browser.wait_for(ANSWERED);
+        assert_eq!(
+            browser.script("return document.getElementById('passage').value"),
+            quickstart::PASSAGE
+        );
+        browser.script("scrollTo(0, 0); document.activeElement.blur()");
+        // The bars have come to rest.
+        browser.wait_for("return document.getAnimations().length === 0");
+        let picture = pictures.join(format!("serve-{scheme}-{width}.png"));
+        fs::write(picture, browser.picture()).unwrap();
+    }
+}
