@@ -264,11 +264,7 @@ fn print_problems(problems: &[Problem], out: &mut dyn Write) -> anyhow::Result<(
     let Some(first) = problems.first() else {
         return Ok(());
     };
-    let severity = match first.severity {
-        crate::dataset::problem::Severity::Error => "error",
-        crate::dataset::problem::Severity::Warning => "warning",
-    };
-    let kind = first.kind;
+    let (severity, kind) = (first.severity.name(), first.kind);
     writeln!(
         out,
         "{severity} {}, {} times: {}",

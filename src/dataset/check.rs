@@ -19,9 +19,7 @@ use super::{
     quac, squad,
     token_lengths::{Ruler, TokenLengths, WindowOptions},
 };
-use crate::data::{
-    self, reader::read_text, squad::parse_squad_file, tokenizer::Tokenizer, vocab::Vocab,
-};
+use crate::data::{reader::read_text, squad::parse_squad_file, tokenizer::Tokenizer, vocab::Vocab};
 
 /// The vocabulary of every released English model.
 const VOCABULARY: &str = include_str!("../../assets/vocab.txt");
@@ -61,22 +59,11 @@ pub struct Check {
 /// Checks a file of any format.
 ///
 /// # Errors
-/// When the file or the vocabulary cannot be read or is malformed, when the file holds no
-/// question, or when the options leave a window no room. What is wrong with single questions is
-/// no error here but stands in [`Check::problems`].
+/// When the file or the vocabulary cannot be read or is malformed, or when the file holds no
+/// question. What is wrong with single questions is no error here but stands in
+/// [`Check::problems`].
 pub fn check(path: &Path, options: &CheckOptions) -> Result<Check, Error> {
     let windows = options.windows;
-    let least = windows.max_query_length.saturating_add(4);
-    if windows.max_seq_length < least {
-        return Err(Error::Data(data::Error::Option {
-            name: "--max-seq-length",
-            expected: "at least 4 tokens more than --max-query-length",
-            found: format!(
-                "{} and {}",
-                windows.max_seq_length, windows.max_query_length
-            ),
-        }));
-    }
     let vocab = match &options.vocab {
         Some(path) => Vocab::read(path)?,
         None => Vocab::parse(VOCABULARY, "the program's vocabulary")?,

@@ -43,8 +43,9 @@ pub fn recognise(path: &Path) -> Result<Format, Error> {
         if line.is_empty() {
             continue;
         }
-        let first = serde_json::from_str(line);
-        if let Ok(FirstLine { header, context }) = first
+        let object = line.starts_with('{');
+        if object
+            && let Ok(FirstLine { header, context }) = serde_json::from_str(line)
             && (header.is_some() || context.is_some())
         {
             return Ok(Format::Mrqa);
@@ -55,7 +56,7 @@ pub fn recognise(path: &Path) -> Result<Format, Error> {
                     .to_owned(),
             ));
         }
-        if line.starts_with('{') {
+        if object {
             return Ok(Format::Json);
         }
         if line

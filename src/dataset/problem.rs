@@ -12,6 +12,15 @@ pub enum Severity {
     Warning,
 }
 
+impl Severity {
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+    }
+}
+
 /// What can be wrong with a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -24,6 +33,7 @@ pub enum Kind {
     BadRange,
     ImpossibleWithAnswers,
     AnswerableWithoutAnswers,
+    NoRoom,
     TooManyWindows,
     EmptyQuestion,
     NoPlace,
@@ -43,6 +53,7 @@ impl Kind {
             | Kind::BadRange
             | Kind::ImpossibleWithAnswers
             | Kind::AnswerableWithoutAnswers
+            | Kind::NoRoom
             | Kind::TooManyWindows => Severity::Error,
             Kind::EmptyQuestion
             | Kind::NoPlace
@@ -63,6 +74,7 @@ impl Kind {
             Kind::BadRange => "bad_range",
             Kind::ImpossibleWithAnswers => "impossible_with_answers",
             Kind::AnswerableWithoutAnswers => "answerable_without_answers",
+            Kind::NoRoom => "no_room",
             Kind::TooManyWindows => "too_many_windows",
             Kind::EmptyQuestion => "empty_question",
             Kind::NoPlace => "no_place",
@@ -82,6 +94,7 @@ impl Kind {
             Kind::BadRange => "the answer's place ends where it begins or before, or is no range",
             Kind::ImpossibleWithAnswers => "marked is_impossible, but has answers",
             Kind::AnswerableWithoutAnswers => "not marked is_impossible, but has no answer",
+            Kind::NoRoom => "the question leaves its passage no room in max_seq_length",
             Kind::TooManyWindows => "the passage is cut into more windows than features can number",
             Kind::EmptyQuestion => "nothing is asked",
             Kind::NoPlace => "an answer without a place cannot be trained on",

@@ -187,16 +187,21 @@ fn marks(measured: &Measured, tokenizer: &Tokenizer, options: WindowOptions) -> 
             .answers
             .extend(answers.map(|answer| tokenizer.tokenize(&answer.text).len()));
 
+        let problem = |kind| Problem::new(kind, &question.id, place);
         // [CLS] and two [SEP].
         let taken = length.min(options.max_query_length) + 3;
-        let size = NonZeroUsize::new(options.max_seq_length.saturating_sub(taken))
-            .unwrap_or(NonZeroUsize::MIN);
+        let room = options.max_seq_length.saturating_sub(taken);
+        let Some(size) = NonZeroUsize::new(room) else {
+            let found = format!("{taken} tokens without the passage");
+            let problem = problem(Kind::NoRoom).with_found(found);
+            marks.problems.push(problem);
+            continue;
+        };
         let count = window_count(tokens.ids.len(), size, options.doc_stride);
         marks.windows.push(count);
         if count > 1 {
             marks.passages_over = 1;
         }
-        let problem = |kind| Problem::new(kind, &question.id, place);
         if count > MAX_WINDOWS {
             let found = format!("{} tokens, {count} windows", tokens.ids.len());
             let problem = problem(Kind::TooManyWindows).with_found(found);
@@ -318,16 +323,17 @@ mod tests {
     }
 
     #[test]
-    fn passages_beyond_all_windows_and_answers_between_words_are_told() {
+    fn what_windows_cannot_take_is_told() {
         let vocab = Vocab::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\na", "v").unwrap();
         let tokenizer = Tokenizer::new(vocab, true);
         let options = WindowOptions {
             max_seq_length: 6,
             doc_stride: NonZeroUsize::MIN,
-            max_query_length: 2,
+            max_query_length: 3,
         };
         let mut ruler = Ruler::new(&tokenizer, options);
         ruler.take(paragraph(&"a ".repeat(1003), question("long", "a", 0, "a")));
+        ruler.take(paragraph("a", question("full", "a a a", 0, "a")));
         ruler.take(paragraph(" a a", question("space", "a", 0, " a a")));
         let kinds: Vec<_> = ruler
             .finish()
@@ -339,6 +345,7 @@ mod tests {
             kinds,
             [
                 (Kind::TooManyWindows, "long".to_owned()),
+                (Kind::NoRoom, "full".to_owned()),
                 (Kind::LeftOut, "space".to_owned())
             ]
         );
