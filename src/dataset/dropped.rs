@@ -125,7 +125,10 @@ impl Dropped {
 
 fn add(tally: &mut Tally, examples_kept: usize, id: &str, place: &str) {
     tally.count += 1;
-    if tally.examples.len() < examples_kept {
+    // Several answers of a question are one example.
+    let last = tally.examples.last();
+    let told = last.is_some_and(|last| last.id == id && last.place == place);
+    if !told && tally.examples.len() < examples_kept {
         tally.examples.push(Example {
             id: id.to_owned(),
             place: place.to_owned(),
@@ -146,7 +149,9 @@ mod tests {
             dropped.question(Reason::BadRange, "q", &format!("line {line}"));
         }
         dropped.question(Reason::NoPlace, "r", "line 9");
-        dropped.answer(Reason::FurtherPlace, "r", "line 9");
+        for _ in 0..2 {
+            dropped.answer(Reason::FurtherPlace, "r", "line 9");
+        }
         assert_eq!(dropped.question_count(), 4);
         assert_eq!(dropped.question_reasons(), "1 no_place, 3 bad_range");
         let example = |id: &str, line| json!({"id": id, "place": format!("line {line}")});
@@ -157,7 +162,7 @@ mod tests {
                     "no_place": {"count": 1, "examples": [example("r", 9)]},
                     "bad_range": {"count": 3, "examples": [example("q", 1), example("q", 2)]},
                 },
-                "answers": {"further_place": {"count": 1, "examples": [example("r", 9)]}},
+                "answers": {"further_place": {"count": 2, "examples": [example("r", 9)]}},
             })
         );
         assert_eq!(
