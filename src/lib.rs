@@ -9,6 +9,7 @@ pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod data;
+pub mod dataset;
 pub mod device;
 pub mod durable_file;
 pub mod eval;

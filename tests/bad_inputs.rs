@@ -192,6 +192,7 @@ const SECTIONS: &[(&str, u8, &[Case])] = &[
     ("TensorFlow checkpoints", 2, CHECKPOINTS),
     ("Predictions and scores", 2, SCORES),
     ("Asking", 2, ASKING),
+    ("Data sets", 2, DATA_SETS),
     ("Devices and memory", 3, DEVICES),
 ];
 
@@ -640,6 +641,110 @@ const SCORES: &[Case] = &[
     ("data that is no data set", |place| {
         place.put("score.json", "{}");
         score()
+    }),
+];
+
+/// A conversion over the answers of an earlier run.
+fn convert(data_set: &str, input: &str) -> Vec<String> {
+    words(&["data", data_set, input, "answers/preds.json"])
+}
+
+fn check(file: &str) -> Vec<String> {
+    words(&["data", "check", file])
+}
+
+/// A dialogue of one question in QuAC's form.
+fn quac(key: &str, value: Value) -> String {
+    let answer = json!({"text": "Ada", "answer_start": 0});
+    let mut question = question();
+    question["answers"] = json!([answer]);
+    question["orig_answer"] = answer;
+    question[key] = value;
+    squad(question)
+}
+
+const NEWSQA_COLUMNS: &str = "story_id,story_text,question,answer_token_ranges\n";
+
+const DATA_SETS: &[Case] = &[
+    ("QuAC: no file", |_| convert("quac", "none.json")),
+    ("QuAC: a file that was cut", |place| {
+        let whole = quac("yesno", json!("x"));
+        place.put("in.json", &whole[..whole.len() - 40]);
+        convert("quac", "in.json")
+    }),
+    ("QuAC: SQuAD's file", |place| {
+        place.put("in.json", squad(question()));
+        convert("quac", "in.json")
+    }),
+    ("QuAC: lists nested deep under an unknown key", |place| {
+        place.put("in.json", format!("{{\"x\": {}", nested(1_000_000)));
+        convert("quac", "in.json")
+    }),
+    ("QuAC: no answer at its place", |place| {
+        place.put(
+            "in.json",
+            quac("yesno", json!("x")).replace("\"Ada\"", "\"Eve\""),
+        );
+        convert("quac", "in.json")
+    }),
+    ("QuAC: --history 1000", |_| {
+        [convert("quac", "in.json"), words(&["--history", "1000"])].concat()
+    }),
+    ("the output is the input", |place| {
+        place.put("answers/preds.json", EARLIER);
+        convert("quac", "answers/preds.json")
+    }),
+    ("an output folder that is not there", |place| {
+        place.put("in.json", quac("yesno", json!("x")));
+        words(&["data", "quac", "in.json", "none/out.json"])
+    }),
+    ("NewsQA: another csv", |place| {
+        place.put("in.csv", "id,text\n1,a\n");
+        convert("newsqa", "in.csv")
+    }),
+    ("NewsQA: a row that lacks a column", |place| {
+        place.put("in.csv", format!("{NEWSQA_COLUMNS}a,An oak .,What ?\n"));
+        convert("newsqa", "in.csv")
+    }),
+    ("NewsQA: a quote that never ends", |place| {
+        let row = "a,\"An oak .,What ?,1:2\n".repeat(100_000);
+        place.put("in.csv", format!("{NEWSQA_COLUMNS}{row}"));
+        convert("newsqa", "in.csv")
+    }),
+    ("NewsQA: bytes that are not UTF-8", |place| {
+        let mut bytes = format!("{NEWSQA_COLUMNS}a,An oak ").into_bytes();
+        bytes.extend(b"\xE9,What ?,1:2\n");
+        place.put("in.csv", bytes);
+        convert("newsqa", "in.csv")
+    }),
+    ("NewsQA: no range that can be read", |place| {
+        let row = "a,An oak .,What ?,18446744073709551616:0\n";
+        place.put("in.csv", format!("{NEWSQA_COLUMNS}{row}"));
+        convert("newsqa", "in.csv")
+    }),
+    ("MRQA: an archive that was cut", |place| {
+        place.put("in.jsonl.gz", [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 0xCB]);
+        convert("mrqa", "in.jsonl.gz")
+    }),
+    ("MRQA: a line that is no JSON", |place| {
+        place.put("in.jsonl", "{\"header\": {}}\n{\"context\": \"");
+        convert("mrqa", "in.jsonl")
+    }),
+    ("check: no data file", |place| {
+        place.put("in.txt", "Ada wrote it.\n");
+        check("in.txt")
+    }),
+    ("check: an empty file", |place| {
+        place.put("in.json", "");
+        check("in.json")
+    }),
+    ("check: questions without a right answer", |place| {
+        let moved = json!([{"text": "Ada", "answer_start": 2}]);
+        place.put("in.json", question_with("answers", moved));
+        check("in.json")
+    }),
+    ("check: windows that never move", |_| {
+        [check("score.json"), words(&["--doc-stride", "0"])].concat()
     }),
 ];
 

@@ -256,6 +256,11 @@ fn every_command_s_help_shows_an_example_and_its_own_purpose() {
             help::<cli::features::FeaturesArgs>("features"),
         ),
         (
+            "data",
+            "Convert QuAC, NewsQA and MRQA",
+            help::<cli::data::DataArgs>("data"),
+        ),
+        (
             "predict",
             "Answer every question",
             help::<cli::predict::PredictArgs>("predict"),

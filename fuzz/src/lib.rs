@@ -17,6 +17,12 @@ use electra::{
         tokenizer::Tokenizer,
         vocab::Vocab,
     },
+    dataset::{
+        self, Error,
+        dropped::Dropped,
+        place::{self, CodePoints},
+        squad_writer::{Paragraph, SquadWriter},
+    },
     eval::{
         answer::{detokenize, project},
         prediction_file::{read_null_odds, read_predictions},
@@ -28,13 +34,15 @@ use electra::{
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also the name of its folder of seeds.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("index", index),
     ("entries", entries),
     ("data", data),
     ("archive", archive),
     ("squad", squad),
     ("mrqa", mrqa),
+    ("quac", quac),
+    ("newsqa", newsqa),
     ("hparams", hparams),
     ("vocab", vocab),
     ("record", record_file),
@@ -193,6 +201,55 @@ pub fn mrqa(bytes: &[u8]) {
         if let Ok(examples) = parse_mrqa(text, "fuzz.jsonl", options) {
             check_features(&examples, split);
         }
+    }
+}
+
+/// QuAC's JSON, converted with one turn of the dialogue.
+pub fn quac(bytes: &[u8]) {
+    if let Ok(text) = str::from_utf8(bytes) {
+        check_conversion(|dropped, emit| dataset::quac::parse(text, "fuzz.json", 1, dropped, emit));
+    }
+}
+
+/// NewsQA's csv, converted.
+pub fn newsqa(bytes: &[u8]) {
+    check_conversion(|dropped, emit| dataset::newsqa::parse(bytes, "fuzz.csv", dropped, emit));
+}
+
+/// Every answer stands at its place, and SQuAD's reader takes what is written.
+fn check_conversion(
+    read: impl FnOnce(
+        &mut Dropped,
+        &mut dyn FnMut(Paragraph<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error>,
+) {
+    let mut written = Vec::new();
+    let mut writer = SquadWriter::new(&mut written).expect("room in memory");
+    let mut questions = 0;
+    let read = read(&mut Dropped::new(5), &mut |paragraph| {
+        let passage = CodePoints::new(paragraph.context);
+        for question in &paragraph.qas {
+            assert_eq!(question.is_impossible, question.answers.is_empty());
+            for answer in &question.answers {
+                let length = answer.text.chars().count();
+                let found = passage.slice(answer.answer_start, length);
+                assert_eq!(found, Some(answer.text.as_str()));
+                assert!(!place::is_empty(&answer.text));
+            }
+        }
+        questions += paragraph.qas.len();
+        writer.paragraph(&paragraph).expect("room in memory");
+        Ok(())
+    });
+    writer.finish().expect("room in memory");
+    if read.is_ok() {
+        let text = str::from_utf8(&written).expect("UTF-8");
+        let options = ReadOptions {
+            task: "squad",
+            split: Split::Dev,
+        };
+        let examples = parse_squad(text, "out.json", options).expect("SQuAD's JSON");
+        assert_eq!(examples.examples.len(), questions);
     }
 }
 

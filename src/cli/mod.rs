@@ -14,6 +14,7 @@ pub mod ask;
 pub mod bench;
 pub mod completions;
 pub mod compute;
+pub mod data;
 pub mod devices;
 pub mod evaluate;
 mod excerpt;
@@ -92,6 +93,7 @@ pub enum Command {
     Score(score::ScoreArgs),
     Report(report::ReportArgs),
     Features(features::FeaturesArgs),
+    Data(data::DataArgs),
     Devices(devices::DevicesArgs),
     Bench(bench::BenchArgs),
     Hparams(hparams::HparamsArgs),
@@ -107,6 +109,7 @@ impl Command {
             Command::Score(_)
                 | Command::Report(_)
                 | Command::Features(_)
+                | Command::Data(_)
                 | Command::Hparams(_)
                 | Command::Completions(_)
                 | Command::Man(_)
@@ -129,6 +132,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
         Command::Score(args) => score::run(args, out),
         Command::Report(args) => report::run(args, &cli.global, out),
         Command::Features(args) => features::run(args, out),
+        Command::Data(args) => data::run(args, &cli.global, out),
         Command::Devices(args) => devices::run(args, &cli.global, out),
         Command::Bench(args) => bench::run(args, &cli.global, out),
         Command::Hparams(args) => hparams::run(args, &cli.global, out),

@@ -86,7 +86,7 @@ impl Passage {
     ///
     /// A separator counts to the word before it, so that an entry is the code point's word plus
     /// one, and 0 before the first word.
-    pub(super) fn words_begun(&self) -> Vec<usize> {
+    pub(crate) fn words_begun(&self) -> Vec<usize> {
         let mut begun = 0;
         let mut apart = true;
         self.text

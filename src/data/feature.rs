@@ -15,7 +15,7 @@ use super::tokenizer::{PassageTokens, Tokenizer};
 use super::window::{max_context, window_count, windows};
 
 /// Feature ids count the windows of an example below this.
-const MAX_WINDOWS: usize = 1000;
+pub(crate) const MAX_WINDOWS: usize = 1000;
 
 /// One tokenised window: `[CLS] question [SEP] window [SEP]`, without padding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +126,7 @@ fn example_features(
     }
     let answer = match &example.answer {
         Some(answer) if options.split == Split::Train && !example.is_impossible => {
-            Some(answer_tokens(example, answer, passage, tokenizer)?)
+            Some(answer_tokens(&example.qas_id, answer, passage, tokenizer)?)
         }
         _ => None,
     };
@@ -177,8 +177,8 @@ fn example_features(
 ///
 /// The tokens of its whole words, narrowed to the first stretch that equals the answer's own
 /// tokens where there is one: "1895" in "(1895-1943).".
-fn answer_tokens(
-    example: &Example,
+pub(crate) fn answer_tokens(
+    qas_id: &str,
     answer: &Answer,
     passage: &PassageTokens,
     tokenizer: &Tokenizer,
@@ -188,7 +188,7 @@ fn answer_tokens(
     let ordered = answer.start_word <= answer.end_word && answer.end_word < words;
     let (Some(&first), true) = (first, ordered) else {
         return Err(Error::Example {
-            question: example.qas_id.clone(),
+            question: qas_id.to_owned(),
             expected: format!("an answer within the passage's {words} words"),
             found: format!("words {} to {}", answer.start_word, answer.end_word),
         });

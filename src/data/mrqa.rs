@@ -79,17 +79,27 @@ pub fn parse_mrqa_file(text: &str, file: &str) -> Result<Vec<Entry>, Error> {
     let entries: Vec<Result<Option<Entry>, Error>> = lines
         .into_par_iter()
         .enumerate()
-        .map(|(number, line)| {
-            if line.trim().is_empty() || is_header(line) {
-                return Ok(None);
-            }
-            serde_json::from_str(line)
-                .map(Some)
-                .map_err(|error| json_error(file, line, number, "qid", &error, ADVICE))
-        })
+        .map(|(number, line)| parse_line(line, number, file))
         .collect();
     // Collected in order, so that the first broken line is the one reported.
     entries.into_iter().filter_map(Result::transpose).collect()
+}
+
+/// The entry on a line, `None` of a header or a blank line; `lines_before` and `file` place errors.
+///
+/// # Errors
+/// When the line is not JSON of that shape.
+pub(crate) fn parse_line(
+    line: &str,
+    lines_before: usize,
+    file: &str,
+) -> Result<Option<Entry>, Error> {
+    if line.trim().is_empty() || is_header(line) {
+        return Ok(None);
+    }
+    serde_json::from_str(line)
+        .map(Some)
+        .map_err(|error| json_error(file, line, lines_before, "qid", &error, ADVICE))
 }
 
 /// Whether the line's object has the key `header`. The text is searched before it is parsed,

@@ -145,7 +145,7 @@ fn is_ideograph(c: char) -> bool {
 
 /// Whether Python's `str.split` and `str.strip` take `c` for whitespace: Unicode's white space
 /// and the four information separators.
-pub(super) fn is_blank(c: char) -> bool {
+pub(crate) fn is_blank(c: char) -> bool {
     c.is_whitespace() || ('\u{1C}'..='\u{1F}').contains(&c)
 }
 

@@ -134,7 +134,7 @@ pub(super) fn build(paragraphs: Vec<Paragraph>, file: &str) -> Examples {
 /// The words that hold an answer, or why the reference leaves its question out.
 ///
 /// A blank answer is left out too: the reference would teach an empty or arbitrary span there.
-fn locate(
+pub(crate) fn locate(
     passage: &Passage,
     begun: &[usize],
     text: String,
@@ -185,7 +185,7 @@ fn repeated_ids(all: &Examples) -> Vec<&str> {
 }
 
 /// A file's text, without a byte-order mark.
-pub(super) fn read_text(path: &Path) -> Result<String, Error> {
+pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
     let bytes = std::fs::read(path).map_err(|source| Error::Read {
         path: path.to_owned(),
         source,
@@ -223,7 +223,7 @@ pub(super) fn read_text(path: &Path) -> Result<String, Error> {
 ///
 /// `text` is what was parsed, `lines_before` the number of lines of the file before it, `key`
 /// the key that holds question ids.
-pub(super) fn json_error(
+pub(crate) fn json_error(
     file: &str,
     text: &str,
     lines_before: usize,

@@ -1,0 +1,201 @@
+//! A data file → what is in it, how long it is in tokens, and what is wrong with it.
+//!
+//! SQuAD's files are looked at as they are; the other data sets' go through their converters,
+//! whose reasons for leaving something out are the problems here.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+
+use super::{
+    Error,
+    convert::{Counts, Source, empty},
+    dropped::{Dropped, Reason},
+    format::{Format, recognise},
+    problem::{Kind, Problem, Severity},
+    quac, squad,
+    token_lengths::{Ruler, TokenLengths, WindowOptions},
+};
+use crate::data::{reader::read_text, squad::parse_squad_file, tokenizer::Tokenizer, vocab::Vocab};
+
+/// The vocabulary of every released English model.
+const VOCABULARY: &str = include_str!("../../assets/vocab.txt");
+
+/// How a file is checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckOptions {
+    /// The vocabulary, or the one that the program carries.
+    pub vocab: Option<PathBuf>,
+    pub windows: WindowOptions,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    pub file: PathBuf,
+    /// For people: `SQuAD 2.0`.
+    pub format: &'static str,
+    /// SQuAD's articles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub articles: Option<usize>,
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// Questions that the data set's converter leaves out, which are not among those counted.
+    pub left_out: usize,
+    pub vocabulary_size: usize,
+    #[serde(flatten)]
+    pub options: WindowOptions,
+    #[serde(flatten)]
+    pub lengths: TokenLengths,
+    pub errors: usize,
+    pub warnings: usize,
+    /// Errors first, then by kind, then as they stand in the file.
+    pub problems: Vec<Problem>,
+}
+
+/// Checks a file of any format.
+///
+/// # Errors
+/// When the file or the vocabulary cannot be read or is malformed, or when the file holds no
+/// question. What is wrong with single questions is no error here but stands in
+/// [`Check::problems`].
+pub fn check(path: &Path, options: &CheckOptions) -> Result<Check, Error> {
+    let windows = options.windows;
+    let vocab = match &options.vocab {
+        Some(path) => Vocab::read(path)?,
+        None => Vocab::parse(VOCABULARY, "the program's vocabulary")?,
+    };
+    let vocabulary_size = vocab.len();
+    let tokenizer = Tokenizer::new(vocab, true);
+    let mut contents = Contents::new(Ruler::new(&tokenizer, windows));
+    let format = contents.read(path)?;
+    let Contents {
+        ruler,
+        articles,
+        counts,
+        left_out,
+        mut problems,
+    } = contents;
+    let (lengths, found) = ruler.finish();
+    problems.extend(found);
+    // Stable, so that problems of a kind stay in the file's order.
+    problems.sort_by_key(|problem| (problem.severity, problem.kind));
+    let errors = problems.iter().filter(|p| p.severity == Severity::Error);
+    let errors = errors.count();
+    Ok(Check {
+        file: path.to_owned(),
+        format,
+        articles,
+        counts,
+        left_out,
+        vocabulary_size,
+        options: windows,
+        lengths,
+        errors,
+        warnings: problems.len() - errors,
+        problems,
+    })
+}
+
+/// What is gathered while a file is read.
+struct Contents<'a> {
+    ruler: Ruler<'a>,
+    articles: Option<usize>,
+    counts: Counts,
+    left_out: usize,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Contents<'a> {
+    fn new(ruler: Ruler<'a>) -> Self {
+        Self {
+            ruler,
+            articles: None,
+            counts: Counts::default(),
+            left_out: 0,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Reads a file and returns the name of its format.
+    fn read(&mut self, path: &Path) -> Result<&'static str, Error> {
+        match recognise(path)? {
+            Format::Mrqa => self.converted(path, Source::Mrqa).map(|()| "MRQA"),
+            Format::NewsQa => self.converted(path, Source::NewsQa).map(|()| "NewsQA"),
+            Format::Json => {
+                let text = read_text(path)?;
+                if quac::is_quac(&text) {
+                    drop(text);
+                    let source = Source::Quac { history: 0 };
+                    return self.converted(path, source).map(|()| "QuAC");
+                }
+                self.squad(&text, path)
+            }
+        }
+    }
+
+    fn squad(&mut self, text: &str, path: &Path) -> Result<&'static str, Error> {
+        let file = parse_squad_file(text, &path.display().to_string())?;
+        self.articles = Some(file.data.len());
+        let paragraphs = file.data.iter().flat_map(|article| &article.paragraphs);
+        for paragraph in paragraphs {
+            for question in &paragraph.qas {
+                self.counts.answers += question.answers.len();
+            }
+        }
+        let mut last = None;
+        squad::look_at(&file, &mut |paragraph, problems| {
+            let same = last.as_deref() == Some(paragraph.context);
+            if !same {
+                last = Some(paragraph.context.to_owned());
+            }
+            // Answers were counted above: those that do not stand at their places, too.
+            let answers = self.counts.answers;
+            self.counts.add(&paragraph, same);
+            self.counts.answers = answers;
+            self.problems.extend(problems);
+            self.ruler.take(paragraph);
+        });
+        if self.counts.questions == 0 {
+            return Err(empty(path, &Dropped::new(0)));
+        }
+        Ok(squad::name(&file))
+    }
+
+    fn converted(&mut self, path: &Path, source: Source) -> Result<(), Error> {
+        let mut dropped = Dropped::new(usize::MAX);
+        let mut last = None;
+        source.read(path, &mut dropped, &mut |paragraph| {
+            let same = last.as_deref() == Some(paragraph.context);
+            if !same {
+                last = Some(paragraph.context.to_owned());
+            }
+            self.counts.add(&paragraph, same);
+            self.ruler.take(paragraph);
+            Ok(())
+        })?;
+        self.left_out = dropped.question_count();
+        if self.counts.questions + self.left_out == 0 {
+            return Err(empty(path, &dropped));
+        }
+        // A question whose answer is misplaced is counted with both.
+        let mut told = BTreeSet::new();
+        let questions = dropped.questions.iter();
+        let answers = dropped.answers.iter();
+        let answers = answers.filter(|(reason, _)| **reason != Reason::NoPlace);
+        for (&reason, tally) in questions.chain(answers) {
+            for example in &tally.examples {
+                if let Some(kind) = Kind::of(reason)
+                    && told.insert((kind, &example.id, &example.place))
+                {
+                    let problem = Problem::new(kind, &example.id, &example.place);
+                    self.problems.push(problem);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! A source file → a SQuAD 2.0 file, whole or not at all, and what became of the questions.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+
+use super::{
+    Error,
+    dropped::Dropped,
+    mrqa, newsqa, quac,
+    squad_writer::{Paragraph, SquadWriter},
+};
+use crate::durable_file::write_whole;
+
+/// Examples of each reason in a conversion's report.
+const EXAMPLES: usize = 5;
+
+/// The data set that a source file is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// With this many turns of the dialogue before each question.
+    Quac {
+        history: usize,
+    },
+    NewsQa,
+    Mrqa,
+}
+
+impl Source {
+    /// Hands on the paragraphs of a file and counts what is left out.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is malformed, and those of `emit`.
+    pub fn read(
+        self,
+        path: &Path,
+        dropped: &mut Dropped,
+        emit: &mut dyn FnMut(Paragraph<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        match self {
+            Source::Quac { history } => quac::read(path, history, dropped, emit),
+            Source::NewsQa => newsqa::read(path, dropped, emit),
+            Source::Mrqa => mrqa::read(path, dropped, emit),
+        }
+    }
+}
+
+/// What a SQuAD 2.0 file holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Passages; one that stands for several questions in a row is counted once.
+    pub passages: usize,
+    pub questions: usize,
+    pub answerable: usize,
+    pub impossible: usize,
+    pub answers: usize,
+}
+
+impl Counts {
+    /// Adds a paragraph on the passage of the one before it, or on another.
+    pub fn add(&mut self, paragraph: &Paragraph<'_>, same_passage: bool) {
+        self.passages += usize::from(!same_passage);
+        self.questions += paragraph.qas.len();
+        let impossible = paragraph.qas.iter().filter(|q| q.is_impossible).count();
+        self.impossible += impossible;
+        self.answerable += paragraph.qas.len() - impossible;
+        self.answers += paragraph.qas.iter().map(|q| q.answers.len()).sum::<usize>();
+    }
+}
+
+/// What a conversion did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Conversion {
+    pub input: PathBuf,
+    pub output: PathBuf,
+    #[serde(flatten)]
+    pub written: Counts,
+    pub dropped: Dropped,
+}
+
+/// Converts a file. What stands at `output` is replaced once the new file is whole.
+///
+/// # Errors
+/// When the input cannot be read, is malformed or has no question that can be kept, when the
+/// output is the input, or cannot be written. Then `output` is left as it was.
+pub fn convert(source: Source, input: &Path, output: &Path) -> Result<Conversion, Error> {
+    if let (Ok(from), Ok(to)) = (fs::canonicalize(input), fs::canonicalize(output))
+        && from == to
+    {
+        return Err(Error::SamePath {
+            path: output.to_owned(),
+        });
+    }
+    let mut outcome = None;
+    let written = write_whole(output, |out| {
+        let result = write(source, input, output, out);
+        let whole = result.is_ok();
+        outcome = Some(result);
+        if whole {
+            Ok(())
+        } else {
+            Err(io::Error::other("not whole"))
+        }
+    });
+    match (outcome, written) {
+        (Some(Err(error)), _) => Err(error),
+        (Some(Ok(conversion)), Ok(())) => Ok(conversion),
+        (_, written) => Err(Error::Write {
+            path: output.to_owned(),
+            source: written.err().unwrap_or(io::ErrorKind::Other.into()),
+        }),
+    }
+}
+
+fn write(
+    source: Source,
+    input: &Path,
+    output: &Path,
+    out: &mut dyn io::Write,
+) -> Result<Conversion, Error> {
+    let failed = |source| Error::Write {
+        path: output.to_owned(),
+        source,
+    };
+    let mut writer = SquadWriter::new(out).map_err(failed)?;
+    let mut dropped = Dropped::new(EXAMPLES);
+    let mut written = Counts::default();
+    let mut passage = String::new();
+    source.read(input, &mut dropped, &mut |paragraph| {
+        let same = written.passages > 0 && passage == paragraph.context;
+        written.add(&paragraph, same);
+        if !same {
+            paragraph.context.clone_into(&mut passage);
+        }
+        writer.paragraph(&paragraph).map_err(failed)
+    })?;
+    if written.questions == 0 {
+        return Err(empty(input, &dropped));
+    }
+    writer.finish().map_err(failed)?;
+    Ok(Conversion {
+        input: input.to_owned(),
+        output: output.to_owned(),
+        written,
+        dropped,
+    })
+}
+
+/// A file without a question that can be kept.
+pub(super) fn empty(input: &Path, dropped: &Dropped) -> Error {
+    let reasons = dropped.question_reasons();
+    Error::Empty {
+        file: input.display().to_string(),
+        dropped: if reasons.is_empty() {
+            reasons
+        } else {
+            format!(" (left out: {reasons})")
+        },
+    }
+}

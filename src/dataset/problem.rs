@@ -1,0 +1,151 @@
+//! What is wrong with a data file: errors, which training or scoring stumbles over, and warnings.
+
+use serde::Serialize;
+
+use super::dropped::Reason;
+
+/// Whether a file can be used as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+impl Severity {
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+    }
+}
+
+/// What can be wrong with a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    RepeatedId,
+    EmptyPassage,
+    EmptyAnswer,
+    NotAtPlace,
+    OutsidePassage,
+    BadRange,
+    ImpossibleWithAnswers,
+    AnswerableWithoutAnswers,
+    NoRoom,
+    TooManyWindows,
+    EmptyQuestion,
+    NoPlace,
+    OtherSpelling,
+    LeftOut,
+    InNoWindow,
+}
+
+impl Kind {
+    pub fn severity(self) -> Severity {
+        match self {
+            Kind::RepeatedId
+            | Kind::EmptyPassage
+            | Kind::EmptyAnswer
+            | Kind::NotAtPlace
+            | Kind::OutsidePassage
+            | Kind::BadRange
+            | Kind::ImpossibleWithAnswers
+            | Kind::AnswerableWithoutAnswers
+            | Kind::NoRoom
+            | Kind::TooManyWindows => Severity::Error,
+            Kind::EmptyQuestion
+            | Kind::NoPlace
+            | Kind::OtherSpelling
+            | Kind::LeftOut
+            | Kind::InNoWindow => Severity::Warning,
+        }
+    }
+
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::RepeatedId => "repeated_id",
+            Kind::EmptyPassage => "empty_passage",
+            Kind::EmptyAnswer => "empty_answer",
+            Kind::NotAtPlace => "not_at_place",
+            Kind::OutsidePassage => "outside_passage",
+            Kind::BadRange => "bad_range",
+            Kind::ImpossibleWithAnswers => "impossible_with_answers",
+            Kind::AnswerableWithoutAnswers => "answerable_without_answers",
+            Kind::NoRoom => "no_room",
+            Kind::TooManyWindows => "too_many_windows",
+            Kind::EmptyQuestion => "empty_question",
+            Kind::NoPlace => "no_place",
+            Kind::OtherSpelling => "other_spelling",
+            Kind::LeftOut => "left_out",
+            Kind::InNoWindow => "in_no_window",
+        }
+    }
+
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Kind::RepeatedId => "predictions are kept by id: one replaces the other",
+            Kind::EmptyPassage => "there is nothing to answer from",
+            Kind::EmptyAnswer => "the answer's text is blank",
+            Kind::NotAtPlace => "the passage has another text at the answer's place",
+            Kind::OutsidePassage => "the answer's place ends beyond the passage",
+            Kind::BadRange => "the answer's place ends where it begins or before, or is no range",
+            Kind::ImpossibleWithAnswers => "marked is_impossible, but has answers",
+            Kind::AnswerableWithoutAnswers => "not marked is_impossible, but has no answer",
+            Kind::NoRoom => "the question leaves its passage no room in max_seq_length",
+            Kind::TooManyWindows => "the passage is cut into more windows than features can number",
+            Kind::EmptyQuestion => "nothing is asked",
+            Kind::NoPlace => "an answer without a place cannot be trained on",
+            Kind::OtherSpelling => "the passage has the answer in other case or white space",
+            Kind::LeftOut => "training leaves the question out",
+            Kind::InNoWindow => "no window holds the whole answer: it cannot be learnt or found",
+        }
+    }
+
+    /// What a converter left out, where that is the file's fault.
+    pub fn of(reason: Reason) -> Option<Self> {
+        match reason {
+            Reason::EmptyPassage => Some(Kind::EmptyPassage),
+            Reason::EmptyQuestion => Some(Kind::EmptyQuestion),
+            Reason::RepeatedId => Some(Kind::RepeatedId),
+            Reason::NoPlace => Some(Kind::NoPlace),
+            Reason::BadRange => Some(Kind::BadRange),
+            Reason::OutsidePassage => Some(Kind::OutsidePassage),
+            Reason::NotAtPlace => Some(Kind::NotAtPlace),
+            Reason::FurtherPlace | Reason::OtherAnnotators => None,
+        }
+    }
+}
+
+/// Something wrong with a question.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Problem {
+    pub severity: Severity,
+    pub kind: Kind,
+    /// The question's id.
+    pub id: String,
+    /// Where it stands in its file.
+    pub place: String,
+    /// What was found, where the kind does not say it all.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub found: String,
+}
+
+impl Problem {
+    pub fn new(kind: Kind, id: &str, place: &str) -> Self {
+        Self {
+            severity: kind.severity(),
+            kind,
+            id: id.to_owned(),
+            place: place.to_owned(),
+            found: String::new(),
+        }
+    }
+
+    pub fn with_found(mut self, found: String) -> Self {
+        self.found = found;
+        self
+    }
+}
