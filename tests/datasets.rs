@@ -218,9 +218,15 @@ fn whole_samples_are_converted_as_the_reference_converts_them() {
     );
 }
 
-/// One dialogue in QuAC's form; turns are id, question, answers and the first annotator's answer.
-fn dialogue(context: &str, turns: &[(&str, &str, &[(&str, i64)], (&str, i64))]) -> Value {
-    let answer = |&(text, start): &(&str, i64)| json!({"text": text, "answer_start": start});
+/// An answer's text and its place.
+type Placed<'a> = (&'a str, i64);
+
+/// A turn: id, question, answers and the first annotator's answer.
+type Turn<'a> = (&'a str, &'a str, &'a [Placed<'a>], Placed<'a>);
+
+/// One dialogue in QuAC's form.
+fn dialogue(context: &str, turns: &[Turn<'_>]) -> Value {
+    let answer = |&(text, start): &Placed<'_>| json!({"text": text, "answer_start": start});
     let turns = turns.iter().map(|(id, question, answers, original)| {
         json!({"id": id, "question": question, "followup": "y", "yesno": "x",
             "answers": answers.iter().map(answer).collect::<Vec<_>>(),
@@ -236,8 +242,8 @@ fn example(id: &str, place: &str) -> Value {
 
 #[test]
 fn quac_says_what_it_leaves_out() {
-    const OAK: (&str, i64) = ("old 🌳", 3);
-    const NONE: (&str, i64) = ("CANNOTANSWER", 9);
+    const OAK: Placed<'_> = ("old 🌳", 3);
+    const NONE: Placed<'_> = ("CANNOTANSWER", 9);
     let file = json!({"data": [
         dialogue("An old 🌳. CANNOTANSWER", &[
             ("kept", "What?", &[OAK], OAK),
