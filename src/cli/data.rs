@@ -145,7 +145,7 @@ fn print_conversion(conversion: &Conversion, out: &mut dyn Write) -> anyhow::Res
         let examples: Vec<String> = tally.examples.iter().map(ToString::to_string).collect();
         writeln!(
             out,
-            "left out {} {what}, {} ({}): {}{}",
+            "left out {what}: {} {} ({}): {}{}",
             tally.count,
             reason.name(),
             reason.meaning(),
@@ -183,7 +183,7 @@ fn run_check(args: &CheckArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyh
     }
     anyhow::ensure!(
         found.errors == 0,
-        "{}: {} errors in its questions; correct or leave out those questions",
+        "{}: errors in its questions: {}; correct or leave out those questions",
         args.file.display(),
         found.errors
     );
@@ -267,7 +267,7 @@ fn print_problems(problems: &[Problem], out: &mut dyn Write) -> anyhow::Result<(
     let (severity, kind) = (first.severity.name(), first.kind);
     writeln!(
         out,
-        "{severity} {}, {} times: {}",
+        "{severity} {} ({}): {}",
         kind.name(),
         problems.len(),
         kind.meaning()

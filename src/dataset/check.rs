@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use super::{
     Error,
-    convert::{Counts, Source, empty},
+    convert::{Source, empty},
+    counts::Counts,
     dropped::{Dropped, Reason},
     format::{Format, recognise},
     problem::{Kind, Problem, Severity},
@@ -140,25 +141,13 @@ impl<'a> Contents<'a> {
     fn squad(&mut self, text: &str, path: &Path) -> Result<&'static str, Error> {
         let file = parse_squad_file(text, &path.display().to_string())?;
         self.articles = Some(file.data.len());
-        let paragraphs = file.data.iter().flat_map(|article| &article.paragraphs);
-        for paragraph in paragraphs {
-            for question in &paragraph.qas {
-                self.counts.answers += question.answers.len();
-            }
-        }
-        let mut last = None;
         squad::look_at(&file, &mut |paragraph, problems| {
-            let same = last.as_deref() == Some(paragraph.context);
-            if !same {
-                last = Some(paragraph.context.to_owned());
-            }
-            // Answers were counted above: those that do not stand at their places, too.
-            let answers = self.counts.answers;
-            self.counts.add(&paragraph, same);
-            self.counts.answers = answers;
+            self.counts.add(&paragraph);
             self.problems.extend(problems);
             self.ruler.take(paragraph);
         });
+        // Also those that do not stand at their places.
+        self.counts.answers = squad::questions(&file).map(|q| q.answers.len()).sum();
         if self.counts.questions == 0 {
             return Err(empty(path, &Dropped::new(0)));
         }
@@ -167,13 +156,8 @@ impl<'a> Contents<'a> {
 
     fn converted(&mut self, path: &Path, source: Source) -> Result<(), Error> {
         let mut dropped = Dropped::new(usize::MAX);
-        let mut last = None;
         source.read(path, &mut dropped, &mut |paragraph| {
-            let same = last.as_deref() == Some(paragraph.context);
-            if !same {
-                last = Some(paragraph.context.to_owned());
-            }
-            self.counts.add(&paragraph, same);
+            self.counts.add(&paragraph);
             self.ruler.take(paragraph);
             Ok(())
         })?;

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{
     Error,
+    counts::Counts,
     dropped::Dropped,
     mrqa, newsqa, quac,
     squad_writer::{Paragraph, SquadWriter},
@@ -45,29 +46,6 @@ impl Source {
             Source::NewsQa => newsqa::read(path, dropped, emit),
             Source::Mrqa => mrqa::read(path, dropped, emit),
         }
-    }
-}
-
-/// What a SQuAD 2.0 file holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// Passages; one that stands for several questions in a row is counted once.
-    pub passages: usize,
-    pub questions: usize,
-    pub answerable: usize,
-    pub impossible: usize,
-    pub answers: usize,
-}
-
-impl Counts {
-    /// Adds a paragraph on the passage of the one before it, or on another.
-    pub fn add(&mut self, paragraph: &Paragraph<'_>, same_passage: bool) {
-        self.passages += usize::from(!same_passage);
-        self.questions += paragraph.qas.len();
-        let impossible = paragraph.qas.iter().filter(|q| q.is_impossible).count();
-        self.impossible += impossible;
-        self.answerable += paragraph.qas.len() - impossible;
-        self.answers += paragraph.qas.iter().map(|q| q.answers.len()).sum::<usize>();
     }
 }
 
@@ -128,13 +106,8 @@ fn write(
     let mut writer = SquadWriter::new(out).map_err(failed)?;
     let mut dropped = Dropped::new(EXAMPLES);
     let mut written = Counts::default();
-    let mut passage = String::new();
     source.read(input, &mut dropped, &mut |paragraph| {
-        let same = written.passages > 0 && passage == paragraph.context;
-        written.add(&paragraph, same);
-        if !same {
-            paragraph.context.clone_into(&mut passage);
-        }
+        written.add(&paragraph);
         writer.paragraph(&paragraph).map_err(failed)
     })?;
     if written.questions == 0 {

@@ -5,11 +5,10 @@ use std::{
     fmt::{self, Display},
 };
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Why a question or an answer was left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
     EmptyPassage,
     EmptyQuestion,
@@ -20,6 +19,12 @@ pub enum Reason {
     NotAtPlace,
     FurtherPlace,
     OtherAnnotators,
+}
+
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
 impl Reason {

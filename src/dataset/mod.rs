@@ -7,6 +7,7 @@
 
 pub mod check;
 pub mod convert;
+pub mod counts;
 pub mod dropped;
 pub mod error;
 pub mod format;

@@ -192,6 +192,20 @@ mod tests {
     }
 
     #[test]
+    fn columns_are_found_in_any_order_and_behind_a_byte_order_mark() {
+        let csv = "\u{FEFF}story_text,x,answer_token_ranges,story_id,question\nAn oak,,1:2,s,?\n";
+        let mut answers = Vec::new();
+        let mut emit = |paragraph: Paragraph<'_>| {
+            let question = &paragraph.qas[0];
+            answers.push((paragraph.place.to_owned(), question.answers[0].text.clone()));
+            Ok(())
+        };
+        let mut dropped = Dropped::new(1);
+        parse(csv.as_bytes(), "s.csv", &mut dropped, &mut emit).unwrap();
+        assert_eq!(answers, [("line 2".to_owned(), "oak".to_owned())]);
+    }
+
+    #[test]
     fn answers_are_cut_out_at_their_tokens() {
         let found = |context, ranges| {
             let answer = answer(context, "?", ranges)?;

@@ -1,15 +1,20 @@
 //! What is wrong with a data file: errors, which training or scoring stumbles over, and warnings.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::dropped::Reason;
 
 /// Whether a file can be used as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     Error,
     Warning,
+}
+
+impl Serialize for Severity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
 impl Severity {
@@ -22,8 +27,7 @@ impl Severity {
 }
 
 /// What can be wrong with a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     RepeatedId,
     EmptyPassage,
@@ -40,6 +44,12 @@ pub enum Kind {
     OtherSpelling,
     LeftOut,
     InNoWindow,
+}
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
 impl Kind {

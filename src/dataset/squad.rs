@@ -27,7 +27,8 @@ pub fn name(file: &SquadFile) -> &'static str {
     }
 }
 
-fn questions(file: &SquadFile) -> impl Iterator<Item = &squad::Question> {
+/// All questions of a file.
+pub fn questions(file: &SquadFile) -> impl Iterator<Item = &squad::Question> {
     let paragraphs = file.data.iter().flat_map(|article| &article.paragraphs);
     paragraphs.flat_map(|paragraph| &paragraph.qas)
 }

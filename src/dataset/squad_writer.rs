@@ -95,7 +95,7 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
-    /// As Python 3.13's `json.dump` wrote the same values.
+    /// Equal to what Python's `json.dump` makes of the same values.
     #[test]
     fn the_layout_is_that_of_python() {
         let question = Question {
