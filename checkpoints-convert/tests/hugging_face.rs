@@ -428,6 +428,31 @@ fn weights_cut_off_anywhere_are_refused() {
     }
 }
 
+/// Wherever a header or pickle is damaged, it is refused, or is still a model whose values are read
+/// as they are: nothing in between, and no panic.
+#[test]
+fn a_flipped_bit_anywhere_before_the_values_is_refused_or_harmless() {
+    for (file, write) in &FORMS[..3] {
+        let (folder, out) = (model(), tempfile::tempdir().unwrap());
+        write(folder.path(), &small());
+        let path = folder.path().join(file);
+        let length = fs::metadata(&path).unwrap().len() as usize;
+        let mut refused = 0;
+        for byte in (0..length.min(3000)).step_by(7) {
+            fixture::flip_bit(&path, byte);
+            if let Err(error) = convert(folder.path(), out.path()) {
+                refused += 1;
+                assert!(error.to_string().contains(file), "{byte}: {error}");
+            } else {
+                assert!(verify(folder.path(), out.path()).unwrap().is_equal());
+            }
+            fixture::flip_bit(&path, byte);
+        }
+        // Many a byte is a letter of a name, without which the model is not whole.
+        assert!(refused > 200, "{file}: {refused}");
+    }
+}
+
 #[test]
 fn a_flipped_bit_in_an_archive_s_storage_is_refused() {
     let folder = model();
