@@ -52,7 +52,9 @@ pub struct HeadShape {
     /// That classifier sees the passage weighted by the start probabilities, through a hidden
     /// layer; otherwise the first token alone.
     pub answerable_uses_start_logits: bool,
-    /// Width of the hidden layers: 512 in the reference.
+    /// Width of the hidden layers: 512 in the reference, and where a fine-tuned record does not
+    /// say it.
+    #[serde(default = "head_hidden")]
     pub hidden: usize,
 }
 
@@ -100,6 +102,10 @@ impl ModelShape {
 
 /// The reference's constants, for what no shape tells.
 pub(crate) const HEAD_HIDDEN: usize = 512;
+
+fn head_hidden() -> usize {
+    HEAD_HIDDEN
+}
 
 pub(crate) fn gelu() -> String {
     "gelu".into()

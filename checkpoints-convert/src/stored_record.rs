@@ -39,41 +39,39 @@ impl StoredRecord {
     /// # Errors
     /// It does not.
     pub fn check(&self, parameter: &Parameter) -> Result<(), Error> {
-        let found = match self.tensors.get(&parameter.path) {
-            None => "nothing".into(),
-            Some(tensor) => {
-                let sizes = || tensor.shape.iter().map(|&size| size as u64);
-                if tensor.dtype == DType::F32 && sizes().eq(parameter.shape.iter().copied()) {
-                    return Ok(());
-                }
-                format!("{:?} {:?}", tensor.dtype, sizes().collect::<Vec<_>>())
-            }
+        let Some(tensor) = self.tensors.get(&parameter.path) else {
+            return Err(self.wrong(parameter, "nothing".into()));
         };
-        Err(Error::Parameter {
+        let sizes = || tensor.shape.iter().map(|&size| size as u64);
+        if tensor.dtype == DType::F32 && sizes().eq(parameter.shape.iter().copied()) {
+            return Ok(());
+        }
+        let sizes: Vec<u64> = sizes().collect();
+        Err(self.wrong(parameter, format!("{:?} {sizes:?}", tensor.dtype)))
+    }
+
+    /// The little-endian float32 values of a parameter; they are read from the file when they are
+    /// looked at.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), and where it was taken before.
+    pub fn take(&mut self, parameter: &Parameter) -> Result<Bytes, Error> {
+        self.check(parameter)?;
+        let Some(tensor) = self.tensors.remove(&parameter.path) else {
+            return Err(self.wrong(parameter, "nothing".into()));
+        };
+        tensor.into_bytes().map_err(|source| Error::ReadRecord {
+            file: self.path.display().to_string(),
+            source,
+        })
+    }
+
+    fn wrong(&self, parameter: &Parameter, found: String) -> Error {
+        Error::Parameter {
             file: self.path.display().to_string(),
             parameter: parameter.path.clone(),
             expected: parameter.shape.clone(),
             found,
-        })
-    }
-
-    /// The little-endian float32 values of a parameter that was checked; they are read from the
-    /// file when they are looked at.
-    ///
-    /// # Errors
-    /// Not there, or taken before.
-    pub fn take(&mut self, parameter: &Parameter) -> Result<Bytes, Error> {
-        self.check(parameter)?;
-        let bytes = self.tensors.remove(&parameter.path).map(Tensor::into_bytes);
-        match bytes {
-            Some(bytes) => bytes.map_err(|source| Error::ReadRecord {
-                file: self.path.display().to_string(),
-                source,
-            }),
-            // `check` has just found it.
-            None => Err(Error::WriterStopped {
-                file: self.path.display().to_string(),
-            }),
         }
     }
 

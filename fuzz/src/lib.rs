@@ -34,11 +34,13 @@ use electra::{
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also the name of its folder of seeds.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("index", index),
     ("entries", entries),
     ("data", data),
     ("archive", archive),
+    ("safetensors", safetensors),
+    ("pytorch", pytorch),
     ("squad", squad),
     ("mrqa", mrqa),
     ("quac", quac),
@@ -167,6 +169,30 @@ pub fn archive(bytes: &[u8]) {
             let out = path.with_extension("out");
             if checkpoints_convert::convert(path, &out, &mut |_, _| {}).is_ok() {
                 assert!(checkpoints_convert::verify(path, &out, &mut |_, _| {}).is_ok());
+            }
+        }
+    });
+}
+
+/// The weights of a Hugging Face model as a safetensors file.
+pub fn safetensors(bytes: &[u8]) {
+    hugging_face("model.safetensors", bytes);
+}
+
+/// The weights of a Hugging Face model as `torch.save` writes them: a zip archive, or pickles.
+pub fn pytorch(bytes: &[u8]) {
+    hugging_face("pytorch_model.bin", bytes);
+}
+
+fn hugging_face(name: &str, bytes: &[u8]) {
+    in_a_file(name, bytes, |path| {
+        let config = r#"{"model_type": "electra", "num_attention_heads": 1}"#;
+        fs::write(path.with_file_name("config.json"), config).expect("a temporary file");
+        if checkpoints_convert::inspect(path).is_ok() {
+            let out = path.with_file_name("out");
+            if checkpoints_convert::convert(path, &out, &mut |_, _| {}).is_ok() {
+                let found = checkpoints_convert::verify(path, &out, &mut |_, _| {});
+                assert!(found.is_ok_and(|found| found.is_equal()));
             }
         }
     });

@@ -4,8 +4,11 @@
 
 mod config;
 mod error;
+#[cfg(test)]
+mod hostile;
 mod names;
 mod pickle;
+mod pickle_machine;
 mod pytorch;
 mod safetensors;
 mod state_dict;
