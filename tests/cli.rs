@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output, Stdio};
 
-use clap::{Args, Command as Parser};
+use clap::{Args, Command as Parser, FromArgMatches};
 use electra::{cli, eval::score::Metric};
 use serde_json::Value;
 
@@ -271,6 +271,11 @@ fn every_command_s_help_shows_an_example_and_its_own_purpose() {
             help::<cli::ask::AskArgs>("ask"),
         ),
         (
+            "serve",
+            "Answer questions in a browser",
+            help::<cli::serve::ServeArgs>("serve"),
+        ),
+        (
             "quickstart",
             "Convert, train",
             help::<cli::quickstart::QuickstartArgs>("quickstart"),
@@ -377,6 +382,30 @@ fn commands_take_the_flags_that_others_rely_on() {
         (args.question.as_str(), args.passage.as_str()),
         ("-?", "- a")
     );
+}
+
+#[test]
+fn a_server_is_for_this_machine_alone_unless_told() {
+    let parse = |arguments: &[&str]| {
+        let command = cli::serve::ServeArgs::augment_args(Parser::new("c"));
+        let matches = command.get_matches_from([&["c", "--checkpoint", "m"], arguments].concat());
+        cli::serve::ServeArgs::from_arg_matches(&matches).unwrap()
+    };
+    let args = parse(&[]);
+    assert_eq!((args.host.as_str(), args.port), ("127.0.0.1", 8000));
+    assert_eq!((args.timeout, args.queue), (30, 512));
+    let args = parse(&[
+        "--host",
+        "::1",
+        "--port",
+        "0",
+        "--timeout",
+        "5",
+        "--queue",
+        "9",
+    ]);
+    assert_eq!((args.host.as_str(), args.port), ("::1", 0));
+    assert_eq!((args.timeout, args.queue), (5, 9));
 }
 
 #[test]

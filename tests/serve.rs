@@ -114,7 +114,8 @@ fn assert_at_its_place(entry: &Value, key: &str, passage: &str) {
     let position = |key: &str| entry[key].as_u64().unwrap() as usize;
     let (start, end) = (position("start"), position("end"));
     let there: String = passage.chars().skip(start).take(end - start).collect();
-    let there: Vec<&str> = there.split_whitespace().collect();
+    // A no-break space is part of its word.
+    let there: Vec<&str> = there.split_ascii_whitespace().collect();
     assert_eq!(entry[key], there.join(" "), "{entry}");
 }
 
@@ -396,7 +397,7 @@ fn a_client_that_stops_in_the_middle_is_not_waited_for() {
 
 #[test]
 fn asked_to_end_it_answers_all_that_is_under_way() {
-    let model = model();
+    let model = Model::new(&json!({"doc_stride": 64}));
     let server = Server::start(model.path(), &["--timeout", "120"]);
     let url = format!("{}/health", server.url);
     let passage = long_passage();
@@ -411,8 +412,7 @@ fn asked_to_end_it_answers_all_that_is_under_way() {
             .collect();
         server.wait_for_queue(41);
         server.ask_to_end();
-        assert_eq!(long.join().unwrap().status, 200);
-        for asked in waiting {
+        for asked in std::iter::once(long).chain(waiting) {
             let response = asked.join().unwrap();
             assert_eq!(response.status, 200, "{}", response.body);
             assert!(response.json["nbest"][0]["text"].is_string());
@@ -420,7 +420,7 @@ fn asked_to_end_it_answers_all_that_is_under_way() {
     });
     let (status, said) = server.wait();
     assert_eq!(status.code(), Some(0), "{said}");
-    assert!(said.ends_with("stopped\n"), "{said}");
+    assert!(said.contains(r#""text":"stopped""#), "{said}");
     assert!(agent().get(url).call().is_err(), "nobody listens any more");
 }
 

@@ -8,7 +8,7 @@
   // The scale's ends, in log-odds: beyond them the model is as good as certain.
   const SURE = 10;
   // Possible answers that are shown.
-  const SHOWN = 8;
+  const SHOWN = 5;
 
   const lighthouse = "Alan Stevenson built the lighthouse of Skerryvore between 1838 and 1844. It " +
     "stands on a reef in the Atlantic, about 19 kilometres south-west of the island of Tiree. Its " +
@@ -22,7 +22,7 @@
   };
 
   const number = (value) => value.toFixed(2).replace("-", "−");
-  const percent = (share) => `${(100 * share).toFixed(1)} %`;
+  const percent = (share) => (share < 0.0005 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`);
   const count = () => {
     const characters = Array.from(passage.value).length;
     at("length").textContent = characters ? `${characters.toLocaleString("en")} characters` : "";

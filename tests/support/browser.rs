@@ -14,8 +14,10 @@ use serde_json::{Value, json};
 
 use super::served::{Response, agent};
 
-const FLAGS: [&str; 8] = [
+const FLAGS: [&str; 9] = [
     "--headless",
+    // As on telephones, so that the width asked for is the page's.
+    "--hide-scrollbars",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",

@@ -4,7 +4,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::Arc,
     thread::{self, JoinHandle},
@@ -110,6 +110,7 @@ impl Server {
         let began = Instant::now();
         while get(&format!("{}/health", self.url)).json["queue"] != questions {
             assert!(began.elapsed() < PATIENCE, "{questions} never waited");
+            thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -245,27 +246,4 @@ pub fn ask_all(
 /// A passage that keeps the model busy for a while: 50,000 tokens.
 pub fn long_passage() -> String {
     "a ".repeat(49_999) + "z"
-}
-
-/// Where the reference's model trained on made-up facts lies, if the whole reference is at hand.
-pub fn facts_model(folder: &Path) -> Option<PathBuf> {
-    let run = super::shared("reference/qa-facts")?;
-    let text = std::fs::read_to_string(run.join("run.json")).unwrap();
-    let run_file: Value = serde_json::from_str(&text).unwrap();
-    checkpoints_convert::convert(&run.join("trained/model.ckpt"), folder, &mut |_, _| {}).unwrap();
-    let vocab = golden("models/electra_tiny/vocab.txt");
-    std::fs::copy(vocab, folder.join("vocab.txt")).unwrap();
-    let mut hparams = run_file["hparams"].as_object().unwrap().clone();
-    hparams.insert("task_names".into(), json!(["squad"]));
-    let threshold: Value =
-        serde_json::from_str(&std::fs::read_to_string(run.join("eval/squad_eval.json")).unwrap())
-            .unwrap();
-    hparams.insert(
-        "qa_na_threshold".into(),
-        threshold["best_exact_thresh"].clone(),
-    );
-    let (config, _) =
-        electra::config::Config::resolve(Path::new("data"), "electra_tiny", &hparams).unwrap();
-    std::fs::write(folder.join("config.json"), config.to_json().to_string()).unwrap();
-    Some(folder.to_owned())
 }
