@@ -35,8 +35,8 @@ struct Arguments {
 enum Command {
     /// Write model.bpk, config.json, vocab.txt and conversion.json into the folder OUT
     ///
-    /// Every checksum that the checkpoint has is checked. OUT is changed only once everything is written;
-    /// conversion.json says of every variable where it went, or why it was left out.
+    /// Every checksum that the checkpoint has is checked. OUT is changed only once everything is
+    /// written; conversion.json says of every variable where it went, or why it was left out.
     #[command(
         after_help = "Example:\n  checkpoints-convert convert electra_large.zip models/electra_large"
     )]

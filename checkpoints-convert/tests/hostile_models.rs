@@ -277,6 +277,15 @@ fn a_state_dict_of_other_things_is_refused() {
     }
 }
 
+/// Shape, values that the storage is said to have, offset, strides, and what is said to it.
+type View = (
+    &'static [usize],
+    usize,
+    usize,
+    &'static [usize],
+    &'static str,
+);
+
 #[test]
 fn views_that_their_storage_cannot_have_are_refused() {
     let tensor = |shape: &[usize]| Tensor {
@@ -286,15 +295,14 @@ fn views_that_their_storage_cannot_have_are_refused() {
         bytes: vec![0; 24],
         column_major: false,
     };
-    let huge = 1 << 62;
-    // Shape, values that the storage is said to have, offset, strides.
-    let cases: [(&[usize], usize, usize, &[usize], &str); 6] = [
+    const HUGE: usize = 1 << 62;
+    let cases: [View; 6] = [
         (&[2, 3], 6, 1, &[3, 1], "reaches past its storage"),
         (&[2, 4], 6, 0, &[4, 1], "reaches past its storage"),
         (&[2, 3], 6, 0, &[6, 2], "strides [6, 2]"),
         (&[2, 3], 7, 0, &[3, 1], "but the file holds 24 bytes"),
-        (&[huge, 8], huge, 0, &[8, 1], "reaches past its storage"),
-        (&[huge], huge, 0, &[1], "claims a storage"),
+        (&[HUGE, 8], HUGE, 0, &[8, 1], "reaches past its storage"),
+        (&[HUGE], HUGE, 0, &[1], "claims a storage"),
     ];
     for (shape, values, offset, strides, expected) in cases {
         for is_legacy in [false, true] {
