@@ -28,7 +28,8 @@ impl Default for Limits {
             question_characters: 1000,
             passage_characters: 100_000,
             queue: 512,
-            connections: 1024,
+            // Below the 1024 files that a process may usually have open.
+            connections: 768,
             receive: Duration::from_secs(10),
             answer: Duration::from_secs(30),
         }
