@@ -10,7 +10,9 @@
 mod place;
 
 use std::{
-    fs,
+    cell::RefCell,
+    fs::{self, File},
+    io::Write,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -18,6 +20,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use checkpoints_convert::Format;
+use flate2::{Compression, write::GzEncoder};
 use place::golden;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -48,7 +52,7 @@ fn every_command_of_the_pages_runs() {
         }
         ran += commands.len();
     }
-    assert!(ran >= 15, "{ran} commands in {pages:?}");
+    assert!(ran >= 40, "{ran} commands in {pages:?}");
 }
 
 /// The lines of the `sh` fences; one that ends in a backslash goes on in the next.
@@ -74,7 +78,7 @@ fn commands(page: &str) -> Vec<String> {
 /// A folder with the files that the pages name, and the programs.
 struct Sandbox {
     folder: tempfile::TempDir,
-    servers: std::cell::RefCell<Vec<Child>>,
+    server: RefCell<Option<Child>>,
 }
 
 impl Sandbox {
@@ -82,15 +86,33 @@ impl Sandbox {
         let folder = tempfile::tempdir().unwrap();
         let sandbox = Self {
             folder,
-            servers: Default::default(),
+            server: RefCell::default(),
         };
+        fs::create_dir(sandbox.path("split_data")).unwrap();
         for (from, to) in [
             ("models/electra_tiny.zip", "electra_large.zip"),
+            ("models/electra_tiny.zip", "electra_small.zip"),
+            ("dataset/quac.json", "train_v0.2.json"),
+            ("dataset/quac.json", "val_v0.2.json"),
+            ("dataset/newsqa.csv", "split_data/train.csv"),
+            ("dataset/newsqa.csv", "split_data/dev.csv"),
             ("data/squad2-tiny.train.json", "train-v2.0.json"),
             ("data/squad2-tiny.dev.json", "dev-v2.0.json"),
         ] {
             fs::copy(golden(from), sandbox.path(to)).unwrap();
         }
+        let lines = concat!(
+            r#"{"header": {"dataset": "HotpotQA", "split": "train"}}"#,
+            "\n",
+            r#"{"context": "Ada wrote it.", "qas": [{"qid": "1", "question": "Who wrote it?", "#,
+            r#""answers": ["Ada"], "detected_answers": [{"text": "Ada", "char_spans": [[0, 2]]}]}]}"#,
+        );
+        let packed = File::create(sandbox.path("HotpotQA.jsonl.gz")).unwrap();
+        let mut packed = GzEncoder::new(packed, Compression::fast());
+        packed.write_all(lines.as_bytes()).unwrap();
+        packed.finish().unwrap();
+        let hparams = r#"{"task_names": ["squad"], "train_batch_size": 16}"#;
+        fs::write(sandbox.path("run.json"), hparams).unwrap();
         sandbox.add_models();
         sandbox.add_programs();
         sandbox
@@ -110,6 +132,9 @@ impl Sandbox {
         }
         let vocab = self.path("data/models/electra_large/vocab.txt");
         fs::copy(vocab, self.path("my_model/vocab.txt")).unwrap();
+        let (record, out) = ("data/models/electra_large", "electra_small_hf");
+        let (record, out) = (self.path(record), self.path(out));
+        checkpoints_convert::export(Format::Hf, &record, &out, &mut |_, _| {}).unwrap();
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -181,11 +206,20 @@ impl Sandbox {
         );
     }
 
-    /// A server runs beside the commands after it.
+    fn end_server(&self) {
+        if let Some(mut server) = self.server.take() {
+            // It may have ended by itself.
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+
+    /// A server runs beside the commands after it, in the place of an earlier one.
     #[track_caller]
     fn serve(&self, command: &str) {
+        self.end_server();
         let log = self.path("serve.log");
-        let file = fs::File::create(&log).unwrap();
+        let file = File::create(&log).unwrap();
         let errors = file.try_clone().unwrap();
         let server = self
             .shell(&format!("exec {command}"))
@@ -193,7 +227,7 @@ impl Sandbox {
             .stderr(Stdio::from(errors))
             .spawn()
             .unwrap();
-        self.servers.borrow_mut().push(server);
+        self.server.replace(Some(server));
         let began = Instant::now();
         while !fs::read_to_string(&log).unwrap().contains("http://") {
             let said = fs::read_to_string(&log).unwrap();
@@ -208,11 +242,7 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        for server in self.servers.get_mut() {
-            // It may have ended by itself.
-            let _ = server.kill();
-            let _ = server.wait();
-        }
+        self.end_server();
     }
 }
 
