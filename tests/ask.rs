@@ -83,7 +83,7 @@ fn the_answer_is_marked_in_its_passage() {
     assert_eq!(lines.len(), 10, "{plain}");
 
     let coloured = ask(&model, &[], &[("CLICOLOR_FORCE", "1")]);
-    let marked = format!("  {before}\x1b[1;30;43m{there}\x1b[0m{after}");
+    let marked = format!("  {before}\x1b[30;43m{there}\x1b[0m{after}");
     assert_eq!(coloured.lines().nth(2), Some(marked.as_str()));
     assert_eq!(ask(&model, &[], &[("NO_COLOR", "1")]), plain);
 }

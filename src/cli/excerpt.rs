@@ -19,9 +19,9 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// Bold black on yellow.
+    /// Black on yellow; bold, many terminals would make the black grey.
     const COLOURED: Marks = Marks {
-        before: "\x1b[1;30;43m",
+        before: "\x1b[30;43m",
         after: "\x1b[0m",
     };
 
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(excerpt(passage, &(3..6), Marks::PLAIN), "𝒜n [öld] oak.");
         assert_eq!(
             excerpt(passage, &(9..12), Marks::COLOURED),
-            "𝒜n öld \x1b[1;30;43moak\x1b[0m."
+            "𝒜n öld \x1b[30;43moak\x1b[0m."
         );
         // A place that is not in the passage marks nothing, and does no harm.
         assert_eq!(excerpt("oak", &(7..9), Marks::PLAIN), "oak[]");

@@ -181,7 +181,9 @@ impl Progress {
         if self.audience == Audience::Program {
             event("end", json!({}));
         }
-        self.state.borrow().bar.finish();
+        // Let go of, or every later note would draw it again.
+        let ended = std::mem::replace(&mut self.state.borrow_mut().bar, ProgressBar::hidden());
+        ended.finish();
     }
 
     /// A bar that only a person at a terminal sees.

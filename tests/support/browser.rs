@@ -27,6 +27,37 @@ const FLAGS: [&str; 9] = [
     "--disable-sync",
 ];
 
+/// Width, height and colours of the screens that pages are looked at on.
+pub const SCREENS: [(u32, u32, &str); 4] = [
+    (1280, 900, "light"),
+    (1280, 900, "dark"),
+    (390, 844, "light"),
+    (390, 844, "dark"),
+];
+
+/// The least contrast of text against what lies behind it, with the text that has it.
+const LEAST_CONTRAST: &str = r#"
+const channels = (colour) => colour.match(/[\d.]+/g).map(Number);
+const light = (colour) => channels(colour).slice(0, 3)
+  .map((c) => c / 255).map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+const behind = (element) => {
+  for (let e = element; e; e = e.parentElement) {
+    const colour = getComputedStyle(e).backgroundColor;
+    if ((channels(colour)[3] ?? 1) > 0) return colour;
+  }
+  return "rgb(255, 255, 255)";
+};
+const contrasts = [...document.querySelectorAll("body *")]
+  .filter((e) => e.checkVisibility() && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
+  .filter((e) => !e.closest(".out-of-sight"))
+  .map((e) => {
+    const [a, b] = [light(getComputedStyle(e).color), light(behind(e))].sort((x, y) => y - x);
+    return [(a + 0.05) / (b + 0.05), e.innerText];
+  });
+return contrasts.sort((a, b) => a[0] - b[0])[0];
+"#;
+
 /// How WebDriver names an element in JSON.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -163,6 +194,23 @@ impl Browser {
         self.chromium("Emulation.setDeviceMetricsOverride", &size);
         let colours = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         self.chromium("Emulation.setEmulatedMedia", &colours);
+    }
+
+    /// No wider than its screen, every text legible, nothing wrong in the console.
+    #[track_caller]
+    pub fn assert_readable(&self, what: &str) {
+        let page = self
+            .script("const page = document.documentElement; return [page.scrollWidth, innerWidth]");
+        assert!(
+            page[0].as_u64() <= page[1].as_u64(),
+            "{what}: wider than its screen: {page}"
+        );
+        let least = self.script(LEAST_CONTRAST);
+        assert!(
+            least[0].as_f64().unwrap() >= 4.5,
+            "{what}: contrast {least}"
+        );
+        assert_eq!(self.errors(), [""; 0], "{what}");
     }
 
     /// A picture of the whole page, as PNG.

@@ -1,7 +1,7 @@
 """Reads the event files of a run with TensorBoard itself and compares them with the run's own files.
 
     pip install tensorboard
-    python tests/interop/tensorboard.py DATA/models/NAME/finetuning_models/squad_model_1 \
+    python tests/interop/event_files.py DATA/models/NAME/finetuning_models/squad_model_1 \
         DATA/models/NAME/results/squad_results.json
 
 Every step's loss, learning rate and gradient norm must be that of train_log.jsonl (as float32), and
