@@ -397,22 +397,25 @@ fn a_client_that_stops_in_the_middle_is_not_waited_for() {
 
 #[test]
 fn asked_to_end_it_answers_all_that_is_under_way() {
+    const LONG: u64 = 4;
     let model = Model::new(&json!({"doc_stride": 64}));
     let server = Server::start(model.path(), &["--timeout", "120"]);
     let url = format!("{}/health", server.url);
     let passage = long_passage();
     let few: Vec<(String, String)> = questions().into_iter().take(40).collect();
     thread::scope(|scope| {
-        // Holds the model up, so that the others wait.
-        let long = scope.spawn(|| server.ask("Which letter?", &passage));
-        server.wait_for_queue(1);
+        // These hold the model up for seconds, one after the other, so that the others wait.
+        let long: Vec<_> = (0..LONG)
+            .map(|_| scope.spawn(|| server.ask("Which letter?", &passage)))
+            .collect();
+        server.wait_for_queue(LONG);
         let waiting: Vec<_> = few
             .iter()
             .map(|(question, passage)| scope.spawn(|| server.ask(question, passage)))
             .collect();
-        server.wait_for_queue(41);
+        server.wait_for_queue(LONG + 40);
         server.ask_to_end();
-        for asked in std::iter::once(long).chain(waiting) {
+        for asked in long.into_iter().chain(waiting) {
             let response = asked.join().unwrap();
             assert_eq!(response.status, 200, "{}", response.body);
             assert!(response.json["nbest"][0]["text"].is_string());
