@@ -32,17 +32,7 @@ fn several_data_files_are_read_as_one_checkpoint() {
 fn sixteen_bit_floats_are_widened() {
     for dtype in [DType::F16, DType::BF16] {
         let (source, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let mut made = variables(&config(&[]));
-        for variable in &mut made {
-            variable.dtype = dtype;
-            variable.bytes = fixture::floats(&variable.bytes)
-                .into_iter()
-                .flat_map(|value| match dtype {
-                    DType::F16 => f16::from_f32(value).to_le_bytes(),
-                    _ => bf16::from_f32(value).to_le_bytes(),
-                })
-                .collect();
-        }
+        let made = fixture::sixteen_bit(dtype);
         write(source.path(), "m", 1, &made);
         convert(source.path(), out.path()).unwrap();
         let (_, words) = &read_record(out.path())["electra.embeddings.word.weight"];

@@ -15,7 +15,6 @@ use fixture::{
     Made, assert_equal_records, config, contents, convert, golden, head, variables, variables_of,
     verify, write,
 };
-use half::{bf16, f16};
 
 #[test]
 fn every_form_gives_the_record_of_the_tensorflow_checkpoint() {
@@ -125,17 +124,7 @@ fn matrices_that_are_stored_column_after_column_are_read() {
 fn sixteen_bit_floats_are_widened_as_tensorflow_s_are() {
     for dtype in [DType::F16, DType::BF16] {
         let (source, expected) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let mut made = variables(&config(&[]));
-        for variable in &mut made {
-            variable.dtype = dtype;
-            variable.bytes = fixture::floats(&variable.bytes)
-                .into_iter()
-                .flat_map(|value| match dtype {
-                    DType::F16 => f16::from_f32(value).to_le_bytes(),
-                    _ => bf16::from_f32(value).to_le_bytes(),
-                })
-                .collect();
-        }
+        let made = fixture::sixteen_bit(dtype);
         write(source.path(), "m", 1, &made);
         convert(source.path(), expected.path()).unwrap();
         for (_, write) in FORMS {
