@@ -18,7 +18,6 @@ use electra::data::mrqa::read_mrqa;
 use electra::data::reader::{ReadOptions, read_task};
 use electra::data::squad::parse_squad;
 use electra::data::tokenizer::Tokenizer;
-use electra::data::vocab::Vocab;
 use place::{golden, shared};
 use serde_json::{Value, json};
 
@@ -40,8 +39,8 @@ fn tiny_tokenizer() -> Tokenizer {
 }
 
 fn full_tokenizer() -> Tokenizer {
-    let vocab = text(&golden("data/vocab.30522.txt.xz"));
-    Tokenizer::new(Vocab::parse(&vocab, "vocab.30522.txt").unwrap(), true)
+    let vocab = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/vocab.txt");
+    Tokenizer::read(Path::new(vocab), true).unwrap()
 }
 
 fn options(max_seq_length: usize, doc_stride: usize, split: Split) -> FeatureOptions {

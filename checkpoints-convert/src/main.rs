@@ -130,11 +130,7 @@ fn run(command: Command, quiet: bool) -> anyhow::Result<()> {
             out: folder,
             json,
         } => {
-            let bar = progress_bar(quiet);
-            let report = convert(&input, &folder, &mut |done, total| {
-                advance(&bar, done, total)
-            })?;
-            bar.finish_and_clear();
+            let report = with_bar(quiet, |progress| convert(&input, &folder, progress))?;
             if json {
                 print_json(&mut out, &report)?;
             } else if !quiet {
@@ -158,11 +154,7 @@ fn run(command: Command, quiet: bool) -> anyhow::Result<()> {
             out: folder,
             json,
         } => {
-            let bar = progress_bar(quiet);
-            let written = export(format, &input, &folder, &mut |done, total| {
-                advance(&bar, done, total)
-            })?;
-            bar.finish_and_clear();
+            let written = with_bar(quiet, |progress| export(format, &input, &folder, progress))?;
             if json {
                 print_json(&mut out, &written)?;
             } else if !quiet {
@@ -175,11 +167,7 @@ fn run(command: Command, quiet: bool) -> anyhow::Result<()> {
             out: folder,
             json,
         } => {
-            let bar = progress_bar(quiet);
-            let found = verify(&input, &folder, &mut |done, total| {
-                advance(&bar, done, total)
-            })?;
-            bar.finish_and_clear();
+            let found = with_bar(quiet, |progress| verify(&input, &folder, progress))?;
             if json {
                 print_json(&mut out, &found)?;
             } else if !quiet {
@@ -319,9 +307,18 @@ fn progress_bar(quiet: bool) -> ProgressBar {
     ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style)
 }
 
-fn advance(bar: &ProgressBar, done: u64, total: u64) {
-    bar.set_length(total);
-    bar.set_position(done);
+/// Shows how far `work` is, which tells bytes done and bytes in all.
+fn with_bar<T>(
+    quiet: bool,
+    work: impl FnOnce(&mut dyn FnMut(u64, u64)) -> Result<T, checkpoints_convert::Error>,
+) -> Result<T, checkpoints_convert::Error> {
+    let bar = progress_bar(quiet);
+    let made = work(&mut |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    })?;
+    bar.finish_and_clear();
+    Ok(made)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -38,11 +38,7 @@ pub fn run(args: &HparamsArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyh
     if rows.is_empty() {
         bail!("no hyper-parameter has {part:?} in its name; electra hparams lists them all");
     }
-    let presets = if part.is_empty() {
-        &Preset::ALL[..]
-    } else {
-        &[]
-    };
+    let presets = if part.is_empty() { Preset::ALL } else { &[] };
     if global.json {
         return Ok(writeln!(out, "{:#}", as_json(&rows, presets))?);
     }

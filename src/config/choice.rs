@@ -11,6 +11,9 @@ macro_rules! choice {
         pub enum $name { $( $(#[$variant_attr])* $variant, )+ }
 
         impl $name {
+            /// Every variant.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
             /// Every word, in the order of the variants.
             pub const WORDS: &'static [&'static str] = &[$($word),+];
 

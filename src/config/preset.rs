@@ -23,15 +23,6 @@ choice! {
 const GIB: u64 = 1 << 30;
 
 impl Preset {
-    /// Every preset, in the order of [`Preset::WORDS`].
-    pub const ALL: [Self; 5] = [
-        Self::Large8Gb,
-        Self::Large16Gb,
-        Self::Large24Gb,
-        Self::Fork,
-        Self::Debug,
-    ];
-
     /// What it is for.
     pub fn meaning(self) -> &'static str {
         match self {
@@ -80,7 +71,7 @@ mod tests {
 
     #[test]
     fn every_preset_is_a_whole_configuration() {
-        for (preset, word) in Preset::ALL.into_iter().zip(Preset::WORDS) {
+        for (preset, word) in Preset::ALL.iter().zip(Preset::WORDS) {
             assert_eq!(preset.word(), *word);
             Config::resolve(Path::new("d"), "m", &preset.hparams()).unwrap();
         }
