@@ -18,11 +18,11 @@ use electra::{
     device::{Chosen, DeviceRequest, choose},
     kernels::{
         adam::{Step, adam_step},
-        add_norm::{Norm, add_norm},
-        attention::attention,
-        dense::{Kernel, dense},
+        attention::{Layout, attention, attention_backward},
+        dense_layer::DenseLayer,
         dropout::dropout,
         gelu::gelu,
+        layer_norm::normalise,
         product::Products,
         product_choice,
         shader::Element,
@@ -69,80 +69,106 @@ fn attention_operations(length: usize) -> usize {
     4 * TOKENS * length * HIDDEN
 }
 
+/// Sequences of one length, with dropout.
+fn layout(length: usize) -> Layout {
+    Layout {
+        sequences: Sequences::new(&vec![length; TOKENS / length], 0),
+        heads: HEADS,
+        mask: Some(Mask::new(1, 0.1)),
+    }
+}
+
 #[divan::bench(args = LENGTHS, sample_count = 10)]
 fn attention_forward(bencher: Bencher, length: usize) {
-    let sequences = Sequences::new(&vec![length; TOKENS / length], 0);
+    let layout = layout(length);
     let inputs = [(); 3].map(|()| random([TOKENS, HIDDEN]));
     wait();
     bencher
         .counter(ItemsCount::new(attention_operations(length)))
         .bench_local(|| {
             let [q, k, v] = inputs.clone();
-            attention(q, k, v, &sequences, HEADS, Some(Mask::new(1, 0.1)));
+            attention(q, k, v, layout.clone());
             wait();
         });
 }
 
 #[divan::bench(args = LENGTHS, sample_count = 10)]
-fn attention_forward_and_backward(bencher: Bencher, length: usize) {
-    let sequences = Sequences::new(&vec![length; TOKENS / length], 0);
-    let inputs = [(); 3].map(|()| random([TOKENS, HIDDEN]));
+fn attention_gradients(bencher: Bencher, length: usize) {
+    let layout = layout(length);
+    let [q, k, v, grad] = [(); 4].map(|()| random([TOKENS, HIDDEN]));
+    let attended = attention(q, k, v, layout.clone());
     wait();
     bencher
-        // Five products more going backward.
-        .counter(ItemsCount::new(attention_operations(length) * 7 / 2))
+        // Five products.
+        .counter(ItemsCount::new(attention_operations(length) * 5 / 2))
         .bench_local(|| {
-            let [q, k, v] = inputs.clone().map(|x| Tensor::from_inner(x).require_grad());
-            attention(q, k, v, &sequences, HEADS, Some(Mask::new(1, 0.1)))
-                .sum()
-                .backward();
+            attention_backward(attended.clone(), grad.clone(), layout.clone());
+            wait();
+        });
+}
+
+/// The feed-forward layer with the products that the device would take.
+fn feed_forward() -> DenseLayer {
+    DenseLayer {
+        kernel: random([HIDDEN, INNER]),
+        bias: Tensor::<1>::zeros([INNER], &*DEVICE),
+        products: CHOSEN
+            .adapter
+            .as_ref()
+            .map_or_else(Products::default, |adapter| {
+                let shape = [TOKENS, HIDDEN, INNER];
+                let choice = product_choice::choose(&DEVICE, adapter, Element::F32, shape);
+                choice.expect("a choice").products
+            }),
+    }
+}
+
+#[divan::bench(sample_count = 10)]
+fn dense_layer_with_gelu(bencher: Bencher) {
+    let (x, layer) = (random([TOKENS, HIDDEN]), feed_forward());
+    wait();
+    bencher
+        .counter(ItemsCount::new(2 * TOKENS * HIDDEN * INNER))
+        .bench_local(|| {
+            layer.gelu_keeping(x.clone());
             wait();
         });
 }
 
 #[divan::bench(sample_count = 10)]
-fn dense_layer_as_chosen(bencher: Bencher) {
-    let (x, kernel) = (random([TOKENS, HIDDEN]), random([HIDDEN, INNER]));
-    let bias = Tensor::<1>::zeros([INNER], &*DEVICE);
-    let products = CHOSEN
-        .adapter
-        .as_ref()
-        .map_or_else(Products::default, |adapter| {
-            let shape = [TOKENS, HIDDEN, INNER];
-            let choice = product_choice::choose(&DEVICE, adapter, Element::F32, shape);
-            choice.expect("a choice").products
-        });
+fn dense_layer_input_gradient(bencher: Bencher) {
+    let (grad, layer) = (random([TOKENS, INNER]), feed_forward());
     wait();
     bencher
         .counter(ItemsCount::new(2 * TOKENS * HIDDEN * INNER))
         .bench_local(|| {
-            let kernel = Kernel {
-                master: kernel.clone(),
-                half: None,
-                products,
-            };
-            dense(x.clone(), kernel, bias.clone());
+            layer.input_gradient(grad.clone());
+            wait();
+        });
+}
+
+#[divan::bench(sample_count = 10)]
+fn dense_layer_parameter_gradients(bencher: Bencher) {
+    let (x, grad) = (random([TOKENS, HIDDEN]), random([TOKENS, INNER]));
+    let layer = feed_forward();
+    wait();
+    bencher
+        .counter(ItemsCount::new(2 * TOKENS * HIDDEN * INNER))
+        .bench_local(|| {
+            layer.parameter_gradients(x.clone(), grad.clone());
             wait();
         });
 }
 
 #[divan::bench(sample_count = 10)]
 fn normalisation_of_hidden_states(bencher: Bencher) {
-    let sequences = Sequences::new(&[512; TOKENS / 512], 0);
-    let (x, residual) = (random([TOKENS, HIDDEN]), random([TOKENS, HIDDEN]));
+    let x = random([TOKENS, HIDDEN]);
     let [gamma, beta] = [(); 2].map(|()| Tensor::<1>::ones([HIDDEN], &*DEVICE));
     wait();
     bencher
-        // Two matrices are read, the sum and the result written.
-        .counter(BytesCount::new(4 * FLOAT * TOKENS * HIDDEN))
+        .counter(BytesCount::new(2 * FLOAT * TOKENS * HIDDEN))
         .bench_local(|| {
-            let norm = Norm {
-                epsilon: 1e-12,
-                sequences: sequences.clone(),
-                mask: Some(Mask::new(1, 0.1)),
-            };
-            let (gamma, beta) = (gamma.clone(), beta.clone());
-            add_norm(x.clone(), residual.clone(), gamma, beta, norm);
+            normalise(x.clone(), gamma.clone(), beta.clone(), 1e-12);
             wait();
         });
 }

@@ -1,10 +1,12 @@
 // context[i] = Σ_j softmax_j(q[i] · k[j] / √size) · factor[i, j] · v[j] within each sequence, in one
-// pass over the keys that keeps the greatest score and the sum so far. [tokens, hidden] each.
+// pass over the keys that keeps the greatest score and the sum so far. [tokens, hidden] each. Leaves
+// for the backward pass each row's log of Σ exp(score) in `log_sums`, [heads, tokens].
 
 @group(0) @binding(1) var<storage, read_write> queries: array<Quad>;
 @group(0) @binding(2) var<storage, read_write> keys: array<Quad>;
 @group(0) @binding(3) var<storage, read_write> values: array<Quad>;
 @group(0) @binding(4) var<storage, read_write> context: array<Quad>;
+@group(0) @binding(5) var<storage, read_write> log_sums: array<f32>;
 
 @compute @workgroup_size(64, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -47,5 +49,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     if row < tile.end {
         context[at + #u] = Quad(sum# / total);
+        log_sums[head * info[0] + row] = greatest + log(total);
     }
 }

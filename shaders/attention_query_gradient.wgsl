@@ -1,14 +1,16 @@
 // dq[i] = Σ_j p[i, j] · (dp[i, j] − Σ_j p · dp) · k[j] / √size, where p = softmax(q kᵀ / √size) and
-// dp[i, j] = (grad[i] · v[j]) · factor[i, j]. [tokens, hidden] each. Leaves for the other gradients
-// each row's log of Σ exp(score) and Σ_j p · dp in `rows`, [heads, tokens, 2].
+// dp[i, j] = (grad[i] · v[j]) · factor[i, j]. [tokens, hidden] each; `log_sums` is what
+// attention_forward.wgsl left. Leaves for the other gradients each row's log of Σ exp(score) and
+// Σ_j p · dp in `rows`, [heads, tokens, 2].
 
 @group(0) @binding(1) var<storage, read_write> queries: array<Quad>;
 @group(0) @binding(2) var<storage, read_write> keys: array<Quad>;
 @group(0) @binding(3) var<storage, read_write> values: array<Quad>;
 @group(0) @binding(4) var<storage, read_write> context: array<Quad>;
-@group(0) @binding(5) var<storage, read_write> grads: array<Quad>;
-@group(0) @binding(6) var<storage, read_write> query_grads: array<Quad>;
-@group(0) @binding(7) var<storage, read_write> rows: array<vec2<f32>>;
+@group(0) @binding(5) var<storage, read_write> log_sums: array<f32>;
+@group(0) @binding(6) var<storage, read_write> grads: array<Quad>;
+@group(0) @binding(7) var<storage, read_write> query_grads: array<Quad>;
+@group(0) @binding(8) var<storage, read_write> rows: array<vec2<f32>>;
 
 @compute @workgroup_size(64, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -20,27 +22,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let at = min(row, tile.end - 1u) * width + column;
     let scale = bitcast<f32>(info[5]);
     let q# = vec4<f32>(queries[at + #u]) * scale;
-
-    var greatest = -1e30;
-    var total = 0.0;
-    for (var block = tile.begin; block < tile.end; block += BLOCK) {
-        let count = min(BLOCK, tile.end - block);
-        for (var t = thread; t < count * QUARTERS; t += THREADS) {
-            block_a[t] = vec4<f32>(keys[(block + t / QUARTERS) * width + column + t % QUARTERS]);
-        }
-        workgroupBarrier();
-        for (var j = 0u; j < count; j++) {
-            let b = j * QUARTERS;
-            var score = 0.0;
-            score += dot(q#, block_a[b + #u]);
-            let greater = max(greatest, score);
-            total = total * exp(greatest - greater) + exp(score - greater);
-            greatest = greater;
-        }
-        workgroupBarrier();
-    }
-    let log_sum = greatest + log(total);
-
+    let log_sum = log_sums[head * info[0] + min(row, tile.end - 1u)];
     let g# = vec4<f32>(grads[at + #u]);
     // Σ_j p · dp is the gradient times the result.
     var mean = 0.0;

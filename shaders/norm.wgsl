@@ -1,15 +1,12 @@
-// What the normalisation shaders share: a workgroup takes a row of [rows, columns], its threads go
-// over the columns.
+// What the shaders of layer normalisation share: a workgroup takes a row of [rows, columns], its
+// threads go over the columns, four at a time.
 
-alias Element = {{ element }};
+alias Quad = vec4<{{ element }}>;
 
 const THREADS = 64u;
-const MASKED = {{ masked }};
 
-// rows, columns, bits of epsilon, site, threshold, bits of the mask's scale; then each row's word.
+// rows, columns, then what a shader needs more.
 @group(0) @binding(0) var<storage, read_write> info: array<u32>;
-
-const HEADER = 6u;
 
 var<workgroup> parts: array<vec2<f32>, 64>;
 
@@ -26,4 +23,8 @@ fn total(thread: u32, part: vec2<f32>) -> vec2<f32> {
     let sum = parts[0];
     workgroupBarrier();
     return sum;
+}
+
+fn sum_of(values: vec4<f32>) -> f32 {
+    return dot(values, vec4<f32>(1.0));
 }

@@ -1,11 +1,22 @@
-// Gradient of the sum before a normalisation, given that of its result:
-// (g − mean(g) − x̂ · mean(g · x̂)) / √(variance + ε) with g = gradient · γ and x̂ the normalised sum.
+// Gradient of the rows before a normalisation, given that of its result:
+// (g − mean(g) − x̂ · mean(g · x̂)) / √(variance + ε) with g = gradient · γ and x̂ the normalised row.
+// Where the row was a sum with a part that values were dropped from, that part's gradient too.
 
-@group(0) @binding(1) var<storage, read_write> sums: array<Element>;
+@group(0) @binding(1) var<storage, read_write> x: array<Quad>;
 @group(0) @binding(2) var<storage, read_write> moments: array<vec2<f32>>;
-@group(0) @binding(3) var<storage, read_write> gamma: array<f32>;
-@group(0) @binding(4) var<storage, read_write> grads: array<Element>;
-@group(0) @binding(5) var<storage, read_write> sum_grads: array<Element>;
+@group(0) @binding(3) var<storage, read_write> gamma: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> grads: array<Quad>;
+@group(0) @binding(5) var<storage, read_write> x_grads: array<Quad>;
+@group(0) @binding(6) var<storage, read_write> dropped_grads: array<Quad>;
+
+const MASKED = {{ masked }};
+
+// In `info`: rows, columns, site, threshold, bits of the mask's scale, then the word of each row.
+const HEADER = 5u;
+
+fn kept(word: u32, column: u32) -> f32 {
+    return mask_factor(info[2], info[3], bitcast<f32>(info[4]), word, column);
+}
 
 @compute @workgroup_size(64, 1, 1)
 fn main(
@@ -17,19 +28,31 @@ fn main(
     if row >= info[0] {
         return;
     }
-    let columns = info[1];
-    let first = row * columns;
+    let quads = info[1] / 4u;
+    let first = row * quads;
     let moment = moments[row];
     var part = vec2<f32>(0.0);
-    for (var column = thread; column < columns; column += THREADS) {
-        let normal = (f32(sums[first + column]) - moment.x) * moment.y;
-        let g = f32(grads[first + column]) * gamma[column];
-        part += vec2<f32>(g, g * normal);
+    for (var quad = thread; quad < quads; quad += THREADS) {
+        let normal = (vec4<f32>(x[first + quad]) - moment.x) * moment.y;
+        let g = vec4<f32>(grads[first + quad]) * gamma[quad];
+        part += vec2<f32>(sum_of(g), dot(g, normal));
     }
-    let mean = total(thread, part) / f32(columns);
-    for (var column = thread; column < columns; column += THREADS) {
-        let normal = (f32(sums[first + column]) - moment.x) * moment.y;
-        let g = f32(grads[first + column]) * gamma[column];
-        sum_grads[first + column] = Element((g - mean.x - normal * mean.y) * moment.y);
+    let mean = total(thread, part) / f32(info[1]);
+    for (var quad = thread; quad < quads; quad += THREADS) {
+        let normal = (vec4<f32>(x[first + quad]) - moment.x) * moment.y;
+        let g = vec4<f32>(grads[first + quad]) * gamma[quad];
+        let gradient = (g - mean.x - normal * mean.y) * moment.y;
+        x_grads[first + quad] = Quad(gradient);
+        if MASKED {
+            let word = info[HEADER + row];
+            let column = 4u * quad;
+            let factors = vec4<f32>(
+                kept(word, column),
+                kept(word, column + 1u),
+                kept(word, column + 2u),
+                kept(word, column + 3u),
+            );
+            dropped_grads[first + quad] = Quad(gradient * factors);
+        }
     }
 }

@@ -1,20 +1,11 @@
-// c = a · b (+ bias) on matrix units: f16 operands, f32 sums. A workgroup of four subgroups takes a
-// block of c, goes through the depth in slices that it stages in workgroup memory, and a subgroup sums
-// TILES × TILES tiles of SIZE × SIZE. A line with a # is written once for each tile of rows, one with a
-// $ once for each tile of columns.
-
-enable f16;
-enable wgpu_cooperative_matrix;
+// c = a · b and what follows it on matrix units: f16 operands, f32 sums. A workgroup of four subgroups
+// takes a block of c, goes through the depth in slices that it stages in workgroup memory, and a
+// subgroup sums TILES × TILES tiles of SIZE × SIZE. A line with a # is written once for each tile of
+// rows, one with a $ once for each tile of columns.
 
 alias Left = coop_mat{{ size }}x{{ size }}<f16, A>;
 alias Right = coop_mat{{ size }}x{{ size }}<f16, B>;
 alias Sum = coop_mat{{ size }}x{{ size }}<f32, C>;
-alias Result = {{ result }};
-
-// Whether a lies as [k, m], and b as [n, k].
-const LEFT_TRANSPOSED = {{ left_transposed }};
-const RIGHT_TRANSPOSED = {{ right_transposed }};
-const BIASED = {{ biased }};
 
 const SIZE = {{ size }}u;
 const DEPTH = {{ depth }}u;
@@ -31,16 +22,12 @@ const RIGHT_LINES = select(DEPTH, BLOCK, RIGHT_TRANSPOSED);
 const RIGHT_COLUMNS = select(BLOCK, DEPTH, RIGHT_TRANSPOSED);
 const RIGHT_STRIDE = RIGHT_COLUMNS + 8u;
 
-// m, n, k
-@group(0) @binding(0) var<storage, read_write> info: array<u32>;
-@group(0) @binding(1) var<storage, read_write> a: array<vec4<f16>>;
-@group(0) @binding(2) var<storage, read_write> b: array<vec4<f16>>;
-@group(0) @binding(3) var<storage, read_write> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> c: array<Result>;
+@group(0) @binding(1) var<storage, read_write> a: array<vec4<Operand>>;
+@group(0) @binding(2) var<storage, read_write> b: array<vec4<Operand>>;
 
 var<workgroup> left: array<f16, {{ left }}>;
 var<workgroup> right: array<f16, {{ right }}>;
-// A finished tile of each subgroup.
+// The sums of the block's columns of b, then a finished tile of each subgroup.
 var<workgroup> finished: array<f32, 4u * SIZE * SIZE>;
 
 @compute @workgroup_size({{ threads }}, 1, 1)
@@ -67,6 +54,12 @@ fn main(
         let part_row = (part / 2u) * SIDE;
         let part_column = (part % 2u) * SIDE;
         var sum#$ = Sum();
+        let summing = COLUMN_SUMS && group.y == 0u && round == 0u;
+        if summing {
+            for (var column = index; column < BLOCK; column += THREADS) {
+                finished[column] = 0.0;
+            }
+        }
         for (var first = 0u; first < k; first += DEPTH) {
             let a_from = select(vec2<u32>(first_row, first), vec2<u32>(first, first_row), LEFT_TRANSPOSED);
             for (var t = index; t < LEFT_LINES * LEFT_COLUMNS / 4u; t += THREADS) {
@@ -99,6 +92,15 @@ fn main(
                 right[to + 3u] = values.w;
             }
             workgroupBarrier();
+            if summing {
+                for (var column = index; column < BLOCK; column += THREADS) {
+                    var sum = 0.0;
+                    for (var d = 0u; d < DEPTH; d++) {
+                        sum += f32(right[d * RIGHT_STRIDE + column]);
+                    }
+                    finished[column] += sum;
+                }
+            }
             for (var d = 0u; d < DEPTH; d += SIZE) {
                 let at_a# = select((part_row + #u * SIZE) * LEFT_STRIDE + d, d * LEFT_STRIDE + part_row + #u * SIZE, LEFT_TRANSPOSED);
                 let at_b$ = select(d * RIGHT_STRIDE + part_column + $u * SIZE, (part_column + $u * SIZE) * RIGHT_STRIDE + d, RIGHT_TRANSPOSED);
@@ -108,23 +110,23 @@ fn main(
             }
             workgroupBarrier();
         }
+        if summing {
+            for (var column = index; column < BLOCK && first_column + column < n; column += THREADS) {
+                column_sums[first_column + column] = finished[column];
+            }
+        }
+        workgroupBarrier();
         let own = subgroup * SIZE * SIZE;
         let row = first_row + part_row;
         let column = first_column + part_column;
-        coopStoreT(sum#$, &finished[own], SIZE); workgroupBarrier(); put(m, n, own, row + #u * SIZE, column + $u * SIZE, lane, lanes); workgroupBarrier();
+        coopStoreT(sum#$, &finished[own], SIZE); workgroupBarrier(); put(own, row + #u * SIZE, column + $u * SIZE, lane, lanes); workgroupBarrier();
     }
 }
 
-fn put(m: u32, n: u32, own: u32, first_row: u32, first_column: u32, lane: u32, lanes: u32) {
-    for (var t = lane; t < SIZE * SIZE; t += lanes) {
-        let row = first_row + t / SIZE;
-        let column = first_column + t % SIZE;
-        if row < m && column < n {
-            var sum = finished[own + t];
-            if BIASED {
-                sum += bias[column];
-            }
-            c[row * n + column] = Result(sum);
-        }
+fn put(own: u32, first_row: u32, first_column: u32, lane: u32, lanes: u32) {
+    for (var t = 4u * lane; t < SIZE * SIZE; t += 4u * lanes) {
+        let at = own + t;
+        let sum = vec4<f32>(finished[at], finished[at + 1u], finished[at + 2u], finished[at + 3u]);
+        store(first_row + t / SIZE, first_column + t % SIZE, sum);
     }
 }

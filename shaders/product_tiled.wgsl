@@ -1,15 +1,7 @@
-// c = a · b (+ bias), without matrix units. A workgroup of 16 × 16 threads takes a block of c, goes
-// through the depth in slices that it stages in workgroup memory, and a thread sums QUARTERS × QUARTERS
-// tiles of 4 × 4. A line with a # is written once for each quarter of rows, one with a $ once for each
-// quarter of columns.
-
-alias Operand = {{ operand }};
-alias Result = {{ result }};
-
-// Whether a lies as [k, m], and b as [n, k].
-const LEFT_TRANSPOSED = {{ left_transposed }};
-const RIGHT_TRANSPOSED = {{ right_transposed }};
-const BIASED = {{ biased }};
+// c = a · b and what follows it, without matrix units. A workgroup of 16 × 16 threads takes a block of
+// c, goes through the depth in slices that it stages in workgroup memory, and a thread sums QUARTERS ×
+// QUARTERS tiles of 4 × 4. A line with a # is written once for each quarter of rows, one with a $ once
+// for each quarter of columns.
 
 const QUARTERS = {{ quarters }}u;
 // Rows and columns of a block, the same in vec4, and depth of a slice: a thread stages one vec4 of
@@ -18,12 +10,8 @@ const BLOCK = 64u * QUARTERS;
 const QUADS = BLOCK / 4u;
 const DEPTH = 16u / QUARTERS;
 
-// m, n, k
-@group(0) @binding(0) var<storage, read_write> info: array<u32>;
 @group(0) @binding(1) var<storage, read_write> a: array<Operand>;
 @group(0) @binding(2) var<storage, read_write> b: array<Operand>;
-@group(0) @binding(3) var<storage, read_write> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> c: array<Result>;
 
 // [depth, rows] and [depth, columns]
 var<workgroup> left: array<vec4<f32>, 256>;
@@ -41,24 +29,6 @@ fn b_at(shape: vec3<u32>, depth: u32, column: u32) -> f32 {
         return 0.0;
     }
     return f32(b[select(depth * shape.y + column, column * shape.z + depth, RIGHT_TRANSPOSED)]);
-}
-
-fn put(shape: vec3<u32>, row: u32, column: u32, value: f32) {
-    if row >= shape.x || column >= shape.y {
-        return;
-    }
-    var sum = value;
-    if BIASED {
-        sum += bias[column];
-    }
-    c[row * shape.y + column] = Result(sum);
-}
-
-fn put_row(shape: vec3<u32>, row: u32, column: u32, values: vec4<f32>) {
-    put(shape, row, column, values.x);
-    put(shape, row, column + 1u, values.y);
-    put(shape, row, column + 2u, values.z);
-    put(shape, row, column + 3u, values.w);
 }
 
 @compute @workgroup_size(16, 16, 1)
@@ -82,6 +52,7 @@ fn main(
     var sum#$y = vec4<f32>(0.0);
     var sum#$z = vec4<f32>(0.0);
     var sum#$w = vec4<f32>(0.0);
+    var columns = vec4<f32>(0.0);
     for (var first = 0u; first < shape.z; first += DEPTH) {
         let at_a = first + a_depth;
         let at_b = first + b_depth;
@@ -98,6 +69,11 @@ fn main(
             b_at(shape, at_b, column + 3u),
         );
         workgroupBarrier();
+        if COLUMN_SUMS && group.y == 0u && index < QUADS {
+            for (var d = 0u; d < DEPTH; d++) {
+                columns += right[d * QUADS + index];
+            }
+        }
         for (var d = 0u; d < DEPTH; d++) {
             let a# = left[d * QUADS + #u * 16u + thread.y];
             let b$ = right[d * QUADS + $u * 16u + thread.x];
@@ -108,10 +84,17 @@ fn main(
         }
         workgroupBarrier();
     }
+    let own_column = first_column + 4u * index;
+    if COLUMN_SUMS && group.y == 0u && index < QUADS && own_column < shape.y {
+        column_sums[own_column] = columns.x;
+        column_sums[own_column + 1u] = columns.y;
+        column_sums[own_column + 2u] = columns.z;
+        column_sums[own_column + 3u] = columns.w;
+    }
     let row# = first_row + (#u * 16u + thread.y) * 4u;
     let column$ = first_column + ($u * 16u + thread.x) * 4u;
-    put_row(shape, row#, column$, sum#$x);
-    put_row(shape, row# + 1u, column$, sum#$y);
-    put_row(shape, row# + 2u, column$, sum#$z);
-    put_row(shape, row# + 3u, column$, sum#$w);
+    store(row#, column$, sum#$x);
+    store(row# + 1u, column$, sum#$y);
+    store(row# + 2u, column$, sum#$z);
+    store(row# + 3u, column$, sum#$w);
 }

@@ -11,7 +11,7 @@ use electra::{
         batch::{Batch, FeatureSet},
         example::Split,
     },
-    kernels::{product::Products, shader::ProductForm},
+    kernels::{product::Products, product_form::ProductForm},
     model::{
         ModelInput, QuestionAnsweringModel,
         arithmetic::Arithmetic,

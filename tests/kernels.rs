@@ -5,15 +5,15 @@ mod support;
 
 use burn::{
     Tensor,
-    tensor::{Device, FloatDType, TensorData, activation::softmax, module::layer_norm},
+    tensor::{Device, FloatDType, TensorData, activation::softmax, module},
 };
 use electra::{
     kernels::{
         adam::{Step, adam_step},
-        add_norm::{Norm, add_norm},
-        attention::attention,
-        dropout::dropout,
+        attention::{Layout, attention, attention_backward},
+        dropout::{Dropped, dropout},
         gelu::gelu,
+        layer_norm::{layer_norm, normalise, normalise_backward},
         square_sum::SquareSum,
     },
     model::{
@@ -66,23 +66,17 @@ impl Case {
 
     /// Result and the gradients of queries, keys and values, by the packed operation.
     fn packed(&self, device: &Device) -> [Vec<f32>; 4] {
-        let device = device.clone().autodiff();
-        let sequences = Sequences::new(&self.lengths, 3);
-        let shape = [sequences.tokens(), self.heads * self.size];
-        let [q, k, v, grad] = self.inputs();
-        let [q, k, v] = [q, k, v].map(|x| tensor(&x, shape, &device).require_grad());
-        let context = attention(
-            q.clone(),
-            k.clone(),
-            v.clone(),
-            &sequences,
-            self.heads,
-            self.mask,
-        );
-        let loss = context.clone() * tensor(&grad, shape, &device);
-        let grads = loss.sum().backward();
-        let [dq, dk, dv] = [q, k, v].map(|x| values(x.grad(&grads).unwrap()));
-        [values(context.inner()), dq, dk, dv]
+        let layout = Layout {
+            sequences: Sequences::new(&self.lengths, 3),
+            heads: self.heads,
+            mask: self.mask,
+        };
+        let shape = [layout.sequences.tokens(), self.heads * self.size];
+        let [q, k, v, grad] = self.inputs().map(|x| tensor(&x, shape, device));
+        let attended = attention(q, k, v, layout.clone());
+        let context = values(attended.context.clone());
+        let [dq, dk, dv] = attention_backward(attended, grad, layout).map(values);
+        [context, dq, dk, dv]
     }
 
     /// The same by padded plain tensors: −10000 on padded keys, as the reference has it.
@@ -205,7 +199,12 @@ fn a_part_of_a_batch_gets_the_rows_of_the_whole() {
             let part = &inputs[i][rows.start * hidden..rows.end * hidden];
             tensor(part, [rows.len(), hidden], &device)
         });
-        let context = attention(q, k, v, sequences, heads, mask);
+        let layout = Layout {
+            sequences: sequences.clone(),
+            heads,
+            mask,
+        };
+        let context = attention(q, k, v, layout).context;
         values(dropout(context, sequences, Mask::new(6, 0.3)))
     };
     let whole = run(&Sequences::new(&lengths, 0), 0..19);
@@ -239,72 +238,81 @@ fn dropout_drops_the_same_values_on_every_device_and_in_the_backward_pass() {
     }
 }
 
-/// Result and the gradients of `x`, residual, γ and β of a normalisation.
-fn normalised(
+/// The inputs of a normalisation: rows, the gradient of its result, γ and β.
+fn norm_inputs(
     device: &Device,
-    lengths: &[usize],
-    columns: usize,
+    [rows, columns]: [usize; 2],
     format: FloatDType,
-    norm: impl Fn(Tensor<2>, Tensor<2>, Tensor<1>, Tensor<1>) -> Tensor<2>,
-) -> [Vec<f32>; 5] {
-    let device = device.clone().autodiff();
-    let rows: usize = lengths.iter().sum();
-    let matrix = |seed: u64| -> Tensor<2> {
+) -> ([Tensor<2>; 2], [Tensor<1>; 2]) {
+    let matrices = [1, 5].map(|seed| {
         // Off centre, so that the mean matters.
         let values: Vec<f32> = random(rows * columns, seed)
             .iter()
             .map(|v| v + 0.5)
             .collect();
-        tensor(&values, [rows, columns], &device).cast(format)
-    };
-    let vector = |seed| tensor::<1>(&random(columns, seed), [columns], &device).require_grad();
-    let [x, residual] = [1, 2].map(|seed| matrix(seed).detach().require_grad());
-    let (gamma, beta) = (vector(3), vector(4));
-    let y = norm(x.clone(), residual.clone(), gamma.clone(), beta.clone());
-    let loss = y.clone().cast(FloatDType::F32) * matrix(5).cast(FloatDType::F32);
-    let grads = loss.sum().backward();
-    let wide = |tensor: Tensor<2>| values(tensor.cast(FloatDType::F32));
-    [
-        wide(y.inner()),
-        wide(x.grad(&grads).unwrap()),
-        wide(residual.grad(&grads).unwrap()),
-        values(gamma.grad(&grads).unwrap()),
-        values(beta.grad(&grads).unwrap()),
-    ]
+        tensor(&values, [rows, columns], device).cast(format)
+    });
+    let vectors = [3, 4].map(|seed| tensor(&random(columns, seed), [columns], device));
+    (matrices, vectors)
 }
 
 #[test]
-fn normalisation_is_dropout_sum_and_layer_norm() {
-    let parts = ["y", "dx", "dresidual", "dgamma", "dbeta"];
-    // Fewer columns than threads, no multiple of them, and more; rows of more than one slice.
-    for (lengths, columns) in [(vec![5, 1], 24), (vec![70, 3, 60], 128), (vec![9], 300)] {
+fn normalisation_is_burns_layer_norm_both_ways() {
+    // Fewer columns than threads, no multiple of them or of four, and more; rows of more than one
+    // slice.
+    for (lengths, columns) in [
+        (vec![5, 1], 24),
+        (vec![70, 3, 60], 128),
+        (vec![9], 300),
+        (vec![6], 37),
+    ] {
+        let sequences = Sequences::new(&lengths, 1);
+        let shape = [sequences.tokens(), columns];
+        let by_graph = |device: &Device, norm: fn(Tensor<2>, Tensor<1>, Tensor<1>) -> Tensor<2>| {
+            let ([x, grad], [gamma, beta]) =
+                norm_inputs(&device.clone().autodiff(), shape, FloatDType::F32);
+            let x = x.detach().require_grad();
+            let (gamma, beta) = (gamma.require_grad(), beta.require_grad());
+            let y = norm(x.clone(), gamma.clone(), beta.clone());
+            let grads = (y.clone() * grad).sum().backward();
+            [
+                values(y.inner()),
+                values(x.grad(&grads).unwrap()),
+                values(gamma.grad(&grads).unwrap()),
+                values(beta.grad(&grads).unwrap()),
+            ]
+        };
+        let theirs = by_graph(&Device::flex(), |x, gamma, beta| {
+            module::layer_norm(x, gamma, Some(beta), 1e-12)
+        });
         for mask in [None, Some(Mask::new(8, 0.2))] {
-            let sequences = Sequences::new(&lengths, 1);
-            let theirs = normalised(
-                &Device::flex(),
-                &lengths,
-                columns,
-                FloatDType::F32,
-                |x, residual, gamma, beta| {
-                    let x = match mask {
-                        None => x,
-                        Some(mask) => dropout(x, &sequences, mask),
-                    };
-                    layer_norm(x + residual, gamma, Some(beta), 1e-12)
-                },
-            );
+            let dropped = mask.map(|mask| Dropped {
+                sequences: sequences.clone(),
+                mask,
+            });
+            let x_grad = tensor(&theirs[1], shape, &Device::flex());
+            let dropped_grad = values(match mask {
+                None => x_grad,
+                Some(mask) => dropout(x_grad, &sequences, mask),
+            });
+            let [y, x_grad, gamma_grad, beta_grad] = theirs.clone();
+            let theirs = [y, x_grad, dropped_grad, gamma_grad, beta_grad];
             for (name, device) in support::devices() {
-                // Sums of up to 300 columns and 133 rows in another order; then what f16 rounds,
-                // at the inputs, the result and the gradients.
+                // Sums of up to 300 columns and 133 rows in another order; then what f16 rounds, at
+                // the inputs, the result and the gradients.
                 for (format, tolerance) in [(FloatDType::F32, 2e-6), (FloatDType::F16, 4e-3)] {
-                    let ours = normalised(&device, &lengths, columns, format, |x, r, g, b| {
-                        let norm = Norm {
-                            epsilon: 1e-12,
-                            sequences: sequences.clone(),
-                            mask,
-                        };
-                        add_norm(x, r, g, b, norm)
-                    });
+                    let ([x, grad], [gamma, beta]) = norm_inputs(&device, shape, format);
+                    let (y, kept) = normalise(x, gamma.clone(), beta, 1e-12);
+                    let grads = normalise_backward(kept, gamma, grad, dropped.clone());
+                    let wide = |tensor: Tensor<2>| values(tensor.cast(FloatDType::F32));
+                    let ours = [
+                        wide(y),
+                        wide(grads.x),
+                        wide(grads.dropped),
+                        values(grads.gamma),
+                        values(grads.beta),
+                    ];
+                    let parts = ["y", "dx", "dropped", "dgamma", "dbeta"];
                     for ((part, ours), theirs) in parts.iter().zip(&ours).zip(&theirs) {
                         let what = format!("{name} {columns} {mask:?} {format:?} {part}");
                         assert_near(&what, ours, theirs, tolerance);
@@ -312,26 +320,43 @@ fn normalisation_is_dropout_sum_and_layer_norm() {
                 }
             }
         }
+        for (name, device) in support::devices() {
+            let ours = by_graph(&device, |x, gamma, beta| layer_norm(x, gamma, beta, 1e-12));
+            for (part, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
+                assert_near(
+                    &format!("{name} {columns} graph {part}"),
+                    ours,
+                    theirs,
+                    2e-6,
+                );
+            }
+        }
     }
 }
 
 #[test]
 fn what_is_stored_in_f16_is_computed_in_f32() {
-    let sequences = Sequences::new(&[7, 70], 2);
+    let layout = Layout {
+        sequences: Sequences::new(&[7, 70], 2),
+        heads: 2,
+        mask: Some(Mask::new(3, 0.1)),
+    };
     let shape = [77, 32];
-    let mask = Mask::new(3, 0.1);
+    let mask = Mask::new(4, 0.1);
     let inputs = [1, 2, 3].map(|seed| random(77 * 32, seed));
     let results = |device: &Device, format: FloatDType| -> Vec<Vec<f32>> {
+        let [q, k, v] = inputs
+            .each_ref()
+            .map(|x| tensor(x, shape, device).cast(format));
+        let attended = attention(q, k, v, layout.clone());
+        // From here on with a graph.
+        let context = Tensor::from_inner(attended.context.clone()).require_grad();
+        let y = dropout(gelu(context.clone() * 3.0), &layout.sequences, mask);
         let device = device.clone().autodiff();
-        let [q, k, v] = inputs.each_ref().map(|x| {
-            let x = tensor(x, shape, &device).cast(format);
-            x.detach().require_grad()
-        });
-        let context = attention(q.clone(), k.clone(), v.clone(), &sequences, 2, Some(mask));
-        let y = dropout(gelu(context * 3.0), &sequences, mask);
         let loss = y.clone().cast(FloatDType::F32) * tensor(&inputs[0], shape, &device);
         let grads = loss.sum().backward();
-        let gradients = [q, k, v].map(|x| x.grad(&grads).unwrap());
+        let grad = context.grad(&grads).unwrap();
+        let gradients = attention_backward(attended, grad, layout.clone());
         let wide = |tensor: Tensor<2>| values(tensor.cast(FloatDType::F32));
         [y.inner()].into_iter().chain(gradients).map(wide).collect()
     };

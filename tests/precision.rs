@@ -5,10 +5,7 @@ mod support;
 use burn::tensor::Device;
 use electra::{
     data::{batch::Batch, example::Split},
-    kernels::{
-        product::Products,
-        shader::{Element, ProductForm},
-    },
+    kernels::{product::Products, product_form::ProductForm, shader::Element},
     model::arithmetic::Arithmetic,
     train::{
         adam::Adam,

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use electra::kernels::shader::{
-    AttentionForm, AttentionPass, Element, GeluPass, NormPass, Orientation, Product, ProductForm,
-    Shader,
+use electra::kernels::{
+    product_form::{Finish, Orientation, Product, ProductForm},
+    shader::{AttentionForm, AttentionPass, Element, GeluPass, NormPass, Shader},
 };
 use naga::{
     back::{hlsl, msl, spv},
@@ -20,9 +20,10 @@ fn shaders() -> Vec<Shader> {
             Shader::Gelu(GeluPass::Forward, element),
             Shader::Gelu(GeluPass::Backward, element),
             Shader::Norm(NormPass::Forward, element, false),
-            Shader::Norm(NormPass::Forward, element, true),
             Shader::Norm(NormPass::Backward, element, false),
-            Shader::Norm(NormPass::Parameters, element, false),
+            Shader::Norm(NormPass::Backward, element, true),
+            Shader::Norm(NormPass::Shares, element, false),
+            Shader::Norm(NormPass::Parameters, Element::F32, false),
         ]);
         for (quarters, masked) in [1, 8, 16, 32]
             .into_iter()
@@ -52,18 +53,27 @@ fn shaders() -> Vec<Shader> {
 }
 
 /// What a dense layer and its gradients ask for.
-fn products(operand: Element) -> [Product; 3] {
-    [
-        (Orientation::Plain, operand, true),
-        (Orientation::RightTransposed, operand, false),
-        (Orientation::LeftTransposed, Element::F32, false),
-    ]
-    .map(|(orientation, result, biased)| Product {
+fn products(operand: Element) -> impl Iterator<Item = Product> {
+    let forward = [
+        Finish::Bias,
+        Finish::Gelu { kept: false },
+        Finish::Gelu { kept: true },
+        Finish::Residual { masked: false },
+        Finish::Residual { masked: true },
+    ];
+    let backward = [Finish::Plain, Finish::GeluGradient, Finish::Onto];
+    let parameters = [Finish::ColumnSums];
+    let of = move |orientation, result, finish| Product {
         orientation,
         operand,
         result,
-        biased,
-    })
+        finish,
+    };
+    forward
+        .into_iter()
+        .map(move |finish| of(Orientation::Plain, operand, finish))
+        .chain(backward.map(|finish| of(Orientation::RightTransposed, operand, finish)))
+        .chain(parameters.map(|finish| of(Orientation::LeftTransposed, Element::F32, finish)))
 }
 
 /// Those on matrix units, which DirectX 12 does not reach.
@@ -166,5 +176,5 @@ fn every_file_is_part_of_a_shader() {
         );
         files.insert(path);
     }
-    assert_eq!(files.len(), 16);
+    assert_eq!(files.len(), 19);
 }

@@ -1,22 +1,13 @@
-//! Self-attention of packed sequences as one operation: each sequence sees its own tokens only.
+//! Attention of packed sequences: each sequence sees its own tokens only.
 //!
 //! `softmax(q kᵀ / √size) v` for each sequence and head, the probabilities multiplied by a mask's
-//! factors where dropout is on. Only what is `[tokens, hidden]` outlives the forward pass; the
-//! backward pass computes the probabilities again.
+//! factors where dropout is on. Only what is `[tokens, hidden]` outlives the forward pass, and a
+//! number for each row and head; the backward pass computes the probabilities again. All outside
+//! any graph.
 
 use burn::{
     Tensor,
-    backend::{
-        Autodiff, Backend, Dispatch, Flex,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
-        backend_extension,
-        tensor::FloatTensor,
-        wgpu::CubeBackend,
-    },
+    backend::{Backend, Dispatch, Flex, backend_extension, tensor::FloatTensor, wgpu::CubeBackend},
 };
 
 use super::{attention_shaders as shaders, attention_twin as twin};
@@ -34,30 +25,38 @@ pub struct Layout {
 
 /// Attention as a backend operation; `q`, `k`, `v` and results `[tokens, hidden]`, head `h` in
 /// columns `h · size .. (h + 1) · size`.
-#[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
+#[backend_extension(Cube, Flex, Fusion: cfg(feature = "fusion"))]
 pub trait AttentionOps: Backend {
-    #[fusion(dtype = q, shape = q)]
+    /// The result, and each row's log of Σ exp(score), `[heads, tokens]` in f32.
+    #[fusion(meta = |q, _k, _v, layout| {
+        let mut log_sums = q.clone();
+        log_sums.dtype = burn::tensor::DType::F32;
+        log_sums.shape = burn::tensor::Shape::new([layout.heads, q.shape[0]]);
+        (q.clone(), log_sums)
+    })]
     fn packed_attention(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
         layout: Layout,
-    ) -> FloatTensor<Self> {
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         twin::forward::<Self>(q, k, v, &layout)
     }
 
-    /// Gradients of `q`, `k` and `v`, given the result and its gradient.
-    #[fusion(meta = |q, k, v, _context, _grad, _layout| (q.clone(), k.clone(), v.clone()))]
+    /// Gradients of `q`, `k` and `v`, given both results and the first's gradient.
+    #[fusion(meta = |q, k, v, _context, _log_sums, _grad, _layout| {
+        (q.clone(), k.clone(), v.clone())
+    })]
     fn packed_attention_backward(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
         context: FloatTensor<Self>,
+        log_sums: FloatTensor<Self>,
         grad: FloatTensor<Self>,
         layout: Layout,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let _ = context;
-        twin::backward::<Self>(q, k, v, grad, &layout)
+        twin::backward::<Self>([q, k, v, context], log_sums, grad, &layout)
     }
 }
 
@@ -69,7 +68,7 @@ impl AttentionOps for CubeBackend {
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
         layout: Layout,
-    ) -> FloatTensor<Self> {
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         match shaders::form(&q, &layout) {
             None => twin::forward::<Self>(q, k, v, &layout),
             Some(form) => shaders::forward(form, q, k, v, &layout),
@@ -81,80 +80,56 @@ impl AttentionOps for CubeBackend {
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
         context: FloatTensor<Self>,
+        log_sums: FloatTensor<Self>,
         grad: FloatTensor<Self>,
         layout: Layout,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         match shaders::form(&q, &layout) {
-            None => twin::backward::<Self>(q, k, v, grad, &layout),
-            Some(form) => shaders::backward(form, [q, k, v, context, grad], &layout),
+            None => twin::backward::<Self>([q, k, v, context], log_sums, grad, &layout),
+            Some(form) => shaders::backward(form, [q, k, v, context, log_sums, grad], &layout),
         }
     }
 }
 
-impl<B: AttentionOps, C: CheckpointStrategy> AttentionOps for Autodiff<B, C> {
-    fn packed_attention(
-        q: FloatTensor<Self>,
-        k: FloatTensor<Self>,
-        v: FloatTensor<Self>,
-        layout: Layout,
-    ) -> FloatTensor<Self> {
-        #[derive(Debug)]
-        struct PackedAttention;
-
-        type State<B> = ([FloatTensor<B>; 4], Layout);
-
-        impl<B: AttentionOps> Backward<B, 3> for PackedAttention {
-            type State = State<B>;
-
-            fn backward(
-                self,
-                ops: Ops<Self::State, 3>,
-                grads: &mut Gradients,
-                _checkpointer: &mut Checkpointer,
-            ) {
-                let grad = grads.consume::<B>(&ops.node);
-                let ([q, k, v, context], layout) = ops.state;
-                let (dq, dk, dv) = B::packed_attention_backward(q, k, v, context, grad, layout);
-                for (parent, gradient) in ops.parents.into_iter().zip([dq, dk, dv]) {
-                    if let Some(node) = parent {
-                        grads.register::<B>(node.id, gradient);
-                    }
-                }
-            }
-        }
-
-        let nodes = [q.node(), k.node(), v.node()];
-        let [q, k, v] = [q, k, v].map(|tensor| tensor.into_primitive());
-        let context = B::packed_attention(q.clone(), k.clone(), v.clone(), layout.clone());
-        match PackedAttention
-            .prepare::<C>(nodes)
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prep) => prep.finish(([q, k, v, context.clone()], layout), context),
-            OpsKind::UnTracked(prep) => prep.finish(context),
-        }
-    }
+/// What attention keeps for its backward pass, and its result.
+#[derive(Debug, Clone)]
+pub struct Attended {
+    pub query: Tensor<2>,
+    pub key: Tensor<2>,
+    pub value: Tensor<2>,
+    /// The result.
+    pub context: Tensor<2>,
+    /// Each row's log of Σ exp(score), `[heads, tokens]`.
+    pub log_sums: Tensor<2>,
 }
 
-/// Multi-head self-attention, `[tokens, hidden]` each, differentiable.
-pub fn attention(
-    query: Tensor<2>,
-    key: Tensor<2>,
-    value: Tensor<2>,
-    sequences: &Sequences,
-    heads: usize,
-    mask: Option<Mask>,
-) -> Tensor<2> {
-    let layout = Layout {
-        sequences: sequences.clone(),
-        heads,
-        mask,
-    };
-    Tensor::from_dispatch(Dispatch::packed_attention(
-        query.into_dispatch(),
-        key.into_dispatch(),
-        value.into_dispatch(),
+/// Multi-head self-attention, `[tokens, hidden]` each.
+pub fn attention(query: Tensor<2>, key: Tensor<2>, value: Tensor<2>, layout: Layout) -> Attended {
+    let (context, log_sums) = Dispatch::packed_attention(
+        query.clone().into_dispatch(),
+        key.clone().into_dispatch(),
+        value.clone().into_dispatch(),
         layout,
-    ))
+    );
+    Attended {
+        query,
+        key,
+        value,
+        context: Tensor::from_dispatch(context),
+        log_sums: Tensor::from_dispatch(log_sums),
+    }
+}
+
+/// Gradients of query, key and value, given the result's.
+pub fn attention_backward(attended: Attended, grad: Tensor<2>, layout: Layout) -> [Tensor<2>; 3] {
+    let (query, key, value) = Dispatch::packed_attention_backward(
+        attended.query.into_dispatch(),
+        attended.key.into_dispatch(),
+        attended.value.into_dispatch(),
+        attended.context.into_dispatch(),
+        attended.log_sums.into_dispatch(),
+        grad.into_dispatch(),
+        layout,
+    );
+    [query, key, value].map(Tensor::from_dispatch)
 }

@@ -17,6 +17,7 @@ use super::{
     launch::{self, Arrays, WIDEST_DISPATCH, like},
     shader::{AttentionForm, AttentionPass, Element, Shader},
 };
+use crate::model::random::Mask;
 
 /// Rows of a tile: threads of a workgroup, as the shaders have them.
 const TILE: u32 = 64;
@@ -44,30 +45,33 @@ pub(super) fn forward(
     k: CubeTensor,
     v: CubeTensor,
     layout: &Layout,
-) -> CubeTensor {
+) -> (CubeTensor, CubeTensor) {
     let inputs = [q, k, v].map(into_contiguous);
-    let context = like(&inputs[0], inputs[0].shape(), form.element);
     let [q, k, v] = &inputs;
+    let context = like(q, q.shape(), form.element);
+    let rows = Shape::new([layout.heads, layout.sequences.tokens()]);
+    let log_sums = like(q, rows, Element::F32);
     let shader = Shader::Attention(AttentionPass::Forward, form);
-    launch(shader, &[q, k, v], &[&context], layout);
-    context
+    launch(shader, &[q, k, v], &[&context, &log_sums], layout);
+    (context, log_sums)
 }
 
-/// Gradients of the queries, keys and values, given those, the result and its gradient.
+/// Gradients of the queries, keys and values, given those, the result with its rows' logs of
+/// Σ exp(score), and its gradient.
 pub(super) fn backward(
     form: AttentionForm,
-    inputs: [CubeTensor; 5],
+    inputs: [CubeTensor; 6],
     layout: &Layout,
 ) -> (CubeTensor, CubeTensor, CubeTensor) {
     let inputs = inputs.map(into_contiguous);
-    let [q, k, v, context, grad] = &inputs;
+    let [q, k, v, context, log_sums, grad] = &inputs;
     let tokens = layout.sequences.tokens();
     let rows = like(q, Shape::new([layout.heads, tokens, 2]), Element::F32);
     let [dq, dk, dv] = [q, k, v].map(|input| like(input, input.shape(), form.element));
     let pass = |pass| Shader::Attention(pass, form);
     launch(
         pass(AttentionPass::QueryGradient),
-        &[q, k, v, context, grad],
+        &[q, k, v, context, log_sums, grad],
         &[&dq, &rows],
         layout,
     );
@@ -103,15 +107,13 @@ fn launch(shader: Shader, read: &[&CubeTensor], written: &[&CubeTensor], layout:
     let first = read[0];
     let hidden = first.shape()[1];
     let scale = 1.0 / ((hidden / layout.heads) as f32).sqrt();
-    let (site, threshold, factor) = layout
-        .mask
-        .map_or((0, 0, 0.0), |mask| (mask.site, mask.threshold, mask.scale));
+    let [site, threshold, factor] = Mask::words(layout.mask);
     let header = [
         layout.sequences.tokens() as u32,
         (hidden / 4) as u32,
         site,
         threshold,
-        factor.to_bits(),
+        factor,
         scale.to_bits(),
         0,
         0,

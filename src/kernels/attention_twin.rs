@@ -1,7 +1,7 @@
 //! Attention of packed sequences in plain tensors, one sequence after the other.
 //!
-//! What CPUs run, and what the shaders are tested against. A sequence's probabilities,
-//! `[heads, length, length]`, live only while it is computed.
+//! What the shaders are tested against. A sequence's probabilities, `[heads, length, length]`, live
+//! only while it is computed.
 
 use burn::{
     backend::{Backend, TensorMetadata, tensor::FloatTensor},
@@ -11,50 +11,70 @@ use pulp::Arch;
 
 use super::{
     attention::Layout,
-    dense::{cast, full},
+    dense_products::{cast, full},
 };
 use crate::model::random::{Mask, attention_column, row_word};
 
-/// `[tokens, hidden]` each → `[tokens, hidden]`
+/// `[tokens, hidden]` each → `[tokens, hidden]`, and each row's log of Σ exp(score), `[heads, tokens]`
+/// in f32.
 pub(super) fn forward<B: Backend>(
     q: FloatTensor<B>,
     k: FloatTensor<B>,
     v: FloatTensor<B>,
     layout: &Layout,
-) -> FloatTensor<B> {
+) -> (FloatTensor<B>, FloatTensor<B>) {
     let format = q.dtype();
     let [q, k, v] = [q, k, v].map(full::<B>);
-    let contexts = (0..layout.sequences.len())
+    let (contexts, log_sums) = (0..layout.sequences.len())
         .map(|number| {
             let part = |rows: &FloatTensor<B>| split::<B>(rows, layout, number);
             let (q, k, v) = (part(&q), part(&k), part(&v));
-            let probabilities = probabilities::<B>(q, k);
+            let scores = scores::<B>(q, k);
+            let greatest = B::float_max_dim(scores.clone(), 2);
+            let shares = B::float_exp(B::float_sub(scores, greatest.clone()));
+            let total = B::float_sum_dim(shares.clone(), 2);
+            let probabilities = B::float_div(shares, total.clone());
+            let log_sums = B::float_add(greatest, B::float_log(total));
             let dropped = match factors::<B>(layout, number, &probabilities) {
                 None => probabilities,
                 Some(factors) => B::float_mul(probabilities, factors),
             };
-            merge::<B>(B::float_matmul(dropped, v))
+            let length = log_sums.shape()[1];
+            let log_sums = B::float_reshape(log_sums, Shape::new([layout.heads, length]));
+            (merge::<B>(B::float_matmul(dropped, v)), log_sums)
         })
-        .collect();
-    cast::<B>(B::float_cat(contexts, 0), format)
+        .unzip();
+    let context = cast::<B>(B::float_cat(contexts, 0), format);
+    (context, B::float_cat(log_sums, 1))
 }
 
-/// Gradients of `q`, `k` and `v`.
+/// Gradients of `q`, `k` and `v`, given those and what [`forward`] made of them, and the gradient of
+/// its result.
 pub(super) fn backward<B: Backend>(
-    q: FloatTensor<B>,
-    k: FloatTensor<B>,
-    v: FloatTensor<B>,
+    inputs: [FloatTensor<B>; 4],
+    log_sums: FloatTensor<B>,
     grad: FloatTensor<B>,
     layout: &Layout,
 ) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
-    let format = q.dtype();
-    let [q, k, v, grad] = [q, k, v, grad].map(full::<B>);
+    let format = grad.dtype();
+    let [q, k, v, context] = inputs.map(full::<B>);
+    let grad = full::<B>(grad);
     let (mut dq, mut dk, mut dv) = (Vec::new(), Vec::new(), Vec::new());
     let transpose = |tensor: &FloatTensor<B>| B::float_swap_dims(tensor.clone(), 1, 2);
     for number in 0..layout.sequences.len() {
         let part = |rows: &FloatTensor<B>| split::<B>(rows, layout, number);
-        let (q, k, v, grad) = (part(&q), part(&k), part(&v), part(&grad));
-        let probabilities = probabilities::<B>(q.clone(), k.clone());
+        let (q, k, v) = (part(&q), part(&k), part(&v));
+        let (context, grad) = (part(&context), part(&grad));
+        let rows = layout.sequences.rows(number);
+        let length = rows.len();
+        let slices = [Slice::from(0..layout.heads), Slice::from(rows)];
+        let log_sums = B::float_slice(log_sums.clone(), &slices);
+        let log_sums = B::float_reshape(log_sums, Shape::new([layout.heads, length, 1]));
+        let scores = scores::<B>(q.clone(), k.clone());
+        let probabilities = B::float_exp(B::float_sub(scores, log_sums));
+        // Σ_j p · dp of each row, by the result: not by these probabilities, which the rounding of
+        // their log of sums makes a little too large or too small together.
+        let mean = B::float_sum_dim(B::float_mul(grad.clone(), context), 2);
         // Of the probabilities after dropout, then of those before it.
         let slope = B::float_matmul(grad.clone(), transpose(&v));
         let (dropped, slope) = match factors::<B>(layout, number, &probabilities) {
@@ -65,24 +85,22 @@ pub(super) fn backward<B: Backend>(
             ),
         };
         dv.push(merge::<B>(B::float_matmul(transpose(&dropped), grad)));
-        // Through the softmax: p ∘ (dp − Σ p · dp).
-        let weighted = B::float_mul(probabilities.clone(), slope);
-        let mean = B::float_sum_dim(weighted.clone(), 2);
-        let scores = B::float_sub(weighted, B::float_mul(probabilities, mean));
+        // Through the softmax.
+        let slope = B::float_mul(probabilities, B::float_sub(slope, mean));
         let scale = scale(&q);
-        let scores = B::float_mul_scalar(scores, scale.into());
-        dq.push(merge::<B>(B::float_matmul(scores.clone(), k)));
-        dk.push(merge::<B>(B::float_matmul(transpose(&scores), q)));
+        let slope = B::float_mul_scalar(slope, scale.into());
+        dq.push(merge::<B>(B::float_matmul(slope.clone(), k)));
+        dk.push(merge::<B>(B::float_matmul(transpose(&slope), q)));
     }
     let join = |parts| cast::<B>(B::float_cat(parts, 0), format);
     (join(dq), join(dk), join(dv))
 }
 
-/// `softmax(q kᵀ / √size)`: `[heads, length, size]` each → `[heads, length, length]`
-fn probabilities<B: Backend>(q: FloatTensor<B>, k: FloatTensor<B>) -> FloatTensor<B> {
+/// `q kᵀ / √size`: `[heads, length, size]` each → `[heads, length, length]`
+fn scores<B: Backend>(q: FloatTensor<B>, k: FloatTensor<B>) -> FloatTensor<B> {
     let scale = scale(&q);
     let scores = B::float_matmul(q, B::float_swap_dims(k, 1, 2));
-    B::softmax(B::float_mul_scalar(scores, scale.into()), 2)
+    B::float_mul_scalar(scores, scale.into())
 }
 
 fn scale(q: &impl TensorMetadata) -> f64 {

@@ -24,11 +24,18 @@ use burn::{
 use pulp::Arch;
 
 use super::{
-    dense::{cast, full},
+    dense_products::{cast, full},
     launch::{Arrays, launch_elementwise, like},
     shader::{Element, Shader},
 };
 use crate::model::{packing::Sequences, random::Mask};
+
+/// What an operation that drops values by the way drops.
+#[derive(Debug, Clone)]
+pub struct Dropped {
+    pub sequences: Sequences,
+    pub mask: Mask,
+}
 
 /// Dropout as a backend operation.
 #[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
@@ -77,18 +84,14 @@ impl DropoutOps for CubeBackend {
         let x = into_contiguous(x);
         let (columns, elements) = (x.shape()[1] as u32, x.shape().num_elements());
         let y = like(&x, x.shape(), element);
-        let header = [
-            columns,
-            elements as u32,
-            mask.site,
-            mask.threshold,
-            mask.scale.to_bits(),
-        ];
+        let header = [columns, elements as u32]
+            .into_iter()
+            .chain(Mask::words(Some(mask)));
         launch_elementwise(
             &x.client,
             Shader::Dropout(element),
             elements,
-            header.into_iter().chain(sequences.row_words()),
+            header.chain(sequences.row_words()),
             Arrays {
                 read: &[&x],
                 written: &[&y],

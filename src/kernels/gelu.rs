@@ -25,7 +25,7 @@ use burn::{
 use pulp::Arch;
 
 use super::{
-    dense::{cast, full},
+    dense_products::{cast, full},
     launch::{Arrays, launch_elementwise, like},
     normal::{density, distribution},
     shader::{Element, GeluPass, Shader},

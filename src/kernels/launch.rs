@@ -1,7 +1,7 @@
 //! Launches the shaders: words of information at binding 0, then the arrays in order.
 
 use burn::{
-    backend::wgpu::{CubeDim, CubeTensor, SourceKernel},
+    backend::wgpu::{CubeDim, CubeTensor, SourceKernel, into_contiguous},
     tensor::Shape,
 };
 use cubecl::{
@@ -28,6 +28,16 @@ pub(super) fn like(tensor: &CubeTensor, shape: Shape, element: Element) -> CubeT
     )
 }
 
+/// A tensor that may be written in place: itself where no one else holds it, else a copy.
+pub(super) fn owned(tensor: CubeTensor) -> CubeTensor {
+    let tensor = into_contiguous(tensor);
+    if tensor.can_mut() {
+        tensor
+    } else {
+        tensor.copy()
+    }
+}
+
 /// The arrays of a launch, in the order of the shader's bindings.
 ///
 /// What is only written is said to be, because the runtime skips a launch whose inputs an earlier
@@ -49,16 +59,33 @@ pub(super) fn launch(
     info: impl IntoIterator<Item = u32>,
     arrays: Arrays,
 ) {
-    let info: Vec<u8> = info.into_iter().flat_map(u32::to_le_bytes).collect();
-    let mut buffers = vec![client.create_from_slice(&info).binding()];
-    let mut uses = vec![BufferIOAttr::ReadOnly];
-    for (tensors, with) in [
+    let uses = [
         (arrays.updated, BufferIOAttr::ReadWrite),
         (arrays.read, BufferIOAttr::ReadOnly),
         (arrays.written, BufferIOAttr::WriteOnly),
-    ] {
-        buffers.extend(tensors.iter().map(|tensor| tensor.handle.clone().binding()));
-        uses.extend(tensors.iter().map(|_| with));
+    ];
+    let in_order: Vec<_> = uses
+        .into_iter()
+        .flat_map(|(tensors, with)| tensors.iter().map(move |&tensor| (tensor, with)))
+        .collect();
+    launch_in_order(client, shader, threads, groups, info, &in_order);
+}
+
+/// As [`launch`], with each array's use given beside it.
+pub(super) fn launch_in_order(
+    client: &Client,
+    shader: Shader,
+    threads: [u32; 2],
+    groups: [u32; 2],
+    info: impl IntoIterator<Item = u32>,
+    arrays: &[(&CubeTensor, BufferIOAttr)],
+) {
+    let info: Vec<u8> = info.into_iter().flat_map(u32::to_le_bytes).collect();
+    let mut buffers = vec![client.create_from_slice(&info).binding()];
+    let mut uses = vec![BufferIOAttr::ReadOnly];
+    for (tensor, with) in arrays {
+        buffers.push(tensor.handle.clone().binding());
+        uses.push(*with);
     }
     let mut arguments = KernelArguments::new().with_buffers(buffers);
     arguments.declared_io = uses;

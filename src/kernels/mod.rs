@@ -4,17 +4,21 @@
 //! kernel does not fit. Kernels are WGSL under `shaders/`.
 
 pub mod adam;
-pub mod add_norm;
-mod add_norm_shaders;
 pub mod attention;
 mod attention_shaders;
 mod attention_twin;
 pub mod dense;
+pub mod dense_layer;
+pub mod dense_products;
 pub mod dropout;
 pub mod gelu;
 mod launch;
+pub mod layer_norm;
 mod normal;
+pub mod normalise;
+mod normalise_shaders;
 pub mod product;
 pub mod product_choice;
+pub mod product_form;
 pub mod shader;
 pub mod square_sum;

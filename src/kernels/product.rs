@@ -10,10 +10,15 @@ use burn::{
     tensor::{DType, Shape},
 };
 
+use cubecl::ir::attributes::BufferIOAttr;
+
 use super::{
-    launch::{Arrays, WIDEST_DISPATCH, launch, like},
-    shader::{Element, Orientation, Product, ProductForm, Shader},
+    dropout::Dropped,
+    launch::{WIDEST_DISPATCH, launch_in_order, like, owned},
+    product_form::{Finish, Orientation, Product, ProductForm},
+    shader::{Element, Shader},
 };
+use crate::model::random::Mask;
 
 /// Fewer rows, columns or depth than this are left to Burn's product.
 const SMALLEST: usize = 16;
@@ -114,22 +119,94 @@ fn fits(form: ProductForm, a: &CubeTensor, b: &CubeTensor, orientation: Orientat
                 && b.shape()[1].is_multiple_of(4)
         }
     };
-    formats && m.min(n).min(k) >= SMALLEST && groups <= WIDEST_DISPATCH as usize
+    // Results are written four at a time.
+    formats
+        && n.is_multiple_of(4)
+        && m.min(n).min(k) >= SMALLEST
+        && groups <= WIDEST_DISPATCH as usize
 }
 
-/// The product with `bias` `[n]` added to each row, by a form that fits the operands.
+/// What a product takes besides its operands, by what becomes of it.
+#[expect(clippy::large_enum_variant, reason = "one a launch, never stored")]
+pub(super) enum Finishing {
+    Plain,
+    /// `[n]`
+    Bias(CubeTensor),
+    /// Whether the values before GELU are kept.
+    Gelu {
+        bias: CubeTensor,
+        kept: bool,
+    },
+    /// `residual` `[m, n]` in the result's format.
+    Residual {
+        bias: CubeTensor,
+        residual: CubeTensor,
+        dropped: Option<Dropped>,
+    },
+    /// What was kept, `[m, n]` in the result's format.
+    GeluGradient(CubeTensor),
+    /// Added to in place where no one else holds it, `[m, n]` in the result's format.
+    Onto(CubeTensor),
+    ColumnSums,
+}
+
+/// The product by a form that fits the operands, and the values before GELU or the sums of the
+/// columns of `b` where they are asked for.
 pub(super) fn product(
     form: ProductForm,
-    a: CubeTensor,
-    b: CubeTensor,
-    bias: Option<CubeTensor>,
+    [a, b]: [CubeTensor; 2],
     orientation: Orientation,
     result: Element,
-) -> CubeTensor {
+    finishing: Finishing,
+) -> (CubeTensor, Option<CubeTensor>) {
     let [a, b] = [a, b].map(into_contiguous);
-    let bias = bias.map(into_contiguous);
     let [m, n, k] = extents(&a.shape(), &b.shape(), orientation);
-    let c = like(&a, Shape::new([m, n]), result);
+    let fresh = || like(&a, Shape::new([m, n]), result);
+    // Bindings that a shader does not use take any array.
+    let unused = || (a.clone(), BufferIOAttr::ReadOnly);
+    let read = |tensor| (into_contiguous(tensor), BufferIOAttr::ReadOnly);
+    let mut c = None;
+    let (mut bias, mut other, mut sums) = (unused(), unused(), unused());
+    let mut dropped = None;
+    let finish = match finishing {
+        Finishing::Plain => Finish::Plain,
+        Finishing::Bias(values) => {
+            bias = read(values);
+            Finish::Bias
+        }
+        Finishing::Gelu { bias: values, kept } => {
+            bias = read(values);
+            if kept {
+                other = (fresh(), BufferIOAttr::WriteOnly);
+            }
+            Finish::Gelu { kept }
+        }
+        Finishing::Residual {
+            bias: values,
+            residual,
+            dropped: mask,
+        } => {
+            (bias, other) = (read(values), read(residual));
+            dropped = mask;
+            Finish::Residual {
+                masked: dropped.is_some(),
+            }
+        }
+        Finishing::GeluGradient(inner) => {
+            other = read(inner);
+            Finish::GeluGradient
+        }
+        Finishing::Onto(sum) => {
+            c = Some((owned(sum), BufferIOAttr::ReadWrite));
+            Finish::Onto
+        }
+        Finishing::ColumnSums => {
+            let vector = like(&a, Shape::new([n]), Element::F32);
+            sums = (vector, BufferIOAttr::WriteOnly);
+            Finish::ColumnSums
+        }
+    };
+    let c = c.unwrap_or_else(|| (fresh(), BufferIOAttr::WriteOnly));
     let product = Product {
         orientation,
         operand: match a.dtype {
@@ -137,22 +214,36 @@ pub(super) fn product(
             _ => Element::F32,
         },
         result,
-        biased: bias.is_some(),
+        finish,
     };
     let groups = |extent: usize| extent.div_ceil(form.block()) as u32;
-    // Without a bias its binding is not read: any array will do.
-    let bias = bias.as_ref().unwrap_or(&a);
-    launch(
+    let mask = Mask::words(dropped.as_ref().map(|dropped| dropped.mask));
+    let rows = dropped
+        .iter()
+        .flat_map(|dropped| dropped.sequences.row_words());
+    launch_in_order(
         &a.client,
         Shader::Product(product, form),
         form.threads(),
         [groups(n), groups(m)],
-        [m, n, k].map(|extent| extent as u32),
-        Arrays {
-            read: &[&a, &b, bias],
-            written: &[&c],
-            ..Arrays::default()
-        },
+        [m, n, k]
+            .map(|extent| extent as u32)
+            .into_iter()
+            .chain(mask)
+            .chain(rows),
+        &[
+            (&a, BufferIOAttr::ReadOnly),
+            (&b, BufferIOAttr::ReadOnly),
+            (&c.0, c.1),
+            (&bias.0, bias.1),
+            (&other.0, other.1),
+            (&sums.0, sums.1),
+        ],
     );
-    c
+    let second = match finish {
+        Finish::Gelu { kept: true } => Some(other.0),
+        Finish::ColumnSums => Some(sums.0),
+        _ => None,
+    };
+    (c.0, second)
 }

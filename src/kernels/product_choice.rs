@@ -12,14 +12,14 @@ use std::{
 
 use burn::{
     Tensor,
-    backend::Dispatch,
     tensor::{Device, Distribution, FloatDType},
 };
 
 use super::{
-    dense::DenseOps,
+    dense_layer::DenseLayer,
     product::Products,
-    shader::{Element, Orientation, ProductForm},
+    product_form::{Orientation, ProductForm},
+    shader::Element,
 };
 use crate::device::AdapterInfo;
 
@@ -147,15 +147,16 @@ pub fn choose(
     );
     let bias = Tensor::<1>::zeros([inner], device);
     let run = |orientation: Orientation, products: Products| -> Tensor<2> {
-        let [x, kernel, grad] = [&x, &kernel, &grad].map(|t| t.clone().into_dispatch());
-        Tensor::from_dispatch(match orientation {
-            Orientation::Plain => {
-                let bias = bias.clone().into_dispatch();
-                Dispatch::dense(x, kernel.clone(), kernel, bias, products)
-            }
-            Orientation::RightTransposed => Dispatch::dense_input_gradient(grad, kernel, products),
-            Orientation::LeftTransposed => Dispatch::dense_kernel_gradient(x, grad, products),
-        })
+        let layer = DenseLayer {
+            kernel: kernel.clone(),
+            bias: bias.clone(),
+            products,
+        };
+        match orientation {
+            Orientation::Plain => layer.forward(x.clone()),
+            Orientation::RightTransposed => layer.input_gradient(grad.clone()),
+            Orientation::LeftTransposed => layer.parameter_gradients(x.clone(), grad.clone()).0,
+        }
     };
     let operations = 2.0 * (rows * hidden * inner) as f64;
     let mut choice = ProductChoice::default();

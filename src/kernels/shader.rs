@@ -9,9 +9,13 @@ use burn::{
 };
 use cubecl::prelude::KernelId;
 
-use super::square_sum;
+use super::{
+    product_form::{Product, ProductForm},
+    square_sum,
+};
 
-const MASK: &str = include_str!("../../shaders/mask.wgsl");
+pub(super) const MASK: &str = include_str!("../../shaders/mask.wgsl");
+pub(super) const NORMAL: &str = include_str!("../../shaders/normal.wgsl");
 
 /// A shader that is ready to be launched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,7 +57,7 @@ impl Element {
     }
 
     /// What a shader that uses it begins with.
-    fn enable(self) -> &'static str {
+    pub(super) fn enable(self) -> &'static str {
         match self {
             Self::F32 => "",
             Self::F16 => "enable f16;\n",
@@ -77,138 +81,6 @@ impl Element {
     }
 }
 
-/// How the operands of a product lie in memory, line by line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Orientation {
-    /// `[m, k] · [k, n]`
-    Plain,
-    /// `[k, m]ᵀ · [k, n]`
-    LeftTransposed,
-    /// `[m, k] · [n, k]ᵀ`
-    RightTransposed,
-}
-
-impl Orientation {
-    /// The product of a dense layer that it is.
-    pub fn product(self) -> &'static str {
-        match self {
-            Self::Plain => "x · W",
-            Self::RightTransposed => "dy · Wᵀ",
-            Self::LeftTransposed => "xᵀ · dy",
-        }
-    }
-}
-
-/// What a product's shader computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Product {
-    pub orientation: Orientation,
-    pub operand: Element,
-    pub result: Element,
-    /// Whether a bias is added to each row.
-    pub biased: bool,
-}
-
-/// How it computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ProductForm {
-    /// Blocks of `64 · quarters` rows and columns, without matrix units.
-    Tiled { quarters: usize },
-    /// Blocks of four subgroups, each of `tiles × tiles` matrices of `size × size`.
-    Cooperative {
-        size: usize,
-        tiles: usize,
-        /// Depth of a slice.
-        depth: usize,
-        /// Threads of the smallest subgroup.
-        subgroup: usize,
-    },
-}
-
-impl ProductForm {
-    /// Rows and columns of a workgroup's block.
-    pub fn block(self) -> usize {
-        match self {
-            Self::Tiled { quarters } => 64 * quarters,
-            Self::Cooperative { size, tiles, .. } => 2 * size * tiles,
-        }
-    }
-
-    /// Threads of a workgroup.
-    pub fn threads(self) -> [u32; 2] {
-        match self {
-            Self::Tiled { .. } => [16, 16],
-            Self::Cooperative { subgroup, .. } => [4 * subgroup as u32, 1],
-        }
-    }
-
-    /// Bytes that a workgroup shares, at most.
-    pub fn workgroup_bytes(self) -> usize {
-        match self {
-            Self::Tiled { .. } => 2 * 256 * 16,
-            Self::Cooperative { size, .. } => {
-                let staged = self.staged(false).max(self.staged(true));
-                2 * 2 * staged + 4 * 4 * size * size
-            }
-        }
-    }
-
-    /// Values of an operand's slice in workgroup memory, with the space between its lines; the
-    /// lines run along the depth, or across it.
-    fn staged(self, across: bool) -> usize {
-        const SPACE: usize = 8;
-        match self {
-            Self::Tiled { .. } => 0,
-            Self::Cooperative { depth, .. } if across => depth * (self.block() + SPACE),
-            Self::Cooperative { depth, .. } => self.block() * (depth + SPACE),
-        }
-    }
-
-    fn text(self, product: Product) -> String {
-        let flag = |orientation| (product.orientation == orientation).to_string();
-        let fill = |text: &str| {
-            SourceTemplate::new(text)
-                .register("operand", product.operand.name())
-                .register("result", product.result.name())
-                .register("left_transposed", flag(Orientation::LeftTransposed))
-                .register("right_transposed", flag(Orientation::RightTransposed))
-                .register("biased", product.biased.to_string())
-        };
-        match self {
-            Self::Tiled { quarters } => {
-                let text = fill(include_str!("../../shaders/product_tiled.wgsl"))
-                    .register("quarters", quarters.to_string())
-                    .complete();
-                let enable = match product.operand {
-                    Element::F16 => product.operand.enable(),
-                    Element::F32 => product.result.enable(),
-                };
-                unroll(&format!("{enable}{text}"), quarters)
-            }
-            Self::Cooperative {
-                size, tiles, depth, ..
-            } => {
-                // A matrix whose lines lie in memory is loaded by rows, one whose columns do, by
-                // columns.
-                let load = |transposed: bool| if transposed { "coopLoad" } else { "coopLoadT" };
-                let left = product.orientation == Orientation::LeftTransposed;
-                let right = product.orientation == Orientation::RightTransposed;
-                let text = fill(include_str!("../../shaders/product_cooperative.wgsl"))
-                    .register("size", size.to_string())
-                    .register("tiles", tiles.to_string())
-                    .register("depth", depth.to_string())
-                    .register("threads", self.threads()[0].to_string())
-                    .register("left", self.staged(left).to_string())
-                    .register("right", self.staged(!right).to_string())
-                    .register("load_left", load(left))
-                    .register("load_right", load(right))
-                    .complete();
-                unroll(&text, tiles)
-            }
-        }
-    }
-}
-
 /// A direction of GELU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum GeluPass {
@@ -216,13 +88,15 @@ pub enum GeluPass {
     Backward,
 }
 
-/// One of the shaders of residual and layer normalisation.
+/// One of the shaders of layer normalisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NormPass {
     Forward,
-    /// Gradient of the sum before the normalisation.
+    /// Gradient of the rows before the normalisation.
     Backward,
     /// Gradients of γ and β, in shares of [`SLICE`](Self::SLICE) rows.
+    Shares,
+    /// The sums of the shares.
     Parameters,
 }
 
@@ -276,19 +150,30 @@ impl Shader {
             }
             Self::Gelu(pass, element) => {
                 let text = include_str!("../../shaders/gelu.wgsl");
-                SourceTemplate::new(format!("{}{text}", element.enable()))
+                SourceTemplate::new(format!("{}{NORMAL}{text}", element.enable()))
                     .register("element", element.name())
                     .register("backward", (pass == GeluPass::Backward).to_string())
                     .complete()
             }
             Self::Norm(pass, element, masked) => {
                 let shared = include_str!("../../shaders/norm.wgsl");
-                let pass = match pass {
-                    NormPass::Forward => include_str!("../../shaders/norm_forward.wgsl"),
-                    NormPass::Backward => include_str!("../../shaders/norm_backward.wgsl"),
-                    NormPass::Parameters => include_str!("../../shaders/norm_parameters.wgsl"),
+                let text = match pass {
+                    NormPass::Forward => {
+                        format!(
+                            "{shared}{}",
+                            include_str!("../../shaders/norm_forward.wgsl")
+                        )
+                    }
+                    NormPass::Backward => {
+                        let backward = include_str!("../../shaders/norm_backward.wgsl");
+                        format!("{MASK}{shared}{backward}")
+                    }
+                    NormPass::Shares => include_str!("../../shaders/norm_shares.wgsl").into(),
+                    NormPass::Parameters => {
+                        include_str!("../../shaders/norm_parameters.wgsl").into()
+                    }
                 };
-                SourceTemplate::new(format!("{}{MASK}{shared}{pass}", element.enable()))
+                SourceTemplate::new(format!("{}{text}", element.enable()))
                     .register("element", element.name())
                     .register("masked", masked.to_string())
                     .register("slice", NormPass::SLICE.to_string())
@@ -327,7 +212,7 @@ impl Shader {
 
 /// Writes each line of code that holds a `#`, a `$` or both once for each number below `count` that
 /// they may stand for.
-fn unroll(text: &str, count: usize) -> String {
+pub(super) fn unroll(text: &str, count: usize) -> String {
     let mut unrolled = String::new();
     for line in text.lines() {
         let code = !line.trim_start().starts_with("//");

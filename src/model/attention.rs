@@ -4,13 +4,21 @@ use burn::{Tensor, module::Module};
 
 use super::{
     dense::Dense,
-    dropout::{Mode, Site},
+    dropout::Site,
     initialiser::Initialiser,
+    layer::Pass,
     layer_norm::LayerNorm,
-    packing::Sequences,
+    parameter_gradients::ParameterGradients,
     parameters::{Error, ParameterSource},
 };
-use crate::{config::EncoderConfig, kernels::attention::attention};
+use crate::{
+    config::EncoderConfig,
+    kernels::{
+        attention::{Attended, Layout, attention, attention_backward},
+        dropout::Dropped,
+        layer_norm::Normalised,
+    },
+};
 
 #[derive(Module, Debug)]
 pub struct Attention {
@@ -22,6 +30,15 @@ pub struct Attention {
     pub heads: usize,
     pub probability_dropout: f64,
     pub hidden_dropout: f64,
+}
+
+/// What the backward pass needs of the forward pass.
+#[derive(Debug)]
+pub struct AttentionState {
+    /// The input, `[tokens, hidden]`.
+    hidden: Tensor<2>,
+    attended: Attended,
+    sum: Normalised,
 }
 
 impl Attention {
@@ -42,27 +59,68 @@ impl Attention {
         })
     }
 
-    /// `[tokens, hidden]` → `[tokens, hidden]`; `layer` is this layer's number.
-    pub fn forward(
-        &self,
-        hidden: Tensor<2>,
-        sequences: &Sequences,
-        layer: usize,
-        mode: Mode,
-    ) -> Tensor<2> {
-        let context = attention(
-            self.query.forward(hidden.clone()),
-            self.key.forward(hidden.clone()),
-            self.value.forward(hidden.clone()),
-            sequences,
-            self.heads,
-            mode.mask(Site::Probabilities(layer), self.probability_dropout),
+    /// `[tokens, hidden]` → `[tokens, hidden]`, with what the backward pass needs.
+    pub fn forward(&self, hidden: Tensor<2>, pass: &Pass) -> (Tensor<2>, AttentionState) {
+        let format = hidden.dtype();
+        let project = |dense: &Dense| dense.layer(format).forward(hidden.clone());
+        let attended = attention(
+            project(&self.query),
+            project(&self.key),
+            project(&self.value),
+            self.layout(pass),
         );
-        self.layer_norm.forward(
-            self.output.forward(context),
+        let output = self.output.layer(format);
+        let context = attended.context.clone();
+        let sum = output.residual(context, hidden.clone(), self.dropped(pass));
+        let (normalised, sum) = self.layer_norm.forward_keeping(sum);
+        let state = AttentionState {
             hidden,
-            sequences,
-            mode.mask(Site::AttentionOutput(layer), self.hidden_dropout),
-        )
+            attended,
+            sum,
+        };
+        (normalised, state)
+    }
+
+    /// Gradient of the input, given the output's, `[tokens, hidden]` each. The parameters' gradients
+    /// are added.
+    pub fn backward(
+        &self,
+        state: AttentionState,
+        grad: Tensor<2>,
+        pass: &Pass,
+        gradients: &mut ParameterGradients,
+    ) -> Tensor<2> {
+        let format = grad.dtype();
+        let AttentionState {
+            hidden,
+            attended,
+            sum,
+        } = state;
+        let dropped = self.dropped(pass);
+        let (mut input, output) = self.layer_norm.backward(sum, grad, dropped, gradients);
+        let context = attended.context.clone();
+        self.output
+            .add_gradients(context, output.clone(), gradients);
+        let context = self.output.layer(format).input_gradient(output);
+        let projected = attention_backward(attended, context, self.layout(pass));
+        let projections = [&self.query, &self.key, &self.value];
+        for (dense, grad) in projections.into_iter().zip(projected) {
+            dense.add_gradients(hidden.clone(), grad.clone(), gradients);
+            input = dense.layer(format).input_gradient_onto(grad, input);
+        }
+        input
+    }
+
+    fn layout(&self, pass: &Pass) -> Layout {
+        let site = Site::Probabilities(pass.layer);
+        Layout {
+            sequences: pass.sequences.clone(),
+            heads: self.heads,
+            mask: pass.mode.mask(site, self.probability_dropout),
+        }
+    }
+
+    fn dropped(&self, pass: &Pass) -> Option<Dropped> {
+        pass.dropped(Site::AttentionOutput(pass.layer), self.hidden_dropout)
     }
 }

@@ -9,9 +9,14 @@ use burn::{
 use super::{
     arithmetic::Arithmetic,
     initialiser::Initialiser,
-    parameters::{Error, ParameterSource},
+    parameter_gradients::ParameterGradients,
+    parameters::{Error, ParameterSource, value},
 };
-use crate::kernels::dense::{Kernel, dense};
+use crate::kernels::{
+    dense::{Kernel, dense},
+    dense_layer::DenseLayer,
+    product::Products,
+};
 
 #[derive(Module, Debug)]
 pub struct Dense {
@@ -45,30 +50,61 @@ impl Dense {
 
     /// Makes the f16 copy of the kernel as it is now.
     pub fn halve(&mut self) {
-        self.half = Some(self.weight.val().inner().cast(FloatDType::F16));
+        self.half = Some(self.narrow_kernel());
     }
 
     /// `[rows, in]` → `[rows, out]` in the format of the rows, f32 or f16.
     pub fn forward(&self, rows: Tensor<2>) -> Tensor<2> {
-        let weight = self.weight.val();
-        let (half, products) = match rows.dtype() {
-            DType::F16 => {
-                let half = self.half.clone();
-                let half = half.unwrap_or_else(|| weight.clone().inner().cast(FloatDType::F16));
-                let half = if rows.is_autodiff() {
-                    half.autodiff()
-                } else {
-                    half
-                };
-                (Some(half), self.arithmetic.half)
+        let half = self.half_for(rows.dtype()).map(|half| {
+            if rows.is_autodiff() {
+                half.autodiff()
+            } else {
+                half
             }
-            _ => (None, self.arithmetic.full),
-        };
+        });
         let kernel = Kernel {
-            master: weight,
+            master: self.weight.val(),
             half,
-            products,
+            products: self.products(rows.dtype()),
         };
         dense(rows, kernel, self.bias.val())
+    }
+
+    /// The layer outside any graph, for rows in this format.
+    pub fn layer(&self, format: DType) -> DenseLayer {
+        DenseLayer {
+            kernel: self.half_for(format).unwrap_or_else(|| value(&self.weight)),
+            bias: value(&self.bias),
+            products: self.products(format),
+        }
+    }
+
+    /// Adds the parameters' gradients, given the rows and the gradient of the result.
+    pub fn add_gradients(
+        &self,
+        rows: Tensor<2>,
+        grad: Tensor<2>,
+        gradients: &mut ParameterGradients,
+    ) {
+        let layer = self.layer(rows.dtype());
+        let (weight, bias) = layer.parameter_gradients(rows, grad);
+        gradients.add(&self.weight, weight);
+        gradients.add(&self.bias, bias);
+    }
+
+    /// The kernel in f16 where rows are.
+    fn half_for(&self, format: DType) -> Option<Tensor<2>> {
+        (format == DType::F16).then(|| self.half.clone().unwrap_or_else(|| self.narrow_kernel()))
+    }
+
+    fn narrow_kernel(&self) -> Tensor<2> {
+        value(&self.weight).cast(FloatDType::F16)
+    }
+
+    fn products(&self, format: DType) -> Products {
+        match format {
+            DType::F16 => self.arithmetic.half,
+            _ => self.arithmetic.full,
+        }
     }
 }

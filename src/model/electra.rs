@@ -11,8 +11,8 @@ use super::{
     dropout::Mode,
     embeddings::Embeddings,
     input::ModelInput,
-    layer::EncoderLayer,
-    parameters::{Error, ParameterSource},
+    layer::{EncoderLayer, Pass},
+    parameters::{Error, ParameterSource, without_graph},
 };
 use crate::{config::EncoderConfig, kernels::shader::Element};
 
@@ -53,10 +53,10 @@ impl Electra {
         }
     }
 
-    /// Last hidden states, `[tokens, hidden]` in f32.
+    /// Last hidden states, `[tokens, hidden]` in f32, outside any graph.
     pub fn forward(&self, input: &ModelInput, mode: Mode) -> Tensor<2> {
         let words = self.embeddings.look_up(input.input_ids.clone());
-        let hidden = self.embed(words, input, mode);
+        let hidden = without_graph(self.embed(words, input, mode));
         let hidden = self.forward_layers(0..self.layers.len(), hidden, input, mode);
         self.arithmetic.widen(hidden)
     }
@@ -67,7 +67,7 @@ impl Electra {
         self.arithmetic.narrow(hidden)
     }
 
-    /// Runs the layers of `range`: `[tokens, hidden]` → `[tokens, hidden]`.
+    /// Runs the layers of `range`, outside any graph: `[tokens, hidden]` → `[tokens, hidden]`.
     pub fn forward_layers(
         &self,
         range: Range<usize>,
@@ -76,7 +76,12 @@ impl Electra {
         mode: Mode,
     ) -> Tensor<2> {
         range.fold(hidden, |hidden, layer| {
-            self.layers[layer].forward(hidden, &input.sequences, layer, mode)
+            let pass = Pass {
+                sequences: &input.sequences,
+                layer,
+                mode,
+            };
+            self.layers[layer].forward(hidden, &pass)
         })
     }
 }

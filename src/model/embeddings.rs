@@ -119,8 +119,7 @@ impl Embeddings {
             .val()
             .select(0, input.position_ids.clone());
         let hidden = dropout(
-            self.layer_norm
-                .forward(words, token_type + position, &input.sequences, None),
+            self.layer_norm.forward(words + (token_type + position)),
             &input.sequences,
             Site::Embeddings,
             self.dropout,

@@ -4,13 +4,17 @@ use burn::{Tensor, module::Module};
 
 use super::{
     dense::Dense,
-    dropout::{Mode, Site},
+    dropout::Site,
     initialiser::Initialiser,
+    layer::Pass,
     layer_norm::LayerNorm,
-    packing::Sequences,
+    parameter_gradients::ParameterGradients,
     parameters::{Error, ParameterSource},
 };
-use crate::{config::EncoderConfig, kernels::gelu::gelu};
+use crate::{
+    config::EncoderConfig,
+    kernels::{dropout::Dropped, layer_norm::Normalised},
+};
 
 #[derive(Module, Debug)]
 pub struct FeedForward {
@@ -18,6 +22,17 @@ pub struct FeedForward {
     pub output: Dense,
     pub layer_norm: LayerNorm,
     pub dropout: f64,
+}
+
+/// What the backward pass needs of the forward pass.
+#[derive(Debug)]
+pub struct FeedForwardState {
+    /// The input, `[tokens, hidden]`.
+    hidden: Tensor<2>,
+    /// Before and after GELU, `[tokens, intermediate]`.
+    inner: Tensor<2>,
+    activated: Tensor<2>,
+    sum: Normalised,
 }
 
 impl FeedForward {
@@ -34,20 +49,67 @@ impl FeedForward {
         })
     }
 
-    /// `[tokens, hidden]` → `[tokens, hidden]`; `layer` is this layer's number.
-    pub fn forward(
-        &self,
-        hidden: Tensor<2>,
-        sequences: &Sequences,
-        layer: usize,
-        mode: Mode,
-    ) -> Tensor<2> {
-        let inner = gelu(self.intermediate.forward(hidden.clone()));
-        self.layer_norm.forward(
-            self.output.forward(inner),
+    /// `[tokens, hidden]` → `[tokens, hidden]`
+    pub fn forward(&self, hidden: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        let format = hidden.dtype();
+        let activated = self.intermediate.layer(format).gelu(hidden.clone());
+        self.close(activated, hidden, pass).0
+    }
+
+    /// The same, with what the backward pass needs.
+    pub fn forward_keeping(&self, hidden: Tensor<2>, pass: &Pass) -> (Tensor<2>, FeedForwardState) {
+        let layer = self.intermediate.layer(hidden.dtype());
+        let (activated, inner) = layer.gelu_keeping(hidden.clone());
+        let (output, sum) = self.close(activated.clone(), hidden.clone(), pass);
+        let state = FeedForwardState {
             hidden,
-            sequences,
-            mode.mask(Site::FeedForwardOutput(layer), self.dropout),
-        )
+            inner,
+            activated,
+            sum,
+        };
+        (output, state)
+    }
+
+    /// Output layer, residual and LayerNorm.
+    fn close(
+        &self,
+        activated: Tensor<2>,
+        hidden: Tensor<2>,
+        pass: &Pass,
+    ) -> (Tensor<2>, Normalised) {
+        let output = self.output.layer(hidden.dtype());
+        let sum = output.residual(activated, hidden, self.dropped(pass));
+        self.layer_norm.forward_keeping(sum)
+    }
+
+    /// Gradient of the input, given the output's, `[tokens, hidden]` each. The parameters' gradients
+    /// are added.
+    pub fn backward(
+        &self,
+        state: FeedForwardState,
+        grad: Tensor<2>,
+        pass: &Pass,
+        gradients: &mut ParameterGradients,
+    ) -> Tensor<2> {
+        let format = grad.dtype();
+        let FeedForwardState {
+            hidden,
+            inner,
+            activated,
+            sum,
+        } = state;
+        let dropped = self.dropped(pass);
+        let (residual, output) = self.layer_norm.backward(sum, grad, dropped, gradients);
+        self.output
+            .add_gradients(activated, output.clone(), gradients);
+        let inner = self.output.layer(format).inner_gradient(output, inner);
+        self.intermediate
+            .add_gradients(hidden, inner.clone(), gradients);
+        let intermediate = self.intermediate.layer(format);
+        intermediate.input_gradient_onto(inner, residual)
+    }
+
+    fn dropped(&self, pass: &Pass) -> Option<Dropped> {
+        pass.dropped(Site::FeedForwardOutput(pass.layer), self.dropout)
     }
 }

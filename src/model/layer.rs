@@ -1,20 +1,50 @@
 //! One encoder layer: attention, then feed-forward.
+//!
+//! Layers work outside any graph: their backward pass is written out, so that what follows a product
+//! is done in the same pass over memory, and nothing is kept longer than it is needed.
 
 use burn::{Tensor, module::Module};
 
 use super::{
-    attention::Attention,
-    dropout::Mode,
-    feed_forward::FeedForward,
+    attention::{Attention, AttentionState},
+    dropout::{Mode, Site},
+    feed_forward::{FeedForward, FeedForwardState},
     packing::Sequences,
+    parameter_gradients::ParameterGradients,
     parameters::{Error, ParameterSource},
 };
-use crate::config::EncoderConfig;
+use crate::{config::EncoderConfig, kernels::dropout::Dropped};
 
 #[derive(Module, Debug)]
 pub struct EncoderLayer {
     pub attention: Attention,
     pub feed_forward: FeedForward,
+}
+
+/// What a pass through a layer goes by, forward and backward.
+#[derive(Debug, Clone, Copy)]
+pub struct Pass<'a> {
+    pub sequences: &'a Sequences,
+    /// The layer's number.
+    pub layer: usize,
+    pub mode: Mode,
+}
+
+impl Pass<'_> {
+    /// What a site drops with probability `rate`, where it drops at all.
+    pub fn dropped(&self, site: Site, rate: f64) -> Option<Dropped> {
+        Some(Dropped {
+            sequences: self.sequences.clone(),
+            mask: self.mode.mask(site, rate)?,
+        })
+    }
+}
+
+/// What the backward pass needs of the forward pass.
+#[derive(Debug)]
+pub struct LayerState {
+    attention: AttentionState,
+    feed_forward: FeedForwardState,
 }
 
 impl EncoderLayer {
@@ -40,15 +70,37 @@ impl EncoderLayer {
         }
     }
 
-    /// `[tokens, hidden]` → `[tokens, hidden]`; `layer` is this layer's number.
-    pub fn forward(
+    /// `[tokens, hidden]` → `[tokens, hidden]`
+    pub fn forward(&self, hidden: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        let (hidden, _) = self.attention.forward(hidden, pass);
+        self.feed_forward.forward(hidden, pass)
+    }
+
+    /// The same, with what the backward pass needs.
+    pub fn forward_keeping(&self, hidden: Tensor<2>, pass: &Pass) -> (Tensor<2>, LayerState) {
+        let (hidden, attention) = self.attention.forward(hidden, pass);
+        let (hidden, feed_forward) = self.feed_forward.forward_keeping(hidden, pass);
+        let state = LayerState {
+            attention,
+            feed_forward,
+        };
+        (hidden, state)
+    }
+
+    /// Gradient of the input, given the output's, `[tokens, hidden]` each. The parameters' gradients
+    /// are added.
+    pub fn backward(
         &self,
-        hidden: Tensor<2>,
-        sequences: &Sequences,
-        layer: usize,
-        mode: Mode,
+        state: LayerState,
+        grad: Tensor<2>,
+        pass: &Pass,
+        gradients: &mut ParameterGradients,
     ) -> Tensor<2> {
-        let hidden = self.attention.forward(hidden, sequences, layer, mode);
-        self.feed_forward.forward(hidden, sequences, layer, mode)
+        let feed_forward = state.feed_forward;
+        let grad = self
+            .feed_forward
+            .backward(feed_forward, grad, pass, gradients);
+        self.attention
+            .backward(state.attention, grad, pass, gradients)
     }
 }

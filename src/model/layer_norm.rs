@@ -7,11 +7,13 @@ use burn::{
 
 use super::{
     initialiser::Initialiser,
-    packing::Sequences,
-    parameters::{Error, ParameterSource},
-    random::Mask,
+    parameter_gradients::ParameterGradients,
+    parameters::{Error, ParameterSource, value},
 };
-use crate::kernels::add_norm::{Norm, add_norm};
+use crate::kernels::{
+    dropout::Dropped,
+    layer_norm::{Normalised, layer_norm, normalise, normalise_backward},
+};
 
 #[derive(Module, Debug)]
 pub struct LayerNorm {
@@ -33,19 +35,28 @@ impl LayerNorm {
         })
     }
 
-    /// `LN(dropout(x) + residual)`, `[tokens, hidden]` each; without a mask nothing is dropped.
-    pub fn forward(
+    /// `[tokens, hidden]` → `[tokens, hidden]`
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        layer_norm(x, self.gamma.val(), self.beta.val(), self.epsilon)
+    }
+
+    /// The same outside any graph, with what the backward pass needs.
+    pub fn forward_keeping(&self, x: Tensor<2>) -> (Tensor<2>, Normalised) {
+        normalise(x, value(&self.gamma), value(&self.beta), self.epsilon)
+    }
+
+    /// Gradient of `x` and the same with values dropped, as they were from a part of `x`, given the
+    /// result's. The parameters' gradients are added.
+    pub fn backward(
         &self,
-        x: Tensor<2>,
-        residual: Tensor<2>,
-        sequences: &Sequences,
-        mask: Option<Mask>,
-    ) -> Tensor<2> {
-        let norm = Norm {
-            epsilon: self.epsilon,
-            sequences: sequences.clone(),
-            mask,
-        };
-        add_norm(x, residual, self.gamma.val(), self.beta.val(), norm)
+        normalised: Normalised,
+        grad: Tensor<2>,
+        dropped: Option<Dropped>,
+        gradients: &mut ParameterGradients,
+    ) -> (Tensor<2>, Tensor<2>) {
+        let grads = normalise_backward(normalised, value(&self.gamma), grad, dropped);
+        gradients.add(&self.gamma, grads.gamma);
+        gradients.add(&self.beta, grads.beta);
+        (grads.x, grads.dropped)
     }
 }

@@ -19,6 +19,7 @@ pub mod input;
 pub mod layer;
 pub mod layer_norm;
 pub mod packing;
+pub mod parameter_gradients;
 pub mod parameters;
 pub mod question_answering;
 pub mod random;

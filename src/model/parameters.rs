@@ -94,6 +94,20 @@ impl StoredParameters {
     }
 }
 
+/// A parameter's value outside any graph.
+pub fn value<const D: usize>(parameter: &Param<Tensor<D>>) -> Tensor<D> {
+    without_graph(parameter.val())
+}
+
+/// The same values outside any graph.
+pub fn without_graph<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    if tensor.is_autodiff() {
+        tensor.inner()
+    } else {
+        tensor
+    }
+}
+
 /// What filled the parameters of a model that was just built.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Origin {

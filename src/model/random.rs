@@ -43,6 +43,13 @@ impl Mask {
         }
     }
 
+    /// Site, threshold and the bits of the scale, as shaders take them; zeros without a mask.
+    pub fn words(mask: Option<Self>) -> [u32; 3] {
+        mask.map_or([0; 3], |mask| {
+            [mask.site, mask.threshold, mask.scale.to_bits()]
+        })
+    }
+
     /// The factor of one value: `scale`, or 0 where it is dropped.
     #[inline(always)]
     pub fn factor(&self, row: u32, column: u32) -> f32 {

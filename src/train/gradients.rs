@@ -1,23 +1,27 @@
 //! Gradients of a batch's loss for every trainable parameter, summed part by part.
 //!
-//! Word vectors are looked up outside the graph and enter it as leaves, for two reasons: the
-//! reference's gradient norm counts each looked-up row's gradient by itself, and the table's
-//! gradient is then one scatter of those rows.
+//! Word vectors are looked up outside any graph and enter that of the embeddings as leaves, for two
+//! reasons: the reference's gradient norm counts each looked-up row's gradient by itself, and the
+//! table's gradient is then one scatter of those rows.
 
 use burn::{
     Tensor,
     module::{Module, ModuleVisitor, Param, ParamId},
     optim::GradientsParams,
-    tensor::IndexingUpdateOp,
+    tensor::{Gradients as Backward, IndexingUpdateOp},
 };
 
-use super::{
-    loss::{Targets, batch_loss},
-    recompute,
-};
+use super::loss::{Targets, batch_loss};
 use crate::{
     kernels::square_sum::SquareSum,
-    model::{ModelInput, QuestionAnsweringModel, dropout::Mode, record::for_each_parameter},
+    model::{
+        ModelInput, QuestionAnsweringModel,
+        dropout::Mode,
+        layer::{LayerState, Pass},
+        parameter_gradients::ParameterGradients,
+        parameters::without_graph,
+        record::for_each_parameter,
+    },
 };
 
 /// Which parameters are trained.
@@ -34,6 +38,14 @@ impl Trainable {
         match trainable_layers {
             None => Self::All,
             Some(top) => Self::FromLayer(layers.saturating_sub(top)),
+        }
+    }
+
+    /// The first trained layer.
+    pub fn first_layer(self) -> usize {
+        match self {
+            Self::All => 0,
+            Self::FromLayer(first) => first,
         }
     }
 
@@ -74,7 +86,7 @@ pub struct Objective {
 
 impl Objective {
     /// The loss, `[1]`, as the backward pass takes it.
-    pub(super) fn scaled(&self, loss: Tensor<1>) -> Tensor<1> {
+    fn scaled(&self, loss: Tensor<1>) -> Tensor<1> {
         if self.loss_scale == 1.0 {
             return loss;
         }
@@ -86,7 +98,7 @@ impl Objective {
 #[derive(Default)]
 pub struct Gradients {
     /// By parameter, without the word table.
-    pub parameters: GradientsParams,
+    pub parameters: ParameterGradients,
     /// The word table's parameter and its summed gradient `[vocab, embedding]`, where trained.
     pub word_table: Option<(ParamId, Tensor<2>)>,
     /// Σ over looked-up rows of ‖row gradient‖², `[1]`: what the word table adds to the squared
@@ -94,10 +106,19 @@ pub struct Gradients {
     pub word_rows_square: Option<Tensor<1>>,
 }
 
+/// What is kept of a layer's forward pass: all of it, or its input alone.
+#[expect(clippy::large_enum_variant, reason = "one for each layer")]
+enum Kept {
+    Input(Tensor<2>),
+    State(LayerState),
+}
+
 /// Adds one part's gradients, times the loss scale, to `gradients` and returns its sum loss, `[1]`,
 /// unscaled and outside the graph.
 ///
-/// `tasks` gives each row's place in the task list.
+/// The heads and the embeddings have graphs of their own; the layers between them, which work
+/// outside any, are gone through one by one. With `recompute_layers` a layer runs again before its
+/// backward pass, and drops the same values. `tasks` gives each row's place in the task list.
 pub fn accumulate(
     model: &QuestionAnsweringModel,
     input: &ModelInput,
@@ -107,74 +128,77 @@ pub fn accumulate(
     mode: Mode,
     gradients: &mut Gradients,
 ) -> Tensor<1> {
-    let loss = |hidden: Tensor<2>| {
-        let weight = objective.answerable_weight;
-        batch_loss(
-            &model.heads,
-            input.pad(hidden),
-            input,
-            targets,
-            tasks,
-            weight,
-        )
-    };
-    if objective.recompute_layers {
-        return recompute::accumulate(model, input, loss, objective, mode, gradients);
-    }
     let electra = &model.electra;
     let layers = electra.layers.len();
-    let words = electra.embeddings.look_up(input.input_ids.clone()).detach();
-    let (words, hidden) = match objective.trainable {
-        Trainable::All => {
-            let words = words.require_grad();
-            let hidden = electra.embed(words.clone(), input, mode);
-            let hidden = electra.forward_layers(0..layers, hidden, input, mode);
-            (Some(words), hidden)
-        }
-        Trainable::FromLayer(first) => {
-            let hidden = electra.embed(words, input, mode);
-            let hidden = electra.forward_layers(0..first, hidden, input, mode);
-            // Burn 0.22 returns wrong gradients on the GPU where a graph starts from constants
-            // alone, so the first trained layer's input is a tracked leaf.
-            let hidden = hidden.detach().require_grad();
-            let hidden = electra.forward_layers(first..layers, hidden, input, mode);
-            (None, hidden)
-        }
+    let first = objective.trainable.first_layer();
+    let sequences = &input.sequences;
+    let pass = |layer| Pass {
+        sequences,
+        layer,
+        mode,
     };
-    let loss = loss(electra.arithmetic.widen(hidden));
+
+    let words = without_graph(electra.embeddings.look_up(input.input_ids.clone()));
+    let hidden = without_graph(electra.embed(constant(words.clone()), input, mode));
+    let mut hidden = electra.forward_layers(0..first, hidden, input, mode);
+    let mut kept = Vec::with_capacity(layers - first);
+    for layer in first..layers {
+        let (output, state) = electra.layers[layer].forward_keeping(hidden.clone(), &pass(layer));
+        kept.push(match objective.recompute_layers {
+            true => Kept::Input(hidden),
+            false => Kept::State(state),
+        });
+        hidden = output;
+    }
+
+    let last = leaf(hidden);
+    let states = input.pad(electra.arithmetic.widen(last.clone()));
+    let weight = objective.answerable_weight;
+    let loss = batch_loss(&model.heads, states, input, targets, tasks, weight);
     let mut grads = objective.scaled(loss.clone()).backward();
-    if let Some(rows) = words.and_then(|words| words.grad_remove(&mut grads)) {
+    let mut upstream = gradient(&last, &mut grads);
+    let heads = GradientsParams::from_module(&mut grads, &model.heads);
+    gradients.parameters.add_all(&model.heads, heads);
+
+    for (layer, kept) in (first..layers).zip(kept).rev() {
+        let (module, pass) = (&electra.layers[layer], pass(layer));
+        let state = match kept {
+            Kept::State(state) => state,
+            Kept::Input(hidden) => module.forward_keeping(hidden, &pass).1,
+        };
+        upstream = module.backward(state, upstream, &pass, &mut gradients.parameters);
+    }
+
+    if objective.trainable == Trainable::All {
+        let words = leaf(words);
+        let output = electra.embed(words.clone(), input, mode);
+        // The gradient of Σ output · upstream is `upstream`, exactly.
+        let mut grads = (output * constant(upstream)).sum().backward();
+        let rows = gradient(&words, &mut grads);
+        let module = &electra.embeddings;
+        let embeddings = GradientsParams::from_module(&mut grads, module);
+        gradients.parameters.add_all(module, embeddings);
         gradients.add_word_rows(model, input, rows);
     }
-    gradients.add(model, GradientsParams::from_grads(grads, model));
     loss.inner()
 }
 
-impl Gradients {
-    /// Adds the gradients of the parameters of `module`.
-    pub fn add<M: Module>(&mut self, module: &M, mut part: GradientsParams) {
-        struct Sum<'a> {
-            whole: &'a mut GradientsParams,
-            part: &'a mut GradientsParams,
-        }
-        impl ModuleVisitor for Sum<'_> {
-            fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-                let Some(part) = self.part.remove::<D>(parameter.id) else {
-                    return;
-                };
-                let sum = match self.whole.remove::<D>(parameter.id) {
-                    Some(whole) => whole + part,
-                    None => part,
-                };
-                self.whole.register(parameter.id, sum);
-            }
-        }
-        module.visit(&mut Sum {
-            whole: &mut self.parameters,
-            part: &mut part,
-        });
-    }
+/// A value as the start of a graph.
+fn leaf(value: Tensor<2>) -> Tensor<2> {
+    Tensor::from_inner(value).require_grad()
+}
 
+/// A value that takes part in a graph and has no gradient.
+fn constant(value: Tensor<2>) -> Tensor<2> {
+    Tensor::from_inner(value)
+}
+
+fn gradient(leaf: &Tensor<2>, grads: &mut Backward) -> Tensor<2> {
+    leaf.grad_remove(grads)
+        .expect("a loss depends on the hidden states")
+}
+
+impl Gradients {
     /// Adds the gradients of the looked-up word vectors, `rows` `[tokens, embedding]`.
     pub fn add_word_rows(
         &mut self,
@@ -215,7 +239,8 @@ impl Gradients {
 
     /// The gradients of two sets of parts, summed.
     pub fn plus(mut self, other: Self, model: &QuestionAnsweringModel) -> Self {
-        self.add(model, other.parameters);
+        self.parameters
+            .add_all(model, other.parameters.into_inner());
         self.word_table = match (self.word_table, other.word_table) {
             (Some((id, whole)), Some((_, part))) => Some((id, whole + part)),
             (whole, part) => whole.or(part),
@@ -247,7 +272,7 @@ impl Gradients {
     /// Norm over all gradients as the reference's clipping computes it, `[1]`.
     pub fn global_norm(&self, model: &QuestionAnsweringModel) -> Tensor<1> {
         struct Squares<'a> {
-            gradients: &'a GradientsParams,
+            gradients: &'a ParameterGradients,
             sum: SquareSum,
         }
         impl ModuleVisitor for Squares<'_> {

@@ -12,7 +12,6 @@ pub mod loss_scale;
 pub mod memory;
 pub mod memory_plan;
 pub mod progress;
-mod recompute;
 pub mod run;
 pub mod run_lock;
 pub mod schedule;

@@ -1,0 +1,338 @@
+//! The products of a dense layer, forward and backward, each with what follows it in one pass.
+//!
+//! What follows a product (bias, GELU, dropout and residual, a sum) is done before the product is
+//! stored, so that no matrix is written and read again for it. Operands may be f32 or f16, sums are
+//! f32. All outside any graph; [`dense`](super::dense) is differentiable.
+
+use burn::{
+    backend::{
+        Backend, Flex, TensorMetadata, backend_extension, ops::FloatTensorOps, tensor::FloatTensor,
+        wgpu::CubeBackend,
+    },
+    tensor::{DType, FloatDType, Shape},
+};
+
+use super::{
+    dropout::{DropoutOps, Dropped},
+    gelu::GeluOps,
+    product::{Finishing, Products, product},
+    product_form::{Orientation, ProductForm},
+    shader::Element,
+};
+
+/// Products of rows `x` `[rows, in]` with a kernel `[in, out]` of the same format, and of a gradient
+/// `grad` `[rows, out]`. Results have the format of the rows unless said otherwise; a bias `[out]`
+/// is f32.
+#[backend_extension(Cube, Flex, Fusion: cfg(feature = "fusion"))]
+pub trait DenseProducts: GeluOps + DropoutOps {
+    /// `x · kernel + bias`, `[rows, out]`
+    #[fusion(dtype = x, shape = { let mut shape = x.clone(); shape[1] = kernel[1]; shape })]
+    fn dense_forward(
+        x: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        products: Products,
+    ) -> FloatTensor<Self> {
+        let _ = products;
+        forward_twin::<Self>(x, kernel, bias)
+    }
+
+    /// `GELU(x · kernel + bias)`, `[rows, out]`
+    #[fusion(dtype = x, shape = { let mut shape = x.clone(); shape[1] = kernel[1]; shape })]
+    fn dense_gelu(
+        x: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        products: Products,
+    ) -> FloatTensor<Self> {
+        Self::erf_gelu(Self::dense_forward(x, kernel, bias, products))
+    }
+
+    /// The same, and the values before GELU.
+    #[fusion(meta = |x, kernel, _bias, _products| {
+        let mut y = x.clone();
+        y.shape[1] = kernel.shape[1];
+        (y.clone(), y)
+    })]
+    fn dense_gelu_keeping(
+        x: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        products: Products,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let inner = Self::dense_forward(x, kernel, bias, products);
+        (Self::erf_gelu(inner.clone()), inner)
+    }
+
+    /// `dropout(x · kernel + bias) + residual`, `[rows, out]`
+    #[fusion(dtype = residual, shape = residual)]
+    fn dense_residual(
+        x: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        dropped: Option<Dropped>,
+        products: Products,
+    ) -> FloatTensor<Self> {
+        let y = Self::dense_forward(x, kernel, bias, products);
+        residual_twin::<Self>(y, residual, dropped)
+    }
+
+    /// Gradient of the rows, `[rows, in]`.
+    #[fusion(dtype = grad, shape = { let mut shape = grad.clone(); shape[1] = kernel[0]; shape })]
+    fn dense_input_gradient(
+        grad: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        products: Products,
+    ) -> FloatTensor<Self> {
+        let _ = products;
+        input_gradient_twin::<Self>(grad, kernel)
+    }
+
+    /// The same added to `sum` `[rows, in]`, in place where no one else holds it.
+    #[fusion(dtype = sum, shape = sum)]
+    fn dense_input_gradient_onto(
+        grad: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        sum: FloatTensor<Self>,
+        products: Products,
+    ) -> FloatTensor<Self> {
+        Self::float_add(sum, Self::dense_input_gradient(grad, kernel, products))
+    }
+
+    /// Gradient of the values before a GELU whose results were the rows, `[rows, in]` each.
+    #[fusion(dtype = inner, shape = inner)]
+    fn dense_inner_gradient(
+        grad: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        inner: FloatTensor<Self>,
+        products: Products,
+    ) -> FloatTensor<Self> {
+        let rows = Self::dense_input_gradient(grad, kernel, products);
+        Self::erf_gelu_backward(inner, rows)
+    }
+
+    /// Gradients of the kernel, `[in, out]`, and of the bias, `[out]`, in f32.
+    #[fusion(meta = |x, grad, _products| {
+        let (mut kernel, mut bias) = (x.clone(), x.clone());
+        (kernel.dtype, bias.dtype) = (DType::F32, DType::F32);
+        kernel.shape = Shape::new([x.shape[1], grad.shape[1]]);
+        bias.shape = Shape::new([grad.shape[1]]);
+        (kernel, bias)
+    })]
+    fn dense_parameter_gradients(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        products: Products,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let _ = products;
+        parameter_gradients_twin::<Self>(x, grad)
+    }
+}
+
+fn forward_twin<B: Backend>(
+    x: FloatTensor<B>,
+    kernel: FloatTensor<B>,
+    bias: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let format = x.dtype();
+    let bias = B::float_reshape(bias, Shape::new([1, kernel.shape()[1]]));
+    let product = B::float_matmul(full::<B>(x), full::<B>(kernel));
+    cast::<B>(B::float_add(product, bias), format)
+}
+
+fn residual_twin<B: DropoutOps>(
+    y: FloatTensor<B>,
+    residual: FloatTensor<B>,
+    dropped: Option<Dropped>,
+) -> FloatTensor<B> {
+    let y = match dropped {
+        None => y,
+        Some(Dropped { sequences, mask }) => B::packed_dropout(y, sequences, mask),
+    };
+    B::float_add(y, residual)
+}
+
+fn input_gradient_twin<B: Backend>(grad: FloatTensor<B>, kernel: FloatTensor<B>) -> FloatTensor<B> {
+    let format = grad.dtype();
+    let transposed = B::float_swap_dims(full::<B>(kernel), 0, 1);
+    cast::<B>(B::float_matmul(full::<B>(grad), transposed), format)
+}
+
+fn parameter_gradients_twin<B: Backend>(
+    x: FloatTensor<B>,
+    grad: FloatTensor<B>,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let grad = full::<B>(grad);
+    let transposed = B::float_swap_dims(full::<B>(x), 0, 1);
+    let kernel = B::float_matmul(transposed, grad.clone());
+    let columns = grad.shape()[1];
+    let bias = B::float_reshape(B::float_sum_dim(grad, 0), Shape::new([columns]));
+    (kernel, bias)
+}
+
+/// The values in f32.
+pub(super) fn full<B: Backend>(tensor: FloatTensor<B>) -> FloatTensor<B> {
+    cast::<B>(tensor, DType::F32)
+}
+
+/// The values in the format `dtype`, f32 or f16.
+pub(super) fn cast<B: Backend>(tensor: FloatTensor<B>, dtype: DType) -> FloatTensor<B> {
+    match (tensor.dtype() == dtype, dtype) {
+        (true, _) => tensor,
+        (false, DType::F16) => B::float_cast(tensor, FloatDType::F16),
+        (false, _) => B::float_cast(tensor, FloatDType::F32),
+    }
+}
+
+impl DenseProducts for Flex {}
+
+/// The form and the result's format where a shader computes this product.
+fn shader(
+    products: Products,
+    a: &FloatTensor<CubeBackend>,
+    b: &FloatTensor<CubeBackend>,
+    orientation: Orientation,
+) -> Option<(ProductForm, Element)> {
+    Some((products.fitting(a, b, orientation)?, Element::of(a.dtype)?))
+}
+
+impl DenseProducts for CubeBackend {
+    fn dense_forward(
+        x: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        products: Products,
+    ) -> FloatTensor<Self> {
+        let orientation = Orientation::Plain;
+        match shader(products, &x, &kernel, orientation) {
+            None => forward_twin::<Self>(x, kernel, bias),
+            Some((form, result)) => {
+                let bias = Finishing::Bias(bias);
+                product(form, [x, kernel], orientation, result, bias).0
+            }
+        }
+    }
+
+    fn dense_gelu(
+        x: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        products: Products,
+    ) -> FloatTensor<Self> {
+        let orientation = Orientation::Plain;
+        match shader(products, &x, &kernel, orientation) {
+            None => Self::erf_gelu(forward_twin::<Self>(x, kernel, bias)),
+            Some((form, result)) => {
+                let gelu = Finishing::Gelu { bias, kept: false };
+                product(form, [x, kernel], orientation, result, gelu).0
+            }
+        }
+    }
+
+    fn dense_gelu_keeping(
+        x: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        products: Products,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let orientation = Orientation::Plain;
+        match shader(products, &x, &kernel, orientation) {
+            None => {
+                let inner = forward_twin::<Self>(x, kernel, bias);
+                (Self::erf_gelu(inner.clone()), inner)
+            }
+            Some((form, result)) => {
+                let gelu = Finishing::Gelu { bias, kept: true };
+                let (y, inner) = product(form, [x, kernel], orientation, result, gelu);
+                (y, inner.expect("kept"))
+            }
+        }
+    }
+
+    fn dense_residual(
+        x: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        dropped: Option<Dropped>,
+        products: Products,
+    ) -> FloatTensor<Self> {
+        let orientation = Orientation::Plain;
+        match shader(products, &x, &kernel, orientation) {
+            None => {
+                let y = forward_twin::<Self>(x, kernel, bias);
+                residual_twin::<Self>(y, residual, dropped)
+            }
+            Some((form, result)) => {
+                let finishing = Finishing::Residual {
+                    bias,
+                    residual,
+                    dropped,
+                };
+                product(form, [x, kernel], orientation, result, finishing).0
+            }
+        }
+    }
+
+    fn dense_input_gradient(
+        grad: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        products: Products,
+    ) -> FloatTensor<Self> {
+        let orientation = Orientation::RightTransposed;
+        match shader(products, &grad, &kernel, orientation) {
+            None => input_gradient_twin::<Self>(grad, kernel),
+            Some((form, result)) => {
+                let operands = [grad, kernel];
+                product(form, operands, orientation, result, Finishing::Plain).0
+            }
+        }
+    }
+
+    fn dense_input_gradient_onto(
+        grad: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        sum: FloatTensor<Self>,
+        products: Products,
+    ) -> FloatTensor<Self> {
+        let orientation = Orientation::RightTransposed;
+        match shader(products, &grad, &kernel, orientation) {
+            None => Self::float_add(sum, input_gradient_twin::<Self>(grad, kernel)),
+            Some((form, result)) => {
+                let onto = Finishing::Onto(sum);
+                product(form, [grad, kernel], orientation, result, onto).0
+            }
+        }
+    }
+
+    fn dense_inner_gradient(
+        grad: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        inner: FloatTensor<Self>,
+        products: Products,
+    ) -> FloatTensor<Self> {
+        let orientation = Orientation::RightTransposed;
+        match shader(products, &grad, &kernel, orientation) {
+            None => Self::erf_gelu_backward(inner, input_gradient_twin::<Self>(grad, kernel)),
+            Some((form, result)) => {
+                let gradient = Finishing::GeluGradient(inner);
+                product(form, [grad, kernel], orientation, result, gradient).0
+            }
+        }
+    }
+
+    fn dense_parameter_gradients(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        products: Products,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let orientation = Orientation::LeftTransposed;
+        let Some((form, _)) = shader(products, &x, &grad, orientation) else {
+            return parameter_gradients_twin::<Self>(x, grad);
+        };
+        let sums = Finishing::ColumnSums;
+        let (kernel, bias) = product(form, [x, grad], orientation, Element::F32, sums);
+        (kernel, bias.expect("asked for"))
+    }
+}

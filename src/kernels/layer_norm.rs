@@ -1,0 +1,162 @@
+//! Layer normalisation of rows on tensors: as a differentiable operation, and outside any graph.
+
+use burn::{
+    Tensor,
+    backend::{
+        Autodiff, Backend, Dispatch, Flex,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+        backend_extension,
+        tensor::FloatTensor,
+        wgpu::CubeBackend,
+    },
+};
+
+use super::{dropout::Dropped, normalise::NormaliseOps};
+
+/// The normalisation as a differentiable operation.
+#[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
+pub trait LayerNormOps: Backend {
+    #[fusion(dtype = x, shape = x)]
+    fn normalised(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self>;
+}
+
+macro_rules! without_a_graph {
+    ($($backend:ty),*) => {$(
+        impl LayerNormOps for $backend {
+            fn normalised(
+                x: FloatTensor<Self>,
+                gamma: FloatTensor<Self>,
+                beta: FloatTensor<Self>,
+                epsilon: f64,
+            ) -> FloatTensor<Self> {
+                Self::normalise(x, gamma, beta, epsilon).0
+            }
+        }
+    )*};
+}
+
+without_a_graph!(Flex, CubeBackend);
+
+impl<B: LayerNormOps + NormaliseOps, C: CheckpointStrategy> LayerNormOps for Autodiff<B, C> {
+    fn normalised(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        #[derive(Debug)]
+        struct LayerNorm;
+
+        impl<B: NormaliseOps> Backward<B, 3> for LayerNorm {
+            /// Rows, moments, γ.
+            type State = [FloatTensor<B>; 3];
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, 3>,
+                grads: &mut Gradients,
+                _checkpointer: &mut Checkpointer,
+            ) {
+                let grad = grads.consume::<B>(&ops.node);
+                let [x, moments, gamma] = ops.state;
+                let (x_grad, _, gamma_grad, beta_grad) =
+                    B::normalise_backward(x, moments, gamma, grad, None);
+                for (parent, gradient) in
+                    ops.parents.into_iter().zip([x_grad, gamma_grad, beta_grad])
+                {
+                    if let Some(node) = parent {
+                        grads.register::<B>(node.id, gradient);
+                    }
+                }
+            }
+        }
+
+        let nodes = [x.node(), gamma.node(), beta.node()];
+        let [x, gamma, beta] = [x, gamma, beta].map(|tensor| tensor.into_primitive());
+        let (y, moments) = B::normalise(x.clone(), gamma.clone(), beta, epsilon);
+        match LayerNorm.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish([x, moments, gamma], y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+}
+
+/// Normalised rows `[rows, columns]`, differentiable in `x`, γ and β.
+pub fn layer_norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::normalised(
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        epsilon,
+    ))
+}
+
+/// Rows and their normalisation's moments, outside any graph: what its backward pass needs.
+#[derive(Debug, Clone)]
+pub struct Normalised {
+    /// The rows before the normalisation, `[rows, columns]`.
+    pub x: Tensor<2>,
+    /// `[rows, 2]`
+    pub moments: Tensor<2>,
+}
+
+/// Gradients of a normalisation.
+#[derive(Debug, Clone)]
+pub struct NormGradients {
+    /// `[rows, columns]`
+    pub x: Tensor<2>,
+    /// The same with the values dropped that were dropped from a part of `x`.
+    pub dropped: Tensor<2>,
+    /// `[columns]`
+    pub gamma: Tensor<1>,
+    /// `[columns]`
+    pub beta: Tensor<1>,
+}
+
+/// Normalised rows, `[rows, columns]`, outside any graph.
+pub fn normalise(
+    x: Tensor<2>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    epsilon: f64,
+) -> (Tensor<2>, Normalised) {
+    let (y, moments) = Dispatch::normalise(
+        x.clone().into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        epsilon,
+    );
+    let moments = Tensor::from_dispatch(moments);
+    (Tensor::from_dispatch(y), Normalised { x, moments })
+}
+
+/// Gradients of a normalisation, given its result's.
+pub fn normalise_backward(
+    normalised: Normalised,
+    gamma: Tensor<1>,
+    grad: Tensor<2>,
+    dropped: Option<Dropped>,
+) -> NormGradients {
+    let (x, masked, gamma, beta) = Dispatch::normalise_backward(
+        normalised.x.into_dispatch(),
+        normalised.moments.into_dispatch(),
+        gamma.into_dispatch(),
+        grad.into_dispatch(),
+        dropped,
+    );
+    NormGradients {
+        x: Tensor::from_dispatch(x),
+        dropped: Tensor::from_dispatch(masked),
+        gamma: Tensor::from_dispatch(gamma),
+        beta: Tensor::from_dispatch(beta),
+    }
+}

@@ -1,0 +1,283 @@
+//! Layer normalisation of rows, `y = (x − mean) / √(variance + ε) · γ + β`, both ways.
+//!
+//! The backward pass needs the rows before the normalisation and each row's two moments; the
+//! normalised values are computed again. Rows may be f32 or f16, γ and β are f32, and so is all
+//! arithmetic. All outside any graph; [`layer_norm`](super::layer_norm) is differentiable.
+
+use burn::{
+    backend::{
+        Backend, Flex, TensorMetadata, backend_extension, flex::FlexTensor, tensor::FloatTensor,
+        wgpu::CubeBackend,
+    },
+    tensor::{DType, Shape, TensorData},
+};
+use pulp::Arch;
+
+use super::{
+    dense_products::{cast, full},
+    dropout::{DropoutOps, Dropped},
+    normalise_shaders as shaders,
+};
+
+/// The operation and its gradients; rows are `[rows, columns]`, γ and β `[columns]`.
+#[backend_extension(Cube, Flex, Fusion: cfg(feature = "fusion"))]
+pub trait NormaliseOps: DropoutOps {
+    /// The result, and each row's mean and inverse deviation, `[rows, 2]`.
+    #[fusion(meta = |x, gamma, _beta, _epsilon| {
+        let mut moments = gamma.clone();
+        moments.shape = Shape::new([x.shape[0], 2]);
+        (x.clone(), moments)
+    })]
+    fn normalise(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        twin::<Self>(x, gamma, beta, epsilon)
+    }
+
+    /// Gradients of `x`, γ and β, given the result's. The second is that of `x` with values
+    /// dropped: where `x` was a sum, of the part that was dropped from.
+    #[fusion(meta = |x, _moments, gamma, _grad, _dropped| {
+        (x.clone(), x.clone(), gamma.clone(), gamma.clone())
+    })]
+    fn normalise_backward(
+        x: FloatTensor<Self>,
+        moments: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        dropped: Option<Dropped>,
+    ) -> (
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+    ) {
+        let gradients = backward_twin::<Self>(x, moments, gamma, grad);
+        with_dropped::<Self>(gradients, dropped)
+    }
+}
+
+/// In plain tensors.
+fn twin<B: Backend>(
+    x: FloatTensor<B>,
+    gamma: FloatTensor<B>,
+    beta: FloatTensor<B>,
+    epsilon: f64,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let format = x.dtype();
+    let row = |vector: FloatTensor<B>| {
+        let columns = vector.shape()[0];
+        B::float_reshape(vector, Shape::new([1, columns]))
+    };
+    let x = full::<B>(x);
+    let mean = B::float_mean_dim(x.clone(), 1);
+    let distance = B::float_sub(x, mean.clone());
+    let square = B::float_mul(distance.clone(), distance.clone());
+    let variance = B::float_mean_dim(square, 1);
+    let deviation = B::float_sqrt(B::float_add_scalar(variance, epsilon.into()));
+    let inverse = B::float_recip(deviation);
+    let normal = B::float_mul(distance, inverse.clone());
+    let y = B::float_add(B::float_mul(normal, row(gamma)), row(beta));
+    let moments = B::float_cat(vec![mean, inverse], 1);
+    (cast::<B>(y, format), moments)
+}
+
+fn backward_twin<B: Backend>(
+    x: FloatTensor<B>,
+    moments: FloatTensor<B>,
+    gamma: FloatTensor<B>,
+    grad: FloatTensor<B>,
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let format = x.dtype();
+    let columns = gamma.shape();
+    let column = |number: i64| {
+        let index = TensorData::new(vec![number], [1]);
+        let index = B::int_from_data(index, &moments.device());
+        B::float_select(moments.clone(), 1, index)
+    };
+    let (mean, inverse) = (column(0), column(1));
+    let normal = B::float_mul(B::float_sub(full::<B>(x), mean), inverse.clone());
+    let grad = full::<B>(grad);
+    let slope = B::float_mul(grad.clone(), normal.clone());
+    let over_rows = |tensor| B::float_reshape(B::float_sum_dim(tensor, 0), columns.clone());
+    let (gamma_grad, beta_grad) = (over_rows(slope), over_rows(grad.clone()));
+    let gamma = B::float_reshape(gamma, Shape::new([1, columns[0]]));
+    let g = B::float_mul(grad, gamma);
+    let along = B::float_mean_dim(B::float_mul(g.clone(), normal.clone()), 1);
+    let centred = B::float_sub(g.clone(), B::float_mean_dim(g, 1));
+    let centred = B::float_sub(centred, B::float_mul(normal, along));
+    let x_grad = cast::<B>(B::float_mul(centred, inverse), format);
+    (x_grad, gamma_grad, beta_grad)
+}
+
+/// Gradients of `x`, γ and β, that of `x` with values dropped as the second.
+fn with_dropped<B: DropoutOps>(
+    (x_grad, gamma_grad, beta_grad): (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>),
+    dropped: Option<Dropped>,
+) -> (
+    FloatTensor<B>,
+    FloatTensor<B>,
+    FloatTensor<B>,
+    FloatTensor<B>,
+) {
+    let dropped_grad = match dropped {
+        None => x_grad.clone(),
+        Some(Dropped { sequences, mask }) => B::packed_dropout(x_grad.clone(), sequences, mask),
+    };
+    (x_grad, dropped_grad, gamma_grad, beta_grad)
+}
+
+impl NormaliseOps for Flex {
+    fn normalise(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        if x.dtype() != DType::F32 {
+            return twin::<Self>(x, gamma, beta, epsilon);
+        }
+        let inputs = [x, gamma, beta].map(|tensor| tensor.to_contiguous());
+        let [rows, gammas, betas] = inputs.each_ref().map(values);
+        let (shape, columns) = (inputs[0].shape(), gammas.len());
+        let mut y = vec![0.0; rows.len()];
+        let mut moments = Vec::with_capacity(2 * shape[0]);
+        Arch::new().dispatch(|| {
+            for (row, y) in rows.chunks_exact(columns).zip(y.chunks_exact_mut(columns)) {
+                let mean = total(row, row, |x, _| x) / columns as f32;
+                let variance = total(row, row, |x, _| (x - mean) * (x - mean)) / columns as f32;
+                let inverse = 1.0 / (variance + epsilon as f32).sqrt();
+                for (((y, x), gamma), beta) in y.iter_mut().zip(row).zip(gammas).zip(betas) {
+                    *y = (x - mean) * inverse * gamma + beta;
+                }
+                moments.extend([mean, inverse]);
+            }
+        });
+        let moments = tensor(moments, Shape::new([shape[0], 2]));
+        (tensor(y, shape), moments)
+    }
+
+    fn normalise_backward(
+        x: FloatTensor<Self>,
+        moments: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        dropped: Option<Dropped>,
+    ) -> (
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+    ) {
+        let gradients = match x.dtype() {
+            DType::F32 => backward_loop([x, moments, gamma, grad]),
+            _ => backward_twin::<Self>(x, moments, gamma, grad),
+        };
+        with_dropped::<Self>(gradients, dropped)
+    }
+}
+
+/// Gradients of `x`, γ and β in one pass over the rows, of `x`, moments, γ and the result's
+/// gradient in f32.
+fn backward_loop(
+    inputs: [FloatTensor<Flex>; 4],
+) -> (FloatTensor<Flex>, FloatTensor<Flex>, FloatTensor<Flex>) {
+    let inputs = inputs.map(|tensor| tensor.to_contiguous());
+    let [rows, pairs, gammas, grads] = inputs.each_ref().map(values);
+    let [x, _, gamma, _] = &inputs;
+    let columns = gammas.len();
+    let mut x_grads = vec![0.0; rows.len()];
+    let (mut gamma_grad, mut beta_grad) = (vec![0.0; columns], vec![0.0; columns]);
+    let (mut normal, mut g) = (vec![0.0; columns], vec![0.0; columns]);
+    Arch::new().dispatch(|| {
+        let rows = rows
+            .chunks_exact(columns)
+            .zip(grads.chunks_exact(columns))
+            .zip(pairs.chunks_exact(2))
+            .zip(x_grads.chunks_exact_mut(columns));
+        for (((row, grad), moments), x_grad) in rows {
+            let (mean, inverse) = (moments[0], moments[1]);
+            for (normal, x) in normal.iter_mut().zip(row) {
+                *normal = (x - mean) * inverse;
+            }
+            for ((g, grad), gamma) in g.iter_mut().zip(grad).zip(gammas) {
+                *g = grad * gamma;
+            }
+            for ((slope, grad), normal) in gamma_grad.iter_mut().zip(grad).zip(&normal) {
+                *slope += grad * normal;
+            }
+            for (sum, grad) in beta_grad.iter_mut().zip(grad) {
+                *sum += grad;
+            }
+            let middle = total(&g, &g, |g, _| g) / columns as f32;
+            let along = total(&g, &normal, |g, normal| g * normal) / columns as f32;
+            for ((x_grad, g), normal) in x_grad.iter_mut().zip(&g).zip(&normal) {
+                *x_grad = (g - middle - normal * along) * inverse;
+            }
+        }
+    });
+    (
+        tensor(x_grads, x.shape()),
+        tensor(gamma_grad, gamma.shape()),
+        tensor(beta_grad, gamma.shape()),
+    )
+}
+
+fn tensor(values: Vec<f32>, shape: Shape) -> FloatTensor<Flex> {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
+    tensor.as_slice::<f32>().expect("f32")
+}
+
+/// Σ `term` over the values of two slices, in partial sums that fit vector registers.
+#[inline(always)]
+fn total(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
+    const LANES: usize = 16;
+    let mut sums = [0.0_f32; LANES];
+    let (heads, tails) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest = heads.remainder().iter().zip(tails.remainder());
+    let rest: f32 = rest.map(|(&a, &b)| term(a, b)).sum();
+    for (a, b) in heads.zip(tails) {
+        for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += term(a, b);
+        }
+    }
+    sums.iter().sum::<f32>() + rest
+}
+
+impl NormaliseOps for CubeBackend {
+    fn normalise(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        match shaders::fitting(&x) {
+            None => twin::<Self>(x, gamma, beta, epsilon),
+            Some(element) => shaders::forward(element, [x, gamma, beta], epsilon),
+        }
+    }
+
+    fn normalise_backward(
+        x: FloatTensor<Self>,
+        moments: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        dropped: Option<Dropped>,
+    ) -> (
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+    ) {
+        if let Some(element) = shaders::fitting(&x).filter(|_| x.dtype == grad.dtype) {
+            return shaders::backward(element, [x, moments, gamma, grad], dropped);
+        }
+        let gradients = backward_twin::<Self>(x, moments, gamma, grad);
+        with_dropped::<Self>(gradients, dropped)
+    }
+}

@@ -1,0 +1,116 @@
+//! Layer normalisation on the GPU (`shaders/norm_*.wgsl`).
+
+use burn::{
+    backend::{
+        TensorMetadata,
+        wgpu::{CubeTensor, into_contiguous},
+    },
+    tensor::Shape,
+};
+
+use super::{
+    dropout::Dropped,
+    launch::{self, Arrays, in_two_dimensions, like},
+    shader::{Element, NormPass, Shader},
+};
+use crate::model::random::Mask;
+
+/// Threads of a workgroup, as the shaders have them.
+const THREADS: u32 = 64;
+
+/// The format of rows that the shaders take: four columns at a time.
+pub(super) fn fitting(x: &CubeTensor) -> Option<Element> {
+    Element::of(x.dtype).filter(|_| x.shape()[1].is_multiple_of(4))
+}
+
+/// Result and moments of `x`, γ and β.
+pub(super) fn forward(
+    element: Element,
+    inputs: [CubeTensor; 3],
+    epsilon: f64,
+) -> (CubeTensor, CubeTensor) {
+    let [x, gamma, beta] = inputs.map(into_contiguous);
+    let shape = x.shape();
+    let y = like(&x, shape.clone(), element);
+    let moments = like(&gamma, Shape::new([shape[0], 2]), Element::F32);
+    launch(
+        Shader::Norm(NormPass::Forward, element, false),
+        Arrays {
+            read: &[&x, &gamma, &beta],
+            written: &[&y, &moments],
+            ..Arrays::default()
+        },
+        in_two_dimensions(shape[0] as u32),
+        [(epsilon as f32).to_bits()],
+    );
+    (y, moments)
+}
+
+/// Gradients of `x`, of what was dropped from, of γ and of β, given `x`, moments, γ and the result's
+/// gradient.
+pub(super) fn backward(
+    element: Element,
+    inputs: [CubeTensor; 4],
+    dropped: Option<Dropped>,
+) -> (CubeTensor, CubeTensor, CubeTensor, CubeTensor) {
+    let [x, moments, gamma, grad] = inputs.map(into_contiguous);
+    let (shape, columns) = (x.shape(), gamma.shape());
+    let x_grad = like(&x, shape.clone(), element);
+    let dropped_grad = dropped.is_some().then(|| like(&x, shape.clone(), element));
+    // Without a mask the last binding is not used: any array will do.
+    let last = dropped_grad.as_ref().unwrap_or(&x_grad);
+    let mask = dropped.iter().flat_map(|Dropped { sequences, mask }| {
+        let rows = sequences.row_words();
+        Mask::words(Some(*mask)).into_iter().chain(rows)
+    });
+    launch(
+        Shader::Norm(NormPass::Backward, element, dropped_grad.is_some()),
+        Arrays {
+            read: &[&x, &moments, &gamma, &grad],
+            written: &[&x_grad, last],
+            ..Arrays::default()
+        },
+        in_two_dimensions(shape[0] as u32),
+        mask,
+    );
+    let dropped_grad = dropped_grad.unwrap_or_else(|| x_grad.clone());
+    let slices = shape[0].div_ceil(NormPass::SLICE);
+    let shares = like(&gamma, Shape::new([2 * slices, columns[0]]), Element::F32);
+    let wide = (columns[0] as u32).div_ceil(THREADS);
+    launch(
+        Shader::Norm(NormPass::Shares, element, false),
+        Arrays {
+            read: &[&x, &moments, &grad],
+            written: &[&shares],
+            ..Arrays::default()
+        },
+        [wide, slices as u32],
+        [],
+    );
+    let [gamma_grad, beta_grad] = [(); 2].map(|()| like(&gamma, columns.clone(), Element::F32));
+    launch(
+        Shader::Norm(NormPass::Parameters, Element::F32, false),
+        Arrays {
+            read: &[&shares],
+            written: &[&gamma_grad, &beta_grad],
+            ..Arrays::default()
+        },
+        [wide, 1],
+        [],
+    );
+    (x_grad, dropped_grad, gamma_grad, beta_grad)
+}
+
+/// The shader's information is the shape of the first array, then `more`.
+fn launch(shader: Shader, arrays: Arrays, groups: [u32; 2], more: impl IntoIterator<Item = u32>) {
+    let first = arrays.read[0];
+    let shape = first.shape();
+    launch::launch(
+        &first.client,
+        shader,
+        [THREADS, 1],
+        groups,
+        [shape[0] as u32, shape[1] as u32].into_iter().chain(more),
+        arrays,
+    );
+}

@@ -1,0 +1,182 @@
+//! What the shaders of matrix products are specialised by (`shaders/product_*.wgsl`).
+
+use burn::backend::wgpu::SourceTemplate;
+
+use super::shader::{Element, MASK, NORMAL, unroll};
+
+/// How the operands of a product lie in memory, line by line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Orientation {
+    /// `[m, k] · [k, n]`
+    Plain,
+    /// `[k, m]ᵀ · [k, n]`
+    LeftTransposed,
+    /// `[m, k] · [n, k]ᵀ`
+    RightTransposed,
+}
+
+impl Orientation {
+    /// The product of a dense layer that it is.
+    pub fn product(self) -> &'static str {
+        match self {
+            Self::Plain => "x · W",
+            Self::RightTransposed => "dy · Wᵀ",
+            Self::LeftTransposed => "xᵀ · dy",
+        }
+    }
+}
+
+/// What becomes of a product before it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Finish {
+    Plain,
+    /// `product + bias`
+    Bias,
+    /// `GELU(product + bias)`; `product + bias` is stored too where it is kept.
+    Gelu {
+        kept: bool,
+    },
+    /// `(product + bias) · mask + residual`
+    Residual {
+        masked: bool,
+    },
+    /// `product · GELU'(what was kept)`
+    GeluGradient,
+    /// Added to what the result holds.
+    Onto,
+    /// Plain, and the sums of the right operand's columns.
+    ColumnSums,
+}
+
+/// What a product's shader computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Product {
+    pub orientation: Orientation,
+    pub operand: Element,
+    pub result: Element,
+    pub finish: Finish,
+}
+
+/// How it computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProductForm {
+    /// Blocks of `64 · quarters` rows and columns, without matrix units.
+    Tiled { quarters: usize },
+    /// Blocks of four subgroups, each of `tiles × tiles` matrices of `size × size`.
+    Cooperative {
+        size: usize,
+        tiles: usize,
+        /// Depth of a slice.
+        depth: usize,
+        /// Threads of the smallest subgroup.
+        subgroup: usize,
+    },
+}
+
+impl ProductForm {
+    /// Rows and columns of a workgroup's block.
+    pub fn block(self) -> usize {
+        match self {
+            Self::Tiled { quarters } => 64 * quarters,
+            Self::Cooperative { size, tiles, .. } => 2 * size * tiles,
+        }
+    }
+
+    /// Threads of a workgroup.
+    pub fn threads(self) -> [u32; 2] {
+        match self {
+            Self::Tiled { .. } => [16, 16],
+            Self::Cooperative { subgroup, .. } => [4 * subgroup as u32, 1],
+        }
+    }
+
+    /// Bytes that a workgroup shares, at most.
+    pub fn workgroup_bytes(self) -> usize {
+        match self {
+            Self::Tiled { .. } => 2 * 256 * 16,
+            Self::Cooperative { size, .. } => {
+                let staged = self.staged(false).max(self.staged(true));
+                2 * 2 * staged + 4 * 4 * size * size
+            }
+        }
+    }
+
+    /// Values of an operand's slice in workgroup memory, with the space between its lines; the
+    /// lines run along the depth, or across it.
+    fn staged(self, across: bool) -> usize {
+        const SPACE: usize = 8;
+        match self {
+            Self::Tiled { .. } => 0,
+            Self::Cooperative { depth, .. } if across => depth * (self.block() + SPACE),
+            Self::Cooperative { depth, .. } => self.block() * (depth + SPACE),
+        }
+    }
+
+    /// Whole WGSL.
+    pub(super) fn text(self, product: Product) -> String {
+        let left = product.orientation == Orientation::LeftTransposed;
+        let right = product.orientation == Orientation::RightTransposed;
+        let finish = product.finish;
+        let store = include_str!("../../shaders/product_store.wgsl");
+        let (enable, text) = match self {
+            Self::Tiled { .. } => {
+                let either = [product.operand, product.result].contains(&Element::F16);
+                let enable = if either { Element::F16.enable() } else { "" };
+                (enable, include_str!("../../shaders/product_tiled.wgsl"))
+            }
+            Self::Cooperative { .. } => (
+                "enable f16;\nenable wgpu_cooperative_matrix;\n",
+                include_str!("../../shaders/product_cooperative.wgsl"),
+            ),
+        };
+        let biased = matches!(
+            finish,
+            Finish::Bias | Finish::Gelu { .. } | Finish::Residual { .. }
+        );
+        let template = SourceTemplate::new(format!("{enable}{MASK}{NORMAL}{store}{text}"))
+            .register("operand", product.operand.name())
+            .register("result", product.result.name())
+            .register("left_transposed", left.to_string())
+            .register("right_transposed", right.to_string())
+            .register("biased", biased.to_string())
+            .register(
+                "masked",
+                (finish == Finish::Residual { masked: true }).to_string(),
+            )
+            .register(
+                "residual",
+                matches!(finish, Finish::Residual { .. }).to_string(),
+            )
+            .register("gelu", matches!(finish, Finish::Gelu { .. }).to_string())
+            .register("kept", (finish == Finish::Gelu { kept: true }).to_string())
+            .register(
+                "gelu_gradient",
+                (finish == Finish::GeluGradient).to_string(),
+            )
+            .register("onto", (finish == Finish::Onto).to_string())
+            .register("column_sums", (finish == Finish::ColumnSums).to_string());
+        match self {
+            Self::Tiled { quarters } => {
+                let text = template.register("quarters", quarters.to_string());
+                unroll(&text.complete(), quarters)
+            }
+            Self::Cooperative {
+                size, tiles, depth, ..
+            } => {
+                // A matrix whose lines lie in memory is loaded by rows, one whose columns do, by
+                // columns.
+                let load = |transposed: bool| if transposed { "coopLoad" } else { "coopLoadT" };
+                let text = template
+                    .register("size", size.to_string())
+                    .register("tiles", tiles.to_string())
+                    .register("depth", depth.to_string())
+                    .register("threads", self.threads()[0].to_string())
+                    .register("left", self.staged(left).to_string())
+                    .register("right", self.staged(!right).to_string())
+                    .register("load_left", load(left))
+                    .register("load_right", load(right));
+                unroll(&text.complete(), tiles)
+            }
+        }
+    }
+}
