@@ -1,0 +1,281 @@
+//! What Vulkan drivers make of the shaders: registers, spills, workgroup memory and whatever else a
+//! driver tells of a pipeline, without running it.
+//!
+//! ```text
+//! cargo run --release --example compiled_shaders [PART OF A NAME]
+//! ```
+//!
+//! One line of JSON a shader and device. Mesa's driver for AMD does this on a machine without the card
+//! where its null device is asked for (`RADV_FORCE_FAMILY=navi31`, up to Mesa 25.0).
+
+use std::{collections::BTreeSet, ffi::CStr};
+
+use anyhow::{Context, Result};
+use ash::{Entry, khr, vk};
+use electra::kernels::{
+    product_form::{Finish, Orientation, Product, ProductForm},
+    shader::{AttentionForm, AttentionPass, Element, Shader},
+};
+use naga::{
+    back::spv,
+    front::wgsl,
+    proc::{BoundsCheckPolicies, BoundsCheckPolicy},
+    valid::{Capabilities, ValidationFlags, Validator},
+};
+use serde_json::{Map, json};
+
+fn main() -> Result<()> {
+    let wanted = std::env::args().nth(1).unwrap_or_default();
+    let entry = unsafe { Entry::load() }.context("no Vulkan loader")?;
+    let application = vk::ApplicationInfo::default().api_version(vk::API_VERSION_1_3);
+    let instance = unsafe {
+        entry.create_instance(
+            &vk::InstanceCreateInfo::default().application_info(&application),
+            None,
+        )
+    }
+    .context("no Vulkan driver")?;
+    for physical in unsafe { instance.enumerate_physical_devices() }? {
+        let properties = unsafe { instance.get_physical_device_properties(physical) };
+        let name = text(&properties.device_name);
+        let device = match Device::open(&instance, physical) {
+            Ok(device) => device,
+            Err(error) => {
+                eprintln!("{name}: {error:#}");
+                continue;
+            }
+        };
+        for (shader, threads) in shaders() {
+            let what = format!("{shader:?}");
+            if !what.contains(&wanted) {
+                continue;
+            }
+            let statistics = match device.statistics(shader) {
+                Ok(statistics) => json!(statistics),
+                Err(error) => json!(format!("{error:#}")),
+            };
+            let line = json!({
+                "device": name, "shader": what, "threads": threads, "compiled": statistics,
+            });
+            println!("{line}");
+        }
+    }
+    Ok(())
+}
+
+/// The shaders whose registers matter, at ELECTRA-Large's heads.
+fn shaders() -> Vec<(Shader, u32)> {
+    let mut shaders = Vec::new();
+    for element in [Element::F32, Element::F16] {
+        let mut forms = vec![1, 2]
+            .into_iter()
+            .map(|quarters| ProductForm::Tiled { quarters })
+            .collect::<Vec<_>>();
+        if element == Element::F16 {
+            for (tiles, depth) in [(4, 32), (4, 16), (2, 32)] {
+                forms.extend([32, 64].map(|subgroup| ProductForm::Cooperative {
+                    size: 16,
+                    tiles,
+                    depth,
+                    subgroup,
+                }));
+            }
+        }
+        for form in forms {
+            for (orientation, result, finish) in [
+                (Orientation::Plain, element, Finish::Bias),
+                (Orientation::Plain, element, Finish::Gelu { kept: true }),
+                (
+                    Orientation::Plain,
+                    element,
+                    Finish::Residual { masked: true },
+                ),
+                (Orientation::RightTransposed, element, Finish::Onto),
+                (Orientation::RightTransposed, element, Finish::GeluGradient),
+                (
+                    Orientation::LeftTransposed,
+                    Element::F32,
+                    Finish::ColumnSums,
+                ),
+            ] {
+                let product = Product {
+                    orientation,
+                    operand: element,
+                    result,
+                    finish,
+                };
+                let threads = form.threads().iter().product();
+                shaders.push((Shader::Product(product, form), threads));
+            }
+        }
+        for pass in [
+            AttentionPass::Forward,
+            AttentionPass::QueryGradient,
+            AttentionPass::KeyGradient,
+            AttentionPass::ValueGradient,
+        ] {
+            let form = AttentionForm {
+                quarters: 16,
+                element,
+                masked: true,
+            };
+            shaders.push((Shader::Attention(pass, form), 64));
+        }
+    }
+    shaders
+}
+
+/// As wgpu compiles it, without checks.
+fn spirv(shader: Shader) -> Result<(Vec<u32>, u32)> {
+    let text = shader.text();
+    let module = wgsl::parse_str(&text)?;
+    let capabilities =
+        Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX;
+    let info = Validator::new(ValidationFlags::all(), capabilities).validate(&module)?;
+    let unchecked = BoundsCheckPolicy::Unchecked;
+    let options = spv::Options {
+        lang_version: (1, 6),
+        flags: spv::WriterFlags::empty(),
+        bounds_check_policies: BoundsCheckPolicies {
+            index: unchecked,
+            buffer: unchecked,
+            image_load: unchecked,
+            binding_array: unchecked,
+        },
+        zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
+        force_loop_bounding: false,
+        ..Default::default()
+    };
+    let words = spv::write_vec(&module, &info, &options, None)?;
+    let bindings: BTreeSet<u32> = module
+        .global_variables
+        .iter()
+        .filter_map(|(_, variable)| Some(variable.binding?.binding))
+        .collect();
+    Ok((words, bindings.last().map_or(0, |last| last + 1)))
+}
+
+struct Device {
+    device: ash::Device,
+    executables: khr::pipeline_executable_properties::Device,
+}
+
+impl Device {
+    fn open(instance: &ash::Instance, physical: vk::PhysicalDevice) -> Result<Self> {
+        let extensions = unsafe { instance.enumerate_device_extension_properties(physical) }?;
+        let offered = |name: &CStr| {
+            extensions
+                .iter()
+                .any(|e| text(&e.extension_name) == name.to_string_lossy())
+        };
+        anyhow::ensure!(
+            offered(khr::pipeline_executable_properties::NAME),
+            "the driver tells nothing of its pipelines"
+        );
+        let matrices = offered(khr::cooperative_matrix::NAME);
+        let mut names = vec![khr::pipeline_executable_properties::NAME.as_ptr()];
+        if matrices {
+            names.push(khr::cooperative_matrix::NAME.as_ptr());
+        }
+        let queues = [vk::DeviceQueueCreateInfo::default().queue_priorities(&[1.0])];
+        let mut features_11 =
+            vk::PhysicalDeviceVulkan11Features::default().storage_buffer16_bit_access(true);
+        let mut features_12 = vk::PhysicalDeviceVulkan12Features::default()
+            .shader_float16(true)
+            .vulkan_memory_model(true);
+        let mut features_13 =
+            vk::PhysicalDeviceVulkan13Features::default().subgroup_size_control(true);
+        let mut cooperative =
+            vk::PhysicalDeviceCooperativeMatrixFeaturesKHR::default().cooperative_matrix(true);
+        let mut executables = vk::PhysicalDevicePipelineExecutablePropertiesFeaturesKHR::default()
+            .pipeline_executable_info(true);
+        let mut create = vk::DeviceCreateInfo::default()
+            .queue_create_infos(&queues)
+            .enabled_extension_names(&names)
+            .push_next(&mut features_11)
+            .push_next(&mut features_12)
+            .push_next(&mut features_13)
+            .push_next(&mut executables);
+        if matrices {
+            create = create.push_next(&mut cooperative);
+        }
+        let device = unsafe { instance.create_device(physical, &create, None) }?;
+        Ok(Self {
+            executables: khr::pipeline_executable_properties::Device::new(instance, &device),
+            device,
+        })
+    }
+
+    /// What the driver tells of the pipeline, by its own names.
+    fn statistics(&self, shader: Shader) -> Result<Map<String, serde_json::Value>> {
+        let (words, bindings) = spirv(shader)?;
+        let bindings: Vec<_> = (0..bindings)
+            .map(|binding| {
+                vk::DescriptorSetLayoutBinding::default()
+                    .binding(binding)
+                    .descriptor_type(vk::DescriptorType::STORAGE_BUFFER)
+                    .descriptor_count(1)
+                    .stage_flags(vk::ShaderStageFlags::COMPUTE)
+            })
+            .collect();
+        let device = &self.device;
+        unsafe {
+            let set = device.create_descriptor_set_layout(
+                &vk::DescriptorSetLayoutCreateInfo::default().bindings(&bindings),
+                None,
+            )?;
+            let layout = device.create_pipeline_layout(
+                &vk::PipelineLayoutCreateInfo::default().set_layouts(&[set]),
+                None,
+            )?;
+            let module = device
+                .create_shader_module(&vk::ShaderModuleCreateInfo::default().code(&words), None)?;
+            let stage = vk::PipelineShaderStageCreateInfo::default()
+                .flags(vk::PipelineShaderStageCreateFlags::ALLOW_VARYING_SUBGROUP_SIZE)
+                .stage(vk::ShaderStageFlags::COMPUTE)
+                .module(module)
+                .name(c"main");
+            let create = vk::ComputePipelineCreateInfo::default()
+                .flags(vk::PipelineCreateFlags::CAPTURE_STATISTICS_KHR)
+                .stage(stage)
+                .layout(layout);
+            let pipeline = device
+                .create_compute_pipelines(vk::PipelineCache::null(), &[create], None)
+                .map_err(|(_, error)| error)?[0];
+            let mut statistics = Map::new();
+            let executables = self.executables.get_pipeline_executable_properties(
+                &vk::PipelineInfoKHR::default().pipeline(pipeline),
+            )?;
+            for (index, executable) in executables.iter().enumerate() {
+                statistics.insert("subgroup".into(), executable.subgroup_size.into());
+                let info = vk::PipelineExecutableInfoKHR::default()
+                    .pipeline(pipeline)
+                    .executable_index(index as u32);
+                for statistic in self.executables.get_pipeline_executable_statistics(&info)? {
+                    use vk::PipelineExecutableStatisticFormatKHR as Format;
+                    let value = match statistic.format {
+                        Format::BOOL32 => (statistic.value.b32 != 0).into(),
+                        Format::INT64 => statistic.value.i64.into(),
+                        Format::UINT64 => statistic.value.u64.into(),
+                        _ => statistic.value.f64.into(),
+                    };
+                    statistics.insert(text(&statistic.name), value);
+                }
+            }
+            device.destroy_pipeline(pipeline, None);
+            device.destroy_shader_module(module, None);
+            device.destroy_pipeline_layout(layout, None);
+            device.destroy_descriptor_set_layout(set, None);
+            Ok(statistics)
+        }
+    }
+}
+
+/// A C string in an array of its characters.
+fn text(characters: &[std::ffi::c_char]) -> String {
+    characters
+        .iter()
+        .take_while(|&&character| character != 0)
+        .map(|&character| character as u8 as char)
+        .collect()
+}
