@@ -72,14 +72,25 @@ fn shaders() -> Vec<(Shader, u32)> {
             .map(|quarters| ProductForm::Tiled { quarters })
             .collect::<Vec<_>>();
         if element == Element::F16 {
-            for (tiles, depth) in [(4, 32), (4, 16), (2, 32)] {
-                forms.extend([32, 64].map(|subgroup| ProductForm::Cooperative {
-                    size: 16,
-                    tiles,
-                    depth,
-                    subgroup,
-                }));
+            for (grid, tiles, depth) in [
+                ([2, 2], [4, 4], 32),
+                ([2, 2], [4, 4], 16),
+                ([2, 4], [4, 2], 32),
+                ([2, 4], [4, 4], 32),
+                ([2, 2], [2, 2], 32),
+            ] {
+                for (subgroup, ahead) in [(32, false), (32, true), (64, false), (64, true)] {
+                    forms.push(ProductForm::Cooperative {
+                        size: 16,
+                        grid,
+                        tiles,
+                        depth,
+                        subgroup,
+                        ahead,
+                    });
+                }
             }
+            forms.retain(|form| form.is_even());
         }
         for form in forms {
             for (orientation, result, finish) in [

@@ -1,132 +1,232 @@
-// c = a · b and what follows it on matrix units: f16 operands, f32 sums. A workgroup of four subgroups
-// takes a block of c, goes through the depth in slices that it stages in workgroup memory, and a
-// subgroup sums TILES × TILES tiles of SIZE × SIZE. A line with a # is written once for each tile of
-// rows, one with a $ once for each tile of columns.
+// c = a · b and what follows it on matrix units: f16 operands, f32 sums. A workgroup of GRID_ROWS ×
+// GRID_COLUMNS subgroups takes a block of c and goes through the depth in slices that it stages in
+// workgroup memory; a subgroup sums TILE_ROWS × TILE_COLUMNS tiles of SIZE × SIZE. A line with a # is
+// written once for each row of tiles, one with a $ once for each column of tiles.
 
 alias Left = coop_mat{{ size }}x{{ size }}<f16, A>;
 alias Right = coop_mat{{ size }}x{{ size }}<f16, B>;
 alias Sum = coop_mat{{ size }}x{{ size }}<f32, C>;
+alias Quad = vec4<f16>;
 
 const SIZE = {{ size }}u;
 const DEPTH = {{ depth }}u;
 const THREADS = {{ threads }}u;
+const GRID_COLUMNS = {{ grid_columns }}u;
+const PARTS = {{ grid_rows }}u * GRID_COLUMNS;
 // Rows and columns of a subgroup and of the workgroup.
-const SIDE = SIZE * {{ tiles }}u;
-const BLOCK = 2u * SIDE;
-// Lines and columns of a slice as the operands lie. The lines of the staged copies are apart by some
-// columns more, so that they do not all begin in the same bank.
-const LEFT_LINES = select(BLOCK, DEPTH, LEFT_TRANSPOSED);
-const LEFT_COLUMNS = select(DEPTH, BLOCK, LEFT_TRANSPOSED);
-const LEFT_STRIDE = LEFT_COLUMNS + 8u;
-const RIGHT_LINES = select(DEPTH, BLOCK, RIGHT_TRANSPOSED);
-const RIGHT_COLUMNS = select(BLOCK, DEPTH, RIGHT_TRANSPOSED);
-const RIGHT_STRIDE = RIGHT_COLUMNS + 8u;
+const PART_ROWS = SIZE * {{ tile_rows }}u;
+const PART_COLUMNS = SIZE * {{ tile_columns }}u;
+const BLOCK_ROWS = PART_ROWS * {{ grid_rows }}u;
+const BLOCK_COLUMNS = PART_COLUMNS * GRID_COLUMNS;
+// Whether the next slice is fetched while this one is multiplied.
+const AHEAD = {{ ahead }};
 
-@group(0) @binding(1) var<storage, read_write> a: array<vec4<Operand>>;
-@group(0) @binding(2) var<storage, read_write> b: array<vec4<Operand>>;
+// Quads of a line of a staged slice, and f16 from one line to the next: they do not all begin in the
+// same bank.
+const QUADS = DEPTH / 4u;
+const STRIDE = DEPTH + 8u;
+// Quads of a slice that a thread stages.
+const LEFT_QUADS = BLOCK_ROWS * QUADS / THREADS;
+const RIGHT_QUADS = BLOCK_COLUMNS * QUADS / THREADS;
 
-var<workgroup> left: array<f16, {{ left }}>;
-var<workgroup> right: array<f16, {{ right }}>;
-// The sums of the block's columns of b, then a finished tile of each subgroup.
-var<workgroup> finished: array<f32, 4u * SIZE * SIZE>;
+@group(0) @binding(1) var<storage, read_write> a: array<Quad>;
+@group(0) @binding(2) var<storage, read_write> b: array<Quad>;
+
+// [rows, depth] and [columns, depth], however the operands lie.
+var<workgroup> left: array<f16, BLOCK_ROWS * STRIDE>;
+var<workgroup> right: array<f16, BLOCK_COLUMNS * STRIDE>;
+// The sums of the block's columns of b, then two finished tiles of each subgroup, side by side.
+var<workgroup> finished: array<f32, PARTS * 2u * SIZE * SIZE>;
+
+fn a_quad(line: u32, column: u32) -> Quad {
+    let size = select(vec2<u32>(info[0], info[2]), vec2<u32>(info[2], info[0]), LEFT_TRANSPOSED);
+    if line >= size.x || column >= size.y {
+        return Quad();
+    }
+    return a[(line * size.y + column) / 4u];
+}
+
+fn b_quad(line: u32, column: u32) -> Quad {
+    let size = select(vec2<u32>(info[2], info[1]), vec2<u32>(info[1], info[2]), RIGHT_TRANSPOSED);
+    if line >= size.x || column >= size.y {
+        return Quad();
+    }
+    return b[(line * size.y + column) / 4u];
+}
+
+// Where the values of a thread's quad lie in a slice, (line, depth). Quads that lie along the depth are
+// staged as they are. Those across it come in fours, one below the other, and are turned.
+fn along(thread: u32, quad: u32) -> vec2<u32> {
+    let place = quad * THREADS + thread;
+    return vec2<u32>(place / QUADS, place % QUADS * 4u);
+}
+
+fn across(thread: u32, quad: u32) -> vec2<u32> {
+    let place = quad / 4u * THREADS + thread;
+    return vec2<u32>(place / QUADS * 4u, place % QUADS * 4u + quad % 4u);
+}
+
+fn put_left(line: u32, depth: u32, quad: Quad) {
+    let to = line * STRIDE + depth;
+    left[to] = quad.x;
+    left[to + 1u] = quad.y;
+    left[to + 2u] = quad.z;
+    left[to + 3u] = quad.w;
+}
+
+fn put_right(line: u32, depth: u32, quad: Quad) {
+    let to = line * STRIDE + depth;
+    right[to] = quad.x;
+    right[to + 1u] = quad.y;
+    right[to + 2u] = quad.z;
+    right[to + 3u] = quad.w;
+}
 
 @compute @workgroup_size({{ threads }}, 1, 1)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) index: u32,
+    @builtin(local_invocation_index) thread: u32,
     @builtin(num_subgroups) subgroups: u32,
     @builtin(subgroup_id) subgroup: u32,
     @builtin(subgroup_size) lanes: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    let m = info[0];
     let n = info[1];
     let k = info[2];
-    let first_row = group.y * BLOCK;
-    let first_column = group.x * BLOCK;
-    let a_size = select(vec2<u32>(m, k), vec2<u32>(k, m), LEFT_TRANSPOSED);
-    let b_size = select(vec2<u32>(k, n), vec2<u32>(n, k), RIGHT_TRANSPOSED);
-    // Where subgroups are larger than the smallest that the device has, fewer run than a workgroup
-    // has parts: they take the parts in rounds.
-    let rounds = (4u + subgroups - 1u) / subgroups;
+    let first_row = group.y * BLOCK_ROWS;
+    let first_column = group.x * BLOCK_COLUMNS;
+    var next_left: array<Quad, LEFT_QUADS>;
+    var next_right: array<Quad, RIGHT_QUADS>;
+    // Where subgroups are larger than was reckoned with, fewer run than a workgroup has parts: they
+    // take the parts in rounds. Where they are smaller, more run than it has parts: what a part's
+    // second subgroup computes is not stored.
+    let rounds = (PARTS + subgroups - 1u) / subgroups;
     for (var round = 0u; round < rounds; round++) {
-        let part = round * subgroups + subgroup;
-        let part_row = (part / 2u) * SIDE;
-        let part_column = (part % 2u) * SIDE;
+        let part = (round * subgroups + subgroup) % PARTS;
+        let storing = round * subgroups + subgroup < PARTS;
+        let part_row = part / GRID_COLUMNS * PART_ROWS;
+        let part_column = part % GRID_COLUMNS * PART_COLUMNS;
         var sum#$ = Sum();
         let summing = COLUMN_SUMS && group.y == 0u && round == 0u;
         if summing {
-            for (var column = index; column < BLOCK; column += THREADS) {
+            for (var column = thread; column < BLOCK_COLUMNS; column += THREADS) {
                 finished[column] = 0.0;
             }
         }
         for (var first = 0u; first < k; first += DEPTH) {
-            let a_from = select(vec2<u32>(first_row, first), vec2<u32>(first, first_row), LEFT_TRANSPOSED);
-            for (var t = index; t < LEFT_LINES * LEFT_COLUMNS / 4u; t += THREADS) {
-                let line = t / (LEFT_COLUMNS / 4u);
-                let column = 4u * (t % (LEFT_COLUMNS / 4u));
-                let at = a_from + vec2<u32>(line, column);
-                var values = vec4<f16>(0.0h);
-                if at.x < a_size.x && at.y < a_size.y {
-                    values = a[(at.x * a_size.y + at.y) / 4u];
+            if !AHEAD || first == 0u {
+                for (var q = 0u; q < LEFT_QUADS; q++) {
+                    next_left[q] = fetch_left(thread, q, first_row, first);
                 }
-                let to = line * LEFT_STRIDE + column;
-                left[to] = values.x;
-                left[to + 1u] = values.y;
-                left[to + 2u] = values.z;
-                left[to + 3u] = values.w;
+                for (var q = 0u; q < RIGHT_QUADS; q++) {
+                    next_right[q] = fetch_right(thread, q, first_column, first);
+                }
             }
-            let b_from = select(vec2<u32>(first, first_column), vec2<u32>(first_column, first), RIGHT_TRANSPOSED);
-            for (var t = index; t < RIGHT_LINES * RIGHT_COLUMNS / 4u; t += THREADS) {
-                let line = t / (RIGHT_COLUMNS / 4u);
-                let column = 4u * (t % (RIGHT_COLUMNS / 4u));
-                let at = b_from + vec2<u32>(line, column);
-                var values = vec4<f16>(0.0h);
-                if at.x < b_size.x && at.y < b_size.y {
-                    values = b[(at.x * b_size.y + at.y) / 4u];
+            if LEFT_TRANSPOSED {
+                for (var q = 0u; q < LEFT_QUADS; q += 4u) {
+                    let at = across(thread, q);
+                    let t = turned(next_left[q], next_left[q + 1u], next_left[q + 2u], next_left[q + 3u]);
+                    put_left(at.x, at.y, t[0]);
+                    put_left(at.x + 1u, at.y, t[1]);
+                    put_left(at.x + 2u, at.y, t[2]);
+                    put_left(at.x + 3u, at.y, t[3]);
                 }
-                let to = line * RIGHT_STRIDE + column;
-                right[to] = values.x;
-                right[to + 1u] = values.y;
-                right[to + 2u] = values.z;
-                right[to + 3u] = values.w;
+            } else {
+                for (var q = 0u; q < LEFT_QUADS; q++) {
+                    let at = along(thread, q);
+                    put_left(at.x, at.y, next_left[q]);
+                }
+            }
+            if RIGHT_TRANSPOSED {
+                for (var q = 0u; q < RIGHT_QUADS; q++) {
+                    let at = along(thread, q);
+                    put_right(at.x, at.y, next_right[q]);
+                }
+            } else {
+                for (var q = 0u; q < RIGHT_QUADS; q += 4u) {
+                    let at = across(thread, q);
+                    let t = turned(next_right[q], next_right[q + 1u], next_right[q + 2u], next_right[q + 3u]);
+                    put_right(at.x, at.y, t[0]);
+                    put_right(at.x + 1u, at.y, t[1]);
+                    put_right(at.x + 2u, at.y, t[2]);
+                    put_right(at.x + 3u, at.y, t[3]);
+                }
             }
             workgroupBarrier();
+            if AHEAD && first + DEPTH < k {
+                for (var q = 0u; q < LEFT_QUADS; q++) {
+                    next_left[q] = fetch_left(thread, q, first_row, first + DEPTH);
+                }
+                for (var q = 0u; q < RIGHT_QUADS; q++) {
+                    next_right[q] = fetch_right(thread, q, first_column, first + DEPTH);
+                }
+            }
             if summing {
-                for (var column = index; column < BLOCK; column += THREADS) {
+                for (var column = thread; column < BLOCK_COLUMNS; column += THREADS) {
                     var sum = 0.0;
                     for (var d = 0u; d < DEPTH; d++) {
-                        sum += f32(right[d * RIGHT_STRIDE + column]);
+                        sum += f32(right[column * STRIDE + d]);
                     }
                     finished[column] += sum;
                 }
             }
             for (var d = 0u; d < DEPTH; d += SIZE) {
-                let at_a# = select((part_row + #u * SIZE) * LEFT_STRIDE + d, d * LEFT_STRIDE + part_row + #u * SIZE, LEFT_TRANSPOSED);
-                let at_b$ = select(d * RIGHT_STRIDE + part_column + $u * SIZE, (part_column + $u * SIZE) * RIGHT_STRIDE + d, RIGHT_TRANSPOSED);
-                let a# = {{ load_left }}<Left>(&left[at_a#], LEFT_STRIDE);
-                let b$ = {{ load_right }}<Right>(&right[at_b$], RIGHT_STRIDE);
+                let at_a# = (part_row + #u * SIZE) * STRIDE + d;
+                let at_b$ = (part_column + $u * SIZE) * STRIDE + d;
+                let a# = coopLoadT<Left>(&left[at_a#], STRIDE);
+                let b$ = coopLoad<Right>(&right[at_b$], STRIDE);
                 sum#$ = coopMultiplyAdd(a#, b$, sum#$);
             }
             workgroupBarrier();
         }
         if summing {
-            for (var column = index; column < BLOCK && first_column + column < n; column += THREADS) {
+            for (var column = thread; column < BLOCK_COLUMNS && first_column + column < n; column += THREADS) {
                 column_sums[first_column + column] = finished[column];
             }
         }
         workgroupBarrier();
-        let own = subgroup * SIZE * SIZE;
+        let own = part * 2u * SIZE * SIZE;
         let row = first_row + part_row;
         let column = first_column + part_column;
-        coopStoreT(sum#$, &finished[own], SIZE); workgroupBarrier(); put(own, row + #u * SIZE, column + $u * SIZE, lane, lanes); workgroupBarrier();
+        let to$ = own + $u % 2u * SIZE;
+        coopStoreT(sum#$, &finished[to$], 2u * SIZE); if $u % 2u == 1u { workgroupBarrier(); if storing { put(own, row + #u * SIZE, column + ($u - 1u) * SIZE, lane, lanes); } workgroupBarrier(); }
     }
 }
 
+// A thread's quad of the slice that begins at depth `first`.
+fn fetch_left(thread: u32, quad: u32, first_row: u32, first: u32) -> Quad {
+    if LEFT_TRANSPOSED {
+        let at = across(thread, quad);
+        return a_quad(first + at.y, first_row + at.x);
+    }
+    let at = along(thread, quad);
+    return a_quad(first_row + at.x, first + at.y);
+}
+
+fn fetch_right(thread: u32, quad: u32, first_column: u32, first: u32) -> Quad {
+    if RIGHT_TRANSPOSED {
+        let at = along(thread, quad);
+        return b_quad(first_column + at.x, first + at.y);
+    }
+    let at = across(thread, quad);
+    return b_quad(first + at.y, first_column + at.x);
+}
+
+// Four quads, one below the other, as four columns.
+fn turned(x: Quad, y: Quad, z: Quad, w: Quad) -> array<Quad, 4> {
+    return array<Quad, 4>(
+        Quad(x.x, y.x, z.x, w.x),
+        Quad(x.y, y.y, z.y, w.y),
+        Quad(x.z, y.z, z.z, w.z),
+        Quad(x.w, y.w, z.w, w.w),
+    );
+}
+
+// Stores two tiles of c that a subgroup finished.
 fn put(own: u32, first_row: u32, first_column: u32, lane: u32, lanes: u32) {
-    for (var t = 4u * lane; t < SIZE * SIZE; t += 4u * lanes) {
+    for (var t = 4u * lane; t < 2u * SIZE * SIZE; t += 4u * lanes) {
         let at = own + t;
         let sum = vec4<f32>(finished[at], finished[at + 1u], finished[at + 2u], finished[at + 3u]);
-        store(first_row + t / SIZE, first_column + t % SIZE, sum);
+        store(first_row + t / (2u * SIZE), first_column + t % (2u * SIZE), sum);
     }
 }

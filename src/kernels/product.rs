@@ -85,13 +85,25 @@ impl fmt::Display for Products {
 
 impl fmt::Display for ProductForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let block = self.block();
+        let [rows, columns] = self.block();
         match self {
-            Self::Tiled { .. } => write!(f, "tiled {block}x{block}"),
-            Self::Cooperative { size, depth, .. } => write!(
-                f,
-                "matrix units {size}x{size} in blocks of {block}x{block}x{depth}"
-            ),
+            Self::Tiled { .. } => write!(f, "tiled {rows}x{columns}"),
+            Self::Cooperative {
+                size,
+                grid,
+                depth,
+                subgroup,
+                ahead,
+                ..
+            } => {
+                let ahead = if *ahead { ", one ahead" } else { "" };
+                let subgroups = grid[0] * grid[1];
+                write!(
+                    f,
+                    "matrix units {size}x{size}, {subgroups} subgroups of {subgroup} on blocks of \
+                     {rows}x{columns}x{depth}{ahead}"
+                )
+            }
         }
     }
 }
@@ -109,7 +121,8 @@ pub(super) fn extents(a: &Shape, b: &Shape, orientation: Orientation) -> [usize;
 fn fits(form: ProductForm, a: &CubeTensor, b: &CubeTensor, orientation: Orientation) -> bool {
     let operand = Element::of(a.dtype).filter(|_| a.dtype == b.dtype);
     let [m, n, k] = extents(&a.shape(), &b.shape(), orientation);
-    let groups = m.max(n).div_ceil(form.block());
+    let [rows, columns] = form.block();
+    let groups = m.div_ceil(rows).max(n.div_ceil(columns));
     let formats = match form {
         ProductForm::Tiled { .. } => operand.is_some(),
         // Lines are read four values at a time.
@@ -216,21 +229,21 @@ pub(super) fn product(
         result,
         finish,
     };
-    let groups = |extent: usize| extent.div_ceil(form.block()) as u32;
+    let [rows, columns] = form.block();
     let mask = Mask::words(dropped.as_ref().map(|dropped| dropped.mask));
-    let rows = dropped
+    let row_words = dropped
         .iter()
         .flat_map(|dropped| dropped.sequences.row_words());
     launch_in_order(
         &a.client,
         Shader::Product(product, form),
         form.threads(),
-        [groups(n), groups(m)],
+        [n.div_ceil(columns) as u32, m.div_ceil(rows) as u32],
         [m, n, k]
             .map(|extent| extent as u32)
             .into_iter()
             .chain(mask)
-            .chain(rows),
+            .chain(row_words),
         &[
             (&a, BufferIOAttr::ReadOnly),
             (&b, BufferIOAttr::ReadOnly),

@@ -6,6 +6,7 @@
 //! three.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     time::{Duration, Instant},
 };
@@ -31,6 +32,17 @@ const SOFTWARE_ROWS: usize = 128;
 
 /// Timed runs; the shortest counts.
 const RUNS: usize = 3;
+
+/// Blocks that are tried on matrix units: subgroups, matrices of each, depth of a slice, and whether
+/// the next slice is fetched while one is multiplied.
+const BLOCKS: [([usize; 2], [usize; 2], usize, bool); 6] = [
+    ([2, 2], [4, 4], 32, true),
+    ([2, 2], [4, 4], 32, false),
+    ([2, 2], [4, 4], 16, true),
+    ([2, 4], [4, 2], 32, true),
+    ([2, 4], [4, 4], 32, true),
+    ([2, 2], [2, 2], 32, true),
+];
 
 /// One form's time for one orientation.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,7 +99,7 @@ impl ProductChoice {
 /// The forms that an adapter offers for operands of this format, matrix units first.
 pub fn candidates(adapter: &AdapterInfo, operand: Element) -> Vec<ProductForm> {
     let mut forms = Vec::new();
-    if let (Element::F16, Some((subgroup, _))) = (operand, adapter.subgroup) {
+    if let (Element::F16, Some((smallest, largest))) = (operand, adapter.subgroup) {
         let sizes = [16, 8].into_iter().filter(|&size| {
             adapter.cooperative_matrices.iter().any(|matrix| {
                 [matrix.m, matrix.n, matrix.k] == [size; 3]
@@ -95,13 +107,17 @@ pub fn candidates(adapter: &AdapterInfo, operand: Element) -> Vec<ProductForm> {
                     && matrix.result == "f32"
             })
         });
-        for size in sizes {
-            for (tiles, depth) in [(4, 32), (4, 16), (2, 32)] {
+        // A driver may run subgroups of any size between the two.
+        let subgroups = BTreeSet::from([smallest, largest]);
+        for (size, subgroup) in sizes.flat_map(|size| subgroups.iter().map(move |&s| (size, s))) {
+            for (grid, tiles, depth, ahead) in BLOCKS {
                 forms.push(ProductForm::Cooperative {
                     size: size as usize,
+                    grid,
                     tiles,
                     depth,
                     subgroup: subgroup as usize,
+                    ahead,
                 });
             }
         }
@@ -111,7 +127,8 @@ pub fn candidates(adapter: &AdapterInfo, operand: Element) -> Vec<ProductForm> {
     }
     forms.retain(|form| {
         let threads: u32 = form.threads().iter().product();
-        form.workgroup_bytes() <= adapter.max_workgroup_storage as usize
+        form.is_even()
+            && form.workgroup_bytes() <= adapter.max_workgroup_storage as usize
             && threads <= adapter.max_workgroup_invocations
     });
     forms

@@ -62,23 +62,28 @@ pub struct Product {
 pub enum ProductForm {
     /// Blocks of `64 · quarters` rows and columns, without matrix units.
     Tiled { quarters: usize },
-    /// Blocks of four subgroups, each of `tiles × tiles` matrices of `size × size`.
+    /// Blocks of `grid` subgroups, each of `tiles` matrices of `size × size`; rows, then columns.
     Cooperative {
         size: usize,
-        tiles: usize,
+        grid: [usize; 2],
+        tiles: [usize; 2],
         /// Depth of a slice.
         depth: usize,
-        /// Threads of the smallest subgroup.
+        /// Threads of a subgroup, as it will most likely run.
         subgroup: usize,
+        /// Whether the next slice is fetched while one is multiplied.
+        ahead: bool,
     },
 }
 
 impl ProductForm {
     /// Rows and columns of a workgroup's block.
-    pub fn block(self) -> usize {
+    pub fn block(self) -> [usize; 2] {
         match self {
-            Self::Tiled { quarters } => 64 * quarters,
-            Self::Cooperative { size, tiles, .. } => 2 * size * tiles,
+            Self::Tiled { quarters } => [64 * quarters; 2],
+            Self::Cooperative {
+                size, grid, tiles, ..
+            } => [0, 1].map(|axis| size * grid[axis] * tiles[axis]),
         }
     }
 
@@ -86,29 +91,35 @@ impl ProductForm {
     pub fn threads(self) -> [u32; 2] {
         match self {
             Self::Tiled { .. } => [16, 16],
-            Self::Cooperative { subgroup, .. } => [4 * subgroup as u32, 1],
+            Self::Cooperative { grid, subgroup, .. } => [(grid[0] * grid[1] * subgroup) as u32, 1],
         }
     }
 
-    /// Bytes that a workgroup shares, at most.
+    /// Bytes that a workgroup shares.
     pub fn workgroup_bytes(self) -> usize {
         match self {
             Self::Tiled { .. } => 2 * 256 * 16,
-            Self::Cooperative { size, .. } => {
-                let staged = self.staged(false).max(self.staged(true));
-                2 * 2 * staged + 4 * 4 * size * size
+            Self::Cooperative {
+                size, grid, depth, ..
+            } => {
+                const SPACE: usize = 8;
+                let lines: usize = self.block().iter().sum();
+                2 * lines * (depth + SPACE) + 4 * grid[0] * grid[1] * 2 * size * size
             }
         }
     }
 
-    /// Values of an operand's slice in workgroup memory, with the space between its lines; the
-    /// lines run along the depth, or across it.
-    fn staged(self, across: bool) -> usize {
-        const SPACE: usize = 8;
+    /// Whether the threads of a workgroup stage a slice evenly, in fours of four values.
+    pub fn is_even(self) -> bool {
         match self {
-            Self::Tiled { .. } => 0,
-            Self::Cooperative { depth, .. } if across => depth * (self.block() + SPACE),
-            Self::Cooperative { depth, .. } => self.block() * (depth + SPACE),
+            Self::Tiled { .. } => true,
+            Self::Cooperative { depth, .. } => {
+                let threads = self.threads()[0] as usize;
+                let lines = self.block();
+                lines
+                    .iter()
+                    .all(|lines| (lines * depth).is_multiple_of(16 * threads))
+            }
         }
     }
 
@@ -158,23 +169,25 @@ impl ProductForm {
         match self {
             Self::Tiled { quarters } => {
                 let text = template.register("quarters", quarters.to_string());
-                unroll(&text.complete(), quarters)
+                unroll(&text.complete(), [quarters; 2])
             }
             Self::Cooperative {
-                size, tiles, depth, ..
+                size,
+                grid,
+                tiles,
+                depth,
+                ahead,
+                ..
             } => {
-                // A matrix whose lines lie in memory is loaded by rows, one whose columns do, by
-                // columns.
-                let load = |transposed: bool| if transposed { "coopLoad" } else { "coopLoadT" };
                 let text = template
                     .register("size", size.to_string())
-                    .register("tiles", tiles.to_string())
+                    .register("grid_rows", grid[0].to_string())
+                    .register("grid_columns", grid[1].to_string())
+                    .register("tile_rows", tiles[0].to_string())
+                    .register("tile_columns", tiles[1].to_string())
                     .register("depth", depth.to_string())
                     .register("threads", self.threads()[0].to_string())
-                    .register("left", self.staged(left).to_string())
-                    .register("right", self.staged(!right).to_string())
-                    .register("load_left", load(left))
-                    .register("load_right", load(right));
+                    .register("ahead", ahead.to_string());
                 unroll(&text.complete(), tiles)
             }
         }

@@ -203,28 +203,28 @@ impl Shader {
                         .register("block_quarters", AttentionForm::BLOCK_QUARTERS.to_string())
                         .register("masked", form.masked.to_string())
                         .complete();
-                unroll(&text, form.quarters)
+                unroll(&text, [form.quarters; 2])
             }
             Self::Product(product, form) => form.text(product),
         }
     }
 }
 
-/// Writes each line of code that holds a `#`, a `$` or both once for each number below `count` that
+/// Writes each line of code that holds a `#`, a `$` or both once for each number below `counts` that
 /// they may stand for.
-pub(super) fn unroll(text: &str, count: usize) -> String {
+pub(super) fn unroll(text: &str, counts: [usize; 2]) -> String {
     let mut unrolled = String::new();
     for line in text.lines() {
         let code = !line.trim_start().starts_with("//");
-        let numbers = |sign| {
+        let numbers = |sign, count| {
             if code && line.contains(sign) {
                 count
             } else {
                 1
             }
         };
-        for first in 0..numbers('#') {
-            for second in 0..numbers('$') {
+        for first in 0..numbers('#', counts[0]) {
+            for second in 0..numbers('$', counts[1]) {
                 let line = match code {
                     true => line
                         .replace('#', &first.to_string())
@@ -261,9 +261,9 @@ mod tests {
     fn a_line_with_a_number_sign_stands_once_for_each_number() {
         let text = "// a # stays\nlet q# = x[#u];\nend\n";
         assert_eq!(
-            unroll(text, 2),
+            unroll(text, [2, 2]),
             "// a # stays\nlet q0 = x[0u];\nlet q1 = x[1u];\nend\n"
         );
-        assert_eq!(unroll("a#$\n", 2), "a00\na01\na10\na11\n");
+        assert_eq!(unroll("a#$\n", [2, 3]), "a00\na01\na02\na10\na11\na12\n");
     }
 }
