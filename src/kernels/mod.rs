@@ -7,6 +7,8 @@ pub mod adam;
 pub mod add_norm;
 mod add_norm_shaders;
 pub mod attention;
+pub mod attention_cooperative;
+pub mod attention_form;
 mod attention_shaders;
 mod attention_twin;
 pub mod dense;

@@ -9,9 +9,12 @@ use burn::{
 };
 use cubecl::prelude::KernelId;
 
-use super::square_sum;
+use super::{
+    attention_form::{AttentionCooperativeForm, AttentionCooperativePass},
+    square_sum,
+};
 
-const MASK: &str = include_str!("../../shaders/mask.wgsl");
+pub(super) const MASK: &str = include_str!("../../shaders/mask.wgsl");
 
 /// A shader that is ready to be launched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +26,8 @@ pub enum Shader {
     /// The last part says whether a mask drops values.
     Norm(NormPass, Element, bool),
     Attention(AttentionPass, AttentionForm),
+    /// The last part says whether a mask drops probabilities.
+    AttentionCooperative(AttentionCooperativePass, AttentionCooperativeForm, bool),
     Product(Product, ProductForm),
 }
 
@@ -320,6 +325,7 @@ impl Shader {
                         .complete();
                 unroll(&text, form.quarters)
             }
+            Self::AttentionCooperative(pass, form, masked) => form.text(pass, masked),
             Self::Product(product, form) => form.text(product),
         }
     }
@@ -327,7 +333,7 @@ impl Shader {
 
 /// Writes each line of code that holds a `#`, a `$` or both once for each number below `count` that
 /// they may stand for.
-fn unroll(text: &str, count: usize) -> String {
+pub(super) fn unroll(text: &str, count: usize) -> String {
     let mut unrolled = String::new();
     for line in text.lines() {
         let code = !line.trim_start().starts_with("//");
