@@ -19,12 +19,13 @@ use electra::{
     kernels::{
         adam::{Step, adam_step},
         attention::{Layout, attention, attention_backward},
+        attention_form::AttentionForms,
         dense_layer::DenseLayer,
         dropout::dropout,
         gelu::gelu,
+        kernel_choice::{ModelShape, try_out},
         layer_norm::normalise,
         product::Products,
-        product_choice,
         shader::Element,
         square_sum::SquareSum,
     },
@@ -75,6 +76,7 @@ fn layout(length: usize) -> Layout {
         sequences: Sequences::new(&vec![length; TOKENS / length], 0),
         heads: HEADS,
         mask: Some(Mask::new(1, 0.1)),
+        forms: AttentionForms::default(),
     }
 }
 
@@ -116,8 +118,13 @@ fn feed_forward() -> DenseLayer {
             .adapter
             .as_ref()
             .map_or_else(Products::default, |adapter| {
-                let shape = [TOKENS, HIDDEN, INNER];
-                let choice = product_choice::choose(&DEVICE, adapter, Element::F32, shape);
+                let shape = ModelShape {
+                    tokens: TOKENS,
+                    hidden: HIDDEN,
+                    inner: INNER,
+                    heads: HEADS,
+                };
+                let choice = try_out(&DEVICE, adapter, Element::F32, shape);
                 choice.expect("a choice").products
             }),
     }

@@ -12,29 +12,8 @@ const BLOCK = {{ block }}u;
 const THREADS = 64u;
 const MASKED = {{ masked }};
 
-// tokens, quarters of a row, site, threshold, bits of the mask's scale, bits of 1/√size, 0, 0; then
-// four words for each tile: its first row, first row and end of its sequence, place in the batch.
-@group(0) @binding(0) var<storage, read_write> info: array<u32>;
-
-struct Tile {
-    first: u32,
-    begin: u32,
-    end: u32,
-    place: u32,
-}
-
-var<workgroup> tile_of_group: Tile;
 var<workgroup> block_a: array<vec4<f32>, {{ block_quarters }}>;
 var<workgroup> block_b: array<vec4<f32>, {{ block_quarters }}>;
-
-// The tile of this workgroup, the same for all its threads.
-fn read_tile(number: u32, thread: u32) -> Tile {
-    if thread == 0u {
-        let at = 8u + 4u * number;
-        tile_of_group = Tile(info[at], info[at + 1u], info[at + 2u], info[at + 3u]);
-    }
-    return workgroupUniformLoad(&tile_of_group);
-}
 
 // The factor of the probability of `key` for `query`, both positions in their sequence.
 fn factor(place: u32, head: u32, query: u32, key: u32) -> f32 {

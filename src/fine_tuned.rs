@@ -24,6 +24,7 @@ use crate::{
         nbest::{self, QuestionPrediction},
         predict,
     },
+    kernels::kernel_choice::ChoiceCache,
     model::{
         HeadConfig, QuestionAnsweringModel, arithmetic::Arithmetic, folder, parameters,
         parameters::ParameterSource, record,
@@ -103,7 +104,13 @@ impl FineTuned {
         let tokenizer = Tokenizer::for_model(&found.path.join("vocab.txt"), &config)?;
         let mut stored = record::open(&found.path.join("model.bpk"))?;
         let tokens = config.predict_batch_size * config.max_seq_length;
-        let arithmetic = Arithmetic::on(chosen, precision, &config.encoder(), tokens)?;
+        let arithmetic = Arithmetic::on(
+            chosen,
+            precision,
+            &config.encoder(),
+            tokens,
+            &ChoiceCache::of_user(),
+        )?;
         let device = chosen.device.clone();
         let mut source = ParameterSource::new(device.clone(), config.seed, Some(&mut stored))
             .with_arithmetic(arithmetic);

@@ -12,7 +12,10 @@ use burn::{
 };
 use electra::{
     config::{Config, EncoderConfig},
-    kernels::{product::Products, product_form::ProductForm, shader::Element},
+    kernels::{
+        attention_form::AttentionForms, product::Products, product_form::ProductForm,
+        shader::Element,
+    },
     model::{
         arithmetic::Arithmetic,
         dense::Dense,
@@ -276,6 +279,7 @@ fn a_layers_own_backward_pass_is_that_of_a_graph() {
                         layers,
                         full: products,
                         half: products,
+                        attention: AttentionForms::default(),
                     };
                     let what = format!("{name} {products}, {layers:?}, drops {drops}");
                     let ours = by_layer(&device, arithmetic, drops);

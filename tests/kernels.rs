@@ -11,6 +11,7 @@ use electra::{
     kernels::{
         adam::{Step, adam_step},
         attention::{Layout, attention, attention_backward},
+        attention_form::AttentionForms,
         dropout::{Dropped, dropout},
         gelu::gelu,
         layer_norm::{layer_norm, normalise, normalise_backward},
@@ -70,6 +71,7 @@ impl Case {
             sequences: Sequences::new(&self.lengths, 3),
             heads: self.heads,
             mask: self.mask,
+            forms: AttentionForms::default(),
         };
         let shape = [layout.sequences.tokens(), self.heads * self.size];
         let [q, k, v, grad] = self.inputs().map(|x| tensor(&x, shape, device));
@@ -203,6 +205,7 @@ fn a_part_of_a_batch_gets_the_rows_of_the_whole() {
             sequences: sequences.clone(),
             heads,
             mask,
+            forms: AttentionForms::default(),
         };
         let context = attention(q, k, v, layout).context;
         values(dropout(context, sequences, Mask::new(6, 0.3)))
@@ -340,6 +343,7 @@ fn what_is_stored_in_f16_is_computed_in_f32() {
         sequences: Sequences::new(&[7, 70], 2),
         heads: 2,
         mask: Some(Mask::new(3, 0.1)),
+        forms: AttentionForms::default(),
     };
     let shape = [77, 32];
     let mask = Mask::new(4, 0.1);

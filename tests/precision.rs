@@ -5,7 +5,10 @@ mod support;
 use burn::tensor::Device;
 use electra::{
     data::{batch::Batch, example::Split},
-    kernels::{product::Products, product_form::ProductForm, shader::Element},
+    kernels::{
+        attention_form::AttentionForms, product::Products, product_form::ProductForm,
+        shader::Element,
+    },
     model::arithmetic::Arithmetic,
     train::{
         adam::Adam,
@@ -18,15 +21,11 @@ use support::{ReferenceRun, devices, parameters, runs, tasks};
 
 const HALF: Arithmetic = Arithmetic {
     layers: Element::F16,
-    full: Products {
-        plain: None,
-        left_transposed: None,
-        right_transposed: None,
-    },
-    half: Products {
-        plain: None,
-        left_transposed: None,
-        right_transposed: None,
+    full: Products::BURNS,
+    half: Products::BURNS,
+    attention: AttentionForms {
+        forward: None,
+        backward: None,
     },
 };
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use electra::kernels::{
+    attention_form::{AttentionCooperativeForm, AttentionCooperativePass},
     product_form::{Finish, Orientation, Product, ProductForm},
     shader::{AttentionForm, AttentionPass, Element, GeluPass, NormPass, Shader},
 };
@@ -100,11 +101,42 @@ fn cooperative(side: usize) -> Vec<Shader> {
         assert!(form.is_even(), "{form}");
         shaders.extend(products(Element::F16).map(|product| Shader::Product(product, form)));
     }
+    for form in attention_forms().into_iter().filter(|f| f.size == side) {
+        for (pass, masked) in AttentionCooperativePass::ALL
+            .into_iter()
+            .flat_map(|pass| [(pass, false), (pass, true)])
+        {
+            shaders.push(Shader::AttentionCooperative(pass, form, masked));
+        }
+    }
     shaders
 }
 
 fn on_matrix_units() -> impl Iterator<Item = Shader> {
     cooperative(8).into_iter().chain(cooperative(16))
+}
+
+/// For matrices and subgroups of NVIDIA, AMD, Apple and lavapipe.
+fn attention_forms() -> Vec<AttentionCooperativeForm> {
+    let mut forms = Vec::new();
+    for (size, block, subgroup) in [
+        (16, 32, 32),
+        (16, 32, 64),
+        (8, 16, 32),
+        (8, 32, 32),
+        (8, 16, 8),
+        (8, 32, 8),
+    ] {
+        for head in [16, 32, 64, 128] {
+            forms.push(AttentionCooperativeForm {
+                size,
+                head,
+                block,
+                subgroup,
+            });
+        }
+    }
+    forms
 }
 
 #[test]
@@ -177,8 +209,17 @@ fn what_a_workgroup_shares_fits_every_device() {
                 .map(|(_, variable)| layouter[variable.ty].size)
                 .sum();
             assert!(bytes <= most_bytes, "{shader:?}: {bytes}");
-            if let Shader::Product(_, form) = shader {
-                assert_eq!(bytes, form.workgroup_bytes() as u32, "{shader:?}");
+            match shader {
+                Shader::Product(_, form) => {
+                    assert_eq!(bytes as usize, form.workgroup_bytes(), "{shader:?}");
+                }
+                Shader::AttentionCooperative(_, form, _) => {
+                    assert!(bytes as usize <= form.workgroup_bytes(), "{shader:?}");
+                    // Small blocks fit the least limit, too.
+                    let small = form.head <= 64 && form.block == 16;
+                    assert!(!small || bytes <= 16 << 10, "{shader:?}: {bytes}");
+                }
+                _ => {}
             }
             let threads: u32 = module.entry_points[0].workgroup_size.iter().product();
             assert!(threads <= most_threads, "{shader:?}: {threads}");
@@ -203,5 +244,5 @@ fn every_file_is_part_of_a_shader() {
         );
         files.insert(path);
     }
-    assert_eq!(files.len(), 19);
+    assert_eq!(files.len(), 24);
 }

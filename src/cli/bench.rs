@@ -10,7 +10,7 @@ use super::{GlobalArgs, compute::ComputeArgs};
 use crate::{
     bench::{Bench, Task, groups},
     config::{Config, ModelSize},
-    kernels::shader::Element,
+    kernels::{kernel_choice::ChoiceCache, shader::Element},
     model::{HeadConfig, arithmetic::Arithmetic},
     train::{
         gradients::{Objective, Trainable},
@@ -99,7 +99,13 @@ pub(super) fn run(
     );
     let chosen = args.compute.open(global)?;
     let tokens = batch_size * args.seq_len as usize;
-    let arithmetic = Arithmetic::on(&chosen, args.compute.precision(), &encoder, tokens)?;
+    let arithmetic = Arithmetic::on(
+        &chosen,
+        args.compute.precision(),
+        &encoder,
+        tokens,
+        &ChoiceCache::of_user(),
+    )?;
     let bench = Bench {
         device: &chosen.device,
         task: match args.mode {

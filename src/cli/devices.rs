@@ -9,18 +9,23 @@ use super::{GlobalArgs, compute::parse_device};
 use crate::{
     device::{self, AdapterInfo, ByteSize, Chosen, DeviceRequest, choose, list},
     kernels::{
-        product_choice::{self, ProductChoice},
+        kernel_choice::{ChoiceCache, KernelChoice, ModelShape, try_out},
         shader::Element,
     },
 };
 
-/// Tokens, input and output of the dense layer that products are tried at: ELECTRA-Large's
-/// feed-forward part on a batch of 32 at SQuAD's lengths.
-const PRODUCT: [usize; 3] = [4_096, 1_024, 4_096];
+/// What kernels are tried at: ELECTRA-Large on a batch of 32 at SQuAD's lengths.
+const SHAPE: ModelShape = ModelShape {
+    tokens: 4_096,
+    hidden: 1_024,
+    inner: 4_096,
+    heads: 16,
+};
 
 /// List the graphics adapters, and say which device `auto` takes and why
 ///
-/// Of a GPU that is taken it says which form of matrix product is fastest, by trying them.
+/// Of a GPU that is taken it says which forms of matrix product and attention are fastest, by trying
+/// them.
 ///
 /// With --device, opens that device too and says what it is.
 #[derive(Debug, Clone, Args)]
@@ -66,16 +71,17 @@ pub fn run(args: &DevicesArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyh
         write_adapter(adapter, out)?;
     }
     writeln!(out, "auto takes {}", auto.line())?;
-    write_products(&auto, out)?;
+    write_choices(&auto, out)?;
     if let Some((request, chosen)) = &asked {
         writeln!(out, "{request} takes {}", chosen.line())?;
-        write_products(chosen, out)?;
+        write_choices(chosen, out)?;
     }
     Ok(())
 }
 
-/// Tries each form of product that the device offers, per format of the operands.
-fn products(chosen: &Chosen) -> Result<Vec<(Element, ProductChoice)>, device::Error> {
+/// Tries each form of kernel that the device offers, per format of the operands, and keeps the
+/// choice for runs of this model.
+fn choices(chosen: &Chosen) -> Result<Vec<(Element, KernelChoice)>, device::Error> {
     let Some(adapter) = &chosen.adapter else {
         return Ok(Vec::new());
     };
@@ -84,25 +90,21 @@ fn products(chosen: &Chosen) -> Result<Vec<(Element, ProductChoice)>, device::Er
         .into_iter()
         .chain(halves)
         .map(|operand| {
-            let choice = product_choice::choose(&chosen.device, adapter, operand, PRODUCT);
-            choice
-                .map(|choice| (operand, choice))
-                .map_err(|reason| device::Error::Products {
-                    name: chosen.name.clone(),
-                    reason,
-                })
+            let choice = try_out(&chosen.device, adapter, operand, SHAPE);
+            let choice = choice.map_err(|reason| device::Error::Products {
+                name: chosen.name.clone(),
+                reason,
+            })?;
+            ChoiceCache::of_user().keep(adapter, operand, SHAPE, &choice);
+            Ok((operand, choice))
         })
         .collect()
 }
 
-fn write_products(chosen: &Chosen, out: &mut dyn Write) -> anyhow::Result<()> {
-    for (operand, choice) in products(chosen)? {
-        writeln!(
-            out,
-            "  products of {} operands, fastest first:",
-            operand.name()
-        )?;
-        for trial in choice.ranked() {
+fn write_choices(chosen: &Chosen, out: &mut dyn Write) -> anyhow::Result<()> {
+    for (operand, choice) in choices(chosen)? {
+        writeln!(out, "  kernels in {}, fastest first:", operand.name())?;
+        for trial in &choice.trials {
             writeln!(out, "    {trial}")?;
         }
     }
@@ -110,18 +112,9 @@ fn write_products(chosen: &Chosen, out: &mut dyn Write) -> anyhow::Result<()> {
 }
 
 fn as_json(chosen: &Chosen) -> anyhow::Result<serde_json::Value> {
-    let trials: Map<String, Value> = products(chosen)?
+    let trials: Map<String, Value> = choices(chosen)?
         .into_iter()
-        .map(|(operand, choice)| {
-            let trials = choice.ranked().into_iter().map(|trial| {
-                json!({
-                    "product": trial.product(),
-                    "form": trial.form_name(),
-                    "flops_per_s": trial.flops,
-                })
-            });
-            (operand.name().to_owned(), trials.collect())
-        })
+        .map(|(operand, choice)| (operand.name().to_owned(), json!(choice.trials)))
         .collect();
     Ok(json!({
         "index": chosen.adapter.as_ref().map(|adapter| adapter.index),
@@ -131,7 +124,7 @@ fn as_json(chosen: &Chosen) -> anyhow::Result<serde_json::Value> {
         "memory": chosen.memory,
         "f16": chosen.f16,
         "reason": chosen.reason,
-        "products": trials,
+        "kernels": trials,
     }))
 }
 

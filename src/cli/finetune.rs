@@ -10,6 +10,7 @@ use crate::{
     data::tokenizer::Tokenizer,
     eval::results::results_text,
     finetune::{Finetune, Outcome},
+    kernels::kernel_choice::ChoiceCache,
     model::{arithmetic::Arithmetic, folder},
 };
 
@@ -66,7 +67,13 @@ pub(super) fn run_configuration(
     }
     let tokenizer = Tokenizer::for_model(&vocab, config)?;
     let tokens = config.train_batch_size * config.max_seq_length;
-    let arithmetic = Arithmetic::on(&chosen, config.precision, &config.encoder(), tokens)?;
+    let arithmetic = Arithmetic::on(
+        &chosen,
+        config.precision,
+        &config.encoder(),
+        tokens,
+        &ChoiceCache::of_user(),
+    )?;
     if chosen.adapter.is_some() {
         progress.note(&arithmetic.line());
     }

@@ -148,6 +148,15 @@ impl AdapterInfo {
     pub fn f16(&self) -> bool {
         self.precisions.contains(&"f16")
     }
+
+    /// Whether it has matrix units for `size × size` matrices of f16 with f32 sums.
+    pub fn multiplies_f16(&self, size: usize) -> bool {
+        self.cooperative_matrices.iter().any(|matrix| {
+            [matrix.m, matrix.n, matrix.k] == [size as u32; 3]
+                && matrix.operands == "f16"
+                && matrix.result == "f32"
+        })
+    }
 }
 
 /// Guards every creation of a graphics instance: the Vulkan loader crashes when instances come

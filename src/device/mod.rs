@@ -13,7 +13,7 @@ pub mod open;
 pub mod pick;
 pub mod request;
 
-pub use adapter::{AdapterInfo, AdapterKind, Api, list};
+pub use adapter::{AdapterInfo, AdapterKind, Api, CooperativeMatrix, list};
 pub use cores::{alone_on_a_core, is_cpu, lanes};
 pub use failure::ReadError;
 pub use memory::ByteSize;

@@ -10,7 +10,10 @@ use burn::{
     backend::{Backend, Dispatch, Flex, backend_extension, tensor::FloatTensor, wgpu::CubeBackend},
 };
 
-use super::{attention_shaders as shaders, attention_twin as twin};
+use super::{
+    attention_cooperative as cooperative, attention_form::AttentionForms,
+    attention_shaders as shaders, attention_twin as twin,
+};
 use crate::model::{packing::Sequences, random::Mask};
 
 /// How the rows and columns of queries, keys and values divide.
@@ -21,6 +24,8 @@ pub struct Layout {
     /// Factors of the probabilities: row `row_word(place, query)`, column
     /// `attention_column(head, key)`.
     pub mask: Option<Mask>,
+    /// On matrix units where they fit; else a thread takes a row.
+    pub forms: AttentionForms,
 }
 
 /// Attention as a backend operation; `q`, `k`, `v` and results `[tokens, hidden]`, head `h` in
@@ -69,6 +74,9 @@ impl AttentionOps for CubeBackend {
         v: FloatTensor<Self>,
         layout: Layout,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        if let Some(form) = cooperative::fitting(layout.forms.forward, &q, &layout) {
+            return cooperative::forward(form, q, k, v, &layout);
+        }
         match shaders::form(&q, &layout) {
             None => twin::forward::<Self>(q, k, v, &layout),
             Some(form) => shaders::forward(form, q, k, v, &layout),
@@ -84,6 +92,9 @@ impl AttentionOps for CubeBackend {
         grad: FloatTensor<Self>,
         layout: Layout,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        if let Some(form) = cooperative::fitting(layout.forms.backward, &q, &layout) {
+            return cooperative::backward(form, [q, k, v, context, log_sums, grad], &layout);
+        }
         match shaders::form(&q, &layout) {
             None => twin::backward::<Self>([q, k, v, context], log_sums, grad, &layout),
             Some(form) => shaders::backward(form, [q, k, v, context, log_sums, grad], &layout),

@@ -20,7 +20,7 @@ use super::{
 use crate::model::random::Mask;
 
 /// Rows of a tile: threads of a workgroup, as the shaders have them.
-const TILE: u32 = 64;
+const TILE: usize = 64;
 
 /// Columns of a head at most: more would not fit the registers.
 const WIDEST_HEAD: usize = 128;
@@ -31,7 +31,7 @@ pub(super) fn form(q: &CubeTensor, layout: &Layout) -> Option<AttentionForm> {
     let element = Element::of(q.dtype)?;
     let fits = size.is_multiple_of(4)
         && (4..=WIDEST_HEAD).contains(&size)
-        && tiles(layout).count() <= WIDEST_DISPATCH as usize;
+        && tiles(layout, TILE).count() <= WIDEST_DISPATCH as usize;
     fits.then_some(AttentionForm {
         quarters: size / 4,
         element,
@@ -90,22 +90,24 @@ pub(super) fn backward(
     (dq, dk, dv)
 }
 
-/// First row, first row and end of the sequence, and place in the batch, of each tile.
-fn tiles(layout: &Layout) -> impl Iterator<Item = [u32; 4]> {
-    let sequences = &layout.sequences;
-    (0..sequences.len()).flat_map(move |number| {
-        let rows = sequences.rows(number);
-        let (begin, end) = (rows.start as u32, rows.end as u32);
-        let place = sequences.places()[number];
-        (begin..end)
-            .step_by(TILE as usize)
-            .map(move |first| [first, begin, end, place])
-    })
-}
-
 fn launch(shader: Shader, read: &[&CubeTensor], written: &[&CubeTensor], layout: &Layout) {
     let first = read[0];
-    let hidden = first.shape()[1];
+    launch::launch(
+        &first.client,
+        shader,
+        [TILE as u32, 1],
+        [tiles(layout, TILE).count() as u32, layout.heads as u32],
+        info(layout, first.shape()[1], TILE),
+        Arrays {
+            read,
+            written,
+            ..Arrays::default()
+        },
+    );
+}
+
+/// What the shaders know of their rows (`shaders/attention_info.wgsl`), divided into tiles of `tile`.
+pub(super) fn info(layout: &Layout, hidden: usize, tile: usize) -> impl Iterator<Item = u32> {
     let scale = 1.0 / ((hidden / layout.heads) as f32).sqrt();
     let [site, threshold, factor] = Mask::words(layout.mask);
     let header = [
@@ -118,16 +120,18 @@ fn launch(shader: Shader, read: &[&CubeTensor], written: &[&CubeTensor], layout:
         0,
         0,
     ];
-    launch::launch(
-        &first.client,
-        shader,
-        [TILE, 1],
-        [tiles(layout).count() as u32, layout.heads as u32],
-        header.into_iter().chain(tiles(layout).flatten()),
-        Arrays {
-            read,
-            written,
-            ..Arrays::default()
-        },
-    );
+    header.into_iter().chain(tiles(layout, tile).flatten())
+}
+
+/// First row, first row and end of the sequence, and place in the batch, of each tile of `tile` rows.
+pub(super) fn tiles(layout: &Layout, tile: usize) -> impl Iterator<Item = [u32; 4]> {
+    let sequences = &layout.sequences;
+    (0..sequences.len()).flat_map(move |number| {
+        let rows = sequences.rows(number);
+        let (begin, end) = (rows.start as u32, rows.end as u32);
+        let place = sequences.places()[number];
+        (begin..end)
+            .step_by(tile)
+            .map(move |first| [first, begin, end, place])
+    })
 }

@@ -5,6 +5,9 @@
 
 pub mod adam;
 pub mod attention;
+mod attention_choice;
+pub mod attention_cooperative;
+pub mod attention_form;
 mod attention_shaders;
 mod attention_twin;
 pub mod dense;
@@ -12,6 +15,7 @@ pub mod dense_layer;
 pub mod dense_products;
 pub mod dropout;
 pub mod gelu;
+pub mod kernel_choice;
 mod launch;
 pub mod layer_norm;
 mod normal;
@@ -22,3 +26,4 @@ pub mod product_choice;
 pub mod product_form;
 pub mod shader;
 pub mod square_sum;
+pub mod trial;

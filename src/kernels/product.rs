@@ -11,6 +11,7 @@ use burn::{
 };
 
 use cubecl::ir::attributes::BufferIOAttr;
+use serde::{Deserialize, Serialize};
 
 use super::{
     dropout::Dropped,
@@ -23,28 +24,49 @@ use crate::model::random::Mask;
 /// Fewer rows, columns or depth than this are left to Burn's product.
 const SMALLEST: usize = 16;
 
-/// The form that a device runs for each orientation; `None` is Burn's own product.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+/// The forms that a device runs for each orientation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Products {
     /// `[m, k] · [k, n]`: a dense layer.
-    pub plain: Option<ProductForm>,
+    pub plain: Forms,
     /// `[k, m]ᵀ · [k, n]`: the gradient of its kernel.
-    pub left_transposed: Option<ProductForm>,
+    pub left_transposed: Forms,
     /// `[m, k] · [n, k]ᵀ`: the gradient of its input.
-    pub right_transposed: Option<ProductForm>,
+    pub right_transposed: Forms,
+}
+
+/// The forms for products of one orientation; `None` is Burn's own product.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Forms {
+    pub small: Option<ProductForm>,
+    pub large: Option<ProductForm>,
+    /// Results of a product, `m · n`, from which on it is large.
+    pub boundary: usize,
 }
 
 impl Products {
-    /// The same form for each orientation.
+    /// Burn's own.
+    pub const BURNS: Self = Self {
+        plain: Forms::BURNS,
+        left_transposed: Forms::BURNS,
+        right_transposed: Forms::BURNS,
+    };
+
+    /// The same form for each product.
     pub fn all(form: ProductForm) -> Self {
+        let forms = Forms {
+            small: Some(form),
+            large: Some(form),
+            boundary: 0,
+        };
         Self {
-            plain: Some(form),
-            left_transposed: Some(form),
-            right_transposed: Some(form),
+            plain: forms,
+            left_transposed: forms,
+            right_transposed: forms,
         }
     }
 
-    fn form(self, orientation: Orientation) -> Option<ProductForm> {
+    fn forms(self, orientation: Orientation) -> Forms {
         match orientation {
             Orientation::Plain => self.plain,
             Orientation::LeftTransposed => self.left_transposed,
@@ -59,8 +81,27 @@ impl Products {
         b: &CubeTensor,
         orientation: Orientation,
     ) -> Option<ProductForm> {
-        self.form(orientation)
+        let [m, n, _] = extents(&a.shape(), &b.shape(), orientation);
+        self.forms(orientation)
+            .of(m * n)
             .filter(|&form| fits(form, a, b, orientation))
+    }
+}
+
+impl Forms {
+    const BURNS: Self = Self {
+        small: None,
+        large: None,
+        boundary: 0,
+    };
+
+    /// The form for a product with this many results.
+    fn of(self, results: usize) -> Option<ProductForm> {
+        if results < self.boundary {
+            self.small
+        } else {
+            self.large
+        }
     }
 }
 
@@ -73,10 +114,11 @@ impl fmt::Display for Products {
         ];
         for (number, orientation) in orientations.into_iter().enumerate() {
             let comma = if number > 0 { ", " } else { "" };
-            write!(f, "{comma}{} ", orientation.product())?;
-            match self.form(orientation) {
-                None => f.write_str("Burn's")?,
-                Some(form) => form.fmt(f)?,
+            let Forms { small, large, .. } = self.forms(orientation);
+            let large_name = ProductForm::name(large);
+            write!(f, "{comma}{} {large_name}", orientation.product())?;
+            if small != large {
+                write!(f, " (small ones {})", ProductForm::name(small))?;
             }
         }
         Ok(())

@@ -1,8 +1,9 @@
 //! What the shaders of matrix products are specialised by (`shaders/product_*.wgsl`).
 
 use burn::backend::wgpu::SourceTemplate;
+use serde::{Deserialize, Serialize};
 
-use super::shader::{Element, MASK, NORMAL, unroll};
+use super::shader::{Element, MASK, MATRIX_UNITS, NORMAL, unroll};
 
 /// How the operands of a product lie in memory, line by line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,7 +59,7 @@ pub struct Product {
 }
 
 /// How it computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ProductForm {
     /// Blocks of `64 · quarters` rows and columns, without matrix units.
     Tiled { quarters: usize },
@@ -77,6 +78,11 @@ pub enum ProductForm {
 }
 
 impl ProductForm {
+    /// How a form, or its lack, is called.
+    pub fn name(form: Option<Self>) -> String {
+        form.map_or("Burn's".to_owned(), |form| form.to_string())
+    }
+
     /// Rows and columns of a workgroup's block.
     pub fn block(self) -> [usize; 2] {
         match self {
@@ -136,7 +142,7 @@ impl ProductForm {
                 (enable, include_str!("../../shaders/product_tiled.wgsl"))
             }
             Self::Cooperative { .. } => (
-                "enable f16;\nenable wgpu_cooperative_matrix;\n",
+                MATRIX_UNITS,
                 include_str!("../../shaders/product_cooperative.wgsl"),
             ),
         };

@@ -10,11 +10,16 @@ use burn::{
 use cubecl::prelude::KernelId;
 
 use super::{
+    attention_form::{AttentionCooperativeForm, AttentionCooperativePass},
     product_form::{Product, ProductForm},
     square_sum,
 };
 
 pub(super) const MASK: &str = include_str!("../../shaders/mask.wgsl");
+/// What attention's shaders know of their rows.
+pub(super) const INFO: &str = include_str!("../../shaders/attention_info.wgsl");
+/// What shaders on matrix units begin with.
+pub(super) const MATRIX_UNITS: &str = "enable f16;\nenable wgpu_cooperative_matrix;\n";
 pub(super) const NORMAL: &str = include_str!("../../shaders/normal.wgsl");
 
 /// A shader that is ready to be launched.
@@ -27,6 +32,8 @@ pub enum Shader {
     /// The last part says whether a mask drops values.
     Norm(NormPass, Element, bool),
     Attention(AttentionPass, AttentionForm),
+    /// The last part says whether a mask drops probabilities.
+    AttentionCooperative(AttentionCooperativePass, AttentionCooperativeForm, bool),
     Product(Product, ProductForm),
 }
 
@@ -195,16 +202,19 @@ impl Shader {
                         include_str!("../../shaders/attention_value_gradient.wgsl")
                     }
                 };
-                let text =
-                    SourceTemplate::new(format!("{}{MASK}{tile}{pass}", form.element.enable()))
-                        .register("element", form.element.name())
-                        .register("quarters", form.quarters.to_string())
-                        .register("block", form.block().to_string())
-                        .register("block_quarters", AttentionForm::BLOCK_QUARTERS.to_string())
-                        .register("masked", form.masked.to_string())
-                        .complete();
+                let text = SourceTemplate::new(format!(
+                    "{}{MASK}{INFO}{tile}{pass}",
+                    form.element.enable()
+                ))
+                .register("element", form.element.name())
+                .register("quarters", form.quarters.to_string())
+                .register("block", form.block().to_string())
+                .register("block_quarters", AttentionForm::BLOCK_QUARTERS.to_string())
+                .register("masked", form.masked.to_string())
+                .complete();
                 unroll(&text, [form.quarters; 2])
             }
+            Self::AttentionCooperative(pass, form, masked) => form.text(pass, masked),
             Self::Product(product, form) => form.text(product),
         }
     }

@@ -8,7 +8,12 @@ use burn::{
 use crate::{
     config::{EncoderConfig, Precision},
     device::{self, Chosen},
-    kernels::{product::Products, product_choice, shader::Element},
+    kernels::{
+        attention_form::AttentionForms,
+        kernel_choice::{ChoiceCache, ModelShape},
+        product::Products,
+        shader::Element,
+    },
 };
 
 /// How a model computes.
@@ -21,14 +26,16 @@ pub struct Arithmetic {
     pub full: Products,
     /// Products of f16 operands.
     pub half: Products,
+    /// Attention in f16.
+    pub attention: AttentionForms,
 }
 
 impl Arithmetic {
     /// What `precision` means on a device for this encoder. `auto` is f16 on a hardware GPU that
     /// computes with it, else f32: a CPU and a software adapter gain nothing from it.
     ///
-    /// On a GPU the forms of products are tried at the encoder's feed-forward layer, over `tokens`
-    /// rows at most, and the fastest are taken.
+    /// On a GPU the forms of kernels are tried at the encoder's shape, over `tokens` rows at most, and
+    /// the fastest are taken, unless `cache` knows them.
     ///
     /// # Errors
     /// When f16 was asked for and the device does not compute with it, or the device fails.
@@ -37,6 +44,7 @@ impl Arithmetic {
         precision: Precision,
         encoder: &EncoderConfig,
         tokens: usize,
+        cache: &ChoiceCache,
     ) -> Result<Self, device::Error> {
         let hardware = chosen.adapter.is_some() && !chosen.is_software;
         let layers = match precision {
@@ -55,13 +63,18 @@ impl Arithmetic {
             ..Self::default()
         };
         if let Some(adapter) = &chosen.adapter {
-            let shape = [tokens, encoder.hidden_size, encoder.intermediate_size];
-            let choice = product_choice::choose(&chosen.device, adapter, layers, shape).map_err(
-                |reason| device::Error::Products {
+            let shape = ModelShape {
+                tokens,
+                hidden: encoder.hidden_size,
+                inner: encoder.intermediate_size,
+                heads: encoder.num_attention_heads,
+            };
+            let choice = cache
+                .choose(&chosen.device, adapter, layers, shape)
+                .map_err(|reason| device::Error::Products {
                     name: chosen.name.clone(),
                     reason,
-                },
-            )?;
+                })?;
             for trial in &choice.trials {
                 log::info!("{trial}");
             }
@@ -69,17 +82,20 @@ impl Arithmetic {
                 Element::F32 => arithmetic.full = choice.products,
                 Element::F16 => arithmetic.half = choice.products,
             }
+            arithmetic.attention = choice.attention;
         }
         Ok(arithmetic)
     }
 
     /// The format and the products in one line.
     pub fn line(&self) -> String {
-        let products = match self.layers {
-            Element::F32 => self.full,
-            Element::F16 => self.half,
-        };
-        format!("layers in {}; products: {products}", self.layers.name())
+        match self.layers {
+            Element::F32 => format!("layers in f32; products: {}", self.full),
+            Element::F16 => format!(
+                "layers in f16; products: {}; attention: {}",
+                self.half, self.attention
+            ),
+        }
     }
 
     /// Hidden states in the format of the encoder's layers.

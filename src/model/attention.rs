@@ -15,6 +15,7 @@ use crate::{
     config::EncoderConfig,
     kernels::{
         attention::{Attended, Layout, attention, attention_backward},
+        attention_form::AttentionForms,
         dropout::Dropped,
         layer_norm::Normalised,
     },
@@ -30,6 +31,8 @@ pub struct Attention {
     pub heads: usize,
     pub probability_dropout: f64,
     pub hidden_dropout: f64,
+    #[module(skip)]
+    forms: AttentionForms,
 }
 
 /// What the backward pass needs of the forward pass.
@@ -55,6 +58,7 @@ impl Attention {
                 heads: config.num_attention_heads,
                 probability_dropout: config.attention_probs_dropout_prob,
                 hidden_dropout: config.hidden_dropout_prob,
+                forms: source.arithmetic.attention,
             })
         })
     }
@@ -117,6 +121,7 @@ impl Attention {
             sequences: pass.sequences.clone(),
             heads: self.heads,
             mask: pass.mode.mask(site, self.probability_dropout),
+            forms: self.forms,
         }
     }
 

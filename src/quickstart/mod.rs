@@ -19,6 +19,7 @@ use crate::{
     device::{self, Chosen},
     eval::{figures::Scores, json_file::write_json},
     finetune::{self, Finetune},
+    kernels::kernel_choice::ChoiceCache,
     model::arithmetic::Arithmetic,
     train::{memory_plan::MemoryLimits, progress::Progress},
 };
@@ -87,7 +88,13 @@ pub fn run(
     let tokenizer = Tokenizer::for_model(config.paths().vocab_file(), &config)
         .map_err(finetune::Error::from)?;
     let tokens = config.train_batch_size * config.max_seq_length;
-    let arithmetic = Arithmetic::on(chosen, config.precision, &config.encoder(), tokens)?;
+    let arithmetic = Arithmetic::on(
+        chosen,
+        config.precision,
+        &config.encoder(),
+        tokens,
+        &ChoiceCache::of_user(),
+    )?;
     let finetune = |config: &Config| -> Result<finetune::Outcome, Error> {
         let finetune = Finetune {
             config,

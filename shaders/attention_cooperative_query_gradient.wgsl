@@ -1,0 +1,144 @@
+// dq[i] = Σ_j p[i, j] · (dp[i, j] − Σ_j p · dp) · k[j] / √size on matrix units, where
+// p = softmax(q kᵀ / √size) and dp[i, j] = (grad[i] · v[j]) · factor[i, j]. [tokens, hidden] each.
+// Leaves for the other gradients each row's log of Σ exp(score) and Σ_j p · dp in `rows`,
+// [heads, tokens, 2].
+
+@group(0) @binding(1) var<storage, read_write> queries: array<vec4<f16>>;
+@group(0) @binding(2) var<storage, read_write> keys: array<vec4<f16>>;
+@group(0) @binding(3) var<storage, read_write> values: array<vec4<f16>>;
+@group(0) @binding(4) var<storage, read_write> context: array<vec4<f16>>;
+@group(0) @binding(5) var<storage, read_write> log_sums: array<f32>;
+@group(0) @binding(6) var<storage, read_write> grads: array<vec4<f16>>;
+@group(0) @binding(7) var<storage, read_write> query_grads: array<vec4<f16>>;
+@group(0) @binding(8) var<storage, read_write> rows: array<vec2<f32>>;
+
+// Scores, and slopes behind those of all parts.
+const SCORES = 2u;
+const SLOPES = PARTS * SIZE * SCORE_STRIDE;
+const WEIGHTS = 1u;
+
+@compute @workgroup_size({{ threads }}, 1, 1)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) index: u32,
+    @builtin(num_subgroups) subgroups: u32,
+    @builtin(subgroup_id) subgroup: u32,
+    @builtin(subgroup_size) lanes: u32,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {
+    let tile = read_tile(group.x, index);
+    let head = group.y;
+    let width = info[1];
+    let column = head * QUARTERS;
+    let scale = bitcast<f32>(info[5]);
+    let region = min(subgroup, PARTS - 1u);
+    let own_scores = region * SIZE * SCORE_STRIDE;
+    let own_slopes = SLOPES + own_scores;
+    let own_weights = region * SIZE * WEIGHT_STRIDE;
+    let line = lane % SIZE;
+    // Rounds, and parts without rows, are as in attention_cooperative_forward.wgsl.
+    let parts = min(PARTS, (tile.end - tile.first + SIZE - 1u) / SIZE);
+    let rounds = (parts + subgroups - 1u) / subgroups;
+    for (var round = 0u; round < rounds; round++) {
+        let part = round * subgroups + subgroup;
+        let row = tile.first + part * SIZE + line;
+        let present = select(0u, 1u, part < parts);
+        let end = present * tile.end;
+
+        let own_rows = min(part, PARTS - 1u) * SIZE * ROW_STRIDE;
+        for (var t = index; t < PARTS * SIZE * QUARTERS; t += THREADS) {
+            let source = min(tile.first + t / QUARTERS, tile.end - 1u);
+            stage(t / QUARTERS, t % QUARTERS, queries[source * width + column + t % QUARTERS]);
+        }
+        workgroupBarrier();
+        let at_q# = own_rows + #u * SIZE;
+        let q# = coopLoadT<Left>(&staged[at_q#], ROW_STRIDE);
+        workgroupBarrier();
+        for (var t = index; t < PARTS * SIZE * QUARTERS; t += THREADS) {
+            let source = min(tile.first + t / QUARTERS, tile.end - 1u);
+            stage(t / QUARTERS, t % QUARTERS, grads[source * width + column + t % QUARTERS]);
+        }
+        workgroupBarrier();
+        let g# = coopLoadT<Left>(&staged[at_q#], ROW_STRIDE);
+
+        // Σ_j p · dp is the gradient times the result; the lanes that share a row share the columns.
+        let at = min(row, tile.end - 1u);
+        var mean = 0.0;
+        for (var quarter = lane / SIZE; quarter < QUARTERS; quarter += lanes / SIZE) {
+            let source = at * width + column + quarter;
+            mean += dot(vec4<f32>(grads[source]), vec4<f32>(context[source]));
+        }
+        let own = subgroup * lanes;
+        scores[own + lane] = mean;
+        workgroupBarrier();
+        mean = 0.0;
+        for (var other = line; other < lanes; other += SIZE) {
+            mean += scores[own + other];
+        }
+        let log_sum = log_sums[head * info[0] + at];
+        if lane < SIZE && row < end {
+            rows[head * info[0] + row] = vec2<f32>(log_sum, mean);
+        }
+
+        var sum# = Sum();
+        for (var block = tile.begin; block < tile.end; block += BLOCK) {
+            for (var t = index; t < BLOCK * QUARTERS; t += THREADS) {
+                let source = min(block + t / QUARTERS, tile.end - 1u) * width + column + t % QUARTERS;
+                stage(t / QUARTERS, t % QUARTERS, keys[source]);
+                stage(BLOCK + t / QUARTERS, t % QUARTERS, values[source]);
+            }
+            workgroupBarrier();
+            for (var span = 0u; span < min(BLOCK, tile.end - block); span += SPAN) {
+                for (var once = 0u; once < present; once++) {
+                    for (var t = 0u; t < SPAN; t += SIZE) {
+                        let at_k# = (span + t) * ROW_STRIDE + #u * SIZE;
+                        let at_v# = at_k# + BLOCK * ROW_STRIDE;
+                        let to_score = own_scores + t;
+                        let to_slope = own_slopes + t;
+                        var score = Sum();
+                        let k# = coopLoad<Right>(&staged[at_k#], ROW_STRIDE); score = coopMultiplyAdd(q#, k#, score);
+                        coopStoreT(score, &scores[to_score], SCORE_STRIDE);
+                        var slope = Sum();
+                        let v# = coopLoad<Right>(&staged[at_v#], ROW_STRIDE); slope = coopMultiplyAdd(g#, v#, slope);
+                        coopStoreT(slope, &scores[to_slope], SCORE_STRIDE);
+                    }
+                }
+                workgroupBarrier();
+                for (var quad = lane / SIZE; quad < present * SPAN / 4u; quad += lanes / SIZE) {
+                    let key = four(block + span + 4u * quad);
+                    let place = line * SCORE_STRIDE + 4u * quad;
+                    let score = (scale * read_scores(own_scores + place) - log_sum) * LOG2_E;
+                    let share = select(vec4<f32>(0.0), exp2(score), key < vec4<u32>(tile.end));
+                    let query = vec4<u32>(row - tile.begin);
+                    let factor = factors(tile.place, head, query, key - tile.begin);
+                    let slope = read_scores(own_slopes + place) * factor;
+                    let weight = share * (slope - mean) * scale;
+                    put_weights(own_weights + line * WEIGHT_STRIDE + 4u * quad, weight);
+                }
+                workgroupBarrier();
+                for (var once = 0u; once < present; once++) {
+                    for (var t = 0u; t < SPAN; t += SIZE) {
+                        let at_weight = own_weights + t;
+                        let weight = coopLoadT<Left>(&weights[at_weight], WEIGHT_STRIDE);
+                        let at_k# = (span + t) * ROW_STRIDE + #u * SIZE;
+                        let k# = coopLoadT<Right>(&staged[at_k#], ROW_STRIDE); sum# = coopMultiplyAdd(weight, k#, sum#);
+                    }
+                }
+            }
+            workgroupBarrier();
+        }
+        let first = tile.first + part * SIZE;
+        for (var once = 0u; once < present; once++) { coopStoreT(sum#, &scores[own_scores], SCORE_STRIDE); } workgroupBarrier(); put_gradient(own_scores, first, end, column + #u * SIZE / 4u, lane, lanes); workgroupBarrier();
+    }
+}
+
+fn put_gradient(own: u32, first: u32, end: u32, column: u32, lane: u32, lanes: u32) {
+    for (var t = lane; t < SIZE * SIZE / 4u; t += lanes) {
+        let line = t / (SIZE / 4u);
+        let quad = t % (SIZE / 4u);
+        if first + line < end {
+            let values = read_scores(own + line * SCORE_STRIDE + 4u * quad);
+            query_grads[(first + line) * info[1] + column + quad] = vec4<f16>(values);
+        }
+    }
+}

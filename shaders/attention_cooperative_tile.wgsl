@@ -1,0 +1,80 @@
+// What the attention shaders on matrix units share. A workgroup takes a tile of one head's rows, four
+// parts of SIZE rows that never cross sequences, and goes over the sequence's other rows block by
+// block through workgroup memory; a subgroup keeps the rows of its part in matrices. A matrix shows
+// its values only in memory: products go to `scores`, a lane works on one row's there, and what it
+// makes of them comes back from `weights` as a factor. Rows are [tokens, hidden] as vec4, head h in
+// quarters h·QUARTERS .. (h+1)·QUARTERS. A line with a # is written once for each SIZE columns of a
+// head.
+
+alias Left = coop_mat{{ size }}x{{ size }}<f16, A>;
+alias Right = coop_mat{{ size }}x{{ size }}<f16, B>;
+alias Sum = coop_mat{{ size }}x{{ size }}<f32, C>;
+
+const SIZE = {{ size }}u;
+const PARTS = 4u;
+const HEAD = {{ head }}u;
+const QUARTERS = HEAD / 4u;
+// Rows staged at a time, and those of them whose scores are in workgroup memory at a time.
+const BLOCK = {{ block }}u;
+const SPAN = {{ span }}u;
+const THREADS = {{ threads }}u;
+const MASKED = {{ masked }};
+
+// Lines are apart by some columns more than they hold, so that they do not all begin in the same
+// bank; matrix units want multiples of 16 bytes.
+const ROW_STRIDE = HEAD + 8u;
+const SCORE_STRIDE = SPAN + 4u;
+const WEIGHT_STRIDE = SPAN + 8u;
+
+// Exponentials are powers of two: scores are scaled once.
+const LOG2_E = 1.4426950408889634;
+const LN_2 = 0.6931471805599453;
+
+// Two blocks of rows, or a tile's own rows before them.
+var<workgroup> staged: array<f16, 2u * BLOCK * ROW_STRIDE>;
+// SCORES and WEIGHTS matrices of SIZE × SPAN of each part.
+var<workgroup> scores: array<f32, SCORES * PARTS * SIZE * SCORE_STRIDE>;
+var<workgroup> weights: array<f16, WEIGHTS * PARTS * SIZE * WEIGHT_STRIDE>;
+
+fn stage(line: u32, quarter: u32, values: vec4<f16>) {
+    let to = line * ROW_STRIDE + 4u * quarter;
+    staged[to] = values.x;
+    staged[to + 1u] = values.y;
+    staged[to + 2u] = values.z;
+    staged[to + 3u] = values.w;
+}
+
+fn read_scores(at: u32) -> vec4<f32> {
+    return vec4<f32>(scores[at], scores[at + 1u], scores[at + 2u], scores[at + 3u]);
+}
+
+fn put_weights(to: u32, values: vec4<f32>) {
+    let narrow = vec4<f16>(values);
+    weights[to] = narrow.x;
+    weights[to + 1u] = narrow.y;
+    weights[to + 2u] = narrow.z;
+    weights[to + 3u] = narrow.w;
+}
+
+// The rows from `first` on.
+fn four(first: u32) -> vec4<u32> {
+    return first + vec4<u32>(0u, 1u, 2u, 3u);
+}
+
+// The factors of the probabilities of `keys` for `queries`, positions in their sequence.
+fn factors(place: u32, head: u32, queries: vec4<u32>, keys: vec4<u32>) -> vec4<f32> {
+    if !MASKED {
+        return vec4<f32>(1.0);
+    }
+    let rows = vec4<u32>(place << 16u) | (queries & vec4<u32>(0xffffu));
+    let columns = vec4<u32>(head << 16u) | (keys & vec4<u32>(0xffffu));
+    let site = info[2];
+    let threshold = info[3];
+    let scale = bitcast<f32>(info[4]);
+    return vec4<f32>(
+        mask_factor(site, threshold, scale, rows.x, columns.x),
+        mask_factor(site, threshold, scale, rows.y, columns.y),
+        mask_factor(site, threshold, scale, rows.z, columns.z),
+        mask_factor(site, threshold, scale, rows.w, columns.w),
+    );
+}

@@ -1,0 +1,88 @@
+//! Which forms of attention are fastest on a device, found by trying: those on matrix units that it
+//! offers against a thread for each row.
+
+use burn::{
+    Tensor,
+    tensor::{Device, Distribution, FloatDType},
+};
+
+use super::{
+    attention::{Layout, attention, attention_backward},
+    attention_cooperative::candidates,
+    attention_form::{AttentionCooperativeForm, AttentionForms},
+    trial::{Contest, Trial},
+};
+use crate::{
+    device::AdapterInfo,
+    model::{packing::Sequences, random::Mask},
+};
+
+/// Tokens of a sequence that is tried, and sequences, at most.
+const LENGTH: usize = 384;
+const SEQUENCES: usize = 8;
+
+/// Sequences on a software adapter, which is slow.
+const SOFTWARE_SEQUENCES: usize = 1;
+
+/// Tries the forms of attention in f16 over sequences of `tokens` tokens in all.
+///
+/// # Errors
+/// When the device does not give its results back.
+pub(super) fn choose(
+    device: &Device,
+    adapter: &AdapterInfo,
+    tokens: usize,
+    heads: usize,
+    hidden: usize,
+) -> Result<(AttentionForms, Vec<Trial>), String> {
+    let most = if adapter.is_software() {
+        SOFTWARE_SEQUENCES
+    } else {
+        SEQUENCES
+    };
+    let length = tokens.clamp(1, LENGTH);
+    let lengths = vec![length; (tokens / length).clamp(1, most)];
+    let forms: Vec<Option<AttentionCooperativeForm>> = [None]
+        .into_iter()
+        .chain(candidates(adapter, hidden / heads).into_iter().map(Some))
+        .collect();
+    if forms.len() == 1 {
+        return Ok((AttentionForms::default(), Vec::new()));
+    }
+    let layout = Layout {
+        sequences: Sequences::new(&lengths, 0),
+        heads,
+        mask: Some(Mask::new(1, 0.1)),
+        forms: AttentionForms::default(),
+    };
+    let rows = layout.sequences.tokens();
+    let random = || {
+        let values = Tensor::<2>::random([rows, hidden], Distribution::Uniform(-1.0, 1.0), device);
+        values.cast(FloatDType::F16)
+    };
+    let [q, k, v, grad] = [(); 4].map(|()| random());
+    let with = |form: Option<AttentionCooperativeForm>| Layout {
+        forms: AttentionForms {
+            forward: form,
+            backward: form,
+        },
+        ..layout.clone()
+    };
+    let contest = |operation: &str, products: usize| Contest {
+        device,
+        operation: format!("attention {operation}, {length} tokens"),
+        flops: (2 * products * rows * length * hidden) as f64,
+        // Probabilities and slopes are rounded to f16 where they are factors.
+        tolerance: 5e-3,
+    };
+    let name = AttentionCooperativeForm::name;
+    let (forward, mut trials) = contest("forward", 2).fastest(&forms, name, |form| {
+        vec![attention(q.clone(), k.clone(), v.clone(), with(form)).context]
+    })?;
+    let attended = attention(q.clone(), k.clone(), v.clone(), layout.clone());
+    let (backward, more) = contest("backward", 5).fastest(&forms, name, |form| {
+        attention_backward(attended.clone(), grad.clone(), with(form)).to_vec()
+    })?;
+    trials.extend(more);
+    Ok((AttentionForms { forward, backward }, trials))
+}

@@ -1,0 +1,168 @@
+//! Tries the forms of a kernel on a device: which of them are right, and which is the fastest.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use burn::{
+    Tensor,
+    tensor::{Device, FloatDType},
+};
+use serde::{Deserialize, Serialize};
+
+/// Timed runs of a form; the shortest counts.
+const RUNS: usize = 3;
+
+/// A form whose first run takes this many times the shortest of another form is not run again.
+const SLOW: u32 = 2;
+
+/// One form's speed at one operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    pub operation: String,
+    pub form: String,
+    /// Floating-point operations a second; `None` where the result was wrong.
+    pub flops: Option<f64>,
+}
+
+impl fmt::Display for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (operation, form) = (&self.operation, &self.form);
+        match self.flops {
+            Some(flops) => write!(f, "{operation} {form}: {:.3} TFLOP/s", flops / 1e12),
+            None => write!(f, "{operation} {form}: wrong results, left out"),
+        }
+    }
+}
+
+/// What is tried.
+pub(super) struct Contest<'a> {
+    pub device: &'a Device,
+    pub operation: String,
+    /// Floating-point operations of a run.
+    pub flops: f64,
+    /// Greatest difference from the first form's results, relative to their greatest value.
+    pub tolerance: f32,
+}
+
+impl Contest<'_> {
+    /// Runs each form, holds its results against the first's, and returns the fastest of those that
+    /// are right, with what each was found to be, fastest first.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn fastest<F: Copy>(
+        &self,
+        forms: &[F],
+        name: impl Fn(F) -> String,
+        run: impl Fn(F) -> Vec<Tensor<2>>,
+    ) -> Result<(F, Vec<Trial>), String> {
+        let (&first, _) = forms.split_first().ok_or("no form to try")?;
+        let expected = run(first);
+        let scales: Vec<f32> = expected
+            .iter()
+            .map(|values| greatest(values.clone()))
+            .collect::<Result<_, _>>()?;
+        let mut tried = Vec::with_capacity(forms.len());
+        let mut shortest = Duration::MAX;
+        for &form in forms {
+            // Compiles it, too.
+            let results = run(form);
+            let mut right = true;
+            for ((result, expected), scale) in results.into_iter().zip(&expected).zip(&scales) {
+                let difference = greatest(result - expected.clone())?;
+                right &= difference <= self.tolerance * scale;
+            }
+            let time = match right {
+                true => Some(self.time(|| run(form), shortest)?),
+                false => None,
+            };
+            shortest = shortest.min(time.unwrap_or(Duration::MAX));
+            tried.push((form, time));
+        }
+        tried.sort_by_key(|(_, time)| time.unwrap_or(Duration::MAX));
+        let fastest = tried[0].0;
+        let trials = tried.into_iter().map(|(form, time)| Trial {
+            operation: self.operation.clone(),
+            form: name(form),
+            flops: time.map(|time| self.flops / time.as_secs_f64()),
+        });
+        Ok((fastest, trials.collect()))
+    }
+
+    /// The shortest of some runs, each from an idle device to an idle device.
+    fn time<T>(&self, run: impl Fn() -> T, best: Duration) -> Result<Duration, String> {
+        let synchronise = || self.device.sync().map_err(|e| format!("{e:?}"));
+        let mut shortest = Duration::MAX;
+        for _ in 0..RUNS {
+            synchronise()?;
+            let began = Instant::now();
+            let result = run();
+            synchronise()?;
+            shortest = shortest.min(began.elapsed());
+            drop(result);
+            if shortest > best.saturating_mul(SLOW) {
+                break;
+            }
+        }
+        Ok(shortest)
+    }
+}
+
+/// The greatest magnitude; infinite where a value is not a number.
+fn greatest(values: Tensor<2>) -> Result<f32, String> {
+    let values = values.cast(FloatDType::F32).abs();
+    let greatest = values
+        .max()
+        .try_into_scalar::<f32>()
+        .map_err(|e| format!("{e:?}"))?;
+    Ok(if greatest.is_nan() {
+        f32::INFINITY
+    } else {
+        greatest
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fastest_of_the_right_forms_is_taken() {
+        let device = Device::flex();
+        let contest = Contest {
+            device: &device,
+            operation: "sum".to_owned(),
+            flops: 1e6,
+            tolerance: 1e-3,
+        };
+        // Milliseconds that a form takes, and what it is off by.
+        let forms = [(30, 0.0), (1, 0.1), (5, 1e-4), (0, f32::NAN), (10, 0.0)];
+        let (fastest, trials) = contest
+            .fastest(
+                &forms,
+                |(wait, _)| wait.to_string(),
+                |(wait, error)| {
+                    std::thread::sleep(Duration::from_millis(wait));
+                    vec![Tensor::from_floats([[1.0 + error, -2.0]], &device)]
+                },
+            )
+            .unwrap();
+        assert_eq!(fastest.0, 5);
+        let order: Vec<(&str, bool)> = trials
+            .iter()
+            .map(|trial| (trial.form.as_str(), trial.flops.is_some()))
+            .collect();
+        assert_eq!(
+            order,
+            [
+                ("5", true),
+                ("10", true),
+                ("30", true),
+                ("1", false),
+                ("0", false)
+            ]
+        );
+    }
+}
