@@ -12,9 +12,10 @@ use burn::{
 };
 use electra::{
     config::{Config, EncoderConfig},
+    device::{DeviceRequest, choose},
     kernels::{
-        attention_form::AttentionForms, product::Products, product_form::ProductForm,
-        shader::Element,
+        attention_cooperative::candidates, attention_form::AttentionForms, product::Products,
+        product_choice, product_form::ProductForm, shader::Element,
     },
     model::{
         arithmetic::Arithmetic,
@@ -258,17 +259,44 @@ fn assert_same(what: &str, ours: &Results, theirs: &Results, tolerance: f64) {
     }
 }
 
+/// A form of products for each kind that the device has, and attention on matrix units beside those
+/// that are.
+fn arithmetics(name: &str) -> Vec<Arithmetic> {
+    let with = |products, attention| Arithmetic {
+        full: products,
+        half: products,
+        attention,
+        ..Arithmetic::default()
+    };
+    let mut all = vec![with(Products::BURNS, AttentionForms::default())];
+    if name == "cpu" {
+        return all;
+    }
+    all.extend([1, 2].map(|quarters| {
+        let form = ProductForm::Tiled { quarters };
+        with(Products::all(form), AttentionForms::default())
+    }));
+    let adapter = choose(DeviceRequest::Gpu).unwrap().adapter.unwrap();
+    let on_matrix_units = product_choice::candidates(&adapter, Element::F16)
+        .into_iter()
+        .find(|form| matches!(form, ProductForm::Cooperative { .. }));
+    if let Some(form) = on_matrix_units {
+        let attention = candidates(&adapter, HIDDEN / HEADS).first().copied();
+        let attention = AttentionForms {
+            forward: attention,
+            backward: attention,
+        };
+        all.push(with(Products::all(form), attention));
+    }
+    all
+}
+
 #[test]
 fn a_layers_own_backward_pass_is_that_of_a_graph() {
     for drops in [false, true] {
         let theirs = by_graph(drops);
         for (name, device) in support::devices() {
-            let mut forms = vec![None];
-            if name != "cpu" {
-                forms.extend([1, 2].map(|quarters| Some(ProductForm::Tiled { quarters })));
-            }
-            for form in forms {
-                let products = form.map_or_else(Products::default, Products::all);
+            for arithmetic in arithmetics(name) {
                 for (layers, tolerance) in [
                     // Sums of some hundred terms in another order.
                     (Element::F32, 3e-6),
@@ -277,11 +305,9 @@ fn a_layers_own_backward_pass_is_that_of_a_graph() {
                 ] {
                     let arithmetic = Arithmetic {
                         layers,
-                        full: products,
-                        half: products,
-                        attention: AttentionForms::default(),
+                        ..arithmetic
                     };
-                    let what = format!("{name} {products}, {layers:?}, drops {drops}");
+                    let what = format!("{name} {}, drops {drops}", arithmetic.line());
                     let ours = by_layer(&device, arithmetic, drops);
                     assert_same(&what, &ours, &theirs, tolerance);
                 }

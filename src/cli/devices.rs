@@ -104,8 +104,11 @@ fn choices(chosen: &Chosen) -> Result<Vec<(Element, KernelChoice)>, device::Erro
 fn write_choices(chosen: &Chosen, out: &mut dyn Write) -> anyhow::Result<()> {
     for (operand, choice) in choices(chosen)? {
         writeln!(out, "  kernels in {}, fastest first:", operand.name())?;
-        for trial in &choice.trials {
-            writeln!(out, "    {trial}")?;
+        for trials in choice.trials.chunk_by(|a, b| a.operation == b.operation) {
+            writeln!(out, "    {}", trials[0].operation)?;
+            for trial in trials {
+                writeln!(out, "      {:<16} {}", trial.speed(), trial.form)?;
+            }
         }
     }
     Ok(())

@@ -120,8 +120,8 @@ pub(super) fn choose(
     Ok((products, trials))
 }
 
-/// The fastest form for one of a dense layer's products; its result is `[rows, output]`, or the
-/// gradient of a kernel `[input, output]`.
+/// The fastest form for one of a dense layer's products, with what follows it in an encoder layer; its
+/// result is `[rows, output]`, or the gradients of a kernel `[input, output]` and its bias.
 fn contest(
     device: &Device,
     operand: Element,
@@ -136,26 +136,33 @@ fn contest(
             Element::F16 => values.cast(FloatDType::F16),
         }
     };
-    let rows_of = |columns| random([rows, columns]);
-    let (x, kernel, grad) = match orientation {
-        Orientation::Plain => (rows_of(input), random([input, output]), None),
-        // The gradient of the rows of a layer that narrows them again.
-        Orientation::RightTransposed => (rows_of(input), random([output, input]), None),
-        Orientation::LeftTransposed => (rows_of(input), random([1, 1]), Some(rows_of(output))),
-    };
+    let x = random([rows, input]);
+    let kernel = random(match orientation {
+        // The gradient of the rows of a layer `[output] → [input]`.
+        Orientation::RightTransposed => [output, input],
+        _ => [input, output],
+    });
+    let other = random([rows, output]);
     let bias = Tensor::<1>::zeros([output], device);
+    // The feed-forward part's wide layer is followed by GELU.
+    let wide = output > input;
     let run = |form: Option<ProductForm>| {
         let layer = DenseLayer {
             kernel: kernel.clone(),
             bias: bias.clone(),
             products: form.map_or_else(Products::default, Products::all),
         };
-        let result = match (orientation, &grad) {
-            (Orientation::Plain, _) => layer.forward(x.clone()),
-            (_, None) => layer.input_gradient(x.clone()),
-            (_, Some(grad)) => layer.parameter_gradients(x.clone(), grad.clone()).0,
-        };
-        vec![result]
+        let (x, other) = (x.clone(), other.clone());
+        match (orientation, wide) {
+            (Orientation::Plain, true) => <[_; 2]>::from(layer.gelu_keeping(x)).to_vec(),
+            (Orientation::Plain, false) => vec![layer.residual(x, other, None)],
+            (Orientation::RightTransposed, true) => vec![layer.inner_gradient(x, other)],
+            (Orientation::RightTransposed, false) => vec![layer.input_gradient(x)],
+            (Orientation::LeftTransposed, _) => {
+                let (kernel, bias) = layer.parameter_gradients(x, other);
+                vec![kernel, bias.unsqueeze()]
+            }
+        }
     };
     let contest = Contest {
         device,

@@ -26,13 +26,19 @@ pub struct Trial {
     pub flops: Option<f64>,
 }
 
+impl Trial {
+    /// Its speed, or why it has none.
+    pub fn speed(&self) -> String {
+        match self.flops {
+            Some(flops) => format!("{:.3} TFLOP/s", flops / 1e12),
+            None => "wrong results, left out".to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Trial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (operation, form) = (&self.operation, &self.form);
-        match self.flops {
-            Some(flops) => write!(f, "{operation} {form}: {:.3} TFLOP/s", flops / 1e12),
-            None => write!(f, "{operation} {form}: wrong results, left out"),
-        }
+        write!(f, "{}: {}: {}", self.operation, self.form, self.speed())
     }
 }
 
