@@ -13,6 +13,7 @@ use std::{collections::BTreeSet, ffi::CStr};
 use anyhow::{Context, Result};
 use ash::{Entry, khr, vk};
 use electra::kernels::{
+    attention_form::{AttentionCooperativeForm, AttentionCooperativePass},
     product_form::{Finish, Orientation, Product, ProductForm},
     shader::{AttentionForm, AttentionPass, Element, Shader},
 };
@@ -131,6 +132,18 @@ fn shaders() -> Vec<(Shader, u32)> {
                 masked: true,
             };
             shaders.push((Shader::Attention(pass, form), 64));
+        }
+    }
+    for (subgroup, masked) in [(32, false), (32, true), (64, false), (64, true)] {
+        for pass in AttentionCooperativePass::ALL {
+            let form = AttentionCooperativeForm {
+                size: 16,
+                head: 64,
+                block: 32,
+                subgroup,
+            };
+            let shader = Shader::AttentionCooperative(pass, form, masked);
+            shaders.push((shader, form.threads()));
         }
     }
     shaders

@@ -66,26 +66,32 @@ pub(super) fn launch(
     ];
     let in_order: Vec<_> = uses
         .into_iter()
-        .flat_map(|(tensors, with)| tensors.iter().map(move |&tensor| (tensor, with)))
+        .flat_map(|(tensors, with)| tensors.iter().map(move |&tensor| Some((tensor, with))))
         .collect();
     launch_in_order(client, shader, threads, groups, info, &in_order);
 }
 
-/// As [`launch`], with each array's use given beside it.
+/// As [`launch`], with each array's use given beside it. A binding that the shader does not use, `None`,
+/// takes the information once more.
 pub(super) fn launch_in_order(
     client: &Client,
     shader: Shader,
     threads: [u32; 2],
     groups: [u32; 2],
     info: impl IntoIterator<Item = u32>,
-    arrays: &[(&CubeTensor, BufferIOAttr)],
+    arrays: &[Option<(&CubeTensor, BufferIOAttr)>],
 ) {
     let info: Vec<u8> = info.into_iter().flat_map(u32::to_le_bytes).collect();
-    let mut buffers = vec![client.create_from_slice(&info).binding()];
+    let info = client.create_from_slice(&info);
+    let mut buffers = vec![info.clone().binding()];
     let mut uses = vec![BufferIOAttr::ReadOnly];
-    for (tensor, with) in arrays {
-        buffers.push(tensor.handle.clone().binding());
-        uses.push(*with);
+    for array in arrays {
+        let (handle, with) = match array {
+            Some((tensor, with)) => (&tensor.handle, *with),
+            None => (&info, BufferIOAttr::ReadOnly),
+        };
+        buffers.push(handle.clone().binding());
+        uses.push(with);
     }
     let mut arguments = KernelArguments::new().with_buffers(buffers);
     arguments.declared_io = uses;

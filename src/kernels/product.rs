@@ -217,11 +217,9 @@ pub(super) fn product(
     let [a, b] = [a, b].map(into_contiguous);
     let [m, n, k] = extents(&a.shape(), &b.shape(), orientation);
     let fresh = || like(&a, Shape::new([m, n]), result);
-    // Bindings that a shader does not use take any array.
-    let unused = || (a.clone(), BufferIOAttr::ReadOnly);
-    let read = |tensor| (into_contiguous(tensor), BufferIOAttr::ReadOnly);
-    let mut c = None;
-    let (mut bias, mut other, mut sums) = (unused(), unused(), unused());
+    let read = |tensor| Some((into_contiguous(tensor), BufferIOAttr::ReadOnly));
+    let written = |tensor| (tensor, BufferIOAttr::WriteOnly);
+    let (mut c, mut bias, mut other, mut sums) = (None, None, None, None);
     let mut dropped = None;
     let finish = match finishing {
         Finishing::Plain => Finish::Plain,
@@ -232,7 +230,7 @@ pub(super) fn product(
         Finishing::Gelu { bias: values, kept } => {
             bias = read(values);
             if kept {
-                other = (fresh(), BufferIOAttr::WriteOnly);
+                other = Some(written(fresh()));
             }
             Finish::Gelu { kept }
         }
@@ -257,11 +255,11 @@ pub(super) fn product(
         }
         Finishing::ColumnSums => {
             let vector = like(&a, Shape::new([n]), Element::F32);
-            sums = (vector, BufferIOAttr::WriteOnly);
+            sums = Some(written(vector));
             Finish::ColumnSums
         }
     };
-    let c = c.unwrap_or_else(|| (fresh(), BufferIOAttr::WriteOnly));
+    let c = c.unwrap_or_else(|| written(fresh()));
     let product = Product {
         orientation,
         operand: match a.dtype {
@@ -287,18 +285,18 @@ pub(super) fn product(
             .chain(mask)
             .chain(row_words),
         &[
-            (&a, BufferIOAttr::ReadOnly),
-            (&b, BufferIOAttr::ReadOnly),
-            (&c.0, c.1),
-            (&bias.0, bias.1),
-            (&other.0, other.1),
-            (&sums.0, sums.1),
+            Some((&a, BufferIOAttr::ReadOnly)),
+            Some((&b, BufferIOAttr::ReadOnly)),
+            Some((&c.0, c.1)),
+            bias.as_ref().map(|(tensor, with)| (tensor, *with)),
+            other.as_ref().map(|(tensor, with)| (tensor, *with)),
+            sums.as_ref().map(|(tensor, with)| (tensor, *with)),
         ],
     );
     let second = match finish {
-        Finish::Gelu { kept: true } => Some(other.0),
-        Finish::ColumnSums => Some(sums.0),
+        Finish::Gelu { kept: true } => other,
+        Finish::ColumnSums => sums,
         _ => None,
     };
-    (c.0, second)
+    (c.0, second.map(|(tensor, _)| tensor))
 }
