@@ -2,9 +2,14 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use electra::kernels::shader::{
-    AttentionForm, AttentionPass, Element, GeluPass, NormPass, Orientation, Product, ProductForm,
-    Shader,
+use electra::kernels::{
+    adam_shaders::AdamForm,
+    group::GROUP,
+    shader::{
+        AttentionForm, AttentionPass, Element, GeluPass, NormPass, Orientation, Product,
+        ProductForm, Shader, Width,
+    },
+    square_sum::SquareSumForm,
 };
 use naga::{
     back::{hlsl, msl, spv},
@@ -13,7 +18,19 @@ use naga::{
 };
 
 fn shaders() -> Vec<Shader> {
-    let mut shaders = vec![Shader::Adam, Shader::SquareSum];
+    let mut shaders = Vec::new();
+    for (number, width) in (1..=GROUP).flat_map(|n| Width::ALL.map(|width| (n, width))) {
+        shaders.extend([
+            Shader::Adam(AdamForm {
+                parameters: number,
+                width,
+            }),
+            Shader::SquareSum(SquareSumForm {
+                arrays: number,
+                width,
+            }),
+        ]);
+    }
     for element in [Element::F32, Element::F16] {
         shaders.extend([
             Shader::Dropout(element),

@@ -4,6 +4,7 @@
 //! kernel does not fit. Kernels are WGSL under `shaders/`.
 
 pub mod adam;
+pub mod adam_shaders;
 pub mod add_norm;
 mod add_norm_shaders;
 pub mod attention;
@@ -12,6 +13,7 @@ mod attention_twin;
 pub mod dense;
 pub mod dropout;
 pub mod gelu;
+pub mod group;
 mod launch;
 mod normal;
 pub mod product;

@@ -9,15 +9,15 @@ use burn::{
 };
 use cubecl::prelude::KernelId;
 
-use super::square_sum;
+use super::{adam_shaders::AdamForm, square_sum::SquareSumForm};
 
 const MASK: &str = include_str!("../../shaders/mask.wgsl");
 
 /// A shader that is ready to be launched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shader {
-    Adam,
-    SquareSum,
+    Adam(AdamForm),
+    SquareSum(SquareSumForm),
     Dropout(Element),
     Gelu(GeluPass, Element),
     /// The last part says whether a mask drops values.
@@ -73,6 +73,43 @@ impl Element {
         match self {
             Self::F32 => 4,
             Self::F16 => 2,
+        }
+    }
+}
+
+/// Values that a thread reads and writes at once. An array of vec4 ends at the last whole one, so
+/// that four fit only where the number of values is a multiple of four; the arrays themselves lie at
+/// multiples of at least 32 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Width {
+    One,
+    Four,
+}
+
+impl Width {
+    pub const ALL: [Self; 2] = [Self::Four, Self::One];
+
+    /// The widest that fits this number of values.
+    pub(super) fn of(elements: usize) -> Self {
+        match elements % 4 {
+            0 => Self::Four,
+            _ => Self::One,
+        }
+    }
+
+    /// Values.
+    pub(super) fn count(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Four => 4,
+        }
+    }
+
+    /// The f32 values as WGSL writes them.
+    pub(super) fn floats(self) -> &'static str {
+        match self {
+            Self::One => "f32",
+            Self::Four => "vec4<f32>",
         }
     }
 }
@@ -264,10 +301,8 @@ impl Shader {
     /// Whole WGSL.
     pub fn text(self) -> String {
         match self {
-            Self::Adam => include_str!("../../shaders/adam.wgsl").into(),
-            Self::SquareSum => SourceTemplate::new(include_str!("../../shaders/square_sum.wgsl"))
-                .register("groups", square_sum::PARTS.to_string())
-                .complete(),
+            Self::Adam(form) => form.text(),
+            Self::SquareSum(form) => form.text(),
             Self::Dropout(element) => {
                 let text = include_str!("../../shaders/dropout.wgsl");
                 SourceTemplate::new(format!("{}{MASK}{text}", element.enable()))
@@ -327,7 +362,7 @@ impl Shader {
 
 /// Writes each line of code that holds a `#`, a `$` or both once for each number below `count` that
 /// they may stand for.
-fn unroll(text: &str, count: usize) -> String {
+pub(super) fn unroll(text: &str, count: usize) -> String {
     let mut unrolled = String::new();
     for line in text.lines() {
         let code = !line.trim_start().starts_with("//");

@@ -2,17 +2,20 @@
 //!
 //! [`kernels::adam`](crate::kernels::adam) has the formula.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use burn::{
     Tensor,
-    module::{Module, ModuleMapper, Param},
-    tensor::{DType, TensorData},
+    module::{Module, ModuleMapper, Param, ParamId},
+    tensor::{DType, Shape, TensorData},
 };
 
 use super::{gradients::Gradients, schedule::LayerDecay};
 use crate::{
-    kernels::adam::{Step, adam_step},
+    kernels::{
+        adam::{Parameter, Step, adam_steps},
+        group::GROUP,
+    },
     model::{
         QuestionAnsweringModel,
         parameters::{Error, StoredParameters},
@@ -73,13 +76,20 @@ impl Adam {
         clip_factor: Tensor<1>,
         learning_rate: f64,
     ) -> QuestionAnsweringModel {
-        model.map(&mut Update {
+        let mut update = Update {
             adam: self,
             tasks,
             gradients,
             clip_factor,
             learning_rate,
             path: Vec::new(),
+            waiting: Vec::with_capacity(GROUP),
+            weights: HashMap::new(),
+        };
+        let model = model.map(&mut update);
+        update.update_waiting();
+        model.map(&mut PutBack {
+            weights: update.weights,
         })
     }
 
@@ -145,6 +155,7 @@ fn decays(name: &str) -> bool {
     !name.ends_with(".bias") && !name.contains("layer_norm")
 }
 
+/// Takes the parameters out of the model and updates them group by group.
 struct Update<'a> {
     adam: &'a mut Adam,
     tasks: &'a [String],
@@ -152,6 +163,42 @@ struct Update<'a> {
     clip_factor: Tensor<1>,
     learning_rate: f64,
     path: Vec<String>,
+    waiting: Vec<Waiting>,
+    weights: Weights,
+}
+
+/// Updated parameters, `[elements]` each, and their shapes.
+type Weights = HashMap<ParamId, (Tensor<1>, Vec<usize>)>;
+
+/// A parameter that waits for its group to be full.
+struct Waiting {
+    id: ParamId,
+    name: String,
+    shape: Vec<usize>,
+    parameter: Parameter,
+}
+
+impl Update<'_> {
+    fn update_waiting(&mut self) {
+        let (places, parameters): (Vec<_>, _) = self
+            .waiting
+            .drain(..)
+            .map(|waiting| {
+                let place = (waiting.id, waiting.name, waiting.shape);
+                (place, waiting.parameter)
+            })
+            .unzip();
+        let updated = adam_steps(parameters, self.clip_factor.clone());
+        for ((id, name, shape), (weight, [first, second])) in places.into_iter().zip(updated) {
+            let moments = Moments {
+                first,
+                second,
+                shape: shape.clone(),
+            };
+            self.adam.moments.insert(name, moments);
+            self.weights.insert(id, (weight, shape));
+        }
+    }
 }
 
 impl ModuleMapper for Update<'_> {
@@ -164,7 +211,8 @@ impl ModuleMapper for Update<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(gradient) = self.gradients.take::<D>(parameter.id) else {
+        let id = parameter.id;
+        let Some(gradient) = self.gradients.take::<D>(id) else {
             return parameter;
         };
         let name = record_name(&self.path, self.tasks);
@@ -181,18 +229,41 @@ impl ModuleMapper for Update<'_> {
             None => [(); 2].map(|()| gradient.zeros_like()),
         };
         let shape = parameter.shape().to_vec();
-        parameter.map(|value| {
-            let dims = value.dims();
+        // The model must not hold what is updated in place.
+        let parameter = parameter.map(|value| {
             let weight = value.inner().reshape([gradient.dims()[0]]);
-            let clip_factor = self.clip_factor.clone();
-            let (weight, [first, second]) = adam_step(weight, moments, gradient, clip_factor, step);
-            let moments = Moments {
-                first,
-                second,
+            let nothing = Tensor::empty([0; D], &weight.device());
+            self.waiting.push(Waiting {
+                id,
+                name,
                 shape,
-            };
-            self.adam.moments.insert(name, moments);
-            Tensor::from_inner(weight.reshape(dims)).require_grad()
-        })
+                parameter: Parameter {
+                    weight,
+                    moments,
+                    gradient,
+                    step,
+                },
+            });
+            Tensor::from_inner(nothing)
+        });
+        if self.waiting.len() == GROUP {
+            self.update_waiting();
+        }
+        parameter
+    }
+}
+
+/// Puts the updated parameters back into the model.
+struct PutBack {
+    weights: Weights,
+}
+
+impl ModuleMapper for PutBack {
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some((weight, shape)) = self.weights.remove(&parameter.id) else {
+            return parameter;
+        };
+        let weight = weight.reshape(Shape::from(shape));
+        parameter.map(|_nothing| Tensor::from_inner(weight).require_grad())
     }
 }
