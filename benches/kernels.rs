@@ -15,9 +15,10 @@ use divan::{
     counter::{BytesCount, ItemsCount},
 };
 use electra::{
+    config::OptimizerMoments,
     device::{Chosen, DeviceRequest, choose},
     kernels::{
-        adam::{Parameter, Step, adam_steps},
+        adam::{Moments, Parameter, Step, adam_steps},
         add_norm::{Norm, add_norm},
         attention::attention,
         dense::{Kernel, dense},
@@ -199,25 +200,31 @@ fn gelu_of_inner_states(bencher: Bencher) {
         });
 }
 
-/// A layer's sixteen parameters, the unit of a step.
-#[divan::bench(sample_count = 10)]
-fn adam_of_a_layer(bencher: Bencher) {
+/// A layer's sixteen parameters, with moments in either format.
+#[divan::bench(sample_count = 10, args = OptimizerMoments::ALL)]
+fn adam_of_a_layer(bencher: Bencher, format: OptimizerMoments) {
     let step = Step {
         rate: 1e-4,
         decay: 0.01,
+        rounding: [1, 2],
     };
-    let elements = layer_parameters();
-    let gradients = elements.map(|elements| random([elements]));
+    let sizes = layer_parameters();
+    let elements = sizes.iter().sum::<usize>();
+    let gradients = sizes.map(|elements| random([elements]));
     let factor = Tensor::<1>::ones([1], &*DEVICE);
-    let zeros = |elements: usize| Tensor::<1>::zeros([elements], &*DEVICE);
-    let mut state: Vec<_> = elements
+    let mut state: Vec<_> = sizes
         .iter()
-        .map(|&elements| (random([elements]), [(); 2].map(|()| zeros(elements))))
+        .map(|&elements| {
+            let moments = Moments::zeros(format, elements, &DEVICE);
+            (random([elements]), moments)
+        })
         .collect();
     wait();
     bencher
-        // Four arrays are read, three written.
-        .counter(BytesCount::new(7 * FLOAT * elements.iter().sum::<usize>()))
+        // Weights and moments are read and written, gradients read.
+        .counter(BytesCount::new(
+            (3 * FLOAT + 2 * format.bytes() as usize) * elements,
+        ))
         .bench_local(|| {
             let parameters = std::mem::take(&mut state).into_iter().zip(&gradients).map(
                 |((weight, moments), gradient)| Parameter {

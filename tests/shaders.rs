@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use electra::kernels::{
-    adam_shaders::AdamForm,
+    adam_shaders::{AdamForm, AdamKind},
     group::GROUP,
     shader::{
         AttentionForm, AttentionPass, Element, GeluPass, NormPass, Orientation, Product,
@@ -19,17 +19,19 @@ use naga::{
 
 fn shaders() -> Vec<Shader> {
     let mut shaders = Vec::new();
-    for (number, width) in (1..=GROUP).flat_map(|n| Width::ALL.map(|width| (n, width))) {
-        shaders.extend([
+    for number in 1..=GROUP {
+        shaders.extend(AdamKind::ALL.map(|kind| {
             Shader::Adam(AdamForm {
                 parameters: number,
-                width,
-            }),
+                kind,
+            })
+        }));
+        shaders.extend(Width::ALL.map(|width| {
             Shader::SquareSum(SquareSumForm {
                 arrays: number,
                 width,
-            }),
-        ]);
+            })
+        }));
     }
     for element in [Element::F32, Element::F16] {
         shaders.extend([
@@ -183,5 +185,5 @@ fn every_file_is_part_of_a_shader() {
         );
         files.insert(path);
     }
-    assert_eq!(files.len(), 16);
+    assert_eq!(files.len(), 18);
 }

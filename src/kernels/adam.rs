@@ -9,15 +9,20 @@ use burn::{
     Tensor,
     backend::{
         Backend, Dispatch, ExtensionType, Flex, TensorMetadata, backend_extension,
-        tensor::FloatTensor, wgpu::CubeBackend,
+        flex::FlexTensor,
+        tensor::{FloatTensor, IntTensor},
+        wgpu::CubeBackend,
     },
+    tensor::{DType, Device, Int},
 };
 use pulp::Arch;
 
 use super::{
     adam_shaders,
     group::{GROUP, group},
+    packed_moments::{noise, pack, unpack},
 };
+use crate::config::OptimizerMoments;
 
 pub const BETA_1: f64 = 0.9;
 pub const BETA_2: f64 = 0.999;
@@ -30,17 +35,25 @@ pub struct Step {
     pub rate: f64,
     /// Weight decay; 0 spares the parameter.
     pub decay: f64,
+    /// By what moments in bfloat16 are rounded.
+    pub rounding: [u32; 2],
 }
 
-/// A parameter, its moments and its gradient, `[elements]` each in f32; or none.
+/// A parameter, its moments and its gradient, `[elements]` each; or none.
 #[derive(ExtensionType)]
 #[extension_type(fusion: cfg(feature = "fusion"))]
 pub enum Member<B: Backend> {
     Empty,
-    Parameter {
+    F32 {
         weight: FloatTensor<B>,
         first: FloatTensor<B>,
         second: FloatTensor<B>,
+        gradient: FloatTensor<B>,
+    },
+    Bf16 {
+        weight: FloatTensor<B>,
+        /// [`packed_moments`](super::packed_moments) in u32.
+        moments: IntTensor<B>,
         gradient: FloatTensor<B>,
     },
 }
@@ -59,23 +72,16 @@ pub trait AdamOps: Backend {
         #[extension_type] parameters: Members<Self>,
         clip_factor: FloatTensor<Self>,
         steps: Vec<Step>,
-    ) -> Members<Self> {
-        let members = parameters.members().into_iter().zip(steps);
-        Members::of(members.map(|(member, step)| twin::<Self>(member, clip_factor.clone(), step)))
-    }
+    ) -> Members<Self>;
 }
 
-/// The step in plain tensors.
-fn twin<B: Backend>(member: Member<B>, clip_factor: FloatTensor<B>, step: Step) -> Member<B> {
-    let Member::Parameter {
-        weight,
-        first,
-        second,
-        gradient,
-    } = member
-    else {
-        return member;
-    };
+/// The step in plain tensors, with moments in f32. Those in bfloat16 are bits, which plain tensors
+/// do not reach: their twin is the CPU's loop.
+fn twin<B: Backend>(
+    [weight, first, second, gradient]: [FloatTensor<B>; 4],
+    clip_factor: FloatTensor<B>,
+    step: Step,
+) -> Member<B> {
     let times = |tensor, factor: f64| B::float_mul_scalar(tensor, factor.into());
     let clipped = B::float_mul(gradient.clone(), clip_factor);
     let square = B::float_mul(clipped.clone(), clipped.clone());
@@ -85,7 +91,7 @@ fn twin<B: Backend>(member: Member<B>, clip_factor: FloatTensor<B>, step: Step) 
     let update = B::float_div(first.clone(), root);
     let update = B::float_add(update, times(weight.clone(), step.decay));
     let weight = B::float_sub(weight, times(update, step.rate));
-    Member::Parameter {
+    Member::F32 {
         weight,
         first,
         second,
@@ -100,50 +106,78 @@ impl AdamOps for Flex {
         steps: Vec<Step>,
     ) -> Members<Self> {
         let members = parameters.members().into_iter().zip(steps);
-        Members::of(members.map(|(member, step)| on_the_cpu(member, &clip_factor, step)))
+        Members::of(members.map(|(member, step)| match member {
+            Member::Empty => Member::Empty,
+            Member::F32 {
+                weight,
+                first,
+                second,
+                gradient,
+            } => on_the_cpu([weight, first, second, gradient], &clip_factor, step),
+            Member::Bf16 {
+                weight,
+                moments,
+                gradient,
+            } => packed_on_the_cpu([weight, gradient], moments, &clip_factor, step),
+        }))
+    }
+}
+
+/// What the CPU's loops take besides a parameter's values.
+#[derive(Clone, Copy)]
+struct Figures {
+    factor: f32,
+    rate: f32,
+    decay: f32,
+}
+
+impl Figures {
+    fn new(factor: f32, step: Step) -> Self {
+        Self {
+            factor,
+            rate: step.rate as f32,
+            decay: step.decay as f32,
+        }
+    }
+
+    /// Weight and moments of a value after the step.
+    #[inline(always)]
+    fn step(self, [w, m, v, g]: [f32; 4]) -> [f32; 3] {
+        const BETAS: [f32; 2] = [BETA_1 as f32, BETA_2 as f32];
+        const RESTS: [f32; 2] = [(1.0 - BETA_1) as f32, (1.0 - BETA_2) as f32];
+        let g = g * self.factor;
+        let m = m * BETAS[0] + g * RESTS[0];
+        let v = v * BETAS[1] + g * g * RESTS[1];
+        let update = m / (v.sqrt() + EPSILON as f32) + w * self.decay;
+        [w - update * self.rate, m, v]
     }
 }
 
 /// The step as one loop.
-fn on_the_cpu(member: Member<Flex>, clip_factor: &FloatTensor<Flex>, step: Step) -> Member<Flex> {
-    let Member::Parameter {
-        weight,
-        first,
-        second,
-        gradient,
-    } = member
-    else {
-        return member;
-    };
+fn on_the_cpu(
+    [weight, first, second, gradient]: [FloatTensor<Flex>; 4],
+    clip_factor: &FloatTensor<Flex>,
+    step: Step,
+) -> Member<Flex> {
     let gradient = gradient.to_contiguous();
     let [mut weight, mut first, mut second] = [weight, first, second].map(whole);
     let (Some(g), Some(&[factor])) = (gradient.as_slice::<f32>(), clip_factor.as_slice::<f32>())
     else {
-        let member = Member::Parameter {
-            weight,
-            first,
-            second,
-            gradient,
-        };
-        return twin::<Flex>(member, clip_factor.clone(), step);
+        let tensors = [weight, first, second, gradient];
+        return twin::<Flex>(tensors, clip_factor.clone(), step);
     };
     let (w, m, v) = (
         weight.storage_mut::<f32>(),
         first.storage_mut::<f32>(),
         second.storage_mut::<f32>(),
     );
-    let [rate, decay] = [step.rate as f32, step.decay as f32];
-    let [beta_1, rest_1] = [BETA_1 as f32, (1.0 - BETA_1) as f32];
-    let [beta_2, rest_2] = [BETA_2 as f32, (1.0 - BETA_2) as f32];
+    let figures = Figures::new(factor, step);
     Arch::new().dispatch(|| {
         for (((w, m), v), g) in w.iter_mut().zip(m).zip(v).zip(g) {
-            let g = g * factor;
-            *m = *m * beta_1 + g * rest_1;
-            *v = *v * beta_2 + g * g * rest_2;
-            *w -= (*m / (v.sqrt() + EPSILON as f32) + *w * decay) * rate;
+            [*w, *m, *v] = figures.step([*w, *m, *v, *g]);
         }
     });
-    Member::Parameter {
+    Member::F32 {
         weight,
         first,
         second,
@@ -151,14 +185,42 @@ fn on_the_cpu(member: Member<Flex>, clip_factor: &FloatTensor<Flex>, step: Step)
     }
 }
 
+/// The same with moments in bfloat16.
+fn packed_on_the_cpu(
+    [weight, gradient]: [FloatTensor<Flex>; 2],
+    moments: IntTensor<Flex>,
+    clip_factor: &FloatTensor<Flex>,
+    step: Step,
+) -> Member<Flex> {
+    let gradient = gradient.to_contiguous();
+    let (mut weight, mut moments) = (whole(weight), whole(moments));
+    let (w, words) = (weight.storage_mut::<f32>(), moments.storage_mut::<u32>());
+    let g = gradient.as_slice::<f32>().expect("f32");
+    let factor = clip_factor.as_slice::<f32>().expect("f32")[0];
+    let figures = Figures::new(factor, step);
+    Arch::new().dispatch(|| {
+        for (element, ((w, word), g)) in w.iter_mut().zip(words).zip(g).enumerate() {
+            let [m, v] = unpack(*word);
+            let [weight, m, v] = figures.step([*w, m, v, *g]);
+            *w = weight;
+            *word = pack([m, v], noise(element as u32, step.rounding));
+        }
+    });
+    Member::Bf16 {
+        weight,
+        moments,
+        gradient,
+    }
+}
+
 /// A tensor whose storage is its values and nothing else, in order.
-fn whole(tensor: FloatTensor<Flex>) -> FloatTensor<Flex> {
+fn whole(tensor: FlexTensor) -> FlexTensor {
     let tensor = tensor.to_contiguous();
-    let values = tensor.shape().num_elements();
-    if tensor.storage::<f32>().len() == values {
+    let bytes = tensor.shape().num_elements() * tensor.dtype().size();
+    if tensor.bytes().len() == bytes {
         return tensor;
     }
-    FloatTensor::<Flex>::from_data(tensor.into_data())
+    FlexTensor::from_data(tensor.into_data())
 }
 
 impl AdamOps for CubeBackend {
@@ -175,53 +237,90 @@ impl AdamOps for CubeBackend {
     }
 }
 
+/// First and second moment of a parameter's values.
+#[derive(Debug, Clone)]
+pub enum Moments {
+    /// `[elements]` each.
+    F32([Tensor<1>; 2]),
+    /// Both of a value in a word, `[elements]` in u32 ([`packed_moments`](super::packed_moments)).
+    Bf16(Tensor<1, Int>),
+}
+
+impl Moments {
+    /// Those before the first step.
+    pub fn zeros(format: OptimizerMoments, elements: usize, device: &Device) -> Self {
+        match format {
+            OptimizerMoments::F32 => Self::F32([(); 2].map(|()| Tensor::zeros([elements], device))),
+            OptimizerMoments::Bf16 => Self::Bf16(Tensor::zeros([elements], (device, DType::U32))),
+        }
+    }
+}
+
 /// A parameter on its way through a step, `[elements]` each, outside any graph.
 pub struct Parameter {
     pub weight: Tensor<1>,
-    /// First and second.
-    pub moments: [Tensor<1>; 2],
+    pub moments: Moments,
     pub gradient: Tensor<1>,
     pub step: Step,
 }
 
-/// One step of every parameter: the new weights and moments, in the same order. A gradient is let
-/// go of as soon as its group is updated.
-pub fn adam_steps(
-    parameters: Vec<Parameter>,
-    clip_factor: Tensor<1>,
-) -> Vec<(Tensor<1>, [Tensor<1>; 2])> {
-    let mut updated = Vec::with_capacity(parameters.len());
-    let mut parameters = parameters.into_iter();
-    while parameters.len() > 0 {
-        let (members, steps): (Vec<_>, _) = parameters
-            .by_ref()
-            .take(GROUP)
-            .map(|parameter| {
-                let [first, second] = parameter.moments.map(Tensor::into_dispatch);
-                let member = Member::Parameter {
-                    weight: parameter.weight.into_dispatch(),
-                    first,
-                    second,
-                    gradient: parameter.gradient.into_dispatch(),
-                };
-                (member, parameter.step)
-            })
-            .unzip();
-        let clip_factor = clip_factor.clone().into_dispatch();
-        let members = Dispatch::adam_steps(Members::of(members), clip_factor, steps);
-        updated.extend(members.members().into_iter().filter_map(|member| {
-            let Member::Parameter {
+impl Parameter {
+    fn into_member(self) -> (Member<Dispatch>, Step) {
+        let weight = self.weight.into_dispatch();
+        let gradient = self.gradient.into_dispatch();
+        let member = match self.moments {
+            Moments::F32([first, second]) => Member::F32 {
+                weight,
+                first: first.into_dispatch(),
+                second: second.into_dispatch(),
+                gradient,
+            },
+            Moments::Bf16(moments) => Member::Bf16 {
+                weight,
+                moments: moments.into_dispatch(),
+                gradient,
+            },
+        };
+        (member, self.step)
+    }
+}
+
+impl Member<Dispatch> {
+    /// Weight and moments; the gradient goes.
+    fn into_updated(self) -> Option<(Tensor<1>, Moments)> {
+        match self {
+            Self::Empty => None,
+            Self::F32 {
                 weight,
                 first,
                 second,
-                gradient: _,
-            } = member
-            else {
-                return None;
-            };
-            let [weight, first, second] = [weight, first, second].map(Tensor::from_dispatch);
-            Some((weight, [first, second]))
-        }));
+                ..
+            } => {
+                let [weight, first, second] = [weight, first, second].map(Tensor::from_dispatch);
+                Some((weight, Moments::F32([first, second])))
+            }
+            Self::Bf16 {
+                weight, moments, ..
+            } => {
+                let moments = Moments::Bf16(Tensor::from_dispatch(moments));
+                Some((Tensor::from_dispatch(weight), moments))
+            }
+        }
+    }
+}
+
+/// One step of every parameter: the new weights and moments, in the same order. A gradient is let
+/// go of as soon as its group is updated.
+pub fn adam_steps(parameters: Vec<Parameter>, clip_factor: Tensor<1>) -> Vec<(Tensor<1>, Moments)> {
+    let mut updated = Vec::with_capacity(parameters.len());
+    let mut parameters = parameters.into_iter();
+    while parameters.len() > 0 {
+        let group = parameters.by_ref().take(GROUP);
+        let (members, steps): (Vec<_>, _) = group.map(Parameter::into_member).unzip();
+        let clip_factor = clip_factor.clone().into_dispatch();
+        let members = Dispatch::adam_steps(Members::of(members), clip_factor, steps);
+        let members = members.members().into_iter();
+        updated.extend(members.filter_map(Member::into_updated));
     }
     updated
 }

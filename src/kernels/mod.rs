@@ -16,6 +16,7 @@ pub mod gelu;
 pub mod group;
 mod launch;
 mod normal;
+pub mod packed_moments;
 pub mod product;
 pub mod product_choice;
 pub mod shader;

@@ -112,6 +112,14 @@ impl Width {
             Self::Four => "vec4<f32>",
         }
     }
+
+    /// As many words.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::One => "u32",
+            Self::Four => "vec4<u32>",
+        }
+    }
 }
 
 /// How the operands of a product lie in memory, line by line.
