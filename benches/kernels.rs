@@ -15,9 +15,10 @@ use divan::{
     counter::{BytesCount, ItemsCount},
 };
 use electra::{
+    config::OptimizerMoments,
     device::{Chosen, DeviceRequest, choose},
     kernels::{
-        adam::{Step, adam_step},
+        adam::{Moments, Parameter, Step, adam_steps},
         attention::{Layout, attention, attention_backward},
         attention_form::AttentionForms,
         dense_layer::DenseLayer,
@@ -180,16 +181,29 @@ fn normalisation_of_hidden_states(bencher: Bencher) {
         });
 }
 
+/// Elements of a layer's parameters: attention's and the feed-forward part's kernels and biases, and
+/// two norms.
+fn layer_parameters() -> [usize; 16] {
+    let (square, inner) = (HIDDEN * HIDDEN, HIDDEN * INNER);
+    [
+        square, HIDDEN, square, HIDDEN, square, HIDDEN, square, HIDDEN, HIDDEN, HIDDEN, inner,
+        INNER, inner, HIDDEN, HIDDEN, HIDDEN,
+    ]
+}
+
 #[divan::bench(sample_count = 10)]
-fn squares_of_a_feed_forward_kernel(bencher: Bencher) {
-    let elements = HIDDEN * INNER;
-    let gradient = random([elements]);
+fn squares_of_a_layer(bencher: Bencher) {
+    let elements = layer_parameters();
+    let gradients = elements.map(|elements| random([elements]));
     wait();
     bencher
-        .counter(BytesCount::new(FLOAT * elements))
+        .counter(BytesCount::new(FLOAT * elements.iter().sum::<usize>()))
         .bench_local(|| {
             let mut sum = SquareSum::new(&DEVICE);
-            sum.add(gradient.clone());
+            for gradient in &gradients {
+                sum.add(gradient.clone());
+            }
+            sum.total();
             wait();
         });
 }
@@ -219,25 +233,41 @@ fn gelu_of_inner_states(bencher: Bencher) {
         });
 }
 
-#[divan::bench(sample_count = 10)]
-fn adam_of_a_feed_forward_kernel(bencher: Bencher) {
-    let elements = HIDDEN * INNER;
-    let gradient = random([elements]);
-    let factor = Tensor::<1>::ones([1], &*DEVICE);
-    let moments = [(); 2].map(|()| Tensor::<1>::zeros([elements], &*DEVICE));
-    let mut state = Some((random([elements]), moments));
+/// A layer's sixteen parameters, with moments in either format.
+#[divan::bench(sample_count = 10, args = OptimizerMoments::ALL)]
+fn adam_of_a_layer(bencher: Bencher, format: OptimizerMoments) {
     let step = Step {
         rate: 1e-4,
         decay: 0.01,
+        rounding: [1, 2],
     };
+    let sizes = layer_parameters();
+    let elements = sizes.iter().sum::<usize>();
+    let gradients = sizes.map(|elements| random([elements]));
+    let factor = Tensor::<1>::ones([1], &*DEVICE);
+    let mut state: Vec<_> = sizes
+        .iter()
+        .map(|&elements| {
+            let moments = Moments::zeros(format, elements, &DEVICE);
+            (random([elements]), moments)
+        })
+        .collect();
     wait();
     bencher
-        // Four arrays are read, three written.
-        .counter(BytesCount::new(7 * FLOAT * elements))
+        // Weights and moments are read and written, gradients read.
+        .counter(BytesCount::new(
+            (3 * FLOAT + 2 * format.bytes() as usize) * elements,
+        ))
         .bench_local(|| {
-            let (weight, moments) = state.take().expect("put back below");
-            let updated = adam_step(weight, moments, gradient.clone(), factor.clone(), step);
-            state = Some(updated);
+            let parameters = std::mem::take(&mut state).into_iter().zip(&gradients).map(
+                |((weight, moments), gradient)| Parameter {
+                    weight,
+                    moments,
+                    gradient: gradient.clone(),
+                    step,
+                },
+            );
+            state = adam_steps(parameters.collect(), factor.clone());
             wait();
         });
 }

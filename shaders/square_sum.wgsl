@@ -1,21 +1,26 @@
-// sums[group] += Σ x² over the values that fall to the workgroup, each GROUPS-th block of them.
+// sums[group] += Σ x² over the values of several arrays that fall to the workgroup, each GROUPS-th
+// block of them. A line with a # is written once for each array.
 
-@group(0) @binding(0) var<storage, read_write> info: array<u32>; // elements
+// What lies at a place: a value, or four.
+alias Floats = {{ floats }};
+
+@group(0) @binding(0) var<storage, read_write> info: array<u32>; // places of each array
 @group(0) @binding(1) var<storage, read_write> sums: array<f32>;
-@group(0) @binding(2) var<storage, read_write> x: array<f32>;
+@group(0) @binding(2 + #) var<storage, read_write> x#: array<Floats>;
 
 const THREADS = 256u;
 const GROUPS = {{ groups }}u;
+const STRIDE = GROUPS * THREADS;
 
 var<workgroup> parts: array<f32, 256>;
 
 @compute @workgroup_size(256, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    var part = 0.0;
-    for (var place = group.x * THREADS + thread; place < info[0]; place += GROUPS * THREADS) {
-        part += x[place] * x[place];
-    }
-    parts[thread] = part;
+    let begin = group.x * THREADS + thread;
+    var total = Floats();
+    // Each array's sum apart, so that few values are added to a large one.
+    var part# = Floats(); for (var i = begin; i < info[#]; i += STRIDE) { part# += x#[i] * x#[i]; } total += part#;
+    parts[thread] = {{ total }};
     workgroupBarrier();
     for (var half = THREADS / 2u; half > 0u; half /= 2u) {
         if thread < half {

@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    config::EncoderConfig,
+    config::{EncoderConfig, OptimizerMoments},
     data::batch::Batch,
     device::{ReadError, alone_on_a_core, lanes},
     model::{
@@ -68,6 +68,7 @@ pub struct Bench<'a> {
     /// Steps before the first reading.
     pub warmup: usize,
     pub micro_batch_size: Option<usize>,
+    pub moments: OptimizerMoments,
     pub objective: Objective,
 }
 
@@ -138,7 +139,8 @@ impl Bench<'_> {
                 layers: self.encoder.num_hidden_layers,
                 variant: crate::config::LrDecayVariant::Released,
             },
-        );
+        )
+        .with_moments(self.moments);
         if self.task == Task::Train {
             adam.begin(&model, &tasks);
         }
@@ -321,6 +323,7 @@ mod tests {
             steps: 2,
             warmup: 1,
             micro_batch_size: Some(1),
+            moments: OptimizerMoments::Bf16,
             objective: Objective {
                 answerable_weight: 0.5,
                 trainable: crate::train::gradients::Trainable::All,

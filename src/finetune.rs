@@ -244,7 +244,8 @@ impl Finetune<'_> {
             layers,
             variant: config.lr_decay_variant,
         };
-        let adam = Adam::new(config.weight_decay_rate, layer_decay);
+        let adam =
+            Adam::new(config.weight_decay_rate, layer_decay).with_moments(config.optimizer_moments);
         let model = run.train(
             adam,
             |device, stored| self.build(trial, device, stored),
@@ -275,6 +276,7 @@ impl Finetune<'_> {
         let footprint = Footprint {
             encoder: &encoder,
             layers_in: self.arithmetic.layers,
+            moments: config.optimizer_moments,
             parameters: sizes.all(),
             trained,
             trained_layers,

@@ -10,6 +10,7 @@ use burn::tensor::Device;
 use cubecl::wgpu::{AutoGraphicsApi, RuntimeOptions, WgpuDevice, try_init_setup, wgpu::PollType};
 use electra::{
     cli,
+    config::OptimizerMoments,
     data::example::Split,
     device::{configure_runtime, failure},
     finetune,
@@ -36,6 +37,7 @@ fn a_lost_device_ends_the_run_and_another_goes_on() {
         run,
         features: &features,
         trainable: Trainable::All,
+        moments: OptimizerMoments::F32,
         save_every_steps: 3,
     };
     let folder = tempfile::tempdir().unwrap();

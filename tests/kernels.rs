@@ -9,13 +9,11 @@ use burn::{
 };
 use electra::{
     kernels::{
-        adam::{Step, adam_step},
         attention::{Layout, attention, attention_backward},
         attention_form::AttentionForms,
         dropout::{Dropped, dropout},
         gelu::gelu,
         layer_norm::{layer_norm, normalise, normalise_backward},
-        square_sum::SquareSum,
     },
     model::{
         packing::Sequences,
@@ -370,71 +368,6 @@ fn what_is_stored_in_f16_is_computed_in_f32() {
         for (part, (ours, theirs)) in halved.iter().zip(&exact).enumerate() {
             // Four roundings to 11 bits on the way.
             assert_near(&format!("{name} {part}"), ours, theirs, 4e-3);
-        }
-    }
-}
-
-#[test]
-fn squares_of_several_arrays_are_summed() {
-    // Less than a block, no multiple of one, and more than all workgroups take at once.
-    let arrays: Vec<Vec<f32>> = [1, 63, 70_001]
-        .into_iter()
-        .map(|count| random(count, count as u64))
-        .collect();
-    let exact: f64 = arrays.iter().flatten().map(|&x| f64::from(x).powi(2)).sum();
-    for (name, device) in support::devices() {
-        let mut sum = SquareSum::new(&device);
-        for array in &arrays {
-            sum.add(tensor(array, [array.len()], &device));
-        }
-        let sum = f64::from(sum.total().try_into_scalar::<f32>().unwrap());
-        // f32 sums of 1,100 squares each.
-        assert!((sum / exact - 1.0).abs() < 1e-6, "{name}: {sum} of {exact}");
-    }
-}
-
-#[test]
-fn adam_updates_in_place_as_its_formula_says() {
-    let count = 70_001;
-    let [w, m, g] = [1, 2, 3].map(|seed| random(count, seed));
-    let v: Vec<f32> = random(count, 4).iter().map(|v| v * v).collect();
-    let (factor, rate, decay) = (0.5_f64, 1e-2, 0.01);
-    for (name, device) in support::devices() {
-        for decay in [0.0, decay] {
-            let flat = |x: &[f32]| tensor(x, [count], &device);
-            let moments = [flat(&m), flat(&v)];
-            // Someone else holds the gradient and the weight: they must not change.
-            let (held_w, held_g) = (flat(&w), flat(&g));
-            let (weight, [first, second]) = adam_step(
-                held_w.clone(),
-                moments,
-                held_g.clone(),
-                tensor(&[factor as f32], [1], &device),
-                Step { rate, decay },
-            );
-            let (weight, first, second) = (values(weight), values(first), values(second));
-            assert_eq!(values(held_w), w, "{name}");
-            assert_eq!(values(held_g), g, "{name}");
-            for place in 0..count {
-                let [w, m, v, g] = [w[place], m[place], v[place], g[place]].map(f64::from);
-                let g = g * factor;
-                let m = 0.9 * m + 0.1 * g;
-                let v = 0.999 * v + 0.001 * g * g;
-                let w = w - rate * (m / (v.sqrt() + 1e-6) + decay * w);
-                for (what, ours, exact) in [
-                    ("weight", weight[place], w),
-                    ("first", first[place], m),
-                    ("second", second[place], v),
-                ] {
-                    // A few roundings of values up to 1; where the second moment is tiny, the
-                    // update is large and its rounding with it.
-                    let bound = 5e-7 * (1.0 + (m / v.sqrt()).abs() * rate);
-                    assert!(
-                        (f64::from(ours) - exact).abs() < bound,
-                        "{name} {what} {place}: {ours} instead of {exact}"
-                    );
-                }
-            }
         }
     }
 }

@@ -5,7 +5,7 @@ mod support;
 
 use electra::{
     bench::{Bench, Task},
-    config::Config,
+    config::{Config, OptimizerMoments},
     kernels::shader::Element,
     model::{Elements, HeadConfig, arithmetic::Arithmetic},
     train::{
@@ -28,52 +28,73 @@ fn a_step_holds_what_the_plan_says() {
     let resolved = Config::resolve("d".as_ref(), "m", given.as_object().unwrap());
     let (config, _) = resolved.unwrap();
     let encoder = config.encoder();
+    let elements = Elements::new(&encoder, HeadConfig::of(&config), 1).all();
+    // The allocator's peak, held against the plan.
+    let step = |layers_in, moments, micro_batch_size, recompute_layers| {
+        let footprint = Footprint {
+            encoder: &encoder,
+            layers_in,
+            moments,
+            parameters: elements,
+            trained: elements,
+            trained_layers: 4,
+            longest: 128,
+            lanes: 1,
+        };
+        let bench = Bench {
+            device: &device,
+            task: Task::Train,
+            encoder: encoder.clone(),
+            head: HeadConfig::of(&config),
+            arithmetic: Arithmetic {
+                layers: layers_in,
+                ..Arithmetic::default()
+            },
+            groups: vec![vec![128; 16]],
+            pad_to: None,
+            steps: 2,
+            warmup: 0,
+            micro_batch_size: Some(micro_batch_size),
+            moments,
+            objective: Objective {
+                answerable_weight: 0.5,
+                trainable: Trainable::All,
+                recompute_layers,
+                loss_scale: 1.0,
+            },
+        };
+        device.sync().unwrap();
+        device.memory_cleanup();
+        let before = device.memory_pool_usage().unwrap().bytes_reserved;
+        let peak = bench.run().unwrap().peak_bytes.unwrap();
+        let held = peak - before;
+        let planned = footprint.needed(16, micro_batch_size, recompute_layers);
+        let share = held as f64 / planned as f64;
+        println!(
+            "{layers_in:?} {micro_batch_size} recomputed {recompute_layers}, moments in {moments}: \
+             {held} of {planned}: {share:.3}"
+        );
+        // More than planned would run out of memory. Where this small model's heads are wider than
+        // its layers, the plan counts gradients that come only after them.
+        assert!((0.6..=1.0).contains(&share), "{share}");
+        peak
+    };
     for layers_in in [Element::F32, Element::F16] {
         for (micro_batch_size, recompute_layers) in [(16, false), (16, true), (4, false), (4, true)]
         {
-            let elements = Elements::new(&encoder, HeadConfig::of(&config), 1).all();
-            let footprint = Footprint {
-                encoder: &encoder,
+            step(
                 layers_in,
-                parameters: elements,
-                trained: elements,
-                trained_layers: 4,
-                longest: 128,
-                lanes: 1,
-            };
-            let bench = Bench {
-                device: &device,
-                task: Task::Train,
-                encoder: encoder.clone(),
-                head: HeadConfig::of(&config),
-                arithmetic: Arithmetic {
-                    layers: layers_in,
-                    ..Arithmetic::default()
-                },
-                groups: vec![vec![128; 16]],
-                pad_to: None,
-                steps: 2,
-                warmup: 0,
-                micro_batch_size: Some(micro_batch_size),
-                objective: Objective {
-                    answerable_weight: 0.5,
-                    trainable: Trainable::All,
-                    recompute_layers,
-                    loss_scale: 1.0,
-                },
-            };
-            device.sync().unwrap();
-            device.memory_cleanup();
-            let before = device.memory_pool_usage().unwrap().bytes_reserved;
-            let held = bench.run().unwrap().peak_bytes.unwrap() - before;
-            let planned = footprint.needed(16, micro_batch_size, recompute_layers);
-            let share = held as f64 / planned as f64;
-            println!(
-                "{layers_in:?} {micro_batch_size} recomputed {recompute_layers}: {held} of {planned}: {share:.3}"
+                OptimizerMoments::F32,
+                micro_batch_size,
+                recompute_layers,
             );
-            // More than planned would run out of memory. Where this small model's heads are wider
-            // than its layers, the plan counts gradients that come only after them.
-            assert!((0.6..=1.0).contains(&share), "{share}");
         }
     }
+    // Peaks, because pages that an earlier step left are used again.
+    let [whole, halved] = [OptimizerMoments::F32, OptimizerMoments::Bf16]
+        .map(|moments| step(Element::F32, moments, 16, true));
+    let saved = (whole as f64 - halved as f64) / (4 * elements) as f64;
+    println!("saved {saved:.3} of 4 bytes a parameter");
+    // The allocator takes whole pages.
+    assert!((0.8..1.1).contains(&saved), "{saved}");
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use electra::{
+    config::OptimizerMoments,
     data::example::Split,
     tensorboard::{event_log::event_files, scalars::read_scalars},
     train::{gradients::Trainable, log::StepRecord},
@@ -17,12 +18,19 @@ use support::{
 
 #[test]
 fn a_run_stopped_in_the_middle_and_started_again_ends_the_same() {
+    for &moments in OptimizerMoments::ALL {
+        assert_resumes(moments);
+    }
+}
+
+fn assert_resumes(moments: OptimizerMoments) {
     let run = &runs()[0];
     let features = run.features(Split::Train);
     let training = TrainingLoop {
         run,
         features: &features,
         trainable: Trainable::All,
+        moments,
         save_every_steps: 4,
     };
     let device = Device::flex();
@@ -50,11 +58,11 @@ fn a_run_stopped_in_the_middle_and_started_again_ends_the_same() {
     copy(events[0].file_name().unwrap().to_str().unwrap());
     training.train(stopped.path(), &device, 10);
 
-    let record = |folder: &Path| std::fs::read(folder.join("model.bpk")).unwrap();
-    assert!(
-        record(whole.path()) == record(stopped.path()),
-        "records differ"
-    );
+    for record in ["model.bpk", "checkpoint-10/optimizer.bpk"] {
+        let read = |folder: &Path| std::fs::read(folder.join(record)).unwrap();
+        let same = read(whole.path()) == read(stopped.path());
+        assert!(same, "{moments}: {record} differs");
+    }
     let steps: Vec<u64> = log(stopped.path()).iter().map(|line| line.step).collect();
     assert_eq!(steps, (0..10).collect::<Vec<_>>());
     let losses = |folder: &Path| -> Vec<f64> { log(folder).iter().map(|line| line.loss).collect() };
@@ -93,6 +101,26 @@ fn assert_events(model_dir: &Path) {
 }
 
 #[test]
+fn a_checkpoint_with_moments_in_another_format_is_refused() {
+    let run = &runs()[0];
+    let features = run.features(Split::Train);
+    let training = |moments| TrainingLoop {
+        run,
+        features: &features,
+        trainable: Trainable::new(Some(0), run.encoder().num_hidden_layers),
+        moments,
+        save_every_steps: 1,
+    };
+    let (device, folder) = (Device::flex(), tempfile::tempdir().unwrap());
+    training(OptimizerMoments::F32).train(folder.path(), &device, 1);
+    let other = training(OptimizerMoments::Bf16);
+    let error = other.try_train(folder.path(), &device, 2).unwrap_err();
+    let message = error.to_string();
+    let reason = r#"(optimizer_moments: "f32" there, "bf16" now)"#;
+    assert!(message.contains(reason), "{message}");
+}
+
+#[test]
 fn a_damaged_checkpoint_is_passed_over_and_kept() {
     let run = &runs()[0];
     let features = run.features(Split::Train);
@@ -100,6 +128,7 @@ fn a_damaged_checkpoint_is_passed_over_and_kept() {
         run,
         features: &features,
         trainable: Trainable::All,
+        moments: OptimizerMoments::F32,
         save_every_steps: 2,
     };
     let device = Device::flex();
@@ -143,6 +172,7 @@ fn frozen_layers_keep_their_values_and_the_others_move() {
         run,
         features: &features,
         trainable: Trainable::new(Some(1), run.encoder().num_hidden_layers),
+        moments: OptimizerMoments::F32,
         save_every_steps: 100,
     };
     let folder = tempfile::tempdir().unwrap();

@@ -3,9 +3,12 @@
 use std::{collections::BTreeSet, path::Path};
 
 use electra::kernels::{
+    adam_shaders::{AdamForm, AdamKind},
     attention_form::{AttentionCooperativeForm, AttentionCooperativePass},
+    group::GROUP,
     product_form::{Finish, Orientation, Product, ProductForm},
-    shader::{AttentionForm, AttentionPass, Element, GeluPass, NormPass, Shader},
+    shader::{AttentionForm, AttentionPass, Element, GeluPass, NormPass, Shader, Width},
+    square_sum::SquareSumForm,
 };
 use naga::{
     back::{hlsl, msl, spv},
@@ -14,7 +17,21 @@ use naga::{
 };
 
 fn shaders() -> Vec<Shader> {
-    let mut shaders = vec![Shader::Adam, Shader::SquareSum];
+    let mut shaders = Vec::new();
+    for number in 1..=GROUP {
+        shaders.extend(AdamKind::ALL.map(|kind| {
+            Shader::Adam(AdamForm {
+                parameters: number,
+                kind,
+            })
+        }));
+        shaders.extend(Width::ALL.map(|width| {
+            Shader::SquareSum(SquareSumForm {
+                arrays: number,
+                width,
+            })
+        }));
+    }
     for element in [Element::F32, Element::F16] {
         shaders.extend([
             Shader::Dropout(element),
@@ -244,5 +261,5 @@ fn every_file_is_part_of_a_shader() {
         );
         files.insert(path);
     }
-    assert_eq!(files.len(), 24);
+    assert_eq!(files.len(), 26);
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, json};
 use super::{GlobalArgs, compute::ComputeArgs};
 use crate::{
     bench::{Bench, Task, groups},
-    config::{Config, ModelSize},
+    config::{Config, ModelSize, OptimizerMoments},
     kernels::{kernel_choice::ChoiceCache, shader::Element},
     model::{HeadConfig, arithmetic::Arithmetic},
     train::{
@@ -61,6 +61,9 @@ pub struct BenchArgs {
     /// Keep only each layer's input and compute the rest again in the backward pass
     #[arg(long, value_enum, default_value = "off")]
     pub gradient_checkpointing: Switch,
+    /// What Adam's moments are stored in: f32 or bf16
+    #[arg(long, value_name = "FORMAT", default_value = "f32")]
+    pub optimizer_moments: OptimizerMoments,
     #[command(flatten)]
     pub compute: ComputeArgs,
 }
@@ -120,6 +123,7 @@ pub(super) fn run(
         steps: args.steps as usize,
         warmup: args.warmup as usize,
         micro_batch_size: args.micro_batch_size.map(|n| n as usize),
+        moments: args.optimizer_moments,
         objective: Objective {
             answerable_weight: config.answerable_weight,
             trainable: Trainable::All,
@@ -149,6 +153,7 @@ pub(super) fn run(
         "dtype": match arithmetic.layers { Element::F32 => "f32", Element::F16 => "f16" },
         "micro_batch_size": args.micro_batch_size,
         "checkpointing": args.gradient_checkpointing == Switch::On,
+        "optimizer_moments": args.optimizer_moments.word(),
         "ms_per_step": 1000.0 * figures.median_seconds(),
         "sequences_per_s": figures.sequences as f64 / total,
         "tokens_per_s": figures.tokens as f64 / total,

@@ -321,6 +321,7 @@ mod tests {
             json!({"model_dir": 3}),
             json!({"model_hparam_overrides": [1]}),
             json!({"precision": "bf16"}),
+            json!({"optimizer_moments": "f16"}),
             json!({"use_tpu": "yes"}),
         ] {
             assert!(error(given.clone()).contains(": expected "), "{given}");

@@ -97,3 +97,22 @@ choice! {
         Paper = "paper",
     }
 }
+
+choice! {
+    /// What Adam's two moments of a parameter are stored in; it computes in f32.
+    pub enum OptimizerMoments {
+        F32 = "f32",
+        /// bfloat16, rounded up or down at random: half the memory.
+        Bf16 = "bf16",
+    }
+}
+
+impl OptimizerMoments {
+    /// Bytes of both moments of a value.
+    pub fn bytes(self) -> u64 {
+        match self {
+            OptimizerMoments::F32 => 8,
+            OptimizerMoments::Bf16 => 4,
+        }
+    }
+}

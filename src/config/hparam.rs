@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{
-    choice::{GradientCheckpointing, LrDecayVariant, ModelSize, Precision},
+    choice::{GradientCheckpointing, LrDecayVariant, ModelSize, OptimizerMoments, Precision},
     error::Error,
     value::HparamValue,
 };
@@ -236,6 +236,8 @@ table! {
         log_every: u64 = 1,
         /// Which power of layerwise_lr_decay a layer gets.
         lr_decay_variant: LrDecayVariant = LrDecayVariant::Released,
+        /// Number format that Adam's moments are stored in; bf16 takes half the memory.
+        optimizer_moments: OptimizerMoments = OptimizerMoments::F32,
     }
 
     NoEffect {

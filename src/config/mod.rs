@@ -16,7 +16,7 @@ pub mod preset;
 pub mod resolve;
 pub mod value;
 
-pub use choice::{GradientCheckpointing, LrDecayVariant, ModelSize, Precision};
+pub use choice::{GradientCheckpointing, LrDecayVariant, ModelSize, OptimizerMoments, Precision};
 pub use encoder::EncoderConfig;
 pub use error::Error;
 pub use hparam::{Config, Hparam, ModelOverrides, Source};

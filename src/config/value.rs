@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::{
-    choice::{GradientCheckpointing, LrDecayVariant, ModelSize, Precision},
+    choice::{GradientCheckpointing, LrDecayVariant, ModelSize, OptimizerMoments, Precision},
     error::Error,
 };
 
@@ -197,7 +197,7 @@ macro_rules! choice_value {
     )+ };
 }
 
-choice_value!(ModelSize, Precision, LrDecayVariant);
+choice_value!(ModelSize, Precision, LrDecayVariant, OptimizerMoments);
 
 /// `true` and `false` are taken for `"on"` and `"off"`.
 impl HparamValue for GradientCheckpointing {

@@ -1,24 +1,28 @@
-//! One step of ELECTRA's Adam on one parameter, in place and in one pass.
+//! One step of ELECTRA's Adam on many parameters, in place and in one pass over each.
 //!
 //! `m ← β₁m + (1−β₁)g`, `v ← β₂v + (1−β₂)g²`, `w ← w − rate · (m / (√v + ε) + decay · w)`: no
 //! bias correction, epsilon outside the root, decoupled weight decay (the reference's
 //! `AdamWeightDecayOptimizer`). In plain tensors the word table of a large model needs six more
-//! of its size while it is updated; here none. Shader: `shaders/adam.wgsl`.
+//! of its size while it is updated; here none.
 
 use burn::{
     Tensor,
     backend::{
-        Backend, Dispatch, Flex, TensorMetadata, backend_extension,
-        tensor::FloatTensor,
-        wgpu::{CubeBackend, into_contiguous},
+        Backend, Dispatch, ExtensionType, Flex, TensorMetadata, backend_extension,
+        flex::FlexTensor,
+        tensor::{FloatTensor, IntTensor},
+        wgpu::CubeBackend,
     },
+    tensor::{DType, Device, Int},
 };
 use pulp::Arch;
 
 use super::{
-    launch::{Arrays, launch_elementwise},
-    shader::Shader,
+    adam_shaders,
+    group::{GROUP, group},
+    packed_moments::{noise, pack, unpack},
 };
+use crate::config::OptimizerMoments;
 
 pub const BETA_1: f64 = 0.9;
 pub const BETA_2: f64 = 0.999;
@@ -31,154 +35,292 @@ pub struct Step {
     pub rate: f64,
     /// Weight decay; 0 spares the parameter.
     pub decay: f64,
+    /// By what moments in bfloat16 are rounded.
+    pub rounding: [u32; 2],
 }
 
-/// Adam as a backend operation on flat values, `[elements]` each; `clip_factor` `[1]` scales the
-/// gradient. Returns the weight, the first and the second moment.
+/// A parameter, its moments and its gradient, `[elements]` each; or none.
+#[derive(ExtensionType)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub enum Member<B: Backend> {
+    Empty,
+    F32 {
+        weight: FloatTensor<B>,
+        first: FloatTensor<B>,
+        second: FloatTensor<B>,
+        gradient: FloatTensor<B>,
+    },
+    Bf16 {
+        weight: FloatTensor<B>,
+        /// [`packed_moments`](super::packed_moments) in u32.
+        moments: IntTensor<B>,
+        gradient: FloatTensor<B>,
+    },
+}
+
+group! {
+    /// Parameters that are updated at once.
+    pub struct Members of Member
+}
+
+/// Adam as a backend operation; `clip_factor` `[1]` scales the gradients, and `steps` has one for
+/// each parameter. Returns the parameters with weights and moments updated.
 #[backend_extension(Cube, Flex, Fusion: cfg(feature = "fusion"))]
 pub trait AdamOps: Backend {
-    #[fusion(meta = |w, m, v, _g, _f, _step| (w.clone(), m.clone(), v.clone()))]
-    fn adam_step(
-        weight: FloatTensor<Self>,
-        first: FloatTensor<Self>,
-        second: FloatTensor<Self>,
-        gradient: FloatTensor<Self>,
+    #[fusion(meta = |parameters, _factor, _steps| parameters.clone())]
+    fn adam_steps(
+        #[extension_type] parameters: Members<Self>,
         clip_factor: FloatTensor<Self>,
-        step: Step,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        twin::<Self>(weight, first, second, gradient, clip_factor, step)
-    }
+        steps: Vec<Step>,
+    ) -> Members<Self>;
 }
 
-/// The step in plain tensors.
+/// The step in plain tensors, with moments in f32. Those in bfloat16 are bits, which plain tensors
+/// do not reach: their twin is the CPU's loop.
 fn twin<B: Backend>(
-    weight: FloatTensor<B>,
-    first: FloatTensor<B>,
-    second: FloatTensor<B>,
-    gradient: FloatTensor<B>,
+    [weight, first, second, gradient]: [FloatTensor<B>; 4],
     clip_factor: FloatTensor<B>,
     step: Step,
-) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+) -> Member<B> {
     let times = |tensor, factor: f64| B::float_mul_scalar(tensor, factor.into());
-    let gradient = B::float_mul(gradient, clip_factor);
-    let square = B::float_mul(gradient.clone(), gradient.clone());
+    let clipped = B::float_mul(gradient.clone(), clip_factor);
+    let square = B::float_mul(clipped.clone(), clipped.clone());
     let second = B::float_add(times(second, BETA_2), times(square, 1.0 - BETA_2));
-    let first = B::float_add(times(first, BETA_1), times(gradient, 1.0 - BETA_1));
+    let first = B::float_add(times(first, BETA_1), times(clipped, 1.0 - BETA_1));
     let root = B::float_add_scalar(B::float_sqrt(second.clone()), EPSILON.into());
     let update = B::float_div(first.clone(), root);
     let update = B::float_add(update, times(weight.clone(), step.decay));
     let weight = B::float_sub(weight, times(update, step.rate));
-    (weight, first, second)
+    Member::F32 {
+        weight,
+        first,
+        second,
+        gradient,
+    }
 }
 
 impl AdamOps for Flex {
-    fn adam_step(
-        weight: FloatTensor<Self>,
-        first: FloatTensor<Self>,
-        second: FloatTensor<Self>,
-        gradient: FloatTensor<Self>,
+    fn adam_steps(
+        parameters: Members<Self>,
         clip_factor: FloatTensor<Self>,
-        step: Step,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let gradient = gradient.to_contiguous();
-        let [mut weight, mut first, mut second] = [weight, first, second].map(whole);
-        let (Some(g), Some(&[factor])) =
-            (gradient.as_slice::<f32>(), clip_factor.as_slice::<f32>())
-        else {
-            return twin::<Self>(weight, first, second, gradient, clip_factor, step);
-        };
-        let (w, m, v) = (
-            weight.storage_mut::<f32>(),
-            first.storage_mut::<f32>(),
-            second.storage_mut::<f32>(),
-        );
-        let [rate, decay] = [step.rate as f32, step.decay as f32];
-        let [beta_1, rest_1] = [BETA_1 as f32, (1.0 - BETA_1) as f32];
-        let [beta_2, rest_2] = [BETA_2 as f32, (1.0 - BETA_2) as f32];
-        Arch::new().dispatch(|| {
-            for (((w, m), v), g) in w.iter_mut().zip(m).zip(v).zip(g) {
-                let g = g * factor;
-                *m = *m * beta_1 + g * rest_1;
-                *v = *v * beta_2 + g * g * rest_2;
-                *w -= (*m / (v.sqrt() + EPSILON as f32) + *w * decay) * rate;
-            }
-        });
-        (weight, first, second)
+        steps: Vec<Step>,
+    ) -> Members<Self> {
+        let members = parameters.members().into_iter().zip(steps);
+        Members::of(members.map(|(member, step)| match member {
+            Member::Empty => Member::Empty,
+            Member::F32 {
+                weight,
+                first,
+                second,
+                gradient,
+            } => on_the_cpu([weight, first, second, gradient], &clip_factor, step),
+            Member::Bf16 {
+                weight,
+                moments,
+                gradient,
+            } => packed_on_the_cpu([weight, gradient], moments, &clip_factor, step),
+        }))
+    }
+}
+
+/// What the CPU's loops take besides a parameter's values.
+#[derive(Clone, Copy)]
+struct Figures {
+    factor: f32,
+    rate: f32,
+    decay: f32,
+}
+
+impl Figures {
+    fn new(factor: f32, step: Step) -> Self {
+        Self {
+            factor,
+            rate: step.rate as f32,
+            decay: step.decay as f32,
+        }
+    }
+
+    /// Weight and moments of a value after the step.
+    #[inline(always)]
+    fn step(self, [w, m, v, g]: [f32; 4]) -> [f32; 3] {
+        const BETAS: [f32; 2] = [BETA_1 as f32, BETA_2 as f32];
+        const RESTS: [f32; 2] = [(1.0 - BETA_1) as f32, (1.0 - BETA_2) as f32];
+        let g = g * self.factor;
+        let m = m * BETAS[0] + g * RESTS[0];
+        let v = v * BETAS[1] + g * g * RESTS[1];
+        let update = m / (v.sqrt() + EPSILON as f32) + w * self.decay;
+        [w - update * self.rate, m, v]
+    }
+}
+
+/// The step as one loop.
+fn on_the_cpu(
+    [weight, first, second, gradient]: [FloatTensor<Flex>; 4],
+    clip_factor: &FloatTensor<Flex>,
+    step: Step,
+) -> Member<Flex> {
+    let gradient = gradient.to_contiguous();
+    let [mut weight, mut first, mut second] = [weight, first, second].map(whole);
+    let (Some(g), Some(&[factor])) = (gradient.as_slice::<f32>(), clip_factor.as_slice::<f32>())
+    else {
+        let tensors = [weight, first, second, gradient];
+        return twin::<Flex>(tensors, clip_factor.clone(), step);
+    };
+    let (w, m, v) = (
+        weight.storage_mut::<f32>(),
+        first.storage_mut::<f32>(),
+        second.storage_mut::<f32>(),
+    );
+    let figures = Figures::new(factor, step);
+    Arch::new().dispatch(|| {
+        for (((w, m), v), g) in w.iter_mut().zip(m).zip(v).zip(g) {
+            [*w, *m, *v] = figures.step([*w, *m, *v, *g]);
+        }
+    });
+    Member::F32 {
+        weight,
+        first,
+        second,
+        gradient,
+    }
+}
+
+/// The same with moments in bfloat16.
+fn packed_on_the_cpu(
+    [weight, gradient]: [FloatTensor<Flex>; 2],
+    moments: IntTensor<Flex>,
+    clip_factor: &FloatTensor<Flex>,
+    step: Step,
+) -> Member<Flex> {
+    let gradient = gradient.to_contiguous();
+    let (mut weight, mut moments) = (whole(weight), whole(moments));
+    let (w, words) = (weight.storage_mut::<f32>(), moments.storage_mut::<u32>());
+    let g = gradient.as_slice::<f32>().expect("f32");
+    let factor = clip_factor.as_slice::<f32>().expect("f32")[0];
+    let figures = Figures::new(factor, step);
+    Arch::new().dispatch(|| {
+        for (element, ((w, word), g)) in w.iter_mut().zip(words).zip(g).enumerate() {
+            let [m, v] = unpack(*word);
+            let [weight, m, v] = figures.step([*w, m, v, *g]);
+            *w = weight;
+            *word = pack([m, v], noise(element as u32, step.rounding));
+        }
+    });
+    Member::Bf16 {
+        weight,
+        moments,
+        gradient,
     }
 }
 
 /// A tensor whose storage is its values and nothing else, in order.
-fn whole(tensor: FloatTensor<Flex>) -> FloatTensor<Flex> {
+fn whole(tensor: FlexTensor) -> FlexTensor {
     let tensor = tensor.to_contiguous();
-    let values = tensor.shape().num_elements();
-    if tensor.storage::<f32>().len() == values {
+    let bytes = tensor.shape().num_elements() * tensor.dtype().size();
+    if tensor.bytes().len() == bytes {
         return tensor;
     }
-    FloatTensor::<Flex>::from_data(tensor.into_data())
+    FlexTensor::from_data(tensor.into_data())
 }
 
 impl AdamOps for CubeBackend {
-    fn adam_step(
-        weight: FloatTensor<Self>,
-        first: FloatTensor<Self>,
-        second: FloatTensor<Self>,
-        gradient: FloatTensor<Self>,
+    fn adam_steps(
+        parameters: Members<Self>,
         clip_factor: FloatTensor<Self>,
-        step: Step,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        // Written in place, so no one else may hold them.
-        let [weight, first, second] = [weight, first, second].map(|tensor| {
-            let tensor = into_contiguous(tensor);
-            if tensor.can_mut() {
-                tensor
-            } else {
-                tensor.copy()
-            }
-        });
-        let gradient = into_contiguous(gradient);
-        let elements = weight.shape().num_elements();
-        let figures = [
-            step.rate,
-            step.decay,
-            BETA_1,
-            1.0 - BETA_1,
-            BETA_2,
-            1.0 - BETA_2,
-            EPSILON,
-        ];
-        launch_elementwise(
-            &weight.client,
-            Shader::Adam,
-            elements,
-            [elements as u32]
-                .into_iter()
-                .chain(figures.map(|figure| (figure as f32).to_bits())),
-            Arrays {
-                updated: &[&weight, &first, &second],
-                read: &[&gradient, &clip_factor],
-                ..Arrays::default()
-            },
-        );
-        (weight, first, second)
+        steps: Vec<Step>,
+    ) -> Members<Self> {
+        Members::of(adam_shaders::update(
+            parameters.members(),
+            &clip_factor,
+            &steps,
+        ))
     }
 }
 
-/// One step, `[elements]` each, outside any graph: the new weight, first and second moment.
-pub fn adam_step(
-    weight: Tensor<1>,
-    [first, second]: [Tensor<1>; 2],
-    gradient: Tensor<1>,
-    clip_factor: Tensor<1>,
-    step: Step,
-) -> (Tensor<1>, [Tensor<1>; 2]) {
-    let (weight, first, second) = Dispatch::adam_step(
-        weight.into_dispatch(),
-        first.into_dispatch(),
-        second.into_dispatch(),
-        gradient.into_dispatch(),
-        clip_factor.into_dispatch(),
-        step,
-    );
-    let [weight, first, second] = [weight, first, second].map(Tensor::from_dispatch);
-    (weight, [first, second])
+/// First and second moment of a parameter's values.
+#[derive(Debug, Clone)]
+pub enum Moments {
+    /// `[elements]` each.
+    F32([Tensor<1>; 2]),
+    /// Both of a value in a word, `[elements]` in u32 ([`packed_moments`](super::packed_moments)).
+    Bf16(Tensor<1, Int>),
+}
+
+impl Moments {
+    /// Those before the first step.
+    pub fn zeros(format: OptimizerMoments, elements: usize, device: &Device) -> Self {
+        match format {
+            OptimizerMoments::F32 => Self::F32([(); 2].map(|()| Tensor::zeros([elements], device))),
+            OptimizerMoments::Bf16 => Self::Bf16(Tensor::zeros([elements], (device, DType::U32))),
+        }
+    }
+}
+
+/// A parameter on its way through a step, `[elements]` each, outside any graph.
+pub struct Parameter {
+    pub weight: Tensor<1>,
+    pub moments: Moments,
+    pub gradient: Tensor<1>,
+    pub step: Step,
+}
+
+impl Parameter {
+    fn into_member(self) -> (Member<Dispatch>, Step) {
+        let weight = self.weight.into_dispatch();
+        let gradient = self.gradient.into_dispatch();
+        let member = match self.moments {
+            Moments::F32([first, second]) => Member::F32 {
+                weight,
+                first: first.into_dispatch(),
+                second: second.into_dispatch(),
+                gradient,
+            },
+            Moments::Bf16(moments) => Member::Bf16 {
+                weight,
+                moments: moments.into_dispatch(),
+                gradient,
+            },
+        };
+        (member, self.step)
+    }
+}
+
+impl Member<Dispatch> {
+    /// Weight and moments; the gradient goes.
+    fn into_updated(self) -> Option<(Tensor<1>, Moments)> {
+        match self {
+            Self::Empty => None,
+            Self::F32 {
+                weight,
+                first,
+                second,
+                ..
+            } => {
+                let [weight, first, second] = [weight, first, second].map(Tensor::from_dispatch);
+                Some((weight, Moments::F32([first, second])))
+            }
+            Self::Bf16 {
+                weight, moments, ..
+            } => {
+                let moments = Moments::Bf16(Tensor::from_dispatch(moments));
+                Some((Tensor::from_dispatch(weight), moments))
+            }
+        }
+    }
+}
+
+/// One step of every parameter: the new weights and moments, in the same order. A gradient is let
+/// go of as soon as its group is updated.
+pub fn adam_steps(parameters: Vec<Parameter>, clip_factor: Tensor<1>) -> Vec<(Tensor<1>, Moments)> {
+    let mut updated = Vec::with_capacity(parameters.len());
+    let mut parameters = parameters.into_iter();
+    while parameters.len() > 0 {
+        let group = parameters.by_ref().take(GROUP);
+        let (members, steps): (Vec<_>, _) = group.map(Parameter::into_member).unzip();
+        let clip_factor = clip_factor.clone().into_dispatch();
+        let members = Dispatch::adam_steps(Members::of(members), clip_factor, steps);
+        let members = members.members().into_iter();
+        updated.extend(members.filter_map(Member::into_updated));
+    }
+    updated
 }

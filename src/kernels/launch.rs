@@ -8,13 +8,16 @@ use cubecl::{
     client::Client, ir::attributes::BufferIOAttr, prelude::CubeCount, server::KernelArguments,
 };
 
-use super::shader::{Element, Shader};
+use super::{
+    group::GROUP,
+    shader::{Element, Shader},
+};
 
 /// A dispatch is at most this many workgroups wide.
 pub(super) const WIDEST_DISPATCH: u32 = 65_535;
 
 /// Threads of a workgroup of the elementwise shaders, as they have them.
-const THREADS: u32 = 256;
+pub(super) const THREADS: u32 = 256;
 
 /// An uninitialised tensor on the device of `tensor`.
 pub(super) fn like(tensor: &CubeTensor, shape: Shape, element: Element) -> CubeTensor {
@@ -115,6 +118,13 @@ pub(super) fn launch_elementwise(
 ) {
     let groups = in_two_dimensions((elements as u32).div_ceil(THREADS));
     launch(client, shader, [THREADS, 1], groups, info, arrays);
+}
+
+/// How many parameters of `arrays` arrays each a launch takes beside `shared` other ones: what the
+/// device binds, at most a whole group.
+pub(super) fn members(client: &Client, arrays: usize, shared: usize) -> usize {
+    let bindings = client.properties().hardware.max_bindings as usize;
+    (bindings.saturating_sub(shared) / arrays).clamp(1, GROUP)
 }
 
 /// At least `count` workgroups, as wide as a dispatch may be.

@@ -4,6 +4,7 @@
 //! kernel does not fit. Kernels are WGSL under `shaders/`.
 
 pub mod adam;
+pub mod adam_shaders;
 pub mod attention;
 mod attention_choice;
 pub mod attention_cooperative;
@@ -15,12 +16,14 @@ pub mod dense_layer;
 pub mod dense_products;
 pub mod dropout;
 pub mod gelu;
+pub mod group;
 pub mod kernel_choice;
 mod launch;
 pub mod layer_norm;
 mod normal;
 pub mod normalise;
 mod normalise_shaders;
+pub mod packed_moments;
 pub mod product;
 pub mod product_choice;
 pub mod product_form;

@@ -10,9 +10,10 @@ use burn::{
 use cubecl::prelude::KernelId;
 
 use super::{
+    adam_shaders::AdamForm,
     attention_form::{AttentionCooperativeForm, AttentionCooperativePass},
     product_form::{Product, ProductForm},
-    square_sum,
+    square_sum::SquareSumForm,
 };
 
 pub(super) const MASK: &str = include_str!("../../shaders/mask.wgsl");
@@ -25,8 +26,8 @@ pub(super) const NORMAL: &str = include_str!("../../shaders/normal.wgsl");
 /// A shader that is ready to be launched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shader {
-    Adam,
-    SquareSum,
+    Adam(AdamForm),
+    SquareSum(SquareSumForm),
     Dropout(Element),
     Gelu(GeluPass, Element),
     /// The last part says whether a mask drops values.
@@ -88,6 +89,51 @@ impl Element {
     }
 }
 
+/// Values that a thread reads and writes at once. An array of vec4 ends at the last whole one, so
+/// that four fit only where the number of values is a multiple of four; the arrays themselves lie at
+/// multiples of at least 32 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Width {
+    One,
+    Four,
+}
+
+impl Width {
+    pub const ALL: [Self; 2] = [Self::Four, Self::One];
+
+    /// The widest that fits this number of values.
+    pub(super) fn of(elements: usize) -> Self {
+        match elements % 4 {
+            0 => Self::Four,
+            _ => Self::One,
+        }
+    }
+
+    /// Values.
+    pub(super) fn count(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Four => 4,
+        }
+    }
+
+    /// The f32 values as WGSL writes them.
+    pub(super) fn floats(self) -> &'static str {
+        match self {
+            Self::One => "f32",
+            Self::Four => "vec4<f32>",
+        }
+    }
+
+    /// As many words.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::One => "u32",
+            Self::Four => "vec4<u32>",
+        }
+    }
+}
+
 /// A direction of GELU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum GeluPass {
@@ -145,10 +191,8 @@ impl Shader {
     /// Whole WGSL.
     pub fn text(self) -> String {
         match self {
-            Self::Adam => include_str!("../../shaders/adam.wgsl").into(),
-            Self::SquareSum => SourceTemplate::new(include_str!("../../shaders/square_sum.wgsl"))
-                .register("groups", square_sum::PARTS.to_string())
-                .complete(),
+            Self::Adam(form) => form.text(),
+            Self::SquareSum(form) => form.text(),
             Self::Dropout(element) => {
                 let text = include_str!("../../shaders/dropout.wgsl");
                 SourceTemplate::new(format!("{}{MASK}{text}", element.enable()))

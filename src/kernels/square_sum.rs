@@ -1,105 +1,197 @@
-//! Sums of squares, for the norm over all gradients: one pass over each and nothing of its size.
+//! Sums of squares, for the norm over all gradients: one pass over them and nothing of their size.
 //!
-//! Shader: `shaders/square_sum.wgsl`.
+//! A launch takes as many arrays as the device binds. Shader: `shaders/square_sum.wgsl`.
 
 use burn::{
     Tensor,
     backend::{
-        Backend, Dispatch, Flex, TensorMetadata, backend_extension,
+        Backend, Dispatch, ExtensionType, Flex, TensorMetadata, backend_extension,
         flex::FlexTensor,
         tensor::FloatTensor,
-        wgpu::{CubeBackend, into_contiguous},
+        wgpu::{CubeBackend, SourceTemplate, into_contiguous},
     },
     tensor::{Device, Shape, TensorData},
 };
 use pulp::Arch;
 
 use super::{
-    launch::{Arrays, launch},
-    shader::Shader,
+    group::{GROUP, group},
+    launch::{Arrays, THREADS, launch, members},
+    shader::{Shader, Width, unroll},
 };
 
 /// Partial sums that are kept apart, so that as many workgroups add side by side.
-pub(super) const PARTS: usize = 64;
+const PARTS: usize = 256;
 
-/// Threads of a workgroup, as the shader has them.
-const THREADS: u32 = 256;
+/// Those that the CPU keeps apart, a few vector registers full.
+const LANES: usize = 64;
 
-/// The operation; `sums` `[PARTS]`, `x` `[elements]` in f32. Together the sums grow by Σ x².
+/// Arrays that every launch binds besides those to be summed: information and sums.
+const SHARED: usize = 2;
+
+/// What the shader is specialised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SquareSumForm {
+    pub arrays: usize,
+    pub width: Width,
+}
+
+impl SquareSumForm {
+    pub(super) fn text(self) -> String {
+        let total = match self.width {
+            Width::One => "total",
+            Width::Four => "total.x + total.y + total.z + total.w",
+        };
+        let text = SourceTemplate::new(include_str!("../../shaders/square_sum.wgsl"))
+            .register("floats", self.width.floats())
+            .register("groups", PARTS.to_string())
+            .register("total", total)
+            .complete();
+        unroll(&text, [self.arrays; 2])
+    }
+}
+
+/// An array whose squares are summed, `[elements]` in f32, or none.
+#[derive(ExtensionType)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub enum Summand<B: Backend> {
+    Empty,
+    Array { x: FloatTensor<B> },
+}
+
+group! {
+    /// Arrays that are summed at once.
+    pub struct Summands of Summand
+}
+
+impl<B: Backend> Summands<B> {
+    /// Those that are there.
+    fn arrays(self) -> impl Iterator<Item = FloatTensor<B>> {
+        self.members()
+            .into_iter()
+            .filter_map(|summand| match summand {
+                Summand::Empty => None,
+                Summand::Array { x } => Some(x),
+            })
+    }
+}
+
+/// The operation; `sums` `[PARTS]`. Together the sums grow by Σ x² over all arrays.
 #[backend_extension(Cube, Flex, Fusion: cfg(feature = "fusion"))]
 pub trait SquareSumOps: Backend {
     #[fusion(dtype = sums, shape = sums)]
-    fn add_square_sum(sums: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self> {
-        let square = Self::float_mul(x.clone(), x);
-        let share = Self::float_div_scalar(Self::float_sum(square), (PARTS as f64).into());
-        Self::float_add(sums, Self::float_reshape(share, Shape::new([1])))
+    fn add_square_sums(
+        sums: FloatTensor<Self>,
+        #[extension_type] summands: Summands<Self>,
+    ) -> FloatTensor<Self> {
+        summands.arrays().fold(sums, |sums, x| {
+            let square = Self::float_mul(x.clone(), x);
+            let share = Self::float_div_scalar(Self::float_sum(square), (PARTS as f64).into());
+            Self::float_add(sums, Self::float_reshape(share, Shape::new([1])))
+        })
     }
 }
 
 impl SquareSumOps for Flex {
-    fn add_square_sum(sums: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self> {
-        let (sums, x) = (sums.to_contiguous(), x.to_contiguous());
+    fn add_square_sums(sums: FloatTensor<Self>, summands: Summands<Self>) -> FloatTensor<Self> {
+        let sums = sums.to_contiguous();
         let mut parts = sums.as_slice::<f32>().expect("f32").to_vec();
-        Arch::new().dispatch(|| {
-            // Sums of sums, so that few values are added to a large one.
-            for values in x.as_slice::<f32>().expect("f32").chunks(1_024 * PARTS) {
-                let mut sums = [0.0_f32; PARTS];
-                for block in values.chunks(PARTS) {
-                    for (sum, x) in sums.iter_mut().zip(block) {
-                        *sum += x * x;
+        for x in summands.arrays() {
+            let x = x.to_contiguous();
+            Arch::new().dispatch(|| {
+                // Sums of sums, so that few values are added to a large one.
+                for values in x.as_slice::<f32>().expect("f32").chunks(1_024 * LANES) {
+                    let mut sums = [0.0_f32; LANES];
+                    for block in values.chunks(LANES) {
+                        for (sum, x) in sums.iter_mut().zip(block) {
+                            *sum += x * x;
+                        }
+                    }
+                    for (part, sum) in parts.iter_mut().zip(sums) {
+                        *part += sum;
                     }
                 }
-                for (part, sum) in parts.iter_mut().zip(sums) {
-                    *part += sum;
-                }
-            }
-        });
+            });
+        }
         FlexTensor::from_data(TensorData::new(parts, [PARTS]))
     }
 }
 
 impl SquareSumOps for CubeBackend {
-    fn add_square_sum(sums: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self> {
-        let x = into_contiguous(x);
+    fn add_square_sums(sums: FloatTensor<Self>, summands: Summands<Self>) -> FloatTensor<Self> {
         // Added to in place, so no one else may hold them.
         let sums = into_contiguous(sums);
         let sums = if sums.can_mut() { sums } else { sums.copy() };
-        launch(
-            &x.client,
-            Shader::SquareSum,
-            [THREADS, 1],
-            [PARTS as u32, 1],
-            [x.shape().num_elements() as u32],
-            Arrays {
-                updated: &[&sums],
-                read: &[&x],
-                ..Arrays::default()
-            },
-        );
+        let arrays: Vec<_> = summands.arrays().map(into_contiguous).collect();
+        for width in Width::ALL {
+            let fitting: Vec<_> = arrays
+                .iter()
+                .filter(|x| Width::of(x.shape().num_elements()) == width)
+                .collect();
+            for part in fitting.chunks(members(&sums.client, 1, SHARED)) {
+                let form = SquareSumForm {
+                    arrays: part.len(),
+                    width,
+                };
+                launch(
+                    &sums.client,
+                    Shader::SquareSum(form),
+                    [THREADS, 1],
+                    [PARTS as u32, 1],
+                    part.iter()
+                        .map(|x| (x.shape().num_elements() / width.count()) as u32),
+                    Arrays {
+                        updated: &[&sums],
+                        read: part,
+                        ..Arrays::default()
+                    },
+                );
+            }
+        }
         sums
     }
 }
 
-/// A sum of squares that grows value by value, outside any graph.
-pub struct SquareSum(Tensor<1>);
+/// A sum of squares that grows array by array, outside any graph.
+pub struct SquareSum {
+    /// `[PARTS]`
+    sums: Tensor<1>,
+    /// Arrays that wait for a group to be full, `[elements]` each.
+    waiting: Vec<Tensor<1>>,
+}
 
 impl SquareSum {
     pub fn new(device: &Device) -> Self {
-        Self(Tensor::zeros([PARTS], device))
+        Self {
+            sums: Tensor::zeros([PARTS], device),
+            waiting: Vec::with_capacity(GROUP),
+        }
     }
 
     /// Adds Σ x².
     pub fn add<const D: usize>(&mut self, x: Tensor<D>) {
         let elements = x.dims().iter().product::<usize>();
-        let sums = std::mem::replace(&mut self.0, Tensor::empty([0], &x.device()));
-        self.0 = Tensor::from_dispatch(Dispatch::add_square_sum(
+        self.waiting.push(x.reshape([elements]));
+        if self.waiting.len() == GROUP {
+            self.sum_waiting();
+        }
+    }
+
+    fn sum_waiting(&mut self) {
+        let nothing = Tensor::empty([0], &self.sums.device());
+        let sums = std::mem::replace(&mut self.sums, nothing);
+        let summands = self.waiting.drain(..).map(|x| Summand::Array {
+            x: x.into_dispatch(),
+        });
+        self.sums = Tensor::from_dispatch(Dispatch::add_square_sums(
             sums.into_dispatch(),
-            x.reshape([elements]).into_dispatch(),
+            Summands::of(summands),
         ));
     }
 
     /// `[1]`
-    pub fn total(self) -> Tensor<1> {
-        self.0.sum()
+    pub fn total(mut self) -> Tensor<1> {
+        self.sum_waiting();
+        self.sums.sum()
     }
 }

@@ -18,7 +18,7 @@ pub enum Mode {
     Train(StepSeed),
 }
 
-/// What the masks of one training step follow from.
+/// What the random numbers of one training step follow from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepSeed {
     words: [u32; 2],
@@ -43,6 +43,14 @@ impl StepSeed {
         Self {
             words: [x, y ^ (step >> 32) as u32],
         }
+    }
+
+    /// The words by which the optimiser's moments of parameter number `parameter` are rounded.
+    pub fn rounding(self, parameter: usize) -> [u32; 2] {
+        let [low, high] = self.words;
+        // Masks are numbered from 0, these from the other end.
+        let [x, y, _] = pcg3d([low, high, !(parameter as u32)]);
+        [x, y]
     }
 }
 
@@ -96,6 +104,18 @@ mod tests {
         for (seed, step) in [(1, 0), (1, 1), (2, 0), (1 << 32, 0), (1, 1 << 32)] {
             let mode = Mode::Train(StepSeed::new(seed, step));
             words.extend(sites.map(|site| mode.mask(site, 0.1).unwrap().site));
+        }
+        let count = words.len();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), count);
+    }
+
+    #[test]
+    fn every_parameter_step_and_seed_is_rounded_by_words_of_its_own() {
+        let mut words = Vec::new();
+        for (seed, step) in [(1, 0), (1, 1), (2, 0), (1 << 32, 0), (1, 1 << 32)] {
+            words.extend((0..400).map(|parameter| StepSeed::new(seed, step).rounding(parameter)));
         }
         let count = words.len();
         words.sort_unstable();

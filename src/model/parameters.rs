@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use burn::{
     Tensor,
     module::Param,
-    tensor::{Device, TensorData},
+    tensor::{DType, Device, TensorData},
 };
 
 use super::{arithmetic::Arithmetic, initialiser::Initialiser};
@@ -34,11 +34,12 @@ pub enum Error {
         name: String,
         expected: Vec<usize>,
     },
-    #[error("{file}: parameter {name} is stored as {found}, expected f32; convert it again")]
+    #[error("{file}: parameter {name} is stored as {found}, expected {expected}; convert it again")]
     Dtype {
         file: String,
         name: String,
         found: String,
+        expected: &'static str,
     },
     #[error("{file}: parameter {name} cannot be read: {reason}")]
     Unreadable {
@@ -62,6 +63,16 @@ pub struct StoredParameters {
 impl StoredParameters {
     /// Takes the f32 values of `name`, or `None` where the record has no such parameter.
     pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Option<TensorData>, Error> {
+        self.take_as(name, shape, DType::F32)
+    }
+
+    /// The same for values in another format.
+    pub fn take_as(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        dtype: DType,
+    ) -> Result<Option<TensorData>, Error> {
         let Some(tensor) = self.tensors.remove(name) else {
             return Ok(None);
         };
@@ -74,11 +85,12 @@ impl StoredParameters {
                 found,
             });
         }
-        if tensor.dtype != burn::tensor::DType::F32 {
+        if tensor.dtype != dtype {
             return Err(Error::Dtype {
                 file: self.file.clone(),
                 name: name.into(),
                 found: format!("{:?}", tensor.dtype),
+                expected: dtype.name(),
             });
         }
         let bytes = tensor.into_bytes().map_err(|e| Error::Unreadable {
@@ -86,11 +98,7 @@ impl StoredParameters {
             name: name.into(),
             reason: e.to_string(),
         })?;
-        Ok(Some(TensorData::from_bytes(
-            bytes,
-            shape.to_vec(),
-            burn::tensor::DType::F32,
-        )))
+        Ok(Some(TensorData::from_bytes(bytes, shape.to_vec(), dtype)))
     }
 }
 

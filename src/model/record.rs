@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use burn::{
     Tensor,
     module::{Module, ModuleVisitor, Param, ParamId},
-    tensor::{DType, TensorData},
+    tensor::{TensorData, kind::Basic},
 };
 use burn_pack::{Reader, Writer};
 
@@ -78,14 +78,19 @@ pub fn write(tensors: Vec<burn_pack::Tensor>, file: &Path) -> Result<(), WriteEr
 /// A tensor to be written, read back from the device only when its turn comes.
 ///
 /// `value` is `[elements]`, outside any autodiff graph.
-pub fn stored_tensor(name: &str, shape: &[usize], value: Tensor<1>) -> burn_pack::Tensor {
-    let bytes = value.dims()[0] * size_of::<f32>();
+pub fn stored_tensor<K: Basic + 'static>(
+    name: &str,
+    shape: &[usize],
+    value: Tensor<1, K>,
+) -> burn_pack::Tensor {
+    let dtype = value.dtype();
+    let bytes = value.dims()[0] * dtype.size();
     let read = move || {
         let data = value.clone().try_into_data();
         data.map(TensorData::into_bytes)
             .map_err(|e| burn_pack::Error::IoError(ReadError::new(e).to_string()))
     };
-    burn_pack::Tensor::deferred(name.into(), DType::F32, shape.to_vec(), None, bytes, read)
+    burn_pack::Tensor::deferred(name.into(), dtype, shape.to_vec(), None, bytes, read)
 }
 
 /// One parameter of the model, as [`for_each_parameter`] shows it.

@@ -2,29 +2,33 @@
 //!
 //! [`kernels::adam`](crate::kernels::adam) has the formula.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use burn::{
     Tensor,
-    module::{Module, ModuleMapper, Param},
-    tensor::{DType, TensorData},
+    module::{Module, ModuleMapper, Param, ParamId},
+    tensor::{DType, Shape, TensorData, kind::Basic},
 };
 
 use super::{gradients::Gradients, schedule::LayerDecay};
 use crate::{
-    kernels::adam::{Step, adam_step},
+    config::OptimizerMoments,
+    kernels::{
+        adam::{Moments, Parameter, Step, adam_steps},
+        group::GROUP,
+    },
     model::{
         QuestionAnsweringModel,
+        dropout::StepSeed,
         parameters::{Error, StoredParameters},
-        record::{for_each_parameter, record_name, stored_tensor},
+        record::{ParameterView, for_each_parameter, record_name, stored_tensor},
     },
 };
 
-/// First and second moment of one parameter, each `[elements]`.
+/// The moments of one parameter.
 #[derive(Debug, Clone)]
-struct Moments {
-    first: Tensor<1>,
-    second: Tensor<1>,
+struct Stored {
+    moments: Moments,
     shape: Vec<usize>,
 }
 
@@ -33,7 +37,9 @@ struct Moments {
 pub struct Adam {
     pub weight_decay: f64,
     pub layer_decay: LayerDecay,
-    moments: BTreeMap<String, Moments>,
+    /// What moments are stored in.
+    pub format: OptimizerMoments,
+    moments: BTreeMap<String, Stored>,
 }
 
 impl Adam {
@@ -41,8 +47,15 @@ impl Adam {
         Self {
             weight_decay,
             layer_decay,
+            format: OptimizerMoments::F32,
             moments: BTreeMap::new(),
         }
+    }
+
+    /// The same with moments stored in this format.
+    pub fn with_moments(mut self, format: OptimizerMoments) -> Self {
+        self.format = format;
+        self
     }
 
     /// Makes the moments of every trained parameter that has none yet: zeros. Without it they come
@@ -50,13 +63,12 @@ impl Adam {
     pub fn begin(&mut self, model: &QuestionAnsweringModel, tasks: &[String]) {
         for_each_parameter(model, tasks, |parameter| {
             if parameter.trained && !self.moments.contains_key(parameter.name) {
-                let zeros = || Tensor::zeros(parameter.value.dims(), &parameter.value.device());
-                let moments = Moments {
-                    first: zeros(),
-                    second: zeros(),
+                let [elements] = parameter.value.dims();
+                let stored = Stored {
+                    moments: Moments::zeros(self.format, elements, &parameter.value.device()),
                     shape: parameter.shape.to_vec(),
                 };
-                self.moments.insert(parameter.name.into(), moments);
+                self.moments.insert(parameter.name.into(), stored);
             }
         });
     }
@@ -64,7 +76,7 @@ impl Adam {
     /// Updates every parameter that has a gradient.
     ///
     /// `clip_factor` `[1]` scales the gradients; `learning_rate` is the schedule's, before the
-    /// layer factor.
+    /// layer factor; roundings are drawn by `seed`.
     pub fn update(
         &mut self,
         model: QuestionAnsweringModel,
@@ -72,32 +84,45 @@ impl Adam {
         gradients: Gradients,
         clip_factor: Tensor<1>,
         learning_rate: f64,
+        seed: StepSeed,
     ) -> QuestionAnsweringModel {
-        model.map(&mut Update {
+        let mut update = Update {
             adam: self,
             tasks,
             gradients,
             clip_factor,
             learning_rate,
+            seed,
             path: Vec::new(),
+            number: 0,
+            waiting: Vec::with_capacity(GROUP),
+            weights: HashMap::new(),
+        };
+        let model = model.map(&mut update);
+        update.update_waiting();
+        model.map(&mut PutBack {
+            weights: update.weights,
         })
     }
 
-    /// Numbers that all moments hold.
-    pub fn elements(&self) -> usize {
-        let each = |moments: &Moments| moments.shape.iter().product::<usize>();
-        2 * self.moments.values().map(each).sum::<usize>()
+    /// Bytes of all moments.
+    pub fn bytes(&self) -> u64 {
+        let elements = |stored: &Stored| stored.shape.iter().product::<usize>() as u64;
+        self.format.bytes() * self.moments.values().map(elements).sum::<u64>()
     }
 
-    /// The moments as tensors of a record: `m/<parameter>` and `v/<parameter>`.
+    /// The moments as tensors of a record: `m/<parameter>` and `v/<parameter>` in f32, or both as
+    /// `mv/<parameter>` in words.
     pub fn stored(&self) -> Vec<burn_pack::Tensor> {
         self.moments
             .iter()
-            .flat_map(|(name, moments)| {
-                let store = |kind: &str, value: &Tensor<1>| {
-                    stored_tensor(&format!("{kind}/{name}"), &moments.shape, value.clone())
-                };
-                [store("m", &moments.first), store("v", &moments.second)]
+            .flat_map(|(name, stored)| match &stored.moments {
+                Moments::F32(moments) => ["m", "v"]
+                    .iter()
+                    .zip(moments)
+                    .map(|(kind, moment)| stored.tensor(kind, name, moment))
+                    .collect(),
+                Moments::Bf16(moments) => vec![stored.tensor("mv", name, moments)],
             })
             .collect()
     }
@@ -111,33 +136,57 @@ impl Adam {
     ) -> Result<(), Error> {
         let mut result = Ok(());
         for_each_parameter(model, tasks, |parameter| {
-            let device = parameter.value.device();
-            let mut take = |kind: &str| -> Result<Option<Tensor<1>>, Error> {
-                let name = format!("{kind}/{}", parameter.name);
-                let data = stored.take(&name, parameter.shape)?;
-                let elements = parameter.shape.iter().product::<usize>();
-                Ok(data.map(|data| {
-                    let flat = TensorData::from_bytes(data.into_bytes(), [elements], DType::F32);
-                    Tensor::from_data(flat, &device)
-                }))
-            };
-            match (take("m"), take("v")) {
-                (Ok(Some(first)), Ok(Some(second))) => {
+            match load_moments(self.format, &parameter, stored) {
+                Ok(Some(moments)) => {
                     let shape = parameter.shape.to_vec();
-                    let moments = Moments {
-                        first,
-                        second,
-                        shape,
-                    };
-                    self.moments.insert(parameter.name.into(), moments);
+                    let taken = Stored { moments, shape };
+                    self.moments.insert(parameter.name.into(), taken);
                 }
-                (Err(error), _) | (_, Err(error)) => result = Err(error),
                 // A frozen parameter has no moments.
-                _ => {}
+                Ok(None) => {}
+                Err(error) => result = Err(error),
             }
         });
         result
     }
+}
+
+impl Stored {
+    fn tensor<K: Basic + 'static>(
+        &self,
+        kind: &str,
+        name: &str,
+        values: &Tensor<1, K>,
+    ) -> burn_pack::Tensor {
+        stored_tensor(&format!("{kind}/{name}"), &self.shape, values.clone())
+    }
+}
+
+fn load_moments(
+    format: OptimizerMoments,
+    parameter: &ParameterView,
+    stored: &mut StoredParameters,
+) -> Result<Option<Moments>, Error> {
+    let device = parameter.value.device();
+    let [elements] = parameter.value.dims();
+    let mut take = |kind: &str, dtype: DType| -> Result<Option<TensorData>, Error> {
+        let name = format!("{kind}/{}", parameter.name);
+        let data = stored.take_as(&name, parameter.shape, dtype)?;
+        Ok(data.map(|data| TensorData::from_bytes(data.into_bytes(), [elements], dtype)))
+    };
+    Ok(match format {
+        OptimizerMoments::F32 => {
+            let first = take("m", DType::F32)?;
+            let second = take("v", DType::F32)?;
+            first.zip(second).map(|(first, second)| {
+                Moments::F32([first, second].map(|data| Tensor::from_data(data, &device)))
+            })
+        }
+        OptimizerMoments::Bf16 => {
+            let words = take("mv", DType::U32)?;
+            words.map(|words| Moments::Bf16(Tensor::from_data(words, (&device, DType::U32))))
+        }
+    })
 }
 
 /// Weight decay spares biases and LayerNorm's parameters.
@@ -145,13 +194,52 @@ fn decays(name: &str) -> bool {
     !name.ends_with(".bias") && !name.contains("layer_norm")
 }
 
+/// Takes the parameters out of the model and updates them group by group.
 struct Update<'a> {
     adam: &'a mut Adam,
     tasks: &'a [String],
     gradients: Gradients,
     clip_factor: Tensor<1>,
     learning_rate: f64,
+    seed: StepSeed,
     path: Vec<String>,
+    /// Parameters of the model so far, trained or not.
+    number: usize,
+    waiting: Vec<Waiting>,
+    weights: Weights,
+}
+
+/// Updated parameters, `[elements]` each, and their shapes.
+type Weights = HashMap<ParamId, (Tensor<1>, Vec<usize>)>;
+
+/// A parameter that waits for its group to be full.
+struct Waiting {
+    id: ParamId,
+    name: String,
+    shape: Vec<usize>,
+    parameter: Parameter,
+}
+
+impl Update<'_> {
+    fn update_waiting(&mut self) {
+        let (places, parameters): (Vec<_>, _) = self
+            .waiting
+            .drain(..)
+            .map(|waiting| {
+                let place = (waiting.id, waiting.name, waiting.shape);
+                (place, waiting.parameter)
+            })
+            .unzip();
+        let updated = adam_steps(parameters, self.clip_factor.clone());
+        for ((id, name, shape), (weight, moments)) in places.into_iter().zip(updated) {
+            let stored = Stored {
+                moments,
+                shape: shape.clone(),
+            };
+            self.adam.moments.insert(name, stored);
+            self.weights.insert(id, (weight, shape));
+        }
+    }
 }
 
 impl ModuleMapper for Update<'_> {
@@ -164,7 +252,10 @@ impl ModuleMapper for Update<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(gradient) = self.gradients.take::<D>(parameter.id) else {
+        let id = parameter.id;
+        let number = self.number;
+        self.number += 1;
+        let Some(gradient) = self.gradients.take::<D>(id) else {
             return parameter;
         };
         let name = record_name(&self.path, self.tasks);
@@ -175,24 +266,49 @@ impl ModuleMapper for Update<'_> {
             } else {
                 0.0
             },
+            rounding: self.seed.rounding(number),
         };
+        let [elements] = gradient.dims();
         let moments = match self.adam.moments.remove(&name) {
-            Some(moments) => [moments.first, moments.second],
-            None => [(); 2].map(|()| gradient.zeros_like()),
+            Some(stored) => stored.moments,
+            None => Moments::zeros(self.adam.format, elements, &gradient.device()),
         };
         let shape = parameter.shape().to_vec();
-        parameter.map(|value| {
-            let dims = value.dims();
-            let weight = value.inner().reshape([gradient.dims()[0]]);
-            let clip_factor = self.clip_factor.clone();
-            let (weight, [first, second]) = adam_step(weight, moments, gradient, clip_factor, step);
-            let moments = Moments {
-                first,
-                second,
+        // The model must not hold what is updated in place.
+        let parameter = parameter.map(|value| {
+            let weight = value.inner().reshape([elements]);
+            let nothing = Tensor::empty([0; D], &weight.device());
+            self.waiting.push(Waiting {
+                id,
+                name,
                 shape,
-            };
-            self.adam.moments.insert(name, moments);
-            Tensor::from_inner(weight.reshape(dims)).require_grad()
-        })
+                parameter: Parameter {
+                    weight,
+                    moments,
+                    gradient,
+                    step,
+                },
+            });
+            Tensor::from_inner(nothing)
+        });
+        if self.waiting.len() == GROUP {
+            self.update_waiting();
+        }
+        parameter
+    }
+}
+
+/// Puts the updated parameters back into the model.
+struct PutBack {
+    weights: Weights,
+}
+
+impl ModuleMapper for PutBack {
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some((weight, shape)) = self.weights.remove(&parameter.id) else {
+            return parameter;
+        };
+        let weight = weight.reshape(Shape::from(shape));
+        parameter.map(|_nothing| Tensor::from_inner(weight).require_grad())
     }
 }

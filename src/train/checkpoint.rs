@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{adam::Adam, checksum::Checksum, loss_scale::LossScale};
+use crate::config::hparam;
 use crate::durable_file::{sync_folder, write_whole};
 use crate::model::{
     QuestionAnsweringModel,
@@ -224,8 +225,13 @@ pub fn open(
     Ok((model, optimizer))
 }
 
-/// `key: theirs, now ours` for every key whose values differ.
+/// `key: theirs, now ours` for every key whose values differ. A key that theirs lacks had its
+/// default: an older version did not know it.
 fn differing_keys(theirs: &Value, ours: &Value) -> Vec<String> {
+    let defaults: BTreeMap<String, Value> = hparam::list()
+        .into_iter()
+        .map(|row| (row.key, row.default))
+        .collect();
     let empty = serde_json::Map::new();
     let theirs = theirs.as_object().unwrap_or(&empty);
     let ours = ours.as_object().unwrap_or(&empty);
@@ -233,7 +239,7 @@ fn differing_keys(theirs: &Value, ours: &Value) -> Vec<String> {
     keys.sort();
     keys.dedup();
     keys.into_iter()
-        .filter(|key| theirs.get(*key) != ours.get(*key))
+        .filter(|key| theirs.get(*key).or(defaults.get(*key)) != ours.get(*key))
         .map(|key| {
             let show = |map: &serde_json::Map<String, Value>| {
                 map.get(key).map_or("absent".into(), Value::to_string)
@@ -253,7 +259,9 @@ mod tests {
     fn differing_hyper_parameters_are_named_with_both_values() {
         let keys = differing_keys(
             &json!({"learning_rate": 1e-4, "seed": 1}),
-            &json!({"learning_rate": 2e-4, "seed": 1, "max_seq_length": 64}),
+            &json!({
+                "learning_rate": 2e-4, "seed": 1, "max_seq_length": 64, "optimizer_moments": "f32",
+            }),
         );
         assert_eq!(
             keys,

@@ -31,11 +31,11 @@ pub enum Error {
 
 /// Bytes of a checkpoint of this model: its parameters and two moments of each trained one.
 pub fn checkpoint_bytes(model: &QuestionAnsweringModel, tasks: &[String], adam: &Adam) -> u64 {
-    let mut elements = adam.elements();
+    let mut elements = 0;
     for_each_parameter(model, tasks, |parameter| {
         elements += parameter.shape.iter().product::<usize>();
     });
-    (elements * size_of::<f32>()) as u64 + DESCRIPTION
+    (elements * size_of::<f32>()) as u64 + adam.bytes() + DESCRIPTION
 }
 
 /// Sees to it that `needed` bytes are free in `model_dir`. Where they are not, the oldest

@@ -6,7 +6,7 @@
 //! whose gradients are summed to the same batch.
 
 use crate::{
-    config::{EncoderConfig, GradientCheckpointing},
+    config::{EncoderConfig, GradientCheckpointing, OptimizerMoments},
     device::ByteSize,
     kernels::shader::Element,
     model::span_head::HEAD_HIDDEN,
@@ -58,6 +58,8 @@ pub struct Footprint<'a> {
     pub encoder: &'a EncoderConfig,
     /// Format of the layers' hidden states.
     pub layers_in: Element,
+    /// Format of the optimiser's moments.
+    pub moments: OptimizerMoments,
     /// Elements of all parameters.
     pub parameters: u64,
     /// Elements of those that are trained.
@@ -80,7 +82,8 @@ impl Footprint<'_> {
             Element::F32 => 0,
             Element::F16 => 2 * self.parameters,
         };
-        copies + FLOAT * (self.parameters + 2 * self.trained + lanes * self.trained + table)
+        let moments = self.moments.bytes() * self.trained;
+        copies + moments + FLOAT * (self.parameters + lanes * self.trained + table)
     }
 
     /// Bytes of the activations of `tokens` tokens, at the moment when most of them live: the
@@ -223,6 +226,7 @@ mod tests {
         Footprint {
             encoder,
             layers_in: Element::F32,
+            moments: OptimizerMoments::F32,
             parameters: 336_000_000,
             trained: 336_000_000,
             trained_layers: 24,
@@ -241,6 +245,27 @@ mod tests {
             .unwrap();
         assert!(plan.recompute_layers && plan.bytes <= budget, "{plan:?}");
         assert!(plan.micro_batch_size >= 4, "{plan:?}");
+    }
+
+    #[test]
+    fn large_fits_six_gibibytes_with_moments_in_bfloat16() {
+        let encoder = encoder("large");
+        let whole = large(&encoder);
+        let halved = Footprint {
+            moments: OptimizerMoments::Bf16,
+            ..whole.clone()
+        };
+        assert_eq!(whole.state() - halved.state(), 4 * 336_000_000);
+        // What such a card has, less what a desktop and its driver take.
+        let budget = within(Some(5 << 30));
+        let plan =
+            |footprint: &Footprint| footprint.plan(32, budget, GradientCheckpointing::Auto, None);
+        assert!(plan(&whole).is_err());
+        let plan = plan(&halved).unwrap();
+        assert!(
+            plan.recompute_layers && plan.micro_batch_size >= 2,
+            "{plan:?}"
+        );
     }
 
     #[test]

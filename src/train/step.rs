@@ -38,6 +38,7 @@ pub struct StepGradients {
     gradients: Gradients,
     /// Unscaled, `[1]`.
     norm: Tensor<1>,
+    seed: StepSeed,
     pub figures: StepFigures,
 }
 
@@ -47,7 +48,7 @@ pub struct StepSettings<'a> {
     pub device: &'a Device,
     pub tasks: &'a [String],
     pub objective: Objective,
-    /// Seed of the run's dropout masks.
+    /// Seed of the run's dropout masks and of its moments' roundings.
     pub seed: u64,
 }
 
@@ -65,7 +66,8 @@ pub fn step_gradients(
     step: u64,
     settings: &StepSettings,
 ) -> Result<StepGradients, ReadError> {
-    let mode = Mode::Train(StepSeed::new(settings.seed, step));
+    let seed = StepSeed::new(settings.seed, step);
+    let mode = Mode::Train(seed);
     let mut place = 0;
     let placed: Vec<(usize, &Batch)> = parts
         .iter()
@@ -117,6 +119,7 @@ pub fn step_gradients(
     Ok(StepGradients {
         gradients,
         norm,
+        seed,
         figures: StepFigures {
             loss: f64::from(figures[0]),
             grad_norm: f64::from(figures[1]),
@@ -139,7 +142,14 @@ impl StepGradients {
             return model;
         }
         let factor = clip_factor(self.norm) / settings.objective.loss_scale;
-        let mut model = adam.update(model, settings.tasks, self.gradients, factor, learning_rate);
+        let mut model = adam.update(
+            model,
+            settings.tasks,
+            self.gradients,
+            factor,
+            learning_rate,
+            self.seed,
+        );
         model.electra.halve();
         model
     }

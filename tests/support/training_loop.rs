@@ -5,6 +5,7 @@ use std::{path::Path, sync::atomic::AtomicBool, time::Duration};
 
 use burn::tensor::Device;
 use electra::{
+    config::OptimizerMoments,
     data::{
         batch::FeatureSet,
         batch_plan::{BatchPlan, PlanOptions},
@@ -29,6 +30,7 @@ pub struct TrainingLoop<'a> {
     pub run: &'a ReferenceRun,
     pub features: &'a [Feature],
     pub trainable: Trainable,
+    pub moments: OptimizerMoments,
     pub save_every_steps: u64,
 }
 
@@ -77,7 +79,9 @@ impl TrainingLoop<'_> {
             scaled_loss: false,
             micro_batch_size: usize::MAX,
             seed: 7,
-            hparams: serde_json::json!({"seed": 7}),
+            hparams: serde_json::json!({
+                "seed": 7, "optimizer_moments": self.moments.word(),
+            }),
             save_every_steps: self.save_every_steps,
             save_every: Duration::from_secs(3600),
             max_save: 100,
@@ -105,7 +109,8 @@ impl TrainingLoop<'_> {
                 layers: encoder.num_hidden_layers,
                 variant: self.run.config.lr_decay_variant,
             },
-        );
+        )
+        .with_moments(self.moments);
         training.train(adam, build, &Progress::new(Audience::Nobody))
     }
 }

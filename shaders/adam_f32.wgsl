@@ -1,0 +1,24 @@
+
+// Moments in f32, an array each.
+
+// Arrays of a parameter that are written.
+const UPDATED = 3;
+
+@group(0) @binding(UPDATED * # + 2) var<storage, read_write> first#: array<Floats>;
+@group(0) @binding(UPDATED * # + 3) var<storage, read_write> second#: array<Floats>;
+
+fn moments_at(number: u32, place: u32) -> Moments {
+    var moments: Moments;
+    switch number {
+        case #u: { moments = Moments(first#[place], second#[place]); }
+        default: {}
+    }
+    return moments;
+}
+
+fn keep(number: u32, row: u32, place: u32, moments: Moments) {
+    switch number {
+        case #u: { first#[place] = moments.first; second#[place] = moments.second; }
+        default: {}
+    }
+}

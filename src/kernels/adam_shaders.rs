@@ -1,0 +1,212 @@
+//! Adam on the GPU (`shaders/adam.wgsl`, and how moments are kept in `adam_f32.wgsl` or
+//! `adam_bf16.wgsl`).
+//!
+//! A launch takes as many parameters as the device binds, and its workgroups find theirs in a table.
+
+use burn::backend::{
+    TensorMetadata,
+    wgpu::{CubeBackend, CubeTensor, SourceTemplate, into_contiguous},
+};
+
+use super::{
+    adam::{BETA_1, BETA_2, EPSILON, Member, Step},
+    launch::{Arrays, THREADS, in_two_dimensions, launch, members},
+    shader::{Shader, Width, unroll},
+};
+
+/// What the shader is specialised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AdamForm {
+    pub parameters: usize,
+    pub kind: AdamKind,
+}
+
+/// What the parameters of a launch have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AdamKind {
+    pub width: Width,
+    /// Whether both moments of a value share a word.
+    pub packed: bool,
+}
+
+impl AdamKind {
+    pub const ALL: [Self; 4] = [
+        Self::new(Width::Four, false),
+        Self::new(Width::One, false),
+        Self::new(Width::Four, true),
+        Self::new(Width::One, true),
+    ];
+
+    const fn new(width: Width, packed: bool) -> Self {
+        Self { width, packed }
+    }
+
+    /// Arrays of a parameter: weight, moments and gradient.
+    fn arrays(self) -> usize {
+        if self.packed { 3 } else { 4 }
+    }
+}
+
+/// Arrays that every launch binds besides: information and the clip factor.
+const SHARED: usize = 2;
+
+impl AdamForm {
+    pub(super) fn text(self) -> String {
+        let step = include_str!("../../shaders/adam.wgsl");
+        let moments = match self.kind.packed {
+            false => include_str!("../../shaders/adam_f32.wgsl"),
+            true => include_str!("../../shaders/adam_bf16.wgsl"),
+        };
+        let width = self.kind.width;
+        let elements = match width {
+            Width::One => "place",
+            Width::Four => "4u * place + vec4<u32>(0u, 1u, 2u, 3u)",
+        };
+        let text = SourceTemplate::new(format!("{step}{moments}"))
+            .register("floats", width.floats())
+            .register("words", width.words())
+            .register("elements", elements)
+            .register("parameters", self.parameters.to_string())
+            .complete();
+        unroll(&text, [self.parameters; 2])
+    }
+}
+
+/// The parameters, updated in place.
+pub(super) fn update(
+    parameters: impl IntoIterator<Item = Member<CubeBackend>>,
+    clip_factor: &CubeTensor,
+    steps: &[Step],
+) -> Vec<Member<CubeBackend>> {
+    let updated: Vec<_> = parameters.into_iter().map(Member::writable).collect();
+    for kind in AdamKind::ALL {
+        let fitting: Vec<_> = updated
+            .iter()
+            .zip(steps)
+            .filter_map(|(member, step)| member.launched(step))
+            .filter(|launched| launched.kind() == kind)
+            .collect();
+        for part in fitting.chunks(members(&clip_factor.client, kind.arrays(), SHARED)) {
+            launch_part(part, kind, clip_factor);
+        }
+    }
+    updated
+}
+
+/// A parameter as a launch takes it.
+struct Launched<'a> {
+    /// Weight and moments.
+    updated: Vec<&'a CubeTensor>,
+    gradient: &'a CubeTensor,
+    step: &'a Step,
+}
+
+impl Launched<'_> {
+    fn elements(&self) -> usize {
+        self.gradient.shape().num_elements()
+    }
+
+    fn kind(&self) -> AdamKind {
+        AdamKind::new(Width::of(self.elements()), self.updated.len() == 2)
+    }
+}
+
+impl Member<CubeBackend> {
+    /// Weight and moments are written in place, so no one else may hold them.
+    fn writable(self) -> Self {
+        let own = |tensor| {
+            let tensor = into_contiguous(tensor);
+            if tensor.can_mut() {
+                tensor
+            } else {
+                tensor.copy()
+            }
+        };
+        match self {
+            Self::Empty => Self::Empty,
+            Self::F32 {
+                weight,
+                first,
+                second,
+                gradient,
+            } => Self::F32 {
+                weight: own(weight),
+                first: own(first),
+                second: own(second),
+                gradient: into_contiguous(gradient),
+            },
+            Self::Bf16 {
+                weight,
+                moments,
+                gradient,
+            } => Self::Bf16 {
+                weight: own(weight),
+                moments: own(moments),
+                gradient: into_contiguous(gradient),
+            },
+        }
+    }
+
+    fn launched<'a>(&'a self, step: &'a Step) -> Option<Launched<'a>> {
+        let (updated, gradient) = match self {
+            Self::Empty => return None,
+            Self::F32 {
+                weight,
+                first,
+                second,
+                gradient,
+            } => (vec![weight, first, second], gradient),
+            Self::Bf16 {
+                weight,
+                moments,
+                gradient,
+            } => (vec![weight, moments], gradient),
+        };
+        Some(Launched {
+            updated,
+            gradient,
+            step,
+        })
+    }
+}
+
+/// One launch, of parameters of one kind.
+fn launch_part(part: &[Launched], kind: AdamKind, clip_factor: &CubeTensor) {
+    let figures = [BETA_1, 1.0 - BETA_1, BETA_2, 1.0 - BETA_2, EPSILON];
+    let mut info = figures.map(bits).to_vec();
+    let mut groups = 0;
+    for launched in part {
+        let step = launched.step;
+        let places = (launched.elements() / kind.width.count()) as u32;
+        info.extend([groups, places, bits(step.rate), bits(step.decay)]);
+        info.extend(step.rounding);
+        groups += places.div_ceil(THREADS);
+    }
+    let form = AdamForm {
+        parameters: part.len(),
+        kind,
+    };
+    let updated: Vec<_> = part
+        .iter()
+        .flat_map(|launched| launched.updated.iter().copied())
+        .collect();
+    let gradients = part.iter().map(|launched| launched.gradient);
+    let read: Vec<_> = std::iter::once(clip_factor).chain(gradients).collect();
+    launch(
+        &clip_factor.client,
+        Shader::Adam(form),
+        [THREADS, 1],
+        in_two_dimensions(groups),
+        info,
+        Arrays {
+            updated: &updated,
+            read: &read,
+            ..Arrays::default()
+        },
+    );
+}
+
+/// A figure as the shader reads it.
+fn bits(figure: f64) -> u32 {
+    (figure as f32).to_bits()
+}
