@@ -2,9 +2,12 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use electra::kernels::shader::{
-    AttentionForm, AttentionPass, Element, GeluPass, NormPass, Orientation, Product, ProductForm,
-    Shader,
+use electra::kernels::{
+    head_shader::{Direction, HeadShader, LogitForm},
+    shader::{
+        AttentionForm, AttentionPass, Element, GeluPass, NormPass, Orientation, Product,
+        ProductForm, Shader,
+    },
 };
 use naga::{
     back::{hlsl, msl, spv},
@@ -45,6 +48,30 @@ fn shaders() -> Vec<Shader> {
         for quarters in [1, 2] {
             shaders.extend(
                 products(element).map(|p| Shader::Product(p, ProductForm::Tiled { quarters })),
+            );
+        }
+    }
+    shaders.extend(heads().into_iter().map(Shader::Head));
+    shaders
+}
+
+/// Those of the question-answering head.
+fn heads() -> Vec<HeadShader> {
+    let mut shaders = Vec::new();
+    for direction in [Direction::Forward, Direction::Backward] {
+        shaders.push(HeadShader::SpanLoss(direction));
+        for element in [Element::F32, Element::F16] {
+            shaders.push(HeadShader::Summary(direction, element));
+            let most = match direction {
+                Direction::Forward => LogitForm::MOST_RANKS,
+                Direction::Backward => 1,
+            };
+            let given = (1..=most).map(Some);
+            shaders.extend(
+                [None]
+                    .into_iter()
+                    .chain(given)
+                    .map(|ranks| HeadShader::TokenLogits(direction, LogitForm { element, ranks })),
             );
         }
     }
@@ -166,5 +193,5 @@ fn every_file_is_part_of_a_shader() {
         );
         files.insert(path);
     }
-    assert_eq!(files.len(), 16);
+    assert_eq!(files.len(), 24);
 }

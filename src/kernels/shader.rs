@@ -9,9 +9,10 @@ use burn::{
 };
 use cubecl::prelude::KernelId;
 
-use super::square_sum;
+use super::{head_shader::HeadShader, square_sum};
 
 const MASK: &str = include_str!("../../shaders/mask.wgsl");
+pub(super) const NORMAL: &str = include_str!("../../shaders/normal.wgsl");
 
 /// A shader that is ready to be launched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,6 +25,7 @@ pub enum Shader {
     Norm(NormPass, Element, bool),
     Attention(AttentionPass, AttentionForm),
     Product(Product, ProductForm),
+    Head(HeadShader),
 }
 
 /// Number format of the values that a shader reads or writes; it computes in f32.
@@ -53,7 +55,7 @@ impl Element {
     }
 
     /// What a shader that uses it begins with.
-    fn enable(self) -> &'static str {
+    pub(super) fn enable(self) -> &'static str {
         match self {
             Self::F32 => "",
             Self::F16 => "enable f16;\n",
@@ -276,7 +278,7 @@ impl Shader {
             }
             Self::Gelu(pass, element) => {
                 let text = include_str!("../../shaders/gelu.wgsl");
-                SourceTemplate::new(format!("{}{text}", element.enable()))
+                SourceTemplate::new(format!("{}{NORMAL}{text}", element.enable()))
                     .register("element", element.name())
                     .register("backward", (pass == GeluPass::Backward).to_string())
                     .complete()
@@ -321,13 +323,14 @@ impl Shader {
                 unroll(&text, form.quarters)
             }
             Self::Product(product, form) => form.text(product),
+            Self::Head(shader) => shader.text(),
         }
     }
 }
 
 /// Writes each line of code that holds a `#`, a `$` or both once for each number below `count` that
 /// they may stand for.
-fn unroll(text: &str, count: usize) -> String {
+pub(super) fn unroll(text: &str, count: usize) -> String {
     let mut unrolled = String::new();
     for line in text.lines() {
         let code = !line.trim_start().starts_with("//");
