@@ -17,7 +17,9 @@ use super::{
 };
 use crate::{
     kernels::square_sum::SquareSum,
-    model::{ModelInput, QuestionAnsweringModel, dropout::Mode, record::for_each_parameter},
+    model::{
+        HeadInput, ModelInput, QuestionAnsweringModel, dropout::Mode, record::for_each_parameter,
+    },
 };
 
 /// Which parameters are trained.
@@ -108,15 +110,10 @@ pub fn accumulate(
     gradients: &mut Gradients,
 ) -> Tensor<1> {
     let loss = |hidden: Tensor<2>| {
+        let hidden = model.electra.arithmetic.narrow(hidden);
         let weight = objective.answerable_weight;
-        batch_loss(
-            &model.heads,
-            input.pad(hidden),
-            input,
-            targets,
-            tasks,
-            weight,
-        )
+        let input = HeadInput::new(hidden, input);
+        batch_loss(&model.heads, &input, targets, tasks, weight)
     };
     if objective.recompute_layers {
         return recompute::accumulate(model, input, loss, objective, mode, gradients);

@@ -83,7 +83,7 @@ pub fn step_gradients(
                 + accumulate(
                     model,
                     &ModelInput::new(batch, first, settings.device),
-                    &Targets::new(batch, settings.device),
+                    &Targets::new(batch),
                     &batch.task,
                     settings.objective,
                     mode,
@@ -140,7 +140,7 @@ impl StepGradients {
         }
         let factor = clip_factor(self.norm) / settings.objective.loss_scale;
         let mut model = adam.update(model, settings.tasks, self.gradients, factor, learning_rate);
-        model.electra.halve();
+        model.halve();
         model
     }
 }
