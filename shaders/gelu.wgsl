@@ -23,8 +23,8 @@ fn main(
     }
     let value = f32(x[place]);
     if BACKWARD {
-        y[place] = Element(f32(grads[place]) * (distribution(value) + value * density(value)));
+        y[place] = Element(f32(grads[place]) * gelu_slope(value));
     } else {
-        y[place] = Element(value * distribution(value));
+        y[place] = Element(gelu(value));
     }
 }

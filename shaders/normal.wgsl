@@ -1,4 +1,4 @@
-// The standard normal distribution, of which GELU is made.
+// The standard normal distribution, for GELU and its gradient.
 
 // Φ(x) = ½ + x · P(x²) / Q(x²), the fit of src/kernels/normal.rs.
 fn distribution(value: f32) -> f32 {
@@ -14,3 +14,12 @@ fn density(x: f32) -> f32 {
     return 0.3989423 * exp(-0.5 * x * x);
 }
 
+// x · Φ(x)
+fn gelu(x: f32) -> f32 {
+    return x * distribution(x);
+}
+
+// Φ(x) + x · φ(x)
+fn gelu_slope(x: f32) -> f32 {
+    return distribution(x) + x * density(x);
+}
