@@ -54,7 +54,7 @@ fn gradients(
         let share = accumulate(
             model,
             &ModelInput::new(part, place, device),
-            &Targets::new(part, device),
+            &Targets::new(part),
             &part.task,
             objective,
             Mode::Train(StepSeed::new(3, 5)),

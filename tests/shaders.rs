@@ -6,6 +6,7 @@ use electra::kernels::{
     adam_shaders::{AdamForm, AdamKind},
     attention_form::{AttentionCooperativeForm, AttentionCooperativePass},
     group::GROUP,
+    head_shader::{Direction, HeadShader, LogitForm},
     product_form::{Finish, Orientation, Product, ProductForm},
     shader::{AttentionForm, AttentionPass, Element, GeluPass, NormPass, Shader, Width},
     square_sum::SquareSumForm,
@@ -64,6 +65,30 @@ fn shaders() -> Vec<Shader> {
         for quarters in [1, 2] {
             shaders.extend(
                 products(element).map(|p| Shader::Product(p, ProductForm::Tiled { quarters })),
+            );
+        }
+    }
+    shaders.extend(heads().into_iter().map(Shader::Head));
+    shaders
+}
+
+/// Those of the question-answering head.
+fn heads() -> Vec<HeadShader> {
+    let mut shaders = Vec::new();
+    for direction in [Direction::Forward, Direction::Backward] {
+        shaders.push(HeadShader::SpanLoss(direction));
+        for element in [Element::F32, Element::F16] {
+            shaders.push(HeadShader::Summary(direction, element));
+            let most = match direction {
+                Direction::Forward => LogitForm::MOST_RANKS,
+                Direction::Backward => 1,
+            };
+            let given = (1..=most).map(Some);
+            shaders.extend(
+                [None]
+                    .into_iter()
+                    .chain(given)
+                    .map(|ranks| HeadShader::TokenLogits(direction, LogitForm { element, ranks })),
             );
         }
     }
@@ -261,5 +286,5 @@ fn every_file_is_part_of_a_shader() {
         );
         files.insert(path);
     }
-    assert_eq!(files.len(), 26);
+    assert_eq!(files.len(), 33);
 }

@@ -185,7 +185,7 @@ fn layers_above_frozen_ones_get_the_gradients_of_a_whole_run() {
         let gradients = |trainable: Trainable, recompute_layers: bool| {
             let model = trainable.freeze(run.model("init", &device));
             let input = ModelInput::new(&batch, 0, &device);
-            let targets = Targets::new(&batch, &device);
+            let targets = Targets::new(&batch);
             let objective = Objective {
                 answerable_weight: 0.5,
                 trainable,

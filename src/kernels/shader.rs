@@ -12,6 +12,7 @@ use cubecl::prelude::KernelId;
 use super::{
     adam_shaders::AdamForm,
     attention_form::{AttentionCooperativeForm, AttentionCooperativePass},
+    head_shader::HeadShader,
     product_form::{Product, ProductForm},
     square_sum::SquareSumForm,
 };
@@ -36,6 +37,7 @@ pub enum Shader {
     /// The last part says whether a mask drops probabilities.
     AttentionCooperative(AttentionCooperativePass, AttentionCooperativeForm, bool),
     Product(Product, ProductForm),
+    Head(HeadShader),
 }
 
 /// Number format of the values that a shader reads or writes; it computes in f32.
@@ -260,6 +262,7 @@ impl Shader {
             }
             Self::AttentionCooperative(pass, form, masked) => form.text(pass, masked),
             Self::Product(product, form) => form.text(product),
+            Self::Head(shader) => shader.text(),
         }
     }
 }

@@ -106,7 +106,7 @@ impl Arithmetic {
         }
     }
 
-    /// Hidden states in f32, as the heads take them.
+    /// Values in f32.
     pub fn widen(self, hidden: Tensor<2>) -> Tensor<2> {
         match hidden.dtype() {
             DType::F32 => hidden,

@@ -1,14 +1,14 @@
 //! Prediction: the best starts of each window, and the best ends given each of them.
 //!
 //! Reproduces the reference's beam (`tf.nn.top_k` of log-softmax values, ties to the lower
-//! position). The device computes logits; the host picks.
+//! position). The device computes logits; the host picks. The reference looks at padding too, whose
+//! logits lie 1000 lower: it adds nothing to a softmax, comes after every token of the passage, and
+//! is never part of an answer. So windows with fewer tokens than the beam is wide have fewer starts
+//! and ends here, and the same answers.
 
-use burn::{
-    Tensor,
-    tensor::{Int, TensorData},
-};
+use burn::Tensor;
 
-use super::{input::ModelInput, question_answering::QuestionAnsweringModel, span_head::EndContext};
+use super::{input::ModelInput, packing::Sequences, question_answering::QuestionAnsweringModel};
 use crate::device::ReadError;
 
 /// What the model says of one window.
@@ -16,7 +16,7 @@ use crate::device::ReadError;
 pub struct WindowOutput {
     /// Index of the window in the feature list.
     pub feature: usize,
-    /// Log-probabilities of the best starts, `[beam]`, falling.
+    /// Log-probabilities of the best starts, `[beam]`, falling; `beam` is at most `tokens`.
     pub start_top_log_probs: Vec<f32>,
     /// Their token positions, `[beam]`.
     pub start_top_index: Vec<u32>,
@@ -25,16 +25,16 @@ pub struct WindowOutput {
     pub end_top_log_probs: Vec<f32>,
     /// Their token positions, `[beam · beam]`.
     pub end_top_index: Vec<u32>,
-    /// Start logit of each token, `[seq]`.
+    /// Start logit of each token, `[tokens]`.
     pub start_logits: Vec<f32>,
-    /// End logit of each token, `[seq]`; with joint prediction those given the best start.
+    /// End logit of each token, `[tokens]`; with joint prediction those given the best start.
     pub end_logits: Vec<f32>,
     /// The answerability classifier's logit, higher where no answer is likelier; 0 without it.
     pub answerable_logit: f32,
 }
 
-/// Predicts a batch, one result a row. `head` is the task's place in the task list, `features` each
-/// row's place in the feature list.
+/// Predicts a batch, one result a sequence. `head` is the task's place in the task list, `features`
+/// each sequence's place in the feature list.
 pub fn predict(
     model: &QuestionAnsweringModel,
     head: usize,
@@ -42,64 +42,56 @@ pub fn predict(
     features: &[usize],
     beam_size: usize,
 ) -> Result<Vec<WindowOutput>, ReadError> {
-    let [batch, seq] = input.answer_mask.dims();
-    let beam = beam_size.min(seq);
-    let device = input.input_ids.device();
     let head = &model.heads[head];
+    let sequences = &input.sequences;
+    let input = model.encode(input);
+    let start_logits = head.start_logits(&input);
+    let answerable = head.answerable_logits(&input, start_logits.clone());
+    let start_logits = values(start_logits)?;
 
-    let hidden = model.encode(input);
-    let start_logits = head.start_logits(hidden.clone(), input.answer_mask.clone());
-    let answerable = head.answerable_logits(hidden.clone(), start_logits.clone());
-    let start_rows = values(start_logits)?;
-
-    let starts: Vec<Vec<(f32, u32)>> = start_rows
-        .chunks_exact(seq)
-        .map(|logits| top_log_probs(logits, beam))
+    let starts: Vec<Vec<(f32, u32)>> = (0..sequences.len())
+        .map(|number| top_log_probs(&start_logits[sequences.rows(number)], beam_size))
         .collect();
-
-    let context = head.end_context(hidden.clone(), input.answer_mask.clone());
-    // [ranks · batch, seq]; without joint prediction every start has the same ends.
-    let end_logits = match &context {
-        EndContext::Independent(logits) => logits.clone(),
-        EndContext::GivenStart { .. } => {
-            let given_start = |rank: usize| {
-                let positions: Vec<i32> = starts.iter().map(|best| best[rank].1 as i32).collect();
-                let positions =
-                    Tensor::<1, Int>::from_data(TensorData::new(positions, [batch]), &device);
-                head.end_logits(&context, &hidden, positions)
-            };
-            Tensor::cat((0..beam).map(given_start).collect(), 0)
-        }
-    };
+    // [ranks, tokens]; without joint prediction every start has the same ends.
+    let end_logits = head.end_logits(&input, start_rows(sequences, &starts).into());
     // Read together: each reading waits for the device.
-    let end_rows = values(end_logits)?;
-    let ranks = end_rows.len() / (batch * seq).max(1);
+    let end_logits = values(end_logits)?;
     let answerable = answerable.map(values).transpose()?;
+    let ranked: Vec<&[f32]> = end_logits.chunks_exact(sequences.tokens()).collect();
 
-    Ok(features
-        .iter()
-        .enumerate()
-        .map(|(row, &feature)| {
-            let span = row * seq..(row + 1) * seq;
-            let ends_given = |rank: usize| {
-                let first = (rank * batch + row) * seq;
-                &end_rows[first..first + seq]
-            };
-            let ends: Vec<(f32, u32)> = (0..beam)
-                .flat_map(|rank| top_log_probs(ends_given(rank.min(ranks - 1)), beam))
+    let outputs = features.iter().zip(starts).enumerate();
+    Ok(outputs
+        .map(|(number, (&feature, starts))| {
+            let rows = sequences.rows(number);
+            let ends_given = |rank: usize| &ranked[rank.min(ranked.len() - 1)][rows.clone()];
+            let ends: Vec<(f32, u32)> = (0..starts.len())
+                .flat_map(|rank| top_log_probs(ends_given(rank), beam_size))
                 .collect();
             WindowOutput {
                 feature,
-                start_top_log_probs: starts[row].iter().map(|best| best.0).collect(),
-                start_top_index: starts[row].iter().map(|best| best.1).collect(),
+                start_top_log_probs: starts.iter().map(|best| best.0).collect(),
+                start_top_index: starts.iter().map(|best| best.1).collect(),
                 end_top_log_probs: ends.iter().map(|best| best.0).collect(),
                 end_top_index: ends.iter().map(|best| best.1).collect(),
-                start_logits: start_rows[span].to_vec(),
+                start_logits: start_logits[rows.clone()].to_vec(),
                 end_logits: ends_given(0).to_vec(),
-                answerable_logit: answerable.as_ref().map_or(0.0, |logits| logits[row]),
+                answerable_logit: answerable.as_ref().map_or(0.0, |logits| logits[number]),
             }
         })
         .collect())
+}
+
+/// Packed rows of the starts, as many for each sequence: one with fewer repeats its last, and what
+/// follows from that is not read.
+fn start_rows(sequences: &Sequences, starts: &[Vec<(f32, u32)>]) -> Vec<u32> {
+    let ranks = starts.iter().map(Vec::len).max().unwrap_or(0);
+    let firsts = sequences.offsets().iter();
+    firsts
+        .zip(starts)
+        .flat_map(|(first, starts)| {
+            (0..ranks).map(move |rank| first + starts[rank.min(starts.len() - 1)].1)
+        })
+        .collect()
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ReadError> {

@@ -53,12 +53,11 @@ impl Electra {
         }
     }
 
-    /// Last hidden states, `[tokens, hidden]` in f32, outside any graph.
+    /// Last hidden states, `[tokens, hidden]` in the format of the layers, outside any graph.
     pub fn forward(&self, input: &ModelInput, mode: Mode) -> Tensor<2> {
         let words = self.embeddings.look_up(input.input_ids.clone());
         let hidden = without_graph(self.embed(words, input, mode));
-        let hidden = self.forward_layers(0..self.layers.len(), hidden, input, mode);
-        self.arithmetic.widen(hidden)
+        self.forward_layers(0..self.layers.len(), hidden, input, mode)
     }
 
     /// `[tokens, embedding]` word vectors → `[tokens, hidden]` in the format of the layers.

@@ -1,8 +1,8 @@
 //! From batches to logits: the encoder and its question-answering heads.
 //!
-//! Hidden states travel packed, as `[tokens, hidden]` of the batch's real tokens; attention sees
-//! the sequences apart, and the heads see them padded to the longest. Field names of the modules
-//! are the parameter names of the record.
+//! Hidden states travel packed, as `[tokens, hidden]` of the batch's real tokens; attention and the
+//! heads' softmaxes see the sequences apart. Field names of the modules are the parameter names of
+//! the record.
 
 pub mod arithmetic;
 pub mod attention;
@@ -14,6 +14,7 @@ pub mod elements;
 pub mod embeddings;
 pub mod feed_forward;
 pub mod folder;
+pub mod head_input;
 pub mod initialiser;
 pub mod input;
 pub mod layer;
@@ -28,6 +29,7 @@ pub mod span_head;
 
 pub use electra::Electra;
 pub use elements::Elements;
+pub use head_input::HeadInput;
 pub use input::ModelInput;
 pub use question_answering::QuestionAnsweringModel;
 pub use span_head::{HeadConfig, SpanHead};

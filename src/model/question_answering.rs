@@ -1,10 +1,11 @@
 //! The whole model: one encoder and a head for each task.
 
-use burn::{Tensor, module::Module};
+use burn::module::Module;
 
 use super::{
     dropout::Mode,
     electra::Electra,
+    head_input::HeadInput,
     input::ModelInput,
     parameters::{Error, ParameterSource},
     span_head::{HeadConfig, SpanHead},
@@ -25,19 +26,28 @@ impl QuestionAnsweringModel {
         tasks: &[String],
         head: HeadConfig,
     ) -> Result<Self, Error> {
-        let mut electra = Electra::new(source, config)?;
-        electra.halve();
-        Ok(Self {
-            electra,
+        let mut model = Self {
+            electra: Electra::new(source, config)?,
             heads: tasks
                 .iter()
                 .map(|task| SpanHead::new(source, task, config.hidden_size, head))
                 .collect::<Result<_, _>>()?,
-        })
+        };
+        model.halve();
+        Ok(model)
     }
 
-    /// Hidden states for prediction, as the heads take them: `[batch · seq, hidden]`.
-    pub fn encode(&self, input: &ModelInput) -> Tensor<2> {
-        input.pad(self.electra.forward(input, Mode::Predict))
+    /// Makes the f16 copies of the kernels as they are now, where the layers compute in f16.
+    pub fn halve(&mut self) {
+        self.electra.halve();
+        for head in &mut self.heads {
+            head.halve();
+        }
+    }
+
+    /// What the heads read of a batch to predict.
+    pub fn encode(&self, input: &ModelInput) -> HeadInput {
+        let hidden = self.electra.forward(input, Mode::Predict);
+        HeadInput::new(hidden, input)
     }
 }

@@ -1,29 +1,42 @@
 //! ELECTRA's question-answering head: where an answer starts, where it ends given its start,
 //! and whether there is one.
 //!
-//! Reproduces the reference's `QATask.get_prediction_module`. The dense layer over
-//! `concat(H[start], H[j])` is computed as two products, one for each half of its kernel, so
-//! that the start's half is not repeated for every `j`.
+//! Reproduces the reference's `QATask.get_prediction_module` on packed rows: softmaxes and means run
+//! over each sequence's own tokens. The dense layer over `concat(H[start], H[j])` is computed as two
+//! products, one for each half of its kernel, so that the start's half is not repeated for every
+//! `j`. Products take operands in the format of the layers; what has one column is f32.
+
+use std::sync::Arc;
 
 use burn::{
     Tensor,
     module::Module,
-    tensor::{Int, activation::softmax, module::linear},
+    tensor::{DType, FloatDType},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
+    arithmetic::Arithmetic,
     dense::Dense,
+    head_input::HeadInput,
     initialiser::Initialiser,
     parameters::{Error, ParameterSource},
 };
-use crate::{config::Config, kernels::gelu::gelu};
+use crate::{
+    config::Config,
+    kernels::{
+        dense::{Kernel, dense},
+        end_logits::end_logits,
+        gelu::gelu,
+        rows::rows,
+        shader::Element,
+        summary::summary,
+        token_logits::token_logits,
+    },
+};
 
 /// Width of the head's two hidden layers.
 pub const HEAD_HIDDEN: usize = 512;
-
-/// Logits of positions outside the passage are lowered by this much.
-const MASKED: f64 = 1000.0;
 
 /// Which parts the head has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +72,29 @@ pub struct SpanHead {
     pub answerable_hidden: Option<Dense>,
     /// `512 → 1`, or `hidden → 1` on the first hidden state
     pub answerable: Option<Dense>,
+    /// The f16 copies of both halves of `end_hidden`'s kernel, for rows in f16; outside any graph.
+    #[module(skip)]
+    end_halves: Option<[Tensor<2>; 2]>,
+    #[module(skip)]
+    arithmetic: Arithmetic,
+}
+
+/// Half of `end_hidden`'s kernel, `[hidden, 512]`.
+#[derive(Debug, Clone, Copy)]
+enum Half {
+    Start,
+    Token,
+}
+
+impl Half {
+    fn of(self, kernel: Tensor<2>) -> Tensor<2> {
+        let [both, _] = kernel.dims();
+        let size = both / 2;
+        match self {
+            Self::Start => kernel.slice_dim(0, 0..size),
+            Self::Token => kernel.slice_dim(0, size..both),
+        }
+    }
 }
 
 impl SpanHead {
@@ -95,111 +131,119 @@ impl SpanHead {
                 end,
                 answerable_hidden,
                 answerable,
+                end_halves: None,
+                arithmetic: source.arithmetic,
             })
         })
     }
 
-    /// Start logits, `[batch, seq]`, of `hidden` `[batch · seq, hidden]`.
-    pub fn start_logits(&self, hidden: Tensor<2>, answer_mask: Tensor<2>) -> Tensor<2> {
-        let shape = answer_mask.dims();
-        self.start.forward(hidden).reshape(shape) + mask_term(answer_mask)
-    }
-
-    /// What end prediction needs of the hidden states, computed once for all starts.
-    pub fn end_context(&self, hidden: Tensor<2>, answer_mask: Tensor<2>) -> EndContext {
-        let [batch, seq] = answer_mask.dims();
-        let mask_term = mask_term(answer_mask);
-        match &self.end_hidden {
-            None => {
-                EndContext::Independent(self.end.forward(hidden).reshape([batch, seq]) + mask_term)
-            }
-            Some(dense) => {
-                let [_, size] = hidden.dims();
-                let weight = dense.weight.val().slice_dim(0, size..2 * size);
-                EndContext::GivenStart {
-                    tokens: linear(hidden, weight, Some(dense.bias.val())),
-                    mask_term,
-                }
-            }
+    /// Makes the f16 copies of the kernels as they are now, where the layers compute in f16.
+    pub fn halve(&mut self) {
+        if self.arithmetic.layers == Element::F32 {
+            return;
         }
+        if let Some(dense) = &mut self.answerable_hidden {
+            dense.halve();
+        }
+        self.end_halves = self.end_hidden.as_ref().map(|dense| {
+            let kernel = dense.weight.val().inner().cast(FloatDType::F16);
+            [Half::Start, Half::Token].map(|half| half.of(kernel.clone()))
+        });
     }
 
-    /// End logits, `[batch, seq]`, given one start position in each row, `[batch]`.
+    /// Start logits, `[tokens]`.
+    pub fn start_logits(&self, input: &HeadInput) -> Tensor<1> {
+        logits(&self.start, input)
+    }
+
+    /// End logits given starts, `[ranks, tokens]`: `starts` are packed rows, as many for each
+    /// sequence, one sequence after the other. Without joint prediction they play no part, and
+    /// there is one rank.
     ///
-    /// `hidden` `[batch · seq, hidden]`. Without joint prediction the start plays no part.
-    pub fn end_logits(
-        &self,
-        context: &EndContext,
-        hidden: &Tensor<2>,
-        start: Tensor<1, Int>,
-    ) -> Tensor<2> {
-        match (context, &self.end_hidden) {
-            (EndContext::GivenStart { tokens, mask_term }, Some(dense)) => {
-                let [batch, seq] = mask_term.dims();
-                let [_, size] = hidden.dims();
-                let starts = hidden.clone().select(0, flat_positions(start, seq));
-                let weight = dense.weight.val().slice_dim(0, 0..size);
-                let starts = linear(starts, weight, None).reshape([batch, 1, HEAD_HIDDEN]);
-                let inner = tokens.clone().reshape([batch, seq, HEAD_HIDDEN]) + starts;
-                let inner = gelu(inner.reshape([batch * seq, HEAD_HIDDEN]));
-                self.end.forward(inner).reshape([batch, seq]) + mask_term.clone()
-            }
-            (EndContext::Independent(logits), _) => logits.clone(),
-            (EndContext::GivenStart { tokens, .. }, None) => {
-                unreachable!("a head without end_hidden made {:?}", tokens.dims())
-            }
+    /// Differentiable for one start a sequence.
+    pub fn end_logits(&self, input: &HeadInput, starts: Arc<[u32]>) -> Tensor<2> {
+        let Some(hidden) = &self.end_hidden else {
+            let tokens = input.sequences.tokens();
+            return logits(&self.end, input).reshape([1, tokens]);
+        };
+        let states = input.hidden.clone();
+        let product = |rows: Tensor<2>, half: Half, bias: Tensor<1>| {
+            let kernel = self.end_kernel(hidden, half, &rows);
+            dense(rows, kernel, bias)
+        };
+        // The bias belongs to the sum: with the few starts its gradient is a sum over few rows.
+        let bias = hidden.bias.val();
+        let none = Tensor::zeros([HEAD_HIDDEN], &states.device());
+        let starts = product(rows(states.clone(), starts), Half::Start, bias);
+        let tokens = product(states, Half::Token, none);
+        end_logits(
+            tokens,
+            starts,
+            self.end.weight.val().reshape([HEAD_HIDDEN]),
+            self.end.bias.val(),
+            input.mask_terms.clone(),
+            &input.sequences,
+        )
+    }
+
+    /// A half of `end_hidden`'s kernel for the product with these rows.
+    fn end_kernel(&self, dense: &Dense, half: Half, rows: &Tensor<2>) -> Kernel {
+        let master = half.of(dense.weight.val());
+        if rows.dtype() == DType::F32 {
+            return Kernel {
+                master,
+                half: None,
+                products: self.arithmetic.full,
+            };
+        }
+        let copy = match &self.end_halves {
+            Some(halves) => halves[half as usize].clone(),
+            None => master.clone().inner().cast(FloatDType::F16),
+        };
+        let copy = if rows.is_autodiff() {
+            copy.autodiff()
+        } else {
+            copy
+        };
+        Kernel {
+            master,
+            half: Some(copy),
+            products: self.arithmetic.half,
         }
     }
 
-    /// How strongly the head says that a question has no answer, `[batch]`; `None` without the
-    /// classifier.
+    /// How strongly the head says that a question has no answer, `[sequences]`, given the start
+    /// logits, `[tokens]`; `None` without the classifier.
     pub fn answerable_logits(
         &self,
-        hidden: Tensor<2>,
-        start_logits: Tensor<2>,
+        input: &HeadInput,
+        start_logits: Tensor<1>,
     ) -> Option<Tensor<1>> {
         let answerable = self.answerable.as_ref()?;
-        let [batch, seq] = start_logits.dims();
-        let [_, size] = hidden.dims();
-        let states = hidden.reshape([batch, seq, size]);
-        let first = states
-            .clone()
-            .slice([0..batch, 0..1])
-            .reshape([batch, size]);
-        let logits = match &self.answerable_hidden {
-            None => answerable.forward(first),
+        let sequences = &input.sequences;
+        let count = sequences.len();
+        let hidden = input.hidden.clone();
+        let inner = match &self.answerable_hidden {
+            None => self
+                .arithmetic
+                .widen(rows(hidden, sequences.offsets()[..count].into())),
             Some(dense) => {
-                let weights = softmax(start_logits, 1).reshape([batch, 1, seq]);
-                let mean = weights.matmul(states).reshape([batch, size]);
-                let inner = dense.forward(Tensor::cat(vec![first, mean], 1));
-                answerable.forward(gelu(inner))
+                let inner = dense.forward(summary(hidden, start_logits, sequences));
+                gelu(self.arithmetic.widen(inner))
             }
         };
-        Some(logits.reshape([batch]))
+        Some(answerable.forward(inner).reshape([count]))
     }
 }
 
-/// The part of end prediction that does not depend on the start.
-#[expect(clippy::large_enum_variant, reason = "one a batch, never stored")]
-pub enum EndContext {
-    /// End logits, `[batch, seq]`.
-    Independent(Tensor<2>),
-    GivenStart {
-        /// The kernel's second half applied to every token, `[batch · seq, 512]`.
-        tokens: Tensor<2>,
-        /// `[batch, seq]`
-        mask_term: Tensor<2>,
-    },
-}
-
-/// 0 where an answer may lie, −1000 elsewhere; `[batch, seq]`.
-fn mask_term(answer_mask: Tensor<2>) -> Tensor<2> {
-    (answer_mask - 1.0) * MASKED
-}
-
-/// Positions in rows `[batch]` → row numbers in a `[batch · seq, …]` matrix, `[batch]`.
-fn flat_positions(positions: Tensor<1, Int>, seq: usize) -> Tensor<1, Int> {
-    let [batch] = positions.dims();
-    let rows = Tensor::<1, Int>::arange(0..batch as i64, &positions.device());
-    rows * seq as i64 + positions
+/// Logits `[tokens]` of a dense layer `hidden → 1`.
+fn logits(dense: &Dense, input: &HeadInput) -> Tensor<1> {
+    let weight = dense.weight.val();
+    let [size, _] = weight.dims();
+    token_logits(
+        input.hidden.clone(),
+        weight.reshape([size]),
+        dense.bias.val(),
+        input.mask_terms.clone(),
+    )
 }

@@ -15,7 +15,7 @@ use super::loss::{Targets, batch_loss};
 use crate::{
     kernels::square_sum::SquareSum,
     model::{
-        ModelInput, QuestionAnsweringModel,
+        HeadInput, ModelInput, QuestionAnsweringModel,
         dropout::Mode,
         layer::{LayerState, Pass},
         parameter_gradients::ParameterGradients,
@@ -152,9 +152,9 @@ pub fn accumulate(
     }
 
     let last = leaf(hidden);
-    let states = input.pad(electra.arithmetic.widen(last.clone()));
+    let read = HeadInput::new(last.clone(), input);
     let weight = objective.answerable_weight;
-    let loss = batch_loss(&model.heads, states, input, targets, tasks, weight);
+    let loss = batch_loss(&model.heads, &read, targets, tasks, weight);
     let mut grads = objective.scaled(loss.clone()).backward();
     let mut upstream = gradient(&last, &mut grads);
     let heads = GradientsParams::from_module(&mut grads, &model.heads);

@@ -99,9 +99,15 @@ impl Footprint<'_> {
         let layer = 8 * hidden + 2 * inner;
         // Gradients on their way through a layer: two of the inner width, and four of the hidden.
         let passing = 2 * inner + 4 * hidden;
-        // The heads' inner layers before and after their activation with their gradients, and the
-        // hidden states in f32.
-        let heads = FLOAT * (6 * HEAD_HIDDEN as u64 + 3 * hidden);
+        // The heads' inner layer of the tokens and its gradient; the hidden states, the four parts
+        // of their gradient and its sum.
+        let heads = size * (2 * HEAD_HIDDEN as u64 + 6 * hidden);
+        // The states come from the encoder and their gradient goes back to it in f32.
+        let passed = match self.layers_in {
+            Element::F32 => 0,
+            Element::F16 => 2 * FLOAT * hidden,
+        };
+        let heads = heads + passed;
         let (kept, computed) = if recompute_layers {
             (layers * hidden, layer + passing)
         } else {

@@ -85,7 +85,7 @@ pub fn step_gradients(
                 + accumulate(
                     model,
                     &ModelInput::new(batch, first, settings.device),
-                    &Targets::new(batch, settings.device),
+                    &Targets::new(batch),
                     &batch.task,
                     settings.objective,
                     mode,
@@ -150,7 +150,7 @@ impl StepGradients {
             learning_rate,
             self.seed,
         );
-        model.electra.halve();
+        model.halve();
         model
     }
 }

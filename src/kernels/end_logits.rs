@@ -1,0 +1,362 @@
+//! End logits given starts, as one operation that stores nothing of size starts × tokens × columns:
+//! `Σ weight · GELU(token + start) + bias + term` for each start of a sequence and each of its
+//! tokens.
+//!
+//! Tokens and starts may be f32 or f16; all arithmetic and the logits are f32. Shaders:
+//! `shaders/token_logits_*.wgsl`.
+
+use burn::{
+    Tensor,
+    backend::{
+        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+        backend_extension,
+        flex::FlexTensor,
+        tensor::FloatTensor,
+        wgpu::CubeBackend,
+    },
+    tensor::{Shape, TensorData},
+};
+use pulp::Arch;
+
+use super::{
+    dense_products::{cast, full},
+    gelu::GeluOps,
+    normal::{density, distribution},
+    token_logits::column,
+    token_logits_shaders::{self as shaders, Starts},
+};
+use crate::model::packing::Sequences;
+
+/// Values of a row that the CPU sums side by side.
+const LANES: usize = 16;
+
+/// End logits and their gradients as backend operations; `tokens` `[tokens, columns]`, `starts`
+/// `[sequences · ranks, columns]` in the same format, with the `ranks` starts of a sequence one
+/// after the other, `weight` `[columns]`, `bias` `[1]` and `terms` `[tokens]`.
+#[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
+pub trait EndLogitsOps: GeluOps {
+    /// `[ranks, tokens]`
+    #[fusion(dtype = burn::tensor::DType::F32, shape = Shape::new([starts[0] / sequences.len(), tokens[0]]))]
+    fn end_logits(
+        tokens: FloatTensor<Self>,
+        starts: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        terms: FloatTensor<Self>,
+        sequences: Sequences,
+    ) -> FloatTensor<Self> {
+        twin::<Self>([tokens, starts, weight, bias, terms], &sequences)
+    }
+
+    /// Gradients of `tokens`, `starts` and `weight` where each sequence has one start; `grad`
+    /// `[1, tokens]`.
+    #[fusion(meta = |tokens, starts, weight, _grad, _sequences| {
+        (tokens.clone(), starts.clone(), weight.clone())
+    })]
+    fn end_logits_backward(
+        tokens: FloatTensor<Self>,
+        starts: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        sequences: Sequences,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        backward_twin::<Self>([tokens, starts, weight, grad], &sequences)
+    }
+}
+
+/// In plain tensors, one rank after the other.
+fn twin<B: GeluOps>(
+    [tokens, starts, weight, bias, terms]: [FloatTensor<B>; 5],
+    sequences: &Sequences,
+) -> FloatTensor<B> {
+    let count = tokens.shape()[0];
+    let (tokens, weight) = (full::<B>(tokens), column::<B>(weight));
+    let logits = (0..ranks(&starts.shape(), sequences)).map(|rank| {
+        let inner = B::float_add(tokens.clone(), repeated::<B>(&starts, rank, sequences));
+        let logits = B::float_matmul(B::erf_gelu(inner), weight.clone());
+        B::float_reshape(logits, Shape::new([1, count]))
+    });
+    let logits = B::float_cat(logits.collect(), 0);
+    let bias = B::float_reshape(bias, Shape::new([1, 1]));
+    let terms = B::float_reshape(terms, Shape::new([1, count]));
+    B::float_add(B::float_add(logits, bias), terms)
+}
+
+fn backward_twin<B: GeluOps>(
+    [tokens, starts, weight, grad]: [FloatTensor<B>; 4],
+    sequences: &Sequences,
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let (format, count) = (tokens.dtype(), tokens.shape()[0]);
+    let device = tokens.device();
+    let inner = B::float_add(full::<B>(tokens), repeated::<B>(&starts, 0, sequences));
+    let grad = B::float_reshape(grad, Shape::new([count, 1]));
+    let shaped = B::float_swap_dims(B::erf_gelu(inner.clone()), 0, 1);
+    let weight_grad = B::float_matmul(shaped, grad.clone());
+    let weight_grad = B::float_reshape(weight_grad, weight.shape());
+    let columns = weight.shape()[0];
+    let weight = B::float_reshape(weight, Shape::new([1, columns]));
+    let inner_grad = B::erf_gelu_backward(inner, B::float_mul(grad, weight));
+    // A start's gradient is the sum over its sequence: 1 where a token belongs to it.
+    let mut members = vec![0.0_f32; sequences.len() * count];
+    for number in 0..sequences.len() {
+        for row in sequences.rows(number) {
+            members[number * count + row] = 1.0;
+        }
+    }
+    let members = TensorData::new(members, [sequences.len(), count]);
+    let members = B::float_from_data(members, &device);
+    let start_grads = B::float_matmul(members, inner_grad.clone());
+    (
+        cast::<B>(inner_grad, format),
+        cast::<B>(start_grads, format),
+        weight_grad,
+    )
+}
+
+/// How many starts each sequence has.
+fn ranks(starts: &Shape, sequences: &Sequences) -> usize {
+    starts[0] / sequences.len()
+}
+
+/// The start of this rank of each token's sequence, `[tokens, columns]` in f32.
+fn repeated<B: Backend>(
+    starts: &FloatTensor<B>,
+    rank: usize,
+    sequences: &Sequences,
+) -> FloatTensor<B> {
+    let ranks = ranks(&starts.shape(), sequences);
+    let numbers = sequences.lengths().enumerate();
+    let index: Vec<i32> = numbers
+        .flat_map(|(number, length)| vec![(number * ranks + rank) as i32; length])
+        .collect();
+    let index = TensorData::new(index, [sequences.tokens()]);
+    let index = B::int_from_data(index, &starts.device());
+    B::float_select(full::<B>(starts.clone()), 0, index)
+}
+
+impl EndLogitsOps for Flex {
+    fn end_logits(
+        tokens: FloatTensor<Self>,
+        starts: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        terms: FloatTensor<Self>,
+        sequences: Sequences,
+    ) -> FloatTensor<Self> {
+        let ranks = ranks(&starts.shape(), &sequences);
+        let inputs = [tokens, starts, weight, bias, terms];
+        let inputs = inputs.map(|tensor| full::<Self>(tensor).to_contiguous());
+        let [tokens, starts, weight, bias, terms] = inputs.each_ref().map(values);
+        let (count, columns) = (terms.len(), weight.len());
+        let mut logits = vec![0.0; ranks * count];
+        Arch::new().dispatch(|| {
+            for (number, starts) in starts.chunks_exact(ranks * columns).enumerate() {
+                for row in sequences.rows(number) {
+                    let token = &tokens[row * columns..][..columns];
+                    for (rank, start) in starts.chunks_exact(columns).enumerate() {
+                        let sum = weighted_gelu(token, start, weight);
+                        logits[rank * count + row] = sum + bias[0] + terms[row];
+                    }
+                }
+            }
+        });
+        FlexTensor::from_data(TensorData::new(logits, [ranks, count]))
+    }
+
+    fn end_logits_backward(
+        tokens: FloatTensor<Self>,
+        starts: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        sequences: Sequences,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let format = tokens.dtype();
+        let inputs = [tokens, starts, weight, grad];
+        let inputs = inputs.map(|tensor| full::<Self>(tensor).to_contiguous());
+        let shapes = inputs.each_ref().map(|tensor| tensor.shape());
+        let [tokens, starts, weight, grad] = inputs.each_ref().map(values);
+        let columns = weight.len();
+        let mut token_grads = vec![0.0; tokens.len()];
+        let mut start_grads = vec![0.0; starts.len()];
+        let mut weight_grad = vec![0.0; columns];
+        Arch::new().dispatch(|| {
+            let of_sequences = starts.chunks_exact(columns);
+            let of_sequences = of_sequences.zip(start_grads.chunks_exact_mut(columns));
+            for (number, (start, start_grad)) in of_sequences.enumerate() {
+                for row in sequences.rows(number) {
+                    let token = &tokens[row * columns..][..columns];
+                    let token_grad = &mut token_grads[row * columns..][..columns];
+                    let grad = grad[row];
+                    for column in 0..columns {
+                        let x = token[column] + start[column];
+                        let below = distribution(x);
+                        let slope = grad * weight[column] * (below + x * density(x));
+                        token_grad[column] = slope;
+                        start_grad[column] += slope;
+                        weight_grad[column] += grad * x * below;
+                    }
+                }
+            }
+        });
+        let [tokens, starts, weight, _] = shapes;
+        let tensor = |values, shape: Shape| FlexTensor::from_data(TensorData::new(values, shape));
+        (
+            cast::<Self>(tensor(token_grads, tokens), format),
+            cast::<Self>(tensor(start_grads, starts), format),
+            tensor(weight_grad, weight),
+        )
+    }
+}
+
+fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
+    tensor.as_slice::<f32>().expect("f32")
+}
+
+/// `Σ weight · GELU(token + start)`, in partial sums that fit vector registers.
+#[inline(always)]
+fn weighted_gelu(token: &[f32], start: &[f32], weight: &[f32]) -> f32 {
+    let mut sums = [0.0_f32; LANES];
+    let blocks = token.chunks(LANES).zip(start.chunks(LANES));
+    for ((token, start), weight) in blocks.zip(weight.chunks(LANES)) {
+        for (((sum, token), start), weight) in sums.iter_mut().zip(token).zip(start).zip(weight) {
+            let x = token + start;
+            *sum += weight * x * distribution(x);
+        }
+    }
+    sums.iter().sum()
+}
+
+impl EndLogitsOps for CubeBackend {
+    fn end_logits(
+        tokens: FloatTensor<Self>,
+        starts: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        terms: FloatTensor<Self>,
+        sequences: Sequences,
+    ) -> FloatTensor<Self> {
+        let ranks = ranks(&starts.shape(), &sequences);
+        let form = shaders::fitting(&tokens, Some(ranks), &sequences);
+        let Some(form) = form.filter(|_| tokens.dtype == starts.dtype) else {
+            return twin::<Self>([tokens, starts, weight, bias, terms], &sequences);
+        };
+        let given = Starts {
+            states: starts,
+            ranks,
+        };
+        shaders::forward(form, [tokens, weight, bias, terms], Some(given), &sequences)
+    }
+
+    fn end_logits_backward(
+        tokens: FloatTensor<Self>,
+        starts: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        sequences: Sequences,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let form = shaders::fitting(&tokens, Some(1), &sequences);
+        let Some(form) = form.filter(|_| tokens.dtype == starts.dtype) else {
+            return backward_twin::<Self>([tokens, starts, weight, grad], &sequences);
+        };
+        let given = Starts {
+            states: starts,
+            ranks: 1,
+        };
+        shaders::backward(form, [tokens, weight, grad], Some(given), &sequences)
+    }
+}
+
+impl<B: EndLogitsOps, C: CheckpointStrategy> EndLogitsOps for Autodiff<B, C> {
+    fn end_logits(
+        tokens: FloatTensor<Self>,
+        starts: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        terms: FloatTensor<Self>,
+        sequences: Sequences,
+    ) -> FloatTensor<Self> {
+        #[derive(Debug)]
+        struct EndLogits;
+
+        /// Tokens, starts, weight, and where the sequences lie.
+        type State<B> = ([FloatTensor<B>; 3], Sequences);
+
+        impl<B: EndLogitsOps> Backward<B, 4> for EndLogits {
+            type State = State<B>;
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, 4>,
+                grads: &mut Gradients,
+                _checkpointer: &mut Checkpointer,
+            ) {
+                let grad = grads.consume::<B>(&ops.node);
+                let ([tokens, starts, weight], sequences) = ops.state;
+                let (tokens, starts, weight) =
+                    B::end_logits_backward(tokens, starts, weight, grad.clone(), sequences);
+                let gradients = [tokens, starts, weight, B::float_sum(grad)];
+                for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
+                    if let Some(node) = parent {
+                        grads.register::<B>(node.id, gradient);
+                    }
+                }
+            }
+        }
+
+        let nodes = [tokens.node(), starts.node(), weight.node(), bias.node()];
+        let [tokens, starts, weight, bias, terms] =
+            [tokens, starts, weight, bias, terms].map(|tensor| tensor.into_primitive());
+        let ranks = ranks(&starts.shape(), &sequences);
+        let logits = B::end_logits(
+            tokens.clone(),
+            starts.clone(),
+            weight.clone(),
+            bias,
+            terms,
+            sequences.clone(),
+        );
+        match EndLogits.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                assert_eq!(ranks, 1, "the gradient is that of one start a sequence");
+                prep.finish(([tokens, starts, weight], sequences), logits)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(logits),
+        }
+    }
+
+    fn end_logits_backward(
+        _tokens: FloatTensor<Self>,
+        _starts: FloatTensor<Self>,
+        _weight: FloatTensor<Self>,
+        _grad: FloatTensor<Self>,
+        _sequences: Sequences,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        unreachable!("gradients are computed outside the graph")
+    }
+}
+
+/// End logits `[ranks, tokens]` in f32, given `ranks` starts of each sequence: `tokens` `[tokens,
+/// columns]`, `starts` `[sequences · ranks, columns]`, `weight` `[columns]`, `bias` `[1]`, `terms`
+/// `[tokens]`. Differentiable in all but `terms` where each sequence has one start.
+pub fn end_logits(
+    tokens: Tensor<2>,
+    starts: Tensor<2>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    terms: Tensor<1>,
+    sequences: &Sequences,
+) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::end_logits(
+        tokens.into_dispatch(),
+        starts.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        terms.into_dispatch(),
+        sequences.clone(),
+    ))
+}

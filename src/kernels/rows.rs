@@ -1,0 +1,97 @@
+//! Some rows of a matrix, each at most once, so that the gradient is a look-up as well.
+//!
+//! The gradient of Burn's `select` adds row by row, one thread a column: for as many rows as a
+//! batch has tokens that takes longer than everything else that happens to them.
+
+use std::sync::Arc;
+
+use burn::{
+    Tensor,
+    backend::{
+        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind, unary},
+        },
+        backend_extension,
+        tensor::FloatTensor,
+        wgpu::CubeBackend,
+    },
+    tensor::{Shape, TensorData},
+};
+
+/// The look-up as a backend operation.
+#[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
+pub trait RowsOps: Backend {
+    /// Rows of `x` `[rows, columns]` by number, `[numbers, columns]`; the number of rows stands
+    /// for a row of zeros.
+    #[fusion(dtype = x, shape = Shape::new([numbers.len(), x[1]]))]
+    fn rows(x: FloatTensor<Self>, numbers: Arc<[u32]>) -> FloatTensor<Self> {
+        let (shape, device) = (x.shape(), x.device());
+        let [rows, columns] = [shape[0], shape[1]];
+        let x = match numbers.iter().any(|&number| number as usize == rows) {
+            false => x,
+            true => {
+                let zeros = Shape::new([1, columns]);
+                let zeros = Self::float_zeros(zeros, &device, x.dtype().into());
+                Self::float_cat(vec![x, zeros], 0)
+            }
+        };
+        let index: Vec<i32> = numbers.iter().map(|&number| number as i32).collect();
+        let index = TensorData::new(index, [numbers.len()]);
+        Self::float_select(x, 0, Self::int_from_data(index, &device))
+    }
+}
+
+impl RowsOps for Flex {}
+
+impl RowsOps for CubeBackend {}
+
+/// Where in `numbers` each of the rows stands, `numbers.len()` for one that stands nowhere.
+fn places(numbers: &[u32], rows: usize) -> Arc<[u32]> {
+    let nowhere = numbers.len() as u32;
+    let mut places = vec![nowhere; rows];
+    for (place, &number) in numbers.iter().enumerate() {
+        let twice = std::mem::replace(&mut places[number as usize], place as u32);
+        assert_eq!(twice, nowhere, "row {number} is taken twice");
+    }
+    places.into()
+}
+
+impl<B: RowsOps, C: CheckpointStrategy> RowsOps for Autodiff<B, C> {
+    fn rows(x: FloatTensor<Self>, numbers: Arc<[u32]>) -> FloatTensor<Self> {
+        #[derive(Debug)]
+        struct Rows;
+
+        impl<B: RowsOps> Backward<B, 1> for Rows {
+            /// Where each of the rows went.
+            type State = Arc<[u32]>;
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, 1>,
+                grads: &mut Gradients,
+                _checkpointer: &mut Checkpointer,
+            ) {
+                let places = ops.state;
+                unary::<B, _>(ops.parents, ops.node, grads, |grad| B::rows(grad, places));
+            }
+        }
+
+        let node = x.node();
+        let x = x.into_primitive();
+        let rows = x.shape()[0];
+        let taken = B::rows(x, numbers.clone());
+        match Rows.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(places(&numbers, rows), taken),
+            OpsKind::UnTracked(prep) => prep.finish(taken),
+        }
+    }
+}
+
+/// Rows of `x` `[rows, columns]` by number, `[numbers, columns]`; differentiable where no row is
+/// taken twice.
+pub fn rows(x: Tensor<2>, numbers: Arc<[u32]>) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::rows(x.into_dispatch(), numbers))
+}

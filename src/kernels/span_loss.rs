@@ -1,0 +1,215 @@
+//! Softmax cross-entropy over each sequence's own tokens: `−log softmax(logits)[target]`.
+//!
+//! Nothing is kept but the logits; the backward pass computes the softmax again.
+//! Shaders: `shaders/span_loss_*.wgsl`.
+
+use std::sync::Arc;
+
+use burn::{
+    Tensor,
+    backend::{
+        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind, unary},
+        },
+        backend_extension,
+        tensor::FloatTensor,
+        wgpu::{CubeBackend, CubeTensor, into_contiguous},
+    },
+    tensor::{Shape, Slice, TensorData},
+};
+
+use super::{
+    head_shader::{Direction, HeadShader},
+    launch::{Arrays, WIDEST_DISPATCH, launch, like},
+    shader::{Element, Shader},
+};
+use crate::model::packing::Sequences;
+
+/// Threads of a workgroup, as the shaders have them.
+const THREADS: u32 = 64;
+
+/// The packed row of the right token of each sequence.
+#[derive(Debug, Clone)]
+pub struct TargetRows {
+    sequences: Sequences,
+    /// Packed rows, one for each sequence.
+    rows: Arc<[u32]>,
+}
+
+impl TargetRows {
+    /// # Panics
+    /// When a position is not in its sequence: a device would read beyond the logits.
+    pub fn new(sequences: &Sequences, positions: &[u32]) -> Self {
+        assert_eq!(sequences.len(), positions.len());
+        let rows = positions.iter().enumerate().map(|(number, &position)| {
+            let rows = sequences.rows(number);
+            assert!((position as usize) < rows.len(), "{position} of {rows:?}");
+            rows.start as u32 + position
+        });
+        Self {
+            rows: rows.collect(),
+            sequences: sequences.clone(),
+        }
+    }
+
+    /// Packed rows of the targets.
+    pub fn rows(&self) -> &Arc<[u32]> {
+        &self.rows
+    }
+
+    /// First row, end and target of each sequence.
+    fn words(&self) -> impl Iterator<Item = u32> {
+        let ends = self.sequences.offsets().windows(2);
+        let rows = self.rows.iter();
+        ends.zip(rows)
+            .flat_map(|(ends, &row)| [ends[0], ends[1], row])
+    }
+}
+
+/// The loss and its gradient as backend operations, in f32; `logits` `[tokens]`.
+#[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
+pub trait SpanLossOps: Backend {
+    /// The loss of each sequence, `[sequences]`.
+    #[fusion(dtype = logits, shape = Shape::new([targets.rows.len()]))]
+    fn span_loss(logits: FloatTensor<Self>, targets: TargetRows) -> FloatTensor<Self> {
+        twin::<Self>(logits, &targets)
+    }
+
+    /// `(softmax(logits) − 1 at the target) · grad` of each sequence; `grad` `[sequences]`.
+    #[fusion(dtype = logits, shape = logits)]
+    fn span_loss_backward(
+        logits: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        targets: TargetRows,
+    ) -> FloatTensor<Self> {
+        backward_twin::<Self>(logits, grad, &targets)
+    }
+}
+
+/// In plain tensors, one sequence after the other.
+fn twin<B: Backend>(logits: FloatTensor<B>, targets: &TargetRows) -> FloatTensor<B> {
+    let losses = (0..targets.rows.len()).map(|number| {
+        let rows = targets.sequences.rows(number);
+        let target = targets.rows[number] as usize - rows.start;
+        let logits = B::float_slice(logits.clone(), &[Slice::from(rows)]);
+        let target = Slice::from(target..target + 1);
+        B::float_neg(B::float_slice(B::log_softmax(logits, 0), &[target]))
+    });
+    B::float_cat(losses.collect(), 0)
+}
+
+fn backward_twin<B: Backend>(
+    logits: FloatTensor<B>,
+    grad: FloatTensor<B>,
+    targets: &TargetRows,
+) -> FloatTensor<B> {
+    let mut right = vec![0.0_f32; logits.shape()[0]];
+    for &row in targets.rows.iter() {
+        right[row as usize] = 1.0;
+    }
+    let right = B::float_from_data(TensorData::new(right, logits.shape()), &logits.device());
+    let slopes = (0..targets.rows.len()).map(|number| {
+        let rows = [Slice::from(targets.sequences.rows(number))];
+        let softmax = B::softmax(B::float_slice(logits.clone(), &rows), 0);
+        let slope = B::float_sub(softmax, B::float_slice(right.clone(), &rows));
+        let grad = B::float_slice(grad.clone(), &[Slice::from(number..number + 1)]);
+        B::float_mul(slope, grad)
+    });
+    B::float_cat(slopes.collect(), 0)
+}
+
+impl SpanLossOps for Flex {}
+
+impl SpanLossOps for CubeBackend {
+    fn span_loss(logits: FloatTensor<Self>, targets: TargetRows) -> FloatTensor<Self> {
+        if !fits(&logits, &targets) {
+            return twin::<Self>(logits, &targets);
+        }
+        let logits = into_contiguous(logits);
+        let losses = like(&logits, Shape::new([targets.rows.len()]), Element::F32);
+        run(Direction::Forward, &[&logits], &losses, &targets);
+        losses
+    }
+
+    fn span_loss_backward(
+        logits: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        targets: TargetRows,
+    ) -> FloatTensor<Self> {
+        if !fits(&logits, &targets) {
+            return backward_twin::<Self>(logits, grad, &targets);
+        }
+        let [logits, grad] = [logits, grad].map(into_contiguous);
+        let slopes = like(&logits, logits.shape(), Element::F32);
+        run(Direction::Backward, &[&logits, &grad], &slopes, &targets);
+        slopes
+    }
+}
+
+fn fits(logits: &CubeTensor, targets: &TargetRows) -> bool {
+    Element::of(logits.dtype) == Some(Element::F32)
+        && targets.rows.len() <= WIDEST_DISPATCH as usize
+}
+
+fn run(direction: Direction, read: &[&CubeTensor], written: &CubeTensor, targets: &TargetRows) {
+    launch(
+        &written.client,
+        Shader::Head(HeadShader::SpanLoss(direction)),
+        [THREADS, 1],
+        [targets.rows.len() as u32, 1],
+        targets.words(),
+        Arrays {
+            read,
+            written: &[written],
+            ..Arrays::default()
+        },
+    );
+}
+
+impl<B: SpanLossOps, C: CheckpointStrategy> SpanLossOps for Autodiff<B, C> {
+    fn span_loss(logits: FloatTensor<Self>, targets: TargetRows) -> FloatTensor<Self> {
+        #[derive(Debug)]
+        struct SpanLoss;
+
+        impl<B: SpanLossOps> Backward<B, 1> for SpanLoss {
+            type State = (FloatTensor<B>, TargetRows);
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, 1>,
+                grads: &mut Gradients,
+                _checkpointer: &mut Checkpointer,
+            ) {
+                let (logits, targets) = ops.state;
+                unary::<B, _>(ops.parents, ops.node, grads, |grad| {
+                    B::span_loss_backward(logits, grad, targets)
+                });
+            }
+        }
+
+        let node = logits.node();
+        let logits = logits.into_primitive();
+        let losses = B::span_loss(logits.clone(), targets.clone());
+        match SpanLoss.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((logits, targets), losses),
+            OpsKind::UnTracked(prep) => prep.finish(losses),
+        }
+    }
+
+    fn span_loss_backward(
+        _logits: FloatTensor<Self>,
+        _grad: FloatTensor<Self>,
+        _targets: TargetRows,
+    ) -> FloatTensor<Self> {
+        unreachable!("gradients are computed outside the graph")
+    }
+}
+
+/// `−log softmax(logits)[target]` over each sequence's tokens: `[tokens]` → `[sequences]`,
+/// differentiable.
+pub fn span_loss(logits: Tensor<1>, targets: TargetRows) -> Tensor<1> {
+    Tensor::from_dispatch(Dispatch::span_loss(logits.into_dispatch(), targets))
+}

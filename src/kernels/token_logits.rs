@@ -1,0 +1,195 @@
+//! A logit of each row: a dense layer of width 1 and what is added to mask, on rows in f32 or f16
+//! with weights, sums and logits in f32.
+//!
+//! A matrix product pads its one column to a block's width. Shaders:
+//! `shaders/token_logits_*.wgsl`.
+
+use burn::{
+    Tensor,
+    backend::{
+        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+        backend_extension,
+        ops::FloatTensorOps,
+        tensor::FloatTensor,
+        wgpu::CubeBackend,
+    },
+    tensor::Shape,
+};
+
+use super::{
+    dense_products::{cast, full},
+    token_logits_shaders as shaders,
+};
+use crate::model::packing::Sequences;
+
+/// Rows of which one workgroup sums the weights' gradient.
+const SLICE: usize = 256;
+
+/// Logits and their gradients as backend operations; `x` `[rows, columns]`, `weight` `[columns]`,
+/// `bias` `[1]` and `terms` `[rows]`.
+#[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
+pub trait TokenLogitsOps: Backend {
+    /// `x · weight + bias + terms`, `[rows]`
+    #[fusion(dtype = burn::tensor::DType::F32, shape = terms)]
+    fn token_logits(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        terms: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        twin::<Self>(x, weight, bias, terms)
+    }
+
+    /// Gradients of `x` and `weight`; `grad` `[rows]`.
+    #[fusion(meta = |x, weight, _grad| (x.clone(), weight.clone()))]
+    fn token_logits_backward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        backward_twin::<Self>(x, weight, grad)
+    }
+}
+
+/// In plain tensors.
+fn twin<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+    terms: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let product = B::float_matmul(full::<B>(x), column::<B>(weight));
+    let product = B::float_reshape(product, terms.shape());
+    B::float_add(B::float_add(product, bias), terms)
+}
+
+fn backward_twin<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    grad: FloatTensor<B>,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let (format, shape) = (x.dtype(), weight.shape());
+    let grad = column::<B>(grad);
+    let line = B::float_reshape(weight, Shape::new([1, shape[0]]));
+    let x_grad = cast::<B>(B::float_mul(grad.clone(), line), format);
+    let weight_grad = B::float_matmul(B::float_swap_dims(full::<B>(x), 0, 1), grad);
+    (x_grad, B::float_reshape(weight_grad, shape))
+}
+
+/// `[count]` → `[count, 1]`
+pub(super) fn column<B: Backend>(vector: FloatTensor<B>) -> FloatTensor<B> {
+    let count = vector.shape()[0];
+    B::float_reshape(vector, Shape::new([count, 1]))
+}
+
+impl TokenLogitsOps for Flex {}
+
+impl TokenLogitsOps for CubeBackend {
+    fn token_logits(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        terms: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let rows = Sequences::new(&[x.shape()[0]], 0);
+        match shaders::fitting(&x, None, &rows) {
+            None => twin::<Self>(x, weight, bias, terms),
+            Some(form) => {
+                let logits = shaders::forward(form, [x, weight, bias, terms], None, &rows);
+                let count = logits.shape()[1];
+                Self::float_reshape(logits, Shape::new([count]))
+            }
+        }
+    }
+
+    fn token_logits_backward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let rows = x.shape()[0];
+        let slices: Vec<usize> = (0..rows)
+            .step_by(SLICE)
+            .map(|first| SLICE.min(rows - first))
+            .collect();
+        let slices = Sequences::new(&slices, 0);
+        match shaders::fitting(&x, None, &slices) {
+            None => backward_twin::<Self>(x, weight, grad),
+            Some(form) => {
+                let (x, _, weight) = shaders::backward(form, [x, weight, grad], None, &slices);
+                (x, weight)
+            }
+        }
+    }
+}
+
+impl<B: TokenLogitsOps, C: CheckpointStrategy> TokenLogitsOps for Autodiff<B, C> {
+    fn token_logits(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        terms: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        #[derive(Debug)]
+        struct TokenLogits;
+
+        impl<B: TokenLogitsOps> Backward<B, 3> for TokenLogits {
+            type State = [FloatTensor<B>; 2];
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, 3>,
+                grads: &mut Gradients,
+                _checkpointer: &mut Checkpointer,
+            ) {
+                let grad = grads.consume::<B>(&ops.node);
+                let [x, weight] = ops.state;
+                let (x, weight) = B::token_logits_backward(x, weight, grad.clone());
+                let gradients = [x, weight, B::float_sum(grad)];
+                for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
+                    if let Some(node) = parent {
+                        grads.register::<B>(node.id, gradient);
+                    }
+                }
+            }
+        }
+
+        let nodes = [x.node(), weight.node(), bias.node()];
+        let [x, weight, bias, terms] =
+            [x, weight, bias, terms].map(|tensor| tensor.into_primitive());
+        let logits = B::token_logits(x.clone(), weight.clone(), bias, terms);
+        match TokenLogits.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish([x, weight], logits),
+            OpsKind::UnTracked(prep) => prep.finish(logits),
+        }
+    }
+
+    fn token_logits_backward(
+        _x: FloatTensor<Self>,
+        _weight: FloatTensor<Self>,
+        _grad: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        unreachable!("gradients are computed outside the graph")
+    }
+}
+
+/// `x · weight + bias + terms`: `x` `[rows, columns]`, `weight` `[columns]`, `bias` `[1]` and
+/// `terms` `[rows]` → `[rows]` in f32, differentiable in all but `terms`.
+pub fn token_logits(
+    x: Tensor<2>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    terms: Tensor<1>,
+) -> Tensor<1> {
+    Tensor::from_dispatch(Dispatch::token_logits(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        terms.into_dispatch(),
+    ))
+}

@@ -1,0 +1,136 @@
+//! Logits of packed rows on the GPU (`shaders/token_logits_*.wgsl`), of the rows as they are or
+//! given starts.
+
+use burn::{
+    backend::{
+        TensorMetadata,
+        ops::FloatTensorOps,
+        wgpu::{CubeBackend, CubeTensor, into_contiguous},
+    },
+    tensor::Shape,
+};
+
+use super::{
+    head_shader::{Direction, HeadShader, LogitForm},
+    launch::{Arrays, WIDEST_DISPATCH, launch, like},
+    shader::{Element, Shader},
+};
+use crate::model::packing::Sequences;
+
+/// Rows of a tile: threads of a workgroup of the forward shader, as it has them.
+const TILE: usize = 64;
+
+/// Columns of a workgroup of the backward shader, and the rows that it takes side by side.
+const THREADS: [u32; 2] = [64, 4];
+
+/// Starts `[sequences · ranks, columns]` of each sequence, one after the other.
+pub(super) struct Starts {
+    pub states: CubeTensor,
+    pub ranks: usize,
+}
+
+/// The form that fits these rows, with `ranks` starts for each sequence, or `None` where only
+/// plain tensors do.
+pub(super) fn fitting(
+    x: &CubeTensor,
+    ranks: Option<usize>,
+    sequences: &Sequences,
+) -> Option<LogitForm> {
+    let element = Element::of(x.dtype)?;
+    let groups = tiles(sequences).count().max(sequences.len());
+    (groups <= WIDEST_DISPATCH as usize).then_some(LogitForm {
+        element,
+        ranks: ranks.map(|ranks| ranks.min(LogitForm::MOST_RANKS)),
+    })
+}
+
+/// Logits `[ranks, tokens]` of `x`, weight, bias and terms.
+pub(super) fn forward(
+    form: LogitForm,
+    inputs: [CubeTensor; 4],
+    starts: Option<Starts>,
+    sequences: &Sequences,
+) -> CubeTensor {
+    let [x, weight, bias, terms] = inputs.map(into_contiguous);
+    let (states, ranks) = given(&x, starts);
+    let shape = x.shape();
+    let logits = like(&terms, Shape::new([ranks, shape[0]]), Element::F32);
+    let header = [shape[0], shape[1], ranks].map(|extent| extent as u32);
+    let at_once = form.ranks.unwrap_or(1);
+    launch(
+        &x.client,
+        Shader::Head(HeadShader::TokenLogits(Direction::Forward, form)),
+        [TILE as u32, 1],
+        [
+            tiles(sequences).count() as u32,
+            ranks.div_ceil(at_once) as u32,
+        ],
+        header.into_iter().chain(tiles(sequences).flatten()),
+        Arrays {
+            read: &[&x, &states, &weight, &bias, &terms],
+            written: &[&logits],
+            ..Arrays::default()
+        },
+    );
+    logits
+}
+
+/// Gradients of `x`, of one start a sequence, and of the weight, given `x`, weight and the
+/// logits' gradient.
+pub(super) fn backward(
+    form: LogitForm,
+    inputs: [CubeTensor; 3],
+    starts: Option<Starts>,
+    sequences: &Sequences,
+) -> (CubeTensor, CubeTensor, CubeTensor) {
+    let [x, weight, grad] = inputs.map(into_contiguous);
+    let (states, _) = given(&x, starts);
+    let columns = x.shape()[1];
+    let by_sequence = Shape::new([sequences.len(), columns]);
+    let x_grad = like(&x, x.shape(), form.element);
+    let shares = like(&weight, by_sequence.clone(), Element::F32);
+    // Without starts theirs are not written: one value stands for the binding.
+    let start_grads = match form.ranks {
+        Some(_) => like(&x, by_sequence, form.element),
+        None => like(&x, Shape::new([1, 1]), form.element),
+    };
+    launch(
+        &x.client,
+        Shader::Head(HeadShader::TokenLogits(Direction::Backward, form)),
+        THREADS,
+        [
+            (columns as u32).div_ceil(THREADS[0]),
+            sequences.len() as u32,
+        ],
+        [columns as u32]
+            .into_iter()
+            .chain(sequences.offsets().iter().copied()),
+        Arrays {
+            read: &[&x, &states, &weight, &grad],
+            written: &[&x_grad, &start_grads, &shares],
+            ..Arrays::default()
+        },
+    );
+    let weight_grad = CubeBackend::float_sum_dim(shares, 0);
+    let weight_grad = CubeBackend::float_reshape(weight_grad, weight.shape());
+    (x_grad, start_grads, weight_grad)
+}
+
+/// The starts and how many each sequence has; without any their binding is not read, and any
+/// array will do.
+fn given(x: &CubeTensor, starts: Option<Starts>) -> (CubeTensor, usize) {
+    match starts {
+        None => (x.clone(), 1),
+        Some(Starts { states, ranks }) => (into_contiguous(states), ranks),
+    }
+}
+
+/// First row, end, and number of the sequence of each tile.
+fn tiles(sequences: &Sequences) -> impl Iterator<Item = [u32; 3]> {
+    (0..sequences.len()).flat_map(move |number| {
+        let rows = sequences.rows(number);
+        let end = rows.end as u32;
+        rows.step_by(TILE)
+            .map(move |first| [first as u32, end, number as u32])
+    })
+}
