@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::{
     config::{EncoderConfig, OptimizerMoments},
     data::batch::Batch,
-    device::{ReadError, alone_on_a_core, lanes},
+    device::ReadError,
     model::{
         HeadConfig, ModelInput, QuestionAnsweringModel,
         arithmetic::Arithmetic,
@@ -175,12 +175,9 @@ impl Bench<'_> {
                         .0;
                 }
                 Task::Predict => {
-                    let outputs = alone_on_a_core(&parts, |_, batch| {
+                    for batch in &parts {
                         let input = ModelInput::new(batch, 0, self.device);
-                        beam::predict(&model, 0, &input, &batch.features, BEAM)
-                    });
-                    for output in outputs {
-                        output?;
+                        beam::predict(&model, 0, &input, &batch.features, BEAM)?;
                     }
                 }
             }
@@ -206,8 +203,7 @@ impl Bench<'_> {
 
     /// Random features of these lengths, divided as a run divides its batches.
     fn parts(&self, lengths: &[usize], random: &mut ChaCha8Rng) -> Vec<Batch> {
-        let share = lengths.len().div_ceil(lanes(self.device));
-        let size = self.micro_batch_size.map_or(share, |size| size.min(share));
+        let size = self.micro_batch_size.unwrap_or(lengths.len());
         lengths
             .chunks(size.max(1))
             .map(|lengths| self.batch(lengths, random))

@@ -173,13 +173,11 @@ impl FineTuned {
     ) -> Result<Vec<Result<Vec<QuestionPrediction>, Error>>, Error> {
         let features = FeatureSet::new(asked.iter().map(|one| &*one.features).collect());
         let windows = features.len();
-        // Few windows are shared among the cores of a CPU rather than left to one.
-        let share = windows.div_ceil(device::lanes(&self.device)).max(1);
         let mut outputs = predict::predict(
             &self.model,
             0,
             &features,
-            self.config.predict_batch_size.min(share),
+            self.config.predict_batch_size,
             self.config.beam_size,
             &self.device,
             &mut |done| progress(done, windows),
@@ -205,8 +203,7 @@ impl FineTuned {
 
     /// How many windows fill the device in one go.
     pub fn windows_at_once(&self) -> usize {
-        let lanes = device::lanes(&self.device);
-        self.config.predict_batch_size.saturating_mul(lanes)
+        self.config.predict_batch_size
     }
 
     /// The task whose head answers: the first that the model was trained on.

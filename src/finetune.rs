@@ -17,7 +17,7 @@ use crate::{
         example::Split,
         tokenizer::Tokenizer,
     },
-    device::{self, ByteSize},
+    device::ByteSize,
     durable_file::write_whole,
     eval::{
         self,
@@ -281,7 +281,6 @@ impl Finetune<'_> {
             trained,
             trained_layers,
             longest: features.lengths().into_iter().max().unwrap_or(1),
-            lanes: device::lanes(self.device),
         };
         let plan = footprint.plan(
             config.train_batch_size,
@@ -289,9 +288,7 @@ impl Finetune<'_> {
             config.gradient_checkpointing,
             config.micro_batch_size,
         )?;
-        if plan.recompute_layers
-            || plan.micro_batch_size * footprint.lanes < config.train_batch_size
-        {
+        if plan.recompute_layers || plan.micro_batch_size < config.train_batch_size {
             self.progress.note(&format!(
                 "memory: {} for a step; {} features at once{}",
                 ByteSize(plan.bytes),

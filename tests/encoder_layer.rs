@@ -103,7 +103,7 @@ fn by_layer(device: &Device, arithmetic: Arithmetic, drops: bool) -> Results {
     let (hidden, grad) = (narrow(random(1)), narrow(random(2)));
     let (output, state) = layer.forward_keeping(hidden.clone(), &pass);
     let alone = layer.forward(hidden, &pass);
-    assert_eq!(values(alone), values(output.clone()), "nothing kept");
+    assert!(values(alone) == values(output.clone()), "nothing kept");
     let mut gradients = ParameterGradients::default();
     let input = layer.backward(state, grad, &pass, &mut gradients);
     let mut parameters = Vec::new();

@@ -39,7 +39,6 @@ fn a_step_holds_what_the_plan_says() {
             trained: elements,
             trained_layers: 4,
             longest: 128,
-            lanes: 1,
         };
         let bench = Bench {
             device: &device,
@@ -68,7 +67,7 @@ fn a_step_holds_what_the_plan_says() {
         let before = device.memory_pool_usage().unwrap().bytes_reserved;
         let peak = bench.run().unwrap().peak_bytes.unwrap();
         let held = peak - before;
-        let planned = footprint.needed(16, micro_batch_size, recompute_layers);
+        let planned = footprint.needed(micro_batch_size, recompute_layers);
         let share = held as f64 / planned as f64;
         println!(
             "{layers_in:?} {micro_batch_size} recomputed {recompute_layers}, moments in {moments}: \

@@ -6,7 +6,6 @@
 //! (tracel-ai/burn#4971).
 
 pub mod adapter;
-pub mod cores;
 pub mod failure;
 pub mod memory;
 pub mod open;
@@ -14,10 +13,9 @@ pub mod pick;
 pub mod request;
 
 pub use adapter::{AdapterInfo, AdapterKind, Api, CooperativeMatrix, list};
-pub use cores::{alone_on_a_core, is_cpu, lanes};
 pub use failure::ReadError;
 pub use memory::ByteSize;
-pub use open::{Chosen, choose, configure_runtime};
+pub use open::{Chosen, choose, configure_runtime, is_cpu};
 pub use pick::{Pick, Picked};
 pub use request::DeviceRequest;
 

@@ -2,7 +2,10 @@
 
 use std::sync::{Mutex, Once};
 
-use burn::tensor::{DType, Device};
+use burn::{
+    backend::DispatchDevice,
+    tensor::{DType, Device},
+};
 use cubecl::{
     config::{CubeClRuntimeConfig, RuntimeConfig},
     wgpu::{AutoGraphicsApi, RuntimeOptions, WgpuBackend, WgpuDevice, WgpuDeviceKind},
@@ -51,6 +54,14 @@ impl Chosen {
             self.name, self.backend, self.reason
         )
     }
+}
+
+/// Whether `device` is the CPU backend, with or without autodiff.
+pub fn is_cpu(device: &Device) -> bool {
+    matches!(
+        device.clone().without_autodiff().as_dispatch(),
+        DispatchDevice::Flex(_)
+    )
 }
 
 /// Picks the device that `request` names and opens it; a device that is open already is shared.
@@ -189,6 +200,11 @@ mod tests {
     fn the_runtime_uses_one_stream() {
         configure_runtime();
         assert_eq!(CubeClRuntimeConfig::get().streaming.max_streams, 1);
+    }
+
+    #[test]
+    fn the_cpu_is_told_from_others_with_autodiff_too() {
+        assert!(is_cpu(&Device::flex()) && is_cpu(&Device::flex().autodiff()));
     }
 
     #[test]

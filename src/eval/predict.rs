@@ -8,7 +8,7 @@ use crate::{
         batch::{Batch, FeatureSet},
         batch_plan::prediction_batches,
     },
-    device::{self, ReadError},
+    device::ReadError,
     model::{
         ModelInput, QuestionAnsweringModel,
         beam::{self, WindowOutput},
@@ -38,25 +38,11 @@ pub fn predict(
 ) -> Result<Vec<WindowOutput>, Error> {
     let batches = prediction_batches(&set.lengths(), batch_size, true)?;
     let mut outputs = Vec::with_capacity(set.len());
-    let compute = |_: usize, indices: &Vec<usize>| -> Result<Vec<WindowOutput>, Error> {
+    for indices in &batches {
         let batch = Batch::collate(set, indices, None)?;
         let input = ModelInput::new(&batch, 0, device);
-        Ok(beam::predict(
-            model,
-            head,
-            &input,
-            &batch.features,
-            beam_size,
-        )?)
-    };
-    for group in batches.chunks(device::lanes(device)) {
-        let computed = match group {
-            [batch] => vec![compute(0, batch)],
-            _ => device::alone_on_a_core(group, compute),
-        };
-        for batch in computed {
-            outputs.extend(batch?);
-        }
+        let features = &batch.features;
+        outputs.extend(beam::predict(model, head, &input, features, beam_size)?);
         progress(outputs.len());
     }
     outputs.sort_unstable_by_key(|output| output.feature);

@@ -5,24 +5,22 @@
 //! `AdamWeightDecayOptimizer`). In plain tensors the word table of a large model needs six more
 //! of its size while it is updated; here none.
 
+use super::{
+    adam_shaders,
+    cpu_loops::{BLOCK, each, whole},
+    group::{GROUP, group},
+    packed_moments::{noise, pack, unpack},
+};
+use crate::config::OptimizerMoments;
 use burn::{
     Tensor,
     backend::{
-        Backend, Dispatch, ExtensionType, Flex, TensorMetadata, backend_extension,
-        flex::FlexTensor,
+        Backend, Dispatch, ExtensionType, Flex, backend_extension,
         tensor::{FloatTensor, IntTensor},
         wgpu::CubeBackend,
     },
     tensor::{DType, Device, Int},
 };
-use pulp::Arch;
-
-use super::{
-    adam_shaders,
-    group::{GROUP, group},
-    packed_moments::{noise, pack, unpack},
-};
-use crate::config::OptimizerMoments;
 
 pub const BETA_1: f64 = 0.9;
 pub const BETA_2: f64 = 0.999;
@@ -172,11 +170,20 @@ fn on_the_cpu(
         second.storage_mut::<f32>(),
     );
     let figures = Figures::new(factor, step);
-    Arch::new().dispatch(|| {
-        for (((w, m), v), g) in w.iter_mut().zip(m).zip(v).zip(g) {
-            [*w, *m, *v] = figures.step([*w, *m, *v, *g]);
-        }
-    });
+    let blocks = w
+        .chunks_mut(BLOCK)
+        .zip(m.chunks_mut(BLOCK))
+        .zip(v.chunks_mut(BLOCK))
+        .zip(g.chunks(BLOCK));
+    each(
+        blocks,
+        #[inline(always)]
+        |(((w, m), v), g)| {
+            for (((w, m), v), g) in w.iter_mut().zip(m).zip(v).zip(g) {
+                [*w, *m, *v] = figures.step([*w, *m, *v, *g]);
+            }
+        },
+    );
     Member::F32 {
         weight,
         first,
@@ -198,29 +205,28 @@ fn packed_on_the_cpu(
     let g = gradient.as_slice::<f32>().expect("f32");
     let factor = clip_factor.as_slice::<f32>().expect("f32")[0];
     let figures = Figures::new(factor, step);
-    Arch::new().dispatch(|| {
-        for (element, ((w, word), g)) in w.iter_mut().zip(words).zip(g).enumerate() {
-            let [m, v] = unpack(*word);
-            let [weight, m, v] = figures.step([*w, m, v, *g]);
-            *w = weight;
-            *word = pack([m, v], noise(element as u32, step.rounding));
-        }
-    });
+    let blocks = w
+        .chunks_mut(BLOCK)
+        .zip(words.chunks_mut(BLOCK))
+        .zip(g.chunks(BLOCK));
+    each(
+        blocks.enumerate(),
+        #[inline(always)]
+        |(block, ((w, words), g))| {
+            for (element, ((w, word), g)) in w.iter_mut().zip(words).zip(g).enumerate() {
+                let [m, v] = unpack(*word);
+                let [weight, m, v] = figures.step([*w, m, v, *g]);
+                *w = weight;
+                let element = (block * BLOCK + element) as u32;
+                *word = pack([m, v], noise(element, step.rounding));
+            }
+        },
+    );
     Member::Bf16 {
         weight,
         moments,
         gradient,
     }
-}
-
-/// A tensor whose storage is its values and nothing else, in order.
-fn whole(tensor: FlexTensor) -> FlexTensor {
-    let tensor = tensor.to_contiguous();
-    let bytes = tensor.shape().num_elements() * tensor.dtype().size();
-    if tensor.bytes().len() == bytes {
-        return tensor;
-    }
-    FlexTensor::from_data(tensor.into_data())
 }
 
 impl AdamOps for CubeBackend {

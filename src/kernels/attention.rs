@@ -11,7 +11,7 @@ use burn::{
 };
 
 use super::{
-    attention_cooperative as cooperative, attention_form::AttentionForms,
+    attention_cooperative as cooperative, attention_cpu as cpu, attention_form::AttentionForms,
     attention_shaders as shaders, attention_twin as twin,
 };
 use crate::model::{packing::Sequences, random::Mask};
@@ -65,7 +65,28 @@ pub trait AttentionOps: Backend {
     }
 }
 
-impl AttentionOps for Flex {}
+impl AttentionOps for Flex {
+    fn packed_attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        layout: Layout,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        cpu::forward(q, k, v, &layout)
+    }
+
+    fn packed_attention_backward(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        context: FloatTensor<Self>,
+        _log_sums: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        layout: Layout,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        cpu::backward([q, k, v, context], grad, &layout)
+    }
+}
 
 impl AttentionOps for CubeBackend {
     fn packed_attention(

@@ -14,16 +14,14 @@ use burn::{
             ops::{Backward, Ops, OpsKind, unary},
         },
         backend_extension,
-        flex::FlexTensor,
         tensor::FloatTensor,
         wgpu::{CubeBackend, into_contiguous},
     },
     tensor::TensorData,
 };
 
-use pulp::Arch;
-
 use super::{
+    cpu_loops::{by_rows, whole},
     dense_products::{cast, full},
     launch::{Arrays, launch_elementwise, like},
     shader::{Element, Shader},
@@ -62,17 +60,22 @@ fn twin<B: Backend>(x: FloatTensor<B>, sequences: &Sequences, mask: Mask) -> Flo
 impl DropoutOps for Flex {
     fn packed_dropout(x: FloatTensor<Self>, sequences: Sequences, mask: Mask) -> FloatTensor<Self> {
         let format = x.dtype();
-        let x = full::<Self>(x).to_contiguous();
-        let shape = x.shape();
-        let mut y = x.as_slice::<f32>().expect("f32").to_vec();
-        Arch::new().dispatch(|| {
-            for (values, row) in y.chunks_exact_mut(shape[1]).zip(sequences.row_words()) {
-                for (column, value) in values.iter_mut().enumerate() {
-                    *value *= mask.factor(row, column as u32);
+        let mut x = whole(full::<Self>(x));
+        let columns = x.shape()[1];
+        let rows: Vec<u32> = sequences.row_words().collect();
+        by_rows(
+            x.storage_mut::<f32>(),
+            columns,
+            #[inline(always)]
+            |first, lines| {
+                for (values, &row) in lines.chunks_exact_mut(columns).zip(&rows[first..]) {
+                    for (column, value) in values.iter_mut().enumerate() {
+                        *value *= mask.factor(row, column as u32);
+                    }
                 }
-            }
-        });
-        cast::<Self>(FlexTensor::from_data(TensorData::new(y, shape)), format)
+            },
+        );
+        cast::<Self>(x, format)
     }
 }
 

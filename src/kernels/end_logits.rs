@@ -15,15 +15,14 @@ use burn::{
             ops::{Backward, Ops, OpsKind},
         },
         backend_extension,
-        flex::FlexTensor,
         tensor::FloatTensor,
         wgpu::CubeBackend,
     },
     tensor::{Shape, TensorData},
 };
-use pulp::Arch;
 
 use super::{
+    cpu_loops::{by_rows, in_order, map, sum_of, tensor, values},
     dense_products::{cast, full},
     gelu::GeluOps,
     normal::{density, distribution},
@@ -149,23 +148,28 @@ impl EndLogitsOps for Flex {
         sequences: Sequences,
     ) -> FloatTensor<Self> {
         let ranks = ranks(&starts.shape(), &sequences);
-        let inputs = [tokens, starts, weight, bias, terms];
-        let inputs = inputs.map(|tensor| full::<Self>(tensor).to_contiguous());
+        let inputs = [tokens, starts, weight, bias, terms].map(in_order);
         let [tokens, starts, weight, bias, terms] = inputs.each_ref().map(values);
         let (count, columns) = (terms.len(), weight.len());
-        let mut logits = vec![0.0; ranks * count];
-        Arch::new().dispatch(|| {
-            for (number, starts) in starts.chunks_exact(ranks * columns).enumerate() {
-                for row in sequences.rows(number) {
-                    let token = &tokens[row * columns..][..columns];
-                    for (rank, start) in starts.chunks_exact(columns).enumerate() {
-                        let sum = weighted_gelu(token, start, weight);
-                        logits[rank * count + row] = sum + bias[0] + terms[row];
+        let offsets = sequences.offsets();
+        let mut logits = vec![0.0; count * ranks];
+        by_rows(
+            &mut logits,
+            ranks,
+            #[inline(always)]
+            |first, lines| {
+                for (token, line) in (first..).zip(lines.chunks_exact_mut(ranks)) {
+                    let number = offsets.partition_point(|&offset| offset as usize <= token) - 1;
+                    let starts = starts[number * ranks * columns..].chunks_exact(columns);
+                    let values = &tokens[token * columns..][..columns];
+                    for (logit, start) in line.iter_mut().zip(starts) {
+                        let sum = weighted_gelu(values, start, weight);
+                        *logit = sum + bias[0] + terms[token];
                     }
                 }
-            }
-        });
-        FlexTensor::from_data(TensorData::new(logits, [ranks, count]))
+            },
+        );
+        tensor(logits, Shape::new([count, ranks])).transpose(0, 1)
     }
 
     fn end_logits_backward(
@@ -176,21 +180,28 @@ impl EndLogitsOps for Flex {
         sequences: Sequences,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let format = tokens.dtype();
-        let inputs = [tokens, starts, weight, grad];
-        let inputs = inputs.map(|tensor| full::<Self>(tensor).to_contiguous());
+        let inputs = [tokens, starts, weight, grad].map(in_order);
         let shapes = inputs.each_ref().map(|tensor| tensor.shape());
         let [tokens, starts, weight, grad] = inputs.each_ref().map(values);
         let columns = weight.len();
         let mut token_grads = vec![0.0; tokens.len()];
-        let mut start_grads = vec![0.0; starts.len()];
-        let mut weight_grad = vec![0.0; columns];
-        Arch::new().dispatch(|| {
-            let of_sequences = starts.chunks_exact(columns);
-            let of_sequences = of_sequences.zip(start_grads.chunks_exact_mut(columns));
-            for (number, (start, start_grad)) in of_sequences.enumerate() {
-                for row in sequences.rows(number) {
+        let mut rest = &mut token_grads[..];
+        let parts: Vec<&mut [f32]> = sequences
+            .lengths()
+            .map(|length| {
+                rest.split_off_mut(..length * columns)
+                    .expect("rows of every sequence")
+            })
+            .collect();
+        let shares = map(
+            parts.into_iter().enumerate(),
+            #[inline(always)]
+            |(number, token_grads)| {
+                let start = &starts[number * columns..][..columns];
+                let (mut start_grad, mut weight_grad) = (vec![0.0; columns], vec![0.0; columns]);
+                let lines = token_grads.chunks_exact_mut(columns);
+                for (row, token_grad) in sequences.rows(number).zip(lines) {
                     let token = &tokens[row * columns..][..columns];
-                    let token_grad = &mut token_grads[row * columns..][..columns];
                     let grad = grad[row];
                     for column in 0..columns {
                         let x = token[column] + start[column];
@@ -201,20 +212,17 @@ impl EndLogitsOps for Flex {
                         weight_grad[column] += grad * x * below;
                     }
                 }
-            }
-        });
+                (start_grad, weight_grad)
+            },
+        );
+        let (start_grads, weight_shares): (Vec<_>, Vec<_>) = shares.into_iter().unzip();
         let [tokens, starts, weight, _] = shapes;
-        let tensor = |values, shape: Shape| FlexTensor::from_data(TensorData::new(values, shape));
         (
             cast::<Self>(tensor(token_grads, tokens), format),
-            cast::<Self>(tensor(start_grads, starts), format),
-            tensor(weight_grad, weight),
+            cast::<Self>(tensor(start_grads.concat(), starts), format),
+            tensor(sum_of(weight_shares, columns), weight),
         )
     }
-}
-
-fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
-    tensor.as_slice::<f32>().expect("f32")
 }
 
 /// `Σ weight · GELU(token + start)`, in partial sums that fit vector registers.

@@ -16,15 +16,13 @@ use burn::{
             ops::{Backward, Ops, OpsKind, unary},
         },
         backend_extension,
-        flex::FlexTensor,
         tensor::FloatTensor,
         wgpu::{CubeBackend, CubeTensor, into_contiguous},
     },
-    tensor::TensorData,
 };
-use pulp::Arch;
 
 use super::{
+    cpu_loops::{by_rows, in_order, tensor, values, whole},
     dense_products::{cast, full},
     launch::{Arrays, launch_elementwise, like},
     normal::{density, distribution},
@@ -70,32 +68,35 @@ fn backward_twin<B: Backend>(x: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTe
 impl GeluOps for Flex {
     fn erf_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
         let format = x.dtype();
-        let x = full::<Self>(x).to_contiguous();
-        let values = x.as_slice::<f32>().expect("f32");
-        let mut y = vec![0.0; values.len()];
-        Arch::new().dispatch(|| {
-            for (y, &x) in y.iter_mut().zip(values) {
-                *y = x * distribution(x);
-            }
-        });
-        cast::<Self>(FlexTensor::from_data(TensorData::new(y, x.shape())), format)
+        let x = in_order(x);
+        let mut y = vec![0.0; x.shape().num_elements()];
+        by_rows(
+            &mut y,
+            1,
+            #[inline(always)]
+            |first, y| {
+                for (y, &x) in y.iter_mut().zip(&values(&x)[first..]) {
+                    *y = x * distribution(x);
+                }
+            },
+        );
+        cast::<Self>(tensor(y, x.shape()), format)
     }
 
     fn erf_gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         let format = grad.dtype();
-        let [x, grad] = [x, grad].map(|tensor| full::<Self>(tensor).to_contiguous());
-        let values = x.as_slice::<f32>().expect("f32");
-        let grads = grad.as_slice::<f32>().expect("f32");
-        let mut dx = vec![0.0; values.len()];
-        Arch::new().dispatch(|| {
-            for ((dx, &x), &grad) in dx.iter_mut().zip(values).zip(grads) {
-                *dx = grad * (distribution(x) + x * density(x));
-            }
-        });
-        cast::<Self>(
-            FlexTensor::from_data(TensorData::new(dx, x.shape())),
-            format,
-        )
+        let (x, mut grad) = (in_order(x), whole(full::<Self>(grad)));
+        by_rows(
+            grad.storage_mut::<f32>(),
+            1,
+            #[inline(always)]
+            |first, grads| {
+                for (grad, &x) in grads.iter_mut().zip(&values(&x)[first..]) {
+                    *grad *= distribution(x) + x * density(x);
+                }
+            },
+        );
+        cast::<Self>(grad, format)
     }
 }
 

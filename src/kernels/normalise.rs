@@ -4,19 +4,17 @@
 //! normalised values are computed again. Rows may be f32 or f16, γ and β are f32, and so is all
 //! arithmetic. All outside any graph; [`layer_norm`](super::layer_norm) is differentiable.
 
-use burn::{
-    backend::{
-        Backend, Flex, TensorMetadata, backend_extension, flex::FlexTensor, tensor::FloatTensor,
-        wgpu::CubeBackend,
-    },
-    tensor::{DType, Shape, TensorData},
-};
-use pulp::Arch;
-
 use super::{
+    cpu_loops::{block_rows, by_rows_of_two, in_order, map, sum_of, tensor, values},
     dense_products::{cast, full},
     dropout::{DropoutOps, Dropped},
     normalise_shaders as shaders,
+};
+use burn::{
+    backend::{
+        Backend, Flex, TensorMetadata, backend_extension, tensor::FloatTensor, wgpu::CubeBackend,
+    },
+    tensor::{DType, Shape, TensorData},
 };
 
 /// The operation and its gradients; rows are `[rows, columns]`, γ and β `[columns]`.
@@ -139,22 +137,30 @@ impl NormaliseOps for Flex {
         if x.dtype() != DType::F32 {
             return twin::<Self>(x, gamma, beta, epsilon);
         }
-        let inputs = [x, gamma, beta].map(|tensor| tensor.to_contiguous());
+        let inputs = [x, gamma, beta].map(in_order);
         let [rows, gammas, betas] = inputs.each_ref().map(values);
         let (shape, columns) = (inputs[0].shape(), gammas.len());
         let mut y = vec![0.0; rows.len()];
-        let mut moments = Vec::with_capacity(2 * shape[0]);
-        Arch::new().dispatch(|| {
-            for (row, y) in rows.chunks_exact(columns).zip(y.chunks_exact_mut(columns)) {
-                let mean = total(row, row, |x, _| x) / columns as f32;
-                let variance = total(row, row, |x, _| (x - mean) * (x - mean)) / columns as f32;
-                let inverse = 1.0 / (variance + epsilon as f32).sqrt();
-                for (((y, x), gamma), beta) in y.iter_mut().zip(row).zip(gammas).zip(betas) {
-                    *y = (x - mean) * inverse * gamma + beta;
+        let mut moments = vec![0.0; 2 * shape[0]];
+        let epsilon = epsilon as f32;
+        by_rows_of_two(
+            [&mut y, &mut moments],
+            [columns, 2],
+            #[inline(always)]
+            |first, [y, moments]| {
+                let rows = rows[first * columns..].chunks_exact(columns);
+                let lines = y.chunks_exact_mut(columns).zip(moments.chunks_exact_mut(2));
+                for (row, (y, moments)) in rows.zip(lines) {
+                    let mean = total(row, row, |x, _| x) / columns as f32;
+                    let variance = total(row, row, |x, _| (x - mean) * (x - mean)) / columns as f32;
+                    let inverse = 1.0 / (variance + epsilon).sqrt();
+                    for (((y, x), gamma), beta) in y.iter_mut().zip(row).zip(gammas).zip(betas) {
+                        *y = (x - mean) * inverse * gamma + beta;
+                    }
+                    moments.copy_from_slice(&[mean, inverse]);
                 }
-                moments.extend([mean, inverse]);
-            }
-        });
+            },
+        );
         let moments = tensor(moments, Shape::new([shape[0], 2]));
         (tensor(y, shape), moments)
     }
@@ -171,66 +177,74 @@ impl NormaliseOps for Flex {
         FloatTensor<Self>,
         FloatTensor<Self>,
     ) {
-        let gradients = match x.dtype() {
-            DType::F32 => backward_loop([x, moments, gamma, grad]),
-            _ => backward_twin::<Self>(x, moments, gamma, grad),
-        };
-        with_dropped::<Self>(gradients, dropped)
+        match x.dtype() {
+            DType::F32 => backward_loop([x, moments, gamma, grad], dropped),
+            _ => with_dropped::<Self>(backward_twin::<Self>(x, moments, gamma, grad), dropped),
+        }
     }
 }
 
-/// Gradients of `x`, γ and β in one pass over the rows, of `x`, moments, γ and the result's
-/// gradient in f32.
+/// As [`NormaliseOps::normalise_backward`] in one pass over the rows, of `x`, moments, γ and the
+/// result's gradient in f32.
 fn backward_loop(
     inputs: [FloatTensor<Flex>; 4],
-) -> (FloatTensor<Flex>, FloatTensor<Flex>, FloatTensor<Flex>) {
-    let inputs = inputs.map(|tensor| tensor.to_contiguous());
+    dropped: Option<Dropped>,
+) -> (
+    FloatTensor<Flex>,
+    FloatTensor<Flex>,
+    FloatTensor<Flex>,
+    FloatTensor<Flex>,
+) {
+    let inputs = inputs.map(in_order);
     let [rows, pairs, gammas, grads] = inputs.each_ref().map(values);
     let [x, _, gamma, _] = &inputs;
     let columns = gammas.len();
     let mut x_grads = vec![0.0; rows.len()];
-    let (mut gamma_grad, mut beta_grad) = (vec![0.0; columns], vec![0.0; columns]);
-    let (mut normal, mut g) = (vec![0.0; columns], vec![0.0; columns]);
-    Arch::new().dispatch(|| {
-        let rows = rows
-            .chunks_exact(columns)
-            .zip(grads.chunks_exact(columns))
-            .zip(pairs.chunks_exact(2))
-            .zip(x_grads.chunks_exact_mut(columns));
-        for (((row, grad), moments), x_grad) in rows {
-            let (mean, inverse) = (moments[0], moments[1]);
-            for (normal, x) in normal.iter_mut().zip(row) {
-                *normal = (x - mean) * inverse;
+    let block = block_rows(columns) * columns;
+    let blocks = rows
+        .chunks(block)
+        .zip(grads.chunks(block))
+        .zip(pairs.chunks(2 * block / columns))
+        .zip(x_grads.chunks_mut(block));
+    // Each block's shares of the gradients of γ and β.
+    let shares = map(
+        blocks,
+        #[inline(always)]
+        |(((rows, grads), pairs), x_grads)| {
+            let [mut gamma_grad, mut beta_grad, mut normal, mut g] =
+                [(); 4].map(|()| vec![0.0; columns]);
+            let rows = rows
+                .chunks_exact(columns)
+                .zip(grads.chunks_exact(columns))
+                .zip(pairs.chunks_exact(2))
+                .zip(x_grads.chunks_exact_mut(columns));
+            for (((row, grad), moments), x_grad) in rows {
+                let (mean, inverse) = (moments[0], moments[1]);
+                for (normal, x) in normal.iter_mut().zip(row) {
+                    *normal = (x - mean) * inverse;
+                }
+                for ((g, grad), gamma) in g.iter_mut().zip(grad).zip(gammas) {
+                    *g = grad * gamma;
+                }
+                for ((slope, grad), normal) in gamma_grad.iter_mut().zip(grad).zip(&normal) {
+                    *slope += grad * normal;
+                }
+                for (sum, grad) in beta_grad.iter_mut().zip(grad) {
+                    *sum += grad;
+                }
+                let middle = total(&g, &g, |g, _| g) / columns as f32;
+                let along = total(&g, &normal, |g, normal| g * normal) / columns as f32;
+                for ((x_grad, g), normal) in x_grad.iter_mut().zip(&g).zip(&normal) {
+                    *x_grad = (g - middle - normal * along) * inverse;
+                }
             }
-            for ((g, grad), gamma) in g.iter_mut().zip(grad).zip(gammas) {
-                *g = grad * gamma;
-            }
-            for ((slope, grad), normal) in gamma_grad.iter_mut().zip(grad).zip(&normal) {
-                *slope += grad * normal;
-            }
-            for (sum, grad) in beta_grad.iter_mut().zip(grad) {
-                *sum += grad;
-            }
-            let middle = total(&g, &g, |g, _| g) / columns as f32;
-            let along = total(&g, &normal, |g, normal| g * normal) / columns as f32;
-            for ((x_grad, g), normal) in x_grad.iter_mut().zip(&g).zip(&normal) {
-                *x_grad = (g - middle - normal * along) * inverse;
-            }
-        }
-    });
-    (
-        tensor(x_grads, x.shape()),
-        tensor(gamma_grad, gamma.shape()),
-        tensor(beta_grad, gamma.shape()),
-    )
-}
-
-fn tensor(values: Vec<f32>, shape: Shape) -> FloatTensor<Flex> {
-    FlexTensor::from_data(TensorData::new(values, shape))
-}
-
-fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
-    tensor.as_slice::<f32>().expect("f32")
+            (gamma_grad, beta_grad)
+        },
+    );
+    let (gamma_shares, beta_shares) = shares.into_iter().unzip();
+    let [gamma_grad, beta_grad] =
+        [gamma_shares, beta_shares].map(|shares| tensor(sum_of(shares, columns), gamma.shape()));
+    with_dropped::<Flex>((tensor(x_grads, x.shape()), gamma_grad, beta_grad), dropped)
 }
 
 /// Σ `term` over the values of two slices, in partial sums that fit vector registers.

@@ -2,6 +2,12 @@
 //!
 //! A launch takes as many arrays as the device binds. Shader: `shaders/square_sum.wgsl`.
 
+use super::{
+    cpu_loops::{map, values},
+    group::{GROUP, group},
+    launch::{Arrays, THREADS, launch, members},
+    shader::{Shader, Width, unroll},
+};
 use burn::{
     Tensor,
     backend::{
@@ -11,13 +17,6 @@ use burn::{
         wgpu::{CubeBackend, SourceTemplate, into_contiguous},
     },
     tensor::{Device, Shape, TensorData},
-};
-use pulp::Arch;
-
-use super::{
-    group::{GROUP, group},
-    launch::{Arrays, THREADS, launch, members},
-    shader::{Shader, Width, unroll},
 };
 
 /// Partial sums that are kept apart, so that as many workgroups add side by side.
@@ -98,20 +97,25 @@ impl SquareSumOps for Flex {
         let mut parts = sums.as_slice::<f32>().expect("f32").to_vec();
         for x in summands.arrays() {
             let x = x.to_contiguous();
-            Arch::new().dispatch(|| {
-                // Sums of sums, so that few values are added to a large one.
-                for values in x.as_slice::<f32>().expect("f32").chunks(1_024 * LANES) {
+            // Sums of sums, so that few values are added to a large one.
+            let shares = map(
+                values(&x).chunks(1_024 * LANES),
+                #[inline(always)]
+                |values| {
                     let mut sums = [0.0_f32; LANES];
                     for block in values.chunks(LANES) {
                         for (sum, x) in sums.iter_mut().zip(block) {
                             *sum += x * x;
                         }
                     }
-                    for (part, sum) in parts.iter_mut().zip(sums) {
-                        *part += sum;
-                    }
+                    sums
+                },
+            );
+            for sums in shares {
+                for (part, sum) in parts.iter_mut().zip(sums) {
+                    *part += sum;
                 }
-            });
+            }
         }
         FlexTensor::from_data(TensorData::new(parts, [PARTS]))
     }

@@ -7,6 +7,7 @@
 //! and ends here, and the same answers.
 
 use burn::Tensor;
+use rayon::prelude::*;
 
 use super::{input::ModelInput, packing::Sequences, question_answering::QuestionAnsweringModel};
 use crate::device::ReadError;
@@ -59,7 +60,7 @@ pub fn predict(
     let answerable = answerable.map(values).transpose()?;
     let ranked: Vec<&[f32]> = end_logits.chunks_exact(sequences.tokens()).collect();
 
-    let outputs = features.iter().zip(starts).enumerate();
+    let outputs = features.par_iter().zip(starts).enumerate();
     Ok(outputs
         .map(|(number, (&feature, starts))| {
             let rows = sequences.rows(number);

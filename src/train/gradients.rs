@@ -237,21 +237,6 @@ impl Gradients {
         Some(gradient.reshape([elements]))
     }
 
-    /// The gradients of two sets of parts, summed.
-    pub fn plus(mut self, other: Self, model: &QuestionAnsweringModel) -> Self {
-        self.parameters
-            .add_all(model, other.parameters.into_inner());
-        self.word_table = match (self.word_table, other.word_table) {
-            (Some((id, whole)), Some((_, part))) => Some((id, whole + part)),
-            (whole, part) => whole.or(part),
-        };
-        self.word_rows_square = match (self.word_rows_square, other.word_rows_square) {
-            (Some(whole), Some(part)) => Some(whole + part),
-            (whole, part) => whole.or(part),
-        };
-        self
-    }
-
     /// Every gradient by record name, each `[elements]`, in the order of the modules.
     pub fn into_values(
         mut self,

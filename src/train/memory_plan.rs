@@ -68,22 +68,19 @@ pub struct Footprint<'a> {
     pub trained_layers: usize,
     /// Tokens of the longest feature.
     pub longest: usize,
-    /// Parts computed side by side, each with gradients of its own.
-    pub lanes: usize,
 }
 
 impl Footprint<'_> {
     /// Bytes that stay alive for a whole step: weights, moments, gradients, and the largest
     /// parameter once more while its gradient is summed.
     pub fn state(&self) -> u64 {
-        let lanes = self.lanes as u64;
         let table = (self.encoder.vocab_size * self.encoder.embedding_size) as u64;
         let copies = match self.layers_in {
             Element::F32 => 0,
             Element::F16 => 2 * self.parameters,
         };
         let moments = self.moments.bytes() * self.trained;
-        copies + moments + FLOAT * (self.parameters + lanes * self.trained + table)
+        copies + moments + FLOAT * (self.parameters + self.trained + table)
     }
 
     /// Bytes of the activations of `tokens` tokens, at the moment when most of them live: the
@@ -97,8 +94,8 @@ impl Footprint<'_> {
         // sums before the layer norms, the first norm's result, and the inner layer before and
         // after its activation.
         let layer = 8 * hidden + 2 * inner;
-        // Gradients on their way through a layer: two of the inner width, and four of the hidden.
-        let passing = 2 * inner + 4 * hidden;
+        // Gradients on their way through a layer: one of the inner width, and four of the hidden.
+        let passing = inner + 4 * hidden;
         // The heads' inner layer of the tokens and its gradient; the hidden states, the four parts
         // of their gradient and its sum.
         let heads = size * (2 * HEAD_HIDDEN as u64 + 6 * hidden);
@@ -116,17 +113,11 @@ impl Footprint<'_> {
         tokens.saturating_mul(size * kept + heads.max(size * computed))
     }
 
-    /// Bytes of a step of `batch` features that computes `features` of them at once.
-    pub fn needed(&self, batch: usize, features: usize, recompute_layers: bool) -> u64 {
-        let lanes = self.lanes as u64;
+    /// Bytes of a step that computes `features` features at once.
+    pub fn needed(&self, features: usize, recompute_layers: bool) -> u64 {
         let tokens = (features * self.longest) as u64;
-        // A whole graph gives all its gradients at once, beside the sum of those before.
-        let beside = match recompute_layers || features * self.lanes >= batch {
-            true => 0,
-            false => FLOAT * lanes * self.trained,
-        };
-        let side_by_side = lanes.saturating_mul(self.activations(tokens, recompute_layers));
-        let held = (self.state() + beside).saturating_add(side_by_side);
+        let activations = self.activations(tokens, recompute_layers);
+        let held = self.state().saturating_add(activations);
         held.saturating_mul(ALLOCATOR_PERCENT) / 100
     }
 
@@ -146,11 +137,11 @@ impl Footprint<'_> {
         checkpointing: GradientCheckpointing,
         micro_batch_size: Option<usize>,
     ) -> Result<MemoryPlan, TooLarge> {
-        let share = batch.div_ceil(self.lanes.max(1)).max(1);
+        let batch = batch.max(1);
         let plan = |micro_batch_size: usize, recompute_layers: bool| MemoryPlan {
             micro_batch_size,
             recompute_layers,
-            bytes: self.needed(batch, micro_batch_size, recompute_layers),
+            bytes: self.needed(micro_batch_size, recompute_layers),
         };
         let fits = |plan: &MemoryPlan| {
             let largest = self.largest_activation(plan.micro_batch_size);
@@ -159,8 +150,8 @@ impl Footprint<'_> {
         };
         let largest = |recompute_layers: bool| {
             let sizes = match micro_batch_size {
-                Some(size) => size.min(share)..=size.min(share),
-                None => 1..=share,
+                Some(size) => size.min(batch)..=size.min(batch),
+                None => 1..=batch,
             };
             sizes
                 .rev()
@@ -175,14 +166,14 @@ impl Footprint<'_> {
             .flatten();
         let enough = |plan: &MemoryPlan| {
             let tokens = (plan.micro_batch_size * self.longest) as u64;
-            plan.micro_batch_size == share || micro_batch_size.is_some() || tokens >= FEW_TOKENS
+            plan.micro_batch_size == batch || micro_batch_size.is_some() || tokens >= FEW_TOKENS
         };
         whole
             .filter(enough)
             .or(recomputed)
             .or(whole)
             .ok_or(TooLarge {
-                needed: self.needed(batch, 1, checkpointing != GradientCheckpointing::Off),
+                needed: self.needed(1, checkpointing != GradientCheckpointing::Off),
                 budget: limits.budget.unwrap_or(u64::MAX),
                 tokens: self.longest,
             })
@@ -237,7 +228,6 @@ mod tests {
             trained: 336_000_000,
             trained_layers: 24,
             longest: 512,
-            lanes: 1,
         }
     }
 

@@ -188,7 +188,7 @@ impl Run<'_> {
             settings.objective.loss_scale = scale.map_or(1.0, |scale| scale.factor);
             let (gradients, tokens) = loop {
                 let parts: Vec<Batch> = rows
-                    .chunks(self.part_size(rows.len(), micro_batch_size))
+                    .chunks(micro_batch_size.max(1))
                     .map(|rows| Batch::collate(&self.features, rows, None))
                     .collect::<Result<_, _>>()?;
                 match step_gradients(&model, &parts, step, &settings) {
@@ -258,12 +258,6 @@ impl Run<'_> {
         let model = model.valid();
         record::save(&model, self.tasks, &self.model_dir.join("model.bpk"))?;
         Ok(model)
-    }
-
-    /// Features of a part of a batch: what a core computes at once, or the micro-batch.
-    fn part_size(&self, batch: usize, micro_batch_size: usize) -> usize {
-        let share = batch.div_ceil(device::lanes(self.device));
-        micro_batch_size.min(share).max(1)
     }
 
     /// Half of the largest part's features, after a device failed to compute these: most often its

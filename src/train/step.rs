@@ -1,6 +1,6 @@
 //! One training step: forward, backward, clip, update.
 
-use burn::{Tensor, module::Module, tensor::Device};
+use burn::{Tensor, tensor::Device};
 
 use super::{
     adam::Adam,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     data::batch::Batch,
-    device::{ReadError, alone_on_a_core, lanes},
+    device::ReadError,
     model::{
         ModelInput, QuestionAnsweringModel,
         dropout::{Mode, StepSeed},
@@ -68,47 +68,21 @@ pub fn step_gradients(
 ) -> Result<StepGradients, ReadError> {
     let seed = StepSeed::new(settings.seed, step);
     let mode = Mode::Train(seed);
+    let mut gradients = Gradients::default();
+    let mut loss = Tensor::zeros([1], &settings.device.clone().without_autodiff());
     let mut place = 0;
-    let placed: Vec<(usize, &Batch)> = parts
-        .iter()
-        .map(|part| {
-            let first = place;
-            place += part.size;
-            (first, part)
-        })
-        .collect();
-    let sum = |model: &QuestionAnsweringModel, share: &[(usize, &Batch)]| {
-        let mut gradients = Gradients::default();
-        let mut loss = Tensor::zeros([1], &settings.device.clone().without_autodiff());
-        for &(first, batch) in share {
-            loss = loss
-                + accumulate(
-                    model,
-                    &ModelInput::new(batch, first, settings.device),
-                    &Targets::new(batch),
-                    &batch.task,
-                    settings.objective,
-                    mode,
-                    &mut gradients,
-                );
-        }
-        (loss, gradients)
-    };
-    let share = placed.len().div_ceil(lanes(settings.device)).max(1);
-    let shares: Vec<&[(usize, &Batch)]> = placed.chunks(share).collect();
-    let mut computed = match shares[..] {
-        [share] => vec![sum(model, share)],
-        _ => alone_on_a_core(&shares, |_, share| {
-            // Leaves of its own, or the shares' graphs would be one and wait for each other; the
-            // values are shared.
-            sum(&model.valid().train(), share)
-        }),
-    }
-    .into_iter();
-    let (mut loss, mut gradients) = computed.next().unwrap_or_else(|| sum(model, &[]));
-    for (share_loss, share_gradients) in computed {
-        loss = loss + share_loss;
-        gradients = gradients.plus(share_gradients, model);
+    for part in parts {
+        loss = loss
+            + accumulate(
+                model,
+                &ModelInput::new(part, place, settings.device),
+                &Targets::new(part),
+                &part.task,
+                settings.objective,
+                mode,
+                &mut gradients,
+            );
+        place += part.size;
     }
     let norm = gradients.global_norm(model) / settings.objective.loss_scale;
     // Read together, and before the update: each reading waits for the device, and where its

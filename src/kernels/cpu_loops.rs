@@ -1,0 +1,196 @@
+//! Loops of the CPU over whole slices: on all cores, with the vector instructions at hand.
+//!
+//! Results do not depend on the number of cores: blocks are the same everywhere, and what they sum
+//! is added in their order.
+//!
+//! A loop is compiled for the vector instructions where it is inlined into the call that chooses them:
+//! closures that are handed to these functions are marked `#[inline(always)]`.
+
+use burn::{
+    backend::{Flex, TensorMetadata, flex::FlexTensor, tensor::FloatTensor},
+    tensor::{Shape, TensorData},
+};
+use pulp::Arch;
+use rayon::prelude::*;
+
+use super::dense_products::full;
+
+/// Values of a block: they stay in a core's own caches, and are worth handing to another core.
+pub(super) const BLOCK: usize = 16 * 1024;
+
+/// Runs `work` on all of `out` in blocks of whole rows; it is told the number of a block's first row.
+pub(super) fn by_rows(
+    out: &mut [f32],
+    columns: usize,
+    work: impl Fn(usize, &mut [f32]) + Sync + Send,
+) {
+    let rows = block_rows(columns);
+    each(
+        out.chunks_mut(rows * columns).enumerate(),
+        |(block, out)| work(block * rows, out),
+    );
+}
+
+/// The same on two arrays of as many rows.
+pub(super) fn by_rows_of_two(
+    [a, b]: [&mut [f32]; 2],
+    columns: [usize; 2],
+    work: impl Fn(usize, [&mut [f32]; 2]) + Sync + Send,
+) {
+    let rows = block_rows(columns[0].max(columns[1]));
+    let blocks = a
+        .chunks_mut(rows * columns[0])
+        .zip(b.chunks_mut(rows * columns[1]));
+    each(
+        blocks.enumerate(),
+        #[inline(always)]
+        |(block, (a, b))| work(block * rows, [a, b]),
+    );
+}
+
+/// Rows of a block, one at least.
+pub(super) fn block_rows(columns: usize) -> usize {
+    (BLOCK / columns.max(1)).max(1)
+}
+
+/// Runs `work` on each of the blocks, on all cores where there are several.
+pub(super) fn each<T: Send>(blocks: impl Iterator<Item = T>, work: impl Fn(T) + Sync + Send) {
+    let blocks: Vec<T> = blocks.collect();
+    let work = |block| {
+        Arch::new().dispatch(
+            #[inline(always)]
+            || work(block),
+        )
+    };
+    match blocks.len() {
+        // Another core would start later than this one is done.
+        0 | 1 => blocks.into_iter().for_each(work),
+        _ => blocks.into_par_iter().for_each(work),
+    }
+}
+
+/// What `work` makes of each of the blocks, in their order.
+pub(super) fn map<T: Send, R: Send>(
+    blocks: impl Iterator<Item = T>,
+    work: impl Fn(T) -> R + Sync + Send,
+) -> Vec<R> {
+    let blocks: Vec<T> = blocks.collect();
+    let work = |block| {
+        Arch::new().dispatch(
+            #[inline(always)]
+            || work(block),
+        )
+    };
+    match blocks.len() {
+        0 | 1 => blocks.into_iter().map(work).collect(),
+        _ => blocks.into_par_iter().map(work).collect(),
+    }
+}
+
+/// Sum of each column of `values` `[rows, columns]`.
+pub(super) fn column_sums(values: &[f32], columns: usize) -> Vec<f32> {
+    let blocks = values.chunks(block_rows(columns) * columns);
+    let shares = map(
+        blocks,
+        #[inline(always)]
+        |block| {
+            let mut sums = vec![0.0; columns];
+            for row in block.chunks_exact(columns) {
+                add(&mut sums, row);
+            }
+            sums
+        },
+    );
+    sum_of(shares, columns)
+}
+
+/// The sum of vectors, `columns` long each.
+pub(super) fn sum_of(vectors: Vec<Vec<f32>>, columns: usize) -> Vec<f32> {
+    let mut vectors = vectors.into_iter();
+    let mut sum = vectors.next().unwrap_or_else(|| vec![0.0; columns]);
+    for vector in vectors {
+        add(&mut sum, &vector);
+    }
+    sum
+}
+
+#[inline(always)]
+fn add(sums: &mut [f32], values: &[f32]) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum += value;
+    }
+}
+
+/// The values of a tensor that is whole.
+pub(super) fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
+    tensor.as_slice::<f32>().expect("f32 in order")
+}
+
+/// The values in f32 and in order.
+pub(super) fn in_order(tensor: FloatTensor<Flex>) -> FloatTensor<Flex> {
+    full::<Flex>(tensor).to_contiguous()
+}
+
+/// A tensor whose storage is its values and nothing else, in order, to be written in place.
+pub(super) fn whole(tensor: FlexTensor) -> FlexTensor {
+    let tensor = tensor.to_contiguous();
+    let bytes = tensor.shape().num_elements() * tensor.dtype().size();
+    if tensor.bytes().len() == bytes {
+        return tensor;
+    }
+    FlexTensor::from_data(tensor.into_data())
+}
+
+pub(super) fn tensor(values: Vec<f32>, shape: Shape) -> FloatTensor<Flex> {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_worked_on_once_and_knows_its_number() {
+        for (rows, columns) in [(1, 1), (3, 5), (700, 33), (40_001, 1), (3, 20_000)] {
+            let mut out = vec![0.0; rows * columns];
+            by_rows(&mut out, columns, |first, block| {
+                for (row, values) in block.chunks_exact_mut(columns).enumerate() {
+                    values
+                        .iter_mut()
+                        .for_each(|value| *value += (first + row) as f32);
+                }
+            });
+            let right = |(place, &value): (usize, &f32)| value == (place / columns) as f32;
+            assert!(out.iter().enumerate().all(right), "{rows} × {columns}");
+        }
+    }
+
+    #[test]
+    fn two_arrays_are_divided_at_the_same_rows() {
+        let (mut a, mut b) = (vec![0.0; 3_000 * 30], vec![0.0; 3_000 * 2]);
+        by_rows_of_two([&mut a, &mut b], [30, 2], |first, [a, b]| {
+            assert_eq!(a.len() / 30, b.len() / 2);
+            a.fill(first as f32);
+            b.fill(first as f32);
+        });
+        for (a, b) in a.chunks_exact(30).zip(b.chunks_exact(2)) {
+            assert_eq!([a[0]; 30], a);
+            assert_eq!([a[0]; 2], b);
+        }
+    }
+
+    #[test]
+    fn columns_are_summed_over_all_rows() {
+        let (rows, columns) = (2_000, 37);
+        let values: Vec<f32> = (0..rows * columns).map(|n| (n % 11) as f32).collect();
+        let sums = column_sums(&values, columns);
+        for (column, &sum) in sums.iter().enumerate() {
+            let exact: f32 = (0..rows)
+                .map(|row| ((row * columns + column) % 11) as f32)
+                .sum();
+            // Whole numbers below 2²⁴: exact in any order.
+            assert_eq!(sum, exact);
+        }
+        assert_eq!(column_sums(&[], 3), [0.0; 3]);
+    }
+}
