@@ -9,12 +9,15 @@ use std::{
 
 use burn::tensor::Device;
 use electra::{
+    config::EncoderConfig,
     data::{
         batch::FeatureSet,
         batch_plan::{BatchPlan, PlanOptions},
         example::Split,
+        feature::Feature,
     },
     device::{DeviceRequest, choose},
+    eval::predict::predict,
     model::{QuestionAnsweringModel, parameters::ParameterSource},
     train::{
         adam::Adam,
@@ -89,28 +92,12 @@ fn memory_does_not_grow_over_steps_on_wgpu() {
 fn a_part_that_the_device_cannot_hold_is_halved_and_the_step_computed() {
     let Some(device) = support::gpu() else { return };
     let _alone = ALLOCATOR.lock();
-    let adapter = choose(DeviceRequest::Gpu).unwrap().adapter.unwrap();
-    let largest = adapter.max_storage_binding.min(adapter.max_buffer);
-    if largest > 256 << 20 {
-        println!("skipped: {} takes tensors of {largest} bytes", adapter.name);
-        return;
-    }
-    // An inner layer of which two features fit one tensor, and four do not.
-    let length = 128;
-    let inner = (largest as usize / 4 / (3 * length)).next_multiple_of(16);
+    let Some(wide) = Wide::new() else { return };
     let run = &runs()[0];
-    let mut encoder = run.encoder();
-    encoder.num_hidden_layers = 1;
-    encoder.intermediate_size = inner;
     let tasks = tasks();
-    let mut features = run.features(Split::Train);
-    features.truncate(4);
-    for feature in &mut features {
-        feature.input_ids.resize(length, 1);
-    }
     let losses = [4, 2].map(|micro_batch_size| {
         let folder = tempfile::tempdir().unwrap();
-        let set = FeatureSet::from(features.as_slice());
+        let set = FeatureSet::from(wide.features.as_slice());
         let plan = BatchPlan::new(
             set.lengths(),
             PlanOptions {
@@ -161,7 +148,7 @@ fn a_part_that_the_device_cannot_hold_is_halved_and_the_step_computed() {
             let mut source = ParameterSource::new(device.clone(), 1, None);
             Ok(QuestionAnsweringModel::new(
                 &mut source,
-                &encoder,
+                &wide.encoder,
                 &tasks,
                 run.head(),
             )?)
@@ -174,4 +161,55 @@ fn a_part_that_the_device_cannot_hold_is_halved_and_the_step_computed() {
     });
     println!("losses {losses:?}");
     assert_eq!(losses[0], losses[1]);
+}
+
+#[test]
+fn a_batch_that_the_device_cannot_hold_is_halved_and_predicted() {
+    let Some(device) = support::gpu() else { return };
+    let _alone = ALLOCATOR.lock();
+    let Some(wide) = Wide::new() else { return };
+    let tasks = tasks();
+    let mut source = ParameterSource::new(device.clone(), 1, None);
+    let head = runs()[0].head();
+    let model = QuestionAnsweringModel::new(&mut source, &wide.encoder, &tasks, head).unwrap();
+    let set = FeatureSet::from(wide.features.as_slice());
+    let [whole, halved] = [4, 2].map(|batch_size| {
+        let mut heard = Vec::new();
+        let outputs = predict(&model, 0, &set, batch_size, 4, &device, &mut |done| {
+            heard.push(done)
+        });
+        (outputs.unwrap(), heard)
+    });
+    assert_eq!(whole.0, halved.0);
+    assert_eq!((whole.1, halved.1), (vec![0, 2, 4], vec![2, 4]));
+}
+
+/// Features, and an encoder whose inner layer of two of them fits one tensor of the device, and that
+/// of four does not.
+struct Wide {
+    features: Vec<Feature>,
+    encoder: EncoderConfig,
+}
+
+impl Wide {
+    /// `None` where the device takes tensors too large for a test.
+    fn new() -> Option<Self> {
+        let adapter = choose(DeviceRequest::Gpu).unwrap().adapter.unwrap();
+        let largest = adapter.max_storage_binding.min(adapter.max_buffer);
+        if largest > 256 << 20 {
+            println!("skipped: {} takes tensors of {largest} bytes", adapter.name);
+            return None;
+        }
+        let length = 128;
+        let run = &runs()[0];
+        let mut encoder = run.encoder();
+        encoder.num_hidden_layers = 1;
+        encoder.intermediate_size = (largest as usize / 4 / (3 * length)).next_multiple_of(16);
+        let mut features = run.features(Split::Train);
+        features.truncate(4);
+        for feature in &mut features {
+            feature.input_ids.resize(length, 1);
+        }
+        Some(Self { features, encoder })
+    }
 }

@@ -174,18 +174,15 @@ fn shuffle<T>(items: &mut [T], random: &mut ChaCha8Rng) {
     }
 }
 
-/// Prediction batches: every feature once, `batch_size` at a time.
+/// Prediction batches: every feature once, as many at a time as have together no more tokens than
+/// `batch_size` of the longest.
 ///
-/// By length, the longest batch comes first, so that one that does not fit in memory shows at
-/// once; results find their places by the features' indices.
+/// By length, the longest come first, so that a batch that does not fit in memory shows at once;
+/// results find their places by the features' indices.
 ///
 /// # Errors
 /// When `batch_size` is 0.
-pub fn prediction_batches(
-    lengths: &[usize],
-    batch_size: usize,
-    by_length: bool,
-) -> Result<Vec<Vec<usize>>, Error> {
+pub fn prediction_batches(lengths: &[usize], batch_size: usize) -> Result<Vec<Vec<usize>>, Error> {
     if batch_size == 0 {
         return Err(Error::Option {
             name: "predict_batch_size",
@@ -194,10 +191,22 @@ pub fn prediction_batches(
         });
     }
     let mut features: Vec<usize> = (0..lengths.len()).collect();
-    if by_length {
-        features.sort_by_key(|&feature| std::cmp::Reverse(lengths[feature]));
+    features.sort_by_key(|&feature| std::cmp::Reverse(lengths[feature]));
+    let longest = features.first().map_or(0, |&feature| lengths[feature]);
+    let most = batch_size.saturating_mul(longest);
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut tokens = usize::MAX;
+    for feature in features {
+        tokens = tokens.saturating_add(lengths[feature]);
+        match batches.last_mut() {
+            Some(batch) if tokens <= most => batch.push(feature),
+            _ => {
+                tokens = lengths[feature];
+                batches.push(vec![feature]);
+            }
+        }
     }
-    Ok(features.chunks(batch_size).map(<[usize]>::to_vec).collect())
+    Ok(batches)
 }
 
 #[cfg(test)]
@@ -328,21 +337,18 @@ mod tests {
         for epochs in [-1.0, f64::NAN, f64::INFINITY] {
             assert!(error(vec![1], PlanOptions { epochs, ..OPTIONS }).contains("num_train_epochs"));
         }
-        assert!(prediction_batches(&[1], 0, true).is_err());
+        assert!(prediction_batches(&[1], 0).is_err());
     }
 
     #[test]
     fn predictions_take_every_feature_once() {
-        let lengths = [3, 9, 5, 9, 1];
+        // Two of nine tokens are as many as five, three and one, and more.
         assert_eq!(
-            prediction_batches(&lengths, 2, false).unwrap(),
-            [vec![0, 1], vec![2, 3], vec![4]]
+            prediction_batches(&[3, 9, 5, 9, 1, 5, 5], 2).unwrap(),
+            [vec![1, 3], vec![2, 5, 6, 0], vec![4]]
         );
-        assert_eq!(
-            prediction_batches(&lengths, 2, true).unwrap(),
-            [vec![1, 3], vec![2, 0], vec![4]]
-        );
-        assert!(prediction_batches(&[], 2, true).unwrap().is_empty());
+        assert_eq!(prediction_batches(&[4; 3], 1).unwrap(), [[0], [1], [2]]);
+        assert!(prediction_batches(&[], 2).unwrap().is_empty());
     }
 
     proptest! {

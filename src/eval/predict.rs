@@ -1,5 +1,7 @@
 //! Runs the model over the windows of a data set.
 
+use std::collections::VecDeque;
+
 use burn::tensor::Device;
 
 use crate::{
@@ -8,7 +10,7 @@ use crate::{
         batch::{Batch, FeatureSet},
         batch_plan::prediction_batches,
     },
-    device::ReadError,
+    device::{ReadError, is_cpu},
     model::{
         ModelInput, QuestionAnsweringModel,
         beam::{self, WindowOutput},
@@ -25,8 +27,9 @@ pub enum Error {
 
 /// Predicts every feature; results stand in the order of the set.
 ///
-/// Windows of like length share a batch, so that little is computed on padding. `head` is the
-/// task's place in the model's list; `progress` hears how many windows are done.
+/// Windows of like length share a batch, which holds as many tokens as `batch_size` of the longest
+/// window. Where a device cannot hold that, batches are halved. `head` is the task's place in the
+/// model's list; `progress` hears how many windows are done.
 pub fn predict(
     model: &QuestionAnsweringModel,
     head: usize,
@@ -36,15 +39,33 @@ pub fn predict(
     device: &Device,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<WindowOutput>, Error> {
-    let batches = prediction_batches(&set.lengths(), batch_size, true)?;
+    let mut waiting = VecDeque::from(prediction_batches(&set.lengths(), batch_size)?);
     let mut outputs = Vec::with_capacity(set.len());
-    for indices in &batches {
-        let batch = Batch::collate(set, indices, None)?;
+    while let Some(indices) = waiting.pop_front() {
+        let batch = Batch::collate(set, &indices, None)?;
         let input = ModelInput::new(&batch, 0, device);
-        let features = &batch.features;
-        outputs.extend(beam::predict(model, head, &input, features, beam_size)?);
+        match beam::predict(model, head, &input, &batch.features, beam_size) {
+            Ok(computed) => outputs.extend(computed),
+            Err(error) if indices.len() > 1 && !error.is_lost() && !is_cpu(device) => {
+                log::warn!(
+                    "{error}; it could not compute {} windows at once, most often for lack of \
+                     memory: going on with half as many",
+                    indices.len()
+                );
+                // What the failed attempt held goes back to the driver.
+                device.memory_cleanup();
+                waiting.push_front(indices);
+                waiting = waiting.iter().flat_map(|batch| halves(batch)).collect();
+            }
+            Err(error) => return Err(error.into()),
+        }
         progress(outputs.len());
     }
     outputs.sort_unstable_by_key(|output| output.feature);
     Ok(outputs)
+}
+
+/// Both halves of a batch, or its one feature.
+fn halves(batch: &[usize]) -> impl Iterator<Item = Vec<usize>> {
+    batch.chunks(batch.len().div_ceil(2)).map(<[usize]>::to_vec)
 }
