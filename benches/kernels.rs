@@ -1,14 +1,25 @@
 //! Our kernels at ELECTRA-Large's shapes, on the device that ELECTRA_DEVICE names (default: auto).
 //!
 //! `cargo bench --bench kernels` prints the bytes that a kernel must move a second, or its
-//! floating-point operations as items a second. A reading covers launch and work: the device is
-//! synchronised before the clock is read.
+//! floating-point operations as items a second, and at last each kernel's share of the device's peak. A
+//! reading covers launch and work: the device is synchronised before the clock is read. Attention and
+//! products are in f32, and in f16 where the device computes with it, in the forms that it would take.
+//!
+//! The peak is what the data sheet says, where ELECTRA_PEAK_GBS (10⁹ bytes a second) and
+//! ELECTRA_PEAK_GFLOPS are given, in f16 ELECTRA_PEAK_GFLOPS_F16. Else bytes are held against those of a
+//! plain copy on this device, and operations have no share.
 
-use std::sync::LazyLock;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    hint::black_box,
+    sync::{LazyLock, Mutex},
+    time::{Duration, Instant},
+};
 
 use burn::{
     Tensor,
-    tensor::{Device, Distribution},
+    tensor::{Device, Distribution, FloatDType},
 };
 use divan::{
     Bencher,
@@ -23,12 +34,16 @@ use electra::{
         attention_form::AttentionForms,
         dense_layer::DenseLayer,
         dropout::dropout,
+        end_logits::end_logits,
         gelu::gelu,
         kernel_choice::{ModelShape, try_out},
-        layer_norm::normalise,
+        layer_norm::{normalise, normalise_backward},
         product::Products,
         shader::Element,
+        span_loss::{TargetRows, span_loss},
         square_sum::SquareSum,
+        summary::summary,
+        token_logits::token_logits,
     },
     model::{packing::Sequences, random::Mask},
 };
@@ -56,129 +71,333 @@ static CHOSEN: LazyLock<Chosen> = LazyLock::new(|| {
 fn main() {
     LazyLock::force(&DEVICE);
     divan::main();
+    print_shares();
+}
+
+/// What a kernel does at least.
+#[derive(Clone, Copy)]
+enum Work {
+    Bytes(usize),
+    Operations(usize, Element),
+}
+
+/// Each kernel's work and its shortest time.
+static READINGS: Mutex<BTreeMap<String, (Work, Duration)>> = Mutex::new(BTreeMap::new());
+
+/// Times `run`, and keeps its shortest time under `name`.
+fn time(bencher: Bencher, name: impl Into<String>, work: Work, mut run: impl FnMut()) {
+    wait();
+    let mut shortest = Duration::MAX;
+    let mut timed = || {
+        let began = Instant::now();
+        run();
+        wait();
+        shortest = shortest.min(began.elapsed());
+    };
+    match work {
+        Work::Bytes(bytes) => bencher
+            .counter(BytesCount::new(bytes))
+            .bench_local(&mut timed),
+        Work::Operations(operations, _) => {
+            bencher
+                .counter(ItemsCount::new(operations))
+                .bench_local(&mut timed);
+        }
+    }
+    let mut readings = READINGS.lock().expect("one bench at a time");
+    readings.insert(name.into(), (work, shortest));
+}
+
+fn print_shares() {
+    let given = |name: &str| {
+        let value: f64 = std::env::var(name).ok()?.parse().ok()?;
+        Some(value * 1e9)
+    };
+    let readings = READINGS.lock().expect("all benches are over");
+    if readings.is_empty() {
+        return;
+    }
+    let bandwidth = given("ELECTRA_PEAK_GBS").unwrap_or_else(copied_bytes_per_second);
+    println!(
+        "\nshare of {:.1} GB/s, and of the peak of operations where given",
+        bandwidth / 1e9
+    );
+    for (name, (work, time)) in readings.iter() {
+        let (amount, unit, peak) = match *work {
+            Work::Bytes(bytes) => (bytes, "GB/s", Some(bandwidth)),
+            Work::Operations(operations, Element::F32) => {
+                (operations, "GFLOP/s", given("ELECTRA_PEAK_GFLOPS"))
+            }
+            Work::Operations(operations, Element::F16) => {
+                (operations, "GFLOP/s", given("ELECTRA_PEAK_GFLOPS_F16"))
+            }
+        };
+        let rate = amount as f64 / time.as_secs_f64();
+        let share = peak.map_or("".to_owned(), |peak| {
+            format!("{:6.1} %", 100.0 * rate / peak)
+        });
+        println!("{name:44} {:10.1} {unit:8} {share}", rate / 1e9);
+    }
+}
+
+/// Bytes read and written a second by the plainest pass over a matrix.
+fn copied_bytes_per_second() -> f64 {
+    let elements = 64 << 20;
+    let values = random([elements]);
+    let pass = || {
+        wait();
+        let began = Instant::now();
+        black_box(values.clone() + 1.0);
+        wait();
+        began.elapsed()
+    };
+    let shortest = (0..5).map(|_| pass()).min().expect("five");
+    (2 * FLOAT * elements) as f64 / shortest.as_secs_f64()
 }
 
 fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
     Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), &*DEVICE)
 }
 
+/// The same in a format.
+fn random_in<const D: usize>(element: Element, shape: [usize; D]) -> Tensor<D> {
+    match element {
+        Element::F32 => random(shape),
+        Element::F16 => random(shape).cast(FloatDType::F16),
+    }
+}
+
 fn wait() {
     DEVICE.sync().expect("the device");
 }
 
+/// The formats that the device computes with.
+fn elements() -> Vec<Element> {
+    match CHOSEN.f16 && CHOSEN.adapter.is_some() {
+        true => vec![Element::F32, Element::F16],
+        false => vec![Element::F32],
+    }
+}
+
+/// The forms that the device would take at ELECTRA-Large's shape.
+fn forms(element: Element) -> (Products, AttentionForms) {
+    static FORMS: [LazyLock<(Products, AttentionForms)>; 2] = [
+        LazyLock::new(|| tried(Element::F32)),
+        LazyLock::new(|| tried(Element::F16)),
+    ];
+    fn tried(element: Element) -> (Products, AttentionForms) {
+        let Some(adapter) = &CHOSEN.adapter else {
+            return Default::default();
+        };
+        let shape = ModelShape {
+            tokens: TOKENS,
+            hidden: HIDDEN,
+            inner: INNER,
+            heads: HEADS,
+        };
+        let choice = try_out(&DEVICE, adapter, element, shape).expect("a choice");
+        (choice.products, choice.attention)
+    }
+    *FORMS[usize::from(element == Element::F16)]
+}
+
+/// Attention in a format over sequences of one length.
+#[derive(Clone, Copy)]
+struct Case {
+    element: Element,
+    length: usize,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{:?} {}", self.element, self.length)
+    }
+}
+
+fn cases() -> impl Iterator<Item = Case> {
+    elements()
+        .into_iter()
+        .flat_map(|element| LENGTHS.map(|length| Case { element, length }))
+}
+
 /// Two products of 2 · length · hidden operations for each token.
-fn attention_operations(length: usize) -> usize {
-    4 * TOKENS * length * HIDDEN
+fn attention_operations(case: Case) -> usize {
+    4 * TOKENS * case.length * HIDDEN
 }
 
 /// Sequences of one length, with dropout.
-fn layout(length: usize) -> Layout {
+fn layout(case: Case) -> Layout {
     Layout {
-        sequences: Sequences::new(&vec![length; TOKENS / length], 0),
+        sequences: Sequences::new(&vec![case.length; TOKENS / case.length], 0),
         heads: HEADS,
         mask: Some(Mask::new(1, 0.1)),
-        forms: AttentionForms::default(),
+        forms: forms(case.element).1,
     }
 }
 
-#[divan::bench(args = LENGTHS, sample_count = 10)]
-fn attention_forward(bencher: Bencher, length: usize) {
-    let layout = layout(length);
-    let inputs = [(); 3].map(|()| random([TOKENS, HIDDEN]));
-    wait();
-    bencher
-        .counter(ItemsCount::new(attention_operations(length)))
-        .bench_local(|| {
-            let [q, k, v] = inputs.clone();
-            attention(q, k, v, layout.clone());
-            wait();
-        });
+#[divan::bench(args = cases(), sample_count = 10)]
+fn attention_forward(bencher: Bencher, case: Case) {
+    let layout = layout(case);
+    let inputs = [(); 3].map(|()| random_in(case.element, [TOKENS, HIDDEN]));
+    let work = Work::Operations(attention_operations(case), case.element);
+    time(bencher, format!("attention forward {case}"), work, || {
+        let [q, k, v] = inputs.clone();
+        attention(q, k, v, layout.clone());
+    });
 }
 
-#[divan::bench(args = LENGTHS, sample_count = 10)]
-fn attention_gradients(bencher: Bencher, length: usize) {
-    let layout = layout(length);
-    let [q, k, v, grad] = [(); 4].map(|()| random([TOKENS, HIDDEN]));
+#[divan::bench(args = cases(), sample_count = 10)]
+fn attention_gradients(bencher: Bencher, case: Case) {
+    let layout = layout(case);
+    let [q, k, v, grad] = [(); 4].map(|()| random_in(case.element, [TOKENS, HIDDEN]));
     let attended = attention(q, k, v, layout.clone());
-    wait();
-    bencher
-        // Five products.
-        .counter(ItemsCount::new(attention_operations(length) * 5 / 2))
-        .bench_local(|| {
-            attention_backward(attended.clone(), grad.clone(), layout.clone());
-            wait();
-        });
+    // Five products.
+    let work = Work::Operations(attention_operations(case) * 5 / 2, case.element);
+    time(bencher, format!("attention gradients {case}"), work, || {
+        attention_backward(attended.clone(), grad.clone(), layout.clone());
+    });
 }
 
-/// The feed-forward layer with the products that the device would take.
-fn feed_forward() -> DenseLayer {
+/// The feed-forward layer's first part.
+fn feed_forward(element: Element) -> DenseLayer {
     DenseLayer {
-        kernel: random([HIDDEN, INNER]),
+        kernel: random_in(element, [HIDDEN, INNER]),
         bias: Tensor::<1>::zeros([INNER], &*DEVICE),
-        products: CHOSEN
-            .adapter
-            .as_ref()
-            .map_or_else(Products::default, |adapter| {
-                let shape = ModelShape {
-                    tokens: TOKENS,
-                    hidden: HIDDEN,
-                    inner: INNER,
-                    heads: HEADS,
-                };
-                let choice = try_out(&DEVICE, adapter, Element::F32, shape);
-                choice.expect("a choice").products
-            }),
+        products: forms(element).0,
     }
 }
 
-#[divan::bench(sample_count = 10)]
-fn dense_layer_with_gelu(bencher: Bencher) {
-    let (x, layer) = (random([TOKENS, HIDDEN]), feed_forward());
-    wait();
-    bencher
-        .counter(ItemsCount::new(2 * TOKENS * HIDDEN * INNER))
-        .bench_local(|| {
+/// Operations of one of its products.
+fn product(element: Element) -> Work {
+    Work::Operations(2 * TOKENS * HIDDEN * INNER, element)
+}
+
+#[divan::bench(args = elements(), sample_count = 10)]
+fn dense_layer_with_gelu(bencher: Bencher, element: &Element) {
+    let element = *element;
+    let (x, layer) = (random_in(element, [TOKENS, HIDDEN]), feed_forward(element));
+    time(
+        bencher,
+        format!("dense, bias and GELU {element:?}"),
+        product(element),
+        || {
             layer.gelu_keeping(x.clone());
-            wait();
-        });
+        },
+    );
 }
 
-#[divan::bench(sample_count = 10)]
-fn dense_layer_input_gradient(bencher: Bencher) {
-    let (grad, layer) = (random([TOKENS, INNER]), feed_forward());
-    wait();
-    bencher
-        .counter(ItemsCount::new(2 * TOKENS * HIDDEN * INNER))
-        .bench_local(|| {
+#[divan::bench(args = elements(), sample_count = 10)]
+fn dense_layer_input_gradient(bencher: Bencher, element: &Element) {
+    let element = *element;
+    let (grad, layer) = (random_in(element, [TOKENS, INNER]), feed_forward(element));
+    time(
+        bencher,
+        format!("dense, gradient of rows {element:?}"),
+        product(element),
+        || {
             layer.input_gradient(grad.clone());
-            wait();
-        });
+        },
+    );
 }
 
-#[divan::bench(sample_count = 10)]
-fn dense_layer_parameter_gradients(bencher: Bencher) {
-    let (x, grad) = (random([TOKENS, HIDDEN]), random([TOKENS, INNER]));
-    let layer = feed_forward();
-    wait();
-    bencher
-        .counter(ItemsCount::new(2 * TOKENS * HIDDEN * INNER))
-        .bench_local(|| {
+#[divan::bench(args = elements(), sample_count = 10)]
+fn dense_layer_parameter_gradients(bencher: Bencher, element: &Element) {
+    let element = *element;
+    let x = random_in(element, [TOKENS, HIDDEN]);
+    let grad = random_in(element, [TOKENS, INNER]);
+    let layer = feed_forward(element);
+    time(
+        bencher,
+        format!("dense, gradient of kernel {element:?}"),
+        product(element),
+        || {
             layer.parameter_gradients(x.clone(), grad.clone());
-            wait();
-        });
+        },
+    );
 }
 
 #[divan::bench(sample_count = 10)]
 fn normalisation_of_hidden_states(bencher: Bencher) {
     let x = random([TOKENS, HIDDEN]);
     let [gamma, beta] = [(); 2].map(|()| Tensor::<1>::ones([HIDDEN], &*DEVICE));
-    wait();
-    bencher
-        .counter(BytesCount::new(2 * FLOAT * TOKENS * HIDDEN))
-        .bench_local(|| {
-            normalise(x.clone(), gamma.clone(), beta.clone(), 1e-12);
-            wait();
-        });
+    let work = Work::Bytes(2 * FLOAT * TOKENS * HIDDEN);
+    time(bencher, "layer norm", work, || {
+        normalise(x.clone(), gamma.clone(), beta.clone(), 1e-12);
+    });
+}
+
+#[divan::bench(sample_count = 10)]
+fn normalisation_gradients(bencher: Bencher) {
+    let (x, grad) = (random([TOKENS, HIDDEN]), random([TOKENS, HIDDEN]));
+    let [gamma, beta] = [(); 2].map(|()| Tensor::<1>::ones([HIDDEN], &*DEVICE));
+    let (_, normalised) = normalise(x, gamma.clone(), beta, 1e-12);
+    let work = Work::Bytes(3 * FLOAT * TOKENS * HIDDEN);
+    time(bencher, "layer norm, gradients", work, || {
+        normalise_backward(normalised.clone(), gamma.clone(), grad.clone(), None);
+    });
+}
+
+/// Sequences as long as SQuAD's on the average.
+fn squad() -> Sequences {
+    Sequences::new(&[TOKENS / 22; 22], 0)
+}
+
+/// Width of the head's inner layers.
+const HEAD: usize = 512;
+/// Starts that a prediction goes on from.
+const STARTS: usize = 20;
+
+#[divan::bench(sample_count = 10)]
+fn logits_of_tokens(bencher: Bencher) {
+    let rows = random([TOKENS, HIDDEN]);
+    let (weight, bias, terms) = (random([HIDDEN]), random([1]), random([TOKENS]));
+    let work = Work::Bytes(FLOAT * TOKENS * HIDDEN);
+    time(bencher, "head, logits", work, || {
+        token_logits(rows.clone(), weight.clone(), bias.clone(), terms.clone());
+    });
+}
+
+#[divan::bench(sample_count = 10)]
+fn ends_of_the_best_starts(bencher: Bencher) {
+    let sequences = squad();
+    let (tokens, starts) = (sequences.tokens(), sequences.len() * STARTS);
+    let (rows, starts) = (random([tokens, HEAD]), random([starts, HEAD]));
+    let (weight, bias, terms) = (random([HEAD]), random([1]), random([tokens]));
+    // A sum, GELU's two polynomials, a product and a sum for each start, token and column.
+    let work = Work::Operations(28 * STARTS * tokens * HEAD, Element::F32);
+    time(bencher, "head, ends of the best starts", work, || {
+        let (weight, bias, terms) = (weight.clone(), bias.clone(), terms.clone());
+        end_logits(
+            rows.clone(),
+            starts.clone(),
+            weight,
+            bias,
+            terms,
+            &sequences,
+        );
+    });
+}
+
+#[divan::bench(sample_count = 10)]
+fn summaries(bencher: Bencher) {
+    let sequences = squad();
+    let tokens = sequences.tokens();
+    let (rows, logits) = (random([tokens, HIDDEN]), random([tokens]));
+    let work = Work::Bytes(FLOAT * tokens * HIDDEN);
+    time(bencher, "head, summaries", work, || {
+        summary(rows.clone(), logits.clone(), &sequences);
+    });
+}
+
+#[divan::bench(sample_count = 10)]
+fn cross_entropies(bencher: Bencher) {
+    let sequences = squad();
+    let logits = random([sequences.tokens()]);
+    let targets = TargetRows::new(&sequences, &vec![5; sequences.len()]);
+    let work = Work::Bytes(FLOAT * sequences.tokens());
+    time(bencher, "head, cross-entropies", work, || {
+        span_loss(logits.clone(), targets.clone());
+    });
 }
 
 /// Elements of a layer's parameters: attention's and the feed-forward part's kernels and biases, and
@@ -195,42 +414,33 @@ fn layer_parameters() -> [usize; 16] {
 fn squares_of_a_layer(bencher: Bencher) {
     let elements = layer_parameters();
     let gradients = elements.map(|elements| random([elements]));
-    wait();
-    bencher
-        .counter(BytesCount::new(FLOAT * elements.iter().sum::<usize>()))
-        .bench_local(|| {
-            let mut sum = SquareSum::new(&DEVICE);
-            for gradient in &gradients {
-                sum.add(gradient.clone());
-            }
-            sum.total();
-            wait();
-        });
+    let work = Work::Bytes(FLOAT * elements.iter().sum::<usize>());
+    time(bencher, "squares of gradients", work, || {
+        let mut sum = SquareSum::new(&DEVICE);
+        for gradient in &gradients {
+            sum.add(gradient.clone());
+        }
+        sum.total();
+    });
 }
 
 #[divan::bench(sample_count = 10)]
 fn dropout_of_hidden_states(bencher: Bencher) {
     let sequences = Sequences::new(&[512; TOKENS / 512], 0);
     let hidden = random([TOKENS, HIDDEN]);
-    wait();
-    bencher
-        .counter(BytesCount::new(2 * FLOAT * TOKENS * HIDDEN))
-        .bench_local(|| {
-            dropout(hidden.clone(), &sequences, Mask::new(1, 0.1));
-            wait();
-        });
+    let work = Work::Bytes(2 * FLOAT * TOKENS * HIDDEN);
+    time(bencher, "dropout", work, || {
+        dropout(hidden.clone(), &sequences, Mask::new(1, 0.1));
+    });
 }
 
 #[divan::bench(sample_count = 10)]
 fn gelu_of_inner_states(bencher: Bencher) {
     let inner = random([TOKENS, INNER]);
-    wait();
-    bencher
-        .counter(BytesCount::new(2 * FLOAT * TOKENS * INNER))
-        .bench_local(|| {
-            gelu(inner.clone());
-            wait();
-        });
+    let work = Work::Bytes(2 * FLOAT * TOKENS * INNER);
+    time(bencher, "GELU", work, || {
+        gelu(inner.clone());
+    });
 }
 
 /// A layer's sixteen parameters, with moments in either format.
@@ -252,22 +462,16 @@ fn adam_of_a_layer(bencher: Bencher, format: OptimizerMoments) {
             (random([elements]), moments)
         })
         .collect();
-    wait();
-    bencher
-        // Weights and moments are read and written, gradients read.
-        .counter(BytesCount::new(
-            (3 * FLOAT + 2 * format.bytes() as usize) * elements,
-        ))
-        .bench_local(|| {
-            let parameters = std::mem::take(&mut state).into_iter().zip(&gradients).map(
-                |((weight, moments), gradient)| Parameter {
-                    weight,
-                    moments,
-                    gradient: gradient.clone(),
-                    step,
-                },
-            );
-            state = adam_steps(parameters.collect(), factor.clone());
-            wait();
-        });
+    let work = Work::Bytes((3 * FLOAT + 2 * format.bytes() as usize) * elements);
+    time(bencher, format!("Adam, moments in {format}"), work, || {
+        let parameters = std::mem::take(&mut state).into_iter().zip(&gradients).map(
+            |((weight, moments), gradient)| Parameter {
+                weight,
+                moments,
+                gradient: gradient.clone(),
+                step,
+            },
+        );
+        state = adam_steps(parameters.collect(), factor.clone());
+    });
 }

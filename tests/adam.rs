@@ -102,7 +102,7 @@ impl Case {
             gradient: values(3),
             step: Step {
                 rate: 1e-2 / (number + 1) as f64,
-                decay: if number % 2 == 0 { 0.01 } else { 0.0 },
+                decay: if number.is_multiple_of(2) { 0.01 } else { 0.0 },
                 rounding: [7, number as u32],
             },
         }

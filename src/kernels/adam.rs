@@ -245,6 +245,7 @@ impl AdamOps for CubeBackend {
 
 /// First and second moment of a parameter's values.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a run has moments of one format")]
 pub enum Moments {
     /// `[elements]` each.
     F32([Tensor<1>; 2]),
