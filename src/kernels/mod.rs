@@ -15,6 +15,7 @@ mod attention_twin;
 mod cpu_loops;
 mod cpu_product;
 pub mod dense;
+mod dense_cpu;
 pub mod dense_layer;
 pub mod dense_products;
 pub mod dropout;
