@@ -7,7 +7,9 @@ use std::{
     panic::{self, AssertUnwindSafe},
 };
 
-use super::Error;
+use burn::tensor::Device;
+
+use super::{Error, is_cpu};
 
 /// How the runtime's panics begin (cubecl-wgpu, `PoisonWatch::watch`).
 const PANIC: &str = "wgpu error:";
@@ -33,6 +35,11 @@ impl ReadError {
     pub fn told_in(text: &str) -> Option<Self> {
         let (_, reason) = text.split_once(FAILED)?;
         Some(Self(reason.to_owned()))
+    }
+
+    /// Whether to compute less at once may help: most often memory ran out on a device of its own.
+    pub fn may_want_memory(&self, device: &Device) -> bool {
+        !self.is_lost() && !is_cpu(device)
     }
 
     /// Whether the device will not come back in this process, as after a reset of its driver.

@@ -10,7 +10,7 @@ use crate::{
         batch::{Batch, FeatureSet},
         batch_plan::prediction_batches,
     },
-    device::{ReadError, is_cpu},
+    device::ReadError,
     model::{
         ModelInput, QuestionAnsweringModel,
         beam::{self, WindowOutput},
@@ -46,7 +46,7 @@ pub fn predict(
         let input = ModelInput::new(&batch, 0, device);
         match beam::predict(model, head, &input, &batch.features, beam_size) {
             Ok(computed) => outputs.extend(computed),
-            Err(error) if indices.len() > 1 && !error.is_lost() && !is_cpu(device) => {
+            Err(error) if indices.len() > 1 && error.may_want_memory(device) => {
                 log::warn!(
                     "{error}; it could not compute {} windows at once, most often for lack of \
                      memory: going on with half as many",

@@ -7,7 +7,7 @@
 
 use super::{
     adam_shaders,
-    cpu_loops::{BLOCK, each, whole},
+    cpu_loops::{BLOCK, each, values, whole},
     group::{GROUP, group},
     packed_moments::{noise, pack, unpack},
 };
@@ -202,8 +202,7 @@ fn packed_on_the_cpu(
     let gradient = gradient.to_contiguous();
     let (mut weight, mut moments) = (whole(weight), whole(moments));
     let (w, words) = (weight.storage_mut::<f32>(), moments.storage_mut::<u32>());
-    let g = gradient.as_slice::<f32>().expect("f32");
-    let factor = clip_factor.as_slice::<f32>().expect("f32")[0];
+    let (g, factor) = (values(&gradient), values(clip_factor)[0]);
     let figures = Figures::new(factor, step);
     let blocks = w
         .chunks_mut(BLOCK)

@@ -10,7 +10,7 @@ use burn::backend::{
 
 use super::{
     adam::{BETA_1, BETA_2, EPSILON, Member, Step},
-    launch::{Arrays, THREADS, in_two_dimensions, launch, members},
+    launch::{Arrays, THREADS, in_two_dimensions, launch, members, owned},
     shader::{Shader, Width, unroll},
 };
 
@@ -114,14 +114,6 @@ impl Launched<'_> {
 impl Member<CubeBackend> {
     /// Weight and moments are written in place, so no one else may hold them.
     fn writable(self) -> Self {
-        let own = |tensor| {
-            let tensor = into_contiguous(tensor);
-            if tensor.can_mut() {
-                tensor
-            } else {
-                tensor.copy()
-            }
-        };
         match self {
             Self::Empty => Self::Empty,
             Self::F32 {
@@ -130,9 +122,9 @@ impl Member<CubeBackend> {
                 second,
                 gradient,
             } => Self::F32 {
-                weight: own(weight),
-                first: own(first),
-                second: own(second),
+                weight: owned(weight),
+                first: owned(first),
+                second: owned(second),
                 gradient: into_contiguous(gradient),
             },
             Self::Bf16 {
@@ -140,8 +132,8 @@ impl Member<CubeBackend> {
                 moments,
                 gradient,
             } => Self::Bf16 {
-                weight: own(weight),
-                moments: own(moments),
+                weight: owned(weight),
+                moments: owned(moments),
                 gradient: into_contiguous(gradient),
             },
         }

@@ -44,9 +44,7 @@ pub trait AttentionOps: Backend {
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
         layout: Layout,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        twin::forward::<Self>(q, k, v, &layout)
-    }
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
     /// Gradients of `q`, `k` and `v`, given both results and the first's gradient.
     #[fusion(meta = |q, k, v, _context, _log_sums, _grad, _layout| {
@@ -60,9 +58,7 @@ pub trait AttentionOps: Backend {
         log_sums: FloatTensor<Self>,
         grad: FloatTensor<Self>,
         layout: Layout,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        twin::backward::<Self>([q, k, v, context], log_sums, grad, &layout)
-    }
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
 impl AttentionOps for Flex {

@@ -10,7 +10,7 @@ use burn::{
 
 use super::{
     attention::Layout,
-    cpu_loops::{by_rows, in_order, map, tensor, values},
+    cpu_loops::{by_rows, in_order, map, tensor, total, values},
     dense_products::cast,
     normal::exp_of_negative,
 };
@@ -187,7 +187,10 @@ pub(super) fn backward(
                 let columns =
                     row * hidden + part.head * size..row * hidden + (part.head + 1) * size;
                 // Σ_j p · dp by the result, as the twin has it.
-                let mean = dot(&values(&grad)[columns.clone()], &values(&context)[columns]);
+                let grads = &values(&grad)[columns.clone()];
+                let mean = total(grads, &values(&context)[columns], |grad, value| {
+                    grad * value
+                });
                 through_softmax(line, [scale, mean], part.draws(query));
             }
             [
@@ -229,17 +232,6 @@ fn through_softmax(
             }
         }
     }
-}
-
-#[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; LANES];
-    for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    sums.iter().sum()
 }
 
 /// Heads side by side and sequences one after the other: `[length, size]` each → `[tokens, hidden]`

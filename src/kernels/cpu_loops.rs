@@ -27,6 +27,7 @@ pub(super) fn by_rows(
     let rows = block_rows(columns);
     each(
         out.chunks_mut(rows * columns).enumerate(),
+        #[inline(always)]
         |(block, out)| work(block * rows, out),
     );
 }
@@ -55,18 +56,7 @@ pub(super) fn block_rows(columns: usize) -> usize {
 
 /// Runs `work` on each of the blocks, on all cores where there are several.
 pub(super) fn each<T: Send>(blocks: impl Iterator<Item = T>, work: impl Fn(T) + Sync + Send) {
-    let blocks: Vec<T> = blocks.collect();
-    let work = |block| {
-        Arch::new().dispatch(
-            #[inline(always)]
-            || work(block),
-        )
-    };
-    match blocks.len() {
-        // Another core would start later than this one is done.
-        0 | 1 => blocks.into_iter().for_each(work),
-        _ => blocks.into_par_iter().for_each(work),
-    }
+    map(blocks, work);
 }
 
 /// What `work` makes of each of the blocks, in their order.
@@ -82,6 +72,7 @@ pub(super) fn map<T: Send, R: Send>(
         )
     };
     match blocks.len() {
+        // Another core would start later than this one is done.
         0 | 1 => blocks.into_iter().map(work).collect(),
         _ => blocks.into_par_iter().map(work).collect(),
     }
@@ -119,6 +110,22 @@ fn add(sums: &mut [f32], values: &[f32]) {
     for (sum, value) in sums.iter_mut().zip(values) {
         *sum += value;
     }
+}
+
+/// Σ `term` over the values of two slices, in partial sums that fit vector registers.
+#[inline(always)]
+pub(super) fn total(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
+    const LANES: usize = 16;
+    let mut sums = [0.0_f32; LANES];
+    let (heads, tails) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest = heads.remainder().iter().zip(tails.remainder());
+    let rest: f32 = rest.map(|(&a, &b)| term(a, b)).sum();
+    for (a, b) in heads.zip(tails) {
+        for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += term(a, b);
+        }
+    }
+    sums.iter().sum::<f32>() + rest
 }
 
 /// The values of a tensor that is whole.

@@ -32,10 +32,7 @@ pub trait DenseProducts: GeluOps + DropoutOps {
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         products: Products,
-    ) -> FloatTensor<Self> {
-        let _ = products;
-        forward_twin::<Self>(x, kernel, bias)
-    }
+    ) -> FloatTensor<Self>;
 
     /// `GELU(x · kernel + bias)`, `[rows, out]`
     #[fusion(dtype = x, shape = { let mut shape = x.clone(); shape[1] = kernel[1]; shape })]
@@ -44,9 +41,7 @@ pub trait DenseProducts: GeluOps + DropoutOps {
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         products: Products,
-    ) -> FloatTensor<Self> {
-        Self::erf_gelu(Self::dense_forward(x, kernel, bias, products))
-    }
+    ) -> FloatTensor<Self>;
 
     /// The same, and the values before GELU.
     #[fusion(meta = |x, kernel, _bias, _products| {
@@ -59,10 +54,7 @@ pub trait DenseProducts: GeluOps + DropoutOps {
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         products: Products,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let inner = Self::dense_forward(x, kernel, bias, products);
-        (Self::erf_gelu(inner.clone()), inner)
-    }
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
     /// `dropout(x · kernel + bias) + residual`, `[rows, out]`
     #[fusion(dtype = residual, shape = residual)]
@@ -73,10 +65,7 @@ pub trait DenseProducts: GeluOps + DropoutOps {
         residual: FloatTensor<Self>,
         dropped: Option<Dropped>,
         products: Products,
-    ) -> FloatTensor<Self> {
-        let y = Self::dense_forward(x, kernel, bias, products);
-        residual_twin::<Self>(y, residual, dropped)
-    }
+    ) -> FloatTensor<Self>;
 
     /// Gradient of the rows, `[rows, in]`.
     #[fusion(dtype = grad, shape = { let mut shape = grad.clone(); shape[1] = kernel[0]; shape })]
@@ -84,10 +73,7 @@ pub trait DenseProducts: GeluOps + DropoutOps {
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         products: Products,
-    ) -> FloatTensor<Self> {
-        let _ = products;
-        input_gradient_twin::<Self>(grad, kernel)
-    }
+    ) -> FloatTensor<Self>;
 
     /// The same added to `sum` `[rows, in]`, in place where no one else holds it.
     #[fusion(dtype = sum, shape = sum)]
@@ -96,9 +82,7 @@ pub trait DenseProducts: GeluOps + DropoutOps {
         kernel: FloatTensor<Self>,
         sum: FloatTensor<Self>,
         products: Products,
-    ) -> FloatTensor<Self> {
-        Self::float_add(sum, Self::dense_input_gradient(grad, kernel, products))
-    }
+    ) -> FloatTensor<Self>;
 
     /// Gradient of the values before a GELU whose results were the rows, `[rows, in]` each.
     #[fusion(dtype = inner, shape = inner)]
@@ -107,10 +91,7 @@ pub trait DenseProducts: GeluOps + DropoutOps {
         kernel: FloatTensor<Self>,
         inner: FloatTensor<Self>,
         products: Products,
-    ) -> FloatTensor<Self> {
-        let rows = Self::dense_input_gradient(grad, kernel, products);
-        Self::erf_gelu_backward(inner, rows)
-    }
+    ) -> FloatTensor<Self>;
 
     /// Gradients of the kernel, `[in, out]`, and of the bias, `[out]`, in f32.
     #[fusion(meta = |x, grad, _products| {
@@ -124,10 +105,7 @@ pub trait DenseProducts: GeluOps + DropoutOps {
         x: FloatTensor<Self>,
         grad: FloatTensor<Self>,
         products: Products,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let _ = products;
-        parameter_gradients_twin::<Self>(x, grad)
-    }
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
 fn forward_twin<B: Backend>(

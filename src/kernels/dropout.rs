@@ -40,9 +40,7 @@ pub struct Dropped {
 pub trait DropoutOps: Backend {
     /// `x` `[tokens, columns]` with each value multiplied by its factor.
     #[fusion(dtype = x, shape = x)]
-    fn packed_dropout(x: FloatTensor<Self>, sequences: Sequences, mask: Mask) -> FloatTensor<Self> {
-        twin::<Self>(x, &sequences, mask)
-    }
+    fn packed_dropout(x: FloatTensor<Self>, sequences: Sequences, mask: Mask) -> FloatTensor<Self>;
 }
 
 /// In plain tensors.

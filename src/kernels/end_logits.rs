@@ -48,9 +48,7 @@ pub trait EndLogitsOps: GeluOps {
         bias: FloatTensor<Self>,
         terms: FloatTensor<Self>,
         sequences: Sequences,
-    ) -> FloatTensor<Self> {
-        twin::<Self>([tokens, starts, weight, bias, terms], &sequences)
-    }
+    ) -> FloatTensor<Self>;
 
     /// Gradients of `tokens`, `starts` and `weight` where each sequence has one start; `grad`
     /// `[1, tokens]`.
@@ -63,9 +61,7 @@ pub trait EndLogitsOps: GeluOps {
         weight: FloatTensor<Self>,
         grad: FloatTensor<Self>,
         sequences: Sequences,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        backward_twin::<Self>([tokens, starts, weight, grad], &sequences)
-    }
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
 /// In plain tensors, one rank after the other.

@@ -5,7 +5,7 @@
 //! arithmetic. All outside any graph; [`layer_norm`](super::layer_norm) is differentiable.
 
 use super::{
-    cpu_loops::{block_rows, by_rows_of_two, in_order, map, sum_of, tensor, values},
+    cpu_loops::{block_rows, by_rows_of_two, in_order, map, sum_of, tensor, total, values},
     dense_products::{cast, full},
     dropout::{DropoutOps, Dropped},
     normalise_shaders as shaders,
@@ -31,9 +31,7 @@ pub trait NormaliseOps: DropoutOps {
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         epsilon: f64,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        twin::<Self>(x, gamma, beta, epsilon)
-    }
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
     /// Gradients of `x`, γ and β, given the result's. The second is that of `x` with values
     /// dropped: where `x` was a sum, of the part that was dropped from.
@@ -51,10 +49,7 @@ pub trait NormaliseOps: DropoutOps {
         FloatTensor<Self>,
         FloatTensor<Self>,
         FloatTensor<Self>,
-    ) {
-        let gradients = backward_twin::<Self>(x, moments, gamma, grad);
-        with_dropped::<Self>(gradients, dropped)
-    }
+    );
 }
 
 /// In plain tensors.
@@ -245,22 +240,6 @@ fn backward_loop(
     let [gamma_grad, beta_grad] =
         [gamma_shares, beta_shares].map(|shares| tensor(sum_of(shares, columns), gamma.shape()));
     with_dropped::<Flex>((tensor(x_grads, x.shape()), gamma_grad, beta_grad), dropped)
-}
-
-/// Σ `term` over the values of two slices, in partial sums that fit vector registers.
-#[inline(always)]
-fn total(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
-    const LANES: usize = 16;
-    let mut sums = [0.0_f32; LANES];
-    let (heads, tails) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest = heads.remainder().iter().zip(tails.remainder());
-    let rest: f32 = rest.map(|(&a, &b)| term(a, b)).sum();
-    for (a, b) in heads.zip(tails) {
-        for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += term(a, b);
-        }
-    }
-    sums.iter().sum::<f32>() + rest
 }
 
 impl NormaliseOps for CubeBackend {

@@ -27,7 +27,7 @@ use crate::{
         batch::{Batch, FeatureSet},
         batch_plan::BatchPlan,
     },
-    device::{self, ReadError},
+    device::ReadError,
     model::{QuestionAnsweringModel, folder, parameters, record},
     tensorboard::event_log::EventLog,
 };
@@ -270,7 +270,7 @@ impl Run<'_> {
         progress: &Progress,
     ) -> Result<usize, Error> {
         let failed = parts.iter().map(|part| part.size).max().unwrap_or(0);
-        if failed < 2 || error.is_lost() || device::is_cpu(self.device) {
+        if failed < 2 || !error.may_want_memory(self.device) {
             return Err(Error::Device {
                 step,
                 source: error,
