@@ -487,40 +487,12 @@ fn move_aside(folder: &Path) -> Result<(), Error> {
     }
 }
 
-/// The hyper-parameters that decide a training run's numbers, and what its features are: a
-/// checkpoint of others is not gone on from.
+/// What decides a training run's numbers, its features included: a checkpoint of another run is not
+/// gone on from.
 fn training_hparams(config: &Config, data: &[TaskData]) -> serde_json::Value {
-    const OTHERS: [&str; 23] = [
-        "data_dir",
-        "model_name",
-        "log_examples",
-        "num_trials",
-        "do_train",
-        "do_eval",
-        "keep_all_models",
-        "save_checkpoints_steps",
-        "save_checkpoints_secs",
-        "write_test_outputs",
-        "n_writes_test",
-        "eval_batch_size",
-        "predict_batch_size",
-        "n_best_size",
-        "max_answer_length",
-        "beam_size",
-        "qa_na_threshold",
-        "max_save",
-        "log_every",
-        "iterations_per_loop",
-        "use_tfrecords_if_existing",
-        "micro_batch_size",
-        "gradient_checkpointing",
-    ];
-    let mut hparams = config.to_json();
-    if let Some(map) = hparams.as_object_mut() {
-        map.retain(|key, value| !OTHERS.contains(&key.as_str()) && !is_path(key, value));
-        map.insert("training_data".into(), digest(data).into());
-    }
-    hparams
+    let mut hparams = config.decides_training();
+    hparams.insert("training_data".into(), digest(data).into());
+    hparams.into()
 }
 
 /// Number and checksum of all features.
@@ -540,19 +512,4 @@ fn digest(data: &[TaskData]) -> String {
         }
     }
     format!("{count} features, crc32c {sum:08x}")
-}
-
-/// Files may move between a run's start and its end.
-fn is_path(key: &str, value: &serde_json::Value) -> bool {
-    [
-        "_file",
-        "_dir",
-        "_txt",
-        "_pkl",
-        "_predictions",
-        "_checkpoint",
-    ]
-    .iter()
-    .any(|ending| key.ends_with(ending))
-        && value.is_string()
 }

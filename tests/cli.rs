@@ -173,7 +173,7 @@ fn hparams_are_listed_with_their_defaults() {
     assert_eq!(output.status.code(), Some(0));
     let text = stdout(&output);
     let expected = "train_batch_size = 32\n    Features that one training step learns from.\n    \
-                    expected: a whole number, not negative; from: Google's code\n";
+                    expected: a whole number, not negative; decides: training; from: Google's code\n";
     assert!(text.starts_with(expected), "{text}");
     assert!(text.contains("micro_batch_size = null\n"), "{text}");
     assert!(!text.contains("learning_rate"), "{text}");

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::GlobalArgs;
 use crate::{
-    config::{Hparam, Preset, Source, hparam},
+    config::{Decides, Hparam, Preset, Source, hparam},
     device::ByteSize,
 };
 
@@ -46,7 +46,12 @@ pub fn run(args: &HparamsArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyh
         let source = source(row.source);
         writeln!(out, "{} = {}", row.key, row.default)?;
         writeln!(out, "    {}", row.meaning)?;
-        writeln!(out, "    expected: {}; from: {source}", row.expected)?;
+        let decides = decides(row.decides);
+        writeln!(
+            out,
+            "    expected: {}; decides: {decides}; from: {source}",
+            row.expected
+        )?;
     }
     for preset in presets {
         let (meaning, hparams) = (preset.meaning(), json!(preset.hparams()));
@@ -62,7 +67,8 @@ fn as_json(rows: &[Hparam], presets: &[Preset]) -> serde_json::Value {
     let rows = rows.iter().map(|row| {
         json!({
             "key": row.key, "default": row.default, "meaning": row.meaning,
-            "expected": row.expected, "source": source(row.source),
+            "expected": row.expected, "decides": decides(row.decides),
+            "source": source(row.source),
         })
     });
     let presets = presets.iter().map(|preset| {
@@ -80,5 +86,15 @@ fn source(source: Source) -> &'static str {
         Source::NoEffect => "Google's code; changes nothing here",
         Source::Tpu => "Google's code; a TPU setting, ignored with a warning",
         Source::Engine => "electra",
+    }
+}
+
+fn decides(decides: Decides) -> &'static str {
+    match decides {
+        Decides::Training => "training",
+        Decides::Model => "the model",
+        Decides::Evaluation => "evaluation",
+        Decides::Place => "a place",
+        Decides::Conduct => "how a run is conducted",
     }
 }

@@ -1,4 +1,5 @@
-//! The table of hyper-parameters: key, type, default, meaning and source, each once.
+//! The table of hyper-parameters: key, type, default, meaning, source and what it decides, each
+//! once.
 //!
 //! The table is the source of [`Config`], of [`ModelOverrides`] and of the list that [`list`]
 //! returns. Defaults and meanings are those of the reference's `configure_finetuning.py` and
@@ -32,6 +33,22 @@ pub enum Source {
     Engine,
 }
 
+/// What a hyper-parameter decides, and with it whether another value makes another run, whose
+/// checkpoints must not be gone on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decides {
+    /// The weights that training makes, whatever machine it runs on: another value, another run.
+    Training,
+    /// The encoder's shape, together with others: a run is another if [`Config::encoder`] differs.
+    Model,
+    /// Answers and scores of a model that is trained already.
+    Evaluation,
+    /// Where something lies. Files may move during a run; what they hold is compared by itself.
+    Place,
+    /// What is done, saved and shown, and how fast: no weight and no answer.
+    Conduct,
+}
+
 /// One row of the table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hparam {
@@ -42,6 +59,7 @@ pub struct Hparam {
     pub default: Value,
     pub meaning: String,
     pub source: Source,
+    pub decides: Decides,
 }
 
 macro_rules! table {
@@ -49,7 +67,8 @@ macro_rules! table {
         $(#[$attr:meta])*
         pub struct $name:ident, keys begin with $prefix:literal;
         $( $source:ident {
-            $( $(#[doc = $meaning:literal])+ $key:ident: $type:ty = $default:expr, )+
+            $( $(#[doc =
+            $meaning:literal])+ $key:ident: $type:ty = $default:expr => $decides:ident, )+
         } )+
     ) => {
         $(#[$attr])*
@@ -93,6 +112,7 @@ macro_rules! table {
                     default: defaults.$key.to_value(),
                     meaning: concat!($($meaning),+).trim().to_owned(),
                     source: Source::$source,
+                    decides: Decides::$decides,
                 } ),+),+]
             }
 
@@ -100,6 +120,14 @@ macro_rules! table {
             pub fn source(key: &str) -> Option<Source> {
                 match key {
                     $($( stringify!($key) => Some(Source::$source), )+)+
+                    _ => None,
+                }
+            }
+
+            /// What `key` decides.
+            fn decides(key: &str) -> Option<Decides> {
+                match key {
+                    $($( stringify!($key) => Some(Decides::$decides), )+)+
                     _ => None,
                 }
             }
@@ -121,152 +149,159 @@ table! {
 
     Reference {
         /// Folder of models and task data, from --data-dir.
-        data_dir: PathBuf = PathBuf::new(),
+        data_dir: PathBuf = PathBuf::new() => Place,
         /// Name of the pre-trained model, from --model-name.
-        model_name: String = String::new(),
+        model_name: String = String::new() => Place,
         /// A quick run on small files (`<split>-debug.json`) with a small model.
-        debug: bool = false,
+        debug: bool = false => Conduct,
         /// Shows some training examples.
-        log_examples: bool = false,
+        log_examples: bool = false => Conduct,
         /// How many times to train and evaluate.
-        num_trials: usize = 1,
+        num_trials: usize = 1 => Conduct,
         /// Whether to train.
-        do_train: bool = true,
+        do_train: bool = true => Conduct,
         /// Whether to evaluate.
-        do_eval: bool = true,
+        do_eval: bool = true => Conduct,
         /// Keeps the model of every trial; else only that of the last.
-        keep_all_models: bool = true,
+        keep_all_models: bool = true => Conduct,
         /// Size of the pre-trained model.
-        model_size: ModelSize = ModelSize::Small,
+        model_size: ModelSize = ModelSize::Small => Model,
         /// Tasks to learn together: squad, squadv1, newsqa, naturalqs, triviaqa, searchqa.
-        task_names: Vec<String> = vec!["chunk".to_owned()],
+        task_names: Vec<String> = vec!["chunk".to_owned()] => Training,
         /// Changes to the encoder that model_size stands for.
-        model_hparam_overrides: ModelOverrides = ModelOverrides::defaults(),
+        model_hparam_overrides: ModelOverrides = ModelOverrides::defaults() => Model,
         /// Width of the embeddings; null: that of the layers.
-        embedding_size: Option<usize> = None,
+        embedding_size: Option<usize> = None => Model,
         /// Entries of the vocabulary.
-        vocab_size: usize = 30522,
+        vocab_size: usize = 30522 => Model,
         /// Whether text is lower-cased and loses its accents.
-        do_lower_case: bool = true,
+        do_lower_case: bool = true => Training,
         /// Highest learning rate.
-        learning_rate: f64 = 1e-4,
+        learning_rate: f64 = 1e-4 => Training,
         /// Decay of weights in Adam; norms and biases have none.
-        weight_decay_rate: f64 = 0.01,
+        weight_decay_rate: f64 = 0.01 => Training,
         /// Factor of the learning rate from a layer to the one below; at or below 0: one rate for all.
-        layerwise_lr_decay: f64 = 0.8,
+        layerwise_lr_decay: f64 = 0.8 => Training,
         /// Passes over the training features.
-        num_train_epochs: f64 = 3.0,
+        num_train_epochs: f64 = 3.0 => Training,
         /// Part of the steps in which the learning rate grows from 0.
-        warmup_proportion: f64 = 0.1,
+        warmup_proportion: f64 = 0.1 => Training,
         /// Steps from one checkpoint to the next.
-        save_checkpoints_steps: u64 = 1_000_000,
+        save_checkpoints_steps: u64 = 1_000_000 => Conduct,
         /// Whether to write answers for the test files.
-        write_test_outputs: bool = false,
+        write_test_outputs: bool = false => Conduct,
         /// Trials whose test answers are written.
-        n_writes_test: usize = 5,
+        n_writes_test: usize = 5 => Conduct,
         /// Tokens of a feature at most, question and special tokens included.
-        max_seq_length: usize = 128,
+        max_seq_length: usize = 128 => Training,
         /// Features that one training step learns from.
-        train_batch_size: usize = 32,
+        train_batch_size: usize = 32 => Training,
         /// Features in an evaluation batch.
-        eval_batch_size: usize = 32,
+        eval_batch_size: usize = 32 => Conduct,
         /// Features in a prediction batch.
-        predict_batch_size: usize = 32,
+        predict_batch_size: usize = 32 => Conduct,
         /// Tokens of a question; the rest is cut off.
-        max_query_length: usize = 64,
+        max_query_length: usize = 64 => Training,
         /// Tokens from the start of a window to the start of the next.
-        doc_stride: usize = 128,
+        doc_stride: usize = 128 => Training,
         /// Answers that are kept for a question.
-        n_best_size: usize = 20,
+        n_best_size: usize = 20 => Evaluation,
         /// Tokens of an answer at most.
-        max_answer_length: usize = 30,
+        max_answer_length: usize = 30 => Evaluation,
         /// Learns whether a question has an answer, in every question-answering task.
-        answerable_classifier: bool = true,
+        answerable_classifier: bool = true => Training,
         /// Shows the answerable classifier where answers may start.
-        answerable_uses_start_logits: bool = true,
+        answerable_uses_start_logits: bool = true => Training,
         /// Weight of the answerable classifier's loss.
-        answerable_weight: f64 = 0.5,
+        answerable_weight: f64 = 0.5 => Training,
         /// Predicts the end of an answer from its start.
-        joint_prediction: bool = true,
+        joint_prediction: bool = true => Training,
         /// Starts that are followed, and ends for each of them, with joint_prediction.
-        beam_size: usize = 20,
+        beam_size: usize = 20 => Evaluation,
         /// Null score above which a question counts as unanswerable.
-        qa_na_threshold: f64 = -2.75,
+        qa_na_threshold: f64 = -2.75 => Evaluation,
         /// Folder of the pre-trained model; null (the default in debug) starts from random weights.
-        init_checkpoint: Option<PathBuf> = Some("{data_dir}/models/{model}".into()),
+        init_checkpoint: Option<PathBuf> = Some("{data_dir}/models/{model}".into()) => Place,
         /// Vocabulary, one word piece a line; where the default is missing: {data_dir}/vocab.txt.
-        vocab_file: PathBuf = "{data_dir}/models/{model}/vocab.txt".into(),
+        vocab_file: PathBuf = "{data_dir}/models/{model}/vocab.txt".into() => Place,
         /// Folder of a task's data files.
-        raw_data_dir: PathBuf = "{data_dir}/finetuning_data/{:}".into(),
+        raw_data_dir: PathBuf = "{data_dir}/finetuning_data/{:}".into() => Place,
         /// Folder of the fine-tuned model, before "_" and the number of the trial.
-        model_dir: PathBuf = "{data_dir}/models/{model}/finetuning_models/{tasks}_model".into(),
+        model_dir: PathBuf =
+            "{data_dir}/models/{model}/finetuning_models/{tasks}_model".into() => Place,
         /// Results as text; those as JSON lie beside it.
-        results_txt: PathBuf = "{data_dir}/models/{model}/results/{tasks}_results.txt".into(),
+        results_txt: PathBuf =
+            "{data_dir}/models/{model}/results/{tasks}_results.txt".into() => Place,
         /// Metrics of a task.
-        qa_eval_file: PathBuf = "{data_dir}/models/{model}/results/{tasks}_qa/{:}_eval.json".into(),
+        qa_eval_file: PathBuf =
+            "{data_dir}/models/{model}/results/{tasks}_qa/{:}_eval.json".into() => Place,
         /// Answers of a task; the n-best lists lie beside it.
-        qa_preds_file: PathBuf = "{data_dir}/models/{model}/results/{tasks}_qa/{:}_preds.json".into(),
+        qa_preds_file: PathBuf =
+            "{data_dir}/models/{model}/results/{tasks}_qa/{:}_preds.json".into() => Place,
         /// Null scores of a task.
-        qa_na_file: PathBuf = "{data_dir}/models/{model}/results/{tasks}_qa/{:}_null_odds.json".into(),
+        qa_na_file: PathBuf =
+            "{data_dir}/models/{model}/results/{tasks}_qa/{:}_null_odds.json".into() => Place,
         /// Test answers by task, split and trial.
         test_predictions: PathBuf =
-            "{data_dir}/models/{model}/test_predictions/{:}_{:}_{:}_predictions.json".into(),
+            "{data_dir}/models/{model}/test_predictions/{:}_{:}_{:}_predictions.json".into()
+                => Place,
     }
 
     Engine {
         /// Seed of shuffling, dropout and new weights; trial t uses seed + t - 1.
-        seed: u64 = 1,
+        seed: u64 = 1 => Training,
         /// Shuffles the training features; false keeps the order of the files.
-        shuffle: bool = true,
+        shuffle: bool = true => Training,
         /// Features that are computed at once, their gradients summed; null: chosen from memory.
-        micro_batch_size: Option<usize> = None,
+        micro_batch_size: Option<usize> = None => Conduct,
         /// Computes activations again in the backward pass to save memory.
-        gradient_checkpointing: GradientCheckpointing = GradientCheckpointing::Auto,
+        gradient_checkpointing: GradientCheckpointing = GradientCheckpointing::Auto => Conduct,
         /// Number format of matrix products.
-        precision: Precision = Precision::Auto,
+        precision: Precision = Precision::Auto => Training,
         /// Layers that learn, counted from the top, besides the head; null: all, and the embeddings.
-        trainable_layers: Option<usize> = None,
+        trainable_layers: Option<usize> = None => Training,
         /// Puts features of like length into one batch, which changes which features share a batch.
-        length_bucketing: bool = false,
+        length_bucketing: bool = false => Training,
         /// Checkpoints that are kept.
-        max_save: usize = 5,
+        max_save: usize = 5 => Conduct,
         /// Seconds from one checkpoint to the next.
-        save_checkpoints_secs: u64 = 600,
+        save_checkpoints_secs: u64 = 600 => Conduct,
         /// Steps from one line of the training log to the next.
-        log_every: u64 = 1,
+        log_every: u64 = 1 => Conduct,
         /// Which power of layerwise_lr_decay a layer gets.
-        lr_decay_variant: LrDecayVariant = LrDecayVariant::Released,
+        lr_decay_variant: LrDecayVariant = LrDecayVariant::Released => Training,
         /// Number format that Adam's moments are stored in; bf16 takes half the memory.
-        optimizer_moments: OptimizerMoments = OptimizerMoments::F32,
+        optimizer_moments: OptimizerMoments = OptimizerMoments::F32 => Training,
     }
 
     NoEffect {
         /// Steps that a TPU runs by itself.
-        iterations_per_loop: u64 = 1000,
+        iterations_per_loop: u64 = 1000 => Conduct,
         /// Reuses the reference's feature cache; features are made anew here, which takes seconds.
-        use_tfrecords_if_existing: bool = true,
+        use_tfrecords_if_existing: bool = true => Conduct,
         /// Folder of the reference's feature cache.
         preprocessed_data_dir: PathBuf =
-            "{data_dir}/models/{model}/finetuning_tfrecords/{tasks}_tfrecords".into(),
+            "{data_dir}/models/{model}/finetuning_tfrecords/{tasks}_tfrecords".into() => Place,
         /// Results in Python's pickle format; here they are written as JSON.
-        results_pkl: PathBuf = "{data_dir}/models/{model}/results/{tasks}_results.pkl".into(),
+        results_pkl: PathBuf =
+            "{data_dir}/models/{model}/results/{tasks}_results.pkl".into() => Place,
         /// Learns both orders of a sentence pair, in tasks that this engine does not train.
-        double_unordered: bool = true,
+        double_unordered: bool = true => Conduct,
     }
 
     Tpu {
         /// Trains on a TPU.
-        use_tpu: bool = false,
+        use_tpu: bool = false => Conduct,
         /// Cores of the TPU.
-        num_tpu_cores: u64 = 1,
+        num_tpu_cores: u64 = 1 => Conduct,
         /// Name of the TPU job.
-        tpu_job_name: Option<String> = None,
+        tpu_job_name: Option<String> = None => Conduct,
         /// Name of the TPU.
-        tpu_name: Option<String> = None,
+        tpu_name: Option<String> = None => Conduct,
         /// Zone of the TPU.
-        tpu_zone: Option<String> = None,
+        tpu_zone: Option<String> = None => Conduct,
         /// Project that pays for the TPU.
-        gcp_project: Option<String> = None,
+        gcp_project: Option<String> = None => Conduct,
     }
 }
 
@@ -276,27 +311,27 @@ table! {
 
     Reference {
         /// Entries of the vocabulary; null: vocab_size.
-        vocab_size: Option<usize> = None,
+        vocab_size: Option<usize> = None => Model,
         /// Width of the layers; null: 256, 768 or 1,024 by model_size.
-        hidden_size: Option<usize> = None,
+        hidden_size: Option<usize> = None => Model,
         /// Number of layers; null: 12, 12 or 24 by model_size.
-        num_hidden_layers: Option<usize> = None,
+        num_hidden_layers: Option<usize> = None => Model,
         /// Heads of an attention layer; null: hidden_size / 64, at least 1.
-        num_attention_heads: Option<usize> = None,
+        num_attention_heads: Option<usize> = None => Model,
         /// Width of the feed-forward layer; null: 4 times hidden_size.
-        intermediate_size: Option<usize> = None,
+        intermediate_size: Option<usize> = None => Model,
         /// Activation of the feed-forward layer; only "gelu".
-        hidden_act: Option<String> = None,
+        hidden_act: Option<String> = None => Model,
         /// Dropout after embeddings and dense layers; null: 0.1.
-        hidden_dropout_prob: Option<f64> = None,
+        hidden_dropout_prob: Option<f64> = None => Model,
         /// Dropout of the attention's probabilities; null: 0.1.
-        attention_probs_dropout_prob: Option<f64> = None,
+        attention_probs_dropout_prob: Option<f64> = None => Model,
         /// Positions that have an embedding; null: 512.
-        max_position_embeddings: Option<usize> = None,
+        max_position_embeddings: Option<usize> = None => Model,
         /// Segments that have an embedding; null: 2.
-        type_vocab_size: Option<usize> = None,
+        type_vocab_size: Option<usize> = None => Model,
         /// Standard deviation of new weights in the encoder; null: 0.02.
-        initializer_range: Option<f64> = None,
+        initializer_range: Option<f64> = None => Model,
     }
 }
 
@@ -335,6 +370,15 @@ impl Serialize for Config {
 }
 
 impl Config {
+    /// What decides the weights that training makes, by key; the encoder's shape stands under
+    /// `model`, since several keys give it.
+    pub fn decides_training(&self) -> Map<String, Value> {
+        let mut map = self.to_map();
+        map.retain(|key, _| decides(key) == Some(Decides::Training));
+        map.insert("model".to_owned(), serde_json::json!(self.encoder()));
+        map
+    }
+
     /// Every key with its resolved value, TPU settings aside; given again as `--hparams`, it makes
     /// the same run.
     pub fn to_json(&self) -> Value {
@@ -354,6 +398,17 @@ pub fn list() -> Vec<Hparam> {
 /// Whether `key` is a TPU setting.
 pub(super) fn is_tpu(key: &str) -> bool {
     Config::source(key) == Some(Source::Tpu)
+}
+
+/// What `key` decides; `None` if the table does not have it.
+pub fn decides(key: &str) -> Option<Decides> {
+    match key
+        .strip_prefix(OVERRIDES)
+        .and_then(|rest| rest.strip_prefix('.'))
+    {
+        Some(key) => ModelOverrides::decides(key),
+        None => Config::decides(key),
+    }
 }
 
 /// Whether a bare word that `--set` gives for `key` is text even if it reads as JSON.

@@ -19,6 +19,6 @@ pub mod value;
 pub use choice::{GradientCheckpointing, LrDecayVariant, ModelSize, OptimizerMoments, Precision};
 pub use encoder::EncoderConfig;
 pub use error::Error;
-pub use hparam::{Config, Hparam, ModelOverrides, Source};
+pub use hparam::{Config, Decides, Hparam, ModelOverrides, Source};
 pub use paths::Paths;
 pub use preset::Preset;

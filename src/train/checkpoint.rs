@@ -11,10 +11,10 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{adam::Adam, checksum::Checksum, loss_scale::LossScale};
-use crate::config::hparam;
+use crate::config::{Config, hparam};
 use crate::durable_file::{sync_folder, write_whole};
 use crate::model::{
     QuestionAnsweringModel,
@@ -225,28 +225,62 @@ pub fn open(
     Ok((model, optimizer))
 }
 
-/// `key: theirs, now ours` for every key whose values differ. A key that theirs lacks had its
-/// default: an older version did not know it.
+/// `key: theirs, now ours` for every key that decides training and whose values differ. A key that
+/// theirs lacks had its default: an older version did not know it. Older versions also kept keys
+/// that decide nothing, and those that give the model's shape instead of the shape.
 fn differing_keys(theirs: &Value, ours: &Value) -> Vec<String> {
     let defaults: BTreeMap<String, Value> = hparam::list()
         .into_iter()
         .map(|row| (row.key, row.default))
         .collect();
-    let empty = serde_json::Map::new();
-    let theirs = theirs.as_object().unwrap_or(&empty);
-    let ours = ours.as_object().unwrap_or(&empty);
+    let mut theirs = theirs.as_object().cloned().unwrap_or_default();
+    if !theirs.contains_key("model")
+        && let Some(model) = model_of(&theirs)
+    {
+        theirs.insert("model".to_owned(), model);
+    }
+    theirs.retain(|key, _| {
+        hparam::decides(key).is_none_or(|decides| decides == hparam::Decides::Training)
+    });
+    let theirs = flat(&theirs);
+    let ours = ours.as_object().map(flat).unwrap_or_default();
     let mut keys: Vec<&String> = theirs.keys().chain(ours.keys()).collect();
     keys.sort();
     keys.dedup();
     keys.into_iter()
         .filter(|key| theirs.get(*key).or(defaults.get(*key)) != ours.get(*key))
         .map(|key| {
-            let show = |map: &serde_json::Map<String, Value>| {
+            let show = |map: &BTreeMap<String, Value>| {
                 map.get(key).map_or("absent".into(), Value::to_string)
             };
-            format!("{key}: {} there, {} now", show(theirs), show(ours))
+            format!("{key}: {} there, {} now", show(&theirs), show(&ours))
         })
         .collect()
+}
+
+/// The model's shape as the hyper-parameters of an older version give it.
+fn model_of(hparams: &Map<String, Value>) -> Option<Value> {
+    let mut known = hparams.clone();
+    known.retain(|key, _| hparam::decides(key).is_some());
+    let (config, _) = Config::resolve(Path::new(""), "older", &known).ok()?;
+    Some(serde_json::json!(config.encoder()))
+}
+
+/// The values by dotted keys.
+fn flat(hparams: &Map<String, Value>) -> BTreeMap<String, Value> {
+    let mut values = BTreeMap::new();
+    for (key, value) in hparams {
+        match value {
+            Value::Object(inner) => {
+                let inner = inner.iter().map(|(k, v)| (format!("{key}.{k}"), v.clone()));
+                values.extend(inner);
+            }
+            _ => {
+                values.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    values
 }
 
 #[cfg(test)]
@@ -269,6 +303,34 @@ mod tests {
                 "learning_rate: 0.0001 there, 0.0002 now",
                 "max_seq_length: absent there, 64 now"
             ]
+        );
+    }
+
+    #[test]
+    fn what_decides_no_weight_may_differ_and_the_model_s_shape_may_be_given_otherwise() {
+        let resolve = |given: Value| {
+            let given = given.as_object().unwrap().clone();
+            Config::resolve(Path::new("d"), "m", &given).unwrap().0
+        };
+        let ours = resolve(json!({
+            "task_names": ["squad"], "model_size": "base", "learning_rate": 1e-4, "data_dir": "e",
+            "max_save": 2, "qa_na_threshold": 1, "init_checkpoint": "moved", "num_trials": 3,
+            "model_hparam_overrides": {"num_hidden_layers": 24, "hidden_size": 1024},
+        }));
+        let given = json!({
+            "task_names": ["squad"], "model_size": "large", "learning_rate": 1e-4,
+            "layerwise_lr_decay": 0.8, "double_unordered": false,
+        });
+        let theirs = resolve(given.clone()).decides_training();
+        let ours = Value::Object(ours.decides_training());
+        assert_eq!(differing_keys(&theirs.into(), &ours), Vec::<String>::new());
+        // As older versions stored it.
+        let mut older = resolve(given).to_json();
+        assert_eq!(differing_keys(&older, &ours), Vec::<String>::new());
+        older["model_hparam_overrides"] = json!({"num_attention_heads": 8});
+        assert_eq!(
+            differing_keys(&older, &ours),
+            ["model.num_attention_heads: 8 there, 16 now"]
         );
     }
 
