@@ -14,6 +14,13 @@ pub struct RecordConfig {
     /// Whether the vocabulary is of lower-cased words; true for every released ELECTRA.
     #[serde(default = "yes")]
     pub do_lower_case: bool,
+    /// Whether accents are taken off the text; `None` follows `do_lower_case`, as Google's code
+    /// and Hugging Face's tokenizers do unless they are told otherwise.
+    #[serde(default)]
+    pub strip_accents: Option<bool>,
+    /// Whether every CJK ideograph is a word of its own; true for every released ELECTRA.
+    #[serde(default = "yes")]
+    pub tokenize_chinese_chars: bool,
     /// The heads whose parameters are in the record, by task name.
     #[serde(default)]
     pub heads: BTreeMap<String, HeadShape>,
@@ -91,6 +98,11 @@ impl RecordConfig {
             source,
         })
     }
+
+    /// Whether accents are taken off the text, by either rule.
+    pub fn strips_accents(&self) -> bool {
+        self.strip_accents.unwrap_or(self.do_lower_case)
+    }
 }
 
 impl ModelShape {
@@ -140,7 +152,32 @@ mod tests {
         assert_eq!(config.model.layer_norm_eps, 1e-12);
         assert_eq!(config.model.initializer_range, 0.02);
         assert!(config.do_lower_case && config.heads.is_empty() && config.model.is_projected());
+        assert!(config.strip_accents.is_none() && config.tokenize_chinese_chars);
         let text = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<RecordConfig>(&text).unwrap(), config);
+    }
+
+    #[test]
+    fn accents_follow_lower_casing_unless_a_record_says_otherwise() {
+        let mut config = RecordConfig {
+            model: crate::names::tests::config(8, crate::names::tests::head(true, true, true))
+                .model,
+            do_lower_case: true,
+            strip_accents: None,
+            tokenize_chinese_chars: true,
+            heads: BTreeMap::new(),
+        };
+        for (lower_case, stated, expected) in [
+            (true, None, true),
+            (false, None, false),
+            (true, Some(false), false),
+            (false, Some(true), true),
+        ] {
+            config.do_lower_case = lower_case;
+            config.strip_accents = stated;
+            assert_eq!(config.strips_accents(), expected);
+            let text = serde_json::to_string(&config).unwrap();
+            assert_eq!(serde_json::from_str::<RecordConfig>(&text).unwrap(), config);
+        }
     }
 }

@@ -268,6 +268,8 @@ pub(crate) mod tests {
                 layer_norm_eps: config::epsilon(),
             },
             do_lower_case: true,
+            strip_accents: None,
+            tokenize_chinese_chars: true,
             heads: [("squad".to_owned(), head)].into(),
         }
     }

@@ -109,6 +109,8 @@ impl Plan {
         let mut config = RecordConfig {
             model: shapes.model()?,
             do_lower_case: true,
+            strip_accents: None,
+            tokenize_chinese_chars: true,
             heads: BTreeMap::new(),
         };
         if let Some(model) = checkpoint.hugging_face() {

@@ -125,8 +125,8 @@ fn tokenizer_config(config: &RecordConfig) -> Vec<u8> {
     staging::json(&json!({
         "tokenizer_class": "ElectraTokenizer",
         "do_lower_case": config.do_lower_case,
-        "tokenize_chinese_chars": true,
-        "strip_accents": null,
+        "tokenize_chinese_chars": config.tokenize_chinese_chars,
+        "strip_accents": config.strip_accents,
         "model_max_length": config.model.max_position_embeddings,
         "unk_token": "[UNK]",
         "sep_token": "[SEP]",
