@@ -7,10 +7,12 @@ use std::path::Path;
 
 use crate::Error;
 use crate::bundle::{Facts, Index, ShardReader, Variable};
-use crate::hugging_face;
+use crate::config::ModelShape;
+use crate::hugging_face::{self, Beside, Tokenizer};
 use crate::make::Make;
 use crate::source::{self, Source};
 use crate::transpose::transpose;
+use crate::vocabulary;
 
 /// A checkpoint whose variables are known and can be read.
 pub(crate) struct Checkpoint {
@@ -18,6 +20,7 @@ pub(crate) struct Checkpoint {
     origin: Origin,
     /// Name and stated length of each data file.
     files: Vec<(String, u64)>,
+    beside: Beside,
 }
 
 enum Origin {
@@ -44,9 +47,10 @@ impl Checkpoint {
     /// No checkpoint there, a damaged index or header, a data file missing or too short.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let checkpoint = match is_hugging_face(path) {
-            true => hugging_face::Model::open(path)?.map(Self::of_hugging_face),
+            true => hugging_face::Model::open(path)?,
             false => None,
         };
+        let checkpoint = checkpoint.map(Self::of_hugging_face).transpose()?;
         let checkpoint = match checkpoint {
             Some(checkpoint) => checkpoint,
             None => Self::open_tensorflow(path)?,
@@ -67,27 +71,33 @@ impl Checkpoint {
         let mut source = Source::open(path)?;
         let bytes = source.index()?;
         let index = Index::parse(&source.display(&source.index_name()), &bytes)?;
+        let names: Vec<String> = (0..index.shards)
+            .map(|shard| source.shard_name(shard, index.shards))
+            .collect();
         let mut files = Vec::new();
-        for shard in 0..index.shards {
-            let name = source.shard_name(shard, index.shards);
-            let length = source.length(&name)?;
-            files.push((source.display(&name), length));
+        for name in &names {
+            let length = source.length(name)?;
+            files.push((source.display(name), length));
         }
+        source.check_packed(&names)?;
         index.check_places(&files)?;
+        let beside = source.beside()?;
         Ok(Self {
             index,
             origin: Origin::TensorFlow(source),
             files,
+            beside,
         })
     }
 
-    fn of_hugging_face(mut model: hugging_face::Model) -> Self {
+    fn of_hugging_face(mut model: hugging_face::Model) -> Result<Self, Error> {
         let index = std::mem::take(&mut model.index);
-        Self {
+        Ok(Self {
             index,
             files: model.files.clone(),
+            beside: model.beside()?,
             origin: Origin::HuggingFace(Box::new(model)),
-        }
+        })
     }
 
     pub fn make(&self) -> Make {
@@ -97,12 +107,38 @@ impl Checkpoint {
         }
     }
 
-    /// The Hugging Face model that the checkpoint is.
-    pub fn hugging_face(&self) -> Option<&hugging_face::Model> {
+    /// Puts what the configuration beside the weights says into a model that was inferred from
+    /// shapes; returns whether it says how many attention heads there are.
+    ///
+    /// # Errors
+    /// It contradicts the shapes, or asks for another computation.
+    pub fn apply_settings(&self, model: &mut ModelShape) -> Result<bool, Error> {
         match &self.origin {
-            Origin::TensorFlow(_) => None,
-            Origin::HuggingFace(model) => Some(model),
+            Origin::HuggingFace(own) => {
+                own.apply_settings(model)?;
+                Ok(true)
+            }
+            Origin::TensorFlow(_) => match self.beside.settings()? {
+                Some((file, settings)) => {
+                    settings.apply(file, model)?;
+                    Ok(settings.says_heads())
+                }
+                None => Ok(false),
+            },
         }
+    }
+
+    /// What the files beside the weights say of the tokenizer.
+    ///
+    /// # Errors
+    /// A tokenizer that is not reproduced, or files that contradict each other.
+    pub fn tokenizer(&self) -> Result<Tokenizer, Error> {
+        let class = match &self.origin {
+            Origin::HuggingFace(model) => model.tokenizer_class(),
+            Origin::TensorFlow(_) => None,
+        };
+        let class = class.as_ref().map(|(file, class)| (file.as_str(), *class));
+        Ok(self.beside.tokenizer(class)?)
     }
 
     /// As the user gave it.
@@ -147,15 +183,13 @@ impl Checkpoint {
         }
     }
 
-    /// The bytes of the vocabulary beside the checkpoint, if there is one.
+    /// The vocabulary beside the checkpoint, if there is one, for embeddings with so many rows.
     ///
     /// # Errors
-    /// There, but larger than any vocabulary or not readable.
-    pub fn vocabulary(&mut self) -> Result<Option<Vec<u8>>, Error> {
-        Ok(match &mut self.origin {
-            Origin::TensorFlow(source) => source.vocabulary()?,
-            Origin::HuggingFace(model) => model.vocabulary()?,
-        })
+    /// `tokenizer.json` has none that can be a `vocab.txt`, or another one than that is.
+    pub fn vocabulary(&self, rows: usize) -> Result<Option<Vec<u8>>, Error> {
+        let bytes = self.beside.vocabulary()?;
+        Ok(bytes.map(|bytes| vocabulary::tokens(&bytes, rows).to_vec()))
     }
 
     /// How errors call the checkpoint as a whole.

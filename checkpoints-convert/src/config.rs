@@ -7,6 +7,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plain_file;
+
+/// That of a converted model has one kilobyte.
+const MAX_BYTES: u64 = 1 << 20;
+
 /// The content of `config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordConfig {
@@ -68,11 +73,8 @@ pub struct HeadShape {
 /// A `config.json` that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{file}: cannot read: {source}")]
-    Read {
-        file: String,
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] plain_file::Error),
     #[error(
         "{file}: not the configuration of a converted record: {source}; convert the checkpoint again"
     )]
@@ -89,11 +91,9 @@ impl RecordConfig {
     /// Not there, not JSON, or a size is missing.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let file = || path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Read {
-            file: file(),
-            source,
-        })?;
-        serde_json::from_str(&text).map_err(|source| Error::Parse {
+        let text = plain_file::read(path, MAX_BYTES)?
+            .ok_or_else(|| plain_file::Error::Missing { file: file() })?;
+        serde_json::from_slice(&text).map_err(|source| Error::Parse {
             file: file(),
             source,
         })

@@ -10,6 +10,7 @@ use crate::plan::Plan;
 use crate::record;
 use crate::report::Report;
 use crate::staging::{Staging, json};
+use crate::vocabulary;
 
 /// Names of the files of a converted record.
 pub const RECORD_FILE: &str = "model.bpk";
@@ -39,7 +40,7 @@ pub fn convert(
     }
     let mut checkpoint = Checkpoint::open(input)?;
     let plan = Plan::new(&checkpoint)?;
-    let vocabulary = checkpoint.vocabulary()?;
+    let vocabulary = checkpoint.vocabulary(plan.config.model.vocab_size)?;
     let vocabulary_warning = vocabulary_warning(vocabulary.as_deref(), &plan, out);
 
     let staging = Staging::create(out)?;
@@ -72,13 +73,5 @@ fn vocabulary_warning(vocabulary: Option<&[u8]>, plan: &Plan, out: &Path) -> Opt
         };
         return Some(format!("no vocab.txt beside the checkpoint; {there}"));
     };
-    let text = vocabulary.strip_suffix(b"\n").unwrap_or(vocabulary);
-    let lines = if text.is_empty() {
-        0
-    } else {
-        text.split(|&byte| byte == b'\n').count()
-    };
-    (lines != expected).then(|| {
-        format!("vocab.txt has {lines} lines, but the word embeddings have {expected} rows")
-    })
+    vocabulary::size_warning(vocabulary, expected)
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{bundle, config, hugging_face, plan, source};
+use crate::{bundle, config, hugging_face, plain_file, plan, source};
 
 /// A conversion, inspection or verification that could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,8 @@ pub enum Error {
     HuggingFace(#[from] hugging_face::Error),
     #[error(transparent)]
     Plan(#[from] plan::Error),
+    #[error(transparent)]
+    File(#[from] plain_file::Error),
     #[error(transparent)]
     Config(#[from] config::Error),
     #[error("{file}: cannot write the record: {source}")]
@@ -43,8 +45,8 @@ pub enum Error {
         "{file}: not empty, and not an earlier export in this format; give a new or an empty folder"
     )]
     NotEmpty { file: String },
-    #[error("{file}: cannot read: {source}; put the vocabulary of this model there")]
-    Vocabulary { file: String, source: io::Error },
+    #[error("{file}: cannot read: missing; put the vocabulary of this model there")]
+    Vocabulary { file: String },
     #[error(
         "{file}: parameter {parameter} is to be F32 {expected:?} by config.json, the record holds {found}; the two files do not belong together"
     )]

@@ -1,15 +1,22 @@
-//! What a checkpoint holds and where each variable would go, from its index alone: no values
-//! are read and nothing is written.
+//! What a checkpoint holds and where each variable would go, from its index alone, and what a record
+//! holds: no values are read and nothing is written.
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::checkpoint::Checkpoint;
 use crate::config::RecordConfig;
+use crate::convert::{RECORD_FILE, REPORT_FILE};
+use crate::names;
+use crate::plain_file;
 use crate::plan::Plan;
 use crate::report::{self, SourceReport, Totals, VariableReport};
+use crate::stored_record::{StoredRecord, StoredTensor};
+
+/// Of a report of a hundred thousand variables.
+const MAX_REPORT_BYTES: u64 = 64 << 20;
 
 /// The variables of a checkpoint.
 #[derive(Clone, Debug, Serialize)]
@@ -55,4 +62,80 @@ pub fn inspect(input: &Path) -> Result<Inspection, Error> {
         unfilled,
         variables,
     })
+}
+
+/// The tensors of a record.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecordInspection {
+    /// As it was given.
+    pub path: String,
+    /// Always "record".
+    pub kind: &'static str,
+    pub config: RecordConfig,
+    /// The checkpoint that it was converted from, as `conversion.json` has it; null for a record that
+    /// was trained.
+    pub converted_from: Option<String>,
+    pub values: u64,
+    pub bytes: u64,
+    /// Parameters of `config.json` that the record lacks, or holds with another shape.
+    pub missing: Vec<String>,
+    /// Why this record could not be loaded.
+    pub problem: Option<String>,
+    pub tensors: Vec<StoredTensor>,
+}
+
+/// Whether there is a record at `path`: a folder that holds one, or its file.
+pub fn is_record(path: &Path) -> bool {
+    path.join(RECORD_FILE).exists() || (path.ends_with(RECORD_FILE) && path.exists())
+}
+
+/// Reads what the record at `path` holds: a folder, or `model.bpk` in it. The checkpoints of a run
+/// have their `config.json` one folder up.
+///
+/// # Errors
+/// No record there, or a damaged one. A record that lacks parameters is no error:
+/// [`RecordInspection::problem`] says so.
+pub fn inspect_record(path: &Path) -> Result<RecordInspection, Error> {
+    let folder = match path.ends_with(RECORD_FILE) && !path.is_dir() {
+        true => path.parent().unwrap_or(Path::new("")),
+        false => path,
+    };
+    let record = StoredRecord::open(folder)?;
+    let parameters = names::parameters(&record.config);
+    let missing: Vec<String> = parameters
+        .iter()
+        .filter(|parameter| record.check(parameter).is_err())
+        .map(|parameter| parameter.path.clone())
+        .collect();
+    let wrong = parameters.iter().find_map(|p| record.check(p).err());
+    let tensors = record.tensors(&parameters);
+    Ok(RecordInspection {
+        path: path.display().to_string(),
+        kind: "record",
+        converted_from: converted_from(folder),
+        values: tensors
+            .iter()
+            .map(|t| t.shape.iter().product::<u64>())
+            .sum(),
+        bytes: tensors.iter().map(|t| t.size).sum(),
+        missing,
+        problem: wrong.map(|error| error.to_string()),
+        tensors,
+        config: record.config,
+    })
+}
+
+/// Where the record's checkpoint was, if its report is there and says so.
+fn converted_from(folder: &Path) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Report {
+        source: Source,
+    }
+    #[derive(Deserialize)]
+    struct Source {
+        path: String,
+    }
+    let text = plain_file::read(&folder.join(REPORT_FILE), MAX_REPORT_BYTES).ok()??;
+    let report: Report = serde_json::from_slice(&text).ok()?;
+    Some(report.source.path)
 }

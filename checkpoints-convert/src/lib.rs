@@ -9,6 +9,7 @@
 
 pub mod bundle;
 mod checkpoint;
+pub mod command;
 mod config;
 mod convert;
 mod error;
@@ -17,6 +18,7 @@ mod hugging_face;
 mod inspect;
 mod make;
 mod names;
+mod plain_file;
 mod plan;
 mod printable;
 mod record;
@@ -26,6 +28,8 @@ mod staging;
 mod stored_record;
 mod transpose;
 mod verify;
+mod vocabulary;
+mod zip_error;
 
 pub use checkpoint::{is_checkpoint, is_hugging_face};
 pub use config::{Error as ConfigError, HeadShape, ModelShape, RecordConfig};
@@ -33,10 +37,11 @@ pub use convert::{CONFIG_FILE, RECORD_FILE, REPORT_FILE, VOCABULARY_FILE, conver
 pub use error::Error;
 pub use export::{Export, Format, export};
 pub use hugging_face::Error as HuggingFaceError;
-pub use inspect::{Inspection, inspect};
+pub use inspect::{Inspection, RecordInspection, inspect, inspect_record, is_record};
 pub use names::{Parameter, parameters};
 pub use plan::Error as PlanError;
 pub use printable::{printable, printable_json};
 pub use report::{Report, SourceReport, Totals, VariableReport};
 pub use source::Error as SourceError;
+pub use stored_record::StoredTensor;
 pub use verify::{Verification, verify};

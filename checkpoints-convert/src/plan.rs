@@ -11,6 +11,7 @@ use crate::config::{self, HEAD_HIDDEN, HeadShape, ModelShape, RecordConfig};
 use crate::hugging_face;
 use crate::make::Make;
 use crate::names::{self, Parameter};
+use crate::vocabulary;
 
 /// A checkpoint that is whole as a bundle but is no ELECTRA model.
 #[derive(Debug, thiserror::Error)]
@@ -113,10 +114,13 @@ impl Plan {
             tokenize_chinese_chars: true,
             heads: BTreeMap::new(),
         };
-        if let Some(model) = checkpoint.hugging_face() {
-            model.apply_settings(&mut config.model)?;
-            config.do_lower_case = model.lower_case()?;
-        }
+        let says_heads = checkpoint.apply_settings(&mut config.model)?;
+        let tokenizer = checkpoint.tokenizer()?;
+        config.do_lower_case = tokenizer.do_lower_case.unwrap_or(config.do_lower_case);
+        config.strip_accents = tokenizer.strip_accents;
+        config.tokenize_chinese_chars = tokenizer
+            .tokenize_chinese_chars
+            .unwrap_or(config.tokenize_chinese_chars);
         let mut heads = Heads::default();
         for task in shapes.tasks() {
             heads.add(&shapes, &config, task);
@@ -157,8 +161,13 @@ impl Plan {
             ));
         }
         if make == Make::HuggingFace {
-            warnings.extend(hugging_face::warnings(&config.model, &index.variables));
-        } else if !config.model.hidden_size.is_multiple_of(64) {
+            warnings.extend(hugging_face::warning(&index.variables).map(str::to_owned));
+        }
+        warnings.extend(tokenizer.warnings);
+        if let Ok(Some(words)) = checkpoint.vocabulary(config.model.vocab_size) {
+            warnings.extend(vocabulary::case_warning(&words, tokenizer.do_lower_case));
+        }
+        if !says_heads && !config.model.hidden_size.is_multiple_of(64) {
             warnings.push(format!(
                 "hidden size {} is not a multiple of 64: {} attention heads by the reference's rule; \
                  correct config.json if the model was made with another number",

@@ -1,15 +1,30 @@
 //! A converted or fine-tuned record as it lies in its folder: `config.json` and `model.bpk` enter,
 //! the parameters that the configuration names leave, with values read only when asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use burn_pack::{Bytes, DType, Reader, Tensor};
+use serde::Serialize;
 
 use crate::Error;
 use crate::config::RecordConfig;
 use crate::convert::{CONFIG_FILE, RECORD_FILE};
 use crate::names::Parameter;
+use crate::plain_file;
+
+/// A tensor of a record.
+#[derive(Clone, Debug, Serialize)]
+pub struct StoredTensor {
+    /// Its path in the model.
+    pub name: String,
+    pub shape: Vec<u64>,
+    pub dtype: String,
+    /// Bytes of its values.
+    pub size: u64,
+    /// `config.json` names no such parameter.
+    pub foreign: bool,
+}
 
 /// An opened record.
 pub(crate) struct StoredRecord {
@@ -26,7 +41,13 @@ impl StoredRecord {
     pub fn open(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(RECORD_FILE);
         let tensors = read_tensors(&path)?;
-        let config = RecordConfig::read(&folder.join(CONFIG_FILE))?;
+        let own = folder.join(CONFIG_FILE);
+        // The checkpoints of a run share the one of its folder.
+        let of_run = folder.parent().map(|parent| parent.join(CONFIG_FILE));
+        let config = match of_run.filter(|of_run| !own.exists() && of_run.exists()) {
+            Some(of_run) => RecordConfig::read(&of_run)?,
+            None => RecordConfig::read(&own)?,
+        };
         Ok(Self {
             config,
             path,
@@ -66,6 +87,25 @@ impl StoredRecord {
         })
     }
 
+    /// Every tensor that is there, by its name; `parameters` are those that are to be.
+    pub fn tensors(&self, parameters: &[Parameter]) -> Vec<StoredTensor> {
+        let known: BTreeSet<&str> = parameters.iter().map(|p| p.path.as_str()).collect();
+        let tensors = self.tensors.values();
+        tensors
+            .map(|tensor| {
+                let shape: Vec<u64> = tensor.shape.iter().map(|&size| size as u64).collect();
+                let values = shape.iter().product::<u64>();
+                StoredTensor {
+                    foreign: !known.contains(tensor.name.as_str()),
+                    name: tensor.name.clone(),
+                    dtype: format!("{:?}", tensor.dtype),
+                    size: values * tensor.dtype.size() as u64,
+                    shape,
+                }
+            })
+            .collect()
+    }
+
     fn wrong(&self, parameter: &Parameter, found: String) -> Error {
         Error::Parameter {
             file: self.path.display().to_string(),
@@ -83,6 +123,8 @@ impl StoredRecord {
 
 /// The tensors of a record by their paths.
 pub(crate) fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>, Error> {
+    // A pipe or a device is refused before it is waited for.
+    plain_file::open(path)?;
     let tensors = Reader::from_file_exact(path)
         .and_then(Reader::into_tensors)
         .map_err(|source| Error::ReadRecord {

@@ -184,7 +184,8 @@ fn settings_and_the_tokenizer_s_files_are_taken_over() {
     let report = convert(folder.path(), out.path()).unwrap();
     assert!(!report.config.do_lower_case);
     assert_eq!(report.config.model, shape.model);
-    assert!(report.warnings[0].starts_with("2 attention heads where the reference's rule gives 1"));
+    // The record says how many heads there are; nobody has to say it again.
+    assert!(report.warnings.is_empty(), "{:?}", report.warnings);
 
     // Newer versions save the vocabulary inside tokenizer.json.
     fs::remove_file(&tokenizer).unwrap();

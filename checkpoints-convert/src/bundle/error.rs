@@ -48,6 +48,14 @@ pub enum Error {
         what: &'static str,
     },
     #[error(
+        "{file}: a block at {offset} starts before the end of the one before it, {end}; the blocks of an index follow each other: the file is damaged, copy it again"
+    )]
+    BlockOrder { file: String, offset: u64, end: u64 },
+    #[error(
+        "{file}: names of more than {limit} bytes in all; an ELECTRA checkpoint's have under a million"
+    )]
+    NamesTooLong { file: String, limit: usize },
+    #[error(
         "{file}: key {key:?} does not come after {previous:?}; an index is sorted, without repeats"
     )]
     KeyOrder {

@@ -244,6 +244,62 @@ fn keys_that_are_no_names_are_refused() {
 }
 
 #[test]
+fn a_block_that_is_named_again_is_refused_unread() {
+    let mut table = TableWriter::default();
+    table.add(b"", &header().encode_to_vec());
+    table.repeat_block(20_000);
+    let error = refused(&table.finish());
+    assert!(
+        matches!(error, Error::BlockOrder { offset: 0, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_table_of_many_blocks_in_their_order_is_read() {
+    let mut table = TableWriter::default();
+    table.add(b"", &header().encode_to_vec());
+    table.repeat_block(1);
+    for number in 0..20i64 {
+        let key = format!("v{number:03}");
+        table.add(key.as_bytes(), &entry(4 * number, 1).encode_to_vec());
+        table.repeat_block(1);
+    }
+    let index = Index::parse("m.index", &table.finish()).unwrap();
+    assert_eq!(index.variables.len(), 20);
+}
+
+#[test]
+fn what_grows_when_it_is_read_has_an_end() {
+    // Keys of 4 kB that share all but their ends take a few bytes each in the file.
+    let mut table = TableWriter::default();
+    table.add(b"", &header().encode_to_vec());
+    for number in 0..6000 {
+        let key = format!("{}{number:05}", "x".repeat(4000));
+        table.add(key.as_bytes(), &entry(0, 0).encode_to_vec());
+    }
+    assert!(matches!(
+        refused(&table.finish()),
+        Error::NamesTooLong { .. }
+    ));
+    // Two bytes for each size of a shape.
+    let shape = Some(Shape {
+        dim: vec![Dim { size: 0 }; 1_000_000],
+        unknown_rank: false,
+    });
+    let wide = BundleEntry {
+        shape,
+        ..entry(0, 0)
+    };
+    let error = refused(&table_of(b"a", wide));
+    assert!(matches!(error, Error::BlockMalformed { .. }), "{error}");
+}
+
+fn table_of(key: &[u8], entry: BundleEntry) -> Vec<u8> {
+    table(&header(), &[(key, entry)])
+}
+
+#[test]
 fn a_value_that_is_no_message_is_refused() {
     let mut broken = TableWriter::default();
     broken.add(b"", &header().encode_to_vec());

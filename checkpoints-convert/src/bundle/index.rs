@@ -11,6 +11,8 @@ use super::{DType, Error, table};
 /// A larger index is refused unread; ELECTRA-Large's has 40 kB.
 pub const MAX_INDEX_BYTES: u64 = 64 << 20;
 const MAX_VARIABLES: usize = 100_000;
+/// Of all variables: keys share their beginnings, so that a small file can hold many long ones.
+const MAX_NAMES_BYTES: usize = 16 << 20;
 const MAX_SHARDS: u32 = 4096;
 const MAX_RANK: usize = 8;
 /// The version of the bundle format that TensorFlow has written since 1.0.
@@ -58,6 +60,7 @@ impl Index {
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Error> {
         let mut shards = None;
         let mut variables = Vec::new();
+        let mut names = 0;
         table::read(file, bytes, &mut |key, value| {
             // The empty key sorts first, so the header is read before any variable.
             if key.is_empty() {
@@ -73,6 +76,13 @@ impl Index {
                 return Err(Error::TooManyVariables {
                     file: file.into(),
                     limit: MAX_VARIABLES,
+                });
+            }
+            names += name.len();
+            if names > MAX_NAMES_BYTES {
+                return Err(Error::NamesTooLong {
+                    file: file.into(),
+                    limit: MAX_NAMES_BYTES,
                 });
             }
             variables.push(parse_entry(file, name, value, shards)?);

@@ -11,6 +11,8 @@ pub(super) const MAGIC: u64 = 0xdb47_7524_8b80_fb57;
 pub(super) const TRAILER_BYTES: usize = 5;
 /// A variable's name is far shorter; prefix compression must not blow up a small file.
 const MAX_KEY_BYTES: usize = 4096;
+/// A variable's entry has under a hundred; decoded, its parts take more than they do in the file.
+const MAX_VALUE_BYTES: usize = 4096;
 
 /// Takes a key and its value.
 pub(super) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), Error> + 'a;
@@ -48,12 +50,25 @@ pub(super) fn read(file: &str, bytes: &[u8], visit: &mut Visit) -> Result<(), Er
     let body = bytes.len() - FOOTER_BYTES;
     // TensorFlow leaves the meta-index empty; it is read for its checksum.
     read_block(file, bytes, body, meta, &mut |_, _| Ok(()))?;
+    let mut end = 0;
     read_block(file, bytes, body, index, &mut |_, value| {
         let handle = Handle::take(&mut Cursor(value)).ok_or_else(|| Error::BlockMalformed {
             file: file.into(),
             offset: index.offset,
             what: "a block handle is cut off",
         })?;
+        // Blocks follow each other, so that none is read twice.
+        if handle.offset < end {
+            return Err(Error::BlockOrder {
+                file: file.into(),
+                offset: handle.offset,
+                end,
+            });
+        }
+        end = handle
+            .offset
+            .saturating_add(handle.size)
+            .saturating_add(TRAILER_BYTES as u64);
         read_block(file, bytes, body, handle, &mut |key, value| {
             if let Some(previous) = &previous
                 && key <= previous.as_slice()
@@ -166,7 +181,11 @@ fn read_block(
         }
         key.truncate(shared);
         key.extend_from_slice(suffix);
-        visit(&key, cursor.take(value).ok_or_else(cut_off)?)?;
+        let value = cursor.take(value).ok_or_else(cut_off)?;
+        if value.len() > MAX_VALUE_BYTES {
+            return Err(malformed("a value is longer than 4096 bytes"));
+        }
+        visit(&key, value)?;
     }
     Ok(())
 }

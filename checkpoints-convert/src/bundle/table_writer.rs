@@ -43,6 +43,15 @@ impl TableWriter {
         self.bytes
     }
 
+    /// Ends the block and names it this many times in all.
+    #[cfg(test)]
+    pub(super) fn repeat_block(&mut self, times: usize) {
+        self.finish_block();
+        if let Some(last) = self.finished.last().cloned() {
+            self.finished.extend(vec![last; times - 1]);
+        }
+    }
+
     fn finish_block(&mut self) {
         let block = std::mem::take(&mut self.block);
         let last = block.last.clone();

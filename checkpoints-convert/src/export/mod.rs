@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::convert::VOCABULARY_FILE;
 use crate::names::{self, Parameter};
+use crate::plain_file;
 use crate::record::PRODUCER;
 use crate::staging::{self, Staging};
 use crate::stored_record::StoredRecord;
@@ -22,6 +23,8 @@ use crate::stored_record::StoredRecord;
 const REPORT_FILE: &str = "export.json";
 /// A vocabulary of 30,522 words has 232 kB.
 const MAX_VOCABULARY_BYTES: u64 = 64 << 20;
+/// A row for each of a model's parameters.
+const MAX_REPORT_BYTES: u64 = 16 << 20;
 
 /// Whose files are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -144,7 +147,7 @@ fn check_out(format: Format, out: &Path) -> Result<(), Error> {
         .iter()
         .all(|entry| entry.file_name() == staging::FOLDER);
     let earlier = || {
-        let text = fs::read(out.join(REPORT_FILE)).ok()?;
+        let text = plain_file::read(&out.join(REPORT_FILE), MAX_REPORT_BYTES).ok()??;
         serde_json::from_slice::<Earlier>(&text).ok()
     };
     if is_empty || earlier().is_some_and(|earlier| earlier.format == format) {
@@ -157,17 +160,9 @@ fn check_out(format: Format, out: &Path) -> Result<(), Error> {
 
 fn read_vocabulary(input: &Path) -> Result<Vec<u8>, Error> {
     let path = input.join(VOCABULARY_FILE);
-    let file = || path.display().to_string();
-    let failed = |source| Error::Vocabulary {
-        file: file(),
-        source,
-    };
-    let size = fs::metadata(&path).map_err(failed)?.len();
-    if size > MAX_VOCABULARY_BYTES {
-        let what = format!("{size} bytes, more than the {MAX_VOCABULARY_BYTES} that are read");
-        return Err(failed(io::Error::other(what)));
-    }
-    fs::read(&path).map_err(failed)
+    plain_file::read(&path, MAX_VOCABULARY_BYTES)?.ok_or_else(|| Error::Vocabulary {
+        file: path.display().to_string(),
+    })
 }
 
 /// Bytes of a parameter's values; it was checked to be in the record, so they are few enough.

@@ -1,8 +1,6 @@
-//! `config.json` and the tokenizer's files of a Hugging Face model. JSON enters; the settings that
-//! no shape tells leave, checked against the shapes and against what this project's model does.
-//! Defaults are those of `ElectraConfig`.
-
-use std::collections::BTreeMap;
+//! `config.json` of a Hugging Face model, or that which a TensorFlow checkpoint was trained by. JSON
+//! enters; the settings that no shape tells leave, checked against the shapes and against what this
+//! project's model does. Defaults are those of `ElectraConfig`.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -12,13 +10,12 @@ use crate::config::{self, ModelShape};
 
 /// What `config.json` says of the model.
 #[derive(Deserialize)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     #[serde(default)]
     model_type: Option<String>,
     #[serde(default = "config::gelu")]
     hidden_act: String,
-    #[serde(default = "four")]
-    num_attention_heads: usize,
+    num_attention_heads: Option<usize>,
     #[serde(default = "config::tenth")]
     hidden_dropout_prob: f64,
     #[serde(default = "config::tenth")]
@@ -31,6 +28,9 @@ pub(super) struct Settings {
     position_embedding_type: Option<String>,
     #[serde(default)]
     is_decoder: Option<bool>,
+    /// Of the tokenizer, where it is not the model's own.
+    #[serde(default)]
+    pub tokenizer_class: Option<String>,
     // What the shapes tell too.
     vocab_size: Option<usize>,
     embedding_size: Option<usize>,
@@ -41,9 +41,8 @@ pub(super) struct Settings {
     type_vocab_size: Option<usize>,
 }
 
-fn four() -> usize {
-    4
-}
+/// Attention heads of an `ElectraConfig` that does not say how many.
+const ELECTRA_CONFIG_HEADS: usize = 4;
 
 /// Parses a JSON file of the model.
 pub(super) fn parse<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<T, Error> {
@@ -56,7 +55,7 @@ pub(super) fn parse<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<T, 
 impl Settings {
     /// Parses `config.json`, and refuses models that are computed in another way than ELECTRA's.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Error> {
-        let settings: Self = parse(file, bytes)?;
+        let mut settings: Self = parse(file, bytes)?;
         if settings.model_type.as_deref() != Some("electra") {
             let found = match settings.model_type {
                 Some(other) => format!("{other:?}"),
@@ -67,6 +66,30 @@ impl Settings {
                 found,
             });
         }
+        settings
+            .num_attention_heads
+            .get_or_insert(ELECTRA_CONFIG_HEADS);
+        settings.checked(file)
+    }
+
+    /// Parses the configuration beside a TensorFlow checkpoint, as BERT's code writes it; `None` for
+    /// JSON that is none.
+    pub fn parse_beside(file: &str, bytes: &[u8]) -> Result<Option<Self>, Error> {
+        let Ok(settings) = serde_json::from_slice::<Self>(bytes) else {
+            return Ok(None);
+        };
+        let is_electra = settings
+            .model_type
+            .as_deref()
+            .is_none_or(|t| t == "electra");
+        match is_electra && settings.hidden_size.is_some() {
+            true => settings.checked(file).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn checked(self, file: &str) -> Result<Self, Error> {
+        let settings = self;
         let setting = |key, found: String, expected: &str| Error::Setting {
             file: file.into(),
             key,
@@ -99,11 +122,28 @@ impl Settings {
                 expected,
             ));
         }
+        for (key, rate) in [
+            ("hidden_dropout_prob", settings.hidden_dropout_prob),
+            (
+                "attention_probs_dropout_prob",
+                settings.attention_probs_dropout_prob,
+            ),
+        ] {
+            if !(0.0..1.0).contains(&rate) {
+                let expected = "expected a probability from 0 to below 1";
+                return Err(setting(key, rate.to_string(), expected));
+            }
+        }
         if settings.is_decoder == Some(true) {
             let expected = "only an encoder, which sees the whole text, is computed";
             return Err(setting("is_decoder", "true".into(), expected));
         }
         Ok(settings)
+    }
+
+    /// Whether the number of attention heads is said, which no shape tells.
+    pub fn says_heads(&self) -> bool {
+        self.num_attention_heads.is_some()
     }
 
     /// Puts the settings into a model that was inferred from shapes.
@@ -143,7 +183,9 @@ impl Settings {
                 });
             }
         }
-        let heads = self.num_attention_heads;
+        let heads = self
+            .num_attention_heads
+            .unwrap_or(model.num_attention_heads);
         if heads == 0 || !model.hidden_size.is_multiple_of(heads) {
             return Err(Error::Setting {
                 file: file.into(),
@@ -162,55 +204,6 @@ impl Settings {
         model.initializer_range = self.initializer_range;
         model.layer_norm_eps = self.layer_norm_eps;
         Ok(())
-    }
-}
-
-/// What `tokenizer_config.json` says of the vocabulary.
-#[derive(Default, Deserialize)]
-pub(super) struct TokenizerSettings {
-    pub do_lower_case: Option<bool>,
-}
-
-/// `tokenizer.json`, which newer versions save in the place of `vocab.txt`.
-#[derive(Deserialize)]
-pub(super) struct TokenizerFile {
-    #[serde(default)]
-    normalizer: Option<Normalizer>,
-    model: TokenizerModel,
-}
-
-#[derive(Deserialize)]
-struct Normalizer {
-    lowercase: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct TokenizerModel {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    vocab: BTreeMap<String, usize>,
-}
-
-impl TokenizerFile {
-    pub fn lower_case(&self) -> Option<bool> {
-        self.normalizer.as_ref()?.lowercase
-    }
-
-    /// The vocabulary as `vocab.txt` has it: a word a line, in the order of their numbers.
-    /// `None` where it is no WordPiece vocabulary or its numbers are not 0, 1, 2, ….
-    pub fn vocabulary(self) -> Option<Vec<u8>> {
-        if self.model.kind.is_some_and(|kind| kind != "WordPiece") {
-            return None;
-        }
-        let mut words = vec![None; self.model.vocab.len()];
-        for (word, number) in self.model.vocab {
-            if word.contains(['\n', '\r']) {
-                return None;
-            }
-            *words.get_mut(number)? = Some(word);
-        }
-        let words: Vec<String> = words.into_iter().collect::<Option<_>>()?;
-        Some((words.join("\n") + "\n").into_bytes())
     }
 }
 
@@ -280,25 +273,6 @@ mod tests {
             let settings = Settings::parse("c", text.as_bytes()).unwrap();
             let error = settings.apply("c", &mut model()).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_vocabulary_is_put_in_the_order_of_its_numbers() {
-        let vocabulary = |text: &str| {
-            parse::<TokenizerFile>("t", text.as_bytes())
-                .unwrap()
-                .vocabulary()
-        };
-        let text = r#"{"model": {"type": "WordPiece", "vocab": {"b": 0, "a": 1, "[PAD]": 2}}}"#;
-        assert_eq!(vocabulary(text).unwrap(), b"b\na\n[PAD]\n");
-        for text in [
-            r#"{"model": {"type": "BPE", "vocab": {"b": 0}}}"#,
-            r#"{"model": {"vocab": {"b": 1}}}"#,
-            r#"{"model": {"vocab": {"a": 0, "b": 0}}}"#,
-            r#"{"model": {"vocab": {"a\n": 0}}}"#,
-        ] {
-            assert_eq!(vocabulary(text), None, "{text}");
         }
     }
 }

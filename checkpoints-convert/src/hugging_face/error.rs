@@ -3,13 +3,19 @@
 
 use std::io;
 
+use crate::{plain_file, zip_error};
+
 /// A Hugging Face model that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{file}: cannot read: {source}")]
     Read { file: String, source: io::Error },
-    #[error("{file}: {size} bytes, more than the {limit} that are read")]
-    TooLarge { file: String, size: u64, limit: u64 },
+    #[error(transparent)]
+    File(plain_file::Error),
+    #[error(
+        "{folder}: config.json of a Hugging Face model, but no weights that are read (model.safetensors or pytorch_model.bin){found}; download the whole model, or save it again with safetensors"
+    )]
+    NoWeights { folder: String, found: String },
     #[error("{file}: missing; the model is not whole: copy or download it again")]
     Missing { file: String },
     #[error("{file}: not the JSON that is expected here: {source}")]
@@ -37,6 +43,41 @@ pub enum Error {
         expected: usize,
     },
 
+    #[error(
+        "{file}: {key:?} is {found}: {expected}; a text would get other ids than the model knows"
+    )]
+    Tokenizer {
+        file: String,
+        key: String,
+        found: String,
+        expected: String,
+    },
+    #[error(
+        "{file}: {key:?} is {found}, but in {other} {other_key:?} is {other_found}; correct the one that is wrong"
+    )]
+    Contradiction {
+        file: String,
+        key: &'static str,
+        found: String,
+        other: String,
+        other_key: &'static str,
+        other_found: String,
+    },
+    #[error(
+        "{file}: line {line} is {found}, but {other} gives its number to {expected:?}; remove the file that is not this model's"
+    )]
+    Words {
+        file: String,
+        line: u64,
+        found: String,
+        other: String,
+        expected: String,
+    },
+    #[error(
+        "{file}: its vocabulary is no list of words with the numbers 0, 1, 2, …; put this model's vocab.txt beside it"
+    )]
+    Numbers { file: String },
+
     #[error("{file}: names the file {name:?}; expected a plain name of a file in the same folder")]
     ShardName { file: String, name: String },
     #[error("{file}: more than {limit} files of weights")]
@@ -47,6 +88,15 @@ pub enum Error {
     TensorMissing { file: String, name: String },
     #[error("{file}: two tensors are named {name:?}, or stand for the same variable")]
     Duplicate { file: String, name: String },
+    #[error(
+        "{file}: a name of {length} bytes, which begins with {start:?}; expected at most {limit}"
+    )]
+    NameLength {
+        file: String,
+        start: String,
+        length: usize,
+        limit: usize,
+    },
 
     #[error("{file}: no safetensors file: {what}")]
     Safetensors { file: String, what: String },
@@ -63,10 +113,10 @@ pub enum Error {
         "{file}: neither a zip archive nor a pickle of torch.save; expected a state dict that PyTorch saved"
     )]
     NotTorch { file: String },
-    #[error("{file}: cannot read the archive: {source}")]
+    #[error("{file}: cannot read the archive: {}", zip_error::words(cause))]
     Zip {
         file: String,
-        source: zip::result::ZipError,
+        cause: zip::result::ZipError,
     },
     #[error("{file}: {what}")]
     Archive { file: String, what: String },
@@ -90,4 +140,13 @@ pub enum Error {
         name: String,
         what: String,
     },
+}
+
+impl From<plain_file::Error> for Error {
+    fn from(error: plain_file::Error) -> Self {
+        match error {
+            plain_file::Error::Missing { file } => Self::Missing { file },
+            error => Self::File(error),
+        }
+    }
 }

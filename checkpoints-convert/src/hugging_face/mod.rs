@@ -2,6 +2,7 @@
 //! can be read one after the other leave, with the settings that no shape tells. The weights are
 //! `model.safetensors`, whole or in several files, or `pytorch_model.bin`.
 
+mod beside;
 mod config;
 mod error;
 #[cfg(test)]
@@ -13,20 +14,23 @@ mod pytorch;
 mod safetensors;
 mod state_dict;
 mod storage;
+mod tokenizer;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::bundle::{self, Index, Variable};
 use crate::config::ModelShape;
-use config::{Settings, TokenizerFile, TokenizerSettings};
+use crate::plain_file;
+use config::Settings;
 
+pub(crate) use beside::Beside;
 pub use error::Error;
 pub(crate) use names::{name, reason, reference};
+pub(crate) use tokenizer::Tokenizer;
 
 /// Names of a model's files.
 pub(crate) const CONFIG_FILE: &str = "config.json";
@@ -43,6 +47,8 @@ const WEIGHTS: [&str; 3] = [SAFETENSORS_FILE, SHARDS_FILE, PYTORCH_FILE];
 const MAX_JSON_BYTES: u64 = 16 << 20;
 const MAX_VOCABULARY_BYTES: u64 = 64 << 20;
 const MAX_SHARDS: usize = 1024;
+/// Of a tensor or a storage; the longest of ELECTRA's has under a hundred.
+const MAX_NAME_BYTES: usize = 1024;
 
 /// A tensor in a data file.
 struct Placed {
@@ -71,19 +77,35 @@ pub(crate) struct Model {
 
 /// Folder and weights file of the model at `path`: a folder, or the file of its weights.
 fn find(path: &Path) -> Option<(PathBuf, String)> {
-    let is_model = |folder: &Path| folder.join(CONFIG_FILE).is_file();
+    // What is there but no file, such as a pipe, is refused by its name when it is opened.
+    let is_model = |folder: &Path| folder.join(CONFIG_FILE).exists();
     if path.is_dir() {
-        let weights = WEIGHTS.iter().find(|name| path.join(name).is_file())?;
+        let weights = WEIGHTS.iter().find(|name| path.join(name).exists())?;
         return is_model(path).then(|| (path.into(), (*weights).into()));
     }
     let (folder, name) = (path.parent()?, path.file_name()?.to_str()?);
-    (WEIGHTS.contains(&name) && path.is_file() && is_model(folder))
+    (WEIGHTS.contains(&name) && path.exists() && is_model(folder))
         .then(|| (folder.into(), name.into()))
 }
 
-/// Whether there is a Hugging Face model at `path`; nothing is read but names.
+/// Whether there is a Hugging Face model at `path`, be it without its weights.
 pub(crate) fn is_model(path: &Path) -> bool {
-    find(path).is_some()
+    find(path).is_some() || has_config(path)
+}
+
+/// What a model's folder holds in the place of weights that are read.
+fn other_weights(folder: &Path) -> Error {
+    const OTHERS: [&str; 4] = [
+        "pytorch_model.bin.index.json",
+        "tf_model.h5",
+        "flax_model.msgpack",
+        "model.onnx",
+    ];
+    let there = OTHERS.iter().find(|name| folder.join(name).exists());
+    Error::NoWeights {
+        folder: folder.display().to_string(),
+        found: there.map_or_else(String::new, |name| format!("; {name} is not read")),
+    }
 }
 
 /// Whether the folder holds the configuration of a Hugging Face model, which a record's would
@@ -95,12 +117,8 @@ pub(crate) fn has_config(folder: &Path) -> bool {
         _model_type: String,
     }
     let file = folder.join(CONFIG_FILE);
-    let text = File::open(&file).and_then(|reader| {
-        let mut text = Vec::new();
-        reader.take(MAX_JSON_BYTES).read_to_end(&mut text)?;
-        Ok(text)
-    });
-    text.is_ok_and(|text| serde_json::from_slice::<AnyModel>(&text).is_ok())
+    matches!(plain_file::read(&file, MAX_JSON_BYTES), Ok(Some(text))
+        if serde_json::from_slice::<AnyModel>(&text).is_ok())
 }
 
 impl Model {
@@ -111,7 +129,10 @@ impl Model {
     /// A model of another kind, or files that are damaged or do not belong together.
     pub fn open(path: &Path) -> Result<Option<Self>, crate::Error> {
         let Some((folder, weights)) = find(path) else {
-            return Ok(None);
+            return match has_config(path) {
+                true => Err(other_weights(path).into()),
+                false => Ok(None),
+            };
         };
         let display = |name: &str| folder.join(name).display().to_string();
         let config = display(CONFIG_FILE);
@@ -191,36 +212,20 @@ impl Model {
         self.settings.apply(&self.display(CONFIG_FILE), model)
     }
 
-    /// Whether the vocabulary is of lower-cased words.
-    ///
-    /// # Errors
-    /// A file of the tokenizer cannot be read.
-    pub fn lower_case(&self) -> Result<bool, Error> {
-        let settings: Option<TokenizerSettings> = self.json(TOKENIZER_CONFIG_FILE)?;
-        if let Some(lower_case) = settings.and_then(|settings| settings.do_lower_case) {
-            return Ok(lower_case);
-        }
-        let tokenizer: Option<TokenizerFile> = self.json(TOKENIZER_FILE)?;
-        Ok(tokenizer.and_then(|file| file.lower_case()).unwrap_or(true))
+    /// The class of the tokenizer that `config.json` names, and how errors call that file.
+    pub fn tokenizer_class(&self) -> Option<(String, &str)> {
+        let class = self.settings.tokenizer_class.as_deref()?;
+        Some((self.display(CONFIG_FILE), class))
     }
 
-    /// The bytes of `vocab.txt`, or what `tokenizer.json` gives in its place.
+    /// The small files beside the weights, `config.json` aside.
     ///
     /// # Errors
-    /// There, but not readable.
-    pub fn vocabulary(&self) -> Result<Option<Vec<u8>>, Error> {
-        let vocabulary = read_small(&self.folder, VOCABULARY_FILE, MAX_VOCABULARY_BYTES)?;
-        if vocabulary.is_some() {
-            return Ok(vocabulary);
-        }
-        let tokenizer: Option<TokenizerFile> = self.json(TOKENIZER_FILE)?;
-        Ok(tokenizer.and_then(TokenizerFile::vocabulary))
-    }
-
-    fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
-        read_small(&self.folder, name, MAX_JSON_BYTES)?
-            .map(|bytes| config::parse(&self.display(name), &bytes))
-            .transpose()
+    /// One is there, but not readable.
+    pub fn beside(&self) -> Result<Beside, Error> {
+        Beside::read(&[], &|name| self.display(name), &mut |name, limit| {
+            read_small(&self.folder, name, limit)
+        })
     }
 
     /// Calls `read` with a stream of a data file, from its beginning.
@@ -236,39 +241,47 @@ impl Model {
             Some(archive) => read(&mut archive.storage(shard, &self.files[0].0)?),
             None => {
                 let name = &self.data_files[shard as usize];
-                read(&mut open(&self.folder, name)?)
+                let (mut file, _) =
+                    plain_file::open(&self.folder.join(name)).map_err(Error::from)?;
+                read(&mut file)
             }
         }
     }
 }
 
 /// What a user is to know of a model with these variables before fine-tuning it.
-pub(crate) fn warnings(model: &ModelShape, variables: &[Variable]) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let usual = (model.hidden_size / 64).max(1);
-    if model.num_attention_heads != usual {
-        warnings.push(format!(
-            "{} attention heads where the reference's rule gives {usual}: fine-tune with \
-             --set 'model_hparam_overrides={{\"num_attention_heads\": {}}}'",
-            model.num_attention_heads, model.num_attention_heads
-        ));
-    }
-    if variables.iter().any(|v| v.name.starts_with("generator_")) {
-        warnings.push(
-            "these are the weights of a generator; the discriminator is what is fine-tuned".into(),
-        );
-    }
-    warnings
+pub(crate) fn warning(variables: &[Variable]) -> Option<&'static str> {
+    let is_generator = variables.iter().any(|v| v.name.starts_with("generator_"));
+    is_generator
+        .then_some("these are the weights of a generator; the discriminator is what is fine-tuned")
 }
 
-/// The variables by name, and their order of values. A name, and what it stands for, is unique.
-fn sorted(file: &str, mut tensors: Vec<Placed>) -> Result<(Vec<Variable>, Vec<bool>), Error> {
-    if tensors.len() > state_dict::MAX_TENSORS {
+fn check_count(file: &str, tensors: usize) -> Result<(), Error> {
+    if tensors > state_dict::MAX_TENSORS {
         return Err(Error::TooManyTensors {
             file: file.into(),
             limit: state_dict::MAX_TENSORS,
         });
     }
+    Ok(())
+}
+
+/// A name is kept many times over, so that its length is bounded.
+fn check_name(file: &str, name: &str) -> Result<(), Error> {
+    if name.len() > MAX_NAME_BYTES {
+        return Err(Error::NameLength {
+            file: file.into(),
+            start: name.chars().take(40).collect(),
+            length: name.len(),
+            limit: MAX_NAME_BYTES,
+        });
+    }
+    Ok(())
+}
+
+/// The variables by name, and their order of values. A name, and what it stands for, is unique.
+fn sorted(file: &str, mut tensors: Vec<Placed>) -> Result<(Vec<Variable>, Vec<bool>), Error> {
+    check_count(file, tensors.len())?;
     tensors.sort_by(|a, b| a.variable.name.cmp(&b.variable.name));
     let mut seen = BTreeSet::new();
     for Placed { variable, .. } in &tensors {
@@ -288,8 +301,8 @@ fn sorted(file: &str, mut tensors: Vec<Placed>) -> Result<(Vec<Variable>, Vec<bo
 
 fn read_safetensors(folder: &Path, name: &str, shard: u32) -> Result<Vec<Placed>, Error> {
     let file = folder.join(name).display().to_string();
-    let length = length(folder, name)?;
-    let variables = safetensors::read_header(&file, shard, &mut open(folder, name)?, length)?;
+    let (mut reader, length) = plain_file::open(&folder.join(name))?;
+    let variables = safetensors::read_header(&file, shard, &mut reader, length)?;
     Ok(variables
         .into_iter()
         .map(|variable| Placed {
@@ -309,7 +322,10 @@ fn read_shards(folder: &Path) -> Result<(Vec<String>, Vec<Placed>), Error> {
     let text = read_small(folder, SHARDS_FILE, MAX_JSON_BYTES)?
         .ok_or_else(|| Error::Missing { file: file.clone() })?;
     let shards: Shards = config::parse(&file, &text)?;
-    let names: BTreeSet<&String> = shards.weight_map.values().collect();
+    let mut names: BTreeMap<&String, Vec<&String>> = BTreeMap::new();
+    for (tensor, name) in &shards.weight_map {
+        names.entry(name).or_default().push(tensor);
+    }
     if names.len() > MAX_SHARDS {
         return Err(Error::TooManyShards {
             file,
@@ -317,7 +333,7 @@ fn read_shards(folder: &Path) -> Result<(Vec<String>, Vec<Placed>), Error> {
         });
     }
     let mut tensors = Vec::new();
-    for (shard, &name) in (0..).zip(&names) {
+    for (shard, (&name, expected)) in (0..).zip(&names) {
         if name.contains(['/', '\\', ':', '\0']) || name.starts_with('.') || name.is_empty() {
             return Err(Error::ShardName {
                 file,
@@ -326,8 +342,7 @@ fn read_shards(folder: &Path) -> Result<(Vec<String>, Vec<Placed>), Error> {
         }
         let found = read_safetensors(folder, name, shard)?;
         let present: BTreeSet<&str> = found.iter().map(|t| t.variable.name.as_str()).collect();
-        let expected = shards.weight_map.iter().filter(|(_, file)| *file == name);
-        for (tensor, _) in expected {
+        for &tensor in expected {
             if !present.contains(tensor.as_str()) {
                 return Err(Error::TensorMissing {
                     file: folder.join(name).display().to_string(),
@@ -336,53 +351,17 @@ fn read_shards(folder: &Path) -> Result<(Vec<String>, Vec<Placed>), Error> {
             }
         }
         tensors.extend(found);
+        // Many names can stand for one file, whose tensors would be kept for each.
+        check_count(&file, tensors.len())?;
     }
-    Ok((names.into_iter().cloned().collect(), tensors))
-}
-
-fn open(folder: &Path, name: &str) -> Result<File, Error> {
-    let path = folder.join(name);
-    let file = || path.display().to_string();
-    File::open(&path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => Error::Missing { file: file() },
-        _ => Error::Read {
-            file: file(),
-            source,
-        },
-    })
+    Ok((names.into_keys().cloned().collect(), tensors))
 }
 
 fn length(folder: &Path, name: &str) -> Result<u64, Error> {
-    let file = open(folder, name)?;
-    let data = file.metadata().map_err(|source| Error::Read {
-        file: folder.join(name).display().to_string(),
-        source,
-    })?;
-    Ok(data.len())
+    Ok(plain_file::open(&folder.join(name))?.1)
 }
 
-/// The bytes of a small file, `None` where it is not there.
+/// The bytes of a small file, `None` if it is not there.
 fn read_small(folder: &Path, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
-    let reader = match open(folder, name) {
-        Err(Error::Missing { .. }) => return Ok(None),
-        result => result?,
-    };
-    let file = || folder.join(name).display().to_string();
-    let mut bytes = Vec::new();
-    reader
-        .take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|source| Error::Read {
-            file: file(),
-            source,
-        })?;
-    let size = bytes.len() as u64;
-    if size > limit {
-        return Err(Error::TooLarge {
-            file: file(),
-            size,
-            limit,
-        });
-    }
-    Ok(Some(bytes))
+    Ok(plain_file::read(&folder.join(name), limit)?)
 }

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::pickle::{Object, Pickle};
@@ -15,6 +16,7 @@ use super::state_dict::{self, Tensor};
 use super::storage::Storage;
 use super::{Error, Placed};
 use crate::bundle::Variable;
+use crate::{plain_file, zip_error};
 
 /// First number of the older form.
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
@@ -43,7 +45,7 @@ pub(super) fn read(path: &Path, display: &str) -> Result<Contents, Error> {
         file: display.into(),
         source,
     };
-    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let mut file = BufReader::new(plain_file::open(path)?.0);
     let mut magic = [0; 4];
     let is_zip = match file.read_exact(&mut magic) {
         Ok(()) => magic == *b"PK\x03\x04",
@@ -69,22 +71,25 @@ impl Archive {
         let member = self.members.get(number as usize).map(|&(member, _)| member);
         self.zip
             .by_index(member.unwrap_or(usize::MAX))
-            .map_err(|source| Error::Zip {
+            .map(zip_error::Reader)
+            .map_err(|cause| Error::Zip {
                 file: display.into(),
-                source,
+                cause,
             })
     }
 }
 
 fn read_archive(file: BufReader<File>, display: &str) -> Result<Contents, Error> {
-    let broken = |source| Error::Zip {
+    let broken = |cause| Error::Zip {
         file: display.into(),
-        source,
+        cause,
     };
     let refused = |what: String| Error::Archive {
         file: display.into(),
         what,
     };
+    let length = file.get_ref().metadata().map(|data| data.len());
+    let length = length.map_err(|source| broken(ZipError::Io(source)))?;
     let mut zip = ZipArchive::new(file).map_err(broken)?;
     let folders: Vec<String> = zip
         .file_names()
@@ -115,6 +120,7 @@ fn read_archive(file: BufReader<File>, display: &str) -> Result<Contents, Error>
     };
 
     let mut members = Vec::new();
+    let mut stored = 0u64;
     let mut numbers = HashMap::new();
     let mut tensors = Vec::new();
     for tensor in state_dict::tensors(display, &pickle)? {
@@ -138,6 +144,12 @@ fn read_archive(file: BufReader<File>, display: &str) -> Result<Contents, Error>
                     )));
                 }
                 let shard = members.len() as u32;
+                stored = stored.saturating_add(member.size());
+                if stored > length {
+                    return Err(refused(format!(
+                        "its members claim more than the {length} bytes of the archive: they share bytes, as no right archive's do"
+                    )));
+                }
                 members.push((number, member.size()));
                 numbers.insert(storage.key.clone(), shard);
                 shard

@@ -7,7 +7,7 @@ use std::io::Read;
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
-use super::Error;
+use super::{Error, check_name};
 use crate::bundle::{DType, Variable};
 
 /// ELECTRA-Large's header has 50 kB.
@@ -65,8 +65,12 @@ pub(super) fn read_header(
             expected,
         });
     }
-    let tensors = metadata.tensors().into_iter();
+    let tensors = metadata.tensors();
+    for name in tensors.keys() {
+        check_name(file, name)?;
+    }
     Ok(tensors
+        .into_iter()
         .map(|(name, info)| {
             let (first, end) = info.data_offsets;
             Variable {

@@ -2,9 +2,11 @@
 //! number checked against the storage's. Follows `torch/_utils.py` (`_rebuild_tensor_v2`) and
 //! `persistent_load` of `torch/serialization.py`.
 
-use super::Error;
+use std::collections::HashSet;
+
 use super::pickle::{Global, Id, Object, Pickle};
 use super::storage::Storage;
+use super::{Error, check_name};
 
 /// A whole model has under a thousand.
 pub(super) const MAX_TENSORS: usize = 100_000;
@@ -43,6 +45,7 @@ pub(super) fn tensors(file: &str, pickle: &Pickle) -> Result<Vec<Tensor>, Error>
             limit: MAX_TENSORS,
         });
     }
+    let mut seen = HashSet::new();
     items
         .iter()
         .map(|&(key, value)| {
@@ -52,6 +55,14 @@ pub(super) fn tensors(file: &str, pickle: &Pickle) -> Result<Vec<Tensor>, Error>
                     kind(pickle.object(key))
                 )));
             };
+            // A pickle can name one object any number of times; each tensor has its own copy.
+            check_name(file, name)?;
+            if !seen.insert(name) {
+                return Err(Error::Duplicate {
+                    file: file.into(),
+                    name: name.clone(),
+                });
+            }
             let view = View { file, name, pickle };
             view.tensor(value)
         })
@@ -154,6 +165,7 @@ impl View<'_> {
             && let Object::Text(key) = object(key)
             && view == &Object::None
         {
+            check_name(self.file, key)?;
             return Ok(Storage {
                 key: key.clone(),
                 kind,

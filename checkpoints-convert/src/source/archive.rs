@@ -11,6 +11,7 @@ use zip::ZipArchive;
 use zip::read::ZipFile;
 
 use super::Error;
+use crate::{plain_file, zip_error};
 
 /// Deflate's best ratio: 258 bytes from two bits, less the block's own head.
 const MAX_RATIO: u64 = 1032;
@@ -19,20 +20,19 @@ const MAX_RATIO: u64 = 1032;
 pub(super) struct Archive {
     path: PathBuf,
     zip: ZipArchive<BufReader<File>>,
+    /// Bytes of the archive itself.
+    length: u64,
     /// Folder of the checkpoint inside, with its final slash, or empty.
     folder: String,
 }
 
 impl Archive {
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let file = File::open(path).map_err(|source| Error::Read {
-            file: path.display().to_string(),
-            source,
-        })?;
-        let zip = ZipArchive::new(BufReader::with_capacity(256 << 10, file)).map_err(|source| {
+        let (file, length) = plain_file::open(path)?;
+        let zip = ZipArchive::new(BufReader::with_capacity(256 << 10, file)).map_err(|cause| {
             Error::Zip {
                 file: path.display().to_string(),
-                source,
+                cause,
             }
         })?;
         for name in zip.file_names() {
@@ -63,6 +63,7 @@ impl Archive {
         Ok(Self {
             path: path.into(),
             zip,
+            length,
             folder,
         })
     }
@@ -87,9 +88,29 @@ impl Archive {
         Ok(self.member(name)?.map(|member| member.size()))
     }
 
+    /// Checks that the members of these names, together, have no more packed bytes than the archive
+    /// is long. Those of an archive that unpacks to a thousand times what deflate can do share their
+    /// bytes.
+    pub fn check_packed(&mut self, names: &[String]) -> Result<(), Error> {
+        let mut claimed = 0u64;
+        for name in names {
+            if let Some(member) = self.member(name)? {
+                claimed = claimed.saturating_add(member.compressed_size());
+            }
+        }
+        if claimed > self.length {
+            return Err(Error::SharedBytes {
+                file: self.path.display().to_string(),
+                claimed,
+                length: self.length,
+            });
+        }
+        Ok(())
+    }
+
     /// Opens a member for reading from its beginning.
     pub fn reader(&mut self, name: &str) -> Result<Option<impl Read + '_>, Error> {
-        self.member(name)
+        Ok(self.member(name)?.map(zip_error::Reader))
     }
 
     fn member(&mut self, name: &str) -> Result<Option<ZipFile<'_, BufReader<File>>>, Error> {
@@ -97,9 +118,9 @@ impl Archive {
         let Some(number) = self.zip.index_for_name(&format!("{}{name}", self.folder)) else {
             return Ok(None);
         };
-        let member = self.zip.by_index(number).map_err(|source| Error::Zip {
+        let member = self.zip.by_index(number).map_err(|cause| Error::Zip {
             file: display.clone(),
-            source,
+            cause,
         })?;
         let most = member.compressed_size().saturating_mul(MAX_RATIO);
         if member.size() > most {

@@ -10,10 +10,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::bundle::{MAX_INDEX_BYTES, shard_file_name};
+use crate::hugging_face::Beside;
+use crate::{plain_file, zip_error};
 use archive::Archive;
 
-/// A vocabulary of 30,522 words has 232 kB.
-const MAX_VOCABULARY_BYTES: u64 = 64 << 20;
 const MAX_STATE_BYTES: u64 = 4 << 20;
 
 /// Input that is not a checkpoint, or not a whole one.
@@ -34,10 +34,12 @@ pub enum Error {
     ManyFolders { file: String, folders: Vec<String> },
     #[error("{file}: cannot read: {source}")]
     Read { file: String, source: io::Error },
-    #[error("{file}: cannot read the archive: {source}")]
+    #[error(transparent)]
+    File(plain_file::Error),
+    #[error("{file}: cannot read the archive: {}", zip_error::words(cause))]
     Zip {
         file: String,
-        source: zip::result::ZipError,
+        cause: zip::result::ZipError,
     },
     #[error(
         "{file}: member {member:?} would leave the folder of the archive; such an archive is not to be trusted"
@@ -51,10 +53,27 @@ pub enum Error {
         size: u64,
         compressed: u64,
     },
+    #[error(
+        "{file}: its members claim {claimed} packed bytes, but the archive has {length}: they share bytes, as no right archive's do"
+    )]
+    SharedBytes {
+        file: String,
+        claimed: u64,
+        length: u64,
+    },
     #[error("{file}: {size} bytes, more than the {limit} that are read")]
     TooLarge { file: String, size: u64, limit: u64 },
     #[error("{file}: missing; the checkpoint is not whole: copy or download it again")]
     Missing { file: String },
+}
+
+impl From<plain_file::Error> for Error {
+    fn from(error: plain_file::Error) -> Self {
+        match error {
+            plain_file::Error::Missing { file } => Self::Missing { file },
+            error => Self::File(error),
+        }
+    }
 }
 
 /// An opened checkpoint, before anything but its place is known.
@@ -95,7 +114,8 @@ impl Source {
         if !path.exists() {
             return Err(Error::NotFound { path: path.into() });
         }
-        if !is_zip(path) {
+        let (file, _) = plain_file::open(path)?;
+        if !is_zip(file) {
             return Err(Error::NotACheckpoint { path: path.into() });
         }
         let mut archive = Archive::open(path)?;
@@ -148,12 +168,23 @@ impl Source {
             })
     }
 
-    /// The bytes of `vocab.txt` beside the checkpoint, if there is one.
+    /// The small files beside the checkpoint.
     ///
     /// # Errors
-    /// There, but larger than any vocabulary or not readable.
-    pub fn vocabulary(&mut self) -> Result<Option<Vec<u8>>, Error> {
-        self.small("vocab.txt", MAX_VOCABULARY_BYTES)
+    /// One is there, but larger than any such file or not readable.
+    pub fn beside(&mut self) -> Result<Beside, Error> {
+        let (names, shown) = match &self.place {
+            Place::Folder(folder) => {
+                let names = folder_names(folder).map_err(|source| Error::Read {
+                    file: folder.display().to_string(),
+                    source,
+                })?;
+                (names, folder.join("").display().to_string())
+            }
+            Place::Zip(archive) => (archive.names(), archive.display("")),
+        };
+        let display = |name: &str| format!("{shown}{name}");
+        Beside::read(&names, &display, &mut |name, limit| self.small(name, limit))
     }
 
     /// The stated length of a file of the checkpoint.
@@ -163,14 +194,22 @@ impl Source {
     pub fn length(&mut self, name: &str) -> Result<u64, Error> {
         let file = self.display(name);
         let length = match &mut self.place {
-            Place::Folder(folder) => match folder.join(name).metadata() {
-                Ok(data) => Some(data.len()),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                Err(source) => return Err(Error::Read { file, source }),
-            },
+            Place::Folder(folder) => Some(plain_file::open(&folder.join(name))?.1),
             Place::Zip(archive) => archive.length(name)?,
         };
         length.ok_or(Error::Missing { file })
+    }
+
+    /// Checks that these files of the checkpoint, together, need no more bytes of an archive than
+    /// it has.
+    ///
+    /// # Errors
+    /// [`Error::SharedBytes`]: reading them would take far longer than the archive is long.
+    pub fn check_packed(&mut self, names: &[String]) -> Result<(), Error> {
+        match &mut self.place {
+            Place::Folder(_) => Ok(()),
+            Place::Zip(archive) => archive.check_packed(names),
+        }
     }
 
     /// Calls `read` with a stream of a file of the checkpoint, from its beginning.
@@ -184,13 +223,11 @@ impl Source {
     ) -> Result<T, E> {
         let file = self.display(name);
         match &mut self.place {
-            Place::Folder(folder) => match File::open(folder.join(name)) {
-                Ok(mut reader) => read(&mut reader),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    Err(Error::Missing { file }.into())
-                }
-                Err(source) => Err(Error::Read { file, source }.into()),
-            },
+            Place::Folder(folder) => {
+                let (mut reader, _) =
+                    plain_file::open(&folder.join(name)).map_err(|error| E::from(error.into()))?;
+                read(&mut reader)
+            }
             Place::Zip(archive) => match archive.reader(name)? {
                 Some(mut reader) => read(&mut reader),
                 None => Err(Error::Missing { file }.into()),
@@ -210,7 +247,20 @@ impl Source {
 /// Whether there is a TensorFlow checkpoint at `path`: a folder that holds an `.index` file, a
 /// zip archive that does, or a checkpoint prefix. Nothing is read but names.
 pub(crate) fn is_tensorflow(path: &Path) -> bool {
-    holds_index(path) || prefix_of(path).is_some() || (is_zip(path) && Archive::open(path).is_ok())
+    if path.is_dir() {
+        return holds_index(path);
+    }
+    if prefix_of(path).is_some() {
+        return true;
+    }
+    match plain_file::open(path) {
+        // What is damaged, or was not fetched, is a checkpoint that cannot be read: the reading says
+        // why.
+        Err(error) => matches!(error, plain_file::Error::LfsPointer { .. }),
+        Ok((file, _)) => {
+            is_zip(file) && matches!(Archive::open(path), Ok(_) | Err(Error::Zip { .. }))
+        }
+    }
 }
 
 /// Whether `path` is a folder that holds an `.index` file.
@@ -241,12 +291,10 @@ fn find_in_folder(path: &Path) -> Result<(PathBuf, String, Vec<String>), Error> 
     };
     let names = folder_names(path).map_err(unreadable)?;
     let state = path.join("checkpoint");
-    let named = match File::open(&state) {
-        Ok(mut file) => {
-            let display = state.display().to_string();
-            Some(named_by(&read_small(&mut file, &display, MAX_STATE_BYTES)?))
-        }
-        Err(_) => None,
+    let named = match state.is_dir() {
+        // A folder of that name is the user's own affair.
+        true => None,
+        false => plain_file::read(&state, MAX_STATE_BYTES)?.map(|text| named_by(&text)),
     };
     // A path that exists as it was written is taken as TensorFlow takes it; `join` keeps an
     // absolute one.
@@ -322,12 +370,9 @@ fn folder_names(path: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-fn is_zip(path: &Path) -> bool {
+fn is_zip(mut file: File) -> bool {
     let mut magic = [0; 4];
-    File::open(path)
-        .and_then(|mut file| file.read_exact(&mut magic))
-        .is_ok()
-        && magic == *b"PK\x03\x04"
+    file.read_exact(&mut magic).is_ok() && magic == *b"PK\x03\x04"
 }
 
 /// The bytes of a small file, refused where there are more than `limit`.

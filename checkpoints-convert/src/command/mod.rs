@@ -1,0 +1,289 @@
+//! The commands `convert`, `inspect`, `verify` and `export`, as both programs have them: what a user
+//! typed enters, results are written to `out`, progress to standard error. Everything that came out
+//! of a file passes [`printable`](crate::printable) on its way.
+
+mod bar;
+mod summary;
+mod table;
+
+use std::error;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::{
+    Export, Format, Inspection, RecordInspection, Report, Verification, convert, export, inspect,
+    inspect_record, is_checkpoint, is_record, printable, printable_json, verify,
+};
+
+/// What `convert` is given.
+#[derive(Clone, Debug, Args)]
+pub struct ConvertArgs {
+    /// Zip archive, folder, checkpoint prefix or Hugging Face folder
+    #[arg(value_name = "IN")]
+    pub input: PathBuf,
+    /// Folder to write into; made if it does not exist
+    pub out: PathBuf,
+}
+
+/// What `inspect` is given.
+#[derive(Clone, Debug, Args)]
+pub struct InspectArgs {
+    /// Zip archive, folder, checkpoint prefix, Hugging Face folder or converted record
+    #[arg(value_name = "IN")]
+    pub input: PathBuf,
+    /// List every variable, with its shape and where it goes; -v does so too
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// What `verify` is given.
+#[derive(Clone, Debug, Args)]
+pub struct VerifyArgs {
+    /// Zip archive, folder, checkpoint prefix or Hugging Face folder
+    #[arg(value_name = "IN")]
+    pub input: PathBuf,
+    /// Folder of the converted record
+    pub out: PathBuf,
+}
+
+/// What `export` is given.
+#[derive(Clone, Debug, Args)]
+pub struct ExportArgs {
+    /// Whose files to write
+    #[arg(long, value_enum)]
+    pub format: Format,
+    /// Folder of a converted or fine-tuned record
+    #[arg(value_name = "IN")]
+    pub input: PathBuf,
+    /// Folder to write into; made if it does not exist
+    pub out: PathBuf,
+}
+
+/// How results are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// In words.
+    Words,
+    /// As JSON.
+    Json,
+    /// Not at all: errors alone.
+    Quiet,
+}
+
+/// A command that ended without a result, or with one that is not as it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Conversion(#[from] crate::Error),
+    #[error("cannot write the results: {0}")]
+    Output(#[from] io::Error),
+    #[error("{0}")]
+    NotConvertible(String),
+    #[error("{folder}: differs from {input} in {count} places; convert the checkpoint again")]
+    Differs {
+        folder: String,
+        input: String,
+        count: usize,
+    },
+}
+
+impl ConvertArgs {
+    /// Converts, and says what was used.
+    ///
+    /// # Errors
+    /// As [`convert`].
+    pub fn run(&self, manner: Manner, out: &mut dyn Write) -> Result<(), Error> {
+        let report = bar::with_bar(manner, |progress| convert(&self.input, &self.out, progress))?;
+        match manner {
+            Manner::Json => print_json(out, &report)?,
+            Manner::Words => {
+                print_conversion(out, &report)?;
+                let folder = self.out.display().to_string();
+                writeln!(out, "written to {}", printable(&folder))?;
+            }
+            Manner::Quiet => {}
+        }
+        Ok(())
+    }
+}
+
+impl InspectArgs {
+    /// Shows what a checkpoint or a record holds: each variable where `all` is true, else a summary
+    /// that fits a terminal of 80 columns.
+    ///
+    /// # Errors
+    /// Neither is there, it is damaged, or it could not be converted or loaded.
+    pub fn run(&self, all: bool, manner: Manner, out: &mut dyn Write) -> Result<(), Error> {
+        let is_json = manner == Manner::Json;
+        // A checkpoint that was converted in its own folder is what is asked for, as ever.
+        let problem = if is_record(&self.input) && !is_checkpoint(&self.input) {
+            let found = inspect_record(&self.input)?;
+            match (is_json, all || self.all) {
+                (true, _) => print_json(out, &found)?,
+                (false, true) => table::record(out, &found)?,
+                (false, false) => summary::record(out, &found)?,
+            }
+            found.problem
+        } else {
+            let found = inspect(&self.input)?;
+            match (is_json, all || self.all) {
+                (true, _) => print_json(out, &found)?,
+                (false, true) => table::checkpoint(out, &found)?,
+                (false, false) => summary::checkpoint(out, &found)?,
+            }
+            found.problem
+        };
+        match problem {
+            Some(problem) => {
+                out.flush()?;
+                Err(Error::NotConvertible(problem))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl VerifyArgs {
+    /// Compares, and says what is equal and what is not.
+    ///
+    /// # Errors
+    /// As [`verify`], and [`Error::Differs`].
+    pub fn run(&self, manner: Manner, out: &mut dyn Write) -> Result<(), Error> {
+        let found = bar::with_bar(manner, |progress| verify(&self.input, &self.out, progress))?;
+        match manner {
+            Manner::Json => print_json(out, &found)?,
+            Manner::Words => print_verification(out, &found)?,
+            Manner::Quiet => {}
+        }
+        if found.is_equal() {
+            return Ok(());
+        }
+        out.flush()?;
+        Err(Error::Differs {
+            folder: self.out.display().to_string(),
+            input: self.input.display().to_string(),
+            count: found.differences.len(),
+        })
+    }
+}
+
+impl ExportArgs {
+    /// Writes the files, and says what was left out.
+    ///
+    /// # Errors
+    /// As [`export`].
+    pub fn run(&self, manner: Manner, out: &mut dyn Write) -> Result<(), Error> {
+        let written = bar::with_bar(manner, |progress| {
+            export(self.format, &self.input, &self.out, progress)
+        })?;
+        match manner {
+            Manner::Json => print_json(out, &written)?,
+            Manner::Words => {
+                print_export(out, &written)?;
+                let folder = self.out.display().to_string();
+                writeln!(out, "written to {}", printable(&folder))?;
+            }
+            Manner::Quiet => {}
+        }
+        Ok(())
+    }
+}
+
+fn print_json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
+    writeln!(out, "{}", printable_json(&text))
+}
+
+fn print_conversion(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    let totals = &report.totals;
+    let checked = report.variables.iter().any(|variable| variable.checked);
+    writeln!(
+        out,
+        "{} of {} variables used, {} values; {} left out{}",
+        totals.used,
+        totals.variables,
+        totals.values,
+        totals.ignored,
+        if checked {
+            "; every checksum is right"
+        } else {
+            ""
+        }
+    )?;
+    for task in report.config.heads.keys() {
+        writeln!(out, "head: {}", printable(task))?;
+    }
+    Ok(())
+}
+
+fn print_export(out: &mut dyn Write, written: &Export) -> io::Result<()> {
+    writeln!(
+        out,
+        "{} tensors written, {} parameters left out",
+        written.tensors.len(),
+        written.left_out.len()
+    )?;
+    for left_out in &written.left_out {
+        let parameter = printable(&left_out.parameter);
+        writeln!(out, "left out: {parameter} ({})", left_out.reason)?;
+    }
+    Ok(())
+}
+
+fn print_verification(out: &mut dyn Write, found: &Verification) -> io::Result<()> {
+    if found.checked > 0 {
+        let checked = found.checked;
+        write!(out, "{checked} variables read with right checksums; ")?;
+    }
+    writeln!(
+        out,
+        "{} parameters equal bit by bit ({} values)",
+        found.equal, found.values
+    )?;
+    for difference in &found.differences {
+        writeln!(out, "{}", printable(difference))?;
+    }
+    Ok(())
+}
+
+/// Characters of an error's line: enough for every path and name that is somebody's own, too few for
+/// a file to flood the screen.
+const MAX_LINE: usize = 4000;
+
+/// An error and its causes in one line that a terminal shows as it is. A cause that a message has
+/// told already is not repeated.
+pub fn one_line(error: &dyn error::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !told.contains(&text) {
+            told = format!("{told}: {text}");
+        }
+        cause = error.source();
+    }
+    let line = printable(&told);
+    match line.char_indices().nth(MAX_LINE) {
+        Some((end, _)) => format!("{} … ({} bytes)", &line[..end], line.len()),
+        None => line.into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once_and_a_line_has_an_end() {
+        let cut = || io::Error::new(io::ErrorKind::UnexpectedEof, "cut \u{1b}[2J here");
+        let error = Error::Output(cut());
+        let line = one_line(&error);
+        assert_eq!(line, r"cannot write the results: cut \u{1b}[2J here");
+        let error = Error::NotConvertible("x".repeat(5_000_000));
+        let line = one_line(&error);
+        assert!(line.len() < 4100 && line.ends_with("(5000000 bytes)"));
+    }
+}

@@ -1,0 +1,141 @@
+//! The small files beside a checkpoint's weights that say what no tensor's shape tells: bytes enter
+//! as they were found, settings and a vocabulary leave once somebody asks, so that a checkpoint with
+//! a wrong one can still be looked at.
+
+use super::config::{self, Settings};
+use super::tokenizer::{self, Tokenizer};
+use super::{
+    CONFIG_FILE, Error, MAX_JSON_BYTES, MAX_VOCABULARY_BYTES, TOKENIZER_CONFIG_FILE,
+    TOKENIZER_FILE, VOCABULARY_FILE,
+};
+
+/// Ends of the names that Google's code and others give the configuration of a TensorFlow model.
+const CONFIGURATIONS: [&str; 4] = [
+    CONFIG_FILE,
+    "bert_config.json",
+    "electra_config.json",
+    "discriminator_config.json",
+];
+
+/// Gives the bytes of a file, which may have so many at most; `None` if it is not there.
+type Read<'a, E> = dyn FnMut(&str, u64) -> Result<Option<Vec<u8>>, E> + 'a;
+
+/// What was found, by how errors call it.
+#[derive(Default)]
+pub(crate) struct Beside {
+    /// Of the files that may be the configuration, those that are there.
+    configurations: Vec<Found>,
+    tokenizer_config: Option<Found>,
+    tokenizer: Option<Found>,
+    vocabulary: Option<Found>,
+}
+
+struct Found {
+    file: String,
+    bytes: Vec<u8>,
+}
+
+impl Beside {
+    /// Reads what there is of `names`, the files of the checkpoint's folder; `read` returns the bytes
+    /// of one, at most so many, and `display` tells how errors call it.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn read<E>(
+        names: &[String],
+        display: &dyn Fn(&str) -> String,
+        read: &mut Read<E>,
+    ) -> Result<Self, E> {
+        let mut found = |name: &str, limit: u64| -> Result<Option<Found>, E> {
+            let file = display(name);
+            Ok(read(name, limit)?.map(|bytes| Found { file, bytes }))
+        };
+        let mut configurations = Vec::new();
+        let is_configuration =
+            |name: &&String| CONFIGURATIONS.iter().any(|end| name.ends_with(end));
+        // Those are a handful; more are somebody's joke.
+        for name in names.iter().filter(is_configuration).take(8) {
+            configurations.extend(found(name, MAX_JSON_BYTES)?);
+        }
+        Ok(Self {
+            configurations,
+            tokenizer_config: found(TOKENIZER_CONFIG_FILE, MAX_JSON_BYTES)?,
+            tokenizer: found(TOKENIZER_FILE, MAX_JSON_BYTES)?,
+            vocabulary: found(VOCABULARY_FILE, MAX_VOCABULARY_BYTES)?,
+        })
+    }
+
+    /// The configuration beside a TensorFlow checkpoint, and how errors call its file.
+    ///
+    /// # Errors
+    /// A model that would be computed in another way.
+    pub fn settings(&self) -> Result<Option<(&str, Settings)>, Error> {
+        for found in &self.configurations {
+            if let Some(settings) = Settings::parse_beside(&found.file, &found.bytes)? {
+                return Ok(Some((&found.file, settings)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the files say of the tokenizer; `class` is what the configuration says of it.
+    ///
+    /// # Errors
+    /// A tokenizer that is not reproduced, or files that contradict each other.
+    pub fn tokenizer(&self, class: Option<(&str, &str)>) -> Result<Tokenizer, Error> {
+        let settings = self.tokenizer_config.as_ref();
+        let settings: Option<tokenizer::Settings> = settings.map(Found::parse).transpose()?;
+        let file = self.tokenizer_file()?;
+        Tokenizer::new(
+            &|name| self.display(name),
+            class,
+            settings.as_ref(),
+            file.as_ref(),
+        )
+    }
+
+    /// The bytes of `vocab.txt`, or what `tokenizer.json` gives in its place.
+    ///
+    /// # Errors
+    /// Neither is a vocabulary, or they are two.
+    pub fn vocabulary(&self) -> Result<Option<Vec<u8>>, Error> {
+        let file = self.tokenizer_file()?;
+        if let Some(vocabulary) = &self.vocabulary {
+            if let Some(file) = file {
+                file.check_vocabulary(&|name| self.display(name), &vocabulary.bytes)?;
+            }
+            return Ok(Some(vocabulary.bytes.clone()));
+        }
+        match file {
+            None => Ok(None),
+            Some(file) => match file.vocabulary() {
+                Some(words) => Ok(Some(words)),
+                None => Err(Error::Numbers {
+                    file: self.display(TOKENIZER_FILE),
+                }),
+            },
+        }
+    }
+
+    fn tokenizer_file(&self) -> Result<Option<tokenizer::File>, Error> {
+        self.tokenizer.as_ref().map(Found::parse).transpose()
+    }
+
+    /// How errors call the file of this name.
+    fn display(&self, name: &str) -> String {
+        let found = match name {
+            TOKENIZER_CONFIG_FILE => &self.tokenizer_config,
+            TOKENIZER_FILE => &self.tokenizer,
+            _ => &self.vocabulary,
+        };
+        found
+            .as_ref()
+            .map_or_else(|| name.to_owned(), |found| found.file.clone())
+    }
+}
+
+impl Found {
+    fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
+        config::parse(&self.file, &self.bytes)
+    }
+}

@@ -1,0 +1,644 @@
+//! What the files beside the weights say of the tokenizer: `tokenizer_config.json`,
+//! `tokenizer.json` and the class that `config.json` names enter; the settings of BERT's tokenizer
+//! leave. It is the only one that is reproduced: any other, and files that contradict each other,
+//! are refused, as every id of a text would be another.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::{Error, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE};
+
+/// BERT's tokenizer as the files describe it; `None` for what no file says.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Tokenizer {
+    pub do_lower_case: Option<bool>,
+    pub strip_accents: Option<bool>,
+    pub tokenize_chinese_chars: Option<bool>,
+    pub warnings: Vec<String>,
+}
+
+/// `tokenizer_config.json`. A key that is there as `null` is a value of its own.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Settings {
+    do_lower_case: Option<bool>,
+    #[serde(default, deserialize_with = "stated")]
+    strip_accents: Option<Option<bool>>,
+    tokenize_chinese_chars: Option<bool>,
+    do_basic_tokenize: Option<bool>,
+    tokenizer_class: Option<String>,
+    word_tokenizer_type: Option<String>,
+    subword_tokenizer_type: Option<String>,
+    do_word_tokenize: Option<bool>,
+    never_split: Option<Vec<String>>,
+    wordpieces_prefix: Option<String>,
+    unk_token: Option<Value>,
+    sep_token: Option<Value>,
+    pad_token: Option<Value>,
+    cls_token: Option<Value>,
+    #[serde(default)]
+    added_tokens_decoder: BTreeMap<String, Value>,
+}
+
+/// `tokenizer.json`, which newer versions save in the place of `vocab.txt`.
+#[derive(Debug, Deserialize)]
+pub(super) struct File {
+    #[serde(default, deserialize_with = "stated")]
+    normalizer: Option<Option<Value>>,
+    #[serde(default, deserialize_with = "stated")]
+    pre_tokenizer: Option<Option<Value>>,
+    model: Model,
+    #[serde(default)]
+    added_tokens: Vec<AddedToken>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Model {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    // Other kinds have a list here.
+    #[serde(default)]
+    vocab: Value,
+    unk_token: Option<String>,
+    continuing_subword_prefix: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct AddedToken {
+    id: usize,
+    content: String,
+}
+
+/// Of the normalizer in `tokenizer.json`.
+#[derive(Debug, Deserialize)]
+struct Normalizer {
+    clean_text: Option<bool>,
+    handle_chinese_chars: Option<bool>,
+    #[serde(default, deserialize_with = "stated")]
+    strip_accents: Option<Option<bool>>,
+    lowercase: Option<bool>,
+}
+
+/// Tells a key that is there as `null`, `Some(None)`, from one that is not.
+fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Classes of `transformers` that tokenize as BERT does. The last two do what `tokenizer.json` says.
+const CLASSES: [&str; 7] = [
+    "Electra",
+    "Bert",
+    "DistilBert",
+    "MobileBert",
+    "ConvBert",
+    "PreTrained",
+    "TokenizersBackend",
+];
+
+/// The names of the special tokens, by which this program finds them.
+const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+
+impl Tokenizer {
+    /// Holds the files against each other; `display` names them in errors, and `class` is what
+    /// `config.json` says of the tokenizer's class.
+    pub(super) fn new(
+        display: &dyn Fn(&str) -> String,
+        class: Option<(&str, &str)>,
+        settings: Option<&Settings>,
+        file: Option<&File>,
+    ) -> Result<Self, Error> {
+        let config = display(TOKENIZER_CONFIG_FILE);
+        if let Some((file, class)) = class {
+            check_class(file, class)?;
+        }
+        if let Some(settings) = settings {
+            settings.check(&config)?;
+        }
+        let normalizer = match file {
+            Some(file) => file.check(&display(TOKENIZER_FILE))?,
+            None => None,
+        };
+        let (settings, normalizer) = (settings, normalizer.as_ref());
+        let one = |key, first: Option<bool>, other, second: Option<bool>| match (first, second) {
+            (Some(first), Some(second)) if first != second => Err(Error::Contradiction {
+                file: config.clone(),
+                key,
+                found: first.to_string(),
+                other: display(TOKENIZER_FILE),
+                other_key: other,
+                other_found: second.to_string(),
+            }),
+            (first, second) => Ok(first.or(second)),
+        };
+        let do_lower_case = one(
+            "do_lower_case",
+            settings.and_then(|s| s.do_lower_case),
+            "lowercase",
+            normalizer.and_then(|n| n.lowercase),
+        )?;
+        let tokenize_chinese_chars = one(
+            "tokenize_chinese_chars",
+            settings.and_then(|s| s.tokenize_chinese_chars),
+            "handle_chinese_chars",
+            normalizer.and_then(|n| n.handle_chinese_chars),
+        )?;
+        // Both null and a value may mean the same: what decides is what is done.
+        let lower_case = do_lower_case.unwrap_or(true);
+        let done = |stated: Option<Option<bool>>| stated.map(|value| value.unwrap_or(lower_case));
+        let stated = settings.and_then(|s| s.strip_accents);
+        let other = normalizer.and_then(|n| n.strip_accents);
+        if let (Some(first), Some(second)) = (done(stated), done(other))
+            && first != second
+        {
+            let shown = |value: Option<Option<bool>>| match value.flatten() {
+                Some(value) => value.to_string(),
+                None => format!("null (as lower-casing, {lower_case})"),
+            };
+            return Err(Error::Contradiction {
+                file: config,
+                key: "strip_accents",
+                found: shown(stated),
+                other: display(TOKENIZER_FILE),
+                other_key: "strip_accents",
+                other_found: shown(other),
+            });
+        }
+        let mut warnings = Vec::new();
+        warnings.extend(added_warning(settings, file));
+        Ok(Self {
+            do_lower_case,
+            strip_accents: stated.flatten().or(other.flatten()),
+            tokenize_chinese_chars,
+            warnings,
+        })
+    }
+}
+
+fn refused(file: &str, key: &str, found: impl Into<String>, expected: &str) -> Error {
+    Error::Tokenizer {
+        file: file.into(),
+        key: key.into(),
+        found: found.into(),
+        expected: expected.into(),
+    }
+}
+
+fn check_class(file: &str, class: &str) -> Result<(), Error> {
+    let stem = class.strip_suffix("Fast").unwrap_or(class);
+    let stem = stem.strip_suffix("Tokenizer").unwrap_or(stem);
+    if CLASSES.contains(&stem) {
+        return Ok(());
+    }
+    let expected =
+        "only BERT's WordPiece tokenizer is reproduced (ElectraTokenizer, BertTokenizer)";
+    Err(refused(
+        file,
+        "tokenizer_class",
+        format!("{class:?}"),
+        expected,
+    ))
+}
+
+impl Settings {
+    fn check(&self, file: &str) -> Result<(), Error> {
+        if let Some(class) = &self.tokenizer_class {
+            check_class(file, class)?;
+        }
+        let words = [
+            ("word_tokenizer_type", &self.word_tokenizer_type, "basic"),
+            (
+                "subword_tokenizer_type",
+                &self.subword_tokenizer_type,
+                "wordpiece",
+            ),
+            ("wordpieces_prefix", &self.wordpieces_prefix, "##"),
+        ];
+        for (key, found, expected) in words {
+            if let Some(found) = found.as_deref().filter(|&found| found != expected) {
+                let only = format!("only {expected:?} is reproduced");
+                return Err(refused(file, key, format!("{found:?}"), &only));
+            }
+        }
+        for (key, value) in [
+            ("do_basic_tokenize", self.do_basic_tokenize),
+            ("do_word_tokenize", self.do_word_tokenize),
+        ] {
+            if value == Some(false) {
+                let expected = "texts are always parted into words and punctuation here";
+                return Err(refused(file, key, "false", expected));
+            }
+        }
+        if let Some(word) = self
+            .never_split
+            .iter()
+            .flatten()
+            .find(|word| !SPECIAL.contains(&word.as_str()))
+        {
+            let expected = "no word is kept from being parted here; take it out of the list if your \
+                            texts do not hold it";
+            return Err(refused(
+                file,
+                "never_split",
+                format!("a list with {word:?}"),
+                expected,
+            ));
+        }
+        for (key, value, expected) in [
+            ("unk_token", &self.unk_token, "[UNK]"),
+            ("sep_token", &self.sep_token, "[SEP]"),
+            ("pad_token", &self.pad_token, "[PAD]"),
+            ("cls_token", &self.cls_token, "[CLS]"),
+        ] {
+            if let Some(found) = value.as_ref().and_then(content).filter(|&t| t != expected) {
+                let only = format!("the special token is found by its name {expected:?}");
+                return Err(refused(file, key, format!("{found:?}"), &only));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The text of a token that is given as itself or with its properties.
+fn content(token: &Value) -> Option<&str> {
+    token.as_str().or_else(|| token.get("content")?.as_str())
+}
+
+/// Of a component's description.
+fn kind(value: &Value) -> &str {
+    value.get("type").and_then(Value::as_str).unwrap_or("none")
+}
+
+/// A `Sequence` of one is that one.
+fn single<'a>(value: &'a Value, parts: &str) -> &'a Value {
+    match value
+        .get(parts)
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+    {
+        Some([only]) if kind(value) == "Sequence" => only,
+        _ => value,
+    }
+}
+
+/// What stands in a sequence, so that its refusal says what is not reproduced.
+fn described(value: &Value, parts: &str) -> String {
+    let inside = value.get(parts).and_then(Value::as_array);
+    let kinds: Vec<&str> = inside.into_iter().flatten().take(8).map(kind).collect();
+    match kinds[..] {
+        [] => kind(value).into(),
+        _ => format!("{} of {}", kind(value), kinds.join(", ")),
+    }
+}
+
+impl File {
+    /// Checks that the file describes BERT's tokenizer; returns its normalizer.
+    fn check(&self, file: &str) -> Result<Option<Normalizer>, Error> {
+        if let Some(kind) = self
+            .model
+            .kind
+            .as_deref()
+            .filter(|&kind| kind != "WordPiece")
+        {
+            let expected = "only WordPiece is reproduced";
+            return Err(refused(file, "model", format!("{kind:?}"), expected));
+        }
+        for (key, found, expected) in [
+            ("unk_token", &self.model.unk_token, "[UNK]"),
+            (
+                "continuing_subword_prefix",
+                &self.model.continuing_subword_prefix,
+                "##",
+            ),
+        ] {
+            if let Some(found) = found.as_deref().filter(|&found| found != expected) {
+                let only = format!("only {expected:?} is reproduced");
+                return Err(refused(file, key, format!("{found:?}"), &only));
+            }
+        }
+        if let Some(value) = &self.pre_tokenizer {
+            let value = value.as_ref().unwrap_or(&Value::Null);
+            let only = single(value, "pretokenizers");
+            if kind(only) != "BertPreTokenizer" {
+                let expected = "only BertPreTokenizer is reproduced";
+                let found = described(value, "pretokenizers");
+                return Err(refused(file, "pre_tokenizer", found, expected));
+            }
+        }
+        let Some(value) = &self.normalizer else {
+            return Ok(None);
+        };
+        let value = value.as_ref().unwrap_or(&Value::Null);
+        let only = single(value, "normalizers");
+        if kind(only) != "BertNormalizer" {
+            let expected = "only BertNormalizer is reproduced";
+            let found = described(value, "normalizers");
+            return Err(refused(file, "normalizer", found, expected));
+        }
+        let normalizer: Normalizer =
+            Normalizer::deserialize(only).map_err(|source| Error::Json {
+                file: file.into(),
+                source,
+            })?;
+        if normalizer.clean_text == Some(false) {
+            let expected = "control characters are always dropped here";
+            return Err(refused(file, "clean_text", "false", expected));
+        }
+        Ok(Some(normalizer))
+    }
+
+    /// The vocabulary as `vocab.txt` has it: a word a line, in the order of their numbers.
+    /// `None` if it is no WordPiece vocabulary or its numbers are not 0, 1, 2, ….
+    pub fn vocabulary(&self) -> Option<Vec<u8>> {
+        let words: Option<Vec<&str>> = self.words()?.into_iter().collect();
+        Some((words?.join("\n") + "\n").into_bytes())
+    }
+
+    /// The word of each number; of a number that no word has, `None`.
+    fn words(&self) -> Option<Vec<Option<&str>>> {
+        if self
+            .model
+            .kind
+            .as_deref()
+            .is_some_and(|kind| kind != "WordPiece")
+        {
+            return None;
+        }
+        let vocabulary = self.model.vocab.as_object()?;
+        let numbers = vocabulary
+            .iter()
+            .map(|(word, number)| Some((word.as_str(), usize::try_from(number.as_u64()?).ok()?)));
+        let numbers: Vec<(&str, usize)> = numbers.collect::<Option<_>>()?;
+        let added = self.added_tokens.iter().map(|t| (t.content.as_str(), t.id));
+        let added = added.filter(|(word, _)| !vocabulary.contains_key(*word));
+        let all: Vec<(&str, usize)> = numbers.into_iter().chain(added).collect();
+        let mut words = vec![None; all.len()];
+        for (word, number) in all {
+            // The second of two words with one number would be lost.
+            let place = words.get_mut(number).filter(|place| place.is_none())?;
+            if word.contains(['\n', '\r']) {
+                return None;
+            }
+            *place = Some(word);
+        }
+        Some(words)
+    }
+
+    /// Checks that `vocab.txt`, if both are there, gives every word the same number.
+    pub fn check_vocabulary(
+        &self,
+        display: &dyn Fn(&str) -> String,
+        vocabulary: &[u8],
+    ) -> Result<(), Error> {
+        let (Some(numbers), Ok(text)) = (self.model.vocab.as_object(), str::from_utf8(vocabulary))
+        else {
+            return Ok(());
+        };
+        let lines: Vec<&str> = text.split('\n').map(str::trim).collect();
+        for (word, number) in numbers {
+            let Some(number) = number.as_u64() else {
+                continue;
+            };
+            let line = usize::try_from(number).ok().and_then(|n| lines.get(n));
+            if line.is_none_or(|&line| line != word.trim()) {
+                return Err(Error::Words {
+                    file: display(super::VOCABULARY_FILE),
+                    line: number.saturating_add(1),
+                    found: line.map_or_else(
+                        || format!("not there ({} lines)", lines.len()),
+                        |line| format!("{line:?}"),
+                    ),
+                    other: display(TOKENIZER_FILE),
+                    expected: word.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `transformers` looks for added tokens in the text before anything else.
+fn added_warning(settings: Option<&Settings>, file: Option<&File>) -> Option<String> {
+    let decoder = settings.map(|s| s.added_tokens_decoder.values());
+    let decoder = decoder.into_iter().flatten().filter_map(content);
+    let added = file.map(|f| f.added_tokens.iter().map(|t| t.content.as_str()));
+    let mut tokens: Vec<&str> = decoder.chain(added.into_iter().flatten()).collect();
+    tokens.retain(|token| !SPECIAL.contains(token) && !token.starts_with("[unused"));
+    tokens.sort_unstable();
+    tokens.dedup();
+    let first = tokens.first()?;
+    Some(format!(
+        "{} added token(s), such as {first:?}: transformers takes them out of a text whole, here they \
+         are parted like any other text",
+        tokens.len()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokenizer(settings: &str, file: &str) -> Result<Tokenizer, String> {
+        let settings: Settings = serde_json::from_str(settings).unwrap();
+        let file: Option<File> = (!file.is_empty()).then(|| serde_json::from_str(file).unwrap());
+        Tokenizer::new(&str::to_owned, None, Some(&settings), file.as_ref())
+            .map_err(|error| error.to_string())
+    }
+
+    fn with_normalizer(normalizer: &str) -> String {
+        format!(r#"{{"normalizer": {normalizer}, "model": {{"vocab": {{}}}}}}"#)
+    }
+
+    #[test]
+    fn every_setting_is_taken_from_either_file() {
+        let found = |lower, accents, chinese| {
+            Ok(Tokenizer {
+                do_lower_case: lower,
+                strip_accents: accents,
+                tokenize_chinese_chars: chinese,
+                warnings: Vec::new(),
+            })
+        };
+        let german = r#"{"do_lower_case": true, "strip_accents": false}"#;
+        assert_eq!(tokenizer(german, ""), found(Some(true), Some(false), None));
+        assert_eq!(tokenizer("{}", ""), found(None, None, None));
+        let file = with_normalizer(
+            r#"{"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+                "strip_accents": false, "lowercase": true}"#,
+        );
+        let all = found(Some(true), Some(false), Some(true));
+        assert_eq!(tokenizer("{}", &file), all);
+        assert_eq!(tokenizer(german, &file), all);
+        let sequence = with_normalizer(
+            r#"{"type": "Sequence", "normalizers": [{"type": "BertNormalizer", "lowercase": false}]}"#,
+        );
+        assert_eq!(tokenizer("{}", &sequence), found(Some(false), None, None));
+        // null is what lower-casing is: the same in both files.
+        let same = r#"{"do_lower_case": true, "strip_accents": null}"#;
+        let file = with_normalizer(r#"{"type": "BertNormalizer", "strip_accents": true}"#);
+        assert_eq!(tokenizer(same, &file), found(Some(true), Some(true), None));
+    }
+
+    #[test]
+    fn files_that_contradict_each_other_are_refused_with_both_values() {
+        let cases = [
+            (
+                r#"{"do_lower_case": false}"#,
+                r#"{"type": "BertNormalizer", "lowercase": true}"#,
+                ["\"do_lower_case\" is false", "\"lowercase\" is true"],
+            ),
+            (
+                r#"{"strip_accents": true}"#,
+                r#"{"type": "BertNormalizer", "strip_accents": false}"#,
+                ["\"strip_accents\" is true", "\"strip_accents\" is false"],
+            ),
+            (
+                r#"{"do_lower_case": true, "strip_accents": null}"#,
+                r#"{"type": "BertNormalizer", "strip_accents": false}"#,
+                [
+                    "is null (as lower-casing, true)",
+                    "\"strip_accents\" is false",
+                ],
+            ),
+            (
+                r#"{"tokenize_chinese_chars": false}"#,
+                r#"{"type": "BertNormalizer", "handle_chinese_chars": true}"#,
+                ["\"tokenize_chinese_chars\" is false", "is true"],
+            ),
+        ];
+        for (settings, normalizer, expected) in cases {
+            let error = tokenizer(settings, &with_normalizer(normalizer)).unwrap_err();
+            for part in expected {
+                assert!(error.contains(part), "{part}: {error}");
+            }
+            assert!(error.contains("tokenizer.json"), "{error}");
+        }
+    }
+
+    #[test]
+    fn another_tokenizer_is_refused_with_its_name() {
+        for (settings, expected) in [
+            (
+                r#"{"tokenizer_class": "BertJapaneseTokenizer", "do_lower_case": false}"#,
+                "\"tokenizer_class\" is \"BertJapaneseTokenizer\"",
+            ),
+            (
+                r#"{"tokenizer_class": "XLMRobertaTokenizerFast"}"#,
+                "XLMRoberta",
+            ),
+            (r#"{"word_tokenizer_type": "mecab"}"#, "is \"mecab\""),
+            (
+                r#"{"subword_tokenizer_type": "character"}"#,
+                "is \"character\"",
+            ),
+            (
+                r#"{"do_basic_tokenize": false}"#,
+                "\"do_basic_tokenize\" is false",
+            ),
+            (
+                r#"{"never_split": ["[SEP]", "U.S."]}"#,
+                "a list with \"U.S.\"",
+            ),
+            (r#"{"wordpieces_prefix": "@@"}"#, "only \"##\""),
+            (r#"{"cls_token": "<s>"}"#, "by its name \"[CLS]\""),
+            (
+                r#"{"unk_token": {"content": "<unk>"}}"#,
+                "\"unk_token\" is \"<unk>\"",
+            ),
+        ] {
+            let error = tokenizer(settings, "").unwrap_err();
+            assert!(error.contains(expected), "{expected}: {error}");
+        }
+        for (file, expected) in [
+            (
+                r#"{"model": {"type": "BPE", "vocab": {}}}"#.to_owned(),
+                "\"model\" is \"BPE\"",
+            ),
+            (
+                r#"{"model": {"type": "Unigram", "vocab": [["a", 0.5]]}}"#.to_owned(),
+                "only WordPiece",
+            ),
+            (
+                with_normalizer(
+                    r#"{"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "BertNormalizer"}]}"#,
+                ),
+                "\"normalizer\" is Sequence of NFKC, BertNormalizer",
+            ),
+            (with_normalizer(r#"{"type": "Lowercase"}"#), "is Lowercase"),
+            (with_normalizer("null"), "\"normalizer\" is none"),
+            (
+                with_normalizer(r#"{"type": "BertNormalizer", "clean_text": false}"#),
+                "\"clean_text\" is false",
+            ),
+            (
+                r#"{"pre_tokenizer": {"type": "Whitespace"}, "model": {"vocab": {}}}"#.to_owned(),
+                "\"pre_tokenizer\" is Whitespace",
+            ),
+            (
+                r#"{"model": {"vocab": {}, "unk_token": "<unk>"}}"#.to_owned(),
+                "only \"[UNK]\"",
+            ),
+        ] {
+            let error = tokenizer("{}", &file).unwrap_err();
+            assert!(error.contains(expected), "{expected}: {error}");
+        }
+        for class in [
+            "ElectraTokenizer",
+            "BertTokenizerFast",
+            "PreTrainedTokenizerFast",
+        ] {
+            check_class("config.json", class).unwrap();
+        }
+    }
+
+    #[test]
+    fn harmless_settings_are_no_reason_to_refuse() {
+        let settings = r#"{"do_lower_case": false, "do_basic_tokenize": true, "never_split": null,
+            "unk_token": "[UNK]", "cls_token": {"__type": "AddedToken", "content": "[CLS]"},
+            "tokenizer_class": "ElectraTokenizer", "model_max_length": 512,
+            "added_tokens_decoder": {"0": {"content": "[PAD]", "special": true}}}"#;
+        let found = tokenizer(settings, "").unwrap();
+        assert_eq!(found.do_lower_case, Some(false));
+        assert!(found.warnings.is_empty());
+        let settings =
+            r#"{"added_tokens_decoder": {"9": {"content": "<e1>"}, "8": {"content": "<e2>"}}}"#;
+        let found = tokenizer(settings, "").unwrap();
+        assert!(found.warnings[0].starts_with("2 added token(s), such as \"<e1>\""));
+    }
+
+    #[test]
+    fn a_vocabulary_is_put_in_the_order_of_its_numbers() {
+        let vocabulary = |text: &str| serde_json::from_str::<File>(text).unwrap().vocabulary();
+        let text = r#"{"model": {"type": "WordPiece", "vocab": {"b": 0, "a": 1, "[PAD]": 2}}}"#;
+        assert_eq!(vocabulary(text).unwrap(), b"b\na\n[PAD]\n");
+        // Special tokens may stand among the added ones alone.
+        let text = r#"{"added_tokens": [{"id": 0, "content": "[PAD]"}, {"id": 1, "content": "a"}],
+            "model": {"vocab": {"a": 1}}}"#;
+        assert_eq!(vocabulary(text).unwrap(), b"[PAD]\na\n");
+        for text in [
+            r#"{"model": {"type": "BPE", "vocab": {"b": 0}}}"#,
+            r#"{"model": {"vocab": {"b": 1}}}"#,
+            r#"{"model": {"vocab": {"a": 0, "b": 0}}}"#,
+            r#"{"model": {"vocab": {"a\n": 0}}}"#,
+        ] {
+            assert_eq!(vocabulary(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn two_vocabularies_of_one_model_agree() {
+        let file = r#"{"model": {"vocab": {"[PAD]": 0, "a": 1}}}"#;
+        let file: File = serde_json::from_str(file).unwrap();
+        let check = |text: &str| file.check_vocabulary(&str::to_owned, text.as_bytes());
+        check("[PAD]\r\na\r\nmore\n\n").unwrap();
+        let error = check("[PAD]\nb\n").unwrap_err().to_string();
+        assert!(
+            error.contains("line 2 is \"b\"") && error.contains("\"a\""),
+            "{error}"
+        );
+        let error = check("[PAD]").unwrap_err().to_string();
+        assert!(error.contains("line 2 is not there"), "{error}");
+    }
+}

@@ -1,0 +1,105 @@
+//! The vocabulary of a checkpoint on its way into the record: the bytes of `vocab.txt` and the
+//! number of embeddings enter; the lines that are tokens leave, and what a user is to know of them.
+
+/// The vocabulary without blank lines at its end that the embeddings have no rows for: an editor
+/// added them, and no text maps to them.
+pub(crate) fn tokens(vocabulary: &[u8], rows: usize) -> &[u8] {
+    let mut tokens = vocabulary;
+    let mut lines = count(tokens);
+    while lines > rows {
+        let body = tokens.strip_suffix(b"\n").unwrap_or(tokens);
+        let start = body
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |at| at + 1);
+        if !body[start..].trim_ascii().is_empty() {
+            return tokens;
+        }
+        tokens = &tokens[..start];
+        lines -= 1;
+    }
+    tokens
+}
+
+/// Lines of a vocabulary; the last may lack its end.
+fn count(vocabulary: &[u8]) -> usize {
+    let ends = vocabulary.iter().filter(|&&byte| byte == b'\n').count();
+    ends + usize::from(vocabulary.last().is_some_and(|&byte| byte != b'\n'))
+}
+
+/// What does not fit: more or fewer tokens than the embeddings have rows.
+pub(crate) fn size_warning(tokens: &[u8], rows: usize) -> Option<String> {
+    let lines = count(tokens);
+    (lines != rows)
+        .then(|| format!("vocab.txt has {lines} lines, but the word embeddings have {rows} rows"))
+}
+
+/// Whether the words have capitals that lower-cased text never reaches, if no file says that text is
+/// to be lower-cased.
+pub(crate) fn case_warning(tokens: &[u8], said: Option<bool>) -> Option<String> {
+    if said.is_some() {
+        return None;
+    }
+    let text = String::from_utf8_lossy(tokens);
+    let mut words = 0usize;
+    let mut capitals = 0usize;
+    for word in text
+        .lines()
+        .map(str::trim)
+        .filter(|word| !word.starts_with('['))
+    {
+        words += 1;
+        capitals += usize::from(word.chars().any(char::is_uppercase));
+    }
+    (capitals > words / 20).then(|| {
+        format!(
+            "no file says whether text is lower-cased, and {capitals} of {words} words of vocab.txt \
+             have capitals, which lower-cased text never reaches: if this is a cased model, put \
+             tokenizer_config.json with {{\"do_lower_case\": false}} beside the checkpoint and \
+             convert again"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blank_lines_at_the_end_are_no_tokens() {
+        for (vocabulary, rows, expected) in [
+            ("a\nb\n", 2, "a\nb\n"),
+            ("a\nb", 2, "a\nb"),
+            ("a\nb\n\n", 2, "a\nb\n"),
+            ("a\nb\n \r\n\n", 2, "a\nb\n"),
+            // A row of its own makes a blank line a token.
+            ("a\nb\n\n", 3, "a\nb\n\n"),
+            ("a\nb\nc\n", 2, "a\nb\nc\n"),
+            ("a\n\nb\n\n\n", 3, "a\n\nb\n"),
+            ("\n\n", 0, ""),
+        ] {
+            let found = tokens(vocabulary.as_bytes(), rows);
+            assert_eq!(
+                str::from_utf8(found),
+                Ok(expected),
+                "{vocabulary:?}, {rows}"
+            );
+        }
+        assert_eq!(size_warning(b"a\nb", 2), None);
+        let warning = size_warning(b"a\nb\nc\n", 2).unwrap();
+        assert!(warning.contains("3 lines") && warning.contains("2 rows"));
+        assert!(size_warning(b"", 2).unwrap().contains("0 lines"));
+        // Three million blank lines are one look at each.
+        let many = [&b"a\n"[..], &b"\n".repeat(3_000_000)].concat();
+        assert_eq!(tokens(&many, 1), b"a\n");
+    }
+
+    #[test]
+    fn capitals_that_no_text_reaches_are_said_once() {
+        let cased = "[PAD]\n[UNK]\nDer\nHund\n##e\nbellt\n".as_bytes();
+        let warning = case_warning(cased, None).unwrap();
+        assert!(warning.contains("2 of 4 words"), "{warning}");
+        assert_eq!(case_warning(cased, Some(true)), None);
+        assert_eq!(case_warning(b"[PAD]\n[CLS]\nthe\ndog\n", None), None);
+    }
+}

@@ -1,0 +1,45 @@
+//! What is wrong with a zip archive, in words and with what to do about it: the library's error
+//! enters, a sentence leaves.
+
+use std::io::{self, Read};
+
+use zip::result::ZipError;
+
+const DAMAGED: &str = "it is cut off or damaged: download or copy it again";
+
+/// What `error` means to whoever has the archive.
+pub(crate) fn words(error: &ZipError) -> String {
+    match error {
+        ZipError::InvalidArchive(what) => format!("{DAMAGED} ({what})"),
+        ZipError::Io(error) if is_damage(error.kind()) => format!("{DAMAGED} ({error})"),
+        ZipError::Io(error) => error.to_string(),
+        ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) | ZipError::InvalidPassword => {
+            "it is encrypted: unpack it with its password and give the folder".into()
+        }
+        ZipError::CompressionMethodNotSupported(method) => format!(
+            "it is packed by method {method}, only deflate is read: unpack it and give the folder"
+        ),
+        other => format!("{other}; unpack it and give the folder"),
+    }
+}
+
+fn is_damage(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    matches!(kind, InvalidData | InvalidInput | UnexpectedEof)
+}
+
+/// A member being read, whose errors say what they mean.
+pub(crate) struct Reader<R>(pub R);
+
+impl<R: Read> Read for Reader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| match error.kind() {
+            kind if is_damage(kind) => {
+                let what =
+                    format!("the archive is damaged here ({error}): download or copy it again");
+                io::Error::new(io::ErrorKind::InvalidData, what)
+            }
+            _ => error,
+        })
+    }
+}
