@@ -300,6 +300,26 @@ fn every_command_s_help_shows_an_example_and_its_own_purpose() {
             "Print the manual page",
             help::<cli::man::ManArgs>("man"),
         ),
+        (
+            "convert",
+            "Convert a TensorFlow or Hugging Face checkpoint",
+            help::<cli::convert::ConvertArgs>("convert"),
+        ),
+        (
+            "inspect",
+            "Show what a checkpoint or a record holds",
+            help::<cli::convert::InspectArgs>("inspect"),
+        ),
+        (
+            "verify",
+            "Compare a converted record",
+            help::<cli::convert::VerifyArgs>("verify"),
+        ),
+        (
+            "export",
+            "Write a model for Hugging Face's transformers",
+            help::<cli::convert::ExportArgs>("export"),
+        ),
     ] {
         assert!(help.starts_with(purpose), "{help}");
         assert!(
@@ -459,4 +479,52 @@ fn report_writes_a_page_and_prints_the_analysis() {
     let analysis: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(analysis["threshold"], 1.5);
     assert_eq!(analysis["classes"][3]["count"], 3);
+}
+
+#[test]
+fn checkpoints_are_converted_inspected_verified_and_exported() {
+    let zip = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/golden/models/electra_tiny.zip"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (record, out) = (path("deep/record"), path("hf"));
+    let done = electra(&["convert", zip, &record], &[]);
+    assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+    assert!(stdout(&done).starts_with("69 of 145 variables used"));
+    let done = electra(&["verify", zip, &record, "--json"], &[]);
+    let found: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(
+        (&found["checked"], &found["equal"]),
+        (&145.into(), &69.into())
+    );
+
+    for input in [zip, &record] {
+        let done = electra(&["inspect", input], &[]);
+        assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+        let text = stdout(&done);
+        assert!(text.contains("encoder complete: 69 "), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+    }
+    for every in [&["--all"][..], &["-v"]] {
+        let done = electra(&[&["inspect", zip], every].concat(), &[]);
+        assert_eq!(stdout(&done).lines().count(), 1 + 145 + 1);
+    }
+    let done = electra(&["export", "--format", "hf", &record, &out], &[]);
+    assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+    assert!(stdout(&done).starts_with("69 tensors written"));
+    let done = electra(&["-q", "inspect", &out, "--json"], &[]);
+    let found: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(found["source"]["kind"], "hugging-face");
+    let done = electra(&["convert", &path("absent"), &record], &[]);
+    assert_eq!(done.status.code(), Some(2));
+    assert!(
+        stderr(&done).contains("absent: nothing there"),
+        "{}",
+        stderr(&done)
+    );
 }

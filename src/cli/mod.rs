@@ -14,6 +14,7 @@ pub mod ask;
 pub mod bench;
 pub mod completions;
 pub mod compute;
+pub mod convert;
 pub mod data;
 pub mod devices;
 pub mod evaluate;
@@ -92,6 +93,10 @@ pub enum Command {
     Serve(serve::ServeArgs),
     Score(score::ScoreArgs),
     Report(report::ReportArgs),
+    Convert(convert::ConvertArgs),
+    Inspect(convert::InspectArgs),
+    Verify(convert::VerifyArgs),
+    Export(convert::ExportArgs),
     Features(features::FeaturesArgs),
     Data(data::DataArgs),
     Devices(devices::DevicesArgs),
@@ -108,6 +113,10 @@ impl Command {
             self,
             Command::Score(_)
                 | Command::Report(_)
+                | Command::Convert(_)
+                | Command::Inspect(_)
+                | Command::Verify(_)
+                | Command::Export(_)
                 | Command::Features(_)
                 | Command::Data(_)
                 | Command::Hparams(_)
@@ -131,6 +140,10 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
         Command::Serve(args) => serve::run(args, &cli.global, out),
         Command::Score(args) => score::run(args, out),
         Command::Report(args) => report::run(args, &cli.global, out),
+        Command::Convert(args) => convert::convert(args, &cli.global, out),
+        Command::Inspect(args) => convert::inspect(args, &cli.global, out),
+        Command::Verify(args) => convert::verify(args, &cli.global, out),
+        Command::Export(args) => convert::export(args, &cli.global, out),
         Command::Features(args) => features::run(args, out),
         Command::Data(args) => data::run(args, &cli.global, out),
         Command::Devices(args) => devices::run(args, &cli.global, out),

@@ -1,0 +1,106 @@
+//! `electra convert`, `inspect`, `verify` and `export`: the commands of `checkpoints-convert`, by its
+//! own code.
+
+use std::io::Write;
+
+use checkpoints_convert::command::{self, Manner};
+use clap::Args;
+
+use super::GlobalArgs;
+
+/// Convert a TensorFlow or Hugging Face checkpoint to a record of this program
+///
+/// OUT gets model.bpk, config.json, vocab.txt and conversion.json, which says of every variable where
+/// it went, or why it was left out. Every checksum that the checkpoint has is checked, and OUT is
+/// changed only once everything is written.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  electra convert electra_large.zip data/models/electra_large")]
+pub struct ConvertArgs {
+    #[command(flatten)]
+    arguments: command::ConvertArgs,
+}
+
+/// Show what a checkpoint or a record holds
+///
+/// A summary that fits a terminal; with --all or -v each variable, its shape and where it goes. Reads
+/// names and shapes only: values and their checksums are not touched.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  electra inspect electra_large.zip")]
+pub struct InspectArgs {
+    #[command(flatten)]
+    arguments: command::InspectArgs,
+}
+
+/// Compare a converted record with its checkpoint, bit by bit
+///
+/// Reads the whole checkpoint again, with its checksums. Exit code 2 if anything differs.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  electra verify electra_large.zip data/models/electra_large")]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    arguments: command::VerifyArgs,
+}
+
+/// Write a model for Hugging Face's transformers, or as a TensorFlow checkpoint
+///
+/// OUT must be new, empty, or an earlier export in the same format; export.json in it says what was
+/// written and what was left out.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  electra export --format hf data/models/electra_large electra_large_hf")]
+pub struct ExportArgs {
+    #[command(flatten)]
+    arguments: command::ExportArgs,
+}
+
+/// Converts a checkpoint and says what was used.
+pub(super) fn convert(
+    args: &ConvertArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    Ok(args.arguments.run(manner(global), out)?)
+}
+
+/// Shows what a checkpoint or a record holds.
+pub(super) fn inspect(
+    args: &InspectArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let all = global.verbose > 0;
+    Ok(args.arguments.run(all, manner(global), out)?)
+}
+
+/// Compares a record with its checkpoint.
+pub(super) fn verify(
+    args: &VerifyArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    Ok(args.arguments.run(manner(global), out)?)
+}
+
+/// Writes a record as another program's model.
+pub(super) fn export(
+    args: &ExportArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    Ok(args.arguments.run(manner(global), out)?)
+}
+
+fn manner(global: &GlobalArgs) -> Manner {
+    match (global.json, global.quiet) {
+        (true, _) => Manner::Json,
+        (false, true) => Manner::Quiet,
+        (false, false) => Manner::Words,
+    }
+}
