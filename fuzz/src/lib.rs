@@ -2,6 +2,8 @@
 //! refuse them but must neither panic nor take memory that the bytes do not justify. Where a
 //! reader accepts, its result is held against what it promises.
 
+pub mod budget;
+
 use std::{fs, path::Path, sync::LazyLock};
 
 use checkpoints_convert::bundle::{DType, Index, ShardReader, TableWriter, Variable};
@@ -30,6 +32,8 @@ use electra::{
     model::{folder, record},
 };
 
+use budget::Budget;
+
 /// A function that takes the bytes of one kind of file.
 pub type Target = fn(&[u8]);
 
@@ -50,6 +54,11 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("record", record_file),
     ("predictions", predictions),
 ];
+
+/// Hands the bytes to a target, within a budget of time and memory.
+pub fn run(budget: Budget, target: Target, bytes: &[u8]) {
+    budget.hold(bytes.len(), || target(bytes));
+}
 
 /// The `.index` file of a TensorFlow checkpoint.
 pub fn index(bytes: &[u8]) {

@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| electra_fuzz::archive(bytes));
+use electra_fuzz::{archive, budget::FUZZING, run};
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| run(FUZZING, archive, bytes));

@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| electra_fuzz::hparams(bytes));
+use electra_fuzz::{budget::FUZZING, hparams, run};
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| run(FUZZING, hparams, bytes));

@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| electra_fuzz::mrqa(bytes));
+use electra_fuzz::{budget::FUZZING, mrqa, run};
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| run(FUZZING, mrqa, bytes));

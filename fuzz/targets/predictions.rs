@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| electra_fuzz::predictions(bytes));
+use electra_fuzz::{budget::FUZZING, predictions, run};
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| run(FUZZING, predictions, bytes));

@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| electra_fuzz::record_file(bytes));
+use electra_fuzz::{budget::FUZZING, record_file, run};
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| run(FUZZING, record_file, bytes));

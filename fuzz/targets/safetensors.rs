@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| electra_fuzz::safetensors(bytes));
+use electra_fuzz::{budget::FUZZING, run, safetensors};
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| run(FUZZING, safetensors, bytes));

@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| electra_fuzz::squad(bytes));
+use electra_fuzz::{budget::FUZZING, run, squad};
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| run(FUZZING, squad, bytes));

@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| electra_fuzz::vocab(bytes));
+use electra_fuzz::{budget::FUZZING, run, vocab};
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| run(FUZZING, vocab, bytes));
