@@ -26,8 +26,8 @@ use crate::{
     },
     kernels::kernel_choice::ChoiceCache,
     model::{
-        HeadConfig, QuestionAnsweringModel, arithmetic::Arithmetic, folder, parameters,
-        parameters::ParameterSource, record,
+        HeadConfig, QuestionAnsweringModel, arithmetic::Arithmetic, beam::WindowOutput, folder,
+        parameters, parameters::ParameterSource, record,
     },
 };
 
@@ -89,9 +89,20 @@ impl Featurized {
         Featurized { examples, features }
     }
 
+    /// What the model reads, a feature a window.
+    pub fn features(&self) -> &[Feature] {
+        &self.features
+    }
+
     /// How many windows the model reads.
     pub fn windows(&self) -> usize {
         self.features.len()
+    }
+
+    /// How many tokens the model reads, those in several windows as often.
+    pub fn tokens(&self) -> usize {
+        let lengths = self.features.iter().map(|window| window.input_ids.len());
+        lengths.sum()
     }
 }
 
@@ -153,57 +164,55 @@ impl FineTuned {
         examples: Examples,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<QuestionPrediction>, Error> {
-        let asked = [self.featurize(examples)?];
-        let answered = self.answer_together(&asked, progress)?;
-        answered
-            .into_iter()
-            .next()
-            .unwrap_or_else(|| Ok(Vec::new()))
+        let asked = self.featurize(examples)?;
+        let windows = FeatureSet::from(asked.features());
+        let outputs = self.compute(&windows, progress)?;
+        self.choose(&asked, &outputs)
     }
 
-    /// Answers questions that came apart, in one go over all their windows: for each of `asked`
-    /// the answers in the order of its examples, or what is wrong with it alone.
+    /// Runs the model over windows, of one question or of several; what it says stands in their
+    /// order.
     ///
     /// # Errors
-    /// When the device fails; then nothing is answered.
-    pub fn answer_together(
+    /// When the device fails.
+    pub fn compute(
         &self,
-        asked: &[Featurized],
+        windows: &FeatureSet<'_>,
         progress: &mut dyn FnMut(usize, usize),
-    ) -> Result<Vec<Result<Vec<QuestionPrediction>, Error>>, Error> {
-        let features = FeatureSet::new(asked.iter().map(|one| &*one.features).collect());
-        let windows = features.len();
-        let mut outputs = predict::predict(
+    ) -> Result<Vec<WindowOutput>, Error> {
+        let count = windows.len();
+        Ok(predict::predict(
             &self.model,
             0,
-            &features,
+            windows,
             self.config.predict_batch_size,
             self.config.beam_size,
             &self.device,
-            &mut |done| progress(done, windows),
-        )?
-        .into_iter();
-        let options = nbest_options(self.task(), &self.config);
-        let mut before = 0;
-        let answer = |one: &Featurized| {
-            let own = outputs.by_ref().take(one.features.len());
-            let own: Vec<_> = own
-                .map(|mut output| {
-                    output.feature -= before;
-                    output
-                })
-                .collect();
-            before += one.features.len();
-            let (examples, features) = (&one.examples, &one.features);
-            let answered = nbest::predict(examples, features, &own, &self.tokenizer, &options);
-            Ok(answered?)
-        };
-        Ok(asked.iter().map(answer).collect())
+            &mut |done| progress(done, count),
+        )?)
     }
 
-    /// How many windows fill the device in one go.
-    pub fn windows_at_once(&self) -> usize {
-        self.config.predict_batch_size
+    /// Chooses the answers from what the model says of all windows, in the order of the examples.
+    pub fn choose(
+        &self,
+        asked: &Featurized,
+        outputs: &[WindowOutput],
+    ) -> Result<Vec<QuestionPrediction>, Error> {
+        let options = nbest_options(self.task(), &self.config);
+        let (examples, features) = (&asked.examples, &asked.features);
+        Ok(nbest::predict(
+            examples,
+            features,
+            outputs,
+            &self.tokenizer,
+            &options,
+        )?)
+    }
+
+    /// The most tokens of a window, and how many of them fill the device in one go.
+    pub fn tokens_at_once(&self) -> (usize, usize) {
+        let window = self.config.max_seq_length;
+        (window, window * self.config.predict_batch_size)
     }
 
     /// The task whose head answers: the first that the model was trained on.

@@ -43,9 +43,8 @@ pub struct Alternative {
 }
 
 impl Reply {
-    /// Lets the model's threshold decide whether the answer stands.
-    pub fn new(prediction: QuestionPrediction, config: &Config) -> Self {
-        let threshold = config.qa_na_threshold;
+    /// Lets the threshold decide whether the answer stands.
+    pub fn new(prediction: QuestionPrediction, config: &Config, threshold: f64) -> Self {
         let null_odds = prediction.null_odds;
         let stands = null_odds.is_none_or(|odds| odds <= threshold);
         let (answer, place) = if stands {
@@ -120,7 +119,7 @@ mod tests {
             place: Some(3..6),
             null_odds,
         };
-        Reply::new(prediction, &config)
+        Reply::new(prediction, &config, config.qa_na_threshold)
     }
 
     #[test]

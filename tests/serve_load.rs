@@ -13,7 +13,7 @@ const CLIENTS: usize = 500;
 #[test]
 fn five_hundred_at_once_are_all_answered() {
     let model = Model::new(&json!({"qa_na_threshold": 1e3}));
-    let server = Server::start(model.path(), &["--timeout", "110"]);
+    let server = Server::start(model.path(), &["--timeout", "3600"]);
     let few = questions();
     // Each question alone, to know its answer.
     let alone = ask_all(&server, &few, 1);

@@ -170,6 +170,15 @@ fn every_question_key_is_one_that_the_server_takes() {
     let question = &document["components"]["schemas"]["Question"];
     for (key, property) in question["properties"].as_object().unwrap() {
         let mut asked = json!({"question": "Who?", "passage": "Ada wrote it."});
+        if key == "threshold" {
+            assert_eq!(property["type"], json!(["number", "null"]));
+            for (given, status) in [(json!(-2.5), 200), (json!(null), 200), (json!("0"), 400)] {
+                asked[key] = given;
+                let response = server.post("application/json", &asked.to_string());
+                assert_eq!(response.status, status, "{}", response.body);
+            }
+            continue;
+        }
         let longest = property["maxLength"].as_u64().unwrap() as usize;
         asked[key] = "é".repeat(longest).into();
         let fits = server.post("application/json", &asked.to_string());

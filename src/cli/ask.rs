@@ -59,7 +59,8 @@ pub(super) fn ask(model: &FineTuned, question: &str, passage: &str) -> anyhow::R
     let examples = Examples::of_one(question, passage);
     let answered = model.answer(examples, &mut |_, _| {})?;
     let prediction = answered.into_iter().next().context("no answer was made")?;
-    Ok(Reply::new(prediction, &model.config))
+    let threshold = model.config.qa_na_threshold;
+    Ok(Reply::new(prediction, &model.config, threshold))
 }
 
 /// The answer in its own line, then where it stands, what else it might be, and how likely there

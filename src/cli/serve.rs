@@ -46,8 +46,26 @@ pub struct ServeArgs {
         value_parser = value_parser!(u16).range(1..)
     )]
     pub queue: u16,
+    /// Null score above which there is no answer, for requests that give none [default: the
+    /// model's, qa_na_threshold]
+    #[arg(
+        long,
+        value_name = "X",
+        allow_negative_numbers = true,
+        value_parser = finite
+    )]
+    pub threshold: Option<f64>,
     #[command(flatten)]
     pub compute: ComputeArgs,
+}
+
+/// A threshold that JSON can tell.
+fn finite(given: &str) -> Result<f64, String> {
+    match given.parse::<f64>() {
+        Ok(number) if number.is_finite() => Ok(number),
+        Ok(_) => Err("expected a finite number".to_owned()),
+        Err(_) => Err("expected a number".to_owned()),
+    }
 }
 
 /// Opens the model, prints where it is served, and serves it until a signal comes.
@@ -60,7 +78,10 @@ pub(super) fn run(
     // Before the model: a port that is taken is told at once.
     let bound = Bound::new(&args.host, args.port)?;
     let chosen = args.compute.open(global)?;
-    let model = FineTuned::open(&args.checkpoint, &chosen, args.compute.precision())?;
+    let mut model = FineTuned::open(&args.checkpoint, &chosen, args.compute.precision())?;
+    if let Some(threshold) = args.threshold {
+        model.config.qa_na_threshold = threshold;
+    }
     // Shaders are compiled and a device that cannot compute shows before anybody asks.
     model.answer(Examples::of_one("Who?", "Nobody yet."), &mut |_, _| {})?;
 

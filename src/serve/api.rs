@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    body::Bytes,
+    body::{Bytes, HttpBody},
     extract::{FromRequest, Request, State},
     http::{HeaderMap, StatusCode, header},
 };
 use serde::{Deserialize, Serialize};
 use tokio::{task::spawn_blocking, time::timeout};
 
-use super::{Served, limits::Limits, refusal::Refusal};
+use super::{Served, limits::Limits, refusal::Refusal, worker::failed};
 use crate::{data::example::Examples, fine_tuned, reply::Reply};
 
 /// What is asked.
@@ -20,6 +20,8 @@ use crate::{data::example::Examples, fine_tuned, reply::Reply};
 struct Asked {
     question: String,
     passage: String,
+    /// Null odds above this mean no answer, in place of the server's threshold.
+    threshold: Option<f64>,
 }
 
 /// How the server is.
@@ -50,38 +52,26 @@ pub async fn answer(
 ) -> Result<Json<Reply>, Refusal> {
     expect_json(request.headers())?;
     let limits = served.limits;
-    let body = timeout(limits.receive, Bytes::from_request(request, &()))
-        .await
-        .map_err(|_| {
-            let seconds = limits.receive.as_secs();
-            let message = format!("the request did not arrive whole within {seconds} s");
-            Refusal::new(StatusCode::REQUEST_TIMEOUT, message)
-        })?
-        .map_err(|error| match error.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                let message = format!("expected at most {} bytes", limits.body_bytes);
-                Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
-            }
-            status => Refusal::new(status, error.body_text()),
-        })?;
+    let body = receive(request, &limits).await?;
     let asked = read(&body, &limits)?;
-    let place = served.queue.place().ok_or_else(|| {
-        let message = format!(
-            "{} questions wait already; ask again in a moment",
-            limits.queue
-        );
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message)
-    })?;
+    let place = served.queue.place()?;
+    let threshold = asked.threshold;
     let answered = timeout(limits.answer, async {
-        let tokenizing = served.clone();
-        // A long passage would hold up other requests; its place is taken meanwhile.
-        let featurized = spawn_blocking(move || {
+        let reading = served.clone();
+        let featurize = move || {
             let examples = Examples::of_one(&asked.question, &asked.passage);
-            (tokenizing.model.featurize(examples), place)
+            reading.model.featurize(examples).map_err(unreadable)
+        };
+        let computed = served.queue.compute(place, featurize).await?;
+        let choosing = served.clone();
+        let chosen = spawn_blocking(move || {
+            let chosen = choosing.model.choose(&computed.asked, &computed.outputs);
+            // The place is given back.
+            drop(computed);
+            chosen.map_err(|error| failed(&error))
         });
-        let (featurized, place) = featurized.await.map_err(|_| Refusal::defect())?;
-        let featurized = featurized.map_err(unreadable)?;
-        served.queue.answer(place, featurized).await
+        let chosen = chosen.await.map_err(|_| Refusal::defect())??;
+        chosen.into_iter().next().ok_or_else(Refusal::defect)
     });
     let prediction = answered.await.map_err(|_| {
         let message = format!(
@@ -90,7 +80,32 @@ pub async fn answer(
         );
         Refusal::new(StatusCode::GATEWAY_TIMEOUT, message)
     })??;
-    Ok(Json(Reply::new(prediction, &served.model.config)))
+    let config = &served.model.config;
+    let threshold = threshold.unwrap_or(config.qa_na_threshold);
+    Ok(Json(Reply::new(prediction, config, threshold)))
+}
+
+/// The whole body, within the limits.
+async fn receive(request: Request, limits: &Limits) -> Result<Bytes, Refusal> {
+    let too_large = || {
+        let message = format!("expected at most {} bytes", limits.body_bytes);
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    };
+    // A length that is told beforehand need not be waited for.
+    if request.body().size_hint().lower() > limits.body_bytes as u64 {
+        return Err(too_large());
+    }
+    timeout(limits.receive, Bytes::from_request(request, &()))
+        .await
+        .map_err(|_| {
+            let seconds = limits.receive.as_secs();
+            let message = format!("the request did not arrive whole within {seconds} s");
+            Refusal::new(StatusCode::REQUEST_TIMEOUT, message)
+        })?
+        .map_err(|error| match error.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+            status => Refusal::new(status, error.body_text()),
+        })
 }
 
 /// A browser sends JSON to another site only if that allows it, which this one never does.

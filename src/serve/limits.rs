@@ -13,6 +13,9 @@ pub struct Limits {
     pub passage_characters: usize,
     /// Questions that are being tokenised, wait or are being answered.
     pub queue: usize,
+    /// Tokens of all windows that wait or are being computed: what a line of long passages may
+    /// take of memory and of everybody's time.
+    pub tokens: usize,
     /// Open connections; more wait for one to close.
     pub connections: usize,
     /// Time for a request's body to arrive.
@@ -28,6 +31,8 @@ impl Default for Limits {
             question_characters: 1000,
             passage_characters: 100_000,
             queue: 512,
+            // Eight passages of the most windows (1000) of the most tokens (512).
+            tokens: 1 << 22,
             // Below the 1024 files that a process may usually have open.
             connections: 768,
             receive: Duration::from_secs(10),
@@ -38,8 +43,8 @@ impl Default for Limits {
 
 impl Limits {
     /// How long a connection may stay open without anything being written to it: what the longest
-    /// request takes, and a little more, so that the answer to it comes first.
+    /// request takes, and some more, so that the answer to it comes first on a busy machine too.
     pub fn silence(&self) -> Duration {
-        self.receive + self.answer + Duration::from_secs(1)
+        self.receive + self.answer + Duration::from_secs(5)
     }
 }

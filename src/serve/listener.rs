@@ -1,24 +1,41 @@
-//! Connections: so many at once, none of which may be silent for long.
+//! Connections: so many at once, none of which may be silent for long, and none of which is closed
+//! in its client's face.
 //!
 //! A connection that nothing has been written to for a while is closed, whatever comes in: a
 //! client that sends its request a byte at a time does not hold its place for ever.
+//!
+//! A client that is answered before it has sent all of its request may read the answer only once
+//! it has sent the rest. If the socket were closed, what it sends would be met by a reset, and the
+//! answer would be lost. So only the way out is closed; what still comes in is read and thrown
+//! away for a while (a lingering close).
 
 use std::{
     io,
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use axum::serve::Listener;
+use axum::{
+    extract::connect_info::Connected,
+    serve::{IncomingStream, Listener},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, Sleep, sleep},
 };
+
+use super::intake::Intake;
+
+/// How long an answered client may go on sending.
+const LINGER: Duration = Duration::from_secs(60);
+
+/// How long an answered client may pause while it sends.
+const LINGER_PAUSE: Duration = Duration::from_secs(5);
 
 /// Accepts connections while there are places for them.
 pub struct Connections {
@@ -53,6 +70,9 @@ impl Listener for Connections {
             stream,
             end: Box::pin(sleep(self.silence)),
             silence: self.silence,
+            intake: Intake::default(),
+            whole: 0,
+            linger_until: None,
             // The semaphore is never closed.
             _place: place.ok(),
         };
@@ -64,21 +84,41 @@ impl Listener for Connections {
     }
 }
 
+impl Connected<IncomingStream<'_, Connections>> for Intake {
+    fn connect_info(stream: IncomingStream<'_, Connections>) -> Self {
+        stream.io().intake.clone()
+    }
+}
+
 /// A connection that ends when nothing has been written to it for a while.
 pub struct Connection {
     stream: TcpStream,
     end: Pin<Box<Sleep>>,
     silence: Duration,
+    intake: Intake,
+    /// Requests that had been read to their ends when that was last looked at.
+    whole: u64,
+    /// Set once the way out is closed.
+    linger_until: Option<Instant>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Connection {
     /// What is still to come, or an error once the connection has been silent for too long.
     fn pending<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        // Answering has its own limit, which begins with the request's end.
+        let whole = self.intake.whole();
+        if std::mem::replace(&mut self.whole, whole) != whole {
+            self.begin_again();
+        }
         match self.end.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    fn begin_again(&mut self) {
+        self.end.as_mut().reset(Instant::now() + self.silence);
     }
 
     fn written(
@@ -89,8 +129,28 @@ impl Connection {
         if written.is_pending() {
             return self.pending(context);
         }
-        self.end.as_mut().reset(Instant::now() + self.silence);
+        self.begin_again();
         written
+    }
+
+    /// Reads what still comes and throws it away, until the client is done or its time is over.
+    fn drain(&mut self, until: Instant, context: &mut Context<'_>) -> Poll<()> {
+        let mut scratch = [0; 16 << 10];
+        loop {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    let now = Instant::now();
+                    if now >= until {
+                        return Poll::Ready(());
+                    }
+                    self.end.as_mut().reset(until.min(now + LINGER_PAUSE));
+                }
+                // The client has closed its side, or is gone.
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return self.end.as_mut().poll(context),
+            }
+        }
     }
 }
 
@@ -100,10 +160,16 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match Pin::new(&mut self.stream).poll_read(context, buffer) {
-            Poll::Pending => self.pending(context),
-            read => read,
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if read.is_pending() {
+            return self.pending(context);
         }
+        // Once a request, so that it cannot be drawn out.
+        if buffer.filled().len() > before && self.intake.receive() {
+            self.begin_again();
+        }
+        read
     }
 }
 
@@ -135,6 +201,20 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let until = match self.linger_until {
+            Some(until) => until,
+            None => {
+                ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+                let now = Instant::now();
+                self.linger_until = Some(now + LINGER);
+                self.end.as_mut().reset(now + LINGER_PAUSE);
+                now + LINGER
+            }
+        };
+        // An idle connection has nothing under way that a reset could meet.
+        if self.intake.is_midway() {
+            ready!(self.drain(until, context));
+        }
+        Poll::Ready(Ok(()))
     }
 }

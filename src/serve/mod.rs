@@ -1,18 +1,25 @@
 //! `electra serve`: a page and an API that answer questions on passages.
 //!
 //! [`Bound`] takes the address, [`Bound::serve`] answers until it is told to stop: requests
-//! ([`api`], [`page`]) put their questions into a line ([`queue`]), from which one thread with the
-//! model takes as many as wait and answers them together. [`limits`] bounds what is taken on;
-//! [`host`] and [`listener`] keep out what a server on one's own machine should not hear.
+//! ([`api`], [`page`]) put their questions ([`job`]) into a line ([`queue`]). One thread with the
+//! model ([`worker`]) takes windows of all that wait, in [`turns`] and as many at once as its
+//! [`pace`] allows. [`limits`] bounds what is taken on; [`host`] and [`listener`] keep out what a
+//! server on one's own machine should not hear, and [`intake`] sees to it that whoever is refused
+//! can read why.
 
 pub mod api;
 pub mod host;
+pub mod intake;
+pub mod job;
 pub mod limits;
 pub mod listener;
 pub mod openapi;
+pub mod pace;
 pub mod page;
 pub mod queue;
 pub mod refusal;
+pub mod turns;
+pub mod worker;
 
 use std::{
     io,
@@ -42,8 +49,10 @@ use tokio::{
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::fine_tuned::{self, FineTuned};
+use intake::Intake;
 use limits::Limits;
 use listener::Connections;
+use pace::Pace;
 use queue::Queue;
 use refusal::Refusal;
 
@@ -133,29 +142,32 @@ impl Bound {
         limits: Limits,
         stop: &AtomicBool,
     ) -> Result<(), Error> {
-        let (queue, jobs) = Queue::new(limits.queue);
+        let (queue, jobs) = Queue::new(limits);
         let served = Arc::new(Served {
             model,
             device: device.to_owned(),
             limits,
             queue,
         });
-        let windows = served.model.windows_at_once();
+        let (least, most) = served.model.tokens_at_once();
         let answering = Arc::downgrade(&served);
         let worker = thread::Builder::new()
             .name("electra-model".to_owned())
             .spawn(move || {
-                queue::work(&jobs, windows, |asked| match answering.upgrade() {
-                    Some(served) => served.model.answer_together(asked, &mut |_, _| {}),
-                    // Nobody is left to hear the answers.
-                    None => Ok(Vec::new()),
+                worker::work(&jobs, Pace::new(least, most), |windows| {
+                    match answering.upgrade() {
+                        Some(served) => served.model.compute(windows, &mut |_, _| {}),
+                        // Nobody is left to hear the answers.
+                        None => Ok(Vec::new()),
+                    }
                 })
             })?;
         let router = router(served, self.address.ip().is_loopback());
+        let service = router.into_make_service_with_connect_info::<Intake>();
         let listener = Connections::new(self.listener, limits.connections, limits.silence());
         self.runtime.block_on(async {
             let (end, ended) = oneshot::channel::<()>();
-            let server = axum::serve(listener, router).with_graceful_shutdown(async {
+            let server = axum::serve(listener, service).with_graceful_shutdown(async {
                 // Told, or no longer waited for: the server ends either way.
                 let _told = ended.await;
             });
@@ -219,7 +231,10 @@ fn router(served: Arc<Served>, loopback: bool) -> Router {
     } else {
         router
     };
-    router.layer(map_response(with_headers)).with_state(served)
+    router
+        .layer(map_response(with_headers))
+        .layer(from_fn(intake::follow))
+        .with_state(served)
 }
 
 async fn unknown_path(request: Request) -> Refusal {

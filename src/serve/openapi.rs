@@ -66,6 +66,8 @@ fn question(limits: &Limits) -> Value {
         json!({
             "question": text(1, limits.question_characters),
             "passage": text(1, limits.passage_characters),
+            "threshold": {"type": ["number", "null"], "description":
+                "Null odds above this mean no answer; without it the server's threshold counts"},
         }),
     )
 }
@@ -177,7 +179,7 @@ fn response(description: &str, name: &str) -> Value {
 }
 
 fn busy() -> Value {
-    let mut busy = response("Too many questions wait", "Error");
+    let mut busy = response("Too many questions wait, or too long ones", "Error");
     busy["headers"] = json!({"Retry-After": {
         "description": "Seconds after which to ask again",
         "schema": {"type": "integer", "minimum": 1},

@@ -1,341 +1,200 @@
-//! Questions of many requests → batches of one model.
+//! Questions of many requests → the line to the model.
 //!
-//! A request takes a place, of which there are only so many, and puts its question into the line.
-//! One thread owns the model's time: it takes all that wait, up to a number of windows, answers
-//! them in one go and sends each answer back. A question whose client has gone is left out.
+//! So many questions may be under way at once, with so many tokens together: what comes beyond
+//! that is turned away. A question is cut into windows outside of the model's thread
+//! ([`worker`](super::worker)), and given up as soon as its client has gone.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, mpsc},
+use std::sync::{Arc, mpsc};
+
+use axum::http::StatusCode;
+use tokio::{
+    sync::{Semaphore, TryAcquireError, oneshot},
+    task::spawn_blocking,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-
-use super::refusal::Refusal;
-use crate::{
-    device::failure,
-    eval::nbest::QuestionPrediction,
-    fine_tuned::{Error, Featurized},
+use super::{
+    job::{Computed, Job, Outcome, Place},
+    limits::Limits,
+    refusal::Refusal,
 };
-
-/// What the model says of several questions: of each alone, or why the device said nothing.
-pub type Answered = Result<Vec<Result<Vec<QuestionPrediction>, Error>>, Error>;
-
-/// Where a question's answer arrives.
-type Answer = oneshot::Receiver<Result<QuestionPrediction, Refusal>>;
-
-/// A place among the questions under way; given back when it is dropped.
-#[derive(Debug)]
-pub struct Place(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
-
-/// A question on its way to the model.
-pub struct Job {
-    asked: Featurized,
-    reply: oneshot::Sender<Result<QuestionPrediction, Refusal>>,
-    place: Place,
-}
+use crate::fine_tuned::Featurized;
 
 /// The way to the model.
+#[derive(Debug, Clone)]
 pub struct Queue {
-    capacity: usize,
-    places: Arc<Semaphore>,
+    limits: Limits,
+    questions: Arc<Semaphore>,
+    tokens: Arc<Semaphore>,
     line: mpsc::Sender<Job>,
 }
 
 impl Queue {
-    /// A line for so many questions, and its other end, which is [`work`]'s.
-    pub fn new(capacity: usize) -> (Self, mpsc::Receiver<Job>) {
+    /// A line within these limits, and its other end.
+    pub fn new(limits: Limits) -> (Self, mpsc::Receiver<Job>) {
         let (line, jobs) = mpsc::channel();
-        let capacity = capacity.min(Semaphore::MAX_PERMITS);
-        let places = Arc::new(Semaphore::new(capacity));
+        let limits = Limits {
+            queue: limits.queue.min(Semaphore::MAX_PERMITS),
+            tokens: limits.tokens.min(Semaphore::MAX_PERMITS),
+            ..limits
+        };
         let queue = Queue {
-            capacity,
-            places,
+            limits,
+            questions: Arc::new(Semaphore::new(limits.queue)),
+            tokens: Arc::new(Semaphore::new(limits.tokens)),
             line,
         };
         (queue, jobs)
     }
 
-    /// A place, unless all are taken.
-    pub fn place(&self) -> Option<Place> {
-        let place = self.places.clone().try_acquire_owned();
-        place.ok().map(Place)
+    /// A place for a question.
+    ///
+    /// # Errors
+    /// When all are taken.
+    pub fn place(&self) -> Result<Place, Refusal> {
+        let question = self.questions.clone().try_acquire_owned();
+        let question =
+            question.map_err(|_| busy(format!("{} questions wait already", self.limits.queue)))?;
+        Ok(Place {
+            question,
+            tokens: None,
+        })
     }
 
-    /// How many places are taken.
+    /// How many questions are under way.
     pub fn taken(&self) -> usize {
-        self.capacity - self.places.available_permits()
+        self.limits.queue - self.questions.available_permits()
     }
 
-    /// Has one question answered.
-    pub async fn answer(
+    /// Has a question cut into windows by `featurize` and seen by the model.
+    ///
+    /// # Errors
+    /// Those of `featurize` and of the model, and when too many tokens wait.
+    pub async fn compute(
         &self,
         place: Place,
-        asked: Featurized,
-    ) -> Result<QuestionPrediction, Refusal> {
-        let answer = self.send(place, asked)?.await;
-        answer.unwrap_or_else(|_| Err(Refusal::defect()))
-    }
-
-    /// Puts a question into the line.
-    fn send(&self, place: Place, asked: Featurized) -> Result<Answer, Refusal> {
-        let (reply, answer) = oneshot::channel();
-        let job = Job {
-            asked,
-            reply,
-            place,
-        };
-        let sent = self.line.send(job);
-        sent.map(|()| answer).map_err(|_| Refusal::defect())
-    }
-}
-
-/// Answers what comes through the line until its other end is gone; `windows` bounds what is
-/// answered in one go, except that a single question may have more.
-///
-/// # Errors
-/// When the device is lost: no later question could be answered.
-pub fn work(
-    jobs: &mpsc::Receiver<Job>,
-    windows: usize,
-    answer: impl Fn(&[Featurized]) -> Answered,
-) -> Result<(), Error> {
-    let mut held_back = None;
-    while let Some(first) = held_back.take().or_else(|| jobs.recv().ok()) {
-        let mut batch: Vec<Job> = Vec::new();
-        let mut taken = 0;
-        for job in std::iter::once(first).chain(jobs.try_iter()) {
-            if job.reply.is_closed() {
-                continue;
+        featurize: impl FnOnce() -> Result<Featurized, Refusal> + Send + 'static,
+    ) -> Result<Computed, Refusal> {
+        let queue = self.clone();
+        let (reply, outcome) = oneshot::channel();
+        // A long passage would hold up other requests.
+        spawn_blocking(move || {
+            // Its client may have gone while it waited for a thread.
+            if reply.is_closed() {
+                return;
             }
-            taken += job.asked.windows();
-            if taken > windows && !batch.is_empty() {
-                held_back = Some(job);
-                break;
+            let sent = featurize().and_then(|asked| queue.weigh(place, &asked).map(|p| (p, asked)));
+            match sent {
+                Ok((place, asked)) => queue.send(Job::new(asked, place, reply)),
+                Err(refusal) => drop(reply.send(Err(refusal))),
             }
-            batch.push(job);
+        });
+        received(outcome).await
+    }
+
+    /// Adds the question's tokens to its place.
+    fn weigh(&self, mut place: Place, asked: &Featurized) -> Result<Place, Refusal> {
+        // One question alone is answered, whatever the limit.
+        let tokens = asked.tokens().min(self.limits.tokens);
+        let permits = u32::try_from(tokens).unwrap_or(u32::MAX);
+        match self.tokens.clone().try_acquire_many_owned(permits) {
+            Ok(tokens) => place.tokens = Some(tokens),
+            Err(TryAcquireError::NoPermits) => {
+                return Err(busy(format!(
+                    "the passages that wait have {} tokens with their windows' overlap, this one \
+                     {tokens}, and the server holds {}",
+                    self.limits.tokens - self.tokens.available_permits(),
+                    self.limits.tokens
+                )));
+            }
+            Err(TryAcquireError::Closed) => return Err(Refusal::defect()),
         }
-        answer_batch(batch, &answer)?;
+        Ok(place)
     }
-    Ok(())
-}
 
-fn answer_batch(batch: Vec<Job>, answer: &impl Fn(&[Featurized]) -> Answered) -> Result<(), Error> {
-    // The places are given back once the answers are sent.
-    let (asked, replies): (Vec<Featurized>, Vec<_>) = batch
-        .into_iter()
-        .map(|job| (job.asked, (job.reply, job.place)))
-        .unzip();
-    if asked.is_empty() {
-        return Ok(());
-    }
-    let (answers, lost) = match caught(|| answer(&asked)) {
-        Ok(answers) => (answers.into_iter().map(first).collect(), None),
-        Err(None) => (vec![Err(Refusal::defect()); replies.len()], None),
-        Err(Some(error)) => {
-            let lost = error.is_device_lost();
-            let refused = vec![Err(failed(&error)); replies.len()];
-            (refused, lost.then_some(error))
-        }
-    };
-    for ((reply, _place), answer) in replies.into_iter().zip(answers) {
-        // A client that has gone needs no answer.
-        let _gone = reply.send(answer);
-    }
-    lost.map_or(Ok(()), Err)
-}
-
-/// Runs `answer`; a panic of the device's is its error, and any other, a defect, is `None`.
-fn caught(
-    answer: impl FnOnce() -> Answered,
-) -> Result<Vec<Result<Vec<QuestionPrediction>, Error>>, Option<Error>> {
-    match catch_unwind(AssertUnwindSafe(|| failure::caught(answer))) {
-        Ok(Ok(answered)) => answered.map_err(Some),
-        Ok(Err(device)) => Err(Some(Error::Device(device))),
-        Err(_) => Err(None),
+    fn send(&self, job: Job) {
+        // Without a model's thread the job is dropped, and its client's task told.
+        drop(self.line.send(job));
     }
 }
 
-/// The answer to the one question that a job asks.
-fn first(answered: Result<Vec<QuestionPrediction>, Error>) -> Result<QuestionPrediction, Refusal> {
-    let answered = answered.map_err(|error| failed(&error))?;
-    answered.into_iter().next().ok_or_else(Refusal::defect)
+/// What became of a question; one that was dropped on its way met a defect.
+async fn received(outcome: Outcome) -> Result<Computed, Refusal> {
+    outcome.await.unwrap_or_else(|_| Err(Refusal::defect()))
 }
 
-/// What a client hears of an error that is not the client's.
-fn failed(error: &Error) -> Refusal {
-    log::error!("{error}");
-    Refusal {
-        message: error.to_string(),
-        ..Refusal::defect()
-    }
+fn busy(what: String) -> Refusal {
+    Refusal::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("{what}; ask again in a moment"),
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
+    use tokio::runtime::Builder;
 
     use super::*;
-    use crate::{
-        data::{
-            self,
-            example::{Examples, Split},
-            feature::{FeatureOptions, featurize},
-            tokenizer::Tokenizer,
-            vocab::Vocab,
-        },
-        device::ReadError,
-        eval::predict,
-    };
+    use crate::serve::job::example::{TOKENS, asked};
 
-    /// A question whose passage has this many windows of two words.
-    fn asked(windows: usize) -> Featurized {
-        let vocab = Vocab::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\noak", "v").unwrap();
-        let options = FeatureOptions {
-            max_seq_length: 6,
-            doc_stride: 2,
-            max_query_length: 1,
-            split: Split::Dev,
+    fn queue(questions: usize, windows: usize) -> (Queue, mpsc::Receiver<Job>) {
+        Queue::new(Limits {
+            queue: questions,
+            tokens: windows * TOKENS,
+            ..Limits::default()
+        })
+    }
+
+    #[test]
+    fn places_are_counted_by_questions() {
+        let (queue, _jobs) = queue(2, 100);
+        let places = [queue.place().unwrap(), queue.place().unwrap()];
+        assert_eq!(queue.taken(), 2);
+        let refusal = queue.place().unwrap_err();
+        assert_eq!(refusal.status, 503);
+        assert!(refusal.message.contains("2 questions wait already"));
+        drop(places);
+        assert_eq!(queue.taken(), 0);
+    }
+
+    #[test]
+    fn places_are_counted_by_tokens() {
+        let (queue, _jobs) = queue(10, 5);
+        let weigh = |windows| queue.weigh(queue.place().unwrap(), &asked(0, windows));
+        let three = weigh(3).unwrap();
+        let refusal = weigh(3).unwrap_err();
+        assert_eq!(refusal.status, 503);
+        assert!(
+            refusal.message.contains("have 18 tokens") && refusal.message.contains("holds 30"),
+            "{refusal:?}"
+        );
+        let two = weigh(2).unwrap();
+        assert_eq!(
+            queue.taken(),
+            2,
+            "a question that is refused gives its place back"
+        );
+        drop((three, two));
+        // More than the server holds, but alone.
+        let many = weigh(50).unwrap();
+        assert!(weigh(1).is_err());
+        drop(many);
+        weigh(1).unwrap();
+    }
+
+    #[test]
+    fn a_question_that_is_not_cut_or_not_seen_is_told() {
+        let (queue, jobs) = queue(1, 100);
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let compute = |featurize: fn() -> Result<Featurized, Refusal>| {
+            let computed = queue.compute(queue.place().unwrap(), featurize);
+            runtime.block_on(computed).unwrap_err()
         };
-        let examples = Examples::of_one("oak", &"oak ".repeat(2 * windows));
-        let features = featurize(&examples, &Tokenizer::new(vocab, true), &options).unwrap();
-        assert_eq!(features.len(), windows);
-        Featurized::new(examples, features)
-    }
-
-    fn prediction(text: &str) -> QuestionPrediction {
-        QuestionPrediction {
-            qas_id: String::new(),
-            nbest: Vec::new(),
-            text: text.to_owned(),
-            place: None,
-            null_odds: None,
-        }
-    }
-
-    type Told = Vec<Result<String, Refusal>>;
-
-    /// Puts questions of so many windows into the line, lets `answer` work on them three windows
-    /// at a time, and returns what each was told and how the work ended.
-    fn worked(
-        windows: &[usize],
-        answer: impl Fn(&[Featurized]) -> Answered,
-    ) -> (Told, Result<(), Error>) {
-        let (queue, jobs) = Queue::new(windows.len());
-        let ask = |&windows: &usize| queue.send(queue.place().unwrap(), asked(windows)).unwrap();
-        let answers: Vec<_> = windows.iter().map(ask).collect();
-        assert!(queue.place().is_none(), "every place is taken");
-        assert_eq!(queue.taken(), windows.len());
-        let places = queue.places.clone();
-        drop(queue);
-        let ended = work(&jobs, 3, answer);
+        let refusal = compute(|| Err(Refusal::bad("too many windows")));
+        assert_eq!(refusal.status, 400);
+        assert_eq!(compute(|| panic!("made for this test")), Refusal::defect());
+        // No model's thread is left.
         drop(jobs);
-        assert_eq!(
-            places.available_permits(),
-            windows.len(),
-            "places given back"
-        );
-        let told = answers.into_iter().map(|mut answer| {
-            let answer = answer.try_recv().unwrap_or_else(|_| Err(Refusal::defect()));
-            answer.map(|prediction| prediction.text)
-        });
-        (told.collect(), ended)
-    }
-
-    #[test]
-    fn as_many_windows_as_fit_are_answered_in_one_go() {
-        let goes = RefCell::new(Vec::new());
-        let (told, ended) = worked(&[1, 2, 1, 5, 1], |asked| {
-            let windows: Vec<usize> = asked.iter().map(Featurized::windows).collect();
-            let texts = windows.iter().map(|windows| format!("of {windows}"));
-            let answers = texts.map(|text| Ok(vec![prediction(&text)])).collect();
-            goes.borrow_mut().push(windows);
-            Ok(answers)
-        });
-        ended.unwrap();
-        assert_eq!(
-            told,
-            ["of 1", "of 2", "of 1", "of 5", "of 1"].map(|t| Ok(t.to_owned()))
-        );
-        // The third would be a fourth window; the fourth has more than fit, and goes alone.
-        assert_eq!(goes.into_inner(), [vec![1, 2], vec![1], vec![5], vec![1]]);
-    }
-
-    #[test]
-    fn a_question_whose_client_has_gone_is_left_out() {
-        let (queue, jobs) = Queue::new(2);
-        drop(queue.send(queue.place().unwrap(), asked(1)).unwrap());
-        let mut kept = queue.send(queue.place().unwrap(), asked(2)).unwrap();
-        drop(queue);
-        let answer = |asked: &[Featurized]| {
-            assert_eq!(asked.len(), 1);
-            Ok(vec![Ok(vec![prediction("kept")])])
-        };
-        work(&jobs, 3, answer).unwrap();
-        assert_eq!(kept.try_recv().unwrap().unwrap().text, "kept");
-    }
-
-    #[test]
-    fn an_error_of_one_question_is_told_to_it_alone() {
-        let (told, ended) = worked(&[1, 1], |_| {
-            let error = data::Error::NoSuchFeature { index: 7, count: 1 };
-            Ok(vec![Err(error.into()), Ok(vec![prediction("fine")])])
-        });
-        ended.unwrap();
-        let refusal = told[0].clone().unwrap_err();
-        assert_eq!(refusal.status.as_u16(), 500);
-        assert!(refusal.message.contains("feature 7"), "{refusal:?}");
-        assert_eq!(told[1], Ok("fine".to_owned()));
-    }
-
-    #[test]
-    fn a_defect_fails_its_questions_and_no_others() {
-        let (told, ended) = worked(&[3, 1], |asked| match asked[0].windows() {
-            3 => panic!("a defect, made for this test"),
-            _ => Ok(vec![Ok(vec![prediction("fine")])]),
-        });
-        ended.unwrap();
-        assert_eq!(told, [Err(Refusal::defect()), Ok("fine".to_owned())]);
-    }
-
-    #[test]
-    fn a_lost_device_ends_the_work_and_all_are_told() {
-        let (told, ended) = worked(&[2, 2], |_| panic!("wgpu error: Device lost"));
-        let error = ended.unwrap_err();
-        assert!(
-            error.to_string().contains("the device failed: Device lost"),
-            "{error}"
-        );
-        assert!(error.is_device_lost());
-        // The second still stood in the line.
-        let statuses = told
-            .iter()
-            .map(|told| told.as_ref().unwrap_err().status.as_u16());
-        assert!(statuses.eq([500, 500]));
-        assert!(
-            told[0]
-                .as_ref()
-                .unwrap_err()
-                .message
-                .contains("Device lost")
-        );
-
-        let lost = "StorageAccess(Read(\"The device is poisoned\"))";
-        let read = || Error::Predict(predict::Error::Read(ReadError::new(lost)));
-        let (_, ended) = worked(&[1], |_| Err(read()));
-        assert!(ended.is_err());
-    }
-
-    #[test]
-    fn a_device_that_fails_once_may_answer_the_next() {
-        let (told, ended) = worked(&[3, 1], |asked| match asked[0].windows() {
-            3 => Err(Error::Predict(predict::Error::Read(ReadError::new(
-                "no memory",
-            )))),
-            _ => Ok(vec![Ok(vec![prediction("fine")])]),
-        });
-        ended.unwrap();
-        assert!(told[0].as_ref().unwrap_err().message.contains("no memory"));
-        assert_eq!(told[1], Ok("fine".to_owned()));
+        assert_eq!(compute(|| Ok(asked(0, 1))), Refusal::defect());
+        assert_eq!(queue.taken(), 0);
     }
 }

@@ -15,8 +15,12 @@ use serde_json::{Value, json};
 
 use super::{place::golden, runs};
 
-/// Longer than any test waits for anything that comes at all.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Longer than any test waits for anything that comes at all, however busy the machine.
+pub const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How a request of the API's begins; a length or the like is to follow.
+pub const POST: &str = "POST /api/answer HTTP/1.1\r\nHost: localhost\r\n\
+                        Content-Type: application/json\r\n";
 
 /// A folder with a model that answers: the reference's, after 24 steps on a piece of SQuAD.
 pub struct Model {
@@ -125,10 +129,29 @@ impl Server {
         Response::read(request.send(body))
     }
 
+    /// A connection of its own, for what no client library sends.
+    #[track_caller]
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// Asks without waiting for the answer; who drops the connection has gone.
+    #[track_caller]
+    pub fn begin_to_ask(&self, question: &str, passage: &str) -> TcpStream {
+        let asked = json!({"question": question, "passage": passage}).to_string();
+        let mut stream = self.connect();
+        let head = format!("{POST}Content-Length: {}\r\n\r\n", asked.len());
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(asked.as_bytes()).unwrap();
+        stream
+    }
+
     /// Sends bytes as they are and reads until the server closes the connection.
     pub fn raw(&self, request: &str) -> String {
-        let mut stream = TcpStream::connect(self.address()).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = self.connect();
         stream.write_all(request.as_bytes()).unwrap();
         let mut response = String::new();
         stream.read_to_string(&mut response).unwrap();

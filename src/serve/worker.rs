@@ -1,0 +1,327 @@
+//! The model's thread: windows of waiting questions → what the model says of them.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::mpsc,
+    time::Instant,
+};
+
+use super::{job::Job, pace::Pace, refusal::Refusal, turns::Turns};
+use crate::{
+    data::batch::FeatureSet, device::failure, fine_tuned::Error, model::beam::WindowOutput,
+};
+
+/// What the model says of windows, in their order.
+pub type Outputs = Result<Vec<WindowOutput>, Error>;
+
+/// Has `compute` see the windows of all that comes through the line, until its other end is gone.
+///
+/// # Errors
+/// When the device is lost: no later question could be answered.
+pub fn work(
+    jobs: &mpsc::Receiver<Job>,
+    mut pace: Pace,
+    compute: impl Fn(&FeatureSet<'_>) -> Outputs,
+) -> Result<(), Error> {
+    let mut turns = Turns::default();
+    loop {
+        if turns.is_empty() {
+            match jobs.recv() {
+                Ok(job) => turns.join(job),
+                Err(_) => return Ok(()),
+            }
+        }
+        jobs.try_iter().for_each(|job| turns.join(job));
+        turns.drop_left();
+        let (going, tokens) = turns.go(pace.tokens());
+        if going.is_empty() {
+            continue;
+        }
+        let began = Instant::now();
+        for job in go(going, &compute)? {
+            turns.come_back(job);
+        }
+        pace.hear(tokens, began.elapsed());
+    }
+}
+
+/// Has the windows under way computed. Questions that fail are told, and do not come back.
+fn go(
+    mut going: Vec<Job>,
+    compute: &impl Fn(&FeatureSet<'_>) -> Outputs,
+) -> Result<Vec<Job>, Error> {
+    let windows: Vec<usize> = going.iter().map(|job| job.under_way().len()).collect();
+    let set = FeatureSet::new(going.iter().map(Job::under_way).collect());
+    let (refusal, lost) = match caught(|| compute(&set)) {
+        Ok(outputs) if outputs.len() == set.len() => {
+            let mut outputs = outputs.into_iter();
+            for (job, windows) in going.iter_mut().zip(windows) {
+                job.take(outputs.by_ref().take(windows));
+            }
+            return Ok(going);
+        }
+        Ok(_) | Err(None) => (Refusal::defect(), None),
+        Err(Some(error)) => {
+            let refusal = failed(&error);
+            (refusal, error.is_device_lost().then_some(error))
+        }
+    };
+    for job in going {
+        job.refuse(refusal.clone());
+    }
+    lost.map_or(Ok(Vec::new()), Err)
+}
+
+/// Runs `compute`; a panic of the device's is its error, and any other, a defect, is `None`.
+fn caught(compute: impl FnOnce() -> Outputs) -> Result<Vec<WindowOutput>, Option<Error>> {
+    match catch_unwind(AssertUnwindSafe(|| failure::caught(compute))) {
+        Ok(Ok(computed)) => computed.map_err(Some),
+        Ok(Err(device)) => Err(Some(Error::Device(device))),
+        Err(_) => Err(None),
+    }
+}
+
+/// What a client hears of an error that is not the client's.
+pub fn failed(error: &Error) -> Refusal {
+    log::error!("{error}");
+    Refusal {
+        message: error.to_string(),
+        ..Refusal::defect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, sync::Arc};
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::{
+        device::ReadError,
+        eval::predict,
+        serve::job::{
+            Outcome,
+            example::{TOKENS, job},
+        },
+    };
+
+    const PLACES: usize = 1000;
+
+    /// Sees a window as its id.
+    fn see(windows: &FeatureSet<'_>) -> Vec<WindowOutput> {
+        let ids = (0..windows.len()).map(|feature| {
+            let (_, window) = windows.get(feature).unwrap();
+            WindowOutput {
+                feature,
+                answerable_logit: window.feature_id as f32,
+                ..WindowOutput::default()
+            }
+        });
+        ids.collect()
+    }
+
+    /// Numbers of the questions and of their windows.
+    fn numbers(windows: &FeatureSet<'_>) -> Vec<(u64, u64)> {
+        let ids = see(windows);
+        let ids = ids.iter().map(|output| output.answerable_logit as u64);
+        let mut numbers: Vec<_> = ids.map(|id| (id / 1000, id % 1000)).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// How many windows were seen, each in its place, or why none will be.
+    fn told(number: u64, mut outcome: Outcome) -> Result<usize, Refusal> {
+        let computed = outcome
+            .try_recv()
+            .unwrap_or_else(|_| Err(Refusal::defect()))?;
+        for (window, output) in computed.outputs.iter().enumerate() {
+            let id = (1000 * number + window as u64) as f32;
+            assert_eq!((output.feature, output.answerable_logit), (window, id));
+        }
+        assert_eq!(computed.outputs.len(), computed.asked.windows());
+        Ok(computed.outputs.len())
+    }
+
+    /// What each question was told, and how the work ended.
+    type Worked = (Vec<Result<usize, Refusal>>, Result<(), Error>);
+
+    /// Puts questions of so many windows into the line and has `compute` work on them, three
+    /// windows at a time.
+    fn worked(windows: &[usize], compute: impl Fn(&FeatureSet<'_>) -> Outputs) -> Worked {
+        let places = Arc::new(Semaphore::new(PLACES));
+        let (line, jobs) = mpsc::channel();
+        let mut outcomes = Vec::new();
+        for (number, &windows) in (0..).zip(windows) {
+            let (job, outcome) = job(&places, number, windows);
+            line.send(job).unwrap();
+            outcomes.push((number, outcome));
+        }
+        drop(line);
+        let ended = work(&jobs, Pace::new(3 * TOKENS, 3 * TOKENS), compute);
+        drop(jobs);
+        let told = outcomes
+            .into_iter()
+            .map(|(number, outcome)| told(number, outcome))
+            .collect();
+        assert_eq!(places.available_permits(), PLACES, "places given back");
+        (told, ended)
+    }
+
+    #[test]
+    fn questions_take_turns_a_window_each() {
+        let goes = RefCell::new(Vec::new());
+        let (told, ended) = worked(&[5, 1, 0, 2], |windows| {
+            goes.borrow_mut().push(numbers(windows));
+            Ok(see(windows))
+        });
+        ended.unwrap();
+        assert_eq!(told, [Ok(5), Ok(1), Ok(0), Ok(2)]);
+        let expected = [
+            vec![(0, 0), (1, 0), (3, 0)],
+            vec![(0, 1), (0, 2), (3, 1)],
+            vec![(0, 3), (0, 4)],
+        ];
+        assert_eq!(goes.into_inner(), expected);
+    }
+
+    /// Has long questions worked on a window at a time, while `meanwhile` hears how many windows
+    /// have been seen and may ask more, until there are `end`. Returns the windows in the order in
+    /// which they were seen.
+    fn beside(
+        long: &[usize],
+        end: usize,
+        meanwhile: impl Fn(usize, &mut Vec<Outcome>) -> Option<Job>,
+    ) -> Vec<(u64, u64)> {
+        let places = Arc::new(Semaphore::new(PLACES));
+        let (line, jobs) = mpsc::channel();
+        let outcomes = RefCell::new(Vec::new());
+        for (number, &windows) in (0..).zip(long) {
+            let (job, outcome) = job(&places, number, windows);
+            line.send(job).unwrap();
+            outcomes.borrow_mut().push(outcome);
+        }
+        let line = RefCell::new(Some(line));
+        let seen = RefCell::new(Vec::new());
+        let worked = work(&jobs, Pace::new(1, 1), |windows| {
+            seen.borrow_mut().extend(numbers(windows));
+            let count = seen.borrow().len();
+            let more = meanwhile(count, &mut outcomes.borrow_mut());
+            let mut line = line.borrow_mut();
+            if let (Some(job), Some(open)) = (more, &*line) {
+                open.send(job).unwrap();
+            }
+            if count == end {
+                *line = None;
+            }
+            Ok(see(windows))
+        });
+        worked.unwrap();
+        seen.into_inner()
+    }
+
+    #[test]
+    fn a_short_question_goes_before_what_is_left_of_long_ones() {
+        let places = Arc::new(Semaphore::new(PLACES));
+        let seen = beside(&[50; 4], 100, |count, outcomes| {
+            (count == 40).then(|| {
+                let (short, outcome) = job(&places, 9, 1);
+                outcomes.push(outcome);
+                short
+            })
+        });
+        assert_eq!(seen.len(), 201);
+        let place = seen.iter().position(|&window| window == (9, 0)).unwrap();
+        // At most a window of the others' comes between.
+        assert!((40..=41).contains(&place), "{place}");
+        // The long ones go on side by side.
+        let first: Vec<u64> = seen[..40].iter().map(|&(number, _)| number).collect();
+        for number in 0..4 {
+            let share = first.iter().filter(|&&one| one == number).count();
+            assert!((9..=11).contains(&share), "{first:?}");
+        }
+    }
+
+    #[test]
+    fn new_questions_without_end_do_not_stop_a_long_one() {
+        let places = Arc::new(Semaphore::new(PLACES));
+        // One comes for each window that is seen: the model never gets to the end of them.
+        let seen = beside(&[20], 100, |_, outcomes| {
+            let (short, outcome) = job(&places, 9, 1);
+            outcomes.push(outcome);
+            Some(short)
+        });
+        let last = seen.iter().position(|&window| window == (0, 19)).unwrap();
+        // Its first as a new question, of the others every fourth.
+        assert_eq!(last, 4 * 19 - 1);
+    }
+
+    #[test]
+    fn a_question_whose_client_has_gone_is_given_up_in_the_middle() {
+        let seen = beside(&[500, 3], 10, |count, outcomes| {
+            if count == 10 {
+                drop(outcomes.remove(0));
+            }
+            None
+        });
+        let long = seen.iter().filter(|&&(number, _)| number == 0).count();
+        assert_eq!((seen.len(), long), (10, 7));
+    }
+
+    #[test]
+    fn a_defect_fails_its_questions_and_no_others() {
+        let (told, ended) = worked(&[3, 3, 3, 1], |windows| {
+            if numbers(windows).contains(&(3, 0)) {
+                panic!("a defect, made for this test");
+            }
+            Ok(see(windows))
+        });
+        ended.unwrap();
+        // The first go has the others' first windows; the second has the fourth question.
+        let failed = told.iter().filter(|told| **told == Err(Refusal::defect()));
+        assert_eq!(
+            failed.count(),
+            told.iter().filter(|told| told.is_err()).count()
+        );
+        assert_eq!(told[3], Err(Refusal::defect()));
+        assert!(told.contains(&Ok(3)), "{told:?}");
+        // What is lacking is a defect too.
+        let (told, ended) = worked(&[1], |_| Ok(Vec::new()));
+        ended.unwrap();
+        assert_eq!(told, [Err(Refusal::defect())]);
+    }
+
+    #[test]
+    fn a_lost_device_ends_the_work_and_all_are_told() {
+        let (told, ended) = worked(&[2, 2], |_| panic!("wgpu error: Device lost"));
+        let error = ended.unwrap_err();
+        assert!(
+            error.to_string().contains("the device failed: Device lost"),
+            "{error}"
+        );
+        assert!(error.is_device_lost());
+        let refused = |told: &Result<usize, Refusal>| told.clone().unwrap_err();
+        assert!(told.iter().all(|told| refused(told).status == 500));
+        assert!(refused(&told[0]).message.contains("Device lost"));
+
+        let lost = "StorageAccess(Read(\"The device is poisoned\"))";
+        let read = || Error::Predict(predict::Error::Read(ReadError::new(lost)));
+        // The last three still stand in the line.
+        let (told, ended) = worked(&[1; 6], |_| Err(read()));
+        assert!(ended.is_err());
+        assert!(told.iter().all(|told| refused(told).status == 500));
+    }
+
+    #[test]
+    fn a_device_that_fails_once_may_answer_the_next() {
+        let (told, ended) = worked(&[1, 1, 1, 2], |windows| match numbers(windows)[0] {
+            (0, _) => Err(Error::Predict(predict::Error::Read(ReadError::new(
+                "no memory",
+            )))),
+            _ => Ok(see(windows)),
+        });
+        ended.unwrap();
+        assert!(told[0].as_ref().unwrap_err().message.contains("no memory"));
+        assert_eq!(told[3], Ok(2));
+    }
+}
