@@ -161,23 +161,8 @@ fn no_answer_and_errors_are_said_in_words() {
     assert_eq!(browser.text("#marked"), passage);
     assert_well_laid_out(&browser, "no answer");
 
-    set_passage(&browser, &"é ".repeat(60_000));
-    browser.click("#submit");
     let failed = "return !document.getElementById('error').hidden";
-    browser.wait_for(failed);
-    assert_eq!(
-        browser.text("#error"),
-        "passage: expected at most 100000 characters, found 120000"
-    );
-    assert_eq!(
-        browser.script("return document.getElementById('answered').hidden"),
-        true
-    );
-    let console = browser.errors();
-    assert!(
-        console.iter().all(|line| line.contains("400")),
-        "{console:?}"
-    );
+    assert_too_long_is_said_before_sending(&browser);
 
     set_passage(&browser, " ");
     browser.click("#submit");
@@ -205,12 +190,156 @@ fn no_answer_and_errors_are_said_in_words() {
     assert_eq!(browser.text("#error"), "The server cannot be reached.");
 }
 
+#[track_caller]
+fn assert_too_long_is_said_before_sending(browser: &Browser) {
+    const ASKED: &str = "return performance.getEntriesByType('resource') \
+                         .filter((entry) => entry.name.endsWith('/api/answer')).length";
+    let asked = browser.script(ASKED);
+    let fits = browser.script("return document.getElementById('question').value");
+    // The page learns the limits after it is shown.
+    set_passage(browser, &"é ".repeat(60_000));
+    browser.wait_for("return document.getElementById('length').textContent.includes('many')");
+    assert_eq!(
+        browser.text("#length"),
+        "120,000 characters, 20,000 too many"
+    );
+    assert_well_laid_out(browser, "a passage that is too long");
+    for (question, said) in [
+        (
+            fits.as_str().unwrap(),
+            "passage: expected at most 100000 characters, found 120000",
+        ),
+        // Code points, of which JavaScript counts two units each; nothing is cut off unsaid.
+        (
+            &*"𝒜".repeat(1001),
+            "question: expected at most 1000 characters, found 1001",
+        ),
+    ] {
+        set("question", browser, question);
+        browser.click("#submit");
+        assert_eq!(browser.text("#error"), said);
+        let hidden = browser.script("return document.getElementById('answered').hidden");
+        assert_eq!(hidden, true);
+        assert_well_laid_out(browser, said);
+    }
+    assert_eq!(
+        browser.text("#question-length"),
+        "1,001 characters, 1 too many"
+    );
+    assert_eq!(browser.script(ASKED), asked, "nothing was sent");
+    // As long as is allowed.
+    set("question", browser, &"𝒜".repeat(1000));
+    assert_eq!(browser.text("#question-length"), "");
+    set("question", browser, fits.as_str().unwrap());
+}
+
+#[test]
+fn the_answer_is_in_sight_and_goes_when_the_texts_change() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let model = Model::new(&json!({"qa_na_threshold": 1e3}));
+    let server = Server::start(model.path(), &[]);
+    for (width, height, scheme) in SCREENS {
+        browser.screen(width, height, scheme);
+        browser.open(&server.url);
+        // Far below the top of its box, and of the page where that is narrow.
+        set_passage(
+            &browser,
+            &("\n".repeat(300) + "Ada wrote it in 1843. " + &"\n".repeat(300)),
+        );
+        set("question", &browser, "Who wrote it?");
+        browser.click("#submit");
+        browser.wait_for(ANSWERED);
+        assert_in_sight(&browser, &format!("{width}, {scheme}"));
+        browser.click("#alternatives li:nth-child(2) button");
+        assert_in_sight(&browser, &format!("{width}, {scheme}, another"));
+
+        for changed in ["passage", "question"] {
+            set(changed, &browser, "Ada wrote it?");
+            let shown = browser.script(
+                "return [document.getElementById('answered').hidden, \
+                 document.getElementById('hint').hidden]",
+            );
+            assert_eq!(shown, json!([true, false]), "{changed}");
+            assert_eq!(browser.text("#said"), "", "{changed}");
+            browser.click("#submit");
+            browser.wait_for(ANSWERED);
+        }
+        browser.click("[data-example=facts]");
+        assert_eq!(
+            browser.script("return document.getElementById('answered').hidden"),
+            true
+        );
+        // An answer that is under way does not come to a text that it does not belong to.
+        browser.script(
+            "document.getElementById('submit').click(); \
+             const box = document.getElementById('question'); box.value += '?'; \
+             box.dispatchEvent(new Event('input', {bubbles: true}))",
+        );
+        let state = browser.script(
+            "return [document.getElementById('said').textContent, \
+             document.getElementById('submit').getAttribute('aria-disabled')]",
+        );
+        assert_eq!(state, json!(["", null]));
+    }
+    assert_eq!(browser.errors(), [""; 0]);
+}
+
+/// The marked words are within their box, and both within the window.
+#[track_caller]
+fn assert_in_sight(browser: &Browser, what: &str) {
+    let sight = browser.script(
+        "const mark = document.querySelector('#marked mark').getBoundingClientRect(); \
+         const box = document.getElementById('marked').getBoundingClientRect(); \
+         return [box.top <= mark.top, mark.bottom <= box.bottom, 0 <= mark.top, \
+         mark.bottom <= innerHeight]",
+    );
+    assert_eq!(sight, json!([true, true, true, true]), "{what}");
+}
+
+#[test]
+fn texts_run_in_the_direction_of_their_script() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let model = Model::new(&json!({"qa_na_threshold": 1e3}));
+    let server = Server::start(model.path(), &[]);
+    browser.screen(1280, 900, "light");
+    browser.open(&server.url);
+    for (question, passage, direction) in [
+        ("מי כתב את זה?", "עדה כתבה את זה בשנת 1843.", "rtl"),
+        ("Who wrote it?", "Ada wrote it in 1843.", "ltr"),
+    ] {
+        set_passage(&browser, passage);
+        set("question", &browser, question);
+        browser.click("#submit");
+        browser.wait_for(ANSWERED);
+        let directions = browser.script(
+            "return ['#passage', '#question', '#marked', '#alternatives .text'].map((one) => \
+             getComputedStyle(document.querySelector(one)).direction)",
+        );
+        // An answer may be digits alone, which have no direction.
+        assert_eq!(directions.as_array().unwrap()[..3], [direction; 3]);
+        let automatic = browser.script(
+            "return [...document.querySelectorAll('#answer, #alternatives .text')] \
+             .filter((e) => e.dir !== 'auto').length",
+        );
+        assert_eq!(automatic, 0);
+    }
+}
+
 /// Puts a passage in at once; typing a long one would take long.
 #[track_caller]
 fn set_passage(browser: &Browser, passage: &str) {
-    let passage = json!(passage);
+    set("passage", browser, passage);
+}
+
+#[track_caller]
+fn set(id: &str, browser: &Browser, text: &str) {
+    let text = json!(text);
     browser.script(&format!(
-        "const box = document.getElementById('passage'); box.value = {passage}; \
+        "const box = document.getElementById('{id}'); box.value = {text}; \
          box.dispatchEvent(new Event('input', {{bubbles: true}}))"
     ));
 }

@@ -9,6 +9,9 @@
   const SURE = 10;
   // Possible answers that are shown.
   const SHOWN = 5;
+  // Most characters of each text, as the server's description of itself tells; without it the
+  // server alone decides.
+  const most = { passage: Infinity, question: Infinity };
 
   const lighthouse = "Alan Stevenson built the lighthouse of Skerryvore between 1838 and 1844. It " +
     "stands on a reef in the Atlantic, about 19 kilometres south-west of the island of Tiree. Its " +
@@ -23,15 +26,34 @@
 
   const number = (value) => value.toFixed(2).replace("-", "−");
   const percent = (share) => (share < 0.0005 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`);
-  const count = () => {
-    const characters = Array.from(passage.value).length;
-    at("length").textContent = characters ? `${characters.toLocaleString("en")} characters` : "";
+  // Code points, as the server counts.
+  const characters = (text) => {
+    let count = 0;
+    for (const _ of text) count += 1;
+    return count;
   };
+  // Tells how long the texts are, and which of them is too long to be sent.
+  const count = () => {
+    for (const [text, length] of [[passage, "length"], [question, "question-length"]]) {
+      const found = characters(text.value);
+      const over = found - most[text.id];
+      at(length).classList.toggle("too-long", over > 0);
+      text.setAttribute("aria-invalid", String(over > 0));
+      at(length).textContent = over > 0
+        ? `${found.toLocaleString("en")} characters, ${over.toLocaleString("en")} too many`
+        : text === passage && found ? `${found.toLocaleString("en")} characters` : "";
+    }
+  };
+  // In the server's words.
+  const tooLong = () => [question, passage]
+    .map((text) => [text.id, characters(text.value), most[text.id]])
+    .filter(([, found, limit]) => found > limit)
+    .map(([name, found, limit]) => `${name}: expected at most ${limit} characters, found ${found}`)[0];
 
   // Shows the passage with the code points from start to end marked.
   const mark = (text, start, end) => {
-    const characters = Array.from(text);
-    const part = (from, to) => characters.slice(from, to).join("");
+    const points = Array.from(text);
+    const part = (from, to) => points.slice(from, to).join("");
     const box = at("marked");
     if (start === null) {
       box.replaceChildren(text);
@@ -41,7 +63,9 @@
     const marked = document.createElement("mark");
     marked.textContent = part(start, end);
     box.replaceChildren(part(0, start), marked, part(end));
-    box.scrollTop = Math.max(0, marked.offsetTop - box.clientHeight / 2);
+    // In the middle of its box; a long one with its beginning. The box may be out of sight itself.
+    box.scrollTop = marked.offsetTop - Math.max(0, (box.clientHeight - marked.offsetHeight) / 2);
+    marked.scrollIntoView({ block: "nearest" });
   };
 
   const alternative = (entry, text, chosen) => {
@@ -53,6 +77,7 @@
     bar.style.width = `${100 * entry.probability}%`;
     const words = document.createElement("span");
     words.className = "text";
+    words.dir = "auto";
     words.textContent = entry.text || "(empty)";
     const share = document.createElement("span");
     share.className = "share";
@@ -91,7 +116,6 @@
     at("answer").textContent = said;
     at("answer").classList.toggle("none", none);
     at("about").textContent = `answered in ${seconds.toFixed(2)} s`;
-    mark(text, reply.start, reply.end);
     showOdds(reply);
     const shown = reply.nbest.slice(0, SHOWN);
     const chosen = shown.findIndex((entry) => !none && entry.text === reply.answer);
@@ -99,6 +123,11 @@
       ...shown.map((entry, place) => alternative(entry, text, place === chosen)));
     at("hint").hidden = true;
     answered.hidden = false;
+    // What is hidden has no place to scroll to. On a narrow screen the answer is below the form.
+    if (answered.getBoundingClientRect().top > innerHeight * 0.8) {
+      at("result").scrollIntoView({ block: "start" });
+    }
+    mark(text, reply.start, reply.end);
     at("said").textContent = none ? said : `Answer: ${said}`;
   };
 
@@ -107,9 +136,23 @@
     at("error").hidden = false;
     at("hint").hidden = true;
     answered.hidden = true;
+    at("error").scrollIntoView({ block: "nearest" });
   };
 
   let asking = null;
+  // An answer belongs to the texts that were asked: it goes, or will not come, when they change.
+  const changed = () => {
+    count();
+    asking?.abort();
+    asking = null;
+    at("submit").removeAttribute("aria-disabled");
+    at("error").hidden = true;
+    answered.hidden = true;
+    answered.classList.remove("old");
+    at("hint").hidden = false;
+    at("said").textContent = "";
+  };
+
   const ask = async () => {
     asking?.abort();
     const mine = (asking = new AbortController());
@@ -129,9 +172,6 @@
       const reply = await response.json();
       if (!response.ok) throw new Error(reply.error.message);
       show(reply, text, (performance.now() - began) / 1000);
-      if (answered.getBoundingClientRect().top > innerHeight * 0.8) {
-        at("result").scrollIntoView({ block: "start" });
-      }
     } catch (error) {
       // Of two questions the later one is answered.
       if (mine.signal.aborted) return;
@@ -147,14 +187,20 @@
 
   at("ask").addEventListener("submit", (event) => {
     event.preventDefault();
-    if (passage.value.trim() && question.value.trim()) ask();
-    else fail("Both a passage and a question are needed.");
+    if (!passage.value.trim() || !question.value.trim()) {
+      fail("Both a passage and a question are needed.");
+    } else if (tooLong()) {
+      fail(tooLong());
+    } else {
+      ask();
+    }
   });
-  passage.addEventListener("input", count);
+  passage.addEventListener("input", changed);
+  question.addEventListener("input", changed);
   for (const button of document.querySelectorAll("[data-example]")) {
     button.addEventListener("click", () => {
       [passage.value, question.value] = examples[button.dataset.example];
-      count();
+      changed();
       question.focus();
     });
   }
@@ -162,4 +208,9 @@
   fetch("health").then((response) => response.json()).then((health) => {
     at("model").textContent = `${health.model} on ${health.device}`;
   }).catch(() => { /* said when a question is asked */ });
+  fetch("openapi.json").then((response) => response.json()).then((document) => {
+    const asked = document.components.schemas.Question.properties;
+    for (const name of Object.keys(most)) most[name] = asked[name].maxLength;
+    count();
+  }).catch(() => { /* too long is then said by the server */ });
 })();

@@ -12,7 +12,7 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-use super::served::{Response, agent};
+use super::served::{PATIENCE, Response, agent};
 
 const FLAGS: [&str; 9] = [
     "--headless",
@@ -60,8 +60,6 @@ return contrasts.sort((a, b) => a[0] - b[0])[0];
 
 /// How WebDriver names an element in JSON.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A browser with one window, which ends with the test.
 pub struct Browser {
