@@ -147,8 +147,8 @@ fn counts_and_page_of_squads_development_set() {
             page.len()
         );
         assert!(
-            seconds < 20.0,
-            "{seconds} s, ten times what a page may take on a quiet machine"
+            seconds < 200.0,
+            "{seconds} s, a hundred times what a page may take on a quiet machine"
         );
     }
 }

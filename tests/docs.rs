@@ -232,7 +232,7 @@ impl Sandbox {
         while !fs::read_to_string(&log).unwrap().contains("http://") {
             let said = fs::read_to_string(&log).unwrap();
             assert!(
-                began.elapsed() < Duration::from_secs(60),
+                began.elapsed() < Duration::from_secs(600),
                 "{command}: {said}"
             );
             thread::sleep(Duration::from_millis(20));
