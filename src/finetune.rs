@@ -31,7 +31,7 @@ use crate::{
     model::{
         Elements, HeadConfig, QuestionAnsweringModel,
         arithmetic::Arithmetic,
-        folder,
+        folder::{self, Finder},
         parameters::{Origin, ParameterSource, StoredParameters},
         record,
     },
@@ -46,6 +46,7 @@ use crate::{
         run_lock::RunLock,
         schedule::{LayerDecay, Schedule},
     },
+    user_cache,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -356,14 +357,14 @@ impl Finetune<'_> {
     }
 
     fn open(&self, path: &Path) -> Result<StoredParameters, folder::Error> {
-        let found = folder::find(path, &mut |_, _| {})?;
-        if let Some(checkpoint) = &found.converted_from {
-            self.progress.note(&format!(
-                "converted {} to {}",
-                checkpoint.display(),
-                found.path.display()
-            ));
+        let home = self.config.paths().pretrained_model();
+        let found = Finder {
+            home: Some(&home),
+            cache: user_cache::folder(),
+            note: &mut |line| self.progress.note(line),
+            progress: &mut |_, _| {},
         }
+        .find(path)?;
         Ok(record::open(&found.path.join("model.bpk"))?)
     }
 

@@ -23,3 +23,4 @@ pub mod report;
 pub mod serve;
 pub mod tensorboard;
 pub mod train;
+pub mod user_cache;

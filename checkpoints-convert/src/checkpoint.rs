@@ -3,7 +3,7 @@
 //! that an archive is read in one pass and no more than one tensor is in memory here.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::Error;
 use crate::bundle::{Facts, Index, ShardReader, Variable};
@@ -175,6 +175,14 @@ impl Checkpoint {
         }
     }
 
+    /// The files to read for the values.
+    pub fn weight_files(&self) -> Vec<PathBuf> {
+        match &self.origin {
+            Origin::TensorFlow(source) => vec![source.path.clone()],
+            Origin::HuggingFace(model) => model.data_files.iter().map(|n| model.file(n)).collect(),
+        }
+    }
+
     /// What was assumed to find it.
     pub fn warnings(&self) -> &[String] {
         match &self.origin {
@@ -210,6 +218,33 @@ impl Checkpoint {
     pub fn stream(
         &mut self,
         wanted: &dyn Fn(usize) -> bool,
+        each: &mut dyn FnMut(usize, Facts, Option<Vec<u8>>) -> Result<(), Error>,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), Error> {
+        self.read(wanted, true, each, progress)
+    }
+
+    /// Reads the same as [`stream`](Self::stream), but keeps no values.
+    ///
+    /// # Errors
+    /// A damaged or missing data file.
+    pub fn check(
+        &mut self,
+        wanted: &dyn Fn(usize) -> bool,
+        each: &mut dyn FnMut(usize, Facts),
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), Error> {
+        let mut each = |number, facts, _| {
+            each(number, facts);
+            Ok(())
+        };
+        self.read(wanted, false, &mut each, progress)
+    }
+
+    fn read(
+        &mut self,
+        wanted: &dyn Fn(usize) -> bool,
+        keep: bool,
         each: &mut dyn FnMut(usize, Facts, Option<Vec<u8>>) -> Result<(), Error>,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<(), Error> {
@@ -250,7 +285,7 @@ impl Checkpoint {
             let mut read = |reader: &mut dyn Read| {
                 let mut reader = ShardReader::new(file, reader, *length, &mut on_bytes);
                 for (&number, exchanged) in numbers.iter().zip(&exchanged) {
-                    if wanted(number) {
+                    if keep && wanted(number) {
                         let (facts, mut values) = reader.values(&variables[number])?;
                         if let Some([rows, columns]) = *exchanged {
                             values = transpose(&values, rows as usize, columns as usize);

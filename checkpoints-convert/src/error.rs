@@ -37,10 +37,12 @@ pub enum Error {
         "{file}: another conversion into this folder is running; wait for it or give another folder"
     )]
     Busy { file: String },
+    #[error("{file}: {why} and would be replaced by the record's; give another folder")]
+    Occupied { file: String, why: &'static str },
     #[error(
-        "{file}: belongs to a Hugging Face model and would be replaced by the record's; give another folder"
+        "{file}: no folder of an unfinished conversion, whose name it has; remove it or give another folder"
     )]
-    Occupied { file: String },
+    Staging { file: String },
     #[error(
         "{file}: not empty, and not an earlier export in this format; give a new or an empty folder"
     )]

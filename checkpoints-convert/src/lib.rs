@@ -4,20 +4,24 @@
 //! On the way in: zip, folder or prefix (`source`) → variables with checked sums (`bundle`), or a
 //! model's folder → tensors (`hugging_face`); both are one `checkpoint` → places in the model
 //! (`names`, `plan`) → `model.bpk` (`record`) and a report of every variable (`report`); `verify`
-//! reads both ends again. On the way out: `model.bpk` → files of either make (`export`).
+//! reads both ends again. `pack` is the file that a record is, with its checksums. On the way out: `model.bpk` → files of either make (`export`).
 #![forbid(unsafe_code)]
 
 pub mod bundle;
 mod checkpoint;
 pub mod command;
 mod config;
+mod content;
 mod convert;
+mod digest;
 mod error;
 mod export;
 mod hugging_face;
 mod inspect;
+mod kept;
 mod make;
 mod names;
+pub mod pack;
 mod plain_file;
 mod plan;
 mod printable;
@@ -33,11 +37,13 @@ mod zip_error;
 
 pub use checkpoint::{is_checkpoint, is_hugging_face};
 pub use config::{Error as ConfigError, HeadShape, ModelShape, RecordConfig};
-pub use convert::{CONFIG_FILE, RECORD_FILE, REPORT_FILE, VOCABULARY_FILE, convert};
+pub use content::Content;
+pub use convert::{CONFIG_FILE, Conversion, RECORD_FILE, REPORT_FILE, VOCABULARY_FILE, convert};
 pub use error::Error;
 pub use export::{Export, Format, export};
 pub use hugging_face::Error as HuggingFaceError;
 pub use inspect::{Inspection, RecordInspection, inspect, inspect_record, is_record};
+pub use kept::{KeptRecord, KeptState, is_fine_tuned};
 pub use names::{Parameter, parameters};
 pub use plan::Error as PlanError;
 pub use printable::{printable, printable_json};

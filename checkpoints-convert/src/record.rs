@@ -9,12 +9,13 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use burn_pack::{Bytes, DType, Tensor, Writer};
+use burn_pack::{Bytes, DType, Tensor};
 
 use crate::Error;
 use crate::bundle::Facts;
 use crate::checkpoint::Checkpoint;
 use crate::names::Parameter;
+use crate::pack;
 use crate::plan::{Plan, Use};
 
 /// Version of the record's layout: the names of its parameters and of `config.json`'s keys.
@@ -55,9 +56,7 @@ pub(crate) fn write(
         .collect();
     // The writer alone holds the receiver, so that sending fails once it has given up.
     drop(receiver);
-    let writer = Writer::new(tensors)
-        .with_metadata("format", FORMAT)
-        .with_metadata("producer", PRODUCER);
+    let metadata = [("format", FORMAT), ("producer", PRODUCER)];
 
     let file = || path.display().to_string();
     let mut facts = vec![None; plan.uses.len()];
@@ -65,7 +64,7 @@ pub(crate) fn write(
     let mut unflushed = 0;
     let (read, written, flushed) = thread::scope(|scope| {
         // The caller has a place of its own for unfinished files: no second one is needed.
-        let writing = scope.spawn(|| writer.write_to_file_in_place(path));
+        let writing = scope.spawn(|| pack::write_in_place(tensors, &metadata, path));
         let flushing = scope.spawn(|| flush_on_request(path, flushes));
         let read = checkpoint.stream(
             &wanted,

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::bundle::Facts;
 use crate::checkpoint::Checkpoint;
 use crate::config::RecordConfig;
+use crate::content::Content;
 use crate::plan::{Plan, Use};
 use crate::record::{FORMAT, PRODUCER};
 
@@ -18,6 +19,8 @@ pub struct Report {
     pub source: SourceReport,
     pub totals: Totals,
     pub config: RecordConfig,
+    /// Identity of the weights in `model.bpk`.
+    pub record: Option<String>,
     pub warnings: Vec<String>,
     /// Parameters that nothing filled.
     pub unfilled: Vec<String>,
@@ -35,6 +38,9 @@ pub struct SourceReport {
     pub prefix: String,
     /// Names of its data files.
     pub data_files: Vec<String>,
+    /// What the checkpoint is, wherever it lies; `inspect` does not ask.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
 }
 
 /// Counts over all variables.
@@ -83,6 +89,7 @@ impl SourceReport {
             kind: checkpoint.kind(),
             prefix: checkpoint.prefix().into(),
             data_files: checkpoint.data_files(),
+            content: None,
         }
     }
 }
@@ -91,10 +98,11 @@ impl Report {
     pub(crate) fn new(
         checkpoint: &Checkpoint,
         plan: &Plan,
-        facts: &[Option<Facts>],
+        content: Content,
+        record: Option<String>,
+        variables: Vec<VariableReport>,
         vocabulary_warning: Option<String>,
     ) -> Self {
-        let variables = variables(checkpoint, Some(plan), facts);
         let mut warnings = checkpoint.warnings().to_vec();
         warnings.extend(plan.warnings.iter().cloned());
         warnings.extend(vocabulary_warning);
@@ -108,9 +116,13 @@ impl Report {
         Self {
             format: FORMAT,
             producer: PRODUCER,
-            source: SourceReport::new(checkpoint),
+            source: SourceReport {
+                content: Some(content),
+                ..SourceReport::new(checkpoint)
+            },
             totals: Totals::new(&variables),
             config: plan.config.clone(),
+            record,
             warnings,
             unfilled: plan.unfilled.clone(),
             variables,

@@ -1,7 +1,8 @@
 //! The folder in which a conversion builds its files before they get their places: files enter
 //! `OUT/.converting`, and leave all together by renaming once everything is on the disk. A
 //! conversion that fails leaves OUT as it was; one that was killed leaves a folder that the next
-//! one clears.
+//! one removes. OUT may come from a stranger: what has that name is removed only if it holds
+//! nothing but files that a conversion leaves, and no link is followed.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -15,6 +16,21 @@ use crate::Error;
 pub(crate) const FOLDER: &str = ".converting";
 const LOCK: &str = "lock";
 
+/// The files that a conversion or an export writes, and how the names of others begin.
+const OWN_FILES: [&str; 10] = [
+    LOCK,
+    "model.bpk",
+    "model.safetensors",
+    "model.ckpt.index",
+    "checkpoint",
+    "config.json",
+    "conversion.json",
+    "export.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+];
+const OWN_BEGINNINGS: [&str; 3] = ["model.bpk.", "model.ckpt.data-", "model.ckpt.index."];
+
 /// Files on their way to `out`.
 pub(crate) struct Staging {
     out: PathBuf,
@@ -25,35 +41,27 @@ pub(crate) struct Staging {
 }
 
 impl Staging {
-    /// Prepares to write into `out`, which is made where it does not exist.
+    /// Prepares to write into `out`, which is made if it does not exist.
     pub fn create(out: &Path) -> Result<Self, Error> {
         let created_out = !out.exists();
         fs::create_dir_all(out).map_err(|source| failed(out, source))?;
         let folder = out.join(FOLDER);
-        match fs::create_dir(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(failed(&folder, error));
-            }
-            _ => {}
-        }
-        let lock = folder.join(LOCK);
-        let file = File::create(&lock).map_err(|source| failed(&lock, source))?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::Busy {
-                    file: out.display().to_string(),
-                });
-            }
+        remove_left_over(out, &folder)?;
+        // Fails if anything has the name by now, a link included.
+        fs::create_dir(&folder).map_err(|source| failed(&folder, source))?;
+        let mut staging = Self {
+            out: out.into(),
+            folder,
+            lock: None,
+            created_out,
+        };
+        let lock = staging.create_file(LOCK)?;
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => return Err(busy(out)),
             // Some network file systems have no locks; the conversion itself does not need one.
             Ok(()) | Err(TryLockError::Error(_)) => {}
         }
-        let staging = Self {
-            out: out.into(),
-            folder,
-            lock: Some(file),
-            created_out,
-        };
-        staging.clear()?;
+        staging.lock = Some(lock);
         Ok(staging)
     }
 
@@ -69,10 +77,15 @@ impl Staging {
 
     /// Writes a small file and flushes it to the disk.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let mut file = self.create_file(name)?;
+        file.write_all(bytes)
+            .and_then(|()| file.sync_all())
+            .map_err(|source| failed(&self.path(name), source))
+    }
+
+    fn create_file(&self, name: &str) -> Result<File, Error> {
         let path = self.path(name);
-        File::create(&path)
-            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-            .map_err(|source| failed(&path, source))
+        File::create_new(&path).map_err(|source| failed(&path, source))
     }
 
     /// Gives the files their places, in this order.
@@ -83,19 +96,10 @@ impl Staging {
         }
         sync_folder(&self.out).map_err(|source| unpublished(&self.out, source))
     }
-
-    /// Removes what a killed conversion left.
-    fn clear(&self) -> Result<(), Error> {
-        let entries = fs::read_dir(&self.folder).map_err(|source| failed(&self.folder, source))?;
-        for entry in entries.flatten().filter(|entry| entry.file_name() != LOCK) {
-            fs::remove_file(entry.path()).map_err(|source| failed(&entry.path(), source))?;
-        }
-        Ok(())
-    }
 }
 
 impl Drop for Staging {
-    /// Best effort: what stays behind is cleared by the next conversion.
+    /// Best effort: what stays behind is removed by the next conversion.
     fn drop(&mut self) {
         // Some systems cannot remove a file that is open.
         drop(self.lock.take());
@@ -104,6 +108,66 @@ impl Drop for Staging {
             // Fails, as it should, once the files or anything else have been put there.
             let _ = fs::remove_dir(&self.out);
         }
+    }
+}
+
+/// Whether `folder` has the name and the files of a staging folder, and nothing else.
+pub(crate) fn is_left_over(folder: &Path) -> bool {
+    folder.file_name().is_some_and(|name| name == FOLDER) && own_files(folder).is_ok()
+}
+
+/// Removes what a killed conversion left at `folder`.
+fn remove_left_over(out: &Path, folder: &Path) -> Result<(), Error> {
+    if fs::symlink_metadata(folder).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok(());
+    }
+    let files = own_files(folder)?;
+    let lock = folder.join(LOCK);
+    if files.contains(&lock) {
+        let file = File::options().write(true).open(&lock);
+        let file = file.map_err(|source| failed(&lock, source))?;
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(busy(out));
+        }
+    }
+    for file in files {
+        fs::remove_file(&file).map_err(|source| failed(&file, source))?;
+    }
+    fs::remove_dir(folder).map_err(|source| failed(folder, source))
+}
+
+/// The files in a folder that a killed conversion may have left.
+///
+/// # Errors
+/// It is no folder, or holds anything else: then nobody knows whose it is.
+fn own_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let foreign = |path: &Path| Error::Staging {
+        file: path.display().to_string(),
+    };
+    let unreadable = |source| failed(folder, source);
+    if !fs::symlink_metadata(folder).map_err(unreadable)?.is_dir() {
+        return Err(foreign(folder));
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        // Of the entry itself, not of what a link points to.
+        let is_file = entry.file_type().map_err(unreadable)?.is_file();
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_own = OWN_FILES.contains(&&*name)
+            || OWN_BEGINNINGS.iter().any(|begin| name.starts_with(begin));
+        if !is_file || !is_own {
+            return Err(foreign(&entry.path()));
+        }
+        files.push(entry.path());
+    }
+    Ok(files)
+}
+
+fn busy(out: &Path) -> Error {
+    Error::Busy {
+        file: out.display().to_string(),
     }
 }
 

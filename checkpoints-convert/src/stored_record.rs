@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use burn_pack::{Bytes, DType, Reader, Tensor};
+use burn_pack::{Bytes, DType, Tensor};
 use serde::Serialize;
 
 use crate::Error;
 use crate::config::RecordConfig;
 use crate::convert::{CONFIG_FILE, RECORD_FILE};
 use crate::names::Parameter;
+use crate::pack;
 use crate::plain_file;
 
 /// A tensor of a record.
@@ -122,16 +123,15 @@ impl StoredRecord {
 }
 
 /// The tensors of a record by their paths.
-pub(crate) fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>, Error> {
+fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>, Error> {
     // A pipe or a device is refused before it is waited for.
     plain_file::open(path)?;
-    let tensors = Reader::from_file_exact(path)
-        .and_then(Reader::into_tensors)
-        .map_err(|source| Error::ReadRecord {
-            file: path.display().to_string(),
-            source,
-        })?;
-    Ok(tensors
+    let pack = pack::open(path).map_err(|source| Error::ReadRecord {
+        file: path.display().to_string(),
+        source,
+    })?;
+    Ok(pack
+        .tensors
         .into_iter()
         .map(|tensor| (tensor.name.clone(), tensor))
         .collect())

@@ -1,17 +1,19 @@
 //! Compares a record with the checkpoint that it came from, bit by bit: both enter, counts and
 //! differences leave. The checkpoint's checksums are checked again on the way.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
-use burn_pack::{DType, Tensor};
+use burn_pack::{DType, Reader, Tensor};
 use serde::Serialize;
 
 use crate::Error;
 use crate::checkpoint::Checkpoint;
 use crate::config::RecordConfig;
-use crate::convert::{CONFIG_FILE, RECORD_FILE};
+use crate::convert::{CONFIG_FILE, RECORD_FILE, VOCABULARY_FILE};
+use crate::pack;
 use crate::plan::{Plan, Use};
-use crate::stored_record::read_tensors;
 
 /// Bytes of a tensor compared at a time, so that the record's side is not held in memory.
 const PIECE: usize = 8 << 20;
@@ -49,9 +51,26 @@ pub fn verify(
     let mut checkpoint = Checkpoint::open(input)?;
     let plan = Plan::new(&checkpoint)?;
     let path = out.join(RECORD_FILE);
-    let mut record = read_tensors(&path)?;
+    // Without its checksums: which value differs says more than that one does.
+    let tensors = Reader::from_file_exact(&path)
+        .and_then(Reader::into_tensors)
+        .map_err(|source| Error::ReadRecord {
+            file: path.display().to_string(),
+            source,
+        })?;
+    let named = tensors.into_iter().map(|t| (t.name.clone(), t));
+    let mut record: BTreeMap<String, Tensor> = named.collect();
 
     let mut differences = Vec::new();
+    if let Err(error) = pack::open(&path) {
+        differences.push(format!("{RECORD_FILE} is damaged: {error}"));
+    }
+    let vocabulary = checkpoint.vocabulary(plan.config.model.vocab_size)?;
+    if vocabulary.is_some_and(|bytes| !holds(&out.join(VOCABULARY_FILE), &bytes)) {
+        differences.push(format!(
+            "{VOCABULARY_FILE} is not the one that the checkpoint gives"
+        ));
+    }
     let config = RecordConfig::read(&out.join(CONFIG_FILE))?;
     if config != plan.config {
         differences.push(format!(
@@ -95,6 +114,13 @@ pub fn verify(
         values: count,
         differences,
     })
+}
+
+/// Whether the file at `path` holds these bytes.
+fn holds(path: &Path, bytes: &[u8]) -> bool {
+    let length = fs::metadata(path).map(|data| data.len());
+    length.is_ok_and(|length| length == bytes.len() as u64)
+        && fs::read(path).is_ok_and(|found| found == bytes)
 }
 
 /// How a tensor of the record differs from `values`, little-endian float32.

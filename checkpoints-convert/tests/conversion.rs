@@ -257,7 +257,7 @@ fn the_file_checkpoint_may_name_a_path_that_is_no_more() {
 }
 
 #[test]
-fn an_absolute_path_that_exists_is_followed() {
+fn a_path_into_another_folder_is_not_followed() {
     let (named, asked) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     write(named.path(), "model.ckpt", 1, &variables(&config(&[])));
     let path = named
@@ -271,7 +271,10 @@ fn an_absolute_path_that_exists_is_followed() {
         format!("model_checkpoint_path: \"{path}\"\n"),
     )
     .unwrap();
-    assert_eq!(inspect(asked.path()).unwrap().source.prefix, "model.ckpt");
+    assert!(is_checkpoint(asked.path()));
+    let error = inspect(asked.path()).unwrap_err().to_string();
+    assert!(error.contains("which lies in another folder"), "{error}");
+    assert!(error.contains("give that prefix"), "{error}");
 }
 
 #[test]

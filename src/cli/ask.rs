@@ -10,6 +10,7 @@ use super::{
     GlobalArgs,
     compute::ComputeArgs,
     excerpt::{Marks, excerpt, printable},
+    model::find_model,
 };
 use crate::{data::example::Examples, fine_tuned::FineTuned, reply::Reply};
 
@@ -46,7 +47,8 @@ fn text(given: &str) -> Result<String, String> {
 /// Prints the answer, its alternatives and how likely there is none.
 pub(super) fn run(args: &AskArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let chosen = args.compute.open(global)?;
-    let model = FineTuned::open(&args.checkpoint, &chosen, args.compute.precision())?;
+    let found = find_model(&args.checkpoint, None, &global.progress())?;
+    let model = FineTuned::open(&found.path, &chosen, args.compute.precision())?;
     let reply = ask(&model, &args.question, &args.passage)?;
     if global.json {
         writeln!(out, "{}", serde_json::to_string(&reply)?)?;

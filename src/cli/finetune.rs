@@ -4,14 +4,14 @@ use std::{io::Write, path::PathBuf};
 
 use clap::Args;
 
-use super::{GlobalArgs, compute::ComputeArgs, hyper_parameters::RunArgs, stop};
+use super::{GlobalArgs, compute::ComputeArgs, hyper_parameters::RunArgs, model::find_model, stop};
 use crate::{
     config::Config,
     data::tokenizer::Tokenizer,
     eval::results::results_text,
     finetune::{Finetune, Outcome},
     kernels::kernel_choice::ChoiceCache,
-    model::{arithmetic::Arithmetic, folder},
+    model::arithmetic::Arithmetic,
 };
 
 /// Fine-tune a pre-trained model on one or more tasks, then evaluate it
@@ -58,12 +58,11 @@ pub(super) fn run_configuration(
     let progress = global.progress();
     if let Some(checkpoint) = &config.init_checkpoint {
         // The vocabulary may still be inside the checkpoint's zip.
-        let bar = progress.bytes("converting");
-        folder::find(checkpoint, &mut |done, total| {
-            bar.set_length(total);
-            bar.set_position(done);
-        })?;
-        bar.finish_and_clear();
+        find_model(
+            checkpoint,
+            Some(&config.paths().pretrained_model()),
+            &progress,
+        )?;
     }
     let tokenizer = Tokenizer::for_model(&vocab, config)?;
     let tokens = config.train_batch_size * config.max_seq_length;

@@ -25,6 +25,7 @@ pub mod hparams;
 pub mod hyper_parameters;
 pub mod logging;
 pub mod man;
+mod model;
 pub mod predict;
 pub mod quickstart;
 pub mod report;

@@ -4,7 +4,7 @@ use std::{io::Write, path::PathBuf};
 
 use clap::Args;
 
-use super::{GlobalArgs, compute::ComputeArgs};
+use super::{GlobalArgs, compute::ComputeArgs, model::find_model};
 use crate::{
     data::{example::Split, reader::ReadOptions, squad::read_squad},
     eval::{
@@ -42,7 +42,8 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let chosen = args.compute.open(global)?;
-    let model = FineTuned::open(&args.checkpoint, &chosen, args.compute.precision())?;
+    let found = find_model(&args.checkpoint, None, &global.progress())?;
+    let model = FineTuned::open(&found.path, &chosen, args.compute.precision())?;
     let options = ReadOptions {
         task: "squad",
         split: Split::Test,

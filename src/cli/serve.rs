@@ -5,7 +5,7 @@ use std::{io::Write, path::PathBuf, time::Duration};
 use clap::{Args, value_parser};
 use serde_json::json;
 
-use super::{GlobalArgs, compute::ComputeArgs, stop};
+use super::{GlobalArgs, compute::ComputeArgs, model::find_model, stop};
 use crate::{
     data::example::Examples,
     fine_tuned::FineTuned,
@@ -78,7 +78,8 @@ pub(super) fn run(
     // Before the model: a port that is taken is told at once.
     let bound = Bound::new(&args.host, args.port)?;
     let chosen = args.compute.open(global)?;
-    let mut model = FineTuned::open(&args.checkpoint, &chosen, args.compute.precision())?;
+    let found = find_model(&args.checkpoint, None, &global.progress())?;
+    let mut model = FineTuned::open(&found.path, &chosen, args.compute.precision())?;
     if let Some(threshold) = args.threshold {
         model.config.qa_na_threshold = threshold;
     }

@@ -15,7 +15,7 @@ use super::{
     attention_choice, attention_form::AttentionForms, product::Products, product_choice,
     shader::Element, trial::Trial,
 };
-use crate::{device::AdapterInfo, durable_file::write_whole};
+use crate::{device::AdapterInfo, durable_file::write_whole, user_cache};
 
 /// What a device runs for operands of one format.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ pub struct ChoiceCache(Option<PathBuf>);
 impl ChoiceCache {
     /// The user's; nothing is kept where the system names no place for it.
     pub fn of_user() -> Self {
-        Self(dirs::cache_dir().map(|folder| folder.join("electra").join("kernels.json")))
+        Self(user_cache::folder().map(|folder| folder.join("kernels.json")))
     }
 
     /// A file of one's own.

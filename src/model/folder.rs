@@ -1,9 +1,24 @@
 //! A folder given as a model: a Burn record, or a checkpoint of TensorFlow's or Hugging Face's that
 //! is converted on first use.
+//!
+//! A record belongs to the content of a checkpoint. One that lies beside a checkpoint is used only
+//! if it was made of what stands there now; if not, the checkpoint is converted again, and that is
+//! said. Nothing is written beside a checkpoint outside of the run's own folder: there the record
+//! goes to the user's cache, under a name that the content gives.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf, absolute},
+};
 
-use super::parameters;
+use checkpoints_convert::{Content, Conversion, KeptRecord, KeptState};
+
+use super::{
+    parameters,
+    weights_memory::{Stamps, WeightsMemory},
+};
+use crate::{device::ByteSize, user_cache};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -18,6 +33,26 @@ pub enum Error {
         path: PathBuf,
         source: checkpoints_convert::Error,
     },
+    #[error(
+        "{path}: its record has no place: nothing is written beside a checkpoint outside of \
+         DIR/models/NAME, and there is no cache folder; set XDG_CACHE_HOME, or convert the \
+         checkpoint first with checkpoints-convert"
+    )]
+    NoCache { path: PathBuf },
+    #[error(
+        "{path}: its record cannot be kept in {folder}: {source}; set XDG_CACHE_HOME to a folder \
+         with room, or convert the checkpoint first with checkpoints-convert"
+    )]
+    Cache {
+        path: PathBuf,
+        folder: PathBuf,
+        source: checkpoints_convert::Error,
+    },
+    #[error(
+        "{path}: model.bpk is not the record that conversion.json beside it describes; copy all \
+         files of the record again, or convert the checkpoint again"
+    )]
+    Mixed { path: PathBuf },
     #[error("{path}: {reason}; convert the checkpoint again")]
     Config { path: PathBuf, reason: String },
     #[error(
@@ -33,50 +68,280 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelFolder {
     pub path: PathBuf,
-    /// The checkpoint that was converted just now.
-    pub converted_from: Option<PathBuf>,
 }
 
-/// Finds the record that `path` stands for, converting a checkpoint beside itself if need be.
+/// Finds the record that a path stands for; every command that opens a model does it here.
+pub struct Finder<'a> {
+    /// `DIR/models/NAME` of a run: the one place where records are kept beside their checkpoint.
+    pub home: Option<&'a Path>,
+    /// The user's cache folder ([`user_cache::folder`]), where all other records are kept.
+    pub cache: Option<PathBuf>,
+    /// Hears what a user is to know, a line each: what was converted, why, and to where.
+    pub note: &'a mut dyn FnMut(&str),
+    /// Hears bytes done and bytes in all while weights are read.
+    pub progress: &'a mut dyn FnMut(u64, u64),
+}
+
+/// As [`Finder::find`] without a home; lines go to the log.
 ///
-/// A zip's record lies in a folder of the zip's name beside it, a prefix's in `<prefix>.record`, and
-/// that of a Hugging Face folder, which has a `config.json` of its own, in its subfolder `record`.
+/// # Errors
+/// As [`Finder::find`].
 pub fn find(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<ModelFolder, Error> {
-    let found = |path: PathBuf| ModelFolder {
-        path,
-        converted_from: None,
-    };
-    if path.join("model.bpk").is_file() {
-        return Ok(found(path.into()));
+    let note = &mut |line: &str| log::info!("{line}");
+    Finder {
+        home: None,
+        cache: user_cache::folder(),
+        note,
+        progress,
     }
-    if !checkpoints_convert::is_checkpoint(path) {
-        return Err(Error::NotAModel { path: path.into() });
+    .find(path)
+}
+
+impl Finder<'_> {
+    /// The folder of the record that `path` stands for: `path` itself, the record beside the
+    /// checkpoint at `path`, or one in the user's cache. The checkpoint is converted if there is
+    /// no record of what it holds now.
+    ///
+    /// Beside a zip, a record lies in a folder of the zip's name; beside a prefix, in
+    /// `<prefix>.record`; beside a Hugging Face folder, which has a `config.json` of its own, in
+    /// its subfolder `record`.
+    ///
+    /// # Errors
+    /// There is no model at `path`, or it cannot be converted, or the record's files do not belong
+    /// together.
+    pub fn find(mut self, path: &Path) -> Result<ModelFolder, Error> {
+        let is_record = path.join("model.bpk").is_file();
+        let is_checkpoint = checkpoints_convert::is_checkpoint(path);
+        if !is_record && !is_checkpoint {
+            return Err(Error::NotAModel { path: path.into() });
+        }
+        if is_record && (!is_checkpoint || checkpoints_convert::is_fine_tuned(path)) {
+            return alone(path);
+        }
+        let beside = if is_record { path.into() } else { beside(path) };
+        let mut conversion = match Conversion::open(path) {
+            Ok(conversion) => conversion,
+            Err(error) if is_record => {
+                (self.note)(&format!(
+                    "{}: the checkpoint beside the record cannot be read, so the record is taken as \
+                     it is: {error}",
+                    path.display()
+                ));
+                return alone(path);
+            }
+            Err(source) => return Err(convert(path)(source)),
+        };
+        let is_home = self.home.is_some_and(|home| lies_in(&beside, home));
+        let stamps = Stamps::of(&conversion.files_without_checksums());
+        let kept = KeptRecord::open(&beside);
+        let mut content = None;
+        if kept.is_some() || !is_home {
+            content = Some(self.content(path, &mut conversion, stamps.as_ref())?);
+        }
+        if let (Some(kept), Some(content)) = (&kept, &content) {
+            let Some(why) = why_not(kept, content) else {
+                log::info!(
+                    "{}: converted earlier to {}",
+                    path.display(),
+                    beside.display()
+                );
+                return Ok(ModelFolder { path: beside });
+            };
+            let then = match is_home {
+                true => "it is converted again",
+                false => "that record is passed over",
+            };
+            let (path, beside) = (path.display(), beside.display());
+            (self.note)(&format!("{path}: the record in {beside} {why}: {then}"));
+        }
+        if is_home {
+            match self.write(path, conversion, &beside, stamps) {
+                Err(Error::Convert { source, .. }) if is_closed(&source) => {
+                    (self.note)(&format!(
+                        "{}: no record is kept there: {source}",
+                        path.display()
+                    ));
+                    conversion = Conversion::open(path).map_err(convert(path))?;
+                }
+                result => return result,
+            }
+        }
+        let content = match content {
+            Some(content) => content,
+            None => self.content(path, &mut conversion, None)?,
+        };
+        self.in_cache(path, conversion, &content)
     }
-    let folder = if checkpoints_convert::is_hugging_face(path) && path.is_dir() {
-        path.join("record")
-    } else if path.is_dir() {
-        path.to_path_buf()
-    } else if path
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("zip"))
-    {
-        path.with_extension("")
-    } else {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".record");
-        name.into()
-    };
-    if folder.join("model.bpk").is_file() {
-        return Ok(found(folder));
+
+    /// What a record of the checkpoint is made of. Weights without checksums are read, unless the
+    /// files are those that were read before.
+    fn content(
+        &mut self,
+        path: &Path,
+        conversion: &mut Conversion,
+        stamps: Option<&Stamps>,
+    ) -> Result<Content, Error> {
+        let memory = self.memory();
+        let weights = match stamps.and_then(|stamps| memory.recall(stamps)) {
+            Some(weights) => weights,
+            None => {
+                let weights = conversion.weights(self.progress);
+                let weights = weights.map_err(convert(path))?;
+                if let Some(stamps) = stamps {
+                    memory.keep(stamps.clone(), weights.clone());
+                }
+                weights
+            }
+        };
+        Ok(conversion.content(weights))
     }
-    checkpoints_convert::convert(path, &folder, progress).map_err(|source| Error::Convert {
+
+    /// The record in the user's cache, made if it is not there.
+    fn in_cache(
+        &mut self,
+        path: &Path,
+        conversion: Conversion,
+        content: &Content,
+    ) -> Result<ModelFolder, Error> {
+        let Some(cache) = &self.cache else {
+            return Err(Error::NoCache { path: path.into() });
+        };
+        let folder = cache.join("records").join(&content.digest);
+        if KeptRecord::open(&folder).is_some_and(|kept| why_not(&kept, content).is_none()) {
+            log::info!(
+                "{}: converted earlier to {}",
+                path.display(),
+                folder.display()
+            );
+            return Ok(ModelFolder { path: folder });
+        }
+        match self.write(path, conversion, &folder, None) {
+            Err(Error::Convert { source, path }) if is_unwritten(&source) => Err(Error::Cache {
+                path,
+                folder,
+                source,
+            }),
+            result => result,
+        }
+    }
+
+    fn memory(&self) -> WeightsMemory {
+        let cache = self.cache.as_ref();
+        WeightsMemory::at(cache.map(|folder| folder.join("weights.json")))
+    }
+
+    fn write(
+        &mut self,
+        path: &Path,
+        conversion: Conversion,
+        folder: &Path,
+        stamps: Option<Stamps>,
+    ) -> Result<ModelFolder, Error> {
+        let report = conversion.write(folder, self.progress);
+        let report = report.map_err(convert(path))?;
+        if let (Some(stamps), Some(content)) = (stamps, report.source.content) {
+            self.memory().keep(stamps, content.weights);
+        }
+        let size = fs::metadata(folder.join("model.bpk")).map_or(0, |data| data.len());
+        (self.note)(&format!(
+            "converted {} to {} ({})",
+            path.display(),
+            folder.display(),
+            ByteSize(size)
+        ));
+        Ok(ModelFolder {
+            path: folder.into(),
+        })
+    }
+}
+
+fn convert(path: &Path) -> impl Fn(checkpoints_convert::Error) -> Error {
+    move |source| Error::Convert {
         path: path.into(),
         source,
-    })?;
-    Ok(ModelFolder {
-        path: folder,
-        converted_from: Some(path.into()),
-    })
+    }
+}
+
+/// A record that no checkpoint lies beside. Damage is told when it is read.
+fn alone(path: &Path) -> Result<ModelFolder, Error> {
+    match KeptRecord::open(path).map(|kept| kept.state()) {
+        Some(KeptState::Other) => Err(Error::Mixed { path: path.into() }),
+        _ => Ok(ModelFolder { path: path.into() }),
+    }
+}
+
+/// Why a record is not the one of a checkpoint with this content; `None` if it is.
+fn why_not(kept: &KeptRecord, content: &Content) -> Option<&'static str> {
+    let made_of = kept.content();
+    if made_of.weights != content.weights {
+        return Some("was made of other weights");
+    }
+    if made_of.digest != content.digest {
+        return Some(
+            "was made with other settings or another vocabulary, or by an earlier version",
+        );
+    }
+    (kept.state() != KeptState::Whole).then_some("is damaged, or not the one that it was")
+}
+
+/// Where the record of the checkpoint at `path` is kept if it is kept beside it.
+fn beside(path: &Path) -> PathBuf {
+    let has_extension = |e| path.extension().is_some_and(|x| x.eq_ignore_ascii_case(e));
+    if path.is_dir() {
+        return match checkpoints_convert::is_hugging_face(path) {
+            true => path.join("record"),
+            false => path.into(),
+        };
+    }
+    if has_extension("zip") {
+        return path.with_extension("");
+    }
+    let mut name: OsString = path.as_os_str().to_owned();
+    name.push(".record");
+    name.into()
+}
+
+/// Whether `folder`, which need not exist, is `home` or lies in it.
+fn lies_in(folder: &Path, home: &Path) -> bool {
+    match (resolved(folder), resolved(home)) {
+        (Some(folder), Some(home)) => folder.starts_with(home),
+        _ => false,
+    }
+}
+
+/// The path without links, as far as it exists.
+fn resolved(path: &Path) -> Option<PathBuf> {
+    let path = absolute(path).ok()?;
+    for ancestor in path.ancestors() {
+        if let Ok(found) = ancestor.canonicalize() {
+            let rest = path.strip_prefix(ancestor).ok()?;
+            return Some(found.join(rest));
+        }
+    }
+    None
+}
+
+/// Whether a folder takes no record, because it may not be written or holds something else.
+fn is_closed(error: &checkpoints_convert::Error) -> bool {
+    use checkpoints_convert::Error as E;
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    match error {
+        E::Occupied { .. } | E::Staging { .. } => true,
+        E::Write { source, .. } => {
+            matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem)
+        }
+        _ => false,
+    }
+}
+
+/// Whether the record could not be written, rather than the checkpoint being at fault.
+fn is_unwritten(error: &checkpoints_convert::Error) -> bool {
+    use checkpoints_convert::Error as E;
+    let failed = matches!(
+        error,
+        E::Write { .. } | E::Record { .. } | E::Publish { .. }
+    );
+    failed || is_closed(error)
 }
 
 /// Reads the architecture that `config.json` beside a record describes.

@@ -26,6 +26,7 @@ pub mod question_answering;
 pub mod random;
 pub mod record;
 pub mod span_head;
+pub mod weights_memory;
 
 pub use electra::Electra;
 pub use elements::Elements;

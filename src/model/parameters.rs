@@ -10,6 +10,7 @@ use burn::{
     module::Param,
     tensor::{DType, Device, TensorData},
 };
+use checkpoints_convert::pack::{self, Pack};
 
 use super::{arithmetic::Arithmetic, initialiser::Initialiser};
 
@@ -41,7 +42,10 @@ pub enum Error {
         found: String,
         expected: &'static str,
     },
-    #[error("{file}: parameter {name} cannot be read: {reason}")]
+    #[error(
+        "{file}: parameter {name} cannot be read: {reason}; fetch or copy the record again, or make \
+         it anew with checkpoints-convert or electra finetune"
+    )]
     Unreadable {
         file: String,
         name: String,
@@ -58,9 +62,55 @@ pub enum Error {
 pub struct StoredParameters {
     pub file: String,
     pub tensors: BTreeMap<String, burn_pack::Tensor>,
+    /// CRC32C of each tensor's bytes; `None` for a record of version 0.1.
+    checksums: Option<BTreeMap<String, u32>>,
 }
 
 impl StoredParameters {
+    /// The tensors of `pack`, which messages call `file`.
+    pub fn new(file: String, pack: Pack) -> Self {
+        let tensors = pack.tensors.into_iter();
+        Self {
+            file,
+            tensors: tensors.map(|t| (t.name.clone(), t)).collect(),
+            checksums: pack.checksums,
+        }
+    }
+
+    /// What the weights that were not taken yet are, wherever the record lies: 32 hexadecimal
+    /// digits that are equal for the same names, types, shapes and values, and for no others.
+    ///
+    /// Nothing but checksums is read; of a record of version 0.1, which has none, every value is,
+    /// once, and the identity is the one that the same weights have with checksums.
+    ///
+    /// # Errors
+    /// A record without checksums cannot be read.
+    pub fn identity(&self) -> Result<String, Error> {
+        let sums = self.tensors.values().map(|tensor| {
+            let stored = self
+                .checksums
+                .as_ref()
+                .and_then(|sums| sums.get(&tensor.name));
+            match stored {
+                Some(&sum) => Ok((tensor, sum)),
+                None => match tensor.to_bytes().and_then(pack::resident) {
+                    Ok(bytes) => Ok((tensor, crc32c::crc32c(&bytes))),
+                    Err(error) => Err(self.unreadable(&tensor.name, &error)),
+                },
+            }
+        });
+        let sums: Vec<_> = sums.collect::<Result<_, Error>>()?;
+        Ok(pack::identity(sums.into_iter()))
+    }
+
+    fn unreadable(&self, name: &str, error: &burn_pack::Error) -> Error {
+        Error::Unreadable {
+            file: self.file.clone(),
+            name: name.into(),
+            reason: error.to_string(),
+        }
+    }
+
     /// Takes the f32 values of `name`, or `None` where the record has no such parameter.
     pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Option<TensorData>, Error> {
         self.take_as(name, shape, DType::F32)
@@ -93,11 +143,8 @@ impl StoredParameters {
                 expected: dtype.name(),
             });
         }
-        let bytes = tensor.into_bytes().map_err(|e| Error::Unreadable {
-            file: self.file.clone(),
-            name: name.into(),
-            reason: e.to_string(),
-        })?;
+        let bytes = tensor.into_bytes();
+        let bytes = bytes.map_err(|error| self.unreadable(name, &error))?;
         Ok(Some(TensorData::from_bytes(bytes, shape.to_vec(), dtype)))
     }
 }

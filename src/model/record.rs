@@ -10,7 +10,7 @@ use burn::{
     module::{Module, ModuleVisitor, Param, ParamId},
     tensor::{TensorData, kind::Basic},
 };
-use burn_pack::{Reader, Writer};
+use checkpoints_convert::pack;
 
 use super::{
     parameters::{Error, StoredParameters},
@@ -30,18 +30,17 @@ pub enum WriteError {
     Device { file: PathBuf, source: ReadError },
 }
 
-/// Opens a record; tensor values stay on disk until they are asked for.
+/// Opens a record; tensor values stay on disk until they are asked for, and are then compared with
+/// their checksums.
 pub fn open(file: &Path) -> Result<StoredParameters, Error> {
     let name = file.display().to_string();
-    let read = || -> Result<_, burn_pack::Error> { Reader::from_file_exact(file)?.into_tensors() };
-    let tensors = read().map_err(|e| Error::Record {
-        file: name.clone(),
-        reason: e.to_string(),
-    })?;
-    Ok(StoredParameters {
-        file: name,
-        tensors: tensors.into_iter().map(|t| (t.name.clone(), t)).collect(),
-    })
+    match pack::open(file) {
+        Ok(pack) => Ok(StoredParameters::new(name, pack)),
+        Err(error) => Err(Error::Record {
+            file: name,
+            reason: error.to_string(),
+        }),
+    }
 }
 
 /// Writes the model's parameters; the file appears whole or not at all.
@@ -61,18 +60,16 @@ pub fn save(
     write(tensors, file)
 }
 
-/// Writes tensors as a burnpack file, beside and renamed.
+/// Writes tensors as a burnpack file with checksums, beside and renamed.
 pub fn write(tensors: Vec<burn_pack::Tensor>, file: &Path) -> Result<(), WriteError> {
-    Writer::new(tensors)
-        .with_metadata("producer", concat!("electra ", env!("CARGO_PKG_VERSION")))
-        .write_to_file(file)
-        .map_err(|error| {
-            let (file, reason) = (file.to_owned(), error.to_string());
-            match ReadError::told_in(&reason) {
-                Some(source) => WriteError::Device { file, source },
-                None => WriteError::File { file, reason },
-            }
-        })
+    let metadata = [("producer", concat!("electra ", env!("CARGO_PKG_VERSION")))];
+    pack::write(tensors, &metadata, file).map_err(|error| {
+        let (file, reason) = (file.to_owned(), error.to_string());
+        match ReadError::told_in(&reason) {
+            Some(source) => WriteError::Device { file, source },
+            None => WriteError::File { file, reason },
+        }
+    })
 }
 
 /// A tensor to be written, read back from the device only when its turn comes.
@@ -85,10 +82,12 @@ pub fn stored_tensor<K: Basic + 'static>(
 ) -> burn_pack::Tensor {
     let dtype = value.dtype();
     let bytes = value.dims()[0] * dtype.size();
+    let failed = |e: ReadError| burn_pack::Error::IoError(e.to_string());
     let read = move || {
         let data = value.clone().try_into_data();
-        data.map(TensorData::into_bytes)
-            .map_err(|e| burn_pack::Error::IoError(ReadError::new(e).to_string()))
+        let bytes = data.map(TensorData::into_bytes);
+        let bytes = bytes.map_err(|e| failed(ReadError::new(e)))?;
+        pack::resident(bytes).map_err(|e| failed(ReadError::new(e)))
     };
     burn_pack::Tensor::deferred(name.into(), dtype, shape.to_vec(), None, bytes, read)
 }

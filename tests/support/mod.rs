@@ -17,6 +17,7 @@ use std::{
 };
 
 use burn::tensor::Device;
+use checkpoints_convert::pack::Pack;
 use electra::{
     config::{Config, EncoderConfig},
     data::{
@@ -191,11 +192,12 @@ pub fn converted(checkpoint: &Path) -> StoredParameters {
     checkpoints_convert::convert(checkpoint, folder.path(), &mut |_, _| {}).unwrap();
     let bytes = std::fs::read(folder.path().join("model.bpk")).unwrap();
     let reader = burn_pack::Reader::from_bytes(burn::tensor::Bytes::from_bytes_vec(bytes)).unwrap();
-    let tensors = reader.into_tensors().unwrap();
-    StoredParameters {
-        file: checkpoint.display().to_string(),
-        tensors: tensors.into_iter().map(|t| (t.name.clone(), t)).collect(),
-    }
+    let pack = Pack {
+        tensors: reader.into_tensors().unwrap(),
+        checksums: None,
+        producer: None,
+    };
+    StoredParameters::new(checkpoint.display().to_string(), pack)
 }
 
 /// Every parameter's values by record name.

@@ -145,7 +145,7 @@ fn check_out(format: Format, out: &Path) -> Result<(), Error> {
     };
     let is_empty = entries
         .iter()
-        .all(|entry| entry.file_name() == staging::FOLDER);
+        .all(|entry| staging::is_left_over(&entry.path()));
     let earlier = || {
         let text = plain_file::read(&out.join(REPORT_FILE), MAX_REPORT_BYTES).ok()??;
         serde_json::from_slice::<Earlier>(&text).ok()

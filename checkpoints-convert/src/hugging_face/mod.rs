@@ -199,6 +199,11 @@ impl Model {
         index.check_places(&self.files)
     }
 
+    /// Where one of the model's files lies.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// How errors call one of the model's files.
     pub fn display(&self, name: &str) -> String {
         self.folder.join(name).display().to_string()

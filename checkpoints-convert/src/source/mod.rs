@@ -30,6 +30,15 @@ pub enum Error {
         path: PathBuf,
         prefixes: Vec<String>,
     },
+    #[error(
+        "{}: the file `checkpoint` in it names {named:?}, which lies in another folder; give that prefix, or the prefix of the one to take here{}",
+        path.display(), listed(here)
+    )]
+    Elsewhere {
+        path: PathBuf,
+        named: String,
+        here: Vec<String>,
+    },
     #[error("{file}: holds *.index files in several folders ({}); expected one folder with one checkpoint", folders.join(", "))]
     ManyFolders { file: String, folders: Vec<String> },
     #[error("{file}: cannot read: {source}")]
@@ -248,7 +257,7 @@ impl Source {
 /// zip archive that does, or a checkpoint prefix. Nothing is read but names.
 pub(crate) fn is_tensorflow(path: &Path) -> bool {
     if path.is_dir() {
-        return holds_index(path);
+        return holds_index(path) || names_checkpoint(path);
     }
     if prefix_of(path).is_some() {
         return true;
@@ -261,6 +270,13 @@ pub(crate) fn is_tensorflow(path: &Path) -> bool {
             is_zip(file) && matches!(Archive::open(path), Ok(_) | Err(Error::Zip { .. }))
         }
     }
+}
+
+/// Whether `path` is a folder whose file `checkpoint` names one that exists, wherever it lies.
+fn names_checkpoint(path: &Path) -> bool {
+    let state = plain_file::read(&path.join("checkpoint"), MAX_STATE_BYTES);
+    let named = state.ok().flatten().and_then(|text| named_by(&text));
+    named.is_some_and(|named| prefix_of(&path.join(named)).is_some())
 }
 
 /// Whether `path` is a folder that holds an `.index` file.
@@ -296,15 +312,46 @@ fn find_in_folder(path: &Path) -> Result<(PathBuf, String, Vec<String>), Error> 
         true => None,
         false => plain_file::read(&state, MAX_STATE_BYTES)?.map(|text| named_by(&text)),
     };
-    // A path that exists as it was written is taken as TensorFlow takes it; `join` keeps an
-    // absolute one.
+    // TensorFlow takes a path that exists as it was written; `join` keeps an absolute one. But a
+    // folder that was copied still names the files that it was copied from.
+    let mut elsewhere = None;
     if let Some(Some(named)) = &named
         && let Some((folder, prefix)) = prefix_of(&path.join(named))
     {
-        return Ok((folder, prefix, Vec::new()));
+        if is_inside(&folder, path) {
+            return Ok((folder, prefix, Vec::new()));
+        }
+        if !prefixes(&names).contains(&prefix.as_str()) {
+            let here = prefixes(&names).into_iter().take(8).map(str::to_owned);
+            return Err(Error::Elsewhere {
+                path: path.into(),
+                named: named.clone(),
+                here: here.collect(),
+            });
+        }
+        elsewhere = Some(format!(
+            "the file `checkpoint` names {named:?} in another folder; took {prefix:?} beside it"
+        ));
     }
-    let (prefix, warnings) = choose(path, &names, named)?;
+    let (prefix, mut warnings) = choose(path, &names, named)?;
+    warnings.extend(elsewhere);
     Ok((path.into(), prefix, warnings))
+}
+
+/// Whether `folder` is `outer` or lies in it, links followed.
+fn is_inside(folder: &Path, outer: &Path) -> bool {
+    match (folder.canonicalize(), outer.canonicalize()) {
+        (Ok(folder), Ok(outer)) => folder.starts_with(outer),
+        _ => false,
+    }
+}
+
+/// `: a, b`, or nothing for none.
+fn listed(prefixes: &[String]) -> String {
+    match prefixes {
+        [] => String::new(),
+        _ => format!(": {}", prefixes.join(", ")),
+    }
 }
 
 /// The prefix that the file `checkpoint` names by its last component, else the only one there

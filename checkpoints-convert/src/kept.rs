@@ -1,0 +1,188 @@
+//! A record that was made earlier: its folder enters; whether it is whole, and what it was made of,
+//! leave. A record belongs to a checkpoint's content, not to the place where it lies.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::config::RecordConfig;
+use crate::content::{self, Content, Weight};
+use crate::convert::{CONFIG_FILE, RECORD_FILE, REPORT_FILE, VOCABULARY_FILE};
+use crate::pack;
+use crate::plain_file;
+use crate::staging::json;
+
+/// A vocabulary of 30,522 words has 232 kB, a report of 785 variables 300 kB.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// What `conversion.json` must say for a record to be used again.
+#[derive(Deserialize)]
+struct Report {
+    producer: String,
+    config: RecordConfig,
+    variables: Vec<Variable>,
+    #[serde(default)]
+    source: Source,
+    /// Version 0.1 did not write it.
+    #[serde(default)]
+    record: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Source {
+    /// Version 0.1 did not write it.
+    #[serde(default)]
+    content: Option<Content>,
+}
+
+#[derive(Deserialize)]
+struct Variable {
+    name: String,
+    shape: Vec<u64>,
+    dtype: String,
+    #[serde(default)]
+    crc32c: Option<String>,
+    #[serde(default)]
+    parameter: Option<String>,
+}
+
+/// How the files of an earlier conversion belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptState {
+    /// `model.bpk` is the one that `conversion.json` describes.
+    Whole,
+    /// It is another one.
+    Other,
+    /// It cannot be read.
+    Damaged,
+}
+
+/// The record of an earlier conversion.
+pub struct KeptRecord {
+    folder: PathBuf,
+    report: Report,
+}
+
+impl KeptRecord {
+    /// The record in `folder`; `None` if there is none, or none of which is known what it was made
+    /// of: a fine-tuned model, or one without `conversion.json`.
+    pub fn open(folder: &Path) -> Option<Self> {
+        if !folder.join(RECORD_FILE).is_file() || is_fine_tuned(folder) {
+            return None;
+        }
+        let report = report(folder)?;
+        Some(Self {
+            folder: folder.into(),
+            report,
+        })
+    }
+
+    /// How `model.bpk` agrees with `conversion.json`; no values are read.
+    pub fn state(&self) -> KeptState {
+        let Ok(pack) = pack::open(&self.folder.join(RECORD_FILE)) else {
+            return KeptState::Damaged;
+        };
+        let is_described = match &self.report.record {
+            Some(identity) => pack.identity().as_ref() == Some(identity),
+            // Version 0.1 wrote neither.
+            None => pack.checksums.is_none() && is_ours(pack.producer.as_deref()),
+        };
+        match is_described {
+            true => KeptState::Whole,
+            false => KeptState::Other,
+        }
+    }
+
+    /// What the record was made of; equal to the content of the same checkpoint. Of a record of version 0.1, it is taken of what `conversion.json` says of every
+    /// variable and of the vocabulary in the folder.
+    pub fn content(&self) -> Content {
+        let report = &self.report;
+        let used = report.variables.iter().filter(|v| v.parameter.is_some());
+        let weights = content::weights(used.map(|variable| Weight {
+            name: &variable.name,
+            shape: &variable.shape,
+            dtype: &variable.dtype,
+            crc32c: variable.crc32c.as_deref().unwrap_or_default(),
+        }));
+        let vocabulary = match &report.source.content {
+            Some(content) => content.vocabulary.clone(),
+            None => {
+                read(&self.folder.join(VOCABULARY_FILE)).map(|bytes| content::vocabulary(&bytes))
+            }
+        };
+        Content::new(weights, &report.config, vocabulary)
+    }
+}
+
+/// The first of the files in `folder` that a conversion would replace though none made it, and why
+/// it must stay; `None` where there is no such file.
+///
+/// A damaged record may be replaced: converting again is what mends it.
+pub(crate) fn foreign(folder: &Path, vocabulary: Option<&[u8]>) -> Option<(PathBuf, &'static str)> {
+    let [record, config, report_file, vocabulary_file] =
+        [RECORD_FILE, CONFIG_FILE, REPORT_FILE, VOCABULARY_FILE].map(|name| folder.join(name));
+    let is_there = |path: &Path| fs::symlink_metadata(path).is_ok();
+    if is_fine_tuned(folder) {
+        return Some((config, "belongs to a fine-tuned model"));
+    }
+    let is_ours = pack::open(&record)
+        .ok()
+        .map(|pack| is_ours(pack.producer.as_deref()));
+    if is_ours == Some(false) {
+        return Some((record, "was not made by a conversion"));
+    }
+    if is_ours == Some(true) || report(folder).is_some() {
+        return None;
+    }
+    let unknown = "was not made by a conversion, as far as conversion.json beside it tells";
+    for path in [record, report_file] {
+        if is_there(&path) {
+            return Some((path, unknown));
+        }
+    }
+    if is_there(&config) {
+        // Which a conversion leaves that was killed while its files got their places.
+        return (!is_converted_config(&config)).then_some((config, unknown));
+    }
+    let is_other = |bytes: &[u8]| {
+        is_there(&vocabulary_file) && read(&vocabulary_file).is_none_or(|there| there != bytes)
+    };
+    if vocabulary.is_some_and(is_other) {
+        return Some((vocabulary_file, "is not the vocabulary of this checkpoint"));
+    }
+    None
+}
+
+/// The bytes of a file that one may expect to be small; `None` if it cannot be read.
+fn read(path: &Path) -> Option<Vec<u8>> {
+    plain_file::read(path, MAX_BYTES).ok().flatten()
+}
+
+/// `conversion.json` of a conversion by this program.
+fn report(folder: &Path) -> Option<Report> {
+    let text = read(&folder.join(REPORT_FILE))?;
+    let report: Report = serde_json::from_slice(&text).ok()?;
+    is_ours(Some(&report.producer)).then_some(report)
+}
+
+fn is_ours(producer: Option<&str>) -> bool {
+    producer.is_some_and(|producer| producer.starts_with(env!("CARGO_PKG_NAME")))
+}
+
+/// Whether the file is, byte for byte, what a conversion writes.
+fn is_converted_config(path: &Path) -> bool {
+    let config = RecordConfig::read(path);
+    config.is_ok_and(|config| read(path).is_some_and(|text| text == json(&config)))
+}
+
+/// Whether `config.json` in `folder` is that of a model that `electra finetune` trained.
+pub fn is_fine_tuned(folder: &Path) -> bool {
+    #[derive(Deserialize)]
+    struct Trained {
+        #[serde(rename = "task_names")]
+        _task_names: serde::de::IgnoredAny,
+    }
+    let text = read(&folder.join(CONFIG_FILE)).unwrap_or_default();
+    serde_json::from_slice::<Trained>(&text).is_ok()
+}

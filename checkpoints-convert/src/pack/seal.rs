@@ -1,0 +1,71 @@
+//! The seal behind the last tensor of a burnpack file: JSON, then a footer of 16 bytes with the
+//! JSON's length, its CRC32C and a magic number. Bytes enter and leave.
+
+use burn_pack::{Error, TENSOR_ALIGNMENT};
+use serde::{Deserialize, Serialize};
+
+/// The key in the file's own metadata that says that there is a seal, so that none can get lost.
+pub(super) const CLAIM: &str = "checksums";
+pub(super) const CLAIMED: &str = "crc32c of each tensor, behind the last one";
+
+const MAGIC: [u8; 8] = *b"BPKSEAL1";
+pub(super) const FOOTER_BYTES: usize = 16;
+
+/// The checksums of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Seal {
+    /// CRC32C of everything in front of the first tensor.
+    pub head: u32,
+    /// Name and CRC32C of each tensor, in the order of their bytes.
+    pub tensors: Vec<(String, u32)>,
+}
+
+/// The end of a file.
+pub(super) struct Footer {
+    pub bytes: usize,
+    crc32c: u32,
+}
+
+impl Seal {
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+        let mut bytes =
+            serde_json::to_vec(self).map_err(|error| Error::IoError(error.to_string()))?;
+        let length = u32::try_from(bytes.len())
+            .map_err(|_| Error::ValidationError("too many tensors for their checksums".into()))?;
+        let crc32c = crc32c::crc32c(&bytes);
+        bytes.extend(length.to_le_bytes());
+        bytes.extend(crc32c.to_le_bytes());
+        bytes.extend(MAGIC);
+        Ok(bytes)
+    }
+}
+
+impl Footer {
+    /// `None` where the last bytes of a file are no footer.
+    pub fn parse(bytes: [u8; FOOTER_BYTES]) -> Option<Self> {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let (crc32c, magic) = rest.split_first_chunk::<4>()?;
+        (magic == MAGIC).then(|| Self {
+            bytes: u32::from_le_bytes(*length) as usize,
+            crc32c: u32::from_le_bytes(*crc32c),
+        })
+    }
+
+    /// The seal whose JSON is `bytes`.
+    pub fn seal(&self, bytes: &[u8]) -> Result<Seal, Error> {
+        if crc32c::crc32c(bytes) != self.crc32c {
+            return Err(damaged("its list of checksums is damaged"));
+        }
+        serde_json::from_slice(bytes)
+            .map_err(|error| damaged(&format!("its list of checksums cannot be read: {error}")))
+    }
+}
+
+pub(super) fn damaged(what: &str) -> Error {
+    Error::ValidationError(what.into())
+}
+
+/// Where the next tensor begins after one that ends at `end`.
+pub(super) fn aligned(end: u64) -> Option<u64> {
+    end.checked_next_multiple_of(TENSOR_ALIGNMENT)
+}
