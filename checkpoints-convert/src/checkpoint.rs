@@ -47,7 +47,13 @@ impl Checkpoint {
     /// No checkpoint there, a damaged index or header, a data file missing or too short.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let checkpoint = match is_hugging_face(path) {
-            true => hugging_face::Model::open(path)?,
+            true => match hugging_face::Model::open(path)? {
+                None => match hugging_face::incomplete(path) {
+                    Some(error) => return Err(error.into()),
+                    None => None,
+                },
+                model => model,
+            },
             false => None,
         };
         let checkpoint = checkpoint.map(Self::of_hugging_face).transpose()?;

@@ -19,6 +19,10 @@ pub enum Error {
     File(#[from] plain_file::Error),
     #[error(transparent)]
     Config(#[from] config::Error),
+    #[error(
+        "{folder}: {what}; expected the folder of a record (model.bpk, config.json), as `convert` and `finetune` make it"
+    )]
+    NoRecord { folder: String, what: &'static str },
     #[error("{file}: cannot write the record: {source}")]
     Record {
         file: String,

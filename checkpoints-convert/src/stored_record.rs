@@ -8,6 +8,7 @@ use burn_pack::{Bytes, DType, Tensor};
 use serde::Serialize;
 
 use crate::Error;
+use crate::checkpoint::is_checkpoint;
 use crate::config::RecordConfig;
 use crate::convert::{CONFIG_FILE, RECORD_FILE};
 use crate::names::Parameter;
@@ -41,6 +42,7 @@ impl StoredRecord {
     /// A file is missing or is none of a record's.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(RECORD_FILE);
+        check(folder, &path)?;
         let tensors = read_tensors(&path)?;
         let own = folder.join(CONFIG_FILE);
         // The checkpoints of a run share the one of its folder.
@@ -120,6 +122,23 @@ impl StoredRecord {
     pub fn left(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
     }
+}
+
+/// Says what there is if there is no record.
+fn check(folder: &Path, file: &Path) -> Result<(), Error> {
+    let what = if file.exists() {
+        return Ok(());
+    } else if !folder.exists() {
+        "nothing there"
+    } else if is_checkpoint(folder) {
+        "a checkpoint that was not converted"
+    } else {
+        "holds no model.bpk"
+    };
+    Err(Error::NoRecord {
+        folder: folder.display().to_string(),
+        what,
+    })
 }
 
 /// The tensors of a record by their paths.

@@ -161,6 +161,40 @@ fn a_model_without_weights_is_said_to_be_one() {
     }
 }
 
+#[test]
+fn parts_of_a_model_and_packed_ones_are_said_to_be_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model.safetensors");
+    write_safetensors(folder.path(), "model.safetensors", &small());
+    for path in [folder.path(), &file] {
+        assert!(is_checkpoint(path));
+        let error = refusal(path);
+        assert!(error.contains("without the config.json"), "{error}");
+    }
+    let path = folder.path().join("model.zip");
+    let mut zip = ZipWriter::new(File::create(&path).unwrap());
+    let options = SimpleFileOptions::default();
+    zip.start_file("small/model.safetensors", options).unwrap();
+    zip.write_all(&fs::read(&file).unwrap()).unwrap();
+    zip.finish().unwrap();
+    assert!(is_checkpoint(&path));
+    assert!(refusal(&path).contains("unpack the archive"));
+
+    // What is no record is said to be what it is.
+    let export = |input: &Path| {
+        let out = folder.path().join("out");
+        let format = checkpoints_convert::Format::Hf;
+        let done = checkpoints_convert::export(format, input, &out, &mut |_, _| {});
+        done.unwrap_err().to_string()
+    };
+    let empty = tempfile::tempdir().unwrap();
+    assert!(export(&folder.path().join("absent")).contains("absent: nothing there"));
+    assert!(export(empty.path()).contains("holds no model.bpk"));
+    let model = model();
+    write_safetensors(model.path(), "model.safetensors", &small());
+    assert!(export(model.path()).contains("a checkpoint that was not converted"));
+}
+
 #[cfg(unix)]
 #[test]
 fn pipes_and_devices_among_a_model_s_files_are_refused_and_not_waited_for() {

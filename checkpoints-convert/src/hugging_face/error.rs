@@ -16,6 +16,10 @@ pub enum Error {
         "{folder}: config.json of a Hugging Face model, but no weights that are read (model.safetensors or pytorch_model.bin){found}; download the whole model, or save it again with safetensors"
     )]
     NoWeights { folder: String, found: String },
+    #[error(
+        "{file}: weights of a Hugging Face model without the config.json that belongs beside them; download the whole model"
+    )]
+    NoConfig { file: String },
     #[error("{file}: missing; the model is not whole: copy or download it again")]
     Missing { file: String },
     #[error("{file}: not the JSON that is expected here: {source}")]

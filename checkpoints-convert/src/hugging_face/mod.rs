@@ -88,9 +88,34 @@ fn find(path: &Path) -> Option<(PathBuf, String)> {
         .then(|| (folder.into(), name.into()))
 }
 
-/// Whether there is a Hugging Face model at `path`, be it without its weights.
+/// Whether there is a Hugging Face model at `path`, or a part of one.
 pub(crate) fn is_model(path: &Path) -> bool {
-    find(path).is_some() || has_config(path)
+    find(path).is_some() || incomplete(path).is_some()
+}
+
+/// What is missing where only a part of a model is; `None` for no model at all.
+pub(crate) fn incomplete(path: &Path) -> Option<Error> {
+    if has_config(path) {
+        return Some(other_weights(path));
+    }
+    let own = path.file_name().and_then(|name| name.to_str());
+    let file = match path.is_dir() {
+        true => WEIGHTS
+            .iter()
+            .map(|name| path.join(name))
+            .find(|file| file.exists())?,
+        false => own
+            .filter(|name| is_weights(name) && path.exists())
+            .map(|_| path.to_owned())?,
+    };
+    Some(Error::NoConfig {
+        file: file.display().to_string(),
+    })
+}
+
+/// Whether this is what a file with the weights of a model is called.
+pub(crate) fn is_weights(name: &str) -> bool {
+    WEIGHTS.contains(&name)
 }
 
 /// What a model's folder holds in the place of weights that are read.
@@ -129,10 +154,7 @@ impl Model {
     /// A model of another kind, or files that are damaged or do not belong together.
     pub fn open(path: &Path) -> Result<Option<Self>, crate::Error> {
         let Some((folder, weights)) = find(path) else {
-            return match has_config(path) {
-                true => Err(other_weights(path).into()),
-                false => Ok(None),
-            };
+            return Ok(None);
         };
         let display = |name: &str| folder.join(name).display().to_string();
         let config = display(CONFIG_FILE);

@@ -11,6 +11,7 @@ use zip::ZipArchive;
 use zip::read::ZipFile;
 
 use super::Error;
+use crate::hugging_face::is_weights;
 use crate::{plain_file, zip_error};
 
 /// Deflate's best ratio: 258 bytes from two bits, less the block's own head.
@@ -51,7 +52,16 @@ impl Archive {
             })
             .collect();
         let folder = match folders.iter().collect::<Vec<_>>()[..] {
-            [] => return Err(Error::NoIndex { path: path.into() }),
+            [] => {
+                let mut names = zip.file_names();
+                return Err(match names.find(|name| is_weights(split(name).1)) {
+                    Some(member) => Error::ZippedModel {
+                        file: path.display().to_string(),
+                        member: member.into(),
+                    },
+                    None => Error::NoIndex { path: path.into() },
+                });
+            }
             [folder] => (*folder).to_owned(),
             _ => {
                 return Err(Error::ManyFolders {

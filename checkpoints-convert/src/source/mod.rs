@@ -39,6 +39,10 @@ pub enum Error {
         named: String,
         here: Vec<String>,
     },
+    #[error(
+        "{file}: holds a Hugging Face model ({member}); unpack the archive and give the folder"
+    )]
+    ZippedModel { file: String, member: String },
     #[error("{file}: holds *.index files in several folders ({}); expected one folder with one checkpoint", folders.join(", "))]
     ManyFolders { file: String, folders: Vec<String> },
     #[error("{file}: cannot read: {source}")]
@@ -267,7 +271,11 @@ pub(crate) fn is_tensorflow(path: &Path) -> bool {
         // why.
         Err(error) => matches!(error, plain_file::Error::LfsPointer { .. }),
         Ok((file, _)) => {
-            is_zip(file) && matches!(Archive::open(path), Ok(_) | Err(Error::Zip { .. }))
+            is_zip(file)
+                && matches!(
+                    Archive::open(path),
+                    Ok(_) | Err(Error::Zip { .. } | Error::ZippedModel { .. })
+                )
         }
     }
 }
