@@ -110,7 +110,7 @@ impl Conversion {
     /// # Errors
     /// As [`convert`].
     pub fn write(
-        mut self,
+        &mut self,
         out: &Path,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Report, Error> {

@@ -5,7 +5,12 @@ use std::{io::Write, path::PathBuf, time::Duration};
 use clap::{Args, value_parser};
 use serde_json::json;
 
-use super::{GlobalArgs, compute::ComputeArgs, model::find_model, stop};
+use super::{
+    GlobalArgs,
+    compute::ComputeArgs,
+    model::{find_model, name_of},
+    stop,
+};
 use crate::{
     data::example::Examples,
     fine_tuned::FineTuned,
@@ -80,6 +85,9 @@ pub(super) fn run(
     let chosen = args.compute.open(global)?;
     let found = find_model(&args.checkpoint, None, &global.progress())?;
     let mut model = FineTuned::open(&found.path, &chosen, args.compute.precision())?;
+    if found.path != args.checkpoint {
+        model.config.model_name = name_of(&args.checkpoint);
+    }
     if let Some(threshold) = args.threshold {
         model.config.qa_na_threshold = threshold;
     }

@@ -10,6 +10,7 @@ use std::{
     ffi::OsString,
     fs,
     path::{Path, PathBuf, absolute},
+    time::Duration,
 };
 
 use checkpoints_convert::{Content, Conversion, KeptRecord, KeptState};
@@ -63,6 +64,9 @@ pub enum Error {
     #[error(transparent)]
     Parameters(#[from] parameters::Error),
 }
+
+/// Between looks at a record that another program is making.
+const WAIT: Duration = Duration::from_millis(300);
 
 /// A folder that holds `model.bpk`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,13 +159,12 @@ impl Finder<'_> {
             (self.note)(&format!("{path}: the record in {beside} {why}: {then}"));
         }
         if is_home {
-            match self.write(path, conversion, &beside, stamps) {
+            match self.write(path, &mut conversion, &beside, stamps) {
                 Err(Error::Convert { source, .. }) if is_closed(&source) => {
                     (self.note)(&format!(
                         "{}: no record is kept there: {source}",
                         path.display()
                     ));
-                    conversion = Conversion::open(path).map_err(convert(path))?;
                 }
                 result => return result,
             }
@@ -170,7 +173,7 @@ impl Finder<'_> {
             Some(content) => content,
             None => self.content(path, &mut conversion, None)?,
         };
-        self.in_cache(path, conversion, &content)
+        self.in_cache(path, &mut conversion, &content)
     }
 
     /// What a record of the checkpoint is made of. Weights without checksums are read, unless the
@@ -200,28 +203,41 @@ impl Finder<'_> {
     fn in_cache(
         &mut self,
         path: &Path,
-        conversion: Conversion,
+        conversion: &mut Conversion,
         content: &Content,
     ) -> Result<ModelFolder, Error> {
         let Some(cache) = &self.cache else {
             return Err(Error::NoCache { path: path.into() });
         };
         let folder = cache.join("records").join(&content.digest);
-        if KeptRecord::open(&folder).is_some_and(|kept| why_not(&kept, content).is_none()) {
-            log::info!(
-                "{}: converted earlier to {}",
-                path.display(),
-                folder.display()
-            );
-            return Ok(ModelFolder { path: folder });
-        }
-        match self.write(path, conversion, &folder, None) {
-            Err(Error::Convert { source, path }) if is_unwritten(&source) => Err(Error::Cache {
-                path,
-                folder,
-                source,
-            }),
-            result => result,
+        let mut is_waiting = false;
+        loop {
+            if KeptRecord::open(&folder).is_some_and(|kept| why_not(&kept, content).is_none()) {
+                log::info!(
+                    "{}: converted earlier to {}",
+                    path.display(),
+                    folder.display()
+                );
+                return Ok(ModelFolder { path: folder });
+            }
+            match self.write(path, conversion, &folder, None) {
+                Err(Error::Convert { source, .. }) if is_busy(&source) => {
+                    if !is_waiting {
+                        let path = path.display();
+                        (self.note)(&format!("{path}: another program converts it: waiting"));
+                    }
+                    is_waiting = true;
+                    std::thread::sleep(WAIT);
+                }
+                Err(Error::Convert { source, path }) if is_unwritten(&source) => {
+                    return Err(Error::Cache {
+                        path,
+                        folder,
+                        source,
+                    });
+                }
+                result => return result,
+            }
         }
     }
 
@@ -233,7 +249,7 @@ impl Finder<'_> {
     fn write(
         &mut self,
         path: &Path,
-        conversion: Conversion,
+        conversion: &mut Conversion,
         folder: &Path,
         stamps: Option<Stamps>,
     ) -> Result<ModelFolder, Error> {
@@ -319,6 +335,11 @@ fn resolved(path: &Path) -> Option<PathBuf> {
         }
     }
     None
+}
+
+/// Whether another program is converting into the folder.
+fn is_busy(error: &checkpoints_convert::Error) -> bool {
+    matches!(error, checkpoints_convert::Error::Busy { .. })
 }
 
 /// Whether a folder takes no record, because it may not be written or holds something else.

@@ -103,6 +103,19 @@ impl StoredParameters {
         Ok(pack::identity(sums.into_iter()))
     }
 
+    /// Compares every tensor that was not taken with its checksum, one at a time.
+    fn check(&self) -> Result<(), Error> {
+        // Without checksums there is nothing to compare.
+        if self.checksums.is_none() {
+            return Ok(());
+        }
+        for tensor in self.tensors.values() {
+            let read = tensor.to_bytes();
+            read.map_err(|error| self.unreadable(&tensor.name, &error))?;
+        }
+        Ok(())
+    }
+
     fn unreadable(&self, name: &str, error: &burn_pack::Error) -> Error {
         Error::Unreadable {
             file: self.file.clone(),
@@ -254,6 +267,17 @@ impl<'a> ParameterSource<'a> {
             }
         };
         Ok(Param::from_tensor(Tensor::from_data(data, &self.device)))
+    }
+
+    /// Reads what no parameter asked for and compares it with its checksum, so that a record of
+    /// which a part is used is as sound as one of which all is.
+    ///
+    /// # Errors
+    /// A tensor is damaged, or cannot be read.
+    pub fn check_unused(&self) -> Result<(), Error> {
+        self.stored
+            .as_deref()
+            .map_or(Ok(()), StoredParameters::check)
     }
 
     /// Ends the building: what is left in the record has no place in the model.

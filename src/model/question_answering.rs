@@ -33,6 +33,7 @@ impl QuestionAnsweringModel {
                 .map(|task| SpanHead::new(source, task, config.hidden_size, head))
                 .collect::<Result<_, _>>()?,
         };
+        source.check_unused()?;
         model.halve();
         Ok(model)
     }

@@ -78,7 +78,7 @@ pub(super) fn read_head(file: &mut File) -> Result<Vec<u8>, Error> {
     let head = aligned_data_section_start(header.metadata_size as usize);
     if head as u64 > length {
         return Err(damaged(&format!(
-            "cut off: its list of tensors has {} bytes, the file {length}",
+            "its list of tensors has {} bytes by its header, the whole file has fewer",
             header.metadata_size
         )));
     }

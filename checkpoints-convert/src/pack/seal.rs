@@ -11,8 +11,15 @@ pub(super) const CLAIMED: &str = "crc32c of each tensor, behind the last one";
 const MAGIC: [u8; 8] = *b"BPKSEAL1";
 pub(super) const FOOTER_BYTES: usize = 16;
 
+/// The JSON. Checksums are eight hexadecimal digits, so that a file's length does not depend on its
+/// values.
+#[derive(Serialize, Deserialize)]
+struct Text {
+    head: String,
+    tensors: Vec<(String, String)>,
+}
+
 /// The checksums of a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Seal {
     /// CRC32C of everything in front of the first tensor.
     pub head: u32,
@@ -28,8 +35,15 @@ pub(super) struct Footer {
 
 impl Seal {
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+        let tensors = self.tensors.iter();
+        let text = Text {
+            head: hexadecimal(self.head),
+            tensors: tensors
+                .map(|(name, sum)| (name.clone(), hexadecimal(*sum)))
+                .collect(),
+        };
         let mut bytes =
-            serde_json::to_vec(self).map_err(|error| Error::IoError(error.to_string()))?;
+            serde_json::to_vec(&text).map_err(|error| Error::IoError(error.to_string()))?;
         let length = u32::try_from(bytes.len())
             .map_err(|_| Error::ValidationError("too many tensors for their checksums".into()))?;
         let crc32c = crc32c::crc32c(&bytes);
@@ -56,9 +70,26 @@ impl Footer {
         if crc32c::crc32c(bytes) != self.crc32c {
             return Err(damaged("its list of checksums is damaged"));
         }
-        serde_json::from_slice(bytes)
-            .map_err(|error| damaged(&format!("its list of checksums cannot be read: {error}")))
+        let unreadable =
+            |error: &str| damaged(&format!("its list of checksums cannot be read: {error}"));
+        let text: Text =
+            serde_json::from_slice(bytes).map_err(|error| unreadable(&error.to_string()))?;
+        let sum = |digits: &str| {
+            u32::from_str_radix(digits, 16).map_err(|error| unreadable(&error.to_string()))
+        };
+        Ok(Seal {
+            head: sum(&text.head)?,
+            tensors: text
+                .tensors
+                .into_iter()
+                .map(|(name, digits)| Ok((name, sum(&digits)?)))
+                .collect::<Result<_, Error>>()?,
+        })
     }
+}
+
+fn hexadecimal(sum: u32) -> String {
+    format!("{sum:08x}")
 }
 
 pub(super) fn damaged(what: &str) -> Error {
