@@ -21,6 +21,10 @@ use support::{
     training_loop::{TrainingLoop, log},
 };
 
+/// So many that the device is lost long before the last, however late it is noticed that the run
+/// has come far enough.
+const STEPS: u64 = 40;
+
 #[test]
 fn a_lost_device_ends_the_run_and_another_goes_on() {
     configure_runtime();
@@ -42,7 +46,7 @@ fn a_lost_device_ends_the_run_and_another_goes_on() {
     };
     let folder = tempfile::tempdir().unwrap();
     let train = |device| {
-        let trained = failure::caught(|| training.try_train(folder.path(), device, 12));
+        let trained = failure::caught(|| training.try_train(folder.path(), device, STEPS));
         trained
             .map_err(anyhow::Error::from)
             .and_then(|trained| trained.map_err(|e| finetune::Error::from(e).into()))
@@ -85,7 +89,7 @@ fn a_lost_device_ends_the_run_and_another_goes_on() {
     assert!(checkpoint.exists());
     train(&Device::flex()).unwrap();
     let steps: Vec<u64> = log(folder.path()).iter().map(|line| line.step).collect();
-    assert_eq!(steps, (0..12).collect::<Vec<_>>());
+    assert_eq!(steps, (0..STEPS).collect::<Vec<_>>());
     let names = fs::read_dir(folder.path()).unwrap();
     for name in names.map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
         assert!(

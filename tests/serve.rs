@@ -484,8 +484,8 @@ fn a_client_that_stops_in_the_middle_is_not_waited_for() {
 
 #[test]
 fn asked_to_end_it_answers_all_that_is_under_way() {
-    const LONG: u64 = 4;
-    let model = Model::new(&json!({"doc_stride": 64}));
+    const LONG: u64 = 3;
+    let model = model();
     let server = Server::start(model.path(), &["--timeout", "3600"]);
     let passage = long_passage();
     thread::scope(|scope| {
