@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    ops::ControlFlow,
     path::{Path, PathBuf},
 };
 
@@ -188,7 +189,10 @@ impl FineTuned {
             self.config.predict_batch_size,
             self.config.beam_size,
             &self.device,
-            &mut |done| progress(done, count),
+            &mut |done| {
+                progress(done, count);
+                ControlFlow::Continue(())
+            },
         )?)
     }
 

@@ -21,6 +21,7 @@ pub mod quickstart;
 pub mod reply;
 pub mod report;
 pub mod serve;
+pub mod stop;
 pub mod tensorboard;
 pub mod train;
 pub mod user_cache;

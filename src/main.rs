@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let code = cli::exit_code(&error);
-            if code != 0 {
+            if code != 0 && !cli::was_stopped(&error) {
                 eprintln!("error: {}", cli::one_line(&error));
             }
             code.into()

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
 use burn::tensor::Device;
 use electra::{
@@ -89,7 +89,7 @@ fn init_and_trained_weights_give_the_references_answers() {
                     &tokenizer,
                     &run.config,
                     &device,
-                    &mut |_| {},
+                    &mut |_| ControlFlow::Continue(()),
                 );
                 let file =
                     |kind: &str| run.folder.join(format!("eval/squad_{kind}.{weights}.json"));
@@ -132,7 +132,7 @@ fn the_model_trained_on_facts_answers_as_the_reference() {
             &tokenizer,
             &config,
             &device,
-            &mut |_| {},
+            &mut |_| ControlFlow::Continue(()),
         );
         let eval = |kind: &str| folder.join(format!("eval/squad_{kind}.json"));
         check(

@@ -8,11 +8,11 @@ use std::{
     fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::Command,
 };
 
 use electra::train::checkpoint;
-use support::small_run::{SmallRun, wait_for};
+use support::small_run::{SmallRun, signal, wait_for};
 
 /// A file system of its own in memory, which only an administrator can make.
 struct SmallDisk {
@@ -61,13 +61,6 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg(self.path()).status();
     }
-}
-
-fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill")
-        .args([name, &child.id().to_string()])
-        .status();
-    assert!(sent.unwrap().success());
 }
 
 /// The step of the newest checkpoint, which must be whole.

@@ -3,6 +3,7 @@
 mod support;
 
 use std::{
+    ops::ControlFlow,
     sync::{Mutex, atomic::AtomicBool},
     time::Duration,
 };
@@ -176,7 +177,8 @@ fn a_batch_that_the_device_cannot_hold_is_halved_and_predicted() {
     let [whole, halved] = [4, 2].map(|batch_size| {
         let mut heard = Vec::new();
         let outputs = predict(&model, 0, &set, batch_size, 4, &device, &mut |done| {
-            heard.push(done)
+            heard.push(done);
+            ControlFlow::Continue(())
         });
         (outputs.unwrap(), heard)
     });

@@ -8,7 +8,7 @@ use super::{GlobalArgs, compute::ComputeArgs, hyper_parameters::RunArgs, model::
 use crate::{
     config::Config,
     data::tokenizer::Tokenizer,
-    eval::results::results_text,
+    eval::{results::results_text, summary::Summary},
     finetune::{Finetune, Outcome},
     kernels::kernel_choice::ChoiceCache,
     model::arithmetic::Arithmetic,
@@ -17,7 +17,11 @@ use crate::{
 /// Fine-tune a pre-trained model on one or more tasks, then evaluate it
 ///
 /// Reads DIR/models/NAME and DIR/finetuning_data/TASK/train.json, and writes the fine-tuned model,
-/// answers and metrics below DIR/models/NAME. Started again, it goes on from its last checkpoint.
+/// answers and metrics below DIR/models/NAME. Started again, it goes on from its last checkpoint, in
+/// the trial where it stopped; a run that is finished trains nothing.
+///
+/// Ctrl-C ends it after its step, with a checkpoint and exit code 130; SIGTERM and SIGHUP do so with
+/// exit code 143. A second Ctrl-C ends it at once.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
@@ -101,6 +105,9 @@ pub(super) fn print_results(
         writeln!(out, "{}", serde_json::to_string(&outcome.trials)?)?;
     } else if !outcome.trials.is_empty() {
         write!(out, "{}", results_text(&outcome.trials))?;
+        if let Some(summary) = Summary::of(&outcome.trials) {
+            write!(out, "{}", summary.text())?;
+        }
     }
     if !global.json && !global.quiet {
         writeln!(out, "files:")?;
@@ -122,6 +129,7 @@ fn files(config: &Config) -> Vec<PathBuf> {
         files.extend([
             paths.results_txt().to_owned(),
             paths.results_json(),
+            paths.summary(),
             paths.report(),
         ]);
         for task in &config.task_names {

@@ -32,7 +32,7 @@ pub mod report;
 pub mod runtime_folder;
 pub mod score;
 pub mod serve;
-mod stop;
+pub mod stop;
 
 /// Exit code of wrong use or bad data.
 pub const WRONG_USE: u8 = 2;
@@ -46,7 +46,8 @@ pub const NO_DEVICE: u8 = 3;
     version,
     propagate_version = true,
     after_help = "\
-Exit codes: 0 done, 2 wrong use or bad data, 3 device or memory.
+Exit codes: 0 done, 2 wrong use or bad data, 3 device or memory, 130 ended by Ctrl-C, 143 ended by
+SIGTERM or SIGHUP.
 
 Example:
   electra devices"
@@ -132,6 +133,7 @@ impl Command {
 /// # Errors
 /// Whatever stops the command; [`exit_code`] tells what it means.
 pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
+    stop::listen();
     match &cli.command {
         Command::Quickstart(args) => quickstart::run(args, &cli.global, out),
         Command::Finetune(args) => finetune::run(args, &cli.global, out),
@@ -156,11 +158,11 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// The exit code that an error stands for: 0 where the user ended the run or whoever reads the
-/// results has gone away, 3 for a device, 2 for all else.
+/// The exit code that an error stands for: 130 or 143 if the user ended the run, 0 if whoever reads
+/// the results has gone away, 3 for a device, 2 for all else.
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     if was_stopped(error) {
-        return 0;
+        return stop::exit_code();
     }
     for cause in error.chain() {
         if let Some(io) = cause.downcast_ref::<std::io::Error>()
@@ -175,14 +177,14 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     WRONG_USE
 }
 
-/// Whether the user ended training, which is no error.
-fn was_stopped(error: &anyhow::Error) -> bool {
-    use crate::{finetune::Error, quickstart, train::run};
+/// Whether the user ended the run, which has said so and is no error.
+pub fn was_stopped(error: &anyhow::Error) -> bool {
+    use crate::{finetune, quickstart};
     let finetune = match error.downcast_ref::<quickstart::Error>() {
         Some(quickstart::Error::Finetune(error)) => Some(error),
-        _ => error.downcast_ref::<Error>(),
+        _ => error.downcast_ref::<finetune::Error>(),
     };
-    matches!(finetune, Some(Error::Train(run::Error::Stopped { .. })))
+    finetune.is_some_and(finetune::Error::was_stopped)
 }
 
 /// Whether a device failed while a model was trained or asked.

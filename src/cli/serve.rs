@@ -115,7 +115,8 @@ pub(super) fn run(
         answer: Duration::from_secs(args.timeout),
         ..Limits::default()
     };
-    bound.serve(model, &device, limits, stop)?;
+    let _held = stop.hold();
+    bound.serve(model, &device, limits, stop.asked())?;
     global.progress().note("stopped");
     Ok(())
 }

@@ -1,30 +1,110 @@
-//! Ctrl-C and SIGTERM: the first ends training after its step, with a checkpoint; the second ends
-//! the process at once.
+//! Ctrl-C, SIGTERM and SIGHUP.
+//!
+//! The first ends training after its step, with a checkpoint, and an evaluation after its batch;
+//! whatever has nothing to save ends at once. A second one always ends at once. A SIGHUP is never a
+//! second one: a terminal that closes may send several.
 
-use std::sync::{Arc, LazyLock, atomic::AtomicBool};
+use std::sync::{
+    Arc, LazyLock,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
 
+#[cfg(unix)]
+use signal_hook::consts::SIGHUP;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
 };
 
-/// Exit code of a process that the user interrupts, as shells have it: 128 + SIGINT.
-const INTERRUPTED: i32 = 130;
+use crate::stop::Stop;
 
-/// Starts listening, once a process, and returns what the first signal sets.
-pub(super) fn listen() -> &'static AtomicBool {
-    static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
-        let stop = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            // The first to be registered is the first to act: it sees what the second sets only
-            // when the signal comes again.
-            let heard = flag::register_conditional_shutdown(signal, INTERRUPTED, stop.clone())
-                .and_then(|_| flag::register(signal, stop.clone()));
-            if let Err(error) = heard {
-                log::warn!("signal {signal} is not listened to: {error}");
-            }
+/// Exit code of a process that Ctrl-C ended, as shells have it: 128 + SIGINT.
+pub const INTERRUPTED: u8 = 130;
+/// Exit code of a process that was asked to end: 128 + SIGTERM.
+pub const TERMINATED: u8 = 143;
+
+struct Listener {
+    stop: Stop,
+    /// Exit code of the signal that was heard last, 0 before any.
+    code: Arc<AtomicUsize>,
+}
+
+static LISTENER: LazyLock<Listener> = LazyLock::new(|| {
+    let listener = Listener {
+        stop: Stop::default(),
+        code: Arc::default(),
+    };
+    listener.hear(SIGINT, INTERRUPTED, true);
+    listener.hear(SIGTERM, TERMINATED, true);
+    #[cfg(unix)]
+    if !is_ignored(SIGHUP) {
+        listener.hear(SIGHUP, TERMINATED, false);
+    }
+    listener
+});
+
+impl Listener {
+    /// `insisting`: whether the signal ends the process at once when it comes a second time.
+    fn hear(&self, signal: i32, code: u8, insisting: bool) {
+        // Handlers run in the order of their registration: the last sets what the second looks at,
+        // so that this one acts only when the signal comes again.
+        let end = |condition: &Arc<AtomicBool>| {
+            flag::register_conditional_shutdown(signal, code.into(), condition.clone()).map(|_| ())
+        };
+        let heard = end(self.stop.at_once())
+            .and_then(|()| match insisting {
+                true => end(self.stop.asked()),
+                false => Ok(()),
+            })
+            .and_then(|()| flag::register_usize(signal, self.code.clone(), code.into()))
+            .and_then(|_| flag::register(signal, self.stop.asked().clone()));
+        if let Err(error) = heard {
+            log::warn!("signal {signal} is not listened to: {error}");
         }
-        stop
-    });
-    &STOP
+    }
+}
+
+/// Starts listening, once a process.
+pub(super) fn listen() -> &'static Stop {
+    &LISTENER.stop
+}
+
+/// The exit code of a process that ends because it was asked to.
+pub(super) fn exit_code() -> u8 {
+    match LISTENER.code.load(Ordering::SeqCst) {
+        code if code == usize::from(TERMINATED) => TERMINATED,
+        _ => INTERRUPTED,
+    }
+}
+
+/// Whether whoever started this process wants the signal ignored, as `nohup` does with SIGHUP. Only
+/// Linux tells.
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    is_in_mask(&status, signal)
+}
+
+/// Whether the line `SigIgn:` of a process's status has the bit of a signal.
+#[cfg(unix)]
+fn is_in_mask(status: &str, signal: i32) -> bool {
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_signals_are_read_from_the_mask() {
+        // What `nohup` and a shell's background job leave: 1, 2 and 3.
+        let status = "Name:\telectra\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000000005\n";
+        assert!(is_in_mask(status, 1) && is_in_mask(status, 3));
+        assert!(!is_in_mask(status, 2) && !is_in_mask(status, 15));
+        assert!(!is_in_mask("", 1));
+    }
 }

@@ -379,6 +379,13 @@ impl Config {
         map
     }
 
+    /// What decides the answers and scores of a model that is trained already, by key.
+    pub fn decides_evaluation(&self) -> Map<String, Value> {
+        let mut map = self.to_map();
+        map.retain(|key, _| decides(key) == Some(Decides::Evaluation));
+        map
+    }
+
     /// Every key with its resolved value, TPU settings aside; given again as `--hparams`, it makes
     /// the same run.
     pub fn to_json(&self) -> Value {

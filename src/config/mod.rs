@@ -20,5 +20,5 @@ pub use choice::{GradientCheckpointing, LrDecayVariant, ModelSize, OptimizerMome
 pub use encoder::EncoderConfig;
 pub use error::Error;
 pub use hparam::{Config, Decides, Hparam, ModelOverrides, Source};
-pub use paths::Paths;
+pub use paths::{Paths, of_trial};
 pub use preset::Preset;

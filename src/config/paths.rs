@@ -99,11 +99,35 @@ impl Paths<'_> {
             .with_file_name(format!("{task}_nbest.json"))
     }
 
+    /// `results/T_summary.json`, beside the results: mean and standard deviation of several trials.
+    pub fn summary(&self) -> PathBuf {
+        let name = format!("{}_summary.json", self.config.task_label());
+        self.config.results_txt.with_file_name(name)
+    }
+
+    /// `<model_dir>_trials.json`, beside the model folders: which trials are finished.
+    pub fn trials(&self) -> PathBuf {
+        let mut name = self.config.model_dir.clone().into_os_string();
+        name.push("_trials.json");
+        name.into()
+    }
+
     /// `test_predictions/<task>_<split>_<trial>_predictions.json`; trials count from 1.
     pub fn test_predictions(&self, task: &str, split: Split, trial: usize) -> PathBuf {
         let trial = trial.to_string();
         fill(&self.config.test_predictions, &[task, split.name(), &trial])
     }
+}
+
+/// A result file of one trial alone, beside that of the last: `…/<task>_preds_<trial>.json`.
+pub fn of_trial(path: &Path, trial: usize) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("_{trial}"));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
 }
 
 /// Puts `values` into the last placeholders of `path`, so that a brace in the name of the data
@@ -191,6 +215,18 @@ mod tests {
             (
                 paths.qa_nbest("newsqa"),
                 "d/models/m/results/squad,newsqa_qa/newsqa_nbest.json",
+            ),
+            (
+                of_trial(&paths.qa_preds("squad"), 2),
+                "d/models/m/results/squad,newsqa_qa/squad_preds_2.json",
+            ),
+            (
+                paths.summary(),
+                "d/models/m/results/squad,newsqa_summary.json",
+            ),
+            (
+                paths.trials(),
+                "d/models/m/finetuning_models/squad,newsqa_model_trials.json",
             ),
             (
                 paths.test_predictions("squad", Split::Dev, 2),

@@ -1,6 +1,9 @@
 //! Evaluates a model on one task's file: windows → outputs → answers → figures.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
 use burn::tensor::Device;
 
@@ -74,7 +77,8 @@ impl TaskData {
 
 /// Answers every question of `data`, in the order of its examples.
 ///
-/// `head` is the task's place in the model's list; `progress` hears how many windows are done.
+/// `head` is the task's place in the model's list; `progress` hears how many windows are done and
+/// says whether to go on.
 pub fn answer(
     model: &QuestionAnsweringModel,
     head: usize,
@@ -82,7 +86,7 @@ pub fn answer(
     tokenizer: &Tokenizer,
     config: &Config,
     device: &Device,
-    progress: &mut dyn FnMut(usize),
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Vec<QuestionPrediction>, Error> {
     let outputs = predict::predict(
         model,

@@ -26,6 +26,7 @@ pub mod results;
 pub mod score;
 pub mod squad1;
 pub mod squad2;
+pub mod summary;
 pub mod threshold_curve;
 
 pub use error::Error;

@@ -1,6 +1,6 @@
 //! Runs the model over the windows of a data set.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::ControlFlow};
 
 use burn::tensor::Device;
 
@@ -23,13 +23,18 @@ pub enum Error {
     Data(#[from] data::Error),
     #[error(transparent)]
     Read(#[from] ReadError),
+    #[error("ended after {done} of {windows} windows")]
+    Ended { done: usize, windows: usize },
 }
 
 /// Predicts every feature; results stand in the order of the set.
 ///
 /// Windows of like length share a batch, which holds as many tokens as `batch_size` of the longest
 /// window. Where a device cannot hold that, batches are halved. `head` is the task's place in the
-/// model's list; `progress` hears how many windows are done.
+/// model's list; `progress` hears how many windows are done and says whether to go on.
+///
+/// # Errors
+/// [`Error::Ended`] if `progress` breaks off.
 pub fn predict(
     model: &QuestionAnsweringModel,
     head: usize,
@@ -37,7 +42,7 @@ pub fn predict(
     batch_size: usize,
     beam_size: usize,
     device: &Device,
-    progress: &mut dyn FnMut(usize),
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Vec<WindowOutput>, Error> {
     let mut waiting = VecDeque::from(prediction_batches(&set.lengths(), batch_size)?);
     let mut outputs = Vec::with_capacity(set.len());
@@ -59,7 +64,12 @@ pub fn predict(
             }
             Err(error) => return Err(error.into()),
         }
-        progress(outputs.len());
+        if progress(outputs.len()).is_break() {
+            return Err(Error::Ended {
+                done: outputs.len(),
+                windows: set.len(),
+            });
+        }
     }
     outputs.sort_unstable_by_key(|output| output.feature);
     Ok(outputs)

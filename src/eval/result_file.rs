@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
 
 use super::error::Error;
@@ -40,26 +41,42 @@ fn parse_json(path: &Path, text: &str) -> Result<Vec<TrialResults>, Error> {
         .into_iter()
         .map(|trial| {
             let tasks = trial.into_iter().map(|(task, figures)| {
-                let scores = figures
-                    .as_object()
-                    .and_then(|figures| {
-                        let entries = figures
-                            .iter()
-                            .map(|(key, value)| Some((key, figure(value)?)));
-                        entries.collect::<Option<Vec<_>>>()
-                    })
-                    .ok_or_else(|| Error::Results {
-                        path: path.to_owned(),
-                        place: format!("task {task:?}"),
-                        expected: "an object from names to numbers",
-                    })?;
-                Ok((task, scores_of(scores)))
+                let scores = scores(&figures).ok_or_else(|| Error::Results {
+                    path: path.to_owned(),
+                    place: format!("task {task:?}"),
+                    expected: "an object from names to numbers",
+                })?;
+                Ok((task, scores))
             });
             Ok(TrialResults {
                 tasks: tasks.collect::<Result<_, Error>>()?,
             })
         })
         .collect()
+}
+
+/// The figures of one trial, as [`TrialResults`] are written.
+impl<'de> Deserialize<'de> for TrialResults {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let tasks = Map::deserialize(from)?;
+        tasks
+            .into_iter()
+            .map(|(task, figures)| match scores(&figures) {
+                Some(scores) => Ok((task, scores)),
+                None => Err(D::Error::custom(format!(
+                    "task {task:?}: no map of numbers"
+                ))),
+            })
+            .collect::<Result<_, _>>()
+            .map(|tasks| Self { tasks })
+    }
+}
+
+/// An object from names to numbers.
+fn scores(figures: &Value) -> Option<Scores> {
+    let entries = figures.as_object()?.iter();
+    let entries = entries.map(|(key, value)| Some((key, figure(value)?)));
+    entries.collect::<Option<Vec<_>>>().map(scores_of)
 }
 
 fn figure(value: &Value) -> Option<Figure> {

@@ -2,7 +2,10 @@
 //!
 //! The files and their layout are the reference's (`T_results.txt`, `T_qa/<task>_preds.json`, …,
 //! where T names the run's tasks), with the n-best lists and a JSON form of the results beside
-//! them.
+//! them. If there are several trials, those names hold the last one's, and every trial has its own
+//! beside them: `T_qa/<task>_preds_<trial>.json`, ….
+
+use std::path::{Path, PathBuf};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -11,7 +14,9 @@ use super::figures::Scores;
 use super::json_file::{write_json, write_text};
 use super::nbest::{NbestEntry, QuestionPrediction};
 use super::question_map::QuestionMap;
-use crate::config::{Config, Paths};
+use super::score::Metric;
+use super::summary::Summary;
+use crate::config::{Config, Paths, of_trial};
 
 /// The figures of one trial: each task in turn.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -79,13 +84,42 @@ pub fn test_outputs(predictions: &[QuestionPrediction], threshold: f64) -> Quest
 #[derive(Debug, Clone, Copy)]
 pub struct ResultFiles<'a> {
     paths: Paths<'a>,
+    /// Whether each trial has files of its own.
+    several: bool,
 }
 
 impl<'a> ResultFiles<'a> {
     pub fn new(config: &'a Config) -> Self {
         ResultFiles {
             paths: config.paths(),
+            several: config.num_trials > 1,
         }
+    }
+
+    /// What the evaluation of a trial writes of these tasks for that trial alone, or under the
+    /// reference's names if it is the only one.
+    pub fn of_trial(&self, tasks: &[String], trial: usize) -> Vec<PathBuf> {
+        let files = tasks.iter().flat_map(|task| {
+            let squad2 = Metric::of_task(task) == Metric::Squad2;
+            let v2 = squad2.then(|| [self.paths.qa_null_odds(task), self.paths.qa_eval(task)]);
+            [self.paths.qa_preds(task), self.paths.qa_nbest(task)]
+                .into_iter()
+                .chain(v2.into_iter().flatten())
+        });
+        files
+            .map(|path| match self.several {
+                true => of_trial(&path, trial),
+                false => path,
+            })
+            .collect()
+    }
+
+    /// Writes a file of a trial: under the trial's own name, then as the last.
+    fn write(&self, path: &Path, trial: usize, value: &impl Serialize) -> Result<(), Error> {
+        if self.several {
+            write_json(&of_trial(path, trial), value)?;
+        }
+        write_json(path, value)
     }
 
     /// Writes what was predicted for a task: answers, n-best lists and, where the task has
@@ -96,15 +130,17 @@ impl<'a> ResultFiles<'a> {
     pub fn write_predictions(
         &self,
         task: &str,
+        trial: usize,
         predictions: &[QuestionPrediction],
     ) -> Result<(), Error> {
-        write_json(&self.paths.qa_preds(task), &answers(predictions))?;
-        write_json(&self.paths.qa_nbest(task), &nbest(predictions))?;
+        self.write(&self.paths.qa_preds(task), trial, &answers(predictions))?;
+        self.write(&self.paths.qa_nbest(task), trial, &nbest(predictions))?;
         if predictions
             .iter()
             .any(|prediction| prediction.null_odds.is_some())
         {
-            write_json(&self.paths.qa_null_odds(task), &null_odds(predictions))?;
+            let path = self.paths.qa_null_odds(task);
+            self.write(&path, trial, &null_odds(predictions))?;
         }
         Ok(())
     }
@@ -113,17 +149,21 @@ impl<'a> ResultFiles<'a> {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write_eval(&self, task: &str, scores: &Scores) -> Result<(), Error> {
-        write_json(&self.paths.qa_eval(task), scores)
+    pub fn write_eval(&self, task: &str, trial: usize, scores: &Scores) -> Result<(), Error> {
+        self.write(&self.paths.qa_eval(task), trial, scores)
     }
 
-    /// Writes the figures of all trials so far.
+    /// Writes the figures of all trials so far, and of several their mean and standard deviation.
     ///
     /// # Errors
     /// When a file cannot be written.
     pub fn write_results(&self, trials: &[TrialResults]) -> Result<(), Error> {
         write_text(self.paths.results_txt(), &results_text(trials))?;
-        write_json(&self.paths.results_json(), &trials)
+        write_json(&self.paths.results_json(), &trials)?;
+        match Summary::of(trials) {
+            Some(summary) => write_json(&self.paths.summary(), &summary),
+            None => Ok(()),
+        }
     }
 }
 
@@ -206,11 +246,12 @@ mod tests {
             prediction("b", "oak", Some(0.5)),
             prediction("a", "", Some(1e6)),
         ];
-        files.write_predictions("squad", &v2).unwrap();
+        files.write_predictions("squad", 1, &v2).unwrap();
         files
-            .write_predictions("newsqa", &[prediction("n", "elm", None)])
+            .write_predictions("newsqa", 1, &[prediction("n", "elm", None)])
             .unwrap();
-        files.write_eval("squad", &trial(50.0).tasks[0].1).unwrap();
+        let scores = &trial(50.0).tasks[0].1;
+        files.write_eval("squad", 1, scores).unwrap();
         files.write_results(&[trial(50.0)]).unwrap();
 
         let results = folder.path().join("models/m/results");
@@ -240,11 +281,41 @@ mod tests {
             );
         }
         assert!(!qa.join("newsqa_null_odds.json").exists());
+        assert!(!qa.join("squad_preds_1.json").exists());
+        assert!(!results.join("squad,newsqa_summary.json").exists());
         let text = std::fs::read_to_string(results.join("squad,newsqa_results.txt")).unwrap();
         assert_eq!(text.lines().count(), 2);
         assert_eq!(
             read(&results.join("squad,newsqa_results.json"))[0]["newsqa"]["exact"],
             json!(50.0)
         );
+    }
+
+    #[test]
+    fn every_trial_keeps_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let given = json!({"task_names": ["squad"], "num_trials": 2});
+        let config = Config::resolve(folder.path(), "m", given.as_object().unwrap());
+        let config = config.unwrap().0;
+        let files = ResultFiles::new(&config);
+        for (trial_number, text) in [(1, "oak"), (2, "elm")] {
+            let answers = [prediction("a", text, Some(0.5))];
+            files
+                .write_predictions("squad", trial_number, &answers)
+                .unwrap();
+            let scores = &trial(50.0).tasks[0].1;
+            files.write_eval("squad", trial_number, scores).unwrap();
+            let own = files.of_trial(&config.task_names, trial_number);
+            assert_eq!(own.len(), 4);
+            assert!(own.iter().all(|file| file.is_file()), "{own:?}");
+        }
+        let qa = folder.path().join("models/m/results/squad_qa");
+        for (name, text) in [("preds_1", "oak"), ("preds_2", "elm"), ("preds", "elm")] {
+            let answers = read(&qa.join(format!("squad_{name}.json")));
+            assert_eq!(answers["a"], text, "{name}");
+        }
+        files.write_results(&[trial(50.0), trial(51.0)]).unwrap();
+        let summary = read(&folder.path().join("models/m/results/squad_summary.json"));
+        assert_eq!(summary["squad"]["exact"]["mean"], 50.5);
     }
 }

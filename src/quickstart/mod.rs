@@ -6,10 +6,7 @@
 
 pub mod facts;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
-};
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
@@ -21,6 +18,7 @@ use crate::{
     finetune::{self, Finetune},
     kernels::kernel_choice::ChoiceCache,
     model::arithmetic::Arithmetic,
+    stop::Stop,
     train::{memory_plan::MemoryLimits, progress::Progress},
 };
 
@@ -74,7 +72,7 @@ pub fn run(
     chosen: &Chosen,
     given: &Map<String, Value>,
     memory_limits: MemoryLimits,
-    stop: &AtomicBool,
+    stop: &Stop,
     progress: &Progress,
 ) -> Result<Outcome, Error> {
     lay_out(folder, progress)?;

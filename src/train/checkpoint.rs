@@ -2,7 +2,7 @@
 //!
 //! `checkpoint-<step>/` holds `model.bpk`, `optimizer.bpk` and `state.json`; `<step>` is the
 //! number of finished steps. A folder without `state.json`, which is written last and knows the
-//! checksums of the others, is not a checkpoint.
+//! checksums of the others and its own, is not a checkpoint.
 
 use std::{
     collections::BTreeMap,
@@ -11,10 +11,11 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{adam::Adam, checksum::Checksum, loss_scale::LossScale};
-use crate::config::{Config, hparam};
+use super::{
+    adam::Adam, checksum::Checksum, loss_scale::LossScale, run_folder, run_identity::differing_keys,
+};
 use crate::durable_file::{sync_folder, write_whole};
 use crate::model::{
     QuestionAnsweringModel,
@@ -34,6 +35,8 @@ pub enum Error {
     Parameters(#[from] parameters::Error),
     #[error(transparent)]
     Write(#[from] record::WriteError),
+    #[error(transparent)]
+    Folder(#[from] run_folder::Error),
     #[error(
         "{path} was made with other hyper-parameters ({keys}); start with those again, or give \
          --restart to train anew"
@@ -58,11 +61,16 @@ pub struct State {
     pub files: BTreeMap<String, Checksum>,
 }
 
-const RECORDS: [&str; 2] = ["model.bpk", "optimizer.bpk"];
+pub(super) const RECORDS: [&str; 2] = ["model.bpk", "optimizer.bpk"];
+pub(super) const STATE: &str = "state.json";
+
+/// Where `state.json` has its own checksum, that of all other keys in one line. Version 0.1 wrote
+/// none.
+const OWN_SUM: &str = "crc32c";
 
 /// Makes a checkpoint. It takes the place of one of the same step only once it is whole; an
-/// attempt that fails leaves nothing, an interrupted one a `.tmp` or `.old` folder, which the next
-/// removes.
+/// attempt that fails leaves nothing, an interrupted one a `.tmp` or `.old` folder, which
+/// [`run_folder::tidy`] removes.
 pub fn save(
     model_dir: &Path,
     model: &QuestionAnsweringModel,
@@ -113,11 +121,17 @@ fn write(
         let sum = Checksum::of(&path).map_err(io("reading", &path))?;
         state.files.insert(name.into(), sum);
     }
-    let state_file = folder.join("state.json");
+    let state_file = folder.join(STATE);
     write_whole(&state_file, |out| {
+        let mut state = serde_json::to_value(&state)?;
+        state[OWN_SUM] = own_sum(&state).into();
         Ok(serde_json::to_writer_pretty(out, &state)?)
     })
     .map_err(io("writing", &state_file))
+}
+
+fn own_sum(state: &Value) -> u32 {
+    crc32c::crc32c(state.to_string().as_bytes())
 }
 
 fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
@@ -143,7 +157,7 @@ pub fn list(model_dir: &Path) -> Vec<(u64, PathBuf)> {
                 .parse()
                 .ok()?;
             let path = entry.path();
-            path.join("state.json").is_file().then_some((step, path))
+            path.join(STATE).is_file().then_some((step, path))
         })
         .collect();
     found.sort();
@@ -154,7 +168,7 @@ pub fn list(model_dir: &Path) -> Vec<(u64, PathBuf)> {
 pub fn prune(model_dir: &Path, keep: usize) -> Result<(), Error> {
     let found = list(model_dir);
     for (_, path) in &found[..found.len().saturating_sub(keep.max(1))] {
-        fs::remove_dir_all(path).map_err(io("removing", path))?;
+        run_folder::discard(path)?;
     }
     Ok(())
 }
@@ -168,25 +182,56 @@ pub fn newest(
     for (_, folder) in list(model_dir).into_iter().rev() {
         match whole(&folder) {
             Ok(state) => return Ok(Some((folder, state))),
-            Err(damage) => {
-                let aside = folder.with_extension("damaged");
-                note(format!(
-                    "{}: {damage}; passed over and kept as {}",
-                    folder.display(),
-                    aside.display()
-                ));
-                fs::rename(&folder, &aside).map_err(io("moving aside", &folder))?;
-            }
+            Err(damage) => set_aside(&folder, &damage, note)?,
         }
     }
     Ok(None)
 }
 
-/// A checkpoint's state, after comparing its records with their checksums.
-fn whole(folder: &Path) -> Result<State, String> {
-    let text = fs::read(folder.join("state.json")).map_err(|e| format!("state.json: {e}"))?;
-    let state: State =
-        serde_json::from_slice(&text).map_err(|e| format!("state.json is damaged: {e}"))?;
+/// Moves a damaged checkpoint out of the way, and says so.
+pub fn set_aside(folder: &Path, damage: &str, note: &mut dyn FnMut(String)) -> Result<(), Error> {
+    let aside = run_folder::aside(folder, "damaged");
+    note(format!(
+        "{}: {damage}; passed over and kept as {}",
+        folder.display(),
+        aside.display()
+    ));
+    fs::rename(folder, &aside).map_err(io("moving aside", folder))
+}
+
+/// Reads `state.json`, and compares it with its checksum and with the step in the folder's name.
+fn read_state(folder: &Path) -> Result<State, String> {
+    let text = fs::read(folder.join(STATE)).map_err(|e| format!("{STATE}: {e}"))?;
+    let damaged = |e: serde_json::Error| format!("{STATE} is damaged: {e}");
+    let mut value: Value = serde_json::from_slice(&text).map_err(damaged)?;
+    let sum = value
+        .as_object_mut()
+        .and_then(|map| map.shift_remove(OWN_SUM));
+    if sum.is_some_and(|sum| sum != own_sum(&value)) {
+        return Err(format!("{STATE} is damaged: its checksum differs"));
+    }
+    let state: State = serde_json::from_value(value).map_err(damaged)?;
+    // One that is on its way in or out has another name.
+    let named = folder.file_stem().and_then(|name| name.to_str());
+    let step = named.and_then(|name| name.strip_prefix("checkpoint-"));
+    if step != Some(state.step.to_string().as_str()) {
+        return Err(format!(
+            "{STATE} is damaged: it says step {}, its folder's name does not",
+            state.step
+        ));
+    }
+    if state.step > state.steps {
+        return Err(format!(
+            "{STATE} is damaged: it says step {} of {}",
+            state.step, state.steps
+        ));
+    }
+    Ok(state)
+}
+
+/// A checkpoint's state, after comparing it and its records with their checksums.
+pub(super) fn whole(folder: &Path) -> Result<State, String> {
+    let state = read_state(folder)?;
     for name in RECORDS {
         let expected = state
             .files
@@ -225,114 +270,11 @@ pub fn open(
     Ok((model, optimizer))
 }
 
-/// `key: theirs, now ours` for every key that decides training and whose values differ. A key that
-/// theirs lacks had its default: an older version did not know it. Older versions also kept keys
-/// that decide nothing, and those that give the model's shape instead of the shape.
-fn differing_keys(theirs: &Value, ours: &Value) -> Vec<String> {
-    let defaults: BTreeMap<String, Value> = hparam::list()
-        .into_iter()
-        .map(|row| (row.key, row.default))
-        .collect();
-    let mut theirs = theirs.as_object().cloned().unwrap_or_default();
-    if !theirs.contains_key("model")
-        && let Some(model) = model_of(&theirs)
-    {
-        theirs.insert("model".to_owned(), model);
-    }
-    theirs.retain(|key, _| {
-        hparam::decides(key).is_none_or(|decides| decides == hparam::Decides::Training)
-    });
-    let theirs = flat(&theirs);
-    let ours = ours.as_object().map(flat).unwrap_or_default();
-    let mut keys: Vec<&String> = theirs.keys().chain(ours.keys()).collect();
-    keys.sort();
-    keys.dedup();
-    keys.into_iter()
-        .filter(|key| theirs.get(*key).or(defaults.get(*key)) != ours.get(*key))
-        .map(|key| {
-            let show = |map: &BTreeMap<String, Value>| {
-                map.get(key).map_or("absent".into(), Value::to_string)
-            };
-            format!("{key}: {} there, {} now", show(&theirs), show(&ours))
-        })
-        .collect()
-}
-
-/// The model's shape as the hyper-parameters of an older version give it.
-fn model_of(hparams: &Map<String, Value>) -> Option<Value> {
-    let mut known = hparams.clone();
-    known.retain(|key, _| hparam::decides(key).is_some());
-    let (config, _) = Config::resolve(Path::new(""), "older", &known).ok()?;
-    Some(serde_json::json!(config.encoder()))
-}
-
-/// The values by dotted keys.
-fn flat(hparams: &Map<String, Value>) -> BTreeMap<String, Value> {
-    let mut values = BTreeMap::new();
-    for (key, value) in hparams {
-        match value {
-            Value::Object(inner) => {
-                let inner = inner.iter().map(|(k, v)| (format!("{key}.{k}"), v.clone()));
-                values.extend(inner);
-            }
-            _ => {
-                values.insert(key.clone(), value.clone());
-            }
-        }
-    }
-    values
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn differing_hyper_parameters_are_named_with_both_values() {
-        let keys = differing_keys(
-            &json!({"learning_rate": 1e-4, "seed": 1}),
-            &json!({
-                "learning_rate": 2e-4, "seed": 1, "max_seq_length": 64, "optimizer_moments": "f32",
-            }),
-        );
-        assert_eq!(
-            keys,
-            [
-                "learning_rate: 0.0001 there, 0.0002 now",
-                "max_seq_length: absent there, 64 now"
-            ]
-        );
-    }
-
-    #[test]
-    fn what_decides_no_weight_may_differ_and_the_model_s_shape_may_be_given_otherwise() {
-        let resolve = |given: Value| {
-            let given = given.as_object().unwrap().clone();
-            Config::resolve(Path::new("d"), "m", &given).unwrap().0
-        };
-        let ours = resolve(json!({
-            "task_names": ["squad"], "model_size": "base", "learning_rate": 1e-4, "data_dir": "e",
-            "max_save": 2, "qa_na_threshold": 1, "init_checkpoint": "moved", "num_trials": 3,
-            "model_hparam_overrides": {"num_hidden_layers": 24, "hidden_size": 1024},
-        }));
-        let given = json!({
-            "task_names": ["squad"], "model_size": "large", "learning_rate": 1e-4,
-            "layerwise_lr_decay": 0.8, "double_unordered": false,
-        });
-        let theirs = resolve(given.clone()).decides_training();
-        let ours = Value::Object(ours.decides_training());
-        assert_eq!(differing_keys(&theirs.into(), &ours), Vec::<String>::new());
-        // As older versions stored it.
-        let mut older = resolve(given).to_json();
-        assert_eq!(differing_keys(&older, &ours), Vec::<String>::new());
-        older["model_hparam_overrides"] = json!({"num_attention_heads": 8});
-        assert_eq!(
-            differing_keys(&older, &ours),
-            ["model.num_attention_heads: 8 there, 16 now"]
-        );
-    }
 
     #[test]
     fn unfinished_folders_are_not_checkpoints_and_pruning_keeps_the_newest() {
@@ -344,7 +286,91 @@ mod tests {
         }
         fs::create_dir(folder.path().join("checkpoint-30")).unwrap();
         prune(folder.path(), 2).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
         let steps: Vec<u64> = list(folder.path()).into_iter().map(|c| c.0).collect();
         assert_eq!(steps, [10, 20]);
+    }
+
+    /// A checkpoint whose records are empty, with a state that was changed by `change`.
+    fn checkpoint(folder: &Path, change: impl FnOnce(&mut Value)) -> PathBuf {
+        let path = folder.join("checkpoint-20");
+        fs::create_dir_all(&path).unwrap();
+        let mut state = State {
+            step: 20,
+            steps: 32,
+            hparams: json!({"learning_rate": 1e-4, "seed": 1}),
+            loss_scale: None,
+            files: BTreeMap::new(),
+        };
+        for name in RECORDS {
+            fs::write(path.join(name), "").unwrap();
+            let sum = Checksum::of(&path.join(name)).unwrap();
+            state.files.insert(name.into(), sum);
+        }
+        let mut state = serde_json::to_value(state).unwrap();
+        state[OWN_SUM] = own_sum(&state).into();
+        change(&mut state);
+        fs::write(path.join(STATE), state.to_string()).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_state_is_trusted_as_far_as_it_is_checked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = checkpoint(folder.path(), |_| {});
+        assert_eq!(whole(&path).unwrap().step, 20);
+
+        // What version 0.1 wrote has no sum of its own, but a step that its folder's name confirms.
+        let old = |state: &mut Value| {
+            state.as_object_mut().unwrap().remove(OWN_SUM);
+        };
+        assert_eq!(whole(&checkpoint(folder.path(), old)).unwrap().step, 20);
+        for (change, expected) in [
+            (
+                Box::new(|state: &mut Value| state["step"] = 21.into())
+                    as Box<dyn FnOnce(&mut Value)>,
+                "checksum differs",
+            ),
+            (
+                Box::new(|state| state["hparams"]["learning_rate"] = 2e-4.into()),
+                "checksum differs",
+            ),
+            (
+                Box::new(|state| state[OWN_SUM] = 7.into()),
+                "checksum differs",
+            ),
+            (
+                Box::new(move |state| {
+                    old(state);
+                    state["step"] = 21.into();
+                }),
+                "says step 21",
+            ),
+            (
+                Box::new(move |state| {
+                    old(state);
+                    state["steps"] = 19.into();
+                }),
+                "step 20 of 19",
+            ),
+            (Box::new(|state| *state = json!([])), "damaged"),
+        ] {
+            let damage = whole(&checkpoint(folder.path(), change)).unwrap_err();
+            assert!(damage.contains(expected), "{damage}");
+        }
+    }
+
+    #[test]
+    fn damage_at_the_same_step_is_kept_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in ["", "2", "3"] {
+            checkpoint(folder.path(), |state| state["step"] = 21.into());
+            let mut notes = Vec::new();
+            let found = newest(folder.path(), &mut |note| notes.push(note)).unwrap();
+            assert_eq!(found, None);
+            let aside = format!("checkpoint-20.damaged{number}");
+            assert!(notes[0].ends_with(&aside), "{notes:?}");
+            assert!(folder.path().join(aside).is_dir());
+        }
     }
 }

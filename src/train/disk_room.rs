@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{adam::Adam, checkpoint};
+use super::{adam::Adam, checkpoint, run_folder};
 use crate::{
     device::ByteSize,
     model::{QuestionAnsweringModel, record::for_each_parameter},
@@ -38,21 +38,22 @@ pub fn checkpoint_bytes(model: &QuestionAnsweringModel, tasks: &[String], adam: 
     (elements * size_of::<f32>()) as u64 + adam.bytes() + DESCRIPTION
 }
 
-/// Sees to it that `needed` bytes are free in `model_dir`. Where they are not, the oldest
-/// checkpoints go, which `note` hears, but never the newest. Where the system does not tell what
-/// is free, nothing is done.
+/// Sees to it that `needed` bytes are free in `model_dir`. If they are not, damaged checkpoints go
+/// and then the oldest ones, which `note` hears, but never the newest. If the system does not tell
+/// what is free, nothing is done.
 ///
 /// # Errors
 /// [`Error::Full`], with every checkpoint but the newest gone.
 pub fn make(model_dir: &Path, needed: u64, note: &mut dyn FnMut(String)) -> Result<(), Error> {
     let mut checkpoints = checkpoint::list(model_dir);
     checkpoints.pop();
-    let mut oldest = checkpoints.into_iter();
+    let oldest = checkpoints.into_iter().map(|(_, path)| path);
+    let mut oldest = run_folder::damaged(model_dir).into_iter().chain(oldest);
     while let Ok(free) = fs4::available_space(model_dir) {
         if free >= needed {
             break;
         }
-        let Some((_, path)) = oldest.next() else {
+        let Some(path) = oldest.next() else {
             return Err(Error::Full {
                 folder: model_dir.into(),
                 needed: ByteSize(needed),
@@ -82,6 +83,8 @@ mod tests {
             fs::create_dir(&path).unwrap();
             fs::write(path.join("state.json"), "{}").unwrap();
         }
+        let damaged = folder.path().join("checkpoint-15.damaged");
+        fs::create_dir(&damaged).unwrap();
         let mut notes = Vec::new();
         make(folder.path(), 1, &mut |note| notes.push(note)).unwrap();
         assert_eq!(notes, [""; 0]);
@@ -89,8 +92,9 @@ mod tests {
 
         let full = make(folder.path(), u64::MAX, &mut |note| notes.push(note)).unwrap_err();
         assert!(matches!(full, Error::Full { needed, .. } if needed == ByteSize(u64::MAX)));
-        assert_eq!(notes.len(), 2);
-        assert!(notes[0].ends_with("checkpoint-5"), "{}", notes[0]);
+        assert_eq!(notes.len(), 3);
+        assert!(notes[0].ends_with("checkpoint-15.damaged"), "{}", notes[0]);
+        assert!(notes[1].ends_with("checkpoint-5"), "{}", notes[1]);
         assert_eq!(checkpoint::list(folder.path())[0].0, 20);
     }
 }

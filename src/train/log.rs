@@ -2,11 +2,14 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{BufRead, BufReader, Seek, SeekFrom, Write},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
+
+use super::run_folder;
+use crate::durable_file::write_whole;
 
 /// What one training step did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +41,9 @@ fn null_as_infinite<'de, D: serde::Deserializer<'de>>(value: D) -> Result<f64, D
     Ok(Option::<f64>::deserialize(value)?.unwrap_or(f64::INFINITY))
 }
 
+/// The longest line that is read; ours have about two hundred bytes.
+const LONGEST_LINE: u64 = 1 << 16;
+
 /// The log of a run, open at its end.
 #[derive(Debug)]
 pub struct TrainLog {
@@ -48,32 +54,47 @@ pub struct TrainLog {
 impl TrainLog {
     /// Opens the log of a run that goes on at `next_step`: lines from that step on, which a
     /// killed process may have written after its last checkpoint, are cut off.
-    pub fn resume(path: &Path, next_step: u64) -> std::io::Result<Self> {
-        let mut file = OpenOptions::new()
+    ///
+    /// Of a log that is damaged before that, all whole lines are kept, and the log as it was stands
+    /// beside it. `note` hears that, and where lines are missing.
+    pub fn resume(path: &Path, next_step: u64, note: &mut dyn FnMut(String)) -> io::Result<Self> {
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .open(path)?;
-        let mut kept = 0;
-        let mut reader = BufReader::new(&file);
-        let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line)? > 0 {
-            let earlier = line.ends_with(b"\n")
-                && serde_json::from_slice::<StepRecord>(&line)
-                    .is_ok_and(|record| record.step < next_step);
-            if !earlier {
-                break;
-            }
-            kept += line.len() as u64;
-            line.clear();
+        let found = Lines::read(&file, next_step)?;
+        if found.damaged > 0 {
+            let aside = run_folder::aside(path, "damaged");
+            std::fs::copy(path, &aside)?;
+            note(format!(
+                "{}: {} damaged lines, the first of them line {}, are left out; the file as it was: \
+                 {}",
+                path.display(),
+                found.damaged,
+                found.first_damaged,
+                aside.display()
+            ));
         }
-        file.set_len(kept)?;
-        file.seek(SeekFrom::Start(kept))?;
-        Ok(Self {
+        if let Some((first, last)) = found.missing(next_step) {
+            note(format!(
+                "{}: no lines of the steps {first} to {last}, which were made before",
+                path.display()
+            ));
+        }
+        let mut log = Self {
             path: path.into(),
             file,
-        })
+        };
+        if found.is_beginning {
+            log.file.set_len(found.kept.len() as u64)?;
+            log.file.seek(SeekFrom::End(0))?;
+        } else {
+            write_whole(path, |out| out.write_all(&found.kept))?;
+            log.file = OpenOptions::new().append(true).open(path)?;
+        }
+        Ok(log)
     }
 
     pub fn path(&self) -> &Path {
@@ -89,6 +110,91 @@ impl TrainLog {
     /// Makes the lines so far durable.
     pub fn sync(&self) -> std::io::Result<()> {
         self.file.sync_data()
+    }
+}
+
+/// What a log holds of the steps before the one that the run goes on with.
+#[derive(Default)]
+struct Lines {
+    /// Whole lines, steps rising.
+    kept: Vec<u8>,
+    /// Whether the file begins with all that is kept.
+    is_beginning: bool,
+    /// Lines that are none of a log, though others follow them.
+    damaged: usize,
+    /// Number of the first of those, from 1.
+    first_damaged: usize,
+    /// Step of the last line that is kept, and how far it is from the one before.
+    last: Option<(u64, u64)>,
+}
+
+impl Lines {
+    fn read(file: &File, next_step: u64) -> io::Result<Self> {
+        let mut found = Self {
+            is_beginning: true,
+            ..Self::default()
+        };
+        let mut reader = BufReader::new(file);
+        let mut line = Vec::new();
+        // Lines that are none may be what a killed process had begun to write: they are damage only
+        // if a line before `next_step` follows.
+        let (mut doubtful, mut first_doubtful) = (0, 0);
+        let mut skipped = false;
+        for number in 1.. {
+            line.clear();
+            let read = reader
+                .by_ref()
+                .take(LONGEST_LINE)
+                .read_until(b'\n', &mut line)?;
+            if read == 0 {
+                break;
+            }
+            let record = line
+                .ends_with(b"\n")
+                .then(|| serde_json::from_slice::<StepRecord>(&line).ok())
+                .flatten();
+            match record {
+                Some(record) if record.step < next_step => {
+                    let before = found.last.map(|(step, _)| step);
+                    if before.is_some_and(|before| record.step <= before) {
+                        // A step that stands there already.
+                        skipped = true;
+                        continue;
+                    }
+                    if doubtful > 0 {
+                        if found.damaged == 0 {
+                            found.first_damaged = first_doubtful;
+                        }
+                        found.damaged += doubtful;
+                        doubtful = 0;
+                    }
+                    // One line does not tell how many steps apart lines are.
+                    let distance = before.map_or(next_step, |before| record.step - before);
+                    found.last = Some((record.step, distance));
+                    found.is_beginning &= !skipped;
+                    found.kept.extend_from_slice(&line);
+                }
+                Some(_) => skipped = true,
+                None => {
+                    skipped = true;
+                    if doubtful == 0 {
+                        first_doubtful = number;
+                    }
+                    doubtful += 1;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The steps before `next_step` that lines are missing of at the end, if any: the file was
+    /// lost or cut.
+    fn missing(&self, next_step: u64) -> Option<(u64, u64)> {
+        let (first, distance) = match self.last {
+            None => (0, 1),
+            Some((last, distance)) => (last + 1, distance),
+        };
+        (next_step >= first + distance && next_step > first).then(|| (first, next_step - 1))
     }
 }
 
@@ -109,23 +215,81 @@ mod tests {
         }
     }
 
-    #[test]
-    fn resuming_cuts_lines_after_the_checkpoint_and_a_torn_last_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("train_log.jsonl");
-        let mut log = TrainLog::resume(&path, 0).unwrap();
-        for step in 0..5 {
-            log.write(&record(step)).unwrap();
-        }
-        log.file.write_all(b"{\"step\": 5, \"lo").unwrap();
-
-        let mut log = TrainLog::resume(&path, 3).unwrap();
-        log.write(&record(3)).unwrap();
-        let steps: Vec<u64> = std::fs::read_to_string(&path)
+    /// Opens it again, writes the next step, and returns all steps and what was said.
+    fn resumed(path: &Path, next_step: u64) -> (Vec<u64>, Vec<String>) {
+        let mut notes = Vec::new();
+        let mut log = TrainLog::resume(path, next_step, &mut |note| notes.push(note)).unwrap();
+        log.write(&record(next_step)).unwrap();
+        let steps = std::fs::read_to_string(path)
             .unwrap()
             .lines()
             .map(|line| serde_json::from_str::<StepRecord>(line).unwrap().step)
             .collect();
-        assert_eq!(steps, [0, 1, 2, 3]);
+        (steps, notes)
+    }
+
+    fn log_of(folder: &Path, steps: impl Iterator<Item = u64>) -> PathBuf {
+        let path = folder.join("train_log.jsonl");
+        let lines = steps.map(|step| serde_json::to_string(&record(step)).unwrap() + "\n");
+        std::fs::write(&path, lines.collect::<String>()).unwrap();
+        path
+    }
+
+    #[test]
+    fn resuming_cuts_lines_after_the_checkpoint_and_a_torn_last_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = log_of(folder.path(), 0..5);
+        let mut text = std::fs::read(&path).unwrap();
+        text.extend(b"{\"step\": 5, \"lo");
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(resumed(&path, 3), (vec![0, 1, 2, 3], vec![]));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_damaged_line_costs_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = log_of(folder.path(), 0..6);
+        let whole = std::fs::read_to_string(&path).unwrap();
+        let damaged = whole.replace("\"step\":1,", "\"step\":x,") + &"\0".repeat(100_000);
+        std::fs::write(&path, &damaged).unwrap();
+        let (steps, notes) = resumed(&path, 4);
+        assert_eq!(steps, [0, 2, 3, 4]);
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(
+            notes[0].contains("1 damaged lines, the first of them line 2"),
+            "{notes:?}"
+        );
+        let kept = std::fs::read_to_string(path.with_extension("jsonl.damaged")).unwrap();
+        assert_eq!(kept, damaged);
+    }
+
+    #[test]
+    fn a_step_stands_there_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = log_of(folder.path(), [0, 1, 2, 1, 2, 3].into_iter());
+        assert_eq!(resumed(&path, 4), (vec![0, 1, 2, 3, 4], vec![]));
+    }
+
+    #[test]
+    fn a_log_that_is_lost_or_cut_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = log_of(folder.path(), 0..0);
+        std::fs::remove_file(&path).unwrap();
+        let (steps, notes) = resumed(&path, 4);
+        assert_eq!(steps, [4]);
+        assert!(
+            notes[0].contains("no lines of the steps 0 to 3"),
+            "{notes:?}"
+        );
+        let path = log_of(folder.path(), 0..3);
+        let (_, notes) = resumed(&path, 6);
+        assert!(
+            notes[0].contains("no lines of the steps 3 to 5"),
+            "{notes:?}"
+        );
+        // Only every tenth step is logged.
+        let path = log_of(folder.path(), [0, 10, 20].into_iter());
+        assert_eq!(resumed(&path, 28).1, [""; 0]);
     }
 }

@@ -13,6 +13,8 @@ pub mod memory;
 pub mod memory_plan;
 pub mod progress;
 pub mod run;
+pub mod run_folder;
+pub mod run_identity;
 pub mod run_lock;
 pub mod schedule;
 pub mod step;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
@@ -19,6 +19,8 @@ use super::{
     loss_scale::LossScale,
     memory::PeakMemory,
     progress::Progress,
+    run_folder::{self, TRAIN_LOG},
+    run_identity,
     schedule::Schedule,
     step::{StepFigures, StepSettings, step_gradients},
 };
@@ -39,6 +41,8 @@ pub enum Error {
     #[error(transparent)]
     DiskRoom(#[from] disk_room::Error),
     #[error(transparent)]
+    Folder(#[from] run_folder::Error),
+    #[error(transparent)]
     Data(#[from] crate::data::Error),
     #[error(transparent)]
     Model(#[from] folder::Error),
@@ -57,7 +61,7 @@ pub enum Error {
         source: ReadError,
         advice: &'static str,
     },
-    #[error("stopped after step {step} of {steps}; the same command goes on from there")]
+    #[error("stopped after step {step} of {steps}")]
     Stopped { step: u64, steps: u64 },
     #[error(
         "step {step}: gradients are beyond f16's range even unscaled; give --precision f32, or \
@@ -110,7 +114,7 @@ pub struct Run<'a> {
     /// Features computed at once, at most.
     pub micro_batch_size: usize,
     pub seed: u64,
-    /// Hyper-parameters that a checkpoint must share to be gone on from.
+    /// What a checkpoint must share to be gone on from.
     pub hparams: Value,
     pub save_every_steps: u64,
     pub save_every: Duration,
@@ -136,8 +140,9 @@ impl Run<'_> {
     ) -> Result<QuestionAnsweringModel, Error> {
         let training_device = self.device.clone().autodiff();
         let steps = self.schedule.steps;
-        let newest = checkpoint::newest(self.model_dir, &mut |damage| progress.note(&damage))?;
-        let (model, mut step, mut scale) = match newest {
+        let mut note = |line: String| progress.note(&line);
+        run_folder::tidy(self.model_dir, &mut note)?;
+        let (model, mut step, mut scale) = match self.newest(&mut note)? {
             None => (
                 build(&training_device, None)?,
                 0,
@@ -162,12 +167,12 @@ impl Run<'_> {
             objective: self.objective,
             seed: self.seed,
         };
-        let log_path = self.model_dir.join("train_log.jsonl");
+        let log_path = self.model_dir.join(TRAIN_LOG);
         let io = |source| Error::Io {
             path: log_path.display().to_string(),
             source,
         };
-        let mut log = TrainLog::resume(&log_path, step).map_err(io)?;
+        let mut log = TrainLog::resume(&log_path, step, &mut note).map_err(io)?;
         let mut events = EventLog::resume(self.model_dir, step, progress);
         let mut plan = self.plan.clone();
         let mut micro_batch_size = self.micro_batch_size;
@@ -249,15 +254,32 @@ impl Run<'_> {
                 saved = Instant::now();
             }
             if stopped {
-                let stopped = Error::Stopped { step, steps };
-                progress.note(&stopped.to_string());
-                return Err(stopped);
+                return Err(Error::Stopped { step, steps });
             }
         }
         progress.end();
         let model = model.valid();
         record::save(&model, self.tasks, &self.model_dir.join("model.bpk"))?;
         Ok(model)
+    }
+
+    /// The newest checkpoint that is whole and lies on the way to the last step; others are set
+    /// aside.
+    fn newest(&self, note: &mut dyn FnMut(String)) -> Result<Option<(PathBuf, State)>, Error> {
+        let steps = self.schedule.steps;
+        while let Some((folder, state)) = checkpoint::newest(self.model_dir, note)? {
+            // Other hyper-parameters are no damage: they are told when it is opened.
+            let same = run_identity::differing_keys(&state.hparams, &self.hparams).is_empty();
+            if !same || (state.step <= steps && state.steps == steps) {
+                return Ok(Some((folder, state)));
+            }
+            let damage = format!(
+                "state.json is damaged: it says step {} of {}, and the run has {steps}",
+                state.step, state.steps
+            );
+            checkpoint::set_aside(&folder, &damage, note)?;
+        }
+        Ok(None)
     }
 
     /// Half of the largest part's features, after a device failed to compute these: most often its

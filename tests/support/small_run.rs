@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -14,6 +15,8 @@ use super::place::golden;
 pub struct SmallRun {
     pub data: PathBuf,
     pub device: &'static str,
+    /// Hyper-parameters that replace those of [`SmallRun::hparams`], as `--set` takes them.
+    pub sets: Vec<String>,
     /// Goes away with the run, unless the folder was there before.
     _own: Option<tempfile::TempDir>,
 }
@@ -41,8 +44,25 @@ impl SmallRun {
         Self {
             data: data.to_owned(),
             device: "cpu",
+            sets: Vec::new(),
             _own: None,
         }
+    }
+
+    /// Three trials, which are evaluated and of which the last model is kept.
+    pub fn of_trials() -> Self {
+        let mut run = Self::new();
+        let squad = run.data.join("finetuning_data/squad");
+        fs::copy(golden("data/squad2-tiny.dev.json"), squad.join("dev.json")).unwrap();
+        run.sets = [
+            "num_trials=3",
+            "keep_all_models=false",
+            "do_eval=true",
+            "num_train_epochs=1",
+        ]
+        .map(str::to_owned)
+        .into();
+        run
     }
 
     pub fn hparams() -> serde_json::Value {
@@ -62,6 +82,7 @@ impl SmallRun {
             .arg("--data-dir")
             .arg(&self.data)
             .args(["--hparams", &Self::hparams().to_string()])
+            .args(self.sets.iter().flat_map(|set| ["--set", set]))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
@@ -89,18 +110,61 @@ impl SmallRun {
         stderr
     }
 
+    /// Folder of the first trial's model.
     pub fn model_dir(&self) -> PathBuf {
-        self.data
-            .join("models/electra_tiny/finetuning_models/squad_model_1")
+        self.trial_dir(1)
+    }
+
+    pub fn trial_dir(&self, trial: usize) -> PathBuf {
+        self.data.join(format!(
+            "models/electra_tiny/finetuning_models/squad_model_{trial}"
+        ))
+    }
+
+    pub fn results_dir(&self) -> PathBuf {
+        self.data.join("models/electra_tiny/results")
+    }
+
+    /// The answers of a trial of several.
+    pub fn preds_of(&self, trial: usize) -> PathBuf {
+        self.results_dir()
+            .join(format!("squad_qa/squad_preds_{trial}.json"))
+    }
+
+    /// The bytes of every result file, by its path below the folder of results. The report is left
+    /// out: it tells times.
+    pub fn results(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        let mut folders = vec![self.results_dir()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_none_or(|end| end != "html") {
+                    let below = path.strip_prefix(self.results_dir()).unwrap();
+                    files.insert(below.to_owned(), fs::read(&path).unwrap());
+                }
+            }
+        }
+        files
     }
 
     pub fn record(&self) -> Vec<u8> {
-        fs::read(self.model_dir().join("model.bpk")).unwrap()
+        self.record_of(1)
+    }
+
+    pub fn record_of(&self, trial: usize) -> Vec<u8> {
+        fs::read(self.trial_dir(trial).join("model.bpk")).unwrap()
     }
 
     /// Steps of the log, in its order.
     pub fn steps(&self) -> Vec<u64> {
-        let log = fs::read_to_string(self.model_dir().join("train_log.jsonl")).unwrap();
+        self.steps_of(1)
+    }
+
+    pub fn steps_of(&self, trial: usize) -> Vec<u64> {
+        let log = fs::read_to_string(self.trial_dir(trial).join("train_log.jsonl")).unwrap();
         log.lines()
             .map(|line| {
                 let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -112,7 +176,12 @@ impl SmallRun {
     /// Whether nothing that is only made on the way is left.
     #[track_caller]
     pub fn assert_tidy(&self) {
-        for entry in fs::read_dir(self.model_dir()).unwrap() {
+        self.assert_tidy_of(1);
+    }
+
+    #[track_caller]
+    pub fn assert_tidy_of(&self, trial: usize) {
+        for entry in fs::read_dir(self.trial_dir(trial)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             let scratch = ["tmp", "old", "damaged", ".electra-"];
             assert!(!scratch.iter().any(|part| name.contains(part)), "{name}");
@@ -122,6 +191,14 @@ impl SmallRun {
 
 /// Longer than a run takes to come to any point, however busy the machine.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Sends a signal, named as `kill` names it.
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill")
+        .args([name, &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
 
 /// Waits until `path` is there.
 #[track_caller]

@@ -1,0 +1,123 @@
+//! Answers of a trained model, their figures, and what is handed in for a test set.
+
+use std::ops::ControlFlow;
+
+use super::{Error, Finetune};
+use crate::{
+    config::Config,
+    data::example::Split,
+    eval::{
+        evaluate::{self, TaskData},
+        json_file::write_json,
+        nbest::QuestionPrediction,
+        predict,
+        results::{ResultFiles, TrialResults, test_outputs},
+        score::Metric,
+    },
+    model::QuestionAnsweringModel,
+};
+
+/// Marks empty answers to every question, so that whatever a metric cannot mark is told before the
+/// model is trained.
+pub(super) fn rehearse(data: &TaskData, config: &Config) -> Result<(), Error> {
+    let v2 = Metric::of_task(&data.task) == Metric::Squad2;
+    let questions = data.examples.examples.iter();
+    let empty: Vec<_> = questions
+        .map(|example| QuestionPrediction {
+            qas_id: example.qas_id.clone(),
+            nbest: Vec::new(),
+            text: String::new(),
+            place: None,
+            null_odds: v2.then_some(0.0),
+        })
+        .collect();
+    match evaluate::mark(data, &empty, config) {
+        Ok(_) => Ok(()),
+        Err(evaluate::Error::Score(source)) => Err(Error::CannotMark {
+            file: data.file.clone(),
+            source,
+        }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Finetune<'_> {
+    /// Answers and marks the dev files, and writes what was answered; `None` if there are none.
+    pub(super) fn evaluate(
+        &self,
+        model: &QuestionAnsweringModel,
+        trial: usize,
+        dev: &[TaskData],
+        results: &ResultFiles,
+    ) -> Result<Option<TrialResults>, Error> {
+        let mut tasks = Vec::new();
+        for (head, data) in dev.iter().enumerate() {
+            let predictions = self.answer(model, trial, head, data)?;
+            results.write_predictions(&data.task, trial, &predictions)?;
+            let scores = evaluate::mark(data, &predictions, self.config)?;
+            if Metric::of_task(&data.task) == Metric::Squad2 {
+                results.write_eval(&data.task, trial, &scores)?;
+            }
+            self.progress
+                .note(&format!("{}: {}", data.task, scores.line()));
+            tasks.push((data.task.clone(), scores));
+        }
+        Ok((!tasks.is_empty()).then_some(TrialResults { tasks }))
+    }
+
+    fn answer(
+        &self,
+        model: &QuestionAnsweringModel,
+        trial: usize,
+        head: usize,
+        data: &TaskData,
+    ) -> Result<Vec<QuestionPrediction>, Error> {
+        let bar = self.progress.windows(data.features.len());
+        let predictions = evaluate::answer(
+            model,
+            head,
+            data,
+            self.tokenizer,
+            self.config,
+            self.device,
+            &mut |done| {
+                bar.set_position(done as u64);
+                match self.stop.is_asked() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
+            },
+        );
+        bar.finish_and_clear();
+        match predictions {
+            Err(evaluate::Error::Predict(predict::Error::Ended { done, windows })) => {
+                let file = data.file.display();
+                let place = format!("after {done} of {windows} windows of {file}");
+                Err(self.stopped(trial, &place, "answers them again"))
+            }
+            predictions => Ok(predictions?),
+        }
+    }
+
+    /// Predictions for the test file of the task `squad`, as the leaderboard takes them.
+    pub(super) fn write_test_outputs(
+        &self,
+        model: &QuestionAnsweringModel,
+        trial: usize,
+        test: &[(usize, TaskData)],
+    ) -> Result<(), Error> {
+        if trial > self.config.n_writes_test {
+            return Ok(());
+        }
+        for (head, data) in test {
+            let predictions = self.answer(model, trial, *head, data)?;
+            let outputs = test_outputs(&predictions, self.config.qa_na_threshold);
+            let paths = self.config.paths();
+            write_json(
+                &paths.test_predictions(&data.task, Split::Test, trial),
+                &outputs,
+            )?;
+        }
+        Ok(())
+    }
+}

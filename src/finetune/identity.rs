@@ -1,0 +1,94 @@
+//! What decides a run's numbers: a checkpoint or a finished trial of another is not gone on from.
+
+use serde_json::{Map, Value, json};
+
+use super::{Error, io};
+use crate::{config::Config, eval::evaluate::TaskData, train::checksum::Checksum};
+
+/// What decides the numbers of a run's trials.
+pub(super) struct Identity<'a> {
+    config: &'a Config,
+    training: Value,
+    /// `None` if nothing is evaluated.
+    dev: Option<Value>,
+    /// `None` if no test file is answered.
+    test: Option<Value>,
+}
+
+impl<'a> Identity<'a> {
+    pub fn of(
+        config: &'a Config,
+        train: &[TaskData],
+        dev: &[TaskData],
+        test: &[(usize, TaskData)],
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            config,
+            training: training_hparams(config, train),
+            dev: files(dev.iter())?,
+            test: files(test.iter().map(|(_, data)| data))?,
+        })
+    }
+
+    /// What decides the training of a trial.
+    pub fn training(&self, trial: usize) -> Value {
+        let mut training = self.training.clone();
+        training["trial_seed"] = self.config.trial_seed(trial).into();
+        training
+    }
+
+    /// What decides a trial's answers and figures beside its training; `None` if there are none.
+    pub fn evaluation(&self, trial: usize) -> Option<Value> {
+        let test = match trial <= self.config.n_writes_test {
+            true => self.test.as_ref(),
+            false => None,
+        };
+        if self.dev.is_none() && test.is_none() {
+            return None;
+        }
+        let mut evaluation = self.config.decides_evaluation();
+        evaluation.insert("dev_data".into(), json!(self.dev));
+        evaluation.insert("test_data".into(), json!(test));
+        Some(evaluation.into())
+    }
+}
+
+/// Features and content of each task's file; `None` without a file.
+fn files<'a>(data: impl Iterator<Item = &'a TaskData>) -> Result<Option<Value>, Error> {
+    let mut files = Map::new();
+    for task in data {
+        // Two questions with the same features may have other answers.
+        let sum = Checksum::of(&task.file).map_err(io(&task.file, "reading"))?;
+        let content = format!("{} bytes, crc32c {:08x}", sum.bytes, sum.crc32c);
+        let features = digest(std::slice::from_ref(task));
+        files.insert(task.task.clone(), json!([features, content]));
+    }
+    Ok((!files.is_empty()).then_some(Value::Object(files)))
+}
+
+/// What decides a training run's numbers, its features included: a checkpoint of another run is not
+/// gone on from.
+fn training_hparams(config: &Config, data: &[TaskData]) -> Value {
+    let mut hparams = config.decides_training();
+    hparams.insert("training_data".into(), digest(data).into());
+    hparams.into()
+}
+
+/// Number and checksum of all features.
+fn digest(data: &[TaskData]) -> String {
+    let features = data.iter().flat_map(|data| &data.features);
+    let (mut count, mut sum) = (0, 0);
+    for feature in features {
+        count += 1;
+        let places = [
+            feature.start,
+            feature.end,
+            usize::from(feature.is_impossible),
+        ];
+        let words = feature.input_ids.iter().copied();
+        for word in words.chain(places.map(|place| place as u32)) {
+            sum = crc32c::crc32c_append(sum, &word.to_le_bytes());
+        }
+    }
+    format!("{count} features, crc32c {sum:08x}")
+}

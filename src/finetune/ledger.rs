@@ -1,0 +1,209 @@
+//! `<model_dir>_trials.json`: which trials of a run are finished, and with what figures.
+//!
+//! A trial is noted once everything that it leaves is on the disk. A run that is started again takes
+//! its figures from here, also if its model has been removed (`keep_all_models`), and goes on with
+//! the first trial that is not noted.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    durable_file::write_whole,
+    eval::results::TrialResults,
+    train::{
+        checksum::Checksum,
+        run_folder,
+        run_identity::{differing_keys, differing_values},
+    },
+};
+
+/// What has become of a trial's model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Model {
+    /// In the trial's folder.
+    Kept(Checksum),
+    /// About to be removed, or half removed.
+    Leaving,
+    Removed,
+}
+
+/// How a trial ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Finished {
+    pub steps: u64,
+    /// What decided the numbers of its training.
+    pub training: Value,
+    pub model: Model,
+    /// What decided those of its evaluation; `None` if it was not evaluated.
+    pub evaluation: Option<Value>,
+    pub results: TrialResults,
+}
+
+impl Finished {
+    /// What is different from a training of this identity.
+    pub fn other_training(&self, training: &Value) -> Vec<String> {
+        differing_keys(&self.training, training)
+    }
+
+    /// What is different from an evaluation of this identity; nothing if none is wanted.
+    pub fn other_evaluation(&self, evaluation: Option<&Value>) -> Vec<String> {
+        match (evaluation, &self.evaluation) {
+            (None, _) => Vec::new(),
+            (Some(_), None) => vec!["it was not evaluated".to_owned()],
+            (Some(wanted), Some(made)) => differing_values(made, wanted),
+        }
+    }
+}
+
+/// The trials that are finished, by number.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    path: PathBuf,
+    trials: BTreeMap<usize, Finished>,
+}
+
+impl Ledger {
+    /// Reads the ledger at `path`, which need not be there. One that is damaged is moved aside, which
+    /// `note` hears, and trials are looked for in their folders.
+    pub fn open(path: PathBuf, note: &mut dyn FnMut(String)) -> io::Result<Self> {
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Self {
+                    path,
+                    ..Self::default()
+                });
+            }
+            Err(error) => return Err(error),
+        };
+        let trials = parse(&text);
+        if trials.is_none() {
+            let aside = run_folder::aside(&path, "damaged");
+            note(format!(
+                "{} is damaged; kept as {}: finished trials are known by their folders alone",
+                path.display(),
+                aside.display()
+            ));
+            fs::rename(&path, &aside)?;
+        }
+        Ok(Self {
+            path,
+            trials: trials.unwrap_or_default(),
+        })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn get(&self, trial: usize) -> Option<&Finished> {
+        self.trials.get(&trial)
+    }
+
+    /// Notes how a trial ended.
+    pub fn set(&mut self, trial: usize, finished: Finished) -> io::Result<()> {
+        self.trials.insert(trial, finished);
+        self.write()
+    }
+
+    /// Notes what has become of a trial's model.
+    pub fn set_model(&mut self, trial: usize, model: Model) -> io::Result<()> {
+        if let Some(finished) = self.trials.get_mut(&trial) {
+            finished.model = model;
+        }
+        self.write()
+    }
+
+    fn write(&self) -> io::Result<()> {
+        let trials = json!(self.trials);
+        let ledger = json!({"crc32c": sum(&trials), "trials": trials});
+        write_whole(&self.path, |out| {
+            Ok(serde_json::to_writer_pretty(out, &ledger)?)
+        })
+    }
+}
+
+fn sum(trials: &Value) -> u32 {
+    crc32c::crc32c(trials.to_string().as_bytes())
+}
+
+fn parse(text: &[u8]) -> Option<BTreeMap<usize, Finished>> {
+    let mut ledger: Value = serde_json::from_slice(text).ok()?;
+    let trials = ledger.get_mut("trials")?.take();
+    if ledger["crc32c"] != sum(&trials) {
+        return None;
+    }
+    serde_json::from_value(trials).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished() -> Finished {
+        let results = r#"{"squad": {"exact": 47.294751, "total": 600, "f1": 50.0}}"#;
+        Finished {
+            steps: 28,
+            training: json!({"learning_rate": 5e-5, "seed": 1}),
+            model: Model::Kept(Checksum {
+                bytes: 3,
+                crc32c: 7,
+            }),
+            evaluation: Some(json!({"n_best_size": 20})),
+            results: serde_json::from_str(results).unwrap(),
+        }
+    }
+
+    #[test]
+    fn what_is_noted_is_read_again_to_the_last_digit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model_trials.json");
+        let open = || Ledger::open(path.clone(), &mut |note| panic!("{note}")).unwrap();
+        let mut ledger = open();
+        assert_eq!(ledger.get(1), None);
+        let first = finished();
+        ledger.set(1, first.clone()).unwrap();
+        assert_eq!(open().get(1), Some(&first));
+        ledger.set_model(1, Model::Removed).unwrap();
+        assert_eq!(open().get(1).unwrap().model, Model::Removed);
+    }
+
+    #[test]
+    fn one_digit_that_changed_is_seen_and_the_file_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model_trials.json");
+        let mut ledger = Ledger::open(path.clone(), &mut |_| {}).unwrap();
+        ledger.set(1, finished()).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("\"steps\": 28", "\"steps\": 29")).unwrap();
+        let mut notes = Vec::new();
+        let ledger = Ledger::open(path.clone(), &mut |note| notes.push(note)).unwrap();
+        assert_eq!(ledger.get(1), None);
+        assert!(notes[0].contains("is damaged"), "{notes:?}");
+        assert!(folder.path().join("model_trials.json.damaged").is_file());
+    }
+
+    #[test]
+    fn another_training_and_another_evaluation_are_named() {
+        let first = finished();
+        let other = |wanted: &Value| first.other_evaluation(Some(wanted));
+        assert_eq!(other(&json!({"n_best_size": 20})), [""; 0]);
+        assert_eq!(first.other_evaluation(None), [""; 0]);
+        assert_eq!(
+            other(&json!({"n_best_size": 5})),
+            ["n_best_size: 20 there, 5 now"]
+        );
+        let training = json!({"learning_rate": 1e-4, "seed": 1});
+        assert_eq!(
+            first.other_training(&training),
+            ["learning_rate: 0.00005 there, 0.0001 now"]
+        );
+    }
+}

@@ -1,0 +1,334 @@
+//! The reference's `run_finetuning`: trains and evaluates each trial and writes the results.
+//!
+//! Everything that can be seen beforehand is checked before the first step: that there is a step to
+//! make, that the metrics can mark the dev files, that no result takes the place of another or of
+//! something that the run reads, and that all of them can be written. A run that is started again
+//! goes on in the trial where it stopped.
+
+mod evaluation;
+mod identity;
+mod ledger;
+mod places;
+mod trial;
+mod trials;
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+
+use crate::{
+    config::{self, Config},
+    data::{self, batch::FeatureSet, batch_plan::BatchPlan, example::Split, tokenizer::Tokenizer},
+    eval::{
+        self,
+        evaluate::{self, TaskData},
+        results::{ResultFiles, TrialResults},
+        score::Metric,
+    },
+    model::{arithmetic::Arithmetic, folder},
+    report::run_report::RunReport,
+    stop::Stop,
+    train::{self, memory_plan::MemoryLimits, progress::Progress, run_folder, run_lock},
+};
+
+/// What is said of the next run after training was stopped.
+const GOES_ON: &str = "goes on from there";
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    #[error(transparent)]
+    Data(#[from] data::Error),
+    #[error(transparent)]
+    Model(#[from] folder::Error),
+    #[error(transparent)]
+    Train(#[from] train::run::Error),
+    #[error(transparent)]
+    Eval(#[from] evaluate::Error),
+    #[error(transparent)]
+    Results(#[from] eval::Error),
+    #[error(transparent)]
+    Places(#[from] places::Error),
+    #[error(transparent)]
+    Lock(#[from] run_lock::Error),
+    #[error(transparent)]
+    Folder(#[from] run_folder::Error),
+    #[error(transparent)]
+    Memory(#[from] train::memory_plan::TooLarge),
+    #[error(
+        "{path}: expected questions with passages to learn from or to answer, found none{left_out}; \
+         give another file, or correct where its answers begin"
+    )]
+    NoQuestion { path: PathBuf, left_out: String },
+    #[error(
+        "no training step: expected train_batch_size and num_train_epochs that make 1 at least, found \
+         {batches} batches × {epochs} epochs ({features} features, {batch_size} in a batch); raise \
+         num_train_epochs, or lower train_batch_size"
+    )]
+    NoStep {
+        batches: usize,
+        epochs: f64,
+        features: usize,
+        batch_size: usize,
+    },
+    #[error(
+        "{path}: write_test_outputs is true, but there is no such file to answer; put it there, or set \
+         write_test_outputs=false"
+    )]
+    NoTestFile { path: PathBuf },
+    #[error("{file}: {source}; correct the file, or set do_eval=false")]
+    CannotMark { file: PathBuf, source: eval::Error },
+    #[error(
+        "{model_dir} holds {file}, which no training run has made; choose another model_dir, or give \
+         --restart to have the folder moved aside"
+    )]
+    ForeignModel { model_dir: PathBuf, file: String },
+    #[error(
+        "{ledger}: trial {trial} was evaluated otherwise ({differing}), and its model has been removed \
+         (keep_all_models=false); start with what it was evaluated with, or give --restart to train \
+         anew"
+    )]
+    ModelGone {
+        ledger: PathBuf,
+        trial: usize,
+        differing: String,
+    },
+    #[error("stopped {place}; {next}")]
+    Stopped { place: String, next: String },
+    #[error("{path}: {action} failed: {source}; check the path and its permissions")]
+    Io {
+        path: PathBuf,
+        action: &'static str,
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// Whether the user ended the run, which is no failure.
+    pub fn was_stopped(&self) -> bool {
+        matches!(self, Self::Stopped { .. })
+    }
+}
+
+/// What a run left behind.
+#[derive(Debug)]
+pub struct Outcome {
+    pub trials: Vec<TrialResults>,
+}
+
+/// A run of `electra finetune`, its hyper-parameters resolved.
+pub struct Finetune<'a> {
+    pub config: &'a Config,
+    /// Without autodiff.
+    pub device: &'a Device,
+    pub arithmetic: Arithmetic,
+    pub tokenizer: &'a Tokenizer,
+    /// Whether a model that is only evaluated may have a head with random values.
+    pub untrained_head: bool,
+    /// Moves an earlier run's folders aside instead of going on from them.
+    pub restart: bool,
+    pub progress: &'a Progress,
+    pub memory_limits: MemoryLimits,
+    /// Asked from outside to end training after a step, with a checkpoint.
+    pub stop: &'a Stop,
+}
+
+/// The files of a run, featurised: one entry a task, none for what the run has no use for.
+struct RunData {
+    train: Vec<TaskData>,
+    dev: Vec<TaskData>,
+    /// With the task's place in the model's list.
+    test: Vec<(usize, TaskData)>,
+}
+
+impl Finetune<'_> {
+    /// Runs every trial that is not finished.
+    pub fn run(&self) -> Result<Outcome, Error> {
+        let outcome = self.run_trials();
+        match &outcome {
+            Err(error) if error.was_stopped() => self.progress.note(&error.to_string()),
+            Err(Error::Train(_)) if self.restart => self
+                .progress
+                .note("to go on from the last checkpoint, leave --restart out: it begins anew"),
+            _ => {}
+        }
+        outcome
+    }
+
+    fn run_trials(&self) -> Result<Outcome, Error> {
+        let config = self.config;
+        places::check_names(config)?;
+        let data = self.read_all()?;
+        if config.do_train {
+            self.check_steps(&data.train)?;
+        }
+        for task in &data.dev {
+            evaluation::rehearse(task, config)?;
+        }
+        places::check_writable(config)?;
+
+        // From here on there is something to save, or to say of where the run stands.
+        let _held = self.stop.hold();
+        let mut figures = Figures {
+            config,
+            files: ResultFiles::new(config),
+            report: RunReport::default(),
+            trials: Vec::new(),
+        };
+        if config.do_train {
+            self.train_trials(&data, &mut figures)?;
+        } else {
+            for trial in 1..=config.num_trials {
+                self.tell_trial(trial, "");
+                let model = self.build(trial, self.device, None)?;
+                if let Some(folder) = &config.init_checkpoint {
+                    // What is only evaluated may lie in a folder of its own.
+                    figures.report.add_training(folder, trial, self.progress);
+                }
+                if let Some(scores) = self.evaluate(&model, trial, &data.dev, &figures.files)? {
+                    figures.add(scores)?;
+                }
+                self.write_test_outputs(&model, trial, &data.test)?;
+            }
+        }
+        Ok(Outcome {
+            trials: figures.trials,
+        })
+    }
+
+    fn tell_trial(&self, trial: usize, more: &str) {
+        if self.config.num_trials > 1 {
+            let of = self.config.num_trials;
+            self.progress.note(&format!("trial {trial} of {of}{more}"));
+        }
+    }
+
+    fn read_all(&self) -> Result<RunData, Error> {
+        let config = self.config;
+        let read = |wanted: bool, split| -> Result<Vec<TaskData>, Error> {
+            let tasks = config.task_names.iter().filter(|_| wanted);
+            tasks.map(|task| self.read(task, split)).collect()
+        };
+        let (train, dev) = (
+            read(config.do_train, Split::Train)?,
+            read(config.do_eval, Split::Dev)?,
+        );
+        let mut test = Vec::new();
+        if config.write_test_outputs && config.n_writes_test > 0 {
+            for (head, task) in config.task_names.iter().enumerate() {
+                // As the reference: of its question answering tasks, SQuAD 2.0 has a leaderboard.
+                if Metric::of_task(task) != Metric::Squad2 {
+                    log::warn!("write_test_outputs: no answers are written for the task {task}");
+                    continue;
+                }
+                let path = config.paths().task_data(task, Split::Test);
+                if !path.is_file() {
+                    return Err(Error::NoTestFile { path });
+                }
+                test.push((head, self.read(task, Split::Test)?));
+            }
+        }
+        Ok(RunData { train, dev, test })
+    }
+
+    fn read(&self, task: &str, split: Split) -> Result<TaskData, Error> {
+        let file = self.config.paths().task_data(task, split);
+        let bar = self.progress.busy(&format!("preparing {}", file.display()));
+        let data = TaskData::read(task, &file, split, self.tokenizer, self.config)?;
+        bar.finish_and_clear();
+        let left_out = match data.examples.skipped.len() {
+            0 => String::new(),
+            skipped => format!(", {skipped} questions left out: answer not found"),
+        };
+        self.progress.note(&format!(
+            "{task} {}: {} questions, {} windows{left_out}",
+            split.name(),
+            data.examples.examples.len(),
+            data.features.len(),
+        ));
+        if data.features.is_empty() {
+            let path = file;
+            return Err(Error::NoQuestion { path, left_out });
+        }
+        Ok(data)
+    }
+
+    /// Refuses a run without a step, which would write and mark a head with random values.
+    fn check_steps(&self, train: &[TaskData]) -> Result<(), Error> {
+        let config = self.config;
+        let features = FeatureSet::new(train.iter().map(|d| d.features.as_slice()).collect());
+        let plan = BatchPlan::new(features.lengths(), self.plan_options(1))?;
+        match plan.steps() {
+            0 => Err(Error::NoStep {
+                batches: plan.steps_per_epoch(),
+                epochs: config.num_train_epochs,
+                features: features.len(),
+                batch_size: config.train_batch_size,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where the run ends because it was asked to, and what the next one does.
+    fn stopped(&self, trial: usize, place: &str, next: &str) -> Error {
+        let of = self.config.num_trials;
+        let trial = match of {
+            1 => String::new(),
+            _ => format!(" in trial {trial} of {of}"),
+        };
+        let without = match self.restart {
+            true => " without --restart",
+            false => "",
+        };
+        Error::Stopped {
+            place: format!("{place}{trial}"),
+            next: format!("the same command{without} {next}"),
+        }
+    }
+}
+
+/// The figures of the trials so far, and their files.
+struct Figures<'a> {
+    config: &'a Config,
+    files: ResultFiles<'a>,
+    report: RunReport,
+    trials: Vec<TrialResults>,
+}
+
+impl Figures<'_> {
+    /// Adds those of a trial, on the disk too.
+    fn add(&mut self, scores: TrialResults) -> Result<(), Error> {
+        self.trials.push(scores);
+        self.write()
+    }
+
+    fn write(&mut self) -> Result<(), Error> {
+        self.files.write_results(&self.trials)?;
+        // The results are on the disk: a page about them is no reason to end the run.
+        if let Err(error) = self.report.write(self.config, &self.trials) {
+            log::warn!("the run goes on without its report: {}", one_line(&error));
+        }
+        Ok(())
+    }
+}
+
+fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_path_buf();
+    move |source| Error::Io {
+        path,
+        action,
+        source,
+    }
+}
+
+/// An error and its causes in one line.
+fn one_line(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    line
+}

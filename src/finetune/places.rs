@@ -1,0 +1,373 @@
+//! Where a run writes: no file in the place of another, or of one that the run reads; every folder
+//! there to be written.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Component, Path, PathBuf},
+};
+
+use crate::{
+    config::{Config, of_trial},
+    data::example::Split,
+    eval::score::Metric,
+    train::run_folder,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "{first} and {second} are one file, {path}; give them different names ({{:}} in a path stands \
+         for the task)"
+    )]
+    Same {
+        first: String,
+        second: String,
+        path: PathBuf,
+    },
+    #[error("{output} would replace {path}, {input}; give it another name")]
+    Input {
+        output: String,
+        input: String,
+        path: PathBuf,
+    },
+    #[error(
+        "model_dir: the run would train in {model_dir}, where the model lies that it begins with \
+         ({checkpoint}); choose another model_dir"
+    )]
+    OwnSource {
+        model_dir: PathBuf,
+        checkpoint: PathBuf,
+    },
+    #[error("{output}: {path} is a folder; give the name of a file")]
+    Folder { output: String, path: PathBuf },
+    #[error("{output}: {path} cannot be written: {source}; check the path and its permissions")]
+    Unwritable {
+        output: String,
+        path: PathBuf,
+        source: io::Error,
+    },
+}
+
+/// A file and what the user calls it.
+struct Named {
+    name: String,
+    path: PathBuf,
+}
+
+/// Every file that the run will write outside of its model folders.
+fn outputs(config: &Config) -> Vec<Named> {
+    let paths = config.paths();
+    let mut outputs = Vec::new();
+    let mut add = |name: String, path: PathBuf| outputs.push(Named { name, path });
+    if config.do_eval {
+        add("results_txt".into(), paths.results_txt().into());
+        add("the results in JSON".into(), paths.results_json());
+        add("the report".into(), paths.report());
+        if config.num_trials > 1 {
+            add("the summary".into(), paths.summary());
+        }
+        for task in &config.task_names {
+            let mut files = vec![
+                ("qa_preds_file", paths.qa_preds(task)),
+                ("the n-best lists", paths.qa_nbest(task)),
+            ];
+            if Metric::of_task(task) == Metric::Squad2 {
+                files.push(("qa_na_file", paths.qa_null_odds(task)));
+                files.push(("qa_eval_file", paths.qa_eval(task)));
+            }
+            for (key, path) in files {
+                if config.num_trials > 1 {
+                    for trial in 1..=config.num_trials {
+                        let name = format!("{key} of {task} in trial {trial}");
+                        add(name, of_trial(&path, trial));
+                    }
+                }
+                add(format!("{key} of {task}"), path);
+            }
+        }
+    }
+    if config.write_test_outputs {
+        for task in &config.task_names {
+            if Metric::of_task(task) == Metric::Squad2 {
+                for trial in 1..=config.num_trials.min(config.n_writes_test) {
+                    let name = format!("test_predictions of {task} in trial {trial}");
+                    add(name, paths.test_predictions(task, Split::Test, trial));
+                }
+            }
+        }
+    }
+    if config.do_train {
+        add("the list of finished trials".into(), paths.trials());
+    }
+    outputs
+}
+
+/// Every file that the run reads.
+fn inputs(config: &Config) -> Vec<Named> {
+    let paths = config.paths();
+    let mut inputs = Vec::new();
+    let mut add = |name: String, path: PathBuf| inputs.push(Named { name, path });
+    add("the vocabulary".into(), paths.vocab_file().into());
+    for task in &config.task_names {
+        for split in [Split::Train, Split::Dev, Split::Test] {
+            let name = format!("the {} file of {task}", split.name());
+            add(name, paths.task_data(task, split));
+        }
+    }
+    if let Some(checkpoint) = &config.init_checkpoint {
+        if !checkpoint.is_dir() {
+            add("the checkpoint".into(), checkpoint.clone());
+        }
+        for entry in fs::read_dir(checkpoint).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if belongs_to_a_model(&name) {
+                add("a file of the checkpoint".into(), entry.path());
+            }
+        }
+    }
+    inputs
+}
+
+/// Whether a file of this name is part of a model, not a result that lies beside it.
+fn belongs_to_a_model(name: &str) -> bool {
+    const NAMES: [&str; 6] = [
+        "checkpoint",
+        "config.json",
+        "conversion.json",
+        "state.json",
+        "special_tokens_map.json",
+        "vocab.txt",
+    ];
+    const ENDINGS: [&str; 5] = [".bpk", ".safetensors", ".bin", ".index", ".zip"];
+    NAMES.contains(&name)
+        || ENDINGS.iter().any(|ending| name.ends_with(ending))
+        || name.starts_with("tokenizer")
+        || name.contains(".data-")
+}
+
+/// Refuses a run of which one result would replace another, or something that the run reads.
+pub(super) fn check_names(config: &Config) -> Result<(), Error> {
+    let mut taken: BTreeMap<PathBuf, String> = BTreeMap::new();
+    let mut read: BTreeMap<PathBuf, String> = BTreeMap::new();
+    for Named { name, path } in inputs(config) {
+        read.entry(real(&path)).or_insert(name);
+    }
+    let model_dirs: Vec<PathBuf> = match config.do_train {
+        true => (1..=config.num_trials)
+            .map(|trial| config.paths().model_dir(trial))
+            .collect(),
+        false => Vec::new(),
+    };
+    for Named { name, path } in outputs(config) {
+        // A device or a pipe takes everything that is written to it.
+        if path
+            .metadata()
+            .is_ok_and(|found| !found.is_file() && !found.is_dir())
+        {
+            continue;
+        }
+        let place = real(&path);
+        if let Some(input) = read.get(&place) {
+            let input = format!("{input}, which the run reads");
+            return Err(Error::Input {
+                output: name,
+                input,
+                path,
+            });
+        }
+        let in_model_dir = model_dirs.iter().any(|model_dir| {
+            place
+                .strip_prefix(real(model_dir))
+                .is_ok_and(run_folder::is_of_run)
+        });
+        if in_model_dir {
+            return Err(Error::Input {
+                output: name,
+                input: "a file of the trained model".into(),
+                path,
+            });
+        }
+        if let Some(first) = taken.insert(place, name.clone()) {
+            return Err(Error::Same {
+                first,
+                second: name,
+                path,
+            });
+        }
+    }
+    if let Some(checkpoint) = &config.init_checkpoint {
+        for model_dir in model_dirs {
+            if real(checkpoint).starts_with(real(&model_dir)) {
+                return Err(Error::OwnSource {
+                    model_dir,
+                    checkpoint: checkpoint.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes the folders of all results, and sees whether files can be made in them.
+pub(super) fn check_writable(config: &Config) -> Result<(), Error> {
+    for Named { name, path } in outputs(config) {
+        match path.metadata() {
+            Ok(found) if found.is_dir() => return Err(Error::Folder { output: name, path }),
+            Ok(found) if !found.is_file() => continue,
+            _ => {}
+        }
+        let place = real(&path);
+        let folder = place.parent().unwrap_or(&place);
+        let made = fs::create_dir_all(folder).and_then(|()| {
+            // Goes away at once.
+            tempfile::Builder::new()
+                .prefix(".electra-")
+                .tempfile_in(folder)
+        });
+        if let Err(source) = made {
+            return Err(Error::Unwritable {
+                output: name,
+                path,
+                source,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The path without links, as far as it is there, and without `.` and `..`.
+fn real(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut real = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                real.pop();
+            }
+            Component::CurDir => {}
+            part => real.push(part),
+        }
+        if let Ok(there) = real.canonicalize() {
+            real = there;
+        }
+    }
+    real
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A data folder with a model and the configuration of a run in it.
+    fn config(folder: &Path, given: Value) -> Config {
+        let model = folder.join("models/m");
+        fs::create_dir_all(&model).unwrap();
+        for file in ["model.bpk", "config.json", "vocab.txt"] {
+            fs::write(model.join(file), "").unwrap();
+        }
+        let mut all = json!({"task_names": ["squad", "newsqa"], "num_trials": 2});
+        for (key, value) in given.as_object().unwrap() {
+            all[key] = match value.as_str() {
+                Some(path) => json!(folder.join(path)),
+                None => value.clone(),
+            };
+        }
+        Config::resolve(folder, "m", all.as_object().unwrap())
+            .unwrap()
+            .0
+    }
+
+    #[test]
+    fn the_reference_s_places_do_not_collide() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path(), json!({"write_test_outputs": true}));
+        check_names(&config).unwrap();
+        check_writable(&config).unwrap();
+        // Nothing but folders is left of the trial.
+        let left = fs::read_dir(folder.path().join("models/m/results")).unwrap();
+        assert!(left.flatten().all(|entry| entry.path().is_dir()));
+    }
+
+    #[test]
+    fn files_that_would_replace_each_other_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        for (given, expected) in [
+            (
+                json!({"results_txt": "models/m/vocab.txt"}),
+                "results_txt would replace",
+            ),
+            (
+                json!({"results_txt": "models/m/../m/config.txt"}),
+                "the results in JSON would replace",
+            ),
+            (
+                json!({"qa_preds_file": "finetuning_data/newsqa/dev.jsonl"}),
+                "the dev file of newsqa, which the run reads",
+            ),
+            (json!({"results_txt": "r.json"}), "are one file"),
+            (
+                json!({"qa_preds_file": "out/p.json"}),
+                "qa_preds_file of squad in trial 1 and qa_preds_file of newsqa in trial 1 are one file",
+            ),
+            (
+                json!({"qa_preds_file": "out/{:}.json", "qa_na_file": "out/{:}.json"}),
+                "are one file",
+            ),
+            (
+                json!({"qa_na_file": "x_1/model.bpk", "model_dir": "x"}),
+                "would replace",
+            ),
+            (
+                json!({"init_checkpoint": "x_2/best", "model_dir": "x"}),
+                "would train in",
+            ),
+        ] {
+            let config = config(folder.path(), given.clone());
+            let refused = check_names(&config).unwrap_err().to_string();
+            assert!(refused.contains(expected), "{given}: {refused}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_written_collides_with_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let given = json!({"results_txt": "models/m/vocab.txt", "do_eval": false});
+        check_names(&config(folder.path(), given)).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_devices_are_seen_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let given = json!({"results_txt": "link/vocab.txt"});
+        let linked = config(folder.path(), given);
+        std::os::unix::fs::symlink(folder.path().join("models/m"), folder.path().join("link"))
+            .unwrap();
+        let refused = check_names(&linked).unwrap_err().to_string();
+        assert!(refused.contains("the vocabulary"), "{refused}");
+        let given =
+            json!({"qa_na_file": "/dev/null", "qa_eval_file": "/dev/null", "num_trials": 1});
+        let devices = config(folder.path(), given);
+        check_names(&devices).unwrap();
+        check_writable(&devices).unwrap();
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        let given = json!({"results_txt": "file/r.txt"});
+        let refused = check_writable(&config(folder.path(), given)).unwrap_err();
+        let message = refused.to_string();
+        assert!(
+            message.contains("results_txt") && message.contains("cannot be written"),
+            "{message}"
+        );
+        let given = json!({"qa_preds_file": "models"});
+        let refused = check_writable(&config(folder.path(), given)).unwrap_err();
+        assert!(matches!(refused, Error::Folder { .. }), "{refused}");
+    }
+}

@@ -1,0 +1,235 @@
+//! Training one trial: from its first values, or from where it stopped, to a folder that stands
+//! alone.
+
+use std::{path::Path, time::Duration};
+
+use burn::tensor::Device;
+
+use super::{Error, Finetune, GOES_ON, io};
+use crate::{
+    data::{
+        batch::FeatureSet,
+        batch_plan::{BatchPlan, PlanOptions},
+    },
+    device::ByteSize,
+    durable_file::write_whole,
+    eval::{evaluate::TaskData, json_file::write_json},
+    kernels::shader::Element,
+    model::{
+        Elements, HeadConfig, QuestionAnsweringModel,
+        folder::{self, Finder},
+        parameters::{Origin, ParameterSource, StoredParameters},
+        record,
+    },
+    train::{
+        self,
+        adam::Adam,
+        gradients::{Objective, Trainable},
+        memory_plan::{Footprint, MemoryPlan},
+        schedule::{LayerDecay, Schedule},
+    },
+    user_cache,
+};
+
+impl Finetune<'_> {
+    /// Trains, and tells after how many steps.
+    pub(super) fn train(
+        &self,
+        trial: usize,
+        data: &[TaskData],
+        identity: serde_json::Value,
+    ) -> Result<(QuestionAnsweringModel, u64), Error> {
+        let config = self.config;
+        let model_dir = config.paths().model_dir(trial);
+        let seed = config.trial_seed(trial);
+        let features = FeatureSet::new(data.iter().map(|d| d.features.as_slice()).collect());
+        let plan = BatchPlan::new(features.lengths(), self.plan_options(trial))?;
+        let layers = config.encoder().num_hidden_layers;
+        let trainable = Trainable::new(config.trainable_layers, layers);
+        let memory = self.memory_plan(trainable, &features)?;
+        let steps = plan.steps() as u64;
+        let run = train::run::Run {
+            device: self.device,
+            model_dir: &model_dir,
+            tasks: &config.task_names,
+            schedule: Schedule {
+                base: config.learning_rate,
+                steps,
+                warmup_proportion: config.warmup_proportion,
+            },
+            features,
+            plan,
+            objective: Objective {
+                answerable_weight: config.answerable_weight,
+                trainable,
+                recompute_layers: memory.recompute_layers,
+                loss_scale: 1.0,
+            },
+            scaled_loss: self.arithmetic.layers == Element::F16,
+            micro_batch_size: memory.micro_batch_size,
+            seed,
+            hparams: identity,
+            stop: self.stop.asked(),
+            save_every_steps: config.save_checkpoints_steps,
+            save_every: Duration::from_secs(config.save_checkpoints_secs),
+            max_save: config.max_save,
+            log_every: config.log_every,
+        };
+        let layer_decay = LayerDecay {
+            decay: config.layerwise_lr_decay,
+            layers,
+            variant: config.lr_decay_variant,
+        };
+        let adam =
+            Adam::new(config.weight_decay_rate, layer_decay).with_moments(config.optimizer_moments);
+        let trained = run.train(
+            adam,
+            |device, stored| self.build(trial, device, stored),
+            self.progress,
+        );
+        let model = trained.map_err(|error| match error {
+            train::run::Error::Stopped { step, steps } => {
+                self.stopped(trial, &format!("after step {step} of {steps}"), GOES_ON)
+            }
+            error => error.into(),
+        })?;
+        self.describe(&model_dir)?;
+        Ok((model, steps))
+    }
+
+    /// How a trial's batches are drawn.
+    pub(super) fn plan_options(&self, trial: usize) -> PlanOptions {
+        let config = self.config;
+        PlanOptions {
+            batch_size: config.train_batch_size,
+            epochs: config.num_train_epochs,
+            seed: config.trial_seed(trial),
+            shuffle: config.shuffle,
+            length_bucketing: config.length_bucketing,
+        }
+    }
+
+    /// How a batch is computed in the memory at hand; says so where it is not the plain way.
+    fn memory_plan(
+        &self,
+        trainable: Trainable,
+        features: &FeatureSet,
+    ) -> Result<MemoryPlan, Error> {
+        let config = self.config;
+        let encoder = config.encoder();
+        let heads = config.task_names.len();
+        let layers = encoder.num_hidden_layers;
+        let sizes = Elements::new(&encoder, HeadConfig::of(config), heads);
+        let (trained, trained_layers) = match trainable {
+            Trainable::All => (sizes.all(), layers),
+            Trainable::FromLayer(first) => {
+                let top = layers.saturating_sub(first);
+                (sizes.heads + sizes.layer * top as u64, top)
+            }
+        };
+        let footprint = Footprint {
+            encoder: &encoder,
+            layers_in: self.arithmetic.layers,
+            moments: config.optimizer_moments,
+            parameters: sizes.all(),
+            trained,
+            trained_layers,
+            longest: features.lengths().into_iter().max().unwrap_or(1),
+        };
+        let plan = footprint.plan(
+            config.train_batch_size,
+            self.memory_limits,
+            config.gradient_checkpointing,
+            config.micro_batch_size,
+        )?;
+        if plan.recompute_layers || plan.micro_batch_size < config.train_batch_size {
+            self.progress.note(&format!(
+                "memory: {} for a step; {} features at once{}",
+                ByteSize(plan.bytes),
+                plan.micro_batch_size,
+                if plan.recompute_layers {
+                    ", layers computed again in the backward pass"
+                } else {
+                    ""
+                }
+            ));
+        }
+        Ok(plan)
+    }
+
+    /// Writes `config.json` and `vocab.txt` beside the record, so that the folder stands alone.
+    fn describe(&self, model_dir: &Path) -> Result<(), Error> {
+        let mut described = self.config.to_json();
+        described["model"] = serde_json::json!(self.config.encoder());
+        described["heads"] = self
+            .config
+            .task_names
+            .iter()
+            .map(|task| (task.clone(), serde_json::json!(HeadConfig::of(self.config))))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        let path = model_dir.join("config.json");
+        write_json(&path, &described)?;
+        let (from, to) = (
+            self.config.paths().vocab_file().to_owned(),
+            model_dir.join("vocab.txt"),
+        );
+        let vocab = std::fs::read(&from).map_err(io(&from, "reading"))?;
+        write_whole(&to, |out| out.write_all(&vocab)).map_err(io(&to, "writing"))
+    }
+
+    /// Makes the model from `stored`, or else from `init_checkpoint`, or else anew.
+    pub(super) fn build(
+        &self,
+        trial: usize,
+        device: &Device,
+        stored: Option<&mut StoredParameters>,
+    ) -> Result<QuestionAnsweringModel, folder::Error> {
+        let config = self.config;
+        let mut initial = match (&stored, &config.init_checkpoint) {
+            (None, Some(path)) => Some(self.open(path)?),
+            _ => None,
+        };
+        let stored = stored.or(initial.as_mut());
+        let mut source = ParameterSource::new(device.clone(), config.trial_seed(trial), stored)
+            .with_arithmetic(self.arithmetic);
+        let model = QuestionAnsweringModel::new(
+            &mut source,
+            &config.encoder(),
+            &config.task_names,
+            HeadConfig::of(config),
+        )?;
+        let origin = source.finish();
+        self.tell(&origin);
+        match origin.initialised.into_iter().next() {
+            Some(parameter) if !config.do_train && !self.untrained_head => {
+                Err(folder::Error::NoHead { parameter })
+            }
+            _ => Ok(model),
+        }
+    }
+
+    fn open(&self, path: &Path) -> Result<StoredParameters, folder::Error> {
+        let home = self.config.paths().pretrained_model();
+        let found = Finder {
+            home: Some(&home),
+            cache: user_cache::folder(),
+            note: &mut |line| self.progress.note(line),
+            progress: &mut |_, _| {},
+        }
+        .find(path)?;
+        Ok(record::open(&found.path.join("model.bpk"))?)
+    }
+
+    fn tell(&self, origin: &Origin) {
+        self.progress.note(&format!(
+            "{} parameters loaded, {} new, {} of the checkpoint unused",
+            origin.loaded.len(),
+            origin.initialised.len(),
+            origin.unused.len()
+        ));
+        for name in &origin.initialised {
+            log::info!("new: {name}");
+        }
+    }
+}

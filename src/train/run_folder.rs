@@ -1,0 +1,424 @@
+//! What a run writes into its model folder: how its leftovers are told from what others put there,
+//! and how it is removed without touching that.
+
+use std::{
+    ffi::OsStr,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::checkpoint;
+use crate::{device::ByteSize, durable_file::sync_folder, tensorboard::event_log};
+
+/// Files of a finished run; its log and its lock.
+const FILES: [&str; 5] = [
+    "model.bpk",
+    "config.json",
+    "vocab.txt",
+    TRAIN_LOG,
+    super::run_lock::INSIDE,
+];
+
+/// How the names of files begin that are written beside their place.
+const TEMPORARY: &str = ".electra-";
+
+/// The log of a run's steps.
+pub const TRAIN_LOG: &str = "train_log.jsonl";
+
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {action} failed: {source}; check its permissions")]
+pub struct Error {
+    path: PathBuf,
+    action: &'static str,
+    source: io::Error,
+}
+
+fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_path_buf();
+    move |source| Error {
+        path,
+        action,
+        source,
+    }
+}
+
+/// `path` with `.word`, or with the first of `.word2`, `.word3`, … that is free.
+pub fn aside(path: &Path, word: &str) -> PathBuf {
+    let named = |number: usize| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".");
+        name.push(word);
+        if number > 1 {
+            name.push(number.to_string());
+        }
+        PathBuf::from(name)
+    };
+    (1..)
+        .map(named)
+        .find(|name| name.symlink_metadata().is_err())
+        .unwrap_or_else(|| named(1))
+}
+
+/// What a name in a model folder stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A checkpoint's place, whole or not.
+    Checkpoint,
+    /// On its way to be a checkpoint.
+    Scratch,
+    /// On its way out.
+    Replaced,
+    /// Kept for whoever wants to know what happened to it.
+    Damaged,
+    /// Half a file.
+    Temporary,
+    /// A file of the run.
+    File,
+    Foreign,
+}
+
+impl Kind {
+    fn of(name: &OsStr) -> Self {
+        let Some(name) = name.to_str() else {
+            return Self::Foreign;
+        };
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if is_temporary(name) {
+            return Self::Temporary;
+        }
+        if let Some(rest) = name.strip_prefix("checkpoint-") {
+            let (step, word) = rest.split_once('.').unwrap_or((rest, ""));
+            return match (is_number(step), word) {
+                (true, "") => Self::Checkpoint,
+                (true, "tmp") => Self::Scratch,
+                (true, "old") => Self::Replaced,
+                (true, word) if word.starts_with("damaged") => Self::Damaged,
+                _ => Self::Foreign,
+            };
+        }
+        let event_file = name.starts_with(event_log::FILE_PREFIX) && name.ends_with(".electra");
+        let log_aside = format!("{TRAIN_LOG}.damaged");
+        if FILES.contains(&name) || event_file || name.starts_with(&log_aside) {
+            return Self::File;
+        }
+        Self::Foreign
+    }
+}
+
+/// Whether a path below a model folder is one that a run writes.
+pub fn is_of_run(below: &Path) -> bool {
+    let first = below.components().next();
+    first.is_some_and(|first| Kind::of(first.as_os_str()) != Kind::Foreign)
+}
+
+/// Whether a file of this name is one that was never finished: ours, or a record's
+/// (`model.bpk.<process>-<number>.tmp`).
+fn is_temporary(name: &str) -> bool {
+    let record = |name: &str| {
+        let (file, rest) = name.strip_suffix(".tmp")?.rsplit_once(".bpk.")?;
+        let (process, number) = rest.split_once('-')?;
+        let digits = |text: &str| text.parse::<u64>().is_ok();
+        (!file.is_empty() && digits(process) && digits(number)).then_some(())
+    };
+    name.starts_with(TEMPORARY) || record(name).is_some()
+}
+
+/// Entries of a folder, in the order of their names; none if it is not there.
+fn entries(folder: &Path) -> Vec<(Kind, PathBuf)> {
+    let mut entries: Vec<_> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| (Kind::of(&entry.file_name()), entry.path()))
+        .collect();
+    entries.sort_by(|(_, a), (_, b)| a.cmp(b));
+    entries
+}
+
+fn is_file(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_file())
+}
+
+fn is_folder(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_dir())
+}
+
+/// Removes what a save or a pruning that was killed has left in a model folder. Whoever calls this
+/// holds the run's lock: nobody else writes there.
+///
+/// # Errors
+/// When something cannot be removed.
+pub fn tidy(model_dir: &Path, note: &mut dyn FnMut(String)) -> Result<(), Error> {
+    let mut removed = Vec::new();
+    let mut bytes = 0;
+    for (kind, path) in entries(model_dir) {
+        let gone = match kind {
+            Kind::Scratch => remove_checkpoint(&path, &mut bytes, note)?,
+            Kind::Replaced => {
+                // Killed between the two renames of a save: the one that was to be replaced is the
+                // only one.
+                let place = path.with_extension("");
+                if !place.exists() && checkpoint::whole(&path).is_ok() {
+                    fs::rename(&path, &place).map_err(io("renaming", &path))?;
+                    false
+                } else {
+                    remove_checkpoint(&path, &mut bytes, note)?
+                }
+            }
+            Kind::Checkpoint if !path.join(checkpoint::STATE).exists() => {
+                remove_checkpoint(&path, &mut bytes, note)?
+            }
+            Kind::Temporary if is_file(&path) => {
+                bytes += path.metadata().map_or(0, |file| file.len());
+                fs::remove_file(&path).map_err(io("removing", &path))?;
+                true
+            }
+            _ => false,
+        };
+        if gone {
+            removed.push(name(&path));
+        }
+    }
+    if !removed.is_empty() {
+        note(format!(
+            "{}: removed {} ({}), which a run that was killed had left",
+            model_dir.display(),
+            removed.join(", "),
+            ByteSize(bytes)
+        ));
+    }
+    Ok(())
+}
+
+/// Removes a folder with a checkpoint's files, and tells whether it is gone: one that holds anything
+/// else stays as it is.
+fn remove_checkpoint(
+    folder: &Path,
+    bytes: &mut u64,
+    note: &mut dyn FnMut(String),
+) -> Result<bool, Error> {
+    if !is_folder(folder) {
+        return Ok(false);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(io("reading", folder))? {
+        let path = entry.map_err(io("reading", folder))?.path();
+        let known = path
+            .file_name()
+            .and_then(OsStr::to_str)
+            .is_some_and(|name| {
+                checkpoint::RECORDS.contains(&name)
+                    || name == checkpoint::STATE
+                    || is_temporary(name)
+            });
+        if !known || !is_file(&path) {
+            note(format!(
+                "{} is no whole checkpoint, and stays: it holds {}, which no run writes",
+                folder.display(),
+                name(&path)
+            ));
+            return Ok(false);
+        }
+        files.push(path);
+    }
+    for file in files {
+        *bytes += file.metadata().map_or(0, |file| file.len());
+        fs::remove_file(&file).map_err(io("removing", &file))?;
+    }
+    fs::remove_dir(folder).map_err(io("removing", folder))?;
+    Ok(true)
+}
+
+/// Removes a checkpoint. It is no checkpoint from the first moment on, so that a kill leaves none
+/// that is half there.
+///
+/// # Errors
+/// When it cannot be renamed or removed.
+pub fn discard(checkpoint: &Path) -> Result<(), Error> {
+    let leaving = checkpoint.with_extension("old");
+    if leaving.exists() {
+        fs::remove_dir_all(&leaving).map_err(io("removing", &leaving))?;
+    }
+    fs::rename(checkpoint, &leaving).map_err(io("renaming", checkpoint))?;
+    fs::remove_dir_all(&leaving).map_err(io("removing", &leaving))
+}
+
+/// Checkpoints that were set aside as damaged, in the order of their names.
+pub fn damaged(model_dir: &Path) -> Vec<PathBuf> {
+    let entries = entries(model_dir).into_iter();
+    entries
+        .filter(|(kind, path)| *kind == Kind::Damaged && is_folder(path))
+        .map(|(_, path)| path)
+        .collect()
+}
+
+/// Removes everything that a run has written into its model folder, and the folder if nothing else
+/// is in it; what else is there is said.
+///
+/// # Errors
+/// When something cannot be removed.
+pub fn remove(model_dir: &Path, note: &mut dyn FnMut(String)) -> Result<(), Error> {
+    let mut stays = Vec::new();
+    let mut bytes = 0;
+    for (kind, path) in entries(model_dir) {
+        let gone = match kind {
+            Kind::Checkpoint | Kind::Scratch | Kind::Replaced | Kind::Damaged => {
+                remove_checkpoint(&path, &mut bytes, note)?
+            }
+            Kind::File | Kind::Temporary if is_file(&path) => {
+                fs::remove_file(&path).map_err(io("removing", &path))?;
+                true
+            }
+            _ => false,
+        };
+        if !gone {
+            stays.push(name(&path));
+        }
+    }
+    if stays.is_empty() {
+        if !is_folder(model_dir) {
+            // Not there, or a link to a folder, which is not the run's.
+            return Ok(());
+        }
+        fs::remove_dir(model_dir).map_err(io("removing", model_dir))?;
+        if let Some(parent) = model_dir.parent() {
+            sync_folder(parent).map_err(io("syncing", parent))?;
+        }
+    } else {
+        note(format!(
+            "{} stays: it holds {}, which the run did not write",
+            model_dir.display(),
+            stays.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+/// The first file in a folder that a training run would replace though none wrote it: a model where
+/// there is neither a checkpoint nor a log.
+pub fn foreign_model(model_dir: &Path) -> Option<PathBuf> {
+    let entries = entries(model_dir);
+    let trained = entries.iter().any(|(kind, path)| {
+        matches!(kind, Kind::Checkpoint | Kind::Damaged) || path.ends_with(TRAIN_LOG)
+    });
+    let model = ["model.bpk", "config.json", "vocab.txt"];
+    let mut found = entries.into_iter().map(|(_, path)| path);
+    found.find(|path| !trained && model.iter().any(|name| path.ends_with(name)))
+}
+
+fn name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lay(folder: &Path, files: &[&str]) {
+        for file in files {
+            let path = folder.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        entries(folder).iter().map(|(_, path)| name(path)).collect()
+    }
+
+    #[test]
+    fn leftovers_go_and_all_else_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let leftovers = [
+            "checkpoint-25.tmp/model.bpk",
+            "checkpoint-25.tmp/optimizer.bpk.17-3.tmp",
+            "checkpoint-30.old/state.json",
+            "checkpoint-3/model.bpk",
+            "model.bpk.42-0.tmp",
+            ".electra-a1b2c3",
+        ];
+        let stays = [
+            "checkpoint-7/state.json",
+            "checkpoint-7.damaged/model.bpk",
+            "checkpoint-9/notes.txt",
+            "checkpoint-x.tmp/model.bpk",
+            "model.bpk",
+            "thesis.tmp",
+            "train_log.jsonl",
+        ];
+        lay(folder.path(), &leftovers);
+        lay(folder.path(), &stays);
+        let mut notes = Vec::new();
+        tidy(folder.path(), &mut |note| notes.push(note)).unwrap();
+        let mut expected: Vec<&str> = stays.map(|path| path.split('/').next().unwrap()).into();
+        expected.sort_unstable();
+        assert_eq!(names(folder.path()), expected);
+        assert_eq!(notes.len(), 2, "{notes:?}");
+        assert!(
+            notes[0].contains("checkpoint-9 is no whole checkpoint"),
+            "{notes:?}"
+        );
+        let said = "removed .electra-a1b2c3, checkpoint-25.tmp, checkpoint-3, checkpoint-30.old, \
+                    model.bpk.42-0.tmp";
+        assert!(notes[1].contains(said), "{notes:?}");
+    }
+
+    #[test]
+    fn what_a_run_wrote_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let model_dir = folder.path().join("mine_1");
+        let ours = [
+            "checkpoint-7/state.json",
+            "checkpoint-7/model.bpk",
+            "model.bpk",
+            "config.json",
+            "vocab.txt",
+            "train_log.jsonl",
+            "events.out.tfevents.1700000000.electra",
+        ];
+        lay(&model_dir, &ours);
+        remove(&model_dir, &mut |note| panic!("{note}")).unwrap();
+        assert!(!model_dir.exists());
+
+        lay(&model_dir, &ours);
+        let theirs = [
+            "thesis.tex",
+            "checkpoint-8/mine.txt",
+            "events.out.tfevents.1700000000.host",
+        ];
+        lay(&model_dir, &theirs);
+        let mut notes = Vec::new();
+        remove(&model_dir, &mut |note| notes.push(note)).unwrap();
+        let left = names(&model_dir);
+        assert_eq!(left, ["checkpoint-8", theirs[2], theirs[0]]);
+        assert!(
+            notes[1].contains("mine_1 stays: it holds checkpoint-8"),
+            "{notes:?}"
+        );
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_counted_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint-28");
+        for expected in ["damaged", "damaged2", "damaged3"] {
+            let free = aside(&path, "damaged");
+            assert_eq!(name(&free), format!("checkpoint-28.{expected}"));
+            fs::create_dir(free).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_model_that_no_run_made_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(foreign_model(folder.path()), None);
+        lay(folder.path(), &["config.json", "thesis.tex"]);
+        let found = foreign_model(folder.path()).unwrap();
+        assert!(found.ends_with("config.json"));
+        lay(folder.path(), &["train_log.jsonl"]);
+        assert_eq!(foreign_model(folder.path()), None);
+    }
+}
