@@ -327,3 +327,29 @@ fn only_what_the_run_wrote_is_removed() {
     assert!(!run.data.join("mine_2").exists());
     assert!(run.data.join("mine_3/model.bpk").is_file());
 }
+
+#[test]
+fn other_initial_weights_are_another_run_and_the_same_ones_elsewhere_are_not() {
+    let mut run = SmallRun::new();
+    run.stop_at_first_checkpoint();
+    let model = run.data.join("models/electra_tiny");
+    let moved = run.data.join("moved");
+    fs::create_dir(&moved).unwrap();
+    for file in ["model.bpk", "config.json", "vocab.txt"] {
+        fs::copy(model.join(file), moved.join(file)).unwrap();
+    }
+    run.sets = vec![format!("init_checkpoint={}", moved.display())];
+    let stderr = String::from_utf8(run.finish().stderr).unwrap();
+    assert!(stderr.contains("going on from"), "{stderr}");
+
+    // The model that was trained, taken for one to begin with.
+    let other = run.data.join("other");
+    fs::create_dir(&other).unwrap();
+    for file in ["config.json", "vocab.txt"] {
+        fs::copy(model.join(file), other.join(file)).unwrap();
+    }
+    fs::rename(model_of(&run, 1), other.join("model.bpk")).unwrap();
+    run.sets = vec![format!("init_checkpoint={}", other.display())];
+    let stderr = run.fail(2);
+    assert!(stderr.contains("initial_weights"), "{stderr}");
+}

@@ -16,15 +16,19 @@ pub(super) struct Identity<'a> {
 }
 
 impl<'a> Identity<'a> {
+    /// `initial`: what the weights are that the run begins with, wherever they lie.
     pub fn of(
         config: &'a Config,
+        initial: &str,
         train: &[TaskData],
         dev: &[TaskData],
         test: &[(usize, TaskData)],
     ) -> Result<Self, Error> {
+        let mut training = training_hparams(config, train);
+        training["initial_weights"] = initial.into();
         Ok(Self {
             config,
-            training: training_hparams(config, train),
+            training,
             dev: files(dev.iter())?,
             test: files(test.iter().map(|(_, data)| data))?,
         })

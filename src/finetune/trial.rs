@@ -209,7 +209,7 @@ impl Finetune<'_> {
         }
     }
 
-    fn open(&self, path: &Path) -> Result<StoredParameters, folder::Error> {
+    pub(super) fn open(&self, path: &Path) -> Result<StoredParameters, folder::Error> {
         let home = self.config.paths().pretrained_model();
         let found = Finder {
             home: Some(&home),

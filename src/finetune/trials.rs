@@ -35,7 +35,11 @@ impl Finetune<'_> {
         let mut note = |line: String| self.progress.note(&line);
         let path = paths.trials();
         let mut ledger = Ledger::open(path.clone(), &mut note).map_err(io(&path, "reading"))?;
-        let identity = Identity::of(config, &data.train, &data.dev, &data.test)?;
+        let initial = match &config.init_checkpoint {
+            Some(path) => self.open(path)?.identity().map_err(folder::Error::from)?,
+            None => "none".to_owned(),
+        };
+        let identity = Identity::of(config, &initial, &data.train, &data.dev, &data.test)?;
         let mut unwritten = false;
         for (trial, lock) in (1..=config.num_trials).zip(&mut locks) {
             let model_dir = paths.model_dir(trial);
@@ -179,7 +183,7 @@ impl Finetune<'_> {
                 differing: other.join(", "),
             });
         }
-        if !removed && !(other.is_empty() && missing.is_empty()) {
+        if !removed && (!other.is_empty() || !missing.is_empty()) {
             return Ok(Standing::Trained(finished.steps));
         }
         if !missing.is_empty() {

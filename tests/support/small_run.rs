@@ -92,6 +92,14 @@ impl SmallRun {
         self.command().spawn().unwrap()
     }
 
+    /// Starts it and kills it once it has a checkpoint.
+    pub fn stop_at_first_checkpoint(&self) {
+        let mut child = self.start();
+        wait_for(&self.model_dir().join("checkpoint-3"));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     /// Runs to the end.
     #[track_caller]
     pub fn finish(&self) -> Output {
