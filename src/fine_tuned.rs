@@ -16,6 +16,7 @@ use crate::{
         batch::FeatureSet,
         example::{Examples, Split},
         feature::{Feature, FeatureOptions, featurize},
+        token_counts::TokenCounts,
         tokenizer::Tokenizer,
     },
     device::{self, Chosen},
@@ -95,6 +96,11 @@ impl Featurized {
         &self.features
     }
 
+    /// How much of the text the vocabulary with this `[UNK]` knows.
+    pub fn token_counts(&self, unk_id: u32) -> TokenCounts {
+        TokenCounts::of(&self.features, unk_id)
+    }
+
     /// How many windows the model reads.
     pub fn windows(&self) -> usize {
         self.features.len()
@@ -166,6 +172,11 @@ impl FineTuned {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<QuestionPrediction>, Error> {
         let asked = self.featurize(examples)?;
+        let tokens = asked.token_counts(self.tokenizer.vocab().unk_id());
+        log::info!("{tokens}");
+        if let Some(warning) = tokens.warning() {
+            log::warn!("{warning}");
+        }
         let windows = FeatureSet::from(asked.features());
         let outputs = self.compute(&windows, progress)?;
         self.choose(&asked, &outputs)

@@ -243,6 +243,11 @@ fn print_check(found: &Check, out: &mut dyn Write) -> anyhow::Result<()> {
             lengths.questions_cut,
             counts.questions,
         ),
+        (
+            "tokens that are [UNK]",
+            lengths.tokens.unknown,
+            lengths.tokens.tokens,
+        ),
     ] {
         let share = 100.0 * count as f64 / all.max(1) as f64;
         writeln!(out, "{what:32}{count:>8} of {all} ({share:.2} %)")?;

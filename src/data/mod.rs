@@ -14,6 +14,7 @@ pub mod mrqa;
 pub mod normalizer;
 pub mod reader;
 pub mod squad;
+pub mod token_counts;
 pub mod tokenizer;
 pub mod vocab;
 pub mod window;

@@ -82,6 +82,10 @@ pub fn check(path: &Path, options: &CheckOptions) -> Result<Check, Error> {
     } = contents;
     let (lengths, found) = ruler.finish();
     problems.extend(found);
+    if lengths.tokens.warning().is_some() {
+        let problem = Problem::new(Kind::ForeignVocabulary, "all questions", "the whole file");
+        problems.push(problem.with_found(lengths.tokens.to_string()));
+    }
     // Stable, so that problems of a kind stay in the file's order.
     problems.sort_by_key(|problem| (problem.severity, problem.kind));
     let errors = problems.iter().filter(|p| p.severity == Severity::Error);

@@ -44,6 +44,7 @@ pub enum Kind {
     OtherSpelling,
     LeftOut,
     InNoWindow,
+    ForeignVocabulary,
 }
 
 impl Serialize for Kind {
@@ -69,7 +70,8 @@ impl Kind {
             | Kind::NoPlace
             | Kind::OtherSpelling
             | Kind::LeftOut
-            | Kind::InNoWindow => Severity::Warning,
+            | Kind::InNoWindow
+            | Kind::ForeignVocabulary => Severity::Warning,
         }
     }
 
@@ -91,6 +93,7 @@ impl Kind {
             Kind::OtherSpelling => "other_spelling",
             Kind::LeftOut => "left_out",
             Kind::InNoWindow => "in_no_window",
+            Kind::ForeignVocabulary => "foreign_vocabulary",
         }
     }
 
@@ -111,6 +114,9 @@ impl Kind {
             Kind::OtherSpelling => "the passage has the answer in other case or white space",
             Kind::LeftOut => "training leaves the question out",
             Kind::InNoWindow => "no window holds the whole answer: it cannot be learnt or found",
+            Kind::ForeignVocabulary => {
+                "the vocabulary knows too little of the text: give the model's own (--vocab)"
+            }
         }
     }
 

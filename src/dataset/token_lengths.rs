@@ -16,6 +16,7 @@ use crate::data::{
     example::Passage,
     feature::{MAX_WINDOWS, answer_tokens},
     reader::locate,
+    token_counts::TokenCounts,
     tokenizer::{PassageTokens, Tokenizer},
     window::{window_count, windows},
 };
@@ -70,6 +71,8 @@ pub struct TokenLengths {
     pub answers_in_no_window: usize,
     /// Questions that lose their end at `max_query_length`.
     pub questions_cut: usize,
+    /// How much of the text the vocabulary knows.
+    pub tokens: TokenCounts,
 }
 
 /// Measures paragraphs.
@@ -95,6 +98,7 @@ struct Marks {
     passages_over: usize,
     problems: Vec<Problem>,
     questions_cut: usize,
+    tokens: TokenCounts,
 }
 
 impl<'a> Ruler<'a> {
@@ -139,6 +143,7 @@ impl<'a> Ruler<'a> {
             self.all.problems.append(&mut marks.problems);
             self.all.passages_over += marks.passages_over;
             self.all.questions_cut += marks.questions_cut;
+            self.all.tokens += marks.tokens;
         }
     }
 
@@ -153,6 +158,7 @@ impl<'a> Ruler<'a> {
             passages_over,
             problems,
             questions_cut,
+            tokens,
         } = self.all;
         let lost = problems.iter().filter(|p| p.kind == Kind::InNoWindow);
         let lengths = TokenLengths {
@@ -161,6 +167,7 @@ impl<'a> Ruler<'a> {
             questions_over_one_window: windows.iter().filter(|&&count| count > 1).count(),
             passages_over_one_window: passages_over,
             questions_cut,
+            tokens,
             passage_tokens: Spread::of(passages),
             question_tokens: Spread::of(questions),
             answer_tokens: Spread::of(answers),
@@ -174,12 +181,15 @@ fn marks(measured: &Measured, tokenizer: &Tokenizer, options: WindowOptions) -> 
     let passage = Passage::new(measured.context.as_str());
     let tokens = tokenizer.tokenize_passage(&passage);
     let begun = passage.words_begun();
+    let unk_id = tokenizer.vocab().unk_id();
+    let passage_tokens = TokenCounts::of_ids(&tokens.ids, unk_id);
     let mut marks = Marks {
         passages: vec![tokens.ids.len()],
         ..Marks::default()
     };
     for (question, place) in &measured.questions {
-        let length = tokenizer.tokenize(&question.question).len();
+        let mut ids = tokenizer.tokenize(&question.question);
+        let length = ids.len();
         marks.questions.push(length);
         marks.questions_cut += usize::from(length > options.max_query_length);
         let answers = question.answers.iter();
@@ -207,6 +217,11 @@ fn marks(measured: &Measured, tokenizer: &Tokenizer, options: WindowOptions) -> 
             let problem = problem(Kind::TooManyWindows).with_found(found);
             marks.problems.push(problem);
             continue;
+        }
+        if count > 0 {
+            ids.truncate(options.max_query_length);
+            marks.tokens += passage_tokens;
+            marks.tokens += TokenCounts::of_ids(&ids, unk_id);
         }
         match span(question, &passage, &begun, &tokens, tokenizer) {
             None => {}
@@ -316,6 +331,10 @@ mod tests {
                 questions_over_one_window: 2,
                 answers_in_no_window: 1,
                 questions_cut: 1,
+                tokens: TokenCounts {
+                    tokens: 6 + 1 + 6 + 2 + 1 + 2,
+                    unknown: 0,
+                },
             }
         );
         let problem = Problem::new(Kind::InNoWindow, "cut", "line 1").with_found("5 tokens".into());

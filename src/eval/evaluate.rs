@@ -25,6 +25,7 @@ use crate::{
         example::{Examples, Split},
         feature::{Feature, FeatureOptions, featurize},
         reader::read_task,
+        token_counts::TokenCounts,
         tokenizer::Tokenizer,
     },
     model::QuestionAnsweringModel,
@@ -47,10 +48,12 @@ pub struct TaskData {
     pub file: PathBuf,
     pub examples: Examples,
     pub features: Vec<Feature>,
+    /// How much of the text the vocabulary knows.
+    pub tokens: TokenCounts,
 }
 
 impl TaskData {
-    /// Reads and featurises `file` as the `split` of `task`.
+    /// Reads and featurises `file` as the `split` of `task`; warns of a foreign vocabulary.
     pub fn read(
         task: &str,
         file: &Path,
@@ -66,11 +69,17 @@ impl TaskData {
             split,
         };
         let features = featurize(&examples, tokenizer, &options)?;
+        let tokens = TokenCounts::of(&features, tokenizer.vocab().unk_id());
+        log::info!("{}: {tokens}", file.display());
+        if let Some(warning) = tokens.warning() {
+            log::warn!("{}: {warning}", file.display());
+        }
         Ok(Self {
             task: task.into(),
             file: file.into(),
             examples,
             features,
+            tokens,
         })
     }
 }
