@@ -8,8 +8,8 @@ use std::path::Path;
 
 use electra::data::example::{Example, Examples, Passage, Split};
 use electra::data::feature::Feature;
+use electra::data::question_file::QuestionFile;
 use electra::data::reader::{ReadOptions, read_task};
-use electra::data::squad::parse_squad;
 use electra::data::tokenizer::Tokenizer;
 use electra::eval::candidate::WindowOutput;
 use electra::eval::nbest::{NbestOptions, QuestionPrediction, predict};
@@ -136,7 +136,8 @@ fn answers_of_the_reference_models() {
                 .take(outputs.len())
                 .map(|line| feature(&serde_json::from_str(line).unwrap()))
                 .collect();
-            let mut examples = parse_squad(&data, "dev.json", dev).unwrap();
+            let file = QuestionFile::parse(data.as_str(), "dev.json", None).unwrap();
+            let mut examples = file.examples(dev).unwrap();
             examples.examples.truncate(questions);
 
             let options = NbestOptions::default();

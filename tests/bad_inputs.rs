@@ -326,6 +326,35 @@ const QUESTIONS: &[Case] = &[
         place.put(TRAIN, fs::read(golden("models/electra_tiny.zip")).unwrap());
         plain()
     }),
+    ("a Parquet file", |place| {
+        place.put(TRAIN, b"PAR1\x15\x04\x15\x10");
+        plain()
+    }),
+    ("text of PowerShell, in UTF-16", |place| {
+        let text = squad(question());
+        let units = text.encode_utf16().flat_map(u16::to_le_bytes);
+        place.put(
+            TRAIN,
+            [0xFF, 0xFE].into_iter().chain(units).collect::<Vec<_>>(),
+        );
+        plain()
+    }),
+    ("an endless device", |place| {
+        place.remove(TRAIN);
+        std::os::unix::fs::symlink("/dev/zero", place.path(TRAIN)).unwrap();
+        plain()
+    }),
+    ("QuAC's own file", |place| {
+        place.put(TRAIN, fs::read(golden("dataset/quac.json")).unwrap());
+        plain()
+    }),
+    ("columns in the place of rows", |place| {
+        place.put(
+            TRAIN,
+            r#"{"id": {"0": "1"}, "context": {"0": "Ada."}, "question": {"0": "?"}}"#,
+        );
+        plain()
+    }),
     ("text for the articles", |place| {
         place.put(TRAIN, r#"{"version": "v2.0", "data": "none"}"#);
         plain()

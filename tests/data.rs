@@ -14,9 +14,8 @@ use electra::data::batch_plan::{BatchPlan, PlanOptions};
 use electra::data::example::{Examples, Split};
 use electra::data::feature::{Feature, FeatureOptions, featurize};
 use electra::data::feature_file::write_features;
-use electra::data::mrqa::read_mrqa;
+use electra::data::question_file::QuestionFile;
 use electra::data::reader::{ReadOptions, read_task};
-use electra::data::squad::parse_squad;
 use electra::data::tokenizer::Tokenizer;
 use place::{golden, shared};
 use serde_json::{Value, json};
@@ -137,7 +136,8 @@ fn squadv1_train(path: &Path) -> Examples {
         task: "squadv1",
         split: Split::Train,
     };
-    parse_squad(&text(path), &path.display().to_string(), options).unwrap()
+    let file = QuestionFile::parse(text(path), &path.display().to_string(), None).unwrap();
+    file.examples(options).unwrap()
 }
 
 #[test]
@@ -188,7 +188,8 @@ fn made_up_text_full_of_traps_equals_the_reference() {
             task: "squad",
             split,
         };
-        let examples = parse_squad(&text(&path), "made-up.json", read).unwrap();
+        let file = QuestionFile::parse(text(&path), "made-up.json", None).unwrap();
+        let examples = file.examples(read).unwrap();
         assert_eq!(examples.examples.len(), kept);
         assert_eq!(examples.skipped.len(), 600 - kept);
         let expected = golden(&format!(
@@ -292,7 +293,8 @@ fn mrqa_sample_is_read_whole() {
         task: "newsqa",
         split: Split::Train,
     };
-    assert_eq!(read_mrqa(&headless, read).unwrap(), examples);
+    let file = QuestionFile::read(&headless, None).unwrap();
+    assert_eq!(file.examples(read).unwrap(), examples);
 }
 
 /// From a file to the batches of a run: the order and the size of each are the reference's.

@@ -933,3 +933,6 @@ fn conversions_are_reported() {
     let told = electra_data(&["quac", "a", "b", "--history", "33"]);
     assert_eq!(told.status.code(), Some(2));
 }
+
+#[path = "datasets/forms.rs"]
+mod forms;

@@ -111,6 +111,8 @@ impl Sandbox {
         let mut packed = GzEncoder::new(packed, Compression::fast());
         packed.write_all(lines.as_bytes()).unwrap();
         packed.finish().unwrap();
+        let row = r#"{"id": "1", "context": "Ada wrote it.", "question": "Who?", "answers": {"text": ["Ada"], "answer_start": [0]}}"#;
+        fs::write(sandbox.path("rows.jsonl"), row).unwrap();
         let hparams = r#"{"task_names": ["squad"], "train_batch_size": 16}"#;
         fs::write(sandbox.path("run.json"), hparams).unwrap();
         sandbox.add_models();

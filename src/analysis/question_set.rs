@@ -3,11 +3,14 @@
 use std::{collections::HashMap, path::Path};
 
 use crate::{
-    data::{mrqa, squad},
+    data::{
+        paragraph::{self, Family},
+        question_file::QuestionFile,
+    },
     eval::{
         self,
-        gold::GoldQuestion,
-        score::{Data, Metric, read_data},
+        gold::{GoldQuestion, read_data},
+        score::Metric,
     },
 };
 
@@ -47,8 +50,8 @@ impl QuestionSet {
     /// # Errors
     /// When the file cannot be read or is malformed.
     pub fn read(path: &Path, metric: Option<Metric>) -> Result<(Metric, Self), eval::Error> {
-        let (metric, data) = read_data(path, metric)?;
-        Ok((metric, Self::from(data)))
+        let (metric, questions) = read_data(path, metric)?;
+        Ok((metric, Self::from(&questions)))
     }
 
     /// Ids and texts of the gold answers, as the scorers take them.
@@ -65,26 +68,13 @@ impl QuestionSet {
     }
 }
 
-impl From<Data> for QuestionSet {
-    fn from(data: Data) -> Self {
+impl From<&QuestionFile> for QuestionSet {
+    fn from(file: &QuestionFile) -> Self {
         let mut set = Builder::default();
-        match data {
-            Data::Squad(file) => {
-                let paragraphs = file.data.into_iter().flat_map(|article| article.paragraphs);
-                for paragraph in paragraphs {
-                    let passage = set.passage(paragraph.context);
-                    for question in paragraph.qas {
-                        set.question(squad_question(question, passage));
-                    }
-                }
-            }
-            Data::Mrqa(entries) => {
-                for entry in entries {
-                    let passage = set.passage(entry.context);
-                    for question in entry.qas {
-                        set.question(mrqa_question(question, passage));
-                    }
-                }
+        for paragraph in &file.paragraphs {
+            let passage = set.passage(&paragraph.context);
+            for question in &paragraph.questions {
+                set.question(analysed(question, paragraph.family, passage));
             }
         }
         set.questions
@@ -98,11 +88,11 @@ struct Builder {
 }
 
 impl Builder {
-    fn passage(&mut self, text: String) -> usize {
+    fn passage(&mut self, text: &str) -> usize {
         let passages = &mut self.questions.passages;
         // Converted data sets repeat the context for every question.
-        if passages.last() != Some(&text) {
-            passages.push(text);
+        if passages.last().map(String::as_str) != Some(text) {
+            passages.push(text.to_owned());
         }
         passages.len() - 1
     }
@@ -120,45 +110,35 @@ impl Builder {
     }
 }
 
-fn squad_question(question: squad::Question, passage: usize) -> Question {
-    let answers = question.answers.into_iter().map(|answer| GoldAnswer {
-        text: answer.text,
-        start: (answer.answer_start != squad::NO_START).then_some(answer.answer_start),
-    });
-    Question {
-        id: question.id,
-        text: question.question,
-        passage,
-        answers: answers.collect(),
-        followup: question.followup,
-        yesno: question.yesno,
-    }
-}
-
-fn mrqa_question(question: mrqa::Question, passage: usize) -> Question {
-    let detected = question.detected_answers;
-    let start = |text: &str| {
-        let answer = detected.iter().find(|answer| answer.text == text)?;
+fn analysed(question: &paragraph::Question, family: Family, passage: usize) -> Question {
+    // MRQA's answers have their places apart.
+    let detected = |text: &str| {
+        let answer = question
+            .detected
+            .iter()
+            .find(|answer| answer.text == text)?;
         Some(answer.char_spans.first()?[0])
     };
-    let answers = question.answers.iter().map(|text| GoldAnswer {
-        text: text.clone(),
-        start: start(text),
+    let answers = question.answers.iter().map(|answer| GoldAnswer {
+        start: match family {
+            Family::Squad => answer.start,
+            Family::Mrqa => detected(&answer.text),
+        },
+        text: answer.text.clone(),
     });
     Question {
-        answers: answers.collect(),
-        id: question.qid,
-        text: question.question,
+        id: question.id.clone(),
+        text: question.text.clone(),
         passage,
-        followup: None,
-        yesno: None,
+        answers: answers.collect(),
+        followup: question.followup.clone(),
+        yesno: question.yesno.clone(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{mrqa::parse_mrqa_file, squad::parse_squad_file};
 
     #[test]
     fn squad_files_keep_passages_answers_and_flags() {
@@ -169,7 +149,7 @@ mod tests {
                 {"id": "b", "question": "Who?", "is_impossible": true, "answers": []}]},
             {"context": "An oak.", "qas": [
                 {"id": "a", "question": "What now?", "answers": [{"text": "oak"}]}]}]}]}"#;
-        let set = QuestionSet::from(Data::Squad(parse_squad_file(text, "d.json").unwrap()));
+        let set = QuestionSet::from(&QuestionFile::parse(text, "d.json", None).unwrap());
         assert_eq!(set.passages, ["An oak."]);
         assert_eq!(set.questions.len(), 2);
         // The second "a" has replaced the first.
@@ -185,7 +165,7 @@ mod tests {
             "answers": ["oak", "tree"],
             "detected_answers": [{"text": "oak", "char_spans": [[3, 5]]}]}]}"#
             .replace('\n', "");
-        let set = QuestionSet::from(Data::Mrqa(parse_mrqa_file(&text, "d.jsonl").unwrap()));
+        let set = QuestionSet::from(&QuestionFile::parse(text, "d.jsonl", None).unwrap());
         let starts: Vec<_> = set.questions[0].answers.iter().map(|a| a.start).collect();
         assert_eq!(starts, [Some(3), None]);
     }

@@ -16,11 +16,12 @@ use crate::dataset::{
 /// Problems of a kind that are shown; `--json` has them all.
 const SHOWN: usize = 5;
 
-/// Convert QuAC, NewsQA and MRQA to SQuAD 2.0, and check data files
+/// Convert rows, QuAC, NewsQA and MRQA to SQuAD 2.0, and check data files
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
   electra data quac val_v0.2.json dev.json
+  electra data squad rows.jsonl train.json
   electra data check dev.json")]
 pub struct DataArgs {
     #[command(subcommand)]
@@ -29,6 +30,7 @@ pub struct DataArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum DataCommand {
+    Squad(SquadArgs),
     Quac(QuacArgs),
     Newsqa(NewsqaArgs),
     Mrqa(MrqaArgs),
@@ -44,6 +46,21 @@ pub struct Files {
     /// The SQuAD 2.0 file to write
     #[arg(value_name = "OUT")]
     pub output: PathBuf,
+}
+
+/// Convert rows as `datasets` writes them, and SQuAD's other forms, to SQuAD 2.0
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+A row has the keys or columns id, context, question and answers, {\"text\": […],
+\"answer_start\": […]}, empty if the question is impossible. Rows may be JSON lines, a list,
+{\"data\": […]} or csv, plain or gzip. Save a Parquet file with .to_json(\"train.json\") first.
+The tasks squad and squadv1 read all of these themselves.
+
+Example:
+  electra data squad train.jsonl train.json")]
+pub struct SquadArgs {
+    #[command(flatten)]
+    pub files: Files,
 }
 
 /// Convert QuAC's dialogues to SQuAD 2.0
@@ -86,7 +103,7 @@ pub struct MrqaArgs {
 
 /// Check a data file: what is in it, how long it is in tokens, what is wrong with it
 ///
-/// Knows SQuAD 1.1 and 2.0, QuAC, MRQA and NewsQA by their contents. Exit code 2 where a question
+/// Knows SQuAD 1.1 and 2.0, rows, QuAC, MRQA and NewsQA by their contents. Exit code 2 where a question
 /// is wrong in a way that training or scoring stumbles over.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -118,6 +135,7 @@ pub(super) fn run(args: &DataArgs, global: &GlobalArgs, out: &mut dyn Write) -> 
             let history = args.history.into();
             (&args.files, Source::Quac { history })
         }
+        DataCommand::Squad(args) => (&args.files, Source::Squad),
         DataCommand::Newsqa(args) => (&args.files, Source::NewsQa),
         DataCommand::Mrqa(args) => (&args.files, Source::Mrqa),
     };

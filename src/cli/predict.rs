@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{GlobalArgs, compute::ComputeArgs, model::find_model};
 use crate::{
-    data::{example::Split, reader::ReadOptions, squad::read_squad},
+    data::{example::Split, question_file::QuestionFile, reader::ReadOptions},
     eval::{
         json_file::write_json,
         results::{answers, nbest, null_odds},
@@ -48,7 +48,7 @@ pub(super) fn run(
         task: "squad",
         split: Split::Test,
     };
-    let examples = read_squad(&args.data, options)?;
+    let examples = QuestionFile::read(&args.data, None)?.examples(options)?;
     let questions = examples.examples.len();
     let progress = global.progress();
     let bar = progress.windows(0);

@@ -14,6 +14,64 @@ pub enum Error {
         source: std::io::Error,
     },
 
+    #[error("{}: there is no such file, but {found} lies beside it; rename it, or check the task's name", path.display())]
+    OtherName { path: PathBuf, found: String },
+
+    #[error("{}: expected a file, found {found}; give the path of a file", path.display())]
+    NotAFile { path: PathBuf, found: &'static str },
+
+    #[error("{file}: the gzip archive cannot be unpacked; fetch the file again: {source}")]
+    Gzip {
+        file: String,
+        source: std::io::Error,
+    },
+
+    #[error(
+        "{file}: expected text of a reasonable size, found {found}; unpack or save it as a plain file"
+    )]
+    TooLarge { file: String, found: &'static str },
+
+    #[error(
+        "{file}: line {line}: expected a passage or a row of at most {limit} bytes, found a longer line; \
+         check that the file is JSON lines or a csv file, and that every quote is closed"
+    )]
+    LongLine {
+        file: String,
+        line: usize,
+        limit: usize,
+    },
+
+    #[error(
+        "{file}: {problem}; every row has the columns of the first line, text with commas or line \
+         breaks stands in double quotes, and the file is UTF-8"
+    )]
+    Csv { file: String, problem: String },
+
+    #[error(
+        "{file}: expected a first line with the columns {expected}, found no {column} in {found:?}; {advice}"
+    )]
+    NoColumn {
+        file: String,
+        expected: &'static str,
+        column: &'static str,
+        found: String,
+        advice: &'static str,
+    },
+
+    #[error(
+        "{file}: expected SQuAD or QuAC JSON, rows as JSON lines or csv, MRQA JSON lines or NewsQA's \
+         tokenised csv, plain or gzip, found {found}"
+    )]
+    Unrecognised { file: String, found: String },
+
+    /// A file that has to be converted first.
+    #[error("{file}: {found}; convert it first: electra data {command} {file} OUT.json")]
+    OtherDataSet {
+        file: String,
+        found: &'static str,
+        command: &'static str,
+    },
+
     #[error("{}: the file cannot be written; check that its folder exists, may be written and has room", path.display())]
     Write {
         path: PathBuf,

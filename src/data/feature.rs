@@ -213,8 +213,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::data::question_file::QuestionFile;
     use crate::data::reader::ReadOptions;
-    use crate::data::squad::parse_squad;
     use crate::data::vocab::Vocab;
 
     const TRAIN: FeatureOptions = FeatureOptions {
@@ -239,7 +239,8 @@ mod tests {
             task: "squadv1",
             split: Split::Train,
         };
-        parse_squad(&file.to_string(), "f", options).unwrap()
+        let file = QuestionFile::parse(file.to_string(), "f", None).unwrap();
+        file.examples(options).unwrap()
     }
 
     fn spans(examples: &Examples) -> Vec<(u64, usize, usize)> {

@@ -1,8 +1,9 @@
-//! Reading a task's file: which format it has, and what all formats share.
+//! A task's file → its examples.
 //!
-//! A reader brings each paragraph to one shape; this module splits it into words, locates the
-//! training answers by their code-point offsets, and numbers the examples. As in the reference,
-//! a training question whose answer cannot be located is left out and counted.
+//! Splits each passage into words, locates the training answers by their code-point offsets, and
+//! numbers the examples. As in the reference, a training question whose answer cannot be located is
+//! left out and counted; training takes the first answer only and reads `is_impossible` for the
+//! task `squad` only; other splits carry no answers into their examples.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -11,9 +12,10 @@ use rayon::prelude::*;
 
 use super::error::Error;
 use super::example::{Answer, Example, Examples, Passage, Skipped, Split};
-use super::{mrqa, squad};
+use super::paragraph::{Family, Question};
+use super::question_file::QuestionFile;
 
-/// Tasks whose files are SQuAD JSON.
+/// Tasks whose files are SQuAD's.
 const SQUAD_TASKS: [&str; 2] = ["squad", "squadv1"];
 /// Tasks whose files are MRQA JSON lines.
 const MRQA_TASKS: [&str; 4] = ["newsqa", "naturalqs", "triviaqa", "searchqa"];
@@ -32,11 +34,19 @@ pub struct ReadOptions<'a> {
 /// When the task is unknown, the file cannot be read or is malformed, or a training question
 /// lacks its answer.
 pub fn read_task(path: &Path, task: &str, split: Split) -> Result<Examples, Error> {
-    let options = ReadOptions { task, split };
+    let questions = QuestionFile::read(path, Some(family_of(task)?))?;
+    questions.examples(ReadOptions { task, split })
+}
+
+/// The family of a task's files.
+///
+/// # Errors
+/// When the task is unknown.
+pub fn family_of(task: &str) -> Result<Family, Error> {
     if SQUAD_TASKS.contains(&task) {
-        squad::read_squad(path, options)
+        Ok(Family::Squad)
     } else if MRQA_TASKS.contains(&task) {
-        mrqa::read_mrqa(path, options)
+        Ok(Family::Mrqa)
     } else {
         Err(Error::UnknownTask {
             task: task.to_owned(),
@@ -50,85 +60,143 @@ pub fn is_mrqa_task(task: &str) -> bool {
     MRQA_TASKS.contains(&task)
 }
 
-/// A paragraph, whatever its file's format.
-pub(super) struct Paragraph {
-    pub context: String,
-    pub questions: Vec<Question>,
-}
-
-pub(super) struct Question {
-    pub qas_id: String,
-    pub question: String,
-    /// The first answer's text and its offset in code points; `None` when none is taught.
-    pub answer: Option<(String, usize)>,
-    pub is_impossible: bool,
-}
-
-/// Splits passages, locates answers and numbers the examples. `file` names the source in logs.
-pub(super) fn build(paragraphs: Vec<Paragraph>, file: &str) -> Examples {
-    let built: Vec<_> = paragraphs
-        .into_par_iter()
-        .map(|paragraph| {
-            let passage = Passage::new(paragraph.context);
-            let mut begun = None;
-            let questions: Vec<_> = paragraph
-                .questions
-                .into_iter()
-                .map(|question| {
-                    let answer = question.answer.map(|(text, offset)| {
-                        let begun = begun.get_or_insert_with(|| passage.words_begun());
-                        locate(&passage, begun, text, offset)
-                    });
-                    (
-                        question.qas_id,
-                        question.question,
-                        answer.transpose(),
-                        question.is_impossible,
-                    )
-                })
-                .collect();
-            (passage, questions)
-        })
-        .collect();
-
-    let mut all = Examples::default();
-    for (passage, questions) in built {
-        // Converted data sets repeat the context for every question.
-        if all.passages.last() != Some(&passage) {
-            all.passages.push(passage);
+impl QuestionFile {
+    /// The examples of the file for a task.
+    ///
+    /// # Errors
+    /// When a training question lacks its answer, and when the file is QuAC's own, unless only its
+    /// questions are asked for, as of a test file.
+    pub fn examples(&self, options: ReadOptions<'_>) -> Result<Examples, Error> {
+        if options.split != Split::Test {
+            self.check_answers_are_answers()?;
         }
-        for (qas_id, question, answer, is_impossible) in questions {
-            match answer {
-                Ok(answer) => all.examples.push(Example {
-                    eid: all.examples.len(),
-                    qas_id,
-                    passage: all.passages.len() - 1,
-                    question,
-                    answer,
-                    is_impossible,
-                }),
-                Err(reason) => {
-                    log::debug!("{file}: question {qas_id} is left out: {reason}");
-                    all.skipped.push(Skipped { qas_id, reason });
+        let built: Vec<Result<_, Error>> = self
+            .paragraphs
+            .par_iter()
+            .map(|paragraph| {
+                let passage = Passage::new(paragraph.context.as_str());
+                let mut begun = None;
+                let questions = paragraph
+                    .questions
+                    .iter()
+                    .map(|question| {
+                        let taught = taught(question, &self.file, options, paragraph.family)?;
+                        let answer = taught.map(|(text, offset)| {
+                            let begun = begun.get_or_insert_with(|| passage.words_begun());
+                            locate(&passage, begun, text.to_owned(), offset)
+                        });
+                        Ok((question, answer.transpose()))
+                    })
+                    .collect::<Result<Vec<_>, Error>>()?;
+                Ok((passage, questions))
+            })
+            .collect();
+
+        let mut all = Examples::default();
+        // In order, so that the first question in error is the one reported.
+        for part in built {
+            let (passage, questions) = part?;
+            // Converted data sets repeat the context for every question.
+            if all.passages.last() != Some(&passage) {
+                all.passages.push(passage);
+            }
+            for (question, answer) in questions {
+                let qas_id = question.id.clone();
+                match answer {
+                    Ok(answer) => all.examples.push(Example {
+                        eid: all.examples.len(),
+                        qas_id,
+                        passage: all.passages.len() - 1,
+                        question: question.text.clone(),
+                        answer,
+                        is_impossible: is_impossible(question, options),
+                    }),
+                    Err(reason) => {
+                        log::debug!("{}: question {qas_id} is left out: {reason}", self.file);
+                        all.skipped.push(Skipped { qas_id, reason });
+                    }
                 }
             }
         }
-    }
-    log::info!(
-        "{file}: {} examples on {} passages, {} questions left out",
-        all.examples.len(),
-        all.passages.len(),
-        all.skipped.len()
-    );
-    let repeated = repeated_ids(&all);
-    if let Some(first) = repeated.first() {
-        log::warn!(
-            "{file}: {} questions have the id of an earlier one (the first is {first}); \
-             predictions are kept by id, so that the last answer would replace the others",
-            repeated.len()
+        log::info!(
+            "{}: {} examples on {} passages, {} questions left out",
+            self.file,
+            all.examples.len(),
+            all.passages.len(),
+            all.skipped.len()
         );
+        let repeated = repeated_ids(&all);
+        if let Some(first) = repeated.first() {
+            log::warn!(
+                "{}: {} questions have the id of an earlier one (the first is {first}); \
+                 predictions are kept by id, so that the last answer would replace the others",
+                self.file,
+                repeated.len()
+            );
+        }
+        Ok(all)
     }
-    all
+}
+
+fn is_impossible(question: &Question, options: ReadOptions<'_>) -> bool {
+    options.split == Split::Train && options.task == "squad" && question.is_impossible
+}
+
+/// The text and the place of the answer that a question teaches, if it teaches any.
+fn taught<'a>(
+    question: &'a Question,
+    file: &str,
+    options: ReadOptions<'_>,
+    family: Family,
+) -> Result<Option<(&'a str, usize)>, Error> {
+    if options.split != Split::Train || is_impossible(question, options) {
+        return Ok(None);
+    }
+    let lacking = |expected, found, advice| Error::Question {
+        file: file.to_owned(),
+        question: question.id.clone(),
+        expected,
+        found,
+        advice,
+    };
+    if family == Family::Mrqa {
+        let detected = question.detected.first();
+        let located = detected.and_then(|answer| {
+            let [first, _] = *answer.char_spans.first()?;
+            Some((answer.text.as_str(), first))
+        });
+        return match located {
+            Some(answer) => Ok(Some(answer)),
+            None => Err(lacking(
+                "a detected answer with a character span to train on",
+                "an empty or missing \"detected_answers\" or \"char_spans\"",
+                "add it or drop the question: MRQA tasks have no unanswerable ones",
+            )),
+        };
+    }
+    let answer = question.answers.first().ok_or_else(|| {
+        if question.is_impossible {
+            lacking(
+                "an answer",
+                "an unanswerable question",
+                "only the task squad trains on those: use it instead of squadv1",
+            )
+        } else {
+            lacking(
+                "an answer to train on",
+                "an empty or missing \"answers\"",
+                "add the answer, or mark the question \"is_impossible\": true for the task squad",
+            )
+        }
+    })?;
+    match answer.start {
+        Some(start) => Ok(Some((&answer.text, start))),
+        None => Err(lacking(
+            "an \"answer_start\" of 0 or more in its first answer",
+            "none",
+            "training needs the answer's offset in the passage, in code points",
+        )),
+    }
 }
 
 /// The words that hold an answer, or why the reference leaves its question out.
@@ -182,89 +250,6 @@ fn repeated_ids(all: &Examples) -> Vec<&str> {
     let mut seen = HashSet::with_capacity(all.examples.len());
     let ids = all.examples.iter().map(|example| example.qas_id.as_str());
     ids.filter(|&id| !seen.insert(id)).collect()
-}
-
-/// A file's text, without a byte-order mark.
-pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
-    let bytes = std::fs::read(path).map_err(|source| Error::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    let not_text = |found: String, advice| Error::NotText {
-        file: path.display().to_string(),
-        found,
-        advice,
-    };
-    if bytes.starts_with(&[0x1F, 0x8B]) {
-        return Err(not_text(
-            "a gzip archive".to_owned(),
-            "unpack it with gunzip first",
-        ));
-    }
-    let mut text = String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..valid]
-            .iter()
-            .filter(|&&b| b == b'\n')
-            .count()
-            + 1;
-        not_text(
-            format!("other bytes on line {line} (byte {valid} of the file)"),
-            "save the file as UTF-8, or fetch it again if a download broke off",
-        )
-    })?;
-    if text.starts_with('\u{FEFF}') {
-        text.drain(..'\u{FEFF}'.len_utf8());
-    }
-    Ok(text)
-}
-
-/// A JSON error with its place in the file and the question id before it.
-///
-/// `text` is what was parsed, `lines_before` the number of lines of the file before it, `key`
-/// the key that holds question ids.
-pub(crate) fn json_error(
-    file: &str,
-    text: &str,
-    lines_before: usize,
-    key: &str,
-    error: &serde_json::Error,
-    advice: &'static str,
-) -> Error {
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    let message = error.to_string();
-    let near = text_before(text, error.line(), error.column())
-        .and_then(|before| last_string(before, key))
-        .map(|id| format!(", after question id {id}"))
-        .unwrap_or_default();
-    Error::Json {
-        file: file.to_owned(),
-        line: lines_before + error.line().max(1),
-        column: error.column(),
-        near,
-        problem: message.strip_suffix(&place).unwrap_or(&message).to_owned(),
-        advice,
-    }
-}
-
-/// The text up to a line (from 1) and a column in bytes.
-fn text_before(text: &str, line: usize, column: usize) -> Option<&str> {
-    let start: usize = text
-        .split_inclusive('\n')
-        .take(line.checked_sub(1)?)
-        .map(str::len)
-        .sum();
-    Some(&text[..text.floor_char_boundary(start + column)])
-}
-
-/// The last string value that `key` has in a stretch of JSON.
-fn last_string<'a>(json: &'a str, key: &str) -> Option<&'a str> {
-    let quoted = format!("\"{key}\"");
-    json.rmatch_indices(&quoted).find_map(|(at, _)| {
-        let value = json[at + quoted.len()..].trim_start().strip_prefix(':')?;
-        let value = value.trim_start().strip_prefix('"')?;
-        value.split_once('"').map(|(id, _)| id)
-    })
 }
 
 #[cfg(test)]
@@ -330,17 +315,6 @@ mod tests {
     }
 
     #[test]
-    fn the_last_id_before_an_error_is_found() {
-        assert_eq!(
-            last_string(r#"{"id": "a", "x": 1}, {"id" :"b", "id_"#, "id"),
-            Some("b")
-        );
-        assert_eq!(last_string(r#"{"id": 3}"#, "id"), None);
-        assert_eq!(text_before("ab\ncdé", 2, 3), Some("ab\ncd"));
-        assert_eq!(text_before("ab", 9, 9), Some("ab"));
-    }
-
-    #[test]
     fn repeated_ids_are_found() {
         let mut all = Examples::of_one("Who?", "An oak.");
         assert!(repeated_ids(&all).is_empty());
@@ -358,21 +332,5 @@ mod tests {
             "{message}"
         );
         assert!(is_mrqa_task("newsqa") && !is_mrqa_task("squad"));
-    }
-
-    #[test]
-    fn files_that_are_no_text_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("train.json");
-        std::fs::write(&path, b"\xEF\xBB\xBF{}").unwrap();
-        assert_eq!(read_text(&path).unwrap(), "{}");
-        std::fs::write(&path, [0x1F, 0x8B, 8, 0]).unwrap();
-        assert!(read_text(&path).unwrap_err().to_string().contains("gunzip"));
-        std::fs::write(&path, b"{\n\xE9}").unwrap();
-        let message = read_text(&path).unwrap_err().to_string();
-        assert!(
-            message.contains("train.json") && message.contains("line 2"),
-            "{message}"
-        );
     }
 }

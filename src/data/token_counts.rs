@@ -14,6 +14,9 @@ use super::feature::{Feature, MAX_WINDOWS};
 /// model's vocabulary has below 0.1 %.
 const MOST_UNKNOWN: f64 = 0.05;
 
+/// Fewer may be an emoji or two of a short text.
+const FEWEST_UNKNOWN: usize = 5;
+
 /// Tokens of questions and passages, special tokens apart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct TokenCounts {
@@ -56,7 +59,8 @@ impl TokenCounts {
 
     /// What to say of a vocabulary that hardly belongs to the text; nothing if it does.
     pub fn warning(&self) -> Option<String> {
-        (self.unknown_share() > MOST_UNKNOWN).then(|| {
+        let foreign = self.unknown >= FEWEST_UNKNOWN && self.unknown_share() > MOST_UNKNOWN;
+        foreign.then(|| {
             format!(
                 "{self}: the vocabulary knows too little of this text; check that vocab.txt is \
                  the model's own, that do_lower_case is what the model was trained with, and that \
@@ -135,6 +139,11 @@ mod tests {
         };
         assert_eq!(counts(5).warning(), None);
         assert_eq!(TokenCounts::default().warning(), None);
+        let few = TokenCounts {
+            tokens: 8,
+            unknown: 4,
+        };
+        assert_eq!(few.warning(), None);
         let warning = counts(6).warning().unwrap();
         assert!(
             warning.starts_with("6 of 100 tokens are [UNK] (6.00 %)")

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::error::Error;
 use super::normalizer::is_blank;
-use super::reader::read_text;
+use super::source::read_text;
 
 const ADVICE: &str = "use the vocab.txt that came with the pre-trained model, one token a line";
 

@@ -12,15 +12,20 @@ use serde::Serialize;
 
 use super::{
     Error,
-    convert::{Source, empty},
+    convert::empty,
     counts::Counts,
     dropped::{Dropped, Reason},
-    format::{Format, recognise},
+    mrqa, newsqa,
     problem::{Kind, Problem, Severity},
-    quac, squad,
+    quac,
+    squad::Look,
+    squad_writer::Paragraph,
     token_lengths::{Ruler, TokenLengths, WindowOptions},
 };
-use crate::data::{reader::read_text, squad::parse_squad_file, tokenizer::Tokenizer, vocab::Vocab};
+use crate::data::{
+    paragraph::Family, question_file::Form, question_reader::QuestionReader, tokenizer::Tokenizer,
+    vocab::Vocab,
+};
 
 /// The vocabulary of every released English model.
 const VOCABULARY: &str = include_str!("../../assets/vocab.txt");
@@ -127,47 +132,62 @@ impl<'a> Contents<'a> {
 
     /// Reads a file and returns the name of its format.
     fn read(&mut self, path: &Path) -> Result<&'static str, Error> {
-        match recognise(path)? {
-            Format::Mrqa => self.converted(path, Source::Mrqa).map(|()| "MRQA"),
-            Format::NewsQa => self.converted(path, Source::NewsQa).map(|()| "NewsQA"),
-            Format::Json => {
-                let text = read_text(path)?;
-                if quac::is_quac(&text) {
-                    drop(text);
-                    let source = Source::Quac { history: 0 };
-                    return self.converted(path, source).map(|()| "QuAC");
-                }
-                self.squad(&text, path)
-            }
+        let reader = QuestionReader::open(path)?;
+        let mut dropped = Dropped::new(usize::MAX);
+        if reader.is_newsqa() {
+            newsqa::read_from(reader, &mut dropped, &mut |paragraph| self.take(paragraph))?;
+            return self.converted(path, &dropped).map(|()| "NewsQA");
         }
-    }
-
-    fn squad(&mut self, text: &str, path: &Path) -> Result<&'static str, Error> {
-        let file = parse_squad_file(text, &path.display().to_string())?;
-        self.articles = Some(file.data.len());
-        squad::look_at(&file, &mut |paragraph, problems| {
-            self.counts.add(&paragraph);
+        let file = reader.file().to_owned();
+        let mut look = Look::default();
+        let mut mrqa = mrqa::Converter::default();
+        let mut quac = quac::Converter::new(0);
+        let summary = reader.paragraphs(None, &mut |paragraph| {
+            let mut take = |converted: Paragraph<'_>| self.take(converted);
+            if paragraph.family == Family::Mrqa {
+                return mrqa.convert(&paragraph, &mut dropped, &mut take);
+            }
+            if paragraph.questions.iter().any(|q| q.original.is_some()) {
+                return quac.convert(&paragraph, &file, &mut dropped, &mut take);
+            }
+            let place = paragraph.place.to_string();
+            let (placed, problems) = look.at(&paragraph, &place);
             self.problems.extend(problems);
-            self.ruler.take(paragraph);
-        });
-        // Also those that do not stand at their places.
-        self.counts.answers = squad::questions(&file).map(|q| q.answers.len()).sum();
+            self.take(placed)
+        })?;
+        if summary.quac {
+            return self.converted(path, &dropped).map(|()| "QuAC");
+        }
+        if summary.family == Family::Mrqa {
+            return self.converted(path, &dropped).map(|()| "MRQA");
+        }
         if self.counts.questions == 0 {
             return Err(empty(path, &Dropped::new(0)));
         }
-        Ok(squad::name(&file))
+        if !look.labelled {
+            // A test file tells no answer at all.
+            let lacking = Kind::AnswerableWithoutAnswers;
+            self.problems.retain(|problem| problem.kind != lacking);
+        }
+        if summary.form == Form::Document {
+            self.articles = Some(summary.articles);
+        }
+        // Also those that do not stand at their places.
+        self.counts.answers = look.answers;
+        Ok(look.name(&summary))
     }
 
-    fn converted(&mut self, path: &Path, source: Source) -> Result<(), Error> {
-        let mut dropped = Dropped::new(usize::MAX);
-        source.read(path, &mut dropped, &mut |paragraph| {
-            self.counts.add(&paragraph);
-            self.ruler.take(paragraph);
-            Ok(())
-        })?;
+    fn take(&mut self, paragraph: Paragraph<'_>) -> Result<(), Error> {
+        self.counts.add(&paragraph);
+        self.ruler.take(paragraph);
+        Ok(())
+    }
+
+    /// Gathers the problems of a file that went through its converter.
+    fn converted(&mut self, path: &Path, dropped: &Dropped) -> Result<(), Error> {
         self.left_out = dropped.question_count();
         if self.counts.questions + self.left_out == 0 {
-            return Err(empty(path, &dropped));
+            return Err(empty(path, dropped));
         }
         // A question whose answer is misplaced is counted with both.
         let mut told = BTreeSet::new();

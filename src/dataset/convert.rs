@@ -11,10 +11,13 @@ use super::{
     Error,
     counts::Counts,
     dropped::Dropped,
-    mrqa, newsqa, quac,
+    mrqa, newsqa, quac, squad,
     squad_writer::{Paragraph, SquadWriter},
 };
-use crate::durable_file::write_whole;
+use crate::{
+    data::{paragraph::Family, question_reader::QuestionReader},
+    durable_file::write_whole,
+};
 
 /// Examples of each reason in a conversion's report.
 const EXAMPLES: usize = 5;
@@ -28,6 +31,8 @@ pub enum Source {
     },
     NewsQa,
     Mrqa,
+    /// SQuAD's form: a document, or rows as `datasets` writes them.
+    Squad,
 }
 
 impl Source {
@@ -44,7 +49,14 @@ impl Source {
         match self {
             Source::Quac { history } => quac::read(path, history, dropped, emit),
             Source::NewsQa => newsqa::read(path, dropped, emit),
-            Source::Mrqa => mrqa::read(path, dropped, emit),
+            Source::Squad => squad::read(path, dropped, emit),
+            Source::Mrqa => {
+                let mut converter = mrqa::Converter::default();
+                QuestionReader::open(path)?.paragraphs(Some(Family::Mrqa), &mut |passage| {
+                    converter.convert(&passage, dropped, emit)
+                })?;
+                Ok(())
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ pub enum Reason {
     NotAtPlace,
     FurtherPlace,
     OtherAnnotators,
+    Impossible,
 }
 
 impl Serialize for Reason {
@@ -40,6 +41,7 @@ impl Reason {
             Reason::NotAtPlace => "not_at_place",
             Reason::FurtherPlace => "further_place",
             Reason::OtherAnnotators => "other_annotators",
+            Reason::Impossible => "impossible",
         }
     }
 
@@ -54,6 +56,7 @@ impl Reason {
             Reason::NotAtPlace => "the passage has another text at the place",
             Reason::FurtherPlace => "a further place of the answer; the first one is taken",
             Reason::OtherAnnotators => "others answered what counts as unanswerable",
+            Reason::Impossible => "the question is marked is_impossible",
         }
     }
 }

@@ -10,40 +10,6 @@ pub enum Error {
     #[error(transparent)]
     Data(#[from] data::Error),
 
-    #[error("{file}: the gzip archive cannot be unpacked; fetch the file again: {source}")]
-    Gzip {
-        file: String,
-        source: std::io::Error,
-    },
-
-    #[error(
-        "{file}: line {line}: expected one passage of at most {limit} bytes, found a longer line; \
-         check that the file is MRQA JSON lines"
-    )]
-    LongLine { file: String, line: u64, limit: u64 },
-
-    #[error(
-        "{file}: expected a first line with the columns story_id, story_text, question and \
-         answer_token_ranges, found no {column} in {found:?}; give a csv file of NewsQA's split_data"
-    )]
-    NoColumn {
-        file: String,
-        column: &'static str,
-        found: String,
-    },
-
-    #[error(
-        "{file}: {problem}; every row has the columns of the first line, text with commas or line \
-         breaks stands in double quotes, and the file is UTF-8"
-    )]
-    Csv { file: String, problem: String },
-
-    #[error(
-        "{file}: expected SQuAD or QuAC JSON, MRQA JSON lines (also .gz) or NewsQA's tokenised csv, \
-         found {found}"
-    )]
-    Unrecognised { file: String, found: String },
-
     #[error(
         "{file}: expected questions with a place for their answers, found none{dropped}; check that \
          the file is of this data set and whole"

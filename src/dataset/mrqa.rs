@@ -4,61 +4,60 @@
 //! what MRQA's own reader trains on. Answers that were not detected have no place and are left
 //! out, so that scores of the converted file may be lower than MRQA's own.
 
-use std::{collections::HashSet, path::Path};
+use std::collections::HashSet;
 
 use super::{
     Error,
     dropped::{Dropped, Reason},
     place::{self, CodePoints},
-    source::Lines,
     squad_writer::{Answer, Paragraph, Question},
 };
-use crate::data::mrqa::{self, DetectedAnswer, Entry};
+use crate::data::paragraph::{self, DetectedAnswer};
 
-/// Hands on the passages of an MRQA file with their questions.
-///
-/// # Errors
-/// When the file cannot be read or unpacked, or a line is malformed, and those of `emit`.
-pub fn read(
-    path: &Path,
-    dropped: &mut Dropped,
-    emit: &mut dyn FnMut(Paragraph<'_>) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let file = path.display().to_string();
-    let mut lines = Lines::open(path)?;
-    let mut seen = HashSet::new();
-    while let Some((number, line)) = lines.next_line()? {
-        let before = usize::try_from(number - 1).unwrap_or(usize::MAX);
-        let Some(entry) = mrqa::parse_line(line, before, &file)? else {
-            continue;
-        };
-        let place = format!("line {number}");
-        let qas = questions(&entry, &place, &mut seen, dropped);
-        if !qas.is_empty() {
-            emit(Paragraph {
-                context: &entry.context,
-                place: &place,
-                qas,
-            })?;
+/// Converts passages one after the other.
+#[derive(Default)]
+pub struct Converter {
+    seen: HashSet<String>,
+}
+
+impl Converter {
+    /// Hands on a passage with those of its questions that can be kept.
+    ///
+    /// # Errors
+    /// Those of `emit`.
+    pub fn convert(
+        &mut self,
+        passage: &paragraph::Paragraph,
+        dropped: &mut Dropped,
+        emit: &mut dyn FnMut(Paragraph<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let place = passage.place.to_string();
+        let qas = questions(passage, &place, &mut self.seen, dropped);
+        if qas.is_empty() {
+            return Ok(());
         }
+        emit(Paragraph {
+            context: &passage.context,
+            place: &place,
+            qas,
+        })
     }
-    Ok(())
 }
 
 /// The questions of a passage that can be kept.
 fn questions(
-    entry: &Entry,
+    entry: &paragraph::Paragraph,
     place: &str,
     seen: &mut HashSet<String>,
     dropped: &mut Dropped,
 ) -> Vec<Question> {
     let passage = CodePoints::new(&entry.context);
-    let mut kept = Vec::with_capacity(entry.qas.len());
-    for question in &entry.qas {
-        let id = question.qid.as_str();
+    let mut kept = Vec::with_capacity(entry.questions.len());
+    for question in &entry.questions {
+        let id = question.id.as_str();
         let answers = if place::is_empty(&entry.context) {
             Err(Reason::EmptyPassage)
-        } else if place::is_empty(&question.question) {
+        } else if place::is_empty(&question.text) {
             Err(Reason::EmptyQuestion)
         } else if !seen.insert(id.to_owned()) {
             Err(Reason::RepeatedId)
@@ -71,7 +70,7 @@ fn questions(
                 followup: None,
                 id: id.to_owned(),
                 is_impossible: false,
-                question: question.question.clone(),
+                question: question.text.clone(),
                 yesno: None,
             }),
             Err(reason) => dropped.question(reason, id, place),
@@ -82,15 +81,15 @@ fn questions(
 
 /// The answers of a question, at least one, or why there is none.
 fn answers(
-    question: &mrqa::Question,
+    question: &paragraph::Question,
     passage: &CodePoints<'_>,
     place: &str,
     dropped: &mut Dropped,
 ) -> Result<Vec<Answer>, Reason> {
-    let id = question.qid.as_str();
-    let mut answers: Vec<Answer> = Vec::with_capacity(question.detected_answers.len());
+    let id = question.id.as_str();
+    let mut answers: Vec<Answer> = Vec::with_capacity(question.detected.len());
     let mut misplaced = Reason::NoPlace;
-    for detected in &question.detected_answers {
+    for detected in &question.detected {
         match at_its_place(detected, passage) {
             Ok(answer) => {
                 for _ in 1..detected.char_spans.len() {
@@ -105,8 +104,8 @@ fn answers(
         }
     }
     for answer in &question.answers {
-        let detected = &question.detected_answers;
-        if !detected.iter().any(|detected| detected.text == *answer) {
+        let detected = &question.detected;
+        if !detected.iter().any(|detected| detected.text == answer.text) {
             dropped.answer(Reason::NoPlace, id, place);
         }
     }

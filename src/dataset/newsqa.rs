@@ -5,7 +5,7 @@
 //! stands there. Ids come from the story's name and a checksum of the question, so that every
 //! conversion gives the same ones.
 
-use std::{collections::HashMap, fs::File, io::Read, path::Path};
+use std::{collections::HashMap, io::Read, path::Path};
 
 use super::{
     Error,
@@ -13,10 +13,14 @@ use super::{
     place::{self, CodePoints},
     squad_writer::{Answer, Paragraph, Question},
 };
-use crate::data;
+use crate::data::{self, csv_file::CsvFile, question_reader::QuestionReader};
 
 /// The columns that are read; others are passed over.
 const COLUMNS: [&str; 4] = ["story_id", "story_text", "question", "answer_token_ranges"];
+
+/// The range of a question that its story does not answer, as Maluuba's `tokenize_dataset.py`
+/// writes it.
+const NO_ANSWER: &str = "-1:-1";
 
 /// Hands on the questions of a csv file, each as a paragraph of its own.
 ///
@@ -27,11 +31,20 @@ pub fn read(
     dropped: &mut Dropped,
     emit: &mut dyn FnMut(Paragraph<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let file = File::open(path).map_err(|source| data::Error::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    parse(file, &path.display().to_string(), dropped, emit)
+    read_from(QuestionReader::open(path)?, dropped, emit)
+}
+
+/// As [`read`], of a file that is open.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_from(
+    reader: QuestionReader,
+    dropped: &mut Dropped,
+    emit: &mut dyn FnMut(Paragraph<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let file = reader.file().to_owned();
+    rows(reader.csv()?, &file, dropped, emit)
 }
 
 /// As [`read`], of the bytes of a file; `file` is the name that errors give it.
@@ -44,13 +57,27 @@ pub fn parse(
     dropped: &mut Dropped,
     emit: &mut dyn FnMut(Paragraph<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let failed = |error: csv::Error| csv_error(file, error);
-    let mut rows = csv::Reader::from_reader(bytes);
-    let columns = columns(rows.headers().map_err(failed)?, file)?;
+    rows(CsvFile::new(bytes, file, 0)?, file, dropped, emit)
+}
+
+fn rows(
+    mut csv: CsvFile<impl Read>,
+    file: &str,
+    dropped: &mut Dropped,
+    emit: &mut dyn FnMut(Paragraph<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut columns = [0; 4];
+    for (place, column) in columns.iter_mut().zip(COLUMNS) {
+        *place = csv.column(&[column]).ok_or_else(|| data::Error::NoColumn {
+            file: file.to_owned(),
+            expected: "story_id, story_text, question and answer_token_ranges",
+            column,
+            found: csv.header(),
+            advice: "give a csv file of NewsQA's split_data",
+        })?;
+    }
     let mut ids = Ids::default();
-    let mut row = csv::StringRecord::new();
-    while rows.read_record(&mut row).map_err(failed)? {
-        let line = row.position().map_or(0, csv::Position::line);
+    while let Some((line, row)) = csv.next_row()? {
         let [story, context, question, ranges] =
             columns.map(|column| row.get(column).unwrap_or_default());
         let place = format!("line {line}");
@@ -63,10 +90,10 @@ pub fn parse(
                 context,
                 place: &place,
                 qas: vec![Question {
-                    answers: vec![answer],
+                    is_impossible: answer.is_none(),
+                    answers: answer.into_iter().collect(),
                     followup: None,
                     id,
-                    is_impossible: false,
                     question: question.to_owned(),
                     yesno: None,
                 }],
@@ -77,53 +104,8 @@ pub fn parse(
     Ok(())
 }
 
-/// Where each of [`COLUMNS`] stands.
-fn columns(header: &csv::StringRecord, file: &str) -> Result<[usize; 4], Error> {
-    let mut places = [0; 4];
-    for (place, column) in places.iter_mut().zip(COLUMNS) {
-        let found = header.iter().position(|name| name == column);
-        *place = found.ok_or_else(|| Error::NoColumn {
-            file: file.to_owned(),
-            column,
-            found: header
-                .iter()
-                .take(8)
-                .collect::<Vec<_>>()
-                .join(",")
-                .chars()
-                .take(80)
-                .collect(),
-        })?;
-    }
-    Ok(places)
-}
-
-fn csv_error(file: &str, error: csv::Error) -> Error {
-    let line = |position: &Option<csv::Position>| {
-        let line = position.as_ref().map(csv::Position::line);
-        line.map_or_else(String::new, |line| format!("line {line}: "))
-    };
-    let problem = match error.kind() {
-        csv::ErrorKind::UnequalLengths {
-            pos,
-            expected_len,
-            len,
-        } => format!("{}expected {expected_len} columns, found {len}", line(pos)),
-        csv::ErrorKind::Utf8 { pos, err } => format!(
-            "{}expected UTF-8 text, found other bytes in column {}",
-            line(pos),
-            err.field() + 1
-        ),
-        _ => error.to_string(),
-    };
-    Error::Csv {
-        file: file.to_owned(),
-        problem,
-    }
-}
-
-/// The answer of a row, or why the row is left out.
-fn answer(context: &str, question: &str, ranges: &str) -> Result<Answer, Reason> {
+/// The answer of a row, none if the story does not answer it, or why the row is left out.
+fn answer(context: &str, question: &str, ranges: &str) -> Result<Option<Answer>, Reason> {
     if place::is_empty(context) {
         return Err(Reason::EmptyPassage);
     }
@@ -133,10 +115,13 @@ fn answer(context: &str, question: &str, ranges: &str) -> Result<Answer, Reason>
     if place::is_empty(ranges) {
         return Err(Reason::NoPlace);
     }
-    let range = ranges.split(',').next().and_then(|first| {
-        let (start, end) = first.split_once(':')?;
-        Some((start.trim().parse().ok()?, end.trim().parse().ok()?))
-    });
+    let first = ranges.split(',').next().unwrap_or_default();
+    if first.trim() == NO_ANSWER {
+        return Ok(None);
+    }
+    let range = first
+        .split_once(':')
+        .and_then(|(start, end)| Some((start.trim().parse().ok()?, end.trim().parse().ok()?)));
     let (start, end): (usize, usize) = range.ok_or(Reason::BadRange)?;
     if start >= end {
         return Err(Reason::BadRange);
@@ -147,10 +132,10 @@ fn answer(context: &str, question: &str, ranges: &str) -> Result<Answer, Reason>
         return Err(Reason::BadRange);
     };
     let text = context.get(first..last).ok_or(Reason::OutsidePassage)?;
-    Ok(Answer {
+    Ok(Some(Answer {
         answer_start: CodePoints::new(context).before(first),
         text: text.to_owned(),
-    })
+    }))
 }
 
 /// Gives each row its id.
@@ -193,7 +178,8 @@ mod tests {
 
     #[test]
     fn columns_are_found_in_any_order_and_behind_a_byte_order_mark() {
-        let csv = "\u{FEFF}story_text,x,answer_token_ranges,story_id,question\nAn oak,,1:2,s,?\n";
+        let csv =
+            "\u{FEFF}story_text,x,answer_token_ranges,story_id,question\r\nAn oak,,1:2,s,?\r\n";
         let mut answers = Vec::new();
         let mut emit = |paragraph: Paragraph<'_>| {
             let question = &paragraph.qas[0];
@@ -201,7 +187,8 @@ mod tests {
             Ok(())
         };
         let mut dropped = Dropped::new(1);
-        parse(csv.as_bytes(), "s.csv", &mut dropped, &mut emit).unwrap();
+        let reader = QuestionReader::of_bytes(csv.into(), "s.csv").unwrap();
+        read_from(reader, &mut dropped, &mut emit).unwrap();
         assert_eq!(answers, [("line 2".to_owned(), "oak".to_owned())]);
     }
 
@@ -209,9 +196,11 @@ mod tests {
     fn answers_are_cut_out_at_their_tokens() {
         let found = |context, ranges| {
             let answer = answer(context, "?", ranges)?;
-            Ok((answer.answer_start, answer.text))
+            Ok(answer.map(|answer| (answer.answer_start, answer.text)))
         };
-        let at = |start: usize, text: &str| Ok((start, text.to_owned()));
+        let at = |start: usize, text: &str| Ok(Some((start, text.to_owned())));
+        assert_eq!(found("a b", "-1:-1"), Ok(None));
+        assert_eq!(found("a b", " -1:-1 ,0:1"), Ok(None));
         assert_eq!(found("é  old\noak é", "1:3,0:1"), at(3, "old\noak"));
         assert_eq!(found("é old oak é", "3:4"), at(10, "é"));
         assert_eq!(found("a b", "1:3"), Err(Reason::OutsidePassage));

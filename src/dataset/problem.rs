@@ -130,7 +130,7 @@ impl Kind {
             Reason::BadRange => Some(Kind::BadRange),
             Reason::OutsidePassage => Some(Kind::OutsidePassage),
             Reason::NotAtPlace => Some(Kind::NotAtPlace),
-            Reason::FurtherPlace | Reason::OtherAnnotators => None,
+            Reason::FurtherPlace | Reason::OtherAnnotators | Reason::Impossible => None,
         }
     }
 }

@@ -7,76 +7,34 @@
 
 use std::{collections::HashSet, path::Path};
 
-use serde::Deserialize;
-
 use super::{
     Error,
     dropped::{Dropped, Reason},
     place::{self, CodePoints},
     squad_writer::{Answer, Paragraph, Question},
 };
-use crate::data::reader::{json_error, read_text};
+use crate::data::{
+    self,
+    paragraph::{self, Family, Place},
+    question_reader::QuestionReader,
+};
 
 /// What QuAC says where the passage has no answer. It is the last word of every passage.
 const NO_ANSWER: &str = "CANNOTANSWER";
-
-const ADVICE: &str = "a QuAC file is one JSON object: {\"data\": [{\"paragraphs\": [{\"context\": …, \
-     \"qas\": [{\"id\": …, \"question\": …, \"answers\": […], \"orig_answer\": {\"text\": …, \
-     \"answer_start\": …}}]}]}]}; fetch train_v0.2.json or val_v0.2.json again";
-
-#[derive(Deserialize)]
-struct File {
-    data: Vec<Section>,
-}
-
-#[derive(Deserialize)]
-struct Section {
-    paragraphs: Vec<Dialogue>,
-}
-
-#[derive(Deserialize)]
-struct Dialogue {
-    context: String,
-    qas: Vec<Turn>,
-}
-
-#[derive(Deserialize)]
-struct Turn {
-    id: String,
-    question: String,
-    answers: Vec<Placed>,
-    orig_answer: Placed,
-    #[serde(default)]
-    followup: Option<String>,
-    #[serde(default)]
-    yesno: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Placed {
-    text: String,
-    answer_start: i64,
-}
-
-/// Whether the text of a JSON file is QuAC's rather than SQuAD's.
-pub fn is_quac(text: &str) -> bool {
-    text.contains("\"orig_answer\"")
-}
 
 /// Hands on the questions of a QuAC file, each as a paragraph of its own.
 ///
 /// `history` turns before a question stand before it: `Q1 A1 Q2 A2 Q3`.
 ///
 /// # Errors
-/// When the file cannot be read or is malformed, and those of `emit`.
+/// When the file cannot be read, is malformed or another data set's, and those of `emit`.
 pub fn read(
     path: &Path,
     history: usize,
     dropped: &mut Dropped,
     emit: &mut dyn FnMut(Paragraph<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let file = path.display().to_string();
-    parse(&read_text(path)?, &file, history, dropped, emit)
+    read_from(QuestionReader::open(path)?, history, dropped, emit)
 }
 
 /// As [`read`], of the text of a file; `file` is the name that errors give it.
@@ -90,76 +48,141 @@ pub fn parse(
     dropped: &mut Dropped,
     emit: &mut dyn FnMut(Paragraph<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let parsed: File = serde_json::from_str(text)
-        .map_err(|error| json_error(file, text, 0, "id", &error, ADVICE))?;
-    let mut seen = HashSet::new();
-    for (article, section) in parsed.data.iter().enumerate() {
-        for dialogue in &section.paragraphs {
-            let passage = CodePoints::new(&dialogue.context);
-            for (number, turn) in dialogue.qas.iter().enumerate() {
-                let place = format!("article {}, turn {}", article + 1, number + 1);
-                let reason = if place::is_empty(&dialogue.context) {
-                    Some(Reason::EmptyPassage)
-                } else if place::is_empty(&turn.question) {
-                    Some(Reason::EmptyQuestion)
-                } else if !seen.insert(turn.id.as_str()) {
-                    Some(Reason::RepeatedId)
-                } else {
-                    None
-                };
-                if let Some(reason) = reason {
-                    dropped.question(reason, &turn.id, &place);
-                    continue;
-                }
-                let answers = match answers(turn, &passage, &place, dropped) {
-                    Ok(answers) => answers,
-                    Err(reason) => {
-                        dropped.question(reason, &turn.id, &place);
-                        continue;
-                    }
-                };
-                let before = &dialogue.qas[number.saturating_sub(history)..number];
-                let question = Question {
-                    is_impossible: answers.is_empty(),
-                    answers,
-                    followup: turn.followup.clone(),
-                    id: turn.id.clone(),
-                    question: with_history(before, &turn.question),
-                    yesno: turn.yesno.clone(),
-                };
-                emit(Paragraph {
-                    context: &dialogue.context,
-                    place: &place,
-                    qas: vec![question],
-                })?;
-            }
+    let reader = QuestionReader::of_bytes(text.into(), file)?;
+    read_from(reader, history, dropped, emit)
+}
+
+fn read_from(
+    reader: QuestionReader,
+    history: usize,
+    dropped: &mut Dropped,
+    emit: &mut dyn FnMut(Paragraph<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let file = reader.file().to_owned();
+    let mut converter = Converter::new(history);
+    reader.paragraphs(Some(Family::Squad), &mut |dialogue| {
+        converter.convert(&dialogue, &file, dropped, emit)
+    })?;
+    Ok(())
+}
+
+/// Converts dialogues one after the other.
+pub struct Converter {
+    history: usize,
+    seen: HashSet<String>,
+}
+
+impl Converter {
+    pub fn new(history: usize) -> Self {
+        Self {
+            history,
+            seen: HashSet::new(),
         }
     }
-    Ok(())
+
+    /// Hands on the turns of a dialogue that can be kept.
+    ///
+    /// # Errors
+    /// When a turn lacks its `orig_answer`, and those of `emit`.
+    pub fn convert(
+        &mut self,
+        dialogue: &paragraph::Paragraph,
+        file: &str,
+        dropped: &mut Dropped,
+        emit: &mut dyn FnMut(Paragraph<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let passage = CodePoints::new(&dialogue.context);
+        let turns = turns(dialogue, file)?;
+        for (number, turn) in turns.iter().enumerate() {
+            let place = match dialogue.place {
+                Place::Article { article, .. } => format!("article {article}, turn {}", number + 1),
+                place => format!("{place}, turn {}", number + 1),
+            };
+            let id = turn.question.id.as_str();
+            let reason = if place::is_empty(&dialogue.context) {
+                Some(Reason::EmptyPassage)
+            } else if place::is_empty(&turn.question.text) {
+                Some(Reason::EmptyQuestion)
+            } else if !self.seen.insert(id.to_owned()) {
+                Some(Reason::RepeatedId)
+            } else {
+                None
+            };
+            if let Some(reason) = reason {
+                dropped.question(reason, id, &place);
+                continue;
+            }
+            let answers = match answers(turn, &passage, &place, dropped) {
+                Ok(answers) => answers,
+                Err(reason) => {
+                    dropped.question(reason, id, &place);
+                    continue;
+                }
+            };
+            let before = &turns[number.saturating_sub(self.history)..number];
+            let question = Question {
+                is_impossible: answers.is_empty(),
+                answers,
+                followup: turn.question.followup.clone(),
+                id: id.to_owned(),
+                question: with_history(before, &turn.question.text),
+                yesno: turn.question.yesno.clone(),
+            };
+            emit(Paragraph {
+                context: &dialogue.context,
+                place: &place,
+                qas: vec![question],
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// A question of a dialogue, with the answer that the dialogue went on with.
+struct Turn<'a> {
+    question: &'a paragraph::Question,
+    original: &'a paragraph::Answer,
+}
+
+fn turns<'a>(dialogue: &'a paragraph::Paragraph, file: &str) -> Result<Vec<Turn<'a>>, Error> {
+    let turns = dialogue.questions.iter().map(|question| {
+        let original = question.original.as_ref();
+        let original = original.ok_or_else(|| data::Error::Question {
+            file: file.to_owned(),
+            question: question.id.clone(),
+            expected: "QuAC's \"orig_answer\" and no \"is_impossible\"",
+            found: "another question",
+            advice: "give train_v0.2.json or val_v0.2.json; other files in SQuAD's form are converted by \
+                     electra data squad",
+        })?;
+        Ok(Turn { question, original })
+    });
+    turns.collect()
 }
 
 /// The answers of a turn, none where it counts as unanswerable, or why the turn is left out.
 fn answers(
-    turn: &Turn,
+    turn: &Turn<'_>,
     passage: &CodePoints<'_>,
     place: &str,
     dropped: &mut Dropped,
 ) -> Result<Vec<Answer>, Reason> {
-    if turn.orig_answer.text == NO_ANSWER {
-        for answer in &turn.answers {
+    let (id, given) = (turn.question.id.as_str(), &turn.question.answers);
+    if turn.original.text == NO_ANSWER {
+        for answer in given {
             if answer.text != NO_ANSWER {
-                dropped.answer(Reason::OtherAnnotators, &turn.id, place);
+                dropped.answer(Reason::OtherAnnotators, id, place);
             }
         }
         return Ok(Vec::new());
     }
-    let mut answers = Vec::with_capacity(turn.answers.len() + 1);
+    let mut answers = Vec::with_capacity(given.len() + 1);
     let mut misplaced = None;
-    for answer in turn.answers.iter().chain([&turn.orig_answer]) {
+    for answer in given.iter().chain([turn.original]) {
         match at_its_place(answer, passage) {
             Ok(answer) => answers.push(answer),
             Err(reason) => {
-                dropped.answer(reason, &turn.id, place);
+                dropped.answer(reason, id, place);
                 misplaced = Some(reason);
             }
         }
@@ -170,9 +193,9 @@ fn answers(
     }
 }
 
-fn at_its_place(answer: &Placed, passage: &CodePoints<'_>) -> Result<Answer, Reason> {
+fn at_its_place(answer: &paragraph::Answer, passage: &CodePoints<'_>) -> Result<Answer, Reason> {
     let length = answer.text.chars().count();
-    let start = usize::try_from(answer.answer_start).map_err(|_| Reason::NoPlace)?;
+    let start = answer.start.ok_or(Reason::NoPlace)?;
     let found = passage.slice(start, length);
     if found.ok_or(Reason::OutsidePassage)? != answer.text || place::is_empty(&answer.text) {
         return Err(Reason::NotAtPlace);
@@ -184,10 +207,10 @@ fn at_its_place(answer: &Placed, passage: &CodePoints<'_>) -> Result<Answer, Rea
 }
 
 /// A question after the questions and answers before it, parted by spaces.
-fn with_history(before: &[Turn], question: &str) -> String {
+fn with_history(before: &[Turn<'_>], question: &str) -> String {
     let mut text = String::new();
     for turn in before {
-        text += &format!("{} {} ", turn.question, turn.orig_answer.text);
+        text += &format!("{} {} ", turn.question.text, turn.original.text);
     }
     text + question
 }

@@ -1,95 +1,254 @@
-//! SQuAD 1.1 and 2.0 JSON, looked at question by question.
+//! Questions in SQuAD's form, document or rows, looked at one by one and converted.
 //!
-//! The reader of [`crate::data::squad`] takes what the official scorers take; this says what in
-//! such a file is wrong nevertheless.
+//! The reader takes what the official scorers take; [`Look`] says what in such a file is wrong
+//! nevertheless, and [`Converter`] leaves it out.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, path::Path};
 
 use super::{
+    Error,
+    dropped::{Dropped, Reason},
     place::{self, CodePoints},
     problem::{Kind, Problem},
     squad_writer::{Answer, Paragraph, Question},
 };
-use crate::data::squad::{self, NO_START, RawAnswer, SquadFile};
+use crate::data::{
+    self,
+    paragraph::{self, Family},
+    question_file::{Form, Summary},
+    question_reader::QuestionReader,
+};
 
 /// Characters of a text in a problem.
 const SHOWN: usize = 40;
 
-/// `SQuAD 1.1` or `SQuAD 2.0`: what the file says, or what its questions are.
-pub fn name(file: &SquadFile) -> &'static str {
-    let said = file.version.as_ref().map(ToString::to_string);
-    let said_two = said.is_some_and(|version| version.contains("2."));
-    let mut questions = questions(file);
-    if said_two || questions.any(|question| question.is_impossible) {
-        "SQuAD 2.0"
-    } else {
-        "SQuAD 1.1"
-    }
+/// Looks at passages one after the other.
+#[derive(Default)]
+pub struct Look {
+    seen: HashSet<String>,
+    /// Answers, those that do not stand at their places too.
+    pub answers: usize,
+    /// Whether any question is impossible, or has an answer: a test file tells none at all.
+    pub labelled: bool,
+    pub any_impossible: bool,
 }
 
-/// All questions of a file.
-pub fn questions(file: &SquadFile) -> impl Iterator<Item = &squad::Question> {
-    let paragraphs = file.data.iter().flat_map(|article| &article.paragraphs);
-    paragraphs.flat_map(|paragraph| &paragraph.qas)
-}
-
-/// Hands on the paragraphs of a file with the answers that stand at their places, and with what
-/// is wrong in them.
-pub fn look_at(file: &SquadFile, see: &mut dyn FnMut(Paragraph<'_>, Vec<Problem>)) {
-    // A test file tells no answer at all.
-    let labelled = questions(file).any(|q| q.is_impossible || !q.answers.is_empty());
-    let mut seen = HashSet::new();
-    for (article, contents) in file.data.iter().enumerate() {
-        for (number, paragraph) in contents.paragraphs.iter().enumerate() {
-            let place = format!("article {}, paragraph {}", article + 1, number + 1);
-            let passage = CodePoints::new(&paragraph.context);
-            let mut problems = Vec::new();
-            let mut qas = Vec::with_capacity(paragraph.qas.len());
-            for question in &paragraph.qas {
-                let mut found = Findings {
-                    id: &question.id,
-                    place: &place,
-                    problems: &mut problems,
-                };
-                if !seen.insert(question.id.as_str()) {
-                    found.add(Kind::RepeatedId, String::new());
-                }
-                if place::is_empty(&question.question) {
-                    found.add(Kind::EmptyQuestion, String::new());
-                }
-                if place::is_empty(&paragraph.context) {
-                    found.add(Kind::EmptyPassage, String::new());
-                }
-                match (question.is_impossible, question.answers.len()) {
-                    (true, 1..) => {
-                        let first = shown(&question.answers[0].text);
-                        found.add(Kind::ImpossibleWithAnswers, first);
-                    }
-                    (false, 0) if labelled => {
-                        found.add(Kind::AnswerableWithoutAnswers, String::new());
-                    }
-                    _ => {}
-                }
-                let answers = question.answers.iter();
-                qas.push(Question {
-                    answers: answers
-                        .filter_map(|answer| at_its_place(answer, &passage, &mut found))
-                        .collect(),
-                    followup: None,
-                    id: question.id.clone(),
-                    is_impossible: question.is_impossible,
-                    question: question.question.clone(),
-                    yesno: None,
-                });
-            }
-            let paragraph = Paragraph {
-                context: &paragraph.context,
-                place: &place,
-                qas,
-            };
-            see(paragraph, problems);
+impl Look {
+    /// `SQuAD 1.1` or `SQuAD 2.0`: what the file says, or what its questions are.
+    pub fn name(&self, summary: &Summary) -> &'static str {
+        let two = summary.says_two() || self.any_impossible;
+        match (summary.form, two) {
+            (Form::Document, true) => "SQuAD 2.0",
+            (Form::Document, false) => "SQuAD 1.1",
+            (Form::Passages, true) => "SQuAD 2.0, passages",
+            (Form::Passages, false) => "SQuAD 1.1, passages",
+            (Form::Rows, true) => "SQuAD 2.0, rows",
+            (Form::Rows, false) => "SQuAD 1.1, rows",
         }
     }
+
+    /// The passage with the answers that stand at their places, and what is wrong in it.
+    pub fn at<'p>(
+        &mut self,
+        paragraph: &'p paragraph::Paragraph,
+        place: &'p str,
+    ) -> (Paragraph<'p>, Vec<Problem>) {
+        let passage = CodePoints::new(&paragraph.context);
+        let mut problems = Vec::new();
+        let mut qas = Vec::with_capacity(paragraph.questions.len());
+        for question in &paragraph.questions {
+            self.answers += question.answers.len();
+            self.labelled |= question.is_impossible || !question.answers.is_empty();
+            self.any_impossible |= question.is_impossible;
+            let mut found = Findings {
+                id: &question.id,
+                place,
+                problems: &mut problems,
+            };
+            if !self.seen.insert(question.id.clone()) {
+                found.add(Kind::RepeatedId, String::new());
+            }
+            if place::is_empty(&question.text) {
+                found.add(Kind::EmptyQuestion, String::new());
+            }
+            if place::is_empty(&paragraph.context) {
+                found.add(Kind::EmptyPassage, String::new());
+            }
+            match (question.is_impossible, question.answers.first()) {
+                (true, Some(first)) => {
+                    found.add(Kind::ImpossibleWithAnswers, shown(&first.text));
+                }
+                (false, None) => found.add(Kind::AnswerableWithoutAnswers, String::new()),
+                _ => {}
+            }
+            let answers = question.answers.iter();
+            qas.push(Question {
+                answers: answers
+                    .filter_map(|answer| at_its_place(answer, &passage, &mut found))
+                    .collect(),
+                followup: None,
+                id: question.id.clone(),
+                is_impossible: question.is_impossible,
+                question: question.text.clone(),
+                yesno: None,
+            });
+        }
+        let paragraph = Paragraph {
+            context: &paragraph.context,
+            place,
+            qas,
+        };
+        (paragraph, problems)
+    }
+}
+
+/// Hands on the passages of a file in SQuAD's form; rows on one passage in a row become one.
+///
+/// # Errors
+/// When the file cannot be read, is malformed or another data set's, and those of `emit`.
+pub fn read(
+    path: &Path,
+    dropped: &mut Dropped,
+    emit: &mut dyn FnMut(Paragraph<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let reader = QuestionReader::open(path)?;
+    let file = reader.file().to_owned();
+    let mut seen = HashSet::new();
+    let mut last: Option<Passage> = None;
+    let summary =
+        reader.paragraphs(Some(Family::Squad), &mut |paragraph| -> Result<(), Error> {
+            let place = paragraph.place.to_string();
+            let qas = converted(&paragraph, &place, &mut seen, dropped);
+            match &mut last {
+                Some(last) if last.context == paragraph.context => last.qas.extend(qas),
+                _ => {
+                    let passage = Passage {
+                        context: paragraph.context,
+                        place,
+                        qas,
+                    };
+                    if let Some(last) = last.replace(passage) {
+                        last.hand_on(emit)?;
+                    }
+                }
+            }
+            Ok(())
+        })?;
+    if summary.quac {
+        return Err(Error::Data(data::Error::OtherDataSet {
+            file,
+            found: "QuAC's own file, whose unanswerable questions have the answer CANNOTANSWER",
+            command: "quac",
+        }));
+    }
+    match last {
+        Some(last) => last.hand_on(emit),
+        None => Ok(()),
+    }
+}
+
+/// A passage that waits for further questions on it.
+struct Passage {
+    context: String,
+    place: String,
+    qas: Vec<Question>,
+}
+
+impl Passage {
+    fn hand_on(
+        self,
+        emit: &mut dyn FnMut(Paragraph<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if self.qas.is_empty() {
+            return Ok(());
+        }
+        emit(Paragraph {
+            context: &self.context,
+            place: &self.place,
+            qas: self.qas,
+        })
+    }
+}
+
+/// The questions of a passage that can be kept, each answer in the passage's own letters.
+fn converted(
+    paragraph: &paragraph::Paragraph,
+    place: &str,
+    seen: &mut HashSet<String>,
+    dropped: &mut Dropped,
+) -> Vec<Question> {
+    let passage = CodePoints::new(&paragraph.context);
+    let mut kept = Vec::with_capacity(paragraph.questions.len());
+    for question in &paragraph.questions {
+        let id = question.id.as_str();
+        let answers = if place::is_empty(&paragraph.context) {
+            Err(Reason::EmptyPassage)
+        } else if place::is_empty(&question.text) {
+            Err(Reason::EmptyQuestion)
+        } else if !seen.insert(id.to_owned()) {
+            Err(Reason::RepeatedId)
+        } else {
+            kept_answers(question, &passage, place, dropped)
+        };
+        match answers {
+            Ok(answers) => kept.push(Question {
+                answers,
+                followup: question.followup.clone(),
+                id: id.to_owned(),
+                is_impossible: question.is_impossible,
+                question: question.text.clone(),
+                yesno: question.yesno.clone(),
+            }),
+            Err(reason) => dropped.question(reason, id, place),
+        }
+    }
+    kept
+}
+
+/// The answers of a question, none of an impossible one or of a test file's; or why none of those
+/// that it has can be kept.
+fn kept_answers(
+    question: &paragraph::Question,
+    passage: &CodePoints<'_>,
+    place: &str,
+    dropped: &mut Dropped,
+) -> Result<Vec<Answer>, Reason> {
+    let mut answers = Vec::with_capacity(question.answers.len());
+    let mut misplaced = None;
+    for answer in &question.answers {
+        let reason = if question.is_impossible {
+            Reason::Impossible
+        } else {
+            match in_own_letters(answer, passage) {
+                Ok(answer) => {
+                    answers.push(answer);
+                    continue;
+                }
+                Err(reason) => {
+                    misplaced = Some(reason);
+                    reason
+                }
+            }
+        };
+        dropped.answer(reason, &question.id, place);
+    }
+    match misplaced {
+        Some(reason) if answers.is_empty() => Err(reason),
+        _ => Ok(answers),
+    }
+}
+
+fn in_own_letters(answer: &paragraph::Answer, passage: &CodePoints<'_>) -> Result<Answer, Reason> {
+    let start = answer.start.ok_or(Reason::NoPlace)?;
+    let found = passage.slice(start, answer.text.chars().count());
+    let found = found.ok_or(Reason::OutsidePassage)?;
+    if place::is_empty(found) || !place::same_words(found, &answer.text) {
+        return Err(Reason::NotAtPlace);
+    }
+    Ok(Answer {
+        answer_start: start,
+        text: found.to_owned(),
+    })
 }
 
 /// The problems of one question.
@@ -107,7 +266,7 @@ impl Findings<'_> {
 }
 
 fn at_its_place(
-    answer: &RawAnswer,
+    answer: &paragraph::Answer,
     passage: &CodePoints<'_>,
     found: &mut Findings<'_>,
 ) -> Option<Answer> {
@@ -115,11 +274,10 @@ fn at_its_place(
         found.add(Kind::EmptyAnswer, String::new());
         return None;
     }
-    if answer.answer_start == NO_START {
+    let Some(start) = answer.start else {
         found.add(Kind::NoPlace, shown(&answer.text));
         return None;
-    }
-    let start = answer.answer_start;
+    };
     let Some(text) = passage.slice(start, answer.text.chars().count()) else {
         let found_text = format!("{} at {start}", shown(&answer.text));
         found.add(Kind::OutsidePassage, found_text);

@@ -78,6 +78,12 @@ pub enum Error {
         source: Box<Error>,
     },
 
+    #[error(
+        "{file}: expected questions with their gold answers (\"answers\"), found none that tells any; a test \
+         file cannot be marked: give the file with the answers"
+    )]
+    NoAnswers { file: String },
+
     #[error("the data hold no question; check that this is the file that was predicted")]
     NoQuestions,
 

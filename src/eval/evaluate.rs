@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use super::{
     error::Error as ScoreError,
     figures::Scores,
-    gold::{read_mrqa_gold, read_squad_gold},
+    gold::{check_markable, gold},
     nbest::{self, NbestOptions, QuestionPrediction},
     predict,
     results::{answers, null_odds},
@@ -24,7 +24,8 @@ use crate::{
         batch::FeatureSet,
         example::{Examples, Split},
         feature::{Feature, FeatureOptions, featurize},
-        reader::read_task,
+        question_file::QuestionFile,
+        reader::{ReadOptions, family_of},
         token_counts::TokenCounts,
         tokenizer::Tokenizer,
     },
@@ -46,6 +47,8 @@ pub enum Error {
 pub struct TaskData {
     pub task: String,
     pub file: PathBuf,
+    /// The file as it was read, with its gold answers; none of a training file, which nobody marks.
+    pub questions: Option<QuestionFile>,
     pub examples: Examples,
     pub features: Vec<Feature>,
     /// How much of the text the vocabulary knows.
@@ -61,7 +64,8 @@ impl TaskData {
         tokenizer: &Tokenizer,
         config: &Config,
     ) -> Result<Self, data::Error> {
-        let examples = read_task(file, task, split)?;
+        let questions = QuestionFile::read(file, Some(family_of(task)?))?;
+        let examples = questions.examples(ReadOptions { task, split })?;
         let options = FeatureOptions {
             max_seq_length: config.max_seq_length,
             doc_stride: config.doc_stride,
@@ -77,10 +81,22 @@ impl TaskData {
         Ok(Self {
             task: task.into(),
             file: file.into(),
+            questions: (split != Split::Train).then_some(questions),
             examples,
             features,
             tokens,
         })
+    }
+
+    /// Whether the task's metric can mark every question, so that a run need not compute first.
+    ///
+    /// # Errors
+    /// As [`check_markable`].
+    pub fn check_markable(&self) -> Result<(), ScoreError> {
+        match &self.questions {
+            Some(questions) => check_markable(questions, Metric::of_task(&self.task)),
+            None => Err(ScoreError::NoQuestions),
+        }
     }
 }
 
@@ -134,6 +150,7 @@ pub fn mark(
     config: &Config,
 ) -> Result<Scores, Error> {
     let texts = answers(predictions);
+    let gold = data.questions.as_ref().map(gold).unwrap_or_default();
     let report = match Metric::of_task(&data.task) {
         Metric::Squad2 => {
             let odds = null_odds(predictions);
@@ -142,10 +159,10 @@ pub fn mark(
                 threshold: config.qa_na_threshold,
                 curves: false,
             };
-            squad2::score(&read_squad_gold(&data.file)?, &texts, Some(no_answer))?
+            squad2::score(&gold, &texts, Some(no_answer))?
         }
-        Metric::Squad1 => squad1::score(&read_squad_gold(&data.file)?, &texts)?,
-        Metric::Mrqa => super::mrqa::score(&read_mrqa_gold(&data.file)?, &texts)?,
+        Metric::Squad1 => squad1::score(&gold, &texts)?,
+        Metric::Mrqa => super::mrqa::score(&gold, &texts)?,
     };
     Ok(report.scores)
 }

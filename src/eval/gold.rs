@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::error::Error;
 use super::question_map::QuestionMap;
-use crate::data::mrqa::{Entry, parse_mrqa_file};
-use crate::data::squad::{SquadFile, parse_squad_file};
+use super::score::Metric;
+use crate::data::paragraph::Family;
+use crate::data::question_file::QuestionFile;
 
 /// A question and its gold answers; none where it has no answer in its passage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,55 +15,87 @@ pub struct GoldQuestion {
     pub answers: Vec<String>,
 }
 
-/// The gold answers of a SQuAD file, in its order.
-pub fn squad_gold(file: SquadFile) -> Vec<GoldQuestion> {
-    file.data
-        .into_iter()
-        .flat_map(|article| article.paragraphs)
-        .flat_map(|paragraph| paragraph.qas)
-        .map(|question| GoldQuestion {
-            id: question.id,
-            answers: question
-                .answers
-                .into_iter()
-                .map(|answer| answer.text)
-                .collect(),
-        })
-        .collect()
+/// The gold answers of a file, in its order.
+pub fn gold(questions: &QuestionFile) -> Vec<GoldQuestion> {
+    let gold = questions.questions().map(|question| GoldQuestion {
+        id: question.id.clone(),
+        answers: question
+            .answers
+            .iter()
+            .map(|answer| answer.text.clone())
+            .collect(),
+    });
+    gold.collect()
 }
 
-/// The gold answers of an MRQA file, in its order.
-pub fn mrqa_gold(entries: Vec<Entry>) -> Vec<GoldQuestion> {
-    entries
-        .into_iter()
-        .flat_map(|entry| entry.qas)
-        .map(|question| GoldQuestion {
-            id: question.qid,
-            answers: question.answers,
-        })
-        .collect()
-}
-
-/// Reads the gold answers of a SQuAD file.
+/// Reads a data file; the metric is told from it where none is named.
 ///
 /// # Errors
-/// When the file cannot be read or is malformed.
-pub fn read_squad_gold(path: &Path) -> Result<Vec<GoldQuestion>, Error> {
-    let text = read_text(path)?;
-    let file = parse_squad_file(&text, &path.display().to_string())?;
-    Ok(squad_gold(file))
+/// When the file cannot be read, is malformed, or says by a word which questions are unanswerable
+/// (QuAC's own).
+pub fn read_data(
+    path: &Path,
+    metric: Option<Metric>,
+) -> Result<(Metric, QuestionFile), crate::data::Error> {
+    let family = metric.map(|metric| match metric {
+        Metric::Mrqa => Family::Mrqa,
+        Metric::Squad1 | Metric::Squad2 => Family::Squad,
+    });
+    let questions = QuestionFile::read(path, family)?;
+    questions.check_answers_are_answers()?;
+    Ok((metric.unwrap_or_else(|| metric_of(&questions)), questions))
 }
 
-/// Reads the gold answers of an MRQA file.
+/// MRQA's where ids are its own; SQuAD 2.0 where the file says so or speaks of impossible
+/// questions, else SQuAD 1.1.
+pub fn metric_of(questions: &QuestionFile) -> Metric {
+    let summary = &questions.summary;
+    if summary.family == Family::Mrqa {
+        Metric::Mrqa
+    } else if summary.says_two()
+        || summary.flagged
+        || questions.questions().any(|question| question.is_impossible)
+    {
+        Metric::Squad2
+    } else {
+        Metric::Squad1
+    }
+}
+
+/// What a metric cannot mark in a file, said before anything is computed for it.
 ///
 /// # Errors
-/// When the file cannot be read or is malformed.
-pub fn read_mrqa_gold(path: &Path) -> Result<Vec<GoldQuestion>, Error> {
-    let text = read_text(path)?;
-    Ok(mrqa_gold(parse_mrqa_file(
-        &text,
-        &path.display().to_string(),
-    )?))
+/// When there is no question, when one that must have a gold answer has none, or when the file
+/// tells no answer at all, as a test file does.
+pub fn check_markable(questions: &QuestionFile, metric: Metric) -> Result<(), Error> {
+    questions.check_answers_are_answers()?;
+    let gold = gold(questions);
+    if gold.is_empty() {
+        return Err(Error::NoQuestions);
+    }
+    if !questions.questions().any(|question| question.labelled) {
+        return Err(Error::NoAnswers {
+            file: questions.file.clone(),
+        });
+    }
+    let unanswered = match metric {
+        Metric::Squad2 => None,
+        Metric::Squad1 => gold.iter().find(|question| question.answers.is_empty()),
+        // Of a question that comes again the last answers count.
+        Metric::Mrqa => {
+            let distinct = distinct(&gold);
+            let id = distinct.iter().find(|(_, answers)| answers.is_empty());
+            let id = id.map(|(id, _)| id.to_owned());
+            id.and_then(|id| gold.iter().find(|question| question.id == id))
+        }
+    };
+    match unanswered {
+        None => Ok(()),
+        Some(question) => Err(Error::NoGoldAnswer {
+            question: question.id.clone(),
+            metric: metric.name(),
+        }),
+    }
 }
 
 /// Each id once, as the scripts that gather answers in a dict see them: at its first place, with
@@ -73,10 +106,42 @@ pub(super) fn distinct(gold: &[GoldQuestion]) -> QuestionMap<&[String]> {
         .collect()
 }
 
-/// The text of a file of data or predictions.
-pub(super) fn read_text(path: &Path) -> Result<String, Error> {
-    std::fs::read_to_string(path).map_err(|source| Error::Read {
-        path: path.to_owned(),
-        source,
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn squad(qas: &str) -> QuestionFile {
+        let text = format!(
+            r#"{{"data": [{{"paragraphs": [{{"context": "An oak.", "qas": [{qas}]}}]}}]}}"#
+        );
+        QuestionFile::parse(text, "dev.json", None).unwrap()
+    }
+
+    const ANSWERED: &str = r#"{"id": "a", "question": "?", "answers": [{"text": "oak"}]}"#;
+    const EMPTY: &str = r#"{"id": "b", "question": "?", "answers": []}"#;
+    const MUTE: &str = r#"{"id": "c", "question": "?"}"#;
+
+    #[test]
+    fn what_a_metric_cannot_mark_is_known_from_the_file() {
+        let both = squad(&[ANSWERED, EMPTY].join(","));
+        assert!(check_markable(&both, Metric::Squad2).is_ok());
+        let message = check_markable(&both, Metric::Squad1)
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("question b"), "{message}");
+        assert!(check_markable(&squad(ANSWERED), Metric::Squad1).is_ok());
+        let message = check_markable(&squad(MUTE), Metric::Squad2).unwrap_err();
+        assert!(message.to_string().contains("dev.json"), "{message}");
+        assert!(check_markable(&squad(""), Metric::Squad2).is_err());
+
+        let line = |answers: &str| {
+            let text = format!(
+                r#"{{"context": "An oak.", "qas": [{{"qid": "m", "question": "?", "answers": {answers}}}]}}"#
+            );
+            QuestionFile::parse(text, "dev.jsonl", Some(Family::Mrqa)).unwrap()
+        };
+        assert!(check_markable(&line(r#"["oak"]"#), Metric::Mrqa).is_ok());
+        let message = check_markable(&line("[]"), Metric::Mrqa).unwrap_err();
+        assert!(message.to_string().contains("question m"), "{message}");
+    }
 }

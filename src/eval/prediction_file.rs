@@ -1,12 +1,16 @@
 //! Prediction and null-odds files: one JSON object from question ids to texts or numbers.
 
+use std::fmt;
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
 
 use super::error::Error;
-use super::gold::read_text;
 use super::question_map::QuestionMap;
+use crate::data::{json_text::mend, source::read_text};
 
 /// Reads a predictions file: question id → answer text, empty for no answer.
 ///
@@ -18,7 +22,7 @@ pub fn read_predictions(path: &Path) -> Result<QuestionMap<String>, Error> {
         "a JSON object from question ids to answer texts",
         "an answer text",
         |value| match value {
-            Value::String(text) => Ok(text),
+            Value::Text(text) => Ok(text),
             other => Err(other),
         },
     )
@@ -33,7 +37,10 @@ pub fn read_null_odds(path: &Path) -> Result<QuestionMap<f64>, Error> {
         path,
         "a JSON object from question ids to no-answer scores",
         "a no-answer score",
-        |value| value.as_f64().ok_or(value),
+        |value| match value {
+            Value::Number(number) => Ok(number),
+            other => Err(other),
+        },
     )
 }
 
@@ -43,13 +50,17 @@ fn read_object<T>(
     expected: &'static str,
     take: impl Fn(Value) -> Result<T, Value>,
 ) -> Result<QuestionMap<T>, Error> {
-    let object: Map<String, Value> =
-        serde_json::from_str(&read_text(path)?).map_err(|source| Error::Json {
-            path: path.to_owned(),
-            expected: expected_file,
-            source,
-        })?;
-    object
+    let mut text = read_text(path)?;
+    mend(&mut text);
+    let mut deserializer = serde_json::Deserializer::from_str(&text);
+    let entries = Entries::deserialize(&mut deserializer);
+    let entries = entries.and_then(|entries| deserializer.end().map(|()| entries));
+    let Entries(entries) = entries.map_err(|source| Error::Json {
+        path: path.to_owned(),
+        expected: expected_file,
+        source,
+    })?;
+    entries
         .into_iter()
         .map(|(key, value)| match take(value) {
             Ok(value) => Ok((key, value)),
@@ -57,21 +68,100 @@ fn read_object<T>(
                 path: path.to_owned(),
                 key,
                 expected,
-                found: describe(&other),
+                found: other.to_string(),
             }),
         })
         .collect()
 }
 
-/// What a JSON value is, short enough for one line.
-fn describe(value: &Value) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::Bool(_) => "a boolean".to_owned(),
-        Value::Number(number) => format!("the number {number}"),
-        Value::String(_) => "a text".to_owned(),
-        Value::Array(items) => format!("an array of {}", items.len()),
-        Value::Object(_) => "an object".to_owned(),
+/// The entries of an object in their order, whichever of them repeat.
+struct Entries(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntriesVisitor;
+        impl<'de> Visitor<'de> for EntriesVisitor {
+            type Value = Entries;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(EntriesVisitor)
+    }
+}
+
+/// A value, of which lists and objects are counted but not kept.
+enum Value {
+    Null,
+    Boolean,
+    Number(f64),
+    Text(String),
+    /// `NaN` or an infinity is one of these, too.
+    List(usize),
+    Object,
+}
+
+/// What a value is, short enough for one line.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => f.write_str("null"),
+            Value::Boolean => f.write_str("a boolean"),
+            Value::Number(number) => write!(f, "the number {number}"),
+            Value::Text(_) => f.write_str("a text"),
+            Value::List(1) => f.write_str("an array of 1, NaN or Infinity"),
+            Value::List(items) => write!(f, "an array of {items}"),
+            Value::Object => f.write_str("an object"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ValueVisitor;
+        impl<'de> Visitor<'de> for ValueVisitor {
+            type Value = Value;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+            fn visit_unit<E>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
+                Ok(Value::Boolean)
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+                Ok(Value::Number(number as f64))
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+                Ok(Value::Number(number as f64))
+            }
+            fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+                Ok(Value::Number(number))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+                Ok(Value::Text(text.to_owned()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+                let mut count = 0;
+                while items.next_element::<IgnoredAny>()?.is_some() {
+                    count += 1;
+                }
+                Ok(Value::List(count))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Value::Object)
+            }
+        }
+        deserializer.deserialize_any(ValueVisitor)
     }
 }
 
@@ -123,6 +213,17 @@ mod tests {
             text.contains("\"q1\"") && text.contains("found a text"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn files_of_windows_and_of_python_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("preds.json");
+        std::fs::write(&path, "\u{FEFF}{\"7\": \"half \\ud83d\",\r\n \"8\": \"\"}").unwrap();
+        let answers = read_predictions(&path).unwrap();
+        assert_eq!(answers.get("7").map(String::as_str), Some("half \u{FFFD}"));
+        let (text, _) = error(r#"{"q": NaN}"#, read_null_odds);
+        assert!(text.contains("\"q\"") && text.contains("NaN"), "{text}");
     }
 
     #[test]

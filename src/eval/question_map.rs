@@ -3,7 +3,7 @@
 //! Order matters to the figures: questions whose no-answer scores tie keep it when they are
 //! sorted, and floating-point sums run along it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -57,6 +57,40 @@ impl<T> QuestionMap<T> {
     }
 }
 
+/// How the ids of predictions go together with those of the data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdMatch {
+    /// Different questions with a prediction.
+    pub matched: usize,
+    /// Different questions without one.
+    pub unpredicted: usize,
+    /// Predictions for other questions than those of the data.
+    pub foreign: usize,
+    /// The first of these.
+    pub first_foreign: Option<String>,
+}
+
+impl IdMatch {
+    /// Compares the ids of a data file with those of predictions.
+    pub fn new<'a, T>(
+        ids: impl IntoIterator<Item = &'a str>,
+        predictions: &QuestionMap<T>,
+    ) -> Self {
+        let ids: HashSet<&str> = ids.into_iter().collect();
+        let foreign = || predictions.iter().filter(|(id, _)| !ids.contains(id));
+        let matched = ids
+            .iter()
+            .filter(|id| predictions.get(id).is_some())
+            .count();
+        Self {
+            matched,
+            unpredicted: ids.len() - matched,
+            foreign: foreign().count(),
+            first_foreign: foreign().next().map(|(id, _)| id.to_owned()),
+        }
+    }
+}
+
 impl<T> Default for QuestionMap<T> {
     fn default() -> Self {
         Self::new()
@@ -86,6 +120,22 @@ impl<T: Serialize> Serialize for QuestionMap<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_of_data_and_predictions_are_compared() {
+        let predictions: QuestionMap<()> = ["b", "x", "y"]
+            .map(|id| (id.to_owned(), ()))
+            .into_iter()
+            .collect();
+        let found = IdMatch::new(["a", "b", "b", "c"], &predictions);
+        let expected = IdMatch {
+            matched: 1,
+            unpredicted: 2,
+            foreign: 2,
+            first_foreign: Some("x".to_owned()),
+        };
+        assert_eq!(found, expected);
+    }
 
     #[test]
     fn repeated_ids_keep_their_place_and_take_the_last_value() {

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::error::Error;
 use super::figures::{Figure, Scores};
-use super::gold::read_text;
 use super::results::TrialResults;
+use crate::data::source::read_text;
 
 const EXPECTED_JSON: &str = "a JSON array with an object from tasks to figures for each trial";
 const EXPECTED_LINE: &str = "lines of the form \"task: figure: 1.00 - figure: 2.00\"";

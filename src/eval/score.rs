@@ -4,19 +4,17 @@
 //! and hands both to the scorer.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::ser::{Serialize, Serializer};
 
 use super::error::Error;
 use super::figures::Scores;
-use super::gold::{mrqa_gold, read_text, squad_gold};
+use super::gold::{gold, read_data};
 use super::precision_recall::PrCurves;
 use super::prediction_file::{read_null_odds, read_predictions};
 use super::{mrqa, squad1, squad2};
-use crate::data::mrqa::{Entry, parse_mrqa_file};
-use crate::data::squad::{SquadFile, parse_squad_file};
 
 /// An official scorer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,11 +108,8 @@ pub struct Request {
 /// When a file cannot be read or is malformed, when options and metric do not go together, or
 /// when the predictions belong to other data.
 pub fn score(request: &Request) -> Result<(Metric, Report), Error> {
-    let (metric, data) = read_data(&request.data, request.metric)?;
-    let gold = match data {
-        Data::Squad(file) => squad_gold(file),
-        Data::Mrqa(entries) => mrqa_gold(entries),
-    };
+    let (metric, questions) = read_data(&request.data, request.metric)?;
+    let gold = gold(&questions);
     check_options(request, metric)?;
 
     let predictions = read_predictions(&request.predictions)?;
@@ -144,32 +139,6 @@ pub fn score(request: &Request) -> Result<(Metric, Report), Error> {
     }
 }
 
-/// A data file as it stands.
-#[derive(Debug, Clone)]
-pub enum Data {
-    Squad(SquadFile),
-    Mrqa(Vec<Entry>),
-}
-
-/// Reads a data file; the metric is guessed where none is named.
-///
-/// # Errors
-/// When the file cannot be read or is malformed.
-pub fn read_data(path: &Path, metric: Option<Metric>) -> Result<(Metric, Data), Error> {
-    let text = read_text(path)?;
-    let file = path.display().to_string();
-    let lines = match metric {
-        Some(metric) => metric == Metric::Mrqa,
-        None => is_json_lines(path, &text),
-    };
-    if lines {
-        return Ok((Metric::Mrqa, Data::Mrqa(parse_mrqa_file(&text, &file)?)));
-    }
-    let squad = parse_squad_file(&text, &file)?;
-    let metric = metric.unwrap_or_else(|| squad_metric(&squad, &text));
-    Ok((metric, Data::Squad(squad)))
-}
-
 fn check_options(request: &Request, metric: Metric) -> Result<(), Error> {
     let given = [
         (
@@ -189,32 +158,6 @@ fn check_options(request: &Request, metric: Metric) -> Result<(), Error> {
             Err(Error::OptionNeedsNullOdds { option })
         }
         _ => Ok(()),
-    }
-}
-
-/// Whether a data file holds one passage a line, by its name or else by its first line.
-fn is_json_lines(path: &Path, text: &str) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    if extension.is_some_and(|extension| extension.eq_ignore_ascii_case("jsonl")) {
-        return true;
-    }
-    let first = text.lines().next().unwrap_or_default();
-    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(first)
-        .is_ok_and(|object| object.contains_key("header") || object.contains_key("context"))
-}
-
-/// SQuAD 2.0 where the file says so or speaks of impossible questions, else SQuAD 1.1.
-fn squad_metric(squad: &SquadFile, text: &str) -> Metric {
-    let says_so = squad.version.as_ref().is_some_and(|version| {
-        // As JSON: "v2.0", "2.0" or 2.0.
-        let version = version.to_string();
-        version.trim_start_matches(['"', 'v', 'V']).starts_with('2')
-    });
-    // Quotes inside JSON texts are escaped, so that this finds the key, be it true or false.
-    if says_so || text.contains("\"is_impossible\"") {
-        Metric::Squad2
-    } else {
-        Metric::Squad1
     }
 }
 

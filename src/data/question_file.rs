@@ -1,0 +1,118 @@
+//! A data file's questions, read once, whatever the file's form; examples, gold answers, analyses
+//! and checks are views of them.
+//!
+//! [`QuestionReader`] knows the forms and hands on a file's paragraphs one by one; [`QuestionFile`]
+//! keeps them.
+
+use std::path::Path;
+
+use super::{
+    error::Error,
+    paragraph::{Family, Paragraph, Question},
+    question_reader::QuestionReader,
+};
+
+/// How a file's questions are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Articles of paragraphs.
+    Document,
+    /// Passages with their questions.
+    Passages,
+    /// A row for each question.
+    Rows,
+}
+
+/// What a file is, known when it has been read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    pub family: Family,
+    pub form: Form,
+    /// What the file says of itself: `v2.0`.
+    pub version: Option<String>,
+    pub articles: usize,
+    /// Whether any question has the key `is_impossible`.
+    pub flagged: bool,
+    /// Whether it is QuAC's own file, whose unanswerable turns have the answer `CANNOTANSWER`.
+    pub quac: bool,
+    /// Rows without an id, which are numbered from 0.
+    pub nameless: usize,
+    /// Halves of surrogate pairs that U+FFFD stands for now.
+    pub surrogates: usize,
+}
+
+impl Summary {
+    /// Whether the file says that it is SQuAD 2.0: `v2.0`, `2.0` or the number.
+    pub fn says_two(&self) -> bool {
+        let version = self.version.as_deref().unwrap_or_default();
+        version.trim_start_matches(['v', 'V']).starts_with('2')
+    }
+}
+
+/// All questions of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuestionFile {
+    /// The name that errors give it.
+    pub file: String,
+    pub summary: Summary,
+    pub paragraphs: Vec<Paragraph>,
+}
+
+impl QuestionFile {
+    /// Reads a file of the family, or of the one that its first question tells.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is malformed, or is of another family or data set.
+    pub fn read(path: &Path, family: Option<Family>) -> Result<Self, Error> {
+        Self::collect(QuestionReader::open(path)?, family)
+    }
+
+    /// As [`QuestionFile::read`], of a file's bytes.
+    ///
+    /// # Errors
+    /// As [`QuestionFile::read`].
+    pub fn parse(
+        bytes: impl Into<Vec<u8>>,
+        file: &str,
+        family: Option<Family>,
+    ) -> Result<Self, Error> {
+        Self::collect(QuestionReader::of_bytes(bytes.into(), file)?, family)
+    }
+
+    fn collect(reader: QuestionReader, family: Option<Family>) -> Result<Self, Error> {
+        let file = reader.file().to_owned();
+        let mut paragraphs = Vec::new();
+        let summary = reader.paragraphs(family, &mut |paragraph| -> Result<(), Error> {
+            paragraphs.push(paragraph);
+            Ok(())
+        })?;
+        Ok(Self {
+            file,
+            summary,
+            paragraphs,
+        })
+    }
+
+    /// All questions in order.
+    pub fn questions(&self) -> impl Iterator<Item = &Question> {
+        self.paragraphs.iter().flat_map(|p| &p.questions)
+    }
+
+    /// Refuses QuAC's own file, in whose answers an unanswerable question is told by a word.
+    ///
+    /// # Errors
+    /// When it is one.
+    pub fn check_answers_are_answers(&self) -> Result<(), Error> {
+        if !self.summary.quac {
+            return Ok(());
+        }
+        Err(Error::OtherDataSet {
+            file: self.file.clone(),
+            found: "QuAC's own file, whose unanswerable questions have the answer CANNOTANSWER",
+            command: "quac",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

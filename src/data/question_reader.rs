@@ -1,0 +1,420 @@
+//! A data file → its paragraphs, one by one, whatever the file's form.
+//!
+//! SQuAD's document, lists and lines of articles, passages or rows, csv of rows, and MRQA's lines,
+//! each plain or packed. What a file is shows in its beginning. Lines and rows are read in blocks of
+//! bounded size; a document is held as text while it is read.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::{
+    csv_file::CsvFile,
+    csv_rows,
+    error::Error,
+    json_form::{Facts, FirstLine, Walk},
+    json_text::{json_error, mend},
+    paragraph::{Family, Paragraph},
+    question_file::{Form, Summary},
+    source::{LONGEST_LINE, Source, not_utf8, text_of},
+};
+
+/// Lines that are read together, in bytes.
+const BLOCK: usize = 4 << 20;
+
+/// Lines that are parsed together.
+const LINES: usize = 1024;
+
+/// Characters of an unknown file in the message about it.
+const SHOWN: usize = 40;
+
+const SQUAD_ADVICE: &str = "a SQuAD file is one JSON object: {\"data\": [{\"paragraphs\": [{\"context\": …, \
+     \"qas\": [{\"id\": …, \"question\": …, \"answers\": [{\"text\": …, \"answer_start\": …}]}]}]}]}, or \
+     rows {\"id\": …, \"context\": …, \"question\": …, \"answers\": …}; correct the file, fetch it again \
+     if it is cut off, or check the task's name";
+
+const MRQA_ADVICE: &str = "each line of an MRQA file is one JSON object: {\"context\": …, \"qas\": [{\"qid\": …, \
+     \"question\": …, \"detected_answers\": [{\"text\": …, \"char_spans\": [[first, last]]}]}]}; \
+     correct the line, fetch the file again if it is cut off, or check the task's name";
+
+/// What a file of the family should look like.
+fn advice(family: Option<Family>) -> &'static str {
+    match family {
+        None | Some(Family::Squad) => SQUAD_ADVICE,
+        Some(Family::Mrqa) => MRQA_ADVICE,
+    }
+}
+
+/// What the beginning of a file tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// One JSON value.
+    Document,
+    /// A JSON value a line.
+    Lines,
+    /// Rows of csv.
+    Csv,
+    /// NewsQA's csv, which has a converter.
+    NewsQa,
+    Empty,
+}
+
+/// A file whose beginning was looked at.
+pub struct QuestionReader {
+    source: Source,
+    /// What was read of it, from the first line that is not blank.
+    head: Vec<u8>,
+    lines_before: usize,
+    layout: Layout,
+}
+
+impl QuestionReader {
+    /// Opens a file, or its archive if only that is there.
+    ///
+    /// # Errors
+    /// When it cannot be read, or holds no questions of any form that is known.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::new(Source::open(path)?)
+    }
+
+    /// As [`QuestionReader::open`], of a file's bytes.
+    ///
+    /// # Errors
+    /// As [`QuestionReader::open`].
+    pub fn of_bytes(bytes: Vec<u8>, file: &str) -> Result<Self, Error> {
+        Self::new(Source::of_bytes(bytes, file)?)
+    }
+
+    fn new(mut source: Source) -> Result<Self, Error> {
+        let mut head = Vec::new();
+        let mut lines_before = 0;
+        // However many blank lines there are, none is kept.
+        let blank = loop {
+            let more = source.read_piece(&mut head)?;
+            let blank = head.iter().take_while(|c| c.is_ascii_whitespace()).count();
+            if blank < head.len() || !more {
+                break blank;
+            }
+            lines_before += breaks(&head);
+            head.clear();
+        };
+        let line = head[..blank].iter().rposition(|&byte| byte == b'\n');
+        let rest = head.split_off(line.map_or(0, |line| line + 1));
+        lines_before += breaks(&head);
+        let mut reader = Self {
+            source,
+            head: rest,
+            lines_before,
+            layout: Layout::Empty,
+        };
+        reader.layout = reader.recognise()?;
+        Ok(reader)
+    }
+
+    fn recognise(&mut self) -> Result<Layout, Error> {
+        match self.head.trim_ascii_start().first() {
+            None => return Ok(Layout::Empty),
+            Some(b'[') => return Ok(Layout::Document),
+            Some(_) => {}
+        }
+        let object = self.head.trim_ascii_start().starts_with(b"{");
+        if object && FirstLine::of(&String::from_utf8_lossy(&self.head)).document {
+            return Ok(Layout::Document);
+        }
+        let mut searched = 0;
+        let line = loop {
+            let unseen = &self.head[searched..];
+            if let Some(end) = unseen.iter().position(|&byte| byte == b'\n') {
+                break &self.head[..searched + end];
+            }
+            searched = self.head.len();
+            if searched > LONGEST_LINE {
+                if object {
+                    return Ok(Layout::Document);
+                }
+                return Err(Error::LongLine {
+                    file: self.source.file().to_owned(),
+                    line: self.lines_before + 1,
+                    limit: LONGEST_LINE,
+                });
+            }
+            if !self.source.read_piece(&mut self.head)? {
+                break &self.head;
+            }
+        };
+        let line = String::from_utf8_lossy(line).into_owned();
+        if object {
+            let line = FirstLine::of(&line);
+            return Ok(match line.item && line.whole {
+                true => Layout::Lines,
+                false => Layout::Document,
+            });
+        }
+        let columns: Vec<&str> = line
+            .split(',')
+            .map(|name| name.trim().trim_matches('"'))
+            .collect();
+        if columns.contains(&"story_id") {
+            return Ok(Layout::NewsQa);
+        }
+        if columns.contains(&"question") && columns.contains(&"context") {
+            return Ok(Layout::Csv);
+        }
+        let begin: String = line.trim().chars().take(SHOWN).collect();
+        Err(self.unrecognised(format!("a first line that begins with {begin:?}")))
+    }
+
+    fn unrecognised(&self, found: String) -> Error {
+        Error::Unrecognised {
+            file: self.source.file().to_owned(),
+            found,
+        }
+    }
+
+    /// Whether it is NewsQA's csv, which is read by its converter.
+    pub fn is_newsqa(&self) -> bool {
+        self.layout == Layout::NewsQa
+    }
+
+    /// The name that errors give the file.
+    pub fn file(&self) -> &str {
+        self.source.file()
+    }
+
+    /// The rows of a csv file.
+    ///
+    /// # Errors
+    /// When its first line cannot be read.
+    pub fn csv(self) -> Result<CsvFile<impl Read>, Error> {
+        let file = self.source.file().to_owned();
+        let bytes = io::Cursor::new(self.head).chain(self.source);
+        CsvFile::new(bytes, &file, self.lines_before)
+    }
+
+    /// Hands on the paragraphs, in their order, and tells what the file is; warns of what was
+    /// replaced in it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is malformed or of another family, and those of `emit`.
+    pub fn paragraphs<E: From<Error>>(
+        self,
+        family: Option<Family>,
+        emit: &mut dyn FnMut(Paragraph) -> Result<(), E>,
+    ) -> Result<Summary, E> {
+        let file = self.source.file().to_owned();
+        let (mut questions, mut nameless) = (0, 0);
+        let mut numbered = |mut paragraph: Paragraph, lacks_id: bool| {
+            if let [question] = paragraph.questions.as_mut_slice()
+                && lacks_id
+            {
+                question.id = questions.to_string();
+                nameless += 1;
+            }
+            questions += paragraph.questions.len();
+            emit(paragraph)
+        };
+        let (facts, surrogates) = match self.layout {
+            Layout::Document => self.document(family, &mut numbered)?,
+            Layout::Empty if family.is_some() => self.document(family, &mut numbered)?,
+            Layout::Lines => self.lines(family, &mut numbered)?,
+            Layout::Csv if family != Some(Family::Mrqa) => {
+                let flagged = csv_rows::read(self.csv()?, &file, &mut numbered)?;
+                let facts = Facts {
+                    form: Some(Form::Rows),
+                    flagged,
+                    ..Facts::default()
+                };
+                (facts, 0)
+            }
+            Layout::Csv => {
+                return Err(E::from(self.unrecognised("rows of csv".to_owned())));
+            }
+            Layout::NewsQa => {
+                return Err(E::from(Error::OtherDataSet {
+                    file,
+                    found: "NewsQA's csv",
+                    command: "newsqa",
+                }));
+            }
+            Layout::Empty => {
+                return Err(E::from(self.unrecognised("an empty file".to_owned())));
+            }
+        };
+        if surrogates > 0 {
+            log::warn!(
+                "{file}: {surrogates} halves of surrogate pairs (such as \\ud83d without its \
+                 second half) are read as U+FFFD; answers keep their places"
+            );
+        }
+        if nameless > 0 {
+            log::warn!("{file}: {nameless} rows have no id; their numbers, from 0, stand for it");
+        }
+        Ok(Summary {
+            family: facts.family.or(family).unwrap_or(Family::Squad),
+            form: facts.form.unwrap_or(Form::Document),
+            version: facts.version,
+            articles: facts.articles,
+            flagged: facts.flagged,
+            quac: facts.original,
+            nameless,
+            surrogates,
+        })
+    }
+
+    fn document<E: From<Error>>(
+        mut self,
+        family: Option<Family>,
+        emit: &mut dyn FnMut(Paragraph, bool) -> Result<(), E>,
+    ) -> Result<(Facts, usize), E> {
+        self.source.read_rest(&mut self.head)?;
+        let file = self.source.file();
+        let mut text = text_of(self.head, file)?;
+        let surrogates = mend(&mut text);
+        let mut failed = None;
+        let mut take = |paragraph, nameless| match emit(paragraph, nameless) {
+            Ok(()) => true,
+            Err(error) => {
+                failed = Some(error);
+                false
+            }
+        };
+        let mut walk = Walk::new(family, None, &mut take);
+        let read = walk.read(&text);
+        let facts = walk.facts;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        match read {
+            Ok(()) => Ok((facts, surrogates)),
+            Err(error) => Err(E::from(json_error(
+                file,
+                &text,
+                self.lines_before,
+                &error,
+                advice(family.or(facts.family)),
+            ))),
+        }
+    }
+
+    fn lines<E: From<Error>>(
+        mut self,
+        mut family: Option<Family>,
+        emit: &mut dyn FnMut(Paragraph, bool) -> Result<(), E>,
+    ) -> Result<(Facts, usize), E> {
+        let mut all = Facts::default();
+        let mut surrogates = 0;
+        let mut more = true;
+        while more || !self.head.is_empty() {
+            more = self.fill_block()?;
+            let end = match more {
+                true => self.head.iter().rposition(|&byte| byte == b'\n'),
+                false => self.head.len().checked_sub(1),
+            };
+            let rest = self.head.split_off(end.map_or(0, |end| end + 1));
+            let block = std::mem::replace(&mut self.head, rest);
+            let block_lines = breaks(&block);
+            let mut text = String::from_utf8(block).map_err(|error| {
+                let valid = error.utf8_error().valid_up_to();
+                not_utf8(
+                    self.source.file(),
+                    error.as_bytes(),
+                    valid,
+                    self.lines_before,
+                )
+            })?;
+            surrogates += mend(&mut text);
+            let lines = text.split('\n').enumerate();
+            let lines: Vec<(usize, &str)> =
+                lines.filter(|(_, line)| !line.trim().is_empty()).collect();
+            for lines in lines.chunks(LINES) {
+                let file = self.source.file();
+                for part in parse_lines(lines, self.lines_before, file, &mut family) {
+                    let (facts, paragraphs) = part?;
+                    all.merge(facts);
+                    for (paragraph, nameless) in paragraphs {
+                        emit(paragraph, nameless)?;
+                    }
+                }
+            }
+            self.lines_before += block_lines;
+        }
+        all.family = family;
+        Ok((all, surrogates))
+    }
+
+    /// Reads on until there is a block of whole lines; `false` at the end of the file.
+    fn fill_block(&mut self) -> Result<bool, Error> {
+        loop {
+            let lines = self.head.contains(&b'\n');
+            if lines && self.head.len() >= BLOCK {
+                return Ok(true);
+            }
+            if self.head.len() > LONGEST_LINE && !lines {
+                return Err(Error::LongLine {
+                    file: self.source.file().to_owned(),
+                    line: self.lines_before + 1,
+                    limit: LONGEST_LINE,
+                });
+            }
+            if !self.source.read_piece(&mut self.head)? {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+/// What a line holds, and which of its paragraphs lack an id.
+type Part = (Facts, Vec<(Paragraph, bool)>);
+
+/// The paragraphs of the lines, in their order; the first line that tells decides on the
+/// family of all.
+fn parse_lines(
+    lines: &[(usize, &str)],
+    lines_before: usize,
+    file: &str,
+    family: &mut Option<Family>,
+) -> Vec<Result<Part, Error>> {
+    let parse = |family: Option<Family>, &(number, line): &(usize, &str)| {
+        let before = lines_before + number;
+        let mut paragraphs = Vec::new();
+        let mut take = |paragraph, nameless| {
+            paragraphs.push((paragraph, nameless));
+            true
+        };
+        let mut walk = Walk::new(family, Some(before + 1), &mut take);
+        let read = walk.read(line);
+        let facts = walk.facts;
+        match read {
+            Ok(()) => Ok((facts, paragraphs)),
+            Err(error) => {
+                let advice = advice(family.or(facts.family));
+                Err(json_error(file, line, before, &error, advice))
+            }
+        }
+    };
+    let mut parts = Vec::with_capacity(lines.len());
+    let mut rest = lines;
+    while family.is_none()
+        && let Some((line, after)) = rest.split_first()
+    {
+        rest = after;
+        let part = parse(None, line);
+        if let Ok((facts, _)) = &part {
+            *family = facts.family.or(facts.header.then_some(Family::Mrqa));
+        }
+        let failed = part.is_err();
+        parts.push(part);
+        if failed {
+            return parts;
+        }
+    }
+    let family = *family;
+    let parsed: Vec<_> = rest.par_iter().map(|line| parse(family, line)).collect();
+    parts.extend(parsed);
+    parts
+}
+
+fn breaks(text: &[u8]) -> usize {
+    text.iter().filter(|&&byte| byte == b'\n').count()
+}
