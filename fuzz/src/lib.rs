@@ -12,10 +12,10 @@ use electra::{
     data::{
         example::{Examples, Passage, Split},
         feature::{FeatureOptions, featurize},
-        mrqa::parse_mrqa,
         normalizer::basic_tokenize,
+        paragraph::Family,
+        question_file::QuestionFile,
         reader::ReadOptions,
-        squad::parse_squad,
         tokenizer::Tokenizer,
         vocab::Vocab,
     },
@@ -207,9 +207,10 @@ fn hugging_face(name: &str, bytes: &[u8]) {
     });
 }
 
-/// SQuAD's JSON, read for training and for evaluation, and made into features.
+/// SQuAD's JSON and rows, plain or packed, read for training and for evaluation, and made into
+/// features.
 pub fn squad(bytes: &[u8]) {
-    let Ok(text) = str::from_utf8(bytes) else {
+    let Ok(file) = QuestionFile::parse(bytes, "fuzz.json", Some(Family::Squad)) else {
         return;
     };
     for split in [Split::Train, Split::Dev] {
@@ -217,7 +218,7 @@ pub fn squad(bytes: &[u8]) {
             task: "squad",
             split,
         };
-        if let Ok(examples) = parse_squad(text, "fuzz.json", options) {
+        if let Ok(examples) = file.examples(options) {
             check_features(&examples, split);
         }
     }
@@ -225,7 +226,7 @@ pub fn squad(bytes: &[u8]) {
 
 /// MRQA's JSON lines.
 pub fn mrqa(bytes: &[u8]) {
-    let Ok(text) = str::from_utf8(bytes) else {
+    let Ok(file) = QuestionFile::parse(bytes, "fuzz.jsonl", Some(Family::Mrqa)) else {
         return;
     };
     for split in [Split::Train, Split::Dev] {
@@ -233,7 +234,7 @@ pub fn mrqa(bytes: &[u8]) {
             task: "newsqa",
             split,
         };
-        if let Ok(examples) = parse_mrqa(text, "fuzz.jsonl", options) {
+        if let Ok(examples) = file.examples(options) {
             check_features(&examples, split);
         }
     }
@@ -283,7 +284,8 @@ fn check_conversion(
             task: "squad",
             split: Split::Dev,
         };
-        let examples = parse_squad(text, "out.json", options).expect("SQuAD's JSON");
+        let file = QuestionFile::parse(text, "out.json", None).expect("SQuAD's JSON");
+        let examples = file.examples(options).expect("no training");
         assert_eq!(examples.examples.len(), questions);
     }
 }
