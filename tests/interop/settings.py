@@ -22,6 +22,8 @@ import tokenizers
 import torch
 import transformers
 
+transformers.utils.logging.disable_progress_bar()
+
 # Two float32 computations of the same values by other programs.
 TOLERANCE = 2e-5
 
@@ -37,10 +39,10 @@ PASSAGES = [
     ),
     (
         "ÅNGSTRÖM lebte in Uppsala. İstanbul liegt am Bosporus — 東京 nicht. Das Café „Größe“ hat "
-        "über 40 naïve Gäste und ΟΔΟΣ heißt Straße.",
+        "über 40 naïve Gäste und ΑΘΗΝΑ heißt Athen.",
         [
             ("Wo lebte Ångström?", "Uppsala"),
-            ("Was heißt ΟΔΟΣ?", "Straße"),
+            ("Was heißt ΑΘΗΝΑ?", "Athen"),
             ("Wie viele Gäste hat das Café?", "über 40"),
         ],
     ),
