@@ -92,7 +92,13 @@ pub(super) fn run(
         model.config.qa_na_threshold = threshold;
     }
     // Shaders are compiled and a device that cannot compute shows before anybody asks.
-    model.answer(Examples::of_one("Who?", "Nobody yet."), &mut |_, _| {})?;
+    let answered = model.answer(Examples::of_one("Who?", "Nobody yet."), &mut |_, _| {})?;
+    if args.threshold.is_some() && answered.iter().all(|answer| answer.null_odds.is_none()) {
+        log::warn!(
+            "--threshold has no effect: the model was not trained to tell questions that have no \
+             answer"
+        );
+    }
 
     let address = bound.address();
     let name = model.config.model_name.clone();
