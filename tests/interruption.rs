@@ -8,7 +8,7 @@ use std::{fs, os::unix::fs::symlink, time::Instant};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use support::small_run::{SmallRun, signal, wait_for};
+use support::small_run::{SmallRun, signal, wait_for, wait_for_any};
 
 /// Kills of a run; `ELECTRA_KILLS` asks for more than an everyday test has time for.
 fn kills() -> usize {
@@ -41,7 +41,10 @@ fn killed_at_random_a_run_ends_as_if_it_had_not_been() {
         let mut child = run.start();
         let evaluated = kill % 3 == 2;
         let next = (1..=3).find(|trial| !run.preds_of(*trial).exists());
-        if evaluated && let Some(trial) = next {
+        if kill == 0 {
+            // At least this one meets a run that has not ended.
+            run.wait_for_checkpoint(1);
+        } else if evaluated && let Some(trial) = next {
             while !model_of(&run, trial).exists() && child.try_wait().unwrap().is_none() {
                 std::thread::sleep(std::time::Duration::from_millis(2));
             }
@@ -97,7 +100,7 @@ fn asked_to_end_it_finishes_its_step_and_saves() {
         }
         let run = SmallRun::new();
         let child = run.start();
-        wait_for(&run.model_dir().join("checkpoint-3"));
+        run.wait_for_checkpoint(1);
         signal(&child, name);
         let output = child.wait_with_output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -135,7 +138,7 @@ fn a_run_that_is_stopped_in_its_second_trial_goes_on_there() {
 
     let run = SmallRun::of_trials();
     let child = run.start();
-    wait_for(&run.trial_dir(2).join("checkpoint-3"));
+    run.wait_for_checkpoint(2);
     signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -176,7 +179,7 @@ fn stopped_while_it_answers_it_answers_again() {
     whole.finish();
     let run = SmallRun::of_trials();
     let child = run.start();
-    wait_for(&model_of(&run, 1));
+    wait_for_any(&[&model_of(&run, 1), &run.trial_dir(2)]);
     signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -190,7 +193,7 @@ fn stopped_while_it_answers_it_answers_again() {
 fn a_second_signal_ends_it_at_once() {
     let run = SmallRun::new();
     let mut child = run.start();
-    wait_for(&run.model_dir().join("checkpoint-3"));
+    run.wait_for_checkpoint(1);
     // Held back meanwhile, so that both come in the same step.
     signal(&child, "-STOP");
     signal(&child, "-INT");
@@ -240,7 +243,9 @@ fn a_run_that_is_finished_trains_nothing() {
 fn a_second_run_in_the_folder_and_other_data_are_refused() {
     let run = SmallRun::new();
     let mut first = run.start();
-    wait_for(&run.model_dir().join("checkpoint-3"));
+    run.wait_for_checkpoint(1);
+    // Held back, so that it does not end before the others begin.
+    signal(&first, "-STOP");
     let second = run.fail(2);
     assert!(
         second.contains("is being trained by another process"),
@@ -277,7 +282,7 @@ fn a_second_run_in_the_folder_and_other_data_are_refused() {
 fn the_lock_covers_the_evaluation() {
     let run = SmallRun::of_trials();
     let first = run.start();
-    wait_for(&model_of(&run, 1));
+    wait_for_any(&[&model_of(&run, 1), &run.trial_dir(2)]);
     signal(&first, "-STOP");
     let second = run.fail(2);
     signal(&first, "-CONT");
@@ -292,14 +297,14 @@ fn the_lock_covers_the_evaluation() {
 fn a_restarted_run_is_gone_on_with_without_restart() {
     let run = SmallRun::new();
     let mut child = run.start();
-    wait_for(&run.model_dir().join("checkpoint-3"));
+    run.wait_for_checkpoint(1);
     child.kill().unwrap();
     child.wait().unwrap();
 
     let child = run.command().arg("--restart").spawn().unwrap();
     let aside = run.model_dir().with_extension("old");
     wait_for(&aside);
-    wait_for(&run.model_dir().join("checkpoint-3"));
+    run.wait_for_checkpoint(1);
     signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);

@@ -95,9 +95,23 @@ impl SmallRun {
     /// Starts it and kills it once it has a checkpoint.
     pub fn stop_at_first_checkpoint(&self) {
         let mut child = self.start();
-        wait_for(&self.model_dir().join("checkpoint-3"));
+        self.wait_for_checkpoint(1);
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    /// Waits until a trial has a whole checkpoint, whichever: the first goes when there are enough.
+    #[track_caller]
+    pub fn wait_for_checkpoint(&self, trial: usize) {
+        let is_whole = |name: &str| {
+            let step = name.strip_prefix("checkpoint-");
+            step.is_some_and(|step| step.parse::<u64>().is_ok())
+        };
+        wait_until(&format!("a checkpoint of trial {trial}"), || {
+            let entries = fs::read_dir(self.trial_dir(trial)).into_iter().flatten();
+            let mut names = entries.flatten().map(|entry| entry.file_name());
+            names.any(|name| name.to_str().is_some_and(is_whole))
+        });
     }
 
     /// Runs to the end.
@@ -208,12 +222,25 @@ pub fn signal(child: &Child, name: &str) {
     assert!(sent.unwrap().success());
 }
 
+/// Waits until one of `paths` is there: one that is not there for long, and what comes after it.
+#[track_caller]
+pub fn wait_for_any(paths: &[&Path]) {
+    wait_until(&format!("{paths:?}"), || {
+        paths.iter().any(|path| path.exists())
+    });
+}
+
 /// Waits until `path` is there.
 #[track_caller]
 pub fn wait_for(path: &Path) {
+    wait_for_any(&[path]);
+}
+
+#[track_caller]
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
-    while !path.exists() {
-        assert!(began.elapsed() < PATIENCE, "{}", path.display());
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "{what} never came");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
