@@ -188,6 +188,7 @@ impl Sandbox {
             .current_dir(self.folder.path())
             .env("PATH", format!("{}:{path}", self.path("bin").display()))
             .env("HOME", self.folder.path())
+            .env_remove("XDG_CACHE_HOME")
             .env("ELECTRA_DEVICE", "cpu");
         shell
     }

@@ -240,6 +240,21 @@ fn a_prefix_has_a_record_of_its_own() {
 }
 
 #[test]
+fn a_checkpoint_with_a_configuration_of_its_own_keeps_it() {
+    let place = Place::new();
+    let home = place.put(Format::Tf, "first", "home");
+    let config = r#"{"hidden_size": 128, "num_attention_heads": 2, "intermediate_size": 512}"#;
+    fs::write(home.join("config.json"), config).unwrap();
+    let (path, _) = place.find(&home, Some(&home)).unwrap();
+    assert_eq!(path, home.join("record"));
+    assert_eq!(place.find(&home, Some(&home)).unwrap(), (path, vec![]));
+    assert_eq!(
+        fs::read_to_string(home.join("config.json")).unwrap(),
+        config
+    );
+}
+
+#[test]
 fn a_record_without_its_checkpoint_is_a_model_and_two_halves_are_none() {
     let place = Place::new();
     let first = place.path("first");

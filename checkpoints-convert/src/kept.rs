@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::config::RecordConfig;
 use crate::content::{self, Content, Weight};
 use crate::convert::{CONFIG_FILE, RECORD_FILE, REPORT_FILE, VOCABULARY_FILE};
+use crate::hugging_face;
 use crate::pack;
 use crate::plain_file;
 use crate::staging::json;
@@ -113,6 +114,12 @@ impl KeptRecord {
         };
         Content::new(weights, &report.config, vocabulary)
     }
+}
+
+/// Whether a record may be written into `folder`: no file in it would be replaced that a conversion
+/// did not make.
+pub fn takes_record(folder: &Path) -> bool {
+    !hugging_face::has_config(folder) && foreign(folder, None).is_none()
 }
 
 /// The first of the files in `folder` that a conversion would replace though none made it, and why

@@ -43,7 +43,7 @@ pub use error::Error;
 pub use export::{Export, Format, export};
 pub use hugging_face::Error as HuggingFaceError;
 pub use inspect::{Inspection, RecordInspection, inspect, inspect_record, is_record};
-pub use kept::{KeptRecord, KeptState, is_fine_tuned};
+pub use kept::{KeptRecord, KeptState, is_fine_tuned, takes_record};
 pub use names::{Parameter, parameters};
 pub use plan::Error as PlanError;
 pub use printable::{printable, printable_json};

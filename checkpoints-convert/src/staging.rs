@@ -92,6 +92,7 @@ impl Staging {
     pub fn publish(self, names: &[&str]) -> Result<(), Error> {
         for name in names {
             let to = self.out.join(name);
+            keep_mode(&to, &self.path(name)).map_err(|source| unpublished(&to, source))?;
             fs::rename(self.path(name), &to).map_err(|source| unpublished(&to, source))?;
         }
         sync_folder(&self.out).map_err(|source| unpublished(&self.out, source))
@@ -192,6 +193,20 @@ fn unpublished(path: &Path, source: io::Error) -> Error {
         file: path.display().to_string(),
         source,
     }
+}
+
+/// Gives the file `new` the permissions of the one that it replaces; a link has none of its own.
+#[cfg(unix)]
+fn keep_mode(old: &Path, new: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(old) {
+        Ok(data) if data.is_file() => fs::set_permissions(new, data.permissions()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_mode(_: &Path, _: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// A rename is on the disk only once its folder is.

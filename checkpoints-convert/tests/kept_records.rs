@@ -309,6 +309,18 @@ fn no_link_of_a_stranger_s_folder_is_followed() {
         refused(out.path());
         assert!(folder.join(name).exists());
     }
+    // A file's mode stays.
+    use std::os::unix::fs::PermissionsExt;
+    let out = tempfile::tempdir().unwrap();
+    convert(source.path(), out.path()).unwrap();
+    let file = out.path().join("model.bpk");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    convert(source.path(), out.path()).unwrap();
+    assert_eq!(
+        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+
     // The files themselves may be links: these are replaced, not what they point to.
     let out = tempfile::tempdir().unwrap();
     convert(source.path(), out.path()).unwrap();

@@ -107,8 +107,8 @@ impl Finder<'_> {
     /// no record of what it holds now.
     ///
     /// Beside a zip, a record lies in a folder of the zip's name; beside a prefix, in
-    /// `<prefix>.record`; beside a Hugging Face folder, which has a `config.json` of its own, in
-    /// its subfolder `record`.
+    /// `<prefix>.record`; beside a folder with a `config.json` of its own, as Hugging Face's have
+    /// one, in its subfolder `record`.
     ///
     /// # Errors
     /// There is no model at `path`, or it cannot be converted, or the record's files do not belong
@@ -304,9 +304,9 @@ fn why_not(kept: &KeptRecord, content: &Content) -> Option<&'static str> {
 fn beside(path: &Path) -> PathBuf {
     let has_extension = |e| path.extension().is_some_and(|x| x.eq_ignore_ascii_case(e));
     if path.is_dir() {
-        return match checkpoints_convert::is_hugging_face(path) {
-            true => path.join("record"),
-            false => path.into(),
+        return match checkpoints_convert::takes_record(path) {
+            true => path.into(),
+            false => path.join("record"),
         };
     }
     if has_extension("zip") {
