@@ -96,9 +96,8 @@ impl<'a> ResultFiles<'a> {
         }
     }
 
-    /// What the evaluation of a trial writes of these tasks for that trial alone, or under the
-    /// reference's names if it is the only one.
-    pub fn of_trial(&self, tasks: &[String], trial: usize) -> Vec<PathBuf> {
+    /// What an evaluation writes of these tasks under the reference's names.
+    pub fn of_last(&self, tasks: &[String]) -> Vec<PathBuf> {
         let files = tasks.iter().flat_map(|task| {
             let squad2 = Metric::of_task(task) == Metric::Squad2;
             let v2 = squad2.then(|| [self.paths.qa_null_odds(task), self.paths.qa_eval(task)]);
@@ -106,12 +105,13 @@ impl<'a> ResultFiles<'a> {
                 .into_iter()
                 .chain(v2.into_iter().flatten())
         });
-        files
-            .map(|path| match self.several {
-                true => of_trial(&path, trial),
-                false => path,
-            })
-            .collect()
+        files.collect()
+    }
+
+    /// What the evaluation of one of several trials writes of these tasks for that trial alone.
+    pub fn of_trial(&self, tasks: &[String], trial: usize) -> Vec<PathBuf> {
+        let files = self.of_last(tasks).into_iter().filter(|_| self.several);
+        files.map(|path| of_trial(&path, trial)).collect()
     }
 
     /// Writes a file of a trial: under the trial's own name, then as the last.

@@ -44,6 +44,8 @@ pub(super) struct Finished {
     /// What decided those of its evaluation; `None` if it was not evaluated.
     pub evaluation: Option<Value>,
     pub results: TrialResults,
+    /// Of the files that its evaluation wrote, wherever they lie.
+    pub files: Vec<Checksum>,
 }
 
 impl Finished {
@@ -59,6 +61,11 @@ impl Finished {
             (Some(_), None) => vec!["it was not evaluated".to_owned()],
             (Some(wanted), Some(made)) => differing_values(made, wanted),
         }
+    }
+
+    /// Whether a file is there and as the evaluation wrote it.
+    pub fn wrote(&self, file: &Path) -> bool {
+        Checksum::of(file).is_ok_and(|sum| self.files.contains(&sum))
     }
 }
 
@@ -158,6 +165,10 @@ mod tests {
             }),
             evaluation: Some(json!({"n_best_size": 20})),
             results: serde_json::from_str(results).unwrap(),
+            files: vec![Checksum {
+                bytes: 2,
+                crc32c: 5,
+            }],
         }
     }
 

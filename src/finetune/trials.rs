@@ -64,7 +64,6 @@ impl Finetune<'_> {
                 lock.enter()?;
                 let (model, steps) = match standing {
                     Standing::Trained(steps) => {
-                        self.progress.note("trained before: only evaluated now");
                         let mut stored = record::open(&model_dir.join("model.bpk"))
                             .map_err(folder::Error::from)?;
                         (self.build(trial, self.device, Some(&mut stored))?, steps)
@@ -81,14 +80,17 @@ impl Finetune<'_> {
                     unwritten = false;
                 }
                 self.write_test_outputs(&model, trial, &data.test)?;
-                let record = model_dir.join("model.bpk");
-                let sum = Checksum::of(&record).map_err(io(&record, "reading"))?;
+                let sum = |file: &PathBuf| Checksum::of(file).map_err(io(file, "reading"));
+                let mut files = self.files_of(trial, figures);
+                files.extend(self.files_of_last(figures));
+                files.retain(|file| file.is_file());
                 let finished = Finished {
                     steps,
                     training: identity.training(trial),
-                    model: Model::Kept(sum),
+                    model: Model::Kept(sum(&model_dir.join("model.bpk"))?),
                     evaluation: identity.evaluation(trial),
                     results: scores.unwrap_or_default(),
+                    files: files.iter().map(sum).collect::<Result<_, _>>()?,
                 };
                 ledger.set(trial, finished).map_err(io(&path, "writing"))?;
             }
@@ -169,13 +171,7 @@ impl Finetune<'_> {
             return Ok(Standing::Open);
         }
         let evaluation = identity.evaluation(trial);
-        let other = finished.other_evaluation(evaluation.as_ref());
-        let wanted = self.files_of(trial, figures);
-        let missing: Vec<String> = wanted
-            .iter()
-            .filter(|file| !file.is_file())
-            .map(|file| file.display().to_string())
-            .collect();
+        let mut other = finished.other_evaluation(evaluation.as_ref());
         if removed && !other.is_empty() {
             return Err(Error::ModelGone {
                 ledger: ledger.path().into(),
@@ -183,13 +179,23 @@ impl Finetune<'_> {
                 differing: other.join(", "),
             });
         }
-        if !removed && (!other.is_empty() || !missing.is_empty()) {
-            return Ok(Standing::Trained(finished.steps));
+        let mut wanted = self.files_of(trial, figures);
+        if trial == config.num_trials {
+            wanted.extend(self.files_of_last(figures));
         }
-        if !missing.is_empty() {
+        // A device or a pipe keeps nothing.
+        wanted.retain(|file| file.is_file() || !file.exists());
+        let lost = wanted.iter().filter(|file| !finished.wrote(file));
+        other.extend(lost.map(|file| format!("{} is gone or was changed", file.display())));
+        if !other.is_empty() {
+            let other = other.join(", ");
+            if !removed {
+                self.progress
+                    .note(&format!("trained before, and only evaluated now: {other}"));
+                return Ok(Standing::Trained(finished.steps));
+            }
             self.progress.note(&format!(
-                "trial {trial}: {} is gone, and so is the model that could make it again",
-                missing.join(", ")
+                "trial {trial}: {other}, and the model that could make it again has been removed"
             ));
         }
         let scores = config.do_eval.then(|| finished.results.clone());
@@ -210,6 +216,14 @@ impl Finetune<'_> {
             files.extend(tested.map(|task| paths.test_predictions(task, Split::Test, trial)));
         }
         files
+    }
+
+    /// What the evaluation of every trial writes, so that the last one's stays.
+    fn files_of_last(&self, figures: &Figures) -> Vec<PathBuf> {
+        match self.config.do_eval {
+            true => figures.files.of_last(&self.config.task_names),
+            false => Vec::new(),
+        }
     }
 
     fn foreign(&self, model_dir: &Path, file: &Path) -> Error {
