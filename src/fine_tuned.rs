@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    config::{self, Config, Precision},
+    config::{self, CheckpointFacts, Config, Draft, Precision},
     data::{
         self,
         batch::FeatureSet,
@@ -28,8 +28,14 @@ use crate::{
     },
     kernels::kernel_choice::ChoiceCache,
     model::{
-        HeadConfig, QuestionAnsweringModel, arithmetic::Arithmetic, beam::WindowOutput, folder,
-        parameters, parameters::ParameterSource, record,
+        HeadConfig, QuestionAnsweringModel,
+        absent::trained_below,
+        arithmetic::Arithmetic,
+        beam::WindowOutput,
+        description::{describe, described_in},
+        folder, parameters,
+        parameters::ParameterSource,
+        record,
     },
 };
 
@@ -44,6 +50,11 @@ pub enum Error {
         path: PathBuf,
         source: config::Error,
     },
+    #[error(
+        "{path}: config.json is missing, without which nothing tells what the model is; expected the \
+         folder that electra finetune or checkpoints-convert made, or its checkpoint-N"
+    )]
+    NoConfig { path: PathBuf },
     #[error(transparent)]
     Device(#[from] device::Error),
     #[error(transparent)]
@@ -54,9 +65,14 @@ pub enum Error {
     Answer(#[from] eval::Error),
     #[error(
         "{path}: parameter {parameter} is missing; expected a fine-tuned model with its \
-         question-answering head, as electra finetune makes it"
+         question-answering head, as electra finetune makes it{instead}"
     )]
-    NoHead { path: PathBuf, parameter: String },
+    NoHead {
+        path: PathBuf,
+        parameter: String,
+        /// What could be given instead.
+        instead: String,
+    },
 }
 
 impl Error {
@@ -117,9 +133,12 @@ impl FineTuned {
     /// Opens a folder with `model.bpk`, or a TF checkpoint with a head, which is converted.
     pub fn open(path: &Path, chosen: &Chosen, precision: Precision) -> Result<Self, Error> {
         let found = folder::find(path, &mut |_, _| {})?;
-        let config_file = found.path.join("config.json");
-        let config = read_config(&found.path, &config_file)?;
-        let tokenizer = Tokenizer::for_model(&found.path.join("vocab.txt"), &config)?;
+        let facts = describe(&found.path)?.ok_or_else(|| Error::NoConfig {
+            path: found.path.clone(),
+        })?;
+        let config = read_config(&found.path, &facts)?;
+        let vocab = described_in(&found.path).join("vocab.txt");
+        let tokenizer = Tokenizer::for_model(&vocab, &config)?;
         let mut stored = record::open(&found.path.join("model.bpk"))?;
         let tokens = config.predict_batch_size * config.max_seq_length;
         let arithmetic = Arithmetic::on(
@@ -139,9 +158,13 @@ impl FineTuned {
             HeadConfig::of(&config),
         )?;
         if let Some(parameter) = source.finish().initialised.pop() {
+            let trained = trained_below(path).into_iter().next();
             return Err(Error::NoHead {
                 path: found.path,
                 parameter,
+                instead: trained.map_or(String::new(), |trained| {
+                    format!("; give {}", trained.display())
+                }),
             });
         }
         Ok(Self {
@@ -239,50 +262,45 @@ impl FineTuned {
     }
 }
 
-/// Reads what `electra finetune` wrote, or what the converter inferred from shapes.
-fn read_config(folder: &Path, file: &Path) -> Result<Config, Error> {
+/// The hyper-parameters of what `electra finetune` wrote, or of a converted checkpoint with a head,
+/// which says what it is but not how it was trained.
+fn read_config(folder: &Path, facts: &CheckpointFacts) -> Result<Config, Error> {
     let error = |source| Error::Config {
-        path: file.into(),
+        path: facts.file.clone(),
         source,
     };
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    let saved: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
-    if saved.contains_key("task_names") {
+    let text = std::fs::read(&facts.file).map_err(|source| {
+        error(config::Error::File {
+            path: facts.file.clone(),
+            source,
+        })
+    })?;
+    let saved: Map<String, Value> = serde_json::from_slice(&text).map_err(|source| {
+        error(config::Error::Json {
+            origin: facts.file.display().to_string(),
+            source,
+        })
+    })?;
+    let draft = if saved.contains_key("task_names") {
         let hparams = saved
             .into_iter()
             .filter(|(key, _)| key != "model" && key != "heads")
             .collect();
-        return Config::from_json(&hparams).map_err(error);
-    }
-    let record = folder::read_config(folder)?;
-    let model = &record.model;
-    let mut hparams = json!({
-        "model_size": "base",
-        "vocab_size": model.vocab_size,
-        "embedding_size": model.embedding_size,
-        "do_lower_case": record.do_lower_case,
-        "max_seq_length": model.max_position_embeddings,
-        "model_hparam_overrides": {
-            "hidden_size": model.hidden_size,
-            "num_hidden_layers": model.num_hidden_layers,
-            "num_attention_heads": model.num_attention_heads,
-            "intermediate_size": model.intermediate_size,
-            "max_position_embeddings": model.max_position_embeddings,
-            "type_vocab_size": model.type_vocab_size,
-        },
-        "task_names": ["squad"],
-    });
-    if let Some((task, head)) = record.heads.iter().next() {
-        hparams["task_names"] = json!([task]);
-        hparams["joint_prediction"] = head.joint_prediction.into();
-        hparams["answerable_classifier"] = head.answerable_classifier.into();
-        hparams["answerable_uses_start_logits"] = head.answerable_uses_start_logits.into();
-    }
-    let hparams = hparams.as_object().cloned().unwrap_or_default();
-    let name = folder
-        .file_name()
-        .unwrap_or(OsStr::new("model"))
-        .to_string_lossy();
-    let resolved = Config::resolve(Path::new(""), &name, &hparams).map_err(error)?;
-    Ok(resolved.0)
+        Draft::from_json(&hparams)
+    } else {
+        let task = facts.record.heads.keys().next();
+        let hparams = json!({
+            "task_names": [task.map_or("squad", String::as_str)],
+            "max_seq_length": facts.record.model.max_position_embeddings,
+        });
+        let name = folder
+            .file_name()
+            .unwrap_or(OsStr::new("model"))
+            .to_string_lossy();
+        let hparams = hparams.as_object().cloned().unwrap_or_default();
+        Draft::new(Path::new(""), &name, &hparams)
+    };
+    let mut draft = draft.map_err(error)?;
+    draft.evaluate_only(Some(folder.into()));
+    Ok(draft.finish(Some(facts)).map_err(error)?.config)
 }

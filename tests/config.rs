@@ -17,7 +17,7 @@ fn every_key_is_described_once() {
     let rows = hparam::list();
     let keys: HashSet<_> = rows.iter().map(|row| &row.key).collect();
     assert_eq!(keys.len(), rows.len());
-    assert_eq!(rows.len(), Config::KEYS.len() + 11);
+    assert_eq!(rows.len(), Config::KEYS.len() + 12);
     for row in &rows {
         assert!(
             row.meaning.ends_with('.') && row.meaning.len() > 10,

@@ -2,12 +2,17 @@
 
 use clap::{Args, builder::PossibleValuesParser, builder::TypedValueParser};
 
-use super::GlobalArgs;
+use super::{GlobalArgs, suggested::suggested};
 use crate::{
     config::Precision,
     device::{self, ByteSize, Chosen, DeviceRequest},
     train::memory_plan::MemoryLimits,
 };
+
+/// Devices that a shell suggests.
+pub(super) const DEVICES: [&str; 9] = [
+    "auto", "cpu", "gpu", "gpu:0", "gpu:1", "vulkan", "vulkan:0", "metal", "dx12",
+];
 
 /// Where and how a command computes.
 #[derive(Debug, Clone, Args)]
@@ -19,7 +24,8 @@ pub struct ComputeArgs {
         env = "ELECTRA_DEVICE",
         value_name = "DEVICE",
         default_value = "auto",
-        value_parser = parse_device
+        value_parser = suggested(parse_device, DEVICES),
+        hide_possible_values = true
     )]
     pub device: DeviceRequest,
     /// Number format of matrix products; sums and weights stay f32 [default: auto]

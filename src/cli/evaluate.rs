@@ -7,7 +7,7 @@ use clap::Args;
 use super::{
     GlobalArgs,
     compute::ComputeArgs,
-    finetune::{print_results, run_configuration},
+    finetune::{Course, print_results, run_draft},
     hyper_parameters::RunArgs,
 };
 
@@ -19,7 +19,7 @@ use super::{
 #[command(after_help = "\
 Example:
   electra evaluate --data-dir data --model-name electra_large \\
-    --set task_names=squad --set model_size=large --checkpoint my_model")]
+    --set task_names=squad --checkpoint my_model")]
 pub struct EvaluateArgs {
     #[command(flatten)]
     pub run: RunArgs,
@@ -36,12 +36,8 @@ pub(super) fn run(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let mut config = args.run.resolve(args.compute.precision)?;
-    config.do_train = false;
-    config.do_eval = true;
-    config.num_trials = 1;
-    let checkpoint = args.checkpoint.clone();
-    config.init_checkpoint = Some(checkpoint.unwrap_or_else(|| config.paths().model_dir(1)));
-    let outcome = run_configuration(&config, &args.compute, global, false)?;
+    let mut draft = args.run.draft(args.compute.precision)?;
+    draft.evaluate_only(args.checkpoint.clone());
+    let (config, outcome) = run_draft(&draft, &args.compute, global, Course::default())?;
     print_results(&outcome, &config, global, out)
 }

@@ -7,9 +7,9 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
-use super::hyper_parameters::RunArgs;
+use super::{hyper_parameters::RunArgs, run_model};
 use crate::{
-    data::{example::Split, feature_file::write_features, tokenizer::Tokenizer},
+    data::{example::Split, feature_file::write_features},
     eval::evaluate::TaskData,
 };
 
@@ -42,8 +42,10 @@ fn parse_split() -> impl TypedValueParser<Value = Split> {
 
 /// Featurises and writes; several tasks stand one after the other.
 pub(super) fn run(args: &FeaturesArgs, out: &mut dyn Write) -> anyhow::Result<()> {
-    let config = args.run.resolve(None)?;
-    let tokenizer = Tokenizer::for_model(config.paths().vocab_file(), &config)?;
+    let draft = args.run.draft(None)?;
+    let (resolved, facts) = run_model::described(&draft)?;
+    let config = resolved.config;
+    let tokenizer = run_model::tokenizer(&draft, &config, facts.as_ref())?;
     let mut features = Vec::new();
     for task in &config.task_names {
         let file = config.paths().task_data(task, args.split);

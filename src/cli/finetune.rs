@@ -4,9 +4,9 @@ use std::{io::Write, path::PathBuf};
 
 use clap::Args;
 
-use super::{GlobalArgs, compute::ComputeArgs, hyper_parameters::RunArgs, model::find_model, stop};
+use super::{GlobalArgs, compute::ComputeArgs, hyper_parameters::RunArgs, run_model, stop};
 use crate::{
-    config::Config,
+    config::{Config, Draft},
     data::tokenizer::Tokenizer,
     eval::{results::results_text, summary::Summary},
     finetune::{Finetune, Outcome},
@@ -26,7 +26,7 @@ use crate::{
 #[command(after_help = "\
 Example:
   electra finetune --data-dir data --model-name electra_large \\
-    --set task_names=squad --set model_size=large --set train_batch_size=16")]
+    --set task_names=squad --set train_batch_size=16")]
 pub struct FinetuneArgs {
     #[command(flatten)]
     pub run: RunArgs,
@@ -35,6 +35,9 @@ pub struct FinetuneArgs {
     /// Begin anew instead of going on; an earlier run's folder is moved aside
     #[arg(long, help_heading = "Run")]
     pub restart: bool,
+    /// Say what the run would do, and end before anything is trained or written
+    #[arg(long, help_heading = "Run")]
+    pub dry_run: bool,
 }
 
 /// Trains and evaluates, and prints the figures of each trial.
@@ -43,32 +46,51 @@ pub(super) fn run(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let config = args.run.resolve(args.compute.precision)?;
+    let draft = args.run.draft(args.compute.precision)?;
     let mut compute = args.compute.clone();
     compute.memory_budget = args.run.memory_budget(compute.memory_budget);
-    let outcome = run_configuration(&config, &compute, global, args.restart)?;
+    let course = Course {
+        restart: args.restart,
+        dry_run: args.dry_run,
+    };
+    let (config, outcome) = run_draft(&draft, &compute, global, course)?;
+    if args.dry_run {
+        return Ok(());
+    }
     print_results(&outcome, &config, global, out)
 }
 
-/// Runs a resolved configuration on the device that was asked for.
-pub(super) fn run_configuration(
-    config: &Config,
+/// How a run is begun.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Course {
+    pub restart: bool,
+    /// Ends before anything is written.
+    pub dry_run: bool,
+}
+
+/// Completes a configuration by what its checkpoint says, and runs it on the device that was asked
+/// for.
+pub(super) fn run_draft(
+    draft: &Draft,
     compute: &ComputeArgs,
     global: &GlobalArgs,
-    restart: bool,
-) -> anyhow::Result<Outcome> {
+    course: Course,
+) -> anyhow::Result<(Config, Outcome)> {
+    // What contradicts the checkpoint is said before it is converted.
+    let (resolved, facts) = run_model::described(draft)?;
     let chosen = compute.open(global)?;
-    let vocab = config.paths().vocab_file().to_owned();
     let progress = global.progress();
-    if let Some(checkpoint) = &config.init_checkpoint {
-        // The vocabulary may still be inside the checkpoint's zip.
-        find_model(
-            checkpoint,
-            Some(&config.paths().pretrained_model()),
-            &progress,
-        )?;
+    for note in &resolved.notes {
+        progress.note(note);
     }
-    let tokenizer = Tokenizer::for_model(&vocab, config)?;
+    let (config, tokenizer) = if course.dry_run {
+        let tokenizer = run_model::tokenizer(draft, &resolved.config, facts.as_ref())?;
+        (resolved.config, tokenizer)
+    } else {
+        let config = run_model::opened(draft, facts, &progress)?;
+        let tokenizer = Tokenizer::for_model(config.paths().vocab_file(), &config)?;
+        (config, tokenizer)
+    };
     let tokens = config.train_batch_size * config.max_seq_length;
     let arithmetic = Arithmetic::on(
         &chosen,
@@ -77,21 +99,21 @@ pub(super) fn run_configuration(
         tokens,
         &ChoiceCache::of_user(),
     )?;
-    if chosen.adapter.is_some() {
-        progress.note(&arithmetic.line());
-    }
+    progress.note(&arithmetic.line());
     let finetune = Finetune {
-        config,
+        config: &config,
         device: &chosen.device,
         arithmetic,
         tokenizer: &tokenizer,
         untrained_head: false,
-        restart,
+        restart: course.restart,
+        dry_run: course.dry_run,
         progress: &progress,
         memory_limits: compute.limits(&chosen),
         stop: stop::listen(),
     };
-    Ok(finetune.run()?)
+    let outcome = finetune.run()?;
+    Ok((config, outcome))
 }
 
 /// One line for each trial and task, as `T_results.txt` has them, or the JSON of all trials.

@@ -1,28 +1,73 @@
 //! `electra hparams`: every hyper-parameter with default, meaning and source.
 
-use std::io::Write;
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use anyhow::bail;
 use clap::Args;
 use serde_json::json;
 
-use super::GlobalArgs;
+use super::{
+    GlobalArgs,
+    hyper_parameters::{GivenArgs, parse_preset},
+    run_model,
+};
 use crate::{
-    config::{Decides, Hparam, Preset, Source, hparam},
+    config::{
+        Config, Decides, Draft, Hparam, Preset, Source,
+        hparam::{self, OVERRIDES},
+    },
     device::ByteSize,
 };
 
 /// List the hyper-parameters with their defaults and meanings, and the presets
 ///
 /// Defaults in braces follow from the run: its folder, model and tasks. ELECTRA-Large and
-/// question-answering tasks have defaults of their own, which a run prints and saves.
+/// question-answering tasks have defaults of their own: with a preset, a model or values, the list
+/// shows what a run would have, of the task squad if no other is given.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
-  electra hparams batch")]
+  electra hparams batch
+  electra hparams --preset large-8gb --set train_batch_size=16
+  electra hparams --data-dir data --model-name electra_large rate")]
 pub struct HparamsArgs {
     /// Only keys with this in their name
     pub part: Option<String>,
+    /// Show the values of a run with this preset
+    #[arg(long, value_name = "NAME", value_parser = parse_preset())]
+    pub preset: Option<Preset>,
+    /// Show the values of a run on this folder of models and task data
+    #[arg(long, value_name = "DIR", requires = "model_name")]
+    pub data_dir: Option<PathBuf>,
+    /// Show the values of a run that begins with this model
+    #[arg(long, value_name = "NAME", requires = "data_dir")]
+    pub model_name: Option<String>,
+    #[command(flatten)]
+    pub given: GivenArgs,
+}
+
+impl HparamsArgs {
+    fn is_about_a_run(&self) -> bool {
+        self.preset.is_some() || self.data_dir.is_some() || !self.given.is_empty()
+    }
+
+    /// The configuration of the run, on folders whose names stand for any if none are given.
+    fn resolve(&self) -> anyhow::Result<Config> {
+        let mut given = self.preset.map(Preset::hparams).unwrap_or_default();
+        given.extend(self.given.read(None)?);
+        given
+            .entry("task_names")
+            .or_insert_with(|| json!(["squad"]));
+        let (Some(data_dir), Some(model_name)) = (&self.data_dir, &self.model_name) else {
+            let resolved = Draft::new(Path::new("DIR"), "NAME", &given)?.finish(None)?;
+            return Ok(resolved.config);
+        };
+        let draft = Draft::new(data_dir, model_name, &given)?;
+        Ok(run_model::described(&draft)?.0.config)
+    }
 }
 
 /// Writes the list.
@@ -37,6 +82,9 @@ pub fn run(args: &HparamsArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyh
         .collect();
     if rows.is_empty() {
         bail!("no hyper-parameter has {part:?} in its name; electra hparams lists them all");
+    }
+    if args.is_about_a_run() {
+        return write_run(args, &rows, global, out);
     }
     let presets = if part.is_empty() { Preset::ALL } else { &[] };
     if global.json {
@@ -59,6 +107,47 @@ pub fn run(args: &HparamsArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyh
         if let Some(bytes) = preset.memory_budget() {
             writeln!(out, "    --memory-budget {}", ByteSize(bytes))?;
         }
+    }
+    Ok(())
+}
+
+/// Writes what a run would have, and beside it the default where that is another.
+fn write_run(
+    args: &HparamsArgs,
+    rows: &[Hparam],
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let config = args.resolve()?;
+    let mut values = config.to_map();
+    for (key, value) in config.model_hparam_overrides.to_map() {
+        values.insert(format!("{OVERRIDES}.{key}"), value);
+    }
+    let rows: Vec<&Hparam> = rows
+        .iter()
+        .filter(|row| row.source != Source::Tpu && row.key != OVERRIDES)
+        .collect();
+    if global.json {
+        let chosen = rows.iter().filter_map(|row| {
+            let value = values.get(&row.key)?;
+            Some((row.key.clone(), value.clone()))
+        });
+        let chosen: serde_json::Map<_, _> = chosen.collect();
+        let run = json!({"resolved": chosen, "model": config.encoder()});
+        return Ok(writeln!(out, "{run:#}")?);
+    }
+    for row in rows {
+        let value = values.get(&row.key).unwrap_or(&row.default);
+        // A default in braces is what the run's own folders make of it.
+        let default = match row.default.as_str() {
+            Some(template) if template.contains('{') => String::new(),
+            _ if *value == row.default => String::new(),
+            _ => format!("    (default: {})", row.default),
+        };
+        writeln!(out, "{} = {value}{default}", row.key)?;
+    }
+    if let Some(bytes) = args.preset.and_then(Preset::memory_budget) {
+        writeln!(out, "--memory-budget {}", ByteSize(bytes))?;
     }
     Ok(())
 }

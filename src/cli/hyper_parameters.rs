@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, builder::PossibleValuesParser, builder::TypedValueParser};
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, StringValueParser, TypedValueParser},
+};
 use serde_json::{Map, Value};
 
+use super::suggested::suggested;
 use crate::{
-    config::{self, Config, Precision, Preset, given},
+    config::{self, Draft, Precision, Preset, given, hparam},
     device::ByteSize,
 };
 
@@ -34,11 +38,21 @@ pub struct GivenArgs {
     #[arg(long, value_name = "JSON|FILE.json")]
     pub hparams: Option<String>,
     /// One hyper-parameter, without quoting JSON; wins over --hparams; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    #[arg(
+        long = "set",
+        value_name = "KEY=VALUE",
+        value_parser = suggested(StringValueParser::new(), hparam::assignments()),
+        hide_possible_values = true
+    )]
     pub sets: Vec<String>,
 }
 
 impl GivenArgs {
+    /// Whether no hyper-parameter is given.
+    pub fn is_empty(&self) -> bool {
+        self.hparams.is_none() && self.sets.is_empty()
+    }
+
     /// What the flags give; `precision` is that of `--precision`, which wins.
     ///
     /// # Errors
@@ -53,18 +67,14 @@ impl GivenArgs {
 }
 
 impl RunArgs {
-    /// The configuration of the run, its warnings logged.
+    /// The run as far as it is known without its checkpoint.
     ///
     /// # Errors
     /// When a hyper-parameter is unknown or wrong.
-    pub fn resolve(&self, precision: Option<Precision>) -> Result<Config, config::Error> {
+    pub fn draft(&self, precision: Option<Precision>) -> Result<Draft, config::Error> {
         let mut given = self.preset.map(Preset::hparams).unwrap_or_default();
         given.extend(self.given.read(precision)?);
-        let (config, warnings) = Config::resolve(&self.data_dir, &self.model_name, &given)?;
-        for warning in warnings {
-            log::warn!("{warning}");
-        }
-        Ok(config)
+        Draft::new(&self.data_dir, &self.model_name, &given)
     }
 
     /// The memory to use at most: `flag`, or else the preset's.
@@ -73,7 +83,7 @@ impl RunArgs {
     }
 }
 
-fn parse_preset() -> impl TypedValueParser<Value = Preset> {
+pub(super) fn parse_preset() -> impl TypedValueParser<Value = Preset> {
     PossibleValuesParser::new(Preset::WORDS).try_map(|word| word.parse::<Preset>())
 }
 
@@ -82,6 +92,7 @@ mod tests {
     use clap::{Command, FromArgMatches};
 
     use super::*;
+    use crate::config::Config;
 
     fn parse(arguments: &[&str]) -> Result<RunArgs, String> {
         let command = RunArgs::augment_args(Command::new("c"));
@@ -89,6 +100,10 @@ mod tests {
             .try_get_matches_from([&["c"], arguments].concat())
             .map_err(|e| e.to_string())?;
         Ok(RunArgs::from_arg_matches(&matches).unwrap())
+    }
+
+    fn resolve(args: &RunArgs, precision: Option<Precision>) -> Config {
+        args.draft(precision).unwrap().finish(None).unwrap().config
     }
 
     #[test]
@@ -106,12 +121,12 @@ mod tests {
             "model_hparam_overrides.num_hidden_layers=4",
         ])
         .unwrap();
-        let config = args.resolve(None).unwrap();
+        let config = resolve(&args, None);
         assert_eq!((config.train_batch_size, config.learning_rate), (16, 5e-5));
         assert_eq!(config.encoder().num_hidden_layers, 4);
         assert_eq!(config.precision, Precision::F32);
         assert_eq!(
-            args.resolve(Some(Precision::F16)).unwrap().precision,
+            resolve(&args, Some(Precision::F16)).precision,
             Precision::F16
         );
     }
@@ -120,7 +135,7 @@ mod tests {
     fn whatever_is_given_wins_over_the_preset() {
         let folders = ["--data-dir", "d", "--model-name", "m", "--preset", "fork"];
         let args = parse(&[&folders[..], &["--set", "num_trials=1"]].concat()).unwrap();
-        let config = args.resolve(None).unwrap();
+        let config = resolve(&args, None);
         assert_eq!((config.train_batch_size, config.num_trials), (4, 1));
         assert_eq!(config.trainable_layers, Some(8));
         assert_eq!(args.memory_budget(None), None);

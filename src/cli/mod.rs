@@ -12,6 +12,7 @@ use crate::train::progress::{Audience, Progress};
 
 pub mod ask;
 pub mod bench;
+mod command_list;
 pub mod completions;
 pub mod compute;
 pub mod convert;
@@ -29,10 +30,13 @@ mod model;
 pub mod predict;
 pub mod quickstart;
 pub mod report;
+mod run_model;
 pub mod runtime_folder;
 pub mod score;
 pub mod serve;
 pub mod stop;
+mod suggested;
+pub mod usage_hint;
 
 /// Exit code of wrong use or bad data.
 pub const WRONG_USE: u8 = 2;
@@ -45,12 +49,17 @@ pub const NO_DEVICE: u8 = 3;
     name = "electra",
     version,
     propagate_version = true,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    help_template = command_list::help_template(),
     after_help = "\
 Exit codes: 0 done, 2 wrong use or bad data, 3 device or memory, 130 ended by Ctrl-C, 143 ended by
 SIGTERM or SIGHUP.
 
-Example:
-  electra devices"
+Examples:
+  electra quickstart
+  electra devices
+  electra finetune --help"
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -61,6 +70,7 @@ pub struct Cli {
 
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
     /// Say nothing but results and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
@@ -71,6 +81,12 @@ pub struct GlobalArgs {
     /// Print figures as JSON
     #[arg(long, global = true)]
     pub json: bool,
+    /// Print help (-h: a summary)
+    #[arg(short, long, global = true, action = ArgAction::Help)]
+    help: Option<bool>,
+    /// Print the version
+    #[arg(short = 'V', long, global = true, action = ArgAction::Version)]
+    version: Option<bool>,
 }
 
 impl GlobalArgs {

@@ -43,6 +43,25 @@ fn known_tasks() -> String {
     TASKS.join(", ")
 }
 
+/// Which task a misspelt name may mean: "; did you mean squad?".
+fn meant_task(task: &str) -> String {
+    let lower = task.to_lowercase().replace(['_', '-', '.', ' '], "");
+    let plain = match lower.as_str() {
+        "squad2" | "squad20" | "squadv2" | "squadv20" => "squad",
+        "squad1" | "squad11" | "squadv11" => "squadv1",
+        "nq" | "naturalquestions" => "naturalqs",
+        other => other,
+    };
+    TASKS
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(plain, known), known))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, _)| *distance <= 2)
+        .map_or(String::new(), |(_, known)| {
+            format!("; did you mean {known}?")
+        })
+}
+
 /// The error for a run that names no task.
 pub(super) fn no_task() -> Error {
     Error::NoTask {
@@ -55,7 +74,6 @@ pub(super) fn no_task() -> Error {
 /// # Errors
 /// The first value that is out of range, with what it must be.
 pub(super) fn check(config: &Config, warnings: &mut Vec<String>) -> Result<(), Error> {
-    check_tasks(config)?;
     check_numbers(config)?;
     check_encoder(config)?;
     let length = config.max_seq_length;
@@ -69,7 +87,8 @@ pub(super) fn check(config: &Config, warnings: &mut Vec<String>) -> Result<(), E
     Ok(())
 }
 
-fn check_tasks(config: &Config) -> Result<(), Error> {
+/// Checks the names of the model and of the tasks.
+pub(super) fn check_tasks(config: &Config) -> Result<(), Error> {
     if config.model_name.is_empty() {
         return Err(Error::NoModelName {
             models: config.data_dir.join("models"),
@@ -82,6 +101,7 @@ fn check_tasks(config: &Config) -> Result<(), Error> {
         if !TASKS.contains(&task.as_str()) {
             return Err(Error::UnknownTask {
                 task: super::error::shorten(task),
+                meant: meant_task(task),
                 known: known_tasks(),
             });
         }
@@ -213,6 +233,13 @@ fn check_encoder(config: &Config) -> Result<(), Error> {
                 "must be from 0 to below 1",
             ));
         }
+    }
+    if !(encoder.layer_norm_eps > 0.0 && encoder.layer_norm_eps < 1.0) {
+        return Err(Error::out_of_range(
+            "model_hparam_overrides.layer_norm_eps",
+            encoder.layer_norm_eps,
+            "must be above 0 and below 1",
+        ));
     }
     if encoder.initializer_range < 0.0 {
         return Err(Error::out_of_range(

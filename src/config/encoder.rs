@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hparam::Config;
 
-/// Epsilon of the reference's layer norms; it is no hyper-parameter there.
+/// Epsilon of the reference's layer norms, where it is no hyper-parameter.
 pub const LAYER_NORM_EPS: f64 = 1e-12;
 
 /// Shape of the encoder.
@@ -70,7 +70,7 @@ impl Config {
             hidden_dropout_prob: given.hidden_dropout_prob.unwrap_or(0.1),
             attention_probs_dropout_prob: given.attention_probs_dropout_prob.unwrap_or(0.1),
             initializer_range: given.initializer_range.unwrap_or(0.02),
-            layer_norm_eps: LAYER_NORM_EPS,
+            layer_norm_eps: given.layer_norm_eps.unwrap_or(LAYER_NORM_EPS),
         }
     }
 }

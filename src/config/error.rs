@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::hparam;
+use super::{alias, hparam};
 
 /// Values longer than this many characters are cut in messages.
 const SHOWN_VALUE: usize = 80;
@@ -12,8 +12,12 @@ const SHOWN_VALUE: usize = 80;
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("hyper-parameter {key}: there is no such key; the nearest is {nearest}")]
-    UnknownKey { key: String, nearest: String },
+    #[error("hyper-parameter {key}: there is no such key; {nearest}")]
+    UnknownKey {
+        key: String,
+        /// What to give instead.
+        nearest: String,
+    },
     #[error("hyper-parameter {key} = {value}: expected {expected}")]
     WrongType {
         key: String,
@@ -31,8 +35,13 @@ pub enum Error {
         "task_names is not given (its default, \"chunk\", is no question answering); give {known}"
     )]
     NoTask { known: String },
-    #[error("task_names: this engine does not train the task {task:?}; it trains {known}")]
-    UnknownTask { task: String, known: String },
+    #[error("task_names: this engine does not train the task {task:?}{meant}; it trains {known}")]
+    UnknownTask {
+        task: String,
+        /// A task of a like name.
+        meant: String,
+        known: String,
+    },
     #[error("{path}: the hyper-parameters cannot be read: {source}")]
     File {
         path: PathBuf,
@@ -52,6 +61,19 @@ pub enum Error {
     NotAnObject { origin: String, found: String },
     #[error("--set {text}: expected KEY=VALUE, for example --set train_batch_size=16")]
     SetSyntax { text: String },
+    #[error("hyper-parameter {key} = {given}: the checkpoint has {told} ({file}); {advice}")]
+    Contradiction {
+        key: String,
+        given: String,
+        /// What the checkpoint has instead, its key included.
+        told: String,
+        file: PathBuf,
+        advice: &'static str,
+    },
+    #[error(
+        "{file}: hidden_act = {found:?}: this engine computes only \"gelu\"; take another model"
+    )]
+    Activation { file: PathBuf, found: String },
     #[error("the model's name is empty; give the name of a folder in {models}")]
     NoModelName { models: PathBuf },
 }
@@ -60,7 +82,10 @@ impl Error {
     pub(super) fn unknown_key(key: &str) -> Self {
         Error::UnknownKey {
             key: shorten(key),
-            nearest: hparam::nearest_key(key),
+            nearest: match alias::of(key) {
+                Some(ours) => format!("Hugging Face's {key} is {ours}"),
+                None => format!("the nearest is {}", hparam::nearest_key(key)),
+            },
         }
     }
 

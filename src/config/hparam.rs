@@ -18,7 +18,7 @@ use super::{
 };
 
 /// The key that holds [`ModelOverrides`].
-pub(super) const OVERRIDES: &str = "model_hparam_overrides";
+pub const OVERRIDES: &str = "model_hparam_overrides";
 
 /// Where a hyper-parameter comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,10 @@ macro_rules! table {
         impl $name {
             /// The keys in the order of the table.
             pub const KEYS: &'static [&'static str] = &[$($(stringify!($key)),+),+];
+
+            /// The beginnings `key=` of what `--set` takes, for completions.
+            const ASSIGNMENTS: &'static [&'static str] =
+                &[$($(concat!($prefix, stringify!($key), "=")),+),+];
 
             /// Every default, paths not yet filled in.
             pub(super) fn defaults() -> Self {
@@ -154,7 +158,7 @@ table! {
         model_name: String = String::new() => Place,
         /// A quick run on small files (`<split>-debug.json`) with a small model.
         debug: bool = false => Conduct,
-        /// Shows some training examples.
+        /// Shows the first training examples as the model reads them.
         log_examples: bool = false => Conduct,
         /// How many times to train and evaluate.
         num_trials: usize = 1 => Conduct,
@@ -164,17 +168,18 @@ table! {
         do_eval: bool = true => Conduct,
         /// Keeps the model of every trial; else only that of the last.
         keep_all_models: bool = true => Conduct,
-        /// Size of the pre-trained model.
+        /// Size of the pre-trained model, which decides the defaults of learning_rate and
+        /// layerwise_lr_decay; not given: by the checkpoint's width.
         model_size: ModelSize = ModelSize::Small => Model,
         /// Tasks to learn together: squad, squadv1, newsqa, naturalqs, triviaqa, searchqa.
         task_names: Vec<String> = vec!["chunk".to_owned()] => Training,
         /// Changes to the encoder that model_size stands for.
         model_hparam_overrides: ModelOverrides = ModelOverrides::defaults() => Model,
-        /// Width of the embeddings; null: that of the layers.
+        /// Width of the embeddings, the checkpoint's if not given; null: that of the layers.
         embedding_size: Option<usize> = None => Model,
-        /// Entries of the vocabulary.
+        /// Entries of the vocabulary; not given: the checkpoint's.
         vocab_size: usize = 30522 => Model,
-        /// Whether text is lower-cased and loses its accents.
+        /// Whether text is lower-cased and loses its accents; not given: as the checkpoint says.
         do_lower_case: bool = true => Training,
         /// Highest learning rate.
         learning_rate: f64 = 1e-4 => Training,
@@ -196,8 +201,6 @@ table! {
         max_seq_length: usize = 128 => Training,
         /// Features that one training step learns from.
         train_batch_size: usize = 32 => Training,
-        /// Features in an evaluation batch.
-        eval_batch_size: usize = 32 => Conduct,
         /// Features in a prediction batch.
         predict_batch_size: usize = 32 => Conduct,
         /// Tokens of a question; the rest is cut off.
@@ -222,7 +225,8 @@ table! {
         qa_na_threshold: f64 = -2.75 => Evaluation,
         /// Folder of the pre-trained model; null (the default in debug) starts from random weights.
         init_checkpoint: Option<PathBuf> = Some("{data_dir}/models/{model}".into()) => Place,
-        /// Vocabulary, one word piece a line; where the default is missing: {data_dir}/vocab.txt.
+        /// Vocabulary, one word piece a line; not given: the checkpoint's own, else this, else
+        /// {data_dir}/vocab.txt.
         vocab_file: PathBuf = "{data_dir}/models/{model}/vocab.txt".into() => Place,
         /// Folder of a task's data files.
         raw_data_dir: PathBuf = "{data_dir}/finetuning_data/{:}".into() => Place,
@@ -248,6 +252,10 @@ table! {
     }
 
     Engine {
+        /// Whether text loses its accents; null: as the checkpoint says, else if it is lower-cased.
+        strip_accents: Option<bool> = None => Training,
+        /// Whether every CJK ideograph is a word of its own; not given: as the checkpoint says.
+        tokenize_chinese_chars: bool = true => Training,
         /// Seed of shuffling, dropout and new weights; trial t uses seed + t - 1.
         seed: u64 = 1 => Training,
         /// Shuffles the training features; false keeps the order of the files.
@@ -275,6 +283,9 @@ table! {
     }
 
     NoEffect {
+        /// Features in a batch whose loss is evaluated; answers are predicted, with
+        /// predict_batch_size, in the reference too.
+        eval_batch_size: usize = 32 => Conduct,
         /// Steps that a TPU runs by itself.
         iterations_per_loop: u64 = 1000 => Conduct,
         /// Reuses the reference's feature cache; features are made anew here, which takes seconds.
@@ -332,6 +343,11 @@ table! {
         type_vocab_size: Option<usize> = None => Model,
         /// Standard deviation of new weights in the encoder; null: 0.02.
         initializer_range: Option<f64> = None => Model,
+    }
+
+    Engine {
+        /// Added to the variance in layer norms; null: 1e-12.
+        layer_norm_eps: Option<f64> = None => Model,
     }
 }
 
@@ -400,6 +416,25 @@ pub fn list() -> Vec<Hparam> {
     let mut rows = Config::rows();
     rows.extend(ModelOverrides::rows());
     rows
+}
+
+/// What `--set` may begin with, and whole assignments of keys with few values.
+pub fn assignments() -> impl Iterator<Item = &'static str> {
+    const WHOLE: [&str; 9] = [
+        "task_names=squad",
+        "task_names=squadv1",
+        "task_names=newsqa",
+        "task_names=naturalqs",
+        "task_names=triviaqa",
+        "task_names=searchqa",
+        "model_size=small",
+        "model_size=base",
+        "model_size=large",
+    ];
+    let (keys, overrides) = (Config::ASSIGNMENTS, ModelOverrides::ASSIGNMENTS);
+    let keys = keys.iter().chain(overrides).copied();
+    keys.filter(|key| !is_tpu(key.trim_end_matches('=')))
+        .chain(WHOLE)
 }
 
 /// Whether `key` is a TPU setting.

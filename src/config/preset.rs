@@ -42,7 +42,7 @@ impl Preset {
             }
             Self::Fork => json!({
                 "model_size": "large", "task_names": ["squad"], "trainable_layers": 8,
-                "train_batch_size": 4, "eval_batch_size": 8, "predict_batch_size": 8,
+                "train_batch_size": 4, "predict_batch_size": 8,
                 "num_trials": 3, "keep_all_models": false, "max_save": 10,
             }),
             Self::Debug => json!({"debug": true, "task_names": ["squad"]}),

@@ -1,5 +1,6 @@
 //! From what the user gave to a whole configuration, in the reference's order: defaults, given
-//! keys, defaults of the task, of the model's size and of debug mode, and the given keys again.
+//! keys, defaults of the task, of the model's size and of debug mode, and the given keys again; what
+//! the checkpoint says about itself stands between the defaults and what is given.
 //!
 //! Reproduces `FinetuningConfig.__init__` of `configure_finetuning.py` (commit 8a46635). Its
 //! defaults for GLUE and chunking tasks are left out with the tasks.
@@ -10,15 +11,37 @@ use serde_json::{Map, Value};
 
 use super::{
     check,
+    checkpoint_facts::CheckpointFacts,
     choice::ModelSize,
     error::Error,
     hparam::{self, Config},
     value::HparamValue,
 };
 
+/// A configuration that is whole but for what its checkpoint says about itself.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    config: Config,
+    given: Map<String, Value>,
+    warnings: Vec<String>,
+    /// Whether nothing is trained, on the checkpoint given or else the run's own.
+    evaluates: Option<Option<PathBuf>>,
+}
+
+/// A whole configuration.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    pub config: Config,
+    /// What the user should look at.
+    pub warnings: Vec<String>,
+    /// What was concluded from the checkpoint beyond its shape.
+    pub notes: Vec<String>,
+}
+
 impl Config {
     /// The configuration of a run on `data_dir` with the pre-trained model `model_name`, where
-    /// `given` changes the defaults; and what the user should be told about it.
+    /// `given` changes the defaults and no checkpoint says anything; and what the user should be
+    /// told about it.
     ///
     /// # Errors
     /// A key that does not exist, a value of the wrong type or out of range, a task that this
@@ -28,6 +51,30 @@ impl Config {
         model_name: &str,
         given: &Map<String, Value>,
     ) -> Result<(Config, Vec<String>), Error> {
+        let resolved = Draft::new(data_dir, model_name, given)?.finish(None)?;
+        Ok((resolved.config, resolved.warnings))
+    }
+
+    /// Reads what [`Config::to_json`] wrote.
+    ///
+    /// # Errors
+    /// As [`Config::resolve`].
+    pub fn from_json(saved: &Map<String, Value>) -> Result<Config, Error> {
+        Ok(Draft::from_json(saved)?.finish(None)?.config)
+    }
+}
+
+impl Draft {
+    /// A draft of the run that [`Config::resolve`] describes.
+    ///
+    /// # Errors
+    /// A key that does not exist, a value of the wrong type, a task that this engine does not
+    /// train.
+    pub fn new(
+        data_dir: &Path,
+        model_name: &str,
+        given: &Map<String, Value>,
+    ) -> Result<Draft, Error> {
         let mut config = Config::defaults();
         let mut warnings = Vec::new();
         let mut given = given.clone();
@@ -58,21 +105,26 @@ impl Config {
             Some(names) => Vec::<String>::read("task_names", names)?,
             None => return Err(check::no_task()),
         };
+        let archive = config.model_archive();
         config.fill_in_paths(&tasks);
+        if let Some(archive) = archive {
+            config.init_checkpoint = Some(archive);
+        }
         config.apply(&given)?;
-        config.apply_task_defaults();
-        config.apply_size_defaults();
-        config.apply_debug_defaults();
-        config.apply(&given)?;
-        check::check(&config, &mut warnings)?;
-        Ok((config, warnings))
+        check::check_tasks(&config)?;
+        Ok(Draft {
+            config,
+            given,
+            warnings,
+            evaluates: None,
+        })
     }
 
-    /// Reads what [`Config::to_json`] wrote.
+    /// A draft of what [`Config::to_json`] wrote.
     ///
     /// # Errors
-    /// As [`Config::resolve`].
-    pub fn from_json(saved: &Map<String, Value>) -> Result<Config, Error> {
+    /// As [`Draft::new`].
+    pub fn from_json(saved: &Map<String, Value>) -> Result<Draft, Error> {
         let (mut data_dir, mut model_name) = (PathBuf::new(), String::new());
         if let Some(value) = saved.get("data_dir") {
             data_dir = HparamValue::read("data_dir", value)?;
@@ -80,9 +132,73 @@ impl Config {
         if let Some(value) = saved.get("model_name") {
             model_name = HparamValue::read("model_name", value)?;
         }
-        Ok(Config::resolve(&data_dir, &model_name, saved)?.0)
+        Draft::new(&data_dir, &model_name, saved)
     }
 
+    /// Trains nothing and evaluates `checkpoint`, or else the model that the run made.
+    pub fn evaluate_only(&mut self, checkpoint: Option<PathBuf>) {
+        self.evaluates = Some(checkpoint);
+    }
+
+    /// The checkpoint that the run begins with.
+    pub fn init_checkpoint(&self) -> Option<PathBuf> {
+        match &self.evaluates {
+            Some(Some(checkpoint)) => Some(checkpoint.clone()),
+            Some(None) => Some(self.config.paths().model_dir(1)),
+            None if self.config.debug && !self.given.contains_key("init_checkpoint") => None,
+            None => self.config.init_checkpoint.clone(),
+        }
+    }
+
+    /// Folder of the pre-trained model, as [`Paths::pretrained_model`](super::Paths) has it.
+    pub fn pretrained_model(&self) -> PathBuf {
+        self.config.paths().pretrained_model()
+    }
+
+    /// Whether the user gave `key`.
+    pub fn is_given(&self, key: &str) -> bool {
+        self.given.contains_key(key)
+    }
+
+    /// Applies the defaults and what `checkpoint`, that of [`Draft::init_checkpoint`], says about
+    /// itself. What is given wins over the checkpoint, and the checkpoint over the defaults.
+    ///
+    /// # Errors
+    /// A value out of range; one that was given and that the checkpoint contradicts, so that it
+    /// could not be loaded or would be computed wrongly; a model that this engine does not have.
+    pub fn finish(&self, checkpoint: Option<&CheckpointFacts>) -> Result<Resolved, Error> {
+        let mut config = self.config.clone();
+        let (mut warnings, mut notes) = (self.warnings.clone(), Vec::new());
+        if let Some(checkpoint) = checkpoint
+            && !self.is_given("model_size")
+            && !config.debug
+        {
+            config.model_size = checkpoint.size();
+            notes.push(checkpoint.size_note());
+        }
+        config.apply_task_defaults();
+        config.apply_size_defaults();
+        config.apply_debug_defaults();
+        config.apply(&self.given)?;
+        if self.evaluates.is_some() {
+            config.do_train = false;
+            config.do_eval = true;
+            config.num_trials = 1;
+            config.init_checkpoint = self.init_checkpoint();
+        }
+        if let Some(checkpoint) = checkpoint {
+            checkpoint.apply(&mut config, &self.given)?;
+        }
+        check::check(&config, &mut warnings)?;
+        Ok(Resolved {
+            config,
+            warnings,
+            notes,
+        })
+    }
+}
+
+impl Config {
     fn apply(&mut self, given: &Map<String, Value>) -> Result<(), Error> {
         given
             .iter()
@@ -126,6 +242,28 @@ impl Config {
             self.log_examples = true;
             self.init_checkpoint = None;
         }
+    }
+
+    /// The zip archive in `models` that the model's name stands for: the name itself, which then
+    /// loses its ending, as a folder of that name is what the archive becomes; or the name with the
+    /// ending, if no model has the name alone.
+    fn model_archive(&mut self) -> Option<PathBuf> {
+        let named = self.paths().pretrained_model();
+        let is_zip = |path: &Path| {
+            let ending = path.extension();
+            ending.is_some_and(|ending| ending.eq_ignore_ascii_case("zip")) && path.is_file()
+        };
+        if is_zip(&named) {
+            self.model_name
+                .truncate(self.model_name.len() - ".zip".len());
+            return Some(named);
+        }
+        let mut archive = named.clone().into_os_string();
+        archive.push(".zip");
+        let archive = PathBuf::from(archive);
+        let has_model =
+            named.join("model.bpk").is_file() || checkpoints_convert::is_checkpoint(&named);
+        (is_zip(&archive) && !has_model).then_some(archive)
     }
 
     /// Replaces `{data_dir}`, `{model}` and `{tasks}` in the default paths.
@@ -200,6 +338,7 @@ mod tests {
             "qa_preds_file": "d/models/m/results/squad,newsqa_qa/{:}_preds.json",
             "qa_na_file": "d/models/m/results/squad,newsqa_qa/{:}_null_odds.json",
             "test_predictions": "d/models/m/test_predictions/{:}_{:}_{:}_predictions.json",
+            "strip_accents": null, "tokenize_chinese_chars": true,
             "seed": 1, "shuffle": true, "micro_batch_size": null,
             "gradient_checkpointing": "auto", "precision": "auto", "trainable_layers": null,
             "length_bucketing": false, "max_save": 5, "save_checkpoints_secs": 600,

@@ -9,41 +9,76 @@
 use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_normalization::UnicodeNormalization;
 
-/// The basic tokens of `text`, without word pieces.
-///
-/// Answer projection aligns these with the passage's own words. Without `do_lower_case`
-/// neither case nor accents change.
-pub fn basic_tokenize(text: &str, do_lower_case: bool) -> Vec<String> {
-    let mut tokens = Vec::new();
-    for_each_basic_token(text, do_lower_case, |token| tokens.push(token.to_owned()));
-    tokens
+/// What becomes of a text's letters: how the vocabulary was made, which no tensor tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Normalizer {
+    pub lower_case: bool,
+    /// Takes a letter apart into its base and its marks and drops the marks.
+    pub strip_accents: bool,
+    /// Makes a word of every CJK ideograph.
+    pub split_ideographs: bool,
 }
 
-/// Calls `visit` with each basic token of `text`, in order.
-pub(super) fn for_each_basic_token(text: &str, do_lower_case: bool, mut visit: impl FnMut(&str)) {
-    if text.is_ascii() {
-        for_each_ascii_token(text, do_lower_case, &mut visit);
-        return;
-    }
-    let cleaned = clean(text);
-    for word in cleaned.split(is_blank).filter(|word| !word.is_empty()) {
-        if word.is_ascii() {
-            for_each_ascii_token(word, do_lower_case, &mut visit);
-        } else if do_lower_case {
-            let plain: String = word
-                .to_lowercase()
-                .nfd()
-                .filter(|&c| get_general_category(c) != GeneralCategory::NonspacingMark)
-                .collect();
-            split_punctuation(&plain, &mut visit);
-        } else {
-            split_punctuation(word, &mut visit);
+/// The reference's: accents go with lower-casing, ideographs stand alone.
+impl From<bool> for Normalizer {
+    fn from(do_lower_case: bool) -> Self {
+        Normalizer {
+            lower_case: do_lower_case,
+            strip_accents: do_lower_case,
+            split_ideographs: true,
         }
     }
 }
 
+/// The basic tokens of `text`, without word pieces; a `bool` stands for the reference's
+/// `do_lower_case`.
+///
+/// Answer projection aligns these with the passage's own words.
+pub fn basic_tokenize(text: &str, normalizer: impl Into<Normalizer>) -> Vec<String> {
+    let mut tokens = Vec::new();
+    let normalizer = normalizer.into();
+    for_each_basic_token(text, normalizer, |token| tokens.push(token.to_owned()));
+    tokens
+}
+
+/// Calls `visit` with each basic token of `text`, in order.
+pub(super) fn for_each_basic_token(
+    text: &str,
+    normalizer: Normalizer,
+    mut visit: impl FnMut(&str),
+) {
+    let Normalizer {
+        lower_case,
+        strip_accents,
+        split_ideographs,
+    } = normalizer;
+    if text.is_ascii() {
+        for_each_ascii_token(text, lower_case, &mut visit);
+        return;
+    }
+    let cleaned = clean(text, split_ideographs);
+    for word in cleaned.split(is_blank).filter(|word| !word.is_empty()) {
+        if word.is_ascii() {
+            for_each_ascii_token(word, lower_case, &mut visit);
+            continue;
+        }
+        match (lower_case, strip_accents) {
+            (true, true) => split_punctuation(&without_accents(&word.to_lowercase()), &mut visit),
+            (true, false) => split_punctuation(&word.to_lowercase(), &mut visit),
+            (false, true) => split_punctuation(&without_accents(word), &mut visit),
+            (false, false) => split_punctuation(word, &mut visit),
+        }
+    }
+}
+
+fn without_accents(word: &str) -> String {
+    word.nfd()
+        .filter(|&c| get_general_category(c) != GeneralCategory::NonspacingMark)
+        .collect()
+}
+
 /// The same steps in one pass: ASCII has no ideographs, accents or special lower-casing.
-fn for_each_ascii_token(text: &str, do_lower_case: bool, visit: &mut impl FnMut(&str)) {
+fn for_each_ascii_token(text: &str, lower_case: bool, visit: &mut impl FnMut(&str)) {
     let mut token = String::with_capacity(text.len());
     for byte in text.bytes() {
         let ends = byte == b' ' || (b'\t'..=b'\n').contains(&byte) || byte == b'\r';
@@ -58,7 +93,7 @@ fn for_each_ascii_token(text: &str, do_lower_case: bool, visit: &mut impl FnMut(
                 token.clear();
             }
         } else if !byte.is_ascii_control() {
-            token.push(char::from(if do_lower_case {
+            token.push(char::from(if lower_case {
                 byte.to_ascii_lowercase()
             } else {
                 byte
@@ -70,15 +105,16 @@ fn for_each_ascii_token(text: &str, do_lower_case: bool, visit: &mut impl FnMut(
     }
 }
 
-/// Drops what is not text, makes every whitespace a space and puts spaces around ideographs.
-fn clean(text: &str) -> String {
+/// Drops what is not text, makes every whitespace a space and puts spaces around ideographs that
+/// are to stand alone.
+fn clean(text: &str, split_ideographs: bool) -> String {
     let mut cleaned = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         match c {
             '\t' | '\n' | '\r' | ' ' => cleaned.push(' '),
             '!'..='~' => cleaned.push(c),
             '\0' | '\u{FFFD}' => {}
-            _ if is_ideograph(c) => {
+            _ if split_ideographs && is_ideograph(c) => {
                 cleaned.push(' ');
                 cleaned.push(c);
                 cleaned.push(' ');
@@ -178,6 +214,32 @@ mod tests {
         assert_eq!(basic_tokenize("Élan", false), ["Élan"]);
         // A vowel sign (Mc) stays, a nukta and a virama (Mn) go.
         assert_eq!(lower("\u{915}\u{93C}\u{94D}\u{93F}"), ["\u{915}\u{93F}"]);
+    }
+
+    #[test]
+    fn accents_and_ideographs_are_as_the_model_has_them() {
+        let tokens = |lower_case, strip_accents, split_ideographs| {
+            let normalizer = Normalizer {
+                lower_case,
+                strip_accents,
+                split_ideographs,
+            };
+            basic_tokenize("Müller İ Ça\u{300} 第50回", normalizer)
+        };
+        // As the crate `tokenizers` has them with BertNormalizer's settings.
+        assert_eq!(
+            tokens(true, false, true),
+            ["müller", "i\u{307}", "ça\u{300}", "第", "50", "回"]
+        );
+        assert_eq!(
+            tokens(false, true, true),
+            ["Muller", "I", "Ca", "第", "50", "回"]
+        );
+        assert_eq!(tokens(true, true, false), ["muller", "i", "ca", "第50回"]);
+        assert_eq!(
+            tokens(false, false, false),
+            ["Müller", "İ", "Ça\u{300}", "第50回"]
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::error::Error;
 use super::example::Passage;
-use super::normalizer::for_each_basic_token;
+use super::normalizer::{Normalizer, for_each_basic_token};
 use super::vocab::Vocab;
 use super::wordpiece::WordPiece;
 use crate::config::Config;
@@ -16,7 +16,7 @@ use crate::config::Config;
 pub struct Tokenizer {
     vocab: Vocab,
     wordpiece: WordPiece,
-    do_lower_case: bool,
+    normalizer: Normalizer,
 }
 
 /// A tokenised passage: which tokens each word became.
@@ -32,12 +32,13 @@ pub struct PassageTokens {
 }
 
 impl Tokenizer {
-    /// `do_lower_case` must be what the model was pre-trained with (true for every released one).
-    pub fn new(vocab: Vocab, do_lower_case: bool) -> Self {
+    /// The normalizer must be what the model was pre-trained with; a `bool` stands for the
+    /// reference's `do_lower_case` (true for every released model).
+    pub fn new(vocab: Vocab, normalizer: impl Into<Normalizer>) -> Self {
         Tokenizer {
             wordpiece: WordPiece::new(&vocab),
             vocab,
-            do_lower_case,
+            normalizer: normalizer.into(),
         }
     }
 
@@ -45,8 +46,8 @@ impl Tokenizer {
     ///
     /// # Errors
     /// As [`Vocab::read`].
-    pub fn read(path: &Path, do_lower_case: bool) -> Result<Self, Error> {
-        Ok(Self::new(Vocab::read(path)?, do_lower_case))
+    pub fn read(path: &Path, normalizer: impl Into<Normalizer>) -> Result<Self, Error> {
+        Ok(Self::new(Vocab::read(path)?, normalizer))
     }
 
     /// Reads the vocabulary for the model that `config` describes.
@@ -54,17 +55,33 @@ impl Tokenizer {
     /// # Errors
     /// As [`Vocab::read`] and [`Vocab::check_size`].
     pub fn for_model(path: &Path, config: &Config) -> Result<Self, Error> {
-        let vocab = Vocab::read(path)?;
-        vocab.check_size(path, config.encoder().vocab_size)?;
-        Ok(Self::new(vocab, config.do_lower_case))
+        Self::of_vocab(Vocab::read(path)?, path, config)
+    }
+
+    /// The same with a vocabulary that `file`, perhaps an archive, held.
+    ///
+    /// # Errors
+    /// As [`Vocab::check_size`].
+    pub fn of_vocab(vocab: Vocab, file: &Path, config: &Config) -> Result<Self, Error> {
+        vocab.check_size(file, config.encoder().vocab_size)?;
+        if config.do_lower_case {
+            vocab.warn_of_capitals(file);
+        }
+        let normalizer = Normalizer {
+            lower_case: config.do_lower_case,
+            strip_accents: config.strip_accents.unwrap_or(config.do_lower_case),
+            split_ideographs: config.tokenize_chinese_chars,
+        };
+        Ok(Self::new(vocab, normalizer))
     }
 
     pub fn vocab(&self) -> &Vocab {
         &self.vocab
     }
 
-    pub fn do_lower_case(&self) -> bool {
-        self.do_lower_case
+    /// What becomes of a text before it is cut into pieces.
+    pub fn normalizer(&self) -> Normalizer {
+        self.normalizer
     }
 
     /// The ids of a text's tokens, without `[CLS]` and `[SEP]`.
@@ -75,7 +92,7 @@ impl Tokenizer {
     }
 
     fn tokenize_into(&self, text: &str, ids: &mut Vec<u32>) {
-        for_each_basic_token(text, self.do_lower_case, |token| {
+        for_each_basic_token(text, self.normalizer, |token| {
             self.wordpiece.pieces(token, ids);
         });
     }

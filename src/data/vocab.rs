@@ -1,7 +1,8 @@
 //! A vocabulary: `vocab.txt`, one token a line, whose line number from 0 is its id.
 //!
 //! Reads as BERT's loader does: lines end at `\n` only, surrounding whitespace is not part of
-//! the token, and of a token that stands twice the last line counts.
+//! the token, and of a token that stands twice the last line counts. Blank lines at the end, which
+//! editors leave behind, are no tokens: no text could reach them.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,6 +12,12 @@ use super::normalizer::is_blank;
 use super::source::read_text;
 
 const ADVICE: &str = "use the vocab.txt that came with the pre-trained model, one token a line";
+
+/// A vocabulary of lower-cased words has hardly a token in this many with a capital.
+const FEW_CAPITALS: usize = 20;
+
+/// The longest token that a warning shows, in characters.
+const SHOWN_TOKEN: usize = 40;
 
 /// Tokens and their ids.
 #[derive(Debug, Clone)]
@@ -31,6 +38,23 @@ impl Vocab {
         Self::parse(&read_text(path)?, &path.display().to_string())
     }
 
+    /// Reads the bytes of a `vocab.txt` that `file`, perhaps an archive, held.
+    ///
+    /// # Errors
+    /// As [`Vocab::read`].
+    pub fn from_bytes(bytes: &[u8], file: &Path) -> Result<Self, Error> {
+        let text = std::str::from_utf8(bytes).map_err(|error| Error::Vocab {
+            file: file.display().to_string(),
+            problem: format!(
+                "expected UTF-8 text, found other bytes at byte {} of its vocab.txt",
+                error.valid_up_to()
+            ),
+            advice: ADVICE,
+        })?;
+        let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+        Self::parse(text, &file.display().to_string())
+    }
+
     /// Reads the text of a `vocab.txt`; `file` is the name that errors give it.
     ///
     /// # Errors
@@ -41,26 +65,42 @@ impl Vocab {
             problem,
             advice: ADVICE,
         };
-        let tokens: Vec<String> = text
-            .strip_suffix('\n')
-            .unwrap_or(text)
+        let whole = text.trim_end_matches(is_blank);
+        if whole.is_empty() {
+            return Err(broken("it holds no token".to_owned()));
+        }
+        let after = text[whole.len()..].bytes().filter(|&b| b == b'\n').count();
+        if after > 1 {
+            log::warn!(
+                "{file}: {} at the end passed over: no token",
+                counted(after - 1, "blank line")
+            );
+        }
+        let tokens: Vec<String> = whole
             .split('\n')
             .map(|line| line.trim_matches(is_blank).to_owned())
             .collect();
-        if tokens.iter().all(String::is_empty) {
-            return Err(broken("it holds no token".to_owned()));
-        }
         if u32::try_from(tokens.len()).is_err() {
             return Err(broken(format!("{} lines", tokens.len())));
         }
         let mut ids = HashMap::with_capacity(tokens.len());
+        let mut first = None;
         for (id, token) in (0u32..).zip(&tokens) {
             if let Some(former) = ids.insert(token.clone(), id) {
-                log::warn!(
-                    "{file}: token {token:?} stands on lines {} and {}; the last one counts",
-                    former + 1,
-                    id + 1
-                );
+                first.get_or_insert((token, former + 1, id + 1));
+            }
+        }
+        if let Some((token, former, line)) = first {
+            let token = shorten(token);
+            match tokens.len() - ids.len() {
+                1 => log::warn!(
+                    "{file}: token {token:?} stands on lines {former} and {line}; the last one \
+                     counts"
+                ),
+                repeated => log::warn!(
+                    "{file}: {repeated} lines repeat a token, the first of them line {line} with \
+                     {token:?} of line {former}; of each token the last line counts"
+                ),
             }
         }
         let special = |token: &str| {
@@ -110,7 +150,24 @@ impl Vocab {
         Ok(())
     }
 
-    /// Number of ids, which is the number of lines.
+    /// Warns if many tokens have capitals, which lower-cased text never reaches.
+    pub(super) fn warn_of_capitals(&self, file: &Path) {
+        let in_brackets = |token: &str| token.starts_with('[') && token.ends_with(']');
+        let capitals = self
+            .tokens
+            .iter()
+            .filter(|token| token.chars().any(char::is_uppercase) && !in_brackets(token));
+        let (capitals, all) = (capitals.count(), self.tokens.len());
+        if capitals * FEW_CAPITALS > all {
+            log::warn!(
+                "{}: {capitals} of {all} tokens have capitals, which lower-cased text never \
+                 reaches; give --set do_lower_case=false if the model was pre-trained on cased text",
+                file.display()
+            );
+        }
+    }
+
+    /// Number of ids: of lines without the blank ones at the end.
     pub fn len(&self) -> usize {
         self.tokens.len()
     }
@@ -154,6 +211,17 @@ impl Vocab {
     }
 }
 
+fn shorten(token: &str) -> String {
+    match token.char_indices().nth(SHOWN_TOKEN) {
+        Some((end, _)) => format!("{}…", &token[..end]),
+        None => token.to_owned(),
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,6 +252,16 @@ mod tests {
         let vocab = Vocab::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\nx\ny\nx\n", "v").unwrap();
         assert_eq!(vocab.id("x"), Some(6));
         assert_eq!(vocab.token(4), Some("x"));
+    }
+
+    #[test]
+    fn blank_lines_at_the_end_are_no_tokens() {
+        let text = "[PAD]\n[UNK]\n\n[CLS]\n[SEP]\nx";
+        for end in ["", "\n", "\n\n", "\r\n \r\n\t\n", &"\n".repeat(1000)] {
+            let vocab = Vocab::parse(&format!("{text}{end}"), "v").unwrap();
+            assert_eq!((vocab.len(), vocab.id("x")), (6, Some(5)), "{end:?}");
+            vocab.check_size(Path::new("v"), 6).unwrap();
+        }
     }
 
     #[test]

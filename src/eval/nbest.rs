@@ -306,7 +306,7 @@ fn span_words(
         )
     })?;
     let joined = words.join(" ");
-    let basic_tokens = basic_tokenize(&joined, tokenizer.do_lower_case());
+    let basic_tokens = basic_tokenize(&joined, tokenizer.normalizer());
     let predicted = detokenize(tokenizer.tokens(ids));
     Ok(SpanWords {
         first_word,

@@ -8,6 +8,7 @@
 mod evaluation;
 mod identity;
 mod ledger;
+mod outline;
 mod places;
 mod trial;
 mod trials;
@@ -128,6 +129,8 @@ pub struct Finetune<'a> {
     pub untrained_head: bool,
     /// Moves an earlier run's folders aside instead of going on from them.
     pub restart: bool,
+    /// Ends once it is said what the run would do; nothing is written.
+    pub dry_run: bool,
     pub progress: &'a Progress,
     pub memory_limits: MemoryLimits,
     /// Asked from outside to end training after a step, with a checkpoint.
@@ -162,9 +165,13 @@ impl Finetune<'_> {
         let data = self.read_all()?;
         if config.do_train {
             self.check_steps(&data.train)?;
+            self.say_what_will_be_done(&data.train)?;
         }
         for task in &data.dev {
             evaluation::rehearse(task, config)?;
+        }
+        if self.dry_run {
+            return Ok(Outcome { trials: Vec::new() });
         }
         places::check_writable(config)?;
 

@@ -11,7 +11,6 @@ use crate::{
         batch::FeatureSet,
         batch_plan::{BatchPlan, PlanOptions},
     },
-    device::ByteSize,
     durable_file::write_whole,
     eval::{evaluate::TaskData, json_file::write_json},
     kernels::shader::Element,
@@ -109,8 +108,8 @@ impl Finetune<'_> {
         }
     }
 
-    /// How a batch is computed in the memory at hand; says so where it is not the plain way.
-    fn memory_plan(
+    /// How a batch is computed in the memory at hand.
+    pub(super) fn memory_plan(
         &self,
         trainable: Trainable,
         features: &FeatureSet,
@@ -136,25 +135,12 @@ impl Finetune<'_> {
             trained_layers,
             longest: features.lengths().into_iter().max().unwrap_or(1),
         };
-        let plan = footprint.plan(
+        Ok(footprint.plan(
             config.train_batch_size,
             self.memory_limits,
             config.gradient_checkpointing,
             config.micro_batch_size,
-        )?;
-        if plan.recompute_layers || plan.micro_batch_size < config.train_batch_size {
-            self.progress.note(&format!(
-                "memory: {} for a step; {} features at once{}",
-                ByteSize(plan.bytes),
-                plan.micro_batch_size,
-                if plan.recompute_layers {
-                    ", layers computed again in the backward pass"
-                } else {
-                    ""
-                }
-            ));
-        }
-        Ok(plan)
+        )?)
     }
 
     /// Writes `config.json` and `vocab.txt` beside the record, so that the folder stands alone.

@@ -16,7 +16,7 @@ use std::{
 use checkpoints_convert::{Content, Conversion, KeptRecord, KeptState};
 
 use super::{
-    parameters,
+    absent, parameters,
     weights_memory::{Stamps, WeightsMemory},
 };
 use crate::{device::ByteSize, user_cache};
@@ -29,6 +29,16 @@ pub enum Error {
          pytorch_model.bin); give the folder that electra_large.zip unpacks to, or the zip itself"
     )]
     NotAModel { path: PathBuf },
+    #[error("{path}: there is no such file or folder{gone}{hint}")]
+    Missing {
+        path: PathBuf,
+        /// Which folder on the way is not there.
+        gone: String,
+        /// What may have been meant.
+        hint: String,
+    },
+    #[error("{path}: no model lies in this folder itself; give {instead}")]
+    OtherFolder { path: PathBuf, instead: String },
     #[error("{path}: converting the checkpoint failed: {source}")]
     Convert {
         path: PathBuf,
@@ -117,7 +127,7 @@ impl Finder<'_> {
         let is_record = path.join("model.bpk").is_file();
         let is_checkpoint = checkpoints_convert::is_checkpoint(path);
         if !is_record && !is_checkpoint {
-            return Err(Error::NotAModel { path: path.into() });
+            return Err(absent::explain(path));
         }
         if is_record && (!is_checkpoint || checkpoints_convert::is_fine_tuned(path)) {
             return alone(path);

@@ -4,10 +4,12 @@
 //! heads' softmaxes see the sequences apart. Field names of the modules are the parameter names of
 //! the record.
 
+pub mod absent;
 pub mod arithmetic;
 pub mod attention;
 pub mod beam;
 pub mod dense;
+pub mod description;
 pub mod dropout;
 pub mod electra;
 pub mod elements;

@@ -101,6 +101,7 @@ pub fn run(
             tokenizer: &tokenizer,
             untrained_head: true,
             restart: false,
+            dry_run: false,
             progress,
             memory_limits,
             stop,

@@ -1,0 +1,73 @@
+//! The model that a run begins with: what it says about itself completes the configuration.
+
+use super::model::find_model;
+use crate::{
+    config::{CheckpointFacts, Config, Draft, Resolved},
+    data::{tokenizer::Tokenizer, vocab::Vocab},
+    model::description::describe,
+    train::progress::Progress,
+};
+
+/// A whole configuration and what its checkpoint said; nothing is converted and nothing written.
+///
+/// # Errors
+/// A checkpoint that contradicts what was given, or that cannot be converted.
+pub(super) fn described(draft: &Draft) -> anyhow::Result<(Resolved, Option<CheckpointFacts>)> {
+    let facts = match draft.init_checkpoint() {
+        Some(checkpoint) => describe(&checkpoint)?,
+        None => None,
+    };
+    let resolved = draft.finish(facts.as_ref())?;
+    for warning in &resolved.warnings {
+        log::warn!("{warning}");
+    }
+    Ok((resolved, facts))
+}
+
+/// The same once the checkpoint is a record, which it is converted to if need be; `facts` are those
+/// that [`described`] found. The vocabulary is then a file.
+///
+/// # Errors
+/// As [`described`], and no checkpoint where there should be one.
+pub(super) fn opened(
+    draft: &Draft,
+    facts: Option<CheckpointFacts>,
+    progress: &Progress,
+) -> anyhow::Result<Config> {
+    let Some(checkpoint) = draft.init_checkpoint() else {
+        return Ok(draft.finish(None)?.config);
+    };
+    let home = draft.pretrained_model();
+    let found = find_model(&checkpoint, Some(&home), progress)?;
+    let record = describe(&found.path)?;
+    let facts = match (facts, record) {
+        // A source that still says what it is, and the vocabulary in its record.
+        (Some(source), Some(record)) if found.path != checkpoint => Some(CheckpointFacts {
+            vocabulary: record.vocabulary.or(source.vocabulary),
+            ..source
+        }),
+        (source, record) => record.or(source),
+    };
+    Ok(draft.finish(facts.as_ref())?.config)
+}
+
+/// The tokenizer of a run whose checkpoint may not be converted yet.
+///
+/// # Errors
+/// A vocabulary that is not there or does not fit the model.
+pub(super) fn tokenizer(
+    draft: &Draft,
+    config: &Config,
+    facts: Option<&CheckpointFacts>,
+) -> anyhow::Result<Tokenizer> {
+    let inside = facts
+        .and_then(|facts| facts.vocabulary.as_ref())
+        .filter(|vocabulary| !vocabulary.is_file && !draft.is_given("vocab_file"));
+    Ok(match inside {
+        Some(inside) => {
+            let vocab = Vocab::from_bytes(&inside.bytes, &inside.file)?;
+            Tokenizer::of_vocab(vocab, &inside.file, config)?
+        }
+        None => Tokenizer::for_model(config.paths().vocab_file(), config)?,
+    })
+}

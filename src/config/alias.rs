@@ -1,0 +1,88 @@
+//! Names that Hugging Face's `run_qa.py` and `TrainingArguments` have for what is here a
+//! hyper-parameter or a flag, for people who come from there.
+
+/// Their name, and what stands for it here.
+const ALIASES: &[(&str, &str)] = &[
+    ("per_device_train_batch_size", "train_batch_size"),
+    ("per_gpu_train_batch_size", "train_batch_size"),
+    ("per_device_eval_batch_size", "predict_batch_size"),
+    ("per_gpu_eval_batch_size", "predict_batch_size"),
+    ("batch_size", "train_batch_size"),
+    (
+        "gradient_accumulation_steps",
+        "micro_batch_size here: train_batch_size stays the whole batch, of which micro_batch_size \
+         features are computed at once (train_batch_size / steps of accumulation)",
+    ),
+    ("max_length", "max_seq_length"),
+    ("max_seq_len", "max_seq_length"),
+    ("model_max_length", "max_seq_length"),
+    ("warmup_ratio", "warmup_proportion"),
+    (
+        "warmup_steps",
+        "warmup_proportion here, a part of all steps",
+    ),
+    ("weight_decay", "weight_decay_rate"),
+    ("lr", "learning_rate"),
+    ("output_dir", "model_dir (and results_txt for the figures)"),
+    ("overwrite_output_dir", "the flag --restart here"),
+    (
+        "resume_from_checkpoint",
+        "needless here: the same command goes on where it stopped",
+    ),
+    (
+        "model_name_or_path",
+        "init_checkpoint, or the flag --model-name",
+    ),
+    (
+        "train_file",
+        "finetuning_data/TASK/train.json below --data-dir here (raw_data_dir)",
+    ),
+    (
+        "validation_file",
+        "finetuning_data/TASK/dev.json below --data-dir here (raw_data_dir)",
+    ),
+    ("dataset_name", "task_names"),
+    ("fp16", "the flag --precision f16 here"),
+    ("bf16", "the flag --precision f16 here; WGSL has no bf16"),
+    ("save_steps", "save_checkpoints_steps"),
+    ("save_total_limit", "max_save"),
+    ("logging_steps", "log_every"),
+    ("do_predict", "write_test_outputs"),
+    (
+        "version_2_with_negative",
+        "the task squad here; squadv1 has an answer to every question",
+    ),
+    ("null_score_diff_threshold", "qa_na_threshold"),
+    ("group_by_length", "length_bucketing"),
+    ("num_layers", "model_hparam_overrides.num_hidden_layers"),
+    (
+        "attention_dropout",
+        "model_hparam_overrides.attention_probs_dropout_prob",
+    ),
+    ("dropout", "model_hparam_overrides.hidden_dropout_prob"),
+];
+
+/// What stands here for a key of Hugging Face's; dashes and underscores are the same.
+pub fn of(key: &str) -> Option<&'static str> {
+    let key = key.replace('-', "_");
+    let found = ALIASES.iter().find(|(theirs, _)| *theirs == key);
+    found.map(|(_, ours)| *ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::hparam;
+
+    #[test]
+    fn every_alias_leads_to_a_key_or_a_flag() {
+        for (theirs, ours) in ALIASES {
+            assert_eq!(hparam::decides(theirs), None, "{theirs} is a key itself");
+            let first = ours.split([' ', ',', '(']).next().unwrap();
+            let is_key = hparam::list().iter().any(|row| row.key == first);
+            assert!(is_key || ours.contains("here"), "{theirs}: {ours}");
+        }
+        assert_eq!(of("per-device-train-batch-size"), Some("train_batch_size"));
+        assert_eq!(of("learning_rate"), None);
+    }
+}

@@ -1,0 +1,287 @@
+//! What a checkpoint says about itself, and how it meets what the user gave.
+//!
+//! No tensor's shape tells letter case, accents, heads or epsilon: a default in their place would be
+//! computed with in silence.
+
+use std::path::PathBuf;
+
+use checkpoints_convert::RecordConfig;
+use serde_json::{Map, Value, json};
+
+use super::{
+    choice::ModelSize,
+    encoder::EncoderConfig,
+    error::Error,
+    hparam::{Config, OVERRIDES},
+};
+
+/// What a checkpoint says about itself.
+#[derive(Debug, Clone)]
+pub struct CheckpointFacts {
+    /// The file that says it, or the checkpoint as a whole.
+    pub file: PathBuf,
+    pub record: RecordConfig,
+    /// Whether letter case and accents are stated. TensorFlow's checkpoints say nothing about
+    /// them: their records have the reference's default, which may be contradicted.
+    pub states_case: bool,
+    /// Its own vocabulary.
+    pub vocabulary: Option<Vocabulary>,
+}
+
+/// A checkpoint's `vocab.txt`.
+#[derive(Debug, Clone)]
+pub struct Vocabulary {
+    /// The file, or the archive that holds it.
+    pub file: PathBuf,
+    /// Whether `file` is the vocabulary itself.
+    pub is_file: bool,
+    pub bytes: Vec<u8>,
+}
+
+/// A key of the encoder's shape.
+struct Told {
+    /// As the checkpoint has it.
+    name: &'static str,
+    value: Value,
+}
+
+const LEAVE_OUT: &str = "leave it out, or give another checkpoint (init_checkpoint, --checkpoint)";
+const CASE: &str = "leave it out, or correct the checkpoint's file if that is wrong";
+
+impl CheckpointFacts {
+    /// The published size that is nearest: it decides the defaults of rates.
+    pub fn size(&self) -> ModelSize {
+        let width = self.record.model.hidden_size;
+        [ModelSize::Small, ModelSize::Base, ModelSize::Large]
+            .into_iter()
+            .min_by_key(|size| size.shape().0.abs_diff(width))
+            .unwrap_or(ModelSize::Small)
+    }
+
+    /// Says what [`CheckpointFacts::size`] was concluded from.
+    pub(super) fn size_note(&self) -> String {
+        format!(
+            "model_size = {}, by the checkpoint's width of {}: it decides the defaults of the \
+             learning rate and its decay",
+            self.size().word(),
+            self.record.model.hidden_size
+        )
+    }
+
+    /// Puts what the checkpoint says into `config`, where `given` does not say it already.
+    pub(super) fn apply(
+        &self,
+        config: &mut Config,
+        given: &Map<String, Value>,
+    ) -> Result<(), Error> {
+        let model = &self.record.model;
+        if let Some(act) = &config.model_hparam_overrides.hidden_act
+            && *act != model.hidden_act
+        {
+            let key = format!("{OVERRIDES}.hidden_act");
+            return Err(self.contradiction(&key, act, "hidden_act", &json!(model.hidden_act)));
+        }
+        if model.hidden_act != "gelu" {
+            return Err(Error::Activation {
+                file: self.file.clone(),
+                found: model.hidden_act.clone(),
+            });
+        }
+        self.compare_shape(config, given)?;
+        self.apply_shape(config);
+        self.apply_case(config, given)?;
+        if !config.do_train {
+            self.apply_head(config, given);
+        }
+        if let Some(vocabulary) = &self.vocabulary
+            && vocabulary.is_file
+            && !given.contains_key("vocab_file")
+        {
+            config.vocab_file = vocabulary.file.clone();
+        }
+        Ok(())
+    }
+
+    fn contradiction(
+        &self,
+        key: &str,
+        given: impl std::fmt::Display,
+        name: &str,
+        told: &Value,
+    ) -> Error {
+        Error::Contradiction {
+            key: key.to_owned(),
+            given: given.to_string(),
+            told: format!("{name} = {told}"),
+            file: self.file.clone(),
+            advice: LEAVE_OUT,
+        }
+    }
+
+    /// What must be as the checkpoint has it: its tensors would not fit, or fit and be computed
+    /// with wrongly. Dropout and the spread of new weights are the user's to choose.
+    fn told(&self) -> [Told; 9] {
+        let model = &self.record.model;
+        let told = |name, value: Value| Told { name, value };
+        [
+            told("vocab_size", model.vocab_size.into()),
+            told("embedding_size", model.embedding_size.into()),
+            told("hidden_size", model.hidden_size.into()),
+            told("num_hidden_layers", model.num_hidden_layers.into()),
+            told("num_attention_heads", model.num_attention_heads.into()),
+            told("intermediate_size", model.intermediate_size.into()),
+            told(
+                "max_position_embeddings",
+                model.max_position_embeddings.into(),
+            ),
+            told("type_vocab_size", model.type_vocab_size.into()),
+            told("layer_norm_eps", model.layer_norm_eps.into()),
+        ]
+    }
+
+    /// Compares every part of the shape that was given, by its own key or by `model_size`.
+    fn compare_shape(&self, config: &Config, given: &Map<String, Value>) -> Result<(), Error> {
+        let overrides = config.model_hparam_overrides.to_map();
+        let (width, layers) = config.model_size.shape();
+        let sized = given.contains_key("model_size") && !config.debug;
+        for Told { name, value } in self.told() {
+            let differs = |other: &Value| other.as_f64() != value.as_f64();
+            if let Some(other) = overrides.get(name).filter(|other| !other.is_null()) {
+                if differs(other) {
+                    return Err(self.contradiction(
+                        &format!("{OVERRIDES}.{name}"),
+                        other,
+                        name,
+                        &value,
+                    ));
+                }
+                continue;
+            }
+            let by_size = match name {
+                "hidden_size" => Some(width),
+                "num_hidden_layers" => Some(layers),
+                _ => None,
+            };
+            if let Some(implied) = by_size.filter(|_| sized)
+                && differs(&implied.into())
+            {
+                let given = format!("{} (its {name} is {implied})", config.model_size.word());
+                return Err(self.contradiction("model_size", given, name, &value));
+            }
+            if let Some(other) = given.get(name) {
+                let other = match other {
+                    Value::Null if name == "embedding_size" => self.record.model.hidden_size.into(),
+                    other => other.clone(),
+                };
+                if differs(&other) {
+                    return Err(self.contradiction(name, &other, name, &value));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes [`Config::encoder`] the checkpoint's, with as few overrides as that takes.
+    fn apply_shape(&self, config: &mut Config) {
+        let model = &self.record.model;
+        config.vocab_size = model.vocab_size;
+        config.embedding_size = model.is_projected().then_some(model.embedding_size);
+        let overrides = &mut config.model_hparam_overrides;
+        let (width, layers) = config.model_size.shape();
+        let is_default = !config.debug;
+        let over = |own: usize, by_size: usize| (own != by_size || !is_default).then_some(own);
+        overrides.hidden_size = over(model.hidden_size, width);
+        overrides.num_hidden_layers = over(model.num_hidden_layers, layers);
+        let given = overrides.clone();
+        // What follows from these is overridden only where it does not.
+        overrides.num_attention_heads = None;
+        overrides.intermediate_size = None;
+        overrides.max_position_embeddings = None;
+        overrides.type_vocab_size = None;
+        overrides.layer_norm_eps = None;
+        overrides.hidden_dropout_prob = None;
+        overrides.attention_probs_dropout_prob = None;
+        overrides.initializer_range = None;
+        let plain: EncoderConfig = config.encoder();
+        let overrides = &mut config.model_hparam_overrides;
+        let size = |own: usize, plain: usize| (own != plain).then_some(own);
+        let part = |own: f64, plain: f64| (own != plain).then_some(own);
+        overrides.num_attention_heads = size(model.num_attention_heads, plain.num_attention_heads);
+        overrides.intermediate_size = size(model.intermediate_size, plain.intermediate_size);
+        overrides.max_position_embeddings =
+            size(model.max_position_embeddings, plain.max_position_embeddings);
+        overrides.type_vocab_size = size(model.type_vocab_size, plain.type_vocab_size);
+        overrides.layer_norm_eps = part(model.layer_norm_eps, plain.layer_norm_eps);
+        overrides.hidden_dropout_prob = given
+            .hidden_dropout_prob
+            .or(part(model.hidden_dropout_prob, plain.hidden_dropout_prob));
+        overrides.attention_probs_dropout_prob = given.attention_probs_dropout_prob.or(part(
+            model.attention_probs_dropout_prob,
+            plain.attention_probs_dropout_prob,
+        ));
+        overrides.initializer_range = given
+            .initializer_range
+            .or(part(model.initializer_range, plain.initializer_range));
+    }
+
+    fn apply_case(&self, config: &mut Config, given: &Map<String, Value>) -> Result<(), Error> {
+        let record = &self.record;
+        let lower_case = given.get("do_lower_case").and_then(Value::as_bool);
+        let own_accents = given.get("strip_accents").and_then(Value::as_bool);
+        let ideographs = given.get("tokenize_chinese_chars").and_then(Value::as_bool);
+        let strips = record.strip_accents.unwrap_or(record.do_lower_case);
+        for (key, given, told) in [
+            ("do_lower_case", lower_case, record.do_lower_case),
+            ("strip_accents", own_accents, strips),
+            (
+                "tokenize_chinese_chars",
+                ideographs,
+                record.tokenize_chinese_chars,
+            ),
+        ] {
+            if let Some(given) = given.filter(|given| self.states_case && *given != told) {
+                return Err(Error::Contradiction {
+                    key: key.to_owned(),
+                    given: given.to_string(),
+                    told: format!("{key} = {told}"),
+                    file: self.file.clone(),
+                    advice: CASE,
+                });
+            }
+        }
+        config.do_lower_case = lower_case.unwrap_or(record.do_lower_case);
+        // Accents go with lower-casing unless either side says otherwise.
+        config.strip_accents = own_accents.or(record.strip_accents);
+        config.tokenize_chinese_chars = ideographs.unwrap_or(record.tokenize_chinese_chars);
+        Ok(())
+    }
+
+    /// The parts of the head that a model has which is only evaluated.
+    fn apply_head(&self, config: &mut Config, given: &Map<String, Value>) {
+        let heads = &self.record.heads;
+        let Some(head) = config.task_names.iter().find_map(|task| heads.get(task)) else {
+            return;
+        };
+        for (key, told, own) in [
+            (
+                "joint_prediction",
+                head.joint_prediction,
+                &mut config.joint_prediction,
+            ),
+            (
+                "answerable_classifier",
+                head.answerable_classifier,
+                &mut config.answerable_classifier,
+            ),
+            (
+                "answerable_uses_start_logits",
+                head.answerable_uses_start_logits,
+                &mut config.answerable_uses_start_logits,
+            ),
+        ] {
+            if !given.contains_key(key) {
+                *own = told;
+            }
+        }
+    }
+}

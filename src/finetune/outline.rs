@@ -1,0 +1,211 @@
+//! What a training run is about to do, in a line for each part of it, before it costs hours.
+
+use super::{Error, Finetune};
+use crate::{
+    config::Config,
+    data::{batch::FeatureSet, batch_plan::BatchPlan, feature::Feature, tokenizer::Tokenizer},
+    device::ByteSize,
+    eval::evaluate::TaskData,
+    model::{Elements, HeadConfig},
+    train::{gradients::Trainable, memory_plan::MemoryPlan},
+};
+
+/// Training examples that `log_examples` shows of each task.
+const EXAMPLES: usize = 3;
+
+impl Finetune<'_> {
+    /// Says what training is about to do.
+    pub(super) fn say_what_will_be_done(&self, train: &[TaskData]) -> Result<(), Error> {
+        let features = FeatureSet::new(train.iter().map(|d| d.features.as_slice()).collect());
+        let plan = BatchPlan::new(features.lengths(), self.plan_options(1))?;
+        let layers = self.config.encoder().num_hidden_layers;
+        let trainable = Trainable::new(self.config.trainable_layers, layers);
+        let lengths = features.lengths().into_iter();
+        let outline = Outline {
+            config: self.config,
+            tokens: lengths.map(|length| length as u64).sum(),
+            steps: plan.steps() as u64,
+            memory: self.memory_plan(trainable, &features)?,
+            budget: self.memory_limits.budget,
+        };
+        for line in outline.lines() {
+            self.progress.note(&line);
+        }
+        if self.config.log_examples {
+            let shown = train.iter().flat_map(|data| examples(data, self.tokenizer));
+            shown.for_each(|line| self.progress.note(&line));
+        }
+        Ok(())
+    }
+}
+
+/// A training run.
+struct Outline<'a> {
+    config: &'a Config,
+    /// Tokens of all training features, without padding.
+    tokens: u64,
+    steps: u64,
+    memory: MemoryPlan,
+    /// Bytes that training may hold.
+    budget: Option<u64>,
+}
+
+impl Outline<'_> {
+    /// The model, the training and its memory.
+    fn lines(&self) -> [String; 3] {
+        [self.model(), self.training(), self.memory()]
+    }
+
+    fn model(&self) -> String {
+        let config = self.config;
+        let encoder = config.encoder();
+        let (layers, width) = (encoder.num_hidden_layers, encoder.hidden_size);
+        let sizes = Elements::new(&encoder, HeadConfig::of(config), config.task_names.len());
+        let trained = match config.trainable_layers {
+            Some(top) if top < layers => format!(", the top {top} and the head are trained"),
+            Some(_) => ", all layers and the head are trained".to_owned(),
+            None => String::new(),
+        };
+        let case = match (
+            config.do_lower_case,
+            config.strip_accents.unwrap_or(config.do_lower_case),
+        ) {
+            (true, true) => "lower case without accents",
+            (true, false) => "lower case with accents",
+            (false, true) => "cased, without accents",
+            (false, false) => "cased",
+        };
+        format!(
+            "model: {layers} layers × {width}, {} heads, {} parameters; {case}{trained}",
+            encoder.num_attention_heads,
+            grouped(sizes.all()),
+        )
+    }
+
+    fn training(&self) -> String {
+        let config = self.config;
+        let trials = match config.num_trials {
+            1 => String::new(),
+            trials => format!("{trials} trials of "),
+        };
+        format!(
+            "training: {trials}{} steps of {}, {} epochs of {} tokens; learning rate {}{}; seed {}",
+            grouped(self.steps),
+            config.train_batch_size,
+            config.num_train_epochs,
+            grouped(self.tokens),
+            config.learning_rate,
+            match config.layerwise_lr_decay {
+                decay if decay > 0.0 => format!(", × {decay} a layer down"),
+                _ => String::new(),
+            },
+            config.seed,
+        )
+    }
+
+    fn memory(&self) -> String {
+        let plan = self.memory;
+        let budget = match self.budget {
+            Some(bytes) => format!(" of {}", ByteSize(bytes)),
+            None => String::new(),
+        };
+        let at_once = match plan.micro_batch_size {
+            all if all >= self.config.train_batch_size => "whole batches".to_owned(),
+            some => format!("{some} features at once"),
+        };
+        let again = match plan.recompute_layers {
+            true => ", layers computed again in the backward pass",
+            false => "",
+        };
+        format!(
+            "memory: {}{budget} for a step; {at_once}{again}",
+            ByteSize(plan.bytes)
+        )
+    }
+}
+
+/// The first training examples of a task: what the model reads, and where its answer lies.
+fn examples(data: &TaskData, tokenizer: &Tokenizer) -> Vec<String> {
+    let shown = data.features.iter().take(EXAMPLES).enumerate();
+    shown
+        .map(|(index, feature)| {
+            format!(
+                "{} example {}: {}, {} tokens: {}; {}",
+                data.task,
+                index + 1,
+                feature.qas_id,
+                feature.input_ids.len(),
+                tokenizer.tokens(&feature.input_ids).join(" "),
+                answer(feature, tokenizer),
+            )
+        })
+        .collect()
+}
+
+fn answer(feature: &Feature, tokenizer: &Tokenizer) -> String {
+    let (start, end) = (feature.start, feature.end);
+    match feature.input_ids.get(start..=end) {
+        // [CLS] stands for an answer outside the window.
+        Some(ids) if start > 0 && !feature.is_impossible => {
+            let words = tokenizer.tokens(ids).join(" ");
+            format!("answer: tokens {start} to {end}, {words}")
+        }
+        _ if feature.is_impossible => "no answer".to_owned(),
+        _ => "the answer lies in another window".to_owned(),
+    }
+}
+
+/// The number with a comma before each three digits.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_part_of_a_run_is_told_in_one_line() {
+        let given = json!({
+            "task_names": ["squad"], "model_size": "large", "trainable_layers": 8, "seed": 7,
+            "num_trials": 3, "strip_accents": false, "learning_rate": 3e-5,
+        });
+        let config = Config::resolve(Path::new("d"), "m", given.as_object().unwrap())
+            .unwrap()
+            .0;
+        let outline = Outline {
+            config: &config,
+            tokens: 1_234_567,
+            steps: 8159,
+            memory: MemoryPlan {
+                micro_batch_size: 4,
+                recompute_layers: true,
+                bytes: 6 << 30,
+            },
+            budget: Some(7 << 30),
+        };
+        assert_eq!(
+            outline.lines(),
+            [
+                "model: 24 layers × 1024, 16 heads, 336,811,523 parameters; lower case with \
+                 accents, the top 8 and the head are trained",
+                "training: 3 trials of 8,159 steps of 32, 2 epochs of 1,234,567 tokens; learning \
+                 rate 0.00003, × 0.9 a layer down; seed 7",
+                "memory: 6 GiB of 7 GiB for a step; 4 features at once, layers computed again in \
+                 the backward pass",
+            ]
+        );
+    }
+}

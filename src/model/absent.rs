@@ -1,0 +1,217 @@
+//! Why there is no model at a path, and which could be given instead.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::folder::Error;
+
+/// The most names that a message lists.
+const SHOWN: usize = 8;
+/// The most entries of a folder that are looked at.
+const LOOKED_AT: usize = 1_000;
+/// Names at least this like each other may be slips of the keyboard.
+const ALIKE: f64 = 0.8;
+
+/// The error for a path that is no model: it is not there, was not trained to its end, or is
+/// something else.
+pub(super) fn explain(path: &Path) -> Error {
+    if !path.exists() {
+        return missing(path);
+    }
+    let trained = trained_below(path);
+    if !trained.is_empty() {
+        return Error::OtherFolder {
+            path: path.into(),
+            instead: listed(&trained),
+        };
+    }
+    Error::NotAModel { path: path.into() }
+}
+
+/// Models that were fine-tuned below a pre-trained model's folder, a data folder, or a run's folder;
+/// of a run that has not ended, its newest checkpoint.
+pub fn trained_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let runs = folders(&folder.join("finetuning_models"));
+    for run in runs.iter().map(PathBuf::as_path).chain([folder]) {
+        if run != folder && is_record(run) {
+            found.push(run.to_owned());
+        } else if let Some(step) = newest_step(run) {
+            found.push(step);
+        }
+    }
+    if found.is_empty() {
+        found = models_in(&folder.join("models"));
+    }
+    found.truncate(SHOWN);
+    found
+}
+
+fn missing(path: &Path) -> Error {
+    let gone = path
+        .ancestors()
+        .take_while(|part| !part.as_os_str().is_empty() && !part.exists())
+        .last()
+        .unwrap_or(path);
+    let parent = match gone.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let name = gone.file_name().unwrap_or_default().to_string_lossy();
+    // Of a folder on the way, any folder may have been meant; at its end, a model.
+    let there = match gone == path {
+        true => models_in(parent),
+        false => folders(parent),
+    };
+    let names: Vec<String> = there.iter().filter_map(|path| name_of(path)).collect();
+    let nearest = names
+        .iter()
+        .map(|other| (strsim::jaro_winkler(&name, other), other))
+        .filter(|(alike, _)| *alike >= ALIKE)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b));
+    let mut hint = String::new();
+    if let Some((_, nearest)) = nearest {
+        hint = format!("; did you mean {nearest}?");
+    } else if !names.is_empty() {
+        let more = if names.len() > SHOWN { ", …" } else { "" };
+        let shown = names[..names.len().min(SHOWN)].join(", ");
+        hint = format!("; {} has {shown}{more}", parent.display());
+    }
+    if path
+        .components()
+        .any(|part| part.as_os_str() == "finetuning_models")
+    {
+        hint.push_str("; electra finetune makes it");
+    }
+    Error::Missing {
+        path: path.into(),
+        gone: if gone == path {
+            String::new()
+        } else {
+            format!(" ({} is missing)", gone.display())
+        },
+        hint,
+    }
+}
+
+fn is_record(folder: &Path) -> bool {
+    folder.join("model.bpk").is_file()
+}
+
+/// What of `folder` could be given as a model.
+fn models_in(folder: &Path) -> Vec<PathBuf> {
+    entries(folder)
+        .into_iter()
+        .filter(|path| is_record(path) || checkpoints_convert::is_checkpoint(path))
+        .collect()
+}
+
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let found = entries(folder).into_iter();
+    found.filter(|path| path.is_dir()).collect()
+}
+
+/// The entries of a folder in the order of their names, hidden ones aside.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .take(LOOKED_AT)
+        .map(|entry| entry.path())
+        .filter(|path| name_of(path).is_some_and(|name| !name.starts_with('.')))
+        .map(|path| path.strip_prefix("./").map(Path::to_owned).unwrap_or(path))
+        .collect();
+    found.sort();
+    found
+}
+
+fn newest_step(run: &Path) -> Option<PathBuf> {
+    let steps = folders(run).into_iter().filter_map(|path| {
+        let step = name_of(&path)?
+            .strip_prefix("checkpoint-")?
+            .parse::<u64>()
+            .ok()?;
+        is_record(&path).then_some((step, path))
+    });
+    steps.max().map(|(_, path)| path)
+}
+
+fn name_of(path: &Path) -> Option<String> {
+    Some(path.file_name()?.to_string_lossy().into_owned())
+}
+
+fn listed(paths: &[PathBuf]) -> String {
+    let shown = paths.iter().map(|path| path.display().to_string());
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(files: &[&str]) -> tempfile::TempDir {
+        let place = tempfile::tempdir().unwrap();
+        for file in files {
+            let file = place.path().join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "").unwrap();
+        }
+        place
+    }
+
+    fn told(place: &tempfile::TempDir, path: &str) -> String {
+        let told = explain(&place.path().join(path)).to_string();
+        let root = format!("{}{}", place.path().display(), std::path::MAIN_SEPARATOR);
+        told.replace(&root, "").replace('\\', "/")
+    }
+
+    #[test]
+    fn a_misspelt_name_finds_the_one_that_is_there() {
+        let place = place(&[
+            "models/electra_large/model.bpk",
+            "models/tiny/model.bpk",
+            "models/notes/readme.txt",
+        ]);
+        assert_eq!(
+            told(&place, "models/electra_lagre"),
+            "models/electra_lagre: there is no such file or folder; did you mean electra_large?"
+        );
+        assert_eq!(
+            told(&place, "models/xyz"),
+            "models/xyz: there is no such file or folder; models has electra_large, tiny"
+        );
+        assert_eq!(
+            told(&place, "model/tiny"),
+            "model/tiny: there is no such file or folder (model is missing); did you mean models?"
+        );
+        assert_eq!(
+            told(&place, "models/tiny/finetuning_models/squad_model_1"),
+            "models/tiny/finetuning_models/squad_model_1: there is no such file or folder \
+             (models/tiny/finetuning_models is missing); electra finetune makes it"
+        );
+    }
+
+    #[test]
+    fn what_could_be_given_instead_is_named() {
+        let place = place(&[
+            "data/models/m/vocab.txt",
+            "data/models/m/finetuning_models/squad_model_1/checkpoint-8/model.bpk",
+            "data/models/m/finetuning_models/squad_model_1/checkpoint-16/model.bpk",
+            "data/models/m/finetuning_models/squad_model_2/model.bpk",
+            "other/file",
+        ]);
+        let runs = "data/models/m/finetuning_models/";
+        let message = told(&place, &format!("{runs}squad_model_1"));
+        assert!(
+            message.contains(&format!("give {runs}squad_model_1/checkpoint-16")),
+            "{message}"
+        );
+        let message = told(&place, "data/models/m");
+        let both = format!("{runs}squad_model_1/checkpoint-16, {runs}squad_model_2");
+        assert!(message.contains(&both), "{message}");
+        assert!(told(&place, "other").contains("neither a record"));
+    }
+}

@@ -1,0 +1,100 @@
+//! What the checkpoint at a path says about itself, before it is converted or opened.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::folder::{self, Error};
+use crate::config::{CheckpointFacts, Vocabulary};
+
+/// What the checkpoint at `path` says; `None` if there is none, or a record without `config.json`.
+/// Nothing is converted and nothing written.
+///
+/// # Errors
+/// A checkpoint that cannot be converted, a `config.json` that cannot be read.
+pub fn describe(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
+    let is_record = path.join("model.bpk").is_file();
+    let is_checkpoint = checkpoints_convert::is_checkpoint(path);
+    if is_record && (!is_checkpoint || checkpoints_convert::is_fine_tuned(path)) {
+        return of_record(path);
+    }
+    if !is_checkpoint {
+        return Ok(None);
+    }
+    let described = match checkpoints_convert::describe(path) {
+        Ok(described) => described,
+        // What is left of the checkpoint that a record was made of.
+        Err(_) if is_record => return of_record(path),
+        Err(source) => {
+            return Err(Error::Convert {
+                path: path.into(),
+                source,
+            });
+        }
+    };
+    let beside = path.join("vocab.txt");
+    let vocabulary = described.vocabulary.map(|bytes| match beside.is_file() {
+        true => Vocabulary {
+            file: beside,
+            is_file: true,
+            bytes,
+        },
+        false => Vocabulary {
+            file: path.into(),
+            is_file: false,
+            bytes,
+        },
+    });
+    Ok(Some(CheckpointFacts {
+        file: path.into(),
+        record: described.config,
+        states_case: described.states_case,
+        vocabulary,
+    }))
+}
+
+/// The folder that describes a record: its own, or that of the run which a checkpoint belongs to.
+pub fn described_in(record: &Path) -> PathBuf {
+    let is_step = record
+        .file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with("checkpoint-"));
+    match record.parent() {
+        Some(run) if is_step && !record.join("config.json").is_file() => run.into(),
+        _ => record.into(),
+    }
+}
+
+fn of_record(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
+    let folder = described_in(path);
+    let file = folder.join("config.json");
+    if !file.is_file() {
+        log::warn!(
+            "{}: missing, so that nothing but hyper-parameters tells what the model beside it is",
+            file.display()
+        );
+        return Ok(None);
+    }
+    let record = folder::read_config(&folder)?;
+    let states_case = !record.do_lower_case
+        || record.strip_accents.is_some()
+        || json(&file).get("task_names").is_some()
+        || json(&folder.join("conversion.json"))["source"]["kind"] == "hugging-face";
+    let vocab = folder.join("vocab.txt");
+    let vocabulary = std::fs::read(&vocab).ok().map(|bytes| Vocabulary {
+        file: vocab,
+        is_file: true,
+        bytes,
+    });
+    Ok(Some(CheckpointFacts {
+        file,
+        record,
+        states_case,
+        vocabulary,
+    }))
+}
+
+/// A JSON file, null if there is none.
+fn json(file: &Path) -> Value {
+    let text = std::fs::read(file).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
