@@ -40,6 +40,7 @@ impl<R: Read> CsvFile<R> {
                 .from_reader(Bounded {
                     bytes,
                     read: Cell::new(0),
+                    ended: Cell::new(false),
                 }),
             header: StringRecord::new(),
             row: StringRecord::new(),
@@ -111,8 +112,10 @@ impl<R: Read> CsvFile<R> {
             }
         }
         let breaks = row.as_slice().iter().filter(|&&byte| byte == b'\n').count();
-        // Counted from the row's end, since blank lines before it were passed over.
-        let line = self.line().saturating_sub(breaks + 1);
+        // Counted from the row's end, since blank lines before it were passed over. An open quote
+        // takes the last line's end into its field.
+        let ended = usize::from(!self.rows.get_ref().ended.get());
+        let line = self.line().saturating_sub(breaks + ended);
         match StringRecord::from_byte_record(row) {
             Ok(row) => Ok(Some((line, row))),
             Err(error) => Err(self.broken(format!(
@@ -161,6 +164,8 @@ impl<R: Read> CsvFile<R> {
 struct Bounded<R> {
     bytes: R,
     read: Cell<usize>,
+    /// Whether nothing more comes.
+    ended: Cell<bool>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -173,6 +178,7 @@ impl<R: Read> Read for Bounded<R> {
             return Err(io::Error::other(TooLong));
         }
         let read = self.bytes.read(buffer)?;
+        self.ended.set(read == 0 && !buffer.is_empty());
         self.read.set(self.read.get() + read);
         Ok(read)
     }
@@ -222,6 +228,8 @@ mod tests {
                 "{message}"
             );
         }
+        let message = rows(b"a,b\n\n1,\"2\n3\n").unwrap();
+        assert_eq!(message, [(3, vec!["1".to_owned(), "2\n3\n\n".to_owned()])]);
         let message = rows(b"a,b\n1,\xE9\n").unwrap_err();
         assert!(
             message.contains("line 2") && message.contains("column 2"),

@@ -99,6 +99,7 @@ pub(super) fn read<E: From<Error>>(
             answers: given.unwrap_or_default(),
             labelled,
             is_impossible: flag.unwrap_or(empty),
+            flagged,
             ..Question::default()
         };
         let paragraph = Paragraph {

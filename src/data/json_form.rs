@@ -29,8 +29,8 @@ pub(super) struct Facts {
     pub articles: usize,
     /// Whether a question has the key `is_impossible`.
     pub flagged: bool,
-    /// Whether a question has QuAC's `orig_answer`.
-    pub original: bool,
+    /// Whether a question is of QuAC's own file.
+    pub quac: bool,
     /// Whether a header stood in MRQA's place.
     pub header: bool,
 }
@@ -131,12 +131,6 @@ impl<'a> Walk<'a> {
         };
         self.facts.family = Some(family);
         self.facts.flagged |= fields.impossible.is_some();
-        // QuAC's own file has no flag; a file with both was converted and says it by the flag.
-        let original = fields
-            .original
-            .take()
-            .filter(|_| fields.impossible.is_none());
-        self.facts.original |= original.is_some();
         let other = match family {
             Family::Squad => fields.qid.is_some(),
             Family::Mrqa => true,
@@ -167,11 +161,13 @@ impl<'a> Walk<'a> {
             answers: answers.unwrap_or_default(),
             labelled,
             is_impossible: fields.impossible.unwrap_or(empty),
+            flagged: fields.impossible.is_some(),
             detected: std::mem::take(&mut fields.detected).0,
-            original,
+            original: fields.original.take(),
             followup: fields.followup.take(),
             yesno: fields.yesno.take(),
         };
+        self.facts.quac |= question.is_quac();
         Ok((question, nameless))
     }
 }
@@ -515,6 +511,6 @@ impl Facts {
         self.form = self.form.or(line.form);
         self.articles += line.articles;
         self.flagged |= line.flagged;
-        self.original |= line.original;
+        self.quac |= line.quac;
     }
 }

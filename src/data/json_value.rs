@@ -38,6 +38,13 @@ impl<'de> Deserialize<'de> for Id {
             fn visit_unit<E: Error>(self) -> Result<Id, E> {
                 Ok(Id(None))
             }
+            fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Id, A::Error> {
+                Err(A::Error::custom(
+                    "expected a string or a whole number as id, found an object; if the file has \
+                     columns in the place of rows, save rows: \
+                     .to_json(\"train.json\", orient=\"records\", lines=True)",
+                ))
+            }
         }
         deserializer.deserialize_any(IdVisitor)
     }

@@ -62,6 +62,8 @@ pub struct Question {
     /// Whether the file speaks of answers at all, as a test file does not.
     pub labelled: bool,
     pub is_impossible: bool,
+    /// Whether the file says that it is or is not, by the key `is_impossible`.
+    pub flagged: bool,
     /// MRQA: the answers that were found in the passage.
     pub detected: Vec<DetectedAnswer>,
     /// QuAC: the answer that the dialogue went on with.
@@ -86,4 +88,12 @@ pub struct DetectedAnswer {
     pub text: String,
     /// `[first, last]` code points, inclusive.
     pub char_spans: Vec<[usize; 2]>,
+}
+
+impl Question {
+    /// Whether it is one of QuAC's own file, which tells by a word what is unanswerable; a file
+    /// with the flag was converted.
+    pub fn is_quac(&self) -> bool {
+        self.original.is_some() && !self.flagged
+    }
 }

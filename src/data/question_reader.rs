@@ -38,11 +38,16 @@ const MRQA_ADVICE: &str = "each line of an MRQA file is one JSON object: {\"cont
      \"question\": …, \"detected_answers\": [{\"text\": …, \"char_spans\": [[first, last]]}]}]}; \
      correct the line, fetch the file again if it is cut off, or check the task's name";
 
-/// What a file of the family should look like.
-fn advice(family: Option<Family>) -> &'static str {
-    match family {
-        None | Some(Family::Squad) => SQUAD_ADVICE,
+const QUAC_ADVICE: &str = "a QuAC file is one JSON object: {\"data\": [{\"paragraphs\": [{\"context\": …, \
+     \"qas\": [{\"id\": …, \"question\": …, \"answers\": […], \"orig_answer\": {\"text\": …, \
+     \"answer_start\": …}}]}]}]}; fetch train_v0.2.json or val_v0.2.json again";
+
+/// What a file of the family that is wanted, or else of what was read so far, should look like.
+fn advice(wanted: Option<Family>, facts: &Facts) -> &'static str {
+    match wanted.or(facts.family) {
         Some(Family::Mrqa) => MRQA_ADVICE,
+        _ if facts.quac => QUAC_ADVICE,
+        _ => SQUAD_ADVICE,
     }
 }
 
@@ -256,7 +261,7 @@ impl QuestionReader {
             version: facts.version,
             articles: facts.articles,
             flagged: facts.flagged,
-            quac: facts.original,
+            quac: facts.quac,
             nameless,
             surrogates,
         })
@@ -292,7 +297,7 @@ impl QuestionReader {
                 &text,
                 self.lines_before,
                 &error,
-                advice(family.or(facts.family)),
+                advice(family, &facts),
             ))),
         }
     }
@@ -388,7 +393,7 @@ fn parse_lines(
         match read {
             Ok(()) => Ok((facts, paragraphs)),
             Err(error) => {
-                let advice = advice(family.or(facts.family));
+                let advice = advice(family, &facts);
                 Err(json_error(file, line, before, &error, advice))
             }
         }

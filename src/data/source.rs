@@ -255,6 +255,11 @@ impl Read for Source {
     }
 }
 
+/// The path of a file, or of its archive with `.gz` if only that is there.
+pub fn with_archive(path: &Path) -> PathBuf {
+    find(path).map_or_else(|_| path.to_owned(), |(found, _)| found)
+}
+
 /// The file, or its archive, and what the system says of it.
 fn find(path: &Path) -> Result<(PathBuf, fs::Metadata), Error> {
     let source = match fs::metadata(path) {
@@ -392,6 +397,7 @@ mod tests {
         fs::write(folder.path().join("train.jsonl.gz"), gzip(b"packed")).unwrap();
         let path = folder.path().join("train.jsonl");
         assert_eq!(read_text(&path).unwrap(), "packed");
+        assert_eq!(with_archive(&path), folder.path().join("train.jsonl.gz"));
         fs::write(&path, "plain").unwrap();
         assert_eq!(read_text(&path).unwrap(), "plain");
         let lost = folder.path().join("dev.jsonl");

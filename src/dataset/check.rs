@@ -147,7 +147,7 @@ impl<'a> Contents<'a> {
             if paragraph.family == Family::Mrqa {
                 return mrqa.convert(&paragraph, &mut dropped, &mut take);
             }
-            if paragraph.questions.iter().any(|q| q.original.is_some()) {
+            if paragraph.questions.iter().any(|q| q.is_quac()) {
                 return quac.convert(&paragraph, &file, &mut dropped, &mut take);
             }
             let place = paragraph.place.to_string();

@@ -13,7 +13,7 @@ use super::{
     place::{self, CodePoints},
     squad_writer::{Answer, Paragraph, Question},
 };
-use crate::data::{self, csv_file::CsvFile, question_reader::QuestionReader};
+use crate::data::{self, csv_file::CsvFile, question_reader::QuestionReader, source::Source};
 
 /// The columns that are read; others are passed over.
 const COLUMNS: [&str; 4] = ["story_id", "story_text", "question", "answer_token_ranges"];
@@ -31,7 +31,9 @@ pub fn read(
     dropped: &mut Dropped,
     emit: &mut dyn FnMut(Paragraph<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    read_from(QuestionReader::open(path)?, dropped, emit)
+    let source = Source::open(path)?;
+    let file = source.file().to_owned();
+    parse(source, &file, dropped, emit)
 }
 
 /// As [`read`], of a file that is open.

@@ -26,6 +26,7 @@ use crate::{
         feature::{Feature, FeatureOptions, featurize},
         question_file::QuestionFile,
         reader::{ReadOptions, family_of},
+        source::with_archive,
         token_counts::TokenCounts,
         tokenizer::Tokenizer,
     },
@@ -46,6 +47,7 @@ pub enum Error {
 #[derive(Debug, Clone)]
 pub struct TaskData {
     pub task: String,
+    /// The file that was read, which may be an archive.
     pub file: PathBuf,
     /// The file as it was read, with its gold answers; none of a training file, which nobody marks.
     pub questions: Option<QuestionFile>,
@@ -80,7 +82,7 @@ impl TaskData {
         }
         Ok(Self {
             task: task.into(),
-            file: file.into(),
+            file: with_archive(file),
             questions: (split != Split::Train).then_some(questions),
             examples,
             features,

@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 
 use super::{Error, Finetune};
 use crate::{
-    config::Config,
     data::example::Split,
     eval::{
         evaluate::{self, TaskData},
@@ -17,28 +16,12 @@ use crate::{
     model::QuestionAnsweringModel,
 };
 
-/// Marks empty answers to every question, so that whatever a metric cannot mark is told before the
-/// model is trained.
-pub(super) fn rehearse(data: &TaskData, config: &Config) -> Result<(), Error> {
-    let v2 = Metric::of_task(&data.task) == Metric::Squad2;
-    let questions = data.examples.examples.iter();
-    let empty: Vec<_> = questions
-        .map(|example| QuestionPrediction {
-            qas_id: example.qas_id.clone(),
-            nbest: Vec::new(),
-            text: String::new(),
-            place: None,
-            null_odds: v2.then_some(0.0),
-        })
-        .collect();
-    match evaluate::mark(data, &empty, config) {
-        Ok(_) => Ok(()),
-        Err(evaluate::Error::Score(source)) => Err(Error::CannotMark {
-            file: data.file.clone(),
-            source,
-        }),
-        Err(error) => Err(error.into()),
-    }
+/// Tells what the metric cannot mark before the model is trained.
+pub(super) fn rehearse(data: &TaskData) -> Result<(), Error> {
+    data.check_markable().map_err(|source| Error::CannotMark {
+        file: data.file.clone(),
+        source,
+    })
 }
 
 impl Finetune<'_> {

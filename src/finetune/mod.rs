@@ -19,7 +19,10 @@ use burn::tensor::Device;
 
 use crate::{
     config::{self, Config},
-    data::{self, batch::FeatureSet, batch_plan::BatchPlan, example::Split, tokenizer::Tokenizer},
+    data::{
+        self, batch::FeatureSet, batch_plan::BatchPlan, example::Split, source::with_archive,
+        tokenizer::Tokenizer,
+    },
     eval::{
         self,
         evaluate::{self, TaskData},
@@ -168,7 +171,7 @@ impl Finetune<'_> {
             self.say_what_will_be_done(&data.train)?;
         }
         for task in &data.dev {
-            evaluation::rehearse(task, config)?;
+            evaluation::rehearse(task)?;
         }
         if self.dry_run {
             return Ok(Outcome { trials: Vec::new() });
@@ -230,7 +233,7 @@ impl Finetune<'_> {
                     continue;
                 }
                 let path = config.paths().task_data(task, Split::Test);
-                if !path.is_file() {
+                if !with_archive(&path).is_file() {
                     return Err(Error::NoTestFile { path });
                 }
                 test.push((head, self.read(task, Split::Test)?));

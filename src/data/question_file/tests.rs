@@ -462,7 +462,7 @@ fn other_files_are_told_what_they_are() {
     assert!(error("<!DOCTYPE html>\n", SQUAD).contains("<!DOCTYPE html>"));
     assert!(error("id\tcontext\n", SQUAD).contains("begins with"));
     let columns = r#"{"id": {"0": "a"}, "context": {"0": "An oak."}, "question": {"0": "?"}}"#;
-    assert!(error(columns, SQUAD).contains("invalid type: map"));
+    assert!(error(columns, SQUAD).contains("orient=\"records\""));
 }
 
 #[test]
