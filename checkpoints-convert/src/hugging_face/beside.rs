@@ -4,6 +4,7 @@
 
 use super::config::{self, Settings};
 use super::tokenizer::{self, Tokenizer};
+use super::tokenizer_file;
 use super::{
     CONFIG_FILE, Error, MAX_JSON_BYTES, MAX_VOCABULARY_BYTES, TOKENIZER_CONFIG_FILE,
     TOKENIZER_FILE, VOCABULARY_FILE,
@@ -117,7 +118,7 @@ impl Beside {
         }
     }
 
-    fn tokenizer_file(&self) -> Result<Option<tokenizer::File>, Error> {
+    fn tokenizer_file(&self) -> Result<Option<tokenizer_file::File>, Error> {
         self.tokenizer.as_ref().map(Found::parse).transpose()
     }
 

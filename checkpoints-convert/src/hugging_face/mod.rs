@@ -15,6 +15,7 @@ mod safetensors;
 mod state_dict;
 mod storage;
 mod tokenizer;
+mod tokenizer_file;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;

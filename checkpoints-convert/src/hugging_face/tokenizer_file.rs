@@ -1,0 +1,239 @@
+//! `tokenizer.json`, in which newer versions keep all of a tokenizer: JSON enters; the normalizer of
+//! BERT's tokenizer and the vocabulary leave, and any other tokenizer is refused.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::tokenizer::{refused, stated};
+use super::{Error, TOKENIZER_FILE, VOCABULARY_FILE};
+
+/// `tokenizer.json`, which newer versions save in the place of `vocab.txt`.
+#[derive(Debug, Deserialize)]
+pub(super) struct File {
+    #[serde(default, deserialize_with = "stated")]
+    normalizer: Option<Option<Value>>,
+    #[serde(default, deserialize_with = "stated")]
+    pre_tokenizer: Option<Option<Value>>,
+    model: Model,
+    #[serde(default)]
+    pub added_tokens: Vec<AddedToken>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Model {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    // Other kinds have a list here.
+    #[serde(default)]
+    vocab: Value,
+    unk_token: Option<String>,
+    continuing_subword_prefix: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct AddedToken {
+    id: usize,
+    pub content: String,
+}
+
+/// Of the normalizer in `tokenizer.json`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Normalizer {
+    clean_text: Option<bool>,
+    pub handle_chinese_chars: Option<bool>,
+    #[serde(default, deserialize_with = "stated")]
+    pub strip_accents: Option<Option<bool>>,
+    pub lowercase: Option<bool>,
+}
+
+/// Of a component's description.
+fn kind(value: &Value) -> &str {
+    value.get("type").and_then(Value::as_str).unwrap_or("none")
+}
+
+/// A `Sequence` of one is that one.
+fn single<'a>(value: &'a Value, parts: &str) -> &'a Value {
+    match value
+        .get(parts)
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+    {
+        Some([only]) if kind(value) == "Sequence" => only,
+        _ => value,
+    }
+}
+
+/// What stands in a sequence, so that its refusal says what is not reproduced.
+fn described(value: &Value, parts: &str) -> String {
+    let inside = value.get(parts).and_then(Value::as_array);
+    let kinds: Vec<&str> = inside.into_iter().flatten().take(8).map(kind).collect();
+    match kinds[..] {
+        [] => kind(value).into(),
+        _ => format!("{} of {}", kind(value), kinds.join(", ")),
+    }
+}
+
+impl File {
+    /// Checks that the file describes BERT's tokenizer; returns its normalizer.
+    pub fn check(&self, file: &str) -> Result<Option<Normalizer>, Error> {
+        if let Some(kind) = self
+            .model
+            .kind
+            .as_deref()
+            .filter(|&kind| kind != "WordPiece")
+        {
+            let expected = "only WordPiece is reproduced";
+            return Err(refused(file, "model", format!("{kind:?}"), expected));
+        }
+        for (key, found, expected) in [
+            ("unk_token", &self.model.unk_token, "[UNK]"),
+            (
+                "continuing_subword_prefix",
+                &self.model.continuing_subword_prefix,
+                "##",
+            ),
+        ] {
+            if let Some(found) = found.as_deref().filter(|&found| found != expected) {
+                let only = format!("only {expected:?} is reproduced");
+                return Err(refused(file, key, format!("{found:?}"), &only));
+            }
+        }
+        if let Some(value) = &self.pre_tokenizer {
+            let value = value.as_ref().unwrap_or(&Value::Null);
+            let only = single(value, "pretokenizers");
+            if kind(only) != "BertPreTokenizer" {
+                let expected = "only BertPreTokenizer is reproduced";
+                let found = described(value, "pretokenizers");
+                return Err(refused(file, "pre_tokenizer", found, expected));
+            }
+        }
+        let Some(value) = &self.normalizer else {
+            return Ok(None);
+        };
+        let value = value.as_ref().unwrap_or(&Value::Null);
+        let only = single(value, "normalizers");
+        if kind(only) != "BertNormalizer" {
+            let expected = "only BertNormalizer is reproduced";
+            let found = described(value, "normalizers");
+            return Err(refused(file, "normalizer", found, expected));
+        }
+        let normalizer: Normalizer =
+            Normalizer::deserialize(only).map_err(|source| Error::Json {
+                file: file.into(),
+                source,
+            })?;
+        if normalizer.clean_text == Some(false) {
+            let expected = "control characters are always dropped here";
+            return Err(refused(file, "clean_text", "false", expected));
+        }
+        Ok(Some(normalizer))
+    }
+
+    /// The vocabulary as `vocab.txt` has it: a word a line, in the order of their numbers.
+    /// `None` if it is no WordPiece vocabulary or its numbers are not 0, 1, 2, ….
+    pub fn vocabulary(&self) -> Option<Vec<u8>> {
+        let words: Option<Vec<&str>> = self.words()?.into_iter().collect();
+        Some((words?.join("\n") + "\n").into_bytes())
+    }
+
+    /// The word of each number; of a number that no word has, `None`.
+    fn words(&self) -> Option<Vec<Option<&str>>> {
+        if self
+            .model
+            .kind
+            .as_deref()
+            .is_some_and(|kind| kind != "WordPiece")
+        {
+            return None;
+        }
+        let vocabulary = self.model.vocab.as_object()?;
+        let numbers = vocabulary
+            .iter()
+            .map(|(word, number)| Some((word.as_str(), usize::try_from(number.as_u64()?).ok()?)));
+        let numbers: Vec<(&str, usize)> = numbers.collect::<Option<_>>()?;
+        let added = self.added_tokens.iter().map(|t| (t.content.as_str(), t.id));
+        let added = added.filter(|(word, _)| !vocabulary.contains_key(*word));
+        let all: Vec<(&str, usize)> = numbers.into_iter().chain(added).collect();
+        let mut words = vec![None; all.len()];
+        for (word, number) in all {
+            // The second of two words with one number would be lost.
+            let place = words.get_mut(number).filter(|place| place.is_none())?;
+            if word.contains(['\n', '\r']) {
+                return None;
+            }
+            *place = Some(word);
+        }
+        Some(words)
+    }
+
+    /// Checks that `vocab.txt`, if both are there, gives every word the same number.
+    pub fn check_vocabulary(
+        &self,
+        display: &dyn Fn(&str) -> String,
+        vocabulary: &[u8],
+    ) -> Result<(), Error> {
+        let (Some(numbers), Ok(text)) = (self.model.vocab.as_object(), str::from_utf8(vocabulary))
+        else {
+            return Ok(());
+        };
+        let lines: Vec<&str> = text.split('\n').map(str::trim).collect();
+        for (word, number) in numbers {
+            let Some(number) = number.as_u64() else {
+                continue;
+            };
+            let line = usize::try_from(number).ok().and_then(|n| lines.get(n));
+            if line.is_none_or(|&line| line != word.trim()) {
+                return Err(Error::Words {
+                    file: display(VOCABULARY_FILE),
+                    line: number.saturating_add(1),
+                    found: line.map_or_else(
+                        || format!("not there ({} lines)", lines.len()),
+                        |line| format!("{line:?}"),
+                    ),
+                    other: display(TOKENIZER_FILE),
+                    expected: word.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vocabulary_is_put_in_the_order_of_its_numbers() {
+        let vocabulary = |text: &str| serde_json::from_str::<File>(text).unwrap().vocabulary();
+        let text = r#"{"model": {"type": "WordPiece", "vocab": {"b": 0, "a": 1, "[PAD]": 2}}}"#;
+        assert_eq!(vocabulary(text).unwrap(), b"b\na\n[PAD]\n");
+        // Special tokens may stand among the added ones alone.
+        let text = r#"{"added_tokens": [{"id": 0, "content": "[PAD]"}, {"id": 1, "content": "a"}],
+            "model": {"vocab": {"a": 1}}}"#;
+        assert_eq!(vocabulary(text).unwrap(), b"[PAD]\na\n");
+        for text in [
+            r#"{"model": {"type": "BPE", "vocab": {"b": 0}}}"#,
+            r#"{"model": {"vocab": {"b": 1}}}"#,
+            r#"{"model": {"vocab": {"a": 0, "b": 0}}}"#,
+            r#"{"model": {"vocab": {"a\n": 0}}}"#,
+        ] {
+            assert_eq!(vocabulary(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn two_vocabularies_of_one_model_agree() {
+        let file = r#"{"model": {"vocab": {"[PAD]": 0, "a": 1}}}"#;
+        let file: File = serde_json::from_str(file).unwrap();
+        let check = |text: &str| file.check_vocabulary(&str::to_owned, text.as_bytes());
+        check("[PAD]\r\na\r\nmore\n\n").unwrap();
+        let error = check("[PAD]\nb\n").unwrap_err().to_string();
+        assert!(
+            error.contains("line 2 is \"b\"") && error.contains("\"a\""),
+            "{error}"
+        );
+        let error = check("[PAD]").unwrap_err().to_string();
+        assert!(error.contains("line 2 is not there"), "{error}");
+    }
+}
