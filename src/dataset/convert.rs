@@ -1,7 +1,7 @@
 //! A source file → a SQuAD 2.0 file, whole or not at all, and what became of the questions.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     data::{paragraph::Family, question_reader::QuestionReader},
-    durable_file::write_whole,
+    durable_file::{is_same_file, write_whole},
 };
 
 /// Examples of each reason in a conversion's report.
@@ -77,9 +77,7 @@ pub struct Conversion {
 /// When the input cannot be read, is malformed or has no question that can be kept, when the
 /// output is the input, or cannot be written. Then `output` is left as it was.
 pub fn convert(source: Source, input: &Path, output: &Path) -> Result<Conversion, Error> {
-    if let (Ok(from), Ok(to)) = (fs::canonicalize(input), fs::canonicalize(output))
-        && from == to
-    {
+    if is_same_file(input, output) {
         return Err(Error::SamePath {
             path: output.to_owned(),
         });

@@ -24,6 +24,15 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
     })
 }
 
+/// The text of the file that [`write_json`] writes.
+pub fn json_text(value: &serde_json::Value) -> Vec<u8> {
+    let mut text = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut text, PythonFormatter);
+    // Memory takes everything, and every value has a text.
+    let _ = value.serialize(&mut serializer);
+    text
+}
+
 /// Writes `text` to `path`, replacing what stands there; missing folders are made.
 ///
 /// # Errors
@@ -32,17 +41,15 @@ pub fn write_text(path: &Path, text: &str) -> Result<(), Error> {
     write_file(path, |out| out.write_all(text.as_bytes()))
 }
 
-/// Writes through `write`, making the folder if it is missing.
+/// Writes through `write`.
 fn write_file(
     path: &Path,
     write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
 ) -> Result<(), Error> {
-    let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    made.and_then(|()| write_whole(path, write))
-        .map_err(|source| Error::Write {
-            path: path.to_owned(),
-            source,
-        })
+    write_whole(path, write).map_err(|source| Error::Write {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 struct PythonFormatter;
