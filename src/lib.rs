@@ -23,5 +23,6 @@ pub mod report;
 pub mod serve;
 pub mod stop;
 pub mod tensorboard;
+pub mod terminal;
 pub mod train;
 pub mod user_cache;

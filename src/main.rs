@@ -5,18 +5,22 @@ use std::{io, process::ExitCode};
 
 use clap::Parser;
 use electra::{
-    cli::{self, Cli, logging, runtime_folder},
+    cli::{self, Cli, logging, runtime_folder, standard_output::StandardOutput, usage},
     device::failure,
 };
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::tell(error).into(),
+    };
     logging::start(&cli.global);
     if cli.command.uses_device() {
         runtime_folder::ensure();
     }
     failure::quiet_panics();
-    match failure::caught(|| cli::run(&cli, &mut io::stdout().lock()))
+    let mut out = StandardOutput::new(io::stdout().lock(), &cli);
+    match failure::caught(|| cli::run(&cli, &mut out))
         .map_err(Into::into)
         .flatten()
     {
@@ -24,7 +28,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let code = cli::exit_code(&error);
             if code != 0 && !cli::was_stopped(&error) {
-                eprintln!("error: {}", cli::one_line(&error));
+                cli::tell_error(&error, code, &cli.global);
             }
             code.into()
         }

@@ -2,9 +2,10 @@
 
 use std::{io::Write, num::NonZeroUsize, path::PathBuf};
 
+use checkpoints_convert::printable;
 use clap::{Args, Subcommand};
 
-use super::GlobalArgs;
+use super::{GlobalArgs, print_beside};
 use crate::dataset::{
     check::{Check, CheckOptions, check},
     convert::{Conversion, Source, convert},
@@ -140,11 +141,14 @@ pub(super) fn run(args: &DataArgs, global: &GlobalArgs, out: &mut dyn Write) -> 
         DataCommand::Mrqa(args) => (&args.files, Source::Mrqa),
     };
     let conversion = convert(source, &files.input, &files.output)?;
-    if global.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&conversion)?)?;
-        return Ok(());
-    }
-    print_conversion(&conversion, out)
+    print_beside(&files.output, out, |out| match global.json {
+        true => Ok(writeln!(
+            out,
+            "{}",
+            serde_json::to_string_pretty(&conversion)?
+        )?),
+        false => print_conversion(&conversion, out),
+    })
 }
 
 fn print_conversion(conversion: &Conversion, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -152,7 +156,7 @@ fn print_conversion(conversion: &Conversion, out: &mut dyn Write) -> anyhow::Res
     writeln!(
         out,
         "{}: {} questions on {} passages: {} answerable, {} impossible, {} answers",
-        conversion.output.display(),
+        printable(&conversion.output.display().to_string()),
         written.questions,
         written.passages,
         written.answerable,
@@ -167,7 +171,7 @@ fn print_conversion(conversion: &Conversion, out: &mut dyn Write) -> anyhow::Res
             tally.count,
             reason.name(),
             reason.meaning(),
-            examples.join(", "),
+            printable(&examples.join(", ")),
             if tally.count > examples.len() {
                 ", …"
             } else {
@@ -210,7 +214,8 @@ fn run_check(args: &CheckArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyh
 
 fn print_check(found: &Check, out: &mut dyn Write) -> anyhow::Result<()> {
     let counts = &found.counts;
-    writeln!(out, "{}: {}", found.file.display(), found.format)?;
+    let file = found.file.display().to_string();
+    writeln!(out, "{}: {}", printable(&file), found.format)?;
     if let Some(articles) = found.articles {
         write!(out, "{articles} articles, ")?;
     }
@@ -300,7 +305,8 @@ fn print_problems(problems: &[Problem], out: &mut dyn Write) -> anyhow::Result<(
             "" => String::new(),
             found => format!(": {found}"),
         };
-        writeln!(out, "  {} ({}){found}", problem.id, problem.place)?;
+        let line = format!("{} ({}){found}", problem.id, problem.place);
+        writeln!(out, "  {}", printable(&line))?;
     }
     if problems.len() > SHOWN {
         writeln!(

@@ -25,6 +25,15 @@ impl Marks {
         after: "\x1b[0m",
     };
 
+    /// Where the first of the sequences that colour an answer stands in `text`, and which it is.
+    pub(super) fn first_in(text: &str) -> Option<(usize, &'static str)> {
+        let Marks { before, after } = Self::COLOURED;
+        [before, after]
+            .into_iter()
+            .filter_map(|mark| Some((text.find(mark)?, mark)))
+            .min()
+    }
+
     /// For files, pipes and those who do without colours.
     pub const PLAIN: Marks = Marks {
         before: "[",

@@ -2,14 +2,16 @@
 
 use std::{io::Write, path::PathBuf};
 
+use checkpoints_convert::printable;
 use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
-use super::{hyper_parameters::RunArgs, run_model};
+use super::{hyper_parameters::RunArgs, print_beside, run_model};
 use crate::{
     data::{example::Split, feature_file::write_features},
+    durable_file::spare_inputs,
     eval::evaluate::TaskData,
 };
 
@@ -46,6 +48,13 @@ pub(super) fn run(args: &FeaturesArgs, out: &mut dyn Write) -> anyhow::Result<()
     let (resolved, facts) = run_model::described(&draft)?;
     let config = resolved.config;
     let tokenizer = run_model::tokenizer(&draft, &config, facts.as_ref())?;
+    let inputs = config.task_names.iter();
+    let mut inputs: Vec<_> = inputs
+        .map(|task| config.paths().task_data(task, args.split))
+        .collect();
+    inputs.push(config.paths().vocab_file().to_owned());
+    inputs.extend(args.run.given.hparams.as_ref().map(PathBuf::from));
+    spare_inputs(&args.output, inputs.iter().map(PathBuf::as_path))?;
     let mut features = Vec::new();
     for task in &config.task_names {
         let file = config.paths().task_data(task, args.split);
@@ -56,11 +65,13 @@ pub(super) fn run(args: &FeaturesArgs, out: &mut dyn Write) -> anyhow::Result<()
         features.extend(data.features);
     }
     write_features(&args.output, &features, args.split)?;
-    writeln!(
-        out,
-        "{} features: {}",
-        features.len(),
-        args.output.display()
-    )?;
-    Ok(())
+    print_beside(&args.output, out, |out| {
+        let output = args.output.display().to_string();
+        Ok(writeln!(
+            out,
+            "{} features: {}",
+            features.len(),
+            printable(&output)
+        )?)
+    })
 }

@@ -4,11 +4,18 @@
 //! [`compute`] (the device) and [`hyper_parameters`] (the run). `main` parses, calls [`run`] and
 //! turns an error into one line and an exit code.
 
-use std::io::{ErrorKind, Write};
+use std::{
+    io::{ErrorKind, Write},
+    path::Path,
+};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::train::progress::{Audience, Progress};
+use crate::{
+    durable_file::is_standard_output,
+    terminal,
+    train::progress::{Audience, Progress},
+};
 
 pub mod ask;
 pub mod bench;
@@ -34,8 +41,10 @@ mod run_model;
 pub mod runtime_folder;
 pub mod score;
 pub mod serve;
+pub mod standard_output;
 pub mod stop;
 mod suggested;
+pub mod usage;
 pub mod usage_hint;
 
 /// Exit code of wrong use or bad data.
@@ -72,10 +81,10 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
-    /// Say nothing but results and errors
+    /// Print only results and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say more; twice: what libraries say as well
+    /// Print more; -vv includes library logs
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// Print figures as JSON
@@ -174,6 +183,22 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
+/// Prints what is said about a file: on standard output, or on standard error if the file itself
+/// goes to standard output.
+fn print_beside(
+    file: &Path,
+    out: &mut dyn Write,
+    print: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    if !is_standard_output(file) {
+        return print(out);
+    }
+    let mut text = Vec::new();
+    print(&mut text)?;
+    terminal::say_lines(String::from_utf8_lossy(&text).trim_end());
+    Ok(())
+}
+
 /// The exit code that an error stands for: 130 or 143 if the user ended the run, 0 if whoever reads
 /// the results has gone away, 3 for a device, 2 for all else.
 pub fn exit_code(error: &anyhow::Error) -> u8 {
@@ -232,6 +257,17 @@ fn is_device_failure(cause: &(dyn std::error::Error + 'static)) -> bool {
         Some(fine_tuned::Error::Device(_)) => true,
         Some(fine_tuned::Error::Predict(error)) => read(error),
         _ => false,
+    }
+}
+
+/// Tells what stopped the command: a line, or an event for programs. The exit code stands even if
+/// nobody can read it.
+pub fn tell_error(error: &anyhow::Error, code: u8, global: &GlobalArgs) {
+    let text = one_line(error);
+    if global.json {
+        terminal::event("error", serde_json::json!({"text": text, "code": code}));
+    } else {
+        terminal::say(&format!("error: {text}"));
     }
 }
 

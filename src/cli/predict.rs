@@ -2,11 +2,13 @@
 
 use std::{io::Write, path::PathBuf};
 
+use checkpoints_convert::printable;
 use clap::Args;
 
 use super::{GlobalArgs, compute::ComputeArgs, model::find_model};
 use crate::{
     data::{example::Split, question_file::QuestionFile, reader::ReadOptions},
+    durable_file::spare_inputs,
     eval::{
         json_file::write_json,
         results::{answers, nbest, null_odds},
@@ -41,6 +43,10 @@ pub(super) fn run(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
+    let output = |name| args.output.join(name);
+    for name in ["preds.json", "nbest.json", "null_odds.json"] {
+        spare_inputs(&output(name), [args.data.as_path()])?;
+    }
     let chosen = args.compute.open(global)?;
     let found = find_model(&args.checkpoint, None, &global.progress())?;
     let model = FineTuned::open(&found.path, &chosen, args.compute.precision())?;
@@ -57,18 +63,16 @@ pub(super) fn run(
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
-    write_json(&args.output.join("preds.json"), &answers(&predictions))?;
-    write_json(&args.output.join("nbest.json"), &nbest(&predictions))?;
+    write_json(&output("preds.json"), &answers(&predictions))?;
+    write_json(&output("nbest.json"), &nbest(&predictions))?;
     if predictions.iter().any(|p| p.null_odds.is_some()) {
-        write_json(
-            &args.output.join("null_odds.json"),
-            &null_odds(&predictions),
-        )?;
+        write_json(&output("null_odds.json"), &null_odds(&predictions))?;
     }
     writeln!(
         out,
         "{questions} questions answered: {}",
-        args.output.display()
+        printable(&args.output.display().to_string())
     )?;
+    progress.done();
     Ok(())
 }

@@ -3,13 +3,16 @@
 use std::{io::Write, path::PathBuf};
 
 use anyhow::Context;
+use checkpoints_convert::printable;
 use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
-use super::GlobalArgs;
+use super::{GlobalArgs, print_beside};
 use crate::{
+    analysis::Analysis,
+    durable_file::spare_inputs,
     eval::{result_file::read_results, score::Metric},
     report::{EXAMPLES, Report, TaskReport, TrainingCurve, task::TaskFiles},
 };
@@ -64,6 +67,12 @@ pub(super) fn run(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
+    let inputs = [Some(&args.data), Some(&args.predictions)];
+    let inputs = inputs
+        .into_iter()
+        .chain([args.null_odds.as_ref(), args.results.as_ref()]);
+    let inputs = inputs.flatten().chain(&args.train_logs);
+    spare_inputs(&args.output, inputs.map(PathBuf::as_path))?;
     let files = TaskFiles {
         data: args.data.clone(),
         predictions: args.predictions.clone(),
@@ -98,11 +107,23 @@ pub(super) fn run(
         .first()
         .context("no task was analysed")?
         .analysis;
-    if global.json {
-        writeln!(out, "{}", serde_json::to_string(analysis)?)?;
-        return Ok(());
+    print_beside(&args.output, out, |out| {
+        if global.json {
+            return Ok(writeln!(out, "{}", serde_json::to_string(analysis)?)?);
+        }
+        print_analysis(analysis, out)?;
+        let output = args.output.display().to_string();
+        Ok(writeln!(out, "report: {}", printable(&output))?)
+    })
+}
+
+/// The scores, and how many answers are wrong in which way.
+fn print_analysis(analysis: &Analysis, out: &mut dyn Write) -> anyhow::Result<()> {
+    for (key, figure) in analysis.scores.iter() {
+        let decimals = if figure.is_count() { 0 } else { 2 };
+        writeln!(out, "{key:26}{:>8.decimals$}", figure.value())?;
     }
-    writeln!(out, "{}", analysis.scores.line())?;
+    writeln!(out)?;
     for class in &analysis.classes {
         writeln!(
             out,
@@ -112,7 +133,6 @@ pub(super) fn run(
             class.count
         )?;
     }
-    writeln!(out, "report: {}", args.output.display())?;
     Ok(())
 }
 

@@ -7,10 +7,16 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
-use crate::eval::{
-    json_file::write_json,
-    score::{Metric, Request, score},
+use crate::{
+    durable_file::spare_inputs,
+    eval::{
+        json_file::write_json,
+        score::{Metric, Request, score},
+    },
 };
+
+/// The file in the folder of `--plots`.
+const CURVES: &str = "pr_curves.json";
 
 /// Score answers as the official scripts of SQuAD 2.0, SQuAD 1.1 and MRQA do
 #[derive(Debug, Clone, Args)]
@@ -48,6 +54,15 @@ fn parse_metric() -> impl TypedValueParser<Value = Metric> {
 
 /// Prints the scorer's figures under its keys.
 pub(super) fn run(args: &ScoreArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    if let Some(folder) = &args.plots {
+        let inputs = [
+            Some(&args.data),
+            Some(&args.predictions),
+            args.null_odds.as_ref(),
+        ];
+        let inputs = inputs.into_iter().flatten().map(PathBuf::as_path);
+        spare_inputs(&folder.join(CURVES), inputs)?;
+    }
     let request = Request {
         data: args.data.clone(),
         predictions: args.predictions.clone(),
@@ -68,7 +83,7 @@ pub(super) fn run(args: &ScoreArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         );
     }
     if let (Some(folder), Some(curves)) = (&args.plots, &report.curves) {
-        write_json(&folder.join("pr_curves.json"), curves)?;
+        write_json(&folder.join(CURVES), curves)?;
     }
     writeln!(out, "{}", serde_json::to_string_pretty(&report.scores)?)?;
     Ok(())

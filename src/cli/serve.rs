@@ -2,6 +2,7 @@
 
 use std::{io::Write, path::PathBuf, time::Duration};
 
+use checkpoints_convert::printable;
 use clap::{Args, value_parser};
 use serde_json::json;
 
@@ -103,13 +104,18 @@ pub(super) fn run(
     let address = bound.address();
     let name = model.config.model_name.clone();
     let device = format!("{} ({})", chosen.name, chosen.backend);
-    if global.json {
-        let told = json!({"url": format!("http://{address}"), "model": name, "device": device});
-        writeln!(out, "{told}")?;
+    let told = if global.json {
+        json!({"url": format!("http://{address}"), "model": name, "device": device}).to_string()
     } else {
-        writeln!(out, "{name} answers at http://{address} (Ctrl-C ends it)")?;
+        format!(
+            "{} answers at http://{address} (Ctrl-C ends it)",
+            printable(&name)
+        )
+    };
+    // A server outlives whoever started it: nobody need be there to read this.
+    if writeln!(out, "{told}").and_then(|()| out.flush()).is_err() {
+        global.progress().note(&told);
     }
-    out.flush()?;
     if !address.ip().is_loopback() {
         log::warn!(
             "whoever reaches {address} can ask; what they ask travels in plain text. Put a proxy \

@@ -21,6 +21,12 @@ impl Figure {
     }
 }
 
+impl Figure {
+    pub fn is_count(self) -> bool {
+        matches!(self, Figure::Count(_))
+    }
+}
+
 impl Serialize for Figure {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match *self {
@@ -88,6 +94,17 @@ impl Serialize for Scores {
         }
         map.end()
     }
+}
+
+/// Mean and standard deviation (of a sample: over n − 1; 0 of one value).
+pub fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
+    let count = values.len() as f64;
+    if values.is_empty() {
+        return None;
+    }
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    Some((mean, (squares / (count - 1.0).max(1.0)).sqrt()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Answers of a trained model, their figures, and what is handed in for a test set.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, time::Instant};
 
 use super::{Error, Finetune};
 use crate::{
@@ -33,6 +33,7 @@ impl Finetune<'_> {
         dev: &[TaskData],
         results: &ResultFiles,
     ) -> Result<Option<TrialResults>, Error> {
+        let began = Instant::now();
         let mut tasks = Vec::new();
         for (head, data) in dev.iter().enumerate() {
             let predictions = self.answer(model, trial, head, data)?;
@@ -41,9 +42,11 @@ impl Finetune<'_> {
             if Metric::of_task(&data.task) == Metric::Squad2 {
                 results.write_eval(&data.task, trial, &scores)?;
             }
-            self.progress
-                .note(&format!("{}: {}", data.task, scores.line()));
+            self.progress.scores(trial, &data.task, &scores);
             tasks.push((data.task.clone(), scores));
+        }
+        if !tasks.is_empty() {
+            self.progress.time("evaluation", began.elapsed());
         }
         Ok((!tasks.is_empty()).then_some(TrialResults { tasks }))
     }

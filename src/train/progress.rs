@@ -6,10 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use checkpoints_convert::printable;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::log::StepRecord;
+use crate::terminal::{self, COLUMNS};
 
 /// Plain lines come this often where there is no terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
@@ -17,13 +20,23 @@ const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 /// Weight of the past in the smoothed loss.
 const SMOOTHING: f64 = 0.9;
 
+/// Between the figures of a line.
+const GAP: &str = "  ";
+
+/// The least columns of a terminal on which the bar takes so many of them.
+const BARS: [(usize, usize); 2] = [(100, 24), (70, 10)];
+
+/// Columns that the time left may take, with what stands around it: `  59m left`.
+const TIME_LEFT: usize = 10;
+
 /// Whom a run speaks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
     Nobody,
     /// Bars on a terminal, lines elsewhere.
     Person,
-    /// One JSON object a line, with the key `event`: `note`, `begin`, `step`, `windows`, `end`.
+    /// One JSON object a line, with the key `event`: `note`, `warning`, `begin`, `step`, `windows`,
+    /// `time`, `scores`, `error`, `end`.
     Program,
 }
 
@@ -35,6 +48,8 @@ pub struct Progress {
 
 struct Shown {
     bar: ProgressBar,
+    /// Columns in front of the figures, at the last step.
+    before: usize,
     /// Of a feature, smoothed.
     loss: Option<f64>,
     features: usize,
@@ -50,6 +65,7 @@ impl Shown {
         let now = Instant::now();
         Self {
             bar,
+            before: format!("step {steps}/{steps} 100%  ").len(),
             loss: None,
             features: 0,
             tokens: 0,
@@ -60,8 +76,8 @@ impl Shown {
         }
     }
 
-    /// Loss, rates and memory after a step.
-    fn message(&mut self, record: &StepRecord) -> String {
+    /// Loss, rates and memory after a step, as much of them as `room` columns hold.
+    fn message(&mut self, record: &StepRecord, room: usize) -> String {
         let per_feature = record.loss / record.features.max(1) as f64;
         let loss = match self.loss {
             None => per_feature,
@@ -71,15 +87,20 @@ impl Shown {
         self.features += record.features;
         self.tokens += record.tokens;
         let seconds = self.began.elapsed().as_secs_f64().max(1e-9);
-        let memory = record
-            .peak_bytes
-            .map_or(String::new(), |bytes| format!("  {} MB", bytes / 1_000_000));
-        format!(
-            "loss {loss:.3}  lr {:.2e}  {:.0} sequences/s  {:.0} tokens/s{memory}",
-            record.learning_rate,
-            self.features as f64 / seconds,
-            self.tokens as f64 / seconds,
-        )
+        let mut figures = vec![
+            format!("loss {loss:.3}"),
+            format!("lr {:.2e}", record.learning_rate),
+            format!("{:.0} sequences/s", self.features as f64 / seconds),
+            format!("{:.0} tokens/s", self.tokens as f64 / seconds),
+        ];
+        let memory = record.peak_bytes.map(|bytes| bytes / 1_000_000);
+        figures.extend(memory.map(|megabytes| format!("{megabytes} MB")));
+        // The rates go first, sequences before tokens, then what stands last. The loss stays.
+        while figures.len() > 1 && figures.join(GAP).len() > room {
+            let rates = figures.iter().position(|figure| figure.ends_with("/s"));
+            figures.remove(rates.unwrap_or(figures.len() - 1));
+        }
+        figures.join(GAP)
     }
 
     /// The time that the steps after `done` will take at the rate so far.
@@ -103,40 +124,76 @@ impl Progress {
     pub fn note(&self, line: &str) {
         match self.audience {
             Audience::Nobody => {}
-            Audience::Person => self.state.borrow().bar.suspend(|| eprintln!("{line}")),
-            Audience::Program => event("note", json!({ "text": line })),
+            Audience::Person => terminal::say(line),
+            Audience::Program => terminal::event("note", json!({ "text": line })),
+        }
+    }
+
+    /// A task's figures; a person finds them among the results.
+    pub fn scores(&self, trial: usize, task: &str, scores: &impl Serialize) {
+        if self.audience == Audience::Program {
+            let figures = json!({"trial": trial, "task": task, "scores": scores});
+            terminal::event("scores", figures);
+        }
+    }
+
+    /// How long a part of the run took.
+    pub fn time(&self, part: &str, took: Duration) {
+        if self.audience == Audience::Program {
+            let figures = json!({"part": part, "seconds": took.as_secs_f64()});
+            terminal::event("time", figures);
+        }
+    }
+
+    /// The command has done what it was asked for.
+    pub fn done(&self) {
+        if self.audience == Audience::Program {
+            terminal::event("end", json!({}));
         }
     }
 
     /// Steps `from` to `steps` are about to run.
     pub fn begin(&self, from: u64, steps: u64) {
         if self.audience == Audience::Program {
-            event("begin", json!({"step": from, "steps": steps}));
+            terminal::event("begin", json!({"step": from, "steps": steps}));
         }
+        let columns = terminal::columns().unwrap_or(COLUMNS);
+        let fitting = BARS.into_iter().find(|(least, _)| columns >= *least);
+        let (bar, wide) = match fitting {
+            Some((_, wide)) => (format!("[{{bar:{wide}}}] "), wide + 3),
+            None => (String::new(), 0),
+        };
         let bar = self.bar(
             steps,
-            "{pos}/{len} {percent:>3}% [{bar:24}] {msg}  {eta} left",
+            &format!("{{pos}}/{{len}} {{percent:>3}}% {bar}{{msg}}  {{eta}} left"),
         );
-        *self.state.borrow_mut() = Shown::new(bar.with_position(from), from, steps);
+        let mut shown = Shown::new(bar.with_position(from), from, steps);
+        if !shown.bar.is_hidden() {
+            shown.before = format!("{steps}/{steps} 100% ").len() + wide;
+        }
+        *self.state.borrow_mut() = shown;
     }
 
     pub fn step(&self, record: &StepRecord) {
         let mut shown = self.state.borrow_mut();
         let (done, steps) = (record.step + 1, shown.steps);
-        let message = shown.message(record);
+        let columns = terminal::columns().unwrap_or(COLUMNS);
+        let room = columns.saturating_sub(shown.before + TIME_LEFT);
+        let message = shown.message(record, room);
         match self.audience {
             Audience::Nobody => {}
             Audience::Program => {
                 let mut step = json!(record);
                 step["steps"] = steps.into();
                 step["seconds_left"] = shown.left(done).as_secs().into();
-                event("step", step);
+                terminal::event("step", step);
             }
             Audience::Person if shown.bar.is_hidden() => {
                 if done == steps || shown.printed.elapsed() >= PLAIN_INTERVAL {
                     let percent = 100 * done / steps.max(1);
                     let left = HumanDuration(shown.left(done));
-                    eprintln!("step {done}/{steps} {percent}%  {message}  {left:#} left");
+                    let place = format!("step {done}/{steps} {percent}%");
+                    terminal::say(&format!("{place}  {message}  {left:#} left"));
                     shown.printed = Instant::now();
                 }
             }
@@ -150,7 +207,7 @@ impl Progress {
     /// A bar over the windows of a prediction.
     pub fn windows(&self, count: usize) -> ProgressBar {
         if self.audience == Audience::Program {
-            event("windows", json!({ "count": count }));
+            terminal::event("windows", json!({ "count": count }));
         }
         self.bar(
             count as u64,
@@ -162,25 +219,25 @@ impl Progress {
     pub fn bytes(&self, what: &str) -> ProgressBar {
         self.bar(
             0,
-            "{msg} {bytes}/{total_bytes} [{bar:24}] {bytes_per_sec}  {eta} left",
+            "{msg} {bytes}/{total_bytes} [{bar:10}] {bytes_per_sec}  {eta} left",
         )
         .with_message(what.to_owned())
     }
 
     /// A sign of life while something of unknown length goes on.
     pub fn busy(&self, what: &str) -> ProgressBar {
-        let bar = self.bar(0, "{spinner} {msg} {elapsed}");
-        bar.set_message(what.to_owned());
+        let bar = self.bar(0, "{spinner} {elapsed} {wide_msg}");
+        bar.set_message(printable(what).into_owned());
         if !bar.is_hidden() {
             bar.enable_steady_tick(Duration::from_millis(100));
         }
         bar
     }
 
+    /// The steps have run.
     pub fn end(&self) {
-        if self.audience == Audience::Program {
-            event("end", json!({}));
-        }
+        let began = self.state.borrow().began;
+        self.time("training", began.elapsed());
         // Let go of, or every later note would draw it again.
         let ended = std::mem::replace(&mut self.state.borrow_mut().bar, ProgressBar::hidden());
         ended.finish();
@@ -196,14 +253,11 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
         }
+        if !bar.is_hidden() {
+            terminal::keep_below(&bar);
+        }
         bar
     }
-}
-
-/// Writes an event as one line.
-fn event(name: &str, mut figures: Value) {
-    figures["event"] = name.into();
-    eprintln!("{figures}");
 }
 
 #[cfg(test)]
@@ -224,7 +278,7 @@ mod tests {
         };
         let mut shown = Shown::new(ProgressBar::hidden(), 3, 25);
         shown.began -= Duration::from_secs(4);
-        let message = shown.message(&record);
+        let message = shown.message(&record, 80);
         let expected = "loss 2.000  lr 5.00e-5  2 sequences/s  256 tokens/s  3 MB";
         assert_eq!(message, expected);
         // The loss is smoothed: nine tenths of the past.
@@ -232,8 +286,32 @@ mod tests {
             loss: 0.0,
             ..record
         };
-        assert!(shown.message(&next).starts_with("loss 1.800 "));
+        assert!(shown.message(&next, 80).starts_with("loss 1.800 "));
         // Two steps took 4 seconds, 20 are left.
         assert_eq!(shown.left(5).as_secs(), 40);
+    }
+    #[test]
+    fn rates_go_before_the_line_breaks() {
+        let record = StepRecord {
+            step: 0,
+            loss: 16.0,
+            grad_norm: 1.0,
+            learning_rate: 5e-5,
+            features: 8,
+            tokens: 1024,
+            seconds: 1.0,
+            peak_bytes: Some(3_000_000),
+        };
+        let message = |room| {
+            let mut shown = Shown::new(ProgressBar::hidden(), 0, 25);
+            shown.began -= Duration::from_secs(4);
+            shown.message(&record, room)
+        };
+        let whole = "loss 2.000  lr 5.00e-5  2 sequences/s  256 tokens/s  3 MB";
+        assert_eq!(message(whole.len()), whole);
+        assert_eq!(message(56), "loss 2.000  lr 5.00e-5  256 tokens/s  3 MB");
+        assert_eq!(message(40), "loss 2.000  lr 5.00e-5  3 MB");
+        assert_eq!(message(27), "loss 2.000  lr 5.00e-5");
+        assert_eq!(message(0), "loss 2.000");
     }
 }

@@ -1,0 +1,170 @@
+//! Standard output: a command's results on their way out.
+//!
+//! Results hold texts from files (ids, answers, names of tensors). What a terminal would obey in
+//! them leaves escaped, whatever printed it; in JSON by JSON's own escapes, so that programs read
+//! the same text. Line ends stay: what is one line escapes its own.
+
+use std::io::{self, Write};
+
+use checkpoints_convert::{printable, printable_json};
+
+use super::{Cli, Command, excerpt::Marks};
+
+/// What a command prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Text,
+    /// Text with an answer marked by the sequences of [`Marks`]; whatever comes from a file is
+    /// escaped before they are added.
+    Marked,
+    Json,
+    /// A script or a page that the program itself made.
+    Script,
+}
+
+impl Content {
+    fn of(cli: &Cli) -> Self {
+        match &cli.command {
+            Command::Completions(_) | Command::Man(_) => Self::Script,
+            Command::Score(_) | Command::Bench(_) => Self::Json,
+            _ if cli.global.json => Self::Json,
+            Command::Ask(_) | Command::Quickstart(_) => Self::Marked,
+            _ => Self::Text,
+        }
+    }
+}
+
+/// A writer for the results of one command.
+pub struct StandardOutput<W> {
+    out: W,
+    content: Content,
+    /// The beginning of a character whose rest is yet to come.
+    begun: Vec<u8>,
+}
+
+impl<W: Write> StandardOutput<W> {
+    pub fn new(out: W, cli: &Cli) -> Self {
+        Self::with_content(out, Content::of(cli))
+    }
+
+    fn with_content(out: W, content: Content) -> Self {
+        Self {
+            out,
+            content,
+            begun: Vec::new(),
+        }
+    }
+}
+
+impl<W: Write> Write for StandardOutput<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.content == Content::Script {
+            return self.out.write(bytes).map_err(named);
+        }
+        self.begun.extend_from_slice(bytes);
+        let whole = match std::str::from_utf8(&self.begun) {
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            _ => self.begun.len(),
+        };
+        let rest = self.begun.split_off(whole);
+        let whole = std::mem::replace(&mut self.begun, rest);
+        let shown = shown(&String::from_utf8_lossy(&whole), self.content);
+        self.out.write_all(shown.as_bytes()).map_err(named)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush().map_err(named)
+    }
+}
+
+/// `text` as standard output may have it.
+fn shown(text: &str, content: Content) -> String {
+    let escaped = |text: &str| -> String {
+        let lines: Vec<_> = text.split('\n').map(printable).collect();
+        lines.join("\n")
+    };
+    match content {
+        Content::Script => text.to_owned(),
+        Content::Json => printable_json(text).into_owned(),
+        Content::Text => escaped(text),
+        Content::Marked => {
+            let mut shown = String::with_capacity(text.len());
+            let mut rest = text;
+            while let Some((before, mark)) = Marks::first_in(rest) {
+                shown.push_str(&escaped(&rest[..before]));
+                shown.push_str(mark);
+                rest = &rest[before + mark.len()..];
+            }
+            shown + &escaped(rest)
+        }
+    }
+}
+
+/// The error, with what could not be written.
+fn named(error: io::Error) -> io::Error {
+    let advice = match error.kind() {
+        io::ErrorKind::StorageFull => "; free space on the disk that it goes to",
+        _ => "",
+    };
+    io::Error::new(
+        error.kind(),
+        format!("the results cannot be written to standard output: {error}{advice}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(content: Content, pieces: &[&[u8]]) -> String {
+        let mut out = StandardOutput::with_content(Vec::new(), content);
+        for piece in pieces {
+            out.write_all(piece).unwrap();
+        }
+        String::from_utf8(out.out).unwrap()
+    }
+
+    #[test]
+    fn text_is_escaped_but_its_lines_stay() {
+        let text = "id \x1b[31m\u{202e}x\nmüller\n";
+        let expected = "id \\u{1b}[31m\\u{202e}x\nmüller\n";
+        assert_eq!(written(Content::Text, &[text.as_bytes()]), expected);
+        // Characters that arrive in pieces are put together again.
+        let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+        assert_eq!(written(Content::Text, &bytes), expected);
+    }
+
+    #[test]
+    fn json_is_escaped_as_json() {
+        let value = serde_json::json!({"id": "\x1b\u{9b}\u{202e}"});
+        let shown = written(Content::Json, &[format!("{value}\n").as_bytes()]);
+        assert_eq!(shown, "{\"id\":\"\\u001b\\u009b\\u202e\"}\n");
+    }
+
+    #[test]
+    fn marks_pass_and_nothing_else() {
+        let text = "an \x1b[30;43moak\x1b[0m.\x1b[2J\n";
+        let expected = "an \x1b[30;43moak\x1b[0m.\\u{1b}[2J\n";
+        assert_eq!(written(Content::Marked, &[text.as_bytes()]), expected);
+        assert_eq!(written(Content::Text, &[b"\x1b[0m"]), "\\u{1b}[0m");
+        assert_eq!(written(Content::Script, &[b"\x1b[0m"]), "\x1b[0m");
+    }
+
+    #[test]
+    fn a_disk_that_is_full_is_an_error_that_says_so() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut out = StandardOutput::with_content(Full, Content::Text);
+        let error = out.write_all(b"x").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert!(error.to_string().contains("standard output"), "{error}");
+    }
+}
