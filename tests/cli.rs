@@ -1,5 +1,14 @@
 //! The program itself: output, exit codes, and machines without a graphics adapter.
 
+#[path = "cli/outputs.rs"]
+mod outputs;
+#[path = "support/place.rs"]
+mod place;
+#[path = "support/small_run.rs"]
+mod small_run;
+#[path = "cli/terminal.rs"]
+mod terminal;
+
 use std::process::{Command, Output, Stdio};
 
 use clap::{Args, Command as Parser, FromArgMatches};

@@ -2,13 +2,17 @@
 
 use std::{io::Write, path::PathBuf};
 
+use checkpoints_convert::printable;
 use clap::Args;
 
-use super::{GlobalArgs, compute::ComputeArgs, hyper_parameters::RunArgs, run_model, stop};
+use super::{
+    GlobalArgs, compute::ComputeArgs, hyper_parameters::RunArgs, next_steps::NextSteps, run_model,
+    stop,
+};
 use crate::{
     config::{Config, Draft},
     data::tokenizer::Tokenizer,
-    eval::{results::results_text, summary::Summary},
+    eval::results_table::results_table,
     finetune::{Finetune, Outcome},
     kernels::kernel_choice::ChoiceCache,
     model::arithmetic::Arithmetic,
@@ -57,7 +61,11 @@ pub(super) fn run(
     if args.dry_run {
         return Ok(());
     }
-    print_results(&outcome, &config, global, out)
+    print_results(&outcome, &config, global, out)?;
+    if !global.json && !global.quiet {
+        print_next(&config, &compute, out)?;
+    }
+    Ok(())
 }
 
 /// How a run is begun.
@@ -116,7 +124,24 @@ pub(super) fn run_draft(
     Ok((config, outcome))
 }
 
-/// One line for each trial and task, as `T_results.txt` has them, or the JSON of all trials.
+/// Commands for the model and the report that a run has left.
+fn print_next(config: &Config, compute: &ComputeArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    let paths = config.paths();
+    let report = Some(paths.report()).filter(|report| config.do_eval && report.is_file());
+    // Unless all are kept, only the last trial's folder is there.
+    let mut folders = (1..=config.num_trials).map(|trial| paths.model_dir(trial));
+    let model = folders.find(|folder| config.do_train && folder.join("model.bpk").is_file());
+    let next = NextSteps {
+        report: report.as_deref(),
+        checkpoint: model.as_deref(),
+        question: "Who was born in London?",
+        passage: "Ada Lovelace was born in London in 1815.",
+        compute,
+    };
+    next.print(out)
+}
+
+/// A table of each task's figures, or the JSON of all trials.
 pub(super) fn print_results(
     outcome: &Outcome,
     config: &Config,
@@ -126,17 +151,15 @@ pub(super) fn print_results(
     if global.json {
         writeln!(out, "{}", serde_json::to_string(&outcome.trials)?)?;
     } else if !outcome.trials.is_empty() {
-        write!(out, "{}", results_text(&outcome.trials))?;
-        if let Some(summary) = Summary::of(&outcome.trials) {
-            write!(out, "{}", summary.text())?;
-        }
+        write!(out, "{}", results_table(&outcome.trials))?;
     }
     if !global.json && !global.quiet {
-        writeln!(out, "files:")?;
+        writeln!(out, "\nfiles:")?;
         for file in files(config) {
-            writeln!(out, "  {}", file.display())?;
+            writeln!(out, "  {}", printable(&file.display().to_string()))?;
         }
     }
+    global.progress().done();
     Ok(())
 }
 

@@ -34,6 +34,7 @@ pub mod hyper_parameters;
 pub mod logging;
 pub mod man;
 mod model;
+mod next_steps;
 pub mod predict;
 pub mod quickstart;
 pub mod report;

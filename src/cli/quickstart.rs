@@ -2,6 +2,7 @@
 
 use std::{io::Write, path::PathBuf, time::Instant};
 
+use checkpoints_convert::printable;
 use clap::Args;
 
 use super::{
@@ -10,6 +11,7 @@ use super::{
     compute::ComputeArgs,
     excerpt::Marks,
     hyper_parameters::GivenArgs,
+    next_steps::NextSteps,
     stop,
 };
 use crate::{eval::figures::Scores, fine_tuned::FineTuned, quickstart};
@@ -59,6 +61,7 @@ pub(super) fn run(
             "seconds": began.elapsed().as_secs_f64(),
         });
         writeln!(out, "{figures}")?;
+        progress.done();
         return Ok(());
     }
     writeln!(out, "\n600 questions that the model was not trained on:")?;
@@ -75,13 +78,19 @@ pub(super) fn run(
     }
     write!(out, "\nquestion: {}\nanswer:   ", quickstart::QUESTION)?;
     print_reply(&reply, quickstart::PASSAGE, Marks::of_stdout(), out)?;
+    let folder = outcome.folder.display().to_string();
     writeln!(
         out,
-        "\n{:.0} s; model, data and results: {}\nask it more: electra ask --checkpoint {} \
-         --question … --passage …",
+        "\n{:.0} s; model, data and results: {}",
         began.elapsed().as_secs_f64(),
-        outcome.folder.display(),
-        outcome.model_dir.display()
+        printable(&folder),
     )?;
-    Ok(())
+    let next = NextSteps {
+        report: Some(&outcome.report),
+        checkpoint: Some(&outcome.model_dir),
+        question: quickstart::QUESTION,
+        passage: quickstart::PASSAGE,
+        compute: &args.compute,
+    };
+    next.print(out)
 }

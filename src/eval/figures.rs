@@ -96,17 +96,6 @@ impl Serialize for Scores {
     }
 }
 
-/// Mean and standard deviation (of a sample: over n − 1; 0 of one value).
-pub fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
-    let count = values.len() as f64;
-    if values.is_empty() {
-        return None;
-    }
-    let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    Some((mean, (squares / (count - 1.0).max(1.0)).sqrt()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,6 +23,7 @@ pub mod prediction_file;
 pub mod question_map;
 pub mod result_file;
 pub mod results;
+pub mod results_table;
 pub mod score;
 pub mod squad1;
 pub mod squad2;

@@ -64,6 +64,13 @@ impl Summary {
         })
     }
 
+    /// A task's figure over all trials.
+    pub fn spread(&self, task: &str, key: &str) -> Option<Spread> {
+        let (_, figures) = self.tasks.iter().find(|(name, _)| name == task)?;
+        let (_, spread) = figures.iter().find(|(name, _)| name == key)?;
+        Some(*spread)
+    }
+
     /// A line for each task, figures sorted as the results have them:
     /// `squad, mean ± standard deviation of 3 trials: exact: 50.00 ± 1.25 - f1: …`.
     pub fn text(&self) -> String {

@@ -5,16 +5,22 @@
 //! evaluation set is the one that Google's code was measured on with the same model.
 
 pub mod facts;
+mod own_folder;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use own_folder::OwnFile;
+
 use crate::{
     config::Config,
     data::tokenizer::Tokenizer,
     device::{self, Chosen},
-    eval::{figures::Scores, json_file::write_json},
+    eval::{
+        figures::Scores,
+        json_file::{json_text, write_json},
+    },
     finetune::{self, Finetune},
     kernels::kernel_choice::ChoiceCache,
     model::arithmetic::Arithmetic,
@@ -23,6 +29,8 @@ use crate::{
 };
 
 const CHECKPOINT: &[u8] = include_bytes!("../../tests/golden/models/electra_tiny.zip");
+/// That of the checkpoint.
+const VOCABULARY: &str = include_str!("../../tests/golden/models/electra_tiny/vocab.txt");
 const FACTS_DEV: &str = include_str!("../../assets/quickstart/facts-dev.json");
 const SQUAD_TRAIN: &str = include_str!("../../assets/quickstart/squad-train.json");
 
@@ -45,6 +53,8 @@ pub enum Error {
         path: PathBuf,
         source: std::io::Error,
     },
+    #[error(transparent)]
+    Folder(#[from] own_folder::Error),
     #[error("converting the carried checkpoint failed: {0}")]
     Convert(#[from] checkpoints_convert::Error),
     #[error(transparent)]
@@ -62,6 +72,8 @@ pub struct Outcome {
     pub after: Scores,
     /// The fine-tuned model.
     pub model_dir: PathBuf,
+    /// The page on what it learned and got wrong.
+    pub report: PathBuf,
 }
 
 /// Lays out the data folder, converts the checkpoint, trains and evaluates.
@@ -128,6 +140,7 @@ pub fn run(
         before,
         after,
         model_dir,
+        report: config.paths().report(),
     })
 }
 
@@ -183,16 +196,26 @@ fn scores(outcome: finetune::Outcome) -> Scores {
 
 /// Writes the checkpoint and the data where the reference's folder layout has them.
 fn lay_out(folder: &Path, progress: &Progress) -> Result<(), Error> {
-    let write = |path: PathBuf, bytes: &[u8]| -> Result<PathBuf, Error> {
-        let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-        match made.and_then(|()| std::fs::write(&path, bytes)) {
-            Ok(()) => Ok(path),
-            Err(source) => Err(Error::Io { path, source }),
-        }
-    };
-    let models = folder.join("models");
-    let zip = write(models.join("electra_tiny.zip"), CHECKPOINT)?;
-    let model = models.join(MODEL);
+    let zip = folder.join("models/electra_tiny.zip");
+    let data = folder.join("finetuning_data/squad");
+    own_folder::lay_out(
+        folder,
+        &[
+            OwnFile {
+                path: zip.clone(),
+                content: CHECKPOINT.into(),
+            },
+            OwnFile {
+                path: data.join("train.json"),
+                content: json_text(&training_data()),
+            },
+            OwnFile {
+                path: data.join("dev.json"),
+                content: FACTS_DEV.into(),
+            },
+        ],
+    )?;
+    let model = folder.join("models").join(MODEL);
     let report = checkpoints_convert::convert(&zip, &model, &mut |_, _| {})?;
     progress.note(&format!(
         "converted {} to {}: {} of {} variables used",
@@ -201,20 +224,15 @@ fn lay_out(folder: &Path, progress: &Progress) -> Result<(), Error> {
         report.totals.used,
         report.variables.len()
     ));
+    Ok(())
+}
 
-    let vocab = model.join("vocab.txt");
-    let vocabulary = std::fs::read_to_string(&vocab).map_err(|source| Error::Io {
-        path: vocab,
-        source,
-    })?;
-    let paragraphs = facts::paragraphs(&facts::words(&vocabulary), &LESSONS, FACTS_SEED);
+/// Passages of SQuAD, then made-up facts.
+fn training_data() -> Value {
+    let paragraphs = facts::paragraphs(&facts::words(VOCABULARY), &LESSONS, FACTS_SEED);
     let mut train: Value = serde_json::from_str(SQUAD_TRAIN).unwrap_or_default();
     if let Some(articles) = train["data"].as_array_mut() {
         articles.push(json!({"title": "Made-up facts", "paragraphs": paragraphs}));
     }
-    let data = folder.join("finetuning_data/squad");
-    let score_error = |e| Error::Finetune(finetune::Error::Results(e));
-    write_json(&data.join("train.json"), &train).map_err(score_error)?;
-    write(data.join("dev.json"), FACTS_DEV.as_bytes())?;
-    Ok(())
+    train
 }

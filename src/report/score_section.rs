@@ -3,11 +3,7 @@
 use maud::{Markup, html};
 
 use super::{Report, TaskReport};
-use crate::eval::{
-    figures::{Scores, mean_and_deviation},
-    results::TrialResults,
-    score::Metric,
-};
+use crate::eval::{figures::Scores, results::TrialResults, score::Metric};
 
 /// Trials that have columns of their own, at most; beyond, their mean and spread say more.
 const COLUMNS: usize = 10;
@@ -151,6 +147,17 @@ fn row(key: &str, scores: &[&Scores], own: &[&Scores]) -> Markup {
             td.n { @if let Some(value) = scores.get(key) { (shown(value)) } @else { "–" } }
         }
     } }
+}
+
+/// Mean and standard deviation (of a sample: over n − 1; 0 of one value).
+fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
+    let count = values.len() as f64;
+    if values.is_empty() {
+        return None;
+    }
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    Some((mean, (squares / (count - 1.0).max(1.0)).sqrt()))
 }
 
 #[cfg(test)]

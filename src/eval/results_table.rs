@@ -1,0 +1,110 @@
+//! The figures of all trials as a table that fits a terminal.
+
+use super::{results::TrialResults, summary::Summary};
+
+/// More trials than this are shown by their mean and deviation alone: the table fits 80 columns.
+const SHOWN: usize = 4;
+
+/// Columns of a figure's name, and of a figure.
+const NAME: usize = 20;
+const FIGURE: usize = 9;
+
+/// A block a task, a row a figure in the scorer's order, a column a trial; after several trials
+/// their mean and standard deviation.
+pub fn results_table(trials: &[TrialResults]) -> String {
+    let mut text = String::new();
+    let Some(first) = trials.first() else {
+        return text;
+    };
+    let summary = Summary::of(trials);
+    for (place, (task, scores)) in first.tasks.iter().enumerate() {
+        if place > 0 {
+            text.push('\n');
+        }
+        let shown = if trials.len() <= SHOWN {
+            trials.len()
+        } else {
+            0
+        };
+        let several = trials.len() > 1;
+        let mut heads: Vec<String> = Vec::new();
+        if several {
+            heads.extend((1..=shown).map(|trial| format!("trial {trial}")));
+            heads.extend(["mean".to_owned(), "± sd".to_owned()]);
+        }
+        push_row(&mut text, task, &heads);
+        for (key, figure) in scores.iter() {
+            let of_trial = |trial: &TrialResults| trial.tasks.get(place)?.1.get(key);
+            let values: Vec<f64> = trials.iter().filter_map(of_trial).collect();
+            let decimals = if figure.is_count() { 0 } else { 2 };
+            let mut cells: Vec<String> = values
+                .iter()
+                .take(if several { shown } else { 1 })
+                .map(|value| format!("{value:.decimals$}"))
+                .collect();
+            let spread = summary.as_ref().and_then(|all| all.spread(task, key));
+            if let Some(spread) = spread {
+                let figures = [spread.mean, spread.standard_deviation];
+                cells.extend(figures.map(|value| format!("{value:.2}")));
+            }
+            push_row(&mut text, key, &cells);
+        }
+    }
+    text
+}
+
+fn push_row(text: &mut String, name: &str, cells: &[String]) {
+    let mut row = format!("{name:NAME$}");
+    for cell in cells {
+        row.push_str(&format!("{cell:>FIGURE$}"));
+    }
+    text.push_str(row.trim_end());
+    text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::figures::{Figure, Scores};
+
+    fn trial(exact: f64) -> TrialResults {
+        let mut scores = Scores::default();
+        scores.push("exact", Figure::Value(exact));
+        scores.push("total", Figure::Count(3134));
+        scores.push("best_exact_thresh", Figure::Value(-2.375));
+        TrialResults {
+            tasks: vec![("squad".to_owned(), scores)],
+        }
+    }
+
+    #[test]
+    fn one_trial_is_a_column() {
+        let expected = "\
+squad
+exact                   48.25
+total                    3134
+best_exact_thresh       -2.38
+";
+        assert_eq!(results_table(&[trial(48.25)]), expected);
+        assert_eq!(results_table(&[]), "");
+    }
+
+    #[test]
+    fn several_trials_end_with_mean_and_deviation() {
+        let trials = [50.0, 51.0, 54.0].map(trial);
+        let table = results_table(&trials);
+        let expected = "\
+squad                 trial 1  trial 2  trial 3     mean     ± sd
+exact                   50.00    51.00    54.00    51.67     2.08
+";
+        assert!(table.starts_with(expected), "{table}");
+        let many: Vec<_> = (0..30).map(|place| trial(f64::from(place))).collect();
+        for table in [table, results_table(&many)] {
+            assert!(
+                table.lines().all(|line| line.chars().count() <= 80),
+                "{table}"
+            );
+        }
+        assert!(results_table(&many).starts_with("squad                    mean     ± sd\n"));
+    }
+}
