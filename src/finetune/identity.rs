@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Error, io};
-use crate::{config::Config, eval::evaluate::TaskData, train::checksum::Checksum};
+use crate::{
+    config::Config,
+    eval::{evaluate::TaskData, gold::gold},
+};
 
 /// What decides the numbers of a run's trials.
 pub(super) struct Identity<'a> {
@@ -23,15 +25,15 @@ impl<'a> Identity<'a> {
         train: &[TaskData],
         dev: &[TaskData],
         test: &[(usize, TaskData)],
-    ) -> Result<Self, Error> {
+    ) -> Self {
         let mut training = training_hparams(config, train);
         training["initial_weights"] = initial.into();
-        Ok(Self {
+        Self {
             config,
             training,
-            dev: files(dev.iter())?,
-            test: files(test.iter().map(|(_, data)| data))?,
-        })
+            dev: files(dev.iter()),
+            test: files(test.iter().map(|(_, data)| data)),
+        }
     }
 
     /// What decides the training of a trial.
@@ -57,17 +59,25 @@ impl<'a> Identity<'a> {
     }
 }
 
-/// Features and content of each task's file; `None` without a file.
-fn files<'a>(data: impl Iterator<Item = &'a TaskData>) -> Result<Option<Value>, Error> {
+/// Features and gold answers of each task's file; `None` without a file.
+fn files<'a>(data: impl Iterator<Item = &'a TaskData>) -> Option<Value> {
     let mut files = Map::new();
     for task in data {
         // Two questions with the same features may have other answers.
-        let sum = Checksum::of(&task.file).map_err(io(&task.file, "reading"))?;
-        let content = format!("{} bytes, crc32c {:08x}", sum.bytes, sum.crc32c);
+        let gold = task.questions.as_ref().map(gold).unwrap_or_default();
+        let mut sum = 0;
+        for question in &gold {
+            let answers = question.answers.iter().map(String::as_str);
+            for text in [question.id.as_str()].into_iter().chain(answers) {
+                sum = crc32c::crc32c_append(sum, text.as_bytes());
+                sum = crc32c::crc32c_append(sum, &[0]);
+            }
+        }
+        let gold = format!("{} questions, crc32c {sum:08x}", gold.len());
         let features = digest(std::slice::from_ref(task));
-        files.insert(task.task.clone(), json!([features, content]));
+        files.insert(task.task.clone(), json!([features, gold]));
     }
-    Ok((!files.is_empty()).then_some(Value::Object(files)))
+    (!files.is_empty()).then_some(Value::Object(files))
 }
 
 /// What decides a training run's numbers, its features included: a checkpoint of another run is not

@@ -39,7 +39,7 @@ impl Finetune<'_> {
             Some(path) => self.open(path)?.identity().map_err(folder::Error::from)?,
             None => "none".to_owned(),
         };
-        let identity = Identity::of(config, &initial, &data.train, &data.dev, &data.test)?;
+        let identity = Identity::of(config, &initial, &data.train, &data.dev, &data.test);
         let mut unwritten = false;
         for (trial, lock) in (1..=config.num_trials).zip(&mut locks) {
             let model_dir = paths.model_dir(trial);

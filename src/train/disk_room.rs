@@ -1,9 +1,6 @@
 //! Room on the disk for the next checkpoint, seen to before it is written.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::{adam::Adam, checkpoint, run_folder};
 use crate::{
@@ -25,8 +22,8 @@ pub enum Error {
         needed: ByteSize,
         free: ByteSize,
     },
-    #[error("{path}: removing an old checkpoint failed: {source}; check its permissions")]
-    Remove { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Folder(#[from] run_folder::Error),
 }
 
 /// Bytes of a checkpoint of this model: its parameters and two moments of each trained one.
@@ -66,13 +63,15 @@ pub fn make(model_dir: &Path, needed: u64, note: &mut dyn FnMut(String)) -> Resu
             ByteSize(needed),
             path.display()
         ));
-        fs::remove_dir_all(&path).map_err(|source| Error::Remove { path, source })?;
+        run_folder::discard(&path)?;
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
