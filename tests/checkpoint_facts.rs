@@ -173,7 +173,7 @@ fn contradictions_are_refused_with_both_values() {
         &tensorflow.data,
         &[&TINY[..], &["--set", "do_lower_case=false"]].concat(),
     );
-    assert!(told.contains("parameters; cased"), "{told}");
+    assert!(told.contains("parameters, cased"), "{told}");
 }
 
 #[test]

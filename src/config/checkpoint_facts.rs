@@ -61,8 +61,7 @@ impl CheckpointFacts {
     /// Says what [`CheckpointFacts::size`] was concluded from.
     pub(super) fn size_note(&self) -> String {
         format!(
-            "model_size = {}, by the checkpoint's width of {}: it decides the defaults of the \
-             learning rate and its decay",
+            "model_size = {} by the checkpoint's width of {}; it decides default rates",
             self.size().word(),
             self.record.model.hidden_size
         )

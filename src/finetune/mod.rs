@@ -251,12 +251,8 @@ impl Finetune<'_> {
             0 => String::new(),
             skipped => format!(", {skipped} questions left out: answer not found"),
         };
-        self.progress.note(&format!(
-            "{task} {}: {} questions, {} windows{left_out}",
-            split.name(),
-            data.examples.examples.len(),
-            data.features.len(),
-        ));
+        self.progress
+            .note(&format!("{}{left_out}", outline::data_line(&data, split)));
         if data.features.is_empty() {
             let path = file;
             return Err(Error::NoQuestion { path, left_out });

@@ -3,7 +3,13 @@
 use super::{Error, Finetune};
 use crate::{
     config::Config,
-    data::{batch::FeatureSet, batch_plan::BatchPlan, feature::Feature, tokenizer::Tokenizer},
+    data::{
+        batch::FeatureSet,
+        batch_plan::BatchPlan,
+        example::Split,
+        feature::{Feature, MAX_WINDOWS},
+        tokenizer::Tokenizer,
+    },
     device::ByteSize,
     eval::evaluate::TaskData,
     model::{Elements, HeadConfig},
@@ -52,31 +58,34 @@ struct Outline<'a> {
 
 impl Outline<'_> {
     /// The model, the training and its memory.
-    fn lines(&self) -> [String; 3] {
-        [self.model(), self.training(), self.memory()]
+    fn lines(&self) -> Vec<String> {
+        let config = self.config;
+        let mut lines = vec![self.model()];
+        let layers = config.encoder().num_hidden_layers;
+        if let Some(top) = config.trainable_layers {
+            lines.push(format!(
+                "trained: the top {top} of {layers} layers, and the head"
+            ));
+        }
+        lines.extend([self.training(), self.rates(), self.memory()]);
+        lines
     }
 
     fn model(&self) -> String {
         let config = self.config;
         let encoder = config.encoder();
-        let (layers, width) = (encoder.num_hidden_layers, encoder.hidden_size);
         let sizes = Elements::new(&encoder, HeadConfig::of(config), config.task_names.len());
-        let trained = match config.trainable_layers {
-            Some(top) if top < layers => format!(", the top {top} and the head are trained"),
-            Some(_) => ", all layers and the head are trained".to_owned(),
-            None => String::new(),
-        };
-        let case = match (
-            config.do_lower_case,
-            config.strip_accents.unwrap_or(config.do_lower_case),
-        ) {
-            (true, true) => "lower case without accents",
+        let accents = config.strip_accents.unwrap_or(config.do_lower_case);
+        let case = match (config.do_lower_case, accents) {
+            (true, true) => "lower case",
             (true, false) => "lower case with accents",
-            (false, true) => "cased, without accents",
+            (false, true) => "cased, no accents",
             (false, false) => "cased",
         };
         format!(
-            "model: {layers} layers × {width}, {} heads, {} parameters; {case}{trained}",
+            "model: {} layers × {}, {} heads, {} parameters, {case}",
+            encoder.num_hidden_layers,
+            encoder.hidden_size,
             encoder.num_attention_heads,
             grouped(sizes.all()),
         )
@@ -86,20 +95,28 @@ impl Outline<'_> {
         let config = self.config;
         let trials = match config.num_trials {
             1 => String::new(),
-            trials => format!("{trials} trials of "),
+            trials => format!("{trials} × "),
         };
         format!(
-            "training: {trials}{} steps of {}, {} epochs of {} tokens; learning rate {}{}; seed {}",
+            "training: {trials}{} steps, {} epochs, batch {}, {} tokens, seed {}",
             grouped(self.steps),
-            config.train_batch_size,
             config.num_train_epochs,
+            config.train_batch_size,
             grouped(self.tokens),
-            config.learning_rate,
-            match config.layerwise_lr_decay {
-                decay if decay > 0.0 => format!(", × {decay} a layer down"),
-                _ => String::new(),
-            },
             config.seed,
+        )
+    }
+
+    fn rates(&self) -> String {
+        let config = self.config;
+        let decay = match config.layerwise_lr_decay {
+            decay if decay > 0.0 => format!(", × {decay} a layer down"),
+            _ => String::new(),
+        };
+        format!(
+            "learning rate: {:e}{decay}; warm-up {} % of the steps",
+            config.learning_rate,
+            (config.warmup_proportion * 1e4).round() / 100.0,
         )
     }
 
@@ -114,7 +131,7 @@ impl Outline<'_> {
             some => format!("{some} features at once"),
         };
         let again = match plan.recompute_layers {
-            true => ", layers computed again in the backward pass",
+            true => ", layers computed again",
             false => "",
         };
         format!(
@@ -122,6 +139,23 @@ impl Outline<'_> {
             ByteSize(plan.bytes)
         )
     }
+}
+
+/// A file of a task: its questions, their windows, the share of questions whose passage takes more
+/// than one, and that of tokens that the vocabulary does not know.
+pub(super) fn data_line(data: &TaskData, split: Split) -> String {
+    let questions = data.examples.examples.len();
+    let window = |feature: &Feature| feature.feature_id % MAX_WINDOWS as u64;
+    let second = data.features.iter().filter(|feature| window(feature) == 1);
+    format!(
+        "{} {}: {} questions, {} windows, {:.1} % cut, {:.2} % [UNK]",
+        data.task,
+        split.name(),
+        grouped(questions as u64),
+        grouped(data.features.len() as u64),
+        100.0 * second.count() as f64 / questions.max(1) as f64,
+        100.0 * data.tokens.unknown_share(),
+    )
 }
 
 /// The first training examples of a task: what the model reads, and where its answer lies.
@@ -199,12 +233,11 @@ mod tests {
         assert_eq!(
             outline.lines(),
             [
-                "model: 24 layers × 1024, 16 heads, 336,811,523 parameters; lower case with \
-                 accents, the top 8 and the head are trained",
-                "training: 3 trials of 8,159 steps of 32, 2 epochs of 1,234,567 tokens; learning \
-                 rate 0.00003, × 0.9 a layer down; seed 7",
-                "memory: 6 GiB of 7 GiB for a step; 4 features at once, layers computed again in \
-                 the backward pass",
+                "model: 24 layers × 1024, 16 heads, 336,192,515 parameters, lower case with accents",
+                "trained: the top 8 of 24 layers, and the head",
+                "training: 3 × 8,159 steps, 2 epochs, batch 32, 1,234,567 tokens, seed 7",
+                "learning rate: 3e-5, × 0.9 a layer down; warm-up 10 % of the steps",
+                "memory: 6 GiB of 7 GiB for a step; 4 features at once, layers computed again",
             ]
         );
     }
