@@ -35,6 +35,13 @@ impl<'de> Deserialize<'de> for Id {
             fn visit_i64<E: Error>(self, id: i64) -> Result<Id, E> {
                 Ok(Id(Some(id.to_string())))
             }
+            /// `5.0` as Python writes it; a number that lost digits is no id.
+            fn visit_f64<E: Error>(self, id: f64) -> Result<Id, E> {
+                if id.fract() == 0.0 && id.abs() < 1e15 {
+                    return Ok(Id(Some(format!("{id:.1}"))));
+                }
+                Err(E::invalid_value(Unexpected::Float(id), &self))
+            }
             fn visit_unit<E: Error>(self) -> Result<Id, E> {
                 Ok(Id(None))
             }

@@ -51,7 +51,13 @@ fn read_object<T>(
     take: impl Fn(Value) -> Result<T, Value>,
 ) -> Result<QuestionMap<T>, Error> {
     let mut text = read_text(path)?;
-    mend(&mut text);
+    let surrogates = mend(&mut text);
+    if surrogates > 0 {
+        log::warn!(
+            "{}: {surrogates} halves of surrogate pairs are read as U+FFFD",
+            path.display()
+        );
+    }
     let mut deserializer = serde_json::Deserializer::from_str(&text);
     let entries = Entries::deserialize(&mut deserializer);
     let entries = entries.and_then(|entries| deserializer.end().map(|()| entries));

@@ -304,6 +304,13 @@ fn types_are_those_that_python_takes() {
     let twice = question(r#""question": "Who?", "id": 7, "answers": [], "id": -8"#).unwrap();
     assert_eq!((twice.text.as_str(), twice.id.as_str()), ("Who?", "-8"));
 
+    let id = |id: &str| question(&format!(r#""id": {id}"#)).map(|question| question.id);
+    assert_eq!(id("18446744073709551615").unwrap(), "18446744073709551615");
+    assert_eq!(id("5.0").unwrap(), "5.0");
+    for lost in ["18446744073709551616", "0.5", "true", "NaN"] {
+        assert!(id(lost).is_err(), "{lost}");
+    }
+
     for title in ["1234", "null", "NaN", "-Infinity", "[1, {}]"] {
         let text = file(ANSWERED).replace("\"Oaks\"", title);
         assert_eq!(examples(&text, "t.json", SQUAD).unwrap().examples.len(), 1);
