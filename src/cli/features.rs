@@ -10,7 +10,7 @@ use clap::{
 
 use super::{hyper_parameters::RunArgs, print_beside, run_model};
 use crate::{
-    data::{example::Split, feature_file::write_features},
+    data::{example::Split, feature_file::write_features, token_counts::TokenCounts},
     durable_file::spare_inputs,
     eval::evaluate::TaskData,
 };
@@ -56,6 +56,7 @@ pub(super) fn run(args: &FeaturesArgs, out: &mut dyn Write) -> anyhow::Result<()
     inputs.extend(args.run.given.hparams.as_ref().map(PathBuf::from));
     spare_inputs(&args.output, inputs.iter().map(PathBuf::as_path))?;
     let mut features = Vec::new();
+    let mut tokens = TokenCounts::default();
     for task in &config.task_names {
         let file = config.paths().task_data(task, args.split);
         let data = TaskData::read(task, &file, args.split, &tokenizer, &config)?;
@@ -63,15 +64,12 @@ pub(super) fn run(args: &FeaturesArgs, out: &mut dyn Write) -> anyhow::Result<()
             log::warn!("{}: left out: {}", skipped.qas_id, skipped.reason);
         }
         features.extend(data.features);
+        tokens += data.tokens;
     }
     write_features(&args.output, &features, args.split)?;
     print_beside(&args.output, out, |out| {
         let output = args.output.display().to_string();
-        Ok(writeln!(
-            out,
-            "{} features: {}",
-            features.len(),
-            printable(&output)
-        )?)
+        writeln!(out, "{} features: {}", features.len(), printable(&output))?;
+        Ok(writeln!(out, "{tokens}")?)
     })
 }

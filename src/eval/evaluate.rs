@@ -90,6 +90,19 @@ impl TaskData {
         })
     }
 
+    /// Questions with an answer to learn that no window holds whole.
+    pub fn answers_in_no_window(&self) -> usize {
+        let answered = self.features.chunk_by(|a, b| a.eid == b.eid);
+        let answered = answered.filter(|windows| {
+            let example = windows.first().map(|window| window.eid);
+            let example = example.and_then(|eid| self.examples.examples.get(eid));
+            example.is_some_and(|example| example.answer.is_some())
+        });
+        answered
+            .filter(|windows| windows.iter().all(|window| window.start == 0))
+            .count()
+    }
+
     /// Whether the task's metric can mark every question, so that a run need not compute first.
     ///
     /// # Errors
@@ -167,4 +180,54 @@ pub fn mark(
         Metric::Mrqa => super::mrqa::score(&gold, &texts)?,
     };
     Ok(report.scores)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::vocab::Vocab;
+
+    #[test]
+    fn answers_that_windows_cut_are_counted() {
+        let vocab = Vocab::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb\nc", "v").unwrap();
+        let tokenizer = Tokenizer::new(vocab, true);
+        let row = |id: &str, answer: &str, start: usize| {
+            format!(
+                r#"{{"id": "{id}", "context": "a b c a b c", "question": "a", "answers": {{"text": ["{answer}"], "answer_start": [{start}]}}}}"#
+            )
+        };
+        let rows = [
+            row("held", "c a", 4),
+            row("cut", "a b c a b", 0),
+            row("last", "c", 10),
+        ];
+        let file = QuestionFile::parse(rows.join("\n"), "train.json", None).unwrap();
+        let split = Split::Train;
+        let examples = file
+            .examples(ReadOptions {
+                task: "squad",
+                split,
+            })
+            .unwrap();
+        // Four tokens a window.
+        let options = FeatureOptions {
+            max_seq_length: 8,
+            doc_stride: 2,
+            max_query_length: 4,
+            split,
+        };
+        let features = featurize(&examples, &tokenizer, &options).unwrap();
+        let data = TaskData {
+            task: "squad".to_owned(),
+            file: "train.json".into(),
+            questions: None,
+            tokens: TokenCounts::of(&features, tokenizer.vocab().unk_id()),
+            examples,
+            features,
+        };
+        assert_eq!(data.answers_in_no_window(), 1);
+        assert_eq!((data.tokens.tokens, data.tokens.unknown), (3 * 7, 0));
+        // Only what is marked keeps its answers.
+        assert!(data.check_markable().is_err());
+    }
 }

@@ -247,12 +247,18 @@ impl Finetune<'_> {
         let bar = self.progress.busy(&format!("preparing {}", file.display()));
         let data = TaskData::read(task, &file, split, self.tokenizer, self.config)?;
         bar.finish_and_clear();
+        let lost = match data.answers_in_no_window() {
+            0 => String::new(),
+            lost => format!(", {lost} answers in no window"),
+        };
         let left_out = match data.examples.skipped.len() {
             0 => String::new(),
             skipped => format!(", {skipped} questions left out: answer not found"),
         };
-        self.progress
-            .note(&format!("{}{left_out}", outline::data_line(&data, split)));
+        self.progress.note(&format!(
+            "{}{lost}{left_out}",
+            outline::data_line(&data, split)
+        ));
         if data.features.is_empty() {
             let path = file;
             return Err(Error::NoQuestion { path, left_out });
