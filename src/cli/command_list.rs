@@ -67,7 +67,7 @@ mod tests {
             let Some(global) = help.find("Global options:") else {
                 continue;
             };
-            let after = &help[global..];
+            let after = help[global..].split("\nExample").next().unwrap();
             let flags = after
                 .lines()
                 .filter(|line| line.trim_start().starts_with('-'))

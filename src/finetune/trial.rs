@@ -1,7 +1,7 @@
 //! Training one trial: from its first values, or from where it stopped, to a folder that stands
 //! alone.
 
-use std::{path::Path, time::Duration};
+use std::{fs::OpenOptions, path::Path, time::Duration};
 
 use burn::tensor::Device;
 
@@ -25,6 +25,7 @@ use crate::{
         adam::Adam,
         gradients::{Objective, Trainable},
         memory_plan::{Footprint, MemoryPlan},
+        run_folder,
         schedule::{LayerDecay, Schedule},
     },
     user_cache,
@@ -83,7 +84,14 @@ impl Finetune<'_> {
             Adam::new(config.weight_decay_rate, layer_decay).with_moments(config.optimizer_moments);
         let trained = run.train(
             adam,
-            |device, stored| self.build(trial, device, stored),
+            |device, stored| {
+                // So that a checkpoint can be asked before the run has ended. What fails here fails
+                // again at the end, where it counts.
+                if let Err(error) = self.describe_begun(&model_dir) {
+                    log::info!("{error}");
+                }
+                self.build(trial, device, stored)
+            },
             self.progress,
         );
         let model = trained.map_err(|error| match error {
@@ -141,6 +149,15 @@ impl Finetune<'_> {
             config.gradient_checkpointing,
             config.micro_batch_size,
         )?)
+    }
+
+    /// As [`describe`](Self::describe) of a run that begins. The log comes first: by it the folder is
+    /// known for a run's.
+    fn describe_begun(&self, model_dir: &Path) -> Result<(), Error> {
+        let log = model_dir.join(run_folder::TRAIN_LOG);
+        let opened = OpenOptions::new().create(true).append(true).open(&log);
+        opened.map_err(io(&log, "creating"))?;
+        self.describe(model_dir)
     }
 
     /// Writes `config.json` and `vocab.txt` beside the record, so that the folder stands alone.
