@@ -280,6 +280,8 @@ table! {
         lr_decay_variant: LrDecayVariant = LrDecayVariant::Released => Training,
         /// Number format that Adam's moments are stored in; bf16 takes half the memory.
         optimizer_moments: OptimizerMoments = OptimizerMoments::F32 => Training,
+        /// Stores with the model, as qa_na_threshold, the no-answer threshold that is best by F1 on the dev file.
+        calibrate: bool = false => Evaluation,
     }
 
     NoEffect {

@@ -343,7 +343,7 @@ mod tests {
             "gradient_checkpointing": "auto", "precision": "auto", "trainable_layers": null,
             "length_bucketing": false, "max_save": 5, "save_checkpoints_secs": 600,
             "log_every": 1, "lr_decay_variant": "released",
-            "optimizer_moments": "f32",
+            "optimizer_moments": "f32", "calibrate": false,
             "iterations_per_loop": 1000, "use_tfrecords_if_existing": true,
             "preprocessed_data_dir": "d/models/m/finetuning_tfrecords/squad,newsqa_tfrecords",
             "results_pkl": "d/models/m/results/squad,newsqa_results.pkl",
