@@ -21,12 +21,12 @@ use crate::{
     },
     device::{self, Chosen},
     eval::{
-        self,
+        self, calibration,
         evaluate::nbest_options,
         nbest::{self, QuestionPrediction},
         predict,
     },
-    kernels::kernel_choice::ChoiceCache,
+    kernels::{kernel_choice::ChoiceCache, shader::Element},
     model::{
         HeadConfig, QuestionAnsweringModel,
         absent::trained_below,
@@ -90,6 +90,10 @@ impl Error {
 pub struct FineTuned {
     pub config: Config,
     pub tokenizer: Tokenizer,
+    /// Where its record lies.
+    pub folder: PathBuf,
+    /// The number format that it computes in.
+    pub precision: Element,
     model: QuestionAnsweringModel,
     device: Device,
 }
@@ -130,7 +134,8 @@ impl Featurized {
 }
 
 impl FineTuned {
-    /// Opens a folder with `model.bpk`, or a TF checkpoint with a head, which is converted.
+    /// Opens a folder with `model.bpk`, the checkpoint of a run included, or a TF checkpoint with a
+    /// head, which is converted.
     pub fn open(path: &Path, chosen: &Chosen, precision: Precision) -> Result<Self, Error> {
         let found = folder::find(path, &mut |_, _| {})?;
         let facts = describe(&found.path)?.ok_or_else(|| Error::NoConfig {
@@ -170,6 +175,8 @@ impl FineTuned {
         Ok(Self {
             config,
             tokenizer,
+            folder: found.path.clone(),
+            precision: arithmetic.layers,
             model,
             device,
         })
@@ -262,6 +269,31 @@ impl FineTuned {
     }
 }
 
+/// The hyper-parameters that decide a model's answers, beside its encoder and its vocabulary.
+const ANSWERING: [&str; 10] = [
+    "max_seq_length",
+    "max_query_length",
+    "doc_stride",
+    "n_best_size",
+    "max_answer_length",
+    "beam_size",
+    "joint_prediction",
+    "answerable_classifier",
+    "answerable_uses_start_logits",
+    "qa_na_threshold",
+];
+
+/// What the fine-tuned model in `folder` says of how it answers; nothing of a model that was only
+/// converted, or that cannot be read.
+pub fn answering(folder: &Path) -> Map<String, Value> {
+    let text =
+        std::fs::read_to_string(described_in(folder).join("config.json")).unwrap_or_default();
+    let mut saved: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
+    let fine_tuned = saved.contains_key("task_names");
+    saved.retain(|key, _| fine_tuned && ANSWERING.contains(&key.as_str()));
+    saved
+}
+
 /// The hyper-parameters of what `electra finetune` wrote, or of a converted checkpoint with a head,
 /// which says what it is but not how it was trained.
 fn read_config(folder: &Path, facts: &CheckpointFacts) -> Result<Config, Error> {
@@ -284,15 +316,18 @@ fn read_config(folder: &Path, facts: &CheckpointFacts) -> Result<Config, Error> 
     let draft = if saved.contains_key("task_names") {
         let hparams = saved
             .into_iter()
-            .filter(|(key, _)| key != "model" && key != "heads")
+            .filter(|(key, _)| !["model", "heads", calibration::KEY].contains(&key.as_str()))
             .collect();
         Draft::from_json(&hparams)
     } else {
         let task = facts.record.heads.keys().next();
-        let hparams = json!({
+        let mut hparams = json!({
             "task_names": [task.map_or("squad", String::as_str)],
             "max_seq_length": facts.record.model.max_position_embeddings,
         });
+        if let Some(threshold) = saved.get("qa_na_threshold") {
+            hparams["qa_na_threshold"] = threshold.clone();
+        }
         let name = folder
             .file_name()
             .unwrap_or(OsStr::new("model"))

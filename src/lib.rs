@@ -26,3 +26,4 @@ pub mod tensorboard;
 pub mod terminal;
 pub mod train;
 pub mod user_cache;
+pub mod utc;

@@ -7,7 +7,7 @@ mod place;
 use std::{path::Path, time::Instant};
 
 use electra::{
-    eval::results::TrialResults,
+    eval::{results::TrialResults, threshold::ThresholdChoice},
     report::{EXAMPLES, Report, TaskReport, TrainingCurve, task::TaskFiles},
     train::log::StepRecord,
 };
@@ -29,6 +29,7 @@ fn golden_files(data: &str, stem: &str) -> TaskFiles {
         data: golden(data),
         predictions: golden(&format!("{stem}.preds.json")),
         null_odds: Some(golden(&format!("{stem}.null_odds.json"))),
+        threshold: Some(ThresholdChoice::Best),
     }
 }
 
@@ -132,6 +133,7 @@ fn counts_and_page_of_squads_development_set() {
             data: data.join("squad2/dev-v2.0.json"),
             predictions: data.join(format!("predictions/v2.0/{system}.json")),
             null_odds: Some(data.join(format!("na_prob/odds_{name}.json"))),
+            threshold: Some(ThresholdChoice::Best),
         };
         let began = Instant::now();
         let task = task(&files);
@@ -174,6 +176,7 @@ fn texts_of_the_data_are_no_markup() {
         data: write("<b>.json", data),
         predictions: write("p.json", serde_json::json!({evil: "Before", "b": evil})),
         null_odds: Some(write("o.json", serde_json::json!({evil: -1.0, "b": -2.0}))),
+        threshold: None,
     };
     let mut trials = Vec::new();
     let mut page = report(TaskReport::read(evil, &files, None).unwrap());
@@ -261,6 +264,82 @@ fn a_page_has_every_part_that_there_is_data_for() {
     };
     let html = report(task(&without)).html();
     assert!(!html.contains("id=\"no-answer\"") && !html.contains("id=\"training\""));
+}
+
+#[test]
+fn a_page_stands_under_the_threshold_given_and_holds_the_best_beside_it() {
+    let at = |threshold| TaskFiles {
+        threshold: Some(ThresholdChoice::At(threshold)),
+        ..golden_files("data/squad2-tiny.dev.json", "eval/squad2-tiny.bidaf")
+    };
+    let task = task(&at(-20.0));
+    let best = task.best.as_ref().unwrap();
+    let given = task.analysis.scores.get("f1").unwrap();
+    let reached = best.scores.get("f1").unwrap();
+    assert_eq!(task.analysis.threshold, Some(-20.0));
+    assert_eq!(Some(reached), task.analysis.best.map(|best| best.f1));
+    assert!(given < reached);
+    let threshold = best.threshold.unwrap();
+    let html = report(task).html();
+    let sign = |value: f64| format!("{value:.2}").replace('-', "−");
+    for part in [
+        &format!("<b>{given:.2}</b><span>F1</span>"),
+        &format!(
+            "<b>{reached:.2}</b><span>F1 at {}, chosen on this file</span>",
+            sign(threshold)
+        ),
+        "at −20.00, as scored",
+        &format!("at {}, best on this file", sign(threshold)),
+        "threshold −20.00 (as given)",
+        "aria-label=\"Light or dark colours\"",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+    // Errors, lengths and examples wait in a template each.
+    assert_eq!(html.matches("<template>").count(), 3);
+    // Legends keep their colours: no element has two class attributes.
+    assert!(!html.contains("class=\"key\" class="));
+    assert!(html.contains("class=\"key t0\""));
+}
+
+#[test]
+fn to_answer_nothing_is_no_threshold() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, value: Value| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, value.to_string()).unwrap();
+        path
+    };
+    let question = |id: &str, answers: Value| serde_json::json!({"id": id, "question": "What?", "answers": answers});
+    let oak = serde_json::json!([{"text": "oak", "answer_start": 3}]);
+    let none = serde_json::json!([]);
+    let data = serde_json::json!({"version": "v2.0", "data": [{"paragraphs": [{
+        "context": "An oak.",
+        "qas": [question("a", oak), question("b", none.clone()), question("c", none)],
+    }]}]});
+    let files = TaskFiles {
+        data: write("d.json", data),
+        predictions: write(
+            "p.json",
+            serde_json::json!({"a": "elm", "b": "x", "c": "y"}),
+        ),
+        null_odds: Some(write(
+            "o.json",
+            serde_json::json!({"a": 3.0, "b": -1.0, "c": 2.0}),
+        )),
+        threshold: None,
+    };
+    let task = task(&files);
+    assert_eq!(task.analysis.threshold, Some(1.0));
+    let mut page = report(task);
+    page.trials = vec![TrialResults {
+        tasks: vec![("squad".to_owned(), page.tasks[0].analysis.scores.clone())],
+    }];
+    let html = page.html();
+    assert!(html.contains("<b>66.67</b><span>F1, best: answer nothing</span>"));
+    assert!(html.contains("<code>best_f1_thresh</code></td><td class=\"n\">answer nothing</td>"));
+    assert!(html.contains("with nothing answered, best on this file"));
+    assert!(!html.contains("0.0000"));
 }
 
 #[test]

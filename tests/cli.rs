@@ -276,8 +276,13 @@ fn every_command_s_help_shows_an_example_and_its_own_purpose() {
         ),
         (
             "ask",
-            "Answer one question",
+            "Answer questions on one passage",
             help::<cli::ask::AskArgs>("ask"),
+        ),
+        (
+            "calibrate",
+            "Choose a model's no-answer threshold",
+            help::<cli::calibrate::CalibrateArgs>("calibrate"),
         ),
         (
             "serve",
@@ -408,8 +413,8 @@ fn commands_take_the_flags_that_others_rely_on() {
         "f16",
     ]);
     assert_eq!(
-        (args.question.as_str(), args.passage.as_str()),
-        ("-?", "- a")
+        (args.questions, args.passage.as_deref()),
+        (vec!["-?".to_owned()], Some("- a"))
     );
 }
 
@@ -484,7 +489,8 @@ fn report_writes_a_page_and_prints_the_analysis() {
     let html = std::fs::read_to_string(&page).unwrap();
     assert!(html.contains("id=\"training\"") && html.contains("By yes/no flag"));
 
-    let output = electra(&[&arguments[..], &["--json"]].concat(), &[]);
+    let best = ["--json", "--threshold", "best"];
+    let output = electra(&[&arguments[..], &best].concat(), &[]);
     let analysis: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(analysis["threshold"], 1.5);
     assert_eq!(analysis["classes"][3]["count"], 3);

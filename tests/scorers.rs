@@ -225,3 +225,89 @@ fn figures_and_results_of_a_learning_run() {
         std::fs::read_to_string(folder.join("eval/squad_results.txt")).unwrap()
     );
 }
+
+/// Files whose ids do not meet: counted and said, and refused if none does.
+#[test]
+fn ids_that_do_not_match_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let squad = r#"{"version": "1.1", "data": [{"paragraphs": [{"context": "An oak.", "qas": [
+        {"id": "a", "question": "?", "answers": [{"text": "oak", "answer_start": 3}]},
+        {"id": "b", "question": "?", "answers": [{"text": "oak", "answer_start": 3}]}]}]}]}"#;
+    let mrqa = concat!(
+        r#"{"context": "An oak.", "qas": [{"qid": "a", "question": "?", "answers": ["oak"], "#,
+        r#""detected_answers": []}, {"qid": "b", "question": "?", "answers": ["oak"], "#,
+        r#""detected_answers": []}]}"#
+    );
+    let some = put("some.json", r#"{"a": "oak", "y": "x", "z": "x"}"#);
+    let none = put("none.json", r#"{"y": "oak"}"#);
+    for (data, exact) in [(put("d.json", squad), 50.0), (put("d.jsonl", mrqa), 100.0)] {
+        let score = |predictions: &Path| {
+            std::process::Command::new(env!("CARGO_BIN_EXE_electra"))
+                .args([Path::new("score"), Path::new("--data"), &data])
+                .args([Path::new("--predictions"), predictions])
+                .output()
+                .unwrap()
+        };
+        let output = score(&some);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{stderr}");
+        for part in [
+            "1 questions have no prediction, b first",
+            "2 predictions belong to no question",
+        ] {
+            assert!(stderr.contains(part), "{stderr}");
+        }
+        let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(figures["exact_match"], exact);
+        let output = score(&none);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(
+            stderr.contains("none of the 2 questions has a prediction"),
+            "{stderr}"
+        );
+        assert!(output.stdout.is_empty());
+    }
+}
+
+/// Answers without null odds to questions of which some have none.
+#[test]
+fn answers_that_cannot_be_held_back_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("d.json");
+    std::fs::write(
+        &data,
+        r#"{"version": "v2.0", "data": [{"paragraphs": [{"context": "An oak.", "qas": [
+        {"id": "a", "question": "?", "answers": [{"text": "oak", "answer_start": 3}]},
+        {"id": "b", "question": "?", "is_impossible": true, "answers": []}]}]}]}"#,
+    )
+    .unwrap();
+    let score = |predictions: &str| {
+        let path = folder.path().join("squad_preds.json");
+        std::fs::write(&path, predictions).unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_electra"))
+            .args([Path::new("score"), Path::new("--data"), &data])
+            .args([Path::new("--predictions"), &path])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    std::fs::write(folder.path().join("squad_null_odds.json"), "{}").unwrap();
+    let said = score(r#"{"a": "oak", "b": "elm"}"#);
+    for part in [
+        "no prediction is empty, though 1 questions of",
+        "electra score --data",
+        "squad_null_odds.json --threshold X",
+        "metric squad2, without null odds",
+    ] {
+        assert!(said.contains(part), "{part:?} is not in {said}");
+    }
+    let said = score(r#"{"a": "oak", "b": ""}"#);
+    assert!(!said.contains("warning"), "{said}");
+}

@@ -48,7 +48,7 @@
     return [axis(x, { size: 34 }), axis(y, { size: 52 })];
   };
 
-  // A vertical line, and a point with its label.
+  // A point with its label, or else a vertical line.
   const mark = (x, y, label) => (u) => {
     const left = u.valToPos(x, "x", true);
     const { left: from, width, top, height } = u.bbox;
@@ -57,9 +57,10 @@
     ctx.save();
     ctx.strokeStyle = ctx.fillStyle = css("--text");
     ctx.lineWidth = unit;
-    ctx.setLineDash([4 * unit, 4 * unit]);
-    ctx.beginPath(); ctx.moveTo(left, top); ctx.lineTo(left, top + height); ctx.stroke();
-    if (y != null) {
+    if (y == null) {
+      ctx.setLineDash([4 * unit, 4 * unit]);
+      ctx.beginPath(); ctx.moveTo(left, top); ctx.lineTo(left, top + height); ctx.stroke();
+    } else {
       const at = u.valToPos(y, "y", true);
       ctx.beginPath(); ctx.arc(left, at, 4 * unit, 0, 2 * Math.PI); ctx.fill();
       ctx.font = `600 ${12 * unit}px system-ui, sans-serif`;
@@ -77,25 +78,43 @@
     ctx.restore();
   };
 
+  // What a legend shows while nobody points at a chart: the values at the threshold in use or at
+  // the mark, else the last ones.
+  const restOf = (chart, data) => {
+    const [xs] = data;
+    const before = (x) => xs.findLastIndex((one) => one <= x);
+    let at = chart.line == null ? -1 : before(chart.line);
+    if (at < 0 && chart.mark) at = before(chart.mark.x);
+    if (at < 0) at = xs.length - 1;
+    return data.map((values) => values[values.findLastIndex((value, i) => i <= at && value != null)]);
+  };
+
   const lines = (chart) => {
+    let rest = [];
+    const value = (u, value, i, at) => shown(at == null ? rest[i] : value);
     const series = chart.lines.map(({ name, style }) => {
       const [[kind, number]] = Object.entries(style);
       const colour = css(`--c${number % 5}`);
       return {
-        label: name, value: (u, value) => shown(value), points: { show: false }, spanGaps: true,
+        label: name, value, points: { show: false }, spanGaps: true,
         stroke: kind === "faint" ? tint(colour, 38) : colour, width: kind === "bold" ? 2 : kind === "thin" ? 1.5 : 1,
       };
     });
     const positive = (values) => values.map((value) => value > 0 ? value : null);
     const tables = chart.lines.map(({ points: [x, y] }) => [x, chart.log ? positive(y) : y]);
-    const { mark: point } = chart;
+    const { mark: point, line } = chart;
+    const data = tables.length === 1 ? tables[0] : uPlot.join(tables);
+    rest = restOf(chart, data);
+    const marks = [];
+    if (point) marks.push(mark(point.x, point.y, point.label));
+    if (line != null) marks.push(mark(line));
     return {
-      data: tables.length === 1 ? tables[0] : uPlot.join(tables),
+      data,
       options: {
-        series: [{ label: chart.x, value: (u, value) => shown(value) }, ...series],
+        series: [{ label: chart.x, value }, ...series],
         scales: chart.log ? { y: { distr: 3 } } : {},
         axes: axes(chart.x, chart.y),
-        hooks: point ? { draw: [mark(point.x, point.y, point.label)] } : {},
+        hooks: { draw: marks },
       },
     };
   };
@@ -106,11 +125,11 @@
     options: {
       scales: { x: { range: [edges[0], edges[edges.length - 1] + width] } },
       series: [
-        { label: x, value: (u, value) => value == null ? "–" : `${shown(value)} – ${shown(value + width)}` },
+        { label: x, value: (u, value) => value == null ? "all" : `${shown(value)} – ${shown(value + width)}` },
         ...series.map((one) => ({
           label: one.name, paths: bars, points: { show: false }, width: 1,
           stroke: one.colour, fill: one.fill ?? one.colour,
-          value: (u, value, i, at) => at == null ? "–" : String(one.counts[at]),
+          value: (u, value, i, at) => String(at == null ? one.counts.reduce((sum, count) => sum + count, 0) : one.counts[at]),
         })),
       ],
       axes: axes(x, y), hooks,
@@ -156,59 +175,111 @@
     drawn.get(plot)?.destroy();
     const { data, options } = kinds[chart.kind](chart, plot);
     const scales = { ...options.scales, x: { time: false, ...options.scales.x } };
-    drawn.set(plot, new uPlot({
+    const made = new uPlot({
       ...size(plot), ...options, scales, padding: [10, 12, 0, 0],
       cursor: { points: { size: 6 }, y: false }, legend: { live: true },
-    }, data, plot));
+    }, data, plot);
+    made.setLegend({ idx: null });
+    drawn.set(plot, made);
   };
-  const figures = [...document.querySelectorAll("figure[data-chart]")];
-  const drawAll = () => figures.forEach(draw);
-  drawAll();
+  const figuresIn = (root) => root.querySelectorAll("figure[data-chart]");
+  const drawAll = () => figuresIn(document).forEach(draw);
   let waiting;
   addEventListener("resize", () => {
     cancelAnimationFrame(waiting);
-    waiting = requestAnimationFrame(() => drawn.forEach((chart, plot) => chart.setSize(size(plot))));
+    waiting = requestAnimationFrame(() => drawn.forEach((chart, plot) => plot.isConnected && chart.setSize(size(plot))));
   });
-  document.querySelectorAll(".lengths select").forEach((select) =>
-    select.addEventListener("change", () => select.closest(".lengths").querySelectorAll("figure").forEach(draw)));
 
   // A row of buttons shows one of the blocks that carry their values.
-  const choose = (row, shownBlocks) => {
+  const choose = (row) => {
     const name = row.dataset.choices;
-    const blocks = [...row.closest(".task").querySelectorAll(`div[data-${name}]`)];
+    const blocks = row.closest(".analysis").querySelectorAll(`div[data-${name}]`);
     const buttons = [...row.querySelectorAll("button")];
     const press = (value) => {
       buttons.forEach((one) => one.setAttribute("aria-pressed", one.value === value));
       blocks.forEach((block) => { block.hidden = block.dataset[name] !== value; });
-      shownBlocks?.(blocks.find((block) => !block.hidden));
     };
     buttons.forEach((one) => one.addEventListener("click", () => press(one.value)));
     if (buttons.length) press(buttons[0].value);
   };
+
   // A passage opens at its first mark.
-  const open = (block) => block?.querySelectorAll(".passage").forEach((passage) => {
+  const open = (block) => block.querySelectorAll(".passage").forEach((passage) => {
     const first = passage.querySelector("mark");
     if (first) passage.scrollTop = Math.max(0, first.offsetTop - 30);
   });
-  document.querySelectorAll(".choices").forEach((row) => choose(row, row.dataset.choices === "class" ? open : null));
 
-  document.querySelectorAll(".examples").forEach((examples) => {
+  // Examples of one class, or, where words are searched, of every class.
+  const browse = (examples) => {
+    const buttons = [...examples.querySelectorAll('[data-choices="class"] button')];
+    const blocks = [...examples.querySelectorAll("div[data-class]")];
     const type = examples.querySelector('[data-filter="type"]');
     const text = examples.querySelector('[data-filter="text"]');
-    const filter = () => {
+    const counts = new Map(buttons.map((button) => [button.value, button.querySelector(".count").textContent]));
+    let picked = buttons[0]?.value;
+    const show = () => {
       const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
-      for (const block of examples.querySelectorAll("[data-class]")) {
+      const filtered = type.value || words.length > 0;
+      let total = 0;
+      for (const block of blocks) {
         let found = 0;
         for (const article of block.querySelectorAll("article")) {
           const holds = article.textContent.toLowerCase();
           article.hidden = (type.value && article.dataset.type !== type.value) || !words.every((word) => holds.includes(word));
           found += !article.hidden;
         }
-        const filtered = type.value || words.length;
+        total += found;
+        block.hidden = picked == null ? found === 0 : block.dataset.class !== picked;
         block.querySelector("[data-found]").textContent = filtered ? ` ${found} found.` : "";
+        const button = buttons.find((one) => one.value === block.dataset.class);
+        button.querySelector(".count").textContent = filtered ? found : counts.get(button.value);
+        button.setAttribute("aria-pressed", button.value === picked);
+        if (!block.hidden) open(block);
       }
+      examples.querySelector("[data-total]").textContent = filtered ? `${total} found in all classes` : "";
     };
-    type.addEventListener("change", filter);
-    text.addEventListener("input", filter);
-  });
+    buttons.forEach((one) => one.addEventListener("click", () => { picked = one.value; show(); }));
+    type.addEventListener("change", show);
+    text.addEventListener("input", () => {
+      picked = text.value.trim() ? null : picked ?? buttons[0]?.value;
+      show();
+    });
+    show();
+  };
+
+  // Makes the controls in a part of the page work; once a part.
+  const setUp = (root) => {
+    root.querySelectorAll('.choices[data-choices="part"]').forEach(choose);
+    root.querySelectorAll(".examples").forEach(browse);
+    root.querySelectorAll(".lengths select").forEach((select) =>
+      select.addEventListener("change", () => figuresIn(select.closest(".lengths")).forEach(draw)));
+  };
+  setUp(document);
+  drawAll();
+
+  // The analysis under the best threshold waits in templates.
+  const views = [...document.querySelectorAll(".task > template")].map((template) => ({
+    run: template.parentElement.querySelector(":scope > .analysis"),
+    best: template.content.querySelector(".analysis"),
+    isNew: true,
+  }));
+  const judge = document.querySelector("[data-switch]");
+  if (judge) {
+    const buttons = [...judge.querySelectorAll("button")];
+    judge.hidden = false;
+    buttons.forEach((one) => one.addEventListener("click", () => {
+      buttons.forEach((other) => other.setAttribute("aria-pressed", other === one));
+      for (const view of views) {
+        const [old, now] = one.value === "best" ? [view.run, view.best] : [view.best, view.run];
+        if (now.isConnected) continue;
+        old.replaceWith(now);
+        if (one.value === "best" && view.isNew) {
+          view.isNew = false;
+          setUp(now);
+        }
+        figuresIn(now).forEach(draw);
+        now.querySelectorAll(".examples").forEach(open);
+      }
+    }));
+  }
 })();

@@ -52,39 +52,34 @@ pub(super) struct Judged {
     pub scores: Scores,
     pub threshold: Option<f64>,
     pub missing: usize,
+    pub unknown: usize,
+    pub empty: usize,
     /// Of the questions that have a prediction, in the order of the data.
     pub judgements: Vec<Judgement>,
 }
 
-/// Judges every prediction under the threshold that the scorer finds best by F1.
+/// Judges every prediction; those whose no-answer score exceeds `threshold` are held back.
 pub(super) fn judge(
     questions: &QuestionSet,
     metric: Metric,
     predictions: &QuestionMap<String>,
     odds: Option<&QuestionMap<f64>>,
+    threshold: f64,
 ) -> Result<Judged, eval::Error> {
     let gold = questions.gold();
-    let mut threshold = None;
     let report = match metric {
         Metric::Squad2 => {
-            let score = |threshold| {
-                let no_answer = odds.map(|odds| squad2::NoAnswer {
-                    odds,
-                    threshold,
-                    curves: false,
-                });
-                squad2::score(&gold, predictions, no_answer)
-            };
-            let mut report = score(squad2::DEFAULT_THRESHOLD)?;
-            threshold = report.scores.get("best_f1_thresh");
-            if let Some(threshold) = threshold {
-                report = score(threshold)?;
-            }
-            report
+            let no_answer = odds.map(|odds| squad2::NoAnswer {
+                odds,
+                threshold,
+                curves: false,
+            });
+            squad2::score(&gold, predictions, no_answer)?
         }
         Metric::Squad1 => squad1::score(&gold, predictions)?,
         Metric::Mrqa => mrqa::score(&gold, predictions)?,
     };
+    let threshold = report.scores.threshold().map(|_| threshold);
     let mark = match metric {
         Metric::Squad2 => mark_or_no_answer,
         Metric::Squad1 | Metric::Mrqa => mark_answerable,
@@ -128,6 +123,8 @@ pub(super) fn judge(
         scores: report.scores,
         threshold,
         missing: report.missing.len(),
+        unknown: report.unknown.len(),
+        empty: report.empty,
         judgements,
     })
 }
@@ -182,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_above_the_best_threshold_are_held_back() {
+    fn answers_above_the_threshold_are_held_back() {
         let questions = set(&[
             ("a", "What?", &["old oak"]),
             ("b", "Who?", &[]),
@@ -192,7 +189,7 @@ mod tests {
             map(&[("a", "an Oak"), ("b", "Ada"), ("c", "elm")]
                 .map(|(id, text)| (id, text.to_owned())));
         let odds = map(&[("a", -3.0), ("b", 2.0), ("c", -1.0)]);
-        let judged = judge(&questions, Metric::Squad2, &predictions, Some(&odds)).unwrap();
+        let judged = judge(&questions, Metric::Squad2, &predictions, Some(&odds), -1.0).unwrap();
         assert_eq!(judged.threshold, Some(-1.0));
         assert_eq!(judged.scores.get("exact"), Some(200.0 / 3.0));
         let [a, b, c] = &judged.judgements[..] else {
@@ -211,7 +208,7 @@ mod tests {
         let questions = set(&[("a", "What?", &["oak"]), ("b", "Who?", &["Ada"])]);
         let predictions = map(&[("b", String::new())]);
         for metric in [Metric::Squad2, Metric::Squad1, Metric::Mrqa] {
-            let judged = judge(&questions, metric, &predictions, None).unwrap();
+            let judged = judge(&questions, metric, &predictions, None, 1.0).unwrap();
             assert_eq!((judged.missing, judged.judgements.len()), (1, 1));
             assert_eq!(judged.judgements[0].question, 1);
             assert_eq!(judged.judgements[0].class, Some(ErrorClass::Missed));
@@ -223,7 +220,7 @@ mod tests {
     fn gold_answers_without_words_hold_nothing() {
         let questions = set(&[("a", "What?", &["the"])]);
         let predictions = map(&[("a", "oak".to_owned())]);
-        let judged = judge(&questions, Metric::Squad2, &predictions, None).unwrap();
+        let judged = judge(&questions, Metric::Squad2, &predictions, None, 1.0).unwrap();
         assert_eq!(judged.judgements[0].class, Some(ErrorClass::Wrong));
     }
 }

@@ -1,7 +1,7 @@
 //! From predictions to what goes wrong with them: by kind of question, by kind of error, by length.
 //!
 //! [`question_set`] reads the questions with their passages, [`judgement`] judges each prediction
-//! under the threshold that does best, and [`Analysis`] counts: right and wrong by
+//! under a threshold, and [`Analysis`] counts: right and wrong by
 //! [`question_type`], the [`error_class`] of what is wrong, [`lengths`], and the
 //! [`flags`] that QuAC's questions carry.
 
@@ -25,7 +25,10 @@ use question_set::QuestionSet;
 use question_type::{HowType, QuestionType, question_words};
 use tally::Tally;
 
-use crate::eval::{self, figures::Scores, question_map::QuestionMap, score::Metric};
+use crate::eval::{
+    self, figures::Scores, question_map::QuestionMap, score::Metric,
+    threshold_effect::BestThreshold,
+};
 
 /// The questions that a figure is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -87,10 +90,19 @@ pub struct Analysis {
     pub metric: Metric,
     /// The official scorer's figures, under `threshold` where there is one.
     pub scores: Scores,
-    /// The threshold on the no-answer scores that the scorer found best by F1.
+    /// The threshold on the no-answer scores that the predictions were judged under.
     pub threshold: Option<f64>,
+    /// The threshold that does best by F1, and what it gives.
+    pub best: Option<BestThreshold>,
+    /// What is to be said of a threshold that parts next to nothing; filled by whoever knows what it
+    /// is called.
+    pub threshold_advice: Option<String>,
     /// Questions without a prediction, which nothing below counts.
     pub missing: usize,
+    /// Predictions of questions that the data do not have.
+    pub unknown: usize,
+    /// Predictions that are empty, whatever the threshold.
+    pub empty: usize,
     /// The whole; the answerable and the unanswerable where there are both.
     pub parts: Vec<PartCounts>,
     /// "How" questions by what they ask.
@@ -116,13 +128,16 @@ impl Analysis {
         metric: Metric,
         predictions: &QuestionMap<String>,
         odds: Option<&QuestionMap<f64>>,
+        threshold: f64,
     ) -> Result<Self, eval::Error> {
         let Judged {
             scores,
             threshold,
             missing,
+            unknown,
+            empty,
             judgements,
-        } = judgement::judge(questions, metric, predictions, odds)?;
+        } = judgement::judge(questions, metric, predictions, odds, threshold)?;
         let mixed = Part::ALL
             .into_iter()
             .all(|part| judgements.iter().any(|judgement| part.holds(judgement)));
@@ -131,12 +146,18 @@ impl Analysis {
             .filter(|part| mixed || *part == Part::Whole)
             .map(|part| PartCounts::new(part, &judgements))
             .collect();
+        let effect = scores.threshold();
+        let best = effect.map(|effect| effect.best);
         let how = judgements.iter().filter_map(|j| Some((j.how?, j)));
         Ok(Self {
             metric,
             scores,
             threshold,
+            best,
+            threshold_advice: None,
             missing,
+            unknown,
+            empty,
             parts,
             how: tally::by_key(how),
             combinations: combinations(questions, &judgements),

@@ -1,37 +1,63 @@
-//! `electra ask`: one question on one passage.
+//! `electra ask`: questions on one passage.
 
 use std::{io::Write, path::PathBuf};
 
 use anyhow::Context;
-
 use clap::Args;
 
 use super::{
     GlobalArgs,
+    asked::{Questions, passage},
     compute::ComputeArgs,
     excerpt::{Marks, excerpt, printable},
     model::find_model,
 };
-use crate::{data::example::Examples, fine_tuned::FineTuned, reply::Reply};
+use crate::{
+    data::example::Examples,
+    eval::threshold::{self, signed},
+    fine_tuned::FineTuned,
+    reply::Reply,
+};
 
 /// Possible answers that are shown.
 const SHOWN: usize = 5;
 
-/// Answer one question on one passage
+/// Answer questions on one passage
+///
+/// Without --question it asks for questions at a terminal, or reads them from standard input, a
+/// line each.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
-  electra ask --checkpoint my_model --question \"Who wrote it?\" --passage \"Ada wrote it.\"")]
+  electra ask --checkpoint my_model --question \"Who wrote it?\" --passage \"Ada wrote it.\"
+  electra ask --checkpoint my_model --passage-file letter.txt")]
 pub struct AskArgs {
     /// Folder of the fine-tuned model
     #[arg(long, value_name = "DIR")]
     pub checkpoint: PathBuf,
-    /// The question
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = text)]
-    pub question: String,
-    /// The passage that holds the answer
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = text)]
-    pub passage: String,
+    /// The question, or - for standard input, a question a line; may be repeated
+    #[arg(long = "question", value_name = "TEXT", allow_hyphen_values = true, value_parser = text)]
+    pub questions: Vec<String>,
+    /// The passage that holds the answer, or - for standard input
+    #[arg(
+        long,
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        value_parser = text,
+        required_unless_present = "passage_file"
+    )]
+    pub passage: Option<String>,
+    /// A file with the passage, or - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "passage")]
+    pub passage_file: Option<PathBuf>,
+    /// No-answer score above which there is no answer [default: the model's]
+    #[arg(
+        long,
+        value_name = "X",
+        allow_negative_numbers = true,
+        value_parser = threshold::parse
+    )]
+    pub threshold: Option<f64>,
     #[command(flatten)]
     pub compute: ComputeArgs,
 }
@@ -44,17 +70,42 @@ fn text(given: &str) -> Result<String, String> {
     }
 }
 
-/// Prints the answer, its alternatives and how likely there is none.
+/// Prints the answer to each question, its alternatives and how likely there is none.
 pub(super) fn run(args: &AskArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    let (passage, from_stdin) = passage(args.passage.as_deref(), args.passage_file.as_deref())?;
+    let mut questions = Questions::new(&args.questions, from_stdin)?;
     let chosen = args.compute.open(global)?;
     let found = find_model(&args.checkpoint, None, &global.progress())?;
-    let model = FineTuned::open(&found.path, &chosen, args.compute.precision())?;
-    let reply = ask(&model, &args.question, &args.passage)?;
-    if global.json {
-        writeln!(out, "{}", serde_json::to_string(&reply)?)?;
-        return Ok(());
+    let mut model = FineTuned::open(&found.path, &chosen, args.compute.precision())?;
+    if let Some(threshold) = args.threshold {
+        model.config.qa_na_threshold = threshold;
     }
-    print_reply(&reply, &args.passage, Marks::of_stdout(), out)
+    let marks = Marks::of_stdout();
+    let mut asked = 0;
+    while let Some(question) = questions.next()? {
+        let reply = match ask(&model, &question, &passage) {
+            // A question that fails does not end the talk; a device that fails does.
+            Err(error) if questions.are_typed() && super::exit_code(&error) == super::WRONG_USE => {
+                eprintln!("error: {}", super::one_line(&error));
+                continue;
+            }
+            reply => reply?,
+        };
+        if global.json {
+            writeln!(out, "{}", serde_json::to_string(&reply)?)?;
+        } else {
+            if asked > 0 && !questions.are_typed() {
+                writeln!(out)?;
+            }
+            if questions.are_several() {
+                writeln!(out, "{}", printable(&question))?;
+            }
+            print_reply(&reply, &passage, marks, out)?;
+        }
+        out.flush()?;
+        asked += 1;
+    }
+    Ok(())
 }
 
 pub(super) fn ask(model: &FineTuned, question: &str, passage: &str) -> anyhow::Result<Reply> {
@@ -73,9 +124,11 @@ pub(super) fn print_reply(
     marks: Marks,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    match reply.answer.as_str() {
-        "" => writeln!(out, "(no answer)")?,
-        answer => writeln!(out, "{}", printable(answer))?,
+    let held_back = reply.null_odds.filter(|odds| *odds > reply.threshold);
+    match (reply.answer.as_str(), held_back) {
+        ("", Some(odds)) => writeln!(out, "{}", no_answer(reply, odds))?,
+        ("", None) => writeln!(out, "(no answer)")?,
+        (answer, _) => writeln!(out, "{}", printable(answer))?,
     }
     if let Some(place) = reply.place() {
         writeln!(out, "\n  {}\n", excerpt(passage, &place, marks))?;
@@ -84,18 +137,42 @@ pub(super) fn print_reply(
         let percent = 100.0 * entry.probability;
         writeln!(out, "  {percent:5.1}%  {}", printable(&entry.text))?;
     }
-    if let Some(odds) = reply.null_odds {
-        let probability = match reply.no_answer_probability {
-            Some(probability) => format!("probability {:.1}%, ", 100.0 * probability),
-            None => String::new(),
-        };
-        writeln!(
-            out,
-            "no-answer {probability}score {odds:.2}; above {:.2} means no answer",
-            reply.threshold
-        )?;
+    let probability = reply
+        .no_answer_probability
+        .map(|probability| 100.0 * probability);
+    match (reply.null_odds, probability, held_back) {
+        (None, ..) | (_, None, Some(_)) => {}
+        (_, Some(percent), Some(_)) => writeln!(out, "no-answer probability {percent:.1}%")?,
+        (Some(odds), probability, None) => {
+            let probability = match probability {
+                Some(percent) => format!("probability {percent:.1}%, "),
+                None => String::new(),
+            };
+            writeln!(
+                out,
+                "no-answer {probability}score {odds:.2}; above {:.2} means no answer",
+                reply.threshold
+            )?;
+        }
     }
     Ok(())
+}
+
+/// Why there is no answer, and what it would be.
+fn no_answer(reply: &Reply, odds: f64) -> String {
+    let mut line = format!(
+        "no answer: score {} is above the threshold {}",
+        signed(odds),
+        signed(reply.threshold)
+    );
+    if let Some(best) = reply.nbest.first().filter(|best| !best.text.is_empty()) {
+        let percent = 100.0 * best.probability;
+        line.push_str(&format!(
+            "; if there is one: {} ({percent:.1} %)",
+            printable(&best.text)
+        ));
+    }
+    line
 }
 
 #[cfg(test)]
@@ -153,5 +230,29 @@ mod tests {
             ..none
         };
         assert!(printed(&certain, "").ends_with("  oak\n"));
+    }
+
+    #[test]
+    fn an_answer_that_is_held_back_is_told_with_its_score() {
+        let held_back = Reply {
+            answer: String::new(),
+            start: None,
+            end: None,
+            null_odds: Some(-0.67),
+            no_answer_probability: Some(0.338),
+            threshold: -2.75,
+            ..reply()
+        };
+        let expected = "no answer: score −0.67 is above the threshold −2.75; if there is one: \
+                        an oak (98.2 %)\n   98.2%  an oak\n    1.8%  oak\n\
+                        no-answer probability 33.8%\n";
+        assert_eq!(printed(&held_back, "This is an oak."), expected);
+        let nothing = Reply {
+            nbest: Vec::new(),
+            no_answer_probability: None,
+            ..held_back
+        };
+        let expected = "no answer: score −0.67 is above the threshold −2.75\n";
+        assert_eq!(printed(&nothing, ""), expected);
     }
 }

@@ -1,8 +1,13 @@
 //! `electra evaluate`: answers, null odds, n-best lists and metrics of a fine-tuned model.
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    ffi::OsString,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
+use serde_json::{Map, Value};
 
 use super::{
     GlobalArgs,
@@ -10,11 +15,14 @@ use super::{
     finetune::{Course, print_results, run_draft},
     hyper_parameters::RunArgs,
 };
+use crate::{fine_tuned::answering, finetune::check_places};
 
 /// Evaluate a fine-tuned model on the dev file of its tasks
 ///
 /// What the reference does with do_train=false: writes answers, null odds, n-best lists and
-/// metrics below DIR/models/NAME/results.
+/// metrics below DIR/models/NAME/results. Those of another checkpoint go below that checkpoint, so
+/// that the results of the run stay. How the model answers (lengths, n-best sizes, the no-answer
+/// threshold) is taken from the model unless it is given.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
@@ -28,6 +36,9 @@ pub struct EvaluateArgs {
     /// Folder of the model to evaluate [default: the one that finetune made]
     #[arg(long, value_name = "DIR", help_heading = "Run")]
     pub checkpoint: Option<PathBuf>,
+    /// Folder to write to [default: the run's results, or CHECKPOINT/results]
+    #[arg(long, value_name = "DIR", help_heading = "Run")]
+    pub output: Option<PathBuf>,
 }
 
 /// Evaluates and prints the figures.
@@ -37,7 +48,62 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let mut draft = args.run.draft(args.compute.precision)?;
+    let own = draft.model_dir(1);
     draft.evaluate_only(args.checkpoint.clone());
+    let checkpoint = args.checkpoint.as_ref().unwrap_or(&own);
+    let taken = draft.take(&answering(checkpoint));
+    if !taken.is_empty() {
+        let taken = listed(&taken);
+        global.progress().note(&format!("from the model: {taken}"));
+    }
+    if let Some(folder) = &args.output {
+        draft.results_into(folder.clone(), true);
+    } else if !is_same(checkpoint, &own) {
+        draft.results_into(results_of(checkpoint), false);
+    }
+    // Before the device is opened and the model read; what else may be wrong is said by the run.
+    if let Ok(resolved) = draft.finish(None) {
+        check_places(&resolved.config)?;
+    }
     let (config, outcome) = run_draft(&draft, &args.compute, global, Course::default())?;
     print_results(&outcome, &config, global, out)
+}
+
+fn listed(values: &Map<String, Value>) -> String {
+    let values = values.iter().map(|(key, value)| format!("{key} {value}"));
+    values.collect::<Vec<_>>().join(", ")
+}
+
+/// Whether two paths are the same folder, by whatever names.
+fn is_same(a: &Path, b: &Path) -> bool {
+    match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a == b,
+    }
+}
+
+/// Where the results of a checkpoint lie that is not its run's own: below its folder, or beside
+/// its file.
+fn results_of(checkpoint: &Path) -> PathBuf {
+    if checkpoint.is_dir() {
+        return checkpoint.join("results");
+    }
+    let mut folder = OsString::from(checkpoint);
+    folder.push(".results");
+    folder.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_lie_with_their_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let zip = folder.path().join("m.zip");
+        assert_eq!(results_of(folder.path()), folder.path().join("results"));
+        assert_eq!(results_of(&zip), folder.path().join("m.zip.results"));
+        assert!(is_same(&folder.path().join("."), folder.path()));
+        assert!(!is_same(&zip, folder.path()));
+    }
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::{Config, Draft},
     data::tokenizer::Tokenizer,
-    eval::results_table::results_table,
+    eval::{results::remarks, results_table::results_table},
     finetune::{Finetune, Outcome},
     kernels::kernel_choice::ChoiceCache,
     model::arithmetic::Arithmetic,
@@ -111,6 +111,7 @@ pub(super) fn run_draft(
     let finetune = Finetune {
         config: &config,
         device: &chosen.device,
+        device_name: chosen.short(),
         arithmetic,
         tokenizer: &tokenizer,
         untrained_head: false,
@@ -152,6 +153,9 @@ pub(super) fn print_results(
         writeln!(out, "{}", serde_json::to_string(&outcome.trials)?)?;
     } else if !outcome.trials.is_empty() {
         write!(out, "{}", results_table(&outcome.trials))?;
+    }
+    for remark in remarks(&outcome.trials, config.qa_na_threshold) {
+        global.progress().note(&remark);
     }
     if !global.json && !global.quiet {
         writeln!(out, "\nfiles:")?;

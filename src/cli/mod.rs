@@ -18,7 +18,9 @@ use crate::{
 };
 
 pub mod ask;
+mod asked;
 pub mod bench;
+pub mod calibrate;
 mod command_list;
 pub mod completions;
 pub mod compute;
@@ -118,6 +120,7 @@ pub enum Command {
     Evaluate(evaluate::EvaluateArgs),
     Predict(predict::PredictArgs),
     Ask(ask::AskArgs),
+    Calibrate(calibrate::CalibrateArgs),
     Serve(serve::ServeArgs),
     Score(score::ScoreArgs),
     Report(report::ReportArgs),
@@ -166,8 +169,9 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
         Command::Evaluate(args) => evaluate::run(args, &cli.global, out),
         Command::Predict(args) => predict::run(args, &cli.global, out),
         Command::Ask(args) => ask::run(args, &cli.global, out),
+        Command::Calibrate(args) => calibrate::run(args, &cli.global, out),
         Command::Serve(args) => serve::run(args, &cli.global, out),
-        Command::Score(args) => score::run(args, out),
+        Command::Score(args) => score::run(args, &cli.global, out),
         Command::Report(args) => report::run(args, &cli.global, out),
         Command::Convert(args) => convert::convert(args, &cli.global, out),
         Command::Inspect(args) => convert::inspect(args, &cli.global, out),

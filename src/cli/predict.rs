@@ -10,15 +10,18 @@ use crate::{
     data::{example::Split, question_file::QuestionFile, reader::ReadOptions},
     durable_file::spare_inputs,
     eval::{
-        json_file::write_json,
-        results::{answers, nbest, null_odds},
+        answer_files::AnswerFiles,
+        provenance::Origin,
+        results::test_outputs,
+        threshold::{self, signed},
     },
     fine_tuned::FineTuned,
 };
 
 /// Answer every question of a SQuAD-shaped file
 ///
-/// Writes the answers, their n-best lists with probabilities and the no-answer scores.
+/// Writes the answers, their n-best lists with probabilities, the no-answer scores, and with which
+/// threshold on them the answers are to be scored.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
@@ -33,6 +36,14 @@ pub struct PredictArgs {
     /// Folder to write to
     #[arg(long, value_name = "DIR")]
     pub output: PathBuf,
+    /// No-answer score above which there is no answer [default: the model's]
+    #[arg(
+        long,
+        value_name = "X",
+        allow_negative_numbers = true,
+        value_parser = threshold::parse
+    )]
+    pub threshold: Option<f64>,
     #[command(flatten)]
     pub compute: ComputeArgs,
 }
@@ -43,18 +54,20 @@ pub(super) fn run(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let output = |name| args.output.join(name);
-    for name in ["preds.json", "nbest.json", "null_odds.json"] {
-        spare_inputs(&output(name), [args.data.as_path()])?;
+    // What can be wrong is found before a device is opened and hours are spent.
+    let files = AnswerFiles::in_folder(&args.output);
+    for path in files.paths() {
+        spare_inputs(&path, [args.data.as_path()])?;
     }
-    let chosen = args.compute.open(global)?;
-    let found = find_model(&args.checkpoint, None, &global.progress())?;
-    let model = FineTuned::open(&found.path, &chosen, args.compute.precision())?;
     let options = ReadOptions {
         task: "squad",
         split: Split::Test,
     };
     let examples = QuestionFile::read(&args.data, None)?.examples(options)?;
+    files.check()?;
+    let chosen = args.compute.open(global)?;
+    let found = find_model(&args.checkpoint, None, &global.progress())?;
+    let model = FineTuned::open(&found.path, &chosen, args.compute.precision())?;
     let questions = examples.examples.len();
     let progress = global.progress();
     let bar = progress.windows(0);
@@ -63,14 +76,28 @@ pub(super) fn run(
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
-    write_json(&output("preds.json"), &answers(&predictions))?;
-    write_json(&output("nbest.json"), &nbest(&predictions))?;
-    if predictions.iter().any(|p| p.null_odds.is_some()) {
-        write_json(&output("null_odds.json"), &null_odds(&predictions))?;
-    }
+
+    let threshold = args.threshold.unwrap_or(model.config.qa_na_threshold);
+    let origin = Origin {
+        device: chosen.short(),
+        precision: model.precision.word().to_owned(),
+        settings: model.config.non_defaults(),
+        ..Origin::of_command(&args.checkpoint)
+    };
+    files.write(&predictions, &args.data, None, threshold, &origin)?;
+    let held_back = if predictions.iter().any(|p| p.null_odds.is_some()) {
+        let outputs = test_outputs(&predictions, threshold);
+        let none = outputs.iter().filter(|(_, text)| text.is_empty()).count();
+        format!(
+            ", {none} of them with no answer at threshold {}",
+            signed(threshold)
+        )
+    } else {
+        String::new()
+    };
     writeln!(
         out,
-        "{questions} questions answered: {}",
+        "{questions} questions answered{held_back}: {}",
         printable(&args.output.display().to_string())
     )?;
     progress.done();

@@ -13,8 +13,13 @@ use super::{GlobalArgs, print_beside};
 use crate::{
     analysis::Analysis,
     durable_file::spare_inputs,
-    eval::{result_file::read_results, score::Metric},
-    report::{EXAMPLES, Report, TaskReport, TrainingCurve, task::TaskFiles},
+    eval::{
+        result_file::read_results,
+        score::{Metric, without_null_odds},
+        threshold::ThresholdChoice,
+        threshold_effect::in_lines,
+    },
+    report::{EXAMPLES, Made, Report, TaskReport, TrainingCurve, task::TaskFiles},
 };
 
 /// Show scores, curves and errors of predictions in one HTML file
@@ -33,10 +38,15 @@ pub struct ReportArgs {
     /// The answers: an object from question id to text
     #[arg(long, value_name = "FILE")]
     pub predictions: PathBuf,
-    /// The null scores: an object from question id to number (squad2)
+    /// The null scores: an object from question id to number (squad2) [default: those of the
+    /// predictions' record]
     #[arg(long, value_name = "FILE")]
     pub null_odds: Option<PathBuf>,
-    /// How answers are marked [default: told by the data]
+    /// Null score above which a question counts as unanswerable, or best: the one that does best on
+    /// the data [default: that of the predictions' record, else that of the official script, 1.0]
+    #[arg(long, value_name = "X|best", allow_negative_numbers = true)]
+    pub threshold: Option<ThresholdChoice>,
+    /// How answers are marked [default: told by the predictions' record, else by the data]
     #[arg(long, value_name = "METRIC", value_parser = parse_metric())]
     pub metric: Option<Metric>,
     /// The log of a training run; may be repeated
@@ -77,6 +87,7 @@ pub(super) fn run(
         data: args.data.clone(),
         predictions: args.predictions.clone(),
         null_odds: args.null_odds.clone(),
+        threshold: args.threshold,
     };
     let task = TaskReport::read("predictions", &files, args.metric)?;
     if args.null_odds.is_some() && task.no_answer.is_none() {
@@ -84,6 +95,10 @@ pub(super) fn run(
             "the {} metric has no use for --null-odds: the report is made without",
             task.analysis.metric
         );
+    }
+    let (scores, empty) = (&task.analysis.scores, task.analysis.empty);
+    if let Some(advice) = without_null_odds(&args.data, &args.predictions, scores, empty) {
+        log::warn!("{advice}");
     }
     let training = args
         .train_logs
@@ -100,28 +115,32 @@ pub(super) fn run(
         training,
         tasks: vec![task],
         examples: args.examples,
+        made: Some(Made::now()),
     };
     report.write(&args.output)?;
-    let analysis = &report
-        .tasks
-        .first()
-        .context("no task was analysed")?
-        .analysis;
+    let task = report.tasks.first().context("no task was analysed")?;
     print_beside(&args.output, out, |out| {
         if global.json {
-            return Ok(writeln!(out, "{}", serde_json::to_string(analysis)?)?);
+            let mut told = serde_json::to_value(&task.analysis)?;
+            told["provenance"] = serde_json::to_value(&task.provenance)?;
+            return Ok(writeln!(out, "{told}")?);
         }
-        print_analysis(analysis, out)?;
+        print_analysis(&task.analysis, &task.basis, out)?;
         let output = args.output.display().to_string();
         Ok(writeln!(out, "report: {}", printable(&output))?)
     })
 }
 
-/// The scores, and how many answers are wrong in which way.
-fn print_analysis(analysis: &Analysis, out: &mut dyn Write) -> anyhow::Result<()> {
+/// The scores, by what they were reached, and how many answers are wrong in which way.
+fn print_analysis(analysis: &Analysis, basis: &str, out: &mut dyn Write) -> anyhow::Result<()> {
     for (key, figure) in analysis.scores.iter() {
         let decimals = if figure.is_count() { 0 } else { 2 };
         writeln!(out, "{key:26}{:>8.decimals$}", figure.value())?;
+    }
+    writeln!(out, "{basis}")?;
+    let advice = analysis.threshold_advice.iter();
+    for line in advice.flat_map(|advice| in_lines(advice, 80)) {
+        writeln!(out, "{line}")?;
     }
     writeln!(out)?;
     for class in &analysis.classes {

@@ -7,11 +7,15 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
+use super::GlobalArgs;
 use crate::{
     durable_file::spare_inputs,
     eval::{
+        basis::Basis,
         json_file::write_json,
-        score::{Metric, Request, score},
+        score::{Metric, Report, Request, score, without_null_odds},
+        threshold::{self, ThresholdChoice},
+        threshold_effect::in_lines,
     },
 };
 
@@ -19,6 +23,9 @@ use crate::{
 const CURVES: &str = "pr_curves.json";
 
 /// Score answers as the official scripts of SQuAD 2.0, SQuAD 1.1 and MRQA do
+///
+/// Answers that this program wrote have a record beside them (PREDICTIONS.provenance.json), which
+/// tells null odds and threshold. Standard error says what was used.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
@@ -31,14 +38,20 @@ pub struct ScoreArgs {
     /// The answers: an object from question id to text
     #[arg(long, value_name = "FILE")]
     pub predictions: PathBuf,
-    /// The null scores: an object from question id to number (squad2)
+    /// The null scores: an object from question id to number (squad2) [default: those of the
+    /// predictions' record]
     #[arg(long, value_name = "FILE")]
     pub null_odds: Option<PathBuf>,
-    /// Null score above which a question counts as unanswerable [default: that of the official
-    /// script, 1.0]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    /// Null score above which a question counts as unanswerable [default: that of the predictions'
+    /// record, else that of the official script, 1.0]
+    #[arg(
+        long,
+        value_name = "X",
+        allow_negative_numbers = true,
+        value_parser = threshold::parse
+    )]
     pub threshold: Option<f64>,
-    /// The script to follow [default: told by the data]
+    /// The script to follow [default: told by the record, else by the data]
     #[arg(long, value_name = "METRIC", value_parser = parse_metric())]
     pub metric: Option<Metric>,
     /// Folder for the points of the precision-recall curves (squad2 with --null-odds); adds the
@@ -52,8 +65,12 @@ fn parse_metric() -> impl TypedValueParser<Value = Metric> {
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Metric>())
 }
 
-/// Prints the scorer's figures under its keys.
-pub(super) fn run(args: &ScoreArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+/// Prints the scorer's figures under its keys, and on standard error by what they were reached.
+pub(super) fn run(
+    args: &ScoreArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     if let Some(folder) = &args.plots {
         let inputs = [
             Some(&args.data),
@@ -63,15 +80,48 @@ pub(super) fn run(args: &ScoreArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         let inputs = inputs.into_iter().flatten().map(PathBuf::as_path);
         spare_inputs(&folder.join(CURVES), inputs)?;
     }
+    let basis = Basis::of(
+        &args.data,
+        &args.predictions,
+        args.null_odds.as_deref(),
+        args.threshold.map(ThresholdChoice::At),
+        args.metric,
+    )?;
     let request = Request {
         data: args.data.clone(),
         predictions: args.predictions.clone(),
-        null_odds: args.null_odds.clone(),
-        threshold: args.threshold,
-        metric: args.metric,
+        threshold: match basis.threshold {
+            // Without null odds there is none; one that was given is refused by the scorer.
+            ThresholdChoice::At(threshold) if basis.null_odds.is_some() => Some(threshold),
+            _ => args.threshold,
+        },
+        null_odds: basis.null_odds.clone(),
+        metric: basis.metric,
         curves: args.plots.is_some(),
     };
     let (metric, report) = score(&request)?;
+    tell_mismatch(&report, metric);
+    let (data, predictions) = (&request.data, &request.predictions);
+    if let Some(advice) = without_null_odds(data, predictions, &report.scores, report.empty) {
+        log::warn!("{advice}");
+    }
+    if let (Some(folder), Some(curves)) = (&args.plots, &report.curves) {
+        write_json(&folder.join(CURVES), curves)?;
+    }
+    writeln!(out, "{}", serde_json::to_string_pretty(&report.scores)?)?;
+    out.flush()?;
+    let effect = report.scores.threshold();
+    let progress = global.progress();
+    progress.note(&basis.line(metric, effect.map(|effect| effect.threshold)));
+    let advice = effect.and_then(|effect| effect.advice(basis.threshold_name()));
+    for line in advice.iter().flat_map(|advice| in_lines(advice, 80)) {
+        progress.note(&line);
+    }
+    Ok(())
+}
+
+/// Says which questions and predictions do not meet.
+fn tell_mismatch(report: &Report, metric: Metric) {
     if let Some(first) = report.missing.first() {
         log::warn!(
             "{} questions have no prediction, {first} first; the {metric} script {}",
@@ -82,9 +132,10 @@ pub(super) fn run(args: &ScoreArgs, out: &mut dyn Write) -> anyhow::Result<()> {
             }
         );
     }
-    if let (Some(folder), Some(curves)) = (&args.plots, &report.curves) {
-        write_json(&folder.join(CURVES), curves)?;
+    if let Some(first) = report.unknown.first() {
+        log::warn!(
+            "{} predictions belong to no question of the data, {first} first; they are left out",
+            report.unknown.len()
+        );
     }
-    writeln!(out, "{}", serde_json::to_string_pretty(&report.scores)?)?;
-    Ok(())
 }

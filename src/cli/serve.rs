@@ -103,7 +103,7 @@ pub(super) fn run(
 
     let address = bound.address();
     let name = model.config.model_name.clone();
-    let device = format!("{} ({})", chosen.name, chosen.backend);
+    let device = chosen.short();
     let told = if global.json {
         json!({"url": format!("http://{address}"), "model": name, "device": device}).to_string()
     } else {

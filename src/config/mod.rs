@@ -9,6 +9,7 @@ pub mod alias;
 pub mod check;
 pub mod checkpoint_facts;
 pub mod choice;
+mod difference;
 pub mod encoder;
 pub mod error;
 pub mod given;

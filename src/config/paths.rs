@@ -6,6 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::{Map, Value};
+
 use super::hparam::Config;
 use crate::data::{example::Split, reader::is_mrqa_task};
 
@@ -24,6 +26,44 @@ impl Config {
     /// The names of the tasks, joined by commas, as folders and files carry them.
     pub fn task_label(&self) -> String {
         self.task_names.join(",")
+    }
+
+    /// Lets the results lie in `folder`, named as in the reference's; paths that are `given` stay.
+    pub fn put_results_into(&mut self, folder: &Path, given: &Map<String, Value>) {
+        let tasks = self.task_label();
+        let answers = folder.join(format!("{tasks}_qa"));
+        let tests = folder.join("test_predictions");
+        for (key, path, value) in [
+            (
+                "results_txt",
+                &mut self.results_txt,
+                folder.join(format!("{tasks}_results.txt")),
+            ),
+            (
+                "qa_eval_file",
+                &mut self.qa_eval_file,
+                answers.join("{:}_eval.json"),
+            ),
+            (
+                "qa_preds_file",
+                &mut self.qa_preds_file,
+                answers.join("{:}_preds.json"),
+            ),
+            (
+                "qa_na_file",
+                &mut self.qa_na_file,
+                answers.join("{:}_null_odds.json"),
+            ),
+            (
+                "test_predictions",
+                &mut self.test_predictions,
+                tests.join("{:}_{:}_{:}_predictions.json"),
+            ),
+        ] {
+            if !given.contains_key(key) {
+                *path = value;
+            }
+        }
     }
 
     /// The seed of `trial`, which counts from 1.

@@ -26,6 +26,8 @@ pub struct Draft {
     warnings: Vec<String>,
     /// Whether nothing is trained, on the checkpoint given or else the run's own.
     evaluates: Option<Option<PathBuf>>,
+    /// Where the results go instead, and whether also those whose paths are given.
+    results: Option<(PathBuf, bool)>,
 }
 
 /// A whole configuration.
@@ -117,6 +119,7 @@ impl Draft {
             given,
             warnings,
             evaluates: None,
+            results: None,
         })
     }
 
@@ -138,6 +141,28 @@ impl Draft {
     /// Trains nothing and evaluates `checkpoint`, or else the model that the run made.
     pub fn evaluate_only(&mut self, checkpoint: Option<PathBuf>) {
         self.evaluates = Some(checkpoint);
+    }
+
+    /// Lets the results go into `folder`; those whose paths are given too, if `all`.
+    pub fn results_into(&mut self, folder: PathBuf, all: bool) {
+        self.results = Some((folder, all));
+    }
+
+    /// Takes what is not given from `values`, and returns what differs from the defaults.
+    pub fn take(&mut self, values: &Map<String, Value>) -> Map<String, Value> {
+        let usual = self.finish(None).map(|usual| usual.config.to_json());
+        let mut taken = values.clone();
+        taken.retain(|key, _| !self.is_given(key));
+        self.given.extend(taken.clone());
+        if let Ok(usual) = usual {
+            taken.retain(|key, value| usual.get(key) != Some(value));
+        }
+        taken
+    }
+
+    /// Folder of the model that `trial` makes.
+    pub fn model_dir(&self, trial: usize) -> PathBuf {
+        self.config.paths().model_dir(trial)
     }
 
     /// The checkpoint that the run begins with.
@@ -180,6 +205,11 @@ impl Draft {
         config.apply_size_defaults();
         config.apply_debug_defaults();
         config.apply(&self.given)?;
+        match &self.results {
+            Some((folder, true)) => config.put_results_into(folder, &Map::new()),
+            Some((folder, false)) => config.put_results_into(folder, &self.given),
+            None => config.keep_results_apart(&self.given),
+        }
         if self.evaluates.is_some() {
             config.do_train = false;
             config.do_eval = true;
@@ -203,6 +233,20 @@ impl Config {
         given
             .iter()
             .try_for_each(|(key, value)| self.set(key, value))
+    }
+
+    /// A run with a model_dir of its own has results of its own, below `<model_dir>_results`; in the
+    /// reference, such runs replace each other's.
+    fn keep_results_apart(&mut self, given: &Map<String, Value>) {
+        let mut usual = Config::defaults();
+        usual.data_dir.clone_from(&self.data_dir);
+        usual.model_name.clone_from(&self.model_name);
+        usual.fill_in_paths(&self.task_names);
+        if given.contains_key("model_dir") && self.model_dir != usual.model_dir {
+            let mut folder = self.model_dir.clone().into_os_string();
+            folder.push("_results");
+            self.put_results_into(Path::new(&folder), given);
+        }
     }
 
     /// Applies only where one task is learnt, as in the reference. Of the tasks here, `naturalqs`
@@ -385,6 +429,38 @@ mod tests {
         assert_eq!(figures("small"), (1e-4, 0.8, Some(128)));
         assert_eq!(figures("base"), (1e-4, 0.8, None));
         assert_eq!(figures("large"), (5e-5, 0.9, None));
+    }
+
+    #[test]
+    fn runs_with_folders_of_their_own_have_results_of_their_own() {
+        let results = |given: Value| {
+            let config = resolve(given);
+            let paths = config.paths();
+            let path = |path: PathBuf| path.to_string_lossy().replace('\\', "/");
+            [
+                path(paths.results_txt().to_owned()),
+                path(paths.qa_preds("squad")),
+                path(paths.report()),
+                path(paths.test_predictions("squad", crate::data::example::Split::Test, 1)),
+            ]
+        };
+        assert_eq!(
+            results(json!({"task_names": ["squad"], "model_dir": "runs/a"})),
+            [
+                "runs/a_results/squad_results.txt",
+                "runs/a_results/squad_qa/squad_preds.json",
+                "runs/a_results/squad_report.html",
+                "runs/a_results/test_predictions/squad_test_1_predictions.json",
+            ]
+        );
+        let given = json!({
+            "task_names": ["squad"], "model_dir": "runs/a", "results_txt": "r/squad_results.txt",
+        });
+        assert_eq!(results(given)[0], "r/squad_results.txt");
+        // The usual folder, given by hand as a saved configuration gives it.
+        let usual = "d/models/m/finetuning_models/squad_model";
+        let given = json!({"task_names": ["squad"], "model_dir": usual});
+        assert_eq!(results(given)[0], "d/models/m/results/squad_results.txt");
     }
 
     #[test]

@@ -60,6 +60,11 @@ const SAVE_UTF8: &str =
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
+/// The file that a path stands for: itself, or its gzip archive if that is what there is.
+pub fn existing(path: &Path) -> PathBuf {
+    find(path).map_or_else(|_| path.to_owned(), |(path, _)| path)
+}
+
 /// A file that is being read.
 pub struct Source {
     file: String,

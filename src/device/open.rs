@@ -41,6 +41,11 @@ pub struct Chosen {
 }
 
 impl Chosen {
+    /// The device in a few words.
+    pub fn short(&self) -> String {
+        format!("{} ({})", self.name, self.backend)
+    }
+
     /// The device and the reason in one line.
     pub fn line(&self) -> String {
         let software = if self.is_software { ", software" } else { "" };

@@ -84,6 +84,17 @@ pub enum Error {
     )]
     NoAnswers { file: String },
 
+    #[error(
+        "{}: a threshold decides between questions with and without an answer; expected both, found \
+         {answerable} with and {unanswerable} without: give a development set of SQuAD 2.0's kind",
+        data.display()
+    )]
+    OneKindOfQuestions {
+        data: PathBuf,
+        answerable: usize,
+        unanswerable: usize,
+    },
+
     #[error("the data hold no question; check that this is the file that was predicted")]
     NoQuestions,
 

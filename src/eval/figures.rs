@@ -2,6 +2,8 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::threshold_effect::ThresholdEffect;
+
 /// One figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Figure {
@@ -40,6 +42,7 @@ impl Serialize for Figure {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scores {
     entries: Vec<(String, Figure)>,
+    threshold: Option<ThresholdEffect>,
 }
 
 impl Scores {
@@ -52,6 +55,28 @@ impl Scores {
         for (key, figure) in others.entries {
             self.push(format!("{prefix}_{key}"), figure);
         }
+    }
+
+    pub(super) fn set_threshold(&mut self, effect: ThresholdEffect) {
+        self.threshold = Some(effect);
+    }
+
+    /// The threshold on the no-answer scores that the figures stand under, and what it does; none
+    /// without such scores, or of figures that were read from a file.
+    pub fn threshold(&self) -> Option<&ThresholdEffect> {
+        self.threshold.as_ref()
+    }
+
+    /// Whether the best `exact` or `f1` that a threshold reaches is that of answering nothing, for
+    /// which the official script shows a threshold of 0.
+    pub fn is_best_without_answers(&self, figure: &str) -> bool {
+        let (Some(best), Some(total)) = (self.get(&format!("best_{figure}")), self.get("total"))
+        else {
+            return false;
+        };
+        let nothing = 100.0 * self.get("NoAns_total").unwrap_or(0.0) / total;
+        // Half of the last digit that results as text have.
+        self.get(&format!("best_{figure}_thresh")) == Some(0.0) && (best - nothing).abs() <= 0.005
     }
 
     /// The figure under `key`.

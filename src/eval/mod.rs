@@ -6,6 +6,9 @@
 //! run; [`evaluate`] does all of it for one task's file.
 
 pub mod answer;
+pub mod answer_files;
+pub mod basis;
+pub mod calibration;
 pub mod candidate;
 pub mod error;
 pub mod evaluate;
@@ -16,10 +19,12 @@ pub mod mark;
 pub mod mrqa;
 pub mod nbest;
 pub mod normalize;
+pub mod output_place;
 pub mod overlap;
 pub mod precision_recall;
 pub mod predict;
 pub mod prediction_file;
+pub mod provenance;
 pub mod question_map;
 pub mod result_file;
 pub mod results;
@@ -28,6 +33,8 @@ pub mod score;
 pub mod squad1;
 pub mod squad2;
 pub mod summary;
+pub mod threshold;
 pub mod threshold_curve;
+pub mod threshold_effect;
 
 pub use error::Error;

@@ -6,7 +6,7 @@
 use super::error::Error;
 use super::gold::{GoldQuestion, distinct};
 use super::question_map::QuestionMap;
-use super::score::Report;
+use super::score::{Report, unknown_ids};
 use super::squad1::Means;
 use super::squad2::nothing_marked;
 
@@ -16,6 +16,7 @@ use super::squad2::nothing_marked;
 /// When there is no question, when none has a prediction, or when a predicted one has no gold
 /// answer.
 pub fn score(gold: &[GoldQuestion], predictions: &QuestionMap<String>) -> Result<Report, Error> {
+    let unknown = unknown_ids(gold, predictions);
     let gold = distinct(gold);
     let mut means = Means::default();
     let mut missing = Vec::new();
@@ -30,6 +31,8 @@ pub fn score(gold: &[GoldQuestion], predictions: &QuestionMap<String>) -> Result
             .scores()
             .ok_or_else(|| nothing_marked(gold.len(), predictions))?,
         missing,
+        unknown,
+        empty: means.empty,
         curves: None,
     })
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::error::Error;
 use super::figures::{Figure, Scores};
-use super::results::TrialResults;
+use super::results::{ADVICE, TrialResults};
 use crate::data::source::read_text;
 
 const EXPECTED_JSON: &str = "a JSON array with an object from tasks to figures for each trial";
@@ -74,9 +74,15 @@ impl<'de> Deserialize<'de> for TrialResults {
 
 /// An object from names to numbers.
 fn scores(figures: &Value) -> Option<Scores> {
-    let entries = figures.as_object()?.iter();
+    let figures = figures.as_object()?;
+    let entries = figures.iter().filter(|(key, _)| *key != ADVICE);
     let entries = entries.map(|(key, value)| Some((key, figure(value)?)));
-    entries.collect::<Option<Vec<_>>>().map(scores_of)
+    let mut scores = entries.collect::<Option<Vec<_>>>().map(scores_of)?;
+    let advice = figures.get(ADVICE).cloned();
+    if let Some(effect) = advice.and_then(|advice| serde_json::from_value(advice).ok()) {
+        scores.set_threshold(effect);
+    }
+    Some(scores)
 }
 
 fn figure(value: &Value) -> Option<Figure> {
@@ -153,6 +159,17 @@ mod tests {
         assert_eq!(results_text(&trials), text);
         let json = serde_json::to_string(&trials).unwrap();
         assert_eq!(read("r.json", &json).unwrap(), trials);
+        let effect = r#"{"text": "all", "threshold": -2.75, "questions": 4, "held_back": 4,
+            "answerable": 2, "answerable_held_back": 2, "wrongly_answered": 0,
+            "best": {"threshold": null, "exact": 50.0, "f1": 50.0}, "answers_alone": null}"#;
+        let advised = format!(r#"[{{"squad": {{"total": 4, "threshold_advice": {effect}}}}}]"#);
+        let advised = read("r.json", &advised).unwrap();
+        let scores = &advised[0].tasks[0].1;
+        assert_eq!(scores.iter().count(), 1);
+        // What is written is read again, so that it stays with trials that were finished before.
+        let written = serde_json::to_string(&advised).unwrap();
+        assert!(written.contains("all questions held back"), "{written}");
+        assert_eq!(read("r.json", &written).unwrap(), advised);
         let counts = read("r.json", r#"[{"squad": {"total": 4}}]"#).unwrap();
         assert_eq!(counts[0].tasks[0].1.get("total"), Some(4.0));
     }

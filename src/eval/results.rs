@@ -9,13 +9,17 @@ use std::path::{Path, PathBuf};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::answer_files::AnswerFiles;
 use super::error::Error;
 use super::figures::Scores;
 use super::json_file::{write_json, write_text};
 use super::nbest::{NbestEntry, QuestionPrediction};
+use super::provenance::Origin;
 use super::question_map::QuestionMap;
 use super::score::Metric;
 use super::summary::Summary;
+use super::threshold::signed;
+use super::threshold_effect::{ThresholdEffect, in_lines};
 use crate::config::{Config, Paths, of_trial};
 
 /// The figures of one trial: each task in turn.
@@ -28,11 +32,74 @@ impl Serialize for TrialResults {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.tasks.len()))?;
         for (task, scores) in &self.tasks {
-            map.serialize_entry(task, scores)?;
+            map.serialize_entry(task, &WithAdvice(scores))?;
         }
         map.end()
     }
 }
+
+/// Figures, and what is to be said of the threshold that they stand under.
+struct WithAdvice<'a>(&'a Scores);
+
+/// The key of that in the JSON of results; all others are figures.
+pub const ADVICE: &str = "threshold_advice";
+
+impl Serialize for WithAdvice<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (key, figure) in self.0.iter() {
+            map.serialize_entry(key, &figure)?;
+        }
+        if let Some(effect) = self.0.threshold()
+            && let Some(text) = effect.advice(THRESHOLD)
+        {
+            #[derive(serde::Serialize)]
+            struct Advice<'a> {
+                text: String,
+                #[serde(flatten)]
+                effect: &'a ThresholdEffect,
+            }
+            map.serialize_entry(ADVICE, &Advice { text, effect })?;
+        }
+        map.end()
+    }
+}
+
+/// What a run calls its threshold.
+pub const THRESHOLD: &str = "qa_na_threshold";
+
+/// What is to be said under the figures of all trials: by which metric and threshold each task was
+/// marked, and what its threshold keeps from being seen.
+///
+/// `threshold` is the run's, where the figures do not tell it.
+pub fn remarks(trials: &[TrialResults], threshold: f64) -> Vec<String> {
+    let mut remarks: Vec<Vec<String>> = Vec::new();
+    for (task, scores) in trials.iter().flat_map(|trial| &trial.tasks) {
+        let metric = Metric::of_task(task);
+        let effect = scores.threshold();
+        let mut lines = vec![match metric {
+            Metric::Squad2 => format!(
+                "{task}: metric {metric}, {THRESHOLD} {}",
+                signed(effect.map_or(threshold, |effect| effect.threshold))
+            ),
+            Metric::Squad1 | Metric::Mrqa => format!("{task}: metric {metric}"),
+        }];
+        let advice = effect.and_then(|effect| effect.advice(THRESHOLD));
+        lines.extend(
+            advice
+                .into_iter()
+                .flat_map(|advice| in_lines(&advice, COLUMNS)),
+        );
+        // Trials that fare alike are told once.
+        if !remarks.contains(&lines) {
+            remarks.push(lines);
+        }
+    }
+    remarks.concat()
+}
+
+/// Columns of a terminal.
+const COLUMNS: usize = 80;
 
 /// The text of `T_results.txt`: a line for each trial and task, trials one after the other.
 pub fn results_text(trials: &[TrialResults]) -> String {
@@ -83,6 +150,7 @@ pub fn test_outputs(predictions: &[QuestionPrediction], threshold: f64) -> Quest
 /// The result files of a run, where its configuration has them.
 #[derive(Debug, Clone, Copy)]
 pub struct ResultFiles<'a> {
+    config: &'a Config,
     paths: Paths<'a>,
     /// Whether each trial has files of its own.
     several: bool,
@@ -91,6 +159,7 @@ pub struct ResultFiles<'a> {
 impl<'a> ResultFiles<'a> {
     pub fn new(config: &'a Config) -> Self {
         ResultFiles {
+            config,
             paths: config.paths(),
             several: config.num_trials > 1,
         }
@@ -122,8 +191,8 @@ impl<'a> ResultFiles<'a> {
         write_json(path, value)
     }
 
-    /// Writes what was predicted for a task: answers, n-best lists and, where the task has
-    /// unanswerable questions, null odds.
+    /// Writes what was predicted for a task's `data`: answers, n-best lists, where the task has
+    /// unanswerable questions null odds, and where they come from.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -132,15 +201,19 @@ impl<'a> ResultFiles<'a> {
         task: &str,
         trial: usize,
         predictions: &[QuestionPrediction],
+        data: &Path,
+        origin: &Origin,
     ) -> Result<(), Error> {
-        self.write(&self.paths.qa_preds(task), trial, &answers(predictions))?;
-        self.write(&self.paths.qa_nbest(task), trial, &nbest(predictions))?;
-        if predictions
-            .iter()
-            .any(|prediction| prediction.null_odds.is_some())
-        {
-            let path = self.paths.qa_null_odds(task);
-            self.write(&path, trial, &null_odds(predictions))?;
+        let last = AnswerFiles {
+            predictions: self.paths.qa_preds(task),
+            nbest: self.paths.qa_nbest(task),
+            null_odds: self.paths.qa_null_odds(task),
+        };
+        let own = self.several.then(|| last.of_trial(trial));
+        for files in own.into_iter().chain([last]) {
+            let metric = Some(Metric::of_task(task));
+            let threshold = self.config.qa_na_threshold;
+            files.write(predictions, data, metric, threshold, origin)?;
         }
         Ok(())
     }
@@ -169,8 +242,6 @@ impl<'a> ResultFiles<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use serde_json::{Value, json};
 
     use super::*;
@@ -231,6 +302,12 @@ mod tests {
         assert_eq!(outputs, [("a", "oak"), ("b", ""), ("c", "ash")]);
     }
 
+    fn predicted(folder: &Path) -> (PathBuf, Origin) {
+        let data = folder.join("dev.json");
+        std::fs::write(&data, "{}").unwrap();
+        (data, Origin::of_command(Path::new("model")))
+    }
+
     fn read(path: &Path) -> Value {
         serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
     }
@@ -242,13 +319,16 @@ mod tests {
         let config = Config::resolve(folder.path(), "m", given.as_object().unwrap());
         let config = config.unwrap().0;
         let files = ResultFiles::new(&config);
+        let (data, origin) = predicted(folder.path());
         let v2 = [
             prediction("b", "oak", Some(0.5)),
             prediction("a", "", Some(1e6)),
         ];
-        files.write_predictions("squad", 1, &v2).unwrap();
         files
-            .write_predictions("newsqa", 1, &[prediction("n", "elm", None)])
+            .write_predictions("squad", 1, &v2, &data, &origin)
+            .unwrap();
+        files
+            .write_predictions("newsqa", 1, &[prediction("n", "elm", None)], &data, &origin)
             .unwrap();
         let scores = &trial(50.0).tasks[0].1;
         files.write_eval("squad", 1, scores).unwrap();
@@ -281,6 +361,14 @@ mod tests {
             );
         }
         assert!(!qa.join("newsqa_null_odds.json").exists());
+        let record = read(&qa.join("squad_preds.provenance.json"));
+        assert_eq!(record["metric"], "squad2");
+        assert_eq!(record["threshold"], -2.75);
+        assert_eq!(record["null_odds"]["file"], "squad_null_odds.json");
+        assert_eq!(record["checkpoint"], "model");
+        let record = read(&qa.join("newsqa_preds.provenance.json"));
+        assert_eq!(record["metric"], "mrqa");
+        assert_eq!(record["threshold"], Value::Null);
         assert!(!qa.join("squad_preds_1.json").exists());
         assert!(!results.join("squad,newsqa_summary.json").exists());
         let text = std::fs::read_to_string(results.join("squad,newsqa_results.txt")).unwrap();
@@ -298,10 +386,11 @@ mod tests {
         let config = Config::resolve(folder.path(), "m", given.as_object().unwrap());
         let config = config.unwrap().0;
         let files = ResultFiles::new(&config);
+        let (data, origin) = predicted(folder.path());
         for (trial_number, text) in [(1, "oak"), (2, "elm")] {
             let answers = [prediction("a", text, Some(0.5))];
             files
-                .write_predictions("squad", trial_number, &answers)
+                .write_predictions("squad", trial_number, &answers, &data, &origin)
                 .unwrap();
             let scores = &trial(50.0).tasks[0].1;
             files.write_eval("squad", trial_number, scores).unwrap();
@@ -313,6 +402,9 @@ mod tests {
         for (name, text) in [("preds_1", "oak"), ("preds_2", "elm"), ("preds", "elm")] {
             let answers = read(&qa.join(format!("squad_{name}.json")));
             assert_eq!(answers["a"], text, "{name}");
+            let record = read(&qa.join(format!("squad_{name}.provenance.json")));
+            let odds = format!("squad_{name}.json").replace("preds", "null_odds");
+            assert_eq!(record["null_odds"]["file"], odds.as_str());
         }
         files.write_results(&[trial(50.0), trial(51.0)]).unwrap();
         let summary = read(&folder.path().join("models/m/results/squad_summary.json"));

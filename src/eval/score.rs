@@ -3,17 +3,19 @@
 //! Reads the data and the predictions, guesses the metric from the data where none is named,
 //! and hands both to the scorer.
 
+use std::collections::HashSet;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use serde::ser::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::Error;
 use super::figures::Scores;
-use super::gold::{gold, read_data};
+use super::gold::{GoldQuestion, gold, read_data};
 use super::precision_recall::PrCurves;
 use super::prediction_file::{read_null_odds, read_predictions};
+use super::question_map::QuestionMap;
 use super::{mrqa, squad1, squad2};
 
 /// An official scorer.
@@ -59,6 +61,13 @@ impl Serialize for Metric {
     }
 }
 
+impl<'de> Deserialize<'de> for Metric {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 impl FromStr for Metric {
     type Err = Error;
 
@@ -79,6 +88,10 @@ pub struct Report {
     pub scores: Scores,
     /// Questions without a prediction, in the order of the data.
     pub missing: Vec<String>,
+    /// Predictions of questions that the data do not have, in the order of the predictions.
+    pub unknown: Vec<String>,
+    /// Predictions that are empty, which stands for no answer.
+    pub empty: usize,
     /// The curves of precision and recall, where they were asked for and any question has an
     /// answer.
     pub curves: Option<PrCurves>,
@@ -137,6 +150,44 @@ pub fn score(request: &Request) -> Result<(Metric, Report), Error> {
             source: Box::new(source),
         }),
     }
+}
+
+/// What to say where answers to questions without one could not be held back: no prediction is
+/// empty (`empty` counts those that are), and there are no null odds.
+pub fn without_null_odds(
+    data: &Path,
+    predictions: &Path,
+    scores: &Scores,
+    empty: usize,
+) -> Option<String> {
+    let unanswerable = scores.get("NoAns_total")?;
+    if scores.threshold().is_some() || empty > 0 {
+        return None;
+    }
+    // As this program and the reference name them.
+    let beside = predictions.file_name()?.to_string_lossy();
+    let beside = predictions.with_file_name(beside.replace("preds", "null_odds"));
+    let null_odds = if beside.is_file() && beside != predictions {
+        beside
+    } else {
+        PathBuf::from("NULL_ODDS.json")
+    };
+    let (data, predictions) = (data.display(), predictions.display());
+    Some(format!(
+        "no prediction is empty, though {unanswerable} questions of {data} have no answer: each of \
+         them counts as wrong. Score them with the null odds of the same run: electra score --data \
+         {data} --predictions {predictions} --null-odds {} --threshold X",
+        null_odds.display()
+    ))
+}
+
+/// The ids of predictions that belong to none of the questions.
+pub(super) fn unknown_ids(gold: &[GoldQuestion], predictions: &QuestionMap<String>) -> Vec<String> {
+    let known: HashSet<&str> = gold.iter().map(|question| question.id.as_str()).collect();
+    let ids = predictions.iter().map(|(id, _)| id);
+    ids.filter(|id| !known.contains(id))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn check_options(request: &Request, metric: Metric) -> Result<(), Error> {

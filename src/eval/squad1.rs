@@ -1,18 +1,21 @@
 //! Predictions → the figures of the official SQuAD 1.1 scorer: `exact_match` and `f1`.
 //!
-//! Reproduces `evaluate-v1.1.py`: every question counts, one without prediction as wrong.
+//! Reproduces `evaluate-v1.1.py`: every question counts, one without prediction as wrong; only
+//! where none has a prediction there are no figures.
 
 use super::error::Error;
 use super::figures::{Figure, Scores};
 use super::gold::GoldQuestion;
 use super::mark::mark_answerable;
 use super::question_map::QuestionMap;
-use super::score::Report;
+use super::score::{Report, unknown_ids};
+use super::squad2::nothing_marked;
 
 /// Marks predictions as the official SQuAD 1.1 scorer does.
 ///
 /// # Errors
-/// When there is no question, or when a predicted one has no gold answer.
+/// When there is no question, when none has a prediction, or when a predicted one has no gold
+/// answer.
 pub fn score(gold: &[GoldQuestion], predictions: &QuestionMap<String>) -> Result<Report, Error> {
     let mut means = Means::default();
     let mut missing = Vec::new();
@@ -27,9 +30,15 @@ pub fn score(gold: &[GoldQuestion], predictions: &QuestionMap<String>) -> Result
             }
         }
     }
+    // The script gives 0 then; that the files do not belong together is likelier.
+    if missing.len() == gold.len() {
+        return Err(nothing_marked(gold.len(), predictions));
+    }
     Ok(Report {
         scores: means.scores().ok_or(Error::NoQuestions)?,
         missing,
+        unknown: unknown_ids(gold, predictions),
+        empty: means.empty,
         curves: None,
     })
 }
@@ -40,6 +49,8 @@ pub(super) struct Means {
     exact: f64,
     f1: f64,
     pub(super) total: usize,
+    /// Predictions without text.
+    pub(super) empty: usize,
 }
 
 impl Means {
@@ -59,6 +70,7 @@ impl Means {
         }
         let mark = mark_answerable(answers, prediction);
         self.total += 1;
+        self.empty += usize::from(prediction.is_empty());
         self.exact += mark.exact;
         self.f1 += mark.f1;
         Ok(())
@@ -110,6 +122,7 @@ mod tests {
             r#"{"exact_match":25.0,"f1":37.5}"#
         );
         assert_eq!(report.missing, ["d"]);
+        assert_eq!(report.unknown, ["z"]);
     }
 
     #[test]
@@ -124,6 +137,15 @@ mod tests {
         let report = score(&[gold("a", &["the"])], &texts(&[("a", "")])).unwrap();
         assert_eq!(report.scores.get("exact_match"), Some(100.0));
         assert_eq!(report.scores.get("f1"), Some(0.0));
+    }
+
+    #[test]
+    fn predictions_of_another_file_are_refused() {
+        let questions = [gold("a", &["x"]), gold("b", &["y"])];
+        for predictions in [texts(&[("z", "x")]), texts(&[])] {
+            let message = score(&questions, &predictions).unwrap_err().to_string();
+            assert!(message.contains("none of the 2 questions"), "{message}");
+        }
     }
 
     #[test]

@@ -11,7 +11,8 @@ use super::gold::{GoldQuestion, distinct};
 use super::mark::{Mark, mark_or_no_answer};
 use super::precision_recall::{PrCurve, PrCurves, pr_curve};
 use super::question_map::QuestionMap;
-use super::score::Report;
+use super::score::{Report, unknown_ids};
+use super::threshold_effect::ThresholdEffect;
 
 /// The official script's threshold when none is given.
 pub const DEFAULT_THRESHOLD: f64 = 1.0;
@@ -30,7 +31,7 @@ pub struct NoAnswer<'a> {
 /// A question with a prediction, and what that is worth before any threshold.
 pub(super) struct Marked {
     pub(super) has_answer: bool,
-    predicts_text: bool,
+    pub(super) predicts_text: bool,
     /// 0 without no-answer scores.
     pub(super) odds: f64,
     pub(super) mark: Mark,
@@ -60,6 +61,7 @@ pub fn score(
     let mut curves = None;
     if let Some(no_answer) = no_answer {
         let ranked = rank(no_answer.odds, &marked);
+        let mut best_by_f1 = None;
         for (name, worth) in [
             (
                 "exact",
@@ -69,8 +71,12 @@ pub fn score(
         ] {
             let (best, best_threshold) = best_threshold(&ranked, worth);
             scores.push(format!("best_{name}"), Figure::Value(best));
-            scores.push(format!("best_{name}_thresh"), Figure::Value(best_threshold));
+            // The script's figure for answering nothing.
+            let shown = best_threshold.unwrap_or(0.0);
+            scores.push(format!("best_{name}_thresh"), Figure::Value(shown));
+            best_by_f1 = best_threshold;
         }
+        scores.set_threshold(ThresholdEffect::new(&ranked, threshold, best_by_f1));
         curves = if no_answer.curves {
             follow(&ranked)
         } else {
@@ -86,9 +92,12 @@ pub fn score(
             scores.push(key, Figure::Value(curve.average_precision));
         }
     }
+    let empty = all().filter(|question| !question.predicts_text).count();
     Ok(Report {
         scores,
         missing,
+        unknown: unknown_ids(gold, predictions),
+        empty,
         curves,
     })
 }
@@ -176,11 +185,11 @@ pub(super) fn rank<'a>(
 }
 
 /// The best mean that any threshold reaches, in per cent, and the first threshold to reach it.
-/// Answering nothing stands for threshold 0.
-fn best_threshold(ranked: &[&Marked], worth: fn(&Marked) -> f64) -> (f64, f64) {
+/// No threshold where answering nothing is best.
+fn best_threshold(ranked: &[&Marked], worth: fn(&Marked) -> f64) -> (f64, Option<f64>) {
     let unanswerable = ranked.iter().filter(|question| !question.has_answer);
     let mut sum = unanswerable.count() as f64;
-    let (mut best, mut best_threshold) = (sum, 0.0);
+    let (mut best, mut best_threshold) = (sum, None);
     for question in ranked {
         sum += if question.has_answer {
             worth(question)
@@ -192,7 +201,7 @@ fn best_threshold(ranked: &[&Marked], worth: fn(&Marked) -> f64) -> (f64, f64) {
         // Looked at after every question, even amid ties, as the script does.
         if sum > best {
             best = sum;
-            best_threshold = question.odds;
+            best_threshold = Some(question.odds);
         }
     }
     (100.0 * best / ranked.len() as f64, best_threshold)

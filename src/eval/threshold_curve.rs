@@ -34,7 +34,11 @@ pub fn threshold_curve(
     odds: &QuestionMap<f64>,
 ) -> Result<Vec<ThresholdPoint>, Error> {
     let (marked, _) = mark_all(gold, predictions, Some(odds))?;
-    let ranked = rank(odds, &marked);
+    Ok(points(&rank(odds, &marked)))
+}
+
+/// The curve of questions that stand by rising no-answer score.
+pub(super) fn points(ranked: &[&Marked]) -> Vec<ThresholdPoint> {
     let (answerable, unanswerable): (Vec<&&Marked>, Vec<_>) =
         ranked.iter().partition(|question| question.has_answer);
     let total = ranked.len() as f64;
@@ -63,7 +67,7 @@ pub fn threshold_curve(
             no_answer_exact: 100.0 * no_answer_exact / unanswerable,
         });
     }
-    Ok(points)
+    points
 }
 
 #[cfg(test)]

@@ -1,15 +1,18 @@
 //! Answers of a trained model, their figures, and what is handed in for a test set.
 
-use std::{ops::ControlFlow, time::Instant};
+use std::{ops::ControlFlow, path::Path, time::Instant};
 
-use super::{Error, Finetune};
+use super::{Error, Finetune, one_line};
 use crate::{
     data::example::Split,
     eval::{
+        self,
+        calibration::Calibration,
         evaluate::{self, TaskData},
         json_file::write_json,
         nbest::QuestionPrediction,
         predict,
+        provenance::{FileDigest, Origin},
         results::{ResultFiles, TrialResults, test_outputs},
         score::Metric,
     },
@@ -32,12 +35,13 @@ impl Finetune<'_> {
         trial: usize,
         dev: &[TaskData],
         results: &ResultFiles,
+        origin: &Origin,
     ) -> Result<Option<TrialResults>, Error> {
         let began = Instant::now();
         let mut tasks = Vec::new();
         for (head, data) in dev.iter().enumerate() {
             let predictions = self.answer(model, trial, head, data)?;
-            results.write_predictions(&data.task, trial, &predictions)?;
+            results.write_predictions(&data.task, trial, &predictions, &data.file, origin)?;
             let scores = evaluate::mark(data, &predictions, self.config)?;
             if Metric::of_task(&data.task) == Metric::Squad2 {
                 results.write_eval(&data.task, trial, &scores)?;
@@ -49,6 +53,49 @@ impl Finetune<'_> {
             self.progress.time("evaluation", began.elapsed());
         }
         Ok((!tasks.is_empty()).then_some(TrialResults { tasks }))
+    }
+
+    /// Where the figures of a trial come from; `checkpoint` is the folder of its model.
+    pub(super) fn origin(&self, checkpoint: &Path, trial: usize) -> Origin {
+        let config = self.config;
+        Origin {
+            device: self.device_name.clone(),
+            precision: self.arithmetic.layers.word().to_owned(),
+            seed: config.do_train.then(|| config.trial_seed(trial)),
+            settings: config.non_defaults(),
+            ..Origin::of_command(checkpoint)
+        }
+    }
+
+    /// Stores with the model in `folder` the threshold that is best on the dev file, if the run is
+    /// to. The figures of the run stay those of its own threshold, and are on the disk: what cannot
+    /// be stored is said, and no reason to end the run.
+    pub(super) fn calibrate(&self, folder: &Path, dev: &[TaskData], scores: &TrialResults) {
+        if !self.config.calibrate {
+            return;
+        }
+        for (data, (task, scores)) in dev.iter().zip(&scores.tasks) {
+            let Some(effect) = scores.threshold() else {
+                continue;
+            };
+            let store = || -> Result<Option<Calibration>, eval::Error> {
+                let chosen = Calibration::new(effect, FileDigest::of(&data.file)?)?;
+                if let Some(chosen) = &chosen {
+                    chosen.store(folder)?;
+                }
+                Ok(chosen)
+            };
+            match store() {
+                Ok(Some(chosen)) => self.progress.note(&format!("{task}: {}", chosen.line())),
+                Ok(None) => self.progress.note(&format!(
+                    "{task}: no threshold does better than to answer nothing; the model keeps its own"
+                )),
+                Err(error) => log::warn!(
+                    "{task}: the model keeps its threshold: {}",
+                    one_line(&error)
+                ),
+            }
+        }
     }
 
     fn answer(

@@ -126,6 +126,8 @@ pub struct Finetune<'a> {
     pub config: &'a Config,
     /// Without autodiff.
     pub device: &'a Device,
+    /// The device as people know it.
+    pub device_name: String,
     pub arithmetic: Arithmetic,
     pub tokenizer: &'a Tokenizer,
     /// Whether a model that is only evaluated may have a head with random values.
@@ -146,6 +148,16 @@ struct RunData {
     dev: Vec<TaskData>,
     /// With the task's place in the model's list.
     test: Vec<(usize, TaskData)>,
+}
+
+/// Whether every result of a run has a place of its own that can be written; what [`Finetune::run`]
+/// looks at once the data are read.
+///
+/// # Errors
+/// The first file that has none.
+pub fn check_places(config: &Config) -> Result<(), Error> {
+    places::check_names(config)?;
+    Ok(places::check_writable(config)?)
 }
 
 impl Finetune<'_> {
@@ -196,8 +208,12 @@ impl Finetune<'_> {
                     // What is only evaluated may lie in a folder of its own.
                     figures.report.add_training(folder, trial, self.progress);
                 }
-                if let Some(scores) = self.evaluate(&model, trial, &data.dev, &figures.files)? {
-                    figures.add(scores)?;
+                let folder = config.init_checkpoint.as_deref().unwrap_or(Path::new(""));
+                let origin = self.origin(folder, trial);
+                let scores = self.evaluate(&model, trial, &data.dev, &figures.files, &origin)?;
+                if let Some(scores) = scores {
+                    figures.add(scores.clone())?;
+                    self.calibrate(folder, &data.dev, &scores);
                 }
                 self.write_test_outputs(&model, trial, &data.test)?;
             }

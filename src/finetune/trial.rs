@@ -12,7 +12,7 @@ use crate::{
         batch_plan::{BatchPlan, PlanOptions},
     },
     durable_file::write_whole,
-    eval::{evaluate::TaskData, json_file::write_json},
+    eval::{calibration, evaluate::TaskData, json_file::write_json},
     kernels::shader::Element,
     model::{
         Elements, HeadConfig, QuestionAnsweringModel,
@@ -41,6 +41,17 @@ impl Finetune<'_> {
     ) -> Result<(QuestionAnsweringModel, u64), Error> {
         let config = self.config;
         let model_dir = config.paths().model_dir(trial);
+        // Checkpoints can be asked while training goes on. What describes a model already stays until
+        // that is known to be of the same run; the log tells that a run has begun here.
+        if !model_dir.join("config.json").exists() {
+            let log = model_dir.join(run_folder::TRAIN_LOG);
+            let begun = std::fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(&log);
+            begun.map_err(io(&log, "creating"))?;
+            self.describe(&model_dir)?;
+        }
         let seed = config.trial_seed(trial);
         let features = FeatureSet::new(data.iter().map(|d| d.features.as_slice()).collect());
         let plan = BatchPlan::new(features.lengths(), self.plan_options(trial))?;
@@ -172,6 +183,10 @@ impl Finetune<'_> {
             .collect::<serde_json::Map<_, _>>()
             .into();
         let path = model_dir.join("config.json");
+        if let Some(stored) = calibration::kept(&path, self.config.qa_na_threshold) {
+            described["qa_na_threshold"] = stored.threshold.into();
+            described[calibration::KEY] = serde_json::json!(stored);
+        }
         write_json(&path, &described)?;
         let (from, to) = (
             self.config.paths().vocab_file().to_owned(),

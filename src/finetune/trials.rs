@@ -73,10 +73,12 @@ impl Finetune<'_> {
                 figures
                     .report
                     .add_training(&model_dir, trial, self.progress);
-                let scores = self.evaluate(&model, trial, &data.dev, &figures.files)?;
+                let origin = self.origin(&model_dir, trial);
+                let scores = self.evaluate(&model, trial, &data.dev, &figures.files, &origin)?;
                 if let Some(scores) = &scores {
                     EventLog::resume(&model_dir, steps, self.progress).evaluation(steps, scores);
                     figures.add(scores.clone())?;
+                    self.calibrate(&model_dir, &data.dev, scores);
                     unwritten = false;
                 }
                 self.write_test_outputs(&model, trial, &data.test)?;

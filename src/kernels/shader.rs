@@ -66,6 +66,14 @@ impl Element {
         }
     }
 
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        }
+    }
+
     /// What a shader that uses it begins with.
     pub(super) fn enable(self) -> &'static str {
         match self {

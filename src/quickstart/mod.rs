@@ -109,6 +109,7 @@ pub fn run(
         let finetune = Finetune {
             config,
             device: &chosen.device,
+            device_name: chosen.short(),
             arithmetic,
             tokenizer: &tokenizer,
             untrained_head: true,

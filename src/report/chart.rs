@@ -43,6 +43,9 @@ pub struct Lines {
     pub log: bool,
     pub lines: Vec<Line>,
     pub mark: Option<Point>,
+    /// A place on the x axis that is marked by a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<f64>,
 }
 
 /// Histograms over the same bins, one before the other.
@@ -153,6 +156,7 @@ mod tests {
             log: false,
             lines: vec![line],
             mark: None,
+            line: None,
         };
         let place = charts.figure("Loss", "", lines).into_string();
         assert!(place.contains("data-chart=\"0\""), "{place}");

@@ -2,21 +2,21 @@
 
 use maud::{Markup, html};
 
-use super::{TaskReport, type_section::bar};
-use crate::analysis::{question_type::QuestionType, tally::percent};
+use super::type_section::bar;
+use crate::analysis::{Analysis, question_type::QuestionType, tally::percent};
 
-pub(super) fn section(task: &TaskReport) -> Markup {
-    let classes = &task.analysis.classes;
+pub(super) fn section(analysis: &Analysis) -> Markup {
+    let classes = &analysis.classes;
     let wrong: usize = classes.iter().map(|class| class.count).sum();
-    let all: usize = task.analysis.judgements.len();
-    let types = types(task);
+    let all: usize = analysis.judgements.len();
+    let types = types(analysis);
     html! {
         h3 { "What is wrong" }
         p.note {
             (wrong) " of " (all) " predictions are wrong. Answers are compared normalised as the scorers do, character by "
             "character. Bars show the question types: "
             @for (place, name) in types.iter().enumerate() {
-                span.key class=(colour(place)) {} " " (name) " "
+                span class={ "key " (colour(place)) } {} " " (name) " "
             }
         }
         div.scroll { table {
@@ -39,8 +39,8 @@ pub(super) fn section(task: &TaskReport) -> Markup {
 }
 
 /// The types of the data, in their order.
-fn types(task: &TaskReport) -> Vec<QuestionType> {
-    let whole = task.analysis.parts.first();
+fn types(analysis: &Analysis) -> Vec<QuestionType> {
+    let whole = analysis.parts.first();
     whole
         .map(|part| part.types.keys().copied().collect())
         .unwrap_or_default()

@@ -3,13 +3,12 @@
 use maud::{Markup, html};
 
 use super::{TaskReport, highlight};
-use crate::analysis::{error_class::ErrorClass, judgement::Judgement};
+use crate::analysis::{Analysis, error_class::ErrorClass, judgement::Judgement};
 
 /// Characters of an answer or a question that are shown, at most.
 const LONGEST: usize = 600;
 
-pub(super) fn section(task: &TaskReport, most: usize) -> Markup {
-    let analysis = &task.analysis;
+pub(super) fn section(task: &TaskReport, analysis: &Analysis, most: usize) -> Markup {
     let shown: Vec<(ErrorClass, usize, Vec<&Judgement>)> = ErrorClass::ALL
         .into_iter()
         .map(|class| {
@@ -47,7 +46,8 @@ pub(super) fn section(task: &TaskReport, most: usize) -> Markup {
                         @for name in types { option value=(name) { (name) } }
                     } }
                     " "
-                    label { "Search " input type="search" data-filter="text" placeholder="words of the question, the answers, the passage"; }
+                    label { "Search " input type="search" data-filter="text" placeholder="words in the examples of every class"; }
+                    span data-total="" role="status" {}
                 }
                 @for (class, count, examples) in &shown {
                     div data-class=(class.letter()) {

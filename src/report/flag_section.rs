@@ -11,7 +11,7 @@ pub(super) fn section(flags: &FlagCounts) -> Markup {
         h3 { "By " (flags.flag.name()) " flag" }
         p.note {
             @for (place, (value, meaning)) in values.iter().enumerate() {
-                span.key class=(colour(place)) {} " " code { (value) } " " (meaning) " "
+                span class={ "key " (colour(place)) } {} " " code { (value) } " " (meaning) " "
             }
         }
         div.scroll { table {

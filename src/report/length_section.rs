@@ -12,7 +12,7 @@ use super::{
     type_section::part_key,
 };
 use crate::analysis::{
-    Part,
+    Analysis, Part,
     judgement::Judgement,
     lengths::{Bins, Extremes, Lengths, Measure},
     question_type::QuestionType,
@@ -21,16 +21,15 @@ use crate::analysis::{
 /// Bins of a histogram, at most.
 const BINS: usize = 100;
 
-pub(super) fn section(task: &TaskReport, charts: &mut Charts) -> Markup {
-    let lengths = &task.analysis.lengths;
+pub(super) fn section(task: &TaskReport, analysis: &Analysis, charts: &mut Charts) -> Markup {
+    let lengths = &analysis.lengths;
     let rows = [
         ("gold answers", lengths.gold_answers),
         ("predicted answers", lengths.predictions),
         ("questions", lengths.questions),
         ("passages", lengths.contexts),
     ];
-    let types: Vec<QuestionType> = task
-        .analysis
+    let types: Vec<QuestionType> = analysis
         .parts
         .first()
         .map(|part| part.types.keys().copied().collect())
@@ -46,7 +45,7 @@ pub(super) fn section(task: &TaskReport, charts: &mut Charts) -> Markup {
         div.lengths {
             p.controls {
                 label { "Questions " select data-select="part" {
-                    @for counts in &task.analysis.parts {
+                    @for counts in &analysis.parts {
                         option value=(part_key(counts.part)) { (counts.part.name()) }
                     }
                 } }
@@ -61,7 +60,7 @@ pub(super) fn section(task: &TaskReport, charts: &mut Charts) -> Markup {
                     (charts.figure(
                         &format!("Length of the {}", measure.name()),
                         "The last bar holds all that is longer.",
-                        histogram(task, &measured, measure),
+                        histogram(analysis, &measured, measure),
                     ))
                 }
             }
@@ -83,8 +82,8 @@ fn row(name: &str, extremes: Extremes) -> Markup {
 /// Counts of right and of wrong predictions.
 type Counts = [Vec<usize>; 2];
 
-fn histogram(task: &TaskReport, lengths: &Lengths<'_>, measure: Measure) -> Stacks {
-    let judgements = &task.analysis.judgements;
+fn histogram(analysis: &Analysis, lengths: &Lengths<'_>, measure: Measure) -> Stacks {
+    let judgements = &analysis.judgements;
     let length = |judgement: &Judgement| lengths.of(measure, judgement);
     let bins = Bins::for_lengths(judgements.iter().filter_map(length), BINS);
     let mut choices: BTreeMap<String, Counts> = BTreeMap::new();
@@ -92,7 +91,7 @@ fn histogram(task: &TaskReport, lengths: &Lengths<'_>, measure: Measure) -> Stac
         let Some(length) = length(judgement) else {
             continue;
         };
-        for part in task.analysis.parts.iter().map(|counts| counts.part) {
+        for part in analysis.parts.iter().map(|counts| counts.part) {
             if !part.holds(judgement) {
                 continue;
             }

@@ -5,7 +5,10 @@
 
 use std::path::Path;
 
-use crate::eval::{self, json_file::write_text, results::TrialResults};
+use crate::{
+    eval::{self, json_file::write_text, provenance::command, results::TrialResults},
+    utc,
+};
 
 pub mod chart;
 mod error_section;
@@ -14,6 +17,7 @@ mod flag_section;
 pub mod highlight;
 mod length_section;
 pub mod no_answer;
+mod origin_section;
 mod page;
 pub mod run_report;
 mod score_section;
@@ -54,6 +58,25 @@ pub struct Report {
     pub tasks: Vec<TaskReport>,
     /// Examples of each class of errors, at most.
     pub examples: usize,
+    /// When and by what command the page was made.
+    pub made: Option<Made>,
+}
+
+/// How a page came to be.
+#[derive(Debug, Clone)]
+pub struct Made {
+    pub date: String,
+    pub command: String,
+}
+
+impl Made {
+    /// Now, by this command.
+    pub fn now() -> Self {
+        Made {
+            date: utc::now(),
+            command: command(),
+        }
+    }
 }
 
 /// Examples of a class that a page shows unless told otherwise: a page of SQuAD's whole

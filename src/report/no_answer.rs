@@ -10,7 +10,9 @@ use crate::eval::{
     precision_recall::PrCurves,
     question_map::QuestionMap,
     squad2,
+    threshold::signed,
     threshold_curve::{ThresholdPoint, threshold_curve},
+    threshold_effect::BestThreshold,
 };
 
 /// Points of a curve that a page holds, at most: more than it has pixels.
@@ -26,8 +28,10 @@ pub struct NoAnswerCurves {
     pub precision_recall: Option<PrCurves>,
     /// Lowest threshold first.
     pub by_threshold: Vec<ThresholdPoint>,
-    /// The threshold that the scorer found best by F1.
-    pub best: f64,
+    /// The threshold that the analysis judges under.
+    pub threshold: f64,
+    /// The threshold that does best by F1.
+    pub best: BestThreshold,
     /// No-answer scores of answerable and of unanswerable questions.
     pub answerable: Vec<f64>,
     pub unanswerable: Vec<f64>,
@@ -40,11 +44,12 @@ impl NoAnswerCurves {
         gold: &[GoldQuestion],
         predictions: &QuestionMap<String>,
         odds: &QuestionMap<f64>,
-        best: f64,
+        threshold: f64,
+        best: BestThreshold,
     ) -> Result<Self, eval::Error> {
         let no_answer = squad2::NoAnswer {
             odds,
-            threshold: best,
+            threshold,
             curves: true,
         };
         let curves = squad2::score(gold, predictions, Some(no_answer))?.curves;
@@ -63,17 +68,20 @@ impl NoAnswerCurves {
         Ok(Self {
             precision_recall: curves,
             by_threshold: threshold_curve(gold, predictions, odds)?,
+            threshold,
             best,
             answerable,
             unanswerable,
         })
     }
 
-    /// The last threshold of the curve that is not above the best one: what applying that gives.
+    /// The last threshold of the curve that is not above the best one: what applying that gives; none
+    /// where answering nothing is best.
     fn best_point(&self) -> Option<(usize, &ThresholdPoint)> {
+        let best = self.best.threshold?;
         let reached = self
             .by_threshold
-            .partition_point(|point| point.threshold <= self.best);
+            .partition_point(|point| point.threshold <= best);
         let place = reached.checked_sub(1)?;
         Some((place, self.by_threshold.get(place)?))
     }
@@ -81,27 +89,40 @@ impl NoAnswerCurves {
     pub(super) fn section(&self, charts: &mut Charts) -> Markup {
         html! {
             p.note {
-                "A question counts as unanswerable where its no-answer score exceeds the threshold. "
-                "Best by F1: " b { (format!("{:.4}", self.best)) } "."
+                "A question counts as unanswerable if its no-answer score exceeds the threshold. "
+                @if self.threshold.is_finite() {
+                    "The scores above stand at " b { (signed(self.threshold)) } "; "
+                }
+                @match self.best.threshold {
+                    Some(threshold) => {
+                        "best by F1 on this file is " b { (signed(threshold)) } " (F1 "
+                        (format!("{:.2}", self.best.f1)) ")."
+                    }
+                    None => {
+                        "no threshold does better on this file than to answer nothing (F1 "
+                        (format!("{:.2}", self.best.f1)) ")."
+                    }
+                }
             }
             div.charts {
                 (charts.figure(
                     "Score by threshold",
-                    "What each threshold on the no-answer score gives; the mark is the best F1 that \
-                     the official search finds.",
+                    "What each threshold on the no-answer score gives; the dot marks the best F1, the \
+                     broken line the threshold in use.",
                     self.thresholds(),
                 ))
                 @if let Some(curves) = &self.precision_recall {
                     (charts.figure(
                         "Precision and recall",
                         "Questions are answered in the order of their no-answer scores, surest \
-                         first; the mark is the best threshold.",
+                         first; the dot marks the best threshold.",
                         self.precision_recall(curves),
                     ))
                 }
                 (charts.figure(
                     "No-answer scores",
-                    "The less the two overlap, the better the model knows what it cannot answer.",
+                    "The less the two overlap, the better the model knows what it cannot answer; the \
+                     broken line is the threshold in use.",
                     self.histogram(),
                 ))
             }
@@ -140,11 +161,17 @@ impl NoAnswerCurves {
             log: false,
             lines,
             mark: self.best_point().map(|(_, point)| Point {
-                x: self.best,
+                x: point.threshold,
                 y: point.f1,
-                label: format!("best F1 {:.2} at {:.2}", point.f1, self.best),
+                label: format!("best F1 {:.2} at {}", point.f1, signed(point.threshold)),
             }),
+            line: self.line(),
         }
+    }
+
+    /// Where the threshold in use is drawn.
+    fn line(&self) -> Option<f64> {
+        Some(self.threshold).filter(|threshold| threshold.is_finite())
     }
 
     fn precision_recall(&self, curves: &PrCurves) -> Lines {
@@ -177,8 +204,12 @@ impl NoAnswerCurves {
                 .map(|point| Point {
                     x: 100.0 * point.recall,
                     y: 100.0 * point.precision,
-                    label: format!("threshold {:.2}", self.best),
+                    label: self
+                        .best
+                        .threshold
+                        .map_or(String::new(), |best| format!("threshold {}", signed(best))),
                 }),
+            line: None,
         }
     }
 
@@ -214,7 +245,7 @@ impl NoAnswerCurves {
             .filter(|(_, _, scores)| !scores.is_empty())
             .map(|(name, colour, scores)| (name.to_owned(), colour, count(scores)))
             .collect(),
-            line: Some(self.best),
+            line: self.line(),
         }
     }
 }
@@ -282,11 +313,18 @@ mod tests {
             &gold,
             &texts.into_iter().collect(),
             &odds.into_iter().collect(),
-            -1.0,
+            1.5,
+            BestThreshold {
+                threshold: Some(-1.0),
+                exact: 100.0,
+                f1: 100.0,
+            },
         )
         .unwrap();
         let mark = curves.thresholds().mark.unwrap();
         assert_eq!((mark.x, mark.y), (-1.0, 100.0));
+        assert_eq!(curves.thresholds().line, Some(1.5));
+        assert_eq!(curves.histogram().line, Some(1.5));
         let mark = curves
             .precision_recall(curves.precision_recall.as_ref().unwrap())
             .mark;

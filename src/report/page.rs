@@ -4,8 +4,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
     Report, TaskReport, chart::Charts, error_section, example_list, flag_section, length_section,
-    score_section, training_section, type_section,
+    origin_section, score_section, training_section, type_section,
 };
+use crate::{analysis::Analysis, eval::threshold::signed};
 
 const STYLE: &str = include_str!("../../assets/report/page.css");
 const SCRIPT: &str = include_str!("../../assets/report/page.js");
@@ -31,6 +32,7 @@ pub(super) fn page(report: &Report) -> Markup {
         ("errors", "Errors", !report.tasks.is_empty()),
         ("lengths", "Lengths", !report.tasks.is_empty()),
         ("examples", "Examples", !report.tasks.is_empty()),
+        ("origin", "Origin", true),
     ];
     let no_answer = |charts: &mut Charts| {
         html! {
@@ -48,18 +50,21 @@ pub(super) fn page(report: &Report) -> Markup {
         }
     };
     let no_answer = no_answer(&mut charts);
-    let errors = each(report, "errors", "Errors", |task| {
+    let errors = each(report, "errors", "Errors", |_, analysis| {
         html! {
-            (type_section::section(task))
-            (error_section::section(task))
-            @for flags in &task.analysis.flags { (flag_section::section(flags)) }
+            (type_section::section(analysis))
+            (error_section::section(analysis))
+            @for flags in &analysis.flags { (flag_section::section(flags)) }
         }
     });
-    let lengths = each(report, "lengths", "Lengths in characters", |task| {
-        length_section::section(task, &mut charts)
-    });
-    let examples = each(report, "examples", "Examples", |task| {
-        example_list::section(task, report.examples)
+    let lengths = each(
+        report,
+        "lengths",
+        "Lengths in characters",
+        |task, analysis| length_section::section(task, analysis, &mut charts),
+    );
+    let examples = each(report, "examples", "Examples", |task, analysis| {
+        example_list::section(task, analysis, report.examples)
     });
     html! {
         (DOCTYPE)
@@ -78,7 +83,7 @@ pub(super) fn page(report: &Report) -> Markup {
                     h1 { (report.title) }
                     nav {
                         @for (id, name, there) in parts { @if there { a href={ "#" (id) } { (name) } } }
-                        button #theme type="button" title="Light or dark" hidden { "◐" }
+                        button #theme type="button" title="Light or dark" aria-label="Light or dark colours" hidden { "◐" }
                     }
                 }
                 main {
@@ -86,9 +91,11 @@ pub(super) fn page(report: &Report) -> Markup {
                     @if let Some(scores) = scores { (scores) }
                     @if let Some(training) = training { (training) }
                     (no_answer)
+                    (switch(report))
                     (errors)
                     (lengths)
                     (examples)
+                    (origin_section::section(report))
                 }
                 footer { "electra " (env!("CARGO_PKG_VERSION")) }
                 script #charts type="application/json" { (PreEscaped(charts.json())) }
@@ -99,12 +106,38 @@ pub(super) fn page(report: &Report) -> Markup {
     }
 }
 
-/// A part of the page that every task has.
+/// Lets the parts below show the analysis under the best threshold; nothing where there is none.
+fn switch(report: &Report) -> Markup {
+    let first = report
+        .tasks
+        .iter()
+        .find_map(|task| Some((task, task.best.as_ref()?)));
+    html! {
+        @if let Some((task, best)) = first {
+            div.choices.switch data-switch="" hidden {
+                span { "Errors, lengths and examples " }
+                button type="button" value="run" aria-pressed="true" { (at(&task.analysis)) ", as scored" }
+                button type="button" value="best" aria-pressed="false" { (at(best)) ", best on this file" }
+            }
+        }
+    }
+}
+
+/// The threshold of an analysis, in words.
+fn at(analysis: &Analysis) -> String {
+    match analysis.threshold {
+        Some(threshold) if threshold.is_finite() => format!("at {}", signed(threshold)),
+        Some(_) => "with nothing answered".to_owned(),
+        None => String::new(),
+    }
+}
+
+/// A part of the page that every task has. That under the best threshold waits in a template.
 fn each(
     report: &Report,
     id: &str,
     title: &str,
-    mut part: impl FnMut(&TaskReport) -> Markup,
+    mut part: impl FnMut(&TaskReport, &Analysis) -> Markup,
 ) -> Markup {
     html! {
         @if !report.tasks.is_empty() {
@@ -113,12 +146,20 @@ fn each(
                 @for task in &report.tasks {
                     div.task {
                         (heading(task, report.tasks.len() > 1))
-                        (part(task))
+                        div.analysis { (judged(task, &task.analysis)) (part(task, &task.analysis)) }
+                        @if let Some(best) = &task.best {
+                            template { div.analysis { (judged(task, best)) (part(task, best)) } }
+                        }
                     }
                 }
             }
         }
     }
+}
+
+/// The threshold that a part stands under, where it might be another.
+fn judged(task: &TaskReport, analysis: &Analysis) -> Markup {
+    html! { @if task.best.is_some() { p.note.judged { "Judged " (at(analysis)) "." } } }
 }
 
 fn heading(task: &TaskReport, named: bool) -> Markup {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{EXAMPLES, Error, Report, TaskReport, TrainingCurve, task::TaskFiles};
+use super::{EXAMPLES, Error, Made, Report, TaskReport, TrainingCurve, task::TaskFiles};
 use crate::{
     config::Config,
     data::example::Split,
@@ -43,6 +43,8 @@ impl RunReport {
                 data: paths.task_data(task, Split::Dev),
                 predictions: paths.qa_preds(task),
                 null_odds: (metric == Metric::Squad2 && null_odds.is_file()).then_some(null_odds),
+                // That of their record.
+                threshold: None,
             };
             tasks.push(TaskReport::read(task, &files, Some(metric))?);
         }
@@ -52,6 +54,7 @@ impl RunReport {
             training: std::mem::take(&mut self.training),
             tasks,
             examples: EXAMPLES,
+            made: Some(Made::now()),
         };
         let written = report.write(&paths.report());
         self.training = report.training;

@@ -3,20 +3,21 @@
 use maud::{Markup, html};
 
 use super::{Report, TaskReport};
-use crate::eval::{figures::Scores, results::TrialResults, score::Metric};
+use crate::eval::{
+    figures::Scores, results::TrialResults, score::Metric, threshold::signed,
+    threshold_effect::BestThreshold,
+};
 
 /// Trials that have columns of their own, at most; beyond, their mean and spread say more.
 const COLUMNS: usize = 10;
 
 /// The figures that stand out, and what they are called.
-const MAIN: [(&str, &str); 8] = [
+const MAIN: [(&str, &str); 6] = [
     ("exact", "exact match"),
     ("exact_match", "exact match"),
     ("f1", "F1"),
     ("HasAns_f1", "F1, answerable"),
     ("NoAns_exact", "exact, unanswerable"),
-    ("best_exact", "best exact match"),
-    ("best_f1", "best F1"),
     ("total", "questions"),
 ];
 
@@ -44,18 +45,33 @@ fn cards(task: &TaskReport, named: bool) -> Markup {
                     }
                 }
             }
+            @if let Some(best) = &analysis.best { (best_card(best)) }
         }
+        @if let Some(advice) = &analysis.threshold_advice { p.advice { (advice) } }
         p.note {
-            (task.data) ", marked as " (scorer(analysis.metric)) " does"
-            @if let Some(threshold) = analysis.threshold {
-                ", answers held back above a no-answer score of " (format!("{threshold:.4}"))
-                ", which is best by F1"
-            }
-            "."
+            (task.data) ", marked as " (scorer(analysis.metric)) " does: " (task.basis) "."
             @if analysis.missing > 0 {
                 " " (analysis.missing) " questions have no prediction"
                 @if analysis.metric == Metric::Squad1 { " and count as wrong in the scores above" }
                 "; the counts below leave them out."
+            }
+            @if analysis.unknown > 0 {
+                " " (analysis.unknown) " predictions belong to no question of the data."
+            }
+        }
+    }
+}
+
+/// The F1 at the threshold that does best on the file, which no figure of the run may claim.
+fn best_card(best: &BestThreshold) -> Markup {
+    html! {
+        div.card.best {
+            b { (format!("{:.2}", best.f1)) }
+            span {
+                @match best.threshold {
+                    Some(threshold) => { "F1 at " (signed(threshold)) ", chosen on this file" }
+                    None => { "F1, best: answer nothing" }
+                }
             }
         }
     }
@@ -127,26 +143,33 @@ fn table(task: &str, trials: &[TrialResults]) -> Markup {
 
 fn row(key: &str, scores: &[&Scores], own: &[&Scores]) -> Markup {
     let values: Vec<f64> = scores.iter().filter_map(|scores| scores.get(key)).collect();
-    let shown = |value: f64| {
-        if key.ends_with("total") {
-            format!("{value:.0}")
-        } else if key.ends_with("thresh") {
-            format!("{value:.4}")
-        } else {
-            format!("{value:.2}")
-        }
+    let searched = key.strip_prefix("best_");
+    let searched = searched.and_then(|figure| figure.strip_suffix("_thresh"));
+    let found = |scores: &Scores, value: f64| match searched {
+        Some(figure) if scores.is_best_without_answers(figure) => "answer nothing".to_owned(),
+        _ => shown(key, value),
     };
     html! { tr {
         td { code { (key) } }
         @if let (true, Some((mean, deviation))) = (scores.len() > 1, mean_and_deviation(&values)) {
-            td.n { b { (shown(mean)) } " ± " (format!("{deviation:.2}")) }
-            td.n { (shown(values.iter().copied().fold(f64::INFINITY, f64::min))) }
-            td.n { (shown(values.iter().copied().fold(f64::NEG_INFINITY, f64::max))) }
+            td.n { b { (shown(key, mean)) } " ± " (format!("{deviation:.2}")) }
+            td.n { (shown(key, values.iter().copied().fold(f64::INFINITY, f64::min))) }
+            td.n { (shown(key, values.iter().copied().fold(f64::NEG_INFINITY, f64::max))) }
         }
         @for scores in own {
-            td.n { @if let Some(value) = scores.get(key) { (shown(value)) } @else { "–" } }
+            td.n { @if let Some(value) = scores.get(key) { (found(scores, value)) } @else { "–" } }
         }
     } }
+}
+
+fn shown(key: &str, value: f64) -> String {
+    if key.ends_with("total") {
+        format!("{value:.0}")
+    } else if key.ends_with("thresh") {
+        format!("{value:.4}")
+    } else {
+        format!("{value:.2}")
+    }
 }
 
 /// Mean and standard deviation (of a sample: over n − 1; 0 of one value).

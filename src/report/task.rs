@@ -7,8 +7,12 @@ use crate::{
     analysis::{Analysis, question_set::QuestionSet},
     eval::{
         self,
+        basis::Basis,
         prediction_file::{read_null_odds, read_predictions},
+        provenance::{FileDigest, Provenance},
         score::Metric,
+        squad2::DEFAULT_THRESHOLD,
+        threshold::ThresholdChoice,
     },
 };
 
@@ -19,8 +23,12 @@ pub struct TaskFiles {
     pub data: PathBuf,
     /// Question id → answer text.
     pub predictions: PathBuf,
-    /// Question id → no-answer score; looked at by the SQuAD 2.0 metric only.
+    /// Question id → no-answer score; looked at by the SQuAD 2.0 metric only. Those of the
+    /// predictions' record when not given.
     pub null_odds: Option<PathBuf>,
+    /// The threshold to judge under; that of the predictions' record, or else the official script's,
+    /// when not given.
+    pub threshold: Option<ThresholdChoice>,
 }
 
 /// A task's questions and predictions, analysed.
@@ -29,14 +37,22 @@ pub struct TaskReport {
     pub name: String,
     /// The name of the data file.
     pub data: String,
+    pub data_digest: FileDigest,
     pub questions: QuestionSet,
     pub analysis: Analysis,
+    /// The same under the threshold that does best by F1, where that holds back other answers.
+    pub best: Option<Analysis>,
     /// Where there are no-answer scores.
     pub no_answer: Option<NoAnswerCurves>,
+    /// By which metric and threshold the analysis judges, in a line.
+    pub basis: String,
+    /// What the predictions' record says.
+    pub provenance: Option<Provenance>,
 }
 
 impl TaskReport {
-    /// Reads and analyses; the metric is guessed from the data where none is named.
+    /// Reads and analyses; the metric is guessed from the data where neither it nor a record is
+    /// given.
     ///
     /// # Errors
     /// When a file cannot be read or is malformed, or the predictions belong to other data.
@@ -45,9 +61,16 @@ impl TaskReport {
         files: &TaskFiles,
         metric: Option<Metric>,
     ) -> Result<Self, eval::Error> {
-        let (metric, questions) = QuestionSet::read(&files.data, metric)?;
+        let basis = Basis::of(
+            &files.data,
+            &files.predictions,
+            files.null_odds.as_deref(),
+            files.threshold,
+            metric,
+        )?;
+        let (metric, questions) = QuestionSet::read(&files.data, basis.metric)?;
         let predictions = read_predictions(&files.predictions)?;
-        let odds = match &files.null_odds {
+        let odds = match &basis.null_odds {
             Some(path) if metric == Metric::Squad2 => Some(read_null_odds(path)?),
             _ => None,
         };
@@ -56,11 +79,32 @@ impl TaskReport {
             predictions: files.predictions.clone(),
             source: Box::new(source),
         };
-        let analysis =
-            Analysis::new(&questions, metric, &predictions, odds.as_ref()).map_err(scoring)?;
-        let no_answer = match (&odds, analysis.threshold) {
-            (Some(odds), Some(best)) => Some(
-                NoAnswerCurves::new(&questions.gold(), &predictions, odds, best)
+        let analyse = |threshold: f64| {
+            Analysis::new(&questions, metric, &predictions, odds.as_ref(), threshold)
+                .map_err(scoring)
+        };
+        // Above no score lies the threshold that answers nothing.
+        let best_of = |analysis: &Analysis| {
+            let best = analysis.best?;
+            Some(best.threshold.unwrap_or(f64::NEG_INFINITY))
+        };
+        let mut analysis = analyse(match basis.threshold {
+            ThresholdChoice::At(threshold) => threshold,
+            ThresholdChoice::Best => DEFAULT_THRESHOLD,
+        })?;
+        let best = best_of(&analysis).map(analyse).transpose()?;
+        let mut best = best.filter(|best| !holds_back_alike(best, &analysis));
+        if basis.threshold == ThresholdChoice::Best
+            && let Some(best) = best.take()
+        {
+            analysis = best;
+        }
+        let effect = analysis.scores.threshold();
+        let advice = effect.and_then(|effect| effect.advice(basis.threshold_name()));
+        analysis.threshold_advice = advice;
+        let no_answer = match (&odds, analysis.threshold, analysis.best) {
+            (Some(odds), Some(threshold), Some(best)) => Some(
+                NoAnswerCurves::new(&questions.gold(), &predictions, odds, threshold, best)
                     .map_err(scoring)?,
             ),
             _ => None,
@@ -68,11 +112,25 @@ impl TaskReport {
         Ok(Self {
             name: name.to_owned(),
             data: file_name(&files.data),
+            data_digest: FileDigest::of(&files.data)?,
+            basis: basis.line(metric, analysis.threshold),
             questions,
             analysis,
+            best,
             no_answer,
+            provenance: basis.provenance,
         })
     }
+}
+
+fn holds_back_alike(a: &Analysis, b: &Analysis) -> bool {
+    let held_back = |analysis: &Analysis| -> Vec<bool> {
+        let judgements = analysis.judgements.iter();
+        judgements
+            .map(|judgement| judgement.held_back.is_some())
+            .collect()
+    };
+    held_back(a) == held_back(b)
 }
 
 fn file_name(path: &Path) -> String {

@@ -16,6 +16,7 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
         log: false,
         lines,
         mark: None,
+        line: None,
     };
     let each = |line: &dyn Fn(&TrainingCurve, usize) -> Line| {
         let numbered = curves.iter().enumerate();

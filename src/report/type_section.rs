@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::TaskReport;
 use crate::analysis::{
-    Part, PartCounts,
+    Analysis, Part, PartCounts,
     question_type::QuestionType,
     tally::{Tally, percent},
 };
@@ -14,8 +13,7 @@ use crate::analysis::{
 /// Combinations of question words that are shown, at most.
 const COMBINATIONS: usize = 20;
 
-pub(super) fn section(task: &TaskReport) -> Markup {
-    let analysis = &task.analysis;
+pub(super) fn section(analysis: &Analysis) -> Markup {
     html! {
         h3 { "By question type" }
         p.note {

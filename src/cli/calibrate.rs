@@ -1,0 +1,146 @@
+//! `electra calibrate`: the no-answer threshold that suits a model, stored with it.
+
+use std::{io::Write, path::PathBuf};
+
+use anyhow::ensure;
+use checkpoints_convert::printable;
+use clap::Args;
+
+use super::{GlobalArgs, compute::ComputeArgs, model::find_model};
+use crate::{
+    data::{example::Split, paragraph::Family, question_file::QuestionFile, reader::ReadOptions},
+    eval::{
+        calibration::{self, Calibration},
+        gold::{check_markable, gold},
+        output_place,
+        provenance::FileDigest,
+        results::{answers, null_odds},
+        score::Metric,
+        squad2,
+        threshold::signed,
+    },
+    fine_tuned::FineTuned,
+    model::description::described_in,
+};
+
+/// Choose a model's no-answer threshold on a file, and store it with the model
+///
+/// Answers every question, finds the threshold on the no-answer scores that gives the best F1, and
+/// writes it as qa_na_threshold into the model's config.json. predict, ask, serve and evaluate use
+/// it from then on, unless they are given another.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  electra calibrate --checkpoint my_model --data dev.json")]
+pub struct CalibrateArgs {
+    /// Folder of the fine-tuned model
+    #[arg(long, value_name = "DIR")]
+    pub checkpoint: PathBuf,
+    /// Questions with and without an answer, in the form of SQuAD 2.0
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+}
+
+/// Chooses, stores, and prints what changed.
+pub(super) fn run(
+    args: &CalibrateArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let questions = QuestionFile::read(&args.data, Some(Family::Squad))?;
+    check_markable(&questions, Metric::Squad2)?;
+    let gold = gold(&questions);
+    calibration::check(&gold, &args.data)?;
+    let options = ReadOptions {
+        task: "squad",
+        split: Split::Test,
+    };
+    let examples = questions.examples(options)?;
+    let chosen = args.compute.open(global)?;
+    let found = find_model(&args.checkpoint, None, &global.progress())?;
+    let model = FineTuned::open(&found.path, &chosen, args.compute.precision())?;
+    ensure!(
+        described_in(&model.folder) == model.folder,
+        "{}: a checkpoint of a run has no config.json of its own; give the finished model, {}",
+        model.folder.display(),
+        described_in(&model.folder).display()
+    );
+    output_place::check(&model.folder.join("config.json"))?;
+    let bar = global.progress().windows(0);
+    let predictions = model.answer(examples, &mut |done, windows| {
+        bar.set_length(windows as u64);
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+
+    let odds = null_odds(&predictions);
+    ensure!(
+        !odds.is_empty(),
+        "{}: the model gives no no-answer scores: it was trained on {}, not on squad",
+        args.checkpoint.display(),
+        model.task()
+    );
+    let threshold = model.config.qa_na_threshold;
+    let no_answer = squad2::NoAnswer {
+        odds: &odds,
+        threshold,
+        curves: false,
+    };
+    let scores = squad2::score(&gold, &answers(&predictions), Some(no_answer))?.scores;
+    let data = FileDigest::of(&args.data)?;
+    let chosen = match scores.threshold() {
+        Some(effect) => Calibration::new(effect, data)?,
+        None => None,
+    };
+    let before = ["exact", "f1"].map(|key| scores.get(key).unwrap_or_default());
+    if let Some(chosen) = &chosen {
+        chosen.store(&model.folder)?;
+    }
+    if global.json {
+        let told = serde_json::json!({
+            "config": model.folder.join("config.json"),
+            "replaced": threshold,
+            "before": {"exact": before[0], "f1": before[1]},
+            "calibration": chosen,
+        });
+        writeln!(out, "{told}")?;
+        return Ok(());
+    }
+    let Some(chosen) = chosen else {
+        writeln!(
+            out,
+            "no threshold does better on {} than to answer nothing: qa_na_threshold stays {}",
+            printable(&args.data.display().to_string()),
+            signed(threshold)
+        )?;
+        return Ok(());
+    };
+    writeln!(
+        out,
+        "{:24}{:>10}{:>10}{:>10}",
+        "qa_na_threshold", "", "exact", "F1"
+    )?;
+    for (name, threshold, [exact, f1]) in [
+        ("before", threshold, before),
+        (
+            "best on this file",
+            chosen.threshold,
+            [chosen.exact, chosen.f1],
+        ),
+    ] {
+        writeln!(
+            out,
+            "{name:24}{:>10}{exact:>10.2}{f1:>10.2}",
+            signed(threshold)
+        )?;
+    }
+    writeln!(
+        out,
+        "{} questions; stored in {}",
+        chosen.questions,
+        printable(&model.folder.join("config.json").display().to_string())
+    )?;
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! The files that hold what was predicted for one data file, and the record of where they come
+//! from.
+
+use std::path::{Path, PathBuf};
+
+use super::error::Error;
+use super::json_file::write_json;
+use super::nbest::QuestionPrediction;
+use super::output_place;
+use super::provenance::{FileDigest, Origin, Provenance};
+use super::results::{answers, nbest, null_odds};
+use super::score::Metric;
+use crate::config::of_trial;
+
+/// Where the answers to a file's questions are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerFiles {
+    pub predictions: PathBuf,
+    pub nbest: PathBuf,
+    /// Written where the model tells how much speaks against any answer.
+    pub null_odds: PathBuf,
+}
+
+impl AnswerFiles {
+    /// The files of `electra predict` in their folder.
+    pub fn in_folder(folder: &Path) -> Self {
+        AnswerFiles {
+            predictions: folder.join("preds.json"),
+            nbest: folder.join("nbest.json"),
+            null_odds: folder.join("null_odds.json"),
+        }
+    }
+
+    /// Those of one trial alone, beside those of the last.
+    pub fn of_trial(&self, trial: usize) -> Self {
+        AnswerFiles {
+            predictions: of_trial(&self.predictions, trial),
+            nbest: of_trial(&self.nbest, trial),
+            null_odds: of_trial(&self.null_odds, trial),
+        }
+    }
+
+    /// All of them, and the record.
+    pub fn paths(&self) -> [PathBuf; 4] {
+        [
+            self.predictions.clone(),
+            self.nbest.clone(),
+            self.null_odds.clone(),
+            Provenance::path(&self.predictions),
+        ]
+    }
+
+    /// Tries whether the files can be written.
+    ///
+    /// # Errors
+    /// When one of them cannot.
+    pub fn check(&self) -> Result<(), Error> {
+        self.paths()
+            .iter()
+            .try_for_each(|path| output_place::check(path))
+    }
+
+    /// Writes what was predicted for `data`. `metric` is that of its task, where it has one;
+    /// answers whose null odds exceed `threshold` are held back by whoever scores them.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write(
+        &self,
+        predictions: &[QuestionPrediction],
+        data: &Path,
+        metric: Option<Metric>,
+        threshold: f64,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        write_json(&self.predictions, &answers(predictions))?;
+        write_json(&self.nbest, &nbest(predictions))?;
+        let has_odds = predictions
+            .iter()
+            .any(|prediction| prediction.null_odds.is_some());
+        if has_odds {
+            write_json(&self.null_odds, &null_odds(predictions))?;
+        }
+        Provenance::of(
+            FileDigest::of(data)?,
+            &self.predictions,
+            has_odds.then_some(&*self.null_odds),
+            metric.or(has_odds.then_some(Metric::Squad2)),
+            threshold,
+            origin.clone(),
+        )?
+        .write(&self.predictions)
+    }
+}

@@ -1,0 +1,191 @@
+//! The no-answer threshold that is best on a file → a model's `config.json`.
+//!
+//! The reference's threshold is that of one published model. A model keeps its own under the same
+//! key, `qa_na_threshold`, and beside it, under `calibration`, what it replaces and what it was
+//! chosen on.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::error::Error;
+use super::gold::GoldQuestion;
+use super::json_file::write_json;
+use super::provenance::FileDigest;
+use super::threshold::signed;
+use super::threshold_effect::ThresholdEffect;
+use crate::{data::source::read_text, utc};
+
+/// The key of a model's `config.json` that says how its threshold was chosen.
+pub const KEY: &str = "calibration";
+
+const THRESHOLD: &str = "qa_na_threshold";
+
+/// How a model's threshold was chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// The threshold before.
+    pub replaced: f64,
+    pub threshold: f64,
+    /// The file it was chosen on, and what it gives there.
+    pub data: FileDigest,
+    pub questions: usize,
+    pub exact: f64,
+    pub f1: f64,
+    /// In UTC.
+    pub date: String,
+}
+
+/// Tries whether a file has questions of both kinds, between which a threshold decides.
+///
+/// # Errors
+/// When it has not.
+pub fn check(gold: &[GoldQuestion], data: &Path) -> Result<(), Error> {
+    let unanswerable = gold.iter().filter(|gold| gold.answers.is_empty()).count();
+    both_kinds(gold.len() - unanswerable, unanswerable, data)
+}
+
+fn both_kinds(answerable: usize, unanswerable: usize, data: &Path) -> Result<(), Error> {
+    if answerable == 0 || unanswerable == 0 {
+        return Err(Error::OneKindOfQuestions {
+            data: data.to_owned(),
+            answerable,
+            unanswerable,
+        });
+    }
+    Ok(())
+}
+
+impl Calibration {
+    /// The best threshold of a file in the place of `effect`'s; none where answering nothing is
+    /// best.
+    ///
+    /// # Errors
+    /// When the file has no question of one of the two kinds, between which a threshold decides.
+    pub fn new(effect: &ThresholdEffect, data: FileDigest) -> Result<Option<Self>, Error> {
+        let unanswerable = effect.questions - effect.answerable;
+        both_kinds(effect.answerable, unanswerable, &data.file)?;
+        Ok(effect.best.threshold.map(|threshold| Calibration {
+            replaced: effect.threshold,
+            threshold,
+            data,
+            questions: effect.questions,
+            exact: effect.best.exact,
+            f1: effect.best.f1,
+            date: utc::now(),
+        }))
+    }
+
+    /// What changes, in a sentence.
+    pub fn line(&self) -> String {
+        format!(
+            "qa_na_threshold {} → {} in the model's config.json; F1 {:.2}, chosen on {} ({} questions)",
+            signed(self.replaced),
+            signed(self.threshold),
+            self.f1,
+            self.data.file.display(),
+            self.questions
+        )
+    }
+
+    /// Stores the threshold with the model in `folder`, whose other settings stay.
+    ///
+    /// # Errors
+    /// When `config.json` cannot be read or written, or is none.
+    pub fn store(&self, folder: &Path) -> Result<PathBuf, Error> {
+        let path = folder.join("config.json");
+        let mut config = read(&path)?;
+        config.insert(THRESHOLD.to_owned(), self.threshold.into());
+        config.insert(KEY.to_owned(), json!(self));
+        write_json(&path, &config)?;
+        Ok(path)
+    }
+}
+
+/// The calibration of a model's `config.json`, where it replaced `threshold`: a run that describes
+/// its model again keeps it.
+pub fn kept(path: &Path, threshold: f64) -> Option<Calibration> {
+    let config = read(path).ok()?;
+    let stored: Calibration = serde_json::from_value(config.get(KEY)?.clone()).ok()?;
+    let holds = config.get(THRESHOLD)?.as_f64() == Some(stored.threshold);
+    (holds && stored.replaced == threshold).then_some(stored)
+}
+
+fn read(path: &Path) -> Result<Map<String, Value>, Error> {
+    let text = read_text(path)?;
+    serde_json::from_str(&text).map_err(|source| Error::Json {
+        path: path.to_owned(),
+        expected: "the config.json of a model",
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::threshold_effect::{BestThreshold, Figures};
+
+    fn effect(threshold: Option<f64>, answerable: usize) -> ThresholdEffect {
+        ThresholdEffect {
+            threshold: -2.75,
+            questions: 4,
+            held_back: 4,
+            answerable,
+            answerable_held_back: answerable,
+            wrongly_answered: 0,
+            best: BestThreshold {
+                threshold,
+                exact: 50.0,
+                f1: 62.5,
+            },
+            answers_alone: Some(Figures {
+                exact: 50.0,
+                f1: 75.0,
+            }),
+        }
+    }
+
+    fn data() -> FileDigest {
+        FileDigest {
+            file: "dev.json".into(),
+            sha256: None,
+        }
+    }
+
+    #[test]
+    fn the_threshold_is_stored_and_all_else_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        std::fs::write(
+            &path,
+            r#"{"seed": 7, "qa_na_threshold": -2.75, "model": {}}"#,
+        )
+        .unwrap();
+        let calibration = Calibration::new(&effect(Some(-0.54), 2), data());
+        let calibration = calibration.unwrap().unwrap();
+        assert_eq!(calibration.store(folder.path()).unwrap(), path);
+        let stored = read(&path).unwrap();
+        assert_eq!(stored["qa_na_threshold"], -0.54);
+        assert_eq!((&stored["seed"], &stored["model"]), (&json!(7), &json!({})));
+        assert_eq!(stored[KEY]["replaced"], -2.75);
+        assert_eq!(kept(&path, -2.75), Some(calibration));
+        assert_eq!(kept(&path, -1.0), None);
+    }
+
+    #[test]
+    fn what_cannot_be_chosen_is_not_stored() {
+        assert_eq!(Calibration::new(&effect(None, 2), data()).unwrap(), None);
+        for answerable in [0, 4] {
+            let message = Calibration::new(&effect(Some(1.0), answerable), data())
+                .unwrap_err()
+                .to_string();
+            assert!(message.contains("dev.json"), "{message}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let calibration = Calibration::new(&effect(Some(1.0), 2), data());
+        let calibration = calibration.unwrap().unwrap();
+        let message = calibration.store(folder.path()).unwrap_err().to_string();
+        assert!(message.contains("config.json"), "{message}");
+    }
+}

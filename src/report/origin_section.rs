@@ -1,0 +1,88 @@
+//! Where the page's figures come from: model, data, settings, program, machine, command.
+
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::{Report, TaskReport};
+use crate::eval::provenance::{FileDigest, Origin};
+
+pub(super) fn section(report: &Report) -> Markup {
+    let origin = report
+        .tasks
+        .iter()
+        .find_map(|task| Some(&task.provenance.as_ref()?.origin));
+    html! {
+        section #origin {
+            h2 { "Where this comes from" }
+            @if origin.is_none() && !report.tasks.is_empty() {
+                p.note {
+                    "The predictions have no record beside them that says which model made them."
+                }
+            }
+            table.origin { tbody {
+                @if let Some(origin) = origin { (of_run(origin)) }
+                @for task in &report.tasks { (of_task(task, report.tasks.len() > 1)) }
+                @if let Some(made) = &report.made {
+                    (row("page made", html! { (made.date) " by electra " (env!("CARGO_PKG_VERSION")) }))
+                    @if origin.is_none_or(|origin| origin.command != made.command) {
+                        (row("page's command", html! { code { (made.command) } }))
+                    }
+                }
+            } }
+        }
+    }
+}
+
+fn of_run(origin: &Origin) -> Markup {
+    html! {
+        (row("checkpoint", html! { code { (origin.checkpoint.display()) } }))
+        (row("answered", html! { (origin.date) " by electra " (origin.version) }))
+        @if !origin.device.is_empty() {
+            (row("device", html! { (origin.device) ", " (origin.precision) }))
+        }
+        @if let Some(seed) = origin.seed { (row("seed", html! { (seed) })) }
+        (row("settings", html! {
+            @if origin.settings.is_empty() { "all as by default" }
+            @for (key, value) in &origin.settings { code { (key) " = " (shown(value)) } " " }
+        }))
+        (row("command", html! { code { (origin.command) } }))
+    }
+}
+
+fn of_task(task: &TaskReport, named: bool) -> Markup {
+    let name = |what: &str| {
+        if named {
+            format!("{what}, {}", task.name)
+        } else {
+            what.to_owned()
+        }
+    };
+    html! {
+        (row(&name("data"), file(&task.data_digest)))
+        @if let Some(record) = &task.provenance {
+            @if !record.data.is_content_of(&task.data_digest) {
+                (row(&name("predicted"), file(&record.data)))
+            }
+            (row(&name("predictions"), file(&record.predictions)))
+        }
+    }
+}
+
+fn row(name: &str, value: Markup) -> Markup {
+    html! { tr { th { (name) } td { (value) } } }
+}
+
+fn file(digest: &FileDigest) -> Markup {
+    html! {
+        code { (digest.file.display()) }
+        @if let Some(sum) = &digest.sha256 { " sha256 " code { (sum) } }
+    }
+}
+
+/// A setting as `--set` takes it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
