@@ -73,7 +73,7 @@ fn text(given: &str) -> Result<String, String> {
 /// Prints the answer to each question, its alternatives and how likely there is none.
 pub(super) fn run(args: &AskArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let (passage, from_stdin) = passage(args.passage.as_deref(), args.passage_file.as_deref())?;
-    let mut questions = Questions::new(&args.questions, from_stdin)?;
+    let mut questions = Questions::new(args.questions.clone(), from_stdin)?;
     let chosen = args.compute.open(global)?;
     let found = find_model(&args.checkpoint, None, &global.progress())?;
     let mut model = FineTuned::open(&found.path, &chosen, args.compute.precision())?;

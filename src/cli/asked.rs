@@ -72,10 +72,10 @@ impl Questions {
     ///
     /// # Errors
     /// When standard input is wanted twice.
-    pub(super) fn new(given: &[String], is_stdin_taken: bool) -> anyhow::Result<Self> {
+    pub(super) fn new(given: Vec<String>, is_stdin_taken: bool) -> anyhow::Result<Self> {
         let wants_stdin = given.is_empty() || given.iter().any(|question| question == STDIN);
         if !wants_stdin {
-            return Ok(Questions::Given(given.len(), given.to_vec().into_iter()));
+            return Ok(Questions::Given(given.len(), given.into_iter()));
         }
         ensure!(
             given.len() <= 1,
@@ -200,7 +200,7 @@ mod tests {
     fn standard_input_is_read_once() {
         let asked = |given: &[&str], taken| {
             let given: Vec<String> = given.iter().map(|&text| text.to_owned()).collect();
-            Questions::new(&given, taken)
+            Questions::new(given, taken)
                 .map(drop)
                 .map_err(|error| error.to_string())
         };
