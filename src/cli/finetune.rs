@@ -178,6 +178,7 @@ fn files(config: &Config) -> Vec<PathBuf> {
         files.extend([
             paths.results_txt().to_owned(),
             paths.results_json(),
+            paths.summary_txt(),
             paths.summary(),
             paths.report(),
         ]);

@@ -145,6 +145,11 @@ impl Paths<'_> {
         self.config.results_txt.with_file_name(name)
     }
 
+    /// `results/T_summary.txt`: the same, a line a task.
+    pub fn summary_txt(&self) -> PathBuf {
+        self.summary().with_extension("txt")
+    }
+
     /// `<model_dir>_trials.json`, beside the model folders: which trials are finished.
     pub fn trials(&self) -> PathBuf {
         let mut name = self.config.model_dir.clone().into_os_string();

@@ -234,7 +234,10 @@ impl<'a> ResultFiles<'a> {
         write_text(self.paths.results_txt(), &results_text(trials))?;
         write_json(&self.paths.results_json(), &trials)?;
         match Summary::of(trials) {
-            Some(summary) => write_json(&self.paths.summary(), &summary),
+            Some(summary) => {
+                write_text(&self.paths.summary_txt(), &summary.text())?;
+                write_json(&self.paths.summary(), &summary)
+            }
             None => Ok(()),
         }
     }
@@ -407,6 +410,9 @@ mod tests {
             assert_eq!(record["null_odds"]["file"], odds.as_str());
         }
         files.write_results(&[trial(50.0), trial(51.0)]).unwrap();
+        let text = folder.path().join("models/m/results/squad_summary.txt");
+        let text = std::fs::read_to_string(text).unwrap();
+        assert!(text.contains("exact: 50.50 ± 0.71"), "{text}");
         let summary = read(&folder.path().join("models/m/results/squad_summary.json"));
         assert_eq!(summary["squad"]["exact"]["mean"], 50.5);
     }

@@ -28,6 +28,7 @@ use crate::{
         evaluate::{self, TaskData},
         results::{ResultFiles, TrialResults},
         score::Metric,
+        summary::Summary,
     },
     model::{arithmetic::Arithmetic, folder},
     report::run_report::RunReport,
@@ -217,6 +218,9 @@ impl Finetune<'_> {
                 }
                 self.write_test_outputs(&model, trial, &data.test)?;
             }
+        }
+        if let Some(summary) = Summary::of(&figures.trials) {
+            self.progress.summary(&summary);
         }
         Ok(Outcome {
             trials: figures.trials,

@@ -65,7 +65,8 @@ fn outputs(config: &Config) -> Vec<Named> {
         add("the results in JSON".into(), paths.results_json());
         add("the report".into(), paths.report());
         if config.num_trials > 1 {
-            add("the summary".into(), paths.summary());
+            add("the summary".into(), paths.summary_txt());
+            add("the summary in JSON".into(), paths.summary());
         }
         for task in &config.task_names {
             let mut files = vec![

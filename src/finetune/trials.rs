@@ -54,6 +54,10 @@ impl Finetune<'_> {
                 figures
                     .report
                     .add_training(&model_dir, trial, self.progress);
+                let tasks = scores.iter().flat_map(|scores| &scores.tasks);
+                for (task, scores) in tasks {
+                    self.progress.scores(trial, task, scores);
+                }
                 unwritten = scores.is_some();
                 figures.trials.extend(scores);
             } else {

@@ -137,6 +137,13 @@ impl Progress {
         }
     }
 
+    /// Mean and standard deviation of several trials; a person finds them among the results.
+    pub fn summary(&self, summary: &impl Serialize) {
+        if self.audience == Audience::Program {
+            terminal::event("summary", json!(summary));
+        }
+    }
+
     /// How long a part of the run took.
     pub fn time(&self, part: &str, took: Duration) {
         if self.audience == Audience::Program {
