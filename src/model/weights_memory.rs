@@ -167,6 +167,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("model.safetensors");
         fs::write(&file, "one").unwrap();
+        // Just now even if this test is held up.
+        let open = fs::File::options().write(true).open(&file).unwrap();
+        let later = SystemTime::now() + Duration::from_secs(600);
+        open.set_modified(later).unwrap();
         assert_eq!(Stamps::of(&[file]), None);
     }
 
