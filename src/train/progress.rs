@@ -76,8 +76,8 @@ impl Shown {
         }
     }
 
-    /// Loss, rates and memory after a step, as much of them as `room` columns hold.
-    fn message(&mut self, record: &StepRecord, room: usize) -> String {
+    /// Loss, rates over the time `ran` and memory after a step, as much of them as `room` columns hold.
+    fn message(&mut self, record: &StepRecord, ran: Duration, room: usize) -> String {
         let per_feature = record.loss / record.features.max(1) as f64;
         let loss = match self.loss {
             None => per_feature,
@@ -86,7 +86,7 @@ impl Shown {
         self.loss = Some(loss);
         self.features += record.features;
         self.tokens += record.tokens;
-        let seconds = self.began.elapsed().as_secs_f64().max(1e-9);
+        let seconds = ran.as_secs_f64().max(1e-9);
         let mut figures = vec![
             format!("loss {loss:.3}"),
             format!("lr {:.2e}", record.learning_rate),
@@ -103,10 +103,10 @@ impl Shown {
         figures.join(GAP)
     }
 
-    /// The time that the steps after `done` will take at the rate so far.
-    fn left(&self, done: u64) -> Duration {
-        let ran = done.saturating_sub(self.from).max(1);
-        let per_step = self.began.elapsed().as_secs_f64() / ran as f64;
+    /// The time that the steps after `done` will take, if those until now took `ran`.
+    fn left(&self, done: u64, ran: Duration) -> Duration {
+        let steps = done.saturating_sub(self.from).max(1);
+        let per_step = ran.as_secs_f64() / steps as f64;
         let left = per_step * self.steps.saturating_sub(done) as f64;
         Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX)
     }
@@ -186,19 +186,20 @@ impl Progress {
         let (done, steps) = (record.step + 1, shown.steps);
         let columns = terminal::columns().unwrap_or(COLUMNS);
         let room = columns.saturating_sub(shown.before + TIME_LEFT);
-        let message = shown.message(record, room);
+        let ran = shown.began.elapsed();
+        let message = shown.message(record, ran, room);
         match self.audience {
             Audience::Nobody => {}
             Audience::Program => {
                 let mut step = json!(record);
                 step["steps"] = steps.into();
-                step["seconds_left"] = shown.left(done).as_secs().into();
+                step["seconds_left"] = shown.left(done, ran).as_secs().into();
                 terminal::event("step", step);
             }
             Audience::Person if shown.bar.is_hidden() => {
                 if done == steps || shown.printed.elapsed() >= PLAIN_INTERVAL {
                     let percent = 100 * done / steps.max(1);
-                    let left = HumanDuration(shown.left(done));
+                    let left = HumanDuration(shown.left(done, ran));
                     let place = format!("step {done}/{steps} {percent}%");
                     terminal::say(&format!("{place}  {message}  {left:#} left"));
                     shown.printed = Instant::now();
@@ -284,8 +285,8 @@ mod tests {
             peak_bytes: Some(3_000_000),
         };
         let mut shown = Shown::new(ProgressBar::hidden(), 3, 25);
-        shown.began -= Duration::from_secs(4);
-        let message = shown.message(&record, 80);
+        let ran = Duration::from_secs(4);
+        let message = shown.message(&record, ran, 80);
         let expected = "loss 2.000  lr 5.00e-5  2 sequences/s  256 tokens/s  3 MB";
         assert_eq!(message, expected);
         // The loss is smoothed: nine tenths of the past.
@@ -293,10 +294,11 @@ mod tests {
             loss: 0.0,
             ..record
         };
-        assert!(shown.message(&next, 80).starts_with("loss 1.800 "));
+        assert!(shown.message(&next, ran, 80).starts_with("loss 1.800 "));
         // Two steps took 4 seconds, 20 are left.
-        assert_eq!(shown.left(5).as_secs(), 40);
+        assert_eq!(shown.left(5, ran).as_secs(), 40);
     }
+
     #[test]
     fn rates_go_before_the_line_breaks() {
         let record = StepRecord {
@@ -311,8 +313,7 @@ mod tests {
         };
         let message = |room| {
             let mut shown = Shown::new(ProgressBar::hidden(), 0, 25);
-            shown.began -= Duration::from_secs(4);
-            shown.message(&record, room)
+            shown.message(&record, Duration::from_secs(4), room)
         };
         let whole = "loss 2.000  lr 5.00e-5  2 sequences/s  256 tokens/s  3 MB";
         assert_eq!(message(whole.len()), whole);
