@@ -20,7 +20,7 @@ use crate::durable_file::{sync_folder, write_whole};
 use crate::model::{
     QuestionAnsweringModel,
     parameters::{self, StoredParameters},
-    record,
+    record::{self, WriteError},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,37 @@ pub enum Error {
          --restart to train anew"
     )]
     OtherRun { path: PathBuf, keys: String },
+}
+
+impl Error {
+    /// The error as one of `folder`, to which `scratch` would have been renamed: nobody knows the
+    /// other name, and nothing is left under it.
+    fn in_place(self, scratch: &Path, folder: &Path) -> Self {
+        let named = |path: PathBuf| match path.strip_prefix(scratch) {
+            Ok(rest) => folder.components().chain(rest.components()).collect(),
+            Err(_) => path,
+        };
+        match self {
+            Self::Io {
+                path,
+                action,
+                source,
+            } => Self::Io {
+                path: named(path),
+                action,
+                source,
+            },
+            Self::Write(WriteError::File { file, reason }) => Self::Write(WriteError::File {
+                file: named(file),
+                reason,
+            }),
+            Self::Write(WriteError::Device { file, source }) => Self::Write(WriteError::Device {
+                file: named(file),
+                source,
+            }),
+            other => other,
+        }
+    }
 }
 
 /// Where a run stands.
@@ -91,12 +122,12 @@ pub fn save(
         if let Err(error) = fs::remove_dir_all(&scratch) {
             log::warn!("{}: not removed: {error}", scratch.display());
         }
-        return Err(error);
+        return Err(error.in_place(&scratch, &folder));
     }
     if folder.exists() {
         fs::rename(&folder, &replaced).map_err(io("renaming", &folder))?;
     }
-    fs::rename(&scratch, &folder).map_err(io("renaming", &scratch))?;
+    fs::rename(&scratch, &folder).map_err(io("making", &folder))?;
     sync_folder(model_dir).map_err(io("syncing", model_dir))?;
     if replaced.exists() {
         fs::remove_dir_all(&replaced).map_err(io("removing", &replaced))?;
@@ -371,6 +402,25 @@ mod tests {
             let aside = format!("checkpoint-20.damaged{number}");
             assert!(notes[0].ends_with(&aside), "{notes:?}");
             assert!(folder.path().join(aside).is_dir());
+        }
+    }
+    #[test]
+    fn errors_name_the_place_that_a_checkpoint_was_to_have() {
+        let (scratch, folder) = (Path::new("m/checkpoint-3.tmp"), Path::new("m/checkpoint-3"));
+        let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let record = WriteError::File {
+            file: scratch.join("model.bpk"),
+            reason: "no space".to_owned(),
+        };
+        for (error, expected) in [
+            (
+                io("creating", scratch)(full()),
+                "m/checkpoint-3: creating failed",
+            ),
+            (record.into(), "m/checkpoint-3/model.bpk: writing failed"),
+        ] {
+            let message = error.in_place(scratch, folder).to_string();
+            assert!(message.starts_with(expected), "{message}");
         }
     }
 }
