@@ -130,7 +130,8 @@ impl Conversion {
 
         let staging = Staging::create(out)?;
         let record = staging.path(RECORD_FILE);
-        let facts = record::write(&mut self.checkpoint, &self.plan, &record, progress)?;
+        let facts = record::write(&mut self.checkpoint, &self.plan, &record, progress)
+            .map_err(|error| staging.in_place(error))?;
         let variables = report::variables(&self.checkpoint, Some(&self.plan), &facts);
         let report = Report::new(
             &self.checkpoint,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::Error;
+use crate::{Error, bundle};
 
 /// Inside of OUT.
 pub(crate) const FOLDER: &str = ".converting";
@@ -80,12 +80,41 @@ impl Staging {
         let mut file = self.create_file(name)?;
         file.write_all(bytes)
             .and_then(|()| file.sync_all())
-            .map_err(|source| failed(&self.path(name), source))
+            .map_err(|source| failed(&self.out.join(name), source))
     }
 
     fn create_file(&self, name: &str) -> Result<File, Error> {
-        let path = self.path(name);
-        File::create_new(&path).map_err(|source| failed(&path, source))
+        File::create_new(self.path(name)).map_err(|source| failed(&self.out.join(name), source))
+    }
+
+    /// The error with the place that the file was to have: nobody knows the one in here, and
+    /// nothing stays there.
+    pub fn in_place(&self, error: Error) -> Error {
+        let named = |file: String| match Path::new(&file).strip_prefix(&self.folder) {
+            Ok(name) => self.out.join(name).display().to_string(),
+            Err(_) => file,
+        };
+        match error {
+            Error::Write { file, source } => Error::Write {
+                file: named(file),
+                source,
+            },
+            Error::Record { file, source } => Error::Record {
+                file: named(file),
+                source,
+            },
+            Error::ReadRecord { file, source } => Error::ReadRecord {
+                file: named(file),
+                source,
+            },
+            Error::Bundle(bundle::Error::Write { file, source }) => bundle::Error::Write {
+                file: named(file),
+                source,
+            }
+            .into(),
+            Error::WriterStopped { file } => Error::WriterStopped { file: named(file) },
+            other => other,
+        }
     }
 
     /// Gives the files their places, in this order.
@@ -218,4 +247,28 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_name_the_place_that_a_file_was_to_have() {
+        let folder = tempfile::tempdir().unwrap();
+        let staging = Staging::create(folder.path()).unwrap();
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let bundle = bundle::Error::Write {
+            file: staging.path("model.index").display().to_string(),
+            source: full(),
+        };
+        for (error, name) in [
+            (failed(&staging.path("model.bpk"), full()), "model.bpk"),
+            (bundle.into(), "model.index"),
+        ] {
+            let message = staging.in_place(error).to_string();
+            let place = folder.path().join(name).display().to_string();
+            assert!(message.starts_with(&format!("{place}: ")), "{message}");
+        }
+    }
 }

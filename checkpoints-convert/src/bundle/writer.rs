@@ -9,7 +9,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use prost::Message;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 use super::index::FORMAT_VERSION;
 use super::proto::{BundleEntry, BundleHeader, Dim, Shape, Version};
@@ -25,7 +25,8 @@ pub struct BundleWriter {
 }
 
 struct Shard {
-    file: BufWriter<NamedTempFile>,
+    file: BufWriter<File>,
+    path: TempPath,
     length: u64,
 }
 
@@ -37,9 +38,11 @@ impl BundleWriter {
     pub fn create(folder: &Path, prefix: &str, shards: u32) -> Result<Self, Error> {
         let shards = (0..shards)
             .map(|_| {
-                let file = NamedTempFile::new_in(folder)?;
+                // Apart: an error of the file alone does not tell its temporary name.
+                let (file, path) = NamedTempFile::new_in(folder)?.into_parts();
                 Ok(Shard {
                     file: BufWriter::with_capacity(1 << 20, file),
+                    path,
                     length: 0,
                 })
             })
@@ -179,7 +182,7 @@ impl BundleWriter {
                 .file
                 .into_inner()
                 .map_err(|error| failed(error.into_error()))?;
-            persist(file, &path)?;
+            persist(&file, shard.path, &path)?;
         }
         let path = self.folder.join(format!("{}.index", self.prefix));
         write_file(&path, &table.finish())
@@ -210,20 +213,22 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         file: path.display().to_string(),
         source,
     };
-    let mut file =
-        NamedTempFile::new_in(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let new = NamedTempFile::new_in(folder).map_err(failed)?;
+    let (mut file, temporary) = new.into_parts();
     file.write_all(bytes).map_err(failed)?;
-    persist(file, path)
+    persist(&file, temporary, path)
 }
 
-fn persist(file: NamedTempFile, path: &Path) -> Result<(), Error> {
+fn persist(file: &File, temporary: TempPath, path: &Path) -> Result<(), Error> {
     let failed = |source| Error::Write {
         file: path.display().to_string(),
         source,
     };
-    file.as_file().sync_all().map_err(failed)?;
-    let file: File = file.persist(path).map_err(|error| failed(error.error))?;
-    open_to_readers(&file).map_err(failed)
+    file.sync_all().map_err(failed)?;
+    let named = temporary.persist(path);
+    named.map_err(|error| failed(error.error))?;
+    open_to_readers(file).map_err(failed)
 }
 
 /// A temporary file is private to its owner; a checkpoint is as readable as any other file.

@@ -96,9 +96,10 @@ pub fn export(
 
     let staging = Staging::create(out)?;
     let (mut files, tensors) = match format {
-        Format::Hf => hugging_face::write(&mut record, &parameters, &staging, &mut on_bytes)?,
-        Format::Tf => tensorflow::write(&mut record, &parameters, &staging, &mut on_bytes)?,
-    };
+        Format::Hf => hugging_face::write(&mut record, &parameters, &staging, &mut on_bytes),
+        Format::Tf => tensorflow::write(&mut record, &parameters, &staging, &mut on_bytes),
+    }
+    .map_err(|error| staging.in_place(error))?;
     staging.write(VOCABULARY_FILE, &vocabulary)?;
     files.insert(0, VOCABULARY_FILE.into());
     let is_head = |path: &str| {
