@@ -17,9 +17,6 @@ use serde_json::Value;
 /// Columns where nothing tells their number.
 pub const COLUMNS: usize = 80;
 
-/// Stands before the second and further lines of a message.
-const INDENT: &str = "  ";
-
 /// The bars on the terminal, the newest last. It gives way while a message is written.
 static BARS: Mutex<Vec<WeakProgressBar>> = Mutex::new(Vec::new());
 
@@ -32,7 +29,15 @@ pub fn keep_below(bar: &ProgressBar) {
 
 /// Columns of the terminal on standard error; `None` if it is no terminal.
 pub fn columns() -> Option<usize> {
-    let terminal = Term::stderr();
+    columns_of(&Term::stderr())
+}
+
+/// Columns of the terminal on standard output; `None` if it is no terminal.
+pub fn output_columns() -> Option<usize> {
+    columns_of(&Term::stdout())
+}
+
+fn columns_of(terminal: &Term) -> Option<usize> {
     let size = terminal.is_term().then(|| terminal.size_checked())?;
     Some(size.map_or(COLUMNS, |(_, columns)| columns.into()))
 }
@@ -76,17 +81,23 @@ fn moving_bar() -> Option<ProgressBar> {
     alive.find(|bar| !bar.is_finished())
 }
 
-/// `message` broken before words that would pass the last column. A longer word stays whole, so that
-/// a path can be copied.
-fn wrapped(message: &str, columns: usize) -> String {
-    let mut lines = String::with_capacity(message.len() + 16);
-    let mut column = 0;
-    for (place, word) in message.split(' ').enumerate() {
+/// `line` broken before words that would pass the last column; what follows is indented like it, by
+/// two columns at least. A longer word stays whole, so that a path can be copied.
+pub fn wrapped(line: &str, columns: usize) -> String {
+    if measure_text_width(line) <= columns {
+        return line.to_owned();
+    }
+    let text = line.trim_start_matches(' ');
+    let own = line.len() - text.len();
+    let indent = own.max(2);
+    let mut lines = " ".repeat(own);
+    let mut column = own;
+    for (place, word) in text.split(' ').enumerate() {
         let width = measure_text_width(word);
         if place > 0 && column + 1 + width > columns {
             lines.push('\n');
-            lines.push_str(INDENT);
-            column = INDENT.len();
+            lines.push_str(&" ".repeat(indent));
+            column = indent;
         } else if place > 0 {
             lines.push(' ');
             column += 1;
@@ -111,6 +122,7 @@ mod tests {
         assert_eq!(wrapped(path, 10), "at\n  /a/path/that/is/longer\n  in");
         assert_eq!(wrapped("東 京 a", 5), "東 京\n  a");
         assert_eq!(wrapped("東 京 a", 7), "東 京 a");
+        assert_eq!(wrapped("    one two", 8), "    one\n    two");
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::{
         hparam::{self, OVERRIDES},
     },
     device::ByteSize,
+    eval::json_file::json_text,
 };
 
 /// List the hyper-parameters with their defaults and meanings, and the presets
@@ -102,7 +103,10 @@ pub fn run(args: &HparamsArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyh
         )?;
     }
     for preset in presets {
-        let (meaning, hparams) = (preset.meaning(), json!(preset.hparams()));
+        let meaning = preset.meaning();
+        // With blanks, between which a terminal breaks its lines.
+        let hparams = json_text(&json!(preset.hparams()));
+        let hparams = String::from_utf8_lossy(&hparams);
         writeln!(out, "\n--preset {preset}: {meaning}\n    {hparams}")?;
         if let Some(bytes) = preset.memory_budget() {
             writeln!(out, "    --memory-budget {}", ByteSize(bytes))?;

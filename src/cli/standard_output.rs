@@ -2,13 +2,15 @@
 //!
 //! Results hold texts from files (ids, answers, names of tensors). What a terminal would obey in
 //! them leaves escaped, whatever printed it; in JSON by JSON's own escapes, so that programs read
-//! the same text. Line ends stay: what is one line escapes its own.
+//! the same text. Line ends stay: what is one line escapes its own. A terminal gets lines that fit it,
+//! broken between words.
 
 use std::io::{self, Write};
 
 use checkpoints_convert::{printable, printable_json};
 
 use super::{Cli, Command, excerpt::Marks};
+use crate::terminal;
 
 /// What a command prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,21 +40,44 @@ impl Content {
 pub struct StandardOutput<W> {
     out: W,
     content: Content,
-    /// The beginning of a character whose rest is yet to come.
+    /// Where lines are broken; `None` if they stay whole.
+    columns: Option<usize>,
+    /// The beginning of a line, or of a character, whose rest is yet to come.
     begun: Vec<u8>,
 }
 
 impl<W: Write> StandardOutput<W> {
     pub fn new(out: W, cli: &Cli) -> Self {
-        Self::with_content(out, Content::of(cli))
+        // The commands and paths that a run ends with are there to be copied.
+        let is_run = matches!(
+            cli.command,
+            Command::Finetune(_) | Command::Evaluate(_) | Command::Quickstart(_)
+        );
+        let content = Content::of(cli);
+        let is_text = matches!(content, Content::Text | Content::Marked);
+        let columns = terminal::output_columns().filter(|_| is_text && !is_run);
+        Self::with_content(out, content, columns)
     }
 
-    fn with_content(out: W, content: Content) -> Self {
+    fn with_content(out: W, content: Content, columns: Option<usize>) -> Self {
         Self {
             out,
             content,
+            columns,
             begun: Vec::new(),
         }
+    }
+
+    /// Writes what has been put together.
+    fn put(&mut self, text: &str) -> io::Result<()> {
+        let mut text = shown(text, self.content);
+        if let Some(columns) = self.columns {
+            let lines = text
+                .split('\n')
+                .map(|line| terminal::wrapped(line, columns));
+            text = lines.collect::<Vec<_>>().join("\n");
+        }
+        self.out.write_all(text.as_bytes()).map_err(named)
     }
 }
 
@@ -62,20 +87,29 @@ impl<W: Write> Write for StandardOutput<W> {
             return self.out.write(bytes).map_err(named);
         }
         self.begun.extend_from_slice(bytes);
-        let whole = match std::str::from_utf8(&self.begun) {
-            Err(error) if error.error_len().is_none() => error.valid_up_to(),
-            _ => self.begun.len(),
+        let whole = match (self.columns, std::str::from_utf8(&self.begun)) {
+            // A line is broken as a whole.
+            (Some(_), _) => end_of_lines(&self.begun),
+            (None, Err(error)) if error.error_len().is_none() => error.valid_up_to(),
+            (None, _) => self.begun.len(),
         };
         let rest = self.begun.split_off(whole);
         let whole = std::mem::replace(&mut self.begun, rest);
-        let shown = shown(&String::from_utf8_lossy(&whole), self.content);
-        self.out.write_all(shown.as_bytes()).map_err(named)?;
+        self.put(&String::from_utf8_lossy(&whole))?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        let rest = std::mem::take(&mut self.begun);
+        self.put(&String::from_utf8_lossy(&rest))?;
         self.out.flush().map_err(named)
     }
+}
+
+/// Past the last line end.
+fn end_of_lines(bytes: &[u8]) -> usize {
+    let last = bytes.iter().rposition(|byte| *byte == b'\n');
+    last.map_or(0, |place| place + 1)
 }
 
 /// `text` as standard output may have it.
@@ -118,7 +152,7 @@ mod tests {
     use super::*;
 
     fn written(content: Content, pieces: &[&[u8]]) -> String {
-        let mut out = StandardOutput::with_content(Vec::new(), content);
+        let mut out = StandardOutput::with_content(Vec::new(), content, None);
         for piece in pieces {
             out.write_all(piece).unwrap();
         }
@@ -152,6 +186,18 @@ mod tests {
     }
 
     #[test]
+    fn a_terminal_gets_lines_that_fit_it() {
+        let mut out = StandardOutput::with_content(Vec::new(), Content::Marked, Some(12));
+        for piece in ["    one \x1b[30;43m", "two\x1b[0m three\nfour", " five six"] {
+            out.write_all(piece.as_bytes()).unwrap();
+        }
+        // A prompt has no line end.
+        out.flush().unwrap();
+        let expected = "    one \x1b[30;43mtwo\x1b[0m\n    three\nfour five\n  six";
+        assert_eq!(String::from_utf8(out.out).unwrap(), expected);
+    }
+
+    #[test]
     fn a_disk_that_is_full_is_an_error_that_says_so() {
         struct Full;
         impl Write for Full {
@@ -162,7 +208,7 @@ mod tests {
                 Ok(())
             }
         }
-        let mut out = StandardOutput::with_content(Full, Content::Text);
+        let mut out = StandardOutput::with_content(Full, Content::Text, None);
         let error = out.write_all(b"x").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         assert!(error.to_string().contains("standard output"), "{error}");
