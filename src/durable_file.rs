@@ -5,6 +5,8 @@
 //! owner on. While it is written the new file has no name where the system can do that (Linux), so
 //! that a process that is killed leaves nothing behind.
 
+#[cfg(target_os = "linux")]
+use std::time::{Duration, Instant};
 use std::{
     fs::{self, File, Metadata, OpenOptions},
     io::{self, BufWriter, Write},
@@ -106,12 +108,54 @@ impl Place {
         };
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-            Ok(found) if !found.is_file() => {
-                OpenOptions::new().write(true).open(path).map(Self::Stream)
-            }
+            Ok(found) if !found.is_file() => open_stream(path).map(Self::Stream),
             _ => Ok(Self::File(end)),
         }
     }
+}
+
+/// How long a FIFO may take to find a reader: as long as a pipeline takes to start.
+#[cfg(target_os = "linux")]
+const READER_WAIT: Duration = Duration::from_secs(3);
+
+/// Opens a device or a FIFO for writing. Without a reader, opening a FIFO would block for ever.
+#[cfg(target_os = "linux")]
+fn open_stream(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use rustix::{
+        fs::{OFlags, fcntl_getfl, fcntl_setfl},
+        io::Errno,
+    };
+
+    let began = Instant::now();
+    loop {
+        let opened = OpenOptions::new()
+            .write(true)
+            .custom_flags(OFlags::NONBLOCK.bits() as i32)
+            .open(path);
+        match opened {
+            Ok(stream) => {
+                fcntl_setfl(&stream, fcntl_getfl(&stream)? - OFlags::NONBLOCK)?;
+                return Ok(stream);
+            }
+            Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+                if began.elapsed() >= READER_WAIT {
+                    return Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        "nobody reads from this pipe (FIFO)",
+                    ));
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_stream(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).open(path)
 }
 
 /// What symbolic links end in.
@@ -407,6 +451,17 @@ mod tests {
             assert_eq!(read("elsewhere/old.txt"), "new");
             assert_eq!(read("elsewhere/new.txt"), "made");
             assert!(text(&at("loop"), "x").is_err());
+        }
+
+        #[test]
+        #[cfg(target_os = "linux")]
+        fn a_pipe_that_nobody_reads_is_told_of_in_a_moment() {
+            let folder = tempfile::tempdir().unwrap();
+            let fifo = folder.path().join("fifo");
+            let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+            assert!(made.unwrap().success());
+            let message = text(&fifo, "x").unwrap_err().to_string();
+            assert_eq!(message, "nobody reads from this pipe (FIFO)");
         }
 
         #[test]

@@ -277,7 +277,8 @@ fn a_page_stands_under_the_threshold_given_and_holds_the_best_beside_it() {
     let given = task.analysis.scores.get("f1").unwrap();
     let reached = best.scores.get("f1").unwrap();
     assert_eq!(task.analysis.threshold, Some(-20.0));
-    assert_eq!(Some(reached), task.analysis.best.map(|best| best.f1));
+    // The curve sums the same figures in the order of the null scores.
+    assert!((reached - task.analysis.best.unwrap().f1).abs() < 1e-9);
     assert!(given < reached);
     let threshold = best.threshold.unwrap();
     let html = report(task).html();

@@ -563,7 +563,8 @@ fn what_stands_at_the_output_stays_when_the_input_is_bad() {
     assert!(same.contains("the output is the input"), "{same}");
     // Neither a half file nor a temporary one.
     assert_eq!(fs::read_dir(folder.0.path()).unwrap().count(), 2);
-    let nowhere = folder.path("no/out.json");
+    // Folders that are missing are made; a file cannot be one.
+    let nowhere = folder.path("in/out.json");
     let input = golden("dataset/quac.json");
     let message = convert(QUAC, &input, &nowhere).unwrap_err().to_string();
     assert!(message.contains("cannot be written"), "{message}");

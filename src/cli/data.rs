@@ -17,7 +17,7 @@ use crate::dataset::{
 /// Problems of a kind that are shown; `--json` has them all.
 const SHOWN: usize = 5;
 
-/// Convert rows, QuAC, NewsQA and MRQA to SQuAD 2.0, and check data files
+/// Convert QuAC, NewsQA and MRQA, or rows, to SQuAD 2.0, and check data files
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:

@@ -39,7 +39,7 @@ impl Serialize for TrialResults {
 }
 
 /// Figures, and what is to be said of the threshold that they stand under.
-struct WithAdvice<'a>(&'a Scores);
+pub struct WithAdvice<'a>(pub &'a Scores);
 
 /// The key of that in the JSON of results; all others are figures.
 pub const ADVICE: &str = "threshold_advice";

@@ -13,7 +13,7 @@ use crate::{
         nbest::QuestionPrediction,
         predict,
         provenance::{FileDigest, Origin},
-        results::{ResultFiles, TrialResults, test_outputs},
+        results::{ResultFiles, TrialResults, WithAdvice, test_outputs},
         score::Metric,
     },
     model::QuestionAnsweringModel,
@@ -46,7 +46,8 @@ impl Finetune<'_> {
             if Metric::of_task(&data.task) == Metric::Squad2 {
                 results.write_eval(&data.task, trial, &scores)?;
             }
-            self.progress.scores(trial, &data.task, &scores);
+            self.progress
+                .scores(trial, &data.task, &WithAdvice(&scores));
             tasks.push((data.task.clone(), scores));
         }
         if !tasks.is_empty() {

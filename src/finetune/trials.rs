@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     data::example::Split,
-    eval::{results::TrialResults, score::Metric},
+    eval::{
+        results::{TrialResults, WithAdvice},
+        score::Metric,
+    },
     model::{folder, record},
     tensorboard::event_log::EventLog,
     train::{self, checkpoint, checksum::Checksum, run_folder, run_lock::RunLock},
@@ -56,7 +59,7 @@ impl Finetune<'_> {
                     .add_training(&model_dir, trial, self.progress);
                 let tasks = scores.iter().flat_map(|scores| &scores.tasks);
                 for (task, scores) in tasks {
-                    self.progress.scores(trial, task, scores);
+                    self.progress.scores(trial, task, &WithAdvice(scores));
                 }
                 unwritten = scores.is_some();
                 figures.trials.extend(scores);

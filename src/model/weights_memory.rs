@@ -180,7 +180,7 @@ mod tests {
         let memory = WeightsMemory::at(Some(folder.path().join("weights.json")));
         let file = folder.path().join("model.safetensors");
         fs::write(&file, "one").unwrap();
-        for number in 0..MODELS + 2 {
+        for number in 0..=MODELS {
             let mut stamps = aged(&file);
             stamps.0[0].file = folder.path().join(number.to_string());
             memory.keep(stamps, "digest".into());

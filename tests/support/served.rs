@@ -13,6 +13,8 @@ use std::{
 
 use serde_json::{Value, json};
 
+use electra::model::HeadConfig;
+
 use super::{place::golden, runs};
 
 /// Longer than any test waits for anything that comes at all, however busy the machine.
@@ -38,6 +40,9 @@ impl Model {
         std::fs::copy(vocab, folder.path().join("vocab.txt")).unwrap();
         let mut config = run.config.to_json();
         config["model_name"] = "electra_tiny_projected".into();
+        // As a run describes its model.
+        config["model"] = json!(run.config.encoder());
+        config["heads"] = json!({"squad": HeadConfig::of(&run.config)});
         for (key, value) in hparams.as_object().unwrap() {
             config[key] = value.clone();
         }
