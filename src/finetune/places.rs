@@ -212,29 +212,37 @@ pub(super) fn check_names(config: &Config) -> Result<(), Error> {
 
 /// Makes the folders of all results, and sees whether files can be made in them.
 pub(super) fn check_writable(config: &Config) -> Result<(), Error> {
+    if config.do_train {
+        let path = config.paths().model_dir(1);
+        try_folder_of("model_dir", &path)?;
+    }
     for Named { name, path } in outputs(config) {
         match path.metadata() {
             Ok(found) if found.is_dir() => return Err(Error::Folder { output: name, path }),
             Ok(found) if !found.is_file() => continue,
-            _ => {}
-        }
-        let place = real(&path);
-        let folder = place.parent().unwrap_or(&place);
-        let made = fs::create_dir_all(folder).and_then(|()| {
-            // Goes away at once.
-            tempfile::Builder::new()
-                .prefix(".electra-")
-                .tempfile_in(folder)
-        });
-        if let Err(source) = made {
-            return Err(Error::Unwritable {
-                output: name,
-                path,
-                source,
-            });
+            _ => try_folder_of(&name, &path)?,
         }
     }
     Ok(())
+}
+
+/// Makes a file beside `path`, in a folder that is made if it is missing, and lets it go at once.
+fn try_folder_of(output: &str, path: &Path) -> Result<(), Error> {
+    let place = real(path);
+    let folder = place.parent().unwrap_or(&place);
+    let made = fs::create_dir_all(folder).and_then(|()| {
+        tempfile::Builder::new()
+            .prefix(".electra-")
+            .tempfile_in(folder)
+    });
+    match made {
+        Ok(_) => Ok(()),
+        Err(source) => Err(Error::Unwritable {
+            output: output.to_owned(),
+            path: path.to_owned(),
+            source,
+        }),
+    }
 }
 
 /// The path without links, as far as it is there, and without `.` and `..`.
