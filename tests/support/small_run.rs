@@ -153,8 +153,8 @@ impl SmallRun {
             .join(format!("squad_qa/squad_preds_{trial}.json"))
     }
 
-    /// The bytes of every result file, by its path below the folder of results. The report is left
-    /// out: it tells times.
+    /// The bytes of every result file, by its path below the folder of results. The report and the
+    /// records of where answers come from are left out: they tell times and places.
     pub fn results(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut files = BTreeMap::new();
         let mut folders = vec![self.results_dir()];
@@ -163,7 +163,10 @@ impl SmallRun {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     folders.push(path);
-                } else if path.extension().is_none_or(|end| end != "html") {
+                } else if !["html", "provenance.json"]
+                    .iter()
+                    .any(|end| path.to_string_lossy().ends_with(end))
+                {
                     let below = path.strip_prefix(self.results_dir()).unwrap();
                     files.insert(below.to_owned(), fs::read(&path).unwrap());
                 }
