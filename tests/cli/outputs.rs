@@ -213,27 +213,38 @@ fn features_are_written_into_a_folder_that_is_made_but_not_over_their_data() {
 #[test]
 #[cfg(target_os = "linux")]
 fn ctrl_c_leaves_nothing_behind() {
-    use std::{io::Write, process::Command, time::Duration};
+    use std::{
+        process::Command,
+        time::{Duration, Instant},
+    };
 
     let files = Files::new();
-    let lines = fs::read(files.path("m.jsonl")).unwrap();
+    let line = fs::read(files.path("m.jsonl")).unwrap();
+    let input = files.path("in.jsonl");
+    // Enough for a second or two.
+    fs::write(&input, line.repeat(400_000)).unwrap();
     let folder = files.path("out");
     fs::create_dir(&folder).unwrap();
-    let input = files.path("in.jsonl");
-    let made = Command::new("mkfifo").arg(&input).status();
-    assert!(made.unwrap().success());
     let mut child = Command::new(env!("CARGO_BIN_EXE_electra"))
         .args(["data", "mrqa"])
         .arg(&input)
         .arg(folder.join("out.json"))
         .spawn()
         .unwrap();
-    // It has begun to write once it reads, and waits for more.
-    let mut pipe = fs::OpenOptions::new().write(true).open(&input).unwrap();
-    for _ in 0..100 {
-        pipe.write_all(&lines).unwrap();
+    // Whatever it has open in the folder is the file on its way.
+    let open = format!("/proc/{}/fd", child.id());
+    let is_writing = || {
+        let files = fs::read_dir(&open).into_iter().flatten().flatten();
+        files
+            .filter_map(|file| fs::read_link(file.path()).ok())
+            .any(|file| file.starts_with(&folder))
+    };
+    let began = Instant::now();
+    while !is_writing() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        assert!(began.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(1));
     }
-    std::thread::sleep(Duration::from_millis(200));
     let asked = Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status();
