@@ -32,7 +32,7 @@ use crate::{
         absent::trained_below,
         arithmetic::Arithmetic,
         beam::WindowOutput,
-        description::{describe, described_in},
+        description::{describe_record, described_in},
         folder, parameters,
         parameters::ParameterSource,
         record,
@@ -138,7 +138,7 @@ impl FineTuned {
     /// head, which is converted.
     pub fn open(path: &Path, chosen: &Chosen, precision: Precision) -> Result<Self, Error> {
         let found = folder::find(path, &mut |_, _| {})?;
-        let facts = describe(&found.path)?.ok_or_else(|| Error::NoConfig {
+        let facts = describe_record(&found.path)?.ok_or_else(|| Error::NoConfig {
             path: found.path.clone(),
         })?;
         let config = read_config(&found.path, &facts)?;

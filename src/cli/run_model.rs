@@ -4,7 +4,7 @@ use super::model::find_model;
 use crate::{
     config::{CheckpointFacts, Config, Draft, Resolved},
     data::{tokenizer::Tokenizer, vocab::Vocab},
-    model::description::describe,
+    model::description::{describe, describe_record},
     train::progress::Progress,
 };
 
@@ -39,13 +39,10 @@ pub(super) fn opened(
     };
     let home = draft.pretrained_model();
     let found = find_model(&checkpoint, Some(&home), progress)?;
-    let record = describe(&found.path)?;
+    let record = describe_record(&found.path)?;
+    // The record may have been corrected by hand; its source knows what it states.
     let facts = match (facts, record) {
-        // A source that still says what it is, and the vocabulary in its record.
-        (Some(source), Some(record)) if found.path != checkpoint => Some(CheckpointFacts {
-            vocabulary: record.vocabulary.or(source.vocabulary),
-            ..source
-        }),
+        (Some(source), Some(record)) => Some(record.stated_by(&source.record, source.states_case)),
         (source, record) => record.or(source),
     };
     Ok(draft.finish(facts.as_ref())?.config)

@@ -49,6 +49,17 @@ const LEAVE_OUT: &str = "leave it out, or give another checkpoint (init_checkpoi
 const CASE: &str = "leave it out, or correct the checkpoint's file if that is wrong";
 
 impl CheckpointFacts {
+    /// Those of a record whose source says `source`, and about letter case or not: what is otherwise
+    /// in the record was corrected there.
+    pub fn stated_by(mut self, source: &RecordConfig, states_case: bool) -> Self {
+        let case = |config: &RecordConfig| {
+            let strips = config.strip_accents.unwrap_or(config.do_lower_case);
+            (config.do_lower_case, strips, config.tokenize_chinese_chars)
+        };
+        self.states_case = states_case || case(&self.record) != case(source);
+        self
+    }
+
     /// The published size that is nearest: it decides the defaults of rates.
     pub fn size(&self) -> ModelSize {
         let width = self.record.model.hidden_size;

@@ -16,7 +16,7 @@ pub fn describe(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
     let is_record = path.join("model.bpk").is_file();
     let is_checkpoint = checkpoints_convert::is_checkpoint(path);
     if is_record && (!is_checkpoint || checkpoints_convert::is_fine_tuned(path)) {
-        return of_record(path);
+        return describe_record(path);
     }
     if !is_checkpoint {
         return Ok(None);
@@ -24,7 +24,7 @@ pub fn describe(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
     let described = match checkpoints_convert::describe(path) {
         Ok(described) => described,
         // What is left of the checkpoint that a record was made of.
-        Err(_) if is_record => return of_record(path),
+        Err(_) if is_record => return describe_record(path),
         Err(source) => {
             return Err(Error::Convert {
                 path: path.into(),
@@ -32,6 +32,16 @@ pub fn describe(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
             });
         }
     };
+    // A record that was made of what stands there now may have been corrected by hand.
+    let kept = folder::beside(path);
+    let made_of = json(&kept.join("conversion.json"))["config"].clone();
+    if kept.join("model.bpk").is_file()
+        && made_of == serde_json::json!(described.config)
+        && let Some(record) = describe_record(&kept)?
+    {
+        let states_case = described.states_case;
+        return Ok(Some(record.stated_by(&described.config, states_case)));
+    }
     let beside = path.join("vocab.txt");
     let vocabulary = described.vocabulary.map(|bytes| match beside.is_file() {
         true => Vocabulary {
@@ -64,7 +74,11 @@ pub fn described_in(record: &Path) -> PathBuf {
     }
 }
 
-fn of_record(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
+/// What the record in a folder says, as [`describe`] has it, whatever else lies there.
+///
+/// # Errors
+/// A `config.json` that cannot be read.
+pub fn describe_record(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
     let folder = described_in(path);
     let file = folder.join("config.json");
     if !file.is_file() {
@@ -77,6 +91,7 @@ fn of_record(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
     let record = folder::read_config(&folder)?;
     let states_case = !record.do_lower_case
         || record.strip_accents.is_some()
+        || !record.tokenize_chinese_chars
         || json(&file).get("task_names").is_some()
         || json(&folder.join("conversion.json"))["source"]["kind"] == "hugging-face";
     let vocab = folder.join("vocab.txt");

@@ -311,7 +311,7 @@ fn why_not(kept: &KeptRecord, content: &Content) -> Option<&'static str> {
 }
 
 /// Where the record of the checkpoint at `path` is kept if it is kept beside it.
-fn beside(path: &Path) -> PathBuf {
+pub(super) fn beside(path: &Path) -> PathBuf {
     let has_extension = |e| path.extension().is_some_and(|x| x.eq_ignore_ascii_case(e));
     if path.is_dir() {
         return match checkpoints_convert::takes_record(path) {
