@@ -328,3 +328,47 @@ fn a_dry_run_says_what_will_be_done_and_writes_nothing() {
     assert_eq!(examples.count(), 3, "{told}");
     assert!(told.contains("[CLS] "), "{told}");
 }
+
+#[test]
+fn a_record_that_was_corrected_by_hand_is_believed_and_hyper_parameters_alone_describe_a_model() {
+    let (run, _) = hugging_face();
+    let (code, stderr) = electra(&run.data, "finetune", &TINY);
+    assert_eq!(code, Some(0), "{stderr}");
+    let record = run.data.join("models/electra_tiny/record/config.json");
+    edit(&record, |config| config["do_lower_case"] = json!(false));
+    let told = dry_run(&run.data, &TINY);
+    assert!(told.contains("parameters, cased"), "{told}");
+
+    // As a version that kept no shape wrote it.
+    let config = run.model_dir().join("config.json");
+    edit(&config, |config| {
+        config.as_object_mut().unwrap().shift_remove("model");
+        config.as_object_mut().unwrap().shift_remove("heads");
+    });
+    let ask = |question: &str| {
+        Command::new(env!("CARGO_BIN_EXE_electra"))
+            .args([
+                "ask",
+                "--device",
+                "cpu",
+                "--passage",
+                "Ada was born in London.",
+            ])
+            .args(["--question", question, "--checkpoint"])
+            .arg(run.model_dir())
+            .output()
+            .unwrap()
+    };
+    let output = ask("Where was Ada born?");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+
+    // A contradiction in the file itself is one, too.
+    edit(&config, |config| {
+        config["model_hparam_overrides"]["num_hidden_layers"] = json!(5)
+    });
+    let output = ask("Where?");
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("error: "), "{stderr}");
+}

@@ -43,7 +43,7 @@ fn known_tasks() -> String {
     TASKS.join(", ")
 }
 
-/// Which task a misspelt name may mean: "; did you mean squad?".
+/// Which task a misspelt name may mean: " (did you mean squad?)".
 fn meant_task(task: &str) -> String {
     let lower = task.to_lowercase().replace(['_', '-', '.', ' '], "");
     let plain = match lower.as_str() {
@@ -58,7 +58,7 @@ fn meant_task(task: &str) -> String {
         .min_by_key(|(distance, _)| *distance)
         .filter(|(distance, _)| *distance <= 2)
         .map_or(String::new(), |(_, known)| {
-            format!("; did you mean {known}?")
+            format!(" (did you mean {known}?)")
         })
 }
 

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use checkpoints_convert::RecordConfig;
+use serde_json::{Map, Value};
 
 use super::folder::{self, Error};
-use crate::config::{CheckpointFacts, Vocabulary};
+use crate::config::{CheckpointFacts, Config, Vocabulary};
 
 /// What the checkpoint at `path` says; `None` if there is none, or a record without `config.json`.
 /// Nothing is converted and nothing written.
@@ -88,11 +89,17 @@ pub fn describe_record(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
         );
         return Ok(None);
     }
-    let record = folder::read_config(&folder)?;
+    let said = json(&file);
+    let record = match said.as_object() {
+        Some(hparams) if said.get("task_names").is_some() && said.get("model").is_none() => {
+            of_hparams(hparams, &file)?
+        }
+        _ => folder::read_config(&folder)?,
+    };
     let states_case = !record.do_lower_case
         || record.strip_accents.is_some()
         || !record.tokenize_chinese_chars
-        || json(&file).get("task_names").is_some()
+        || said.get("task_names").is_some()
         || json(&folder.join("conversion.json"))["source"]["kind"] == "hugging-face";
     let vocab = folder.join("vocab.txt");
     let vocabulary = std::fs::read(&vocab).ok().map(|bytes| Vocabulary {
@@ -106,6 +113,21 @@ pub fn describe_record(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
         states_case,
         vocabulary,
     }))
+}
+
+/// What a run's hyper-parameters say of the model, where a `config.json` has nothing but them.
+fn of_hparams(hparams: &Map<String, Value>, file: &Path) -> Result<RecordConfig, Error> {
+    let mut said = hparams.clone();
+    said.shift_remove("heads");
+    let config = Config::from_json(&said).map_err(|source| Error::Hparams {
+        path: file.into(),
+        source,
+    })?;
+    said.insert("model".to_owned(), serde_json::json!(config.encoder()));
+    serde_json::from_value(said.into()).map_err(|source| Error::Config {
+        path: file.into(),
+        reason: source.to_string(),
+    })
 }
 
 /// A JSON file, null if there is none.

@@ -19,7 +19,7 @@ use super::{
     absent, parameters,
     weights_memory::{Stamps, WeightsMemory},
 };
-use crate::{device::ByteSize, user_cache};
+use crate::{config, device::ByteSize, user_cache};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -66,6 +66,11 @@ pub enum Error {
     Mixed { path: PathBuf },
     #[error("{path}: {reason}; convert the checkpoint again")]
     Config { path: PathBuf, reason: String },
+    #[error("{path}: {source}")]
+    Hparams {
+        path: PathBuf,
+        source: config::Error,
+    },
     #[error(
         "the checkpoint has no parameter {parameter}, which evaluation needs; expected a fine-tuned \
          model with a head of this task (init_checkpoint, --checkpoint)"
