@@ -177,6 +177,25 @@ fn contradictions_are_refused_with_both_values() {
 }
 
 #[test]
+fn a_misspelt_model_is_answered_by_those_that_are_there() {
+    let run = SmallRun::new();
+    let name = ["--model-name", "electra_tyni"];
+    let features = ["--split", "train", "--output", "f.jsonl"];
+    for (command, more) in [
+        ("finetune", &["--dry-run"][..]),
+        ("finetune", &[]),
+        ("features", &features),
+    ] {
+        let (code, stderr) = electra(&run.data, command, &[&name, more].concat());
+        assert_eq!(code, Some(2), "{command} {more:?}: {stderr}");
+        assert!(
+            stderr.contains("did you mean electra_tiny?"),
+            "{command} {more:?}: {stderr}"
+        );
+    }
+}
+
+#[test]
 fn epsilon_is_computed_with() {
     let run = SmallRun::new();
     let config = run.data.join("models/electra_tiny/config.json");

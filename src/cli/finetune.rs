@@ -85,7 +85,7 @@ pub(super) fn run_draft(
     course: Course,
 ) -> anyhow::Result<(Config, Outcome)> {
     // What contradicts the checkpoint is said before it is converted.
-    let (resolved, facts) = run_model::described(draft)?;
+    let (resolved, facts) = run_model::found(draft)?;
     let chosen = compute.open(global)?;
     let progress = global.progress();
     for note in &resolved.notes {

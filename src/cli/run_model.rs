@@ -4,7 +4,10 @@ use super::model::find_model;
 use crate::{
     config::{CheckpointFacts, Config, Draft, Resolved},
     data::{tokenizer::Tokenizer, vocab::Vocab},
-    model::description::{describe, describe_record},
+    model::{
+        absent::explain,
+        description::{describe, describe_record},
+    },
     train::progress::Progress,
 };
 
@@ -24,11 +27,26 @@ pub(super) fn described(draft: &Draft) -> anyhow::Result<(Resolved, Option<Check
     Ok((resolved, facts))
 }
 
-/// The same once the checkpoint is a record, which it is converted to if need be; `facts` are those
-/// that [`described`] found. The vocabulary is then a file.
+/// The same of a run, which needs the checkpoint that it begins with.
 ///
 /// # Errors
-/// As [`described`], and no checkpoint where there should be one.
+/// As [`described`], and no model where the checkpoint should be.
+pub(super) fn found(draft: &Draft) -> anyhow::Result<(Resolved, Option<CheckpointFacts>)> {
+    let (resolved, facts) = described(draft)?;
+    match draft.init_checkpoint() {
+        // A record without a description is a model all the same.
+        Some(checkpoint) if facts.is_none() && !checkpoint.join("model.bpk").is_file() => {
+            Err(explain(&checkpoint).into())
+        }
+        _ => Ok((resolved, facts)),
+    }
+}
+
+/// The same once the checkpoint is a record, which it is converted to if need be; `facts` are those
+/// that [`found`] has. The vocabulary is then a file.
+///
+/// # Errors
+/// As [`found`].
 pub(super) fn opened(
     draft: &Draft,
     facts: Option<CheckpointFacts>,
@@ -51,7 +69,7 @@ pub(super) fn opened(
 /// The tokenizer of a run whose checkpoint may not be converted yet.
 ///
 /// # Errors
-/// A vocabulary that is not there or does not fit the model.
+/// A vocabulary that does not fit the model, or neither a vocabulary nor a model.
 pub(super) fn tokenizer(
     draft: &Draft,
     config: &Config,
@@ -65,6 +83,16 @@ pub(super) fn tokenizer(
             let vocab = Vocab::from_bytes(&inside.bytes, &inside.file)?;
             Tokenizer::of_vocab(vocab, &inside.file, config)?
         }
-        None => Tokenizer::for_model(config.paths().vocab_file(), config)?,
+        None => {
+            let file = config.paths().vocab_file();
+            if let Some(checkpoint) = draft.init_checkpoint()
+                && facts.is_none()
+                && !file.exists()
+                && !draft.is_given("vocab_file")
+            {
+                return Err(explain(&checkpoint).into());
+            }
+            Tokenizer::for_model(file, config)?
+        }
     })
 }

@@ -124,7 +124,7 @@ impl CheckpointFacts {
             given: given.to_string(),
             told: format!("{name} = {told}"),
             file: self.file.clone(),
-            advice: LEAVE_OUT,
+            advice: LEAVE_OUT.to_owned(),
         }
     }
 
@@ -176,7 +176,14 @@ impl CheckpointFacts {
                 && differs(&implied.into())
             {
                 let given = format!("{} (its {name} is {implied})", config.model_size.word());
-                return Err(self.contradiction("model_size", given, name, &value));
+                let mut error = self.contradiction("model_size", given, name, &value);
+                let (own, model) = (self.size(), &self.record.model);
+                if let Error::Contradiction { advice, .. } = &mut error
+                    && own.shape() == (model.hidden_size, model.num_hidden_layers)
+                {
+                    *advice = format!("give model_size={}, or another checkpoint", own.word());
+                }
+                return Err(error);
             }
             if let Some(other) = given.get(name) {
                 let other = match other {
@@ -255,7 +262,7 @@ impl CheckpointFacts {
                     given: given.to_string(),
                     told: format!("{key} = {told}"),
                     file: self.file.clone(),
-                    advice: CASE,
+                    advice: CASE.to_owned(),
                 });
             }
         }

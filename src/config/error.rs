@@ -68,7 +68,7 @@ pub enum Error {
         /// What the checkpoint has instead, its key included.
         told: String,
         file: PathBuf,
-        advice: &'static str,
+        advice: String,
     },
     #[error(
         "{file}: hidden_act = {found:?}: this engine computes only \"gelu\"; take another model"

@@ -16,7 +16,7 @@ const ALIKE: f64 = 0.8;
 
 /// The error for a path that is no model: it is not there, was not trained to its end, or is
 /// something else.
-pub(super) fn explain(path: &Path) -> Error {
+pub fn explain(path: &Path) -> Error {
     if !path.exists() {
         return missing(path);
     }
