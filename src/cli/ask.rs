@@ -29,7 +29,8 @@ const SHOWN: usize = 5;
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
-  electra ask --checkpoint my_model --question \"Who wrote it?\" --passage \"Ada wrote it.\"
+  electra ask --checkpoint my_model --question \"Who wrote it?\" \\
+    --passage \"Ada wrote it.\"
   electra ask --checkpoint my_model --passage-file letter.txt")]
 pub struct AskArgs {
     /// Folder of the fine-tuned model

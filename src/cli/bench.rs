@@ -25,8 +25,8 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
-  electra bench --mode train --model-size large --batch-size 32 --seq-len 512 --micro-batch-size 4 \\
-    --gradient-checkpointing on")]
+  electra bench --mode train --model-size large --batch-size 32 --seq-len 512 \\
+    --micro-batch-size 4 --gradient-checkpointing on")]
 pub struct BenchArgs {
     /// What is timed
     #[arg(long, value_enum, default_value = "train")]

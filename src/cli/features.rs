@@ -19,8 +19,8 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
-  electra features --data-dir data --model-name electra_large --set task_names=squad \\
-    --split dev --output features.dev.jsonl")]
+  electra features --data-dir data --model-name electra_large \\
+    --set task_names=squad --split dev --output features.dev.jsonl")]
 pub struct FeaturesArgs {
     #[command(flatten)]
     pub run: RunArgs,

@@ -65,8 +65,8 @@ pub const NO_DEVICE: u8 = 3;
     disable_version_flag = true,
     help_template = command_list::help_template(),
     after_help = "\
-Exit codes: 0 done, 2 wrong use or bad data, 3 device or memory, 130 ended by Ctrl-C, 143 ended by
-SIGTERM or SIGHUP.
+Exit codes: 0 done, 2 wrong use or bad data, 3 device or memory, 130 ended by
+Ctrl-C, 143 ended by SIGTERM or SIGHUP.
 
 Examples:
   electra quickstart

@@ -30,7 +30,8 @@ use crate::{
 #[command(after_help = "\
 Example:
   electra report --data dev.json --predictions squad_preds.json \\
-    --null-odds squad_null_odds.json --train-log train_log.jsonl --output report.html")]
+    --null-odds squad_null_odds.json --train-log train_log.jsonl \\
+    --output report.html")]
 pub struct ReportArgs {
     /// The questions and their right answers
     #[arg(long, value_name = "FILE")]
