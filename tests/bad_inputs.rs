@@ -554,6 +554,23 @@ const MODELS: &[Case] = &[
         place.edit(RECORD, |bytes| bytes.truncate(1000));
         plain()
     }),
+    ("pre-trained model.bpk: a bit flipped", |place| {
+        place.edit(RECORD, |bytes| {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+        });
+        plain()
+    }),
+    ("pre-trained model.bpk: without its last byte", |place| {
+        place.edit(RECORD, |bytes| bytes.truncate(bytes.len() - 1));
+        plain()
+    }),
+    ("pre-trained model.bpk: of another conversion", |place| {
+        place.edit_json("models/electra_tiny/conversion.json", |report| {
+            report["record"] = json!("0123456789abcdef0123456789abcdef");
+        });
+        plain()
+    }),
 ];
 
 const CHECKPOINTS: &[Case] = &[

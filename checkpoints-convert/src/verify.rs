@@ -63,7 +63,8 @@ pub fn verify(
 
     let mut differences = Vec::new();
     if let Err(error) = pack::open(&path) {
-        differences.push(format!("{RECORD_FILE} is damaged: {error}"));
+        let reason = pack::reason(&error);
+        differences.push(format!("{RECORD_FILE} is damaged: {reason}"));
     }
     let vocabulary = checkpoint.vocabulary(plan.config.model.vocab_size)?;
     if vocabulary.is_some_and(|bytes| !holds(&out.join(VOCABULARY_FILE), &bytes)) {

@@ -120,7 +120,7 @@ impl StoredParameters {
         Error::Unreadable {
             file: self.file.clone(),
             name: name.into(),
-            reason: error.to_string(),
+            reason: pack::reason(error),
         }
     }
 

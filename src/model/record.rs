@@ -38,7 +38,7 @@ pub fn open(file: &Path) -> Result<StoredParameters, Error> {
         Ok(pack) => Ok(StoredParameters::new(name, pack)),
         Err(error) => Err(Error::Record {
             file: name,
-            reason: error.to_string(),
+            reason: pack::reason(&error),
         }),
     }
 }

@@ -12,7 +12,7 @@ mod writer;
 
 use std::collections::BTreeMap;
 
-use burn_pack::Tensor;
+use burn_pack::{Error, Tensor};
 
 use crate::digest::Digest;
 
@@ -37,6 +37,14 @@ impl Pack {
         Some(identity(
             tensors.filter_map(|t| Some((t, *sums.get(&t.name)?))),
         ))
+    }
+}
+
+/// What is wrong, without the name that Burn gives the kind of error.
+pub fn reason(error: &Error) -> String {
+    match error {
+        Error::IoError(reason) | Error::ValidationError(reason) => reason.clone(),
+        error => error.to_string(),
     }
 }
 
