@@ -87,7 +87,7 @@ pub(super) fn run(args: &AskArgs, global: &GlobalArgs, out: &mut dyn Write) -> a
         let reply = match ask(&model, &question, &passage) {
             // A question that fails does not end the talk; a device that fails does.
             Err(error) if questions.are_typed() && super::exit_code(&error) == super::WRONG_USE => {
-                eprintln!("error: {}", super::one_line(&error));
+                super::tell_error(&error, super::WRONG_USE, global);
                 continue;
             }
             reply => reply?,

@@ -9,6 +9,8 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 
+use crate::terminal;
+
 /// Stands for standard input.
 const STDIN: &str = "-";
 
@@ -87,7 +89,7 @@ impl Questions {
         );
         let lines = BufReader::new(io::stdin());
         if given.is_empty() && io::stdin().is_terminal() {
-            eprintln!("Ask about the passage; an empty line or Ctrl-D ends.");
+            terminal::say("Ask about the passage; an empty line or Ctrl-D ends.");
             return Ok(Questions::Prompt(lines));
         }
         Ok(Questions::Lines(lines, 0))
@@ -101,11 +103,11 @@ impl Questions {
         match self {
             Questions::Given(_, left) => Ok(left.next()),
             Questions::Prompt(lines) => {
-                eprint!("? ");
-                io::stderr().flush().ok();
+                // Best effort, as all that is said there.
+                let _ = io::stderr().write_all(b"? ");
                 let question = line(lines)?.filter(|question| !question.is_empty());
                 if question.is_none() {
-                    eprintln!();
+                    terminal::say("");
                 }
                 Ok(question)
             }

@@ -95,7 +95,7 @@ pub(super) fn run(
         None => None,
     };
     let before = ["exact", "f1"].map(|key| scores.get(key).unwrap_or_default());
-    if let Some(chosen) = &chosen {
+    if let Some(chosen) = chosen.as_ref().filter(|chosen| chosen.changes()) {
         chosen.store(&model.folder)?;
     }
     if global.json {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::{Config, Draft},
     data::tokenizer::Tokenizer,
-    eval::{results::remarks, results_table::results_table},
+    eval::{results_table::results_table, threshold_advice::remarks},
     finetune::{Finetune, Outcome},
     kernels::kernel_choice::ChoiceCache,
     model::arithmetic::Arithmetic,

@@ -17,7 +17,6 @@ use crate::{
         result_file::read_results,
         score::{Metric, without_null_odds},
         threshold::ThresholdChoice,
-        threshold_effect::in_lines,
     },
     report::{EXAMPLES, Made, Report, TaskReport, TrainingCurve, task::TaskFiles},
 };
@@ -135,13 +134,11 @@ pub(super) fn run(
 /// The scores, by what they were reached, and how many answers are wrong in which way.
 fn print_analysis(analysis: &Analysis, basis: &str, out: &mut dyn Write) -> anyhow::Result<()> {
     for (key, figure) in analysis.scores.iter() {
-        let decimals = if figure.is_count() { 0 } else { 2 };
-        writeln!(out, "{key:26}{:>8.decimals$}", figure.value())?;
+        writeln!(out, "{key:24}{:>10}", analysis.scores.shown(key, figure))?;
     }
     writeln!(out, "{basis}")?;
-    let advice = analysis.threshold_advice.iter();
-    for line in advice.flat_map(|advice| in_lines(advice, 80)) {
-        writeln!(out, "{line}")?;
+    if let Some(advice) = &analysis.threshold_advice {
+        writeln!(out, "{advice}")?;
     }
     writeln!(out)?;
     for class in &analysis.classes {

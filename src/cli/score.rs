@@ -15,7 +15,6 @@ use crate::{
         json_file::write_json,
         score::{Metric, Report, Request, score, without_null_odds},
         threshold::{self, ThresholdChoice},
-        threshold_effect::in_lines,
     },
 };
 
@@ -114,8 +113,8 @@ pub(super) fn run(
     let progress = global.progress();
     progress.note(&basis.line(metric, effect.map(|effect| effect.threshold)));
     let advice = effect.and_then(|effect| effect.advice(basis.threshold_name()));
-    for line in advice.iter().flat_map(|advice| in_lines(advice, 80)) {
-        progress.note(&line);
+    if let Some(advice) = advice {
+        progress.note(&advice);
     }
     Ok(())
 }

@@ -77,6 +77,11 @@ impl Calibration {
         }))
     }
 
+    /// Whether the model has another threshold than the best.
+    pub fn changes(&self) -> bool {
+        self.threshold != self.replaced
+    }
+
     /// What changes, in a sentence.
     pub fn line(&self) -> String {
         format!(

@@ -23,12 +23,6 @@ impl Figure {
     }
 }
 
-impl Figure {
-    pub fn is_count(self) -> bool {
-        matches!(self, Figure::Count(_))
-    }
-}
-
 impl Serialize for Figure {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match *self {
@@ -77,6 +71,17 @@ impl Scores {
         let nothing = 100.0 * self.get("NoAns_total").unwrap_or(0.0) / total;
         // Half of the last digit that results as text have.
         self.get(&format!("best_{figure}_thresh")) == Some(0.0) && (best - nothing).abs() <= 0.005
+    }
+
+    /// A figure as tables show it: a count whole, all else with two decimals, and no threshold
+    /// where answering nothing is best.
+    pub fn shown(&self, key: &str, figure: Figure) -> String {
+        let searched = key.strip_prefix("best_");
+        match (searched.and_then(|key| key.strip_suffix("_thresh")), figure) {
+            (Some(name), _) if self.is_best_without_answers(name) => "nothing".to_owned(),
+            (_, Figure::Count(count)) => count.to_string(),
+            (_, Figure::Value(value)) => format!("{value:.2}"),
+        }
     }
 
     /// The figure under `key`.
@@ -143,6 +148,26 @@ mod tests {
         );
         assert_eq!(scores().get("total"), Some(32.0));
         assert_eq!(scores().get("best_f1"), None);
+    }
+
+    #[test]
+    fn a_threshold_is_shown_only_if_there_is_a_best_one() {
+        let mut scores = Scores::default();
+        for (key, figure) in [
+            ("total", Figure::Count(3)),
+            ("NoAns_total", Figure::Count(2)),
+            ("best_f1", Figure::Value(200.0 / 3.0)),
+            ("best_f1_thresh", Figure::Value(0.0)),
+            ("best_exact", Figure::Value(100.0)),
+            ("best_exact_thresh", Figure::Value(0.0)),
+        ] {
+            scores.push(key, figure);
+        }
+        let shown: Vec<String> = scores
+            .iter()
+            .map(|(key, figure)| scores.shown(key, figure))
+            .collect();
+        assert_eq!(shown, ["3", "2", "66.67", "nothing", "100.00", "0.00"]);
     }
 
     #[test]

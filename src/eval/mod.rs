@@ -34,6 +34,7 @@ pub mod squad1;
 pub mod squad2;
 pub mod summary;
 pub mod threshold;
+pub mod threshold_advice;
 pub mod threshold_curve;
 pub mod threshold_effect;
 

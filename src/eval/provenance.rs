@@ -25,7 +25,7 @@ use crate::{data::source::existing, utc};
 pub struct Origin {
     /// The model that answered.
     pub checkpoint: PathBuf,
-    /// When it had answered, in UTC.
+    /// When it answered, in UTC.
     pub date: String,
     /// Of this program.
     pub version: String,

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::error::Error;
 use super::figures::{Figure, Scores};
-use super::results::{ADVICE, TrialResults};
+use super::results::TrialResults;
+use super::threshold_advice::ADVICE;
 use crate::data::source::read_text;
 
 const EXPECTED_JSON: &str = "a JSON array with an object from tasks to figures for each trial";

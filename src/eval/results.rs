@@ -18,8 +18,7 @@ use super::provenance::Origin;
 use super::question_map::QuestionMap;
 use super::score::Metric;
 use super::summary::Summary;
-use super::threshold::signed;
-use super::threshold_effect::{ThresholdEffect, in_lines};
+use super::threshold_advice::WithAdvice;
 use crate::config::{Config, Paths, of_trial};
 
 /// The figures of one trial: each task in turn.
@@ -37,69 +36,6 @@ impl Serialize for TrialResults {
         map.end()
     }
 }
-
-/// Figures, and what is to be said of the threshold that they stand under.
-pub struct WithAdvice<'a>(pub &'a Scores);
-
-/// The key of that in the JSON of results; all others are figures.
-pub const ADVICE: &str = "threshold_advice";
-
-impl Serialize for WithAdvice<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (key, figure) in self.0.iter() {
-            map.serialize_entry(key, &figure)?;
-        }
-        if let Some(effect) = self.0.threshold()
-            && let Some(text) = effect.advice(THRESHOLD)
-        {
-            #[derive(serde::Serialize)]
-            struct Advice<'a> {
-                text: String,
-                #[serde(flatten)]
-                effect: &'a ThresholdEffect,
-            }
-            map.serialize_entry(ADVICE, &Advice { text, effect })?;
-        }
-        map.end()
-    }
-}
-
-/// What a run calls its threshold.
-pub const THRESHOLD: &str = "qa_na_threshold";
-
-/// What is to be said under the figures of all trials: by which metric and threshold each task was
-/// marked, and what its threshold keeps from being seen.
-///
-/// `threshold` is the run's, where the figures do not tell it.
-pub fn remarks(trials: &[TrialResults], threshold: f64) -> Vec<String> {
-    let mut remarks: Vec<Vec<String>> = Vec::new();
-    for (task, scores) in trials.iter().flat_map(|trial| &trial.tasks) {
-        let metric = Metric::of_task(task);
-        let effect = scores.threshold();
-        let mut lines = vec![match metric {
-            Metric::Squad2 => format!(
-                "{task}: metric {metric}, {THRESHOLD} {}",
-                signed(effect.map_or(threshold, |effect| effect.threshold))
-            ),
-            Metric::Squad1 | Metric::Mrqa => format!("{task}: metric {metric}"),
-        }];
-        let advice = effect.and_then(|effect| effect.advice(THRESHOLD));
-        lines.extend(
-            advice
-                .into_iter()
-                .flat_map(|advice| in_lines(&advice, COLUMNS)),
-        );
-        // Trials that fare alike are told once.
-        if !remarks.contains(&lines) {
-            remarks.push(lines);
-        }
-    }
-    remarks.concat()
-}
-
-/// Columns of a terminal.
-const COLUMNS: usize = 80;
 
 /// The text of `T_results.txt`: a line for each trial and task, trials one after the other.
 pub fn results_text(trials: &[TrialResults]) -> String {

@@ -33,14 +33,16 @@ pub fn results_table(trials: &[TrialResults]) -> String {
             heads.extend(["mean".to_owned(), "± sd".to_owned()]);
         }
         push_row(&mut text, task, &heads);
-        for (key, figure) in scores.iter() {
-            let of_trial = |trial: &TrialResults| trial.tasks.get(place)?.1.get(key);
-            let values: Vec<f64> = trials.iter().filter_map(of_trial).collect();
-            let decimals = if figure.is_count() { 0 } else { 2 };
-            let mut cells: Vec<String> = values
+        for (key, _) in scores.iter() {
+            let of_trial = |trial: &TrialResults| {
+                let scores = &trial.tasks.get(place)?.1;
+                let (_, figure) = scores.iter().find(|(name, _)| *name == key)?;
+                Some(scores.shown(key, figure))
+            };
+            let mut cells: Vec<String> = trials
                 .iter()
+                .filter_map(of_trial)
                 .take(if several { shown } else { 1 })
-                .map(|value| format!("{value:.decimals$}"))
                 .collect();
             let spread = summary.as_ref().and_then(|all| all.spread(task, key));
             if let Some(spread) = spread {

@@ -157,23 +157,6 @@ fn best(ranked: &[&Marked], official: Option<f64>) -> BestThreshold {
     }
 }
 
-/// A sentence of several parts in lines of at most `width` characters, broken between parts.
-pub fn in_lines(sentence: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for part in sentence.split_inclusive("; ") {
-        match lines.last_mut() {
-            Some(line) if (line.clone() + part).trim_end().chars().count() <= width => {
-                line.push_str(part);
-            }
-            _ => lines.push(part.to_owned()),
-        }
-    }
-    lines
-        .iter()
-        .map(|line| line.trim_end().to_owned())
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,13 +197,6 @@ mod tests {
             advice,
             "all questions held back by qa_na_threshold −2.75; at −1.00, chosen on this file: \
              F1 87.50; answers alone: 50.00 / 75.00"
-        );
-        assert_eq!(
-            in_lines(&advice, 80),
-            [
-                "all questions held back by qa_na_threshold −2.75;",
-                "at −1.00, chosen on this file: F1 87.50; answers alone: 50.00 / 75.00"
-            ]
         );
         // In JSON: what happened in numbers.
         let json = serde_json::to_value(&effect).unwrap();

@@ -13,8 +13,9 @@ use crate::{
         nbest::QuestionPrediction,
         predict,
         provenance::{FileDigest, Origin},
-        results::{ResultFiles, TrialResults, WithAdvice, test_outputs},
+        results::{ResultFiles, TrialResults, test_outputs},
         score::Metric,
+        threshold_advice::WithAdvice,
     },
     model::QuestionAnsweringModel,
 };
@@ -81,7 +82,7 @@ impl Finetune<'_> {
             };
             let store = || -> Result<Option<Calibration>, eval::Error> {
                 let chosen = Calibration::new(effect, FileDigest::of(&data.file)?)?;
-                if let Some(chosen) = &chosen {
+                if let Some(chosen) = chosen.as_ref().filter(|chosen| chosen.changes()) {
                     chosen.store(folder)?;
                 }
                 Ok(chosen)

@@ -172,7 +172,7 @@ impl Finetune<'_> {
     }
 
     /// Writes `config.json` and `vocab.txt` beside the record, so that the folder stands alone.
-    fn describe(&self, model_dir: &Path) -> Result<(), Error> {
+    pub(super) fn describe(&self, model_dir: &Path) -> Result<(), Error> {
         let mut described = self.config.to_json();
         described["model"] = serde_json::json!(self.config.encoder());
         described["heads"] = self

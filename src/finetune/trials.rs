@@ -71,6 +71,8 @@ impl Finetune<'_> {
                 lock.enter()?;
                 let (model, steps) = match standing {
                     Standing::Trained(steps) => {
+                        // It may answer in another way than before.
+                        self.describe(&model_dir)?;
                         let mut stored = record::open(&model_dir.join("model.bpk"))
                             .map_err(folder::Error::from)?;
                         (self.build(trial, self.device, Some(&mut stored))?, steps)

@@ -43,7 +43,10 @@ fn of_run(origin: &Origin) -> Markup {
         @if let Some(seed) = origin.seed { (row("seed", html! { (seed) })) }
         (row("settings", html! {
             @if origin.settings.is_empty() { "all as by default" }
-            @for (key, value) in &origin.settings { code { (key) " = " (shown(value)) } " " }
+            @for (place, (key, value)) in origin.settings.iter().enumerate() {
+                @if place > 0 { " · " }
+                code { (key) " = " (shown(value)) }
+            }
         }))
         (row("command", html! { code { (origin.command) } }))
     }
