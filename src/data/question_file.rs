@@ -47,6 +47,22 @@ impl Summary {
         let version = self.version.as_deref().unwrap_or_default();
         version.trim_start_matches(['v', 'V']).starts_with('2')
     }
+
+    /// Refuses QuAC's own file, which tells by an answer what is unanswerable; `file` is the name that
+    /// the error gives it.
+    ///
+    /// # Errors
+    /// When it is one.
+    pub fn check_answers(&self, file: &str) -> Result<(), Error> {
+        if !self.quac {
+            return Ok(());
+        }
+        Err(Error::OtherDataSet {
+            file: file.to_owned(),
+            found: "QuAC's own file, whose unanswerable questions have the answer CANNOTANSWER",
+            command: "quac",
+        })
+    }
 }
 
 /// All questions of a file.
@@ -98,19 +114,12 @@ impl QuestionFile {
         self.paragraphs.iter().flat_map(|p| &p.questions)
     }
 
-    /// Refuses QuAC's own file, in whose answers an unanswerable question is told by a word.
+    /// Refuses a file whose answers are not what they seem.
     ///
     /// # Errors
-    /// When it is one.
-    pub fn check_answers_are_answers(&self) -> Result<(), Error> {
-        if !self.summary.quac {
-            return Ok(());
-        }
-        Err(Error::OtherDataSet {
-            file: self.file.clone(),
-            found: "QuAC's own file, whose unanswerable questions have the answer CANNOTANSWER",
-            command: "quac",
-        })
+    /// As [`Summary::check_answers`].
+    pub fn check_answers(&self) -> Result<(), Error> {
+        self.summary.check_answers(&self.file)
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     json_text::{json_error, mend},
     paragraph::{Family, Paragraph},
     question_file::{Form, Summary},
-    source::{LONGEST_LINE, Source, not_utf8, text_of},
+    source::{LONGEST_LINE, Source, text_of},
 };
 
 /// Lines that are read together, in bytes.
@@ -274,7 +274,7 @@ impl QuestionReader {
     ) -> Result<(Facts, usize), E> {
         self.source.read_rest(&mut self.head)?;
         let file = self.source.file();
-        let mut text = text_of(self.head, file)?;
+        let mut text = text_of(self.head, file, self.lines_before)?;
         let surrogates = mend(&mut text);
         let mut failed = None;
         let mut take = |paragraph, nameless| match emit(paragraph, nameless) {
@@ -319,15 +319,7 @@ impl QuestionReader {
             let rest = self.head.split_off(end.map_or(0, |end| end + 1));
             let block = std::mem::replace(&mut self.head, rest);
             let block_lines = breaks(&block);
-            let mut text = String::from_utf8(block).map_err(|error| {
-                let valid = error.utf8_error().valid_up_to();
-                not_utf8(
-                    self.source.file(),
-                    error.as_bytes(),
-                    valid,
-                    self.lines_before,
-                )
-            })?;
+            let mut text = text_of(block, self.source.file(), self.lines_before)?;
             surrogates += mend(&mut text);
             let lines = text.split('\n').enumerate();
             let lines: Vec<(usize, &str)> =

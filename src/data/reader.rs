@@ -68,7 +68,7 @@ impl QuestionFile {
     /// questions are asked for, as of a test file.
     pub fn examples(&self, options: ReadOptions<'_>) -> Result<Examples, Error> {
         if options.split != Split::Test {
-            self.check_answers_are_answers()?;
+            self.check_answers()?;
         }
         let built: Vec<Result<_, Error>> = self
             .paragraphs

@@ -260,11 +260,6 @@ impl Read for Source {
     }
 }
 
-/// The path of a file, or of its archive with `.gz` if only that is there.
-pub fn with_archive(path: &Path) -> PathBuf {
-    find(path).map_or_else(|_| path.to_owned(), |(found, _)| found)
-}
-
 /// The file, or its archive, and what the system says of it.
 fn find(path: &Path) -> Result<(PathBuf, fs::Metadata), Error> {
     let source = match fs::metadata(path) {
@@ -343,28 +338,25 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
     let mut source = Source::open(path)?;
     let mut bytes = Vec::new();
     source.read_rest(&mut bytes)?;
-    text_of(bytes, source.file())
+    text_of(bytes, source.file(), 0)
 }
 
-/// Bytes as text; `file` is the name that errors give it.
-pub(crate) fn text_of(bytes: Vec<u8>, file: &str) -> Result<String, Error> {
-    String::from_utf8(bytes)
-        .map_err(|error| not_utf8(file, error.as_bytes(), error.utf8_error().valid_up_to(), 0))
-}
-
-/// Bytes that are not UTF-8 from the one numbered `valid`; `lines_before` stand before `bytes`.
-pub(crate) fn not_utf8(file: &str, bytes: &[u8], valid: usize, lines_before: usize) -> Error {
-    let breaks = bytes[..valid].iter().filter(|&&byte| byte == b'\n').count();
-    let line = lines_before + breaks + 1;
-    let at = match lines_before {
-        0 => format!(" (byte {valid} of the file)"),
-        _ => String::new(),
-    };
-    Error::NotText {
-        file: file.to_owned(),
-        found: format!("other bytes on line {line}{at}"),
-        advice: "save the file as UTF-8, or fetch it again if a download broke off",
-    }
+/// Bytes of a file as text; `lines_before` lines of it stand before them.
+pub(super) fn text_of(bytes: Vec<u8>, file: &str, lines_before: usize) -> Result<String, Error> {
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = error.as_bytes()[..valid].iter();
+        let line = lines_before + before.filter(|&&byte| byte == b'\n').count() + 1;
+        let at = match lines_before {
+            0 => format!(" (byte {valid} of the file)"),
+            _ => String::new(),
+        };
+        Error::NotText {
+            file: file.to_owned(),
+            found: format!("other bytes on line {line}{at}"),
+            advice: "save the file as UTF-8, or fetch it again if a download broke off",
+        }
+    })
 }
 
 #[cfg(test)]
@@ -402,7 +394,7 @@ mod tests {
         fs::write(folder.path().join("train.jsonl.gz"), gzip(b"packed")).unwrap();
         let path = folder.path().join("train.jsonl");
         assert_eq!(read_text(&path).unwrap(), "packed");
-        assert_eq!(with_archive(&path), folder.path().join("train.jsonl.gz"));
+        assert_eq!(existing(&path), folder.path().join("train.jsonl.gz"));
         fs::write(&path, "plain").unwrap();
         assert_eq!(read_text(&path).unwrap(), "plain");
         let lost = folder.path().join("dev.jsonl");

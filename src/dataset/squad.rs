@@ -1,7 +1,7 @@
 //! Questions in SQuAD's form, document or rows, looked at one by one and converted.
 //!
 //! The reader takes what the official scorers take; [`Look`] says what in such a file is wrong
-//! nevertheless, and [`Converter`] leaves it out.
+//! nevertheless, and [`read`] leaves it out.
 
 use std::{collections::HashSet, path::Path};
 
@@ -13,7 +13,6 @@ use super::{
     squad_writer::{Answer, Paragraph, Question},
 };
 use crate::data::{
-    self,
     paragraph::{self, Family},
     question_file::{Form, Summary},
     question_reader::QuestionReader,
@@ -134,13 +133,7 @@ pub fn read(
             }
             Ok(())
         })?;
-    if summary.quac {
-        return Err(Error::Data(data::Error::OtherDataSet {
-            file,
-            found: "QuAC's own file, whose unanswerable questions have the answer CANNOTANSWER",
-            command: "quac",
-        }));
-    }
+    summary.check_answers(&file)?;
     match last {
         Some(last) => last.hand_on(emit),
         None => Ok(()),

@@ -26,7 +26,7 @@ use crate::{
         feature::{Feature, FeatureOptions, featurize},
         question_file::QuestionFile,
         reader::{ReadOptions, family_of},
-        source::with_archive,
+        source::existing,
         token_counts::TokenCounts,
         tokenizer::Tokenizer,
     },
@@ -82,7 +82,7 @@ impl TaskData {
         }
         Ok(Self {
             task: task.into(),
-            file: with_archive(file),
+            file: existing(file),
             questions: (split != Split::Train).then_some(questions),
             examples,
             features,

@@ -42,7 +42,7 @@ pub fn read_data(
         Metric::Squad1 | Metric::Squad2 => Family::Squad,
     });
     let questions = QuestionFile::read(path, family)?;
-    questions.check_answers_are_answers()?;
+    questions.check_answers()?;
     Ok((metric.unwrap_or_else(|| metric_of(&questions)), questions))
 }
 
@@ -68,7 +68,7 @@ pub fn metric_of(questions: &QuestionFile) -> Metric {
 /// When there is no question, when one that must have a gold answer has none, or when the file
 /// tells no answer at all, as a test file does.
 pub fn check_markable(questions: &QuestionFile, metric: Metric) -> Result<(), Error> {
-    questions.check_answers_are_answers()?;
+    questions.check_answers()?;
     let gold = gold(questions);
     if gold.is_empty() {
         return Err(Error::NoQuestions);

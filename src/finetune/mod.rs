@@ -20,7 +20,7 @@ use burn::tensor::Device;
 use crate::{
     config::{self, Config},
     data::{
-        self, batch::FeatureSet, batch_plan::BatchPlan, example::Split, source::with_archive,
+        self, batch::FeatureSet, batch_plan::BatchPlan, example::Split, source::existing,
         tokenizer::Tokenizer,
     },
     eval::{
@@ -195,6 +195,7 @@ impl Finetune<'_> {
         let _held = self.stop.hold();
         let mut figures = Figures {
             config,
+            dev: &data.dev,
             files: ResultFiles::new(config),
             report: RunReport::default(),
             trials: Vec::new(),
@@ -253,7 +254,7 @@ impl Finetune<'_> {
                     continue;
                 }
                 let path = config.paths().task_data(task, Split::Test);
-                if !with_archive(&path).is_file() {
+                if !existing(&path).is_file() {
                     return Err(Error::NoTestFile { path });
                 }
                 test.push((head, self.read(task, Split::Test)?));
@@ -323,6 +324,8 @@ impl Finetune<'_> {
 /// The figures of the trials so far, and their files.
 struct Figures<'a> {
     config: &'a Config,
+    /// What was answered.
+    dev: &'a [TaskData],
     files: ResultFiles<'a>,
     report: RunReport,
     trials: Vec<TrialResults>,
@@ -338,7 +341,7 @@ impl Figures<'_> {
     fn write(&mut self) -> Result<(), Error> {
         self.files.write_results(&self.trials)?;
         // The results are on the disk: a page about them is no reason to end the run.
-        if let Err(error) = self.report.write(self.config, &self.trials) {
+        if let Err(error) = self.report.write(self.config, self.dev, &self.trials) {
             log::warn!("the run goes on without its report: {}", one_line(&error));
         }
         Ok(())

@@ -5,8 +5,7 @@ use std::path::Path;
 use super::{EXAMPLES, Error, Made, Report, TaskReport, TrainingCurve, task::TaskFiles};
 use crate::{
     config::Config,
-    data::example::Split,
-    eval::{results::TrialResults, score::Metric},
+    eval::{evaluate::TaskData, results::TrialResults, score::Metric},
     train::progress::Progress,
 };
 
@@ -29,24 +28,34 @@ impl RunReport {
         }
     }
 
-    /// Writes `T_report.html` on the trials so far and the answers of the last of them.
+    /// Writes `T_report.html` on the trials so far and the answers of the last of them to the
+    /// questions of `dev`.
     ///
     /// # Errors
     /// When the answers cannot be read or the file cannot be written.
-    pub fn write(&mut self, config: &Config, trials: &[TrialResults]) -> Result<(), Error> {
+    pub fn write(
+        &mut self,
+        config: &Config,
+        dev: &[TaskData],
+        trials: &[TrialResults],
+    ) -> Result<(), Error> {
         let paths = config.paths();
         let mut tasks = Vec::new();
-        for task in &config.task_names {
+        for data in dev {
+            let task = &data.task;
+            let Some(questions) = &data.questions else {
+                continue;
+            };
             let null_odds = paths.qa_null_odds(task);
             let metric = Metric::of_task(task);
             let files = TaskFiles {
-                data: paths.task_data(task, Split::Dev),
+                data: data.file.clone(),
                 predictions: paths.qa_preds(task),
                 null_odds: (metric == Metric::Squad2 && null_odds.is_file()).then_some(null_odds),
                 // That of their record.
                 threshold: None,
             };
-            tasks.push(TaskReport::read(task, &files, Some(metric))?);
+            tasks.push(TaskReport::of(task, &files, metric, questions)?);
         }
         let report = Report {
             title: format!("{} on {}", config.model_name, config.task_label()),

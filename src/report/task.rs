@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::no_answer::NoAnswerCurves;
 use crate::{
     analysis::{Analysis, question_set::QuestionSet},
+    data::question_file::QuestionFile,
     eval::{
         self,
         basis::Basis,
@@ -29,6 +30,18 @@ pub struct TaskFiles {
     /// The threshold to judge under; that of the predictions' record, or else the official script's,
     /// when not given.
     pub threshold: Option<ThresholdChoice>,
+}
+
+impl TaskFiles {
+    fn basis(&self, metric: Option<Metric>) -> Result<Basis, eval::Error> {
+        Basis::of(
+            &self.data,
+            &self.predictions,
+            self.null_odds.as_deref(),
+            self.threshold,
+            metric,
+        )
+    }
 }
 
 /// A task's questions and predictions, analysed.
@@ -61,14 +74,32 @@ impl TaskReport {
         files: &TaskFiles,
         metric: Option<Metric>,
     ) -> Result<Self, eval::Error> {
-        let basis = Basis::of(
-            &files.data,
-            &files.predictions,
-            files.null_odds.as_deref(),
-            files.threshold,
-            metric,
-        )?;
+        let basis = files.basis(metric)?;
         let (metric, questions) = QuestionSet::read(&files.data, basis.metric)?;
+        Self::analyse(name, files, basis, metric, questions)
+    }
+
+    /// As [`TaskReport::read`], of questions that were read from the data file before.
+    ///
+    /// # Errors
+    /// As [`TaskReport::read`].
+    pub fn of(
+        name: &str,
+        files: &TaskFiles,
+        metric: Metric,
+        questions: &QuestionFile,
+    ) -> Result<Self, eval::Error> {
+        let basis = files.basis(Some(metric))?;
+        Self::analyse(name, files, basis, metric, QuestionSet::from(questions))
+    }
+
+    fn analyse(
+        name: &str,
+        files: &TaskFiles,
+        basis: Basis,
+        metric: Metric,
+        questions: QuestionSet,
+    ) -> Result<Self, eval::Error> {
         let predictions = read_predictions(&files.predictions)?;
         let odds = match &basis.null_odds {
             Some(path) if metric == Metric::Squad2 => Some(read_null_odds(path)?),
