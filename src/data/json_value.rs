@@ -15,6 +15,10 @@ use super::{
     paragraph::{Answer, DetectedAnswer},
 };
 
+/// What an id of many values tells.
+const COLUMNS: &str = "expected a string or a whole number as id, found several; if the file has columns in \
+     the place of rows, save rows: .to_json(\"train.json\", orient=\"records\", lines=True)";
+
 /// A question's id, a text or a whole number; `None` if it is null.
 pub(super) struct Id(pub Option<String>);
 
@@ -46,11 +50,10 @@ impl<'de> Deserialize<'de> for Id {
                 Ok(Id(None))
             }
             fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Id, A::Error> {
-                Err(A::Error::custom(
-                    "expected a string or a whole number as id, found an object; if the file has \
-                     columns in the place of rows, save rows: \
-                     .to_json(\"train.json\", orient=\"records\", lines=True)",
-                ))
+                Err(A::Error::custom(COLUMNS))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Id, A::Error> {
+                Err(A::Error::custom(COLUMNS))
             }
         }
         deserializer.deserialize_any(IdVisitor)
