@@ -84,7 +84,8 @@ pub(super) fn tokenizer(
             Tokenizer::of_vocab(vocab, &inside.file, config)?
         }
         None => {
-            let file = config.paths().vocab_file();
+            let paths = config.paths();
+            let file = paths.vocab_file();
             if let Some(checkpoint) = draft.init_checkpoint()
                 && facts.is_none()
                 && !file.exists()

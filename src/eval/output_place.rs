@@ -10,13 +10,17 @@ use super::error::Error;
 /// # Errors
 /// When a folder cannot be made or written, or when a folder stands in the file's place.
 pub fn check(path: &Path) -> Result<(), Error> {
-    try_place(path).map_err(|source| Error::Write {
+    probe(path).map_err(|source| Error::Write {
         path: path.to_owned(),
         source,
     })
 }
 
-fn try_place(path: &Path) -> io::Result<()> {
+/// As [`check`], for whoever says in other words what is wrong.
+///
+/// # Errors
+/// As [`check`]; `IsADirectory` when a folder stands at `path`.
+pub fn probe(path: &Path) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

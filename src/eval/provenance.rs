@@ -7,7 +7,7 @@
 use std::{
     ffi::OsStr,
     fs::File,
-    io,
+    io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
 };
 
@@ -104,7 +104,16 @@ impl FileDigest {
 
 fn sha256(path: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
-    io::copy(&mut File::open(path)?, &mut hasher)?;
+    let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
+    loop {
+        let read = file.fill_buf()?;
+        if read.is_empty() {
+            break;
+        }
+        hasher.update(read);
+        let length = read.len();
+        file.consume(length);
+    }
     let sum = hasher.finalize();
     Ok(sum.iter().map(|byte| format!("{byte:02x}")).collect())
 }

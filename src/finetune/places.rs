@@ -10,7 +10,7 @@ use std::{
 use crate::{
     config::{Config, of_trial},
     data::example::Split,
-    eval::score::Metric,
+    eval::{output_place, provenance::Provenance, score::Metric},
     train::run_folder,
 };
 
@@ -86,6 +86,8 @@ fn outputs(config: &Config) -> Vec<Named> {
                 }
                 add(format!("{key} of {task}"), path);
             }
+            let record = Provenance::path(&paths.qa_preds(task));
+            add(format!("the provenance record of {task}"), record);
         }
     }
     if config.write_test_outputs {
@@ -214,29 +216,23 @@ pub(super) fn check_names(config: &Config) -> Result<(), Error> {
 pub(super) fn check_writable(config: &Config) -> Result<(), Error> {
     if config.do_train {
         let path = config.paths().model_dir(1);
-        try_folder_of("model_dir", &path)?;
-    }
-    for Named { name, path } in outputs(config) {
-        match path.metadata() {
-            Ok(found) if found.is_dir() => return Err(Error::Folder { output: name, path }),
-            Ok(found) if !found.is_file() => continue,
-            _ => try_folder_of(&name, &path)?,
+        if !path.is_dir() {
+            try_place("model_dir", &path)?;
         }
     }
-    Ok(())
+    outputs(config)
+        .iter()
+        .try_for_each(|Named { name, path }| try_place(name, path))
 }
 
-/// Makes a file beside `path`, in a folder that is made if it is missing, and lets it go at once.
-fn try_folder_of(output: &str, path: &Path) -> Result<(), Error> {
-    let place = real(path);
-    let folder = place.parent().unwrap_or(&place);
-    let made = fs::create_dir_all(folder).and_then(|()| {
-        tempfile::Builder::new()
-            .prefix(".electra-")
-            .tempfile_in(folder)
-    });
-    match made {
-        Ok(_) => Ok(()),
+/// Tries whether a file can be made at `path`; the folders that lead to it are made.
+fn try_place(output: &str, path: &Path) -> Result<(), Error> {
+    match output_place::probe(&real(path)) {
+        Ok(()) => Ok(()),
+        Err(source) if source.kind() == io::ErrorKind::IsADirectory => Err(Error::Folder {
+            output: output.to_owned(),
+            path: path.to_owned(),
+        }),
         Err(source) => Err(Error::Unwritable {
             output: output.to_owned(),
             path: path.to_owned(),

@@ -41,17 +41,6 @@ impl Finetune<'_> {
     ) -> Result<(QuestionAnsweringModel, u64), Error> {
         let config = self.config;
         let model_dir = config.paths().model_dir(trial);
-        // Checkpoints can be asked while training goes on. What describes a model already stays until
-        // that is known to be of the same run; the log tells that a run has begun here.
-        if !model_dir.join("config.json").exists() {
-            let log = model_dir.join(run_folder::TRAIN_LOG);
-            let begun = std::fs::OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(&log);
-            begun.map_err(io(&log, "creating"))?;
-            self.describe(&model_dir)?;
-        }
         let seed = config.trial_seed(trial);
         let features = FeatureSet::new(data.iter().map(|d| d.features.as_slice()).collect());
         let plan = BatchPlan::new(features.lengths(), self.plan_options(trial))?;

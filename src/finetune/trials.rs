@@ -10,10 +10,7 @@ use super::{
 };
 use crate::{
     data::example::Split,
-    eval::{
-        results::{TrialResults, WithAdvice},
-        score::Metric,
-    },
+    eval::{results::TrialResults, score::Metric, threshold_advice::WithAdvice},
     model::{folder, record},
     tensorboard::event_log::EventLog,
     train::{self, checkpoint, checksum::Checksum, run_folder, run_lock::RunLock},
