@@ -13,7 +13,7 @@ use std::{env, fs, path::Path};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use electra::{
-    config::{Config, EncoderConfig},
+    config::EncoderConfig,
     data::batch::Batch,
     model::{ModelInput, dropout::Mode, electra::Electra, parameters::ParameterSource, record},
 };
@@ -57,11 +57,9 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The encoder that a run's configuration resolves to, or that of a converted record.
+/// The encoder of a fine-tuned or converted record.
 fn encoder(file: &Path) -> Result<EncoderConfig> {
     let config: Value = serde_json::from_slice(&fs::read(file)?)?;
-    match config.as_object() {
-        Some(run) if run.contains_key("task_names") => Ok(Config::from_json(run)?.encoder()),
-        _ => Ok(serde_json::from_value(config["model"].clone())?),
-    }
+    let model = config["model"].clone();
+    serde_json::from_value(model).with_context(|| format!("{}: model", file.display()))
 }

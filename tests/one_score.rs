@@ -314,6 +314,20 @@ fn another_checkpoint_has_results_of_its_own() {
     assert_eq!(fs::read(&own).unwrap(), before);
 }
 
+#[test]
+fn one_trial_s_evaluation_leaves_the_results_of_all() {
+    let more = serde_json::json!({"num_trials": 2, "keep_all_models": true});
+    let mut run = Trained::new(&more);
+    let own = run.results().join("squad_results.json");
+    let before = fs::read(&own).unwrap();
+    run.hparams.as_object_mut().unwrap().remove("num_trials");
+    run.command("evaluate", &[]);
+    assert_eq!(fs::read(&own).unwrap(), before);
+    let of_trial = run.run.model_dir().join("results/squad_results.json");
+    assert_eq!(list(&mut read(&of_trial)).count(), 1);
+    assert_eq!(list(&mut json(&before)).count(), 2);
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for name in ["model.bpk", "config.json", "vocab.txt"] {

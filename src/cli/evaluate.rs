@@ -15,13 +15,13 @@ use super::{
     finetune::{Course, print_results, run_draft},
     hyper_parameters::RunArgs,
 };
-use crate::{fine_tuned::answering, finetune::check_places};
+use crate::{config::Draft, fine_tuned::answering, finetune::check_places};
 
 /// Evaluate a fine-tuned model on the dev file of its tasks
 ///
 /// What the reference does with do_train=false: writes answers, null odds, n-best lists and
-/// metrics below DIR/models/NAME/results. Those of another checkpoint go below that checkpoint, so
-/// that the results of the run stay. How the model answers (lengths, n-best sizes, the no-answer
+/// metrics below DIR/models/NAME/results. Those of another checkpoint, or of one of several trials,
+/// go below that checkpoint, so that the results of the run stay. How the model answers (lengths, n-best sizes, the no-answer
 /// threshold) is taken from the model unless it is given.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -58,7 +58,7 @@ pub(super) fn run(
     }
     if let Some(folder) = &args.output {
         draft.results_into(folder.clone(), true);
-    } else if !is_same(checkpoint, &own) {
+    } else if !is_same(checkpoint, &own) || are_of_trials(&draft) {
         draft.results_into(results_of(checkpoint), false);
     }
     // Before the device is opened and the model read; what else may be wrong is said by the run.
@@ -72,6 +72,12 @@ pub(super) fn run(
 fn listed(values: &Map<String, Value>) -> String {
     let values = values.iter().map(|(key, value)| format!("{key} {value}"));
     values.collect::<Vec<_>>().join(", ")
+}
+
+/// Whether the results that stand there are those of several trials, of which only one is evaluated.
+fn are_of_trials(draft: &Draft) -> bool {
+    let resolved = draft.finish(None);
+    resolved.is_ok_and(|resolved| resolved.config.paths().summary().exists())
 }
 
 /// Whether two paths are the same folder, by whatever names.
