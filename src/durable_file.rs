@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tempfile::TempPath;
+use tempfile::{NamedTempFile, TempPath};
 
 /// How the names of files begin that are not yet in their place.
 const PREFIX: &str = ".electra-";
@@ -222,6 +222,14 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
+/// Tries whether a file can be made in `folder`, and leaves none there.
+///
+/// # Errors
+/// What the system says against it.
+pub fn try_folder(folder: &Path) -> io::Result<()> {
+    NewFile::create(folder).map(drop)
+}
+
 /// Puts a new file in the place of `path`, which is no link.
 fn replace(
     path: &Path,
@@ -255,7 +263,7 @@ impl NewFile {
         if let Some(file) = nameless::create(folder) {
             return Ok(Self::Nameless(file));
         }
-        let named = temporary().make_in(folder, |path| {
+        let named = temporary_in(folder, |path| {
             let mut options = OpenOptions::new();
             options.write(true).create_new(true).open(path)
         })?;
@@ -276,7 +284,7 @@ impl NewFile {
         match self {
             #[cfg(target_os = "linux")]
             Self::Nameless(file) => {
-                let named = temporary().make_in(folder, |path| nameless::link(&file, path))?;
+                let named = temporary_in(folder, |path| nameless::link(&file, path))?;
                 Ok(named.into_temp_path())
             }
             // Some systems rename no file that is open.
@@ -285,10 +293,18 @@ impl NewFile {
     }
 }
 
-fn temporary() -> tempfile::Builder<'static, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX);
-    builder
+/// Makes something under a name of its own. What the system says against it is said without that name.
+fn temporary_in<R>(
+    folder: &Path,
+    make: impl Fn(&Path) -> io::Result<R>,
+) -> io::Result<NamedTempFile<R>> {
+    let mut said = None;
+    let made = tempfile::Builder::new()
+        .prefix(PREFIX)
+        .make_in(folder, |path| {
+            make(path).inspect_err(|error| said = error.raw_os_error())
+        });
+    made.map_err(|error| said.map_or(error, io::Error::from_raw_os_error))
 }
 
 /// Files without a name, which are gone with the process that opened them.

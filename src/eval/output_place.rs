@@ -3,6 +3,7 @@
 use std::{io, path::Path};
 
 use super::error::Error;
+use crate::durable_file::try_folder;
 
 /// Makes the folders that lead to `path`, and tries whether a file can be made there. What stands
 /// at `path` itself stays as it is.
@@ -30,10 +31,7 @@ pub fn probe(path: &Path) -> io::Result<()> {
         Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         // A device or a pipe is written into; nothing is made beside it.
         Ok(there) if !there.is_file() => Ok(()),
-        _ => tempfile::Builder::new()
-            .prefix(".electra-")
-            .tempfile_in(folder)
-            .map(drop),
+        _ => try_folder(folder),
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
 use crate::{
     config::{Config, of_trial},
     data::example::Split,
+    durable_file::try_folder,
     eval::{output_place, provenance::Provenance, score::Metric},
     train::run_folder,
 };
@@ -216,8 +217,13 @@ pub(super) fn check_names(config: &Config) -> Result<(), Error> {
 pub(super) fn check_writable(config: &Config) -> Result<(), Error> {
     if config.do_train {
         let path = config.paths().model_dir(1);
-        if !path.is_dir() {
-            try_place("model_dir", &path)?;
+        match path.is_dir() {
+            true => try_folder(&path).map_err(|source| Error::Unwritable {
+                output: "model_dir".to_owned(),
+                path,
+                source,
+            })?,
+            false => try_place("model_dir", &path)?,
         }
     }
     outputs(config)
