@@ -25,6 +25,7 @@ use crate::{
         evaluate::nbest_options,
         nbest::{self, QuestionPrediction},
         predict,
+        score::Metric,
     },
     kernels::{kernel_choice::ChoiceCache, shader::Element},
     model::{
@@ -63,6 +64,16 @@ pub enum Error {
     Predict(#[from] predict::Error),
     #[error(transparent)]
     Answer(#[from] eval::Error),
+    #[error(
+        "{option} needs no-answer scores, which {path} does not give: expected a model that was trained \
+         on squad, found one of {task}; leave it out"
+    )]
+    NoNullOdds {
+        /// What was given, and by which flag.
+        option: &'static str,
+        path: PathBuf,
+        task: String,
+    },
     #[error(
         "{path}: parameter {parameter} is missing; expected a fine-tuned model with its \
          question-answering head, as electra finetune makes it{instead}"
@@ -260,6 +271,15 @@ impl FineTuned {
         (window, window * self.config.predict_batch_size)
     }
 
+    /// Refuses a threshold on no-answer scores where the model gives none, so that it could decide
+    /// nothing; `option` is what was given.
+    ///
+    /// # Errors
+    /// When it gives none.
+    pub fn expect_null_odds(&self, option: &'static str) -> Result<(), Error> {
+        expect_null_odds(self.task(), option, &self.folder)
+    }
+
     /// The task whose head answers: the first that the model was trained on.
     pub fn task(&self) -> &str {
         self.config
@@ -267,6 +287,17 @@ impl FineTuned {
             .first()
             .map_or("squad", String::as_str)
     }
+}
+
+fn expect_null_odds(task: &str, option: &'static str, path: &Path) -> Result<(), Error> {
+    if Metric::of_task(task) == Metric::Squad2 {
+        return Ok(());
+    }
+    Err(Error::NoNullOdds {
+        option,
+        path: path.into(),
+        task: task.into(),
+    })
 }
 
 /// The hyper-parameters that decide a model's answers, beside its encoder and its vocabulary.
@@ -280,17 +311,25 @@ const ANSWERING: [&str; 10] = [
     "joint_prediction",
     "answerable_classifier",
     "answerable_uses_start_logits",
-    "qa_na_threshold",
+    THRESHOLD,
 ];
 
-/// What the fine-tuned model in `folder` says of how it answers; nothing of a model that was only
-/// converted, or that cannot be read.
+/// What a converted record has too, once it was calibrated.
+const THRESHOLD: &str = "qa_na_threshold";
+
+/// What the model in `folder` says of how it answers: the hyper-parameters that it was fine-tuned
+/// with, or of a record that was only converted the threshold that was chosen for it, if one was.
+/// Nothing of a model that cannot be read.
 pub fn answering(folder: &Path) -> Map<String, Value> {
-    let text =
-        std::fs::read_to_string(described_in(folder).join("config.json")).unwrap_or_default();
-    let mut saved: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
+    let text = std::fs::read(described_in(folder).join("config.json")).unwrap_or_default();
+    let text = checkpoints_convert::without_mark(&text);
+    let mut saved: Map<String, Value> = serde_json::from_slice(text).unwrap_or_default();
     let fine_tuned = saved.contains_key("task_names");
-    saved.retain(|key, _| fine_tuned && ANSWERING.contains(&key.as_str()));
+    let kept: &[&str] = match fine_tuned {
+        true => &ANSWERING,
+        false => &[THRESHOLD],
+    };
+    saved.retain(|key, _| kept.contains(&key.as_str()));
     saved
 }
 
@@ -307,12 +346,13 @@ fn read_config(folder: &Path, facts: &CheckpointFacts) -> Result<Config, Error> 
             source,
         })
     })?;
-    let saved: Map<String, Value> = serde_json::from_slice(&text).map_err(|source| {
-        error(config::Error::Json {
-            origin: facts.file.display().to_string(),
-            source,
-        })
-    })?;
+    let saved: Map<String, Value> =
+        serde_json::from_slice(checkpoints_convert::without_mark(&text)).map_err(|source| {
+            error(config::Error::Json {
+                origin: facts.file.display().to_string(),
+                source,
+            })
+        })?;
     let draft = if saved.contains_key("task_names") {
         let hparams = saved
             .into_iter()
@@ -325,8 +365,8 @@ fn read_config(folder: &Path, facts: &CheckpointFacts) -> Result<Config, Error> 
             "task_names": [task.map_or("squad", String::as_str)],
             "max_seq_length": facts.record.model.max_position_embeddings,
         });
-        if let Some(threshold) = saved.get("qa_na_threshold") {
-            hparams["qa_na_threshold"] = threshold.clone();
+        if let Some(threshold) = saved.get(THRESHOLD) {
+            hparams[THRESHOLD] = threshold.clone();
         }
         let name = folder
             .file_name()
@@ -338,4 +378,46 @@ fn read_config(folder: &Path, facts: &CheckpointFacts) -> Result<Config, Error> 
     let mut draft = draft.map_err(error)?;
     draft.evaluate_only(Some(folder.into()));
     Ok(draft.finish(Some(facts)).map_err(error)?.config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_converted_record_gives_the_threshold_that_was_chosen_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let answers = |config: Value| {
+            std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+            Value::from(answering(folder.path()))
+        };
+        let converted = json!({"model": {}, "heads": {"squad": {}}, "do_lower_case": true});
+        assert_eq!(answers(converted.clone()), json!({}));
+        let mut calibrated = converted;
+        calibrated["qa_na_threshold"] = (-1.09).into();
+        calibrated["calibration"] = json!({"replaced": -2.75});
+        let expected = json!({"qa_na_threshold": -1.09});
+        assert_eq!(answers(calibrated), expected);
+        let fine_tuned = json!({
+            "task_names": ["squad"], "qa_na_threshold": -1.09, "doc_stride": 64, "seed": 7,
+        });
+        let expected = json!({"qa_na_threshold": -1.09, "doc_stride": 64});
+        assert_eq!(answers(fine_tuned), expected);
+    }
+
+    #[test]
+    fn a_threshold_without_no_answer_scores_is_refused() {
+        let option = "threshold (--threshold)";
+        assert!(expect_null_odds("squad", option, Path::new("m")).is_ok());
+        for task in ["squadv1", "newsqa"] {
+            let refused = expect_null_odds(task, option, Path::new("m")).unwrap_err();
+            assert_eq!(
+                refused.to_string(),
+                format!(
+                    "threshold (--threshold) needs no-answer scores, which m does not give: expected \
+                     a model that was trained on squad, found one of {task}; leave it out"
+                )
+            );
+        }
+    }
 }

@@ -11,7 +11,7 @@ mod terminal;
 
 use std::process::{Command, Output, Stdio};
 
-use clap::{Args, Command as Parser, FromArgMatches};
+use clap::{Args, Command as Parser, CommandFactory, FromArgMatches};
 use electra::{cli, eval::score::Metric};
 use serde_json::Value;
 
@@ -340,6 +340,33 @@ fn every_command_s_help_shows_an_example_and_its_own_purpose() {
             help.contains(&format!("Example:\n  electra {name}")),
             "{help}"
         );
+    }
+}
+
+#[test]
+fn every_help_fits_a_terminal_of_80_columns() {
+    fn check(name: &str, help: &str) {
+        for line in help.lines() {
+            assert!(line.chars().count() <= 80, "{name} --help: {line}");
+        }
+    }
+    fn look_at(command: &mut Parser, name: &str) -> usize {
+        check(name, &command.render_help().to_string());
+        check(name, &command.render_long_help().to_string());
+        let below = command.get_subcommands_mut().map(|command| {
+            let name = format!("{name} {}", command.get_name());
+            look_at(command, &name)
+        });
+        1 + below.sum::<usize>()
+    }
+    let mut all = cli::Cli::command().term_width(80);
+    all.build();
+    assert!(look_at(&mut all, "electra") >= 26);
+    // As the program itself prints it.
+    for arguments in [&["--help"][..], &["report", "-h"], &["features", "--help"]] {
+        let output = electra(arguments, &[("COLUMNS", "80")]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        check(&arguments.join(" "), &stdout(&output));
     }
 }
 

@@ -532,7 +532,9 @@ fn what_stands_at_the_output_stays_when_the_input_is_bad() {
         (QUAC, &good[..good.len() / 2], "after question id"),
         (
             QUAC,
-            &good.replace("\"orig_answer\"", "\"orig\""),
+            &good
+                .replace("\"orig_answer\"", "\"orig\"")
+                .replace("\"answers\"", "\"given\""),
             "orig_answer",
         ),
         (QUAC, "{\"data\": []}", "found none;"),

@@ -162,6 +162,8 @@ fn a_gpu_that_is_gone_ends_with_a_message_and_the_run_goes_on_when_it_is_back() 
     }
     let mut run = SmallRun::new();
     run.device = "gpu";
+    // A software driver takes many seconds for a step.
+    run.sets = vec!["num_train_epochs=0.5".into()];
     let mut child = run.start();
     run.wait_for_checkpoint(1);
     child.kill().unwrap();

@@ -282,6 +282,57 @@ fn a_checkpoint_that_was_deleted_after_its_conversion_is_not_missed_in_silence()
 }
 
 #[test]
+fn a_damaged_record_is_made_again_where_its_checkpoint_is_at_hand() {
+    let place = Place::new();
+    let elsewhere = place.put(Format::Tf, "first", "model");
+    let home = place.put(Format::Tf, "first", "home");
+    for (checkpoint, at_home) in [(&elsewhere, None), (&home, Some(home.as_path()))] {
+        let (record, _) = place.find(checkpoint, at_home).unwrap();
+        let [data, config] = ["model.bpk", "config.json"].map(|name| record.join(name));
+        let plain = fs::read(&config).unwrap();
+        // A threshold that was chosen for these weights stays with them.
+        let mut said: serde_json::Value = serde_json::from_slice(&plain).unwrap();
+        said["qa_na_threshold"] = (-1.5).into();
+        fs::write(&config, serde_json::to_string_pretty(&said).unwrap() + "\n").unwrap();
+        assert_eq!(place.find(checkpoint, at_home).unwrap().1, [""; 0]);
+        let whole = contents(&record);
+        let damages: [fn(&mut Vec<u8>); 2] = [
+            |bytes| {
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+            },
+            |bytes| bytes.truncate(1000),
+        ];
+        for damage in damages {
+            let mut bytes = fs::read(&data).unwrap();
+            damage(&mut bytes);
+            fs::write(&data, bytes).unwrap();
+            let (path, notes) = place.find(checkpoint, at_home).unwrap();
+            assert!(notes[0].contains("is damaged"), "{notes:?}");
+            assert!(notes[0].ends_with("it is converted again"), "{notes:?}");
+            assert_eq!((path, notes.len()), (record.clone(), 2));
+            assert!(contents(&record) == whole, "{}", record.display());
+        }
+        fs::write(&config, "{").unwrap();
+        let (_, notes) = place.find(checkpoint, at_home).unwrap();
+        assert!(notes[0].contains("is damaged"), "{notes:?}");
+        assert_eq!(fs::read(&config).unwrap(), plain);
+    }
+    // Other weights have no threshold yet.
+    let config = home.join("config.json");
+    let text = fs::read_to_string(&config).unwrap();
+    let calibrated = text.replacen('{', "{\"qa_na_threshold\": -1.5,", 1);
+    fs::write(&config, calibrated).unwrap();
+    place.put(Format::Tf, "second", "home");
+    place.find(&home, Some(&home)).unwrap();
+    assert_eq!(fs::read_to_string(&config).unwrap(), text);
+    // What stands alone cannot be mended.
+    fs::write(place.path("first/config.json"), "{").unwrap();
+    let found = place.find(&place.path("first"), None).unwrap();
+    assert_eq!(found, (place.path("first"), vec![]));
+}
+
+#[test]
 fn without_a_cache_a_checkpoint_elsewhere_is_refused() {
     let place = Place::new();
     let folder = place.put(Format::Tf, "first", "model");

@@ -235,7 +235,13 @@ fn score_evaluate_report_and_predict_give_the_same_figures() {
     assert!(said(&by_predict).contains(&basis));
 
     // Another threshold on the way: the files carry it.
-    electra(&[&predict[..], &["--threshold", "-99"]].concat());
+    let told = electra(&[&predict[..], &["--json", "--threshold", "-99"]].concat());
+    let told = json(&told.stdout);
+    assert_eq!(told["questions"], told["no_answer"]);
+    assert_eq!(
+        (&told["threshold"], &told["output"]),
+        (&(-99.0).into(), &Value::from(&*answers))
+    );
     let held_back = electra(&["score", "--data", &dev, "--predictions", &preds]);
     assert_eq!(json(&held_back.stdout)["HasAns_f1"], 0.0);
     let stderr = said(&held_back);
@@ -243,6 +249,34 @@ fn score_evaluate_report_and_predict_give_the_same_figures() {
     assert!(stderr.contains(what), "{stderr}");
     assert!(
         stderr.contains("answers alone: 100.00 / 100.00"),
+        "{stderr}"
+    );
+
+    // Null odds that are given are not looked for where the record has them.
+    let moved = format!("{answers}/moved.json");
+    fs::rename(format!("{answers}/null_odds.json"), &moved).unwrap();
+    let score = ["score", "--json", "--data", &dev, "--predictions", &preds];
+    let given = electra(&[&score[..], &["--null-odds", &moved]].concat());
+    assert_eq!(json(&given.stdout)["HasAns_f1"], 0.0);
+    let events: Vec<Value> = said(&given)
+        .lines()
+        .map(|line| json(line.as_bytes()))
+        .collect();
+    assert!(
+        events.iter().all(|event| event["event"] != "warning"),
+        "{events:?}"
+    );
+    assert_eq!(events.last().unwrap()["event"], "end");
+    // Without any, a threshold decides nothing.
+    let refused = Command::new(env!("CARGO_BIN_EXE_electra"))
+        .args(["report", "--data", &dev, "--predictions", &preds])
+        .args(["--output", &moved, "--threshold", "1"])
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let stderr = said(&refused);
+    assert!(
+        stderr.contains("threshold (--threshold) needs no-answer scores"),
         "{stderr}"
     );
 }
@@ -298,8 +332,20 @@ fn another_checkpoint_has_results_of_its_own() {
     let before = fs::read(&own).unwrap();
     let other = run.run.data.join("other");
     copy(&run.run.model_dir(), &other);
-    run.command("evaluate", &["--checkpoint", other.to_str().unwrap()]);
+    // As a conversion describes a model, and electra calibrate its threshold.
+    let mut config = read(&other.join("config.json"));
+    config.as_object_mut().unwrap().remove("task_names");
+    config["qa_na_threshold"] = (-99.0).into();
+    fs::write(other.join("config.json"), config.to_string()).unwrap();
+    let evaluated = run.command("evaluate", &["--checkpoint", other.to_str().unwrap()]);
+    let stderr = said(&evaluated);
+    assert!(
+        stderr.contains("from the model: qa_na_threshold -99"),
+        "{stderr}"
+    );
     assert!(other.join("results/squad_qa/squad_preds.json").is_file());
+    let results = read(&other.join("results/squad_results.json"));
+    assert_eq!(results[0]["squad"]["HasAns_f1"], 0.0);
     let other = other.to_str().unwrap();
     let elsewhere = run.run.data.join("new/deep");
     let output = [
@@ -326,6 +372,31 @@ fn one_trial_s_evaluation_leaves_the_results_of_all() {
     let of_trial = run.run.model_dir().join("results/squad_results.json");
     assert_eq!(list(&mut read(&of_trial)).count(), 1);
     assert_eq!(list(&mut json(&before)).count(), 2);
+
+    // Both are evaluated again, the first into the places of the last.
+    run.hparams["num_trials"] = 2.into();
+    run.hparams["qa_na_threshold"] = (-99.0).into();
+    let output = run.command("finetune", &[]);
+    let stderr = said(&output);
+    let evaluated = stderr.matches("only evaluated now").count();
+    assert_eq!(evaluated, 2, "{stderr}");
+    assert!(!stderr.contains("gone or was changed"), "{stderr}");
+    let listed = |output: &Output| {
+        let printed = String::from_utf8(output.stdout.clone()).unwrap();
+        let files = printed.split_once("\nfiles:").unwrap().1;
+        files.contains("squad_summary")
+    };
+    assert!(listed(&output));
+
+    // One trial's results are not those that the summary is of.
+    run.hparams["num_trials"] = 1.into();
+    let output = run.command("finetune", &[]);
+    let stderr = said(&output);
+    assert!(stderr.contains("hold the answers of trial 2"), "{stderr}");
+    assert!(!listed(&output));
+    let summary = |name: &str| run.results().join(format!("squad_summary.{name}")).exists();
+    assert_eq!(["json", "txt"].map(summary), [false; 2]);
+    assert_eq!(["json.old", "txt.old"].map(summary), [true; 2]);
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -147,6 +147,14 @@ impl Checkpoint {
         Ok(self.beside.tokenizer(class)?)
     }
 
+    /// The files beside the weights that say whether text is lower-cased.
+    ///
+    /// # Errors
+    /// As [`tokenizer`](Self::tokenizer).
+    pub fn case_files(&self) -> Result<Vec<String>, Error> {
+        Ok(self.beside.case_files()?)
+    }
+
     /// As the user gave it.
     pub fn path(&self) -> &Path {
         match &self.origin {

@@ -93,7 +93,8 @@ impl RecordConfig {
         let file = || path.display().to_string();
         let text = plain_file::read(path, MAX_BYTES)?
             .ok_or_else(|| plain_file::Error::Missing { file: file() })?;
-        serde_json::from_slice(&text).map_err(|source| Error::Parse {
+        let text = plain_file::without_mark(&text);
+        serde_json::from_slice(text).map_err(|source| Error::Parse {
             file: file(),
             source,
         })
@@ -155,6 +156,17 @@ mod tests {
         assert!(config.strip_accents.is_none() && config.tokenize_chinese_chars);
         let text = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<RecordConfig>(&text).unwrap(), config);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.json");
+        let head = crate::names::tests::head(true, true, true);
+        let config = crate::names::tests::config(8, head);
+        let text = serde_json::to_string(&config).unwrap();
+        std::fs::write(&file, format!("\u{feff}{text}")).unwrap();
+        assert_eq!(RecordConfig::read(&file).unwrap(), config);
     }
 
     #[test]

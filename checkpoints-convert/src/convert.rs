@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::Error;
+use crate::calibration::{Calibration, calibrated};
 use crate::checkpoint::Checkpoint;
 use crate::content::{self, Content, Weight};
 use crate::hugging_face;
@@ -26,7 +27,7 @@ pub const REPORT_FILE: &str = "conversion.json";
 /// bytes read and the bytes to read.
 ///
 /// The files of `out` are replaced together at the end; where the conversion fails they stay
-/// as they were.
+/// as they were. A no-answer threshold that was stored in `config.json` for the same weights stays.
 ///
 /// # Errors
 /// The input is no whole ELECTRA checkpoint, a checksum differs, `out` cannot be written, or holds
@@ -128,15 +129,18 @@ impl Conversion {
         }
         let vocabulary_warning = vocabulary_warning(vocabulary, &self.plan, out);
 
+        let calibration = Calibration::of(out);
+
         let staging = Staging::create(out)?;
         let record = staging.path(RECORD_FILE);
         let facts = record::write(&mut self.checkpoint, &self.plan, &record, progress)
             .map_err(|error| staging.in_place(error))?;
         let variables = report::variables(&self.checkpoint, Some(&self.plan), &facts);
+        let weights = weights(&variables);
         let report = Report::new(
             &self.checkpoint,
             &self.plan,
-            self.content(weights(&variables)),
+            self.content(weights.clone()),
             identity(&record)?,
             variables,
             vocabulary_warning,
@@ -150,7 +154,8 @@ impl Conversion {
             staging.write(VOCABULARY_FILE, vocabulary)?;
             files.push(VOCABULARY_FILE);
         }
-        staging.write(CONFIG_FILE, &json(&report.config))?;
+        let config = calibrated(&report.config, calibration, &weights);
+        staging.write(CONFIG_FILE, &json(&config))?;
         staging.write(REPORT_FILE, &json(&report))?;
         // The record comes last: where there is one, the other files are there too.
         files.extend([CONFIG_FILE, REPORT_FILE, RECORD_FILE]);

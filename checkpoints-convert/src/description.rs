@@ -16,6 +16,8 @@ pub struct Description {
     /// Whether it says what becomes of letter case and accents. A TensorFlow checkpoint may not: its
     /// record has the reference's default then.
     pub states_case: bool,
+    /// The files that say it, as messages call them.
+    pub case_files: Vec<String>,
     /// The bytes of its `vocab.txt`.
     pub vocabulary: Option<Vec<u8>>,
 }
@@ -29,6 +31,7 @@ pub fn describe(input: &Path) -> Result<Description, Error> {
     let config = Plan::new(&checkpoint)?.config;
     Ok(Description {
         states_case: checkpoint.tokenizer()?.do_lower_case.is_some(),
+        case_files: checkpoint.case_files()?,
         vocabulary: checkpoint.vocabulary(config.model.vocab_size)?,
         config,
     })

@@ -136,6 +136,6 @@ fn converted_from(folder: &Path) -> Option<String> {
         path: String,
     }
     let text = plain_file::read(&folder.join(REPORT_FILE), MAX_REPORT_BYTES).ok()??;
-    let report: Report = serde_json::from_slice(&text).ok()?;
+    let report: Report = serde_json::from_slice(plain_file::without_mark(&text)).ok()?;
     Some(report.source.path)
 }

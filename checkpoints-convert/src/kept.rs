@@ -32,6 +32,8 @@ struct Report {
 
 #[derive(Default, Deserialize)]
 struct Source {
+    #[serde(default)]
+    path: PathBuf,
     /// Version 0.1 did not write it.
     #[serde(default)]
     content: Option<Content>,
@@ -55,7 +57,7 @@ pub enum KeptState {
     Whole,
     /// It is another one.
     Other,
-    /// It cannot be read.
+    /// It, or one of the small files beside it, cannot be read.
     Damaged,
 }
 
@@ -79,19 +81,45 @@ impl KeptRecord {
         })
     }
 
-    /// How `model.bpk` agrees with `conversion.json`; no values are read.
+    /// The file with the weights.
+    pub fn weights_file(&self) -> PathBuf {
+        self.folder.join(RECORD_FILE)
+    }
+
+    /// The identity of the weights by `conversion.json`; version 0.1 did not write it.
+    pub fn identity(&self) -> Option<&str> {
+        self.report.record.as_deref()
+    }
+
+    /// Whether every value in `model.bpk` is the one that was written: reads them all and compares
+    /// their checksums, as far as there are some.
+    pub fn has_whole_values(&self) -> bool {
+        let Ok(pack) = pack::open(&self.weights_file()) else {
+            return false;
+        };
+        pack.checksums.is_none() || pack.tensors.iter().all(|tensor| tensor.to_bytes().is_ok())
+    }
+
+    /// How the files agree with `conversion.json`; no values are read.
     pub fn state(&self) -> KeptState {
-        let Ok(pack) = pack::open(&self.folder.join(RECORD_FILE)) else {
+        let Ok(pack) = pack::open(&self.weights_file()) else {
             return KeptState::Damaged;
         };
+        let content = self.report.source.content.as_ref();
+        let has_vocabulary = content.is_some_and(|content| content.vocabulary.is_some());
         let is_described = match &self.report.record {
             Some(identity) => pack.identity().as_ref() == Some(identity),
             // Version 0.1 wrote neither.
             None => pack.checksums.is_none() && is_ours(pack.producer.as_deref()),
         };
-        match is_described {
-            true => KeptState::Whole,
-            false => KeptState::Other,
+        if !is_described {
+            return KeptState::Other;
+        }
+        let is_damaged = RecordConfig::read(&self.folder.join(CONFIG_FILE)).is_err()
+            || (has_vocabulary && !self.folder.join(VOCABULARY_FILE).is_file());
+        match is_damaged {
+            true => KeptState::Damaged,
+            false => KeptState::Whole,
         }
     }
 
@@ -162,14 +190,14 @@ pub(crate) fn foreign(folder: &Path, vocabulary: Option<&[u8]>) -> Option<(PathB
 }
 
 /// The bytes of a file that one may expect to be small; `None` if it cannot be read.
-fn read(path: &Path) -> Option<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> Option<Vec<u8>> {
     plain_file::read(path, MAX_BYTES).ok().flatten()
 }
 
 /// `conversion.json` of a conversion by this program.
 fn report(folder: &Path) -> Option<Report> {
     let text = read(&folder.join(REPORT_FILE))?;
-    let report: Report = serde_json::from_slice(&text).ok()?;
+    let report: Report = serde_json::from_slice(plain_file::without_mark(&text)).ok()?;
     is_ours(Some(&report.producer)).then_some(report)
 }
 
@@ -183,6 +211,34 @@ fn is_converted_config(path: &Path) -> bool {
     config.is_ok_and(|config| read(path).is_some_and(|text| text == json(&config)))
 }
 
+/// Whether the record in `folder` was converted from the file `source`; never of a fine-tuned model.
+///
+/// `conversion.json` has the path as it was given then. Where that leads nowhere any more, since the
+/// data or the working folder was another, the end of the path is compared.
+pub fn is_made_of(folder: &Path, source: &Path) -> bool {
+    let Some(kept) = KeptRecord::open(folder) else {
+        return false;
+    };
+    let told = kept.report.source.path;
+    let (Ok(source), false) = (source.canonicalize(), told.as_os_str().is_empty()) else {
+        return false;
+    };
+    match told.canonicalize() {
+        Ok(told) => told == source,
+        Err(_) if told.is_absolute() => {
+            let end = |path: &Path| {
+                let parent = path.parent().and_then(Path::file_name);
+                (
+                    parent.map(ToOwned::to_owned),
+                    path.file_name().map(ToOwned::to_owned),
+                )
+            };
+            end(&told) == end(&source)
+        }
+        Err(_) => source.ends_with(told.strip_prefix(".").unwrap_or(&told)),
+    }
+}
+
 /// Whether `config.json` in `folder` is that of a model that `electra finetune` trained.
 pub fn is_fine_tuned(folder: &Path) -> bool {
     #[derive(Deserialize)]
@@ -191,5 +247,5 @@ pub fn is_fine_tuned(folder: &Path) -> bool {
         _task_names: serde::de::IgnoredAny,
     }
     let text = read(&folder.join(CONFIG_FILE)).unwrap_or_default();
-    serde_json::from_slice::<Trained>(&text).is_ok()
+    serde_json::from_slice::<Trained>(plain_file::without_mark(&text)).is_ok()
 }

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bundle;
+mod calibration;
 mod checkpoint;
 pub mod command;
 mod config;
@@ -45,8 +46,9 @@ pub use error::Error;
 pub use export::{Export, Format, export};
 pub use hugging_face::Error as HuggingFaceError;
 pub use inspect::{Inspection, RecordInspection, inspect, inspect_record, is_record};
-pub use kept::{KeptRecord, KeptState, is_fine_tuned, takes_record};
+pub use kept::{KeptRecord, KeptState, is_fine_tuned, is_made_of, takes_record};
 pub use names::{Parameter, parameters};
+pub use plain_file::without_mark;
 pub use plan::Error as PlanError;
 pub use printable::{printable, printable_json};
 pub use report::{Report, SourceReport, Totals, VariableReport};

@@ -103,6 +103,12 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
     Ok(Some(bytes))
 }
 
+/// A text without the byte-order mark that editors of Windows put before it, which JSON does not
+/// allow.
+pub fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text)
+}
+
 fn stated_size(pointer: &[u8]) -> Option<u64> {
     let text = str::from_utf8(pointer).ok()?;
     text.lines()

@@ -48,7 +48,7 @@ impl QuestionSet {
     /// Reads SQuAD JSON or MRQA JSON lines; the metric is guessed where none is named.
     ///
     /// # Errors
-    /// When the file cannot be read or is malformed.
+    /// When the file cannot be read, is malformed, or tells no answer.
     pub fn read(path: &Path, metric: Option<Metric>) -> Result<(Metric, Self), eval::Error> {
         let (metric, questions) = read_data(path, metric)?;
         Ok((metric, Self::from(&questions)))

@@ -78,8 +78,9 @@ pub(super) fn run(args: &AskArgs, global: &GlobalArgs, out: &mut dyn Write) -> a
     let chosen = args.compute.open(global)?;
     let found = find_model(&args.checkpoint, None, &global.progress())?;
     let mut model = FineTuned::open(&found.path, &chosen, args.compute.precision())?;
-    if let Some(threshold) = args.threshold {
-        model.config.qa_na_threshold = threshold;
+    if let Some(given) = args.threshold {
+        model.expect_null_odds(threshold::OPTION)?;
+        model.config.qa_na_threshold = given;
     }
     let marks = Marks::of_stdout();
     let mut asked = 0;
@@ -106,6 +107,7 @@ pub(super) fn run(args: &AskArgs, global: &GlobalArgs, out: &mut dyn Write) -> a
         out.flush()?;
         asked += 1;
     }
+    global.progress().done();
     Ok(())
 }
 

@@ -23,7 +23,7 @@ use crate::{
     model::description::described_in,
 };
 
-/// Choose a model's no-answer threshold on a file, and store it with the model
+/// Choose a model's no-answer threshold on a file, and store it
 ///
 /// Answers every question, finds the threshold on the no-answer scores that gives the best F1, and
 /// writes it as qa_na_threshold into the model's config.json. predict, ask, serve and evaluate use
@@ -106,6 +106,7 @@ pub(super) fn run(
             "calibration": chosen,
         });
         writeln!(out, "{told}")?;
+        global.progress().done();
         return Ok(());
     }
     let Some(chosen) = chosen else {

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::GlobalArgs;
 
-/// Convert a TensorFlow or Hugging Face checkpoint to a record of this program
+/// Convert a TensorFlow or Hugging Face checkpoint to a record
 ///
 /// OUT gets model.bpk, config.json, vocab.txt and conversion.json, which says of every variable where
 /// it went, or why it was left out. Every checksum that the checkpoint has is checked, and OUT is
@@ -47,7 +47,7 @@ pub struct VerifyArgs {
     arguments: command::VerifyArgs,
 }
 
-/// Write a model for Hugging Face's transformers, or as a TensorFlow checkpoint
+/// Write a model for Hugging Face's transformers or for TensorFlow
 ///
 /// OUT must be new, empty, or an earlier export in the same format; export.json in it says what was
 /// written and what was left out.

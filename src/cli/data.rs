@@ -17,7 +17,7 @@ use crate::dataset::{
 /// Problems of a kind that are shown; `--json` has them all.
 const SHOWN: usize = 5;
 
-/// Convert QuAC, NewsQA and MRQA, or rows, to SQuAD 2.0, and check data files
+/// Convert QuAC, NewsQA and MRQA to SQuAD 2.0, and check data files
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
@@ -52,10 +52,11 @@ pub struct Files {
 /// Convert rows as `datasets` writes them, and SQuAD's other forms, to SQuAD 2.0
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-A row has the keys or columns id, context, question and answers, {\"text\": […],
-\"answer_start\": […]}, empty if the question is impossible. Rows may be JSON lines, a list,
-{\"data\": […]} or csv, plain or gzip. Save a Parquet file with .to_json(\"train.json\") first.
-The tasks squad and squadv1 read all of these themselves.
+A row has the keys or columns id, context, question and answers,
+{\"text\": […], \"answer_start\": […]}, empty if the question is impossible. Rows
+may be JSON lines, a list, {\"data\": […]} or csv, plain or gzip. Save a Parquet
+file with .to_json(\"train.json\") first. The tasks squad and squadv1 read all of
+these themselves.
 
 Example:
   electra data squad train.jsonl train.json")]
@@ -67,8 +68,8 @@ pub struct SquadArgs {
 /// Convert QuAC's dialogues to SQuAD 2.0
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-With --history 2 a question reads \"Q1 A1 Q2 A2 Q3\". Questions are cut at max_query_length: raise
-it, and see with `electra data check` how many are cut.
+With --history 2 a question reads \"Q1 A1 Q2 A2 Q3\". Questions are cut at
+max_query_length: raise it, and see with `electra data check` how many are cut.
 
 Example:
   electra data quac train_v0.2.json train.json --history 2")]
@@ -206,7 +207,7 @@ fn run_check(args: &CheckArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyh
     anyhow::ensure!(
         found.errors == 0,
         "{}: errors in its questions: {}; correct or leave out those questions",
-        args.file.display(),
+        found.file.display(),
         found.errors
     );
     Ok(())

@@ -22,7 +22,7 @@ const SHAPE: ModelShape = ModelShape {
     heads: 16,
 };
 
-/// List the graphics adapters, and say which device `auto` takes and why
+/// List the graphics adapters, and which device `auto` takes and why
 ///
 /// Of a GPU that is taken it says which forms of matrix product and attention are fastest, by trying
 /// them.
@@ -30,7 +30,8 @@ const SHAPE: ModelShape = ModelShape {
 /// With --device, opens that device too and says what it is.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Numbers are those that --device gpu:N takes. A card is listed once for each API that reaches it.
+Numbers are those that --device gpu:N takes. A card is listed once for each API
+that reaches it.
 
 Example:
   electra devices --json")]

@@ -7,22 +7,21 @@ use std::{
 };
 
 use clap::Args;
-use serde_json::{Map, Value};
 
 use super::{
     GlobalArgs,
     compute::ComputeArgs,
-    finetune::{Course, print_results, run_draft},
+    finetune::{Course, has_record, print_results, run_draft, take_answering},
     hyper_parameters::RunArgs,
 };
-use crate::{config::Draft, fine_tuned::answering, finetune::check_places};
+use crate::{config::Draft, finetune::check_places};
 
 /// Evaluate a fine-tuned model on the dev file of its tasks
 ///
 /// What the reference does with do_train=false: writes answers, null odds, n-best lists and
 /// metrics below DIR/models/NAME/results. Those of another checkpoint, or of one of several trials,
-/// go below that checkpoint, so that the results of the run stay. How the model answers (lengths, n-best sizes, the no-answer
-/// threshold) is taken from the model unless it is given.
+/// go below that checkpoint, so that the results of the run stay. How the model answers (lengths,
+/// n-best sizes, the no-answer threshold) is taken from the model unless it is given.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
@@ -51,10 +50,9 @@ pub(super) fn run(
     let own = draft.model_dir(1);
     draft.evaluate_only(args.checkpoint.clone());
     let checkpoint = args.checkpoint.as_ref().unwrap_or(&own);
-    let taken = draft.take(&answering(checkpoint));
-    if !taken.is_empty() {
-        let taken = listed(&taken);
-        global.progress().note(&format!("from the model: {taken}"));
+    // A checkpoint that is converted first is asked when its record is there.
+    if !has_record(checkpoint) {
+        take_answering(&mut draft, checkpoint, &global.progress());
     }
     if let Some(folder) = &args.output {
         draft.results_into(folder.clone(), true);
@@ -65,13 +63,12 @@ pub(super) fn run(
     if let Ok(resolved) = draft.finish(None) {
         check_places(&resolved.config)?;
     }
-    let (config, outcome) = run_draft(&draft, &args.compute, global, Course::default())?;
+    let course = Course {
+        calibrated: true,
+        ..Course::default()
+    };
+    let (config, outcome) = run_draft(&draft, &args.compute, global, course)?;
     print_results(&outcome, &config, global, out)
-}
-
-fn listed(values: &Map<String, Value>) -> String {
-    let values = values.iter().map(|(key, value)| format!("{key} {value}"));
-    values.collect::<Vec<_>>().join(", ")
 }
 
 /// Whether the results that stand there are those of several trials, of which only one is evaluated.

@@ -7,16 +7,20 @@ use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
 };
+use serde_json::json;
 
-use super::{hyper_parameters::RunArgs, print_beside, run_model};
+use super::{GlobalArgs, hyper_parameters::RunArgs, print_beside, print_json_beside, run_model};
 use crate::{
     data::{example::Split, feature_file::write_features, token_counts::TokenCounts},
     durable_file::spare_inputs,
     eval::evaluate::TaskData,
 };
 
-/// Write the features that a task's file becomes, one JSON object a line
+/// Write the features that a task's file becomes, as JSON lines
 #[derive(Debug, Clone, Args)]
+#[command(override_usage = "\
+electra features [OPTIONS] --data-dir <DIR> --model-name <NAME>
+                        --split <SPLIT> --output <FILE.jsonl>")]
 #[command(after_help = "\
 Example:
   electra features --data-dir data --model-name electra_large \\
@@ -43,7 +47,11 @@ fn parse_split() -> impl TypedValueParser<Value = Split> {
 }
 
 /// Featurises and writes; several tasks stand one after the other.
-pub(super) fn run(args: &FeaturesArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(super) fn run(
+    args: &FeaturesArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     let draft = args.run.draft(None)?;
     let (resolved, facts) = run_model::described(&draft)?;
     let config = resolved.config;
@@ -67,6 +75,17 @@ pub(super) fn run(args: &FeaturesArgs, out: &mut dyn Write) -> anyhow::Result<()
         tokens += data.tokens;
     }
     write_features(&args.output, &features, args.split)?;
+    if global.json {
+        let told = json!({
+            "output": args.output,
+            "features": features.len(),
+            "tokens": tokens.tokens,
+            "unknown": tokens.unknown,
+        });
+        print_json_beside(&args.output, told, out)?;
+        global.progress().done();
+        return Ok(());
+    }
     print_beside(&args.output, out, |out| {
         let output = args.output.display().to_string();
         writeln!(out, "{} features: {}", features.len(), printable(&output))?;

@@ -1,24 +1,26 @@
 //! `electra finetune`: the reference's `run_finetuning.py`, with its flags, folders and results.
 
-use std::{io::Write, path::PathBuf};
+use std::{io::Write, path::Path};
 
 use checkpoints_convert::printable;
 use clap::Args;
 
 use super::{
-    GlobalArgs, compute::ComputeArgs, hyper_parameters::RunArgs, next_steps::NextSteps, run_model,
-    stop,
+    GlobalArgs, compute::ComputeArgs, hyper_parameters::RunArgs, model::find_model,
+    next_steps::NextSteps, run_model, stop,
 };
 use crate::{
     config::{Config, Draft},
     data::tokenizer::Tokenizer,
     eval::{results_table::results_table, threshold_advice::remarks},
+    fine_tuned::answering,
     finetune::{Finetune, Outcome},
     kernels::kernel_choice::ChoiceCache,
     model::arithmetic::Arithmetic,
+    train::progress::Progress,
 };
 
-/// Fine-tune a pre-trained model on one or more tasks, then evaluate it
+/// Fine-tune a pre-trained model on tasks, then evaluate it
 ///
 /// Reads DIR/models/NAME and DIR/finetuning_data/TASK/train.json, and writes the fine-tuned model,
 /// answers and metrics below DIR/models/NAME. Started again, it goes on from its last checkpoint, in
@@ -56,9 +58,11 @@ pub(super) fn run(
     let course = Course {
         restart: args.restart,
         dry_run: args.dry_run,
+        calibrated: false,
     };
     let (config, outcome) = run_draft(&draft, &compute, global, course)?;
     if args.dry_run {
+        global.progress().done();
         return Ok(());
     }
     print_results(&outcome, &config, global, out)?;
@@ -74,6 +78,9 @@ pub(super) struct Course {
     pub restart: bool,
     /// Ends before anything is written.
     pub dry_run: bool,
+    /// Takes from a checkpoint that is converted, besides what it says about itself, the threshold
+    /// that was chosen for its record.
+    pub calibrated: bool,
 }
 
 /// Completes a configuration by what its checkpoint says, and runs it on the device that was asked
@@ -95,7 +102,11 @@ pub(super) fn run_draft(
         let tokenizer = run_model::tokenizer(draft, &resolved.config, facts.as_ref())?;
         (resolved.config, tokenizer)
     } else {
-        let config = run_model::opened(draft, facts, &progress)?;
+        let mut draft = draft.clone();
+        if course.calibrated {
+            take_calibrated(&mut draft, &progress)?;
+        }
+        let config = run_model::opened(&draft, facts, &progress)?;
         let tokenizer = Tokenizer::for_model(config.paths().vocab_file(), &config)?;
         (config, tokenizer)
     };
@@ -123,6 +134,33 @@ pub(super) fn run_draft(
     };
     let outcome = finetune.run()?;
     Ok((config, outcome))
+}
+
+/// Takes what is not given from the model in `folder`: how it answers.
+pub(super) fn take_answering(draft: &mut Draft, folder: &Path, progress: &Progress) {
+    let taken = draft.take(&answering(folder));
+    if !taken.is_empty() {
+        let taken = taken.iter().map(|(key, value)| format!("{key} {value}"));
+        let taken: Vec<_> = taken.collect();
+        progress.note(&format!("from the model: {}", taken.join(", ")));
+    }
+}
+
+/// The same of a checkpoint that has a record elsewhere, as one of TensorFlow's has.
+fn take_calibrated(draft: &mut Draft, progress: &Progress) -> anyhow::Result<()> {
+    let checkpoint = draft.init_checkpoint().filter(|path| has_record(path));
+    if let Some(checkpoint) = checkpoint {
+        let home = draft.pretrained_model();
+        let found = find_model(&checkpoint, Some(&home), progress)?;
+        take_answering(draft, &found.path, progress);
+    }
+    Ok(())
+}
+
+/// Whether what lies at a path is converted to a record, and is none itself.
+pub(super) fn has_record(checkpoint: &Path) -> bool {
+    checkpoints_convert::is_checkpoint(checkpoint)
+        && !checkpoints_convert::is_fine_tuned(checkpoint)
 }
 
 /// Commands for the model and the report that a run has left.
@@ -159,38 +197,10 @@ pub(super) fn print_results(
     }
     if !global.json && !global.quiet {
         writeln!(out, "\nfiles:")?;
-        for file in files(config) {
+        for file in &outcome.files {
             writeln!(out, "  {}", printable(&file.display().to_string()))?;
         }
     }
     global.progress().done();
     Ok(())
-}
-
-/// What a run has written, those of its files that are there.
-fn files(config: &Config) -> Vec<PathBuf> {
-    let paths = config.paths();
-    let mut files = Vec::new();
-    if config.do_train {
-        files.extend((1..=config.num_trials).map(|trial| paths.model_dir(trial).join("model.bpk")));
-    }
-    if config.do_eval {
-        files.extend([
-            paths.results_txt().to_owned(),
-            paths.results_json(),
-            paths.summary_txt(),
-            paths.summary(),
-            paths.report(),
-        ]);
-        for task in &config.task_names {
-            files.extend([
-                paths.qa_preds(task),
-                paths.qa_nbest(task),
-                paths.qa_null_odds(task),
-                paths.qa_eval(task),
-            ]);
-        }
-    }
-    files.retain(|file| file.exists());
-    files
 }

@@ -23,7 +23,7 @@ use crate::{
     eval::json_file::json_text,
 };
 
-/// List the hyper-parameters with their defaults and meanings, and the presets
+/// List the hyper-parameters, their defaults and meanings; presets
 ///
 /// Defaults in braces follow from the run: its folder, model and tasks. ELECTRA-Large and
 /// question-answering tasks have defaults of their own: with a preset, a model or values, the list

@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory};
 
 use super::Cli;
 
-/// Print the manual page, or write that of every command into a folder
+/// Print the manual page, or write those of all commands
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:

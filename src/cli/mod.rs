@@ -177,7 +177,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
         Command::Inspect(args) => convert::inspect(args, &cli.global, out),
         Command::Verify(args) => convert::verify(args, &cli.global, out),
         Command::Export(args) => convert::export(args, &cli.global, out),
-        Command::Features(args) => features::run(args, out),
+        Command::Features(args) => features::run(args, &cli.global, out),
         Command::Data(args) => data::run(args, &cli.global, out),
         Command::Devices(args) => devices::run(args, &cli.global, out),
         Command::Bench(args) => bench::run(args, &cli.global, out),
@@ -201,6 +201,20 @@ fn print_beside(
     let mut text = Vec::new();
     print(&mut text)?;
     terminal::say_lines(String::from_utf8_lossy(&text).trim_end());
+    Ok(())
+}
+
+/// The same of what programs read: an object on standard output, or the event `result` on standard
+/// error.
+fn print_json_beside(
+    file: &Path,
+    told: serde_json::Value,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    match is_standard_output(file) {
+        true => terminal::event("result", told),
+        false => writeln!(out, "{told}")?,
+    }
     Ok(())
 }
 

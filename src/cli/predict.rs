@@ -4,6 +4,7 @@ use std::{io::Write, path::PathBuf};
 
 use checkpoints_convert::printable;
 use clap::Args;
+use serde_json::json;
 
 use super::{GlobalArgs, compute::ComputeArgs, model::find_model};
 use crate::{
@@ -68,6 +69,9 @@ pub(super) fn run(
     let chosen = args.compute.open(global)?;
     let found = find_model(&args.checkpoint, None, &global.progress())?;
     let model = FineTuned::open(&found.path, &chosen, args.compute.precision())?;
+    if args.threshold.is_some() {
+        model.expect_null_odds(threshold::OPTION)?;
+    }
     let questions = examples.examples.len();
     let progress = global.progress();
     let bar = progress.windows(0);
@@ -85,21 +89,30 @@ pub(super) fn run(
         ..Origin::of_command(&args.checkpoint)
     };
     files.write(&predictions, &args.data, None, threshold, &origin)?;
-    let held_back = if predictions.iter().any(|p| p.null_odds.is_some()) {
+    // Without no-answer scores nothing is held back.
+    let unanswered = predictions.iter().any(|p| p.null_odds.is_some()).then(|| {
         let outputs = test_outputs(&predictions, threshold);
-        let none = outputs.iter().filter(|(_, text)| text.is_empty()).count();
-        format!(
-            ", {none} of them with no answer at threshold {}",
-            signed(threshold)
-        )
-    } else {
-        String::new()
-    };
+        outputs.iter().filter(|(_, text)| text.is_empty()).count()
+    });
+    if global.json {
+        let told = json!({
+            "output": args.output,
+            "questions": questions,
+            "no_answer": unanswered,
+            "threshold": unanswered.map(|_| threshold),
+        });
+        writeln!(out, "{told}")?;
+        progress.done();
+        return Ok(());
+    }
+    let held_back = unanswered.map_or(String::new(), |none| {
+        let threshold = signed(threshold);
+        format!(", {none} of them with no answer at threshold {threshold}")
+    });
     writeln!(
         out,
         "{questions} questions answered{held_back}: {}",
         printable(&args.output.display().to_string())
     )?;
-    progress.done();
     Ok(())
 }

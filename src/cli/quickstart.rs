@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{eval::figures::Scores, fine_tuned::FineTuned, quickstart};
 
-/// Convert, train, evaluate and ask, on a small model and data that the program carries
+/// Convert, train, evaluate and ask, on a small example of its own
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:

@@ -9,14 +9,15 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
-use super::{GlobalArgs, print_beside};
+use super::{GlobalArgs, print_beside, print_json_beside};
 use crate::{
     analysis::Analysis,
     durable_file::spare_inputs,
     eval::{
+        self,
         result_file::read_results,
         score::{Metric, without_null_odds},
-        threshold::ThresholdChoice,
+        threshold::{OPTION, ThresholdChoice},
     },
     report::{EXAMPLES, Made, Report, TaskReport, TrainingCurve, task::TaskFiles},
 };
@@ -26,6 +27,9 @@ use crate::{
 /// Counts right and wrong by question type, tells the errors apart and shows examples of each. The
 /// file opens without a network.
 #[derive(Debug, Clone, Args)]
+#[command(override_usage = "\
+electra report [OPTIONS] --data <FILE> --predictions <FILE>
+                      --output <FILE.html>")]
 #[command(after_help = "\
 Example:
   electra report --data dev.json --predictions squad_preds.json \\
@@ -96,6 +100,17 @@ pub(super) fn run(
             task.analysis.metric
         );
     }
+    if args.threshold.is_some() && task.analysis.threshold.is_none() {
+        let (metric, option) = (task.analysis.metric, OPTION);
+        let refused = match metric {
+            Metric::Squad2 => eval::Error::OptionNeedsNullOdds { option },
+            Metric::Squad1 | Metric::Mrqa => eval::Error::OptionOfSquad2 {
+                metric: metric.name(),
+                option,
+            },
+        };
+        return Err(refused.into());
+    }
     let (scores, empty) = (&task.analysis.scores, task.analysis.empty);
     if let Some(advice) = without_null_odds(&args.data, &args.predictions, scores, empty) {
         log::warn!("{advice}");
@@ -119,12 +134,14 @@ pub(super) fn run(
     };
     report.write(&args.output)?;
     let task = report.tasks.first().context("no task was analysed")?;
+    if global.json {
+        let mut told = serde_json::to_value(&task.analysis)?;
+        told["provenance"] = serde_json::to_value(&task.provenance)?;
+        print_json_beside(&args.output, told, out)?;
+        global.progress().done();
+        return Ok(());
+    }
     print_beside(&args.output, out, |out| {
-        if global.json {
-            let mut told = serde_json::to_value(&task.analysis)?;
-            told["provenance"] = serde_json::to_value(&task.provenance)?;
-            return Ok(writeln!(out, "{told}")?);
-        }
         print_analysis(&task.analysis, &task.basis, out)?;
         let output = args.output.display().to_string();
         Ok(writeln!(out, "report: {}", printable(&output))?)

@@ -1,12 +1,15 @@
 //! The model that a run begins with: what it says about itself completes the configuration.
 
+use std::path::Path;
+
 use super::model::find_model;
 use crate::{
     config::{CheckpointFacts, Config, Draft, Resolved},
     data::{tokenizer::Tokenizer, vocab::Vocab},
     model::{
-        absent::explain,
+        absent::{explain, models_inside},
         description::{describe, describe_record},
+        folder::Error,
     },
     train::progress::Progress,
 };
@@ -36,10 +39,32 @@ pub(super) fn found(draft: &Draft) -> anyhow::Result<(Resolved, Option<Checkpoin
     match draft.init_checkpoint() {
         // A record without a description is a model all the same.
         Some(checkpoint) if facts.is_none() && !checkpoint.join("model.bpk").is_file() => {
-            Err(explain(&checkpoint).into())
+            Err(named_instead(draft, &checkpoint)
+                .unwrap_or_else(|| explain(&checkpoint))
+                .into())
         }
         _ => Ok((resolved, facts)),
     }
+}
+
+/// Which names to give where the model's name is that of a folder of models, `.` above all.
+fn named_instead(draft: &Draft, checkpoint: &Path) -> Option<Error> {
+    let named = draft.pretrained_model();
+    if draft.is_given("init_checkpoint") || checkpoint != named {
+        return None;
+    }
+    let inside = models_inside(&named);
+    let names = inside
+        .iter()
+        .filter(|model| model.parent() == Some(named.as_path()))
+        .filter_map(|model| model.strip_prefix(draft.models_folder()).ok());
+    let names: Vec<String> = names
+        .map(|name| format!("--model-name {}", name.display()))
+        .collect();
+    (!names.is_empty()).then(|| Error::OtherFolder {
+        path: named,
+        instead: names.join(" or "),
+    })
 }
 
 /// The same once the checkpoint is a record, which it is converted to if need be; `facts` are those
@@ -60,7 +85,9 @@ pub(super) fn opened(
     let record = describe_record(&found.path)?;
     // The record may have been corrected by hand; its source knows what it states.
     let facts = match (facts, record) {
-        (Some(source), Some(record)) => Some(record.stated_by(&source.record, source.states_case)),
+        (Some(source), Some(record)) => {
+            Some(record.stated_by(&source.record, source.states_case, source.case_files))
+        }
         (source, record) => record.or(source),
     };
     Ok(draft.finish(facts.as_ref())?.config)

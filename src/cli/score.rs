@@ -21,7 +21,7 @@ use crate::{
 /// The file in the folder of `--plots`.
 const CURVES: &str = "pr_curves.json";
 
-/// Score answers as the official scripts of SQuAD 2.0, SQuAD 1.1 and MRQA do
+/// Score answers as the official scripts of SQuAD and MRQA do
 ///
 /// Answers that this program wrote have a record beside them (PREDICTIONS.provenance.json), which
 /// tells null odds and threshold. Standard error says what was used.
@@ -116,6 +116,7 @@ pub(super) fn run(
     if let Some(advice) = advice {
         progress.note(&advice);
     }
+    progress.done();
     Ok(())
 }
 

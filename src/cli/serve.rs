@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     data::example::Examples,
+    eval::threshold,
     fine_tuned::FineTuned,
     serve::{Bound, limits::Limits},
 };
@@ -89,17 +90,12 @@ pub(super) fn run(
     if found.path != args.checkpoint {
         model.config.model_name = name_of(&args.checkpoint);
     }
-    if let Some(threshold) = args.threshold {
-        model.config.qa_na_threshold = threshold;
+    if let Some(given) = args.threshold {
+        model.expect_null_odds(threshold::OPTION)?;
+        model.config.qa_na_threshold = given;
     }
     // Shaders are compiled and a device that cannot compute shows before anybody asks.
-    let answered = model.answer(Examples::of_one("Who?", "Nobody yet."), &mut |_, _| {})?;
-    if args.threshold.is_some() && answered.iter().all(|answer| answer.null_odds.is_none()) {
-        log::warn!(
-            "--threshold has no effect: the model was not trained to tell questions that have no \
-             answer"
-        );
-    }
+    model.answer(Examples::of_one("Who?", "Nobody yet."), &mut |_, _| {})?;
 
     let address = bound.address();
     let name = model.config.model_name.clone();
@@ -129,6 +125,8 @@ pub(super) fn run(
     };
     let _held = stop.hold();
     bound.serve(model, &device, limits, stop.asked())?;
-    global.progress().note("stopped");
+    let progress = global.progress();
+    progress.note("stopped");
+    progress.done();
     Ok(())
 }

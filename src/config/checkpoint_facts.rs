@@ -9,11 +9,13 @@ use checkpoints_convert::RecordConfig;
 use serde_json::{Map, Value, json};
 
 use super::{
+    case,
     choice::ModelSize,
     encoder::EncoderConfig,
     error::Error,
     hparam::{Config, OVERRIDES},
 };
+use crate::data::{source::read_text, vocab};
 
 /// What a checkpoint says about itself.
 #[derive(Debug, Clone)]
@@ -24,6 +26,8 @@ pub struct CheckpointFacts {
     /// Whether letter case and accents are stated. TensorFlow's checkpoints say nothing about
     /// them: their records have the reference's default, which may be contradicted.
     pub states_case: bool,
+    /// The files that state it.
+    pub case_files: Vec<PathBuf>,
     /// Its own vocabulary.
     pub vocabulary: Option<Vocabulary>,
 }
@@ -46,17 +50,25 @@ struct Told {
 }
 
 const LEAVE_OUT: &str = "leave it out, or give another checkpoint (init_checkpoint, --checkpoint)";
-const CASE: &str = "leave it out, or correct the checkpoint's file if that is wrong";
 
 impl CheckpointFacts {
-    /// Those of a record whose source says `source`, and about letter case or not: what is otherwise
-    /// in the record was corrected there.
-    pub fn stated_by(mut self, source: &RecordConfig, states_case: bool) -> Self {
+    /// Those of a record whose source says `source`, and in `case_files` about letter case, or not:
+    /// what is otherwise in the record was corrected there.
+    pub fn stated_by(
+        mut self,
+        source: &RecordConfig,
+        states_case: bool,
+        case_files: Vec<PathBuf>,
+    ) -> Self {
         let case = |config: &RecordConfig| {
             let strips = config.strip_accents.unwrap_or(config.do_lower_case);
             (config.do_lower_case, strips, config.tokenize_chinese_chars)
         };
-        self.states_case = states_case || case(&self.record) != case(source);
+        let is_corrected = case(&self.record) != case(source);
+        self.states_case = states_case || is_corrected;
+        if !is_corrected && !case_files.is_empty() {
+            self.case_files = case_files;
+        }
         self
     }
 
@@ -100,9 +112,7 @@ impl CheckpointFacts {
         self.compare_shape(config, given)?;
         self.apply_shape(config);
         self.apply_case(config, given)?;
-        if !config.do_train {
-            self.apply_head(config, given);
-        }
+        self.apply_head(config, given)?;
         if let Some(vocabulary) = &self.vocabulary
             && vocabulary.is_file
             && !given.contains_key("vocab_file")
@@ -110,6 +120,35 @@ impl CheckpointFacts {
             config.vocab_file = vocabulary.file.clone();
         }
         Ok(())
+    }
+
+    /// Holds a vocabulary that was given against the checkpoint's own, by their tokens: the ids of
+    /// another one stand for other words.
+    pub(super) fn compare_vocabulary(
+        &self,
+        config: &Config,
+        given: &Map<String, Value>,
+    ) -> Result<(), Error> {
+        let Some(own) = &self.vocabulary else {
+            return Ok(());
+        };
+        // A file that cannot be read is told where it is needed, and a pipe is read but once.
+        if !given.contains_key("vocab_file") || !config.vocab_file.is_file() {
+            return Ok(());
+        }
+        let Ok(text) = read_text(&config.vocab_file) else {
+            return Ok(());
+        };
+        match vocab::difference(&String::from_utf8_lossy(&own.bytes), &text) {
+            None => Ok(()),
+            Some(told) => Err(Error::Contradiction {
+                key: "vocab_file".to_owned(),
+                given: config.vocab_file.display().to_string(),
+                told,
+                file: own.file.clone(),
+                advice: LEAVE_OUT.to_owned(),
+            }),
+        }
     }
 
     fn contradiction(
@@ -261,8 +300,11 @@ impl CheckpointFacts {
                     key: key.to_owned(),
                     given: given.to_string(),
                     told: format!("{key} = {told}"),
-                    file: self.file.clone(),
-                    advice: CASE.to_owned(),
+                    file: self.case_files.first().unwrap_or(&self.file).clone(),
+                    advice: format!(
+                        "leave it out, or {} if that is wrong",
+                        case::correction(self, key, given)
+                    ),
                 });
             }
         }
@@ -273,11 +315,16 @@ impl CheckpointFacts {
         Ok(())
     }
 
-    /// The parts of the head that a model has which is only evaluated.
-    fn apply_head(&self, config: &mut Config, given: &Map<String, Value>) {
+    /// The parts of the head that the checkpoint has for the task, whether it is trained further or
+    /// only evaluated: another form would not fit its tensors, or leave some of them out in silence.
+    fn apply_head(&self, config: &mut Config, given: &Map<String, Value>) -> Result<(), Error> {
         let heads = &self.record.heads;
-        let Some(head) = config.task_names.iter().find_map(|task| heads.get(task)) else {
-            return;
+        let head = config.task_names.iter().find_map(|task| {
+            let head = heads.get(task)?;
+            Some((task.clone(), head))
+        });
+        let Some((task, head)) = head else {
+            return Ok(());
         };
         for (key, told, own) in [
             (
@@ -298,7 +345,21 @@ impl CheckpointFacts {
         ] {
             if !given.contains_key(key) {
                 *own = told;
+            } else if *own != told
+                // A part of the classifier decides nothing where there is none.
+                && (key != "answerable_uses_start_logits" || head.answerable_classifier)
+            {
+                return Err(self.contradiction(
+                    key,
+                    *own,
+                    &format!("heads.{task}.{key}"),
+                    &told.into(),
+                ));
             }
         }
+        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

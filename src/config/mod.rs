@@ -6,6 +6,8 @@
 //! encoder's shape and [`Config::paths`] the files of the run.
 
 pub mod alias;
+mod archive;
+mod case;
 pub mod check;
 pub mod checkpoint_facts;
 pub mod choice;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::{
-    check,
+    case, check,
     checkpoint_facts::CheckpointFacts,
     choice::ModelSize,
     error::Error,
@@ -28,6 +28,8 @@ pub struct Draft {
     evaluates: Option<Option<PathBuf>>,
     /// Where the results go instead, and whether also those whose paths are given.
     results: Option<(PathBuf, bool)>,
+    /// Whether the given keys are those that a run saved: its paths lead to what was there then.
+    is_saved: bool,
 }
 
 /// A whole configuration.
@@ -105,7 +107,11 @@ impl Draft {
         // The names of result files follow from the given tasks before anything else is applied.
         let tasks = match given.get("task_names") {
             Some(names) => Vec::<String>::read("task_names", names)?,
-            None => return Err(check::no_task()),
+            None => {
+                // A misspelt task_names is told by its own name, and so is any other key.
+                Config::defaults().apply(&given)?;
+                return Err(check::no_task());
+            }
         };
         let archive = config.model_archive();
         config.fill_in_paths(&tasks);
@@ -120,6 +126,7 @@ impl Draft {
             warnings,
             evaluates: None,
             results: None,
+            is_saved: false,
         })
     }
 
@@ -135,7 +142,10 @@ impl Draft {
         if let Some(value) = saved.get("model_name") {
             model_name = HparamValue::read("model_name", value)?;
         }
-        Draft::new(&data_dir, &model_name, saved)
+        Ok(Draft {
+            is_saved: true,
+            ..Draft::new(&data_dir, &model_name, saved)?
+        })
     }
 
     /// Trains nothing and evaluates `checkpoint`, or else the model that the run made.
@@ -180,6 +190,11 @@ impl Draft {
         self.config.paths().pretrained_model()
     }
 
+    /// Folder of all pre-trained models.
+    pub fn models_folder(&self) -> PathBuf {
+        self.config.data_dir.join("models")
+    }
+
     /// Whether the user gave `key`.
     pub fn is_given(&self, key: &str) -> bool {
         self.given.contains_key(key)
@@ -218,6 +233,12 @@ impl Draft {
         }
         if let Some(checkpoint) = checkpoint {
             checkpoint.apply(&mut config, &self.given)?;
+            if !self.is_saved {
+                checkpoint.compare_vocabulary(&config, &self.given)?;
+            }
+        }
+        if config.do_train {
+            warnings.extend(case::capitals(&config, checkpoint, &self.given));
         }
         check::check(&config, &mut warnings)?;
         Ok(Resolved {
@@ -286,28 +307,6 @@ impl Config {
             self.log_examples = true;
             self.init_checkpoint = None;
         }
-    }
-
-    /// The zip archive in `models` that the model's name stands for: the name itself, which then
-    /// loses its ending, as a folder of that name is what the archive becomes; or the name with the
-    /// ending, if no model has the name alone.
-    fn model_archive(&mut self) -> Option<PathBuf> {
-        let named = self.paths().pretrained_model();
-        let is_zip = |path: &Path| {
-            let ending = path.extension();
-            ending.is_some_and(|ending| ending.eq_ignore_ascii_case("zip")) && path.is_file()
-        };
-        if is_zip(&named) {
-            self.model_name
-                .truncate(self.model_name.len() - ".zip".len());
-            return Some(named);
-        }
-        let mut archive = named.clone().into_os_string();
-        archive.push(".zip");
-        let archive = PathBuf::from(archive);
-        let has_model =
-            named.join("model.bpk").is_file() || checkpoints_convert::is_checkpoint(&named);
-        (is_zip(&archive) && !has_model).then_some(archive)
     }
 
     /// Replaces `{data_dir}`, `{model}` and `{tasks}` in the default paths.
@@ -517,6 +516,27 @@ mod tests {
             config.to_json()
         );
         assert_eq!(serde_json::to_value(&config).unwrap(), config.to_json());
+    }
+
+    #[test]
+    fn without_a_task_a_misspelt_key_is_told_first() {
+        let error = |given: Value| {
+            let given = given.as_object().unwrap();
+            let error = Draft::new(Path::new("d"), "m", given).unwrap_err();
+            error.to_string()
+        };
+        for key in ["task_name", "tasks", "task"] {
+            assert_eq!(
+                error(json!({key: ["squad"]})),
+                format!("hyper-parameter {key}: there is no such key; the nearest is task_names")
+            );
+        }
+        let theirs = error(json!({"per_device_train_batch_size": 8}));
+        assert!(
+            theirs.ends_with("per_device_train_batch_size is train_batch_size"),
+            "{theirs}"
+        );
+        assert!(error(json!({"train_batch_size": 8})).starts_with("task_names is not given"));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! A csv file with a row for each question, as pandas and `datasets` write it → paragraphs.
 //!
 //! Answers stand in one column, `{'text': ['An oak'], 'answer_start': [4]}` as Python prints it, or
-//! in two, `answers.text` and `answers.answer_start`.
+//! in two, `answers.text` and `answers.answer_start`. Where these are blank, as pandas writes `None`,
+//! the question has no answer: `datasets` writes an empty list for it.
 
 use std::io::Read;
 
@@ -80,14 +81,17 @@ pub(super) fn read<E: From<Error>>(
             ),
         };
         let given = match (cell(answers), cell(texts)) {
-            (Some(cell), _) => of_one_cell(cell).ok_or_else(|| wrong("answers", cell))?,
+            (Some(cell), _) => Some(of_one_cell(cell).ok_or_else(|| wrong("answers", cell))?),
             (None, Some(texts)) => {
                 let starts = cell(starts).unwrap_or_default();
-                of_two_cells(texts, starts).ok_or_else(|| wrong("answers.text", texts))?
+                let given = of_two_cells(texts, starts);
+                Some(given.ok_or_else(|| wrong("answers.text", texts))?)
             }
             (None, None) => None,
         };
         let flag = match cell(impossible) {
+            // Not told here: the answers tell.
+            Some(cell) if cell.trim().is_empty() => None,
             Some(cell) => Some(flag(cell).ok_or_else(|| wrong("is_impossible", cell))?),
             None => None,
         };
@@ -113,14 +117,13 @@ pub(super) fn read<E: From<Error>>(
     Ok(flagged)
 }
 
-/// Answers of one cell: `Some(None)` if it is blank, `None` if it is something else.
-#[expect(clippy::option_option, reason = "a blank cell is no wrong one")]
-fn of_one_cell(cell: &str) -> Option<Option<Vec<Answer>>> {
+/// Answers of one cell, none if it is blank; `None` if it is something else.
+fn of_one_cell(cell: &str) -> Option<Vec<Answer>> {
     if cell.trim().is_empty() {
-        return Some(None);
+        return Some(Vec::new());
     }
     match python_literal::parse(cell)? {
-        Literal::Nothing => Some(None),
+        Literal::Nothing => Some(Vec::new()),
         Literal::Map(entries) => {
             let list = |names: [&str; 2]| {
                 let entry = entries
@@ -130,7 +133,7 @@ fn of_one_cell(cell: &str) -> Option<Option<Vec<Answer>>> {
             };
             let texts = list(["text", "ans_text"])?;
             let starts = list(["answer_start", "start_idx"]).unwrap_or_default();
-            paired(&texts, &starts).map(Some)
+            paired(&texts, &starts)
         }
         Literal::List(answers) => {
             let answers = answers.iter().map(|answer| match answer {
@@ -142,15 +145,14 @@ fn of_one_cell(cell: &str) -> Option<Option<Vec<Answer>>> {
                 }
                 _ => None,
             });
-            answers.collect::<Option<Vec<_>>>().map(Some)
+            answers.collect()
         }
         Literal::Text(_) | Literal::Number(_) => None,
     }
 }
 
 /// Answers of a cell with texts and one with places; a text that is no list stands for itself.
-#[expect(clippy::option_option, reason = "a blank cell is no wrong one")]
-fn of_two_cells(texts: &str, starts: &str) -> Option<Option<Vec<Answer>>> {
+fn of_two_cells(texts: &str, starts: &str) -> Option<Vec<Answer>> {
     let texts = match texts.trim() {
         "" => Vec::new(),
         list if list.starts_with('[') => items(&python_literal::parse(list)?),
@@ -160,7 +162,7 @@ fn of_two_cells(texts: &str, starts: &str) -> Option<Option<Vec<Answer>>> {
         "" => Vec::new(),
         starts => items(&python_literal::parse(starts)?),
     };
-    paired(&texts, &starts).map(Some)
+    paired(&texts, &starts)
 }
 
 fn items(value: &Literal) -> Vec<Literal> {
@@ -194,7 +196,7 @@ fn paired(texts: &[Literal], starts: &[Literal]) -> Option<Vec<Answer>> {
 fn flag(cell: &str) -> Option<bool> {
     match cell.trim() {
         "True" | "true" | "TRUE" | "1" | "1.0" => Some(true),
-        "False" | "false" | "FALSE" | "0" | "0.0" | "" => Some(false),
+        "False" | "false" | "FALSE" | "0" | "0.0" => Some(false),
         _ => None,
     }
 }
@@ -249,6 +251,23 @@ mod tests {
         let text =
             "question,context,is_impossible,answer_text,answer_start\nWho?,An old oak.,1,,\n";
         assert!(rows(text).unwrap()[0].0.is_impossible);
+    }
+
+    #[test]
+    fn blank_cells_are_no_answers_in_one_column_as_in_two() {
+        for text in [
+            "question,context,answers\nWho?,An old oak.,\n",
+            "question,context,answers\nWho?,An old oak.,None\n",
+            "question,context,answer_text,answer_start\nWho?,An old oak.,,\n",
+            "question,context,is_impossible,answers\nWho?,An old oak., ,\n",
+        ] {
+            let question = rows(text).unwrap().remove(0).0;
+            assert_eq!(answers(&question), [], "{text}");
+            assert!(question.is_impossible && question.labelled, "{text}");
+        }
+        // What the file says of it counts.
+        let text = "question,context,is_impossible,answers\nWho?,An old oak.,False,\n";
+        assert!(!rows(text).unwrap()[0].0.is_impossible);
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub enum Error {
     #[error("{file}: {found}; convert it first: electra data {command} {file} OUT.json")]
     OtherDataSet {
         file: String,
-        found: &'static str,
+        found: String,
         command: &'static str,
     },
 

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// What QuAC says where the passage has no answer. It is the last word of every passage.
+pub const QUAC_NO_ANSWER: &str = "CANNOTANSWER";
+
 /// Whose questions a file has, which shows in the key of their ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
@@ -95,5 +98,50 @@ impl Question {
     /// with the flag was converted.
     pub fn is_quac(&self) -> bool {
         self.original.is_some() && !self.flagged
+    }
+
+    /// Whether QuAC's word for no answer is all that it has for an answer. Rows made of QuAC drop
+    /// the keys that [`Question::is_quac`] goes by, and the word would be learnt as a span.
+    pub fn has_quac_mark(&self, context: &str) -> bool {
+        !self.is_impossible
+            && !self.answers.is_empty()
+            && self.answers.iter().all(|a| a.text == QUAC_NO_ANSWER)
+            && ends_as_quac(context)
+    }
+}
+
+/// Whether a passage has the last word that QuAC gives to all of its own.
+pub fn ends_as_quac(context: &str) -> bool {
+    context.trim_end().ends_with(QUAC_NO_ANSWER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_for_no_answer_counts_where_it_is_all_and_ends_the_passage() {
+        let question = |texts: &[&str], is_impossible| Question {
+            answers: texts
+                .iter()
+                .map(|text| Answer {
+                    text: (*text).to_owned(),
+                    start: Some(13),
+                })
+                .collect(),
+            is_impossible,
+            ..Question::default()
+        };
+        let (passage, word) = ("It was sold. CANNOTANSWER", QUAC_NO_ANSWER);
+        assert!(question(&[word], false).has_quac_mark(passage));
+        assert!(question(&[word, word], false).has_quac_mark(&format!("{passage}\n")));
+        for other in [
+            question(&[], false),
+            question(&["sold", word], false),
+            question(&[word], true),
+        ] {
+            assert!(!other.has_quac_mark(passage), "{other:?}");
+        }
+        assert!(!question(&[word], false).has_quac_mark("CANNOTANSWER was sold."));
     }
 }

@@ -35,6 +35,8 @@ pub struct Summary {
     pub flagged: bool,
     /// Whether it is QuAC's own file, whose unanswerable turns have the answer `CANNOTANSWER`.
     pub quac: bool,
+    /// The first question of a file made of QuAC's whose only answer is that word all the same.
+    pub quac_mark: Option<String>,
     /// Rows without an id, which are numbered from 0.
     pub nameless: usize,
     /// Halves of surrogate pairs that U+FFFD stands for now.
@@ -48,18 +50,25 @@ impl Summary {
         version.trim_start_matches(['v', 'V']).starts_with('2')
     }
 
-    /// Refuses QuAC's own file, which tells by an answer what is unanswerable; `file` is the name that
-    /// the error gives it.
+    /// Refuses QuAC's own file, and one made of it, that tells by an answer what is unanswerable;
+    /// `file` is the name that the error gives it.
     ///
     /// # Errors
     /// When it is one.
     pub fn check_answers(&self, file: &str) -> Result<(), Error> {
-        if !self.quac {
-            return Ok(());
-        }
+        let found = match &self.quac_mark {
+            _ if self.quac => {
+                "QuAC's own file, whose unanswerable questions have the answer CANNOTANSWER"
+                    .to_owned()
+            }
+            Some(id) => format!(
+                "QuAC's questions, of which the unanswerable have the answer CANNOTANSWER (question {id})"
+            ),
+            None => return Ok(()),
+        };
         Err(Error::OtherDataSet {
             file: file.to_owned(),
-            found: "QuAC's own file, whose unanswerable questions have the answer CANNOTANSWER",
+            found,
             command: "quac",
         })
     }

@@ -209,6 +209,7 @@ impl QuestionReader {
     ) -> Result<Summary, E> {
         let file = self.source.file().to_owned();
         let (mut questions, mut nameless) = (0, 0);
+        let mut quac_mark = None;
         let mut numbered = |mut paragraph: Paragraph, lacks_id: bool| {
             if let [question] = paragraph.questions.as_mut_slice()
                 && lacks_id
@@ -217,6 +218,11 @@ impl QuestionReader {
                 nameless += 1;
             }
             questions += paragraph.questions.len();
+            if paragraph.family == Family::Squad && quac_mark.is_none() {
+                let mut marked = paragraph.questions.iter();
+                let marked = marked.find(|question| question.has_quac_mark(&paragraph.context));
+                quac_mark = marked.map(|question| question.id.clone());
+            }
             emit(paragraph)
         };
         let (facts, surrogates) = match self.layout {
@@ -238,7 +244,7 @@ impl QuestionReader {
             Layout::NewsQa => {
                 return Err(E::from(Error::OtherDataSet {
                     file,
-                    found: "NewsQA's csv",
+                    found: "NewsQA's csv".to_owned(),
                     command: "newsqa",
                 }));
             }
@@ -262,6 +268,7 @@ impl QuestionReader {
             articles: facts.articles,
             flagged: facts.flagged,
             quac: facts.quac,
+            quac_mark,
             nameless,
             surrogates,
         })
@@ -274,7 +281,7 @@ impl QuestionReader {
     ) -> Result<(Facts, usize), E> {
         self.source.read_rest(&mut self.head)?;
         let file = self.source.file();
-        let mut text = text_of(self.head, file, self.lines_before)?;
+        let mut text = text_of(self.head, &self.source, self.lines_before)?;
         let surrogates = mend(&mut text);
         let mut failed = None;
         let mut take = |paragraph, nameless| match emit(paragraph, nameless) {
@@ -319,7 +326,7 @@ impl QuestionReader {
             let rest = self.head.split_off(end.map_or(0, |end| end + 1));
             let block = std::mem::replace(&mut self.head, rest);
             let block_lines = breaks(&block);
-            let mut text = text_of(block, self.source.file(), self.lines_before)?;
+            let mut text = text_of(block, &self.source, self.lines_before)?;
             surrogates += mend(&mut text);
             let lines = text.split('\n').enumerate();
             let lines: Vec<(usize, &str)> =

@@ -69,6 +69,8 @@ pub fn existing(path: &Path) -> PathBuf {
 pub struct Source {
     file: String,
     packed: bool,
+    /// Where its text begins: behind a byte-order mark, if it has one.
+    begin: usize,
     /// What came.
     done: u64,
     /// What may still come.
@@ -134,6 +136,7 @@ impl Source {
             Self {
                 file,
                 packed,
+                begin: 0,
                 done: 0,
                 left: limit.min(UNPACKED.max(size.saturating_mul(UNPACKED_PER_BYTE))),
                 size: 0,
@@ -146,6 +149,7 @@ impl Source {
             Self {
                 file,
                 packed,
+                begin: 0,
                 done: 0,
                 left: limit,
                 size,
@@ -174,6 +178,8 @@ impl Source {
         }
         if begin.starts_with(BOM) {
             self.reader.consume(BOM.len());
+            self.begin = BOM.len();
+            self.done = self.begin as u64;
         }
         Ok(())
     }
@@ -338,21 +344,25 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
     let mut source = Source::open(path)?;
     let mut bytes = Vec::new();
     source.read_rest(&mut bytes)?;
-    text_of(bytes, source.file(), 0)
+    text_of(bytes, &source, 0)
 }
 
 /// Bytes of a file as text; `lines_before` lines of it stand before them.
-pub(super) fn text_of(bytes: Vec<u8>, file: &str, lines_before: usize) -> Result<String, Error> {
+pub(super) fn text_of(
+    bytes: Vec<u8>,
+    source: &Source,
+    lines_before: usize,
+) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let before = error.as_bytes()[..valid].iter();
         let line = lines_before + before.filter(|&&byte| byte == b'\n').count() + 1;
         let at = match lines_before {
-            0 => format!(" (byte {valid} of the file)"),
+            0 => format!(" (byte {} of the file)", source.begin + valid),
             _ => String::new(),
         };
         Error::NotText {
-            file: file.to_owned(),
+            file: source.file().to_owned(),
             found: format!("other bytes on line {line}{at}"),
             advice: "save the file as UTF-8, or fetch it again if a download broke off",
         }
@@ -426,6 +436,13 @@ mod tests {
             ),
             (b"{\n\xE9}", "line 2"),
             (b"{\"a\":\0", "a NUL byte after 5 bytes"),
+            // Bytes are counted in the file, lines as an editor does.
+            (b"\xEF\xBB\xBF{\n\xE9}", "line 2 (byte 5 of the file)"),
+            (
+                &gzip(b"\xEF\xBB\xBF{\n\xE9}"),
+                "line 2 (byte 5 of the file)",
+            ),
+            (&gzip(b"\xEF\xBB\xBF{\0"), "a NUL byte after 4 bytes"),
             (
                 &gzip(b"a line\n".repeat(99).as_slice())[..30],
                 "cannot be unpacked",

@@ -64,8 +64,17 @@ impl Tokenizer {
     /// As [`Vocab::check_size`].
     pub fn of_vocab(vocab: Vocab, file: &Path, config: &Config) -> Result<Self, Error> {
         vocab.check_size(file, config.encoder().vocab_size)?;
-        if config.do_lower_case {
-            vocab.warn_of_capitals(file);
+        // Of a run that trains, the configuration tells it, which knows what the checkpoint states.
+        if config.do_lower_case
+            && !config.do_train
+            && let Some(found) = vocab.capitals()
+        {
+            let (stated, file) = (file.with_file_name("config.json"), file.display());
+            let advice = match stated.is_file() {
+                true => format!("set \"do_lower_case\" to false in {}", stated.display()),
+                false => "give --set do_lower_case=false".to_owned(),
+            };
+            log::warn!("{file}: {found}; {advice} if the model was pre-trained on cased text");
         }
         let normalizer = Normalizer {
             lower_case: config.do_lower_case,

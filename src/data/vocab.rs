@@ -150,21 +150,9 @@ impl Vocab {
         Ok(())
     }
 
-    /// Warns if many tokens have capitals, which lower-cased text never reaches.
-    pub(super) fn warn_of_capitals(&self, file: &Path) {
-        let in_brackets = |token: &str| token.starts_with('[') && token.ends_with(']');
-        let capitals = self
-            .tokens
-            .iter()
-            .filter(|token| token.chars().any(char::is_uppercase) && !in_brackets(token));
-        let (capitals, all) = (capitals.count(), self.tokens.len());
-        if capitals * FEW_CAPITALS > all {
-            log::warn!(
-                "{}: {capitals} of {all} tokens have capitals, which lower-cased text never \
-                 reaches; give --set do_lower_case=false if the model was pre-trained on cased text",
-                file.display()
-            );
-        }
+    /// What [`capitals`] says of these tokens.
+    pub(super) fn capitals(&self) -> Option<String> {
+        capitals(self.tokens.iter().map(String::as_str))
     }
 
     /// Number of ids: of lines without the blank ones at the end.
@@ -211,6 +199,40 @@ impl Vocab {
     }
 }
 
+/// Says of a vocabulary's tokens that many have capitals, which lower-cased text never reaches.
+pub fn capitals<'a>(tokens: impl Iterator<Item = &'a str>) -> Option<String> {
+    let in_brackets = |token: &str| token.starts_with('[') && token.ends_with(']');
+    let (mut capitals, mut all) = (0, 0);
+    for token in tokens.map(|token| token.trim_matches(is_blank)) {
+        all += 1;
+        capitals += usize::from(token.chars().any(char::is_uppercase) && !in_brackets(token));
+    }
+    (capitals * FEW_CAPITALS > all).then(|| {
+        format!("{capitals} of {all} tokens have capitals, which lower-cased text never reaches")
+    })
+}
+
+/// What the vocabulary in the text `own` has where that in `other` has something else; `None` if
+/// they are the same tokens in the same order.
+pub fn difference(own: &str, other: &str) -> Option<String> {
+    let tokens = |text| -> Vec<&str> {
+        let text = str::strip_prefix(text, '\u{FEFF}').unwrap_or(text);
+        let lines = text.trim_end_matches(is_blank).split('\n');
+        lines.map(|line| line.trim_matches(is_blank)).collect()
+    };
+    let (own, other) = (tokens(own), tokens(other));
+    if own.len() != other.len() {
+        let (own, other) = (own.len(), other.len());
+        return Some(format!("{own} tokens in its vocabulary, not {other}"));
+    }
+    let line = own.iter().zip(&other).position(|(a, b)| a != b)?;
+    let (own, other) = (shorten(own[line]), shorten(other[line]));
+    let line = line + 1;
+    Some(format!(
+        "{own:?} on line {line} of its vocabulary, not {other:?}"
+    ))
+}
+
 fn shorten(token: &str) -> String {
     match token.char_indices().nth(SHOWN_TOKEN) {
         Some((end, _)) => format!("{}…", &token[..end]),
@@ -252,6 +274,32 @@ mod tests {
         let vocab = Vocab::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\nx\ny\nx\n", "v").unwrap();
         assert_eq!(vocab.id("x"), Some(6));
         assert_eq!(vocab.token(4), Some("x"));
+    }
+
+    #[test]
+    fn vocabularies_are_compared_by_their_tokens() {
+        let own = "[PAD]\n[UNK]\nthe\n";
+        for same in ["[PAD]\r\n[UNK]\r\nthe", "\u{FEFF}[PAD]\n[UNK]\nthe\n\n \n"] {
+            assert_eq!(difference(own, same), None, "{same:?}");
+        }
+        assert_eq!(
+            difference(own, "[PAD]\nthe\n[UNK]").unwrap(),
+            "\"[UNK]\" on line 2 of its vocabulary, not \"the\""
+        );
+        assert_eq!(
+            difference(own, "[PAD]\n[UNK]").unwrap(),
+            "3 tokens in its vocabulary, not 2"
+        );
+    }
+
+    #[test]
+    fn many_capitals_are_told() {
+        let few = ["[PAD]", "The"].into_iter().chain(["the"; 38]);
+        assert_eq!(capitals(few), None);
+        assert_eq!(
+            capitals(["[PAD]", "The", "the"].into_iter()).unwrap(),
+            "1 of 3 tokens have capitals, which lower-cased text never reaches"
+        );
     }
 
     #[test]

@@ -23,8 +23,8 @@ use super::{
     token_lengths::{Ruler, TokenLengths, WindowOptions},
 };
 use crate::data::{
-    paragraph::Family, question_file::Form, question_reader::QuestionReader, tokenizer::Tokenizer,
-    vocab::Vocab,
+    paragraph::Family, question_file::Form, question_reader::QuestionReader, source::existing,
+    tokenizer::Tokenizer, vocab::Vocab,
 };
 
 /// The vocabulary of every released English model.
@@ -69,6 +69,8 @@ pub struct Check {
 /// question. What is wrong with single questions is no error here but stands in
 /// [`Check::problems`].
 pub fn check(path: &Path, options: &CheckOptions) -> Result<Check, Error> {
+    // The archive, if that is what is read.
+    let path = &existing(path);
     let windows = options.windows;
     let vocab = match &options.vocab {
         Some(path) => Vocab::read(path)?,

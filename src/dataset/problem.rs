@@ -37,6 +37,7 @@ pub enum Kind {
     BadRange,
     ImpossibleWithAnswers,
     AnswerableWithoutAnswers,
+    CannotAnswer,
     NoRoom,
     TooManyWindows,
     EmptyQuestion,
@@ -64,6 +65,7 @@ impl Kind {
             | Kind::BadRange
             | Kind::ImpossibleWithAnswers
             | Kind::AnswerableWithoutAnswers
+            | Kind::CannotAnswer
             | Kind::NoRoom
             | Kind::TooManyWindows => Severity::Error,
             Kind::EmptyQuestion
@@ -86,6 +88,7 @@ impl Kind {
             Kind::BadRange => "bad_range",
             Kind::ImpossibleWithAnswers => "impossible_with_answers",
             Kind::AnswerableWithoutAnswers => "answerable_without_answers",
+            Kind::CannotAnswer => "cannot_answer",
             Kind::NoRoom => "no_room",
             Kind::TooManyWindows => "too_many_windows",
             Kind::EmptyQuestion => "empty_question",
@@ -107,6 +110,9 @@ impl Kind {
             Kind::BadRange => "the answer's place ends where it begins or before, or is no range",
             Kind::ImpossibleWithAnswers => "marked is_impossible, but has answers",
             Kind::AnswerableWithoutAnswers => "not marked is_impossible, but has no answer",
+            Kind::CannotAnswer => {
+                "QuAC's word for no answer is the only answer: convert the file with electra data quac"
+            }
             Kind::NoRoom => "the question leaves its passage no room in max_seq_length",
             Kind::TooManyWindows => "the passage is cut into more windows than features can number",
             Kind::EmptyQuestion => "nothing is asked",

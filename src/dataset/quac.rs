@@ -4,6 +4,9 @@
 //! A question is unanswerable where `orig_answer` is `CANNOTANSWER`. Its answers are all of the
 //! file's, and `orig_answer` once more after them, as in the converter that this follows. Places
 //! are the annotated ones.
+//!
+//! Files made of QuAC may lack `orig_answer`. There the answers tell the same, if all of them or none
+//! say `CANNOTANSWER`.
 
 use std::{collections::HashSet, path::Path};
 
@@ -15,12 +18,9 @@ use super::{
 };
 use crate::data::{
     self,
-    paragraph::{self, Family, Place},
+    paragraph::{self, Family, Place, QUAC_NO_ANSWER as NO_ANSWER, ends_as_quac},
     question_reader::QuestionReader,
 };
-
-/// What QuAC says where the passage has no answer. It is the last word of every passage.
-const NO_ANSWER: &str = "CANNOTANSWER";
 
 /// Hands on the questions of a QuAC file, each as a paragraph of its own.
 ///
@@ -83,7 +83,7 @@ impl Converter {
     /// Hands on the turns of a dialogue that can be kept.
     ///
     /// # Errors
-    /// When a turn lacks its `orig_answer`, and those of `emit`.
+    /// When it is not told whether a turn is answerable, and those of `emit`.
     pub fn convert(
         &mut self,
         dialogue: &paragraph::Paragraph,
@@ -146,18 +146,34 @@ struct Turn<'a> {
 
 fn turns<'a>(dialogue: &'a paragraph::Paragraph, file: &str) -> Result<Vec<Turn<'a>>, Error> {
     let turns = dialogue.questions.iter().map(|question| {
-        let original = question.original.as_ref();
+        let original = original(question, &dialogue.context);
         let original = original.ok_or_else(|| data::Error::Question {
             file: file.to_owned(),
             question: question.id.clone(),
             expected: "QuAC's \"orig_answer\" and no \"is_impossible\"",
-            found: "another question",
+            found: match question.answers.is_empty() || !ends_as_quac(&dialogue.context) {
+                true => "another question",
+                false => "answers of which some say CANNOTANSWER and others do not",
+            },
             advice: "give train_v0.2.json or val_v0.2.json; other files in SQuAD's form are converted by \
                      electra data squad",
         })?;
         Ok(Turn { question, original })
     });
     turns.collect()
+}
+
+/// `orig_answer`, or the first of the answers where that key was dropped and they agree on whether
+/// there is one.
+fn original<'a>(question: &'a paragraph::Question, context: &str) -> Option<&'a paragraph::Answer> {
+    if question.original.is_some() {
+        return question.original.as_ref();
+    }
+    let first = question.answers.first()?;
+    let says_none = |answer: &paragraph::Answer| answer.text == NO_ANSWER;
+    let mut answers = question.answers.iter();
+    let agree = answers.all(|answer| says_none(answer) == says_none(first));
+    (agree && ends_as_quac(context)).then_some(first)
 }
 
 /// The answers of a turn, none where it counts as unanswerable, or why the turn is left out.
@@ -178,7 +194,7 @@ fn answers(
     }
     let mut answers = Vec::with_capacity(given.len() + 1);
     let mut misplaced = None;
-    for answer in given.iter().chain([turn.original]) {
+    for answer in given.iter().chain(&turn.question.original) {
         match at_its_place(answer, passage) {
             Ok(answer) => answers.push(answer),
             Err(reason) => {
@@ -188,7 +204,8 @@ fn answers(
         }
     }
     match misplaced {
-        Some(reason) if answers.is_empty() => Err(reason),
+        // An annotator's word for no answer is none to the question as it was answered.
+        Some(reason) if answers.iter().all(|answer| answer.text == NO_ANSWER) => Err(reason),
         _ => Ok(answers),
     }
 }

@@ -78,6 +78,9 @@ impl Look {
                     found.add(Kind::ImpossibleWithAnswers, shown(&first.text));
                 }
                 (false, None) => found.add(Kind::AnswerableWithoutAnswers, String::new()),
+                _ if question.has_quac_mark(&paragraph.context) => {
+                    found.add(Kind::CannotAnswer, String::new());
+                }
                 _ => {}
             }
             let answers = question.answers.iter();

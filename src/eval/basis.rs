@@ -48,7 +48,11 @@ impl Basis {
         if let Some(record) = &provenance {
             tell_other_data(record, data);
         }
-        let recorded = record.and_then(|record| recorded_null_odds(record, predictions));
+        // Those of the record are not looked for where others are given.
+        let null_odds = match null_odds {
+            Some(given) => Some(given.to_owned()),
+            None => record.and_then(|record| recorded_null_odds(record, predictions)),
+        };
         let (threshold, source) = match (threshold, record.and_then(|record| record.threshold)) {
             (Some(choice), _) => (choice, Source::Given),
             (None, Some(threshold)) => (ThresholdChoice::At(threshold), Source::Record),
@@ -56,7 +60,7 @@ impl Basis {
         };
         Ok(Basis {
             metric,
-            null_odds: null_odds.map(Path::to_owned).or(recorded),
+            null_odds,
             threshold,
             provenance,
             source,
@@ -101,9 +105,9 @@ fn recorded_null_odds(record: &Provenance, predictions: &Path) -> Option<PathBuf
         Some(folder) => folder.join(&named.file),
         None => named.file.clone(),
     };
-    match FileDigest::of(&path) {
-        Ok(found) if named.is_content_of(&found) => Some(path),
-        Ok(_) => {
+    match named.is_of(&path) {
+        Ok(true) => Some(path),
+        Ok(false) => {
             log::warn!(
                 "{}: these are not the null odds that were written with {}: scored without; give \
                  --null-odds to score with them",
@@ -125,8 +129,8 @@ fn recorded_null_odds(record: &Provenance, predictions: &Path) -> Option<PathBuf
 
 /// Says that predictions were made for a file of other content: often one without answers.
 fn tell_other_data(record: &Provenance, data: &Path) {
-    if let Ok(found) = FileDigest::of(data)
-        && !found.is_content_of(&record.data)
+    if let Ok(false) = record.data.is_of(data)
+        && let Ok(found) = FileDigest::of(data)
     {
         log::warn!(
             "{} (sha256 {}…) is not the file that was predicted, {} (sha256 {}…)",
@@ -229,5 +233,10 @@ mod tests {
         assert_eq!(files.basis(None, None).null_odds, None);
         std::fs::remove_file(files.path("o.json")).unwrap();
         assert_eq!(files.basis(None, None).null_odds, None);
+        // Given ones are.
+        let (data, predictions) = (files.path("d.json"), files.path("p.json"));
+        let given = Basis::of(&data, &predictions, Some(&data), None, None).unwrap();
+        assert_eq!(given.null_odds, Some(data));
+        assert_eq!(given.threshold, ThresholdChoice::At(-0.5));
     }
 }

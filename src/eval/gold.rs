@@ -31,18 +31,17 @@ pub fn gold(questions: &QuestionFile) -> Vec<GoldQuestion> {
 /// Reads a data file; the metric is told from it where none is named.
 ///
 /// # Errors
-/// When the file cannot be read, is malformed, or says by a word which questions are unanswerable
-/// (QuAC's own).
-pub fn read_data(
-    path: &Path,
-    metric: Option<Metric>,
-) -> Result<(Metric, QuestionFile), crate::data::Error> {
+/// When the file cannot be read, is malformed, says by a word which questions are unanswerable
+/// (QuAC's own), or tells no answer at all, as a test file does: all its questions would count as
+/// unanswerable.
+pub fn read_data(path: &Path, metric: Option<Metric>) -> Result<(Metric, QuestionFile), Error> {
     let family = metric.map(|metric| match metric {
         Metric::Mrqa => Family::Mrqa,
         Metric::Squad1 | Metric::Squad2 => Family::Squad,
     });
     let questions = QuestionFile::read(path, family)?;
     questions.check_answers()?;
+    check_told(&questions)?;
     Ok((metric.unwrap_or_else(|| metric_of(&questions)), questions))
 }
 
@@ -73,11 +72,7 @@ pub fn check_markable(questions: &QuestionFile, metric: Metric) -> Result<(), Er
     if gold.is_empty() {
         return Err(Error::NoQuestions);
     }
-    if !questions.questions().any(|question| question.labelled) {
-        return Err(Error::NoAnswers {
-            file: questions.file.clone(),
-        });
-    }
+    check_told(questions)?;
     let unanswered = match metric {
         Metric::Squad2 => None,
         Metric::Squad1 => gold.iter().find(|question| question.answers.is_empty()),
@@ -96,6 +91,17 @@ pub fn check_markable(questions: &QuestionFile, metric: Metric) -> Result<(), Er
             metric: metric.name(),
         }),
     }
+}
+
+/// Refuses a file that has questions and says of none of them what its answer is.
+fn check_told(questions: &QuestionFile) -> Result<(), Error> {
+    let mut all = questions.questions().peekable();
+    if all.peek().is_some() && !all.any(|question| question.labelled) {
+        return Err(Error::NoAnswers {
+            file: questions.file.clone(),
+        });
+    }
+    Ok(())
 }
 
 /// Each id once, as the scripts that gather answers in a dict see them: at its first place, with
@@ -120,6 +126,29 @@ mod tests {
     const ANSWERED: &str = r#"{"id": "a", "question": "?", "answers": [{"text": "oak"}]}"#;
     const EMPTY: &str = r#"{"id": "b", "question": "?", "answers": []}"#;
     const MUTE: &str = r#"{"id": "c", "question": "?"}"#;
+
+    #[test]
+    fn a_file_that_tells_no_answer_is_not_read_as_one_without_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.json");
+        let read = |qas: &[&str]| {
+            let qas = qas.join(",");
+            let text = format!(
+                r#"{{"version": "v2.0", "data": [{{"paragraphs": [{{"context": "An oak.", "qas": [{qas}]}}]}}]}}"#
+            );
+            std::fs::write(&path, text).unwrap();
+            read_data(&path, None).map(|(metric, _)| metric)
+        };
+        let message = read(&[MUTE]).unwrap_err().to_string();
+        assert!(
+            message.contains("test.json: expected questions with their gold answers"),
+            "{message}"
+        );
+        // One that does is enough, and a file without questions has another fault.
+        for qas in [&[MUTE, EMPTY][..], &[ANSWERED], &[]] {
+            assert_eq!(read(qas).unwrap(), Metric::Squad2);
+        }
+    }
 
     #[test]
     fn what_a_metric_cannot_mark_is_known_from_the_file() {

@@ -18,7 +18,13 @@ use sha2::{Digest, Sha256};
 use super::error::Error;
 use super::json_file::write_json;
 use super::score::Metric;
-use crate::{data::source::existing, utc};
+use crate::{
+    data::source::{Source, existing},
+    utc,
+};
+
+/// How a gzip archive begins.
+const GZIP: [u8; 2] = [0x1F, 0x8B];
 
 /// Where a run's figures come from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -59,7 +65,8 @@ impl Origin {
 pub struct FileDigest {
     /// As it was given; beside the predictions, its name alone.
     pub file: PathBuf,
-    /// In hexadecimal, as `sha256sum` prints it; none of what cannot be read twice.
+    /// In hexadecimal, as `sha256sum` prints it, of a gzip archive that of what is packed in it;
+    /// none of what cannot be read twice.
     pub sha256: Option<String>,
 }
 
@@ -70,19 +77,32 @@ impl FileDigest {
     /// When the file cannot be read.
     pub fn of(path: &Path) -> Result<Self, Error> {
         let path = &existing(path);
-        let read = |source| Error::Read {
-            path: path.to_owned(),
-            source,
-        };
-        let regular = path.metadata().map_err(read)?.is_file();
+        let read = unreadable(path);
+        let regular = path.metadata().map_err(&read)?.is_file();
         Ok(FileDigest {
             file: path.to_owned(),
             sha256: if regular {
-                Some(sha256(path).map_err(read)?)
+                Some(sha256(path).map_err(&read)?)
             } else {
                 None
             },
         })
+    }
+
+    /// Whether the file of that name, or its gzip archive, has this content, as far as both are
+    /// known: a file may have been packed or unpacked meanwhile.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn is_of(&self, path: &Path) -> Result<bool, Error> {
+        let found = FileDigest::of(path)?;
+        if self.is_content_of(&found) {
+            return Ok(true);
+        }
+        // Records of version 0.1 hold the sum of an archive's own bytes.
+        let bytes = File::open(&found.file).and_then(|file| sum_of(BufReader::new(file)));
+        let bytes = bytes.map_err(unreadable(&found.file))?;
+        Ok(self.sha256.as_ref() == Some(&bytes))
     }
 
     /// Whether `other` has the same content, as far as both are known.
@@ -102,9 +122,29 @@ impl FileDigest {
     }
 }
 
+fn unreadable(path: &Path) -> impl Fn(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Read {
+        path: path.clone(),
+        source,
+    }
+}
+
+/// The sum of a file's content. An archive that cannot be unpacked, which is told when it is read,
+/// has that of its bytes.
 fn sha256(path: &Path) -> io::Result<String> {
-    let mut hasher = Sha256::new();
     let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
+    if file.fill_buf()?.starts_with(&GZIP)
+        && let Ok(packed) = Source::open(path)
+        && let Ok(sum) = sum_of(BufReader::with_capacity(1 << 16, packed))
+    {
+        return Ok(sum);
+    }
+    sum_of(file)
+}
+
+fn sum_of(mut file: impl BufRead) -> io::Result<String> {
+    let mut hasher = Sha256::new();
     loop {
         let read = file.fill_buf()?;
         if read.is_empty() {
@@ -168,9 +208,16 @@ impl Provenance {
     }
 
     /// Where the record of a predictions file lies: `squad_preds.json` has
-    /// `squad_preds.provenance.json`.
+    /// `squad_preds.provenance.json`, and so has `squad_preds.json.gz`.
     pub fn path(predictions: &Path) -> PathBuf {
-        let stem = predictions.file_stem().unwrap_or(OsStr::new("predictions"));
+        let is_packed = predictions
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
+        let plain = match is_packed {
+            true => predictions.with_extension(""),
+            false => predictions.to_owned(),
+        };
+        let stem = plain.file_stem().unwrap_or(OsStr::new("predictions"));
         let mut name = stem.to_owned();
         name.push(".provenance.json");
         predictions.with_file_name(name)
@@ -205,10 +252,7 @@ impl Provenance {
                 return Ok(None);
             }
         };
-        if !record
-            .predictions
-            .is_content_of(&FileDigest::of(predictions)?)
-        {
+        if !record.predictions.is_of(predictions)? {
             log::warn!(
                 "{} belongs to other predictions than {} holds now: its threshold is passed over",
                 path.display(),
@@ -286,6 +330,39 @@ mod tests {
         assert_eq!(Provenance::beside(&predictions).unwrap(), None);
         let none = folder.path().join("other.json");
         assert_eq!(Provenance::beside(&none).unwrap(), None);
+    }
+
+    #[test]
+    fn predictions_that_were_packed_keep_their_record() {
+        use std::io::Write;
+
+        let folder = tempfile::tempdir().unwrap();
+        let (predictions, mut record) = record(folder.path());
+        record.write(&predictions).unwrap();
+        let packed = folder.path().join("p.json.gz");
+        let compression = flate2::Compression::default();
+        let mut archive = flate2::write::GzEncoder::new(Vec::new(), compression);
+        archive.write_all(b"{}").unwrap();
+        let archive = archive.finish().unwrap();
+        std::fs::write(&packed, &archive).unwrap();
+        let read = |path: &Path| Provenance::beside(path).unwrap();
+        assert_eq!(read(&packed).as_ref(), Some(&record));
+        // Under the old name too, once nothing but the archive is left.
+        std::fs::remove_file(&predictions).unwrap();
+        assert_eq!(read(&predictions).as_ref(), Some(&record));
+        let found = FileDigest::of(&predictions).unwrap();
+        assert_eq!(found.sha256, record.predictions.sha256);
+        assert_eq!(found.file, packed);
+
+        // What version 0.1 noted of an archive.
+        let bytes = sum_of(archive.as_slice()).unwrap();
+        assert_ne!(found.sha256.as_ref(), Some(&bytes));
+        record.predictions.sha256 = Some(bytes);
+        record.write(&predictions).unwrap();
+        assert_eq!(read(&packed), Some(record));
+        // Half an archive is other content, and no error here.
+        std::fs::write(&packed, &archive[..archive.len() / 2]).unwrap();
+        assert_eq!(read(&packed), None);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::gold::{GoldQuestion, gold, read_data};
 use super::precision_recall::PrCurves;
 use super::prediction_file::{read_null_odds, read_predictions};
 use super::question_map::QuestionMap;
-use super::{mrqa, squad1, squad2};
+use super::{mrqa, squad1, squad2, threshold};
 
 /// An official scorer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,7 +196,7 @@ fn check_options(request: &Request, metric: Metric) -> Result<(), Error> {
             "no-answer scores (--null-odds)",
             request.null_odds.is_some(),
         ),
-        ("threshold (--threshold)", request.threshold.is_some()),
+        (threshold::OPTION, request.threshold.is_some()),
         ("curves (--plots)", request.curves),
     ];
     let option = given.into_iter().find(|(_, given)| *given);

@@ -10,6 +10,9 @@ pub enum ThresholdChoice {
     Best,
 }
 
+/// A threshold as commands call it where they refuse one.
+pub const OPTION: &str = "threshold (--threshold)";
+
 /// What is neither a number nor a choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}")]

@@ -28,6 +28,15 @@ pub(super) fn rehearse(data: &TaskData) -> Result<(), Error> {
     })
 }
 
+/// An error of a file; its name comes first, whether or not the error has it.
+pub(super) fn of_file(file: &Path, error: &eval::Error) -> String {
+    let (file, told) = (file.display().to_string(), error.to_string());
+    match told.starts_with(&file) {
+        true => told,
+        false => format!("{file}: {told}"),
+    }
+}
+
 impl Finetune<'_> {
     /// Answers and marks the dev files, and writes what was answered; `None` if there are none.
     pub(super) fn evaluate(
@@ -154,5 +163,25 @@ impl Finetune<'_> {
             )?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_marked_is_named_once() {
+        let file = Path::new("data/dev.json");
+        let mute = eval::Error::NoAnswers {
+            file: "data/dev.json".to_owned(),
+        };
+        for source in [mute, eval::Error::NoQuestions] {
+            let file = file.to_owned();
+            let told = Error::CannotMark { file, source }.to_string();
+            assert_eq!(told.matches("data/dev.json").count(), 1, "{told}");
+            assert!(told.starts_with("data/dev.json: "), "{told}");
+            assert!(told.ends_with("or set do_eval=false"), "{told}");
+        }
     }
 }

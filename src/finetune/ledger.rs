@@ -64,7 +64,7 @@ impl Finished {
     }
 
     /// Whether a file is there and as the evaluation wrote it.
-    pub fn wrote(&self, file: &Path) -> bool {
+    fn wrote(&self, file: &Path) -> bool {
         Checksum::of(file).is_ok_and(|sum| self.files.contains(&sum))
     }
 }
@@ -112,6 +112,26 @@ impl Ledger {
 
     pub fn get(&self, trial: usize) -> Option<&Finished> {
         self.trials.get(&trial)
+    }
+
+    /// Which of `files` are not as the evaluation of a finished trial wrote them, in words, but for
+    /// those that hold what another trial's wrote, and which trial that is: each writes the files
+    /// under the reference's names.
+    pub fn lost(&self, trial: usize, files: &[PathBuf]) -> (Vec<String>, Option<usize>) {
+        let (mut lost, mut taken_by) = (Vec::new(), None);
+        for file in files {
+            // A device or a pipe keeps nothing.
+            let is_kept = file.is_file() || !file.exists();
+            if !is_kept || self.get(trial).is_some_and(|own| own.wrote(file)) {
+                continue;
+            }
+            let mut trials = self.trials.iter();
+            match trials.find(|(_, finished)| finished.wrote(file)) {
+                Some((other, _)) => taken_by = Some(*other),
+                None => lost.push(format!("{} is gone or was changed", file.display())),
+            }
+        }
+        (lost, taken_by)
     }
 
     /// Notes how a trial ended.
@@ -199,6 +219,38 @@ mod tests {
         assert_eq!(ledger.get(1), None);
         assert!(notes[0].contains("is damaged"), "{notes:?}");
         assert!(folder.path().join("model_trials.json.damaged").is_file());
+    }
+
+    #[test]
+    fn what_another_trial_wrote_is_not_told_as_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            path
+        };
+        let own = put("preds_2.json", "two");
+        let (last, lists) = (put("preds.json", "two"), put("nbest.json", "two"));
+        let wanted = [own.clone(), last.clone(), lists.clone()];
+        let mut ledger = Ledger::open(folder.path().join("t.json"), &mut |_| {}).unwrap();
+        for (trial, text) in [(1, "one"), (2, "two")] {
+            let files = vec![Checksum::of(&put("text", text)).unwrap()];
+            let finished = Finished {
+                files,
+                ..finished()
+            };
+            ledger.set(trial, finished).unwrap();
+        }
+        assert_eq!(ledger.lost(2, &wanted), (Vec::new(), None));
+        // Trial 1 was answered again.
+        put("preds.json", "one");
+        put("nbest.json", "one");
+        assert_eq!(ledger.lost(2, &wanted), (Vec::new(), Some(1)));
+        fs::remove_file(&own).unwrap();
+        put("nbest.json", "mine");
+        let gone = |path: &Path| format!("{} is gone or was changed", path.display());
+        let expected = vec![gone(&own), gone(&lists)];
+        assert_eq!(ledger.lost(2, &wanted), (expected, Some(1)));
     }
 
     #[test]

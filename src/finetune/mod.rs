@@ -8,8 +8,10 @@
 mod evaluation;
 mod identity;
 mod ledger;
+mod left_files;
 mod outline;
 mod places;
+mod stale_summary;
 mod trial;
 mod trials;
 
@@ -82,7 +84,10 @@ pub enum Error {
          write_test_outputs=false"
     )]
     NoTestFile { path: PathBuf },
-    #[error("{file}: {source}; correct the file, or set do_eval=false")]
+    #[error(
+        "{}; correct the file, or set do_eval=false",
+        evaluation::of_file(file, source)
+    )]
     CannotMark { file: PathBuf, source: eval::Error },
     #[error(
         "{model_dir} holds {file}, which no training run has made; choose another model_dir, or give \
@@ -120,6 +125,8 @@ impl Error {
 #[derive(Debug)]
 pub struct Outcome {
     pub trials: Vec<TrialResults>,
+    /// The model, the results and the test answers.
+    pub files: Vec<PathBuf>,
 }
 
 /// A run of `electra finetune`, its hyper-parameters resolved.
@@ -187,7 +194,10 @@ impl Finetune<'_> {
             evaluation::rehearse(task)?;
         }
         if self.dry_run {
-            return Ok(Outcome { trials: Vec::new() });
+            return Ok(Outcome {
+                trials: Vec::new(),
+                files: Vec::new(),
+            });
         }
         places::check_writable(config)?;
 
@@ -198,6 +208,7 @@ impl Finetune<'_> {
             dev: &data.dev,
             files: ResultFiles::new(config),
             report: RunReport::default(),
+            has_report: false,
             trials: Vec::new(),
         };
         if config.do_train {
@@ -224,6 +235,7 @@ impl Finetune<'_> {
             self.progress.summary(&summary);
         }
         Ok(Outcome {
+            files: left_files::left_files(&figures),
             trials: figures.trials,
         })
     }
@@ -328,6 +340,8 @@ struct Figures<'a> {
     dev: &'a [TaskData],
     files: ResultFiles<'a>,
     report: RunReport,
+    /// Whether the page is that of these figures.
+    has_report: bool,
     trials: Vec<TrialResults>,
 }
 
@@ -339,11 +353,14 @@ impl Figures<'_> {
     }
 
     fn write(&mut self) -> Result<(), Error> {
+        stale_summary::leave(self.config, &self.trials)?;
         self.files.write_results(&self.trials)?;
         // The results are on the disk: a page about them is no reason to end the run.
-        if let Err(error) = self.report.write(self.config, self.dev, &self.trials) {
-            log::warn!("the run goes on without its report: {}", one_line(&error));
+        let page = self.report.write(self.config, self.dev, &self.trials);
+        if let Err(error) = &page {
+            log::warn!("the run goes on without its report: {}", one_line(error));
         }
+        self.has_report = page.is_ok();
         Ok(())
     }
 }

@@ -7,10 +7,10 @@ use super::{
     identity::Identity,
     io,
     ledger::{Finished, Ledger, Model},
+    left_files::test_answers,
 };
 use crate::{
-    data::example::Split,
-    eval::{results::TrialResults, score::Metric, threshold_advice::WithAdvice},
+    eval::{results::TrialResults, threshold_advice::WithAdvice},
     model::{folder, record},
     tensorboard::event_log::EventLog,
     train::{self, checkpoint, checksum::Checksum, run_folder, run_lock::RunLock},
@@ -191,10 +191,13 @@ impl Finetune<'_> {
         if trial == config.num_trials {
             wanted.extend(self.files_of_last(figures));
         }
-        // A device or a pipe keeps nothing.
-        wanted.retain(|file| file.is_file() || !file.exists());
-        let lost = wanted.iter().filter(|file| !finished.wrote(file));
-        other.extend(lost.map(|file| format!("{} is gone or was changed", file.display())));
+        let (lost, taken_by) = ledger.lost(trial, &wanted);
+        other.extend(lost);
+        if let Some(earlier) = taken_by.filter(|_| other.is_empty()) {
+            other.push(format!(
+                "the files without a trial's number hold the answers of trial {earlier}"
+            ));
+        }
         if !other.is_empty() {
             let other = other.join(", ");
             if !removed {
@@ -217,12 +220,7 @@ impl Finetune<'_> {
             true => figures.files.of_trial(&config.task_names, trial),
             false => Vec::new(),
         };
-        if config.write_test_outputs && trial <= config.n_writes_test {
-            let tasks = config.task_names.iter();
-            let tested = tasks.filter(|task| Metric::of_task(task) == Metric::Squad2);
-            let paths = config.paths();
-            files.extend(tested.map(|task| paths.test_predictions(task, Split::Test, trial)));
-        }
+        files.extend(test_answers(config, trial));
         files
     }
 

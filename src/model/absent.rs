@@ -7,10 +7,23 @@ use std::{
 
 use super::folder::Error;
 
+/// Where a pre-trained model's folder has the runs that began with it.
+const RUNS: &str = "finetuning_models";
+/// The files of a record, and of a run's checkpoint, that may be given in its place.
+const PARTS: [&str; 6] = [
+    "model.bpk",
+    "optimizer.bpk",
+    "state.json",
+    "config.json",
+    "conversion.json",
+    "vocab.txt",
+];
 /// The most names that a message lists.
 const SHOWN: usize = 8;
 /// The most entries of a folder that are looked at.
 const LOOKED_AT: usize = 1_000;
+/// The most folders whose insides are looked at for models.
+const LOOKED_INTO: usize = 50;
 /// Names at least this like each other may be slips of the keyboard.
 const ALIKE: f64 = 0.8;
 
@@ -20,21 +33,87 @@ pub fn explain(path: &Path) -> Error {
     if !path.exists() {
         return missing(path);
     }
-    let trained = trained_below(path);
-    if !trained.is_empty() {
-        return Error::OtherFolder {
+    if let Some(folder) = record_of(path) {
+        return Error::FileOfRecord {
             path: path.into(),
-            instead: listed(&trained),
+            folder,
         };
     }
-    Error::NotAModel { path: path.into() }
+    let mut found = trained_below(path);
+    if found.is_empty() {
+        found = models_inside(path);
+    }
+    // A folder that lies beside a model's runs, such as that of their results.
+    if found.is_empty()
+        && let Some(model) = path.parent()
+        && model.join(RUNS).is_dir()
+    {
+        found = trained_below(model);
+    }
+    if found.is_empty() {
+        return Error::NotAModel { path: path.into() };
+    }
+    Error::OtherFolder {
+        path: path.into(),
+        instead: listed(&found),
+    }
+}
+
+/// The folder of the record that the file at `path` is a part of.
+fn record_of(path: &Path) -> Option<PathBuf> {
+    let is_part = name_of(path).is_some_and(|name| PARTS.contains(&name.as_str()));
+    if !is_part || !path.is_file() {
+        return None;
+    }
+    let folder = match path.parent()? {
+        here if here.as_os_str().is_empty() => Path::new("."),
+        folder => folder,
+    };
+    is_record(folder).then(|| folder.to_owned())
+}
+
+/// The models that lie in a folder, one level below it or two: each with what was fine-tuned from
+/// it, and of a run that has not ended, its newest checkpoint.
+pub fn models_inside(folder: &Path) -> Vec<PathBuf> {
+    // Without the dots that `.` as a model's name leaves in the path.
+    let folder: PathBuf = folder.components().collect();
+    let mut found = models_or_runs(&folder);
+    if found.is_empty() {
+        let below = folders(&folder).into_iter().take(LOOKED_INTO);
+        found = below.flat_map(|below| models_or_runs(&below)).collect();
+    }
+    found.truncate(SHOWN);
+    found
+}
+
+fn models_or_runs(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for path in entries(folder) {
+        if is_record(&path) || checkpoints_convert::is_checkpoint(&path) {
+            found.push(path.clone());
+            if path.join(RUNS).is_dir() {
+                found.extend(trained_below(&path));
+            }
+        } else if path.is_dir() {
+            found.extend(newest_step(&path));
+        }
+        if found.len() >= SHOWN {
+            break;
+        }
+    }
+    found
 }
 
 /// Models that were fine-tuned below a pre-trained model's folder, a data folder, or a run's folder;
 /// of a run that has not ended, its newest checkpoint.
 pub fn trained_below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let runs = folders(&folder.join("finetuning_models"));
+    // The record of a Hugging Face model lies in a folder of the model's.
+    let model = match folder.parent() {
+        Some(model) if folder.ends_with("record") && is_record(folder) => model,
+        _ => folder,
+    };
+    let runs = folders(&model.join(RUNS));
     for run in runs.iter().map(PathBuf::as_path).chain([folder]) {
         if run != folder && is_record(run) {
             found.push(run.to_owned());
@@ -79,10 +158,7 @@ fn missing(path: &Path) -> Error {
         let shown = names[..names.len().min(SHOWN)].join(", ");
         hint = format!("; {} has {shown}{more}", parent.display());
     }
-    if path
-        .components()
-        .any(|part| part.as_os_str() == "finetuning_models")
-    {
+    if path.components().any(|part| part.as_os_str() == RUNS) {
         hint.push_str("; electra finetune makes it");
     }
     Error::Missing {
@@ -213,5 +289,62 @@ mod tests {
         let both = format!("{runs}squad_model_1/checkpoint-16, {runs}squad_model_2");
         assert!(message.contains(&both), "{message}");
         assert!(told(&place, "other").contains("neither a record"));
+    }
+
+    #[test]
+    fn a_folder_of_models_names_them() {
+        let place = place(&[
+            "data/models/m/model.bpk",
+            "data/models/m/results/squad_results.txt",
+            "data/models/m/finetuning_models/squad_model_1/model.bpk",
+            "data/models/m/finetuning_models/squad_model_2/checkpoint-8/model.bpk",
+            "data/models/notes/readme.txt",
+        ]);
+        let inside = "no model lies in this folder itself; give ";
+        let runs = "data/models/m/finetuning_models/";
+        let both = format!("{runs}squad_model_1, {runs}squad_model_2/checkpoint-8");
+        for (folder, expected) in [
+            ("data/models", format!("data/models/m, {both}")),
+            ("data/models/.", format!("data/models/m, {both}")),
+            ("data/models/m/finetuning_models", both.clone()),
+            ("data/models/m/results", both.clone()),
+        ] {
+            let message = told(&place, folder);
+            assert!(
+                message.ends_with(&format!("{inside}{expected}")),
+                "{message}"
+            );
+        }
+        assert_eq!(
+            trained_below(&place.path().join("data/models/m")).len(),
+            2,
+            "what a pre-trained record names"
+        );
+    }
+
+    #[test]
+    fn a_file_of_a_record_is_told_with_its_folder() {
+        let run = "m/finetuning_models/squad_model_1";
+        let step = format!("{run}/checkpoint-8");
+        let place = place(&[
+            &format!("{run}/model.bpk"),
+            &format!("{run}/config.json"),
+            &format!("{step}/model.bpk"),
+            "other/config.json",
+        ]);
+        for (file, folder) in [
+            ("model.bpk", run),
+            ("config.json", run),
+            ("model.bpk", &step),
+        ] {
+            assert_eq!(
+                told(&place, &format!("{folder}/{file}")),
+                format!(
+                    "{folder}/{file}: a file of a record, and a record is its whole folder; give \
+                     {folder}"
+                )
+            );
+        }
+        assert!(told(&place, "other/config.json").contains("neither a record"));
     }
 }

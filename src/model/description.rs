@@ -33,15 +33,21 @@ pub fn describe(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
             });
         }
     };
-    // A record that was made of what stands there now may have been corrected by hand.
+    let states_case = described.states_case;
+    let case_files: Vec<PathBuf> = described.case_files.iter().map(PathBuf::from).collect();
+    // A record that was made of what stands there now may have been corrected by hand. One that
+    // cannot be read says nothing: it is made again of what is described here.
     let kept = folder::beside(path);
     let made_of = json(&kept.join("conversion.json"))["config"].clone();
     if kept.join("model.bpk").is_file()
         && made_of == serde_json::json!(described.config)
-        && let Some(record) = describe_record(&kept)?
+        && let Ok(Some(record)) = describe_record(&kept)
     {
-        let states_case = described.states_case;
-        return Ok(Some(record.stated_by(&described.config, states_case)));
+        return Ok(Some(record.stated_by(
+            &described.config,
+            states_case,
+            case_files,
+        )));
     }
     let beside = path.join("vocab.txt");
     let vocabulary = described.vocabulary.map(|bytes| match beside.is_file() {
@@ -59,7 +65,8 @@ pub fn describe(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
     Ok(Some(CheckpointFacts {
         file: path.into(),
         record: described.config,
-        states_case: described.states_case,
+        states_case,
+        case_files,
         vocabulary,
     }))
 }
@@ -108,6 +115,7 @@ pub fn describe_record(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
         bytes,
     });
     Ok(Some(CheckpointFacts {
+        case_files: vec![file.clone()],
         file,
         record,
         states_case,
@@ -133,5 +141,5 @@ fn of_hparams(hparams: &Map<String, Value>, file: &Path) -> Result<RecordConfig,
 /// A JSON file, null if there is none.
 fn json(file: &Path) -> Value {
     let text = std::fs::read(file).unwrap_or_default();
-    serde_json::from_slice(&text).unwrap_or_default()
+    serde_json::from_slice(checkpoints_convert::without_mark(&text)).unwrap_or_default()
 }

@@ -39,6 +39,8 @@ pub enum Error {
     },
     #[error("{path}: no model lies in this folder itself; give {instead}")]
     OtherFolder { path: PathBuf, instead: String },
+    #[error("{path}: a file of a record, and a record is its whole folder; give {folder}")]
+    FileOfRecord { path: PathBuf, folder: PathBuf },
     #[error("{path}: converting the checkpoint failed: {source}")]
     Convert {
         path: PathBuf,
@@ -158,7 +160,7 @@ impl Finder<'_> {
             content = Some(self.content(path, &mut conversion, stamps.as_ref())?);
         }
         if let (Some(kept), Some(content)) = (&kept, &content) {
-            let Some(why) = why_not(kept, content) else {
+            let Some(why) = self.why_not(kept, content) else {
                 log::info!(
                     "{}: converted earlier to {}",
                     path.display(),
@@ -225,15 +227,24 @@ impl Finder<'_> {
             return Err(Error::NoCache { path: path.into() });
         };
         let folder = cache.join("records").join(&content.digest);
-        let mut is_waiting = false;
+        let (mut is_waiting, mut is_told) = (false, false);
         loop {
-            if KeptRecord::open(&folder).is_some_and(|kept| why_not(&kept, content).is_none()) {
-                log::info!(
-                    "{}: converted earlier to {}",
-                    path.display(),
-                    folder.display()
-                );
-                return Ok(ModelFolder { path: folder });
+            if let Some(kept) = KeptRecord::open(&folder) {
+                let Some(why) = self.why_not(&kept, content) else {
+                    log::info!(
+                        "{}: converted earlier to {}",
+                        path.display(),
+                        folder.display()
+                    );
+                    return Ok(ModelFolder { path: folder });
+                };
+                if !is_told {
+                    let (path, folder) = (path.display(), folder.display());
+                    (self.note)(&format!(
+                        "{path}: the record in {folder} {why}: it is converted again"
+                    ));
+                }
+                is_told = true;
             }
             match self.write(path, conversion, &folder, None) {
                 Err(Error::Convert { source, .. }) if is_busy(&source) => {
@@ -254,6 +265,42 @@ impl Finder<'_> {
                 result => return result,
             }
         }
+    }
+
+    /// Why a record is not the one of a checkpoint with this content; `None` if it is.
+    fn why_not(&self, kept: &KeptRecord, content: &Content) -> Option<&'static str> {
+        let made_of = kept.content();
+        if made_of.weights != content.weights {
+            return Some("was made of other weights");
+        }
+        if made_of.digest != content.digest {
+            return Some(
+                "was made with other settings or another vocabulary, or by an earlier version",
+            );
+        }
+        let is_whole = kept.state() == KeptState::Whole && self.has_whole_values(kept);
+        (!is_whole).then_some("is damaged, or not the one that it was")
+    }
+
+    /// Whether the values of a record are those that were written. A damaged one is mended here,
+    /// where its checkpoint is at hand; later it would only end the run. A file that was found whole
+    /// and has not been touched since is not read again.
+    fn has_whole_values(&self, kept: &KeptRecord) -> bool {
+        // Without an identity there are no checksums either.
+        let Some(identity) = kept.identity() else {
+            return true;
+        };
+        let memory = self.memory();
+        let stamps = Stamps::of(&[kept.weights_file()]);
+        let known = stamps.as_ref().and_then(|stamps| memory.recall(stamps));
+        if known.as_deref() == Some(identity) {
+            return true;
+        }
+        let is_whole = kept.has_whole_values();
+        if let Some(stamps) = stamps.filter(|_| is_whole) {
+            memory.keep(stamps, identity.to_owned());
+        }
+        is_whole
     }
 
     fn memory(&self) -> WeightsMemory {
@@ -299,20 +346,6 @@ fn alone(path: &Path) -> Result<ModelFolder, Error> {
         Some(KeptState::Other) => Err(Error::Mixed { path: path.into() }),
         _ => Ok(ModelFolder { path: path.into() }),
     }
-}
-
-/// Why a record is not the one of a checkpoint with this content; `None` if it is.
-fn why_not(kept: &KeptRecord, content: &Content) -> Option<&'static str> {
-    let made_of = kept.content();
-    if made_of.weights != content.weights {
-        return Some("was made of other weights");
-    }
-    if made_of.digest != content.digest {
-        return Some(
-            "was made with other settings or another vocabulary, or by an earlier version",
-        );
-    }
-    (kept.state() != KeptState::Whole).then_some("is damaged, or not the one that it was")
 }
 
 /// Where the record of the checkpoint at `path` is kept if it is kept beside it.
@@ -388,5 +421,6 @@ pub fn read_config(folder: &Path) -> Result<checkpoints_convert::RecordConfig, E
         reason,
     };
     let text = std::fs::read(&path).map_err(|e| error(e.to_string()))?;
-    serde_json::from_slice(&text).map_err(|e| error(e.to_string()))
+    let text = checkpoints_convert::without_mark(&text);
+    serde_json::from_slice(text).map_err(|e| error(e.to_string()))
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{Served, limits::Limits, refusal::Refusal, worker::failed};
-use crate::{data::example::Examples, fine_tuned, reply::Reply};
+use crate::{data::example::Examples, eval::score::Metric, fine_tuned, reply::Reply};
 
 /// What is asked.
 #[derive(Debug, Deserialize)]
@@ -54,6 +54,9 @@ pub async fn answer(
     let limits = served.limits;
     let body = receive(request, &limits).await?;
     let asked = read(&body, &limits)?;
+    if asked.threshold.is_some() {
+        check_threshold(served.model.task())?;
+    }
     let place = served.queue.place()?;
     let threshold = asked.threshold;
     let answered = timeout(limits.answer, async {
@@ -146,7 +149,37 @@ fn read(body: &[u8], limits: &Limits) -> Result<Asked, Refusal> {
     Ok(asked)
 }
 
+/// Refuses a threshold where the model has no scores to hold against it.
+fn check_threshold(task: &str) -> Result<(), Refusal> {
+    if Metric::of_task(task) == Metric::Squad2 {
+        return Ok(());
+    }
+    Err(Refusal::bad(format!(
+        "threshold: needs no-answer scores, which this model does not give: expected one that was \
+         trained on squad, found one of {task}; leave it out"
+    )))
+}
+
 /// What cannot be cut into windows is the client's to change.
 fn unreadable(error: fine_tuned::Error) -> Refusal {
     Refusal::bad(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threshold_is_taken_where_the_model_has_scores_for_it() {
+        assert_eq!(check_threshold("squad"), Ok(()));
+        let refused = check_threshold("newsqa").unwrap_err();
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+        assert!(
+            refused
+                .message
+                .starts_with("threshold: needs no-answer scores"),
+            "{}",
+            refused.message
+        );
+    }
 }

@@ -25,7 +25,8 @@ pub fn document(limits: &Limits) -> Value {
                 },
                 "responses": {
                     "200": response("The answer, or that there is none", "Answer"),
-                    "400": response("Not a question and a passage of the expected sizes", "Error"),
+                    "400": response("Not a question and a passage of the expected sizes, or a threshold that \
+                                     the model has no use for", "Error"),
                     "408": response("The request did not arrive whole in time", "Error"),
                     "413": response("The request's body is too long", "Error"),
                     "415": response("The request's body is not application/json", "Error"),
@@ -67,7 +68,8 @@ fn question(limits: &Limits) -> Value {
             "question": text(1, limits.question_characters),
             "passage": text(1, limits.passage_characters),
             "threshold": {"type": ["number", "null"], "description":
-                "Null odds above this mean no answer; without it the server's threshold counts"},
+                "Null odds above this mean no answer; without it the server's threshold counts. \
+                 Refused if the model gives no null odds"},
         }),
     )
 }

@@ -101,22 +101,19 @@ const OWN_SUM: &str = "crc32c";
 
 /// Makes a checkpoint. It takes the place of one of the same step only once it is whole; an
 /// attempt that fails leaves nothing, an interrupted one a `.tmp` or `.old` folder, which
-/// [`run_folder::tidy`] removes.
+/// [`run_folder::tidy`] removes. `note` hears what stood in its way and is kept.
 pub fn save(
     model_dir: &Path,
     model: &QuestionAnsweringModel,
     tasks: &[String],
     adam: &Adam,
     state: &State,
+    note: &mut dyn FnMut(String),
 ) -> Result<PathBuf, Error> {
     let folder = model_dir.join(format!("checkpoint-{}", state.step));
     let scratch = model_dir.join(format!("checkpoint-{}.tmp", state.step));
     let replaced = model_dir.join(format!("checkpoint-{}.old", state.step));
-    for old in [&scratch, &replaced] {
-        if old.exists() {
-            fs::remove_dir_all(old).map_err(io("removing", old))?;
-        }
-    }
+    run_folder::make_way(model_dir, state.step, note)?;
     if let Err(error) = write(&scratch, model, tasks, adam, state) {
         // What is half written would only hold the space that is lacking.
         if let Err(error) = fs::remove_dir_all(&scratch) {
@@ -129,9 +126,7 @@ pub fn save(
     }
     fs::rename(&scratch, &folder).map_err(io("making", &folder))?;
     sync_folder(model_dir).map_err(io("syncing", model_dir))?;
-    if replaced.exists() {
-        fs::remove_dir_all(&replaced).map_err(io("removing", &replaced))?;
-    }
+    run_folder::free(&replaced, note)?;
     Ok(folder)
 }
 

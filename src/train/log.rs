@@ -44,6 +44,9 @@ fn null_as_infinite<'de, D: serde::Deserializer<'de>>(value: D) -> Result<f64, D
 /// The longest line that is read; ours have about two hundred bytes.
 const LONGEST_LINE: u64 = 1 << 16;
 
+/// Gaps of a log that are named.
+const GAPS_NAMED: usize = 10;
+
 /// The log of a run, open at its end.
 #[derive(Debug)]
 pub struct TrainLog {
@@ -56,8 +59,14 @@ impl TrainLog {
     /// killed process may have written after its last checkpoint, are cut off.
     ///
     /// Of a log that is damaged before that, all whole lines are kept, and the log as it was stands
-    /// beside it. `note` hears that, and where lines are missing.
-    pub fn resume(path: &Path, next_step: u64, note: &mut dyn FnMut(String)) -> io::Result<Self> {
+    /// beside it. `note` hears that, and which lines are missing of those that a run writes every
+    /// `log_every` steps.
+    pub fn resume(
+        path: &Path,
+        next_step: u64,
+        log_every: u64,
+        note: &mut dyn FnMut(String),
+    ) -> io::Result<Self> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -77,10 +86,12 @@ impl TrainLog {
                 aside.display()
             ));
         }
-        if let Some((first, last)) = found.missing(next_step) {
+        let missing = missing(&found.steps, next_step, log_every);
+        if !missing.is_empty() {
             note(format!(
-                "{}: no lines of the steps {first} to {last}, which were made before",
-                path.display()
+                "{}: no lines of the steps {}, which were made before",
+                path.display(),
+                listed(&missing)
             ));
         }
         let mut log = Self {
@@ -124,8 +135,8 @@ struct Lines {
     damaged: usize,
     /// Number of the first of those, from 1.
     first_damaged: usize,
-    /// Step of the last line that is kept, and how far it is from the one before.
-    last: Option<(u64, u64)>,
+    /// Those of the lines that are kept.
+    steps: Vec<u64>,
 }
 
 impl Lines {
@@ -155,8 +166,8 @@ impl Lines {
                 .flatten();
             match record {
                 Some(record) if record.step < next_step => {
-                    let before = found.last.map(|(step, _)| step);
-                    if before.is_some_and(|before| record.step <= before) {
+                    let before = found.steps.last();
+                    if before.is_some_and(|&before| record.step <= before) {
                         // A step that stands there already.
                         skipped = true;
                         continue;
@@ -168,9 +179,7 @@ impl Lines {
                         found.damaged += doubtful;
                         doubtful = 0;
                     }
-                    // One line does not tell how many steps apart lines are.
-                    let distance = before.map_or(next_step, |before| record.step - before);
-                    found.last = Some((record.step, distance));
+                    found.steps.push(record.step);
                     found.is_beginning &= !skipped;
                     found.kept.extend_from_slice(&line);
                 }
@@ -186,16 +195,48 @@ impl Lines {
         }
         Ok(found)
     }
+}
 
-    /// The steps before `next_step` that lines are missing of at the end, if any: the file was
-    /// lost or cut.
-    fn missing(&self, next_step: u64) -> Option<(u64, u64)> {
-        let (first, distance) = match self.last {
-            None => (0, 1),
-            Some((last, distance)) => (last + 1, distance),
-        };
-        (next_step >= first + distance && next_step > first).then(|| (first, next_step - 1))
+/// The steps before `next_step`, first and last, that lines are missing of: the file was lost or cut,
+/// or lines of it were deleted.
+///
+/// `log_every` may have been another when the lines were written, so that a distance that the lines
+/// before or after it keep to is no gap either.
+fn missing(steps: &[u64], next_step: u64, log_every: u64) -> Vec<(u64, u64)> {
+    let mut missing = Vec::new();
+    let first = steps.first().copied().unwrap_or(next_step);
+    if first > 0 {
+        missing.push((0, first - 1));
     }
+    for (at, &from) in steps.iter().enumerate() {
+        let to = steps.get(at + 1).copied().unwrap_or(next_step);
+        // Lines are written of the multiples of a distance.
+        let before = at.checked_sub(1).map(|before| from - steps[before]);
+        let before = before.filter(|distance| from.is_multiple_of(*distance));
+        let after = steps.get(at + 2).map(|after| after - to);
+        let after = after.filter(|distance| to.is_multiple_of(*distance));
+        let mut distances = [Some(log_every.max(1)), before, after]
+            .into_iter()
+            .flatten();
+        let none_between = |every: u64| (from - from % every).saturating_add(every) >= to;
+        if !distances.any(none_between) {
+            missing.push((from + 1, to - 1));
+        }
+    }
+    missing
+}
+
+/// Steps in words: `2 to 5, 9`.
+fn listed(steps: &[(u64, u64)]) -> String {
+    let one = |&(first, last): &(u64, u64)| match first == last {
+        true => first.to_string(),
+        false => format!("{first} to {last}"),
+    };
+    let mut parts: Vec<String> = steps.iter().take(GAPS_NAMED).map(one).collect();
+    if let Some(more @ 1..) = steps.len().checked_sub(GAPS_NAMED) {
+        parts.push(format!("and in {more} places more"));
+    }
+    parts.join(", ")
 }
 
 #[cfg(test)]
@@ -218,7 +259,7 @@ mod tests {
     /// Opens it again, writes the next step, and returns all steps and what was said.
     fn resumed(path: &Path, next_step: u64) -> (Vec<u64>, Vec<String>) {
         let mut notes = Vec::new();
-        let mut log = TrainLog::resume(path, next_step, &mut |note| notes.push(note)).unwrap();
+        let mut log = TrainLog::resume(path, next_step, 1, &mut |note| notes.push(note)).unwrap();
         log.write(&record(next_step)).unwrap();
         let steps = std::fs::read_to_string(path)
             .unwrap()
@@ -255,11 +296,12 @@ mod tests {
         std::fs::write(&path, &damaged).unwrap();
         let (steps, notes) = resumed(&path, 4);
         assert_eq!(steps, [0, 2, 3, 4]);
-        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert_eq!(notes.len(), 2, "{notes:?}");
         assert!(
             notes[0].contains("1 damaged lines, the first of them line 2"),
             "{notes:?}"
         );
+        assert!(notes[1].contains("no lines of the steps 1,"), "{notes:?}");
         let kept = std::fs::read_to_string(path.with_extension("jsonl.damaged")).unwrap();
         assert_eq!(kept, damaged);
     }
@@ -291,5 +333,40 @@ mod tests {
         // Only every tenth step is logged.
         let path = log_of(folder.path(), [0, 10, 20].into_iter());
         assert_eq!(resumed(&path, 28).1, [""; 0]);
+    }
+
+    #[test]
+    fn holes_in_a_log_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        // As after `sed -i 3,6d`.
+        let path = log_of(folder.path(), (0..2).chain(6..9));
+        let (steps, notes) = resumed(&path, 9);
+        assert_eq!(steps, [0, 1, 6, 7, 8, 9]);
+        let expected = format!(
+            "{}: no lines of the steps 2 to 5, which were made before",
+            path.display()
+        );
+        assert_eq!(notes, [expected]);
+
+        let of = |steps: &[u64], next_step, log_every| missing(steps, next_step, log_every);
+        assert_eq!(
+            of(&[3, 4, 6, 11], 13, 1),
+            [(0, 2), (5, 5), (7, 10), (12, 12)]
+        );
+        assert_eq!(of(&[0, 10, 40], 55, 10), [(11, 39), (41, 54)]);
+        // The last step's line stands wherever that falls.
+        assert_eq!(of(&[0, 10, 20, 27], 28, 10), []);
+        // Lines were written more seldom, or more often, than now.
+        assert_eq!(of(&[0, 10, 20, 25, 26], 27, 1), []);
+        assert_eq!(of(&[0, 1, 2, 10, 20], 25, 10), []);
+        assert_eq!(of(&[0, 1, 2, 10, 20, 30], 31, 1), []);
+    }
+
+    #[test]
+    fn many_holes_are_counted() {
+        let holes: Vec<_> = (0..12).map(|hole| (hole * 9, hole * 9 + 1)).collect();
+        assert_eq!(listed(&holes[..2]), "0 to 1, 9 to 10");
+        let text = listed(&holes);
+        assert!(text.ends_with("81 to 82, and in 2 places more"), "{text}");
     }
 }

@@ -172,7 +172,7 @@ impl Run<'_> {
             path: log_path.display().to_string(),
             source,
         };
-        let mut log = TrainLog::resume(&log_path, step, &mut note).map_err(io)?;
+        let mut log = TrainLog::resume(&log_path, step, self.log_every, &mut note).map_err(io)?;
         let mut events = EventLog::resume(self.model_dir, step, progress);
         let mut plan = self.plan.clone();
         let mut micro_batch_size = self.micro_batch_size;
@@ -242,7 +242,9 @@ impl Run<'_> {
                     loss_scale: scale,
                     files: BTreeMap::new(),
                 };
-                let save = || checkpoint::save(self.model_dir, &model, self.tasks, &adam, &state);
+                let mut save = || {
+                    checkpoint::save(self.model_dir, &model, self.tasks, &adam, &state, &mut note)
+                };
                 room()?;
                 if let Err(error) = save() {
                     // Others may have taken the room meanwhile: made again, or its lack is said.

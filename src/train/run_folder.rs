@@ -229,6 +229,45 @@ fn remove_checkpoint(
     Ok(true)
 }
 
+/// Sees to it that a checkpoint of `step` can be written and renamed to its place: what a killed save
+/// has left there goes, and what no run has written is moved aside, which `note` hears.
+///
+/// # Errors
+/// When something cannot be removed or renamed.
+pub fn make_way(model_dir: &Path, step: u64, note: &mut dyn FnMut(String)) -> Result<(), Error> {
+    for ending in ["", ".tmp", ".old"] {
+        let path = model_dir.join(format!("checkpoint-{step}{ending}"));
+        // A save takes the place of an earlier checkpoint by itself, so that one of them is there
+        // whenever it is killed.
+        if ending.is_empty() && is_folder(&path) && is_file(&path.join(checkpoint::STATE)) {
+            continue;
+        }
+        free(&path, note)?;
+    }
+    Ok(())
+}
+
+/// Frees a name that a run needs: a folder of a checkpoint's files is removed, anything else moved
+/// aside.
+///
+/// # Errors
+/// When it cannot be removed or renamed.
+pub(super) fn free(path: &Path, note: &mut dyn FnMut(String)) -> Result<(), Error> {
+    let is_gone = remove_checkpoint(path, &mut 0, &mut |_| {})?;
+    if is_gone || path.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let aside = aside(path, "foreign");
+    fs::rename(path, &aside).map_err(io("renaming", path))?;
+    note(format!(
+        "{}: expected no file or folder of this name, which the run needs for a checkpoint, and found \
+         one that no run writes; it is kept as {}",
+        path.display(),
+        name(&aside)
+    ));
+    Ok(())
+}
+
 /// Removes a checkpoint. It is no checkpoint from the first moment on, so that a kill leaves none
 /// that is half there.
 ///
@@ -236,9 +275,7 @@ fn remove_checkpoint(
 /// When it cannot be renamed or removed.
 pub fn discard(checkpoint: &Path) -> Result<(), Error> {
     let leaving = checkpoint.with_extension("old");
-    if leaving.exists() {
-        fs::remove_dir_all(&leaving).map_err(io("removing", &leaving))?;
-    }
+    free(&leaving, &mut |note| log::warn!("{note}"))?;
     fs::rename(checkpoint, &leaving).map_err(io("renaming", checkpoint))?;
     fs::remove_dir_all(&leaving).map_err(io("removing", &leaving))
 }
@@ -314,111 +351,4 @@ fn name(path: &Path) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lay(folder: &Path, files: &[&str]) {
-        for file in files {
-            let path = folder.join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, "x").unwrap();
-        }
-    }
-
-    fn names(folder: &Path) -> Vec<String> {
-        entries(folder).iter().map(|(_, path)| name(path)).collect()
-    }
-
-    #[test]
-    fn leftovers_go_and_all_else_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let leftovers = [
-            "checkpoint-25.tmp/model.bpk",
-            "checkpoint-25.tmp/optimizer.bpk.17-3.tmp",
-            "checkpoint-30.old/state.json",
-            "checkpoint-3/model.bpk",
-            "model.bpk.42-0.tmp",
-            ".electra-a1b2c3",
-        ];
-        let stays = [
-            "checkpoint-7/state.json",
-            "checkpoint-7.damaged/model.bpk",
-            "checkpoint-9/notes.txt",
-            "checkpoint-x.tmp/model.bpk",
-            "model.bpk",
-            "thesis.tmp",
-            "train_log.jsonl",
-        ];
-        lay(folder.path(), &leftovers);
-        lay(folder.path(), &stays);
-        let mut notes = Vec::new();
-        tidy(folder.path(), &mut |note| notes.push(note)).unwrap();
-        let mut expected: Vec<&str> = stays.map(|path| path.split('/').next().unwrap()).into();
-        expected.sort_unstable();
-        assert_eq!(names(folder.path()), expected);
-        assert_eq!(notes.len(), 2, "{notes:?}");
-        assert!(
-            notes[0].contains("checkpoint-9 is no whole checkpoint"),
-            "{notes:?}"
-        );
-        let said = "removed .electra-a1b2c3, checkpoint-25.tmp, checkpoint-3, checkpoint-30.old, \
-                    model.bpk.42-0.tmp";
-        assert!(notes[1].contains(said), "{notes:?}");
-    }
-
-    #[test]
-    fn what_a_run_wrote_is_removed_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let model_dir = folder.path().join("mine_1");
-        let ours = [
-            "checkpoint-7/state.json",
-            "checkpoint-7/model.bpk",
-            "model.bpk",
-            "config.json",
-            "vocab.txt",
-            "train_log.jsonl",
-            "events.out.tfevents.1700000000.electra",
-        ];
-        lay(&model_dir, &ours);
-        remove(&model_dir, &mut |note| panic!("{note}")).unwrap();
-        assert!(!model_dir.exists());
-
-        lay(&model_dir, &ours);
-        let theirs = [
-            "thesis.tex",
-            "checkpoint-8/mine.txt",
-            "events.out.tfevents.1700000000.host",
-        ];
-        lay(&model_dir, &theirs);
-        let mut notes = Vec::new();
-        remove(&model_dir, &mut |note| notes.push(note)).unwrap();
-        let left = names(&model_dir);
-        assert_eq!(left, ["checkpoint-8", theirs[2], theirs[0]]);
-        assert!(
-            notes[1].contains("mine_1 stays: it holds checkpoint-8"),
-            "{notes:?}"
-        );
-    }
-
-    #[test]
-    fn a_name_that_is_taken_is_counted_on() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("checkpoint-28");
-        for expected in ["damaged", "damaged2", "damaged3"] {
-            let free = aside(&path, "damaged");
-            assert_eq!(name(&free), format!("checkpoint-28.{expected}"));
-            fs::create_dir(free).unwrap();
-        }
-    }
-
-    #[test]
-    fn a_model_that_no_run_made_is_seen() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(foreign_model(folder.path()), None);
-        lay(folder.path(), &["config.json", "thesis.tex"]);
-        let found = foreign_model(folder.path()).unwrap();
-        assert!(found.ends_with("config.json"));
-        lay(folder.path(), &["train_log.jsonl"]);
-        assert_eq!(foreign_model(folder.path()), None);
-    }
-}
+mod tests;

@@ -130,6 +130,83 @@ fn conversion_to_squad_says_what_it_leaves_out() {
 }
 
 #[test]
+fn rows_of_csv_without_answers_are_impossible() {
+    for columns in [
+        "answers\na,Who?,\"{'text': ['mill'], 'answer_start': [8]}\"\nb,When?,\n",
+        "answer_text,answer_start\na,Who?,mill,8\nb,When?,,\n",
+    ] {
+        let rows = format!("id,question,{columns}").replace("?,", "?,The old mill.,");
+        let rows = rows.replacen("question,", "question,context,", 1);
+        let folder = Folder::new();
+        let (squad, conversion) = converted(Source::Squad, &folder.with("rows.csv", &rows));
+        assert_placed(&squad);
+        let written = (conversion.written.answerable, conversion.written.impossible);
+        assert_eq!(written, (1, 1), "{rows}");
+    }
+}
+
+/// QuAC's file without the key that its own readers go by.
+#[test]
+fn quac_is_known_by_its_word_for_no_answer() {
+    let folder = Folder::new();
+    let whole = fs::read_to_string(golden("dataset/quac.json")).unwrap();
+    let stripped = folder.with("c.json", whole.replace("\"orig_answer\"", "\"orig\""));
+    let message = convert(Source::Squad, &stripped, &folder.path("out.json"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("electra data quac") && message.contains("(question C_e25"),
+        "{message}"
+    );
+
+    let (code, found, stderr) = checked(&stripped, &[]);
+    assert_eq!((code, &found["errors"]), (Some(2), &json!(3)), "{stderr}");
+    let problem = &found["problems"][0];
+    assert_eq!(problem["kind"], "cannot_answer");
+    assert_eq!(problem["place"], "article 1, paragraph 1");
+
+    // What the message says helps: each question has one answer, which is the dialogue's.
+    let (squad, conversion) = converted(QUAC, &stripped);
+    let written = conversion.written;
+    assert_eq!((written.answerable, written.impossible), (9, 3));
+    assert_eq!(written.answers, 9);
+    assert_placed(&squad);
+
+    // Annotators who do not agree leave open which of them the dialogue went on with.
+    let mixed = json!({"data": [dialogue("An oak. CANNOTANSWER", &[
+        ("a", "What?", &[("oak", 3), ("CANNOTANSWER", 8)], ("oak", 3)),
+    ])]});
+    let mixed = mixed.to_string().replace("\"orig_answer\"", "\"orig\"");
+    let message = convert(
+        QUAC,
+        &folder.with("mixed.json", mixed),
+        &folder.path("out.json"),
+    )
+    .unwrap_err()
+    .to_string();
+    assert!(
+        message.contains("question a: expected QuAC's \"orig_answer\"")
+            && message.contains("some say CANNOTANSWER"),
+        "{message}"
+    );
+}
+
+#[test]
+fn an_annotator_s_word_for_no_answer_does_not_stand_in_for_a_misplaced_answer() {
+    let file = json!({"data": [dialogue("An oak. CANNOTANSWER", &[
+        ("a", "What?", &[("CANNOTANSWER", 8)], ("oak", 4)),
+        ("b", "What?", &[("CANNOTANSWER", 8)], ("oak", 3)),
+    ])]});
+    let (squad, dropped) = made(QUAC, &file.to_string());
+    assert_eq!(questions(&squad).len(), 1);
+    assert_eq!(questions(&squad)[0].1["id"], "b");
+    assert_eq!(
+        dropped["questions"],
+        json!({"not_at_place": example("a", "article 1, turn 1")})
+    );
+}
+
+#[test]
 fn other_data_sets_are_not_taken_for_squad() {
     let folder = Folder::new();
     let output = folder.path("out.json");

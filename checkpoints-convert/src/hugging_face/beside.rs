@@ -95,6 +95,29 @@ impl Beside {
         )
     }
 
+    /// The files that say whether text is lower-cased, as errors call them.
+    ///
+    /// # Errors
+    /// One that cannot be read.
+    pub fn case_files(&self) -> Result<Vec<String>, Error> {
+        let mut files = Vec::new();
+        if let Some(found) = &self.tokenizer_config
+            && found.parse::<tokenizer::Settings>()?.says_case()
+        {
+            files.push(found.file.clone());
+        }
+        let normalizer = match (self.tokenizer_file()?, &self.tokenizer) {
+            (Some(file), Some(found)) => file.check(&found.file)?.map(|said| (said, found)),
+            _ => None,
+        };
+        if let Some((said, found)) = normalizer
+            && said.lowercase.is_some()
+        {
+            files.push(found.file.clone());
+        }
+        Ok(files)
+    }
+
     /// The bytes of `vocab.txt`, or what `tokenizer.json` gives in its place.
     ///
     /// # Errors

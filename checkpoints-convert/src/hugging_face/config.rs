@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::Error;
 use crate::config::{self, ModelShape};
+use crate::plain_file;
 
 /// What `config.json` says of the model.
 #[derive(Deserialize)]
@@ -46,7 +47,8 @@ const ELECTRA_CONFIG_HEADS: usize = 4;
 
 /// Parses a JSON file of the model.
 pub(super) fn parse<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(bytes).map_err(|source| Error::Json {
+    let text = plain_file::without_mark(bytes);
+    serde_json::from_slice(text).map_err(|source| Error::Json {
         file: file.into(),
         source,
     })
@@ -75,7 +77,7 @@ impl Settings {
     /// Parses the configuration beside a TensorFlow checkpoint, as BERT's code writes it; `None` for
     /// JSON that is none.
     pub fn parse_beside(file: &str, bytes: &[u8]) -> Result<Option<Self>, Error> {
-        let Ok(settings) = serde_json::from_slice::<Self>(bytes) else {
+        let Ok(settings) = serde_json::from_slice::<Self>(plain_file::without_mark(bytes)) else {
             return Ok(None);
         };
         let is_electra = settings
@@ -227,6 +229,14 @@ mod tests {
         assert_eq!(model.num_attention_heads, 2);
         assert_eq!(model.attention_probs_dropout_prob, 0.25);
         assert_eq!(model.hidden_dropout_prob, 0.1);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        let text = "\u{feff}{\"model_type\": \"electra\", \"hidden_size\": 8}".as_bytes();
+        assert_eq!(Settings::parse("c", text).unwrap().hidden_size, Some(8));
+        let beside = Settings::parse_beside("c", text).unwrap().unwrap();
+        assert_eq!(beside.hidden_size, Some(8));
     }
 
     #[test]

@@ -144,7 +144,7 @@ pub(crate) fn has_config(folder: &Path) -> bool {
     }
     let file = folder.join(CONFIG_FILE);
     matches!(plain_file::read(&file, MAX_JSON_BYTES), Ok(Some(text))
-        if serde_json::from_slice::<AnyModel>(&text).is_ok())
+        if serde_json::from_slice::<AnyModel>(plain_file::without_mark(&text)).is_ok())
 }
 
 impl Model {

@@ -165,6 +165,11 @@ fn check_class(file: &str, class: &str) -> Result<(), Error> {
 }
 
 impl Settings {
+    /// Whether it is said if text is lower-cased.
+    pub fn says_case(&self) -> bool {
+        self.do_lower_case.is_some()
+    }
+
     fn check(&self, file: &str) -> Result<(), Error> {
         if let Some(class) = &self.tokenizer_class {
             check_class(file, class)?;

@@ -473,6 +473,28 @@ fn other_files_are_told_what_they_are() {
 }
 
 #[test]
+fn quac_s_word_for_no_answer_is_no_answer_in_other_files_either() {
+    let row = r#"{"id": "q7", "context": "It was sold. CANNOTANSWER", "question": "Why?", "answers": {"text": ["CANNOTANSWER"], "answer_start": [13]}}"#;
+    let told = row.replace("\"id\"", "\"is_impossible\": false, \"id\"");
+    let csv = "id,context,question,answer_text,answer_start\n\
+               q7,It was sold. CANNOTANSWER,Why?,CANNOTANSWER,13\n";
+    for text in [row, &told, csv, &format!("{ROW}\n{row}")] {
+        for options in [SQUAD, DEV] {
+            let message = error(text, options);
+            assert!(
+                message.contains("answer CANNOTANSWER (question q7)")
+                    && message.contains("electra data quac some.json"),
+                "{message}"
+            );
+        }
+    }
+    // As one of several annotators' answers it stays what its converter leaves.
+    let several = row.replace("[\"CANNOTANSWER\"]", "[\"sold\", \"CANNOTANSWER\"]");
+    let several = several.replace("[13]", "[7, 13]");
+    assert!(examples(&several, "t.json", DEV).is_ok());
+}
+
+#[test]
 fn archives_are_read_as_what_they_hold() {
     let gzip = |text: &str| {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

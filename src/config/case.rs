@@ -1,0 +1,62 @@
+//! Letter case where vocabulary and settings do not agree: which setting, in which file, is to be
+//! corrected. A checkpoint that states its letter case is believed, so that no flag would do.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use super::{checkpoint_facts::CheckpointFacts, hparam::Config};
+use crate::data::{source::read_text, vocab};
+
+/// What Hugging Face's newer file calls the settings.
+const TOKENIZER_FILE: &str = "tokenizer.json";
+
+/// How the checkpoint's files are made to say `key` = `value`.
+pub(super) fn correction(facts: &CheckpointFacts, key: &str, value: bool) -> String {
+    let files = match facts.case_files.as_slice() {
+        [] => std::slice::from_ref(&facts.file),
+        files => files,
+    };
+    let parts = files.iter().map(|file| {
+        let file = file.display().to_string();
+        let name = match key {
+            "do_lower_case" if file.ends_with(TOKENIZER_FILE) => "lowercase",
+            "tokenize_chinese_chars" if file.ends_with(TOKENIZER_FILE) => "handle_chinese_chars",
+            key => key,
+        };
+        format!("{name:?} to {value} in {file}")
+    });
+    format!("set {}", parts.collect::<Vec<_>>().join(" and "))
+}
+
+/// What to say of a vocabulary with many capitals, which the lower-cased text of a run never reaches.
+pub(super) fn capitals(
+    config: &Config,
+    checkpoint: Option<&CheckpointFacts>,
+    given: &Map<String, Value>,
+) -> Option<String> {
+    if !config.do_lower_case {
+        return None;
+    }
+    let own = checkpoint
+        .and_then(|facts| facts.vocabulary.as_ref())
+        .filter(|_| !given.contains_key("vocab_file"));
+    let (file, text) = match own {
+        Some(own) => (&own.file, String::from_utf8_lossy(&own.bytes)),
+        // One that cannot be read is told where it is needed, and a pipe is read but once.
+        None if !config.vocab_file.is_file() => return None,
+        None => (
+            &config.vocab_file,
+            Cow::Owned(read_text(&config.vocab_file).ok()?),
+        ),
+    };
+    let found = vocab::capitals(text.lines())?;
+    let advice = match checkpoint.filter(|facts| facts.states_case) {
+        Some(facts) => correction(facts, "do_lower_case", false),
+        None => "give --set do_lower_case=false".to_owned(),
+    };
+    Some(format!(
+        "{}: {found}; {advice} if the model was pre-trained on cased text",
+        file.display()
+    ))
+}

@@ -1,0 +1,128 @@
+//! What a run has left: the files that belong to its results, as they are listed at its end.
+
+use std::path::PathBuf;
+
+use super::Figures;
+use crate::{config::Config, data::example::Split, eval::score::Metric};
+
+/// The model, the results and the test answers of a run, those of them that are there. What it
+/// found finished counts as its own; what another run has left beside them, such as a summary of
+/// more trials or a page that could not be written again, does not.
+pub(super) fn left_files(figures: &Figures) -> Vec<PathBuf> {
+    let (config, paths) = (figures.config, figures.config.paths());
+    let mut files = Vec::new();
+    if config.do_train {
+        files.extend((1..=config.num_trials).map(|trial| paths.model_dir(trial).join("model.bpk")));
+    }
+    if config.do_eval {
+        files.extend([paths.results_txt().to_owned(), paths.results_json()]);
+        if figures.trials.len() > 1 {
+            files.extend([paths.summary_txt(), paths.summary()]);
+        }
+        files.extend(figures.has_report.then(|| paths.report()));
+        for task in &config.task_names {
+            files.extend([paths.qa_preds(task), paths.qa_nbest(task)]);
+            if Metric::of_task(task) == Metric::Squad2 {
+                files.extend([paths.qa_null_odds(task), paths.qa_eval(task)]);
+            }
+        }
+    }
+    files.extend((1..=config.num_trials).flat_map(|trial| test_answers(config, trial)));
+    files.retain(|file| file.exists());
+    files
+}
+
+/// Where a trial's answers to the test files go, of the tasks that have a leaderboard.
+pub(super) fn test_answers(config: &Config, trial: usize) -> Vec<PathBuf> {
+    if !config.write_test_outputs || trial > config.n_writes_test {
+        return Vec::new();
+    }
+    let tasks = config.task_names.iter();
+    let tested = tasks.filter(|task| Metric::of_task(task) == Metric::Squad2);
+    let paths = config.paths();
+    tested
+        .map(|task| paths.test_predictions(task, Split::Test, trial))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        eval::results::{ResultFiles, TrialResults},
+        report::run_report::RunReport,
+    };
+
+    /// The names of what a run of so many trials lists where every file lies that any run writes.
+    fn listed(folder: &Path, trials: usize, has_report: bool) -> Vec<String> {
+        let given = json!({
+            "task_names": ["squad", "newsqa"], "num_trials": trials, "write_test_outputs": true,
+            "n_writes_test": 1,
+        });
+        let config = Config::resolve(folder, "m", given.as_object().unwrap());
+        let config = config.unwrap().0;
+        let figures = Figures {
+            config: &config,
+            dev: &[],
+            files: ResultFiles::new(&config),
+            report: RunReport::default(),
+            has_report,
+            trials: vec![TrialResults::default(); trials],
+        };
+        let names = left_files(&figures).into_iter();
+        names
+            .map(|file| file.file_name().unwrap().to_string_lossy().into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn what_another_run_has_left_is_not_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let models = folder.path().join("models/m");
+        for file in [
+            "finetuning_models/squad,newsqa_model_1/model.bpk",
+            "finetuning_models/squad,newsqa_model_2/model.bpk",
+            "results/squad,newsqa_results.json",
+            "results/squad,newsqa_summary.txt",
+            "results/squad,newsqa_summary.json",
+            "results/squad,newsqa_report.html",
+            "results/squad,newsqa_qa/squad_preds.json",
+            "results/squad,newsqa_qa/squad_eval.json",
+            "results/squad,newsqa_qa/newsqa_eval.json",
+            "test_predictions/squad_test_1_predictions.json",
+            "test_predictions/squad_test_2_predictions.json",
+        ] {
+            let file = models.join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "").unwrap();
+        }
+        assert_eq!(
+            listed(folder.path(), 1, false),
+            [
+                "model.bpk",
+                "squad,newsqa_results.json",
+                "squad_preds.json",
+                "squad_eval.json",
+                "squad_test_1_predictions.json",
+            ]
+        );
+        assert_eq!(
+            listed(folder.path(), 2, true),
+            [
+                "model.bpk",
+                "model.bpk",
+                "squad,newsqa_results.json",
+                "squad,newsqa_summary.txt",
+                "squad,newsqa_summary.json",
+                "squad,newsqa_report.html",
+                "squad_preds.json",
+                "squad_eval.json",
+                "squad_test_1_predictions.json",
+            ]
+        );
+    }
+}

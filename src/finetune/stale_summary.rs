@@ -1,0 +1,82 @@
+//! A summary of several trials does not stand beside results that it does not summarise.
+
+use std::{fs, path::Path};
+
+use super::{Error, io};
+use crate::{config::Config, eval::results::TrialResults, train::run_folder::aside};
+
+/// Takes the summary of an earlier run away before the results that it belongs to are replaced by
+/// those of `trials`: a run of several trials, which is about to write its own, removes it, any
+/// other moves it aside.
+pub(super) fn leave(config: &Config, trials: &[TrialResults]) -> Result<(), Error> {
+    if trials.len() > 1 {
+        return Ok(());
+    }
+    let paths = config.paths();
+    for path in [paths.summary_txt(), paths.summary()] {
+        if !path.is_file() {
+            continue;
+        }
+        match config.num_trials {
+            1 => move_aside(&path)?,
+            _ => fs::remove_file(&path).map_err(io(&path, "removing"))?,
+        }
+    }
+    Ok(())
+}
+
+fn move_aside(path: &Path) -> Result<(), Error> {
+    let aside = aside(path, "old");
+    fs::rename(path, &aside).map_err(io(path, "moving aside"))?;
+    log::warn!(
+        "{}: the summary of other results than those of this run; kept as {}",
+        path.display(),
+        aside.display()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_summary_does_not_stay_beside_other_results() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = |trials: usize| {
+            let given = json!({"task_names": ["squad"], "num_trials": trials});
+            let config = Config::resolve(folder.path(), "m", given.as_object().unwrap());
+            config.unwrap().0
+        };
+        let (one, two) = (config(1), config(2));
+        let results = folder.path().join("models/m/results");
+        fs::create_dir_all(&results).unwrap();
+        let write = || {
+            for ending in ["txt", "json"] {
+                fs::write(results.join(format!("squad_summary.{ending}")), ending).unwrap();
+            }
+        };
+        let there = || {
+            let names = ["txt", "json", "txt.old", "json.old"];
+            names.map(|name| results.join(format!("squad_summary.{name}")).is_file())
+        };
+        let trial = TrialResults::default();
+        write();
+        // Both trials: the summary is replaced by theirs.
+        leave(&two, &[trial.clone(), trial.clone()]).unwrap();
+        assert_eq!(there(), [true, true, false, false]);
+        // The first of two, and the second to come.
+        leave(&two, std::slice::from_ref(&trial)).unwrap();
+        assert_eq!(there(), [false; 4]);
+        // One in the place of both.
+        write();
+        leave(&one, std::slice::from_ref(&trial)).unwrap();
+        assert_eq!(there(), [false, false, true, true]);
+        let kept = fs::read_to_string(results.join("squad_summary.json.old")).unwrap();
+        assert_eq!(kept, "json");
+        leave(&one, &[trial]).unwrap();
+        assert_eq!(there(), [false, false, true, true]);
+    }
+}
