@@ -94,8 +94,9 @@ impl Job {
         }));
     }
 
-    /// Tells the client's task why there will be no answer.
+    /// Tells the client's task why there will be no answer, once its place is free.
     pub fn refuse(self, refusal: Refusal) {
+        drop(self.place);
         let _gone = self.reply.send(Err(refusal));
     }
 }

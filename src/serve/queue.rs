@@ -78,6 +78,9 @@ impl Queue {
         let (reply, outcome) = oneshot::channel();
         // A long passage would hold up other requests.
         spawn_blocking(move || {
+            // Dropped in the opposite order: the place is free before the client is told, also
+            // when this thread panics.
+            let (reply, place) = (reply, place);
             // Its client may have gone while it waited for a thread.
             if reply.is_closed() {
                 return;

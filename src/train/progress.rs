@@ -36,7 +36,7 @@ pub enum Audience {
     /// Bars on a terminal, lines elsewhere.
     Person,
     /// One JSON object a line, with the key `event`: `note`, `warning`, `begin`, `step`, `windows`,
-    /// `time`, `scores`, `error`, `end`.
+    /// `time`, `scores`, `summary`, `result`, `error`, `end`.
     Program,
 }
 
