@@ -14,7 +14,7 @@ use super::{
     next_steps::NextSteps,
     stop,
 };
-use crate::{eval::figures::Scores, fine_tuned::FineTuned, quickstart};
+use crate::{eval::figures::Scores, fine_tuned::FineTuned, quickstart, terminal};
 
 /// Convert, train, evaluate and ask, on a small example of its own
 #[derive(Debug, Clone, Args)]
@@ -77,7 +77,13 @@ pub(super) fn run(
         writeln!(out, "{meaning:24}{before:>10}{after:>10}")?;
     }
     write!(out, "\nquestion: {}\nanswer:   ", quickstart::QUESTION)?;
-    print_reply(&reply, quickstart::PASSAGE, Marks::of_stdout(), out)?;
+    let mut said = Vec::new();
+    print_reply(&reply, quickstart::PASSAGE, Marks::of_stdout(), &mut said)?;
+    // Here too a terminal gets lines that fit it; the commands below stay whole.
+    let columns = terminal::output_columns().unwrap_or(usize::MAX);
+    for line in String::from_utf8_lossy(&said).lines() {
+        writeln!(out, "{}", terminal::wrapped(line, columns))?;
+    }
     let folder = outcome.folder.display().to_string();
     writeln!(
         out,
