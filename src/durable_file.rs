@@ -215,7 +215,8 @@ fn follow(path: &Path) -> io::Result<Link> {
     Err(io::Error::other("too many symbolic links"))
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// The folder that a file lies in: the current one if its path has but a name.
+pub fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

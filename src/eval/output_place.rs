@@ -3,7 +3,7 @@
 use std::{io, path::Path};
 
 use super::error::Error;
-use crate::durable_file::try_folder;
+use crate::durable_file::{folder_of, try_folder};
 
 /// Makes the folders that lead to `path`, and tries whether a file can be made there. What stands
 /// at `path` itself stays as it is.
@@ -22,10 +22,7 @@ pub fn check(path: &Path) -> Result<(), Error> {
 /// # Errors
 /// As [`check`]; `IsADirectory` when a folder stands at `path`.
 pub fn probe(path: &Path) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     std::fs::create_dir_all(folder)?;
     match path.metadata() {
         Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),

@@ -20,12 +20,7 @@ pub(super) fn left_files(figures: &Figures) -> Vec<PathBuf> {
             files.extend([paths.summary_txt(), paths.summary()]);
         }
         files.extend(figures.has_report.then(|| paths.report()));
-        for task in &config.task_names {
-            files.extend([paths.qa_preds(task), paths.qa_nbest(task)]);
-            if Metric::of_task(task) == Metric::Squad2 {
-                files.extend([paths.qa_null_odds(task), paths.qa_eval(task)]);
-            }
-        }
+        files.extend(figures.files.of_last(&config.task_names));
     }
     files.extend((1..=config.num_trials).flat_map(|trial| test_answers(config, trial)));
     files.retain(|file| file.exists());

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::folder::Error;
+use crate::durable_file::folder_of;
 
 /// Where a pre-trained model's folder has the runs that began with it.
 const RUNS: &str = "finetuning_models";
@@ -134,10 +135,7 @@ fn missing(path: &Path) -> Error {
         .take_while(|part| !part.as_os_str().is_empty() && !part.exists())
         .last()
         .unwrap_or(path);
-    let parent = match gone.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let parent = folder_of(gone);
     let name = gone.file_name().unwrap_or_default().to_string_lossy();
     // Of a folder on the way, any folder may have been meant; at its end, a model.
     let there = match gone == path {
