@@ -58,7 +58,7 @@ impl SmallRun {
             "num_trials=3",
             "keep_all_models=false",
             "do_eval=true",
-            "num_train_epochs=1",
+            "num_train_epochs=0.5",
         ]
         .map(str::to_owned)
         .into();
@@ -69,7 +69,7 @@ impl SmallRun {
         serde_json::json!({
             "task_names": ["squad"], "model_size": "large", "vocab_size": 2048,
             "model_hparam_overrides": {"hidden_size": 128, "num_hidden_layers": 4},
-            "max_seq_length": 128, "train_batch_size": 8, "num_train_epochs": 2,
+            "max_seq_length": 128, "train_batch_size": 4, "num_train_epochs": 1,
             "save_checkpoints_steps": 3, "do_eval": false,
         })
     }

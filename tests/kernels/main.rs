@@ -1,0 +1,14 @@
+//! The kernels: on the CPU against plain tensors, on the GPU against the CPU.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod adam;
+mod attention_cooperative;
+mod encoder_layer;
+mod gelu;
+mod head_kernels;
+mod heads;
+mod odd_shapes;
+mod products;
+mod shaders;

@@ -1,0 +1,315 @@
+//! Dense layers by every form of product that the device has, each with what follows it, against sums
+//! in f64, at odd shapes.
+
+use burn::{
+    Tensor,
+    tensor::{Device, FloatDType, TensorData},
+};
+use electra::{
+    device::{DeviceRequest, choose},
+    kernels::{
+        dense::{Kernel, dense},
+        dense_layer::DenseLayer,
+        dropout::Dropped,
+        product::Products,
+        product_form::ProductForm,
+        shader::Element,
+    },
+    model::{packing::Sequences, random::Mask},
+};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// `rows`, `in`, `out`: one block and less, several blocks and a rest, and too few rows or too odd
+/// columns for any shader.
+const SHAPES: [[usize; 3]; 5] = [
+    [37, 52, 68],
+    [131, 260, 136],
+    [64, 64, 64],
+    [3, 64, 20],
+    [40, 33, 27],
+];
+
+const MASK: Mask = Mask {
+    site: 11,
+    threshold: u32::MAX / 5 * 4,
+    scale: 1.25,
+};
+
+/// Everything that a dense layer computes, in this order.
+const PARTS: [&str; 10] = [
+    "y",
+    "gelu",
+    "gelu beside what is kept",
+    "kept",
+    "residual",
+    "dropped residual",
+    "dx",
+    "dx onto",
+    "inner gradient",
+    "dW and db",
+];
+
+/// Input, kernel, bias, gradient of the result, and what is added to the result or to the input's
+/// gradient; all hold f16 values, so that both formats compute with the same numbers.
+struct Case {
+    shape: [usize; 3],
+    x: Vec<f32>,
+    kernel: Vec<f32>,
+    bias: Vec<f32>,
+    grad: Vec<f32>,
+    residual: Vec<f32>,
+    /// Also the values before a GELU whose results were the input.
+    onto: Vec<f32>,
+}
+
+impl Case {
+    fn new(shape: [usize; 3]) -> Self {
+        let [rows, input, output] = shape;
+        let mut random = ChaCha8Rng::seed_from_u64(rows as u64);
+        let mut values = |count: usize| -> Vec<f32> {
+            (0..count)
+                .map(|_| half::f16::from_f32(random.random_range(-1.0..1.0)).to_f32())
+                .collect()
+        };
+        Self {
+            shape,
+            x: values(rows * input),
+            kernel: values(input * output),
+            bias: values(output),
+            grad: values(rows * output),
+            residual: values(rows * output),
+            onto: values(rows * input),
+        }
+    }
+
+    fn sequences(&self) -> Sequences {
+        let rows = self.shape[0];
+        Sequences::new(&[rows - 2, 2], 4)
+    }
+
+    /// Everything in f64.
+    fn exact(&self) -> Vec<Vec<f64>> {
+        let [rows, input, output] = self.shape;
+        let (x, w, g) = (&self.x, &self.kernel, &self.grad);
+        let sum = |count: usize, term: &dyn Fn(usize) -> (f32, f32)| -> f64 {
+            (0..count)
+                .map(term)
+                .map(|(a, b)| f64::from(a) * f64::from(b))
+                .sum()
+        };
+        let each = |rows: usize, columns: usize, value: &dyn Fn(usize, usize) -> f64| {
+            (0..rows * columns)
+                .map(|place| value(place / columns, place % columns))
+                .collect::<Vec<f64>>()
+        };
+        let y = each(rows, output, &|i, j| {
+            sum(input, &|k| (x[i * input + k], w[k * output + j])) + f64::from(self.bias[j])
+        });
+        let dx = each(rows, input, &|i, k| {
+            sum(output, &|j| (g[i * output + j], w[k * output + j]))
+        });
+        let distribution = |x: f64| (1.0 + libm::erf(x / std::f64::consts::SQRT_2)) / 2.0;
+        let density = |x: f64| (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
+        let gelu: Vec<f64> = y.iter().map(|&y| y * distribution(y)).collect();
+        let words: Vec<u32> = self.sequences().row_words().collect();
+        let residual = |masked: bool| {
+            each(rows, output, &|i, j| {
+                let factor = match masked {
+                    true => f64::from(MASK.factor(words[i], j as u32)),
+                    false => 1.0,
+                };
+                y[i * output + j] * factor + f64::from(self.residual[i * output + j])
+            })
+        };
+        let beside = |what: &dyn Fn(f64, f64) -> f64| -> Vec<f64> {
+            dx.iter()
+                .zip(&self.onto)
+                .map(|(&dx, &onto)| what(dx, f64::from(onto)))
+                .collect()
+        };
+        let mut parameters = each(input, output, &|k, j| {
+            sum(rows, &|i| (x[i * input + k], g[i * output + j]))
+        });
+        parameters.extend(each(1, output, &|_, j| {
+            sum(rows, &|i| (g[i * output + j], 1.0))
+        }));
+        vec![
+            y.clone(),
+            gelu.clone(),
+            gelu,
+            y.clone(),
+            residual(false),
+            residual(true),
+            dx.clone(),
+            beside(&|dx, onto| dx + onto),
+            beside(&|dx, inner| dx * (distribution(inner) + inner * density(inner))),
+            parameters,
+        ]
+    }
+
+    /// Everything by the operations.
+    fn computed(&self, device: &Device, element: Element, products: Products) -> Vec<Vec<f32>> {
+        let [rows, input, output] = self.shape;
+        let matrix = |values: &[f32], shape: [usize; 2]| -> Tensor<2> {
+            let tensor = Tensor::from_data(TensorData::new(values.to_vec(), shape), device);
+            match element {
+                Element::F32 => tensor,
+                Element::F16 => tensor.cast(FloatDType::F16),
+            }
+        };
+        let values = |tensor: Tensor<2>| {
+            let tensor = tensor.cast(FloatDType::F32);
+            tensor.try_into_vec_as::<f32>().unwrap()
+        };
+        let layer = DenseLayer {
+            kernel: matrix(&self.kernel, [input, output]),
+            bias: Tensor::from_data(TensorData::new(self.bias.clone(), [output]), device),
+            products,
+        };
+        let (x, grad) = (
+            matrix(&self.x, [rows, input]),
+            matrix(&self.grad, [rows, output]),
+        );
+        let residual = matrix(&self.residual, [rows, output]);
+        let onto = matrix(&self.onto, [rows, input]);
+        let dropped = Some(Dropped {
+            sequences: self.sequences(),
+            mask: MASK,
+        });
+        let (activated, kept) = layer.gelu_keeping(x.clone());
+        let (kernel_grad, bias_grad) = layer.parameter_gradients(x.clone(), grad.clone());
+        let mut parameters = values(kernel_grad);
+        parameters.extend(bias_grad.try_into_vec_as::<f32>().unwrap());
+        let results = vec![
+            values(layer.forward(x.clone())),
+            values(layer.gelu(x.clone())),
+            values(activated),
+            values(kept),
+            values(layer.residual(x.clone(), residual.clone(), None)),
+            values(layer.residual(x, residual.clone(), dropped)),
+            values(layer.input_gradient(grad.clone())),
+            values(layer.input_gradient_onto(grad.clone(), onto.clone())),
+            values(layer.inner_gradient(grad, onto.clone())),
+            parameters,
+        ];
+        // Held by others: not written in place.
+        assert_eq!(values(residual), self.residual);
+        assert_eq!(values(onto), self.onto);
+        results
+    }
+
+    /// Result and the gradients of input, kernel and bias, by the differentiable operation.
+    fn by_graph(&self, device: &Device, element: Element, products: Products) -> [Vec<f32>; 4] {
+        let device = device.clone().autodiff();
+        let [rows, input, output] = self.shape;
+        let matrix = |values: &[f32], shape: [usize; 2]| -> Tensor<2> {
+            Tensor::from_data(TensorData::new(values.to_vec(), shape), &device)
+        };
+        let narrow = |tensor: Tensor<2>| match element {
+            Element::F32 => tensor,
+            Element::F16 => tensor.cast(FloatDType::F16),
+        };
+        let x = narrow(matrix(&self.x, [rows, input]));
+        let x = x.detach().require_grad();
+        let w = matrix(&self.kernel, [input, output]).require_grad();
+        let b = TensorData::new(self.bias.clone(), [output]);
+        let b = Tensor::<1>::from_data(b, &device).require_grad();
+        let kernel = Kernel {
+            half: (element == Element::F16).then(|| narrow(w.clone().detach())),
+            master: w.clone(),
+            products,
+        };
+        let y = dense(x.clone(), kernel, b.clone());
+        let loss = y.clone().cast(FloatDType::F32) * matrix(&self.grad, [rows, output]);
+        let mut grads = loss.sum().backward();
+        let values = |tensor: Tensor<2>| {
+            let tensor = tensor.cast(FloatDType::F32);
+            tensor.try_into_vec_as::<f32>().unwrap()
+        };
+        let bias = b.grad_remove(&mut grads).unwrap();
+        [
+            values(y.inner()),
+            values(x.grad_remove(&mut grads).unwrap()),
+            values(w.grad_remove(&mut grads).unwrap()),
+            bias.try_into_vec_as::<f32>().unwrap(),
+        ]
+    }
+}
+
+/// Compares every shape.
+#[track_caller]
+fn assert_exact(name: &str, device: &Device, element: Element, products: Products) {
+    for case in SHAPES.map(Case::new) {
+        let ours = case.computed(device, element, products);
+        let exact = case.exact();
+        for ((part, ours), exact) in PARTS.iter().zip(&ours).zip(&exact) {
+            assert_eq!(ours.len(), exact.len());
+            let scale = exact.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
+            let difference = ours
+                .iter()
+                .zip(exact)
+                .map(|(&ours, exact)| (f64::from(ours) - exact).abs())
+                .fold(0.0, f64::max);
+            // Sums of up to 260 products in f32; what is stored in f16 is rounded to 11 bits, once or,
+            // where a form leaves the rest to other operations, twice.
+            let stored_in_f16 = element == Element::F16 && *part != "dW and db";
+            let tolerance = if stored_in_f16 { 1e-3 } else { 2e-6 };
+            assert!(
+                difference <= tolerance * scale,
+                "{name} {element:?} {products:?} {:?} {part}: {difference} of {scale}",
+                case.shape
+            );
+        }
+        let [input, output] = [case.shape[1], case.shape[2]];
+        let [y, dx, dw, db] = case.by_graph(device, element, products);
+        let parameters = [dw, db].concat();
+        assert_eq!(parameters.len(), (input + 1) * output);
+        for (part, graph) in [(0, y), (6, dx), (9, parameters)] {
+            assert_eq!(graph, ours[part], "{name} {element:?}: {}", PARTS[part]);
+        }
+    }
+}
+
+#[test]
+fn plain_tensors_are_exact_on_the_cpu_and_on_the_gpu() {
+    for (name, device) in crate::support::devices() {
+        for element in [Element::F32, Element::F16] {
+            assert_exact(name, &device, element, Products::default());
+        }
+    }
+}
+
+#[test]
+fn tiled_products_are_exact() {
+    let Some(device) = crate::support::gpu() else {
+        return;
+    };
+    for quarters in [1, 2] {
+        for element in [Element::F32, Element::F16] {
+            let products = Products::all(ProductForm::Tiled { quarters });
+            assert_exact("gpu", &device, element, products);
+        }
+    }
+}
+
+#[test]
+fn products_on_matrix_units_are_exact() {
+    let Some(device) = crate::support::gpu() else {
+        return;
+    };
+    let chosen = choose(DeviceRequest::Gpu).unwrap();
+    let forms: Vec<ProductForm> = electra::kernels::product_choice::candidates(
+        chosen.adapter.as_ref().unwrap(),
+        Element::F16,
+    )
+    .into_iter()
+    .filter(|form| matches!(form, ProductForm::Cooperative { .. }))
+    .collect();
+    if forms.is_empty() {
+        eprintln!("{}: no matrix units", chosen.name);
+    }
+    for form in forms {
+        assert_exact(&chosen.name, &device, Element::F16, Products::all(form));
+    }
+}

@@ -1,0 +1,19 @@
+//! The real program as a user meets it: its commands, its files, its messages, its end.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod ask;
+mod bad_inputs;
+mod checkpoint_facts;
+mod cli;
+mod config;
+mod cores;
+mod docs;
+mod faults;
+mod first_step;
+mod foreign_model;
+mod interruption;
+mod model_folder;
+mod one_score;
+mod runtime_folder;

@@ -1,0 +1,16 @@
+//! Every stage against the numbers of Google's code: data, model, training, evaluation, scores.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod analysis;
+mod answers;
+mod data;
+mod datasets;
+mod evaluation;
+mod exactness;
+mod model;
+mod precision;
+mod resume;
+mod scorers;
+mod training;

@@ -1,0 +1,11 @@
+//! The server and the pages: requests, load, and both in a real browser.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod page;
+mod report_page;
+mod serve;
+mod serve_load;
+mod serve_openapi;
+mod serve_refused;

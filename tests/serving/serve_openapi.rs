@@ -1,0 +1,188 @@
+//! The OpenAPI document of `electra serve`, held against what the server really says.
+#![cfg(unix)]
+
+use crate::support::served::{Model, Server, get, questions};
+use serde_json::{Value, json};
+
+/// What is wrong with `value` under `schema`: the keywords that the document uses, and no others.
+fn faults(document: &Value, schema: &Value, value: &Value, place: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut fault = |text: String| faults.push(format!("{place}: {text}"));
+    let number = |key: &str| schema[key].as_f64();
+    for (keyword, wanted) in schema.as_object().unwrap() {
+        match keyword.as_str() {
+            "$ref" => {
+                let pointer = wanted.as_str().unwrap().strip_prefix('#').unwrap();
+                let target = document.pointer(pointer);
+                let target = target.unwrap_or_else(|| panic!("{pointer} leads nowhere"));
+                return self::faults(document, target, value, place);
+            }
+            "type" => {
+                let one = [wanted.clone()];
+                let types = wanted.as_array().map_or(&one[..], Vec::as_slice);
+                let fits = types.iter().any(|name| match name.as_str().unwrap() {
+                    "object" => value.is_object(),
+                    "array" => value.is_array(),
+                    "string" => value.is_string(),
+                    "number" => value.is_number(),
+                    "integer" => value.is_i64() || value.is_u64(),
+                    "null" => value.is_null(),
+                    other => panic!("unknown type {other}"),
+                });
+                if !fits {
+                    fault(format!("{value} is not {wanted}"));
+                }
+            }
+            "const" if value != wanted => fault(format!("{value} is not {wanted}")),
+            "minimum" if value.as_f64() < number(keyword) && value.is_number() => {
+                fault(format!("{value} is below {wanted}"));
+            }
+            "maximum" if value.as_f64() > number(keyword) && value.is_number() => {
+                fault(format!("{value} is above {wanted}"));
+            }
+            "minItems"
+                if (value.as_array().map_or(0, Vec::len) as f64) < wanted.as_f64().unwrap() =>
+            {
+                fault(format!("fewer than {wanted} items"));
+            }
+            "minLength"
+                if value.as_str().unwrap_or("").chars().count()
+                    < wanted.as_u64().unwrap() as usize =>
+            {
+                fault(format!("shorter than {wanted}"));
+            }
+            "maxLength"
+                if value.as_str().unwrap_or("").chars().count()
+                    > wanted.as_u64().unwrap() as usize =>
+            {
+                fault(format!("longer than {wanted}"));
+            }
+            "required" => {
+                for key in wanted.as_array().unwrap() {
+                    if value.get(key.as_str().unwrap()).is_none() {
+                        fault(format!("{key} is missing"));
+                    }
+                }
+            }
+            "properties" | "additionalProperties" | "items" | "description" => {}
+            "const" | "minimum" | "maximum" | "minItems" | "minLength" | "maxLength" => {}
+            other => panic!("the document uses {other}, which this test does not know"),
+        }
+    }
+    for (key, inner) in value.as_object().into_iter().flatten() {
+        match schema["properties"].get(key) {
+            Some(property) => {
+                faults.extend(self::faults(
+                    document,
+                    property,
+                    inner,
+                    &format!("{place}/{key}"),
+                ));
+            }
+            None if schema["additionalProperties"] == json!(false) => {
+                faults.push(format!("{place}: {key} is not in the document"));
+            }
+            None => {}
+        }
+    }
+    if let Some(items) = schema.get("items") {
+        for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+            faults.extend(self::faults(
+                document,
+                items,
+                item,
+                &format!("{place}/{index}"),
+            ));
+        }
+    }
+    faults
+}
+
+/// The schema of an operation's response.
+fn response_schema<'a>(document: &'a Value, operation: &str, status: u16) -> &'a Value {
+    let pointer = format!("{operation}/responses/{status}/content/application~1json/schema");
+    let schema = document.pointer(&format!("/paths/{pointer}"));
+    schema.unwrap_or_else(|| panic!("{pointer} is not in the document"))
+}
+
+#[test]
+fn real_answers_are_as_the_document_says() {
+    let model = Model::new(&json!({"qa_na_threshold": 0.065}));
+    let server = Server::start(model.path(), &[]);
+    let document = get(&format!("{}/openapi.json", server.url)).json;
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    let holds = |operation: &str, status: u16, value: &Value| {
+        let schema = response_schema(&document, operation, status);
+        assert_eq!(faults(&document, schema, value, ""), [""; 0], "{value}");
+    };
+    let ask = "~1api~1answer/post";
+    let (mut found, mut none) = (0, 0);
+    for (question, passage) in questions().into_iter().step_by(4) {
+        let response = server.ask(&question, &passage);
+        holds(ask, 200, &response.json);
+        *(if response.json["start"].is_null() {
+            &mut none
+        } else {
+            &mut found
+        }) += 1;
+        let asked = json!({"question": question, "passage": passage});
+        let schema = json!({"$ref": "#/components/schemas/Question"});
+        assert_eq!(faults(&document, &schema, &asked, ""), [""; 0]);
+    }
+    assert!(found > 0 && none > 0, "{found}, {none}");
+    for (content_type, body, status) in [
+        ("application/json", "{}", 400),
+        ("application/json", &"x".repeat(2 << 20), 413),
+        ("text/plain", "{}", 415),
+    ] {
+        let response = server.post(content_type, body);
+        assert_eq!(response.status, status);
+        holds(ask, status, &response.json);
+    }
+    let health = get(&format!("{}/health", server.url));
+    holds("~1health/get", 200, &health.json);
+    assert_eq!(health.json["model"], "electra_tiny_projected");
+    assert!(
+        health.json["device"].as_str().unwrap().ends_with("(cpu)"),
+        "{}",
+        health.body
+    );
+    holds("~1openapi.json/get", 200, &document);
+
+    // The test would see what does not fit.
+    let mut wrong = server.ask("Who?", "Ada.").json;
+    wrong["nbest"][0]["probability"] = 1.5.into();
+    wrong["more"] = 1.into();
+    wrong.as_object_mut().unwrap().remove("end");
+    let schema = response_schema(&document, ask, 200);
+    let found = faults(&document, schema, &wrong, "");
+    assert_eq!(found.len(), 3, "{found:?}");
+}
+
+#[test]
+fn every_question_key_is_one_that_the_server_takes() {
+    let model = Model::new(&json!({}));
+    let server = Server::start(model.path(), &[]);
+    let document = get(&format!("{}/openapi.json", server.url)).json;
+    let question = &document["components"]["schemas"]["Question"];
+    for (key, property) in question["properties"].as_object().unwrap() {
+        let mut asked = json!({"question": "Who?", "passage": "Ada wrote it."});
+        if key == "threshold" {
+            assert_eq!(property["type"], json!(["number", "null"]));
+            for (given, status) in [(json!(-2.5), 200), (json!(null), 200), (json!("0"), 400)] {
+                asked[key] = given;
+                let response = server.post("application/json", &asked.to_string());
+                assert_eq!(response.status, status, "{}", response.body);
+            }
+            continue;
+        }
+        let longest = property["maxLength"].as_u64().unwrap() as usize;
+        asked[key] = "é".repeat(longest).into();
+        let fits = server.post("application/json", &asked.to_string());
+        assert_eq!(fits.status, 200, "{}", fits.body);
+        asked[key] = "é".repeat(longest + 1).into();
+        let refused = server.post("application/json", &asked.to_string());
+        assert_eq!(refused.status, 400, "{}", refused.body);
+    }
+}
