@@ -44,7 +44,7 @@ const FACTS_SEED: u64 = 1;
 /// The question asked at the end, on a passage that no file holds.
 pub const PASSAGE: &str =
     "Garden owns the river. It lives in school. It was born in 1784. It works with captain.";
-pub const QUESTION: &str = "Where does Garden live?";
+pub const QUESTION: &str = "When was Garden born?";
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
