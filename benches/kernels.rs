@@ -45,7 +45,7 @@ use electra::{
         summary::summary,
         token_logits::token_logits,
     },
-    model::{packing::Sequences, random::Mask},
+    packed::{random::Mask, sequences::Sequences},
 };
 
 const HEADS: usize = 16;

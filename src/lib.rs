@@ -17,6 +17,7 @@ pub mod fine_tuned;
 pub mod finetune;
 pub mod kernels;
 pub mod model;
+pub mod packed;
 pub mod quickstart;
 pub mod reply;
 pub mod report;

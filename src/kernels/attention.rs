@@ -14,7 +14,7 @@ use super::{
     attention_cooperative as cooperative, attention_cpu as cpu, attention_form::AttentionForms,
     attention_shaders as shaders, attention_twin as twin,
 };
-use crate::model::{packing::Sequences, random::Mask};
+use crate::packed::{random::Mask, sequences::Sequences};
 
 /// How the rows and columns of queries, keys and values divide.
 #[derive(Debug, Clone)]

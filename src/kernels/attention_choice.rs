@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     device::AdapterInfo,
-    model::{packing::Sequences, random::Mask},
+    packed::{random::Mask, sequences::Sequences},
 };
 
 /// Tokens of a sequence that is tried, and sequences, at most.

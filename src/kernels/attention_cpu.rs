@@ -14,7 +14,7 @@ use super::{
     dense_products::cast,
     normal::exp_of_negative,
 };
-use crate::model::random::{Mask, attention_column, row_word};
+use crate::packed::random::{Mask, attention_column, row_word};
 
 /// One head of one sequence.
 #[derive(Clone, Copy)]

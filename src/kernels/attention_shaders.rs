@@ -17,7 +17,7 @@ use super::{
     launch::{self, Arrays, WIDEST_DISPATCH, like},
     shader::{AttentionForm, AttentionPass, Element, Shader},
 };
-use crate::model::random::Mask;
+use crate::packed::random::Mask;
 
 /// Rows of a tile: threads of a workgroup, as the shaders have them.
 const TILE: usize = 64;

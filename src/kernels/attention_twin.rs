@@ -13,7 +13,7 @@ use super::{
     attention::Layout,
     dense_products::{cast, full},
 };
-use crate::model::random::{Mask, attention_column, row_word};
+use crate::packed::random::{Mask, attention_column, row_word};
 
 /// `[tokens, hidden]` each → `[tokens, hidden]`, and each row's log of Σ exp(score), `[heads, tokens]`
 /// in f32.

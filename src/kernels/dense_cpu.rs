@@ -14,7 +14,7 @@ use super::{
     normal::{density, distribution},
     product::Products,
 };
-use crate::model::random::Mask;
+use crate::packed::random::Mask;
 
 impl DenseProducts for Flex {
     fn dense_forward(

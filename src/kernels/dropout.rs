@@ -26,7 +26,7 @@ use super::{
     launch::{Arrays, launch_elementwise, like},
     shader::{Element, Shader},
 };
-use crate::model::{packing::Sequences, random::Mask};
+use crate::packed::{random::Mask, sequences::Sequences};
 
 /// What an operation that drops values by the way drops.
 #[derive(Debug, Clone)]

@@ -29,7 +29,7 @@ use super::{
     token_logits::column,
     token_logits_shaders::{self as shaders, Starts},
 };
-use crate::model::packing::Sequences;
+use crate::packed::sequences::Sequences;
 
 /// Values of a row that the CPU sums side by side.
 const LANES: usize = 16;

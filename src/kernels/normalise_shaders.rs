@@ -13,7 +13,7 @@ use super::{
     launch::{self, Arrays, in_two_dimensions, like},
     shader::{Element, NormPass, Shader},
 };
-use crate::model::random::Mask;
+use crate::packed::random::Mask;
 
 /// Threads of a workgroup, as the shaders have them.
 const THREADS: u32 = 64;

@@ -7,7 +7,7 @@
 //! parameter and the value's number in it ([`noise`]), so that a resumed run rounds as one that was
 //! not stopped, and every device alike: `shaders/adam_bf16.wgsl` holds the same functions.
 
-use crate::model::random::pcg3d;
+use crate::packed::random::pcg3d;
 
 const HALF: u32 = 16;
 const HIGH: u32 = 0xffff_0000;

@@ -19,7 +19,7 @@ use super::{
     product_form::{Finish, Orientation, Product, ProductForm},
     shader::{Element, Shader},
 };
-use crate::model::random::Mask;
+use crate::packed::random::Mask;
 
 /// Fewer rows, columns or depth than this are left to Burn's product.
 const SMALLEST: usize = 16;

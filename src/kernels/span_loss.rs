@@ -26,7 +26,7 @@ use super::{
     launch::{Arrays, WIDEST_DISPATCH, launch, like},
     shader::{Element, Shader},
 };
-use crate::model::packing::Sequences;
+use crate::packed::sequences::Sequences;
 
 /// Threads of a workgroup, as the shaders have them.
 const THREADS: u32 = 64;

@@ -25,7 +25,7 @@ use super::{
     launch::{Arrays, WIDEST_DISPATCH, in_two_dimensions, launch, like},
     shader::{Element, Shader},
 };
-use crate::model::packing::Sequences;
+use crate::packed::sequences::Sequences;
 
 /// Threads of a workgroup, as the shaders have them.
 const THREADS: u32 = 64;

@@ -25,7 +25,7 @@ use super::{
     dense_products::{cast, full},
     token_logits_shaders as shaders,
 };
-use crate::model::packing::Sequences;
+use crate::packed::sequences::Sequences;
 
 /// Rows of which one workgroup sums the weights' gradient.
 const SLICE: usize = 256;

@@ -15,7 +15,7 @@ use super::{
     launch::{Arrays, WIDEST_DISPATCH, launch, like},
     shader::{Element, Shader},
 };
-use crate::model::packing::Sequences;
+use crate::packed::sequences::Sequences;
 
 /// Rows of a tile: threads of a workgroup of the forward shader, as it has them.
 const TILE: usize = 64;

@@ -9,8 +9,8 @@
 use burn::Tensor;
 use rayon::prelude::*;
 
-use super::{input::ModelInput, packing::Sequences, question_answering::QuestionAnsweringModel};
-use crate::device::ReadError;
+use super::{input::ModelInput, question_answering::QuestionAnsweringModel};
+use crate::{device::ReadError, packed::sequences::Sequences};
 
 /// What the model says of one window.
 #[derive(Debug, Clone, Default, PartialEq)]

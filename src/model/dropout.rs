@@ -5,11 +5,13 @@
 
 use burn::Tensor;
 
-use super::{
-    packing::Sequences,
-    random::{Mask, pcg3d},
+use crate::{
+    kernels,
+    packed::{
+        random::{Mask, pcg3d},
+        sequences::Sequences,
+    },
 };
-use crate::kernels;
 
 /// Whether a forward pass drops values, and which. Predictions drop none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use burn::Tensor;
 
-use super::{input::ModelInput, packing::Sequences};
-use crate::kernels::rows::rows;
+use super::input::ModelInput;
+use crate::{kernels::rows::rows, packed::sequences::Sequences};
 
 #[derive(Debug, Clone)]
 pub struct HeadInput {

@@ -5,8 +5,7 @@ use burn::{
     tensor::{Device, Int, TensorData},
 };
 
-use super::packing::Sequences;
-use crate::data::batch::Batch;
+use crate::{data::batch::Batch, packed::sequences::Sequences};
 
 /// Logits of tokens outside the passage are lowered by this much.
 const MASKED: f32 = 1000.0;

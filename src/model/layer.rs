@@ -9,11 +9,10 @@ use super::{
     attention::{Attention, AttentionState},
     dropout::{Mode, Site},
     feed_forward::{FeedForward, FeedForwardState},
-    packing::Sequences,
     parameter_gradients::ParameterGradients,
     parameters::{Error, ParameterSource},
 };
-use crate::{config::EncoderConfig, kernels::dropout::Dropped};
+use crate::{config::EncoderConfig, kernels::dropout::Dropped, packed::sequences::Sequences};
 
 #[derive(Module, Debug)]
 pub struct EncoderLayer {

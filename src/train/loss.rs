@@ -6,7 +6,8 @@ use burn::Tensor;
 use crate::{
     data::batch::Batch,
     kernels::span_loss::{TargetRows, span_loss},
-    model::{HeadInput, SpanHead, packing::Sequences},
+    model::{HeadInput, SpanHead},
+    packed::sequences::Sequences,
 };
 
 /// What each feature should be answered with, `[batch]` each.

@@ -12,7 +12,7 @@ use electra::{
         attention_cooperative::candidates,
         attention_form::{AttentionCooperativeForm, AttentionForms},
     },
-    model::{packing::Sequences, random::Mask},
+    packed::{random::Mask, sequences::Sequences},
 };
 use half::f16;
 use rand::{Rng, SeedableRng};

@@ -21,11 +21,10 @@ use electra::{
         dropout::{Mode, Site, StepSeed},
         layer::{EncoderLayer, Pass},
         layer_norm::LayerNorm,
-        packing::Sequences,
         parameter_gradients::ParameterGradients,
         parameters::ParameterSource,
-        random::attention_column,
     },
+    packed::{random::attention_column, sequences::Sequences},
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -14,7 +14,7 @@ use electra::{
         summary::summary,
         token_logits::token_logits,
     },
-    model::packing::Sequences,
+    packed::sequences::Sequences,
 };
 use half::f16;
 use rand::{Rng, SeedableRng};

@@ -13,9 +13,9 @@ use electra::{
         gelu::gelu,
         layer_norm::{layer_norm, normalise, normalise_backward},
     },
-    model::{
-        packing::Sequences,
+    packed::{
         random::{Mask, attention_column, row_word},
+        sequences::Sequences,
     },
 };
 use rand::{Rng, SeedableRng};

@@ -15,7 +15,7 @@ use electra::{
         product_form::ProductForm,
         shader::Element,
     },
-    model::{packing::Sequences, random::Mask},
+    packed::{random::Mask, sequences::Sequences},
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -1,0 +1,6 @@
+//! Packed batches: where their sequences lie, and the random bits that masks are drawn from.
+//!
+//! Below the kernels, which read both, and the model, which decides what is masked.
+
+pub mod random;
+pub mod sequences;
