@@ -11,14 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     config::{self, CheckpointFacts, Config, Draft, Precision},
-    data::{
-        self,
-        batch::FeatureSet,
-        example::{Examples, Split},
-        feature::{Feature, FeatureOptions, featurize},
-        token_counts::TokenCounts,
-        tokenizer::Tokenizer,
-    },
+    data::{self, batch::FeatureSet, tokenizer::Tokenizer},
     device::{self, Chosen},
     eval::{
         self, calibration,
@@ -34,9 +27,14 @@ use crate::{
         arithmetic::Arithmetic,
         beam::WindowOutput,
         description::{describe_record, described_in},
-        folder, parameters,
-        parameters::ParameterSource,
+        folder,
+        parameters::{self, ParameterSource},
         record,
+    },
+    tasks::qa::{
+        example::{Examples, Split},
+        feature::{Feature, FeatureOptions, featurize},
+        token_counts::TokenCounts,
     },
 };
 

@@ -4,12 +4,10 @@
 //! optimiser → record → predictions → metrics. The modules stand in that order.
 #![forbid(unsafe_code)]
 
-pub mod analysis;
 pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod data;
-pub mod dataset;
 pub mod device;
 pub mod durable_file;
 pub mod eval;
@@ -23,6 +21,7 @@ pub mod reply;
 pub mod report;
 pub mod serve;
 pub mod stop;
+pub mod tasks;
 pub mod tensorboard;
 pub mod terminal;
 pub mod train;

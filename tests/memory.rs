@@ -14,12 +14,11 @@ use electra::{
     data::{
         batch::FeatureSet,
         batch_plan::{BatchPlan, PlanOptions},
-        example::Split,
-        feature::Feature,
     },
     device::{DeviceRequest, choose},
     eval::predict::predict,
     model::{QuestionAnsweringModel, parameters::ParameterSource},
+    tasks::qa::{example::Split, feature::Feature},
     train::{
         adam::Adam,
         gradients::{Objective, Trainable},

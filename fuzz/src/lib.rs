@@ -9,27 +9,24 @@ use std::{fs, path::Path, sync::LazyLock};
 use checkpoints_convert::bundle::{DType, Index, ShardReader, TableWriter, Variable};
 use electra::{
     config::{Config, given},
-    data::{
-        example::{Examples, Passage, Split},
-        feature::{FeatureOptions, featurize},
-        normalizer::basic_tokenize,
-        paragraph::Family,
-        question_file::QuestionFile,
-        reader::ReadOptions,
-        tokenizer::Tokenizer,
-        vocab::Vocab,
-    },
-    dataset::{
-        self, Error,
-        dropped::Dropped,
-        place::{self, CodePoints},
-        squad_writer::{Paragraph, SquadWriter},
-    },
+    data::{normalizer::basic_tokenize, tokenizer::Tokenizer, vocab::Vocab},
     eval::{
         answer::{detokenize, project},
         prediction_file::{read_null_odds, read_predictions},
     },
     model::{folder, record},
+    tasks::qa::{
+        dataset::{
+            self, Error,
+            dropped::Dropped,
+            place::{self, CodePoints},
+            squad_writer::{Paragraph, SquadWriter},
+        },
+        example::{Examples, Passage, Split},
+        feature::{FeatureOptions, featurize},
+        raw::{paragraph::Family, question_file::QuestionFile},
+        reader::ReadOptions,
+    },
 };
 
 use budget::Budget;

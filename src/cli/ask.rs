@@ -13,10 +13,10 @@ use super::{
     model::find_model,
 };
 use crate::{
-    data::example::Examples,
     eval::threshold::{self, signed},
     fine_tuned::FineTuned,
     reply::Reply,
+    tasks::qa::example::Examples,
 };
 
 /// Possible answers that are shown.

@@ -8,7 +8,6 @@ use clap::Args;
 
 use super::{GlobalArgs, compute::ComputeArgs, model::find_model};
 use crate::{
-    data::{example::Split, paragraph::Family, question_file::QuestionFile, reader::ReadOptions},
     eval::{
         calibration::{self, Calibration},
         gold::{check_markable, gold},
@@ -21,6 +20,11 @@ use crate::{
     },
     fine_tuned::FineTuned,
     model::description::described_in,
+    tasks::qa::{
+        example::Split,
+        raw::{paragraph::Family, question_file::QuestionFile},
+        reader::ReadOptions,
+    },
 };
 
 /// Choose a model's no-answer threshold on a file, and store it

@@ -6,7 +6,7 @@ use checkpoints_convert::printable;
 use clap::{Args, Subcommand};
 
 use super::{GlobalArgs, print_beside};
-use crate::dataset::{
+use crate::tasks::qa::dataset::{
     check::{Check, CheckOptions, check},
     convert::{Conversion, Source, convert},
     dropped::{Reason, Tally},

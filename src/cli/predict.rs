@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::{GlobalArgs, compute::ComputeArgs, model::find_model};
 use crate::{
-    data::{example::Split, question_file::QuestionFile, reader::ReadOptions},
     durable_file::spare_inputs,
     eval::{
         answer_files::AnswerFiles,
@@ -17,6 +16,7 @@ use crate::{
         threshold::{self, signed},
     },
     fine_tuned::FineTuned,
+    tasks::qa::{example::Split, raw::question_file::QuestionFile, reader::ReadOptions},
 };
 
 /// Answer every question of a SQuAD-shaped file

@@ -11,7 +11,6 @@ use clap::{
 
 use super::{GlobalArgs, print_beside, print_json_beside};
 use crate::{
-    analysis::Analysis,
     durable_file::spare_inputs,
     eval::{
         self,
@@ -20,6 +19,7 @@ use crate::{
         threshold::{OPTION, ThresholdChoice},
     },
     report::{EXAMPLES, Made, Report, TaskReport, TrainingCurve, task::TaskFiles},
+    tasks::qa::analysis::Analysis,
 };
 
 /// Show scores, curves and errors of predictions in one HTML file

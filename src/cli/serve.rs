@@ -13,10 +13,10 @@ use super::{
     stop,
 };
 use crate::{
-    data::example::Examples,
     eval::threshold,
     fine_tuned::FineTuned,
     serve::{Bound, limits::Limits},
+    tasks::qa::example::Examples,
 };
 
 /// Answer questions in a browser and for programs

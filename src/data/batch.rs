@@ -4,7 +4,7 @@
 //! Padding is 0 everywhere, as in the reference, and the mask tells it from tokens.
 
 use super::error::Error;
-use super::feature::Feature;
+use crate::tasks::qa::feature::Feature;
 
 /// The features of one or several tasks, as one list: the first task's, then the second's, ….
 #[derive(Debug, Clone)]

@@ -348,7 +348,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
 }
 
 /// Bytes of a file as text; `lines_before` lines of it stand before them.
-pub(super) fn text_of(
+pub(crate) fn text_of(
     bytes: Vec<u8>,
     source: &Source,
     lines_before: usize,

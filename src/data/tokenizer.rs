@@ -4,12 +4,13 @@
 
 use std::path::Path;
 
-use super::error::Error;
-use super::example::Passage;
-use super::normalizer::{Normalizer, for_each_basic_token};
-use super::vocab::Vocab;
-use super::wordpiece::WordPiece;
-use crate::config::Config;
+use super::{
+    error::Error,
+    normalizer::{Normalizer, for_each_basic_token},
+    vocab::Vocab,
+    wordpiece::WordPiece,
+};
+use crate::{config::Config, tasks::qa::example::Passage};
 
 /// A vocabulary and the way to it.
 #[derive(Debug, Clone)]

@@ -4,9 +4,8 @@
 //! starts crossed with the best ends. Kept are those inside the passage whose start is seen with
 //! the most context here, that do not run backwards and are not too long.
 
-use super::error::Error;
-use super::nbest::NbestOptions;
-use crate::data::feature::Feature;
+use super::{error::Error, nbest::NbestOptions};
+use crate::tasks::qa::feature::Feature;
 
 pub use crate::model::beam::WindowOutput;
 

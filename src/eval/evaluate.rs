@@ -19,18 +19,15 @@ use super::{
 };
 use crate::{
     config::Config,
-    data::{
-        self,
-        batch::FeatureSet,
+    data::{self, batch::FeatureSet, source::existing, tokenizer::Tokenizer},
+    model::QuestionAnsweringModel,
+    tasks::qa::{
         example::{Examples, Split},
         feature::{Feature, FeatureOptions, featurize},
-        question_file::QuestionFile,
+        raw::question_file::QuestionFile,
         reader::{ReadOptions, family_of},
-        source::existing,
         token_counts::TokenCounts,
-        tokenizer::Tokenizer,
     },
-    model::QuestionAnsweringModel,
 };
 
 #[derive(Debug, thiserror::Error)]

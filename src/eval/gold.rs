@@ -2,11 +2,8 @@
 
 use std::path::Path;
 
-use super::error::Error;
-use super::question_map::QuestionMap;
-use super::score::Metric;
-use crate::data::paragraph::Family;
-use crate::data::question_file::QuestionFile;
+use super::{error::Error, question_map::QuestionMap, score::Metric};
+use crate::tasks::qa::raw::{paragraph::Family, question_file::QuestionFile};
 
 /// A question and its gold answers; none where it has no answer in its passage.
 #[derive(Debug, Clone, PartialEq, Eq)]

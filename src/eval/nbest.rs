@@ -9,13 +9,18 @@ use std::ops::Range;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::answer::{detokenize, project};
-use super::candidate::{Candidate, null_score, push_candidates};
-use super::error::Error;
-use crate::data::example::{Example, Examples, Passage};
-use crate::data::feature::Feature;
-use crate::data::normalizer::basic_tokenize;
-use crate::data::tokenizer::Tokenizer;
+use super::{
+    answer::{detokenize, project},
+    candidate::{Candidate, null_score, push_candidates},
+    error::Error,
+};
+use crate::{
+    data::{normalizer::basic_tokenize, tokenizer::Tokenizer},
+    tasks::qa::{
+        example::{Example, Examples, Passage},
+        feature::Feature,
+    },
+};
 
 pub use super::candidate::WindowOutput;
 

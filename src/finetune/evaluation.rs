@@ -4,7 +4,6 @@ use std::{ops::ControlFlow, path::Path, time::Instant};
 
 use super::{Error, Finetune, one_line};
 use crate::{
-    data::example::Split,
     eval::{
         self,
         calibration::Calibration,
@@ -18,6 +17,7 @@ use crate::{
         threshold_advice::WithAdvice,
     },
     model::QuestionAnsweringModel,
+    tasks::qa::example::Split,
 };
 
 /// Tells what the metric cannot mark before the model is trained.

@@ -22,8 +22,7 @@ use burn::tensor::Device;
 use crate::{
     config::{self, Config},
     data::{
-        self, batch::FeatureSet, batch_plan::BatchPlan, example::Split, source::existing,
-        tokenizer::Tokenizer,
+        self, batch::FeatureSet, batch_plan::BatchPlan, source::existing, tokenizer::Tokenizer,
     },
     eval::{
         self,
@@ -35,6 +34,7 @@ use crate::{
     model::{arithmetic::Arithmetic, folder},
     report::run_report::RunReport,
     stop::Stop,
+    tasks::qa::example::Split,
     train::{self, memory_plan::MemoryLimits, progress::Progress, run_folder, run_lock},
 };
 

@@ -3,16 +3,14 @@
 use super::{Error, Finetune};
 use crate::{
     config::Config,
-    data::{
-        batch::FeatureSet,
-        batch_plan::BatchPlan,
-        example::Split,
-        feature::{Feature, MAX_WINDOWS},
-        tokenizer::Tokenizer,
-    },
+    data::{batch::FeatureSet, batch_plan::BatchPlan, tokenizer::Tokenizer},
     device::ByteSize,
     eval::evaluate::TaskData,
     model::{Elements, HeadConfig},
+    tasks::qa::{
+        example::Split,
+        feature::{Feature, MAX_WINDOWS},
+    },
     train::{gradients::Trainable, memory_plan::MemoryPlan},
 };
 

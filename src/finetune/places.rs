@@ -9,9 +9,9 @@ use std::{
 
 use crate::{
     config::{Config, of_trial},
-    data::example::Split,
     durable_file::try_folder,
     eval::{output_place, provenance::Provenance, score::Metric},
+    tasks::qa::example::Split,
     train::run_folder,
 };
 

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::type_section::bar;
-use crate::analysis::{Analysis, question_type::QuestionType, tally::percent};
+use crate::tasks::qa::analysis::{Analysis, question_type::QuestionType, tally::percent};
 
 pub(super) fn section(analysis: &Analysis) -> Markup {
     let classes = &analysis.classes;

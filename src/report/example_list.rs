@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{TaskReport, highlight};
-use crate::analysis::{Analysis, error_class::ErrorClass, judgement::Judgement};
+use crate::tasks::qa::analysis::{Analysis, error_class::ErrorClass, judgement::Judgement};
 
 /// Characters of an answer or a question that are shown, at most.
 const LONGEST: usize = 600;

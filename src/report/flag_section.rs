@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::type_section::{bar, sorted, table};
-use crate::analysis::flags::{Flag, FlagCounts, ValueCounts};
+use crate::tasks::qa::analysis::flags::{Flag, FlagCounts, ValueCounts};
 
 pub(super) fn section(flags: &FlagCounts) -> Markup {
     let values = flags.flag.values();

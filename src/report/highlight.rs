@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use maud::{Markup, html};
 
-use crate::analysis::question_set::GoldAnswer;
+use crate::tasks::qa::analysis::question_set::GoldAnswer;
 
 /// Characters of a passage that are shown, at most.
 const LONGEST: usize = 3000;

@@ -11,7 +11,7 @@ use super::{
     chart::{Charts, Stacks},
     type_section::part_key,
 };
-use crate::analysis::{
+use crate::tasks::qa::analysis::{
     Analysis, Part,
     judgement::Judgement,
     lengths::{Bins, Extremes, Lengths, Measure},

@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 
 use super::no_answer::NoAnswerCurves;
 use crate::{
-    analysis::{Analysis, question_set::QuestionSet},
-    data::question_file::QuestionFile,
     eval::{
         self,
         basis::Basis,
@@ -14,6 +12,10 @@ use crate::{
         score::Metric,
         squad2::DEFAULT_THRESHOLD,
         threshold::ThresholdChoice,
+    },
+    tasks::qa::{
+        analysis::{Analysis, question_set::QuestionSet},
+        raw::question_file::QuestionFile,
     },
 };
 

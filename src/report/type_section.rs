@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use crate::analysis::{
+use crate::tasks::qa::analysis::{
     Analysis, Part, PartCounts,
     question_type::QuestionType,
     tally::{Tally, percent},

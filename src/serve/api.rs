@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{Served, limits::Limits, refusal::Refusal, worker::failed};
-use crate::{data::example::Examples, eval::score::Metric, fine_tuned, reply::Reply};
+use crate::{eval::score::Metric, fine_tuned, reply::Reply, tasks::qa::example::Examples};
 
 /// What is asked.
 #[derive(Debug, Deserialize)]

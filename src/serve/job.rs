@@ -5,7 +5,7 @@ use std::ops::Range;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::refusal::Refusal;
-use crate::{data::feature::Feature, fine_tuned::Featurized, model::beam::WindowOutput};
+use crate::{fine_tuned::Featurized, model::beam::WindowOutput, tasks::qa::feature::Feature};
 
 /// Where a question's outcome arrives.
 pub type Outcome = oneshot::Receiver<Result<Computed, Refusal>>;
@@ -108,7 +108,7 @@ pub mod example {
     use tokio::sync::Semaphore;
 
     use super::*;
-    use crate::data::example::Examples;
+    use crate::tasks::qa::example::Examples;
 
     /// Tokens of a window.
     pub const TOKENS: usize = 6;

@@ -4,13 +4,19 @@
 use std::path::Path;
 
 use crate::support::place::golden;
-use electra::data::example::{Example, Examples, Passage, Split};
-use electra::data::feature::Feature;
-use electra::data::question_file::QuestionFile;
-use electra::data::reader::{ReadOptions, read_task};
-use electra::data::tokenizer::Tokenizer;
-use electra::eval::candidate::WindowOutput;
-use electra::eval::nbest::{NbestOptions, QuestionPrediction, predict};
+use electra::{
+    data::tokenizer::Tokenizer,
+    eval::{
+        candidate::WindowOutput,
+        nbest::{NbestOptions, QuestionPrediction, predict},
+    },
+    tasks::qa::{
+        example::{Example, Examples, Passage, Split},
+        feature::Feature,
+        raw::question_file::QuestionFile,
+        reader::{ReadOptions, read_task},
+    },
+};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -273,7 +279,7 @@ fn assert_same_nbest(prediction: &QuestionPrediction, expected: &Value, what: &s
 /// A passage without words between two others, through the whole pipeline.
 #[test]
 fn a_passage_without_words_gets_no_answer() {
-    use electra::data::feature::{FeatureOptions, featurize};
+    use electra::tasks::qa::feature::{FeatureOptions, featurize};
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dev.json");

@@ -7,14 +7,20 @@
 use std::path::Path;
 
 use crate::support::place::{golden, shared};
-use electra::data::batch::{Batch, FeatureSet};
-use electra::data::batch_plan::{BatchPlan, PlanOptions};
-use electra::data::example::{Examples, Split};
-use electra::data::feature::{Feature, FeatureOptions, featurize};
-use electra::data::feature_file::write_features;
-use electra::data::question_file::QuestionFile;
-use electra::data::reader::{ReadOptions, read_task};
-use electra::data::tokenizer::Tokenizer;
+use electra::{
+    data::{
+        batch::{Batch, FeatureSet},
+        batch_plan::{BatchPlan, PlanOptions},
+        tokenizer::Tokenizer,
+    },
+    tasks::qa::{
+        example::{Examples, Split},
+        feature::{Feature, FeatureOptions, featurize},
+        feature_file::write_features,
+        raw::question_file::QuestionFile,
+        reader::{ReadOptions, read_task},
+    },
+};
 use serde_json::{Value, json};
 
 const SCRIPTS: [&str; 7] = ["en", "zh", "ar", "hi", "th", "ru", "el"];

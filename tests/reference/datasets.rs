@@ -13,14 +13,15 @@ use std::{
 };
 
 use crate::support::place::{golden, shared};
-use electra::{
-    data::{example::Split, reader::read_task},
+use electra::tasks::qa::{
     dataset::{
         convert::{Conversion, Source, convert},
         dropped::Dropped,
         newsqa, quac,
         squad_writer::Paragraph,
     },
+    example::Split,
+    reader::read_task,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -573,8 +574,8 @@ fn what_stands_at_the_output_stays_when_the_input_is_bad() {
 fn collected(
     read: impl FnOnce(
         &mut Dropped,
-        &mut dyn FnMut(Paragraph<'_>) -> Result<(), electra::dataset::Error>,
-    ) -> Result<(), electra::dataset::Error>,
+        &mut dyn FnMut(Paragraph<'_>) -> Result<(), electra::tasks::qa::dataset::Error>,
+    ) -> Result<(), electra::tasks::qa::dataset::Error>,
 ) -> (Value, usize) {
     let mut articles = Vec::new();
     let mut dropped = Dropped::new(0);

@@ -6,12 +6,13 @@ use crate::support::{devices, golden, runs, shared, tasks};
 use burn::tensor::Device;
 use electra::{
     config::Config,
-    data::{example::Split, tokenizer::Tokenizer},
+    data::tokenizer::Tokenizer,
     eval::{
         evaluate::{self, TaskData},
         nbest::QuestionPrediction,
     },
     model::{HeadConfig, QuestionAnsweringModel, parameters::ParameterSource},
+    tasks::qa::example::Split,
 };
 use serde_json::Value;
 

@@ -6,16 +6,14 @@ use std::collections::BTreeMap;
 use crate::support::{ReferenceRun, devices, distance_and_norm, runs, tasks};
 use burn::tensor::Device;
 use electra::{
-    data::{
-        batch::{Batch, FeatureSet},
-        example::Split,
-    },
+    data::batch::{Batch, FeatureSet},
     kernels::{product::Products, product_form::ProductForm},
     model::{
         ModelInput, QuestionAnsweringModel,
         arithmetic::Arithmetic,
         dropout::{Mode, StepSeed},
     },
+    tasks::qa::example::Split,
     train::{
         gradients::{Gradients, Objective, Trainable, accumulate},
         loss::Targets,
@@ -26,7 +24,7 @@ use electra::{
 const TOLERANCE: f64 = 1e-5;
 
 /// Four features of very unlike lengths among the run's.
-fn features(run: &ReferenceRun) -> Vec<electra::data::feature::Feature> {
+fn features(run: &ReferenceRun) -> Vec<electra::tasks::qa::feature::Feature> {
     let mut features = run.features(Split::Train);
     features.sort_by_key(|feature| feature.input_ids.len());
     let step = (features.len() - 1) / 3;

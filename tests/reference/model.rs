@@ -3,8 +3,9 @@
 use crate::support::{ReferenceRun, devices, distance_and_norm, max_difference, runs, tasks};
 use burn::{Tensor, tensor::Device};
 use electra::{
-    data::{batch::Batch, example::Split},
+    data::batch::Batch,
     model::{ModelInput, beam, dropout::Mode},
+    tasks::qa::example::Split,
     train::{
         gradients::{Gradients, Objective, Trainable, accumulate},
         loss::Targets,

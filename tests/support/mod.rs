@@ -22,9 +22,6 @@ use electra::{
     config::{Config, EncoderConfig},
     data::{
         batch::{Batch, FeatureSet},
-        example::{Examples, Split},
-        feature::{Feature, FeatureOptions, featurize},
-        reader::read_task,
         tokenizer::Tokenizer,
     },
     model::{
@@ -32,6 +29,11 @@ use electra::{
         arithmetic::Arithmetic,
         parameters::{ParameterSource, StoredParameters},
         record,
+    },
+    tasks::qa::{
+        example::{Examples, Split},
+        feature::{Feature, FeatureOptions, featurize},
+        reader::read_task,
     },
 };
 pub use place::{golden, shared};

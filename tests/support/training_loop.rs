@@ -9,9 +9,9 @@ use electra::{
     data::{
         batch::FeatureSet,
         batch_plan::{BatchPlan, PlanOptions},
-        feature::Feature,
     },
     model::{QuestionAnsweringModel, parameters::ParameterSource},
+    tasks::qa::feature::Feature,
     train::{
         adam::Adam,
         gradients::{Objective, Trainable},

@@ -3,9 +3,9 @@
 use std::io::Write;
 
 use super::*;
-use crate::data::{
+use crate::tasks::qa::{
     example::{Answer, Examples, Split},
-    paragraph::Place,
+    raw::paragraph::Place,
     reader::ReadOptions,
 };
 
@@ -23,7 +23,7 @@ const MRQA: ReadOptions<'_> = ReadOptions {
 };
 
 fn examples(text: &str, file: &str, options: ReadOptions<'_>) -> Result<Examples, Error> {
-    let family = crate::data::reader::family_of(options.task)?;
+    let family = crate::tasks::qa::reader::family_of(options.task)?;
     QuestionFile::parse(text, file, Some(family))?.examples(options)
 }
 

@@ -22,13 +22,13 @@ use super::{
     squad_writer::Paragraph,
     token_lengths::{Ruler, TokenLengths, WindowOptions},
 };
-use crate::data::{
-    paragraph::Family, question_file::Form, question_reader::QuestionReader, source::existing,
-    tokenizer::Tokenizer, vocab::Vocab,
+use crate::{
+    data::{source::existing, tokenizer::Tokenizer, vocab::Vocab},
+    tasks::qa::raw::{paragraph::Family, question_file::Form, question_reader::QuestionReader},
 };
 
 /// The vocabulary of every released English model.
-const VOCABULARY: &str = include_str!("../../assets/vocab.txt");
+const VOCABULARY: &str = include_str!("../../../../assets/vocab.txt");
 
 /// How a file is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,10 +7,10 @@
 use std::path::Path;
 
 use super::{
-    error::Error,
     paragraph::{Family, Paragraph, Question},
     question_reader::QuestionReader,
 };
+use crate::data::error::Error;
 
 /// How a file's questions are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

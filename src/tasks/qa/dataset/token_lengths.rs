@@ -12,13 +12,15 @@ use super::{
     problem::{Kind, Problem},
     squad_writer::{Paragraph, Question},
 };
-use crate::data::{
-    example::Passage,
-    feature::{MAX_WINDOWS, answer_tokens},
-    reader::locate,
-    token_counts::TokenCounts,
-    tokenizer::{PassageTokens, Tokenizer},
-    window::{window_count, windows},
+use crate::{
+    data::tokenizer::{PassageTokens, Tokenizer},
+    tasks::qa::{
+        example::Passage,
+        feature::{MAX_WINDOWS, answer_tokens},
+        reader::locate,
+        token_counts::TokenCounts,
+        window::{window_count, windows},
+    },
 };
 
 /// Passages that are measured together.
@@ -264,7 +266,7 @@ fn span(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{data::vocab::Vocab, dataset::squad_writer::Answer};
+    use crate::{data::vocab::Vocab, tasks::qa::dataset::squad_writer::Answer};
 
     fn question(id: &str, text: &str, start: usize, answer: &str) -> Question {
         Question {

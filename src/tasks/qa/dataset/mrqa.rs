@@ -12,7 +12,7 @@ use super::{
     place::{self, CodePoints},
     squad_writer::{Answer, Paragraph, Question},
 };
-use crate::data::paragraph::{self, DetectedAnswer};
+use crate::tasks::qa::raw::paragraph::{self, DetectedAnswer};
 
 /// Converts passages one after the other.
 #[derive(Default)]

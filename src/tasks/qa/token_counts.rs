@@ -93,11 +93,12 @@ impl fmt::Display for TokenCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{
-        example::{Examples, Split},
-        feature::{FeatureOptions, featurize},
-        tokenizer::Tokenizer,
-        vocab::Vocab,
+    use crate::{
+        data::{tokenizer::Tokenizer, vocab::Vocab},
+        tasks::qa::{
+            example::{Examples, Split},
+            feature::{FeatureOptions, featurize},
+        },
     };
 
     fn counted(question: &str, passage: &str, max_seq_length: usize) -> TokenCounts {

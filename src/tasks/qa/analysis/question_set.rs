@@ -3,14 +3,14 @@
 use std::{collections::HashMap, path::Path};
 
 use crate::{
-    data::{
-        paragraph::{self, Family},
-        question_file::QuestionFile,
-    },
     eval::{
         self,
         gold::{GoldQuestion, read_data},
         score::Metric,
+    },
+    tasks::qa::raw::{
+        paragraph::{self, Family},
+        question_file::QuestionFile,
     },
 };
 

@@ -10,10 +10,14 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::error::Error;
-use super::example::{Answer, Example, Examples, Passage, Skipped, Split};
-use super::paragraph::{Family, Question};
-use super::question_file::QuestionFile;
+use super::{
+    example::{Answer, Example, Examples, Passage, Skipped, Split},
+    raw::{
+        paragraph::{Family, Question},
+        question_file::QuestionFile,
+    },
+};
+use crate::data::error::Error;
 
 /// Tasks whose files are SQuAD's.
 const SQUAD_TASKS: [&str; 2] = ["squad", "squadv1"];
@@ -210,7 +214,7 @@ pub(crate) fn locate(
 ) -> Result<Answer, String> {
     let length = text.chars().count();
     let answer = text
-        .split(super::normalizer::is_blank)
+        .split(crate::data::normalizer::is_blank)
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
         .join(" ")

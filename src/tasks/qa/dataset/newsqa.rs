@@ -13,7 +13,10 @@ use super::{
     place::{self, CodePoints},
     squad_writer::{Answer, Paragraph, Question},
 };
-use crate::data::{self, csv_file::CsvFile, question_reader::QuestionReader, source::Source};
+use crate::{
+    data::{self, csv_file::CsvFile, source::Source},
+    tasks::qa::raw::question_reader::QuestionReader,
+};
 
 /// The columns that are read; others are passed over.
 const COLUMNS: [&str; 4] = ["story_id", "story_text", "question", "answer_token_ranges"];

@@ -12,7 +12,7 @@ use super::{
     problem::{Kind, Problem},
     squad_writer::{Answer, Paragraph, Question},
 };
-use crate::data::{
+use crate::tasks::qa::raw::{
     paragraph::{self, Family},
     question_file::{Form, Summary},
     question_reader::QuestionReader,

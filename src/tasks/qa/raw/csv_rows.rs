@@ -7,12 +7,11 @@
 use std::io::Read;
 
 use super::{
-    csv_file::CsvFile,
-    error::Error,
     json_value::Start,
     paragraph::{Answer, Family, Paragraph, Place, Question},
     python_literal::{self, Literal},
 };
+use crate::data::{csv_file::CsvFile, error::Error};
 
 /// Names of columns, the most usual first.
 const CONTEXT: [&str; 1] = ["context"];

@@ -14,11 +14,11 @@ use serde::{
 
 use super::{
     json_key::Key,
-    json_text::mend,
     json_value::{Answers, DetectedAnswers, Flag, Id, OneAnswer, Several, Start, Word, paired},
     paragraph::{Answer, Family, Paragraph, Place, Question},
     question_file::Form,
 };
+use crate::data::json_text::mend;
 
 /// What a JSON text says of itself as a whole.
 #[derive(Debug, Clone, Default)]

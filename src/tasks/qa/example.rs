@@ -5,7 +5,7 @@
 
 use std::str::FromStr;
 
-use super::error::Error;
+use crate::data::error::Error;
 
 /// Which part of a data set a file holds. Only `Train` files teach answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

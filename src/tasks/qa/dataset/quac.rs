@@ -16,10 +16,12 @@ use super::{
     place::{self, CodePoints},
     squad_writer::{Answer, Paragraph, Question},
 };
-use crate::data::{
-    self,
-    paragraph::{self, Family, Place, QUAC_NO_ANSWER as NO_ANSWER, ends_as_quac},
-    question_reader::QuestionReader,
+use crate::{
+    data,
+    tasks::qa::raw::{
+        paragraph::{self, Family, Place, QUAC_NO_ANSWER as NO_ANSWER, ends_as_quac},
+        question_reader::QuestionReader,
+    },
 };
 
 /// Hands on the questions of a QuAC file, each as a paragraph of its own.

@@ -10,13 +10,15 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::{
-    csv_file::CsvFile,
     csv_rows,
-    error::Error,
     json_form::{Facts, FirstLine, Walk},
-    json_text::{json_error, mend},
     paragraph::{Family, Paragraph},
     question_file::{Form, Summary},
+};
+use crate::data::{
+    csv_file::CsvFile,
+    error::Error,
+    json_text::{json_error, mend},
     source::{LONGEST_LINE, Source, text_of},
 };
 

@@ -148,7 +148,7 @@ fn classify(answers: &[String], prediction: &str) -> ErrorClass {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::question_set::GoldAnswer;
+    use crate::tasks::qa::analysis::question_set::GoldAnswer;
 
     fn set(questions: &[(&str, &str, &[&str])]) -> QuestionSet {
         let questions = questions.iter().map(|(id, text, answers)| Question {

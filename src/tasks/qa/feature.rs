@@ -9,10 +9,14 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::error::Error;
-use super::example::{Answer, Example, Examples, Split};
-use super::tokenizer::{PassageTokens, Tokenizer};
-use super::window::{max_context, window_count, windows};
+use super::{
+    example::{Answer, Example, Examples, Split},
+    window::{max_context, window_count, windows},
+};
+use crate::data::{
+    error::Error,
+    tokenizer::{PassageTokens, Tokenizer},
+};
 
 /// Feature ids count the windows of an example below this.
 pub(crate) const MAX_WINDOWS: usize = 1000;
@@ -213,9 +217,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::data::question_file::QuestionFile;
-    use crate::data::reader::ReadOptions;
     use crate::data::vocab::Vocab;
+    use crate::tasks::qa::raw::question_file::QuestionFile;
+    use crate::tasks::qa::reader::ReadOptions;
 
     const TRAIN: FeatureOptions = FeatureOptions {
         max_seq_length: 10,

@@ -15,8 +15,8 @@ use super::{
     squad_writer::{Paragraph, SquadWriter},
 };
 use crate::{
-    data::{paragraph::Family, question_reader::QuestionReader},
     durable_file::{is_same_file, write_whole},
+    tasks::qa::raw::{paragraph::Family, question_reader::QuestionReader},
 };
 
 /// Examples of each reason in a conversion's report.

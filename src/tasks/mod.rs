@@ -1,0 +1,4 @@
+//! What a model is fine-tuned for: a folder for each kind of task, which knows its files, examples,
+//! features, head, loss, answers and scorer.
+
+pub mod qa;

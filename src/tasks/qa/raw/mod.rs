@@ -1,0 +1,13 @@
+//! Files of questions, whatever their form: SQuAD's document, rows as JSON or csv, MRQA's lines.
+//!
+//! [`question_reader`] hands on one [`paragraph`] after the other; [`question_file`] holds a whole
+//! file.
+
+mod csv_rows;
+mod json_form;
+mod json_key;
+mod json_value;
+pub mod paragraph;
+mod python_literal;
+pub mod question_file;
+pub mod question_reader;
