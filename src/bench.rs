@@ -14,12 +14,12 @@ use crate::{
     data::batch::Batch,
     device::ReadError,
     model::{
-        HeadConfig, ModelInput, QuestionAnsweringModel,
+        ModelInput, QuestionAnsweringModel,
         arithmetic::Arithmetic,
-        beam,
         parameters::{self, ParameterSource},
         record,
     },
+    tasks::qa::{beam, span_head::HeadConfig},
     train::{
         adam::Adam,
         gradients::Objective,

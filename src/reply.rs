@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     config::Config,
-    eval::nbest::{NbestEntry, QuestionPrediction},
+    tasks::qa::answers::nbest::{NbestEntry, QuestionPrediction},
 };
 
 /// What is said of a question. Positions count the passage's code points from 0; an end is one

@@ -16,9 +16,8 @@ use electra::{
         batch_plan::{BatchPlan, PlanOptions},
     },
     device::{DeviceRequest, choose},
-    eval::predict::predict,
     model::{QuestionAnsweringModel, parameters::ParameterSource},
-    tasks::qa::{example::Split, feature::Feature},
+    tasks::qa::{example::Split, feature::Feature, predict::predict},
     train::{
         adam::Adam,
         gradients::{Objective, Trainable},

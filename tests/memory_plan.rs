@@ -7,7 +7,8 @@ use electra::{
     bench::{Bench, Task},
     config::{Config, OptimizerMoments},
     kernels::shader::Element,
-    model::{Elements, HeadConfig, arithmetic::Arithmetic},
+    model::{Elements, arithmetic::Arithmetic},
+    tasks::qa::span_head::HeadConfig,
     train::{
         gradients::{Objective, Trainable},
         memory_plan::Footprint,

@@ -10,12 +10,12 @@ use checkpoints_convert::bundle::{DType, Index, ShardReader, TableWriter, Variab
 use electra::{
     config::{Config, given},
     data::{normalizer::basic_tokenize, tokenizer::Tokenizer, vocab::Vocab},
-    eval::{
-        answer::{detokenize, project},
-        prediction_file::{read_null_odds, read_predictions},
-    },
     model::{folder, record},
     tasks::qa::{
+        answers::{
+            answer::{detokenize, project},
+            prediction_file::{read_null_odds, read_predictions},
+        },
         dataset::{
             self, Error,
             dropped::Dropped,

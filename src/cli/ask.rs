@@ -13,10 +13,12 @@ use super::{
     model::find_model,
 };
 use crate::{
-    eval::threshold::{self, signed},
     fine_tuned::FineTuned,
     reply::Reply,
-    tasks::qa::example::Examples,
+    tasks::qa::{
+        example::Examples,
+        no_answer::threshold::{self, signed},
+    },
 };
 
 /// Possible answers that are shown.

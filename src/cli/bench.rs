@@ -11,7 +11,8 @@ use crate::{
     bench::{Bench, Task, groups},
     config::{Config, ModelSize, OptimizerMoments},
     kernels::{kernel_choice::ChoiceCache, shader::Element},
-    model::{HeadConfig, arithmetic::Arithmetic},
+    model::arithmetic::Arithmetic,
+    tasks::qa::span_head::HeadConfig,
     train::{
         gradients::{Objective, Trainable},
         loss_scale::LossScale,

@@ -9,21 +9,25 @@ use clap::Args;
 use super::{GlobalArgs, compute::ComputeArgs, model::find_model};
 use crate::{
     eval::{
-        calibration::{self, Calibration},
-        gold::{check_markable, gold},
         output_place,
-        provenance::FileDigest,
         results::{answers, null_odds},
-        score::Metric,
-        squad2,
-        threshold::signed,
     },
     fine_tuned::FineTuned,
     model::description::described_in,
     tasks::qa::{
+        answers::provenance::FileDigest,
         example::Split,
+        no_answer::{
+            calibration::{self, Calibration},
+            threshold::signed,
+        },
         raw::{paragraph::Family, question_file::QuestionFile},
         reader::ReadOptions,
+        scorers::{
+            gold::{check_markable, gold},
+            score::Metric,
+            squad2,
+        },
     },
 };
 

@@ -12,8 +12,9 @@ use serde_json::json;
 use super::{GlobalArgs, hyper_parameters::RunArgs, print_beside, print_json_beside, run_model};
 use crate::{
     durable_file::spare_inputs,
-    eval::evaluate::TaskData,
-    tasks::qa::{example::Split, feature_file::write_features, token_counts::TokenCounts},
+    tasks::qa::{
+        evaluate::TaskData, example::Split, feature_file::write_features, token_counts::TokenCounts,
+    },
 };
 
 /// Write the features that a task's file becomes, as JSON lines

@@ -12,11 +12,12 @@ use super::{
 use crate::{
     config::{Config, Draft},
     data::tokenizer::Tokenizer,
-    eval::{results_table::results_table, threshold_advice::remarks},
+    eval::results_table::results_table,
     fine_tuned::answering,
     finetune::{Finetune, Outcome},
     kernels::kernel_choice::ChoiceCache,
     model::arithmetic::Arithmetic,
+    tasks::qa::no_answer::threshold_advice::remarks,
     train::progress::Progress,
 };
 

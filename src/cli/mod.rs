@@ -250,9 +250,8 @@ pub fn was_stopped(error: &anyhow::Error) -> bool {
 /// Whether a device failed while a model was trained or asked.
 fn is_device_failure(cause: &(dyn std::error::Error + 'static)) -> bool {
     use crate::{
-        bench,
-        eval::{evaluate, predict},
-        fine_tuned, finetune, quickstart,
+        bench, fine_tuned, finetune, quickstart,
+        tasks::qa::{evaluate, predict},
     };
     let read = |error: &predict::Error| matches!(error, predict::Error::Read(_));
     let trained = |error: &finetune::Error| match error {

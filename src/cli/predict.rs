@@ -9,14 +9,15 @@ use serde_json::json;
 use super::{GlobalArgs, compute::ComputeArgs, model::find_model};
 use crate::{
     durable_file::spare_inputs,
-    eval::{
-        answer_files::AnswerFiles,
-        provenance::Origin,
-        results::test_outputs,
-        threshold::{self, signed},
-    },
+    eval::results::test_outputs,
     fine_tuned::FineTuned,
-    tasks::qa::{example::Split, raw::question_file::QuestionFile, reader::ReadOptions},
+    tasks::qa::{
+        answers::{answer_files::AnswerFiles, provenance::Origin},
+        example::Split,
+        no_answer::threshold::{self, signed},
+        raw::question_file::QuestionFile,
+        reader::ReadOptions,
+    },
 };
 
 /// Answer every question of a SQuAD-shaped file

@@ -12,14 +12,13 @@ use clap::{
 use super::{GlobalArgs, print_beside, print_json_beside};
 use crate::{
     durable_file::spare_inputs,
-    eval::{
-        self,
-        result_file::read_results,
-        score::{Metric, without_null_odds},
-        threshold::{OPTION, ThresholdChoice},
-    },
+    eval::{self, result_file::read_results},
     report::{EXAMPLES, Made, Report, TaskReport, TrainingCurve, task::TaskFiles},
-    tasks::qa::analysis::Analysis,
+    tasks::qa::{
+        analysis::Analysis,
+        no_answer::threshold::{OPTION, ThresholdChoice},
+        scorers::score::{Metric, without_null_odds},
+    },
 };
 
 /// Show scores, curves and errors of predictions in one HTML file

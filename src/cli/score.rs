@@ -10,11 +10,13 @@ use clap::{
 use super::GlobalArgs;
 use crate::{
     durable_file::spare_inputs,
-    eval::{
-        basis::Basis,
-        json_file::write_json,
-        score::{Metric, Report, Request, score, without_null_odds},
-        threshold::{self, ThresholdChoice},
+    eval::json_file::write_json,
+    tasks::qa::{
+        no_answer::threshold::{self, ThresholdChoice},
+        scorers::{
+            basis::Basis,
+            score::{Metric, Report, Request, score, without_null_odds},
+        },
     },
 };
 

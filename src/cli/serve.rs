@@ -13,10 +13,9 @@ use super::{
     stop,
 };
 use crate::{
-    eval::threshold,
     fine_tuned::FineTuned,
     serve::{Bound, limits::Limits},
-    tasks::qa::example::Examples,
+    tasks::qa::{example::Examples, no_answer::threshold},
 };
 
 /// Answer questions in a browser and for programs

@@ -2,7 +2,7 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::threshold_effect::ThresholdEffect;
+use crate::tasks::qa::no_answer::threshold_effect::ThresholdEffect;
 
 /// One figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,18 +40,18 @@ pub struct Scores {
 }
 
 impl Scores {
-    pub(super) fn push(&mut self, key: impl Into<String>, figure: Figure) {
+    pub(crate) fn push(&mut self, key: impl Into<String>, figure: Figure) {
         self.entries.push((key.into(), figure));
     }
 
     /// Appends `others` under `<prefix>_<key>`.
-    pub(super) fn merge(&mut self, prefix: &str, others: Scores) {
+    pub(crate) fn merge(&mut self, prefix: &str, others: Scores) {
         for (key, figure) in others.entries {
             self.push(format!("{prefix}_{key}"), figure);
         }
     }
 
-    pub(super) fn set_threshold(&mut self, effect: ThresholdEffect) {
+    pub(crate) fn set_threshold(&mut self, effect: ThresholdEffect) {
         self.threshold = Some(effect);
     }
 

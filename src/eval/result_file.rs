@@ -5,11 +5,12 @@ use std::path::Path;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
 
-use super::error::Error;
-use super::figures::{Figure, Scores};
-use super::results::TrialResults;
-use super::threshold_advice::ADVICE;
-use crate::data::source::read_text;
+use super::{
+    error::Error,
+    figures::{Figure, Scores},
+    results::TrialResults,
+};
+use crate::{data::source::read_text, tasks::qa::no_answer::threshold_advice::ADVICE};
 
 const EXPECTED_JSON: &str = "a JSON array with an object from tasks to figures for each trial";
 const EXPECTED_LINE: &str = "lines of the form \"task: figure: 1.00 - figure: 2.00\"";

@@ -9,17 +9,25 @@ use std::path::{Path, PathBuf};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::answer_files::AnswerFiles;
-use super::error::Error;
-use super::figures::Scores;
-use super::json_file::{write_json, write_text};
-use super::nbest::{NbestEntry, QuestionPrediction};
-use super::provenance::Origin;
-use super::question_map::QuestionMap;
-use super::score::Metric;
-use super::summary::Summary;
-use super::threshold_advice::WithAdvice;
-use crate::config::{Config, Paths, of_trial};
+use super::{
+    error::Error,
+    figures::Scores,
+    json_file::{write_json, write_text},
+    summary::Summary,
+};
+use crate::{
+    config::{Config, Paths, of_trial},
+    tasks::qa::{
+        answers::{
+            answer_files::AnswerFiles,
+            nbest::{NbestEntry, QuestionPrediction},
+            provenance::Origin,
+            question_map::QuestionMap,
+        },
+        no_answer::threshold_advice::WithAdvice,
+        scorers::score::Metric,
+    },
+};
 
 /// The figures of one trial: each task in turn.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -6,18 +6,21 @@ use super::{Error, Finetune, one_line};
 use crate::{
     eval::{
         self,
-        calibration::Calibration,
-        evaluate::{self, TaskData},
         json_file::write_json,
-        nbest::QuestionPrediction,
-        predict,
-        provenance::{FileDigest, Origin},
         results::{ResultFiles, TrialResults, test_outputs},
-        score::Metric,
-        threshold_advice::WithAdvice,
     },
     model::QuestionAnsweringModel,
-    tasks::qa::example::Split,
+    tasks::qa::{
+        answers::{
+            nbest::QuestionPrediction,
+            provenance::{FileDigest, Origin},
+        },
+        evaluate::{self, TaskData},
+        example::Split,
+        no_answer::{calibration::Calibration, threshold_advice::WithAdvice},
+        predict,
+        scorers::score::Metric,
+    },
 };
 
 /// Tells what the metric cannot mark before the model is trained.

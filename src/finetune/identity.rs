@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     config::Config,
-    eval::{evaluate::TaskData, gold::gold},
+    tasks::qa::{evaluate::TaskData, scorers::gold::gold},
 };
 
 /// What decides the numbers of a run's trials.

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use super::Figures;
-use crate::{config::Config, eval::score::Metric, tasks::qa::example::Split};
+use crate::{
+    config::Config,
+    tasks::qa::{example::Split, scorers::score::Metric},
+};
 
 /// The model, the results and the test answers of a run, those of them that are there. What it
 /// found finished counts as its own; what another run has left beside them, such as a summary of

@@ -26,15 +26,17 @@ use crate::{
     },
     eval::{
         self,
-        evaluate::{self, TaskData},
         results::{ResultFiles, TrialResults},
-        score::Metric,
         summary::Summary,
     },
     model::{arithmetic::Arithmetic, folder},
     report::run_report::RunReport,
     stop::Stop,
-    tasks::qa::example::Split,
+    tasks::qa::{
+        evaluate::{self, TaskData},
+        example::Split,
+        scorers::score::Metric,
+    },
     train::{self, memory_plan::MemoryLimits, progress::Progress, run_folder, run_lock},
 };
 

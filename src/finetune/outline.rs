@@ -5,11 +5,12 @@ use crate::{
     config::Config,
     data::{batch::FeatureSet, batch_plan::BatchPlan, tokenizer::Tokenizer},
     device::ByteSize,
-    eval::evaluate::TaskData,
-    model::{Elements, HeadConfig},
+    model::Elements,
     tasks::qa::{
+        evaluate::TaskData,
         example::Split,
         feature::{Feature, MAX_WINDOWS},
+        span_head::HeadConfig,
     },
     train::{gradients::Trainable, memory_plan::MemoryPlan},
 };

@@ -10,8 +10,8 @@ use std::{
 use crate::{
     config::{Config, of_trial},
     durable_file::try_folder,
-    eval::{output_place, provenance::Provenance, score::Metric},
-    tasks::qa::example::Split,
+    eval::output_place,
+    tasks::qa::{answers::provenance::Provenance, example::Split, scorers::score::Metric},
     train::run_folder,
 };
 

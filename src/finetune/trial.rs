@@ -12,14 +12,15 @@ use crate::{
         batch_plan::{BatchPlan, PlanOptions},
     },
     durable_file::write_whole,
-    eval::{calibration, evaluate::TaskData, json_file::write_json},
+    eval::json_file::write_json,
     kernels::shader::Element,
     model::{
-        Elements, HeadConfig, QuestionAnsweringModel,
+        Elements, QuestionAnsweringModel,
         folder::{self, Finder},
         parameters::{Origin, ParameterSource, StoredParameters},
         record,
     },
+    tasks::qa::{evaluate::TaskData, no_answer::calibration, span_head::HeadConfig},
     train::{
         self,
         adam::Adam,

@@ -10,8 +10,9 @@ use super::{
     left_files::test_answers,
 };
 use crate::{
-    eval::{results::TrialResults, threshold_advice::WithAdvice},
+    eval::results::TrialResults,
     model::{folder, record},
+    tasks::qa::no_answer::threshold_advice::WithAdvice,
     tensorboard::event_log::EventLog,
     train::{self, checkpoint, checksum::Checksum, run_folder, run_lock::RunLock},
 };

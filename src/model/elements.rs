@@ -1,7 +1,9 @@
 //! How many elements the parameters of a model have, without building it.
 
-use super::span_head::{HEAD_HIDDEN, HeadConfig};
-use crate::config::EncoderConfig;
+use crate::{
+    config::EncoderConfig,
+    tasks::qa::span_head::{HEAD_HIDDEN, HeadConfig},
+};
 
 /// Elements of the parts of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

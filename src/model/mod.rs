@@ -7,7 +7,6 @@
 pub mod absent;
 pub mod arithmetic;
 pub mod attention;
-pub mod beam;
 pub mod dense;
 pub mod description;
 pub mod dropout;
@@ -25,7 +24,6 @@ pub mod parameter_gradients;
 pub mod parameters;
 pub mod question_answering;
 pub mod record;
-pub mod span_head;
 pub mod weights_memory;
 
 pub use electra::Electra;
@@ -33,4 +31,3 @@ pub use elements::Elements;
 pub use head_input::HeadInput;
 pub use input::ModelInput;
 pub use question_answering::QuestionAnsweringModel;
-pub use span_head::{HeadConfig, SpanHead};

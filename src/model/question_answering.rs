@@ -8,9 +8,11 @@ use super::{
     head_input::HeadInput,
     input::ModelInput,
     parameters::{Error, ParameterSource},
-    span_head::{HeadConfig, SpanHead},
 };
-use crate::config::EncoderConfig;
+use crate::{
+    config::EncoderConfig,
+    tasks::qa::span_head::{HeadConfig, SpanHead},
+};
 
 #[derive(Module, Debug)]
 pub struct QuestionAnsweringModel {

@@ -6,7 +6,8 @@
 use std::path::Path;
 
 use crate::{
-    eval::{self, json_file::write_text, provenance::command, results::TrialResults},
+    eval::{self, json_file::write_text, results::TrialResults},
+    tasks::qa::answers::provenance::command,
     utc,
 };
 

@@ -4,15 +4,18 @@
 use maud::{Markup, html};
 
 use super::chart::{Bars, Charts, Line, Lines, Point, Style};
-use crate::eval::{
-    self,
-    gold::GoldQuestion,
-    precision_recall::PrCurves,
-    question_map::QuestionMap,
-    squad2,
-    threshold::signed,
-    threshold_curve::{ThresholdPoint, threshold_curve},
-    threshold_effect::BestThreshold,
+use crate::{
+    eval,
+    tasks::qa::{
+        answers::question_map::QuestionMap,
+        no_answer::{
+            precision_recall::{PrCurve, PrCurves},
+            threshold::signed,
+            threshold_curve::{ThresholdPoint, threshold_curve},
+            threshold_effect::BestThreshold,
+        },
+        scorers::{gold::GoldQuestion, squad2},
+    },
 };
 
 /// Points of a curve that a page holds, at most: more than it has pixels.
@@ -177,7 +180,7 @@ impl NoAnswerCurves {
     fn precision_recall(&self, curves: &PrCurves) -> Lines {
         // The curve has a point before the first question.
         let best = self.best_point().map(|(place, _)| place + 1);
-        let line = |name: &str, style, curve: &eval::precision_recall::PrCurve| {
+        let line = |name: &str, style, curve: &PrCurve| {
             let shown = thinned(curve.points.len(), best);
             let points = shown
                 .into_iter()

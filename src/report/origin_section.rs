@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::{Report, TaskReport};
-use crate::eval::provenance::{FileDigest, Origin};
+use crate::tasks::qa::answers::provenance::{FileDigest, Origin};
 
 pub(super) fn section(report: &Report) -> Markup {
     let origin = report

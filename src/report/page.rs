@@ -6,7 +6,7 @@ use super::{
     Report, TaskReport, chart::Charts, error_section, example_list, flag_section, length_section,
     origin_section, score_section, training_section, type_section,
 };
-use crate::{eval::threshold::signed, tasks::qa::analysis::Analysis};
+use crate::tasks::qa::{analysis::Analysis, no_answer::threshold::signed};
 
 const STYLE: &str = include_str!("../../assets/report/page.css");
 const SCRIPT: &str = include_str!("../../assets/report/page.js");

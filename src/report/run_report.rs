@@ -5,7 +5,8 @@ use std::path::Path;
 use super::{EXAMPLES, Error, Made, Report, TaskReport, TrainingCurve, task::TaskFiles};
 use crate::{
     config::Config,
-    eval::{evaluate::TaskData, results::TrialResults, score::Metric},
+    eval::results::TrialResults,
+    tasks::qa::{evaluate::TaskData, scorers::score::Metric},
     train::progress::Progress,
 };
 

@@ -3,9 +3,12 @@
 use maud::{Markup, html};
 
 use super::{Report, TaskReport};
-use crate::eval::{
-    figures::Scores, results::TrialResults, score::Metric, threshold::signed,
-    threshold_effect::BestThreshold,
+use crate::{
+    eval::{figures::Scores, results::TrialResults},
+    tasks::qa::{
+        no_answer::{threshold::signed, threshold_effect::BestThreshold},
+        scorers::score::Metric,
+    },
 };
 
 /// Trials that have columns of their own, at most; beyond, their mean and spread say more.

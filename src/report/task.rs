@@ -4,18 +4,16 @@ use std::path::{Path, PathBuf};
 
 use super::no_answer::NoAnswerCurves;
 use crate::{
-    eval::{
-        self,
-        basis::Basis,
-        prediction_file::{read_null_odds, read_predictions},
-        provenance::{FileDigest, Provenance},
-        score::Metric,
-        squad2::DEFAULT_THRESHOLD,
-        threshold::ThresholdChoice,
-    },
+    eval,
     tasks::qa::{
         analysis::{Analysis, question_set::QuestionSet},
+        answers::{
+            prediction_file::{read_null_odds, read_predictions},
+            provenance::{FileDigest, Provenance},
+        },
+        no_answer::threshold::ThresholdChoice,
         raw::question_file::QuestionFile,
+        scorers::{basis::Basis, score::Metric, squad2::DEFAULT_THRESHOLD},
     },
 };
 

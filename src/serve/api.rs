@@ -12,7 +12,11 @@ use serde::{Deserialize, Serialize};
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{Served, limits::Limits, refusal::Refusal, worker::failed};
-use crate::{eval::score::Metric, fine_tuned, reply::Reply, tasks::qa::example::Examples};
+use crate::{
+    fine_tuned,
+    reply::Reply,
+    tasks::qa::{example::Examples, scorers::score::Metric},
+};
 
 /// What is asked.
 #[derive(Debug, Deserialize)]

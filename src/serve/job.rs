@@ -5,7 +5,10 @@ use std::ops::Range;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::refusal::Refusal;
-use crate::{fine_tuned::Featurized, model::beam::WindowOutput, tasks::qa::feature::Feature};
+use crate::{
+    fine_tuned::Featurized,
+    tasks::qa::{beam::WindowOutput, feature::Feature},
+};
 
 /// Where a question's outcome arrives.
 pub type Outcome = oneshot::Receiver<Result<Computed, Refusal>>;

@@ -8,7 +8,7 @@ use std::{
 
 use super::{job::Job, pace::Pace, refusal::Refusal, turns::Turns};
 use crate::{
-    data::batch::FeatureSet, device::failure, fine_tuned::Error, model::beam::WindowOutput,
+    data::batch::FeatureSet, device::failure, fine_tuned::Error, tasks::qa::beam::WindowOutput,
 };
 
 /// What the model says of windows, in their order.
@@ -99,11 +99,11 @@ mod tests {
     use super::*;
     use crate::{
         device::ReadError,
-        eval::predict,
         serve::job::{
             Outcome,
             example::{TOKENS, job},
         },
+        tasks::qa::predict,
     };
 
     const PLACES: usize = 1000;

@@ -11,7 +11,6 @@ use burn::{
     tensor::{Gradients as Backward, IndexingUpdateOp},
 };
 
-use super::loss::{Targets, batch_loss};
 use crate::{
     kernels::square_sum::SquareSum,
     model::{
@@ -22,6 +21,7 @@ use crate::{
         parameters::without_graph,
         record::for_each_parameter,
     },
+    tasks::qa::loss::{Targets, batch_loss},
 };
 
 /// Which parameters are trained.

@@ -9,7 +9,7 @@ use crate::{
     config::{EncoderConfig, GradientCheckpointing, OptimizerMoments},
     device::ByteSize,
     kernels::shader::Element,
-    model::span_head::HEAD_HIDDEN,
+    tasks::qa::span_head::HEAD_HIDDEN,
 };
 
 const FLOAT: u64 = size_of::<f32>() as u64;

@@ -7,7 +7,6 @@ pub mod clip;
 pub mod disk_room;
 pub mod gradients;
 pub mod log;
-pub mod loss;
 pub mod loss_scale;
 pub mod memory;
 pub mod memory_plan;

@@ -6,7 +6,6 @@ use super::{
     adam::Adam,
     clip::clip_factor,
     gradients::{Gradients, Objective, accumulate},
-    loss::Targets,
 };
 use crate::{
     data::batch::Batch,
@@ -15,6 +14,7 @@ use crate::{
         ModelInput, QuestionAnsweringModel,
         dropout::{Mode, StepSeed},
     },
+    tasks::qa::loss::Targets,
 };
 
 /// Figures of a step.

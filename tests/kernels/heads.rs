@@ -16,10 +16,14 @@ use electra::{
     device::{DeviceRequest, choose},
     kernels::{gelu::gelu, product::Products, product_choice, shader::Element},
     model::{
-        HeadConfig, HeadInput, ModelInput, QuestionAnsweringModel, SpanHead,
-        arithmetic::Arithmetic, beam, parameters::ParameterSource,
+        HeadInput, ModelInput, QuestionAnsweringModel, arithmetic::Arithmetic,
+        parameters::ParameterSource,
     },
-    train::loss::{Targets, batch_loss, feature_losses},
+    tasks::qa::{
+        beam,
+        loss::{Targets, batch_loss, feature_losses},
+        span_head::{HeadConfig, SpanHead},
+    },
 };
 
 const HIDDEN: usize = 32;

@@ -5,8 +5,9 @@ use std::{path::Path, time::Instant};
 
 use crate::support::place::{golden, shared};
 use electra::{
-    eval::{results::TrialResults, threshold::ThresholdChoice},
+    eval::results::TrialResults,
     report::{EXAMPLES, Report, TaskReport, TrainingCurve, task::TaskFiles},
+    tasks::qa::no_answer::threshold::ThresholdChoice,
     train::log::StepRecord,
 };
 use serde_json::Value;

@@ -6,11 +6,11 @@ use std::path::Path;
 use crate::support::place::golden;
 use electra::{
     data::tokenizer::Tokenizer,
-    eval::{
-        candidate::WindowOutput,
-        nbest::{NbestOptions, QuestionPrediction, predict},
-    },
     tasks::qa::{
+        answers::{
+            candidate::WindowOutput,
+            nbest::{NbestOptions, QuestionPrediction, predict},
+        },
         example::{Example, Examples, Passage, Split},
         feature::Feature,
         raw::question_file::QuestionFile,

@@ -7,12 +7,13 @@ use burn::tensor::Device;
 use electra::{
     config::Config,
     data::tokenizer::Tokenizer,
-    eval::{
+    model::{QuestionAnsweringModel, parameters::ParameterSource},
+    tasks::qa::{
+        answers::nbest::QuestionPrediction,
         evaluate::{self, TaskData},
-        nbest::QuestionPrediction,
+        example::Split,
+        span_head::HeadConfig,
     },
-    model::{HeadConfig, QuestionAnsweringModel, parameters::ParameterSource},
-    tasks::qa::example::Split,
 };
 use serde_json::Value;
 
@@ -42,7 +43,8 @@ fn check(
         }
         // Candidates whose scores differ by less than rounding may change places.
         let best = &prediction.nbest[0];
-        let score = |e: &electra::eval::nbest::NbestEntry| e.start_logit + e.end_logit;
+        let score =
+            |e: &electra::tasks::qa::answers::nbest::NbestEntry| e.start_logit + e.end_logit;
         let near = prediction
             .nbest
             .iter()

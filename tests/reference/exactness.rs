@@ -13,11 +13,8 @@ use electra::{
         arithmetic::Arithmetic,
         dropout::{Mode, StepSeed},
     },
-    tasks::qa::example::Split,
-    train::{
-        gradients::{Gradients, Objective, Trainable, accumulate},
-        loss::Targets,
-    },
+    tasks::qa::{example::Split, loss::Targets},
+    train::gradients::{Gradients, Objective, Trainable, accumulate},
 };
 
 /// Relative L2 distance that sums in another order may make, of float32 values.

@@ -4,12 +4,9 @@ use crate::support::{ReferenceRun, devices, distance_and_norm, max_difference, r
 use burn::{Tensor, tensor::Device};
 use electra::{
     data::batch::Batch,
-    model::{ModelInput, beam, dropout::Mode},
-    tasks::qa::example::Split,
-    train::{
-        gradients::{Gradients, Objective, Trainable, accumulate},
-        loss::Targets,
-    },
+    model::{ModelInput, dropout::Mode},
+    tasks::qa::{beam, example::Split, loss::Targets},
+    train::gradients::{Gradients, Objective, Trainable, accumulate},
 };
 
 /// The reference ran in float32 too, with other orders of summation; values are near 1.

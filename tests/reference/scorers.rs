@@ -7,9 +7,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::support::place::{golden, shared};
-use electra::eval::figures::Scores;
-use electra::eval::results::{TrialResults, results_text};
-use electra::eval::score::{Metric, Report, Request, score};
+use electra::{
+    eval::{
+        figures::Scores,
+        results::{TrialResults, results_text},
+    },
+    tasks::qa::scorers::score::{Metric, Report, Request, score},
+};
 use serde_json::Value;
 
 fn json(path: &Path) -> Value {

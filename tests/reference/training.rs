@@ -177,10 +177,8 @@ fn loss_norm_and_rate_follow_the_reference_for_ten_steps_on_wgpu() {
 fn layers_above_frozen_ones_get_the_gradients_of_a_whole_run() {
     use electra::{
         model::{ModelInput, dropout::Mode},
-        train::{
-            gradients::{Gradients, accumulate},
-            loss::Targets,
-        },
+        tasks::qa::loss::Targets,
+        train::gradients::{Gradients, accumulate},
     };
     let run = &runs()[0];
     let features = run.features(Split::Train);

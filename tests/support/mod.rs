@@ -25,7 +25,7 @@ use electra::{
         tokenizer::Tokenizer,
     },
     model::{
-        HeadConfig, QuestionAnsweringModel,
+        QuestionAnsweringModel,
         arithmetic::Arithmetic,
         parameters::{ParameterSource, StoredParameters},
         record,
@@ -34,6 +34,7 @@ use electra::{
         example::{Examples, Split},
         feature::{Feature, FeatureOptions, featurize},
         reader::read_task,
+        span_head::HeadConfig,
     },
 };
 pub use place::{golden, shared};

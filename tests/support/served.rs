@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use electra::model::HeadConfig;
+use electra::tasks::qa::span_head::HeadConfig;
 
 use super::{place::golden, runs};
 

@@ -2,15 +2,25 @@
 //!
 //! [`raw`] reads the questions of a file, [`reader`] makes examples of them,
 //! [`feature::featurize`] tokenises and windows these, and [`feature_file::write_features`] writes
-//! the result as JSON lines. [`dataset`] converts and checks files, [`analysis`] tells what goes
-//! wrong with predictions.
+//! the result as JSON lines. [`span_head`] and [`beam`] are what the model adds to its encoder,
+//! [`loss`] what it is trained by. [`predict::predict`] runs it, [`answers`] makes answers of what
+//! it says, [`scorers`] mark them, and [`evaluate`] does all of it for one file. [`dataset`] converts
+//! and checks files, [`analysis`] tells what goes wrong with predictions.
 
 pub mod analysis;
+pub mod answers;
+pub mod beam;
 pub mod dataset;
+pub mod evaluate;
 pub mod example;
 pub mod feature;
 pub mod feature_file;
+pub mod loss;
+pub mod no_answer;
+pub mod predict;
 pub mod raw;
 pub mod reader;
+pub mod scorers;
+pub mod span_head;
 pub mod token_counts;
 pub mod window;

@@ -5,15 +5,18 @@ use super::{
     question_set::{Question, QuestionSet},
     question_type::{HowType, QuestionType},
 };
-use crate::eval::{
-    self,
-    figures::Scores,
-    mark::{mark_answerable, mark_or_no_answer},
-    mrqa,
-    normalize::normalize,
-    question_map::QuestionMap,
-    score::Metric,
-    squad1, squad2,
+use crate::{
+    eval::{self, figures::Scores},
+    tasks::qa::{
+        answers::question_map::QuestionMap,
+        scorers::{
+            mark::{mark_answerable, mark_or_no_answer},
+            mrqa,
+            normalize::normalize,
+            score::Metric,
+            squad1, squad2,
+        },
+    },
 };
 
 /// What is to be said of one predicted question.

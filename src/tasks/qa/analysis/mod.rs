@@ -25,10 +25,11 @@ use question_set::QuestionSet;
 use question_type::{HowType, QuestionType, question_words};
 use tally::Tally;
 
-use crate::eval::{
-    self, figures::Scores, question_map::QuestionMap, score::Metric,
-    threshold_effect::BestThreshold,
+use super::{
+    answers::question_map::QuestionMap, no_answer::threshold_effect::BestThreshold,
+    scorers::score::Metric,
 };
+use crate::eval::{self, figures::Scores};
 
 /// The questions that a figure is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

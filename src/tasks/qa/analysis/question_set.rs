@@ -3,14 +3,16 @@
 use std::{collections::HashMap, path::Path};
 
 use crate::{
-    eval::{
-        self,
-        gold::{GoldQuestion, read_data},
-        score::Metric,
-    },
-    tasks::qa::raw::{
-        paragraph::{self, Family},
-        question_file::QuestionFile,
+    eval,
+    tasks::qa::{
+        raw::{
+            paragraph::{self, Family},
+            question_file::QuestionFile,
+        },
+        scorers::{
+            gold::{GoldQuestion, read_data},
+            score::Metric,
+        },
     },
 };
 

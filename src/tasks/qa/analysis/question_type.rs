@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::eval::normalize::{is_python_space, is_word};
+use crate::tasks::qa::scorers::normalize::{is_python_space, is_word};
 
 /// What a question asks for, in the order in which keywords are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,8 +9,11 @@
 use burn::Tensor;
 use rayon::prelude::*;
 
-use super::{input::ModelInput, question_answering::QuestionAnsweringModel};
-use crate::{device::ReadError, packed::sequences::Sequences};
+use crate::{
+    device::ReadError,
+    model::{input::ModelInput, question_answering::QuestionAnsweringModel},
+    packed::sequences::Sequences,
+};
 
 /// What the model says of one window.
 #[derive(Debug, Clone, Default, PartialEq)]

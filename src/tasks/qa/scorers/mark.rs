@@ -3,8 +3,10 @@
 //! The scorers differ only where an answer has no word left; which of the two functions is whose
 //! is what tells them apart.
 
-use super::normalize::normalize;
-use super::overlap::{f1, f1_or_no_answer};
+use super::{
+    normalize::normalize,
+    overlap::{f1, f1_or_no_answer},
+};
 
 /// What a prediction is worth: its best over the gold answers, each figure in [0, 1].
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -8,18 +8,22 @@ use std::{
 use burn::tensor::Device;
 
 use super::{
-    error::Error as ScoreError,
-    figures::Scores,
-    gold::{check_markable, gold},
-    nbest::{self, NbestOptions, QuestionPrediction},
+    answers::nbest::{self, NbestOptions, QuestionPrediction},
     predict,
-    results::{answers, null_odds},
-    score::Metric,
-    squad1, squad2,
+    scorers::{
+        gold::{check_markable, gold},
+        score::Metric,
+        squad1, squad2,
+    },
 };
 use crate::{
     config::Config,
     data::{self, batch::FeatureSet, source::existing, tokenizer::Tokenizer},
+    eval::{
+        error::Error as ScoreError,
+        figures::Scores,
+        results::{answers, null_odds},
+    },
     model::QuestionAnsweringModel,
     tasks::qa::{
         example::{Examples, Split},
@@ -174,7 +178,7 @@ pub fn mark(
             squad2::score(&gold, &texts, Some(no_answer))?
         }
         Metric::Squad1 => squad1::score(&gold, &texts)?,
-        Metric::Mrqa => super::mrqa::score(&gold, &texts)?,
+        Metric::Mrqa => super::scorers::mrqa::score(&gold, &texts)?,
     };
     Ok(report.scores)
 }

@@ -3,13 +3,19 @@
 //! Reproduces `evaluate-v1.1.py`: every question counts, one without prediction as wrong; only
 //! where none has a prediction there are no figures.
 
-use super::error::Error;
-use super::figures::{Figure, Scores};
-use super::gold::GoldQuestion;
-use super::mark::mark_answerable;
-use super::question_map::QuestionMap;
-use super::score::{Report, unknown_ids};
-use super::squad2::nothing_marked;
+use super::{
+    gold::GoldQuestion,
+    mark::mark_answerable,
+    score::{Report, unknown_ids},
+    squad2::nothing_marked,
+};
+use crate::{
+    eval::{
+        error::Error,
+        figures::{Figure, Scores},
+    },
+    tasks::qa::answers::question_map::QuestionMap,
+};
 
 /// Marks predictions as the official SQuAD 1.1 scorer does.
 ///

@@ -4,10 +4,10 @@
 //! starts crossed with the best ends. Kept are those inside the passage whose start is seen with
 //! the most context here, that do not run backwards and are not too long.
 
-use super::{error::Error, nbest::NbestOptions};
-use crate::tasks::qa::feature::Feature;
+use super::nbest::NbestOptions;
+use crate::{eval::error::Error, tasks::qa::feature::Feature};
 
-pub use crate::model::beam::WindowOutput;
+pub use crate::tasks::qa::beam::WindowOutput;
 
 /// A span of tokens that may be the answer.
 #[derive(Debug, Clone, Copy, PartialEq)]

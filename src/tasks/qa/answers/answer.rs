@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::normalize::is_python_space;
+use crate::tasks::qa::scorers::normalize::is_python_space;
 
 /// Joins word pieces to text: `##` continues a word, one blank parts words.
 pub fn detokenize<'a>(tokens: impl IntoIterator<Item = &'a str>) -> String {

@@ -2,11 +2,11 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::figures::Scores;
-use super::results::TrialResults;
-use super::score::Metric;
-use super::threshold::signed;
-use super::threshold_effect::ThresholdEffect;
+use super::{threshold::signed, threshold_effect::ThresholdEffect};
+use crate::{
+    eval::{figures::Scores, results::TrialResults},
+    tasks::qa::scorers::score::Metric,
+};
 
 /// Figures, and what is to be said of the threshold that they stand under.
 pub struct WithAdvice<'a>(pub &'a Scores);

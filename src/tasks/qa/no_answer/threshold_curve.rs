@@ -3,10 +3,16 @@
 //! The official SQuAD 2.0 script names the best threshold only; the curve shows how much hangs
 //! on it.
 
-use super::error::Error;
-use super::gold::GoldQuestion;
-use super::question_map::QuestionMap;
-use super::squad2::{Marked, mark_all, rank};
+use crate::{
+    eval::error::Error,
+    tasks::qa::{
+        answers::question_map::QuestionMap,
+        scorers::{
+            gold::GoldQuestion,
+            squad2::{Marked, mark_all, rank},
+        },
+    },
+};
 
 /// The figures under one threshold, in per cent.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,7 +33,7 @@ pub struct ThresholdPoint {
 /// the best one looks between them, so that with ties its best figure may not be on the curve.
 ///
 /// # Errors
-/// As [`squad2::score`](super::squad2::score).
+/// As [`squad2::score`](crate::tasks::qa::scorers::squad2::score).
 pub fn threshold_curve(
     gold: &[GoldQuestion],
     predictions: &QuestionMap<String>,
@@ -38,7 +44,7 @@ pub fn threshold_curve(
 }
 
 /// The curve of questions that stand by rising no-answer score.
-pub(super) fn points(ranked: &[&Marked]) -> Vec<ThresholdPoint> {
+pub(crate) fn points(ranked: &[&Marked]) -> Vec<ThresholdPoint> {
     let (answerable, unanswerable): (Vec<&&Marked>, Vec<_>) =
         ranked.iter().partition(|question| question.has_answer);
     let total = ranked.len() as f64;

@@ -3,14 +3,20 @@
 
 use std::path::{Path, PathBuf};
 
-use super::error::Error;
-use super::json_file::write_json;
-use super::nbest::QuestionPrediction;
-use super::output_place;
-use super::provenance::{FileDigest, Origin, Provenance};
-use super::results::{answers, nbest, null_odds};
-use super::score::Metric;
-use crate::config::of_trial;
+use super::{
+    nbest::QuestionPrediction,
+    provenance::{FileDigest, Origin, Provenance},
+};
+use crate::{
+    config::of_trial,
+    eval::{
+        error::Error,
+        json_file::write_json,
+        output_place,
+        results::{answers, nbest, null_odds},
+    },
+    tasks::qa::scorers::score::Metric,
+};
 
 /// Where the answers to a file's questions are written.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::{collections::VecDeque, ops::ControlFlow};
 
 use burn::tensor::Device;
 
+use super::beam::{self, WindowOutput};
 use crate::{
     data::{
         self,
@@ -11,10 +12,7 @@ use crate::{
         batch_plan::prediction_batches,
     },
     device::ReadError,
-    model::{
-        ModelInput, QuestionAnsweringModel,
-        beam::{self, WindowOutput},
-    },
+    model::{ModelInput, QuestionAnsweringModel},
 };
 
 #[derive(Debug, thiserror::Error)]

@@ -10,13 +10,20 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::error::Error;
-use super::figures::Scores;
-use super::gold::{GoldQuestion, gold, read_data};
-use super::precision_recall::PrCurves;
-use super::prediction_file::{read_null_odds, read_predictions};
-use super::question_map::QuestionMap;
-use super::{mrqa, squad1, squad2, threshold};
+use super::{
+    gold::{GoldQuestion, gold, read_data},
+    mrqa, squad1, squad2,
+};
+use crate::{
+    eval::{error::Error, figures::Scores},
+    tasks::qa::{
+        answers::{
+            prediction_file::{read_null_odds, read_predictions},
+            question_map::QuestionMap,
+        },
+        no_answer::{precision_recall::PrCurves, threshold},
+    },
+};
 
 /// An official scorer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,10 +12,10 @@ use serde::Serialize;
 use super::{
     answer::{detokenize, project},
     candidate::{Candidate, null_score, push_candidates},
-    error::Error,
 };
 use crate::{
     data::{normalizer::basic_tokenize, tokenizer::Tokenizer},
+    eval::error::Error,
     tasks::qa::{
         example::{Example, Examples, Passage},
         feature::Feature,

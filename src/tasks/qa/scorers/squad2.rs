@@ -5,14 +5,24 @@
 //! prediction count; where some lack one, the script breaks off at the parts by answerability,
 //! which are given here over the same questions as the whole.
 
-use super::error::Error;
-use super::figures::{Figure, Scores};
-use super::gold::{GoldQuestion, distinct};
-use super::mark::{Mark, mark_or_no_answer};
-use super::precision_recall::{PrCurve, PrCurves, pr_curve};
-use super::question_map::QuestionMap;
-use super::score::{Report, unknown_ids};
-use super::threshold_effect::ThresholdEffect;
+use super::{
+    gold::{GoldQuestion, distinct},
+    mark::{Mark, mark_or_no_answer},
+    score::{Report, unknown_ids},
+};
+use crate::{
+    eval::{
+        error::Error,
+        figures::{Figure, Scores},
+    },
+    tasks::qa::{
+        answers::question_map::QuestionMap,
+        no_answer::{
+            precision_recall::{PrCurve, PrCurves, pr_curve},
+            threshold_effect::ThresholdEffect,
+        },
+    },
+};
 
 /// The official script's threshold when none is given.
 pub const DEFAULT_THRESHOLD: f64 = 1.0;
@@ -29,12 +39,12 @@ pub struct NoAnswer<'a> {
 }
 
 /// A question with a prediction, and what that is worth before any threshold.
-pub(super) struct Marked {
-    pub(super) has_answer: bool,
-    pub(super) predicts_text: bool,
+pub(crate) struct Marked {
+    pub(crate) has_answer: bool,
+    pub(crate) predicts_text: bool,
     /// 0 without no-answer scores.
-    pub(super) odds: f64,
-    pub(super) mark: Mark,
+    pub(crate) odds: f64,
+    pub(crate) mark: Mark,
 }
 
 /// Marks predictions as the official SQuAD 2.0 scorer does.
@@ -106,7 +116,7 @@ pub fn score(
 ///
 /// # Errors
 /// As [`score`].
-pub(super) fn mark_all(
+pub(crate) fn mark_all(
     gold: &[GoldQuestion],
     predictions: &QuestionMap<String>,
     odds: Option<&QuestionMap<f64>>,
@@ -141,7 +151,7 @@ pub(super) fn mark_all(
 }
 
 /// The error for predictions of which none belongs to a question.
-pub(super) fn nothing_marked(questions: usize, predictions: &QuestionMap<String>) -> Error {
+pub(crate) fn nothing_marked(questions: usize, predictions: &QuestionMap<String>) -> Error {
     if questions == 0 {
         return Error::NoQuestions;
     }
@@ -174,7 +184,7 @@ fn means<'a>(questions: impl Iterator<Item = &'a Marked>, threshold: f64) -> Sco
 }
 
 /// The marked questions by rising no-answer score. Ties keep the order of the score file.
-pub(super) fn rank<'a>(
+pub(crate) fn rank<'a>(
     odds: &QuestionMap<f64>,
     marked: &'a QuestionMap<Marked>,
 ) -> Vec<&'a Marked> {

@@ -2,8 +2,14 @@
 
 use std::path::Path;
 
-use super::{error::Error, question_map::QuestionMap, score::Metric};
-use crate::tasks::qa::raw::{paragraph::Family, question_file::QuestionFile};
+use super::score::Metric;
+use crate::{
+    eval::error::Error,
+    tasks::qa::{
+        answers::question_map::QuestionMap,
+        raw::{paragraph::Family, question_file::QuestionFile},
+    },
+};
 
 /// A question and its gold answers; none where it has no answer in its passage.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,11 +15,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::error::Error;
-use super::json_file::write_json;
-use super::score::Metric;
 use crate::{
     data::source::{Source, existing},
+    eval::{error::Error, json_file::write_json},
+    tasks::qa::scorers::score::Metric,
     utc,
 };
 

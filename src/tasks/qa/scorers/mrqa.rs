@@ -3,12 +3,13 @@
 //! Reproduces `mrqa_official_eval.py` as ELECTRA calls it: questions without a prediction are
 //! left out of the count, and each id counts once.
 
-use super::error::Error;
-use super::gold::{GoldQuestion, distinct};
-use super::question_map::QuestionMap;
-use super::score::{Report, unknown_ids};
-use super::squad1::Means;
-use super::squad2::nothing_marked;
+use super::{
+    gold::{GoldQuestion, distinct},
+    score::{Report, unknown_ids},
+    squad1::Means,
+    squad2::nothing_marked,
+};
+use crate::{eval::error::Error, tasks::qa::answers::question_map::QuestionMap};
 
 /// Marks predictions as the official MRQA scorer does.
 ///

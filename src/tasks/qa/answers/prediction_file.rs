@@ -8,9 +8,11 @@ use serde::{
     de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use super::error::Error;
 use super::question_map::QuestionMap;
-use crate::data::{json_text::mend, source::read_text};
+use crate::{
+    data::{json_text::mend, source::read_text},
+    eval::error::Error,
+};
 
 /// Reads a predictions file: question id → answer text, empty for no answer.
 ///

@@ -3,11 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::error::Error;
-use super::provenance::{FileDigest, Provenance};
-use super::score::Metric;
-use super::squad2::DEFAULT_THRESHOLD;
-use super::threshold::{ThresholdChoice, signed};
+use super::{score::Metric, squad2::DEFAULT_THRESHOLD};
+use crate::{
+    eval::error::Error,
+    tasks::qa::{
+        answers::provenance::{FileDigest, Provenance},
+        no_answer::threshold::{ThresholdChoice, signed},
+    },
+};
 
 /// Where a threshold comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +148,7 @@ fn tell_other_data(record: &Provenance, data: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::provenance::Origin;
+    use crate::tasks::qa::answers::provenance::Origin;
 
     struct Files {
         folder: tempfile::TempDir,

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::error::Error;
-use super::gold::GoldQuestion;
-use super::json_file::write_json;
-use super::provenance::FileDigest;
-use super::threshold::signed;
-use super::threshold_effect::ThresholdEffect;
-use crate::{data::source::read_text, utc};
+use super::{threshold::signed, threshold_effect::ThresholdEffect};
+use crate::{
+    data::source::read_text,
+    eval::{error::Error, json_file::write_json},
+    tasks::qa::{answers::provenance::FileDigest, scorers::gold::GoldQuestion},
+    utc,
+};
 
 /// The key of a model's `config.json` that says how its threshold was chosen.
 pub const KEY: &str = "calibration";
@@ -129,7 +129,7 @@ fn read(path: &Path) -> Result<Map<String, Value>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::threshold_effect::{BestThreshold, Figures};
+    use crate::tasks::qa::no_answer::threshold_effect::{BestThreshold, Figures};
 
     fn effect(threshold: Option<f64>, answerable: usize) -> ThresholdEffect {
         ThresholdEffect {

@@ -3,10 +3,11 @@
 
 use burn::Tensor;
 
+use super::span_head::SpanHead;
 use crate::{
     data::batch::Batch,
     kernels::span_loss::{TargetRows, span_loss},
-    model::{HeadInput, SpanHead},
+    model::HeadInput,
     packed::sequences::Sequences,
 };
 

@@ -5,9 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::squad2::Marked;
-use super::threshold::signed;
-use super::threshold_curve::points;
+use super::{threshold::signed, threshold_curve::points};
+use crate::tasks::qa::scorers::squad2::Marked;
 
 /// Share of the answerable questions from which on it is said that they are held back.
 const MOST: f64 = 0.9;
@@ -49,7 +48,7 @@ pub struct ThresholdEffect {
 impl ThresholdEffect {
     /// `ranked` are the questions by rising no-answer score; `official` is what the official
     /// search finds best.
-    pub(super) fn new(ranked: &[&Marked], threshold: f64, official: Option<f64>) -> Self {
+    pub(crate) fn new(ranked: &[&Marked], threshold: f64, official: Option<f64>) -> Self {
         let is_held_back = |question: &&&Marked| question.odds > threshold;
         let answerable = || ranked.iter().filter(|question| question.has_answer);
         let alone = |worth: fn(&Marked) -> f64| {
@@ -160,7 +159,7 @@ fn best(ranked: &[&Marked], official: Option<f64>) -> BestThreshold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::mark::Mark;
+    use crate::tasks::qa::scorers::mark::Mark;
 
     fn marked(has_answer: bool, odds: f64, exact: f64, f1: f64) -> Marked {
         Marked {

@@ -15,13 +15,6 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    arithmetic::Arithmetic,
-    dense::Dense,
-    head_input::HeadInput,
-    initialiser::Initialiser,
-    parameters::{Error, ParameterSource},
-};
 use crate::{
     config::Config,
     kernels::{
@@ -32,6 +25,13 @@ use crate::{
         shader::Element,
         summary::summary,
         token_logits::token_logits,
+    },
+    model::{
+        arithmetic::Arithmetic,
+        dense::Dense,
+        head_input::HeadInput,
+        initialiser::Initialiser,
+        parameters::{Error, ParameterSource},
     },
 };
 

@@ -1,0 +1,9 @@
+//! No-answer scores: the threshold above which an answer is held back, what each threshold would
+//! score, and which one a model keeps.
+
+pub mod calibration;
+pub mod precision_recall;
+pub mod threshold;
+pub mod threshold_advice;
+pub mod threshold_curve;
+pub mod threshold_effect;

@@ -1,0 +1,14 @@
+//! Answers → figures, as the official scorers compute them.
+//!
+//! [`score::score`] marks answer files, [`squad2`], [`squad1`] and [`mrqa`] mark answers still in
+//! memory.
+
+pub mod basis;
+pub mod gold;
+pub mod mark;
+pub mod mrqa;
+pub mod normalize;
+pub mod overlap;
+pub mod score;
+pub mod squad1;
+pub mod squad2;
