@@ -14,12 +14,15 @@ use crate::{
     data::batch::Batch,
     device::ReadError,
     model::{
-        ModelInput, QuestionAnsweringModel,
+        ModelInput,
         arithmetic::Arithmetic,
         parameters::{self, ParameterSource},
         record,
     },
-    tasks::qa::{beam, span_head::HeadConfig},
+    tasks::{
+        model::Model,
+        qa::{beam, span_head::HeadConfig},
+    },
     train::{
         adam::Adam,
         gradients::Objective,
@@ -130,7 +133,7 @@ impl Bench<'_> {
         };
         let mut source =
             ParameterSource::new(device.clone(), 1, None).with_arithmetic(self.arithmetic);
-        let mut model = QuestionAnsweringModel::new(&mut source, &self.encoder, &tasks, self.head)?;
+        let mut model = Model::new(&mut source, &self.encoder, &tasks, self.head)?;
         let weights = product_weights(&model, &tasks);
         let mut adam = Adam::new(
             0.01,
@@ -258,7 +261,7 @@ impl Bench<'_> {
 
 /// Weights of the encoder's dense layers, which every token meets once; embeddings are looked up,
 /// and the head's share is below a hundredth.
-fn product_weights(model: &QuestionAnsweringModel, tasks: &[String]) -> usize {
+fn product_weights(model: &Model, tasks: &[String]) -> usize {
     let mut weights = 0;
     record::for_each_parameter(model, tasks, |parameter| {
         if parameter.name.starts_with("electra.layers.") && parameter.shape.len() == 2 {

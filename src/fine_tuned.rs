@@ -16,7 +16,6 @@ use crate::{
     eval,
     kernels::{kernel_choice::ChoiceCache, shader::Element},
     model::{
-        QuestionAnsweringModel,
         absent::trained_below,
         arithmetic::Arithmetic,
         description::{describe_record, described_in},
@@ -24,17 +23,20 @@ use crate::{
         parameters::{self, ParameterSource},
         record,
     },
-    tasks::qa::{
-        answers::nbest::{self, QuestionPrediction},
-        beam::WindowOutput,
-        evaluate::nbest_options,
-        example::{Examples, Split},
-        feature::{Feature, FeatureOptions, featurize},
-        no_answer::calibration,
-        predict,
-        scorers::score::Metric,
-        span_head::HeadConfig,
-        token_counts::TokenCounts,
+    tasks::{
+        model::Model,
+        qa::{
+            answers::nbest::{self, QuestionPrediction},
+            beam::WindowOutput,
+            evaluate::nbest_options,
+            example::{Examples, Split},
+            feature::{Feature, FeatureOptions, featurize},
+            no_answer::calibration,
+            predict,
+            scorers::score::Metric,
+            span_head::HeadConfig,
+            token_counts::TokenCounts,
+        },
     },
 };
 
@@ -103,7 +105,7 @@ pub struct FineTuned {
     pub folder: PathBuf,
     /// The number format that it computes in.
     pub precision: Element,
-    model: QuestionAnsweringModel,
+    model: Model,
     device: Device,
 }
 
@@ -165,7 +167,7 @@ impl FineTuned {
         let device = chosen.device.clone();
         let mut source = ParameterSource::new(device.clone(), config.seed, Some(&mut stored))
             .with_arithmetic(arithmetic);
-        let model = QuestionAnsweringModel::new(
+        let model = Model::new(
             &mut source,
             &config.encoder(),
             &config.task_names,

@@ -16,8 +16,11 @@ use electra::{
         batch_plan::{BatchPlan, PlanOptions},
     },
     device::{DeviceRequest, choose},
-    model::{QuestionAnsweringModel, parameters::ParameterSource},
-    tasks::qa::{example::Split, feature::Feature, predict::predict},
+    model::parameters::ParameterSource,
+    tasks::{
+        model::Model,
+        qa::{example::Split, feature::Feature, predict::predict},
+    },
     train::{
         adam::Adam,
         gradients::{Objective, Trainable},
@@ -145,12 +148,7 @@ fn a_part_that_the_device_cannot_hold_is_halved_and_the_step_computed() {
         );
         let build = |device: &Device, _: Option<&mut _>| {
             let mut source = ParameterSource::new(device.clone(), 1, None);
-            Ok(QuestionAnsweringModel::new(
-                &mut source,
-                &wide.encoder,
-                &tasks,
-                run.head(),
-            )?)
+            Ok(Model::new(&mut source, &wide.encoder, &tasks, run.head())?)
         };
         training
             .train(adam, build, &Progress::new(Audience::Nobody))
@@ -170,7 +168,7 @@ fn a_batch_that_the_device_cannot_hold_is_halved_and_predicted() {
     let tasks = tasks();
     let mut source = ParameterSource::new(device.clone(), 1, None);
     let head = runs()[0].head();
-    let model = QuestionAnsweringModel::new(&mut source, &wide.encoder, &tasks, head).unwrap();
+    let model = Model::new(&mut source, &wide.encoder, &tasks, head).unwrap();
     let set = FeatureSet::from(wide.features.as_slice());
     let [whole, halved] = [4, 2].map(|batch_size| {
         let mut heard = Vec::new();

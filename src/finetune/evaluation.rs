@@ -9,17 +9,19 @@ use crate::{
         json_file::write_json,
         results::{ResultFiles, TrialResults, test_outputs},
     },
-    model::QuestionAnsweringModel,
-    tasks::qa::{
-        answers::{
-            nbest::QuestionPrediction,
-            provenance::{FileDigest, Origin},
+    tasks::{
+        model::Model,
+        qa::{
+            answers::{
+                nbest::QuestionPrediction,
+                provenance::{FileDigest, Origin},
+            },
+            evaluate::{self, TaskData},
+            example::Split,
+            no_answer::{calibration::Calibration, threshold_advice::WithAdvice},
+            predict,
+            scorers::score::Metric,
         },
-        evaluate::{self, TaskData},
-        example::Split,
-        no_answer::{calibration::Calibration, threshold_advice::WithAdvice},
-        predict,
-        scorers::score::Metric,
     },
 };
 
@@ -44,7 +46,7 @@ impl Finetune<'_> {
     /// Answers and marks the dev files, and writes what was answered; `None` if there are none.
     pub(super) fn evaluate(
         &self,
-        model: &QuestionAnsweringModel,
+        model: &Model,
         trial: usize,
         dev: &[TaskData],
         results: &ResultFiles,
@@ -114,7 +116,7 @@ impl Finetune<'_> {
 
     fn answer(
         &self,
-        model: &QuestionAnsweringModel,
+        model: &Model,
         trial: usize,
         head: usize,
         data: &TaskData,
@@ -149,7 +151,7 @@ impl Finetune<'_> {
     /// Predictions for the test file of the task `squad`, as the leaderboard takes them.
     pub(super) fn write_test_outputs(
         &self,
-        model: &QuestionAnsweringModel,
+        model: &Model,
         trial: usize,
         test: &[(usize, TaskData)],
     ) -> Result<(), Error> {

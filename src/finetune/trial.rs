@@ -15,12 +15,15 @@ use crate::{
     eval::json_file::write_json,
     kernels::shader::Element,
     model::{
-        Elements, QuestionAnsweringModel,
+        Elements,
         folder::{self, Finder},
         parameters::{Origin, ParameterSource, StoredParameters},
         record,
     },
-    tasks::qa::{evaluate::TaskData, no_answer::calibration, span_head::HeadConfig},
+    tasks::{
+        model::Model,
+        qa::{evaluate::TaskData, no_answer::calibration, span_head::HeadConfig},
+    },
     train::{
         self,
         adam::Adam,
@@ -39,7 +42,7 @@ impl Finetune<'_> {
         trial: usize,
         data: &[TaskData],
         identity: serde_json::Value,
-    ) -> Result<(QuestionAnsweringModel, u64), Error> {
+    ) -> Result<(Model, u64), Error> {
         let config = self.config;
         let model_dir = config.paths().model_dir(trial);
         let seed = config.trial_seed(trial);
@@ -192,7 +195,7 @@ impl Finetune<'_> {
         trial: usize,
         device: &Device,
         stored: Option<&mut StoredParameters>,
-    ) -> Result<QuestionAnsweringModel, folder::Error> {
+    ) -> Result<Model, folder::Error> {
         let config = self.config;
         let mut initial = match (&stored, &config.init_checkpoint) {
             (None, Some(path)) => Some(self.open(path)?),
@@ -201,7 +204,7 @@ impl Finetune<'_> {
         let stored = stored.or(initial.as_mut());
         let mut source = ParameterSource::new(device.clone(), config.trial_seed(trial), stored)
             .with_arithmetic(self.arithmetic);
-        let model = QuestionAnsweringModel::new(
+        let model = Model::new(
             &mut source,
             &config.encoder(),
             &config.task_names,

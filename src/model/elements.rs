@@ -67,7 +67,8 @@ mod tests {
     use super::*;
     use crate::{
         config::Config,
-        model::{QuestionAnsweringModel, parameters::ParameterSource, record},
+        model::{parameters::ParameterSource, record},
+        tasks::model::Model,
     };
 
     #[test]
@@ -92,7 +93,7 @@ mod tests {
             let (encoder, head) = (config.encoder(), HeadConfig::of(&config));
             let tasks = ["squad".to_owned(), "squadv1".to_owned()];
             let mut source = ParameterSource::new(Device::flex(), 1, None);
-            let model = QuestionAnsweringModel::new(&mut source, &encoder, &tasks, head).unwrap();
+            let model = Model::new(&mut source, &encoder, &tasks, head).unwrap();
             let mut count = 0;
             record::for_each_parameter(&model, &tasks, |parameter| {
                 count += parameter.shape.iter().product::<usize>() as u64;

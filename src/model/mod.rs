@@ -22,7 +22,6 @@ pub mod layer;
 pub mod layer_norm;
 pub mod parameter_gradients;
 pub mod parameters;
-pub mod question_answering;
 pub mod record;
 pub mod weights_memory;
 
@@ -30,4 +29,3 @@ pub use electra::Electra;
 pub use elements::Elements;
 pub use head_input::HeadInput;
 pub use input::ModelInput;
-pub use question_answering::QuestionAnsweringModel;

@@ -12,11 +12,8 @@ use burn::{
 };
 use checkpoints_convert::pack;
 
-use super::{
-    parameters::{Error, StoredParameters},
-    question_answering::QuestionAnsweringModel,
-};
-use crate::device::ReadError;
+use super::parameters::{Error, StoredParameters};
+use crate::{device::ReadError, tasks::model::Model};
 
 /// A record that was not written; nothing of it is left.
 #[derive(Debug, thiserror::Error)]
@@ -44,11 +41,7 @@ pub fn open(file: &Path) -> Result<StoredParameters, Error> {
 }
 
 /// Writes the model's parameters; the file appears whole or not at all.
-pub fn save(
-    model: &QuestionAnsweringModel,
-    tasks: &[String],
-    file: &Path,
-) -> Result<(), WriteError> {
+pub fn save(model: &Model, tasks: &[String], file: &Path) -> Result<(), WriteError> {
     let mut tensors = Vec::new();
     for_each_parameter(model, tasks, |parameter| {
         tensors.push(stored_tensor(
@@ -105,11 +98,7 @@ pub struct ParameterView<'a> {
 }
 
 /// Shows each parameter to `visit`, in the order of the modules.
-pub fn for_each_parameter(
-    model: &QuestionAnsweringModel,
-    tasks: &[String],
-    visit: impl FnMut(ParameterView),
-) {
+pub fn for_each_parameter(model: &Model, tasks: &[String], visit: impl FnMut(ParameterView)) {
     let mut visitor = Visitor {
         path: Vec::new(),
         tasks,

@@ -1,4 +1,5 @@
 //! What a model is fine-tuned for: a folder for each kind of task, which knows its files, examples,
 //! features, head, loss, answers and scorer.
 
+pub mod model;
 pub mod qa;

@@ -18,11 +18,11 @@ use crate::{
         group::GROUP,
     },
     model::{
-        QuestionAnsweringModel,
         dropout::StepSeed,
         parameters::{Error, StoredParameters},
         record::{ParameterView, for_each_parameter, record_name, stored_tensor},
     },
+    tasks::model::Model,
 };
 
 /// The moments of one parameter.
@@ -60,7 +60,7 @@ impl Adam {
 
     /// Makes the moments of every trained parameter that has none yet: zeros. Without it they come
     /// with the first update, and a step that does not fit is found out one step late.
-    pub fn begin(&mut self, model: &QuestionAnsweringModel, tasks: &[String]) {
+    pub fn begin(&mut self, model: &Model, tasks: &[String]) {
         for_each_parameter(model, tasks, |parameter| {
             if parameter.trained && !self.moments.contains_key(parameter.name) {
                 let [elements] = parameter.value.dims();
@@ -79,13 +79,13 @@ impl Adam {
     /// layer factor; roundings are drawn by `seed`.
     pub fn update(
         &mut self,
-        model: QuestionAnsweringModel,
+        model: Model,
         tasks: &[String],
         gradients: Gradients,
         clip_factor: Tensor<1>,
         learning_rate: f64,
         seed: StepSeed,
-    ) -> QuestionAnsweringModel {
+    ) -> Model {
         let mut update = Update {
             adam: self,
             tasks,
@@ -130,7 +130,7 @@ impl Adam {
     /// Takes the moments of `model`'s parameters from a record that [`stored`](Self::stored) made.
     pub fn load(
         &mut self,
-        model: &QuestionAnsweringModel,
+        model: &Model,
         tasks: &[String],
         stored: &mut StoredParameters,
     ) -> Result<(), Error> {

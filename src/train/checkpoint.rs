@@ -16,11 +16,13 @@ use serde_json::Value;
 use super::{
     adam::Adam, checksum::Checksum, loss_scale::LossScale, run_folder, run_identity::differing_keys,
 };
-use crate::durable_file::{sync_folder, write_whole};
-use crate::model::{
-    QuestionAnsweringModel,
-    parameters::{self, StoredParameters},
-    record::{self, WriteError},
+use crate::{
+    durable_file::{sync_folder, write_whole},
+    model::{
+        parameters::{self, StoredParameters},
+        record::{self, WriteError},
+    },
+    tasks::model::Model,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +106,7 @@ const OWN_SUM: &str = "crc32c";
 /// [`run_folder::tidy`] removes. `note` hears what stood in its way and is kept.
 pub fn save(
     model_dir: &Path,
-    model: &QuestionAnsweringModel,
+    model: &Model,
     tasks: &[String],
     adam: &Adam,
     state: &State,
@@ -133,7 +135,7 @@ pub fn save(
 /// Writes a checkpoint's files into `folder`.
 fn write(
     folder: &Path,
-    model: &QuestionAnsweringModel,
+    model: &Model,
     tasks: &[String],
     adam: &Adam,
     state: &State,

@@ -14,14 +14,17 @@ use burn::{
 use crate::{
     kernels::square_sum::SquareSum,
     model::{
-        HeadInput, ModelInput, QuestionAnsweringModel,
+        HeadInput, ModelInput,
         dropout::Mode,
         layer::{LayerState, Pass},
         parameter_gradients::ParameterGradients,
         parameters::without_graph,
         record::for_each_parameter,
     },
-    tasks::qa::loss::{Targets, batch_loss},
+    tasks::{
+        model::Model,
+        qa::loss::{Targets, batch_loss},
+    },
 };
 
 /// Which parameters are trained.
@@ -50,7 +53,7 @@ impl Trainable {
     }
 
     /// Marks the parameters below the first trained layer as constants.
-    pub fn freeze(self, mut model: QuestionAnsweringModel) -> QuestionAnsweringModel {
+    pub fn freeze(self, mut model: Model) -> Model {
         let Self::FromLayer(first) = self else {
             return model;
         };
@@ -120,7 +123,7 @@ enum Kept {
 /// outside any, are gone through one by one. With `recompute_layers` a layer runs again before its
 /// backward pass, and drops the same values. `tasks` gives each row's place in the task list.
 pub fn accumulate(
-    model: &QuestionAnsweringModel,
+    model: &Model,
     input: &ModelInput,
     targets: &Targets,
     tasks: &[usize],
@@ -200,12 +203,7 @@ fn gradient(leaf: &Tensor<2>, grads: &mut Backward) -> Tensor<2> {
 
 impl Gradients {
     /// Adds the gradients of the looked-up word vectors, `rows` `[tokens, embedding]`.
-    pub fn add_word_rows(
-        &mut self,
-        model: &QuestionAnsweringModel,
-        input: &ModelInput,
-        rows: Tensor<2>,
-    ) {
+    pub fn add_word_rows(&mut self, model: &Model, input: &ModelInput, rows: Tensor<2>) {
         let table = &model.electra.embeddings.word.weight;
         let mut square = SquareSum::new(&rows.device());
         square.add(rows.clone());
@@ -238,11 +236,7 @@ impl Gradients {
     }
 
     /// Every gradient by record name, each `[elements]`, in the order of the modules.
-    pub fn into_values(
-        mut self,
-        model: &QuestionAnsweringModel,
-        tasks: &[String],
-    ) -> Vec<(String, Tensor<1>)> {
+    pub fn into_values(mut self, model: &Model, tasks: &[String]) -> Vec<(String, Tensor<1>)> {
         let mut values = Vec::new();
         for_each_parameter(model, tasks, |parameter| {
             let gradient = match *parameter.shape {
@@ -255,7 +249,7 @@ impl Gradients {
     }
 
     /// Norm over all gradients as the reference's clipping computes it, `[1]`.
-    pub fn global_norm(&self, model: &QuestionAnsweringModel) -> Tensor<1> {
+    pub fn global_norm(&self, model: &Model) -> Tensor<1> {
         struct Squares<'a> {
             gradients: &'a ParameterGradients,
             sum: SquareSum,

@@ -30,7 +30,8 @@ use crate::{
         batch_plan::BatchPlan,
     },
     device::ReadError,
-    model::{QuestionAnsweringModel, folder, parameters, record},
+    model::{folder, parameters, record},
+    tasks::model::Model,
     tensorboard::event_log::EventLog,
 };
 
@@ -135,9 +136,9 @@ impl Run<'_> {
         build: impl FnOnce(
             &Device,
             Option<&mut parameters::StoredParameters>,
-        ) -> Result<QuestionAnsweringModel, folder::Error>,
+        ) -> Result<Model, folder::Error>,
         progress: &Progress,
-    ) -> Result<QuestionAnsweringModel, Error> {
+    ) -> Result<Model, Error> {
         let training_device = self.device.clone().autodiff();
         let steps = self.schedule.steps;
         let mut note = |line: String| progress.note(&line);

@@ -11,10 +11,10 @@ use crate::{
     data::batch::Batch,
     device::ReadError,
     model::{
-        ModelInput, QuestionAnsweringModel,
+        ModelInput,
         dropout::{Mode, StepSeed},
     },
-    tasks::qa::loss::Targets,
+    tasks::{model::Model, qa::loss::Targets},
 };
 
 /// Figures of a step.
@@ -61,7 +61,7 @@ pub struct StepSettings<'a> {
 /// # Errors
 /// When the device fails; the model is as it was.
 pub fn step_gradients(
-    model: &QuestionAnsweringModel,
+    model: &Model,
     parts: &[Batch],
     step: u64,
     settings: &StepSettings,
@@ -107,11 +107,11 @@ impl StepGradients {
     /// finite change nothing.
     pub fn update(
         self,
-        model: QuestionAnsweringModel,
+        model: Model,
         adam: &mut Adam,
         learning_rate: f64,
         settings: &StepSettings,
-    ) -> QuestionAnsweringModel {
+    ) -> Model {
         if !self.figures.is_finite() {
             return model;
         }
@@ -134,13 +134,13 @@ impl StepGradients {
 /// # Errors
 /// When the device fails.
 pub fn train_step(
-    model: QuestionAnsweringModel,
+    model: Model,
     adam: &mut Adam,
     parts: &[Batch],
     step: u64,
     learning_rate: f64,
     settings: &StepSettings,
-) -> Result<(QuestionAnsweringModel, StepFigures), ReadError> {
+) -> Result<(Model, StepFigures), ReadError> {
     let gradients = step_gradients(&model, parts, step, settings)?;
     let figures = gradients.figures;
     let model = gradients.update(model, adam, learning_rate, settings);

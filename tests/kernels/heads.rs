@@ -15,14 +15,14 @@ use electra::{
     data::batch::Batch,
     device::{DeviceRequest, choose},
     kernels::{gelu::gelu, product::Products, product_choice, shader::Element},
-    model::{
-        HeadInput, ModelInput, QuestionAnsweringModel, arithmetic::Arithmetic,
-        parameters::ParameterSource,
-    },
-    tasks::qa::{
-        beam,
-        loss::{Targets, batch_loss, feature_losses},
-        span_head::{HeadConfig, SpanHead},
+    model::{HeadInput, ModelInput, arithmetic::Arithmetic, parameters::ParameterSource},
+    tasks::{
+        model::Model,
+        qa::{
+            beam,
+            loss::{Targets, batch_loss, feature_losses},
+            span_head::{HeadConfig, SpanHead},
+        },
     },
 };
 
@@ -361,7 +361,7 @@ fn the_beam_of_short_windows_is_the_references_without_its_padding() {
     for (name, device) in crate::support::devices() {
         for head in configs() {
             let mut source = ParameterSource::new(device.clone(), 3, None);
-            let model = QuestionAnsweringModel::new(&mut source, &encoder, &tasks, head).unwrap();
+            let model = Model::new(&mut source, &encoder, &tasks, head).unwrap();
             let mut batch = batch();
             let input = ModelInput::new(&batch, 0, &device);
             let states = model.encode(&input).hidden;

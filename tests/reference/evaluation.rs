@@ -7,12 +7,15 @@ use burn::tensor::Device;
 use electra::{
     config::Config,
     data::tokenizer::Tokenizer,
-    model::{QuestionAnsweringModel, parameters::ParameterSource},
-    tasks::qa::{
-        answers::nbest::QuestionPrediction,
-        evaluate::{self, TaskData},
-        example::Split,
-        span_head::HeadConfig,
+    model::parameters::ParameterSource,
+    tasks::{
+        model::Model,
+        qa::{
+            answers::nbest::QuestionPrediction,
+            evaluate::{self, TaskData},
+            example::Split,
+            span_head::HeadConfig,
+        },
     },
 };
 use serde_json::Value;
@@ -128,7 +131,7 @@ fn the_model_trained_on_facts_answers_as_the_reference() {
         let mut stored = crate::support::converted(&folder.join("trained/model.ckpt"));
         let mut source = ParameterSource::new(device.clone(), 1, Some(&mut stored));
         let head = HeadConfig::of(&config);
-        QuestionAnsweringModel::new(&mut source, &config.encoder(), &tasks(), head).unwrap()
+        Model::new(&mut source, &config.encoder(), &tasks(), head).unwrap()
     };
     for (name, device) in devices() {
         let answered = evaluate::answer(

@@ -9,11 +9,14 @@ use electra::{
     data::batch::{Batch, FeatureSet},
     kernels::{product::Products, product_form::ProductForm},
     model::{
-        ModelInput, QuestionAnsweringModel,
+        ModelInput,
         arithmetic::Arithmetic,
         dropout::{Mode, StepSeed},
     },
-    tasks::qa::{example::Split, loss::Targets},
+    tasks::{
+        model::Model,
+        qa::{example::Split, loss::Targets},
+    },
     train::gradients::{Gradients, Objective, Trainable, accumulate},
 };
 
@@ -30,7 +33,7 @@ fn features(run: &ReferenceRun) -> Vec<electra::tasks::qa::feature::Feature> {
 
 /// Loss and gradients of the parts of a batch.
 fn gradients(
-    model: &QuestionAnsweringModel,
+    model: &Model,
     parts: &[Batch],
     recompute_layers: bool,
     device: &Device,

@@ -25,16 +25,18 @@ use electra::{
         tokenizer::Tokenizer,
     },
     model::{
-        QuestionAnsweringModel,
         arithmetic::Arithmetic,
         parameters::{ParameterSource, StoredParameters},
         record,
     },
-    tasks::qa::{
-        example::{Examples, Split},
-        feature::{Feature, FeatureOptions, featurize},
-        reader::read_task,
-        span_head::HeadConfig,
+    tasks::{
+        model::Model,
+        qa::{
+            example::{Examples, Split},
+            feature::{Feature, FeatureOptions, featurize},
+            reader::read_task,
+            span_head::HeadConfig,
+        },
     },
 };
 pub use place::{golden, shared};
@@ -101,7 +103,7 @@ impl ReferenceRun {
     }
 
     /// Reads `init` or `trained` through the converter.
-    pub fn model(&self, weights: &str, device: &Device) -> QuestionAnsweringModel {
+    pub fn model(&self, weights: &str, device: &Device) -> Model {
         self.model_with(weights, device, 0.0, Arithmetic::default())
     }
 
@@ -112,15 +114,14 @@ impl ReferenceRun {
         device: &Device,
         dropout: f64,
         arithmetic: Arithmetic,
-    ) -> QuestionAnsweringModel {
+    ) -> Model {
         let mut encoder = self.encoder();
         encoder.hidden_dropout_prob = dropout;
         encoder.attention_probs_dropout_prob = dropout;
         let mut stored = converted(&self.folder.join(weights).join("model.ckpt"));
         let mut source =
             ParameterSource::new(device.clone(), 1, Some(&mut stored)).with_arithmetic(arithmetic);
-        let model =
-            QuestionAnsweringModel::new(&mut source, &encoder, &tasks(), self.head()).unwrap();
+        let model = Model::new(&mut source, &encoder, &tasks(), self.head()).unwrap();
         let origin = source.finish();
         assert_eq!(
             origin.initialised, [""; 0],
@@ -204,7 +205,7 @@ pub fn converted(checkpoint: &Path) -> StoredParameters {
 }
 
 /// Every parameter's values by record name.
-pub fn parameters(model: &QuestionAnsweringModel) -> BTreeMap<String, Vec<f32>> {
+pub fn parameters(model: &Model) -> BTreeMap<String, Vec<f32>> {
     let mut values = BTreeMap::new();
     record::for_each_parameter(model, &tasks(), |parameter| {
         let value = parameter.value.try_into_vec_as::<f32>().unwrap();

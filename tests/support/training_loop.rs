@@ -10,8 +10,8 @@ use electra::{
         batch::FeatureSet,
         batch_plan::{BatchPlan, PlanOptions},
     },
-    model::{QuestionAnsweringModel, parameters::ParameterSource},
-    tasks::qa::feature::Feature,
+    model::parameters::ParameterSource,
+    tasks::{model::Model, qa::feature::Feature},
     train::{
         adam::Adam,
         gradients::{Objective, Trainable},
@@ -47,17 +47,12 @@ impl TrainingLoop<'_> {
     }
 
     #[track_caller]
-    pub fn train(&self, model_dir: &Path, device: &Device, steps: u64) -> QuestionAnsweringModel {
+    pub fn train(&self, model_dir: &Path, device: &Device, steps: u64) -> Model {
         self.try_train(model_dir, device, steps).unwrap()
     }
 
     /// The same, where it may fail.
-    pub fn try_train(
-        &self,
-        model_dir: &Path,
-        device: &Device,
-        steps: u64,
-    ) -> Result<QuestionAnsweringModel, Error> {
+    pub fn try_train(&self, model_dir: &Path, device: &Device, steps: u64) -> Result<Model, Error> {
         let tasks = tasks();
         let training = Run {
             device,
@@ -95,12 +90,7 @@ impl TrainingLoop<'_> {
             let mut initial = converted(&self.run.folder.join("init").join("model.ckpt"));
             let stored = stored.or(Some(&mut initial));
             let mut source = ParameterSource::new(device.clone(), 1, stored);
-            Ok(QuestionAnsweringModel::new(
-                &mut source,
-                &encoder,
-                &tasks,
-                self.run.head(),
-            )?)
+            Ok(Model::new(&mut source, &encoder, &tasks, self.run.head())?)
         };
         let adam = Adam::new(
             self.run.config.weight_decay_rate,

@@ -10,9 +10,7 @@ use burn::Tensor;
 use rayon::prelude::*;
 
 use crate::{
-    device::ReadError,
-    model::{input::ModelInput, question_answering::QuestionAnsweringModel},
-    packed::sequences::Sequences,
+    device::ReadError, model::input::ModelInput, packed::sequences::Sequences, tasks::model::Model,
 };
 
 /// What the model says of one window.
@@ -40,7 +38,7 @@ pub struct WindowOutput {
 /// Predicts a batch, one result a sequence. `head` is the task's place in the task list, `features`
 /// each sequence's place in the feature list.
 pub fn predict(
-    model: &QuestionAnsweringModel,
+    model: &Model,
     head: usize,
     input: &ModelInput,
     features: &[usize],

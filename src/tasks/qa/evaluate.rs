@@ -24,13 +24,15 @@ use crate::{
         figures::Scores,
         results::{answers, null_odds},
     },
-    model::QuestionAnsweringModel,
-    tasks::qa::{
-        example::{Examples, Split},
-        feature::{Feature, FeatureOptions, featurize},
-        raw::question_file::QuestionFile,
-        reader::{ReadOptions, family_of},
-        token_counts::TokenCounts,
+    tasks::{
+        model::Model,
+        qa::{
+            example::{Examples, Split},
+            feature::{Feature, FeatureOptions, featurize},
+            raw::question_file::QuestionFile,
+            reader::{ReadOptions, family_of},
+            token_counts::TokenCounts,
+        },
     },
 };
 
@@ -121,7 +123,7 @@ impl TaskData {
 /// `head` is the task's place in the model's list; `progress` hears how many windows are done and
 /// says whether to go on.
 pub fn answer(
-    model: &QuestionAnsweringModel,
+    model: &Model,
     head: usize,
     data: &TaskData,
     tokenizer: &Tokenizer,

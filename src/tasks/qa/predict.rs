@@ -12,7 +12,8 @@ use crate::{
         batch_plan::prediction_batches,
     },
     device::ReadError,
-    model::{ModelInput, QuestionAnsweringModel},
+    model::ModelInput,
+    tasks::model::Model,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +35,7 @@ pub enum Error {
 /// # Errors
 /// [`Error::Ended`] if `progress` breaks off.
 pub fn predict(
-    model: &QuestionAnsweringModel,
+    model: &Model,
     head: usize,
     set: &FeatureSet<'_>,
     batch_size: usize,

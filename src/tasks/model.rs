@@ -2,26 +2,26 @@
 
 use burn::module::Module;
 
-use super::{
-    dropout::Mode,
-    electra::Electra,
-    head_input::HeadInput,
-    input::ModelInput,
-    parameters::{Error, ParameterSource},
-};
 use crate::{
     config::EncoderConfig,
+    model::{
+        dropout::Mode,
+        electra::Electra,
+        head_input::HeadInput,
+        input::ModelInput,
+        parameters::{Error, ParameterSource},
+    },
     tasks::qa::span_head::{HeadConfig, SpanHead},
 };
 
 #[derive(Module, Debug)]
-pub struct QuestionAnsweringModel {
+pub struct Model {
     pub electra: Electra,
     /// In the order of the task list; the record names them by task.
     pub heads: Vec<SpanHead>,
 }
 
-impl QuestionAnsweringModel {
+impl Model {
     pub fn new(
         source: &mut ParameterSource,
         config: &EncoderConfig,
