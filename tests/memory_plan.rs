@@ -21,7 +21,7 @@ fn a_step_holds_what_the_plan_says() {
     let given = serde_json::json!({
         "task_names": ["squad"],
         "model_hparam_overrides": {
-            "hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2,
+            "hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 2,
             "intermediate_size": 512,
         },
         "vocab_size": 2048,
@@ -38,7 +38,7 @@ fn a_step_holds_what_the_plan_says() {
             moments,
             parameters: elements,
             trained: elements,
-            trained_layers: 2,
+            trained_layers: 4,
             longest: 128,
         };
         let bench = Bench {
