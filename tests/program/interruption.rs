@@ -191,7 +191,8 @@ fn a_run_that_is_stopped_in_its_second_trial_goes_on_there() {
     for kind in ["preds", "nbest", "null_odds", "eval"] {
         let of = |trial: &str| file(&format!("squad_qa/squad_{kind}{trial}.json"));
         assert!(of("_3") == of(""), "{kind}");
-        assert!(of("_1") != of("_2"), "{kind}");
+        // After so short a training every answer may be held back: the figures are the same then.
+        assert!(kind == "eval" || of("_1") != of("_2"), "{kind}");
     }
     let text = std::str::from_utf8(file("squad_results.txt")).unwrap();
     assert_eq!(text.lines().count(), 3, "{text}");
