@@ -42,9 +42,7 @@ fn main() -> Result<()> {
             input_mask: vec![1; input_ids.len()],
             segment_ids: integers("segment_ids")?,
             input_ids,
-            start: vec![0],
-            end: vec![0],
-            is_impossible: vec![0.0],
+            labels: Vec::new(),
             features: vec![0],
             task: vec![0],
         };

@@ -20,6 +20,7 @@ use crate::{
         record,
     },
     tasks::{
+        label::Label,
         model::Model,
         qa::{beam, span_head::HeadConfig},
     },
@@ -223,9 +224,7 @@ impl Bench<'_> {
             input_ids: vec![0; size * seq_len],
             input_mask: vec![0; size * seq_len],
             segment_ids: vec![0; size * seq_len],
-            start: vec![0; size],
-            end: vec![0; size],
-            is_impossible: vec![0.0; size],
+            labels: Vec::with_capacity(size),
             features: (0..size).collect(),
             task: vec![0; size],
         };
@@ -238,8 +237,11 @@ impl Bench<'_> {
                 batch.input_mask[first + place] = 1;
                 batch.segment_ids[first + place] = i32::from(place >= question);
             }
-            batch.start[row] = question as i32;
-            batch.end[row] = question as i32;
+            batch.labels.push(Label::Span {
+                start: question as u32,
+                end: question as u32,
+                impossible: false,
+            });
         }
         batch
     }
@@ -324,7 +326,6 @@ mod tests {
             micro_batch_size: Some(1),
             moments: OptimizerMoments::Bf16,
             objective: Objective {
-                answerable_weight: 0.5,
                 trainable: crate::train::gradients::Trainable::All,
                 recompute_layers: true,
                 loss_scale: 1.0,

@@ -48,7 +48,6 @@ fn memory_does_not_grow_over_steps_on_wgpu() {
         device: &training,
         tasks: &tasks,
         objective: Objective {
-            answerable_weight: 0.5,
             trainable: Trainable::All,
             recompute_layers: false,
             loss_scale: 1.0,
@@ -125,7 +124,6 @@ fn a_part_that_the_device_cannot_hold_is_halved_and_the_step_computed() {
             features: set,
             plan,
             objective: Objective {
-                answerable_weight: 0.5,
                 trainable: Trainable::All,
                 recompute_layers: false,
                 loss_scale: 1.0,

@@ -57,7 +57,6 @@ fn a_step_holds_what_the_plan_says() {
             micro_batch_size: Some(micro_batch_size),
             moments,
             objective: Objective {
-                answerable_weight: 0.5,
                 trainable: Trainable::All,
                 recompute_layers,
                 loss_scale: 1.0,

@@ -126,7 +126,6 @@ pub(super) fn run(
         micro_batch_size: args.micro_batch_size.map(|n| n as usize),
         moments: args.optimizer_moments,
         objective: Objective {
-            answerable_weight: config.answerable_weight,
             trainable: Trainable::All,
             recompute_layers: args.gradient_checkpointing == Switch::On,
             loss_scale: match arithmetic.layers {

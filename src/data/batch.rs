@@ -4,54 +4,71 @@
 //! Padding is 0 everywhere, as in the reference, and the mask tells it from tokens.
 
 use super::error::Error;
-use crate::tasks::qa::feature::Feature;
+use crate::tasks::label::Label;
+
+/// What the model reads of one feature, whatever its task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// Token ids, `[length]`.
+    pub input_ids: &'a [u32],
+    /// Tokens of segment 0, from the first on; the others are of segment 1.
+    pub first_segment: usize,
+    pub label: Label,
+    /// What messages call the feature: the id of its example.
+    pub name: &'a str,
+}
+
+/// A task's feature, as batches take it.
+pub trait AsRow {
+    fn as_row(&self) -> Row<'_>;
+}
 
 /// The features of one or several tasks, as one list: the first task's, then the second's, ….
 #[derive(Debug, Clone)]
 pub struct FeatureSet<'a> {
-    tasks: Vec<&'a [Feature]>,
-    /// Index of each task's first feature, and at last their number.
-    starts: Vec<usize>,
+    /// Each feature with its task's number.
+    rows: Vec<(usize, Row<'a>)>,
 }
 
 impl<'a> FeatureSet<'a> {
     /// One slice of features for each task, in task order.
-    pub fn new(tasks: Vec<&'a [Feature]>) -> Self {
-        let mut starts = vec![0];
-        let mut count = 0;
-        for task in &tasks {
-            count += task.len();
-            starts.push(count);
+    pub fn new<F: AsRow>(tasks: Vec<&'a [F]>) -> Self {
+        let numbered = tasks.into_iter().enumerate();
+        Self {
+            rows: numbered
+                .flat_map(|(task, features)| {
+                    features.iter().map(move |feature| (task, feature.as_row()))
+                })
+                .collect(),
         }
-        FeatureSet { tasks, starts }
     }
 
     /// Number of features of all tasks.
     pub fn len(&self) -> usize {
-        self.starts.last().copied().unwrap_or(0)
+        self.rows.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.rows.is_empty()
     }
 
     /// The task index and the feature at `index`, or `None` beyond the last.
-    pub fn get(&self, index: usize) -> Option<(usize, &'a Feature)> {
-        let task = self.starts.partition_point(|&start| start <= index) - 1;
-        let feature = self.tasks.get(task)?.get(index - self.starts[task])?;
-        Some((task, feature))
+    pub fn get(&self, index: usize) -> Option<(usize, Row<'a>)> {
+        self.rows.get(index).copied()
     }
 
     /// Tokens of each feature, without padding, for a
     /// [`BatchPlan`](super::batch_plan::BatchPlan).
     pub fn lengths(&self) -> Vec<usize> {
-        let features = self.tasks.iter().flat_map(|task| task.iter());
-        features.map(|feature| feature.input_ids.len()).collect()
+        self.rows
+            .iter()
+            .map(|(_, row)| row.input_ids.len())
+            .collect()
     }
 }
 
-impl<'a> From<&'a [Feature]> for FeatureSet<'a> {
-    fn from(features: &'a [Feature]) -> Self {
+impl<'a, F: AsRow> From<&'a [F]> for FeatureSet<'a> {
+    fn from(features: &'a [F]) -> Self {
         FeatureSet::new(vec![features])
     }
 }
@@ -69,12 +86,8 @@ pub struct Batch {
     pub input_mask: Vec<i32>,
     /// 0 up to and with the first `[SEP]` and on padding, else 1, `[size, seq_len]`.
     pub segment_ids: Vec<i32>,
-    /// Position of the answer's first token or 0, `[size]`.
-    pub start: Vec<i32>,
-    /// Position of the answer's last token or 0, `[size]`.
-    pub end: Vec<i32>,
-    /// 1 for unanswerable examples, else 0, `[size]`.
-    pub is_impossible: Vec<f32>,
+    /// What each row should be answered with, `[size]`; the encoder alone needs none.
+    pub labels: Vec<Label>,
     /// Index of each row in the feature list, `[size]`.
     pub features: Vec<usize>,
     /// Task of each row, `[size]`.
@@ -92,7 +105,7 @@ impl Batch {
         features: &[usize],
         pad_to: Option<usize>,
     ) -> Result<Self, Error> {
-        let rows: Vec<(usize, &Feature)> = features
+        let rows: Vec<(usize, Row)> = features
             .iter()
             .map(|&index| {
                 let count = set.len();
@@ -108,12 +121,7 @@ impl Batch {
             input_ids: vec![0; size * seq_len],
             input_mask: vec![0; size * seq_len],
             segment_ids: vec![0; size * seq_len],
-            start: rows.iter().map(|(_, row)| row.start as i32).collect(),
-            end: rows.iter().map(|(_, row)| row.end as i32).collect(),
-            is_impossible: rows
-                .iter()
-                .map(|(_, row)| f32::from(u8::from(row.is_impossible)))
-                .collect(),
+            labels: rows.iter().map(|(_, row)| row.label).collect(),
             features: features.to_vec(),
             task: rows.iter().map(|&(task, _)| task).collect(),
         };
@@ -121,16 +129,16 @@ impl Batch {
             let length = row.input_ids.len();
             if length > seq_len {
                 return Err(Error::FeatureTooLong {
-                    question: row.qas_id.to_string(),
+                    feature: row.name.to_owned(),
                     length,
                     pad_to: seq_len,
                 });
             }
             let tokens = number * seq_len..number * seq_len + length;
-            let window = tokens.start + row.question_length.min(length)..tokens.end;
+            let window = tokens.start + row.first_segment.min(length)..tokens.end;
             for (cell, &id) in batch.input_ids[tokens.clone()]
                 .iter_mut()
-                .zip(&row.input_ids)
+                .zip(row.input_ids)
             {
                 *cell = id as i32;
             }
@@ -157,18 +165,38 @@ impl Batch {
 mod tests {
     use super::*;
 
-    fn feature(length: usize, question_length: usize, is_impossible: bool) -> Feature {
+    struct Feature {
+        input_ids: Vec<u32>,
+        first_segment: usize,
+        impossible: bool,
+        name: String,
+    }
+
+    impl AsRow for Feature {
+        fn as_row(&self) -> Row<'_> {
+            Row {
+                input_ids: &self.input_ids,
+                first_segment: self.first_segment,
+                label: label(self.first_segment, self.input_ids.len(), self.impossible),
+                name: &self.name,
+            }
+        }
+    }
+
+    fn label(start: usize, length: usize, impossible: bool) -> Label {
+        Label::Span {
+            start: start as u32,
+            end: length as u32 - 2,
+            impossible,
+        }
+    }
+
+    fn feature(length: usize, first_segment: usize, impossible: bool) -> Feature {
         Feature {
-            feature_id: length as u64,
-            qas_id: format!("q{length}").into(),
-            eid: 0,
             input_ids: (1..=length as u32).collect(),
-            question_length,
-            start: question_length,
-            end: length - 2,
-            is_impossible,
-            token_to_orig: vec![0; length - question_length - 1],
-            max_context: vec![true; length - question_length - 1],
+            first_segment,
+            impossible,
+            name: format!("q{length}"),
         }
     }
 
@@ -185,11 +213,7 @@ mod tests {
         assert_eq!(batch.input_ids, [1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 0, 0]);
         assert_eq!(batch.input_mask, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0]);
         assert_eq!(batch.segment_ids, [0, 0, 0, 1, 1, 1, 0, 0, 1, 1, 0, 0]);
-        assert_eq!(
-            (batch.start.as_slice(), batch.end.as_slice()),
-            ([3, 2].as_slice(), [4, 2].as_slice())
-        );
-        assert_eq!(batch.is_impossible, [1.0, 0.0]);
+        assert_eq!(batch.labels, [label(3, 6, true), label(2, 4, false)]);
         assert_eq!(batch.features, [1, 0]);
         assert_eq!(batch.tokens(), 10);
     }
@@ -223,10 +247,10 @@ mod tests {
         let set = FeatureSet::new(vec![&first, &none, &last]);
         assert_eq!((set.len(), set.lengths()), (3, vec![4, 5, 6]));
         assert_eq!(
-            set.get(2).map(|(task, feature)| (task, feature.feature_id)),
+            set.get(2).map(|(task, row)| (task, row.input_ids.len())),
             Some((2, 6))
         );
-        assert!(set.get(3).is_none() && FeatureSet::new(vec![]).get(0).is_none());
+        assert!(set.get(3).is_none() && FeatureSet::new::<Feature>(vec![]).get(0).is_none());
         let batch = Batch::collate(&set, &[2, 0], None).unwrap();
         assert_eq!(batch.task, [2, 0]);
     }

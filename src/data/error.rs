@@ -161,11 +161,11 @@ pub enum Error {
     },
 
     #[error(
-        "question {question}: a feature of {length} tokens does not fit a batch padded to {pad_to}; \
+        "question {feature}: a feature of {length} tokens does not fit a batch padded to {pad_to}; \
          pad to at least the max_seq_length that the features were made with"
     )]
     FeatureTooLong {
-        question: String,
+        feature: String,
         length: usize,
         pad_to: usize,
     },

@@ -64,7 +64,6 @@ impl Finetune<'_> {
             features,
             plan,
             objective: Objective {
-                answerable_weight: config.answerable_weight,
                 trainable,
                 recompute_layers: memory.recompute_layers,
                 loss_scale: 1.0,

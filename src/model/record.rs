@@ -107,13 +107,15 @@ pub fn for_each_parameter(model: &Model, tasks: &[String], visit: impl FnMut(Par
     model.visit(&mut visitor);
 }
 
-/// The record name of a module path: `heads.0.start.weight` → `heads.squad.start.weight`.
+/// The record name of a module path: `heads.0.Span.start.weight` → `heads.squad.start.weight`. The
+/// task alone decides the kind of its head, so that the name has no need of it.
 pub fn record_name(path: &[String], tasks: &[String]) -> String {
     let mut parts: Vec<&str> = path.iter().map(String::as_str).collect();
     if let ["heads", number, ..] = parts[..]
         && let Some(task) = number.parse().ok().and_then(|n: usize| tasks.get(n))
     {
         parts[1] = task;
+        parts.remove(2);
     }
     parts.join(".")
 }

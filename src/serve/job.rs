@@ -120,7 +120,7 @@ pub mod example {
     pub fn asked(number: u64, windows: usize) -> Featurized {
         let window = |window: usize| Feature {
             feature_id: 1000 * number + window as u64,
-            qas_id: "".into(),
+            qas_id: (1000 * number + window as u64).to_string().into(),
             eid: 0,
             input_ids: vec![1; TOKENS],
             question_length: 3,

@@ -114,7 +114,7 @@ mod tests {
             let (_, window) = windows.get(feature).unwrap();
             WindowOutput {
                 feature,
-                answerable_logit: window.feature_id as f32,
+                answerable_logit: window.name.parse().unwrap(),
                 ..WindowOutput::default()
             }
         });

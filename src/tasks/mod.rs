@@ -1,5 +1,7 @@
 //! What a model is fine-tuned for: a folder for each kind of task, which knows its files, examples,
 //! features, head, loss, answers and scorer.
 
+pub mod head;
+pub mod label;
 pub mod model;
 pub mod qa;

@@ -11,14 +11,14 @@ use crate::{
         input::ModelInput,
         parameters::{Error, ParameterSource},
     },
-    tasks::qa::span_head::{HeadConfig, SpanHead},
+    tasks::{head::Head, qa::span_head::HeadConfig},
 };
 
 #[derive(Module, Debug)]
 pub struct Model {
     pub electra: Electra,
     /// In the order of the task list; the record names them by task.
-    pub heads: Vec<SpanHead>,
+    pub heads: Vec<Head>,
 }
 
 impl Model {
@@ -32,7 +32,7 @@ impl Model {
             electra: Electra::new(source, config)?,
             heads: tasks
                 .iter()
-                .map(|task| SpanHead::new(source, task, config.hidden_size, head))
+                .map(|task| Head::new(source, task, config.hidden_size, head))
                 .collect::<Result<_, _>>()?,
         };
         source.check_unused()?;

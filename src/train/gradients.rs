@@ -21,10 +21,7 @@ use crate::{
         parameters::without_graph,
         record::for_each_parameter,
     },
-    tasks::{
-        model::Model,
-        qa::loss::{Targets, batch_loss},
-    },
+    tasks::{head::batch_loss, label::Label, model::Model},
 };
 
 /// Which parameters are trained.
@@ -78,8 +75,6 @@ impl Trainable {
 /// What a step takes the gradient of.
 #[derive(Debug, Clone, Copy)]
 pub struct Objective {
-    /// Weight of the answerability classifier's loss.
-    pub answerable_weight: f64,
     pub trainable: Trainable,
     /// Keeps only each layer's input and computes the rest again in the backward pass.
     pub recompute_layers: bool,
@@ -125,7 +120,7 @@ enum Kept {
 pub fn accumulate(
     model: &Model,
     input: &ModelInput,
-    targets: &Targets,
+    labels: &[Label],
     tasks: &[usize],
     objective: Objective,
     mode: Mode,
@@ -156,8 +151,7 @@ pub fn accumulate(
 
     let last = leaf(hidden);
     let read = HeadInput::new(last.clone(), input);
-    let weight = objective.answerable_weight;
-    let loss = batch_loss(&model.heads, &read, targets, tasks, weight);
+    let loss = batch_loss(&model.heads, &read, labels, tasks);
     let mut grads = objective.scaled(loss.clone()).backward();
     let mut upstream = gradient(&last, &mut grads);
     let heads = GradientsParams::from_module(&mut grads, &model.heads);

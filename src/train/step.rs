@@ -14,7 +14,7 @@ use crate::{
         ModelInput,
         dropout::{Mode, StepSeed},
     },
-    tasks::{model::Model, qa::loss::Targets},
+    tasks::model::Model,
 };
 
 /// Figures of a step.
@@ -76,7 +76,7 @@ pub fn step_gradients(
             + accumulate(
                 model,
                 &ModelInput::new(part, place, settings.device),
-                &Targets::new(part),
+                &part.labels,
                 &part.task,
                 settings.objective,
                 mode,

@@ -17,10 +17,12 @@ use electra::{
     kernels::{gelu::gelu, product::Products, product_choice, shader::Element},
     model::{HeadInput, ModelInput, arithmetic::Arithmetic, parameters::ParameterSource},
     tasks::{
+        head::{Head, batch_loss},
+        label::Label,
         model::Model,
         qa::{
             beam,
-            loss::{Targets, batch_loss, feature_losses},
+            loss::{Targets, feature_losses},
             span_head::{HeadConfig, SpanHead},
         },
     },
@@ -40,9 +42,19 @@ fn batch() -> Batch {
         input_ids: vec![0; size * seq_len],
         input_mask: vec![0; size * seq_len],
         segment_ids: vec![0; size * seq_len],
-        start: vec![3, 0, 0, 5, 64],
-        end: vec![6, 0, 0, 5, 129],
-        is_impossible: vec![0.0, 1.0, 1.0, 0.0, 0.0],
+        labels: [
+            (3, 6, false),
+            (0, 0, true),
+            (0, 0, true),
+            (5, 5, false),
+            (64, 129, false),
+        ]
+        .map(|(start, end, impossible)| Label::Span {
+            start,
+            end,
+            impossible,
+        })
+        .into(),
         features: (0..size).collect(),
         task: vec![1, 0, 1, 1, 0],
     };
@@ -66,6 +78,7 @@ fn configs() -> [HeadConfig; 4] {
         joint_prediction: joint,
         answerable_classifier: answerable,
         answerable_uses_start_logits: start,
+        answerable_weight: WEIGHT,
     })
 }
 
@@ -90,6 +103,16 @@ fn hidden(device: &Device) -> Tensor<2> {
         .collect();
     let states = Tensor::from_data(TensorData::new(values, [tokens, HIDDEN]), device);
     (states * 2.0).detach().require_grad()
+}
+
+/// Where the answers of the batch start and end.
+fn positions(batch: &Batch) -> (Vec<i32>, Vec<i32>) {
+    let labels = batch.labels.iter();
+    let spans = labels.map(|label| {
+        let Label::Span { start, end, .. } = *label;
+        (start as i32, end as i32)
+    });
+    spans.unzip()
 }
 
 /// What the reference computes, `[batch]` each.
@@ -121,6 +144,7 @@ fn padded(head: &SpanHead, hidden: Tensor<2>, batch: &Batch) -> Padded {
         }
         first += length;
     }
+    let (start, end) = positions(batch);
     let states = hidden.select(0, ints(rows, &device));
     let mask = Tensor::<1>::from_data(TensorData::new(mask, [size * seq]), &device);
     let mask_terms = ((mask - 1.0) * 1000.0).reshape([size, seq]);
@@ -142,7 +166,7 @@ fn padded(head: &SpanHead, hidden: Tensor<2>, batch: &Batch) -> Padded {
     let end_input = match &head.end_hidden {
         None => states.clone(),
         Some(dense) => {
-            let starts: Vec<i32> = batch.start.iter().flat_map(|s| vec![*s; seq]).collect();
+            let starts: Vec<i32> = start.iter().flat_map(|s| vec![*s; seq]).collect();
             let rows = (0..size * seq).map(|cell| (cell / seq * seq) as i32 + starts[cell]);
             let starts = states.clone().select(0, ints(rows.collect(), &device));
             gelu(dense.forward(Tensor::cat(vec![starts, states.clone()], 1)))
@@ -163,8 +187,8 @@ fn padded(head: &SpanHead, hidden: Tensor<2>, batch: &Batch) -> Padded {
         logits.reshape([size])
     });
     Padded {
-        start: cross_entropy(start_logits, &batch.start),
-        end: cross_entropy(end_logits, &batch.end),
+        start: cross_entropy(start_logits, &start),
+        end: cross_entropy(end_logits, &end),
         answerable_logit,
     }
 }
@@ -177,7 +201,11 @@ fn padded_losses(head: &SpanHead, hidden: Tensor<2>, batch: &Batch) -> Tensor<1>
     match padded.answerable_logit {
         None => span,
         Some(logits) => {
-            let label = TensorData::new(batch.is_impossible.clone(), [batch.size]);
+            let impossible = batch.labels.iter().map(|label| {
+                let Label::Span { impossible, .. } = *label;
+                f32::from(u8::from(impossible))
+            });
+            let label = TensorData::new(impossible.collect::<Vec<_>>(), [batch.size]);
             let label = Tensor::<1>::from_data(label, &device);
             let yes = log_sigmoid(logits.clone()) * label.clone();
             let no = log_sigmoid(logits.neg()) * (label.neg() + 1.0);
@@ -241,8 +269,7 @@ fn packed_losses_and_gradients_are_those_of_the_padded_matrix() {
             let ours = feature_losses(
                 &head,
                 &HeadInput::new(packed.clone(), &input),
-                &Targets::new(&batch),
-                WEIGHT,
+                &Targets::new(&batch.labels),
             );
             let padded = hidden(&device);
             let theirs = padded_losses(&head, padded.clone(), &batch);
@@ -295,7 +322,7 @@ fn in_f16_the_head_has_the_losses_and_gradients_of_f32_but_for_rounding() {
                 let packed = narrow(hidden(&device)).require_grad();
                 let computed = |head: &SpanHead| {
                     let input = HeadInput::new(packed.clone(), &input);
-                    feature_losses(head, &input, &Targets::new(&batch), WEIGHT)
+                    feature_losses(head, &input, &Targets::new(&batch.labels))
                 };
                 let halved_on_the_way = values(&computed(&head));
                 head.halve();
@@ -322,8 +349,8 @@ fn features_of_several_tasks_are_judged_by_their_own_heads() {
         let input = ModelInput::new(&batch, 0, &device);
         let packed = hidden(&device);
         let head_input = HeadInput::new(packed.clone(), &input);
-        let targets = Targets::new(&batch);
-        let ours = batch_loss(&heads, &head_input, &targets, &batch.task, WEIGHT);
+        let kinds = heads.clone().map(Head::Span);
+        let ours = batch_loss(&kinds, &head_input, &batch.labels, &batch.task);
         let padded = hidden(&device);
         let theirs = (0..heads.len())
             .map(|task| {
@@ -381,10 +408,14 @@ fn the_beam_of_short_windows_is_the_references_without_its_padding() {
                     rank.min(last(window)) * beam + end.min(last(window))
                 };
                 for (row, window) in windows.iter().enumerate() {
-                    batch.start[row] = window.start_top_index[rank.min(last(window))] as i32;
-                    batch.end[row] = window.end_top_index[place(window)] as i32;
+                    batch.labels[row] = Label::Span {
+                        start: window.start_top_index[rank.min(last(window))],
+                        end: window.end_top_index[place(window)],
+                        impossible: false,
+                    };
                 }
-                let theirs = padded(&model.heads[0], states.clone(), &batch);
+                let Head::Span(head) = &model.heads[0];
+                let theirs = padded(head, states.clone(), &batch);
                 let (starts, ends) = (values(theirs.start), values(theirs.end));
                 for (row, window) in windows.iter().enumerate() {
                     let start = window.start_top_log_probs[rank.min(last(window))];

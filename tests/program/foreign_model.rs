@@ -71,9 +71,7 @@ fn a_model_with_other_attention_heads_computes_what_transformers_does() {
         input_ids: arrays.integers("input_ids"),
         input_mask: vec![1; size * seq_len],
         segment_ids: arrays.integers("segment_ids"),
-        start: vec![0; size],
-        end: vec![0; size],
-        is_impossible: vec![0.0; size],
+        labels: Vec::new(),
         features: (0..size).collect(),
         task: vec![0; size],
     };

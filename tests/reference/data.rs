@@ -13,6 +13,7 @@ use electra::{
         batch_plan::{BatchPlan, PlanOptions},
         tokenizer::Tokenizer,
     },
+    tasks::label::Label,
     tasks::qa::{
         example::{Examples, Split},
         feature::{Feature, FeatureOptions, featurize},
@@ -329,7 +330,8 @@ fn batches_of_an_unshuffled_run() {
             assert_eq!(batch.input_ids[from], 2, "[CLS] opens each row");
             let last = from + feature.input_ids.len() - 1;
             assert_eq!((batch.input_ids[last], batch.segment_ids[last]), (3, 1));
-            assert_eq!(batch.start[row] as usize, feature.start);
+            let Label::Span { start, .. } = batch.labels[row];
+            assert_eq!(start as usize, feature.start);
         }
     }
     assert_eq!(rows, 296);

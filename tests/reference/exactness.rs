@@ -13,10 +13,7 @@ use electra::{
         arithmetic::Arithmetic,
         dropout::{Mode, StepSeed},
     },
-    tasks::{
-        model::Model,
-        qa::{example::Split, loss::Targets},
-    },
+    tasks::{model::Model, qa::example::Split},
     train::gradients::{Gradients, Objective, Trainable, accumulate},
 };
 
@@ -39,7 +36,6 @@ fn gradients(
     device: &Device,
 ) -> (f64, BTreeMap<String, Vec<f32>>) {
     let objective = Objective {
-        answerable_weight: 0.5,
         trainable: Trainable::All,
         recompute_layers,
         loss_scale: 1.0,
@@ -50,7 +46,7 @@ fn gradients(
         let share = accumulate(
             model,
             &ModelInput::new(part, place, device),
-            &Targets::new(part),
+            &part.labels,
             &part.task,
             objective,
             Mode::Train(StepSeed::new(3, 5)),

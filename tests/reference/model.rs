@@ -5,7 +5,7 @@ use burn::{Tensor, tensor::Device};
 use electra::{
     data::batch::Batch,
     model::{ModelInput, dropout::Mode},
-    tasks::qa::{beam, example::Split, loss::Targets},
+    tasks::qa::{beam, example::Split},
     train::gradients::{Gradients, Objective, Trainable, accumulate},
 };
 
@@ -22,9 +22,7 @@ fn check_forward(run: &ReferenceRun, weights: &str, name: &str, device: &Device)
         input_ids: arrays.integers("input_ids"),
         input_mask: arrays.integers("input_mask"),
         segment_ids: arrays.integers("segment_ids"),
-        start: vec![0; size],
-        end: vec![0; size],
-        is_impossible: vec![0.0; size],
+        labels: Vec::new(),
         features: (0..size).collect(),
         task: vec![0; size],
     };
@@ -174,9 +172,7 @@ fn check_gradients(run: &ReferenceRun, name: &str, device: &Device, recompute_la
     let features = run.features(Split::Train);
     let batch = run.training_batch(&features, 0);
     let input = ModelInput::new(&batch, 0, &device);
-    let targets = Targets::new(&batch);
     let objective = Objective {
-        answerable_weight: run.config.answerable_weight,
         trainable: Trainable::All,
         recompute_layers,
         loss_scale: 1.0,
@@ -185,7 +181,7 @@ fn check_gradients(run: &ReferenceRun, name: &str, device: &Device, recompute_la
     let loss = accumulate(
         &model,
         &input,
-        &targets,
+        &batch.labels,
         &batch.task,
         objective,
         // The reference's run drops nothing.

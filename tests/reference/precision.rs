@@ -33,7 +33,6 @@ fn settings<'a>(device: &'a Device, tasks: &'a [String], loss_scale: f64) -> Ste
         device,
         tasks,
         objective: Objective {
-            answerable_weight: 0.5,
             trainable: Trainable::All,
             recompute_layers: false,
             loss_scale,

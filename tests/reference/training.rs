@@ -60,7 +60,6 @@ fn check_trajectory(run: &ReferenceRun, name: &str, device: &Device, mut steps: 
         device: &device,
         tasks: &tasks,
         objective: Objective {
-            answerable_weight: run.config.answerable_weight,
             trainable: Trainable::All,
             recompute_layers: false,
             loss_scale: 1.0,
@@ -177,7 +176,6 @@ fn loss_norm_and_rate_follow_the_reference_for_ten_steps_on_wgpu() {
 fn layers_above_frozen_ones_get_the_gradients_of_a_whole_run() {
     use electra::{
         model::{ModelInput, dropout::Mode},
-        tasks::qa::loss::Targets,
         train::gradients::{Gradients, accumulate},
     };
     let run = &runs()[0];
@@ -188,9 +186,7 @@ fn layers_above_frozen_ones_get_the_gradients_of_a_whole_run() {
         let gradients = |trainable: Trainable, recompute_layers: bool| {
             let model = trainable.freeze(run.model("init", &device));
             let input = ModelInput::new(&batch, 0, &device);
-            let targets = Targets::new(&batch);
             let objective = Objective {
-                answerable_weight: 0.5,
                 trainable,
                 recompute_layers,
                 loss_scale: 1.0,
@@ -199,7 +195,7 @@ fn layers_above_frozen_ones_get_the_gradients_of_a_whole_run() {
             accumulate(
                 &model,
                 &input,
-                &targets,
+                &batch.labels,
                 &batch.task,
                 objective,
                 Mode::Predict,

@@ -66,7 +66,6 @@ impl TrainingLoop<'_> {
                 warmup_proportion: self.run.config.warmup_proportion,
             },
             objective: Objective {
-                answerable_weight: 0.5,
                 trainable: self.trainable,
                 recompute_layers: false,
                 loss_scale: 1.0,

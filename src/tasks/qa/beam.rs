@@ -10,7 +10,10 @@ use burn::Tensor;
 use rayon::prelude::*;
 
 use crate::{
-    device::ReadError, model::input::ModelInput, packed::sequences::Sequences, tasks::model::Model,
+    device::ReadError,
+    model::input::ModelInput,
+    packed::sequences::Sequences,
+    tasks::{head::Head, model::Model},
 };
 
 /// What the model says of one window.
@@ -44,7 +47,7 @@ pub fn predict(
     features: &[usize],
     beam_size: usize,
 ) -> Result<Vec<WindowOutput>, ReadError> {
-    let head = &model.heads[head];
+    let Head::Span(head) = &model.heads[head];
     let sequences = &input.sequences;
     let input = model.encode(input);
     let start_logits = head.start_logits(&input);

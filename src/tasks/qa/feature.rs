@@ -13,9 +13,13 @@ use super::{
     example::{Answer, Example, Examples, Split},
     window::{max_context, window_count, windows},
 };
-use crate::data::{
-    error::Error,
-    tokenizer::{PassageTokens, Tokenizer},
+use crate::{
+    data::{
+        batch::{AsRow, Row},
+        error::Error,
+        tokenizer::{PassageTokens, Tokenizer},
+    },
+    tasks::label::Label,
 };
 
 /// Feature ids count the windows of an example below this.
@@ -43,6 +47,21 @@ pub struct Feature {
     pub token_to_orig: Vec<u32>,
     /// Whether this window sees the token with the most context; indexed as `token_to_orig`.
     pub max_context: Vec<bool>,
+}
+
+impl AsRow for Feature {
+    fn as_row(&self) -> Row<'_> {
+        Row {
+            input_ids: &self.input_ids,
+            first_segment: self.question_length,
+            label: Label::Span {
+                start: self.start as u32,
+                end: self.end as u32,
+                impossible: self.is_impossible,
+            },
+            name: &self.qas_id,
+        }
+    }
 }
 
 /// How examples become features.

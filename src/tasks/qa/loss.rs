@@ -1,56 +1,50 @@
-//! The loss of a batch: the **sum** over its features of
+//! The loss of a window:
 //! `(CE(start) + CE(end)) / 2 + answerable_weight · sigmoid-CE(answerable, is_impossible)`.
 
 use burn::Tensor;
 
 use super::span_head::SpanHead;
 use crate::{
-    data::batch::Batch,
     kernels::span_loss::{TargetRows, span_loss},
     model::HeadInput,
     packed::sequences::Sequences,
+    tasks::label::Label,
 };
 
-/// What each feature should be answered with, `[batch]` each.
+/// What each window should be answered with, `[batch]` each.
 #[derive(Debug, Clone)]
 pub struct Targets {
     /// Position of the answer's first token.
     starts: Vec<u32>,
     /// Position of its last token.
     ends: Vec<u32>,
-    /// 1 where the question has no answer, else 0.
+    /// 1 if the question has no answer, else 0.
     impossible: Vec<u32>,
 }
 
 impl Targets {
-    pub fn new(batch: &Batch) -> Self {
-        let positions = |values: &[i32]| values.iter().map(|&value| value as u32).collect();
-        let labels = batch.is_impossible.iter();
-        Self {
-            starts: positions(&batch.start),
-            ends: positions(&batch.end),
-            impossible: labels.map(|&label| u32::from(label > 0.5)).collect(),
+    pub fn new(labels: &[Label]) -> Self {
+        let mut targets = Self {
+            starts: Vec::with_capacity(labels.len()),
+            ends: Vec::with_capacity(labels.len()),
+            impossible: Vec::with_capacity(labels.len()),
+        };
+        for label in labels {
+            let Label::Span {
+                start,
+                end,
+                impossible,
+            } = *label;
+            targets.starts.push(start);
+            targets.ends.push(end);
+            targets.impossible.push(impossible.into());
         }
-    }
-
-    /// The targets of some features of the batch.
-    fn part(&self, numbers: &[usize]) -> Self {
-        let part = |values: &[u32]| numbers.iter().map(|&number| values[number]).collect();
-        Self {
-            starts: part(&self.starts),
-            ends: part(&self.ends),
-            impossible: part(&self.impossible),
-        }
+        targets
     }
 }
 
-/// Loss of each feature, `[batch]`.
-pub fn feature_losses(
-    head: &SpanHead,
-    input: &HeadInput,
-    targets: &Targets,
-    answerable_weight: f64,
-) -> Tensor<1> {
+/// Loss of each window, `[batch]`.
+pub fn feature_losses(head: &SpanHead, input: &HeadInput, targets: &Targets) -> Tensor<1> {
     let sequences = &input.sequences;
     let starts = TargetRows::new(sequences, &targets.starts);
     let ends = TargetRows::new(sequences, &targets.ends);
@@ -64,7 +58,7 @@ pub fn feature_losses(
     match answerable {
         None => span,
         Some(logits) => {
-            span + sigmoid_cross_entropy(logits, &targets.impossible) * answerable_weight
+            span + sigmoid_cross_entropy(logits, &targets.impossible) * head.answerable_weight()
         }
     }
 }
@@ -77,31 +71,4 @@ fn sigmoid_cross_entropy(logits: Tensor<1>, labels: &[u32]) -> Tensor<1> {
     let pairs = Tensor::cat(vec![logits.zeros_like(), logits], 1).reshape([2 * batch]);
     let rows = TargetRows::new(&Sequences::new(&vec![2; batch], 0), labels);
     span_loss(pairs, rows)
-}
-
-/// The batch's loss, `[1]`: each feature's, by its own task's head, summed. `tasks` gives each
-/// feature's place in the task list.
-pub fn batch_loss(
-    heads: &[SpanHead],
-    input: &HeadInput,
-    targets: &Targets,
-    tasks: &[usize],
-    answerable_weight: f64,
-) -> Tensor<1> {
-    if let [head] = heads {
-        return feature_losses(head, input, targets, answerable_weight).sum();
-    }
-    let mut total = Tensor::zeros([1], &input.hidden.device());
-    for (task, head) in heads.iter().enumerate() {
-        let of_task: Vec<usize> = (0..tasks.len())
-            .filter(|&number| tasks[number] == task)
-            .collect();
-        if of_task.is_empty() {
-            continue;
-        }
-        let part = input.part(&of_task);
-        let losses = feature_losses(head, &part, &targets.part(&of_task), answerable_weight);
-        total = total + losses.sum();
-    }
-    total
 }

@@ -39,7 +39,7 @@ use crate::{
 pub const HEAD_HIDDEN: usize = 512;
 
 /// Which parts the head has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct HeadConfig {
     /// The end is predicted given the start.
     pub joint_prediction: bool,
@@ -47,6 +47,9 @@ pub struct HeadConfig {
     pub answerable_classifier: bool,
     /// The classifier also sees the mean of the hidden states weighted by the start.
     pub answerable_uses_start_logits: bool,
+    /// Weight of the classifier's loss. Only training reads it: a record does not keep it.
+    #[serde(skip)]
+    pub answerable_weight: f64,
 }
 
 impl HeadConfig {
@@ -56,6 +59,7 @@ impl HeadConfig {
             joint_prediction: config.joint_prediction,
             answerable_classifier: config.answerable_classifier,
             answerable_uses_start_logits: config.answerable_uses_start_logits,
+            answerable_weight: config.answerable_weight,
         }
     }
 }
@@ -75,6 +79,8 @@ pub struct SpanHead {
     /// The f16 copies of both halves of `end_hidden`'s kernel, for rows in f16; outside any graph.
     #[module(skip)]
     end_halves: Option<[Tensor<2>; 2]>,
+    #[module(skip)]
+    answerable_weight: f64,
     #[module(skip)]
     arithmetic: Arithmetic,
 }
@@ -132,6 +138,7 @@ impl SpanHead {
                 answerable_hidden,
                 answerable,
                 end_halves: None,
+                answerable_weight: config.answerable_weight,
                 arithmetic: source.arithmetic,
             })
         })
@@ -149,6 +156,11 @@ impl SpanHead {
             let kernel = dense.weight.val().inner().cast(FloatDType::F16);
             [Half::Start, Half::Token].map(|half| half.of(kernel.clone()))
         });
+    }
+
+    /// Weight of the classifier's loss beside the span's.
+    pub fn answerable_weight(&self) -> f64 {
+        self.answerable_weight
     }
 
     /// Start logits, `[tokens]`.
