@@ -39,7 +39,7 @@ fn a_step_holds_what_the_plan_says() {
             parameters: elements,
             trained: elements,
             trained_layers: 4,
-            longest: 128,
+            longest: 64,
         };
         let bench = Bench {
             device: &device,
@@ -50,7 +50,7 @@ fn a_step_holds_what_the_plan_says() {
                 layers: layers_in,
                 ..Arithmetic::default()
             },
-            groups: vec![vec![128; 16]],
+            groups: vec![vec![64; 8]],
             pad_to: None,
             steps: 2,
             warmup: 0,
@@ -79,7 +79,7 @@ fn a_step_holds_what_the_plan_says() {
         peak
     };
     for layers_in in [Element::F32, Element::F16] {
-        for (micro_batch_size, recompute_layers) in [(16, false), (16, true), (4, false), (4, true)]
+        for (micro_batch_size, recompute_layers) in [(8, false), (8, true), (2, false), (2, true)]
         {
             step(
                 layers_in,
@@ -91,9 +91,9 @@ fn a_step_holds_what_the_plan_says() {
     }
     // Peaks, because pages that an earlier step left are used again.
     let [whole, halved] = [OptimizerMoments::F32, OptimizerMoments::Bf16]
-        .map(|moments| step(Element::F32, moments, 16, true));
+        .map(|moments| step(Element::F32, moments, 8, true));
     let saved = (whole as f64 - halved as f64) / (4 * elements) as f64;
     println!("saved {saved:.3} of 4 bytes a parameter");
     // The allocator takes whole pages.
-    assert!((0.8..1.1).contains(&saved), "{saved}");
+    assert!((0.7..1.1).contains(&saved), "{saved}");
 }
