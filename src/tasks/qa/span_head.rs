@@ -11,7 +11,7 @@ use std::sync::Arc;
 use burn::{
     Tensor,
     module::Module,
-    tensor::{DType, FloatDType},
+    tensor::{DType, FloatDType, TensorData},
 };
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,9 @@ use crate::{
         parameters::{Error, ParameterSource},
     },
 };
+
+/// Logits of tokens outside the passage are lowered by this much.
+const MASKED: f32 = 1000.0;
 
 /// Width of the head's two hidden layers.
 pub const HEAD_HIDDEN: usize = 512;
@@ -61,6 +64,22 @@ impl HeadConfig {
             answerable_uses_start_logits: config.answerable_uses_start_logits,
             answerable_weight: config.answerable_weight,
         }
+    }
+}
+
+impl HeadConfig {
+    /// Parameters of a head on hidden states of this width.
+    pub fn parameter_count(&self, hidden: usize) -> u64 {
+        use crate::model::parameter_count::dense;
+        let joint = |wanted: bool| match wanted {
+            true => dense(2 * hidden, HEAD_HIDDEN) + dense(HEAD_HIDDEN, 1),
+            false => dense(hidden, 1),
+        };
+        let answerable = match self.answerable_classifier {
+            true => joint(self.answerable_uses_start_logits),
+            false => 0,
+        };
+        dense(hidden, 1) + joint(self.joint_prediction) + answerable
     }
 }
 
@@ -193,7 +212,7 @@ impl SpanHead {
             starts,
             self.end.weight.val().reshape([HEAD_HIDDEN]),
             self.end.bias.val(),
-            input.mask_terms.clone(),
+            mask_terms(input),
             &input.sequences,
         )
     }
@@ -248,6 +267,28 @@ impl SpanHead {
     }
 }
 
+/// What is added to each token's logits, `[tokens]`: 0 where an answer may start or end (the passage,
+/// its closing `[SEP]`, and position 0, which stands for "no answer"), −1000 elsewhere.
+///
+/// The reference's softmax runs over padding too, at logits as low. Beside position 0, whose logit
+/// is not lowered, the exponential of both is exactly 0 in f32.
+fn mask_terms(input: &HeadInput) -> Tensor<1> {
+    let sequences = &input.sequences;
+    let terms: Vec<f32> = (0..sequences.len())
+        .flat_map(|number| {
+            let first_segment = input.first_segments[number] as usize;
+            (0..sequences.rows(number).len()).map(move |position| {
+                match position == 0 || position >= first_segment {
+                    true => 0.0,
+                    false => -MASKED,
+                }
+            })
+        })
+        .collect();
+    let tokens = sequences.tokens();
+    Tensor::from_data(TensorData::new(terms, [tokens]), &input.hidden.device())
+}
+
 /// Logits `[tokens]` of a dense layer `hidden → 1`.
 fn logits(dense: &Dense, input: &HeadInput) -> Tensor<1> {
     let weight = dense.weight.val();
@@ -256,6 +297,6 @@ fn logits(dense: &Dense, input: &HeadInput) -> Tensor<1> {
         input.hidden.clone(),
         weight.reshape([size]),
         dense.bias.val(),
-        input.mask_terms.clone(),
+        mask_terms(input),
     )
 }
