@@ -10,8 +10,8 @@ use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
+    batch::Batch,
     config::{EncoderConfig, OptimizerMoments},
-    data::batch::Batch,
     device::ReadError,
     model::{
         ModelInput,

@@ -10,16 +10,17 @@ use std::{
 
 use burn::tensor::Device;
 use electra::{
-    config::EncoderConfig,
-    data::{
-        batch::{Batch, FeatureSet},
-        batch_plan::{BatchPlan, PlanOptions},
+    batch::{
+        Batch, FeatureSet,
+        plan::{BatchPlan, PlanOptions},
     },
+    config::EncoderConfig,
+    data::split::Split,
     device::{DeviceRequest, choose},
     model::parameters::ParameterSource,
     tasks::{
         model::Model,
-        qa::{example::Split, feature::Feature, predict::predict},
+        qa::{feature::Feature, predict::predict},
     },
     train::{
         adam::Adam,

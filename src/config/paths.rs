@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::hparam::Config;
-use crate::tasks::qa::{example::Split, reader::is_mrqa_task};
+use crate::{data::split::Split, tasks::qa::reader::is_mrqa_task};
 
 /// The files of the run that a configuration describes.
 #[derive(Debug, Clone, Copy)]

@@ -2,18 +2,19 @@
 
 use super::{Error, Finetune};
 use crate::{
+    batch::{FeatureSet, plan::BatchPlan},
     config::Config,
-    data::{batch::FeatureSet, batch_plan::BatchPlan, tokenizer::Tokenizer},
+    data::split::Split,
     device::ByteSize,
     model::ParameterCount,
     tasks::{
         head,
         qa::{
             evaluate::TaskData,
-            example::Split,
             feature::{Feature, MAX_WINDOWS},
         },
     },
+    text::tokenizer::Tokenizer,
     train::{gradients::Trainable, memory_plan::MemoryPlan},
 };
 

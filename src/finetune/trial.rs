@@ -7,9 +7,9 @@ use burn::tensor::Device;
 
 use super::{Error, Finetune, GOES_ON, io};
 use crate::{
-    data::{
-        batch::FeatureSet,
-        batch_plan::{BatchPlan, PlanOptions},
+    batch::{
+        FeatureSet,
+        plan::{BatchPlan, PlanOptions},
     },
     durable_file::write_whole,
     eval::json_file::write_json,

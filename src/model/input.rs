@@ -7,7 +7,7 @@ use burn::{
     tensor::{Device, Int, TensorData},
 };
 
-use crate::{data::batch::Batch, packed::sequences::Sequences};
+use crate::{batch::Batch, packed::sequences::Sequences};
 
 #[derive(Debug, Clone)]
 pub struct ModelInput {

@@ -7,9 +7,7 @@ use std::{
 };
 
 use super::{job::Job, pace::Pace, refusal::Refusal, turns::Turns};
-use crate::{
-    data::batch::FeatureSet, device::failure, fine_tuned::Error, tasks::qa::beam::WindowOutput,
-};
+use crate::{batch::FeatureSet, device::failure, fine_tuned::Error, tasks::qa::beam::WindowOutput};
 
 /// What the model says of windows, in their order.
 pub type Outputs = Result<Vec<WindowOutput>, Error>;

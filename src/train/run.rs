@@ -25,10 +25,7 @@ use super::{
     step::{StepFigures, StepSettings, step_gradients},
 };
 use crate::{
-    data::{
-        batch::{Batch, FeatureSet},
-        batch_plan::BatchPlan,
-    },
+    batch::{Batch, FeatureSet, plan::BatchPlan},
     device::ReadError,
     model::{folder, parameters, record},
     tasks::model::Model,

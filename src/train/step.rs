@@ -8,7 +8,7 @@ use super::{
     gradients::{Gradients, Objective, accumulate},
 };
 use crate::{
-    data::batch::Batch,
+    batch::Batch,
     device::ReadError,
     model::{
         ModelInput,

@@ -11,8 +11,8 @@ use burn::{
     },
 };
 use electra::{
+    batch::Batch,
     config::Config,
-    data::batch::Batch,
     device::{DeviceRequest, choose},
     kernels::{gelu::gelu, product::Products, product_choice, shader::Element},
     model::{HeadInput, ModelInput, arithmetic::Arithmetic, parameters::ParameterSource},

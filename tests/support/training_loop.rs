@@ -5,11 +5,11 @@ use std::{path::Path, sync::atomic::AtomicBool, time::Duration};
 
 use burn::tensor::Device;
 use electra::{
-    config::OptimizerMoments,
-    data::{
-        batch::FeatureSet,
-        batch_plan::{BatchPlan, PlanOptions},
+    batch::{
+        FeatureSet,
+        plan::{BatchPlan, PlanOptions},
     },
+    config::OptimizerMoments,
     model::parameters::ParameterSource,
     tasks::{model::Model, qa::feature::Feature},
     train::{

@@ -6,11 +6,8 @@ use burn::tensor::Device;
 
 use super::beam::{self, WindowOutput};
 use crate::{
-    data::{
-        self,
-        batch::{Batch, FeatureSet},
-        batch_plan::prediction_batches,
-    },
+    batch::{Batch, FeatureSet, plan::prediction_batches},
+    data,
     device::ReadError,
     model::ModelInput,
     tasks::model::Model,

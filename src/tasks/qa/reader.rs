@@ -11,13 +11,13 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::{
-    example::{Answer, Example, Examples, Passage, Skipped, Split},
+    example::{Answer, Example, Examples, Passage, Skipped},
     raw::{
         paragraph::{Family, Question},
         question_file::QuestionFile,
     },
 };
-use crate::data::error::Error;
+use crate::data::{error::Error, split::Split};
 
 /// Tasks whose files are SQuAD's.
 const SQUAD_TASKS: [&str; 2] = ["squad", "squadv1"];
@@ -214,7 +214,7 @@ pub(crate) fn locate(
 ) -> Result<Answer, String> {
     let length = text.chars().count();
     let answer = text
-        .split(crate::data::normalizer::is_blank)
+        .split(crate::text::normalizer::is_blank)
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
         .join(" ")
