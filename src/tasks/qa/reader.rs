@@ -59,11 +59,6 @@ pub fn family_of(task: &str) -> Result<Family, Error> {
     }
 }
 
-/// Whether the task's files are MRQA JSON lines (`.jsonl`) rather than SQuAD JSON (`.json`).
-pub fn is_mrqa_task(task: &str) -> bool {
-    MRQA_TASKS.contains(&task)
-}
-
 impl QuestionFile {
     /// The examples of the file for a task.
     ///
@@ -259,6 +254,7 @@ fn repeated_ids(all: &Examples) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tasks::registry;
 
     fn located(text: &str, answer: &str, offset: usize) -> Result<(usize, usize), String> {
         let passage = Passage::new(text);
@@ -335,6 +331,7 @@ mod tests {
             message.contains("\"squid\"") && message.contains("searchqa"),
             "{message}"
         );
-        assert!(is_mrqa_task("newsqa") && !is_mrqa_task("squad"));
+        let extension = |task: &str| registry::find(task).unwrap().extension;
+        assert_eq!((extension("newsqa"), extension("squad")), ("jsonl", "json"));
     }
 }
