@@ -26,7 +26,7 @@ use electra::{
         adam::Adam,
         gradients::{Objective, Trainable},
         log::StepRecord,
-        progress::{Audience, Progress},
+        progress::{Output, Progress},
         run::Run,
         schedule::{LayerDecay, Schedule},
         step::{StepSettings, train_step},
@@ -152,7 +152,7 @@ fn a_part_that_the_device_cannot_hold_is_halved_and_the_step_computed() {
             Ok(Model::new(&mut source, &wide.encoder, &tasks, run.head())?)
         };
         training
-            .train(adam, build, &Progress::new(Audience::Nobody))
+            .train(adam, build, &Progress::new(Output::Quiet))
             .unwrap();
         let log = std::fs::read_to_string(folder.path().join("train_log.jsonl")).unwrap();
         serde_json::from_str::<StepRecord>(&log).unwrap().loss

@@ -262,7 +262,7 @@ impl Moments {
     }
 }
 
-/// A parameter on its way through a step, `[elements]` each, outside any graph.
+/// A parameter on its way through a step, `[elements]` each, without autodiff.
 pub struct Parameter {
     pub weight: Tensor<1>,
     pub moments: Moments,

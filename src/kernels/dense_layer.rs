@@ -1,4 +1,4 @@
-//! A dense layer outside any graph: its values, and its products on tensors.
+//! A dense layer without autodiff: its values, and its products on tensors.
 
 use burn::{Tensor, backend::Dispatch};
 

@@ -2,7 +2,7 @@
 //!
 //! What follows a product (bias, GELU, dropout and residual, a sum) is done before the product is
 //! stored, so that no matrix is written and read again for it. Operands may be f32 or f16, sums are
-//! f32. All outside any graph; [`dense`](super::dense) is differentiable.
+//! f32. All without autodiff; [`dense`](super::dense) is differentiable.
 
 use burn::{
     backend::{

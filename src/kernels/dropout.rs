@@ -28,7 +28,7 @@ use super::{
 };
 use crate::packed::{random::Mask, sequences::Sequences};
 
-/// What an operation that drops values by the way drops.
+/// Dropout fused into another operation.
 #[derive(Debug, Clone)]
 pub struct Dropped {
     pub sequences: Sequences,

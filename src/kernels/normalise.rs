@@ -2,7 +2,7 @@
 //!
 //! The backward pass needs the rows before the normalisation and each row's two moments; the
 //! normalised values are computed again. Rows may be f32 or f16, γ and β are f32, and so is all
-//! arithmetic. All outside any graph; [`layer_norm`](super::layer_norm) is differentiable.
+//! arithmetic. All without autodiff; [`layer_norm`](super::layer_norm) is differentiable.
 
 use super::{
     cpu_loops::{block_rows, by_rows_of_two, in_order, map, sum_of, tensor, total, values},

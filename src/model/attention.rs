@@ -76,7 +76,7 @@ impl Attention {
         let output = self.output.layer(format);
         let context = attended.context.clone();
         let sum = output.residual(context, hidden.clone(), self.dropped(pass));
-        let (normalised, sum) = self.layer_norm.forward_keeping(sum);
+        let (normalised, sum) = self.layer_norm.forward_with_state(sum);
         let state = AttentionState {
             hidden,
             attended,

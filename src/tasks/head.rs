@@ -44,9 +44,9 @@ impl Head {
     }
 
     /// Makes the f16 copies of the weights as they are now, if the layers compute in f16.
-    pub fn halve(&mut self) {
+    pub fn refresh_f16_weights(&mut self) {
         match self {
-            Self::Span(head) => head.halve(),
+            Self::Span(head) => head.refresh_f16_weights(),
         }
     }
 

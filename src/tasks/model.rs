@@ -36,15 +36,15 @@ impl Model {
                 .collect::<Result<_, _>>()?,
         };
         source.check_unused()?;
-        model.halve();
+        model.refresh_f16_weights();
         Ok(model)
     }
 
     /// Makes the f16 copies of the kernels as they are now, where the layers compute in f16.
-    pub fn halve(&mut self) {
-        self.electra.halve();
+    pub fn refresh_f16_weights(&mut self) {
+        self.electra.refresh_f16_weights();
         for head in &mut self.heads {
-            head.halve();
+            head.refresh_f16_weights();
         }
     }
 

@@ -98,7 +98,7 @@ fn by_layer(device: &Device, arithmetic: Arithmetic, drops: bool) -> Results {
         mode: mode(drops),
     };
     let (hidden, grad) = (narrow(random(1)), narrow(random(2)));
-    let (output, state) = layer.forward_keeping(hidden.clone(), &pass);
+    let (output, state) = layer.forward_with_state(hidden.clone(), &pass);
     let alone = layer.forward(hidden, &pass);
     assert!(values(alone) == values(output.clone()), "nothing kept");
     let mut gradients = ParameterGradients::default();

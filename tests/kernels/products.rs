@@ -8,7 +8,7 @@ use burn::{
 use electra::{
     device::{DeviceRequest, choose},
     kernels::{
-        dense::{Kernel, dense},
+        dense::{Weight, dense},
         dense_layer::DenseLayer,
         dropout::Dropped,
         product::Products,
@@ -215,7 +215,7 @@ impl Case {
         let w = matrix(&self.kernel, [input, output]).require_grad();
         let b = TensorData::new(self.bias.clone(), [output]);
         let b = Tensor::<1>::from_data(b, &device).require_grad();
-        let kernel = Kernel {
+        let kernel = Weight {
             half: (element == Element::F16).then(|| narrow(w.clone().detach())),
             master: w.clone(),
             products,

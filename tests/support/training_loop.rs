@@ -16,7 +16,7 @@ use electra::{
         adam::Adam,
         gradients::{Objective, Trainable},
         log::StepRecord,
-        progress::{Audience, Progress},
+        progress::{Output, Progress},
         run::{Error, Run},
         schedule::{LayerDecay, Schedule},
     },
@@ -100,7 +100,7 @@ impl TrainingLoop<'_> {
             },
         )
         .with_moments(self.moments);
-        training.train(adam, build, &Progress::new(Audience::Nobody))
+        training.train(adam, build, &Progress::new(Output::Quiet))
     }
 }
 

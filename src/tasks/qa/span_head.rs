@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::Config,
     kernels::{
-        dense::{Kernel, dense},
+        dense::{Weight, dense},
         end_logits::end_logits,
         gelu::gelu,
         rows::rows,
@@ -95,7 +95,7 @@ pub struct SpanHead {
     pub answerable_hidden: Option<Dense>,
     /// `512 → 1`, or `hidden → 1` on the first hidden state
     pub answerable: Option<Dense>,
-    /// The f16 copies of both halves of `end_hidden`'s kernel, for rows in f16; outside any graph.
+    /// The f16 copies of both halves of `end_hidden`'s kernel, for rows in f16; without autodiff.
     #[module(skip)]
     end_halves: Option<[Tensor<2>; 2]>,
     #[module(skip)]
@@ -164,12 +164,12 @@ impl SpanHead {
     }
 
     /// Makes the f16 copies of the kernels as they are now, where the layers compute in f16.
-    pub fn halve(&mut self) {
+    pub fn refresh_f16_weights(&mut self) {
         if self.arithmetic.layers == Element::F32 {
             return;
         }
         if let Some(dense) = &mut self.answerable_hidden {
-            dense.halve();
+            dense.refresh_f16_weights();
         }
         self.end_halves = self.end_hidden.as_ref().map(|dense| {
             let kernel = dense.weight.val().inner().cast(FloatDType::F16);
@@ -218,10 +218,10 @@ impl SpanHead {
     }
 
     /// A half of `end_hidden`'s kernel for the product with these rows.
-    fn end_kernel(&self, dense: &Dense, half: Half, rows: &Tensor<2>) -> Kernel {
+    fn end_kernel(&self, dense: &Dense, half: Half, rows: &Tensor<2>) -> Weight {
         let master = half.of(dense.weight.val());
         if rows.dtype() == DType::F32 {
-            return Kernel {
+            return Weight {
                 master,
                 half: None,
                 products: self.arithmetic.full,
@@ -236,7 +236,7 @@ impl SpanHead {
         } else {
             copy
         };
-        Kernel {
+        Weight {
             master,
             half: Some(copy),
             products: self.arithmetic.half,
