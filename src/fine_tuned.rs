@@ -15,7 +15,7 @@ use crate::{
     data::{self, split::Split},
     device::{self, Chosen},
     eval,
-    kernels::{kernel_choice::ChoiceCache, shader::Element},
+    kernels::{autotune::ChoiceCache, shader::Element},
     model::{
         absent::trained_below,
         arithmetic::Arithmetic,

@@ -14,7 +14,7 @@ use crate::{
     eval::results_table::results_table,
     fine_tuned::answering,
     finetune::{Finetune, Outcome},
-    kernels::kernel_choice::ChoiceCache,
+    kernels::autotune::ChoiceCache,
     model::arithmetic::Arithmetic,
     tasks::qa::no_answer::threshold_advice::remarks,
     train::progress::Progress,

@@ -3,6 +3,10 @@
 //! Operands may be f32 or f16, sums are f32. With f16 operands the kernel comes twice: the f32
 //! master that is trained, and its f16 copy; the master's gradient is f32.
 
+pub(super) mod cpu;
+pub mod layer;
+pub mod products;
+
 use burn::{
     Tensor,
     backend::{
@@ -18,7 +22,7 @@ use burn::{
     },
 };
 
-use super::{dense_products::DenseProducts, product::Products};
+use super::{dense::products::DenseProducts, matmul::Products};
 
 /// A dense layer as a backend operation.
 #[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]

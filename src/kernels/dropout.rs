@@ -22,7 +22,7 @@ use burn::{
 
 use super::{
     cpu_loops::{by_rows, whole},
-    dense_products::{cast, full},
+    dense::products::{cast, full},
     launch::{Arrays, launch_elementwise, like},
     shader::{Element, Shader},
 };

@@ -1,5 +1,8 @@
 //! Layer normalisation of rows on tensors: as a differentiable operation, and without autodiff.
 
+pub mod backend;
+pub(super) mod gpu;
+
 use burn::{
     Tensor,
     backend::{
@@ -15,7 +18,7 @@ use burn::{
     },
 };
 
-use super::{dropout::Dropped, normalise::NormaliseOps};
+use super::{dropout::Dropped, layer_norm::backend::NormaliseOps};
 
 /// The normalisation as a differentiable operation.
 #[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]

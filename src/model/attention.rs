@@ -14,8 +14,7 @@ use super::{
 use crate::{
     config::EncoderConfig,
     kernels::{
-        attention::{Attended, Layout, attention, attention_backward},
-        attention_form::AttentionForms,
+        attention::{Attended, Layout, attention, attention_backward, config::AttentionForms},
         dropout::Dropped,
         layer_norm::Normalised,
     },

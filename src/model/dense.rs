@@ -13,9 +13,8 @@ use super::{
     parameters::{Error, ParameterSource, value},
 };
 use crate::kernels::{
-    dense::{Weight, dense},
-    dense_layer::DenseLayer,
-    product::Products,
+    dense::{Weight, dense, layer::DenseLayer},
+    matmul::Products,
 };
 
 #[derive(Module, Debug)]

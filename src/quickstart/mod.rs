@@ -21,7 +21,7 @@ use crate::{
         json_file::{json_text, write_json},
     },
     finetune::{self, Finetune},
-    kernels::kernel_choice::ChoiceCache,
+    kernels::autotune::ChoiceCache,
     model::arithmetic::Arithmetic,
     stop::Stop,
     train::{memory_plan::MemoryLimits, progress::Progress},

@@ -14,7 +14,11 @@ use electra::{
     batch::Batch,
     config::Config,
     device::{DeviceRequest, choose},
-    kernels::{gelu::gelu, product::Products, product_choice, shader::Element},
+    kernels::{
+        gelu::gelu,
+        matmul::{self, Products},
+        shader::Element,
+    },
     model::{HeadInput, ModelInput, arithmetic::Arithmetic, parameters::ParameterSource},
     tasks::{
         head::{Head, batch_loss},
@@ -295,7 +299,7 @@ fn in_f16_the_head_has_the_losses_and_gradients_of_f32_but_for_rounding() {
         if name != "cpu" {
             let chosen = choose(DeviceRequest::Gpu).unwrap();
             let adapter = chosen.adapter.as_ref().unwrap();
-            let offered = product_choice::candidates(adapter, Element::F16);
+            let offered = matmul::autotune::candidates(adapter, Element::F16);
             forms.extend(offered.into_iter().map(Products::all));
         }
         let device = device.autodiff();

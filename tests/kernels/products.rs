@@ -8,11 +8,9 @@ use burn::{
 use electra::{
     device::{DeviceRequest, choose},
     kernels::{
-        dense::{Weight, dense},
-        dense_layer::DenseLayer,
+        dense::{Weight, dense, layer::DenseLayer},
         dropout::Dropped,
-        product::Products,
-        product_form::ProductForm,
+        matmul::{Products, config::ProductForm},
         shader::Element,
     },
     packed::{random::Mask, sequences::Sequences},
@@ -299,7 +297,7 @@ fn products_on_matrix_units_are_exact() {
         return;
     };
     let chosen = choose(DeviceRequest::Gpu).unwrap();
-    let forms: Vec<ProductForm> = electra::kernels::product_choice::candidates(
+    let forms: Vec<ProductForm> = electra::kernels::matmul::autotune::candidates(
         chosen.adapter.as_ref().unwrap(),
         Element::F16,
     )

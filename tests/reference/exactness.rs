@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use electra::{
     batch::{Batch, FeatureSet},
     data::split::Split,
-    kernels::{product::Products, product_form::ProductForm},
+    kernels::matmul::{Products, config::ProductForm},
     model::{
         ModelInput,
         arithmetic::Arithmetic,

@@ -6,7 +6,8 @@ use electra::{
     batch::Batch,
     data::split::Split,
     kernels::{
-        attention_form::AttentionForms, product::Products, product_form::ProductForm,
+        attention::config::AttentionForms,
+        matmul::{Products, config::ProductForm},
         shader::Element,
     },
     model::arithmetic::Arithmetic,

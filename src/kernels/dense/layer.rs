@@ -2,7 +2,8 @@
 
 use burn::{Tensor, backend::Dispatch};
 
-use super::{dense_products::DenseProducts, dropout::Dropped, product::Products};
+use super::products::DenseProducts;
+use crate::kernels::{dropout::Dropped, matmul::Products};
 
 /// A dense layer's values as its products take them.
 #[derive(Debug, Clone)]
