@@ -13,8 +13,8 @@ use std::{collections::BTreeSet, ffi::CStr};
 use anyhow::{Context, Result};
 use ash::{Entry, khr, vk};
 use electra::kernels::{
-    attention_form::{AttentionCooperativeForm, AttentionCooperativePass},
-    product_form::{Finish, Orientation, Product, ProductForm},
+    attention::config::{AttentionCooperativeForm, AttentionCooperativePass},
+    matmul::config::{Finish, Orientation, Product, ProductForm},
     shader::{AttentionForm, AttentionPass, Element, Shader},
 };
 use naga::{

@@ -13,8 +13,8 @@ use std::{env, fs, path::Path};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use electra::{
+    batch::Batch,
     config::EncoderConfig,
-    data::batch::Batch,
     model::{ModelInput, dropout::Mode, electra::Electra, parameters::ParameterSource, record},
 };
 use serde_json::Value;

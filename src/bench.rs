@@ -10,9 +10,9 @@ use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
+    batch::Batch,
     config::{EncoderConfig, OptimizerMoments},
-    data::batch::Batch,
-    device::ReadError,
+    device::DeviceError,
     model::{
         ModelInput,
         arithmetic::Arithmetic,
@@ -43,9 +43,9 @@ pub enum Error {
     #[error(transparent)]
     Parameters(#[from] parameters::Error),
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(#[from] DeviceError),
     #[error("step {step}: {source}; give a smaller --micro-batch-size")]
-    Device { step: usize, source: ReadError },
+    Device { step: usize, source: DeviceError },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,7 +201,7 @@ impl Bench<'_> {
     fn synchronise(&self, step: usize) -> Result<(), Error> {
         self.device.sync().map_err(|e| Error::Device {
             step,
-            source: ReadError::new(e),
+            source: DeviceError::new(e),
         })
     }
 

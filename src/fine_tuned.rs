@@ -10,11 +10,12 @@ use burn::tensor::Device;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    batch::FeatureSet,
     config::{self, CheckpointFacts, Config, Draft, Precision},
-    data::{self, batch::FeatureSet, tokenizer::Tokenizer},
+    data::{self, split::Split},
     device::{self, Chosen},
     eval,
-    kernels::{kernel_choice::ChoiceCache, shader::Element},
+    kernels::{autotune::ChoiceCache, shader::Element},
     model::{
         absent::trained_below,
         arithmetic::Arithmetic,
@@ -29,7 +30,7 @@ use crate::{
             answers::nbest::{self, QuestionPrediction},
             beam::WindowOutput,
             evaluate::nbest_options,
-            example::{Examples, Split},
+            example::Examples,
             feature::{Feature, FeatureOptions, featurize},
             no_answer::calibration,
             predict,
@@ -38,6 +39,7 @@ use crate::{
             token_counts::TokenCounts,
         },
     },
+    text::tokenizer::Tokenizer,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -154,7 +156,7 @@ impl FineTuned {
         })?;
         let config = read_config(&found.path, &facts)?;
         let vocab = described_in(&found.path).join("vocab.txt");
-        let tokenizer = Tokenizer::for_model(&vocab, &config)?;
+        let tokenizer = config.tokenizer(&vocab)?;
         let mut stored = record::open(&found.path.join("model.bpk"))?;
         let tokens = config.predict_batch_size * config.max_seq_length;
         let arithmetic = Arithmetic::on(

@@ -4,6 +4,7 @@
 //! optimiser → record → predictions → metrics. The modules stand in that order.
 #![forbid(unsafe_code)]
 
+pub mod batch;
 pub mod bench;
 pub mod cli;
 pub mod config;
@@ -24,6 +25,7 @@ pub mod stop;
 pub mod tasks;
 pub mod tensorboard;
 pub mod terminal;
+pub mod text;
 pub mod train;
 pub mod user_cache;
 pub mod utc;

@@ -34,7 +34,7 @@ pub struct Reply {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Alternative {
     pub text: String,
-    /// Its share among the possible answers, that there is one taken for granted.
+    /// Probability among the candidates, assuming that the question is answerable.
     pub probability: f64,
     pub start_logit: f32,
     pub end_logit: f32,

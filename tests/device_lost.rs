@@ -11,9 +11,9 @@ use cubecl::wgpu::{AutoGraphicsApi, RuntimeOptions, WgpuDevice, try_init_setup, 
 use electra::{
     cli,
     config::OptimizerMoments,
+    data::split::Split,
     device::{configure_runtime, failure},
     finetune,
-    tasks::qa::example::Split,
     train::{gradients::Trainable, run},
 };
 use support::{

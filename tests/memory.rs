@@ -10,22 +10,23 @@ use std::{
 
 use burn::tensor::Device;
 use electra::{
-    config::EncoderConfig,
-    data::{
-        batch::{Batch, FeatureSet},
-        batch_plan::{BatchPlan, PlanOptions},
+    batch::{
+        Batch, FeatureSet,
+        plan::{BatchPlan, PlanOptions},
     },
+    config::EncoderConfig,
+    data::split::Split,
     device::{DeviceRequest, choose},
     model::parameters::ParameterSource,
     tasks::{
         model::Model,
-        qa::{example::Split, feature::Feature, predict::predict},
+        qa::{feature::Feature, predict::predict},
     },
     train::{
         adam::Adam,
         gradients::{Objective, Trainable},
         log::StepRecord,
-        progress::{Audience, Progress},
+        progress::{Output, Progress},
         run::Run,
         schedule::{LayerDecay, Schedule},
         step::{StepSettings, train_step},
@@ -151,7 +152,7 @@ fn a_part_that_the_device_cannot_hold_is_halved_and_the_step_computed() {
             Ok(Model::new(&mut source, &wide.encoder, &tasks, run.head())?)
         };
         training
-            .train(adam, build, &Progress::new(Audience::Nobody))
+            .train(adam, build, &Progress::new(Output::Quiet))
             .unwrap();
         let log = std::fs::read_to_string(folder.path().join("train_log.jsonl")).unwrap();
         serde_json::from_str::<StepRecord>(&log).unwrap().loss

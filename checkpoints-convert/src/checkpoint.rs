@@ -1,4 +1,4 @@
-//! An opened checkpoint of either make: what its variables are, checked against the real lengths
+//! An opened checkpoint of either framework: what its variables are, checked against the real lengths
 //! of its data files. A path enters; variables leave, streamed in the order of their bytes, so
 //! that an archive is read in one pass and no more than one tensor is in memory here.
 
@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 use crate::bundle::{Facts, Index, ShardReader, Variable};
 use crate::config::ModelShape;
+use crate::framework::Framework;
 use crate::hugging_face::{self, Beside, Tokenizer};
-use crate::make::Make;
 use crate::source::{self, Source};
 use crate::transpose::transpose;
 use crate::vocabulary;
@@ -106,10 +106,10 @@ impl Checkpoint {
         })
     }
 
-    pub fn make(&self) -> Make {
+    pub fn framework(&self) -> Framework {
         match self.origin {
-            Origin::TensorFlow(_) => Make::TensorFlow,
-            Origin::HuggingFace(_) => Make::HuggingFace,
+            Origin::TensorFlow(_) => Framework::TensorFlow,
+            Origin::HuggingFace(_) => Framework::HuggingFace,
         }
     }
 
@@ -264,9 +264,9 @@ impl Checkpoint {
     ) -> Result<(), Error> {
         let order = self.reading_order(wanted);
         // A storage that only what is left out lies in need not be read.
-        let shards: Vec<u32> = match self.make() {
-            Make::TensorFlow => (0..self.index.shards).collect(),
-            Make::HuggingFace => order
+        let shards: Vec<u32> = match self.framework() {
+            Framework::TensorFlow => (0..self.index.shards).collect(),
+            Framework::HuggingFace => order
                 .chunk_by(|&a, &b| self.variable(a).shard == self.variable(b).shard)
                 .map(|numbers| self.variable(numbers[0]).shard)
                 .collect(),
@@ -293,7 +293,13 @@ impl Checkpoint {
             };
             let exchanged: Vec<Option<[u64; 2]>> = numbers
                 .iter()
-                .map(|&number| exchanged(self.make(), self.variable(number), column_major(number)))
+                .map(|&number| {
+                    exchanged(
+                        self.framework(),
+                        self.variable(number),
+                        column_major(number),
+                    )
+                })
                 .collect();
             let variables = &self.index.variables;
             let mut read = |reader: &mut dyn Read| {
@@ -324,7 +330,7 @@ impl Checkpoint {
 
     /// Numbers of the variables that [`stream`](Self::stream) reads, in the order of their bytes.
     pub fn reading_order(&self, wanted: &dyn Fn(usize) -> bool) -> Vec<usize> {
-        let all = self.make() == Make::TensorFlow;
+        let all = self.framework() == Framework::TensorFlow;
         let order = self.index.reading_order();
         order.filter(|&number| all || wanted(number)).collect()
     }
@@ -336,12 +342,12 @@ impl Checkpoint {
 
 /// The rows and columns of a matrix, in the order of its bytes, where the record has its axes the
 /// other way round.
-fn exchanged(make: Make, variable: &Variable, column_major: bool) -> Option<[u64; 2]> {
+fn exchanged(framework: Framework, variable: &Variable, column_major: bool) -> Option<[u64; 2]> {
     let &[rows, columns] = variable.shape.as_slice() else {
         return None;
     };
-    let reference = make.reference(&variable.name)?;
-    match (make.is_transposed(&reference), column_major) {
+    let reference = framework.reference(&variable.name)?;
+    match (framework.is_transposed(&reference), column_major) {
         (true, false) => Some([rows, columns]),
         (false, true) => Some([columns, rows]),
         // Column after column of `[out, in]` is row after row of `[in, out]`.

@@ -4,7 +4,7 @@
 //! On the way in: zip, folder or prefix (`source`) → variables with checked sums (`bundle`), or a
 //! model's folder → tensors (`hugging_face`); both are one `checkpoint` → places in the model
 //! (`names`, `plan`) → `model.bpk` (`record`) and a report of every variable (`report`); `verify`
-//! reads both ends again. `pack` is the file that a record is, with its checksums. On the way out: `model.bpk` → files of either make (`export`).
+//! reads both ends again. `pack` is the file that a record is, with its checksums. On the way out: `model.bpk` → files of either framework (`export`).
 #![forbid(unsafe_code)]
 
 pub mod bundle;
@@ -18,10 +18,10 @@ mod description;
 mod digest;
 mod error;
 mod export;
+mod framework;
 mod hugging_face;
 mod inspect;
 mod kept;
-mod make;
 mod names;
 pub mod pack;
 mod plain_file;

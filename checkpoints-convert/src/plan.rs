@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::bundle::Variable;
 use crate::checkpoint::Checkpoint;
 use crate::config::{self, HEAD_HIDDEN, HeadShape, ModelShape, RecordConfig};
+use crate::framework::Framework;
 use crate::hugging_face;
-use crate::make::Make;
 use crate::names::{self, Parameter};
 use crate::vocabulary;
 
@@ -92,17 +92,17 @@ impl Plan {
     /// # Errors
     /// A variable of the encoder is missing, a shape contradicts the others, or the settings do.
     pub fn new(checkpoint: &Checkpoint) -> Result<Self, crate::Error> {
-        let (file, make) = (checkpoint.display(), checkpoint.make());
+        let (file, framework) = (checkpoint.display(), checkpoint.framework());
         let index = &checkpoint.index;
         let references: Vec<Option<Cow<str>>> = index
             .variables
             .iter()
-            .map(|variable| make.reference(&variable.name))
+            .map(|variable| framework.reference(&variable.name))
             .collect();
         let named = references.iter().zip(&index.variables);
         let shapes = Shapes {
             file: &file,
-            make,
+            framework,
             variables: named
                 .filter_map(|(reference, variable)| Some((reference.as_deref()?, variable)))
                 .collect(),
@@ -139,7 +139,7 @@ impl Plan {
             .map(|(reference, variable)| {
                 match reference.as_deref().and_then(|name| filled.get(name)) {
                     Some(&number) => Use::Parameter(number),
-                    None => Use::Ignored(heads.reason(make, &variable.name)),
+                    None => Use::Ignored(heads.reason(framework, &variable.name)),
                 }
             })
             .collect();
@@ -160,7 +160,7 @@ impl Plan {
                 unknown.len()
             ));
         }
-        if make == Make::HuggingFace {
+        if framework == Framework::HuggingFace {
             warnings.extend(hugging_face::warning(&index.variables).map(str::to_owned));
         }
         warnings.extend(tokenizer.warnings);
@@ -189,7 +189,7 @@ pub(crate) const UNKNOWN: &str = "unknown name";
 /// The variables of a checkpoint by the reference's names.
 struct Shapes<'a> {
     file: &'a str,
-    make: Make,
+    framework: Framework,
     variables: HashMap<&'a str, &'a Variable>,
 }
 
@@ -212,7 +212,7 @@ impl Shapes<'_> {
         if embedding == hidden && self.variables.contains_key(projection) {
             return Err(Error::Projection {
                 file: self.file.into(),
-                name: self.make.name(projection),
+                name: self.framework.name(projection),
                 size: hidden,
             });
         }
@@ -257,10 +257,10 @@ impl Shapes<'_> {
     fn matrix(&self, name: &str, why: &'static str) -> Result<[u64; 2], Error> {
         let variable = self.variables.get(name).ok_or_else(|| Error::Missing {
             file: self.file.into(),
-            name: self.make.name(name),
+            name: self.framework.name(name),
             why,
         })?;
-        <[u64; 2]>::try_from(self.make.shape(name, &variable.shape))
+        <[u64; 2]>::try_from(self.framework.shape(name, &variable.shape))
             .ok()
             .filter(|shape| !shape.contains(&0))
             .ok_or_else(|| Error::Matrix {
@@ -273,12 +273,12 @@ impl Shapes<'_> {
     fn check(&self, parameter: &Parameter) -> Result<(), Error> {
         let file = self.file.to_owned();
         let Some(variable) = self.variables.get(parameter.variable.as_str()) else {
-            let name = self.make.name(&parameter.variable);
+            let name = self.framework.name(&parameter.variable);
             let why = "the model is not whole without it";
             return Err(Error::Missing { file, name, why });
         };
         let name = variable.name.clone();
-        let expected = self.make.shape(&parameter.variable, &parameter.shape);
+        let expected = self.framework.shape(&parameter.variable, &parameter.shape);
         if variable.shape != expected {
             let found = variable.shape.clone();
             return Err(Error::Shape {
@@ -394,8 +394,8 @@ impl Heads {
     }
 
     /// Why a variable that no parameter takes is left out.
-    fn reason(&self, make: Make, variable: &str) -> String {
-        let reason = make.reason(variable).unwrap_or(UNKNOWN);
+    fn reason(&self, framework: Framework, variable: &str) -> String {
+        let reason = framework.reason(variable).unwrap_or(UNKNOWN);
         variable
             .strip_prefix("task_specific/")
             .filter(|_| reason == names::NO_QA_HEAD)

@@ -9,7 +9,7 @@ use std::{fs, path::Path, sync::LazyLock};
 use checkpoints_convert::bundle::{DType, Index, ShardReader, TableWriter, Variable};
 use electra::{
     config::{Config, given},
-    data::{normalizer::basic_tokenize, tokenizer::Tokenizer, vocab::Vocab},
+    data::split::Split,
     model::{folder, record},
     tasks::qa::{
         answers::{
@@ -22,11 +22,12 @@ use electra::{
             place::{self, CodePoints},
             squad_writer::{Paragraph, SquadWriter},
         },
-        example::{Examples, Passage, Split},
+        example::{Examples, Passage},
         feature::{FeatureOptions, featurize},
         raw::{paragraph::Family, question_file::QuestionFile},
         reader::ReadOptions,
     },
+    text::{normalizer::basic_tokenize, tokenizer::Tokenizer, vocab::Vocab},
 };
 
 use budget::Budget;
@@ -357,7 +358,7 @@ pub fn vocab(bytes: &[u8]) {
             let answer = detokenize(tokenizer.tokens(&ids));
             let words = basic_tokenize(text, true);
             assert!(text.get(project(&answer, text, &words)).is_some());
-            let passage = tokenizer.tokenize_passage(&Passage::new(text));
+            let passage = tokenizer.tokenize_words(&Passage::new(text).words);
             assert!(passage.ids.iter().all(|&id| (id as usize) < size));
         }
     }

@@ -10,7 +10,7 @@ use super::{GlobalArgs, compute::ComputeArgs};
 use crate::{
     bench::{Bench, Task, groups},
     config::{Config, ModelSize, OptimizerMoments},
-    kernels::{kernel_choice::ChoiceCache, shader::Element},
+    kernels::{autotune::ChoiceCache, shader::Element},
     model::arithmetic::Arithmetic,
     tasks::qa::span_head::HeadConfig,
     train::{

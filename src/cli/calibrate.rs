@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::{GlobalArgs, compute::ComputeArgs, model::find_model};
 use crate::{
+    data::split::Split,
     eval::{
         output_place,
         results::{answers, null_odds},
@@ -16,7 +17,6 @@ use crate::{
     model::description::described_in,
     tasks::qa::{
         answers::provenance::FileDigest,
-        example::Split,
         no_answer::{
             calibration::{self, Calibration},
             threshold::signed,

@@ -9,7 +9,7 @@ use super::{GlobalArgs, compute::parse_device};
 use crate::{
     device::{self, AdapterInfo, ByteSize, Chosen, DeviceRequest, choose, list},
     kernels::{
-        kernel_choice::{ChoiceCache, KernelChoice, ModelShape, try_out},
+        autotune::{ChoiceCache, KernelChoice, ModelShape, try_out},
         shader::Element,
     },
 };

@@ -11,10 +11,9 @@ use serde_json::json;
 
 use super::{GlobalArgs, hyper_parameters::RunArgs, print_beside, print_json_beside, run_model};
 use crate::{
+    data::split::Split,
     durable_file::spare_inputs,
-    tasks::qa::{
-        evaluate::TaskData, example::Split, feature_file::write_features, token_counts::TokenCounts,
-    },
+    tasks::qa::{evaluate::TaskData, feature_file::write_features, token_counts::TokenCounts},
 };
 
 /// Write the features that a task's file becomes, as JSON lines

@@ -11,11 +11,10 @@ use super::{
 };
 use crate::{
     config::{Config, Draft},
-    data::tokenizer::Tokenizer,
     eval::results_table::results_table,
     fine_tuned::answering,
     finetune::{Finetune, Outcome},
-    kernels::kernel_choice::ChoiceCache,
+    kernels::autotune::ChoiceCache,
     model::arithmetic::Arithmetic,
     tasks::qa::no_answer::threshold_advice::remarks,
     train::progress::Progress,
@@ -108,7 +107,7 @@ pub(super) fn run_draft(
             take_calibrated(&mut draft, &progress)?;
         }
         let config = run_model::opened(&draft, facts, &progress)?;
-        let tokenizer = Tokenizer::for_model(config.paths().vocab_file(), &config)?;
+        let tokenizer = config.tokenizer(config.paths().vocab_file())?;
         (config, tokenizer)
     };
     let tokens = config.train_batch_size * config.max_seq_length;

@@ -14,7 +14,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::{
     durable_file::is_standard_output,
     terminal,
-    train::progress::{Audience, Progress},
+    train::progress::{Output, Progress},
 };
 
 pub mod ask;
@@ -105,9 +105,9 @@ impl GlobalArgs {
     /// What is told on standard error while a command works.
     fn progress(&self) -> Progress {
         Progress::new(match (self.quiet, self.json) {
-            (true, _) => Audience::Nobody,
-            (false, true) => Audience::Program,
-            (false, false) => Audience::Person,
+            (true, _) => Output::Quiet,
+            (false, true) => Output::Json,
+            (false, false) => Output::Human,
         })
     }
 }
@@ -337,7 +337,7 @@ mod tests {
         let failed = |source: train::run::Error| finetune::Error::Train(source);
         let lost = || WriteError::Device {
             file: "m".into(),
-            source: device::ReadError::new("lost"),
+            source: device::DeviceError::new("lost"),
         };
         let full = WriteError::File {
             file: "m".into(),

@@ -8,12 +8,12 @@ use serde_json::json;
 
 use super::{GlobalArgs, compute::ComputeArgs, model::find_model};
 use crate::{
+    data::split::Split,
     durable_file::spare_inputs,
     eval::results::test_outputs,
     fine_tuned::FineTuned,
     tasks::qa::{
         answers::{answer_files::AnswerFiles, provenance::Origin},
-        example::Split,
         no_answer::threshold::{self, signed},
         raw::question_file::QuestionFile,
         reader::ReadOptions,

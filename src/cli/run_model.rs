@@ -5,12 +5,12 @@ use std::path::Path;
 use super::model::find_model;
 use crate::{
     config::{CheckpointFacts, Config, Draft, Resolved},
-    data::{tokenizer::Tokenizer, vocab::Vocab},
     model::{
         absent::{explain, models_inside},
         description::{describe, describe_record},
         folder::Error,
     },
+    text::{tokenizer::Tokenizer, vocab::Vocab},
     train::progress::Progress,
 };
 
@@ -108,7 +108,7 @@ pub(super) fn tokenizer(
     Ok(match inside {
         Some(inside) => {
             let vocab = Vocab::from_bytes(&inside.bytes, &inside.file)?;
-            Tokenizer::of_vocab(vocab, &inside.file, config)?
+            config.tokenizer_of(vocab, &inside.file)?
         }
         None => {
             let paths = config.paths();
@@ -120,7 +120,7 @@ pub(super) fn tokenizer(
             {
                 return Err(explain(&checkpoint).into());
             }
-            Tokenizer::for_model(file, config)?
+            config.tokenizer(file)?
         }
     })
 }

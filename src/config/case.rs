@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::{checkpoint_facts::CheckpointFacts, hparam::Config};
-use crate::data::{source::read_text, vocab};
+use crate::{data::source::read_text, text::vocab};
 
 /// What Hugging Face's newer file calls the settings.
 const TOKENIZER_FILE: &str = "tokenizer.json";

@@ -1,18 +1,9 @@
 //! Values that have the right type and still make no run.
 
 use super::{error::Error, hparam::Config};
+use crate::tasks::registry;
 
-/// Tasks that this engine trains.
-pub const TASKS: [&str; 6] = [
-    "squad",
-    "squadv1",
-    "newsqa",
-    "naturalqs",
-    "triviaqa",
-    "searchqa",
-];
-
-/// Above these lie only slips of the keyboard; below them, sizes multiply without overflow.
+/// Only typos exceed these; below them, products of sizes cannot overflow.
 const MOST_EPOCHS: f64 = 1e6;
 const MOST: &[(&str, usize)] = &[
     ("train_batch_size", 1 << 16),
@@ -39,33 +30,10 @@ fn check_most(key: &str, value: usize) -> Result<(), Error> {
     }
 }
 
-fn known_tasks() -> String {
-    TASKS.join(", ")
-}
-
-/// Which task a misspelt name may mean: " (did you mean squad?)".
-fn meant_task(task: &str) -> String {
-    let lower = task.to_lowercase().replace(['_', '-', '.', ' '], "");
-    let plain = match lower.as_str() {
-        "squad2" | "squad20" | "squadv2" | "squadv20" => "squad",
-        "squad1" | "squad11" | "squadv11" => "squadv1",
-        "nq" | "naturalquestions" => "naturalqs",
-        other => other,
-    };
-    TASKS
-        .into_iter()
-        .map(|known| (strsim::damerau_levenshtein(plain, known), known))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, _)| *distance <= 2)
-        .map_or(String::new(), |(_, known)| {
-            format!(" (did you mean {known}?)")
-        })
-}
-
 /// The error for a run that names no task.
 pub(super) fn no_task() -> Error {
     Error::NoTask {
-        known: known_tasks(),
+        known: registry::names(),
     }
 }
 
@@ -98,11 +66,13 @@ pub(super) fn check_tasks(config: &Config) -> Result<(), Error> {
         return Err(no_task());
     }
     for (i, task) in config.task_names.iter().enumerate() {
-        if !TASKS.contains(&task.as_str()) {
+        if registry::find(task).is_none() {
             return Err(Error::UnknownTask {
                 task: super::error::shorten(task),
-                meant: meant_task(task),
-                known: known_tasks(),
+                meant: registry::meant(task).map_or(String::new(), |task| {
+                    format!(" (did you mean {}?)", task.name)
+                }),
+                known: registry::names(),
             });
         }
         if config.task_names[..i].contains(task) {

@@ -15,7 +15,7 @@ use super::{
     error::Error,
     hparam::{Config, OVERRIDES},
 };
-use crate::data::{source::read_text, vocab};
+use crate::{data::source::read_text, text::vocab};
 
 /// What a checkpoint says about itself.
 #[derive(Debug, Clone)]

@@ -260,7 +260,7 @@ table! {
         seed: u64 = 1 => Training,
         /// Shuffles the training features; false keeps the order of the files.
         shuffle: bool = true => Training,
-        /// Features that are computed at once, their gradients summed; null: chosen from memory.
+        /// Micro-batch size; gradients are accumulated. null: chosen to fit the device's memory.
         micro_batch_size: Option<usize> = None => Conduct,
         /// Computes activations again in the backward pass to save memory.
         gradient_checkpointing: GradientCheckpointing = GradientCheckpointing::Auto => Conduct,

@@ -19,6 +19,7 @@ pub mod hparam;
 pub mod paths;
 pub mod preset;
 pub mod resolve;
+mod tokenizer;
 pub mod value;
 
 pub use checkpoint_facts::{CheckpointFacts, Vocabulary};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::hparam::Config;
-use crate::tasks::qa::{example::Split, reader::is_mrqa_task};
+use crate::{data::split::Split, tasks::registry};
 
 /// The files of the run that a configuration describes.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +90,7 @@ impl Paths<'_> {
     /// `<split>-debug` in debug mode.
     pub fn task_data(&self, task: &str, split: Split) -> PathBuf {
         let debug = if self.config.debug { "-debug" } else { "" };
-        let extension = if is_mrqa_task(task) { "jsonl" } else { "json" };
+        let extension = registry::find(task).map_or("json", |task| task.extension);
         fill(&self.config.raw_data_dir, &[task])
             .join(format!("{}{debug}.{extension}", split.name()))
     }

@@ -440,7 +440,7 @@ mod tests {
                 path(paths.results_txt().to_owned()),
                 path(paths.qa_preds("squad")),
                 path(paths.report()),
-                path(paths.test_predictions("squad", crate::tasks::qa::example::Split::Test, 1)),
+                path(paths.test_predictions("squad", crate::data::split::Split::Test, 1)),
             ]
         };
         assert_eq!(

@@ -20,25 +20,25 @@ const POISONED: &str = "device is poisoned";
 /// The device did not give back what it computed.
 #[derive(Debug, thiserror::Error)]
 #[error("{FAILED}{0}")]
-pub struct ReadError(String);
+pub struct DeviceError(String);
 
-/// How a [`ReadError`] begins.
+/// How a [`DeviceError`] begins.
 const FAILED: &str = "the device failed: ";
 
-impl ReadError {
+impl DeviceError {
     /// `cause` is an error of Burn's or of the runtime's; only its debug form tells the reason.
     pub fn new(cause: impl fmt::Debug) -> Self {
         Self(one_line(&format!("{cause:?}").replace("\\n", "\n")))
     }
 
     /// The error that was told in `text`, for callers whose own errors carry nothing but text.
-    pub fn told_in(text: &str) -> Option<Self> {
+    pub fn from_message(text: &str) -> Option<Self> {
         let (_, reason) = text.split_once(FAILED)?;
         Some(Self(reason.to_owned()))
     }
 
     /// Whether to compute less at once may help: most often memory ran out on a device of its own.
-    pub fn may_want_memory(&self, device: &Device) -> bool {
+    pub fn maybe_out_of_memory(&self, device: &Device) -> bool {
         !self.is_lost() && !is_cpu(device)
     }
 
@@ -48,7 +48,7 @@ impl ReadError {
     }
 }
 
-/// Keeps the panics that [`caught`] turns into errors off the screen; all others are told as ever.
+/// Keeps the panics that [`caught`] turns into errors off the screen; other panics are reported as usual.
 pub fn quiet_panics() {
     let tell = panic::take_hook();
     panic::set_hook(Box::new(move |info| match reason(info.payload()) {
@@ -103,14 +103,14 @@ mod tests {
     fn a_lost_device_is_told_from_lack_of_memory() {
         let lost = "StorageAccess(Read(\"The device is poisoned\nCaused by:\n  Unknown: \
                     reset\nBacktrace:\nNo backtrace available\"))";
-        let lost = ReadError::new(lost);
+        let lost = DeviceError::new(lost);
         assert!(lost.is_lost());
         let expected = "The device is poisoned Caused by: Unknown: reset";
         assert!(lost.to_string().contains(expected), "{lost}");
-        assert!(!ReadError::new("out of memory").is_lost());
-        let again = ReadError::told_in(&format!("I/O error: {lost}")).unwrap();
+        assert!(!DeviceError::new("out of memory").is_lost());
+        let again = DeviceError::from_message(&format!("I/O error: {lost}")).unwrap();
         assert_eq!(again.to_string(), lost.to_string());
-        assert!(ReadError::told_in("No space left on device").is_none());
+        assert!(DeviceError::from_message("No space left on device").is_none());
     }
 
     #[test]

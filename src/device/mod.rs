@@ -13,7 +13,7 @@ pub mod pick;
 pub mod request;
 
 pub use adapter::{AdapterInfo, AdapterKind, Api, CooperativeMatrix, list};
-pub use failure::ReadError;
+pub use failure::DeviceError;
 pub use memory::ByteSize;
 pub use open::{Chosen, choose, configure_runtime, is_cpu};
 pub use pick::{Pick, Picked};

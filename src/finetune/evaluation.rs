@@ -4,6 +4,7 @@ use std::{ops::ControlFlow, path::Path, time::Instant};
 
 use super::{Error, Finetune, one_line};
 use crate::{
+    data::split::Split,
     eval::{
         self,
         json_file::write_json,
@@ -17,7 +18,6 @@ use crate::{
                 provenance::{FileDigest, Origin},
             },
             evaluate::{self, TaskData},
-            example::Split,
             no_answer::{calibration::Calibration, threshold_advice::WithAdvice},
             predict,
             scorers::score::Metric,

@@ -3,10 +3,7 @@
 use std::path::PathBuf;
 
 use super::Figures;
-use crate::{
-    config::Config,
-    tasks::qa::{example::Split, scorers::score::Metric},
-};
+use crate::{config::Config, data::split::Split, tasks::qa::scorers::score::Metric};
 
 /// The model, the results and the test answers of a run, those of them that are there. What it
 /// found finished counts as its own; what another run has left beside them, such as a summary of

@@ -20,10 +20,9 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 
 use crate::{
+    batch::{FeatureSet, plan::BatchPlan},
     config::{self, Config},
-    data::{
-        self, batch::FeatureSet, batch_plan::BatchPlan, source::existing, tokenizer::Tokenizer,
-    },
+    data::{self, source::existing, split::Split},
     eval::{
         self,
         results::{ResultFiles, TrialResults},
@@ -34,9 +33,9 @@ use crate::{
     stop::Stop,
     tasks::qa::{
         evaluate::{self, TaskData},
-        example::Split,
         scorers::score::Metric,
     },
+    text::tokenizer::Tokenizer,
     train::{self, memory_plan::MemoryLimits, progress::Progress, run_folder, run_lock},
 };
 

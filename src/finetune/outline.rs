@@ -2,16 +2,19 @@
 
 use super::{Error, Finetune};
 use crate::{
+    batch::{FeatureSet, plan::BatchPlan},
     config::Config,
-    data::{batch::FeatureSet, batch_plan::BatchPlan, tokenizer::Tokenizer},
+    data::split::Split,
     device::ByteSize,
-    model::Elements,
-    tasks::qa::{
-        evaluate::TaskData,
-        example::Split,
-        feature::{Feature, MAX_WINDOWS},
-        span_head::HeadConfig,
+    model::ParameterCount,
+    tasks::{
+        head,
+        qa::{
+            evaluate::TaskData,
+            feature::{Feature, MAX_WINDOWS},
+        },
     },
+    text::tokenizer::Tokenizer,
     train::{gradients::Trainable, memory_plan::MemoryPlan},
 };
 
@@ -73,7 +76,7 @@ impl Outline<'_> {
     fn model(&self) -> String {
         let config = self.config;
         let encoder = config.encoder();
-        let sizes = Elements::new(&encoder, HeadConfig::of(config), config.task_names.len());
+        let sizes = ParameterCount::new(&encoder, head::parameter_count(config));
         let accents = config.strip_accents.unwrap_or(config.do_lower_case);
         let case = match (config.do_lower_case, accents) {
             (true, true) => "lower case",

@@ -9,9 +9,10 @@ use std::{
 
 use crate::{
     config::{Config, of_trial},
+    data::split::Split,
     durable_file::try_folder,
     eval::output_place,
-    tasks::qa::{answers::provenance::Provenance, example::Split, scorers::score::Metric},
+    tasks::qa::{answers::provenance::Provenance, scorers::score::Metric},
     train::run_folder,
 };
 

@@ -7,20 +7,21 @@ use burn::tensor::Device;
 
 use super::{Error, Finetune, GOES_ON, io};
 use crate::{
-    data::{
-        batch::FeatureSet,
-        batch_plan::{BatchPlan, PlanOptions},
+    batch::{
+        FeatureSet,
+        plan::{BatchPlan, PlanOptions},
     },
     durable_file::write_whole,
     eval::json_file::write_json,
     kernels::shader::Element,
     model::{
-        Elements,
+        ParameterCount,
         folder::{self, Finder},
         parameters::{Origin, ParameterSource, StoredParameters},
         record,
     },
     tasks::{
+        head,
         model::Model,
         qa::{evaluate::TaskData, no_answer::calibration, span_head::HeadConfig},
     },
@@ -127,9 +128,8 @@ impl Finetune<'_> {
     ) -> Result<MemoryPlan, Error> {
         let config = self.config;
         let encoder = config.encoder();
-        let heads = config.task_names.len();
         let layers = encoder.num_hidden_layers;
-        let sizes = Elements::new(&encoder, HeadConfig::of(config), heads);
+        let sizes = ParameterCount::new(&encoder, head::parameter_count(config));
         let (trained, trained_layers) = match trainable {
             Trainable::All => (sizes.all(), layers),
             Trainable::FromLayer(first) => {

@@ -5,11 +5,13 @@
 //! `AdamWeightDecayOptimizer`). In plain tensors the word table of a large model needs six more
 //! of its size while it is updated; here none.
 
+pub mod gpu;
+pub mod packed_moments;
+
+use self::packed_moments::{noise, pack, unpack};
 use super::{
-    adam_shaders,
     cpu_loops::{BLOCK, each, values, whole},
     group::{GROUP, group},
-    packed_moments::{noise, pack, unpack},
 };
 use crate::config::OptimizerMoments;
 use burn::{
@@ -234,11 +236,7 @@ impl AdamOps for CubeBackend {
         clip_factor: FloatTensor<Self>,
         steps: Vec<Step>,
     ) -> Members<Self> {
-        Members::of(adam_shaders::update(
-            parameters.members(),
-            &clip_factor,
-            &steps,
-        ))
+        Members::of(gpu::update(parameters.members(), &clip_factor, &steps))
     }
 }
 
@@ -262,7 +260,7 @@ impl Moments {
     }
 }
 
-/// A parameter on its way through a step, `[elements]` each, outside any graph.
+/// A parameter on its way through a step, `[elements]` each, without autodiff.
 pub struct Parameter {
     pub weight: Tensor<1>,
     pub moments: Moments,

@@ -5,15 +5,19 @@
 //! number for each row and head; the backward pass computes the probabilities again. All outside
 //! any graph.
 
+pub(super) mod autotune;
+pub mod config;
+pub mod cooperative;
+pub(super) mod cpu;
+pub(super) mod gpu;
+pub(super) mod reference;
+
 use burn::{
     Tensor,
     backend::{Backend, Dispatch, Flex, backend_extension, tensor::FloatTensor, wgpu::CubeBackend},
 };
 
-use super::{
-    attention_cooperative as cooperative, attention_cpu as cpu, attention_form::AttentionForms,
-    attention_shaders as shaders, attention_twin as twin,
-};
+use self::config::AttentionForms;
 use crate::packed::{random::Mask, sequences::Sequences};
 
 /// How the rows and columns of queries, keys and values divide.
@@ -94,9 +98,9 @@ impl AttentionOps for CubeBackend {
         if let Some(form) = cooperative::fitting(layout.forms.forward, &q, &layout) {
             return cooperative::forward(form, q, k, v, &layout);
         }
-        match shaders::form(&q, &layout) {
-            None => twin::forward::<Self>(q, k, v, &layout),
-            Some(form) => shaders::forward(form, q, k, v, &layout),
+        match gpu::form(&q, &layout) {
+            None => reference::forward::<Self>(q, k, v, &layout),
+            Some(form) => gpu::forward(form, q, k, v, &layout),
         }
     }
 
@@ -112,9 +116,9 @@ impl AttentionOps for CubeBackend {
         if let Some(form) = cooperative::fitting(layout.forms.backward, &q, &layout) {
             return cooperative::backward(form, [q, k, v, context, log_sums, grad], &layout);
         }
-        match shaders::form(&q, &layout) {
-            None => twin::backward::<Self>([q, k, v, context], log_sums, grad, &layout),
-            Some(form) => shaders::backward(form, [q, k, v, context, log_sums, grad], &layout),
+        match gpu::form(&q, &layout) {
+            None => reference::backward::<Self>([q, k, v, context], log_sums, grad, &layout),
+            Some(form) => gpu::backward(form, [q, k, v, context, log_sums, grad], &layout),
         }
     }
 }

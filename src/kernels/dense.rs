@@ -3,6 +3,10 @@
 //! Operands may be f32 or f16, sums are f32. With f16 operands the kernel comes twice: the f32
 //! master that is trained, and its f16 copy; the master's gradient is f32.
 
+pub(super) mod cpu;
+pub mod layer;
+pub mod products;
+
 use burn::{
     Tensor,
     backend::{
@@ -18,7 +22,7 @@ use burn::{
     },
 };
 
-use super::{dense_products::DenseProducts, product::Products};
+use super::{dense::products::DenseProducts, matmul::Products};
 
 /// A dense layer as a backend operation.
 #[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
@@ -105,9 +109,9 @@ impl<B: DenseOps + DenseProducts, C: CheckpointStrategy> DenseOps for Autodiff<B
     }
 }
 
-/// A kernel `[in, out]` and what its products run with.
+/// A weight matrix `[in, out]` and what its matmuls run with.
 #[derive(Debug, Clone)]
-pub struct Kernel {
+pub struct Weight {
     /// Trained, in f32.
     pub master: Tensor<2>,
     /// The copy in f16 that products take, where they take one.
@@ -115,16 +119,16 @@ pub struct Kernel {
     pub products: Products,
 }
 
-/// `x` `[rows, in]` → `[rows, out]` in the same format, differentiable in `x`, `kernel.master` and
-/// `bias` `[out]`. Rows in f16 need the kernel's f16 copy.
-pub fn dense(x: Tensor<2>, kernel: Kernel, bias: Tensor<1>) -> Tensor<2> {
-    let master = kernel.master;
-    let operand = kernel.half.unwrap_or_else(|| master.clone().detach());
+/// `x` `[rows, in]` → `[rows, out]` in the same format, differentiable in `x`, `weight.master` and
+/// `bias` `[out]`. Rows in f16 need the weight's f16 copy.
+pub fn dense(x: Tensor<2>, weight: Weight, bias: Tensor<1>) -> Tensor<2> {
+    let master = weight.master;
+    let operand = weight.half.unwrap_or_else(|| master.clone().detach());
     Tensor::from_dispatch(Dispatch::dense(
         x.into_dispatch(),
         master.into_dispatch(),
         operand.into_dispatch(),
         bias.into_dispatch(),
-        kernel.products,
+        weight.products,
     ))
 }

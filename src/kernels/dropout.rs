@@ -22,13 +22,13 @@ use burn::{
 
 use super::{
     cpu_loops::{by_rows, whole},
-    dense_products::{cast, full},
+    dense::products::{cast, full},
     launch::{Arrays, launch_elementwise, like},
     shader::{Element, Shader},
 };
 use crate::packed::{random::Mask, sequences::Sequences};
 
-/// What an operation that drops values by the way drops.
+/// Dropout fused into another operation.
 #[derive(Debug, Clone)]
 pub struct Dropped {
     pub sequences: Sequences,

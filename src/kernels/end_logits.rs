@@ -23,11 +23,13 @@ use burn::{
 
 use super::{
     cpu_loops::{by_rows, in_order, map, sum_of, tensor, values},
-    dense_products::{cast, full},
+    dense::products::{cast, full},
     gelu::GeluOps,
     normal::{density, distribution},
-    token_logits::column,
-    token_logits_shaders::{self as shaders, Starts},
+    token_logits::{
+        column,
+        gpu::{self, Starts},
+    },
 };
 use crate::packed::sequences::Sequences;
 
@@ -245,7 +247,7 @@ impl EndLogitsOps for CubeBackend {
         sequences: Sequences,
     ) -> FloatTensor<Self> {
         let ranks = ranks(&starts.shape(), &sequences);
-        let form = shaders::fitting(&tokens, Some(ranks), &sequences);
+        let form = gpu::fitting(&tokens, Some(ranks), &sequences);
         let Some(form) = form.filter(|_| tokens.dtype == starts.dtype) else {
             return twin::<Self>([tokens, starts, weight, bias, terms], &sequences);
         };
@@ -253,7 +255,7 @@ impl EndLogitsOps for CubeBackend {
             states: starts,
             ranks,
         };
-        shaders::forward(form, [tokens, weight, bias, terms], Some(given), &sequences)
+        gpu::forward(form, [tokens, weight, bias, terms], Some(given), &sequences)
     }
 
     fn end_logits_backward(
@@ -263,7 +265,7 @@ impl EndLogitsOps for CubeBackend {
         grad: FloatTensor<Self>,
         sequences: Sequences,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let form = shaders::fitting(&tokens, Some(1), &sequences);
+        let form = gpu::fitting(&tokens, Some(1), &sequences);
         let Some(form) = form.filter(|_| tokens.dtype == starts.dtype) else {
             return backward_twin::<Self>([tokens, starts, weight, grad], &sequences);
         };
@@ -271,7 +273,7 @@ impl EndLogitsOps for CubeBackend {
             states: starts,
             ranks: 1,
         };
-        shaders::backward(form, [tokens, weight, grad], Some(given), &sequences)
+        gpu::backward(form, [tokens, weight, grad], Some(given), &sequences)
     }
 }
 

@@ -23,7 +23,7 @@ use burn::{
 
 use super::{
     cpu_loops::{by_rows, in_order, tensor, values, whole},
-    dense_products::{cast, full},
+    dense::products::{cast, full},
     launch::{Arrays, launch_elementwise, like},
     normal::{density, distribution},
     shader::{Element, GeluPass, Shader},

@@ -31,7 +31,7 @@ pub(super) fn like(tensor: &CubeTensor, shape: Shape, element: Element) -> CubeT
     )
 }
 
-/// A tensor that may be written in place: itself where no one else holds it, else a copy.
+/// A tensor that may be written in place: the tensor itself if it is uniquely owned, otherwise a copy.
 pub(super) fn owned(tensor: CubeTensor) -> CubeTensor {
     let tensor = into_contiguous(tensor);
     if tensor.can_mut() {

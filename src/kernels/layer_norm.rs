@@ -1,4 +1,7 @@
-//! Layer normalisation of rows on tensors: as a differentiable operation, and outside any graph.
+//! Layer normalisation of rows on tensors: as a differentiable operation, and without autodiff.
+
+pub mod backend;
+pub(super) mod gpu;
 
 use burn::{
     Tensor,
@@ -15,7 +18,7 @@ use burn::{
     },
 };
 
-use super::{dropout::Dropped, normalise::NormaliseOps};
+use super::{dropout::Dropped, layer_norm::backend::NormaliseOps};
 
 /// The normalisation as a differentiable operation.
 #[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
@@ -100,7 +103,7 @@ pub fn layer_norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64)
     ))
 }
 
-/// Rows and their normalisation's moments, outside any graph: what its backward pass needs.
+/// Rows and their normalisation's moments, without autodiff: what its backward pass needs.
 #[derive(Debug, Clone)]
 pub struct Normalised {
     /// The rows before the normalisation, `[rows, columns]`.
@@ -122,7 +125,7 @@ pub struct NormGradients {
     pub beta: Tensor<1>,
 }
 
-/// Normalised rows, `[rows, columns]`, outside any graph.
+/// Normalised rows, `[rows, columns]`, without autodiff.
 pub fn normalise(
     x: Tensor<2>,
     gamma: Tensor<1>,

@@ -10,10 +10,10 @@ use burn::{
 use cubecl::prelude::KernelId;
 
 use super::{
-    adam_shaders::AdamForm,
-    attention_form::{AttentionCooperativeForm, AttentionCooperativePass},
+    adam::gpu::AdamForm,
+    attention::config::{AttentionCooperativeForm, AttentionCooperativePass},
     head_shader::HeadShader,
-    product_form::{Product, ProductForm},
+    matmul::config::{Product, ProductForm},
     square_sum::SquareSumForm,
 };
 

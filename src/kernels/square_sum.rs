@@ -156,7 +156,7 @@ impl SquareSumOps for CubeBackend {
     }
 }
 
-/// A sum of squares that grows array by array, outside any graph.
+/// A sum of squares that grows array by array, without autodiff.
 pub struct SquareSum {
     /// `[PARTS]`
     sums: Tensor<1>,

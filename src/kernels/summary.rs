@@ -20,7 +20,7 @@ use burn::{
 };
 
 use super::{
-    dense_products::{cast, full},
+    dense::products::{cast, full},
     head_shader::{Direction, HeadShader},
     launch::{Arrays, WIDEST_DISPATCH, in_two_dimensions, launch, like},
     shader::{Element, Shader},

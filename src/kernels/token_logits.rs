@@ -4,6 +4,8 @@
 //! A matrix product pads its one column to a block's width. Shaders:
 //! `shaders/token_logits_*.wgsl`.
 
+pub(super) mod gpu;
+
 use burn::{
     Tensor,
     backend::{
@@ -21,10 +23,7 @@ use burn::{
     tensor::Shape,
 };
 
-use super::{
-    dense_products::{cast, full},
-    token_logits_shaders as shaders,
-};
+use super::dense::products::{cast, full};
 use crate::packed::sequences::Sequences;
 
 /// Rows of which one workgroup sums the weights' gradient.
@@ -97,10 +96,10 @@ impl TokenLogitsOps for CubeBackend {
         terms: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         let rows = Sequences::new(&[x.shape()[0]], 0);
-        match shaders::fitting(&x, None, &rows) {
+        match gpu::fitting(&x, None, &rows) {
             None => twin::<Self>(x, weight, bias, terms),
             Some(form) => {
-                let logits = shaders::forward(form, [x, weight, bias, terms], None, &rows);
+                let logits = gpu::forward(form, [x, weight, bias, terms], None, &rows);
                 let count = logits.shape()[1];
                 Self::float_reshape(logits, Shape::new([count]))
             }
@@ -118,10 +117,10 @@ impl TokenLogitsOps for CubeBackend {
             .map(|first| SLICE.min(rows - first))
             .collect();
         let slices = Sequences::new(&slices, 0);
-        match shaders::fitting(&x, None, &slices) {
+        match gpu::fitting(&x, None, &slices) {
             None => backward_twin::<Self>(x, weight, grad),
             Some(form) => {
-                let (x, _, weight) = shaders::backward(form, [x, weight, grad], None, &slices);
+                let (x, _, weight) = gpu::backward(form, [x, weight, grad], None, &slices);
                 (x, weight)
             }
         }

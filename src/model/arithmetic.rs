@@ -9,9 +9,9 @@ use crate::{
     config::{EncoderConfig, Precision},
     device::{self, Chosen},
     kernels::{
-        attention_form::AttentionForms,
-        kernel_choice::{ChoiceCache, ModelShape},
-        product::Products,
+        attention::config::AttentionForms,
+        autotune::{ChoiceCache, ModelShape},
+        matmul::Products,
         shader::Element,
     },
 };

@@ -14,8 +14,7 @@ use super::{
 use crate::{
     config::EncoderConfig,
     kernels::{
-        attention::{Attended, Layout, attention, attention_backward},
-        attention_form::AttentionForms,
+        attention::{Attended, Layout, attention, attention_backward, config::AttentionForms},
         dropout::Dropped,
         layer_norm::Normalised,
     },
@@ -76,7 +75,7 @@ impl Attention {
         let output = self.output.layer(format);
         let context = attended.context.clone();
         let sum = output.residual(context, hidden.clone(), self.dropped(pass));
-        let (normalised, sum) = self.layer_norm.forward_keeping(sum);
+        let (normalised, sum) = self.layer_norm.forward_with_state(sum);
         let state = AttentionState {
             hidden,
             attended,

@@ -13,9 +13,8 @@ use super::{
     parameters::{Error, ParameterSource, value},
 };
 use crate::kernels::{
-    dense::{Kernel, dense},
-    dense_layer::DenseLayer,
-    product::Products,
+    dense::{Weight, dense, layer::DenseLayer},
+    matmul::Products,
 };
 
 #[derive(Module, Debug)]
@@ -24,7 +23,7 @@ pub struct Dense {
     pub weight: Param<Tensor<2>>,
     /// `[out]`
     pub bias: Param<Tensor<1>>,
-    /// The kernel in f16, for rows in f16; outside any graph.
+    /// The kernel in f16, for rows in f16; without autodiff.
     #[module(skip)]
     half: Option<Tensor<2>>,
     #[module(skip)]
@@ -49,7 +48,7 @@ impl Dense {
     }
 
     /// Makes the f16 copy of the kernel as it is now.
-    pub fn halve(&mut self) {
+    pub fn refresh_f16_weights(&mut self) {
         self.half = Some(self.narrow_kernel());
     }
 
@@ -62,7 +61,7 @@ impl Dense {
                 half
             }
         });
-        let kernel = Kernel {
+        let kernel = Weight {
             master: self.weight.val(),
             half,
             products: self.products(rows.dtype()),
@@ -70,7 +69,7 @@ impl Dense {
         dense(rows, kernel, self.bias.val())
     }
 
-    /// The layer outside any graph, for rows in this format.
+    /// The layer without autodiff, for rows in this format.
     pub fn layer(&self, format: DType) -> DenseLayer {
         DenseLayer {
             kernel: self.half_for(format).unwrap_or_else(|| value(&self.weight)),

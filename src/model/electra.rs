@@ -45,15 +45,15 @@ impl Electra {
 
     /// Makes the f16 copies of the layers' kernels as they are now, where the layers compute in
     /// f16.
-    pub fn halve(&mut self) {
+    pub fn refresh_f16_weights(&mut self) {
         if self.arithmetic.layers == Element::F16 {
             for layer in &mut self.layers {
-                layer.halve();
+                layer.refresh_f16_weights();
             }
         }
     }
 
-    /// Last hidden states, `[tokens, hidden]` in the format of the layers, outside any graph.
+    /// Last hidden states, `[tokens, hidden]` in the format of the layers, without autodiff.
     pub fn forward(&self, input: &ModelInput, mode: Mode) -> Tensor<2> {
         let words = self.embeddings.look_up(input.input_ids.clone());
         let hidden = without_graph(self.embed(words, input, mode));
@@ -66,7 +66,7 @@ impl Electra {
         self.arithmetic.narrow(hidden)
     }
 
-    /// Runs the layers of `range`, outside any graph: `[tokens, hidden]` → `[tokens, hidden]`.
+    /// Runs the layers of `range`, without autodiff: `[tokens, hidden]` → `[tokens, hidden]`.
     pub fn forward_layers(
         &self,
         range: Range<usize>,

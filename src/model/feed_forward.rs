@@ -57,7 +57,11 @@ impl FeedForward {
     }
 
     /// The same, with what the backward pass needs.
-    pub fn forward_keeping(&self, hidden: Tensor<2>, pass: &Pass) -> (Tensor<2>, FeedForwardState) {
+    pub fn forward_with_state(
+        &self,
+        hidden: Tensor<2>,
+        pass: &Pass,
+    ) -> (Tensor<2>, FeedForwardState) {
         let layer = self.intermediate.layer(hidden.dtype());
         let (activated, inner) = layer.gelu_keeping(hidden.clone());
         let (output, sum) = self.close(activated.clone(), hidden.clone(), pass);
@@ -79,7 +83,7 @@ impl FeedForward {
     ) -> (Tensor<2>, Normalised) {
         let output = self.output.layer(hidden.dtype());
         let sum = output.residual(activated, hidden, self.dropped(pass));
-        self.layer_norm.forward_keeping(sum)
+        self.layer_norm.forward_with_state(sum)
     }
 
     /// Gradient of the input, given the output's, `[tokens, hidden]` each. The parameters' gradients

@@ -11,10 +11,10 @@ use crate::{kernels::rows::rows, packed::sequences::Sequences};
 pub struct HeadInput {
     /// Last hidden states, `[tokens, hidden]` in the format of the layers.
     pub hidden: Tensor<2>,
-    /// What is added to each token's logits, `[tokens]`.
-    pub mask_terms: Tensor<1>,
     /// Where the sequences lie in the packed rows.
     pub sequences: Sequences,
+    /// Tokens of segment 0 of each sequence, `[sequences]`.
+    pub first_segments: Arc<[u32]>,
 }
 
 impl HeadInput {
@@ -22,8 +22,8 @@ impl HeadInput {
     pub fn new(hidden: Tensor<2>, input: &ModelInput) -> Self {
         Self {
             hidden,
-            mask_terms: input.mask_terms.clone(),
             sequences: input.sequences.clone(),
+            first_segments: input.first_segments.clone(),
         }
     }
 
@@ -32,13 +32,13 @@ impl HeadInput {
         let ranges = numbers.iter().map(|&number| self.sequences.rows(number));
         let lengths: Vec<usize> = ranges.clone().map(|range| range.len()).collect();
         let taken: Arc<[u32]> = ranges.flatten().map(|row| row as u32).collect();
-        let tokens = taken.len();
-        let [whole] = self.mask_terms.dims();
-        let mask_terms = self.mask_terms.clone().reshape([whole, 1]);
         Self {
-            hidden: rows(self.hidden.clone(), taken.clone()),
-            mask_terms: rows(mask_terms, taken).reshape([tokens]),
+            hidden: rows(self.hidden.clone(), taken),
             sequences: Sequences::new(&lengths, 0),
+            first_segments: numbers
+                .iter()
+                .map(|&number| self.first_segments[number])
+                .collect(),
         }
     }
 }

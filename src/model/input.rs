@@ -1,14 +1,13 @@
 //! A batch on the device, as the encoder takes it: packed, without its padding.
 
+use std::sync::Arc;
+
 use burn::{
     Tensor,
     tensor::{Device, Int, TensorData},
 };
 
-use crate::{data::batch::Batch, packed::sequences::Sequences};
-
-/// Logits of tokens outside the passage are lowered by this much.
-const MASKED: f32 = 1000.0;
+use crate::{batch::Batch, packed::sequences::Sequences};
 
 #[derive(Debug, Clone)]
 pub struct ModelInput {
@@ -20,13 +19,8 @@ pub struct ModelInput {
     pub position_ids: Tensor<1, Int>,
     /// Where the sequences lie in the packed rows.
     pub sequences: Sequences,
-    /// What is added to each token's logits, `[tokens]`: 0 where an answer may start or end (the
-    /// passage, its closing `[SEP]`, and position 0, which stands for "no answer"), −1000
-    /// elsewhere.
-    ///
-    /// The reference's softmax runs over padding too, at logits as low. Beside position 0, whose
-    /// logit is not lowered, the exponential of both is exactly 0 in f32.
-    pub mask_terms: Tensor<1>,
+    /// Tokens of segment 0 of each sequence, `[sequences]`.
+    pub first_segments: Arc<[u32]>,
 }
 
 impl ModelInput {
@@ -46,22 +40,22 @@ impl ModelInput {
             Tensor::from_data(TensorData::new(values, [tokens]), device)
         };
         let positions: Vec<i32> = lengths.iter().flat_map(|&n| 0..n as i32).collect();
-        let mask_terms: Vec<f32> = cells
-            .iter()
-            .zip(&positions)
-            .map(
-                |(&cell, &position)| match position == 0 || batch.segment_ids[cell] == 1 {
-                    true => 0.0,
-                    false => -MASKED,
-                },
-            )
+        let rows = batch.segment_ids.chunks_exact(batch.seq_len.max(1));
+        let first_segments = rows
+            .zip(&lengths)
+            .map(|(segments, &length)| {
+                let first = segments[..length]
+                    .iter()
+                    .take_while(|&&segment| segment == 0);
+                first.count() as u32
+            })
             .collect();
         Self {
             input_ids: packed(&batch.input_ids),
             segment_ids: packed(&batch.segment_ids),
             position_ids: Tensor::from_data(TensorData::new(positions, [tokens]), device),
-            mask_terms: Tensor::from_data(TensorData::new(mask_terms, [tokens]), device),
             sequences,
+            first_segments,
         }
     }
 
@@ -72,7 +66,7 @@ impl ModelInput {
             segment_ids: self.segment_ids.clone().inner(),
             position_ids: self.position_ids.clone().inner(),
             sequences: self.sequences.clone(),
-            mask_terms: self.mask_terms.clone().inner(),
+            first_segments: self.first_segments.clone(),
         }
     }
 }

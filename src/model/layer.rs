@@ -1,6 +1,6 @@
 //! One encoder layer: attention, then feed-forward.
 //!
-//! Layers work outside any graph: their backward pass is written out, so that what follows a product
+//! Layers bypass autodiff: their backward pass is hand-written, so that what follows a product
 //! is done in the same pass over memory, and nothing is kept longer than it is needed.
 
 use burn::{Tensor, module::Module};
@@ -55,7 +55,7 @@ impl EncoderLayer {
     }
 
     /// Makes the f16 copies of the kernels as they are now.
-    pub fn halve(&mut self) {
+    pub fn refresh_f16_weights(&mut self) {
         let (attention, feed_forward) = (&mut self.attention, &mut self.feed_forward);
         for dense in [
             &mut attention.query,
@@ -65,7 +65,7 @@ impl EncoderLayer {
             &mut feed_forward.intermediate,
             &mut feed_forward.output,
         ] {
-            dense.halve();
+            dense.refresh_f16_weights();
         }
     }
 
@@ -76,9 +76,9 @@ impl EncoderLayer {
     }
 
     /// The same, with what the backward pass needs.
-    pub fn forward_keeping(&self, hidden: Tensor<2>, pass: &Pass) -> (Tensor<2>, LayerState) {
+    pub fn forward_with_state(&self, hidden: Tensor<2>, pass: &Pass) -> (Tensor<2>, LayerState) {
         let (hidden, attention) = self.attention.forward(hidden, pass);
-        let (hidden, feed_forward) = self.feed_forward.forward_keeping(hidden, pass);
+        let (hidden, feed_forward) = self.feed_forward.forward_with_state(hidden, pass);
         let state = LayerState {
             attention,
             feed_forward,

@@ -40,8 +40,8 @@ impl LayerNorm {
         layer_norm(x, self.gamma.val(), self.beta.val(), self.epsilon)
     }
 
-    /// The same outside any graph, with what the backward pass needs.
-    pub fn forward_keeping(&self, x: Tensor<2>) -> (Tensor<2>, Normalised) {
+    /// The same without autodiff, with what the backward pass needs.
+    pub fn forward_with_state(&self, x: Tensor<2>) -> (Tensor<2>, Normalised) {
         normalise(x, value(&self.gamma), value(&self.beta), self.epsilon)
     }
 

@@ -6,7 +6,7 @@ use burn::{
     optim::GradientsParams,
 };
 
-/// Sums of gradients, outside any graph.
+/// Sums of gradients, without autodiff.
 #[derive(Default)]
 pub struct ParameterGradients(GradientsParams);
 

@@ -162,12 +162,12 @@ impl StoredParameters {
     }
 }
 
-/// A parameter's value outside any graph.
+/// A parameter's value without autodiff.
 pub fn value<const D: usize>(parameter: &Param<Tensor<D>>) -> Tensor<D> {
     without_graph(parameter.val())
 }
 
-/// The same values outside any graph.
+/// The same values without autodiff.
 pub fn without_graph<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     if tensor.is_autodiff() {
         tensor.inner()

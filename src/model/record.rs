@@ -13,7 +13,7 @@ use burn::{
 use checkpoints_convert::pack;
 
 use super::parameters::{Error, StoredParameters};
-use crate::{device::ReadError, tasks::model::Model};
+use crate::{device::DeviceError, tasks::model::Model};
 
 /// A record that was not written; nothing of it is left.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum WriteError {
         "{file}: writing failed: {source}; start the same command again to go on from the last \
          checkpoint, or give --device cpu"
     )]
-    Device { file: PathBuf, source: ReadError },
+    Device { file: PathBuf, source: DeviceError },
 }
 
 /// Opens a record; tensor values stay on disk until they are asked for, and are then compared with
@@ -58,7 +58,7 @@ pub fn write(tensors: Vec<burn_pack::Tensor>, file: &Path) -> Result<(), WriteEr
     let metadata = [("producer", concat!("electra ", env!("CARGO_PKG_VERSION")))];
     pack::write(tensors, &metadata, file).map_err(|error| {
         let (file, reason) = (file.to_owned(), error.to_string());
-        match ReadError::told_in(&reason) {
+        match DeviceError::from_message(&reason) {
             Some(source) => WriteError::Device { file, source },
             None => WriteError::File { file, reason },
         }
@@ -75,12 +75,12 @@ pub fn stored_tensor<K: Basic + 'static>(
 ) -> burn_pack::Tensor {
     let dtype = value.dtype();
     let bytes = value.dims()[0] * dtype.size();
-    let failed = |e: ReadError| burn_pack::Error::IoError(e.to_string());
+    let failed = |e: DeviceError| burn_pack::Error::IoError(e.to_string());
     let read = move || {
         let data = value.clone().try_into_data();
         let bytes = data.map(TensorData::into_bytes);
-        let bytes = bytes.map_err(|e| failed(ReadError::new(e)))?;
-        pack::resident(bytes).map_err(|e| failed(ReadError::new(e)))
+        let bytes = bytes.map_err(|e| failed(DeviceError::new(e)))?;
+        pack::resident(bytes).map_err(|e| failed(DeviceError::new(e)))
     };
     burn_pack::Tensor::deferred(name.into(), dtype, shape.to_vec(), None, bytes, read)
 }

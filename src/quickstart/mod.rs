@@ -15,14 +15,13 @@ use own_folder::OwnFile;
 
 use crate::{
     config::Config,
-    data::tokenizer::Tokenizer,
     device::{self, Chosen},
     eval::{
         figures::Scores,
         json_file::{json_text, write_json},
     },
     finetune::{self, Finetune},
-    kernels::kernel_choice::ChoiceCache,
+    kernels::autotune::ChoiceCache,
     model::arithmetic::Arithmetic,
     stop::Stop,
     train::{memory_plan::MemoryLimits, progress::Progress},
@@ -95,7 +94,8 @@ pub fn run(
         Ok(resolved.map_err(finetune::Error::from)?.0)
     };
     let config = resolve(&hparams)?;
-    let tokenizer = Tokenizer::for_model(config.paths().vocab_file(), &config)
+    let tokenizer = config
+        .tokenizer(config.paths().vocab_file())
         .map_err(finetune::Error::from)?;
     let tokens = config.train_batch_size * config.max_seq_length;
     let arithmetic = Arithmetic::on(

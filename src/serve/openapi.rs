@@ -121,7 +121,7 @@ fn alternative() -> Value {
         json!({
             "text": {"type": "string"},
             "probability": {"type": "number", "minimum": 0, "maximum": 1, "description":
-                "Its share among the possible answers, that there is one taken for granted"},
+                "Probability among the candidates, assuming that the question is answerable"},
             "start_logit": {"type": "number"},
             "end_logit": {"type": "number"},
             "start": place("Its first character in the passage"),

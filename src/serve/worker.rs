@@ -7,9 +7,7 @@ use std::{
 };
 
 use super::{job::Job, pace::Pace, refusal::Refusal, turns::Turns};
-use crate::{
-    data::batch::FeatureSet, device::failure, fine_tuned::Error, tasks::qa::beam::WindowOutput,
-};
+use crate::{batch::FeatureSet, device::failure, fine_tuned::Error, tasks::qa::beam::WindowOutput};
 
 /// What the model says of windows, in their order.
 pub type Outputs = Result<Vec<WindowOutput>, Error>;
@@ -98,7 +96,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        device::ReadError,
+        device::DeviceError,
         serve::job::{
             Outcome,
             example::{TOKENS, job},
@@ -305,7 +303,7 @@ mod tests {
         assert!(refused(&told[0]).message.contains("Device lost"));
 
         let lost = "StorageAccess(Read(\"The device is poisoned\"))";
-        let read = || Error::Predict(predict::Error::Read(ReadError::new(lost)));
+        let read = || Error::Predict(predict::Error::Read(DeviceError::new(lost)));
         // The last three still stand in the line.
         let (told, ended) = worked(&[1; 6], |_| Err(read()));
         assert!(ended.is_err());
@@ -315,7 +313,7 @@ mod tests {
     #[test]
     fn a_device_that_fails_once_may_answer_the_next() {
         let (told, ended) = worked(&[1, 1, 1, 2], |windows| match numbers(windows)[0] {
-            (0, _) => Err(Error::Predict(predict::Error::Read(ReadError::new(
+            (0, _) => Err(Error::Predict(predict::Error::Read(DeviceError::new(
                 "no memory",
             )))),
             _ => Ok(see(windows)),

@@ -7,13 +7,25 @@ use super::{
     label::Label,
     qa::{
         loss::{Targets, feature_losses},
-        span_head::{HeadConfig, SpanHead},
+        span_head::{self, HeadConfig, SpanHead},
     },
 };
-use crate::model::{
-    head_input::HeadInput,
-    parameters::{Error, ParameterSource},
+use crate::{
+    config::Config,
+    model::{
+        head_input::HeadInput,
+        parameters::{Error, ParameterSource},
+    },
 };
+
+/// Parameters of the heads of all tasks together.
+pub fn parameter_count(config: &Config) -> u64 {
+    let hidden = config.encoder().hidden_size;
+    config.task_names.len() as u64 * HeadConfig::of(config).parameter_count(hidden)
+}
+
+/// Width of the heads' hidden layers: what one token holds in a head beside its hidden state.
+pub const HIDDEN: usize = span_head::HEAD_HIDDEN;
 
 /// A head. The record names its parameters without the kind: `heads.squad.start.weight`.
 #[derive(Module, Debug)]
@@ -32,9 +44,9 @@ impl Head {
     }
 
     /// Makes the f16 copies of the weights as they are now, if the layers compute in f16.
-    pub fn halve(&mut self) {
+    pub fn refresh_f16_weights(&mut self) {
         match self {
-            Self::Span(head) => head.halve(),
+            Self::Span(head) => head.refresh_f16_weights(),
         }
     }
 

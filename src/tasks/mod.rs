@@ -5,3 +5,4 @@ pub mod head;
 pub mod label;
 pub mod model;
 pub mod qa;
+pub mod registry;

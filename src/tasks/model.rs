@@ -36,15 +36,15 @@ impl Model {
                 .collect::<Result<_, _>>()?,
         };
         source.check_unused()?;
-        model.halve();
+        model.refresh_f16_weights();
         Ok(model)
     }
 
     /// Makes the f16 copies of the kernels as they are now, where the layers compute in f16.
-    pub fn halve(&mut self) {
-        self.electra.halve();
+    pub fn refresh_f16_weights(&mut self) {
+        self.electra.refresh_f16_weights();
         for head in &mut self.heads {
-            head.halve();
+            head.refresh_f16_weights();
         }
     }
 
@@ -52,5 +52,50 @@ impl Model {
     pub fn encode(&self, input: &ModelInput) -> HeadInput {
         let hidden = self.electra.forward(input, Mode::Predict);
         HeadInput::new(hidden, input)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        config::Config,
+        model::{ParameterCount, record},
+        tasks::head,
+    };
+
+    #[test]
+    fn the_count_is_that_of_the_model() {
+        for (size, joint, answerable, start) in [
+            (64, true, true, true),
+            (48, true, true, false),
+            (64, false, true, true),
+            (48, false, false, false),
+        ] {
+            let mut given = serde_json::Map::new();
+            given.insert("task_names".into(), json!(["squad", "squadv1"]));
+            given.insert("embedding_size".into(), json!(size));
+            given.insert("joint_prediction".into(), json!(joint));
+            given.insert("answerable_classifier".into(), json!(answerable));
+            given.insert("answerable_uses_start_logits".into(), json!(start));
+            given.insert(
+                "model_hparam_overrides".into(),
+                json!({"hidden_size": 64, "num_hidden_layers": 2, "vocab_size": 30}),
+            );
+            let (config, _) = Config::resolve("d".as_ref(), "m", &given).unwrap();
+            let (encoder, head) = (config.encoder(), HeadConfig::of(&config));
+            let tasks = ["squad".to_owned(), "squadv1".to_owned()];
+            let mut source = ParameterSource::new(Device::flex(), 1, None);
+            let model = Model::new(&mut source, &encoder, &tasks, head).unwrap();
+            let counted = ParameterCount::new(&encoder, head::parameter_count(&config));
+            let mut count = 0;
+            record::for_each_parameter(&model, &tasks, |parameter| {
+                count += parameter.shape.iter().product::<usize>() as u64;
+            });
+            assert_eq!(counted.all(), count);
+        }
     }
 }

@@ -169,7 +169,7 @@ fn since_1970() -> f64 {
 mod tests {
     use super::*;
     use crate::tensorboard::scalars::read_scalars;
-    use crate::train::progress::Audience;
+    use crate::train::progress::Output;
 
     fn record(step: u64, loss: f64) -> StepRecord {
         StepRecord {
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn a_run_that_goes_on_replaces_later_steps() {
         let folder = tempfile::tempdir().unwrap();
-        let progress = Progress::new(Audience::Nobody);
+        let progress = Progress::new(Output::Quiet);
         let mut log = EventLog::resume(folder.path(), 0, &progress);
         for step in 0..5 {
             log.step(&record(step, step as f64));
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn zero_is_a_value() {
         let folder = tempfile::tempdir().unwrap();
-        let progress = Progress::new(Audience::Nobody);
+        let progress = Progress::new(Output::Quiet);
         let warming_up = StepRecord {
             learning_rate: 0.0,
             ..record(0, 1.0)
@@ -237,7 +237,7 @@ mod tests {
         drop(EventLog::resume(
             folder.path(),
             0,
-            &Progress::new(Audience::Nobody),
+            &Progress::new(Output::Quiet),
         ));
         let files = event_files(folder.path()).unwrap();
         assert!(files[1].ends_with(format!("{FILE_PREFIX}9000000001.electra")));
@@ -247,7 +247,7 @@ mod tests {
     fn a_folder_that_is_not_there_stops_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let gone = folder.path().join("gone");
-        let progress = Progress::new(Audience::Nobody);
+        let progress = Progress::new(Output::Quiet);
         let mut log = EventLog::resume(&gone, 0, &progress);
         log.step(&record(0, 1.0));
         assert!(log.file.is_none() && !gone.exists());

@@ -1,4 +1,4 @@
-//! Room on the disk for the next checkpoint, seen to before it is written.
+//! Ensures free disk space before each checkpoint.
 
 use std::path::{Path, PathBuf};
 

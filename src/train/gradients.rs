@@ -1,6 +1,6 @@
 //! Gradients of a batch's loss for every trainable parameter, summed part by part.
 //!
-//! Word vectors are looked up outside any graph and enter that of the embeddings as leaves, for two
+//! Word vectors are looked up without autodiff and enter that of the embeddings as leaves, for two
 //! reasons: the reference's gradient norm counts each looked-up row's gradient by itself, and the
 //! table's gradient is then one scatter of those rows.
 
@@ -141,7 +141,8 @@ pub fn accumulate(
     let mut hidden = electra.forward_layers(0..first, hidden, input, mode);
     let mut kept = Vec::with_capacity(layers - first);
     for layer in first..layers {
-        let (output, state) = electra.layers[layer].forward_keeping(hidden.clone(), &pass(layer));
+        let (output, state) =
+            electra.layers[layer].forward_with_state(hidden.clone(), &pass(layer));
         kept.push(match objective.recompute_layers {
             true => Kept::Input(hidden),
             false => Kept::State(state),
@@ -161,7 +162,7 @@ pub fn accumulate(
         let (module, pass) = (&electra.layers[layer], pass(layer));
         let state = match kept {
             Kept::State(state) => state,
-            Kept::Input(hidden) => module.forward_keeping(hidden, &pass).1,
+            Kept::Input(hidden) => module.forward_with_state(hidden, &pass).1,
         };
         upstream = module.backward(state, upstream, &pass, &mut gradients.parameters);
     }

@@ -9,7 +9,7 @@ use crate::{
     config::{EncoderConfig, GradientCheckpointing, OptimizerMoments},
     device::ByteSize,
     kernels::shader::Element,
-    tasks::qa::span_head::HEAD_HIDDEN,
+    tasks::head,
 };
 
 const FLOAT: u64 = size_of::<f32>() as u64;
@@ -98,7 +98,7 @@ impl Footprint<'_> {
         let passing = inner + 4 * hidden;
         // The heads' inner layer of the tokens and its gradient; the hidden states, the four parts
         // of their gradient and its sum.
-        let heads = size * (2 * HEAD_HIDDEN as u64 + 6 * hidden);
+        let heads = size * (2 * head::HIDDEN as u64 + 6 * hidden);
         // The states come from the encoder and their gradient goes back to it in f32.
         let passed = match self.layers_in {
             Element::F32 => 0,
@@ -124,7 +124,7 @@ impl Footprint<'_> {
     /// Bytes of the largest activation of `features` features.
     pub fn largest_activation(&self, features: usize) -> u64 {
         let inner = self.layers_in.size() * self.encoder.intermediate_size;
-        let widest = inner.max(size_of::<f32>() * self.encoder.hidden_size.max(HEAD_HIDDEN));
+        let widest = inner.max(size_of::<f32>() * self.encoder.hidden_size.max(head::HIDDEN));
         (features * self.longest * widest) as u64
     }
 

@@ -31,18 +31,18 @@ const TIME_LEFT: usize = 10;
 
 /// Whom a run speaks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
-    Nobody,
+pub enum Output {
+    Quiet,
     /// Bars on a terminal, lines elsewhere.
-    Person,
+    Human,
     /// One JSON object a line, with the key `event`: `note`, `warning`, `begin`, `step`, `windows`,
     /// `time`, `scores`, `summary`, `result`, `error`, `end`.
-    Program,
+    Json,
 }
 
 /// Shows a run's steps.
 pub struct Progress {
-    audience: Audience,
+    audience: Output,
     state: RefCell<Shown>,
 }
 
@@ -113,7 +113,7 @@ impl Shown {
 }
 
 impl Progress {
-    pub fn new(audience: Audience) -> Self {
+    pub fn new(audience: Output) -> Self {
         Self {
             audience,
             state: RefCell::new(Shown::new(ProgressBar::hidden(), 0, 0)),
@@ -123,15 +123,15 @@ impl Progress {
     /// One line about the run as a whole.
     pub fn note(&self, line: &str) {
         match self.audience {
-            Audience::Nobody => {}
-            Audience::Person => terminal::say(line),
-            Audience::Program => terminal::event("note", json!({ "text": line })),
+            Output::Quiet => {}
+            Output::Human => terminal::say(line),
+            Output::Json => terminal::event("note", json!({ "text": line })),
         }
     }
 
     /// A task's figures; a person finds them among the results.
     pub fn scores(&self, trial: usize, task: &str, scores: &impl Serialize) {
-        if self.audience == Audience::Program {
+        if self.audience == Output::Json {
             let figures = json!({"trial": trial, "task": task, "scores": scores});
             terminal::event("scores", figures);
         }
@@ -139,14 +139,14 @@ impl Progress {
 
     /// Mean and standard deviation of several trials; a person finds them among the results.
     pub fn summary(&self, summary: &impl Serialize) {
-        if self.audience == Audience::Program {
+        if self.audience == Output::Json {
             terminal::event("summary", json!(summary));
         }
     }
 
     /// How long a part of the run took.
     pub fn time(&self, part: &str, took: Duration) {
-        if self.audience == Audience::Program {
+        if self.audience == Output::Json {
             let figures = json!({"part": part, "seconds": took.as_secs_f64()});
             terminal::event("time", figures);
         }
@@ -154,14 +154,14 @@ impl Progress {
 
     /// The command has done what it was asked for.
     pub fn done(&self) {
-        if self.audience == Audience::Program {
+        if self.audience == Output::Json {
             terminal::event("end", json!({}));
         }
     }
 
     /// Steps `from` to `steps` are about to run.
     pub fn begin(&self, from: u64, steps: u64) {
-        if self.audience == Audience::Program {
+        if self.audience == Output::Json {
             terminal::event("begin", json!({"step": from, "steps": steps}));
         }
         let columns = terminal::columns().unwrap_or(COLUMNS);
@@ -189,14 +189,14 @@ impl Progress {
         let ran = shown.began.elapsed();
         let message = shown.message(record, ran, room);
         match self.audience {
-            Audience::Nobody => {}
-            Audience::Program => {
+            Output::Quiet => {}
+            Output::Json => {
                 let mut step = json!(record);
                 step["steps"] = steps.into();
                 step["seconds_left"] = shown.left(done, ran).as_secs().into();
                 terminal::event("step", step);
             }
-            Audience::Person if shown.bar.is_hidden() => {
+            Output::Human if shown.bar.is_hidden() => {
                 if done == steps || shown.printed.elapsed() >= PLAIN_INTERVAL {
                     let percent = 100 * done / steps.max(1);
                     let left = HumanDuration(shown.left(done, ran));
@@ -205,7 +205,7 @@ impl Progress {
                     shown.printed = Instant::now();
                 }
             }
-            Audience::Person => {
+            Output::Human => {
                 shown.bar.set_message(message);
                 shown.bar.set_position(done);
             }
@@ -214,7 +214,7 @@ impl Progress {
 
     /// A bar over the windows of a prediction.
     pub fn windows(&self, count: usize) -> ProgressBar {
-        if self.audience == Audience::Program {
+        if self.audience == Output::Json {
             terminal::event("windows", json!({ "count": count }));
         }
         self.bar(
@@ -254,8 +254,8 @@ impl Progress {
     /// A bar that only a person at a terminal sees.
     fn bar(&self, length: u64, template: &str) -> ProgressBar {
         let target = match self.audience {
-            Audience::Person => ProgressDrawTarget::stderr(),
-            Audience::Nobody | Audience::Program => ProgressDrawTarget::hidden(),
+            Output::Human => ProgressDrawTarget::stderr(),
+            Output::Quiet | Output::Json => ProgressDrawTarget::hidden(),
         };
         let bar = ProgressBar::with_draw_target(Some(length), target);
         if let Ok(style) = ProgressStyle::with_template(template) {

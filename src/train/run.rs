@@ -25,11 +25,8 @@ use super::{
     step::{StepFigures, StepSettings, step_gradients},
 };
 use crate::{
-    data::{
-        batch::{Batch, FeatureSet},
-        batch_plan::BatchPlan,
-    },
-    device::ReadError,
+    batch::{Batch, FeatureSet, plan::BatchPlan},
+    device::DeviceError,
     model::{folder, parameters, record},
     tasks::model::Model,
     tensorboard::event_log::EventLog,
@@ -59,7 +56,7 @@ pub enum Error {
     #[error("step {step}: {source}; {advice}")]
     Device {
         step: u64,
-        source: ReadError,
+        source: DeviceError,
         advice: &'static str,
     },
     #[error("stopped after step {step} of {steps}")]
@@ -291,11 +288,11 @@ impl Run<'_> {
         &self,
         parts: &[Batch],
         step: u64,
-        error: ReadError,
+        error: DeviceError,
         progress: &Progress,
     ) -> Result<usize, Error> {
         let failed = parts.iter().map(|part| part.size).max().unwrap_or(0);
-        if failed < 2 || !error.may_want_memory(self.device) {
+        if failed < 2 || !error.maybe_out_of_memory(self.device) {
             return Err(Error::Device {
                 step,
                 source: error,

@@ -8,8 +8,8 @@ use super::{
     gradients::{Gradients, Objective, accumulate},
 };
 use crate::{
-    data::batch::Batch,
-    device::ReadError,
+    batch::Batch,
+    device::DeviceError,
     model::{
         ModelInput,
         dropout::{Mode, StepSeed},
@@ -65,7 +65,7 @@ pub fn step_gradients(
     parts: &[Batch],
     step: u64,
     settings: &StepSettings,
-) -> Result<StepGradients, ReadError> {
+) -> Result<StepGradients, DeviceError> {
     let seed = StepSeed::new(settings.seed, step);
     let mode = Mode::Train(seed);
     let mut gradients = Gradients::default();
@@ -89,7 +89,7 @@ pub fn step_gradients(
     // memory ran out the weights must not be touched.
     let figures = Tensor::cat(vec![loss, norm.clone()], 0)
         .try_into_vec_as::<f32>()
-        .map_err(ReadError::new)?;
+        .map_err(DeviceError::new)?;
     Ok(StepGradients {
         gradients,
         norm,
@@ -124,7 +124,7 @@ impl StepGradients {
             learning_rate,
             self.seed,
         );
-        model.halve();
+        model.refresh_f16_weights();
         model
     }
 }
@@ -140,7 +140,7 @@ pub fn train_step(
     step: u64,
     learning_rate: f64,
     settings: &StepSettings,
-) -> Result<(Model, StepFigures), ReadError> {
+) -> Result<(Model, StepFigures), DeviceError> {
     let gradients = step_gradients(&model, parts, step, settings)?;
     let figures = gradients.figures;
     let model = gradients.update(model, adam, learning_rate, settings);

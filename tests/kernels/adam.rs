@@ -8,8 +8,10 @@ use burn::{
 use electra::{
     config::OptimizerMoments,
     kernels::{
-        adam::{Moments, Parameter, Step, adam_steps},
-        packed_moments::{noise, pack, unpack},
+        adam::{
+            Moments, Parameter, Step, adam_steps,
+            packed_moments::{noise, pack, unpack},
+        },
         square_sum::SquareSum,
     },
 };

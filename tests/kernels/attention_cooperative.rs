@@ -7,10 +7,10 @@ use burn::{
 };
 use electra::{
     device::{AdapterInfo, AdapterKind, Api, CooperativeMatrix, DeviceRequest, choose},
-    kernels::{
-        attention::{Layout, attention, attention_backward},
-        attention_cooperative::candidates,
-        attention_form::{AttentionCooperativeForm, AttentionForms},
+    kernels::attention::{
+        Layout, attention, attention_backward,
+        config::{AttentionCooperativeForm, AttentionForms},
+        cooperative::candidates,
     },
     packed::{random::Mask, sequences::Sequences},
 };

@@ -12,8 +12,9 @@ use electra::{
     config::{Config, EncoderConfig},
     device::{DeviceRequest, choose},
     kernels::{
-        attention_cooperative::candidates, attention_form::AttentionForms, product::Products,
-        product_choice, product_form::ProductForm, shader::Element,
+        attention::{config::AttentionForms, cooperative::candidates},
+        matmul::{self, Products, config::ProductForm},
+        shader::Element,
     },
     model::{
         arithmetic::Arithmetic,
@@ -98,7 +99,7 @@ fn by_layer(device: &Device, arithmetic: Arithmetic, drops: bool) -> Results {
         mode: mode(drops),
     };
     let (hidden, grad) = (narrow(random(1)), narrow(random(2)));
-    let (output, state) = layer.forward_keeping(hidden.clone(), &pass);
+    let (output, state) = layer.forward_with_state(hidden.clone(), &pass);
     let alone = layer.forward(hidden, &pass);
     assert!(values(alone) == values(output.clone()), "nothing kept");
     let mut gradients = ParameterGradients::default();
@@ -274,7 +275,7 @@ fn arithmetics(name: &str) -> Vec<Arithmetic> {
         with(Products::all(form), AttentionForms::default())
     }));
     let adapter = choose(DeviceRequest::Gpu).unwrap().adapter.unwrap();
-    let on_matrix_units = product_choice::candidates(&adapter, Element::F16)
+    let on_matrix_units = matmul::autotune::candidates(&adapter, Element::F16)
         .into_iter()
         .find(|form| matches!(form, ProductForm::Cooperative { .. }));
     if let Some(form) = on_matrix_units {

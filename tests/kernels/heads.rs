@@ -11,10 +11,14 @@ use burn::{
     },
 };
 use electra::{
+    batch::Batch,
     config::Config,
-    data::batch::Batch,
     device::{DeviceRequest, choose},
-    kernels::{gelu::gelu, product::Products, product_choice, shader::Element},
+    kernels::{
+        gelu::gelu,
+        matmul::{self, Products},
+        shader::Element,
+    },
     model::{HeadInput, ModelInput, arithmetic::Arithmetic, parameters::ParameterSource},
     tasks::{
         head::{Head, batch_loss},
@@ -295,7 +299,7 @@ fn in_f16_the_head_has_the_losses_and_gradients_of_f32_but_for_rounding() {
         if name != "cpu" {
             let chosen = choose(DeviceRequest::Gpu).unwrap();
             let adapter = chosen.adapter.as_ref().unwrap();
-            let offered = product_choice::candidates(adapter, Element::F16);
+            let offered = matmul::autotune::candidates(adapter, Element::F16);
             forms.extend(offered.into_iter().map(Products::all));
         }
         let device = device.autodiff();
@@ -325,7 +329,7 @@ fn in_f16_the_head_has_the_losses_and_gradients_of_f32_but_for_rounding() {
                     feature_losses(head, &input, &Targets::new(&batch.labels))
                 };
                 let halved_on_the_way = values(&computed(&head));
-                head.halve();
+                head.refresh_f16_weights();
                 let ours = computed(&head);
                 assert_eq!(values(&ours), halved_on_the_way, "{what}");
                 // Inner layers, up to 3, are stored with 11 bits, and the errors of 512 columns mostly

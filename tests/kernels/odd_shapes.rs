@@ -7,8 +7,7 @@ use burn::{
 };
 use electra::{
     kernels::{
-        attention::{Layout, attention, attention_backward},
-        attention_form::AttentionForms,
+        attention::{Layout, attention, attention_backward, config::AttentionForms},
         dropout::{Dropped, dropout},
         gelu::gelu,
         layer_norm::{layer_norm, normalise, normalise_backward},

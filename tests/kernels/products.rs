@@ -8,11 +8,9 @@ use burn::{
 use electra::{
     device::{DeviceRequest, choose},
     kernels::{
-        dense::{Kernel, dense},
-        dense_layer::DenseLayer,
+        dense::{Weight, dense, layer::DenseLayer},
         dropout::Dropped,
-        product::Products,
-        product_form::ProductForm,
+        matmul::{Products, config::ProductForm},
         shader::Element,
     },
     packed::{random::Mask, sequences::Sequences},
@@ -215,7 +213,7 @@ impl Case {
         let w = matrix(&self.kernel, [input, output]).require_grad();
         let b = TensorData::new(self.bias.clone(), [output]);
         let b = Tensor::<1>::from_data(b, &device).require_grad();
-        let kernel = Kernel {
+        let kernel = Weight {
             half: (element == Element::F16).then(|| narrow(w.clone().detach())),
             master: w.clone(),
             products,
@@ -299,7 +297,7 @@ fn products_on_matrix_units_are_exact() {
         return;
     };
     let chosen = choose(DeviceRequest::Gpu).unwrap();
-    let forms: Vec<ProductForm> = electra::kernels::product_choice::candidates(
+    let forms: Vec<ProductForm> = electra::kernels::matmul::autotune::candidates(
         chosen.adapter.as_ref().unwrap(),
         Element::F16,
     )

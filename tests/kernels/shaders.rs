@@ -3,11 +3,11 @@
 use std::{collections::BTreeSet, path::Path};
 
 use electra::kernels::{
-    adam_shaders::{AdamForm, AdamKind},
-    attention_form::{AttentionCooperativeForm, AttentionCooperativePass},
+    adam::gpu::{AdamForm, AdamKind},
+    attention::config::{AttentionCooperativeForm, AttentionCooperativePass},
     group::GROUP,
     head_shader::{Direction, HeadShader, LogitForm},
-    product_form::{Finish, Orientation, Product, ProductForm},
+    matmul::config::{Finish, Orientation, Product, ProductForm},
     shader::{AttentionForm, AttentionPass, Element, GeluPass, NormPass, Shader, Width},
     square_sum::SquareSumForm,
 };

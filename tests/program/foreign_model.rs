@@ -7,8 +7,8 @@ use std::fs;
 use crate::support::{Arrays, devices, golden, max_difference, small_run::SmallRun};
 use checkpoints_convert::{Format, RecordConfig, convert, export, inspect, verify};
 use electra::{
+    batch::Batch,
     config::EncoderConfig,
-    data::batch::Batch,
     model::{Electra, ModelInput, dropout::Mode, parameters::ParameterSource, record},
 };
 

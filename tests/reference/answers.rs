@@ -5,17 +5,18 @@ use std::path::Path;
 
 use crate::support::place::golden;
 use electra::{
-    data::tokenizer::Tokenizer,
+    data::split::Split,
     tasks::qa::{
         answers::{
             candidate::WindowOutput,
             nbest::{NbestOptions, QuestionPrediction, predict},
         },
-        example::{Example, Examples, Passage, Split},
+        example::{Example, Examples, Passage},
         feature::Feature,
         raw::question_file::QuestionFile,
         reader::{ReadOptions, read_task},
     },
+    text::tokenizer::Tokenizer,
 };
 use safetensors::SafeTensors;
 use serde_json::Value;

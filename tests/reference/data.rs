@@ -8,19 +8,22 @@ use std::path::Path;
 
 use crate::support::place::{golden, shared};
 use electra::{
-    data::{
-        batch::{Batch, FeatureSet},
-        batch_plan::{BatchPlan, PlanOptions},
-        tokenizer::Tokenizer,
+    batch::{
+        Batch, FeatureSet,
+        plan::{BatchPlan, PlanOptions},
     },
-    tasks::label::Label,
-    tasks::qa::{
-        example::{Examples, Split},
-        feature::{Feature, FeatureOptions, featurize},
-        feature_file::write_features,
-        raw::question_file::QuestionFile,
-        reader::{ReadOptions, read_task},
+    data::split::Split,
+    tasks::{
+        label::Label,
+        qa::{
+            example::Examples,
+            feature::{Feature, FeatureOptions, featurize},
+            feature_file::write_features,
+            raw::question_file::QuestionFile,
+            reader::{ReadOptions, read_task},
+        },
     },
+    text::tokenizer::Tokenizer,
 };
 use serde_json::{Value, json};
 
@@ -249,7 +252,7 @@ fn assert_windows(
     tokenizer: &Tokenizer,
 ) {
     let passage = &examples.passages[passage];
-    let tokens = tokenizer.tokenize_passage(passage).ids;
+    let tokens = tokenizer.tokenize_words(&passage.words).ids;
     let mut covered: Vec<u32> = Vec::new();
     let mut best = 0;
     for (number, feature) in features.iter().enumerate() {

@@ -13,15 +13,17 @@ use std::{
 };
 
 use crate::support::place::{golden, shared};
-use electra::tasks::qa::{
-    dataset::{
-        convert::{Conversion, Source, convert},
-        dropped::Dropped,
-        newsqa, quac,
-        squad_writer::Paragraph,
+use electra::{
+    data::split::Split,
+    tasks::qa::{
+        dataset::{
+            convert::{Conversion, Source, convert},
+            dropped::Dropped,
+            newsqa, quac,
+            squad_writer::Paragraph,
+        },
+        reader::read_task,
     },
-    example::Split,
-    reader::read_task,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -6,17 +6,17 @@ use crate::support::{devices, golden, runs, shared, tasks};
 use burn::tensor::Device;
 use electra::{
     config::Config,
-    data::tokenizer::Tokenizer,
+    data::split::Split,
     model::parameters::ParameterSource,
     tasks::{
         model::Model,
         qa::{
             answers::nbest::QuestionPrediction,
             evaluate::{self, TaskData},
-            example::Split,
             span_head::HeadConfig,
         },
     },
+    text::tokenizer::Tokenizer,
 };
 use serde_json::Value;
 

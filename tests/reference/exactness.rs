@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 use crate::support::{ReferenceRun, devices, distance_and_norm, runs, tasks};
 use burn::tensor::Device;
 use electra::{
-    data::batch::{Batch, FeatureSet},
-    kernels::{product::Products, product_form::ProductForm},
+    batch::{Batch, FeatureSet},
+    data::split::Split,
+    kernels::matmul::{Products, config::ProductForm},
     model::{
         ModelInput,
         arithmetic::Arithmetic,
         dropout::{Mode, StepSeed},
     },
-    tasks::{model::Model, qa::example::Split},
+    tasks::model::Model,
     train::gradients::{Gradients, Objective, Trainable, accumulate},
 };
 

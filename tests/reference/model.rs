@@ -3,9 +3,10 @@
 use crate::support::{ReferenceRun, devices, distance_and_norm, max_difference, runs, tasks};
 use burn::{Tensor, tensor::Device};
 use electra::{
-    data::batch::Batch,
+    batch::Batch,
+    data::split::Split,
     model::{ModelInput, dropout::Mode},
-    tasks::qa::{beam, example::Split},
+    tasks::qa::beam,
     train::gradients::{Gradients, Objective, Trainable, accumulate},
 };
 

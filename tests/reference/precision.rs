@@ -3,13 +3,14 @@
 use crate::support::{ReferenceRun, devices, parameters, runs, tasks};
 use burn::tensor::Device;
 use electra::{
-    data::batch::Batch,
+    batch::Batch,
+    data::split::Split,
     kernels::{
-        attention_form::AttentionForms, product::Products, product_form::ProductForm,
+        attention::config::AttentionForms,
+        matmul::{Products, config::ProductForm},
         shader::Element,
     },
     model::arithmetic::Arithmetic,
-    tasks::qa::example::Split,
     train::{
         adam::Adam,
         gradients::{Objective, Trainable},

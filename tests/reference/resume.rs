@@ -9,7 +9,7 @@ use crate::support::{
 use burn::tensor::Device;
 use electra::{
     config::OptimizerMoments,
-    tasks::qa::example::Split,
+    data::split::Split,
     tensorboard::{event_log::event_files, scalars::read_scalars},
     train::{gradients::Trainable, log::StepRecord},
 };

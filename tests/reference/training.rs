@@ -3,8 +3,8 @@
 use crate::support::{ReferenceRun, devices, max_difference, parameters, runs, tasks};
 use burn::tensor::Device;
 use electra::{
-    data::batch::{Batch, FeatureSet},
-    tasks::qa::example::Split,
+    batch::{Batch, FeatureSet},
+    data::split::Split,
     train::{
         adam::Adam,
         gradients::{Objective, Trainable},

@@ -19,11 +19,9 @@ use std::{
 use burn::tensor::Device;
 use checkpoints_convert::pack::Pack;
 use electra::{
+    batch::{Batch, FeatureSet},
     config::{Config, EncoderConfig},
-    data::{
-        batch::{Batch, FeatureSet},
-        tokenizer::Tokenizer,
-    },
+    data::split::Split,
     model::{
         arithmetic::Arithmetic,
         parameters::{ParameterSource, StoredParameters},
@@ -32,12 +30,13 @@ use electra::{
     tasks::{
         model::Model,
         qa::{
-            example::{Examples, Split},
+            example::Examples,
             feature::{Feature, FeatureOptions, featurize},
             reader::read_task,
             span_head::HeadConfig,
         },
     },
+    text::tokenizer::Tokenizer,
 };
 pub use place::{golden, shared};
 use safetensors::SafeTensors;

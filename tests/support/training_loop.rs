@@ -5,18 +5,18 @@ use std::{path::Path, sync::atomic::AtomicBool, time::Duration};
 
 use burn::tensor::Device;
 use electra::{
-    config::OptimizerMoments,
-    data::{
-        batch::FeatureSet,
-        batch_plan::{BatchPlan, PlanOptions},
+    batch::{
+        FeatureSet,
+        plan::{BatchPlan, PlanOptions},
     },
+    config::OptimizerMoments,
     model::parameters::ParameterSource,
     tasks::{model::Model, qa::feature::Feature},
     train::{
         adam::Adam,
         gradients::{Objective, Trainable},
         log::StepRecord,
-        progress::{Audience, Progress},
+        progress::{Output, Progress},
         run::{Error, Run},
         schedule::{LayerDecay, Schedule},
     },
@@ -100,7 +100,7 @@ impl TrainingLoop<'_> {
             },
         )
         .with_moments(self.moments);
-        training.train(adam, build, &Progress::new(Audience::Nobody))
+        training.train(adam, build, &Progress::new(Output::Quiet))
     }
 }
 

@@ -225,7 +225,7 @@ fn module(path: &str) -> String {
     }
 }
 
-/// The first part of a name of either make.
+/// The first part of a name of either framework.
 fn scope(name: &str) -> String {
     let end = name.find(['/', '.']).unwrap_or(name.len());
     name[..end].into()

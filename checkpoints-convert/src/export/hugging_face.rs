@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use super::{ExportedTensor, byte_length};
 use crate::Error;
 use crate::config::RecordConfig;
+use crate::framework::Framework;
 use crate::hugging_face::{CONFIG_FILE, SAFETENSORS_FILE, TOKENIZER_CONFIG_FILE};
-use crate::make::Make;
 use crate::names::Parameter;
 use crate::staging::{self, Staging};
 use crate::stored_record::StoredRecord;
@@ -44,7 +44,7 @@ pub(super) fn write(
     for parameter in parameters {
         let values = record.take(parameter)?;
         match parameter.shape[..] {
-            [rows, columns] if Make::HuggingFace.is_transposed(&parameter.variable) => {
+            [rows, columns] if Framework::HuggingFace.is_transposed(&parameter.variable) => {
                 file.write_all(&transpose(&values, rows as usize, columns as usize))
             }
             _ => file.write_all(&values),
@@ -66,8 +66,8 @@ pub(super) fn write(
 
 fn exported(parameter: &Parameter) -> ExportedTensor {
     ExportedTensor {
-        name: Make::HuggingFace.name(&parameter.variable),
-        shape: Make::HuggingFace.shape(&parameter.variable, &parameter.shape),
+        name: Framework::HuggingFace.name(&parameter.variable),
+        shape: Framework::HuggingFace.shape(&parameter.variable, &parameter.shape),
         parameter: parameter.path.clone(),
     }
 }

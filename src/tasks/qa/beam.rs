@@ -10,7 +10,7 @@ use burn::Tensor;
 use rayon::prelude::*;
 
 use crate::{
-    device::ReadError,
+    device::DeviceError,
     model::input::ModelInput,
     packed::sequences::Sequences,
     tasks::{head::Head, model::Model},
@@ -46,7 +46,7 @@ pub fn predict(
     input: &ModelInput,
     features: &[usize],
     beam_size: usize,
-) -> Result<Vec<WindowOutput>, ReadError> {
+) -> Result<Vec<WindowOutput>, DeviceError> {
     let Head::Span(head) = &model.heads[head];
     let sequences = &input.sequences;
     let input = model.encode(input);
@@ -99,8 +99,8 @@ fn start_rows(sequences: &Sequences, starts: &[Vec<(f32, u32)>]) -> Vec<u32> {
         .collect()
 }
 
-fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ReadError> {
-    tensor.try_into_vec_as::<f32>().map_err(ReadError::new)
+fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, DeviceError> {
+    tensor.try_into_vec_as::<f32>().map_err(DeviceError::new)
 }
 
 /// The `count` greatest log-softmax values of a row with their positions, greatest first, ties

@@ -17,8 +17,9 @@ use super::{
     },
 };
 use crate::{
+    batch::FeatureSet,
     config::Config,
-    data::{self, batch::FeatureSet, source::existing, tokenizer::Tokenizer},
+    data::{self, source::existing, split::Split},
     eval::{
         error::Error as ScoreError,
         figures::Scores,
@@ -27,13 +28,14 @@ use crate::{
     tasks::{
         model::Model,
         qa::{
-            example::{Examples, Split},
+            example::Examples,
             feature::{Feature, FeatureOptions, featurize},
             raw::question_file::QuestionFile,
             reader::{ReadOptions, family_of},
             token_counts::TokenCounts,
         },
     },
+    text::tokenizer::Tokenizer,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -188,7 +190,7 @@ pub fn mark(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::vocab::Vocab;
+    use crate::text::vocab::Vocab;
 
     #[test]
     fn answers_that_windows_cut_are_counted() {

@@ -3,44 +3,6 @@
 //! Passages are held once and shared by their questions, so that each is split into words and
 //! tokenised a single time. All positions in the source files count code points, not bytes.
 
-use std::str::FromStr;
-
-use crate::data::error::Error;
-
-/// Which part of a data set a file holds. Only `Train` files teach answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Split {
-    Train,
-    Dev,
-    Test,
-}
-
-impl Split {
-    /// The name that files carry: `train`, `dev` or `test`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Split::Train => "train",
-            Split::Dev => "dev",
-            Split::Test => "test",
-        }
-    }
-}
-
-impl FromStr for Split {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        match name {
-            "train" => Ok(Split::Train),
-            "dev" => Ok(Split::Dev),
-            "test" => Ok(Split::Test),
-            _ => Err(Error::UnknownSplit {
-                split: name.to_owned(),
-            }),
-        }
-    }
-}
-
 /// A passage and its words (maximal runs without space, `\t`, `\r`, `\n`, U+202F).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passage {
@@ -196,15 +158,7 @@ mod tests {
         let passage = Passage::new(" 𝒜b  😀\t\u{202F}é");
         assert_eq!(passage.word_starts(), [1, 5, 8]);
         assert_eq!(passage.word_starts().len(), passage.words.len());
-    }
-
-    #[test]
-    fn splits_are_named_in_lower_case() {
-        assert_eq!("dev".parse::<Split>().unwrap(), Split::Dev);
-        let message = "Train".parse::<Split>().unwrap_err().to_string();
-        assert!(
-            message.contains("\"Train\"") && message.contains("train, dev or test"),
-            "{message}"
-        );
+        // A no-break space stays inside its word.
+        assert_eq!(Passage::new("the\u{A0}oak").words.len(), 1);
     }
 }

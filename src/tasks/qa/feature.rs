@@ -10,16 +10,14 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{
-    example::{Answer, Example, Examples, Split},
+    example::{Answer, Example, Examples},
     window::{max_context, window_count, windows},
 };
 use crate::{
-    data::{
-        batch::{AsRow, Row},
-        error::Error,
-        tokenizer::{PassageTokens, Tokenizer},
-    },
+    batch::{AsRow, Row},
+    data::{error::Error, split::Split},
     tasks::label::Label,
+    text::tokenizer::{Tokenizer, WordTokens},
 };
 
 /// Feature ids count the windows of an example below this.
@@ -92,10 +90,10 @@ pub fn featurize(
         expected: "at least 1",
         found: "0".to_owned(),
     })?;
-    let passages: Vec<PassageTokens> = examples
+    let passages: Vec<WordTokens> = examples
         .passages
         .par_iter()
-        .map(|passage| tokenizer.tokenize_passage(passage))
+        .map(|passage| tokenizer.tokenize_words(&passage.words))
         .collect();
     let features: Vec<Result<Vec<Feature>, Error>> = examples
         .examples
@@ -118,7 +116,7 @@ pub fn featurize(
 
 fn example_features(
     example: &Example,
-    passage: &PassageTokens,
+    passage: &WordTokens,
     tokenizer: &Tokenizer,
     options: &FeatureOptions,
     stride: NonZeroUsize,
@@ -203,7 +201,7 @@ fn example_features(
 pub(crate) fn answer_tokens(
     qas_id: &str,
     answer: &Answer,
-    passage: &PassageTokens,
+    passage: &WordTokens,
     tokenizer: &Tokenizer,
 ) -> Result<(usize, usize), Error> {
     let words = passage.first_tokens.len();
@@ -236,9 +234,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::data::vocab::Vocab;
     use crate::tasks::qa::raw::question_file::QuestionFile;
     use crate::tasks::qa::reader::ReadOptions;
+    use crate::text::vocab::Vocab;
 
     const TRAIN: FeatureOptions = FeatureOptions {
         max_seq_length: 10,
@@ -433,7 +431,7 @@ mod tests {
             let tokenizer = tokenizer();
             let features = featurize(&examples, &tokenizer, &options).unwrap();
             let words = examples.passages[0].words.len();
-            let tokens: usize = tokenizer.tokenize_passage(&examples.passages[0]).ids.len();
+            let tokens: usize = tokenizer.tokenize_words(&examples.passages[0].words).ids.len();
             let mut best = 0;
             for (number, feature) in features.iter().enumerate() {
                 prop_assert_eq!(feature.feature_id, number as u64);

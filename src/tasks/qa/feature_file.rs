@@ -9,8 +9,11 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::{example::Split, feature::Feature};
-use crate::{data::error::Error, durable_file::write_whole};
+use super::feature::Feature;
+use crate::{
+    data::{error::Error, split::Split},
+    durable_file::write_whole,
+};
 
 /// Features that one task formats; about 256 KiB of text at 512 tokens.
 const CHUNK: usize = 64;

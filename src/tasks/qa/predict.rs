@@ -6,12 +6,9 @@ use burn::tensor::Device;
 
 use super::beam::{self, WindowOutput};
 use crate::{
-    data::{
-        self,
-        batch::{Batch, FeatureSet},
-        batch_plan::prediction_batches,
-    },
-    device::ReadError,
+    batch::{Batch, FeatureSet, plan::prediction_batches},
+    data,
+    device::DeviceError,
     model::ModelInput,
     tasks::model::Model,
 };
@@ -21,7 +18,7 @@ pub enum Error {
     #[error(transparent)]
     Data(#[from] data::Error),
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(#[from] DeviceError),
     #[error("ended after {done} of {windows} windows")]
     Ended { done: usize, windows: usize },
 }
@@ -50,7 +47,7 @@ pub fn predict(
         let input = ModelInput::new(&batch, 0, device);
         match beam::predict(model, head, &input, &batch.features, beam_size) {
             Ok(computed) => outputs.extend(computed),
-            Err(error) if indices.len() > 1 && error.may_want_memory(device) => {
+            Err(error) if indices.len() > 1 && error.maybe_out_of_memory(device) => {
                 log::warn!(
                     "{error}; it could not compute {} windows at once, most often for lack of \
                      memory: going on with half as many",

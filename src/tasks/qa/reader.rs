@@ -11,13 +11,13 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::{
-    example::{Answer, Example, Examples, Passage, Skipped, Split},
+    example::{Answer, Example, Examples, Passage, Skipped},
     raw::{
         paragraph::{Family, Question},
         question_file::QuestionFile,
     },
 };
-use crate::data::error::Error;
+use crate::data::{error::Error, split::Split};
 
 /// Tasks whose files are SQuAD's.
 const SQUAD_TASKS: [&str; 2] = ["squad", "squadv1"];
@@ -57,11 +57,6 @@ pub fn family_of(task: &str) -> Result<Family, Error> {
             known: [SQUAD_TASKS.as_slice(), &MRQA_TASKS].concat().join(", "),
         })
     }
-}
-
-/// Whether the task's files are MRQA JSON lines (`.jsonl`) rather than SQuAD JSON (`.json`).
-pub fn is_mrqa_task(task: &str) -> bool {
-    MRQA_TASKS.contains(&task)
 }
 
 impl QuestionFile {
@@ -214,7 +209,7 @@ pub(crate) fn locate(
 ) -> Result<Answer, String> {
     let length = text.chars().count();
     let answer = text
-        .split(crate::data::normalizer::is_blank)
+        .split(crate::text::normalizer::is_blank)
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
         .join(" ")
@@ -259,6 +254,7 @@ fn repeated_ids(all: &Examples) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tasks::registry;
 
     fn located(text: &str, answer: &str, offset: usize) -> Result<(usize, usize), String> {
         let passage = Passage::new(text);
@@ -335,6 +331,7 @@ mod tests {
             message.contains("\"squid\"") && message.contains("searchqa"),
             "{message}"
         );
-        assert!(is_mrqa_task("newsqa") && !is_mrqa_task("squad"));
+        let extension = |task: &str| registry::find(task).unwrap().extension;
+        assert_eq!((extension("newsqa"), extension("squad")), ("jsonl", "json"));
     }
 }

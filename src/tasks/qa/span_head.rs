@@ -11,14 +11,14 @@ use std::sync::Arc;
 use burn::{
     Tensor,
     module::Module,
-    tensor::{DType, FloatDType},
+    tensor::{DType, FloatDType, TensorData},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     config::Config,
     kernels::{
-        dense::{Kernel, dense},
+        dense::{Weight, dense},
         end_logits::end_logits,
         gelu::gelu,
         rows::rows,
@@ -34,6 +34,9 @@ use crate::{
         parameters::{Error, ParameterSource},
     },
 };
+
+/// Logits of tokens outside the passage are lowered by this much.
+const MASKED: f32 = 1000.0;
 
 /// Width of the head's two hidden layers.
 pub const HEAD_HIDDEN: usize = 512;
@@ -64,6 +67,22 @@ impl HeadConfig {
     }
 }
 
+impl HeadConfig {
+    /// Parameters of a head on hidden states of this width.
+    pub fn parameter_count(&self, hidden: usize) -> u64 {
+        use crate::model::parameter_count::dense;
+        let joint = |wanted: bool| match wanted {
+            true => dense(2 * hidden, HEAD_HIDDEN) + dense(HEAD_HIDDEN, 1),
+            false => dense(hidden, 1),
+        };
+        let answerable = match self.answerable_classifier {
+            true => joint(self.answerable_uses_start_logits),
+            false => 0,
+        };
+        dense(hidden, 1) + joint(self.joint_prediction) + answerable
+    }
+}
+
 #[derive(Module, Debug)]
 pub struct SpanHead {
     /// `hidden → 1`
@@ -76,7 +95,7 @@ pub struct SpanHead {
     pub answerable_hidden: Option<Dense>,
     /// `512 → 1`, or `hidden → 1` on the first hidden state
     pub answerable: Option<Dense>,
-    /// The f16 copies of both halves of `end_hidden`'s kernel, for rows in f16; outside any graph.
+    /// The f16 copies of both halves of `end_hidden`'s kernel, for rows in f16; without autodiff.
     #[module(skip)]
     end_halves: Option<[Tensor<2>; 2]>,
     #[module(skip)]
@@ -145,12 +164,12 @@ impl SpanHead {
     }
 
     /// Makes the f16 copies of the kernels as they are now, where the layers compute in f16.
-    pub fn halve(&mut self) {
+    pub fn refresh_f16_weights(&mut self) {
         if self.arithmetic.layers == Element::F32 {
             return;
         }
         if let Some(dense) = &mut self.answerable_hidden {
-            dense.halve();
+            dense.refresh_f16_weights();
         }
         self.end_halves = self.end_hidden.as_ref().map(|dense| {
             let kernel = dense.weight.val().inner().cast(FloatDType::F16);
@@ -193,16 +212,16 @@ impl SpanHead {
             starts,
             self.end.weight.val().reshape([HEAD_HIDDEN]),
             self.end.bias.val(),
-            input.mask_terms.clone(),
+            mask_terms(input),
             &input.sequences,
         )
     }
 
     /// A half of `end_hidden`'s kernel for the product with these rows.
-    fn end_kernel(&self, dense: &Dense, half: Half, rows: &Tensor<2>) -> Kernel {
+    fn end_kernel(&self, dense: &Dense, half: Half, rows: &Tensor<2>) -> Weight {
         let master = half.of(dense.weight.val());
         if rows.dtype() == DType::F32 {
-            return Kernel {
+            return Weight {
                 master,
                 half: None,
                 products: self.arithmetic.full,
@@ -217,7 +236,7 @@ impl SpanHead {
         } else {
             copy
         };
-        Kernel {
+        Weight {
             master,
             half: Some(copy),
             products: self.arithmetic.half,
@@ -248,6 +267,28 @@ impl SpanHead {
     }
 }
 
+/// What is added to each token's logits, `[tokens]`: 0 where an answer may start or end (the passage,
+/// its closing `[SEP]`, and position 0, which stands for "no answer"), −1000 elsewhere.
+///
+/// The reference's softmax runs over padding too, at logits as low. Beside position 0, whose logit
+/// is not lowered, the exponential of both is exactly 0 in f32.
+fn mask_terms(input: &HeadInput) -> Tensor<1> {
+    let sequences = &input.sequences;
+    let terms: Vec<f32> = (0..sequences.len())
+        .flat_map(|number| {
+            let first_segment = input.first_segments[number] as usize;
+            (0..sequences.rows(number).len()).map(move |position| {
+                match position == 0 || position >= first_segment {
+                    true => 0.0,
+                    false => -MASKED,
+                }
+            })
+        })
+        .collect();
+    let tokens = sequences.tokens();
+    Tensor::from_data(TensorData::new(terms, [tokens]), &input.hidden.device())
+}
+
 /// Logits `[tokens]` of a dense layer `hidden → 1`.
 fn logits(dense: &Dense, input: &HeadInput) -> Tensor<1> {
     let weight = dense.weight.val();
@@ -256,6 +297,6 @@ fn logits(dense: &Dense, input: &HeadInput) -> Tensor<1> {
         input.hidden.clone(),
         weight.reshape([size]),
         dense.bias.val(),
-        input.mask_terms.clone(),
+        mask_terms(input),
     )
 }

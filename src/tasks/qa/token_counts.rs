@@ -94,11 +94,12 @@ impl fmt::Display for TokenCounts {
 mod tests {
     use super::*;
     use crate::{
-        data::{tokenizer::Tokenizer, vocab::Vocab},
+        data::split::Split,
         tasks::qa::{
-            example::{Examples, Split},
+            example::Examples,
             feature::{FeatureOptions, featurize},
         },
+        text::{tokenizer::Tokenizer, vocab::Vocab},
     };
 
     fn counted(question: &str, passage: &str, max_seq_length: usize) -> TokenCounts {

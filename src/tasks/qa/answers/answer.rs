@@ -57,7 +57,7 @@ fn without_blanks(text: &str) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::normalizer::basic_tokenize;
+    use crate::text::normalizer::basic_tokenize;
 
     fn projected(predicted: &str, original: &str) -> String {
         let place = project(predicted, original, &basic_tokenize(original, true));

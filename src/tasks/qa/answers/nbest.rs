@@ -14,12 +14,12 @@ use super::{
     candidate::{Candidate, null_score, push_candidates},
 };
 use crate::{
-    data::{normalizer::basic_tokenize, tokenizer::Tokenizer},
     eval::error::Error,
     tasks::qa::{
         example::{Example, Examples, Passage},
         feature::Feature,
     },
+    text::{normalizer::basic_tokenize, tokenizer::Tokenizer},
 };
 
 pub use super::candidate::WindowOutput;
@@ -337,7 +337,7 @@ fn share_probability(nbest: &mut [NbestEntry]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::vocab::Vocab;
+    use crate::text::vocab::Vocab;
 
     fn tokenizer() -> Tokenizer {
         // Ids 4…: old oak ##s ' elm

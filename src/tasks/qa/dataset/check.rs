@@ -23,8 +23,9 @@ use super::{
     token_lengths::{Ruler, TokenLengths, WindowOptions},
 };
 use crate::{
-    data::{source::existing, tokenizer::Tokenizer, vocab::Vocab},
+    data::source::existing,
     tasks::qa::raw::{paragraph::Family, question_file::Form, question_reader::QuestionReader},
+    text::{tokenizer::Tokenizer, vocab::Vocab},
 };
 
 /// The vocabulary of every released English model.

@@ -1,6 +1,6 @@
 //! Places in a passage: offsets in code points, as data sets count them, and in bytes.
 
-use crate::data::normalizer::is_blank;
+use crate::text::normalizer::is_blank;
 
 /// A text that is asked for its code points again and again.
 #[derive(Debug)]

@@ -13,7 +13,6 @@ use super::{
     squad_writer::{Paragraph, Question},
 };
 use crate::{
-    data::tokenizer::{PassageTokens, Tokenizer},
     tasks::qa::{
         example::Passage,
         feature::{MAX_WINDOWS, answer_tokens},
@@ -21,6 +20,7 @@ use crate::{
         token_counts::TokenCounts,
         window::{window_count, windows},
     },
+    text::tokenizer::{Tokenizer, WordTokens},
 };
 
 /// Passages that are measured together.
@@ -181,7 +181,7 @@ impl<'a> Ruler<'a> {
 
 fn marks(measured: &Measured, tokenizer: &Tokenizer, options: WindowOptions) -> Marks {
     let passage = Passage::new(measured.context.as_str());
-    let tokens = tokenizer.tokenize_passage(&passage);
+    let tokens = tokenizer.tokenize_words(&passage.words);
     let begun = passage.words_begun();
     let unk_id = tokenizer.vocab().unk_id();
     let passage_tokens = TokenCounts::of_ids(&tokens.ids, unk_id);
@@ -250,7 +250,7 @@ fn span(
     question: &Question,
     passage: &Passage,
     begun: &[usize],
-    tokens: &PassageTokens,
+    tokens: &WordTokens,
     tokenizer: &Tokenizer,
 ) -> Option<Result<(usize, usize), String>> {
     let answer = question
@@ -266,7 +266,7 @@ fn span(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{data::vocab::Vocab, tasks::qa::dataset::squad_writer::Answer};
+    use crate::{tasks::qa::dataset::squad_writer::Answer, text::vocab::Vocab};
 
     fn question(id: &str, text: &str, start: usize, answer: &str) -> Question {
         Question {

@@ -3,10 +3,13 @@
 use std::io::Write;
 
 use super::*;
-use crate::tasks::qa::{
-    example::{Answer, Examples, Split},
-    raw::paragraph::Place,
-    reader::ReadOptions,
+use crate::{
+    data::split::Split,
+    tasks::qa::{
+        example::{Answer, Examples},
+        raw::paragraph::Place,
+        reader::ReadOptions,
+    },
 };
 
 const SQUAD: ReadOptions<'_> = ReadOptions {

@@ -5,12 +5,11 @@
 use std::path::Path;
 
 use super::{
-    error::Error,
     normalizer::{Normalizer, for_each_basic_token},
     vocab::Vocab,
     wordpiece::WordPiece,
 };
-use crate::{config::Config, tasks::qa::example::Passage};
+use crate::data::error::Error;
 
 /// A vocabulary and the way to it.
 #[derive(Debug, Clone)]
@@ -20,9 +19,9 @@ pub struct Tokenizer {
     normalizer: Normalizer,
 }
 
-/// A tokenised passage: which tokens each word became.
+/// Tokenised words: which tokens each became.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PassageTokens {
+pub struct WordTokens {
     /// Token ids of all words, `[tokens]`.
     pub ids: Vec<u32>,
     /// Word of each token, `[tokens]`, never descending.
@@ -49,40 +48,6 @@ impl Tokenizer {
     /// As [`Vocab::read`].
     pub fn read(path: &Path, normalizer: impl Into<Normalizer>) -> Result<Self, Error> {
         Ok(Self::new(Vocab::read(path)?, normalizer))
-    }
-
-    /// Reads the vocabulary for the model that `config` describes.
-    ///
-    /// # Errors
-    /// As [`Vocab::read`] and [`Vocab::check_size`].
-    pub fn for_model(path: &Path, config: &Config) -> Result<Self, Error> {
-        Self::of_vocab(Vocab::read(path)?, path, config)
-    }
-
-    /// The same with a vocabulary that `file`, perhaps an archive, held.
-    ///
-    /// # Errors
-    /// As [`Vocab::check_size`].
-    pub fn of_vocab(vocab: Vocab, file: &Path, config: &Config) -> Result<Self, Error> {
-        vocab.check_size(file, config.encoder().vocab_size)?;
-        // Of a run that trains, the configuration tells it, which knows what the checkpoint states.
-        if config.do_lower_case
-            && !config.do_train
-            && let Some(found) = vocab.capitals()
-        {
-            let (stated, file) = (file.with_file_name("config.json"), file.display());
-            let advice = match stated.is_file() {
-                true => format!("set \"do_lower_case\" to false in {}", stated.display()),
-                false => "give --set do_lower_case=false".to_owned(),
-            };
-            log::warn!("{file}: {found}; {advice} if the model was pre-trained on cased text");
-        }
-        let normalizer = Normalizer {
-            lower_case: config.do_lower_case,
-            strip_accents: config.strip_accents.unwrap_or(config.do_lower_case),
-            split_ideographs: config.tokenize_chinese_chars,
-        };
-        Ok(Self::new(vocab, normalizer))
     }
 
     pub fn vocab(&self) -> &Vocab {
@@ -114,19 +79,19 @@ impl Tokenizer {
         ids
     }
 
-    /// Tokenises each word of a passage on its own.
-    pub fn tokenize_passage(&self, passage: &Passage) -> PassageTokens {
-        // English passages have about 1.3 tokens a word.
-        let expected = passage.words.len() * 3 / 2;
+    /// Tokenises each word on its own.
+    pub fn tokenize_words(&self, text: &[String]) -> WordTokens {
+        // English has about 1.3 tokens a word.
+        let expected = text.len() * 3 / 2;
         let mut ids = Vec::with_capacity(expected);
         let mut words = Vec::with_capacity(expected);
-        let mut first_tokens = Vec::with_capacity(passage.words.len());
-        for (index, word) in (0u32..).zip(&passage.words) {
+        let mut first_tokens = Vec::with_capacity(text.len());
+        for (index, word) in (0u32..).zip(text) {
             first_tokens.push(ids.len());
             self.tokenize_into(word, &mut ids);
             words.resize(ids.len(), index);
         }
-        PassageTokens {
+        WordTokens {
             ids,
             words,
             first_tokens,
@@ -183,8 +148,8 @@ mod tests {
 
     #[test]
     fn words_without_tokens_keep_their_place() {
-        let passage = Passage::new("the \u{200B} older oak. \u{200B}");
-        let tokens = tokenizer().tokenize_passage(&passage);
+        let words = ["the", "\u{200B}", "older", "oak.", "\u{200B}"].map(str::to_owned);
+        let tokens = tokenizer().tokenize_words(&words);
         assert_eq!(tokens.ids, [4, 5, 6, 7, 8]);
         assert_eq!(tokens.words, [0, 2, 2, 3, 3]);
         assert_eq!(tokens.first_tokens, [0, 1, 1, 3, 5]);
@@ -193,8 +158,7 @@ mod tests {
     #[test]
     fn each_word_is_tokenised_alone() {
         // Sigma is final at its word's end, and a no-break space stays inside its word.
-        let passage = Passage::new("the\u{A0}oak");
-        assert_eq!(passage.words.len(), 1);
-        assert_eq!(tokenizer().tokenize_passage(&passage).ids, [4, 7]);
+        let words = ["the\u{A0}oak".to_owned()];
+        assert_eq!(tokenizer().tokenize_words(&words).ids, [4, 7]);
     }
 }

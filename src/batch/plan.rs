@@ -10,7 +10,7 @@ use std::ops::Range;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::error::Error;
+use crate::data::error::Error;
 
 /// Batches of like length are cut from stretches of this many batches, so that batches still
 /// differ from epoch to epoch.

@@ -3,6 +3,8 @@
 //! Trying them takes some seconds on a small GPU, so what was found is kept in the user's cache and
 //! holds for the same card, driver, program and model shape.
 
+pub mod timing;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -11,9 +13,11 @@ use std::{
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+use self::timing::Trial;
 use super::{
-    attention_choice, attention_form::AttentionForms, product::Products, product_choice,
-    shader::Element, trial::Trial,
+    attention::{self, config::AttentionForms},
+    matmul::{self, Products},
+    shader::Element,
 };
 use crate::{device::AdapterInfo, durable_file::write_whole, user_cache};
 
@@ -48,12 +52,12 @@ pub fn try_out(
     shape: ModelShape,
 ) -> Result<KernelChoice, String> {
     let dense = [shape.tokens, shape.hidden, shape.inner];
-    let (products, mut trials) = product_choice::choose(device, adapter, operand, dense)?;
+    let (products, mut trials) = matmul::autotune::choose(device, adapter, operand, dense)?;
     let mut attention = AttentionForms::default();
     if operand == Element::F16 {
         let (tokens, heads) = (shape.tokens, shape.heads);
         let (forms, tried) =
-            attention_choice::choose(device, adapter, tokens, heads, shape.hidden)?;
+            attention::autotune::choose(device, adapter, tokens, heads, shape.hidden)?;
         attention = forms;
         trials.extend(tried);
     }
@@ -144,7 +148,7 @@ fn key(adapter: &AdapterInfo, operand: Element, shape: ModelShape) -> String {
         ..
     } = shape;
     // More are not tried.
-    let tokens = shape.tokens.min(product_choice::ROWS);
+    let tokens = shape.tokens.min(matmul::autotune::ROWS);
     let version = env!("CARGO_PKG_VERSION");
     let operand = operand.name();
     format!(
@@ -158,7 +162,7 @@ mod tests {
     use super::*;
     use crate::{
         device::{AdapterKind, Api},
-        kernels::product_form::ProductForm,
+        kernels::matmul::config::ProductForm,
     };
 
     fn adapter(driver: &str) -> AdapterInfo {

@@ -1,4 +1,4 @@
-//! Whose files a checkpoint's are. Names and layouts of either make enter and leave in terms of
+//! Whose files a checkpoint's are. Names and layouts of either framework enter and leave in terms of
 //! the reference's variables: Google's TensorFlow names with dense kernels `[in, out]`, which are
 //! also the record's. Hugging Face keeps its dense weights `[out, in]`, as PyTorch does.
 
@@ -8,12 +8,12 @@ use crate::{hugging_face, names};
 
 /// The program whose files a checkpoint's are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Make {
+pub(crate) enum Framework {
     TensorFlow,
     HuggingFace,
 }
 
-impl Make {
+impl Framework {
     /// The reference's name of a variable; `None` where the reference has no such variable.
     pub fn reference(self, name: &str) -> Option<Cow<'_, str>> {
         match self {
@@ -22,7 +22,7 @@ impl Make {
         }
     }
 
-    /// What this make calls the variable that the reference calls `reference`.
+    /// What this framework calls the variable that the reference calls `reference`.
     pub fn name(self, reference: &str) -> String {
         match self {
             Self::TensorFlow => reference.into(),
@@ -30,7 +30,7 @@ impl Make {
         }
     }
 
-    /// The shape that this make gives a variable of the reference's shape, and the other way
+    /// The shape that this framework gives a variable of the reference's shape, and the other way
     /// round.
     pub fn shape(self, reference: &str, shape: &[u64]) -> Vec<u64> {
         let mut shape = shape.to_vec();
@@ -40,7 +40,7 @@ impl Make {
         shape
     }
 
-    /// Whether this make keeps the variable with its two axes exchanged.
+    /// Whether this framework keeps the variable with its two axes exchanged.
     pub fn is_transposed(self, reference: &str) -> bool {
         self == Self::HuggingFace && reference.ends_with("/kernel")
     }

@@ -15,13 +15,17 @@ use burn::{
 };
 
 use super::{
-    attention::Layout,
-    attention_form::{AttentionCooperativeForm, AttentionCooperativePass},
-    attention_shaders::{info, tiles},
-    launch::{self, Arrays, WIDEST_DISPATCH, like},
-    shader::{Element, Shader},
+    Layout,
+    config::{AttentionCooperativeForm, AttentionCooperativePass},
+    gpu::{info, tiles},
 };
-use crate::device::AdapterInfo;
+use crate::{
+    device::AdapterInfo,
+    kernels::{
+        launch::{self, Arrays, WIDEST_DISPATCH, like},
+        shader::{Element, Shader},
+    },
+};
 
 /// Columns of a head at most: more would not fit the registers.
 const WIDEST_HEAD: usize = 128;
@@ -57,7 +61,7 @@ pub fn candidates(adapter: &AdapterInfo, head: usize) -> Vec<AttentionCooperativ
 }
 
 /// The form, where it computes the attention of these queries.
-pub(super) fn fitting(
+pub(in crate::kernels) fn fitting(
     form: Option<AttentionCooperativeForm>,
     q: &CubeTensor,
     layout: &Layout,
@@ -73,7 +77,7 @@ fn fits(form: AttentionCooperativeForm, q: &CubeTensor, layout: &Layout) -> bool
 
 /// The result, `[tokens, hidden]` in f16, and each row's log of Σ exp(score), `[heads, tokens]` in
 /// f32; `q`, `k`, `v` `[tokens, hidden]` in f16.
-pub(super) fn forward(
+pub(in crate::kernels) fn forward(
     form: AttentionCooperativeForm,
     q: CubeTensor,
     k: CubeTensor,
@@ -100,7 +104,7 @@ pub(super) fn forward(
 
 /// Gradients of the queries, keys and values, `[tokens, hidden]` in f16 each, given those, the
 /// result, `log_sums` and the result's gradient.
-pub(super) fn backward(
+pub(in crate::kernels) fn backward(
     form: AttentionCooperativeForm,
     inputs: [CubeTensor; 6],
     layout: &Layout,

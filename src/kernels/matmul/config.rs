@@ -3,7 +3,7 @@
 use burn::backend::wgpu::SourceTemplate;
 use serde::{Deserialize, Serialize};
 
-use super::shader::{Element, MASK, MATRIX_UNITS, NORMAL, unroll};
+use crate::kernels::shader::{Element, MASK, MATRIX_UNITS, NORMAL, unroll};
 
 /// How the operands of a product lie in memory, line by line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -130,20 +130,20 @@ impl ProductForm {
     }
 
     /// Whole WGSL.
-    pub(super) fn text(self, product: Product) -> String {
+    pub(in crate::kernels) fn text(self, product: Product) -> String {
         let left = product.orientation == Orientation::LeftTransposed;
         let right = product.orientation == Orientation::RightTransposed;
         let finish = product.finish;
-        let store = include_str!("../../shaders/product_store.wgsl");
+        let store = include_str!("../../../shaders/product_store.wgsl");
         let (enable, text) = match self {
             Self::Tiled { .. } => {
                 let either = [product.operand, product.result].contains(&Element::F16);
                 let enable = if either { Element::F16.enable() } else { "" };
-                (enable, include_str!("../../shaders/product_tiled.wgsl"))
+                (enable, include_str!("../../../shaders/product_tiled.wgsl"))
             }
             Self::Cooperative { .. } => (
                 MATRIX_UNITS,
-                include_str!("../../shaders/product_cooperative.wgsl"),
+                include_str!("../../../shaders/product_cooperative.wgsl"),
             ),
         };
         let biased = matches!(

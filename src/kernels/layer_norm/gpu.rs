@@ -8,23 +8,25 @@ use burn::{
     tensor::Shape,
 };
 
-use super::{
-    dropout::Dropped,
-    launch::{self, Arrays, in_two_dimensions, like},
-    shader::{Element, NormPass, Shader},
+use crate::{
+    kernels::{
+        dropout::Dropped,
+        launch::{self, Arrays, in_two_dimensions, like},
+        shader::{Element, NormPass, Shader},
+    },
+    packed::random::Mask,
 };
-use crate::packed::random::Mask;
 
 /// Threads of a workgroup, as the shaders have them.
 const THREADS: u32 = 64;
 
 /// The format of rows that the shaders take: four columns at a time.
-pub(super) fn fitting(x: &CubeTensor) -> Option<Element> {
+pub(in crate::kernels) fn fitting(x: &CubeTensor) -> Option<Element> {
     Element::of(x.dtype).filter(|_| x.shape()[1].is_multiple_of(4))
 }
 
 /// Result and moments of `x`, γ and β.
-pub(super) fn forward(
+pub(in crate::kernels) fn forward(
     element: Element,
     inputs: [CubeTensor; 3],
     epsilon: f64,
@@ -48,7 +50,7 @@ pub(super) fn forward(
 
 /// Gradients of `x`, of what was dropped from, of γ and of β, given `x`, moments, γ and the result's
 /// gradient.
-pub(super) fn backward(
+pub(in crate::kernels) fn backward(
     element: Element,
     inputs: [CubeTensor; 4],
     dropped: Option<Dropped>,

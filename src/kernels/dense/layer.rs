@@ -1,8 +1,9 @@
-//! A dense layer outside any graph: its values, and its products on tensors.
+//! A dense layer without autodiff: its values, and its products on tensors.
 
 use burn::{Tensor, backend::Dispatch};
 
-use super::{dense_products::DenseProducts, dropout::Dropped, product::Products};
+use super::products::DenseProducts;
+use crate::kernels::{dropout::Dropped, matmul::Products};
 
 /// A dense layer's values as its products take them.
 #[derive(Debug, Clone)]

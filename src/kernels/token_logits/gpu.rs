@@ -10,12 +10,14 @@ use burn::{
     tensor::Shape,
 };
 
-use super::{
-    head_shader::{Direction, HeadShader, LogitForm},
-    launch::{Arrays, WIDEST_DISPATCH, launch, like},
-    shader::{Element, Shader},
+use crate::{
+    kernels::{
+        head_shader::{Direction, HeadShader, LogitForm},
+        launch::{Arrays, WIDEST_DISPATCH, launch, like},
+        shader::{Element, Shader},
+    },
+    packed::sequences::Sequences,
 };
-use crate::packed::sequences::Sequences;
 
 /// Rows of a tile: threads of a workgroup of the forward shader, as it has them.
 const TILE: usize = 64;
@@ -24,14 +26,14 @@ const TILE: usize = 64;
 const THREADS: [u32; 2] = [64, 4];
 
 /// Starts `[sequences · ranks, columns]` of each sequence, one after the other.
-pub(super) struct Starts {
+pub(in crate::kernels) struct Starts {
     pub states: CubeTensor,
     pub ranks: usize,
 }
 
 /// The form that fits these rows, with `ranks` starts for each sequence, or `None` where only
 /// plain tensors do.
-pub(super) fn fitting(
+pub(in crate::kernels) fn fitting(
     x: &CubeTensor,
     ranks: Option<usize>,
     sequences: &Sequences,
@@ -45,7 +47,7 @@ pub(super) fn fitting(
 }
 
 /// Logits `[ranks, tokens]` of `x`, weight, bias and terms.
-pub(super) fn forward(
+pub(in crate::kernels) fn forward(
     form: LogitForm,
     inputs: [CubeTensor; 4],
     starts: Option<Starts>,
@@ -77,7 +79,7 @@ pub(super) fn forward(
 
 /// Gradients of `x`, of one start a sequence, and of the weight, given `x`, weight and the
 /// logits' gradient.
-pub(super) fn backward(
+pub(in crate::kernels) fn backward(
     form: LogitForm,
     inputs: [CubeTensor; 3],
     starts: Option<Starts>,

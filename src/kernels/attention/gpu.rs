@@ -12,12 +12,14 @@ use burn::{
     tensor::Shape,
 };
 
-use super::{
-    attention::Layout,
-    launch::{self, Arrays, WIDEST_DISPATCH, like},
-    shader::{AttentionForm, AttentionPass, Element, Shader},
+use super::Layout;
+use crate::{
+    kernels::{
+        launch::{self, Arrays, WIDEST_DISPATCH, like},
+        shader::{AttentionForm, AttentionPass, Element, Shader},
+    },
+    packed::random::Mask,
 };
-use crate::packed::random::Mask;
 
 /// Rows of a tile: threads of a workgroup, as the shaders have them.
 const TILE: usize = 64;
@@ -26,7 +28,7 @@ const TILE: usize = 64;
 const WIDEST_HEAD: usize = 128;
 
 /// The form that fits these queries, or `None` where only plain tensors do.
-pub(super) fn form(q: &CubeTensor, layout: &Layout) -> Option<AttentionForm> {
+pub(in crate::kernels) fn form(q: &CubeTensor, layout: &Layout) -> Option<AttentionForm> {
     let size = q.shape()[1] / layout.heads;
     let element = Element::of(q.dtype)?;
     let fits = size.is_multiple_of(4)
@@ -39,7 +41,7 @@ pub(super) fn form(q: &CubeTensor, layout: &Layout) -> Option<AttentionForm> {
     })
 }
 
-pub(super) fn forward(
+pub(in crate::kernels) fn forward(
     form: AttentionForm,
     q: CubeTensor,
     k: CubeTensor,
@@ -58,7 +60,7 @@ pub(super) fn forward(
 
 /// Gradients of the queries, keys and values, given those, the result with its rows' logs of
 /// Σ exp(score), and its gradient.
-pub(super) fn backward(
+pub(in crate::kernels) fn backward(
     form: AttentionForm,
     inputs: [CubeTensor; 6],
     layout: &Layout,
@@ -107,7 +109,11 @@ fn launch(shader: Shader, read: &[&CubeTensor], written: &[&CubeTensor], layout:
 }
 
 /// What the shaders know of their rows (`shaders/attention_info.wgsl`), divided into tiles of `tile`.
-pub(super) fn info(layout: &Layout, hidden: usize, tile: usize) -> impl Iterator<Item = u32> {
+pub(in crate::kernels) fn info(
+    layout: &Layout,
+    hidden: usize,
+    tile: usize,
+) -> impl Iterator<Item = u32> {
     let scale = 1.0 / ((hidden / layout.heads) as f32).sqrt();
     let [site, threshold, factor] = Mask::words(layout.mask);
     let header = [
@@ -124,7 +130,7 @@ pub(super) fn info(layout: &Layout, hidden: usize, tile: usize) -> impl Iterator
 }
 
 /// First row, first row and end of the sequence, and place in the batch, of each tile of `tile` rows.
-pub(super) fn tiles(layout: &Layout, tile: usize) -> impl Iterator<Item = [u32; 4]> {
+pub(in crate::kernels) fn tiles(layout: &Layout, tile: usize) -> impl Iterator<Item = [u32; 4]> {
     let sequences = &layout.sequences;
     (0..sequences.len()).flat_map(move |number| {
         let rows = sequences.rows(number);

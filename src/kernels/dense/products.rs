@@ -2,7 +2,7 @@
 //!
 //! What follows a product (bias, GELU, dropout and residual, a sum) is done before the product is
 //! stored, so that no matrix is written and read again for it. Operands may be f32 or f16, sums are
-//! f32. All outside any graph; [`dense`](super::dense) is differentiable.
+//! f32. All without autodiff; [`dense`](crate::kernels::dense) is differentiable.
 
 use burn::{
     backend::{
@@ -12,11 +12,14 @@ use burn::{
     tensor::{DType, FloatDType, Shape},
 };
 
-use super::{
+use crate::kernels::{
     dropout::{DropoutOps, Dropped},
     gelu::GeluOps,
-    product::{Finishing, Products, product},
-    product_form::{Orientation, ProductForm},
+    matmul::{
+        Finishing, Products,
+        config::{Orientation, ProductForm},
+        product,
+    },
     shader::Element,
 };
 
@@ -150,12 +153,12 @@ fn parameter_gradients_twin<B: Backend>(
 }
 
 /// The values in f32.
-pub(super) fn full<B: Backend>(tensor: FloatTensor<B>) -> FloatTensor<B> {
+pub(in crate::kernels) fn full<B: Backend>(tensor: FloatTensor<B>) -> FloatTensor<B> {
     cast::<B>(tensor, DType::F32)
 }
 
 /// The values in the format `dtype`, f32 or f16.
-pub(super) fn cast<B: Backend>(tensor: FloatTensor<B>, dtype: DType) -> FloatTensor<B> {
+pub(in crate::kernels) fn cast<B: Backend>(tensor: FloatTensor<B>, dtype: DType) -> FloatTensor<B> {
     match (tensor.dtype() == dtype, dtype) {
         (true, _) => tensor,
         (false, DType::F16) => B::float_cast(tensor, FloatDType::F16),

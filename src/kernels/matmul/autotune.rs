@@ -12,16 +12,20 @@ use burn::{
 };
 
 use super::{
-    dense_layer::DenseLayer,
-    product::{Forms, Products},
-    product_form::{Orientation, ProductForm},
-    shader::Element,
-    trial::{Contest, Trial},
+    Forms, Products,
+    config::{Orientation, ProductForm},
 };
-use crate::device::AdapterInfo;
+use crate::{
+    device::AdapterInfo,
+    kernels::{
+        autotune::timing::{Contest, Trial},
+        dense::layer::DenseLayer,
+        shader::Element,
+    },
+};
 
 /// Rows of the products that are timed, at most: enough to fill a large GPU.
-pub(super) const ROWS: usize = 4_096;
+pub(in crate::kernels) const ROWS: usize = 4_096;
 
 /// Rows on a software adapter, which is slow and has little to fill.
 const SOFTWARE_ROWS: usize = 128;
@@ -76,7 +80,7 @@ pub fn candidates(adapter: &AdapterInfo, operand: Element) -> Vec<ProductForm> {
 ///
 /// # Errors
 /// When the device does not give its results back.
-pub(super) fn choose(
+pub(in crate::kernels) fn choose(
     device: &Device,
     adapter: &AdapterInfo,
     operand: Element,

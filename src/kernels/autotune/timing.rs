@@ -43,7 +43,7 @@ impl fmt::Display for Trial {
 }
 
 /// What is tried.
-pub(super) struct Contest<'a> {
+pub(in crate::kernels) struct Contest<'a> {
     pub device: &'a Device,
     pub operation: String,
     /// Floating-point operations of a run.

@@ -9,15 +9,15 @@ use burn::{
 };
 use pulp::Arch;
 
-use super::{
-    attention::Layout,
-    dense_products::{cast, full},
+use super::Layout;
+use crate::{
+    kernels::dense::products::{cast, full},
+    packed::random::{Mask, attention_column, row_word},
 };
-use crate::packed::random::{Mask, attention_column, row_word};
 
 /// `[tokens, hidden]` each → `[tokens, hidden]`, and each row's log of Σ exp(score), `[heads, tokens]`
 /// in f32.
-pub(super) fn forward<B: Backend>(
+pub(in crate::kernels) fn forward<B: Backend>(
     q: FloatTensor<B>,
     k: FloatTensor<B>,
     v: FloatTensor<B>,
@@ -50,7 +50,7 @@ pub(super) fn forward<B: Backend>(
 
 /// Gradients of `q`, `k` and `v`, given those and what [`forward`] made of them, and the gradient of
 /// its result.
-pub(super) fn backward<B: Backend>(
+pub(in crate::kernels) fn backward<B: Backend>(
     inputs: [FloatTensor<B>; 4],
     log_sums: FloatTensor<B>,
     grad: FloatTensor<B>,

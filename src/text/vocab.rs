@@ -7,9 +7,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::error::Error;
 use super::normalizer::is_blank;
-use super::source::read_text;
+use crate::data::{error::Error, source::read_text};
 
 const ADVICE: &str = "use the vocab.txt that came with the pre-trained model, one token a line";
 
@@ -151,7 +150,7 @@ impl Vocab {
     }
 
     /// What [`capitals`] says of these tokens.
-    pub(super) fn capitals(&self) -> Option<String> {
+    pub(crate) fn capitals(&self) -> Option<String> {
         capitals(self.tokens.iter().map(String::as_str))
     }
 

@@ -2,13 +2,13 @@
 //!
 //! The backward pass needs the rows before the normalisation and each row's two moments; the
 //! normalised values are computed again. Rows may be f32 or f16, γ and β are f32, and so is all
-//! arithmetic. All outside any graph; [`layer_norm`](super::layer_norm) is differentiable.
+//! arithmetic. All without autodiff; [`layer_norm`](crate::kernels::layer_norm) is differentiable.
 
-use super::{
+use super::gpu;
+use crate::kernels::{
     cpu_loops::{block_rows, by_rows_of_two, in_order, map, sum_of, tensor, total, values},
-    dense_products::{cast, full},
+    dense::products::{cast, full},
     dropout::{DropoutOps, Dropped},
-    normalise_shaders as shaders,
 };
 use burn::{
     backend::{
@@ -249,9 +249,9 @@ impl NormaliseOps for CubeBackend {
         beta: FloatTensor<Self>,
         epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        match shaders::fitting(&x) {
+        match gpu::fitting(&x) {
             None => twin::<Self>(x, gamma, beta, epsilon),
-            Some(element) => shaders::forward(element, [x, gamma, beta], epsilon),
+            Some(element) => gpu::forward(element, [x, gamma, beta], epsilon),
         }
     }
 
@@ -267,8 +267,8 @@ impl NormaliseOps for CubeBackend {
         FloatTensor<Self>,
         FloatTensor<Self>,
     ) {
-        if let Some(element) = shaders::fitting(&x).filter(|_| x.dtype == grad.dtype) {
-            return shaders::backward(element, [x, moments, gamma, grad], dropped);
+        if let Some(element) = gpu::fitting(&x).filter(|_| x.dtype == grad.dtype) {
+            return gpu::backward(element, [x, moments, gamma, grad], dropped);
         }
         let gradients = backward_twin::<Self>(x, moments, gamma, grad);
         with_dropped::<Self>(gradients, dropped)

@@ -8,8 +8,8 @@ use burn::backend::{
     wgpu::{CubeBackend, CubeTensor, SourceTemplate, into_contiguous},
 };
 
-use super::{
-    adam::{BETA_1, BETA_2, EPSILON, Member, Step},
+use super::{BETA_1, BETA_2, EPSILON, Member, Step};
+use crate::kernels::{
     launch::{Arrays, THREADS, in_two_dimensions, launch, members, owned},
     shader::{Shader, Width, unroll},
 };
@@ -51,11 +51,11 @@ impl AdamKind {
 const SHARED: usize = 2;
 
 impl AdamForm {
-    pub(super) fn text(self) -> String {
-        let step = include_str!("../../shaders/adam.wgsl");
+    pub(in crate::kernels) fn text(self) -> String {
+        let step = include_str!("../../../shaders/adam.wgsl");
         let moments = match self.kind.packed {
-            false => include_str!("../../shaders/adam_f32.wgsl"),
-            true => include_str!("../../shaders/adam_bf16.wgsl"),
+            false => include_str!("../../../shaders/adam_f32.wgsl"),
+            true => include_str!("../../../shaders/adam_bf16.wgsl"),
         };
         let width = self.kind.width;
         let elements = match width {
@@ -73,7 +73,7 @@ impl AdamForm {
 }
 
 /// The parameters, updated in place.
-pub(super) fn update(
+pub(in crate::kernels) fn update(
     parameters: impl IntoIterator<Item = Member<CubeBackend>>,
     clip_factor: &CubeTensor,
     steps: &[Step],

@@ -5,7 +5,7 @@ use std::fmt;
 use burn::backend::wgpu::SourceTemplate;
 use serde::{Deserialize, Serialize};
 
-use super::shader::{INFO, MASK, MATRIX_UNITS, unroll};
+use crate::kernels::shader::{INFO, MASK, MATRIX_UNITS, unroll};
 
 /// One of attention's shaders on matrix units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -118,17 +118,17 @@ impl AttentionCooperativeForm {
     }
 
     /// Whole WGSL; `masked` says whether a mask drops probabilities.
-    pub(super) fn text(self, pass: AttentionCooperativePass, masked: bool) -> String {
-        let tile = include_str!("../../shaders/attention_cooperative_tile.wgsl");
+    pub(in crate::kernels) fn text(self, pass: AttentionCooperativePass, masked: bool) -> String {
+        let tile = include_str!("../../../shaders/attention_cooperative_tile.wgsl");
         let main = match pass {
             AttentionCooperativePass::Forward => {
-                include_str!("../../shaders/attention_cooperative_forward.wgsl")
+                include_str!("../../../shaders/attention_cooperative_forward.wgsl")
             }
             AttentionCooperativePass::QueryGradient => {
-                include_str!("../../shaders/attention_cooperative_query_gradient.wgsl")
+                include_str!("../../../shaders/attention_cooperative_query_gradient.wgsl")
             }
             AttentionCooperativePass::KeyValueGradient => {
-                include_str!("../../shaders/attention_cooperative_key_value_gradient.wgsl")
+                include_str!("../../../shaders/attention_cooperative_key_value_gradient.wgsl")
             }
         };
         let text = SourceTemplate::new(format!("{MATRIX_UNITS}{MASK}{INFO}{tile}{main}"))

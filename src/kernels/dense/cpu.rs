@@ -5,16 +5,17 @@ use burn::{
     tensor::Shape,
 };
 
-use super::{
-    cpu_loops::{column_sums, in_order, tensor, values},
-    cpu_product::product,
-    dense_products::{DenseProducts, cast, full},
-    dropout::Dropped,
-    gelu::GeluOps,
-    normal::{density, distribution},
-    product::Products,
+use super::products::{DenseProducts, cast, full};
+use crate::{
+    kernels::{
+        cpu_loops::{column_sums, in_order, tensor, values},
+        dropout::Dropped,
+        gelu::GeluOps,
+        matmul::{Products, cpu::product},
+        normal::{density, distribution},
+    },
+    packed::random::Mask,
 };
-use crate::packed::random::Mask;
 
 impl DenseProducts for Flex {
     fn dense_forward(

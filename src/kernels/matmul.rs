@@ -1,5 +1,9 @@
 //! Matrix products on the GPU (`shaders/product_*.wgsl`) and which of them a device runs.
 
+pub mod autotune;
+pub mod config;
+pub(super) mod cpu;
+
 use std::fmt;
 
 use burn::{
@@ -13,10 +17,10 @@ use burn::{
 use cubecl::ir::attributes::BufferIOAttr;
 use serde::{Deserialize, Serialize};
 
+use self::config::{Finish, Orientation, Product, ProductForm};
 use super::{
     dropout::Dropped,
     launch::{WIDEST_DISPATCH, launch_in_order, like, owned},
-    product_form::{Finish, Orientation, Product, ProductForm},
     shader::{Element, Shader},
 };
 use crate::packed::random::Mask;

@@ -7,13 +7,13 @@ use burn::{
 };
 
 use super::{
-    attention::{Layout, attention, attention_backward},
-    attention_cooperative::candidates,
-    attention_form::{AttentionCooperativeForm, AttentionForms},
-    trial::{Contest, Trial},
+    Layout, attention, attention_backward,
+    config::{AttentionCooperativeForm, AttentionForms},
+    cooperative::candidates,
 };
 use crate::{
     device::AdapterInfo,
+    kernels::autotune::timing::{Contest, Trial},
     packed::{random::Mask, sequences::Sequences},
 };
 
@@ -28,7 +28,7 @@ const SOFTWARE_SEQUENCES: usize = 1;
 ///
 /// # Errors
 /// When the device does not give its results back.
-pub(super) fn choose(
+pub(in crate::kernels) fn choose(
     device: &Device,
     adapter: &AdapterInfo,
     tokens: usize,

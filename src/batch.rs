@@ -3,8 +3,9 @@
 //! The features of one or several tasks stay where they are; a batch copies only its rows.
 //! Padding is 0 everywhere, as in the reference, and the mask tells it from tokens.
 
-use super::error::Error;
-use crate::tasks::label::Label;
+pub mod plan;
+
+use crate::{data::error::Error, tasks::label::Label};
 
 /// What the model reads of one feature, whatever its task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +59,7 @@ impl<'a> FeatureSet<'a> {
     }
 
     /// Tokens of each feature, without padding, for a
-    /// [`BatchPlan`](super::batch_plan::BatchPlan).
+    /// [`BatchPlan`](crate::batch::plan::BatchPlan).
     pub fn lengths(&self) -> Vec<usize> {
         self.rows
             .iter()

@@ -8,13 +8,15 @@ use burn::{
     tensor::Shape,
 };
 
-use super::{
-    attention::Layout,
-    cpu_loops::{by_rows, in_order, map, tensor, total, values},
-    dense_products::cast,
-    normal::exp_of_negative,
+use super::Layout;
+use crate::{
+    kernels::{
+        cpu_loops::{by_rows, in_order, map, tensor, total, values},
+        dense::products::cast,
+        normal::exp_of_negative,
+    },
+    packed::random::{Mask, attention_column, row_word},
 };
-use crate::packed::random::{Mask, attention_column, row_word};
 
 /// One head of one sequence.
 #[derive(Clone, Copy)]
@@ -90,7 +92,7 @@ fn scale(q: &FloatTensor<Flex>, layout: &Layout) -> f32 {
 }
 
 /// As the twin's forward pass.
-pub(super) fn forward(
+pub(in crate::kernels) fn forward(
     q: FloatTensor<Flex>,
     k: FloatTensor<Flex>,
     v: FloatTensor<Flex>,
@@ -160,7 +162,7 @@ fn softmax(row: &mut [f32], scale: f32, draws: Option<Draws>) -> f32 {
 const LANES: usize = 32;
 
 /// As the twin's backward pass, but for the log of sums, which is not needed.
-pub(super) fn backward(
+pub(in crate::kernels) fn backward(
     inputs: [FloatTensor<Flex>; 4],
     grad: FloatTensor<Flex>,
     layout: &Layout,

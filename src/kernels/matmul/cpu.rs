@@ -9,7 +9,7 @@ use burn::{
     tensor::Shape,
 };
 
-use super::cpu_loops::{block_rows, each, tensor};
+use crate::kernels::cpu_loops::{block_rows, each, tensor};
 
 /// Multiplications below which another core would not help: it takes a few tens of microseconds to
 /// hand work over.
@@ -21,7 +21,7 @@ const MOST_ROWS: usize = 1024;
 
 /// `finish` on each block of rows of `a · b` in f32, `[m, k]` and `[k, n]` in any order in memory; it
 /// is told the number of a block's first row.
-pub(super) fn product(
+pub(in crate::kernels) fn product(
     a: FloatTensor<Flex>,
     b: FloatTensor<Flex>,
     finish: impl Fn(usize, &mut [f32]) + Sync + Send,
