@@ -79,8 +79,7 @@ fn a_step_holds_what_the_plan_says() {
         peak
     };
     for layers_in in [Element::F32, Element::F16] {
-        for (micro_batch_size, recompute_layers) in [(8, false), (8, true), (2, false), (2, true)]
-        {
+        for (micro_batch_size, recompute_layers) in [(8, false), (8, true), (2, false), (2, true)] {
             step(
                 layers_in,
                 OptimizerMoments::F32,

@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::config::RecordConfig;
-use crate::convert::CONFIG_FILE;
 use crate::kept::{self, KeptRecord};
 use crate::plain_file;
+use crate::record_files::CONFIG_FILE;
 
 /// The threshold, and how it was chosen.
 const KEYS: [&str; 2] = ["qa_na_threshold", "calibration"];

@@ -12,15 +12,10 @@ use crate::kept;
 use crate::pack;
 use crate::plan::{Plan, Use};
 use crate::record;
+use crate::record_files::{CONFIG_FILE, RECORD_FILE, REPORT_FILE, VOCABULARY_FILE};
 use crate::report::{self, Report};
 use crate::staging::{Staging, json};
 use crate::vocabulary;
-
-/// Names of the files of a converted record.
-pub const RECORD_FILE: &str = "model.bpk";
-pub const CONFIG_FILE: &str = "config.json";
-pub const VOCABULARY_FILE: &str = "vocab.txt";
-pub const REPORT_FILE: &str = "conversion.json";
 
 /// Converts the checkpoint at `input` to a Burn record in the folder `out`: TensorFlow's as a zip
 /// archive, a folder or a prefix, or the folder of a Hugging Face model. `progress` hears the

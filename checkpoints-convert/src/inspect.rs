@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::checkpoint::Checkpoint;
 use crate::config::RecordConfig;
-use crate::convert::{RECORD_FILE, REPORT_FILE};
 use crate::names;
 use crate::plain_file;
 use crate::plan::Plan;
+use crate::record_files::{RECORD_FILE, REPORT_FILE};
 use crate::report::{self, SourceReport, Totals, VariableReport};
 use crate::stored_record::{StoredRecord, StoredTensor};
 

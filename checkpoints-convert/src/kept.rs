@@ -8,10 +8,10 @@ use serde::Deserialize;
 
 use crate::config::RecordConfig;
 use crate::content::{self, Content, Weight};
-use crate::convert::{CONFIG_FILE, RECORD_FILE, REPORT_FILE, VOCABULARY_FILE};
 use crate::hugging_face;
 use crate::pack;
 use crate::plain_file;
+use crate::record_files::{CONFIG_FILE, RECORD_FILE, REPORT_FILE, VOCABULARY_FILE};
 use crate::staging::json;
 
 /// A vocabulary of 30,522 words has 232 kB, a report of 785 variables 300 kB.

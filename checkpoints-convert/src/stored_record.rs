@@ -10,10 +10,10 @@ use serde::Serialize;
 use crate::Error;
 use crate::checkpoint::is_checkpoint;
 use crate::config::RecordConfig;
-use crate::convert::{CONFIG_FILE, RECORD_FILE};
 use crate::names::Parameter;
 use crate::pack;
 use crate::plain_file;
+use crate::record_files::{CONFIG_FILE, RECORD_FILE};
 
 /// A tensor of a record.
 #[derive(Clone, Debug, Serialize)]

@@ -11,9 +11,9 @@ use serde::Serialize;
 use crate::Error;
 use crate::checkpoint::Checkpoint;
 use crate::config::RecordConfig;
-use crate::convert::{CONFIG_FILE, RECORD_FILE, VOCABULARY_FILE};
 use crate::pack;
 use crate::plan::{Plan, Use};
+use crate::record_files::{CONFIG_FILE, RECORD_FILE, VOCABULARY_FILE};
 
 /// Bytes of a tensor compared at a time, so that the record's side is not held in memory.
 const PIECE: usize = 8 << 20;

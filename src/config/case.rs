@@ -8,27 +8,6 @@ use serde_json::{Map, Value};
 use super::{checkpoint_facts::CheckpointFacts, hparam::Config};
 use crate::{data::source::read_text, text::vocab};
 
-/// What Hugging Face's newer file calls the settings.
-const TOKENIZER_FILE: &str = "tokenizer.json";
-
-/// How the checkpoint's files are made to say `key` = `value`.
-pub(super) fn correction(facts: &CheckpointFacts, key: &str, value: bool) -> String {
-    let files = match facts.case_files.as_slice() {
-        [] => std::slice::from_ref(&facts.file),
-        files => files,
-    };
-    let parts = files.iter().map(|file| {
-        let file = file.display().to_string();
-        let name = match key {
-            "do_lower_case" if file.ends_with(TOKENIZER_FILE) => "lowercase",
-            "tokenize_chinese_chars" if file.ends_with(TOKENIZER_FILE) => "handle_chinese_chars",
-            key => key,
-        };
-        format!("{name:?} to {value} in {file}")
-    });
-    format!("set {}", parts.collect::<Vec<_>>().join(" and "))
-}
-
 /// What to say of a vocabulary with many capitals, which the lower-cased text of a run never reaches.
 pub(super) fn capitals(
     config: &Config,
@@ -52,7 +31,7 @@ pub(super) fn capitals(
     };
     let found = vocab::capitals(text.lines())?;
     let advice = match checkpoint.filter(|facts| facts.states_case) {
-        Some(facts) => correction(facts, "do_lower_case", false),
+        Some(facts) => facts.correction("do_lower_case", false),
         None => "give --set do_lower_case=false".to_owned(),
     };
     Some(format!(

@@ -9,13 +9,15 @@ use checkpoints_convert::RecordConfig;
 use serde_json::{Map, Value, json};
 
 use super::{
-    case,
     choice::ModelSize,
     encoder::EncoderConfig,
     error::Error,
     hparam::{Config, OVERRIDES},
 };
 use crate::{data::source::read_text, text::vocab};
+
+/// What Hugging Face's newer file calls the settings.
+const TOKENIZER_FILE: &str = "tokenizer.json";
 
 /// What a checkpoint says about itself.
 #[derive(Debug, Clone)]
@@ -52,6 +54,26 @@ struct Told {
 const LEAVE_OUT: &str = "leave it out, or give another checkpoint (init_checkpoint, --checkpoint)";
 
 impl CheckpointFacts {
+    /// How the checkpoint's files are made to say `key` = `value`.
+    pub(super) fn correction(&self, key: &str, value: bool) -> String {
+        let files = match self.case_files.as_slice() {
+            [] => std::slice::from_ref(&self.file),
+            files => files,
+        };
+        let parts = files.iter().map(|file| {
+            let file = file.display().to_string();
+            let name = match key {
+                "do_lower_case" if file.ends_with(TOKENIZER_FILE) => "lowercase",
+                "tokenize_chinese_chars" if file.ends_with(TOKENIZER_FILE) => {
+                    "handle_chinese_chars"
+                }
+                key => key,
+            };
+            format!("{name:?} to {value} in {file}")
+        });
+        format!("set {}", parts.collect::<Vec<_>>().join(" and "))
+    }
+
     /// Those of a record whose source says `source`, and in `case_files` about letter case, or not:
     /// what is otherwise in the record was corrected there.
     pub fn stated_by(
@@ -303,7 +325,7 @@ impl CheckpointFacts {
                     file: self.case_files.first().unwrap_or(&self.file).clone(),
                     advice: format!(
                         "leave it out, or {} if that is wrong",
-                        case::correction(self, key, given)
+                        self.correction(key, given)
                     ),
                 });
             }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{alias, hparam};
+use super::alias;
 
 /// Values longer than this many characters are cut in messages.
 const SHOWN_VALUE: usize = 80;
@@ -79,12 +79,13 @@ pub enum Error {
 }
 
 impl Error {
-    pub(super) fn unknown_key(key: &str) -> Self {
+    /// `nearest` is the known key that is most like it.
+    pub(super) fn unknown_key(key: &str, nearest: &str) -> Self {
         Error::UnknownKey {
             key: shorten(key),
             nearest: match alias::of(key) {
                 Some(ours) => format!("Hugging Face's {key} is {ours}"),
-                None => format!("the nearest is {}", hparam::nearest_key(key)),
+                None => format!("the nearest is {nearest}"),
             },
         }
     }

@@ -96,7 +96,10 @@ macro_rules! table {
                     $($( stringify!($key) => {
                         self.$key = HparamValue::read(concat!($prefix, stringify!($key)), value)?;
                     } )+)+
-                    _ => return Err(Error::unknown_key(&format!("{}{key}", $prefix))),
+                    _ => {
+                        let key = format!("{}{key}", $prefix);
+                        return Err(Error::unknown_key(&key, &nearest_key(&key)));
+                    }
                 }
                 Ok(())
             }
@@ -467,7 +470,7 @@ pub(super) fn takes_text(key: &str) -> bool {
 }
 
 /// The known key that is most like `key`; an override's own name finds its dotted form.
-pub(super) fn nearest_key(key: &str) -> String {
+fn nearest_key(key: &str) -> String {
     let last = key.rsplit('.').next().unwrap_or(key);
     let overrides = ModelOverrides::KEYS.iter().map(|known| {
         (

@@ -12,10 +12,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::convert::VOCABULARY_FILE;
 use crate::names::{self, Parameter};
 use crate::plain_file;
 use crate::record::PRODUCER;
+use crate::record_files::VOCABULARY_FILE;
 use crate::staging::{self, Staging};
 use crate::stored_record::StoredRecord;
 

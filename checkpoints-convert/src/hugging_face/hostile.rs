@@ -2,8 +2,9 @@
 //! bounded memory.
 
 use super::Error;
-use super::pickle::{Object, Pickle};
+use super::pickle::Pickle;
 use super::pickle_machine::{MAX_BYTES, MAX_OBJECTS};
+use super::pickle_object::Object;
 
 fn read(bytes: &[u8]) -> Result<Pickle, Error> {
     Pickle::read("p", &mut &*bytes)

@@ -10,12 +10,14 @@ mod hostile;
 mod names;
 mod pickle;
 mod pickle_machine;
+mod pickle_object;
 mod pytorch;
 mod safetensors;
 mod state_dict;
 mod storage;
 mod tokenizer;
 mod tokenizer_file;
+mod tokenizer_setting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;

@@ -67,7 +67,7 @@ pub(crate) fn reason(name: &str) -> Option<&'static str> {
             Some("the generator's head: only pre-training uses it")
         }
         "qa_outputs" => Some(
-            "a plain head of another framework, without the joint head's layers: fine-tune to have one",
+            "a plain head of another make, without the joint head's layers: fine-tune to have one",
         ),
         "classifier" | "sequence_summary" => Some("the head of another task"),
         _ => None,

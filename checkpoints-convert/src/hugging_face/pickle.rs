@@ -5,51 +5,7 @@ use std::io::Read;
 
 use super::Error;
 use super::pickle_machine::Machine;
-use super::storage::StorageType;
-
-/// Number of an object in its [`Pickle`].
-pub(super) type Id = u32;
-
-/// A value of a pickle.
-#[derive(Debug, PartialEq)]
-pub(super) enum Object {
-    None,
-    Bool(bool),
-    Int(i128),
-    Float(f64),
-    Text(String),
-    Tuple(Vec<Id>),
-    List(Vec<Id>),
-    /// In the order of its making; an `OrderedDict` is no different.
-    Dict(Vec<(Id, Id)>),
-    Global(Global),
-    /// A global with the tuple of its arguments.
-    Call(Global, Id),
-    /// What lies outside of the pickle, by the description that it gives.
-    Persistent(Id),
-}
-
-/// What a state dict refers to by name.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Global {
-    OrderedDict,
-    RebuildTensor,
-    RebuildParameter,
-    Storage(StorageType),
-}
-
-impl Global {
-    /// The callable or class of this name; `None` for any that a state dict does not need.
-    pub fn find(module: &str, name: &str) -> Option<Self> {
-        match (module, name) {
-            ("collections", "OrderedDict") => Some(Self::OrderedDict),
-            ("torch._utils", "_rebuild_tensor_v2") => Some(Self::RebuildTensor),
-            ("torch._utils", "_rebuild_parameter") => Some(Self::RebuildParameter),
-            ("torch", name) => StorageType::find(name).map(Self::Storage),
-            _ => None,
-        }
-    }
-}
+use super::pickle_object::{Id, Object};
 
 /// The objects of one pickle.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::io::{self, Read};
 
 use super::Error;
-use super::pickle::{Global, Id, Object};
+use super::pickle_object::{Global, Id, Object};
 
 /// A state dict of ELECTRA-Large has 60 kB.
 pub(super) const MAX_BYTES: u64 = 4 << 20;

@@ -11,7 +11,8 @@ use std::path::Path;
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::pickle::{Object, Pickle};
+use super::pickle::Pickle;
+use super::pickle_object::Object;
 use super::state_dict::{self, Tensor};
 use super::storage::Storage;
 use super::{Error, Placed};

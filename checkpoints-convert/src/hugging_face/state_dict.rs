@@ -4,7 +4,8 @@
 
 use std::collections::HashSet;
 
-use super::pickle::{Global, Id, Object, Pickle};
+use super::pickle::Pickle;
+use super::pickle_object::{Global, Id, Object};
 use super::storage::Storage;
 use super::{Error, check_name};
 

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::tokenizer_file::File;
+use super::tokenizer_setting::{refused, stated};
 use super::{Error, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE};
 
 /// BERT's tokenizer as the files describe it; `None` for what no file says.
@@ -40,13 +41,6 @@ pub(super) struct Settings {
     cls_token: Option<Value>,
     #[serde(default)]
     added_tokens_decoder: BTreeMap<String, Value>,
-}
-
-/// Tells a key that is there as `null`, `Some(None)`, from one that is not.
-pub(super) fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// Classes of `transformers` that tokenize as BERT does. The last two do what `tokenizer.json` says.
@@ -136,15 +130,6 @@ impl Tokenizer {
             tokenize_chinese_chars,
             warnings,
         })
-    }
-}
-
-pub(super) fn refused(file: &str, key: &str, found: impl Into<String>, expected: &str) -> Error {
-    Error::Tokenizer {
-        file: file.into(),
-        key: key.into(),
-        found: found.into(),
-        expected: expected.into(),
     }
 }
 

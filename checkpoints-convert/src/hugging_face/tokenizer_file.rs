@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::tokenizer::{refused, stated};
+use super::tokenizer_setting::{refused, stated};
 use super::{Error, TOKENIZER_FILE, VOCABULARY_FILE};
 
 /// `tokenizer.json`, which newer versions save in the place of `vocab.txt`.

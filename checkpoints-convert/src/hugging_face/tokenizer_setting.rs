@@ -1,0 +1,21 @@
+//! Settings of a tokenizer as its files state them, and the refusal of one that is another's.
+
+use serde::{Deserialize, Deserializer};
+
+use super::Error;
+
+/// Tells a key that is there as `null`, `Some(None)`, from one that is not.
+pub(super) fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+pub(super) fn refused(file: &str, key: &str, found: impl Into<String>, expected: &str) -> Error {
+    Error::Tokenizer {
+        file: file.into(),
+        key: key.into(),
+        found: found.into(),
+        expected: expected.into(),
+    }
+}
