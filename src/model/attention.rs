@@ -6,10 +6,10 @@ use super::{
     dense::Dense,
     dropout::Site,
     initialiser::Initialiser,
-    layer::Pass,
     layer_norm::LayerNorm,
     parameter_gradients::ParameterGradients,
     parameters::{Error, ParameterSource},
+    pass::Pass,
 };
 use crate::{
     config::EncoderConfig,

@@ -11,8 +11,9 @@ use super::{
     dropout::Mode,
     embeddings::Embeddings,
     input::ModelInput,
-    layer::{EncoderLayer, Pass},
+    layer::EncoderLayer,
     parameters::{Error, ParameterSource, without_graph},
+    pass::Pass,
 };
 use crate::{config::EncoderConfig, kernels::shader::Element};
 

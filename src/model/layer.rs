@@ -7,36 +7,17 @@ use burn::{Tensor, module::Module};
 
 use super::{
     attention::{Attention, AttentionState},
-    dropout::{Mode, Site},
     feed_forward::{FeedForward, FeedForwardState},
     parameter_gradients::ParameterGradients,
     parameters::{Error, ParameterSource},
+    pass::Pass,
 };
-use crate::{config::EncoderConfig, kernels::dropout::Dropped, packed::sequences::Sequences};
+use crate::config::EncoderConfig;
 
 #[derive(Module, Debug)]
 pub struct EncoderLayer {
     pub attention: Attention,
     pub feed_forward: FeedForward,
-}
-
-/// What a pass through a layer goes by, forward and backward.
-#[derive(Debug, Clone, Copy)]
-pub struct Pass<'a> {
-    pub sequences: &'a Sequences,
-    /// The layer's number.
-    pub layer: usize,
-    pub mode: Mode,
-}
-
-impl Pass<'_> {
-    /// What a site drops with probability `rate`, where it drops at all.
-    pub fn dropped(&self, site: Site, rate: f64) -> Option<Dropped> {
-        Some(Dropped {
-            sequences: self.sequences.clone(),
-            mask: self.mode.mask(site, rate)?,
-        })
-    }
 }
 
 /// What the backward pass needs of the forward pass.

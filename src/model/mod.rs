@@ -22,6 +22,7 @@ pub mod layer_norm;
 pub mod parameter_count;
 pub mod parameter_gradients;
 pub mod parameters;
+pub mod pass;
 pub mod record;
 pub mod weights_memory;
 

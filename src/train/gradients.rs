@@ -14,11 +14,8 @@ use burn::{
 use crate::{
     kernels::square_sum::SquareSum,
     model::{
-        HeadInput, ModelInput,
-        dropout::Mode,
-        layer::{LayerState, Pass},
-        parameter_gradients::ParameterGradients,
-        parameters::without_graph,
+        HeadInput, ModelInput, dropout::Mode, layer::LayerState,
+        parameter_gradients::ParameterGradients, parameters::without_graph, pass::Pass,
         record::for_each_parameter,
     },
     tasks::{head::batch_loss, label::Label, model::Model},

@@ -20,10 +20,11 @@ use electra::{
         arithmetic::Arithmetic,
         dense::Dense,
         dropout::{Mode, Site, StepSeed},
-        layer::{EncoderLayer, Pass},
+        layer::EncoderLayer,
         layer_norm::LayerNorm,
         parameter_gradients::ParameterGradients,
         parameters::ParameterSource,
+        pass::Pass,
     },
     packed::{random::attention_column, sequences::Sequences},
 };

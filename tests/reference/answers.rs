@@ -8,8 +8,8 @@ use electra::{
     data::split::Split,
     tasks::qa::{
         answers::{
-            candidate::WindowOutput,
-            nbest::{NbestOptions, QuestionPrediction, predict},
+            candidate::{NbestOptions, WindowOutput},
+            nbest::{QuestionPrediction, predict},
         },
         example::{Example, Examples, Passage},
         feature::Feature,

@@ -8,7 +8,10 @@ use std::{
 use burn::tensor::Device;
 
 use super::{
-    answers::nbest::{self, NbestOptions, QuestionPrediction},
+    answers::{
+        candidate::NbestOptions,
+        nbest::{self, QuestionPrediction},
+    },
     predict,
     scorers::{
         gold::{check_markable, gold},

@@ -4,10 +4,38 @@
 //! starts crossed with the best ends. Kept are those inside the passage whose start is seen with
 //! the most context here, that do not run backwards and are not too long.
 
-use super::nbest::NbestOptions;
 use crate::{eval::error::Error, tasks::qa::feature::Feature};
 
 pub use crate::tasks::qa::beam::WindowOutput;
+
+/// How answers are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NbestOptions {
+    /// Most answers of a question; without joint prediction also how many starts and ends of a
+    /// window are crossed.
+    pub n_best_size: usize,
+    /// Most tokens of an answer.
+    pub max_answer_length: usize,
+    /// Whether ends were predicted given their start.
+    pub joint_prediction: bool,
+    /// Whether a classifier tells unanswerable questions.
+    pub answerable_classifier: bool,
+    /// Whether the task has unanswerable questions (SQuAD 2.0).
+    pub v2: bool,
+}
+
+impl Default for NbestOptions {
+    /// The reference's defaults, for SQuAD 2.0.
+    fn default() -> Self {
+        NbestOptions {
+            n_best_size: 20,
+            max_answer_length: 30,
+            joint_prediction: true,
+            answerable_classifier: true,
+            v2: true,
+        }
+    }
+}
 
 /// A span of tokens that may be the answer.
 #[derive(Debug, Clone, Copy, PartialEq)]

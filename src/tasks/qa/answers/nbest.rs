@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     answer::{detokenize, project},
-    candidate::{Candidate, null_score, push_candidates},
+    candidate::{Candidate, NbestOptions, null_score, push_candidates},
 };
 use crate::{
     eval::error::Error,
@@ -30,35 +30,6 @@ const NO_CANDIDATE: &str = "empty";
 /// The null score of a question without windows: the reference's starting value, above any that
 /// a model gives.
 const NO_WINDOW_NULL_SCORE: f32 = 1e6;
-
-/// How answers are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NbestOptions {
-    /// Most answers of a question; without joint prediction also how many starts and ends of a
-    /// window are crossed.
-    pub n_best_size: usize,
-    /// Most tokens of an answer.
-    pub max_answer_length: usize,
-    /// Whether ends were predicted given their start.
-    pub joint_prediction: bool,
-    /// Whether a classifier tells unanswerable questions.
-    pub answerable_classifier: bool,
-    /// Whether the task has unanswerable questions (SQuAD 2.0).
-    pub v2: bool,
-}
-
-impl Default for NbestOptions {
-    /// The reference's defaults, for SQuAD 2.0.
-    fn default() -> Self {
-        NbestOptions {
-            n_best_size: 20,
-            max_answer_length: 30,
-            joint_prediction: true,
-            answerable_classifier: true,
-            v2: true,
-        }
-    }
-}
 
 /// One of a question's best answers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
