@@ -1,7 +1,7 @@
 //! Fine-tunes ELECTRA for question answering on any GPU that wgpu reaches, and on the CPU.
 //!
 //! Data flows one way: raw JSON → examples → windows → features → batches → model → loss →
-//! optimiser → record → predictions → metrics. The modules stand in that order.
+//! optimiser → record → predictions → metrics. ARCHITECTURE.md is the map of the modules.
 #![forbid(unsafe_code)]
 
 pub mod batch;

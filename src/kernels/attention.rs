@@ -2,8 +2,8 @@
 //!
 //! `softmax(q kᵀ / √size) v` for each sequence and head, the probabilities multiplied by a mask's
 //! factors where dropout is on. Only what is `[tokens, hidden]` outlives the forward pass, and a
-//! number for each row and head; the backward pass computes the probabilities again. All outside
-//! any graph.
+//! number for each row and head; the backward pass computes the probabilities again. All without
+//! autodiff.
 
 pub(super) mod autotune;
 pub mod config;

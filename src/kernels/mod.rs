@@ -1,6 +1,6 @@
-//! Operations with a kernel of their own on the GPU, each beside a twin in plain tensors.
+//! Operations with a kernel of their own on the GPU, each beside a reference in plain tensors.
 //!
-//! The twin is what CPUs run, what a kernel is tested against, and what a device runs that a
+//! The reference is what CPUs run, what a kernel is tested against, and what a device runs that a
 //! kernel does not fit. Kernels are WGSL under `shaders/`.
 
 pub mod adam;
