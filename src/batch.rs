@@ -44,6 +44,16 @@ impl<'a> FeatureSet<'a> {
         }
     }
 
+    /// The rows of each task's features, in task order.
+    pub fn of_rows(tasks: impl IntoIterator<Item = Vec<Row<'a>>>) -> Self {
+        let numbered = tasks.into_iter().enumerate();
+        Self {
+            rows: numbered
+                .flat_map(|(task, rows)| rows.into_iter().map(move |row| (task, row)))
+                .collect(),
+        }
+    }
+
     /// Number of features of all tasks.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -51,6 +61,11 @@ impl<'a> FeatureSet<'a> {
 
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// The features of all tasks.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'a>> {
+        self.rows.iter().map(|&(_, row)| row)
     }
 
     /// The task index and the feature at `index`, or `None` beyond the last.

@@ -14,7 +14,6 @@ use crate::{
     config::{self, CheckpointFacts, Config, Draft, Precision},
     data::{self, split::Split},
     device::{self, Chosen},
-    eval,
     kernels::{autotune::ChoiceCache, shader::Element},
     model::{
         absent::trained_below,
@@ -27,6 +26,7 @@ use crate::{
     tasks::{
         model::Model,
         qa::{
+            self,
             answers::nbest::{self, QuestionPrediction},
             beam::WindowOutput,
             evaluate::nbest_options,
@@ -65,7 +65,7 @@ pub enum Error {
     #[error(transparent)]
     Predict(#[from] predict::Error),
     #[error(transparent)]
-    Answer(#[from] eval::Error),
+    Answer(#[from] qa::error::Error),
     #[error(
         "{option} needs no-answer scores, which {path} does not give: expected a model that was trained \
          on squad, found one of {task}; leave it out"

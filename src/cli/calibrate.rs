@@ -9,14 +9,11 @@ use clap::Args;
 use super::{GlobalArgs, compute::ComputeArgs, model::find_model};
 use crate::{
     data::split::Split,
-    eval::{
-        output_place,
-        results::{answers, null_odds},
-    },
+    eval::{file_digest::FileDigest, output_place},
     fine_tuned::FineTuned,
     model::description::described_in,
     tasks::qa::{
-        answers::provenance::FileDigest,
+        answers::answer_map::{answers, null_odds},
         no_answer::{
             calibration::{self, Calibration},
             threshold::signed,
@@ -96,9 +93,10 @@ pub(super) fn run(
         threshold,
         curves: false,
     };
-    let scores = squad2::score(&gold, &answers(&predictions), Some(no_answer))?.scores;
+    let report = squad2::score(&gold, &answers(&predictions), Some(no_answer))?;
+    let scores = report.scores;
     let data = FileDigest::of(&args.data)?;
-    let chosen = match scores.threshold() {
+    let chosen = match &report.threshold {
         Some(effect) => Calibration::new(effect, data)?,
         None => None,
     };

@@ -11,12 +11,12 @@ use super::{
 };
 use crate::{
     config::{Config, Draft},
-    eval::results_table::results_table,
+    eval::{figures::Scores, results_table::results_table},
     fine_tuned::answering,
     finetune::{Finetune, Outcome},
     kernels::autotune::ChoiceCache,
     model::arithmetic::Arithmetic,
-    tasks::qa::no_answer::threshold_advice::remarks,
+    tasks::task::{Task, remarks, task},
     train::progress::Progress,
 };
 
@@ -190,9 +190,11 @@ pub(super) fn print_results(
     if global.json {
         writeln!(out, "{}", serde_json::to_string(&outcome.trials)?)?;
     } else if !outcome.trials.is_empty() {
-        write!(out, "{}", results_table(&outcome.trials))?;
+        let shown =
+            |name: &str, scores: &Scores, key: &str, figure| task(name).shown(scores, key, figure);
+        write!(out, "{}", results_table(&outcome.trials, shown))?;
     }
-    for remark in remarks(&outcome.trials, config.qa_na_threshold) {
+    for remark in remarks(&outcome.trials, config) {
         global.progress().note(&remark);
     }
     if !global.json && !global.quiet {

@@ -251,13 +251,13 @@ pub fn was_stopped(error: &anyhow::Error) -> bool {
 fn is_device_failure(cause: &(dyn std::error::Error + 'static)) -> bool {
     use crate::{
         bench, fine_tuned, finetune, quickstart,
-        tasks::qa::{evaluate, predict},
+        tasks::{self, qa::predict},
     };
     let read = |error: &predict::Error| matches!(error, predict::Error::Read(_));
     let trained = |error: &finetune::Error| match error {
         finetune::Error::Train(error) => error.is_device_failure(),
         finetune::Error::Memory(_) => true,
-        finetune::Error::Eval(evaluate::Error::Predict(error)) => read(error),
+        finetune::Error::Task(tasks::Error::Predict(error)) => read(error),
         _ => false,
     };
     if let Some(error) = cause.downcast_ref::<finetune::Error>() {

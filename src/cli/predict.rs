@@ -10,10 +10,10 @@ use super::{GlobalArgs, compute::ComputeArgs, model::find_model};
 use crate::{
     data::split::Split,
     durable_file::spare_inputs,
-    eval::results::test_outputs,
+    eval::origin::Origin,
     fine_tuned::FineTuned,
     tasks::qa::{
-        answers::{answer_files::AnswerFiles, provenance::Origin},
+        answers::{answer_files::AnswerFiles, answer_map::test_outputs},
         no_answer::threshold::{self, signed},
         raw::question_file::QuestionFile,
         reader::ReadOptions,

@@ -12,12 +12,16 @@ use clap::{
 use super::{GlobalArgs, print_beside, print_json_beside};
 use crate::{
     durable_file::spare_inputs,
-    eval::{self, result_file::read_results},
+    eval::result_file::read_results,
     report::{EXAMPLES, Made, Report, TaskReport, TrainingCurve, task::TaskFiles},
     tasks::qa::{
         analysis::Analysis,
+        error::Error,
         no_answer::threshold::{OPTION, ThresholdChoice},
-        scorers::score::{Metric, without_null_odds},
+        scorers::{
+            score::{Metric, without_null_odds},
+            shown::shown,
+        },
     },
 };
 
@@ -102,8 +106,8 @@ pub(super) fn run(
     if args.threshold.is_some() && task.analysis.threshold.is_none() {
         let (metric, option) = (task.analysis.metric, OPTION);
         let refused = match metric {
-            Metric::Squad2 => eval::Error::OptionNeedsNullOdds { option },
-            Metric::Squad1 | Metric::Mrqa => eval::Error::OptionOfSquad2 {
+            Metric::Squad2 => Error::OptionNeedsNullOdds { option },
+            Metric::Squad1 | Metric::Mrqa => Error::OptionOfSquad2 {
                 metric: metric.name(),
                 option,
             },
@@ -111,7 +115,9 @@ pub(super) fn run(
         return Err(refused.into());
     }
     let (scores, empty) = (&task.analysis.scores, task.analysis.empty);
-    if let Some(advice) = without_null_odds(&args.data, &args.predictions, scores, empty) {
+    if task.analysis.threshold.is_none()
+        && let Some(advice) = without_null_odds(&args.data, &args.predictions, scores, empty)
+    {
         log::warn!("{advice}");
     }
     let training = args
@@ -150,7 +156,7 @@ pub(super) fn run(
 /// The scores, by what they were reached, and how many answers are wrong in which way.
 fn print_analysis(analysis: &Analysis, basis: &str, out: &mut dyn Write) -> anyhow::Result<()> {
     for (key, figure) in analysis.scores.iter() {
-        writeln!(out, "{key:24}{:>10}", analysis.scores.shown(key, figure))?;
+        writeln!(out, "{key:24}{:>10}", shown(&analysis.scores, key, figure))?;
     }
     writeln!(out, "{basis}")?;
     if let Some(advice) = &analysis.threshold_advice {

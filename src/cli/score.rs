@@ -103,7 +103,9 @@ pub(super) fn run(
     let (metric, report) = score(&request)?;
     tell_mismatch(&report, metric);
     let (data, predictions) = (&request.data, &request.predictions);
-    if let Some(advice) = without_null_odds(data, predictions, &report.scores, report.empty) {
+    if report.threshold.is_none()
+        && let Some(advice) = without_null_odds(data, predictions, &report.scores, report.empty)
+    {
         log::warn!("{advice}");
     }
     if let (Some(folder), Some(curves)) = (&args.plots, &report.curves) {
@@ -111,7 +113,7 @@ pub(super) fn run(
     }
     writeln!(out, "{}", serde_json::to_string_pretty(&report.scores)?)?;
     out.flush()?;
-    let effect = report.scores.threshold();
+    let effect = report.threshold.as_ref();
     let progress = global.progress();
     progress.note(&basis.line(metric, effect.map(|effect| effect.threshold)));
     let advice = effect.and_then(|effect| effect.advice(basis.threshold_name()));

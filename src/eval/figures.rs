@@ -1,8 +1,7 @@
 //! The figures of a scorer: its JSON keys in its order, and the line that results files show.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
-
-use crate::tasks::qa::no_answer::threshold_effect::ThresholdEffect;
+use serde_json::{Map, Value};
 
 /// One figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,6 +13,14 @@ pub enum Figure {
 }
 
 impl Figure {
+    /// As tables show it: a count whole, a value with two decimals.
+    pub fn shown(self) -> String {
+        match self {
+            Figure::Count(count) => count.to_string(),
+            Figure::Value(value) => format!("{value:.2}"),
+        }
+    }
+
     /// The figure as a number.
     pub fn value(self) -> f64 {
         match self {
@@ -32,11 +39,37 @@ impl Serialize for Figure {
     }
 }
 
+/// What a task says of its figures beside them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Remark {
+    /// Its key in the JSON of results, where every other is a figure.
+    pub key: String,
+    /// What people are told; a remark without it stays out of files.
+    pub text: Option<String>,
+    pub details: Map<String, Value>,
+}
+
+/// The key of what people are told, among a remark's details.
+const TEXT: &str = "text";
+
+impl Remark {
+    /// The remark that a file of results holds under `key`.
+    pub fn parse(key: &str, value: &Value) -> Option<Self> {
+        let mut details = value.as_object()?.clone();
+        let text = details.remove(TEXT)?.as_str()?.to_owned();
+        Some(Self {
+            key: key.to_owned(),
+            text: Some(text),
+            details,
+        })
+    }
+}
+
 /// Figures under the official scorers' keys, in their order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scores {
     entries: Vec<(String, Figure)>,
-    threshold: Option<ThresholdEffect>,
+    remark: Option<Remark>,
 }
 
 impl Scores {
@@ -51,37 +84,18 @@ impl Scores {
         }
     }
 
-    pub(crate) fn set_threshold(&mut self, effect: ThresholdEffect) {
-        self.threshold = Some(effect);
+    pub(crate) fn set_remark(&mut self, remark: Remark) {
+        self.remark = Some(remark);
     }
 
-    /// The threshold on the no-answer scores that the figures stand under, and what it does; none
-    /// without such scores, or of figures that were read from a file.
-    pub fn threshold(&self) -> Option<&ThresholdEffect> {
-        self.threshold.as_ref()
+    /// What the task says of the figures.
+    pub fn remark(&self) -> Option<&Remark> {
+        self.remark.as_ref()
     }
 
-    /// Whether the best `exact` or `f1` that a threshold reaches is that of answering nothing, for
-    /// which the official script shows a threshold of 0.
-    pub fn is_best_without_answers(&self, figure: &str) -> bool {
-        let (Some(best), Some(total)) = (self.get(&format!("best_{figure}")), self.get("total"))
-        else {
-            return false;
-        };
-        let nothing = 100.0 * self.get("NoAns_total").unwrap_or(0.0) / total;
-        // Half of the last digit that results as text have.
-        self.get(&format!("best_{figure}_thresh")) == Some(0.0) && (best - nothing).abs() <= 0.005
-    }
-
-    /// A figure as tables show it: a count whole, all else with two decimals, and no threshold
-    /// where answering nothing is best.
-    pub fn shown(&self, key: &str, figure: Figure) -> String {
-        let searched = key.strip_prefix("best_");
-        match (searched.and_then(|key| key.strip_suffix("_thresh")), figure) {
-            (Some(name), _) if self.is_best_without_answers(name) => "nothing".to_owned(),
-            (_, Figure::Count(count)) => count.to_string(),
-            (_, Figure::Value(value)) => format!("{value:.2}"),
-        }
+    /// The figures, and the remark on them, as the JSON of results has them.
+    pub fn with_remark(&self) -> WithRemark<'_> {
+        WithRemark(self)
     }
 
     /// The figure under `key`.
@@ -126,6 +140,30 @@ impl Serialize for Scores {
     }
 }
 
+/// Figures that are written with the remark on them.
+pub struct WithRemark<'a>(&'a Scores);
+
+impl Serialize for WithRemark<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (key, figure) in self.0.iter() {
+            map.serialize_entry(key, &figure)?;
+        }
+        if let Some(Remark {
+            key,
+            text: Some(text),
+            details,
+        }) = &self.0.remark
+        {
+            let mut told = Map::new();
+            told.insert(TEXT.to_owned(), text.as_str().into());
+            told.extend(details.clone());
+            map.serialize_entry(key, &told)?;
+        }
+        map.end()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,26 +186,6 @@ mod tests {
         );
         assert_eq!(scores().get("total"), Some(32.0));
         assert_eq!(scores().get("best_f1"), None);
-    }
-
-    #[test]
-    fn a_threshold_is_shown_only_if_there_is_a_best_one() {
-        let mut scores = Scores::default();
-        for (key, figure) in [
-            ("total", Figure::Count(3)),
-            ("NoAns_total", Figure::Count(2)),
-            ("best_f1", Figure::Value(200.0 / 3.0)),
-            ("best_f1_thresh", Figure::Value(0.0)),
-            ("best_exact", Figure::Value(100.0)),
-            ("best_exact_thresh", Figure::Value(0.0)),
-        ] {
-            scores.push(key, figure);
-        }
-        let shown: Vec<String> = scores
-            .iter()
-            .map(|(key, figure)| scores.shown(key, figure))
-            .collect();
-        assert_eq!(shown, ["3", "2", "66.67", "nothing", "100.00", "0.00"]);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 
 pub mod error;
 pub mod figures;
+pub mod file_digest;
 pub mod json_file;
+pub mod origin;
 pub mod output_place;
 pub mod result_file;
 pub mod results;

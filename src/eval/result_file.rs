@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 
 use super::{
     error::Error,
-    figures::{Figure, Scores},
+    figures::{Figure, Remark, Scores},
     results::TrialResults,
 };
-use crate::{data::source::read_text, tasks::qa::no_answer::threshold_advice::ADVICE};
+use crate::data::source::read_text;
 
 const EXPECTED_JSON: &str = "a JSON array with an object from tasks to figures for each trial";
 const EXPECTED_LINE: &str = "lines of the form \"task: figure: 1.00 - figure: 2.00\"";
@@ -74,15 +74,14 @@ impl<'de> Deserialize<'de> for TrialResults {
     }
 }
 
-/// An object from names to numbers.
+/// An object from names to numbers, and to the remark on them.
 fn scores(figures: &Value) -> Option<Scores> {
-    let figures = figures.as_object()?;
-    let entries = figures.iter().filter(|(key, _)| *key != ADVICE);
-    let entries = entries.map(|(key, value)| Some((key, figure(value)?)));
-    let mut scores = entries.collect::<Option<Vec<_>>>().map(scores_of)?;
-    let advice = figures.get(ADVICE).cloned();
-    if let Some(effect) = advice.and_then(|advice| serde_json::from_value(advice).ok()) {
-        scores.set_threshold(effect);
+    let mut scores = Scores::default();
+    for (key, value) in figures.as_object()? {
+        match figure(value) {
+            Some(figure) => scores.push(key, figure),
+            None => scores.set_remark(Remark::parse(key, value)?),
+        }
     }
     Some(scores)
 }
@@ -125,18 +124,11 @@ fn parse_line(line: &str) -> Option<(String, Scores)> {
         let value: f64 = value.trim().parse().ok()?;
         Some((key.to_owned(), Figure::Value(value)))
     });
-    Some((
-        task.to_owned(),
-        scores_of(entries.collect::<Option<Vec<_>>>()?),
-    ))
-}
-
-fn scores_of(entries: impl IntoIterator<Item = (impl Into<String>, Figure)>) -> Scores {
     let mut scores = Scores::default();
-    for (key, figure) in entries {
+    for (key, figure) in entries.collect::<Option<Vec<_>>>()? {
         scores.push(key, figure);
     }
-    scores
+    Some((task.to_owned(), scores))
 }
 
 #[cfg(test)]
@@ -161,7 +153,7 @@ mod tests {
         assert_eq!(results_text(&trials), text);
         let json = serde_json::to_string(&trials).unwrap();
         assert_eq!(read("r.json", &json).unwrap(), trials);
-        let effect = r#"{"text": "all", "threshold": -2.75, "questions": 4, "held_back": 4,
+        let effect = r#"{"text": "all questions held back", "threshold": -2.75, "questions": 4, "held_back": 4,
             "answerable": 2, "answerable_held_back": 2, "wrongly_answered": 0,
             "best": {"threshold": null, "exact": 50.0, "f1": 50.0}, "answers_alone": null}"#;
         let advised = format!(r#"[{{"squad": {{"total": 4, "threshold_advice": {effect}}}}}]"#);

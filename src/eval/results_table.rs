@@ -1,6 +1,10 @@
 //! The figures of all trials as a table that fits a terminal.
 
-use super::{results::TrialResults, summary::Summary};
+use super::{
+    figures::{Figure, Scores},
+    results::TrialResults,
+    summary::Summary,
+};
 
 /// More trials than this are shown by their mean and deviation alone: the table fits 80 columns.
 const SHOWN: usize = 4;
@@ -10,8 +14,11 @@ const NAME: usize = 20;
 const FIGURE: usize = 9;
 
 /// A block a task, a row a figure in the scorer's order, a column a trial; after several trials
-/// their mean and standard deviation.
-pub fn results_table(trials: &[TrialResults]) -> String {
+/// their mean and standard deviation. `shown` gives a task's figure as its cell holds it.
+pub fn results_table(
+    trials: &[TrialResults],
+    shown: impl Fn(&str, &Scores, &str, Figure) -> String,
+) -> String {
     let mut text = String::new();
     let Some(first) = trials.first() else {
         return text;
@@ -21,7 +28,7 @@ pub fn results_table(trials: &[TrialResults]) -> String {
         if place > 0 {
             text.push('\n');
         }
-        let shown = if trials.len() <= SHOWN {
+        let columns = if trials.len() <= SHOWN {
             trials.len()
         } else {
             0
@@ -29,7 +36,7 @@ pub fn results_table(trials: &[TrialResults]) -> String {
         let several = trials.len() > 1;
         let mut heads: Vec<String> = Vec::new();
         if several {
-            heads.extend((1..=shown).map(|trial| format!("trial {trial}")));
+            heads.extend((1..=columns).map(|trial| format!("trial {trial}")));
             heads.extend(["mean".to_owned(), "± sd".to_owned()]);
         }
         push_row(&mut text, task, &heads);
@@ -37,12 +44,12 @@ pub fn results_table(trials: &[TrialResults]) -> String {
             let of_trial = |trial: &TrialResults| {
                 let scores = &trial.tasks.get(place)?.1;
                 let (_, figure) = scores.iter().find(|(name, _)| *name == key)?;
-                Some(scores.shown(key, figure))
+                Some(shown(task, scores, key, figure))
             };
             let mut cells: Vec<String> = trials
                 .iter()
                 .filter_map(of_trial)
-                .take(if several { shown } else { 1 })
+                .take(if several { columns } else { 1 })
                 .collect();
             let spread = summary.as_ref().and_then(|all| all.spread(task, key));
             if let Some(spread) = spread {
@@ -67,7 +74,10 @@ fn push_row(text: &mut String, name: &str, cells: &[String]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::figures::{Figure, Scores};
+
+    fn results_table(trials: &[TrialResults]) -> String {
+        super::results_table(trials, |_, _, _, figure| figure.shown())
+    }
 
     fn trial(exact: f64) -> TrialResults {
         let mut scores = Scores::default();

@@ -5,36 +5,25 @@ use std::{ops::ControlFlow, path::Path, time::Instant};
 use super::{Error, Finetune, one_line};
 use crate::{
     data::split::Split,
-    eval::{
-        self,
-        json_file::write_json,
-        results::{ResultFiles, TrialResults, test_outputs},
-    },
+    eval::{origin::Origin, results::TrialResults},
     tasks::{
+        self,
         model::Model,
-        qa::{
-            answers::{
-                nbest::QuestionPrediction,
-                provenance::{FileDigest, Origin},
-            },
-            evaluate::{self, TaskData},
-            no_answer::{calibration::Calibration, threshold_advice::WithAdvice},
-            predict,
-            scorers::score::Metric,
-        },
+        qa::predict,
+        task::{Answerer, Answers, TaskFile},
     },
 };
 
 /// Tells what the metric cannot mark before the model is trained.
-pub(super) fn rehearse(data: &TaskData) -> Result<(), Error> {
-    data.check_markable().map_err(|source| Error::CannotMark {
-        file: data.file.clone(),
+pub(super) fn rehearse(file: &dyn TaskFile) -> Result<(), Error> {
+    file.check_markable().map_err(|source| Error::CannotMark {
+        file: file.path().to_owned(),
         source,
     })
 }
 
 /// An error of a file; its name comes first, whether or not the error has it.
-pub(super) fn of_file(file: &Path, error: &eval::Error) -> String {
+pub(super) fn of_file(file: &Path, error: &tasks::Error) -> String {
     let (file, told) = (file.display().to_string(), error.to_string());
     match told.starts_with(&file) {
         true => told,
@@ -48,22 +37,18 @@ impl Finetune<'_> {
         &self,
         model: &Model,
         trial: usize,
-        dev: &[TaskData],
-        results: &ResultFiles,
+        dev: &[Box<dyn TaskFile>],
         origin: &Origin,
     ) -> Result<Option<TrialResults>, Error> {
         let began = Instant::now();
         let mut tasks = Vec::new();
-        for (head, data) in dev.iter().enumerate() {
-            let predictions = self.answer(model, trial, head, data)?;
-            results.write_predictions(&data.task, trial, &predictions, &data.file, origin)?;
-            let scores = evaluate::mark(data, &predictions, self.config)?;
-            if Metric::of_task(&data.task) == Metric::Squad2 {
-                results.write_eval(&data.task, trial, &scores)?;
-            }
-            self.progress
-                .scores(trial, &data.task, &WithAdvice(&scores));
-            tasks.push((data.task.clone(), scores));
+        for (head, file) in dev.iter().enumerate() {
+            let scores = self
+                .answer(model, trial, head, file.as_ref())?
+                .mark(trial, origin)?;
+            let task = file.task();
+            self.progress.scores(trial, task, &scores.with_remark());
+            tasks.push((task.to_owned(), scores));
         }
         if !tasks.is_empty() {
             self.progress.time("evaluation", began.elapsed());
@@ -83,30 +68,23 @@ impl Finetune<'_> {
         }
     }
 
-    /// Stores with the model in `folder` the threshold that is best on the dev file, if the run is
-    /// to. The figures of the run stay those of its own threshold, and are on the disk: what cannot
-    /// be stored is said, and no reason to end the run.
-    pub(super) fn calibrate(&self, folder: &Path, dev: &[TaskData], scores: &TrialResults) {
+    /// Stores with the model in `folder` what does best on the dev file, if the run is to. The figures
+    /// of the run stay those of its own settings, and are on the disk: what cannot be stored is said,
+    /// and no reason to end the run.
+    pub(super) fn calibrate(
+        &self,
+        folder: &Path,
+        dev: &[Box<dyn TaskFile>],
+        scores: &TrialResults,
+    ) {
         if !self.config.calibrate {
             return;
         }
-        for (data, (task, scores)) in dev.iter().zip(&scores.tasks) {
-            let Some(effect) = scores.threshold() else {
-                continue;
-            };
-            let store = || -> Result<Option<Calibration>, eval::Error> {
-                let chosen = Calibration::new(effect, FileDigest::of(&data.file)?)?;
-                if let Some(chosen) = chosen.as_ref().filter(|chosen| chosen.changes()) {
-                    chosen.store(folder)?;
-                }
-                Ok(chosen)
-            };
-            match store() {
-                Ok(Some(chosen)) => self.progress.note(&format!("{task}: {}", chosen.line())),
-                Ok(None) => self.progress.note(&format!(
-                    "{task}: no threshold does better than to answer nothing; the model keeps its own"
-                )),
-                Err(error) => log::warn!(
+        for (file, (task, scores)) in dev.iter().zip(&scores.tasks) {
+            match file.calibrate(folder, scores) {
+                None => {}
+                Some(Ok(line)) => self.progress.note(&format!("{task}: {line}")),
+                Some(Err(error)) => log::warn!(
                     "{task}: the model keeps its threshold: {}",
                     one_line(&error)
                 ),
@@ -114,58 +92,54 @@ impl Finetune<'_> {
         }
     }
 
-    fn answer(
-        &self,
-        model: &Model,
+    fn answer<'a>(
+        &'a self,
+        model: &'a Model,
         trial: usize,
         head: usize,
-        data: &TaskData,
-    ) -> Result<Vec<QuestionPrediction>, Error> {
-        let bar = self.progress.windows(data.features.len());
-        let predictions = evaluate::answer(
+        file: &'a dyn TaskFile,
+    ) -> Result<Box<dyn Answers + 'a>, Error> {
+        let bar = self.progress.windows(file.rows().len());
+        let by = Answerer {
             model,
             head,
-            data,
-            self.tokenizer,
-            self.config,
-            self.device,
-            &mut |done| {
-                bar.set_position(done as u64);
-                match self.stop.is_asked() {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
-                }
-            },
-        );
+            tokenizer: self.tokenizer,
+            config: self.config,
+            device: self.device,
+        };
+        let answers = file.answer(&by, &mut |done| {
+            bar.set_position(done as u64);
+            match self.stop.is_asked() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
         bar.finish_and_clear();
-        match predictions {
-            Err(evaluate::Error::Predict(predict::Error::Ended { done, windows })) => {
-                let file = data.file.display();
+        match answers {
+            Err(tasks::Error::Predict(predict::Error::Ended { done, windows })) => {
+                let file = file.path().display();
                 let place = format!("after {done} of {windows} windows of {file}");
                 Err(self.stopped(trial, &place, "answers them again"))
             }
-            predictions => Ok(predictions?),
+            answers => Ok(answers?),
         }
     }
 
-    /// Predictions for the test file of the task `squad`, as the leaderboard takes them.
+    /// Answers to the test files, as leaderboards take them.
     pub(super) fn write_test_outputs(
         &self,
         model: &Model,
         trial: usize,
-        test: &[(usize, TaskData)],
+        test: &[(usize, Box<dyn TaskFile>)],
     ) -> Result<(), Error> {
         if trial > self.config.n_writes_test {
             return Ok(());
         }
-        for (head, data) in test {
-            let predictions = self.answer(model, trial, *head, data)?;
-            let outputs = test_outputs(&predictions, self.config.qa_na_threshold);
+        for (head, file) in test {
+            let answers = self.answer(model, trial, *head, file.as_ref())?;
             let paths = self.config.paths();
-            write_json(
-                &paths.test_predictions(&data.task, Split::Test, trial),
-                &outputs,
-            )?;
+            let path = paths.test_predictions(file.task(), Split::Test, trial);
+            answers.write_test_outputs(&path)?;
         }
         Ok(())
     }
@@ -174,15 +148,16 @@ impl Finetune<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tasks::qa;
 
     #[test]
     fn a_file_that_cannot_be_marked_is_named_once() {
         let file = Path::new("data/dev.json");
-        let mute = eval::Error::NoAnswers {
+        let mute = qa::error::Error::NoAnswers {
             file: "data/dev.json".to_owned(),
         };
-        for source in [mute, eval::Error::NoQuestions] {
-            let file = file.to_owned();
+        for source in [mute, qa::error::Error::NoQuestions] {
+            let (file, source) = (file.to_owned(), source.into());
             let told = Error::CannotMark { file, source }.to_string();
             assert_eq!(told.matches("data/dev.json").count(), 1, "{told}");
             assert!(told.starts_with("data/dev.json: "), "{told}");

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
+    batch::{FeatureSet, Row},
     config::Config,
-    tasks::qa::{evaluate::TaskData, scorers::gold::gold},
+    tasks::task::TaskFile,
 };
 
 /// What decides the numbers of a run's trials.
@@ -22,17 +23,17 @@ impl<'a> Identity<'a> {
     pub fn of(
         config: &'a Config,
         initial: &str,
-        train: &[TaskData],
-        dev: &[TaskData],
-        test: &[(usize, TaskData)],
+        train: &FeatureSet,
+        dev: &[Box<dyn TaskFile>],
+        test: &[(usize, Box<dyn TaskFile>)],
     ) -> Self {
         let mut training = training_hparams(config, train);
         training["initial_weights"] = initial.into();
         Self {
             config,
             training,
-            dev: files(dev.iter()),
-            test: files(test.iter().map(|(_, data)| data)),
+            dev: files(dev.iter().map(Box::as_ref)),
+            test: files(test.iter().map(|(_, file)| file.as_ref())),
         }
     }
 
@@ -60,47 +61,35 @@ impl<'a> Identity<'a> {
 }
 
 /// Features and gold answers of each task's file; `None` without a file.
-fn files<'a>(data: impl Iterator<Item = &'a TaskData>) -> Option<Value> {
-    let mut files = Map::new();
-    for task in data {
-        // Two questions with the same features may have other answers.
-        let gold = task.questions.as_ref().map(gold).unwrap_or_default();
-        let mut sum = 0;
-        for question in &gold {
-            let answers = question.answers.iter().map(String::as_str);
-            for text in [question.id.as_str()].into_iter().chain(answers) {
-                sum = crc32c::crc32c_append(sum, text.as_bytes());
-                sum = crc32c::crc32c_append(sum, &[0]);
-            }
-        }
-        let gold = format!("{} questions, crc32c {sum:08x}", gold.len());
-        let features = digest(std::slice::from_ref(task));
-        files.insert(task.task.clone(), json!([features, gold]));
-    }
-    (!files.is_empty()).then_some(Value::Object(files))
+fn files<'a>(files: impl Iterator<Item = &'a dyn TaskFile>) -> Option<Value> {
+    // Two examples with the same features may have other answers.
+    let digests = files.map(|file| {
+        let features = digest(file.rows().into_iter());
+        (
+            file.task().to_owned(),
+            json!([features, file.gold_digest()]),
+        )
+    });
+    let digests: Map<String, Value> = digests.collect();
+    (!digests.is_empty()).then_some(Value::Object(digests))
 }
 
 /// What decides a training run's numbers, its features included: a checkpoint of another run is not
 /// gone on from.
-fn training_hparams(config: &Config, data: &[TaskData]) -> Value {
+fn training_hparams(config: &Config, train: &FeatureSet) -> Value {
     let mut hparams = config.decides_training();
-    hparams.insert("training_data".into(), digest(data).into());
+    let digest = digest(train.rows());
+    hparams.insert("training_data".into(), digest.into());
     hparams.into()
 }
 
 /// Number and checksum of all features.
-fn digest(data: &[TaskData]) -> String {
-    let features = data.iter().flat_map(|data| &data.features);
+fn digest<'a>(features: impl Iterator<Item = Row<'a>>) -> String {
     let (mut count, mut sum) = (0, 0);
-    for feature in features {
+    for row in features {
         count += 1;
-        let places = [
-            feature.start,
-            feature.end,
-            usize::from(feature.is_impossible),
-        ];
-        let words = feature.input_ids.iter().copied();
-        for word in words.chain(places.map(|place| place as u32)) {
+        let ids = row.input_ids.iter().copied();
+        for word in ids.chain(row.label.words()) {
             sum = crc32c::crc32c_append(sum, &word.to_le_bytes());
         }
     }

@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 
 use super::Figures;
-use crate::{config::Config, data::split::Split, tasks::qa::scorers::score::Metric};
+use crate::{
+    config::{Config, of_trial},
+    data::split::Split,
+    tasks::task::{Task, task},
+};
 
 /// The model, the results and the test answers of a run, those of them that are there. What it
 /// found finished counts as its own; what another run has left beside them, such as a summary of
@@ -20,11 +24,30 @@ pub(super) fn left_files(figures: &Figures) -> Vec<PathBuf> {
             files.extend([paths.summary_txt(), paths.summary()]);
         }
         files.extend(figures.has_report.then(|| paths.report()));
-        files.extend(figures.files.of_last(&config.task_names));
+        files.extend(of_last(config));
     }
     files.extend((1..=config.num_trials).flat_map(|trial| test_answers(config, trial)));
     files.retain(|file| file.exists());
     files
+}
+
+/// What the evaluation of every trial writes, so that the last one's stays.
+pub(super) fn of_last(config: &Config) -> Vec<PathBuf> {
+    let tasks = config.task_names.iter();
+    let files = tasks.flat_map(|name| task(name).result_files(config.paths()));
+    let results = files.filter(|file| !file.is_record);
+    results.map(|file| file.path).collect()
+}
+
+/// What the evaluation of one of several trials writes for that trial alone.
+pub(super) fn of_one(config: &Config, trial: usize) -> Vec<PathBuf> {
+    match config.num_trials {
+        1 => Vec::new(),
+        _ => of_last(config)
+            .iter()
+            .map(|path| of_trial(path, trial))
+            .collect(),
+    }
 }
 
 /// Where a trial's answers to the test files go, of the tasks that have a leaderboard.
@@ -33,7 +56,7 @@ pub(super) fn test_answers(config: &Config, trial: usize) -> Vec<PathBuf> {
         return Vec::new();
     }
     let tasks = config.task_names.iter();
-    let tested = tasks.filter(|task| Metric::of_task(task) == Metric::Squad2);
+    let tested = tasks.filter(|name| task(name).has_leaderboard());
     let paths = config.paths();
     tested
         .map(|task| paths.test_predictions(task, Split::Test, trial))
@@ -47,10 +70,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{
-        eval::results::{ResultFiles, TrialResults},
-        report::run_report::RunReport,
-    };
+    use crate::{eval::results::TrialResults, report::run_report::RunReport};
 
     /// The names of what a run of so many trials lists where every file lies that any run writes.
     fn listed(folder: &Path, trials: usize, has_report: bool) -> Vec<String> {
@@ -63,7 +83,6 @@ mod tests {
         let figures = Figures {
             config: &config,
             dev: &[],
-            files: ResultFiles::new(&config),
             report: RunReport::default(),
             has_report,
             trials: vec![TrialResults::default(); trials],

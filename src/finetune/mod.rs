@@ -25,15 +25,15 @@ use crate::{
     data::{self, source::existing, split::Split},
     eval::{
         self,
-        results::{ResultFiles, TrialResults},
+        results::{TrialResults, write_results},
         summary::Summary,
     },
     model::{arithmetic::Arithmetic, folder},
     report::run_report::RunReport,
     stop::Stop,
-    tasks::qa::{
-        evaluate::{self, TaskData},
-        scorers::score::Metric,
+    tasks::{
+        self,
+        task::{Task, TaskFile, task},
     },
     text::tokenizer::Tokenizer,
     train::{self, memory_plan::MemoryLimits, progress::Progress, run_folder, run_lock},
@@ -53,7 +53,7 @@ pub enum Error {
     #[error(transparent)]
     Train(#[from] train::run::Error),
     #[error(transparent)]
-    Eval(#[from] evaluate::Error),
+    Task(#[from] tasks::Error),
     #[error(transparent)]
     Results(#[from] eval::Error),
     #[error(transparent)]
@@ -64,11 +64,6 @@ pub enum Error {
     Folder(#[from] run_folder::Error),
     #[error(transparent)]
     Memory(#[from] train::memory_plan::TooLarge),
-    #[error(
-        "{path}: expected questions with passages to learn from or to answer, found none{left_out}; \
-         give another file, or correct where its answers begin"
-    )]
-    NoQuestion { path: PathBuf, left_out: String },
     #[error(
         "no training step: expected train_batch_size and num_train_epochs that make 1 at least, found \
          {batches} batches × {epochs} epochs ({features} features, {batch_size} in a batch); raise \
@@ -89,7 +84,7 @@ pub enum Error {
         "{}; correct the file, or set do_eval=false",
         evaluation::of_file(file, source)
     )]
-    CannotMark { file: PathBuf, source: eval::Error },
+    CannotMark { file: PathBuf, source: tasks::Error },
     #[error(
         "{model_dir} holds {file}, which no training run has made; choose another model_dir, or give \
          --restart to have the folder moved aside"
@@ -153,10 +148,10 @@ pub struct Finetune<'a> {
 
 /// The files of a run, featurised: one entry a task, none for what the run has no use for.
 struct RunData {
-    train: Vec<TaskData>,
-    dev: Vec<TaskData>,
+    train: Vec<Box<dyn TaskFile>>,
+    dev: Vec<Box<dyn TaskFile>>,
     /// With the task's place in the model's list.
-    test: Vec<(usize, TaskData)>,
+    test: Vec<(usize, Box<dyn TaskFile>)>,
 }
 
 /// Whether every result of a run has a place of its own that can be written; what [`Finetune::run`]
@@ -187,12 +182,13 @@ impl Finetune<'_> {
         let config = self.config;
         places::check_names(config)?;
         let data = self.read_all()?;
+        let features = FeatureSet::of_rows(data.train.iter().map(|file| file.rows()));
         if config.do_train {
-            self.check_steps(&data.train)?;
-            self.say_what_will_be_done(&data.train)?;
+            self.check_steps(&features)?;
+            self.say_what_will_be_done(&data.train, &features)?;
         }
-        for task in &data.dev {
-            evaluation::rehearse(task)?;
+        for file in &data.dev {
+            evaluation::rehearse(file.as_ref())?;
         }
         if self.dry_run {
             return Ok(Outcome {
@@ -207,13 +203,12 @@ impl Finetune<'_> {
         let mut figures = Figures {
             config,
             dev: &data.dev,
-            files: ResultFiles::new(config),
             report: RunReport::default(),
             has_report: false,
             trials: Vec::new(),
         };
         if config.do_train {
-            self.train_trials(&data, &mut figures)?;
+            self.train_trials(&data, &features, &mut figures)?;
         } else {
             for trial in 1..=config.num_trials {
                 self.tell_trial(trial, "");
@@ -224,7 +219,7 @@ impl Finetune<'_> {
                 }
                 let folder = config.init_checkpoint.as_deref().unwrap_or(Path::new(""));
                 let origin = self.origin(folder, trial);
-                let scores = self.evaluate(&model, trial, &data.dev, &figures.files, &origin)?;
+                let scores = self.evaluate(&model, trial, &data.dev, &origin)?;
                 if let Some(scores) = scores {
                     figures.add(scores.clone())?;
                     self.calibrate(folder, &data.dev, &scores);
@@ -250,7 +245,7 @@ impl Finetune<'_> {
 
     fn read_all(&self) -> Result<RunData, Error> {
         let config = self.config;
-        let read = |wanted: bool, split| -> Result<Vec<TaskData>, Error> {
+        let read = |wanted: bool, split| -> Result<Vec<Box<dyn TaskFile>>, Error> {
             let tasks = config.task_names.iter().filter(|_| wanted);
             tasks.map(|task| self.read(task, split)).collect()
         };
@@ -260,50 +255,34 @@ impl Finetune<'_> {
         );
         let mut test = Vec::new();
         if config.write_test_outputs && config.n_writes_test > 0 {
-            for (head, task) in config.task_names.iter().enumerate() {
-                // As the reference: of its question answering tasks, SQuAD 2.0 has a leaderboard.
-                if Metric::of_task(task) != Metric::Squad2 {
-                    log::warn!("write_test_outputs: no answers are written for the task {task}");
+            for (head, name) in config.task_names.iter().enumerate() {
+                if !task(name).has_leaderboard() {
+                    log::warn!("write_test_outputs: no answers are written for the task {name}");
                     continue;
                 }
-                let path = config.paths().task_data(task, Split::Test);
+                let path = config.paths().task_data(name, Split::Test);
                 if !existing(&path).is_file() {
                     return Err(Error::NoTestFile { path });
                 }
-                test.push((head, self.read(task, Split::Test)?));
+                test.push((head, self.read(name, Split::Test)?));
             }
         }
         Ok(RunData { train, dev, test })
     }
 
-    fn read(&self, task: &str, split: Split) -> Result<TaskData, Error> {
-        let file = self.config.paths().task_data(task, split);
-        let bar = self.progress.busy(&format!("preparing {}", file.display()));
-        let data = TaskData::read(task, &file, split, self.tokenizer, self.config)?;
+    fn read(&self, name: &str, split: Split) -> Result<Box<dyn TaskFile>, Error> {
+        let path = self.config.paths().task_data(name, split);
+        let bar = self.progress.busy(&format!("preparing {}", path.display()));
+        let file = task(name).read(&path, split, self.tokenizer, self.config)?;
         bar.finish_and_clear();
-        let lost = match data.answers_in_no_window() {
-            0 => String::new(),
-            lost => format!(", {lost} answers in no window"),
-        };
-        let left_out = match data.examples.skipped.len() {
-            0 => String::new(),
-            skipped => format!(", {skipped} questions left out: answer not found"),
-        };
-        self.progress.note(&format!(
-            "{}{lost}{left_out}",
-            outline::data_line(&data, split)
-        ));
-        if data.features.is_empty() {
-            let path = file;
-            return Err(Error::NoQuestion { path, left_out });
-        }
-        Ok(data)
+        self.progress.note(&file.line(split));
+        file.check_not_empty()?;
+        Ok(file)
     }
 
     /// Refuses a run without a step, which would write and mark a head with random values.
-    fn check_steps(&self, train: &[TaskData]) -> Result<(), Error> {
+    fn check_steps(&self, features: &FeatureSet) -> Result<(), Error> {
         let config = self.config;
-        let features = FeatureSet::new(train.iter().map(|d| d.features.as_slice()).collect());
         let plan = BatchPlan::new(features.lengths(), self.plan_options(1))?;
         match plan.steps() {
             0 => Err(Error::NoStep {
@@ -338,8 +317,7 @@ impl Finetune<'_> {
 struct Figures<'a> {
     config: &'a Config,
     /// What was answered.
-    dev: &'a [TaskData],
-    files: ResultFiles<'a>,
+    dev: &'a [Box<dyn TaskFile>],
     report: RunReport,
     /// Whether the page is that of these figures.
     has_report: bool,
@@ -355,7 +333,7 @@ impl Figures<'_> {
 
     fn write(&mut self) -> Result<(), Error> {
         stale_summary::leave(self.config, &self.trials)?;
-        self.files.write_results(&self.trials)?;
+        write_results(self.config.paths(), &self.trials)?;
         // The results are on the disk: a page about them is no reason to end the run.
         let page = self.report.write(self.config, self.dev, &self.trials);
         if let Err(error) = &page {

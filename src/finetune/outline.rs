@@ -1,20 +1,14 @@
 //! What a training run is about to do, in a line for each part of it, before it costs hours.
 
+use indicatif::HumanCount;
+
 use super::{Error, Finetune};
 use crate::{
     batch::{FeatureSet, plan::BatchPlan},
     config::Config,
-    data::split::Split,
     device::ByteSize,
     model::ParameterCount,
-    tasks::{
-        head,
-        qa::{
-            evaluate::TaskData,
-            feature::{Feature, MAX_WINDOWS},
-        },
-    },
-    text::tokenizer::Tokenizer,
+    tasks::{head, task::TaskFile},
     train::{gradients::Trainable, memory_plan::MemoryPlan},
 };
 
@@ -23,8 +17,11 @@ const EXAMPLES: usize = 3;
 
 impl Finetune<'_> {
     /// Says what training is about to do.
-    pub(super) fn say_what_will_be_done(&self, train: &[TaskData]) -> Result<(), Error> {
-        let features = FeatureSet::new(train.iter().map(|d| d.features.as_slice()).collect());
+    pub(super) fn say_what_will_be_done(
+        &self,
+        train: &[Box<dyn TaskFile>],
+        features: &FeatureSet,
+    ) -> Result<(), Error> {
         let plan = BatchPlan::new(features.lengths(), self.plan_options(1))?;
         let layers = self.config.encoder().num_hidden_layers;
         let trainable = Trainable::new(self.config.trainable_layers, layers);
@@ -33,14 +30,16 @@ impl Finetune<'_> {
             config: self.config,
             tokens: lengths.map(|length| length as u64).sum(),
             steps: plan.steps() as u64,
-            memory: self.memory_plan(trainable, &features)?,
+            memory: self.memory_plan(trainable, features)?,
             budget: self.memory_limits.budget,
         };
         for line in outline.lines() {
             self.progress.note(&line);
         }
         if self.config.log_examples {
-            let shown = train.iter().flat_map(|data| examples(data, self.tokenizer));
+            let shown = train
+                .iter()
+                .flat_map(|file| file.examples(EXAMPLES, self.tokenizer));
             shown.for_each(|line| self.progress.note(&line));
         }
         Ok(())
@@ -89,7 +88,7 @@ impl Outline<'_> {
             encoder.num_hidden_layers,
             encoder.hidden_size,
             encoder.num_attention_heads,
-            grouped(sizes.all()),
+            HumanCount(sizes.all()),
         )
     }
 
@@ -101,10 +100,10 @@ impl Outline<'_> {
         };
         format!(
             "training: {trials}{} steps, {} epochs, batch {}, {} tokens, seed {}",
-            grouped(self.steps),
+            HumanCount(self.steps),
             config.num_train_epochs,
             config.train_batch_size,
-            grouped(self.tokens),
+            HumanCount(self.tokens),
             config.seed,
         )
     }
@@ -141,67 +140,6 @@ impl Outline<'_> {
             ByteSize(plan.bytes)
         )
     }
-}
-
-/// A file of a task: its questions, their windows, the share of questions whose passage takes more
-/// than one, and that of tokens that the vocabulary does not know.
-pub(super) fn data_line(data: &TaskData, split: Split) -> String {
-    let questions = data.examples.examples.len();
-    let window = |feature: &Feature| feature.feature_id % MAX_WINDOWS as u64;
-    let second = data.features.iter().filter(|feature| window(feature) == 1);
-    format!(
-        "{} {}: {} questions, {} windows, {:.1} % cut, {:.2} % [UNK]",
-        data.task,
-        split.name(),
-        grouped(questions as u64),
-        grouped(data.features.len() as u64),
-        100.0 * second.count() as f64 / questions.max(1) as f64,
-        100.0 * data.tokens.unknown_share(),
-    )
-}
-
-/// The first training examples of a task: what the model reads, and where its answer lies.
-fn examples(data: &TaskData, tokenizer: &Tokenizer) -> Vec<String> {
-    let shown = data.features.iter().take(EXAMPLES).enumerate();
-    shown
-        .map(|(index, feature)| {
-            format!(
-                "{} example {}: {}, {} tokens: {}; {}",
-                data.task,
-                index + 1,
-                feature.qas_id,
-                feature.input_ids.len(),
-                tokenizer.tokens(&feature.input_ids).join(" "),
-                answer(feature, tokenizer),
-            )
-        })
-        .collect()
-}
-
-fn answer(feature: &Feature, tokenizer: &Tokenizer) -> String {
-    let (start, end) = (feature.start, feature.end);
-    match feature.input_ids.get(start..=end) {
-        // [CLS] stands for an answer outside the window.
-        Some(ids) if start > 0 && !feature.is_impossible => {
-            let words = tokenizer.tokens(ids).join(" ");
-            format!("answer: tokens {start} to {end}, {words}")
-        }
-        _ if feature.is_impossible => "no answer".to_owned(),
-        _ => "the answer lies in another window".to_owned(),
-    }
-}
-
-/// The number with a comma before each three digits.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::{
     data::split::Split,
     durable_file::try_folder,
     eval::output_place,
-    tasks::qa::{answers::provenance::Provenance, scorers::score::Metric},
+    tasks::task::{Task, task},
     train::run_folder,
 };
 
@@ -70,34 +70,25 @@ fn outputs(config: &Config) -> Vec<Named> {
             add("the summary".into(), paths.summary_txt());
             add("the summary in JSON".into(), paths.summary());
         }
-        for task in &config.task_names {
-            let mut files = vec![
-                ("qa_preds_file", paths.qa_preds(task)),
-                ("the n-best lists", paths.qa_nbest(task)),
-            ];
-            if Metric::of_task(task) == Metric::Squad2 {
-                files.push(("qa_na_file", paths.qa_null_odds(task)));
-                files.push(("qa_eval_file", paths.qa_eval(task)));
-            }
-            for (key, path) in files {
-                if config.num_trials > 1 {
+        for task_name in &config.task_names {
+            for file in task(task_name).result_files(paths) {
+                let name = format!("{} of {task_name}", file.name);
+                if config.num_trials > 1 && !file.is_record {
                     for trial in 1..=config.num_trials {
-                        let name = format!("{key} of {task} in trial {trial}");
-                        add(name, of_trial(&path, trial));
+                        let name = format!("{name} in trial {trial}");
+                        add(name, of_trial(&file.path, trial));
                     }
                 }
-                add(format!("{key} of {task}"), path);
+                add(name, file.path);
             }
-            let record = Provenance::path(&paths.qa_preds(task));
-            add(format!("the provenance record of {task}"), record);
         }
     }
     if config.write_test_outputs {
-        for task in &config.task_names {
-            if Metric::of_task(task) == Metric::Squad2 {
+        for task_name in &config.task_names {
+            if task(task_name).has_leaderboard() {
                 for trial in 1..=config.num_trials.min(config.n_writes_test) {
-                    let name = format!("test_predictions of {task} in trial {trial}");
-                    add(name, paths.test_predictions(task, Split::Test, trial));
+                    let name = format!("test_predictions of {task_name} in trial {trial}");
+                    add(name, paths.test_predictions(task_name, Split::Test, trial));
                 }
             }
         }

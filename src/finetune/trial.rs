@@ -23,7 +23,7 @@ use crate::{
     tasks::{
         head,
         model::Model,
-        qa::{evaluate::TaskData, no_answer::calibration, span_head::HeadConfig},
+        qa::{no_answer::calibration, span_head::HeadConfig},
     },
     train::{
         self,
@@ -41,17 +41,16 @@ impl Finetune<'_> {
     pub(super) fn train(
         &self,
         trial: usize,
-        data: &[TaskData],
+        features: &FeatureSet,
         identity: serde_json::Value,
     ) -> Result<(Model, u64), Error> {
         let config = self.config;
         let model_dir = config.paths().model_dir(trial);
         let seed = config.trial_seed(trial);
-        let features = FeatureSet::new(data.iter().map(|d| d.features.as_slice()).collect());
         let plan = BatchPlan::new(features.lengths(), self.plan_options(trial))?;
         let layers = config.encoder().num_hidden_layers;
         let trainable = Trainable::new(config.trainable_layers, layers);
-        let memory = self.memory_plan(trainable, &features)?;
+        let memory = self.memory_plan(trainable, features)?;
         let steps = plan.steps() as u64;
         let run = train::run::Run {
             device: self.device,
@@ -62,7 +61,7 @@ impl Finetune<'_> {
                 steps,
                 warmup_proportion: config.warmup_proportion,
             },
-            features,
+            features: features.clone(),
             plan,
             objective: Objective {
                 trainable,

@@ -7,12 +7,12 @@ use super::{
     identity::Identity,
     io,
     ledger::{Finished, Ledger, Model},
-    left_files::test_answers,
+    left_files::{of_last, of_one, test_answers},
 };
 use crate::{
+    batch::FeatureSet,
     eval::results::TrialResults,
     model::{folder, record},
-    tasks::qa::no_answer::threshold_advice::WithAdvice,
     tensorboard::event_log::EventLog,
     train::{self, checkpoint, checksum::Checksum, run_folder, run_lock::RunLock},
 };
@@ -29,7 +29,12 @@ enum Standing {
 
 impl Finetune<'_> {
     /// Trains and evaluates the trials that are not finished, and takes the figures of the others.
-    pub(super) fn train_trials(&self, data: &RunData, figures: &mut Figures) -> Result<(), Error> {
+    pub(super) fn train_trials(
+        &self,
+        data: &RunData,
+        features: &FeatureSet,
+        figures: &mut Figures,
+    ) -> Result<(), Error> {
         let config = self.config;
         let paths = config.paths();
         let mut locks = self.take_folders()?;
@@ -40,11 +45,11 @@ impl Finetune<'_> {
             Some(path) => self.open(path)?.identity().map_err(folder::Error::from)?,
             None => "none".to_owned(),
         };
-        let identity = Identity::of(config, &initial, &data.train, &data.dev, &data.test);
+        let identity = Identity::of(config, &initial, features, &data.dev, &data.test);
         let mut unwritten = false;
         for (trial, lock) in (1..=config.num_trials).zip(&mut locks) {
             let model_dir = paths.model_dir(trial);
-            let standing = self.standing(trial, &ledger, &identity, figures)?;
+            let standing = self.standing(trial, &ledger, &identity)?;
             if let Standing::Finished(scores) = standing {
                 match config.num_trials {
                     1 => self
@@ -57,7 +62,7 @@ impl Finetune<'_> {
                     .add_training(&model_dir, trial, self.progress);
                 let tasks = scores.iter().flat_map(|scores| &scores.tasks);
                 for (task, scores) in tasks {
-                    self.progress.scores(trial, task, &WithAdvice(scores));
+                    self.progress.scores(trial, task, &scores.with_remark());
                 }
                 unwritten = scores.is_some();
                 figures.trials.extend(scores);
@@ -75,13 +80,13 @@ impl Finetune<'_> {
                             .map_err(folder::Error::from)?;
                         (self.build(trial, self.device, Some(&mut stored))?, steps)
                     }
-                    _ => self.train(trial, &data.train, identity.training(trial))?,
+                    _ => self.train(trial, features, identity.training(trial))?,
                 };
                 figures
                     .report
                     .add_training(&model_dir, trial, self.progress);
                 let origin = self.origin(&model_dir, trial);
-                let scores = self.evaluate(&model, trial, &data.dev, &figures.files, &origin)?;
+                let scores = self.evaluate(&model, trial, &data.dev, &origin)?;
                 if let Some(scores) = &scores {
                     EventLog::resume(&model_dir, steps, self.progress).evaluation(steps, scores);
                     figures.add(scores.clone())?;
@@ -90,8 +95,8 @@ impl Finetune<'_> {
                 }
                 self.write_test_outputs(&model, trial, &data.test)?;
                 let sum = |file: &PathBuf| Checksum::of(file).map_err(io(file, "reading"));
-                let mut files = self.files_of(trial, figures);
-                files.extend(self.files_of_last(figures));
+                let mut files = self.files_of(trial);
+                files.extend(self.files_of_last());
                 files.retain(|file| file.is_file());
                 let finished = Finished {
                     steps,
@@ -142,7 +147,6 @@ impl Finetune<'_> {
         trial: usize,
         ledger: &Ledger,
         identity: &Identity,
-        figures: &Figures,
     ) -> Result<Standing, Error> {
         let config = self.config;
         let model_dir = config.paths().model_dir(trial);
@@ -188,9 +192,9 @@ impl Finetune<'_> {
                 differing: other.join(", "),
             });
         }
-        let mut wanted = self.files_of(trial, figures);
+        let mut wanted = self.files_of(trial);
         if trial == config.num_trials {
-            wanted.extend(self.files_of_last(figures));
+            wanted.extend(self.files_of_last());
         }
         let (lost, taken_by) = ledger.lost(trial, &wanted);
         other.extend(lost);
@@ -215,10 +219,10 @@ impl Finetune<'_> {
     }
 
     /// What the evaluation of a trial writes for that trial alone.
-    fn files_of(&self, trial: usize, figures: &Figures) -> Vec<PathBuf> {
+    fn files_of(&self, trial: usize) -> Vec<PathBuf> {
         let config = self.config;
         let mut files = match config.do_eval {
-            true => figures.files.of_trial(&config.task_names, trial),
+            true => of_one(config, trial),
             false => Vec::new(),
         };
         files.extend(test_answers(config, trial));
@@ -226,9 +230,9 @@ impl Finetune<'_> {
     }
 
     /// What the evaluation of every trial writes, so that the last one's stays.
-    fn files_of_last(&self, figures: &Figures) -> Vec<PathBuf> {
+    fn files_of_last(&self) -> Vec<PathBuf> {
         match self.config.do_eval {
-            true => figures.files.of_last(&self.config.task_names),
+            true => of_last(self.config),
             false => Vec::new(),
         }
     }

@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use crate::{
-    eval::{self, json_file::write_text, results::TrialResults},
-    tasks::qa::answers::provenance::command,
+    eval::{self, json_file::write_text, origin::command, results::TrialResults},
+    tasks::qa,
     utc,
 };
 
@@ -33,7 +33,9 @@ pub use training_curve::TrainingCurve;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
-    Eval(#[from] eval::Error),
+    Write(#[from] eval::Error),
+    #[error(transparent)]
+    Answers(#[from] qa::error::Error),
     #[error("{}: the training log cannot be read; check the path and its permissions", path.display())]
     ReadLog {
         path: std::path::PathBuf,

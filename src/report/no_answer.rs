@@ -4,18 +4,16 @@
 use maud::{Markup, html};
 
 use super::chart::{Bars, Charts, Line, Lines, Point, Style};
-use crate::{
-    eval,
-    tasks::qa::{
-        answers::question_map::QuestionMap,
-        no_answer::{
-            precision_recall::{PrCurve, PrCurves},
-            threshold::signed,
-            threshold_curve::{ThresholdPoint, threshold_curve},
-            threshold_effect::BestThreshold,
-        },
-        scorers::{gold::GoldQuestion, squad2},
+use crate::tasks::qa::{
+    answers::question_map::QuestionMap,
+    error::Error,
+    no_answer::{
+        precision_recall::{PrCurve, PrCurves},
+        threshold::signed,
+        threshold_curve::{ThresholdPoint, threshold_curve},
+        threshold_effect::BestThreshold,
     },
+    scorers::{gold::GoldQuestion, squad2},
 };
 
 /// Points of a curve that a page holds, at most: more than it has pixels.
@@ -49,7 +47,7 @@ impl NoAnswerCurves {
         odds: &QuestionMap<f64>,
         threshold: f64,
         best: BestThreshold,
-    ) -> Result<Self, eval::Error> {
+    ) -> Result<Self, Error> {
         let no_answer = squad2::NoAnswer {
             odds,
             threshold,

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::{Report, TaskReport};
-use crate::tasks::qa::answers::provenance::{FileDigest, Origin};
+use crate::eval::{file_digest::FileDigest, origin::Origin};
 
 pub(super) fn section(report: &Report) -> Markup {
     let origin = report

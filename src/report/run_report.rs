@@ -6,7 +6,10 @@ use super::{EXAMPLES, Error, Made, Report, TaskReport, TrainingCurve, task::Task
 use crate::{
     config::Config,
     eval::results::TrialResults,
-    tasks::qa::{evaluate::TaskData, scorers::score::Metric},
+    tasks::{
+        qa::scorers::score::Metric,
+        task::{FileOf, TaskFile},
+    },
     train::progress::Progress,
 };
 
@@ -37,12 +40,13 @@ impl RunReport {
     pub fn write(
         &mut self,
         config: &Config,
-        dev: &[TaskData],
+        dev: &[Box<dyn TaskFile>],
         trials: &[TrialResults],
     ) -> Result<(), Error> {
         let paths = config.paths();
         let mut tasks = Vec::new();
-        for data in dev {
+        for file in dev {
+            let FileOf::Questions(data) = file.kind();
             let task = &data.task;
             let Some(questions) = &data.questions else {
                 continue;

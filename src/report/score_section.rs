@@ -7,7 +7,7 @@ use crate::{
     eval::{figures::Scores, results::TrialResults},
     tasks::qa::{
         no_answer::{threshold::signed, threshold_effect::BestThreshold},
-        scorers::score::Metric,
+        scorers::{score::Metric, shown::is_best_without_answers},
     },
 };
 
@@ -149,7 +149,7 @@ fn row(key: &str, scores: &[&Scores], own: &[&Scores]) -> Markup {
     let searched = key.strip_prefix("best_");
     let searched = searched.and_then(|figure| figure.strip_suffix("_thresh"));
     let found = |scores: &Scores, value: f64| match searched {
-        Some(figure) if scores.is_best_without_answers(figure) => "answer nothing".to_owned(),
+        Some(figure) if is_best_without_answers(scores, figure) => "answer nothing".to_owned(),
         _ => shown(key, value),
     };
     html! { tr {

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use super::no_answer::NoAnswerCurves;
 use crate::{
-    eval,
+    eval::file_digest::FileDigest,
     tasks::qa::{
         analysis::{Analysis, question_set::QuestionSet},
         answers::{
             prediction_file::{read_null_odds, read_predictions},
-            provenance::{FileDigest, Provenance},
+            provenance::Provenance,
         },
+        error::Error,
         no_answer::threshold::ThresholdChoice,
         raw::question_file::QuestionFile,
         scorers::{basis::Basis, score::Metric, squad2::DEFAULT_THRESHOLD},
@@ -33,7 +34,7 @@ pub struct TaskFiles {
 }
 
 impl TaskFiles {
-    fn basis(&self, metric: Option<Metric>) -> Result<Basis, eval::Error> {
+    fn basis(&self, metric: Option<Metric>) -> Result<Basis, Error> {
         Basis::of(
             &self.data,
             &self.predictions,
@@ -69,11 +70,7 @@ impl TaskReport {
     ///
     /// # Errors
     /// When a file cannot be read or is malformed, or the predictions belong to other data.
-    pub fn read(
-        name: &str,
-        files: &TaskFiles,
-        metric: Option<Metric>,
-    ) -> Result<Self, eval::Error> {
+    pub fn read(name: &str, files: &TaskFiles, metric: Option<Metric>) -> Result<Self, Error> {
         let basis = files.basis(metric)?;
         let (metric, questions) = QuestionSet::read(&files.data, basis.metric)?;
         Self::analyse(name, files, basis, metric, questions)
@@ -88,7 +85,7 @@ impl TaskReport {
         files: &TaskFiles,
         metric: Metric,
         questions: &QuestionFile,
-    ) -> Result<Self, eval::Error> {
+    ) -> Result<Self, Error> {
         let basis = files.basis(Some(metric))?;
         Self::analyse(name, files, basis, metric, QuestionSet::from(questions))
     }
@@ -99,13 +96,13 @@ impl TaskReport {
         basis: Basis,
         metric: Metric,
         questions: QuestionSet,
-    ) -> Result<Self, eval::Error> {
+    ) -> Result<Self, Error> {
         let predictions = read_predictions(&files.predictions)?;
         let odds = match &basis.null_odds {
             Some(path) if metric == Metric::Squad2 => Some(read_null_odds(path)?),
             _ => None,
         };
-        let scoring = |source| eval::Error::Scoring {
+        let scoring = |source| Error::Scoring {
             data: files.data.clone(),
             predictions: files.predictions.clone(),
             source: Box::new(source),
@@ -130,7 +127,7 @@ impl TaskReport {
         {
             analysis = best;
         }
-        let effect = analysis.scores.threshold();
+        let effect = analysis.effect.as_ref();
         let advice = effect.and_then(|effect| effect.advice(basis.threshold_name()));
         analysis.threshold_advice = advice;
         let no_answer = match (&odds, analysis.threshold, analysis.best) {

@@ -12,3 +12,16 @@ pub enum Label {
         impossible: bool,
     },
 }
+
+impl Label {
+    /// The label as checksums take it.
+    pub fn words(self) -> [u32; 3] {
+        match self {
+            Self::Span {
+                start,
+                end,
+                impossible,
+            } => [start, end, impossible.into()],
+        }
+    }
+}

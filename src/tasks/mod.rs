@@ -1,8 +1,12 @@
 //! What a model is fine-tuned for: a folder for each kind of task, which knows its files, examples,
 //! features, head, loss, answers and scorer.
 
+pub mod error;
 pub mod head;
 pub mod label;
 pub mod model;
 pub mod qa;
 pub mod registry;
+pub mod task;
+
+pub use error::Error;

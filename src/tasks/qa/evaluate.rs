@@ -9,6 +9,7 @@ use burn::tensor::Device;
 
 use super::{
     answers::{
+        answer_map::{answers, null_odds},
         candidate::NbestOptions,
         nbest::{self, QuestionPrediction},
     },
@@ -23,14 +24,12 @@ use crate::{
     batch::FeatureSet,
     config::Config,
     data::{self, source::existing, split::Split},
-    eval::{
-        error::Error as ScoreError,
-        figures::Scores,
-        results::{answers, null_odds},
-    },
+    eval::figures::Scores,
     tasks::{
+        error::Error,
         model::Model,
         qa::{
+            error::Error as QaError,
             example::Examples,
             feature::{Feature, FeatureOptions, featurize},
             raw::question_file::QuestionFile,
@@ -40,16 +39,6 @@ use crate::{
     },
     text::tokenizer::Tokenizer,
 };
-
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error(transparent)]
-    Data(#[from] data::Error),
-    #[error(transparent)]
-    Predict(#[from] predict::Error),
-    #[error(transparent)]
-    Score(#[from] ScoreError),
-}
 
 /// One task's file, featurised.
 #[derive(Debug, Clone)]
@@ -115,10 +104,10 @@ impl TaskData {
     ///
     /// # Errors
     /// As [`check_markable`].
-    pub fn check_markable(&self) -> Result<(), ScoreError> {
+    pub fn check_markable(&self) -> Result<(), QaError> {
         match &self.questions {
             Some(questions) => check_markable(questions, Metric::of_task(&self.task)),
-            None => Err(ScoreError::NoQuestions),
+            None => Err(QaError::NoQuestions),
         }
     }
 }

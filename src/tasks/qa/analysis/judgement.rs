@@ -6,9 +6,11 @@ use super::{
     question_type::{HowType, QuestionType},
 };
 use crate::{
-    eval::{self, figures::Scores},
+    eval::figures::Scores,
     tasks::qa::{
         answers::question_map::QuestionMap,
+        error::Error,
+        no_answer::threshold_effect::ThresholdEffect,
         scorers::{
             mark::{mark_answerable, mark_or_no_answer},
             mrqa,
@@ -54,6 +56,7 @@ impl Judgement {
 pub(super) struct Judged {
     pub scores: Scores,
     pub threshold: Option<f64>,
+    pub effect: Option<ThresholdEffect>,
     pub missing: usize,
     pub unknown: usize,
     pub empty: usize,
@@ -68,7 +71,7 @@ pub(super) fn judge(
     predictions: &QuestionMap<String>,
     odds: Option<&QuestionMap<f64>>,
     threshold: f64,
-) -> Result<Judged, eval::Error> {
+) -> Result<Judged, Error> {
     let gold = questions.gold();
     let report = match metric {
         Metric::Squad2 => {
@@ -82,7 +85,7 @@ pub(super) fn judge(
         Metric::Squad1 => squad1::score(&gold, predictions)?,
         Metric::Mrqa => mrqa::score(&gold, predictions)?,
     };
-    let threshold = report.scores.threshold().map(|_| threshold);
+    let threshold = report.threshold.as_ref().map(|_| threshold);
     let mark = match metric {
         Metric::Squad2 => mark_or_no_answer,
         Metric::Squad1 | Metric::Mrqa => mark_answerable,
@@ -125,6 +128,7 @@ pub(super) fn judge(
     Ok(Judged {
         scores: report.scores,
         threshold,
+        effect: report.threshold,
         missing: report.missing.len(),
         unknown: report.unknown.len(),
         empty: report.empty,

@@ -26,10 +26,12 @@ use question_type::{HowType, QuestionType, question_words};
 use tally::Tally;
 
 use super::{
-    answers::question_map::QuestionMap, no_answer::threshold_effect::BestThreshold,
+    answers::question_map::QuestionMap,
+    error::Error,
+    no_answer::threshold_effect::{BestThreshold, ThresholdEffect},
     scorers::score::Metric,
 };
-use crate::eval::{self, figures::Scores};
+use crate::eval::figures::Scores;
 
 /// The questions that a figure is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -95,6 +97,9 @@ pub struct Analysis {
     pub threshold: Option<f64>,
     /// The threshold that does best by F1, and what it gives.
     pub best: Option<BestThreshold>,
+    /// What that threshold does.
+    #[serde(skip)]
+    pub effect: Option<ThresholdEffect>,
     /// What is to be said of a threshold that parts next to nothing; filled by whoever knows what it
     /// is called.
     pub threshold_advice: Option<String>,
@@ -130,10 +135,11 @@ impl Analysis {
         predictions: &QuestionMap<String>,
         odds: Option<&QuestionMap<f64>>,
         threshold: f64,
-    ) -> Result<Self, eval::Error> {
+    ) -> Result<Self, Error> {
         let Judged {
             scores,
             threshold,
+            effect,
             missing,
             unknown,
             empty,
@@ -147,14 +153,14 @@ impl Analysis {
             .filter(|part| mixed || *part == Part::Whole)
             .map(|part| PartCounts::new(part, &judgements))
             .collect();
-        let effect = scores.threshold();
-        let best = effect.map(|effect| effect.best);
+        let best = effect.as_ref().map(|effect| effect.best);
         let how = judgements.iter().filter_map(|j| Some((j.how?, j)));
         Ok(Self {
             metric,
             scores,
             threshold,
             best,
+            effect,
             threshold_advice: None,
             missing,
             unknown,

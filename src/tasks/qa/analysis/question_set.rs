@@ -2,17 +2,15 @@
 
 use std::{collections::HashMap, path::Path};
 
-use crate::{
-    eval,
-    tasks::qa::{
-        raw::{
-            paragraph::{self, Family},
-            question_file::QuestionFile,
-        },
-        scorers::{
-            gold::{GoldQuestion, read_data},
-            score::Metric,
-        },
+use crate::tasks::qa::{
+    error::Error,
+    raw::{
+        paragraph::{self, Family},
+        question_file::QuestionFile,
+    },
+    scorers::{
+        gold::{GoldQuestion, read_data},
+        score::Metric,
     },
 };
 
@@ -51,7 +49,7 @@ impl QuestionSet {
     ///
     /// # Errors
     /// When the file cannot be read, is malformed, or tells no answer.
-    pub fn read(path: &Path, metric: Option<Metric>) -> Result<(Metric, Self), eval::Error> {
+    pub fn read(path: &Path, metric: Option<Metric>) -> Result<(Metric, Self), Error> {
         let (metric, questions) = read_data(path, metric)?;
         Ok((metric, Self::from(&questions)))
     }

@@ -4,16 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use super::{
+    answer_map::{answers, nbest, null_odds},
     nbest::QuestionPrediction,
-    provenance::{FileDigest, Origin, Provenance},
+    provenance::Provenance,
 };
 use crate::{
-    config::of_trial,
+    config::{Paths, of_trial},
     eval::{
-        error::Error,
-        json_file::write_json,
-        output_place,
-        results::{answers, nbest, null_odds},
+        error::Error, file_digest::FileDigest, json_file::write_json, origin::Origin, output_place,
     },
     tasks::qa::scorers::score::Metric,
 };
@@ -34,6 +32,15 @@ impl AnswerFiles {
             predictions: folder.join("preds.json"),
             nbest: folder.join("nbest.json"),
             null_odds: folder.join("null_odds.json"),
+        }
+    }
+
+    /// The files of a task in a run, under the reference's names.
+    pub fn of_task(paths: Paths<'_>, task: &str) -> Self {
+        AnswerFiles {
+            predictions: paths.qa_preds(task),
+            nbest: paths.qa_nbest(task),
+            null_odds: paths.qa_null_odds(task),
         }
     }
 

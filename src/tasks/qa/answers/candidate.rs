@@ -4,7 +4,7 @@
 //! starts crossed with the best ends. Kept are those inside the passage whose start is seen with
 //! the most context here, that do not run backwards and are not too long.
 
-use crate::{eval::error::Error, tasks::qa::feature::Feature};
+use crate::tasks::qa::{error::Error, feature::Feature};
 
 pub use crate::tasks::qa::beam::WindowOutput;
 

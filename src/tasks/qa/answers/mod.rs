@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod answer_files;
+pub mod answer_map;
 pub mod candidate;
 pub mod nbest;
 pub mod prediction_file;

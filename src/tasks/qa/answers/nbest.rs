@@ -14,8 +14,8 @@ use super::{
     candidate::{Candidate, NbestOptions, null_score, push_candidates},
 };
 use crate::{
-    eval::error::Error,
     tasks::qa::{
+        error::Error,
         example::{Example, Examples, Passage},
         feature::Feature,
     },

@@ -11,7 +11,8 @@ use serde::{
 use super::question_map::QuestionMap;
 use crate::{
     data::{json_text::mend, source::read_text},
-    eval::error::Error,
+    eval,
+    tasks::qa::error::Error,
 };
 
 /// Reads a predictions file: question id → answer text, empty for no answer.
@@ -63,7 +64,7 @@ fn read_object<T>(
     let mut deserializer = serde_json::Deserializer::from_str(&text);
     let entries = Entries::deserialize(&mut deserializer);
     let entries = entries.and_then(|entries| deserializer.end().map(|()| entries));
-    let Entries(entries) = entries.map_err(|source| Error::Json {
+    let Entries(entries) = entries.map_err(|source| eval::Error::Json {
         path: path.to_owned(),
         expected: expected_file,
         source,

@@ -6,156 +6,15 @@
 
 use std::{
     ffi::OsStr,
-    fs::File,
-    io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use crate::{
-    data::source::{Source, existing},
-    eval::{error::Error, json_file::write_json},
+    eval::{error::Error, file_digest::FileDigest, json_file::write_json, origin::Origin},
     tasks::qa::scorers::score::Metric,
-    utc,
 };
-
-/// How a gzip archive begins.
-const GZIP: [u8; 2] = [0x1F, 0x8B];
-
-/// Where a run's figures come from.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Origin {
-    /// The model that answered.
-    pub checkpoint: PathBuf,
-    /// When it answered, in UTC.
-    pub date: String,
-    /// Of this program.
-    pub version: String,
-    pub device: String,
-    /// Number format of the matrix products.
-    pub precision: String,
-    /// The trial's; none of a model that was opened as it is.
-    #[serde(default)]
-    pub seed: Option<u64>,
-    /// Hyper-parameters that differ from their defaults.
-    #[serde(default)]
-    pub settings: Map<String, Value>,
-    pub command: String,
-}
-
-impl Origin {
-    /// What is known of any command: its words, the version, the time.
-    pub fn of_command(checkpoint: &Path) -> Self {
-        Origin {
-            checkpoint: checkpoint.to_owned(),
-            date: utc::now(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            command: command(),
-            ..Origin::default()
-        }
-    }
-}
-
-/// A file and its content.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileDigest {
-    /// As it was given; beside the predictions, its name alone.
-    pub file: PathBuf,
-    /// In hexadecimal, as `sha256sum` prints it, of a gzip archive that of what is packed in it;
-    /// none of what cannot be read twice.
-    pub sha256: Option<String>,
-}
-
-impl FileDigest {
-    /// The file of that name, or its gzip archive where that is what there is.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn of(path: &Path) -> Result<Self, Error> {
-        let path = &existing(path);
-        let read = unreadable(path);
-        let regular = path.metadata().map_err(&read)?.is_file();
-        Ok(FileDigest {
-            file: path.to_owned(),
-            sha256: if regular {
-                Some(sha256(path).map_err(&read)?)
-            } else {
-                None
-            },
-        })
-    }
-
-    /// Whether the file of that name, or its gzip archive, has this content, as far as both are
-    /// known: a file may have been packed or unpacked meanwhile.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn is_of(&self, path: &Path) -> Result<bool, Error> {
-        let found = FileDigest::of(path)?;
-        if self.is_content_of(&found) {
-            return Ok(true);
-        }
-        // Records of version 0.1 hold the sum of an archive's own bytes.
-        let bytes = File::open(&found.file).and_then(|file| sum_of(BufReader::new(file)));
-        let bytes = bytes.map_err(unreadable(&found.file))?;
-        Ok(self.sha256.as_ref() == Some(&bytes))
-    }
-
-    /// Whether `other` has the same content, as far as both are known.
-    pub fn is_content_of(&self, other: &FileDigest) -> bool {
-        match (&self.sha256, &other.sha256) {
-            (Some(own), Some(other)) => own == other,
-            _ => true,
-        }
-    }
-
-    /// The first digits, enough to tell files apart.
-    pub fn short(&self) -> &str {
-        match &self.sha256 {
-            Some(sum) => sum.get(..12).unwrap_or(sum),
-            None => "unknown",
-        }
-    }
-}
-
-fn unreadable(path: &Path) -> impl Fn(io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::Read {
-        path: path.clone(),
-        source,
-    }
-}
-
-/// The sum of a file's content. An archive that cannot be unpacked, which is told when it is read,
-/// has that of its bytes.
-fn sha256(path: &Path) -> io::Result<String> {
-    let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
-    if file.fill_buf()?.starts_with(&GZIP)
-        && let Ok(packed) = Source::open(path)
-        && let Ok(sum) = sum_of(BufReader::with_capacity(1 << 16, packed))
-    {
-        return Ok(sum);
-    }
-    sum_of(file)
-}
-
-fn sum_of(mut file: impl BufRead) -> io::Result<String> {
-    let mut hasher = Sha256::new();
-    loop {
-        let read = file.fill_buf()?;
-        if read.is_empty() {
-            break;
-        }
-        hasher.update(read);
-        let length = read.len();
-        file.consume(length);
-    }
-    let sum = hasher.finalize();
-    Ok(sum.iter().map(|byte| format!("{byte:02x}")).collect())
-}
 
 /// What lies beside a predictions file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -263,30 +122,10 @@ impl Provenance {
     }
 }
 
-/// The command line, quoted for a shell.
-pub fn command() -> String {
-    let mut words = std::env::args_os();
-    let program = words.next().unwrap_or_default();
-    let program = Path::new(&program).file_name().unwrap_or_default();
-    let mut command = quoted(&program.to_string_lossy());
-    for word in words {
-        command.push(' ');
-        command.push_str(&quoted(&word.to_string_lossy()));
-    }
-    command
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eval::file_digest::sum_of;
 
     fn record(folder: &Path) -> (PathBuf, Provenance) {
         let put = |name: &str, text: &str| {
@@ -371,12 +210,5 @@ mod tests {
         let plain =
             Provenance::of(record.data, &predictions, None, None, -0.5, record.origin).unwrap();
         assert_eq!((plain.threshold, plain.null_odds), (None, None));
-    }
-
-    #[test]
-    fn words_are_quoted_where_a_shell_would_split_them() {
-        assert_eq!(quoted("--set=a/b.json"), "--set=a/b.json");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
     }
 }

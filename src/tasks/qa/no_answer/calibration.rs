@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 use super::{threshold::signed, threshold_effect::ThresholdEffect};
 use crate::{
     data::source::read_text,
-    eval::{error::Error, json_file::write_json},
-    tasks::qa::{answers::provenance::FileDigest, scorers::gold::GoldQuestion},
+    eval::{self, file_digest::FileDigest, json_file::write_json},
+    tasks::qa::{error::Error, scorers::gold::GoldQuestion},
     utc,
 };
 
@@ -98,7 +98,7 @@ impl Calibration {
     ///
     /// # Errors
     /// When `config.json` cannot be read or written, or is none.
-    pub fn store(&self, folder: &Path) -> Result<PathBuf, Error> {
+    pub fn store(&self, folder: &Path) -> Result<PathBuf, eval::Error> {
         let path = folder.join("config.json");
         let mut config = read(&path)?;
         config.insert(THRESHOLD.to_owned(), self.threshold.into());
@@ -117,9 +117,9 @@ pub fn kept(path: &Path, threshold: f64) -> Option<Calibration> {
     (holds && stored.replaced == threshold).then_some(stored)
 }
 
-fn read(path: &Path) -> Result<Map<String, Value>, Error> {
+fn read(path: &Path) -> Result<Map<String, Value>, eval::Error> {
     let text = read_text(path)?;
-    serde_json::from_str(&text).map_err(|source| Error::Json {
+    serde_json::from_str(&text).map_err(|source| eval::Error::Json {
         path: path.to_owned(),
         expected: "the config.json of a model",
         source,

@@ -4,6 +4,5 @@
 pub mod calibration;
 pub mod precision_recall;
 pub mod threshold;
-pub mod threshold_advice;
 pub mod threshold_curve;
 pub mod threshold_effect;

@@ -3,14 +3,12 @@
 //! The official SQuAD 2.0 script names the best threshold only; the curve shows how much hangs
 //! on it.
 
-use crate::{
-    eval::error::Error,
-    tasks::qa::{
-        answers::question_map::QuestionMap,
-        scorers::{
-            gold::GoldQuestion,
-            squad2::{Marked, mark_all, rank},
-        },
+use crate::tasks::qa::{
+    answers::question_map::QuestionMap,
+    error::Error,
+    scorers::{
+        gold::GoldQuestion,
+        squad2::{Marked, mark_all, rank},
     },
 };
 

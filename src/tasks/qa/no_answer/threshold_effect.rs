@@ -4,9 +4,19 @@
 //! another, the figures alone look as if the model knew nothing.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use super::{threshold::signed, threshold_curve::points};
-use crate::tasks::qa::scorers::squad2::Marked;
+use crate::{
+    eval::figures::{Remark, Scores},
+    tasks::qa::scorers::squad2::Marked,
+};
+
+/// What a run calls its threshold.
+pub const THRESHOLD: &str = "qa_na_threshold";
+
+/// The key of the remark on it in the JSON of results.
+const ADVICE: &str = "threshold_advice";
 
 /// Share of the answerable questions from which on it is said that they are held back.
 const MOST: f64 = 0.9;
@@ -72,6 +82,25 @@ impl ThresholdEffect {
                 f1: alone(|question| question.mark.f1),
             }),
         }
+    }
+
+    /// What is said of figures that stand under the threshold.
+    pub(crate) fn remark(&self) -> Remark {
+        let details = match json!(self) {
+            Value::Object(details) => details,
+            _ => Map::new(),
+        };
+        Remark {
+            key: ADVICE.to_owned(),
+            text: self.advice(THRESHOLD),
+            details,
+        }
+    }
+
+    /// What the remark on a run's figures says; `None` without one.
+    pub fn of(scores: &Scores) -> Option<Self> {
+        let remark = scores.remark().filter(|remark| remark.key == ADVICE)?;
+        serde_json::from_value(Value::Object(remark.details.clone())).ok()
     }
 
     /// Whether applying the best threshold would give other figures.

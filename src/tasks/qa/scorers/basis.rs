@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::{score::Metric, squad2::DEFAULT_THRESHOLD};
 use crate::{
-    eval::error::Error,
+    eval::file_digest::FileDigest,
     tasks::qa::{
-        answers::provenance::{FileDigest, Provenance},
+        answers::provenance::Provenance,
+        error::Error,
         no_answer::threshold::{ThresholdChoice, signed},
     },
 };
@@ -148,7 +149,7 @@ fn tell_other_data(record: &Provenance, data: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::qa::answers::provenance::Origin;
+    use crate::eval::origin::Origin;
 
     struct Files {
         folder: tempfile::TempDir,

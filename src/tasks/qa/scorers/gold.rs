@@ -3,12 +3,10 @@
 use std::path::Path;
 
 use super::score::Metric;
-use crate::{
-    eval::error::Error,
-    tasks::qa::{
-        answers::question_map::QuestionMap,
-        raw::{paragraph::Family, question_file::QuestionFile},
-    },
+use crate::tasks::qa::{
+    answers::question_map::QuestionMap,
+    error::Error,
+    raw::{paragraph::Family, question_file::QuestionFile},
 };
 
 /// A question and its gold answers; none where it has no answer in its passage.

@@ -10,5 +10,6 @@ pub mod mrqa;
 pub mod normalize;
 pub mod overlap;
 pub mod score;
+pub mod shown;
 pub mod squad1;
 pub mod squad2;

@@ -9,7 +9,7 @@ use super::{
     squad1::Means,
     squad2::nothing_marked,
 };
-use crate::{eval::error::Error, tasks::qa::answers::question_map::QuestionMap};
+use crate::tasks::qa::{answers::question_map::QuestionMap, error::Error};
 
 /// Marks predictions as the official MRQA scorer does.
 ///
@@ -31,6 +31,7 @@ pub fn score(gold: &[GoldQuestion], predictions: &QuestionMap<String>) -> Result
         scores: means
             .scores()
             .ok_or_else(|| nothing_marked(gold.len(), predictions))?,
+        threshold: None,
         missing,
         unknown,
         empty: means.empty,

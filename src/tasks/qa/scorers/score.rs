@@ -15,13 +15,14 @@ use super::{
     mrqa, squad1, squad2,
 };
 use crate::{
-    eval::{error::Error, figures::Scores},
+    eval::figures::Scores,
     tasks::qa::{
         answers::{
             prediction_file::{read_null_odds, read_predictions},
             question_map::QuestionMap,
         },
-        no_answer::{precision_recall::PrCurves, threshold},
+        error::Error,
+        no_answer::{precision_recall::PrCurves, threshold, threshold_effect::ThresholdEffect},
     },
 };
 
@@ -93,6 +94,9 @@ impl FromStr for Metric {
 pub struct Report {
     /// The figures under the official keys.
     pub scores: Scores,
+    /// The threshold on the no-answer scores that the figures stand under, and what it does; none
+    /// without such scores.
+    pub threshold: Option<ThresholdEffect>,
     /// Questions without a prediction, in the order of the data.
     pub missing: Vec<String>,
     /// Predictions of questions that the data do not have, in the order of the predictions.
@@ -160,7 +164,7 @@ pub fn score(request: &Request) -> Result<(Metric, Report), Error> {
 }
 
 /// What to say where answers to questions without one could not be held back: no prediction is
-/// empty (`empty` counts those that are), and there are no null odds.
+/// empty (`empty` counts those that are), and no null odds were given.
 pub fn without_null_odds(
     data: &Path,
     predictions: &Path,
@@ -168,7 +172,7 @@ pub fn without_null_odds(
     empty: usize,
 ) -> Option<String> {
     let unanswerable = scores.get("NoAns_total")?;
-    if scores.threshold().is_some() || empty > 0 {
+    if empty > 0 {
         return None;
     }
     // As this program and the reference name them.

@@ -10,11 +10,8 @@ use super::{
     squad2::nothing_marked,
 };
 use crate::{
-    eval::{
-        error::Error,
-        figures::{Figure, Scores},
-    },
-    tasks::qa::answers::question_map::QuestionMap,
+    eval::figures::{Figure, Scores},
+    tasks::qa::{answers::question_map::QuestionMap, error::Error},
 };
 
 /// Marks predictions as the official SQuAD 1.1 scorer does.
@@ -42,6 +39,7 @@ pub fn score(gold: &[GoldQuestion], predictions: &QuestionMap<String>) -> Result
     }
     Ok(Report {
         scores: means.scores().ok_or(Error::NoQuestions)?,
+        threshold: None,
         missing,
         unknown: unknown_ids(gold, predictions),
         empty: means.empty,

@@ -11,12 +11,10 @@ use super::{
     score::{Report, unknown_ids},
 };
 use crate::{
-    eval::{
-        error::Error,
-        figures::{Figure, Scores},
-    },
+    eval::figures::{Figure, Scores},
     tasks::qa::{
         answers::question_map::QuestionMap,
+        error::Error,
         no_answer::{
             precision_recall::{PrCurve, PrCurves, pr_curve},
             threshold_effect::ThresholdEffect,
@@ -68,7 +66,7 @@ pub fn score(
         }
     }
 
-    let mut curves = None;
+    let (mut under, mut curves) = (None, None);
     if let Some(no_answer) = no_answer {
         let ranked = rank(no_answer.odds, &marked);
         let mut best_by_f1 = None;
@@ -86,7 +84,9 @@ pub fn score(
             scores.push(format!("best_{name}_thresh"), Figure::Value(shown));
             best_by_f1 = best_threshold;
         }
-        scores.set_threshold(ThresholdEffect::new(&ranked, threshold, best_by_f1));
+        let effect = ThresholdEffect::new(&ranked, threshold, best_by_f1);
+        scores.set_remark(effect.remark());
+        under = Some(effect);
         curves = if no_answer.curves {
             follow(&ranked)
         } else {
@@ -105,6 +105,7 @@ pub fn score(
     let empty = all().filter(|question| !question.predicts_text).count();
     Ok(Report {
         scores,
+        threshold: under,
         missing,
         unknown: unknown_ids(gold, predictions),
         empty,
