@@ -35,7 +35,6 @@ use crate::{
             no_answer::calibration,
             predict,
             scorers::score::Metric,
-            span_head::HeadConfig,
             token_counts::TokenCounts,
         },
     },
@@ -169,12 +168,7 @@ impl FineTuned {
         let device = chosen.device.clone();
         let mut source = ParameterSource::new(device.clone(), config.seed, Some(&mut stored))
             .with_arithmetic(arithmetic);
-        let model = Model::new(
-            &mut source,
-            &config.encoder(),
-            &config.task_names,
-            HeadConfig::of(&config),
-        )?;
+        let model = Model::of(&mut source, &config)?;
         if let Some(parameter) = source.finish().initialised.pop() {
             let trained = trained_below(path).into_iter().next();
             return Err(Error::NoHead {

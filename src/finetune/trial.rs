@@ -20,11 +20,7 @@ use crate::{
         parameters::{Origin, ParameterSource, StoredParameters},
         record,
     },
-    tasks::{
-        head,
-        model::Model,
-        qa::{no_answer::calibration, span_head::HeadConfig},
-    },
+    tasks::{head, model::Model, task},
     train::{
         self,
         adam::Adam,
@@ -166,17 +162,10 @@ impl Finetune<'_> {
     pub(super) fn describe(&self, model_dir: &Path) -> Result<(), Error> {
         let mut described = self.config.to_json();
         described["model"] = serde_json::json!(self.config.encoder());
-        described["heads"] = self
-            .config
-            .task_names
-            .iter()
-            .map(|task| (task.clone(), serde_json::json!(HeadConfig::of(self.config))))
-            .collect::<serde_json::Map<_, _>>()
-            .into();
+        described["heads"] = head::described(self.config).into();
         let path = model_dir.join("config.json");
-        if let Some(stored) = calibration::kept(&path, self.config.qa_na_threshold) {
-            described["qa_na_threshold"] = stored.threshold.into();
-            described[calibration::KEY] = serde_json::json!(stored);
+        for (key, value) in task::kept(&path, self.config) {
+            described[key] = value;
         }
         write_json(&path, &described)?;
         let (from, to) = (
@@ -202,12 +191,7 @@ impl Finetune<'_> {
         let stored = stored.or(initial.as_mut());
         let mut source = ParameterSource::new(device.clone(), config.trial_seed(trial), stored)
             .with_arithmetic(self.arithmetic);
-        let model = Model::new(
-            &mut source,
-            &config.encoder(),
-            &config.task_names,
-            HeadConfig::of(config),
-        )?;
+        let model = Model::of(&mut source, config)?;
         let origin = source.finish();
         self.tell(&origin);
         match origin.initialised.into_iter().next() {

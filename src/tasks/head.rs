@@ -2,6 +2,7 @@
 //! the tasks, which know what theirs compute.
 
 use burn::{Tensor, module::Module};
+use serde_json::{Map, Value, json};
 
 use super::{
     label::Label,
@@ -22,6 +23,14 @@ use crate::{
 pub fn parameter_count(config: &Config) -> u64 {
     let hidden = config.encoder().hidden_size;
     config.task_names.len() as u64 * HeadConfig::of(config).parameter_count(hidden)
+}
+
+/// The heads of a configuration's tasks, as `config.json` names them.
+pub fn described(config: &Config) -> Map<String, Value> {
+    let tasks = config.task_names.iter();
+    tasks
+        .map(|task| (task.clone(), json!(HeadConfig::of(config))))
+        .collect()
 }
 
 /// Width of the heads' hidden layers: what one token holds in a head beside its hidden state.

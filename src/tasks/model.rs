@@ -3,7 +3,7 @@
 use burn::module::Module;
 
 use crate::{
-    config::EncoderConfig,
+    config::{Config, EncoderConfig},
     model::{
         dropout::Mode,
         electra::Electra,
@@ -40,7 +40,16 @@ impl Model {
         Ok(model)
     }
 
-    /// Makes the f16 copies of the kernels as they are now, where the layers compute in f16.
+    /// The model of a configuration.
+    ///
+    /// # Errors
+    /// As [`Model::new`].
+    pub fn of(source: &mut ParameterSource, config: &Config) -> Result<Self, Error> {
+        let head = HeadConfig::of(config);
+        Self::new(source, &config.encoder(), &config.task_names, head)
+    }
+
+    /// Makes the f16 copies of the weights as they are now, if the layers compute in f16.
     pub fn refresh_f16_weights(&mut self) {
         self.electra.refresh_f16_weights();
         for head in &mut self.heads {
@@ -62,7 +71,6 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::Config,
         model::{ParameterCount, record},
         tasks::head,
     };

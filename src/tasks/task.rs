@@ -7,11 +7,12 @@ use std::{
 };
 
 use burn::tensor::Device;
+use serde_json::{Map, Value};
 
 use super::{
     error::Error,
     model::Model,
-    qa::{evaluate::TaskData, task::QuestionAnswering},
+    qa::{evaluate::TaskData, no_answer::calibration, task::QuestionAnswering},
 };
 use crate::{
     batch::Row,
@@ -153,6 +154,12 @@ pub trait Answers {
     /// # Errors
     /// When the file cannot be written.
     fn write_test_outputs(&self, path: &Path) -> Result<(), Error>;
+}
+
+/// What tasks have put into a model's `config.json` at `path` after training, and keep there if it is
+/// written again.
+pub fn kept(path: &Path, config: &Config) -> Map<String, Value> {
+    calibration::kept_settings(path, config.qa_na_threshold)
 }
 
 /// What is to be said under the figures of all trials; trials that fare alike are told once.

@@ -9,6 +9,7 @@
 use burn::Tensor;
 use rayon::prelude::*;
 
+use super::span_head::passage_mask;
 use crate::{
     device::DeviceError,
     model::input::ModelInput,
@@ -50,7 +51,8 @@ pub fn predict(
     let Head::Span(head) = &model.heads[head];
     let sequences = &input.sequences;
     let input = model.encode(input);
-    let start_logits = head.start_logits(&input);
+    let mask = passage_mask(&input);
+    let start_logits = head.start_logits(&input, mask.clone());
     let answerable = head.answerable_logits(&input, start_logits.clone());
     let start_logits = values(start_logits)?;
 
@@ -58,7 +60,7 @@ pub fn predict(
         .map(|number| top_log_probs(&start_logits[sequences.rows(number)], beam_size))
         .collect();
     // [ranks, tokens]; without joint prediction every start has the same ends.
-    let end_logits = head.end_logits(&input, start_rows(sequences, &starts).into());
+    let end_logits = head.end_logits(&input, start_rows(sequences, &starts).into(), mask);
     // Read together: each reading waits for the device.
     let end_logits = values(end_logits)?;
     let answerable = answerable.map(values).transpose()?;

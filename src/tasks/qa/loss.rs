@@ -3,7 +3,7 @@
 
 use burn::Tensor;
 
-use super::span_head::SpanHead;
+use super::span_head::{SpanHead, passage_mask};
 use crate::{
     kernels::span_loss::{TargetRows, span_loss},
     model::HeadInput,
@@ -48,9 +48,10 @@ pub fn feature_losses(head: &SpanHead, input: &HeadInput, targets: &Targets) -> 
     let sequences = &input.sequences;
     let starts = TargetRows::new(sequences, &targets.starts);
     let ends = TargetRows::new(sequences, &targets.ends);
-    let start_logits = head.start_logits(input);
+    let mask = passage_mask(input);
+    let start_logits = head.start_logits(input, mask.clone());
     // Training conditions the end on the true start, prediction on the beam's.
-    let end_logits = head.end_logits(input, starts.rows().clone());
+    let end_logits = head.end_logits(input, starts.rows().clone(), mask);
     let end_logits = end_logits.reshape([sequences.tokens()]);
     let answerable = head.answerable_logits(input, start_logits.clone());
 

@@ -183,19 +183,19 @@ impl SpanHead {
     }
 
     /// Start logits, `[tokens]`.
-    pub fn start_logits(&self, input: &HeadInput) -> Tensor<1> {
-        logits(&self.start, input)
+    pub fn start_logits(&self, input: &HeadInput, mask: Tensor<1>) -> Tensor<1> {
+        logits(&self.start, input, mask)
     }
 
     /// End logits given starts, `[ranks, tokens]`: `starts` are packed rows, as many for each
     /// sequence, one sequence after the other. Without joint prediction they play no part, and
     /// there is one rank.
     ///
-    /// Differentiable for one start a sequence.
-    pub fn end_logits(&self, input: &HeadInput, starts: Arc<[u32]>) -> Tensor<2> {
+    /// `mask` is [`passage_mask`]'s. Differentiable for one start a sequence.
+    pub fn end_logits(&self, input: &HeadInput, starts: Arc<[u32]>, mask: Tensor<1>) -> Tensor<2> {
         let Some(hidden) = &self.end_hidden else {
             let tokens = input.sequences.tokens();
-            return logits(&self.end, input).reshape([1, tokens]);
+            return logits(&self.end, input, mask).reshape([1, tokens]);
         };
         let states = input.hidden.clone();
         let product = |rows: Tensor<2>, half: Half, bias: Tensor<1>| {
@@ -212,7 +212,7 @@ impl SpanHead {
             starts,
             self.end.weight.val().reshape([HEAD_HIDDEN]),
             self.end.bias.val(),
-            mask_terms(input),
+            mask,
             &input.sequences,
         )
     }
@@ -272,7 +272,7 @@ impl SpanHead {
 ///
 /// The reference's softmax runs over padding too, at logits as low. Beside position 0, whose logit
 /// is not lowered, the exponential of both is exactly 0 in f32.
-fn mask_terms(input: &HeadInput) -> Tensor<1> {
+pub fn passage_mask(input: &HeadInput) -> Tensor<1> {
     let sequences = &input.sequences;
     let terms: Vec<f32> = (0..sequences.len())
         .flat_map(|number| {
@@ -290,13 +290,13 @@ fn mask_terms(input: &HeadInput) -> Tensor<1> {
 }
 
 /// Logits `[tokens]` of a dense layer `hidden → 1`.
-fn logits(dense: &Dense, input: &HeadInput) -> Tensor<1> {
+fn logits(dense: &Dense, input: &HeadInput, mask: Tensor<1>) -> Tensor<1> {
     let weight = dense.weight.val();
     let [size, _] = weight.dims();
     token_logits(
         input.hidden.clone(),
         weight.reshape([size]),
         dense.bias.val(),
-        mask_terms(input),
+        mask,
     )
 }

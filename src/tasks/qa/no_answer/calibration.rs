@@ -117,6 +117,16 @@ pub fn kept(path: &Path, threshold: f64) -> Option<Calibration> {
     (holds && stored.replaced == threshold).then_some(stored)
 }
 
+/// What [`kept`] finds, as `config.json` has it.
+pub fn kept_settings(path: &Path, threshold: f64) -> Map<String, Value> {
+    let mut settings = Map::new();
+    if let Some(stored) = kept(path, threshold) {
+        settings.insert(THRESHOLD.to_owned(), stored.threshold.into());
+        settings.insert(KEY.to_owned(), json!(stored));
+    }
+    settings
+}
+
 fn read(path: &Path) -> Result<Map<String, Value>, eval::Error> {
     let text = read_text(path)?;
     serde_json::from_str(&text).map_err(|source| eval::Error::Json {
