@@ -13,11 +13,12 @@ use super::{GlobalArgs, print_beside, print_json_beside};
 use crate::{
     durable_file::spare_inputs,
     eval::result_file::read_results,
-    report::{EXAMPLES, Made, Report, TaskReport, TrainingCurve, task::TaskFiles},
+    report::{EXAMPLES, Made, Report, TrainingCurve},
     tasks::qa::{
         analysis::Analysis,
         error::Error,
         no_answer::threshold::{OPTION, ThresholdChoice},
+        report::{TaskReport, task::TaskFiles},
         scorers::{
             score::{Metric, without_null_odds},
             shown::shown,

@@ -70,7 +70,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{eval::results::TrialResults, report::run_report::RunReport};
+    use crate::{eval::results::TrialResults, finetune::report::RunReport};
 
     /// The names of what a run of so many trials lists where every file lies that any run writes.
     fn listed(folder: &Path, trials: usize, has_report: bool) -> Vec<String> {

@@ -11,6 +11,7 @@ mod ledger;
 mod left_files;
 mod outline;
 mod places;
+mod report;
 mod stale_summary;
 mod trial;
 mod trials;
@@ -18,6 +19,7 @@ mod trials;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use report::RunReport;
 
 use crate::{
     batch::{FeatureSet, plan::BatchPlan},
@@ -29,7 +31,6 @@ use crate::{
         summary::Summary,
     },
     model::{arithmetic::Arithmetic, folder},
-    report::run_report::RunReport,
     stop::Stop,
     tasks::{
         self,

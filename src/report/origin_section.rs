@@ -3,14 +3,11 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{Report, TaskReport};
+use super::{Report, Sections};
 use crate::eval::{file_digest::FileDigest, origin::Origin};
 
-pub(super) fn section(report: &Report) -> Markup {
-    let origin = report
-        .tasks
-        .iter()
-        .find_map(|task| Some(&task.provenance.as_ref()?.origin));
+pub(super) fn section(report: &Report<impl Sections>) -> Markup {
+    let origin = report.tasks.origin();
     html! {
         section #origin {
             h2 { "Where this comes from" }
@@ -21,7 +18,7 @@ pub(super) fn section(report: &Report) -> Markup {
             }
             table.origin { tbody {
                 @if let Some(origin) = origin { (of_run(origin)) }
-                @for task in &report.tasks { (of_task(task, report.tasks.len() > 1)) }
+                (report.tasks.files())
                 @if let Some(made) = &report.made {
                     (row("page made", html! { (made.date) " by electra " (env!("CARGO_PKG_VERSION")) }))
                     @if origin.is_none_or(|origin| origin.command != made.command) {
@@ -52,30 +49,11 @@ fn of_run(origin: &Origin) -> Markup {
     }
 }
 
-fn of_task(task: &TaskReport, named: bool) -> Markup {
-    let name = |what: &str| {
-        if named {
-            format!("{what}, {}", task.name)
-        } else {
-            what.to_owned()
-        }
-    };
-    html! {
-        (row(&name("data"), file(&task.data_digest)))
-        @if let Some(record) = &task.provenance {
-            @if !record.data.is_content_of(&task.data_digest) {
-                (row(&name("predicted"), file(&record.data)))
-            }
-            (row(&name("predictions"), file(&record.predictions)))
-        }
-    }
-}
-
-fn row(name: &str, value: Markup) -> Markup {
+pub(crate) fn row(name: &str, value: Markup) -> Markup {
     html! { tr { th { (name) } td { (value) } } }
 }
 
-fn file(digest: &FileDigest) -> Markup {
+pub(crate) fn file(digest: &FileDigest) -> Markup {
     html! {
         code { (digest.file.display()) }
         @if let Some(sum) = &digest.sha256 { " sha256 " code { (sum) } }

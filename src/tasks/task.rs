@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::{
     error::Error,
     model::Model,
-    qa::{evaluate::TaskData, no_answer::calibration, task::QuestionAnswering},
+    qa::{evaluate::TaskData, no_answer::calibration, report::TaskReport, task::QuestionAnswering},
 };
 use crate::{
     batch::Row,
@@ -23,6 +23,7 @@ use crate::{
         origin::Origin,
         results::TrialResults,
     },
+    report::Sections,
     text::tokenizer::Tokenizer,
 };
 
@@ -72,7 +73,7 @@ pub struct ResultFile {
     pub is_record: bool,
 }
 
-/// A file by its kind, for whoever shows each kind in its own way.
+/// A file by its kind.
 pub enum FileOf<'a> {
     Questions(&'a TaskData),
 }
@@ -154,6 +155,18 @@ pub trait Answers {
     /// # Errors
     /// When the file cannot be written.
     fn write_test_outputs(&self, path: &Path) -> Result<(), Error>;
+}
+
+/// What a report shows of the answers to these files that lie in the places of the last trial.
+///
+/// # Errors
+/// When the answers cannot be read.
+pub fn sections(files: &[Box<dyn TaskFile>], paths: Paths<'_>) -> Result<impl Sections, Error> {
+    let of_questions = files.iter().map(|file| match file.kind() {
+        FileOf::Questions(data) => Ok(TaskReport::of_last(data, paths)?),
+    });
+    let reports: Vec<Option<TaskReport>> = of_questions.collect::<Result<_, Error>>()?;
+    Ok(reports.into_iter().flatten().collect::<Vec<_>>())
 }
 
 /// What tasks have put into a model's `config.json` at `path` after training, and keep there if it is

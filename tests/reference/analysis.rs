@@ -6,8 +6,11 @@ use std::{path::Path, time::Instant};
 use crate::support::place::{golden, shared};
 use electra::{
     eval::results::TrialResults,
-    report::{EXAMPLES, Report, TaskReport, TrainingCurve, task::TaskFiles},
-    tasks::qa::no_answer::threshold::ThresholdChoice,
+    report::{EXAMPLES, Report, TrainingCurve},
+    tasks::qa::{
+        no_answer::threshold::ThresholdChoice,
+        report::{TaskReport, task::TaskFiles},
+    },
     train::log::StepRecord,
 };
 use serde_json::Value;
@@ -31,7 +34,7 @@ fn golden_files(data: &str, stem: &str) -> TaskFiles {
     }
 }
 
-fn report(task: TaskReport) -> Report {
+fn report(task: TaskReport) -> Report<Vec<TaskReport>> {
     Report {
         title: "A <run>".into(),
         tasks: vec![task],

@@ -21,6 +21,7 @@ pub mod no_answer;
 pub mod predict;
 pub mod raw;
 pub mod reader;
+pub mod report;
 pub mod scorers;
 pub mod span_head;
 pub mod task;

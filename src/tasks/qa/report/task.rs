@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::no_answer::NoAnswerCurves;
 use crate::{
+    config::Paths,
     eval::file_digest::FileDigest,
     tasks::qa::{
         analysis::{Analysis, question_set::QuestionSet},
@@ -12,6 +13,7 @@ use crate::{
             provenance::Provenance,
         },
         error::Error,
+        evaluate::TaskData,
         no_answer::threshold::ThresholdChoice,
         raw::question_file::QuestionFile,
         scorers::{basis::Basis, score::Metric, squad2::DEFAULT_THRESHOLD},
@@ -74,6 +76,26 @@ impl TaskReport {
         let basis = files.basis(metric)?;
         let (metric, questions) = QuestionSet::read(&files.data, basis.metric)?;
         Self::analyse(name, files, basis, metric, questions)
+    }
+
+    /// That of the last trial's answers to a file of a run; `None` of a file that is not marked.
+    ///
+    /// # Errors
+    /// As [`TaskReport::read`].
+    pub fn of_last(file: &TaskData, paths: Paths<'_>) -> Result<Option<Self>, Error> {
+        let Some(questions) = &file.questions else {
+            return Ok(None);
+        };
+        let (task, metric) = (&file.task, Metric::of_task(&file.task));
+        let null_odds = paths.qa_null_odds(task);
+        let files = TaskFiles {
+            data: file.file.clone(),
+            predictions: paths.qa_preds(task),
+            null_odds: (metric == Metric::Squad2 && null_odds.is_file()).then_some(null_odds),
+            // That of their record.
+            threshold: None,
+        };
+        Self::of(task, &files, metric, questions).map(Some)
     }
 
     /// As [`TaskReport::read`], of questions that were read from the data file before.

@@ -2,16 +2,24 @@
 
 use std::path::Path;
 
-use super::{EXAMPLES, Error, Made, Report, TaskReport, TrainingCurve, task::TaskFiles};
 use crate::{
     config::Config,
     eval::results::TrialResults,
+    report::{self, EXAMPLES, Made, Report, TrainingCurve},
     tasks::{
-        qa::scorers::score::Metric,
-        task::{FileOf, TaskFile},
+        self,
+        task::{TaskFile, sections},
     },
     train::progress::Progress,
 };
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Tasks(#[from] tasks::Error),
+    #[error(transparent)]
+    Report(#[from] report::Error),
+}
 
 /// Gathers a run's training curves; the folders that hold them may go before the run ends.
 #[derive(Debug, Default)]
@@ -44,24 +52,7 @@ impl RunReport {
         trials: &[TrialResults],
     ) -> Result<(), Error> {
         let paths = config.paths();
-        let mut tasks = Vec::new();
-        for file in dev {
-            let FileOf::Questions(data) = file.kind();
-            let task = &data.task;
-            let Some(questions) = &data.questions else {
-                continue;
-            };
-            let null_odds = paths.qa_null_odds(task);
-            let metric = Metric::of_task(task);
-            let files = TaskFiles {
-                data: data.file.clone(),
-                predictions: paths.qa_preds(task),
-                null_odds: (metric == Metric::Squad2 && null_odds.is_file()).then_some(null_odds),
-                // That of their record.
-                threshold: None,
-            };
-            tasks.push(TaskReport::of(task, &files, metric, questions)?);
-        }
+        let tasks = sections(dev, paths)?;
         let report = Report {
             title: format!("{} on {}", config.model_name, config.task_label()),
             trials: trials.to_vec(),
@@ -72,6 +63,6 @@ impl RunReport {
         };
         let written = report.write(&paths.report());
         self.training = report.training;
-        written
+        Ok(written?)
     }
 }

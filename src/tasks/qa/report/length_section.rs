@@ -6,16 +6,15 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 use serde_json::json;
 
-use super::{
-    TaskReport,
-    chart::{Charts, Stacks},
-    type_section::part_key,
-};
-use crate::tasks::qa::analysis::{
-    Analysis, Part,
-    judgement::Judgement,
-    lengths::{Bins, Extremes, Lengths, Measure},
-    question_type::QuestionType,
+use super::{TaskReport, type_section::part_key};
+use crate::{
+    report::chart::{Charts, Stacks},
+    tasks::qa::analysis::{
+        Analysis, Part,
+        judgement::Judgement,
+        lengths::{Bins, Extremes, Lengths, Measure},
+        question_type::QuestionType,
+    },
 };
 
 /// Bins of a histogram, at most.

@@ -3,17 +3,19 @@
 
 use maud::{Markup, html};
 
-use super::chart::{Bars, Charts, Line, Lines, Point, Style};
-use crate::tasks::qa::{
-    answers::question_map::QuestionMap,
-    error::Error,
-    no_answer::{
-        precision_recall::{PrCurve, PrCurves},
-        threshold::signed,
-        threshold_curve::{ThresholdPoint, threshold_curve},
-        threshold_effect::BestThreshold,
+use crate::{
+    report::chart::{Bars, Charts, Line, Lines, Point, Style},
+    tasks::qa::{
+        answers::question_map::QuestionMap,
+        error::Error,
+        no_answer::{
+            precision_recall::{PrCurve, PrCurves},
+            threshold::signed,
+            threshold_curve::{ThresholdPoint, threshold_curve},
+            threshold_effect::BestThreshold,
+        },
+        scorers::{gold::GoldQuestion, squad2},
     },
-    scorers::{gold::GoldQuestion, squad2},
 };
 
 /// Points of a curve that a page holds, at most: more than it has pixels.
