@@ -15,7 +15,7 @@ use crate::{
     data::{self, split::Split},
     device::{self, Chosen},
     eval,
-    kernels::{autotune::ChoiceCache, shader::Element},
+    kernels::{autotune::ChoiceCache, formats::Element},
     model::{
         absent::trained_below,
         arithmetic::Arithmetic,

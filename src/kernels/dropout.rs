@@ -15,16 +15,17 @@ use burn::{
         },
         backend_extension,
         tensor::FloatTensor,
-        wgpu::{CubeBackend, into_contiguous},
+        wgpu::{CubeBackend, SourceTemplate, into_contiguous},
     },
     tensor::TensorData,
 };
 
 use super::{
     cpu_loops::{by_rows, whole},
-    dense::products::{cast, full},
-    launch::{Arrays, launch_elementwise, like},
-    shader::{Element, Shader},
+    formats::{Element, cast, full},
+    launch::{Arrays, THREADS, launch_elementwise, like},
+    shader::Shader,
+    wgsl::MASK,
 };
 use crate::packed::{random::Mask, sequences::Sequences};
 
@@ -33,6 +34,29 @@ use crate::packed::{random::Mask, sequences::Sequences};
 pub struct Dropped {
     pub sequences: Sequences,
     pub mask: Mask,
+}
+
+/// What the shader is specialised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DropoutConfig {
+    pub element: Element,
+}
+
+impl Shader for DropoutConfig {
+    fn text(self) -> String {
+        let text = include_str!("../../shaders/dropout.wgsl");
+        SourceTemplate::new(format!("{}{MASK}{text}", self.element.enable()))
+            .register("element", self.element.name())
+            .complete()
+    }
+
+    fn workgroup(self) -> [u32; 2] {
+        [THREADS, 1]
+    }
+
+    fn all() -> Vec<Self> {
+        Element::ALL.map(|element| Self { element }).to_vec()
+    }
 }
 
 /// Dropout as a backend operation.
@@ -90,7 +114,7 @@ impl DropoutOps for CubeBackend {
             .chain(Mask::words(Some(mask)));
         launch_elementwise(
             &x.client,
-            Shader::Dropout(element),
+            DropoutConfig { element },
             elements,
             header.chain(sequences.row_words()),
             Arrays {

@@ -23,7 +23,7 @@ use burn::{
 
 use super::{
     cpu_loops::{by_rows, in_order, map, sum_of, tensor, values},
-    dense::products::{cast, full},
+    formats::{cast, full},
     gelu::GeluOps,
     normal::{density, distribution},
     token_logits::{

@@ -17,17 +17,47 @@ use burn::{
         },
         backend_extension,
         tensor::FloatTensor,
-        wgpu::{CubeBackend, CubeTensor, into_contiguous},
+        wgpu::{CubeBackend, CubeTensor, SourceTemplate, into_contiguous},
     },
 };
 
 use super::{
     cpu_loops::{by_rows, in_order, tensor, values, whole},
-    dense::products::{cast, full},
-    launch::{Arrays, launch_elementwise, like},
+    formats::{Element, cast, full},
+    launch::{Arrays, THREADS, launch_elementwise, like},
     normal::{density, distribution},
-    shader::{Element, GeluPass, Shader},
+    shader::{Direction, Shader},
+    wgsl::NORMAL,
 };
+
+/// What the shader is specialised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct GeluConfig {
+    pub direction: Direction,
+    pub element: Element,
+}
+
+impl Shader for GeluConfig {
+    fn text(self) -> String {
+        let text = include_str!("../../shaders/gelu.wgsl");
+        let backward = self.direction == Direction::Backward;
+        SourceTemplate::new(format!("{}{NORMAL}{text}", self.element.enable()))
+            .register("element", self.element.name())
+            .register("backward", backward.to_string())
+            .complete()
+    }
+
+    fn workgroup(self) -> [u32; 2] {
+        [THREADS, 1]
+    }
+
+    fn all() -> Vec<Self> {
+        Element::ALL
+            .into_iter()
+            .flat_map(|element| Direction::ALL.map(|direction| Self { direction, element }))
+            .collect()
+    }
+}
 
 /// GELU and its gradient as backend operations.
 #[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
@@ -105,24 +135,24 @@ impl GeluOps for CubeBackend {
         };
         let x = into_contiguous(x);
         // Its gradient's binding is not read: any array will do.
-        gelu_shader(GeluPass::Forward, element, &x, &x)
+        run(Direction::Forward, element, &x, &x)
     }
 
     fn erf_gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         let (x, grad) = (into_contiguous(x), into_contiguous(grad));
         match Element::of(x.dtype).filter(|_| x.dtype == grad.dtype) {
             None => backward_twin::<Self>(x, grad),
-            Some(element) => gelu_shader(GeluPass::Backward, element, &x, &grad),
+            Some(element) => run(Direction::Backward, element, &x, &grad),
         }
     }
 }
 
-fn gelu_shader(pass: GeluPass, element: Element, x: &CubeTensor, grad: &CubeTensor) -> CubeTensor {
+fn run(direction: Direction, element: Element, x: &CubeTensor, grad: &CubeTensor) -> CubeTensor {
     let y = like(x, x.shape(), element);
     let elements = x.shape().num_elements();
     launch_elementwise(
         &x.client,
-        Shader::Gelu(pass, element),
+        GeluConfig { direction, element },
         elements,
         [elements as u32],
         Arrays {

@@ -1,6 +1,7 @@
 //! Layer normalisation of rows on tensors: as a differentiable operation, and without autodiff.
 
 pub mod backend;
+pub mod config;
 pub(super) mod gpu;
 
 use burn::{

@@ -17,11 +17,11 @@ use burn::{
 use cubecl::ir::attributes::BufferIOAttr;
 use serde::{Deserialize, Serialize};
 
-use self::config::{Finish, Orientation, Product, ProductForm};
+use self::config::{Finish, Orientation, Product, ProductForm, ProductShader};
 use super::{
     dropout::Dropped,
+    formats::Element,
     launch::{WIDEST_DISPATCH, launch_in_order, like, owned},
-    shader::{Element, Shader},
 };
 use crate::packed::random::Mask;
 
@@ -280,8 +280,7 @@ pub(super) fn product(
         .flat_map(|dropped| dropped.sequences.row_words());
     launch_in_order(
         &a.client,
-        Shader::Product(product, form),
-        form.threads(),
+        ProductShader { product, form },
         [n.div_ceil(columns) as u32, m.div_ceil(rows) as u32],
         [m, n, k]
             .map(|extent| extent as u32)

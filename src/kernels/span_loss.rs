@@ -22,14 +22,39 @@ use burn::{
 };
 
 use super::{
-    head_shader::{Direction, HeadShader},
+    formats::Element,
     launch::{Arrays, WIDEST_DISPATCH, launch, like},
-    shader::{Element, Shader},
+    shader::{Direction, Shader},
+    wgsl::SOFTMAX,
 };
 use crate::packed::sequences::Sequences;
 
 /// Threads of a workgroup, as the shaders have them.
 const THREADS: u32 = 64;
+
+/// What the shader is specialised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SpanLossConfig {
+    pub direction: Direction,
+}
+
+impl Shader for SpanLossConfig {
+    fn text(self) -> String {
+        let pass = match self.direction {
+            Direction::Forward => include_str!("../../shaders/span_loss_forward.wgsl"),
+            Direction::Backward => include_str!("../../shaders/span_loss_backward.wgsl"),
+        };
+        format!("{SOFTMAX}{pass}")
+    }
+
+    fn workgroup(self) -> [u32; 2] {
+        [THREADS, 1]
+    }
+
+    fn all() -> Vec<Self> {
+        Direction::ALL.map(|direction| Self { direction }).to_vec()
+    }
+}
 
 /// The packed row of the right token of each sequence.
 #[derive(Debug, Clone)]
@@ -157,8 +182,7 @@ fn fits(logits: &CubeTensor, targets: &TargetRows) -> bool {
 fn run(direction: Direction, read: &[&CubeTensor], written: &CubeTensor, targets: &TargetRows) {
     launch(
         &written.client,
-        Shader::Head(HeadShader::SpanLoss(direction)),
-        [THREADS, 1],
+        SpanLossConfig { direction },
         [targets.rows.len() as u32, 1],
         targets.words(),
         Arrays {

@@ -4,9 +4,11 @@
 
 use super::{
     cpu_loops::{map, values},
+    formats::Width,
     group::{GROUP, group},
     launch::{Arrays, THREADS, launch, members},
-    shader::{Shader, Width, unroll},
+    shader::Shader,
+    wgsl::unroll,
 };
 use burn::{
     Tensor,
@@ -30,13 +32,13 @@ const SHARED: usize = 2;
 
 /// What the shader is specialised by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SquareSumForm {
+pub struct SquareSumConfig {
     pub arrays: usize,
     pub width: Width,
 }
 
-impl SquareSumForm {
-    pub(super) fn text(self) -> String {
+impl Shader for SquareSumConfig {
+    fn text(self) -> String {
         let total = match self.width {
             Width::One => "total",
             Width::Four => "total.x + total.y + total.z + total.w",
@@ -47,6 +49,16 @@ impl SquareSumForm {
             .register("total", total)
             .complete();
         unroll(&text, [self.arrays; 2])
+    }
+
+    fn workgroup(self) -> [u32; 2] {
+        [THREADS, 1]
+    }
+
+    fn all() -> Vec<Self> {
+        (1..=GROUP)
+            .flat_map(|arrays| Width::ALL.map(|width| Self { arrays, width }))
+            .collect()
     }
 }
 
@@ -133,14 +145,13 @@ impl SquareSumOps for CubeBackend {
                 .filter(|x| Width::of(x.shape().num_elements()) == width)
                 .collect();
             for part in fitting.chunks(members(&sums.client, 1, SHARED)) {
-                let form = SquareSumForm {
+                let config = SquareSumConfig {
                     arrays: part.len(),
                     width,
                 };
                 launch(
                     &sums.client,
-                    Shader::SquareSum(form),
-                    [THREADS, 1],
+                    config,
                     [PARTS as u32, 1],
                     part.iter()
                         .map(|x| (x.shape().num_elements() / width.count()) as u32),

@@ -14,21 +14,52 @@ use burn::{
         },
         backend_extension,
         tensor::FloatTensor,
-        wgpu::{CubeBackend, CubeTensor, into_contiguous},
+        wgpu::{CubeBackend, CubeTensor, SourceTemplate, into_contiguous},
     },
     tensor::{Shape, Slice},
 };
 
 use super::{
-    dense::products::{cast, full},
-    head_shader::{Direction, HeadShader},
+    formats::{Element, cast, full},
     launch::{Arrays, WIDEST_DISPATCH, in_two_dimensions, launch, like},
-    shader::{Element, Shader},
+    shader::{Direction, Shader},
+    wgsl::SOFTMAX,
 };
 use crate::packed::sequences::Sequences;
 
 /// Threads of a workgroup, as the shaders have them.
 const THREADS: u32 = 64;
+
+/// What the shader is specialised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SummaryConfig {
+    pub direction: Direction,
+    /// Format of the rows and summaries.
+    pub element: Element,
+}
+
+impl Shader for SummaryConfig {
+    fn text(self) -> String {
+        let (shared, pass) = match self.direction {
+            Direction::Forward => (SOFTMAX, include_str!("../../shaders/summary_forward.wgsl")),
+            Direction::Backward => ("", include_str!("../../shaders/summary_backward.wgsl")),
+        };
+        SourceTemplate::new(format!("{}{shared}{pass}", self.element.enable()))
+            .register("element", self.element.name())
+            .complete()
+    }
+
+    fn workgroup(self) -> [u32; 2] {
+        [THREADS, 1]
+    }
+
+    fn all() -> Vec<Self> {
+        Element::ALL
+            .into_iter()
+            .flat_map(|element| Direction::ALL.map(|direction| Self { direction, element }))
+            .collect()
+    }
+}
 
 /// The summary and its gradients as backend operations; `rows` `[tokens, columns]`, `logits`
 /// `[tokens]` in f32.
@@ -154,7 +185,10 @@ impl SummaryOps for CubeBackend {
         let weights = like(&logits, logits.shape(), Element::F32);
         let blocks = (columns as u32).div_ceil(THREADS);
         run(
-            HeadShader::Summary(Direction::Forward, element),
+            SummaryConfig {
+                direction: Direction::Forward,
+                element,
+            },
             [blocks, sequences.len() as u32],
             [columns as u32]
                 .into_iter()
@@ -184,7 +218,10 @@ impl SummaryOps for CubeBackend {
         let numbers = sequences.lengths().enumerate();
         let numbers = numbers.flat_map(|(number, length)| vec![number as u32; length]);
         run(
-            HeadShader::Summary(Direction::Backward, element),
+            SummaryConfig {
+                direction: Direction::Backward,
+                element,
+            },
             in_two_dimensions(shape[0] as u32),
             [shape[0] as u32, shape[1] as u32]
                 .into_iter()
@@ -202,7 +239,7 @@ fn element(rows: &CubeTensor, sequences: &Sequences) -> Option<Element> {
 }
 
 fn run(
-    shader: HeadShader,
+    config: SummaryConfig,
     groups: [u32; 2],
     info: impl IntoIterator<Item = u32>,
     read: &[&CubeTensor],
@@ -210,8 +247,7 @@ fn run(
 ) {
     launch(
         &read[0].client,
-        Shader::Head(shader),
-        [THREADS, 1],
+        config,
         groups,
         info,
         Arrays {

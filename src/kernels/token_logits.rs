@@ -4,6 +4,7 @@
 //! A matrix product pads its one column to a block's width. Shaders:
 //! `shaders/token_logits_*.wgsl`.
 
+pub mod config;
 pub(super) mod gpu;
 
 use burn::{
@@ -23,7 +24,7 @@ use burn::{
     tensor::Shape,
 };
 
-use super::dense::products::{cast, full};
+use super::formats::{cast, full};
 use crate::packed::sequences::Sequences;
 
 /// Rows of which one workgroup sums the weights' gradient.

@@ -8,15 +8,18 @@ use burn::backend::{
     wgpu::{CubeBackend, CubeTensor, SourceTemplate, into_contiguous},
 };
 
-use super::{BETA_1, BETA_2, EPSILON, Member, Step};
+use super::step::{BETA_1, BETA_2, EPSILON, Member, Step};
 use crate::kernels::{
+    formats::Width,
+    group::GROUP,
     launch::{Arrays, THREADS, in_two_dimensions, launch, members, owned},
-    shader::{Shader, Width, unroll},
+    shader::Shader,
+    wgsl::unroll,
 };
 
 /// What the shader is specialised by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct AdamForm {
+pub struct AdamConfig {
     pub parameters: usize,
     pub kind: AdamKind,
 }
@@ -50,8 +53,8 @@ impl AdamKind {
 /// Arrays that every launch binds besides: information and the clip factor.
 const SHARED: usize = 2;
 
-impl AdamForm {
-    pub(in crate::kernels) fn text(self) -> String {
+impl Shader for AdamConfig {
+    fn text(self) -> String {
         let step = include_str!("../../../shaders/adam.wgsl");
         let moments = match self.kind.packed {
             false => include_str!("../../../shaders/adam_f32.wgsl"),
@@ -69,6 +72,16 @@ impl AdamForm {
             .register("parameters", self.parameters.to_string())
             .complete();
         unroll(&text, [self.parameters; 2])
+    }
+
+    fn workgroup(self) -> [u32; 2] {
+        [THREADS, 1]
+    }
+
+    fn all() -> Vec<Self> {
+        (1..=GROUP)
+            .flat_map(|parameters| AdamKind::ALL.map(|kind| Self { parameters, kind }))
+            .collect()
     }
 }
 
@@ -174,7 +187,7 @@ fn launch_part(part: &[Launched], kind: AdamKind, clip_factor: &CubeTensor) {
         info.extend(step.rounding);
         groups += places.div_ceil(THREADS);
     }
-    let form = AdamForm {
+    let config = AdamConfig {
         parameters: part.len(),
         kind,
     };
@@ -186,8 +199,7 @@ fn launch_part(part: &[Launched], kind: AdamKind, clip_factor: &CubeTensor) {
     let read: Vec<_> = std::iter::once(clip_factor).chain(gradients).collect();
     launch(
         &clip_factor.client,
-        Shader::Adam(form),
-        [THREADS, 1],
+        config,
         in_two_dimensions(groups),
         info,
         Arrays {

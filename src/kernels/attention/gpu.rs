@@ -12,17 +12,17 @@ use burn::{
     tensor::Shape,
 };
 
-use super::Layout;
+use super::{
+    config::{AttentionForm, AttentionPass, AttentionShader, TILE},
+    layout::Layout,
+};
 use crate::{
     kernels::{
+        formats::Element,
         launch::{self, Arrays, WIDEST_DISPATCH, like},
-        shader::{AttentionForm, AttentionPass, Element, Shader},
     },
     packed::random::Mask,
 };
-
-/// Rows of a tile: threads of a workgroup, as the shaders have them.
-const TILE: usize = 64;
 
 /// Columns of a head at most: more would not fit the registers.
 const WIDEST_HEAD: usize = 128;
@@ -53,7 +53,8 @@ pub(in crate::kernels) fn forward(
     let context = like(q, q.shape(), form.element);
     let rows = Shape::new([layout.heads, layout.sequences.tokens()]);
     let log_sums = like(q, rows, Element::F32);
-    let shader = Shader::Attention(AttentionPass::Forward, form);
+    let pass = AttentionPass::Forward;
+    let shader = AttentionShader { pass, form };
     launch(shader, &[q, k, v], &[&context, &log_sums], layout);
     (context, log_sums)
 }
@@ -70,7 +71,7 @@ pub(in crate::kernels) fn backward(
     let tokens = layout.sequences.tokens();
     let rows = like(q, Shape::new([layout.heads, tokens, 2]), Element::F32);
     let [dq, dk, dv] = [q, k, v].map(|input| like(input, input.shape(), form.element));
-    let pass = |pass| Shader::Attention(pass, form);
+    let pass = |pass| AttentionShader { pass, form };
     launch(
         pass(AttentionPass::QueryGradient),
         &[q, k, v, context, log_sums, grad],
@@ -92,12 +93,11 @@ pub(in crate::kernels) fn backward(
     (dq, dk, dv)
 }
 
-fn launch(shader: Shader, read: &[&CubeTensor], written: &[&CubeTensor], layout: &Layout) {
+fn launch(shader: AttentionShader, read: &[&CubeTensor], written: &[&CubeTensor], layout: &Layout) {
     let first = read[0];
     launch::launch(
         &first.client,
         shader,
-        [TILE as u32, 1],
         [tiles(layout, TILE).count() as u32, layout.heads as u32],
         info(layout, first.shape()[1], TILE),
         Arrays {

@@ -8,17 +8,15 @@ use burn::{
     tensor::Shape,
 };
 
+use super::config::{NormConfig, NormPass, THREADS};
 use crate::{
     kernels::{
         dropout::Dropped,
+        formats::Element,
         launch::{self, Arrays, in_two_dimensions, like},
-        shader::{Element, NormPass, Shader},
     },
     packed::random::Mask,
 };
-
-/// Threads of a workgroup, as the shaders have them.
-const THREADS: u32 = 64;
 
 /// The format of rows that the shaders take: four columns at a time.
 pub(in crate::kernels) fn fitting(x: &CubeTensor) -> Option<Element> {
@@ -36,7 +34,8 @@ pub(in crate::kernels) fn forward(
     let y = like(&x, shape.clone(), element);
     let moments = like(&gamma, Shape::new([shape[0], 2]), Element::F32);
     launch(
-        Shader::Norm(NormPass::Forward, element, false),
+        NormPass::Forward,
+        element,
         Arrays {
             read: &[&x, &gamma, &beta],
             written: &[&y, &moments],
@@ -66,7 +65,10 @@ pub(in crate::kernels) fn backward(
         Mask::words(Some(*mask)).into_iter().chain(rows)
     });
     launch(
-        Shader::Norm(NormPass::Backward, element, dropped_grad.is_some()),
+        NormPass::Backward {
+            masked: dropped_grad.is_some(),
+        },
+        element,
         Arrays {
             read: &[&x, &moments, &gamma, &grad],
             written: &[&x_grad, last],
@@ -80,7 +82,8 @@ pub(in crate::kernels) fn backward(
     let shares = like(&gamma, Shape::new([2 * slices, columns[0]]), Element::F32);
     let wide = (columns[0] as u32).div_ceil(THREADS);
     launch(
-        Shader::Norm(NormPass::Shares, element, false),
+        NormPass::Shares,
+        element,
         Arrays {
             read: &[&x, &moments, &grad],
             written: &[&shares],
@@ -91,7 +94,8 @@ pub(in crate::kernels) fn backward(
     );
     let [gamma_grad, beta_grad] = [(); 2].map(|()| like(&gamma, columns.clone(), Element::F32));
     launch(
-        Shader::Norm(NormPass::Parameters, Element::F32, false),
+        NormPass::Parameters,
+        Element::F32,
         Arrays {
             read: &[&shares],
             written: &[&gamma_grad, &beta_grad],
@@ -104,13 +108,18 @@ pub(in crate::kernels) fn backward(
 }
 
 /// The shader's information is the shape of the first array, then `more`.
-fn launch(shader: Shader, arrays: Arrays, groups: [u32; 2], more: impl IntoIterator<Item = u32>) {
+fn launch(
+    pass: NormPass,
+    element: Element,
+    arrays: Arrays,
+    groups: [u32; 2],
+    more: impl IntoIterator<Item = u32>,
+) {
     let first = arrays.read[0];
     let shape = first.shape();
     launch::launch(
         &first.client,
-        shader,
-        [THREADS, 1],
+        NormConfig { pass, element },
         groups,
         [shape[0] as u32, shape[1] as u32].into_iter().chain(more),
         arrays,

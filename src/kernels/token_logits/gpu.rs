@@ -10,20 +10,15 @@ use burn::{
     tensor::Shape,
 };
 
+use super::config::{LogitForm, LogitShader, THREADS, TILE};
 use crate::{
     kernels::{
-        head_shader::{Direction, HeadShader, LogitForm},
+        formats::Element,
         launch::{Arrays, WIDEST_DISPATCH, launch, like},
-        shader::{Element, Shader},
+        shader::Direction,
     },
     packed::sequences::Sequences,
 };
-
-/// Rows of a tile: threads of a workgroup of the forward shader, as it has them.
-const TILE: usize = 64;
-
-/// Columns of a workgroup of the backward shader, and the rows that it takes side by side.
-const THREADS: [u32; 2] = [64, 4];
 
 /// Starts `[sequences · ranks, columns]` of each sequence, one after the other.
 pub(in crate::kernels) struct Starts {
@@ -61,8 +56,10 @@ pub(in crate::kernels) fn forward(
     let at_once = form.ranks.unwrap_or(1);
     launch(
         &x.client,
-        Shader::Head(HeadShader::TokenLogits(Direction::Forward, form)),
-        [TILE as u32, 1],
+        LogitShader {
+            direction: Direction::Forward,
+            form,
+        },
         [
             tiles(sequences).count() as u32,
             ranks.div_ceil(at_once) as u32,
@@ -98,8 +95,10 @@ pub(in crate::kernels) fn backward(
     };
     launch(
         &x.client,
-        Shader::Head(HeadShader::TokenLogits(Direction::Backward, form)),
-        THREADS,
+        LogitShader {
+            direction: Direction::Backward,
+            form,
+        },
         [
             (columns as u32).div_ceil(THREADS[0]),
             sequences.len() as u32,
