@@ -8,11 +8,7 @@ use burn::{
     Tensor,
     backend::{
         Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind, unary},
-        },
+        autodiff::checkpoint::strategy::CheckpointStrategy,
         backend_extension,
         tensor::FloatTensor,
         wgpu::{CubeBackend, SourceTemplate, into_contiguous},
@@ -21,6 +17,7 @@ use burn::{
 };
 
 use super::{
+    autodiff::with_gradient,
     cpu_loops::{by_rows, whole},
     formats::{Element, cast, full},
     launch::{Arrays, THREADS, launch_elementwise, like},
@@ -129,35 +126,14 @@ impl DropoutOps for CubeBackend {
 
 impl<B: DropoutOps, C: CheckpointStrategy> DropoutOps for Autodiff<B, C> {
     fn packed_dropout(x: FloatTensor<Self>, sequences: Sequences, mask: Mask) -> FloatTensor<Self> {
-        #[derive(Debug)]
-        struct PackedDropout;
-
-        impl<B: DropoutOps> Backward<B, 1> for PackedDropout {
-            type State = (Sequences, Mask);
-
-            fn backward(
-                self,
-                ops: Ops<Self::State, 1>,
-                grads: &mut Gradients,
-                _checkpointer: &mut Checkpointer,
-            ) {
-                let (sequences, mask) = ops.state;
-                unary::<B, _>(ops.parents, ops.node, grads, |grad| {
-                    B::packed_dropout(grad, sequences, mask)
-                });
-            }
-        }
-
-        let node = x.node();
-        let output = B::packed_dropout(x.into_primitive(), sequences.clone(), mask);
-        match PackedDropout
-            .prepare::<C>([node])
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prep) => prep.finish((sequences, mask), output),
-            OpsKind::UnTracked(prep) => prep.finish(output),
-        }
+        let (x, node) = x.into_parts();
+        let y = B::packed_dropout(x, sequences.clone(), mask);
+        with_gradient::<B, C, _, _>(
+            [node],
+            y,
+            || (sequences, mask),
+            |(sequences, mask), grad, _| [Some(B::packed_dropout(grad, sequences, mask))],
+        )
     }
 }
 

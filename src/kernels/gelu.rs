@@ -10,11 +10,7 @@ use burn::{
     Tensor,
     backend::{
         Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind, unary},
-        },
+        autodiff::checkpoint::strategy::CheckpointStrategy,
         backend_extension,
         tensor::FloatTensor,
         wgpu::{CubeBackend, CubeTensor, SourceTemplate, into_contiguous},
@@ -22,6 +18,7 @@ use burn::{
 };
 
 use super::{
+    autodiff::with_gradient,
     cpu_loops::{by_rows, in_order, tensor, values, whole},
     formats::{Element, cast, full},
     launch::{Arrays, THREADS, launch_elementwise, like},
@@ -166,34 +163,14 @@ fn run(direction: Direction, element: Element, x: &CubeTensor, grad: &CubeTensor
 
 impl<B: GeluOps, C: CheckpointStrategy> GeluOps for Autodiff<B, C> {
     fn erf_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        #[derive(Debug)]
-        struct ErfGelu;
-
-        impl<B: GeluOps> Backward<B, 1> for ErfGelu {
-            type State = B::FloatTensorPrimitive;
-
-            fn backward(
-                self,
-                ops: Ops<Self::State, 1>,
-                grads: &mut Gradients,
-                _checkpointer: &mut Checkpointer,
-            ) {
-                let x = ops.state;
-                unary::<B, _>(ops.parents, ops.node, grads, |grad| {
-                    B::erf_gelu_backward(x, grad)
-                });
-            }
-        }
-
-        let node = x.node();
-        let value = x.into_primitive();
-        match ErfGelu.prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                let output = B::erf_gelu(value.clone());
-                prep.finish(value, output)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(B::erf_gelu(value)),
-        }
+        let (x, node) = x.into_parts();
+        let y = B::erf_gelu(x.clone());
+        with_gradient::<B, C, _, _>(
+            [node],
+            y,
+            || x,
+            |x, grad, _| [Some(B::erf_gelu_backward(x, grad))],
+        )
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod adam;
 pub mod attention;
+mod autodiff;
 pub mod autotune;
 mod cpu_loops;
 pub mod dense;

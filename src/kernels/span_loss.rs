@@ -9,11 +9,7 @@ use burn::{
     Tensor,
     backend::{
         Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind, unary},
-        },
+        autodiff::checkpoint::strategy::CheckpointStrategy,
         backend_extension,
         tensor::FloatTensor,
         wgpu::{CubeBackend, CubeTensor, into_contiguous},
@@ -22,6 +18,7 @@ use burn::{
 };
 
 use super::{
+    autodiff::with_gradient,
     formats::Element,
     launch::{Arrays, WIDEST_DISPATCH, launch, like},
     shader::{Direction, Shader},
@@ -195,40 +192,14 @@ fn run(direction: Direction, read: &[&CubeTensor], written: &CubeTensor, targets
 
 impl<B: SpanLossOps, C: CheckpointStrategy> SpanLossOps for Autodiff<B, C> {
     fn span_loss(logits: FloatTensor<Self>, targets: TargetRows) -> FloatTensor<Self> {
-        #[derive(Debug)]
-        struct SpanLoss;
-
-        impl<B: SpanLossOps> Backward<B, 1> for SpanLoss {
-            type State = (FloatTensor<B>, TargetRows);
-
-            fn backward(
-                self,
-                ops: Ops<Self::State, 1>,
-                grads: &mut Gradients,
-                _checkpointer: &mut Checkpointer,
-            ) {
-                let (logits, targets) = ops.state;
-                unary::<B, _>(ops.parents, ops.node, grads, |grad| {
-                    B::span_loss_backward(logits, grad, targets)
-                });
-            }
-        }
-
-        let node = logits.node();
-        let logits = logits.into_primitive();
+        let (logits, node) = logits.into_parts();
         let losses = B::span_loss(logits.clone(), targets.clone());
-        match SpanLoss.prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish((logits, targets), losses),
-            OpsKind::UnTracked(prep) => prep.finish(losses),
-        }
-    }
-
-    fn span_loss_backward(
-        _logits: FloatTensor<Self>,
-        _grad: FloatTensor<Self>,
-        _targets: TargetRows,
-    ) -> FloatTensor<Self> {
-        unreachable!("gradients are computed outside the graph")
+        with_gradient::<B, C, _, _>(
+            [node],
+            losses,
+            || (logits, targets),
+            |(logits, targets), grad, _| [Some(B::span_loss_backward(logits, grad, targets))],
+        )
     }
 }
 

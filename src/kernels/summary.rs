@@ -7,11 +7,7 @@ use burn::{
     Tensor,
     backend::{
         Autodiff, AutodiffBackend, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
+        autodiff::checkpoint::strategy::CheckpointStrategy,
         backend_extension,
         tensor::FloatTensor,
         wgpu::{CubeBackend, CubeTensor, SourceTemplate, into_contiguous},
@@ -20,6 +16,7 @@ use burn::{
 };
 
 use super::{
+    autodiff::with_gradient,
     formats::{Element, cast, full},
     launch::{Arrays, WIDEST_DISPATCH, in_two_dimensions, launch, like},
     shader::{Direction, Shader},
@@ -264,54 +261,20 @@ impl<B: SummaryOps, C: CheckpointStrategy> SummaryOps for Autodiff<B, C> {
         logits: FloatTensor<Self>,
         sequences: Sequences,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        #[derive(Debug)]
-        struct Summary;
-
-        /// Rows, weights, summaries, and where the sequences lie.
-        type State<B> = ([FloatTensor<B>; 3], Sequences);
-
-        impl<B: SummaryOps> Backward<B, 2> for Summary {
-            type State = State<B>;
-
-            fn backward(
-                self,
-                ops: Ops<Self::State, 2>,
-                grads: &mut Gradients,
-                _checkpointer: &mut Checkpointer,
-            ) {
-                let grad = grads.consume::<B>(&ops.node);
-                let ([rows, weights, summaries], sequences) = ops.state;
-                let (row_grads, logit_grads) =
-                    B::summary_backward(rows, weights, summaries, grad, sequences);
-                for (parent, gradient) in ops.parents.into_iter().zip([row_grads, logit_grads]) {
-                    if let Some(node) = parent {
-                        grads.register::<B>(node.id, gradient);
-                    }
-                }
-            }
-        }
-
-        let nodes = [rows.node(), logits.node()];
-        let [rows, logits] = [rows, logits].map(|tensor| tensor.into_primitive());
+        let ((rows, rows_node), (logits, logits_node)) = (rows.into_parts(), logits.into_parts());
         let (summaries, weights) = B::summary(rows.clone(), logits, sequences.clone());
         let weights_out = Self::from_inner(weights.clone());
-        let summaries = match Summary.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                prep.finish(([rows, weights, summaries.clone()], sequences), summaries)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(summaries),
-        };
+        let kept = summaries.clone();
+        let summaries = with_gradient::<B, C, _, _>(
+            [rows_node, logits_node],
+            summaries,
+            || ([rows, weights, kept], sequences),
+            |([rows, weights, summaries], sequences), grad, _| {
+                let gradients = B::summary_backward(rows, weights, summaries, grad, sequences);
+                <[_; 2]>::from(gradients).map(Some)
+            },
+        );
         (summaries, weights_out)
-    }
-
-    fn summary_backward(
-        _rows: FloatTensor<Self>,
-        _weights: FloatTensor<Self>,
-        _summaries: FloatTensor<Self>,
-        _grad: FloatTensor<Self>,
-        _sequences: Sequences,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        unreachable!("gradients are computed outside the graph")
     }
 }
 
