@@ -22,11 +22,11 @@ fn moments_at(number: u32, place: u32) -> Moments {
     return Moments(bitcast<Floats>(words << Words(16u)), bitcast<Floats>(high));
 }
 
-fn keep(number: u32, row: u32, place: u32, moments: Moments) {
+fn keep(number: u32, rounding: array<u32, 2>, place: u32, moments: Moments) {
     // pcg3d of each value's number in the parameter and the parameter's words.
     var x = ({{ elements }}) * 1664525u + 1013904223u;
-    var y = Words(info[row + 4u] * 1664525u + 1013904223u);
-    var z = Words(info[row + 5u] * 1664525u + 1013904223u);
+    var y = Words(rounding[0] * 1664525u + 1013904223u);
+    var z = Words(rounding[1] * 1664525u + 1013904223u);
     x += y * z;
     y += z * x;
     z += x * y;

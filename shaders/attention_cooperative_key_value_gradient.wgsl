@@ -32,9 +32,9 @@ fn main(
 ) {
     let tile = read_tile(group.x, index);
     let head = group.y;
-    let width = info[1];
+    let width = params.quarters;
     let column = head * QUARTERS;
-    let scale = bitcast<f32>(info[5]);
+    let scale = params.scale;
     let region = min(subgroup, PARTS - 1u);
     let own_scores = region * SIZE * SCORE_STRIDE;
     let own_slopes = SLOPES + own_scores;
@@ -76,7 +76,7 @@ fn main(
                 stage(BLOCK + t / QUARTERS, t % QUARTERS, grads[source]);
             }
             for (var t = index; t < BLOCK; t += THREADS) {
-                staged_rows[t] = rows[head * info[0] + min(block + t, tile.end - 1u)];
+                staged_rows[t] = rows[head * params.tokens + min(block + t, tile.end - 1u)];
             }
             workgroupBarrier();
             for (var span = 0u; span < min(BLOCK, tile.end - block); span += SPAN) {
@@ -141,7 +141,7 @@ fn put_gradients(own: u32, first: u32, end: u32, column: u32, lane: u32, lanes: 
         let quad = t % (SIZE / 4u);
         if first + line < end {
             let source = own + line * SCORE_STRIDE + 4u * quad;
-            let to = (first + line) * info[1] + column + quad;
+            let to = (first + line) * params.quarters + column + quad;
             key_grads[to] = vec4<f16>(read_scores(source));
             value_grads[to] = vec4<f16>(read_scores(SLOPES + source));
         }

@@ -28,9 +28,9 @@ fn main(
 ) {
     let tile = read_tile(group.x, index);
     let head = group.y;
-    let width = info[1];
+    let width = params.quarters;
     let column = head * QUARTERS;
-    let scale = bitcast<f32>(info[5]);
+    let scale = params.scale;
     let region = min(subgroup, PARTS - 1u);
     let own_scores = region * SIZE * SCORE_STRIDE;
     let own_slopes = SLOPES + own_scores;
@@ -75,9 +75,9 @@ fn main(
         for (var other = line; other < lanes; other += SIZE) {
             mean += scores[own + other];
         }
-        let log_sum = log_sums[head * info[0] + at];
+        let log_sum = log_sums[head * params.tokens + at];
         if lane < SIZE && row < end {
-            rows[head * info[0] + row] = vec2<f32>(log_sum, mean);
+            rows[head * params.tokens + row] = vec2<f32>(log_sum, mean);
         }
 
         var sum# = Sum();
@@ -138,7 +138,7 @@ fn put_gradient(own: u32, first: u32, end: u32, column: u32, lane: u32, lanes: u
         let quad = t % (SIZE / 4u);
         if first + line < end {
             let values = read_scores(own + line * SCORE_STRIDE + 4u * quad);
-            query_grads[(first + line) * info[1] + column + quad] = vec4<f16>(values);
+            query_grads[(first + line) * params.quarters + column + quad] = vec4<f16>(values);
         }
     }
 }

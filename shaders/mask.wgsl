@@ -13,7 +13,7 @@ fn pcg3d(counter: vec3<u32>) -> vec3<u32> {
     return v;
 }
 
-// Scale, or 0 where the value is dropped.
-fn mask_factor(site: u32, threshold: u32, scale: f32, row: u32, column: u32) -> f32 {
-    return select(0.0, scale, pcg3d(vec3<u32>(column, row, site)).x < threshold);
+// The mask's scale, or 0 if the value is dropped.
+fn mask_factor(mask: Mask, row: u32, column: u32) -> f32 {
+    return select(0.0, mask.scale, pcg3d(vec3<u32>(column, row, mask.site)).x < mask.threshold);
 }

@@ -5,9 +5,6 @@ alias Quad = vec4<{{ element }}>;
 
 const THREADS = 64u;
 
-// rows, columns, then what a shader needs more.
-@group(0) @binding(0) var<storage, read_write> info: array<u32>;
-
 var<workgroup> parts: array<vec2<f32>, 64>;
 
 // The sum of `part` over the threads, the same for each.

@@ -3,7 +3,6 @@
 
 const THREADS = 64u;
 
-@group(0) @binding(0) var<storage, read_write> info: array<u32>;
 @group(0) @binding(1) var<storage, read_write> logits: array<f32>;
 
 var<workgroup> parts: array<f32, 64>;

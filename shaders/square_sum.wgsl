@@ -4,7 +4,6 @@
 // What lies at a place: a value, or four.
 alias Floats = {{ floats }};
 
-@group(0) @binding(0) var<storage, read_write> info: array<u32>; // places of each array
 @group(0) @binding(1) var<storage, read_write> sums: array<f32>;
 @group(0) @binding(2 + #) var<storage, read_write> x#: array<Floats>;
 
@@ -19,7 +18,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let begin = group.x * THREADS + thread;
     var total = Floats();
     // Each array's sum apart, so that few values are added to a large one.
-    var part# = Floats(); for (var i = begin; i < info[#]; i += STRIDE) { part# += x#[i] * x#[i]; } total += part#;
+    var part# = Floats(); for (var i = begin; i < params.places[#]; i += STRIDE) { part# += x#[i] * x#[i]; } total += part#;
     parts[thread] = {{ total }};
     workgroupBarrier();
     for (var half = THREADS / 2u; half > 0u; half /= 2u) {

@@ -21,6 +21,7 @@ use super::{
     cpu_loops::{by_rows, whole},
     formats::{Element, cast, full},
     launch::{Arrays, THREADS, launch_elementwise, like},
+    params::{self, params},
     shader::Shader,
     wgsl::MASK,
 };
@@ -39,10 +40,30 @@ pub struct DropoutConfig {
     pub element: Element,
 }
 
+/// A matrix that values are dropped from.
+#[derive(Debug)]
+pub struct DropoutParams {
+    pub columns: u32,
+    pub elements: u32,
+    pub mask: Mask,
+    /// The word of each row.
+    pub row_words: Vec<u32>,
+}
+
+params!(DropoutParams {
+    columns,
+    elements,
+    mask,
+    row_words
+});
+
 impl Shader for DropoutConfig {
+    type Params = DropoutParams;
+
     fn text(self) -> String {
+        let (enable, params) = (self.element.enable(), params::binding::<DropoutParams>());
         let text = include_str!("../../shaders/dropout.wgsl");
-        SourceTemplate::new(format!("{}{MASK}{text}", self.element.enable()))
+        SourceTemplate::new(format!("{enable}{params}{MASK}{text}"))
             .register("element", self.element.name())
             .complete()
     }
@@ -106,14 +127,16 @@ impl DropoutOps for CubeBackend {
         let x = into_contiguous(x);
         let (columns, elements) = (x.shape()[1] as u32, x.shape().num_elements());
         let y = like(&x, x.shape(), element);
-        let header = [columns, elements as u32]
-            .into_iter()
-            .chain(Mask::words(Some(mask)));
         launch_elementwise(
             &x.client,
             DropoutConfig { element },
             elements,
-            header.chain(sequences.row_words()),
+            &DropoutParams {
+                columns,
+                elements: elements as u32,
+                mask,
+                row_words: sequences.row_words().collect(),
+            },
             Arrays {
                 read: &[&x],
                 written: &[&y],

@@ -23,6 +23,7 @@ use super::{
     formats::{Element, cast, full},
     launch::{Arrays, THREADS, launch_elementwise, like},
     normal::{density, distribution},
+    params::{self, params},
     shader::{Direction, Shader},
     wgsl::NORMAL,
 };
@@ -34,11 +35,22 @@ pub struct GeluConfig {
     pub element: Element,
 }
 
+/// Values of any shape.
+#[derive(Debug)]
+pub struct GeluParams {
+    pub elements: u32,
+}
+
+params!(GeluParams { elements });
+
 impl Shader for GeluConfig {
+    type Params = GeluParams;
+
     fn text(self) -> String {
+        let (enable, params) = (self.element.enable(), params::binding::<GeluParams>());
         let text = include_str!("../../shaders/gelu.wgsl");
         let backward = self.direction == Direction::Backward;
-        SourceTemplate::new(format!("{}{NORMAL}{text}", self.element.enable()))
+        SourceTemplate::new(format!("{enable}{params}{NORMAL}{text}"))
             .register("element", self.element.name())
             .register("backward", backward.to_string())
             .complete()
@@ -151,7 +163,9 @@ fn run(direction: Direction, element: Element, x: &CubeTensor, grad: &CubeTensor
         &x.client,
         GeluConfig { direction, element },
         elements,
-        [elements as u32],
+        &GeluParams {
+            elements: elements as u32,
+        },
         Arrays {
             read: &[x, grad],
             written: &[&y],

@@ -1,4 +1,4 @@
-//! Launches the shaders: words of information at binding 0, then the arrays in order.
+//! Launches the shaders: their parameters at binding 0, then the arrays in order.
 
 use burn::{
     backend::wgpu::{
@@ -13,7 +13,7 @@ use cubecl::{
     server::KernelArguments,
 };
 
-use super::{formats::Element, group::GROUP, shader::Shader};
+use super::{formats::Element, group::GROUP, params::Params, shader::Shader};
 
 /// A dispatch is at most this many workgroups wide.
 pub(super) const WIDEST_DISPATCH: u32 = 65_535;
@@ -73,11 +73,11 @@ impl<S: Shader> KernelSource for Source<S> {
 }
 
 /// Runs `shader` in `groups` workgroups.
-pub(super) fn launch(
+pub(super) fn launch<S: Shader>(
     client: &Client,
-    shader: impl Shader,
+    shader: S,
     groups: [u32; 2],
-    info: impl IntoIterator<Item = u32>,
+    params: &S::Params,
     arrays: Arrays,
 ) {
     let uses = [
@@ -89,26 +89,28 @@ pub(super) fn launch(
         .into_iter()
         .flat_map(|(tensors, with)| tensors.iter().map(move |&tensor| Some((tensor, with))))
         .collect();
-    launch_in_order(client, shader, groups, info, &in_order);
+    launch_in_order(client, shader, groups, params, &in_order);
 }
 
 /// As [`launch`], with each array's use given beside it. A binding that the shader does not use, `None`,
-/// takes the information once more.
-pub(super) fn launch_in_order(
+/// takes the parameters once more.
+pub(super) fn launch_in_order<S: Shader>(
     client: &Client,
-    shader: impl Shader,
+    shader: S,
     groups: [u32; 2],
-    info: impl IntoIterator<Item = u32>,
+    params: &S::Params,
     arrays: &[Option<(&CubeTensor, BufferIOAttr)>],
 ) {
-    let info: Vec<u8> = info.into_iter().flat_map(u32::to_le_bytes).collect();
-    let info = client.create_from_slice(&info);
-    let mut buffers = vec![info.clone().binding()];
+    let mut words = Vec::new();
+    params.push(&mut words);
+    let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
+    let params = client.create_from_slice(&bytes);
+    let mut buffers = vec![params.clone().binding()];
     let mut uses = vec![BufferIOAttr::ReadOnly];
     for array in arrays {
         let (handle, with) = match array {
             Some((tensor, with)) => (&tensor.handle, *with),
-            None => (&info, BufferIOAttr::ReadOnly),
+            None => (&params, BufferIOAttr::ReadOnly),
         };
         buffers.push(handle.clone().binding());
         uses.push(with);
@@ -127,15 +129,15 @@ pub(super) fn launch_in_order(
 }
 
 /// Runs `shader` with one thread for each element of its arrays.
-pub(super) fn launch_elementwise(
+pub(super) fn launch_elementwise<S: Shader>(
     client: &Client,
-    shader: impl Shader,
+    shader: S,
     elements: usize,
-    info: impl IntoIterator<Item = u32>,
+    params: &S::Params,
     arrays: Arrays,
 ) {
     let groups = in_two_dimensions((elements as u32).div_ceil(THREADS));
-    launch(client, shader, groups, info, arrays);
+    launch(client, shader, groups, params, arrays);
 }
 
 /// How many parameters of `arrays` arrays each a launch takes beside `shared` other ones: what the

@@ -18,6 +18,7 @@ mod launch;
 pub mod layer_norm;
 pub mod matmul;
 mod normal;
+pub mod params;
 pub mod rows;
 pub mod shader;
 pub mod span_loss;

@@ -2,8 +2,13 @@
 
 use std::{fmt, hash::Hash};
 
+use super::params::Params;
+
 /// One of an operation's shaders at one configuration, by which it is compiled once and cached.
 pub trait Shader: fmt::Debug + Copy + Eq + Hash + Send + Sync + 'static {
+    /// What it reads at binding 0, as `params`.
+    type Params: Params;
+
     /// Whole WGSL.
     fn text(self) -> String;
 

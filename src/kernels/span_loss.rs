@@ -21,6 +21,7 @@ use super::{
     autodiff::with_gradient,
     formats::Element,
     launch::{Arrays, WIDEST_DISPATCH, launch, like},
+    params::{self, params},
     shader::{Direction, Shader},
     wgsl::SOFTMAX,
 };
@@ -35,13 +36,33 @@ pub struct SpanLossConfig {
     pub direction: Direction,
 }
 
+/// The sequences whose losses are computed.
+#[derive(Debug)]
+pub struct SpanLossParams {
+    pub sequences: Vec<Target>,
+}
+
+params!(SpanLossParams { sequences });
+
+/// A sequence's rows and the one that is right.
+#[derive(Debug, Default)]
+pub struct Target {
+    pub first: u32,
+    pub end: u32,
+    pub target: u32,
+}
+
+params!(Target { first, end, target });
+
 impl Shader for SpanLossConfig {
+    type Params = SpanLossParams;
+
     fn text(self) -> String {
         let pass = match self.direction {
             Direction::Forward => include_str!("../../shaders/span_loss_forward.wgsl"),
             Direction::Backward => include_str!("../../shaders/span_loss_backward.wgsl"),
         };
-        format!("{SOFTMAX}{pass}")
+        format!("{}{SOFTMAX}{pass}", params::binding::<SpanLossParams>())
     }
 
     fn workgroup(self) -> [u32; 2] {
@@ -82,12 +103,16 @@ impl TargetRows {
         &self.rows
     }
 
-    /// First row, end and target of each sequence.
-    fn words(&self) -> impl Iterator<Item = u32> {
+    fn params(&self) -> SpanLossParams {
         let ends = self.sequences.offsets().windows(2);
-        let rows = self.rows.iter();
-        ends.zip(rows)
-            .flat_map(|(ends, &row)| [ends[0], ends[1], row])
+        let sequences = ends.zip(self.rows.iter()).map(|(ends, &target)| Target {
+            first: ends[0],
+            end: ends[1],
+            target,
+        });
+        SpanLossParams {
+            sequences: sequences.collect(),
+        }
     }
 }
 
@@ -181,7 +206,7 @@ fn run(direction: Direction, read: &[&CubeTensor], written: &CubeTensor, targets
         &written.client,
         SpanLossConfig { direction },
         [targets.rows.len() as u32, 1],
-        targets.words(),
+        &targets.params(),
         Arrays {
             read,
             written: &[written],

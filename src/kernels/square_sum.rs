@@ -7,6 +7,7 @@ use super::{
     formats::Width,
     group::{GROUP, group},
     launch::{Arrays, THREADS, launch, members},
+    params::{self, params},
     shader::Shader,
     wgsl::unroll,
 };
@@ -37,13 +38,26 @@ pub struct SquareSumConfig {
     pub width: Width,
 }
 
+/// The arrays of a launch.
+#[derive(Debug)]
+pub struct SquareSumParams {
+    /// Places of each array: values, or fours of them.
+    pub places: Vec<u32>,
+}
+
+params!(SquareSumParams { places });
+
 impl Shader for SquareSumConfig {
+    type Params = SquareSumParams;
+
     fn text(self) -> String {
         let total = match self.width {
             Width::One => "total",
             Width::Four => "total.x + total.y + total.z + total.w",
         };
-        let text = SourceTemplate::new(include_str!("../../shaders/square_sum.wgsl"))
+        let params = params::binding::<SquareSumParams>();
+        let text = include_str!("../../shaders/square_sum.wgsl");
+        let text = SourceTemplate::new(format!("{params}{text}"))
             .register("floats", self.width.floats())
             .register("groups", PARTS.to_string())
             .register("total", total)
@@ -153,8 +167,12 @@ impl SquareSumOps for CubeBackend {
                     &sums.client,
                     config,
                     [PARTS as u32, 1],
-                    part.iter()
-                        .map(|x| (x.shape().num_elements() / width.count()) as u32),
+                    &SquareSumParams {
+                        places: part
+                            .iter()
+                            .map(|x| (x.shape().num_elements() / width.count()) as u32)
+                            .collect(),
+                    },
                     Arrays {
                         updated: &[&sums],
                         read: part,

@@ -19,7 +19,8 @@ use super::{
     autodiff::with_gradient,
     formats::{Element, cast, full},
     launch::{Arrays, WIDEST_DISPATCH, in_two_dimensions, launch, like},
-    shader::{Direction, Shader},
+    params::{self, params},
+    shader::Shader,
     wgsl::SOFTMAX,
 };
 use crate::packed::sequences::Sequences;
@@ -27,23 +28,30 @@ use crate::packed::sequences::Sequences;
 /// Threads of a workgroup, as the shaders have them.
 const THREADS: u32 = 64;
 
-/// What the shader is specialised by.
+/// What the forward shader is specialised by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SummaryConfig {
-    pub direction: Direction,
+pub struct SummaryForward {
     /// Format of the rows and summaries.
     pub element: Element,
 }
 
-impl Shader for SummaryConfig {
+/// The sequences that are summed up.
+#[derive(Debug)]
+pub struct SummaryForwardParams {
+    pub columns: u32,
+    /// First row of each sequence, and at last the number of rows.
+    pub offsets: Vec<u32>,
+}
+
+params!(SummaryForwardParams { columns, offsets });
+
+impl Shader for SummaryForward {
+    type Params = SummaryForwardParams;
+
     fn text(self) -> String {
-        let (shared, pass) = match self.direction {
-            Direction::Forward => (SOFTMAX, include_str!("../../shaders/summary_forward.wgsl")),
-            Direction::Backward => ("", include_str!("../../shaders/summary_backward.wgsl")),
-        };
-        SourceTemplate::new(format!("{}{shared}{pass}", self.element.enable()))
-            .register("element", self.element.name())
-            .complete()
+        let params = params::binding::<SummaryForwardParams>();
+        let pass = include_str!("../../shaders/summary_forward.wgsl");
+        text(self.element, format!("{params}{SOFTMAX}{pass}"))
     }
 
     fn workgroup(self) -> [u32; 2] {
@@ -51,11 +59,54 @@ impl Shader for SummaryConfig {
     }
 
     fn all() -> Vec<Self> {
-        Element::ALL
-            .into_iter()
-            .flat_map(|element| Direction::ALL.map(|direction| Self { direction, element }))
-            .collect()
+        Element::ALL.map(|element| Self { element }).to_vec()
     }
+}
+
+/// What the backward shader is specialised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SummaryBackward {
+    /// Format of the rows, summaries and gradients.
+    pub element: Element,
+}
+
+/// The rows whose gradients are computed.
+#[derive(Debug)]
+pub struct SummaryBackwardParams {
+    pub rows: u32,
+    pub columns: u32,
+    /// The number of each row's sequence.
+    pub sequences: Vec<u32>,
+}
+
+params!(SummaryBackwardParams {
+    rows,
+    columns,
+    sequences
+});
+
+impl Shader for SummaryBackward {
+    type Params = SummaryBackwardParams;
+
+    fn text(self) -> String {
+        let params = params::binding::<SummaryBackwardParams>();
+        let pass = include_str!("../../shaders/summary_backward.wgsl");
+        text(self.element, format!("{params}{pass}"))
+    }
+
+    fn workgroup(self) -> [u32; 2] {
+        [THREADS, 1]
+    }
+
+    fn all() -> Vec<Self> {
+        Element::ALL.map(|element| Self { element }).to_vec()
+    }
+}
+
+fn text(element: Element, template: String) -> String {
+    SourceTemplate::new(format!("{}{template}", element.enable()))
+        .register("element", element.name())
+        .complete()
 }
 
 /// The summary and its gradients as backend operations; `rows` `[tokens, columns]`, `logits`
@@ -181,17 +232,19 @@ impl SummaryOps for CubeBackend {
         let summaries = like(&rows, shape, element);
         let weights = like(&logits, logits.shape(), Element::F32);
         let blocks = (columns as u32).div_ceil(THREADS);
-        run(
-            SummaryConfig {
-                direction: Direction::Forward,
-                element,
-            },
+        launch(
+            &rows.client,
+            SummaryForward { element },
             [blocks, sequences.len() as u32],
-            [columns as u32]
-                .into_iter()
-                .chain(sequences.offsets().iter().copied()),
-            &[&logits, &rows],
-            &[&summaries, &weights],
+            &SummaryForwardParams {
+                columns: columns as u32,
+                offsets: sequences.offsets().to_vec(),
+            },
+            Arrays {
+                read: &[&logits, &rows],
+                written: &[&summaries, &weights],
+                ..Arrays::default()
+            },
         );
         (summaries, weights)
     }
@@ -214,17 +267,20 @@ impl SummaryOps for CubeBackend {
         let logit_grads = like(weights, weights.shape(), Element::F32);
         let numbers = sequences.lengths().enumerate();
         let numbers = numbers.flat_map(|(number, length)| vec![number as u32; length]);
-        run(
-            SummaryConfig {
-                direction: Direction::Backward,
-                element,
-            },
+        launch(
+            &rows.client,
+            SummaryBackward { element },
             in_two_dimensions(shape[0] as u32),
-            [shape[0] as u32, shape[1] as u32]
-                .into_iter()
-                .chain(numbers),
-            &[rows, weights, summaries, grad],
-            &[&row_grads, &logit_grads],
+            &SummaryBackwardParams {
+                rows: shape[0] as u32,
+                columns: shape[1] as u32,
+                sequences: numbers.collect(),
+            },
+            Arrays {
+                read: &[rows, weights, summaries, grad],
+                written: &[&row_grads, &logit_grads],
+                ..Arrays::default()
+            },
         );
         (row_grads, logit_grads)
     }
@@ -233,26 +289,6 @@ impl SummaryOps for CubeBackend {
 /// The format of the rows, where the shaders take them.
 fn element(rows: &CubeTensor, sequences: &Sequences) -> Option<Element> {
     Element::of(rows.dtype).filter(|_| sequences.len() <= WIDEST_DISPATCH as usize)
-}
-
-fn run(
-    config: SummaryConfig,
-    groups: [u32; 2],
-    info: impl IntoIterator<Item = u32>,
-    read: &[&CubeTensor],
-    written: &[&CubeTensor],
-) {
-    launch(
-        &read[0].client,
-        config,
-        groups,
-        info,
-        Arrays {
-            read,
-            written,
-            ..Arrays::default()
-        },
-    );
 }
 
 impl<B: SummaryOps, C: CheckpointStrategy> SummaryOps for Autodiff<B, C> {

@@ -12,7 +12,7 @@ use electra::kernels::{
     shader::Shader,
     span_loss::SpanLossConfig,
     square_sum::SquareSumConfig,
-    summary::SummaryConfig,
+    summary::{SummaryBackward, SummaryForward},
     token_logits::config::LogitShader,
 };
 use naga::{
@@ -63,7 +63,8 @@ fn shaders() -> Vec<Source> {
         .chain(Source::all::<AttentionCooperativeShader>())
         .chain(Source::all::<ProductShader>())
         .chain(Source::all::<SpanLossConfig>())
-        .chain(Source::all::<SummaryConfig>())
+        .chain(Source::all::<SummaryForward>())
+        .chain(Source::all::<SummaryBackward>())
         .chain(Source::all::<LogitShader>())
         .collect()
 }
@@ -165,6 +166,45 @@ fn forms_know_what_a_workgroup_shares() {
         // Small blocks fit the least limit, too.
         let small = form.head <= 64 && form.block == 16;
         assert!(!small || bytes <= 16 << 10, "{shader:?}: {bytes}");
+    }
+}
+
+#[test]
+fn parameters_are_words_side_by_side() {
+    for shader in shaders() {
+        let (name, module) = (&shader.name, shader.module());
+        let mut layouter = naga::proc::Layouter::default();
+        layouter.update(module.to_ctx()).unwrap();
+        let (_, params) = module
+            .global_variables
+            .iter()
+            .find(|(_, variable)| variable.binding.is_some_and(|binding| binding.binding == 0))
+            .unwrap();
+        assert_eq!(params.name.as_deref(), Some("params"), "{name}");
+        let mut types = vec![params.ty];
+        while let Some(ty) = types.pop() {
+            assert_eq!(
+                layouter[ty].alignment,
+                naga::proc::Alignment::FOUR,
+                "{name}"
+            );
+            match &module.types[ty].inner {
+                naga::TypeInner::Struct { members, .. } => {
+                    let mut end = 0;
+                    for member in members {
+                        assert_eq!(member.offset, end, "{name}: {member:?}");
+                        end += layouter[member.ty].size;
+                        types.push(member.ty);
+                    }
+                }
+                naga::TypeInner::Array { base, stride, .. } => {
+                    assert_eq!(*stride, layouter[*base].size, "{name}");
+                    types.push(*base);
+                }
+                naga::TypeInner::Scalar(scalar) => assert_eq!(scalar.width, 4, "{name}"),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
     }
 }
 

@@ -5,14 +5,58 @@ use std::fmt;
 use burn::backend::wgpu::SourceTemplate;
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::{
-    formats::Element,
-    shader::Shader,
-    wgsl::{COOPERATIVE_MATRIX, MASK, unroll},
+use crate::{
+    kernels::{
+        formats::Element,
+        params::{self, params},
+        shader::Shader,
+        wgsl::{COOPERATIVE_MATRIX, MASK, unroll},
+    },
+    packed::random::Mask,
 };
 
+/// How attention's shaders find their rows.
+const ROWS: &str = include_str!("../../../shaders/attention_rows.wgsl");
+
 /// What attention's shaders know of their rows.
-const INFO: &str = include_str!("../../../shaders/attention_info.wgsl");
+#[derive(Debug)]
+pub struct AttentionParams {
+    pub tokens: u32,
+    /// Fours of columns of a row, of all heads.
+    pub quarters: u32,
+    pub mask: Option<Mask>,
+    /// 1 / √(columns of a head)
+    pub scale: f32,
+    pub tiles: Vec<Tile>,
+}
+
+params!(AttentionParams {
+    tokens,
+    quarters,
+    mask,
+    scale,
+    tiles
+});
+
+/// Rows of a workgroup, which never cross sequences.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Tile {
+    /// First row.
+    pub first: u32,
+    /// First row of its sequence.
+    pub begin: u32,
+    /// End of its sequence.
+    pub end: u32,
+    /// The sequence's place in the batch.
+    pub place: u32,
+}
+
+params!(Tile {
+    first,
+    begin,
+    end,
+    place
+});
 
 /// Rows of a tile of the shaders with a thread for each row: threads of a workgroup, as they have
 /// them.
@@ -64,6 +108,8 @@ pub struct AttentionShader {
 }
 
 impl Shader for AttentionShader {
+    type Params = AttentionParams;
+
     fn text(self) -> String {
         let tile = include_str!("../../../shaders/attention_tile.wgsl");
         let pass = match self.pass {
@@ -79,8 +125,8 @@ impl Shader for AttentionShader {
             }
         };
         let form = self.form;
-        let enable = form.element.enable();
-        let text = SourceTemplate::new(format!("{enable}{MASK}{INFO}{tile}{pass}"))
+        let (enable, params) = (form.element.enable(), params::binding::<AttentionParams>());
+        let text = SourceTemplate::new(format!("{enable}{params}{MASK}{ROWS}{tile}{pass}"))
             .register("element", form.element.name())
             .register("quarters", form.quarters.to_string())
             .register("block", form.block().to_string())
@@ -235,6 +281,8 @@ pub struct AttentionCooperativeShader {
 }
 
 impl Shader for AttentionCooperativeShader {
+    type Params = AttentionParams;
+
     fn text(self) -> String {
         let Self { pass, form, masked } = self;
         let tile = include_str!("../../../shaders/attention_cooperative_tile.wgsl");
@@ -249,7 +297,9 @@ impl Shader for AttentionCooperativeShader {
                 include_str!("../../../shaders/attention_cooperative_key_value_gradient.wgsl")
             }
         };
-        let text = SourceTemplate::new(format!("{COOPERATIVE_MATRIX}{MASK}{INFO}{tile}{main}"))
+        let params = params::binding::<AttentionParams>();
+        let text = format!("{COOPERATIVE_MATRIX}{params}{MASK}{ROWS}{tile}{main}");
+        let text = SourceTemplate::new(text)
             .register("size", form.size.to_string())
             .register("head", form.head.to_string())
             .register("block", form.block.to_string())

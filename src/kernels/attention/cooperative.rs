@@ -16,7 +16,7 @@ use burn::{
 
 use super::{
     config::{AttentionCooperativeForm, AttentionCooperativePass, AttentionCooperativeShader},
-    gpu::{info, tiles},
+    gpu::{params, tiles},
     layout::Layout,
 };
 use crate::{
@@ -148,7 +148,7 @@ fn launch(
             masked: layout.mask.is_some(),
         },
         [groups, layout.heads as u32],
-        info(layout, first.shape()[1], form.tile()),
+        &params(layout, first.shape()[1], form.tile()),
         Arrays {
             read,
             written,

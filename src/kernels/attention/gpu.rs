@@ -13,15 +13,12 @@ use burn::{
 };
 
 use super::{
-    config::{AttentionForm, AttentionPass, AttentionShader, TILE},
+    config::{AttentionForm, AttentionParams, AttentionPass, AttentionShader, TILE, Tile},
     layout::Layout,
 };
-use crate::{
-    kernels::{
-        formats::Element,
-        launch::{self, Arrays, WIDEST_DISPATCH, like},
-    },
-    packed::random::Mask,
+use crate::kernels::{
+    formats::Element,
+    launch::{self, Arrays, WIDEST_DISPATCH, like},
 };
 
 /// Columns of a head at most: more would not fit the registers.
@@ -99,7 +96,7 @@ fn launch(shader: AttentionShader, read: &[&CubeTensor], written: &[&CubeTensor]
         &first.client,
         shader,
         [tiles(layout, TILE).count() as u32, layout.heads as u32],
-        info(layout, first.shape()[1], TILE),
+        &params(layout, first.shape()[1], TILE),
         Arrays {
             read,
             written,
@@ -108,36 +105,29 @@ fn launch(shader: AttentionShader, read: &[&CubeTensor], written: &[&CubeTensor]
     );
 }
 
-/// What the shaders know of their rows (`shaders/attention_info.wgsl`), divided into tiles of `tile`.
-pub(in crate::kernels) fn info(
-    layout: &Layout,
-    hidden: usize,
-    tile: usize,
-) -> impl Iterator<Item = u32> {
-    let scale = 1.0 / ((hidden / layout.heads) as f32).sqrt();
-    let [site, threshold, factor] = Mask::words(layout.mask);
-    let header = [
-        layout.sequences.tokens() as u32,
-        (hidden / 4) as u32,
-        site,
-        threshold,
-        factor,
-        scale.to_bits(),
-        0,
-        0,
-    ];
-    header.into_iter().chain(tiles(layout, tile).flatten())
+/// What the shaders know of their rows, divided into tiles of `tile`.
+pub(in crate::kernels) fn params(layout: &Layout, hidden: usize, tile: usize) -> AttentionParams {
+    AttentionParams {
+        tokens: layout.sequences.tokens() as u32,
+        quarters: (hidden / 4) as u32,
+        mask: layout.mask,
+        scale: 1.0 / ((hidden / layout.heads) as f32).sqrt(),
+        tiles: tiles(layout, tile).collect(),
+    }
 }
 
-/// First row, first row and end of the sequence, and place in the batch, of each tile of `tile` rows.
-pub(in crate::kernels) fn tiles(layout: &Layout, tile: usize) -> impl Iterator<Item = [u32; 4]> {
+/// The tiles, of `tile` rows each.
+pub(in crate::kernels) fn tiles(layout: &Layout, tile: usize) -> impl Iterator<Item = Tile> {
     let sequences = &layout.sequences;
     (0..sequences.len()).flat_map(move |number| {
         let rows = sequences.rows(number);
         let (begin, end) = (rows.start as u32, rows.end as u32);
         let place = sequences.places()[number];
-        (begin..end)
-            .step_by(tile)
-            .map(move |first| [first, begin, end, place])
+        (begin..end).step_by(tile).map(move |first| Tile {
+            first,
+            begin,
+            end,
+            place,
+        })
     })
 }

@@ -3,7 +3,15 @@
 
 use burn::backend::wgpu::SourceTemplate;
 
-use crate::kernels::{formats::Element, shader::Shader, wgsl::MASK};
+use crate::{
+    kernels::{
+        formats::Element,
+        params::{self, params},
+        shader::Shader,
+        wgsl::MASK,
+    },
+    packed::random::Mask,
+};
 
 /// Threads of a workgroup, as the shaders have them.
 pub(super) const THREADS: u32 = 64;
@@ -34,7 +42,31 @@ pub struct NormConfig {
     pub element: Element,
 }
 
+/// The matrix that a pass goes over.
+#[derive(Debug)]
+pub struct NormParams {
+    /// Of the parameters' pass, twice the number of slices.
+    pub rows: u32,
+    pub columns: u32,
+    /// Forward.
+    pub epsilon: f32,
+    /// Backward, masked.
+    pub mask: Option<Mask>,
+    /// The word of each row, with a mask.
+    pub row_words: Vec<u32>,
+}
+
+params!(NormParams {
+    rows,
+    columns,
+    epsilon,
+    mask,
+    row_words
+});
+
 impl Shader for NormConfig {
+    type Params = NormParams;
+
     fn text(self) -> String {
         let shared = include_str!("../../../shaders/norm.wgsl");
         let text = match self.pass {
@@ -52,7 +84,8 @@ impl Shader for NormConfig {
             }
         };
         let masked = self.pass == NormPass::Backward { masked: true };
-        SourceTemplate::new(format!("{}{text}", self.element.enable()))
+        let (enable, params) = (self.element.enable(), params::binding::<NormParams>());
+        SourceTemplate::new(format!("{enable}{params}{text}"))
             .register("element", self.element.name())
             .register("masked", masked.to_string())
             .register("slice", NormPass::SLICE.to_string())

@@ -8,14 +8,11 @@ use burn::{
     tensor::Shape,
 };
 
-use super::config::{NormConfig, NormPass, THREADS};
-use crate::{
-    kernels::{
-        dropout::Dropped,
-        formats::Element,
-        launch::{self, Arrays, in_two_dimensions, like},
-    },
-    packed::random::Mask,
+use super::config::{NormConfig, NormParams, NormPass, THREADS};
+use crate::kernels::{
+    dropout::Dropped,
+    formats::Element,
+    launch::{self, Arrays, in_two_dimensions, like},
 };
 
 /// The format of rows that the shaders take: four columns at a time.
@@ -42,7 +39,10 @@ pub(in crate::kernels) fn forward(
             ..Arrays::default()
         },
         in_two_dimensions(shape[0] as u32),
-        [(epsilon as f32).to_bits()],
+        NormParams {
+            epsilon: epsilon as f32,
+            ..params(&x)
+        },
     );
     (y, moments)
 }
@@ -60,10 +60,9 @@ pub(in crate::kernels) fn backward(
     let dropped_grad = dropped.is_some().then(|| like(&x, shape.clone(), element));
     // Without a mask the last binding is not used: any array will do.
     let last = dropped_grad.as_ref().unwrap_or(&x_grad);
-    let mask = dropped.iter().flat_map(|Dropped { sequences, mask }| {
-        let rows = sequences.row_words();
-        Mask::words(Some(*mask)).into_iter().chain(rows)
-    });
+    let row_words = dropped
+        .iter()
+        .flat_map(|dropped| dropped.sequences.row_words());
     launch(
         NormPass::Backward {
             masked: dropped_grad.is_some(),
@@ -75,7 +74,11 @@ pub(in crate::kernels) fn backward(
             ..Arrays::default()
         },
         in_two_dimensions(shape[0] as u32),
-        mask,
+        NormParams {
+            mask: dropped.as_ref().map(|dropped| dropped.mask),
+            row_words: row_words.collect(),
+            ..params(&x)
+        },
     );
     let dropped_grad = dropped_grad.unwrap_or_else(|| x_grad.clone());
     let slices = shape[0].div_ceil(NormPass::SLICE);
@@ -90,7 +93,7 @@ pub(in crate::kernels) fn backward(
             ..Arrays::default()
         },
         [wide, slices as u32],
-        [],
+        params(&x),
     );
     let [gamma_grad, beta_grad] = [(); 2].map(|()| like(&gamma, columns.clone(), Element::F32));
     launch(
@@ -102,26 +105,30 @@ pub(in crate::kernels) fn backward(
             ..Arrays::default()
         },
         [wide, 1],
-        [],
+        params(&shares),
     );
     (x_grad, dropped_grad, gamma_grad, beta_grad)
 }
 
-/// The shader's information is the shape of the first array, then `more`.
-fn launch(
-    pass: NormPass,
-    element: Element,
-    arrays: Arrays,
-    groups: [u32; 2],
-    more: impl IntoIterator<Item = u32>,
-) {
-    let first = arrays.read[0];
-    let shape = first.shape();
+fn launch(pass: NormPass, element: Element, arrays: Arrays, groups: [u32; 2], params: NormParams) {
+    let client = &arrays.read[0].client;
     launch::launch(
-        &first.client,
+        client,
         NormConfig { pass, element },
         groups,
-        [shape[0] as u32, shape[1] as u32].into_iter().chain(more),
+        &params,
         arrays,
     );
+}
+
+/// The parameters of a pass over a matrix, without what only some passes read.
+fn params(matrix: &CubeTensor) -> NormParams {
+    let shape = matrix.shape();
+    NormParams {
+        rows: shape[0] as u32,
+        columns: shape[1] as u32,
+        epsilon: 0.0,
+        mask: None,
+        row_words: Vec::new(),
+    }
 }

@@ -3,10 +3,14 @@
 use burn::backend::wgpu::SourceTemplate;
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::{
-    formats::Element,
-    shader::Shader,
-    wgsl::{COOPERATIVE_MATRIX, MASK, NORMAL, unroll},
+use crate::{
+    kernels::{
+        formats::Element,
+        params::{self, params},
+        shader::Shader,
+        wgsl::{COOPERATIVE_MATRIX, MASK, NORMAL, unroll},
+    },
+    packed::random::Mask,
 };
 
 /// How the operands of a product lie in memory, line by line.
@@ -167,7 +171,28 @@ pub struct ProductShader {
     pub form: ProductForm,
 }
 
+/// The product `[m, k] · [k, n]`, however its operands lie.
+#[derive(Debug)]
+pub struct ProductParams {
+    pub m: u32,
+    pub n: u32,
+    pub k: u32,
+    pub mask: Option<Mask>,
+    /// The word of each row of the result, with a mask.
+    pub row_words: Vec<u32>,
+}
+
+params!(ProductParams {
+    m,
+    n,
+    k,
+    mask,
+    row_words
+});
+
 impl Shader for ProductShader {
+    type Params = ProductParams;
+
     fn text(self) -> String {
         let Self { product, form } = self;
         let left = product.orientation == Orientation::LeftTransposed;
@@ -189,7 +214,8 @@ impl Shader for ProductShader {
             finish,
             Finish::Bias | Finish::Gelu { .. } | Finish::Residual { .. }
         );
-        let template = SourceTemplate::new(format!("{enable}{MASK}{NORMAL}{store}{text}"))
+        let params = params::binding::<ProductParams>();
+        let template = SourceTemplate::new(format!("{enable}{params}{MASK}{NORMAL}{store}{text}"))
             .register("operand", product.operand.name())
             .register("result", product.result.name())
             .register("left_transposed", left.to_string())

@@ -5,6 +5,7 @@ use burn::backend::wgpu::SourceTemplate;
 
 use crate::kernels::{
     formats::Element,
+    params::{self, params},
     shader::{Direction, Shader},
     wgsl::{NORMAL, unroll},
 };
@@ -36,14 +37,47 @@ pub struct LogitShader {
     pub form: LogitForm,
 }
 
+/// Rows, their starts, and the tiles that workgroups take.
+#[derive(Debug)]
+pub struct LogitParams {
+    pub tokens: u32,
+    pub columns: u32,
+    /// Starts of a sequence.
+    pub ranks: u32,
+    pub tiles: Vec<RowTile>,
+}
+
+params!(LogitParams {
+    tokens,
+    columns,
+    ranks,
+    tiles
+});
+
+/// Rows of a sequence; backward, all of them.
+#[derive(Debug, Default)]
+pub struct RowTile {
+    /// First row.
+    pub first: u32,
+    /// End of its sequence.
+    pub end: u32,
+    /// The sequence's number.
+    pub number: u32,
+}
+
+params!(RowTile { first, end, number });
+
 impl Shader for LogitShader {
+    type Params = LogitParams;
+
     fn text(self) -> String {
         let pass = match self.direction {
             Direction::Forward => include_str!("../../../shaders/token_logits_forward.wgsl"),
             Direction::Backward => include_str!("../../../shaders/token_logits_backward.wgsl"),
         };
         let LogitForm { element, ranks } = self.form;
-        let text = SourceTemplate::new(format!("{}{NORMAL}{pass}", element.enable()))
+        let (enable, params) = (element.enable(), params::binding::<LogitParams>());
+        let text = SourceTemplate::new(format!("{enable}{params}{NORMAL}{pass}"))
             .register("element", element.name())
             .register("given", ranks.is_some().to_string())
             .register("ranks", ranks.unwrap_or(1).to_string())
