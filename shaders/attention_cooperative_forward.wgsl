@@ -67,7 +67,10 @@ fn main(
                     let at_k# = t * ROW_STRIDE + #u * SIZE;
                     let to = own_scores + t;
                     var score = Sum();
-                    let k# = coopLoad<Right>(&staged[at_k#], ROW_STRIDE); score = coopMultiplyAdd(q#, k#, score);
+                    // repeat
+                    let k# = coopLoad<Right>(&staged[at_k#], ROW_STRIDE);
+                    score = coopMultiplyAdd(q#, k#, score);
+                    // end
                     coopStoreT(score, &scores[to], SCORE_STRIDE);
                 }
             }
@@ -116,7 +119,10 @@ fn main(
                     let at_k# = t * ROW_STRIDE + #u * SIZE;
                     let to = own_scores + t;
                     var score = Sum();
-                    let k# = coopLoad<Right>(&staged[at_k#], ROW_STRIDE); score = coopMultiplyAdd(q#, k#, score);
+                    // repeat
+                    let k# = coopLoad<Right>(&staged[at_k#], ROW_STRIDE);
+                    score = coopMultiplyAdd(q#, k#, score);
+                    // end
                     coopStoreT(score, &scores[to], SCORE_STRIDE);
                 }
             }
@@ -135,13 +141,23 @@ fn main(
                     let at_weight = own_weights + t;
                     let at_v# = (BLOCK + t) * ROW_STRIDE + #u * SIZE;
                     let weight = coopLoadT<Left>(&weights[at_weight], WEIGHT_STRIDE);
-                    let v# = coopLoadT<Right>(&staged[at_v#], ROW_STRIDE); sum# = coopMultiplyAdd(weight, v#, sum#);
+                    // repeat
+                    let v# = coopLoadT<Right>(&staged[at_v#], ROW_STRIDE);
+                    sum# = coopMultiplyAdd(weight, v#, sum#);
+                    // end
                 }
             }
             workgroupBarrier();
         }
         let first = tile.first + part * SIZE;
-        for (var once = 0u; once < present; once++) { coopStoreT(sum#, &scores[own_scores], SCORE_STRIDE); } workgroupBarrier(); put_context(own_scores, first, end, column + #u * SIZE / 4u, lane, lanes); workgroupBarrier();
+        // repeat
+        for (var once = 0u; once < present; once++) {
+            coopStoreT(sum#, &scores[own_scores], SCORE_STRIDE);
+        }
+        workgroupBarrier();
+        put_context(own_scores, first, end, column + #u * SIZE / 4u, lane, lanes);
+        workgroupBarrier();
+        // end
     }
 }
 

@@ -87,10 +87,16 @@ fn main(
                         let to_score = own_scores + t;
                         let to_slope = own_slopes + t;
                         var score = Sum();
-                        let q# = coopLoad<Right>(&staged[at_q#], ROW_STRIDE); score = coopMultiplyAdd(k#, q#, score);
+                        // repeat
+                        let q# = coopLoad<Right>(&staged[at_q#], ROW_STRIDE);
+                        score = coopMultiplyAdd(k#, q#, score);
+                        // end
                         coopStoreT(score, &scores[to_score], SCORE_STRIDE);
                         var slope = Sum();
-                        let g# = coopLoad<Right>(&staged[at_g#], ROW_STRIDE); slope = coopMultiplyAdd(v#, g#, slope);
+                        // repeat
+                        let g# = coopLoad<Right>(&staged[at_g#], ROW_STRIDE);
+                        slope = coopMultiplyAdd(v#, g#, slope);
+                        // end
                         coopStoreT(slope, &scores[to_slope], SCORE_STRIDE);
                     }
                 }
@@ -122,16 +128,30 @@ fn main(
                         let at_q# = (span + t) * ROW_STRIDE + #u * SIZE;
                         let at_g# = at_q# + BLOCK * ROW_STRIDE;
                         let steep = coopLoadT<Left>(&weights[at_steep], WEIGHT_STRIDE);
-                        let q# = coopLoadT<Right>(&staged[at_q#], ROW_STRIDE); key_sum# = coopMultiplyAdd(steep, q#, key_sum#);
+                        // repeat
+                        let q# = coopLoadT<Right>(&staged[at_q#], ROW_STRIDE);
+                        key_sum# = coopMultiplyAdd(steep, q#, key_sum#);
+                        // end
                         let share = coopLoadT<Left>(&weights[at_share], WEIGHT_STRIDE);
-                        let g# = coopLoadT<Right>(&staged[at_g#], ROW_STRIDE); value_sum# = coopMultiplyAdd(share, g#, value_sum#);
+                        // repeat
+                        let g# = coopLoadT<Right>(&staged[at_g#], ROW_STRIDE);
+                        value_sum# = coopMultiplyAdd(share, g#, value_sum#);
+                        // end
                     }
                 }
             }
             workgroupBarrier();
         }
         let first = tile.first + part * SIZE;
-        for (var once = 0u; once < present; once++) { coopStoreT(key_sum#, &scores[own_scores], SCORE_STRIDE); coopStoreT(value_sum#, &scores[own_slopes], SCORE_STRIDE); } workgroupBarrier(); put_gradients(own_scores, first, end, column + #u * SIZE / 4u, lane, lanes); workgroupBarrier();
+        // repeat
+        for (var once = 0u; once < present; once++) {
+            coopStoreT(key_sum#, &scores[own_scores], SCORE_STRIDE);
+            coopStoreT(value_sum#, &scores[own_slopes], SCORE_STRIDE);
+        }
+        workgroupBarrier();
+        put_gradients(own_scores, first, end, column + #u * SIZE / 4u, lane, lanes);
+        workgroupBarrier();
+        // end
     }
 }
 

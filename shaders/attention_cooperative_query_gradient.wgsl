@@ -96,10 +96,16 @@ fn main(
                         let to_score = own_scores + t;
                         let to_slope = own_slopes + t;
                         var score = Sum();
-                        let k# = coopLoad<Right>(&staged[at_k#], ROW_STRIDE); score = coopMultiplyAdd(q#, k#, score);
+                        // repeat
+                        let k# = coopLoad<Right>(&staged[at_k#], ROW_STRIDE);
+                        score = coopMultiplyAdd(q#, k#, score);
+                        // end
                         coopStoreT(score, &scores[to_score], SCORE_STRIDE);
                         var slope = Sum();
-                        let v# = coopLoad<Right>(&staged[at_v#], ROW_STRIDE); slope = coopMultiplyAdd(g#, v#, slope);
+                        // repeat
+                        let v# = coopLoad<Right>(&staged[at_v#], ROW_STRIDE);
+                        slope = coopMultiplyAdd(g#, v#, slope);
+                        // end
                         coopStoreT(slope, &scores[to_slope], SCORE_STRIDE);
                     }
                 }
@@ -121,14 +127,24 @@ fn main(
                         let at_weight = own_weights + t;
                         let weight = coopLoadT<Left>(&weights[at_weight], WEIGHT_STRIDE);
                         let at_k# = (span + t) * ROW_STRIDE + #u * SIZE;
-                        let k# = coopLoadT<Right>(&staged[at_k#], ROW_STRIDE); sum# = coopMultiplyAdd(weight, k#, sum#);
+                        // repeat
+                        let k# = coopLoadT<Right>(&staged[at_k#], ROW_STRIDE);
+                        sum# = coopMultiplyAdd(weight, k#, sum#);
+                        // end
                     }
                 }
             }
             workgroupBarrier();
         }
         let first = tile.first + part * SIZE;
-        for (var once = 0u; once < present; once++) { coopStoreT(sum#, &scores[own_scores], SCORE_STRIDE); } workgroupBarrier(); put_gradient(own_scores, first, end, column + #u * SIZE / 4u, lane, lanes); workgroupBarrier();
+        // repeat
+        for (var once = 0u; once < present; once++) {
+            coopStoreT(sum#, &scores[own_scores], SCORE_STRIDE);
+        }
+        workgroupBarrier();
+        put_gradient(own_scores, first, end, column + #u * SIZE / 4u, lane, lanes);
+        workgroupBarrier();
+        // end
     }
 }
 

@@ -189,7 +189,16 @@ fn main(
         let row = first_row + part_row;
         let column = first_column + part_column;
         let to$ = own + $u % 2u * SIZE;
-        coopStoreT(sum#$, &finished[to$], 2u * SIZE); if $u % 2u == 1u { workgroupBarrier(); if storing { put(own, row + #u * SIZE, column + ($u - 1u) * SIZE, lane, lanes); } workgroupBarrier(); }
+        // repeat
+        coopStoreT(sum#$, &finished[to$], 2u * SIZE);
+        if $u % 2u == 1u {
+            workgroupBarrier();
+            if storing {
+                put(own, row + #u * SIZE, column + ($u - 1u) * SIZE, lane, lanes);
+            }
+            workgroupBarrier();
+        }
+        // end
     }
 }
 

@@ -13,8 +13,6 @@ const THREADS = 64u;
 @group(0) @binding(5) var<storage, read_write> row_grads: array<Element>;
 @group(0) @binding(6) var<storage, read_write> logit_grads: array<f32>;
 
-var<workgroup> parts: array<f32, 64>;
-
 @compute @workgroup_size(64, 1, 1)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -44,15 +42,8 @@ fn main(
         }
         row_grads[place] = Element(grad);
     }
-    parts[thread] = part;
-    workgroupBarrier();
-    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-        if thread < half {
-            parts[thread] += parts[thread + half];
-        }
-        workgroupBarrier();
-    }
+    let sum = total(thread, part);
     if thread == 0u {
-        logit_grads[row] = weight * parts[0];
+        logit_grads[row] = weight * sum;
     }
 }

@@ -23,7 +23,7 @@ use super::{
     launch::{Arrays, THREADS, launch_elementwise, like},
     params::{self, params},
     shader::Shader,
-    wgsl::MASK,
+    wgsl,
 };
 use crate::packed::{random::Mask, sequences::Sequences};
 
@@ -63,7 +63,7 @@ impl Shader for DropoutConfig {
     fn text(self) -> String {
         let (enable, params) = (self.element.enable(), params::binding::<DropoutParams>());
         let text = include_str!("../../shaders/dropout.wgsl");
-        SourceTemplate::new(format!("{enable}{params}{MASK}{text}"))
+        SourceTemplate::new(format!("{enable}{params}{}{text}", wgsl::mask()))
             .register("element", self.element.name())
             .complete()
     }

@@ -23,7 +23,7 @@ use super::{
     launch::{Arrays, WIDEST_DISPATCH, launch, like},
     params::{self, params},
     shader::{Direction, Shader},
-    wgsl::SOFTMAX,
+    wgsl::softmax,
 };
 use crate::packed::sequences::Sequences;
 
@@ -62,7 +62,7 @@ impl Shader for SpanLossConfig {
             Direction::Forward => include_str!("../../shaders/span_loss_forward.wgsl"),
             Direction::Backward => include_str!("../../shaders/span_loss_backward.wgsl"),
         };
-        format!("{}{SOFTMAX}{pass}", params::binding::<SpanLossParams>())
+        format!("{}{}{pass}", params::binding::<SpanLossParams>(), softmax())
     }
 
     fn workgroup(self) -> [u32; 2] {

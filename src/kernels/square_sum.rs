@@ -9,7 +9,7 @@ use super::{
     launch::{Arrays, THREADS, launch, members},
     params::{self, params},
     shader::Shader,
-    wgsl::unroll,
+    wgsl::{reduction, unroll},
 };
 use burn::{
     Tensor,
@@ -52,12 +52,12 @@ impl Shader for SquareSumConfig {
 
     fn text(self) -> String {
         let total = match self.width {
-            Width::One => "total",
-            Width::Four => "total.x + total.y + total.z + total.w",
+            Width::One => "sum",
+            Width::Four => "sum.x + sum.y + sum.z + sum.w",
         };
         let params = params::binding::<SquareSumParams>();
         let text = include_str!("../../shaders/square_sum.wgsl");
-        let text = SourceTemplate::new(format!("{params}{text}"))
+        let text = SourceTemplate::new(format!("{params}{}{text}", reduction("f32")))
             .register("floats", self.width.floats())
             .register("groups", PARTS.to_string())
             .register("total", total)

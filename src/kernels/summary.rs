@@ -21,7 +21,7 @@ use super::{
     launch::{Arrays, WIDEST_DISPATCH, in_two_dimensions, launch, like},
     params::{self, params},
     shader::Shader,
-    wgsl::SOFTMAX,
+    wgsl::{reduction, softmax},
 };
 use crate::packed::sequences::Sequences;
 
@@ -51,7 +51,7 @@ impl Shader for SummaryForward {
     fn text(self) -> String {
         let params = params::binding::<SummaryForwardParams>();
         let pass = include_str!("../../shaders/summary_forward.wgsl");
-        text(self.element, format!("{params}{SOFTMAX}{pass}"))
+        text(self.element, format!("{params}{}{pass}", softmax()))
     }
 
     fn workgroup(self) -> [u32; 2] {
@@ -91,7 +91,7 @@ impl Shader for SummaryBackward {
     fn text(self) -> String {
         let params = params::binding::<SummaryBackwardParams>();
         let pass = include_str!("../../shaders/summary_backward.wgsl");
-        text(self.element, format!("{params}{pass}"))
+        text(self.element, format!("{params}{}{pass}", reduction("f32")))
     }
 
     fn workgroup(self) -> [u32; 2] {

@@ -224,5 +224,5 @@ fn every_file_is_part_of_a_shader() {
         );
         files.insert(path);
     }
-    assert_eq!(files.len(), 33);
+    assert_eq!(files.len(), 35);
 }

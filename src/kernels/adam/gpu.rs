@@ -15,7 +15,7 @@ use crate::kernels::{
     launch::{Arrays, THREADS, in_two_dimensions, launch, members, owned},
     params::{self, params},
     shader::Shader,
-    wgsl::unroll,
+    wgsl::{pcg3d, unroll},
 };
 
 /// What the shader is specialised by.
@@ -103,11 +103,14 @@ impl Shader for AdamConfig {
     fn text(self) -> String {
         let params = params::binding::<AdamParams>();
         let step = include_str!("../../../shaders/adam.wgsl");
-        let moments = match self.kind.packed {
-            false => include_str!("../../../shaders/adam_f32.wgsl"),
-            true => include_str!("../../../shaders/adam_bf16.wgsl"),
-        };
         let width = self.kind.width;
+        let moments = match self.kind.packed {
+            false => include_str!("../../../shaders/adam_f32.wgsl").to_owned(),
+            true => {
+                let bf16 = include_str!("../../../shaders/adam_bf16.wgsl");
+                format!("{}{bf16}", pcg3d(width.words()))
+            }
+        };
         let elements = match width {
             Width::One => "place",
             Width::Four => "4u * place + vec4<u32>(0u, 1u, 2u, 3u)",

@@ -10,7 +10,7 @@ use crate::{
         formats::Element,
         params::{self, params},
         shader::Shader,
-        wgsl::{COOPERATIVE_MATRIX, MASK, unroll},
+        wgsl::{COOPERATIVE_MATRIX, mask, unroll},
     },
     packed::random::Mask,
 };
@@ -126,7 +126,7 @@ impl Shader for AttentionShader {
         };
         let form = self.form;
         let (enable, params) = (form.element.enable(), params::binding::<AttentionParams>());
-        let text = SourceTemplate::new(format!("{enable}{params}{MASK}{ROWS}{tile}{pass}"))
+        let text = SourceTemplate::new(format!("{enable}{params}{}{ROWS}{tile}{pass}", mask()))
             .register("element", form.element.name())
             .register("quarters", form.quarters.to_string())
             .register("block", form.block().to_string())
@@ -298,7 +298,7 @@ impl Shader for AttentionCooperativeShader {
             }
         };
         let params = params::binding::<AttentionParams>();
-        let text = format!("{COOPERATIVE_MATRIX}{params}{MASK}{ROWS}{tile}{main}");
+        let text = format!("{COOPERATIVE_MATRIX}{params}{}{ROWS}{tile}{main}", mask());
         let text = SourceTemplate::new(text)
             .register("size", form.size.to_string())
             .register("head", form.head.to_string())

@@ -8,7 +8,7 @@ use crate::{
         formats::Element,
         params::{self, params},
         shader::Shader,
-        wgsl::MASK,
+        wgsl,
     },
     packed::random::Mask,
 };
@@ -69,14 +69,15 @@ impl Shader for NormConfig {
 
     fn text(self) -> String {
         let shared = include_str!("../../../shaders/norm.wgsl");
+        let total = wgsl::reduction("vec2<f32>");
         let text = match self.pass {
             NormPass::Forward => {
                 let forward = include_str!("../../../shaders/norm_forward.wgsl");
-                format!("{shared}{forward}")
+                format!("{total}{shared}{forward}")
             }
             NormPass::Backward { .. } => {
                 let backward = include_str!("../../../shaders/norm_backward.wgsl");
-                format!("{MASK}{shared}{backward}")
+                format!("{}{total}{shared}{backward}", wgsl::mask())
             }
             NormPass::Shares => include_str!("../../../shaders/norm_shares.wgsl").to_owned(),
             NormPass::Parameters => {

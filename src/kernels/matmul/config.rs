@@ -8,7 +8,7 @@ use crate::{
         formats::Element,
         params::{self, params},
         shader::Shader,
-        wgsl::{COOPERATIVE_MATRIX, MASK, NORMAL, unroll},
+        wgsl::{COOPERATIVE_MATRIX, NORMAL, mask, unroll},
     },
     packed::random::Mask,
 };
@@ -215,28 +215,29 @@ impl Shader for ProductShader {
             Finish::Bias | Finish::Gelu { .. } | Finish::Residual { .. }
         );
         let params = params::binding::<ProductParams>();
-        let template = SourceTemplate::new(format!("{enable}{params}{MASK}{NORMAL}{store}{text}"))
-            .register("operand", product.operand.name())
-            .register("result", product.result.name())
-            .register("left_transposed", left.to_string())
-            .register("right_transposed", right.to_string())
-            .register("biased", biased.to_string())
-            .register(
-                "masked",
-                (finish == Finish::Residual { masked: true }).to_string(),
-            )
-            .register(
-                "residual",
-                matches!(finish, Finish::Residual { .. }).to_string(),
-            )
-            .register("gelu", matches!(finish, Finish::Gelu { .. }).to_string())
-            .register("kept", (finish == Finish::Gelu { kept: true }).to_string())
-            .register(
-                "gelu_gradient",
-                (finish == Finish::GeluGradient).to_string(),
-            )
-            .register("onto", (finish == Finish::Onto).to_string())
-            .register("column_sums", (finish == Finish::ColumnSums).to_string());
+        let template =
+            SourceTemplate::new(format!("{enable}{params}{}{NORMAL}{store}{text}", mask()))
+                .register("operand", product.operand.name())
+                .register("result", product.result.name())
+                .register("left_transposed", left.to_string())
+                .register("right_transposed", right.to_string())
+                .register("biased", biased.to_string())
+                .register(
+                    "masked",
+                    (finish == Finish::Residual { masked: true }).to_string(),
+                )
+                .register(
+                    "residual",
+                    matches!(finish, Finish::Residual { .. }).to_string(),
+                )
+                .register("gelu", matches!(finish, Finish::Gelu { .. }).to_string())
+                .register("kept", (finish == Finish::Gelu { kept: true }).to_string())
+                .register(
+                    "gelu_gradient",
+                    (finish == Finish::GeluGradient).to_string(),
+                )
+                .register("onto", (finish == Finish::Onto).to_string())
+                .register("column_sums", (finish == Finish::ColumnSums).to_string());
         match form {
             ProductForm::Tiled { quarters } => {
                 let text = template.register("quarters", quarters.to_string());
