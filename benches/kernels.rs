@@ -38,7 +38,7 @@ use electra::{
         gelu::gelu,
         layer_norm::{normalise, normalise_backward},
         matmul::Products,
-        shader::Element,
+        formats::Element,
         span_loss::{TargetRows, span_loss},
         square_sum::SquareSum,
         summary::summary,

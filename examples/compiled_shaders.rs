@@ -13,9 +13,13 @@ use std::{collections::BTreeSet, ffi::CStr};
 use anyhow::{Context, Result};
 use ash::{Entry, khr, vk};
 use electra::kernels::{
-    attention::config::{AttentionCooperativeForm, AttentionCooperativePass},
-    matmul::config::{Finish, Orientation, Product, ProductForm},
-    shader::{AttentionForm, AttentionPass, Element, Shader},
+    attention::config::{
+        AttentionCooperativeForm, AttentionCooperativePass, AttentionCooperativeShader,
+        AttentionForm, AttentionPass, AttentionShader,
+    },
+    formats::Element,
+    matmul::config::{Finish, Orientation, Product, ProductForm, ProductShader},
+    shader::Shader,
 };
 use naga::{
     back::spv,
@@ -46,12 +50,16 @@ fn main() -> Result<()> {
                 continue;
             }
         };
-        for (shader, threads) in shaders() {
-            let what = format!("{shader:?}");
+        for Source {
+            name: what,
+            text,
+            threads,
+        } in shaders()
+        {
             if !what.contains(&wanted) {
                 continue;
             }
-            let statistics = match device.statistics(shader) {
+            let statistics = match device.statistics(&text) {
                 Ok(statistics) => json!(statistics),
                 Err(error) => json!(format!("{error:#}")),
             };
@@ -64,8 +72,25 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// A shader, and the threads of its workgroups.
+struct Source {
+    name: String,
+    text: String,
+    threads: u32,
+}
+
+impl Source {
+    fn of(shader: impl Shader) -> Self {
+        Self {
+            name: format!("{shader:?}"),
+            text: shader.text(),
+            threads: shader.workgroup().iter().product(),
+        }
+    }
+}
+
 /// The shaders whose registers matter, at ELECTRA-Large's heads.
-fn shaders() -> Vec<(Shader, u32)> {
+fn shaders() -> Vec<Source> {
     let mut shaders = Vec::new();
     for element in [Element::F32, Element::F16] {
         let mut forms = vec![1, 2]
@@ -116,22 +141,16 @@ fn shaders() -> Vec<(Shader, u32)> {
                     result,
                     finish,
                 };
-                let threads = form.threads().iter().product();
-                shaders.push((Shader::Product(product, form), threads));
+                shaders.push(Source::of(ProductShader { product, form }));
             }
         }
-        for pass in [
-            AttentionPass::Forward,
-            AttentionPass::QueryGradient,
-            AttentionPass::KeyGradient,
-            AttentionPass::ValueGradient,
-        ] {
+        for pass in AttentionPass::ALL {
             let form = AttentionForm {
                 quarters: 16,
                 element,
                 masked: true,
             };
-            shaders.push((Shader::Attention(pass, form), 64));
+            shaders.push(Source::of(AttentionShader { pass, form }));
         }
     }
     for (subgroup, masked) in [(32, false), (32, true), (64, false), (64, true)] {
@@ -142,17 +161,19 @@ fn shaders() -> Vec<(Shader, u32)> {
                 block: 32,
                 subgroup,
             };
-            let shader = Shader::AttentionCooperative(pass, form, masked);
-            shaders.push((shader, form.threads()));
+            shaders.push(Source::of(AttentionCooperativeShader {
+                pass,
+                form,
+                masked,
+            }));
         }
     }
     shaders
 }
 
 /// As wgpu compiles it, without checks.
-fn spirv(shader: Shader) -> Result<(Vec<u32>, u32)> {
-    let text = shader.text();
-    let module = wgsl::parse_str(&text)?;
+fn spirv(wgsl: &str) -> Result<(Vec<u32>, u32)> {
+    let module = wgsl::parse_str(wgsl)?;
     let capabilities =
         Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX;
     let info = Validator::new(ValidationFlags::all(), capabilities).validate(&module)?;
@@ -231,8 +252,8 @@ impl Device {
     }
 
     /// What the driver tells of the pipeline, by its own names.
-    fn statistics(&self, shader: Shader) -> Result<Map<String, serde_json::Value>> {
-        let (words, bindings) = spirv(shader)?;
+    fn statistics(&self, wgsl: &str) -> Result<Map<String, serde_json::Value>> {
+        let (words, bindings) = spirv(wgsl)?;
         let bindings: Vec<_> = (0..bindings)
             .map(|binding| {
                 vk::DescriptorSetLayoutBinding::default()

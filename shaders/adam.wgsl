@@ -14,16 +14,10 @@ struct Moments {
 const PARAMETERS = {{ parameters }}u;
 const THREADS = 256u;
 
-// The bits of β₁, 1 − β₁, β₂, 1 − β₂ and ε, then of each parameter: its first workgroup, its places,
-// the bits of rate and decay, and two words by which roundings are drawn.
-@group(0) @binding(0) var<storage, read_write> info: array<u32>;
 @group(0) @binding(UPDATED * # + 1) var<storage, read_write> weight#: array<Floats>;
 // [1]: what every gradient is multiplied by before it is used.
 @group(0) @binding(UPDATED * {{ parameters }} + 1) var<storage, read_write> clip_factor: array<f32>;
 @group(0) @binding(UPDATED * {{ parameters }} + 2 + #) var<storage, read_write> gradient#: array<Floats>;
-
-const CONSTANTS = 5u;
-const WORDS = 6u;
 
 @compute @workgroup_size(256, 1, 1)
 fn main(
@@ -33,12 +27,12 @@ fn main(
 ) {
     let group = id.y * groups.x + id.x;
     var number = 0u;
-    while number + 1u < PARAMETERS && group >= info[CONSTANTS + (number + 1u) * WORDS] {
+    while number + 1u < PARAMETERS && group >= params.parameters[number + 1u].first_group {
         number += 1u;
     }
-    let row = CONSTANTS + number * WORDS;
-    let place = (group - info[row]) * THREADS + thread;
-    if place >= info[row + 1u] {
+    let parameter = params.parameters[number];
+    let place = (group - parameter.first_group) * THREADS + thread;
+    if place >= parameter.places {
         return;
     }
     var w: Floats;
@@ -47,16 +41,14 @@ fn main(
         case #u: { w = weight#[place]; g = gradient#[place]; }
         default: { return; }
     }
-    let rate = bitcast<f32>(info[row + 2u]);
-    let decay = bitcast<f32>(info[row + 3u]);
     let old = moments_at(number, place);
     g = g * clip_factor[0];
-    let m = old.first * bitcast<f32>(info[0]) + g * bitcast<f32>(info[1]);
-    let v = old.second * bitcast<f32>(info[2]) + g * g * bitcast<f32>(info[3]);
-    w = w - (m / (sqrt(v) + bitcast<f32>(info[4])) + w * decay) * rate;
+    let m = old.first * params.beta_1 + g * params.rest_1;
+    let v = old.second * params.beta_2 + g * g * params.rest_2;
+    w = w - (m / (sqrt(v) + params.epsilon) + w * parameter.decay) * parameter.rate;
     switch number {
         case #u: { weight#[place] = w; }
         default: {}
     }
-    keep(number, row, place, Moments(m, v));
+    keep(number, parameter.rounding, place, Moments(m, v));
 }

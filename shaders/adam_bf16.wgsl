@@ -1,8 +1,7 @@
 
 // Moments in bfloat16: both of a value in a word, the first in its low half, the second in its high
-// half. They are rounded up with the probability of what is cut off, by counter (pcg3d, Jarzynski and
-// Olano 2020): the second moment changes by less than half a unit a step, and would stand still if it
-// were rounded to the nearest.
+// half. They are rounded up with the probability of what is cut off, by counter: the second moment
+// changes by less than half a unit a step, and would stand still if it were rounded to the nearest.
 
 // A word for each of the values at a place.
 alias Words = {{ words }};
@@ -22,21 +21,12 @@ fn moments_at(number: u32, place: u32) -> Moments {
     return Moments(bitcast<Floats>(words << Words(16u)), bitcast<Floats>(high));
 }
 
-fn keep(number: u32, row: u32, place: u32, moments: Moments) {
-    // pcg3d of each value's number in the parameter and the parameter's words.
-    var x = ({{ elements }}) * 1664525u + 1013904223u;
-    var y = Words(info[row + 4u] * 1664525u + 1013904223u);
-    var z = Words(info[row + 5u] * 1664525u + 1013904223u);
-    x += y * z;
-    y += z * x;
-    z += x * y;
-    x ^= x >> Words(16u);
-    y ^= y >> Words(16u);
-    z ^= z >> Words(16u);
-    x += y * z;
-    y += z * x;
-    let first = (bitcast<Words>(moments.first) + (x >> Words(16u))) >> Words(16u);
-    let second = (bitcast<Words>(moments.second) + (y >> Words(16u))) & Words(0xffff0000u);
+fn keep(number: u32, rounding: array<u32, 2>, place: u32, moments: Moments) {
+    // Of each value's number in the parameter and the parameter's words.
+    let elements = {{ elements }};
+    let noise = pcg3d(array<Words, 3>(elements, Words(rounding[0]), Words(rounding[1])));
+    let first = (bitcast<Words>(moments.first) + (noise[0] >> Words(16u))) >> Words(16u);
+    let second = (bitcast<Words>(moments.second) + (noise[1] >> Words(16u))) & Words(0xffff0000u);
     switch number {
         case #u: { moments#[place] = first | second; }
         default: {}

@@ -23,9 +23,9 @@ fn main(
 ) {
     let tile = read_tile(group.x, index);
     let head = group.y;
-    let width = info[1];
+    let width = params.quarters;
     let column = head * QUARTERS;
-    let steepness = bitcast<f32>(info[5]) * LOG2_E;
+    let steepness = params.scale * LOG2_E;
     let region = min(subgroup, PARTS - 1u);
     let own_scores = region * SIZE * SCORE_STRIDE;
     let own_weights = region * SIZE * WEIGHT_STRIDE;
@@ -67,7 +67,10 @@ fn main(
                     let at_k# = t * ROW_STRIDE + #u * SIZE;
                     let to = own_scores + t;
                     var score = Sum();
-                    let k# = coopLoad<Right>(&staged[at_k#], ROW_STRIDE); score = coopMultiplyAdd(q#, k#, score);
+                    // repeat
+                    let k# = coopLoad<Right>(&staged[at_k#], ROW_STRIDE);
+                    score = coopMultiplyAdd(q#, k#, score);
+                    // end
                     coopStoreT(score, &scores[to], SCORE_STRIDE);
                 }
             }
@@ -100,7 +103,7 @@ fn main(
         }
         let log_sum = greatest + log2(total);
         if lane < SIZE && row < end {
-            log_sums[head * info[0] + row] = log_sum * LN_2;
+            log_sums[head * params.tokens + row] = log_sum * LN_2;
         }
 
         var sum# = Sum();
@@ -116,7 +119,10 @@ fn main(
                     let at_k# = t * ROW_STRIDE + #u * SIZE;
                     let to = own_scores + t;
                     var score = Sum();
-                    let k# = coopLoad<Right>(&staged[at_k#], ROW_STRIDE); score = coopMultiplyAdd(q#, k#, score);
+                    // repeat
+                    let k# = coopLoad<Right>(&staged[at_k#], ROW_STRIDE);
+                    score = coopMultiplyAdd(q#, k#, score);
+                    // end
                     coopStoreT(score, &scores[to], SCORE_STRIDE);
                 }
             }
@@ -135,13 +141,23 @@ fn main(
                     let at_weight = own_weights + t;
                     let at_v# = (BLOCK + t) * ROW_STRIDE + #u * SIZE;
                     let weight = coopLoadT<Left>(&weights[at_weight], WEIGHT_STRIDE);
-                    let v# = coopLoadT<Right>(&staged[at_v#], ROW_STRIDE); sum# = coopMultiplyAdd(weight, v#, sum#);
+                    // repeat
+                    let v# = coopLoadT<Right>(&staged[at_v#], ROW_STRIDE);
+                    sum# = coopMultiplyAdd(weight, v#, sum#);
+                    // end
                 }
             }
             workgroupBarrier();
         }
         let first = tile.first + part * SIZE;
-        for (var once = 0u; once < present; once++) { coopStoreT(sum#, &scores[own_scores], SCORE_STRIDE); } workgroupBarrier(); put_context(own_scores, first, end, column + #u * SIZE / 4u, lane, lanes); workgroupBarrier();
+        // repeat
+        for (var once = 0u; once < present; once++) {
+            coopStoreT(sum#, &scores[own_scores], SCORE_STRIDE);
+        }
+        workgroupBarrier();
+        put_context(own_scores, first, end, column + #u * SIZE / 4u, lane, lanes);
+        workgroupBarrier();
+        // end
     }
 }
 
@@ -151,7 +167,7 @@ fn put_context(own: u32, first: u32, end: u32, column: u32, lane: u32, lanes: u3
         let quad = t % (SIZE / 4u);
         if first + line < end {
             let values = read_scores(own + line * SCORE_STRIDE + 4u * quad);
-            context[(first + line) * info[1] + column + quad] = vec4<f16>(values);
+            context[(first + line) * params.quarters + column + quad] = vec4<f16>(values);
         }
     }
 }

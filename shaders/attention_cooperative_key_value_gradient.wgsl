@@ -32,9 +32,9 @@ fn main(
 ) {
     let tile = read_tile(group.x, index);
     let head = group.y;
-    let width = info[1];
+    let width = params.quarters;
     let column = head * QUARTERS;
-    let scale = bitcast<f32>(info[5]);
+    let scale = params.scale;
     let region = min(subgroup, PARTS - 1u);
     let own_scores = region * SIZE * SCORE_STRIDE;
     let own_slopes = SLOPES + own_scores;
@@ -76,7 +76,7 @@ fn main(
                 stage(BLOCK + t / QUARTERS, t % QUARTERS, grads[source]);
             }
             for (var t = index; t < BLOCK; t += THREADS) {
-                staged_rows[t] = rows[head * info[0] + min(block + t, tile.end - 1u)];
+                staged_rows[t] = rows[head * params.tokens + min(block + t, tile.end - 1u)];
             }
             workgroupBarrier();
             for (var span = 0u; span < min(BLOCK, tile.end - block); span += SPAN) {
@@ -87,10 +87,16 @@ fn main(
                         let to_score = own_scores + t;
                         let to_slope = own_slopes + t;
                         var score = Sum();
-                        let q# = coopLoad<Right>(&staged[at_q#], ROW_STRIDE); score = coopMultiplyAdd(k#, q#, score);
+                        // repeat
+                        let q# = coopLoad<Right>(&staged[at_q#], ROW_STRIDE);
+                        score = coopMultiplyAdd(k#, q#, score);
+                        // end
                         coopStoreT(score, &scores[to_score], SCORE_STRIDE);
                         var slope = Sum();
-                        let g# = coopLoad<Right>(&staged[at_g#], ROW_STRIDE); slope = coopMultiplyAdd(v#, g#, slope);
+                        // repeat
+                        let g# = coopLoad<Right>(&staged[at_g#], ROW_STRIDE);
+                        slope = coopMultiplyAdd(v#, g#, slope);
+                        // end
                         coopStoreT(slope, &scores[to_slope], SCORE_STRIDE);
                     }
                 }
@@ -122,16 +128,30 @@ fn main(
                         let at_q# = (span + t) * ROW_STRIDE + #u * SIZE;
                         let at_g# = at_q# + BLOCK * ROW_STRIDE;
                         let steep = coopLoadT<Left>(&weights[at_steep], WEIGHT_STRIDE);
-                        let q# = coopLoadT<Right>(&staged[at_q#], ROW_STRIDE); key_sum# = coopMultiplyAdd(steep, q#, key_sum#);
+                        // repeat
+                        let q# = coopLoadT<Right>(&staged[at_q#], ROW_STRIDE);
+                        key_sum# = coopMultiplyAdd(steep, q#, key_sum#);
+                        // end
                         let share = coopLoadT<Left>(&weights[at_share], WEIGHT_STRIDE);
-                        let g# = coopLoadT<Right>(&staged[at_g#], ROW_STRIDE); value_sum# = coopMultiplyAdd(share, g#, value_sum#);
+                        // repeat
+                        let g# = coopLoadT<Right>(&staged[at_g#], ROW_STRIDE);
+                        value_sum# = coopMultiplyAdd(share, g#, value_sum#);
+                        // end
                     }
                 }
             }
             workgroupBarrier();
         }
         let first = tile.first + part * SIZE;
-        for (var once = 0u; once < present; once++) { coopStoreT(key_sum#, &scores[own_scores], SCORE_STRIDE); coopStoreT(value_sum#, &scores[own_slopes], SCORE_STRIDE); } workgroupBarrier(); put_gradients(own_scores, first, end, column + #u * SIZE / 4u, lane, lanes); workgroupBarrier();
+        // repeat
+        for (var once = 0u; once < present; once++) {
+            coopStoreT(key_sum#, &scores[own_scores], SCORE_STRIDE);
+            coopStoreT(value_sum#, &scores[own_slopes], SCORE_STRIDE);
+        }
+        workgroupBarrier();
+        put_gradients(own_scores, first, end, column + #u * SIZE / 4u, lane, lanes);
+        workgroupBarrier();
+        // end
     }
 }
 
@@ -141,7 +161,7 @@ fn put_gradients(own: u32, first: u32, end: u32, column: u32, lane: u32, lanes: 
         let quad = t % (SIZE / 4u);
         if first + line < end {
             let source = own + line * SCORE_STRIDE + 4u * quad;
-            let to = (first + line) * info[1] + column + quad;
+            let to = (first + line) * params.quarters + column + quad;
             key_grads[to] = vec4<f16>(read_scores(source));
             value_grads[to] = vec4<f16>(read_scores(SLOPES + source));
         }

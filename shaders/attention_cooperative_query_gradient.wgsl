@@ -28,9 +28,9 @@ fn main(
 ) {
     let tile = read_tile(group.x, index);
     let head = group.y;
-    let width = info[1];
+    let width = params.quarters;
     let column = head * QUARTERS;
-    let scale = bitcast<f32>(info[5]);
+    let scale = params.scale;
     let region = min(subgroup, PARTS - 1u);
     let own_scores = region * SIZE * SCORE_STRIDE;
     let own_slopes = SLOPES + own_scores;
@@ -75,9 +75,9 @@ fn main(
         for (var other = line; other < lanes; other += SIZE) {
             mean += scores[own + other];
         }
-        let log_sum = log_sums[head * info[0] + at];
+        let log_sum = log_sums[head * params.tokens + at];
         if lane < SIZE && row < end {
-            rows[head * info[0] + row] = vec2<f32>(log_sum, mean);
+            rows[head * params.tokens + row] = vec2<f32>(log_sum, mean);
         }
 
         var sum# = Sum();
@@ -96,10 +96,16 @@ fn main(
                         let to_score = own_scores + t;
                         let to_slope = own_slopes + t;
                         var score = Sum();
-                        let k# = coopLoad<Right>(&staged[at_k#], ROW_STRIDE); score = coopMultiplyAdd(q#, k#, score);
+                        // repeat
+                        let k# = coopLoad<Right>(&staged[at_k#], ROW_STRIDE);
+                        score = coopMultiplyAdd(q#, k#, score);
+                        // end
                         coopStoreT(score, &scores[to_score], SCORE_STRIDE);
                         var slope = Sum();
-                        let v# = coopLoad<Right>(&staged[at_v#], ROW_STRIDE); slope = coopMultiplyAdd(g#, v#, slope);
+                        // repeat
+                        let v# = coopLoad<Right>(&staged[at_v#], ROW_STRIDE);
+                        slope = coopMultiplyAdd(g#, v#, slope);
+                        // end
                         coopStoreT(slope, &scores[to_slope], SCORE_STRIDE);
                     }
                 }
@@ -121,14 +127,24 @@ fn main(
                         let at_weight = own_weights + t;
                         let weight = coopLoadT<Left>(&weights[at_weight], WEIGHT_STRIDE);
                         let at_k# = (span + t) * ROW_STRIDE + #u * SIZE;
-                        let k# = coopLoadT<Right>(&staged[at_k#], ROW_STRIDE); sum# = coopMultiplyAdd(weight, k#, sum#);
+                        // repeat
+                        let k# = coopLoadT<Right>(&staged[at_k#], ROW_STRIDE);
+                        sum# = coopMultiplyAdd(weight, k#, sum#);
+                        // end
                     }
                 }
             }
             workgroupBarrier();
         }
         let first = tile.first + part * SIZE;
-        for (var once = 0u; once < present; once++) { coopStoreT(sum#, &scores[own_scores], SCORE_STRIDE); } workgroupBarrier(); put_gradient(own_scores, first, end, column + #u * SIZE / 4u, lane, lanes); workgroupBarrier();
+        // repeat
+        for (var once = 0u; once < present; once++) {
+            coopStoreT(sum#, &scores[own_scores], SCORE_STRIDE);
+        }
+        workgroupBarrier();
+        put_gradient(own_scores, first, end, column + #u * SIZE / 4u, lane, lanes);
+        workgroupBarrier();
+        // end
     }
 }
 
@@ -138,7 +154,7 @@ fn put_gradient(own: u32, first: u32, end: u32, column: u32, lane: u32, lanes: u
         let quad = t % (SIZE / 4u);
         if first + line < end {
             let values = read_scores(own + line * SCORE_STRIDE + 4u * quad);
-            query_grads[(first + line) * info[1] + column + quad] = vec4<f16>(values);
+            query_grads[(first + line) * params.quarters + column + quad] = vec4<f16>(values);
         }
     }
 }

@@ -68,13 +68,10 @@ fn factors(place: u32, head: u32, queries: vec4<u32>, keys: vec4<u32>) -> vec4<f
     }
     let rows = vec4<u32>(place << 16u) | (queries & vec4<u32>(0xffffu));
     let columns = vec4<u32>(head << 16u) | (keys & vec4<u32>(0xffffu));
-    let site = info[2];
-    let threshold = info[3];
-    let scale = bitcast<f32>(info[4]);
     return vec4<f32>(
-        mask_factor(site, threshold, scale, rows.x, columns.x),
-        mask_factor(site, threshold, scale, rows.y, columns.y),
-        mask_factor(site, threshold, scale, rows.z, columns.z),
-        mask_factor(site, threshold, scale, rows.w, columns.w),
+        mask_factor(params.mask, rows.x, columns.x),
+        mask_factor(params.mask, rows.y, columns.y),
+        mask_factor(params.mask, rows.z, columns.z),
+        mask_factor(params.mask, rows.w, columns.w),
     );
 }

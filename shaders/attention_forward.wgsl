@@ -12,12 +12,12 @@
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let tile = read_tile(group.x, thread);
     let head = group.y;
-    let width = info[1];
+    let width = params.quarters;
     let column = head * QUARTERS;
     let row = tile.first + thread;
     // Threads beyond the sequence work on its last row and write nothing.
     let at = min(row, tile.end - 1u) * width + column;
-    let scale = bitcast<f32>(info[5]);
+    let scale = params.scale;
     let q# = vec4<f32>(queries[at + #u]) * scale;
     var sum# = vec4<f32>(0.0);
     var greatest = -1e30;
@@ -49,6 +49,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     if row < tile.end {
         context[at + #u] = Quad(sum# / total);
-        log_sums[head * info[0] + row] = greatest + log(total);
+        log_sums[head * params.tokens + row] = greatest + log(total);
     }
 }

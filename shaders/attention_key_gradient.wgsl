@@ -12,11 +12,11 @@
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let tile = read_tile(group.x, thread);
     let head = group.y;
-    let width = info[1];
+    let width = params.quarters;
     let column = head * QUARTERS;
     let row = tile.first + thread;
     let at = min(row, tile.end - 1u) * width + column;
-    let scale = bitcast<f32>(info[5]);
+    let scale = params.scale;
     let k# = vec4<f32>(keys[at + #u]) * scale;
     let v# = vec4<f32>(values[at + #u]);
     var d# = vec4<f32>(0.0);
@@ -30,7 +30,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
         for (var i = 0u; i < count; i++) {
             let b = i * QUARTERS;
-            let query = rows[head * info[0] + block + i];
+            let query = rows[head * params.tokens + block + i];
             var score = 0.0;
             score += dot(k#, block_a[b + #u]);
             var slope = 0.0;

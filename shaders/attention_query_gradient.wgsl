@@ -16,13 +16,13 @@
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let tile = read_tile(group.x, thread);
     let head = group.y;
-    let width = info[1];
+    let width = params.quarters;
     let column = head * QUARTERS;
     let row = tile.first + thread;
     let at = min(row, tile.end - 1u) * width + column;
-    let scale = bitcast<f32>(info[5]);
+    let scale = params.scale;
     let q# = vec4<f32>(queries[at + #u]) * scale;
-    let log_sum = log_sums[head * info[0] + min(row, tile.end - 1u)];
+    let log_sum = log_sums[head * params.tokens + min(row, tile.end - 1u)];
     let g# = vec4<f32>(grads[at + #u]);
     // Σ_j p · dp is the gradient times the result.
     var mean = 0.0;
@@ -50,6 +50,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     if row < tile.end {
         query_grads[at + #u] = Quad(d#);
-        rows[head * info[0] + row] = vec2<f32>(log_sum, mean);
+        rows[head * params.tokens + row] = vec2<f32>(log_sum, mean);
     }
 }

@@ -22,5 +22,5 @@ fn factor(place: u32, head: u32, query: u32, key: u32) -> f32 {
     }
     let row = (place << 16u) | (query & 0xffffu);
     let column = (head << 16u) | (key & 0xffffu);
-    return mask_factor(info[2], info[3], bitcast<f32>(info[4]), row, column);
+    return mask_factor(params.mask, row, column);
 }

@@ -7,8 +7,6 @@ const BACKWARD = {{ backward }};
 @group(0) @binding(1) var<storage, read_write> x: array<Element>;
 @group(0) @binding(2) var<storage, read_write> grads: array<Element>;
 @group(0) @binding(3) var<storage, read_write> y: array<Element>;
-// elements
-@group(0) @binding(0) var<storage, read_write> info: array<u32>;
 
 const THREADS = 256u;
 
@@ -18,7 +16,7 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
     let place = id.y * groups.x * THREADS + id.x;
-    if place >= info[0] {
+    if place >= params.elements {
         return;
     }
     let value = f32(x[place]);

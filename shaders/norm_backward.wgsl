@@ -11,13 +11,6 @@
 
 const MASKED = {{ masked }};
 
-// In `info`: rows, columns, site, threshold, bits of the mask's scale, then the word of each row.
-const HEADER = 5u;
-
-fn kept(word: u32, column: u32) -> f32 {
-    return mask_factor(info[2], info[3], bitcast<f32>(info[4]), word, column);
-}
-
 @compute @workgroup_size(64, 1, 1)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -25,10 +18,10 @@ fn main(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let row = group.y * groups.x + group.x;
-    if row >= info[0] {
+    if row >= params.rows {
         return;
     }
-    let quads = info[1] / 4u;
+    let quads = params.columns / 4u;
     let first = row * quads;
     let moment = moments[row];
     var part = vec2<f32>(0.0);
@@ -37,20 +30,20 @@ fn main(
         let g = vec4<f32>(grads[first + quad]) * gamma[quad];
         part += vec2<f32>(sum_of(g), dot(g, normal));
     }
-    let mean = total(thread, part) / f32(info[1]);
+    let mean = total(thread, part) / f32(params.columns);
     for (var quad = thread; quad < quads; quad += THREADS) {
         let normal = (vec4<f32>(x[first + quad]) - moment.x) * moment.y;
         let g = vec4<f32>(grads[first + quad]) * gamma[quad];
         let gradient = (g - mean.x - normal * mean.y) * moment.y;
         x_grads[first + quad] = Quad(gradient);
         if MASKED {
-            let word = info[HEADER + row];
+            let word = params.row_words[row];
             let column = 4u * quad;
             let factors = vec4<f32>(
-                kept(word, column),
-                kept(word, column + 1u),
-                kept(word, column + 2u),
-                kept(word, column + 3u),
+                mask_factor(params.mask, word, column),
+                mask_factor(params.mask, word, column + 1u),
+                mask_factor(params.mask, word, column + 2u),
+                mask_factor(params.mask, word, column + 3u),
             );
             dropped_grads[first + quad] = Quad(gradient * factors);
         }

@@ -14,11 +14,11 @@ fn main(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let row = group.y * groups.x + group.x;
-    if row >= info[0] {
+    if row >= params.rows {
         return;
     }
-    let columns = f32(info[1]);
-    let quads = info[1] / 4u;
+    let columns = f32(params.columns);
+    let quads = params.columns / 4u;
     let first = row * quads;
     var part = 0.0;
     for (var quad = thread; quad < quads; quad += THREADS) {
@@ -31,7 +31,7 @@ fn main(
         part += dot(distance, distance);
     }
     let variance = total(thread, vec2<f32>(part, 0.0)).x / columns;
-    let inverse = 1.0 / sqrt(variance + bitcast<f32>(info[2]));
+    let inverse = 1.0 / sqrt(variance + params.epsilon);
     for (var quad = thread; quad < quads; quad += THREADS) {
         let value = (vec4<f32>(x[first + quad]) - mean) * inverse;
         y[first + quad] = Quad(value * gamma[quad] + beta[quad]);

@@ -5,15 +5,12 @@
 @group(0) @binding(2) var<storage, read_write> gamma_grads: array<f32>;
 @group(0) @binding(3) var<storage, read_write> beta_grads: array<f32>;
 
-// 2 · slices, columns
-@group(0) @binding(0) var<storage, read_write> info: array<u32>;
-
 const THREADS = 64u;
 
 @compute @workgroup_size(64, 1, 1)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let slices = info[0] / 2u;
-    let columns = info[1];
+    let slices = params.rows / 2u;
+    let columns = params.columns;
     let column = id.x;
     if column >= columns {
         return;

@@ -6,9 +6,6 @@
 @group(0) @binding(3) var<storage, read_write> grads: array<{{ element }}>;
 @group(0) @binding(4) var<storage, read_write> shares: array<f32>;
 
-// rows, columns
-@group(0) @binding(0) var<storage, read_write> info: array<u32>;
-
 const THREADS = 64u;
 const SLICE = {{ slice }}u;
 
@@ -18,14 +15,14 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let columns = info[1];
+    let columns = params.columns;
     let column = group.x * THREADS + thread;
     if column >= columns {
         return;
     }
     var gamma_grad = 0.0;
     var beta_grad = 0.0;
-    let last = min(info[0], (group.y + 1u) * SLICE);
+    let last = min(params.rows, (group.y + 1u) * SLICE);
     for (var row = group.y * SLICE; row < last; row++) {
         let moment = moments[row];
         let g = f32(grads[row * columns + column]);

@@ -39,7 +39,7 @@ var<workgroup> right: array<f16, BLOCK_COLUMNS * STRIDE>;
 var<workgroup> finished: array<f32, PARTS * 2u * SIZE * SIZE>;
 
 fn a_quad(line: u32, column: u32) -> Quad {
-    let size = select(vec2<u32>(info[0], info[2]), vec2<u32>(info[2], info[0]), LEFT_TRANSPOSED);
+    let size = select(vec2<u32>(params.m, params.k), vec2<u32>(params.k, params.m), LEFT_TRANSPOSED);
     if line >= size.x || column >= size.y {
         return Quad();
     }
@@ -47,7 +47,7 @@ fn a_quad(line: u32, column: u32) -> Quad {
 }
 
 fn b_quad(line: u32, column: u32) -> Quad {
-    let size = select(vec2<u32>(info[2], info[1]), vec2<u32>(info[1], info[2]), RIGHT_TRANSPOSED);
+    let size = select(vec2<u32>(params.k, params.n), vec2<u32>(params.n, params.k), RIGHT_TRANSPOSED);
     if line >= size.x || column >= size.y {
         return Quad();
     }
@@ -91,8 +91,8 @@ fn main(
     @builtin(subgroup_size) lanes: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    let n = info[1];
-    let k = info[2];
+    let n = params.n;
+    let k = params.k;
     let first_row = group.y * BLOCK_ROWS;
     let first_column = group.x * BLOCK_COLUMNS;
     var next_left: array<Quad, LEFT_QUADS>;
@@ -189,7 +189,16 @@ fn main(
         let row = first_row + part_row;
         let column = first_column + part_column;
         let to$ = own + $u % 2u * SIZE;
-        coopStoreT(sum#$, &finished[to$], 2u * SIZE); if $u % 2u == 1u { workgroupBarrier(); if storing { put(own, row + #u * SIZE, column + ($u - 1u) * SIZE, lane, lanes); } workgroupBarrier(); }
+        // repeat
+        coopStoreT(sum#$, &finished[to$], 2u * SIZE);
+        if $u % 2u == 1u {
+            workgroupBarrier();
+            if storing {
+                put(own, row + #u * SIZE, column + ($u - 1u) * SIZE, lane, lanes);
+            }
+            workgroupBarrier();
+        }
+        // end
     }
 }
 

@@ -1,5 +1,5 @@
 // What becomes of a finished product, four columns of a row at a time. What the product shaders share:
-// information, the result and what it is made with; a is binding 1 and b binding 2.
+// the result and what it is made with; a is binding 1 and b binding 2.
 
 alias Operand = {{ operand }};
 alias Result = {{ result }};
@@ -20,8 +20,6 @@ const ONTO = {{ onto }};
 // Whether the sums of the columns of b are wanted too.
 const COLUMN_SUMS = {{ column_sums }};
 
-// m, n, k, site, threshold, bits of the mask's scale, then the word of each row where it is masked.
-@group(0) @binding(0) var<storage, read_write> info: array<u32>;
 @group(0) @binding(3) var<storage, read_write> c: array<Results>;
 // [n]
 @group(0) @binding(4) var<storage, read_write> bias: array<vec4<f32>>;
@@ -30,16 +28,14 @@ const COLUMN_SUMS = {{ column_sums }};
 // [n]
 @group(0) @binding(6) var<storage, read_write> column_sums: array<f32>;
 
-const HEADER = 6u;
-
 // Stores columns `column` to `column + 3` of a row:
 //   product (+ bias) · mask (+ residual)
 //   GELU(product + bias), and product + bias itself where it is kept
 //   product · GELU'(what was kept)
 //   product + what c holds
 fn store(row: u32, column: u32, product: vec4<f32>) {
-    let n = info[1];
-    if row >= info[0] || column >= n {
+    let n = params.n;
+    if row >= params.m || column >= n {
         return;
     }
     let at = (row * n + column) / 4u;
@@ -48,12 +44,11 @@ fn store(row: u32, column: u32, product: vec4<f32>) {
         sum += bias[column / 4u];
     }
     if MASKED {
-        let word = info[HEADER + row];
-        let scale = bitcast<f32>(info[5]);
-        sum.x *= mask_factor(info[3], info[4], scale, word, column);
-        sum.y *= mask_factor(info[3], info[4], scale, word, column + 1u);
-        sum.z *= mask_factor(info[3], info[4], scale, word, column + 2u);
-        sum.w *= mask_factor(info[3], info[4], scale, word, column + 3u);
+        let word = params.row_words[row];
+        sum.x *= mask_factor(params.mask, word, column);
+        sum.y *= mask_factor(params.mask, word, column + 1u);
+        sum.z *= mask_factor(params.mask, word, column + 2u);
+        sum.w *= mask_factor(params.mask, word, column + 3u);
     }
     if RESIDUAL {
         sum += vec4<f32>(other[at]);

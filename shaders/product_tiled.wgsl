@@ -37,7 +37,7 @@ fn main(
     @builtin(local_invocation_id) thread: vec3<u32>,
     @builtin(local_invocation_index) index: u32,
 ) {
-    let shape = vec3<u32>(info[0], info[1], info[2]);
+    let shape = vec3<u32>(params.m, params.n, params.k);
     let first_row = group.y * BLOCK;
     let first_column = group.x * BLOCK;
     // Neighbouring threads stage what lies side by side.

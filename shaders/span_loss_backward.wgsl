@@ -3,18 +3,15 @@
 
 @group(0) @binding(2) var<storage, read_write> grads: array<f32>;
 @group(0) @binding(3) var<storage, read_write> logit_grads: array<f32>;
-// In info: first token, end and target of each sequence.
 
 @compute @workgroup_size(64, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let sequence = 3u * group.x;
-    let first = info[sequence];
-    let end = info[sequence + 1u];
-    let normal = normaliser(thread, first, end);
+    let sequence = params.sequences[group.x];
+    let normal = normaliser(thread, sequence.first, sequence.end);
     let grad = grads[group.x];
-    for (var token = first + thread; token < end; token += THREADS) {
+    for (var token = sequence.first + thread; token < sequence.end; token += THREADS) {
         let probability = exp(logits[token] - normal.x - normal.y);
-        let right = select(0.0, 1.0, token == info[sequence + 2u]);
+        let right = select(0.0, 1.0, token == sequence.target);
         logit_grads[token] = (probability - right) * grad;
     }
 }

@@ -1,13 +1,12 @@
 // −log softmax(logits)[target] of each sequence. A workgroup takes a sequence.
 
 @group(0) @binding(2) var<storage, read_write> losses: array<f32>;
-// In info: first token, end and target of each sequence.
 
 @compute @workgroup_size(64, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let sequence = 3u * group.x;
-    let normal = normaliser(thread, info[sequence], info[sequence + 1u]);
+    let sequence = params.sequences[group.x];
+    let normal = normaliser(thread, sequence.first, sequence.end);
     if thread == 0u {
-        losses[group.x] = normal.y - (logits[info[sequence + 2u]] - normal.x);
+        losses[group.x] = normal.y - (logits[sequence.target] - normal.x);
     }
 }

@@ -3,40 +3,7 @@
 
 const THREADS = 64u;
 
-@group(0) @binding(0) var<storage, read_write> info: array<u32>;
 @group(0) @binding(1) var<storage, read_write> logits: array<f32>;
-
-var<workgroup> parts: array<f32, 64>;
-
-// The greatest `part` of the threads, the same for each.
-fn greatest(thread: u32, part: f32) -> f32 {
-    parts[thread] = part;
-    workgroupBarrier();
-    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-        if thread < half {
-            parts[thread] = max(parts[thread], parts[thread + half]);
-        }
-        workgroupBarrier();
-    }
-    let value = parts[0];
-    workgroupBarrier();
-    return value;
-}
-
-// The sum of `part` over the threads, the same for each.
-fn total(thread: u32, part: f32) -> f32 {
-    parts[thread] = part;
-    workgroupBarrier();
-    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-        if thread < half {
-            parts[thread] += parts[thread + half];
-        }
-        workgroupBarrier();
-    }
-    let value = parts[0];
-    workgroupBarrier();
-    return value;
-}
 
 // Of the tokens first .. end: the greatest logit, and log Σ exp(logit − greatest).
 fn normaliser(thread: u32, first: u32, end: u32) -> vec2<f32> {

@@ -4,7 +4,6 @@
 // What lies at a place: a value, or four.
 alias Floats = {{ floats }};
 
-@group(0) @binding(0) var<storage, read_write> info: array<u32>; // places of each array
 @group(0) @binding(1) var<storage, read_write> sums: array<f32>;
 @group(0) @binding(2 + #) var<storage, read_write> x#: array<Floats>;
 
@@ -12,23 +11,20 @@ const THREADS = 256u;
 const GROUPS = {{ groups }}u;
 const STRIDE = GROUPS * THREADS;
 
-var<workgroup> parts: array<f32, 256>;
-
 @compute @workgroup_size(256, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let begin = group.x * THREADS + thread;
-    var total = Floats();
+    var sum = Floats();
     // Each array's sum apart, so that few values are added to a large one.
-    var part# = Floats(); for (var i = begin; i < info[#]; i += STRIDE) { part# += x#[i] * x#[i]; } total += part#;
-    parts[thread] = {{ total }};
-    workgroupBarrier();
-    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-        if thread < half {
-            parts[thread] += parts[thread + half];
-        }
-        workgroupBarrier();
+    // repeat
+    var part# = Floats();
+    for (var i = begin; i < params.places[#]; i += STRIDE) {
+        part# += x#[i] * x#[i];
     }
+    sum += part#;
+    // end
+    let sum_of_group = total(thread, {{ total }});
     if thread == 0u {
-        sums[group.x] += parts[0];
+        sums[group.x] += sum_of_group;
     }
 }

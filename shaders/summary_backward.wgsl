@@ -5,7 +5,6 @@
 alias Element = {{ element }};
 
 const THREADS = 64u;
-const HEADER = 2u;
 
 @group(0) @binding(1) var<storage, read_write> rows: array<Element>;
 @group(0) @binding(2) var<storage, read_write> weights: array<f32>;
@@ -13,10 +12,6 @@ const HEADER = 2u;
 @group(0) @binding(4) var<storage, read_write> grads: array<Element>;
 @group(0) @binding(5) var<storage, read_write> row_grads: array<Element>;
 @group(0) @binding(6) var<storage, read_write> logit_grads: array<f32>;
-// rows, columns; then the number of each row's sequence.
-@group(0) @binding(0) var<storage, read_write> info: array<u32>;
-
-var<workgroup> parts: array<f32, 64>;
 
 @compute @workgroup_size(64, 1, 1)
 fn main(
@@ -25,14 +20,14 @@ fn main(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let row = group.y * groups.x + group.x;
-    if row >= info[0] {
+    if row >= params.rows {
         return;
     }
-    let columns = info[1];
-    let number = info[HEADER + row];
+    let columns = params.columns;
+    let number = params.sequences[row];
     var first = row == 0u;
     if !first {
-        first = info[HEADER + row - 1u] != number;
+        first = params.sequences[row - 1u] != number;
     }
     let weight = weights[row];
     var part = 0.0;
@@ -47,15 +42,8 @@ fn main(
         }
         row_grads[place] = Element(grad);
     }
-    parts[thread] = part;
-    workgroupBarrier();
-    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-        if thread < half {
-            parts[thread] += parts[thread + half];
-        }
-        workgroupBarrier();
-    }
+    let sum = total(thread, part);
     if thread == 0u {
-        logit_grads[row] = weight * parts[0];
+        logit_grads[row] = weight * sum;
     }
 }

@@ -6,15 +6,14 @@ alias Element = {{ element }};
 @group(0) @binding(2) var<storage, read_write> rows: array<Element>;
 @group(0) @binding(3) var<storage, read_write> summaries: array<Element>;
 @group(0) @binding(4) var<storage, read_write> weights: array<f32>;
-// In info: columns; then the first row of each sequence, and at last the number of rows.
 
 var<workgroup> staged: array<f32, 64>;
 
 @compute @workgroup_size(64, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let columns = info[0];
-    let first = info[1u + group.y];
-    let end = info[2u + group.y];
+    let columns = params.columns;
+    let first = params.offsets[group.y];
+    let end = params.offsets[group.y + 1u];
     let column = group.x * THREADS + thread;
     let normal = normaliser(thread, first, end);
     var mean = 0.0;

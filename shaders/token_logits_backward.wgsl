@@ -14,8 +14,6 @@ const GIVEN = {{ given }};
 @group(0) @binding(5) var<storage, read_write> x_grads: array<Element>;
 @group(0) @binding(6) var<storage, read_write> start_grads: array<Element>;
 @group(0) @binding(7) var<storage, read_write> shares: array<f32>;
-// columns; then the first token of each sequence, and at last the number of tokens.
-@group(0) @binding(0) var<storage, read_write> info: array<u32>;
 
 const COLUMNS = 64u;
 const TURNS = 4u;
@@ -25,7 +23,7 @@ var<workgroup> parts: array<vec2<f32>, 256>;
 
 @compute @workgroup_size(64, 4, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let columns = info[0];
+    let columns = params.columns;
     let column = group.x * COLUMNS + thread % COLUMNS;
     let turn = thread / COLUMNS;
     let sequence = group.y * columns + column;
@@ -36,8 +34,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         if GIVEN {
             start = f32(starts[sequence]);
         }
-        let end = info[2u + group.y];
-        for (var token = info[1u + group.y] + turn; token < end; token += TURNS) {
+        let tile = params.tiles[group.y];
+        for (var token = tile.first + turn; token < tile.end; token += TURNS) {
             let place = token * columns + column;
             let value = f32(x[place]) + start;
             var shaped = value;

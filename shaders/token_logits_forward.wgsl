@@ -16,10 +16,7 @@ const RANKS = {{ ranks }}u;
 @group(0) @binding(4) var<storage, read_write> bias: array<f32>;
 @group(0) @binding(5) var<storage, read_write> terms: array<f32>;
 @group(0) @binding(6) var<storage, read_write> logits: array<f32>;
-// tokens, columns, starts of a sequence; then first token, end, and number of the sequence of each tile.
-@group(0) @binding(0) var<storage, read_write> info: array<u32>;
 
-const HEADER = 3u;
 const TILE = 64u;
 const STEP = 32u;
 // One more than STEP, so that neighbouring threads read neighbouring banks.
@@ -38,20 +35,18 @@ fn shaped(value: f32) -> f32 {
 
 @compute @workgroup_size(64, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let tokens = info[0];
-    let columns = info[1];
-    let ranks = info[2];
-    let tile = HEADER + 3u * group.x;
-    let first = info[tile];
-    let end = info[tile + 1u];
+    let tokens = params.tokens;
+    let columns = params.columns;
+    let ranks = params.ranks;
+    let tile = params.tiles[group.x];
     let first_rank = group.y * RANKS;
     var sum# = 0.0;
     for (var column = 0u; column < columns; column += STEP) {
         for (var place = thread; place < TILE * STEP; place += TILE) {
-            let row = first + place / STEP;
+            let row = tile.first + place / STEP;
             let source = column + place % STEP;
             var value = 0.0;
-            if row < end && source < columns {
+            if row < tile.end && source < columns {
                 value = f32(x[row * columns + source]);
             }
             staged[place / STEP * LINE + place % STEP] = value;
@@ -61,7 +56,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let source = column + place % STEP;
             var value = 0.0;
             if GIVEN && rank < ranks && source < columns {
-                value = f32(starts[(info[tile + 2u] * ranks + rank) * columns + source]);
+                value = f32(starts[(tile.number * ranks + rank) * columns + source]);
             }
             given[place] = value;
         }
@@ -79,8 +74,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         workgroupBarrier();
     }
-    let token = first + thread;
-    if token < end {
+    let token = tile.first + thread;
+    if token < tile.end {
         let term = bias[0] + terms[token];
         if first_rank + #u < ranks { logits[(first_rank + #u) * tokens + token] = sum# + term; }
     }

@@ -14,7 +14,7 @@ use crate::{
     config::{self, CheckpointFacts, Config, Draft, Precision},
     data::{self, split::Split},
     device::{self, Chosen},
-    kernels::{autotune::ChoiceCache, shader::Element},
+    kernels::{autotune::ChoiceCache, formats::Element},
     model::{
         absent::trained_below,
         arithmetic::Arithmetic,

@@ -6,7 +6,7 @@ mod support;
 use electra::{
     bench::{Bench, Task},
     config::{Config, OptimizerMoments},
-    kernels::shader::Element,
+    kernels::formats::Element,
     model::{ParameterCount, arithmetic::Arithmetic},
     tasks::{head, qa::span_head::HeadConfig},
     train::{

@@ -10,7 +10,7 @@ use super::{GlobalArgs, compute::ComputeArgs};
 use crate::{
     bench::{Bench, Task, groups},
     config::{Config, ModelSize, OptimizerMoments},
-    kernels::{autotune::ChoiceCache, shader::Element},
+    kernels::{autotune::ChoiceCache, formats::Element},
     model::arithmetic::Arithmetic,
     tasks::qa::span_head::HeadConfig,
     train::{

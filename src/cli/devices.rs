@@ -10,7 +10,7 @@ use crate::{
     device::{self, AdapterInfo, ByteSize, Chosen, DeviceRequest, choose, list},
     kernels::{
         autotune::{ChoiceCache, KernelChoice, ModelShape, try_out},
-        shader::Element,
+        formats::Element,
     },
 };
 

@@ -13,7 +13,7 @@ use crate::{
     },
     durable_file::write_whole,
     eval::json_file::write_json,
-    kernels::shader::Element,
+    kernels::formats::Element,
     model::{
         ParameterCount,
         folder::{self, Finder},

@@ -7,61 +7,24 @@
 
 pub mod gpu;
 pub mod packed_moments;
+mod step;
 
 use self::packed_moments::{noise, pack, unpack};
+pub use self::step::{BETA_1, BETA_2, EPSILON, Member, Members, Step};
 use super::{
     cpu_loops::{BLOCK, each, values, whole},
-    group::{GROUP, group},
+    group::GROUP,
 };
 use crate::config::OptimizerMoments;
 use burn::{
     Tensor,
     backend::{
-        Backend, Dispatch, ExtensionType, Flex, backend_extension,
+        Backend, Dispatch, Flex, backend_extension,
         tensor::{FloatTensor, IntTensor},
         wgpu::CubeBackend,
     },
     tensor::{DType, Device, Int},
 };
-
-pub const BETA_1: f64 = 0.9;
-pub const BETA_2: f64 = 0.999;
-pub const EPSILON: f64 = 1e-6;
-
-/// What differs from parameter to parameter.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Step {
-    /// Learning rate, the layer's factor included.
-    pub rate: f64,
-    /// Weight decay; 0 spares the parameter.
-    pub decay: f64,
-    /// By what moments in bfloat16 are rounded.
-    pub rounding: [u32; 2],
-}
-
-/// A parameter, its moments and its gradient, `[elements]` each; or none.
-#[derive(ExtensionType)]
-#[extension_type(fusion: cfg(feature = "fusion"))]
-pub enum Member<B: Backend> {
-    Empty,
-    F32 {
-        weight: FloatTensor<B>,
-        first: FloatTensor<B>,
-        second: FloatTensor<B>,
-        gradient: FloatTensor<B>,
-    },
-    Bf16 {
-        weight: FloatTensor<B>,
-        /// [`packed_moments`](super::packed_moments) in u32.
-        moments: IntTensor<B>,
-        gradient: FloatTensor<B>,
-    },
-}
-
-group! {
-    /// Parameters that are updated at once.
-    pub struct Members of Member
-}
 
 /// Adam as a backend operation; `clip_factor` `[1]` scales the gradients, and `steps` has one for
 /// each parameter. Returns the parameters with weights and moments updated.

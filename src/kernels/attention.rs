@@ -10,6 +10,7 @@ pub mod config;
 pub mod cooperative;
 pub(super) mod cpu;
 pub(super) mod gpu;
+mod layout;
 pub(super) mod reference;
 
 use burn::{
@@ -17,20 +18,7 @@ use burn::{
     backend::{Backend, Dispatch, Flex, backend_extension, tensor::FloatTensor, wgpu::CubeBackend},
 };
 
-use self::config::AttentionForms;
-use crate::packed::{random::Mask, sequences::Sequences};
-
-/// How the rows and columns of queries, keys and values divide.
-#[derive(Debug, Clone)]
-pub struct Layout {
-    pub sequences: Sequences,
-    pub heads: usize,
-    /// Factors of the probabilities: row `row_word(place, query)`, column
-    /// `attention_column(head, key)`.
-    pub mask: Option<Mask>,
-    /// On matrix units where they fit; else a thread takes a row.
-    pub forms: AttentionForms,
-}
+pub use self::layout::Layout;
 
 /// Attention as a backend operation; `q`, `k`, `v` and results `[tokens, hidden]`, head `h` in
 /// columns `h · size .. (h + 1) · size`.

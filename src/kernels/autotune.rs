@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use self::timing::Trial;
 use super::{
     attention::{self, config::AttentionForms},
+    formats::Element,
     matmul::{self, Products},
-    shader::Element,
 };
 use crate::{device::AdapterInfo, durable_file::write_whole, user_cache};
 

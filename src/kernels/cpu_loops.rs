@@ -13,7 +13,7 @@ use burn::{
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::dense::products::full;
+use super::formats::full;
 
 /// Values of a block: they stay in a core's own caches, and are worth handing to another core.
 pub(super) const BLOCK: usize = 16 * 1024;

@@ -10,19 +10,12 @@ pub mod products;
 use burn::{
     Tensor,
     backend::{
-        Autodiff, Backend, Dispatch, Flex,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
-        backend_extension,
-        tensor::FloatTensor,
-        wgpu::CubeBackend,
+        Autodiff, Backend, Dispatch, Flex, autodiff::checkpoint::strategy::CheckpointStrategy,
+        backend_extension, tensor::FloatTensor, wgpu::CubeBackend,
     },
 };
 
-use super::{dense::products::DenseProducts, matmul::Products};
+use super::{autodiff::with_gradient, dense::products::DenseProducts, matmul::Products};
 
 /// A dense layer as a backend operation.
 #[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
@@ -66,46 +59,21 @@ impl<B: DenseOps + DenseProducts, C: CheckpointStrategy> DenseOps for Autodiff<B
         bias: FloatTensor<Self>,
         products: Products,
     ) -> FloatTensor<Self> {
-        #[derive(Debug)]
-        struct Dense;
-
-        /// Input, kernel, products.
-        type State<B> = (FloatTensor<B>, FloatTensor<B>, Products);
-
-        impl<B: DenseProducts> Backward<B, 3> for Dense {
-            type State = State<B>;
-
-            fn backward(
-                self,
-                ops: Ops<Self::State, 3>,
-                grads: &mut Gradients,
-                _checkpointer: &mut Checkpointer,
-            ) {
-                let grad = grads.consume::<B>(&ops.node);
-                let (x, kernel, products) = ops.state;
-                let [input, master, bias] = ops.parents;
-                if master.is_some() || bias.is_some() {
-                    let gradients = B::dense_parameter_gradients(x, grad.clone(), products);
-                    for (parent, gradient) in [(master, gradients.0), (bias, gradients.1)] {
-                        if let Some(node) = parent {
-                            grads.register::<B>(node.id, gradient);
-                        }
-                    }
-                }
-                if let Some(node) = input {
-                    let gradient = B::dense_input_gradient(grad, kernel, products);
-                    grads.register::<B>(node.id, gradient);
-                }
-            }
-        }
-
         let nodes = [x.node(), master.node(), bias.node()];
         let [x, kernel, bias] = [x, kernel, bias].map(|tensor| tensor.into_primitive());
         let y = B::dense_forward(x.clone(), kernel.clone(), bias, products);
-        match Dense.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish((x, kernel, products), y),
-            OpsKind::UnTracked(prep) => prep.finish(y),
-        }
+        with_gradient::<B, C, _, _>(
+            nodes,
+            y,
+            || (x, kernel, products),
+            |(x, kernel, products), grad, [input, master, bias]| {
+                let (master, bias) = (master || bias)
+                    .then(|| B::dense_parameter_gradients(x, grad.clone(), products))
+                    .unzip();
+                let input = input.then(|| B::dense_input_gradient(grad, kernel, products));
+                [input, master, bias]
+            },
+        )
     }
 }
 

@@ -8,23 +8,22 @@ use burn::{
     Tensor,
     backend::{
         Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind, unary},
-        },
+        autodiff::checkpoint::strategy::CheckpointStrategy,
         backend_extension,
         tensor::FloatTensor,
-        wgpu::{CubeBackend, into_contiguous},
+        wgpu::{CubeBackend, SourceTemplate, into_contiguous},
     },
     tensor::TensorData,
 };
 
 use super::{
+    autodiff::with_gradient,
     cpu_loops::{by_rows, whole},
-    dense::products::{cast, full},
-    launch::{Arrays, launch_elementwise, like},
-    shader::{Element, Shader},
+    formats::{Element, cast, full},
+    launch::{Arrays, THREADS, launch_elementwise, like},
+    params::{self, params},
+    shader::Shader,
+    wgsl,
 };
 use crate::packed::{random::Mask, sequences::Sequences};
 
@@ -33,6 +32,49 @@ use crate::packed::{random::Mask, sequences::Sequences};
 pub struct Dropped {
     pub sequences: Sequences,
     pub mask: Mask,
+}
+
+/// What the shader is specialised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DropoutConfig {
+    pub element: Element,
+}
+
+/// A matrix that values are dropped from.
+#[derive(Debug)]
+pub struct DropoutParams {
+    pub columns: u32,
+    pub elements: u32,
+    pub mask: Mask,
+    /// The word of each row.
+    pub row_words: Vec<u32>,
+}
+
+params!(DropoutParams {
+    columns,
+    elements,
+    mask,
+    row_words
+});
+
+impl Shader for DropoutConfig {
+    type Params = DropoutParams;
+
+    fn text(self) -> String {
+        let (enable, params) = (self.element.enable(), params::binding::<DropoutParams>());
+        let text = include_str!("../../shaders/dropout.wgsl");
+        SourceTemplate::new(format!("{enable}{params}{}{text}", wgsl::mask()))
+            .register("element", self.element.name())
+            .complete()
+    }
+
+    fn workgroup(self) -> [u32; 2] {
+        [THREADS, 1]
+    }
+
+    fn all() -> Vec<Self> {
+        Element::ALL.map(|element| Self { element }).to_vec()
+    }
 }
 
 /// Dropout as a backend operation.
@@ -85,14 +127,16 @@ impl DropoutOps for CubeBackend {
         let x = into_contiguous(x);
         let (columns, elements) = (x.shape()[1] as u32, x.shape().num_elements());
         let y = like(&x, x.shape(), element);
-        let header = [columns, elements as u32]
-            .into_iter()
-            .chain(Mask::words(Some(mask)));
         launch_elementwise(
             &x.client,
-            Shader::Dropout(element),
+            DropoutConfig { element },
             elements,
-            header.chain(sequences.row_words()),
+            &DropoutParams {
+                columns,
+                elements: elements as u32,
+                mask,
+                row_words: sequences.row_words().collect(),
+            },
             Arrays {
                 read: &[&x],
                 written: &[&y],
@@ -105,35 +149,14 @@ impl DropoutOps for CubeBackend {
 
 impl<B: DropoutOps, C: CheckpointStrategy> DropoutOps for Autodiff<B, C> {
     fn packed_dropout(x: FloatTensor<Self>, sequences: Sequences, mask: Mask) -> FloatTensor<Self> {
-        #[derive(Debug)]
-        struct PackedDropout;
-
-        impl<B: DropoutOps> Backward<B, 1> for PackedDropout {
-            type State = (Sequences, Mask);
-
-            fn backward(
-                self,
-                ops: Ops<Self::State, 1>,
-                grads: &mut Gradients,
-                _checkpointer: &mut Checkpointer,
-            ) {
-                let (sequences, mask) = ops.state;
-                unary::<B, _>(ops.parents, ops.node, grads, |grad| {
-                    B::packed_dropout(grad, sequences, mask)
-                });
-            }
-        }
-
-        let node = x.node();
-        let output = B::packed_dropout(x.into_primitive(), sequences.clone(), mask);
-        match PackedDropout
-            .prepare::<C>([node])
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prep) => prep.finish((sequences, mask), output),
-            OpsKind::UnTracked(prep) => prep.finish(output),
-        }
+        let (x, node) = x.into_parts();
+        let y = B::packed_dropout(x, sequences.clone(), mask);
+        with_gradient::<B, C, _, _>(
+            [node],
+            y,
+            || (sequences, mask),
+            |(sequences, mask), grad, _| [Some(B::packed_dropout(grad, sequences, mask))],
+        )
     }
 }
 

@@ -9,21 +9,16 @@ use burn::{
     Tensor,
     backend::{
         Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
-        backend_extension,
-        tensor::FloatTensor,
+        autodiff::checkpoint::strategy::CheckpointStrategy, backend_extension, tensor::FloatTensor,
         wgpu::CubeBackend,
     },
     tensor::{Shape, TensorData},
 };
 
 use super::{
+    autodiff::with_gradient,
     cpu_loops::{by_rows, in_order, map, sum_of, tensor, values},
-    dense::products::{cast, full},
+    formats::{cast, full},
     gelu::GeluOps,
     normal::{density, distribution},
     token_logits::{
@@ -50,7 +45,9 @@ pub trait EndLogitsOps: GeluOps {
         bias: FloatTensor<Self>,
         terms: FloatTensor<Self>,
         sequences: Sequences,
-    ) -> FloatTensor<Self>;
+    ) -> FloatTensor<Self> {
+        twin::<Self>([tokens, starts, weight, bias, terms], &sequences)
+    }
 
     /// Gradients of `tokens`, `starts` and `weight` where each sequence has one start; `grad`
     /// `[1, tokens]`.
@@ -63,7 +60,9 @@ pub trait EndLogitsOps: GeluOps {
         weight: FloatTensor<Self>,
         grad: FloatTensor<Self>,
         sequences: Sequences,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        backward_twin::<Self>([tokens, starts, weight, grad], &sequences)
+    }
 }
 
 /// In plain tensors, one rank after the other.
@@ -286,34 +285,6 @@ impl<B: EndLogitsOps, C: CheckpointStrategy> EndLogitsOps for Autodiff<B, C> {
         terms: FloatTensor<Self>,
         sequences: Sequences,
     ) -> FloatTensor<Self> {
-        #[derive(Debug)]
-        struct EndLogits;
-
-        /// Tokens, starts, weight, and where the sequences lie.
-        type State<B> = ([FloatTensor<B>; 3], Sequences);
-
-        impl<B: EndLogitsOps> Backward<B, 4> for EndLogits {
-            type State = State<B>;
-
-            fn backward(
-                self,
-                ops: Ops<Self::State, 4>,
-                grads: &mut Gradients,
-                _checkpointer: &mut Checkpointer,
-            ) {
-                let grad = grads.consume::<B>(&ops.node);
-                let ([tokens, starts, weight], sequences) = ops.state;
-                let (tokens, starts, weight) =
-                    B::end_logits_backward(tokens, starts, weight, grad.clone(), sequences);
-                let gradients = [tokens, starts, weight, B::float_sum(grad)];
-                for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
-                    if let Some(node) = parent {
-                        grads.register::<B>(node.id, gradient);
-                    }
-                }
-            }
-        }
-
         let nodes = [tokens.node(), starts.node(), weight.node(), bias.node()];
         let [tokens, starts, weight, bias, terms] =
             [tokens, starts, weight, bias, terms].map(|tensor| tensor.into_primitive());
@@ -326,23 +297,19 @@ impl<B: EndLogitsOps, C: CheckpointStrategy> EndLogitsOps for Autodiff<B, C> {
             terms,
             sequences.clone(),
         );
-        match EndLogits.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
+        with_gradient::<B, C, _, _>(
+            nodes,
+            logits,
+            || {
                 assert_eq!(ranks, 1, "the gradient is that of one start a sequence");
-                prep.finish(([tokens, starts, weight], sequences), logits)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(logits),
-        }
-    }
-
-    fn end_logits_backward(
-        _tokens: FloatTensor<Self>,
-        _starts: FloatTensor<Self>,
-        _weight: FloatTensor<Self>,
-        _grad: FloatTensor<Self>,
-        _sequences: Sequences,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        unreachable!("gradients are computed outside the graph")
+                ([tokens, starts, weight], sequences)
+            },
+            |([tokens, starts, weight], sequences), grad, _| {
+                let (tokens, starts, weight) =
+                    B::end_logits_backward(tokens, starts, weight, grad.clone(), sequences);
+                [tokens, starts, weight, B::float_sum(grad)].map(Some)
+            },
+        )
     }
 }
 

@@ -10,24 +10,63 @@ use burn::{
     Tensor,
     backend::{
         Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind, unary},
-        },
+        autodiff::checkpoint::strategy::CheckpointStrategy,
         backend_extension,
         tensor::FloatTensor,
-        wgpu::{CubeBackend, CubeTensor, into_contiguous},
+        wgpu::{CubeBackend, CubeTensor, SourceTemplate, into_contiguous},
     },
 };
 
 use super::{
+    autodiff::with_gradient,
     cpu_loops::{by_rows, in_order, tensor, values, whole},
-    dense::products::{cast, full},
-    launch::{Arrays, launch_elementwise, like},
+    formats::{Element, cast, full},
+    launch::{Arrays, THREADS, launch_elementwise, like},
     normal::{density, distribution},
-    shader::{Element, GeluPass, Shader},
+    params::{self, params},
+    shader::{Direction, Shader},
+    wgsl::NORMAL,
 };
+
+/// What the shader is specialised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct GeluConfig {
+    pub direction: Direction,
+    pub element: Element,
+}
+
+/// Values of any shape.
+#[derive(Debug)]
+pub struct GeluParams {
+    pub elements: u32,
+}
+
+params!(GeluParams { elements });
+
+impl Shader for GeluConfig {
+    type Params = GeluParams;
+
+    fn text(self) -> String {
+        let (enable, params) = (self.element.enable(), params::binding::<GeluParams>());
+        let text = include_str!("../../shaders/gelu.wgsl");
+        let backward = self.direction == Direction::Backward;
+        SourceTemplate::new(format!("{enable}{params}{NORMAL}{text}"))
+            .register("element", self.element.name())
+            .register("backward", backward.to_string())
+            .complete()
+    }
+
+    fn workgroup(self) -> [u32; 2] {
+        [THREADS, 1]
+    }
+
+    fn all() -> Vec<Self> {
+        Element::ALL
+            .into_iter()
+            .flat_map(|element| Direction::ALL.map(|direction| Self { direction, element }))
+            .collect()
+    }
+}
 
 /// GELU and its gradient as backend operations.
 #[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
@@ -105,26 +144,28 @@ impl GeluOps for CubeBackend {
         };
         let x = into_contiguous(x);
         // Its gradient's binding is not read: any array will do.
-        gelu_shader(GeluPass::Forward, element, &x, &x)
+        run(Direction::Forward, element, &x, &x)
     }
 
     fn erf_gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         let (x, grad) = (into_contiguous(x), into_contiguous(grad));
         match Element::of(x.dtype).filter(|_| x.dtype == grad.dtype) {
             None => backward_twin::<Self>(x, grad),
-            Some(element) => gelu_shader(GeluPass::Backward, element, &x, &grad),
+            Some(element) => run(Direction::Backward, element, &x, &grad),
         }
     }
 }
 
-fn gelu_shader(pass: GeluPass, element: Element, x: &CubeTensor, grad: &CubeTensor) -> CubeTensor {
+fn run(direction: Direction, element: Element, x: &CubeTensor, grad: &CubeTensor) -> CubeTensor {
     let y = like(x, x.shape(), element);
     let elements = x.shape().num_elements();
     launch_elementwise(
         &x.client,
-        Shader::Gelu(pass, element),
+        GeluConfig { direction, element },
         elements,
-        [elements as u32],
+        &GeluParams {
+            elements: elements as u32,
+        },
         Arrays {
             read: &[x, grad],
             written: &[&y],
@@ -136,34 +177,14 @@ fn gelu_shader(pass: GeluPass, element: Element, x: &CubeTensor, grad: &CubeTens
 
 impl<B: GeluOps, C: CheckpointStrategy> GeluOps for Autodiff<B, C> {
     fn erf_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        #[derive(Debug)]
-        struct ErfGelu;
-
-        impl<B: GeluOps> Backward<B, 1> for ErfGelu {
-            type State = B::FloatTensorPrimitive;
-
-            fn backward(
-                self,
-                ops: Ops<Self::State, 1>,
-                grads: &mut Gradients,
-                _checkpointer: &mut Checkpointer,
-            ) {
-                let x = ops.state;
-                unary::<B, _>(ops.parents, ops.node, grads, |grad| {
-                    B::erf_gelu_backward(x, grad)
-                });
-            }
-        }
-
-        let node = x.node();
-        let value = x.into_primitive();
-        match ErfGelu.prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                let output = B::erf_gelu(value.clone());
-                prep.finish(value, output)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(B::erf_gelu(value)),
-        }
+        let (x, node) = x.into_parts();
+        let y = B::erf_gelu(x.clone());
+        with_gradient::<B, C, _, _>(
+            [node],
+            y,
+            || x,
+            |x, grad, _| [Some(B::erf_gelu_backward(x, grad))],
+        )
     }
 }
 

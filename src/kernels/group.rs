@@ -25,8 +25,8 @@ macro_rules! group {
         );
 
         impl<B: burn::backend::Backend> $group<B> {
-            /// The first [`GROUP`](super::group::GROUP) of `members`; places without one are empty.
-            fn of(members: impl IntoIterator<Item = $member<B>>) -> Self {
+            /// The first [`GROUP`](crate::kernels::group::GROUP) of `members`; places without one are empty.
+            pub(in crate::kernels) fn of(members: impl IntoIterator<Item = $member<B>>) -> Self {
                 let mut members = members.into_iter();
                 let mut next = || members.next().unwrap_or($member::Empty);
                 Self(
@@ -35,7 +35,7 @@ macro_rules! group {
             }
 
             /// All places, in order.
-            fn members(self) -> [$member<B>; super::group::GROUP] {
+            pub(in crate::kernels) fn members(self) -> [$member<B>; $crate::kernels::group::GROUP] {
                 [
                     self.0, self.1, self.2, self.3, self.4, self.5, self.6, self.7,
                 ]

@@ -1,17 +1,19 @@
-//! Launches the shaders: words of information at binding 0, then the arrays in order.
+//! Launches the shaders: their parameters at binding 0, then the arrays in order.
 
 use burn::{
-    backend::wgpu::{CubeDim, CubeTensor, SourceKernel, into_contiguous},
+    backend::wgpu::{
+        CubeDim, CubeTensor, KernelSource, SourceKernel, SourceTemplate, into_contiguous,
+    },
     tensor::Shape,
 };
 use cubecl::{
-    client::Client, ir::attributes::BufferIOAttr, prelude::CubeCount, server::KernelArguments,
+    client::Client,
+    ir::attributes::BufferIOAttr,
+    prelude::{CubeCount, KernelId},
+    server::KernelArguments,
 };
 
-use super::{
-    group::GROUP,
-    shader::{Element, Shader},
-};
+use super::{formats::Element, group::GROUP, params::Params, shader::Shader};
 
 /// A dispatch is at most this many workgroups wide.
 pub(super) const WIDEST_DISPATCH: u32 = 65_535;
@@ -53,13 +55,29 @@ pub(super) struct Arrays<'a> {
     pub written: &'a [&'a CubeTensor],
 }
 
-/// Runs `shader` in `groups` workgroups of `threads`.
-pub(super) fn launch(
+/// A shader as Burn launches it.
+struct Source<S>(S);
+
+impl<S: Shader> KernelSource for Source<S> {
+    fn source(&self) -> SourceTemplate {
+        SourceTemplate::new(self.0.text())
+    }
+
+    fn id(&self) -> KernelId {
+        KernelId::new::<S>().info(self.0)
+    }
+
+    fn lang(&self) -> &'static str {
+        "wgsl"
+    }
+}
+
+/// Runs `shader` in `groups` workgroups.
+pub(super) fn launch<S: Shader>(
     client: &Client,
-    shader: Shader,
-    threads: [u32; 2],
+    shader: S,
     groups: [u32; 2],
-    info: impl IntoIterator<Item = u32>,
+    params: &S::Params,
     arrays: Arrays,
 ) {
     let uses = [
@@ -71,37 +89,39 @@ pub(super) fn launch(
         .into_iter()
         .flat_map(|(tensors, with)| tensors.iter().map(move |&tensor| Some((tensor, with))))
         .collect();
-    launch_in_order(client, shader, threads, groups, info, &in_order);
+    launch_in_order(client, shader, groups, params, &in_order);
 }
 
 /// As [`launch`], with each array's use given beside it. A binding that the shader does not use, `None`,
-/// takes the information once more.
-pub(super) fn launch_in_order(
+/// takes the parameters once more.
+pub(super) fn launch_in_order<S: Shader>(
     client: &Client,
-    shader: Shader,
-    threads: [u32; 2],
+    shader: S,
     groups: [u32; 2],
-    info: impl IntoIterator<Item = u32>,
+    params: &S::Params,
     arrays: &[Option<(&CubeTensor, BufferIOAttr)>],
 ) {
-    let info: Vec<u8> = info.into_iter().flat_map(u32::to_le_bytes).collect();
-    let info = client.create_from_slice(&info);
-    let mut buffers = vec![info.clone().binding()];
+    let mut words = Vec::new();
+    params.push(&mut words);
+    let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
+    let params = client.create_from_slice(&bytes);
+    let mut buffers = vec![params.clone().binding()];
     let mut uses = vec![BufferIOAttr::ReadOnly];
     for array in arrays {
         let (handle, with) = match array {
             Some((tensor, with)) => (&tensor.handle, *with),
-            None => (&info, BufferIOAttr::ReadOnly),
+            None => (&params, BufferIOAttr::ReadOnly),
         };
         buffers.push(handle.clone().binding());
         uses.push(with);
     }
     let mut arguments = KernelArguments::new().with_buffers(buffers);
     arguments.declared_io = uses;
+    let [wide, high] = shader.workgroup();
     client.launch(
         Box::new(SourceKernel::new(
-            shader,
-            CubeDim::new_2d(threads[0], threads[1]),
+            Source(shader),
+            CubeDim::new_2d(wide, high),
         )),
         CubeCount::Static(groups[0], groups[1], 1),
         arguments,
@@ -109,15 +129,15 @@ pub(super) fn launch_in_order(
 }
 
 /// Runs `shader` with one thread for each element of its arrays.
-pub(super) fn launch_elementwise(
+pub(super) fn launch_elementwise<S: Shader>(
     client: &Client,
-    shader: Shader,
+    shader: S,
     elements: usize,
-    info: impl IntoIterator<Item = u32>,
+    params: &S::Params,
     arrays: Arrays,
 ) {
     let groups = in_two_dimensions((elements as u32).div_ceil(THREADS));
-    launch(client, shader, [THREADS, 1], groups, info, arrays);
+    launch(client, shader, groups, params, arrays);
 }
 
 /// How many parameters of `arrays` arrays each a launch takes beside `shared` other ones: what the

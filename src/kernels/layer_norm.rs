@@ -1,24 +1,18 @@
 //! Layer normalisation of rows on tensors: as a differentiable operation, and without autodiff.
 
 pub mod backend;
+pub mod config;
 pub(super) mod gpu;
 
 use burn::{
     Tensor,
     backend::{
-        Autodiff, Backend, Dispatch, Flex,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
-        backend_extension,
-        tensor::FloatTensor,
-        wgpu::CubeBackend,
+        Autodiff, Backend, Dispatch, Flex, autodiff::checkpoint::strategy::CheckpointStrategy,
+        backend_extension, tensor::FloatTensor, wgpu::CubeBackend,
     },
 };
 
-use super::{dropout::Dropped, layer_norm::backend::NormaliseOps};
+use super::{autodiff::with_gradient, dropout::Dropped, layer_norm::backend::NormaliseOps};
 
 /// The normalisation as a differentiable operation.
 #[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
@@ -56,40 +50,18 @@ impl<B: LayerNormOps + NormaliseOps, C: CheckpointStrategy> LayerNormOps for Aut
         beta: FloatTensor<Self>,
         epsilon: f64,
     ) -> FloatTensor<Self> {
-        #[derive(Debug)]
-        struct LayerNorm;
-
-        impl<B: NormaliseOps> Backward<B, 3> for LayerNorm {
-            /// Rows, moments, γ.
-            type State = [FloatTensor<B>; 3];
-
-            fn backward(
-                self,
-                ops: Ops<Self::State, 3>,
-                grads: &mut Gradients,
-                _checkpointer: &mut Checkpointer,
-            ) {
-                let grad = grads.consume::<B>(&ops.node);
-                let [x, moments, gamma] = ops.state;
-                let (x_grad, _, gamma_grad, beta_grad) =
-                    B::normalise_backward(x, moments, gamma, grad, None);
-                for (parent, gradient) in
-                    ops.parents.into_iter().zip([x_grad, gamma_grad, beta_grad])
-                {
-                    if let Some(node) = parent {
-                        grads.register::<B>(node.id, gradient);
-                    }
-                }
-            }
-        }
-
         let nodes = [x.node(), gamma.node(), beta.node()];
         let [x, gamma, beta] = [x, gamma, beta].map(|tensor| tensor.into_primitive());
         let (y, moments) = B::normalise(x.clone(), gamma.clone(), beta, epsilon);
-        match LayerNorm.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish([x, moments, gamma], y),
-            OpsKind::UnTracked(prep) => prep.finish(y),
-        }
+        with_gradient::<B, C, _, _>(
+            nodes,
+            y,
+            || [x, moments, gamma],
+            |[x, moments, gamma], grad, _| {
+                let (x, _, gamma, beta) = B::normalise_backward(x, moments, gamma, grad, None);
+                [x, gamma, beta].map(Some)
+            },
+        )
     }
 }
 

@@ -17,13 +17,12 @@ use burn::{
 use cubecl::ir::attributes::BufferIOAttr;
 use serde::{Deserialize, Serialize};
 
-use self::config::{Finish, Orientation, Product, ProductForm};
+use self::config::{Finish, Orientation, Product, ProductForm, ProductParams, ProductShader};
 use super::{
     dropout::Dropped,
+    formats::Element,
     launch::{WIDEST_DISPATCH, launch_in_order, like, owned},
-    shader::{Element, Shader},
 };
-use crate::packed::random::Mask;
 
 /// Fewer rows, columns or depth than this are left to Burn's product.
 const SMALLEST: usize = 16;
@@ -274,20 +273,20 @@ pub(super) fn product(
         finish,
     };
     let [rows, columns] = form.block();
-    let mask = Mask::words(dropped.as_ref().map(|dropped| dropped.mask));
     let row_words = dropped
         .iter()
         .flat_map(|dropped| dropped.sequences.row_words());
     launch_in_order(
         &a.client,
-        Shader::Product(product, form),
-        form.threads(),
+        ProductShader { product, form },
         [n.div_ceil(columns) as u32, m.div_ceil(rows) as u32],
-        [m, n, k]
-            .map(|extent| extent as u32)
-            .into_iter()
-            .chain(mask)
-            .chain(row_words),
+        &ProductParams {
+            m: m as u32,
+            n: n as u32,
+            k: k as u32,
+            mask: dropped.as_ref().map(|dropped| dropped.mask),
+            row_words: row_words.collect(),
+        },
         &[
             Some((&a, BufferIOAttr::ReadOnly)),
             Some((&b, BufferIOAttr::ReadOnly)),

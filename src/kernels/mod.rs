@@ -5,21 +5,24 @@
 
 pub mod adam;
 pub mod attention;
+mod autodiff;
 pub mod autotune;
 mod cpu_loops;
 pub mod dense;
 pub mod dropout;
 pub mod end_logits;
+pub mod formats;
 pub mod gelu;
 pub mod group;
-pub mod head_shader;
 mod launch;
 pub mod layer_norm;
 pub mod matmul;
 mod normal;
+pub mod params;
 pub mod rows;
 pub mod shader;
 pub mod span_loss;
 pub mod square_sum;
 pub mod summary;
 pub mod token_logits;
+mod wgsl;

@@ -9,17 +9,13 @@ use burn::{
     Tensor,
     backend::{
         Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind, unary},
-        },
-        backend_extension,
-        tensor::FloatTensor,
+        autodiff::checkpoint::strategy::CheckpointStrategy, backend_extension, tensor::FloatTensor,
         wgpu::CubeBackend,
     },
     tensor::{Shape, TensorData},
 };
+
+use super::autodiff::with_gradient;
 
 /// The look-up as a backend operation.
 #[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
@@ -61,32 +57,15 @@ fn places(numbers: &[u32], rows: usize) -> Arc<[u32]> {
 
 impl<B: RowsOps, C: CheckpointStrategy> RowsOps for Autodiff<B, C> {
     fn rows(x: FloatTensor<Self>, numbers: Arc<[u32]>) -> FloatTensor<Self> {
-        #[derive(Debug)]
-        struct Rows;
-
-        impl<B: RowsOps> Backward<B, 1> for Rows {
-            /// Where each of the rows went.
-            type State = Arc<[u32]>;
-
-            fn backward(
-                self,
-                ops: Ops<Self::State, 1>,
-                grads: &mut Gradients,
-                _checkpointer: &mut Checkpointer,
-            ) {
-                let places = ops.state;
-                unary::<B, _>(ops.parents, ops.node, grads, |grad| B::rows(grad, places));
-            }
-        }
-
-        let node = x.node();
-        let x = x.into_primitive();
-        let rows = x.shape()[0];
+        let (x, node) = x.into_parts();
+        let count = x.shape()[0];
         let taken = B::rows(x, numbers.clone());
-        match Rows.prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(places(&numbers, rows), taken),
-            OpsKind::UnTracked(prep) => prep.finish(taken),
-        }
+        with_gradient::<B, C, _, _>(
+            [node],
+            taken,
+            || places(&numbers, count),
+            |places, grad, _| [Some(B::rows(grad, places))],
+        )
     }
 }
 

@@ -9,11 +9,7 @@ use burn::{
     Tensor,
     backend::{
         Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind, unary},
-        },
+        autodiff::checkpoint::strategy::CheckpointStrategy,
         backend_extension,
         tensor::FloatTensor,
         wgpu::{CubeBackend, CubeTensor, into_contiguous},
@@ -22,14 +18,61 @@ use burn::{
 };
 
 use super::{
-    head_shader::{Direction, HeadShader},
+    autodiff::with_gradient,
+    formats::Element,
     launch::{Arrays, WIDEST_DISPATCH, launch, like},
-    shader::{Element, Shader},
+    params::{self, params},
+    shader::{Direction, Shader},
+    wgsl::softmax,
 };
 use crate::packed::sequences::Sequences;
 
 /// Threads of a workgroup, as the shaders have them.
 const THREADS: u32 = 64;
+
+/// What the shader is specialised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SpanLossConfig {
+    pub direction: Direction,
+}
+
+/// The sequences whose losses are computed.
+#[derive(Debug)]
+pub struct SpanLossParams {
+    pub sequences: Vec<Target>,
+}
+
+params!(SpanLossParams { sequences });
+
+/// A sequence's rows and the one that is right.
+#[derive(Debug, Default)]
+pub struct Target {
+    pub first: u32,
+    pub end: u32,
+    pub target: u32,
+}
+
+params!(Target { first, end, target });
+
+impl Shader for SpanLossConfig {
+    type Params = SpanLossParams;
+
+    fn text(self) -> String {
+        let pass = match self.direction {
+            Direction::Forward => include_str!("../../shaders/span_loss_forward.wgsl"),
+            Direction::Backward => include_str!("../../shaders/span_loss_backward.wgsl"),
+        };
+        format!("{}{}{pass}", params::binding::<SpanLossParams>(), softmax())
+    }
+
+    fn workgroup(self) -> [u32; 2] {
+        [THREADS, 1]
+    }
+
+    fn all() -> Vec<Self> {
+        Direction::ALL.map(|direction| Self { direction }).to_vec()
+    }
+}
 
 /// The packed row of the right token of each sequence.
 #[derive(Debug, Clone)]
@@ -60,12 +103,16 @@ impl TargetRows {
         &self.rows
     }
 
-    /// First row, end and target of each sequence.
-    fn words(&self) -> impl Iterator<Item = u32> {
+    fn params(&self) -> SpanLossParams {
         let ends = self.sequences.offsets().windows(2);
-        let rows = self.rows.iter();
-        ends.zip(rows)
-            .flat_map(|(ends, &row)| [ends[0], ends[1], row])
+        let sequences = ends.zip(self.rows.iter()).map(|(ends, &target)| Target {
+            first: ends[0],
+            end: ends[1],
+            target,
+        });
+        SpanLossParams {
+            sequences: sequences.collect(),
+        }
     }
 }
 
@@ -157,10 +204,9 @@ fn fits(logits: &CubeTensor, targets: &TargetRows) -> bool {
 fn run(direction: Direction, read: &[&CubeTensor], written: &CubeTensor, targets: &TargetRows) {
     launch(
         &written.client,
-        Shader::Head(HeadShader::SpanLoss(direction)),
-        [THREADS, 1],
+        SpanLossConfig { direction },
         [targets.rows.len() as u32, 1],
-        targets.words(),
+        &targets.params(),
         Arrays {
             read,
             written: &[written],
@@ -171,40 +217,14 @@ fn run(direction: Direction, read: &[&CubeTensor], written: &CubeTensor, targets
 
 impl<B: SpanLossOps, C: CheckpointStrategy> SpanLossOps for Autodiff<B, C> {
     fn span_loss(logits: FloatTensor<Self>, targets: TargetRows) -> FloatTensor<Self> {
-        #[derive(Debug)]
-        struct SpanLoss;
-
-        impl<B: SpanLossOps> Backward<B, 1> for SpanLoss {
-            type State = (FloatTensor<B>, TargetRows);
-
-            fn backward(
-                self,
-                ops: Ops<Self::State, 1>,
-                grads: &mut Gradients,
-                _checkpointer: &mut Checkpointer,
-            ) {
-                let (logits, targets) = ops.state;
-                unary::<B, _>(ops.parents, ops.node, grads, |grad| {
-                    B::span_loss_backward(logits, grad, targets)
-                });
-            }
-        }
-
-        let node = logits.node();
-        let logits = logits.into_primitive();
+        let (logits, node) = logits.into_parts();
         let losses = B::span_loss(logits.clone(), targets.clone());
-        match SpanLoss.prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish((logits, targets), losses),
-            OpsKind::UnTracked(prep) => prep.finish(losses),
-        }
-    }
-
-    fn span_loss_backward(
-        _logits: FloatTensor<Self>,
-        _grad: FloatTensor<Self>,
-        _targets: TargetRows,
-    ) -> FloatTensor<Self> {
-        unreachable!("gradients are computed outside the graph")
+        with_gradient::<B, C, _, _>(
+            [node],
+            losses,
+            || (logits, targets),
+            |(logits, targets), grad, _| [Some(B::span_loss_backward(logits, grad, targets))],
+        )
     }
 }
 

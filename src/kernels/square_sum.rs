@@ -4,9 +4,12 @@
 
 use super::{
     cpu_loops::{map, values},
+    formats::Width,
     group::{GROUP, group},
     launch::{Arrays, THREADS, launch, members},
-    shader::{Shader, Width, unroll},
+    params::{self, params},
+    shader::Shader,
+    wgsl::{reduction, unroll},
 };
 use burn::{
     Tensor,
@@ -30,23 +33,46 @@ const SHARED: usize = 2;
 
 /// What the shader is specialised by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SquareSumForm {
+pub struct SquareSumConfig {
     pub arrays: usize,
     pub width: Width,
 }
 
-impl SquareSumForm {
-    pub(super) fn text(self) -> String {
+/// The arrays of a launch.
+#[derive(Debug)]
+pub struct SquareSumParams {
+    /// Places of each array: values, or fours of them.
+    pub places: Vec<u32>,
+}
+
+params!(SquareSumParams { places });
+
+impl Shader for SquareSumConfig {
+    type Params = SquareSumParams;
+
+    fn text(self) -> String {
         let total = match self.width {
-            Width::One => "total",
-            Width::Four => "total.x + total.y + total.z + total.w",
+            Width::One => "sum",
+            Width::Four => "sum.x + sum.y + sum.z + sum.w",
         };
-        let text = SourceTemplate::new(include_str!("../../shaders/square_sum.wgsl"))
+        let params = params::binding::<SquareSumParams>();
+        let text = include_str!("../../shaders/square_sum.wgsl");
+        let text = SourceTemplate::new(format!("{params}{}{text}", reduction("f32")))
             .register("floats", self.width.floats())
             .register("groups", PARTS.to_string())
             .register("total", total)
             .complete();
         unroll(&text, [self.arrays; 2])
+    }
+
+    fn workgroup(self) -> [u32; 2] {
+        [THREADS, 1]
+    }
+
+    fn all() -> Vec<Self> {
+        (1..=GROUP)
+            .flat_map(|arrays| Width::ALL.map(|width| Self { arrays, width }))
+            .collect()
     }
 }
 
@@ -133,17 +159,20 @@ impl SquareSumOps for CubeBackend {
                 .filter(|x| Width::of(x.shape().num_elements()) == width)
                 .collect();
             for part in fitting.chunks(members(&sums.client, 1, SHARED)) {
-                let form = SquareSumForm {
+                let config = SquareSumConfig {
                     arrays: part.len(),
                     width,
                 };
                 launch(
                     &sums.client,
-                    Shader::SquareSum(form),
-                    [THREADS, 1],
+                    config,
                     [PARTS as u32, 1],
-                    part.iter()
-                        .map(|x| (x.shape().num_elements() / width.count()) as u32),
+                    &SquareSumParams {
+                        places: part
+                            .iter()
+                            .map(|x| (x.shape().num_elements() / width.count()) as u32)
+                            .collect(),
+                    },
                     Arrays {
                         updated: &[&sums],
                         read: part,

@@ -7,28 +7,107 @@ use burn::{
     Tensor,
     backend::{
         Autodiff, AutodiffBackend, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
+        autodiff::checkpoint::strategy::CheckpointStrategy,
         backend_extension,
         tensor::FloatTensor,
-        wgpu::{CubeBackend, CubeTensor, into_contiguous},
+        wgpu::{CubeBackend, CubeTensor, SourceTemplate, into_contiguous},
     },
     tensor::{Shape, Slice},
 };
 
 use super::{
-    dense::products::{cast, full},
-    head_shader::{Direction, HeadShader},
+    autodiff::with_gradient,
+    formats::{Element, cast, full},
     launch::{Arrays, WIDEST_DISPATCH, in_two_dimensions, launch, like},
-    shader::{Element, Shader},
+    params::{self, params},
+    shader::Shader,
+    wgsl::{reduction, softmax},
 };
 use crate::packed::sequences::Sequences;
 
 /// Threads of a workgroup, as the shaders have them.
 const THREADS: u32 = 64;
+
+/// What the forward shader is specialised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SummaryForward {
+    /// Format of the rows and summaries.
+    pub element: Element,
+}
+
+/// The sequences that are summed up.
+#[derive(Debug)]
+pub struct SummaryForwardParams {
+    pub columns: u32,
+    /// First row of each sequence, and at last the number of rows.
+    pub offsets: Vec<u32>,
+}
+
+params!(SummaryForwardParams { columns, offsets });
+
+impl Shader for SummaryForward {
+    type Params = SummaryForwardParams;
+
+    fn text(self) -> String {
+        let params = params::binding::<SummaryForwardParams>();
+        let pass = include_str!("../../shaders/summary_forward.wgsl");
+        text(self.element, format!("{params}{}{pass}", softmax()))
+    }
+
+    fn workgroup(self) -> [u32; 2] {
+        [THREADS, 1]
+    }
+
+    fn all() -> Vec<Self> {
+        Element::ALL.map(|element| Self { element }).to_vec()
+    }
+}
+
+/// What the backward shader is specialised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SummaryBackward {
+    /// Format of the rows, summaries and gradients.
+    pub element: Element,
+}
+
+/// The rows whose gradients are computed.
+#[derive(Debug)]
+pub struct SummaryBackwardParams {
+    pub rows: u32,
+    pub columns: u32,
+    /// The number of each row's sequence.
+    pub sequences: Vec<u32>,
+}
+
+params!(SummaryBackwardParams {
+    rows,
+    columns,
+    sequences
+});
+
+impl Shader for SummaryBackward {
+    type Params = SummaryBackwardParams;
+
+    fn text(self) -> String {
+        let params = params::binding::<SummaryBackwardParams>();
+        let pass = include_str!("../../shaders/summary_backward.wgsl");
+        text(self.element, format!("{params}{}{pass}", reduction("f32")))
+    }
+
+    fn workgroup(self) -> [u32; 2] {
+        [THREADS, 1]
+    }
+
+    fn all() -> Vec<Self> {
+        Element::ALL.map(|element| Self { element }).to_vec()
+    }
+}
+
+fn text(element: Element, template: String) -> String {
+    SourceTemplate::new(format!("{}{template}", element.enable()))
+        .register("element", element.name())
+        .complete()
+}
 
 /// The summary and its gradients as backend operations; `rows` `[tokens, columns]`, `logits`
 /// `[tokens]` in f32.
@@ -153,14 +232,19 @@ impl SummaryOps for CubeBackend {
         let summaries = like(&rows, shape, element);
         let weights = like(&logits, logits.shape(), Element::F32);
         let blocks = (columns as u32).div_ceil(THREADS);
-        run(
-            HeadShader::Summary(Direction::Forward, element),
+        launch(
+            &rows.client,
+            SummaryForward { element },
             [blocks, sequences.len() as u32],
-            [columns as u32]
-                .into_iter()
-                .chain(sequences.offsets().iter().copied()),
-            &[&logits, &rows],
-            &[&summaries, &weights],
+            &SummaryForwardParams {
+                columns: columns as u32,
+                offsets: sequences.offsets().to_vec(),
+            },
+            Arrays {
+                read: &[&logits, &rows],
+                written: &[&summaries, &weights],
+                ..Arrays::default()
+            },
         );
         (summaries, weights)
     }
@@ -183,14 +267,20 @@ impl SummaryOps for CubeBackend {
         let logit_grads = like(weights, weights.shape(), Element::F32);
         let numbers = sequences.lengths().enumerate();
         let numbers = numbers.flat_map(|(number, length)| vec![number as u32; length]);
-        run(
-            HeadShader::Summary(Direction::Backward, element),
+        launch(
+            &rows.client,
+            SummaryBackward { element },
             in_two_dimensions(shape[0] as u32),
-            [shape[0] as u32, shape[1] as u32]
-                .into_iter()
-                .chain(numbers),
-            &[rows, weights, summaries, grad],
-            &[&row_grads, &logit_grads],
+            &SummaryBackwardParams {
+                rows: shape[0] as u32,
+                columns: shape[1] as u32,
+                sequences: numbers.collect(),
+            },
+            Arrays {
+                read: &[rows, weights, summaries, grad],
+                written: &[&row_grads, &logit_grads],
+                ..Arrays::default()
+            },
         );
         (row_grads, logit_grads)
     }
@@ -201,81 +291,26 @@ fn element(rows: &CubeTensor, sequences: &Sequences) -> Option<Element> {
     Element::of(rows.dtype).filter(|_| sequences.len() <= WIDEST_DISPATCH as usize)
 }
 
-fn run(
-    shader: HeadShader,
-    groups: [u32; 2],
-    info: impl IntoIterator<Item = u32>,
-    read: &[&CubeTensor],
-    written: &[&CubeTensor],
-) {
-    launch(
-        &read[0].client,
-        Shader::Head(shader),
-        [THREADS, 1],
-        groups,
-        info,
-        Arrays {
-            read,
-            written,
-            ..Arrays::default()
-        },
-    );
-}
-
 impl<B: SummaryOps, C: CheckpointStrategy> SummaryOps for Autodiff<B, C> {
     fn summary(
         rows: FloatTensor<Self>,
         logits: FloatTensor<Self>,
         sequences: Sequences,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        #[derive(Debug)]
-        struct Summary;
-
-        /// Rows, weights, summaries, and where the sequences lie.
-        type State<B> = ([FloatTensor<B>; 3], Sequences);
-
-        impl<B: SummaryOps> Backward<B, 2> for Summary {
-            type State = State<B>;
-
-            fn backward(
-                self,
-                ops: Ops<Self::State, 2>,
-                grads: &mut Gradients,
-                _checkpointer: &mut Checkpointer,
-            ) {
-                let grad = grads.consume::<B>(&ops.node);
-                let ([rows, weights, summaries], sequences) = ops.state;
-                let (row_grads, logit_grads) =
-                    B::summary_backward(rows, weights, summaries, grad, sequences);
-                for (parent, gradient) in ops.parents.into_iter().zip([row_grads, logit_grads]) {
-                    if let Some(node) = parent {
-                        grads.register::<B>(node.id, gradient);
-                    }
-                }
-            }
-        }
-
-        let nodes = [rows.node(), logits.node()];
-        let [rows, logits] = [rows, logits].map(|tensor| tensor.into_primitive());
+        let ((rows, rows_node), (logits, logits_node)) = (rows.into_parts(), logits.into_parts());
         let (summaries, weights) = B::summary(rows.clone(), logits, sequences.clone());
         let weights_out = Self::from_inner(weights.clone());
-        let summaries = match Summary.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                prep.finish(([rows, weights, summaries.clone()], sequences), summaries)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(summaries),
-        };
+        let kept = summaries.clone();
+        let summaries = with_gradient::<B, C, _, _>(
+            [rows_node, logits_node],
+            summaries,
+            || ([rows, weights, kept], sequences),
+            |([rows, weights, summaries], sequences), grad, _| {
+                let gradients = B::summary_backward(rows, weights, summaries, grad, sequences);
+                <[_; 2]>::from(gradients).map(Some)
+            },
+        );
         (summaries, weights_out)
-    }
-
-    fn summary_backward(
-        _rows: FloatTensor<Self>,
-        _weights: FloatTensor<Self>,
-        _summaries: FloatTensor<Self>,
-        _grad: FloatTensor<Self>,
-        _sequences: Sequences,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        unreachable!("gradients are computed outside the graph")
     }
 }
 

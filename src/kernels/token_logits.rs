@@ -4,26 +4,23 @@
 //! A matrix product pads its one column to a block's width. Shaders:
 //! `shaders/token_logits_*.wgsl`.
 
+pub mod config;
 pub(super) mod gpu;
 
 use burn::{
     Tensor,
     backend::{
         Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
-        backend_extension,
-        ops::FloatTensorOps,
-        tensor::FloatTensor,
-        wgpu::CubeBackend,
+        autodiff::checkpoint::strategy::CheckpointStrategy, backend_extension, ops::FloatTensorOps,
+        tensor::FloatTensor, wgpu::CubeBackend,
     },
     tensor::Shape,
 };
 
-use super::dense::products::{cast, full};
+use super::{
+    autodiff::with_gradient,
+    formats::{cast, full},
+};
 use crate::packed::sequences::Sequences;
 
 /// Rows of which one workgroup sums the weights' gradient.
@@ -134,46 +131,19 @@ impl<B: TokenLogitsOps, C: CheckpointStrategy> TokenLogitsOps for Autodiff<B, C>
         bias: FloatTensor<Self>,
         terms: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        #[derive(Debug)]
-        struct TokenLogits;
-
-        impl<B: TokenLogitsOps> Backward<B, 3> for TokenLogits {
-            type State = [FloatTensor<B>; 2];
-
-            fn backward(
-                self,
-                ops: Ops<Self::State, 3>,
-                grads: &mut Gradients,
-                _checkpointer: &mut Checkpointer,
-            ) {
-                let grad = grads.consume::<B>(&ops.node);
-                let [x, weight] = ops.state;
-                let (x, weight) = B::token_logits_backward(x, weight, grad.clone());
-                let gradients = [x, weight, B::float_sum(grad)];
-                for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
-                    if let Some(node) = parent {
-                        grads.register::<B>(node.id, gradient);
-                    }
-                }
-            }
-        }
-
         let nodes = [x.node(), weight.node(), bias.node()];
         let [x, weight, bias, terms] =
             [x, weight, bias, terms].map(|tensor| tensor.into_primitive());
         let logits = B::token_logits(x.clone(), weight.clone(), bias, terms);
-        match TokenLogits.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish([x, weight], logits),
-            OpsKind::UnTracked(prep) => prep.finish(logits),
-        }
-    }
-
-    fn token_logits_backward(
-        _x: FloatTensor<Self>,
-        _weight: FloatTensor<Self>,
-        _grad: FloatTensor<Self>,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        unreachable!("gradients are computed outside the graph")
+        with_gradient::<B, C, _, _>(
+            nodes,
+            logits,
+            || [x, weight],
+            |[x, weight], grad, _| {
+                let (x, weight) = B::token_logits_backward(x, weight, grad.clone());
+                [x, weight, B::float_sum(grad)].map(Some)
+            },
+        )
     }
 }
 

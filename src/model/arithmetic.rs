@@ -11,8 +11,8 @@ use crate::{
     kernels::{
         attention::config::AttentionForms,
         autotune::{ChoiceCache, ModelShape},
+        formats::Element,
         matmul::Products,
-        shader::Element,
     },
 };
 

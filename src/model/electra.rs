@@ -15,7 +15,7 @@ use super::{
     parameters::{Error, ParameterSource, without_graph},
     pass::Pass,
 };
-use crate::{config::EncoderConfig, kernels::shader::Element};
+use crate::{config::EncoderConfig, kernels::formats::Element};
 
 #[derive(Module, Debug)]
 pub struct Electra {

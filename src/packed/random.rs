@@ -22,7 +22,7 @@ pub fn pcg3d([x, y, z]: [u32; 3]) -> [u32; 3] {
 ///
 /// A value is addressed by the site of the mask (a word per mask of a model and step), its row
 /// and its column.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Mask {
     pub site: u32,
     /// Values whose hash is below are kept.
@@ -41,13 +41,6 @@ impl Mask {
             threshold: (keep * f64::from(u32::MAX)) as u32,
             scale: (1.0 / keep) as f32,
         }
-    }
-
-    /// Site, threshold and the bits of the scale, as shaders take them; zeros without a mask.
-    pub fn words(mask: Option<Self>) -> [u32; 3] {
-        mask.map_or([0; 3], |mask| {
-            [mask.site, mask.threshold, mask.scale.to_bits()]
-        })
     }
 
     /// The factor of one value: `scale`, or 0 where it is dropped.

@@ -8,7 +8,7 @@
 use crate::{
     config::{EncoderConfig, GradientCheckpointing, OptimizerMoments},
     device::ByteSize,
-    kernels::shader::Element,
+    kernels::formats::Element,
     tasks::head,
 };
 

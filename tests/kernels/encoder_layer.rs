@@ -13,8 +13,8 @@ use electra::{
     device::{DeviceRequest, choose},
     kernels::{
         attention::{config::AttentionForms, cooperative::candidates},
+        formats::Element,
         matmul::{self, Products, config::ProductForm},
-        shader::Element,
     },
     model::{
         arithmetic::Arithmetic,

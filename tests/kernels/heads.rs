@@ -15,9 +15,9 @@ use electra::{
     config::Config,
     device::{DeviceRequest, choose},
     kernels::{
+        formats::Element,
         gelu::gelu,
         matmul::{self, Products},
-        shader::Element,
     },
     model::{HeadInput, ModelInput, arithmetic::Arithmetic, parameters::ParameterSource},
     tasks::{

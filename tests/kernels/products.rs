@@ -10,8 +10,8 @@ use electra::{
     kernels::{
         dense::{Weight, dense, layer::DenseLayer},
         dropout::Dropped,
+        formats::Element,
         matmul::{Products, config::ProductForm},
-        shader::Element,
     },
     packed::{random::Mask, sequences::Sequences},
 };

@@ -3,199 +3,96 @@
 use std::{collections::BTreeSet, path::Path};
 
 use electra::kernels::{
-    adam::gpu::{AdamForm, AdamKind},
-    attention::config::{AttentionCooperativeForm, AttentionCooperativePass},
-    group::GROUP,
-    head_shader::{Direction, HeadShader, LogitForm},
-    matmul::config::{Finish, Orientation, Product, ProductForm},
-    shader::{AttentionForm, AttentionPass, Element, GeluPass, NormPass, Shader, Width},
-    square_sum::SquareSumForm,
+    adam::gpu::AdamConfig,
+    attention::config::{AttentionCooperativeShader, AttentionShader},
+    dropout::DropoutConfig,
+    gelu::GeluConfig,
+    layer_norm::config::NormConfig,
+    matmul::config::{ProductForm, ProductShader},
+    shader::Shader,
+    span_loss::SpanLossConfig,
+    square_sum::SquareSumConfig,
+    summary::{SummaryBackward, SummaryForward},
+    token_logits::config::LogitShader,
 };
 use naga::{
+    Module,
     back::{hlsl, msl, spv},
     front::wgsl,
     valid::{Capabilities, ValidationFlags, Validator},
 };
 
-fn shaders() -> Vec<Shader> {
-    let mut shaders = Vec::new();
-    for number in 1..=GROUP {
-        shaders.extend(AdamKind::ALL.map(|kind| {
-            Shader::Adam(AdamForm {
-                parameters: number,
-                kind,
-            })
-        }));
-        shaders.extend(Width::ALL.map(|width| {
-            Shader::SquareSum(SquareSumForm {
-                arrays: number,
-                width,
-            })
-        }));
+/// A shader as it is launched.
+struct Source {
+    /// What it is.
+    name: String,
+    text: String,
+    workgroup: [u32; 2],
+}
+
+impl Source {
+    fn all<S: Shader>() -> impl Iterator<Item = Self> {
+        S::all().into_iter().map(|shader| Self {
+            name: format!("{shader:?}"),
+            text: shader.text(),
+            workgroup: shader.workgroup(),
+        })
     }
-    for element in [Element::F32, Element::F16] {
-        shaders.extend([
-            Shader::Dropout(element),
-            Shader::Gelu(GeluPass::Forward, element),
-            Shader::Gelu(GeluPass::Backward, element),
-            Shader::Norm(NormPass::Forward, element, false),
-            Shader::Norm(NormPass::Backward, element, false),
-            Shader::Norm(NormPass::Backward, element, true),
-            Shader::Norm(NormPass::Shares, element, false),
-            Shader::Norm(NormPass::Parameters, Element::F32, false),
-        ]);
-        for (quarters, masked) in [1, 8, 16, 32]
+
+    fn module(&self) -> Module {
+        let Self { name, text, .. } = self;
+        wgsl::parse_str(text).unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(text)))
+    }
+
+    /// Rows and columns of its cooperative matrices, which DirectX 12 does not reach.
+    fn cooperative(&self) -> Option<usize> {
+        [8, 16]
             .into_iter()
-            .flat_map(|q| [(q, false), (q, true)])
-        {
-            for pass in [
-                AttentionPass::Forward,
-                AttentionPass::QueryGradient,
-                AttentionPass::KeyGradient,
-                AttentionPass::ValueGradient,
-            ] {
-                let form = AttentionForm {
-                    quarters,
-                    element,
-                    masked,
-                };
-                shaders.push(Shader::Attention(pass, form));
-            }
-        }
-        for quarters in [1, 2] {
-            shaders.extend(
-                products(element).map(|p| Shader::Product(p, ProductForm::Tiled { quarters })),
-            );
-        }
+            .find(|side| self.text.contains(&format!("coop_mat{side}x{side}<")))
     }
-    shaders.extend(heads().into_iter().map(Shader::Head));
-    shaders
 }
 
-/// Those of the question-answering head.
-fn heads() -> Vec<HeadShader> {
-    let mut shaders = Vec::new();
-    for direction in [Direction::Forward, Direction::Backward] {
-        shaders.push(HeadShader::SpanLoss(direction));
-        for element in [Element::F32, Element::F16] {
-            shaders.push(HeadShader::Summary(direction, element));
-            let most = match direction {
-                Direction::Forward => LogitForm::MOST_RANKS,
-                Direction::Backward => 1,
-            };
-            let given = (1..=most).map(Some);
-            shaders.extend(
-                [None]
-                    .into_iter()
-                    .chain(given)
-                    .map(|ranks| HeadShader::TokenLogits(direction, LogitForm { element, ranks })),
-            );
-        }
-    }
-    shaders
+/// Those of every operation.
+fn shaders() -> Vec<Source> {
+    Source::all::<AdamConfig>()
+        .chain(Source::all::<SquareSumConfig>())
+        .chain(Source::all::<DropoutConfig>())
+        .chain(Source::all::<GeluConfig>())
+        .chain(Source::all::<NormConfig>())
+        .chain(Source::all::<AttentionShader>())
+        .chain(Source::all::<AttentionCooperativeShader>())
+        .chain(Source::all::<ProductShader>())
+        .chain(Source::all::<SpanLossConfig>())
+        .chain(Source::all::<SummaryForward>())
+        .chain(Source::all::<SummaryBackward>())
+        .chain(Source::all::<LogitShader>())
+        .collect()
 }
 
-/// What a dense layer and its gradients ask for.
-fn products(operand: Element) -> impl Iterator<Item = Product> {
-    let forward = [
-        Finish::Bias,
-        Finish::Gelu { kept: false },
-        Finish::Gelu { kept: true },
-        Finish::Residual { masked: false },
-        Finish::Residual { masked: true },
-    ];
-    let backward = [Finish::Plain, Finish::GeluGradient, Finish::Onto];
-    let parameters = [Finish::ColumnSums];
-    let of = move |orientation, result, finish| Product {
-        orientation,
-        operand,
-        result,
-        finish,
-    };
-    forward
-        .into_iter()
-        .map(move |finish| of(Orientation::Plain, operand, finish))
-        .chain(backward.map(|finish| of(Orientation::RightTransposed, operand, finish)))
-        .chain(parameters.map(|finish| of(Orientation::LeftTransposed, Element::F32, finish)))
-}
-
-/// Those on matrix units of one size, which DirectX 12 does not reach.
-fn cooperative(side: usize) -> Vec<Shader> {
-    let mut shaders = Vec::new();
-    for (size, grid, tiles, depth, subgroup, ahead) in [
-        (16, [2, 2], [4, 4], 16, 32, true),
-        (16, [2, 2], [2, 2], 32, 32, false),
-        (16, [2, 4], [4, 4], 32, 32, true),
-        (16, [2, 2], [4, 4], 32, 64, false),
-        (8, [2, 2], [4, 4], 32, 8, true),
-    ] {
-        if size != side {
-            continue;
-        }
-        let form = ProductForm::Cooperative {
-            size,
-            grid,
-            tiles,
-            depth,
-            subgroup,
-            ahead,
-        };
-        assert!(form.is_even(), "{form}");
-        shaders.extend(products(Element::F16).map(|product| Shader::Product(product, form)));
-    }
-    for form in attention_forms().into_iter().filter(|f| f.size == side) {
-        for (pass, masked) in AttentionCooperativePass::ALL
-            .into_iter()
-            .flat_map(|pass| [(pass, false), (pass, true)])
-        {
-            shaders.push(Shader::AttentionCooperative(pass, form, masked));
-        }
-    }
-    shaders
-}
-
-fn on_matrix_units() -> impl Iterator<Item = Shader> {
-    cooperative(8).into_iter().chain(cooperative(16))
-}
-
-/// For matrices and subgroups of NVIDIA, AMD, Apple and lavapipe.
-fn attention_forms() -> Vec<AttentionCooperativeForm> {
-    let mut forms = Vec::new();
-    for (size, block, subgroup) in [
-        (16, 32, 32),
-        (16, 32, 64),
-        (8, 16, 32),
-        (8, 32, 32),
-        (8, 16, 8),
-        (8, 32, 8),
-    ] {
-        for head in [16, 32, 64, 128] {
-            forms.push(AttentionCooperativeForm {
-                size,
-                head,
-                block,
-                subgroup,
-            });
-        }
-    }
-    forms
+/// Bytes that a workgroup shares.
+fn workgroup_bytes(module: &Module) -> usize {
+    let mut layouter = naga::proc::Layouter::default();
+    layouter.update(module.to_ctx()).unwrap();
+    let bytes: u32 = module
+        .global_variables
+        .iter()
+        .filter(|(_, variable)| variable.space == naga::AddressSpace::WorkGroup)
+        .map(|(_, variable)| layouter[variable.ty].size)
+        .sum();
+    bytes as usize
 }
 
 #[test]
 fn every_shader_compiles_for_every_api() {
     let capabilities =
         Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX;
-    for (shader, everywhere) in shaders()
-        .into_iter()
-        .map(|shader| (shader, true))
-        .chain(on_matrix_units().map(|shader| (shader, false)))
-    {
-        let text = shader.text();
-        let module = wgsl::parse_str(&text)
-            .unwrap_or_else(|e| panic!("{shader:?}: {}", e.emit_to_string(&text)));
+    let shaders = shaders();
+    assert_eq!(shaders.len(), 0);
+    for shader in shaders {
+        let (name, module) = (&shader.name, shader.module());
         let info = Validator::new(ValidationFlags::all(), capabilities)
             .validate(&module)
-            .unwrap_or_else(|e| panic!("{shader:?}: {}", e.emit_to_string(&text)));
+            .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(&shader.text)));
         let words = spv::write_vec(
             &module,
             &info,
@@ -205,8 +102,8 @@ fn every_shader_compiles_for_every_api() {
             },
             None,
         )
-        .unwrap_or_else(|e| panic!("{shader:?}: {e}"));
-        assert!(words.len() > 100, "{shader:?}");
+        .unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(words.len() > 100, "{name}");
         let (metal, _) = msl::write_string(
             &module,
             &info,
@@ -216,55 +113,97 @@ fn every_shader_compiles_for_every_api() {
             },
             &msl::PipelineOptions::default(),
         )
-        .unwrap_or_else(|e| panic!("{shader:?}: {e}"));
-        assert!(metal.contains("kernel void"), "{shader:?}");
-        if !everywhere {
+        .unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(metal.contains("kernel void"), "{name}");
+        if shader.cooperative().is_some() {
             continue;
         }
         let mut direct = String::new();
         let options = hlsl::Options::default();
         hlsl::Writer::new(&mut direct, &options, &hlsl::PipelineOptions::default())
             .write(&module, &info, None)
-            .unwrap_or_else(|e| panic!("{shader:?}: {e}"));
-        assert!(direct.contains("numthreads"), "{shader:?}");
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(direct.contains("numthreads"), "{name}");
     }
 }
 
 #[test]
 fn what_a_workgroup_shares_fits_every_device() {
-    // WebGPU's least limits; and what devices with matrix units offer: Apple's 32 KiB with 8 × 8,
-    // others' 48 KiB and more with 16 × 16.
-    for (shaders, most_bytes, most_threads) in [
-        (shaders(), 16 << 10, 256),
-        (cooperative(8), 32 << 10, 256),
-        (cooperative(16), 48 << 10, 256),
-    ] {
-        assert!(!shaders.is_empty());
-        for shader in shaders {
-            let module = wgsl::parse_str(&shader.text()).unwrap();
-            let mut layouter = naga::proc::Layouter::default();
-            layouter.update(module.to_ctx()).unwrap();
-            let bytes: u32 = module
-                .global_variables
-                .iter()
-                .filter(|(_, variable)| variable.space == naga::AddressSpace::WorkGroup)
-                .map(|(_, variable)| layouter[variable.ty].size)
-                .sum();
-            assert!(bytes <= most_bytes, "{shader:?}: {bytes}");
-            match shader {
-                Shader::Product(_, form) => {
-                    assert_eq!(bytes as usize, form.workgroup_bytes(), "{shader:?}");
+    let mut sides = BTreeSet::new();
+    for shader in shaders() {
+        // WebGPU's least limits; and what devices with cooperative matrices offer: Apple's 32 KiB
+        // with 8 × 8, others' 48 KiB and more with 16 × 16.
+        let (most_bytes, most_threads) = match shader.cooperative() {
+            None => (16 << 10, 256),
+            Some(8) => (32 << 10, 256),
+            Some(_) => (48 << 10, 256),
+        };
+        sides.insert(shader.cooperative());
+        let (name, module) = (&shader.name, shader.module());
+        let bytes = workgroup_bytes(&module);
+        assert!(bytes <= most_bytes, "{name}: {bytes}");
+        let [wide, high, deep] = module.entry_points[0].workgroup_size;
+        assert_eq!(([wide, high], deep), (shader.workgroup, 1), "{name}");
+        let threads = wide * high;
+        assert!(threads <= most_threads, "{name}: {threads}");
+    }
+    assert_eq!(sides, BTreeSet::from([None, Some(8), Some(16)]));
+}
+
+#[test]
+fn forms_know_what_a_workgroup_shares() {
+    for shader in ProductShader::all() {
+        let bytes = workgroup_bytes(&wgsl::parse_str(&shader.text()).unwrap());
+        assert_eq!(bytes, shader.form.workgroup_bytes(), "{shader:?}");
+        if let ProductForm::Cooperative { .. } = shader.form {
+            assert!(shader.form.is_even(), "{shader:?}");
+        }
+    }
+    for shader in AttentionCooperativeShader::all() {
+        let (form, module) = (shader.form, wgsl::parse_str(&shader.text()).unwrap());
+        let bytes = workgroup_bytes(&module);
+        assert!(bytes <= form.workgroup_bytes(), "{shader:?}");
+        // Small blocks fit the least limit, too.
+        let small = form.head <= 64 && form.block == 16;
+        assert!(!small || bytes <= 16 << 10, "{shader:?}: {bytes}");
+    }
+}
+
+#[test]
+fn parameters_are_words_side_by_side() {
+    for shader in shaders() {
+        let (name, module) = (&shader.name, shader.module());
+        let mut layouter = naga::proc::Layouter::default();
+        layouter.update(module.to_ctx()).unwrap();
+        let (_, params) = module
+            .global_variables
+            .iter()
+            .find(|(_, variable)| variable.binding.is_some_and(|binding| binding.binding == 0))
+            .unwrap();
+        assert_eq!(params.name.as_deref(), Some("params"), "{name}");
+        let mut types = vec![params.ty];
+        while let Some(ty) = types.pop() {
+            assert_eq!(
+                layouter[ty].alignment,
+                naga::proc::Alignment::FOUR,
+                "{name}"
+            );
+            match &module.types[ty].inner {
+                naga::TypeInner::Struct { members, .. } => {
+                    let mut end = 0;
+                    for member in members {
+                        assert_eq!(member.offset, end, "{name}: {member:?}");
+                        end += layouter[member.ty].size;
+                        types.push(member.ty);
+                    }
                 }
-                Shader::AttentionCooperative(_, form, _) => {
-                    assert!(bytes as usize <= form.workgroup_bytes(), "{shader:?}");
-                    // Small blocks fit the least limit, too.
-                    let small = form.head <= 64 && form.block == 16;
-                    assert!(!small || bytes <= 16 << 10, "{shader:?}: {bytes}");
+                naga::TypeInner::Array { base, stride, .. } => {
+                    assert_eq!(*stride, layouter[*base].size, "{name}");
+                    types.push(*base);
                 }
-                _ => {}
+                naga::TypeInner::Scalar(scalar) => assert_eq!(scalar.width, 4, "{name}"),
+                other => panic!("{name}: {other:?}"),
             }
-            let threads: u32 = module.entry_points[0].workgroup_size.iter().product();
-            assert!(threads <= most_threads, "{shader:?}: {threads}");
         }
     }
 }
@@ -272,8 +211,7 @@ fn what_a_workgroup_shares_fits_every_device() {
 #[test]
 fn every_file_is_part_of_a_shader() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
-    let all = shaders().into_iter().chain(on_matrix_units());
-    let texts: Vec<String> = all.map(Shader::text).collect();
+    let texts: Vec<String> = shaders().into_iter().map(|shader| shader.text).collect();
     let mut files = BTreeSet::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -286,5 +224,5 @@ fn every_file_is_part_of_a_shader() {
         );
         files.insert(path);
     }
-    assert_eq!(files.len(), 33);
+    assert_eq!(files.len(), 35);
 }

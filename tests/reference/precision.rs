@@ -8,7 +8,7 @@ use electra::{
     kernels::{
         attention::config::AttentionForms,
         matmul::{Products, config::ProductForm},
-        shader::Element,
+        formats::Element,
     },
     model::arithmetic::Arithmetic,
     train::{

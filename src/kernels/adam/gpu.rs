@@ -8,15 +8,19 @@ use burn::backend::{
     wgpu::{CubeBackend, CubeTensor, SourceTemplate, into_contiguous},
 };
 
-use super::{BETA_1, BETA_2, EPSILON, Member, Step};
+use super::step::{BETA_1, BETA_2, EPSILON, Member, Step};
 use crate::kernels::{
+    formats::Width,
+    group::GROUP,
     launch::{Arrays, THREADS, in_two_dimensions, launch, members, owned},
-    shader::{Shader, Width, unroll},
+    params::{self, params},
+    shader::Shader,
+    wgsl::{pcg3d, unroll},
 };
 
 /// What the shader is specialised by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct AdamForm {
+pub struct AdamConfig {
     pub parameters: usize,
     pub kind: AdamKind,
 }
@@ -50,25 +54,84 @@ impl AdamKind {
 /// Arrays that every launch binds besides: information and the clip factor.
 const SHARED: usize = 2;
 
-impl AdamForm {
-    pub(in crate::kernels) fn text(self) -> String {
+/// The constants of a step, and the parameters of a launch.
+#[derive(Debug)]
+pub struct AdamParams {
+    pub beta_1: f32,
+    /// 1 − β₁
+    pub rest_1: f32,
+    pub beta_2: f32,
+    /// 1 − β₂
+    pub rest_2: f32,
+    pub epsilon: f32,
+    pub parameters: Vec<AdamParameter>,
+}
+
+params!(AdamParams {
+    beta_1,
+    rest_1,
+    beta_2,
+    rest_2,
+    epsilon,
+    parameters
+});
+
+/// What a launch does to a parameter.
+#[derive(Debug, Default)]
+pub struct AdamParameter {
+    /// Its first workgroup.
+    pub first_group: u32,
+    /// Places: values, or fours of them.
+    pub places: u32,
+    pub rate: f32,
+    pub decay: f32,
+    /// By what roundings are drawn.
+    pub rounding: [u32; 2],
+}
+
+params!(AdamParameter {
+    first_group,
+    places,
+    rate,
+    decay,
+    rounding
+});
+
+impl Shader for AdamConfig {
+    type Params = AdamParams;
+
+    fn text(self) -> String {
+        let params = params::binding::<AdamParams>();
         let step = include_str!("../../../shaders/adam.wgsl");
-        let moments = match self.kind.packed {
-            false => include_str!("../../../shaders/adam_f32.wgsl"),
-            true => include_str!("../../../shaders/adam_bf16.wgsl"),
-        };
         let width = self.kind.width;
+        let moments = match self.kind.packed {
+            false => include_str!("../../../shaders/adam_f32.wgsl").to_owned(),
+            true => {
+                let bf16 = include_str!("../../../shaders/adam_bf16.wgsl");
+                format!("{}{bf16}", pcg3d(width.words()))
+            }
+        };
         let elements = match width {
             Width::One => "place",
             Width::Four => "4u * place + vec4<u32>(0u, 1u, 2u, 3u)",
         };
-        let text = SourceTemplate::new(format!("{step}{moments}"))
+        let text = SourceTemplate::new(format!("{params}{step}{moments}"))
             .register("floats", width.floats())
             .register("words", width.words())
             .register("elements", elements)
             .register("parameters", self.parameters.to_string())
             .complete();
         unroll(&text, [self.parameters; 2])
+    }
+
+    fn workgroup(self) -> [u32; 2] {
+        [THREADS, 1]
+    }
+
+    fn all() -> Vec<Self> {
+        (1..=GROUP)
+            .flat_map(|parameters| AdamKind::ALL.map(|kind| Self { parameters, kind }))
+            .collect()
     }
 }
 
@@ -164,17 +227,21 @@ impl Member<CubeBackend> {
 
 /// One launch, of parameters of one kind.
 fn launch_part(part: &[Launched], kind: AdamKind, clip_factor: &CubeTensor) {
-    let figures = [BETA_1, 1.0 - BETA_1, BETA_2, 1.0 - BETA_2, EPSILON];
-    let mut info = figures.map(bits).to_vec();
+    let mut parameters = Vec::with_capacity(part.len());
     let mut groups = 0;
     for launched in part {
         let step = launched.step;
         let places = (launched.elements() / kind.width.count()) as u32;
-        info.extend([groups, places, bits(step.rate), bits(step.decay)]);
-        info.extend(step.rounding);
+        parameters.push(AdamParameter {
+            first_group: groups,
+            places,
+            rate: step.rate as f32,
+            decay: step.decay as f32,
+            rounding: step.rounding,
+        });
         groups += places.div_ceil(THREADS);
     }
-    let form = AdamForm {
+    let config = AdamConfig {
         parameters: part.len(),
         kind,
     };
@@ -186,19 +253,20 @@ fn launch_part(part: &[Launched], kind: AdamKind, clip_factor: &CubeTensor) {
     let read: Vec<_> = std::iter::once(clip_factor).chain(gradients).collect();
     launch(
         &clip_factor.client,
-        Shader::Adam(form),
-        [THREADS, 1],
+        config,
         in_two_dimensions(groups),
-        info,
+        &AdamParams {
+            beta_1: BETA_1 as f32,
+            rest_1: (1.0 - BETA_1) as f32,
+            beta_2: BETA_2 as f32,
+            rest_2: (1.0 - BETA_2) as f32,
+            epsilon: EPSILON as f32,
+            parameters,
+        },
         Arrays {
             updated: &updated,
             read: &read,
             ..Arrays::default()
         },
     );
-}
-
-/// A figure as the shader reads it.
-fn bits(figure: f64) -> u32 {
-    (figure as f32).to_bits()
 }

@@ -1,11 +1,164 @@
-//! What attention's shaders on matrix units are specialised by, and their text.
+//! What attention's shaders are specialised by, and their text.
 
 use std::fmt;
 
 use burn::backend::wgpu::SourceTemplate;
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::shader::{INFO, MASK, MATRIX_UNITS, unroll};
+use crate::{
+    kernels::{
+        formats::Element,
+        params::{self, params},
+        shader::Shader,
+        wgsl::{COOPERATIVE_MATRIX, mask, unroll},
+    },
+    packed::random::Mask,
+};
+
+/// How attention's shaders find their rows.
+const ROWS: &str = include_str!("../../../shaders/attention_rows.wgsl");
+
+/// What attention's shaders know of their rows.
+#[derive(Debug)]
+pub struct AttentionParams {
+    pub tokens: u32,
+    /// Fours of columns of a row, of all heads.
+    pub quarters: u32,
+    pub mask: Option<Mask>,
+    /// 1 / √(columns of a head)
+    pub scale: f32,
+    pub tiles: Vec<Tile>,
+}
+
+params!(AttentionParams {
+    tokens,
+    quarters,
+    mask,
+    scale,
+    tiles
+});
+
+/// Rows of a workgroup, which never cross sequences.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Tile {
+    /// First row.
+    pub first: u32,
+    /// First row of its sequence.
+    pub begin: u32,
+    /// End of its sequence.
+    pub end: u32,
+    /// The sequence's place in the batch.
+    pub place: u32,
+}
+
+params!(Tile {
+    first,
+    begin,
+    end,
+    place
+});
+
+/// Rows of a tile of the shaders with a thread for each row: threads of a workgroup, as they have
+/// them.
+pub(super) const TILE: usize = 64;
+
+/// One of attention's shaders with a thread for each row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AttentionPass {
+    Forward,
+    QueryGradient,
+    KeyGradient,
+    ValueGradient,
+}
+
+impl AttentionPass {
+    pub const ALL: [Self; 4] = [
+        Self::Forward,
+        Self::QueryGradient,
+        Self::KeyGradient,
+        Self::ValueGradient,
+    ];
+}
+
+/// What they are specialised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AttentionForm {
+    /// Columns of a head, divided by 4.
+    pub quarters: usize,
+    /// Format of queries, keys, values and gradients.
+    pub element: Element,
+    pub masked: bool,
+}
+
+impl AttentionForm {
+    /// vec4 of a block in workgroup memory; two blocks are what every device has, 16 KiB.
+    const BLOCK_QUARTERS: usize = 500;
+
+    /// Rows of a block.
+    fn block(self) -> usize {
+        Self::BLOCK_QUARTERS / self.quarters
+    }
+}
+
+/// One of attention's shaders, specialised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AttentionShader {
+    pub pass: AttentionPass,
+    pub form: AttentionForm,
+}
+
+impl Shader for AttentionShader {
+    type Params = AttentionParams;
+
+    fn text(self) -> String {
+        let tile = include_str!("../../../shaders/attention_tile.wgsl");
+        let pass = match self.pass {
+            AttentionPass::Forward => include_str!("../../../shaders/attention_forward.wgsl"),
+            AttentionPass::QueryGradient => {
+                include_str!("../../../shaders/attention_query_gradient.wgsl")
+            }
+            AttentionPass::KeyGradient => {
+                include_str!("../../../shaders/attention_key_gradient.wgsl")
+            }
+            AttentionPass::ValueGradient => {
+                include_str!("../../../shaders/attention_value_gradient.wgsl")
+            }
+        };
+        let form = self.form;
+        let (enable, params) = (form.element.enable(), params::binding::<AttentionParams>());
+        let text = SourceTemplate::new(format!("{enable}{params}{}{ROWS}{tile}{pass}", mask()))
+            .register("element", form.element.name())
+            .register("quarters", form.quarters.to_string())
+            .register("block", form.block().to_string())
+            .register("block_quarters", AttentionForm::BLOCK_QUARTERS.to_string())
+            .register("masked", form.masked.to_string())
+            .complete();
+        unroll(&text, [form.quarters; 2])
+    }
+
+    fn workgroup(self) -> [u32; 2] {
+        [TILE as u32, 1]
+    }
+
+    fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for element in Element::ALL {
+            // Of the least and the widest head, and of those that models have.
+            for (quarters, masked) in [1, 8, 16, 32]
+                .into_iter()
+                .flat_map(|quarters| [(quarters, false), (quarters, true)])
+            {
+                let form = AttentionForm {
+                    quarters,
+                    element,
+                    masked,
+                };
+                all.extend(AttentionPass::ALL.map(|pass| Self { pass, form }));
+            }
+        }
+        all
+    }
+}
 
 /// One of attention's shaders on matrix units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -116,9 +269,22 @@ impl AttentionCooperativeForm {
             .max()
             .unwrap_or(0)
     }
+}
 
-    /// Whole WGSL; `masked` says whether a mask drops probabilities.
-    pub(in crate::kernels) fn text(self, pass: AttentionCooperativePass, masked: bool) -> String {
+/// One of attention's shaders on matrix units, specialised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AttentionCooperativeShader {
+    pub pass: AttentionCooperativePass,
+    pub form: AttentionCooperativeForm,
+    /// Whether a mask drops probabilities.
+    pub masked: bool,
+}
+
+impl Shader for AttentionCooperativeShader {
+    type Params = AttentionParams;
+
+    fn text(self) -> String {
+        let Self { pass, form, masked } = self;
         let tile = include_str!("../../../shaders/attention_cooperative_tile.wgsl");
         let main = match pass {
             AttentionCooperativePass::Forward => {
@@ -131,14 +297,46 @@ impl AttentionCooperativeForm {
                 include_str!("../../../shaders/attention_cooperative_key_value_gradient.wgsl")
             }
         };
-        let text = SourceTemplate::new(format!("{MATRIX_UNITS}{MASK}{INFO}{tile}{main}"))
-            .register("size", self.size.to_string())
-            .register("head", self.head.to_string())
-            .register("block", self.block.to_string())
-            .register("span", self.span(pass).to_string())
-            .register("threads", self.threads().to_string())
+        let params = params::binding::<AttentionParams>();
+        let text = format!("{COOPERATIVE_MATRIX}{params}{}{ROWS}{tile}{main}", mask());
+        let text = SourceTemplate::new(text)
+            .register("size", form.size.to_string())
+            .register("head", form.head.to_string())
+            .register("block", form.block.to_string())
+            .register("span", form.span(pass).to_string())
+            .register("threads", form.threads().to_string())
             .register("masked", masked.to_string())
             .complete();
-        unroll(&text, [self.head / self.size; 2])
+        unroll(&text, [form.head / form.size; 2])
+    }
+
+    fn workgroup(self) -> [u32; 2] {
+        [self.form.threads(), 1]
+    }
+
+    fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        // For matrices and subgroups of NVIDIA, AMD, Apple and lavapipe.
+        for (size, block, subgroup) in [
+            (16, 32, 32),
+            (16, 32, 64),
+            (8, 16, 32),
+            (8, 32, 32),
+            (8, 16, 8),
+            (8, 32, 8),
+        ] {
+            for head in [16, 32, 64, 128] {
+                let form = AttentionCooperativeForm {
+                    size,
+                    head,
+                    block,
+                    subgroup,
+                };
+                for pass in AttentionCooperativePass::ALL {
+                    all.extend([false, true].map(|masked| Self { pass, form, masked }));
+                }
+            }
+        }
+        all
     }
 }

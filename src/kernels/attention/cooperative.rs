@@ -15,15 +15,15 @@ use burn::{
 };
 
 use super::{
-    Layout,
-    config::{AttentionCooperativeForm, AttentionCooperativePass},
-    gpu::{info, tiles},
+    config::{AttentionCooperativeForm, AttentionCooperativePass, AttentionCooperativeShader},
+    gpu::{params, tiles},
+    layout::Layout,
 };
 use crate::{
     device::AdapterInfo,
     kernels::{
+        formats::Element,
         launch::{self, Arrays, WIDEST_DISPATCH, like},
-        shader::{Element, Shader},
     },
 };
 
@@ -142,10 +142,13 @@ fn launch(
     let groups = tiles(layout, form.tile()).count() as u32;
     launch::launch(
         &first.client,
-        Shader::AttentionCooperative(pass, form, layout.mask.is_some()),
-        [form.threads(), 1],
+        AttentionCooperativeShader {
+            pass,
+            form,
+            masked: layout.mask.is_some(),
+        },
         [groups, layout.heads as u32],
-        info(layout, first.shape()[1], form.tile()),
+        &params(layout, first.shape()[1], form.tile()),
         Arrays {
             read,
             written,

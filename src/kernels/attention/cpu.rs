@@ -8,11 +8,11 @@ use burn::{
     tensor::Shape,
 };
 
-use super::Layout;
+use super::layout::Layout;
 use crate::{
     kernels::{
         cpu_loops::{by_rows, in_order, map, tensor, total, values},
-        dense::products::cast,
+        formats::cast,
         normal::exp_of_negative,
     },
     packed::random::{Mask, attention_column, row_word},

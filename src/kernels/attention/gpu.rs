@@ -12,17 +12,14 @@ use burn::{
     tensor::Shape,
 };
 
-use super::Layout;
-use crate::{
-    kernels::{
-        launch::{self, Arrays, WIDEST_DISPATCH, like},
-        shader::{AttentionForm, AttentionPass, Element, Shader},
-    },
-    packed::random::Mask,
+use super::{
+    config::{AttentionForm, AttentionParams, AttentionPass, AttentionShader, TILE, Tile},
+    layout::Layout,
 };
-
-/// Rows of a tile: threads of a workgroup, as the shaders have them.
-const TILE: usize = 64;
+use crate::kernels::{
+    formats::Element,
+    launch::{self, Arrays, WIDEST_DISPATCH, like},
+};
 
 /// Columns of a head at most: more would not fit the registers.
 const WIDEST_HEAD: usize = 128;
@@ -53,7 +50,8 @@ pub(in crate::kernels) fn forward(
     let context = like(q, q.shape(), form.element);
     let rows = Shape::new([layout.heads, layout.sequences.tokens()]);
     let log_sums = like(q, rows, Element::F32);
-    let shader = Shader::Attention(AttentionPass::Forward, form);
+    let pass = AttentionPass::Forward;
+    let shader = AttentionShader { pass, form };
     launch(shader, &[q, k, v], &[&context, &log_sums], layout);
     (context, log_sums)
 }
@@ -70,7 +68,7 @@ pub(in crate::kernels) fn backward(
     let tokens = layout.sequences.tokens();
     let rows = like(q, Shape::new([layout.heads, tokens, 2]), Element::F32);
     let [dq, dk, dv] = [q, k, v].map(|input| like(input, input.shape(), form.element));
-    let pass = |pass| Shader::Attention(pass, form);
+    let pass = |pass| AttentionShader { pass, form };
     launch(
         pass(AttentionPass::QueryGradient),
         &[q, k, v, context, log_sums, grad],
@@ -92,14 +90,13 @@ pub(in crate::kernels) fn backward(
     (dq, dk, dv)
 }
 
-fn launch(shader: Shader, read: &[&CubeTensor], written: &[&CubeTensor], layout: &Layout) {
+fn launch(shader: AttentionShader, read: &[&CubeTensor], written: &[&CubeTensor], layout: &Layout) {
     let first = read[0];
     launch::launch(
         &first.client,
         shader,
-        [TILE as u32, 1],
         [tiles(layout, TILE).count() as u32, layout.heads as u32],
-        info(layout, first.shape()[1], TILE),
+        &params(layout, first.shape()[1], TILE),
         Arrays {
             read,
             written,
@@ -108,36 +105,29 @@ fn launch(shader: Shader, read: &[&CubeTensor], written: &[&CubeTensor], layout:
     );
 }
 
-/// What the shaders know of their rows (`shaders/attention_info.wgsl`), divided into tiles of `tile`.
-pub(in crate::kernels) fn info(
-    layout: &Layout,
-    hidden: usize,
-    tile: usize,
-) -> impl Iterator<Item = u32> {
-    let scale = 1.0 / ((hidden / layout.heads) as f32).sqrt();
-    let [site, threshold, factor] = Mask::words(layout.mask);
-    let header = [
-        layout.sequences.tokens() as u32,
-        (hidden / 4) as u32,
-        site,
-        threshold,
-        factor,
-        scale.to_bits(),
-        0,
-        0,
-    ];
-    header.into_iter().chain(tiles(layout, tile).flatten())
+/// What the shaders know of their rows, divided into tiles of `tile`.
+pub(in crate::kernels) fn params(layout: &Layout, hidden: usize, tile: usize) -> AttentionParams {
+    AttentionParams {
+        tokens: layout.sequences.tokens() as u32,
+        quarters: (hidden / 4) as u32,
+        mask: layout.mask,
+        scale: 1.0 / ((hidden / layout.heads) as f32).sqrt(),
+        tiles: tiles(layout, tile).collect(),
+    }
 }
 
-/// First row, first row and end of the sequence, and place in the batch, of each tile of `tile` rows.
-pub(in crate::kernels) fn tiles(layout: &Layout, tile: usize) -> impl Iterator<Item = [u32; 4]> {
+/// The tiles, of `tile` rows each.
+pub(in crate::kernels) fn tiles(layout: &Layout, tile: usize) -> impl Iterator<Item = Tile> {
     let sequences = &layout.sequences;
     (0..sequences.len()).flat_map(move |number| {
         let rows = sequences.rows(number);
         let (begin, end) = (rows.start as u32, rows.end as u32);
         let place = sequences.places()[number];
-        (begin..end)
-            .step_by(tile)
-            .map(move |first| [first, begin, end, place])
+        (begin..end).step_by(tile).map(move |first| Tile {
+            first,
+            begin,
+            end,
+            place,
+        })
     })
 }

@@ -9,9 +9,9 @@ use burn::{
 };
 use pulp::Arch;
 
-use super::Layout;
+use super::layout::Layout;
 use crate::{
-    kernels::dense::products::{cast, full},
+    kernels::formats::{cast, full},
     packed::random::{Mask, attention_column, row_word},
 };
 

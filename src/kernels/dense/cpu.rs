@@ -5,11 +5,12 @@ use burn::{
     tensor::Shape,
 };
 
-use super::products::{DenseProducts, cast, full};
+use super::products::DenseProducts;
 use crate::{
     kernels::{
         cpu_loops::{column_sums, in_order, tensor, values},
         dropout::Dropped,
+        formats::{cast, full},
         gelu::GeluOps,
         matmul::{Products, cpu::product},
         normal::{density, distribution},

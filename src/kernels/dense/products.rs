@@ -9,18 +9,18 @@ use burn::{
         Backend, TensorMetadata, backend_extension, ops::FloatTensorOps, tensor::FloatTensor,
         wgpu::CubeBackend,
     },
-    tensor::{DType, FloatDType, Shape},
+    tensor::{DType, Shape},
 };
 
 use crate::kernels::{
     dropout::{DropoutOps, Dropped},
+    formats::{Element, cast, full},
     gelu::GeluOps,
     matmul::{
         Finishing, Products,
         config::{Orientation, ProductForm},
         product,
     },
-    shader::Element,
 };
 
 /// Products of rows `x` `[rows, in]` with a kernel `[in, out]` of the same format, and of a gradient
@@ -150,20 +150,6 @@ fn parameter_gradients_twin<B: Backend>(
     let columns = grad.shape()[1];
     let bias = B::float_reshape(B::float_sum_dim(grad, 0), Shape::new([columns]));
     (kernel, bias)
-}
-
-/// The values in f32.
-pub(in crate::kernels) fn full<B: Backend>(tensor: FloatTensor<B>) -> FloatTensor<B> {
-    cast::<B>(tensor, DType::F32)
-}
-
-/// The values in the format `dtype`, f32 or f16.
-pub(in crate::kernels) fn cast<B: Backend>(tensor: FloatTensor<B>, dtype: DType) -> FloatTensor<B> {
-    match (tensor.dtype() == dtype, dtype) {
-        (true, _) => tensor,
-        (false, DType::F16) => B::float_cast(tensor, FloatDType::F16),
-        (false, _) => B::float_cast(tensor, FloatDType::F32),
-    }
 }
 
 /// The form and the result's format where a shader computes this product.

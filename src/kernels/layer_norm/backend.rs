@@ -7,8 +7,8 @@
 use super::gpu;
 use crate::kernels::{
     cpu_loops::{block_rows, by_rows_of_two, in_order, map, sum_of, tensor, total, values},
-    dense::products::{cast, full},
     dropout::{DropoutOps, Dropped},
+    formats::{cast, full},
 };
 use burn::{
     backend::{

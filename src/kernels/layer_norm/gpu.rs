@@ -8,17 +8,12 @@ use burn::{
     tensor::Shape,
 };
 
-use crate::{
-    kernels::{
-        dropout::Dropped,
-        launch::{self, Arrays, in_two_dimensions, like},
-        shader::{Element, NormPass, Shader},
-    },
-    packed::random::Mask,
+use super::config::{NormConfig, NormParams, NormPass, THREADS};
+use crate::kernels::{
+    dropout::Dropped,
+    formats::Element,
+    launch::{self, Arrays, in_two_dimensions, like},
 };
-
-/// Threads of a workgroup, as the shaders have them.
-const THREADS: u32 = 64;
 
 /// The format of rows that the shaders take: four columns at a time.
 pub(in crate::kernels) fn fitting(x: &CubeTensor) -> Option<Element> {
@@ -36,14 +31,18 @@ pub(in crate::kernels) fn forward(
     let y = like(&x, shape.clone(), element);
     let moments = like(&gamma, Shape::new([shape[0], 2]), Element::F32);
     launch(
-        Shader::Norm(NormPass::Forward, element, false),
+        NormPass::Forward,
+        element,
         Arrays {
             read: &[&x, &gamma, &beta],
             written: &[&y, &moments],
             ..Arrays::default()
         },
         in_two_dimensions(shape[0] as u32),
-        [(epsilon as f32).to_bits()],
+        NormParams {
+            epsilon: epsilon as f32,
+            ..params(&x)
+        },
     );
     (y, moments)
 }
@@ -61,58 +60,75 @@ pub(in crate::kernels) fn backward(
     let dropped_grad = dropped.is_some().then(|| like(&x, shape.clone(), element));
     // Without a mask the last binding is not used: any array will do.
     let last = dropped_grad.as_ref().unwrap_or(&x_grad);
-    let mask = dropped.iter().flat_map(|Dropped { sequences, mask }| {
-        let rows = sequences.row_words();
-        Mask::words(Some(*mask)).into_iter().chain(rows)
-    });
+    let row_words = dropped
+        .iter()
+        .flat_map(|dropped| dropped.sequences.row_words());
     launch(
-        Shader::Norm(NormPass::Backward, element, dropped_grad.is_some()),
+        NormPass::Backward {
+            masked: dropped_grad.is_some(),
+        },
+        element,
         Arrays {
             read: &[&x, &moments, &gamma, &grad],
             written: &[&x_grad, last],
             ..Arrays::default()
         },
         in_two_dimensions(shape[0] as u32),
-        mask,
+        NormParams {
+            mask: dropped.as_ref().map(|dropped| dropped.mask),
+            row_words: row_words.collect(),
+            ..params(&x)
+        },
     );
     let dropped_grad = dropped_grad.unwrap_or_else(|| x_grad.clone());
     let slices = shape[0].div_ceil(NormPass::SLICE);
     let shares = like(&gamma, Shape::new([2 * slices, columns[0]]), Element::F32);
     let wide = (columns[0] as u32).div_ceil(THREADS);
     launch(
-        Shader::Norm(NormPass::Shares, element, false),
+        NormPass::Shares,
+        element,
         Arrays {
             read: &[&x, &moments, &grad],
             written: &[&shares],
             ..Arrays::default()
         },
         [wide, slices as u32],
-        [],
+        params(&x),
     );
     let [gamma_grad, beta_grad] = [(); 2].map(|()| like(&gamma, columns.clone(), Element::F32));
     launch(
-        Shader::Norm(NormPass::Parameters, Element::F32, false),
+        NormPass::Parameters,
+        Element::F32,
         Arrays {
             read: &[&shares],
             written: &[&gamma_grad, &beta_grad],
             ..Arrays::default()
         },
         [wide, 1],
-        [],
+        params(&shares),
     );
     (x_grad, dropped_grad, gamma_grad, beta_grad)
 }
 
-/// The shader's information is the shape of the first array, then `more`.
-fn launch(shader: Shader, arrays: Arrays, groups: [u32; 2], more: impl IntoIterator<Item = u32>) {
-    let first = arrays.read[0];
-    let shape = first.shape();
+fn launch(pass: NormPass, element: Element, arrays: Arrays, groups: [u32; 2], params: NormParams) {
+    let client = &arrays.read[0].client;
     launch::launch(
-        &first.client,
-        shader,
-        [THREADS, 1],
+        client,
+        NormConfig { pass, element },
         groups,
-        [shape[0] as u32, shape[1] as u32].into_iter().chain(more),
+        &params,
         arrays,
     );
+}
+
+/// The parameters of a pass over a matrix, without what only some passes read.
+fn params(matrix: &CubeTensor) -> NormParams {
+    let shape = matrix.shape();
+    NormParams {
+        rows: shape[0] as u32,
+        columns: shape[1] as u32,
+        epsilon: 0.0,
+        mask: None,
+        row_words: Vec::new(),
+    }
 }

@@ -20,7 +20,7 @@ use crate::{
     kernels::{
         autotune::timing::{Contest, Trial},
         dense::layer::DenseLayer,
-        shader::Element,
+        formats::Element,
     },
 };
 

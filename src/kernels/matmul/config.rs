@@ -3,7 +3,15 @@
 use burn::backend::wgpu::SourceTemplate;
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::shader::{Element, MASK, MATRIX_UNITS, NORMAL, unroll};
+use crate::{
+    kernels::{
+        formats::Element,
+        params::{self, params},
+        shader::Shader,
+        wgsl::{COOPERATIVE_MATRIX, NORMAL, mask, unroll},
+    },
+    packed::random::Mask,
+};
 
 /// How the operands of a product lie in memory, line by line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,6 +64,32 @@ pub struct Product {
     pub operand: Element,
     pub result: Element,
     pub finish: Finish,
+}
+
+impl Product {
+    /// What a dense layer and its gradients ask for.
+    fn of_a_dense_layer(operand: Element) -> impl Iterator<Item = Self> {
+        let forward = [
+            Finish::Bias,
+            Finish::Gelu { kept: false },
+            Finish::Gelu { kept: true },
+            Finish::Residual { masked: false },
+            Finish::Residual { masked: true },
+        ];
+        let backward = [Finish::Plain, Finish::GeluGradient, Finish::Onto];
+        let parameters = [Finish::ColumnSums];
+        let of = move |orientation, result, finish| Self {
+            orientation,
+            operand,
+            result,
+            finish,
+        };
+        forward
+            .into_iter()
+            .map(move |finish| of(Orientation::Plain, operand, finish))
+            .chain(backward.map(|finish| of(Orientation::RightTransposed, operand, finish)))
+            .chain(parameters.map(|finish| of(Orientation::LeftTransposed, Element::F32, finish)))
+    }
 }
 
 /// How it computes.
@@ -128,21 +162,51 @@ impl ProductForm {
             }
         }
     }
+}
 
-    /// Whole WGSL.
-    pub(in crate::kernels) fn text(self, product: Product) -> String {
+/// A product's shader, specialised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ProductShader {
+    pub product: Product,
+    pub form: ProductForm,
+}
+
+/// The product `[m, k] · [k, n]`, however its operands lie.
+#[derive(Debug)]
+pub struct ProductParams {
+    pub m: u32,
+    pub n: u32,
+    pub k: u32,
+    pub mask: Option<Mask>,
+    /// The word of each row of the result, with a mask.
+    pub row_words: Vec<u32>,
+}
+
+params!(ProductParams {
+    m,
+    n,
+    k,
+    mask,
+    row_words
+});
+
+impl Shader for ProductShader {
+    type Params = ProductParams;
+
+    fn text(self) -> String {
+        let Self { product, form } = self;
         let left = product.orientation == Orientation::LeftTransposed;
         let right = product.orientation == Orientation::RightTransposed;
         let finish = product.finish;
         let store = include_str!("../../../shaders/product_store.wgsl");
-        let (enable, text) = match self {
-            Self::Tiled { .. } => {
+        let (enable, text) = match form {
+            ProductForm::Tiled { .. } => {
                 let either = [product.operand, product.result].contains(&Element::F16);
                 let enable = if either { Element::F16.enable() } else { "" };
                 (enable, include_str!("../../../shaders/product_tiled.wgsl"))
             }
-            Self::Cooperative { .. } => (
-                MATRIX_UNITS,
+            ProductForm::Cooperative { .. } => (
+                COOPERATIVE_MATRIX,
                 include_str!("../../../shaders/product_cooperative.wgsl"),
             ),
         };
@@ -150,34 +214,36 @@ impl ProductForm {
             finish,
             Finish::Bias | Finish::Gelu { .. } | Finish::Residual { .. }
         );
-        let template = SourceTemplate::new(format!("{enable}{MASK}{NORMAL}{store}{text}"))
-            .register("operand", product.operand.name())
-            .register("result", product.result.name())
-            .register("left_transposed", left.to_string())
-            .register("right_transposed", right.to_string())
-            .register("biased", biased.to_string())
-            .register(
-                "masked",
-                (finish == Finish::Residual { masked: true }).to_string(),
-            )
-            .register(
-                "residual",
-                matches!(finish, Finish::Residual { .. }).to_string(),
-            )
-            .register("gelu", matches!(finish, Finish::Gelu { .. }).to_string())
-            .register("kept", (finish == Finish::Gelu { kept: true }).to_string())
-            .register(
-                "gelu_gradient",
-                (finish == Finish::GeluGradient).to_string(),
-            )
-            .register("onto", (finish == Finish::Onto).to_string())
-            .register("column_sums", (finish == Finish::ColumnSums).to_string());
-        match self {
-            Self::Tiled { quarters } => {
+        let params = params::binding::<ProductParams>();
+        let template =
+            SourceTemplate::new(format!("{enable}{params}{}{NORMAL}{store}{text}", mask()))
+                .register("operand", product.operand.name())
+                .register("result", product.result.name())
+                .register("left_transposed", left.to_string())
+                .register("right_transposed", right.to_string())
+                .register("biased", biased.to_string())
+                .register(
+                    "masked",
+                    (finish == Finish::Residual { masked: true }).to_string(),
+                )
+                .register(
+                    "residual",
+                    matches!(finish, Finish::Residual { .. }).to_string(),
+                )
+                .register("gelu", matches!(finish, Finish::Gelu { .. }).to_string())
+                .register("kept", (finish == Finish::Gelu { kept: true }).to_string())
+                .register(
+                    "gelu_gradient",
+                    (finish == Finish::GeluGradient).to_string(),
+                )
+                .register("onto", (finish == Finish::Onto).to_string())
+                .register("column_sums", (finish == Finish::ColumnSums).to_string());
+        match form {
+            ProductForm::Tiled { quarters } => {
                 let text = template.register("quarters", quarters.to_string());
                 unroll(&text.complete(), [quarters; 2])
             }
-            Self::Cooperative {
+            ProductForm::Cooperative {
                 size,
                 grid,
                 tiles,
@@ -192,10 +258,46 @@ impl ProductForm {
                     .register("tile_rows", tiles[0].to_string())
                     .register("tile_columns", tiles[1].to_string())
                     .register("depth", depth.to_string())
-                    .register("threads", self.threads()[0].to_string())
+                    .register("threads", form.threads()[0].to_string())
                     .register("ahead", ahead.to_string());
                 unroll(&text.complete(), tiles)
             }
         }
+    }
+
+    fn workgroup(self) -> [u32; 2] {
+        self.form.threads()
+    }
+
+    fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for operand in Element::ALL {
+            for quarters in [1, 2] {
+                let form = ProductForm::Tiled { quarters };
+                all.extend(
+                    Product::of_a_dense_layer(operand).map(|product| Self { product, form }),
+                );
+            }
+        }
+        // For matrices and subgroups of NVIDIA, AMD, Apple and lavapipe.
+        for (size, grid, tiles, depth, subgroup, ahead) in [
+            (8, [2, 2], [4, 4], 32, 8, true),
+            (16, [2, 2], [4, 4], 16, 32, true),
+            (16, [2, 2], [2, 2], 32, 32, false),
+            (16, [2, 4], [4, 4], 32, 32, true),
+            (16, [2, 2], [4, 4], 32, 64, false),
+        ] {
+            let form = ProductForm::Cooperative {
+                size,
+                grid,
+                tiles,
+                depth,
+                subgroup,
+                ahead,
+            };
+            let products = Product::of_a_dense_layer(Element::F16);
+            all.extend(products.map(|product| Self { product, form }));
+        }
+        all
     }
 }

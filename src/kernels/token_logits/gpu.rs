@@ -10,20 +10,15 @@ use burn::{
     tensor::Shape,
 };
 
+use super::config::{LogitForm, LogitParams, LogitShader, RowTile, THREADS, TILE};
 use crate::{
     kernels::{
-        head_shader::{Direction, HeadShader, LogitForm},
+        formats::Element,
         launch::{Arrays, WIDEST_DISPATCH, launch, like},
-        shader::{Element, Shader},
+        shader::Direction,
     },
     packed::sequences::Sequences,
 };
-
-/// Rows of a tile: threads of a workgroup of the forward shader, as it has them.
-const TILE: usize = 64;
-
-/// Columns of a workgroup of the backward shader, and the rows that it takes side by side.
-const THREADS: [u32; 2] = [64, 4];
 
 /// Starts `[sequences · ranks, columns]` of each sequence, one after the other.
 pub(in crate::kernels) struct Starts {
@@ -57,17 +52,21 @@ pub(in crate::kernels) fn forward(
     let (states, ranks) = given(&x, starts);
     let shape = x.shape();
     let logits = like(&terms, Shape::new([ranks, shape[0]]), Element::F32);
-    let header = [shape[0], shape[1], ranks].map(|extent| extent as u32);
+    let params = LogitParams {
+        tokens: shape[0] as u32,
+        columns: shape[1] as u32,
+        ranks: ranks as u32,
+        tiles: tiles(sequences).collect(),
+    };
     let at_once = form.ranks.unwrap_or(1);
     launch(
         &x.client,
-        Shader::Head(HeadShader::TokenLogits(Direction::Forward, form)),
-        [TILE as u32, 1],
-        [
-            tiles(sequences).count() as u32,
-            ranks.div_ceil(at_once) as u32,
-        ],
-        header.into_iter().chain(tiles(sequences).flatten()),
+        LogitShader {
+            direction: Direction::Forward,
+            form,
+        },
+        [params.tiles.len() as u32, ranks.div_ceil(at_once) as u32],
+        &params,
         Arrays {
             read: &[&x, &states, &weight, &bias, &terms],
             written: &[&logits],
@@ -86,8 +85,8 @@ pub(in crate::kernels) fn backward(
     sequences: &Sequences,
 ) -> (CubeTensor, CubeTensor, CubeTensor) {
     let [x, weight, grad] = inputs.map(into_contiguous);
-    let (states, _) = given(&x, starts);
-    let columns = x.shape()[1];
+    let (states, ranks) = given(&x, starts);
+    let [rows, columns] = [x.shape()[0], x.shape()[1]];
     let by_sequence = Shape::new([sequences.len(), columns]);
     let x_grad = like(&x, x.shape(), form.element);
     let shares = like(&weight, by_sequence.clone(), Element::F32);
@@ -98,15 +97,22 @@ pub(in crate::kernels) fn backward(
     };
     launch(
         &x.client,
-        Shader::Head(HeadShader::TokenLogits(Direction::Backward, form)),
-        THREADS,
+        LogitShader {
+            direction: Direction::Backward,
+            form,
+        },
         [
             (columns as u32).div_ceil(THREADS[0]),
             sequences.len() as u32,
         ],
-        [columns as u32]
-            .into_iter()
-            .chain(sequences.offsets().iter().copied()),
+        &LogitParams {
+            tokens: rows as u32,
+            columns: columns as u32,
+            ranks: ranks as u32,
+            tiles: (0..sequences.len())
+                .map(|number| tile(sequences, number))
+                .collect(),
+        },
         Arrays {
             read: &[&x, &states, &weight, &grad],
             written: &[&x_grad, &start_grads, &shares],
@@ -127,12 +133,23 @@ fn given(x: &CubeTensor, starts: Option<Starts>) -> (CubeTensor, usize) {
     }
 }
 
-/// First row, end, and number of the sequence of each tile.
-fn tiles(sequences: &Sequences) -> impl Iterator<Item = [u32; 3]> {
+/// A sequence as one tile.
+fn tile(sequences: &Sequences, number: usize) -> RowTile {
+    let rows = sequences.rows(number);
+    RowTile {
+        first: rows.start as u32,
+        end: rows.end as u32,
+        number: number as u32,
+    }
+}
+
+/// The sequences in tiles of [`TILE`] rows.
+fn tiles(sequences: &Sequences) -> impl Iterator<Item = RowTile> {
     (0..sequences.len()).flat_map(move |number| {
-        let rows = sequences.rows(number);
-        let end = rows.end as u32;
-        rows.step_by(TILE)
-            .map(move |first| [first as u32, end, number as u32])
+        let starts = sequences.rows(number).step_by(TILE);
+        starts.map(move |first| RowTile {
+            first: first as u32,
+            ..tile(sequences, number)
+        })
     })
 }

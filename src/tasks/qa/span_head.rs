@@ -20,9 +20,9 @@ use crate::{
     kernels::{
         dense::{Weight, dense},
         end_logits::end_logits,
+        formats::Element,
         gelu::gelu,
         rows::rows,
-        shader::Element,
         summary::summary,
         token_logits::token_logits,
     },

@@ -1,0 +1,233 @@
+//! What a shader reads at binding 0, by name: a Rust struct that writes its own WGSL and its words.
+//!
+//! All that shaders read this way is 4 bytes wide, or made of such, so that WGSL puts every field
+//! right after the one before it.
+
+use crate::packed::random::Mask;
+
+/// A value as shaders read it.
+pub trait Params {
+    /// The name of its type in WGSL.
+    fn wgsl() -> String;
+
+    /// Adds the declarations that the type needs, each once.
+    fn declare(declarations: &mut Vec<String>);
+
+    /// Adds its words.
+    fn push(&self, words: &mut Vec<u32>);
+}
+
+/// Implements [`Params`] for a struct: its fields in the order in which shaders read them.
+macro_rules! params {
+    ($name:ident { $($field:ident),* $(,)? }) => {
+        impl $crate::kernels::params::Params for $name {
+            fn wgsl() -> String {
+                stringify!($name).to_owned()
+            }
+
+            fn declare(declarations: &mut Vec<String>) {
+                use $crate::kernels::params::member;
+                let members = [
+                    $(member(stringify!($field), |it: &Self| &it.$field, declarations)),*
+                ];
+                let declaration =
+                    format!("struct {} {{\n{}}}\n\n", stringify!($name), members.concat());
+                if !declarations.contains(&declaration) {
+                    declarations.push(declaration);
+                }
+            }
+
+            fn push(&self, words: &mut Vec<u32>) {
+                let Self { $($field),* } = self;
+                $($crate::kernels::params::Params::push($field, words);)*
+            }
+        }
+    };
+}
+
+pub(super) use params;
+
+/// A field's line in a declaration; the function only tells the field's type.
+pub(super) fn member<S, T: Params>(
+    name: &str,
+    _field: fn(&S) -> &T,
+    declarations: &mut Vec<String>,
+) -> String {
+    T::declare(declarations);
+    format!("    {name}: {},\n", T::wgsl())
+}
+
+/// WGSL that declares `P` and binds it as `params`.
+pub(super) fn binding<P: Params>() -> String {
+    let mut declarations = Vec::new();
+    P::declare(&mut declarations);
+    let (declarations, name) = (declarations.concat(), P::wgsl());
+    format!("{declarations}@group(0) @binding(0) var<storage, read_write> params: {name};\n\n")
+}
+
+impl Params for u32 {
+    fn wgsl() -> String {
+        "u32".to_owned()
+    }
+
+    fn declare(_declarations: &mut Vec<String>) {}
+
+    fn push(&self, words: &mut Vec<u32>) {
+        words.push(*self);
+    }
+}
+
+impl Params for f32 {
+    fn wgsl() -> String {
+        "f32".to_owned()
+    }
+
+    fn declare(_declarations: &mut Vec<String>) {}
+
+    fn push(&self, words: &mut Vec<u32>) {
+        words.push(self.to_bits());
+    }
+}
+
+impl<T: Params, const N: usize> Params for [T; N] {
+    fn wgsl() -> String {
+        format!("array<{}, {N}>", T::wgsl())
+    }
+
+    fn declare(declarations: &mut Vec<String>) {
+        T::declare(declarations);
+    }
+
+    fn push(&self, words: &mut Vec<u32>) {
+        for value in self {
+            value.push(words);
+        }
+    }
+}
+
+/// What may be missing, zeros then: shaders that read it are other ones.
+impl<T: Params + Default> Params for Option<T> {
+    fn wgsl() -> String {
+        T::wgsl()
+    }
+
+    fn declare(declarations: &mut Vec<String>) {
+        T::declare(declarations);
+    }
+
+    fn push(&self, words: &mut Vec<u32>) {
+        match self {
+            Some(value) => value.push(words),
+            None => T::default().push(words),
+        }
+    }
+}
+
+/// The last field, of any length. A binding must hold one element at least: zeros stand for none.
+impl<T: Params + Default> Params for Vec<T> {
+    fn wgsl() -> String {
+        format!("array<{}>", T::wgsl())
+    }
+
+    fn declare(declarations: &mut Vec<String>) {
+        T::declare(declarations);
+    }
+
+    fn push(&self, words: &mut Vec<u32>) {
+        for value in self {
+            value.push(words);
+        }
+        if self.is_empty() {
+            T::default().push(words);
+        }
+    }
+}
+
+params!(Mask {
+    site,
+    threshold,
+    scale
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Tile {
+        first: u32,
+        share: f32,
+    }
+
+    params!(Tile { first, share });
+
+    struct Example {
+        rows: u32,
+        mask: Option<Mask>,
+        pair: [f32; 2],
+        tiles: Vec<Tile>,
+    }
+
+    params!(Example {
+        rows,
+        mask,
+        pair,
+        tiles
+    });
+
+    fn words(params: &impl Params) -> Vec<u32> {
+        let mut words = Vec::new();
+        params.push(&mut words);
+        words
+    }
+
+    #[test]
+    fn a_struct_writes_its_declaration_and_its_words_in_the_same_order() {
+        assert_eq!(
+            binding::<Example>(),
+            "struct Mask {\n    site: u32,\n    threshold: u32,\n    scale: f32,\n}\n\n\
+             struct Tile {\n    first: u32,\n    share: f32,\n}\n\n\
+             struct Example {\n    rows: u32,\n    mask: Mask,\n    pair: array<f32, 2>,\n    \
+             tiles: array<Tile>,\n}\n\n\
+             @group(0) @binding(0) var<storage, read_write> params: Example;\n\n"
+        );
+        let mut example = Example {
+            rows: 7,
+            mask: Some(Mask {
+                site: 1,
+                threshold: 2,
+                scale: 3.0,
+            }),
+            pair: [4.0, 5.0],
+            tiles: vec![
+                Tile {
+                    first: 6,
+                    share: 8.0,
+                },
+                Tile {
+                    first: 9,
+                    share: 0.5,
+                },
+            ],
+        };
+        let bits = f32::to_bits;
+        assert_eq!(
+            words(&example),
+            [
+                7,
+                1,
+                2,
+                bits(3.0),
+                bits(4.0),
+                bits(5.0),
+                6,
+                bits(8.0),
+                9,
+                bits(0.5)
+            ]
+        );
+        example.mask = None;
+        example.tiles.clear();
+        assert_eq!(words(&example), [7, 0, 0, 0, bits(4.0), bits(5.0), 0, 0]);
+    }
+}

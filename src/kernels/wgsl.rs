@@ -1,0 +1,90 @@
+//! Parts of the shaders' text, under `shaders/`, that several operations include, and the one rule of
+//! templates that is ours: what holds a `#` is written once for each number it stands for.
+
+use burn::backend::wgpu::SourceTemplate;
+
+/// The standard normal distribution and GELU.
+pub(super) const NORMAL: &str = include_str!("../../shaders/normal.wgsl");
+
+/// What shaders with cooperative matrices begin with.
+pub(super) const COOPERATIVE_MATRIX: &str = "enable f16;\nenable wgpu_cooperative_matrix;\n";
+
+/// Random words, of this type in WGSL: one or several at once.
+pub(super) fn pcg3d(words: &str) -> String {
+    SourceTemplate::new(include_str!("../../shaders/pcg3d.wgsl"))
+        .register("words", words)
+        .complete()
+}
+
+/// Dropout factors, for shaders whose parameters have a [`Mask`](crate::packed::random::Mask).
+pub(super) fn mask() -> String {
+    let mask = include_str!("../../shaders/mask.wgsl");
+    format!("{}{mask}", pcg3d("u32"))
+}
+
+/// Sums and maxima over a workgroup of `THREADS`, of values of this type in WGSL.
+pub(super) fn reduction(part: &str) -> String {
+    SourceTemplate::new(include_str!("../../shaders/reduction.wgsl"))
+        .register("part", part)
+        .complete()
+}
+
+/// The softmax over a sequence's logits.
+pub(super) fn softmax() -> String {
+    let softmax = include_str!("../../shaders/span_softmax.wgsl");
+    format!("{}{softmax}", reduction("f32"))
+}
+
+/// Writes each line of code that holds a `#`, a `$` or both once for each number below `counts` that
+/// they may stand for. Lines between `// repeat` and `// end` are written so together.
+pub(super) fn unroll(text: &str, counts: [usize; 2]) -> String {
+    let mut unrolled = String::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.trim() == "// repeat" {
+            let block = lines.by_ref().take_while(|line| line.trim() != "// end");
+            let block: String = block.map(|line| format!("{line}\n")).collect();
+            repeat(&block, counts, &mut unrolled);
+        } else if line.trim_start().starts_with("//") {
+            unrolled += line;
+            unrolled.push('\n');
+        } else {
+            repeat(&format!("{line}\n"), counts, &mut unrolled);
+        }
+    }
+    unrolled
+}
+
+fn repeat(block: &str, counts: [usize; 2], unrolled: &mut String) {
+    let numbers = |sign, count| if block.contains(sign) { count } else { 1 };
+    for first in 0..numbers('#', counts[0]) {
+        for second in 0..numbers('$', counts[1]) {
+            let block = block.replace('#', &first.to_string());
+            *unrolled += &block.replace('$', &second.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_with_a_number_sign_stands_once_for_each_number() {
+        let text = "// a # stays\nlet q# = x[#u];\nend\n";
+        assert_eq!(
+            unroll(text, [2, 2]),
+            "// a # stays\nlet q0 = x[0u];\nlet q1 = x[1u];\nend\n"
+        );
+        assert_eq!(unroll("a#$\n", [2, 3]), "a00\na01\na02\na10\na11\na12\n");
+    }
+
+    #[test]
+    fn a_block_stands_once_for_each_number() {
+        let text = "a\n    // repeat\n    b#;\n    c;\n    // end\nd#\n";
+        assert_eq!(
+            unroll(text, [2, 2]),
+            "a\n    b0;\n    c;\n    b1;\n    c;\nd0\nd1\n"
+        );
+    }
+}
