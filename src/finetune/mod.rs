@@ -29,6 +29,7 @@ use crate::{
         summary::Summary,
     },
     model::{arithmetic::Arithmetic, folder},
+    progress::Progress,
     report::run_report::RunReport,
     stop::Stop,
     tasks::qa::{
@@ -36,7 +37,7 @@ use crate::{
         scorers::score::Metric,
     },
     text::tokenizer::Tokenizer,
-    train::{self, memory_plan::MemoryLimits, progress::Progress, run_folder, run_lock},
+    train::{self, memory_plan::MemoryLimits, run_folder, run_lock},
 };
 
 /// What is said of the next run after training was stopped.

@@ -6,8 +6,8 @@ use super::{EXAMPLES, Error, Made, Report, TaskReport, TrainingCurve, task::Task
 use crate::{
     config::Config,
     eval::results::TrialResults,
+    progress::Progress,
     tasks::qa::{evaluate::TaskData, scorers::score::Metric},
-    train::progress::Progress,
 };
 
 /// Gathers a run's training curves; the folders that hold them may go before the run ends.

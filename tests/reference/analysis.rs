@@ -7,8 +7,8 @@ use crate::support::place::{golden, shared};
 use electra::{
     eval::results::TrialResults,
     report::{EXAMPLES, Report, TaskReport, TrainingCurve, task::TaskFiles},
+    step_record::StepRecord,
     tasks::qa::no_answer::threshold::ThresholdChoice,
-    train::log::StepRecord,
 };
 use serde_json::Value;
 
