@@ -18,6 +18,8 @@ use electra::{
     data::split::Split,
     device::{DeviceRequest, choose},
     model::parameters::ParameterSource,
+    progress::{Output, Progress},
+    step_record::StepRecord,
     tasks::{
         model::Model,
         qa::{feature::Feature, predict::predict},
@@ -25,8 +27,6 @@ use electra::{
     train::{
         adam::Adam,
         gradients::{Objective, Trainable},
-        log::StepRecord,
-        progress::{Output, Progress},
         run::Run,
         schedule::{LayerDecay, Schedule},
         step::{StepSettings, train_step},

@@ -16,8 +16,8 @@ use crate::{
     finetune::{Finetune, Outcome},
     kernels::autotune::ChoiceCache,
     model::arithmetic::Arithmetic,
+    progress::Progress,
     tasks::task::{Task, remarks, task},
-    train::progress::Progress,
 };
 
 /// Fine-tune a pre-trained model on tasks, then evaluate it

@@ -13,8 +13,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::{
     durable_file::is_standard_output,
+    progress::{Output, Progress},
     terminal,
-    train::progress::{Output, Progress},
 };
 
 pub mod ask;

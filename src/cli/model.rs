@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     model::folder::{self, Finder, ModelFolder},
-    train::progress::Progress,
+    progress::Progress,
     user_cache,
 };
 

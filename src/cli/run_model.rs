@@ -10,8 +10,8 @@ use crate::{
         description::{describe, describe_record},
         folder::Error,
     },
+    progress::Progress,
     text::{tokenizer::Tokenizer, vocab::Vocab},
-    train::progress::Progress,
 };
 
 /// A whole configuration and what its checkpoint said; nothing is converted and nothing written.

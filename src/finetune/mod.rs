@@ -31,13 +31,14 @@ use crate::{
         summary::Summary,
     },
     model::{arithmetic::Arithmetic, folder},
+    progress::Progress,
     stop::Stop,
     tasks::{
         self,
         task::{Task, TaskFile, task},
     },
     text::tokenizer::Tokenizer,
-    train::{self, memory_plan::MemoryLimits, progress::Progress, run_folder, run_lock},
+    train::{self, memory_plan::MemoryLimits, run_folder, run_lock},
 };
 
 /// What is said of the next run after training was stopped.

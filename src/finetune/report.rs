@@ -5,12 +5,12 @@ use std::path::Path;
 use crate::{
     config::Config,
     eval::results::TrialResults,
+    progress::Progress,
     report::{self, EXAMPLES, Made, Report, TrainingCurve},
     tasks::{
         self,
         task::{TaskFile, sections},
     },
-    train::progress::Progress,
 };
 
 #[derive(Debug, thiserror::Error)]

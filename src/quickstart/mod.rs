@@ -23,8 +23,9 @@ use crate::{
     finetune::{self, Finetune},
     kernels::autotune::ChoiceCache,
     model::arithmetic::Arithmetic,
+    progress::Progress,
     stop::Stop,
-    train::{memory_plan::MemoryLimits, progress::Progress},
+    train::memory_plan::MemoryLimits,
 };
 
 const CHECKPOINT: &[u8] = include_bytes!("../../tests/golden/models/electra_tiny.zip");

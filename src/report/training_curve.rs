@@ -10,7 +10,7 @@ use super::{
     Error,
     chart::{Line, Style},
 };
-use crate::train::log::StepRecord;
+use crate::step_record::StepRecord;
 
 /// The longest line that is read; ours have about two hundred bytes.
 const LONGEST_LINE: u64 = 1 << 16;

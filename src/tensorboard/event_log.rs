@@ -17,10 +17,7 @@ use super::{
     event::{Event, FILE_VERSION, SessionLog, SessionStatus, Summary, Value, What},
     frame::write_record,
 };
-use crate::{
-    eval::results::TrialResults,
-    train::{log::StepRecord, progress::Progress},
-};
+use crate::{eval::results::TrialResults, progress::Progress, step_record::StepRecord};
 
 /// How event files are named: readers know them by this, and take them in the order of names.
 pub const FILE_PREFIX: &str = "events.out.tfevents.";
@@ -168,8 +165,8 @@ fn since_1970() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::Output;
     use crate::tensorboard::scalars::read_scalars;
-    use crate::train::progress::Output;
 
     fn record(step: u64, loss: f64) -> StepRecord {
         StepRecord {

@@ -6,40 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
-
 use super::run_folder;
-use crate::durable_file::write_whole;
-
-/// What one training step did.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StepRecord {
-    /// From 0.
-    pub step: u64,
-    /// Sum over the batch; `null` where it is not a number.
-    #[serde(deserialize_with = "null_as_infinite")]
-    pub loss: f64,
-    /// Over all gradients, before clipping; `null` where it is not a number, as beyond the range of
-    /// f16. Such a step updates nothing.
-    #[serde(deserialize_with = "null_as_infinite")]
-    pub grad_norm: f64,
-    /// Before the layer factor.
-    pub learning_rate: f64,
-    /// Real features in the batch.
-    pub features: usize,
-    /// Real tokens in the batch.
-    pub tokens: usize,
-    /// Wall time of the step.
-    pub seconds: f64,
-    /// The most memory that the run has held so far: the device's on a GPU, the process's on the
-    /// CPU; absent where it cannot be told.
-    pub peak_bytes: Option<u64>,
-}
-
-/// JSON has neither infinity nor "not a number": they are written as `null`.
-fn null_as_infinite<'de, D: serde::Deserializer<'de>>(value: D) -> Result<f64, D::Error> {
-    Ok(Option::<f64>::deserialize(value)?.unwrap_or(f64::INFINITY))
-}
+use crate::{durable_file::write_whole, step_record::StepRecord};
 
 /// The longest line that is read; ours have about two hundred bytes.
 const LONGEST_LINE: u64 = 1 << 16;

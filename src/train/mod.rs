@@ -10,7 +10,6 @@ pub mod log;
 pub mod loss_scale;
 pub mod memory;
 pub mod memory_plan;
-pub mod progress;
 pub mod run;
 pub mod run_folder;
 pub mod run_identity;

@@ -7,11 +7,11 @@ use crate::support::place::{golden, shared};
 use electra::{
     eval::results::TrialResults,
     report::{EXAMPLES, Report, TrainingCurve},
+    step_record::StepRecord,
     tasks::qa::{
         no_answer::threshold::ThresholdChoice,
         report::{TaskReport, task::TaskFiles},
     },
-    train::log::StepRecord,
 };
 use serde_json::Value;
 

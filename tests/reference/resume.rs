@@ -10,8 +10,9 @@ use burn::tensor::Device;
 use electra::{
     config::OptimizerMoments,
     data::split::Split,
+    step_record::StepRecord,
     tensorboard::{event_log::event_files, scalars::read_scalars},
-    train::{gradients::Trainable, log::StepRecord},
+    train::gradients::Trainable,
 };
 
 #[test]

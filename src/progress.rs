@@ -11,8 +11,10 @@ use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
 
-use super::log::StepRecord;
-use crate::terminal::{self, COLUMNS};
+use crate::{
+    step_record::StepRecord,
+    terminal::{self, COLUMNS},
+};
 
 /// Plain lines come this often where there is no terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
