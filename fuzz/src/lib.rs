@@ -24,7 +24,7 @@ use electra::{
         },
         example::{Examples, Passage},
         feature::{FeatureOptions, featurize},
-        raw::{paragraph::Family, question_file::QuestionFile},
+        raw::{paragraph::Family, question_set::QuestionFile},
         reader::ReadOptions,
     },
     text::{normalizer::basic_tokenize, tokenizer::Tokenizer, vocab::Vocab},

@@ -18,7 +18,7 @@ use crate::{
             calibration::{self, Calibration},
             threshold::signed,
         },
-        raw::{paragraph::Family, question_file::QuestionFile},
+        raw::{paragraph::Family, question_set::QuestionFile},
         reader::ReadOptions,
         scorers::{
             gold::{check_markable, gold},

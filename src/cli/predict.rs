@@ -15,7 +15,7 @@ use crate::{
     tasks::qa::{
         answers::{answer_files::AnswerFiles, answer_map::test_outputs},
         no_answer::threshold::{self, signed},
-        raw::question_file::QuestionFile,
+        raw::question_set::QuestionFile,
         reader::ReadOptions,
     },
 };

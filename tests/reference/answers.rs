@@ -13,7 +13,7 @@ use electra::{
         },
         example::{Example, Examples, Passage},
         feature::Feature,
-        raw::question_file::QuestionFile,
+        raw::question_set::QuestionFile,
         reader::{ReadOptions, read_task},
     },
     text::tokenizer::Tokenizer,

@@ -19,7 +19,7 @@ use electra::{
             example::Examples,
             feature::{Feature, FeatureOptions, featurize},
             feature_file::write_features,
-            raw::question_file::QuestionFile,
+            raw::question_set::QuestionFile,
             reader::{ReadOptions, read_task},
         },
     },

@@ -32,7 +32,7 @@ use crate::{
             error::Error as QaError,
             example::Examples,
             feature::{Feature, FeatureOptions, featurize},
-            raw::question_file::QuestionFile,
+            raw::question_set::QuestionFile,
             reader::{ReadOptions, family_of},
             token_counts::TokenCounts,
         },

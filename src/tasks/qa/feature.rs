@@ -234,7 +234,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::tasks::qa::raw::question_file::QuestionFile;
+    use crate::tasks::qa::raw::question_set::QuestionFile;
     use crate::tasks::qa::reader::ReadOptions;
     use crate::text::vocab::Vocab;
 

@@ -14,7 +14,7 @@ use super::{
     example::{Answer, Example, Examples, Passage, Skipped},
     raw::{
         paragraph::{Family, Question},
-        question_file::QuestionFile,
+        question_set::QuestionFile,
     },
 };
 use crate::data::{error::Error, split::Split};

@@ -6,7 +6,7 @@ use crate::tasks::qa::{
     error::Error,
     raw::{
         paragraph::{self, Family},
-        question_file::QuestionFile,
+        question_set::QuestionFile,
     },
     scorers::{
         gold::{GoldQuestion, read_data},

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     data::source::existing,
-    tasks::qa::raw::{paragraph::Family, question_file::Form, question_reader::QuestionReader},
+    tasks::qa::raw::{paragraph::Family, question_reader::QuestionReader, question_set::Form},
     text::{tokenizer::Tokenizer, vocab::Vocab},
 };
 

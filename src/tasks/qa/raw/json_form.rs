@@ -16,7 +16,7 @@ use super::{
     json_key::Key,
     json_value::{Answers, DetectedAnswers, Flag, Id, OneAnswer, Several, Start, Word, paired},
     paragraph::{Answer, Family, Paragraph, Place, Question},
-    question_file::Form,
+    question_set::Form,
 };
 use crate::data::json_text::mend;
 

@@ -1,6 +1,6 @@
 //! Files of questions, whatever their form: SQuAD's document, rows as JSON or csv, MRQA's lines.
 //!
-//! [`question_reader`] hands on one [`paragraph`] after the other; [`question_file`] holds a whole
+//! [`question_reader`] hands on one [`paragraph`] after the other; [`question_set`] holds a whole
 //! file.
 
 mod csv_rows;
@@ -9,5 +9,5 @@ mod json_key;
 mod json_value;
 pub mod paragraph;
 mod python_literal;
-pub mod question_file;
 pub mod question_reader;
+pub mod question_set;

@@ -13,7 +13,7 @@ use super::{
     csv_rows,
     json_form::{Facts, FirstLine, Walk},
     paragraph::{Family, Paragraph},
-    question_file::{Form, Summary},
+    question_set::{Form, Summary},
 };
 use crate::data::{
     csv_file::CsvFile,

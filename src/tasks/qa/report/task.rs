@@ -15,7 +15,7 @@ use crate::{
         error::Error,
         evaluate::TaskData,
         no_answer::threshold::ThresholdChoice,
-        raw::question_file::QuestionFile,
+        raw::question_set::QuestionFile,
         scorers::{basis::Basis, score::Metric, squad2::DEFAULT_THRESHOLD},
     },
 };

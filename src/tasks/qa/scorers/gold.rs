@@ -6,7 +6,7 @@ use super::score::Metric;
 use crate::tasks::qa::{
     answers::question_map::QuestionMap,
     error::Error,
-    raw::{paragraph::Family, question_file::QuestionFile},
+    raw::{paragraph::Family, question_set::QuestionFile},
 };
 
 /// A question and its gold answers; none where it has no answer in its passage.
