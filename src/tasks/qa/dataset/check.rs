@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     data::source::existing,
-    tasks::qa::raw::{paragraph::Family, question_reader::QuestionReader, question_set::Form},
+    tasks::qa::raw::{paragraph::Family, question_reader::QuestionReader, summary::Form},
     text::{tokenizer::Tokenizer, vocab::Vocab},
 };
 

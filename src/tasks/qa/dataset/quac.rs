@@ -17,9 +17,9 @@ use super::{
     sieve::Sieve,
     squad_writer::{Answer, Paragraph, Question},
 };
-use crate::{
-    data,
-    tasks::qa::raw::{
+use crate::tasks::qa::{
+    self,
+    raw::{
         paragraph::{self, Family, Place, QUAC_NO_ANSWER as NO_ANSWER, ends_as_quac},
         question_reader::QuestionReader,
     },
@@ -137,7 +137,7 @@ struct Turn<'a> {
 fn turns<'a>(dialogue: &'a paragraph::Paragraph, file: &str) -> Result<Vec<Turn<'a>>, Error> {
     let turns = dialogue.questions.iter().map(|question| {
         let original = original(question, &dialogue.context);
-        let original = original.ok_or_else(|| data::Error::Question {
+        let original = original.ok_or_else(|| qa::error::Error::Question {
             file: file.to_owned(),
             question: question.id.clone(),
             expected: "QuAC's \"orig_answer\" and no \"is_impossible\"",

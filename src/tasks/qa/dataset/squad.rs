@@ -16,7 +16,7 @@ use super::{
 use crate::tasks::qa::raw::{
     paragraph::{self, Family},
     question_reader::QuestionReader,
-    question_set::{Form, Summary},
+    summary::{Form, Summary},
 };
 
 /// Characters of a text in a problem.
