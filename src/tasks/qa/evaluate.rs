@@ -24,7 +24,7 @@ use super::{
 use crate::{
     batch::FeatureSet,
     config::Config,
-    data::{source::existing, split::Split},
+    data::{existing_file::existing, split::Split},
     eval::figures::Scores,
     tasks::{
         error::Error,

@@ -23,7 +23,7 @@ use super::{
     token_lengths::{Ruler, TokenLengths, WindowOptions},
 };
 use crate::{
-    data::source::existing,
+    data::existing_file::existing,
     tasks::qa::raw::{paragraph::Family, question_reader::QuestionReader, summary::Form},
     text::{tokenizer::Tokenizer, vocab::Vocab},
 };
