@@ -24,7 +24,7 @@ use electra::{
         },
         example::{Examples, Passage},
         feature::{FeatureOptions, featurize},
-        raw::{paragraph::Family, question_file::QuestionFile},
+        raw::{paragraph::Family, question_set::QuestionSet},
         reader::ReadOptions,
     },
     text::{normalizer::basic_tokenize, tokenizer::Tokenizer, vocab::Vocab},
@@ -208,7 +208,7 @@ fn hugging_face(name: &str, bytes: &[u8]) {
 /// SQuAD's JSON and rows, plain or packed, read for training and for evaluation, and made into
 /// features.
 pub fn squad(bytes: &[u8]) {
-    let Ok(file) = QuestionFile::parse(bytes, "fuzz.json", Some(Family::Squad)) else {
+    let Ok(file) = QuestionSet::parse(bytes, "fuzz.json", Some(Family::Squad)) else {
         return;
     };
     for split in [Split::Train, Split::Dev] {
@@ -224,7 +224,7 @@ pub fn squad(bytes: &[u8]) {
 
 /// MRQA's JSON lines.
 pub fn mrqa(bytes: &[u8]) {
-    let Ok(file) = QuestionFile::parse(bytes, "fuzz.jsonl", Some(Family::Mrqa)) else {
+    let Ok(file) = QuestionSet::parse(bytes, "fuzz.jsonl", Some(Family::Mrqa)) else {
         return;
     };
     for split in [Split::Train, Split::Dev] {
@@ -282,7 +282,7 @@ fn check_conversion(
             task: "squad",
             split: Split::Dev,
         };
-        let file = QuestionFile::parse(text, "out.json", None).expect("SQuAD's JSON");
+        let file = QuestionSet::parse(text, "out.json", None).expect("SQuAD's JSON");
         let examples = file.examples(options).expect("no training");
         assert_eq!(examples.examples.len(), questions);
     }

@@ -18,7 +18,7 @@ use crate::{
             calibration::{self, Calibration},
             threshold::signed,
         },
-        raw::{paragraph::Family, question_file::QuestionFile},
+        raw::{paragraph::Family, question_set::QuestionSet},
         reader::ReadOptions,
         scorers::{
             gold::{check_markable, gold},
@@ -54,7 +54,7 @@ pub(super) fn run(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let questions = QuestionFile::read(&args.data, Some(Family::Squad))?;
+    let questions = QuestionSet::read(&args.data, Some(Family::Squad))?;
     check_markable(&questions, Metric::Squad2)?;
     let gold = gold(&questions);
     calibration::check(&gold, &args.data)?;

@@ -168,9 +168,8 @@ fn print_conversion(conversion: &Conversion, out: &mut dyn Write) -> anyhow::Res
         let examples: Vec<String> = tally.examples.iter().map(ToString::to_string).collect();
         writeln!(
             out,
-            "left out {what}: {} {} ({}): {}{}",
+            "left out {what}: {} {reason} ({}): {}{}",
             tally.count,
-            reason.name(),
             reason.meaning(),
             printable(&examples.join(", ")),
             if tally.count > examples.len() {
@@ -293,11 +292,10 @@ fn print_problems(problems: &[Problem], out: &mut dyn Write) -> anyhow::Result<(
     let Some(first) = problems.first() else {
         return Ok(());
     };
-    let (severity, kind) = (first.severity.name(), first.kind);
+    let (severity, kind) = (first.severity, first.kind);
     writeln!(
         out,
-        "{severity} {} ({}): {}",
-        kind.name(),
+        "{severity} {kind} ({}): {}",
         problems.len(),
         kind.meaning()
     )?;

@@ -15,7 +15,7 @@ use crate::{
     tasks::qa::{
         answers::{answer_files::AnswerFiles, answer_map::test_outputs},
         no_answer::threshold::{self, signed},
-        raw::question_file::QuestionFile,
+        raw::question_set::QuestionSet,
         reader::ReadOptions,
     },
 };
@@ -65,7 +65,7 @@ pub(super) fn run(
         task: "squad",
         split: Split::Test,
     };
-    let examples = QuestionFile::read(&args.data, None)?.examples(options)?;
+    let examples = QuestionSet::read(&args.data, None)?.examples(options)?;
     files.check()?;
     let chosen = args.compute.open(global)?;
     let found = find_model(&args.checkpoint, None, &global.progress())?;

@@ -15,7 +15,8 @@ use crate::{
         no_answer::threshold::{self, ThresholdChoice},
         scorers::{
             basis::Basis,
-            score::{Metric, Report, Request, score, without_null_odds},
+            report::Report,
+            score::{Metric, Request, score, without_null_odds},
         },
     },
 };

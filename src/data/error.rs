@@ -1,11 +1,11 @@
 //! What can be wrong with a data file, a vocabulary or a data option.
 //!
-//! Every message names the file or the question, what was expected, what was found and what to
+//! Every message names the file or the option, what was expected, what was found and what to
 //! do. Nothing that a user can type or download makes this module's neighbours panic.
 
 use std::path::PathBuf;
 
-/// Why data could not be read, featurised, batched or written.
+/// Why data could not be read, batched or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{}: the file cannot be read; check the path and its permissions", path.display())]
@@ -58,20 +58,6 @@ pub enum Error {
         advice: &'static str,
     },
 
-    #[error(
-        "{file}: expected SQuAD or QuAC JSON, rows as JSON lines or csv, MRQA JSON lines or NewsQA's \
-         tokenised csv, plain or gzip, found {found}"
-    )]
-    Unrecognised { file: String, found: String },
-
-    /// A file that has to be converted first.
-    #[error("{file}: {found}; convert it first: electra data {command} {file} OUT.json")]
-    OtherDataSet {
-        file: String,
-        found: String,
-        command: &'static str,
-    },
-
     #[error("{}: the file cannot be written; check that its folder exists, may be written and has room", path.display())]
     Write {
         path: PathBuf,
@@ -84,32 +70,6 @@ pub enum Error {
         found: String,
         advice: &'static str,
     },
-
-    /// `near` names the last question id before the place, when there is one.
-    #[error("{file}: line {line}, column {column}{near}: {problem}; {advice}")]
-    Json {
-        file: String,
-        line: usize,
-        column: usize,
-        near: String,
-        problem: String,
-        advice: &'static str,
-    },
-
-    /// The file is well-formed, but one question lacks what its task needs.
-    #[error("{file}: question {question}: expected {expected}, found {found}; {advice}")]
-    Question {
-        file: String,
-        question: String,
-        expected: &'static str,
-        found: &'static str,
-        advice: &'static str,
-    },
-
-    #[error(
-        "task {task:?} is not a question-answering task that has a reader; expected one of {known}"
-    )]
-    UnknownTask { task: String, known: String },
 
     #[error("{split:?} is not a split; expected train, dev or test")]
     UnknownSplit { split: String },
@@ -125,38 +85,6 @@ pub enum Error {
     Option {
         name: &'static str,
         expected: &'static str,
-        found: String,
-    },
-
-    #[error(
-        "question {question}: its {question_tokens} tokens and the 3 special tokens leave no room for \
-         the passage in max_seq_length {max_seq_length}; raise max_seq_length or lower max_query_length"
-    )]
-    NoRoom {
-        question: String,
-        question_tokens: usize,
-        max_seq_length: usize,
-    },
-
-    #[error(
-        "question {question}: its passage of {tokens} tokens needs {windows} windows, but feature ids \
-         count at most {limit} for one question; raise doc_stride (now {doc_stride}) or max_seq_length"
-    )]
-    TooManyWindows {
-        question: String,
-        tokens: usize,
-        windows: usize,
-        limit: usize,
-        doc_stride: usize,
-    },
-
-    /// An [`Example`](super::example::Example) that no reader makes.
-    #[error(
-        "question {question}: expected {expected}, found {found}; build examples with a reader"
-    )]
-    Example {
-        question: String,
-        expected: String,
         found: String,
     },
 

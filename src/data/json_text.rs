@@ -1,11 +1,8 @@
-//! JSON as Python's `json` module takes it, made ready for a parser that is stricter, and errors
-//! with their place.
+//! JSON as Python's `json` module takes it, made ready for a parser that is stricter.
 //!
 //! Python keeps half a surrogate pair (`\ud83d` alone, as a cut tweet leaves it) as one code point
 //! and reads the words `NaN` and `Infinity`. Both are replaced in place by as many bytes, so that
 //! lines and columns stay.
-
-use super::error::Error;
 
 /// Replaces lone surrogates by U+FFFD, which is one code point, too, and which the tokenizer drops
 /// as it drops a surrogate; returns how many there were. `NaN` and the infinities become a list
@@ -83,69 +80,6 @@ fn unit(json: &[u8], at: usize) -> Option<u16> {
     u16::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// A JSON error with its place in the file and the question id before it.
-///
-/// `text` is what was parsed, `lines_before` the number of lines of the file before it.
-pub(crate) fn json_error(
-    file: &str,
-    text: &str,
-    lines_before: usize,
-    error: &serde_json::Error,
-    advice: &'static str,
-) -> Error {
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    let message = error.to_string();
-    let near = text_before(text, error.line(), error.column())
-        .and_then(last_id)
-        .map(|id| format!(", after question id {id}"))
-        .unwrap_or_default();
-    Error::Json {
-        file: file.to_owned(),
-        line: lines_before + error.line().max(1),
-        column: error.column(),
-        near,
-        problem: message.strip_suffix(&place).unwrap_or(&message).to_owned(),
-        advice,
-    }
-}
-
-/// The text up to a line (from 1) and a column in bytes.
-fn text_before(text: &str, line: usize, column: usize) -> Option<&str> {
-    let start: usize = text
-        .split_inclusive('\n')
-        .take(line.checked_sub(1)?)
-        .map(str::len)
-        .sum();
-    Some(&text[..text.floor_char_boundary(start + column)])
-}
-
-/// The last question id in a stretch of JSON: of the key `qid` if the last question has one.
-fn last_id(json: &str) -> Option<&str> {
-    let id = last_value(json, "id");
-    let qid = last_value(json, "qid");
-    match (id, qid) {
-        // The keys of one question stand close to each other.
-        (Some((id_at, _)), Some((qid_at, qid))) if qid_at + 2000 > id_at => Some(qid),
-        (Some((_, id)), _) => Some(id),
-        (None, qid) => qid.map(|(_, qid)| qid),
-    }
-}
-
-/// The last text or whole number that `key` has in a stretch of JSON, and where.
-fn last_value<'a>(json: &'a str, key: &str) -> Option<(usize, &'a str)> {
-    let quoted = format!("\"{key}\"");
-    json.rmatch_indices(&quoted).find_map(|(at, _)| {
-        let value = json[at + quoted.len()..].trim_start().strip_prefix(':')?;
-        let value = value.trim_start();
-        if let Some(text) = value.strip_prefix('"') {
-            return text.split_once('"').map(|(id, _)| (at, id));
-        }
-        let digits = value.find(|c: char| !c.is_ascii_digit() && c != '-');
-        let number = &value[..digits.unwrap_or(value.len())];
-        (!number.is_empty()).then_some((at, number))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,18 +114,5 @@ mod tests {
             json,
             r#"{"NaN": [0], "a\"NaN": [[0     ],[0      ]], "b": -1}"#
         );
-    }
-
-    #[test]
-    fn the_last_id_before_an_error_is_found() {
-        assert_eq!(
-            last_id(r#"{"id": "a", "x": 1}, {"id" :"b", "id_"#),
-            Some("b")
-        );
-        assert_eq!(last_id(r#"{"id": 3}"#), Some("3"));
-        assert_eq!(last_id(r#"{"qid": "m", "id": "o"}"#), Some("m"));
-        assert_eq!(last_id(r#"{"id": {}"#), None);
-        assert_eq!(text_before("ab\ncdé", 2, 3), Some("ab\ncd"));
-        assert_eq!(text_before("ab", 9, 9), Some("ab"));
     }
 }

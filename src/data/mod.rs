@@ -3,6 +3,7 @@
 
 pub mod csv_file;
 pub mod error;
+pub mod existing_file;
 pub(crate) mod json_text;
 pub mod source;
 pub mod split;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::Error;
-use crate::data::source::{Source, existing};
+use crate::data::{existing_file::existing, source::Source};
 
 /// How a gzip archive begins.
 const GZIP: [u8; 2] = [0x1F, 0x8B];

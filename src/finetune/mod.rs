@@ -24,7 +24,7 @@ use report::RunReport;
 use crate::{
     batch::{FeatureSet, plan::BatchPlan},
     config::{self, Config},
-    data::{self, source::existing, split::Split},
+    data::{self, existing_file::existing, split::Split},
     eval::{
         self,
         results::{TrialResults, write_results},

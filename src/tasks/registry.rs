@@ -8,42 +8,47 @@ pub struct Entry {
     pub name: &'static str,
     /// What people write instead, in lower case and without punctuation.
     pub aliases: &'static [&'static str],
+    pub kind: Kind,
     /// Extension of its data files.
     pub extension: &'static str,
 }
 
+/// The form of a task's files and the official scorer of its answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// SQuAD's JSON, with unanswerable questions.
+    Squad2,
+    /// SQuAD's JSON; every question has an answer.
+    Squad1,
+    /// MRQA's JSON lines.
+    Mrqa,
+}
+
 pub const TASKS: [Entry; 6] = [
-    Entry {
-        name: "squad",
-        aliases: &["squad2", "squad20", "squadv2", "squadv20"],
-        extension: "json",
-    },
-    Entry {
-        name: "squadv1",
-        aliases: &["squad1", "squad11", "squadv11"],
-        extension: "json",
-    },
-    Entry {
-        name: "newsqa",
-        aliases: &[],
-        extension: "jsonl",
-    },
-    Entry {
-        name: "naturalqs",
-        aliases: &["nq", "naturalquestions"],
-        extension: "jsonl",
-    },
-    Entry {
-        name: "triviaqa",
-        aliases: &[],
-        extension: "jsonl",
-    },
-    Entry {
-        name: "searchqa",
-        aliases: &[],
-        extension: "jsonl",
-    },
+    task(
+        "squad",
+        &["squad2", "squad20", "squadv2", "squadv20"],
+        Kind::Squad2,
+    ),
+    task("squadv1", &["squad1", "squad11", "squadv11"], Kind::Squad1),
+    task("newsqa", &[], Kind::Mrqa),
+    task("naturalqs", &["nq", "naturalquestions"], Kind::Mrqa),
+    task("triviaqa", &[], Kind::Mrqa),
+    task("searchqa", &[], Kind::Mrqa),
 ];
+
+const fn task(name: &'static str, aliases: &'static [&'static str], kind: Kind) -> Entry {
+    let extension = match kind {
+        Kind::Squad2 | Kind::Squad1 => "json",
+        Kind::Mrqa => "jsonl",
+    };
+    Entry {
+        name,
+        aliases,
+        kind,
+        extension,
+    }
+}
 
 /// The task of this name.
 pub fn find(name: &str) -> Option<&'static Entry> {

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     batch::Row,
     config::{Config, Paths},
-    data::{self, split::Split},
+    data::split::Split,
     eval::{
         figures::{Figure, Scores},
         origin::Origin,
@@ -45,7 +45,7 @@ pub trait Task {
         split: Split,
         tokenizer: &Tokenizer,
         config: &Config,
-    ) -> Result<Box<dyn TaskFile>, data::Error>;
+    ) -> Result<Box<dyn TaskFile>, Error>;
 
     /// A figure as tables show it.
     fn shown(&self, _: &Scores, _: &str, figure: Figure) -> String {

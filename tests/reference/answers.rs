@@ -13,7 +13,7 @@ use electra::{
         },
         example::{Example, Examples, Passage},
         feature::Feature,
-        raw::question_file::QuestionFile,
+        raw::question_set::QuestionSet,
         reader::{ReadOptions, read_task},
     },
     text::tokenizer::Tokenizer,
@@ -140,7 +140,7 @@ fn answers_of_the_reference_models() {
                 .take(outputs.len())
                 .map(|line| feature(&serde_json::from_str(line).unwrap()))
                 .collect();
-            let file = QuestionFile::parse(data.as_str(), "dev.json", None).unwrap();
+            let file = QuestionSet::parse(data.as_str(), "dev.json", None).unwrap();
             let mut examples = file.examples(dev).unwrap();
             examples.examples.truncate(questions);
 

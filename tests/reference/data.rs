@@ -19,7 +19,7 @@ use electra::{
             example::Examples,
             feature::{Feature, FeatureOptions, featurize},
             feature_file::write_features,
-            raw::question_file::QuestionFile,
+            raw::question_set::QuestionSet,
             reader::{ReadOptions, read_task},
         },
     },
@@ -143,7 +143,7 @@ fn squadv1_train(path: &Path) -> Examples {
         task: "squadv1",
         split: Split::Train,
     };
-    let file = QuestionFile::parse(text(path), &path.display().to_string(), None).unwrap();
+    let file = QuestionSet::parse(text(path), &path.display().to_string(), None).unwrap();
     file.examples(options).unwrap()
 }
 
@@ -195,7 +195,7 @@ fn made_up_text_full_of_traps_equals_the_reference() {
             task: "squad",
             split,
         };
-        let file = QuestionFile::parse(text(&path), "made-up.json", None).unwrap();
+        let file = QuestionSet::parse(text(&path), "made-up.json", None).unwrap();
         let examples = file.examples(read).unwrap();
         assert_eq!(examples.examples.len(), kept);
         assert_eq!(examples.skipped.len(), 600 - kept);
@@ -300,7 +300,7 @@ fn mrqa_sample_is_read_whole() {
         task: "newsqa",
         split: Split::Train,
     };
-    let file = QuestionFile::read(&headless, None).unwrap();
+    let file = QuestionSet::read(&headless, None).unwrap();
     assert_eq!(file.examples(read).unwrap(), examples);
 }
 

@@ -12,7 +12,10 @@ use electra::{
         figures::Scores,
         results::{TrialResults, results_text},
     },
-    tasks::qa::scorers::score::{Metric, Report, Request, score},
+    tasks::qa::scorers::{
+        report::Report,
+        score::{Metric, Request, score},
+    },
 };
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! What can be wrong with predictions, gold answers, or what a model says of a window.
+//! What can be wrong with questions, predictions, gold answers, or what a model says of a window.
 //!
 //! Every message names the file or the question, what was expected, what was found and what to
 //! do; the underlying cause, if there is one, is the error's source.
@@ -7,16 +7,88 @@ use std::path::PathBuf;
 
 use crate::{data, eval};
 
-/// Why answers could not be chosen, scored or written.
+/// Why questions could not be read or featurised, or answers not be chosen, scored or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Gold data that cannot be read; the message is the reader's.
+    /// A data file that cannot be read; the message is the reader's.
     #[error(transparent)]
     Data(#[from] data::Error),
 
     /// A file that cannot be read or written.
     #[error(transparent)]
     File(#[from] eval::Error),
+
+    #[error(
+        "task {task:?} is not a question-answering task that has a reader; expected one of {known}"
+    )]
+    UnknownTask { task: String, known: String },
+
+    #[error(
+        "{file}: expected SQuAD or QuAC JSON, rows as JSON lines or csv, MRQA JSON lines or NewsQA's \
+         tokenised csv, plain or gzip, found {found}"
+    )]
+    Unrecognised { file: String, found: String },
+
+    /// A file that has to be converted first.
+    #[error("{file}: {found}; convert it first: electra data {command} {file} OUT.json")]
+    OtherDataSet {
+        file: String,
+        found: String,
+        command: &'static str,
+    },
+
+    /// `near` names the last question id before the place, when there is one.
+    #[error("{file}: line {line}, column {column}{near}: {problem}; {advice}")]
+    Json {
+        file: String,
+        line: usize,
+        column: usize,
+        near: String,
+        problem: String,
+        advice: &'static str,
+    },
+
+    /// The file is well-formed, but one question lacks what its task needs.
+    #[error("{file}: question {question}: expected {expected}, found {found}; {advice}")]
+    Question {
+        file: String,
+        question: String,
+        expected: &'static str,
+        found: &'static str,
+        advice: &'static str,
+    },
+
+    #[error(
+        "question {question}: its {question_tokens} tokens and the 3 special tokens leave no room for \
+         the passage in max_seq_length {max_seq_length}; raise max_seq_length or lower max_query_length"
+    )]
+    NoRoom {
+        question: String,
+        question_tokens: usize,
+        max_seq_length: usize,
+    },
+
+    #[error(
+        "question {question}: its passage of {tokens} tokens needs {windows} windows, but feature ids \
+         count at most {limit} for one question; raise doc_stride (now {doc_stride}) or max_seq_length"
+    )]
+    TooManyWindows {
+        question: String,
+        tokens: usize,
+        windows: usize,
+        limit: usize,
+        doc_stride: usize,
+    },
+
+    /// An [`Example`](super::example::Example) that no reader makes.
+    #[error(
+        "question {question}: expected {expected}, found {found}; build examples with a reader"
+    )]
+    Example {
+        question: String,
+        expected: String,
+        found: String,
+    },
 
     #[error(
         "{}: key {key:?}: expected {expected}, found {found}; the file maps each question id to {expected}",

@@ -3,6 +3,7 @@
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use burn::tensor::Device;
@@ -23,7 +24,7 @@ use super::{
 use crate::{
     batch::FeatureSet,
     config::Config,
-    data::{self, source::existing, split::Split},
+    data::{existing_file::existing, split::Split},
     eval::figures::Scores,
     tasks::{
         error::Error,
@@ -32,7 +33,7 @@ use crate::{
             error::Error as QaError,
             example::Examples,
             feature::{Feature, FeatureOptions, featurize},
-            raw::question_file::QuestionFile,
+            raw::question_set::QuestionSet,
             reader::{ReadOptions, family_of},
             token_counts::TokenCounts,
         },
@@ -47,7 +48,7 @@ pub struct TaskData {
     /// The file that was read, which may be an archive.
     pub file: PathBuf,
     /// The file as it was read, with its gold answers; none of a training file, which nobody marks.
-    pub questions: Option<QuestionFile>,
+    pub questions: Option<Arc<QuestionSet>>,
     pub examples: Examples,
     pub features: Vec<Feature>,
     /// How much of the text the vocabulary knows.
@@ -62,8 +63,8 @@ impl TaskData {
         split: Split,
         tokenizer: &Tokenizer,
         config: &Config,
-    ) -> Result<Self, data::Error> {
-        let questions = QuestionFile::read(file, Some(family_of(task)?))?;
+    ) -> Result<Self, QaError> {
+        let questions = QuestionSet::read(file, Some(family_of(task)?))?;
         let examples = questions.examples(ReadOptions { task, split })?;
         let options = FeatureOptions {
             max_seq_length: config.max_seq_length,
@@ -80,7 +81,7 @@ impl TaskData {
         Ok(Self {
             task: task.into(),
             file: existing(file),
-            questions: (split != Split::Train).then_some(questions),
+            questions: (split != Split::Train).then(|| Arc::new(questions)),
             examples,
             features,
             tokens,
@@ -162,7 +163,7 @@ pub fn mark(
     config: &Config,
 ) -> Result<Scores, Error> {
     let texts = answers(predictions);
-    let gold = data.questions.as_ref().map(gold).unwrap_or_default();
+    let gold = data.questions.as_deref().map(gold).unwrap_or_default();
     let report = match Metric::of_task(&data.task) {
         Metric::Squad2 => {
             let odds = null_odds(predictions);
@@ -198,7 +199,7 @@ mod tests {
             row("cut", "a b c a b", 0),
             row("last", "c", 10),
         ];
-        let file = QuestionFile::parse(rows.join("\n"), "train.json", None).unwrap();
+        let file = QuestionSet::parse(rows.join("\n"), "train.json", None).unwrap();
         let split = Split::Train;
         let examples = file
             .examples(ReadOptions {

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{
+    error::Error,
     example::{Answer, Example, Examples},
     window::{max_context, window_count, windows},
 };
 use crate::{
     batch::{AsRow, Row},
-    data::{error::Error, split::Split},
+    data::{self, split::Split},
     tasks::label::Label,
     text::tokenizer::{Tokenizer, WordTokens},
 };
@@ -85,7 +86,7 @@ pub fn featurize(
     tokenizer: &Tokenizer,
     options: &FeatureOptions,
 ) -> Result<Vec<Feature>, Error> {
-    let stride = NonZeroUsize::new(options.doc_stride).ok_or(Error::Option {
+    let stride = NonZeroUsize::new(options.doc_stride).ok_or(data::Error::Option {
         name: "doc_stride",
         expected: "at least 1",
         found: "0".to_owned(),
@@ -234,7 +235,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::tasks::qa::raw::question_file::QuestionFile;
+    use crate::tasks::qa::raw::question_set::QuestionSet;
     use crate::tasks::qa::reader::ReadOptions;
     use crate::text::vocab::Vocab;
 
@@ -260,7 +261,7 @@ mod tests {
             task: "squadv1",
             split: Split::Train,
         };
-        let file = QuestionFile::parse(file.to_string(), "f", None).unwrap();
+        let file = QuestionSet::parse(file.to_string(), "f", None).unwrap();
         file.examples(options).unwrap()
     }
 

@@ -11,18 +11,18 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::{
+    error::Error,
     example::{Answer, Example, Examples, Passage, Skipped},
     raw::{
         paragraph::{Family, Question},
-        question_file::QuestionFile,
+        question_set::QuestionSet,
     },
+    scorers::metric::Metric,
 };
-use crate::data::{error::Error, split::Split};
-
-/// Tasks whose files are SQuAD's.
-const SQUAD_TASKS: [&str; 2] = ["squad", "squadv1"];
-/// Tasks whose files are MRQA JSON lines.
-const MRQA_TASKS: [&str; 4] = ["newsqa", "naturalqs", "triviaqa", "searchqa"];
+use crate::{
+    data::split::Split,
+    tasks::registry::{self, Kind},
+};
 
 /// How a file is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct ReadOptions<'a> {
 /// When the task is unknown, the file cannot be read or is malformed, or a training question
 /// lacks its answer.
 pub fn read_task(path: &Path, task: &str, split: Split) -> Result<Examples, Error> {
-    let questions = QuestionFile::read(path, Some(family_of(task)?))?;
+    let questions = QuestionSet::read(path, Some(family_of(task)?))?;
     questions.examples(ReadOptions { task, split })
 }
 
@@ -47,19 +47,17 @@ pub fn read_task(path: &Path, task: &str, split: Split) -> Result<Examples, Erro
 /// # Errors
 /// When the task is unknown.
 pub fn family_of(task: &str) -> Result<Family, Error> {
-    if SQUAD_TASKS.contains(&task) {
-        Ok(Family::Squad)
-    } else if MRQA_TASKS.contains(&task) {
-        Ok(Family::Mrqa)
-    } else {
-        Err(Error::UnknownTask {
+    match registry::find(task).map(|task| task.kind) {
+        Some(Kind::Squad2 | Kind::Squad1) => Ok(Family::Squad),
+        Some(Kind::Mrqa) => Ok(Family::Mrqa),
+        None => Err(Error::UnknownTask {
             task: task.to_owned(),
-            known: [SQUAD_TASKS.as_slice(), &MRQA_TASKS].concat().join(", "),
-        })
+            known: registry::names(),
+        }),
     }
 }
 
-impl QuestionFile {
+impl QuestionSet {
     /// The examples of the file for a task.
     ///
     /// # Errors
@@ -138,7 +136,9 @@ impl QuestionFile {
 }
 
 fn is_impossible(question: &Question, options: ReadOptions<'_>) -> bool {
-    options.split == Split::Train && options.task == "squad" && question.is_impossible
+    options.split == Split::Train
+        && Metric::of_task(options.task) == Metric::Squad2
+        && question.is_impossible
 }
 
 /// The text and the place of the answer that a question teaches, if it teaches any.
@@ -254,7 +254,6 @@ fn repeated_ids(all: &Examples) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::registry;
 
     fn located(text: &str, answer: &str, offset: usize) -> Result<(usize, usize), String> {
         let passage = Passage::new(text);

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     batch::{AsRow, Row},
     config::{Config, Paths, of_trial},
-    data::{self, split::Split},
+    data::split::Split,
     eval::{
         self,
         figures::{Figure, Scores},
@@ -88,7 +88,7 @@ impl Task for QuestionAnswering<'_> {
         split: Split,
         tokenizer: &Tokenizer,
         config: &Config,
-    ) -> Result<Box<dyn TaskFile>, data::Error> {
+    ) -> Result<Box<dyn TaskFile>, Error> {
         Ok(Box::new(TaskData::read(
             self.name, file, split, tokenizer, config,
         )?))
@@ -188,7 +188,7 @@ impl TaskFile for TaskData {
     }
 
     fn gold_digest(&self) -> String {
-        let gold = self.questions.as_ref().map(gold).unwrap_or_default();
+        let gold = self.questions.as_deref().map(gold).unwrap_or_default();
         let mut sum = 0;
         for question in &gold {
             let answers = question.answers.iter().map(String::as_str);

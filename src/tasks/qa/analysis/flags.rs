@@ -6,12 +6,13 @@ use serde::Serialize;
 
 use super::{
     Part,
+    distinct_questions::DistinctQuestions,
     error_class::ErrorClass,
     judgement::Judgement,
-    question_set::{Question, QuestionSet},
     question_type::QuestionType,
     tally::{self, Tally},
 };
+use crate::tasks::qa::raw::paragraph::Question;
 
 /// What a flag says of a question that does not have it, or says in no way known.
 const NO_VALUE: &str = "none";
@@ -80,16 +81,16 @@ pub struct FlagCounts {
 }
 
 /// Counts the flags that any question has.
-pub fn count(questions: &QuestionSet, judgements: &[Judgement]) -> Vec<FlagCounts> {
+pub fn count(questions: &DistinctQuestions, judgements: &[Judgement]) -> Vec<FlagCounts> {
     [Flag::Followup, Flag::Yesno]
         .into_iter()
-        .filter(|flag| questions.questions.iter().any(|q| flag.of(q) != NO_VALUE))
+        .filter(|flag| questions.iter().any(|q| flag.of(q) != NO_VALUE))
         .map(|flag| FlagCounts::new(flag, questions, judgements))
         .collect()
 }
 
 impl FlagCounts {
-    fn new(flag: Flag, questions: &QuestionSet, judgements: &[Judgement]) -> Self {
+    fn new(flag: Flag, questions: &DistinctQuestions, judgements: &[Judgement]) -> Self {
         let count = |counted: &dyn Fn(&Judgement) -> bool| {
             let mut counts = ValueCounts::new();
             for judgement in judgements.iter().filter(|judgement| counted(judgement)) {

@@ -1,8 +1,8 @@
 //! A prediction against its gold answers → right or wrong, and how.
 
 use super::{
+    distinct_questions::DistinctQuestions,
     error_class::ErrorClass,
-    question_set::{Question, QuestionSet},
     question_type::{HowType, QuestionType},
 };
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
         answers::question_map::QuestionMap,
         error::Error,
         no_answer::threshold_effect::ThresholdEffect,
+        raw::paragraph::{Paragraph, Question},
         scorers::{
             mark::{mark_answerable, mark_or_no_answer},
             mrqa,
@@ -24,7 +25,7 @@ use crate::{
 /// What is to be said of one predicted question.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
-    /// Index into [`QuestionSet::questions`].
+    /// Its place among the [`DistinctQuestions`], from 0.
     pub question: usize,
     /// What counts as the answer: empty where there is none.
     pub prediction: String,
@@ -47,8 +48,13 @@ pub struct Judgement {
 
 impl Judgement {
     /// The question judged; `questions` are those of [`judge`].
-    pub fn of<'a>(&self, questions: &'a QuestionSet) -> &'a Question {
-        &questions.questions[self.question]
+    pub fn of<'a>(&self, questions: &'a DistinctQuestions) -> &'a Question {
+        questions.question(self.question)
+    }
+
+    /// The passage that it is on; `questions` are those of [`judge`].
+    pub fn paragraph<'a>(&self, questions: &'a DistinctQuestions) -> &'a Paragraph {
+        questions.paragraph(self.question)
     }
 }
 
@@ -66,7 +72,7 @@ pub(super) struct Judged {
 
 /// Judges every prediction; those whose no-answer score exceeds `threshold` are held back.
 pub(super) fn judge(
-    questions: &QuestionSet,
+    questions: &DistinctQuestions,
     metric: Metric,
     predictions: &QuestionMap<String>,
     odds: Option<&QuestionMap<f64>>,
@@ -91,7 +97,7 @@ pub(super) fn judge(
         Metric::Squad1 | Metric::Mrqa => mark_answerable,
     };
     let mut judgements = Vec::new();
-    for (index, (question, gold)) in questions.questions.iter().zip(&gold).enumerate() {
+    for (index, (question, gold)) in questions.iter().zip(&gold).enumerate() {
         let Some(predicted) = predictions.get(&question.id) else {
             continue;
         };
@@ -154,28 +160,20 @@ fn classify(answers: &[String], prediction: &str) -> ErrorClass {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::tasks::qa::analysis::question_set::GoldAnswer;
+    use std::sync::Arc;
 
-    fn set(questions: &[(&str, &str, &[&str])]) -> QuestionSet {
-        let questions = questions.iter().map(|(id, text, answers)| Question {
-            id: (*id).to_owned(),
-            text: (*text).to_owned(),
-            passage: 0,
-            answers: answers
-                .iter()
-                .map(|&answer| GoldAnswer {
-                    text: answer.to_owned(),
-                    start: None,
-                })
-                .collect(),
-            followup: None,
-            yesno: None,
+    use serde_json::json;
+
+    use super::*;
+    use crate::tasks::qa::raw::question_set::QuestionSet;
+
+    fn set(questions: &[(&str, &str, &[&str])]) -> DistinctQuestions {
+        let qas = questions.iter().map(|(id, text, answers)| {
+            let answers = answers.iter().map(|text| json!({"text": text}));
+            json!({"id": id, "question": text, "answers": answers.collect::<Vec<_>>()})
         });
-        QuestionSet {
-            passages: vec![String::new()],
-            questions: questions.collect(),
-        }
+        let text = json!([{"context": "", "qas": qas.collect::<Vec<_>>()}]).to_string();
+        DistinctQuestions::new(Arc::new(QuestionSet::parse(text, "d.json", None).unwrap()))
     }
 
     fn map<T: Clone>(entries: &[(&str, T)]) -> QuestionMap<T> {

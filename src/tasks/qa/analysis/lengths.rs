@@ -2,10 +2,7 @@
 
 use serde::Serialize;
 
-use super::{
-    judgement::Judgement,
-    question_set::{Question, QuestionSet},
-};
+use super::{distinct_questions::DistinctQuestions, judgement::Judgement};
 
 /// The shortest, longest and typical of some lengths.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -57,6 +54,17 @@ impl Measure {
             Measure::Context => "passage",
         }
     }
+
+    /// `None` of an answer that is not given.
+    pub fn of(self, judgement: &Judgement, questions: &DistinctQuestions) -> Option<usize> {
+        let text = match self {
+            Measure::Answer => &judgement.prediction,
+            Measure::Question => &judgement.of(questions).text,
+            Measure::Context => &judgement.paragraph(questions).context,
+        };
+        let length = text.chars().count();
+        (self != Measure::Answer || length > 0).then_some(length)
+    }
 }
 
 /// The lengths of a data file and its predictions.
@@ -70,11 +78,10 @@ pub struct LengthSummary {
 }
 
 impl LengthSummary {
-    pub fn new(questions: &QuestionSet, judgements: &[Judgement]) -> Self {
-        let lengths = Lengths::new(questions);
-        let of = |measure| {
-            let measured = judgements.iter();
-            measured.filter_map(|j| lengths.of(measure, j)).collect()
+    pub fn new(questions: &DistinctQuestions, judgements: &[Judgement]) -> Self {
+        let of = |measure: Measure| {
+            let judged = judgements.iter();
+            judged.filter_map(|j| measure.of(j, questions)).collect()
         };
         let gold = judgements.iter().flat_map(|j| &j.of(questions).answers);
         Self {
@@ -82,36 +89,6 @@ impl LengthSummary {
             predictions: of(Measure::Answer),
             questions: of(Measure::Question),
             contexts: of(Measure::Context),
-        }
-    }
-}
-
-/// Measures judgements; passages are counted once.
-#[derive(Debug)]
-pub struct Lengths<'a> {
-    questions: &'a [Question],
-    contexts: Vec<usize>,
-}
-
-impl<'a> Lengths<'a> {
-    pub fn new(questions: &'a QuestionSet) -> Self {
-        let contexts = questions.passages.iter();
-        Self {
-            questions: &questions.questions,
-            contexts: contexts.map(|passage| passage.chars().count()).collect(),
-        }
-    }
-
-    /// `None` of an answer that is not given.
-    pub fn of(&self, measure: Measure, judgement: &Judgement) -> Option<usize> {
-        let question = &self.questions[judgement.question];
-        match measure {
-            Measure::Answer => {
-                let length = judgement.prediction.chars().count();
-                (length > 0).then_some(length)
-            }
-            Measure::Question => Some(question.text.chars().count()),
-            Measure::Context => self.contexts.get(question.passage).copied(),
         }
     }
 }

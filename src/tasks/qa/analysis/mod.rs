@@ -1,6 +1,6 @@
 //! From predictions to what goes wrong with them: by kind of question, by kind of error, by length.
 //!
-//! [`question_set`] reads the questions with their passages, [`judgement`] judges each prediction
+//! [`distinct_questions`] are a file's questions, each id once, [`judgement`] judges each prediction
 //! under a threshold, and [`Analysis`] counts: right and wrong by
 //! [`question_type`], the [`error_class`] of what is wrong, [`lengths`], and the
 //! [`flags`] that QuAC's questions carry.
@@ -9,19 +9,19 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub mod distinct_questions;
 pub mod error_class;
 pub mod flags;
 pub mod judgement;
 pub mod lengths;
-pub mod question_set;
 pub mod question_type;
 pub mod tally;
 
+use distinct_questions::DistinctQuestions;
 use error_class::ErrorClass;
 use flags::FlagCounts;
 use judgement::{Judged, Judgement};
 use lengths::LengthSummary;
-use question_set::QuestionSet;
 use question_type::{HowType, QuestionType, question_words};
 use tally::Tally;
 
@@ -130,7 +130,7 @@ impl Analysis {
     /// When the predictions belong to other data, or a predicted question lacks its no-answer
     /// score.
     pub fn new(
-        questions: &QuestionSet,
+        questions: &DistinctQuestions,
         metric: Metric,
         predictions: &QuestionMap<String>,
         odds: Option<&QuestionMap<f64>>,
@@ -207,7 +207,7 @@ impl ClassCounts {
 }
 
 /// The combinations of two question words or more.
-fn combinations(questions: &QuestionSet, judgements: &[Judgement]) -> Vec<Combination> {
+fn combinations(questions: &DistinctQuestions, judgements: &[Judgement]) -> Vec<Combination> {
     let found = judgements.iter().filter_map(|judgement| {
         let words = question_words(&judgement.of(questions).text);
         (words.len() > 1).then_some((words, judgement))

@@ -23,8 +23,8 @@ use super::{
     token_lengths::{Ruler, TokenLengths, WindowOptions},
 };
 use crate::{
-    data::source::existing,
-    tasks::qa::raw::{paragraph::Family, question_file::Form, question_reader::QuestionReader},
+    data::existing_file::existing,
+    tasks::qa::raw::{paragraph::Family, question_reader::QuestionReader, summary::Form},
     text::{tokenizer::Tokenizer, vocab::Vocab},
 };
 

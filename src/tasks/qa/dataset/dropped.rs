@@ -5,10 +5,11 @@ use std::{
     fmt::{self, Display},
 };
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 /// Why a question or an answer was left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     EmptyPassage,
     EmptyQuestion,
@@ -22,29 +23,13 @@ pub enum Reason {
     Impossible,
 }
 
-impl Serialize for Reason {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
+impl Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
 impl Reason {
-    /// The name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Reason::EmptyPassage => "empty_passage",
-            Reason::EmptyQuestion => "empty_question",
-            Reason::RepeatedId => "repeated_id",
-            Reason::NoPlace => "no_place",
-            Reason::BadRange => "bad_range",
-            Reason::OutsidePassage => "outside_passage",
-            Reason::NotAtPlace => "not_at_place",
-            Reason::FurtherPlace => "further_place",
-            Reason::OtherAnnotators => "other_annotators",
-            Reason::Impossible => "impossible",
-        }
-    }
-
     pub fn meaning(self) -> &'static str {
         match self {
             Reason::EmptyPassage => "the passage is blank",
@@ -125,7 +110,7 @@ impl Dropped {
     pub fn question_reasons(&self) -> String {
         let reasons = self.questions.iter();
         reasons
-            .map(|(reason, tally)| format!("{} {}", tally.count, reason.name()))
+            .map(|(reason, tally)| format!("{} {reason}", tally.count))
             .collect::<Vec<_>>()
             .join(", ")
     }

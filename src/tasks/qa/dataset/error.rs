@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use crate::data;
+use crate::{data, tasks::qa};
 
 /// Why a data set could not be converted or checked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
     Data(#[from] data::Error),
+    #[error(transparent)]
+    Questions(#[from] qa::error::Error),
 
     #[error(
         "{file}: expected questions with a place for their answers, found none{dropped}; check that \

@@ -16,6 +16,7 @@ pub mod newsqa;
 pub mod place;
 pub mod problem;
 pub mod quac;
+pub mod sieve;
 pub mod squad;
 pub mod squad_writer;
 pub mod token_lengths;

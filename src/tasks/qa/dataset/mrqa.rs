@@ -4,12 +4,11 @@
 //! what MRQA's own reader trains on. Answers that were not detected have no place and are left
 //! out, so that scores of the converted file may be lower than MRQA's own.
 
-use std::collections::HashSet;
-
 use super::{
     Error,
     dropped::{Dropped, Reason},
     place::{self, CodePoints},
+    sieve::Sieve,
     squad_writer::{Answer, Paragraph, Question},
 };
 use crate::tasks::qa::raw::paragraph::{self, DetectedAnswer};
@@ -17,7 +16,7 @@ use crate::tasks::qa::raw::paragraph::{self, DetectedAnswer};
 /// Converts passages one after the other.
 #[derive(Default)]
 pub struct Converter {
-    seen: HashSet<String>,
+    sieve: Sieve,
 }
 
 impl Converter {
@@ -32,7 +31,15 @@ impl Converter {
         emit: &mut dyn FnMut(Paragraph<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let place = passage.place.to_string();
-        let qas = questions(passage, &place, &mut self.seen, dropped);
+        let sieve = &mut self.sieve;
+        let qas = sieve.kept(passage, &place, dropped, |question, passage, dropped| {
+            Ok(Question {
+                followup: None,
+                is_impossible: false,
+                yesno: None,
+                ..Question::new(question, answers(question, passage, &place, dropped)?)
+            })
+        });
         if qas.is_empty() {
             return Ok(());
         }
@@ -42,41 +49,6 @@ impl Converter {
             qas,
         })
     }
-}
-
-/// The questions of a passage that can be kept.
-fn questions(
-    entry: &paragraph::Paragraph,
-    place: &str,
-    seen: &mut HashSet<String>,
-    dropped: &mut Dropped,
-) -> Vec<Question> {
-    let passage = CodePoints::new(&entry.context);
-    let mut kept = Vec::with_capacity(entry.questions.len());
-    for question in &entry.questions {
-        let id = question.id.as_str();
-        let answers = if place::is_empty(&entry.context) {
-            Err(Reason::EmptyPassage)
-        } else if place::is_empty(&question.text) {
-            Err(Reason::EmptyQuestion)
-        } else if !seen.insert(id.to_owned()) {
-            Err(Reason::RepeatedId)
-        } else {
-            answers(question, &passage, place, dropped)
-        };
-        match answers {
-            Ok(answers) => kept.push(Question {
-                answers,
-                followup: None,
-                id: id.to_owned(),
-                is_impossible: false,
-                question: question.text.clone(),
-                yesno: None,
-            }),
-            Err(reason) => dropped.question(reason, id, place),
-        }
-    }
-    kept
 }
 
 /// The answers of a question, at least one, or why there is none.

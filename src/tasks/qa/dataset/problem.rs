@@ -1,33 +1,28 @@
 //! What is wrong with a data file: errors, which training or scoring stumbles over, and warnings.
 
-use serde::{Serialize, Serializer};
+use std::fmt::{self, Display};
+
+use serde::Serialize;
 
 use super::dropped::Reason;
 
 /// Whether a file can be used as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Severity {
     Error,
     Warning,
 }
 
-impl Serialize for Severity {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl Severity {
-    pub fn name(self) -> &'static str {
-        match self {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        }
+impl Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
 /// What can be wrong with a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     RepeatedId,
     EmptyPassage,
@@ -48,9 +43,9 @@ pub enum Kind {
     ForeignVocabulary,
 }
 
-impl Serialize for Kind {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
+impl Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
@@ -74,29 +69,6 @@ impl Kind {
             | Kind::LeftOut
             | Kind::InNoWindow
             | Kind::ForeignVocabulary => Severity::Warning,
-        }
-    }
-
-    /// The name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::RepeatedId => "repeated_id",
-            Kind::EmptyPassage => "empty_passage",
-            Kind::EmptyAnswer => "empty_answer",
-            Kind::NotAtPlace => "not_at_place",
-            Kind::OutsidePassage => "outside_passage",
-            Kind::BadRange => "bad_range",
-            Kind::ImpossibleWithAnswers => "impossible_with_answers",
-            Kind::AnswerableWithoutAnswers => "answerable_without_answers",
-            Kind::CannotAnswer => "cannot_answer",
-            Kind::NoRoom => "no_room",
-            Kind::TooManyWindows => "too_many_windows",
-            Kind::EmptyQuestion => "empty_question",
-            Kind::NoPlace => "no_place",
-            Kind::OtherSpelling => "other_spelling",
-            Kind::LeftOut => "left_out",
-            Kind::InNoWindow => "in_no_window",
-            Kind::ForeignVocabulary => "foreign_vocabulary",
         }
     }
 

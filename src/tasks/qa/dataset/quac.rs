@@ -8,17 +8,18 @@
 //! Files made of QuAC may lack `orig_answer`. There the answers tell the same, if all of them or none
 //! say `CANNOTANSWER`.
 
-use std::{collections::HashSet, path::Path};
+use std::path::Path;
 
 use super::{
     Error,
     dropped::{Dropped, Reason},
     place::{self, CodePoints},
+    sieve::Sieve,
     squad_writer::{Answer, Paragraph, Question},
 };
-use crate::{
-    data,
-    tasks::qa::raw::{
+use crate::tasks::qa::{
+    self,
+    raw::{
         paragraph::{self, Family, Place, QUAC_NO_ANSWER as NO_ANSWER, ends_as_quac},
         question_reader::QuestionReader,
     },
@@ -71,14 +72,14 @@ fn read_from(
 /// Converts dialogues one after the other.
 pub struct Converter {
     history: usize,
-    seen: HashSet<String>,
+    sieve: Sieve,
 }
 
 impl Converter {
     pub fn new(history: usize) -> Self {
         Self {
             history,
-            seen: HashSet::new(),
+            sieve: Sieve::default(),
         }
     }
 
@@ -100,35 +101,22 @@ impl Converter {
                 Place::Article { article, .. } => format!("article {article}, turn {}", number + 1),
                 place => format!("{place}, turn {}", number + 1),
             };
-            let id = turn.question.id.as_str();
-            let reason = if place::is_empty(&dialogue.context) {
-                Some(Reason::EmptyPassage)
-            } else if place::is_empty(&turn.question.text) {
-                Some(Reason::EmptyQuestion)
-            } else if !self.seen.insert(id.to_owned()) {
-                Some(Reason::RepeatedId)
-            } else {
-                None
+            let kept = match self.sieve.fault(turn.question, &dialogue.context) {
+                Some(reason) => Err(reason),
+                None => answers(turn, &passage, &place, dropped),
             };
-            if let Some(reason) = reason {
-                dropped.question(reason, id, &place);
-                continue;
-            }
-            let answers = match answers(turn, &passage, &place, dropped) {
+            let answers = match kept {
                 Ok(answers) => answers,
                 Err(reason) => {
-                    dropped.question(reason, id, &place);
+                    dropped.question(reason, &turn.question.id, &place);
                     continue;
                 }
             };
             let before = &turns[number.saturating_sub(self.history)..number];
             let question = Question {
                 is_impossible: answers.is_empty(),
-                answers,
-                followup: turn.question.followup.clone(),
-                id: id.to_owned(),
                 question: with_history(before, &turn.question.text),
-                yesno: turn.question.yesno.clone(),
+                ..Question::new(turn.question, answers)
             };
             emit(Paragraph {
                 context: &dialogue.context,
@@ -149,7 +137,7 @@ struct Turn<'a> {
 fn turns<'a>(dialogue: &'a paragraph::Paragraph, file: &str) -> Result<Vec<Turn<'a>>, Error> {
     let turns = dialogue.questions.iter().map(|question| {
         let original = original(question, &dialogue.context);
-        let original = original.ok_or_else(|| data::Error::Question {
+        let original = original.ok_or_else(|| qa::error::Error::Question {
             file: file.to_owned(),
             question: question.id.clone(),
             expected: "QuAC's \"orig_answer\" and no \"is_impossible\"",

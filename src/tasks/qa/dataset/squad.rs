@@ -10,12 +10,13 @@ use super::{
     dropped::{Dropped, Reason},
     place::{self, CodePoints},
     problem::{Kind, Problem},
+    sieve::Sieve,
     squad_writer::{Answer, Paragraph, Question},
 };
 use crate::tasks::qa::raw::{
     paragraph::{self, Family},
-    question_file::{Form, Summary},
     question_reader::QuestionReader,
+    summary::{Form, Summary},
 };
 
 /// Characters of a text in a problem.
@@ -84,16 +85,8 @@ impl Look {
                 _ => {}
             }
             let answers = question.answers.iter();
-            qas.push(Question {
-                answers: answers
-                    .filter_map(|answer| at_its_place(answer, &passage, &mut found))
-                    .collect(),
-                followup: None,
-                id: question.id.clone(),
-                is_impossible: question.is_impossible,
-                question: question.text.clone(),
-                yesno: None,
-            });
+            let answers = answers.filter_map(|answer| at_its_place(answer, &passage, &mut found));
+            qas.push(Question::new(question, answers.collect()));
         }
         let paragraph = Paragraph {
             context: &paragraph.context,
@@ -115,12 +108,15 @@ pub fn read(
 ) -> Result<(), Error> {
     let reader = QuestionReader::open(path)?;
     let file = reader.file().to_owned();
-    let mut seen = HashSet::new();
+    let mut sieve = Sieve::default();
     let mut last: Option<Passage> = None;
     let summary =
         reader.paragraphs(Some(Family::Squad), &mut |paragraph| -> Result<(), Error> {
             let place = paragraph.place.to_string();
-            let qas = converted(&paragraph, &place, &mut seen, dropped);
+            let qas = sieve.kept(&paragraph, &place, dropped, |question, passage, dropped| {
+                let answers = kept_answers(question, passage, &place, dropped)?;
+                Ok(Question::new(question, answers))
+            });
             match &mut last {
                 Some(last) if last.context == paragraph.context => last.qas.extend(qas),
                 _ => {
@@ -166,43 +162,8 @@ impl Passage {
     }
 }
 
-/// The questions of a passage that can be kept, each answer in the passage's own letters.
-fn converted(
-    paragraph: &paragraph::Paragraph,
-    place: &str,
-    seen: &mut HashSet<String>,
-    dropped: &mut Dropped,
-) -> Vec<Question> {
-    let passage = CodePoints::new(&paragraph.context);
-    let mut kept = Vec::with_capacity(paragraph.questions.len());
-    for question in &paragraph.questions {
-        let id = question.id.as_str();
-        let answers = if place::is_empty(&paragraph.context) {
-            Err(Reason::EmptyPassage)
-        } else if place::is_empty(&question.text) {
-            Err(Reason::EmptyQuestion)
-        } else if !seen.insert(id.to_owned()) {
-            Err(Reason::RepeatedId)
-        } else {
-            kept_answers(question, &passage, place, dropped)
-        };
-        match answers {
-            Ok(answers) => kept.push(Question {
-                answers,
-                followup: question.followup.clone(),
-                id: id.to_owned(),
-                is_impossible: question.is_impossible,
-                question: question.text.clone(),
-                yesno: question.yesno.clone(),
-            }),
-            Err(reason) => dropped.question(reason, id, place),
-        }
-    }
-    kept
-}
-
-/// The answers of a question, none of an impossible one or of a test file's; or why none of those
-/// that it has can be kept.
+/// The answers of a question in the passage's own letters, none of an impossible one or of a test
+/// file's; or why none of those that it has can be kept.
 fn kept_answers(
     question: &paragraph::Question,
     passage: &CodePoints<'_>,

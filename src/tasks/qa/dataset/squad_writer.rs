@@ -7,6 +7,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::tasks::qa::raw::paragraph;
+
 /// An answer that stands in its passage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Answer {
@@ -27,6 +29,20 @@ pub struct Question {
     pub question: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub yesno: Option<String>,
+}
+
+impl Question {
+    /// A question of a data file with those of its answers that stand in its passage.
+    pub fn new(question: &paragraph::Question, answers: Vec<Answer>) -> Self {
+        Self {
+            answers,
+            followup: question.followup.clone(),
+            id: question.id.clone(),
+            is_impossible: question.is_impossible,
+            question: question.text.clone(),
+            yesno: question.yesno.clone(),
+        }
+    }
 }
 
 /// A passage and questions on it.

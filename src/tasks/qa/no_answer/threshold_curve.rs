@@ -8,7 +8,7 @@ use crate::tasks::qa::{
     error::Error,
     scorers::{
         gold::GoldQuestion,
-        squad2::{Marked, mark_all, rank},
+        marked::{Marked, mark_all, rank},
     },
 };
 

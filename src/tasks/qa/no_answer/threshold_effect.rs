@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{threshold::signed, threshold_curve::points};
 use crate::{
     eval::figures::{Remark, Scores},
-    tasks::qa::scorers::squad2::Marked,
+    tasks::qa::scorers::marked::Marked,
 };
 
 /// What a run calls its threshold.

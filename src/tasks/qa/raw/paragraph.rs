@@ -94,6 +94,20 @@ pub struct DetectedAnswer {
 }
 
 impl Question {
+    /// The gold answers with their places, which MRQA gives apart, where it found them.
+    pub fn placed_answers(&self, family: Family) -> Vec<Answer> {
+        let mut answers = self.answers.clone();
+        if family == Family::Mrqa {
+            for answer in &mut answers {
+                let mut detected = self.detected.iter();
+                let found = detected.find(|detected| detected.text == answer.text);
+                let span = found.and_then(|found| found.char_spans.first());
+                answer.start = span.map(|[first, _]| *first);
+            }
+        }
+        answers
+    }
+
     /// Whether it is one of QuAC's own file, which tells by a word what is unanswerable; a file
     /// with the flag was converted.
     pub fn is_quac(&self) -> bool {

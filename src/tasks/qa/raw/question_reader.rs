@@ -7,19 +7,24 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use rayon::prelude::*;
-
 use super::{
     csv_rows,
-    json_form::{Facts, FirstLine, Walk},
+    facts::Facts,
+    first_line::FirstLine,
+    json_error::{advice, json_error},
+    json_form::Walk,
+    json_lines::parse_lines,
     paragraph::{Family, Paragraph},
-    question_file::{Form, Summary},
+    summary::{Form, Summary},
 };
-use crate::data::{
-    csv_file::CsvFile,
-    error::Error,
-    json_text::{json_error, mend},
-    source::{LONGEST_LINE, Source, text_of},
+use crate::{
+    data::{
+        self,
+        csv_file::CsvFile,
+        json_text::mend,
+        source::{LONGEST_LINE, Source, text_of},
+    },
+    tasks::qa::error::Error,
 };
 
 /// Lines that are read together, in bytes.
@@ -30,28 +35,6 @@ const LINES: usize = 1024;
 
 /// Characters of an unknown file in the message about it.
 const SHOWN: usize = 40;
-
-const SQUAD_ADVICE: &str = "a SQuAD file is one JSON object: {\"data\": [{\"paragraphs\": [{\"context\": …, \
-     \"qas\": [{\"id\": …, \"question\": …, \"answers\": [{\"text\": …, \"answer_start\": …}]}]}]}]}, or \
-     rows {\"id\": …, \"context\": …, \"question\": …, \"answers\": …}; correct the file, fetch it again \
-     if it is cut off, or check the task's name";
-
-const MRQA_ADVICE: &str = "each line of an MRQA file is one JSON object: {\"context\": …, \"qas\": [{\"qid\": …, \
-     \"question\": …, \"detected_answers\": [{\"text\": …, \"char_spans\": [[first, last]]}]}]}; \
-     correct the line, fetch the file again if it is cut off, or check the task's name";
-
-const QUAC_ADVICE: &str = "a QuAC file is one JSON object: {\"data\": [{\"paragraphs\": [{\"context\": …, \
-     \"qas\": [{\"id\": …, \"question\": …, \"answers\": […], \"orig_answer\": {\"text\": …, \
-     \"answer_start\": …}}]}]}]}; fetch train_v0.2.json or val_v0.2.json again";
-
-/// What a file of the family that is wanted, or else of what was read so far, should look like.
-fn advice(wanted: Option<Family>, facts: &Facts) -> &'static str {
-    match wanted.or(facts.family) {
-        Some(Family::Mrqa) => MRQA_ADVICE,
-        _ if facts.quac => QUAC_ADVICE,
-        _ => SQUAD_ADVICE,
-    }
-}
 
 /// What the beginning of a file tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,11 +123,7 @@ impl QuestionReader {
                 if object {
                     return Ok(Layout::Document);
                 }
-                return Err(Error::LongLine {
-                    file: self.source.file().to_owned(),
-                    line: self.lines_before + 1,
-                    limit: LONGEST_LINE,
-                });
+                return Err(self.long_line());
             }
             if !self.source.read_piece(&mut self.head)? {
                 break &self.head;
@@ -172,6 +151,14 @@ impl QuestionReader {
         Err(self.unrecognised(format!("a first line that begins with {begin:?}")))
     }
 
+    fn long_line(&self) -> Error {
+        Error::from(data::Error::LongLine {
+            file: self.source.file().to_owned(),
+            line: self.lines_before + 1,
+            limit: LONGEST_LINE,
+        })
+    }
+
     fn unrecognised(&self, found: String) -> Error {
         Error::Unrecognised {
             file: self.source.file().to_owned(),
@@ -193,7 +180,7 @@ impl QuestionReader {
     ///
     /// # Errors
     /// When its first line cannot be read.
-    pub fn csv(self) -> Result<CsvFile<impl Read>, Error> {
+    pub fn csv(self) -> Result<CsvFile<impl Read>, data::Error> {
         let file = self.source.file().to_owned();
         let bytes = io::Cursor::new(self.head).chain(self.source);
         CsvFile::new(bytes, &file, self.lines_before)
@@ -204,7 +191,7 @@ impl QuestionReader {
     ///
     /// # Errors
     /// When the file cannot be read, is malformed or of another family, and those of `emit`.
-    pub fn paragraphs<E: From<Error>>(
+    pub fn paragraphs<E: From<Error> + From<data::Error>>(
         self,
         family: Option<Family>,
         emit: &mut dyn FnMut(Paragraph) -> Result<(), E>,
@@ -276,7 +263,7 @@ impl QuestionReader {
         })
     }
 
-    fn document<E: From<Error>>(
+    fn document<E: From<Error> + From<data::Error>>(
         mut self,
         family: Option<Family>,
         emit: &mut dyn FnMut(Paragraph, bool) -> Result<(), E>,
@@ -311,7 +298,7 @@ impl QuestionReader {
         }
     }
 
-    fn lines<E: From<Error>>(
+    fn lines<E: From<Error> + From<data::Error>>(
         mut self,
         mut family: Option<Family>,
         emit: &mut dyn FnMut(Paragraph, bool) -> Result<(), E>,
@@ -357,68 +344,13 @@ impl QuestionReader {
                 return Ok(true);
             }
             if self.head.len() > LONGEST_LINE && !lines {
-                return Err(Error::LongLine {
-                    file: self.source.file().to_owned(),
-                    line: self.lines_before + 1,
-                    limit: LONGEST_LINE,
-                });
+                return Err(self.long_line());
             }
             if !self.source.read_piece(&mut self.head)? {
                 return Ok(false);
             }
         }
     }
-}
-
-/// What a line holds, and which of its paragraphs lack an id.
-type Part = (Facts, Vec<(Paragraph, bool)>);
-
-/// The paragraphs of the lines, in their order; the first line that tells decides on the
-/// family of all.
-fn parse_lines(
-    lines: &[(usize, &str)],
-    lines_before: usize,
-    file: &str,
-    family: &mut Option<Family>,
-) -> Vec<Result<Part, Error>> {
-    let parse = |family: Option<Family>, &(number, line): &(usize, &str)| {
-        let before = lines_before + number;
-        let mut paragraphs = Vec::new();
-        let mut take = |paragraph, nameless| {
-            paragraphs.push((paragraph, nameless));
-            true
-        };
-        let mut walk = Walk::new(family, Some(before + 1), &mut take);
-        let read = walk.read(line);
-        let facts = walk.facts;
-        match read {
-            Ok(()) => Ok((facts, paragraphs)),
-            Err(error) => {
-                let advice = advice(family, &facts);
-                Err(json_error(file, line, before, &error, advice))
-            }
-        }
-    };
-    let mut parts = Vec::with_capacity(lines.len());
-    let mut rest = lines;
-    while family.is_none()
-        && let Some((line, after)) = rest.split_first()
-    {
-        rest = after;
-        let part = parse(None, line);
-        if let Ok((facts, _)) = &part {
-            *family = facts.family.or(facts.header.then_some(Family::Mrqa));
-        }
-        let failed = part.is_err();
-        parts.push(part);
-        if failed {
-            return parts;
-        }
-    }
-    let family = *family;
-    let parsed: Vec<_> = rest.par_iter().map(|line| parse(family, line)).collect();
-    parts.extend(parsed);
-    parts
 }
 
 fn breaks(text: &[u8]) -> usize {

@@ -77,16 +77,9 @@ fn spread<'a>(held: &[&'a Judgement], most: usize) -> Vec<&'a Judgement> {
 
 fn example(task: &TaskReport, judgement: &Judgement) -> Markup {
     let question = judgement.of(&task.questions);
-    let passage = task
-        .questions
-        .passages
-        .get(question.passage)
-        .map_or("", String::as_str);
-    let mut gold: Vec<&str> = question
-        .answers
-        .iter()
-        .map(|answer| answer.text.as_str())
-        .collect();
+    let paragraph = judgement.paragraph(&task.questions);
+    let answers = question.placed_answers(paragraph.family);
+    let mut gold: Vec<&str> = answers.iter().map(|answer| answer.text.as_str()).collect();
     gold.sort_unstable();
     gold.dedup();
     let predicted = judgement
@@ -113,7 +106,7 @@ fn example(task: &TaskReport, judgement: &Judgement) -> Markup {
                     @for text in gold { q { (short(text)) } " " }
                 }
             }
-            p.passage tabindex="0" { (highlight::passage(passage, &question.answers, predicted)) }
+            p.passage tabindex="0" { (highlight::passage(&paragraph.context, &answers, predicted)) }
             p.meta {
                 code { (short(&question.id)) } " · " (judgement.question_type)
                 " · F1 " (format!("{:.2}", judgement.f1))

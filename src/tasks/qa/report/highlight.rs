@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use maud::{Markup, html};
 
-use crate::tasks::qa::analysis::question_set::GoldAnswer;
+use crate::tasks::qa::raw::paragraph::Answer;
 
 /// Characters of a passage that are shown, at most.
 const LONGEST: usize = 3000;
@@ -34,11 +34,7 @@ impl Marks {
 ///
 /// Gold answers stand where the data say, or else where their text is found first; the predicted
 /// one, of which only the text is known, at its place nearest to a gold answer.
-pub fn stretches<'a>(
-    passage: &'a str,
-    gold: &[GoldAnswer],
-    predicted: &str,
-) -> Vec<(&'a str, Marks)> {
+pub fn stretches<'a>(passage: &'a str, gold: &[Answer], predicted: &str) -> Vec<(&'a str, Marks)> {
     let gold: Vec<Range<usize>> = gold
         .iter()
         .filter_map(|answer| place(passage, answer))
@@ -85,7 +81,7 @@ pub fn stretches<'a>(
 }
 
 /// The bytes of an answer in its passage.
-fn place(passage: &str, answer: &GoldAnswer) -> Option<Range<usize>> {
+fn place(passage: &str, answer: &Answer) -> Option<Range<usize>> {
     if answer.text.is_empty() {
         return None;
     }
@@ -101,7 +97,7 @@ fn place(passage: &str, answer: &GoldAnswer) -> Option<Range<usize>> {
 }
 
 /// The passage with its marks; a long one is cut around the first of them.
-pub(super) fn passage(passage: &str, gold: &[GoldAnswer], predicted: &str) -> Markup {
+pub(super) fn passage(passage: &str, gold: &[Answer], predicted: &str) -> Markup {
     let stretches = stretches(passage, gold, predicted);
     let first_mark: usize = stretches
         .iter()
@@ -153,14 +149,14 @@ fn cut(text: &str, from: usize, to: usize) -> &str {
 mod tests {
     use super::*;
 
-    fn gold(text: &str, start: Option<usize>) -> GoldAnswer {
-        GoldAnswer {
+    fn gold(text: &str, start: Option<usize>) -> Answer {
+        Answer {
             text: text.to_owned(),
             start,
         }
     }
 
-    fn marked(text: &str, answers: &[GoldAnswer], predicted: &str) -> String {
+    fn marked(text: &str, answers: &[Answer], predicted: &str) -> String {
         passage(text, answers, predicted).into_string()
     }
 

@@ -11,8 +11,9 @@ use crate::{
     report::chart::{Charts, Stacks},
     tasks::qa::analysis::{
         Analysis, Part,
+        distinct_questions::DistinctQuestions,
         judgement::Judgement,
-        lengths::{Bins, Extremes, Lengths, Measure},
+        lengths::{Bins, Extremes, Measure},
         question_type::QuestionType,
     },
 };
@@ -33,7 +34,6 @@ pub(super) fn section(task: &TaskReport, analysis: &Analysis, charts: &mut Chart
         .first()
         .map(|part| part.types.keys().copied().collect())
         .unwrap_or_default();
-    let measured = Lengths::new(&task.questions);
     html! {
         div.scroll { table {
             thead { tr {
@@ -59,7 +59,7 @@ pub(super) fn section(task: &TaskReport, analysis: &Analysis, charts: &mut Chart
                     (charts.figure(
                         &format!("Length of the {}", measure.name()),
                         "The last bar holds all that is longer.",
-                        histogram(analysis, &measured, measure),
+                        histogram(analysis, &task.questions, measure),
                     ))
                 }
             }
@@ -81,9 +81,9 @@ fn row(name: &str, extremes: Extremes) -> Markup {
 /// Counts of right and of wrong predictions.
 type Counts = [Vec<usize>; 2];
 
-fn histogram(analysis: &Analysis, lengths: &Lengths<'_>, measure: Measure) -> Stacks {
+fn histogram(analysis: &Analysis, questions: &DistinctQuestions, measure: Measure) -> Stacks {
     let judgements = &analysis.judgements;
-    let length = |judgement: &Judgement| lengths.of(measure, judgement);
+    let length = |judgement: &Judgement| measure.of(judgement, questions);
     let bins = Bins::for_lengths(judgements.iter().filter_map(length), BINS);
     let mut choices: BTreeMap<String, Counts> = BTreeMap::new();
     for judgement in judgements {

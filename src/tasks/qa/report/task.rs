@@ -1,13 +1,16 @@
 //! One task of a report: its data, its predictions, and what became of them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::no_answer::NoAnswerCurves;
 use crate::{
     config::Paths,
     eval::file_digest::FileDigest,
     tasks::qa::{
-        analysis::{Analysis, question_set::QuestionSet},
+        analysis::{Analysis, distinct_questions::DistinctQuestions},
         answers::{
             prediction_file::{read_null_odds, read_predictions},
             provenance::Provenance,
@@ -15,8 +18,8 @@ use crate::{
         error::Error,
         evaluate::TaskData,
         no_answer::threshold::ThresholdChoice,
-        raw::question_file::QuestionFile,
-        scorers::{basis::Basis, score::Metric, squad2::DEFAULT_THRESHOLD},
+        raw::question_set::QuestionSet,
+        scorers::{basis::Basis, gold::read_data, score::Metric, squad2::DEFAULT_THRESHOLD},
     },
 };
 
@@ -54,7 +57,7 @@ pub struct TaskReport {
     /// The name of the data file.
     pub data: String,
     pub data_digest: FileDigest,
-    pub questions: QuestionSet,
+    pub questions: DistinctQuestions,
     pub analysis: Analysis,
     /// The same under the threshold that does best by F1, where that holds back other answers.
     pub best: Option<Analysis>,
@@ -74,8 +77,8 @@ impl TaskReport {
     /// When a file cannot be read or is malformed, or the predictions belong to other data.
     pub fn read(name: &str, files: &TaskFiles, metric: Option<Metric>) -> Result<Self, Error> {
         let basis = files.basis(metric)?;
-        let (metric, questions) = QuestionSet::read(&files.data, basis.metric)?;
-        Self::analyse(name, files, basis, metric, questions)
+        let (metric, questions) = read_data(&files.data, basis.metric)?;
+        Self::analyse(name, files, basis, metric, Arc::new(questions))
     }
 
     /// That of the last trial's answers to a file of a run; `None` of a file that is not marked.
@@ -106,10 +109,10 @@ impl TaskReport {
         name: &str,
         files: &TaskFiles,
         metric: Metric,
-        questions: &QuestionFile,
+        questions: &Arc<QuestionSet>,
     ) -> Result<Self, Error> {
         let basis = files.basis(Some(metric))?;
-        Self::analyse(name, files, basis, metric, QuestionSet::from(questions))
+        Self::analyse(name, files, basis, metric, Arc::clone(questions))
     }
 
     fn analyse(
@@ -117,8 +120,9 @@ impl TaskReport {
         files: &TaskFiles,
         basis: Basis,
         metric: Metric,
-        questions: QuestionSet,
+        questions: Arc<QuestionSet>,
     ) -> Result<Self, Error> {
+        let questions = DistinctQuestions::new(questions);
         let predictions = read_predictions(&files.predictions)?;
         let odds = match &basis.null_odds {
             Some(path) if metric == Metric::Squad2 => Some(read_null_odds(path)?),

@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
-use super::score::Metric;
+use super::metric::Metric;
 use crate::tasks::qa::{
     answers::question_map::QuestionMap,
     error::Error,
-    raw::{paragraph::Family, question_file::QuestionFile},
+    raw::{
+        paragraph::{Family, Question},
+        question_set::QuestionSet,
+    },
 };
 
 /// A question and its gold answers; none where it has no answer in its passage.
@@ -16,17 +19,19 @@ pub struct GoldQuestion {
     pub answers: Vec<String>,
 }
 
+impl From<&Question> for GoldQuestion {
+    fn from(question: &Question) -> Self {
+        let answers = question.answers.iter();
+        GoldQuestion {
+            id: question.id.clone(),
+            answers: answers.map(|answer| answer.text.clone()).collect(),
+        }
+    }
+}
+
 /// The gold answers of a file, in its order.
-pub fn gold(questions: &QuestionFile) -> Vec<GoldQuestion> {
-    let gold = questions.questions().map(|question| GoldQuestion {
-        id: question.id.clone(),
-        answers: question
-            .answers
-            .iter()
-            .map(|answer| answer.text.clone())
-            .collect(),
-    });
-    gold.collect()
+pub fn gold(questions: &QuestionSet) -> Vec<GoldQuestion> {
+    questions.questions().map(GoldQuestion::from).collect()
 }
 
 /// Reads a data file; the metric is told from it where none is named.
@@ -35,12 +40,12 @@ pub fn gold(questions: &QuestionFile) -> Vec<GoldQuestion> {
 /// When the file cannot be read, is malformed, says by a word which questions are unanswerable
 /// (QuAC's own), or tells no answer at all, as a test file does: all its questions would count as
 /// unanswerable.
-pub fn read_data(path: &Path, metric: Option<Metric>) -> Result<(Metric, QuestionFile), Error> {
+pub fn read_data(path: &Path, metric: Option<Metric>) -> Result<(Metric, QuestionSet), Error> {
     let family = metric.map(|metric| match metric {
         Metric::Mrqa => Family::Mrqa,
         Metric::Squad1 | Metric::Squad2 => Family::Squad,
     });
-    let questions = QuestionFile::read(path, family)?;
+    let questions = QuestionSet::read(path, family)?;
     questions.check_answers()?;
     check_told(&questions)?;
     Ok((metric.unwrap_or_else(|| metric_of(&questions)), questions))
@@ -48,7 +53,7 @@ pub fn read_data(path: &Path, metric: Option<Metric>) -> Result<(Metric, Questio
 
 /// MRQA's where ids are its own; SQuAD 2.0 where the file says so or speaks of impossible
 /// questions, else SQuAD 1.1.
-pub fn metric_of(questions: &QuestionFile) -> Metric {
+pub fn metric_of(questions: &QuestionSet) -> Metric {
     let summary = &questions.summary;
     if summary.family == Family::Mrqa {
         Metric::Mrqa
@@ -67,7 +72,7 @@ pub fn metric_of(questions: &QuestionFile) -> Metric {
 /// # Errors
 /// When there is no question, when one that must have a gold answer has none, or when the file
 /// tells no answer at all, as a test file does.
-pub fn check_markable(questions: &QuestionFile, metric: Metric) -> Result<(), Error> {
+pub fn check_markable(questions: &QuestionSet, metric: Metric) -> Result<(), Error> {
     questions.check_answers()?;
     let gold = gold(questions);
     if gold.is_empty() {
@@ -95,7 +100,7 @@ pub fn check_markable(questions: &QuestionFile, metric: Metric) -> Result<(), Er
 }
 
 /// Refuses a file that has questions and says of none of them what its answer is.
-fn check_told(questions: &QuestionFile) -> Result<(), Error> {
+fn check_told(questions: &QuestionSet) -> Result<(), Error> {
     let mut all = questions.questions().peekable();
     if all.peek().is_some() && !all.any(|question| question.labelled) {
         return Err(Error::NoAnswers {
@@ -117,11 +122,11 @@ pub(super) fn distinct(gold: &[GoldQuestion]) -> QuestionMap<&[String]> {
 mod tests {
     use super::*;
 
-    fn squad(qas: &str) -> QuestionFile {
+    fn squad(qas: &str) -> QuestionSet {
         let text = format!(
             r#"{{"data": [{{"paragraphs": [{{"context": "An oak.", "qas": [{qas}]}}]}}]}}"#
         );
-        QuestionFile::parse(text, "dev.json", None).unwrap()
+        QuestionSet::parse(text, "dev.json", None).unwrap()
     }
 
     const ANSWERED: &str = r#"{"id": "a", "question": "?", "answers": [{"text": "oak"}]}"#;
@@ -168,7 +173,7 @@ mod tests {
             let text = format!(
                 r#"{{"context": "An oak.", "qas": [{{"qid": "m", "question": "?", "answers": {answers}}}]}}"#
             );
-            QuestionFile::parse(text, "dev.jsonl", Some(Family::Mrqa)).unwrap()
+            QuestionSet::parse(text, "dev.jsonl", Some(Family::Mrqa)).unwrap()
         };
         assert!(check_markable(&line(r#"["oak"]"#), Metric::Mrqa).is_ok());
         let message = check_markable(&line("[]"), Metric::Mrqa).unwrap_err();

@@ -6,9 +6,12 @@
 pub mod basis;
 pub mod gold;
 pub mod mark;
+pub(crate) mod marked;
+pub mod metric;
 pub mod mrqa;
 pub mod normalize;
 pub mod overlap;
+pub mod report;
 pub mod score;
 pub mod shown;
 pub mod squad1;

@@ -5,9 +5,9 @@
 
 use super::{
     gold::{GoldQuestion, distinct},
-    score::{Report, unknown_ids},
+    marked::nothing_marked,
+    report::{Report, unknown_ids},
     squad1::Means,
-    squad2::nothing_marked,
 };
 use crate::tasks::qa::{answers::question_map::QuestionMap, error::Error};
 

@@ -3,110 +3,23 @@
 //! Reads the data and the predictions, guesses the metric from the data where none is named,
 //! and hands both to the scorer.
 
-use std::collections::HashSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
+pub use super::metric::Metric;
 use super::{
-    gold::{GoldQuestion, gold, read_data},
-    mrqa, squad1, squad2,
+    gold::{gold, read_data},
+    mrqa,
+    report::Report,
+    squad1, squad2,
 };
 use crate::{
     eval::figures::Scores,
     tasks::qa::{
-        answers::{
-            prediction_file::{read_null_odds, read_predictions},
-            question_map::QuestionMap,
-        },
+        answers::prediction_file::{read_null_odds, read_predictions},
         error::Error,
-        no_answer::{precision_recall::PrCurves, threshold, threshold_effect::ThresholdEffect},
+        no_answer::threshold,
     },
 };
-
-/// An official scorer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Metric {
-    /// SQuAD 2.0, `evaluate-v2.0.py`.
-    Squad2,
-    /// SQuAD 1.1, `evaluate-v1.1.py`.
-    Squad1,
-    /// The MRQA shared task, `mrqa_official_eval.py`.
-    Mrqa,
-}
-
-impl Metric {
-    /// The metric of a task: `squad` is SQuAD 2.0, `squadv1` SQuAD 1.1, all others are MRQA's.
-    pub fn of_task(task: &str) -> Self {
-        match task {
-            "squad" => Metric::Squad2,
-            "squadv1" => Metric::Squad1,
-            _ => Metric::Mrqa,
-        }
-    }
-
-    /// The name that commands take.
-    pub fn name(self) -> &'static str {
-        match self {
-            Metric::Squad2 => "squad2",
-            Metric::Squad1 => "squad1",
-            Metric::Mrqa => "mrqa",
-        }
-    }
-}
-
-impl fmt::Display for Metric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl Serialize for Metric {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for Metric {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        name.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-impl FromStr for Metric {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        [Metric::Squad2, Metric::Squad1, Metric::Mrqa]
-            .into_iter()
-            .find(|metric| metric.name() == name)
-            .ok_or_else(|| Error::UnknownMetric {
-                metric: name.to_owned(),
-            })
-    }
-}
-
-/// What a scorer has to say.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    /// The figures under the official keys.
-    pub scores: Scores,
-    /// The threshold on the no-answer scores that the figures stand under, and what it does; none
-    /// without such scores.
-    pub threshold: Option<ThresholdEffect>,
-    /// Questions without a prediction, in the order of the data.
-    pub missing: Vec<String>,
-    /// Predictions of questions that the data do not have, in the order of the predictions.
-    pub unknown: Vec<String>,
-    /// Predictions that are empty, which stands for no answer.
-    pub empty: usize,
-    /// The curves of precision and recall, where they were asked for and any question has an
-    /// answer.
-    pub curves: Option<PrCurves>,
-}
 
 /// What to score and how.
 #[derive(Debug, Clone, Default)]
@@ -190,15 +103,6 @@ pub fn without_null_odds(
          {data} --predictions {predictions} --null-odds {} --threshold X",
         null_odds.display()
     ))
-}
-
-/// The ids of predictions that belong to none of the questions.
-pub(super) fn unknown_ids(gold: &[GoldQuestion], predictions: &QuestionMap<String>) -> Vec<String> {
-    let known: HashSet<&str> = gold.iter().map(|question| question.id.as_str()).collect();
-    let ids = predictions.iter().map(|(id, _)| id);
-    ids.filter(|id| !known.contains(id))
-        .map(str::to_owned)
-        .collect()
 }
 
 fn check_options(request: &Request, metric: Metric) -> Result<(), Error> {

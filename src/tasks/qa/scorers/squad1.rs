@@ -6,8 +6,8 @@
 use super::{
     gold::GoldQuestion,
     mark::mark_answerable,
-    score::{Report, unknown_ids},
-    squad2::nothing_marked,
+    marked::nothing_marked,
+    report::{Report, unknown_ids},
 };
 use crate::{
     eval::figures::{Figure, Scores},

@@ -6,9 +6,9 @@
 //! which are given here over the same questions as the whole.
 
 use super::{
-    gold::{GoldQuestion, distinct},
-    mark::{Mark, mark_or_no_answer},
-    score::{Report, unknown_ids},
+    gold::GoldQuestion,
+    marked::{Marked, mark_all, rank},
+    report::{Report, unknown_ids},
 };
 use crate::{
     eval::figures::{Figure, Scores},
@@ -34,15 +34,6 @@ pub struct NoAnswer<'a> {
     pub threshold: f64,
     /// Whether to follow the curves of precision and recall.
     pub curves: bool,
-}
-
-/// A question with a prediction, and what that is worth before any threshold.
-pub(crate) struct Marked {
-    pub(crate) has_answer: bool,
-    pub(crate) predicts_text: bool,
-    /// 0 without no-answer scores.
-    pub(crate) odds: f64,
-    pub(crate) mark: Mark,
 }
 
 /// Marks predictions as the official SQuAD 2.0 scorer does.
@@ -113,56 +104,6 @@ pub fn score(
     })
 }
 
-/// Marks every question that has a prediction; also names those that have none.
-///
-/// # Errors
-/// As [`score`].
-pub(crate) fn mark_all(
-    gold: &[GoldQuestion],
-    predictions: &QuestionMap<String>,
-    odds: Option<&QuestionMap<f64>>,
-) -> Result<(QuestionMap<Marked>, Vec<String>), Error> {
-    let gold = distinct(gold);
-    let mut missing = Vec::new();
-    let mut marked = QuestionMap::new();
-    for (id, answers) in gold.iter() {
-        let Some(prediction) = predictions.get(id) else {
-            missing.push(id.to_owned());
-            continue;
-        };
-        let odds = match odds {
-            Some(odds) => *odds.get(id).ok_or_else(|| Error::NoNullOdds {
-                question: id.to_owned(),
-            })?,
-            None => 0.0,
-        };
-        let question = Marked {
-            // By the answers as they stand, even if none has a word left.
-            has_answer: !answers.is_empty(),
-            predicts_text: !prediction.is_empty(),
-            odds,
-            mark: mark_or_no_answer(answers, prediction),
-        };
-        marked.insert(id.to_owned(), question);
-    }
-    if marked.is_empty() {
-        return Err(nothing_marked(gold.len(), predictions));
-    }
-    Ok((marked, missing))
-}
-
-/// The error for predictions of which none belongs to a question.
-pub(crate) fn nothing_marked(questions: usize, predictions: &QuestionMap<String>) -> Error {
-    if questions == 0 {
-        return Error::NoQuestions;
-    }
-    let found = match predictions.iter().next() {
-        Some((id, _)) => format!("{} others, the first of them {id:?}", predictions.len()),
-        None => "an empty file".to_owned(),
-    };
-    Error::NothingPredicted { questions, found }
-}
-
 /// `exact`, `f1` and `total` of some questions, at least one, under a threshold.
 fn means<'a>(questions: impl Iterator<Item = &'a Marked>, threshold: f64) -> Scores {
     let (mut exact, mut f1, mut total) = (0.0, 0.0, 0);
@@ -182,17 +123,6 @@ fn means<'a>(questions: impl Iterator<Item = &'a Marked>, threshold: f64) -> Sco
     scores.push("f1", Figure::Value(100.0 * f1 / total as f64));
     scores.push("total", Figure::Count(total));
     scores
-}
-
-/// The marked questions by rising no-answer score. Ties keep the order of the score file.
-pub(crate) fn rank<'a>(
-    odds: &QuestionMap<f64>,
-    marked: &'a QuestionMap<Marked>,
-) -> Vec<&'a Marked> {
-    let mut ranked: Vec<&Marked> = odds.iter().filter_map(|(id, _)| marked.get(id)).collect();
-    // Adding 0 makes -0 equal to 0 in a total order.
-    ranked.sort_by(|a, b| (a.odds + 0.0).total_cmp(&(b.odds + 0.0)));
-    ranked
 }
 
 /// The best mean that any threshold reaches, in per cent, and the first threshold to reach it.

@@ -7,7 +7,7 @@ use crate::{
     data::split::Split,
     tasks::qa::{
         example::{Answer, Examples},
-        raw::paragraph::Place,
+        raw::{paragraph::Place, summary::Form},
         reader::ReadOptions,
     },
 };
@@ -27,7 +27,7 @@ const MRQA: ReadOptions<'_> = ReadOptions {
 
 fn examples(text: &str, file: &str, options: ReadOptions<'_>) -> Result<Examples, Error> {
     let family = crate::tasks::qa::reader::family_of(options.task)?;
-    QuestionFile::parse(text, file, Some(family))?.examples(options)
+    QuestionSet::parse(text, file, Some(family))?.examples(options)
 }
 
 fn error(text: &str, options: ReadOptions<'_>) -> String {
@@ -230,7 +230,7 @@ fn malformed_lines_are_located() {
         assert!(message.contains(part), "{part:?} is not in {message}");
     }
     let bytes = [HEADER.as_bytes(), b"\n\n{\"context\": \"\xE9\"}\n"].concat();
-    let message = QuestionFile::parse(bytes, "t.jsonl", None).unwrap_err();
+    let message = QuestionSet::parse(bytes, "t.jsonl", None).unwrap_err();
     assert!(message.to_string().contains("line 3"), "{message}");
 }
 
@@ -253,7 +253,7 @@ fn mrqa_training_needs_a_span() {
 fn types_are_those_that_python_takes() {
     let question = |rest: &str| {
         let text = file(&format!(r#"{{"id": "q", "question": "?", {rest}}}"#));
-        QuestionFile::parse(text, "t.json", None).map(|mut file| {
+        QuestionSet::parse(text, "t.json", None).map(|mut file| {
             let paragraph = file.paragraphs.remove(0);
             paragraph.questions.into_iter().next().unwrap()
         })
@@ -332,7 +332,7 @@ fn lone_surrogates_are_counted_and_keep_offsets() {
     let text = file(ANSWERED)
         .replace(r"\ud83c\udf33", r"\ud83c\u0020")
         .replace(": 17", ": 18");
-    let found = QuestionFile::parse(text, "t.json", None).unwrap();
+    let found = QuestionSet::parse(text, "t.json", None).unwrap();
     assert_eq!(found.summary.surrogates, 1);
     assert_eq!(found.paragraphs[0].context, "An old oak. \u{FFFD}  An elm.");
     let all = found.examples(SQUAD).unwrap();
@@ -385,7 +385,7 @@ fn rows_are_read_in_every_form() {
             text.clone().into_bytes(),
             [b"\xEF\xBB\xBF", text.as_bytes()].concat(),
         ] {
-            let file = QuestionFile::parse(text, "rows", Some(Family::Squad))
+            let file = QuestionSet::parse(text, "rows", Some(Family::Squad))
                 .unwrap_or_else(|error| panic!("{number}: {error}"));
             let all = file.examples(SQUAD).unwrap();
             let [what, who] = all.examples.as_slice() else {
@@ -397,10 +397,10 @@ fn rows_are_read_in_every_form() {
             assert_eq!(all.passages.len(), 1);
         }
     }
-    let file = QuestionFile::parse(texts[0].as_str(), "rows", None).unwrap();
+    let file = QuestionSet::parse(texts[0].as_str(), "rows", None).unwrap();
     assert_eq!(file.summary.form, Form::Rows);
     assert_eq!(file.paragraphs[1].place, Place::Line(2));
-    let file = QuestionFile::parse(texts[3].as_str(), "rows", None).unwrap();
+    let file = QuestionSet::parse(texts[3].as_str(), "rows", None).unwrap();
     assert_eq!(file.paragraphs[1].place, Place::Row(2));
 }
 
@@ -409,7 +409,7 @@ fn answers_may_be_lists_beside_each_other_in_squads_document_too() {
     let text = file(
         r#"{"id": "a", "question": "?", "answers": {"text": ["elm", "oak"], "answer_start": [17, 7]}}"#,
     );
-    let file = QuestionFile::parse(text, "t.json", None).unwrap();
+    let file = QuestionSet::parse(text, "t.json", None).unwrap();
     let question = file.questions().next().unwrap();
     assert_eq!(
         (question.answers[1].start, question.is_impossible),
@@ -427,7 +427,7 @@ fn answers_may_be_lists_beside_each_other_in_squads_document_too() {
 #[test]
 fn mrqa_rows_of_datasets_are_mrqa() {
     let row = r#"{"subset": "NewsQA", "context": "An old oak.", "context_tokens": {"tokens": ["An"], "offsets": [0]}, "qid": "m1", "question": "What?", "detected_answers": {"text": ["oak"], "char_spans": [{"start": [7], "end": [9]}], "token_spans": [{"start": [2], "end": [2]}]}, "answers": ["oak"]}"#;
-    let file = QuestionFile::parse(row, "t.jsonl", None).unwrap();
+    let file = QuestionSet::parse(row, "t.jsonl", None).unwrap();
     assert_eq!(file.summary.family, Family::Mrqa);
     let question = file.questions().next().unwrap();
     assert_eq!(question.detected[0].char_spans, [[7, 9]]);
@@ -439,7 +439,7 @@ fn mrqa_rows_of_datasets_are_mrqa() {
 #[test]
 fn rows_without_ids_are_numbered() {
     let row = ROW.replace("\"id\": \"a\", ", "");
-    let file = QuestionFile::parse(format!("{row}\n{EMPTY_ROW}\n{row}"), "t.json", None).unwrap();
+    let file = QuestionSet::parse(format!("{row}\n{EMPTY_ROW}\n{row}"), "t.json", None).unwrap();
     let ids: Vec<&str> = file.questions().map(|q| q.id.as_str()).collect();
     assert_eq!((ids, file.summary.nameless), (vec!["0", "b", "2"], 2));
 }
@@ -509,8 +509,8 @@ fn archives_are_read_as_what_they_hold() {
         format!("{HEADER}\n{ENTRY}\n"),
         ROW.to_owned(),
     ] {
-        let plain = QuestionFile::parse(text.as_str(), "f", None).unwrap();
-        assert_eq!(QuestionFile::parse(gzip(&text), "f", None).unwrap(), plain);
+        let plain = QuestionSet::parse(text.as_str(), "f", None).unwrap();
+        assert_eq!(QuestionSet::parse(gzip(&text), "f", None).unwrap(), plain);
     }
 }
 
@@ -522,7 +522,7 @@ fn long_files_are_read_in_blocks() {
         text += &ENTRY.replace("m1", &format!("m{number}"));
         text += &"\n \r\n".repeat(1 << 20);
     }
-    let file = QuestionFile::parse(text, "t.jsonl", None).unwrap();
+    let file = QuestionSet::parse(text, "t.jsonl", None).unwrap();
     let found: Vec<_> = file.paragraphs.iter().map(|p| p.place).collect();
     let line = |number: usize| Place::Line(2 + number * (2 << 20));
     assert_eq!(found, [line(0), line(1), line(2)]);

@@ -1,0 +1,75 @@
+//! A data file's questions, read once, whatever the file's form; examples, gold answers, analyses
+//! and checks are views of them.
+//!
+//! [`QuestionReader`] knows the forms and hands on a file's paragraphs one by one; [`QuestionSet`]
+//! keeps them.
+
+use std::path::Path;
+
+use super::{
+    paragraph::{Family, Paragraph, Question},
+    question_reader::QuestionReader,
+    summary::Summary,
+};
+use crate::tasks::qa::error::Error;
+
+/// All questions of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuestionSet {
+    /// The name that errors give it.
+    pub file: String,
+    pub summary: Summary,
+    pub paragraphs: Vec<Paragraph>,
+}
+
+impl QuestionSet {
+    /// Reads a file of the family, or of the one that its first question tells.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is malformed, or is of another family or data set.
+    pub fn read(path: &Path, family: Option<Family>) -> Result<Self, Error> {
+        Self::collect(QuestionReader::open(path)?, family)
+    }
+
+    /// As [`QuestionSet::read`], of a file's bytes.
+    ///
+    /// # Errors
+    /// As [`QuestionSet::read`].
+    pub fn parse(
+        bytes: impl Into<Vec<u8>>,
+        file: &str,
+        family: Option<Family>,
+    ) -> Result<Self, Error> {
+        Self::collect(QuestionReader::of_bytes(bytes.into(), file)?, family)
+    }
+
+    fn collect(reader: QuestionReader, family: Option<Family>) -> Result<Self, Error> {
+        let file = reader.file().to_owned();
+        let mut paragraphs = Vec::new();
+        let summary = reader.paragraphs(family, &mut |paragraph| -> Result<(), Error> {
+            paragraphs.push(paragraph);
+            Ok(())
+        })?;
+        Ok(Self {
+            file,
+            summary,
+            paragraphs,
+        })
+    }
+
+    /// All questions in order.
+    pub fn questions(&self) -> impl Iterator<Item = &Question> {
+        self.paragraphs.iter().flat_map(|p| &p.questions)
+    }
+
+    /// Refuses a file whose answers are not what they seem.
+    ///
+    /// # Errors
+    /// As [`Summary::check_answers`].
+    pub fn check_answers(&self) -> Result<(), Error> {
+        self.summary.check_answers(&self.file)
+    }
+}
+
+#[cfg(test)]
+mod tests;
