@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{electra, stderr, stdout};
-use crate::support::place::golden;
+use crate::support::place::tiny_vocabulary;
 
 /// A folder with a SQuAD file, answers to it, and MRQA lines.
 struct Files {
@@ -183,7 +183,7 @@ fn features_are_written_into_a_folder_that_is_made_but_not_over_their_data() {
     let model = files.path("models/tiny");
     fs::create_dir_all(&model).unwrap();
     fs::copy(
-        golden("models/electra_tiny/vocab.txt"),
+        tiny_vocabulary(),
         model.join("vocab.txt"),
     )
     .unwrap();
