@@ -20,6 +20,7 @@ pub mod packed;
 pub mod quickstart;
 pub mod reply;
 pub mod report;
+#[cfg(feature = "server")]
 pub mod serve;
 pub mod stop;
 pub mod tasks;
