@@ -182,11 +182,7 @@ fn features_are_written_into_a_folder_that_is_made_but_not_over_their_data() {
     fs::rename(files.path("q.json"), squad.join("dev.json")).unwrap();
     let model = files.path("models/tiny");
     fs::create_dir_all(&model).unwrap();
-    fs::copy(
-        tiny_vocabulary(),
-        model.join("vocab.txt"),
-    )
-    .unwrap();
+    fs::copy(tiny_vocabulary(), model.join("vocab.txt")).unwrap();
     let features = |output: &Path| {
         let given = ["--set", "task_names=squad", "--set", "vocab_size=2048"];
         let place = ["--data-dir", &files.text(""), "--model-name", "tiny"];
