@@ -91,9 +91,14 @@ const CIRCLES: &[(&[&str], &[&str], &str)] = &[
         "the folder knows every file in it by its name",
     ),
     (
+        &["checkpoints-convert/error"],
+        &["checkpoints-convert/plan"],
+        "the error of a conversion has the plan's, which needs an open checkpoint",
+    ),
+    (
         &["checkpoints-convert/hugging_face"],
-        &["checkpoints-convert/source"],
-        "a folder's files are read as a source's",
+        &["checkpoints-convert/error"],
+        "a folder that cannot be opened is an error of the whole conversion",
     ),
     (
         &["checkpoints-convert/source/archive"],
@@ -232,13 +237,14 @@ fn imports(sources: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut found = Vec::new();
     let mut passed_on = BTreeMap::new();
     for (module, text) in &texts {
-        for (path, is_public) in paths(text) {
+        for (path, passed_as) in paths(text) {
             let Some((target, name)) = resolved(module, &path, &modules) else {
                 continue;
             };
-            let own = target.starts_with(module.as_str());
-            match (is_public && own, path.last()) {
-                (true, Some(last)) => drop(passed_on.insert((module, last.clone()), target)),
+            match passed_as {
+                Some(known_as) if target.starts_with(module.as_str()) => {
+                    passed_on.insert((module, known_as), target);
+                }
                 _ => found.push((module, target, name)),
             }
         }
@@ -300,8 +306,9 @@ fn without_tests(source: &str) -> String {
     kept
 }
 
-/// The paths that a source imports, by `use` or where they stand, and whether it passes them on.
-fn paths(source: &str) -> Vec<(Vec<String>, bool)> {
+/// The paths that a source imports, by `use` or where they stand, and the names under which it passes
+/// them on.
+fn paths(source: &str) -> Vec<(Vec<String>, Option<String>)> {
     let mut found = Vec::new();
     let mut lines = source.lines();
     while let Some(line) = lines.next() {
@@ -313,7 +320,10 @@ fn paths(source: &str) -> Vec<(Vec<String>, bool)> {
             let (access, tree) = statement.split_once("use ").unwrap();
             let mut paths = Vec::new();
             branches(tree.trim_end_matches(';'), &[], &mut paths);
-            found.extend(paths.into_iter().map(|path| (path, !access.is_empty())));
+            found.extend(paths.into_iter().map(|(path, name)| {
+                let passed_as = Some(name).filter(|_| !access.is_empty());
+                (path, passed_as)
+            }));
             continue;
         }
         for start in ["crate::", "super::"] {
@@ -322,7 +332,7 @@ fn paths(source: &str) -> Vec<(Vec<String>, bool)> {
                 let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
                 let path = line[at..].split(|c| !is_path(c)).next().unwrap();
                 if is_start {
-                    found.push((path.split("::").map(str::to_owned).collect(), false));
+                    found.push((path.split("::").map(str::to_owned).collect(), None));
                 }
             }
         }
@@ -339,16 +349,21 @@ fn is_use(line: &str) -> bool {
         })
 }
 
-/// Every path of a tree as `use` has it: `a::{b, c::{d, e}}`.
-fn branches(tree: &str, stem: &[String], found: &mut Vec<Vec<String>>) {
+/// Every path of a tree as `use` has it, `a::{b, c::{d, e as f}}`, with the name that it gets.
+fn branches(tree: &str, stem: &[String], found: &mut Vec<(Vec<String>, String)>) {
     let tree = tree.trim();
     let segments = |path: &str| -> Vec<String> {
         let names = path.split("::").filter(|name| !name.is_empty());
         names.map(|name| name.trim().to_owned()).collect()
     };
     let Some((head, rest)) = tree.split_once('{') else {
-        let path = tree.split(" as ").next().unwrap();
-        found.push([stem.to_vec(), segments(path)].concat());
+        let (path, alias) = tree.split_once(" as ").unwrap_or((tree, ""));
+        let path = [stem.to_vec(), segments(path)].concat();
+        let name = match alias {
+            "" => path.last().cloned().unwrap_or_default(),
+            alias => alias.to_owned(),
+        };
+        found.push((path, name));
         return;
     };
     let stem = [stem.to_vec(), segments(head)].concat();
