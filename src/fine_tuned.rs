@@ -99,6 +99,29 @@ impl Error {
 }
 
 /// A model with its head, its vocabulary and the hyper-parameters it was trained with.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::path::Path;
+///
+/// use electra::{
+///     config::Precision,
+///     device::{DeviceRequest, choose},
+///     fine_tuned::FineTuned,
+///     reply::Reply,
+///     tasks::qa::example::Examples,
+/// };
+///
+/// let device = choose(DeviceRequest::Auto)?;
+/// let model = FineTuned::open(Path::new("my_model"), &device, Precision::Auto)?;
+/// let asked = Examples::of_one("Who wrote it?", "Ada wrote it in 1843.");
+/// for prediction in model.answer(asked, &mut |_, _| {})? {
+///     let reply = Reply::new(prediction, &model.config, model.config.qa_na_threshold);
+///     println!("{} at {:?}", reply.answer, reply.place());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct FineTuned {
     pub config: Config,
     pub tokenizer: Tokenizer,

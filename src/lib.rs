@@ -2,6 +2,23 @@
 //!
 //! Data flows one way: raw JSON → examples → windows → features → batches → model → loss →
 //! optimiser → record → predictions → metrics. ARCHITECTURE.md is the map of the modules.
+//!
+//! The program's commands are [`cli`]. Another program needs most, each with an example:
+//!
+//! | | |
+//! |---|---|
+//! | convert a checkpoint and compare the record | [`checkpoints_convert::convert`], [`checkpoints_convert::verify`] |
+//! | open a device | [`device::choose`] |
+//! | open a fine-tuned model and ask it | [`fine_tuned::FineTuned`] |
+//! | the encoder alone | [`model::electra::Electra`] |
+//! | hyper-parameters | [`config::Config::resolve`] |
+//! | read a data file | [`tasks::qa::reader::read_task`] |
+//! | text → ids | [`text::tokenizer::Tokenizer`] |
+//! | questions → features | [`tasks::qa::feature::featurize`] |
+//! | score predictions | [`tasks::qa::scorers::score::score`] |
+//!
+//! What else is public serves the program, its tests and its benchmarks, and may change between minor
+//! versions. The feature `server`, on by default, is `electra serve`.
 #![forbid(unsafe_code)]
 
 pub mod batch;
@@ -21,6 +38,7 @@ pub mod progress;
 pub mod quickstart;
 pub mod reply;
 pub mod report;
+#[cfg(feature = "server")]
 pub mod serve;
 pub mod step_record;
 pub mod stop;

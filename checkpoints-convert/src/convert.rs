@@ -27,6 +27,17 @@ use crate::vocabulary;
 /// # Errors
 /// The input is no whole ELECTRA checkpoint, a checksum differs, `out` cannot be written, or holds
 /// files that no conversion made: a Hugging Face or a fine-tuned model, another vocabulary.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::path::Path;
+///
+/// let (zip, out) = (Path::new("electra_small.zip"), Path::new("electra_small"));
+/// let report = checkpoints_convert::convert(zip, out, &mut |_, _| {})?;
+/// println!("{} of {} variables used", report.totals.used, report.variables.len());
+/// # Ok::<(), checkpoints_convert::Error>(())
+/// ```
 pub fn convert(
     input: &Path,
     out: &Path,

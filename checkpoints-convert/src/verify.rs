@@ -43,6 +43,17 @@ impl Verification {
 /// # Errors
 /// The checkpoint is damaged, or the record cannot be read at all; a record that differs is no
 /// error but a finding.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::path::Path;
+///
+/// let (zip, record) = (Path::new("electra_small.zip"), Path::new("electra_small"));
+/// let verification = checkpoints_convert::verify(zip, record, &mut |_, _| {})?;
+/// assert!(verification.is_equal(), "{:?}", verification.differences);
+/// # Ok::<(), checkpoints_convert::Error>(())
+/// ```
 pub fn verify(
     input: &Path,
     out: &Path,

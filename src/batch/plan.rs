@@ -102,7 +102,8 @@ impl BatchPlan {
     }
 
     /// Number of features with the padding that fills the last batch.
-    pub fn padded_features(&self) -> usize {
+    #[cfg(test)]
+    fn padded_features(&self) -> usize {
         self.steps_per_epoch() * self.options.batch_size
     }
 

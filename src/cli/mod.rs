@@ -43,6 +43,7 @@ pub mod report;
 mod run_model;
 pub mod runtime_folder;
 pub mod score;
+#[cfg(feature = "server")]
 pub mod serve;
 pub mod standard_output;
 pub mod stop;
@@ -121,6 +122,7 @@ pub enum Command {
     Predict(predict::PredictArgs),
     Ask(ask::AskArgs),
     Calibrate(calibrate::CalibrateArgs),
+    #[cfg(feature = "server")]
     Serve(serve::ServeArgs),
     Score(score::ScoreArgs),
     Report(report::ReportArgs),
@@ -170,6 +172,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
         Command::Predict(args) => predict::run(args, &cli.global, out),
         Command::Ask(args) => ask::run(args, &cli.global, out),
         Command::Calibrate(args) => calibrate::run(args, &cli.global, out),
+        #[cfg(feature = "server")]
         Command::Serve(args) => serve::run(args, &cli.global, out),
         Command::Score(args) => score::run(args, &cli.global, out),
         Command::Report(args) => report::run(args, &cli.global, out),
@@ -348,13 +351,16 @@ mod tests {
         assert_eq!(exit_code(&failed(full.into()).into()), 2);
         let quickstart = quickstart::Error::from(failed(lost().into()));
         assert_eq!(exit_code(&quickstart.into()), 3);
-        let reset = device::Error::Failed {
-            reason: "reset".to_owned(),
-        };
-        let served = crate::serve::Error::Model {
-            source: crate::fine_tuned::Error::Device(reset),
-        };
-        assert_eq!(exit_code(&served.into()), 3);
+        #[cfg(feature = "server")]
+        {
+            let reset = device::Error::Failed {
+                reason: "reset".to_owned(),
+            };
+            let served = crate::serve::Error::Model {
+                source: crate::fine_tuned::Error::Device(reset),
+            };
+            assert_eq!(exit_code(&served.into()), 3);
+        }
         assert_eq!(exit_code(&io::Error::from(ErrorKind::BrokenPipe).into()), 0);
         assert_eq!(exit_code(&io::Error::from(ErrorKind::NotFound).into()), 2);
     }

@@ -29,17 +29,3 @@ pub(super) fn find_model(
     bar.finish_and_clear();
     found
 }
-
-/// What people call the checkpoint at `path`, whose record lies elsewhere: its folder, zip or prefix.
-pub(super) fn name_of(path: &Path) -> String {
-    let is_zip = path
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("zip"));
-    let name = match is_zip {
-        true => path.file_stem(),
-        false => path.file_name(),
-    };
-    name.unwrap_or(path.as_os_str())
-        .to_string_lossy()
-        .into_owned()
-}

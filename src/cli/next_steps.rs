@@ -37,7 +37,10 @@ impl NextSteps<'_> {
         if self.report.is_none() && self.checkpoint.is_none() {
             return Ok(());
         }
-        writeln!(out, "\nnext: open the report, ask, serve:")?;
+        match cfg!(feature = "server") {
+            true => writeln!(out, "\nnext: open the report, ask, serve:")?,
+            false => writeln!(out, "\nnext: open the report, ask:")?,
+        }
         if let Some(report) = self.report {
             writeln!(out, "{OPEN} {}", quoted_path(report))?;
         }
@@ -54,7 +57,9 @@ impl NextSteps<'_> {
             quoted(self.question.as_ref()),
             quoted(self.passage.as_ref()),
         )?;
-        writeln!(out, "{program} serve --checkpoint {checkpoint}{device}")?;
+        if cfg!(feature = "server") {
+            writeln!(out, "{program} serve --checkpoint {checkpoint}{device}")?;
+        }
         Ok(())
     }
 

@@ -1,17 +1,16 @@
 //! `electra serve`: a page and an API that answer questions on passages.
 
-use std::{io::Write, path::PathBuf, time::Duration};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use checkpoints_convert::printable;
 use clap::{Args, value_parser};
 use serde_json::json;
 
-use super::{
-    GlobalArgs,
-    compute::ComputeArgs,
-    model::{find_model, name_of},
-    stop,
-};
+use super::{GlobalArgs, compute::ComputeArgs, model::find_model, stop};
 use crate::{
     fine_tuned::FineTuned,
     serve::{Bound, limits::Limits},
@@ -128,4 +127,18 @@ pub(super) fn run(
     progress.note("stopped");
     progress.done();
     Ok(())
+}
+
+/// What people call the checkpoint at `path`, whose record lies elsewhere: its folder, zip or prefix.
+fn name_of(path: &Path) -> String {
+    let is_zip = path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("zip"));
+    let name = match is_zip {
+        true => path.file_stem(),
+        false => path.file_name(),
+    };
+    name.unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned()
 }

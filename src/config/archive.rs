@@ -43,10 +43,10 @@ mod tests {
     fn a_record_follows_the_archive_beside_it_that_it_was_made_of() {
         let folder = tempfile::tempdir().unwrap();
         let models = folder.path().join("models");
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models");
+        let carried = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/quickstart");
         let zip = models.join("e.zip");
         std::fs::create_dir(&models).unwrap();
-        std::fs::copy(golden.join("electra_tiny.zip"), &zip).unwrap();
+        std::fs::copy(carried.join("electra_tiny.zip"), &zip).unwrap();
         let chosen = || {
             let given = json!({"task_names": ["squad"]});
             Draft::new(folder.path(), "e", given.as_object().unwrap())
@@ -61,7 +61,7 @@ mod tests {
         let report = record.join("conversion.json");
         let made_of = std::fs::read_to_string(&report).unwrap();
         for (path, expected) in [
-            (golden.join("electra_tiny.zip"), &record),
+            (carried.join("electra_tiny.zip"), &record),
             // As it stands there once the data, or the working folder, was moved.
             ("/gone/models/e.zip".into(), &zip),
             ("./models/e.zip".into(), &zip),

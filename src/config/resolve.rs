@@ -50,6 +50,23 @@ impl Config {
     /// # Errors
     /// A key that does not exist, a value of the wrong type or out of range, a task that this
     /// engine does not train.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use electra::config::Config;
+    /// use serde_json::json;
+    ///
+    /// let given = json!({"task_names": ["squad"], "model_size": "base", "learning_rate": 5e-5});
+    /// let given = given.as_object().unwrap();
+    /// let (config, warnings) = Config::resolve(Path::new("data"), "electra_base", given)?;
+    /// assert_eq!(config.learning_rate, 5e-5);
+    /// assert_eq!(config.encoder().hidden_size, 768);
+    /// assert!(warnings.is_empty());
+    /// # Ok::<(), electra::config::Error>(())
+    /// ```
     pub fn resolve(
         data_dir: &Path,
         model_name: &str,

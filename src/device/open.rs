@@ -75,6 +75,17 @@ pub fn is_cpu(device: &Device) -> bool {
 ///
 /// # Errors
 /// When nothing answers the request, or the driver refuses.
+///
+/// # Examples
+///
+/// ```
+/// use electra::device::{DeviceRequest, choose};
+///
+/// // DeviceRequest::Auto takes a GPU if there is one.
+/// let chosen = choose(DeviceRequest::Cpu)?;
+/// println!("{}", chosen.line());
+/// # Ok::<(), electra::device::Error>(())
+/// ```
 pub fn choose(request: DeviceRequest) -> Result<Chosen, Error> {
     let adapters = match request {
         DeviceRequest::Cpu => Vec::new(),

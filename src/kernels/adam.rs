@@ -28,9 +28,8 @@ use burn::{
 
 /// Adam as a backend operation; `clip_factor` `[1]` scales the gradients, and `steps` has one for
 /// each parameter. Returns the parameters with weights and moments updated.
-#[backend_extension(Cube, Flex, Fusion: cfg(feature = "fusion"))]
+#[backend_extension(Cube, Flex)]
 pub trait AdamOps: Backend {
-    #[fusion(meta = |parameters, _factor, _steps| parameters.clone())]
     fn adam_steps(
         #[extension_type] parameters: Members<Self>,
         clip_factor: FloatTensor<Self>,

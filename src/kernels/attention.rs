@@ -22,15 +22,9 @@ pub use self::layout::Layout;
 
 /// Attention as a backend operation; `q`, `k`, `v` and results `[tokens, hidden]`, head `h` in
 /// columns `h · size .. (h + 1) · size`.
-#[backend_extension(Cube, Flex, Fusion: cfg(feature = "fusion"))]
+#[backend_extension(Cube, Flex)]
 pub trait AttentionOps: Backend {
     /// The result, and each row's log of Σ exp(score), `[heads, tokens]` in f32.
-    #[fusion(meta = |q, _k, _v, layout| {
-        let mut log_sums = q.clone();
-        log_sums.dtype = burn::tensor::DType::F32;
-        log_sums.shape = burn::tensor::Shape::new([layout.heads, q.shape[0]]);
-        (q.clone(), log_sums)
-    })]
     fn packed_attention(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
@@ -39,9 +33,6 @@ pub trait AttentionOps: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
     /// Gradients of `q`, `k` and `v`, given both results and the first's gradient.
-    #[fusion(meta = |q, k, v, _context, _log_sums, _grad, _layout| {
-        (q.clone(), k.clone(), v.clone())
-    })]
     fn packed_attention_backward(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,

@@ -18,12 +18,11 @@ use burn::{
 use super::{autodiff::with_gradient, dense::products::DenseProducts, matmul::Products};
 
 /// A dense layer as a backend operation.
-#[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
+#[backend_extension(Cube, Flex, Autodiff)]
 pub trait DenseOps: Backend {
     /// `x` `[rows, in]`, `kernel` `[in, out]` of the same format and `bias` `[out]` in f32 →
     /// `[rows, out]` in that format. `master` is the trained f32 kernel, of which `kernel` is a
     /// copy or the same.
-    #[fusion(dtype = x, shape = { let mut shape = x.clone(); shape[1] = kernel[1]; shape })]
     fn dense(
         x: FloatTensor<Self>,
         master: FloatTensor<Self>,

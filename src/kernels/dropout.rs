@@ -78,10 +78,9 @@ impl Shader for DropoutConfig {
 }
 
 /// Dropout as a backend operation.
-#[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
+#[backend_extension(Cube, Flex, Autodiff)]
 pub trait DropoutOps: Backend {
     /// `x` `[tokens, columns]` with each value multiplied by its factor.
-    #[fusion(dtype = x, shape = x)]
     fn packed_dropout(x: FloatTensor<Self>, sequences: Sequences, mask: Mask) -> FloatTensor<Self>;
 }
 

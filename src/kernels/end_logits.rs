@@ -34,10 +34,9 @@ const LANES: usize = 16;
 /// End logits and their gradients as backend operations; `tokens` `[tokens, columns]`, `starts`
 /// `[sequences · ranks, columns]` in the same format, with the `ranks` starts of a sequence one
 /// after the other, `weight` `[columns]`, `bias` `[1]` and `terms` `[tokens]`.
-#[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
+#[backend_extension(Cube, Flex, Autodiff)]
 pub trait EndLogitsOps: GeluOps {
     /// `[ranks, tokens]`
-    #[fusion(dtype = burn::tensor::DType::F32, shape = Shape::new([starts[0] / sequences.len(), tokens[0]]))]
     fn end_logits(
         tokens: FloatTensor<Self>,
         starts: FloatTensor<Self>,
@@ -51,9 +50,6 @@ pub trait EndLogitsOps: GeluOps {
 
     /// Gradients of `tokens`, `starts` and `weight` where each sequence has one start; `grad`
     /// `[1, tokens]`.
-    #[fusion(meta = |tokens, starts, weight, _grad, _sequences| {
-        (tokens.clone(), starts.clone(), weight.clone())
-    })]
     fn end_logits_backward(
         tokens: FloatTensor<Self>,
         starts: FloatTensor<Self>,

@@ -69,13 +69,11 @@ impl Shader for GeluConfig {
 }
 
 /// GELU and its gradient as backend operations.
-#[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
+#[backend_extension(Cube, Flex, Autodiff)]
 pub trait GeluOps: Backend {
-    #[fusion(dtype = x, shape = x)]
     fn erf_gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// `grad · (Φ(x) + x · φ(x))`
-    #[fusion(dtype = x, shape = x)]
     fn erf_gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         backward_twin::<Self>(x, grad)
     }

@@ -12,7 +12,6 @@ macro_rules! group {
     ($(#[$attr:meta])* pub struct $group:ident of $member:ident) => {
         $(#[$attr])*
         #[derive(burn::backend::ExtensionType)]
-        #[extension_type(fusion: cfg(feature = "fusion"))]
         pub struct $group<B: burn::backend::Backend>(
             #[extension_type] pub $member<B>,
             #[extension_type] pub $member<B>,

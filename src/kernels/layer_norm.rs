@@ -15,9 +15,8 @@ use burn::{
 use super::{autodiff::with_gradient, dropout::Dropped, layer_norm::backend::NormaliseOps};
 
 /// The normalisation as a differentiable operation.
-#[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
+#[backend_extension(Cube, Flex, Autodiff)]
 pub trait LayerNormOps: Backend {
-    #[fusion(dtype = x, shape = x)]
     fn normalised(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,

@@ -18,11 +18,10 @@ use burn::{
 use super::autodiff::with_gradient;
 
 /// The look-up as a backend operation.
-#[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
+#[backend_extension(Cube, Flex, Autodiff)]
 pub trait RowsOps: Backend {
     /// Rows of `x` `[rows, columns]` by number, `[numbers, columns]`; the number of rows stands
     /// for a row of zeros.
-    #[fusion(dtype = x, shape = Shape::new([numbers.len(), x[1]]))]
     fn rows(x: FloatTensor<Self>, numbers: Arc<[u32]>) -> FloatTensor<Self> {
         let (shape, device) = (x.shape(), x.device());
         let [rows, columns] = [shape[0], shape[1]];

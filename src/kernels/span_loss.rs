@@ -117,16 +117,14 @@ impl TargetRows {
 }
 
 /// The loss and its gradient as backend operations, in f32; `logits` `[tokens]`.
-#[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
+#[backend_extension(Cube, Flex, Autodiff)]
 pub trait SpanLossOps: Backend {
     /// The loss of each sequence, `[sequences]`.
-    #[fusion(dtype = logits, shape = Shape::new([targets.rows.len()]))]
     fn span_loss(logits: FloatTensor<Self>, targets: TargetRows) -> FloatTensor<Self> {
         twin::<Self>(logits, &targets)
     }
 
     /// `(softmax(logits) − 1 at the target) · grad` of each sequence; `grad` `[sequences]`.
-    #[fusion(dtype = logits, shape = logits)]
     fn span_loss_backward(
         logits: FloatTensor<Self>,
         grad: FloatTensor<Self>,

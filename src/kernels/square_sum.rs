@@ -78,7 +78,6 @@ impl Shader for SquareSumConfig {
 
 /// An array whose squares are summed, `[elements]` in f32, or none.
 #[derive(ExtensionType)]
-#[extension_type(fusion: cfg(feature = "fusion"))]
 pub enum Summand<B: Backend> {
     Empty,
     Array { x: FloatTensor<B> },
@@ -102,9 +101,8 @@ impl<B: Backend> Summands<B> {
 }
 
 /// The operation; `sums` `[PARTS]`. Together the sums grow by Σ x² over all arrays.
-#[backend_extension(Cube, Flex, Fusion: cfg(feature = "fusion"))]
+#[backend_extension(Cube, Flex)]
 pub trait SquareSumOps: Backend {
-    #[fusion(dtype = sums, shape = sums)]
     fn add_square_sums(
         sums: FloatTensor<Self>,
         #[extension_type] summands: Summands<Self>,

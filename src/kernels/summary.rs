@@ -111,14 +111,9 @@ fn text(element: Element, template: String) -> String {
 
 /// The summary and its gradients as backend operations; `rows` `[tokens, columns]`, `logits`
 /// `[tokens]` in f32.
-#[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
+#[backend_extension(Cube, Flex, Autodiff)]
 pub trait SummaryOps: Backend {
     /// `[sequences, 2 · columns]` in the format of the rows, and the weights, `[tokens]`.
-    #[fusion(meta = |rows, logits, sequences| {
-        let mut summaries = rows.clone();
-        summaries.shape = Shape::new([sequences.len(), 2 * rows.shape[1]]);
-        (summaries, logits.clone())
-    })]
     fn summary(
         rows: FloatTensor<Self>,
         logits: FloatTensor<Self>,
@@ -128,7 +123,6 @@ pub trait SummaryOps: Backend {
     }
 
     /// Gradients of the rows and logits, given weights, summaries and the summaries' gradient.
-    #[fusion(meta = |rows, weights, _summaries, _grad, _sequences| (rows.clone(), weights.clone()))]
     fn summary_backward(
         rows: FloatTensor<Self>,
         weights: FloatTensor<Self>,

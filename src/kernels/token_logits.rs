@@ -28,10 +28,9 @@ const SLICE: usize = 256;
 
 /// Logits and their gradients as backend operations; `x` `[rows, columns]`, `weight` `[columns]`,
 /// `bias` `[1]` and `terms` `[rows]`.
-#[backend_extension(Cube, Flex, Autodiff, Fusion: cfg(feature = "fusion"))]
+#[backend_extension(Cube, Flex, Autodiff)]
 pub trait TokenLogitsOps: Backend {
     /// `x · weight + bias + terms`, `[rows]`
-    #[fusion(dtype = burn::tensor::DType::F32, shape = terms)]
     fn token_logits(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -42,7 +41,6 @@ pub trait TokenLogitsOps: Backend {
     }
 
     /// Gradients of `x` and `weight`; `grad` `[rows]`.
-    #[fusion(meta = |x, weight, _grad| (x.clone(), weight.clone()))]
     fn token_logits_backward(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

@@ -17,6 +17,31 @@ use super::{
 };
 use crate::{config::EncoderConfig, kernels::formats::Element};
 
+/// The encoder with its weights.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::path::Path;
+///
+/// use electra::{
+///     config::EncoderConfig,
+///     device::{DeviceRequest, choose},
+///     model::{electra::Electra, parameters::ParameterSource, record},
+/// };
+/// use serde_json::Value;
+///
+/// let folder = Path::new("electra_small");
+/// let config: Value = serde_json::from_slice(&std::fs::read(folder.join("config.json"))?)?;
+/// let config: EncoderConfig = serde_json::from_value(config["model"].clone())?;
+/// let mut stored = record::open(&folder.join("model.bpk"))?;
+/// let device = choose(DeviceRequest::Cpu)?.device;
+/// // The seed is for parameters that the record lacks.
+/// let mut source = ParameterSource::new(device, 1, Some(&mut stored));
+/// let encoder = Electra::new(&mut source, &config)?;
+/// println!("{} layers", encoder.layers.len());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Module, Debug)]
 pub struct Electra {
     pub embeddings: Embeddings,

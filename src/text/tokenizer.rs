@@ -12,6 +12,20 @@ use super::{
 use crate::data::error::Error;
 
 /// A vocabulary and the way to it.
+///
+/// # Examples
+///
+/// ```
+/// use electra::text::{tokenizer::Tokenizer, vocab::Vocab};
+///
+/// let vocab = Vocab::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\nplay\n##ing\n", "vocab.txt")?;
+/// // Lower case, as every released model has it.
+/// let tokenizer = Tokenizer::new(vocab, true);
+/// let ids = tokenizer.tokenize("Playing chess");
+/// assert_eq!(ids, [4, 5, 1]);
+/// assert_eq!(tokenizer.tokens(&ids), ["play", "##ing", "[UNK]"]);
+/// # Ok::<(), electra::data::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     vocab: Vocab,

@@ -181,7 +181,8 @@ impl Vocab {
         self.ids.iter().map(|(token, &id)| (token.as_str(), id))
     }
 
-    pub fn pad_id(&self) -> u32 {
+    #[cfg(test)]
+    fn pad_id(&self) -> u32 {
         self.special[0]
     }
 

@@ -28,7 +28,7 @@ from safetensors.torch import load_file
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = REPOSITORY / "tests/golden"
-VOCABULARY = GOLDEN / "models/electra_tiny/vocab.txt"
+VOCABULARY = GOLDEN / "../../assets/quickstart/vocab.txt"
 # Two float32 computations of the same values by other programs.
 TOLERANCE = 2e-4
 

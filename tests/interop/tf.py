@@ -22,7 +22,7 @@ import numpy
 import tensorflow as tf
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[2] / "tests/golden"
-VOCABULARY = GOLDEN / "models/electra_tiny/vocab.txt"
+VOCABULARY = GOLDEN / "../../assets/quickstart/vocab.txt"
 
 
 def convert(*arguments):

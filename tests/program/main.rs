@@ -1,8 +1,11 @@
-//! The real program as a user meets it: its commands, its files, its messages, its end.
+//! The real program as a user meets it, the server included: its commands, its files, its messages,
+//! its end.
+#![cfg(feature = "server")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod architecture;
 mod ask;
 mod bad_inputs;
 mod checkpoint_facts;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::support::place::golden;
+use crate::support::place::{golden, tiny_vocabulary};
 use electra::{
     data::split::Split,
     tasks::qa::{
@@ -37,7 +37,7 @@ fn json(name: &str) -> Value {
 }
 
 fn tokenizer(do_lower_case: bool) -> Tokenizer {
-    Tokenizer::read(&golden("models/electra_tiny/vocab.txt"), do_lower_case).unwrap()
+    Tokenizer::read(&tiny_vocabulary(), do_lower_case).unwrap()
 }
 
 fn list<T>(values: &Value, take: impl Fn(&Value) -> T) -> Vec<T> {

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use crate::support::place::{golden, shared};
+use crate::support::place::{golden, shared, tiny_vocabulary};
 use electra::{
     batch::{
         Batch, FeatureSet,
@@ -41,7 +41,7 @@ fn text(path: &Path) -> String {
 }
 
 fn tiny_tokenizer() -> Tokenizer {
-    Tokenizer::read(&golden("models/electra_tiny/vocab.txt"), true).unwrap()
+    Tokenizer::read(&tiny_vocabulary(), true).unwrap()
 }
 
 fn full_tokenizer() -> Tokenizer {

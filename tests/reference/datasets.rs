@@ -12,7 +12,7 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::support::place::{golden, shared};
+use crate::support::place::{golden, shared, tiny_vocabulary};
 use electra::{
     data::split::Split,
     tasks::qa::{
@@ -663,7 +663,7 @@ fn checked(path: &Path, flags: &[&str]) -> (Option<i32>, Value, String) {
 /// Windows and answers against the features that Google's code made of the same files.
 #[test]
 fn windows_are_those_of_the_reference() {
-    let vocab = golden("models/electra_tiny/vocab.txt");
+    let vocab = tiny_vocabulary();
     let unpack = |name: &str| {
         let mut text = Vec::new();
         let packed = fs::read(golden(&format!("data/{name}.xz"))).unwrap();

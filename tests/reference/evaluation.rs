@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
-use crate::support::{devices, golden, runs, shared, tasks};
+use crate::support::{devices, golden, runs, shared, tasks, tiny_vocabulary};
 use burn::tensor::Device;
 use electra::{
     config::Config,
@@ -123,7 +123,7 @@ fn the_model_trained_on_facts_answers_as_the_reference() {
     let mut given = run["hparams"].as_object().unwrap().clone();
     given.insert("task_names".into(), serde_json::json!(["squad"]));
     let (config, _) = Config::resolve(Path::new("data"), "model", &given).unwrap();
-    let vocab = golden("models/electra_tiny/vocab.txt");
+    let vocab = tiny_vocabulary();
     let tokenizer = Tokenizer::read(&vocab, true).unwrap();
     let file = folder.join("dev.json");
     let data = TaskData::read("squad", &file, Split::Dev, &tokenizer, &config).unwrap();

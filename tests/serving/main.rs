@@ -1,5 +1,7 @@
 //! The server and the pages: requests, load, and both in a real browser.
 
+#![cfg(feature = "server")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

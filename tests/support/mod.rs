@@ -38,7 +38,7 @@ use electra::{
     },
     text::tokenizer::Tokenizer,
 };
-pub use place::{golden, shared};
+pub use place::{golden, shared, tiny_vocabulary};
 use safetensors::SafeTensors;
 
 /// The devices that stages are compared on: the CPU, and a GPU or its software stand-in.
@@ -131,7 +131,7 @@ impl ReferenceRun {
     }
 
     pub fn tokenizer(&self) -> Tokenizer {
-        let vocab = golden("models/electra_tiny/vocab.txt");
+        let vocab = tiny_vocabulary();
         Tokenizer::read(&vocab, true).unwrap()
     }
 

@@ -10,6 +10,11 @@ pub fn golden(name: &str) -> PathBuf {
         .join(name)
 }
 
+/// The vocabulary of both tiny models.
+pub fn tiny_vocabulary() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/quickstart/vocab.txt")
+}
+
 /// A file or folder of the whole reference, which ELECTRA_SHARED names or which lies in a folder
 /// `shared` beside the repository; where it is absent, a line says so.
 pub fn shared(name: &str) -> Option<PathBuf> {

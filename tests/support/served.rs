@@ -15,7 +15,10 @@ use serde_json::{Value, json};
 
 use electra::tasks::qa::span_head::HeadConfig;
 
-use super::{place::golden, runs};
+use super::{
+    place::{golden, tiny_vocabulary},
+    runs,
+};
 
 /// Longer than any test waits for anything that comes at all, however busy the machine.
 pub const PATIENCE: Duration = Duration::from_secs(600);
@@ -36,7 +39,7 @@ impl Model {
         let run = &runs()[0];
         let checkpoint = golden("squad2-tiny-projected/trained/model.ckpt");
         checkpoints_convert::convert(&checkpoint, folder.path(), &mut |_, _| {}).unwrap();
-        let vocab = golden("models/electra_tiny/vocab.txt");
+        let vocab = tiny_vocabulary();
         std::fs::copy(vocab, folder.path().join("vocab.txt")).unwrap();
         let mut config = run.config.to_json();
         config["model_name"] = "electra_tiny_projected".into();

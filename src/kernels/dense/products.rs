@@ -26,10 +26,9 @@ use crate::kernels::{
 /// Products of rows `x` `[rows, in]` with a kernel `[in, out]` of the same format, and of a gradient
 /// `grad` `[rows, out]`. Results have the format of the rows unless said otherwise; a bias `[out]`
 /// is f32.
-#[backend_extension(Cube, Flex, Fusion: cfg(feature = "fusion"))]
+#[backend_extension(Cube, Flex)]
 pub trait DenseProducts: GeluOps + DropoutOps {
     /// `x · kernel + bias`, `[rows, out]`
-    #[fusion(dtype = x, shape = { let mut shape = x.clone(); shape[1] = kernel[1]; shape })]
     fn dense_forward(
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
@@ -38,7 +37,6 @@ pub trait DenseProducts: GeluOps + DropoutOps {
     ) -> FloatTensor<Self>;
 
     /// `GELU(x · kernel + bias)`, `[rows, out]`
-    #[fusion(dtype = x, shape = { let mut shape = x.clone(); shape[1] = kernel[1]; shape })]
     fn dense_gelu(
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
@@ -47,11 +45,6 @@ pub trait DenseProducts: GeluOps + DropoutOps {
     ) -> FloatTensor<Self>;
 
     /// The same, and the values before GELU.
-    #[fusion(meta = |x, kernel, _bias, _products| {
-        let mut y = x.clone();
-        y.shape[1] = kernel.shape[1];
-        (y.clone(), y)
-    })]
     fn dense_gelu_keeping(
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
@@ -60,7 +53,6 @@ pub trait DenseProducts: GeluOps + DropoutOps {
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
     /// `dropout(x · kernel + bias) + residual`, `[rows, out]`
-    #[fusion(dtype = residual, shape = residual)]
     fn dense_residual(
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
@@ -71,7 +63,6 @@ pub trait DenseProducts: GeluOps + DropoutOps {
     ) -> FloatTensor<Self>;
 
     /// Gradient of the rows, `[rows, in]`.
-    #[fusion(dtype = grad, shape = { let mut shape = grad.clone(); shape[1] = kernel[0]; shape })]
     fn dense_input_gradient(
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
@@ -79,7 +70,6 @@ pub trait DenseProducts: GeluOps + DropoutOps {
     ) -> FloatTensor<Self>;
 
     /// The same added to `sum` `[rows, in]`, in place where no one else holds it.
-    #[fusion(dtype = sum, shape = sum)]
     fn dense_input_gradient_onto(
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
@@ -88,7 +78,6 @@ pub trait DenseProducts: GeluOps + DropoutOps {
     ) -> FloatTensor<Self>;
 
     /// Gradient of the values before a GELU whose results were the rows, `[rows, in]` each.
-    #[fusion(dtype = inner, shape = inner)]
     fn dense_inner_gradient(
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
@@ -97,13 +86,6 @@ pub trait DenseProducts: GeluOps + DropoutOps {
     ) -> FloatTensor<Self>;
 
     /// Gradients of the kernel, `[in, out]`, and of the bias, `[out]`, in f32.
-    #[fusion(meta = |x, grad, _products| {
-        let (mut kernel, mut bias) = (x.clone(), x.clone());
-        (kernel.dtype, bias.dtype) = (DType::F32, DType::F32);
-        kernel.shape = Shape::new([x.shape[1], grad.shape[1]]);
-        bias.shape = Shape::new([grad.shape[1]]);
-        (kernel, bias)
-    })]
     fn dense_parameter_gradients(
         x: FloatTensor<Self>,
         grad: FloatTensor<Self>,

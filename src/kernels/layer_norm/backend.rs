@@ -18,14 +18,9 @@ use burn::{
 };
 
 /// The operation and its gradients; rows are `[rows, columns]`, γ and β `[columns]`.
-#[backend_extension(Cube, Flex, Fusion: cfg(feature = "fusion"))]
+#[backend_extension(Cube, Flex)]
 pub trait NormaliseOps: DropoutOps {
     /// The result, and each row's mean and inverse deviation, `[rows, 2]`.
-    #[fusion(meta = |x, gamma, _beta, _epsilon| {
-        let mut moments = gamma.clone();
-        moments.shape = Shape::new([x.shape[0], 2]);
-        (x.clone(), moments)
-    })]
     fn normalise(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -35,9 +30,6 @@ pub trait NormaliseOps: DropoutOps {
 
     /// Gradients of `x`, γ and β, given the result's. The second is that of `x` with values
     /// dropped: where `x` was a sum, of the part that was dropped from.
-    #[fusion(meta = |x, _moments, gamma, _grad, _dropped| {
-        (x.clone(), x.clone(), gamma.clone(), gamma.clone())
-    })]
     fn normalise_backward(
         x: FloatTensor<Self>,
         moments: FloatTensor<Self>,

@@ -81,6 +81,33 @@ pub struct FeatureOptions {
 /// # Errors
 /// When `doc_stride` is 0, when a question leaves no room for its passage or needs too many
 /// windows, or when an example points outside its passages or words.
+///
+/// # Examples
+///
+/// ```
+/// use electra::{
+///     data::split::Split,
+///     tasks::qa::{
+///         example::Examples,
+///         feature::{FeatureOptions, featurize},
+///     },
+///     text::{tokenizer::Tokenizer, vocab::Vocab},
+/// };
+///
+/// let vocab = Vocab::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\nwho\nada\nwrote\nit\n", "vocab.txt")?;
+/// let tokenizer = Tokenizer::new(vocab, true);
+/// let examples = Examples::of_one("Who wrote it", "Ada wrote it");
+/// let options = FeatureOptions {
+///     max_seq_length: 384,
+///     doc_stride: 128,
+///     max_query_length: 64,
+///     split: Split::Dev,
+/// };
+/// let features = featurize(&examples, &tokenizer, &options)?;
+/// // [CLS] who wrote it [SEP] ada wrote it [SEP]
+/// assert_eq!(features[0].input_ids, [2, 4, 6, 7, 3, 5, 6, 7, 3]);
+/// # Ok::<(), electra::data::Error>(())
+/// ```
 pub fn featurize(
     examples: &Examples,
     tokenizer: &Tokenizer,

@@ -37,6 +37,29 @@ pub struct ReadOptions<'a> {
 /// # Errors
 /// When the task is unknown, the file cannot be read or is malformed, or a training question
 /// lacks its answer.
+///
+/// # Examples
+///
+/// ```
+/// use electra::{data::split::Split, tasks::qa::reader::read_task};
+///
+/// let squad = r#"{"version": "v2.0", "data": [{"title": "Ada", "paragraphs": [{
+///     "context": "Ada wrote it in 1843.",
+///     "qas": [{
+///         "id": "1",
+///         "question": "Who wrote it?",
+///         "is_impossible": false,
+///         "answers": [{"text": "Ada", "answer_start": 0}]
+///     }]
+/// }]}]}"#;
+/// let folder = tempfile::tempdir()?;
+/// let file = folder.path().join("train.json");
+/// std::fs::write(&file, squad)?;
+/// let read = read_task(&file, "squad", Split::Train)?;
+/// assert_eq!(read.passages[0].words, ["Ada", "wrote", "it", "in", "1843."]);
+/// assert_eq!(read.examples[0].answer.as_ref().unwrap().text, "Ada");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn read_task(path: &Path, task: &str, split: Split) -> Result<Examples, Error> {
     let questions = QuestionSet::read(path, Some(family_of(task)?))?;
     questions.examples(ReadOptions { task, split })

@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{electra, stderr, stdout};
-use crate::support::place::golden;
+use crate::support::place::tiny_vocabulary;
 
 /// A folder with a SQuAD file, answers to it, and MRQA lines.
 struct Files {
@@ -182,11 +182,7 @@ fn features_are_written_into_a_folder_that_is_made_but_not_over_their_data() {
     fs::rename(files.path("q.json"), squad.join("dev.json")).unwrap();
     let model = files.path("models/tiny");
     fs::create_dir_all(&model).unwrap();
-    fs::copy(
-        golden("models/electra_tiny/vocab.txt"),
-        model.join("vocab.txt"),
-    )
-    .unwrap();
+    fs::copy(tiny_vocabulary(), model.join("vocab.txt")).unwrap();
     let features = |output: &Path| {
         let given = ["--set", "task_names=squad", "--set", "vocab_size=2048"];
         let place = ["--data-dir", &files.text(""), "--model-name", "tiny"];

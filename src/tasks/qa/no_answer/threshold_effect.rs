@@ -104,7 +104,8 @@ impl ThresholdEffect {
     }
 
     /// Whether applying the best threshold would give other figures.
-    pub fn best_differs(&self) -> bool {
+    #[cfg(test)]
+    fn best_differs(&self) -> bool {
         self.best.threshold != Some(self.threshold)
     }
 

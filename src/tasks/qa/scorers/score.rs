@@ -44,6 +44,34 @@ pub struct Request {
 /// # Errors
 /// When a file cannot be read or is malformed, when options and metric do not go together, or
 /// when the predictions belong to other data.
+///
+/// # Examples
+///
+/// ```
+/// use electra::tasks::qa::scorers::score::{Metric, Request, score};
+///
+/// let folder = tempfile::tempdir()?;
+/// let (data, predictions) = (folder.path().join("dev.json"), folder.path().join("preds.json"));
+/// std::fs::write(&data, r#"{"version": "v2.0", "data": [{"paragraphs": [{
+///     "context": "Ada wrote it in 1843.",
+///     "qas": [
+///         {"id": "1", "question": "Who wrote it?", "is_impossible": false,
+///          "answers": [{"text": "Ada", "answer_start": 0}]},
+///         {"id": "2", "question": "Who read it?", "is_impossible": true, "answers": []}
+///     ]
+/// }]}]}"#)?;
+/// std::fs::write(&predictions, r#"{"1": "Ada", "2": "in 1843"}"#)?;
+/// let request = Request {
+///     data,
+///     predictions,
+///     ..Request::default()
+/// };
+/// let (metric, report) = score(&request)?;
+/// assert_eq!(metric, Metric::Squad2);
+/// assert_eq!(report.scores.get("HasAns_f1"), Some(100.0));
+/// assert_eq!(report.scores.get("f1"), Some(50.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn score(request: &Request) -> Result<(Metric, Report), Error> {
     let (metric, questions) = read_data(&request.data, request.metric)?;
     let gold = gold(&questions);

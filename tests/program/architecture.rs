@@ -1,0 +1,414 @@
+//! The map in ARCHITECTURE.md against what the files of `src` import.
+//!
+//! An import is what a `use` names, or a path that begins with `crate` or `super`. What a module
+//! passes on from those inside it is theirs, and what only tests import does not count. The layout is
+//! rustfmt's: an item ends on a line with its own indentation.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+/// Imports of rooms above, as (from, to, reason), each for all that is inside. One that no file
+/// needs any more makes the test fail, so that the list only shrinks.
+const UPWARD: &[(&str, &str, &str)] = &[
+    ("batch", "tasks/label", "the seam: a closed enum of labels"),
+    ("model/record", "tasks/model", "a record holds heads too"),
+    ("config", "tasks/registry", "a leaf: the tasks' names"),
+    ("kernels/adam", "config", "the format of the moments"),
+    ("finetune", "report", "a run ends with its page"),
+    ("eval", "tasks/qa", "figures still name what they mark"),
+    ("tensorboard", "train", "the log's records"),
+];
+
+/// Imports without which no circle of files would be left, as (from, to, reason). One that is in
+/// no circle any more makes the test fail.
+const CIRCLES: &[(&[&str], &[&str], &str)] = &[
+    (
+        &["kernels/shader"],
+        &[
+            "kernels/adam/gpu",
+            "kernels/attention/config",
+            "kernels/head_shader",
+            "kernels/matmul/config",
+            "kernels/square_sum",
+        ],
+        "one enum of all shaders knows every operation",
+    ),
+    (
+        &["kernels/cpu_loops", "kernels/dropout", "kernels/gelu"],
+        &["kernels/dense/products"],
+        "`full` and `cast` are defined there",
+    ),
+    (
+        &["model/folder"],
+        &["model/absent"],
+        "what a folder lacks is explained by what it holds",
+    ),
+    (
+        &["eval/figures"],
+        &["tasks/qa/no_answer/threshold_effect"],
+        "figures have a field for the threshold's effect",
+    ),
+    (
+        &[
+            "eval/summary",
+            "tasks/qa/answers/answer_files",
+            "tasks/qa/no_answer/threshold_advice",
+        ],
+        &["eval/results"],
+        "a trial's results and the names of their files are defined beside the writer of all",
+    ),
+    (
+        &["tasks/qa/analysis/flags"],
+        &["tasks/qa/analysis"],
+        "`Part` is defined there",
+    ),
+    (
+        &["tasks/qa/raw/question_file"],
+        &["tasks/qa/raw/question_reader"],
+        "a file of questions is collected from the reader that yields them",
+    ),
+    (
+        &[
+            "tasks/qa/scorers/gold",
+            "tasks/qa/scorers/mrqa",
+            "tasks/qa/scorers/squad1",
+            "tasks/qa/scorers/squad2",
+        ],
+        &["tasks/qa/scorers/score"],
+        "`Metric` and `Report` are defined beside the choice among scorers",
+    ),
+    (
+        &["tasks/qa/scorers/squad2"],
+        &["tasks/qa/no_answer/threshold_effect"],
+        "the threshold's effect is one of its figures",
+    ),
+    (
+        &["train/run_folder"],
+        &["tensorboard/event_log", "train/checkpoint"],
+        "the folder knows every file in it by its name",
+    ),
+    (
+        &["checkpoints-convert/error"],
+        &["checkpoints-convert/plan"],
+        "the error of a conversion has the plan's, which needs an open checkpoint",
+    ),
+    (
+        &["checkpoints-convert/hugging_face"],
+        &["checkpoints-convert/error"],
+        "a folder that cannot be opened is an error of the whole conversion",
+    ),
+    (
+        &["checkpoints-convert/source/archive"],
+        &["checkpoints-convert/source"],
+        "the error of both is defined there",
+    ),
+];
+
+#[test]
+fn the_map_has_every_room() {
+    let map = map();
+    let drawn: BTreeSet<&str> = map.iter().flatten().map(String::as_str).collect();
+    let modules = imports("src");
+    let mut rooms: BTreeSet<&str> = modules.keys().map(|module| room(module)).collect();
+    rooms.remove("");
+    // A crate of its own.
+    rooms.insert("checkpoints-convert");
+    assert_eq!(drawn, rooms, "ARCHITECTURE.md and src/lib.rs");
+}
+
+#[test]
+fn rooms_import_what_stands_below_them() {
+    let map = map();
+    let height = |room: &str| {
+        let place = map.iter().position(|line| line.iter().any(|r| r == room));
+        place.unwrap_or_else(|| panic!("{room} is not on the map"))
+    };
+    let mut needed = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for (from, targets) in imports("src") {
+        for to in targets {
+            let (above, below) = (room(&from), room(&to));
+            if above.is_empty() || above == below || height(above) < height(below) {
+                continue;
+            }
+            let excepted = UPWARD
+                .iter()
+                .find(|(upper, lower, _)| is_inside(&from, upper) && is_inside(&to, lower));
+            match excepted {
+                Some(exception) => drop(needed.insert(exception)),
+                None => wrong.push(format!("{from} imports {to}")),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "against the map: {wrong:#?}");
+    let unneeded: Vec<_> = UPWARD.iter().filter(|e| !needed.contains(e)).collect();
+    assert!(unneeded.is_empty(), "needed no more: {unneeded:#?}");
+}
+
+#[test]
+fn files_import_each_other_in_no_circle() {
+    let mut all = imports("src");
+    let converter = imports("checkpoints-convert/src");
+    all.extend(converter.into_iter().map(|(from, targets)| {
+        let inside = |module: String| format!("checkpoints-convert/{module}");
+        let targets = targets.into_iter().map(inside).collect();
+        (inside(from), targets)
+    }));
+    let mut rest = all.clone();
+    for (sources, targets, _) in CIRCLES {
+        for (from, to) in sources
+            .iter()
+            .flat_map(|s| targets.iter().map(move |t| (*s, *t)))
+        {
+            let imported = rest.get_mut(from).is_some_and(|imports| imports.remove(to));
+            assert!(
+                imported && path(&all, to, from).is_some(),
+                "{from} imports {to} in no circle any more: it goes off the list"
+            );
+        }
+    }
+    for (from, targets) in &rest {
+        for to in targets {
+            if let Some(back) = path(&rest, to, from) {
+                panic!("a circle: {from} imports {}", back.join(", which imports "));
+            }
+        }
+    }
+}
+
+/// The rooms of the map from above; those of one line stand side by side.
+///
+/// A line begins with names, two blanks apart; what they are follows after three blanks or more.
+fn map() -> Vec<Vec<String>> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
+    let text = fs::read_to_string(file).unwrap();
+    let drawing = text.split("```").nth(1).unwrap();
+    drawing
+        .lines()
+        .filter(|line| line.starts_with(|first: char| first.is_alphabetic()))
+        .map(|line| {
+            let names = line.split("   ").next().unwrap();
+            names.split("  ").map(str::to_owned).collect()
+        })
+        .collect()
+}
+
+/// The top-level module of one, empty for the crate's root.
+fn room(module: &str) -> &str {
+    module.split('/').next().unwrap_or(module)
+}
+
+fn is_inside(module: &str, outer: &str) -> bool {
+    let rest = module.strip_prefix(outer);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The shortest way from one module to another along imports.
+fn path(imports: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) -> Option<Vec<String>> {
+    let mut ways = vec![vec![from.to_owned()]];
+    let mut seen = BTreeSet::from([from.to_owned()]);
+    while !ways.is_empty() {
+        let mut longer = Vec::new();
+        for way in ways {
+            let last = way.last()?;
+            if last == to {
+                return Some(way);
+            }
+            for next in imports.get(last).into_iter().flatten() {
+                if seen.insert(next.clone()) {
+                    longer.push([way.clone(), vec![next.clone()]].concat());
+                }
+            }
+        }
+        ways = longer;
+    }
+    None
+}
+
+/// The modules of a crate, as `train/log`, each with the modules it imports.
+fn imports(sources: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(sources);
+    let mut texts = BTreeMap::new();
+    read(&root.join("lib.rs"), String::new(), &root, &mut texts);
+    let modules: BTreeSet<&String> = texts.keys().collect();
+    let mut found = Vec::new();
+    let mut passed_on = BTreeMap::new();
+    for (module, text) in &texts {
+        for (path, passed_as) in paths(text) {
+            let Some((target, name)) = resolved(module, &path, &modules) else {
+                continue;
+            };
+            match passed_as {
+                Some(known_as) if target.starts_with(module.as_str()) => {
+                    passed_on.insert((module, known_as), target);
+                }
+                _ => found.push((module, target, name)),
+            }
+        }
+    }
+    let mut imports: BTreeMap<_, _> = texts.keys().map(|m| (m.clone(), BTreeSet::new())).collect();
+    for (module, target, name) in found {
+        let origin = name.and_then(|name| passed_on.get(&(&target, name)));
+        let target = origin.unwrap_or(&target);
+        if target != module && !target.is_empty() {
+            imports
+                .entry(module.clone())
+                .or_default()
+                .insert(target.clone());
+        }
+    }
+    imports
+}
+
+/// Reads a module and those that it declares.
+fn read(file: &Path, module: String, folder: &Path, texts: &mut BTreeMap<String, String>) {
+    let text = without_tests(&fs::read_to_string(file).unwrap());
+    for line in text.lines() {
+        let Some(name) = line.strip_suffix(';').and_then(declared) else {
+            continue;
+        };
+        let child = match module.as_str() {
+            "" => name.to_owned(),
+            _ => format!("{module}/{name}"),
+        };
+        let (leaf, inner) = (folder.join(format!("{name}.rs")), folder.join(name));
+        match leaf.exists() {
+            true => read(&leaf, child, &inner, texts),
+            false => read(&inner.join("mod.rs"), child, &inner, texts),
+        }
+    }
+    texts.insert(module, text);
+}
+
+/// The module that a line declares.
+fn declared(line: &str) -> Option<&str> {
+    ["", "pub ", "pub(crate) ", "pub(super) "]
+        .iter()
+        .find_map(|access| line.strip_prefix(access)?.strip_prefix("mod "))
+}
+
+/// The source without comments and without what is compiled for tests only.
+fn without_tests(source: &str) -> String {
+    let indentation = |line: &str| line.len() - line.trim_start().len();
+    let mut kept = String::new();
+    let mut lines = source.lines();
+    while let Some(line) = lines.next() {
+        if line.trim() == "#[cfg(test)]" {
+            lines.find(|next| indentation(next) == indentation(line) && next.ends_with([';', '}']));
+        } else if !line.trim_start().starts_with("//") {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
+/// The paths that a source imports, by `use` or where they stand, and the names under which it passes
+/// them on.
+fn paths(source: &str) -> Vec<(Vec<String>, Option<String>)> {
+    let mut found = Vec::new();
+    let mut lines = source.lines();
+    while let Some(line) = lines.next() {
+        let mut statement = line.trim().to_owned();
+        if is_use(&statement) {
+            while !statement.ends_with(';') {
+                statement.push_str(lines.next().unwrap().trim());
+            }
+            let (access, tree) = statement.split_once("use ").unwrap();
+            let mut paths = Vec::new();
+            branches(tree.trim_end_matches(';'), &[], &mut paths);
+            found.extend(paths.into_iter().map(|(path, name)| {
+                let passed_as = Some(name).filter(|_| !access.is_empty());
+                (path, passed_as)
+            }));
+            continue;
+        }
+        for start in ["crate::", "super::"] {
+            for (at, _) in line.match_indices(start) {
+                let is_start = !line[..at].ends_with(['$', ':']);
+                let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+                let path = line[at..].split(|c| !is_path(c)).next().unwrap();
+                if is_start {
+                    found.push((path.split("::").map(str::to_owned).collect(), None));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn is_use(line: &str) -> bool {
+    ["", "pub ", "pub(crate) ", "pub(super) "]
+        .iter()
+        .any(|access| {
+            line.strip_prefix(access)
+                .is_some_and(|rest| rest.starts_with("use "))
+        })
+}
+
+/// Every path of a tree as `use` has it, `a::{b, c::{d, e as f}}`, with the name that it gets.
+fn branches(tree: &str, stem: &[String], found: &mut Vec<(Vec<String>, String)>) {
+    let tree = tree.trim();
+    let segments = |path: &str| -> Vec<String> {
+        let names = path.split("::").filter(|name| !name.is_empty());
+        names.map(|name| name.trim().to_owned()).collect()
+    };
+    let Some((head, rest)) = tree.split_once('{') else {
+        let (path, alias) = tree.split_once(" as ").unwrap_or((tree, ""));
+        let path = [stem.to_vec(), segments(path)].concat();
+        let name = match alias {
+            "" => path.last().cloned().unwrap_or_default(),
+            alias => alias.to_owned(),
+        };
+        found.push((path, name));
+        return;
+    };
+    let stem = [stem.to_vec(), segments(head)].concat();
+    let inner = rest.strip_suffix('}').unwrap();
+    let (mut depth, mut begin) = (0, 0);
+    for (at, character) in inner.char_indices() {
+        match character {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                branches(&inner[begin..at], &stem, found);
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    if !inner[begin..].trim().is_empty() {
+        branches(&inner[begin..], &stem, found);
+    }
+}
+
+/// The module that a path leads to or into, and the name in it; none for other crates.
+fn resolved(
+    module: &str,
+    path: &[String],
+    modules: &BTreeSet<&String>,
+) -> Option<(String, Option<String>)> {
+    let mut place: Vec<&str> = module.split('/').filter(|name| !name.is_empty()).collect();
+    match path.first()?.as_str() {
+        "crate" => place.clear(),
+        "self" | "super" => {}
+        child => drop(modules.get(&[place.as_slice(), &[child]].concat().join("/"))?),
+    }
+    for name in path {
+        match name.as_str() {
+            "crate" | "self" => {}
+            "super" => drop(place.pop()),
+            name => {
+                place.push(name);
+                if !modules.contains(&place.join("/")) {
+                    place.pop();
+                    return Some((place.join("/"), Some(name.to_owned())));
+                }
+            }
+        }
+    }
+    Some((place.join("/"), None))
+}
