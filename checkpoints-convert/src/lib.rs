@@ -33,6 +33,7 @@ mod report;
 mod source;
 mod staging;
 mod stored_record;
+pub mod tensor;
 mod transpose;
 mod verify;
 mod vocabulary;

@@ -3,19 +3,16 @@
 //! that hold the values. Bytes enter, checked variables leave; `writer` goes the other way.
 //! Follows TensorFlow's `core/util/tensor_bundle` and `core/lib/io/table_format.txt`.
 
-mod dtype;
 mod error;
 mod index;
 mod proto;
-mod shard;
 mod table;
 mod table_writer;
 mod writer;
 
-pub use dtype::DType;
+pub use crate::tensor::{DType, Facts, ShardReader};
 pub use error::Error;
 pub use index::{Index, MAX_INDEX_BYTES, Variable};
-pub use shard::{Facts, ShardReader};
 pub use table_writer::TableWriter;
 pub use writer::{BundleWriter, write_checkpoint_state};
 

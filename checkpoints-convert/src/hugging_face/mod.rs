@@ -5,16 +5,10 @@
 mod beside;
 mod config;
 mod error;
-#[cfg(test)]
-mod hostile;
 mod names;
 mod pickle;
-mod pickle_machine;
-mod pickle_object;
 mod pytorch;
 mod safetensors;
-mod state_dict;
-mod storage;
 mod tokenizer;
 mod tokenizer_file;
 mod tokenizer_setting;
@@ -29,6 +23,7 @@ use crate::bundle::{self, Index, Variable};
 use crate::config::ModelShape;
 use crate::plain_file;
 use config::Settings;
+use pickle::state_dict::MAX_TENSORS;
 
 pub(crate) use beside::Beside;
 pub use error::Error;
@@ -287,10 +282,10 @@ pub(crate) fn warning(variables: &[Variable]) -> Option<&'static str> {
 }
 
 fn check_count(file: &str, tensors: usize) -> Result<(), Error> {
-    if tensors > state_dict::MAX_TENSORS {
+    if tensors > MAX_TENSORS {
         return Err(Error::TooManyTensors {
             file: file.into(),
-            limit: state_dict::MAX_TENSORS,
+            limit: MAX_TENSORS,
         });
     }
     Ok(())

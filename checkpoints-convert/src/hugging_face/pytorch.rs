@@ -11,10 +11,8 @@ use std::path::Path;
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::pickle::Pickle;
-use super::pickle_object::Object;
-use super::state_dict::{self, Tensor};
-use super::storage::Storage;
+use super::pickle::state_dict::{self, Tensor};
+use super::pickle::{Object, Pickle, Storage};
 use super::{Error, Placed};
 use crate::bundle::Variable;
 use crate::{plain_file, zip_error};
