@@ -1,8 +1,8 @@
 //! Converts TensorFlow 1.15 and Hugging Face ELECTRA checkpoints to Burn records and back, without
 //! Python.
 //!
-//! On the way in: zip, folder or prefix (`source`) → variables with checked sums (`bundle`), or a
-//! model's folder → tensors (`hugging_face`); both are one `checkpoint` → places in the model
+//! On the way in: zip, folder or prefix (`source`) → variables (`bundle`), or a model's folder →
+//! variables (`hugging_face`); both are `tensor`s of one `checkpoint` → places in the model
 //! (`names`, `plan`) → `model.bpk` (`record`) and a report of every variable (`report`); `verify`
 //! reads both ends again. `pack` is the file that a record is, with its checksums. On the way out: `model.bpk` → files of either framework (`export`).
 #![forbid(unsafe_code)]

@@ -6,7 +6,8 @@ pub mod budget;
 
 use std::{fs, path::Path, sync::LazyLock};
 
-use checkpoints_convert::bundle::{DType, Index, ShardReader, TableWriter, Variable};
+use checkpoints_convert::bundle::TableWriter;
+use checkpoints_convert::tensor::{DType, Index, ShardReader, Variable};
 use electra::{
     config::{Config, given},
     data::split::Split,

@@ -19,9 +19,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::bundle::{self, Index, Variable};
 use crate::config::ModelShape;
 use crate::plain_file;
+use crate::tensor::{self, Index, Variable};
 use config::Settings;
 use pickle::state_dict::MAX_TENSORS;
 
@@ -207,7 +207,7 @@ impl Model {
 
     /// Variables of the model lie inside their files, apart from each other. What is left out may
     /// share its values, as a generator's head does with its embeddings.
-    fn check_places(&self) -> Result<(), bundle::Error> {
+    fn check_places(&self) -> Result<(), tensor::Error> {
         let known = self.index.variables.iter();
         let index = Index {
             shards: self.index.shards,

@@ -14,7 +14,7 @@ use zip::{CompressionMethod, ZipArchive};
 use super::pickle::state_dict::{self, Tensor};
 use super::pickle::{Object, Pickle, Storage};
 use super::{Error, Placed};
-use crate::bundle::Variable;
+use crate::tensor::Variable;
 use crate::{plain_file, zip_error};
 
 /// First number of the older form.

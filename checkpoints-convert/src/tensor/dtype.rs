@@ -1,5 +1,5 @@
-//! The value types of a bundle that this crate reads, by TensorFlow's numbers
-//! (`core/framework/types.proto`), and their widening to the record's float32.
+//! The types of a checkpoint's values, and the widening of those that a parameter can be made of to
+//! the record's float32.
 
 use std::fmt;
 
@@ -23,30 +23,6 @@ pub enum DType {
 }
 
 impl DType {
-    /// From TensorFlow's `DataType` number.
-    pub fn from_tensorflow(number: i32) -> Self {
-        match number {
-            1 => Self::F32,
-            3 => Self::I32,
-            9 => Self::I64,
-            14 => Self::BF16,
-            19 => Self::F16,
-            other => Self::Other(other),
-        }
-    }
-
-    /// TensorFlow's `DataType` number.
-    pub fn to_tensorflow(self) -> i32 {
-        match self {
-            Self::F32 => 1,
-            Self::I32 => 3,
-            Self::I64 => 9,
-            Self::BF16 => 14,
-            Self::F16 => 19,
-            Self::Other(number) => number,
-        }
-    }
-
     /// Bytes of one value; `None` for a type that is not read.
     pub fn width(self) -> Option<u64> {
         match self {
@@ -138,13 +114,5 @@ mod tests {
             .flat_map(|b| b.to_le_bytes())
             .collect();
         assert_eq!(widened(DType::BF16, &brains), [1.0, -2.5]);
-    }
-
-    #[test]
-    fn tensorflow_numbers_go_there_and_back() {
-        for number in 0..32 {
-            assert_eq!(DType::from_tensorflow(number).to_tensorflow(), number);
-        }
-        assert_eq!(DType::from_tensorflow(19), DType::F16);
     }
 }

@@ -6,9 +6,8 @@ use std::io::{self, Read};
 
 use half::{bf16, f16};
 
-use super::DType;
 use super::dtype::pairs;
-use crate::bundle::{Error, Variable, mask_crc};
+use super::{DType, Error, Variable, mask_crc};
 
 /// Bytes read at a time: a multiple of every value's width and of the sum's lanes, small
 /// enough for a second-level cache.

@@ -1,7 +1,7 @@
 //! PyTorch's storages: blocks of values of one type, of which tensors are views. The name of a
 //! storage's class enters, its type and the width of its values leave.
 
-use crate::bundle::DType;
+use crate::tensor::DType;
 
 /// The type of a storage's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
