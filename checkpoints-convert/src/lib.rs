@@ -12,6 +12,7 @@ mod calibration;
 mod checkpoint;
 pub mod command;
 mod config;
+mod config_file;
 mod content;
 mod convert;
 mod description;
@@ -41,6 +42,7 @@ mod zip_error;
 
 pub use checkpoint::{is_checkpoint, is_hugging_face};
 pub use config::{Error as ConfigError, HeadShape, ModelShape, RecordConfig};
+pub use config_file::{CALIBRATION, ConfigFile, THRESHOLD};
 pub use content::Content;
 pub use convert::{Conversion, convert};
 pub use description::{Description, describe};

@@ -381,7 +381,7 @@ pub fn record_file(bytes: &[u8]) {
     });
     in_a_file("config.json", bytes, |path| {
         if let Some(folder) = path.parent() {
-            let _ = folder::read_config(folder);
+            let _ = folder::config_file(folder).map(|said| said.map(|said| said.record()));
         }
     });
 }
