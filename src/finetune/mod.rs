@@ -62,7 +62,7 @@ pub enum Error {
     Lock(#[from] run_lock::Error),
     #[error(transparent)]
     Folder(#[from] run_folder::Error),
-    #[error(transparent)]
+    #[error("{0}")]
     Memory(#[from] train::memory_plan::TooLarge),
     #[error(
         "{path}: expected questions with passages to learn from or to answer, found none{left_out}; \
