@@ -42,7 +42,7 @@ const QUESTION_TOKENS: usize = 12;
 pub enum Error {
     #[error(transparent)]
     Parameters(#[from] parameters::Error),
-    #[error(transparent)]
+    #[error("{0}")]
     Read(#[from] DeviceError),
     #[error("step {step}: {source}; give a smaller --micro-batch-size")]
     Device { step: usize, source: DeviceError },

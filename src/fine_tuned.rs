@@ -19,7 +19,7 @@ use crate::{
         absent::trained_below,
         arithmetic::Arithmetic,
         description::{describe_record, described_in},
-        folder,
+        folder::{self, ModelFolder},
         parameters::{self, ParameterSource},
         record,
     },
@@ -32,7 +32,7 @@ use crate::{
             evaluate::nbest_options,
             example::Examples,
             feature::{Feature, FeatureOptions, featurize},
-            no_answer::calibration,
+            no_answer::threshold,
             predict,
             scorers::score::Metric,
             token_counts::TokenCounts,
@@ -57,7 +57,7 @@ pub enum Error {
          folder that electra finetune or checkpoints-convert made, or its checkpoint-N"
     )]
     NoConfig { path: PathBuf },
-    #[error(transparent)]
+    #[error("{0}")]
     Device(#[from] device::Error),
     #[error(transparent)]
     Data(#[from] data::Error),
@@ -65,10 +65,7 @@ pub enum Error {
     Predict(#[from] predict::Error),
     #[error(transparent)]
     Answer(#[from] qa::error::Error),
-    #[error(
-        "{option} needs no-answer scores, which {path} does not give: expected a model that was trained \
-         on squad, found one of {task}; leave it out"
-    )]
+    #[error("{}", needs_null_odds(option, &path.display().to_string(), task))]
     NoNullOdds {
         /// What was given, and by which flag.
         option: &'static str,
@@ -171,11 +168,23 @@ impl Featurized {
 impl FineTuned {
     /// Opens a folder with `model.bpk`, the checkpoint of a run included, or a TF checkpoint with a
     /// head, which is converted.
+    ///
+    /// # Errors
+    /// As [`FineTuned::of_record`], and no model at `path`.
     pub fn open(path: &Path, chosen: &Chosen, precision: Precision) -> Result<Self, Error> {
-        let found = folder::find(path, &mut |_, _| {})?;
-        let facts = describe_record(&found.path)?.ok_or_else(|| Error::NoConfig {
-            path: found.path.clone(),
-        })?;
+        Self::of_record(&folder::find(path, &mut |_, _| {})?, chosen, precision)
+    }
+
+    /// Opens a record that was found.
+    ///
+    /// # Errors
+    /// Damaged, or without a head that answers; a device that fails.
+    pub fn of_record(
+        found: &ModelFolder,
+        chosen: &Chosen,
+        precision: Precision,
+    ) -> Result<Self, Error> {
+        let facts = describe_record(&found.path)?.ok_or_else(|| no_config(&found.path))?;
         let config = read_config(&found.path, &facts)?;
         let vocab = described_in(&found.path).join("vocab.txt");
         let tokenizer = config.tokenizer(&vocab)?;
@@ -193,9 +202,9 @@ impl FineTuned {
             .with_arithmetic(arithmetic);
         let model = Model::of(&mut source, &config)?;
         if let Some(parameter) = source.finish().initialised.pop() {
-            let trained = trained_below(path).into_iter().next();
+            let trained = trained_below(&found.path).into_iter().next();
             return Err(Error::NoHead {
-                path: found.path,
+                path: found.path.clone(),
                 parameter,
                 instead: trained.map_or(String::new(), |trained| {
                     format!("; give {}", trained.display())
@@ -299,6 +308,16 @@ impl FineTuned {
         expect_null_odds(self.task(), option, &self.folder)
     }
 
+    /// Holds answers back above `threshold`, in place of the model's own.
+    ///
+    /// # Errors
+    /// As [`FineTuned::expect_null_odds`].
+    pub fn set_threshold(&mut self, threshold: f64) -> Result<(), Error> {
+        self.expect_null_odds(threshold::OPTION)?;
+        self.config.qa_na_threshold = threshold;
+        Ok(())
+    }
+
     /// The task whose head answers: the first that the model was trained on.
     pub fn task(&self) -> &str {
         self.config
@@ -308,8 +327,21 @@ impl FineTuned {
     }
 }
 
+/// Whether a model of `task` gives no-answer scores.
+pub fn gives_null_odds(task: &str) -> bool {
+    Metric::of_task(task) == Metric::Squad2
+}
+
+/// Why what needs no-answer scores is refused; `option` is how it was given.
+pub fn needs_null_odds(option: &str, model: &str, task: &str) -> String {
+    format!(
+        "{option} needs no-answer scores, which {model} does not give: expected a model that was trained \
+         on squad, found one of {task}; leave it out"
+    )
+}
+
 fn expect_null_odds(task: &str, option: &'static str, path: &Path) -> Result<(), Error> {
-    if Metric::of_task(task) == Metric::Squad2 {
+    if gives_null_odds(task) {
         return Ok(());
     }
     Err(Error::NoNullOdds {
@@ -330,73 +362,54 @@ const ANSWERING: [&str; 10] = [
     "joint_prediction",
     "answerable_classifier",
     "answerable_uses_start_logits",
-    THRESHOLD,
+    checkpoints_convert::THRESHOLD,
 ];
-
-/// What a converted record has too, once it was calibrated.
-const THRESHOLD: &str = "qa_na_threshold";
 
 /// What the model in `folder` says of how it answers: the hyper-parameters that it was fine-tuned
 /// with, or of a record that was only converted the threshold that was chosen for it, if one was.
-/// Nothing of a model that cannot be read.
-pub fn answering(folder: &Path) -> Map<String, Value> {
-    let text = std::fs::read(described_in(folder).join("config.json")).unwrap_or_default();
-    let text = checkpoints_convert::without_mark(&text);
-    let mut saved: Map<String, Value> = serde_json::from_slice(text).unwrap_or_default();
-    let fine_tuned = saved.contains_key("task_names");
-    let kept: &[&str] = match fine_tuned {
-        true => &ANSWERING,
-        false => &[THRESHOLD],
-    };
-    saved.retain(|key, _| kept.contains(&key.as_str()));
-    saved
+///
+/// # Errors
+/// A `config.json` that cannot be read.
+pub fn answering(folder: &Path) -> Result<Map<String, Value>, folder::Error> {
+    let said = folder::config_file(&described_in(folder))?;
+    let mut kept = said.map_or_else(Map::new, |said| said.hparams());
+    kept.retain(|key, _| ANSWERING.contains(&key.as_str()));
+    Ok(kept)
 }
 
 /// The hyper-parameters of what `electra finetune` wrote, or of a converted checkpoint with a head,
 /// which says what it is but not how it was trained.
 fn read_config(folder: &Path, facts: &CheckpointFacts) -> Result<Config, Error> {
-    let error = |source| Error::Config {
-        path: facts.file.clone(),
-        source,
-    };
-    let text = std::fs::read(&facts.file).map_err(|source| {
-        error(config::Error::File {
-            path: facts.file.clone(),
-            source,
-        })
-    })?;
-    let saved: Map<String, Value> =
-        serde_json::from_slice(checkpoints_convert::without_mark(&text)).map_err(|source| {
-            error(config::Error::Json {
-                origin: facts.file.display().to_string(),
-                source,
-            })
-        })?;
-    let draft = if saved.contains_key("task_names") {
-        let hparams = saved
-            .into_iter()
-            .filter(|(key, _)| !["model", "heads", calibration::KEY].contains(&key.as_str()))
-            .collect();
-        Draft::from_json(&hparams)
+    let said = folder::config_file(&described_in(folder))?.ok_or_else(|| no_config(folder))?;
+    let draft = if said.is_fine_tuned() {
+        Draft::from_json(&said.hparams())
     } else {
         let task = facts.record.heads.keys().next();
-        let mut hparams = json!({
-            "task_names": [task.map_or("squad", String::as_str)],
-            "max_seq_length": facts.record.model.max_position_embeddings,
-        });
-        if let Some(threshold) = saved.get(THRESHOLD) {
-            hparams[THRESHOLD] = threshold.clone();
-        }
+        let mut hparams = Map::new();
+        let tasks = json!([task.map_or("squad", String::as_str)]);
+        let positions = facts.record.model.max_position_embeddings;
+        hparams.insert("task_names".to_owned(), tasks);
+        hparams.insert("max_seq_length".to_owned(), positions.into());
+        hparams.extend(said.hparams());
         let name = folder
             .file_name()
             .unwrap_or(OsStr::new("model"))
             .to_string_lossy();
-        let hparams = hparams.as_object().cloned().unwrap_or_default();
         Draft::new(Path::new(""), &name, &hparams)
+    };
+    let error = |source| Error::Config {
+        path: facts.file.clone(),
+        source,
     };
     let mut draft = draft.map_err(error)?;
     draft.evaluate_only(Some(folder.into()));
     Ok(draft.finish(Some(facts)).map_err(error)?.config)
+}
+
+fn no_config(folder: &Path) -> Error {
+    Error::NoConfig {
+        path: folder.into(),
+    }
 }
 
 #[cfg(test)]
@@ -408,7 +421,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let answers = |config: Value| {
             std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-            Value::from(answering(folder.path()))
+            Value::from(answering(folder.path()).unwrap())
         };
         let converted = json!({"model": {}, "heads": {"squad": {}}, "do_lower_case": true});
         assert_eq!(answers(converted.clone()), json!({}));

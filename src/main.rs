@@ -5,7 +5,7 @@ use std::{io, process::ExitCode};
 
 use clap::Parser;
 use electra::{
-    cli::{self, Cli, logging, runtime_folder, standard_output::StandardOutput, usage},
+    cli::{self, Cli, Failure, logging, runtime_folder, standard_output::StandardOutput, usage},
     device::failure,
 };
 
@@ -26,11 +26,9 @@ fn main() -> ExitCode {
     {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let code = cli::exit_code(&error);
-            if code != 0 && !cli::was_stopped(&error) {
-                cli::tell_error(&error, code, &cli.global);
-            }
-            code.into()
+            let failure = Failure::of(&error);
+            failure.tell(&error, &cli.global);
+            failure.exit_code().into()
         }
     }
 }

@@ -6,7 +6,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Context;
-use checkpoints_convert::bundle::{BundleWriter, DType, write_checkpoint_state};
+use checkpoints_convert::bundle::{BundleWriter, write_checkpoint_state};
+use checkpoints_convert::tensor::DType;
 
 const PREFIX: &str = "electra_large";
 const LAYERS: u64 = 24;

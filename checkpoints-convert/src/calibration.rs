@@ -8,12 +8,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::config::RecordConfig;
-use crate::kept::{self, KeptRecord};
-use crate::plain_file;
+use crate::config_file::{ConfigFile, THRESHOLD};
+use crate::kept::KeptRecord;
 use crate::record_files::CONFIG_FILE;
-
-/// The threshold, and how it was chosen.
-const KEYS: [&str; 2] = ["qa_na_threshold", "calibration"];
 
 /// The calibration of an earlier record.
 pub(crate) struct Calibration {
@@ -36,10 +33,7 @@ impl Calibration {
     /// That of the record in `folder`, if it has one.
     pub fn of(folder: &Path) -> Option<Self> {
         let file = folder.join(CONFIG_FILE);
-        let text = kept::read(&file)?;
-        let mut values: Map<String, Value> =
-            serde_json::from_slice(plain_file::without_mark(&text)).ok()?;
-        values.retain(|key, _| KEYS.contains(&key.as_str()));
+        let values = ConfigFile::read(&file).ok()??.calibration();
         (!values.is_empty()).then(|| Self {
             file,
             values,
@@ -59,7 +53,7 @@ pub(crate) fn calibrated<'a>(
     match earlier {
         Some(earlier) if earlier.weights.as_deref() == Some(weights) => values = earlier.values,
         Some(earlier) => {
-            let threshold = earlier.values.get(KEYS[0]).unwrap_or(&Value::Null);
+            let threshold = earlier.values.get(THRESHOLD).unwrap_or(&Value::Null);
             log::warn!(
                 "{}: qa_na_threshold = {threshold} is dropped: it was chosen for other weights than \
                  the checkpoint has now; choose it again with electra calibrate",

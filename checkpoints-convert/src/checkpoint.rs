@@ -6,11 +6,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
-use crate::bundle::{Facts, Index, ShardReader, Variable};
 use crate::config::ModelShape;
 use crate::framework::Framework;
 use crate::hugging_face::{self, Beside, Tokenizer};
 use crate::source::{self, Source};
+use crate::tensor::{Facts, Index, ShardReader, Variable};
 use crate::transpose::transpose;
 use crate::vocabulary;
 

@@ -1,16 +1,11 @@
-//! `config.json` of a record: the shape of the model and of each task's head. Written by this
-//! crate, read by everything that loads the record. Keys that are not known are passed over, so
-//! that a later version may add some.
+//! What a record's `config.json` says of the model: its shape, that of each task's head, and its
+//! tokenizer's settings. Keys that are not known are passed over, so that a later version may add some.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::plain_file;
-
-/// That of a converted model has one kilobyte.
-const MAX_BYTES: u64 = 1 << 20;
 
 /// The content of `config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,21 +80,6 @@ pub enum Error {
 }
 
 impl RecordConfig {
-    /// Reads `config.json` of a converted record.
-    ///
-    /// # Errors
-    /// Not there, not JSON, or a size is missing.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        let file = || path.display().to_string();
-        let text = plain_file::read(path, MAX_BYTES)?
-            .ok_or_else(|| plain_file::Error::Missing { file: file() })?;
-        let text = plain_file::without_mark(&text);
-        serde_json::from_slice(text).map_err(|source| Error::Parse {
-            file: file(),
-            source,
-        })
-    }
-
     /// Whether accents are taken off the text, by either rule.
     pub fn strips_accents(&self) -> bool {
         self.strip_accents.unwrap_or(self.do_lower_case)

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{bundle, config, hugging_face, plain_file, plan, source};
+use crate::{bundle, config, hugging_face, plain_file, plan, source, tensor};
 
 /// A conversion, inspection or verification that could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +11,8 @@ pub enum Error {
     Source(#[from] source::Error),
     #[error(transparent)]
     Bundle(#[from] bundle::Error),
+    #[error(transparent)]
+    Tensor(#[from] tensor::Error),
     #[error(transparent)]
     HuggingFace(#[from] hugging_face::Error),
     #[error(transparent)]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::config::RecordConfig;
+use crate::config_file::ConfigFile;
 use crate::content::{self, Content, Weight};
 use crate::hugging_face;
 use crate::pack;
@@ -239,13 +240,9 @@ pub fn is_made_of(folder: &Path, source: &Path) -> bool {
     }
 }
 
-/// Whether `config.json` in `folder` is that of a model that `electra finetune` trained.
+/// Whether `config.json` in `folder` is that of a model that `electra finetune` trained; one that
+/// cannot be read is told where it is needed.
 pub fn is_fine_tuned(folder: &Path) -> bool {
-    #[derive(Deserialize)]
-    struct Trained {
-        #[serde(rename = "task_names")]
-        _task_names: serde::de::IgnoredAny,
-    }
-    let text = read(&folder.join(CONFIG_FILE)).unwrap_or_default();
-    serde_json::from_slice::<Trained>(plain_file::without_mark(&text)).is_ok()
+    let config = ConfigFile::read(&folder.join(CONFIG_FILE));
+    config.is_ok_and(|config| config.is_some_and(|config| config.is_fine_tuned()))
 }

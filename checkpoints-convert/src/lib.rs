@@ -1,8 +1,8 @@
 //! Converts TensorFlow 1.15 and Hugging Face ELECTRA checkpoints to Burn records and back, without
 //! Python.
 //!
-//! On the way in: zip, folder or prefix (`source`) → variables with checked sums (`bundle`), or a
-//! model's folder → tensors (`hugging_face`); both are one `checkpoint` → places in the model
+//! On the way in: zip, folder or prefix (`source`) → variables (`bundle`), or a model's folder →
+//! variables (`hugging_face`); both are `tensor`s of one `checkpoint` → places in the model
 //! (`names`, `plan`) → `model.bpk` (`record`) and a report of every variable (`report`); `verify`
 //! reads both ends again. `pack` is the file that a record is, with its checksums. On the way out: `model.bpk` → files of either framework (`export`).
 #![forbid(unsafe_code)]
@@ -12,6 +12,7 @@ mod calibration;
 mod checkpoint;
 pub mod command;
 mod config;
+mod config_file;
 mod content;
 mod convert;
 mod description;
@@ -33,6 +34,7 @@ mod report;
 mod source;
 mod staging;
 mod stored_record;
+pub mod tensor;
 mod transpose;
 mod verify;
 mod vocabulary;
@@ -40,6 +42,7 @@ mod zip_error;
 
 pub use checkpoint::{is_checkpoint, is_hugging_face};
 pub use config::{Error as ConfigError, HeadShape, ModelShape, RecordConfig};
+pub use config_file::{CALIBRATION, ConfigFile, THRESHOLD};
 pub use content::Content;
 pub use convert::{Conversion, convert};
 pub use description::{Description, describe};

@@ -5,12 +5,12 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::bundle::Variable;
 use crate::checkpoint::Checkpoint;
 use crate::config::{self, HEAD_HIDDEN, HeadShape, ModelShape, RecordConfig};
 use crate::framework::Framework;
 use crate::hugging_face;
 use crate::names::{self, Parameter};
+use crate::tensor::Variable;
 use crate::vocabulary;
 
 /// A checkpoint that is whole as a bundle but is no ELECTRA model.

@@ -12,11 +12,11 @@ use std::thread;
 use burn_pack::{Bytes, DType, Tensor};
 
 use crate::Error;
-use crate::bundle::Facts;
 use crate::checkpoint::Checkpoint;
 use crate::names::Parameter;
 use crate::pack;
 use crate::plan::{Plan, Use};
+use crate::tensor::Facts;
 
 /// Version of the record's layout: the names of its parameters and of `config.json`'s keys.
 pub const FORMAT: &str = "1";

@@ -3,12 +3,12 @@
 
 use serde::Serialize;
 
-use crate::bundle::Facts;
 use crate::checkpoint::Checkpoint;
 use crate::config::RecordConfig;
 use crate::content::Content;
 use crate::plan::{Plan, Use};
 use crate::record::{FORMAT, PRODUCER};
+use crate::tensor::Facts;
 
 /// The content of `conversion.json`.
 #[derive(Clone, Debug, Serialize)]

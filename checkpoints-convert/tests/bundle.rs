@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use checkpoints_convert::bundle::{
-    BundleWriter, DType, Error, Index, ShardReader, Variable, shard_file_name,
-};
+use checkpoints_convert::bundle::{BundleWriter, Error, shard_file_name};
+use checkpoints_convert::tensor::{DType, Index, ShardReader, Variable};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 

@@ -5,7 +5,7 @@ mod fixture;
 
 use std::fs;
 
-use checkpoints_convert::bundle::DType;
+use checkpoints_convert::tensor::DType;
 use checkpoints_convert::{RecordConfig, inspect, is_checkpoint};
 use fixture::{Made, config, contents, convert, head, read_record, variables, verify, write};
 use half::{bf16, f16};

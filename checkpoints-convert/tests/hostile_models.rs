@@ -6,7 +6,7 @@ mod fixture;
 use std::fs;
 use std::path::Path;
 
-use checkpoints_convert::bundle::DType;
+use checkpoints_convert::tensor::DType;
 use fixture::hugging_face::{
     FORMS, Pickle, Tensor, legacy, model, small, write_archive, write_safetensors, write_two_files,
     write_zip,

@@ -5,7 +5,7 @@ mod fixture;
 
 use std::fs;
 
-use checkpoints_convert::bundle::DType;
+use checkpoints_convert::tensor::DType;
 use checkpoints_convert::{RecordConfig, inspect, is_checkpoint, is_hugging_face};
 use fixture::hugging_face::{
     FORMS, Pickle, Tensor, model, small, tensors, write_archive, write_config, write_legacy,

@@ -6,7 +6,8 @@ pub mod budget;
 
 use std::{fs, path::Path, sync::LazyLock};
 
-use checkpoints_convert::bundle::{DType, Index, ShardReader, TableWriter, Variable};
+use checkpoints_convert::bundle::TableWriter;
+use checkpoints_convert::tensor::{DType, Index, ShardReader, Variable};
 use electra::{
     config::{Config, given},
     data::split::Split,
@@ -380,7 +381,7 @@ pub fn record_file(bytes: &[u8]) {
     });
     in_a_file("config.json", bytes, |path| {
         if let Some(folder) = path.parent() {
-            let _ = folder::read_config(folder);
+            let _ = folder::config_file(folder).map(|said| said.map(|said| said.record()));
         }
     });
 }

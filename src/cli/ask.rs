@@ -6,11 +6,11 @@ use anyhow::Context;
 use clap::Args;
 
 use super::{
-    GlobalArgs,
+    Failure, GlobalArgs,
     asked::{Questions, passage},
     compute::ComputeArgs,
     excerpt::{Marks, excerpt, printable},
-    model::find_model,
+    session::Session,
 };
 use crate::{
     fine_tuned::FineTuned,
@@ -77,20 +77,18 @@ fn text(given: &str) -> Result<String, String> {
 pub(super) fn run(args: &AskArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let (passage, from_stdin) = passage(args.passage.as_deref(), args.passage_file.as_deref())?;
     let mut questions = Questions::new(args.questions.clone(), from_stdin)?;
-    let chosen = args.compute.open(global)?;
-    let found = find_model(&args.checkpoint, None, &global.progress())?;
-    let mut model = FineTuned::open(&found.path, &chosen, args.compute.precision())?;
+    let session = Session::open(&args.compute, global)?;
+    let mut model = session.model(&args.checkpoint)?;
     if let Some(given) = args.threshold {
-        model.expect_null_odds(threshold::OPTION)?;
-        model.config.qa_na_threshold = given;
+        model.set_threshold(given)?;
     }
     let marks = Marks::of_stdout();
     let mut asked = 0;
     while let Some(question) = questions.next()? {
         let reply = match ask(&model, &question, &passage) {
             // A question that fails does not end the talk; a device that fails does.
-            Err(error) if questions.are_typed() && super::exit_code(&error) == super::WRONG_USE => {
-                super::tell_error(&error, super::WRONG_USE, global);
+            Err(error) if questions.are_typed() && Failure::of(&error) == Failure::Use => {
+                Failure::Use.tell(&error, global);
                 continue;
             }
             reply => reply?,
@@ -109,7 +107,7 @@ pub(super) fn run(args: &AskArgs, global: &GlobalArgs, out: &mut dyn Write) -> a
         out.flush()?;
         asked += 1;
     }
-    global.progress().done();
+    session.progress.done();
     Ok(())
 }
 

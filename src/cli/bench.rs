@@ -6,12 +6,11 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, json};
 
-use super::{GlobalArgs, compute::ComputeArgs};
+use super::{GlobalArgs, compute::ComputeArgs, session::Session};
 use crate::{
     bench::{Bench, Task, groups},
     config::{Config, ModelSize, OptimizerMoments},
-    kernels::{autotune::ChoiceCache, formats::Element},
-    model::arithmetic::Arithmetic,
+    kernels::formats::Element,
     tasks::qa::span_head::HeadConfig,
     train::{
         gradients::{Objective, Trainable},
@@ -101,15 +100,10 @@ pub(super) fn run(
         !groups.is_empty(),
         "--lengths holds fewer than the {batch_size} lengths of a batch; give a smaller --batch-size"
     );
-    let chosen = args.compute.open(global)?;
+    let session = Session::open(&args.compute, global)?;
+    let chosen = &session.chosen;
     let tokens = batch_size * args.seq_len as usize;
-    let arithmetic = Arithmetic::on(
-        &chosen,
-        args.compute.precision(),
-        &encoder,
-        tokens,
-        &ChoiceCache::of_user(),
-    )?;
+    let arithmetic = session.arithmetic(session.precision(), &encoder, tokens)?;
     let bench = Bench {
         device: &chosen.device,
         task: match args.mode {

@@ -6,11 +6,10 @@ use anyhow::ensure;
 use checkpoints_convert::printable;
 use clap::Args;
 
-use super::{GlobalArgs, compute::ComputeArgs, model::find_model};
+use super::{GlobalArgs, compute::ComputeArgs, session::Session};
 use crate::{
     data::split::Split,
     eval::{file_digest::FileDigest, output_place},
-    fine_tuned::FineTuned,
     model::description::described_in,
     tasks::qa::{
         answers::answer_map::{answers, null_odds},
@@ -63,9 +62,8 @@ pub(super) fn run(
         split: Split::Test,
     };
     let examples = questions.examples(options)?;
-    let chosen = args.compute.open(global)?;
-    let found = find_model(&args.checkpoint, None, &global.progress())?;
-    let model = FineTuned::open(&found.path, &chosen, args.compute.precision())?;
+    let session = Session::open(&args.compute, global)?;
+    let model = session.model(&args.checkpoint)?;
     ensure!(
         described_in(&model.folder) == model.folder,
         "{}: a checkpoint of a run has no config.json of its own; give the finished model, {}",
@@ -73,7 +71,7 @@ pub(super) fn run(
         described_in(&model.folder).display()
     );
     output_place::check(&model.folder.join("config.json"))?;
-    let bar = global.progress().windows(0);
+    let bar = session.progress.windows(0);
     let predictions = model.answer(examples, &mut |done, windows| {
         bar.set_length(windows as u64);
         bar.set_position(done as u64);
@@ -112,7 +110,7 @@ pub(super) fn run(
             "calibration": chosen,
         });
         writeln!(out, "{told}")?;
-        global.progress().done();
+        session.progress.done();
         return Ok(());
     }
     let Some(chosen) = chosen else {

@@ -2,11 +2,10 @@
 
 use clap::{Args, builder::PossibleValuesParser, builder::TypedValueParser};
 
-use super::{GlobalArgs, suggested::suggested};
+use super::suggested::suggested;
 use crate::{
     config::Precision,
-    device::{self, ByteSize, Chosen, DeviceRequest},
-    train::memory_plan::MemoryLimits,
+    device::{ByteSize, DeviceRequest},
 };
 
 /// Devices that a shell suggests.
@@ -34,44 +33,6 @@ pub struct ComputeArgs {
     /// Memory to use at most, such as 8GiB; what a step needs decides how it is split
     #[arg(long, value_name = "SIZE")]
     pub memory_budget: Option<ByteSize>,
-}
-
-impl ComputeArgs {
-    /// Opens the device and says on standard error which one and why.
-    ///
-    /// # Errors
-    /// When the device that was asked for is not there.
-    pub fn open(&self, global: &GlobalArgs) -> anyhow::Result<Chosen> {
-        let chosen = device::choose(self.device)?;
-        global
-            .progress()
-            .note(&format!("device: {}", chosen.line()));
-        Ok(chosen)
-    }
-}
-
-impl ComputeArgs {
-    /// The precision of a command without hyper-parameters.
-    pub fn precision(&self) -> Precision {
-        self.precision.unwrap_or(Precision::Auto)
-    }
-
-    /// What training may hold: what the flag says, or nine tenths of a GPU's own memory, the rest
-    /// being the desktop's and the driver's. A software adapter and the CPU have no limit of their
-    /// own.
-    pub fn limits(&self, chosen: &Chosen) -> MemoryLimits {
-        let own = chosen
-            .memory
-            .filter(|_| chosen.adapter.is_some() && !chosen.is_software);
-        let budget = self.memory_budget.map(|ByteSize(bytes)| bytes);
-        MemoryLimits {
-            budget: budget.or(own.map(|bytes| bytes / 10 * 9)),
-            tensor: chosen
-                .adapter
-                .as_ref()
-                .map(|adapter| adapter.max_storage_binding.min(adapter.max_buffer)),
-        }
-    }
 }
 
 /// An empty text, as an empty environment variable gives it, means `auto`.

@@ -52,7 +52,7 @@ pub(super) fn run(
     let checkpoint = args.checkpoint.as_ref().unwrap_or(&own);
     // A checkpoint that is converted first is asked when its record is there.
     if !has_record(checkpoint) {
-        take_answering(&mut draft, checkpoint, &global.progress());
+        take_answering(&mut draft, checkpoint, &global.progress())?;
     }
     if let Some(folder) = &args.output {
         draft.results_into(folder.clone(), true);

@@ -6,16 +6,15 @@ use checkpoints_convert::printable;
 use clap::Args;
 
 use super::{
-    GlobalArgs, compute::ComputeArgs, hyper_parameters::RunArgs, model::find_model,
-    next_steps::NextSteps, run_model, stop,
+    GlobalArgs, compute::ComputeArgs, hyper_parameters::RunArgs, next_steps::NextSteps, run_model,
+    session::Session, stop,
 };
 use crate::{
     config::{Config, Draft},
     eval::{figures::Scores, results_table::results_table},
     fine_tuned::answering,
     finetune::{Finetune, Outcome},
-    kernels::autotune::ChoiceCache,
-    model::arithmetic::Arithmetic,
+    model::folder,
     progress::Progress,
     tasks::task::{Task, remarks, task},
 };
@@ -93,8 +92,8 @@ pub(super) fn run_draft(
 ) -> anyhow::Result<(Config, Outcome)> {
     // What contradicts the checkpoint is said before it is converted.
     let (resolved, facts) = run_model::found(draft)?;
-    let chosen = compute.open(global)?;
-    let progress = global.progress();
+    let session = Session::open(compute, global)?;
+    let progress = &session.progress;
     for note in &resolved.notes {
         progress.note(note);
     }
@@ -103,33 +102,32 @@ pub(super) fn run_draft(
         (resolved.config, tokenizer)
     } else {
         let mut draft = draft.clone();
-        if course.calibrated {
-            take_calibrated(&mut draft, &progress)?;
+        let converts = draft
+            .init_checkpoint()
+            .is_some_and(|path| has_record(&path));
+        let found = run_model::record(&draft, progress)?;
+        // A checkpoint that was converted may have a threshold that was chosen for its record.
+        if let Some(found) = found.as_ref().filter(|_| course.calibrated && converts) {
+            take_answering(&mut draft, &found.path, progress)?;
         }
-        let config = run_model::opened(&draft, facts, &progress)?;
+        let config = run_model::opened(&draft, facts, found.as_ref())?;
         let tokenizer = config.tokenizer(config.paths().vocab_file())?;
         (config, tokenizer)
     };
     let tokens = config.train_batch_size * config.max_seq_length;
-    let arithmetic = Arithmetic::on(
-        &chosen,
-        config.precision,
-        &config.encoder(),
-        tokens,
-        &ChoiceCache::of_user(),
-    )?;
+    let arithmetic = session.arithmetic(config.precision, &config.encoder(), tokens)?;
     progress.note(&arithmetic.line());
     let finetune = Finetune {
         config: &config,
-        device: &chosen.device,
-        device_name: chosen.short(),
+        device: &session.chosen.device,
+        device_name: session.chosen.short(),
         arithmetic,
         tokenizer: &tokenizer,
         untrained_head: false,
         restart: course.restart,
         dry_run: course.dry_run,
-        progress: &progress,
-        memory_limits: compute.limits(&chosen),
+        progress,
+        memory_limits: session.memory_limits(),
         stop: stop::listen(),
     };
     let outcome = finetune.run()?;
@@ -137,22 +135,19 @@ pub(super) fn run_draft(
 }
 
 /// Takes what is not given from the model in `folder`: how it answers.
-pub(super) fn take_answering(draft: &mut Draft, folder: &Path, progress: &Progress) {
-    let taken = draft.take(&answering(folder));
+///
+/// # Errors
+/// A `config.json` that cannot be read.
+pub(super) fn take_answering(
+    draft: &mut Draft,
+    folder: &Path,
+    progress: &Progress,
+) -> Result<(), folder::Error> {
+    let taken = draft.take(&answering(folder)?);
     if !taken.is_empty() {
         let taken = taken.iter().map(|(key, value)| format!("{key} {value}"));
         let taken: Vec<_> = taken.collect();
         progress.note(&format!("from the model: {}", taken.join(", ")));
-    }
-}
-
-/// The same of a checkpoint that has a record elsewhere, as one of TensorFlow's has.
-fn take_calibrated(draft: &mut Draft, progress: &Progress) -> anyhow::Result<()> {
-    let checkpoint = draft.init_checkpoint().filter(|path| has_record(path));
-    if let Some(checkpoint) = checkpoint {
-        let home = draft.pretrained_model();
-        let found = find_model(&checkpoint, Some(&home), progress)?;
-        take_answering(draft, &found.path, progress);
     }
     Ok(())
 }

@@ -1,13 +1,10 @@
 //! What the user types: global flags and the list of commands.
 //!
-//! One file a command, without logic of its own; what several commands share stands in
-//! [`compute`] (the device) and [`hyper_parameters`] (the run). `main` parses, calls [`run`] and
-//! turns an error into one line and an exit code.
+//! One file a command, without logic of its own; what several commands share stands in [`compute`] and
+//! [`hyper_parameters`] (flags), `session` (the device and what is opened on it) and `run_model` (what a
+//! run begins with). `main` parses, calls [`run`] and lets [`Failure`] tell what went wrong.
 
-use std::{
-    io::{ErrorKind, Write},
-    path::Path,
-};
+use std::{io::Write, path::Path};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
@@ -29,6 +26,7 @@ pub mod data;
 pub mod devices;
 pub mod evaluate;
 mod excerpt;
+pub mod failure;
 pub mod features;
 pub mod finetune;
 pub mod hparams;
@@ -45,16 +43,14 @@ pub mod runtime_folder;
 pub mod score;
 #[cfg(feature = "server")]
 pub mod serve;
+mod session;
 pub mod standard_output;
 pub mod stop;
 mod suggested;
 pub mod usage;
 pub mod usage_hint;
 
-/// Exit code of wrong use or bad data.
-pub const WRONG_USE: u8 = 2;
-/// Exit code of a device or memory that cannot be had.
-pub const NO_DEVICE: u8 = 3;
+pub use failure::{Failure, NO_DEVICE, WRONG_USE, exit_code, one_line};
 
 /// Fine-tunes ELECTRA for question answering on any GPU that wgpu reaches, and on the CPU.
 #[derive(Debug, Parser)]
@@ -162,7 +158,7 @@ impl Command {
 /// Runs the command and writes its results to `out`.
 ///
 /// # Errors
-/// Whatever stops the command; [`exit_code`] tells what it means.
+/// Whatever stops the command; [`Failure`] tells what it means.
 pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
     stop::listen();
     match &cli.command {
@@ -221,163 +217,14 @@ fn print_json_beside(
     Ok(())
 }
 
-/// The exit code that an error stands for: 130 or 143 if the user ended the run, 0 if whoever reads
-/// the results has gone away, 3 for a device, 2 for all else.
-pub fn exit_code(error: &anyhow::Error) -> u8 {
-    if was_stopped(error) {
-        return stop::exit_code();
-    }
-    for cause in error.chain() {
-        if let Some(io) = cause.downcast_ref::<std::io::Error>()
-            && io.kind() == ErrorKind::BrokenPipe
-        {
-            return 0;
-        }
-        if cause.is::<crate::device::Error>() || is_device_failure(cause) {
-            return NO_DEVICE;
-        }
-    }
-    WRONG_USE
-}
-
-/// Whether the user ended the run, which has said so and is no error.
-pub fn was_stopped(error: &anyhow::Error) -> bool {
-    use crate::{finetune, quickstart};
-    let finetune = match error.downcast_ref::<quickstart::Error>() {
-        Some(quickstart::Error::Finetune(error)) => Some(error),
-        _ => error.downcast_ref::<finetune::Error>(),
-    };
-    finetune.is_some_and(finetune::Error::was_stopped)
-}
-
-/// Whether a device failed while a model was trained or asked.
-fn is_device_failure(cause: &(dyn std::error::Error + 'static)) -> bool {
-    use crate::{
-        bench, fine_tuned, finetune, quickstart,
-        tasks::{self, qa::predict},
-    };
-    let read = |error: &predict::Error| matches!(error, predict::Error::Read(_));
-    let trained = |error: &finetune::Error| match error {
-        finetune::Error::Train(error) => error.is_device_failure(),
-        finetune::Error::Memory(_) => true,
-        finetune::Error::Task(tasks::Error::Predict(error)) => read(error),
-        _ => false,
-    };
-    if let Some(error) = cause.downcast_ref::<finetune::Error>() {
-        return trained(error);
-    }
-    match cause.downcast_ref::<quickstart::Error>() {
-        Some(quickstart::Error::Device(_)) => return true,
-        Some(quickstart::Error::Finetune(error)) => return trained(error),
-        _ => {}
-    }
-    if let Some(bench::Error::Device { .. } | bench::Error::Read(_)) = cause.downcast_ref() {
-        return true;
-    }
-    match cause.downcast_ref::<fine_tuned::Error>() {
-        Some(fine_tuned::Error::Device(_)) => true,
-        Some(fine_tuned::Error::Predict(error)) => read(error),
-        _ => false,
-    }
-}
-
-/// Tells what stopped the command: a line, or an event for programs. The exit code stands even if
-/// nobody can read it.
-pub fn tell_error(error: &anyhow::Error, code: u8, global: &GlobalArgs) {
-    let text = one_line(error);
-    if global.json {
-        terminal::event("error", serde_json::json!({"text": text, "code": code}));
-    } else {
-        terminal::say(&format!("error: {text}"));
-    }
-}
-
-/// An error and its causes in one line. A cause that a message has told already is not repeated.
-pub fn one_line(error: &anyhow::Error) -> String {
-    let mut told = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if told.is_empty() {
-            told = cause;
-        } else if !told.contains(&cause) {
-            told = format!("{told}: {cause}");
-        }
-    }
-    told.lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use clap::CommandFactory;
 
     use super::*;
-    use crate::{device, finetune, model::record::WriteError, quickstart, train};
 
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn errors_become_exit_codes() {
-        let device = device::Error::NotFound {
-            request: device::DeviceRequest::Gpu,
-            found: "nothing".to_owned(),
-            advice: "give --device cpu",
-        };
-        let error = anyhow::Error::from(device).context("opening the device");
-        assert_eq!(exit_code(&error), 3);
-        assert_eq!(
-            one_line(&error),
-            "opening the device: --device gpu: nothing; give --device cpu"
-        );
-        assert_eq!(exit_code(&anyhow::anyhow!("bad data")), 2);
-        let failed = |source: train::run::Error| finetune::Error::Train(source);
-        let lost = || WriteError::Device {
-            file: "m".into(),
-            source: device::DeviceError::new("lost"),
-        };
-        let full = WriteError::File {
-            file: "m".into(),
-            reason: "no space".to_owned(),
-        };
-        let saving = train::checkpoint::Error::from(lost());
-        assert_eq!(exit_code(&failed(saving.into()).into()), 3);
-        assert_eq!(exit_code(&failed(full.into()).into()), 2);
-        let quickstart = quickstart::Error::from(failed(lost().into()));
-        assert_eq!(exit_code(&quickstart.into()), 3);
-        #[cfg(feature = "server")]
-        {
-            let reset = device::Error::Failed {
-                reason: "reset".to_owned(),
-            };
-            let served = crate::serve::Error::Model {
-                source: crate::fine_tuned::Error::Device(reset),
-            };
-            assert_eq!(exit_code(&served.into()), 3);
-        }
-        assert_eq!(exit_code(&io::Error::from(ErrorKind::BrokenPipe).into()), 0);
-        assert_eq!(exit_code(&io::Error::from(ErrorKind::NotFound).into()), 2);
-    }
-
-    #[test]
-    fn a_cause_is_told_once() {
-        let cause = || anyhow::anyhow!("no space left");
-        let twice = cause().context("f: writing failed: no space left; free space");
-        assert_eq!(
-            one_line(&twice),
-            "f: writing failed: no space left; free space"
-        );
-        assert_eq!(one_line(&cause().context("f")), "f: no space left");
-    }
-
-    #[test]
-    fn errors_of_several_lines_become_one() {
-        assert_eq!(one_line(&anyhow::anyhow!("a\n\n  b\nc")), "a b c");
     }
 }

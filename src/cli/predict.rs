@@ -6,12 +6,11 @@ use checkpoints_convert::printable;
 use clap::Args;
 use serde_json::json;
 
-use super::{GlobalArgs, compute::ComputeArgs, model::find_model};
+use super::{GlobalArgs, compute::ComputeArgs, session::Session};
 use crate::{
     data::split::Split,
     durable_file::spare_inputs,
     eval::origin::Origin,
-    fine_tuned::FineTuned,
     tasks::qa::{
         answers::{answer_files::AnswerFiles, answer_map::test_outputs},
         no_answer::threshold::{self, signed},
@@ -67,15 +66,13 @@ pub(super) fn run(
     };
     let examples = QuestionSet::read(&args.data, None)?.examples(options)?;
     files.check()?;
-    let chosen = args.compute.open(global)?;
-    let found = find_model(&args.checkpoint, None, &global.progress())?;
-    let model = FineTuned::open(&found.path, &chosen, args.compute.precision())?;
+    let session = Session::open(&args.compute, global)?;
+    let model = session.model(&args.checkpoint)?;
     if args.threshold.is_some() {
         model.expect_null_odds(threshold::OPTION)?;
     }
     let questions = examples.examples.len();
-    let progress = global.progress();
-    let bar = progress.windows(0);
+    let bar = session.progress.windows(0);
     let predictions = model.answer(examples, &mut |done, windows| {
         bar.set_length(windows as u64);
         bar.set_position(done as u64);
@@ -84,7 +81,7 @@ pub(super) fn run(
 
     let threshold = args.threshold.unwrap_or(model.config.qa_na_threshold);
     let origin = Origin {
-        device: chosen.short(),
+        device: session.chosen.short(),
         precision: model.precision.word().to_owned(),
         settings: model.config.non_defaults(),
         ..Origin::of_command(&args.checkpoint)
@@ -103,7 +100,7 @@ pub(super) fn run(
             "threshold": unanswered.map(|_| threshold),
         });
         writeln!(out, "{told}")?;
-        progress.done();
+        session.progress.done();
         return Ok(());
     }
     let held_back = unanswered.map_or(String::new(), |none| {

@@ -12,9 +12,10 @@ use super::{
     excerpt::Marks,
     hyper_parameters::GivenArgs,
     next_steps::NextSteps,
+    session::Session,
     stop,
 };
-use crate::{eval::figures::Scores, fine_tuned::FineTuned, quickstart, terminal};
+use crate::{eval::figures::Scores, quickstart, terminal};
 
 /// Convert, train, evaluate and ask, on a small example of its own
 #[derive(Debug, Clone, Args)]
@@ -38,19 +39,17 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let began = Instant::now();
-    let chosen = args.compute.open(global)?;
+    let session = Session::open(&args.compute, global)?;
     let given = args.given.read(args.compute.precision)?;
-    let progress = global.progress();
-    let limits = args.compute.limits(&chosen);
     let outcome = quickstart::run(
         &args.output,
-        &chosen,
+        &session.chosen,
         &given,
-        limits,
+        session.memory_limits(),
         stop::listen(),
-        &progress,
+        &session.progress,
     )?;
-    let model = FineTuned::open(&outcome.model_dir, &chosen, args.compute.precision())?;
+    let model = session.model(&outcome.model_dir)?;
     let reply = ask(&model, quickstart::QUESTION, quickstart::PASSAGE)?;
     if global.json {
         let figures = serde_json::json!({
@@ -61,7 +60,7 @@ pub(super) fn run(
             "seconds": began.elapsed().as_secs_f64(),
         });
         writeln!(out, "{figures}")?;
-        progress.done();
+        session.progress.done();
         return Ok(());
     }
     writeln!(out, "\n600 questions that the model was not trained on:")?;

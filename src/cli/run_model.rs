@@ -1,6 +1,6 @@
 //! The model that a run begins with: what it says about itself completes the configuration.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::model::find_model;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     model::{
         absent::{explain, models_inside},
         description::{describe, describe_record},
-        folder::Error,
+        folder::{Error, ModelFolder},
     },
     progress::Progress,
     text::{tokenizer::Tokenizer, vocab::Vocab},
@@ -67,21 +67,30 @@ fn named_instead(draft: &Draft, checkpoint: &Path) -> Option<Error> {
     })
 }
 
-/// The same once the checkpoint is a record, which it is converted to if need be; `facts` are those
-/// that [`found`] has. The vocabulary is then a file.
+/// The record that the run begins with, which its checkpoint is converted to if need be; `None` if it
+/// begins with random weights.
+///
+/// # Errors
+/// No model there, or one that cannot be converted.
+pub(super) fn record(draft: &Draft, progress: &Progress) -> Result<Option<ModelFolder>, Error> {
+    let home = draft.pretrained_model();
+    let find = |checkpoint: PathBuf| find_model(&checkpoint, Some(&home), progress);
+    draft.init_checkpoint().map(find).transpose()
+}
+
+/// The same once there is a [`record`]; `facts` are those that [`found`] has. The vocabulary is then a
+/// file.
 ///
 /// # Errors
 /// As [`found`].
 pub(super) fn opened(
     draft: &Draft,
     facts: Option<CheckpointFacts>,
-    progress: &Progress,
+    found: Option<&ModelFolder>,
 ) -> anyhow::Result<Config> {
-    let Some(checkpoint) = draft.init_checkpoint() else {
+    let Some(found) = found else {
         return Ok(draft.finish(None)?.config);
     };
-    let home = draft.pretrained_model();
-    let found = find_model(&checkpoint, Some(&home), progress)?;
     let record = describe_record(&found.path)?;
     // The record may have been corrected by hand; its source knows what it states.
     let facts = match (facts, record) {

@@ -10,9 +10,8 @@ use checkpoints_convert::printable;
 use clap::{Args, value_parser};
 use serde_json::json;
 
-use super::{GlobalArgs, compute::ComputeArgs, model::find_model, stop};
+use super::{GlobalArgs, compute::ComputeArgs, session::Session, stop};
 use crate::{
-    fine_tuned::FineTuned,
     serve::{Bound, limits::Limits},
     tasks::qa::{example::Examples, no_answer::threshold},
 };
@@ -57,20 +56,11 @@ pub struct ServeArgs {
         long,
         value_name = "X",
         allow_negative_numbers = true,
-        value_parser = finite
+        value_parser = threshold::parse
     )]
     pub threshold: Option<f64>,
     #[command(flatten)]
     pub compute: ComputeArgs,
-}
-
-/// A threshold that JSON can tell.
-fn finite(given: &str) -> Result<f64, String> {
-    match given.parse::<f64>() {
-        Ok(number) if number.is_finite() => Ok(number),
-        Ok(_) => Err("expected a finite number".to_owned()),
-        Err(_) => Err("expected a number".to_owned()),
-    }
 }
 
 /// Opens the model, prints where it is served, and serves it until a signal comes.
@@ -82,22 +72,20 @@ pub(super) fn run(
     let stop = stop::listen();
     // Before the model: a port that is taken is told at once.
     let bound = Bound::new(&args.host, args.port)?;
-    let chosen = args.compute.open(global)?;
-    let found = find_model(&args.checkpoint, None, &global.progress())?;
-    let mut model = FineTuned::open(&found.path, &chosen, args.compute.precision())?;
-    if found.path != args.checkpoint {
+    let session = Session::open(&args.compute, global)?;
+    let mut model = session.model(&args.checkpoint)?;
+    if model.folder != args.checkpoint {
         model.config.model_name = name_of(&args.checkpoint);
     }
     if let Some(given) = args.threshold {
-        model.expect_null_odds(threshold::OPTION)?;
-        model.config.qa_na_threshold = given;
+        model.set_threshold(given)?;
     }
     // Shaders are compiled and a device that cannot compute shows before anybody asks.
     model.answer(Examples::of_one("Who?", "Nobody yet."), &mut |_, _| {})?;
 
     let address = bound.address();
     let name = model.config.model_name.clone();
-    let device = chosen.short();
+    let device = session.chosen.short();
     let told = if global.json {
         json!({"url": format!("http://{address}"), "model": name, "device": device}).to_string()
     } else {
@@ -108,7 +96,7 @@ pub(super) fn run(
     };
     // A server outlives whoever started it: nobody need be there to read this.
     if writeln!(out, "{told}").and_then(|()| out.flush()).is_err() {
-        global.progress().note(&told);
+        session.progress.note(&told);
     }
     if !address.ip().is_loopback() {
         log::warn!(
@@ -123,9 +111,8 @@ pub(super) fn run(
     };
     let _held = stop.hold();
     bound.serve(model, &device, limits, stop.asked())?;
-    let progress = global.progress();
-    progress.note("stopped");
-    progress.done();
+    session.progress.note("stopped");
+    session.progress.done();
     Ok(())
 }
 

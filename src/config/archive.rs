@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::hparam::Config;
+use super::table::Config;
 
 impl Config {
     /// The zip archive in `models` that the model's name stands for: the name itself, which then

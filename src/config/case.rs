@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::{checkpoint_facts::CheckpointFacts, hparam::Config};
+use super::{checkpoint_facts::CheckpointFacts, table::Config};
 use crate::{data::source::read_text, text::vocab};
 
 /// What to say of a vocabulary with many capitals, which the lower-cased text of a run never reaches.

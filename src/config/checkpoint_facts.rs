@@ -12,7 +12,7 @@ use super::{
     choice::ModelSize,
     encoder::EncoderConfig,
     error::Error,
-    hparam::{Config, OVERRIDES},
+    table::{Config, OVERRIDES},
 };
 use crate::{data::source::read_text, text::vocab};
 
@@ -173,7 +173,7 @@ impl CheckpointFacts {
         }
     }
 
-    fn contradiction(
+    pub(super) fn contradiction(
         &self,
         key: &str,
         given: impl std::fmt::Display,
@@ -334,51 +334,6 @@ impl CheckpointFacts {
         // Accents go with lower-casing unless either side says otherwise.
         config.strip_accents = own_accents.or(record.strip_accents);
         config.tokenize_chinese_chars = ideographs.unwrap_or(record.tokenize_chinese_chars);
-        Ok(())
-    }
-
-    /// The parts of the head that the checkpoint has for the task, whether it is trained further or
-    /// only evaluated: another form would not fit its tensors, or leave some of them out in silence.
-    fn apply_head(&self, config: &mut Config, given: &Map<String, Value>) -> Result<(), Error> {
-        let heads = &self.record.heads;
-        let head = config.task_names.iter().find_map(|task| {
-            let head = heads.get(task)?;
-            Some((task.clone(), head))
-        });
-        let Some((task, head)) = head else {
-            return Ok(());
-        };
-        for (key, told, own) in [
-            (
-                "joint_prediction",
-                head.joint_prediction,
-                &mut config.joint_prediction,
-            ),
-            (
-                "answerable_classifier",
-                head.answerable_classifier,
-                &mut config.answerable_classifier,
-            ),
-            (
-                "answerable_uses_start_logits",
-                head.answerable_uses_start_logits,
-                &mut config.answerable_uses_start_logits,
-            ),
-        ] {
-            if !given.contains_key(key) {
-                *own = told;
-            } else if *own != told
-                // A part of the classifier decides nothing where there is none.
-                && (key != "answerable_uses_start_logits" || head.answerable_classifier)
-            {
-                return Err(self.contradiction(
-                    key,
-                    *own,
-                    &format!("heads.{task}.{key}"),
-                    &told.into(),
-                ));
-            }
-        }
         Ok(())
     }
 }

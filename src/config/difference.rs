@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::hparam::Config;
+use super::table::Config;
 
 /// What is said of a run elsewhere: its folders and the name of its model.
 const ELSEWHERE: [&str; 2] = ["data_dir", "model_name"];

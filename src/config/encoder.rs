@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::hparam::Config;
+use super::table::Config;
 
 /// Epsilon of the reference's layer norms, where it is no hyper-parameter.
 pub const LAYER_NORM_EPS: f64 = 1e-12;

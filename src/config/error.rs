@@ -79,13 +79,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// `nearest` is the known key that is most like it.
-    pub(super) fn unknown_key(key: &str, nearest: &str) -> Self {
+    /// `nearest` finds the known key that is most like it.
+    pub(super) fn unknown_key(key: &str, nearest: impl FnOnce(&str) -> String) -> Self {
         Error::UnknownKey {
             key: shorten(key),
             nearest: match alias::of(key) {
                 Some(ours) => format!("Hugging Face's {key} is {ours}"),
-                None => format!("the nearest is {nearest}"),
+                None => format!("the nearest is {}", nearest(key)),
             },
         }
     }

@@ -6,10 +6,7 @@ use std::path::Path;
 use json_comments::{CommentSettings, StripComments};
 use serde_json::{Map, Value};
 
-use super::{
-    error::Error,
-    hparam::{OVERRIDES, takes_text},
-};
+use super::{error::Error, hparam::takes_text, table::OVERRIDES};
 
 /// Reads `hparams` and applies `sets` to it, the later the stronger.
 ///

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::hparam::Config;
+use super::table::Config;
 use crate::{data::split::Split, tasks::registry};
 
 /// The files of the run that a configuration describes.
 #[derive(Debug, Clone, Copy)]
 pub struct Paths<'a> {
-    config: &'a Config,
+    pub(super) config: &'a Config,
 }
 
 impl Config {
@@ -118,27 +118,6 @@ impl Paths<'_> {
         self.config.results_txt.with_file_name(name)
     }
 
-    /// `results/T_qa/<task>_preds.json`.
-    pub fn qa_preds(&self, task: &str) -> PathBuf {
-        fill(&self.config.qa_preds_file, &[task])
-    }
-
-    /// `results/T_qa/<task>_null_odds.json`.
-    pub fn qa_null_odds(&self, task: &str) -> PathBuf {
-        fill(&self.config.qa_na_file, &[task])
-    }
-
-    /// `results/T_qa/<task>_eval.json`.
-    pub fn qa_eval(&self, task: &str) -> PathBuf {
-        fill(&self.config.qa_eval_file, &[task])
-    }
-
-    /// `results/T_qa/<task>_nbest.json`, beside the answers.
-    pub fn qa_nbest(&self, task: &str) -> PathBuf {
-        self.qa_preds(task)
-            .with_file_name(format!("{task}_nbest.json"))
-    }
-
     /// `results/T_summary.json`, beside the results: mean and standard deviation of several trials.
     pub fn summary(&self) -> PathBuf {
         let name = format!("{}_summary.json", self.config.task_label());
@@ -177,7 +156,7 @@ pub fn of_trial(path: &Path, trial: usize) -> PathBuf {
 
 /// Puts `values` into the last placeholders of `path`, so that a brace in the name of the data
 /// folder, which comes before them, means nothing.
-fn fill(path: &Path, values: &[&str]) -> PathBuf {
+pub(super) fn fill(path: &Path, values: &[&str]) -> PathBuf {
     let mut values = values.iter().rev();
     let mut parts: Vec<_> = path
         .components()

@@ -64,7 +64,7 @@ pub enum Error {
     Lock(#[from] run_lock::Error),
     #[error(transparent)]
     Folder(#[from] run_folder::Error),
-    #[error(transparent)]
+    #[error("{0}")]
     Memory(#[from] train::memory_plan::TooLarge),
     #[error(
         "no training step: expected train_batch_size and num_train_epochs that make 1 at least, found \

@@ -89,24 +89,25 @@ pub fn described_in(record: &Path) -> PathBuf {
 pub fn describe_record(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
     let folder = described_in(path);
     let file = folder.join("config.json");
-    if !file.is_file() {
+    let said = match file.is_file() {
+        true => folder::config_file(&folder)?,
+        false => None,
+    };
+    let Some(said) = said else {
         log::warn!(
             "{}: missing, so that nothing but hyper-parameters tells what the model beside it is",
             file.display()
         );
         return Ok(None);
-    }
-    let said = json(&file);
-    let record = match said.as_object() {
-        Some(hparams) if said.get("task_names").is_some() && said.get("model").is_none() => {
-            of_hparams(hparams, &file)?
-        }
-        _ => folder::read_config(&folder)?,
+    };
+    let record = match said.is_fine_tuned() && !said.describes_model() {
+        true => of_hparams(said.hparams(), &file)?,
+        false => said.record().map_err(Error::from)?,
     };
     let states_case = !record.do_lower_case
         || record.strip_accents.is_some()
         || !record.tokenize_chinese_chars
-        || said.get("task_names").is_some()
+        || said.is_fine_tuned()
         || json(&folder.join("conversion.json"))["source"]["kind"] == "hugging-face";
     let vocab = folder.join("vocab.txt");
     let vocabulary = std::fs::read(&vocab).ok().map(|bytes| Vocabulary {
@@ -124,15 +125,13 @@ pub fn describe_record(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
 }
 
 /// What a run's hyper-parameters say of the model, where a `config.json` has nothing but them.
-fn of_hparams(hparams: &Map<String, Value>, file: &Path) -> Result<RecordConfig, Error> {
-    let mut said = hparams.clone();
-    said.shift_remove("heads");
-    let config = Config::from_json(&said).map_err(|source| Error::Hparams {
+fn of_hparams(mut hparams: Map<String, Value>, file: &Path) -> Result<RecordConfig, Error> {
+    let config = Config::from_json(&hparams).map_err(|source| Error::Hparams {
         path: file.into(),
         source,
     })?;
-    said.insert("model".to_owned(), serde_json::json!(config.encoder()));
-    serde_json::from_value(said.into()).map_err(|source| Error::Config {
+    hparams.insert("model".to_owned(), serde_json::json!(config.encoder()));
+    serde_json::from_value(hparams.into()).map_err(|source| Error::Config {
         path: file.into(),
         reason: source.to_string(),
     })

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use checkpoints_convert::{Content, Conversion, KeptRecord, KeptState};
+use checkpoints_convert::{ConfigError, ConfigFile, Content, Conversion, KeptRecord, KeptState};
 
 use super::{
     absent, parameters,
@@ -68,6 +68,8 @@ pub enum Error {
     Mixed { path: PathBuf },
     #[error("{path}: {reason}; convert the checkpoint again")]
     Config { path: PathBuf, reason: String },
+    #[error(transparent)]
+    ConfigFile(ConfigError),
     #[error("{path}: {source}")]
     Hparams {
         path: PathBuf,
@@ -413,14 +415,22 @@ fn is_unwritten(error: &checkpoints_convert::Error) -> bool {
     failed || is_closed(error)
 }
 
-/// Reads the architecture that `config.json` beside a record describes.
-pub fn read_config(folder: &Path) -> Result<checkpoints_convert::RecordConfig, Error> {
-    let path = folder.join("config.json");
-    let error = |reason: String| Error::Config {
-        path: path.clone(),
-        reason,
-    };
-    let text = std::fs::read(&path).map_err(|e| error(e.to_string()))?;
-    let text = checkpoints_convert::without_mark(&text);
-    serde_json::from_slice(text).map_err(|e| error(e.to_string()))
+/// Reads `config.json` in `folder`; `None` if there is none.
+///
+/// # Errors
+/// Not readable, or not JSON.
+pub fn config_file(folder: &Path) -> Result<Option<ConfigFile>, Error> {
+    Ok(ConfigFile::read(&folder.join("config.json"))?)
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        match error {
+            ConfigError::Parse { file, source } => Error::Config {
+                path: file.into(),
+                reason: source.to_string(),
+            },
+            error => Error::ConfigFile(error),
+        }
+    }
 }

@@ -23,7 +23,7 @@ use crate::{
     },
     finetune::{self, Finetune},
     kernels::autotune::ChoiceCache,
-    model::arithmetic::Arithmetic,
+    model::{arithmetic::Arithmetic, folder},
     progress::Progress,
     stop::Stop,
     train::memory_plan::MemoryLimits,
@@ -58,9 +58,9 @@ pub enum Error {
     Folder(#[from] own_folder::Error),
     #[error("converting the carried checkpoint failed: {0}")]
     Convert(#[from] checkpoints_convert::Error),
-    #[error(transparent)]
+    #[error("{0}")]
     Finetune(#[from] finetune::Error),
-    #[error(transparent)]
+    #[error("{0}")]
     Device(#[from] device::Error),
 }
 
@@ -136,7 +136,7 @@ pub fn run(
     let after = scores(finetune(&config)?);
     let model_dir = config.paths().model_dir(1);
     if let Some(threshold) = after.get("best_exact_thresh") {
-        set_threshold(&model_dir.join("config.json"), threshold)?;
+        set_threshold(&model_dir, threshold)?;
     }
     Ok(Outcome {
         folder: folder.into(),
@@ -149,15 +149,14 @@ pub fn run(
 
 /// Makes the model hold back its answers above the no-answer score that did best in its
 /// evaluation; the default is one for large models.
-fn set_threshold(file: &Path, threshold: f64) -> Result<(), Error> {
-    let io = |source| Error::Io {
-        path: file.into(),
-        source,
-    };
-    let text = std::fs::read(file).map_err(io)?;
-    let mut config: Value = serde_json::from_slice(&text).map_err(|e| io(e.into()))?;
-    config["qa_na_threshold"] = threshold.into();
-    write_json(file, &config).map_err(|e| Error::Finetune(finetune::Error::Results(e)))
+fn set_threshold(model_dir: &Path, threshold: f64) -> Result<(), Error> {
+    let config = folder::config_file(model_dir).map_err(finetune::Error::from)?;
+    if let Some(mut config) = config {
+        config.set_threshold(threshold);
+        let file = model_dir.join("config.json");
+        write_json(&file, &config).map_err(finetune::Error::from)?;
+    }
+    Ok(())
 }
 
 /// The pre-trained model's name, as `--model-name` takes it.

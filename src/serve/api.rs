@@ -13,9 +13,9 @@ use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{Served, limits::Limits, refusal::Refusal, worker::failed};
 use crate::{
-    fine_tuned,
+    fine_tuned::{self, gives_null_odds, needs_null_odds},
     reply::Reply,
-    tasks::qa::{example::Examples, scorers::score::Metric},
+    tasks::qa::example::Examples,
 };
 
 /// What is asked.
@@ -155,13 +155,14 @@ fn read(body: &[u8], limits: &Limits) -> Result<Asked, Refusal> {
 
 /// Refuses a threshold where the model has no scores to hold against it.
 fn check_threshold(task: &str) -> Result<(), Refusal> {
-    if Metric::of_task(task) == Metric::Squad2 {
-        return Ok(());
+    match gives_null_odds(task) {
+        true => Ok(()),
+        false => Err(Refusal::bad(needs_null_odds(
+            "threshold:",
+            "this model",
+            task,
+        ))),
     }
-    Err(Refusal::bad(format!(
-        "threshold: needs no-answer scores, which this model does not give: expected one that was \
-         trained on squad, found one of {task}; leave it out"
-    )))
 }
 
 /// What cannot be cut into windows is the client's to change.

@@ -80,18 +80,6 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// Whether the device failed, not the run or its files.
-    pub fn is_device_failure(&self) -> bool {
-        let written = match self {
-            Self::Device { .. } => return true,
-            Self::Checkpoint(checkpoint::Error::Write(error)) | Self::Record(error) => error,
-            _ => return false,
-        };
-        matches!(written, record::WriteError::Device { .. })
-    }
-}
-
 /// Steps in a row whose figures are not numbers, after which a run is given up.
 const NOT_FINITE_STEPS: u32 = 10;
 

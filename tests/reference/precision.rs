@@ -7,8 +7,8 @@ use electra::{
     data::split::Split,
     kernels::{
         attention::config::AttentionForms,
-        matmul::{Products, config::ProductForm},
         formats::Element,
+        matmul::{Products, config::ProductForm},
     },
     model::arithmetic::Arithmetic,
     train::{

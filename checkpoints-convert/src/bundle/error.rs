@@ -3,9 +3,13 @@
 
 use std::io;
 
+use crate::tensor;
+
 /// A bundle that cannot be read, or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error(transparent)]
+    Tensor(#[from] tensor::Error),
     #[error("{file}: cannot read: {source}")]
     Read { file: String, source: io::Error },
     #[error("{file}: cannot write: {source}")]
@@ -128,37 +132,6 @@ pub enum Error {
         offset: i64,
         size: i64,
         length: u64,
-    },
-    #[error("{file}: variables {first:?} and {second:?} claim the same bytes at {offset}")]
-    Overlap {
-        file: String,
-        first: String,
-        second: String,
-        offset: u64,
-    },
-
-    #[error(
-        "{file}: tensor {name:?} is damaged: checksum {expected:#010x} stored, {found:#010x} computed; copy or download the checkpoint again"
-    )]
-    TensorChecksum {
-        file: String,
-        name: String,
-        expected: u32,
-        found: u32,
-    },
-    #[error("{file}: ends inside tensor {name:?}; the file is cut off: copy it again")]
-    TensorCutOff { file: String, name: String },
-    #[error("{file}: tensor {name:?} needs {bytes} bytes of memory, which are not to be had")]
-    Memory {
-        file: String,
-        name: String,
-        bytes: u64,
-    },
-    #[error("{file}: holds {found} its stated {length} bytes; copy or download it again")]
-    Length {
-        file: String,
-        length: u64,
-        found: &'static str,
     },
 
     #[error("{file}: two variables named {name:?}")]

@@ -5,9 +5,10 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use prost::Message;
 
+use super::Error;
 use super::proto::{BundleEntry, BundleHeader, Dim, Shape, Slice, Version};
 use super::table_writer::TableWriter;
-use super::{DType, Error, Index, mask_crc};
+use crate::tensor::{self, DType, Index, mask_crc};
 
 fn header() -> BundleHeader {
     BundleHeader {
@@ -211,6 +212,11 @@ fn places_outside_the_data_file_are_refused() {
         );
         assert!(matches!(refused(&bytes), Error::RangeOutside { .. }));
     }
+}
+
+#[test]
+fn a_data_file_that_ends_too_early_is_refused() {
+    use tensor::Error;
     let bytes = table(&header(), &[(b"a", entry(0, 2)), (b"b", entry(8, 3))]);
     let index = Index::parse("m.index", &bytes).unwrap();
     let error = index.check_places(&[("data".into(), 19)]).unwrap_err();
@@ -219,6 +225,7 @@ fn places_outside_the_data_file_are_refused() {
 
 #[test]
 fn variables_that_share_bytes_are_refused() {
+    use tensor::Error;
     for (first, second) in [((0, 4), (8, 4)), ((4, 1), (0, 4)), ((0, 2), (0, 2))] {
         let entries: [(&[u8], _); 2] = [
             (b"a", entry(first.0, first.1)),

@@ -1,12 +1,11 @@
-//! The list of variables in an index: the bytes of an `.index` file enter, variables whose
-//! shapes, sizes and places have been checked against each other leave. Nothing here trusts a
-//! number of the file: shapes are multiplied with checks, places are compared with the real
-//! lengths of the data files.
+//! The bytes of an `.index` file enter, variables whose shapes and sizes have been checked against
+//! each other leave. Nothing here trusts a number of the file: shapes are multiplied with checks.
 
 use prost::Message;
 
 use super::proto::{BundleEntry, BundleHeader};
-use super::{DType, Error, table};
+use super::{Error, table};
+use crate::tensor::{DType, Index, Variable};
 
 /// A larger index is refused unread; ELECTRA-Large's has 40 kB.
 pub const MAX_INDEX_BYTES: u64 = 64 << 20;
@@ -17,39 +16,6 @@ const MAX_SHARDS: u32 = 4096;
 const MAX_RANK: usize = 8;
 /// The version of the bundle format that TensorFlow has written since 1.0.
 pub(super) const FORMAT_VERSION: i32 = 1;
-
-/// One variable of a checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Variable {
-    /// TensorFlow's name.
-    pub name: String,
-    pub dtype: DType,
-    /// Empty for a scalar.
-    pub shape: Vec<u64>,
-    /// Number of the data file that holds it.
-    pub shard: u32,
-    /// First byte in that file.
-    pub offset: u64,
-    /// Bytes in that file.
-    pub size: u64,
-    /// CRC32C of those bytes, masked as TensorFlow stores it; `None` where none is stored.
-    pub crc32c: Option<u32>,
-}
-
-impl Variable {
-    /// Number of values.
-    pub fn values(&self) -> u64 {
-        self.dtype.width().map_or(0, |width| self.size / width)
-    }
-}
-
-/// Every variable of a checkpoint, sorted by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Index {
-    /// Number of data files.
-    pub shards: u32,
-    pub variables: Vec<Variable>,
-}
 
 impl Index {
     /// Parses the bytes of an index; `file` names it in errors.
@@ -90,56 +56,6 @@ impl Index {
         })?;
         let shards = shards.ok_or_else(|| Error::NoHeader { file: file.into() })?;
         Ok(Self { shards, variables })
-    }
-
-    /// Checks that the variables lie inside their data files, apart from each other; `files`
-    /// holds the name and the real length of each data file.
-    ///
-    /// # Errors
-    /// [`Error::RangeOutside`] or [`Error::Overlap`].
-    pub fn check_places(&self, files: &[(String, u64)]) -> Result<(), Error> {
-        let mut previous: Option<&Variable> = None;
-        for variable in self.reading_order().map(|number| &self.variables[number]) {
-            let (file, length) = files
-                .get(variable.shard as usize)
-                .map_or(("", 0), |(file, length)| (file.as_str(), *length));
-            // `parse` has seen to it that offset + size fits an i64.
-            if variable.offset + variable.size > length {
-                return Err(Error::RangeOutside {
-                    file: file.into(),
-                    name: variable.name.clone(),
-                    offset: variable.offset as i64,
-                    size: variable.size as i64,
-                    length,
-                });
-            }
-            if let Some(previous) = previous
-                && previous.shard == variable.shard
-                && previous.offset + previous.size > variable.offset
-            {
-                return Err(Error::Overlap {
-                    file: file.into(),
-                    first: previous.name.clone(),
-                    second: variable.name.clone(),
-                    offset: variable.offset,
-                });
-            }
-            previous = Some(variable);
-        }
-        Ok(())
-    }
-
-    /// The variables' numbers in the order of their bytes: data file, then offset. Reading in
-    /// this order needs no seeking, so that a compressed archive is read in one pass.
-    pub fn reading_order(&self) -> impl Iterator<Item = usize> + use<> {
-        let mut order: Vec<(u32, u64, u64, usize)> = self
-            .variables
-            .iter()
-            .enumerate()
-            .map(|(number, v)| (v.shard, v.offset, v.size, number))
-            .collect();
-        order.sort_unstable();
-        order.into_iter().map(|(_, _, _, number)| number)
     }
 }
 

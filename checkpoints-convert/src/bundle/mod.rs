@@ -7,27 +7,18 @@ mod dtype;
 mod error;
 mod index;
 mod proto;
-mod shard;
 mod table;
 mod table_writer;
 mod writer;
 
-pub use dtype::DType;
 pub use error::Error;
-pub use index::{Index, MAX_INDEX_BYTES, Variable};
-pub use shard::{Facts, ShardReader};
+pub use index::MAX_INDEX_BYTES;
 pub use table_writer::TableWriter;
 pub use writer::{BundleWriter, write_checkpoint_state};
 
 /// The file name of one data file of a bundle, as TensorFlow forms it.
 pub fn shard_file_name(prefix: &str, shard: u32, shards: u32) -> String {
     format!("{prefix}.data-{shard:05}-of-{shards:05}")
-}
-
-/// TensorFlow stores checksums masked, so that the checksum of data that itself holds
-/// checksums stays meaningful (the constant is LevelDB's).
-pub(crate) fn mask_crc(crc: u32) -> u32 {
-    crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! block's checksum checked. Follows TensorFlow's `core/lib/io/table_format.txt` (LevelDB's
 //! table without filters).
 
-use super::{Error, mask_crc};
+use super::Error;
+use crate::tensor::mask_crc;
 
 pub(super) const FOOTER_BYTES: usize = 48;
 pub(super) const MAGIC: u64 = 0xdb47_7524_8b80_fb57;

@@ -1,8 +1,8 @@
 //! Writes the sorted table of an `.index` file: keys and values enter in order, the bytes that
 //! `table` reads leave. Block size and restart interval are TensorFlow's.
 
-use super::mask_crc;
 use super::table::{FOOTER_BYTES, MAGIC};
+use crate::tensor::mask_crc;
 
 const BLOCK_BYTES: usize = 256 << 10;
 const RESTART_INTERVAL: usize = 16;

@@ -14,7 +14,8 @@ use tempfile::{NamedTempFile, TempPath};
 use super::index::FORMAT_VERSION;
 use super::proto::{BundleEntry, BundleHeader, Dim, Shape, Version};
 use super::table_writer::TableWriter;
-use super::{DType, Error, mask_crc, shard_file_name};
+use super::{Error, shard_file_name};
+use crate::tensor::{DType, mask_crc};
 
 /// A bundle being written.
 pub struct BundleWriter {

@@ -3,10 +3,11 @@
 
 use super::{ExportedTensor, byte_length};
 use crate::Error;
-use crate::bundle::{BundleWriter, DType, shard_file_name, write_checkpoint_state};
+use crate::bundle::{BundleWriter, shard_file_name, write_checkpoint_state};
 use crate::names::Parameter;
 use crate::staging::Staging;
 use crate::stored_record::StoredRecord;
+use crate::tensor::DType;
 
 const PREFIX: &str = "model.ckpt";
 

@@ -5,16 +5,10 @@
 mod beside;
 mod config;
 mod error;
-#[cfg(test)]
-mod hostile;
 mod names;
 mod pickle;
-mod pickle_machine;
-mod pickle_object;
 mod pytorch;
 mod safetensors;
-mod state_dict;
-mod storage;
 mod tokenizer;
 mod tokenizer_file;
 mod tokenizer_setting;
@@ -25,10 +19,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::bundle::{self, Index, Variable};
 use crate::config::ModelShape;
 use crate::plain_file;
+use crate::tensor::{self, Index, Variable};
 use config::Settings;
+use pickle::state_dict::MAX_TENSORS;
 
 pub(crate) use beside::Beside;
 pub use error::Error;
@@ -212,7 +207,7 @@ impl Model {
 
     /// Variables of the model lie inside their files, apart from each other. What is left out may
     /// share its values, as a generator's head does with its embeddings.
-    fn check_places(&self) -> Result<(), bundle::Error> {
+    fn check_places(&self) -> Result<(), tensor::Error> {
         let known = self.index.variables.iter();
         let index = Index {
             shards: self.index.shards,
@@ -287,10 +282,10 @@ pub(crate) fn warning(variables: &[Variable]) -> Option<&'static str> {
 }
 
 fn check_count(file: &str, tensors: usize) -> Result<(), Error> {
-    if tensors > state_dict::MAX_TENSORS {
+    if tensors > MAX_TENSORS {
         return Err(Error::TooManyTensors {
             file: file.into(),
-            limit: state_dict::MAX_TENSORS,
+            limit: MAX_TENSORS,
         });
     }
     Ok(())

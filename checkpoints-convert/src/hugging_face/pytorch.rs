@@ -11,12 +11,10 @@ use std::path::Path;
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::pickle::Pickle;
-use super::pickle_object::Object;
-use super::state_dict::{self, Tensor};
-use super::storage::Storage;
+use super::pickle::state_dict::{self, Tensor};
+use super::pickle::{Object, Pickle, Storage};
 use super::{Error, Placed};
-use crate::bundle::Variable;
+use crate::tensor::Variable;
 use crate::{plain_file, zip_error};
 
 /// First number of the older form.

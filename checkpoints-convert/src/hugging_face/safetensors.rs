@@ -8,7 +8,7 @@ use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
 use super::{Error, check_name};
-use crate::bundle::{DType, Variable};
+use crate::tensor::{DType, Variable};
 
 /// ELECTRA-Large's header has 50 kB.
 const MAX_HEADER_BYTES: u64 = 16 << 20;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 use zip::read::ZipFile;
 
-use super::Error;
+use super::error::Error;
 use crate::hugging_face::is_weights;
 use crate::{plain_file, zip_error};
 

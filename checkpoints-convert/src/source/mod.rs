@@ -3,91 +3,22 @@
 //! `latest_checkpoint` does, but a folder that was moved or renamed still works.
 
 mod archive;
+mod error;
+mod find;
 mod state;
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::bundle::{MAX_INDEX_BYTES, shard_file_name};
 use crate::hugging_face::Beside;
-use crate::{plain_file, zip_error};
+use crate::plain_file;
 use archive::Archive;
-
-const MAX_STATE_BYTES: u64 = 4 << 20;
-
-/// Input that is not a checkpoint, or not a whole one.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("{}: nothing there; expected a zip archive, a folder with a checkpoint or a Hugging Face model, or a prefix such that PREFIX.index exists", path.display())]
-    NotFound { path: PathBuf },
-    #[error("{}: neither a zip archive nor part of a TensorFlow checkpoint; expected a zip archive, a folder, or a prefix such that PREFIX.index exists", path.display())]
-    NotACheckpoint { path: PathBuf },
-    #[error("{}: holds no *.index file, so there is no TensorFlow checkpoint in it, and no Hugging Face model either (config.json with model.safetensors or pytorch_model.bin)", path.display())]
-    NoIndex { path: PathBuf },
-    #[error("{}: holds several checkpoints ({}) and no file `checkpoint` that names one of them; give the prefix of the one to take", path.display(), prefixes.join(", "))]
-    ManyIndexes {
-        path: PathBuf,
-        prefixes: Vec<String>,
-    },
-    #[error(
-        "{}: the file `checkpoint` in it names {named:?}, which lies in another folder; give that prefix, or the prefix of the one to take here{}",
-        path.display(), listed(here)
-    )]
-    Elsewhere {
-        path: PathBuf,
-        named: String,
-        here: Vec<String>,
-    },
-    #[error(
-        "{file}: holds a Hugging Face model ({member}); unpack the archive and give the folder"
-    )]
-    ZippedModel { file: String, member: String },
-    #[error("{file}: holds *.index files in several folders ({}); expected one folder with one checkpoint", folders.join(", "))]
-    ManyFolders { file: String, folders: Vec<String> },
-    #[error("{file}: cannot read: {source}")]
-    Read { file: String, source: io::Error },
-    #[error(transparent)]
-    File(plain_file::Error),
-    #[error("{file}: cannot read the archive: {}", zip_error::words(cause))]
-    Zip {
-        file: String,
-        cause: zip::result::ZipError,
-    },
-    #[error(
-        "{file}: member {member:?} would leave the folder of the archive; such an archive is not to be trusted"
-    )]
-    MemberPath { file: String, member: String },
-    #[error(
-        "{file}: claims {size} bytes out of {compressed} compressed ones, which is not possible; download the archive again"
-    )]
-    MemberSize {
-        file: String,
-        size: u64,
-        compressed: u64,
-    },
-    #[error(
-        "{file}: its members claim {claimed} packed bytes, but the archive has {length}: they share bytes, as no right archive's do"
-    )]
-    SharedBytes {
-        file: String,
-        claimed: u64,
-        length: u64,
-    },
-    #[error("{file}: {size} bytes, more than the {limit} that are read")]
-    TooLarge { file: String, size: u64, limit: u64 },
-    #[error("{file}: missing; the checkpoint is not whole: copy or download it again")]
-    Missing { file: String },
-}
-
-impl From<plain_file::Error> for Error {
-    fn from(error: plain_file::Error) -> Self {
-        match error {
-            plain_file::Error::Missing { file } => Self::Missing { file },
-            error => Self::File(error),
-        }
-    }
-}
+pub use error::Error;
+pub(crate) use find::holds_index;
+use find::{choose, find_in_folder, folder_names, named_by, names_checkpoint, prefix_of};
+use state::MAX_STATE_BYTES;
 
 /// An opened checkpoint, before anything but its place is known.
 pub struct Source {
@@ -278,151 +209,6 @@ pub(crate) fn is_tensorflow(path: &Path) -> bool {
                 )
         }
     }
-}
-
-/// Whether `path` is a folder whose file `checkpoint` names one that exists, wherever it lies.
-fn names_checkpoint(path: &Path) -> bool {
-    let state = plain_file::read(&path.join("checkpoint"), MAX_STATE_BYTES);
-    let named = state.ok().flatten().and_then(|text| named_by(&text));
-    named.is_some_and(|named| prefix_of(&path.join(named)).is_some())
-}
-
-/// Whether `path` is a folder that holds an `.index` file.
-pub(crate) fn holds_index(path: &Path) -> bool {
-    path.is_dir() && folder_names(path).is_ok_and(|names| !prefixes(&names).is_empty())
-}
-
-/// Folder and prefix where `path` is a checkpoint prefix, or one of its files.
-fn prefix_of(path: &Path) -> Option<(PathBuf, String)> {
-    let name = path.file_name()?.to_str()?;
-    let stem = name
-        .strip_suffix(".index")
-        .or_else(|| name.strip_suffix(".meta"))
-        .or_else(|| name.rfind(".data-").map(|dot| &name[..dot]));
-    let folder = path.parent()?;
-    [Some(name), stem]
-        .into_iter()
-        .flatten()
-        .find(|prefix| folder.join(format!("{prefix}.index")).is_file())
-        .map(|prefix| (folder.into(), prefix.into()))
-}
-
-/// Folder, prefix and warnings for a folder that holds a checkpoint.
-fn find_in_folder(path: &Path) -> Result<(PathBuf, String, Vec<String>), Error> {
-    let unreadable = |source| Error::Read {
-        file: path.display().to_string(),
-        source,
-    };
-    let names = folder_names(path).map_err(unreadable)?;
-    let state = path.join("checkpoint");
-    let named = match state.is_dir() {
-        // A folder of that name is the user's own affair.
-        true => None,
-        false => plain_file::read(&state, MAX_STATE_BYTES)?.map(|text| named_by(&text)),
-    };
-    // TensorFlow takes a path that exists as it was written; `join` keeps an absolute one. But a
-    // folder that was copied still names the files that it was copied from.
-    let mut elsewhere = None;
-    if let Some(Some(named)) = &named
-        && let Some((folder, prefix)) = prefix_of(&path.join(named))
-    {
-        if is_inside(&folder, path) {
-            return Ok((folder, prefix, Vec::new()));
-        }
-        if !prefixes(&names).contains(&prefix.as_str()) {
-            let here = prefixes(&names).into_iter().take(8).map(str::to_owned);
-            return Err(Error::Elsewhere {
-                path: path.into(),
-                named: named.clone(),
-                here: here.collect(),
-            });
-        }
-        elsewhere = Some(format!(
-            "the file `checkpoint` names {named:?} in another folder; took {prefix:?} beside it"
-        ));
-    }
-    let (prefix, mut warnings) = choose(path, &names, named)?;
-    warnings.extend(elsewhere);
-    Ok((path.into(), prefix, warnings))
-}
-
-/// Whether `folder` is `outer` or lies in it, links followed.
-fn is_inside(folder: &Path, outer: &Path) -> bool {
-    match (folder.canonicalize(), outer.canonicalize()) {
-        (Ok(folder), Ok(outer)) => folder.starts_with(outer),
-        _ => false,
-    }
-}
-
-/// `: a, b`, or nothing for none.
-fn listed(prefixes: &[String]) -> String {
-    match prefixes {
-        [] => String::new(),
-        _ => format!(": {}", prefixes.join(", ")),
-    }
-}
-
-/// The prefix that the file `checkpoint` names by its last component, else the only one there
-/// is. `named` is `None` where there is no such file, `Some(None)` where it names nothing.
-fn choose(
-    path: &Path,
-    names: &[String],
-    named: Option<Option<String>>,
-) -> Result<(String, Vec<String>), Error> {
-    let prefixes = prefixes(names);
-    let last = named
-        .as_ref()
-        .and_then(Option::as_deref)
-        .map(state::last_component);
-    if let Some(last) = last
-        && prefixes.contains(&last)
-    {
-        return Ok((last.into(), Vec::new()));
-    }
-    match prefixes[..] {
-        [] => Err(Error::NoIndex { path: path.into() }),
-        [only] => {
-            let why = match (named.is_some(), last) {
-                (_, Some(last)) => {
-                    format!("the file `checkpoint` names {last:?}, which is not there")
-                }
-                (true, None) => "the file `checkpoint` names no checkpoint".into(),
-                (false, None) => "there is no file `checkpoint`".into(),
-            };
-            Ok((
-                only.into(),
-                vec![format!("{why}; took the only one, {only:?}")],
-            ))
-        }
-        _ => Err(Error::ManyIndexes {
-            path: path.into(),
-            prefixes: prefixes.iter().take(8).map(|p| p.to_string()).collect(),
-        }),
-    }
-}
-
-fn named_by(state: &[u8]) -> Option<String> {
-    state::model_checkpoint_path(&String::from_utf8_lossy(state))
-}
-
-/// Prefixes of the `.index` files among `names`; hidden files (macOS's `._x.index`) are not
-/// checkpoints.
-fn prefixes(names: &[String]) -> Vec<&str> {
-    let mut prefixes: Vec<&str> = names
-        .iter()
-        .filter(|name| !name.starts_with('.'))
-        .filter_map(|name| name.strip_suffix(".index"))
-        .collect();
-    prefixes.sort_unstable();
-    prefixes
-}
-
-fn folder_names(path: &Path) -> io::Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in path.read_dir()? {
-        names.extend(entry?.file_name().into_string());
-    }
-    Ok(names)
 }
 
 fn is_zip(mut file: File) -> bool {

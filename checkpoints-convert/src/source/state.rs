@@ -1,6 +1,9 @@
 //! The text file `checkpoint` beside a checkpoint: which of the folder's checkpoints is the
 //! current one. A text-format `CheckpointState` message enters, the path it names leaves.
 
+/// A state file has a few lines; of a long list of checkpoints, thousands.
+pub(super) const MAX_STATE_BYTES: u64 = 4 << 20;
+
 /// The value of `model_checkpoint_path`, or `None` where the text has none.
 pub(super) fn model_checkpoint_path(text: &str) -> Option<String> {
     text.lines().find_map(|line| {

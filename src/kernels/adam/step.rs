@@ -24,7 +24,6 @@ pub struct Step {
 
 /// A parameter, its moments and its gradient, `[elements]` each; or none.
 #[derive(ExtensionType)]
-#[extension_type(fusion: cfg(feature = "fusion"))]
 pub enum Member<B: Backend> {
     Empty,
     F32 {

@@ -9,7 +9,7 @@ use burn::{
         Backend, TensorMetadata, backend_extension, ops::FloatTensorOps, tensor::FloatTensor,
         wgpu::CubeBackend,
     },
-    tensor::{DType, Shape},
+    tensor::Shape,
 };
 
 use crate::kernels::{

@@ -17,7 +17,7 @@ use crate::{
 pub enum Error {
     #[error(transparent)]
     Data(#[from] data::Error),
-    #[error(transparent)]
+    #[error("{0}")]
     Read(#[from] DeviceError),
     #[error("ended after {done} of {windows} windows")]
     Ended { done: usize, windows: usize },

@@ -8,8 +8,8 @@
 use std::collections::HashMap;
 use std::io::{self, Read};
 
-use super::Error;
-use super::pickle_object::{Global, Id, Object};
+use super::object::{Global, Id, Object};
+use crate::hugging_face::Error;
 
 /// A state dict of ELECTRA-Large has 60 kB.
 pub(super) const MAX_BYTES: u64 = 4 << 20;

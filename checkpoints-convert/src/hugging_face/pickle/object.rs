@@ -2,12 +2,12 @@
 
 use super::storage::StorageType;
 
-/// Number of an object in its [`Pickle`](super::pickle::Pickle).
-pub(super) type Id = u32;
+/// Number of an object in its [`Pickle`](super::Pickle).
+pub(in crate::hugging_face) type Id = u32;
 
 /// A value of a pickle.
 #[derive(Debug, PartialEq)]
-pub(super) enum Object {
+pub(in crate::hugging_face) enum Object {
     None,
     Bool(bool),
     Int(i128),
@@ -26,7 +26,7 @@ pub(super) enum Object {
 
 /// What a state dict refers to by name.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Global {
+pub(in crate::hugging_face) enum Global {
     OrderedDict,
     RebuildTensor,
     RebuildParameter,

@@ -1,10 +1,10 @@
 //! Pickles, right and wrong: what a state dict has is read, and anything else is refused, within
 //! bounded memory.
 
-use super::Error;
-use super::pickle::Pickle;
-use super::pickle_machine::{MAX_BYTES, MAX_OBJECTS};
-use super::pickle_object::Object;
+use super::Pickle;
+use super::machine::{MAX_BYTES, MAX_OBJECTS};
+use super::object::Object;
+use crate::hugging_face::Error;
 
 fn read(bytes: &[u8]) -> Result<Pickle, Error> {
     Pickle::read("p", &mut &*bytes)

@@ -1,11 +1,20 @@
 //! The content of a pickle: a list of objects that name each other by number. The callables that
 //! a state dict needs are known by name; a call is noted down, not made.
 
+#[cfg(test)]
+mod hostile;
+mod machine;
+mod object;
+pub(super) mod state_dict;
+mod storage;
+
 use std::io::Read;
 
 use super::Error;
-use super::pickle_machine::Machine;
-use super::pickle_object::{Id, Object};
+use machine::Machine;
+use object::Id;
+pub(super) use object::Object;
+pub(super) use storage::Storage;
 
 /// The objects of one pickle.
 #[derive(Debug)]

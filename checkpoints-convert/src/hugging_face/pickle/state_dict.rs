@@ -4,18 +4,18 @@
 
 use std::collections::HashSet;
 
-use super::pickle::Pickle;
-use super::pickle_object::{Global, Id, Object};
+use super::Pickle;
+use super::object::{Global, Id, Object};
 use super::storage::Storage;
-use super::{Error, check_name};
+use crate::hugging_face::{Error, check_name};
 
 /// A whole model has under a thousand.
-pub(super) const MAX_TENSORS: usize = 100_000;
+pub(in crate::hugging_face) const MAX_TENSORS: usize = 100_000;
 const MAX_RANK: usize = 8;
 
 /// A named tensor: a view of a storage.
 #[derive(Debug, PartialEq)]
-pub(super) struct Tensor {
+pub(in crate::hugging_face) struct Tensor {
     pub name: String,
     pub storage: Storage,
     /// Its first byte in the storage.
@@ -32,7 +32,7 @@ pub(super) struct Tensor {
 ///
 /// # Errors
 /// Anything that is no dictionary of names and tensors, or a view that its storage cannot have.
-pub(super) fn tensors(file: &str, pickle: &Pickle) -> Result<Vec<Tensor>, Error> {
+pub(in crate::hugging_face) fn tensors(file: &str, pickle: &Pickle) -> Result<Vec<Tensor>, Error> {
     let refused = |what: String| Error::StateDict {
         file: file.into(),
         what,

@@ -1,11 +1,11 @@
 //! PyTorch's storages: blocks of values of one type, of which tensors are views. The name of a
 //! storage's class enters, its type and the width of its values leave.
 
-use crate::bundle::DType;
+use crate::tensor::DType;
 
 /// The type of a storage's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct StorageType {
+pub(in crate::hugging_face) struct StorageType {
     pub dtype: DType,
     /// Bytes of one value.
     pub width: u64,
@@ -34,7 +34,7 @@ impl StorageType {
 
 /// A storage as a pickle describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Storage {
+pub(in crate::hugging_face) struct Storage {
     /// Its name in the file.
     pub key: String,
     pub kind: StorageType,

@@ -1,0 +1,194 @@
+//! `config.json` beside a record, whole, as both programs write it. It says what the model is
+//! ([`RecordConfig`]) and, once one was chosen, its no-answer threshold; that of a fine-tuned model
+//! holds the hyper-parameters of its run too. Keys that are not known stay where they are.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::config::{Error, RecordConfig};
+use crate::plain_file;
+
+/// What a hyper-parameter never is: the model, its heads, and how its threshold was chosen.
+const DESCRIPTION: [&str; 3] = ["model", "heads", CALIBRATION];
+/// Only a run has it.
+const TASKS: &str = "task_names";
+/// The no-answer threshold.
+pub const THRESHOLD: &str = "qa_na_threshold";
+/// How the threshold was chosen.
+pub const CALIBRATION: &str = "calibration";
+
+/// That of a fine-tuned model has four kilobytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The content of a `config.json`, its keys in their order.
+#[derive(Clone, Debug)]
+pub struct ConfigFile {
+    file: PathBuf,
+    keys: Map<String, Value>,
+    /// As it was read: what is wrong in it is told with its place.
+    text: Vec<u8>,
+}
+
+impl ConfigFile {
+    /// Reads `file`; `None` if there is none.
+    ///
+    /// # Errors
+    /// Not readable, or no JSON object.
+    pub fn read(file: &Path) -> Result<Option<Self>, Error> {
+        let Some(text) = plain_file::read(file, MAX_BYTES)? else {
+            return Ok(None);
+        };
+        let text = plain_file::without_mark(&text).to_vec();
+        match serde_json::from_slice(&text) {
+            Ok(keys) => Ok(Some(Self {
+                file: file.into(),
+                keys,
+                text,
+            })),
+            // What is no object is told as a description that is wrong.
+            Err(source) => Err(Error::Parse {
+                file: file.display().to_string(),
+                source: record(&text).err().unwrap_or(source),
+            }),
+        }
+    }
+
+    /// What the model is.
+    ///
+    /// # Errors
+    /// A size is missing, or of another type.
+    pub fn record(&self) -> Result<RecordConfig, Error> {
+        record(&self.text).map_err(|source| Error::Parse {
+            file: self.file.display().to_string(),
+            source,
+        })
+    }
+
+    /// Whether it says what the model is; a file with hyper-parameters alone does not.
+    pub fn describes_model(&self) -> bool {
+        self.keys.contains_key(DESCRIPTION[0])
+    }
+
+    /// Whether it is that of a model that `electra finetune` trained.
+    pub fn is_fine_tuned(&self) -> bool {
+        self.keys.contains_key(TASKS)
+    }
+
+    /// The hyper-parameters of the run that trained the model; of a record that was only converted,
+    /// its threshold, if one was chosen for it.
+    pub fn hparams(&self) -> Map<String, Value> {
+        let mut hparams = self.keys.clone();
+        match self.is_fine_tuned() {
+            true => hparams.retain(|key, _| !DESCRIPTION.contains(&key.as_str())),
+            false => hparams.retain(|key, _| key == THRESHOLD),
+        }
+        hparams
+    }
+
+    /// The threshold that was chosen after the conversion, and how it was.
+    pub(crate) fn calibration(&self) -> Map<String, Value> {
+        let mut values = self.keys.clone();
+        values.retain(|key, _| [THRESHOLD, CALIBRATION].contains(&key.as_str()));
+        values
+    }
+
+    /// Gives the model another threshold.
+    pub fn set_threshold(&mut self, threshold: f64) {
+        self.keys.insert(THRESHOLD.to_owned(), threshold.into());
+    }
+}
+
+impl RecordConfig {
+    /// What the `config.json` at `file` says of a record.
+    ///
+    /// # Errors
+    /// Not there, not JSON, or a size is missing.
+    pub fn read(file: &Path) -> Result<Self, Error> {
+        let missing = || plain_file::Error::Missing {
+            file: file.display().to_string(),
+        };
+        ConfigFile::read(file)?.ok_or_else(missing)?.record()
+    }
+}
+
+impl Serialize for ConfigFile {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.keys.serialize(serializer)
+    }
+}
+
+fn record(text: &[u8]) -> serde_json::Result<RecordConfig> {
+    serde_json::from_slice(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<ConfigFile, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.json");
+        std::fs::write(&file, text).unwrap();
+        ConfigFile::read(&file).map(Option::unwrap)
+    }
+
+    #[test]
+    fn a_run_s_file_holds_its_hyper_parameters_beside_the_model() {
+        let text =
+            r#"{"seed": 7, "task_names": ["squad"], "model": {}, "heads": {}, "calibration": 1}"#;
+        let config = read(text).unwrap();
+        assert!(config.is_fine_tuned() && config.describes_model());
+        assert_eq!(
+            Value::from(config.hparams()),
+            json!({"seed": 7, "task_names": ["squad"]})
+        );
+    }
+
+    #[test]
+    fn a_converted_record_s_file_has_its_threshold_alone() {
+        let config = read(r#"{"model": {}, "do_lower_case": true, "qa_na_threshold": -1.5}"#);
+        let mut config = config.unwrap();
+        assert!(!config.is_fine_tuned());
+        assert_eq!(
+            Value::from(config.hparams()),
+            json!({"qa_na_threshold": -1.5})
+        );
+        config.set_threshold(2.0);
+        assert_eq!(json!(config)["qa_na_threshold"], 2.0);
+        assert_eq!(json!(config)["do_lower_case"], true);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        for (text, expected) in [
+            ("{", "EOF while parsing an object at line 1 column 1"),
+            (
+                "[[]]",
+                "invalid type: sequence, expected usize at line 1 column 2",
+            ),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+            assert!(error.contains("config.json: "), "{error}");
+        }
+        let error = read("\u{feff}{}")
+            .unwrap()
+            .record()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("missing field `model` at line 1 column 2"),
+            "{error}"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        assert!(
+            ConfigFile::read(&folder.path().join("config.json"))
+                .unwrap()
+                .is_none()
+        );
+    }
+}

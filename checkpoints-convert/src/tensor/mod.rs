@@ -1,0 +1,17 @@
+//! The tensors of a checkpoint, whichever framework saved it: names, types and shapes, places in the
+//! data files, and values that are read in the order of their bytes, with checksums and sums. A file
+//! format (`bundle`, `hugging_face`) makes an [`Index`]; [`ShardReader`] reads what it names.
+
+mod checksum;
+mod dtype;
+mod error;
+mod index;
+mod reader;
+mod variable;
+
+pub(crate) use checksum::mask_crc;
+pub use dtype::DType;
+pub use error::Error;
+pub use index::Index;
+pub use reader::{Facts, ShardReader};
+pub use variable::Variable;

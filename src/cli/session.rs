@@ -1,0 +1,87 @@
+//! What a command computes with: its device, opened once, and what is opened on it.
+
+use std::path::Path;
+
+use super::{GlobalArgs, compute::ComputeArgs, model::find_model};
+use crate::{
+    config::{EncoderConfig, Precision},
+    device::{self, ByteSize, Chosen},
+    fine_tuned::FineTuned,
+    kernels::autotune::ChoiceCache,
+    model::arithmetic::Arithmetic,
+    progress::Progress,
+    train::memory_plan::MemoryLimits,
+};
+
+/// An open device.
+pub(super) struct Session<'a> {
+    pub chosen: Chosen,
+    /// What is told on standard error.
+    pub progress: Progress,
+    compute: &'a ComputeArgs,
+}
+
+impl<'a> Session<'a> {
+    /// Opens the device that the flags ask for and says on standard error which one and why.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn open(compute: &'a ComputeArgs, global: &GlobalArgs) -> Result<Self, device::Error> {
+        let chosen = device::choose(compute.device)?;
+        let progress = global.progress();
+        progress.note(&format!("device: {}", chosen.line()));
+        Ok(Self {
+            chosen,
+            progress,
+            compute,
+        })
+    }
+
+    /// The precision of a command without hyper-parameters.
+    pub fn precision(&self) -> Precision {
+        self.compute.precision.unwrap_or(Precision::Auto)
+    }
+
+    /// What training may hold: what the flag says, or nine tenths of a GPU's own memory, the rest
+    /// being the desktop's and the driver's. A software adapter and the CPU have no limit of their
+    /// own.
+    pub fn memory_limits(&self) -> MemoryLimits {
+        let chosen = &self.chosen;
+        let own = chosen
+            .memory
+            .filter(|_| chosen.adapter.is_some() && !chosen.is_software);
+        let budget = self.compute.memory_budget.map(|ByteSize(bytes)| bytes);
+        let adapter = chosen.adapter.as_ref();
+        MemoryLimits {
+            budget: budget.or(own.map(|bytes| bytes / 10 * 9)),
+            tensor: adapter.map(|adapter| adapter.max_storage_binding.min(adapter.max_buffer)),
+        }
+    }
+
+    /// How an encoder computes that reads `tokens` at once.
+    ///
+    /// # Errors
+    /// As [`Arithmetic::on`].
+    pub fn arithmetic(
+        &self,
+        precision: Precision,
+        encoder: &EncoderConfig,
+        tokens: usize,
+    ) -> Result<Arithmetic, device::Error> {
+        let cache = ChoiceCache::of_user();
+        Arithmetic::on(&self.chosen, precision, encoder, tokens, &cache)
+    }
+
+    /// The fine-tuned model at `checkpoint`, which is converted first if need be.
+    ///
+    /// # Errors
+    /// No model there, or one that cannot answer.
+    pub fn model(&self, checkpoint: &Path) -> anyhow::Result<FineTuned> {
+        let found = find_model(checkpoint, None, &self.progress)?;
+        Ok(FineTuned::of_record(
+            &found,
+            &self.chosen,
+            self.precision(),
+        )?)
+    }
+}

@@ -1,0 +1,39 @@
+//! The tasks that a run names: known ones, each once.
+
+use super::{error::Error, table::Config};
+use crate::tasks::registry;
+
+/// The error for a run that names no task.
+pub(super) fn no_task() -> Error {
+    Error::NoTask {
+        known: registry::names(),
+    }
+}
+
+/// Checks the names of the model and of the tasks.
+pub(super) fn check(config: &Config) -> Result<(), Error> {
+    if config.model_name.is_empty() {
+        return Err(Error::NoModelName {
+            models: config.data_dir.join("models"),
+        });
+    }
+    if config.task_names.is_empty() {
+        return Err(no_task());
+    }
+    for (i, task) in config.task_names.iter().enumerate() {
+        if registry::find(task).is_none() {
+            return Err(Error::UnknownTask {
+                task: super::error::shorten(task),
+                meant: registry::meant(task).map_or(String::new(), |task| {
+                    format!(" (did you mean {}?)", task.name)
+                }),
+                known: registry::names(),
+            });
+        }
+        if config.task_names[..i].contains(task) {
+            let must = "each task can be learnt once; leave the second out";
+            return Err(Error::out_of_range("task_names", task, must));
+        }
+    }
+    Ok(())
+}

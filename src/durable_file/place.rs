@@ -1,0 +1,149 @@
+//! Where what is written to a path goes: into a stream (a device, a FIFO, an output of this program),
+//! or in the place of a file, with symbolic links followed.
+
+#[cfg(target_os = "linux")]
+use std::time::{Duration, Instant};
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+};
+
+/// More links than this in a row lead nowhere.
+const LINKS: usize = 40;
+
+/// Whether what is written to `path` comes out of this program's standard output.
+pub fn is_standard_output(path: &Path) -> bool {
+    matches!(follow(path), Ok(Link::Own(Own::Output)))
+}
+
+/// Where what is written to a path goes.
+pub(super) enum Place {
+    /// Written into as it is.
+    Stream(File),
+    /// Replaced as a whole; no link.
+    File(PathBuf),
+}
+
+impl Place {
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        let end = match follow(path)? {
+            Link::Own(own) => return own.open().map(Self::Stream),
+            Link::End(end) => end,
+        };
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+            Ok(found) if !found.is_file() => open_stream(path).map(Self::Stream),
+            _ => Ok(Self::File(end)),
+        }
+    }
+}
+
+/// How long a FIFO may take to find a reader: as long as a pipeline takes to start.
+#[cfg(target_os = "linux")]
+const READER_WAIT: Duration = Duration::from_secs(3);
+
+/// Opens a device or a FIFO for writing. Without a reader, opening a FIFO would block for ever.
+#[cfg(target_os = "linux")]
+fn open_stream(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use rustix::{
+        fs::{OFlags, fcntl_getfl, fcntl_setfl},
+        io::Errno,
+    };
+
+    let began = Instant::now();
+    loop {
+        let opened = OpenOptions::new()
+            .write(true)
+            .custom_flags(OFlags::NONBLOCK.bits() as i32)
+            .open(path);
+        match opened {
+            Ok(stream) => {
+                fcntl_setfl(&stream, fcntl_getfl(&stream)? - OFlags::NONBLOCK)?;
+                return Ok(stream);
+            }
+            Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+                if began.elapsed() >= READER_WAIT {
+                    return Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        "nobody reads from this pipe (FIFO)",
+                    ));
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_stream(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).open(path)
+}
+
+/// What symbolic links end in.
+enum Link {
+    Own(Own),
+    End(PathBuf),
+}
+
+/// An output that this program was started with.
+enum Own {
+    Output,
+    Error,
+}
+
+impl Own {
+    /// By the names that systems have for them.
+    fn named(path: &Path) -> Option<Self> {
+        match path.to_str()? {
+            "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => Some(Self::Output),
+            "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2" => Some(Self::Error),
+            _ => None,
+        }
+    }
+
+    /// The same stream, with the same place in it: what is printed later follows.
+    #[cfg(unix)]
+    fn open(&self) -> io::Result<File> {
+        use std::os::fd::AsFd;
+        let descriptor = match self {
+            Self::Output => io::stdout().as_fd().try_clone_to_owned(),
+            Self::Error => io::stderr().as_fd().try_clone_to_owned(),
+        };
+        descriptor.map(File::from)
+    }
+
+    #[cfg(not(unix))]
+    fn open(&self) -> io::Result<File> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Follows `path` as long as it is a symbolic link. What it ends in need not exist.
+fn follow(path: &Path) -> io::Result<Link> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        if cfg!(unix)
+            && let Some(own) = Own::named(&path)
+        {
+            return Ok(Link::Own(own));
+        }
+        match fs::read_link(&path) {
+            Ok(next) => path = folder_of(&path).join(next),
+            // Missing, or no link.
+            Err(_) => return Ok(Link::End(path)),
+        }
+    }
+    Err(io::Error::other("too many symbolic links"))
+}
+
+/// The folder that a file lies in: the current one if its path has but a name.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
