@@ -507,7 +507,10 @@ mod tests {
                 .into(),
         };
         let folder = tempfile::tempdir().unwrap();
-        let config = config(folder.path(), json!({"qa_na_threshold": -2.75}));
+        let config = config(
+            folder.path(),
+            json!({"task_names": ["squad"], "qa_na_threshold": -2.75}),
+        );
         assert_eq!(
             remarks(&[trial.clone(), trial], &config),
             [
