@@ -1,6 +1,6 @@
 //! Dropout of a packed matrix, by masks that are drawn again instead of kept.
 //!
-//! Each factor is a function of the mask's site, the token's place and the column
+//! Each factor is a function of the mask's counter, the token's place and the column
 //! ([`Mask::factor`]), so that the backward pass needs neither the mask nor the values, and a
 //! batch may be split or packed without moving it. Shader: `shaders/dropout.wgsl`.
 
@@ -40,22 +40,16 @@ pub struct DropoutConfig {
     pub element: Element,
 }
 
-/// A matrix that values are dropped from.
-#[derive(Debug)]
-pub struct DropoutParams {
-    pub columns: u32,
-    pub elements: u32,
-    pub mask: Mask,
-    /// The word of each row.
-    pub row_words: Vec<u32>,
+params! {
+    /// A matrix that values are dropped from.
+    pub struct DropoutParams {
+        pub columns: u32,
+        pub elements: u32,
+        pub mask: Mask,
+        /// The word of each row.
+        pub row_words: Vec<u32>,
+    }
 }
-
-params!(DropoutParams {
-    columns,
-    elements,
-    mask,
-    row_words
-});
 
 impl Shader for DropoutConfig {
     type Params = DropoutParams;
@@ -85,7 +79,7 @@ pub trait DropoutOps: Backend {
 }
 
 /// In plain tensors.
-fn twin<B: Backend>(x: FloatTensor<B>, sequences: &Sequences, mask: Mask) -> FloatTensor<B> {
+fn reference<B: Backend>(x: FloatTensor<B>, sequences: &Sequences, mask: Mask) -> FloatTensor<B> {
     let (format, shape, device) = (x.dtype(), x.shape(), x.device());
     let columns = shape[1] as u32;
     let factors: Vec<f32> = sequences
@@ -121,7 +115,7 @@ impl DropoutOps for Flex {
 impl DropoutOps for CubeBackend {
     fn packed_dropout(x: FloatTensor<Self>, sequences: Sequences, mask: Mask) -> FloatTensor<Self> {
         let Some(element) = Element::of(x.dtype) else {
-            return twin::<Self>(x, &sequences, mask);
+            return reference::<Self>(x, &sequences, mask);
         };
         let x = into_contiguous(x);
         let (columns, elements) = (x.shape()[1] as u32, x.shape().num_elements());

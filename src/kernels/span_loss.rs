@@ -36,23 +36,22 @@ pub struct SpanLossConfig {
     pub direction: Direction,
 }
 
-/// The sequences whose losses are computed.
-#[derive(Debug)]
-pub struct SpanLossParams {
-    pub sequences: Vec<Target>,
+params! {
+    /// The sequences whose losses are computed.
+    pub struct SpanLossParams {
+        pub sequences: Vec<Target>,
+    }
 }
 
-params!(SpanLossParams { sequences });
-
-/// A sequence's rows and the one that is right.
-#[derive(Debug, Default)]
-pub struct Target {
-    pub first: u32,
-    pub end: u32,
-    pub target: u32,
+params! {
+    /// A sequence's rows and the one that is right.
+    pub struct Target {
+        pub first: u32,
+        pub end: u32,
+        /// The row that is right.
+        pub target_row: u32,
+    }
 }
-
-params!(Target { first, end, target });
 
 impl Shader for SpanLossConfig {
     type Params = SpanLossParams;
@@ -105,10 +104,10 @@ impl TargetRows {
 
     fn params(&self) -> SpanLossParams {
         let ends = self.sequences.offsets().windows(2);
-        let sequences = ends.zip(self.rows.iter()).map(|(ends, &target)| Target {
+        let sequences = ends.zip(self.rows.iter()).map(|(ends, &row)| Target {
             first: ends[0],
             end: ends[1],
-            target,
+            target_row: row,
         });
         SpanLossParams {
             sequences: sequences.collect(),
@@ -121,7 +120,7 @@ impl TargetRows {
 pub trait SpanLossOps: Backend {
     /// The loss of each sequence, `[sequences]`.
     fn span_loss(logits: FloatTensor<Self>, targets: TargetRows) -> FloatTensor<Self> {
-        twin::<Self>(logits, &targets)
+        reference::<Self>(logits, &targets)
     }
 
     /// `(softmax(logits) − 1 at the target) · grad` of each sequence; `grad` `[sequences]`.
@@ -130,12 +129,12 @@ pub trait SpanLossOps: Backend {
         grad: FloatTensor<Self>,
         targets: TargetRows,
     ) -> FloatTensor<Self> {
-        backward_twin::<Self>(logits, grad, &targets)
+        backward_reference::<Self>(logits, grad, &targets)
     }
 }
 
 /// In plain tensors, one sequence after the other.
-fn twin<B: Backend>(logits: FloatTensor<B>, targets: &TargetRows) -> FloatTensor<B> {
+fn reference<B: Backend>(logits: FloatTensor<B>, targets: &TargetRows) -> FloatTensor<B> {
     let losses = (0..targets.rows.len()).map(|number| {
         let rows = targets.sequences.rows(number);
         let target = targets.rows[number] as usize - rows.start;
@@ -146,7 +145,7 @@ fn twin<B: Backend>(logits: FloatTensor<B>, targets: &TargetRows) -> FloatTensor
     B::float_cat(losses.collect(), 0)
 }
 
-fn backward_twin<B: Backend>(
+fn backward_reference<B: Backend>(
     logits: FloatTensor<B>,
     grad: FloatTensor<B>,
     targets: &TargetRows,
@@ -171,7 +170,7 @@ impl SpanLossOps for Flex {}
 impl SpanLossOps for CubeBackend {
     fn span_loss(logits: FloatTensor<Self>, targets: TargetRows) -> FloatTensor<Self> {
         if !fits(&logits, &targets) {
-            return twin::<Self>(logits, &targets);
+            return reference::<Self>(logits, &targets);
         }
         let logits = into_contiguous(logits);
         let losses = like(&logits, Shape::new([targets.rows.len()]), Element::F32);
@@ -185,7 +184,7 @@ impl SpanLossOps for CubeBackend {
         targets: TargetRows,
     ) -> FloatTensor<Self> {
         if !fits(&logits, &targets) {
-            return backward_twin::<Self>(logits, grad, &targets);
+            return backward_reference::<Self>(logits, grad, &targets);
         }
         let [logits, grad] = [logits, grad].map(into_contiguous);
         let slopes = like(&logits, logits.shape(), Element::F32);

@@ -1,5 +1,5 @@
 //! What the shaders of layer normalisation are specialised by, and their text
-//! (`shaders/norm_*.wgsl`).
+//! (`shaders/layer_norm_*.wgsl`).
 
 use burn::backend::wgpu::SourceTemplate;
 
@@ -42,46 +42,39 @@ pub struct NormConfig {
     pub element: Element,
 }
 
-/// The matrix that a pass goes over.
-#[derive(Debug)]
-pub struct NormParams {
-    /// Of the parameters' pass, twice the number of slices.
-    pub rows: u32,
-    pub columns: u32,
-    /// Forward.
-    pub epsilon: f32,
-    /// Backward, masked.
-    pub mask: Option<Mask>,
-    /// The word of each row, with a mask.
-    pub row_words: Vec<u32>,
+params! {
+    /// The matrix that a pass goes over.
+    pub struct NormParams {
+        /// Of the parameters' pass, twice the number of slices.
+        pub rows: u32,
+        pub columns: u32,
+        /// Forward.
+        pub epsilon: f32,
+        /// Backward, masked.
+        pub mask: Option<Mask>,
+        /// The word of each row, with a mask.
+        pub row_words: Vec<u32>,
+    }
 }
-
-params!(NormParams {
-    rows,
-    columns,
-    epsilon,
-    mask,
-    row_words
-});
 
 impl Shader for NormConfig {
     type Params = NormParams;
 
     fn text(self) -> String {
-        let shared = include_str!("../../../shaders/norm.wgsl");
+        let shared = include_str!("../../../shaders/layer_norm.wgsl");
         let total = wgsl::reduction("vec2<f32>");
         let text = match self.pass {
             NormPass::Forward => {
-                let forward = include_str!("../../../shaders/norm_forward.wgsl");
+                let forward = include_str!("../../../shaders/layer_norm_forward.wgsl");
                 format!("{total}{shared}{forward}")
             }
             NormPass::Backward { .. } => {
-                let backward = include_str!("../../../shaders/norm_backward.wgsl");
+                let backward = include_str!("../../../shaders/layer_norm_backward.wgsl");
                 format!("{}{total}{shared}{backward}", wgsl::mask())
             }
-            NormPass::Shares => include_str!("../../../shaders/norm_shares.wgsl").to_owned(),
+            NormPass::Shares => include_str!("../../../shaders/layer_norm_shares.wgsl").to_owned(),
             NormPass::Parameters => {
-                include_str!("../../../shaders/norm_parameters.wgsl").to_owned()
+                include_str!("../../../shaders/layer_norm_parameters.wgsl").to_owned()
             }
         };
         let masked = self.pass == NormPass::Backward { masked: true };

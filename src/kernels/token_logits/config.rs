@@ -18,14 +18,14 @@ pub(super) const THREADS: [u32; 2] = [64, 4];
 
 /// What the shaders are specialised by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct LogitForm {
+pub struct LogitConfig {
     /// Format of the rows and starts.
     pub element: Element,
     /// Starts that a thread takes at once; `None` where rows stand for themselves.
     pub ranks: Option<usize>,
 }
 
-impl LogitForm {
+impl LogitConfig {
     /// As many starts as a thread takes at once, at most.
     pub const MOST_RANKS: usize = 4;
 }
@@ -34,38 +34,31 @@ impl LogitForm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LogitShader {
     pub direction: Direction,
-    pub form: LogitForm,
+    pub config: LogitConfig,
 }
 
-/// Rows, their starts, and the tiles that workgroups take.
-#[derive(Debug)]
-pub struct LogitParams {
-    pub tokens: u32,
-    pub columns: u32,
-    /// Starts of a sequence.
-    pub ranks: u32,
-    pub tiles: Vec<RowTile>,
+params! {
+    /// Rows, their starts, and the tiles that workgroups take.
+    pub struct LogitParams {
+        pub tokens: u32,
+        pub columns: u32,
+        /// Starts of a sequence.
+        pub ranks: u32,
+        pub tiles: Vec<RowTile>,
+    }
 }
 
-params!(LogitParams {
-    tokens,
-    columns,
-    ranks,
-    tiles
-});
-
-/// Rows of a sequence; backward, all of them.
-#[derive(Debug, Default)]
-pub struct RowTile {
-    /// First row.
-    pub first: u32,
-    /// End of its sequence.
-    pub end: u32,
-    /// The sequence's number.
-    pub number: u32,
+params! {
+    /// Rows of a sequence; backward, all of them.
+    pub struct RowTile {
+        /// First row.
+        pub first: u32,
+        /// End of its sequence.
+        pub end: u32,
+        /// The sequence's number.
+        pub number: u32,
+    }
 }
-
-params!(RowTile { first, end, number });
 
 impl Shader for LogitShader {
     type Params = LogitParams;
@@ -75,7 +68,7 @@ impl Shader for LogitShader {
             Direction::Forward => include_str!("../../../shaders/token_logits_forward.wgsl"),
             Direction::Backward => include_str!("../../../shaders/token_logits_backward.wgsl"),
         };
-        let LogitForm { element, ranks } = self.form;
+        let LogitConfig { element, ranks } = self.config;
         let (enable, params) = (element.enable(), params::binding::<LogitParams>());
         let text = SourceTemplate::new(format!("{enable}{params}{NORMAL}{pass}"))
             .register("element", element.name())
@@ -96,7 +89,7 @@ impl Shader for LogitShader {
         let mut all = Vec::new();
         for direction in Direction::ALL {
             let most = match direction {
-                Direction::Forward => LogitForm::MOST_RANKS,
+                Direction::Forward => LogitConfig::MOST_RANKS,
                 // A gradient is that of one start a sequence.
                 Direction::Backward => 1,
             };
@@ -104,7 +97,7 @@ impl Shader for LogitShader {
                 let ranks = [None].into_iter().chain((1..=most).map(Some));
                 all.extend(ranks.map(|ranks| Self {
                     direction,
-                    form: LogitForm { element, ranks },
+                    config: LogitConfig { element, ranks },
                 }));
             }
         }
