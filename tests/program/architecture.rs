@@ -23,19 +23,9 @@ const UPWARD: &[(&str, &str, &str)] = &[
 /// no circle any more makes the test fail.
 const CIRCLES: &[(&[&str], &[&str], &str)] = &[
     (
-        &["eval/summary"],
-        &["eval/results"],
-        "a trial's results are defined beside the writer of all",
-    ),
-    (
         &["model/folder"],
         &["model/absent"],
         "what a folder lacks is explained by what it holds",
-    ),
-    (
-        &["tasks/qa/analysis/flags"],
-        &["tasks/qa/analysis"],
-        "`Part` is defined there",
     ),
     (
         &["tasks/task"],
