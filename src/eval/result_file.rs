@@ -1,4 +1,5 @@
-//! `T_results.json` and `T_results.txt` → the figures of every trial.
+//! The results of a run ↔ their files: `T_results.txt` as the reference has it, where T names the
+//! run's tasks, and `T_results.json`; of several trials also their mean and standard deviation.
 
 use std::path::Path;
 
@@ -8,12 +9,30 @@ use serde_json::{Map, Value};
 use super::{
     error::Error,
     figures::{Figure, Remark, Scores},
-    results::TrialResults,
+    json_file::{write_json, write_text},
+    results::{TrialResults, results_text},
+    summary::Summary,
 };
-use crate::data::source::read_text;
+use crate::{config::Paths, data::source::read_text};
 
 const EXPECTED_JSON: &str = "a JSON array with an object from tasks to figures for each trial";
 const EXPECTED_LINE: &str = "lines of the form \"task: figure: 1.00 - figure: 2.00\"";
+
+/// Writes the figures of all trials so far, and of several their mean and standard deviation.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_results(paths: Paths<'_>, trials: &[TrialResults]) -> Result<(), Error> {
+    write_text(paths.results_txt(), &results_text(trials))?;
+    write_json(&paths.results_json(), &trials)?;
+    match Summary::of(trials) {
+        Some(summary) => {
+            write_text(&paths.summary_txt(), &summary.text())?;
+            write_json(&paths.summary(), &summary)
+        }
+        None => Ok(()),
+    }
+}
 
 /// Reads results as a run writes them: JSON where the file's name says so, else the reference's
 /// text, of which each line is a trial of a task.

@@ -1,17 +1,8 @@
-//! Figures → the results of a run.
-//!
-//! The files and their layout are the reference's (`T_results.txt`, where T names the run's tasks),
-//! with a JSON form beside them and, of several trials, mean and standard deviation.
+//! Figures → the results of a run, and their text, whose layout is the reference's.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{
-    error::Error,
-    figures::Scores,
-    json_file::{write_json, write_text},
-    summary::Summary,
-};
-use crate::config::Paths;
+use super::figures::Scores;
 
 /// The figures of one trial: each task in turn.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -36,22 +27,6 @@ pub fn results_text(trials: &[TrialResults]) -> String {
         .flat_map(|trial| &trial.tasks)
         .map(|(task, scores)| format!("{task}: {}\n", scores.line()))
         .collect()
-}
-
-/// Writes the figures of all trials so far, and of several their mean and standard deviation.
-///
-/// # Errors
-/// When a file cannot be written.
-pub fn write_results(paths: Paths<'_>, trials: &[TrialResults]) -> Result<(), Error> {
-    write_text(paths.results_txt(), &results_text(trials))?;
-    write_json(&paths.results_json(), &trials)?;
-    match Summary::of(trials) {
-        Some(summary) => {
-            write_text(&paths.summary_txt(), &summary.text())?;
-            write_json(&paths.summary(), &summary)
-        }
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -25,11 +25,7 @@ use crate::{
     batch::{FeatureSet, plan::BatchPlan},
     config::{self, Config},
     data::{self, existing_file::existing, split::Split},
-    eval::{
-        self,
-        results::{TrialResults, write_results},
-        summary::Summary,
-    },
+    eval::{self, result_file::write_results, results::TrialResults, summary::Summary},
     model::{arithmetic::Arithmetic, folder},
     progress::Progress,
     stop::Stop,

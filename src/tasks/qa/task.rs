@@ -325,7 +325,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        eval::results::{TrialResults, write_results},
+        eval::{result_file::write_results, results::TrialResults},
         tasks::{
             qa::{answers::nbest::NbestEntry, example::Examples, token_counts::TokenCounts},
             task::remarks,

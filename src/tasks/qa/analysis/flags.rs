@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    Part,
     distinct_questions::DistinctQuestions,
     error_class::ErrorClass,
     judgement::Judgement,
+    part::Part,
     question_type::QuestionType,
     tally::{self, Tally},
 };

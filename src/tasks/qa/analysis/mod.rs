@@ -14,6 +14,7 @@ pub mod error_class;
 pub mod flags;
 pub mod judgement;
 pub mod lengths;
+pub mod part;
 pub mod question_type;
 pub mod tally;
 
@@ -22,6 +23,7 @@ use error_class::ErrorClass;
 use flags::FlagCounts;
 use judgement::{Judged, Judgement};
 use lengths::LengthSummary;
+use part::Part;
 use question_type::{HowType, QuestionType, question_words};
 use tally::Tally;
 
@@ -32,35 +34,6 @@ use super::{
     scorers::score::Metric,
 };
 use crate::eval::figures::Scores;
-
-/// The questions that a figure is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Part {
-    Whole,
-    Answerable,
-    Unanswerable,
-}
-
-impl Part {
-    pub const ALL: [Part; 3] = [Part::Whole, Part::Answerable, Part::Unanswerable];
-
-    pub fn holds(self, judgement: &Judgement) -> bool {
-        match self {
-            Part::Whole => true,
-            Part::Answerable => judgement.answerable,
-            Part::Unanswerable => !judgement.answerable,
-        }
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Part::Whole => "all questions",
-            Part::Answerable => "answerable",
-            Part::Unanswerable => "unanswerable",
-        }
-    }
-}
 
 /// Counts over one part of the questions.
 #[derive(Debug, Clone, PartialEq, Serialize)]

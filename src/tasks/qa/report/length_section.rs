@@ -10,10 +10,11 @@ use super::{TaskReport, type_section::part_key};
 use crate::{
     report::chart::{Charts, Stacks},
     tasks::qa::analysis::{
-        Analysis, Part,
+        Analysis,
         distinct_questions::DistinctQuestions,
         judgement::Judgement,
         lengths::{Bins, Extremes, Measure},
+        part::Part,
         question_type::QuestionType,
     },
 };

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use crate::tasks::qa::analysis::{
-    Analysis, Part, PartCounts,
+    Analysis, PartCounts,
+    part::Part,
     question_type::QuestionType,
     tally::{Tally, percent},
 };
