@@ -38,13 +38,10 @@ fn main() -> Result<()> {
         let input_ids = integers("input_ids")?;
         let batch = Batch {
             size: 1,
-            seq_len: input_ids.len(),
-            input_mask: vec![1; input_ids.len()],
+            lengths: vec![input_ids.len()],
             segment_ids: integers("segment_ids")?,
             input_ids,
-            labels: Vec::new(),
-            features: vec![0],
-            task: vec![0],
+            ..Batch::default()
         };
         let input = ModelInput::new(&batch, 0, &device);
         let hidden = model.forward(&input, Mode::Predict);

@@ -1,7 +1,7 @@
-//! A batch: features side by side, padded to one length.
+//! A batch: the tokens of several features one after the other, without padding.
 //!
-//! The features of one or several tasks stay where they are; a batch copies only its rows.
-//! Padding is 0 everywhere, as in the reference, and the mask tells it from tokens.
+//! The reference pads each feature to `max_seq_length`; that changes no result. The features of one
+//! or several tasks stay where they are; a batch copies only its rows.
 
 pub mod plan;
 
@@ -15,8 +15,6 @@ pub struct Row<'a> {
     /// Tokens of segment 0, from the first on; the others are of segment 1.
     pub first_segment: usize,
     pub label: Label,
-    /// What messages call the feature: the id of its example.
-    pub name: &'a str,
 }
 
 /// A task's feature, as batches take it.
@@ -25,7 +23,7 @@ pub trait AsRow {
 }
 
 /// The features of one or several tasks, as one list: the first task's, then the second's, ….
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct FeatureSet<'a> {
     /// Each feature with its task's number.
     rows: Vec<(usize, Row<'a>)>,
@@ -73,7 +71,7 @@ impl<'a> FeatureSet<'a> {
         self.rows.get(index).copied()
     }
 
-    /// Tokens of each feature, without padding, for a
+    /// Tokens of each feature, for a
     /// [`BatchPlan`](crate::batch::plan::BatchPlan).
     pub fn lengths(&self) -> Vec<usize> {
         self.rows
@@ -89,91 +87,67 @@ impl<'a, F: AsRow> From<&'a [F]> for FeatureSet<'a> {
     }
 }
 
-/// Features as the model takes them. Tensors are row-major, `[size, seq_len]`.
-#[derive(Debug, Clone, PartialEq)]
+/// Features as the model takes them.
+///
+/// # Shapes
+/// `size` features have together `tokens` tokens.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
-    /// Number of rows.
+    /// Number of features.
     pub size: usize,
-    /// Tokens of a row, padding included.
-    pub seq_len: usize,
-    /// Token ids, `[size, seq_len]`; 0 on padding.
+    /// Token ids, `[tokens]`.
     pub input_ids: Vec<i32>,
-    /// 1 on tokens, 0 on padding, `[size, seq_len]`.
-    pub input_mask: Vec<i32>,
-    /// 0 up to and with the first `[SEP]` and on padding, else 1, `[size, seq_len]`.
+    /// 0 up to and with the first `[SEP]` of a feature, then 1; `[tokens]`.
     pub segment_ids: Vec<i32>,
-    /// What each row should be answered with, `[size]`; the encoder alone needs none.
+    /// Tokens of each feature, `[size]`.
+    pub lengths: Vec<usize>,
+    /// Tokens of segment 0 of each feature, `[size]`.
+    pub first_segments: Vec<u32>,
+    /// What each feature should be answered with, `[size]`; the encoder alone needs none.
     pub labels: Vec<Label>,
-    /// Index of each row in the feature list, `[size]`.
+    /// Index of each feature in the feature list, `[size]`.
     pub features: Vec<usize>,
-    /// Task of each row, `[size]`.
+    /// Task of each feature, `[size]`.
     pub task: Vec<usize>,
 }
 
 impl Batch {
-    /// The batch of these features, padded to `pad_to` tokens or, without it, to the longest
-    /// of them.
+    /// The batch of these features of the set.
     ///
     /// # Errors
-    /// When an index is not in the set, or a feature is longer than `pad_to`.
-    pub fn collate(
-        set: &FeatureSet<'_>,
-        features: &[usize],
-        pad_to: Option<usize>,
-    ) -> Result<Self, Error> {
-        let rows: Vec<(usize, Row)> = features
-            .iter()
-            .map(|&index| {
-                let count = set.len();
-                set.get(index).ok_or(Error::NoSuchFeature { index, count })
-            })
-            .collect::<Result<_, _>>()?;
-        let longest = rows.iter().map(|(_, row)| row.input_ids.len()).max();
-        let seq_len = pad_to.or(longest).unwrap_or(0);
-        let size = rows.len();
-        let mut batch = Batch {
-            size,
-            seq_len,
-            input_ids: vec![0; size * seq_len],
-            input_mask: vec![0; size * seq_len],
-            segment_ids: vec![0; size * seq_len],
-            labels: rows.iter().map(|(_, row)| row.label).collect(),
-            features: features.to_vec(),
-            task: rows.iter().map(|&(task, _)| task).collect(),
-        };
-        for (number, (_, row)) in rows.into_iter().enumerate() {
-            let length = row.input_ids.len();
-            if length > seq_len {
-                return Err(Error::FeatureTooLong {
-                    feature: row.name.to_owned(),
-                    length,
-                    pad_to: seq_len,
-                });
-            }
-            let tokens = number * seq_len..number * seq_len + length;
-            let window = tokens.start + row.first_segment.min(length)..tokens.end;
-            for (cell, &id) in batch.input_ids[tokens.clone()]
-                .iter_mut()
-                .zip(row.input_ids)
-            {
-                *cell = id as i32;
-            }
-            batch.input_mask[tokens].fill(1);
-            batch.segment_ids[window].fill(1);
+    /// If an index is not in the set.
+    pub fn collate(set: &FeatureSet<'_>, features: &[usize]) -> Result<Self, Error> {
+        let mut batch = Self::default();
+        for &index in features {
+            let (task, row) = set.get(index).ok_or_else(|| Error::NoSuchFeature {
+                index,
+                count: set.len(),
+            })?;
+            batch.push(index, task, row);
         }
         Ok(batch)
     }
 
-    /// Tokens of each row, padding not counted.
-    pub fn lengths(&self) -> Vec<usize> {
-        let rows = self.input_mask.chunks_exact(self.seq_len.max(1));
-        rows.map(|row| row.iter().filter(|&&mask| mask == 1).count())
-            .collect()
+    /// Adds the feature that stands at `index` of the feature list and belongs to the task of this
+    /// number.
+    pub fn push(&mut self, index: usize, task: usize, row: Row) {
+        let length = row.input_ids.len();
+        let first = row.first_segment.min(length);
+        self.size += 1;
+        self.input_ids
+            .extend(row.input_ids.iter().map(|&id| id as i32));
+        self.segment_ids
+            .extend((0..length).map(|place| i32::from(place >= first)));
+        self.lengths.push(length);
+        self.first_segments.push(first as u32);
+        self.labels.push(row.label);
+        self.features.push(index);
+        self.task.push(task);
     }
 
-    /// Number of tokens, padding not counted.
+    /// Number of tokens.
     pub fn tokens(&self) -> usize {
-        self.lengths().into_iter().sum()
+        self.input_ids.len()
     }
 }
 
@@ -185,7 +159,6 @@ mod tests {
         input_ids: Vec<u32>,
         first_segment: usize,
         impossible: bool,
-        name: String,
     }
 
     impl AsRow for Feature {
@@ -194,7 +167,6 @@ mod tests {
                 input_ids: &self.input_ids,
                 first_segment: self.first_segment,
                 label: label(self.first_segment, self.input_ids.len(), self.impossible),
-                name: &self.name,
             }
         }
     }
@@ -212,45 +184,28 @@ mod tests {
             input_ids: (1..=length as u32).collect(),
             first_segment,
             impossible,
-            name: format!("q{length}"),
         }
     }
 
     #[test]
-    fn rows_are_padded_to_the_longest() {
+    fn rows_stand_side_by_side_without_padding() {
         let features = [
             feature(4, 2, false),
             feature(6, 3, true),
             feature(9, 3, false),
         ];
         let set = FeatureSet::from(features.as_slice());
-        let batch = Batch::collate(&set, &[1, 0], None).unwrap();
-        assert_eq!((batch.size, batch.seq_len), (2, 6));
-        assert_eq!(batch.input_ids, [1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 0, 0]);
-        assert_eq!(batch.input_mask, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0]);
-        assert_eq!(batch.segment_ids, [0, 0, 0, 1, 1, 1, 0, 0, 1, 1, 0, 0]);
+        let batch = Batch::collate(&set, &[1, 0]).unwrap();
+        assert_eq!((batch.size, batch.lengths.as_slice()), (2, &[6, 4][..]));
+        assert_eq!(batch.input_ids, [1, 2, 3, 4, 5, 6, 1, 2, 3, 4]);
+        assert_eq!(batch.segment_ids, [0, 0, 0, 1, 1, 1, 0, 0, 1, 1]);
+        assert_eq!(batch.first_segments, [3, 2]);
         assert_eq!(batch.labels, [label(3, 6, true), label(2, 4, false)]);
         assert_eq!(batch.features, [1, 0]);
         assert_eq!(batch.tokens(), 10);
-    }
-
-    #[test]
-    fn a_fixed_length_pads_all_and_refuses_longer_ones() {
-        let features = [feature(4, 2, false), feature(9, 3, false)];
-        let set = FeatureSet::from(features.as_slice());
-        let batch = Batch::collate(&set, &[0], Some(8)).unwrap();
-        assert_eq!(
-            (batch.seq_len, batch.input_ids.len(), batch.tokens()),
-            (8, 8, 4)
-        );
-        let message = Batch::collate(&set, &[1], Some(8)).unwrap_err().to_string();
-        assert!(
-            message.contains("q9") && message.contains("padded to 8"),
-            "{message}"
-        );
-        let message = Batch::collate(&set, &[2], None).unwrap_err().to_string();
-        assert!(message.contains("feature 2"), "{message}");
-        assert_eq!(Batch::collate(&set, &[], None).unwrap().size, 0);
+        let message = Batch::collate(&set, &[3]).unwrap_err().to_string();
+        assert!(message.contains("feature 3"), "{message}");
+        assert_eq!(Batch::collate(&set, &[]).unwrap().size, 0);
     }
 
     #[test]
@@ -267,7 +222,7 @@ mod tests {
             Some((2, 6))
         );
         assert!(set.get(3).is_none() && FeatureSet::new::<Feature>(vec![]).get(0).is_none());
-        let batch = Batch::collate(&set, &[2, 0], None).unwrap();
+        let batch = Batch::collate(&set, &[2, 0]).unwrap();
         assert_eq!(batch.task, [2, 0]);
     }
 }

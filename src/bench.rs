@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    batch::Batch,
+    batch::{Batch, Row},
     config::{EncoderConfig, OptimizerMoments},
     device::DeviceError,
     model::{
@@ -26,8 +26,8 @@ use crate::{
     },
     train::{
         adam::Adam,
-        gradients::Objective,
         memory::PeakMemory,
+        objective::Objective,
         schedule::LayerDecay,
         step::{StepSettings, train_step},
     },
@@ -215,33 +215,24 @@ impl Bench<'_> {
     }
 
     fn batch(&self, lengths: &[usize], random: &mut ChaCha8Rng) -> Batch {
-        let computed = |length: usize| self.pad_to.map_or(length, |width| width.max(length));
-        let seq_len = lengths.iter().map(|&n| computed(n)).max().unwrap_or(0);
-        let size = lengths.len();
-        let mut batch = Batch {
-            size,
-            seq_len,
-            input_ids: vec![0; size * seq_len],
-            input_mask: vec![0; size * seq_len],
-            segment_ids: vec![0; size * seq_len],
-            labels: Vec::with_capacity(size),
-            features: (0..size).collect(),
-            task: vec![0; size],
-        };
-        for (row, &length) in lengths.iter().enumerate() {
-            let first = row * seq_len;
+        let mut batch = Batch::default();
+        for (index, &length) in lengths.iter().enumerate() {
+            let computed = self.pad_to.map_or(length, |width| width.max(length));
             let question = QUESTION_TOKENS.min(length / 2);
-            for place in 0..computed(length) {
-                batch.input_ids[first + place] =
-                    random.random_range(0..self.encoder.vocab_size as i32);
-                batch.input_mask[first + place] = 1;
-                batch.segment_ids[first + place] = i32::from(place >= question);
-            }
-            batch.labels.push(Label::Span {
-                start: question as u32,
-                end: question as u32,
-                impossible: false,
-            });
+            let ids = 0..self.encoder.vocab_size as i32;
+            let ids: Vec<u32> = (0..computed)
+                .map(|_| random.random_range(ids.clone()) as u32)
+                .collect();
+            let row = Row {
+                input_ids: &ids,
+                first_segment: question,
+                label: Label::Span {
+                    start: question as u32,
+                    end: question as u32,
+                    impossible: false,
+                },
+            };
+            batch.push(index, 0, row);
         }
         batch
     }
@@ -326,7 +317,7 @@ mod tests {
             micro_batch_size: Some(1),
             moments: OptimizerMoments::Bf16,
             objective: Objective {
-                trainable: crate::train::gradients::Trainable::All,
+                trainable: crate::train::objective::Trainable::All,
                 recompute_layers: true,
                 loss_scale: 1.0,
             },

@@ -14,7 +14,7 @@ use electra::{
     data::split::Split,
     device::{configure_runtime, failure},
     finetune,
-    train::{gradients::Trainable, run},
+    train::{objective::Trainable, run},
 };
 use support::{
     runs,

@@ -26,7 +26,7 @@ use electra::{
     },
     train::{
         adam::Adam,
-        gradients::{Objective, Trainable},
+        objective::{Objective, Trainable},
         run::Run,
         schedule::{LayerDecay, Schedule},
         step::{StepSettings, train_step},
@@ -66,7 +66,7 @@ fn memory_does_not_grow_over_steps_on_wgpu() {
     );
     // Two features: a software driver takes many seconds for a step of eight.
     let set = FeatureSet::from(features.as_slice());
-    let batch = Batch::collate(&set, &[0, 1], None).unwrap();
+    let batch = Batch::collate(&set, &[0, 1]).unwrap();
     let mut in_use = Vec::new();
     for step in 0..8 {
         let (updated, figures) = train_step(
@@ -122,7 +122,7 @@ fn a_part_that_the_device_cannot_hold_is_halved_and_the_step_computed() {
                 steps: 1,
                 warmup_proportion: 0.0,
             },
-            features: set,
+            features: &set,
             plan,
             objective: Objective {
                 trainable: Trainable::All,

@@ -10,8 +10,8 @@ use electra::{
     model::{ParameterCount, arithmetic::Arithmetic},
     tasks::{head, qa::span_head::HeadConfig},
     train::{
-        gradients::{Objective, Trainable},
         memory_plan::Footprint,
+        objective::{Objective, Trainable},
     },
 };
 
@@ -29,7 +29,7 @@ fn a_step_holds_what_the_plan_says() {
     let resolved = Config::resolve("d".as_ref(), "m", given.as_object().unwrap());
     let (config, _) = resolved.unwrap();
     let encoder = config.encoder();
-    let elements = ParameterCount::new(&encoder, head::parameter_count(&config)).all();
+    let elements = ParameterCount::new(&encoder, head::shapes(&config)).all();
     // The allocator's peak, held against the plan.
     let step = |layers_in, moments, micro_batch_size, recompute_layers| {
         let footprint = Footprint {

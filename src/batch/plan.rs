@@ -2,8 +2,10 @@
 //!
 //! The reference pads its feature list with empty features to a multiple of the batch size and
 //! goes over it again and again. Empty features have no loss, so that here they are counted but
-//! left out: the last batch of an epoch may be short. The order of an epoch follows from the
-//! seed and the epoch alone; a run that is resumed at any step goes on as if never stopped.
+//! left out: the last batch of an epoch may be short. The order of an epoch follows from the seed and
+//! the epoch alone; a run that is resumed at any step goes on as if never stopped.
+//!
+//! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/finetune/preprocessing.py#L107-L111>
 
 use std::ops::Range;
 

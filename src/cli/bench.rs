@@ -13,8 +13,8 @@ use crate::{
     kernels::formats::Element,
     tasks::qa::span_head::HeadConfig,
     train::{
-        gradients::{Objective, Trainable},
         loss_scale::LossScale,
+        objective::{Objective, Trainable},
     },
 };
 

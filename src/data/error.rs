@@ -89,16 +89,6 @@ pub enum Error {
     },
 
     #[error(
-        "question {feature}: a feature of {length} tokens does not fit a batch padded to {pad_to}; \
-         pad to at least the max_seq_length that the features were made with"
-    )]
-    FeatureTooLong {
-        feature: String,
-        length: usize,
-        pad_to: usize,
-    },
-
-    #[error(
         "feature {index} was asked for, but there are {count}: the batch plan belongs to another feature list"
     )]
     NoSuchFeature { index: usize, count: usize },

@@ -9,7 +9,7 @@ use crate::{
     device::ByteSize,
     model::ParameterCount,
     tasks::{head, task::TaskFile},
-    train::{gradients::Trainable, memory_plan::MemoryPlan},
+    train::{memory_plan::MemoryPlan, objective::Trainable},
 };
 
 /// Training examples that `log_examples` shows of each task.
@@ -75,7 +75,7 @@ impl Outline<'_> {
     fn model(&self) -> String {
         let config = self.config;
         let encoder = config.encoder();
-        let sizes = ParameterCount::new(&encoder, head::parameter_count(config));
+        let sizes = ParameterCount::new(&encoder, head::shapes(config));
         let accents = config.strip_accents.unwrap_or(config.do_lower_case);
         let case = match (config.do_lower_case, accents) {
             (true, true) => "lower case",

@@ -24,8 +24,8 @@ use crate::{
     train::{
         self,
         adam::Adam,
-        gradients::{Objective, Trainable},
         memory_plan::{Footprint, MemoryPlan},
+        objective::{Objective, Trainable},
         run_folder,
         schedule::{LayerDecay, Schedule},
     },
@@ -57,7 +57,7 @@ impl Finetune<'_> {
                 steps,
                 warmup_proportion: config.warmup_proportion,
             },
-            features: features.clone(),
+            features,
             plan,
             objective: Objective {
                 trainable,
@@ -124,7 +124,7 @@ impl Finetune<'_> {
         let config = self.config;
         let encoder = config.encoder();
         let layers = encoder.num_hidden_layers;
-        let sizes = ParameterCount::new(&encoder, head::parameter_count(config));
+        let sizes = ParameterCount::new(&encoder, head::shapes(config));
         let (trained, trained_layers) = match trainable {
             Trainable::All => (sizes.all(), layers),
             Trainable::FromLayer(first) => {

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::folder::Error;
+use super::folder::error::Error;
 use crate::durable_file::folder_of;
 
 /// Where a pre-trained model's folder has the runs that began with it.

@@ -1,4 +1,8 @@
 //! Multi-head self-attention with its output layer, residual and LayerNorm (BERT, post-norm).
+//!
+//! Reproduces `attention_layer` and what follows it:
+//! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/modeling.py#L597-L790>
+//! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/modeling.py#L894-L902>
 
 use burn::{Tensor, module::Module};
 
@@ -20,6 +24,8 @@ use crate::{
     },
 };
 
+/// # Shapes
+/// `[tokens, hidden]` → `[tokens, hidden]`; every dense layer is `hidden → hidden`.
 #[derive(Module, Debug)]
 pub struct Attention {
     pub query: Dense,

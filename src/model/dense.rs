@@ -1,4 +1,5 @@
-//! A dense layer on rows: `y = x · W + b`, `W` stored `[in, out]` as TensorFlow stores kernels.
+//! A dense layer on rows: `y = x · W + b`, `W` stored `[in, out]` as TensorFlow stores kernels
+//! (`tf.layers.dense`).
 
 use burn::{
     Tensor,
@@ -17,13 +18,15 @@ use crate::kernels::{
     matmul::MatmulTilings,
 };
 
+/// # Shapes
+/// `[rows, in]` → `[rows, out]`
 #[derive(Module, Debug)]
 pub struct Dense {
     /// `[in, out]`
     pub weight: Param<Tensor<2>>,
     /// `[out]`
     pub bias: Param<Tensor<1>>,
-    /// The kernel in f16, for rows in f16; without autodiff.
+    /// The weight in f16, for rows in f16; without autodiff.
     #[module(skip)]
     half: Option<Tensor<2>>,
     #[module(skip)]
@@ -47,7 +50,7 @@ impl Dense {
         })
     }
 
-    /// Makes the f16 copy of the kernel as it is now.
+    /// Refreshes the f16 copy of the weight.
     pub fn refresh_f16_weights(&mut self) {
         self.half = Some(self.narrow_kernel());
     }
@@ -91,7 +94,7 @@ impl Dense {
         gradients.add(&self.bias, bias);
     }
 
-    /// The kernel in f16 where rows are.
+    /// The weight in f16 if the rows are.
     fn half_for(&self, format: DType) -> Option<Tensor<2>> {
         (format == DType::F16).then(|| self.half.clone().unwrap_or_else(|| self.narrow_kernel()))
     }

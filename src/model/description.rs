@@ -124,7 +124,7 @@ pub fn describe_record(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
     }))
 }
 
-/// What a run's hyper-parameters say of the model, where a `config.json` has nothing but them.
+/// What a run's hyper-parameters say of the model, if a `config.json` has nothing but them.
 fn of_hparams(mut hparams: Map<String, Value>, file: &Path) -> Result<RecordConfig, Error> {
     let config = Config::from_json(&hparams).map_err(|source| Error::Hparams {
         path: file.into(),

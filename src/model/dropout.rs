@@ -1,5 +1,7 @@
 //! Where the model drops values in training, and by which masks.
 //!
+//! Values are dropped where the reference drops them (`dropout`,
+//! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/modeling.py#L374-L389>).
 //! Masks follow from the run's seed, the step and the place in the model alone, so that a resumed
 //! run, a smaller micro-batch or a packed batch draws the same ones.
 
@@ -57,7 +59,7 @@ impl StepSeed {
 }
 
 impl Mode {
-    /// The mask of a site that drops with probability `rate`, where it drops at all.
+    /// The mask of a site that drops with probability `rate`, if it drops at all.
     pub fn mask(self, site: Site, rate: f64) -> Option<Mask> {
         let Self::Train(seed) = self else {
             return None;

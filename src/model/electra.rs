@@ -1,6 +1,7 @@
 //! The encoder: embeddings, then layer after layer (BERT, post-norm).
 //!
-//! Reproduces `BertModel` of the reference with the discriminator's weights.
+//! Reproduces `BertModel` with the discriminator's weights:
+//! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/modeling.py#L112-L295>
 
 use std::ops::Range;
 
@@ -18,6 +19,9 @@ use super::{
 use crate::{config::EncoderConfig, kernels::formats::Element};
 
 /// The encoder with its weights.
+///
+/// # Shapes
+/// Token ids `[tokens]` → hidden states `[tokens, hidden]`, in the format of the layers.
 ///
 /// # Examples
 ///
@@ -69,8 +73,7 @@ impl Electra {
         })
     }
 
-    /// Makes the f16 copies of the layers' kernels as they are now, where the layers compute in
-    /// f16.
+    /// Refreshes the f16 copies of the layers' weights, if the layers compute in f16.
     pub fn refresh_f16_weights(&mut self) {
         if self.arithmetic.layers == Element::F16 {
             for layer in &mut self.layers {

@@ -1,7 +1,10 @@
 //! Token embeddings: word + token type + position → LayerNorm → dropout → projection.
 //!
-//! The projection exists where the embeddings are narrower than the hidden states
-//! (`embeddings_project`, as in ELECTRA-Small).
+//! The projection exists if the embeddings have another width than the hidden states
+//! (`embeddings_project`, as in ELECTRA-Small). Reproduces `embedding_lookup`,
+//! `embedding_postprocessor` and the projection:
+//! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/modeling.py#L410-L560>
+//! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/modeling.py#L224-L228>
 
 use burn::{
     Tensor,
@@ -45,12 +48,18 @@ impl Table {
     }
 }
 
+/// # Shapes
+/// Token ids, segment ids and positions `[tokens]` → `[tokens, hidden]`.
 #[derive(Module, Debug)]
 pub struct Embeddings {
+    /// `[vocab, embedding]`
     pub word: Table,
+    /// `[types, embedding]`
     pub token_type: Table,
+    /// `[positions, embedding]`
     pub position: Table,
     pub layer_norm: LayerNorm,
+    /// `embedding → hidden`
     pub project: Option<Dense>,
     pub dropout: f64,
 }
@@ -103,7 +112,7 @@ impl Embeddings {
         let token_type = self.token_type.weight.val();
         let [types, _] = token_type.dims();
         // A product with one-hot rows, as in the reference: its gradient is a product too,
-        // where a look-up's would add every token into the same two rows.
+        // while that of a look-up would add every token into the same two rows.
         // Burn's own `one_hot` reads the indices back from the device to check them.
         let kinds = Tensor::<1, Int>::arange(0..types as i64, &token_type.device());
         let token_type = input

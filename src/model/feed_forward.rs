@@ -1,4 +1,7 @@
 //! The two dense layers of an encoder layer around an erf GELU, with residual and LayerNorm.
+//!
+//! Reproduces `intermediate` and `output` of `transformer_model`:
+//! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/modeling.py#L904-L919>
 
 use burn::{Tensor, module::Module};
 
@@ -16,6 +19,8 @@ use crate::{
     kernels::{dropout::Dropped, layer_norm::Normalised},
 };
 
+/// # Shapes
+/// `[tokens, hidden]` → `[tokens, intermediate]` → `[tokens, hidden]`
 #[derive(Module, Debug)]
 pub struct FeedForward {
     pub intermediate: Dense,

@@ -6,6 +6,8 @@
 //! said. Nothing is written beside a checkpoint outside of the run's own folder: there the record
 //! goes to the user's cache, under a name that the content gives.
 
+pub mod error;
+
 use std::{
     ffi::OsString,
     fs,
@@ -13,76 +15,14 @@ use std::{
     time::Duration,
 };
 
-use checkpoints_convert::{ConfigError, ConfigFile, Content, Conversion, KeptRecord, KeptState};
+use checkpoints_convert::{ConfigFile, Content, Conversion, KeptRecord, KeptState};
 
+pub use self::error::Error;
 use super::{
-    absent, parameters,
+    absent,
     weights_memory::{Stamps, WeightsMemory},
 };
-use crate::{config, device::ByteSize, user_cache};
-
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error(
-        "{path}: neither a record (model.bpk) nor a TensorFlow checkpoint (checkpoint, *.index, a \
-         prefix or a zip) nor a Hugging Face model (config.json with model.safetensors or \
-         pytorch_model.bin); give the folder that electra_large.zip unpacks to, or the zip itself"
-    )]
-    NotAModel { path: PathBuf },
-    #[error("{path}: there is no such file or folder{gone}{hint}")]
-    Missing {
-        path: PathBuf,
-        /// Which folder on the way is not there.
-        gone: String,
-        /// What may have been meant.
-        hint: String,
-    },
-    #[error("{path}: no model lies in this folder itself; give {instead}")]
-    OtherFolder { path: PathBuf, instead: String },
-    #[error("{path}: a file of a record, and a record is its whole folder; give {folder}")]
-    FileOfRecord { path: PathBuf, folder: PathBuf },
-    #[error("{path}: converting the checkpoint failed: {source}")]
-    Convert {
-        path: PathBuf,
-        source: checkpoints_convert::Error,
-    },
-    #[error(
-        "{path}: its record has no place: nothing is written beside a checkpoint outside of \
-         DIR/models/NAME, and there is no cache folder; set XDG_CACHE_HOME, or convert the \
-         checkpoint first with checkpoints-convert"
-    )]
-    NoCache { path: PathBuf },
-    #[error(
-        "{path}: its record cannot be kept in {folder}: {source}; set XDG_CACHE_HOME to a folder \
-         with room, or convert the checkpoint first with checkpoints-convert"
-    )]
-    Cache {
-        path: PathBuf,
-        folder: PathBuf,
-        source: checkpoints_convert::Error,
-    },
-    #[error(
-        "{path}: model.bpk is not the record that conversion.json beside it describes; copy all \
-         files of the record again, or convert the checkpoint again"
-    )]
-    Mixed { path: PathBuf },
-    #[error("{path}: {reason}; convert the checkpoint again")]
-    Config { path: PathBuf, reason: String },
-    #[error(transparent)]
-    ConfigFile(ConfigError),
-    #[error("{path}: {source}")]
-    Hparams {
-        path: PathBuf,
-        source: config::Error,
-    },
-    #[error(
-        "the checkpoint has no parameter {parameter}, which evaluation needs; expected a fine-tuned \
-         model with a head of this task (init_checkpoint, --checkpoint)"
-    )]
-    NoHead { parameter: String },
-    #[error(transparent)]
-    Parameters(#[from] parameters::Error),
-}
+use crate::{device::ByteSize, user_cache};
 
 /// Between looks at a record that another program is making.
 const WAIT: Duration = Duration::from_millis(300);
@@ -421,16 +361,4 @@ fn is_unwritten(error: &checkpoints_convert::Error) -> bool {
 /// Not readable, or not JSON.
 pub fn config_file(folder: &Path) -> Result<Option<ConfigFile>, Error> {
     Ok(ConfigFile::read(&folder.join("config.json"))?)
-}
-
-impl From<ConfigError> for Error {
-    fn from(error: ConfigError) -> Self {
-        match error {
-            ConfigError::Parse { file, source } => Error::Config {
-                path: file.into(),
-                reason: source.to_string(),
-            },
-            error => Error::ConfigFile(error),
-        }
-    }
 }

@@ -7,6 +7,8 @@ use burn::Tensor;
 use super::input::ModelInput;
 use crate::{kernels::rows::rows, packed::sequences::Sequences};
 
+/// # Shapes
+/// `sequences` sequences have together `tokens` tokens, one sequence after the other.
 #[derive(Debug, Clone)]
 pub struct HeadInput {
     /// Last hidden states, `[tokens, hidden]` in the format of the layers.

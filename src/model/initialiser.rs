@@ -1,7 +1,8 @@
 //! First values of parameters that no checkpoint fills, each from a random stream of its own.
 //!
-//! Distributions as in the reference: truncated normal for the encoder (BERT), Glorot uniform
-//! for the heads (the default of TensorFlow's dense layer), zeros for biases.
+//! Distributions as in the reference: truncated normal for the encoder (`create_initializer`,
+//! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/modeling.py#L405-L407>),
+//! Glorot uniform for the heads (the default of TensorFlow's dense layer), zeros for biases.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -1,4 +1,4 @@
-//! A batch on the device, as the encoder takes it: packed, without its padding.
+//! A batch on the device, as the encoder takes it.
 
 use std::sync::Arc;
 
@@ -9,64 +9,36 @@ use burn::{
 
 use crate::{batch::Batch, packed::sequences::Sequences};
 
+/// # Shapes
+/// `sequences` sequences have together `tokens` tokens, one sequence after the other.
 #[derive(Debug, Clone)]
 pub struct ModelInput {
-    /// Token ids of all sequences, one after the other, `[tokens]`.
+    /// Token ids, `[tokens]`.
     pub input_ids: Tensor<1, Int>,
-    /// 0 up to and with the first `[SEP]`, then 1; `[tokens]`
+    /// 0 up to and with the first `[SEP]` of a sequence, then 1; `[tokens]`.
     pub segment_ids: Tensor<1, Int>,
     /// Position of each token in its sequence, `[tokens]`.
     pub position_ids: Tensor<1, Int>,
-    /// Where the sequences lie in the packed rows.
+    /// Which rows each sequence has.
     pub sequences: Sequences,
     /// Tokens of segment 0 of each sequence, `[sequences]`.
     pub first_segments: Arc<[u32]>,
 }
 
 impl ModelInput {
-    /// Packs a batch whose first row is row `first_place` of the step's whole batch.
+    /// A batch whose first feature is number `first_place` of the step's whole batch.
     pub fn new(batch: &Batch, first_place: usize, device: &Device) -> Self {
-        let lengths = batch.lengths();
-        let sequences = Sequences::new(&lengths, first_place);
-        let tokens = sequences.tokens();
-        // Places of the packed tokens in the batch's rows.
-        let cells: Vec<usize> = lengths
-            .iter()
-            .enumerate()
-            .flat_map(|(row, &length)| (0..length).map(move |t| row * batch.seq_len + t))
-            .collect();
-        let packed = |values: &[i32]| {
-            let values: Vec<i32> = cells.iter().map(|&cell| values[cell]).collect();
-            Tensor::from_data(TensorData::new(values, [tokens]), device)
+        let positions = batch.lengths.iter().flat_map(|&n| 0..n as i32).collect();
+        let ids = |values: Vec<i32>| {
+            let count = values.len();
+            Tensor::from_data(TensorData::new(values, [count]), device)
         };
-        let positions: Vec<i32> = lengths.iter().flat_map(|&n| 0..n as i32).collect();
-        let rows = batch.segment_ids.chunks_exact(batch.seq_len.max(1));
-        let first_segments = rows
-            .zip(&lengths)
-            .map(|(segments, &length)| {
-                let first = segments[..length]
-                    .iter()
-                    .take_while(|&&segment| segment == 0);
-                first.count() as u32
-            })
-            .collect();
         Self {
-            input_ids: packed(&batch.input_ids),
-            segment_ids: packed(&batch.segment_ids),
-            position_ids: Tensor::from_data(TensorData::new(positions, [tokens]), device),
-            sequences,
-            first_segments,
-        }
-    }
-
-    /// The same batch outside any autodiff graph.
-    pub fn inner(&self) -> Self {
-        Self {
-            input_ids: self.input_ids.clone().inner(),
-            segment_ids: self.segment_ids.clone().inner(),
-            position_ids: self.position_ids.clone().inner(),
-            sequences: self.sequences.clone(),
-            first_segments: self.first_segments.clone(),
+            input_ids: ids(batch.input_ids.clone()),
+            segment_ids: ids(batch.segment_ids.clone()),
+            position_ids: ids(positions),
+            sequences: Sequences::new(&batch.lengths, first_place),
+            first_segments: batch.first_segments.as_slice().into(),
         }
     }
 }

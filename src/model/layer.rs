@@ -1,7 +1,9 @@
 //! One encoder layer: attention, then feed-forward.
 //!
-//! Layers bypass autodiff: their backward pass is hand-written, so that what follows a product
-//! is done in the same pass over memory, and nothing is kept longer than it is needed.
+//! Layers bypass autodiff: their backward pass is hand-written, so that what follows a matmul is done
+//! in the same pass over memory, and nothing is kept longer than it is needed. Reproduces a layer of
+//! `transformer_model`:
+//! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/modeling.py#L866-L920>
 
 use burn::{Tensor, module::Module};
 
@@ -14,6 +16,8 @@ use super::{
 };
 use crate::config::EncoderConfig;
 
+/// # Shapes
+/// `[tokens, hidden]` → `[tokens, hidden]`
 #[derive(Module, Debug)]
 pub struct EncoderLayer {
     pub attention: Attention,
@@ -35,7 +39,7 @@ impl EncoderLayer {
         })
     }
 
-    /// Makes the f16 copies of the kernels as they are now.
+    /// Refreshes the f16 copies of the weights.
     pub fn refresh_f16_weights(&mut self) {
         let (attention, feed_forward) = (&mut self.attention, &mut self.feed_forward);
         for dense in [

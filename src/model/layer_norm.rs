@@ -1,4 +1,6 @@
 //! Layer normalisation over the hidden axis with BERT's epsilon, 1e-12, inside the root.
+//!
+//! Reproduces `layer_norm`: <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/modeling.py#L392-L395>
 
 use burn::{
     Tensor,
@@ -15,6 +17,8 @@ use crate::kernels::{
     layer_norm::{Normalised, layer_norm, normalise, normalise_backward},
 };
 
+/// # Shapes
+/// `[tokens, hidden]` → `[tokens, hidden]`
 #[derive(Module, Debug)]
 pub struct LayerNorm {
     /// `[hidden]`

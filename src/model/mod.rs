@@ -1,8 +1,8 @@
-//! From batches to logits: the encoder and its question-answering heads.
+//! The encoder, from batches to hidden states; its parameters and their records.
 //!
-//! Hidden states travel packed, as `[tokens, hidden]` of the batch's real tokens; attention and the
-//! heads' softmaxes see the sequences apart. Field names of the modules are the parameter names of
-//! the record.
+//! Hidden states travel packed, as `[tokens, hidden]` of the batch's tokens; attention and the heads'
+//! softmaxes see the sequences apart. Field names of the modules are the parameter names of the
+//! record.
 
 pub mod absent;
 pub mod arithmetic;

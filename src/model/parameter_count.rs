@@ -1,4 +1,8 @@
-//! How many parameters a model has, without building it.
+//! How many parameters a model has, without building it: sums over the converter's list of them.
+
+use std::collections::BTreeMap;
+
+use checkpoints_convert::{HeadShape, ModelShape, RecordConfig, parameters};
 
 use crate::config::EncoderConfig;
 
@@ -13,37 +17,53 @@ pub struct ParameterCount {
     pub heads: u64,
 }
 
-/// Parameters of a dense layer.
-pub fn dense(input: usize, output: usize) -> u64 {
-    (input * output + output) as u64
-}
-
 impl ParameterCount {
-    /// Of an encoder, with heads of so many parameters together.
-    pub fn new(encoder: &EncoderConfig, heads: u64) -> Self {
-        let norm = |size: usize| 2 * size as u64;
-        let (size, hidden) = (encoder.embedding_size, encoder.hidden_size);
-        let tables = encoder.vocab_size + encoder.type_vocab_size + encoder.max_position_embeddings;
-        let project = if size == hidden {
-            0
-        } else {
-            dense(size, hidden)
-        };
-        let inner = encoder.intermediate_size;
-        let layer = 4 * dense(hidden, hidden)
-            + dense(hidden, inner)
-            + dense(inner, hidden)
-            + 2 * norm(hidden);
-        Self {
-            embeddings: (tables * size) as u64 + norm(size) + project,
-            layer,
+    /// Of an encoder with these heads, by task.
+    pub fn new(encoder: &EncoderConfig, heads: BTreeMap<String, HeadShape>) -> Self {
+        let mut count = Self {
+            embeddings: 0,
+            layer: 0,
             layers: encoder.num_hidden_layers as u64,
-            heads,
+            heads: 0,
+        };
+        for parameter in parameters(&with_one_layer(encoder, heads)) {
+            let part = match parameter.path.as_str() {
+                path if path.starts_with("electra.layers.") => &mut count.layer,
+                path if path.starts_with("heads.") => &mut count.heads,
+                _ => &mut count.embeddings,
+            };
+            *part += parameter.shape.iter().product::<u64>();
         }
+        count
     }
 
     /// Of the whole model.
     pub fn all(&self) -> u64 {
         self.embeddings + self.layer * self.layers + self.heads
+    }
+}
+
+/// The same model with one layer: all layers are alike.
+fn with_one_layer(encoder: &EncoderConfig, heads: BTreeMap<String, HeadShape>) -> RecordConfig {
+    RecordConfig {
+        model: ModelShape {
+            vocab_size: encoder.vocab_size,
+            embedding_size: encoder.embedding_size,
+            hidden_size: encoder.hidden_size,
+            num_hidden_layers: 1,
+            num_attention_heads: encoder.num_attention_heads,
+            intermediate_size: encoder.intermediate_size,
+            max_position_embeddings: encoder.max_position_embeddings,
+            type_vocab_size: encoder.type_vocab_size,
+            hidden_act: "gelu".to_owned(),
+            hidden_dropout_prob: encoder.hidden_dropout_prob,
+            attention_probs_dropout_prob: encoder.attention_probs_dropout_prob,
+            initializer_range: encoder.initializer_range,
+            layer_norm_eps: encoder.layer_norm_eps,
+        },
+        do_lower_case: true,
+        strip_accents: None,
+        tokenize_chinese_chars: true,
+        heads,
     }
 }

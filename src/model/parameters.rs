@@ -124,7 +124,7 @@ impl StoredParameters {
         }
     }
 
-    /// Takes the f32 values of `name`, or `None` where the record has no such parameter.
+    /// Takes the f32 values of `name`, or `None` if the record has no such parameter.
     pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Option<TensorData>, Error> {
         self.take_as(name, shape, DType::F32)
     }

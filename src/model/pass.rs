@@ -13,7 +13,7 @@ pub struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// What a site drops with probability `rate`, where it drops at all.
+    /// What a site drops with probability `rate`, if it drops at all.
     pub fn dropped(&self, site: Site, rate: f64) -> Option<Dropped> {
         Some(Dropped {
             sequences: self.sequences.clone(),

@@ -1,7 +1,7 @@
 //! The model on disk: a burnpack file with one f32 tensor for each parameter.
 //!
 //! Names are the paths of the module's fields, except that a head is named by its task
-//! (`heads.squad.start.weight`) where the module has a number.
+//! (`heads.squad.start.weight`) while the module has a number.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use burn::{
 use checkpoints_convert::pack;
 
 use super::parameters::{Error, StoredParameters};
-use crate::{device::DeviceError, tasks::model::Model};
+use crate::device::DeviceError;
 
 /// A record that was not written; nothing of it is left.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,7 @@ pub fn open(file: &Path) -> Result<StoredParameters, Error> {
 }
 
 /// Writes the model's parameters; the file appears whole or not at all.
-pub fn save(model: &Model, tasks: &[String], file: &Path) -> Result<(), WriteError> {
+pub fn save(model: &impl Module, tasks: &[String], file: &Path) -> Result<(), WriteError> {
     let mut tensors = Vec::new();
     for_each_parameter(model, tasks, |parameter| {
         tensors.push(stored_tensor(
@@ -98,7 +98,7 @@ pub struct ParameterView<'a> {
 }
 
 /// Shows each parameter to `visit`, in the order of the modules.
-pub fn for_each_parameter(model: &Model, tasks: &[String], visit: impl FnMut(ParameterView)) {
+pub fn for_each_parameter(model: &impl Module, tasks: &[String], visit: impl FnMut(ParameterView)) {
     let mut visitor = Visitor {
         path: Vec::new(),
         tasks,

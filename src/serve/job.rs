@@ -122,7 +122,7 @@ pub mod example {
             feature_id: 1000 * number + window as u64,
             qas_id: (1000 * number + window as u64).to_string().into(),
             eid: 0,
-            input_ids: vec![1; TOKENS],
+            input_ids: vec![1000 * number as u32 + window as u32; TOKENS],
             question_length: 3,
             start: 0,
             end: 0,

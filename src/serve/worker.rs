@@ -106,13 +106,13 @@ mod tests {
 
     const PLACES: usize = 1000;
 
-    /// Sees a window as its id.
+    /// Sees a window as its id, which its tokens are.
     fn see(windows: &FeatureSet<'_>) -> Vec<WindowOutput> {
         let ids = (0..windows.len()).map(|feature| {
             let (_, window) = windows.get(feature).unwrap();
             WindowOutput {
                 feature,
-                answerable_logit: window.name.parse().unwrap(),
+                answerable_logit: window.input_ids[0] as f32,
                 ..WindowOutput::default()
             }
         });

@@ -1,7 +1,10 @@
 //! What a task adds to the encoder: the seam between the model, which holds heads of any kind, and
 //! the tasks, which know what theirs compute.
 
+use std::collections::BTreeMap;
+
 use burn::{Tensor, module::Module};
+use checkpoints_convert::HeadShape;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -19,10 +22,12 @@ use crate::{
     },
 };
 
-/// Parameters of the heads of all tasks together.
-pub fn parameter_count(config: &Config) -> u64 {
-    let hidden = config.encoder().hidden_size;
-    config.task_names.len() as u64 * HeadConfig::of(config).parameter_count(hidden)
+/// The shape of each task's head, by task.
+pub fn shapes(config: &Config) -> BTreeMap<String, HeadShape> {
+    let tasks = config.task_names.iter().cloned();
+    tasks
+        .map(|task| (task, HeadConfig::of(config).shape()))
+        .collect()
 }
 
 /// The heads of a configuration's tasks, as `config.json` names them.

@@ -98,7 +98,7 @@ mod tests {
             let tasks = ["squad".to_owned(), "squadv1".to_owned()];
             let mut source = ParameterSource::new(Device::flex(), 1, None);
             let model = Model::new(&mut source, &encoder, &tasks, head).unwrap();
-            let counted = ParameterCount::new(&encoder, head::parameter_count(&config));
+            let counted = ParameterCount::new(&encoder, head::shapes(&config));
             let mut count = 0;
             record::for_each_parameter(&model, &tasks, |parameter| {
                 count += parameter.shape.iter().product::<usize>() as u64;

@@ -130,7 +130,7 @@ pub fn event_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Creates a file whose name sorts after those of all earlier ones, even where the clock was set
+/// Creates a file whose name sorts after those of all earlier ones, even if the clock was set
 /// back or a run begins twice within a second.
 fn new_file(folder: &Path) -> io::Result<File> {
     let last = event_files(folder)?.last().and_then(|path| second(path));

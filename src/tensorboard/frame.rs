@@ -28,7 +28,7 @@ pub fn write_record(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     out.write_all(&record)
 }
 
-/// Reads the next record; `None` at the end of the file, or where it breaks off inside a record.
+/// Reads the next record; `None` at the end of the file, or if it breaks off inside a record.
 ///
 /// # Errors
 /// When reading fails or a checksum is wrong.

@@ -1,6 +1,7 @@
 //! ELECTRA's Adam over the whole model: moments by record name, rates by layer.
 //!
-//! [`kernels::adam`](crate::kernels::adam) has the formula.
+//! [`kernels::adam`](crate::kernels::adam) has the formula. Reproduces `AdamWeightDecayOptimizer`:
+//! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/optimization.py#L70-L171>
 
 use std::collections::{BTreeMap, HashMap};
 

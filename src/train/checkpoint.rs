@@ -1,23 +1,21 @@
 //! Checkpoints: weights, moments and the place in the data, written beside and renamed.
 //!
 //! `checkpoint-<step>/` holds `model.bpk`, `optimizer.bpk` and `state.json`; `<step>` is the
-//! number of finished steps. A folder without `state.json`, which is written last and knows the
-//! checksums of the others and its own, is not a checkpoint.
+//! number of finished steps. A folder without `state.json`, which is written last, is not a checkpoint.
+
+pub mod state;
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{
-    adam::Adam, checksum::Checksum, loss_scale::LossScale, run_folder, run_identity::differing_keys,
-};
+use self::state::{RECORDS, STATE, State, whole};
+use super::{adam::Adam, checksum::Checksum, run_folder, run_identity::differing_keys};
 use crate::{
-    durable_file::{sync_folder, write_whole},
+    durable_file::sync_folder,
     model::{
         parameters::{self, StoredParameters},
         record::{self, WriteError},
@@ -77,30 +75,6 @@ impl Error {
     }
 }
 
-/// Where a run stands.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct State {
-    /// Finished steps.
-    pub step: u64,
-    /// Steps of the whole run.
-    pub steps: u64,
-    /// Hyper-parameters that decide the run's numbers.
-    pub hparams: Value,
-    /// Where the loss is scaled.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loss_scale: Option<LossScale>,
-    /// The records beside the state; filled when it is saved.
-    #[serde(default)]
-    pub files: BTreeMap<String, Checksum>,
-}
-
-pub(super) const RECORDS: [&str; 2] = ["model.bpk", "optimizer.bpk"];
-pub(super) const STATE: &str = "state.json";
-
-/// Where `state.json` has its own checksum, that of all other keys in one line. Version 0.1 wrote
-/// none.
-const OWN_SUM: &str = "crc32c";
-
 /// Makes a checkpoint. It takes the place of one of the same step only once it is whole; an
 /// attempt that fails leaves nothing, an interrupted one a `.tmp` or `.old` folder, which
 /// [`run_folder::tidy`] removes. `note` hears what stood in its way and is kept.
@@ -149,17 +123,8 @@ fn write(
         let sum = Checksum::of(&path).map_err(io("reading", &path))?;
         state.files.insert(name.into(), sum);
     }
-    let state_file = folder.join(STATE);
-    write_whole(&state_file, |out| {
-        let mut state = serde_json::to_value(&state)?;
-        state[OWN_SUM] = own_sum(&state).into();
-        Ok(serde_json::to_writer_pretty(out, &state)?)
-    })
-    .map_err(io("writing", &state_file))
-}
-
-fn own_sum(state: &Value) -> u32 {
-    crc32c::crc32c(state.to_string().as_bytes())
+    let file = folder.join(STATE);
+    state.write(&file).map_err(io("writing", &file))
 }
 
 fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
@@ -227,58 +192,6 @@ pub fn set_aside(folder: &Path, damage: &str, note: &mut dyn FnMut(String)) -> R
     fs::rename(folder, &aside).map_err(io("moving aside", folder))
 }
 
-/// Reads `state.json`, and compares it with its checksum and with the step in the folder's name.
-fn read_state(folder: &Path) -> Result<State, String> {
-    let text = fs::read(folder.join(STATE)).map_err(|e| format!("{STATE}: {e}"))?;
-    let damaged = |e: serde_json::Error| format!("{STATE} is damaged: {e}");
-    let mut value: Value = serde_json::from_slice(&text).map_err(damaged)?;
-    let sum = value
-        .as_object_mut()
-        .and_then(|map| map.shift_remove(OWN_SUM));
-    if sum.is_some_and(|sum| sum != own_sum(&value)) {
-        return Err(format!("{STATE} is damaged: its checksum differs"));
-    }
-    let state: State = serde_json::from_value(value).map_err(damaged)?;
-    // One that is on its way in or out has another name.
-    let named = folder.file_stem().and_then(|name| name.to_str());
-    let step = named.and_then(|name| name.strip_prefix("checkpoint-"));
-    if step != Some(state.step.to_string().as_str()) {
-        return Err(format!(
-            "{STATE} is damaged: it says step {}, its folder's name does not",
-            state.step
-        ));
-    }
-    if state.step > state.steps {
-        return Err(format!(
-            "{STATE} is damaged: it says step {} of {}",
-            state.step, state.steps
-        ));
-    }
-    Ok(state)
-}
-
-/// A checkpoint's state, after comparing it and its records with their checksums.
-pub(super) fn whole(folder: &Path) -> Result<State, String> {
-    let state = read_state(folder)?;
-    for name in RECORDS {
-        let expected = state
-            .files
-            .get(name)
-            .ok_or_else(|| format!("state.json does not know {name}"))?;
-        let found = Checksum::of(&folder.join(name)).map_err(|e| format!("{name}: {e}"))?;
-        if found.bytes != expected.bytes {
-            return Err(format!(
-                "{name} has {} bytes instead of {}",
-                found.bytes, expected.bytes
-            ));
-        }
-        if found != *expected {
-            return Err(format!("{name} is damaged: its checksum differs"));
-        }
-    }
-    Ok(state)
-}
-
 /// Opens the records of a checkpoint, after checking that it belongs to a run with these
 /// hyper-parameters.
 pub fn open(
@@ -300,9 +213,7 @@ pub fn open(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
-    use super::*;
+    use super::{state::tests::checkpoint, *};
 
     #[test]
     fn unfinished_folders_are_not_checkpoints_and_pruning_keeps_the_newest() {
@@ -319,75 +230,6 @@ mod tests {
         assert_eq!(steps, [10, 20]);
     }
 
-    /// A checkpoint whose records are empty, with a state that was changed by `change`.
-    fn checkpoint(folder: &Path, change: impl FnOnce(&mut Value)) -> PathBuf {
-        let path = folder.join("checkpoint-20");
-        fs::create_dir_all(&path).unwrap();
-        let mut state = State {
-            step: 20,
-            steps: 32,
-            hparams: json!({"learning_rate": 1e-4, "seed": 1}),
-            loss_scale: None,
-            files: BTreeMap::new(),
-        };
-        for name in RECORDS {
-            fs::write(path.join(name), "").unwrap();
-            let sum = Checksum::of(&path.join(name)).unwrap();
-            state.files.insert(name.into(), sum);
-        }
-        let mut state = serde_json::to_value(state).unwrap();
-        state[OWN_SUM] = own_sum(&state).into();
-        change(&mut state);
-        fs::write(path.join(STATE), state.to_string()).unwrap();
-        path
-    }
-
-    #[test]
-    fn a_state_is_trusted_as_far_as_it_is_checked() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = checkpoint(folder.path(), |_| {});
-        assert_eq!(whole(&path).unwrap().step, 20);
-
-        // What version 0.1 wrote has no sum of its own, but a step that its folder's name confirms.
-        let old = |state: &mut Value| {
-            state.as_object_mut().unwrap().remove(OWN_SUM);
-        };
-        assert_eq!(whole(&checkpoint(folder.path(), old)).unwrap().step, 20);
-        for (change, expected) in [
-            (
-                Box::new(|state: &mut Value| state["step"] = 21.into())
-                    as Box<dyn FnOnce(&mut Value)>,
-                "checksum differs",
-            ),
-            (
-                Box::new(|state| state["hparams"]["learning_rate"] = 2e-4.into()),
-                "checksum differs",
-            ),
-            (
-                Box::new(|state| state[OWN_SUM] = 7.into()),
-                "checksum differs",
-            ),
-            (
-                Box::new(move |state| {
-                    old(state);
-                    state["step"] = 21.into();
-                }),
-                "says step 21",
-            ),
-            (
-                Box::new(move |state| {
-                    old(state);
-                    state["steps"] = 19.into();
-                }),
-                "step 20 of 19",
-            ),
-            (Box::new(|state| *state = json!([])), "damaged"),
-        ] {
-            let damage = whole(&checkpoint(folder.path(), change)).unwrap_err();
-            assert!(damage.contains(expected), "{damage}");
-        }
-    }
-
     #[test]
     fn damage_at_the_same_step_is_kept_each_time() {
         let folder = tempfile::tempdir().unwrap();
@@ -401,6 +243,7 @@ mod tests {
             assert!(folder.path().join(aside).is_dir());
         }
     }
+
     #[test]
     fn errors_name_the_place_that_a_checkpoint_was_to_have() {
         let (scratch, folder) = (Path::new("m/checkpoint-3.tmp"), Path::new("m/checkpoint-3"));

@@ -1,4 +1,6 @@
 //! Clipping by the global norm of all gradients (`tf.clip_by_global_norm`).
+//!
+//! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/optimization.py#L62>
 
 use burn::Tensor;
 

@@ -1,7 +1,7 @@
 //! The factor that keeps gradients inside the range of f16.
 //!
 //! A loss is multiplied by it before the backward pass and the gradients are divided by it after.
-//! It is halved, and the step's update skipped, where a gradient does not fit; after enough steps
+//! It is halved, and the step's update skipped, if a gradient does not fit; after enough steps
 //! that fit it is doubled.
 
 use serde::{Deserialize, Serialize};

@@ -17,7 +17,7 @@ impl PeakMemory {
         }
     }
 
-    /// Reads the device's allocator where it has one (GPU), else the process's peak resident
+    /// Reads the device's allocator if it has one (GPU), else the process's peak resident
     /// memory, and returns the highest reading so far in bytes.
     pub fn sample(&mut self) -> Option<u64> {
         let now = match self.device.memory_pool_usage() {
@@ -29,7 +29,7 @@ impl PeakMemory {
     }
 }
 
-/// Peak resident memory of this process in bytes; `None` where the system does not tell.
+/// Peak resident memory of this process in bytes; `None` if the system does not tell.
 fn peak_resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

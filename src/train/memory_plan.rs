@@ -20,7 +20,7 @@ const FEW_TOKENS: u64 = 2_048;
 /// What the allocator holds beyond the tensors alive, in hundredths: its pages are not all full.
 const ALLOCATOR_PERCENT: u64 = 105;
 
-/// What a device can hold, in bytes; `None` where it does not tell or has no limit of its own.
+/// What a device can hold, in bytes; `None` if it does not tell or has no limit of its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MemoryLimits {
     /// All that training may hold.
@@ -129,7 +129,7 @@ impl Footprint<'_> {
     }
 
     /// The plan for batches of `batch` features: as many at once as fit, and layers recomputed
-    /// where otherwise too few would. Without limits, all at once.
+    /// if otherwise too few would. Without limits, all at once.
     pub fn plan(
         &self,
         batch: usize,

@@ -1,8 +1,7 @@
 //! The training loop: from the newest checkpoint, or from the start, to the last step.
 
 use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::Path,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
@@ -12,25 +11,28 @@ use serde_json::Value;
 
 use super::{
     adam::Adam,
-    checkpoint::{self, State},
-    disk_room,
-    gradients::Objective,
-    log::TrainLog,
+    checkpoint, disk_space,
+    log::RunLog,
     loss_scale::LossScale,
     memory::PeakMemory,
-    run_folder::{self, TRAIN_LOG},
-    run_identity,
+    objective::Objective,
+    resume, run_folder,
+    saver::{self, Saver},
     schedule::Schedule,
-    step::{StepFigures, StepSettings, step_gradients},
+    step::{StepGradients, StepSettings, step_gradients},
+    watch::{self, Watch},
 };
 use crate::{
     batch::{Batch, FeatureSet, plan::BatchPlan},
     device::DeviceError,
-    model::{folder, parameters, record},
+    model::{
+        folder,
+        parameters::{self, StoredParameters},
+        record,
+    },
     progress::Progress,
     step_record::StepRecord,
     tasks::model::Model,
-    tensorboard::event_log::EventLog,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +40,13 @@ pub enum Error {
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::Error),
     #[error(transparent)]
-    DiskRoom(#[from] disk_room::Error),
+    DiskSpace(#[from] disk_space::Error),
+    #[error(transparent)]
+    Saver(#[from] saver::Error),
+    #[error(transparent)]
+    Watch(#[from] watch::Error),
+    #[error(transparent)]
+    Log(#[from] super::log::Error),
     #[error(transparent)]
     Folder(#[from] run_folder::Error),
     #[error(transparent)]
@@ -49,11 +57,6 @@ pub enum Error {
     Parameters(#[from] parameters::Error),
     #[error(transparent)]
     Record(#[from] record::WriteError),
-    #[error("{path}: {source}; free space or choose another model_dir")]
-    Io {
-        path: String,
-        source: std::io::Error,
-    },
     #[error("step {step}: {source}; {advice}")]
     Device {
         step: u64,
@@ -62,26 +65,7 @@ pub enum Error {
     },
     #[error("stopped after step {step} of {steps}")]
     Stopped { step: u64, steps: u64 },
-    #[error(
-        "step {step}: gradients are beyond f16's range even unscaled; give --precision f32, or \
-         lower learning_rate"
-    )]
-    Overflow { step: u64 },
-    #[error(
-        "step {step}: loss {loss}, gradient norm {grad_norm}, {NOT_FINITE_STEPS} steps in a row \
-         without numbers; lower learning_rate, or look for damaged data near feature {feature}; the \
-         last checkpoint is kept"
-    )]
-    NotFinite {
-        step: u64,
-        loss: f64,
-        grad_norm: f64,
-        feature: usize,
-    },
 }
-
-/// Steps in a row whose figures are not numbers, after which a run is given up.
-const NOT_FINITE_STEPS: u32 = 10;
 
 const DEVICE_ADVICE: &str =
     "start the same command again to go on from the last checkpoint, or give --device cpu";
@@ -92,7 +76,7 @@ pub struct Run<'a> {
     pub device: &'a Device,
     pub model_dir: &'a Path,
     pub tasks: &'a [String],
-    pub features: FeatureSet<'a>,
+    pub features: &'a FeatureSet<'a>,
     pub plan: BatchPlan,
     pub schedule: Schedule,
     pub objective: Objective,
@@ -114,93 +98,49 @@ pub struct Run<'a> {
 impl Run<'_> {
     /// Trains to the end and returns the model without autodiff; `<model_dir>/model.bpk` holds it.
     ///
-    /// `build` makes the model on a device from a stored record, or from its first values where
-    /// that is `None`.
+    /// `build` makes the model on a device from a stored record, or, without one, from its first
+    /// values.
     pub fn train(
         &self,
         mut adam: Adam,
-        build: impl FnOnce(
-            &Device,
-            Option<&mut parameters::StoredParameters>,
-        ) -> Result<Model, folder::Error>,
+        build: impl FnOnce(&Device, Option<&mut StoredParameters>) -> Result<Model, folder::Error>,
         progress: &Progress,
     ) -> Result<Model, Error> {
-        let training_device = self.device.clone().autodiff();
+        let device = self.device.clone().autodiff();
         let steps = self.schedule.steps;
-        let mut note = |line: String| progress.note(&line);
-        run_folder::tidy(self.model_dir, &mut note)?;
-        let (model, mut step, mut scale) = match self.newest(&mut note)? {
-            None => (
-                build(&training_device, None)?,
-                0,
-                self.scaled_loss.then(LossScale::default),
-            ),
-            Some((folder, state)) => {
-                let (mut weights, mut moments) = checkpoint::open(&folder, &state, &self.hparams)?;
-                let model = build(&training_device, Some(&mut weights))?;
-                adam.load(&model, self.tasks, &mut moments)?;
-                progress.note(&format!("going on from {}", folder.display()));
-                let scale = self
-                    .scaled_loss
-                    .then(|| state.loss_scale.unwrap_or_default());
-                (model, state.step, scale)
-            }
-        };
-        let mut model = self.objective.trainable.freeze(model);
-        adam.begin(&model, self.tasks);
+        run_folder::tidy(self.model_dir, &mut |line| progress.note(&line))?;
+        let (mut model, mut step, loss_scale) = self.start(&device, &mut adam, build, progress)?;
         let mut settings = StepSettings {
-            device: &training_device,
+            device: &device,
             tasks: self.tasks,
             objective: self.objective,
             seed: self.seed,
         };
-        let log_path = self.model_dir.join(TRAIN_LOG);
-        let io = |source| Error::Io {
-            path: log_path.display().to_string(),
-            source,
-        };
-        let mut log = TrainLog::resume(&log_path, step, self.log_every, &mut note).map_err(io)?;
-        let mut events = EventLog::resume(self.model_dir, step, progress);
+        let mut log = RunLog::resume(self.model_dir, step, self.log_every, progress)?;
         let mut plan = self.plan.clone();
         let mut micro_batch_size = self.micro_batch_size;
         let mut memory = PeakMemory::new(self.device);
-        let mut saved = Instant::now();
-        let mut not_finite = 0;
-        let needed = disk_room::checkpoint_bytes(&model, self.tasks, &adam);
-        let room = || disk_room::make(self.model_dir, needed, &mut |note| progress.note(&note));
-        if step < steps {
-            // Better now than hours later.
-            room()?;
-        }
+        let mut watch = Watch::new(loss_scale, progress);
+        let mut saver = self.saver(&model, &adam, step, progress)?;
         progress.begin(step, steps);
 
         while step < steps {
             let began = Instant::now();
             let rows = plan.features(step as usize);
-            settings.objective.loss_scale = scale.map_or(1.0, |scale| scale.factor);
-            let (gradients, tokens) = loop {
-                let parts: Vec<Batch> = rows
-                    .chunks(micro_batch_size.max(1))
-                    .map(|rows| Batch::collate(&self.features, rows, None))
-                    .collect::<Result<_, _>>()?;
-                match step_gradients(&model, &parts, step, &settings) {
-                    Ok(gradients) => break (gradients, parts.iter().map(Batch::tokens).sum()),
-                    Err(error) => {
-                        micro_batch_size = self.smaller(&parts, step, error, progress)?;
-                    }
-                }
-            };
+            settings.objective.loss_scale = watch.loss_factor();
+            let (gradients, tokens) = self.gradients(
+                &model,
+                rows,
+                step,
+                &settings,
+                &mut micro_batch_size,
+                progress,
+            )?;
             let figures = gradients.figures;
-            not_finite = if figures.is_finite() {
-                0
-            } else {
-                not_finite + 1
-            };
-            judge(figures, step, rows, &mut scale, not_finite, progress)?;
-            let rate = self.schedule.update_rate(step);
-            model = gradients.update(model, &mut adam, rate, &settings);
+            watch.check_finite(figures, step, rows)?;
+            model = gradients.update(model, &mut adam, self.schedule.update_rate(step), &settings);
             if step.is_multiple_of(self.log_every) || step + 1 == steps {
-                let record = StepRecord {
+                log.step(&StepRecord {
                     step,
                     loss: figures.loss,
                     grad_norm: figures.grad_norm,
@@ -209,38 +149,13 @@ impl Run<'_> {
                     tokens,
                     seconds: began.elapsed().as_secs_f64(),
                     peak_bytes: memory.sample(),
-                };
-                log.write(&record).map_err(io)?;
-                events.step(&record);
-                progress.step(&record);
+                })?;
             }
             step += 1;
             let stopped = self.stop.load(Ordering::Relaxed) && step < steps;
-            let due = step.is_multiple_of(self.save_every_steps)
-                || saved.elapsed() >= self.save_every
-                || step == steps
-                || stopped;
-            if due {
-                log.sync().map_err(io)?;
-                let state = State {
-                    step,
-                    steps,
-                    hparams: self.hparams.clone(),
-                    loss_scale: scale,
-                    files: BTreeMap::new(),
-                };
-                let mut save = || {
-                    checkpoint::save(self.model_dir, &model, self.tasks, &adam, &state, &mut note)
-                };
-                room()?;
-                if let Err(error) = save() {
-                    // Others may have taken the room meanwhile: made again, or its lack is said.
-                    log::warn!("{error}");
-                    room()?;
-                    save()?;
-                }
-                checkpoint::prune(self.model_dir, self.max_save)?;
-                saved = Instant::now();
+            if stopped || saver.is_due(step) {
+                log.sync()?;
+                saver.save(step, &model, &adam, watch.loss_scale())?;
             }
             if stopped {
                 return Err(Error::Stopped { step, steps });
@@ -252,23 +167,81 @@ impl Run<'_> {
         Ok(model)
     }
 
-    /// The newest checkpoint that is whole and lies on the way to the last step; others are set
-    /// aside.
-    fn newest(&self, note: &mut dyn FnMut(String)) -> Result<Option<(PathBuf, State)>, Error> {
+    /// The model as the newest checkpoint has it, or else with its first values; the number of
+    /// finished steps; and the loss scale. `adam` has the moments of every trained parameter.
+    fn start(
+        &self,
+        device: &Device,
+        adam: &mut Adam,
+        build: impl FnOnce(&Device, Option<&mut StoredParameters>) -> Result<Model, folder::Error>,
+        progress: &Progress,
+    ) -> Result<(Model, u64, Option<LossScale>), Error> {
+        let mut note = |line: String| progress.note(&line);
         let steps = self.schedule.steps;
-        while let Some((folder, state)) = checkpoint::newest(self.model_dir, note)? {
-            // Other hyper-parameters are no damage: they are told when it is opened.
-            let same = run_identity::differing_keys(&state.hparams, &self.hparams).is_empty();
-            if !same || (state.step <= steps && state.steps == steps) {
-                return Ok(Some((folder, state)));
+        let newest = resume::newest(self.model_dir, steps, &self.hparams, &mut note)?;
+        let (model, step, loss_scale) = match newest {
+            None => (build(device, None)?, 0, None),
+            Some((folder, state)) => {
+                let (mut weights, mut moments) = checkpoint::open(&folder, &state, &self.hparams)?;
+                let model = build(device, Some(&mut weights))?;
+                adam.load(&model, self.tasks, &mut moments)?;
+                progress.note(&format!("going on from {}", folder.display()));
+                (model, state.step, state.loss_scale)
             }
-            let damage = format!(
-                "state.json is damaged: it says step {} of {}, and the run has {steps}",
-                state.step, state.steps
-            );
-            checkpoint::set_aside(&folder, &damage, note)?;
+        };
+        let model = self.objective.trainable.freeze(model);
+        adam.begin(&model, self.tasks);
+        let loss_scale = self.scaled_loss.then(|| loss_scale.unwrap_or_default());
+        Ok((model, step, loss_scale))
+    }
+
+    /// What saves the checkpoints after `step`. A full disk shows now, not hours later.
+    fn saver<'a>(
+        &'a self,
+        model: &Model,
+        adam: &Adam,
+        step: u64,
+        progress: &'a Progress,
+    ) -> Result<Saver<'a>, Error> {
+        let saver = Saver {
+            model_dir: self.model_dir,
+            tasks: self.tasks,
+            hparams: &self.hparams,
+            steps: self.schedule.steps,
+            every_steps: self.save_every_steps,
+            every: self.save_every,
+            keep: self.max_save,
+            bytes: disk_space::checkpoint_bytes(model, self.tasks, adam),
+            saved: Instant::now(),
+            progress,
+        };
+        if step < saver.steps {
+            saver.ensure_space()?;
         }
-        Ok(None)
+        Ok(saver)
+    }
+
+    /// The gradients of a step and its tokens. Parts that the device cannot hold are halved, and
+    /// `micro_batch_size` with them.
+    fn gradients(
+        &self,
+        model: &Model,
+        rows: &[usize],
+        step: u64,
+        settings: &StepSettings,
+        micro_batch_size: &mut usize,
+        progress: &Progress,
+    ) -> Result<(StepGradients, usize), Error> {
+        loop {
+            let parts: Vec<Batch> = rows
+                .chunks((*micro_batch_size).max(1))
+                .map(|rows| Batch::collate(self.features, rows))
+                .collect::<Result<_, _>>()?;
+            match step_gradients(model, &parts, step, settings) {
+                Ok(gradients) => return Ok((gradients, parts.iter().map(Batch::tokens).sum())),
+                Err(error) => *micro_batch_size = self.smaller(&parts, step, error, progress)?,
+            }
+        }
     }
 
     /// Half of the largest part's features, after a device failed to compute these: most often its
@@ -298,42 +271,4 @@ impl Run<'_> {
         ));
         Ok(half)
     }
-}
-
-/// Follows the loss scale, says where an update is skipped, and gives up a run whose figures stay
-/// without numbers.
-fn judge(
-    figures: StepFigures,
-    step: u64,
-    rows: &[usize],
-    scale: &mut Option<LossScale>,
-    not_finite: u32,
-    progress: &Progress,
-) -> Result<(), Error> {
-    match (figures.is_finite(), scale) {
-        (true, None) => {}
-        (true, Some(scale)) => scale.fitted(),
-        (false, None) if not_finite < NOT_FINITE_STEPS => progress.note(&format!(
-            "step {step}: loss {}, gradient norm {}: update skipped",
-            figures.loss, figures.grad_norm
-        )),
-        (false, None) => {
-            return Err(Error::NotFinite {
-                step,
-                loss: figures.loss,
-                grad_norm: figures.grad_norm,
-                feature: rows.first().copied().unwrap_or(0),
-            });
-        }
-        (false, Some(scale)) => {
-            if !scale.overflowed() {
-                return Err(Error::Overflow { step });
-            }
-            progress.note(&format!(
-                "step {step}: gradients beyond f16's range, update skipped; loss scale {}",
-                scale.factor
-            ));
-        }
-    }
-    Ok(())
 }

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::checkpoint;
+use super::checkpoint::state;
 use crate::{device::ByteSize, durable_file::sync_folder, tensorboard::event_log};
 
 /// Files of a finished run; its log and its lock.
@@ -158,14 +158,14 @@ pub fn tidy(model_dir: &Path, note: &mut dyn FnMut(String)) -> Result<(), Error>
                 // Killed between the two renames of a save: the one that was to be replaced is the
                 // only one.
                 let place = path.with_extension("");
-                if !place.exists() && checkpoint::whole(&path).is_ok() {
+                if !place.exists() && state::whole(&path).is_ok() {
                     fs::rename(&path, &place).map_err(io("renaming", &path))?;
                     false
                 } else {
                     remove_checkpoint(&path, &mut bytes, note)?
                 }
             }
-            Kind::Checkpoint if !path.join(checkpoint::STATE).exists() => {
+            Kind::Checkpoint if !path.join(state::STATE).exists() => {
                 remove_checkpoint(&path, &mut bytes, note)?
             }
             Kind::Temporary if is_file(&path) => {
@@ -207,9 +207,7 @@ fn remove_checkpoint(
             .file_name()
             .and_then(OsStr::to_str)
             .is_some_and(|name| {
-                checkpoint::RECORDS.contains(&name)
-                    || name == checkpoint::STATE
-                    || is_temporary(name)
+                state::RECORDS.contains(&name) || name == state::STATE || is_temporary(name)
             });
         if !known || !is_file(&path) {
             note(format!(
@@ -239,7 +237,7 @@ pub fn make_way(model_dir: &Path, step: u64, note: &mut dyn FnMut(String)) -> Re
         let path = model_dir.join(format!("checkpoint-{step}{ending}"));
         // A save takes the place of an earlier checkpoint by itself, so that one of them is there
         // whenever it is killed.
-        if ending.is_empty() && is_folder(&path) && is_file(&path.join(checkpoint::STATE)) {
+        if ending.is_empty() && is_folder(&path) && is_file(&path.join(state::STATE)) {
             continue;
         }
         free(&path, note)?;
@@ -331,7 +329,7 @@ pub fn remove(model_dir: &Path, note: &mut dyn FnMut(String)) -> Result<(), Erro
     Ok(())
 }
 
-/// The first file in a folder that a training run would replace though none wrote it: a model where
+/// The first file in a folder that a training run would replace though none wrote it: a model if
 /// there is neither a checkpoint nor a log.
 pub fn foreign_model(model_dir: &Path) -> Option<PathBuf> {
     let entries = entries(model_dir);

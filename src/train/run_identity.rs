@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::config::{Config, hparam};
 
-/// What decides a run's numbers beside its hyper-parameters; where an older version did not write
+/// What decides a run's numbers beside its hyper-parameters; if an older version did not write
 /// one of these down, nothing is known of it.
 const UNKNOWN_TO_OLDER: [&str; 2] = ["initial_weights", "trial_seed"];
 

@@ -1,4 +1,7 @@
 //! Learning rates: linear warm-up and decay over the steps, and a factor for each layer.
+//!
+//! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/optimization.py#L36-L49>
+//! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/optimization.py#L181-L193>
 
 use crate::config::LrDecayVariant;
 

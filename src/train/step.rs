@@ -1,20 +1,24 @@
 //! One training step: forward, backward, clip, update.
+//!
+//! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/optimization.py#L60-L67>
 
-use burn::{Tensor, tensor::Device};
+use burn::{Tensor, optim::GradientsParams, tensor::Device};
 
 use super::{
     adam::Adam,
     clip::clip_factor,
-    gradients::{Gradients, Objective, accumulate},
+    encoder_pass::{EncoderPass, gradient, leaf},
+    gradients::Gradients,
+    objective::Objective,
 };
 use crate::{
     batch::Batch,
     device::DeviceError,
     model::{
-        ModelInput,
+        HeadInput, ModelInput,
         dropout::{Mode, StepSeed},
     },
-    tasks::model::Model,
+    tasks::{head::batch_loss, label::Label, model::Model},
 };
 
 /// Figures of a step.
@@ -54,12 +58,11 @@ pub struct StepSettings<'a> {
 
 /// Computes the gradients of step number `step`.
 ///
-/// `parts` together are the step's batch, in its order. Their gradients are summed: on a GPU one
-/// part after the other, on the CPU a share of the parts on each core, which is what keeps the
-/// cores busy.
+/// `parts` together are the step's batch, in its order. They are computed one after the other, and
+/// their gradients summed.
 ///
 /// # Errors
-/// When the device fails; the model is as it was.
+/// If the device fails; the model is as it was.
 pub fn step_gradients(
     model: &Model,
     parts: &[Batch],
@@ -85,8 +88,8 @@ pub fn step_gradients(
         place += part.size;
     }
     let norm = gradients.global_norm(model) / settings.objective.loss_scale;
-    // Read together, and before the update: each reading waits for the device, and where its
-    // memory ran out the weights must not be touched.
+    // Read together, and before the update: each reading waits for the device, and if its
+    // memory ran out, the weights must not be touched.
     let figures = Tensor::cat(vec![loss, norm.clone()], 0)
         .try_into_vec_as::<f32>()
         .map_err(DeviceError::new)?;
@@ -99,6 +102,30 @@ pub fn step_gradients(
             grad_norm: f64::from(figures[1]),
         },
     })
+}
+
+/// Adds one part's gradients, times the loss scale, to `gradients` and returns its sum loss, `[1]`,
+/// unscaled and without autodiff. `tasks` gives each feature's place in the task list.
+pub fn accumulate(
+    model: &Model,
+    input: &ModelInput,
+    labels: &[Label],
+    tasks: &[usize],
+    objective: Objective,
+    mode: Mode,
+    gradients: &mut Gradients,
+) -> Tensor<1> {
+    let (encoder, hidden) = EncoderPass::forward(&model.electra, input, objective, mode);
+    // The heads have a graph of their own, which ends at the last hidden states.
+    let hidden = leaf(hidden);
+    let head_input = HeadInput::new(hidden.clone(), input);
+    let loss = batch_loss(&model.heads, &head_input, labels, tasks);
+    let mut grads = objective.scaled(loss.clone()).backward();
+    let upstream = gradient(&hidden, &mut grads);
+    let heads = GradientsParams::from_module(&mut grads, &model.heads);
+    gradients.parameters.add_all(&model.heads, heads);
+    encoder.backward(upstream, gradients);
+    loss.inner()
 }
 
 impl StepGradients {
@@ -132,7 +159,7 @@ impl StepGradients {
 /// Runs a whole step and returns the updated model.
 ///
 /// # Errors
-/// When the device fails.
+/// If the device fails.
 pub fn train_step(
     model: Model,
     adam: &mut Adam,

@@ -11,7 +11,7 @@ use burn::{
     },
 };
 use electra::{
-    batch::Batch,
+    batch::{Batch, Row},
     config::Config,
     device::{DeviceRequest, choose},
     kernels::{
@@ -38,35 +38,31 @@ const WEIGHT: f64 = 0.5;
 /// A sequence of one token, short ones, and some that are longer than a workgroup is wide.
 const LENGTHS: [usize; 5] = [7, 1, 70, 12, 130];
 
+/// Tokens of a sequence in the padded matrix.
+const PADDED: usize = 140;
+
 fn batch() -> Batch {
-    let (size, seq_len) = (LENGTHS.len(), 140);
-    let mut batch = Batch {
-        size,
-        seq_len,
-        input_ids: vec![0; size * seq_len],
-        input_mask: vec![0; size * seq_len],
-        segment_ids: vec![0; size * seq_len],
-        labels: [
-            (3, 6, false),
-            (0, 0, true),
-            (0, 0, true),
-            (5, 5, false),
-            (64, 129, false),
-        ]
-        .map(|(start, end, impossible)| Label::Span {
-            start,
-            end,
-            impossible,
-        })
-        .into(),
-        features: (0..size).collect(),
-        task: vec![1, 0, 1, 1, 0],
-    };
-    for (row, length) in LENGTHS.into_iter().enumerate() {
-        for place in 0..length {
-            batch.input_mask[row * seq_len + place] = 1;
-            batch.segment_ids[row * seq_len + place] = i32::from(place >= 3);
-        }
+    let labels = [
+        (3, 6, false),
+        (0, 0, true),
+        (0, 0, true),
+        (5, 5, false),
+        (64, 129, false),
+    ]
+    .map(|(start, end, impossible)| Label::Span {
+        start,
+        end,
+        impossible,
+    });
+    let tasks = [1, 0, 1, 1, 0];
+    let mut batch = Batch::default();
+    for (index, length) in LENGTHS.into_iter().enumerate() {
+        let row = Row {
+            input_ids: &vec![0; length],
+            first_segment: 3,
+            label: labels[index],
+        };
+        batch.push(index, tasks[index], row);
     }
     batch
 }
@@ -130,7 +126,7 @@ struct Padded {
 /// As the reference computes it: padded, each token beside its start.
 fn padded(head: &SpanHead, hidden: Tensor<2>, batch: &Batch) -> Padded {
     let device = hidden.device();
-    let (size, seq) = (batch.size, batch.seq_len);
+    let (size, seq) = (batch.size, PADDED);
     let ints = |values: Vec<i32>, device: &Device| {
         let count = values.len();
         Tensor::<1, Int>::from_data(TensorData::new(values, [count]), device)
@@ -143,7 +139,7 @@ fn padded(head: &SpanHead, hidden: Tensor<2>, batch: &Batch) -> Padded {
         for place in 0..length {
             let cell = row * seq + place;
             rows[cell] = (first + place) as i32;
-            let passage = place == 0 || batch.segment_ids[cell] == 1;
+            let passage = place == 0 || batch.segment_ids[first + place] == 1;
             mask[cell] = f32::from(u8::from(passage));
         }
         first += length;

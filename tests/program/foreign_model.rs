@@ -7,7 +7,6 @@ use std::fs;
 use crate::support::{Arrays, devices, golden, max_difference, small_run::SmallRun};
 use checkpoints_convert::{Format, RecordConfig, convert, export, inspect, verify};
 use electra::{
-    batch::Batch,
     config::EncoderConfig,
     model::{Electra, ModelInput, dropout::Mode, parameters::ParameterSource, record},
 };
@@ -63,18 +62,8 @@ fn a_model_with_other_attention_heads_computes_what_transformers_does() {
     let encoder: EncoderConfig = serde_json::from_value(told).unwrap();
 
     let arrays = Arrays::read(&golden("hugging-face/four_heads.states.safetensors"));
-    let shape = arrays.shape("input_ids");
-    let (size, seq_len) = (shape[0], shape[1]);
-    let batch = Batch {
-        size,
-        seq_len,
-        input_ids: arrays.integers("input_ids"),
-        input_mask: vec![1; size * seq_len],
-        segment_ids: arrays.integers("segment_ids"),
-        labels: Vec::new(),
-        features: (0..size).collect(),
-        task: vec![0; size],
-    };
+    let tokens = arrays.shape("input_ids").iter().product();
+    let batch = arrays.batch(&vec![1; tokens]);
     for (name, device) in devices() {
         let difference = |heads: usize| {
             let encoder = EncoderConfig {

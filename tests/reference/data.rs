@@ -323,13 +323,13 @@ fn batches_of_an_unshuffled_run() {
     assert_eq!(plan.steps(), 38);
     let mut rows = 0;
     for step in 0..plan.steps() {
-        let batch = Batch::collate(&set, plan.features(step), None).unwrap();
+        let batch = Batch::collate(&set, plan.features(step)).unwrap();
         assert_eq!(batch.size, if step % 19 == 18 { 4 } else { 8 });
         for (row, &index) in batch.features.iter().enumerate() {
             assert_eq!(index, rows % 148);
             rows += 1;
             let feature = &features[index];
-            let from = row * batch.seq_len;
+            let from = batch.lengths[..row].iter().sum::<usize>();
             assert_eq!(batch.input_ids[from], 2, "[CLS] opens each row");
             let last = from + feature.input_ids.len() - 1;
             assert_eq!((batch.input_ids[last], batch.segment_ids[last]), (3, 1));

@@ -15,7 +15,11 @@ use electra::{
         dropout::{Mode, StepSeed},
     },
     tasks::model::Model,
-    train::gradients::{Gradients, Objective, Trainable, accumulate},
+    train::{
+        gradients::Gradients,
+        objective::{Objective, Trainable},
+        step::accumulate,
+    },
 };
 
 /// Relative L2 distance that sums in another order may make, of float32 values.
@@ -97,7 +101,7 @@ fn recomputed_and_split_batches_have_the_gradients_of_the_whole() {
             let rows: Vec<usize> = (0..features.len()).collect();
             let parts = |size: usize| -> Vec<Batch> {
                 rows.chunks(size)
-                    .map(|rows| Batch::collate(&set, rows, None).unwrap())
+                    .map(|rows| Batch::collate(&set, rows).unwrap())
                     .collect()
             };
             let model = run.model_with("init", &device, 0.1, Arithmetic::default());
@@ -123,7 +127,7 @@ fn the_shaders_products_have_the_gradients_of_burns() {
     let run = &runs()[0];
     let features = features(run);
     let rows: Vec<usize> = (0..features.len()).collect();
-    let batch = Batch::collate(&FeatureSet::from(features.as_slice()), &rows, None).unwrap();
+    let batch = Batch::collate(&FeatureSet::from(features.as_slice()), &rows).unwrap();
     let with = |tilings: MatmulTilings| {
         let arithmetic = Arithmetic {
             full: tilings,
@@ -152,7 +156,7 @@ fn a_packed_sequence_has_the_hidden_states_that_it_has_alone() {
             let set = FeatureSet::from(features.as_slice());
             let rows: Vec<usize> = (0..features.len()).collect();
             let states = |rows: &[usize]| {
-                let batch = Batch::collate(&set, rows, None).unwrap();
+                let batch = Batch::collate(&set, rows).unwrap();
                 let input = ModelInput::new(&batch, 0, &device);
                 let hidden = model.electra.forward(&input, Mode::Predict);
                 hidden.try_into_vec_as::<f32>().unwrap()

@@ -3,11 +3,14 @@
 use crate::support::{ReferenceRun, devices, distance_and_norm, max_difference, runs, tasks};
 use burn::{Tensor, tensor::Device};
 use electra::{
-    batch::Batch,
     data::split::Split,
     model::{ModelInput, dropout::Mode},
     tasks::qa::beam,
-    train::gradients::{Gradients, Objective, Trainable, accumulate},
+    train::{
+        gradients::Gradients,
+        objective::{Objective, Trainable},
+        step::accumulate,
+    },
 };
 
 /// The reference ran in float32 too, with other orders of summation; values are near 1.
@@ -15,18 +18,8 @@ const LAYER_TOLERANCE: f32 = 2e-4;
 
 fn check_forward(run: &ReferenceRun, weights: &str, name: &str, device: &Device) {
     let arrays = run.arrays(&format!("forward.{weights}.safetensors"));
-    let shape = arrays.shape("input_ids");
-    let (size, seq_len) = (shape[0], shape[1]);
-    let batch = Batch {
-        size,
-        seq_len,
-        input_ids: arrays.integers("input_ids"),
-        input_mask: arrays.integers("input_mask"),
-        segment_ids: arrays.integers("segment_ids"),
-        labels: Vec::new(),
-        features: (0..size).collect(),
-        task: vec![0; size],
-    };
+    let input_mask = arrays.integers("input_mask");
+    let batch = arrays.batch(&input_mask);
     let model = run.model(weights, device);
     let input = ModelInput::new(&batch, 0, device);
     let check = |what: &str, ours: &[f32], theirs: &[f32]| {
@@ -37,8 +30,8 @@ fn check_forward(run: &ReferenceRun, weights: &str, name: &str, device: &Device)
     let values = |tensor: Tensor<2>| tensor.try_into_vec_as::<f32>().unwrap();
     // The reference computes padding too; ours are the real tokens.
     let real = |values: Vec<f32>| -> Vec<f32> {
-        let width = values.len() / batch.input_mask.len();
-        let rows = values.chunks_exact(width).zip(&batch.input_mask);
+        let width = values.len() / input_mask.len();
+        let rows = values.chunks_exact(width).zip(&input_mask);
         rows.filter(|(_, mask)| **mask == 1)
             .flat_map(|(row, _)| row.to_vec())
             .collect()

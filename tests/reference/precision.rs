@@ -13,7 +13,7 @@ use electra::{
     model::arithmetic::Arithmetic,
     train::{
         adam::Adam,
-        gradients::{Objective, Trainable},
+        objective::{Objective, Trainable},
         schedule::LayerDecay,
         step::{StepFigures, StepSettings, train_step},
     },

@@ -12,7 +12,7 @@ use electra::{
     data::split::Split,
     step_record::StepRecord,
     tensorboard::{event_log::event_files, scalars::read_scalars},
-    train::gradients::Trainable,
+    train::objective::Trainable,
 };
 
 #[test]

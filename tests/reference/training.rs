@@ -7,7 +7,7 @@ use electra::{
     data::split::Split,
     train::{
         adam::Adam,
-        gradients::{Objective, Trainable},
+        objective::{Objective, Trainable},
         schedule::{LayerDecay, Schedule},
         step::{StepSettings, train_step},
     },
@@ -104,7 +104,7 @@ fn check_trajectory(run: &ReferenceRun, name: &str, device: &Device, mut steps: 
             let rows: Vec<Batch> = batch
                 .features
                 .chunks(batch.size.div_ceil(*parts))
-                .map(|rows| Batch::collate(&FeatureSet::from(features.as_slice()), rows, None))
+                .map(|rows| Batch::collate(&FeatureSet::from(features.as_slice()), rows))
                 .collect::<Result<_, _>>()
                 .unwrap();
             let before = twin.take().unwrap();
@@ -176,7 +176,7 @@ fn loss_norm_and_rate_follow_the_reference_for_ten_steps_on_wgpu() {
 fn layers_above_frozen_ones_get_the_gradients_of_a_whole_run() {
     use electra::{
         model::{ModelInput, dropout::Mode},
-        train::gradients::{Gradients, accumulate},
+        train::{gradients::Gradients, step::accumulate},
     };
     let run = &runs()[0];
     let features = run.features(Split::Train);

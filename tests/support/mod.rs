@@ -19,7 +19,7 @@ use std::{
 use burn::tensor::Device;
 use checkpoints_convert::pack::Pack;
 use electra::{
-    batch::{Batch, FeatureSet},
+    batch::{Batch, FeatureSet, Row},
     config::{Config, EncoderConfig},
     data::split::Split,
     model::{
@@ -28,6 +28,7 @@ use electra::{
         record,
     },
     tasks::{
+        label::Label,
         model::Model,
         qa::{
             example::Examples,
@@ -150,17 +151,12 @@ impl ReferenceRun {
         featurize(&self.examples(split), &self.tokenizer(), &options).unwrap()
     }
 
-    /// The features that the reference used in the step of this number, padded as it padded.
+    /// The features that the reference used in the step of this number.
     pub fn training_batch(&self, features: &[Feature], step: usize) -> Batch {
         let used = &self.trajectory["steps"][step]["features"];
         let used: Vec<usize> =
             (used[0].as_u64().unwrap() as usize..used[1].as_u64().unwrap() as usize).collect();
-        Batch::collate(
-            &FeatureSet::from(features),
-            &used,
-            Some(self.config.max_seq_length),
-        )
-        .unwrap()
+        Batch::collate(&FeatureSet::from(features), &used).unwrap()
     }
 
     pub fn arrays(&self, file: &str) -> Arrays {
@@ -235,6 +231,30 @@ impl Arrays {
 
     pub fn integers(&self, name: &str) -> Vec<i32> {
         self.words(name).map(i32::from_le_bytes).collect()
+    }
+
+    /// The batch of `input_ids` and `segment_ids`, of which `mask` tells tokens from padding.
+    pub fn batch(&self, mask: &[i32]) -> Batch {
+        let width = self.shape("input_ids")[1];
+        let (ids, segments) = (self.integers("input_ids"), self.integers("segment_ids"));
+        let rows = ids.chunks(width).zip(segments.chunks(width));
+        let mut batch = Batch::default();
+        for (index, ((ids, segments), mask)) in rows.zip(mask.chunks(width)).enumerate() {
+            let length = mask.iter().filter(|&&mask| mask == 1).count();
+            let ids: Vec<u32> = ids[..length].iter().map(|&id| id as u32).collect();
+            let first = segments.iter().take_while(|&&segment| segment == 0);
+            let row = Row {
+                input_ids: &ids,
+                first_segment: first.count(),
+                label: Label::Span {
+                    start: 0,
+                    end: 0,
+                    impossible: false,
+                },
+            };
+            batch.push(index, 0, row);
+        }
+        batch
     }
 
     fn words(&self, name: &str) -> impl Iterator<Item = [u8; 4]> + use<> {

@@ -16,7 +16,7 @@ use electra::{
     tasks::{model::Model, qa::feature::Feature},
     train::{
         adam::Adam,
-        gradients::{Objective, Trainable},
+        objective::{Objective, Trainable},
         run::{Error, Run},
         schedule::{LayerDecay, Schedule},
     },
@@ -58,7 +58,7 @@ impl TrainingLoop<'_> {
             device,
             model_dir,
             tasks: &tasks,
-            features: FeatureSet::from(self.features),
+            features: &FeatureSet::from(self.features),
             plan: self.plan(),
             schedule: Schedule {
                 base: self.run.config.learning_rate,

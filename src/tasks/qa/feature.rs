@@ -58,7 +58,6 @@ impl AsRow for Feature {
                 end: self.end as u32,
                 impossible: self.is_impossible,
             },
-            name: &self.qas_id,
         }
     }
 }

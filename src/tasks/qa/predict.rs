@@ -43,7 +43,7 @@ pub fn predict(
     let mut waiting = VecDeque::from(prediction_batches(&set.lengths(), batch_size)?);
     let mut outputs = Vec::with_capacity(set.len());
     while let Some(indices) = waiting.pop_front() {
-        let batch = Batch::collate(set, &indices, None)?;
+        let batch = Batch::collate(set, &indices)?;
         let input = ModelInput::new(&batch, 0, device);
         match beam::predict(model, head, &input, &batch.features, beam_size) {
             Ok(computed) => outputs.extend(computed),

@@ -13,6 +13,7 @@ use burn::{
     module::Module,
     tensor::{DType, FloatDType, TensorData},
 };
+use checkpoints_convert::HeadShape;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -65,21 +66,15 @@ impl HeadConfig {
             answerable_weight: config.answerable_weight,
         }
     }
-}
 
-impl HeadConfig {
-    /// Parameters of a head on hidden states of this width.
-    pub fn parameter_count(&self, hidden: usize) -> u64 {
-        use crate::model::parameter_count::dense;
-        let joint = |wanted: bool| match wanted {
-            true => dense(2 * hidden, HEAD_HIDDEN) + dense(HEAD_HIDDEN, 1),
-            false => dense(hidden, 1),
-        };
-        let answerable = match self.answerable_classifier {
-            true => joint(self.answerable_uses_start_logits),
-            false => 0,
-        };
-        dense(hidden, 1) + joint(self.joint_prediction) + answerable
+    /// The same as a record describes it.
+    pub fn shape(&self) -> HeadShape {
+        HeadShape {
+            joint_prediction: self.joint_prediction,
+            answerable_classifier: self.answerable_classifier,
+            answerable_uses_start_logits: self.answerable_uses_start_logits,
+            hidden: HEAD_HIDDEN,
+        }
     }
 }
 

@@ -32,13 +32,13 @@ pub fn checkpoint_bytes(model: &Model, tasks: &[String], adam: &Adam) -> u64 {
     (elements * size_of::<f32>()) as u64 + adam.bytes() + DESCRIPTION
 }
 
-/// Sees to it that `needed` bytes are free in `model_dir`. If they are not, damaged checkpoints go
+/// Ensures that `needed` bytes are free in `model_dir`. If they are not, damaged checkpoints go
 /// and then the oldest ones, which `note` hears, but never the newest. If the system does not tell
 /// what is free, nothing is done.
 ///
 /// # Errors
 /// [`Error::Full`], with every checkpoint but the newest gone.
-pub fn make(model_dir: &Path, needed: u64, note: &mut dyn FnMut(String)) -> Result<(), Error> {
+pub fn ensure(model_dir: &Path, needed: u64, note: &mut dyn FnMut(String)) -> Result<(), Error> {
     let mut checkpoints = checkpoint::list(model_dir);
     checkpoints.pop();
     let oldest = checkpoints.into_iter().map(|(_, path)| path);
@@ -82,11 +82,11 @@ mod tests {
         let damaged = folder.path().join("checkpoint-15.damaged");
         fs::create_dir(&damaged).unwrap();
         let mut notes = Vec::new();
-        make(folder.path(), 1, &mut |note| notes.push(note)).unwrap();
+        ensure(folder.path(), 1, &mut |note| notes.push(note)).unwrap();
         assert_eq!(notes, [""; 0]);
         assert_eq!(checkpoint::list(folder.path()).len(), 3);
 
-        let full = make(folder.path(), u64::MAX, &mut |note| notes.push(note)).unwrap_err();
+        let full = ensure(folder.path(), u64::MAX, &mut |note| notes.push(note)).unwrap_err();
         assert!(matches!(full, Error::Full { needed, .. } if needed == ByteSize(u64::MAX)));
         assert_eq!(notes.len(), 3);
         assert!(notes[0].ends_with("checkpoint-15.damaged"), "{}", notes[0]);

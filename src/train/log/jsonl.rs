@@ -6,8 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::run_folder;
-use crate::{durable_file::write_whole, step_record::StepRecord};
+use crate::{durable_file::write_whole, step_record::StepRecord, train::run_folder};
 
 /// The longest line that is read; ours have about two hundred bytes.
 const LONGEST_LINE: u64 = 1 << 16;
