@@ -167,8 +167,8 @@ mod tests {
         for (text, expected) in [
             ("{", "EOF while parsing an object at line 1 column 1"),
             (
-                "[[]]",
-                "invalid type: sequence, expected usize at line 1 column 2",
+                "[[[]]]",
+                "invalid type: sequence, expected usize at line 1 column",
             ),
         ] {
             let error = read(text).unwrap_err().to_string();

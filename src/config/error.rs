@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::alias;
+use crate::tasks::registry::UnknownTask;
 
 /// Values longer than this many characters are cut in messages.
 const SHOWN_VALUE: usize = 80;
@@ -35,13 +36,8 @@ pub enum Error {
         "task_names is not given (its default, \"chunk\", is no question answering); give {known}"
     )]
     NoTask { known: String },
-    #[error("task_names: this engine does not train the task {task:?}{meant}; it trains {known}")]
-    UnknownTask {
-        task: String,
-        /// A task of a like name.
-        meant: String,
-        known: String,
-    },
+    #[error("task_names: {0}")]
+    UnknownTask(#[from] UnknownTask),
     #[error("{path}: the hyper-parameters cannot be read: {source}")]
     File {
         path: PathBuf,

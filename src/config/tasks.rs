@@ -1,7 +1,10 @@
 //! The tasks that a run names: known ones, each once.
 
-use super::{error::Error, table::Config};
-use crate::tasks::registry;
+use super::{
+    error::{Error, shorten},
+    table::Config,
+};
+use crate::tasks::registry::{self, UnknownTask};
 
 /// The error for a run that names no task.
 pub(super) fn no_task() -> Error {
@@ -21,15 +24,10 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
         return Err(no_task());
     }
     for (i, task) in config.task_names.iter().enumerate() {
-        if registry::find(task).is_none() {
-            return Err(Error::UnknownTask {
-                task: super::error::shorten(task),
-                meant: registry::meant(task).map_or(String::new(), |task| {
-                    format!(" (did you mean {}?)", task.name)
-                }),
-                known: registry::names(),
-            });
-        }
+        registry::expect(task).map_err(|unknown| UnknownTask {
+            task: shorten(task),
+            ..unknown
+        })?;
         if config.task_names[..i].contains(task) {
             let must = "each task can be learnt once; leave the second out";
             return Err(Error::out_of_range("task_names", task, must));

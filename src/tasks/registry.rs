@@ -55,13 +55,41 @@ pub fn find(name: &str) -> Option<&'static Entry> {
     TASKS.iter().find(|task| task.name == name)
 }
 
+/// A name that no task has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this engine does not train the task {task:?}{}; it trains {}",
+    hint(meant),
+    names()
+)]
+pub struct UnknownTask {
+    pub task: String,
+    /// The task that it may mean.
+    pub meant: Option<&'static str>,
+}
+
+fn hint(meant: &Option<&'static str>) -> String {
+    meant.map_or_else(String::new, |task| format!(" (did you mean {task}?)"))
+}
+
+/// The task of this name.
+///
+/// # Errors
+/// When there is none.
+pub fn expect(name: &str) -> Result<&'static Entry, UnknownTask> {
+    find(name).ok_or_else(|| UnknownTask {
+        task: name.to_owned(),
+        meant: meant(name).map(|task| task.name),
+    })
+}
+
 /// All names, as messages list them.
 pub fn names() -> String {
     TASKS.map(|task| task.name).join(", ")
 }
 
 /// The task that a misspelt name may mean.
-pub fn meant(name: &str) -> Option<&'static Entry> {
+fn meant(name: &str) -> Option<&'static Entry> {
     let lower = name.to_lowercase().replace(['_', '-', '.', ' '], "");
     let aliased = TASKS
         .iter()

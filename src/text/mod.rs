@@ -1,4 +1,4 @@
-//! Strings → vocabulary ids, for every task: normalisation, basic tokens, word pieces.
+//! Strings → vocabulary ids, for every task: normalization, basic tokens, word pieces.
 
 pub mod normalizer;
 pub mod tokenizer;

@@ -2,7 +2,7 @@
 //!
 //! The pieces are the `tokenizers` crate's, set to the reference's limit: a word of more than
 //! 200 code points, or one with a stretch that no piece covers, is `[UNK]` as a whole. What comes
-//! before, the basic tokens, is our own: the crate's normaliser differs from the reference's.
+//! before, the basic tokens, is our own: the crate's normalizer differs from the reference's.
 
 use ahash::AHashMap;
 use tokenizers::{Model, models::wordpiece};

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use crate::{data, eval};
+use crate::{data, eval, tasks::registry::UnknownTask};
 
 /// Why questions could not be read or featurised, or answers not be chosen, scored or written.
 #[derive(Debug, thiserror::Error)]
@@ -18,10 +18,8 @@ pub enum Error {
     #[error(transparent)]
     File(#[from] eval::Error),
 
-    #[error(
-        "task {task:?} is not a question-answering task that has a reader; expected one of {known}"
-    )]
-    UnknownTask { task: String, known: String },
+    #[error(transparent)]
+    UnknownTask(#[from] UnknownTask),
 
     #[error(
         "{file}: expected SQuAD or QuAC JSON, rows as JSON lines or csv, MRQA JSON lines or NewsQA's \

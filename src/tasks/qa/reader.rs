@@ -70,14 +70,10 @@ pub fn read_task(path: &Path, task: &str, split: Split) -> Result<Examples, Erro
 /// # Errors
 /// When the task is unknown.
 pub fn family_of(task: &str) -> Result<Family, Error> {
-    match registry::find(task).map(|task| task.kind) {
-        Some(Kind::Squad2 | Kind::Squad1) => Ok(Family::Squad),
-        Some(Kind::Mrqa) => Ok(Family::Mrqa),
-        None => Err(Error::UnknownTask {
-            task: task.to_owned(),
-            known: registry::names(),
-        }),
-    }
+    Ok(match registry::expect(task)?.kind {
+        Kind::Squad2 | Kind::Squad1 => Family::Squad,
+        Kind::Mrqa => Family::Mrqa,
+    })
 }
 
 impl QuestionSet {
