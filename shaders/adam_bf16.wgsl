@@ -3,9 +3,6 @@
 // half. They are rounded up with the probability of what is cut off, by counter: the second moment
 // changes by less than half a unit a step, and would stand still if it were rounded to the nearest.
 
-// A word for each of the values at a place.
-alias Words = {{ words }};
-
 // Arrays of a parameter that are written.
 const UPDATED = 2;
 
@@ -24,7 +21,7 @@ fn moments_at(number: u32, place: u32) -> Moments {
 fn keep(number: u32, rounding: array<u32, 2>, place: u32, moments: Moments) {
     // Of each value's number in the parameter and the parameter's words.
     let elements = {{ elements }};
-    let noise = pcg3d(array<Words, 3>(elements, Words(rounding[0]), Words(rounding[1])));
+    let noise = pcg3d(elements, Words(rounding[0]), Words(rounding[1]));
     let first = (bitcast<Words>(moments.first) + (noise[0] >> Words(16u))) >> Words(16u);
     let second = (bitcast<Words>(moments.second) + (noise[1] >> Words(16u))) & Words(0xffff0000u);
     switch number {

@@ -11,7 +11,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let grad = grads[group.x];
     for (var token = sequence.first + thread; token < sequence.end; token += THREADS) {
         let probability = exp(logits[token] - normal.x - normal.y);
-        let right = select(0.0, 1.0, token == sequence.target);
+        let right = select(0.0, 1.0, token == sequence.target_row);
         logit_grads[token] = (probability - right) * grad;
     }
 }

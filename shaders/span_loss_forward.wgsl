@@ -7,6 +7,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let sequence = params.sequences[group.x];
     let normal = normaliser(thread, sequence.first, sequence.end);
     if thread == 0u {
-        losses[group.x] = normal.y - (logits[sequence.target] - normal.x);
+        losses[group.x] = normal.y - (logits[sequence.target_row] - normal.x);
     }
 }

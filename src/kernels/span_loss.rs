@@ -49,10 +49,15 @@ params!(SpanLossParams { sequences });
 pub struct Target {
     pub first: u32,
     pub end: u32,
-    pub target: u32,
+    /// The row that is right.
+    pub target_row: u32,
 }
 
-params!(Target { first, end, target });
+params!(Target {
+    first,
+    end,
+    target_row
+});
 
 impl Shader for SpanLossConfig {
     type Params = SpanLossParams;
@@ -105,10 +110,10 @@ impl TargetRows {
 
     fn params(&self) -> SpanLossParams {
         let ends = self.sequences.offsets().windows(2);
-        let sequences = ends.zip(self.rows.iter()).map(|(ends, &target)| Target {
+        let sequences = ends.zip(self.rows.iter()).map(|(ends, &row)| Target {
             first: ends[0],
             end: ends[1],
-            target,
+            target_row: row,
         });
         SpanLossParams {
             sequences: sequences.collect(),

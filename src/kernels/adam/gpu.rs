@@ -117,7 +117,6 @@ impl Shader for AdamConfig {
         };
         let text = SourceTemplate::new(format!("{params}{step}{moments}"))
             .register("floats", width.floats())
-            .register("words", width.words())
             .register("elements", elements)
             .register("parameters", self.parameters.to_string())
             .complete();
