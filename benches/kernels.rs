@@ -30,7 +30,7 @@ use electra::{
     device::{Chosen, DeviceRequest, choose},
     kernels::{
         adam::{Moments, Parameter, Step, adam_steps},
-        attention::{Layout, attention, attention_backward, config::AttentionForms},
+        attention::{Layout, attention, attention_backward, config::AttentionConfigs},
         autotune::{ModelShape, try_out},
         dense::layer::DenseLayer,
         dropout::dropout,
@@ -38,7 +38,7 @@ use electra::{
         formats::Element,
         gelu::gelu,
         layer_norm::{normalise, normalise_backward},
-        matmul::Products,
+        matmul::MatmulTilings,
         span_loss::{TargetRows, span_loss},
         square_sum::SquareSum,
         summary::summary,
@@ -179,12 +179,12 @@ fn elements() -> Vec<Element> {
 }
 
 /// The forms that the device would take at ELECTRA-Large's shape.
-fn forms(element: Element) -> (Products, AttentionForms) {
-    static FORMS: [LazyLock<(Products, AttentionForms)>; 2] = [
+fn forms(element: Element) -> (MatmulTilings, AttentionConfigs) {
+    static FORMS: [LazyLock<(MatmulTilings, AttentionConfigs)>; 2] = [
         LazyLock::new(|| tried(Element::F32)),
         LazyLock::new(|| tried(Element::F16)),
     ];
-    fn tried(element: Element) -> (Products, AttentionForms) {
+    fn tried(element: Element) -> (MatmulTilings, AttentionConfigs) {
         let Some(adapter) = &CHOSEN.adapter else {
             return Default::default();
         };
@@ -195,7 +195,7 @@ fn forms(element: Element) -> (Products, AttentionForms) {
             heads: HEADS,
         };
         let choice = try_out(&DEVICE, adapter, element, shape).expect("a choice");
-        (choice.products, choice.attention)
+        (choice.tilings, choice.attention)
     }
     *FORMS[usize::from(element == Element::F16)]
 }
@@ -230,7 +230,7 @@ fn layout(case: Case) -> Layout {
         sequences: Sequences::new(&vec![case.length; TOKENS / case.length], 0),
         heads: HEADS,
         mask: Some(Mask::new(1, 0.1)),
-        forms: forms(case.element).1,
+        configs: forms(case.element).1,
     }
 }
 
@@ -262,7 +262,7 @@ fn feed_forward(element: Element) -> DenseLayer {
     DenseLayer {
         kernel: random_in(element, [HIDDEN, INNER]),
         bias: Tensor::<1>::zeros([INNER], &*DEVICE),
-        products: forms(element).0,
+        tilings: forms(element).0,
     }
 }
 

@@ -14,11 +14,11 @@ use anyhow::{Context, Result};
 use ash::{Entry, khr, vk};
 use electra::kernels::{
     attention::config::{
-        AttentionCooperativeForm, AttentionCooperativePass, AttentionCooperativeShader,
-        AttentionForm, AttentionPass, AttentionShader,
+        AttentionConfig, AttentionPass, AttentionShader, CooperativeConfig, CooperativePass,
+        CooperativeShader,
     },
     formats::Element,
-    matmul::config::{Finish, Orientation, Product, ProductForm, ProductShader},
+    matmul::config::{Epilogue, Matmul, MatmulShader, MatmulTiling, Orientation},
     shader::Shader,
 };
 use naga::{
@@ -93,9 +93,9 @@ impl Source {
 fn shaders() -> Vec<Source> {
     let mut shaders = Vec::new();
     for element in [Element::F32, Element::F16] {
-        let mut forms = vec![1, 2]
+        let mut tilings = vec![1, 2]
             .into_iter()
-            .map(|quarters| ProductForm::Tiled { quarters })
+            .map(|quarters| MatmulTiling::Tiled { quarters })
             .collect::<Vec<_>>();
         if element == Element::F16 {
             for (grid, tiles, depth) in [
@@ -106,7 +106,7 @@ fn shaders() -> Vec<Source> {
                 ([2, 2], [2, 2], 32),
             ] {
                 for (subgroup, ahead) in [(32, false), (32, true), (64, false), (64, true)] {
-                    forms.push(ProductForm::Cooperative {
+                    tilings.push(MatmulTiling::Cooperative {
                         size: 16,
                         grid,
                         tiles,
@@ -116,54 +116,58 @@ fn shaders() -> Vec<Source> {
                     });
                 }
             }
-            forms.retain(|form| form.is_even());
+            tilings.retain(|tiling| tiling.is_even());
         }
-        for form in forms {
-            for (orientation, result, finish) in [
-                (Orientation::Plain, element, Finish::Bias),
-                (Orientation::Plain, element, Finish::Gelu { kept: true }),
+        for tiling in tilings {
+            for (orientation, result, epilogue) in [
+                (Orientation::Plain, element, Epilogue::Bias),
+                (Orientation::Plain, element, Epilogue::Gelu { kept: true }),
                 (
                     Orientation::Plain,
                     element,
-                    Finish::Residual { masked: true },
+                    Epilogue::Residual { masked: true },
                 ),
-                (Orientation::RightTransposed, element, Finish::Onto),
-                (Orientation::RightTransposed, element, Finish::GeluGradient),
+                (Orientation::RightTransposed, element, Epilogue::Onto),
+                (
+                    Orientation::RightTransposed,
+                    element,
+                    Epilogue::GeluGradient,
+                ),
                 (
                     Orientation::LeftTransposed,
                     Element::F32,
-                    Finish::ColumnSums,
+                    Epilogue::ColumnSums,
                 ),
             ] {
-                let product = Product {
+                let matmul = Matmul {
                     orientation,
                     operand: element,
                     result,
-                    finish,
+                    epilogue,
                 };
-                shaders.push(Source::of(ProductShader { product, form }));
+                shaders.push(Source::of(MatmulShader { matmul, tiling }));
             }
         }
         for pass in AttentionPass::ALL {
-            let form = AttentionForm {
+            let config = AttentionConfig {
                 quarters: 16,
                 element,
                 masked: true,
             };
-            shaders.push(Source::of(AttentionShader { pass, form }));
+            shaders.push(Source::of(AttentionShader { pass, config }));
         }
     }
     for (subgroup, masked) in [(32, false), (32, true), (64, false), (64, true)] {
-        for pass in AttentionCooperativePass::ALL {
-            let form = AttentionCooperativeForm {
+        for pass in CooperativePass::ALL {
+            let config = CooperativeConfig {
                 size: 16,
                 head: 64,
                 block: 32,
                 subgroup,
             };
-            shaders.push(Source::of(AttentionCooperativeShader {
+            shaders.push(Source::of(CooperativeShader {
                 pass,
-                form,
+                config,
                 masked,
             }));
         }

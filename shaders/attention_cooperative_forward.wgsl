@@ -30,7 +30,7 @@ fn main(
     let own_scores = region * SIZE * SCORE_STRIDE;
     let own_weights = region * SIZE * WEIGHT_STRIDE;
     let line = lane % SIZE;
-    // Where subgroups are larger than the form expects, fewer run than a tile has parts, and take the
+    // Where subgroups are larger than the configuration expects, fewer run than a tile has parts, and take the
     // parts in rounds; where they are smaller, some have none.
     let parts = min(PARTS, (tile.end - tile.first + SIZE - 1u) / SIZE);
     let rounds = (parts + subgroups - 1u) / subgroups;

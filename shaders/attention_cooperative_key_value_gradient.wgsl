@@ -1,5 +1,5 @@
 // dv[j] = Σ_i p[i, j] · factor[i, j] · grad[i] and
-// dk[j] = Σ_i p[i, j] · (dp[i, j] − Σ_j p · dp) · q[i] / √size within each sequence on matrix units; a
+// dk[j] = Σ_i p[i, j] · (dp[i, j] − Σ_j p · dp) · q[i] / √size within each sequence with cooperative matrices; a
 // part's rows are keys and it goes over the queries. `rows` is what
 // attention_cooperative_query_gradient.wgsl left.
 

@@ -1,4 +1,4 @@
-// dq[i] = Σ_j p[i, j] · (dp[i, j] − Σ_j p · dp) · k[j] / √size on matrix units, where
+// dq[i] = Σ_j p[i, j] · (dp[i, j] − Σ_j p · dp) · k[j] / √size with cooperative matrices, where
 // p = softmax(q kᵀ / √size) and dp[i, j] = (grad[i] · v[j]) · factor[i, j]. [tokens, hidden] each.
 // Leaves for the other gradients each row's log of Σ exp(score) and Σ_j p · dp in `rows`,
 // [heads, tokens, 2].

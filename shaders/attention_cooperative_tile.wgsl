@@ -1,4 +1,4 @@
-// What the attention shaders on matrix units share. A workgroup takes a tile of one head's rows, four
+// What the attention shaders with cooperative matrices share. A workgroup takes a tile of one head's rows, four
 // parts of SIZE rows that never cross sequences, and goes over the sequence's other rows block by
 // block through workgroup memory; a subgroup keeps the rows of its part in matrices. A matrix shows
 // its values only in memory: products go to `scores`, a lane works on one row's there, and what it
@@ -21,7 +21,7 @@ const THREADS = {{ threads }}u;
 const MASKED = {{ masked }};
 
 // Lines are apart by some columns more than they hold, so that they do not all begin in the same
-// bank; matrix units want multiples of 16 bytes.
+// bank; cooperative matrices want multiples of 16 bytes.
 const ROW_STRIDE = HEAD + 8u;
 const SCORE_STRIDE = SPAN + 4u;
 const WEIGHT_STRIDE = SPAN + 8u;

@@ -3,5 +3,5 @@
 
 // The mask's scale, or 0 if the value is dropped.
 fn mask_factor(mask: Mask, row: u32, column: u32) -> f32 {
-    return select(0.0, mask.scale, pcg3d(column, row, mask.site)[0] < mask.threshold);
+    return select(0.0, mask.scale, pcg3d(column, row, mask.counter)[0] < mask.threshold);
 }

@@ -108,7 +108,7 @@ fn write_choices(chosen: &Chosen, out: &mut dyn Write) -> anyhow::Result<()> {
         for trials in choice.trials.chunk_by(|a, b| a.operation == b.operation) {
             writeln!(out, "    {}", trials[0].operation)?;
             for trial in trials {
-                writeln!(out, "      {:<16} {}", trial.speed(), trial.form)?;
+                writeln!(out, "      {:<16} {}", trial.speed(), trial.config)?;
             }
         }
     }

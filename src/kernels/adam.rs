@@ -38,8 +38,8 @@ pub trait AdamOps: Backend {
 }
 
 /// The step in plain tensors, with moments in f32. Those in bfloat16 are bits, which plain tensors
-/// do not reach: their twin is the CPU's loop.
-fn twin<B: Backend>(
+/// do not reach: their reference is the CPU's loop.
+fn reference<B: Backend>(
     [weight, first, second, gradient]: [FloatTensor<B>; 4],
     clip_factor: FloatTensor<B>,
     step: Step,
@@ -126,7 +126,7 @@ fn on_the_cpu(
     let (Some(g), Some(&[factor])) = (gradient.as_slice::<f32>(), clip_factor.as_slice::<f32>())
     else {
         let tensors = [weight, first, second, gradient];
-        return twin::<Flex>(tensors, clip_factor.clone(), step);
+        return reference::<Flex>(tensors, clip_factor.clone(), step);
     };
     let (w, m, v) = (
         weight.storage_mut::<f32>(),
@@ -275,7 +275,8 @@ impl Member<Dispatch> {
     }
 }
 
-/// One step of every parameter: the new weights and moments, in the same order. A gradient is let
+/// One step of every parameter, its gradient scaled by `clip_factor` `[1]`: the new weights and
+/// moments, in the same order. A gradient is let
 /// go of as soon as its group is updated.
 pub fn adam_steps(parameters: Vec<Parameter>, clip_factor: Tensor<1>) -> Vec<(Tensor<1>, Moments)> {
     let mut updated = Vec::with_capacity(parameters.len());

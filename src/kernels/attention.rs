@@ -74,12 +74,12 @@ impl AttentionOps for CubeBackend {
         v: FloatTensor<Self>,
         layout: Layout,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        if let Some(form) = cooperative::fitting(layout.forms.forward, &q, &layout) {
-            return cooperative::forward(form, q, k, v, &layout);
+        if let Some(config) = cooperative::fitting(layout.configs.forward, &q, &layout) {
+            return cooperative::forward(config, q, k, v, &layout);
         }
-        match gpu::form(&q, &layout) {
+        match gpu::config(&q, &layout) {
             None => reference::forward::<Self>(q, k, v, &layout),
-            Some(form) => gpu::forward(form, q, k, v, &layout),
+            Some(config) => gpu::forward(config, q, k, v, &layout),
         }
     }
 
@@ -92,17 +92,18 @@ impl AttentionOps for CubeBackend {
         grad: FloatTensor<Self>,
         layout: Layout,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        if let Some(form) = cooperative::fitting(layout.forms.backward, &q, &layout) {
-            return cooperative::backward(form, [q, k, v, context, log_sums, grad], &layout);
+        if let Some(config) = cooperative::fitting(layout.configs.backward, &q, &layout) {
+            return cooperative::backward(config, [q, k, v, context, log_sums, grad], &layout);
         }
-        match gpu::form(&q, &layout) {
+        match gpu::config(&q, &layout) {
             None => reference::backward::<Self>([q, k, v, context], log_sums, grad, &layout),
-            Some(form) => gpu::backward(form, [q, k, v, context, log_sums, grad], &layout),
+            Some(config) => gpu::backward(config, [q, k, v, context, log_sums, grad], &layout),
         }
     }
 }
 
-/// What attention keeps for its backward pass, and its result.
+/// What attention keeps for its backward pass, and its result; `[tokens, hidden]` unless said
+/// otherwise.
 #[derive(Debug, Clone)]
 pub struct Attended {
     pub query: Tensor<2>,
@@ -131,7 +132,7 @@ pub fn attention(query: Tensor<2>, key: Tensor<2>, value: Tensor<2>, layout: Lay
     }
 }
 
-/// Gradients of query, key and value, given the result's.
+/// Gradients of query, key and value, given the result's; `[tokens, hidden]` each.
 pub fn attention_backward(attended: Attended, grad: Tensor<2>, layout: Layout) -> [Tensor<2>; 3] {
     let (query, key, value) = Dispatch::packed_attention_backward(
         attended.query.into_dispatch(),

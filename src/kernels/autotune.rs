@@ -1,4 +1,4 @@
-//! The forms of kernels that a device runs for a model, and the trials that say why.
+//! The configurations of kernels that a device runs for a model, and the trials that say why.
 //!
 //! Trying them takes some seconds on a small GPU, so what was found is kept in the user's cache and
 //! holds for the same card, driver, program and model shape.
@@ -15,18 +15,19 @@ use serde::{Deserialize, Serialize};
 
 use self::timing::Trial;
 use super::{
-    attention::{self, config::AttentionForms},
+    attention::{self, config::AttentionConfigs},
     formats::Element,
-    matmul::{self, Products},
+    matmul::{self, MatmulTilings},
 };
 use crate::{device::AdapterInfo, durable_file::write_whole, user_cache};
 
 /// What a device runs for operands of one format.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct KernelChoice {
-    pub products: Products,
-    pub attention: AttentionForms,
-    /// Operation by operation, the fastest form first.
+    #[serde(rename = "products")]
+    pub tilings: MatmulTilings,
+    pub attention: AttentionConfigs,
+    /// Operation by operation, the fastest configuration first.
     pub trials: Vec<Trial>,
 }
 
@@ -52,17 +53,17 @@ pub fn try_out(
     shape: ModelShape,
 ) -> Result<KernelChoice, String> {
     let dense = [shape.tokens, shape.hidden, shape.inner];
-    let (products, mut trials) = matmul::autotune::choose(device, adapter, operand, dense)?;
-    let mut attention = AttentionForms::default();
+    let (tilings, mut trials) = matmul::autotune::choose(device, adapter, operand, dense)?;
+    let mut attention = AttentionConfigs::default();
     if operand == Element::F16 {
         let (tokens, heads) = (shape.tokens, shape.heads);
-        let (forms, tried) =
+        let (configs, tried) =
             attention::autotune::choose(device, adapter, tokens, heads, shape.hidden)?;
-        attention = forms;
+        attention = configs;
         trials.extend(tried);
     }
     Ok(KernelChoice {
-        products,
+        tilings,
         attention,
         trials,
     })
@@ -86,8 +87,8 @@ impl ChoiceCache {
     /// The choice that is kept for this device and shape, or else a new one, which is kept.
     ///
     /// # Errors
-    /// When the device fails. A cache that cannot be read or written is no error: forms are tried
-    /// again.
+    /// When the device fails. A cache that cannot be read or written is no error: configurations are
+    /// tried again.
     pub fn choose(
         &self,
         device: &Device,
@@ -162,7 +163,7 @@ mod tests {
     use super::*;
     use crate::{
         device::{AdapterKind, Api},
-        kernels::matmul::config::ProductForm,
+        kernels::matmul::config::MatmulTiling,
     };
 
     fn adapter(driver: &str) -> AdapterInfo {
@@ -197,11 +198,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = ChoiceCache::at(folder.path().join("new folder").join("kernels.json"));
         let choice = KernelChoice {
-            products: Products::all(ProductForm::Tiled { quarters: 2 }),
-            attention: AttentionForms::default(),
+            tilings: MatmulTilings::all(MatmulTiling::Tiled { quarters: 2 }),
+            attention: AttentionConfigs::default(),
             trials: vec![Trial {
                 operation: "x · W".into(),
-                form: "tiled".into(),
+                config: "tiled".into(),
                 flops: Some(1.25e12),
             }],
         };

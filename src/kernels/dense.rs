@@ -5,7 +5,7 @@
 
 pub(super) mod cpu;
 pub mod layer;
-pub mod products;
+pub mod matmuls;
 
 use burn::{
     Tensor,
@@ -15,7 +15,7 @@ use burn::{
     },
 };
 
-use super::{autodiff::with_gradient, dense::products::DenseProducts, matmul::Products};
+use super::{autodiff::with_gradient, dense::matmuls::DenseMatmuls, matmul::MatmulTilings};
 
 /// A dense layer as a backend operation.
 #[backend_extension(Cube, Flex, Autodiff)]
@@ -28,7 +28,7 @@ pub trait DenseOps: Backend {
         master: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        products: Products,
+        tilings: MatmulTilings,
     ) -> FloatTensor<Self>;
 }
 
@@ -40,9 +40,9 @@ macro_rules! without_a_graph {
                 _master: FloatTensor<Self>,
                 kernel: FloatTensor<Self>,
                 bias: FloatTensor<Self>,
-                products: Products,
+                tilings: MatmulTilings,
             ) -> FloatTensor<Self> {
-                Self::dense_forward(x, kernel, bias, products)
+                Self::dense_forward(x, kernel, bias, tilings)
             }
         }
     )*};
@@ -50,26 +50,26 @@ macro_rules! without_a_graph {
 
 without_a_graph!(Flex, CubeBackend);
 
-impl<B: DenseOps + DenseProducts, C: CheckpointStrategy> DenseOps for Autodiff<B, C> {
+impl<B: DenseOps + DenseMatmuls, C: CheckpointStrategy> DenseOps for Autodiff<B, C> {
     fn dense(
         x: FloatTensor<Self>,
         master: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        products: Products,
+        tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
         let nodes = [x.node(), master.node(), bias.node()];
         let [x, kernel, bias] = [x, kernel, bias].map(|tensor| tensor.into_primitive());
-        let y = B::dense_forward(x.clone(), kernel.clone(), bias, products);
+        let y = B::dense_forward(x.clone(), kernel.clone(), bias, tilings);
         with_gradient::<B, C, _, _>(
             nodes,
             y,
-            || (x, kernel, products),
-            |(x, kernel, products), grad, [input, master, bias]| {
+            || (x, kernel, tilings),
+            |(x, kernel, tilings), grad, [input, master, bias]| {
                 let (master, bias) = (master || bias)
-                    .then(|| B::dense_parameter_gradients(x, grad.clone(), products))
+                    .then(|| B::dense_parameter_gradients(x, grad.clone(), tilings))
                     .unzip();
-                let input = input.then(|| B::dense_input_gradient(grad, kernel, products));
+                let input = input.then(|| B::dense_input_gradient(grad, kernel, tilings));
                 [input, master, bias]
             },
         )
@@ -83,7 +83,7 @@ pub struct Weight {
     pub master: Tensor<2>,
     /// The copy in f16 that products take, where they take one.
     pub half: Option<Tensor<2>>,
-    pub products: Products,
+    pub tilings: MatmulTilings,
 }
 
 /// `x` `[rows, in]` → `[rows, out]` in the same format, differentiable in `x`, `weight.master` and
@@ -96,6 +96,6 @@ pub fn dense(x: Tensor<2>, weight: Weight, bias: Tensor<1>) -> Tensor<2> {
         master.into_dispatch(),
         operand.into_dispatch(),
         bias.into_dispatch(),
-        weight.products,
+        weight.tilings,
     ))
 }

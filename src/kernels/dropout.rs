@@ -1,6 +1,6 @@
 //! Dropout of a packed matrix, by masks that are drawn again instead of kept.
 //!
-//! Each factor is a function of the mask's site, the token's place and the column
+//! Each factor is a function of the mask's counter, the token's place and the column
 //! ([`Mask::factor`]), so that the backward pass needs neither the mask nor the values, and a
 //! batch may be split or packed without moving it. Shader: `shaders/dropout.wgsl`.
 
@@ -85,7 +85,7 @@ pub trait DropoutOps: Backend {
 }
 
 /// In plain tensors.
-fn twin<B: Backend>(x: FloatTensor<B>, sequences: &Sequences, mask: Mask) -> FloatTensor<B> {
+fn reference<B: Backend>(x: FloatTensor<B>, sequences: &Sequences, mask: Mask) -> FloatTensor<B> {
     let (format, shape, device) = (x.dtype(), x.shape(), x.device());
     let columns = shape[1] as u32;
     let factors: Vec<f32> = sequences
@@ -121,7 +121,7 @@ impl DropoutOps for Flex {
 impl DropoutOps for CubeBackend {
     fn packed_dropout(x: FloatTensor<Self>, sequences: Sequences, mask: Mask) -> FloatTensor<Self> {
         let Some(element) = Element::of(x.dtype) else {
-            return twin::<Self>(x, &sequences, mask);
+            return reference::<Self>(x, &sequences, mask);
         };
         let x = into_contiguous(x);
         let (columns, elements) = (x.shape()[1] as u32, x.shape().num_elements());

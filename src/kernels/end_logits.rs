@@ -45,7 +45,7 @@ pub trait EndLogitsOps: GeluOps {
         terms: FloatTensor<Self>,
         sequences: Sequences,
     ) -> FloatTensor<Self> {
-        twin::<Self>([tokens, starts, weight, bias, terms], &sequences)
+        reference::<Self>([tokens, starts, weight, bias, terms], &sequences)
     }
 
     /// Gradients of `tokens`, `starts` and `weight` where each sequence has one start; `grad`
@@ -57,12 +57,12 @@ pub trait EndLogitsOps: GeluOps {
         grad: FloatTensor<Self>,
         sequences: Sequences,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        backward_twin::<Self>([tokens, starts, weight, grad], &sequences)
+        backward_reference::<Self>([tokens, starts, weight, grad], &sequences)
     }
 }
 
 /// In plain tensors, one rank after the other.
-fn twin<B: GeluOps>(
+fn reference<B: GeluOps>(
     [tokens, starts, weight, bias, terms]: [FloatTensor<B>; 5],
     sequences: &Sequences,
 ) -> FloatTensor<B> {
@@ -79,7 +79,7 @@ fn twin<B: GeluOps>(
     B::float_add(B::float_add(logits, bias), terms)
 }
 
-fn backward_twin<B: GeluOps>(
+fn backward_reference<B: GeluOps>(
     [tokens, starts, weight, grad]: [FloatTensor<B>; 4],
     sequences: &Sequences,
 ) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
@@ -242,15 +242,20 @@ impl EndLogitsOps for CubeBackend {
         sequences: Sequences,
     ) -> FloatTensor<Self> {
         let ranks = ranks(&starts.shape(), &sequences);
-        let form = gpu::fitting(&tokens, Some(ranks), &sequences);
-        let Some(form) = form.filter(|_| tokens.dtype == starts.dtype) else {
-            return twin::<Self>([tokens, starts, weight, bias, terms], &sequences);
+        let config = gpu::fitting(&tokens, Some(ranks), &sequences);
+        let Some(config) = config.filter(|_| tokens.dtype == starts.dtype) else {
+            return reference::<Self>([tokens, starts, weight, bias, terms], &sequences);
         };
         let given = Starts {
             states: starts,
             ranks,
         };
-        gpu::forward(form, [tokens, weight, bias, terms], Some(given), &sequences)
+        gpu::forward(
+            config,
+            [tokens, weight, bias, terms],
+            Some(given),
+            &sequences,
+        )
     }
 
     fn end_logits_backward(
@@ -260,15 +265,15 @@ impl EndLogitsOps for CubeBackend {
         grad: FloatTensor<Self>,
         sequences: Sequences,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let form = gpu::fitting(&tokens, Some(1), &sequences);
-        let Some(form) = form.filter(|_| tokens.dtype == starts.dtype) else {
-            return backward_twin::<Self>([tokens, starts, weight, grad], &sequences);
+        let config = gpu::fitting(&tokens, Some(1), &sequences);
+        let Some(config) = config.filter(|_| tokens.dtype == starts.dtype) else {
+            return backward_reference::<Self>([tokens, starts, weight, grad], &sequences);
         };
         let given = Starts {
             states: starts,
             ranks: 1,
         };
-        gpu::backward(form, [tokens, weight, grad], Some(given), &sequences)
+        gpu::backward(config, [tokens, weight, grad], Some(given), &sequences)
     }
 }
 

@@ -71,21 +71,22 @@ impl Shader for GeluConfig {
 /// GELU and its gradient as backend operations.
 #[backend_extension(Cube, Flex, Autodiff)]
 pub trait GeluOps: Backend {
+    /// `x · Φ(x)`, in the shape and format of `x`.
     fn erf_gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// `grad · (Φ(x) + x · φ(x))`
+    /// `grad · (Φ(x) + x · φ(x))`, in the shape and format of `x`, which `grad` has too.
     fn erf_gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
-        backward_twin::<Self>(x, grad)
+        backward_reference::<Self>(x, grad)
     }
 }
 
 /// In plain tensors.
-fn forward_twin<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+fn forward_reference<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     let format = x.dtype();
     cast::<B>(B::gelu(full::<B>(x)), format)
 }
 
-fn backward_twin<B: Backend>(x: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
+fn backward_reference<B: Backend>(x: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
     let format = grad.dtype();
     let (x, grad) = (full::<B>(x), full::<B>(grad));
     // Φ(x) = (1 + erf(x / √2)) / 2
@@ -138,7 +139,7 @@ impl GeluOps for Flex {
 impl GeluOps for CubeBackend {
     fn erf_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
         let Some(element) = Element::of(x.dtype) else {
-            return forward_twin::<Self>(x);
+            return forward_reference::<Self>(x);
         };
         let x = into_contiguous(x);
         // Its gradient's binding is not read: any array will do.
@@ -148,7 +149,7 @@ impl GeluOps for CubeBackend {
     fn erf_gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         let (x, grad) = (into_contiguous(x), into_contiguous(grad));
         match Element::of(x.dtype).filter(|_| x.dtype == grad.dtype) {
-            None => backward_twin::<Self>(x, grad),
+            None => backward_reference::<Self>(x, grad),
             Some(element) => run(Direction::Backward, element, &x, &grad),
         }
     }
@@ -186,7 +187,7 @@ impl<B: GeluOps, C: CheckpointStrategy> GeluOps for Autodiff<B, C> {
     }
 }
 
-/// `x · Φ(x)` element by element, differentiable.
+/// `x · Φ(x)` element by element, of any shape, differentiable.
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     Tensor::from_dispatch(Dispatch::erf_gelu(x.into_dispatch()))
 }

@@ -17,6 +17,7 @@ use super::{autodiff::with_gradient, dropout::Dropped, layer_norm::backend::Norm
 /// The normalisation as a differentiable operation.
 #[backend_extension(Cube, Flex, Autodiff)]
 pub trait LayerNormOps: Backend {
+    /// Normalised rows of `x` `[rows, columns]`, in its format; γ and β are `[columns]` in f32.
     fn normalised(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -64,7 +65,7 @@ impl<B: LayerNormOps + NormaliseOps, C: CheckpointStrategy> LayerNormOps for Aut
     }
 }
 
-/// Normalised rows `[rows, columns]`, differentiable in `x`, γ and β.
+/// Normalised rows `[rows, columns]`, differentiable in `x`, γ and β; γ and β are `[columns]`.
 pub fn layer_norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::normalised(
         x.into_dispatch(),
@@ -96,7 +97,7 @@ pub struct NormGradients {
     pub beta: Tensor<1>,
 }
 
-/// Normalised rows, `[rows, columns]`, without autodiff.
+/// Normalised rows, `[rows, columns]`, without autodiff; γ and β are `[columns]`.
 pub fn normalise(
     x: Tensor<2>,
     gamma: Tensor<1>,
@@ -113,7 +114,7 @@ pub fn normalise(
     (Tensor::from_dispatch(y), Normalised { x, moments })
 }
 
-/// Gradients of a normalisation, given its result's.
+/// Gradients of a normalisation, given its result's, `[rows, columns]`; γ is `[columns]`.
 pub fn normalise_backward(
     normalised: Normalised,
     gamma: Tensor<1>,

@@ -1,4 +1,4 @@
-//! Matrix products on the GPU (`shaders/product_*.wgsl`) and which of them a device runs.
+//! Matrix products on the GPU (`shaders/matmul_*.wgsl`) and which of them a device runs.
 
 pub mod autotune;
 pub mod config;
@@ -17,7 +17,7 @@ use burn::{
 use cubecl::ir::attributes::BufferIOAttr;
 use serde::{Deserialize, Serialize};
 
-use self::config::{Finish, Orientation, Product, ProductForm, ProductParams, ProductShader};
+use self::config::{Epilogue, Matmul, MatmulParams, MatmulShader, MatmulTiling, Orientation};
 use super::{
     dropout::Dropped,
     formats::Element,
@@ -27,49 +27,49 @@ use super::{
 /// Fewer rows, columns or depth than this are left to Burn's product.
 const SMALLEST: usize = 16;
 
-/// The forms that a device runs for each orientation.
+/// The tilings that a device runs for each orientation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Products {
+pub struct MatmulTilings {
     /// `[m, k] · [k, n]`: a dense layer.
-    pub plain: Forms,
+    pub plain: TilingsBySize,
     /// `[k, m]ᵀ · [k, n]`: the gradient of its kernel.
-    pub left_transposed: Forms,
+    pub left_transposed: TilingsBySize,
     /// `[m, k] · [n, k]ᵀ`: the gradient of its input.
-    pub right_transposed: Forms,
+    pub right_transposed: TilingsBySize,
 }
 
-/// The forms for products of one orientation; `None` is Burn's own product.
+/// The tilings for products of one orientation; `None` is Burn's own product.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Forms {
-    pub small: Option<ProductForm>,
-    pub large: Option<ProductForm>,
+pub struct TilingsBySize {
+    pub small: Option<MatmulTiling>,
+    pub large: Option<MatmulTiling>,
     /// Results of a product, `m · n`, from which on it is large.
     pub boundary: usize,
 }
 
-impl Products {
+impl MatmulTilings {
     /// Burn's own.
     pub const BURNS: Self = Self {
-        plain: Forms::BURNS,
-        left_transposed: Forms::BURNS,
-        right_transposed: Forms::BURNS,
+        plain: TilingsBySize::BURNS,
+        left_transposed: TilingsBySize::BURNS,
+        right_transposed: TilingsBySize::BURNS,
     };
 
-    /// The same form for each product.
-    pub fn all(form: ProductForm) -> Self {
-        let forms = Forms {
-            small: Some(form),
-            large: Some(form),
+    /// The same tiling for each product.
+    pub fn all(tiling: MatmulTiling) -> Self {
+        let tilings = TilingsBySize {
+            small: Some(tiling),
+            large: Some(tiling),
             boundary: 0,
         };
         Self {
-            plain: forms,
-            left_transposed: forms,
-            right_transposed: forms,
+            plain: tilings,
+            left_transposed: tilings,
+            right_transposed: tilings,
         }
     }
 
-    fn forms(self, orientation: Orientation) -> Forms {
+    fn tilings(self, orientation: Orientation) -> TilingsBySize {
         match orientation {
             Orientation::Plain => self.plain,
             Orientation::LeftTransposed => self.left_transposed,
@@ -77,29 +77,29 @@ impl Products {
         }
     }
 
-    /// The form that computes the product of these operands; `None` leaves it to Burn's.
+    /// The tiling that computes the product of these operands; `None` leaves it to Burn's.
     pub(super) fn fitting(
         self,
         a: &CubeTensor,
         b: &CubeTensor,
         orientation: Orientation,
-    ) -> Option<ProductForm> {
+    ) -> Option<MatmulTiling> {
         let [m, n, _] = extents(&a.shape(), &b.shape(), orientation);
-        self.forms(orientation)
+        self.tilings(orientation)
             .of(m * n)
-            .filter(|&form| fits(form, a, b, orientation))
+            .filter(|&tiling| fits(tiling, a, b, orientation))
     }
 }
 
-impl Forms {
+impl TilingsBySize {
     const BURNS: Self = Self {
         small: None,
         large: None,
         boundary: 0,
     };
 
-    /// The form for a product with this many results.
-    fn of(self, results: usize) -> Option<ProductForm> {
+    /// The tiling for a product with this many results.
+    fn of(self, results: usize) -> Option<MatmulTiling> {
         if results < self.boundary {
             self.small
         } else {
@@ -108,7 +108,7 @@ impl Forms {
     }
 }
 
-impl fmt::Display for Products {
+impl fmt::Display for MatmulTilings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let orientations = [
             Orientation::Plain,
@@ -117,18 +117,18 @@ impl fmt::Display for Products {
         ];
         for (number, orientation) in orientations.into_iter().enumerate() {
             let comma = if number > 0 { ", " } else { "" };
-            let Forms { small, large, .. } = self.forms(orientation);
-            let large_name = ProductForm::name(large);
-            write!(f, "{comma}{} {large_name}", orientation.product())?;
+            let TilingsBySize { small, large, .. } = self.tilings(orientation);
+            let large_name = MatmulTiling::name(large);
+            write!(f, "{comma}{} {large_name}", orientation.formula())?;
             if small != large {
-                write!(f, " (small ones {})", ProductForm::name(small))?;
+                write!(f, " (small ones {})", MatmulTiling::name(small))?;
             }
         }
         Ok(())
     }
 }
 
-impl fmt::Display for ProductForm {
+impl fmt::Display for MatmulTiling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [rows, columns] = self.block();
         match self {
@@ -163,15 +163,15 @@ pub(super) fn extents(a: &Shape, b: &Shape, orientation: Orientation) -> [usize;
 }
 
 /// Whether the shader computes the product of these operands.
-fn fits(form: ProductForm, a: &CubeTensor, b: &CubeTensor, orientation: Orientation) -> bool {
+fn fits(tiling: MatmulTiling, a: &CubeTensor, b: &CubeTensor, orientation: Orientation) -> bool {
     let operand = Element::of(a.dtype).filter(|_| a.dtype == b.dtype);
     let [m, n, k] = extents(&a.shape(), &b.shape(), orientation);
-    let [rows, columns] = form.block();
+    let [rows, columns] = tiling.block();
     let groups = m.div_ceil(rows).max(n.div_ceil(columns));
-    let formats = match form {
-        ProductForm::Tiled { .. } => operand.is_some(),
+    let formats = match tiling {
+        MatmulTiling::Tiled { .. } => operand.is_some(),
         // Lines are read four values at a time.
-        ProductForm::Cooperative { .. } => {
+        MatmulTiling::Cooperative { .. } => {
             operand == Some(Element::F16)
                 && a.shape()[1].is_multiple_of(4)
                 && b.shape()[1].is_multiple_of(4)
@@ -186,7 +186,7 @@ fn fits(form: ProductForm, a: &CubeTensor, b: &CubeTensor, orientation: Orientat
 
 /// What a product takes besides its operands, by what becomes of it.
 #[expect(clippy::large_enum_variant, reason = "one a launch, never stored")]
-pub(super) enum Finishing {
+pub(super) enum EpilogueTensors {
     Plain,
     /// `[n]`
     Bias(CubeTensor),
@@ -208,14 +208,14 @@ pub(super) enum Finishing {
     ColumnSums,
 }
 
-/// The product by a form that fits the operands, and the values before GELU or the sums of the
+/// The product by a tiling that fits the operands, and the values before GELU or the sums of the
 /// columns of `b` where they are asked for.
-pub(super) fn product(
-    form: ProductForm,
+pub(super) fn matmul(
+    tiling: MatmulTiling,
     [a, b]: [CubeTensor; 2],
     orientation: Orientation,
     result: Element,
-    finishing: Finishing,
+    epilogue: EpilogueTensors,
 ) -> (CubeTensor, Option<CubeTensor>) {
     let [a, b] = [a, b].map(into_contiguous);
     let [m, n, k] = extents(&a.shape(), &b.shape(), orientation);
@@ -224,63 +224,63 @@ pub(super) fn product(
     let written = |tensor| (tensor, BufferIOAttr::WriteOnly);
     let (mut c, mut bias, mut other, mut sums) = (None, None, None, None);
     let mut dropped = None;
-    let finish = match finishing {
-        Finishing::Plain => Finish::Plain,
-        Finishing::Bias(values) => {
+    let epilogue = match epilogue {
+        EpilogueTensors::Plain => Epilogue::Plain,
+        EpilogueTensors::Bias(values) => {
             bias = read(values);
-            Finish::Bias
+            Epilogue::Bias
         }
-        Finishing::Gelu { bias: values, kept } => {
+        EpilogueTensors::Gelu { bias: values, kept } => {
             bias = read(values);
             if kept {
                 other = Some(written(fresh()));
             }
-            Finish::Gelu { kept }
+            Epilogue::Gelu { kept }
         }
-        Finishing::Residual {
+        EpilogueTensors::Residual {
             bias: values,
             residual,
             dropped: mask,
         } => {
             (bias, other) = (read(values), read(residual));
             dropped = mask;
-            Finish::Residual {
+            Epilogue::Residual {
                 masked: dropped.is_some(),
             }
         }
-        Finishing::GeluGradient(inner) => {
+        EpilogueTensors::GeluGradient(inner) => {
             other = read(inner);
-            Finish::GeluGradient
+            Epilogue::GeluGradient
         }
-        Finishing::Onto(sum) => {
+        EpilogueTensors::Onto(sum) => {
             c = Some((owned(sum), BufferIOAttr::ReadWrite));
-            Finish::Onto
+            Epilogue::Onto
         }
-        Finishing::ColumnSums => {
+        EpilogueTensors::ColumnSums => {
             let vector = like(&a, Shape::new([n]), Element::F32);
             sums = Some(written(vector));
-            Finish::ColumnSums
+            Epilogue::ColumnSums
         }
     };
     let c = c.unwrap_or_else(|| written(fresh()));
-    let product = Product {
+    let matmul = Matmul {
         orientation,
         operand: match a.dtype {
             DType::F16 => Element::F16,
             _ => Element::F32,
         },
         result,
-        finish,
+        epilogue,
     };
-    let [rows, columns] = form.block();
+    let [rows, columns] = tiling.block();
     let row_words = dropped
         .iter()
         .flat_map(|dropped| dropped.sequences.row_words());
     launch_in_order(
         &a.client,
-        ProductShader { product, form },
+        MatmulShader { matmul, tiling },
         [n.div_ceil(columns) as u32, m.div_ceil(rows) as u32],
-        &ProductParams {
+        &MatmulParams {
             m: m as u32,
             n: n as u32,
             k: k as u32,
@@ -296,9 +296,9 @@ pub(super) fn product(
             sums.as_ref().map(|(tensor, with)| (tensor, *with)),
         ],
     );
-    let second = match finish {
-        Finish::Gelu { kept: true } => other,
-        Finish::ColumnSums => sums,
+    let second = match epilogue {
+        Epilogue::Gelu { kept: true } => other,
+        Epilogue::ColumnSums => sums,
         _ => None,
     };
     (c.0, second.map(|(tensor, _)| tensor))

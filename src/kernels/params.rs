@@ -144,7 +144,7 @@ impl<T: Params + Default> Params for Vec<T> {
 }
 
 params!(Mask {
-    site,
+    counter,
     threshold,
     scale
 });
@@ -185,7 +185,7 @@ mod tests {
     fn a_struct_writes_its_declaration_and_its_words_in_the_same_order() {
         assert_eq!(
             binding::<Example>(),
-            "struct Mask {\n    site: u32,\n    threshold: u32,\n    scale: f32,\n}\n\n\
+            "struct Mask {\n    counter: u32,\n    threshold: u32,\n    scale: f32,\n}\n\n\
              struct Tile {\n    first: u32,\n    share: f32,\n}\n\n\
              struct Example {\n    rows: u32,\n    mask: Mask,\n    pair: array<f32, 2>,\n    \
              tiles: array<Tile>,\n}\n\n\
@@ -194,7 +194,7 @@ mod tests {
         let mut example = Example {
             rows: 7,
             mask: Some(Mask {
-                site: 1,
+                counter: 1,
                 threshold: 2,
                 scale: 3.0,
             }),

@@ -126,7 +126,7 @@ impl TargetRows {
 pub trait SpanLossOps: Backend {
     /// The loss of each sequence, `[sequences]`.
     fn span_loss(logits: FloatTensor<Self>, targets: TargetRows) -> FloatTensor<Self> {
-        twin::<Self>(logits, &targets)
+        reference::<Self>(logits, &targets)
     }
 
     /// `(softmax(logits) − 1 at the target) · grad` of each sequence; `grad` `[sequences]`.
@@ -135,12 +135,12 @@ pub trait SpanLossOps: Backend {
         grad: FloatTensor<Self>,
         targets: TargetRows,
     ) -> FloatTensor<Self> {
-        backward_twin::<Self>(logits, grad, &targets)
+        backward_reference::<Self>(logits, grad, &targets)
     }
 }
 
 /// In plain tensors, one sequence after the other.
-fn twin<B: Backend>(logits: FloatTensor<B>, targets: &TargetRows) -> FloatTensor<B> {
+fn reference<B: Backend>(logits: FloatTensor<B>, targets: &TargetRows) -> FloatTensor<B> {
     let losses = (0..targets.rows.len()).map(|number| {
         let rows = targets.sequences.rows(number);
         let target = targets.rows[number] as usize - rows.start;
@@ -151,7 +151,7 @@ fn twin<B: Backend>(logits: FloatTensor<B>, targets: &TargetRows) -> FloatTensor
     B::float_cat(losses.collect(), 0)
 }
 
-fn backward_twin<B: Backend>(
+fn backward_reference<B: Backend>(
     logits: FloatTensor<B>,
     grad: FloatTensor<B>,
     targets: &TargetRows,
@@ -176,7 +176,7 @@ impl SpanLossOps for Flex {}
 impl SpanLossOps for CubeBackend {
     fn span_loss(logits: FloatTensor<Self>, targets: TargetRows) -> FloatTensor<Self> {
         if !fits(&logits, &targets) {
-            return twin::<Self>(logits, &targets);
+            return reference::<Self>(logits, &targets);
         }
         let logits = into_contiguous(logits);
         let losses = like(&logits, Shape::new([targets.rows.len()]), Element::F32);
@@ -190,7 +190,7 @@ impl SpanLossOps for CubeBackend {
         targets: TargetRows,
     ) -> FloatTensor<Self> {
         if !fits(&logits, &targets) {
-            return backward_twin::<Self>(logits, grad, &targets);
+            return backward_reference::<Self>(logits, grad, &targets);
         }
         let [logits, grad] = [logits, grad].map(into_contiguous);
         let slopes = like(&logits, logits.shape(), Element::F32);

@@ -192,6 +192,7 @@ pub struct SquareSum {
 }
 
 impl SquareSum {
+    /// A sum of nothing yet.
     pub fn new(device: &Device) -> Self {
         Self {
             sums: Tensor::zeros([PARTS], device),
@@ -199,7 +200,7 @@ impl SquareSum {
         }
     }
 
-    /// Adds Σ x².
+    /// Adds Σ x² over all values of `x`, of any shape.
     pub fn add<const D: usize>(&mut self, x: Tensor<D>) {
         let elements = x.dims().iter().product::<usize>();
         self.waiting.push(x.reshape([elements]));
@@ -220,7 +221,7 @@ impl SquareSum {
         ));
     }
 
-    /// `[1]`
+    /// The sum, `[1]` in f32.
     pub fn total(mut self) -> Tensor<1> {
         self.sum_waiting();
         self.sums.sum()

@@ -119,7 +119,7 @@ pub trait SummaryOps: Backend {
         logits: FloatTensor<Self>,
         sequences: Sequences,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        twin::<Self>(rows, logits, &sequences)
+        reference::<Self>(rows, logits, &sequences)
     }
 
     /// Gradients of the rows and logits, given weights, summaries and the summaries' gradient.
@@ -130,12 +130,12 @@ pub trait SummaryOps: Backend {
         grad: FloatTensor<Self>,
         sequences: Sequences,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        backward_twin::<Self>([rows, weights, summaries, grad], &sequences)
+        backward_reference::<Self>([rows, weights, summaries, grad], &sequences)
     }
 }
 
 /// In plain tensors, one sequence after the other.
-fn twin<B: Backend>(
+fn reference<B: Backend>(
     rows: FloatTensor<B>,
     logits: FloatTensor<B>,
     sequences: &Sequences,
@@ -161,7 +161,7 @@ fn twin<B: Backend>(
     )
 }
 
-fn backward_twin<B: Backend>(
+fn backward_reference<B: Backend>(
     [rows, weights, summaries, grad]: [FloatTensor<B>; 4],
     sequences: &Sequences,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
@@ -218,7 +218,7 @@ impl SummaryOps for CubeBackend {
         sequences: Sequences,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let Some(element) = element(&rows, &sequences) else {
-            return twin::<Self>(rows, logits, &sequences);
+            return reference::<Self>(rows, logits, &sequences);
         };
         let [rows, logits] = [rows, logits].map(into_contiguous);
         let columns = rows.shape()[1];
@@ -252,7 +252,7 @@ impl SummaryOps for CubeBackend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let alike = rows.dtype == summaries.dtype && rows.dtype == grad.dtype;
         let Some(element) = element(&rows, &sequences).filter(|_| alike) else {
-            return backward_twin::<Self>([rows, weights, summaries, grad], &sequences);
+            return backward_reference::<Self>([rows, weights, summaries, grad], &sequences);
         };
         let inputs = [rows, weights, summaries, grad].map(into_contiguous);
         let [rows, weights, summaries, grad] = &inputs;

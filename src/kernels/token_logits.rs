@@ -37,7 +37,7 @@ pub trait TokenLogitsOps: Backend {
         bias: FloatTensor<Self>,
         terms: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        twin::<Self>(x, weight, bias, terms)
+        reference::<Self>(x, weight, bias, terms)
     }
 
     /// Gradients of `x` and `weight`; `grad` `[rows]`.
@@ -46,12 +46,12 @@ pub trait TokenLogitsOps: Backend {
         weight: FloatTensor<Self>,
         grad: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        backward_twin::<Self>(x, weight, grad)
+        backward_reference::<Self>(x, weight, grad)
     }
 }
 
 /// In plain tensors.
-fn twin<B: Backend>(
+fn reference<B: Backend>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
     bias: FloatTensor<B>,
@@ -62,7 +62,7 @@ fn twin<B: Backend>(
     B::float_add(B::float_add(product, bias), terms)
 }
 
-fn backward_twin<B: Backend>(
+fn backward_reference<B: Backend>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
     grad: FloatTensor<B>,
@@ -92,9 +92,9 @@ impl TokenLogitsOps for CubeBackend {
     ) -> FloatTensor<Self> {
         let rows = Sequences::new(&[x.shape()[0]], 0);
         match gpu::fitting(&x, None, &rows) {
-            None => twin::<Self>(x, weight, bias, terms),
-            Some(form) => {
-                let logits = gpu::forward(form, [x, weight, bias, terms], None, &rows);
+            None => reference::<Self>(x, weight, bias, terms),
+            Some(config) => {
+                let logits = gpu::forward(config, [x, weight, bias, terms], None, &rows);
                 let count = logits.shape()[1];
                 Self::float_reshape(logits, Shape::new([count]))
             }
@@ -113,9 +113,9 @@ impl TokenLogitsOps for CubeBackend {
             .collect();
         let slices = Sequences::new(&slices, 0);
         match gpu::fitting(&x, None, &slices) {
-            None => backward_twin::<Self>(x, weight, grad),
-            Some(form) => {
-                let (x, _, weight) = gpu::backward(form, [x, weight, grad], None, &slices);
+            None => backward_reference::<Self>(x, weight, grad),
+            Some(config) => {
+                let (x, _, weight) = gpu::backward(config, [x, weight, grad], None, &slices);
                 (x, weight)
             }
         }

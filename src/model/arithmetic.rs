@@ -9,10 +9,10 @@ use crate::{
     config::{EncoderConfig, Precision},
     device::{self, Chosen},
     kernels::{
-        attention::config::AttentionForms,
+        attention::config::AttentionConfigs,
         autotune::{ChoiceCache, ModelShape},
         formats::Element,
-        matmul::Products,
+        matmul::MatmulTilings,
     },
 };
 
@@ -23,11 +23,11 @@ pub struct Arithmetic {
     /// layer norms, softmaxes and losses are f32 in both formats.
     pub layers: Element,
     /// Products of f32 operands.
-    pub full: Products,
+    pub full: MatmulTilings,
     /// Products of f16 operands.
-    pub half: Products,
+    pub half: MatmulTilings,
     /// Attention in f16.
-    pub attention: AttentionForms,
+    pub attention: AttentionConfigs,
 }
 
 impl Arithmetic {
@@ -79,8 +79,8 @@ impl Arithmetic {
                 log::info!("{trial}");
             }
             match layers {
-                Element::F32 => arithmetic.full = choice.products,
-                Element::F16 => arithmetic.half = choice.products,
+                Element::F32 => arithmetic.full = choice.tilings,
+                Element::F16 => arithmetic.half = choice.tilings,
             }
             arithmetic.attention = choice.attention;
         }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     config::EncoderConfig,
     kernels::{
-        attention::{Attended, Layout, attention, attention_backward, config::AttentionForms},
+        attention::{Attended, Layout, attention, attention_backward, config::AttentionConfigs},
         dropout::Dropped,
         layer_norm::Normalised,
     },
@@ -31,7 +31,7 @@ pub struct Attention {
     pub probability_dropout: f64,
     pub hidden_dropout: f64,
     #[module(skip)]
-    forms: AttentionForms,
+    configs: AttentionConfigs,
 }
 
 /// What the backward pass needs of the forward pass.
@@ -57,7 +57,7 @@ impl Attention {
                 heads: config.num_attention_heads,
                 probability_dropout: config.attention_probs_dropout_prob,
                 hidden_dropout: config.hidden_dropout_prob,
-                forms: source.arithmetic.attention,
+                configs: source.arithmetic.attention,
             })
         })
     }
@@ -120,7 +120,7 @@ impl Attention {
             sequences: pass.sequences.clone(),
             heads: self.heads,
             mask: pass.mode.mask(site, self.probability_dropout),
-            forms: self.forms,
+            configs: self.configs,
         }
     }
 

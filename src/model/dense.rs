@@ -14,7 +14,7 @@ use super::{
 };
 use crate::kernels::{
     dense::{Weight, dense, layer::DenseLayer},
-    matmul::Products,
+    matmul::MatmulTilings,
 };
 
 #[derive(Module, Debug)]
@@ -64,7 +64,7 @@ impl Dense {
         let kernel = Weight {
             master: self.weight.val(),
             half,
-            products: self.products(rows.dtype()),
+            tilings: self.tilings(rows.dtype()),
         };
         dense(rows, kernel, self.bias.val())
     }
@@ -74,7 +74,7 @@ impl Dense {
         DenseLayer {
             kernel: self.half_for(format).unwrap_or_else(|| value(&self.weight)),
             bias: value(&self.bias),
-            products: self.products(format),
+            tilings: self.tilings(format),
         }
     }
 
@@ -100,7 +100,7 @@ impl Dense {
         value(&self.weight).cast(FloatDType::F16)
     }
 
-    fn products(&self, format: DType) -> Products {
+    fn tilings(&self, format: DType) -> MatmulTilings {
         match format {
             DType::F16 => self.arithmetic.half,
             _ => self.arithmetic.full,

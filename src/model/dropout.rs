@@ -105,7 +105,7 @@ mod tests {
         let mut words = Vec::new();
         for (seed, step) in [(1, 0), (1, 1), (2, 0), (1 << 32, 0), (1, 1 << 32)] {
             let mode = Mode::Train(StepSeed::new(seed, step));
-            words.extend(sites.map(|site| mode.mask(site, 0.1).unwrap().site));
+            words.extend(sites.map(|site| mode.mask(site, 0.1).unwrap().counter));
         }
         let count = words.len();
         words.sort_unstable();

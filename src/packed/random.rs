@@ -20,11 +20,11 @@ pub fn pcg3d([x, y, z]: [u32; 3]) -> [u32; 3] {
 
 /// What a mask keeps: each value by itself with the same probability, scaled to keep the mean.
 ///
-/// A value is addressed by the site of the mask (a word per mask of a model and step), its row
+/// A value is addressed by the counter of the mask (a word per mask of a model and step), its row
 /// and its column.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Mask {
-    pub site: u32,
+    pub counter: u32,
     /// Values whose hash is below are kept.
     pub threshold: u32,
     /// What a kept value is multiplied by.
@@ -33,10 +33,10 @@ pub struct Mask {
 
 impl Mask {
     /// Drops values with probability `rate`, `0 ≤ rate < 1`.
-    pub fn new(site: u32, rate: f64) -> Self {
+    pub fn new(counter: u32, rate: f64) -> Self {
         let keep = 1.0 - rate;
         Self {
-            site,
+            counter,
             // Rounds down to a multiple of 2⁻³²; a rate of 0 keeps all but one value of 2³².
             threshold: (keep * f64::from(u32::MAX)) as u32,
             scale: (1.0 / keep) as f32,
@@ -46,7 +46,7 @@ impl Mask {
     /// The factor of one value: `scale`, or 0 where it is dropped.
     #[inline(always)]
     pub fn factor(&self, row: u32, column: u32) -> f32 {
-        if pcg3d([column, row, self.site])[0] < self.threshold {
+        if pcg3d([column, row, self.counter])[0] < self.threshold {
             self.scale
         } else {
             0.0
@@ -85,12 +85,12 @@ mod tests {
     #[test]
     fn neighbours_in_each_direction_are_independent() {
         let mask = Mask::new(3, 0.5);
-        let kept = |site, row, column| Mask { site, ..mask }.factor(row, column) > 0.0;
-        for (site, row, column) in [(1, 0, 0), (0, 1, 0), (0, 0, 1)] {
+        let kept = |counter, row, column| Mask { counter, ..mask }.factor(row, column) > 0.0;
+        for (counter, row, column) in [(1, 0, 0), (0, 1, 0), (0, 0, 1)] {
             let equal = (0..10_000_u32)
                 .filter(|place| {
                     let [r, c] = [place / 100, place % 100];
-                    kept(3, r, c) == kept(3 + site, r + row, c + column)
+                    kept(3, r, c) == kept(3 + counter, r + row, c + column)
                 })
                 .count();
             // Four standard deviations around a half of 10,000.

@@ -1,5 +1,5 @@
-//! Attention on matrix units, in every form that the device has, against the CPU's in f32 and the
-//! scalar shaders' in f16, at odd lengths.
+//! Attention with cooperative matrices, in every configuration that the device has, against the CPU's
+//! in f32 and the scalar shaders' in f16, at odd lengths.
 
 use burn::{
     Tensor,
@@ -9,7 +9,7 @@ use electra::{
     device::{AdapterInfo, AdapterKind, Api, CooperativeMatrix, DeviceRequest, choose},
     kernels::attention::{
         Layout, attention, attention_backward,
-        config::{AttentionCooperativeForm, AttentionForms},
+        config::{AttentionConfigs, CooperativeConfig},
         cooperative::candidates,
     },
     packed::{random::Mask, sequences::Sequences},
@@ -45,7 +45,7 @@ impl Case {
             sequences: Sequences::new(&self.lengths, FIRST_PLACE),
             heads: self.heads,
             mask: self.mask,
-            forms: AttentionForms::default(),
+            configs: AttentionConfigs::default(),
         }
     }
 
@@ -64,12 +64,12 @@ impl Case {
         })
     }
 
-    /// By the operation in this format on this device, on matrix units where a form is given.
+    /// By the operation in this format on this device, with cooperative matrices if configured so.
     fn computed(
         &self,
         device: &Device,
         format: FloatDType,
-        form: Option<AttentionCooperativeForm>,
+        config: Option<CooperativeConfig>,
     ) -> Results {
         let shape = self.shape();
         let [q, k, v, grad] = self.inputs().map(|values| {
@@ -77,9 +77,9 @@ impl Case {
             Tensor::<2>::from_data(TensorData::new(values, shape), device).cast(format)
         });
         let layout = Layout {
-            forms: AttentionForms {
-                forward: form,
-                backward: form,
+            configs: AttentionConfigs {
+                forward: config,
+                backward: config,
             },
             ..self.layout()
         };
@@ -201,29 +201,29 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// The device and what it is, where it has matrix units.
+/// The device and what it is, where it has cooperative matrices.
 fn device() -> Option<(Device, AdapterInfo)> {
     let device = crate::support::gpu()?;
     let chosen = choose(DeviceRequest::Gpu).unwrap();
     let adapter = chosen.adapter.unwrap();
     if candidates(&adapter, 64).is_empty() {
-        eprintln!("{}: no matrix units", chosen.name);
+        eprintln!("{}: no cooperative matrices", chosen.name);
         return None;
     }
     Some((device, adapter))
 }
 
 #[test]
-fn attention_on_matrix_units_is_that_of_the_cpu_and_of_the_scalar_shaders() {
+fn attention_with_cooperative_matrices_is_that_of_the_cpu_and_of_the_scalar_shaders() {
     let Some((device, adapter)) = device() else {
         return;
     };
     for case in cases() {
         let exact = case.exact();
         let scalar = case.computed(&device, FloatDType::F16, None);
-        for form in candidates(&adapter, case.size) {
-            let ours = case.computed(&device, FloatDType::F16, Some(form));
-            let what = format!("{:?} {form:?} {:?}", case.lengths, case.mask);
+        for config in candidates(&adapter, case.size) {
+            let ours = case.computed(&device, FloatDType::F16, Some(config));
+            let what = format!("{:?} {config:?} {:?}", case.lengths, case.mask);
             ours.assert_near(&format!("{what}, exact"), &exact, FACTORS);
             ours.assert_near(&format!("{what}, scalar"), &scalar, SCALAR);
         }
@@ -242,13 +242,13 @@ fn any_number_of_subgroups_takes_the_parts_of_a_tile() {
         mask: Some(Mask::new(77, 0.1)),
     };
     let exact = case.exact();
-    let form = candidates(&adapter, case.size)[0];
-    let threads = form.subgroup;
+    let config = candidates(&adapter, case.size)[0];
+    let threads = config.subgroup;
     // One, two and eight instead of four, as if subgroups had other sizes than they do.
     for subgroup in [threads / 4, threads / 2, threads * 2] {
-        let form = AttentionCooperativeForm { subgroup, ..form };
-        case.computed(&device, FloatDType::F16, Some(form))
-            .assert_near(&format!("{form:?}"), &exact, FACTORS);
+        let config = CooperativeConfig { subgroup, ..config };
+        case.computed(&device, FloatDType::F16, Some(config))
+            .assert_near(&format!("{config:?}"), &exact, FACTORS);
     }
 }
 
@@ -278,28 +278,28 @@ fn an_adapter_offers_what_fits_its_matrices_subgroups_and_workgroup_memory() {
         compute: true,
         nth_of_kind: 0,
     };
-    let forms = |adapter: &AdapterInfo, head| -> Vec<[usize; 3]> {
+    let configs = |adapter: &AdapterInfo, head| -> Vec<[usize; 3]> {
         candidates(adapter, head)
             .into_iter()
-            .map(|form| [form.size, form.block, form.subgroup])
+            .map(|config| [config.size, config.block, config.subgroup])
             .collect()
     };
     let nvidia = adapter(16, (32, 32), 49_152);
-    assert_eq!(forms(&nvidia, 64), [[16, 32, 32]]);
-    assert_eq!(forms(&nvidia, 128), [[16, 32, 32]]);
+    assert_eq!(configs(&nvidia, 64), [[16, 32, 32]]);
+    assert_eq!(configs(&nvidia, 128), [[16, 32, 32]]);
     // No multiple of a matrix, and more than registers hold.
-    assert_eq!(forms(&nvidia, 40), [[0; 3]; 0]);
-    assert_eq!(forms(&nvidia, 256), [[0; 3]; 0]);
+    assert_eq!(configs(&nvidia, 40), [[0; 3]; 0]);
+    assert_eq!(configs(&nvidia, 256), [[0; 3]; 0]);
     let amd = adapter(16, (32, 64), 65_536);
-    assert_eq!(forms(&amd, 64), [[16, 32, 32], [16, 32, 64]]);
+    assert_eq!(configs(&amd, 64), [[16, 32, 32], [16, 32, 64]]);
     let apple = adapter(8, (32, 32), 32_768);
-    assert_eq!(forms(&apple, 64), [[8, 32, 32], [8, 16, 32]]);
-    assert_eq!(forms(&apple, 40), [[8, 32, 32], [8, 16, 32]]);
+    assert_eq!(configs(&apple, 64), [[8, 32, 32], [8, 16, 32]]);
+    assert_eq!(configs(&apple, 40), [[8, 32, 32], [8, 16, 32]]);
     let small = adapter(8, (32, 32), 16_384);
-    assert_eq!(forms(&small, 64), [[8, 16, 32]]);
+    assert_eq!(configs(&small, 64), [[8, 16, 32]]);
     // A lane would have more than one row.
-    assert_eq!(forms(&adapter(16, (8, 32), 65_536), 64), [[0; 3]; 0]);
+    assert_eq!(configs(&adapter(16, (8, 32), 65_536), 64), [[0; 3]; 0]);
     let mut without = nvidia;
     without.precisions = vec!["f32"];
-    assert_eq!(forms(&without, 64), [[0; 3]; 0]);
+    assert_eq!(configs(&without, 64), [[0; 3]; 0]);
 }

@@ -12,9 +12,9 @@ use electra::{
     config::{Config, EncoderConfig},
     device::{DeviceRequest, choose},
     kernels::{
-        attention::{config::AttentionForms, cooperative::candidates},
+        attention::{config::AttentionConfigs, cooperative::candidates},
         formats::Element,
-        matmul::{self, Products, config::ProductForm},
+        matmul::{self, MatmulTilings, config::MatmulTiling},
     },
     model::{
         arithmetic::Arithmetic,
@@ -258,34 +258,34 @@ fn assert_same(what: &str, ours: &Results, theirs: &Results, tolerance: f64) {
     }
 }
 
-/// A form of products for each kind that the device has, and attention on matrix units beside those
-/// that are.
+/// A tiling of each kind that the device has, and attention with cooperative matrices beside those that
+/// use them.
 fn arithmetics(name: &str) -> Vec<Arithmetic> {
-    let with = |products, attention| Arithmetic {
-        full: products,
-        half: products,
+    let with = |tilings, attention| Arithmetic {
+        full: tilings,
+        half: tilings,
         attention,
         ..Arithmetic::default()
     };
-    let mut all = vec![with(Products::BURNS, AttentionForms::default())];
+    let mut all = vec![with(MatmulTilings::BURNS, AttentionConfigs::default())];
     if name == "cpu" {
         return all;
     }
     all.extend([1, 2].map(|quarters| {
-        let form = ProductForm::Tiled { quarters };
-        with(Products::all(form), AttentionForms::default())
+        let tiling = MatmulTiling::Tiled { quarters };
+        with(MatmulTilings::all(tiling), AttentionConfigs::default())
     }));
     let adapter = choose(DeviceRequest::Gpu).unwrap().adapter.unwrap();
-    let on_matrix_units = matmul::autotune::candidates(&adapter, Element::F16)
+    let cooperative = matmul::autotune::candidates(&adapter, Element::F16)
         .into_iter()
-        .find(|form| matches!(form, ProductForm::Cooperative { .. }));
-    if let Some(form) = on_matrix_units {
+        .find(|tiling| matches!(tiling, MatmulTiling::Cooperative { .. }));
+    if let Some(tiling) = cooperative {
         let attention = candidates(&adapter, HIDDEN / HEADS).first().copied();
-        let attention = AttentionForms {
+        let attention = AttentionConfigs {
             forward: attention,
             backward: attention,
         };
-        all.push(with(Products::all(form), attention));
+        all.push(with(MatmulTilings::all(tiling), attention));
     }
     all
 }

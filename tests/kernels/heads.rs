@@ -17,7 +17,7 @@ use electra::{
     kernels::{
         formats::Element,
         gelu::gelu,
-        matmul::{self, Products},
+        matmul::{self, MatmulTilings},
     },
     model::{HeadInput, ModelInput, arithmetic::Arithmetic, parameters::ParameterSource},
     tasks::{
@@ -295,12 +295,12 @@ fn packed_losses_and_gradients_are_those_of_the_padded_matrix() {
 fn in_f16_the_head_has_the_losses_and_gradients_of_f32_but_for_rounding() {
     let batch = batch();
     for (name, device) in crate::support::devices() {
-        let mut forms = vec![Products::default()];
+        let mut tilings = vec![MatmulTilings::default()];
         if name != "cpu" {
             let chosen = choose(DeviceRequest::Gpu).unwrap();
             let adapter = chosen.adapter.as_ref().unwrap();
             let offered = matmul::autotune::candidates(adapter, Element::F16);
-            forms.extend(offered.into_iter().map(Products::all));
+            tilings.extend(offered.into_iter().map(MatmulTilings::all));
         }
         let device = device.autodiff();
         let narrow = |states: Tensor<2>| states.cast(FloatDType::F16).detach();
@@ -315,7 +315,7 @@ fn in_f16_the_head_has_the_losses_and_gradients_of_f32_but_for_rounding() {
             let theirs = padded_losses(&exact, states.clone(), &batch);
             let losses = values(&theirs);
             let theirs = gradients(std::slice::from_ref(&exact), &states, theirs.sum());
-            for &half in &forms {
+            for &half in &tilings {
                 let arithmetic = Arithmetic {
                     layers: Element::F16,
                     half,

@@ -7,7 +7,7 @@ use burn::{
 };
 use electra::{
     kernels::{
-        attention::{Layout, attention, attention_backward, config::AttentionForms},
+        attention::{Layout, attention, attention_backward, config::AttentionConfigs},
         dropout::{Dropped, dropout},
         gelu::gelu,
         layer_norm::{layer_norm, normalise, normalise_backward},
@@ -66,7 +66,7 @@ impl Case {
             sequences: Sequences::new(&self.lengths, 3),
             heads: self.heads,
             mask: self.mask,
-            forms: AttentionForms::default(),
+            configs: AttentionConfigs::default(),
         };
         let shape = [layout.sequences.tokens(), self.heads * self.size];
         let [q, k, v, grad] = self.inputs().map(|x| tensor(&x, shape, device));
@@ -202,7 +202,7 @@ fn a_part_of_a_batch_gets_the_rows_of_the_whole() {
             sequences: sequences.clone(),
             heads,
             mask,
-            forms: AttentionForms::default(),
+            configs: AttentionConfigs::default(),
         };
         let context = attention(q, k, v, layout).context;
         values(dropout(context, sequences, Mask::new(6, 0.3)))
@@ -340,7 +340,7 @@ fn what_is_stored_in_f16_is_computed_in_f32() {
         sequences: Sequences::new(&[7, 70], 2),
         heads: 2,
         mask: Some(Mask::new(3, 0.1)),
-        forms: AttentionForms::default(),
+        configs: AttentionConfigs::default(),
     };
     let shape = [77, 32];
     let mask = Mask::new(4, 0.1);

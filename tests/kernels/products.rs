@@ -1,4 +1,4 @@
-//! Dense layers by every form of product that the device has, each with what follows it, against sums
+//! Dense layers by every tiling that the device has, each with what follows it, against sums
 //! in f64, at odd shapes.
 
 use burn::{
@@ -11,7 +11,7 @@ use electra::{
         dense::{Weight, dense, layer::DenseLayer},
         dropout::Dropped,
         formats::Element,
-        matmul::{Products, config::ProductForm},
+        matmul::{MatmulTilings, config::MatmulTiling},
     },
     packed::{random::Mask, sequences::Sequences},
 };
@@ -29,7 +29,7 @@ const SHAPES: [[usize; 3]; 5] = [
 ];
 
 const MASK: Mask = Mask {
-    site: 11,
+    counter: 11,
     threshold: u32::MAX / 5 * 4,
     scale: 1.25,
 };
@@ -147,7 +147,7 @@ impl Case {
     }
 
     /// Everything by the operations.
-    fn computed(&self, device: &Device, element: Element, products: Products) -> Vec<Vec<f32>> {
+    fn computed(&self, device: &Device, element: Element, tilings: MatmulTilings) -> Vec<Vec<f32>> {
         let [rows, input, output] = self.shape;
         let matrix = |values: &[f32], shape: [usize; 2]| -> Tensor<2> {
             let tensor = Tensor::from_data(TensorData::new(values.to_vec(), shape), device);
@@ -163,7 +163,7 @@ impl Case {
         let layer = DenseLayer {
             kernel: matrix(&self.kernel, [input, output]),
             bias: Tensor::from_data(TensorData::new(self.bias.clone(), [output]), device),
-            products,
+            tilings,
         };
         let (x, grad) = (
             matrix(&self.x, [rows, input]),
@@ -198,7 +198,7 @@ impl Case {
     }
 
     /// Result and the gradients of input, kernel and bias, by the differentiable operation.
-    fn by_graph(&self, device: &Device, element: Element, products: Products) -> [Vec<f32>; 4] {
+    fn by_graph(&self, device: &Device, element: Element, tilings: MatmulTilings) -> [Vec<f32>; 4] {
         let device = device.clone().autodiff();
         let [rows, input, output] = self.shape;
         let matrix = |values: &[f32], shape: [usize; 2]| -> Tensor<2> {
@@ -216,7 +216,7 @@ impl Case {
         let kernel = Weight {
             half: (element == Element::F16).then(|| narrow(w.clone().detach())),
             master: w.clone(),
-            products,
+            tilings,
         };
         let y = dense(x.clone(), kernel, b.clone());
         let loss = y.clone().cast(FloatDType::F32) * matrix(&self.grad, [rows, output]);
@@ -237,9 +237,9 @@ impl Case {
 
 /// Compares every shape.
 #[track_caller]
-fn assert_exact(name: &str, device: &Device, element: Element, products: Products) {
+fn assert_exact(name: &str, device: &Device, element: Element, tilings: MatmulTilings) {
     for case in SHAPES.map(Case::new) {
-        let ours = case.computed(device, element, products);
+        let ours = case.computed(device, element, tilings);
         let exact = case.exact();
         for ((part, ours), exact) in PARTS.iter().zip(&ours).zip(&exact) {
             assert_eq!(ours.len(), exact.len());
@@ -250,17 +250,17 @@ fn assert_exact(name: &str, device: &Device, element: Element, products: Product
                 .map(|(&ours, exact)| (f64::from(ours) - exact).abs())
                 .fold(0.0, f64::max);
             // Sums of up to 260 products in f32; what is stored in f16 is rounded to 11 bits, once or,
-            // where a form leaves the rest to other operations, twice.
+            // where a tiling leaves the rest to other operations, twice.
             let stored_in_f16 = element == Element::F16 && *part != "dW and db";
             let tolerance = if stored_in_f16 { 1e-3 } else { 2e-6 };
             assert!(
                 difference <= tolerance * scale,
-                "{name} {element:?} {products:?} {:?} {part}: {difference} of {scale}",
+                "{name} {element:?} {tilings:?} {:?} {part}: {difference} of {scale}",
                 case.shape
             );
         }
         let [input, output] = [case.shape[1], case.shape[2]];
-        let [y, dx, dw, db] = case.by_graph(device, element, products);
+        let [y, dx, dw, db] = case.by_graph(device, element, tilings);
         let parameters = [dw, db].concat();
         assert_eq!(parameters.len(), (input + 1) * output);
         for (part, graph) in [(0, y), (6, dx), (9, parameters)] {
@@ -273,7 +273,7 @@ fn assert_exact(name: &str, device: &Device, element: Element, products: Product
 fn plain_tensors_are_exact_on_the_cpu_and_on_the_gpu() {
     for (name, device) in crate::support::devices() {
         for element in [Element::F32, Element::F16] {
-            assert_exact(name, &device, element, Products::default());
+            assert_exact(name, &device, element, MatmulTilings::default());
         }
     }
 }
@@ -285,29 +285,34 @@ fn tiled_products_are_exact() {
     };
     for quarters in [1, 2] {
         for element in [Element::F32, Element::F16] {
-            let products = Products::all(ProductForm::Tiled { quarters });
-            assert_exact("gpu", &device, element, products);
+            let tilings = MatmulTilings::all(MatmulTiling::Tiled { quarters });
+            assert_exact("gpu", &device, element, tilings);
         }
     }
 }
 
 #[test]
-fn products_on_matrix_units_are_exact() {
+fn products_of_cooperative_matrices_are_exact() {
     let Some(device) = crate::support::gpu() else {
         return;
     };
     let chosen = choose(DeviceRequest::Gpu).unwrap();
-    let forms: Vec<ProductForm> = electra::kernels::matmul::autotune::candidates(
+    let tilings: Vec<MatmulTiling> = electra::kernels::matmul::autotune::candidates(
         chosen.adapter.as_ref().unwrap(),
         Element::F16,
     )
     .into_iter()
-    .filter(|form| matches!(form, ProductForm::Cooperative { .. }))
+    .filter(|tiling| matches!(tiling, MatmulTiling::Cooperative { .. }))
     .collect();
-    if forms.is_empty() {
-        eprintln!("{}: no matrix units", chosen.name);
+    if tilings.is_empty() {
+        eprintln!("{}: no cooperative matrices", chosen.name);
     }
-    for form in forms {
-        assert_exact(&chosen.name, &device, Element::F16, Products::all(form));
+    for tiling in tilings {
+        assert_exact(
+            &chosen.name,
+            &device,
+            Element::F16,
+            MatmulTilings::all(tiling),
+        );
     }
 }

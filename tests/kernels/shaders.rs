@@ -4,11 +4,11 @@ use std::{collections::BTreeSet, path::Path};
 
 use electra::kernels::{
     adam::gpu::AdamConfig,
-    attention::config::{AttentionCooperativeShader, AttentionShader},
+    attention::config::{AttentionShader, CooperativeShader},
     dropout::DropoutConfig,
     gelu::GeluConfig,
     layer_norm::config::NormConfig,
-    matmul::config::{ProductForm, ProductShader},
+    matmul::config::{MatmulShader, MatmulTiling},
     shader::Shader,
     span_loss::SpanLossConfig,
     square_sum::SquareSumConfig,
@@ -60,8 +60,8 @@ fn shaders() -> Vec<Source> {
         .chain(Source::all::<GeluConfig>())
         .chain(Source::all::<NormConfig>())
         .chain(Source::all::<AttentionShader>())
-        .chain(Source::all::<AttentionCooperativeShader>())
-        .chain(Source::all::<ProductShader>())
+        .chain(Source::all::<CooperativeShader>())
+        .chain(Source::all::<MatmulShader>())
         .chain(Source::all::<SpanLossConfig>())
         .chain(Source::all::<SummaryForward>())
         .chain(Source::all::<SummaryBackward>())
@@ -151,20 +151,20 @@ fn what_a_workgroup_shares_fits_every_device() {
 }
 
 #[test]
-fn forms_know_what_a_workgroup_shares() {
-    for shader in ProductShader::all() {
+fn configurations_know_what_a_workgroup_shares() {
+    for shader in MatmulShader::all() {
         let bytes = workgroup_bytes(&wgsl::parse_str(&shader.text()).unwrap());
-        assert_eq!(bytes, shader.form.workgroup_bytes(), "{shader:?}");
-        if let ProductForm::Cooperative { .. } = shader.form {
-            assert!(shader.form.is_even(), "{shader:?}");
+        assert_eq!(bytes, shader.tiling.workgroup_bytes(), "{shader:?}");
+        if let MatmulTiling::Cooperative { .. } = shader.tiling {
+            assert!(shader.tiling.is_even(), "{shader:?}");
         }
     }
-    for shader in AttentionCooperativeShader::all() {
-        let (form, module) = (shader.form, wgsl::parse_str(&shader.text()).unwrap());
+    for shader in CooperativeShader::all() {
+        let (config, module) = (shader.config, wgsl::parse_str(&shader.text()).unwrap());
         let bytes = workgroup_bytes(&module);
-        assert!(bytes <= form.workgroup_bytes(), "{shader:?}");
+        assert!(bytes <= config.workgroup_bytes(), "{shader:?}");
         // Small blocks fit the least limit, too.
-        let small = form.head <= 64 && form.block == 16;
+        let small = config.head <= 64 && config.block == 16;
         assert!(!small || bytes <= 16 << 10, "{shader:?}: {bytes}");
     }
 }

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use electra::{
     batch::{Batch, FeatureSet},
     data::split::Split,
-    kernels::matmul::{Products, config::ProductForm},
+    kernels::matmul::{MatmulTilings, config::MatmulTiling},
     model::{
         ModelInput,
         arithmetic::Arithmetic,
@@ -124,18 +124,22 @@ fn the_shaders_products_have_the_gradients_of_burns() {
     let features = features(run);
     let rows: Vec<usize> = (0..features.len()).collect();
     let batch = Batch::collate(&FeatureSet::from(features.as_slice()), &rows, None).unwrap();
-    let with = |products: Products| {
+    let with = |tilings: MatmulTilings| {
         let arithmetic = Arithmetic {
-            full: products,
+            full: tilings,
             ..Arithmetic::default()
         };
         let model = run.model_with("init", &device, 0.1, arithmetic);
         gradients(&model, std::slice::from_ref(&batch), false, &device)
     };
-    let plain = with(Products::default());
+    let plain = with(MatmulTilings::default());
     for quarters in [1, 2] {
-        let form = ProductForm::Tiled { quarters };
-        assert_same(&form.to_string(), &with(Products::all(form)), &plain);
+        let tiling = MatmulTiling::Tiled { quarters };
+        assert_same(
+            &tiling.to_string(),
+            &with(MatmulTilings::all(tiling)),
+            &plain,
+        );
     }
 }
 

@@ -6,9 +6,9 @@ use electra::{
     batch::Batch,
     data::split::Split,
     kernels::{
-        attention::config::AttentionForms,
+        attention::config::AttentionConfigs,
         formats::Element,
-        matmul::{Products, config::ProductForm},
+        matmul::{MatmulTilings, config::MatmulTiling},
     },
     model::arithmetic::Arithmetic,
     train::{
@@ -21,9 +21,9 @@ use electra::{
 
 const HALF: Arithmetic = Arithmetic {
     layers: Element::F16,
-    full: Products::BURNS,
-    half: Products::BURNS,
-    attention: AttentionForms {
+    full: MatmulTilings::BURNS,
+    half: MatmulTilings::BURNS,
+    attention: AttentionConfigs {
         forward: None,
         backward: None,
     },
@@ -59,14 +59,14 @@ fn steps_in_f16_follow_the_references_steps() {
     let features = run.features(Split::Train);
     for (name, device) in devices() {
         // A software driver takes many seconds for a step.
-        let (products, steps) = match name {
-            "cpu" => (Products::default(), 5),
-            _ => (Products::all(ProductForm::Tiled { quarters: 1 }), 2),
+        let (tilings, steps) = match name {
+            "cpu" => (MatmulTilings::default(), 5),
+            _ => (MatmulTilings::all(MatmulTiling::Tiled { quarters: 1 }), 2),
         };
         let device = device.autodiff();
         let tasks = tasks();
         let arithmetic = Arithmetic {
-            half: products,
+            half: tilings,
             ..HALF
         };
         let mut model = run.model_with("init", &device, 0.0, arithmetic);

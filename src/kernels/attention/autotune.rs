@@ -1,5 +1,5 @@
-//! Which forms of attention are fastest on a device, found by trying: those on matrix units that it
-//! offers against a thread for each row.
+//! Which configurations of attention are fastest on a device, found by trying: those with cooperative
+//! matrices that it offers against a thread for each row.
 
 use burn::{
     Tensor,
@@ -8,7 +8,7 @@ use burn::{
 
 use super::{
     Layout, attention, attention_backward,
-    config::{AttentionCooperativeForm, AttentionForms},
+    config::{AttentionConfigs, CooperativeConfig},
     cooperative::candidates,
 };
 use crate::{
@@ -24,7 +24,7 @@ const SEQUENCES: usize = 8;
 /// Sequences on a software adapter, which is slow.
 const SOFTWARE_SEQUENCES: usize = 1;
 
-/// Tries the forms of attention in f16 over sequences of `tokens` tokens in all.
+/// Tries the configurations of attention in f16 over sequences of `tokens` tokens in all.
 ///
 /// # Errors
 /// When the device does not give its results back.
@@ -34,7 +34,7 @@ pub(in crate::kernels) fn choose(
     tokens: usize,
     heads: usize,
     hidden: usize,
-) -> Result<(AttentionForms, Vec<Trial>), String> {
+) -> Result<(AttentionConfigs, Vec<Trial>), String> {
     let most = if adapter.is_software() {
         SOFTWARE_SEQUENCES
     } else {
@@ -42,18 +42,18 @@ pub(in crate::kernels) fn choose(
     };
     let length = tokens.clamp(1, LENGTH);
     let lengths = vec![length; (tokens / length).clamp(1, most)];
-    let forms: Vec<Option<AttentionCooperativeForm>> = [None]
+    let configs: Vec<Option<CooperativeConfig>> = [None]
         .into_iter()
         .chain(candidates(adapter, hidden / heads).into_iter().map(Some))
         .collect();
-    if forms.len() == 1 {
-        return Ok((AttentionForms::default(), Vec::new()));
+    if configs.len() == 1 {
+        return Ok((AttentionConfigs::default(), Vec::new()));
     }
     let layout = Layout {
         sequences: Sequences::new(&lengths, 0),
         heads,
         mask: Some(Mask::new(1, 0.1)),
-        forms: AttentionForms::default(),
+        configs: AttentionConfigs::default(),
     };
     let rows = layout.sequences.tokens();
     let random = || {
@@ -61,10 +61,10 @@ pub(in crate::kernels) fn choose(
         values.cast(FloatDType::F16)
     };
     let [q, k, v, grad] = [(); 4].map(|()| random());
-    let with = |form: Option<AttentionCooperativeForm>| Layout {
-        forms: AttentionForms {
-            forward: form,
-            backward: form,
+    let with = |config: Option<CooperativeConfig>| Layout {
+        configs: AttentionConfigs {
+            forward: config,
+            backward: config,
         },
         ..layout.clone()
     };
@@ -75,14 +75,14 @@ pub(in crate::kernels) fn choose(
         // Probabilities and slopes are rounded to f16 where they are factors.
         tolerance: 5e-3,
     };
-    let name = AttentionCooperativeForm::name;
-    let (forward, mut trials) = contest("forward", 2).fastest(&forms, name, |form| {
-        vec![attention(q.clone(), k.clone(), v.clone(), with(form)).context]
+    let name = CooperativeConfig::name;
+    let (forward, mut trials) = contest("forward", 2).fastest(&configs, name, |config| {
+        vec![attention(q.clone(), k.clone(), v.clone(), with(config)).context]
     })?;
     let attended = attention(q.clone(), k.clone(), v.clone(), layout.clone());
-    let (backward, more) = contest("backward", 5).fastest(&forms, name, |form| {
-        attention_backward(attended.clone(), grad.clone(), with(form)).to_vec()
+    let (backward, more) = contest("backward", 5).fastest(&configs, name, |config| {
+        attention_backward(attended.clone(), grad.clone(), with(config)).to_vec()
     })?;
     trials.extend(more);
-    Ok((AttentionForms { forward, backward }, trials))
+    Ok((AttentionConfigs { forward, backward }, trials))
 }

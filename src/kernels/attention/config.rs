@@ -82,7 +82,7 @@ impl AttentionPass {
 
 /// What they are specialised by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct AttentionForm {
+pub struct AttentionConfig {
     /// Columns of a head, divided by 4.
     pub quarters: usize,
     /// Format of queries, keys, values and gradients.
@@ -90,7 +90,7 @@ pub struct AttentionForm {
     pub masked: bool,
 }
 
-impl AttentionForm {
+impl AttentionConfig {
     /// vec4 of a block in workgroup memory; two blocks are what every device has, 16 KiB.
     const BLOCK_QUARTERS: usize = 500;
 
@@ -104,7 +104,7 @@ impl AttentionForm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AttentionShader {
     pub pass: AttentionPass,
-    pub form: AttentionForm,
+    pub config: AttentionConfig,
 }
 
 impl Shader for AttentionShader {
@@ -124,16 +124,22 @@ impl Shader for AttentionShader {
                 include_str!("../../../shaders/attention_value_gradient.wgsl")
             }
         };
-        let form = self.form;
-        let (enable, params) = (form.element.enable(), params::binding::<AttentionParams>());
+        let config = self.config;
+        let (enable, params) = (
+            config.element.enable(),
+            params::binding::<AttentionParams>(),
+        );
         let text = SourceTemplate::new(format!("{enable}{params}{}{ROWS}{tile}{pass}", mask()))
-            .register("element", form.element.name())
-            .register("quarters", form.quarters.to_string())
-            .register("block", form.block().to_string())
-            .register("block_quarters", AttentionForm::BLOCK_QUARTERS.to_string())
-            .register("masked", form.masked.to_string())
+            .register("element", config.element.name())
+            .register("quarters", config.quarters.to_string())
+            .register("block", config.block().to_string())
+            .register(
+                "block_quarters",
+                AttentionConfig::BLOCK_QUARTERS.to_string(),
+            )
+            .register("masked", config.masked.to_string())
             .complete();
-        unroll(&text, [form.quarters; 2])
+        unroll(&text, [config.quarters; 2])
     }
 
     fn workgroup(self) -> [u32; 2] {
@@ -148,28 +154,28 @@ impl Shader for AttentionShader {
                 .into_iter()
                 .flat_map(|quarters| [(quarters, false), (quarters, true)])
             {
-                let form = AttentionForm {
+                let config = AttentionConfig {
                     quarters,
                     element,
                     masked,
                 };
-                all.extend(AttentionPass::ALL.map(|pass| Self { pass, form }));
+                all.extend(AttentionPass::ALL.map(|pass| Self { pass, config }));
             }
         }
         all
     }
 }
 
-/// One of attention's shaders on matrix units.
+/// One of attention's shaders with cooperative matrices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum AttentionCooperativePass {
+pub enum CooperativePass {
     Forward,
     QueryGradient,
     /// Gradients of keys and values at once.
     KeyValueGradient,
 }
 
-impl AttentionCooperativePass {
+impl CooperativePass {
     pub const ALL: [Self; 3] = [Self::Forward, Self::QueryGradient, Self::KeyValueGradient];
 
     /// Matrices of f32 and of f16 that a part has in workgroup memory.
@@ -182,24 +188,24 @@ impl AttentionCooperativePass {
     }
 }
 
-/// The forms that a device runs; `None` is a thread for each row, with f32 arithmetic.
+/// The configurations that a device runs; `None` is a thread for each row, with f32 arithmetic.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct AttentionForms {
-    pub forward: Option<AttentionCooperativeForm>,
-    pub backward: Option<AttentionCooperativeForm>,
+pub struct AttentionConfigs {
+    pub forward: Option<CooperativeConfig>,
+    pub backward: Option<CooperativeConfig>,
 }
 
-impl fmt::Display for AttentionForms {
+impl fmt::Display for AttentionConfigs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let forward = AttentionCooperativeForm::name(self.forward);
-        let backward = AttentionCooperativeForm::name(self.backward);
+        let forward = CooperativeConfig::name(self.forward);
+        let backward = CooperativeConfig::name(self.backward);
         write!(f, "forward {forward}, backward {backward}")
     }
 }
 
 /// How they compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct AttentionCooperativeForm {
+pub struct CooperativeConfig {
     /// Rows and columns of a matrix.
     pub size: usize,
     /// Columns of a head, a multiple of `size`.
@@ -211,13 +217,13 @@ pub struct AttentionCooperativeForm {
     pub subgroup: usize,
 }
 
-impl AttentionCooperativeForm {
+impl CooperativeConfig {
     /// Subgroups of a workgroup, at most, and parts of a tile.
     const PARTS: usize = 4;
 
-    /// How a form, or its lack, is called.
-    pub fn name(form: Option<Self>) -> String {
-        match form {
+    /// How a configuration, or its lack, is called.
+    pub fn name(config: Option<Self>) -> String {
+        match config {
             None => "a thread a row".to_owned(),
             Some(Self {
                 size,
@@ -243,27 +249,27 @@ impl AttentionCooperativeForm {
 
     /// Staged rows whose scores are in workgroup memory at a time: fewer in the gradients, which
     /// have slopes there, too.
-    fn span(self, pass: AttentionCooperativePass) -> usize {
+    fn span(self, pass: CooperativePass) -> usize {
         match pass {
-            AttentionCooperativePass::Forward => self.block,
+            CooperativePass::Forward => self.block,
             _ => 16,
         }
     }
 
     /// Bytes that a workgroup shares, at most.
     pub fn workgroup_bytes(self) -> usize {
-        let bytes = |pass: AttentionCooperativePass| {
+        let bytes = |pass: CooperativePass| {
             let span = self.span(pass);
             let [wide, narrow] = pass.matrices();
             let staged = 2 * 2 * self.block * (self.head + 8);
             let matrices = self.tile() * (4 * wide * (span + 4) + 2 * narrow * (span + 8));
             let rows = match pass {
-                AttentionCooperativePass::KeyValueGradient => 8 * self.block,
+                CooperativePass::KeyValueGradient => 8 * self.block,
                 _ => 0,
             };
             16 + staged + matrices + rows
         };
-        AttentionCooperativePass::ALL
+        CooperativePass::ALL
             .map(bytes)
             .into_iter()
             .max()
@@ -271,47 +277,51 @@ impl AttentionCooperativeForm {
     }
 }
 
-/// One of attention's shaders on matrix units, specialised.
+/// One of attention's shaders with cooperative matrices, specialised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct AttentionCooperativeShader {
-    pub pass: AttentionCooperativePass,
-    pub form: AttentionCooperativeForm,
+pub struct CooperativeShader {
+    pub pass: CooperativePass,
+    pub config: CooperativeConfig,
     /// Whether a mask drops probabilities.
     pub masked: bool,
 }
 
-impl Shader for AttentionCooperativeShader {
+impl Shader for CooperativeShader {
     type Params = AttentionParams;
 
     fn text(self) -> String {
-        let Self { pass, form, masked } = self;
+        let Self {
+            pass,
+            config,
+            masked,
+        } = self;
         let tile = include_str!("../../../shaders/attention_cooperative_tile.wgsl");
         let main = match pass {
-            AttentionCooperativePass::Forward => {
+            CooperativePass::Forward => {
                 include_str!("../../../shaders/attention_cooperative_forward.wgsl")
             }
-            AttentionCooperativePass::QueryGradient => {
+            CooperativePass::QueryGradient => {
                 include_str!("../../../shaders/attention_cooperative_query_gradient.wgsl")
             }
-            AttentionCooperativePass::KeyValueGradient => {
+            CooperativePass::KeyValueGradient => {
                 include_str!("../../../shaders/attention_cooperative_key_value_gradient.wgsl")
             }
         };
         let params = params::binding::<AttentionParams>();
         let text = format!("{COOPERATIVE_MATRIX}{params}{}{ROWS}{tile}{main}", mask());
         let text = SourceTemplate::new(text)
-            .register("size", form.size.to_string())
-            .register("head", form.head.to_string())
-            .register("block", form.block.to_string())
-            .register("span", form.span(pass).to_string())
-            .register("threads", form.threads().to_string())
+            .register("size", config.size.to_string())
+            .register("head", config.head.to_string())
+            .register("block", config.block.to_string())
+            .register("span", config.span(pass).to_string())
+            .register("threads", config.threads().to_string())
             .register("masked", masked.to_string())
             .complete();
-        unroll(&text, [form.head / form.size; 2])
+        unroll(&text, [config.head / config.size; 2])
     }
 
     fn workgroup(self) -> [u32; 2] {
-        [self.form.threads(), 1]
+        [self.config.threads(), 1]
     }
 
     fn all() -> Vec<Self> {
@@ -326,14 +336,18 @@ impl Shader for AttentionCooperativeShader {
             (8, 32, 8),
         ] {
             for head in [16, 32, 64, 128] {
-                let form = AttentionCooperativeForm {
+                let config = CooperativeConfig {
                     size,
                     head,
                     block,
                     subgroup,
                 };
-                for pass in AttentionCooperativePass::ALL {
-                    all.extend([false, true].map(|masked| Self { pass, form, masked }));
+                for pass in CooperativePass::ALL {
+                    all.extend([false, true].map(|masked| Self {
+                        pass,
+                        config,
+                        masked,
+                    }));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Attention of packed sequences on matrix units (`shaders/attention_cooperative_*.wgsl`).
+//! Attention of packed sequences with cooperative matrices (`shaders/attention_cooperative_*.wgsl`).
 //!
 //! Queries, keys, values and gradients in f16, scores and sums in f32; probabilities, and the
 //! slopes of scores, are rounded to f16 where they are factors. A workgroup takes four times as
@@ -15,7 +15,7 @@ use burn::{
 };
 
 use super::{
-    config::{AttentionCooperativeForm, AttentionCooperativePass, AttentionCooperativeShader},
+    config::{CooperativeConfig, CooperativePass, CooperativeShader},
     gpu::{params, tiles},
     layout::Layout,
 };
@@ -33,52 +33,52 @@ const WIDEST_HEAD: usize = 128;
 /// Threads of a workgroup at most: the shaders keep two numbers of each where scores lie.
 const MOST_THREADS: u32 = 256;
 
-/// The forms that an adapter offers for heads of `head` columns, the larger matrices first.
-pub fn candidates(adapter: &AdapterInfo, head: usize) -> Vec<AttentionCooperativeForm> {
+/// The configurations that an adapter offers for heads of `head` columns, larger matrices first.
+pub fn candidates(adapter: &AdapterInfo, head: usize) -> Vec<CooperativeConfig> {
     let Some((smallest, largest)) = adapter.subgroup.filter(|_| adapter.f16()) else {
         return Vec::new();
     };
     let mut subgroups = vec![smallest as usize, largest as usize];
     subgroups.dedup();
-    let mut forms = Vec::new();
+    let mut configs = Vec::new();
     for (size, block) in [(16, 32), (8, 32), (8, 16)] {
-        forms.extend(subgroups.iter().map(|&subgroup| AttentionCooperativeForm {
+        configs.extend(subgroups.iter().map(|&subgroup| CooperativeConfig {
             size,
             head,
             block,
             subgroup,
         }));
     }
-    forms.retain(|form| {
-        adapter.multiplies_f16(form.size)
-            && head.is_multiple_of(form.size)
-            && (form.size..=WIDEST_HEAD).contains(&head)
-            && smallest as usize >= form.size
-            && form.workgroup_bytes() <= adapter.max_workgroup_storage as usize
-            && form.threads() <= adapter.max_workgroup_invocations.min(MOST_THREADS)
+    configs.retain(|config| {
+        adapter.multiplies_f16(config.size)
+            && head.is_multiple_of(config.size)
+            && (config.size..=WIDEST_HEAD).contains(&head)
+            && smallest as usize >= config.size
+            && config.workgroup_bytes() <= adapter.max_workgroup_storage as usize
+            && config.threads() <= adapter.max_workgroup_invocations.min(MOST_THREADS)
     });
-    forms
+    configs
 }
 
-/// The form, where it computes the attention of these queries.
+/// The configuration, where it computes the attention of these queries.
 pub(in crate::kernels) fn fitting(
-    form: Option<AttentionCooperativeForm>,
+    config: Option<CooperativeConfig>,
     q: &CubeTensor,
     layout: &Layout,
-) -> Option<AttentionCooperativeForm> {
-    form.filter(|&form| fits(form, q, layout))
+) -> Option<CooperativeConfig> {
+    config.filter(|&config| fits(config, q, layout))
 }
 
-fn fits(form: AttentionCooperativeForm, q: &CubeTensor, layout: &Layout) -> bool {
+fn fits(config: CooperativeConfig, q: &CubeTensor, layout: &Layout) -> bool {
     q.dtype == DType::F16
-        && q.shape()[1] == layout.heads * form.head
-        && tiles(layout, form.tile()).count() <= WIDEST_DISPATCH as usize
+        && q.shape()[1] == layout.heads * config.head
+        && tiles(layout, config.tile()).count() <= WIDEST_DISPATCH as usize
 }
 
 /// The result, `[tokens, hidden]` in f16, and each row's log of Σ exp(score), `[heads, tokens]` in
 /// f32; `q`, `k`, `v` `[tokens, hidden]` in f16.
 pub(in crate::kernels) fn forward(
-    form: AttentionCooperativeForm,
+    config: CooperativeConfig,
     q: CubeTensor,
     k: CubeTensor,
     v: CubeTensor,
@@ -93,8 +93,8 @@ pub(in crate::kernels) fn forward(
         Element::F32,
     );
     launch(
-        AttentionCooperativePass::Forward,
-        form,
+        CooperativePass::Forward,
+        config,
         &[q, k, v],
         &[&context, &log_sums],
         layout,
@@ -105,7 +105,7 @@ pub(in crate::kernels) fn forward(
 /// Gradients of the queries, keys and values, `[tokens, hidden]` in f16 each, given those, the
 /// result, `log_sums` and the result's gradient.
 pub(in crate::kernels) fn backward(
-    form: AttentionCooperativeForm,
+    config: CooperativeConfig,
     inputs: [CubeTensor; 6],
     layout: &Layout,
 ) -> (CubeTensor, CubeTensor, CubeTensor) {
@@ -115,15 +115,15 @@ pub(in crate::kernels) fn backward(
     let rows = like(q, Shape::new([layout.heads, tokens, 2]), Element::F32);
     let [dq, dk, dv] = [q, k, v].map(|input| like(input, input.shape(), Element::F16));
     launch(
-        AttentionCooperativePass::QueryGradient,
-        form,
+        CooperativePass::QueryGradient,
+        config,
         &[q, k, v, context, log_sums, grad],
         &[&dq, &rows],
         layout,
     );
     launch(
-        AttentionCooperativePass::KeyValueGradient,
-        form,
+        CooperativePass::KeyValueGradient,
+        config,
         &[q, k, v, grad, &rows],
         &[&dk, &dv],
         layout,
@@ -132,23 +132,23 @@ pub(in crate::kernels) fn backward(
 }
 
 fn launch(
-    pass: AttentionCooperativePass,
-    form: AttentionCooperativeForm,
+    pass: CooperativePass,
+    config: CooperativeConfig,
     read: &[&CubeTensor],
     written: &[&CubeTensor],
     layout: &Layout,
 ) {
     let first = read[0];
-    let groups = tiles(layout, form.tile()).count() as u32;
+    let groups = tiles(layout, config.tile()).count() as u32;
     launch::launch(
         &first.client,
-        AttentionCooperativeShader {
+        CooperativeShader {
             pass,
-            form,
+            config,
             masked: layout.mask.is_some(),
         },
         [groups, layout.heads as u32],
-        &params(layout, first.shape()[1], form.tile()),
+        &params(layout, first.shape()[1], config.tile()),
         Arrays {
             read,
             written,

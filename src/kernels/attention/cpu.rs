@@ -91,7 +91,7 @@ fn scale(q: &FloatTensor<Flex>, layout: &Layout) -> f32 {
     1.0 / ((q.shape()[1] / layout.heads) as f32).sqrt()
 }
 
-/// As the twin's forward pass.
+/// As the reference's forward pass.
 pub(in crate::kernels) fn forward(
     q: FloatTensor<Flex>,
     k: FloatTensor<Flex>,
@@ -161,7 +161,7 @@ fn softmax(row: &mut [f32], scale: f32, draws: Option<Draws>) -> f32 {
 /// Partial results that fill a few vector registers.
 const LANES: usize = 32;
 
-/// As the twin's backward pass, but for the log of sums, which is not needed.
+/// As the reference's backward pass, but for the log of sums, which is not needed.
 pub(in crate::kernels) fn backward(
     inputs: [FloatTensor<Flex>; 4],
     grad: FloatTensor<Flex>,
@@ -188,7 +188,7 @@ pub(in crate::kernels) fn backward(
                 let row = rows.start + query;
                 let columns =
                     row * hidden + part.head * size..row * hidden + (part.head + 1) * size;
-                // Σ_j p · dp by the result, as the twin has it.
+                // Σ_j p · dp by the result, as the reference has it.
                 let grads = &values(&grad)[columns.clone()];
                 let mean = total(grads, &values(&context)[columns], |grad, value| {
                     grad * value

@@ -13,7 +13,7 @@ use burn::{
 };
 
 use super::{
-    config::{AttentionForm, AttentionParams, AttentionPass, AttentionShader, TILE, Tile},
+    config::{AttentionConfig, AttentionParams, AttentionPass, AttentionShader, TILE, Tile},
     layout::Layout,
 };
 use crate::kernels::{
@@ -24,14 +24,14 @@ use crate::kernels::{
 /// Columns of a head at most: more would not fit the registers.
 const WIDEST_HEAD: usize = 128;
 
-/// The form that fits these queries, or `None` where only plain tensors do.
-pub(in crate::kernels) fn form(q: &CubeTensor, layout: &Layout) -> Option<AttentionForm> {
+/// The configuration that fits these queries, or `None` where only plain tensors do.
+pub(in crate::kernels) fn config(q: &CubeTensor, layout: &Layout) -> Option<AttentionConfig> {
     let size = q.shape()[1] / layout.heads;
     let element = Element::of(q.dtype)?;
     let fits = size.is_multiple_of(4)
         && (4..=WIDEST_HEAD).contains(&size)
         && tiles(layout, TILE).count() <= WIDEST_DISPATCH as usize;
-    fits.then_some(AttentionForm {
+    fits.then_some(AttentionConfig {
         quarters: size / 4,
         element,
         masked: layout.mask.is_some(),
@@ -39,7 +39,7 @@ pub(in crate::kernels) fn form(q: &CubeTensor, layout: &Layout) -> Option<Attent
 }
 
 pub(in crate::kernels) fn forward(
-    form: AttentionForm,
+    config: AttentionConfig,
     q: CubeTensor,
     k: CubeTensor,
     v: CubeTensor,
@@ -47,11 +47,11 @@ pub(in crate::kernels) fn forward(
 ) -> (CubeTensor, CubeTensor) {
     let inputs = [q, k, v].map(into_contiguous);
     let [q, k, v] = &inputs;
-    let context = like(q, q.shape(), form.element);
+    let context = like(q, q.shape(), config.element);
     let rows = Shape::new([layout.heads, layout.sequences.tokens()]);
     let log_sums = like(q, rows, Element::F32);
     let pass = AttentionPass::Forward;
-    let shader = AttentionShader { pass, form };
+    let shader = AttentionShader { pass, config };
     launch(shader, &[q, k, v], &[&context, &log_sums], layout);
     (context, log_sums)
 }
@@ -59,7 +59,7 @@ pub(in crate::kernels) fn forward(
 /// Gradients of the queries, keys and values, given those, the result with its rows' logs of
 /// Σ exp(score), and its gradient.
 pub(in crate::kernels) fn backward(
-    form: AttentionForm,
+    config: AttentionConfig,
     inputs: [CubeTensor; 6],
     layout: &Layout,
 ) -> (CubeTensor, CubeTensor, CubeTensor) {
@@ -67,8 +67,8 @@ pub(in crate::kernels) fn backward(
     let [q, k, v, context, log_sums, grad] = &inputs;
     let tokens = layout.sequences.tokens();
     let rows = like(q, Shape::new([layout.heads, tokens, 2]), Element::F32);
-    let [dq, dk, dv] = [q, k, v].map(|input| like(input, input.shape(), form.element));
-    let pass = |pass| AttentionShader { pass, form };
+    let [dq, dk, dv] = [q, k, v].map(|input| like(input, input.shape(), config.element));
+    let pass = |pass| AttentionShader { pass, config };
     launch(
         pass(AttentionPass::QueryGradient),
         &[q, k, v, context, log_sums, grad],

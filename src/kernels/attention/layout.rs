@@ -1,6 +1,6 @@
 //! How queries, keys and values divide into sequences and heads, and what attention runs with.
 
-use super::config::AttentionForms;
+use super::config::AttentionConfigs;
 use crate::packed::{random::Mask, sequences::Sequences};
 
 /// How the rows and columns of queries, keys and values divide.
@@ -11,6 +11,6 @@ pub struct Layout {
     /// Factors of the probabilities: row `row_word(place, query)`, column
     /// `attention_column(head, key)`.
     pub mask: Option<Mask>,
-    /// On matrix units where they fit; else a thread takes a row.
-    pub forms: AttentionForms,
+    /// On cooperative matrices where they fit; else a thread takes a row.
+    pub configs: AttentionConfigs,
 }

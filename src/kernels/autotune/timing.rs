@@ -1,4 +1,4 @@
-//! Tries the forms of a kernel on a device: which of them are right, and which is the fastest.
+//! Tries a kernel's configurations on a device: which of them are right, and which is the fastest.
 
 use std::{
     fmt,
@@ -11,17 +11,18 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Timed runs of a form; the shortest counts.
+/// Timed runs of a configuration; the shortest counts.
 const RUNS: usize = 3;
 
-/// A form whose first run takes this many times the shortest of another form is not run again.
+/// A configuration whose first run takes this many times the shortest of another is not run again.
 const SLOW: u32 = 2;
 
-/// One form's speed at one operation.
+/// One configuration's speed at one operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
     pub operation: String,
-    pub form: String,
+    #[serde(rename = "form")]
+    pub config: String,
     /// Floating-point operations a second; `None` where the result was wrong.
     pub flops: Option<f64>,
 }
@@ -38,7 +39,7 @@ impl Trial {
 
 impl fmt::Display for Trial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.operation, self.form, self.speed())
+        write!(f, "{}: {}: {}", self.operation, self.config, self.speed())
     }
 }
 
@@ -48,50 +49,50 @@ pub(in crate::kernels) struct Contest<'a> {
     pub operation: String,
     /// Floating-point operations of a run.
     pub flops: f64,
-    /// Greatest difference from the first form's results, relative to their greatest value.
+    /// Greatest difference from the first configuration's results, relative to their greatest value.
     pub tolerance: f32,
 }
 
 impl Contest<'_> {
-    /// Runs each form, holds its results against the first's, and returns the fastest of those that
-    /// are right, with what each was found to be, fastest first.
+    /// Runs each configuration, holds its results against the first's, and returns the fastest of
+    /// those that are right, with what each was found to be, fastest first.
     ///
     /// # Errors
     /// When the device fails.
     pub fn fastest<F: Copy>(
         &self,
-        forms: &[F],
+        configs: &[F],
         name: impl Fn(F) -> String,
         run: impl Fn(F) -> Vec<Tensor<2>>,
     ) -> Result<(F, Vec<Trial>), String> {
-        let (&first, _) = forms.split_first().ok_or("no form to try")?;
+        let (&first, _) = configs.split_first().ok_or("no form to try")?;
         let expected = run(first);
         let scales: Vec<f32> = expected
             .iter()
             .map(|values| greatest(values.clone()))
             .collect::<Result<_, _>>()?;
-        let mut tried = Vec::with_capacity(forms.len());
+        let mut tried = Vec::with_capacity(configs.len());
         let mut shortest = Duration::MAX;
-        for &form in forms {
+        for &config in configs {
             // Compiles it, too.
-            let results = run(form);
+            let results = run(config);
             let mut right = true;
             for ((result, expected), scale) in results.into_iter().zip(&expected).zip(&scales) {
                 let difference = greatest(result - expected.clone())?;
                 right &= difference <= self.tolerance * scale;
             }
             let time = match right {
-                true => Some(self.time(|| run(form), shortest)?),
+                true => Some(self.time(|| run(config), shortest)?),
                 false => None,
             };
             shortest = shortest.min(time.unwrap_or(Duration::MAX));
-            tried.push((form, time));
+            tried.push((config, time));
         }
         tried.sort_by_key(|(_, time)| time.unwrap_or(Duration::MAX));
         let fastest = tried[0].0;
-        let trials = tried.into_iter().map(|(form, time)| Trial {
+        let trials = tried.into_iter().map(|(config, time)| Trial {
             operation: self.operation.clone(),
-            form: name(form),
+            config: name(config),
             flops: time.map(|time| self.flops / time.as_secs_f64()),
         });
         Ok((fastest, trials.collect()))
@@ -143,12 +144,12 @@ mod tests {
             flops: 1e6,
             tolerance: 1e-3,
         };
-        // Milliseconds that a form takes, so far apart that a busy machine does not change their
-        // order, and what it is off by.
-        let forms = [(900, 0.0), (1, 0.1), (5, 1e-4), (0, f32::NAN), (300, 0.0)];
+        // Milliseconds that a configuration takes, so far apart that a busy machine does not change
+        // their order, and what it is off by.
+        let configs = [(900, 0.0), (1, 0.1), (5, 1e-4), (0, f32::NAN), (300, 0.0)];
         let (fastest, trials) = contest
             .fastest(
-                &forms,
+                &configs,
                 |(wait, _)| wait.to_string(),
                 |(wait, error)| {
                     std::thread::sleep(Duration::from_millis(wait));
@@ -159,7 +160,7 @@ mod tests {
         assert_eq!(fastest.0, 5);
         let order: Vec<(&str, bool)> = trials
             .iter()
-            .map(|trial| (trial.form.as_str(), trial.flops.is_some()))
+            .map(|trial| (trial.config.as_str(), trial.flops.is_some()))
             .collect();
         assert_eq!(
             order,

@@ -5,30 +5,30 @@ use burn::{
     tensor::Shape,
 };
 
-use super::products::DenseProducts;
+use super::matmuls::DenseMatmuls;
 use crate::{
     kernels::{
         cpu_loops::{column_sums, in_order, tensor, values},
         dropout::Dropped,
         formats::{cast, full},
         gelu::GeluOps,
-        matmul::{Products, cpu::product},
+        matmul::{MatmulTilings, cpu::matmul},
         normal::{density, distribution},
     },
     packed::random::Mask,
 };
 
-impl DenseProducts for Flex {
+impl DenseMatmuls for Flex {
     fn dense_forward(
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        _products: Products,
+        _tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
         let (format, columns) = (x.dtype(), kernel.shape()[1]);
         let bias = in_order(bias);
         let [x, kernel] = [x, kernel].map(full::<Self>);
-        let y = product(
+        let y = matmul(
             x,
             kernel,
             #[inline(always)]
@@ -47,12 +47,12 @@ impl DenseProducts for Flex {
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        _products: Products,
+        _tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
         let (format, columns) = (x.dtype(), kernel.shape()[1]);
         let bias = in_order(bias);
         let [x, kernel] = [x, kernel].map(full::<Self>);
-        let y = product(
+        let y = matmul(
             x,
             kernel,
             #[inline(always)]
@@ -72,10 +72,10 @@ impl DenseProducts for Flex {
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        products: Products,
+        tilings: MatmulTilings,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let format = x.dtype();
-        let inner = Self::dense_forward(full::<Self>(x), kernel, bias, products);
+        let inner = Self::dense_forward(full::<Self>(x), kernel, bias, tilings);
         let y = Self::erf_gelu(inner.clone());
         (cast::<Self>(y, format), cast::<Self>(inner, format))
     }
@@ -86,14 +86,14 @@ impl DenseProducts for Flex {
         bias: FloatTensor<Self>,
         residual: FloatTensor<Self>,
         dropped: Option<Dropped>,
-        _products: Products,
+        _tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
         let (format, columns) = (x.dtype(), kernel.shape()[1]);
         let [bias, residual] = [bias, residual].map(in_order);
         let [x, kernel] = [x, kernel].map(full::<Self>);
         let rows: Option<(Vec<u32>, Mask)> =
             dropped.map(|dropped| (dropped.sequences.row_words().collect(), dropped.mask));
-        let y = product(
+        let y = matmul(
             x,
             kernel,
             #[inline(always)]
@@ -124,7 +124,7 @@ impl DenseProducts for Flex {
     fn dense_input_gradient(
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
-        _products: Products,
+        _tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
         let format = grad.dtype();
         cast::<Self>(
@@ -142,7 +142,7 @@ impl DenseProducts for Flex {
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         sum: FloatTensor<Self>,
-        _products: Products,
+        _tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
         let (format, columns) = (sum.dtype(), kernel.shape()[0]);
         let sum = in_order(sum);
@@ -163,7 +163,7 @@ impl DenseProducts for Flex {
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         inner: FloatTensor<Self>,
-        _products: Products,
+        _tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
         let (format, columns) = (inner.dtype(), kernel.shape()[0]);
         let inner = in_order(inner);
@@ -183,13 +183,13 @@ impl DenseProducts for Flex {
     fn dense_parameter_gradients(
         x: FloatTensor<Self>,
         grad: FloatTensor<Self>,
-        _products: Products,
+        _tilings: MatmulTilings,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let grad = in_order(grad);
         let columns = grad.shape()[1];
         let bias = column_sums(values(&grad), columns);
         let transposed = Self::float_swap_dims(full::<Self>(x), 0, 1);
-        let kernel = product(
+        let kernel = matmul(
             transposed,
             grad,
             #[inline(always)]
@@ -203,8 +203,8 @@ impl DenseProducts for Flex {
 fn input_gradient(
     grad: FloatTensor<Flex>,
     kernel: FloatTensor<Flex>,
-    finish: impl Fn(usize, &mut [f32]) + Sync + Send,
+    epilogue: impl Fn(usize, &mut [f32]) + Sync + Send,
 ) -> FloatTensor<Flex> {
     let transposed = Flex::float_swap_dims(full::<Flex>(kernel), 0, 1);
-    product(full::<Flex>(grad), transposed, finish)
+    matmul(full::<Flex>(grad), transposed, epilogue)
 }

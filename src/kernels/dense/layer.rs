@@ -2,8 +2,8 @@
 
 use burn::{Tensor, backend::Dispatch};
 
-use super::products::DenseProducts;
-use crate::kernels::{dropout::Dropped, matmul::Products};
+use super::matmuls::DenseMatmuls;
+use crate::kernels::{dropout::Dropped, matmul::MatmulTilings};
 
 /// A dense layer's values as its products take them.
 #[derive(Debug, Clone)]
@@ -12,7 +12,7 @@ pub struct DenseLayer {
     pub kernel: Tensor<2>,
     /// `[out]`, in f32.
     pub bias: Tensor<1>,
-    pub products: Products,
+    pub tilings: MatmulTilings,
 }
 
 impl DenseLayer {
@@ -22,27 +22,27 @@ impl DenseLayer {
             x.into_dispatch(),
             self.kernel.clone().into_dispatch(),
             self.bias.clone().into_dispatch(),
-            self.products,
+            self.tilings,
         ))
     }
 
-    /// The same with GELU.
+    /// The same with GELU: `[rows, in]` → `[rows, out]`.
     pub fn gelu(&self, x: Tensor<2>) -> Tensor<2> {
         Tensor::from_dispatch(Dispatch::dense_gelu(
             x.into_dispatch(),
             self.kernel.clone().into_dispatch(),
             self.bias.clone().into_dispatch(),
-            self.products,
+            self.tilings,
         ))
     }
 
-    /// The same, and the values before GELU.
+    /// The same, and the values before GELU, `[rows, out]` each.
     pub fn gelu_keeping(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let (y, inner) = Dispatch::dense_gelu_keeping(
             x.into_dispatch(),
             self.kernel.clone().into_dispatch(),
             self.bias.clone().into_dispatch(),
-            self.products,
+            self.tilings,
         );
         (Tensor::from_dispatch(y), Tensor::from_dispatch(inner))
     }
@@ -60,7 +60,7 @@ impl DenseLayer {
             self.bias.clone().into_dispatch(),
             residual.into_dispatch(),
             dropped,
-            self.products,
+            self.tilings,
         ))
     }
 
@@ -69,7 +69,7 @@ impl DenseLayer {
         Tensor::from_dispatch(Dispatch::dense_input_gradient(
             grad.into_dispatch(),
             self.kernel.clone().into_dispatch(),
-            self.products,
+            self.tilings,
         ))
     }
 
@@ -79,26 +79,28 @@ impl DenseLayer {
             grad.into_dispatch(),
             self.kernel.clone().into_dispatch(),
             sum.into_dispatch(),
-            self.products,
+            self.tilings,
         ))
     }
 
-    /// Gradient of the values `inner` before a GELU whose results were the rows, `[rows, in]`.
+    /// Gradient of the values `inner` before a GELU whose results were the rows, `[rows, in]` each,
+    /// given the result's, `[rows, out]`.
     pub fn inner_gradient(&self, grad: Tensor<2>, inner: Tensor<2>) -> Tensor<2> {
         Tensor::from_dispatch(Dispatch::dense_inner_gradient(
             grad.into_dispatch(),
             self.kernel.clone().into_dispatch(),
             inner.into_dispatch(),
-            self.products,
+            self.tilings,
         ))
     }
 
-    /// Gradients of the kernel and of the bias, in f32, given the rows and the result's gradient.
+    /// Gradients of the kernel, `[in, out]`, and of the bias, `[out]`, in f32, given the rows
+    /// `[rows, in]` and the result's gradient `[rows, out]`.
     pub fn parameter_gradients(&self, x: Tensor<2>, grad: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
         let (kernel, bias) = Dispatch::dense_parameter_gradients(
             x.into_dispatch(),
             grad.into_dispatch(),
-            self.products,
+            self.tilings,
         );
         (Tensor::from_dispatch(kernel), Tensor::from_dispatch(bias))
     }

@@ -45,7 +45,7 @@ pub trait NormaliseOps: DropoutOps {
 }
 
 /// In plain tensors.
-fn twin<B: Backend>(
+fn reference<B: Backend>(
     x: FloatTensor<B>,
     gamma: FloatTensor<B>,
     beta: FloatTensor<B>,
@@ -69,7 +69,7 @@ fn twin<B: Backend>(
     (cast::<B>(y, format), moments)
 }
 
-fn backward_twin<B: Backend>(
+fn backward_reference<B: Backend>(
     x: FloatTensor<B>,
     moments: FloatTensor<B>,
     gamma: FloatTensor<B>,
@@ -122,7 +122,7 @@ impl NormaliseOps for Flex {
         epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         if x.dtype() != DType::F32 {
-            return twin::<Self>(x, gamma, beta, epsilon);
+            return reference::<Self>(x, gamma, beta, epsilon);
         }
         let inputs = [x, gamma, beta].map(in_order);
         let [rows, gammas, betas] = inputs.each_ref().map(values);
@@ -166,7 +166,7 @@ impl NormaliseOps for Flex {
     ) {
         match x.dtype() {
             DType::F32 => backward_loop([x, moments, gamma, grad], dropped),
-            _ => with_dropped::<Self>(backward_twin::<Self>(x, moments, gamma, grad), dropped),
+            _ => with_dropped::<Self>(backward_reference::<Self>(x, moments, gamma, grad), dropped),
         }
     }
 }
@@ -242,7 +242,7 @@ impl NormaliseOps for CubeBackend {
         epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         match gpu::fitting(&x) {
-            None => twin::<Self>(x, gamma, beta, epsilon),
+            None => reference::<Self>(x, gamma, beta, epsilon),
             Some(element) => gpu::forward(element, [x, gamma, beta], epsilon),
         }
     }
@@ -262,7 +262,7 @@ impl NormaliseOps for CubeBackend {
         if let Some(element) = gpu::fitting(&x).filter(|_| x.dtype == grad.dtype) {
             return gpu::backward(element, [x, moments, gamma, grad], dropped);
         }
-        let gradients = backward_twin::<Self>(x, moments, gamma, grad);
+        let gradients = backward_reference::<Self>(x, moments, gamma, grad);
         with_dropped::<Self>(gradients, dropped)
     }
 }

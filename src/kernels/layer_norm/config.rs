@@ -1,5 +1,5 @@
 //! What the shaders of layer normalisation are specialised by, and their text
-//! (`shaders/norm_*.wgsl`).
+//! (`shaders/layer_norm_*.wgsl`).
 
 use burn::backend::wgpu::SourceTemplate;
 
@@ -68,20 +68,20 @@ impl Shader for NormConfig {
     type Params = NormParams;
 
     fn text(self) -> String {
-        let shared = include_str!("../../../shaders/norm.wgsl");
+        let shared = include_str!("../../../shaders/layer_norm.wgsl");
         let total = wgsl::reduction("vec2<f32>");
         let text = match self.pass {
             NormPass::Forward => {
-                let forward = include_str!("../../../shaders/norm_forward.wgsl");
+                let forward = include_str!("../../../shaders/layer_norm_forward.wgsl");
                 format!("{total}{shared}{forward}")
             }
             NormPass::Backward { .. } => {
-                let backward = include_str!("../../../shaders/norm_backward.wgsl");
+                let backward = include_str!("../../../shaders/layer_norm_backward.wgsl");
                 format!("{}{total}{shared}{backward}", wgsl::mask())
             }
-            NormPass::Shares => include_str!("../../../shaders/norm_shares.wgsl").to_owned(),
+            NormPass::Shares => include_str!("../../../shaders/layer_norm_shares.wgsl").to_owned(),
             NormPass::Parameters => {
-                include_str!("../../../shaders/norm_parameters.wgsl").to_owned()
+                include_str!("../../../shaders/layer_norm_parameters.wgsl").to_owned()
             }
         };
         let masked = self.pass == NormPass::Backward { masked: true };

@@ -1,4 +1,4 @@
-//! Layer normalisation on the GPU (`shaders/norm_*.wgsl`).
+//! Layer normalisation on the GPU (`shaders/layer_norm_*.wgsl`).
 
 use burn::{
     backend::{

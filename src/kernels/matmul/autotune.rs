@@ -1,6 +1,6 @@
-//! Which forms of product a device offers, and which are fastest on it, found by trying.
+//! Which tilings a device offers, and which are fastest on it, found by trying.
 //!
-//! Drivers differ more than data sheets tell, so nothing is assumed: each form that the device
+//! Drivers differ more than data sheets tell, so nothing is assumed: each tiling that the device
 //! offers computes dense layers and their two gradients at the model's own shapes; one that does not
 //! agree with Burn's product is left out, and of the others the fastest is taken, for each product.
 
@@ -12,8 +12,8 @@ use burn::{
 };
 
 use super::{
-    Forms, Products,
-    config::{Orientation, ProductForm},
+    MatmulTilings, TilingsBySize,
+    config::{MatmulTiling, Orientation},
 };
 use crate::{
     device::AdapterInfo,
@@ -30,8 +30,8 @@ pub(in crate::kernels) const ROWS: usize = 4_096;
 /// Rows on a software adapter, which is slow and has little to fill.
 const SOFTWARE_ROWS: usize = 128;
 
-/// Blocks that are tried on matrix units: subgroups, matrices of each, depth of a slice, and whether
-/// the next slice is fetched while one is multiplied.
+/// Blocks that are tried with cooperative matrices: subgroups, matrices of each, depth of a slice, and
+/// whether the next slice is fetched while one is multiplied.
 const BLOCKS: [([usize; 2], [usize; 2], usize, bool); 6] = [
     ([2, 2], [4, 4], 32, true),
     ([2, 2], [4, 4], 32, false),
@@ -41,9 +41,9 @@ const BLOCKS: [([usize; 2], [usize; 2], usize, bool); 6] = [
     ([2, 2], [2, 2], 32, true),
 ];
 
-/// The forms that an adapter offers for operands of this format, matrix units first.
-pub fn candidates(adapter: &AdapterInfo, operand: Element) -> Vec<ProductForm> {
-    let mut forms = Vec::new();
+/// The tilings that an adapter offers for operands of this format, cooperative matrices first.
+pub fn candidates(adapter: &AdapterInfo, operand: Element) -> Vec<MatmulTiling> {
+    let mut tilings = Vec::new();
     if let (Element::F16, Some((smallest, largest))) = (operand, adapter.subgroup) {
         let sizes = [16, 8]
             .into_iter()
@@ -52,7 +52,7 @@ pub fn candidates(adapter: &AdapterInfo, operand: Element) -> Vec<ProductForm> {
         let subgroups = BTreeSet::from([smallest, largest]);
         for (size, subgroup) in sizes.flat_map(|size| subgroups.iter().map(move |&s| (size, s))) {
             for (grid, tiles, depth, ahead) in BLOCKS {
-                forms.push(ProductForm::Cooperative {
+                tilings.push(MatmulTiling::Cooperative {
                     size,
                     grid,
                     tiles,
@@ -64,18 +64,18 @@ pub fn candidates(adapter: &AdapterInfo, operand: Element) -> Vec<ProductForm> {
         }
     }
     if operand == Element::F32 || adapter.f16() {
-        forms.extend([2, 1].map(|quarters| ProductForm::Tiled { quarters }));
+        tilings.extend([2, 1].map(|quarters| MatmulTiling::Tiled { quarters }));
     }
-    forms.retain(|form| {
-        let threads: u32 = form.threads().iter().product();
-        form.is_even()
-            && form.workgroup_bytes() <= adapter.max_workgroup_storage as usize
+    tilings.retain(|tiling| {
+        let threads: u32 = tiling.threads().iter().product();
+        tiling.is_even()
+            && tiling.workgroup_bytes() <= adapter.max_workgroup_storage as usize
             && threads <= adapter.max_workgroup_invocations
     });
-    forms
+    tilings
 }
 
-/// Tries the forms at dense layers `[hidden] → [hidden]` and `[hidden] → [inner]` over rows of
+/// Tries the tilings at dense layers `[hidden] → [hidden]` and `[hidden] → [inner]` over rows of
 /// `tokens` tokens.
 ///
 /// # Errors
@@ -85,54 +85,59 @@ pub(in crate::kernels) fn choose(
     adapter: &AdapterInfo,
     operand: Element,
     [tokens, hidden, inner]: [usize; 3],
-) -> Result<(Products, Vec<Trial>), String> {
+) -> Result<(MatmulTilings, Vec<Trial>), String> {
     let most = if adapter.is_software() {
         SOFTWARE_ROWS
     } else {
         ROWS
     };
     let rows = tokens.clamp(1, most);
-    let forms: Vec<Option<ProductForm>> = [None]
+    let tilings: Vec<Option<MatmulTiling>> = [None]
         .into_iter()
         .chain(candidates(adapter, operand).into_iter().map(Some))
         .collect();
     let mut trials = Vec::new();
-    let mut choose = |orientation: Orientation| -> Result<Forms, String> {
+    let mut choose = |orientation: Orientation| -> Result<TilingsBySize, String> {
         let mut fastest = |output: usize| {
-            let (form, tried) =
-                contest(device, operand, orientation, [rows, hidden, output], &forms)?;
+            let (tiling, tried) = contest(
+                device,
+                operand,
+                orientation,
+                [rows, hidden, output],
+                &tilings,
+            )?;
             trials.extend(tried);
-            Ok::<_, String>(form)
+            Ok::<_, String>(tiling)
         };
         let [small, large] = [fastest(hidden)?, fastest(inner)?];
         let results = |output| match orientation {
             Orientation::LeftTransposed => hidden * output,
             _ => rows * output,
         };
-        Ok(Forms {
+        Ok(TilingsBySize {
             small,
             large,
             // In the middle on a scale of ratios.
             boundary: ((results(hidden) as f64) * (results(inner) as f64)).sqrt() as usize,
         })
     };
-    let products = Products {
+    let tilings = MatmulTilings {
         plain: choose(Orientation::Plain)?,
         right_transposed: choose(Orientation::RightTransposed)?,
         left_transposed: choose(Orientation::LeftTransposed)?,
     };
-    Ok((products, trials))
+    Ok((tilings, trials))
 }
 
-/// The fastest form for one of a dense layer's products, with what follows it in an encoder layer; its
+/// The fastest tiling for one of a dense layer's products, with its epilogue in an encoder layer; the
 /// result is `[rows, output]`, or the gradients of a kernel `[input, output]` and its bias.
 fn contest(
     device: &Device,
     operand: Element,
     orientation: Orientation,
     [rows, input, output]: [usize; 3],
-    forms: &[Option<ProductForm>],
-) -> Result<(Option<ProductForm>, Vec<Trial>), String> {
+    tilings: &[Option<MatmulTiling>],
+) -> Result<(Option<MatmulTiling>, Vec<Trial>), String> {
     let random = |shape: [usize; 2]| {
         let values = Tensor::<2>::random(shape, Distribution::Uniform(-1.0, 1.0), device);
         match operand {
@@ -150,11 +155,11 @@ fn contest(
     let bias = Tensor::<1>::zeros([output], device);
     // The feed-forward part's wide layer is followed by GELU.
     let wide = output > input;
-    let run = |form: Option<ProductForm>| {
+    let run = |tiling: Option<MatmulTiling>| {
         let layer = DenseLayer {
             kernel: kernel.clone(),
             bias: bias.clone(),
-            products: form.map_or_else(Products::default, Products::all),
+            tilings: tiling.map_or_else(MatmulTilings::default, MatmulTilings::all),
         };
         let (x, other) = (x.clone(), other.clone());
         match (orientation, wide) {
@@ -170,7 +175,7 @@ fn contest(
     };
     let contest = Contest {
         device,
-        operation: format!("{} {input}→{output}", orientation.product()),
+        operation: format!("{} {input}→{output}", orientation.formula()),
         flops: 2.0 * (rows * input * output) as f64,
         // Another order of summation, and f16's rounding where the result is stored so.
         tolerance: match operand {
@@ -178,5 +183,5 @@ fn contest(
             Element::F16 => 2e-3,
         },
     };
-    contest.fastest(forms, ProductForm::name, run)
+    contest.fastest(tilings, MatmulTiling::name, run)
 }

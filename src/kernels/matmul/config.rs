@@ -1,4 +1,4 @@
-//! What the shaders of matrix products are specialised by (`shaders/product_*.wgsl`).
+//! What the shaders of matrix products are specialised by (`shaders/matmul_*.wgsl`).
 
 use burn::backend::wgpu::SourceTemplate;
 use serde::{Deserialize, Serialize};
@@ -25,8 +25,8 @@ pub enum Orientation {
 }
 
 impl Orientation {
-    /// The product of a dense layer that it is.
-    pub fn product(self) -> &'static str {
+    /// The product of a dense layer that it is, as a formula.
+    pub fn formula(self) -> &'static str {
         match self {
             Self::Plain => "x · W",
             Self::RightTransposed => "dy · Wᵀ",
@@ -37,18 +37,15 @@ impl Orientation {
 
 /// What becomes of a product before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Finish {
+pub enum Epilogue {
+    /// Stored as it is.
     Plain,
     /// `product + bias`
     Bias,
     /// `GELU(product + bias)`; `product + bias` is stored too where it is kept.
-    Gelu {
-        kept: bool,
-    },
+    Gelu { kept: bool },
     /// `(product + bias) · mask + residual`
-    Residual {
-        masked: bool,
-    },
+    Residual { masked: bool },
     /// `product · GELU'(what was kept)`
     GeluGradient,
     /// Added to what the result holds.
@@ -59,43 +56,45 @@ pub enum Finish {
 
 /// What a product's shader computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Product {
+pub struct Matmul {
     pub orientation: Orientation,
     pub operand: Element,
     pub result: Element,
-    pub finish: Finish,
+    pub epilogue: Epilogue,
 }
 
-impl Product {
+impl Matmul {
     /// What a dense layer and its gradients ask for.
     fn of_a_dense_layer(operand: Element) -> impl Iterator<Item = Self> {
         let forward = [
-            Finish::Bias,
-            Finish::Gelu { kept: false },
-            Finish::Gelu { kept: true },
-            Finish::Residual { masked: false },
-            Finish::Residual { masked: true },
+            Epilogue::Bias,
+            Epilogue::Gelu { kept: false },
+            Epilogue::Gelu { kept: true },
+            Epilogue::Residual { masked: false },
+            Epilogue::Residual { masked: true },
         ];
-        let backward = [Finish::Plain, Finish::GeluGradient, Finish::Onto];
-        let parameters = [Finish::ColumnSums];
-        let of = move |orientation, result, finish| Self {
+        let backward = [Epilogue::Plain, Epilogue::GeluGradient, Epilogue::Onto];
+        let parameters = [Epilogue::ColumnSums];
+        let of = move |orientation, result, epilogue| Self {
             orientation,
             operand,
             result,
-            finish,
+            epilogue,
         };
         forward
             .into_iter()
-            .map(move |finish| of(Orientation::Plain, operand, finish))
-            .chain(backward.map(|finish| of(Orientation::RightTransposed, operand, finish)))
-            .chain(parameters.map(|finish| of(Orientation::LeftTransposed, Element::F32, finish)))
+            .map(move |epilogue| of(Orientation::Plain, operand, epilogue))
+            .chain(backward.map(|epilogue| of(Orientation::RightTransposed, operand, epilogue)))
+            .chain(
+                parameters.map(|epilogue| of(Orientation::LeftTransposed, Element::F32, epilogue)),
+            )
     }
 }
 
 /// How it computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum ProductForm {
-    /// Blocks of `64 · quarters` rows and columns, without matrix units.
+pub enum MatmulTiling {
+    /// Blocks of `64 · quarters` rows and columns, without cooperative matrices.
     Tiled { quarters: usize },
     /// Blocks of `grid` subgroups, each of `tiles` matrices of `size × size`; rows, then columns.
     Cooperative {
@@ -111,10 +110,10 @@ pub enum ProductForm {
     },
 }
 
-impl ProductForm {
-    /// How a form, or its lack, is called.
-    pub fn name(form: Option<Self>) -> String {
-        form.map_or("Burn's".to_owned(), |form| form.to_string())
+impl MatmulTiling {
+    /// How a tiling, or its lack, is called.
+    pub fn name(tiling: Option<Self>) -> String {
+        tiling.map_or("Burn's".to_owned(), |tiling| tiling.to_string())
     }
 
     /// Rows and columns of a workgroup's block.
@@ -166,14 +165,14 @@ impl ProductForm {
 
 /// A product's shader, specialised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ProductShader {
-    pub product: Product,
-    pub form: ProductForm,
+pub struct MatmulShader {
+    pub matmul: Matmul,
+    pub tiling: MatmulTiling,
 }
 
 /// The product `[m, k] · [k, n]`, however its operands lie.
 #[derive(Debug)]
-pub struct ProductParams {
+pub struct MatmulParams {
     pub m: u32,
     pub n: u32,
     pub k: u32,
@@ -182,7 +181,7 @@ pub struct ProductParams {
     pub row_words: Vec<u32>,
 }
 
-params!(ProductParams {
+params!(MatmulParams {
     m,
     n,
     k,
@@ -190,60 +189,69 @@ params!(ProductParams {
     row_words
 });
 
-impl Shader for ProductShader {
-    type Params = ProductParams;
+impl Shader for MatmulShader {
+    type Params = MatmulParams;
 
     fn text(self) -> String {
-        let Self { product, form } = self;
-        let left = product.orientation == Orientation::LeftTransposed;
-        let right = product.orientation == Orientation::RightTransposed;
-        let finish = product.finish;
-        let store = include_str!("../../../shaders/product_store.wgsl");
-        let (enable, text) = match form {
-            ProductForm::Tiled { .. } => {
-                let either = [product.operand, product.result].contains(&Element::F16);
+        let Self { matmul, tiling } = self;
+        let left = matmul.orientation == Orientation::LeftTransposed;
+        let right = matmul.orientation == Orientation::RightTransposed;
+        let epilogue = matmul.epilogue;
+        let store = include_str!("../../../shaders/matmul_epilogue.wgsl");
+        let (enable, text) = match tiling {
+            MatmulTiling::Tiled { .. } => {
+                let either = [matmul.operand, matmul.result].contains(&Element::F16);
                 let enable = if either { Element::F16.enable() } else { "" };
-                (enable, include_str!("../../../shaders/product_tiled.wgsl"))
+                (enable, include_str!("../../../shaders/matmul_tiled.wgsl"))
             }
-            ProductForm::Cooperative { .. } => (
+            MatmulTiling::Cooperative { .. } => (
                 COOPERATIVE_MATRIX,
-                include_str!("../../../shaders/product_cooperative.wgsl"),
+                include_str!("../../../shaders/matmul_cooperative.wgsl"),
             ),
         };
         let biased = matches!(
-            finish,
-            Finish::Bias | Finish::Gelu { .. } | Finish::Residual { .. }
+            epilogue,
+            Epilogue::Bias | Epilogue::Gelu { .. } | Epilogue::Residual { .. }
         );
-        let params = params::binding::<ProductParams>();
+        let params = params::binding::<MatmulParams>();
         let template =
             SourceTemplate::new(format!("{enable}{params}{}{NORMAL}{store}{text}", mask()))
-                .register("operand", product.operand.name())
-                .register("result", product.result.name())
+                .register("operand", matmul.operand.name())
+                .register("result", matmul.result.name())
                 .register("left_transposed", left.to_string())
                 .register("right_transposed", right.to_string())
                 .register("biased", biased.to_string())
                 .register(
                     "masked",
-                    (finish == Finish::Residual { masked: true }).to_string(),
+                    (epilogue == Epilogue::Residual { masked: true }).to_string(),
                 )
                 .register(
                     "residual",
-                    matches!(finish, Finish::Residual { .. }).to_string(),
+                    matches!(epilogue, Epilogue::Residual { .. }).to_string(),
                 )
-                .register("gelu", matches!(finish, Finish::Gelu { .. }).to_string())
-                .register("kept", (finish == Finish::Gelu { kept: true }).to_string())
+                .register(
+                    "gelu",
+                    matches!(epilogue, Epilogue::Gelu { .. }).to_string(),
+                )
+                .register(
+                    "kept",
+                    (epilogue == Epilogue::Gelu { kept: true }).to_string(),
+                )
                 .register(
                     "gelu_gradient",
-                    (finish == Finish::GeluGradient).to_string(),
+                    (epilogue == Epilogue::GeluGradient).to_string(),
                 )
-                .register("onto", (finish == Finish::Onto).to_string())
-                .register("column_sums", (finish == Finish::ColumnSums).to_string());
-        match form {
-            ProductForm::Tiled { quarters } => {
+                .register("onto", (epilogue == Epilogue::Onto).to_string())
+                .register(
+                    "column_sums",
+                    (epilogue == Epilogue::ColumnSums).to_string(),
+                );
+        match tiling {
+            MatmulTiling::Tiled { quarters } => {
                 let text = template.register("quarters", quarters.to_string());
                 unroll(&text.complete(), [quarters; 2])
             }
-            ProductForm::Cooperative {
+            MatmulTiling::Cooperative {
                 size,
                 grid,
                 tiles,
@@ -258,7 +266,7 @@ impl Shader for ProductShader {
                     .register("tile_rows", tiles[0].to_string())
                     .register("tile_columns", tiles[1].to_string())
                     .register("depth", depth.to_string())
-                    .register("threads", form.threads()[0].to_string())
+                    .register("threads", tiling.threads()[0].to_string())
                     .register("ahead", ahead.to_string());
                 unroll(&text.complete(), tiles)
             }
@@ -266,17 +274,15 @@ impl Shader for ProductShader {
     }
 
     fn workgroup(self) -> [u32; 2] {
-        self.form.threads()
+        self.tiling.threads()
     }
 
     fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for operand in Element::ALL {
             for quarters in [1, 2] {
-                let form = ProductForm::Tiled { quarters };
-                all.extend(
-                    Product::of_a_dense_layer(operand).map(|product| Self { product, form }),
-                );
+                let tiling = MatmulTiling::Tiled { quarters };
+                all.extend(Matmul::of_a_dense_layer(operand).map(|matmul| Self { matmul, tiling }));
             }
         }
         // For matrices and subgroups of NVIDIA, AMD, Apple and lavapipe.
@@ -287,7 +293,7 @@ impl Shader for ProductShader {
             (16, [2, 4], [4, 4], 32, 32, true),
             (16, [2, 2], [4, 4], 32, 64, false),
         ] {
-            let form = ProductForm::Cooperative {
+            let tiling = MatmulTiling::Cooperative {
                 size,
                 grid,
                 tiles,
@@ -295,8 +301,8 @@ impl Shader for ProductShader {
                 subgroup,
                 ahead,
             };
-            let products = Product::of_a_dense_layer(Element::F16);
-            all.extend(products.map(|product| Self { product, form }));
+            let matmuls = Matmul::of_a_dense_layer(Element::F16);
+            all.extend(matmuls.map(|matmul| Self { matmul, tiling }));
         }
         all
     }

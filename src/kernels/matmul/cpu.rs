@@ -19,12 +19,12 @@ const SMALL: usize = 1 << 21;
 /// allocator takes fresh pages from the system each time.
 const MOST_ROWS: usize = 1024;
 
-/// `finish` on each block of rows of `a · b` in f32, `[m, k]` and `[k, n]` in any order in memory; it
-/// is told the number of a block's first row.
-pub(in crate::kernels) fn product(
+/// `epilogue` on each block of rows of `a · b` in f32, `[m, k]` and `[k, n]` in any order in memory;
+/// it is given the number of a block's first row.
+pub(in crate::kernels) fn matmul(
     a: FloatTensor<Flex>,
     b: FloatTensor<Flex>,
-    finish: impl Fn(usize, &mut [f32]) + Sync + Send,
+    epilogue: impl Fn(usize, &mut [f32]) + Sync + Send,
 ) -> FloatTensor<Flex> {
     let [m, k, n] = [a.shape()[0], a.shape()[1], b.shape()[1]];
     let mut c = vec![0.0; m * n];
@@ -38,7 +38,7 @@ pub(in crate::kernels) fn product(
             let values = product.storage::<f32>().chunks(block * n);
             for (number, (c, values)) in c.chunks_mut(block * n).zip(values).enumerate() {
                 c.copy_from_slice(values);
-                finish(first + number * block, c);
+                epilogue(first + number * block, c);
             }
         },
     );
@@ -127,7 +127,7 @@ mod tests {
                 (&turned[0], &plain[1]),
             ] {
                 let results = pools.iter().map(|pool| {
-                    let c = pool.install(|| product(a.clone(), b.clone(), |_, _| {}));
+                    let c = pool.install(|| matmul(a.clone(), b.clone(), |_, _| {}));
                     c.storage::<f32>().to_vec()
                 });
                 let results: Vec<_> = results.collect();
@@ -144,7 +144,7 @@ mod tests {
             let b: Vec<f32> = (0..k * n).map(|i| (i % 5) as f32 - 2.0).collect();
             let [x, y] = [(&a, [m, k]), (&b, [k, n])]
                 .map(|(values, shape)| tensor(values.clone(), Shape::new(shape)));
-            let c = product(x, y, |first, rows| {
+            let c = matmul(x, y, |first, rows| {
                 for (row, values) in (first..).zip(rows.chunks_exact_mut(n)) {
                     values.iter_mut().for_each(|value| *value += row as f32);
                 }

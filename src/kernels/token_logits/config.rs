@@ -18,14 +18,14 @@ pub(super) const THREADS: [u32; 2] = [64, 4];
 
 /// What the shaders are specialised by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct LogitForm {
+pub struct LogitConfig {
     /// Format of the rows and starts.
     pub element: Element,
     /// Starts that a thread takes at once; `None` where rows stand for themselves.
     pub ranks: Option<usize>,
 }
 
-impl LogitForm {
+impl LogitConfig {
     /// As many starts as a thread takes at once, at most.
     pub const MOST_RANKS: usize = 4;
 }
@@ -34,7 +34,7 @@ impl LogitForm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LogitShader {
     pub direction: Direction,
-    pub form: LogitForm,
+    pub config: LogitConfig,
 }
 
 /// Rows, their starts, and the tiles that workgroups take.
@@ -75,7 +75,7 @@ impl Shader for LogitShader {
             Direction::Forward => include_str!("../../../shaders/token_logits_forward.wgsl"),
             Direction::Backward => include_str!("../../../shaders/token_logits_backward.wgsl"),
         };
-        let LogitForm { element, ranks } = self.form;
+        let LogitConfig { element, ranks } = self.config;
         let (enable, params) = (element.enable(), params::binding::<LogitParams>());
         let text = SourceTemplate::new(format!("{enable}{params}{NORMAL}{pass}"))
             .register("element", element.name())
@@ -96,7 +96,7 @@ impl Shader for LogitShader {
         let mut all = Vec::new();
         for direction in Direction::ALL {
             let most = match direction {
-                Direction::Forward => LogitForm::MOST_RANKS,
+                Direction::Forward => LogitConfig::MOST_RANKS,
                 // A gradient is that of one start a sequence.
                 Direction::Backward => 1,
             };
@@ -104,7 +104,7 @@ impl Shader for LogitShader {
                 let ranks = [None].into_iter().chain((1..=most).map(Some));
                 all.extend(ranks.map(|ranks| Self {
                     direction,
-                    form: LogitForm { element, ranks },
+                    config: LogitConfig { element, ranks },
                 }));
             }
         }

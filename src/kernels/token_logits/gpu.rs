@@ -10,7 +10,7 @@ use burn::{
     tensor::Shape,
 };
 
-use super::config::{LogitForm, LogitParams, LogitShader, RowTile, THREADS, TILE};
+use super::config::{LogitConfig, LogitParams, LogitShader, RowTile, THREADS, TILE};
 use crate::{
     kernels::{
         formats::Element,
@@ -26,24 +26,24 @@ pub(in crate::kernels) struct Starts {
     pub ranks: usize,
 }
 
-/// The form that fits these rows, with `ranks` starts for each sequence, or `None` where only
+/// The configuration that fits these rows, with `ranks` starts for each sequence, or `None` if only
 /// plain tensors do.
 pub(in crate::kernels) fn fitting(
     x: &CubeTensor,
     ranks: Option<usize>,
     sequences: &Sequences,
-) -> Option<LogitForm> {
+) -> Option<LogitConfig> {
     let element = Element::of(x.dtype)?;
     let groups = tiles(sequences).count().max(sequences.len());
-    (groups <= WIDEST_DISPATCH as usize).then_some(LogitForm {
+    (groups <= WIDEST_DISPATCH as usize).then_some(LogitConfig {
         element,
-        ranks: ranks.map(|ranks| ranks.min(LogitForm::MOST_RANKS)),
+        ranks: ranks.map(|ranks| ranks.min(LogitConfig::MOST_RANKS)),
     })
 }
 
 /// Logits `[ranks, tokens]` of `x`, weight, bias and terms.
 pub(in crate::kernels) fn forward(
-    form: LogitForm,
+    config: LogitConfig,
     inputs: [CubeTensor; 4],
     starts: Option<Starts>,
     sequences: &Sequences,
@@ -58,12 +58,12 @@ pub(in crate::kernels) fn forward(
         ranks: ranks as u32,
         tiles: tiles(sequences).collect(),
     };
-    let at_once = form.ranks.unwrap_or(1);
+    let at_once = config.ranks.unwrap_or(1);
     launch(
         &x.client,
         LogitShader {
             direction: Direction::Forward,
-            form,
+            config,
         },
         [params.tiles.len() as u32, ranks.div_ceil(at_once) as u32],
         &params,
@@ -79,7 +79,7 @@ pub(in crate::kernels) fn forward(
 /// Gradients of `x`, of one start a sequence, and of the weight, given `x`, weight and the
 /// logits' gradient.
 pub(in crate::kernels) fn backward(
-    form: LogitForm,
+    config: LogitConfig,
     inputs: [CubeTensor; 3],
     starts: Option<Starts>,
     sequences: &Sequences,
@@ -88,18 +88,18 @@ pub(in crate::kernels) fn backward(
     let (states, ranks) = given(&x, starts);
     let [rows, columns] = [x.shape()[0], x.shape()[1]];
     let by_sequence = Shape::new([sequences.len(), columns]);
-    let x_grad = like(&x, x.shape(), form.element);
+    let x_grad = like(&x, x.shape(), config.element);
     let shares = like(&weight, by_sequence.clone(), Element::F32);
     // Without starts theirs are not written: one value stands for the binding.
-    let start_grads = match form.ranks {
-        Some(_) => like(&x, by_sequence, form.element),
-        None => like(&x, Shape::new([1, 1]), form.element),
+    let start_grads = match config.ranks {
+        Some(_) => like(&x, by_sequence, config.element),
+        None => like(&x, Shape::new([1, 1]), config.element),
     };
     launch(
         &x.client,
         LogitShader {
             direction: Direction::Backward,
-            form,
+            config,
         },
         [
             (columns as u32).div_ceil(THREADS[0]),

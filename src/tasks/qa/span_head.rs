@@ -224,7 +224,7 @@ impl SpanHead {
             return Weight {
                 master,
                 half: None,
-                products: self.arithmetic.full,
+                tilings: self.arithmetic.full,
             };
         }
         let copy = match &self.end_halves {
@@ -239,7 +239,7 @@ impl SpanHead {
         Weight {
             master,
             half: Some(copy),
-            products: self.arithmetic.half,
+            tilings: self.arithmetic.half,
         }
     }
 

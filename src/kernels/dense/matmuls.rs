@@ -17,9 +17,9 @@ use crate::kernels::{
     formats::{Element, cast, full},
     gelu::GeluOps,
     matmul::{
-        Finishing, Products,
-        config::{Orientation, ProductForm},
-        product,
+        EpilogueTensors, MatmulTilings,
+        config::{MatmulTiling, Orientation},
+        matmul,
     },
 };
 
@@ -27,13 +27,13 @@ use crate::kernels::{
 /// `grad` `[rows, out]`. Results have the format of the rows unless said otherwise; a bias `[out]`
 /// is f32.
 #[backend_extension(Cube, Flex)]
-pub trait DenseProducts: GeluOps + DropoutOps {
+pub trait DenseMatmuls: GeluOps + DropoutOps {
     /// `x · kernel + bias`, `[rows, out]`
     fn dense_forward(
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        products: Products,
+        tilings: MatmulTilings,
     ) -> FloatTensor<Self>;
 
     /// `GELU(x · kernel + bias)`, `[rows, out]`
@@ -41,7 +41,7 @@ pub trait DenseProducts: GeluOps + DropoutOps {
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        products: Products,
+        tilings: MatmulTilings,
     ) -> FloatTensor<Self>;
 
     /// The same, and the values before GELU.
@@ -49,7 +49,7 @@ pub trait DenseProducts: GeluOps + DropoutOps {
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        products: Products,
+        tilings: MatmulTilings,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
     /// `dropout(x · kernel + bias) + residual`, `[rows, out]`
@@ -59,14 +59,14 @@ pub trait DenseProducts: GeluOps + DropoutOps {
         bias: FloatTensor<Self>,
         residual: FloatTensor<Self>,
         dropped: Option<Dropped>,
-        products: Products,
+        tilings: MatmulTilings,
     ) -> FloatTensor<Self>;
 
     /// Gradient of the rows, `[rows, in]`.
     fn dense_input_gradient(
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
-        products: Products,
+        tilings: MatmulTilings,
     ) -> FloatTensor<Self>;
 
     /// The same added to `sum` `[rows, in]`, in place where no one else holds it.
@@ -74,7 +74,7 @@ pub trait DenseProducts: GeluOps + DropoutOps {
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         sum: FloatTensor<Self>,
-        products: Products,
+        tilings: MatmulTilings,
     ) -> FloatTensor<Self>;
 
     /// Gradient of the values before a GELU whose results were the rows, `[rows, in]` each.
@@ -82,18 +82,18 @@ pub trait DenseProducts: GeluOps + DropoutOps {
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         inner: FloatTensor<Self>,
-        products: Products,
+        tilings: MatmulTilings,
     ) -> FloatTensor<Self>;
 
     /// Gradients of the kernel, `[in, out]`, and of the bias, `[out]`, in f32.
     fn dense_parameter_gradients(
         x: FloatTensor<Self>,
         grad: FloatTensor<Self>,
-        products: Products,
+        tilings: MatmulTilings,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
-fn forward_twin<B: Backend>(
+fn forward_reference<B: Backend>(
     x: FloatTensor<B>,
     kernel: FloatTensor<B>,
     bias: FloatTensor<B>,
@@ -104,7 +104,7 @@ fn forward_twin<B: Backend>(
     cast::<B>(B::float_add(product, bias), format)
 }
 
-fn residual_twin<B: DropoutOps>(
+fn residual_reference<B: DropoutOps>(
     y: FloatTensor<B>,
     residual: FloatTensor<B>,
     dropped: Option<Dropped>,
@@ -116,13 +116,16 @@ fn residual_twin<B: DropoutOps>(
     B::float_add(y, residual)
 }
 
-fn input_gradient_twin<B: Backend>(grad: FloatTensor<B>, kernel: FloatTensor<B>) -> FloatTensor<B> {
+fn input_gradient_reference<B: Backend>(
+    grad: FloatTensor<B>,
+    kernel: FloatTensor<B>,
+) -> FloatTensor<B> {
     let format = grad.dtype();
     let transposed = B::float_swap_dims(full::<B>(kernel), 0, 1);
     cast::<B>(B::float_matmul(full::<B>(grad), transposed), format)
 }
 
-fn parameter_gradients_twin<B: Backend>(
+fn parameter_gradients_reference<B: Backend>(
     x: FloatTensor<B>,
     grad: FloatTensor<B>,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
@@ -134,29 +137,29 @@ fn parameter_gradients_twin<B: Backend>(
     (kernel, bias)
 }
 
-/// The form and the result's format where a shader computes this product.
+/// The tiling and the result's format where a shader computes this product.
 fn shader(
-    products: Products,
+    tilings: MatmulTilings,
     a: &FloatTensor<CubeBackend>,
     b: &FloatTensor<CubeBackend>,
     orientation: Orientation,
-) -> Option<(ProductForm, Element)> {
-    Some((products.fitting(a, b, orientation)?, Element::of(a.dtype)?))
+) -> Option<(MatmulTiling, Element)> {
+    Some((tilings.fitting(a, b, orientation)?, Element::of(a.dtype)?))
 }
 
-impl DenseProducts for CubeBackend {
+impl DenseMatmuls for CubeBackend {
     fn dense_forward(
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        products: Products,
+        tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
         let orientation = Orientation::Plain;
-        match shader(products, &x, &kernel, orientation) {
-            None => forward_twin::<Self>(x, kernel, bias),
-            Some((form, result)) => {
-                let bias = Finishing::Bias(bias);
-                product(form, [x, kernel], orientation, result, bias).0
+        match shader(tilings, &x, &kernel, orientation) {
+            None => forward_reference::<Self>(x, kernel, bias),
+            Some((tiling, result)) => {
+                let bias = EpilogueTensors::Bias(bias);
+                matmul(tiling, [x, kernel], orientation, result, bias).0
             }
         }
     }
@@ -165,14 +168,14 @@ impl DenseProducts for CubeBackend {
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        products: Products,
+        tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
         let orientation = Orientation::Plain;
-        match shader(products, &x, &kernel, orientation) {
-            None => Self::erf_gelu(forward_twin::<Self>(x, kernel, bias)),
-            Some((form, result)) => {
-                let gelu = Finishing::Gelu { bias, kept: false };
-                product(form, [x, kernel], orientation, result, gelu).0
+        match shader(tilings, &x, &kernel, orientation) {
+            None => Self::erf_gelu(forward_reference::<Self>(x, kernel, bias)),
+            Some((tiling, result)) => {
+                let gelu = EpilogueTensors::Gelu { bias, kept: false };
+                matmul(tiling, [x, kernel], orientation, result, gelu).0
             }
         }
     }
@@ -181,17 +184,17 @@ impl DenseProducts for CubeBackend {
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        products: Products,
+        tilings: MatmulTilings,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let orientation = Orientation::Plain;
-        match shader(products, &x, &kernel, orientation) {
+        match shader(tilings, &x, &kernel, orientation) {
             None => {
-                let inner = forward_twin::<Self>(x, kernel, bias);
+                let inner = forward_reference::<Self>(x, kernel, bias);
                 (Self::erf_gelu(inner.clone()), inner)
             }
-            Some((form, result)) => {
-                let gelu = Finishing::Gelu { bias, kept: true };
-                let (y, inner) = product(form, [x, kernel], orientation, result, gelu);
+            Some((tiling, result)) => {
+                let gelu = EpilogueTensors::Gelu { bias, kept: true };
+                let (y, inner) = matmul(tiling, [x, kernel], orientation, result, gelu);
                 (y, inner.expect("kept"))
             }
         }
@@ -203,21 +206,21 @@ impl DenseProducts for CubeBackend {
         bias: FloatTensor<Self>,
         residual: FloatTensor<Self>,
         dropped: Option<Dropped>,
-        products: Products,
+        tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
         let orientation = Orientation::Plain;
-        match shader(products, &x, &kernel, orientation) {
+        match shader(tilings, &x, &kernel, orientation) {
             None => {
-                let y = forward_twin::<Self>(x, kernel, bias);
-                residual_twin::<Self>(y, residual, dropped)
+                let y = forward_reference::<Self>(x, kernel, bias);
+                residual_reference::<Self>(y, residual, dropped)
             }
-            Some((form, result)) => {
-                let finishing = Finishing::Residual {
+            Some((tiling, result)) => {
+                let epilogue = EpilogueTensors::Residual {
                     bias,
                     residual,
                     dropped,
                 };
-                product(form, [x, kernel], orientation, result, finishing).0
+                matmul(tiling, [x, kernel], orientation, result, epilogue).0
             }
         }
     }
@@ -225,14 +228,21 @@ impl DenseProducts for CubeBackend {
     fn dense_input_gradient(
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
-        products: Products,
+        tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
         let orientation = Orientation::RightTransposed;
-        match shader(products, &grad, &kernel, orientation) {
-            None => input_gradient_twin::<Self>(grad, kernel),
-            Some((form, result)) => {
+        match shader(tilings, &grad, &kernel, orientation) {
+            None => input_gradient_reference::<Self>(grad, kernel),
+            Some((tiling, result)) => {
                 let operands = [grad, kernel];
-                product(form, operands, orientation, result, Finishing::Plain).0
+                matmul(
+                    tiling,
+                    operands,
+                    orientation,
+                    result,
+                    EpilogueTensors::Plain,
+                )
+                .0
             }
         }
     }
@@ -241,14 +251,14 @@ impl DenseProducts for CubeBackend {
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         sum: FloatTensor<Self>,
-        products: Products,
+        tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
         let orientation = Orientation::RightTransposed;
-        match shader(products, &grad, &kernel, orientation) {
-            None => Self::float_add(sum, input_gradient_twin::<Self>(grad, kernel)),
-            Some((form, result)) => {
-                let onto = Finishing::Onto(sum);
-                product(form, [grad, kernel], orientation, result, onto).0
+        match shader(tilings, &grad, &kernel, orientation) {
+            None => Self::float_add(sum, input_gradient_reference::<Self>(grad, kernel)),
+            Some((tiling, result)) => {
+                let onto = EpilogueTensors::Onto(sum);
+                matmul(tiling, [grad, kernel], orientation, result, onto).0
             }
         }
     }
@@ -257,14 +267,14 @@ impl DenseProducts for CubeBackend {
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         inner: FloatTensor<Self>,
-        products: Products,
+        tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
         let orientation = Orientation::RightTransposed;
-        match shader(products, &grad, &kernel, orientation) {
-            None => Self::erf_gelu_backward(inner, input_gradient_twin::<Self>(grad, kernel)),
-            Some((form, result)) => {
-                let gradient = Finishing::GeluGradient(inner);
-                product(form, [grad, kernel], orientation, result, gradient).0
+        match shader(tilings, &grad, &kernel, orientation) {
+            None => Self::erf_gelu_backward(inner, input_gradient_reference::<Self>(grad, kernel)),
+            Some((tiling, result)) => {
+                let gradient = EpilogueTensors::GeluGradient(inner);
+                matmul(tiling, [grad, kernel], orientation, result, gradient).0
             }
         }
     }
@@ -272,14 +282,14 @@ impl DenseProducts for CubeBackend {
     fn dense_parameter_gradients(
         x: FloatTensor<Self>,
         grad: FloatTensor<Self>,
-        products: Products,
+        tilings: MatmulTilings,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let orientation = Orientation::LeftTransposed;
-        let Some((form, _)) = shader(products, &x, &grad, orientation) else {
-            return parameter_gradients_twin::<Self>(x, grad);
+        let Some((tiling, _)) = shader(tilings, &x, &grad, orientation) else {
+            return parameter_gradients_reference::<Self>(x, grad);
         };
-        let sums = Finishing::ColumnSums;
-        let (kernel, bias) = product(form, [x, grad], orientation, Element::F32, sums);
+        let sums = EpilogueTensors::ColumnSums;
+        let (kernel, bias) = matmul(tiling, [x, grad], orientation, Element::F32, sums);
         (kernel, bias.expect("asked for"))
     }
 }

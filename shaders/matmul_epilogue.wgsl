@@ -1,4 +1,4 @@
-// What becomes of a finished product, four columns of a row at a time. What the product shaders share:
+// What becomes of a finished product, four columns of a row at a time. What the matmul shaders share:
 // the result and what it is made with; a is binding 1 and b binding 2.
 
 alias Operand = {{ operand }};

@@ -1,4 +1,4 @@
-// Gradients of γ and β: the sums of the shares that norm_shares.wgsl left, [2 · slices, columns]. A
+// Gradients of γ and β: the sums of the shares that layer_norm_shares.wgsl left, [2 · slices, columns]. A
 // thread takes a column.
 
 @group(0) @binding(1) var<storage, read_write> shares: array<f32>;

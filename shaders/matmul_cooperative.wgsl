@@ -1,4 +1,4 @@
-// c = a · b and what follows it on matrix units: f16 operands, f32 sums. A workgroup of GRID_ROWS ×
+// c = a · b and what follows it with cooperative matrices: f16 operands, f32 sums. A workgroup of GRID_ROWS ×
 // GRID_COLUMNS subgroups takes a block of c and goes through the depth in slices that it stages in
 // workgroup memory; a subgroup sums TILE_ROWS × TILE_COLUMNS tiles of SIZE × SIZE. A line with a # is
 // written once for each row of tiles, one with a $ once for each column of tiles.

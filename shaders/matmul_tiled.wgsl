@@ -1,4 +1,4 @@
-// c = a · b and what follows it, without matrix units. A workgroup of 16 × 16 threads takes a block of
+// c = a · b and what follows it, without cooperative matrices. A workgroup of 16 × 16 threads takes a block of
 // c, goes through the depth in slices that it stages in workgroup memory, and a thread sums QUARTERS ×
 // QUARTERS tiles of 4 × 4. A line with a # is written once for each quarter of rows, one with a $ once
 // for each quarter of columns.
