@@ -40,22 +40,16 @@ pub struct DropoutConfig {
     pub element: Element,
 }
 
-/// A matrix that values are dropped from.
-#[derive(Debug)]
-pub struct DropoutParams {
-    pub columns: u32,
-    pub elements: u32,
-    pub mask: Mask,
-    /// The word of each row.
-    pub row_words: Vec<u32>,
+params! {
+    /// A matrix that values are dropped from.
+    pub struct DropoutParams {
+        pub columns: u32,
+        pub elements: u32,
+        pub mask: Mask,
+        /// The word of each row.
+        pub row_words: Vec<u32>,
+    }
 }
-
-params!(DropoutParams {
-    columns,
-    elements,
-    mask,
-    row_words
-});
 
 impl Shader for DropoutConfig {
     type Params = DropoutParams;

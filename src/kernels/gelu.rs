@@ -35,13 +35,12 @@ pub struct GeluConfig {
     pub element: Element,
 }
 
-/// Values of any shape.
-#[derive(Debug)]
-pub struct GeluParams {
-    pub elements: u32,
+params! {
+    /// Values of any shape.
+    pub struct GeluParams {
+        pub elements: u32,
+    }
 }
-
-params!(GeluParams { elements });
 
 impl Shader for GeluConfig {
     type Params = GeluParams;

@@ -17,21 +17,36 @@ pub trait Params {
     fn push(&self, words: &mut Vec<u32>);
 }
 
-/// Implements [`Params`] for a struct: its fields in the order in which shaders read them.
+/// Defines a struct that shaders read, its fields in this order. With `impl`, for a struct that is
+/// defined elsewhere.
 macro_rules! params {
-    ($name:ident { $($field:ident),* $(,)? }) => {
+    (
+        $(#[$attr:meta])*
+        pub struct $name:ident { $($(#[$field_attr:meta])* pub $field:ident: $type:ty,)* }
+    ) => {
+        $(#[$attr])*
+        #[derive(Debug, Default)]
+        pub struct $name {
+            $($(#[$field_attr])* pub $field: $type,)*
+        }
+
+        $crate::kernels::params::params!(impl $name { $($field: $type,)* });
+    };
+    (impl $name:ident { $($field:ident: $type:ty,)* }) => {
         impl $crate::kernels::params::Params for $name {
             fn wgsl() -> String {
                 stringify!($name).to_owned()
             }
 
             fn declare(declarations: &mut Vec<String>) {
-                use $crate::kernels::params::member;
-                let members = [
-                    $(member(stringify!($field), |it: &Self| &it.$field, declarations)),*
-                ];
-                let declaration =
-                    format!("struct {} {{\n{}}}\n\n", stringify!($name), members.concat());
+                use $crate::kernels::params::Params;
+                let mut declaration = format!("struct {} {{\n", stringify!($name));
+                $(
+                    <$type as Params>::declare(declarations);
+                    let line = format!("    {}: {},\n", stringify!($field), <$type>::wgsl());
+                    declaration.push_str(&line);
+                )*
+                declaration.push_str("}\n\n");
                 if !declarations.contains(&declaration) {
                     declarations.push(declaration);
                 }
@@ -46,16 +61,6 @@ macro_rules! params {
 }
 
 pub(super) use params;
-
-/// A field's line in a declaration; the function only tells the field's type.
-pub(super) fn member<S, T: Params>(
-    name: &str,
-    _field: fn(&S) -> &T,
-    declarations: &mut Vec<String>,
-) -> String {
-    T::declare(declarations);
-    format!("    {name}: {},\n", T::wgsl())
-}
 
 /// WGSL that declares `P` and binds it as `params`.
 pub(super) fn binding<P: Params>() -> String {
@@ -143,37 +148,27 @@ impl<T: Params + Default> Params for Vec<T> {
     }
 }
 
-params!(Mask {
-    counter,
-    threshold,
-    scale
-});
+params!(impl Mask { counter: u32, threshold: u32, scale: f32, });
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[derive(Default)]
-    struct Tile {
-        first: u32,
-        share: f32,
+    params! {
+        pub struct Tile {
+            pub first: u32,
+            pub share: f32,
+        }
     }
 
-    params!(Tile { first, share });
-
-    struct Example {
-        rows: u32,
-        mask: Option<Mask>,
-        pair: [f32; 2],
-        tiles: Vec<Tile>,
+    params! {
+        pub struct Example {
+            pub rows: u32,
+            pub mask: Option<Mask>,
+            pub pair: [f32; 2],
+            pub tiles: Vec<Tile>,
+        }
     }
-
-    params!(Example {
-        rows,
-        mask,
-        pair,
-        tiles
-    });
 
     fn words(params: &impl Params) -> Vec<u32> {
         let mut words = Vec::new();

@@ -36,28 +36,22 @@ pub struct SpanLossConfig {
     pub direction: Direction,
 }
 
-/// The sequences whose losses are computed.
-#[derive(Debug)]
-pub struct SpanLossParams {
-    pub sequences: Vec<Target>,
+params! {
+    /// The sequences whose losses are computed.
+    pub struct SpanLossParams {
+        pub sequences: Vec<Target>,
+    }
 }
 
-params!(SpanLossParams { sequences });
-
-/// A sequence's rows and the one that is right.
-#[derive(Debug, Default)]
-pub struct Target {
-    pub first: u32,
-    pub end: u32,
-    /// The row that is right.
-    pub target_row: u32,
+params! {
+    /// A sequence's rows and the one that is right.
+    pub struct Target {
+        pub first: u32,
+        pub end: u32,
+        /// The row that is right.
+        pub target_row: u32,
+    }
 }
-
-params!(Target {
-    first,
-    end,
-    target_row
-});
 
 impl Shader for SpanLossConfig {
     type Params = SpanLossParams;

@@ -38,14 +38,13 @@ pub struct SquareSumConfig {
     pub width: Width,
 }
 
-/// The arrays of a launch.
-#[derive(Debug)]
-pub struct SquareSumParams {
-    /// Places of each array: values, or fours of them.
-    pub places: Vec<u32>,
+params! {
+    /// The arrays of a launch.
+    pub struct SquareSumParams {
+        /// Places of each array: values, or fours of them.
+        pub places: Vec<u32>,
+    }
 }
-
-params!(SquareSumParams { places });
 
 impl Shader for SquareSumConfig {
     type Params = SquareSumParams;

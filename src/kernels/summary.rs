@@ -35,15 +35,14 @@ pub struct SummaryForward {
     pub element: Element,
 }
 
-/// The sequences that are summed up.
-#[derive(Debug)]
-pub struct SummaryForwardParams {
-    pub columns: u32,
-    /// First row of each sequence, and at last the number of rows.
-    pub offsets: Vec<u32>,
+params! {
+    /// The sequences that are summed up.
+    pub struct SummaryForwardParams {
+        pub columns: u32,
+        /// First row of each sequence, and at last the number of rows.
+        pub offsets: Vec<u32>,
+    }
 }
-
-params!(SummaryForwardParams { columns, offsets });
 
 impl Shader for SummaryForward {
     type Params = SummaryForwardParams;
@@ -70,20 +69,15 @@ pub struct SummaryBackward {
     pub element: Element,
 }
 
-/// The rows whose gradients are computed.
-#[derive(Debug)]
-pub struct SummaryBackwardParams {
-    pub rows: u32,
-    pub columns: u32,
-    /// The number of each row's sequence.
-    pub sequences: Vec<u32>,
+params! {
+    /// The rows whose gradients are computed.
+    pub struct SummaryBackwardParams {
+        pub rows: u32,
+        pub columns: u32,
+        /// The number of each row's sequence.
+        pub sequences: Vec<u32>,
+    }
 }
-
-params!(SummaryBackwardParams {
-    rows,
-    columns,
-    sequences
-});
 
 impl Shader for SummaryBackward {
     type Params = SummaryBackwardParams;

@@ -54,48 +54,33 @@ impl AdamKind {
 /// Arrays that every launch binds besides: information and the clip factor.
 const SHARED: usize = 2;
 
-/// The constants of a step, and the parameters of a launch.
-#[derive(Debug)]
-pub struct AdamParams {
-    pub beta_1: f32,
-    /// 1 − β₁
-    pub rest_1: f32,
-    pub beta_2: f32,
-    /// 1 − β₂
-    pub rest_2: f32,
-    pub epsilon: f32,
-    pub parameters: Vec<AdamParameter>,
+params! {
+    /// The constants of a step, and the parameters of a launch.
+    pub struct AdamParams {
+        pub beta_1: f32,
+        /// 1 − β₁
+        pub rest_1: f32,
+        pub beta_2: f32,
+        /// 1 − β₂
+        pub rest_2: f32,
+        pub epsilon: f32,
+        pub parameters: Vec<AdamParameter>,
+    }
 }
 
-params!(AdamParams {
-    beta_1,
-    rest_1,
-    beta_2,
-    rest_2,
-    epsilon,
-    parameters
-});
-
-/// What a launch does to a parameter.
-#[derive(Debug, Default)]
-pub struct AdamParameter {
-    /// Its first workgroup.
-    pub first_group: u32,
-    /// Places: values, or fours of them.
-    pub places: u32,
-    pub rate: f32,
-    pub decay: f32,
-    /// By what roundings are drawn.
-    pub rounding: [u32; 2],
+params! {
+    /// What a launch does to a parameter.
+    pub struct AdamParameter {
+        /// Its first workgroup.
+        pub first_group: u32,
+        /// Places: values, or fours of them.
+        pub places: u32,
+        pub rate: f32,
+        pub decay: f32,
+        /// By what roundings are drawn.
+        pub rounding: [u32; 2],
+    }
 }
-
-params!(AdamParameter {
-    first_group,
-    places,
-    rate,
-    decay,
-    rounding
-});
 
 impl Shader for AdamConfig {
     type Params = AdamParams;

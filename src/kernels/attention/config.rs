@@ -18,45 +18,32 @@ use crate::{
 /// How attention's shaders find their rows.
 const ROWS: &str = include_str!("../../../shaders/attention_rows.wgsl");
 
-/// What attention's shaders know of their rows.
-#[derive(Debug)]
-pub struct AttentionParams {
-    pub tokens: u32,
-    /// Fours of columns of a row, of all heads.
-    pub quarters: u32,
-    pub mask: Option<Mask>,
-    /// 1 / √(columns of a head)
-    pub scale: f32,
-    pub tiles: Vec<Tile>,
+params! {
+    /// What attention's shaders know of their rows.
+    pub struct AttentionParams {
+        pub tokens: u32,
+        /// Fours of columns of a row, of all heads.
+        pub quarters: u32,
+        pub mask: Option<Mask>,
+        /// 1 / √(columns of a head)
+        pub scale: f32,
+        pub tiles: Vec<Tile>,
+    }
 }
 
-params!(AttentionParams {
-    tokens,
-    quarters,
-    mask,
-    scale,
-    tiles
-});
-
-/// Rows of a workgroup, which never cross sequences.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Tile {
-    /// First row.
-    pub first: u32,
-    /// First row of its sequence.
-    pub begin: u32,
-    /// End of its sequence.
-    pub end: u32,
-    /// The sequence's place in the batch.
-    pub place: u32,
+params! {
+    /// Rows of a workgroup, which never cross sequences.
+    pub struct Tile {
+        /// First row.
+        pub first: u32,
+        /// First row of its sequence.
+        pub begin: u32,
+        /// End of its sequence.
+        pub end: u32,
+        /// The sequence's place in the batch.
+        pub place: u32,
+    }
 }
-
-params!(Tile {
-    first,
-    begin,
-    end,
-    place
-});
 
 /// Rows of a tile of the shaders with a thread for each row: threads of a workgroup, as they have
 /// them.

@@ -42,27 +42,20 @@ pub struct NormConfig {
     pub element: Element,
 }
 
-/// The matrix that a pass goes over.
-#[derive(Debug)]
-pub struct NormParams {
-    /// Of the parameters' pass, twice the number of slices.
-    pub rows: u32,
-    pub columns: u32,
-    /// Forward.
-    pub epsilon: f32,
-    /// Backward, masked.
-    pub mask: Option<Mask>,
-    /// The word of each row, with a mask.
-    pub row_words: Vec<u32>,
+params! {
+    /// The matrix that a pass goes over.
+    pub struct NormParams {
+        /// Of the parameters' pass, twice the number of slices.
+        pub rows: u32,
+        pub columns: u32,
+        /// Forward.
+        pub epsilon: f32,
+        /// Backward, masked.
+        pub mask: Option<Mask>,
+        /// The word of each row, with a mask.
+        pub row_words: Vec<u32>,
+    }
 }
-
-params!(NormParams {
-    rows,
-    columns,
-    epsilon,
-    mask,
-    row_words
-});
 
 impl Shader for NormConfig {
     type Params = NormParams;

@@ -127,8 +127,6 @@ fn params(matrix: &CubeTensor) -> NormParams {
     NormParams {
         rows: shape[0] as u32,
         columns: shape[1] as u32,
-        epsilon: 0.0,
-        mask: None,
-        row_words: Vec::new(),
+        ..NormParams::default()
     }
 }

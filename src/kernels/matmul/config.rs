@@ -170,24 +170,17 @@ pub struct MatmulShader {
     pub tiling: MatmulTiling,
 }
 
-/// The product `[m, k] · [k, n]`, however its operands lie.
-#[derive(Debug)]
-pub struct MatmulParams {
-    pub m: u32,
-    pub n: u32,
-    pub k: u32,
-    pub mask: Option<Mask>,
-    /// The word of each row of the result, with a mask.
-    pub row_words: Vec<u32>,
+params! {
+    /// The product `[m, k] · [k, n]`, however its operands lie.
+    pub struct MatmulParams {
+        pub m: u32,
+        pub n: u32,
+        pub k: u32,
+        pub mask: Option<Mask>,
+        /// The word of each row of the result, with a mask.
+        pub row_words: Vec<u32>,
+    }
 }
-
-params!(MatmulParams {
-    m,
-    n,
-    k,
-    mask,
-    row_words
-});
 
 impl Shader for MatmulShader {
     type Params = MatmulParams;

@@ -37,35 +37,28 @@ pub struct LogitShader {
     pub config: LogitConfig,
 }
 
-/// Rows, their starts, and the tiles that workgroups take.
-#[derive(Debug)]
-pub struct LogitParams {
-    pub tokens: u32,
-    pub columns: u32,
-    /// Starts of a sequence.
-    pub ranks: u32,
-    pub tiles: Vec<RowTile>,
+params! {
+    /// Rows, their starts, and the tiles that workgroups take.
+    pub struct LogitParams {
+        pub tokens: u32,
+        pub columns: u32,
+        /// Starts of a sequence.
+        pub ranks: u32,
+        pub tiles: Vec<RowTile>,
+    }
 }
 
-params!(LogitParams {
-    tokens,
-    columns,
-    ranks,
-    tiles
-});
-
-/// Rows of a sequence; backward, all of them.
-#[derive(Debug, Default)]
-pub struct RowTile {
-    /// First row.
-    pub first: u32,
-    /// End of its sequence.
-    pub end: u32,
-    /// The sequence's number.
-    pub number: u32,
+params! {
+    /// Rows of a sequence; backward, all of them.
+    pub struct RowTile {
+        /// First row.
+        pub first: u32,
+        /// End of its sequence.
+        pub end: u32,
+        /// The sequence's number.
+        pub number: u32,
+    }
 }
-
-params!(RowTile { first, end, number });
 
 impl Shader for LogitShader {
     type Params = LogitParams;
