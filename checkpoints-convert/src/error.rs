@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{bundle, config, hugging_face, plain_file, plan, source, tensor};
+use crate::{bundle, config, plain_file, source, tensor};
 
 /// A conversion, inspection or verification that could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -14,9 +14,9 @@ pub enum Error {
     #[error(transparent)]
     Tensor(#[from] tensor::Error),
     #[error(transparent)]
-    HuggingFace(#[from] hugging_face::Error),
+    HuggingFace(#[from] crate::hugging_face::Error),
     #[error(transparent)]
-    Plan(#[from] plan::Error),
+    Plan(#[from] crate::plan::Error),
     #[error(transparent)]
     File(#[from] plain_file::Error),
     #[error(transparent)]

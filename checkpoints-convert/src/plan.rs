@@ -2,6 +2,8 @@
 //! names and shapes, and the place of every variable leave. No values are read for it. Which
 //! layers a head has is told by which variables exist (reference: `finetune/qa/qa_tasks.py`).
 
+mod error;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -13,56 +15,7 @@ use crate::names::{self, Parameter};
 use crate::tensor::Variable;
 use crate::vocabulary;
 
-/// A checkpoint that is whole as a bundle but is no ELECTRA model.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("{file}: variable {name:?} is missing; {why}")]
-    Missing {
-        file: String,
-        name: String,
-        why: &'static str,
-    },
-    #[error(
-        "{file}: variable {name:?} has shape {found:?}, expected {expected:?} by the shapes of the others"
-    )]
-    Shape {
-        file: String,
-        name: String,
-        expected: Vec<u64>,
-        found: Vec<u64>,
-    },
-    #[error("{file}: variable {name:?} has shape {found:?}, expected two sizes above zero")]
-    Matrix {
-        file: String,
-        name: String,
-        found: Vec<u64>,
-    },
-    #[error(
-        "{file}: variable {name:?} holds {dtype} values; a parameter needs float32, float16 or bfloat16"
-    )]
-    Type {
-        file: String,
-        name: String,
-        dtype: String,
-    },
-    #[error(
-        "{file}: variable {name:?} would take {bytes} bytes in the record, which holds at most {limit} a tensor"
-    )]
-    TooLarge {
-        file: String,
-        name: String,
-        bytes: u64,
-        limit: u64,
-    },
-    #[error(
-        "{file}: variable {name:?} exists, though embedding and hidden size are both {size}; the model of such a checkpoint is not known"
-    )]
-    Projection {
-        file: String,
-        name: String,
-        size: u64,
-    },
-}
+pub use error::Error;
 
 /// What becomes of a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]

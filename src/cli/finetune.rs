@@ -16,7 +16,10 @@ use crate::{
     finetune::{Finetune, Outcome},
     model::folder,
     progress::Progress,
-    tasks::task::{Task, remarks, task},
+    tasks::{
+        kind::{remarks, task},
+        task::Task,
+    },
 };
 
 /// Fine-tune a pre-trained model on tasks, then evaluate it

@@ -6,7 +6,7 @@ use super::Figures;
 use crate::{
     config::{Config, of_trial},
     data::split::Split,
-    tasks::task::{Task, task},
+    tasks::{kind::task, task::Task},
 };
 
 /// The model, the results and the test answers of a run, those of them that are there. What it

@@ -31,7 +31,8 @@ use crate::{
     stop::Stop,
     tasks::{
         self,
-        task::{Task, TaskFile, task},
+        kind::task,
+        task::{Task, TaskFile},
     },
     text::tokenizer::Tokenizer,
     train::{self, memory_plan::MemoryLimits, run_folder, run_lock},

@@ -12,7 +12,7 @@ use crate::{
     data::split::Split,
     durable_file::try_folder,
     eval::output_place,
-    tasks::task::{Task, task},
+    tasks::{kind::task, task::Task},
     train::run_folder,
 };
 

@@ -7,10 +7,7 @@ use crate::{
     eval::results::TrialResults,
     progress::Progress,
     report::{self, EXAMPLES, Made, Report, TrainingCurve},
-    tasks::{
-        self,
-        task::{TaskFile, sections},
-    },
+    tasks::{self, kind::sections, task::TaskFile},
 };
 
 #[derive(Debug, thiserror::Error)]

@@ -20,7 +20,7 @@ use crate::{
         parameters::{Origin, ParameterSource, StoredParameters},
         record,
     },
-    tasks::{head, model::Model, task},
+    tasks::{head, kind, model::Model},
     train::{
         self,
         adam::Adam,
@@ -164,7 +164,7 @@ impl Finetune<'_> {
         described["model"] = serde_json::json!(self.config.encoder());
         described["heads"] = head::described(self.config).into();
         let path = model_dir.join("config.json");
-        for (key, value) in task::kept(&path, self.config) {
+        for (key, value) in kind::kept(&path, self.config) {
             described[key] = value;
         }
         write_json(&path, &described)?;

@@ -3,6 +3,7 @@
 
 pub mod error;
 pub mod head;
+pub mod kind;
 pub mod label;
 pub mod model;
 pub mod qa;

@@ -7,13 +7,8 @@ use std::{
 };
 
 use burn::tensor::Device;
-use serde_json::{Map, Value};
 
-use super::{
-    error::Error,
-    model::Model,
-    qa::{evaluate::TaskData, no_answer::calibration, report::TaskReport, task::QuestionAnswering},
-};
+use super::{error::Error, model::Model, qa::evaluate::TaskData};
 use crate::{
     batch::Row,
     config::{Config, Paths},
@@ -21,9 +16,7 @@ use crate::{
     eval::{
         figures::{Figure, Scores},
         origin::Origin,
-        results::TrialResults,
     },
-    report::Sections,
     text::tokenizer::Tokenizer,
 };
 
@@ -56,11 +49,6 @@ pub trait Task {
     fn remarks(&self, _: &Scores, _: &Config) -> Vec<String> {
         Vec::new()
     }
-}
-
-/// The task of this name.
-pub fn task(name: &str) -> impl Task + '_ {
-    QuestionAnswering::new(name)
 }
 
 /// A file that an evaluation writes of a task.
@@ -155,34 +143,4 @@ pub trait Answers {
     /// # Errors
     /// When the file cannot be written.
     fn write_test_outputs(&self, path: &Path) -> Result<(), Error>;
-}
-
-/// What a report shows of the answers to these files that lie in the places of the last trial.
-///
-/// # Errors
-/// When the answers cannot be read.
-pub fn sections(files: &[Box<dyn TaskFile>], paths: Paths<'_>) -> Result<impl Sections, Error> {
-    let of_questions = files.iter().map(|file| match file.kind() {
-        FileOf::Questions(data) => Ok(TaskReport::of_last(data, paths)?),
-    });
-    let reports: Vec<Option<TaskReport>> = of_questions.collect::<Result<_, Error>>()?;
-    Ok(reports.into_iter().flatten().collect::<Vec<_>>())
-}
-
-/// What tasks have put into a model's `config.json` at `path` after training, and keep there if it is
-/// written again.
-pub fn kept(path: &Path, config: &Config) -> Map<String, Value> {
-    calibration::kept_settings(path, config.qa_na_threshold)
-}
-
-/// What is to be said under the figures of all trials; trials that fare alike are told once.
-pub fn remarks(trials: &[TrialResults], config: &Config) -> Vec<String> {
-    let mut remarks: Vec<Vec<String>> = Vec::new();
-    for (name, scores) in trials.iter().flat_map(|trial| &trial.tasks) {
-        let lines = task(name).remarks(scores, config);
-        if !remarks.contains(&lines) {
-            remarks.push(lines);
-        }
-    }
-    remarks.concat()
 }

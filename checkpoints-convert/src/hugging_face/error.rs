@@ -3,11 +3,13 @@
 
 use std::io;
 
-use crate::{plain_file, zip_error};
+use crate::{plain_file, tensor, zip_error};
 
 /// A Hugging Face model that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error(transparent)]
+    Tensor(#[from] tensor::Error),
     #[error("{file}: cannot read: {source}")]
     Read { file: String, source: io::Error },
     #[error(transparent)]

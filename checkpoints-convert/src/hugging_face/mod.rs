@@ -9,6 +9,7 @@ mod names;
 mod pickle;
 mod pytorch;
 mod safetensors;
+mod tensor_name;
 mod tokenizer;
 mod tokenizer_file;
 mod tokenizer_setting;
@@ -45,8 +46,6 @@ const WEIGHTS: [&str; 3] = [SAFETENSORS_FILE, SHARDS_FILE, PYTORCH_FILE];
 const MAX_JSON_BYTES: u64 = 16 << 20;
 const MAX_VOCABULARY_BYTES: u64 = 64 << 20;
 const MAX_SHARDS: usize = 1024;
-/// Of a tensor or a storage; the longest of ELECTRA's has under a hundred.
-const MAX_NAME_BYTES: usize = 1024;
 
 /// A tensor in a data file.
 struct Placed {
@@ -150,7 +149,7 @@ impl Model {
     ///
     /// # Errors
     /// A model of another kind, or files that are damaged or do not belong together.
-    pub fn open(path: &Path) -> Result<Option<Self>, crate::Error> {
+    pub fn open(path: &Path) -> Result<Option<Self>, Error> {
         let Some((folder, weights)) = find(path) else {
             return Ok(None);
         };
@@ -257,11 +256,11 @@ impl Model {
     ///
     /// # Errors
     /// Not readable, and what `read` returns.
-    pub fn with_reader<T>(
+    pub fn with_reader<T, E: From<Error>>(
         &mut self,
         shard: u32,
-        read: impl FnOnce(&mut dyn Read) -> Result<T, crate::Error>,
-    ) -> Result<T, crate::Error> {
+        read: impl FnOnce(&mut dyn Read) -> Result<T, E>,
+    ) -> Result<T, E> {
         match &mut self.archive {
             Some(archive) => read(&mut archive.storage(shard, &self.files[0].0)?),
             None => {
@@ -286,19 +285,6 @@ fn check_count(file: &str, tensors: usize) -> Result<(), Error> {
         return Err(Error::TooManyTensors {
             file: file.into(),
             limit: MAX_TENSORS,
-        });
-    }
-    Ok(())
-}
-
-/// A name is kept many times over, so that its length is bounded.
-fn check_name(file: &str, name: &str) -> Result<(), Error> {
-    if name.len() > MAX_NAME_BYTES {
-        return Err(Error::NameLength {
-            file: file.into(),
-            start: name.chars().take(40).collect(),
-            length: name.len(),
-            limit: MAX_NAME_BYTES,
         });
     }
     Ok(())

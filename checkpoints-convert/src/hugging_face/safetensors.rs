@@ -7,7 +7,7 @@ use std::io::Read;
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
-use super::{Error, check_name};
+use super::{error::Error, tensor_name::check_name};
 use crate::tensor::{DType, Variable};
 
 /// ELECTRA-Large's header has 50 kB.

@@ -327,8 +327,8 @@ mod tests {
     use crate::{
         eval::{result_file::write_results, results::TrialResults},
         tasks::{
+            kind::remarks,
             qa::{answers::nbest::NbestEntry, example::Examples, token_counts::TokenCounts},
-            task::remarks,
         },
     };
 

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use super::Pickle;
 use super::object::{Global, Id, Object};
 use super::storage::Storage;
-use crate::hugging_face::{Error, check_name};
+use crate::hugging_face::{error::Error, tensor_name::check_name};
 
 /// A whole model has under a thousand.
 pub(in crate::hugging_face) const MAX_TENSORS: usize = 100_000;
