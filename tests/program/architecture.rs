@@ -26,22 +26,6 @@ const UPWARD: &[(&str, &str, &str)] = &[
 /// no circle any more makes the test fail.
 const CIRCLES: &[(&[&str], &[&str], &str)] = &[
     (
-        &["kernels/shader"],
-        &[
-            "kernels/adam/gpu",
-            "kernels/attention/config",
-            "kernels/head_shader",
-            "kernels/matmul/config",
-            "kernels/square_sum",
-        ],
-        "one enum of all shaders knows every operation",
-    ),
-    (
-        &["kernels/cpu_loops", "kernels/dropout", "kernels/gelu"],
-        &["kernels/dense/products"],
-        "`full` and `cast` are defined there",
-    ),
-    (
         &["model/folder"],
         &["model/absent"],
         "what a folder lacks is explained by what it holds",
