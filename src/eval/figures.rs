@@ -56,7 +56,7 @@ impl Remark {
     /// The remark that a file of results holds under `key`.
     pub fn parse(key: &str, value: &Value) -> Option<Self> {
         let mut details = value.as_object()?.clone();
-        let text = details.remove(TEXT)?.as_str()?.to_owned();
+        let text = details.shift_remove(TEXT)?.as_str()?.to_owned();
         Some(Self {
             key: key.to_owned(),
             text: Some(text),
