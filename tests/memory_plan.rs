@@ -32,9 +32,13 @@ fn a_step_holds_what_the_plan_says() {
     let elements = ParameterCount::new(&encoder, head::shapes(&config)).all();
     // The allocator's peak, held against the plan.
     let step = |layers_in, moments, micro_batch_size, recompute_layers| {
+        let arithmetic = Arithmetic {
+            layers: layers_in,
+            ..Arithmetic::default()
+        };
         let footprint = Footprint {
             encoder: &encoder,
-            layers_in,
+            arithmetic,
             moments,
             parameters: elements,
             trained: elements,
@@ -46,10 +50,7 @@ fn a_step_holds_what_the_plan_says() {
             task: Task::Train,
             encoder: encoder.clone(),
             head: HeadConfig::of(&config),
-            arithmetic: Arithmetic {
-                layers: layers_in,
-                ..Arithmetic::default()
-            },
+            arithmetic,
             groups: vec![vec![64; 8]],
             pad_to: None,
             steps: 2,

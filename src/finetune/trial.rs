@@ -134,7 +134,7 @@ impl Finetune<'_> {
         };
         let footprint = Footprint {
             encoder: &encoder,
-            layers_in: self.arithmetic.layers,
+            arithmetic: self.arithmetic,
             moments: config.optimizer_moments,
             parameters: sizes.all(),
             trained,

@@ -9,6 +9,7 @@ use crate::{
     config::{EncoderConfig, GradientCheckpointing, OptimizerMoments},
     device::ByteSize,
     kernels::formats::Element,
+    model::arithmetic::Arithmetic,
     tasks::head,
 };
 
@@ -56,8 +57,8 @@ pub struct TooLarge {
 #[derive(Debug, Clone)]
 pub struct Footprint<'a> {
     pub encoder: &'a EncoderConfig,
-    /// Format of the layers' hidden states.
-    pub layers_in: Element,
+    /// How the layers compute.
+    pub arithmetic: Arithmetic,
     /// Format of the optimiser's moments.
     pub moments: OptimizerMoments,
     /// Elements of all parameters.
@@ -75,7 +76,7 @@ impl Footprint<'_> {
     /// parameter once more while its gradient is summed.
     pub fn state(&self) -> u64 {
         let table = (self.encoder.vocab_size * self.encoder.embedding_size) as u64;
-        let copies = match self.layers_in {
+        let copies = match self.arithmetic.layers {
             Element::F32 => 0,
             Element::F16 => 2 * self.parameters,
         };
@@ -86,31 +87,43 @@ impl Footprint<'_> {
     /// Bytes of the activations of `tokens` tokens, at the moment when most of them live: the
     /// backward pass of the heads, or that of a layer.
     pub fn activations(&self, tokens: u64, recompute_layers: bool) -> u64 {
-        let size = self.layers_in.size() as u64;
+        let size = self.arithmetic.layers.size() as u64;
         let hidden = self.encoder.hidden_size as u64;
         let inner = self.encoder.intermediate_size as u64;
         let layers = self.trained_layers as u64;
         // Kept for the backward pass of a layer: its input, queries, keys, values, context, both
         // sums before the layer norms, the first norm's result, and the inner layer before and
         // after its activation.
-        let layer = 8 * hidden + 2 * inner;
-        // Gradients on their way through a layer: one of the inner width, and four of the hidden.
-        let passing = inner + 4 * hidden;
+        let layer = size * (8 * hidden + 2 * inner);
+        // On their way through a layer: gradients, one of the inner width and four of the hidden; or
+        // two of the hidden width beside the f32 copies of both operands, of one transposed too.
+        let passing = match self.widens() {
+            false => size * (inner + 4 * hidden),
+            true => size * 2 * hidden + FLOAT * (2 * inner + hidden),
+        };
         // The heads' inner layer of the tokens and its gradient; the hidden states, the four parts
         // of their gradient and its sum.
         let heads = size * (2 * head::HIDDEN as u64 + 6 * hidden);
         // The states come from the encoder and their gradient goes back to it in f32.
-        let passed = match self.layers_in {
+        let passed = match self.arithmetic.layers {
             Element::F32 => 0,
             Element::F16 => 2 * FLOAT * hidden,
         };
         let heads = heads + passed;
         let (kept, computed) = if recompute_layers {
-            (layers * hidden, layer + passing)
+            (size * layers * hidden, layer + passing)
         } else {
             (layers * layer, passing)
         };
-        tokens.saturating_mul(size * kept + heads.max(size * computed))
+        tokens.saturating_mul(kept + heads.max(computed))
+    }
+
+    /// Whether Burn's own matmul may compute the gradient of a weight from operands in f16: it takes
+    /// copies in f32.
+    fn widens(&self) -> bool {
+        let forms = self.arithmetic.half.left_transposed;
+        let is_burns = forms.small.is_none() || forms.large.is_none();
+        self.arithmetic.layers == Element::F16 && is_burns
     }
 
     /// Bytes of a step that computes `features` features at once.
@@ -123,7 +136,11 @@ impl Footprint<'_> {
 
     /// Bytes of the largest activation of `features` features.
     pub fn largest_activation(&self, features: usize) -> u64 {
-        let inner = self.layers_in.size() * self.encoder.intermediate_size;
+        let size = match self.widens() {
+            false => self.arithmetic.layers.size(),
+            true => size_of::<f32>(),
+        };
+        let inner = size * self.encoder.intermediate_size;
         let widest = inner.max(size_of::<f32>() * self.encoder.hidden_size.max(head::HIDDEN));
         (features * self.longest * widest) as u64
     }
@@ -185,7 +202,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::Config;
+    use crate::{
+        config::Config,
+        kernels::matmul::{Products, config::ProductForm},
+    };
 
     fn encoder(size: &str) -> EncoderConfig {
         let mut given = serde_json::Map::new();
@@ -222,7 +242,7 @@ mod tests {
     fn large(encoder: &EncoderConfig) -> Footprint<'_> {
         Footprint {
             encoder,
-            layers_in: Element::F32,
+            arithmetic: Arithmetic::default(),
             moments: OptimizerMoments::F32,
             parameters: 336_000_000,
             trained: 336_000_000,
@@ -279,6 +299,28 @@ mod tests {
                 "{plan:?}"
             );
         }
+    }
+
+    #[test]
+    fn f16_halves_activations_unless_burn_widens_them() {
+        let encoder = encoder("large");
+        let activations = |layers, half| {
+            let arithmetic = Arithmetic {
+                layers,
+                half,
+                ..Arithmetic::default()
+            };
+            let footprint = Footprint {
+                arithmetic,
+                ..large(&encoder)
+            };
+            footprint.activations(512, true)
+        };
+        let shaders = Products::all(ProductForm::Tiled { quarters: 1 });
+        let full = activations(Element::F32, shaders);
+        assert_eq!(activations(Element::F16, shaders), full / 2);
+        let widened = activations(Element::F16, Products::BURNS);
+        assert!(full / 2 < widened && widened < full, "{widened} of {full}");
     }
 
     #[test]
