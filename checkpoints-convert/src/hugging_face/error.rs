@@ -9,7 +9,7 @@ use crate::{plain_file, tensor, zip_error};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
-    Tensor(#[from] tensor::Error),
+    Places(#[from] tensor::Error),
     #[error("{file}: cannot read: {source}")]
     Read { file: String, source: io::Error },
     #[error(transparent)]
