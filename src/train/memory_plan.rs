@@ -204,7 +204,7 @@ mod tests {
     use super::*;
     use crate::{
         config::Config,
-        kernels::matmul::{Products, config::ProductForm},
+        kernels::matmul::{MatmulTilings, config::MatmulTiling},
     };
 
     fn encoder(size: &str) -> EncoderConfig {
@@ -316,10 +316,10 @@ mod tests {
             };
             footprint.activations(512, true)
         };
-        let shaders = Products::all(ProductForm::Tiled { quarters: 1 });
+        let shaders = MatmulTilings::all(MatmulTiling::Tiled { quarters: 1 });
         let full = activations(Element::F32, shaders);
         assert_eq!(activations(Element::F16, shaders), full / 2);
-        let widened = activations(Element::F16, Products::BURNS);
+        let widened = activations(Element::F16, MatmulTilings::BURNS);
         assert!(full / 2 < widened && widened < full, "{widened} of {full}");
     }
 
