@@ -105,7 +105,7 @@ pub struct FeatureOptions {
 /// let features = featurize(&examples, &tokenizer, &options)?;
 /// // [CLS] who wrote it [SEP] ada wrote it [SEP]
 /// assert_eq!(features[0].input_ids, [2, 4, 6, 7, 3, 5, 6, 7, 3]);
-/// # Ok::<(), electra::data::Error>(())
+/// # Ok::<(), electra::tasks::qa::error::Error>(())
 /// ```
 pub fn featurize(
     examples: &Examples,
