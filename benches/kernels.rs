@@ -37,7 +37,7 @@ use electra::{
         end_logits::end_logits,
         formats::Element,
         gelu::gelu,
-        layer_norm::{normalise, normalise_backward},
+        layer_norm::{layer_norm_backward, layer_norm_with_state},
         matmul::MatmulTilings,
         span_loss::{TargetRows, span_loss},
         square_sum::SquareSum,
@@ -321,7 +321,7 @@ fn normalisation_of_hidden_states(bencher: Bencher) {
     let [gamma, beta] = [(); 2].map(|()| Tensor::<1>::ones([HIDDEN], &*DEVICE));
     let work = Work::Bytes(2 * FLOAT * TOKENS * HIDDEN);
     time(bencher, "layer norm", work, || {
-        normalise(x.clone(), gamma.clone(), beta.clone(), 1e-12);
+        layer_norm_with_state(x.clone(), gamma.clone(), beta.clone(), 1e-12);
     });
 }
 
@@ -329,10 +329,10 @@ fn normalisation_of_hidden_states(bencher: Bencher) {
 fn normalisation_gradients(bencher: Bencher) {
     let (x, grad) = (random([TOKENS, HIDDEN]), random([TOKENS, HIDDEN]));
     let [gamma, beta] = [(); 2].map(|()| Tensor::<1>::ones([HIDDEN], &*DEVICE));
-    let (_, normalised) = normalise(x, gamma.clone(), beta, 1e-12);
+    let (_, state) = layer_norm_with_state(x, gamma.clone(), beta, 1e-12);
     let work = Work::Bytes(3 * FLOAT * TOKENS * HIDDEN);
     time(bencher, "layer norm, gradients", work, || {
-        normalise_backward(normalised.clone(), gamma.clone(), grad.clone(), None);
+        layer_norm_backward(state.clone(), gamma.clone(), grad.clone(), None);
     });
 }
 

@@ -32,18 +32,12 @@ pub struct FeatureSet<'a> {
 impl<'a> FeatureSet<'a> {
     /// One slice of features for each task, in task order.
     pub fn new<F: AsRow>(tasks: Vec<&'a [F]>) -> Self {
-        let numbered = tasks.into_iter().enumerate();
-        Self {
-            rows: numbered
-                .flat_map(|(task, features)| {
-                    features.iter().map(move |feature| (task, feature.as_row()))
-                })
-                .collect(),
-        }
+        let rows = |features: &'a [F]| features.iter().map(AsRow::as_row);
+        Self::of_rows(tasks.into_iter().map(rows))
     }
 
     /// The rows of each task's features, in task order.
-    pub fn of_rows(tasks: impl IntoIterator<Item = Vec<Row<'a>>>) -> Self {
+    pub fn of_rows(tasks: impl IntoIterator<Item: IntoIterator<Item = Row<'a>>>) -> Self {
         let numbered = tasks.into_iter().enumerate();
         Self {
             rows: numbered

@@ -14,7 +14,7 @@ use crate::{
     config::{self, CheckpointFacts, Config, Draft, Precision},
     data::{self, split::Split},
     device::{self, Chosen},
-    kernels::{autotune::ChoiceCache, formats::Element},
+    kernels::{autotune::AutotuneCache, formats::Element},
     model::{
         absent::trained_below,
         arithmetic::Arithmetic,
@@ -34,7 +34,7 @@ use crate::{
             feature::{Feature, FeatureOptions, featurize},
             no_answer::threshold,
             predict,
-            scorers::score::Metric,
+            scorers::metric::Metric,
             token_counts::TokenCounts,
         },
     },
@@ -195,7 +195,7 @@ impl FineTuned {
             precision,
             &config.encoder(),
             tokens,
-            &ChoiceCache::of_user(),
+            &AutotuneCache::of_user(),
         )?;
         let device = chosen.device.clone();
         let mut source = ParameterSource::new(device.clone(), config.seed, Some(&mut stored))

@@ -9,9 +9,12 @@ use serde_json::{Map, Value};
 
 use crate::config::{Error, RecordConfig};
 use crate::plain_file;
+use crate::record_files::CONFIG_FILE;
 
 /// What a hyper-parameter never is: the model, its heads, and how its threshold was chosen.
-const DESCRIPTION: [&str; 3] = ["model", "heads", CALIBRATION];
+const DESCRIPTION: [&str; 3] = [MODEL, HEADS, CALIBRATION];
+const MODEL: &str = "model";
+const HEADS: &str = "heads";
 /// Only a run has it.
 const TASKS: &str = "task_names";
 /// The no-answer threshold.
@@ -55,6 +58,28 @@ impl ConfigFile {
         }
     }
 
+    /// As [`read`](Self::read), of a file that must be there.
+    ///
+    /// # Errors
+    /// Not there, not readable, or no JSON object.
+    pub fn open(file: &Path) -> Result<Self, Error> {
+        let missing = || plain_file::Error::Missing {
+            file: file.display().to_string(),
+        };
+        Ok(Self::read(file)?.ok_or_else(missing)?)
+    }
+
+    /// That of a model that a run with these hyper-parameters trained.
+    pub fn of_run(mut hparams: Map<String, Value>, model: Value, heads: Value) -> Self {
+        hparams.insert(MODEL.to_owned(), model);
+        hparams.insert(HEADS.to_owned(), heads);
+        Self {
+            file: CONFIG_FILE.into(),
+            text: Value::from(hparams.clone()).to_string().into_bytes(),
+            keys: hparams,
+        }
+    }
+
     /// What the model is.
     ///
     /// # Errors
@@ -68,7 +93,7 @@ impl ConfigFile {
 
     /// Whether it says what the model is; a file with hyper-parameters alone does not.
     pub fn describes_model(&self) -> bool {
-        self.keys.contains_key(DESCRIPTION[0])
+        self.keys.contains_key(MODEL)
     }
 
     /// Whether it is that of a model that `electra finetune` trained.
@@ -88,7 +113,7 @@ impl ConfigFile {
     }
 
     /// The threshold that was chosen after the conversion, and how it was.
-    pub(crate) fn calibration(&self) -> Map<String, Value> {
+    pub fn calibration(&self) -> Map<String, Value> {
         let mut values = self.keys.clone();
         values.retain(|key, _| [THRESHOLD, CALIBRATION].contains(&key.as_str()));
         values
@@ -98,6 +123,12 @@ impl ConfigFile {
     pub fn set_threshold(&mut self, threshold: f64) {
         self.keys.insert(THRESHOLD.to_owned(), threshold.into());
     }
+
+    /// Gives the model another threshold, and says how it was chosen.
+    pub fn calibrate(&mut self, threshold: f64, how: Value) {
+        self.set_threshold(threshold);
+        self.keys.insert(CALIBRATION.to_owned(), how);
+    }
 }
 
 impl RecordConfig {
@@ -106,10 +137,7 @@ impl RecordConfig {
     /// # Errors
     /// Not there, not JSON, or a size is missing.
     pub fn read(file: &Path) -> Result<Self, Error> {
-        let missing = || plain_file::Error::Missing {
-            file: file.display().to_string(),
-        };
-        ConfigFile::read(file)?.ok_or_else(missing)?.record()
+        ConfigFile::open(file)?.record()
     }
 }
 

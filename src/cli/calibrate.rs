@@ -21,7 +21,7 @@ use crate::{
         reader::ReadOptions,
         scorers::{
             gold::{check_markable, gold},
-            score::Metric,
+            metric::Metric,
             squad2,
         },
     },

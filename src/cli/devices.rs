@@ -9,7 +9,7 @@ use super::{GlobalArgs, compute::parse_device};
 use crate::{
     device::{self, AdapterInfo, ByteSize, Chosen, DeviceRequest, choose, list},
     kernels::{
-        autotune::{ChoiceCache, KernelChoice, ModelShape, try_out},
+        autotune::{AutotuneCache, AutotuneResult, ModelShape, try_out},
         formats::Element,
     },
 };
@@ -82,7 +82,7 @@ pub fn run(args: &DevicesArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyh
 
 /// Tries each form of kernel that the device offers, per format of the operands, and keeps the
 /// choice for runs of this model.
-fn choices(chosen: &Chosen) -> Result<Vec<(Element, KernelChoice)>, device::Error> {
+fn choices(chosen: &Chosen) -> Result<Vec<(Element, AutotuneResult)>, device::Error> {
     let Some(adapter) = &chosen.adapter else {
         return Ok(Vec::new());
     };
@@ -96,7 +96,7 @@ fn choices(chosen: &Chosen) -> Result<Vec<(Element, KernelChoice)>, device::Erro
                 name: chosen.name.clone(),
                 reason,
             })?;
-            ChoiceCache::of_user().keep(adapter, operand, SHAPE, &choice);
+            AutotuneCache::of_user().keep(adapter, operand, SHAPE, &choice);
             Ok((operand, choice))
         })
         .collect()
@@ -105,10 +105,10 @@ fn choices(chosen: &Chosen) -> Result<Vec<(Element, KernelChoice)>, device::Erro
 fn write_choices(chosen: &Chosen, out: &mut dyn Write) -> anyhow::Result<()> {
     for (operand, choice) in choices(chosen)? {
         writeln!(out, "  kernels in {}, fastest first:", operand.name())?;
-        for trials in choice.trials.chunk_by(|a, b| a.operation == b.operation) {
-            writeln!(out, "    {}", trials[0].operation)?;
-            for trial in trials {
-                writeln!(out, "      {:<16} {}", trial.speed(), trial.config)?;
+        for timings in choice.timings.chunk_by(|a, b| a.operation == b.operation) {
+            writeln!(out, "    {}", timings[0].operation)?;
+            for timing in timings {
+                writeln!(out, "      {:<16} {}", timing.speed(), timing.config)?;
             }
         }
     }
@@ -116,9 +116,9 @@ fn write_choices(chosen: &Chosen, out: &mut dyn Write) -> anyhow::Result<()> {
 }
 
 fn as_json(chosen: &Chosen) -> anyhow::Result<serde_json::Value> {
-    let trials: Map<String, Value> = choices(chosen)?
+    let timings: Map<String, Value> = choices(chosen)?
         .into_iter()
-        .map(|(operand, choice)| (operand.name().to_owned(), json!(choice.trials)))
+        .map(|(operand, choice)| (operand.name().to_owned(), json!(choice.timings)))
         .collect();
     Ok(json!({
         "index": chosen.adapter.as_ref().map(|adapter| adapter.index),
@@ -128,7 +128,7 @@ fn as_json(chosen: &Chosen) -> anyhow::Result<serde_json::Value> {
         "memory": chosen.memory,
         "f16": chosen.f16,
         "reason": chosen.reason,
-        "kernels": trials,
+        "kernels": timings,
     }))
 }
 

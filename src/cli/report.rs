@@ -19,10 +19,7 @@ use crate::{
         error::Error,
         no_answer::threshold::{OPTION, ThresholdChoice},
         report::{TaskReport, task::TaskFiles},
-        scorers::{
-            score::{Metric, without_null_odds},
-            shown::shown,
-        },
+        scorers::{metric::Metric, score::without_null_odds, shown::shown},
     },
 };
 

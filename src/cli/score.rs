@@ -15,8 +15,9 @@ use crate::{
         no_answer::threshold::{self, ThresholdChoice},
         scorers::{
             basis::Basis,
+            metric::Metric,
             report::Report,
-            score::{Metric, Request, score, without_null_odds},
+            score::{Request, score, without_null_odds},
         },
     },
 };

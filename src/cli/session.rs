@@ -7,7 +7,7 @@ use crate::{
     config::{EncoderConfig, Precision},
     device::{self, ByteSize, Chosen},
     fine_tuned::FineTuned,
-    kernels::autotune::ChoiceCache,
+    kernels::autotune::AutotuneCache,
     model::arithmetic::Arithmetic,
     progress::Progress,
     train::memory_plan::MemoryLimits,
@@ -68,7 +68,7 @@ impl<'a> Session<'a> {
         encoder: &EncoderConfig,
         tokens: usize,
     ) -> Result<Arithmetic, device::Error> {
-        let cache = ChoiceCache::of_user();
+        let cache = AutotuneCache::of_user();
         Arithmetic::on(&self.chosen, precision, encoder, tokens, &cache)
     }
 

@@ -14,9 +14,7 @@ impl Config {
     /// The hyper-parameters that differ from the defaults of the run's tasks, model size and
     /// folders, in the order of the table.
     pub fn non_defaults(&self) -> Map<String, Value> {
-        let Value::Object(mut own) = self.to_json() else {
-            return Map::new();
-        };
+        let mut own = self.hparams();
         let mut decisive = own.clone();
         decisive.retain(|key, _| DECISIVE.contains(&key.as_str()));
         let table = Config::defaults().to_map();

@@ -280,10 +280,15 @@ impl Config {
 
     /// Every key with its resolved value, TPU settings aside; given again as `--hparams`, it makes
     /// the same run.
-    pub fn to_json(&self) -> Value {
+    pub fn hparams(&self) -> Map<String, Value> {
         let mut map = self.to_map();
         map.retain(|key, _| !is_tpu(key));
-        Value::Object(map)
+        map
+    }
+
+    /// [`hparams`](Self::hparams) as one value.
+    pub fn to_json(&self) -> Value {
+        self.hparams().into()
     }
 }
 

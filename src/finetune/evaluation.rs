@@ -99,7 +99,7 @@ impl Finetune<'_> {
         head: usize,
         file: &'a dyn TaskFile,
     ) -> Result<Box<dyn Answers + 'a>, Error> {
-        let bar = self.progress.windows(file.rows().len());
+        let bar = self.progress.windows(file.feature_count());
         let by = Answerer {
             model,
             head,

@@ -64,7 +64,7 @@ impl<'a> Identity<'a> {
 fn files<'a>(files: impl Iterator<Item = &'a dyn TaskFile>) -> Option<Value> {
     // Two examples with the same features may have other answers.
     let digests = files.map(|file| {
-        let features = digest(file.rows().into_iter());
+        let features = digest(file.rows());
         (
             file.task().to_owned(),
             json!([features, file.gold_digest()]),

@@ -4,6 +4,7 @@
 use std::{fs::OpenOptions, path::Path, time::Duration};
 
 use burn::tensor::Device;
+use checkpoints_convert::{CONFIG_FILE, ConfigFile};
 
 use super::{Error, Finetune, GOES_ON, io};
 use crate::{
@@ -160,13 +161,13 @@ impl Finetune<'_> {
 
     /// Writes `config.json` and `vocab.txt` beside the record, so that the folder stands alone.
     pub(super) fn describe(&self, model_dir: &Path) -> Result<(), Error> {
-        let mut described = self.config.to_json();
-        described["model"] = serde_json::json!(self.config.encoder());
-        described["heads"] = head::described(self.config).into();
-        let path = model_dir.join("config.json");
-        for (key, value) in kind::kept(&path, self.config) {
-            described[key] = value;
-        }
+        let path = model_dir.join(CONFIG_FILE);
+        let mut described = ConfigFile::of_run(
+            self.config.hparams(),
+            serde_json::json!(self.config.encoder()),
+            head::described(self.config).into(),
+        );
+        kind::keep(&mut described, &path, self.config);
         write_json(&path, &described)?;
         let (from, to) = (
             self.config.paths().vocab_file().to_owned(),

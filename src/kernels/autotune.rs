@@ -1,4 +1,4 @@
-//! The configurations of kernels that a device runs for a model, and the trials that say why.
+//! The configurations of kernels that a device runs for a model, and the timings that say why.
 //!
 //! Trying them takes some seconds on a small GPU, so what was found is kept in the user's cache and
 //! holds for the same card, driver, program and model shape.
@@ -13,7 +13,7 @@ use std::{
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use self::timing::Trial;
+use self::timing::Timing;
 use super::{
     attention::{self, config::AttentionConfigs},
     formats::Element,
@@ -23,12 +23,13 @@ use crate::{device::AdapterInfo, durable_file::write_whole, user_cache};
 
 /// What a device runs for operands of one format.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct KernelChoice {
+pub struct AutotuneResult {
     #[serde(rename = "products")]
     pub tilings: MatmulTilings,
     pub attention: AttentionConfigs,
     /// Operation by operation, the fastest configuration first.
-    pub trials: Vec<Trial>,
+    #[serde(rename = "trials")]
+    pub timings: Vec<Timing>,
 }
 
 /// Shape of the model that kernels are tried at.
@@ -51,29 +52,29 @@ pub fn try_out(
     adapter: &AdapterInfo,
     operand: Element,
     shape: ModelShape,
-) -> Result<KernelChoice, String> {
+) -> Result<AutotuneResult, String> {
     let dense = [shape.tokens, shape.hidden, shape.inner];
-    let (tilings, mut trials) = matmul::autotune::choose(device, adapter, operand, dense)?;
+    let (tilings, mut timings) = matmul::autotune::choose(device, adapter, operand, dense)?;
     let mut attention = AttentionConfigs::default();
     if operand == Element::F16 {
         let (tokens, heads) = (shape.tokens, shape.heads);
         let (configs, tried) =
             attention::autotune::choose(device, adapter, tokens, heads, shape.hidden)?;
         attention = configs;
-        trials.extend(tried);
+        timings.extend(tried);
     }
-    Ok(KernelChoice {
+    Ok(AutotuneResult {
         tilings,
         attention,
-        trials,
+        timings,
     })
 }
 
 /// Choices of earlier runs, in a file of the user's cache.
 #[derive(Debug, Clone)]
-pub struct ChoiceCache(Option<PathBuf>);
+pub struct AutotuneCache(Option<PathBuf>);
 
-impl ChoiceCache {
+impl AutotuneCache {
     /// The user's; nothing is kept where the system names no place for it.
     pub fn of_user() -> Self {
         Self(user_cache::folder().map(|folder| folder.join("kernels.json")))
@@ -95,7 +96,7 @@ impl ChoiceCache {
         adapter: &AdapterInfo,
         operand: Element,
         shape: ModelShape,
-    ) -> Result<KernelChoice, String> {
+    ) -> Result<AutotuneResult, String> {
         let key = key(adapter, operand, shape);
         if let Some(choice) = self.read().remove(&key) {
             log::info!("kernels as chosen before for {key}");
@@ -112,7 +113,7 @@ impl ChoiceCache {
         adapter: &AdapterInfo,
         operand: Element,
         shape: ModelShape,
-        choice: &KernelChoice,
+        choice: &AutotuneResult,
     ) {
         let Some(path) = &self.0 else { return };
         let mut choices = self.read();
@@ -123,14 +124,14 @@ impl ChoiceCache {
     }
 
     /// What the file holds; nothing where it is not there, damaged or of another version.
-    fn read(&self) -> BTreeMap<String, KernelChoice> {
+    fn read(&self) -> BTreeMap<String, AutotuneResult> {
         let text = self.0.as_ref().and_then(|path| std::fs::read(path).ok());
         text.and_then(|text| serde_json::from_slice(&text).ok())
             .unwrap_or_default()
     }
 }
 
-fn write(path: &Path, choices: &BTreeMap<String, KernelChoice>) -> std::io::Result<()> {
+fn write(path: &Path, choices: &BTreeMap<String, AutotuneResult>) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -196,11 +197,11 @@ mod tests {
     #[test]
     fn a_choice_is_kept_for_its_driver_format_and_shape() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = ChoiceCache::at(folder.path().join("new folder").join("kernels.json"));
-        let choice = KernelChoice {
+        let cache = AutotuneCache::at(folder.path().join("new folder").join("kernels.json"));
+        let choice = AutotuneResult {
             tilings: MatmulTilings::all(MatmulTiling::Tiled { quarters: 2 }),
             attention: AttentionConfigs::default(),
-            trials: vec![Trial {
+            timings: vec![Timing {
                 operation: "x · W".into(),
                 config: "tiled".into(),
                 flops: Some(1.25e12),
@@ -237,9 +238,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kernels.json");
         std::fs::write(&path, "{\"electra").unwrap();
-        let cache = ChoiceCache::at(path);
+        let cache = AutotuneCache::at(path);
         assert!(cache.read().is_empty());
-        cache.keep(&adapter("1"), Element::F32, SHAPE, &KernelChoice::default());
+        cache.keep(
+            &adapter("1"),
+            Element::F32,
+            SHAPE,
+            &AutotuneResult::default(),
+        );
         assert_eq!(cache.read().len(), 1);
     }
 }

@@ -12,13 +12,13 @@ use burn::{
     },
 };
 
-use super::{autodiff::with_gradient, dropout::Dropped, layer_norm::backend::NormaliseOps};
+use super::{autodiff::with_gradient, dropout::Dropped, layer_norm::backend::LayerNormKernels};
 
 /// The normalisation as a differentiable operation.
 #[backend_extension(Cube, Flex, Autodiff)]
 pub trait LayerNormOps: Backend {
-    /// Normalised rows of `x` `[rows, columns]`, in its format; γ and β are `[columns]` in f32.
-    fn normalised(
+    /// LayerNormState rows of `x` `[rows, columns]`, in its format; γ and β are `[columns]` in f32.
+    fn layer_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
@@ -29,13 +29,13 @@ pub trait LayerNormOps: Backend {
 macro_rules! without_a_graph {
     ($($backend:ty),*) => {$(
         impl LayerNormOps for $backend {
-            fn normalised(
+            fn layer_norm(
                 x: FloatTensor<Self>,
                 gamma: FloatTensor<Self>,
                 beta: FloatTensor<Self>,
                 epsilon: f64,
             ) -> FloatTensor<Self> {
-                Self::normalise(x, gamma, beta, epsilon).0
+                Self::layer_norm_with_state(x, gamma, beta, epsilon).0
             }
         }
     )*};
@@ -43,8 +43,8 @@ macro_rules! without_a_graph {
 
 without_a_graph!(Flex, CubeBackend);
 
-impl<B: LayerNormOps + NormaliseOps, C: CheckpointStrategy> LayerNormOps for Autodiff<B, C> {
-    fn normalised(
+impl<B: LayerNormOps + LayerNormKernels, C: CheckpointStrategy> LayerNormOps for Autodiff<B, C> {
+    fn layer_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
@@ -52,22 +52,22 @@ impl<B: LayerNormOps + NormaliseOps, C: CheckpointStrategy> LayerNormOps for Aut
     ) -> FloatTensor<Self> {
         let nodes = [x.node(), gamma.node(), beta.node()];
         let [x, gamma, beta] = [x, gamma, beta].map(|tensor| tensor.into_primitive());
-        let (y, moments) = B::normalise(x.clone(), gamma.clone(), beta, epsilon);
+        let (y, moments) = B::layer_norm_with_state(x.clone(), gamma.clone(), beta, epsilon);
         with_gradient::<B, C, _, _>(
             nodes,
             y,
             || [x, moments, gamma],
             |[x, moments, gamma], grad, _| {
-                let (x, _, gamma, beta) = B::normalise_backward(x, moments, gamma, grad, None);
+                let (x, _, gamma, beta) = B::layer_norm_backward(x, moments, gamma, grad, None);
                 [x, gamma, beta].map(Some)
             },
         )
     }
 }
 
-/// Normalised rows `[rows, columns]`, differentiable in `x`, γ and β; γ and β are `[columns]`.
+/// LayerNormState rows `[rows, columns]`, differentiable in `x`, γ and β; γ and β are `[columns]`.
 pub fn layer_norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> Tensor<2> {
-    Tensor::from_dispatch(Dispatch::normalised(
+    Tensor::from_dispatch(Dispatch::layer_norm(
         x.into_dispatch(),
         gamma.into_dispatch(),
         beta.into_dispatch(),
@@ -77,7 +77,7 @@ pub fn layer_norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64)
 
 /// Rows and their normalisation's moments, without autodiff: what its backward pass needs.
 #[derive(Debug, Clone)]
-pub struct Normalised {
+pub struct LayerNormState {
     /// The rows before the normalisation, `[rows, columns]`.
     pub x: Tensor<2>,
     /// `[rows, 2]`
@@ -97,33 +97,33 @@ pub struct NormGradients {
     pub beta: Tensor<1>,
 }
 
-/// Normalised rows, `[rows, columns]`, without autodiff; γ and β are `[columns]`.
-pub fn normalise(
+/// LayerNormState rows, `[rows, columns]`, without autodiff; γ and β are `[columns]`.
+pub fn layer_norm_with_state(
     x: Tensor<2>,
     gamma: Tensor<1>,
     beta: Tensor<1>,
     epsilon: f64,
-) -> (Tensor<2>, Normalised) {
-    let (y, moments) = Dispatch::normalise(
+) -> (Tensor<2>, LayerNormState) {
+    let (y, moments) = Dispatch::layer_norm_with_state(
         x.clone().into_dispatch(),
         gamma.into_dispatch(),
         beta.into_dispatch(),
         epsilon,
     );
     let moments = Tensor::from_dispatch(moments);
-    (Tensor::from_dispatch(y), Normalised { x, moments })
+    (Tensor::from_dispatch(y), LayerNormState { x, moments })
 }
 
 /// Gradients of a normalisation, given its result's, `[rows, columns]`; γ is `[columns]`.
-pub fn normalise_backward(
-    normalised: Normalised,
+pub fn layer_norm_backward(
+    state: LayerNormState,
     gamma: Tensor<1>,
     grad: Tensor<2>,
     dropped: Option<Dropped>,
 ) -> NormGradients {
-    let (x, masked, gamma, beta) = Dispatch::normalise_backward(
-        normalised.x.into_dispatch(),
-        normalised.moments.into_dispatch(),
+    let (x, masked, gamma, beta) = Dispatch::layer_norm_backward(
+        state.x.into_dispatch(),
+        state.moments.into_dispatch(),
         gamma.into_dispatch(),
         grad.into_dispatch(),
         dropped,

@@ -10,7 +10,7 @@ use crate::{
     device::{self, Chosen},
     kernels::{
         attention::config::AttentionConfigs,
-        autotune::{ChoiceCache, ModelShape},
+        autotune::{AutotuneCache, ModelShape},
         formats::Element,
         matmul::MatmulTilings,
     },
@@ -44,7 +44,7 @@ impl Arithmetic {
         precision: Precision,
         encoder: &EncoderConfig,
         tokens: usize,
-        cache: &ChoiceCache,
+        cache: &AutotuneCache,
     ) -> Result<Self, device::Error> {
         let hardware = chosen.adapter.is_some() && !chosen.is_software;
         let layers = match precision {
@@ -75,8 +75,8 @@ impl Arithmetic {
                     name: chosen.name.clone(),
                     reason,
                 })?;
-            for trial in &choice.trials {
-                log::info!("{trial}");
+            for timing in &choice.timings {
+                log::info!("{timing}");
             }
             match layers {
                 Element::F32 => arithmetic.full = choice.tilings,

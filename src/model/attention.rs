@@ -20,7 +20,7 @@ use crate::{
     kernels::{
         attention::{Attended, Layout, attention, attention_backward, config::AttentionConfigs},
         dropout::Dropped,
-        layer_norm::Normalised,
+        layer_norm::LayerNormState,
     },
 };
 
@@ -46,7 +46,7 @@ pub struct AttentionState {
     /// The input, `[tokens, hidden]`.
     hidden: Tensor<2>,
     attended: Attended,
-    sum: Normalised,
+    sum: LayerNormState,
 }
 
 impl Attention {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     config::EncoderConfig,
-    kernels::{dropout::Dropped, layer_norm::Normalised},
+    kernels::{dropout::Dropped, layer_norm::LayerNormState},
 };
 
 /// # Shapes
@@ -37,7 +37,7 @@ pub struct FeedForwardState {
     /// Before and after GELU, `[tokens, intermediate]`.
     inner: Tensor<2>,
     activated: Tensor<2>,
-    sum: Normalised,
+    sum: LayerNormState,
 }
 
 impl FeedForward {
@@ -85,7 +85,7 @@ impl FeedForward {
         activated: Tensor<2>,
         hidden: Tensor<2>,
         pass: &Pass,
-    ) -> (Tensor<2>, Normalised) {
+    ) -> (Tensor<2>, LayerNormState) {
         let output = self.output.layer(hidden.dtype());
         let sum = output.residual(activated, hidden, self.dropped(pass));
         self.layer_norm.forward_with_state(sum)

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::kernels::{
     dropout::Dropped,
-    layer_norm::{Normalised, layer_norm, normalise, normalise_backward},
+    layer_norm::{LayerNormState, layer_norm, layer_norm_backward, layer_norm_with_state},
 };
 
 /// # Shapes
@@ -45,20 +45,20 @@ impl LayerNorm {
     }
 
     /// The same without autodiff, with what the backward pass needs.
-    pub fn forward_with_state(&self, x: Tensor<2>) -> (Tensor<2>, Normalised) {
-        normalise(x, value(&self.gamma), value(&self.beta), self.epsilon)
+    pub fn forward_with_state(&self, x: Tensor<2>) -> (Tensor<2>, LayerNormState) {
+        layer_norm_with_state(x, value(&self.gamma), value(&self.beta), self.epsilon)
     }
 
     /// Gradient of `x` and the same with values dropped, as they were from a part of `x`, given the
     /// result's. The parameters' gradients are added.
     pub fn backward(
         &self,
-        normalised: Normalised,
+        state: LayerNormState,
         grad: Tensor<2>,
         dropped: Option<Dropped>,
         gradients: &mut ParameterGradients,
     ) -> (Tensor<2>, Tensor<2>) {
-        let grads = normalise_backward(normalised, value(&self.gamma), grad, dropped);
+        let grads = layer_norm_backward(state, value(&self.gamma), grad, dropped);
         gradients.add(&self.gamma, grads.gamma);
         gradients.add(&self.beta, grads.beta);
         (grads.x, grads.dropped)

@@ -22,7 +22,7 @@ use crate::{
         json_file::{json_text, write_json},
     },
     finetune::{self, Finetune},
-    kernels::autotune::ChoiceCache,
+    kernels::autotune::AutotuneCache,
     model::{arithmetic::Arithmetic, folder},
     progress::Progress,
     stop::Stop,
@@ -105,7 +105,7 @@ pub fn run(
         config.precision,
         &config.encoder(),
         tokens,
-        &ChoiceCache::of_user(),
+        &AutotuneCache::of_user(),
     )?;
     let finetune = |config: &Config| -> Result<finetune::Outcome, Error> {
         let finetune = Finetune {

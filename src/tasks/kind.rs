@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use checkpoints_convert::ConfigFile;
 
 use super::{
     error::Error,
@@ -33,10 +33,12 @@ pub fn sections(files: &[Box<dyn TaskFile>], paths: Paths<'_>) -> Result<impl Se
     Ok(reports.into_iter().flatten().collect::<Vec<_>>())
 }
 
-/// What tasks have put into a model's `config.json` at `path` after training, and keep there if it is
-/// written again.
-pub fn kept(path: &Path, config: &Config) -> Map<String, Value> {
-    calibration::kept_settings(path, config.qa_na_threshold)
+/// Keeps in a model's `config.json`, which is written again, what tasks have put into the one at
+/// `path` after training.
+pub fn keep(described: &mut ConfigFile, path: &Path, config: &Config) {
+    if let Some(calibration) = calibration::kept(path, config.qa_na_threshold) {
+        calibration.keep_in(described);
+    }
 }
 
 /// What is to be said under the figures of all trials; trials that fare alike are told once.

@@ -75,8 +75,11 @@ pub trait TaskFile {
     /// The file that was read, which may be an archive.
     fn path(&self) -> &Path;
 
+    /// Number of features.
+    fn feature_count(&self) -> usize;
+
     /// The features, in the order of the file.
-    fn rows(&self) -> Vec<Row<'_>>;
+    fn rows(&self) -> Box<dyn Iterator<Item = Row<'_>> + '_>;
 
     /// What the file holds, in a line.
     fn line(&self, split: Split) -> String;

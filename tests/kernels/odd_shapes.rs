@@ -10,7 +10,7 @@ use electra::{
         attention::{Layout, attention, attention_backward, config::AttentionConfigs},
         dropout::{Dropped, dropout},
         gelu::gelu,
-        layer_norm::{layer_norm, normalise, normalise_backward},
+        layer_norm::{layer_norm, layer_norm_backward, layer_norm_with_state},
     },
     packed::{
         random::{Mask, attention_column, row_word},
@@ -302,8 +302,8 @@ fn normalisation_is_burns_layer_norm_both_ways() {
                 // the inputs, the result and the gradients.
                 for (format, tolerance) in [(FloatDType::F32, 2e-6), (FloatDType::F16, 4e-3)] {
                     let ([x, grad], [gamma, beta]) = norm_inputs(&device, shape, format);
-                    let (y, kept) = normalise(x, gamma.clone(), beta, 1e-12);
-                    let grads = normalise_backward(kept, gamma, grad, dropped.clone());
+                    let (y, kept) = layer_norm_with_state(x, gamma.clone(), beta, 1e-12);
+                    let grads = layer_norm_backward(kept, gamma, grad, dropped.clone());
                     let wide = |tensor: Tensor<2>| values(tensor.cast(FloatDType::F32));
                     let ours = [
                         wide(y),

@@ -6,7 +6,7 @@ mod terminal;
 use std::process::{Command, Output, Stdio};
 
 use clap::{Args, Command as Parser, CommandFactory, FromArgMatches};
-use electra::{cli, tasks::qa::scorers::score::Metric};
+use electra::{cli, tasks::qa::scorers::metric::Metric};
 use serde_json::Value;
 
 /// Variables that take graphics adapters away on Linux, and leave the machine's own elsewhere.

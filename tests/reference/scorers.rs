@@ -13,8 +13,9 @@ use electra::{
         results::{TrialResults, results_text},
     },
     tasks::qa::scorers::{
+        metric::Metric,
         report::Report,
-        score::{Metric, Request, score},
+        score::{Request, score},
     },
 };
 use serde_json::Value;

@@ -123,16 +123,6 @@ pub enum Error {
         expected: u64,
         found: i64,
     },
-    #[error(
-        "{file}: variable {name:?} claims the bytes {offset} to {offset}+{size}, but the file has {length}; the file is cut off, or does not belong to this index"
-    )]
-    RangeOutside {
-        file: String,
-        name: String,
-        offset: i64,
-        size: i64,
-        length: u64,
-    },
 
     #[error("{file}: two variables named {name:?}")]
     DuplicateName { file: String, name: String },

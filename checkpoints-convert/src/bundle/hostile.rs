@@ -210,7 +210,9 @@ fn places_outside_the_data_file_are_refused() {
                 },
             )],
         );
-        assert!(matches!(refused(&bytes), Error::RangeOutside { .. }));
+        let error = refused(&bytes);
+        let outside = matches!(error, Error::Tensor(tensor::Error::RangeOutside { .. }));
+        assert!(outside, "{error}");
     }
 }
 

@@ -5,7 +5,7 @@ use prost::Message;
 
 use super::proto::{BundleEntry, BundleHeader};
 use super::{Error, table};
-use crate::tensor::{DType, Index, Variable};
+use crate::tensor::{self, DType, Index, Variable};
 
 /// A larger index is refused unread; ELECTRA-Large's has 40 kB.
 pub const MAX_INDEX_BYTES: u64 = 64 << 20;
@@ -128,7 +128,7 @@ fn parse_entry(file: &str, name: &str, value: &[u8], shards: u32) -> Result<Vari
         .ok_or_else(impossible)?;
 
     let dtype = DType::from_tensorflow(entry.dtype);
-    let outside = || Error::RangeOutside {
+    let outside = || tensor::Error::RangeOutside {
         file: file.into(),
         name: name.into(),
         offset: entry.offset,

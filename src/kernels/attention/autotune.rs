@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     device::AdapterInfo,
-    kernels::autotune::timing::{Contest, Trial},
+    kernels::autotune::timing::{Comparison, Timing},
     packed::{random::Mask, sequences::Sequences},
 };
 
@@ -34,7 +34,7 @@ pub(in crate::kernels) fn choose(
     tokens: usize,
     heads: usize,
     hidden: usize,
-) -> Result<(AttentionConfigs, Vec<Trial>), String> {
+) -> Result<(AttentionConfigs, Vec<Timing>), String> {
     let most = if adapter.is_software() {
         SOFTWARE_SEQUENCES
     } else {
@@ -68,7 +68,7 @@ pub(in crate::kernels) fn choose(
         },
         ..layout.clone()
     };
-    let contest = |operation: &str, products: usize| Contest {
+    let comparison = |operation: &str, products: usize| Comparison {
         device,
         operation: format!("attention {operation}, {length} tokens"),
         flops: (2 * products * rows * length * hidden) as f64,
@@ -76,13 +76,13 @@ pub(in crate::kernels) fn choose(
         tolerance: 5e-3,
     };
     let name = CooperativeConfig::name;
-    let (forward, mut trials) = contest("forward", 2).fastest(&configs, name, |config| {
+    let (forward, mut timings) = comparison("forward", 2).fastest(&configs, name, |config| {
         vec![attention(q.clone(), k.clone(), v.clone(), with(config)).context]
     })?;
     let attended = attention(q.clone(), k.clone(), v.clone(), layout.clone());
-    let (backward, more) = contest("backward", 5).fastest(&configs, name, |config| {
+    let (backward, more) = comparison("backward", 5).fastest(&configs, name, |config| {
         attention_backward(attended.clone(), grad.clone(), with(config)).to_vec()
     })?;
-    trials.extend(more);
-    Ok((AttentionConfigs { forward, backward }, trials))
+    timings.extend(more);
+    Ok((AttentionConfigs { forward, backward }, timings))
 }

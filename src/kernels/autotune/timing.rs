@@ -19,7 +19,7 @@ const SLOW: u32 = 2;
 
 /// One configuration's speed at one operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Trial {
+pub struct Timing {
     pub operation: String,
     #[serde(rename = "form")]
     pub config: String,
@@ -27,7 +27,7 @@ pub struct Trial {
     pub flops: Option<f64>,
 }
 
-impl Trial {
+impl Timing {
     /// Its speed, or why it has none.
     pub fn speed(&self) -> String {
         match self.flops {
@@ -37,14 +37,14 @@ impl Trial {
     }
 }
 
-impl fmt::Display for Trial {
+impl fmt::Display for Timing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}: {}", self.operation, self.config, self.speed())
     }
 }
 
 /// What is tried.
-pub(in crate::kernels) struct Contest<'a> {
+pub(in crate::kernels) struct Comparison<'a> {
     pub device: &'a Device,
     pub operation: String,
     /// Floating-point operations of a run.
@@ -53,7 +53,7 @@ pub(in crate::kernels) struct Contest<'a> {
     pub tolerance: f32,
 }
 
-impl Contest<'_> {
+impl Comparison<'_> {
     /// Runs each configuration, holds its results against the first's, and returns the fastest of
     /// those that are right, with what each was found to be, fastest first.
     ///
@@ -64,7 +64,7 @@ impl Contest<'_> {
         configs: &[F],
         name: impl Fn(F) -> String,
         run: impl Fn(F) -> Vec<Tensor<2>>,
-    ) -> Result<(F, Vec<Trial>), String> {
+    ) -> Result<(F, Vec<Timing>), String> {
         let (&first, _) = configs.split_first().ok_or("no form to try")?;
         let expected = run(first);
         let scales: Vec<f32> = expected
@@ -90,12 +90,12 @@ impl Contest<'_> {
         }
         tried.sort_by_key(|(_, time)| time.unwrap_or(Duration::MAX));
         let fastest = tried[0].0;
-        let trials = tried.into_iter().map(|(config, time)| Trial {
+        let timings = tried.into_iter().map(|(config, time)| Timing {
             operation: self.operation.clone(),
             config: name(config),
             flops: time.map(|time| self.flops / time.as_secs_f64()),
         });
-        Ok((fastest, trials.collect()))
+        Ok((fastest, timings.collect()))
     }
 
     /// The shortest of some runs, each from an idle device to an idle device.
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn the_fastest_of_the_right_forms_is_taken() {
         let device = Device::flex();
-        let contest = Contest {
+        let comparison = Comparison {
             device: &device,
             operation: "sum".to_owned(),
             flops: 1e6,
@@ -147,7 +147,7 @@ mod tests {
         // Milliseconds that a configuration takes, so far apart that a busy machine does not change
         // their order, and what it is off by.
         let configs = [(900, 0.0), (1, 0.1), (5, 1e-4), (0, f32::NAN), (300, 0.0)];
-        let (fastest, trials) = contest
+        let (fastest, timings) = comparison
             .fastest(
                 &configs,
                 |(wait, _)| wait.to_string(),
@@ -158,9 +158,9 @@ mod tests {
             )
             .unwrap();
         assert_eq!(fastest.0, 5);
-        let order: Vec<(&str, bool)> = trials
+        let order: Vec<(&str, bool)> = timings
             .iter()
-            .map(|trial| (trial.config.as_str(), trial.flops.is_some()))
+            .map(|timing| (timing.config.as_str(), timing.flops.is_some()))
             .collect();
         assert_eq!(
             order,

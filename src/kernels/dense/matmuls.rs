@@ -6,7 +6,7 @@
 
 use burn::{
     backend::{
-        Backend, TensorMetadata, backend_extension, ops::FloatTensorOps, tensor::FloatTensor,
+        TensorMetadata, backend_extension, ops::FloatTensorOps, tensor::FloatTensor,
         wgpu::CubeBackend,
     },
     tensor::Shape,
@@ -16,11 +16,7 @@ use crate::kernels::{
     dropout::{DropoutOps, Dropped},
     formats::{Element, cast, full},
     gelu::GeluOps,
-    matmul::{
-        EpilogueTensors, MatmulTilings,
-        config::{MatmulTiling, Orientation},
-        matmul,
-    },
+    matmul::{EpilogueTensors, MatmulTilings, config::Orientation, matmul},
 };
 
 /// Products of rows `x` `[rows, in]` with a kernel `[in, out]` of the same format, and of a gradient
@@ -93,58 +89,79 @@ pub trait DenseMatmuls: GeluOps + DropoutOps {
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
-fn forward_reference<B: Backend>(
-    x: FloatTensor<B>,
-    kernel: FloatTensor<B>,
-    bias: FloatTensor<B>,
-) -> FloatTensor<B> {
-    let format = x.dtype();
-    let bias = B::float_reshape(bias, Shape::new([1, kernel.shape()[1]]));
-    let product = B::float_matmul(full::<B>(x), full::<B>(kernel));
-    cast::<B>(B::float_add(product, bias), format)
-}
-
-fn residual_reference<B: DropoutOps>(
-    y: FloatTensor<B>,
-    residual: FloatTensor<B>,
-    dropped: Option<Dropped>,
-) -> FloatTensor<B> {
-    let y = match dropped {
-        None => y,
-        Some(Dropped { sequences, mask }) => B::packed_dropout(y, sequences, mask),
-    };
-    B::float_add(y, residual)
-}
-
-fn input_gradient_reference<B: Backend>(
-    grad: FloatTensor<B>,
-    kernel: FloatTensor<B>,
-) -> FloatTensor<B> {
-    let format = grad.dtype();
-    let transposed = B::float_swap_dims(full::<B>(kernel), 0, 1);
-    cast::<B>(B::float_matmul(full::<B>(grad), transposed), format)
-}
-
-fn parameter_gradients_reference<B: Backend>(
-    x: FloatTensor<B>,
-    grad: FloatTensor<B>,
-) -> (FloatTensor<B>, FloatTensor<B>) {
-    let grad = full::<B>(grad);
-    let transposed = B::float_swap_dims(full::<B>(x), 0, 1);
-    let kernel = B::float_matmul(transposed, grad.clone());
-    let columns = grad.shape()[1];
-    let bias = B::float_reshape(B::float_sum_dim(grad, 0), Shape::new([columns]));
-    (kernel, bias)
-}
-
-/// The tiling and the result's format where a shader computes this product.
-fn shader(
-    tilings: MatmulTilings,
-    a: &FloatTensor<CubeBackend>,
-    b: &FloatTensor<CubeBackend>,
+/// As [`matmul`] in plain tensors.
+fn reference(
+    [a, b]: [FloatTensor<CubeBackend>; 2],
     orientation: Orientation,
-) -> Option<(MatmulTiling, Element)> {
-    Some((tilings.fitting(a, b, orientation)?, Element::of(a.dtype)?))
+    epilogue: EpilogueTensors,
+) -> (FloatTensor<CubeBackend>, Option<FloatTensor<CubeBackend>>) {
+    type B = CubeBackend;
+    let format = a.dtype();
+    let [a, b] = [a, b].map(full::<B>);
+    let sums = match epilogue {
+        EpilogueTensors::ColumnSums => Some(B::float_sum_dim(b.clone(), 0)),
+        _ => None,
+    };
+    let [a, b] = match orientation {
+        Orientation::Plain => [a, b],
+        Orientation::LeftTransposed => [B::float_swap_dims(a, 0, 1), b],
+        Orientation::RightTransposed => [a, B::float_swap_dims(b, 0, 1)],
+    };
+    let columns = b.shape()[1];
+    let product = B::float_matmul(a, b);
+    let plus_bias = |product, bias| {
+        let bias = B::float_reshape(bias, Shape::new([1, columns]));
+        cast::<B>(B::float_add(product, bias), format)
+    };
+    match epilogue {
+        EpilogueTensors::Plain => (cast::<B>(product, format), None),
+        EpilogueTensors::Bias(bias) => (plus_bias(product, bias), None),
+        EpilogueTensors::Gelu { bias, kept } => {
+            let inner = plus_bias(product, bias);
+            let kept = kept.then(|| inner.clone());
+            (B::erf_gelu(inner), kept)
+        }
+        EpilogueTensors::Residual {
+            bias,
+            residual,
+            dropped,
+        } => {
+            let y = plus_bias(product, bias);
+            let y = match dropped {
+                None => y,
+                Some(Dropped { sequences, mask }) => B::packed_dropout(y, sequences, mask),
+            };
+            (B::float_add(y, residual), None)
+        }
+        EpilogueTensors::GeluGradient(inner) => {
+            let gradient = cast::<B>(product, format);
+            (B::erf_gelu_backward(inner, gradient), None)
+        }
+        EpilogueTensors::Onto(sum) => (B::float_add(sum, cast::<B>(product, format)), None),
+        EpilogueTensors::ColumnSums => {
+            let vector = |sums| B::float_reshape(sums, Shape::new([columns]));
+            (product, sums.map(vector))
+        }
+    }
+}
+
+/// The product and what [`matmul`] gives beside it: by a shader if one fits the operands, or else in
+/// plain tensors. The result has the format of `a`; the parameters' gradients, which have sums of
+/// columns beside them, are f32.
+fn fused(
+    tilings: MatmulTilings,
+    [a, b]: [FloatTensor<CubeBackend>; 2],
+    orientation: Orientation,
+    epilogue: EpilogueTensors,
+) -> (FloatTensor<CubeBackend>, Option<FloatTensor<CubeBackend>>) {
+    let result = match epilogue {
+        EpilogueTensors::ColumnSums => Some(Element::F32),
+        _ => Element::of(a.dtype),
+    };
+    match tilings.fitting(&a, &b, orientation).zip(result) {
+        Some((tiling, result)) => matmul(tiling, [a, b], orientation, result, epilogue),
+        None => reference([a, b], orientation, epilogue),
+    }
 }
 
 impl DenseMatmuls for CubeBackend {
@@ -154,14 +171,13 @@ impl DenseMatmuls for CubeBackend {
         bias: FloatTensor<Self>,
         tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
-        let orientation = Orientation::Plain;
-        match shader(tilings, &x, &kernel, orientation) {
-            None => forward_reference::<Self>(x, kernel, bias),
-            Some((tiling, result)) => {
-                let bias = EpilogueTensors::Bias(bias);
-                matmul(tiling, [x, kernel], orientation, result, bias).0
-            }
-        }
+        fused(
+            tilings,
+            [x, kernel],
+            Orientation::Plain,
+            EpilogueTensors::Bias(bias),
+        )
+        .0
     }
 
     fn dense_gelu(
@@ -170,14 +186,8 @@ impl DenseMatmuls for CubeBackend {
         bias: FloatTensor<Self>,
         tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
-        let orientation = Orientation::Plain;
-        match shader(tilings, &x, &kernel, orientation) {
-            None => Self::erf_gelu(forward_reference::<Self>(x, kernel, bias)),
-            Some((tiling, result)) => {
-                let gelu = EpilogueTensors::Gelu { bias, kept: false };
-                matmul(tiling, [x, kernel], orientation, result, gelu).0
-            }
-        }
+        let gelu = EpilogueTensors::Gelu { bias, kept: false };
+        fused(tilings, [x, kernel], Orientation::Plain, gelu).0
     }
 
     fn dense_gelu_keeping(
@@ -186,18 +196,9 @@ impl DenseMatmuls for CubeBackend {
         bias: FloatTensor<Self>,
         tilings: MatmulTilings,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let orientation = Orientation::Plain;
-        match shader(tilings, &x, &kernel, orientation) {
-            None => {
-                let inner = forward_reference::<Self>(x, kernel, bias);
-                (Self::erf_gelu(inner.clone()), inner)
-            }
-            Some((tiling, result)) => {
-                let gelu = EpilogueTensors::Gelu { bias, kept: true };
-                let (y, inner) = matmul(tiling, [x, kernel], orientation, result, gelu);
-                (y, inner.expect("kept"))
-            }
-        }
+        let gelu = EpilogueTensors::Gelu { bias, kept: true };
+        let (y, inner) = fused(tilings, [x, kernel], Orientation::Plain, gelu);
+        (y, inner.expect("asked for"))
     }
 
     fn dense_residual(
@@ -208,21 +209,12 @@ impl DenseMatmuls for CubeBackend {
         dropped: Option<Dropped>,
         tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
-        let orientation = Orientation::Plain;
-        match shader(tilings, &x, &kernel, orientation) {
-            None => {
-                let y = forward_reference::<Self>(x, kernel, bias);
-                residual_reference::<Self>(y, residual, dropped)
-            }
-            Some((tiling, result)) => {
-                let epilogue = EpilogueTensors::Residual {
-                    bias,
-                    residual,
-                    dropped,
-                };
-                matmul(tiling, [x, kernel], orientation, result, epilogue).0
-            }
-        }
+        let residual = EpilogueTensors::Residual {
+            bias,
+            residual,
+            dropped,
+        };
+        fused(tilings, [x, kernel], Orientation::Plain, residual).0
     }
 
     fn dense_input_gradient(
@@ -231,20 +223,7 @@ impl DenseMatmuls for CubeBackend {
         tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
         let orientation = Orientation::RightTransposed;
-        match shader(tilings, &grad, &kernel, orientation) {
-            None => input_gradient_reference::<Self>(grad, kernel),
-            Some((tiling, result)) => {
-                let operands = [grad, kernel];
-                matmul(
-                    tiling,
-                    operands,
-                    orientation,
-                    result,
-                    EpilogueTensors::Plain,
-                )
-                .0
-            }
-        }
+        fused(tilings, [grad, kernel], orientation, EpilogueTensors::Plain).0
     }
 
     fn dense_input_gradient_onto(
@@ -253,14 +232,8 @@ impl DenseMatmuls for CubeBackend {
         sum: FloatTensor<Self>,
         tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
-        let orientation = Orientation::RightTransposed;
-        match shader(tilings, &grad, &kernel, orientation) {
-            None => Self::float_add(sum, input_gradient_reference::<Self>(grad, kernel)),
-            Some((tiling, result)) => {
-                let onto = EpilogueTensors::Onto(sum);
-                matmul(tiling, [grad, kernel], orientation, result, onto).0
-            }
-        }
+        let onto = EpilogueTensors::Onto(sum);
+        fused(tilings, [grad, kernel], Orientation::RightTransposed, onto).0
     }
 
     fn dense_inner_gradient(
@@ -269,14 +242,14 @@ impl DenseMatmuls for CubeBackend {
         inner: FloatTensor<Self>,
         tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
-        let orientation = Orientation::RightTransposed;
-        match shader(tilings, &grad, &kernel, orientation) {
-            None => Self::erf_gelu_backward(inner, input_gradient_reference::<Self>(grad, kernel)),
-            Some((tiling, result)) => {
-                let gradient = EpilogueTensors::GeluGradient(inner);
-                matmul(tiling, [grad, kernel], orientation, result, gradient).0
-            }
-        }
+        let gradient = EpilogueTensors::GeluGradient(inner);
+        fused(
+            tilings,
+            [grad, kernel],
+            Orientation::RightTransposed,
+            gradient,
+        )
+        .0
     }
 
     fn dense_parameter_gradients(
@@ -284,12 +257,8 @@ impl DenseMatmuls for CubeBackend {
         grad: FloatTensor<Self>,
         tilings: MatmulTilings,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let orientation = Orientation::LeftTransposed;
-        let Some((tiling, _)) = shader(tilings, &x, &grad, orientation) else {
-            return parameter_gradients_reference::<Self>(x, grad);
-        };
         let sums = EpilogueTensors::ColumnSums;
-        let (kernel, bias) = matmul(tiling, [x, grad], orientation, Element::F32, sums);
+        let (kernel, bias) = fused(tilings, [x, grad], Orientation::LeftTransposed, sums);
         (kernel, bias.expect("asked for"))
     }
 }

@@ -19,9 +19,9 @@ use burn::{
 
 /// The operation and its gradients; rows are `[rows, columns]`, γ and β `[columns]`.
 #[backend_extension(Cube, Flex)]
-pub trait NormaliseOps: DropoutOps {
+pub trait LayerNormKernels: DropoutOps {
     /// The result, and each row's mean and inverse deviation, `[rows, 2]`.
-    fn normalise(
+    fn layer_norm_with_state(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
@@ -30,7 +30,7 @@ pub trait NormaliseOps: DropoutOps {
 
     /// Gradients of `x`, γ and β, given the result's. The second is that of `x` with values
     /// dropped: where `x` was a sum, of the part that was dropped from.
-    fn normalise_backward(
+    fn layer_norm_backward(
         x: FloatTensor<Self>,
         moments: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -114,8 +114,8 @@ fn with_dropped<B: DropoutOps>(
     (x_grad, dropped_grad, gamma_grad, beta_grad)
 }
 
-impl NormaliseOps for Flex {
-    fn normalise(
+impl LayerNormKernels for Flex {
+    fn layer_norm_with_state(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
@@ -152,7 +152,7 @@ impl NormaliseOps for Flex {
         (tensor(y, shape), moments)
     }
 
-    fn normalise_backward(
+    fn layer_norm_backward(
         x: FloatTensor<Self>,
         moments: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -171,7 +171,7 @@ impl NormaliseOps for Flex {
     }
 }
 
-/// As [`NormaliseOps::normalise_backward`] in one pass over the rows, of `x`, moments, γ and the
+/// As [`LayerNormKernels::layer_norm_backward`] in one pass over the rows, of `x`, moments, γ and the
 /// result's gradient in f32.
 fn backward_loop(
     inputs: [FloatTensor<Flex>; 4],
@@ -234,8 +234,8 @@ fn backward_loop(
     with_dropped::<Flex>((tensor(x_grads, x.shape()), gamma_grad, beta_grad), dropped)
 }
 
-impl NormaliseOps for CubeBackend {
-    fn normalise(
+impl LayerNormKernels for CubeBackend {
+    fn layer_norm_with_state(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
@@ -247,7 +247,7 @@ impl NormaliseOps for CubeBackend {
         }
     }
 
-    fn normalise_backward(
+    fn layer_norm_backward(
         x: FloatTensor<Self>,
         moments: FloatTensor<Self>,
         gamma: FloatTensor<Self>,

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     device::AdapterInfo,
     kernels::{
-        autotune::timing::{Contest, Trial},
+        autotune::timing::{Comparison, Timing},
         dense::layer::DenseLayer,
         formats::Element,
     },
@@ -85,7 +85,7 @@ pub(in crate::kernels) fn choose(
     adapter: &AdapterInfo,
     operand: Element,
     [tokens, hidden, inner]: [usize; 3],
-) -> Result<(MatmulTilings, Vec<Trial>), String> {
+) -> Result<(MatmulTilings, Vec<Timing>), String> {
     let most = if adapter.is_software() {
         SOFTWARE_ROWS
     } else {
@@ -96,17 +96,17 @@ pub(in crate::kernels) fn choose(
         .into_iter()
         .chain(candidates(adapter, operand).into_iter().map(Some))
         .collect();
-    let mut trials = Vec::new();
+    let mut timings = Vec::new();
     let mut choose = |orientation: Orientation| -> Result<TilingsBySize, String> {
         let mut fastest = |output: usize| {
-            let (tiling, tried) = contest(
+            let (tiling, tried) = comparison(
                 device,
                 operand,
                 orientation,
                 [rows, hidden, output],
                 &tilings,
             )?;
-            trials.extend(tried);
+            timings.extend(tried);
             Ok::<_, String>(tiling)
         };
         let [small, large] = [fastest(hidden)?, fastest(inner)?];
@@ -126,18 +126,18 @@ pub(in crate::kernels) fn choose(
         right_transposed: choose(Orientation::RightTransposed)?,
         left_transposed: choose(Orientation::LeftTransposed)?,
     };
-    Ok((tilings, trials))
+    Ok((tilings, timings))
 }
 
 /// The fastest tiling for one of a dense layer's products, with its epilogue in an encoder layer; the
 /// result is `[rows, output]`, or the gradients of a kernel `[input, output]` and its bias.
-fn contest(
+fn comparison(
     device: &Device,
     operand: Element,
     orientation: Orientation,
     [rows, input, output]: [usize; 3],
     tilings: &[Option<MatmulTiling>],
-) -> Result<(Option<MatmulTiling>, Vec<Trial>), String> {
+) -> Result<(Option<MatmulTiling>, Vec<Timing>), String> {
     let random = |shape: [usize; 2]| {
         let values = Tensor::<2>::random(shape, Distribution::Uniform(-1.0, 1.0), device);
         match operand {
@@ -173,7 +173,7 @@ fn contest(
             }
         }
     };
-    let contest = Contest {
+    let comparison = Comparison {
         device,
         operation: format!("{} {input}→{output}", orientation.formula()),
         flops: 2.0 * (rows * input * output) as f64,
@@ -183,5 +183,5 @@ fn contest(
             Element::F16 => 2e-3,
         },
     };
-    contest.fastest(tilings, MatmulTiling::name, run)
+    comparison.fastest(tilings, MatmulTiling::name, run)
 }

@@ -113,7 +113,7 @@ fn top_log_probs(logits: &[f32], count: usize) -> Vec<(f32, u32)> {
         .iter()
         .map(|&logit| f64::from(logit - greatest).exp())
         .sum();
-    let normaliser = f64::from(greatest) + sum.ln();
+    let log_sum = f64::from(greatest) + sum.ln();
     let mut order: Vec<u32> = (0..logits.len() as u32).collect();
     let by_logit = |a: &u32, b: &u32| {
         logits[*b as usize]
@@ -128,7 +128,7 @@ fn top_log_probs(logits: &[f32], count: usize) -> Vec<(f32, u32)> {
     order
         .into_iter()
         .map(|place| {
-            let value = (f64::from(logits[place as usize]) - normaliser) as f32;
+            let value = (f64::from(logits[place as usize]) - log_sum) as f32;
             (value, place)
         })
         .collect()

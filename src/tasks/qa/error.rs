@@ -18,6 +18,10 @@ pub enum Error {
     #[error(transparent)]
     File(#[from] eval::Error),
 
+    /// The `config.json` of a model.
+    #[error(transparent)]
+    ModelConfig(#[from] checkpoints_convert::ConfigError),
+
     #[error(transparent)]
     UnknownTask(#[from] UnknownTask),
 

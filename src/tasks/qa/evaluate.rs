@@ -17,7 +17,7 @@ use super::{
     predict,
     scorers::{
         gold::{check_markable, gold},
-        score::Metric,
+        metric::Metric,
         squad1, squad2,
     },
 };

@@ -17,7 +17,7 @@ use super::{
         threshold::signed,
         threshold_effect::{THRESHOLD, ThresholdEffect},
     },
-    scorers::{gold::gold, score::Metric, shown},
+    scorers::{gold::gold, metric::Metric, shown},
 };
 use crate::{
     batch::{AsRow, Row},
@@ -132,8 +132,12 @@ impl TaskFile for TaskData {
         &self.file
     }
 
-    fn rows(&self) -> Vec<Row<'_>> {
-        self.features.iter().map(AsRow::as_row).collect()
+    fn feature_count(&self) -> usize {
+        self.features.len()
+    }
+
+    fn rows(&self) -> Box<dyn Iterator<Item = Row<'_>> + '_> {
+        Box::new(self.features.iter().map(AsRow::as_row))
     }
 
     /// Its questions, their windows, the share of questions whose passage takes more than one, that

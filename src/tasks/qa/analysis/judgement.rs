@@ -14,9 +14,9 @@ use crate::{
         raw::paragraph::{Paragraph, Question},
         scorers::{
             mark::{mark_answerable, mark_or_no_answer},
+            metric::Metric,
             mrqa,
             normalize::normalize,
-            score::Metric,
             squad1, squad2,
         },
     },

@@ -31,7 +31,7 @@ use super::{
     answers::question_map::QuestionMap,
     error::Error,
     no_answer::threshold_effect::{BestThreshold, ThresholdEffect},
-    scorers::score::Metric,
+    scorers::metric::Metric,
 };
 use crate::eval::figures::Scores;
 

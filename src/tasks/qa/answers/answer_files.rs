@@ -13,7 +13,7 @@ use crate::{
     eval::{
         error::Error, file_digest::FileDigest, json_file::write_json, origin::Origin, output_place,
     },
-    tasks::qa::scorers::score::Metric,
+    tasks::qa::scorers::metric::Metric,
 };
 
 /// Where the answers to a file's questions are written.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     eval::{error::Error, file_digest::FileDigest, json_file::write_json, origin::Origin},
-    tasks::qa::scorers::score::Metric,
+    tasks::qa::scorers::metric::Metric,
 };
 
 /// What lies beside a predictions file.

@@ -6,21 +6,16 @@
 
 use std::path::{Path, PathBuf};
 
+use checkpoints_convert::{CALIBRATION, CONFIG_FILE, ConfigFile, THRESHOLD};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::{threshold::signed, threshold_effect::ThresholdEffect};
 use crate::{
-    data::source::read_text,
-    eval::{self, file_digest::FileDigest, json_file::write_json},
+    eval::{file_digest::FileDigest, json_file::write_json},
     tasks::qa::{error::Error, scorers::gold::GoldQuestion},
     utc,
 };
-
-/// The key of a model's `config.json` that says how its threshold was chosen.
-pub const KEY: &str = "calibration";
-
-const THRESHOLD: &str = "qa_na_threshold";
 
 /// How a model's threshold was chosen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,42 +93,27 @@ impl Calibration {
     ///
     /// # Errors
     /// When `config.json` cannot be read or written, or is none.
-    pub fn store(&self, folder: &Path) -> Result<PathBuf, eval::Error> {
-        let path = folder.join("config.json");
-        let mut config = read(&path)?;
-        config.insert(THRESHOLD.to_owned(), self.threshold.into());
-        config.insert(KEY.to_owned(), json!(self));
+    pub fn store(&self, folder: &Path) -> Result<PathBuf, Error> {
+        let path = folder.join(CONFIG_FILE);
+        let mut config = ConfigFile::open(&path)?;
+        self.keep_in(&mut config);
         write_json(&path, &config)?;
         Ok(path)
+    }
+
+    /// Gives a model's `config.json` the threshold.
+    pub fn keep_in(&self, config: &mut ConfigFile) {
+        config.calibrate(self.threshold, json!(self));
     }
 }
 
 /// The calibration of a model's `config.json`, where it replaced `threshold`: a run that describes
 /// its model again keeps it.
 pub fn kept(path: &Path, threshold: f64) -> Option<Calibration> {
-    let config = read(path).ok()?;
-    let stored: Calibration = serde_json::from_value(config.get(KEY)?.clone()).ok()?;
+    let config = ConfigFile::read(path).ok()??.calibration();
+    let stored: Calibration = serde_json::from_value(config.get(CALIBRATION)?.clone()).ok()?;
     let holds = config.get(THRESHOLD)?.as_f64() == Some(stored.threshold);
     (holds && stored.replaced == threshold).then_some(stored)
-}
-
-/// What [`kept`] finds, as `config.json` has it.
-pub fn kept_settings(path: &Path, threshold: f64) -> Map<String, Value> {
-    let mut settings = Map::new();
-    if let Some(stored) = kept(path, threshold) {
-        settings.insert(THRESHOLD.to_owned(), stored.threshold.into());
-        settings.insert(KEY.to_owned(), json!(stored));
-    }
-    settings
-}
-
-fn read(path: &Path) -> Result<Map<String, Value>, eval::Error> {
-    let text = read_text(path)?;
-    serde_json::from_str(&text).map_err(|source| eval::Error::Json {
-        path: path.to_owned(),
-        expected: "the config.json of a model",
-        source,
-    })
 }
 
 #[cfg(test)]
@@ -180,10 +160,10 @@ mod tests {
         let calibration = Calibration::new(&effect(Some(-0.54), 2), data());
         let calibration = calibration.unwrap().unwrap();
         assert_eq!(calibration.store(folder.path()).unwrap(), path);
-        let stored = read(&path).unwrap();
+        let stored = json!(ConfigFile::open(&path).unwrap());
         assert_eq!(stored["qa_na_threshold"], -0.54);
         assert_eq!((&stored["seed"], &stored["model"]), (&json!(7), &json!({})));
-        assert_eq!(stored[KEY]["replaced"], -2.75);
+        assert_eq!(stored[CALIBRATION]["replaced"], -2.75);
         assert_eq!(kept(&path, -2.75), Some(calibration));
         assert_eq!(kept(&path, -1.0), None);
     }

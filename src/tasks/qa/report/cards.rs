@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::TaskReport;
 use crate::tasks::qa::{
     no_answer::{threshold::signed, threshold_effect::BestThreshold},
-    scorers::score::Metric,
+    scorers::metric::Metric,
 };
 
 /// The figures that stand out, and what they are called.

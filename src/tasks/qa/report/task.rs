@@ -19,7 +19,7 @@ use crate::{
         evaluate::TaskData,
         no_answer::threshold::ThresholdChoice,
         raw::question_set::QuestionSet,
-        scorers::{basis::Basis, gold::read_data, score::Metric, squad2::DEFAULT_THRESHOLD},
+        scorers::{basis::Basis, gold::read_data, metric::Metric, squad2::DEFAULT_THRESHOLD},
     },
 };
 

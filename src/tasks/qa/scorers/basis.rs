@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{score::Metric, squad2::DEFAULT_THRESHOLD};
+use super::{metric::Metric, squad2::DEFAULT_THRESHOLD};
 use crate::{
     eval::file_digest::FileDigest,
     tasks::qa::{

@@ -5,9 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-pub use super::metric::Metric;
 use super::{
     gold::{gold, read_data},
+    metric::Metric,
     mrqa,
     report::Report,
     squad1, squad2,
@@ -48,7 +48,7 @@ pub struct Request {
 /// # Examples
 ///
 /// ```
-/// use electra::tasks::qa::scorers::score::{Metric, Request, score};
+/// use electra::tasks::qa::scorers::{metric::Metric, score::{Request, score}};
 ///
 /// let folder = tempfile::tempdir()?;
 /// let (data, predictions) = (folder.path().join("dev.json"), folder.path().join("preds.json"));
