@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use checkpoints_convert::HeadShape;
 use serde_json::{Map, Value};
 
 use super::{
@@ -44,8 +45,10 @@ impl CheckpointFacts {
     ) -> Result<(), Error> {
         let heads = &self.record.heads;
         let head = config.task_names.iter().find_map(|task| {
-            let head = heads.get(task)?;
-            Some((task.clone(), head))
+            match heads.get(task)? {
+                HeadShape::Span(head) => Some((task.clone(), head)),
+                HeadShape::Dense(_) => None,
+            }
         });
         let Some((task, head)) = head else {
             return Ok(());
