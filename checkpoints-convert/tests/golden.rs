@@ -263,6 +263,8 @@ fn checkpoints_of_every_task_come_back_from_tensorflow_bit_by_bit() {
                     .collect()
             };
             assert_eq!(rows(out.path()), rows(&source), "{folder}");
+            let exported = verify(out.path(), record.path()).unwrap();
+            assert!(exported.is_equal() && exported.equal == found.equal);
             checkpoints += 1;
             variables += found.equal;
             values += found.values;
