@@ -44,12 +44,13 @@ impl CheckpointFacts {
         given: &Map<String, Value>,
     ) -> Result<(), Error> {
         let heads = &self.record.heads;
-        let head = config.task_names.iter().find_map(|task| {
-            match heads.get(task)? {
+        let head = config
+            .task_names
+            .iter()
+            .find_map(|task| match heads.get(task)? {
                 HeadShape::Span(head) => Some((task.clone(), head)),
                 HeadShape::Dense(_) => None,
-            }
-        });
+            });
         let Some((task, head)) = head else {
             return Ok(());
         };
