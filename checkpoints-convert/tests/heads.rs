@@ -59,8 +59,11 @@ fn made(name: &str, shape: &[u64]) -> Made {
     }
 }
 
+/// Name and shape.
+type Shaped<'a> = (&'a str, &'a [u64]);
+
 /// A checkpoint of an encoder and these variables under `task_specific/`.
-fn with_variables(heads: &[(&str, &[u64])]) -> TempDir {
+fn with_variables(heads: &[Shaped]) -> TempDir {
     let source = tempfile::tempdir().unwrap();
     let mut all = variables(&config(&[]));
     for (name, shape) in heads {
@@ -148,12 +151,12 @@ fn a_kept_record_is_that_of_a_checkpoint_with_the_same_heads() {
 
 #[test]
 fn a_head_is_known_by_all_of_its_variables() {
-    const DENSE: [(&str, &[u64]); 2] = [("t/dense/kernel", &[64, 1]), ("t/dense/bias", &[1])];
-    let found = |more: &[(&str, &[u64])]| {
+    const DENSE: [Shaped; 2] = [("t/dense/kernel", &[64, 1]), ("t/dense/bias", &[1])];
+    let found = |more: &[Shaped]| {
         let source = with_variables(&[&DENSE[..], more].concat());
         inspect(source.path()).unwrap()
     };
-    let heads = |more: &[(&str, &[u64])]| found(more).config.unwrap().heads.remove("t");
+    let heads = |more: &[Shaped]| found(more).config.unwrap().heads.remove("t");
     assert_eq!(heads(&[]), Some(HeadShape::dense(1)));
     // Its optimiser's slots are no layers.
     assert_eq!(
@@ -163,7 +166,7 @@ fn a_head_is_known_by_all_of_its_variables() {
         ]),
         Some(HeadShape::dense(1))
     );
-    let end: [(&str, &[u64]); 2] = [("t/dense_1/kernel", &[64, 1]), ("t/dense_1/bias", &[1])];
+    let end: [Shaped; 2] = [("t/dense_1/kernel", &[64, 1]), ("t/dense_1/bias", &[1])];
     assert_eq!(heads(&end), Some(head(false, false, false, 512)));
     // A question-answering head that lacks a part is no regression.
     let lacking = found(&end[..1]);
@@ -173,7 +176,7 @@ fn a_head_is_known_by_all_of_its_variables() {
 
 #[test]
 fn a_head_of_another_make_is_left_out_and_said_while_the_encoder_is_converted() {
-    let cases: [(&[(&str, &[u64])], &str); 7] = [
+    let cases: [(&[Shaped], &str); 7] = [
         (
             &[("t/dense/kernel", &[64, 3])],
             "its variables (task_specific/t/dense/kernel) are neither",
