@@ -45,6 +45,11 @@ pub struct DenseShape {
     /// What the outputs are; `None` where nothing tells it: the layer is the same for all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<DenseKind>,
+    /// Segment id of every token that a tagging head was trained on, if it is not the 1 of the
+    /// reference's features: 0 for one of Hugging Face. With the other segment it would give other
+    /// labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segment: Option<u8>,
 }
 
 /// What a dense head predicts.
@@ -76,6 +81,7 @@ impl DenseShape {
             outputs,
             labels: None,
             kind: None,
+            segment: None,
         }
     }
 
@@ -92,6 +98,13 @@ impl DenseShape {
                     Some(_) => " and \"labels\"",
                     None => "",
                 }
+            ));
+        }
+        if let Some(segment) = self.segment
+            && (segment > 1 || self.kind != Some(DenseKind::Tagging))
+        {
+            return Err(format!(
+                "\"segment\" is {segment}; expected 0 or 1, of a \"kind\" that is \"tagging\""
             ));
         }
         let Some(labels) = &self.labels else {
@@ -145,6 +158,7 @@ struct Keys {
     outputs: Option<usize>,
     labels: Option<Vec<String>>,
     kind: Option<DenseKind>,
+    segment: Option<u8>,
 }
 
 impl TryFrom<Keys> for HeadShape {
@@ -155,7 +169,10 @@ impl TryFrom<Keys> for HeadShape {
             || keys.answerable_classifier.is_some()
             || keys.answerable_uses_start_logits.is_some()
             || keys.hidden.is_some();
-        let is_dense = keys.outputs.is_some() || keys.labels.is_some() || keys.kind.is_some();
+        let is_dense = keys.outputs.is_some()
+            || keys.labels.is_some()
+            || keys.kind.is_some()
+            || keys.segment.is_some();
         let missing = |key: &str| format!("missing field `{key}`");
         match (is_span, is_dense) {
             (true, false) => Ok(Self::Span(SpanShape {
@@ -175,6 +192,7 @@ impl TryFrom<Keys> for HeadShape {
                     outputs: keys.outputs.ok_or_else(|| missing("outputs"))?,
                     labels: keys.labels,
                     kind: keys.kind,
+                    segment: keys.segment,
                 };
                 dense.check()?;
                 Ok(Self::Dense(dense))
@@ -259,6 +277,10 @@ mod tests {
                 "classification, 2 outputs",
             ),
             (r#"{"outputs":9,"kind":"tagging"}"#, "tagging, 9 outputs"),
+            (
+                r#"{"outputs":9,"kind":"tagging","segment":0}"#,
+                "tagging, 9 outputs",
+            ),
         ] {
             let head: HeadShape = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&head).unwrap(), text);
@@ -302,6 +324,14 @@ mod tests {
             (
                 r#"{"outputs": 1, "kind": "ranking"}"#,
                 "heads.rte: unknown variant `ranking`, expected one of `classification`, `regression`, `tagging` at line 2",
+            ),
+            (
+                r#"{"outputs": 2, "kind": "tagging", "segment": 2}"#,
+                "heads.rte: \"segment\" is 2; expected 0 or 1",
+            ),
+            (
+                r#"{"outputs": 2, "segment": 0}"#,
+                "expected 0 or 1, of a \"kind\" that is \"tagging\"",
             ),
             (
                 r#"{"outputs": "3"}"#,

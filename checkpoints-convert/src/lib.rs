@@ -23,7 +23,9 @@
 //!
 //! On the way to Hugging Face a record that says `"kind": "tagging"` of one of its heads becomes an
 //! `ElectraForTokenClassification`, any other an `ElectraModel`; `export.json` names every parameter
-//! that was left out. TensorFlow has no place for labels: its checkpoints are read without them, and
+//! that was left out. The reference gives every token of a tagging task segment 1, `transformers` gives
+//! it 0, and a head needs the one that it was trained with: `segment` of a record's head says 0, and
+//! `tagging_segment` of an exported `config.json` says either. TensorFlow has no place for labels: its checkpoints are read without them, and
 //! the kind of a dense head is known there if the task has one of the reference's names.
 #![forbid(unsafe_code)]
 

@@ -25,7 +25,19 @@ fn dense(outputs: usize, kind: Option<DenseKind>, labels: Option<&[&str]>) -> He
         outputs,
         labels: labels.map(|labels| labels.iter().map(|&label| label.to_owned()).collect()),
         kind,
+        segment: None,
     })
+}
+
+/// The head as one that was trained with another segment than the reference's.
+fn with_segment(head: HeadShape, segment: u8) -> HeadShape {
+    match head {
+        HeadShape::Dense(dense) => HeadShape::Dense(DenseShape {
+            segment: Some(segment),
+            ..dense
+        }),
+        span => span,
+    }
 }
 
 fn export(format: Format, input: &Path, out: &Path) -> Result<Export, Error> {
@@ -353,7 +365,8 @@ fn a_tagging_model_of_hugging_face_brings_its_head_and_its_labels() {
             let report = convert(folder.path(), out.path()).unwrap();
             assert_eq!(report.warnings, [] as [&str; 0]);
             assert_eq!((report.totals.used, report.totals.ignored), (25, 0));
-            let expected = dense(3, Some(DenseKind::Tagging), labels);
+            // Its tokens have the segment that transformers gives them.
+            let expected = with_segment(dense(3, Some(DenseKind::Tagging), labels), 0);
             assert_eq!(report.config.heads.get(task), Some(&expected));
             assert_eq!(report.config.heads.len(), 1);
             let record = read_record(out.path());
@@ -478,8 +491,11 @@ fn a_classifier_that_is_not_the_reference_s_is_left_out_and_said() {
 #[test]
 fn a_tagging_head_goes_to_hugging_face_and_back() {
     let labels: &[&str] = &["O", "B-\"x\"", "I"];
-    for labels in [Some(labels), None] {
-        let head = dense(3, Some(DenseKind::Tagging), labels);
+    for (labels, segment) in [(Some(labels), 1), (None, 0)] {
+        let mut head = dense(3, Some(DenseKind::Tagging), labels);
+        if segment == 0 {
+            head = with_segment(head, 0);
+        }
         let (source, _) = mixture();
         let [record, out, back] = [(); 3].map(|()| tempfile::tempdir().unwrap());
         let model = config(&[("ner", head)]);
@@ -505,6 +521,7 @@ fn a_tagging_head_goes_to_hugging_face_and_back() {
         assert_eq!(json["architectures"], json!([TAGGING]));
         assert_eq!(json["finetuning_task"], "ner");
         assert_eq!(json["classifier_dropout"], 0.0);
+        assert_eq!(json["tagging_segment"], segment);
         let names = labels.unwrap_or(&["LABEL_0", "LABEL_1", "LABEL_2"]);
         assert_eq!(
             json["id2label"],

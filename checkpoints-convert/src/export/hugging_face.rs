@@ -16,7 +16,7 @@ use super::{ExportedTensor, byte_length};
 use crate::Error;
 use crate::config::RecordConfig;
 use crate::framework::Framework;
-use crate::head_shape::HeadShape;
+use crate::head_shape::{DenseShape, HeadShape};
 use crate::hugging_face::{
     CONFIG_FILE, SAFETENSORS_FILE, TAGGING_CLASS, TOKENIZER_CONFIG_FILE, placeholder,
 };
@@ -72,6 +72,15 @@ pub(super) fn write(
         .map_err(|error| failed(error.into_error()))?;
     file.sync_all().map_err(failed)?;
 
+    if let Some(head) = head
+        && segment(&head.shape) == 1
+    {
+        log::warn!(
+            "head {:?} was trained with segment 1 on every token: give the model token_type_ids of 1, \
+             since with the 0 that transformers' tokenizer gives it predicts other labels",
+            head.task
+        );
+    }
     staging.write(TOKENIZER_CONFIG_FILE, &tokenizer_config(&record.config))?;
     staging.write(CONFIG_FILE, &model_config(&record.config, head))?;
     // The weights come last: where they are, the other files are there too.
@@ -140,6 +149,11 @@ fn model_config(config: &RecordConfig, head: Option<&TaggingHead>) -> Vec<u8> {
     staging::json(&value)
 }
 
+/// The segment id of every token that a tagging head was trained on.
+fn segment(shape: &DenseShape) -> u8 {
+    shape.segment.unwrap_or(1)
+}
+
 /// The keys of a tagging head; the reference's has no dropout before it.
 fn head_config(TaggingHead { task, shape }: &TaggingHead) -> Map<String, Value> {
     let labels = match &shape.labels {
@@ -159,6 +173,7 @@ fn head_config(TaggingHead { task, shape }: &TaggingHead) -> Map<String, Value> 
         ("id2label".to_owned(), by_number.into()),
         ("label2id".to_owned(), by_label.into()),
         ("classifier_dropout".to_owned(), json!(0.0)),
+        ("tagging_segment".to_owned(), json!(segment(shape))),
     ])
 }
 

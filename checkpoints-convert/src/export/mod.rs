@@ -1,6 +1,7 @@
 //! The way out: a folder with a Burn record, converted or fine-tuned, enters; a folder that
 //! Hugging Face's `transformers` or Google's TensorFlow code loads leaves. One tensor is in memory
-//! at a time. TensorFlow gets every head; `transformers` has but one that is the same, that of tagging. `export.json` beside the files says what was written and what was left out.
+//! at a time. TensorFlow gets every head; `transformers` has but one that is the same, that of tagging.
+//! `export.json` beside the files says what was written and what was left out.
 
 mod hugging_face;
 mod tagging;

@@ -40,6 +40,9 @@ pub(crate) struct Settings {
     pub finetuning_task: Value,
     #[serde(default)]
     pub id2label: Value,
+    /// Ours: `transformers` keeps a key that it does not know.
+    #[serde(default)]
+    pub tagging_segment: Value,
     // What the shapes tell too.
     vocab_size: Option<usize>,
     embedding_size: Option<usize>,

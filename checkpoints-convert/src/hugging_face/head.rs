@@ -2,7 +2,8 @@
 //! the reference's tagging head is. What `config.json` says of it enters; its task and its labels leave.
 //!
 //! The task is the one that `finetuning_task` names, which `transformers`' own training scripts write,
-//! and `tagging` where it names none.
+//! and `tagging` where it names none. Models of `transformers` are trained with segment 0 on every token
+//! of a single text, those of the reference with 1: `tagging_segment` says so of an exported one.
 
 use std::collections::BTreeSet;
 
@@ -41,14 +42,31 @@ pub(super) fn warning(settings: &Settings) -> Option<String> {
     })
 }
 
-/// Puts the labels into the shape of the head; `file` is the configuration, as errors call it.
+/// Puts the labels and the segment into the shape of the head; `file` is the configuration, as errors call it.
 ///
 /// # Errors
-/// The labels are not those of so many outputs.
+/// The labels are not those of so many outputs, or the segment is none.
 pub(super) fn apply(settings: &Settings, file: &str, head: &mut DenseShape) -> Result<(), Error> {
     head.kind = Some(DenseKind::Tagging);
     head.labels = labels(settings, file, head.outputs)?;
+    head.segment = segment(settings, file)?;
     Ok(())
+}
+
+/// The segment that the head was trained with; `None` for the reference's.
+fn segment(settings: &Settings, file: &str) -> Result<Option<u8>, Error> {
+    let stated = &settings.tagging_segment;
+    match stated.as_u64() {
+        Some(1) => Ok(None),
+        Some(0) => Ok(Some(0)),
+        None if stated.is_null() => Ok(Some(0)),
+        _ => Err(Error::Setting {
+            file: file.into(),
+            key: "tagging_segment",
+            found: stated.to_string(),
+            expected: "expected 0 or 1, the token_type_ids that the head was trained with".into(),
+        }),
+    }
 }
 
 /// The labels in the order of their numbers; `None` where nobody gave them names.
@@ -154,6 +172,23 @@ mod tests {
             let mut head = DenseShape::new(2);
             apply(&tagging(unnamed), "c", &mut head).unwrap();
             assert_eq!(head.labels, None);
+        }
+    }
+
+    #[test]
+    fn the_segment_is_that_of_transformers_unless_it_is_stated() {
+        let segment = |stated: Value| {
+            let config = json!({"architectures": [TAGGING_CLASS], "tagging_segment": stated});
+            let mut head = DenseShape::new(2);
+            let applied = apply(&settings(config), "c", &mut head);
+            applied.map(|()| head.segment).map_err(|e| e.to_string())
+        };
+        assert_eq!(segment(Value::Null), Ok(Some(0)));
+        assert_eq!(segment(json!(0)), Ok(Some(0)));
+        assert_eq!(segment(json!(1)), Ok(None));
+        for wrong in [json!(2), json!("1"), json!(-1)] {
+            let error = segment(wrong).unwrap_err();
+            assert!(error.starts_with("c: \"tagging_segment\" is "), "{error}");
         }
     }
 
