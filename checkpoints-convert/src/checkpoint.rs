@@ -2,13 +2,16 @@
 //! of its data files. A path enters; variables leave, streamed in the order of their bytes, so
 //! that an archive is read in one pass and no more than one tensor is in memory here.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
 use crate::config::ModelShape;
 use crate::framework::Framework;
+use crate::head_shape::HeadShape;
 use crate::hugging_face::{self, Beside, Tokenizer};
+use crate::names;
 use crate::source::{self, Source};
 use crate::tensor::{Facts, Index, ShardReader, Variable};
 use crate::transpose::transpose;
@@ -134,6 +137,30 @@ impl Checkpoint {
         }
     }
 
+    /// Puts what else is known of a head into one that was inferred from shapes: the labels and the
+    /// kind of a dense one.
+    ///
+    /// # Errors
+    /// The configuration contradicts the shapes.
+    pub fn apply_head_settings(&self, task: &str, head: &mut HeadShape) -> Result<(), Error> {
+        let HeadShape::Dense(dense) = head else {
+            return Ok(());
+        };
+        match &self.origin {
+            Origin::HuggingFace(own) => own.apply_head_settings(dense)?,
+            Origin::TensorFlow(_) => dense.kind = names::dense_kind(task, dense.outputs),
+        }
+        Ok(())
+    }
+
+    /// The reference's name of a variable; `None` where the reference has no such variable.
+    pub fn reference<'a>(&self, name: &'a str) -> Option<Cow<'a, str>> {
+        match &self.origin {
+            Origin::TensorFlow(_) => Some(name.into()),
+            Origin::HuggingFace(model) => model.reference(name).map(Cow::from),
+        }
+    }
+
     /// What the files beside the weights say of the tokenizer.
     ///
     /// # Errors
@@ -202,6 +229,14 @@ impl Checkpoint {
         match &self.origin {
             Origin::TensorFlow(source) => &source.warnings,
             Origin::HuggingFace(_) => &[],
+        }
+    }
+
+    /// What a user is to know of the model before fine-tuning it.
+    pub fn model_warnings(&self) -> Vec<String> {
+        match &self.origin {
+            Origin::TensorFlow(_) => Vec::new(),
+            Origin::HuggingFace(model) => model.warnings(&self.index.variables),
         }
     }
 
@@ -287,19 +322,9 @@ impl Checkpoint {
             let (numbers, after) = rest.split_at(here);
             rest = after;
             let (file, length) = &self.files[shard as usize];
-            let column_major = |number: usize| match &self.origin {
-                Origin::TensorFlow(_) => false,
-                Origin::HuggingFace(model) => model.column_major[number],
-            };
             let exchanged: Vec<Option<[u64; 2]>> = numbers
                 .iter()
-                .map(|&number| {
-                    exchanged(
-                        self.framework(),
-                        self.variable(number),
-                        column_major(number),
-                    )
-                })
+                .map(|&number| self.exchanged(number))
                 .collect();
             let variables = &self.index.variables;
             let mut read = |reader: &mut dyn Read| {
@@ -338,19 +363,24 @@ impl Checkpoint {
     fn variable(&self, number: usize) -> &Variable {
         &self.index.variables[number]
     }
-}
 
-/// The rows and columns of a matrix, in the order of its bytes, where the record has its axes the
-/// other way round.
-fn exchanged(framework: Framework, variable: &Variable, column_major: bool) -> Option<[u64; 2]> {
-    let &[rows, columns] = variable.shape.as_slice() else {
-        return None;
-    };
-    let reference = framework.reference(&variable.name)?;
-    match (framework.is_transposed(&reference), column_major) {
-        (true, false) => Some([rows, columns]),
-        (false, true) => Some([columns, rows]),
-        // Column after column of `[out, in]` is row after row of `[in, out]`.
-        (true, true) | (false, false) => None,
+    /// The rows and columns of a matrix, in the order of its bytes, where the record has its axes the
+    /// other way round.
+    fn exchanged(&self, number: usize) -> Option<[u64; 2]> {
+        let variable = self.variable(number);
+        let &[rows, columns] = variable.shape.as_slice() else {
+            return None;
+        };
+        let column_major = match &self.origin {
+            Origin::TensorFlow(_) => false,
+            Origin::HuggingFace(model) => model.column_major[number],
+        };
+        let reference = self.reference(&variable.name)?;
+        match (self.framework().is_transposed(&reference), column_major) {
+            (true, false) => Some([rows, columns]),
+            (false, true) => Some([columns, rows]),
+            // Column after column of `[out, in]` is row after row of `[in, out]`.
+            (true, true) | (false, false) => None,
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::head_shape::{self, HeadShape};
 use crate::plain_file;
 
 /// The content of `config.json`.
@@ -22,7 +23,7 @@ pub struct RecordConfig {
     #[serde(default = "yes")]
     pub tokenize_chinese_chars: bool,
     /// The heads whose parameters are in the record, by task name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "head_shape::by_task")]
     pub heads: BTreeMap<String, HeadShape>,
 }
 
@@ -47,22 +48,6 @@ pub struct ModelShape {
     pub initializer_range: f64,
     #[serde(default = "epsilon")]
     pub layer_norm_eps: f64,
-}
-
-/// Which parts a question-answering head has.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeadShape {
-    /// The end is predicted given the start, through a hidden layer.
-    pub joint_prediction: bool,
-    /// There is a classifier of questions without an answer.
-    pub answerable_classifier: bool,
-    /// That classifier sees the passage weighted by the start probabilities, through a hidden
-    /// layer; otherwise the first token alone.
-    pub answerable_uses_start_logits: bool,
-    /// Width of the hidden layers: 512 in the reference, and where a fine-tuned record does not
-    /// say it.
-    #[serde(default = "head_hidden")]
-    pub hidden: usize,
 }
 
 /// A `config.json` that cannot be read.
@@ -93,12 +78,7 @@ impl ModelShape {
     }
 }
 
-/// The reference's constants, for what no shape tells.
-pub(crate) const HEAD_HIDDEN: usize = 512;
-
-fn head_hidden() -> usize {
-    HEAD_HIDDEN
-}
+// The reference's constants, for what no shape tells.
 
 pub(crate) fn gelu() -> String {
     "gelu".into()

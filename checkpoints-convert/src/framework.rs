@@ -2,8 +2,6 @@
 //! the reference's variables: Google's TensorFlow names with dense kernels `[in, out]`, which are
 //! also the record's. Hugging Face keeps its dense weights `[out, in]`, as PyTorch does.
 
-use std::borrow::Cow;
-
 use crate::{hugging_face, names};
 
 /// The program whose files a checkpoint's are.
@@ -14,14 +12,6 @@ pub(crate) enum Framework {
 }
 
 impl Framework {
-    /// The reference's name of a variable; `None` where the reference has no such variable.
-    pub fn reference(self, name: &str) -> Option<Cow<'_, str>> {
-        match self {
-            Self::TensorFlow => Some(name.into()),
-            Self::HuggingFace => hugging_face::reference(name).map(Cow::from),
-        }
-    }
-
     /// What this framework calls the variable that the reference calls `reference`.
     pub fn name(self, reference: &str) -> String {
         match self {

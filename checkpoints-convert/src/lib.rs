@@ -4,7 +4,29 @@
 //! On the way in: zip, folder or prefix (`source`) → variables (`bundle`), or a model's folder →
 //! variables (`hugging_face`); both are `tensor`s of one `checkpoint` → places in the model
 //! (`names`, `plan`) → `model.bpk` (`record`) and a report of every variable (`report`); `verify`
-//! reads both ends again. `pack` is the file that a record is, with its checksums. On the way out: `model.bpk` → files of either framework (`export`).
+//! reads both ends again. `pack` is the file that a record is, with its checksums. On the way out:
+//! `model.bpk` → files of either framework (`export`).
+//!
+//! # Heads
+//!
+//! The heads of every task go along, several in one checkpoint: [`HeadShape`] says what they are. A
+//! TensorFlow checkpoint tells a head by the full set of its variables: `task_specific/<task>/dense`
+//! alone, `[hidden, outputs]`, is one dense layer (classification, regression, tagging); with the
+//! layers `qa_hidden`, `dense_1`, … it is question answering. A head that is neither is left out, and
+//! a warning says why.
+//!
+//! | Hugging Face's class | its head |
+//! |---|---|
+//! | `ElectraForTokenClassification` | is a tagging head: read with the labels of `id2label`, and written. The task is `finetuning_task` of `config.json`, or `tagging` if that is not there |
+//! | `ElectraForSequenceClassification` | has a second layer with GELU between, so that no head is equal to it: the encoder alone is read and written |
+//! | `ElectraForQuestionAnswering` | is without the layers of the joint head: the encoder alone is read and written |
+//!
+//! On the way to Hugging Face a record that says `"kind": "tagging"` of one of its heads becomes an
+//! `ElectraForTokenClassification`, any other an `ElectraModel`; `export.json` names every parameter
+//! that was left out. The reference gives every token of a tagging task segment 1, `transformers` gives
+//! it 0, and a head needs the one that it was trained with: `segment` of a record's head says 0, and
+//! `tagging_segment` of an exported `config.json` says either. TensorFlow has no place for labels: its checkpoints are read without them, and
+//! the kind of a dense head is known there if the task has one of the reference's names.
 #![forbid(unsafe_code)]
 
 pub mod bundle;
@@ -20,6 +42,7 @@ mod digest;
 mod error;
 mod export;
 mod framework;
+mod head_shape;
 mod hugging_face;
 mod inspect;
 mod kept;
@@ -41,13 +64,14 @@ mod vocabulary;
 mod zip_error;
 
 pub use checkpoint::{is_checkpoint, is_hugging_face};
-pub use config::{Error as ConfigError, HeadShape, ModelShape, RecordConfig};
+pub use config::{Error as ConfigError, ModelShape, RecordConfig};
 pub use config_file::{CALIBRATION, ConfigFile, THRESHOLD};
 pub use content::Content;
 pub use convert::{Conversion, convert};
 pub use description::{Description, describe};
 pub use error::Error;
 pub use export::{Export, Format, export};
+pub use head_shape::{DenseKind, DenseShape, HeadShape, SpanShape};
 pub use hugging_face::Error as HuggingFaceError;
 pub use inspect::{Inspection, RecordInspection, inspect, inspect_record, is_record};
 pub use kept::{KeptRecord, KeptState, is_fine_tuned, is_made_of, takes_record};

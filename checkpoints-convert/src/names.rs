@@ -1,9 +1,15 @@
 //! One table of names: which TensorFlow variable is which parameter of the record, with what
 //! shape. A configuration enters, the full list of its parameters leaves; the same table serves
 //! both directions. Kernels keep TensorFlow's layout `[in, out]`, so nothing is transposed.
-//! Names follow the reference's variable scopes (`model/modeling.py`, `finetune/qa/qa_tasks.py`).
+//! Names follow the reference's variable scopes (`model/modeling.py`, `finetune/qa/qa_tasks.py`,
+//! `finetune/classification/classification_tasks.py`, `finetune/tagging/tagging_tasks.py`).
 
-use crate::config::{HeadShape, RecordConfig};
+mod reason;
+
+use crate::config::RecordConfig;
+use crate::head_shape::{DenseKind, HeadShape, SpanShape};
+
+pub(crate) use reason::{NO_QA_HEAD, reason};
 
 /// A parameter of the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +34,7 @@ enum Size {
     /// Two hidden states side by side.
     TwoHidden,
     HeadHidden,
+    Outputs,
 }
 
 use Size::*;
@@ -107,6 +114,8 @@ const ANSWERABLE_FROM_START: [Row; 2] = [
     Dense("dense_3", "answerable", [HeadHidden, One]),
 ];
 const ANSWERABLE: Row = Dense("dense_2", "answerable", [Hidden, One]);
+/// All of a head that is no question answering's.
+const DENSE: Row = Dense("dense", "dense", [Hidden, Outputs]);
 
 /// Every parameter of a model of this configuration: the encoder's, then each head's.
 pub fn parameters(config: &RecordConfig) -> Vec<Parameter> {
@@ -119,11 +128,7 @@ pub fn parameters(config: &RecordConfig) -> Vec<Parameter> {
 
 /// The parameters of embeddings and layers.
 pub(crate) fn encoder_parameters(config: &RecordConfig) -> Vec<Parameter> {
-    let mut list = List {
-        config,
-        head_hidden: 0,
-        parameters: Vec::new(),
-    };
+    let mut list = List::new(config);
     list.rows(&EMBEDDINGS, "electra/", "electra.");
     if config.model.is_projected() {
         list.rows(&PROJECTION, "electra/", "electra.");
@@ -141,36 +146,73 @@ pub(crate) fn head_parameters(
     task: &str,
     head: &HeadShape,
 ) -> Vec<Parameter> {
-    let mut list = List {
-        config,
-        head_hidden: head.hidden,
-        parameters: Vec::new(),
-    };
+    let mut list = List::new(config);
     let variable = format!("task_specific/{task}/");
     let path = format!("heads.{task}.");
-    list.rows(&[START], &variable, &path);
-    match head.joint_prediction {
-        true => list.rows(&END_GIVEN_START, &variable, &path),
-        false => list.rows(&[END], &variable, &path),
-    }
-    match (
-        head.answerable_classifier,
-        head.answerable_uses_start_logits,
-    ) {
-        (true, true) => list.rows(&ANSWERABLE_FROM_START, &variable, &path),
-        (true, false) => list.rows(&[ANSWERABLE], &variable, &path),
-        (false, _) => {}
+    match head {
+        HeadShape::Span(span) => list.span(span, &variable, &path),
+        HeadShape::Dense(dense) => {
+            list.outputs = dense.outputs;
+            list.rows(&[DENSE], &variable, &path);
+        }
     }
     list.parameters
 }
 
+/// Whether a task of this name can stand in the path of a parameter.
+pub(crate) fn is_task_name(name: &str) -> bool {
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"_-".contains(&b);
+    !name.is_empty() && name.bytes().all(is_allowed)
+}
+
+/// What the reference's task of this name predicts (`finetune/task_builder.py`), if a dense layer of
+/// so many outputs can; `None` for a name that the reference does not have.
+pub(crate) fn dense_kind(task: &str, outputs: usize) -> Option<DenseKind> {
+    match task {
+        "cola" | "mnli" | "mrpc" | "qnli" | "qqp" | "rte" | "sst" => {
+            Some(DenseKind::Classification)
+        }
+        "sts" if outputs == 1 => Some(DenseKind::Regression),
+        "chunk" => Some(DenseKind::Tagging),
+        _ => None,
+    }
+}
+
 struct List<'a> {
     config: &'a RecordConfig,
+    /// Sizes of the head.
     head_hidden: usize,
+    outputs: usize,
     parameters: Vec<Parameter>,
 }
 
-impl List<'_> {
+impl<'a> List<'a> {
+    fn new(config: &'a RecordConfig) -> Self {
+        Self {
+            config,
+            head_hidden: 0,
+            outputs: 0,
+            parameters: Vec::new(),
+        }
+    }
+
+    fn span(&mut self, span: &SpanShape, scope: &str, module: &str) {
+        self.head_hidden = span.hidden;
+        self.rows(&[START], scope, module);
+        match span.joint_prediction {
+            true => self.rows(&END_GIVEN_START, scope, module),
+            false => self.rows(&[END], scope, module),
+        }
+        match (
+            span.answerable_classifier,
+            span.answerable_uses_start_logits,
+        ) {
+            (true, true) => self.rows(&ANSWERABLE_FROM_START, scope, module),
+            (true, false) => self.rows(&[ANSWERABLE], scope, module),
+            (false, _) => {}
+        }
+    }
+
     fn rows(&mut self, rows: &[Row], scope: &str, module: &str) {
         for row in rows {
             match *row {
@@ -212,35 +254,8 @@ impl List<'_> {
             One => 1,
             TwoHidden => model.hidden_size.saturating_mul(2),
             HeadHidden => self.head_hidden,
+            Outputs => self.outputs,
         }
-    }
-}
-
-/// Of a task's variable that no head of the record takes.
-pub(crate) const NO_QA_HEAD: &str = "not part of a question-answering head";
-
-/// Why a variable that no parameter takes is left out, by its name; `None` for a name that this
-/// crate does not know.
-pub(crate) fn reason(variable: &str) -> Option<&'static str> {
-    let last = variable.rsplit('/').next().unwrap_or_default();
-    // The slots of ELECTRA's own Adam, of TensorFlow's, and the loss scale's state.
-    if matches!(last, "adam_m" | "adam_v" | "Adam" | "Adam_1")
-        || matches!(
-            variable,
-            "beta1_power" | "beta2_power" | "current_loss_scale" | "good_steps" | "loss_scale"
-        )
-    {
-        Some("optimiser state: a new run starts with its own")
-    } else if variable == "global_step" {
-        Some("step counter of the run that wrote the checkpoint")
-    } else if variable.starts_with("generator/") || variable.starts_with("generator_predictions/") {
-        Some("generator: kept apart, only pre-training uses it")
-    } else if variable.starts_with("discriminator_predictions/") {
-        Some("pre-training head: fine-tuning puts a task's head in its place")
-    } else if variable.starts_with("task_specific/") {
-        Some(NO_QA_HEAD)
-    } else {
-        None
     }
 }
 
@@ -275,12 +290,12 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn head(joint: bool, answerable: bool, start_logits: bool) -> HeadShape {
-        HeadShape {
+        HeadShape::Span(SpanShape {
             joint_prediction: joint,
             answerable_classifier: answerable,
             answerable_uses_start_logits: start_logits,
             hidden: 512,
-        }
+        })
     }
 
     #[test]
@@ -374,29 +389,34 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_known_by_name() {
-        let cases = [
+    fn a_dense_head_has_one_layer_of_its_outputs() {
+        let config = config(4, HeadShape::dense(3));
+        let parameters = head_parameters(&config, "mnli", &config.heads["squad"]);
+        let expected = [
             (
-                "electra/encoder/layer_0/output/dense/kernel/adam_m",
-                "optimiser",
+                "task_specific/mnli/dense/kernel",
+                "heads.mnli.dense.weight",
+                vec![8, 3],
             ),
             (
-                "generator/encoder/layer_0/output/dense/kernel/adam_v",
-                "optimiser",
+                "task_specific/mnli/dense/bias",
+                "heads.mnli.dense.bias",
+                vec![3],
             ),
-            ("generator/embeddings_project/bias", "generator"),
-            ("generator_predictions/output_bias", "generator"),
-            ("discriminator_predictions/dense/bias", "pre-training head"),
-            ("global_step", "step counter"),
-            ("task_specific/mnli/dense/bias", "not part of"),
         ];
-        for (variable, start) in cases {
-            assert!(
-                reason(variable).is_some_and(|r| r.starts_with(start)),
-                "{variable}"
-            );
+        assert_eq!(parameters.len(), expected.len());
+        for (found, (variable, path, shape)) in parameters.iter().zip(expected) {
+            assert_eq!((&*found.variable, &*found.path), (variable, path));
+            assert_eq!(found.shape, shape);
         }
-        assert_eq!(reason("electra/pooler/dense/kernel"), None);
-        assert_eq!(reason("generators/x"), None);
+    }
+
+    #[test]
+    fn the_reference_s_names_tell_what_a_dense_head_predicts() {
+        assert_eq!(dense_kind("rte", 2), Some(DenseKind::Classification));
+        assert_eq!(dense_kind("sts", 1), Some(DenseKind::Regression));
+        assert_eq!(dense_kind("sts", 2), None);
+        assert_eq!(dense_kind("chunk", 23), Some(DenseKind::Tagging));
+        assert_eq!(dense_kind("ner", 9), None);
     }
 }

@@ -1,21 +1,22 @@
 //! What becomes of each variable: an index enters; the model's configuration, inferred from
 //! names and shapes, and the place of every variable leave. No values are read for it. Which
-//! layers a head has is told by which variables exist (reference: `finetune/qa/qa_tasks.py`).
+//! layers a head has is told by which variables exist (`heads`).
 
 mod error;
+mod heads;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::checkpoint::Checkpoint;
-use crate::config::{self, HEAD_HIDDEN, HeadShape, ModelShape, RecordConfig};
+use crate::config::{self, ModelShape, RecordConfig};
 use crate::framework::Framework;
-use crate::hugging_face;
 use crate::names::{self, Parameter};
 use crate::tensor::Variable;
 use crate::vocabulary;
 
 pub use error::Error;
+use heads::Heads;
 
 /// What becomes of a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl Plan {
         let references: Vec<Option<Cow<str>>> = index
             .variables
             .iter()
-            .map(|variable| framework.reference(&variable.name))
+            .map(|variable| checkpoint.reference(&variable.name))
             .collect();
         let named = references.iter().zip(&index.variables);
         let shapes = Shapes {
@@ -74,11 +75,11 @@ impl Plan {
         config.tokenize_chinese_chars = tokenizer
             .tokenize_chinese_chars
             .unwrap_or(config.tokenize_chinese_chars);
-        let mut heads = Heads::default();
-        for task in shapes.tasks() {
-            heads.add(&shapes, &config, task);
-        }
+        let mut heads = Heads::of(&shapes, &config);
         config.heads = std::mem::take(&mut heads.complete);
+        for (task, head) in &mut config.heads {
+            checkpoint.apply_head_settings(task, head)?;
+        }
 
         let parameters = names::parameters(&config);
         let mut filled = HashMap::new();
@@ -113,9 +114,7 @@ impl Plan {
                 unknown.len()
             ));
         }
-        if framework == Framework::HuggingFace {
-            warnings.extend(hugging_face::warning(&index.variables).map(str::to_owned));
-        }
+        warnings.extend(checkpoint.model_warnings());
         warnings.extend(tokenizer.warnings);
         if let Ok(Some(words)) = checkpoint.vocabulary(config.model.vocab_size) {
             warnings.extend(vocabulary::case_warning(&words, tokenizer.do_lower_case));
@@ -261,99 +260,5 @@ impl Shapes<'_> {
             });
         }
         Ok(())
-    }
-
-    /// The tasks that have variables, by names that can stand in a parameter's path.
-    fn tasks(&self) -> BTreeSet<&str> {
-        self.variables
-            .keys()
-            .filter(|name| names::reason(name) == Some(names::NO_QA_HEAD))
-            .filter_map(|name| name.strip_prefix("task_specific/")?.split_once('/'))
-            .map(|(task, _)| task)
-            .filter(|task| {
-                !task.is_empty()
-                    && task
-                        .bytes()
-                        .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
-            })
-            .collect()
-    }
-
-    /// The head of `task`, or `None` where its variables are another kind's: a classifier or a
-    /// regression has `dense` alone.
-    fn head(&self, task: &str) -> Option<HeadShape> {
-        let shape = |layer: &str, part: &str| -> Option<&[u64]> {
-            let name = format!("task_specific/{task}/{layer}/{part}");
-            self.variables
-                .get(name.as_str())
-                .map(|variable| variable.shape.as_slice())
-        };
-        let has = |layer| shape(layer, "kernel").is_some() || shape(layer, "bias").is_some();
-        let width = |layer| {
-            let shape = shape(layer, "bias").or_else(|| shape(layer, "kernel"))?;
-            usize::try_from(*shape.last()?).ok()
-        };
-        if !["qa_hidden", "dense_1", "dense_2", "dense_3"]
-            .into_iter()
-            .any(has)
-        {
-            return None;
-        }
-        let answerable_classifier = has("dense_2") || has("dense_3");
-        let answerable_uses_start_logits =
-            answerable_classifier && (has("dense_3") || width("dense_2") != Some(1));
-        let answerable_hidden = || width("dense_2").filter(|_| answerable_uses_start_logits);
-        Some(HeadShape {
-            joint_prediction: has("qa_hidden"),
-            answerable_classifier,
-            answerable_uses_start_logits,
-            hidden: width("qa_hidden")
-                .or_else(answerable_hidden)
-                .unwrap_or(HEAD_HIDDEN),
-        })
-    }
-}
-
-/// The heads of a checkpoint: those that are whole, and what the others lack.
-#[derive(Default)]
-struct Heads {
-    complete: BTreeMap<String, HeadShape>,
-    incomplete: BTreeMap<String, String>,
-    unfilled: Vec<String>,
-    warnings: Vec<String>,
-}
-
-impl Heads {
-    fn add(&mut self, shapes: &Shapes, config: &RecordConfig, task: &str) {
-        let Some(head) = shapes.head(task) else {
-            return;
-        };
-        let missing: Vec<String> = names::head_parameters(config, task, &head)
-            .into_iter()
-            .filter(|parameter| !shapes.variables.contains_key(parameter.variable.as_str()))
-            .map(|parameter| parameter.path)
-            .collect();
-        if missing.is_empty() {
-            self.complete.insert(task.into(), head);
-            return;
-        }
-        let why = format!(
-            "head {task:?} is incomplete: nothing fills {}",
-            missing.join(", ")
-        );
-        self.warnings.push(format!("{why}; the head is left out"));
-        self.incomplete.insert(task.into(), why);
-        self.unfilled.extend(missing);
-    }
-
-    /// Why a variable that no parameter takes is left out.
-    fn reason(&self, framework: Framework, variable: &str) -> String {
-        let reason = framework.reason(variable).unwrap_or(UNKNOWN);
-        variable
-            .strip_prefix("task_specific/")
-            .filter(|_| reason == names::NO_QA_HEAD)
-            .and_then(|rest| self.incomplete.get(rest.split_once('/')?.0))
-            .cloned()
-            .unwrap_or_else(|| reason.into())
     }
 }

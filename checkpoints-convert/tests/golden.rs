@@ -5,7 +5,9 @@ mod fixture;
 
 use std::path::{Path, PathBuf};
 
-use checkpoints_convert::{RecordConfig, Report, is_checkpoint};
+use checkpoints_convert::{
+    DenseKind, DenseShape, Format, HeadShape, RecordConfig, Report, export, inspect, is_checkpoint,
+};
 use fixture::{convert, golden, read_record, verify};
 
 fn sum(report: &Report, name: &str) -> f64 {
@@ -188,4 +190,86 @@ fn fine_tuned_checkpoints_keep_their_heads() {
             "{folder}"
         );
     }
+}
+
+#[test]
+fn checkpoints_of_every_task_come_back_from_tensorflow_bit_by_bit() {
+    use DenseKind::{Classification, Regression, Tagging};
+    let Some(shared) = shared() else { return };
+    let dense = |task: &str, outputs: usize, kind| {
+        let kind = Some(kind);
+        let shape = DenseShape {
+            kind,
+            ..DenseShape::new(outputs)
+        };
+        (task.to_owned(), HeadShape::Dense(shape))
+    };
+    let span = || ("squad".to_owned(), fixture::head(true, true, true, 512));
+    let mut cases = vec![
+        ("chunk".to_owned(), vec![dense("chunk", 14, Tagging)]),
+        (
+            "multitask/rte_squad".to_owned(),
+            vec![dense("rte", 2, Classification), span()],
+        ),
+        (
+            "multitask/cola_sts_chunk".to_owned(),
+            vec![
+                dense("cola", 2, Classification),
+                dense("sts", 1, Regression),
+                dense("chunk", 14, Tagging),
+            ],
+        ),
+    ];
+    for (task, outputs) in [
+        ("cola", 2),
+        ("mrpc", 2),
+        ("mnli", 3),
+        ("sst", 2),
+        ("rte", 2),
+        ("qnli", 2),
+        ("qqp", 2),
+        ("sts", 1),
+    ] {
+        let kind = if task == "sts" {
+            Regression
+        } else {
+            Classification
+        };
+        cases.push((format!("glue/{task}"), vec![dense(task, outputs, kind)]));
+    }
+    let (mut checkpoints, mut variables, mut values) = (0, 0, 0);
+    for (folder, heads) in cases {
+        for weights in ["init", "trained", "learned"] {
+            let source = shared.join(&folder).join(weights);
+            if !source.is_dir() {
+                continue;
+            }
+            let [record, out] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+            let report = convert(&source, record.path()).unwrap();
+            assert_eq!(
+                report.config.heads,
+                heads.iter().cloned().collect(),
+                "{folder}"
+            );
+            assert_eq!((report.totals.ignored, report.unfilled.len()), (0, 0));
+            let found = verify(&source, record.path()).unwrap();
+            assert!(found.is_equal(), "{folder}: {:?}", found.differences);
+            // Without a vocabulary nothing is exported; the size does not matter here.
+            std::fs::write(record.path().join("vocab.txt"), "[PAD]\n").unwrap();
+            export(Format::Tf, record.path(), out.path(), &mut |_, _| {}).unwrap();
+            let rows = |folder: &Path| -> Vec<_> {
+                let rows = inspect(folder).unwrap().variables.into_iter();
+                rows.map(|row| (row.name, row.shape, row.dtype, row.crc32c))
+                    .collect()
+            };
+            assert_eq!(rows(out.path()), rows(&source), "{folder}");
+            let exported = verify(out.path(), record.path()).unwrap();
+            assert!(exported.is_equal() && exported.equal == found.equal);
+            checkpoints += 1;
+            variables += found.equal;
+            values += found.values;
+        }
+    }
+    println!("{checkpoints} checkpoints, {variables} variables, {values} values, every bit equal");
+    assert_eq!(checkpoints, 27);
 }

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use checkpoints_convert::HeadShape;
 use serde_json::{Map, Value};
 
 use super::{
@@ -43,10 +44,13 @@ impl CheckpointFacts {
         given: &Map<String, Value>,
     ) -> Result<(), Error> {
         let heads = &self.record.heads;
-        let head = config.task_names.iter().find_map(|task| {
-            let head = heads.get(task)?;
-            Some((task.clone(), head))
-        });
+        let head = config
+            .task_names
+            .iter()
+            .find_map(|task| match heads.get(task)? {
+                HeadShape::Span(head) => Some((task.clone(), head)),
+                HeadShape::Dense(_) => None,
+            });
         let Some((task, head)) = head else {
             return Ok(());
         };

@@ -6,12 +6,13 @@ Needs: pip install torch transformers; the program checkpoints-convert, built.
 
 FOLDER holds `init/` and `trained/` (TensorFlow checkpoints) and `forward.init.safetensors` and
 `forward.trained.safetensors` (what Google's code computed with them), as
-tests/golden/squad2-tiny-projected does, which is always looked at.
+tests/golden/squad2-tiny-projected does, which is always looked at. A folder of a tagging task has
+the features of the same texts beside them, features.dev.jsonl.
 
-Out: each checkpoint is converted and exported, loaded by transformers, and its hidden states are
-compared with Google's. In: the model is saved in every form that transformers and PyTorch have,
-converted, and its values are compared bit by bit. Prints the largest differences; exits with 1
-where something differs.
+Out: each checkpoint is converted and exported, loaded by transformers, and its hidden states, or the
+logits of a tagging head, are compared with Google's. In: the model is saved in every form that
+transformers and PyTorch have, converted, and its values are compared bit by bit. Prints the largest
+differences; exits with 1 where something differs.
 """
 
 import json
@@ -83,6 +84,64 @@ def compare_hidden_states(folder, forward):
         compared += 1
     assert compared >= model.config.num_hidden_layers, f"{compared} states compared"
     return worst, compared
+
+
+def compute_tags(folder, golden):
+    """Hidden states and logits of a tagging model on the texts that Google's code was given."""
+    model = load(transformers.ElectraForTokenClassification, folder)
+    with torch.no_grad():
+        found = model(
+            input_ids=golden["input_ids"].long(),
+            attention_mask=golden["input_mask"].long(),
+            token_type_ids=golden["segment_ids"].long(),
+            output_hidden_states=True,
+        )
+    return [*found.hidden_states, found.logits]
+
+
+def compare_logits(folder, golden, features):
+    """Largest difference of a tagging head's logits at a word from what Google's code computed."""
+    *_, logits = compute_tags(folder, golden)
+    places = {
+        feature["eid"]: feature["labeled_positions"]
+        for feature in map(json.loads, features.read_text().splitlines())
+    }
+    worst, words = 0.0, 0
+    for row, eid in enumerate(golden["eid"].tolist()):
+        expected = golden["logits"][row, : len(places[eid])]
+        worst = max(worst, (logits[row, places[eid]] - expected).abs().max().item())
+        words += len(places[eid])
+    assert words == int(golden["labels_mask"].sum()), f"{words} words compared"
+    return worst, words
+
+
+def check_back(folder, golden, work, name):
+    """What is read from the export and exported again computes the same bits."""
+    again = exported(folder, work, name)
+    pairs = zip(compute_tags(folder, golden), compute_tags(again, golden), strict=True)
+    for first, second in pairs:
+        assert torch.equal(first.view(torch.int32), second.view(torch.int32)), name
+    assert (again / "config.json").read_bytes() == (folder / "config.json").read_bytes()
+
+
+def check_labels(folder, work):
+    """Labels and task of a model that transformers saved come back from a record."""
+    labels = {0: "O", 1: "B-PER", 2: "I-PER"}
+    model = transformers.ElectraForTokenClassification.from_pretrained(
+        folder, id2label=labels, label2id={label: number for number, label in labels.items()}
+    )
+    # As the scripts of transformers do that train a tagging model.
+    model.config.finetuning_task = "ner"
+    source = work / "labelled"
+    shutil.copytree(folder, source)
+    (source / "model.safetensors").unlink()
+    model.save_pretrained(source)
+    back = exported(source, work, "labelled.back")
+    config = transformers.ElectraConfig.from_pretrained(back)
+    assert (config.id2label, config.finetuning_task) == (labels, "ner"), config
+    found = load(transformers.ElectraForTokenClassification, back).state_dict()
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, found[name]), name
 
 
 def check_tokenizer(folder):
@@ -176,17 +235,27 @@ def forms(model, folder, work):
 
 def check_forms(kind, folder, work):
     """Every form gives every bit of the encoder's values; returns how many forms there were."""
-    work.mkdir()
     model = kind.from_pretrained(folder)
+    # torch.save writes no configuration: that of the model, which names its class, is copied.
+    source = work / "source"
+    shutil.copytree(folder, source)
+    model.config.architectures = [kind.__name__]
+    model.config.save_pretrained(source)
     count = 0
-    for name, path, state in forms(model, folder, work):
+    for name, path, state in forms(model, source, work):
         found = load_file(exported(path, work, f"{path.name}.back") / "model.safetensors")
         expected = {
-            key if key.startswith("electra.") else f"electra.{key}": value
+            key if key.startswith(("electra.", "classifier.")) else f"electra.{key}": value
             for key, value in state.items()
             if "position_ids" not in key and "token_type_ids" not in key
         }
-        heads = ("electra.discriminator_predictions", "electra.qa_outputs")
+        heads = (
+            "electra.discriminator_predictions",
+            "electra.qa_outputs",
+            # Of two layers with GELU between, which the reference does not have.
+            "classifier.dense",
+            "classifier.out_proj",
+        )
         expected = {key: value for key, value in expected.items() if not key.startswith(heads)}
         assert expected.keys() == found.keys(), (name, expected.keys() ^ found.keys())
         for key, value in expected.items():
@@ -204,9 +273,17 @@ def main():
         for number, source in enumerate(sources):
             for state in ["init", "trained"]:
                 folder = exported(source / state, work, f"{number}.{state}")
-                worst, compared = compare_hidden_states(
-                    folder, source / f"forward.{state}.safetensors"
-                )
+                forward = source / f"forward.{state}.safetensors"
+                golden = load_file(forward)
+                if "labels_mask" in golden:
+                    features = source / "features.dev.jsonl"
+                    worst, words = compare_logits(folder, golden, features)
+                    print(f"{source.name}/{state}: logits of {words} words within {worst:.3g}")
+                    assert worst < TOLERANCE
+                    check_back(folder, golden, work, f"{number}.{state}.back")
+                    print(f"{source.name}/{state}: read back and written again, the same bits")
+                    continue
+                worst, compared = compare_hidden_states(folder, forward)
                 print(f"{source.name}/{state}: {compared} hidden states within {worst:.3g}")
                 assert worst < TOLERANCE
         for name in ["electra_tiny", "electra_tiny_projected"]:
@@ -216,9 +293,13 @@ def main():
                 transformers.ElectraModel,
                 transformers.ElectraForPreTraining,
                 transformers.ElectraForQuestionAnswering,
+                transformers.ElectraForSequenceClassification,
+                transformers.ElectraForTokenClassification,
             ]:
                 count = check_forms(kind, folder, work / f"{name}.{kind.__name__}")
                 print(f"{name}: {kind.__name__} in {count} forms, every bit equal")
+        check_labels(work / "electra_tiny.hf", work)
+        print("labels and task of a tagging model come back")
 
 
 PROGRAM = sys.argv[1]

@@ -213,8 +213,8 @@ fn print_conversion(out: &mut dyn Write, report: &Report) -> io::Result<()> {
             ""
         }
     )?;
-    for task in report.config.heads.keys() {
-        writeln!(out, "head: {}", printable(task))?;
+    for (task, head) in &report.config.heads {
+        writeln!(out, "head: {} ({head})", printable(task))?;
     }
     Ok(())
 }

@@ -176,6 +176,14 @@ fn heads(
     config: &RecordConfig,
     count: impl Fn(&str) -> String,
 ) -> io::Result<()> {
+    if config.heads.is_empty() {
+        return Ok(());
+    }
+    let named = config.heads.iter();
+    let named: Vec<String> = named
+        .map(|(task, head)| format!("{task} ({head})"))
+        .collect();
+    line(out, 0, &format!("heads: {}", named.join(", ")))?;
     for task in config.heads.keys() {
         line(out, 0, &format!("head {task} complete: {}", count(task)))?;
     }

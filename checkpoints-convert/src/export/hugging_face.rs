@@ -1,6 +1,6 @@
-//! A folder for Hugging Face's `transformers`: parameters of the encoder enter, `config.json`,
-//! `model.safetensors` and `tokenizer_config.json` leave. Names are those of `ElectraForPreTraining`
-//! and its like, so that every ELECTRA class of that library loads them.
+//! A folder for Hugging Face's `transformers`: parameters of the encoder, and those of a tagging head,
+//! enter; `config.json`, `model.safetensors` and `tokenizer_config.json` leave. Names are those of
+//! `ElectraForPreTraining` and its like, so that every ELECTRA class of that library loads them.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -9,14 +9,18 @@ use std::path::Path;
 
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::tagging::TaggingHead;
 use super::{ExportedTensor, byte_length};
 use crate::Error;
 use crate::config::RecordConfig;
 use crate::framework::Framework;
-use crate::hugging_face::{CONFIG_FILE, SAFETENSORS_FILE, TOKENIZER_CONFIG_FILE};
-use crate::names::Parameter;
+use crate::head_shape::{DenseShape, HeadShape};
+use crate::hugging_face::{
+    CONFIG_FILE, SAFETENSORS_FILE, TAGGING_CLASS, TOKENIZER_CONFIG_FILE, placeholder,
+};
+use crate::names::{self, Parameter};
 use crate::staging::{self, Staging};
 use crate::stored_record::StoredRecord;
 use crate::transpose::transpose;
@@ -24,9 +28,20 @@ use crate::transpose::transpose;
 /// Files and tensors that were written.
 type Written = (Vec<String>, Vec<ExportedTensor>);
 
+/// What is written of a record: the encoder and the head.
+pub(super) fn parameters(config: &RecordConfig, head: Option<&TaggingHead>) -> Vec<Parameter> {
+    let mut parameters = names::encoder_parameters(config);
+    if let Some(TaggingHead { task, shape }) = head {
+        let shape = HeadShape::Dense(shape.clone());
+        parameters.extend(names::head_parameters(config, task, &shape));
+    }
+    parameters
+}
+
 /// Writes everything but the vocabulary; `on_bytes` hears of the bytes of each tensor.
 pub(super) fn write(
     record: &mut StoredRecord,
+    head: Option<&TaggingHead>,
     parameters: &[Parameter],
     staging: &Staging,
     on_bytes: &mut dyn FnMut(u64),
@@ -57,8 +72,17 @@ pub(super) fn write(
         .map_err(|error| failed(error.into_error()))?;
     file.sync_all().map_err(failed)?;
 
+    if let Some(head) = head
+        && segment(&head.shape) == 1
+    {
+        log::warn!(
+            "head {:?} was trained with segment 1 on every token: give the model token_type_ids of 1, \
+             since with the 0 that transformers' tokenizer gives it predicts other labels",
+            head.task
+        );
+    }
     staging.write(TOKENIZER_CONFIG_FILE, &tokenizer_config(&record.config))?;
-    staging.write(CONFIG_FILE, &model_config(&record.config))?;
+    staging.write(CONFIG_FILE, &model_config(&record.config, head))?;
     // The weights come last: where they are, the other files are there too.
     let files = [TOKENIZER_CONFIG_FILE, CONFIG_FILE, SAFETENSORS_FILE];
     Ok((files.map(str::to_owned).to_vec(), tensors))
@@ -104,9 +128,10 @@ fn header(
     Ok(header)
 }
 
-fn model_config(config: &RecordConfig) -> Vec<u8> {
+fn model_config(config: &RecordConfig, head: Option<&TaggingHead>) -> Vec<u8> {
+    let class = head.map_or("ElectraModel", |_| TAGGING_CLASS);
     let mut value = json!({
-        "architectures": ["ElectraModel"],
+        "architectures": [class],
         "model_type": "electra",
         "dtype": "float32",
         "pad_token_id": 0,
@@ -117,8 +142,39 @@ fn model_config(config: &RecordConfig) -> Vec<u8> {
     {
         // The record's keys are those of `ElectraConfig`.
         value.extend(model);
+        if let Some(head) = head {
+            value.extend(head_config(head));
+        }
     }
     staging::json(&value)
+}
+
+/// The segment id of every token that a tagging head was trained on.
+fn segment(shape: &DenseShape) -> u8 {
+    shape.segment.unwrap_or(1)
+}
+
+/// The keys of a tagging head; the reference's has no dropout before it.
+fn head_config(TaggingHead { task, shape }: &TaggingHead) -> Map<String, Value> {
+    let labels = match &shape.labels {
+        Some(labels) => labels.clone(),
+        None => (0..shape.outputs).map(placeholder).collect(),
+    };
+    let numbered = labels.iter().enumerate();
+    let by_number: Map<_, _> = numbered
+        .clone()
+        .map(|(number, label)| (number.to_string(), json!(label)))
+        .collect();
+    let by_label: Map<_, _> = numbered
+        .map(|(number, label)| (label.clone(), json!(number)))
+        .collect();
+    Map::from_iter([
+        ("finetuning_task".to_owned(), json!(task)),
+        ("id2label".to_owned(), by_number.into()),
+        ("label2id".to_owned(), by_label.into()),
+        ("classifier_dropout".to_owned(), json!(0.0)),
+        ("tagging_segment".to_owned(), json!(segment(shape))),
+    ])
 }
 
 fn tokenizer_config(config: &RecordConfig) -> Vec<u8> {

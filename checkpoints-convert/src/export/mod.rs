@@ -1,8 +1,10 @@
 //! The way out: a folder with a Burn record, converted or fine-tuned, enters; a folder that
 //! Hugging Face's `transformers` or Google's TensorFlow code loads leaves. One tensor is in memory
-//! at a time. `export.json` beside the files says what was written and what was left out.
+//! at a time. TensorFlow gets every head; `transformers` has but one that is the same, that of tagging.
+//! `export.json` beside the files says what was written and what was left out.
 
 mod hugging_face;
+mod tagging;
 mod tensorflow;
 
 use std::fs;
@@ -12,12 +14,15 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::config::RecordConfig;
+use crate::head_shape::HeadShape;
 use crate::names::{self, Parameter};
 use crate::plain_file;
 use crate::record::PRODUCER;
 use crate::record_files::VOCABULARY_FILE;
 use crate::staging::{self, Staging};
 use crate::stored_record::StoredRecord;
+use tagging::TaggingHead;
 
 /// Says what an export wrote, and that the folder is one's own to write into again.
 const REPORT_FILE: &str = "export.json";
@@ -30,7 +35,7 @@ const MAX_REPORT_BYTES: u64 = 16 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// A folder for Hugging Face's transformers: safetensors, without the task's head
+    /// A folder for Hugging Face's transformers: safetensors, with the head of a tagging task
     Hf,
     /// A TensorFlow checkpoint with Google's names, heads included
     Tf,
@@ -79,13 +84,17 @@ pub fn export(
     check_out(format, out)?;
     let mut record = StoredRecord::open(input)?;
     let vocabulary = read_vocabulary(input)?;
+    let head = TaggingHead::of(&record.config);
     let parameters = match format {
-        Format::Hf => names::encoder_parameters(&record.config),
+        Format::Hf => hugging_face::parameters(&record.config, head.as_ref()),
         Format::Tf => names::parameters(&record.config),
     };
     // Nothing is written of a record that is not whole.
     for parameter in &parameters {
         record.check(parameter)?;
+    }
+    if format == Format::Tf {
+        say_lost_labels(input, &record.config);
     }
     let total = parameters.iter().map(byte_length).sum();
     let mut done = 0;
@@ -96,22 +105,21 @@ pub fn export(
 
     let staging = Staging::create(out)?;
     let (mut files, tensors) = match format {
-        Format::Hf => hugging_face::write(&mut record, &parameters, &staging, &mut on_bytes),
+        Format::Hf => hugging_face::write(
+            &mut record,
+            head.as_ref(),
+            &parameters,
+            &staging,
+            &mut on_bytes,
+        ),
         Format::Tf => tensorflow::write(&mut record, &parameters, &staging, &mut on_bytes),
     }
     .map_err(|error| staging.in_place(error))?;
     staging.write(VOCABULARY_FILE, &vocabulary)?;
     files.insert(0, VOCABULARY_FILE.into());
-    let is_head = |path: &str| {
-        let mut heads = record.config.heads.keys();
-        heads.any(|task| path.starts_with(&format!("heads.{task}.")))
-    };
     let left_out = record.left().map(|path| LeftOut {
         parameter: path.into(),
-        reason: match is_head(path) {
-            true => "head of a task: transformers has no model with the joint head",
-            false => "not in config.json",
-        },
+        reason: tagging::reason(&record.config, path),
     });
     let export = Export {
         format,
@@ -127,6 +135,19 @@ pub fn export(
         .collect();
     staging.publish(&published)?;
     Ok(export)
+}
+
+/// Says which heads have labels, since a TensorFlow checkpoint has no place for them.
+fn say_lost_labels(input: &Path, config: &RecordConfig) {
+    for (task, head) in &config.heads {
+        if matches!(head, HeadShape::Dense(dense) if dense.labels.is_some()) {
+            log::warn!(
+                "{}: the labels of head {task:?} are not written, for which a TensorFlow checkpoint \
+                 has no place",
+                input.display()
+            );
+        }
+    }
 }
 
 /// Refuses a folder that holds anything but an earlier export in the same format.

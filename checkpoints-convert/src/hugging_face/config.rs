@@ -4,6 +4,7 @@
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::Error;
 use crate::config::{self, ModelShape};
@@ -32,6 +33,16 @@ pub(crate) struct Settings {
     /// Of the tokenizer, where it is not the model's own.
     #[serde(default)]
     pub tokenizer_class: Option<String>,
+    // Of the head. They are looked at only where it is taken, so that they may hold anything else.
+    #[serde(default)]
+    pub architectures: Value,
+    #[serde(default)]
+    pub finetuning_task: Value,
+    #[serde(default)]
+    pub id2label: Value,
+    /// Ours: `transformers` keeps a key that it does not know.
+    #[serde(default)]
+    pub tagging_segment: Value,
     // What the shapes tell too.
     vocab_size: Option<usize>,
     embedding_size: Option<usize>,

@@ -5,6 +5,7 @@
 mod beside;
 mod config;
 mod error;
+mod head;
 mod names;
 mod pickle;
 mod pytorch;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::config::ModelShape;
+use crate::head_shape::DenseShape;
 use crate::plain_file;
 use crate::tensor::{self, Index, Variable};
 use config::Settings;
@@ -28,7 +30,8 @@ use pickle::state_dict::MAX_TENSORS;
 
 pub(crate) use beside::Beside;
 pub use error::Error;
-pub(crate) use names::{name, reason, reference};
+pub(crate) use head::{TAGGING_CLASS, placeholder};
+pub(crate) use names::{name, reason};
 pub(crate) use tokenizer::Tokenizer;
 
 /// Names of a model's files.
@@ -69,6 +72,8 @@ pub(crate) struct Model {
     pub data_files: Vec<String>,
     folder: PathBuf,
     settings: Settings,
+    /// The task of its head, if that is one which the reference has.
+    task: Option<String>,
     archive: Option<pytorch::Archive>,
 }
 
@@ -197,6 +202,7 @@ impl Model {
             files,
             data_files,
             folder,
+            task: head::task(&settings),
             settings,
             archive,
         };
@@ -211,7 +217,7 @@ impl Model {
         let index = Index {
             shards: self.index.shards,
             variables: known
-                .filter(|variable| reference(&variable.name).is_some())
+                .filter(|variable| self.reference(&variable.name).is_some())
                 .cloned()
                 .collect(),
         };
@@ -234,6 +240,38 @@ impl Model {
     /// `config.json` contradicts the shapes.
     pub fn apply_settings(&self, model: &mut ModelShape) -> Result<(), Error> {
         self.settings.apply(&self.display(CONFIG_FILE), model)
+    }
+
+    /// Puts what `config.json` says into the shape of the model's head.
+    ///
+    /// # Errors
+    /// `config.json` contradicts the shape.
+    pub fn apply_head_settings(&self, head: &mut DenseShape) -> Result<(), Error> {
+        head::apply(&self.settings, &self.display(CONFIG_FILE), head)
+    }
+
+    /// The reference's name of a tensor; `None` where the reference has no such variable.
+    pub fn reference(&self, name: &str) -> Option<String> {
+        names::reference(name).or_else(|| names::head_reference(name, self.task.as_deref()?))
+    }
+
+    /// What a user is to know of the model with these variables before fine-tuning it.
+    pub fn warnings(&self, variables: &[Variable]) -> Vec<String> {
+        let has = |of: &dyn Fn(&str) -> bool| variables.iter().any(|v| of(&v.name));
+        let mut warnings = Vec::new();
+        if has(&|name| name.starts_with("generator_")) {
+            let generator = "these are the weights of a generator; the discriminator is what is \
+                             fine-tuned";
+            warnings.push(generator.to_owned());
+        }
+        if has(&names::is_of_two_layers) {
+            let two_layers = "the classifier is left out and the encoder alone converted: \
+                              ElectraForSequenceClassification has a second layer with GELU between, \
+                              the reference's head has one layer; fine-tune to have one";
+            warnings.push(two_layers.to_owned());
+        }
+        warnings.extend(head::warning(&self.settings));
+        warnings
     }
 
     /// The class of the tokenizer that `config.json` names, and how errors call that file.
@@ -273,13 +311,6 @@ impl Model {
     }
 }
 
-/// What a user is to know of a model with these variables before fine-tuning it.
-pub(crate) fn warning(variables: &[Variable]) -> Option<&'static str> {
-    let is_generator = variables.iter().any(|v| v.name.starts_with("generator_"));
-    is_generator
-        .then_some("these are the weights of a generator; the discriminator is what is fine-tuned")
-}
-
 fn check_count(file: &str, tensors: usize) -> Result<(), Error> {
     if tensors > MAX_TENSORS {
         return Err(Error::TooManyTensors {
@@ -296,7 +327,7 @@ fn sorted(file: &str, mut tensors: Vec<Placed>) -> Result<(Vec<Variable>, Vec<bo
     tensors.sort_by(|a, b| a.variable.name.cmp(&b.variable.name));
     let mut seen = BTreeSet::new();
     for Placed { variable, .. } in &tensors {
-        let stands_for = reference(&variable.name).unwrap_or_else(|| variable.name.clone());
+        let stands_for = names::reference(&variable.name).unwrap_or_else(|| variable.name.clone());
         if !seen.insert(stands_for) {
             return Err(Error::Duplicate {
                 file: file.into(),

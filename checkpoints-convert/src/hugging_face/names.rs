@@ -38,8 +38,26 @@ pub(crate) fn reference(name: &str) -> Option<String> {
     Some(format!("electra/{variable}"))
 }
 
+/// The reference's name of a tensor of the head of `task`, which `ElectraForTokenClassification` has.
+pub(crate) fn head_reference(name: &str, task: &str) -> Option<String> {
+    let part = match name {
+        "classifier.weight" => "kernel",
+        "classifier.bias" => "bias",
+        _ => return None,
+    };
+    Some(format!("task_specific/{task}/dense/{part}"))
+}
+
 /// The name that `ElectraForPreTraining` and its like save the reference's variable under.
 pub(crate) fn name(reference: &str) -> String {
+    if reference.starts_with("task_specific/") {
+        // A model has one head.
+        match reference.rsplit('/').next() {
+            Some("kernel") => return "classifier.weight".into(),
+            Some("bias") => return "classifier.bias".into(),
+            _ => {}
+        }
+    }
     let path = match reference.strip_prefix("electra/encoder/layer_") {
         Some(rest) => format!("electra/encoder/layer/{rest}"),
         None => reference.to_owned(),
@@ -69,9 +87,18 @@ pub(crate) fn reason(name: &str) -> Option<&'static str> {
         "qa_outputs" => Some(
             "a plain head of another make, without the joint head's layers: fine-tune to have one",
         ),
+        "classifier" if is_of_two_layers(name) => Some(
+            "a classifier of another make, with a second layer and GELU between: fine-tune to have one",
+        ),
         "classifier" | "sequence_summary" => Some("the head of another task"),
         _ => None,
     }
+}
+
+/// Whether the tensor is of the head of `ElectraForSequenceClassification`, which the reference does
+/// not have.
+pub(super) fn is_of_two_layers(name: &str) -> bool {
+    name.starts_with("classifier.dense.") || name.starts_with("classifier.out_proj.")
 }
 
 #[derive(PartialEq, Eq)]
@@ -144,6 +171,21 @@ mod tests {
             reference("electra.embeddings.LayerNorm.gamma").as_deref(),
             Some("electra/embeddings/LayerNorm/gamma")
         );
+    }
+
+    #[test]
+    fn a_tagging_head_is_the_classifier() {
+        for (name, variable) in [
+            ("classifier.weight", "task_specific/ner/dense/kernel"),
+            ("classifier.bias", "task_specific/ner/dense/bias"),
+        ] {
+            assert_eq!(head_reference(name, "ner").as_deref(), Some(variable));
+            assert_eq!(super::name(variable), name);
+            assert_eq!(reference(name), None);
+        }
+        assert_eq!(head_reference("classifier.dense.weight", "ner"), None);
+        assert!(reason("classifier.dense.weight").unwrap().contains("GELU"));
+        assert_eq!(reason("classifier.bias"), Some("the head of another task"));
     }
 
     #[test]

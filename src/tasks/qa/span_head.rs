@@ -13,7 +13,7 @@ use burn::{
     module::Module,
     tensor::{DType, FloatDType, TensorData},
 };
-use checkpoints_convert::HeadShape;
+use checkpoints_convert::{HeadShape, SpanShape};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -69,12 +69,12 @@ impl HeadConfig {
 
     /// The same as a record describes it.
     pub fn shape(&self) -> HeadShape {
-        HeadShape {
+        HeadShape::Span(SpanShape {
             joint_prediction: self.joint_prediction,
             answerable_classifier: self.answerable_classifier,
             answerable_uses_start_logits: self.answerable_uses_start_logits,
             hidden: HEAD_HIDDEN,
-        }
+        })
     }
 }
 

@@ -1,0 +1,352 @@
+//! The shape of a task's head, as `config.json` has it under `heads`: that of question answering, or
+//! one dense layer. Which of the two is told by the keys; keys of both, or of neither, are refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+/// The parts and sizes of a head.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, try_from = "Keys")]
+pub enum HeadShape {
+    /// Where an answer starts and ends in a passage.
+    Span(SpanShape),
+    /// A class, a number, or a label for each word.
+    Dense(DenseShape),
+}
+
+/// Which parts a question-answering head has (reference: `finetune/qa/qa_tasks.py`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SpanShape {
+    /// The end is predicted given the start, through a hidden layer.
+    pub joint_prediction: bool,
+    /// There is a classifier of questions without an answer.
+    pub answerable_classifier: bool,
+    /// That classifier sees the passage weighted by the start probabilities, through a hidden
+    /// layer; otherwise the first token alone.
+    pub answerable_uses_start_logits: bool,
+    /// Width of the hidden layers: 512 in the reference, and where a fine-tuned record does not
+    /// say it.
+    pub hidden: usize,
+}
+
+/// A head of one dense layer on a hidden state, `[hidden, outputs]` (reference:
+/// `finetune/classification/classification_tasks.py`, `finetune/tagging/tagging_tasks.py`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DenseShape {
+    /// Values that it gives a text or a word: as many as there are labels, or one for a number.
+    pub outputs: usize,
+    /// The labels in the order of the outputs; `None` where nothing tells them, as in a
+    /// TensorFlow checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
+    /// What the outputs are; `None` where nothing tells it: the layer is the same for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<DenseKind>,
+    /// Segment id of every token that a tagging head was trained on, if it is not the 1 of the
+    /// reference's features: 0 for one of Hugging Face. With the other segment it would give other
+    /// labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segment: Option<u8>,
+}
+
+/// What a dense head predicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DenseKind {
+    /// One label for a text or a pair of texts, from the first token's hidden state.
+    Classification,
+    /// A number for a text or a pair of texts, from the first token's hidden state.
+    Regression,
+    /// A label for each word, from the hidden state of its first token.
+    Tagging,
+}
+
+/// Width of a question-answering head's hidden layers, where nothing tells it.
+pub(crate) const HEAD_HIDDEN: usize = 512;
+
+impl HeadShape {
+    /// A dense head of so many outputs, of which nothing else is known.
+    pub fn dense(outputs: usize) -> Self {
+        Self::Dense(DenseShape::new(outputs))
+    }
+}
+
+impl DenseShape {
+    /// Of so many outputs; nothing else is known.
+    pub fn new(outputs: usize) -> Self {
+        Self {
+            outputs,
+            labels: None,
+            kind: None,
+            segment: None,
+        }
+    }
+
+    /// Whether the parts agree with each other, and if not, why.
+    fn check(&self) -> Result<(), String> {
+        let outputs = self.outputs;
+        if outputs == 0 {
+            return Err("\"outputs\" is 0; expected at least 1".into());
+        }
+        if self.kind == Some(DenseKind::Regression) && (outputs != 1 || self.labels.is_some()) {
+            return Err(format!(
+                "\"kind\" is \"regression\", with {outputs} \"outputs\"{}; expected 1 and no \"labels\"",
+                match self.labels {
+                    Some(_) => " and \"labels\"",
+                    None => "",
+                }
+            ));
+        }
+        if let Some(segment) = self.segment
+            && (segment > 1 || self.kind != Some(DenseKind::Tagging))
+        {
+            return Err(format!(
+                "\"segment\" is {segment}; expected 0 or 1, of a \"kind\" that is \"tagging\""
+            ));
+        }
+        let Some(labels) = &self.labels else {
+            return Ok(());
+        };
+        if labels.len() != outputs {
+            let count = labels.len();
+            return Err(format!(
+                "{count} \"labels\" for {outputs} \"outputs\"; expected one for each"
+            ));
+        }
+        let mut seen = BTreeSet::new();
+        match labels.iter().find(|label| !seen.insert(label.as_str())) {
+            Some(label) => Err(format!("{label:?} stands twice among the \"labels\"")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for HeadShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Span(_) => f.write_str("question answering"),
+            Self::Dense(dense) => dense.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for DenseShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            Some(DenseKind::Regression) => return f.write_str("regression"),
+            Some(DenseKind::Classification) => "classification, ",
+            Some(DenseKind::Tagging) => "tagging, ",
+            None => "",
+        };
+        match self.outputs {
+            1 => write!(f, "{kind}1 output"),
+            outputs => write!(f, "{kind}{outputs} outputs"),
+        }
+    }
+}
+
+/// The keys of either head; others are passed over, so that a later version may add some.
+#[derive(Deserialize)]
+struct Keys {
+    joint_prediction: Option<bool>,
+    answerable_classifier: Option<bool>,
+    answerable_uses_start_logits: Option<bool>,
+    hidden: Option<usize>,
+    outputs: Option<usize>,
+    labels: Option<Vec<String>>,
+    kind: Option<DenseKind>,
+    segment: Option<u8>,
+}
+
+impl TryFrom<Keys> for HeadShape {
+    type Error = String;
+
+    fn try_from(keys: Keys) -> Result<Self, String> {
+        let is_span = keys.joint_prediction.is_some()
+            || keys.answerable_classifier.is_some()
+            || keys.answerable_uses_start_logits.is_some()
+            || keys.hidden.is_some();
+        let is_dense = keys.outputs.is_some()
+            || keys.labels.is_some()
+            || keys.kind.is_some()
+            || keys.segment.is_some();
+        let missing = |key: &str| format!("missing field `{key}`");
+        match (is_span, is_dense) {
+            (true, false) => Ok(Self::Span(SpanShape {
+                joint_prediction: keys
+                    .joint_prediction
+                    .ok_or_else(|| missing("joint_prediction"))?,
+                answerable_classifier: keys
+                    .answerable_classifier
+                    .ok_or_else(|| missing("answerable_classifier"))?,
+                answerable_uses_start_logits: keys
+                    .answerable_uses_start_logits
+                    .ok_or_else(|| missing("answerable_uses_start_logits"))?,
+                hidden: keys.hidden.unwrap_or(HEAD_HIDDEN),
+            })),
+            (false, true) => {
+                let dense = DenseShape {
+                    outputs: keys.outputs.ok_or_else(|| missing("outputs"))?,
+                    labels: keys.labels,
+                    kind: keys.kind,
+                    segment: keys.segment,
+                };
+                dense.check()?;
+                Ok(Self::Dense(dense))
+            }
+            (true, true) => Err(
+                "keys of a question-answering head (\"joint_prediction\", …) \
+                 beside those of a dense one (\"outputs\", \"labels\", \"kind\")"
+                    .into(),
+            ),
+            (false, false) => Err(
+                "the head of no task that is known; expected \"outputs\" of a \
+                 dense head, or \"joint_prediction\", \"answerable_classifier\" and \
+                 \"answerable_uses_start_logits\" of a question-answering head"
+                    .into(),
+            ),
+        }
+    }
+}
+
+/// The heads by task; what is wrong with one is told with its key.
+pub(crate) fn by_task<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, HeadShape>, D::Error> {
+    struct ByTask;
+
+    impl<'de> Visitor<'de> for ByTask {
+        type Value = BTreeMap<String, HeadShape>;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("a map")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut heads = BTreeMap::new();
+            while let Some(task) = map.next_key::<String>()? {
+                let head = map
+                    .next_value()
+                    .map_err(|error| de::Error::custom(format_args!("heads.{task}: {error}")))?;
+                heads.insert(task, head);
+            }
+            Ok(heads)
+        }
+    }
+
+    deserializer.deserialize_map(ByTask)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<BTreeMap<String, HeadShape>, String> {
+        let mut json = serde_json::Deserializer::from_str(text);
+        by_task(&mut json).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_question_answering_head_is_written_as_ever() {
+        let text = r#"{"joint_prediction":true,"answerable_classifier":false,"answerable_uses_start_logits":true,"hidden":12}"#;
+        let head: HeadShape = serde_json::from_str(text).unwrap();
+        let HeadShape::Span(span) = &head else {
+            panic!("{head:?}")
+        };
+        assert!(span.joint_prediction && !span.answerable_classifier && span.hidden == 12);
+        assert_eq!(serde_json::to_string(&head).unwrap(), text);
+        // Fine-tuned records of version 0.1 do not say the width.
+        let text = text.replace(",\"hidden\":12", "");
+        let head: HeadShape = serde_json::from_str(&text).unwrap();
+        assert!(matches!(head, HeadShape::Span(span) if span.hidden == 512));
+    }
+
+    #[test]
+    fn a_dense_head_says_no_more_than_is_known() {
+        for (text, shown) in [
+            (r#"{"outputs":3}"#, "3 outputs"),
+            (r#"{"outputs":1}"#, "1 output"),
+            (r#"{"outputs":1,"kind":"regression"}"#, "regression"),
+            (
+                r#"{"outputs":2,"labels":["a","b"],"kind":"classification"}"#,
+                "classification, 2 outputs",
+            ),
+            (r#"{"outputs":9,"kind":"tagging"}"#, "tagging, 9 outputs"),
+            (
+                r#"{"outputs":9,"kind":"tagging","segment":0}"#,
+                "tagging, 9 outputs",
+            ),
+        ] {
+            let head: HeadShape = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&head).unwrap(), text);
+            assert_eq!(head.to_string(), shown);
+        }
+        let later = json!({"outputs": 2, "later": [1]});
+        let head: HeadShape = serde_json::from_value(later).unwrap();
+        assert_eq!(head, HeadShape::dense(2));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_head_is_told_with_its_key_and_place() {
+        for (head, expected) in [
+            ("{}", "heads.rte: the head of no task that is known"),
+            (
+                r#"{"outputs": 2, "hidden": 4}"#,
+                "heads.rte: keys of a question-answering head",
+            ),
+            (
+                r#"{"joint_prediction": true, "answerable_classifier": true}"#,
+                "heads.rte: missing field `answerable_uses_start_logits`",
+            ),
+            (r#"{"labels": ["a"]}"#, "heads.rte: missing field `outputs`"),
+            (r#"{"outputs": 0}"#, "heads.rte: \"outputs\" is 0"),
+            (
+                r#"{"outputs": 3, "labels": ["a", "b"]}"#,
+                "heads.rte: 2 \"labels\" for 3 \"outputs\"",
+            ),
+            (
+                r#"{"outputs": 2, "labels": ["a", "a"]}"#,
+                "heads.rte: \"a\" stands twice",
+            ),
+            (
+                r#"{"outputs": 2, "kind": "regression"}"#,
+                "heads.rte: \"kind\" is \"regression\", with 2 \"outputs\"; expected 1",
+            ),
+            (
+                r#"{"outputs": 1, "labels": ["a"], "kind": "regression"}"#,
+                "with 1 \"outputs\" and \"labels\"; expected 1 and no \"labels\"",
+            ),
+            (
+                r#"{"outputs": 1, "kind": "ranking"}"#,
+                "heads.rte: unknown variant `ranking`, expected one of `classification`, `regression`, `tagging` at line 2",
+            ),
+            (
+                r#"{"outputs": 2, "kind": "tagging", "segment": 2}"#,
+                "heads.rte: \"segment\" is 2; expected 0 or 1",
+            ),
+            (
+                r#"{"outputs": 2, "segment": 0}"#,
+                "expected 0 or 1, of a \"kind\" that is \"tagging\"",
+            ),
+            (
+                r#"{"outputs": "3"}"#,
+                "heads.rte: invalid type: string \"3\", expected usize at line 2",
+            ),
+            (
+                r#"{"outputs": -1}"#,
+                "heads.rte: invalid value: integer `-1`, expected usize at line 2",
+            ),
+            ("[]", "heads.rte: "),
+        ] {
+            let error = read(&format!("{{\n\"rte\": {head}}}")).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+            assert!(error.contains("at line 2 column "), "{error}");
+        }
+        assert!(read("3").unwrap_err().contains("expected a map"));
+    }
+}
