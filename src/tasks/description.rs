@@ -1,0 +1,479 @@
+//! `task.json`: what a person's own task is, and where in its files the texts and labels stand.
+//!
+//! It lies with the files, in `D/finetuning_data/<task>/`. Keys that are not known are refused, so
+//! that a misspelt one is not passed over.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::data::{self, source::read_text, split::Split};
+
+/// The description's file, in the folder of the task's data.
+pub const FILE: &str = "task.json";
+
+const KEYS: [&str; 9] = [
+    "kind", "text", "text_b", "label", "labels", "range", "files", "id", "header",
+];
+const SPLITS: [&str; 3] = ["train", "dev", "test"];
+
+/// Names that other collections give the dev split.
+const OTHER_NAMES_OF_DEV: [&str; 5] = ["validation", "valid", "val", "devel", "development"];
+
+/// What a person's own task is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    pub kind: Kind,
+    /// The column of the text, of the first of two, or of a sentence's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<Column>,
+    /// The column of the second text of a pair.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text_b: Option<Column>,
+    /// The column of the label, or of a sentence's tags.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<Column>,
+    /// The labels in the order of their ids; by default those of the train file, sorted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
+    /// The least and the greatest value of a regression; by default the train file's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range: Option<[f64; 2]>,
+    /// Names of the files, if they are not `train.*`, `dev.*` and `test.*`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<Files>,
+    /// The column of the examples' names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Column>,
+    /// Whether the first row of a csv or TSV file holds the columns' names. Needed only if all
+    /// columns are given by number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<bool>,
+}
+
+/// What is learnt of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// One of several classes for each text or pair of texts.
+    Classification,
+    /// A number for each text or pair of texts.
+    Regression,
+    /// A tag for each word.
+    Tagging,
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "the name of a column, or its number, counted from 0"
+)]
+pub enum Column {
+    Name(String),
+    /// From 0.
+    Number(usize),
+}
+
+impl std::fmt::Display for Column {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "{name:?}"),
+            Self::Number(number) => write!(f, "number {number} (from 0)"),
+        }
+    }
+}
+
+/// The name of each split's file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Files {
+    pub train: Option<String>,
+    pub dev: Option<String>,
+    pub test: Option<String>,
+}
+
+/// What can be wrong with a description or with the files that it stands for.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Data(#[from] data::Error),
+
+    #[error(
+        "{file}: line {line}, column {column}: {problem}; a task is described like this: {{\"kind\": \
+         \"classification\", \"text\": \"sentence\", \"label\": \"label\"}}"
+    )]
+    Json {
+        file: String,
+        line: usize,
+        column: usize,
+        problem: String,
+    },
+
+    #[error("{file}: there is no key {key:?}; did you mean {nearest:?}? It may have {known}")]
+    UnknownKey {
+        file: String,
+        key: String,
+        nearest: String,
+        known: String,
+    },
+
+    #[error("{file}: {key}: expected {expected}, found {found}; {advice}")]
+    Value {
+        file: String,
+        key: &'static str,
+        expected: &'static str,
+        found: String,
+        advice: &'static str,
+    },
+
+    #[error(
+        "{}: expected a file {split}.{} (or one packed with gzip), found {found}; {advice}",
+        folder.display(), extensions.join(&format!(", {split}."))
+    )]
+    NoFile {
+        folder: PathBuf,
+        split: &'static str,
+        extensions: &'static [&'static str],
+        found: String,
+        advice: String,
+    },
+
+    #[error(
+        "{}: expected one file for {split}, found {found}; remove all but one, or name it in {FILE}: \
+         \"files\": {{\"{split}\": {first:?}}}",
+        folder.display()
+    )]
+    SeveralFiles {
+        folder: PathBuf,
+        split: &'static str,
+        found: String,
+        first: String,
+    },
+}
+
+impl Description {
+    /// Reads the description in a task's folder.
+    ///
+    /// # Errors
+    /// When the file cannot be read, has an unknown key or one of another type, or when its keys do
+    /// not go together.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(FILE);
+        Self::parse(&read_text(&path)?, &path.display().to_string())
+    }
+
+    /// The description that a text holds; `file` is the name that errors give it.
+    ///
+    /// # Errors
+    /// As [`Description::read`].
+    pub fn parse(text: &str, file: &str) -> Result<Self, Error> {
+        let failed = |error: serde_json::Error| {
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            let message = error.to_string();
+            Error::Json {
+                file: file.to_owned(),
+                line: error.line(),
+                column: error.column(),
+                problem: message.strip_suffix(&place).unwrap_or(&message).to_owned(),
+            }
+        };
+        let map: Map<String, Value> = serde_json::from_str(text).map_err(failed)?;
+        check_keys(&map, &KEYS, file)?;
+        if let Some(Value::Object(files)) = map.get("files") {
+            check_keys(files, &SPLITS, file)?;
+        }
+        // From the text again, for the places of what is of another type.
+        let description: Self = serde_json::from_str(text).map_err(failed)?;
+        description.check(file)?;
+        Ok(description)
+    }
+
+    /// Refuses keys that do not go together.
+    fn check(&self, file: &str) -> Result<(), Error> {
+        let wrong = |key, expected, found: String, advice| {
+            Err(Error::Value {
+                file: file.to_owned(),
+                key,
+                expected,
+                found,
+                advice,
+            })
+        };
+        let kind = self.kind;
+        if let Some(labels) = &self.labels {
+            if kind == Kind::Regression {
+                let found = format!("labels {labels:?}");
+                let advice = "leave it out, or make the kind classification";
+                return wrong("labels", "none, of a regression", found, advice);
+            }
+            let fewest = if kind == Kind::Classification { 2 } else { 1 };
+            let blank = labels
+                .iter()
+                .any(|label| label.trim() != label || label.is_empty());
+            let mut distinct = labels.clone();
+            distinct.sort_unstable();
+            distinct.dedup();
+            if labels.len() < fewest || blank || distinct.len() < labels.len() {
+                let expected = "at least two different names without blanks around them";
+                let advice = "give every label once, or leave the key out to take the train file's";
+                return wrong("labels", expected, format!("{labels:?}"), advice);
+            }
+        }
+        if let Some([min, max]) = self.range {
+            if kind != Kind::Regression {
+                let found = format!("[{min}, {max}]");
+                let advice = "leave it out, or make the kind regression";
+                return wrong("range", "none, but of a regression", found, advice);
+            }
+            if !(min.is_finite() && max.is_finite() && min < max) {
+                let found = format!("[{min}, {max}]");
+                let advice = "give the least value first";
+                return wrong("range", "two numbers, the first the smaller", found, advice);
+            }
+        }
+        if let (Kind::Tagging, Some(column)) = (kind, &self.text_b) {
+            let advice = "leave it out: tags stand at the words of one text";
+            return wrong(
+                "text_b",
+                "none, of a tagging task",
+                column.to_string(),
+                advice,
+            );
+        }
+        let columns = [
+            ("text", &self.text),
+            ("text_b", &self.text_b),
+            ("label", &self.label),
+            ("id", &self.id),
+        ];
+        for (place, (key, column)) in columns.iter().enumerate() {
+            let Some(column) = column else { continue };
+            if columns[..place]
+                .iter()
+                .any(|(_, other)| other.as_ref() == Some(column))
+            {
+                let advice = "name another column, or leave the key out";
+                let found = format!("{column}, which another key has");
+                return wrong(key, "a column of its own", found, advice);
+            }
+            if self.header == Some(false) && matches!(column, Column::Name(_)) {
+                let advice = "give the column's number, or leave \"header\": false out";
+                let found = column.to_string();
+                return wrong(key, "a number, of a table without a header", found, advice);
+            }
+        }
+        Ok(())
+    }
+
+    /// The file of a split in the task's folder: the one that `files` names, or the only one of the
+    /// split's name with one of `extensions`, plain or packed with gzip.
+    ///
+    /// # Errors
+    /// When there is none or more than one.
+    pub fn file(
+        &self,
+        folder: &Path,
+        split: Split,
+        extensions: &'static [&'static str],
+    ) -> Result<PathBuf, Error> {
+        let named = self.files.as_ref().and_then(|files| match split {
+            Split::Train => files.train.as_ref(),
+            Split::Dev => files.dev.as_ref(),
+            Split::Test => files.test.as_ref(),
+        });
+        if let Some(name) = named {
+            return Ok(folder.join(name));
+        }
+        let found = files_of(folder, split.name(), extensions);
+        match found.as_slice() {
+            [one] => Ok(folder.join(one)),
+            [] => {
+                let (found, advice) = instead(folder, split, extensions);
+                Err(Error::NoFile {
+                    folder: folder.to_owned(),
+                    split: split.name(),
+                    extensions,
+                    found,
+                    advice,
+                })
+            }
+            [first, ..] => Err(Error::SeveralFiles {
+                folder: folder.to_owned(),
+                split: split.name(),
+                found: found.join(" and "),
+                first: first.clone(),
+            }),
+        }
+    }
+}
+
+/// The names that a file of this stem has in a folder.
+fn files_of(folder: &Path, stem: &str, extensions: &[&str]) -> Vec<String> {
+    let names = extensions.iter().flat_map(|extension| {
+        let plain = format!("{stem}.{extension}");
+        let packed = format!("{plain}.gz");
+        [plain, packed]
+    });
+    names.filter(|name| folder.join(name).is_file()).collect()
+}
+
+/// What lies in a folder in the place of a split's file, and what to do.
+fn instead(folder: &Path, split: Split, extensions: &[&str]) -> (String, String) {
+    if split == Split::Dev {
+        let other = OTHER_NAMES_OF_DEV
+            .iter()
+            .find_map(|name| files_of(folder, name, extensions).into_iter().next());
+        if let Some(name) = other {
+            let advice =
+                format!("rename it, or name it in {FILE}: \"files\": {{\"dev\": {name:?}}}");
+            return (name, advice);
+        }
+    }
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name != FILE)
+        .collect();
+    names.sort_unstable();
+    names.truncate(5);
+    let found = match names.is_empty() {
+        true => "no file but the description".to_owned(),
+        false => names.join(", "),
+    };
+    let advice = format!(
+        "put it there, or name it in {FILE}: \"files\": {{\"{}\": NAME}}",
+        split.name()
+    );
+    (found, advice)
+}
+
+/// Refuses a key that is not known, and names the one most like it.
+fn check_keys(map: &Map<String, Value>, known: &[&str], file: &str) -> Result<(), Error> {
+    let Some(key) = map.keys().find(|key| !known.contains(&key.as_str())) else {
+        return Ok(());
+    };
+    let likeness = |name: &str| strsim::jaro_winkler(key, name);
+    let nearest = known
+        .iter()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    Err(Error::UnknownKey {
+        file: file.to_owned(),
+        key: key.clone(),
+        nearest: nearest.copied().unwrap_or_default().to_owned(),
+        known: known.join(", "),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Description, String> {
+        Description::parse(text, "task.json").map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_description_is_read_and_written_alike() {
+        let text = r#"{"kind":"regression","text":"a","text_b":3,"label":"score","range":[1.0,5.0],"files":{"train":"t.csv","dev":null,"test":null},"id":"n"}"#;
+        let description = parsed(text).unwrap();
+        assert_eq!(description.text_b, Some(Column::Number(3)));
+        assert_eq!(serde_json::to_string(&description).unwrap(), text);
+        let least = parsed(r#"{"kind": "classification"}"#).unwrap();
+        assert_eq!((least.text, least.labels, least.files), (None, None, None));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, parts) in [
+            (r#"{"kind": "tagging""#, ["line 1", "EOF"]),
+            (r#"{"lable": 1}"#, ["\"lable\"", "\"label\""]),
+            (r#"{}"#, ["missing field", "kind"]),
+            (
+                r#"{"kind": "class"}"#,
+                ["unknown variant", "classification"],
+            ),
+            (
+                r#"{"kind": "classification", "text": -1}"#,
+                ["line 1", "from 0"],
+            ),
+            (
+                r#"{"kind": "classification", "files": {"val": "x"}}"#,
+                ["\"val\"", "train, dev, test"],
+            ),
+            (
+                r#"{"kind": "classification", "labels": ["a"]}"#,
+                ["labels", "at least two"],
+            ),
+            (
+                r#"{"kind": "classification", "labels": ["a", "b", "a"]}"#,
+                ["labels", "every label once"],
+            ),
+            (
+                r#"{"kind": "regression", "labels": ["a", "b"]}"#,
+                ["labels", "regression"],
+            ),
+            (
+                r#"{"kind": "classification", "range": [0, 1]}"#,
+                ["range", "regression"],
+            ),
+            (
+                r#"{"kind": "regression", "range": [5, 1]}"#,
+                ["range", "the least value first"],
+            ),
+            (
+                r#"{"kind": "tagging", "text_b": "b"}"#,
+                ["text_b", "tagging"],
+            ),
+            (
+                r#"{"kind": "classification", "text": "a", "label": "a"}"#,
+                ["label", "of its own"],
+            ),
+            (
+                r#"{"kind": "classification", "text": "a", "header": false}"#,
+                ["text", "number"],
+            ),
+            (
+                r#"{"kind": "classification", "kind": "tagging"}"#,
+                ["duplicate", "kind"],
+            ),
+        ] {
+            let message = parsed(text).unwrap_err();
+            for part in ["task.json"].into_iter().chain(parts) {
+                assert!(message.contains(part), "{part:?} is not in {message}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_only_file_of_a_split_is_found() {
+        const EXTENSIONS: &[&str] = &["tsv", "csv"];
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str| std::fs::write(folder.path().join(name), "x").unwrap();
+        let description = parsed(r#"{"kind": "classification", "files": {"test": "t.tsv"}}"#);
+        let description = description.unwrap();
+        let file = |split| {
+            let found = description.file(folder.path(), split, EXTENSIONS);
+            found.map_err(|error| error.to_string())
+        };
+        let message = file(Split::Train).unwrap_err();
+        assert!(message.contains("train.tsv, train.csv"), "{message}");
+        put("train.csv.gz");
+        let train = file(Split::Train).unwrap();
+        assert_eq!(train, folder.path().join("train.csv.gz"));
+        put("train.tsv");
+        let message = file(Split::Train).unwrap_err();
+        assert!(
+            message.contains("train.tsv and train.csv.gz") && message.contains("\"files\""),
+            "{message}"
+        );
+        put("validation.csv");
+        let message = file(Split::Dev).unwrap_err();
+        assert!(message.contains("\"dev\": \"validation.csv\""), "{message}");
+        assert_eq!(file(Split::Test).unwrap(), folder.path().join("t.tsv"));
+    }
+}
