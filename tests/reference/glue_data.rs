@@ -18,8 +18,9 @@ use electra::{
         metric::Metric,
         prediction::Prediction,
         prediction_file::{write_predictions, write_test_outputs},
+        read_options::ReadOptions,
         scorers::score::{Marked, own_scores},
-        task::{ClassificationTask, ReadOptions},
+        task::ClassificationTask,
     },
     text::tokenizer::Tokenizer,
 };

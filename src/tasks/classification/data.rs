@@ -10,7 +10,8 @@ use super::{
     feature::{Feature, featurize},
     labels::Gold,
     prediction::Prediction,
-    task::{ClassificationTask, ReadOptions, TaskSplit},
+    read_options::ReadOptions,
+    task::{ClassificationTask, TaskSplit},
 };
 use crate::{tasks::qa::token_counts::TokenCounts, text::tokenizer::Tokenizer};
 

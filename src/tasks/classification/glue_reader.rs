@@ -8,8 +8,8 @@ use super::{
     example::{Example, Examples, Skipped},
     glue::{GlueSplit, GlueTask},
     labels::Labels,
+    read_options::{DEBUG_LINES, ReadOptions},
     table::tsv::TsvFile,
-    task::{DEBUG_LINES, ReadOptions},
 };
 use crate::data::split::Split;
 

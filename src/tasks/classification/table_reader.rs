@@ -1,92 +1,17 @@
-//! People's own tables → examples, and the labels that a train file has.
+//! People's own tables → examples.
 
-use std::{collections::BTreeSet, path::Path};
-
-use serde_json::Value;
+use std::{collections::HashSet, path::Path};
 
 use super::{
-    columns::{Columns, has_header},
-    error::{Error, Place},
+    error::Error,
     example::{Example, Examples},
-    labels::Labels,
-    table::{self, Format, Row},
-    task::{DEBUG_LINES, ReadOptions},
+    labels::{Gold, Labels},
+    read_options::{DEBUG_LINES, ReadOptions},
+    rows::{Cells, Rows},
 };
-use crate::{
-    data::split::Split,
-    tasks::description::{Description, Kind},
-};
+use crate::{data::split::Split, tasks::description::Description};
 
-/// Classes that a label's column may have where nobody names them; a column with more is most
-/// likely one of texts or numbers.
-const MOST_CLASSES: usize = 1000;
-
-/// The labels of a train file, sorted: by value if all are whole numbers.
-///
-/// # Errors
-/// When the file cannot be read, or has fewer than two labels.
-pub(super) fn labels(train: &Path, description: &Description) -> Result<Labels, Error> {
-    let mut names = BTreeSet::new();
-    let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
-    let mut rows = Rows::of(train, Split::Train, description)?;
-    let file = rows.file.clone();
-    rows.read(&mut |cells| {
-        let label = cells.label(description.kind)?;
-        match description.kind {
-            Kind::Regression => {
-                let number = number(&label).ok_or_else(|| {
-                    cells.wrong("label", "a number", format!("{label:?}"), NUMBER_ADVICE)
-                })?;
-                (min, max) = (min.min(number), max.max(number));
-            }
-            Kind::Classification | Kind::Tagging => drop(names.insert(label)),
-        }
-        if names.len() <= MOST_CLASSES {
-            return Ok(());
-        }
-        Err(Error::Table {
-            file: cells.file.to_owned(),
-            expected: format!("at most {MOST_CLASSES} different labels"),
-            found: "more".to_owned(),
-            advice:
-                "check which column is the label; if it is the right one, list its \"labels\" in \
-                     task.json, or make the kind regression"
-                    .to_owned(),
-        })
-    })?;
-    if description.kind == Kind::Regression {
-        if min < max {
-            return Ok(Labels::Range { min, max });
-        }
-        return Err(Error::Table {
-            file,
-            expected: "different numbers to learn from".to_owned(),
-            found: match min.is_finite() {
-                true => format!("only {min}"),
-                false => "none".to_owned(),
-            },
-            advice: "give another file, or the \"range\" of the numbers in task.json".to_owned(),
-        });
-    }
-    let mut names: Vec<String> = names.into_iter().collect();
-    if names.len() < 2 {
-        return Err(Error::Table {
-            file,
-            expected: "at least two different labels to tell apart".to_owned(),
-            found: names
-                .first()
-                .map_or("none".to_owned(), |name| format!("only {name:?}")),
-            advice: "give another file, or check which column is the label".to_owned(),
-        });
-    }
-    let whole: Option<Vec<i64>> = names.iter().map(|name| name.parse().ok()).collect();
-    if whole.is_some() {
-        names.sort_by_key(|name| name.parse::<i64>().unwrap_or_default());
-    }
-    Ok(Labels::Classes(names))
-}
-
-/// The examples of a file. `strict` refuses numbers outside the range of the labels.
+/// The examples of a file. Numbers outside a range that the description gives are refused.
 ///
 /// The labels of a test file are used if all are known; otherwise it counts as one without.
 ///
@@ -97,39 +22,16 @@ pub(super) fn read(
     split: Split,
     description: &Description,
     labels: &Labels,
-    strict: bool,
     options: ReadOptions,
 ) -> Result<Examples, Error> {
     let mut rows = Rows::of(path, split, description)?;
-    let file = rows.file.clone();
     let mut all = Examples::default();
-    let (mut unknown, mut empty, mut number) = (None, 0, 0);
+    let (mut unknown, mut empty, mut eid) = (None, 0, 0);
     rows.read(&mut |cells| {
-        let eid = number;
-        number += 1;
         if options.debug && eid as usize >= DEBUG_LINES {
             return Ok(());
         }
-        let gold = match cells.label(description.kind) {
-            Ok(label) => {
-                let gold = match strict {
-                    true => labels.gold_in_range(&label),
-                    false => labels.gold(&label),
-                };
-                gold.ok_or_else(|| {
-                    let advice = match description.labels.is_some() || description.range.is_some() {
-                        true => "correct it, or task.json",
-                        false => {
-                            "correct it, or add such examples to the train file, whose labels \
-                                  these are"
-                        }
-                    };
-                    cells.wrong("label", &labels.expected(), format!("{label:?}"), advice)
-                })
-            }
-            Err(error) => Err(error),
-        };
-        let gold = match gold {
+        let gold = match gold(&cells, description, labels) {
             Ok(gold) => gold,
             Err(error) if split == Split::Test => {
                 unknown.get_or_insert(error);
@@ -137,211 +39,50 @@ pub(super) fn read(
             }
             Err(error) => return Err(error),
         };
-        let text_a = cells.text("text", cells.text_a)?;
-        let text_a = text_a.ok_or_else(|| {
-            cells.wrong(
-                "text",
-                "a text",
-                "none".to_owned(),
-                "remove the row, or give it a text",
-            )
-        })?;
+        let text_a = cells.text_a()?;
         empty += usize::from(text_a.trim().is_empty());
-        let text_b = match cells.text_b {
-            Some(cell) => cells.text("text_b", cell)?,
-            None => None,
-        };
         all.examples.push(Example {
             eid,
             id: cells.id()?,
             text_a: text_a.to_owned(),
-            text_b: text_b.map(str::to_owned),
+            text_b: cells.text_b()?.map(str::to_owned),
             gold,
         });
+        eid += 1;
         Ok(())
     })?;
-    all.labelled = unknown.is_none() && !all.examples.is_empty();
+    all.labelled = unknown.is_none();
+    let file = &rows.file;
     if let Some(error) = unknown.filter(|_| rows.labelled) {
         log::warn!("{file} counts as a test file without labels: {error}");
     }
     if empty > 0 {
-        log::warn!(
-            "{file}: {empty} rows have an empty text; the model learns the label of nothing"
-        );
+        log::warn!("{file}: {empty} rows have an empty text, of which nothing can be told");
     }
-    warn_of_repeated_ids(&all, &file);
+    warn_of_repeated_ids(&all, file);
     Ok(all)
 }
 
-/// Numbers as people write them, and no others.
-fn number(label: &str) -> Option<f64> {
-    let number: f64 = label.trim().parse().ok()?;
-    number.is_finite().then_some(number)
-}
-
-const NUMBER_ADVICE: &str = "correct it, or make the kind in task.json classification";
-
-/// A table whose columns are known.
-struct Rows<'a> {
-    path: &'a Path,
-    file: String,
-    split: Split,
-    description: &'a Description,
-    format: Format,
-    header: bool,
-    /// Whether there is a column of labels.
-    labelled: bool,
-}
-
-impl<'a> Rows<'a> {
-    fn of(path: &'a Path, split: Split, description: &'a Description) -> Result<Self, Error> {
-        let file = path.display().to_string();
-        let format = Format::of(path)?;
-        let header = has_header(description, format, &file)?;
-        Ok(Self {
-            path,
-            file,
-            split,
-            description,
-            format,
-            header,
-            labelled: false,
-        })
-    }
-
-    fn read(&mut self, take: &mut dyn FnMut(Cells<'_>) -> Result<(), Error>) -> Result<(), Error> {
-        let chosen = std::cell::Cell::new(None);
-        let (file, description) = (self.file.as_str(), self.description);
-        let mut choose = |names: &[String]| {
-            let columns = Columns::choose(description, names, self.format, self.split, file)?;
-            log::info!("{file}: {}", columns.line(names));
-            chosen.set(Some(columns));
-            Ok(columns.places())
+/// The label of a row.
+fn gold(cells: &Cells<'_>, description: &Description, labels: &Labels) -> Result<Gold, Error> {
+    let label = cells.label()?;
+    // A range that is only the train file's is none that others must keep to.
+    let gold = match description.range {
+        Some(_) => labels.gold_in_range(&label),
+        None => labels.gold(&label),
+    };
+    gold.ok_or_else(|| {
+        let given = description.labels.is_some() || description.range.is_some();
+        let advice = match given {
+            true => "correct it, or task.json",
+            false => "correct it, or add such examples to the train file, whose labels these are",
         };
-        let mut hand_on = |row: Row| {
-            let columns = chosen.get();
-            columns.map_or(Ok(()), |columns| take(Cells::new(file, &row, columns)))
-        };
-        table::read(
-            self.path,
-            self.format,
-            self.header,
-            &mut choose,
-            &mut hand_on,
-        )?;
-        self.labelled = chosen
-            .get()
-            .is_some_and(|columns: Columns| columns.label.is_some());
-        Ok(())
-    }
-}
-
-/// The cells of a row by what they hold.
-struct Cells<'a> {
-    file: &'a str,
-    place: Place,
-    text_a: &'a Value,
-    text_b: Option<&'a Value>,
-    label: Option<&'a Value>,
-    id: Option<&'a Value>,
-}
-
-impl<'a> Cells<'a> {
-    /// The cells in the order of [`Columns::places`].
-    fn new(file: &'a str, row: &'a Row, columns: Columns) -> Self {
-        let mut cells = row.cells.iter();
-        let text_a = cells.next().unwrap_or(&Value::Null);
-        let mut next = |there: bool| if there { cells.next() } else { None };
-        Self {
-            file,
-            place: row.place,
-            text_a,
-            text_b: next(columns.text_b.is_some()),
-            label: next(columns.label.is_some()),
-            id: next(columns.id.is_some()),
-        }
-    }
-
-    /// A text; none where JSON has null.
-    fn text(&self, key: &str, cell: &'a Value) -> Result<Option<&'a str>, Error> {
-        match cell {
-            Value::String(text) => Ok(Some(text)),
-            Value::Null => Ok(None),
-            other => Err(self.wrong(key, "a text", kind(other).to_owned(), "put it in quotes")),
-        }
-    }
-
-    /// The label's text: that of a truth value or a whole number in JSON, too.
-    fn label(&self, task: Kind) -> Result<String, Error> {
-        let numbers = task == Kind::Regression;
-        let expected = match numbers {
-            true => "a number",
-            false => "a text, a whole number, true or false",
-        };
-        let lacking = || {
-            let advice = "give every row a label, or remove the row";
-            self.wrong("label", expected, "none".to_owned(), advice)
-        };
-        match self.label {
-            None | Some(Value::Null) => Err(lacking()),
-            Some(Value::String(text)) => match text.trim() {
-                "" => Err(lacking()),
-                label => Ok(label.to_owned()),
-            },
-            Some(Value::Number(number)) if numbers || !number.is_f64() => Ok(number.to_string()),
-            Some(Value::Bool(label)) if !numbers => Ok(label.to_string()),
-            Some(other) => {
-                let found = match other {
-                    Value::Number(number) => format!("the number {number}"),
-                    other => kind(other).to_owned(),
-                };
-                let advice = match numbers {
-                    true => NUMBER_ADVICE,
-                    false => "write labels as texts, or make the kind in task.json regression",
-                };
-                Err(self.wrong("label", expected, found, advice))
-            }
-        }
-    }
-
-    fn id(&self) -> Result<Option<String>, Error> {
-        match self.id {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(id)) => Ok(Some(id.clone())),
-            Some(Value::Number(id)) if !id.is_f64() => Ok(Some(id.to_string())),
-            Some(other) => {
-                let expected = "a text or a whole number";
-                let advice = "write ids as texts, or take \"id\" out of task.json";
-                Err(self.wrong("id", expected, kind(other).to_owned(), advice))
-            }
-        }
-    }
-
-    fn wrong(&self, key: &str, expected: &str, found: String, advice: &str) -> Error {
-        let found: String = found.chars().take(80).collect();
-        Error::Row {
-            file: self.file.to_owned(),
-            place: self.place,
-            expected: format!("{expected} as {key}"),
-            found,
-            advice: advice.to_owned(),
-        }
-    }
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
+        cells.wrong("label", &labels.expected(), &format!("{label:?}"), advice)
+    })
 }
 
 fn warn_of_repeated_ids(all: &Examples, file: &str) {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let ids = all
         .examples
         .iter()
@@ -358,7 +99,7 @@ fn warn_of_repeated_ids(all: &Examples, file: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::classification::{labels::Gold, task::ClassificationTask};
+    use crate::tasks::classification::task::ClassificationTask;
 
     /// Reads files of a folder by a description, the split last named.
     fn read(

@@ -9,8 +9,9 @@ use super::{
     glue_reader,
     labels::Labels,
     metric::Metric,
+    read_options::ReadOptions,
     table::EXTENSIONS,
-    table_reader,
+    table_reader, train_labels,
 };
 use crate::{
     data::split::Split,
@@ -41,18 +42,6 @@ pub struct TaskSplit {
     pub split: Split,
     glue: Option<&'static GlueSplit>,
 }
-
-/// How a file is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ReadOptions {
-    /// Only the first 100 lines, the header counted.
-    pub debug: bool,
-    /// Whether the training examples of mrpc and sts follow once more with their texts swapped.
-    pub double_unordered: bool,
-}
-
-/// Lines that debugging reads.
-pub(super) const DEBUG_LINES: usize = 100;
 
 impl ClassificationTask {
     /// The GLUE task of this name, if there is one.
@@ -104,7 +93,7 @@ impl ClassificationTask {
             },
             (None, _) => {
                 let train = description.file(folder, Split::Train, EXTENSIONS)?;
-                table_reader::labels(&train, &description)?
+                train_labels::labels(&train, &description)?
             }
         };
         Ok(Self {
@@ -220,15 +209,7 @@ impl ClassificationTask {
     ) -> Result<Examples, Error> {
         match (&self.form, split.glue) {
             (Form::Own(description), _) => {
-                let strict = description.range.is_some();
-                table_reader::read(
-                    file,
-                    split.split,
-                    description,
-                    &self.labels,
-                    strict,
-                    options,
-                )
+                table_reader::read(file, split.split, description, &self.labels, options)
             }
             (Form::Glue(task), Some(glue)) => {
                 glue_reader::read(file, task, glue, &self.labels, options)

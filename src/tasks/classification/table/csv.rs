@@ -5,11 +5,11 @@ use std::path::Path;
 use csv::StringRecord;
 use serde_json::Value;
 
-use super::{
-    super::error::{Error, Place},
-    Row, numbers,
+use super::row::{Row, numbers};
+use crate::{
+    data::{csv_file::CsvFile, source::Source},
+    tasks::classification::error::{Error, Place},
 };
-use crate::data::{csv_file::CsvFile, source::Source};
 
 /// # Errors
 /// When the file cannot be read, has a row of other length or a NUL, and those of `choose` and

@@ -9,12 +9,11 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use super::{
-    super::error::{Error, Place},
-    Row,
-    lines::Lines,
+use super::{lines::Lines, row::Row};
+use crate::{
+    data::json_text::mend,
+    tasks::classification::error::{Error, Place},
 };
-use crate::data::json_text::mend;
 
 type Object = Map<String, Value>;
 

@@ -3,14 +3,18 @@
 mod csv;
 mod json;
 pub mod lines;
+pub mod row;
 pub mod tsv;
 
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::error::{Error, Place};
-use tsv::TsvFile;
+use self::{
+    row::{Row, numbers},
+    tsv::TsvFile,
+};
+use crate::tasks::classification::error::{Error, Place};
 
 /// Endings of a table's file, before that of gzip.
 pub const EXTENSIONS: &[&str] = &["tsv", "csv", "jsonl", "json"];
@@ -57,15 +61,6 @@ impl Format {
     }
 }
 
-/// The cells of a row that were asked for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    pub place: Place,
-    /// In the order in which they were asked for; text in TSV and csv, null where JSON has no such
-    /// key.
-    pub cells: Vec<Value>,
-}
-
 /// Reads a table. `choose` is told the names of the columns, which are the first row's, the first
 /// object's keys, or numbers if there is no header; it answers with the columns that `take` gets
 /// of every row.
@@ -84,11 +79,6 @@ pub fn read(
         Format::Csv => csv::read(path, header, choose, take),
         Format::Json => json::read(path, choose, take),
     }
-}
-
-/// Names of columns without a header.
-fn numbers(columns: usize) -> Vec<String> {
-    (0..columns).map(|number| number.to_string()).collect()
 }
 
 /// Unlike in the reference's files a row must be as long as the others: a shorter one has most

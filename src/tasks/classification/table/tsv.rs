@@ -5,10 +5,8 @@
 
 use std::path::Path;
 
-use super::{
-    super::error::{Error, Place},
-    lines::Lines,
-};
+use super::lines::Lines;
+use crate::tasks::classification::error::{Error, Place};
 
 /// Characters of a cell that Python's `csv` module takes.
 const LONGEST_CELL: usize = 131_072;
