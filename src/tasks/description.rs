@@ -155,6 +155,21 @@ pub enum Error {
 }
 
 impl Description {
+    /// A task of which only the kind is told.
+    pub fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            text: None,
+            text_b: None,
+            label: None,
+            labels: None,
+            range: None,
+            files: None,
+            id: None,
+            header: None,
+        }
+    }
+
     /// Reads the description in a task's folder.
     ///
     /// # Errors
@@ -384,7 +399,7 @@ mod tests {
         assert_eq!(description.text_b, Some(Column::Number(3)));
         assert_eq!(serde_json::to_string(&description).unwrap(), text);
         let least = parsed(r#"{"kind": "classification"}"#).unwrap();
-        assert_eq!((least.text, least.labels, least.files), (None, None, None));
+        assert_eq!(least, Description::of(Kind::Classification));
     }
 
     #[test]

@@ -107,6 +107,24 @@ impl Columns {
             id: id.map(|id| table.find("id", id)).transpose()?,
         };
         columns.check(&table)?;
+        let numbered = [
+            &description.text,
+            &description.text_b,
+            &description.label,
+            &description.id,
+        ];
+        let by_name = columns.places().into_iter().filter(|&place| {
+            let number = Some(Column::Number(place));
+            !numbered.iter().any(|column| **column == number)
+        });
+        for place in by_name {
+            let name = &names[place];
+            if names.iter().filter(|other| *other == name).count() > 1 {
+                let expected = format!("one column {name:?}, but there are several");
+                let advice = format!("rename one, or give its number in {FILE}, counted from 0");
+                return Err(table.missing(expected, advice));
+            }
+        }
         Ok(columns)
     }
 
@@ -305,6 +323,11 @@ mod tests {
             message.contains("\"body\"") && message.contains("task.json"),
             "{message}"
         );
+        let message = chosen(PLAIN, &["text", "label", "text"], Split::Train).unwrap_err();
+        assert!(message.contains("there are several"), "{message}");
+        let given = r#"{"kind": "classification", "label": "text"}"#;
+        let message = chosen(given, &["text", "label"], Split::Train).unwrap_err();
+        assert!(message.contains("taken twice"), "{message}");
         let message = chosen(PLAIN, &["text", "class"], Split::Train).unwrap_err();
         assert!(message.contains("\"label\": COLUMN"), "{message}");
         let given = r#"{"kind": "classification", "text": "txet"}"#;

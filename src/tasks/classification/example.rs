@@ -25,6 +25,22 @@ pub struct Examples {
     pub skipped: Vec<Skipped>,
 }
 
+impl Examples {
+    /// One text, or one pair of texts, without a label; `dummy` stands in for it.
+    pub fn of_one(text_a: &str, text_b: Option<&str>, dummy: Gold) -> Self {
+        Self {
+            examples: vec![Example {
+                eid: 0,
+                id: None,
+                text_a: text_a.to_owned(),
+                text_b: text_b.map(str::to_owned),
+                gold: dummy,
+            }],
+            ..Self::default()
+        }
+    }
+}
+
 /// A row that the reference leaves out, and that is left out here too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Skipped {

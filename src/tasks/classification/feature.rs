@@ -36,24 +36,13 @@ pub struct Feature {
 ///
 /// ```
 /// use electra::{
-///     tasks::classification::{
-///         example::{Example, Examples},
-///         feature::featurize,
-///         labels::Gold,
-///     },
+///     tasks::classification::{example::Examples, feature::featurize, labels::Gold},
 ///     text::{tokenizer::Tokenizer, vocab::Vocab},
 /// };
 ///
 /// let vocab = Vocab::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\nan\noak\ntree\n", "vocab.txt")?;
 /// let tokenizer = Tokenizer::new(vocab, true);
-/// let mut examples = Examples::default();
-/// examples.examples.push(Example {
-///     eid: 0,
-///     id: None,
-///     text_a: "An oak".into(),
-///     text_b: Some("A tree".into()),
-///     gold: Gold::Class(0),
-/// });
+/// let examples = Examples::of_one("An oak", Some("A tree"), Gold::Class(0));
 /// let features = featurize(&examples, &tokenizer, 128)?;
 /// // [CLS] an oak [SEP] [UNK] tree [SEP]
 /// assert_eq!(features[0].input_ids, [2, 4, 5, 3, 1, 6, 3]);
@@ -128,16 +117,8 @@ mod tests {
     fn of(text_a: &str, text_b: Option<&str>, max_seq_length: usize) -> Feature {
         let vocab = "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb\nc\nd\ne\n";
         let tokenizer = Tokenizer::new(Vocab::parse(vocab, "v").unwrap(), true);
-        let examples = Examples {
-            examples: vec![Example {
-                eid: 7,
-                id: None,
-                text_a: text_a.to_owned(),
-                text_b: text_b.map(str::to_owned),
-                gold: Gold::Value(0.5),
-            }],
-            ..Examples::default()
-        };
+        let mut examples = Examples::of_one(text_a, text_b, Gold::Value(0.5));
+        examples.examples[0].eid = 7;
         let mut features = featurize(&examples, &tokenizer, max_seq_length).unwrap();
         features.remove(0)
     }

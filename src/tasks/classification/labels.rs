@@ -1,16 +1,46 @@
 //! What texts are labelled with, classes or numbers of a range, and the labels as a model learns
 //! them.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// The labels of a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "Written")]
 pub enum Labels {
     /// Names of the classes, in the order of their ids.
     Classes(Vec<String>),
     /// Numbers; a model learns them as 0 to 1.
     Range { min: f64, max: f64 },
+}
+
+/// Labels as a file has them.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Written {
+    Classes(Vec<String>),
+    Range { min: f64, max: f64 },
+}
+
+impl TryFrom<Written> for Labels {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Self, &'static str> {
+        match written {
+            Written::Classes(names) => {
+                let distinct: BTreeSet<&String> = names.iter().collect();
+                match distinct.len() == names.len() && names.len() > 1 {
+                    true => Ok(Self::Classes(names)),
+                    false => Err("expected at least two classes with different names"),
+                }
+            }
+            Written::Range { min, max } => match (max - min).is_finite() && min < max {
+                true => Ok(Self::Range { min, max }),
+                false => Err("expected a range from its least number to its greatest"),
+            },
+        }
+    }
 }
 
 /// What a model should say of a text.
@@ -121,6 +151,17 @@ mod tests {
         assert_eq!(labels.expected(), "one of \"no\", \"yes\"");
         let json = serde_json::to_string(&labels).unwrap();
         assert_eq!(json, r#"{"classes":["no","yes"]}"#);
+        assert_eq!(serde_json::from_str::<Labels>(&json).unwrap(), labels);
+        for (json, part) in [
+            (r#"{"classes":["no"]}"#, "two classes"),
+            (r#"{"classes":["no","no"]}"#, "different"),
+            (r#"{"range":{"min":1.0,"max":1.0}}"#, "least"),
+        ] {
+            let message = serde_json::from_str::<Labels>(json)
+                .unwrap_err()
+                .to_string();
+            assert!(message.contains(part), "{message}");
+        }
     }
 
     #[test]

@@ -206,7 +206,8 @@ fn kind(value: &Value) -> &'static str {
         Value::Bool(_) => "true or false",
         Value::Number(_) => "a number",
         Value::String(_) => "a text",
-        Value::Array(_) => "a list",
+        // What no number is, stands as a list here: the reader of JSON has no other place for it.
+        Value::Array(_) => "a list, NaN or Infinity",
         Value::Object(_) => "an object",
     }
 }

@@ -373,6 +373,12 @@ mod tests {
             ),
             (
                 NUMBERS,
+                "train.jsonl",
+                "{\"text\": \"a\", \"label\": NaN}\n",
+                &["line 1", "NaN", "a number as label"],
+            ),
+            (
+                NUMBERS,
                 "train.csv",
                 "text,label\na,1\nb,two\n",
                 &["line 3", "\"two\"", "classification"],

@@ -10,12 +10,12 @@ use super::{
     labels::Labels,
     metric::Metric,
     read_options::ReadOptions,
-    table::EXTENSIONS,
+    table::{EXTENSIONS, Format},
     table_reader, train_labels,
 };
 use crate::{
     data::split::Split,
-    tasks::description::{Description, Kind},
+    tasks::description::{self, Description, Kind},
 };
 
 /// A task, with its labels known.
@@ -58,20 +58,23 @@ impl ClassificationTask {
     /// trained for it; without them they are the description's, or else those of the train file.
     ///
     /// # Errors
-    /// When the train file is needed and cannot be read, or has no labels to tell apart.
-    ///
-    /// # Panics
-    /// If the description is of a tagging task.
+    /// When the description is of a tagging task, or when the train file is needed and cannot be
+    /// read or has no labels to tell apart.
     pub fn own(
         name: &str,
         description: Description,
         folder: &Path,
         known: Option<Labels>,
     ) -> Result<Self, Error> {
-        assert!(
-            description.kind != Kind::Tagging,
-            "a tagging task is none of texts"
-        );
+        if description.kind == Kind::Tagging {
+            return Err(Error::Table {
+                file: folder.join(description::FILE).display().to_string(),
+                expected: "a task of classification or regression".to_owned(),
+                found: "one of tagging".to_owned(),
+                advice: "its labels stand at words; correct \"kind\", or name another task"
+                    .to_owned(),
+            });
+        }
         let labels = match (known, &description) {
             (Some(known), _) => known,
             (
@@ -194,7 +197,8 @@ impl ClassificationTask {
         split.glue?.submission
     }
 
-    /// The examples of a file, laid out as a split of the task.
+    /// The examples of a file, laid out as a split of the task. Of a GLUE task a csv or JSON file
+    /// is read by the names of its columns, like people's own tables.
     ///
     /// # Errors
     /// When the file cannot be read, or a row has a label that is none of the task's.
@@ -207,9 +211,12 @@ impl ClassificationTask {
         split: TaskSplit,
         options: ReadOptions,
     ) -> Result<Examples, Error> {
+        let by_name =
+            |description| table_reader::read(file, split.split, description, &self.labels, options);
         match (&self.form, split.glue) {
-            (Form::Own(description), _) => {
-                table_reader::read(file, split.split, description, &self.labels, options)
+            (Form::Own(description), _) => by_name(description),
+            (Form::Glue(_), _) if matches!(Format::of(file), Ok(Format::Csv | Format::Json)) => {
+                by_name(&self.labels.description())
             }
             (Form::Glue(task), Some(glue)) => {
                 glue_reader::read(file, task, glue, &self.labels, options)
@@ -219,9 +226,26 @@ impl ClassificationTask {
     }
 }
 
+impl Labels {
+    /// A table with these labels, by the usual names of its columns.
+    fn description(&self) -> Description {
+        match self {
+            Self::Classes(names) => Description {
+                labels: Some(names.clone()),
+                ..Description::of(Kind::Classification)
+            },
+            Self::Range { min, max } => Description {
+                range: Some([*min, *max]),
+                ..Description::of(Kind::Regression)
+            },
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tasks::classification::labels::Gold;
 
     #[test]
     fn splits_have_their_files() {
@@ -276,6 +300,11 @@ mod tests {
         let ranged = own(r#"{"kind": "regression", "range": [1, 3]}"#, None).unwrap();
         assert_eq!(ranged.labels, Labels::Range { min: 1.0, max: 3.0 });
         assert_eq!(ranged.metric(), Metric::Correlation);
+        let message = own(r#"{"kind": "tagging"}"#, None).unwrap_err().to_string();
+        assert!(
+            message.contains("task.json") && message.contains("tagging"),
+            "{message}"
+        );
         let train = folder.path().join("train.csv");
         std::fs::write(&train, "text,label\nx,10\ny,9\nz,10\n").unwrap();
         let found = own(r#"{"kind": "classification"}"#, None).unwrap();
@@ -288,6 +317,28 @@ mod tests {
                 min: 9.0,
                 max: 10.0
             }
+        );
+    }
+
+    #[test]
+    fn a_glue_task_takes_tables_by_the_names_of_their_columns() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine.csv");
+        let read = |task: &str, text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let task = ClassificationTask::glue(task).unwrap();
+            let read = task.read(&path, task.split("dev").unwrap(), ReadOptions::default());
+            read.map_err(|error| error.to_string())
+        };
+        let rte = read("rte", "label,sentence1,sentence2\nnot_entailment,A,B\n").unwrap();
+        assert_eq!(rte.examples[0].gold, Gold::Class(1));
+        assert_eq!(rte.examples[0].text_b.as_deref(), Some("B"));
+        let sts = read("sts", "sentence1,sentence2,score\nA,B,2.5\n").unwrap();
+        assert_eq!(sts.examples[0].gold, Gold::Value(0.5));
+        let message = read("sts", "sentence1,sentence2,score\nA,B,6\n").unwrap_err();
+        assert!(
+            message.contains("line 2") && message.contains("from 0 to 5"),
+            "{message}"
         );
     }
 }
