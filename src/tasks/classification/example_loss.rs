@@ -14,12 +14,13 @@ pub fn cross_entropy(logits: &[f32], class: u32) -> f64 {
         .iter()
         .map(|&logit| (f64::from(logit) - max).exp())
         .sum();
-    max + sum.ln() - f64::from(logits[class as usize])
+    sum.ln() + (max - f64::from(logits[class as usize]))
 }
 
 /// (value − target)², without the half.
 pub fn squared_error(value: f32, target: f32) -> f64 {
-    (f64::from(value) - f64::from(target)).powi(2)
+    let difference = f64::from(value) - f64::from(target);
+    difference * difference
 }
 
 /// The probability of each class.

@@ -132,7 +132,8 @@ mod tests {
             prediction(&range, Some(Gold::Value(0.266_6)), &[0.25]),
         ];
         let loss = 2.0_f64.ln();
-        let squared = (0.25 - f64::from(0.266_6_f32)).powi(2);
+        let difference = 0.25 - f64::from(0.266_6_f32);
+        let squared = difference * difference;
         assert_eq!(
             written(|path| write_predictions(path, &all)),
             format!(
