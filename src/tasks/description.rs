@@ -3,12 +3,17 @@
 //! It lies with the files, in `D/finetuning_data/<task>/`. Keys that are not known are refused, so
 //! that a misspelt one is not passed over.
 
-use std::path::{Path, PathBuf};
+mod files;
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::data::{self, source::read_text, split::Split};
+use crate::data::{self, source::read_text};
 
 /// The description's file, in the folder of the task's data.
 pub const FILE: &str = "task.json";
@@ -17,9 +22,6 @@ const KEYS: [&str; 9] = [
     "kind", "text", "text_b", "label", "labels", "range", "files", "id", "header",
 ];
 const SPLITS: [&str; 3] = ["train", "dev", "test"];
-
-/// Names that other collections give the dev split.
-const OTHER_NAMES_OF_DEV: [&str; 5] = ["validation", "valid", "val", "devel", "development"];
 
 /// What a person's own task is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -208,55 +210,78 @@ impl Description {
 
     /// Refuses keys that do not go together.
     fn check(&self, file: &str) -> Result<(), Error> {
-        let wrong = |key, expected, found: String, advice| {
-            Err(Error::Value {
+        let wrong = self
+            .wrong_labels()
+            .or_else(|| self.wrong_range())
+            .or_else(|| self.wrong_column());
+        match wrong {
+            None => Ok(()),
+            Some(Wrong {
+                key,
+                expected,
+                found,
+                advice,
+            }) => Err(Error::Value {
                 file: file.to_owned(),
                 key,
                 expected,
                 found,
                 advice,
-            })
-        };
-        let kind = self.kind;
-        if let Some(labels) = &self.labels {
-            if kind == Kind::Regression {
-                let found = format!("labels {labels:?}");
-                let advice = "leave it out, or make the kind classification";
-                return wrong("labels", "none, of a regression", found, advice);
-            }
-            let fewest = if kind == Kind::Classification { 2 } else { 1 };
-            let blank = labels
-                .iter()
-                .any(|label| label.trim() != label || label.is_empty());
-            let mut distinct = labels.clone();
-            distinct.sort_unstable();
-            distinct.dedup();
-            if labels.len() < fewest || blank || distinct.len() < labels.len() {
-                let expected = "at least two different names without blanks around them";
-                let advice = "give every label once, or leave the key out to take the train file's";
-                return wrong("labels", expected, format!("{labels:?}"), advice);
-            }
+            }),
         }
-        if let Some([min, max]) = self.range {
-            if kind != Kind::Regression {
-                let found = format!("[{min}, {max}]");
-                let advice = "leave it out, or make the kind regression";
-                return wrong("range", "none, but of a regression", found, advice);
-            }
-            if !(min.is_finite() && max.is_finite() && min < max) {
-                let found = format!("[{min}, {max}]");
-                let advice = "give the least value first";
-                return wrong("range", "two numbers, the first the smaller", found, advice);
-            }
+    }
+
+    fn wrong_labels(&self) -> Option<Wrong> {
+        let labels = self.labels.as_ref()?;
+        let found = format!("{labels:?}");
+        if self.kind == Kind::Regression {
+            return Some(Wrong {
+                key: "labels",
+                expected: "none, of a regression",
+                found,
+                advice: "leave it out, or make the kind classification",
+            });
         }
-        if let (Kind::Tagging, Some(column)) = (kind, &self.text_b) {
-            let advice = "leave it out: tags stand at the words of one text";
-            return wrong(
-                "text_b",
-                "none, of a tagging task",
-                column.to_string(),
-                advice,
-            );
+        let blank = labels
+            .iter()
+            .any(|label| label.trim() != label || label.is_empty());
+        let distinct: BTreeSet<&String> = labels.iter().collect();
+        (labels.len() < 2 || blank || distinct.len() < labels.len()).then_some(Wrong {
+            key: "labels",
+            expected: "at least two different names without blanks around them",
+            found,
+            advice: "give every label once, or leave the key out to take the train file's",
+        })
+    }
+
+    fn wrong_range(&self) -> Option<Wrong> {
+        let [min, max] = self.range?;
+        let found = format!("[{min}, {max}]");
+        if self.kind != Kind::Regression {
+            return Some(Wrong {
+                key: "range",
+                expected: "none, but of a regression",
+                found,
+                advice: "leave it out, or make the kind regression",
+            });
+        }
+        let usable = min < max && (max - min).is_finite();
+        (!usable).then_some(Wrong {
+            key: "range",
+            expected: "two numbers, the first the smaller",
+            found,
+            advice: "give the least value first",
+        })
+    }
+
+    fn wrong_column(&self) -> Option<Wrong> {
+        if let (Kind::Tagging, Some(column)) = (self.kind, &self.text_b) {
+            return Some(Wrong {
+                key: "text_b",
+                expected: "none, of a tagging task",
+                found: column.to_string(),
+                advice: "leave it out: tags stand at the words of one text",
+            });
         }
         let columns = [
             ("text", &self.text),
@@ -264,107 +289,37 @@ impl Description {
             ("label", &self.label),
             ("id", &self.id),
         ];
-        for (place, (key, column)) in columns.iter().enumerate() {
-            let Some(column) = column else { continue };
-            if columns[..place]
-                .iter()
-                .any(|(_, other)| other.as_ref() == Some(column))
-            {
-                let advice = "name another column, or leave the key out";
-                let found = format!("{column}, which another key has");
-                return wrong(key, "a column of its own", found, advice);
-            }
-            if self.header == Some(false) && matches!(column, Column::Name(_)) {
-                let advice = "give the column's number, or leave \"header\": false out";
-                let found = column.to_string();
-                return wrong(key, "a number, of a table without a header", found, advice);
-            }
-        }
-        Ok(())
-    }
-
-    /// The file of a split in the task's folder: the one that `files` names, or the only one of the
-    /// split's name with one of `extensions`, plain or packed with gzip.
-    ///
-    /// # Errors
-    /// When there is none or more than one.
-    pub fn file(
-        &self,
-        folder: &Path,
-        split: Split,
-        extensions: &'static [&'static str],
-    ) -> Result<PathBuf, Error> {
-        let named = self.files.as_ref().and_then(|files| match split {
-            Split::Train => files.train.as_ref(),
-            Split::Dev => files.dev.as_ref(),
-            Split::Test => files.test.as_ref(),
-        });
-        if let Some(name) = named {
-            return Ok(folder.join(name));
-        }
-        let found = files_of(folder, split.name(), extensions);
-        match found.as_slice() {
-            [one] => Ok(folder.join(one)),
-            [] => {
-                let (found, advice) = instead(folder, split, extensions);
-                Err(Error::NoFile {
-                    folder: folder.to_owned(),
-                    split: split.name(),
-                    extensions,
-                    found,
-                    advice,
-                })
-            }
-            [first, ..] => Err(Error::SeveralFiles {
-                folder: folder.to_owned(),
-                split: split.name(),
-                found: found.join(" and "),
-                first: first.clone(),
-            }),
-        }
-    }
-}
-
-/// The names that a file of this stem has in a folder.
-fn files_of(folder: &Path, stem: &str, extensions: &[&str]) -> Vec<String> {
-    let names = extensions.iter().flat_map(|extension| {
-        let plain = format!("{stem}.{extension}");
-        let packed = format!("{plain}.gz");
-        [plain, packed]
-    });
-    names.filter(|name| folder.join(name).is_file()).collect()
-}
-
-/// What lies in a folder in the place of a split's file, and what to do.
-fn instead(folder: &Path, split: Split, extensions: &[&str]) -> (String, String) {
-    if split == Split::Dev {
-        let other = OTHER_NAMES_OF_DEV
+        let mut given = columns
             .iter()
-            .find_map(|name| files_of(folder, name, extensions).into_iter().next());
-        if let Some(name) = other {
-            let advice =
-                format!("rename it, or name it in {FILE}: \"files\": {{\"dev\": {name:?}}}");
-            return (name, advice);
-        }
+            .enumerate()
+            .filter_map(|(place, (key, column))| Some((place, *key, column.as_ref()?)));
+        given.find_map(|(place, key, column)| {
+            let mut before = columns[..place].iter();
+            if before.any(|(_, other)| other.as_ref() == Some(column)) {
+                return Some(Wrong {
+                    key,
+                    expected: "a column of its own",
+                    found: format!("{column}, which another key has"),
+                    advice: "name another column, or leave the key out",
+                });
+            }
+            let named = matches!(column, Column::Name(_));
+            (self.header == Some(false) && named).then(|| Wrong {
+                key,
+                expected: "a number, of a table without a header",
+                found: column.to_string(),
+                advice: "give the column's number, or leave \"header\": false out",
+            })
+        })
     }
-    let mut names: Vec<String> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name != FILE)
-        .collect();
-    names.sort_unstable();
-    names.truncate(5);
-    let found = match names.is_empty() {
-        true => "no file but the description".to_owned(),
-        false => names.join(", "),
-    };
-    let advice = format!(
-        "put it there, or name it in {FILE}: \"files\": {{\"{}\": NAME}}",
-        split.name()
-    );
-    (found, advice)
+}
+
+/// What is wrong with a key.
+struct Wrong {
+    key: &'static str,
+    expected: &'static str,
+    found: String,
+    advice: &'static str,
 }
 
 /// Refuses a key that is not known, and names the one most like it.
@@ -462,33 +417,5 @@ mod tests {
                 assert!(message.contains(part), "{part:?} is not in {message}");
             }
         }
-    }
-
-    #[test]
-    fn the_only_file_of_a_split_is_found() {
-        const EXTENSIONS: &[&str] = &["tsv", "csv"];
-        let folder = tempfile::tempdir().unwrap();
-        let put = |name: &str| std::fs::write(folder.path().join(name), "x").unwrap();
-        let description = parsed(r#"{"kind": "classification", "files": {"test": "t.tsv"}}"#);
-        let description = description.unwrap();
-        let file = |split| {
-            let found = description.file(folder.path(), split, EXTENSIONS);
-            found.map_err(|error| error.to_string())
-        };
-        let message = file(Split::Train).unwrap_err();
-        assert!(message.contains("train.tsv, train.csv"), "{message}");
-        put("train.csv.gz");
-        let train = file(Split::Train).unwrap();
-        assert_eq!(train, folder.path().join("train.csv.gz"));
-        put("train.tsv");
-        let message = file(Split::Train).unwrap_err();
-        assert!(
-            message.contains("train.tsv and train.csv.gz") && message.contains("\"files\""),
-            "{message}"
-        );
-        put("validation.csv");
-        let message = file(Split::Dev).unwrap_err();
-        assert!(message.contains("\"dev\": \"validation.csv\""), "{message}");
-        assert_eq!(file(Split::Test).unwrap(), folder.path().join("t.tsv"));
     }
 }

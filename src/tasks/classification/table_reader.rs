@@ -52,6 +52,10 @@ pub(super) fn read(
         Ok(())
     })?;
     all.labelled = unknown.is_none();
+    if !all.labelled {
+        let examples = all.examples.iter_mut();
+        examples.for_each(|example| example.gold = labels.dummy());
+    }
     let file = &rows.file;
     if let Some(error) = unknown.filter(|_| rows.labelled) {
         log::warn!("{file} counts as a test file without labels: {error}");
@@ -74,7 +78,7 @@ fn gold(cells: &Cells<'_>, description: &Description, labels: &Labels) -> Result
     gold.ok_or_else(|| {
         let given = description.labels.is_some() || description.range.is_some();
         let advice = match given {
-            true => "correct it, or task.json",
+            true => "correct it, or the labels of the task",
             false => "correct it, or add such examples to the train file, whose labels these are",
         };
         cells.wrong("label", &labels.expected(), &format!("{label:?}"), advice)
@@ -200,6 +204,7 @@ mod tests {
             ("text,label\na,y\nb,x\n", true),
             ("text,label\na,-1\nb,-1\n", false),
             ("text,label\na,\nb,\n", false),
+            ("text,label\na,y\nb,?\n", false),
         ] {
             let (_, read) = read(CLASSES, &[train, ("test.csv", test)], "test").unwrap();
             assert_eq!(
@@ -207,6 +212,8 @@ mod tests {
                 (2, labelled),
                 "{test}"
             );
+            let first = if labelled { 1 } else { 0 };
+            assert_eq!(read.examples[0].gold, Gold::Class(first), "{test}");
         }
         // Numbers beyond those of the train file are no error unless a range is given.
         let files = [
@@ -399,7 +406,7 @@ mod tests {
                 own,
                 "train.csv",
                 "text,label\na,x\nb,z\n",
-                &["line 3", "\"z\"", "task.json"],
+                &["line 3", "\"z\"", "labels of the task"],
             ),
         ];
         for (description, name, text, parts) in cases {
