@@ -30,7 +30,7 @@ pub struct ClassificationTask {
 #[derive(Debug, Clone, PartialEq)]
 enum Form {
     Glue(&'static GlueTask),
-    Own(Description),
+    Own(Box<Description>),
 }
 
 /// A file of a task.
@@ -102,7 +102,7 @@ impl ClassificationTask {
         Ok(Self {
             name: name.to_owned(),
             labels,
-            form: Form::Own(description),
+            form: Form::Own(Box::new(description)),
         })
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use csv::StringRecord;
 use serde_json::Value;
 
-use super::row::{Row, numbers};
+use super::row::{Choose, Row, numbers};
 use crate::{
     data::{csv_file::CsvFile, source::Source},
     tasks::classification::error::{Error, Place},
@@ -17,7 +17,7 @@ use crate::{
 pub(super) fn read(
     path: &Path,
     header: bool,
-    choose: &mut dyn FnMut(&[String]) -> Result<Vec<usize>, Error>,
+    choose: &mut Choose<'_>,
     take: &mut dyn FnMut(Row) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let source = Source::open(path)?;

@@ -9,7 +9,10 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use super::{lines::Lines, row::Row};
+use super::{
+    lines::Lines,
+    row::{Choose, Row},
+};
 use crate::{
     data::json_text::mend,
     tasks::classification::error::{Error, Place},
@@ -23,7 +26,7 @@ const ADVICE: &str = "a row is an object like {\"text\": \"â€¦\", \"label\": \"â
 /// When the file cannot be read or is no JSON of these forms, and those of `choose` and `take`.
 pub(super) fn read(
     path: &Path,
-    choose: &mut dyn FnMut(&[String]) -> Result<Vec<usize>, Error>,
+    choose: &mut Choose<'_>,
     take: &mut dyn FnMut(Row) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut lines = Lines::open(path)?;

@@ -11,7 +11,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use self::{
-    row::{Row, numbers},
+    row::{Choose, Row, numbers},
     tsv::TsvFile,
 };
 use crate::tasks::classification::error::{Error, Place};
@@ -71,7 +71,7 @@ pub fn read(
     path: &Path,
     format: Format,
     header: bool,
-    choose: &mut dyn FnMut(&[String]) -> Result<Vec<usize>, Error>,
+    choose: &mut Choose<'_>,
     take: &mut dyn FnMut(Row) -> Result<(), Error>,
 ) -> Result<(), Error> {
     match format {
@@ -86,7 +86,7 @@ pub fn read(
 fn read_tsv(
     path: &Path,
     header: bool,
-    choose: &mut dyn FnMut(&[String]) -> Result<Vec<usize>, Error>,
+    choose: &mut Choose<'_>,
     take: &mut dyn FnMut(Row) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut file = TsvFile::open(path)?;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::tasks::classification::error::Place;
+use crate::tasks::classification::error::{Error, Place};
 
 /// The cells of a row that were asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +12,9 @@ pub struct Row {
     /// key.
     pub cells: Vec<Value>,
 }
+
+/// Chooses columns by the names of all.
+pub type Choose<'a> = dyn FnMut(&[String]) -> Result<Vec<usize>, Error> + 'a;
 
 /// Names of columns without a header.
 pub(super) fn numbers(columns: usize) -> Vec<String> {
