@@ -19,6 +19,8 @@ pub struct CsvFile<R: Read> {
     lines_before: usize,
     rows: csv::Reader<Bounded<io::Chain<R, &'static [u8]>>>,
     header: StringRecord,
+    /// The line of the header.
+    first_line: usize,
     row: StringRecord,
 }
 
@@ -43,10 +45,12 @@ impl<R: Read> CsvFile<R> {
                     ended: Cell::new(false),
                 }),
             header: StringRecord::new(),
+            first_line: lines_before + 1,
             row: StringRecord::new(),
         };
-        if let Some((_, header)) = csv.read_row()? {
+        if let Some((line, header)) = csv.read_row()? {
             csv.header = header;
+            csv.first_line = line;
         }
         Ok(csv)
     }
@@ -56,6 +60,11 @@ impl<R: Read> CsvFile<R> {
         names
             .iter()
             .find_map(|name| self.header.iter().position(|found| found.trim() == *name))
+    }
+
+    /// The first row and its line, from 1; a row without a column if the file is empty.
+    pub fn first_row(&self) -> (usize, StringRecord) {
+        (self.first_line, self.header.clone())
     }
 
     /// The first line, cut where it is long.

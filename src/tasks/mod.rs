@@ -1,6 +1,8 @@
 //! What a model is fine-tuned for: a folder for each kind of task, which knows its files, examples,
 //! features, head, loss, answers and scorer.
 
+pub mod classification;
+pub mod description;
 pub mod error;
 pub mod head;
 pub mod kind;

@@ -9,6 +9,7 @@ mod data;
 mod datasets;
 mod evaluation;
 mod exactness;
+mod glue_data;
 mod model;
 mod precision;
 mod resume;

@@ -1,0 +1,233 @@
+//! One file of a task: its examples, their features, and what a model says of them.
+
+use std::path::{Path, PathBuf};
+
+use indicatif::HumanCount;
+
+use super::{
+    error::Error,
+    example::Examples,
+    feature::{Feature, featurize},
+    labels::Gold,
+    prediction::Prediction,
+    read_options::ReadOptions,
+    task::{ClassificationTask, TaskSplit},
+};
+use crate::{tasks::qa::token_counts::TokenCounts, text::tokenizer::Tokenizer};
+
+/// A file, featurised.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassificationData {
+    pub task: ClassificationTask,
+    pub split: TaskSplit,
+    pub file: PathBuf,
+    pub examples: Examples,
+    /// One for each example, in their order.
+    pub features: Vec<Feature>,
+    /// Tokens of the features, special tokens apart.
+    pub tokens: TokenCounts,
+}
+
+impl ClassificationData {
+    /// Reads and featurises a file as a split of the task.
+    ///
+    /// # Errors
+    /// As [`ClassificationTask::read`] and [`featurize`].
+    pub fn read(
+        task: &ClassificationTask,
+        split: TaskSplit,
+        file: &Path,
+        options: ReadOptions,
+        tokenizer: &Tokenizer,
+        max_seq_length: usize,
+    ) -> Result<Self, Error> {
+        let examples = task.read(file, split, options)?;
+        let features = featurize(&examples, tokenizer, max_seq_length)?;
+        let unk = tokenizer.vocab().unk_id();
+        let mut tokens = TokenCounts::default();
+        for feature in &features {
+            let special = 2 + usize::from(feature.first_segment < feature.input_ids.len());
+            let mut counts = TokenCounts::of_ids(&feature.input_ids, unk);
+            counts.tokens -= special;
+            tokens += counts;
+        }
+        if let Some(warning) = tokens.warning() {
+            log::warn!("{}: {warning}", file.display());
+        }
+        Ok(Self {
+            task: task.clone(),
+            split,
+            file: file.to_owned(),
+            examples,
+            features,
+            tokens,
+        })
+    }
+
+    /// Its examples, the share of those that were cut, that of tokens that the vocabulary does not
+    /// know, and the rows left out.
+    pub fn line(&self) -> String {
+        let count = self.features.len();
+        let cut = self.features.iter().filter(|feature| feature.cut).count();
+        format!(
+            "{} {}: {} examples, {:.1} % cut, {:.2} % [UNK]{}",
+            self.task.name,
+            self.split.name,
+            HumanCount(count as u64),
+            100.0 * cut as f64 / count.max(1) as f64,
+            100.0 * self.tokens.unknown_share(),
+            self.left_out(),
+        )
+    }
+
+    fn left_out(&self) -> String {
+        match self.examples.skipped.len() {
+            0 => String::new(),
+            skipped => format!(", {skipped} rows left out: too few columns"),
+        }
+    }
+
+    /// Refuses a file without an example.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn check_not_empty(&self) -> Result<(), Error> {
+        if !self.features.is_empty() {
+            return Ok(());
+        }
+        Err(Error::NoExample {
+            path: self.file.clone(),
+            left_out: self.left_out(),
+        })
+    }
+
+    /// Refuses a file without labels.
+    ///
+    /// # Errors
+    /// When it cannot be marked.
+    pub fn check_markable(&self) -> Result<(), Error> {
+        self.check_not_empty()?;
+        if self.examples.labelled {
+            return Ok(());
+        }
+        Err(Error::NotLabelled {
+            path: self.file.clone(),
+        })
+    }
+
+    /// Number and checksum of the labels with their examples' numbers.
+    pub fn gold_digest(&self) -> String {
+        let mut sum = 0;
+        for example in &self.examples.examples {
+            let gold = match example.gold {
+                Gold::Class(class) => class,
+                Gold::Value(value) => value.to_bits(),
+            };
+            sum = crc32c::crc32c_append(sum, &example.eid.to_le_bytes());
+            sum = crc32c::crc32c_append(sum, &gold.to_le_bytes());
+        }
+        format!("{} labels, crc32c {sum:08x}", self.examples.examples.len())
+    }
+
+    /// The first features: what the model reads, and what it should answer.
+    pub fn shown(&self, count: usize, tokenizer: &Tokenizer) -> Vec<String> {
+        let features = self.features.iter().take(count).enumerate();
+        features
+            .map(|(index, feature)| {
+                let label = match self.examples.labelled {
+                    true => format!("label {}", self.task.labels.shown(feature.gold)),
+                    false => "no label".to_owned(),
+                };
+                format!(
+                    "{} example {}: number {}, {} tokens: {}; {label}",
+                    self.task.name,
+                    index + 1,
+                    feature.eid,
+                    feature.input_ids.len(),
+                    tokenizer.tokens(&feature.input_ids).join(" "),
+                )
+            })
+            .collect()
+    }
+
+    /// What a model says of the examples: its logits for each feature, in order, `[features][outputs]`.
+    ///
+    /// # Errors
+    /// When they are not as many as the features, and as [`Prediction::new`].
+    pub fn predictions(&self, logits: Vec<Vec<f32>>) -> Result<Vec<Prediction>, Error> {
+        if logits.len() != self.features.len() {
+            return Err(Error::Outputs {
+                expected: "a list of numbers".to_owned(),
+                features: self.features.len(),
+                found: format!("{} lists", logits.len()),
+            });
+        }
+        let (task, labelled) = (&self.task, self.examples.labelled);
+        let examples = self.examples.examples.iter().zip(logits);
+        examples
+            .map(|(example, logits)| {
+                Prediction::new(&task.name, &task.labels, example, labelled, logits)
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::vocab::Vocab;
+
+    fn data(task: &str, split: &str, text: &str) -> ClassificationData {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f.tsv");
+        std::fs::write(&path, text).unwrap();
+        let vocab = Vocab::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\nold\noak\n", "v").unwrap();
+        let tokenizer = Tokenizer::new(vocab, true);
+        let task = ClassificationTask::glue(task).unwrap();
+        let split = task.split(split).unwrap();
+        let options = ReadOptions::default();
+        ClassificationData::read(&task, split, &path, options, &tokenizer, 6).unwrap()
+    }
+
+    #[test]
+    fn a_file_tells_what_it_holds() {
+        let data = data(
+            "rte",
+            "dev",
+            "h\n0\told oak\told elm\tnot_entailment\nx\n1\toak\toak\tentailment\n",
+        );
+        assert_eq!(
+            data.line(),
+            "rte dev: 2 examples, 50.0 % cut, 0.00 % [UNK], 1 rows left out: too few columns"
+        );
+        data.check_markable().unwrap();
+        let vocab = Vocab::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\nold\noak\n", "v").unwrap();
+        assert_eq!(
+            data.shown(1, &Tokenizer::new(vocab, true)),
+            [
+                "rte example 1: number 0, 6 tokens: [CLS] old oak [SEP] old [SEP]; label not_entailment"
+            ]
+        );
+        assert!(data.gold_digest().starts_with("2 labels, crc32c "));
+        let predictions = data.predictions(vec![vec![0.0, 1.0]; 2]).unwrap();
+        let marked: Vec<_> = predictions.iter().filter_map(Prediction::marked).collect();
+        let scores = data.task.metric().scores(&marked);
+        assert_eq!(scores.get("accuracy"), Some(50.0));
+        let message = data.predictions(vec![]).unwrap_err().to_string();
+        assert!(message.contains("each of 2 features"), "{message}");
+    }
+
+    #[test]
+    fn files_without_examples_or_labels_are_refused() {
+        let none = data("rte", "dev", "h\nx\n");
+        let message = none.check_not_empty().unwrap_err().to_string();
+        assert!(
+            message.contains("f.tsv") && message.contains("1 rows left out"),
+            "{message}"
+        );
+        let test = data("rte", "test", "h\n0\told\toak\n");
+        let message = test.check_markable().unwrap_err().to_string();
+        assert!(message.contains("labels of a test file"), "{message}");
+        test.check_not_empty().unwrap();
+    }
+}

@@ -1,0 +1,94 @@
+//! What can be wrong with labelled texts, with what a model says of them, or with its files.
+//!
+//! Every message names the file and the place, what was expected, what was found and what to do.
+
+use std::{fmt, path::PathBuf};
+
+use crate::{data, eval, tasks::description};
+
+/// Why texts could not be read, featurised, marked or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A data file that cannot be read; the message is the reader's.
+    #[error(transparent)]
+    Data(#[from] data::Error),
+
+    /// A file that cannot be written.
+    #[error(transparent)]
+    File(#[from] eval::Error),
+
+    #[error(transparent)]
+    Description(#[from] description::Error),
+
+    /// A row that cannot be read, or has a label that is none.
+    #[error("{file}: {place}: expected {expected}, found {found}; {advice}")]
+    Row {
+        file: String,
+        place: Place,
+        expected: String,
+        found: String,
+        advice: String,
+    },
+
+    /// A whole file that is not what its task needs.
+    #[error("{file}: expected {expected}, found {found}; {advice}")]
+    Table {
+        file: String,
+        expected: String,
+        found: String,
+        advice: String,
+    },
+
+    #[error("{task} has no split {split:?}; it has {known}")]
+    UnknownSplit {
+        task: String,
+        split: String,
+        known: String,
+    },
+
+    #[error(
+        "{}: expected texts with labels, found none{left_out}; check that it is the task's own file and \
+         has its columns",
+        path.display()
+    )]
+    NoExample { path: PathBuf, left_out: String },
+
+    #[error(
+        "{}: the labels of a test file are not known, so that it cannot be marked; give a file with \
+         labels, or ask for its predictions",
+        path.display()
+    )]
+    NotLabelled { path: PathBuf },
+
+    #[error(
+        "expected {expected} for each of {features} features, found {found}: they belong to another file"
+    )]
+    Outputs {
+        expected: String,
+        features: usize,
+        found: String,
+    },
+
+    #[error(
+        "{task}, example {eid}: expected finite numbers, found {value}; the model's weights or its \
+         arithmetic have overflowed: use an earlier checkpoint, a lower learning rate or precision f32"
+    )]
+    NotFinite { task: String, eid: u64, value: f32 },
+}
+
+/// Where something stands in a file, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Line(usize),
+    /// Of a JSON list, whose rows may take several lines or share one.
+    Row(usize),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => write!(f, "line {line}"),
+            Self::Row(row) => write!(f, "row {row} of the list"),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What a prediction costs, for figures: in f64, of what the model said in f32.
+//!
+//! The same as the training loss of one example, in the reference's
+//! `finetune/classification/classification_tasks.py`; there it is computed in f32.
+
+/// Softmax cross-entropy, ln Σ exp(logits) − the right class's logit, in nats.
+///
+/// # Panics
+/// If there is no logit of the class.
+pub fn cross_entropy(logits: &[f32], class: u32) -> f64 {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let max = f64::from(max);
+    let sum: f64 = logits
+        .iter()
+        .map(|&logit| (f64::from(logit) - max).exp())
+        .sum();
+    sum.ln() + (max - f64::from(logits[class as usize]))
+}
+
+/// (value − target)², without the half.
+pub fn squared_error(value: f32, target: f32) -> f64 {
+    let difference = f64::from(value) - f64::from(target);
+    difference * difference
+}
+
+/// The probability of each class.
+pub fn softmax(logits: &[f32]) -> Vec<f64> {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers = logits.iter().map(|&logit| f64::from(logit - max).exp());
+    let powers: Vec<f64> = powers.collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_those_of_the_reference() {
+        // From its record of an evaluation, in f32.
+        let loss = cross_entropy(&[-0.490_232_5, -0.648_295_2, -2.705_537], 0);
+        assert!((loss - 0.674_431_383_609_771_7).abs() < 1e-6, "{loss}");
+        let loss = squared_error(-0.422_950_57, 0.266_6);
+        assert!((loss - 0.475_479_990_243_911_7).abs() < 1e-6, "{loss}");
+    }
+
+    #[test]
+    fn great_logits_do_not_overflow() {
+        assert_eq!(cross_entropy(&[1e30, 0.0], 0), 0.0);
+        assert_eq!(cross_entropy(&[3e38, -3e38], 1), f64::from(3e38_f32) * 2.0);
+        let probabilities = softmax(&[1000.0, 1000.0]);
+        assert_eq!(probabilities, [0.5, 0.5]);
+    }
+}

@@ -1,0 +1,181 @@
+//! What texts are labelled with, classes or numbers of a range, and the labels as a model learns
+//! them.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+/// The labels of a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", try_from = "Written")]
+pub enum Labels {
+    /// Names of the classes, in the order of their ids.
+    Classes(Vec<String>),
+    /// Numbers; a model learns them as 0 to 1.
+    Range { min: f64, max: f64 },
+}
+
+/// Labels as a file has them.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Written {
+    Classes(Vec<String>),
+    Range { min: f64, max: f64 },
+}
+
+impl TryFrom<Written> for Labels {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Self, &'static str> {
+        match written {
+            Written::Classes(names) => {
+                let distinct: BTreeSet<&String> = names.iter().collect();
+                match distinct.len() == names.len() && names.len() > 1 {
+                    true => Ok(Self::Classes(names)),
+                    false => Err("expected at least two classes with different names"),
+                }
+            }
+            Written::Range { min, max } => match (max - min).is_finite() && min < max {
+                true => Ok(Self::Range { min, max }),
+                false => Err("expected a range from its least number to its greatest"),
+            },
+        }
+    }
+}
+
+/// What a model should say of a text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Gold {
+    /// Id of the class.
+    Class(u32),
+    /// The number as 0 to 1: (number − min) / (max − min).
+    Value(f32),
+}
+
+impl Labels {
+    /// What the head gives for a text: a logit for each class, or one number.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Self::Classes(names) => names.len(),
+            Self::Range { .. } => 1,
+        }
+    }
+
+    /// The label that a text stands for, if it is one: the exact name of a class, or any number.
+    pub fn gold(&self, text: &str) -> Option<Gold> {
+        match self {
+            Self::Classes(names) => {
+                let class = names.iter().position(|name| name == text)?;
+                Some(Gold::Class(class as u32))
+            }
+            Self::Range { min, max } => {
+                let number: f64 = text.trim().parse().ok()?;
+                let target = (number - min) / (max - min);
+                target.is_finite().then_some(Gold::Value(target as f32))
+            }
+        }
+    }
+
+    /// As [`Labels::gold`], of no number outside the range.
+    pub fn gold_in_range(&self, text: &str) -> Option<Gold> {
+        let number: f64 = match self {
+            Self::Classes(_) => return self.gold(text),
+            Self::Range { .. } => text.trim().parse().ok()?,
+        };
+        let inside = matches!(self, Self::Range { min, max } if (*min..=*max).contains(&number));
+        if inside { self.gold(text) } else { None }
+    }
+
+    /// The label of a text that has none, as the reference puts it: the first class, or 0.
+    pub fn dummy(&self) -> Gold {
+        match self {
+            Self::Classes(_) => Gold::Class(0),
+            Self::Range { .. } => Gold::Value(0.0),
+        }
+    }
+
+    /// The name of a class.
+    pub fn name(&self, class: u32) -> &str {
+        match self {
+            Self::Classes(names) => names.get(class as usize).map_or("", String::as_str),
+            Self::Range { .. } => "",
+        }
+    }
+
+    /// A model's number on the scale of the labels.
+    pub fn on_scale(&self, value: f32) -> f64 {
+        match self {
+            Self::Classes(_) => f64::from(value),
+            Self::Range { min, max } => min + f64::from(value) * (max - min),
+        }
+    }
+
+    /// A label as people write it.
+    pub fn shown(&self, gold: Gold) -> String {
+        match gold {
+            Gold::Class(class) => self.name(class).to_owned(),
+            Gold::Value(value) => format!("{:.3}", self.on_scale(value)),
+        }
+    }
+
+    /// What is expected of a label, for messages.
+    pub fn expected(&self) -> String {
+        match self {
+            Self::Classes(names) => {
+                let shown: Vec<String> = names
+                    .iter()
+                    .take(12)
+                    .map(|name| format!("{name:?}"))
+                    .collect();
+                let more = match names.len() {
+                    0..=12 => String::new(),
+                    all => format!(" and {} more", all - 12),
+                };
+                format!("one of {}{more}", shown.join(", "))
+            }
+            Self::Range { min, max } => format!("a number from {min} to {max}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_exact_names() {
+        let labels = Labels::Classes(["no", "yes"].map(str::to_owned).into());
+        assert_eq!(labels.gold("yes"), Some(Gold::Class(1)));
+        assert_eq!((labels.gold("yes "), labels.gold("Yes")), (None, None));
+        assert_eq!((labels.outputs(), labels.dummy()), (2, Gold::Class(0)));
+        assert_eq!(labels.expected(), "one of \"no\", \"yes\"");
+        let json = serde_json::to_string(&labels).unwrap();
+        assert_eq!(json, r#"{"classes":["no","yes"]}"#);
+        assert_eq!(serde_json::from_str::<Labels>(&json).unwrap(), labels);
+        for (json, part) in [
+            (r#"{"classes":["no"]}"#, "two classes"),
+            (r#"{"classes":["no","no"]}"#, "different"),
+            (r#"{"range":{"min":1.0,"max":1.0}}"#, "least"),
+        ] {
+            let message = serde_json::from_str::<Labels>(json)
+                .unwrap_err()
+                .to_string();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_learnt_from_0_to_1() {
+        let labels = Labels::Range { min: 0.0, max: 5.0 };
+        assert_eq!(labels.gold("1.333"), Some(Gold::Value(0.266_6)));
+        assert_eq!(labels.gold_in_range(" 5 "), Some(Gold::Value(1.0)));
+        for text in ["5.001", "-0.1", "nan", "inf", "five", ""] {
+            assert_eq!(labels.gold_in_range(text), None, "{text}");
+        }
+        // Beyond the range where that is only the train file's.
+        assert_eq!(labels.gold("10"), Some(Gold::Value(2.0)));
+        assert_eq!(labels.gold("1e400"), None);
+        assert_eq!(labels.on_scale(0.5), 2.5);
+        assert_eq!(labels.shown(Gold::Value(0.96)), "4.800");
+    }
+}

@@ -1,0 +1,29 @@
+//! Sentence classification and regression: GLUE, and people's own tables of labelled texts.
+//!
+//! [`task`] knows a task's splits, labels and metric, of [`glue`] or of a
+//! [`description`](super::description), and reads its files into examples. [`feature::featurize`]
+//! tokenises these, and [`feature_file`] writes the result as JSON lines. [`prediction`] holds what a
+//! model says of an example and what that costs, [`scorers`] mark it, [`prediction_file`] and
+//! [`submission`] write it, and [`data`] is all of one file.
+
+mod columns;
+pub mod data;
+pub mod error;
+pub mod example;
+pub mod example_loss;
+pub mod feature;
+pub mod feature_file;
+pub mod glue;
+mod glue_reader;
+pub mod labels;
+pub mod metric;
+pub mod prediction;
+pub mod prediction_file;
+pub mod read_options;
+mod rows;
+pub mod scorers;
+pub mod submission;
+pub mod table;
+mod table_reader;
+pub mod task;
+mod train_labels;

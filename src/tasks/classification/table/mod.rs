@@ -1,0 +1,144 @@
+//! Tables of people's own data, row by row: TSV, csv, JSON lines and JSON lists.
+
+mod csv;
+mod json;
+pub mod lines;
+pub mod row;
+pub mod tsv;
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use self::{
+    row::{Choose, Row, numbers},
+    tsv::TsvFile,
+};
+use crate::tasks::classification::error::{Error, Place};
+
+/// Endings of a table's file, before that of gzip.
+pub const EXTENSIONS: &[&str] = &["tsv", "csv", "jsonl", "json"];
+
+/// How a table is laid out, which its file's name tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Columns are separated by tabs, quotes are text, no cell holds a line break.
+    Tsv,
+    /// Columns are separated by commas; RFC 4180.
+    Csv,
+    /// An object a row: one a line, or a list of them.
+    Json,
+}
+
+impl Format {
+    /// The format of a file.
+    ///
+    /// # Errors
+    /// When its name has another ending.
+    pub fn of(file: &Path) -> Result<Self, Error> {
+        let ending = |path: &Path| {
+            let ending = path.extension().unwrap_or_default();
+            ending.to_string_lossy().to_ascii_lowercase()
+        };
+        let plain = match ending(file).as_str() {
+            "gz" => file.file_stem().map(Path::new).unwrap_or(file),
+            _ => file,
+        };
+        match ending(plain).as_str() {
+            "tsv" => Ok(Self::Tsv),
+            "csv" => Ok(Self::Csv),
+            "json" | "jsonl" | "ndjson" => Ok(Self::Json),
+            other => Err(Error::Table {
+                file: file.display().to_string(),
+                expected: "a table: .tsv, .csv, .jsonl or .json, plain or .gz".to_owned(),
+                found: match other {
+                    "" => "no ending".to_owned(),
+                    other => format!("the ending .{other}"),
+                },
+                advice: "save it as one of these, or rename it".to_owned(),
+            }),
+        }
+    }
+}
+
+/// Reads a table. `choose` is told the names of the columns, which are the first row's, the first
+/// object's keys, or numbers if there is no header; it answers with the columns that `take` gets
+/// of every row.
+///
+/// # Errors
+/// When the file cannot be read or has a row of another form, and those of `choose` and `take`.
+pub fn read(
+    path: &Path,
+    format: Format,
+    header: bool,
+    choose: &mut Choose<'_>,
+    take: &mut dyn FnMut(Row) -> Result<(), Error>,
+) -> Result<(), Error> {
+    match format {
+        Format::Tsv => read_tsv(path, header, choose, take),
+        Format::Csv => csv::read(path, header, choose, take),
+        Format::Json => json::read(path, choose, take),
+    }
+}
+
+/// Unlike in the reference's files a row must be as long as the others: a shorter one has most
+/// often lost a part to a line break.
+fn read_tsv(
+    path: &Path,
+    header: bool,
+    choose: &mut Choose<'_>,
+    take: &mut dyn FnMut(Row) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut file = TsvFile::open(path)?;
+    let name = file.file().to_owned();
+    let mut chosen: Option<(usize, Vec<usize>)> = None;
+    let mut quoted = 0;
+    while let Some((line, cells)) = file.next_row()? {
+        // A blank line.
+        if cells.is_empty() {
+            continue;
+        }
+        if chosen.is_none() {
+            let names: Vec<String> = match header {
+                true => cells.iter().map(|cell| cell.trim().to_owned()).collect(),
+                false => numbers(cells.len()),
+            };
+            chosen = Some((cells.len(), choose(&names)?));
+            if header {
+                continue;
+            }
+        }
+        let Some((columns, places)) = &chosen else {
+            continue;
+        };
+        if cells.len() != *columns {
+            return Err(Error::Row {
+                file: name,
+                place: Place::Line(line),
+                expected: format!("{columns} columns, as the first row has them"),
+                found: cells.len().to_string(),
+                advice:
+                    "separate columns by one tab each, and save texts with tabs or line breaks as \
+                         csv or JSON lines"
+                        .to_owned(),
+            });
+        }
+        let of_row = places.iter().map(|&place| {
+            let cell = cells.get(place).copied().unwrap_or_default();
+            quoted += usize::from(cell.len() > 1 && cell.starts_with('"') && cell.ends_with('"'));
+            Value::from(cell)
+        });
+        let cells = of_row.collect();
+        take(Row {
+            place: Place::Line(line),
+            cells,
+        })?;
+    }
+    if quoted > 0 {
+        log::warn!(
+            "{name}: {quoted} cells stand in double quotes, which belong to the text in a TSV file; if \
+             they do not, save the table as csv"
+        );
+    }
+    Ok(())
+}

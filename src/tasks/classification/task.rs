@@ -1,0 +1,344 @@
+//! A task of labelled texts: its splits and their files, its labels and its metric.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    error::Error,
+    example::Examples,
+    glue::{self, GlueSplit, GlueTask},
+    glue_reader,
+    labels::Labels,
+    metric::Metric,
+    read_options::ReadOptions,
+    table::{EXTENSIONS, Format},
+    table_reader, train_labels,
+};
+use crate::{
+    data::split::Split,
+    tasks::description::{self, Description, Kind},
+};
+
+/// A task, with its labels known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassificationTask {
+    pub name: String,
+    pub labels: Labels,
+    form: Form,
+}
+
+/// Where a task's files are told from.
+#[derive(Debug, Clone, PartialEq)]
+enum Form {
+    Glue(&'static GlueTask),
+    Own(Box<Description>),
+}
+
+/// A file of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskSplit {
+    /// As commands and files name it: `dev_mismatched`.
+    pub name: &'static str,
+    /// What its examples are for.
+    pub split: Split,
+    glue: Option<&'static GlueSplit>,
+}
+
+impl ClassificationTask {
+    /// The GLUE task of this name, if there is one.
+    pub fn glue(name: &str) -> Option<Self> {
+        let task = glue::find(name)?;
+        Some(Self {
+            name: name.to_owned(),
+            labels: task.labels(),
+            form: Form::Glue(task),
+        })
+    }
+
+    /// A person's own task, whose files lie in `folder`. `known` are the labels of a model that was
+    /// trained for it; without them they are the description's, or else those of the train file.
+    ///
+    /// # Errors
+    /// When the description is of a tagging task, or when the train file is needed and cannot be
+    /// read or has no labels to tell apart.
+    pub fn own(
+        name: &str,
+        description: Description,
+        folder: &Path,
+        known: Option<Labels>,
+    ) -> Result<Self, Error> {
+        if description.kind == Kind::Tagging {
+            return Err(Error::Table {
+                file: folder.join(description::FILE).display().to_string(),
+                expected: "a task of classification or regression".to_owned(),
+                found: "one of tagging".to_owned(),
+                advice: "its labels stand at words; correct \"kind\", or name another task"
+                    .to_owned(),
+            });
+        }
+        let labels = match (known, &description) {
+            (Some(known), _) => known,
+            (
+                None,
+                Description {
+                    labels: Some(names),
+                    ..
+                },
+            ) => Labels::Classes(names.clone()),
+            (
+                None,
+                Description {
+                    range: Some([min, max]),
+                    ..
+                },
+            ) => Labels::Range {
+                min: *min,
+                max: *max,
+            },
+            (None, _) => {
+                let train = description.file(folder, Split::Train, EXTENSIONS)?;
+                train_labels::labels(&train, &description)?
+            }
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            labels,
+            form: Form::Own(Box::new(description)),
+        })
+    }
+
+    /// The task of a name: GLUE's, or the one that `task.json` in the folder of its data describes.
+    ///
+    /// # Errors
+    /// As [`Description::read`] and [`ClassificationTask::own`].
+    pub fn open(name: &str, folder: &Path, known: Option<Labels>) -> Result<Self, Error> {
+        match Self::glue(name) {
+            Some(task) => Ok(task),
+            None => Self::own(name, Description::read(folder)?, folder, known),
+        }
+    }
+
+    /// Whether it is one of GLUE's, which has a leaderboard.
+    pub fn is_glue(&self) -> bool {
+        matches!(self.form, Form::Glue(_))
+    }
+
+    /// What its predictions are marked by.
+    pub fn metric(&self) -> Metric {
+        match (&self.form, &self.labels) {
+            (Form::Glue(task), _) => task.metric,
+            (Form::Own(_), Labels::Classes(_)) => Metric::Accuracy,
+            (Form::Own(_), Labels::Range { .. }) => Metric::Correlation,
+        }
+    }
+
+    /// Its splits, train first. Of an own task a dev or test file may be missing.
+    pub fn splits(&self) -> Vec<TaskSplit> {
+        match &self.form {
+            Form::Glue(task) => {
+                let splits = task.splits.iter();
+                splits
+                    .map(|glue| TaskSplit {
+                        name: glue.name,
+                        split: glue.split,
+                        glue: Some(glue),
+                    })
+                    .collect()
+            }
+            Form::Own(_) => [Split::Train, Split::Dev, Split::Test]
+                .map(|split| TaskSplit {
+                    name: split.name(),
+                    split,
+                    glue: None,
+                })
+                .into(),
+        }
+    }
+
+    /// The split of this name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn split(&self, name: &str) -> Result<TaskSplit, Error> {
+        let splits = self.splits();
+        let found = splits.iter().find(|split| split.name == name);
+        found.copied().ok_or_else(|| {
+            let names: Vec<&str> = splits.iter().map(|split| split.name).collect();
+            Error::UnknownSplit {
+                task: self.name.clone(),
+                split: name.to_owned(),
+                known: names.join(", "),
+            }
+        })
+    }
+
+    /// The splits of a purpose: the first is what is meant by its name. So for mnli dev is
+    /// `dev_matched`, and test `test_matched`, `test_mismatched` and `diagnostic`.
+    pub fn splits_of(&self, split: Split) -> Vec<TaskSplit> {
+        let splits = self.splits().into_iter();
+        splits.filter(|found| found.split == split).collect()
+    }
+
+    /// The file of a split in the folder of the task's data.
+    ///
+    /// # Errors
+    /// When an own task has none or several.
+    pub fn file(&self, folder: &Path, split: TaskSplit) -> Result<PathBuf, Error> {
+        match (&self.form, split.glue) {
+            (Form::Own(description), _) => Ok(description.file(folder, split.split, EXTENSIONS)?),
+            (Form::Glue(_), glue) => {
+                let stem = glue.map_or(split.name, |glue| glue.file);
+                Ok(folder.join(format!("{stem}.tsv")))
+            }
+        }
+    }
+
+    /// The file that gluebenchmark.com takes for a split, if it takes one.
+    pub fn submission(&self, split: TaskSplit) -> Option<&'static str> {
+        split.glue?.submission
+    }
+
+    /// The examples of a file, laid out as a split of the task. Of a GLUE task a csv or JSON file
+    /// is read by the names of its columns, like people's own tables.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a row has a label that is none of the task's.
+    ///
+    /// # Panics
+    /// If the split is of another task.
+    pub fn read(
+        &self,
+        file: &Path,
+        split: TaskSplit,
+        options: ReadOptions,
+    ) -> Result<Examples, Error> {
+        let by_name =
+            |description| table_reader::read(file, split.split, description, &self.labels, options);
+        match (&self.form, split.glue) {
+            (Form::Own(description), _) => by_name(description),
+            (Form::Glue(_), _) if matches!(Format::of(file), Ok(Format::Csv | Format::Json)) => {
+                by_name(&self.labels.description())
+            }
+            (Form::Glue(task), Some(glue)) => {
+                glue_reader::read(file, task, glue, &self.labels, options)
+            }
+            (Form::Glue(_), None) => panic!("{} is no split of {}", split.name, self.name),
+        }
+    }
+}
+
+impl Labels {
+    /// A table with these labels, by the usual names of its columns.
+    fn description(&self) -> Description {
+        match self {
+            Self::Classes(names) => Description {
+                labels: Some(names.clone()),
+                ..Description::of(Kind::Classification)
+            },
+            Self::Range { min, max } => Description {
+                range: Some([*min, *max]),
+                ..Description::of(Kind::Regression)
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tasks::classification::labels::Gold;
+
+    #[test]
+    fn splits_have_their_files() {
+        let folder = Path::new("d");
+        let mnli = ClassificationTask::glue("mnli").unwrap();
+        let files: Vec<String> = mnli
+            .splits()
+            .into_iter()
+            .map(|split| mnli.file(folder, split).unwrap().display().to_string())
+            .collect();
+        assert_eq!(
+            files,
+            [
+                "d/train.tsv",
+                "d/dev_matched.tsv",
+                "d/dev_mismatched.tsv",
+                "d/test_matched.tsv",
+                "d/test_mismatched.tsv",
+                "d/diagnostic.tsv"
+            ]
+        );
+        let names = |split| -> Vec<&str> {
+            let splits = mnli.splits_of(split);
+            splits.iter().map(|split| split.name).collect()
+        };
+        assert_eq!(names(Split::Dev), ["dev", "dev_mismatched"]);
+        assert_eq!(
+            names(Split::Test),
+            ["test_matched", "test_mismatched", "diagnostic"]
+        );
+        let message = mnli.split("test").unwrap_err().to_string();
+        assert!(
+            message.contains("test_matched, test_mismatched"),
+            "{message}"
+        );
+        assert_eq!(ClassificationTask::glue("squad"), None);
+    }
+
+    #[test]
+    fn an_own_task_takes_its_labels_where_they_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = |description: &str, known| {
+            let description = Description::parse(description, "task.json").unwrap();
+            ClassificationTask::own("mine", description, folder.path(), known)
+        };
+        let given = own(r#"{"kind": "classification", "labels": ["z", "a"]}"#, None).unwrap();
+        let classes = |names: [&str; 2]| Labels::Classes(names.map(str::to_owned).into());
+        assert_eq!(given.labels, classes(["z", "a"]));
+        assert_eq!(given.metric(), Metric::Accuracy);
+        let known = own(r#"{"kind": "classification"}"#, Some(classes(["b", "c"]))).unwrap();
+        assert_eq!(known.labels, classes(["b", "c"]));
+        let ranged = own(r#"{"kind": "regression", "range": [1, 3]}"#, None).unwrap();
+        assert_eq!(ranged.labels, Labels::Range { min: 1.0, max: 3.0 });
+        assert_eq!(ranged.metric(), Metric::Correlation);
+        let message = own(r#"{"kind": "tagging"}"#, None).unwrap_err().to_string();
+        assert!(
+            message.contains("task.json") && message.contains("tagging"),
+            "{message}"
+        );
+        let train = folder.path().join("train.csv");
+        std::fs::write(&train, "text,label\nx,10\ny,9\nz,10\n").unwrap();
+        let found = own(r#"{"kind": "classification"}"#, None).unwrap();
+        assert_eq!(found.labels, classes(["9", "10"]));
+        assert!(!found.is_glue() && found.submission(found.splits()[2]).is_none());
+        let found = own(r#"{"kind": "regression"}"#, None).unwrap();
+        assert_eq!(
+            found.labels,
+            Labels::Range {
+                min: 9.0,
+                max: 10.0
+            }
+        );
+    }
+
+    #[test]
+    fn a_glue_task_takes_tables_by_the_names_of_their_columns() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine.csv");
+        let read = |task: &str, text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let task = ClassificationTask::glue(task).unwrap();
+            let read = task.read(&path, task.split("dev").unwrap(), ReadOptions::default());
+            read.map_err(|error| error.to_string())
+        };
+        let rte = read("rte", "label,sentence1,sentence2\nnot_entailment,A,B\n").unwrap();
+        assert_eq!(rte.examples[0].gold, Gold::Class(1));
+        assert_eq!(rte.examples[0].text_b.as_deref(), Some("B"));
+        let sts = read("sts", "sentence1,sentence2,score\nA,B,2.5\n").unwrap();
+        assert_eq!(sts.examples[0].gold, Gold::Value(0.5));
+        let message = read("sts", "sentence1,sentence2,score\nA,B,6\n").unwrap_err();
+        assert!(
+            message.contains("line 2") && message.contains("from 0 to 5"),
+            "{message}"
+        );
+    }
+}

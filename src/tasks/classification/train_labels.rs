@@ -1,0 +1,94 @@
+//! The labels that the train file of a person's own task has.
+
+use std::{collections::BTreeSet, path::Path};
+
+use super::{
+    error::Error,
+    labels::Labels,
+    rows::{Cells, Rows},
+};
+use crate::{
+    data::split::Split,
+    tasks::description::{Description, Kind},
+};
+
+/// Classes that a label's column may have where nobody names them; a column with more is most
+/// likely one of texts or numbers.
+const MOST_CLASSES: usize = 1000;
+
+/// The labels of a train file: its classes, sorted, by value if all are whole numbers; or its least
+/// and its greatest number.
+///
+/// # Errors
+/// When the file cannot be read, or has fewer than two labels.
+pub(super) fn labels(train: &Path, description: &Description) -> Result<Labels, Error> {
+    let rows = Rows::of(train, Split::Train, description)?;
+    match description.kind {
+        Kind::Regression => range(rows),
+        Kind::Classification | Kind::Tagging => classes(rows),
+    }
+}
+
+fn classes(mut rows: Rows<'_>) -> Result<Labels, Error> {
+    let mut names = BTreeSet::new();
+    rows.read(&mut |cells| {
+        names.insert(cells.label()?);
+        if names.len() <= MOST_CLASSES {
+            return Ok(());
+        }
+        Err(Error::Table {
+            file: cells.file.to_owned(),
+            expected: format!("at most {MOST_CLASSES} different labels"),
+            found: "more".to_owned(),
+            advice:
+                "check which column is the label; if it is the right one, list its \"labels\" in \
+                     task.json, or make the kind regression"
+                    .to_owned(),
+        })
+    })?;
+    let mut names: Vec<String> = names.into_iter().collect();
+    if names.len() < 2 {
+        let only = |name: &String| format!("only {name:?}");
+        return Err(Error::Table {
+            file: rows.file,
+            expected: "at least two different labels to tell apart".to_owned(),
+            found: names.first().map_or_else(|| "none".to_owned(), only),
+            advice: "give another file, or check which column is the label".to_owned(),
+        });
+    }
+    let whole = |name: &String| name.parse::<i64>().ok();
+    if names.iter().all(|name| whole(name).is_some()) {
+        names.sort_by_key(whole);
+    }
+    Ok(Labels::Classes(names))
+}
+
+fn range(mut rows: Rows<'_>) -> Result<Labels, Error> {
+    let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
+    rows.read(&mut |cells| {
+        let number = number(&cells)?;
+        (min, max) = (min.min(number), max.max(number));
+        Ok(())
+    })?;
+    if min < max {
+        return Ok(Labels::Range { min, max });
+    }
+    Err(Error::Table {
+        file: rows.file,
+        expected: "different numbers to learn from".to_owned(),
+        found: match min.is_finite() {
+            true => format!("only {min}"),
+            false => "none".to_owned(),
+        },
+        advice: "give another file, or the \"range\" of the numbers in task.json".to_owned(),
+    })
+}
+
+fn number(cells: &Cells<'_>) -> Result<f64, Error> {
+    let label = cells.label()?;
+    let number = label.parse().ok().filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| {
+        let advice = "correct it, or make the kind in task.json classification";
+        cells.wrong("label", "a number", &format!("{label:?}"), advice)
+    })
+}

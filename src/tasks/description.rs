@@ -1,0 +1,421 @@
+//! `task.json`: what a person's own task is, and where in its files the texts and labels stand.
+//!
+//! It lies with the files, in `D/finetuning_data/<task>/`. Keys that are not known are refused, so
+//! that a misspelt one is not passed over.
+
+mod files;
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::data::{self, source::read_text};
+
+/// The description's file, in the folder of the task's data.
+pub const FILE: &str = "task.json";
+
+const KEYS: [&str; 9] = [
+    "kind", "text", "text_b", "label", "labels", "range", "files", "id", "header",
+];
+const SPLITS: [&str; 3] = ["train", "dev", "test"];
+
+/// What a person's own task is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    pub kind: Kind,
+    /// The column of the text, of the first of two, or of a sentence's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<Column>,
+    /// The column of the second text of a pair.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text_b: Option<Column>,
+    /// The column of the label, or of a sentence's tags.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<Column>,
+    /// The labels in the order of their ids; by default those of the train file, sorted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
+    /// The least and the greatest value of a regression; by default the train file's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range: Option<[f64; 2]>,
+    /// Names of the files, if they are not `train.*`, `dev.*` and `test.*`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<Files>,
+    /// The column of the examples' names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Column>,
+    /// Whether the first row of a csv or TSV file holds the columns' names. Needed only if all
+    /// columns are given by number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<bool>,
+}
+
+/// What is learnt of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// One of several classes for each text or pair of texts.
+    Classification,
+    /// A number for each text or pair of texts.
+    Regression,
+    /// A tag for each word.
+    Tagging,
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "the name of a column, or its number, counted from 0"
+)]
+pub enum Column {
+    Name(String),
+    /// From 0.
+    Number(usize),
+}
+
+impl std::fmt::Display for Column {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "{name:?}"),
+            Self::Number(number) => write!(f, "number {number} (from 0)"),
+        }
+    }
+}
+
+/// The name of each split's file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Files {
+    pub train: Option<String>,
+    pub dev: Option<String>,
+    pub test: Option<String>,
+}
+
+/// What can be wrong with a description or with the files that it stands for.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Data(#[from] data::Error),
+
+    #[error(
+        "{file}: line {line}, column {column}: {problem}; a task is described like this: {{\"kind\": \
+         \"classification\", \"text\": \"sentence\", \"label\": \"label\"}}"
+    )]
+    Json {
+        file: String,
+        line: usize,
+        column: usize,
+        problem: String,
+    },
+
+    #[error("{file}: there is no key {key:?}; did you mean {nearest:?}? It may have {known}")]
+    UnknownKey {
+        file: String,
+        key: String,
+        nearest: String,
+        known: String,
+    },
+
+    #[error("{file}: {key}: expected {expected}, found {found}; {advice}")]
+    Value {
+        file: String,
+        key: &'static str,
+        expected: &'static str,
+        found: String,
+        advice: &'static str,
+    },
+
+    #[error(
+        "{}: expected a file {split}.{} (or one packed with gzip), found {found}; {advice}",
+        folder.display(), extensions.join(&format!(", {split}."))
+    )]
+    NoFile {
+        folder: PathBuf,
+        split: &'static str,
+        extensions: &'static [&'static str],
+        found: String,
+        advice: String,
+    },
+
+    #[error(
+        "{}: expected one file for {split}, found {found}; remove all but one, or name it in {FILE}: \
+         \"files\": {{\"{split}\": {first:?}}}",
+        folder.display()
+    )]
+    SeveralFiles {
+        folder: PathBuf,
+        split: &'static str,
+        found: String,
+        first: String,
+    },
+}
+
+impl Description {
+    /// A task of which only the kind is told.
+    pub fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            text: None,
+            text_b: None,
+            label: None,
+            labels: None,
+            range: None,
+            files: None,
+            id: None,
+            header: None,
+        }
+    }
+
+    /// Reads the description in a task's folder.
+    ///
+    /// # Errors
+    /// When the file cannot be read, has an unknown key or one of another type, or when its keys do
+    /// not go together.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(FILE);
+        Self::parse(&read_text(&path)?, &path.display().to_string())
+    }
+
+    /// The description that a text holds; `file` is the name that errors give it.
+    ///
+    /// # Errors
+    /// As [`Description::read`].
+    pub fn parse(text: &str, file: &str) -> Result<Self, Error> {
+        let failed = |error: serde_json::Error| {
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            let message = error.to_string();
+            Error::Json {
+                file: file.to_owned(),
+                line: error.line(),
+                column: error.column(),
+                problem: message.strip_suffix(&place).unwrap_or(&message).to_owned(),
+            }
+        };
+        let map: Map<String, Value> = serde_json::from_str(text).map_err(failed)?;
+        check_keys(&map, &KEYS, file)?;
+        if let Some(Value::Object(files)) = map.get("files") {
+            check_keys(files, &SPLITS, file)?;
+        }
+        // From the text again, for the places of what is of another type.
+        let description: Self = serde_json::from_str(text).map_err(failed)?;
+        description.check(file)?;
+        Ok(description)
+    }
+
+    /// Refuses keys that do not go together.
+    fn check(&self, file: &str) -> Result<(), Error> {
+        let wrong = self
+            .wrong_labels()
+            .or_else(|| self.wrong_range())
+            .or_else(|| self.wrong_column());
+        match wrong {
+            None => Ok(()),
+            Some(Wrong {
+                key,
+                expected,
+                found,
+                advice,
+            }) => Err(Error::Value {
+                file: file.to_owned(),
+                key,
+                expected,
+                found,
+                advice,
+            }),
+        }
+    }
+
+    fn wrong_labels(&self) -> Option<Wrong> {
+        let labels = self.labels.as_ref()?;
+        let found = format!("{labels:?}");
+        if self.kind == Kind::Regression {
+            return Some(Wrong {
+                key: "labels",
+                expected: "none, of a regression",
+                found,
+                advice: "leave it out, or make the kind classification",
+            });
+        }
+        let blank = labels
+            .iter()
+            .any(|label| label.trim() != label || label.is_empty());
+        let distinct: BTreeSet<&String> = labels.iter().collect();
+        (labels.len() < 2 || blank || distinct.len() < labels.len()).then_some(Wrong {
+            key: "labels",
+            expected: "at least two different names without blanks around them",
+            found,
+            advice: "give every label once, or leave the key out to take the train file's",
+        })
+    }
+
+    fn wrong_range(&self) -> Option<Wrong> {
+        let [min, max] = self.range?;
+        let found = format!("[{min}, {max}]");
+        if self.kind != Kind::Regression {
+            return Some(Wrong {
+                key: "range",
+                expected: "none, but of a regression",
+                found,
+                advice: "leave it out, or make the kind regression",
+            });
+        }
+        let usable = min < max && (max - min).is_finite();
+        (!usable).then_some(Wrong {
+            key: "range",
+            expected: "two numbers, the first the smaller",
+            found,
+            advice: "give the least value first",
+        })
+    }
+
+    fn wrong_column(&self) -> Option<Wrong> {
+        if let (Kind::Tagging, Some(column)) = (self.kind, &self.text_b) {
+            return Some(Wrong {
+                key: "text_b",
+                expected: "none, of a tagging task",
+                found: column.to_string(),
+                advice: "leave it out: tags stand at the words of one text",
+            });
+        }
+        let columns = [
+            ("text", &self.text),
+            ("text_b", &self.text_b),
+            ("label", &self.label),
+            ("id", &self.id),
+        ];
+        let mut given = columns
+            .iter()
+            .enumerate()
+            .filter_map(|(place, (key, column))| Some((place, *key, column.as_ref()?)));
+        given.find_map(|(place, key, column)| {
+            let mut before = columns[..place].iter();
+            if before.any(|(_, other)| other.as_ref() == Some(column)) {
+                return Some(Wrong {
+                    key,
+                    expected: "a column of its own",
+                    found: format!("{column}, which another key has"),
+                    advice: "name another column, or leave the key out",
+                });
+            }
+            let named = matches!(column, Column::Name(_));
+            (self.header == Some(false) && named).then(|| Wrong {
+                key,
+                expected: "a number, of a table without a header",
+                found: column.to_string(),
+                advice: "give the column's number, or leave \"header\": false out",
+            })
+        })
+    }
+}
+
+/// What is wrong with a key.
+struct Wrong {
+    key: &'static str,
+    expected: &'static str,
+    found: String,
+    advice: &'static str,
+}
+
+/// Refuses a key that is not known, and names the one most like it.
+fn check_keys(map: &Map<String, Value>, known: &[&str], file: &str) -> Result<(), Error> {
+    let Some(key) = map.keys().find(|key| !known.contains(&key.as_str())) else {
+        return Ok(());
+    };
+    let likeness = |name: &str| strsim::jaro_winkler(key, name);
+    let nearest = known
+        .iter()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    Err(Error::UnknownKey {
+        file: file.to_owned(),
+        key: key.clone(),
+        nearest: nearest.copied().unwrap_or_default().to_owned(),
+        known: known.join(", "),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Description, String> {
+        Description::parse(text, "task.json").map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_description_is_read_and_written_alike() {
+        let text = r#"{"kind":"regression","text":"a","text_b":3,"label":"score","range":[1.0,5.0],"files":{"train":"t.csv","dev":null,"test":null},"id":"n"}"#;
+        let description = parsed(text).unwrap();
+        assert_eq!(description.text_b, Some(Column::Number(3)));
+        assert_eq!(serde_json::to_string(&description).unwrap(), text);
+        let least = parsed(r#"{"kind": "classification"}"#).unwrap();
+        assert_eq!(least, Description::of(Kind::Classification));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, parts) in [
+            (r#"{"kind": "tagging""#, ["line 1", "EOF"]),
+            (r#"{"lable": 1}"#, ["\"lable\"", "\"label\""]),
+            (r#"{}"#, ["missing field", "kind"]),
+            (
+                r#"{"kind": "class"}"#,
+                ["unknown variant", "classification"],
+            ),
+            (
+                r#"{"kind": "classification", "text": -1}"#,
+                ["line 1", "from 0"],
+            ),
+            (
+                r#"{"kind": "classification", "files": {"val": "x"}}"#,
+                ["\"val\"", "train, dev, test"],
+            ),
+            (
+                r#"{"kind": "classification", "labels": ["a"]}"#,
+                ["labels", "at least two"],
+            ),
+            (
+                r#"{"kind": "classification", "labels": ["a", "b", "a"]}"#,
+                ["labels", "every label once"],
+            ),
+            (
+                r#"{"kind": "regression", "labels": ["a", "b"]}"#,
+                ["labels", "regression"],
+            ),
+            (
+                r#"{"kind": "classification", "range": [0, 1]}"#,
+                ["range", "regression"],
+            ),
+            (
+                r#"{"kind": "regression", "range": [5, 1]}"#,
+                ["range", "the least value first"],
+            ),
+            (
+                r#"{"kind": "tagging", "text_b": "b"}"#,
+                ["text_b", "tagging"],
+            ),
+            (
+                r#"{"kind": "classification", "text": "a", "label": "a"}"#,
+                ["label", "of its own"],
+            ),
+            (
+                r#"{"kind": "classification", "text": "a", "header": false}"#,
+                ["text", "number"],
+            ),
+            (
+                r#"{"kind": "classification", "kind": "tagging"}"#,
+                ["duplicate", "kind"],
+            ),
+        ] {
+            let message = parsed(text).unwrap_err();
+            for part in ["task.json"].into_iter().chain(parts) {
+                assert!(message.contains(part), "{part:?} is not in {message}");
+            }
+        }
+    }
+}
