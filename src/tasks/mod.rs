@@ -8,6 +8,7 @@ pub mod label;
 pub mod model;
 pub mod qa;
 pub mod registry;
+pub mod tagging;
 pub mod task;
 
 pub use error::Error;
