@@ -71,11 +71,6 @@ pub(super) fn read(
         return Ok(());
     }
     let (line, words) = (last.line, last.words.len());
-    log::warn!(
-        "{}: line {line}: the last sentence ({words} words) is left out, as the reference does where no \
-         blank line follows; add one to use it",
-        rows.file
-    );
     into.lost = Some(Lost { line, words });
     Ok(())
 }

@@ -194,7 +194,7 @@ fn kept(tokens: &WordTokens, from: usize, max_seq_length: usize) -> usize {
 
 /// How many words the reference keeps: before each it adds up the words of the **whole sentence**,
 /// with `[CLS]` and `[SEP]`, the tokens so far and one more, and ends where that is above
-/// `max_seq_length`. A sentence of 42 words keeps 2 of them at length 48.
+/// `max_seq_length`. Of 42 words with a token each it keeps 3 at length 48.
 fn kept_of_reference(
     sentence: &Sentence,
     tokens: &WordTokens,
@@ -285,9 +285,9 @@ mod tests {
     #[test]
     fn the_reference_cuts_by_the_words_of_the_sentence() {
         let feature = features(&["a"; 42], 48, Rules::Reference, true).unwrap();
-        assert_eq!((feature.kept(), feature.input_ids.len()), (2, 4));
+        assert_eq!((feature.kept(), feature.input_ids.len()), (3, 5));
         assert_eq!((feature.labels.len(), feature.words), (42, 42));
-        assert_eq!(feature.kept_labels().len(), 2);
+        assert_eq!(feature.kept_labels().len(), 3);
         // Labels of cut words are kept up to max_seq_length.
         let usual = features(&["a"; 60], 48, Rules::Usual, true).unwrap();
         assert_eq!((usual.kept(), usual.input_ids.len()), (46, 48));

@@ -28,13 +28,12 @@ pub(super) fn read(
 ) -> Result<(), Error> {
     let file = lines.file().to_owned();
     let mut tags = TagReader::new(&file, options.rules);
-    let mut surrogates = 0;
     while let Some((number, line)) = lines.next_line()? {
         if line.chars().all(is_blank) {
             continue;
         }
         let mut line = line.to_owned();
-        surrogates += mend(&mut line);
+        into.replaced_surrogates += mend(&mut line);
         let mut row = Row {
             options,
             file: &file,
@@ -51,15 +50,6 @@ pub(super) fn read(
         {
             break;
         }
-    }
-    if surrogates > 0 {
-        log::warn!("{file}: {surrogates} halves of surrogate pairs are read as U+FFFD");
-    }
-    if into.empty_rows > 0 {
-        log::warn!(
-            "{file}: {} rows without a word are left out",
-            into.empty_rows
-        );
     }
     Ok(())
 }

@@ -2,16 +2,20 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    path::Path,
     sync::Arc,
 };
 
 use super::{
     error::{Error, quoted},
+    options::ReadOptions,
+    reader::read,
     rules::Rules,
     sentence::{Sentence, Sentences},
     span::{Span, spans},
     tag::{Mark, Tag},
 };
+use crate::data::existing_file::existing;
 
 /// Types that a message names.
 const SHOWN: usize = 12;
@@ -69,6 +73,21 @@ impl Labels {
             tags.extend(all.into_iter().map(|tag| (tag.to_string(), tag)));
         }
         Ok(Self::new(tags.into_values().collect(), rules))
+    }
+
+    /// The labels of a task with those of these files that exist, plain or as archives.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is not of its form, or there is no sentence with tags.
+    pub fn read<'a>(
+        files: impl IntoIterator<Item = &'a Path>,
+        options: &ReadOptions,
+    ) -> Result<Self, Error> {
+        let files = files.into_iter().filter(|file| existing(file).exists());
+        let files: Vec<Sentences> = files
+            .map(|file| read(file, options))
+            .collect::<Result<_, _>>()?;
+        Self::of_files(&files, options.rules)
     }
 
     /// The labels that a model's settings list, in the order of their ids.
@@ -195,7 +214,7 @@ impl Labels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::tagging::{options::ReadOptions, reader::read_bytes};
+    use crate::tasks::tagging::reader::read_bytes;
 
     fn file(text: &str, rules: Rules) -> Sentences {
         let options = ReadOptions {
@@ -219,6 +238,20 @@ mod tests {
         assert_eq!(ids, [0, 1, 4]);
         assert_eq!(labels.spans(&ids, 0).unwrap(), one.sentences[0].spans);
         assert!(labels.spans(&[5], 0).is_err());
+    }
+
+    #[test]
+    fn splits_that_do_not_exist_are_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let [train, dev] = ["train.txt", "dev.txt"].map(|name| folder.path().join(name));
+        std::fs::write(&train, "a B-NP\n\n").unwrap();
+        let labels = Labels::read([train.as_path(), &dev], &ReadOptions::chunk(false)).unwrap();
+        assert_eq!(names(&labels), ["S-NP"]);
+        let none = Labels::read([dev.as_path()], &ReadOptions::chunk(false));
+        assert!(none.unwrap_err().to_string().contains("no file"));
+        // Not one that is there and broken.
+        std::fs::write(&dev, "a\n").unwrap();
+        assert!(Labels::read([train.as_path(), &dev], &ReadOptions::chunk(false)).is_err());
     }
 
     #[test]

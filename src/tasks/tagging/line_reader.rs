@@ -1,7 +1,7 @@
 //! The lines of a file, one by one, with their numbers.
 //!
-//! Lines end at `\n`, as Python's do where a file is read by its lines in TensorFlow, and a `\r` before
-//! it belongs to the end. A line is of bounded size.
+//! Lines end at `\n`, as in TensorFlow's reader of files, and a `\r` before it belongs to the end. A line
+//! is of bounded size.
 
 use std::io::{self, BufRead, BufReader, Read};
 

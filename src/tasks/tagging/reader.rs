@@ -54,6 +54,7 @@ fn read_source(source: Source, form: Form, options: &ReadOptions) -> Result<Sent
         lost: None,
         dropped_lines: 0,
         empty_rows: 0,
+        replaced_surrogates: 0,
     };
     let lines = LineReader::new(source);
     match form {

@@ -41,14 +41,38 @@ pub struct Sentences {
     pub lost: Option<Lost>,
     /// Lines `-DOCSTART-`, and comments where there are any.
     pub dropped_lines: usize,
-    /// JSON rows without a token.
+    /// JSON rows without a word.
     pub empty_rows: usize,
+    /// Halves of surrogate pairs in JSON, which are read as U+FFFD.
+    pub replaced_surrogates: usize,
 }
 
 impl Sentences {
     /// Words of all sentences.
     pub fn words(&self) -> usize {
         self.sentences.iter().map(|s| s.words.len()).sum()
+    }
+
+    /// What was passed over or replaced, each with what to do.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some(Lost { line, words }) = self.lost {
+            warnings.push(format!(
+                "line {line}: the last sentence ({words} words) is left out, as the reference does where \
+                 no blank line follows; add one to use it"
+            ));
+        }
+        if self.empty_rows > 0 {
+            let rows = self.empty_rows;
+            warnings.push(format!("{rows} rows without a word are left out"));
+        }
+        if self.replaced_surrogates > 0 {
+            let halves = self.replaced_surrogates;
+            warnings.push(format!(
+                "{halves} halves of surrogate pairs are read as U+FFFD"
+            ));
+        }
+        warnings
     }
 
     /// What was passed over, as a line goes on with it: empty if nothing was.

@@ -38,11 +38,10 @@ pub struct TaskData {
 }
 
 impl TaskData {
-    /// Reads and featurises a file; warns of a vocabulary that hardly knows its words, and of words
-    /// that are cut.
+    /// Reads and featurises a file.
     ///
     /// # Errors
-    /// As [`read`] and [`featurize`].
+    /// As [`read`] and [`TaskData::new`].
     pub fn read(
         task: &str,
         file: &Path,
@@ -52,19 +51,31 @@ impl TaskData {
         max_seq_length: usize,
     ) -> Result<Self, Error> {
         let sentences = read(file, options)?;
-        let rules = options.rules;
-        let how = FeatureOptions {
+        Self::new(task, file, sentences, labels, tokenizer, max_seq_length)
+    }
+
+    /// Featurises the sentences of `file`; warns of what reading passed over, of a vocabulary that
+    /// hardly knows the words, and of words that are cut.
+    ///
+    /// # Errors
+    /// As [`featurize`].
+    pub fn new(
+        task: &str,
+        file: &Path,
+        sentences: Sentences,
+        labels: Arc<Labels>,
+        tokenizer: &Tokenizer,
+        max_seq_length: usize,
+    ) -> Result<Self, Error> {
+        let options = FeatureOptions {
             max_seq_length,
-            rules,
+            rules: labels.rules(),
         };
-        let features = featurize(&sentences, &labels, tokenizer, &how)?;
+        let features = featurize(&sentences, &labels, tokenizer, &options)?;
         let mut tokens = TokenCounts::default();
         for feature in &features {
             let words = &feature.input_ids[1..feature.input_ids.len() - 1];
             tokens += TokenCounts::of_ids(words, tokenizer.vocab().unk_id());
-        }
-        if let Some(warning) = tokens.warning() {
-            log::warn!("{}: {warning}", file.display());
         }
         let data = Self {
             task: task.to_owned(),
@@ -74,15 +85,23 @@ impl TaskData {
             features,
             tokens,
         };
-        if let (cut @ 1.., words) = data.cut() {
-            log::warn!(
-                "{}: {cut} of {} sentences are cut at max_seq_length {max_seq_length}: {words} words are \
-                 neither learnt nor marked; raise max_seq_length, or split the sentences",
-                file.display(),
-                data.features.len(),
-            );
+        for warning in data.warnings(max_seq_length) {
+            log::warn!("{}: {warning}", data.sentences.file);
         }
         Ok(data)
+    }
+
+    fn warnings(&self, max_seq_length: usize) -> Vec<String> {
+        let mut warnings = self.sentences.warnings();
+        warnings.extend(self.tokens.warning());
+        if let (cut @ 1.., words) = self.cut() {
+            let sentences = self.features.len();
+            warnings.push(format!(
+                "{cut} of {sentences} sentences are cut at max_seq_length {max_seq_length}: {words} words \
+                 are neither learnt nor marked; raise max_seq_length, or split the sentences"
+            ));
+        }
+        warnings
     }
 
     /// Sentences that are cut, and their words that are lost.
@@ -231,9 +250,17 @@ mod tests {
         read.check_not_empty().unwrap();
         read.check_markable().unwrap();
         assert!(read.mark(&[]).is_err());
+        let warnings = read.warnings(5);
+        assert!(
+            warnings.len() == 1
+                && warnings[0].contains("1 of 2 sentences are cut")
+                && warnings[0].contains("2 words"),
+            "{warnings:?}"
+        );
 
-        let message = data("a S-A", &ReadOptions::chunk(false)).unwrap();
-        let message = message.check_not_empty().unwrap_err().to_string();
+        let read = data("a S-A", &ReadOptions::chunk(false)).unwrap();
+        assert!(read.warnings(5)[0].contains("add one to use it"));
+        let message = read.check_not_empty().unwrap_err().to_string();
         assert!(
             message.contains("line 1, 1 words") && message.contains("blank line"),
             "{message}"

@@ -1,10 +1,14 @@
 use std::{fs, io::Write};
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
 use super::*;
 use crate::tasks::tagging::{
     options::Column,
     rules::Rules,
     sentence::{Lost, Sentence},
+    span::spans,
 };
 
 fn parse(text: &str, options: &ReadOptions) -> Result<Sentences, String> {
@@ -367,4 +371,60 @@ fn bytes_that_are_no_text_and_sentences_without_end_are_refused() {
         .unwrap_err()
         .to_string();
     assert!(message.contains("such.txt"), "{message}");
+}
+
+/// Whatever a file holds, it is read or refused, and the tags of what is read are the same when they
+/// are read again.
+#[test]
+fn files_of_random_pieces_are_read_or_refused() {
+    const PIECES: [&str; 22] = [
+        "O",
+        "B-A",
+        "I-A",
+        "E-B",
+        "S-B",
+        "I-B",
+        "a",
+        "é",
+        "\u{200B}",
+        " ",
+        "\t",
+        "\n",
+        "\n\n",
+        "\r\n",
+        "\u{A0}",
+        "-DOCSTART-",
+        "#",
+        "{\"tokens\": [\"a\"], \"tags\": [\"B-A\"]}",
+        "[",
+        "\"",
+        "\\ud83d",
+        "x B-A\n",
+    ];
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let mut read = 0;
+    for round in 0..4000 {
+        let count = random.random_range(0..14);
+        let pieces = (0..count).map(|_| PIECES[random.random_range(0..PIECES.len())]);
+        let text: String = pieces.collect();
+        let form = [Form::Conll, Form::JsonLines][round % 2];
+        for rules in [Rules::Reference, Rules::Usual] {
+            let options = ReadOptions {
+                rules,
+                form: Some(form),
+                comments: round % 3 == 0,
+                labelled: round % 5 != 0,
+                ..ReadOptions::default()
+            };
+            let Ok(found) = parse(&text, &options) else {
+                continue;
+            };
+            read += found.sentences.len();
+            for sentence in &found.sentences {
+                assert!(!sentence.words.is_empty());
+                assert_eq!(spans(&sentence.tags(), rules), sentence.spans, "{text:?}");
+            }
+        }
+    }
+    assert!(read > 100, "{read}");
 }
