@@ -6,13 +6,13 @@
 //! text that somebody types. [`rules`] says where the reference's own task `chunk` differs from what
 //! people expect of their data.
 
-pub mod conll;
+mod conll;
 pub mod error;
 pub mod feature;
 pub mod feature_file;
-pub mod json_rows;
+mod json_rows;
 pub mod labels;
-pub mod line_reader;
+mod line_reader;
 pub mod options;
 pub mod prediction;
 pub mod reader;
