@@ -10,6 +10,7 @@ pub mod label;
 pub mod model;
 pub mod qa;
 pub mod registry;
+pub mod tagging;
 pub mod task;
 
 pub use error::Error;

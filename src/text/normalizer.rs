@@ -150,7 +150,7 @@ fn split_punctuation(word: &str, visit: &mut impl FnMut(&str)) {
 }
 
 /// Every ASCII mark counts, also those that Unicode calls symbols (`$`, `^`, `` ` ``).
-fn is_punctuation(c: char) -> bool {
+pub(crate) fn is_punctuation(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_punctuation();
     }
@@ -167,7 +167,7 @@ fn is_punctuation(c: char) -> bool {
 }
 
 /// The eight blocks that BERT spaces out. Kana and Hangul are not among them.
-fn is_ideograph(c: char) -> bool {
+pub(crate) fn is_ideograph(c: char) -> bool {
     matches!(c,
         '\u{4E00}'..='\u{9FFF}'
         | '\u{3400}'..='\u{4DBF}'

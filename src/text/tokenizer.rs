@@ -76,12 +76,12 @@ impl Tokenizer {
     /// The ids of a text's tokens, without `[CLS]` and `[SEP]`.
     pub fn tokenize(&self, text: &str) -> Vec<u32> {
         let mut ids = Vec::new();
-        self.tokenize_into(text, &mut ids);
+        self.tokenize_into(text, self.normalizer, &mut ids);
         ids
     }
 
-    fn tokenize_into(&self, text: &str, ids: &mut Vec<u32>) {
-        for_each_basic_token(text, self.normalizer, |token| {
+    fn tokenize_into(&self, text: &str, normalizer: Normalizer, ids: &mut Vec<u32>) {
+        for_each_basic_token(text, normalizer, |token| {
             self.wordpiece.pieces(token, ids);
         });
     }
@@ -95,6 +95,11 @@ impl Tokenizer {
 
     /// Tokenises each word on its own.
     pub fn tokenize_words(&self, text: &[String]) -> WordTokens {
+        self.tokenize_words_as(text, self.normalizer)
+    }
+
+    /// Tokenises each word on its own, its letters as `normalizer` has them.
+    pub fn tokenize_words_as(&self, text: &[String], normalizer: Normalizer) -> WordTokens {
         // English has about 1.3 tokens a word.
         let expected = text.len() * 3 / 2;
         let mut ids = Vec::with_capacity(expected);
@@ -102,7 +107,7 @@ impl Tokenizer {
         let mut first_tokens = Vec::with_capacity(text.len());
         for (index, word) in (0u32..).zip(text) {
             first_tokens.push(ids.len());
-            self.tokenize_into(word, &mut ids);
+            self.tokenize_into(word, normalizer, &mut ids);
             words.resize(ids.len(), index);
         }
         WordTokens {
@@ -174,5 +179,20 @@ mod tests {
         // Sigma is final at its word's end, and a no-break space stays inside its word.
         let words = ["the\u{A0}oak".to_owned()];
         assert_eq!(tokenizer().tokenize_words(&words).ids, [4, 7]);
+    }
+
+    #[test]
+    fn words_are_normalised_as_asked() {
+        let words = ["ÖLD".to_owned(), "第第".to_owned()];
+        let normalizer = Normalizer {
+            lower_case: true,
+            strip_accents: true,
+            split_ideographs: false,
+        };
+        // Cased, which finds none of these letters; ideographs side by side are one word.
+        let vocab = tokenizer().vocab().clone();
+        let cased = Tokenizer::new(vocab, false);
+        assert_eq!(cased.tokenize_words(&words).ids, [1, 16, 16]);
+        assert_eq!(cased.tokenize_words_as(&words, normalizer).ids, [5, 1]);
     }
 }

@@ -5,6 +5,7 @@ mod support;
 
 mod analysis;
 mod answers;
+mod chunk_data;
 mod data;
 mod datasets;
 mod evaluation;

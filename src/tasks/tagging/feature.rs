@@ -1,0 +1,395 @@
+//! A feature: one sentence, tokenised, with the place of each word's first token.
+//!
+//! As the reference's `featurize` in `finetune/tagging/tagging_tasks.py`, padding apart (batches pad).
+
+use rayon::prelude::*;
+
+use super::{
+    error::{Error, quoted},
+    labels::Labels,
+    rules::Rules,
+    sentence::{Sentence, Sentences},
+};
+use crate::text::{
+    normalizer::Normalizer,
+    tokenizer::{Tokenizer, WordTokens},
+};
+
+/// One tokenised sentence, `[CLS] words [SEP]`, without padding.
+///
+/// The reference gives every token of it segment 1: a batch has no token of segment 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feature {
+    /// The sentence's place in its file, from 0.
+    pub eid: usize,
+    /// Token ids, `[length]`.
+    pub input_ids: Vec<u32>,
+    /// The first token of each kept word, `[kept]`. A word without a token points at the next one.
+    pub labeled_positions: Vec<u32>,
+    /// Label ids by word, those of cut words too, `[min(words, max_seq_length)]`.
+    pub labels: Vec<u32>,
+    /// Words of the sentence, those that were cut too.
+    pub words: usize,
+}
+
+impl Feature {
+    /// Words that the model sees and is marked by.
+    pub fn kept(&self) -> usize {
+        self.labeled_positions.len()
+    }
+
+    /// Label ids of the kept words, `[kept]`.
+    pub fn kept_labels(&self) -> &[u32] {
+        &self.labels[..self.kept().min(self.labels.len())]
+    }
+}
+
+/// How sentences become features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeatureOptions {
+    pub max_seq_length: usize,
+    pub rules: Rules,
+}
+
+/// Shortest sequence with a word: `[CLS]`, its token, `[SEP]`.
+const SHORTEST: usize = 3;
+
+impl FeatureOptions {
+    fn check(&self) -> Result<(), Error> {
+        if self.max_seq_length >= SHORTEST {
+            return Ok(());
+        }
+        Err(Error::Option {
+            name: "max_seq_length",
+            expected: "at least 3, for [CLS], a token and [SEP]",
+            found: self.max_seq_length.to_string(),
+        })
+    }
+
+    /// What becomes of words' letters. The reference lower-cases tagged words whatever
+    /// `do_lower_case` says, and has no step that puts blanks around ideographs.
+    pub(super) fn normalizer(&self, tokenizer: &Tokenizer) -> Normalizer {
+        match self.rules {
+            Rules::Reference => Normalizer {
+                lower_case: true,
+                strip_accents: true,
+                split_ideographs: false,
+            },
+            Rules::Usual => tokenizer.normalizer(),
+        }
+    }
+}
+
+/// The features of a file, one a sentence, in order.
+///
+/// # Errors
+/// When `max_seq_length` is below 3, or a tag has no label; by the reference's rules also when no word
+/// of a sentence is kept or one does not fit, with which the reference ends.
+pub fn featurize(
+    file: &Sentences,
+    labels: &Labels,
+    tokenizer: &Tokenizer,
+    options: &FeatureOptions,
+) -> Result<Vec<Feature>, Error> {
+    options.check()?;
+    let normalizer = options.normalizer(tokenizer);
+    let built: Vec<Result<Feature, Error>> = file
+        .sentences
+        .par_iter()
+        .enumerate()
+        .map(|(eid, sentence)| {
+            let mut ids = labels.ids_of(sentence, file)?;
+            ids.truncate(options.max_seq_length);
+            let tokens = tokenizer.tokenize_words_as(&sentence.words, normalizer);
+            let kept = match options.rules {
+                Rules::Reference => kept_of_reference(sentence, &tokens, file, options)?,
+                Rules::Usual => kept(&tokens, 0, options.max_seq_length),
+            };
+            let words = sentence.words.len();
+            Ok(Feature {
+                labels: ids,
+                ..feature(eid, words, &tokens, 0..kept, tokenizer, options)
+            })
+        })
+        .collect();
+    // In order, so that the first sentence in error is the one reported.
+    built.into_iter().collect()
+}
+
+/// The features of a text without tags, as many as its words fill: each begins with the word that did
+/// not fit into the one before. Their `eid`s count from 0; together they keep every word.
+///
+/// # Errors
+/// When `max_seq_length` is below 3.
+pub fn featurize_words(
+    words: &[String],
+    tokenizer: &Tokenizer,
+    options: &FeatureOptions,
+) -> Result<Vec<Feature>, Error> {
+    options.check()?;
+    let tokens = tokenizer.tokenize_words_as(words, options.normalizer(tokenizer));
+    let mut features = Vec::new();
+    let mut from = 0;
+    while from < words.len() {
+        let kept = kept(&tokens, from, options.max_seq_length);
+        let eid = features.len();
+        let range = from..from + kept;
+        features.push(Feature {
+            labels: vec![0; kept],
+            ..feature(eid, kept, &tokens, range, tokenizer, options)
+        });
+        from += kept;
+    }
+    Ok(features)
+}
+
+/// The feature that keeps these words, without labels. Of tokens that do not fit, which only a word
+/// that is alone has, the first are taken.
+fn feature(
+    eid: usize,
+    words: usize,
+    tokens: &WordTokens,
+    kept: std::ops::Range<usize>,
+    tokenizer: &Tokenizer,
+    options: &FeatureOptions,
+) -> Feature {
+    let begin = first_token(tokens, kept.start);
+    let room = options.max_seq_length - 2;
+    let end = first_token(tokens, kept.end).min(begin + room);
+    let vocab = tokenizer.vocab();
+    let mut input_ids = Vec::with_capacity(end - begin + 2);
+    input_ids.push(vocab.cls_id());
+    input_ids.extend_from_slice(&tokens.ids[begin..end]);
+    input_ids.push(vocab.sep_id());
+    let positions = tokens.first_tokens[kept].iter();
+    Feature {
+        eid,
+        input_ids,
+        // [CLS] stands before them.
+        labeled_positions: positions.map(|&first| (first - begin + 1) as u32).collect(),
+        labels: Vec::new(),
+        words,
+    }
+}
+
+/// The first token of a word, or the end of all tokens behind the last word.
+fn first_token(tokens: &WordTokens, word: usize) -> usize {
+    tokens
+        .first_tokens
+        .get(word)
+        .copied()
+        .unwrap_or(tokens.ids.len())
+}
+
+/// How many words from `from` on fit with `[CLS]` and `[SEP]`; at least one, if there is one.
+fn kept(tokens: &WordTokens, from: usize, max_seq_length: usize) -> usize {
+    let room = max_seq_length - 2;
+    let begin = first_token(tokens, from);
+    let words = from..tokens.first_tokens.len();
+    // A word takes a position, too, although it may have no token.
+    let fits = |&word: &usize| word < from + room && first_token(tokens, word + 1) - begin <= room;
+    let kept = words.clone().take_while(fits).count();
+    kept.max(usize::from(!words.is_empty()))
+}
+
+/// How many words the reference keeps: before each it adds up the words of the **whole sentence**,
+/// with `[CLS]` and `[SEP]`, the tokens so far and one more, and ends where that is above
+/// `max_seq_length`. Of 42 words with a token each it keeps 3 at length 48.
+fn kept_of_reference(
+    sentence: &Sentence,
+    tokens: &WordTokens,
+    file: &Sentences,
+    options: &FeatureOptions,
+) -> Result<usize, Error> {
+    let max_seq_length = options.max_seq_length;
+    let words = sentence.words.len();
+    let is_full = |&word: &usize| words + 2 + (1 + tokens.first_tokens[word]) + 1 > max_seq_length;
+    let kept = (0..words).find(is_full).unwrap_or(words);
+    let (file, line) = (file.file.clone(), sentence.line);
+    if kept == 0 {
+        // Its scorer takes the last tag of an empty list.
+        return Err(Error::NoWordKept {
+            file,
+            line,
+            words,
+            max_seq_length,
+            needed: words + 4,
+        });
+    }
+    let length = first_token(tokens, kept) + 2;
+    if length > max_seq_length {
+        let word = kept - 1;
+        return Err(Error::LongWord {
+            file,
+            line,
+            word: quoted(&sentence.words[word]),
+            pieces: first_token(tokens, kept) - tokens.first_tokens[word],
+            tokens: length,
+            max_seq_length,
+        });
+    }
+    Ok(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        tasks::tagging::{options::ReadOptions, reader::read_bytes},
+        text::vocab::Vocab,
+    };
+
+    const VOCAB: &str = "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n##b\n-\nA\n東\n##京\n京\n[\n]\nsep";
+
+    fn tokenizer(do_lower_case: bool) -> Tokenizer {
+        Tokenizer::new(Vocab::parse(VOCAB, "v").unwrap(), do_lower_case)
+    }
+
+    fn features(
+        words: &[&str],
+        max_seq_length: usize,
+        rules: Rules,
+        do_lower_case: bool,
+    ) -> Result<Feature, String> {
+        let lines: Vec<String> = words.iter().map(|word| format!("{word} S-X\n")).collect();
+        let text = format!("\n{}\n", lines.concat());
+        let options = ReadOptions {
+            rules,
+            ..ReadOptions::default()
+        };
+        let file = read_bytes(text.into_bytes(), "a.txt", &options).unwrap();
+        let labels = Labels::of_files([&file], rules).unwrap();
+        let options = FeatureOptions {
+            max_seq_length,
+            rules,
+        };
+        let features = featurize(&file, &labels, &tokenizer(do_lower_case), &options);
+        let features = features.map_err(|error| error.to_string())?;
+        assert_eq!(features.len(), 1);
+        Ok(features[0].clone())
+    }
+
+    #[test]
+    fn words_point_at_their_first_tokens() {
+        // The second word has no token.
+        let feature = features(&["ab-a", "\u{200B}", "a"], 20, Rules::Reference, true).unwrap();
+        assert_eq!(feature.input_ids, [2, 4, 5, 6, 4, 4, 3]);
+        assert_eq!(feature.labeled_positions, [1, 5, 5]);
+        assert_eq!((feature.labels.len(), feature.words), (3, 3));
+        // The last one without a token points at [SEP].
+        let feature = features(&["a", "\u{200B}"], 20, Rules::Reference, true).unwrap();
+        assert_eq!(feature.input_ids, [2, 4, 3]);
+        assert_eq!(feature.labeled_positions, [1, 2]);
+    }
+
+    #[test]
+    fn the_reference_cuts_by_the_words_of_the_sentence() {
+        let feature = features(&["a"; 42], 48, Rules::Reference, true).unwrap();
+        assert_eq!((feature.kept(), feature.input_ids.len()), (3, 5));
+        assert_eq!((feature.labels.len(), feature.words), (42, 42));
+        assert_eq!(feature.kept_labels().len(), 3);
+        // Labels of cut words are kept up to max_seq_length.
+        let usual = features(&["a"; 60], 48, Rules::Usual, true).unwrap();
+        assert_eq!((usual.kept(), usual.input_ids.len()), (46, 48));
+        assert_eq!((usual.labels.len(), usual.words), (48, 60));
+        let all = features(&["a"; 46], 48, Rules::Usual, true).unwrap();
+        assert_eq!((all.kept(), all.input_ids.len()), (46, 48));
+    }
+
+    #[test]
+    fn where_the_reference_fails_the_sentence_is_named() {
+        let message = features(&["a"; 45], 48, Rules::Reference, true).unwrap_err();
+        for part in ["a.txt: line 2", "45 words", "max_seq_length to 49"] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert_eq!(
+            features(&["a"; 44], 48, Rules::Reference, true)
+                .unwrap()
+                .kept(),
+            1
+        );
+        // As long as it may be: 10 tokens, [CLS] and [SEP].
+        let words = ["a", &"ab-".repeat(3)];
+        assert_eq!(
+            features(&words, 12, Rules::Reference, true)
+                .unwrap()
+                .input_ids
+                .len(),
+            12
+        );
+        let message = features(&words, 11, Rules::Reference, true).unwrap_err();
+        for part in ["a.txt: line 2", "\"ab-ab-ab-\"", "9 tokens", "has 12"] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert!(
+            features(&["a"], 2, Rules::Usual, true)
+                .unwrap_err()
+                .contains("at least 3")
+        );
+    }
+
+    #[test]
+    fn by_the_usual_rules_a_long_word_is_cut() {
+        let words = [&"ab".repeat(3) as &str, "a"];
+        let feature = features(&words, 5, Rules::Usual, true).unwrap();
+        // A piece of the vocabulary for "##a" is missing: the word is one [UNK].
+        assert_eq!(
+            (feature.input_ids.as_slice(), feature.kept()),
+            (&[2, 1, 4, 3][..], 2)
+        );
+        let words = [&"a-".repeat(9) as &str, "a"];
+        let feature = features(&words, 5, Rules::Usual, true).unwrap();
+        assert_eq!(feature.input_ids, [2, 4, 6, 4, 3]);
+        assert_eq!(feature.labeled_positions, [1]);
+        // Words without tokens take positions, too.
+        let feature = features(&["\u{200B}"; 9], 5, Rules::Usual, true).unwrap();
+        assert_eq!(
+            (feature.input_ids.as_slice(), feature.kept()),
+            (&[2, 3][..], 3)
+        );
+    }
+
+    #[test]
+    fn chunk_words_are_lower_cased_whatever_the_model_has() {
+        // With accents stripped, and ideographs side by side.
+        let words = ["Ä", "東京", "[SEP]"];
+        let feature = features(&words, 20, Rules::Reference, false).unwrap();
+        assert_eq!(feature.input_ids, [2, 4, 8, 9, 11, 13, 12, 3]);
+        let feature = features(&words[..2], 20, Rules::Usual, false).unwrap();
+        assert_eq!(feature.input_ids, [2, 1, 8, 10, 3]);
+        let feature = features(&["A"], 20, Rules::Usual, false).unwrap();
+        assert_eq!(feature.input_ids, [2, 7, 3]);
+    }
+
+    #[test]
+    fn a_long_text_becomes_several_features() {
+        let words = ["a", "ab", "ab", "a", &"a-".repeat(9), "a"].map(str::to_owned);
+        let options = FeatureOptions {
+            max_seq_length: 5,
+            rules: Rules::Reference,
+        };
+        let features = featurize_words(&words, &tokenizer(true), &options).unwrap();
+        let found: Vec<(&[u32], &[u32])> = features
+            .iter()
+            .map(|f| (f.input_ids.as_slice(), f.labeled_positions.as_slice()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (&[2, 4, 4, 5, 3][..], &[1, 2][..]),
+                (&[2, 4, 5, 4, 3], &[1, 3]),
+                (&[2, 4, 6, 4, 3], &[1]),
+                (&[2, 4, 3], &[1]),
+            ]
+        );
+        assert_eq!(
+            features.iter().map(Feature::kept).sum::<usize>(),
+            words.len()
+        );
+        assert!(
+            featurize_words(&[], &tokenizer(true), &options)
+                .unwrap()
+                .is_empty()
+        );
+    }
+}

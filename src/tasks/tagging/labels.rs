@@ -1,0 +1,298 @@
+//! The tags that a model tells apart, and their numbers.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::Path,
+    sync::Arc,
+};
+
+use super::{
+    error::{Error, quoted},
+    options::ReadOptions,
+    reader::read,
+    rules::Rules,
+    sentence::{Sentence, Sentences},
+    span::{Span, spans},
+    tag::{Mark, Tag},
+};
+use crate::data::existing_file::existing;
+
+/// Types that a message names.
+const SHOWN: usize = 12;
+
+/// The tags of a task, in BIOES, sorted by their names; a tag's label id is its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labels {
+    rules: Rules,
+    tags: Vec<Tag>,
+    ids: HashMap<Tag, u32>,
+}
+
+impl Labels {
+    /// The labels of a task with these files: those of its splits that exist.
+    ///
+    /// By the reference's rules they are the tags that occur (`_get_label_mapping` in
+    /// `finetune/tagging/tagging_tasks.py`); by the usual ones `O` and every mark of each type that
+    /// occurs, so that a model can be marked on files that were not there when it was trained.
+    ///
+    /// # Errors
+    /// When the files hold no sentence with tags.
+    pub fn of_files<'a>(
+        files: impl IntoIterator<Item = &'a Sentences>,
+        rules: Rules,
+    ) -> Result<Self, Error> {
+        let mut tags = BTreeMap::new();
+        let mut names = Vec::new();
+        for file in files.into_iter().filter(|file| file.labelled) {
+            names.push(format!("{}{}", file.file, file.passed_over()));
+            for sentence in &file.sentences {
+                tags.extend(
+                    sentence
+                        .tags()
+                        .into_iter()
+                        .map(|tag| (tag.to_string(), tag)),
+                );
+            }
+        }
+        if tags.is_empty() {
+            return Err(Error::NoSentence {
+                file: match names.is_empty() {
+                    true => "no file".to_owned(),
+                    false => names.join(", "),
+                },
+                passed_over: String::new(),
+                advice: "write a word and its tag a line, and a blank line after each sentence",
+            });
+        }
+        if rules == Rules::Usual {
+            let kinds: BTreeSet<Arc<str>> = tags.values().filter_map(Tag::kind).cloned().collect();
+            let all = kinds
+                .iter()
+                .flat_map(|kind| Mark::ALL.map(|mark| Tag::In(mark, kind.clone())));
+            let all: Vec<Tag> = all.chain([Tag::Outside]).collect();
+            tags.extend(all.into_iter().map(|tag| (tag.to_string(), tag)));
+        }
+        Ok(Self::new(tags.into_values().collect(), rules))
+    }
+
+    /// The labels of a task with those of these files that exist, plain or as archives.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is not of its form, or there is no sentence with tags.
+    pub fn read<'a>(
+        files: impl IntoIterator<Item = &'a Path>,
+        options: &ReadOptions,
+    ) -> Result<Self, Error> {
+        let files = files.into_iter().filter(|file| existing(file).exists());
+        let files: Vec<Sentences> = files
+            .map(|file| read(file, options))
+            .collect::<Result<_, _>>()?;
+        Self::of_files(&files, options.rules)
+    }
+
+    /// The labels that a model's settings list, in the order of their ids.
+    ///
+    /// # Errors
+    /// When one is no tag, or stands twice.
+    pub fn of_names<'a>(
+        names: impl IntoIterator<Item = &'a str>,
+        rules: Rules,
+    ) -> Result<Self, Error> {
+        let mut tags = Vec::new();
+        for name in names {
+            let tag = Tag::parse(name, rules).map_err(|no_tag| {
+                let place = tags.len();
+                Error::Labels(format!(
+                    "label {place}: expected {}, found {}",
+                    no_tag.expected,
+                    quoted(name)
+                ))
+            })?;
+            if tags.contains(&tag) {
+                return Err(Error::Labels(format!("the label {tag} stands twice")));
+            }
+            tags.push(tag);
+        }
+        if tags.is_empty() {
+            return Err(Error::Labels("expected labels, found none".to_owned()));
+        }
+        Ok(Self::new(tags, rules))
+    }
+
+    fn new(tags: Vec<Tag>, rules: Rules) -> Self {
+        let ids = tags.iter().cloned().zip(0..).collect();
+        Self { rules, tags, ids }
+    }
+
+    /// By which rules tags are read and marked.
+    pub fn rules(&self) -> Rules {
+        self.rules
+    }
+
+    /// Number of labels: the width of the head.
+    pub fn len(&self) -> usize {
+        self.tags.len()
+    }
+
+    /// Never true: a task without labels is refused.
+    pub fn is_empty(&self) -> bool {
+        self.tags.is_empty()
+    }
+
+    /// The names in the order of the ids, as a model's settings list them.
+    pub fn names(&self) -> impl Iterator<Item = String> + '_ {
+        self.tags.iter().map(Tag::to_string)
+    }
+
+    pub fn id(&self, tag: &Tag) -> Option<u32> {
+        self.ids.get(tag).copied()
+    }
+
+    pub fn tag(&self, id: u32) -> Option<&Tag> {
+        self.tags.get(usize::try_from(id).ok()?)
+    }
+
+    /// The types of spans, sorted.
+    pub fn kinds(&self) -> BTreeSet<&str> {
+        self.tags
+            .iter()
+            .filter_map(|tag| Some(tag.kind()?.as_ref()))
+            .collect()
+    }
+
+    /// The label ids of a sentence's words, `[words]`. Those of a file without tags are `O`'s.
+    ///
+    /// # Errors
+    /// When the model has none for a tag.
+    pub fn ids_of(&self, sentence: &Sentence, file: &Sentences) -> Result<Vec<u32>, Error> {
+        let tags = sentence.tags();
+        let outside = Tag::Outside;
+        let ids = tags.iter().zip(&sentence.words).map(|(tag, word)| {
+            match self.id(tag) {
+                Some(id) => Ok(id),
+                // A model whose data had no O cannot predict it either.
+                None if !file.labelled && *tag == outside => Ok(0),
+                None => Err(Error::UnknownTag {
+                    file: file.file.clone(),
+                    line: sentence.line,
+                    word: quoted(word),
+                    tag: tag.to_string(),
+                    known: self.known(),
+                }),
+            }
+        });
+        ids.collect()
+    }
+
+    /// The spans of a sequence of label ids, `[words]`.
+    ///
+    /// # Errors
+    /// When an id is none of these labels'; `eid` is the sentence that the error names.
+    pub fn spans(&self, ids: &[u32], eid: usize) -> Result<Vec<Span>, Error> {
+        let tags = ids.iter().map(|&id| {
+            let count = self.len();
+            self.tag(id).ok_or(Error::UnknownId { eid, id, count })
+        });
+        Ok(spans(tags.collect::<Result<Vec<_>, _>>()?, self.rules))
+    }
+
+    fn known(&self) -> String {
+        let of_reference = self.rules == Rules::Reference;
+        let names: Vec<String> = match of_reference {
+            true => self.names().collect(),
+            false => self.kinds().into_iter().map(str::to_owned).collect(),
+        };
+        let more = match names.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let kept = names.len().min(SHOWN);
+        format!("{}{more}", names[..kept].join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tasks::tagging::reader::read_bytes;
+
+    fn file(text: &str, rules: Rules) -> Sentences {
+        let options = ReadOptions {
+            rules,
+            ..ReadOptions::default()
+        };
+        read_bytes(text.as_bytes().to_vec(), "a.txt", &options).unwrap()
+    }
+
+    fn names(labels: &Labels) -> Vec<String> {
+        labels.names().collect()
+    }
+
+    #[test]
+    fn labels_are_sorted_over_all_files() {
+        let one = file("a B-VP\nb I-VP\nc B-PP\n\n", Rules::Reference);
+        let other = file("a O\nb I-NP\n\n", Rules::Reference);
+        let labels = Labels::of_files([&one, &other], Rules::Reference).unwrap();
+        assert_eq!(names(&labels), ["B-VP", "E-VP", "O", "S-NP", "S-PP"]);
+        let ids = labels.ids_of(&one.sentences[0], &one).unwrap();
+        assert_eq!(ids, [0, 1, 4]);
+        assert_eq!(labels.spans(&ids, 0).unwrap(), one.sentences[0].spans);
+        assert!(labels.spans(&[5], 0).is_err());
+    }
+
+    #[test]
+    fn splits_that_do_not_exist_are_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let [train, dev] = ["train.txt", "dev.txt"].map(|name| folder.path().join(name));
+        std::fs::write(&train, "a B-NP\n\n").unwrap();
+        let labels = Labels::read([train.as_path(), &dev], &ReadOptions::chunk(false)).unwrap();
+        assert_eq!(names(&labels), ["S-NP"]);
+        let none = Labels::read([dev.as_path()], &ReadOptions::chunk(false));
+        assert!(none.unwrap_err().to_string().contains("no file"));
+        // Not one that is there and broken.
+        std::fs::write(&dev, "a\n").unwrap();
+        assert!(Labels::read([train.as_path(), &dev], &ReadOptions::chunk(false)).is_err());
+    }
+
+    #[test]
+    fn every_mark_of_a_type_is_a_label_by_the_usual_rules() {
+        let file = file("a B-PER\n", Rules::Usual);
+        let labels = Labels::of_files([&file], Rules::Usual).unwrap();
+        let expected = ["B-PER", "E-PER", "I-PER", "O", "S-PER"];
+        assert_eq!(names(&labels), expected);
+        let read = Labels::of_names(expected, Rules::Usual).unwrap();
+        assert_eq!(read, labels);
+        assert_eq!(labels.kinds().into_iter().collect::<Vec<_>>(), ["PER"]);
+    }
+
+    #[test]
+    fn what_no_label_stands_for_is_refused() {
+        let known = file("a B-PER\n", Rules::Usual);
+        let labels = Labels::of_files([&known], Rules::Usual).unwrap();
+        let other = file("-DOCSTART- O\n\nb O\nc B-LOC\n", Rules::Usual);
+        let message = labels
+            .ids_of(&other.sentences[0], &other)
+            .unwrap_err()
+            .to_string();
+        for part in ["a.txt: line 3", "S-LOC", "\"c\"", "PER"] {
+            assert!(message.contains(part), "{message}");
+        }
+        let empty = file("-DOCSTART- O\n\n", Rules::Usual);
+        let message = Labels::of_files([&empty], Rules::Usual)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("a.txt") && message.contains("blank line"),
+            "{message}"
+        );
+        for (names, found) in [
+            (["O", "NN"].as_slice(), "label 1"),
+            (&["O", "B-A", "O"], "O stands twice"),
+            (&[], "none"),
+        ] {
+            let labels = Labels::of_names(names.iter().copied(), Rules::Usual);
+            let message = labels.unwrap_err().to_string();
+            assert!(message.contains(found), "{message}");
+        }
+    }
+}

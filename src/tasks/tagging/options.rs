@@ -1,0 +1,117 @@
+//! How a tagging file is to be read.
+
+use super::rules::Rules;
+
+/// Sentences after which the reference stops in debug.
+pub const DEBUG_SENTENCES: usize = 101;
+
+/// The form of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A word a line, with its tag in another column; a blank line after each sentence.
+    Conll,
+    /// A sentence a line: `{"tokens": […], "tags": […]}`.
+    JsonLines,
+}
+
+/// A column of a CoNLL file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Column {
+    /// Counted from 0.
+    FromStart(usize),
+    /// Counted back from 0, the last one.
+    FromEnd(usize),
+}
+
+impl Column {
+    /// The column of a number as Python counts: from 0, or back from −1.
+    pub fn of(number: i64) -> Self {
+        let place = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
+        match number {
+            0.. => Self::FromStart(place(number)),
+            _ => Self::FromEnd(place(-(number + 1))),
+        }
+    }
+
+    /// Its place in a line of so many columns, if it has one.
+    pub(super) fn place(self, columns: usize) -> Option<usize> {
+        match self {
+            Self::FromStart(place) => (place < columns).then_some(place),
+            Self::FromEnd(back) => columns.checked_sub(back)?.checked_sub(1),
+        }
+    }
+}
+
+/// What is read of a file, and by which rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadOptions {
+    pub rules: Rules,
+    /// `None`: JSON lines if the file is named `.jsonl` or `.json`, otherwise CoNLL.
+    pub form: Option<Form>,
+    /// The word's column in a CoNLL file.
+    pub word_column: Column,
+    /// The tag's column in a CoNLL file.
+    pub tag_column: Column,
+    /// Whether lines of a CoNLL file that begin with `#` are comments, as CoNLL-U has them.
+    pub comments: bool,
+    /// The key of the words in JSON lines; `None`: `tokens`, or `words`.
+    pub word_key: Option<String>,
+    /// The key of the tags in JSON lines; `None`: `tags`, or `ner_tags`.
+    pub tag_key: Option<String>,
+    /// The tags that numbers in JSON lines stand for, in order.
+    pub labels: Option<Vec<String>>,
+    /// Whether the file has tags, which are read then.
+    pub labelled: bool,
+    /// Sentences after which reading stops.
+    pub limit: Option<usize>,
+}
+
+impl ReadOptions {
+    /// The reference's task `chunk`.
+    pub fn chunk(debug: bool) -> Self {
+        Self {
+            rules: Rules::Reference,
+            form: Some(Form::Conll),
+            limit: debug.then_some(DEBUG_SENTENCES),
+            ..Self::default()
+        }
+    }
+}
+
+/// A file of people's own, with tags: the first column is the word, the last one the tag.
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self {
+            rules: Rules::Usual,
+            form: None,
+            word_column: Column::FromStart(0),
+            tag_column: Column::FromEnd(0),
+            comments: false,
+            word_key: None,
+            tag_key: None,
+            labels: None,
+            labelled: true,
+            limit: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_from_both_ends() {
+        for (number, columns, place) in [
+            (0, 4, Some(0)),
+            (3, 4, Some(3)),
+            (4, 4, None),
+            (-1, 4, Some(3)),
+            (-4, 4, Some(0)),
+            (-5, 4, None),
+            (i64::MIN, 4, None),
+        ] {
+            assert_eq!(Column::of(number).place(columns), place, "{number}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! A tagging file → its sentences.
+
+use std::path::Path;
+
+use super::{
+    conll,
+    error::Error,
+    json_rows,
+    line_reader::LineReader,
+    options::{Form, ReadOptions},
+    sentence::Sentences,
+};
+use crate::data::{existing_file::existing, source::Source};
+
+/// Reads the sentences of a file, or of its gzip archive if only that is there. It may hold none.
+///
+/// # Errors
+/// When the file cannot be read, or a line is not of its form.
+///
+/// # Examples
+///
+/// ```
+/// use electra::tasks::tagging::{options::ReadOptions, reader::read};
+///
+/// let folder = tempfile::tempdir()?;
+/// let file = folder.path().join("train.txt");
+/// std::fs::write(&file, "Ada NNP B-PER\nLovelace NNP I-PER\nwrote VBD O\n\n")?;
+/// let read = read(&file, &ReadOptions::default())?;
+/// assert_eq!(read.sentences[0].words, ["Ada", "Lovelace", "wrote"]);
+/// let tags: Vec<String> = read.sentences[0].tags().iter().map(|tag| tag.to_string()).collect();
+/// assert_eq!(tags, ["B-PER", "E-PER", "O"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read(path: &Path, options: &ReadOptions) -> Result<Sentences, Error> {
+    let form = options.form.unwrap_or_else(|| form_of(&existing(path)));
+    read_source(Source::open(path)?, form, options)
+}
+
+/// Reads the sentences of a file that is in memory; `file` is the name that errors give it, whose
+/// ending tells the form if the options do not.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_bytes(bytes: Vec<u8>, file: &str, options: &ReadOptions) -> Result<Sentences, Error> {
+    let form = options.form.unwrap_or_else(|| form_of(Path::new(file)));
+    read_source(Source::of_bytes(bytes, file)?, form, options)
+}
+
+fn read_source(source: Source, form: Form, options: &ReadOptions) -> Result<Sentences, Error> {
+    let mut sentences = Sentences {
+        file: source.file().to_owned(),
+        labelled: options.labelled,
+        sentences: Vec::new(),
+        lost: None,
+        dropped_lines: 0,
+        empty_rows: 0,
+        replaced_surrogates: 0,
+    };
+    let lines = LineReader::new(source);
+    match form {
+        Form::Conll => conll::read(lines, options, &mut sentences)?,
+        Form::JsonLines => json_rows::read(lines, options, &mut sentences)?,
+    }
+    log::info!(
+        "{}: {} sentences, {} words{}",
+        sentences.file,
+        sentences.sentences.len(),
+        sentences.words(),
+        sentences.passed_over()
+    );
+    Ok(sentences)
+}
+
+/// The form that a file's name tells.
+fn form_of(path: &Path) -> Form {
+    let packed = path.extension().is_some_and(|ending| ending == "gz");
+    let path = if packed {
+        path.with_extension("")
+    } else {
+        path.to_owned()
+    };
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("jsonl" | "json") => Form::JsonLines,
+        _ => Form::Conll,
+    }
+}
+
+#[cfg(test)]
+mod tests;

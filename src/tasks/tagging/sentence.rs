@@ -1,0 +1,92 @@
+//! Sentences: their words and spans, and what a file holds beside them.
+
+use super::{
+    span::{Span, bioes},
+    tag::Tag,
+};
+
+/// A sentence as its file has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sentence {
+    /// The line that it begins on, from 1.
+    pub line: usize,
+    pub words: Vec<String>,
+    /// In order, without overlap.
+    pub spans: Vec<Span>,
+}
+
+impl Sentence {
+    /// The tags of its words in BIOES, `[words]`, as labels have them.
+    pub fn tags(&self) -> Vec<Tag> {
+        bioes(&self.spans, self.words.len())
+    }
+}
+
+/// A last sentence that the reference loses: no blank line follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost {
+    /// The line that it begins on, from 1.
+    pub line: usize,
+    pub words: usize,
+}
+
+/// The sentences of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sentences {
+    /// The name that errors give the file.
+    pub file: String,
+    /// Whether the file's tags were read; without them no word is in a span.
+    pub labelled: bool,
+    pub sentences: Vec<Sentence>,
+    pub lost: Option<Lost>,
+    /// Lines `-DOCSTART-`, and comments where there are any.
+    pub dropped_lines: usize,
+    /// JSON rows without a word.
+    pub empty_rows: usize,
+    /// Halves of surrogate pairs in JSON, which are read as U+FFFD.
+    pub replaced_surrogates: usize,
+}
+
+impl Sentences {
+    /// Words of all sentences.
+    pub fn words(&self) -> usize {
+        self.sentences.iter().map(|s| s.words.len()).sum()
+    }
+
+    /// What was passed over or replaced, each with what to do.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some(Lost { line, words }) = self.lost {
+            warnings.push(format!(
+                "line {line}: the last sentence ({words} words) is left out, as the reference does where \
+                 no blank line follows; add one to use it"
+            ));
+        }
+        if self.empty_rows > 0 {
+            let rows = self.empty_rows;
+            warnings.push(format!("{rows} rows without a word are left out"));
+        }
+        if self.replaced_surrogates > 0 {
+            let halves = self.replaced_surrogates;
+            warnings.push(format!(
+                "{halves} halves of surrogate pairs are read as U+FFFD"
+            ));
+        }
+        warnings
+    }
+
+    /// What was passed over, as a line goes on with it: empty if nothing was.
+    pub fn passed_over(&self) -> String {
+        let lost = self.lost.map(|lost| {
+            let Lost { line, words } = lost;
+            format!(
+                ", the last sentence (line {line}, {words} words) left out: no blank line after it"
+            )
+        });
+        let empty = match self.empty_rows {
+            0 => None,
+            rows => Some(format!(", {rows} rows without a word left out")),
+        };
+        [lost, empty].into_iter().flatten().collect()
+    }
+}

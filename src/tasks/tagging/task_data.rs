@@ -1,0 +1,276 @@
+//! One tagging task's file, featurised: what a run knows of it without a model.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use indicatif::HumanCount;
+
+use super::{
+    error::Error,
+    feature::{Feature, FeatureOptions, featurize},
+    labels::Labels,
+    options::ReadOptions,
+    prediction::Prediction,
+    reader::read,
+    scorer::{TagFigures, score},
+    sentence::Sentences,
+};
+use crate::{
+    data::{existing_file::existing, split::Split},
+    tasks::qa::token_counts::TokenCounts,
+    text::tokenizer::Tokenizer,
+};
+
+/// One task's file, featurised.
+#[derive(Debug, Clone)]
+pub struct TaskData {
+    pub task: String,
+    /// The file that was read, which may be an archive.
+    pub file: PathBuf,
+    pub sentences: Sentences,
+    pub labels: Arc<Labels>,
+    /// One a sentence, in order.
+    pub features: Vec<Feature>,
+    /// Tokens without `[CLS]` and `[SEP]`.
+    pub tokens: TokenCounts,
+}
+
+impl TaskData {
+    /// Reads and featurises a file.
+    ///
+    /// # Errors
+    /// As [`read`] and [`TaskData::new`].
+    pub fn read(
+        task: &str,
+        file: &Path,
+        labels: Arc<Labels>,
+        tokenizer: &Tokenizer,
+        options: &ReadOptions,
+        max_seq_length: usize,
+    ) -> Result<Self, Error> {
+        let sentences = read(file, options)?;
+        Self::new(task, file, sentences, labels, tokenizer, max_seq_length)
+    }
+
+    /// Featurises the sentences of `file`; warns of what reading passed over, of a vocabulary that
+    /// hardly knows the words, and of words that are cut.
+    ///
+    /// # Errors
+    /// As [`featurize`].
+    pub fn new(
+        task: &str,
+        file: &Path,
+        sentences: Sentences,
+        labels: Arc<Labels>,
+        tokenizer: &Tokenizer,
+        max_seq_length: usize,
+    ) -> Result<Self, Error> {
+        let options = FeatureOptions {
+            max_seq_length,
+            rules: labels.rules(),
+        };
+        let features = featurize(&sentences, &labels, tokenizer, &options)?;
+        let mut tokens = TokenCounts::default();
+        for feature in &features {
+            let words = &feature.input_ids[1..feature.input_ids.len() - 1];
+            tokens += TokenCounts::of_ids(words, tokenizer.vocab().unk_id());
+        }
+        let data = Self {
+            task: task.to_owned(),
+            file: existing(file),
+            sentences,
+            labels,
+            features,
+            tokens,
+        };
+        for warning in data.warnings(max_seq_length) {
+            log::warn!("{}: {warning}", data.sentences.file);
+        }
+        Ok(data)
+    }
+
+    fn warnings(&self, max_seq_length: usize) -> Vec<String> {
+        let mut warnings = self.sentences.warnings();
+        warnings.extend(self.tokens.warning());
+        if let (cut @ 1.., words) = self.cut() {
+            let sentences = self.features.len();
+            warnings.push(format!(
+                "{cut} of {sentences} sentences are cut at max_seq_length {max_seq_length}: {words} words \
+                 are neither learnt nor marked; raise max_seq_length, or split the sentences"
+            ));
+        }
+        warnings
+    }
+
+    /// Sentences that are cut, and their words that are lost.
+    pub fn cut(&self) -> (usize, usize) {
+        let lost = self
+            .features
+            .iter()
+            .map(|feature| feature.words - feature.kept());
+        let lost: Vec<usize> = lost.filter(|&words| words > 0).collect();
+        (lost.len(), lost.iter().sum())
+    }
+
+    /// What the file holds, in a line.
+    pub fn line(&self, split: Split) -> String {
+        let cut = match self.cut() {
+            (0, _) => String::new(),
+            (sentences, words) => format!(", {sentences} sentences cut ({words} words lost)"),
+        };
+        format!(
+            "{} {}: {} sentences, {} words, {} labels, {:.2} % [UNK]{cut}{}",
+            self.task,
+            split.name(),
+            HumanCount(self.features.len() as u64),
+            HumanCount(self.sentences.words() as u64),
+            self.labels.len(),
+            100.0 * self.tokens.unknown_share(),
+            self.sentences.passed_over(),
+        )
+    }
+
+    /// Refuses a file without a sentence.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn check_not_empty(&self) -> Result<(), Error> {
+        if !self.features.is_empty() {
+            return Ok(());
+        }
+        Err(Error::NoSentence {
+            file: self.file.display().to_string(),
+            passed_over: self.sentences.passed_over(),
+            advice: "write a word and its tag a line, and a blank line after each sentence",
+        })
+    }
+
+    /// Refuses a file without tags to mark predictions against.
+    ///
+    /// # Errors
+    /// When it was read without tags.
+    pub fn check_markable(&self) -> Result<(), Error> {
+        if self.sentences.labelled {
+            return Ok(());
+        }
+        Err(Error::NotLabelled {
+            file: self.file.display().to_string(),
+        })
+    }
+
+    /// The first features: what the model reads, and what it should answer.
+    pub fn examples(&self, count: usize, tokenizer: &Tokenizer) -> Vec<String> {
+        let shown = self
+            .features
+            .iter()
+            .zip(&self.sentences.sentences)
+            .take(count);
+        shown
+            .map(|(feature, sentence)| {
+                let tags = sentence.tags();
+                let words = sentence.words.iter().zip(&tags).take(feature.kept());
+                let words: Vec<String> = words.map(|(word, tag)| format!("{word}/{tag}")).collect();
+                format!(
+                    "{} example {}: line {}, {} tokens: {}; {}",
+                    self.task,
+                    feature.eid + 1,
+                    sentence.line,
+                    feature.input_ids.len(),
+                    tokenizer.tokens(&feature.input_ids).join(" "),
+                    words.join(" "),
+                )
+            })
+            .collect()
+    }
+
+    /// Number and checksum of the sentences and tags that predictions are marked against.
+    pub fn gold_digest(&self) -> String {
+        let mut sum = 0;
+        for sentence in &self.sentences.sentences {
+            for (word, tag) in sentence.words.iter().zip(sentence.tags()) {
+                for text in [word, &tag.to_string()] {
+                    sum = crc32c::crc32c_append(sum, text.as_bytes());
+                    sum = crc32c::crc32c_append(sum, &[0]);
+                }
+            }
+            sum = crc32c::crc32c_append(sum, b"\n");
+        }
+        format!("{} sentences, crc32c {sum:08x}", self.features.len())
+    }
+
+    /// Marks predictions of the file.
+    ///
+    /// # Errors
+    /// As [`score`], and when they are not one a sentence, in order.
+    pub fn mark(&self, predictions: &[Prediction]) -> Result<TagFigures, Error> {
+        let eids = predictions.iter().map(|prediction| prediction.eid);
+        if !eids.eq(self.features.iter().map(|feature| feature.eid)) {
+            return Err(Error::Shape {
+                eid: 0,
+                array: "sentences in order",
+                expected: self.features.len(),
+                found: predictions.len(),
+            });
+        }
+        score(predictions.iter().map(Prediction::as_answer), &self.labels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::vocab::Vocab;
+
+    fn data(text: &str, options: &ReadOptions) -> Result<TaskData, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("dev.txt");
+        std::fs::write(&file, text).unwrap();
+        let labels = Labels::of_names(["B-A", "E-A", "I-A", "O", "S-A"], options.rules)?;
+        let vocab = Vocab::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb", "v").unwrap();
+        let tokenizer = Tokenizer::new(vocab, true);
+        TaskData::read("mine", &file, Arc::new(labels), &tokenizer, options, 5)
+    }
+
+    #[test]
+    fn a_file_is_told_in_a_line() {
+        let text = "a B-A\nb I-A\n\na O\nb O\na O\na O\nc S-A\n";
+        let read = data(text, &ReadOptions::default()).unwrap();
+        assert_eq!(
+            read.line(Split::Dev),
+            "mine dev: 2 sentences, 7 words, 5 labels, 0.00 % [UNK], 1 sentences cut (2 words lost)"
+        );
+        let vocab = Vocab::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb", "v").unwrap();
+        assert_eq!(
+            read.examples(1, &Tokenizer::new(vocab, true)),
+            ["mine example 1: line 1, 4 tokens: [CLS] a b [SEP]; a/B-A b/E-A"]
+        );
+        assert!(read.gold_digest().starts_with("2 sentences, crc32c "));
+        read.check_not_empty().unwrap();
+        read.check_markable().unwrap();
+        assert!(read.mark(&[]).is_err());
+        let warnings = read.warnings(5);
+        assert!(
+            warnings.len() == 1
+                && warnings[0].contains("1 of 2 sentences are cut")
+                && warnings[0].contains("2 words"),
+            "{warnings:?}"
+        );
+
+        let read = data("a S-A", &ReadOptions::chunk(false)).unwrap();
+        assert!(read.warnings(5)[0].contains("add one to use it"));
+        let message = read.check_not_empty().unwrap_err().to_string();
+        assert!(
+            message.contains("line 1, 1 words") && message.contains("blank line"),
+            "{message}"
+        );
+        let untagged = ReadOptions {
+            labelled: false,
+            ..ReadOptions::default()
+        };
+        let read = data("a\nb\n", &untagged).unwrap();
+        let message = read.check_markable().unwrap_err().to_string();
+        assert!(message.contains("no tags"), "{message}");
+    }
+}
