@@ -8,7 +8,7 @@ pub mod plan;
 use crate::{data::error::Error, tasks::label::Label};
 
 /// What the model reads of one feature, whatever its task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Row<'a> {
     /// Token ids, `[length]`.
     pub input_ids: &'a [u32],
@@ -46,6 +46,19 @@ impl<'a> FeatureSet<'a> {
         }
     }
 
+    /// The same features in another order, by their indices.
+    ///
+    /// # Panics
+    /// If an index is beyond the last.
+    pub fn in_order(&self, order: &[usize]) -> Self {
+        Self {
+            rows: order
+                .iter()
+                .map(|&index| self.rows[index].clone())
+                .collect(),
+        }
+    }
+
     /// Number of features of all tasks.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -57,12 +70,12 @@ impl<'a> FeatureSet<'a> {
 
     /// The features of all tasks.
     pub fn rows(&self) -> impl Iterator<Item = Row<'a>> {
-        self.rows.iter().map(|&(_, row)| row)
+        self.rows.iter().map(|(_, row)| row.clone())
     }
 
     /// The task index and the feature at `index`, or `None` beyond the last.
     pub fn get(&self, index: usize) -> Option<(usize, Row<'a>)> {
-        self.rows.get(index).copied()
+        self.rows.get(index).cloned()
     }
 
     /// Tokens of each feature, for a

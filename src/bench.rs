@@ -20,9 +20,10 @@ use crate::{
         record,
     },
     tasks::{
+        head::TaskHead,
         label::Label,
         model::Model,
-        qa::{beam, span_head::HeadConfig},
+        qa::{beam, span_head::SpanHeadConfig},
     },
     train::{
         adam::Adam,
@@ -62,7 +63,7 @@ pub struct Bench<'a> {
     pub device: &'a Device,
     pub task: Task,
     pub encoder: EncoderConfig,
-    pub head: HeadConfig,
+    pub head: SpanHeadConfig,
     pub arithmetic: Arithmetic,
     /// Real lengths of each step's sequences; steps go round them.
     pub groups: Vec<Vec<usize>>,
@@ -134,7 +135,8 @@ impl Bench<'_> {
         };
         let mut source =
             ParameterSource::new(device.clone(), 1, None).with_arithmetic(self.arithmetic);
-        let mut model = Model::new(&mut source, &self.encoder, &tasks, self.head)?;
+        let heads = [TaskHead::span("squad", self.head)];
+        let mut model = Model::new(&mut source, &self.encoder, &heads)?;
         let weights = product_weights(&model, &tasks);
         let mut adam = Adam::new(
             0.01,
@@ -308,7 +310,7 @@ mod tests {
             device: &Device::flex(),
             task: Task::Train,
             encoder: config.encoder(),
-            head: HeadConfig::of(&config),
+            head: SpanHeadConfig::of(&config),
             arithmetic: Arithmetic::default(),
             groups: vec![vec![3, 5]],
             pad_to: Some(8),

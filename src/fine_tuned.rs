@@ -7,6 +7,7 @@ use std::{
 };
 
 use burn::tensor::Device;
+use checkpoints_convert::HeadShape;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -24,6 +25,7 @@ use crate::{
         record,
     },
     tasks::{
+        self, kind,
         model::Model,
         qa::{
             self,
@@ -37,6 +39,7 @@ use crate::{
             scorers::metric::Metric,
             token_counts::TokenCounts,
         },
+        registry::{self, Kind},
     },
     text::tokenizer::Tokenizer,
 };
@@ -64,6 +67,8 @@ pub enum Error {
     #[error(transparent)]
     Predict(#[from] predict::Error),
     #[error(transparent)]
+    Task(#[from] tasks::Error),
+    #[error(transparent)]
     Answer(#[from] qa::error::Error),
     #[error("{}", needs_null_odds(option, &path.display().to_string(), task))]
     NoNullOdds {
@@ -72,6 +77,11 @@ pub enum Error {
         path: PathBuf,
         task: String,
     },
+    #[error(
+        "{path}: the model was trained on {tasks}, where nothing is asked of a passage; expected a model \
+         of question answering, such as squad's; electra evaluate marks this one on its task's files"
+    )]
+    NoQuestions { path: PathBuf, tasks: String },
     #[error(
         "{path}: parameter {parameter} is missing; expected a fine-tuned model with its \
          question-answering head, as electra finetune makes it{instead}"
@@ -127,6 +137,8 @@ pub struct FineTuned {
     /// The number format that it computes in.
     pub precision: Element,
     model: Model,
+    /// Of the heads, the one that answers.
+    head: usize,
     device: Device,
 }
 
@@ -200,7 +212,17 @@ impl FineTuned {
         let device = chosen.device.clone();
         let mut source = ParameterSource::new(device.clone(), config.seed, Some(&mut stored))
             .with_arithmetic(arithmetic);
-        let model = Model::of(&mut source, &config)?;
+        let Some(head) = config.task_names.iter().position(|task| {
+            let task = registry::find(task).map(|task| task.kind);
+            matches!(task, Some(Kind::Questions(_)))
+        }) else {
+            return Err(Error::NoQuestions {
+                path: found.path.clone(),
+                tasks: config.task_names.join(", "),
+            });
+        };
+        let heads = kind::heads(&config, &facts.record.heads)?;
+        let model = Model::new(&mut source, &config.encoder(), &heads)?;
         if let Some(parameter) = source.finish().initialised.pop() {
             let trained = trained_below(&found.path).into_iter().next();
             return Err(Error::NoHead {
@@ -217,6 +239,7 @@ impl FineTuned {
             folder: found.path.clone(),
             precision: arithmetic.layers,
             model,
+            head,
             device,
         })
     }
@@ -264,7 +287,7 @@ impl FineTuned {
         let count = windows.len();
         Ok(predict::predict(
             &self.model,
-            0,
+            self.head,
             windows,
             self.config.predict_batch_size,
             self.config.beam_size,
@@ -318,12 +341,9 @@ impl FineTuned {
         Ok(())
     }
 
-    /// The task whose head answers: the first that the model was trained on.
+    /// The task whose head answers: the first of questions that the model was trained on.
     pub fn task(&self) -> &str {
-        self.config
-            .task_names
-            .first()
-            .map_or("squad", String::as_str)
+        &self.config.task_names[self.head]
     }
 }
 
@@ -384,7 +404,10 @@ fn read_config(folder: &Path, facts: &CheckpointFacts) -> Result<Config, Error> 
     let draft = if said.is_fine_tuned() {
         Draft::from_json(&said.hparams())
     } else {
-        let task = facts.record.heads.keys().next();
+        let heads = &facts.record.heads;
+        let asks = |head: &HeadShape| matches!(head, HeadShape::Span(_));
+        let asked = heads.iter().find(|(_, head)| asks(head));
+        let task = asked.or(heads.iter().next()).map(|(task, _)| task);
         let mut hparams = Map::new();
         let tasks = json!([task.map_or("squad", String::as_str)]);
         let positions = facts.record.model.max_position_embeddings;

@@ -279,6 +279,7 @@ mod tests {
         let record = StepRecord {
             step: 4,
             loss: 16.0,
+            task_losses: None,
             grad_norm: 1.0,
             learning_rate: 5e-5,
             features: 8,
@@ -294,6 +295,7 @@ mod tests {
         // The loss is smoothed: nine tenths of the past.
         let next = StepRecord {
             loss: 0.0,
+            task_losses: None,
             ..record
         };
         assert!(shown.message(&next, ran, 80).starts_with("loss 1.800 "));
@@ -306,6 +308,7 @@ mod tests {
         let record = StepRecord {
             step: 0,
             loss: 16.0,
+            task_losses: None,
             grad_norm: 1.0,
             learning_rate: 5e-5,
             features: 8,

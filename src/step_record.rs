@@ -1,5 +1,7 @@
 //! The figures of one training step, as logs, terminals and TensorBoard show them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// What one training step did.
@@ -10,6 +12,9 @@ pub struct StepRecord {
     /// Sum over the batch; `null` where it is not a number.
     #[serde(deserialize_with = "null_as_infinite")]
     pub loss: f64,
+    /// Of which it is made, if several tasks are learnt; `null` where one is not a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_losses: Option<BTreeMap<String, Option<f64>>>,
     /// Over all gradients, before clipping; `null` where it is not a number, as beyond the range of
     /// f16. Such a step updates nothing.
     #[serde(deserialize_with = "null_as_infinite")]

@@ -149,7 +149,7 @@ fn a_part_that_the_device_cannot_hold_is_halved_and_the_step_computed() {
         );
         let build = |device: &Device, _: Option<&mut _>| {
             let mut source = ParameterSource::new(device.clone(), 1, None);
-            Ok(Model::new(&mut source, &wide.encoder, &tasks, run.head())?)
+            Ok(Model::new(&mut source, &wide.encoder, &run.heads())?)
         };
         training
             .train(adam, build, &Progress::new(Output::Quiet))
@@ -166,10 +166,9 @@ fn a_batch_that_the_device_cannot_hold_is_halved_and_predicted() {
     let Some(device) = support::gpu() else { return };
     let _alone = ALLOCATOR.lock();
     let Some(wide) = Wide::new() else { return };
-    let tasks = tasks();
     let mut source = ParameterSource::new(device.clone(), 1, None);
-    let head = runs()[0].head();
-    let model = Model::new(&mut source, &wide.encoder, &tasks, head).unwrap();
+    let heads = runs()[0].heads();
+    let model = Model::new(&mut source, &wide.encoder, &heads).unwrap();
     let set = FeatureSet::from(wide.features.as_slice());
     let [whole, halved] = [4, 2].map(|batch_size| {
         let mut heard = Vec::new();

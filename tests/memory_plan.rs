@@ -8,7 +8,10 @@ use electra::{
     config::{Config, OptimizerMoments},
     kernels::formats::Element,
     model::{ParameterCount, arithmetic::Arithmetic},
-    tasks::{head, qa::span_head::HeadConfig},
+    tasks::{
+        head::{self, TaskHead},
+        qa::span_head::SpanHeadConfig,
+    },
     train::{
         memory_plan::Footprint,
         objective::{Objective, Trainable},
@@ -29,7 +32,8 @@ fn a_step_holds_what_the_plan_says() {
     let resolved = Config::resolve("d".as_ref(), "m", given.as_object().unwrap());
     let (config, _) = resolved.unwrap();
     let encoder = config.encoder();
-    let elements = ParameterCount::new(&encoder, head::shapes(&config)).all();
+    let heads = [TaskHead::span("squad", SpanHeadConfig::of(&config))];
+    let elements = ParameterCount::new(&encoder, head::shapes(&heads)).all();
     // The allocator's peak, held against the plan.
     let step = |layers_in, moments, micro_batch_size, recompute_layers| {
         let arithmetic = Arithmetic {
@@ -49,7 +53,7 @@ fn a_step_holds_what_the_plan_says() {
             device: &device,
             task: Task::Train,
             encoder: encoder.clone(),
-            head: HeadConfig::of(&config),
+            head: SpanHeadConfig::of(&config),
             arithmetic,
             groups: vec![vec![64; 8]],
             pad_to: None,

@@ -11,7 +11,7 @@ use crate::{
     bench::{Bench, Task, groups},
     config::{Config, ModelSize, OptimizerMoments},
     kernels::formats::Element,
-    tasks::qa::span_head::HeadConfig,
+    tasks::qa::span_head::SpanHeadConfig,
     train::{
         loss_scale::LossScale,
         objective::{Objective, Trainable},
@@ -111,7 +111,7 @@ pub(super) fn run(
             Mode::Predict => Task::Predict,
         },
         encoder,
-        head: HeadConfig::of(&config),
+        head: SpanHeadConfig::of(&config),
         arithmetic,
         groups,
         pad_to: args.pad_to.map(|n| n as usize),

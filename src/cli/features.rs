@@ -11,9 +11,12 @@ use serde_json::json;
 
 use super::{GlobalArgs, hyper_parameters::RunArgs, print_beside, print_json_beside, run_model};
 use crate::{
-    data::split::Split,
-    durable_file::spare_inputs,
-    tasks::qa::{evaluate::TaskData, feature_file::write_features, token_counts::TokenCounts},
+    data::{self, split::Split},
+    durable_file::{spare_inputs, write_whole},
+    tasks::{
+        kind::{heads, task},
+        qa::token_counts::TokenCounts,
+    },
 };
 
 /// Write the features that a task's file becomes, as JSON lines
@@ -58,27 +61,33 @@ pub(super) fn run(
     let tokenizer = run_model::tokenizer(&draft, &config, facts.as_ref())?;
     let inputs = config.task_names.iter();
     let mut inputs: Vec<_> = inputs
-        .map(|task| config.paths().task_data(task, args.split))
+        .flat_map(|name| task(name, &config).data_files(&config, args.split))
         .collect();
     inputs.push(config.paths().vocab_file().to_owned());
     inputs.extend(args.run.given.hparams.as_ref().map(PathBuf::from));
     spare_inputs(&args.output, inputs.iter().map(PathBuf::as_path))?;
-    let mut features = Vec::new();
-    let mut tokens = TokenCounts::default();
-    for task in &config.task_names {
-        let file = config.paths().task_data(task, args.split);
-        let data = TaskData::read(task, &file, args.split, &tokenizer, &config)?;
-        for skipped in &data.examples.skipped {
-            log::warn!("{}: left out: {}", skipped.qas_id, skipped.reason);
+    let stored = facts.map(|facts| facts.record.heads).unwrap_or_default();
+    let (mut files, mut features, mut tokens) = (Vec::new(), 0, TokenCounts::default());
+    for head in heads(&config, &stored)? {
+        let file = task(&head.task, &config).read(args.split, &head.config, &tokenizer, &config)?;
+        for line in file.left_out() {
+            log::warn!("{line}");
         }
-        features.extend(data.features);
-        tokens += data.tokens;
+        features += file.feature_count();
+        tokens += file.tokens();
+        files.push(file);
     }
-    write_features(&args.output, &features, args.split)?;
+    let written = write_whole(&args.output, |out| {
+        files.iter().try_for_each(|file| file.write_features(out))
+    });
+    written.map_err(|source| data::Error::Write {
+        path: args.output.clone(),
+        source,
+    })?;
     if global.json {
         let told = json!({
             "output": args.output,
-            "features": features.len(),
+            "features": features,
             "tokens": tokens.tokens,
             "unknown": tokens.unknown,
         });
@@ -88,7 +97,7 @@ pub(super) fn run(
     }
     print_beside(&args.output, out, |out| {
         let output = args.output.display().to_string();
-        writeln!(out, "{} features: {}", features.len(), printable(&output))?;
+        writeln!(out, "{features} features: {}", printable(&output))?;
         Ok(writeln!(out, "{tokens}")?)
     })
 }

@@ -1,6 +1,9 @@
 //! `electra finetune`: the reference's `run_finetuning.py`, with its flags, folders and results.
 
-use std::{io::Write, path::Path};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use checkpoints_convert::printable;
 use clap::Args;
@@ -16,10 +19,7 @@ use crate::{
     finetune::{Finetune, Outcome},
     model::folder,
     progress::Progress,
-    tasks::{
-        kind::{remarks, task},
-        task::Task,
-    },
+    tasks::kind::{answers_questions, heads, remarks, task},
 };
 
 /// Fine-tune a pre-trained model on tasks, then evaluate it
@@ -43,6 +43,9 @@ pub struct FinetuneArgs {
     /// Begin anew instead of going on; an earlier run's folder is moved aside
     #[arg(long, help_heading = "Run")]
     pub restart: bool,
+    /// Take the training features in the order of this file's lines, {"task": T, "eid": N}
+    #[arg(long, value_name = "ORDER.jsonl", help_heading = "Run")]
+    pub replay: Option<PathBuf>,
     /// Say what the run would do, and end before anything is trained or written
     #[arg(long, help_heading = "Run")]
     pub dry_run: bool,
@@ -61,6 +64,7 @@ pub(super) fn run(
         restart: args.restart,
         dry_run: args.dry_run,
         calibrated: false,
+        replay: args.replay.clone(),
     };
     let (config, outcome) = run_draft(&draft, &compute, global, course)?;
     if args.dry_run {
@@ -75,7 +79,7 @@ pub(super) fn run(
 }
 
 /// How a run is begun.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Course {
     pub restart: bool,
     /// Ends before anything is written.
@@ -83,6 +87,8 @@ pub(super) struct Course {
     /// Takes from a checkpoint that is converted, besides what it says about itself, the threshold
     /// that was chosen for its record.
     pub calibrated: bool,
+    /// The recorded order of the training features.
+    pub replay: Option<PathBuf>,
 }
 
 /// Completes a configuration by what its checkpoint says, and runs it on the device that was asked
@@ -95,6 +101,8 @@ pub(super) fn run_draft(
 ) -> anyhow::Result<(Config, Outcome)> {
     // What contradicts the checkpoint is said before it is converted.
     let (resolved, facts) = run_model::found(draft)?;
+    let stored = facts.as_ref().map(|facts| facts.record.heads.clone());
+    let stored = stored.unwrap_or_default();
     let session = Session::open(compute, global)?;
     let progress = &session.progress;
     for note in &resolved.notes {
@@ -120,13 +128,16 @@ pub(super) fn run_draft(
     let tokens = config.train_batch_size * config.max_seq_length;
     let arithmetic = session.arithmetic(config.precision, &config.encoder(), tokens)?;
     progress.note(&arithmetic.line());
+    let heads = heads(&config, &stored)?;
     let finetune = Finetune {
         config: &config,
+        heads: &heads,
         device: &session.chosen.device,
         device_name: session.chosen.short(),
         arithmetic,
         tokenizer: &tokenizer,
         untrained_head: false,
+        replay: course.replay.as_deref(),
         restart: course.restart,
         dry_run: course.dry_run,
         progress,
@@ -167,7 +178,8 @@ fn print_next(config: &Config, compute: &ComputeArgs, out: &mut dyn Write) -> an
     let report = Some(paths.report()).filter(|report| config.do_eval && report.is_file());
     // Unless all are kept, only the last trial's folder is there.
     let mut folders = (1..=config.num_trials).map(|trial| paths.model_dir(trial));
-    let model = folders.find(|folder| config.do_train && folder.join("model.bpk").is_file());
+    let asked = config.do_train && answers_questions(config);
+    let model = folders.find(|folder| asked && folder.join("model.bpk").is_file());
     let next = NextSteps {
         report: report.as_deref(),
         checkpoint: model.as_deref(),
@@ -188,8 +200,9 @@ pub(super) fn print_results(
     if global.json {
         writeln!(out, "{}", serde_json::to_string(&outcome.trials)?)?;
     } else if !outcome.trials.is_empty() {
-        let shown =
-            |name: &str, scores: &Scores, key: &str, figure| task(name).shown(scores, key, figure);
+        let shown = |name: &str, scores: &Scores, key: &str, figure| {
+            task(name, config).shown(scores, key, figure)
+        };
         write!(out, "{}", results_table(&outcome.trials, shown))?;
     }
     for remark in remarks(&outcome.trials, config) {

@@ -15,7 +15,7 @@ use crate::device::DeviceRequest;
 /// What the commands speak of.
 pub(super) struct NextSteps<'a> {
     pub report: Option<&'a Path>,
-    /// Folder of the fine-tuned model.
+    /// Folder of the fine-tuned model, if it can be asked.
     pub checkpoint: Option<&'a Path>,
     pub question: &'a str,
     pub passage: &'a str,
@@ -38,6 +38,7 @@ impl NextSteps<'_> {
             return Ok(());
         }
         match cfg!(feature = "server") {
+            _ if self.checkpoint.is_none() => writeln!(out, "\nnext: open the report:")?,
             true => writeln!(out, "\nnext: open the report, ask, serve:")?,
             false => writeln!(out, "\nnext: open the report, ask:")?,
         }

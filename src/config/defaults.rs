@@ -1,13 +1,13 @@
 //! The defaults that depend on the tasks, on the model's size and on debug mode, and the default paths.
 //!
 //! Reproduces `FinetuningConfig.__init__` of the reference's `configure_finetuning.py` (commit 8a46635).
-//! Its defaults for GLUE and chunking tasks are left out with the tasks.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use super::{choice::ModelSize, error::Error, table::Config};
+use crate::tasks::registry;
 
 impl Config {
     /// Gives each of the keys in `given` its value.
@@ -17,18 +17,13 @@ impl Config {
             .try_for_each(|(key, value)| self.set(key, value))
     }
 
-    /// Applies only where one task is learnt, as in the reference. Of the tasks here, `naturalqs`
-    /// has no "qa" in its name and keeps 128 tokens and 3 epochs.
+    /// Applies only if one task is learnt, as in the reference.
     pub(super) fn apply_task_defaults(&mut self) {
-        let [task] = self.task_names.as_slice() else {
-            return;
-        };
-        if task.contains("squad") || task.contains("qa") {
-            self.max_seq_length = 512;
-            self.num_train_epochs = 2.0;
-            self.write_test_outputs = false;
-        } else {
-            self.num_train_epochs = 3.0;
+        if let [task] = self.task_names.as_slice()
+            && let Some(task) = registry::find(task)
+        {
+            self.max_seq_length = task.defaults.max_seq_length;
+            self.num_train_epochs = task.defaults.num_train_epochs;
         }
     }
 

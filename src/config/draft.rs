@@ -123,8 +123,14 @@ impl Draft {
             Some(names) => Vec::<String>::read("task_names", names)?,
             None => {
                 // A misspelt task_names is told by its own name, and so is any other key.
-                Config::defaults().apply(&given)?;
-                return Err(tasks::no_task());
+                let mut usual = Config::defaults();
+                usual.apply(&given)?;
+                let tasks = usual.task_names;
+                warnings.push(format!(
+                    "task_names is not given: {}, as in the reference",
+                    tasks.join(", ")
+                ));
+                tasks
             }
         };
         let archive = config.model_archive();

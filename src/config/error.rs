@@ -32,9 +32,7 @@ pub enum Error {
         /// What the value must be, and what to do.
         must: String,
     },
-    #[error(
-        "task_names is not given (its default, \"chunk\", is no question answering); give {known}"
-    )]
+    #[error("task_names names no task; give one or several of {known}")]
     NoTask { known: String },
     #[error("task_names: {0}")]
     UnknownTask(#[from] UnknownTask),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::table::Config;
-use crate::{data::split::Split, tasks::registry};
+use crate::tasks::registry;
 
 /// The files of the run that a configuration describes.
 #[derive(Debug, Clone, Copy)]
@@ -86,13 +86,18 @@ impl Paths<'_> {
         &self.config.vocab_file
     }
 
-    /// A task's data: `D/finetuning_data/<task>/<split>.json`, `.jsonl` for MRQA tasks, and
-    /// `<split>-debug` in debug mode.
-    pub fn task_data(&self, task: &str, split: Split) -> PathBuf {
-        let debug = if self.config.debug { "-debug" } else { "" };
-        let extension = registry::find(task).map_or("json", |task| task.extension);
+    /// Folder of a task's data: `D/finetuning_data/<task>`.
+    pub fn task_folder(&self, task: &str) -> PathBuf {
         fill(&self.config.raw_data_dir, &[task])
-            .join(format!("{}{debug}.{extension}", split.name()))
+    }
+
+    /// A task's data: `D/finetuning_data/<task>/<split>.json`, with the extension of its kind, and
+    /// `<split>-debug` in debug mode.
+    pub fn task_data(&self, task: &str, split: &str) -> PathBuf {
+        let debug = if self.config.debug { "-debug" } else { "" };
+        let extension = registry::find(task).map_or("json", |task| task.kind.extension());
+        self.task_folder(task)
+            .join(format!("{split}{debug}.{extension}"))
     }
 
     /// Folder of the model that `trial` (from 1) makes: `…/finetuning_models/T_model_<trial>`.
@@ -136,10 +141,29 @@ impl Paths<'_> {
         name.into()
     }
 
+    /// `results/T_predictions/<task>_<split>.jsonl`, beside the results: what was predicted of each
+    /// example, in their order.
+    pub fn predictions(&self, task: &str, split: &str) -> PathBuf {
+        let folder = format!("{}_predictions", self.config.task_label());
+        let folder = self.config.results_txt.with_file_name(folder);
+        folder.join(format!("{task}_{split}.jsonl"))
+    }
+
     /// `test_predictions/<task>_<split>_<trial>_predictions.json`; trials count from 1.
-    pub fn test_predictions(&self, task: &str, split: Split, trial: usize) -> PathBuf {
+    pub fn test_predictions(&self, task: &str, split: &str, trial: usize) -> PathBuf {
         let trial = trial.to_string();
-        fill(&self.config.test_predictions, &[task, split.name(), &trial])
+        fill(&self.config.test_predictions, &[task, split, &trial])
+    }
+}
+
+impl Paths<'_> {
+    /// `test_predictions/<site>_<trial>/<file>`: a trial's answers as a leaderboard takes them.
+    pub fn submission(&self, site: &str, trial: usize, file: &str) -> PathBuf {
+        let folder = self
+            .config
+            .test_predictions
+            .with_file_name(format!("{site}_{trial}"));
+        folder.join(file)
     }
 }
 
@@ -197,15 +221,15 @@ mod tests {
             (paths.pretrained_model(), "d/models/m"),
             (paths.vocab_file().into(), "d/vocab.txt"),
             (
-                paths.task_data("squad", Split::Train),
+                paths.task_data("squad", "train"),
                 "d/finetuning_data/squad/train.json",
             ),
             (
-                paths.task_data("squadv1", Split::Dev),
+                paths.task_data("squadv1", "dev"),
                 "d/finetuning_data/squadv1/dev.json",
             ),
             (
-                paths.task_data("newsqa", Split::Test),
+                paths.task_data("newsqa", "test"),
                 "d/finetuning_data/newsqa/test.jsonl",
             ),
             (
@@ -253,7 +277,7 @@ mod tests {
                 "d/models/m/finetuning_models/squad,newsqa_model_trials.json",
             ),
             (
-                paths.test_predictions("squad", Split::Dev, 2),
+                paths.test_predictions("squad", "dev", 2),
                 "d/models/m/test_predictions/squad_dev_2_predictions.json",
             ),
         ] {
@@ -281,11 +305,11 @@ mod tests {
             json!({"task_names": ["squad", "newsqa"], "debug": true}),
         );
         assert_eq!(
-            config.paths().task_data("squad", Split::Dev),
+            config.paths().task_data("squad", "dev"),
             Path::new("d/finetuning_data/squad/dev-debug.json")
         );
         assert_eq!(
-            config.paths().task_data("newsqa", Split::Train),
+            config.paths().task_data("newsqa", "train"),
             Path::new("d/finetuning_data/newsqa/train-debug.jsonl")
         );
     }
@@ -309,13 +333,10 @@ mod tests {
             (paths.qa_preds("squad"), "out/squad/p.json"),
             (paths.qa_nbest("squad"), "out/squad/squad_nbest.json"),
             (paths.qa_null_odds("squad"), "out/na.json"),
-            (
-                paths.task_data("squad", Split::Train),
-                "raw/squad/train.json",
-            ),
+            (paths.task_data("squad", "train"), "raw/squad/train.json"),
             (paths.vocab_file().into(), "v.txt"),
             (
-                paths.test_predictions("squad", Split::Test, 4),
+                paths.test_predictions("squad", "test", 4),
                 "squad/test/4.json",
             ),
         ] {
@@ -327,7 +348,7 @@ mod tests {
     fn braces_in_the_data_folder_mean_nothing() {
         let config = config("a{}{:}b", json!({"task_names": ["squad"]}));
         assert_eq!(
-            config.paths().task_data("squad", Split::Dev),
+            config.paths().task_data("squad", "dev"),
             Path::new("a{}{:}b/finetuning_data/squad/dev.json")
         );
     }

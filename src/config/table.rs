@@ -45,7 +45,8 @@ table! {
         /// Size of the pre-trained model, which decides the defaults of learning_rate and
         /// layerwise_lr_decay; not given: by the checkpoint's width.
         model_size: ModelSize = ModelSize::Small => Model,
-        /// Tasks to learn together: squad, squadv1, newsqa, naturalqs, triviaqa, searchqa.
+        /// Tasks to learn together: squad, squadv1, newsqa, naturalqs, triviaqa, searchqa; cola, mrpc,
+        /// mnli, sst, rte, qnli, qqp, sts; chunk; or one's own, described in its folder's task.json.
         task_names: Vec<String> = vec!["chunk".to_owned()] => Training,
         /// Changes to the encoder that model_size stands for.
         model_hparam_overrides: ModelOverrides = ModelOverrides::defaults() => Model,
@@ -97,6 +98,8 @@ table! {
         beam_size: usize = 20 => Evaluation,
         /// Null score above which a question counts as unanswerable.
         qa_na_threshold: f64 = -2.75 => Evaluation,
+        /// Learns both orders of a pair of texts in mrpc and sts.
+        double_unordered: bool = true => Conduct,
         /// Folder of the pre-trained model; null (the default in debug) starts from random weights.
         init_checkpoint: Option<PathBuf> = Some("{data_dir}/models/{model}".into()) => Place,
         /// Vocabulary, one word piece a line; not given: the checkpoint's own, else this, else
@@ -172,8 +175,6 @@ table! {
         /// Results in Python's pickle format; here they are written as JSON.
         results_pkl: PathBuf =
             "{data_dir}/models/{model}/results/{tasks}_results.pkl".into() => Place,
-        /// Learns both orders of a sentence pair, in tasks that this engine does not train.
-        double_unordered: bool = true => Conduct,
     }
 
     Tpu {

@@ -120,14 +120,24 @@ impl Scores {
     }
 
     /// The figures in one line, sorted, with two decimals: `exact: 48.17 - f1: 48.27 - …`.
-    pub fn line(&self) -> String {
-        let shown: Vec<String> = self
-            .sorted()
-            .into_iter()
-            .map(|(key, figure)| format!("{key}: {:.2}", figure.value()))
-            .collect();
-        shown.join(" - ")
+    pub fn sorted_line(&self) -> String {
+        line(self.sorted())
     }
+
+    /// The same in the scorer's order.
+    pub fn line(&self) -> String {
+        line(self.iter())
+    }
+}
+
+/// Figures in one line, as Python's `"{:.2f}"` has them.
+fn line<'a>(figures: impl IntoIterator<Item = (&'a str, Figure)>) -> String {
+    let figures = figures.into_iter();
+    let shown = figures.map(|(key, figure)| match figure.value() {
+        value if value.is_nan() => format!("{key}: nan"),
+        value => format!("{key}: {value:.2}"),
+    });
+    shown.collect::<Vec<_>>().join(" - ")
 }
 
 impl Serialize for Scores {
@@ -191,8 +201,14 @@ mod tests {
     #[test]
     fn the_line_is_sorted_and_rounds_halves_to_even_as_python_does() {
         assert_eq!(
-            scores().line(),
+            scores().sorted_line(),
             "HasAns_f1: 0.00 - exact: 3.12 - total: 32.00"
+        );
+        let mut scores = scores();
+        scores.push("pearson", Figure::Value(f64::NAN));
+        assert_eq!(
+            scores.line(),
+            "exact: 3.12 - total: 32.00 - HasAns_f1: 0.00 - pearson: nan"
         );
     }
 }

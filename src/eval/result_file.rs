@@ -18,12 +18,17 @@ use crate::{config::Paths, data::source::read_text};
 const EXPECTED_JSON: &str = "a JSON array with an object from tasks to figures for each trial";
 const EXPECTED_LINE: &str = "lines of the form \"task: figure: 1.00 - figure: 2.00\"";
 
-/// Writes the figures of all trials so far, and of several their mean and standard deviation.
+/// Writes the figures of all trials so far, and of several their mean and standard deviation; `line`
+/// shows a task's figures.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn write_results(paths: Paths<'_>, trials: &[TrialResults]) -> Result<(), Error> {
-    write_text(paths.results_txt(), &results_text(trials))?;
+pub fn write_results(
+    paths: Paths<'_>,
+    trials: &[TrialResults],
+    line: impl Fn(&str, &Scores) -> String,
+) -> Result<(), Error> {
+    write_text(paths.results_txt(), &results_text(trials, line))?;
     write_json(&paths.results_json(), &trials)?;
     match Summary::of(trials) {
         Some(summary) => {
@@ -106,6 +111,10 @@ fn scores(figures: &Value) -> Option<Scores> {
 }
 
 fn figure(value: &Value) -> Option<Figure> {
+    // What is not a number, such as the correlation of equal predictions.
+    if value.is_null() {
+        return Some(Figure::Value(f64::NAN));
+    }
     match value.as_u64().and_then(|count| usize::try_from(count).ok()) {
         Some(count) => Some(Figure::Count(count)),
         None => value.as_f64().map(Figure::Value),
@@ -169,7 +178,10 @@ mod tests {
         let trials = read("r.txt", text).unwrap();
         assert_eq!(trials.len(), 2);
         assert_eq!(trials[0].tasks.len(), 2);
-        assert_eq!(results_text(&trials), text);
+        assert_eq!(
+            results_text(&trials, |_, scores| scores.sorted_line()),
+            text
+        );
         let json = serde_json::to_string(&trials).unwrap();
         assert_eq!(read("r.json", &json).unwrap(), trials);
         let effect = r#"{"text": "all questions held back", "threshold": -2.75, "questions": 4, "held_back": 4,

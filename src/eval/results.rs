@@ -20,12 +20,13 @@ impl Serialize for TrialResults {
     }
 }
 
-/// The text of `T_results.txt`: a line for each trial and task, trials one after the other.
-pub fn results_text(trials: &[TrialResults]) -> String {
+/// The text of `T_results.txt`: a line for each trial and task, trials one after the other; `line`
+/// shows a task's figures.
+pub fn results_text(trials: &[TrialResults], line: impl Fn(&str, &Scores) -> String) -> String {
     trials
         .iter()
         .flat_map(|trial| &trial.tasks)
-        .map(|(task, scores)| format!("{task}: {}\n", scores.line()))
+        .map(|(task, scores)| format!("{task}: {}\n", line(task, scores)))
         .collect()
 }
 
@@ -50,7 +51,8 @@ mod tests {
     #[test]
     fn results_have_a_line_for_each_trial_and_task() {
         assert_eq!(
-            results_text(&[trial(50.0), trial(200.0 / 3.0)]),
+            results_text(&[trial(50.0), trial(200.0 / 3.0)], |_, scores| scores
+                .sorted_line()),
             "squad: HasAns_f1: 25.00 - exact: 50.00 - total: 3.00\n\
              newsqa: HasAns_f1: 25.00 - exact: 50.00 - total: 3.00\n\
              squad: HasAns_f1: 33.33 - exact: 66.67 - total: 3.00\n\

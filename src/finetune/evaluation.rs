@@ -4,12 +4,11 @@ use std::{ops::ControlFlow, path::Path, time::Instant};
 
 use super::{Error, Finetune, one_line};
 use crate::{
-    data::split::Split,
     eval::{origin::Origin, results::TrialResults},
     tasks::{
         self,
         model::Model,
-        qa::predict,
+        predict,
         task::{Answerer, Answers, TaskFile},
     },
 };
@@ -137,9 +136,7 @@ impl Finetune<'_> {
         }
         for (head, file) in test {
             let answers = self.answer(model, trial, *head, file.as_ref())?;
-            let paths = self.config.paths();
-            let path = paths.test_predictions(file.task(), Split::Test, trial);
-            answers.write_test_outputs(&path)?;
+            answers.write_test_outputs(trial)?;
         }
         Ok(())
     }

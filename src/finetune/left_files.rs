@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use super::Figures;
 use crate::{
     config::{Config, of_trial},
-    data::split::Split,
-    tasks::{kind::task, task::Task},
+    tasks::kind::task,
 };
 
 /// The model, the results and the test answers of a run, those of them that are there. What it
@@ -34,7 +33,7 @@ pub(super) fn left_files(figures: &Figures) -> Vec<PathBuf> {
 /// What the evaluation of every trial writes, so that the last one's stays.
 pub(super) fn of_last(config: &Config) -> Vec<PathBuf> {
     let tasks = config.task_names.iter();
-    let files = tasks.flat_map(|name| task(name).result_files(config.paths()));
+    let files = tasks.flat_map(|name| task(name, config).result_files(config.paths()));
     let results = files.filter(|file| !file.is_record);
     results.map(|file| file.path).collect()
 }
@@ -56,10 +55,8 @@ pub(super) fn test_answers(config: &Config, trial: usize) -> Vec<PathBuf> {
         return Vec::new();
     }
     let tasks = config.task_names.iter();
-    let tested = tasks.filter(|name| task(name).has_leaderboard());
-    let paths = config.paths();
-    tested
-        .map(|task| paths.test_predictions(task, Split::Test, trial))
+    tasks
+        .flat_map(|name| task(name, config).test_outputs(config.paths(), trial))
         .collect()
 }
 

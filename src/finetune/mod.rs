@@ -11,6 +11,7 @@ mod ledger;
 mod left_files;
 mod outline;
 mod places;
+mod replay;
 mod report;
 mod stale_summary;
 mod trial;
@@ -25,15 +26,13 @@ use crate::{
     batch::{FeatureSet, plan::BatchPlan},
     config::{self, Config},
     data::{self, existing_file::existing, split::Split},
-    eval::{self, result_file::write_results, results::TrialResults, summary::Summary},
+    eval::{
+        self, figures::Scores, result_file::write_results, results::TrialResults, summary::Summary,
+    },
     model::{arithmetic::Arithmetic, folder},
     progress::Progress,
     stop::Stop,
-    tasks::{
-        self,
-        kind::task,
-        task::{Task, TaskFile},
-    },
+    tasks::{self, head::TaskHead, kind::task, task::TaskFile},
     text::tokenizer::Tokenizer,
     train::{self, memory_plan::MemoryLimits, run_folder, run_lock},
 };
@@ -55,6 +54,8 @@ pub enum Error {
     Task(#[from] tasks::Error),
     #[error(transparent)]
     Results(#[from] eval::Error),
+    #[error(transparent)]
+    Replay(#[from] replay::Error),
     #[error(transparent)]
     Places(#[from] places::Error),
     #[error(transparent)]
@@ -127,6 +128,8 @@ pub struct Outcome {
 /// A run of `electra finetune`, its hyper-parameters resolved.
 pub struct Finetune<'a> {
     pub config: &'a Config,
+    /// Those of the tasks, in their order.
+    pub heads: &'a [TaskHead],
     /// Without autodiff.
     pub device: &'a Device,
     /// The device as people know it.
@@ -135,6 +138,8 @@ pub struct Finetune<'a> {
     pub tokenizer: &'a Tokenizer,
     /// Whether a model that is only evaluated may have a head with random values.
     pub untrained_head: bool,
+    /// A file of the order that training features are taken in, in each epoch.
+    pub replay: Option<&'a Path>,
     /// Moves an earlier run's folders aside instead of going on from them.
     pub restart: bool,
     /// Ends once it is said what the run would do; nothing is written.
@@ -181,7 +186,10 @@ impl Finetune<'_> {
         let config = self.config;
         places::check_names(config)?;
         let data = self.read_all()?;
-        let features = FeatureSet::of_rows(data.train.iter().map(|file| file.rows()));
+        let mut features = FeatureSet::of_rows(data.train.iter().map(|file| file.rows()));
+        if let Some(file) = self.replay.filter(|_| config.do_train) {
+            features = features.in_order(&replay::order(file, &data.train)?);
+        }
         if config.do_train {
             self.check_steps(&features)?;
             self.say_what_will_be_done(&data.train, &features)?;
@@ -246,7 +254,10 @@ impl Finetune<'_> {
         let config = self.config;
         let read = |wanted: bool, split| -> Result<Vec<Box<dyn TaskFile>>, Error> {
             let tasks = config.task_names.iter().filter(|_| wanted);
-            tasks.map(|task| self.read(task, split)).collect()
+            tasks
+                .zip(self.heads)
+                .map(|(task, head)| self.read(task, split, head))
+                .collect()
         };
         let (train, dev) = (
             read(config.do_train, Split::Train)?,
@@ -255,24 +266,31 @@ impl Finetune<'_> {
         let mut test = Vec::new();
         if config.write_test_outputs && config.n_writes_test > 0 {
             for (head, name) in config.task_names.iter().enumerate() {
-                if !task(name).has_leaderboard() {
+                if task(name, config)
+                    .test_outputs(config.paths(), 1)
+                    .is_empty()
+                {
                     log::warn!("write_test_outputs: no answers are written for the task {name}");
                     continue;
                 }
-                let path = config.paths().task_data(name, Split::Test);
-                if !existing(&path).is_file() {
+                let files = task(name, config).data_files(config, Split::Test);
+                if let Some(path) = files.into_iter().find(|path| !existing(path).is_file()) {
                     return Err(Error::NoTestFile { path });
                 }
-                test.push((head, self.read(name, Split::Test)?));
+                test.push((head, self.read(name, Split::Test, &self.heads[head])?));
             }
         }
         Ok(RunData { train, dev, test })
     }
 
-    fn read(&self, name: &str, split: Split) -> Result<Box<dyn TaskFile>, Error> {
-        let path = self.config.paths().task_data(name, split);
-        let bar = self.progress.busy(&format!("preparing {}", path.display()));
-        let file = task(name).read(&path, split, self.tokenizer, self.config)?;
+    fn read(&self, name: &str, split: Split, head: &TaskHead) -> Result<Box<dyn TaskFile>, Error> {
+        let config = self.config;
+        let files = task(name, config).data_files(config, split);
+        let first = files
+            .first()
+            .map_or(name.into(), |path| path.display().to_string());
+        let bar = self.progress.busy(&format!("preparing {first}"));
+        let file = task(name, config).read(split, &head.config, self.tokenizer, config)?;
         bar.finish_and_clear();
         self.progress.note(&file.line(split));
         file.check_not_empty()?;
@@ -332,7 +350,9 @@ impl Figures<'_> {
 
     fn write(&mut self) -> Result<(), Error> {
         stale_summary::leave(self.config, &self.trials)?;
-        write_results(self.config.paths(), &self.trials)?;
+        let config = self.config;
+        let line = |name: &str, scores: &Scores| task(name, config).results_line(scores);
+        write_results(config.paths(), &self.trials, line)?;
         // The results are on the disk: a page about them is no reason to end the run.
         let page = self.report.write(self.config, self.dev, &self.trials);
         if let Err(error) = &page {

@@ -8,7 +8,10 @@ use crate::{
     config::Config,
     device::ByteSize,
     model::ParameterCount,
-    tasks::{head, task::TaskFile},
+    tasks::{
+        head::{self, TaskHead},
+        task::TaskFile,
+    },
     train::{memory_plan::MemoryPlan, objective::Trainable},
 };
 
@@ -28,6 +31,7 @@ impl Finetune<'_> {
         let lengths = features.lengths().into_iter();
         let outline = Outline {
             config: self.config,
+            heads: self.heads,
             tokens: lengths.map(|length| length as u64).sum(),
             steps: plan.steps() as u64,
             memory: self.memory_plan(trainable, features)?,
@@ -49,6 +53,7 @@ impl Finetune<'_> {
 /// A training run.
 struct Outline<'a> {
     config: &'a Config,
+    heads: &'a [TaskHead],
     /// Tokens of all training features, without padding.
     tokens: u64,
     steps: u64,
@@ -75,7 +80,7 @@ impl Outline<'_> {
     fn model(&self) -> String {
         let config = self.config;
         let encoder = config.encoder();
-        let sizes = ParameterCount::new(&encoder, head::shapes(config));
+        let sizes = ParameterCount::new(&encoder, head::shapes(self.heads));
         let accents = config.strip_accents.unwrap_or(config.do_lower_case);
         let case = match (config.do_lower_case, accents) {
             (true, true) => "lower case",
@@ -144,11 +149,12 @@ impl Outline<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{collections::BTreeMap, path::Path};
 
     use serde_json::json;
 
     use super::*;
+    use crate::tasks::kind;
 
     #[test]
     fn every_part_of_a_run_is_told_in_one_line() {
@@ -161,6 +167,7 @@ mod tests {
             .0;
         let outline = Outline {
             config: &config,
+            heads: &kind::heads(&config, &BTreeMap::new()).unwrap(),
             tokens: 1_234_567,
             steps: 8159,
             memory: MemoryPlan {

@@ -12,7 +12,7 @@ use crate::{
     data::split::Split,
     durable_file::try_folder,
     eval::output_place,
-    tasks::{kind::task, task::Task},
+    tasks::kind::task,
     train::run_folder,
 };
 
@@ -71,7 +71,7 @@ fn outputs(config: &Config) -> Vec<Named> {
             add("the summary in JSON".into(), paths.summary());
         }
         for task_name in &config.task_names {
-            for file in task(task_name).result_files(paths) {
+            for file in task(task_name, config).result_files(paths) {
                 let name = format!("{} of {task_name}", file.name);
                 if config.num_trials > 1 && !file.is_record {
                     for trial in 1..=config.num_trials {
@@ -85,10 +85,10 @@ fn outputs(config: &Config) -> Vec<Named> {
     }
     if config.write_test_outputs {
         for task_name in &config.task_names {
-            if task(task_name).has_leaderboard() {
-                for trial in 1..=config.num_trials.min(config.n_writes_test) {
+            for trial in 1..=config.num_trials.min(config.n_writes_test) {
+                for path in task(task_name, config).test_outputs(paths, trial) {
                     let name = format!("test_predictions of {task_name} in trial {trial}");
-                    add(name, paths.test_predictions(task_name, Split::Test, trial));
+                    add(name, path);
                 }
             }
         }
@@ -105,10 +105,11 @@ fn inputs(config: &Config) -> Vec<Named> {
     let mut inputs = Vec::new();
     let mut add = |name: String, path: PathBuf| inputs.push(Named { name, path });
     add("the vocabulary".into(), paths.vocab_file().into());
-    for task in &config.task_names {
+    for name in &config.task_names {
         for split in [Split::Train, Split::Dev, Split::Test] {
-            let name = format!("the {} file of {task}", split.name());
-            add(name, paths.task_data(task, split));
+            for path in task(name, config).data_files(config, split) {
+                add(format!("the {} file of {name}", split.name()), path);
+            }
         }
     }
     if let Some(checkpoint) = &config.init_checkpoint {

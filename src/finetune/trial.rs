@@ -111,7 +111,7 @@ impl Finetune<'_> {
             batch_size: config.train_batch_size,
             epochs: config.num_train_epochs,
             seed: config.trial_seed(trial),
-            shuffle: config.shuffle,
+            shuffle: config.shuffle && self.replay.is_none(),
             length_bucketing: config.length_bucketing,
         }
     }
@@ -125,7 +125,7 @@ impl Finetune<'_> {
         let config = self.config;
         let encoder = config.encoder();
         let layers = encoder.num_hidden_layers;
-        let sizes = ParameterCount::new(&encoder, head::shapes(config));
+        let sizes = ParameterCount::new(&encoder, head::shapes(self.heads));
         let (trained, trained_layers) = match trainable {
             Trainable::All => (sizes.all(), layers),
             Trainable::FromLayer(first) => {
@@ -165,7 +165,7 @@ impl Finetune<'_> {
         let mut described = ConfigFile::of_run(
             self.config.hparams(),
             serde_json::json!(self.config.encoder()),
-            head::described(self.config).into(),
+            head::described(self.heads).into(),
         );
         kind::keep(&mut described, &path, self.config);
         write_json(&path, &described)?;
@@ -192,7 +192,7 @@ impl Finetune<'_> {
         let stored = stored.or(initial.as_mut());
         let mut source = ParameterSource::new(device.clone(), config.trial_seed(trial), stored)
             .with_arithmetic(self.arithmetic);
-        let model = Model::of(&mut source, config)?;
+        let model = Model::new(&mut source, &config.encoder(), self.heads)?;
         let origin = source.finish();
         self.tell(&origin);
         match origin.initialised.into_iter().next() {

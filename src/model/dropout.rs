@@ -38,6 +38,8 @@ pub enum Site {
     AttentionOutput(usize),
     /// Output of a layer's feed-forward part, before the residual.
     FeedForwardOutput(usize),
+    /// What a head reads.
+    Head,
 }
 
 impl StepSeed {
@@ -69,6 +71,8 @@ impl Mode {
             Site::Probabilities(layer) => 3 * layer + 1,
             Site::AttentionOutput(layer) => 3 * layer + 2,
             Site::FeedForwardOutput(layer) => 3 * layer + 3,
+            // Beyond every layer, and below the numbers of the roundings.
+            Site::Head => 1 << 30,
         };
         let [low, high] = seed.words;
         let [word, _, _] = pcg3d([low, high, number as u32]);
@@ -103,6 +107,7 @@ mod tests {
             Site::AttentionOutput(0),
             Site::FeedForwardOutput(0),
             Site::Probabilities(1),
+            Site::Head,
         ];
         let mut words = Vec::new();
         for (seed, step) in [(1, 0), (1, 1), (2, 0), (1 << 32, 0), (1, 1 << 32)] {

@@ -34,6 +34,28 @@ impl Sequences {
         }
     }
 
+    /// The sequences of these numbers, packed by themselves; each keeps its place in the step's
+    /// batch.
+    pub fn part(&self, numbers: &[usize]) -> Self {
+        let lengths: Vec<usize> = numbers
+            .iter()
+            .map(|&number| self.rows(number).len())
+            .collect();
+        let places = numbers.iter().map(|&number| self.places[number]);
+        Self {
+            places: places.collect(),
+            ..Self::new(&lengths, 0)
+        }
+    }
+
+    /// The first token of each sequence, packed by itself.
+    pub fn firsts(&self) -> Self {
+        Self {
+            places: self.places.clone(),
+            ..Self::new(&vec![1; self.len()], 0)
+        }
+    }
+
     /// Number of sequences.
     pub fn len(&self) -> usize {
         self.places.len()
@@ -113,5 +135,12 @@ mod tests {
                 place(7) + 1
             ]
         );
+        let part = sequences.part(&[2, 0]);
+        assert_eq!(
+            (part.offsets(), part.places()),
+            (&[0, 2, 5][..], &[7, 5][..])
+        );
+        let firsts: Vec<u32> = sequences.firsts().row_words().collect();
+        assert_eq!(firsts, [place(5), place(6), place(7)]);
     }
 }

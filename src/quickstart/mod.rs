@@ -8,7 +8,10 @@
 pub mod facts;
 mod own_folder;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Map, Value, json};
 
@@ -26,6 +29,7 @@ use crate::{
     model::{arithmetic::Arithmetic, folder},
     progress::Progress,
     stop::Stop,
+    tasks::kind::heads,
     train::memory_plan::MemoryLimits,
 };
 
@@ -107,14 +111,17 @@ pub fn run(
         tokens,
         &AutotuneCache::of_user(),
     )?;
+    let heads = heads(&config, &BTreeMap::new()).map_err(finetune::Error::from)?;
     let finetune = |config: &Config| -> Result<finetune::Outcome, Error> {
         let finetune = Finetune {
             config,
+            heads: &heads,
             device: &chosen.device,
             device_name: chosen.short(),
             arithmetic,
             tokenizer: &tokenizer,
             untrained_head: true,
+            replay: None,
             restart: false,
             dry_run: false,
             progress,

@@ -1,6 +1,6 @@
 //! What can go wrong between a task's file and its figures.
 
-use super::qa;
+use super::{classification, description, predict, qa, tagging};
 use crate::{data, eval};
 
 #[derive(Debug, thiserror::Error)]
@@ -8,9 +8,24 @@ pub enum Error {
     #[error(transparent)]
     Data(#[from] data::Error),
     #[error(transparent)]
-    Predict(#[from] qa::predict::Error),
+    Predict(#[from] predict::Error),
     #[error(transparent)]
     Answers(#[from] qa::error::Error),
+    #[error(transparent)]
+    Classification(#[from] classification::error::Error),
+    #[error(transparent)]
+    Tagging(#[from] tagging::error::Error),
+    #[error(transparent)]
+    Description(#[from] description::Error),
+    #[error(
+        "{task}: the checkpoint has another head: expected {expected}, found {found}; give a checkpoint \
+         of this task, or correct the task's data"
+    )]
+    OtherHead {
+        task: String,
+        expected: &'static str,
+        found: String,
+    },
     #[error(transparent)]
     Files(#[from] eval::Error),
 }

@@ -1,101 +1,206 @@
 //! What a task adds to the encoder: the seam between the model, which holds heads of any kind, and
 //! the tasks, which know what theirs compute.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use burn::{Tensor, module::Module};
-use checkpoints_convert::HeadShape;
+use checkpoints_convert::{DenseKind, DenseShape, HeadShape};
 use serde_json::{Map, Value, json};
 
 use super::{
+    classification::head::{DROPOUT, SequenceHead},
     label::Label,
     qa::{
         loss::{Targets, feature_losses},
-        span_head::{self, HeadConfig, SpanHead},
+        span_head::{self, SpanHead, SpanHeadConfig},
     },
+    tagging::head::WordHead,
 };
 use crate::{
-    config::Config,
+    config::EncoderConfig,
     model::{
         head_input::HeadInput,
         parameters::{Error, ParameterSource},
     },
 };
 
+/// What a head is made by.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HeadConfig {
+    /// Where an answer starts and ends.
+    Span(SpanHeadConfig),
+    /// A logit for each of these classes of a sequence.
+    Classes(Arc<[String]>),
+    /// The value of a sequence.
+    Value,
+    /// A logit for each of these tags of a word.
+    Tags {
+        tags: Arc<[String]>,
+        /// That of every token, if it is not the reference's.
+        segment: Option<u8>,
+    },
+}
+
+impl HeadConfig {
+    /// The same as a record describes it.
+    pub fn shape(&self) -> HeadShape {
+        let dense = |outputs, kind, labels: Option<&Arc<[String]>>| DenseShape {
+            outputs,
+            kind: Some(kind),
+            labels: labels.map(|labels| labels.to_vec()),
+            segment: None,
+        };
+        match self {
+            Self::Span(config) => config.shape(),
+            Self::Classes(labels) => {
+                HeadShape::Dense(dense(labels.len(), DenseKind::Classification, Some(labels)))
+            }
+            Self::Value => HeadShape::Dense(dense(1, DenseKind::Regression, None)),
+            Self::Tags { tags, segment } => HeadShape::Dense(DenseShape {
+                segment: *segment,
+                ..dense(tags.len(), DenseKind::Tagging, Some(tags))
+            }),
+        }
+    }
+}
+
+/// A task's head, by the task's name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskHead {
+    pub task: String,
+    pub config: HeadConfig,
+}
+
+impl TaskHead {
+    /// That of a task of questions.
+    pub fn span(task: &str, config: SpanHeadConfig) -> Self {
+        Self {
+            task: task.to_owned(),
+            config: HeadConfig::Span(config),
+        }
+    }
+}
+
 /// The shape of each task's head, by task.
-pub fn shapes(config: &Config) -> BTreeMap<String, HeadShape> {
-    let tasks = config.task_names.iter().cloned();
-    tasks
-        .map(|task| (task, HeadConfig::of(config).shape()))
+pub fn shapes(heads: &[TaskHead]) -> BTreeMap<String, HeadShape> {
+    let shapes = heads.iter();
+    shapes
+        .map(|head| (head.task.clone(), head.config.shape()))
         .collect()
 }
 
-/// The heads of a configuration's tasks, as `config.json` names them.
-pub fn described(config: &Config) -> Map<String, Value> {
-    let tasks = config.task_names.iter();
-    tasks
-        .map(|task| (task.clone(), json!(HeadConfig::of(config))))
-        .collect()
+/// The heads of a run's tasks, as `config.json` names them.
+pub fn described(heads: &[TaskHead]) -> Map<String, Value> {
+    let described = heads.iter().map(|head| {
+        let shape = match &head.config {
+            HeadConfig::Span(config) => json!(config),
+            dense => json!(dense.shape()),
+        };
+        (head.task.clone(), shape)
+    });
+    described.collect()
 }
 
-/// Width of the heads' hidden layers: what one token holds in a head beside its hidden state.
+/// Width of the heads' hidden layers: what one token holds in a head beside its hidden state, at most.
 pub const HIDDEN: usize = span_head::HEAD_HIDDEN;
 
 /// A head. The record names its parameters without the kind: `heads.squad.start.weight`.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one for each task")]
 pub enum Head {
     Span(SpanHead),
+    Sequence(SequenceHead),
+    Word(WordHead),
 }
 
 impl Head {
+    /// A head on an encoder of this configuration.
     pub fn new(
         source: &mut ParameterSource,
-        task: &str,
-        hidden: usize,
-        config: HeadConfig,
+        head: &TaskHead,
+        encoder: &EncoderConfig,
     ) -> Result<Self, Error> {
-        SpanHead::new(source, task, hidden, config).map(Self::Span)
+        let (task, hidden) = (head.task.as_str(), encoder.hidden_size);
+        let sequence = |source: &mut ParameterSource, outputs| {
+            // A run without dropout has none here either.
+            let dropout = match encoder.hidden_dropout_prob {
+                0.0 => 0.0,
+                _ => DROPOUT,
+            };
+            SequenceHead::new(source, task, [hidden, outputs], dropout).map(Self::Sequence)
+        };
+        match &head.config {
+            HeadConfig::Span(config) => {
+                SpanHead::new(source, task, hidden, *config).map(Self::Span)
+            }
+            HeadConfig::Classes(labels) => sequence(source, labels.len()),
+            HeadConfig::Value => sequence(source, 1),
+            HeadConfig::Tags { tags, .. } => {
+                WordHead::new(source, task, [hidden, tags.len()]).map(Self::Word)
+            }
+        }
     }
 
     /// Makes the f16 copies of the weights as they are now, if the layers compute in f16.
     pub fn refresh_f16_weights(&mut self) {
         match self {
             Self::Span(head) => head.refresh_f16_weights(),
+            // Their products are f32.
+            Self::Sequence(_) | Self::Word(_) => {}
         }
     }
 
-    /// Loss of each sequence of `input`, `[batch]`.
+    /// Loss of the sequences of `input`, summed, `[1]`.
     ///
     /// # Panics
     /// If a label is of another kind than the head.
-    pub fn losses(&self, input: &HeadInput, labels: &[Label]) -> Tensor<1> {
-        match self {
+    pub fn loss(&self, input: &HeadInput, labels: &[Label]) -> Tensor<1> {
+        let losses = match self {
             Self::Span(head) => feature_losses(head, input, &Targets::new(labels)),
-        }
+            Self::Sequence(head) => head.losses(input, labels),
+            Self::Word(head) => head.losses(input, labels),
+        };
+        losses.sum()
     }
 }
 
-/// The batch's loss, `[1]`: each feature's, by its own task's head, summed. `tasks` gives each
-/// feature's place in the task list.
+/// The batch's loss, `[1]`: that of all tasks together, as [`task_losses`] has them.
 pub fn batch_loss(
     heads: &[Head],
     input: &HeadInput,
     labels: &[Label],
     tasks: &[usize],
 ) -> Tensor<1> {
+    let losses = task_losses(heads, input, labels, tasks).into_iter();
+    let total = losses.reduce(|total, loss| total + loss);
+    total.unwrap_or_else(|| Tensor::zeros([1], &input.hidden.device()))
+}
+
+/// The batch's loss in each task, `[1]` each: that of the task's features, by its own head, summed; 0
+/// if it has none. `tasks` gives each feature's place in the task list.
+pub fn task_losses(
+    heads: &[Head],
+    input: &HeadInput,
+    labels: &[Label],
+    tasks: &[usize],
+) -> Vec<Tensor<1>> {
     if let [head] = heads {
-        return head.losses(input, labels).sum();
+        return vec![head.loss(input, labels)];
     }
-    let mut total = Tensor::zeros([1], &input.hidden.device());
+    let mut losses = Vec::with_capacity(heads.len());
     for (task, head) in heads.iter().enumerate() {
         let of_task: Vec<usize> = (0..tasks.len())
             .filter(|&number| tasks[number] == task)
             .collect();
         if of_task.is_empty() {
+            losses.push(Tensor::zeros([1], &input.hidden.device()));
             continue;
         }
-        let labels: Vec<Label> = of_task.iter().map(|&number| labels[number]).collect();
-        total = total + head.losses(&input.part(&of_task), &labels).sum();
+        let labels: Vec<Label> = of_task
+            .iter()
+            .map(|&number| labels[number].clone())
+            .collect();
+        losses.push(head.loss(&input.part(&of_task), &labels));
     }
-    total
+    losses
 }

@@ -1,13 +1,18 @@
 //! Which kind of task a name, a file or a model's settings belong to: what is done of each kind by its
 //! own folder.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
-use checkpoints_convert::ConfigFile;
+use checkpoints_convert::{ConfigFile, HeadShape};
 
 use super::{
+    classification::run::TextTask,
+    description::{self, Description},
     error::Error,
+    head::TaskHead,
     qa::{no_answer::calibration, report::TaskReport, task::QuestionAnswering},
+    registry::{self, Kind},
+    tagging::run::WordTask,
     task::{FileOf, Task, TaskFile},
 };
 use crate::{
@@ -16,9 +21,53 @@ use crate::{
     report::Sections,
 };
 
-/// The task of this name.
-pub fn task(name: &str) -> impl Task + '_ {
-    QuestionAnswering::new(name)
+/// A task of a run, by its name.
+pub fn task<'a>(name: &'a str, config: &Config) -> Box<dyn Task + 'a> {
+    match kind(name, config) {
+        Kind::Questions(_) => Box::new(QuestionAnswering::new(name)),
+        Kind::Classification | Kind::Regression => Box::new(TextTask::new(name, config)),
+        Kind::Tagging => Box::new(WordTask::new(name, config)),
+    }
+}
+
+/// What kind a task is of: one of the engine's own, or a person's, which its description tells. A
+/// description that cannot be read shows when its task is asked for its head.
+fn kind(name: &str, config: &Config) -> Kind {
+    if let Some(task) = registry::find(name) {
+        return task.kind;
+    }
+    match Description::read(&config.paths().task_folder(name)) {
+        Ok(description) if description.kind == description::Kind::Tagging => Kind::Tagging,
+        _ => Kind::Classification,
+    }
+}
+
+/// Whether a model of this run can be asked questions on a passage.
+pub fn answers_questions(config: &Config) -> bool {
+    let tasks = config.task_names.iter();
+    tasks
+        .map(|name| kind(name, config))
+        .any(|kind| matches!(kind, Kind::Questions(_)))
+}
+
+/// The heads of a run's tasks, in their order; `stored` are those of the checkpoint that it begins
+/// with.
+///
+/// # Errors
+/// As [`Task::head`].
+pub fn heads(
+    config: &Config,
+    stored: &BTreeMap<String, HeadShape>,
+) -> Result<Vec<TaskHead>, Error> {
+    let tasks = config.task_names.iter();
+    tasks
+        .map(|name| {
+            Ok(TaskHead {
+                config: task(name, config).head(config, stored.get(name))?,
+                task: name.clone(),
+            })
+        })
+        .collect()
 }
 
 /// What a report shows of the answers to these files that lie in the places of the last trial.
@@ -28,6 +77,7 @@ pub fn task(name: &str) -> impl Task + '_ {
 pub fn sections(files: &[Box<dyn TaskFile>], paths: Paths<'_>) -> Result<impl Sections, Error> {
     let of_questions = files.iter().map(|file| match file.kind() {
         FileOf::Questions(data) => Ok(TaskReport::of_last(data, paths)?),
+        FileOf::Texts | FileOf::Words => Ok(None),
     });
     let reports: Vec<Option<TaskReport>> = of_questions.collect::<Result<_, Error>>()?;
     Ok(reports.into_iter().flatten().collect::<Vec<_>>())
@@ -45,7 +95,7 @@ pub fn keep(described: &mut ConfigFile, path: &Path, config: &Config) {
 pub fn remarks(trials: &[TrialResults], config: &Config) -> Vec<String> {
     let mut remarks: Vec<Vec<String>> = Vec::new();
     for (name, scores) in trials.iter().flat_map(|trial| &trial.tasks) {
-        let lines = task(name).remarks(scores, config);
+        let lines = task(name, config).remarks(scores, config);
         if !remarks.contains(&lines) {
             remarks.push(lines);
         }

@@ -3,7 +3,7 @@
 use burn::module::Module;
 
 use crate::{
-    config::{Config, EncoderConfig},
+    config::EncoderConfig,
     model::{
         dropout::Mode,
         electra::Electra,
@@ -11,7 +11,7 @@ use crate::{
         input::ModelInput,
         parameters::{Error, ParameterSource},
     },
-    tasks::{head::Head, qa::span_head::HeadConfig},
+    tasks::head::{Head, TaskHead},
 };
 
 #[derive(Module, Debug)]
@@ -25,28 +25,18 @@ impl Model {
     pub fn new(
         source: &mut ParameterSource,
         config: &EncoderConfig,
-        tasks: &[String],
-        head: HeadConfig,
+        heads: &[TaskHead],
     ) -> Result<Self, Error> {
         let mut model = Self {
             electra: Electra::new(source, config)?,
-            heads: tasks
+            heads: heads
                 .iter()
-                .map(|task| Head::new(source, task, config.hidden_size, head))
+                .map(|head| Head::new(source, head, config))
                 .collect::<Result<_, _>>()?,
         };
         source.check_unused()?;
         model.refresh_f16_weights();
         Ok(model)
-    }
-
-    /// The model of a configuration.
-    ///
-    /// # Errors
-    /// As [`Model::new`].
-    pub fn of(source: &mut ParameterSource, config: &Config) -> Result<Self, Error> {
-        let head = HeadConfig::of(config);
-        Self::new(source, &config.encoder(), &config.task_names, head)
     }
 
     /// Makes the f16 copies of the weights as they are now, if the layers compute in f16.
@@ -66,13 +56,16 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use burn::tensor::Device;
     use serde_json::json;
 
     use super::*;
     use crate::{
+        config::Config,
         model::{ParameterCount, record},
-        tasks::head,
+        tasks::{head, kind},
     };
 
     #[test]
@@ -94,11 +87,12 @@ mod tests {
                 json!({"hidden_size": 64, "num_hidden_layers": 2, "vocab_size": 30}),
             );
             let (config, _) = Config::resolve("d".as_ref(), "m", &given).unwrap();
-            let (encoder, head) = (config.encoder(), HeadConfig::of(&config));
+            let encoder = config.encoder();
             let tasks = ["squad".to_owned(), "squadv1".to_owned()];
+            let heads = kind::heads(&config, &BTreeMap::new()).unwrap();
             let mut source = ParameterSource::new(Device::flex(), 1, None);
-            let model = Model::new(&mut source, &encoder, &tasks, head).unwrap();
-            let counted = ParameterCount::new(&encoder, head::shapes(&config));
+            let model = Model::new(&mut source, &encoder, &heads).unwrap();
+            let counted = ParameterCount::new(&encoder, head::shapes(&heads));
             let mut count = 0;
             record::for_each_parameter(&model, &tasks, |parameter| {
                 count += parameter.shape.iter().product::<usize>() as u64;

@@ -2,20 +2,32 @@
 //! names and finds files by it.
 
 /// A task that can be trained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Entry {
     /// As `task_names` and the folder of its data have it.
     pub name: &'static str,
     /// What people write instead, in lower case and without punctuation.
     pub aliases: &'static [&'static str],
     pub kind: Kind,
-    /// Extension of its data files.
-    pub extension: &'static str,
+    /// What a run that learns this task alone takes by default.
+    pub defaults: Defaults,
 }
 
-/// The form of a task's files and the official scorer of its answers.
+/// What decides a task's files, head and scorer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    Questions(Questions),
+    /// A class for a sentence or a pair.
+    Classification,
+    /// A number for a sentence or a pair.
+    Regression,
+    /// A tag for each word.
+    Tagging,
+}
+
+/// The form of a file of questions and the official scorer of its answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Questions {
     /// SQuAD's JSON, with unanswerable questions.
     Squad2,
     /// SQuAD's JSON; every question has an answer.
@@ -24,29 +36,87 @@ pub enum Kind {
     Mrqa,
 }
 
-pub const TASKS: [Entry; 6] = [
+/// The reference's defaults of a task (`configure_finetuning.py`).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Defaults {
+    pub max_seq_length: usize,
+    pub num_train_epochs: f64,
+}
+
+impl Kind {
+    /// Extension of the data files.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Questions(Questions::Squad2 | Questions::Squad1) => "json",
+            Self::Questions(Questions::Mrqa) => "jsonl",
+            Self::Classification | Self::Regression => "tsv",
+            Self::Tagging => "txt",
+        }
+    }
+}
+
+const SQUAD2: Kind = Kind::Questions(Questions::Squad2);
+const SQUAD1: Kind = Kind::Questions(Questions::Squad1);
+const MRQA: Kind = Kind::Questions(Questions::Mrqa);
+
+pub const TASKS: [Entry; 15] = [
     task(
         "squad",
         &["squad2", "squad20", "squadv2", "squadv20"],
-        Kind::Squad2,
+        SQUAD2,
+        512,
+        2.0,
     ),
-    task("squadv1", &["squad1", "squad11", "squadv11"], Kind::Squad1),
-    task("newsqa", &[], Kind::Mrqa),
-    task("naturalqs", &["nq", "naturalquestions"], Kind::Mrqa),
-    task("triviaqa", &[], Kind::Mrqa),
-    task("searchqa", &[], Kind::Mrqa),
+    task(
+        "squadv1",
+        &["squad1", "squad11", "squadv11"],
+        SQUAD1,
+        512,
+        2.0,
+    ),
+    task("newsqa", &[], MRQA, 512, 2.0),
+    // Without "qa" in its name, the reference takes it for no task of questions here.
+    task("naturalqs", &["nq", "naturalquestions"], MRQA, 128, 3.0),
+    task("triviaqa", &[], MRQA, 512, 2.0),
+    task("searchqa", &[], MRQA, 512, 2.0),
+    task("cola", &[], Kind::Classification, 128, 3.0),
+    task("mrpc", &["msrp"], Kind::Classification, 128, 3.0),
+    task(
+        "mnli",
+        &["multinli", "mnlim", "mnlimm"],
+        Kind::Classification,
+        128,
+        3.0,
+    ),
+    task("sst", &["sst2"], Kind::Classification, 128, 3.0),
+    task("rte", &[], Kind::Classification, 128, 10.0),
+    task("qnli", &[], Kind::Classification, 128, 3.0),
+    task("qqp", &["quora"], Kind::Classification, 128, 3.0),
+    task(
+        "sts",
+        &["stsb", "stsbenchmark"],
+        Kind::Regression,
+        128,
+        10.0,
+    ),
+    task("chunk", &["chunking", "conll2000"], Kind::Tagging, 256, 3.0),
 ];
 
-const fn task(name: &'static str, aliases: &'static [&'static str], kind: Kind) -> Entry {
-    let extension = match kind {
-        Kind::Squad2 | Kind::Squad1 => "json",
-        Kind::Mrqa => "jsonl",
-    };
+const fn task(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    kind: Kind,
+    max_seq_length: usize,
+    num_train_epochs: f64,
+) -> Entry {
     Entry {
         name,
         aliases,
         kind,
-        extension,
+        defaults: Defaults {
+            max_seq_length,
+            num_train_epochs,
+        },
     }
 }
 

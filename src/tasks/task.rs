@@ -2,13 +2,20 @@
 //! to mark and write the answers.
 
 use std::{
+    io::{self, Write},
     ops::ControlFlow,
     path::{Path, PathBuf},
 };
 
 use burn::tensor::Device;
+use checkpoints_convert::HeadShape;
 
-use super::{error::Error, model::Model, qa::evaluate::TaskData};
+use super::{
+    error::Error,
+    head::HeadConfig,
+    model::Model,
+    qa::{evaluate::TaskData, token_counts::TokenCounts},
+};
 use crate::{
     batch::Row,
     config::{Config, Paths},
@@ -25,20 +32,35 @@ pub trait Task {
     /// What an evaluation writes of the task, under the reference's names.
     fn result_files(&self, paths: Paths<'_>) -> Vec<ResultFile>;
 
-    /// Whether answers to a test file can be handed in somewhere.
-    fn has_leaderboard(&self) -> bool;
+    /// The files of a split that are there to be read; one at least is named, be it there or not.
+    fn data_files(&self, config: &Config, split: Split) -> Vec<PathBuf>;
 
-    /// Reads and featurises `file` as a `split` of the task.
+    /// Where the answers of a trial to the test files go; none if the task has no leaderboard.
+    fn test_outputs(&self, paths: Paths<'_>, trial: usize) -> Vec<PathBuf>;
+
+    /// What the task's head is made by; `stored` is that of the checkpoint that the run begins with, if
+    /// it has one.
+    ///
+    /// # Errors
+    /// When neither the checkpoint nor the task's files tell its labels.
+    fn head(&self, config: &Config, stored: Option<&HeadShape>) -> Result<HeadConfig, Error>;
+
+    /// Reads and featurises a split of the task, for its head.
     ///
     /// # Errors
     /// When it cannot be read or is not of the task's form.
     fn read(
         &self,
-        file: &Path,
         split: Split,
+        head: &HeadConfig,
         tokenizer: &Tokenizer,
         config: &Config,
     ) -> Result<Box<dyn TaskFile>, Error>;
+
+    /// The figures in one line, in the order of the reference's results.
+    fn results_line(&self, scores: &Scores) -> String {
+        scores.line()
+    }
 
     /// A figure as tables show it.
     fn shown(&self, _: &Scores, _: &str, figure: Figure) -> String {
@@ -64,19 +86,24 @@ pub struct ResultFile {
 /// A file by its kind.
 pub enum FileOf<'a> {
     Questions(&'a TaskData),
+    Texts,
+    Words,
 }
 
-/// A task's file, featurised.
+/// A split of a task, featurised: one file, or several that are answered together.
 pub trait TaskFile {
     fn kind(&self) -> FileOf<'_>;
 
     fn task(&self) -> &str;
 
-    /// The file that was read, which may be an archive.
+    /// The file that was read, the first of several; it may be an archive.
     fn path(&self) -> &Path;
 
     /// Number of features.
     fn feature_count(&self) -> usize;
+
+    /// The features' numbers, as features files have them, in the order of the file.
+    fn feature_ids(&self) -> Vec<u64>;
 
     /// The features, in the order of the file.
     fn rows(&self) -> Box<dyn Iterator<Item = Row<'_>> + '_>;
@@ -92,6 +119,18 @@ pub trait TaskFile {
 
     /// The first features: what the model reads, and what it should answer.
     fn examples(&self, count: usize, tokenizer: &Tokenizer) -> Vec<String>;
+
+    /// How much of the text the vocabulary knows.
+    fn tokens(&self) -> TokenCounts;
+
+    /// What is left out of the file, an example each.
+    fn left_out(&self) -> Vec<String>;
+
+    /// Writes the features, a JSON object each, in the order of the file.
+    ///
+    /// # Errors
+    /// When `out` does not take them.
+    fn write_features(&self, out: &mut (dyn Write + Send)) -> io::Result<()>;
 
     /// Refuses what the task's metric cannot mark, so that a run need not compute first.
     ///
@@ -109,7 +148,7 @@ pub trait TaskFile {
     /// When the device fails, when a score is not finite, or [`predict::Error::Ended`] if
     /// `progress` breaks off.
     ///
-    /// [`predict::Error::Ended`]: super::qa::predict::Error::Ended
+    /// [`predict::Error::Ended`]: super::predict::Error::Ended
     fn answer<'a>(
         &'a self,
         by: &Answerer<'a>,
@@ -141,9 +180,9 @@ pub trait Answers {
     /// When a file cannot be written or the answers cannot be marked.
     fn mark(&self, trial: usize, origin: &Origin) -> Result<Scores, Error>;
 
-    /// Writes what is handed in for a test file.
+    /// Writes what a trial hands in for the test files.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    fn write_test_outputs(&self, path: &Path) -> Result<(), Error>;
+    /// When a file cannot be written.
+    fn write_test_outputs(&self, trial: usize) -> Result<(), Error>;
 }

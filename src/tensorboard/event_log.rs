@@ -172,6 +172,7 @@ mod tests {
         StepRecord {
             step,
             loss,
+            task_losses: None,
             grad_norm: 2.0,
             learning_rate: 1e-3,
             features: 8,

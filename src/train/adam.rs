@@ -74,7 +74,7 @@ impl Adam {
         });
     }
 
-    /// Updates every parameter that has a gradient.
+    /// Updates every trained parameter; what has no gradient has one of zeros.
     ///
     /// `clip_factor` `[1]` scales the gradients; `learning_rate` is the schedule's, before the
     /// layer factor; roundings are drawn by `seed`.
@@ -256,8 +256,15 @@ impl ModuleMapper for Update<'_> {
         let id = parameter.id;
         let number = self.number;
         self.number += 1;
-        let Some(gradient) = self.gradients.take::<D>(id) else {
-            return parameter;
+        let gradient = match self.gradients.take::<D>(id) {
+            Some(gradient) => gradient,
+            // A head whose task has no example in the batch. In the reference every head computes
+            // every example, and the loss of the others counts 0: moments and decay go on.
+            None if parameter.val().is_require_grad() => {
+                let elements = parameter.shape().num_elements();
+                Tensor::zeros([elements], &self.clip_factor.device())
+            }
+            None => return parameter,
         };
         let name = record_name(&self.path, self.tasks);
         let step = Step {

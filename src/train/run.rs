@@ -1,6 +1,7 @@
 //! The training loop: from the newest checkpoint, or from the start, to the last step.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
@@ -70,6 +71,14 @@ pub enum Error {
 const DEVICE_ADVICE: &str =
     "start the same command again to go on from the last checkpoint, or give --device cpu";
 
+/// The losses of several tasks by name; one task's is that of the step.
+fn by_task(tasks: &[String], losses: &[f64]) -> Option<BTreeMap<String, Option<f64>>> {
+    let finite = losses
+        .iter()
+        .map(|&loss| Some(loss).filter(|loss| loss.is_finite()));
+    (tasks.len() > 1).then(|| tasks.iter().cloned().zip(finite).collect())
+}
+
 /// Everything that a run needs besides the model's first values.
 pub struct Run<'a> {
     /// Without autodiff.
@@ -137,12 +146,14 @@ impl Run<'_> {
                 progress,
             )?;
             let figures = gradients.figures;
+            let task_losses = gradients.task_losses.clone();
             watch.check_finite(figures, step, rows)?;
             model = gradients.update(model, &mut adam, self.schedule.update_rate(step), &settings);
             if step.is_multiple_of(self.log_every) || step + 1 == steps {
                 log.step(&StepRecord {
                     step,
                     loss: figures.loss,
+                    task_losses: by_task(self.tasks, &task_losses),
                     grad_norm: figures.grad_norm,
                     learning_rate: self.schedule.learning_rate(step),
                     features: rows.len(),

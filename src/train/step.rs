@@ -18,7 +18,7 @@ use crate::{
         HeadInput, ModelInput,
         dropout::{Mode, StepSeed},
     },
-    tasks::{head::batch_loss, label::Label, model::Model},
+    tasks::{head::task_losses, label::Label, model::Model},
 };
 
 /// Figures of a step.
@@ -44,6 +44,8 @@ pub struct StepGradients {
     norm: Tensor<1>,
     seed: StepSeed,
     pub figures: StepFigures,
+    /// Of which the loss is made, `[tasks]`.
+    pub task_losses: Vec<f64>,
 }
 
 /// What stays the same from step to step.
@@ -72,10 +74,11 @@ pub fn step_gradients(
     let seed = StepSeed::new(settings.seed, step);
     let mode = Mode::Train(seed);
     let mut gradients = Gradients::default();
-    let mut loss = Tensor::zeros([1], &settings.device.clone().without_autodiff());
+    let count = model.heads.len();
+    let mut losses = Tensor::zeros([count], &settings.device.clone().without_autodiff());
     let mut place = 0;
     for part in parts {
-        loss = loss
+        losses = losses
             + accumulate(
                 model,
                 &ModelInput::new(part, place, settings.device),
@@ -90,22 +93,24 @@ pub fn step_gradients(
     let norm = gradients.global_norm(model) / settings.objective.loss_scale;
     // Read together, and before the update: each reading waits for the device, and if its
     // memory ran out, the weights must not be touched.
-    let figures = Tensor::cat(vec![loss, norm.clone()], 0)
+    let figures = Tensor::cat(vec![losses, norm.clone()], 0)
         .try_into_vec_as::<f32>()
         .map_err(DeviceError::new)?;
+    let task_losses: Vec<f64> = figures[..count].iter().copied().map(f64::from).collect();
     Ok(StepGradients {
         gradients,
         norm,
         seed,
         figures: StepFigures {
-            loss: f64::from(figures[0]),
-            grad_norm: f64::from(figures[1]),
+            loss: task_losses.iter().sum(),
+            grad_norm: f64::from(figures[count]),
         },
+        task_losses,
     })
 }
 
-/// Adds one part's gradients, times the loss scale, to `gradients` and returns its sum loss, `[1]`,
-/// unscaled and without autodiff. `tasks` gives each feature's place in the task list.
+/// Adds one part's gradients, times the loss scale, to `gradients` and returns its sum loss in each
+/// task, `[tasks]`, unscaled and without autodiff. `tasks` gives each feature's place in the task list.
 pub fn accumulate(
     model: &Model,
     input: &ModelInput,
@@ -118,14 +123,16 @@ pub fn accumulate(
     let (encoder, hidden) = EncoderPass::forward(&model.electra, input, objective, mode);
     // The heads have a graph of their own, which ends at the last hidden states.
     let hidden = leaf(hidden);
-    let head_input = HeadInput::new(hidden.clone(), input);
-    let loss = batch_loss(&model.heads, &head_input, labels, tasks);
-    let mut grads = objective.scaled(loss.clone()).backward();
+    let head_input = HeadInput::new(hidden.clone(), input).in_mode(mode);
+    let losses = task_losses(&model.heads, &head_input, labels, tasks);
+    let total = losses.iter().cloned().reduce(|total, loss| total + loss);
+    let total = total.expect("a model has a head");
+    let mut grads = objective.scaled(total).backward();
     let upstream = gradient(&hidden, &mut grads);
     let heads = GradientsParams::from_module(&mut grads, &model.heads);
     gradients.parameters.add_all(&model.heads, heads);
     encoder.backward(upstream, gradients);
-    loss.inner()
+    Tensor::cat(losses.into_iter().map(Tensor::inner).collect(), 0)
 }
 
 impl StepGradients {

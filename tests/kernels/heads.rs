@@ -21,13 +21,13 @@ use electra::{
     },
     model::{HeadInput, ModelInput, arithmetic::Arithmetic, parameters::ParameterSource},
     tasks::{
-        head::{Head, batch_loss},
+        head::{Head, TaskHead, batch_loss},
         label::Label,
         model::Model,
         qa::{
             beam,
             loss::{Targets, feature_losses},
-            span_head::{HeadConfig, SpanHead},
+            span_head::{SpanHead, SpanHeadConfig},
         },
     },
 };
@@ -60,21 +60,21 @@ fn batch() -> Batch {
         let row = Row {
             input_ids: &vec![0; length],
             first_segment: 3,
-            label: labels[index],
+            label: labels[index].clone(),
         };
         batch.push(index, tasks[index], row);
     }
     batch
 }
 
-fn configs() -> [HeadConfig; 4] {
+fn configs() -> [SpanHeadConfig; 4] {
     [
         (true, true, true),
         (true, true, false),
         (false, true, true),
         (false, false, false),
     ]
-    .map(|(joint, answerable, start)| HeadConfig {
+    .map(|(joint, answerable, start)| SpanHeadConfig {
         joint_prediction: joint,
         answerable_classifier: answerable,
         answerable_uses_start_logits: start,
@@ -82,11 +82,16 @@ fn configs() -> [HeadConfig; 4] {
     })
 }
 
-fn head(task: &str, config: HeadConfig, device: &Device) -> SpanHead {
+fn head(task: &str, config: SpanHeadConfig, device: &Device) -> SpanHead {
     head_with(task, config, device, Arithmetic::default())
 }
 
-fn head_with(task: &str, config: HeadConfig, device: &Device, arithmetic: Arithmetic) -> SpanHead {
+fn head_with(
+    task: &str,
+    config: SpanHeadConfig,
+    device: &Device,
+    arithmetic: Arithmetic,
+) -> SpanHead {
     let mut source = ParameterSource::new(device.clone(), 7, None).with_arithmetic(arithmetic);
     SpanHead::new(&mut source, task, HIDDEN, config).unwrap()
 }
@@ -109,7 +114,9 @@ fn hidden(device: &Device) -> Tensor<2> {
 fn positions(batch: &Batch) -> (Vec<i32>, Vec<i32>) {
     let labels = batch.labels.iter();
     let spans = labels.map(|label| {
-        let Label::Span { start, end, .. } = *label;
+        let Label::Span { start, end, .. } = *label else {
+            panic!("{label:?}")
+        };
         (start as i32, end as i32)
     });
     spans.unzip()
@@ -202,7 +209,9 @@ fn padded_losses(head: &SpanHead, hidden: Tensor<2>, batch: &Batch) -> Tensor<1>
         None => span,
         Some(logits) => {
             let impossible = batch.labels.iter().map(|label| {
-                let Label::Span { impossible, .. } = *label;
+                let Label::Span { impossible, .. } = *label else {
+                    panic!("{label:?}")
+                };
                 f32::from(u8::from(impossible))
             });
             let label = TensorData::new(impossible.collect::<Vec<_>>(), [batch.size]);
@@ -384,11 +393,11 @@ fn the_beam_of_short_windows_is_the_references_without_its_padding() {
     let resolved = Config::resolve("d".as_ref(), "m", given.as_object().unwrap());
     let (config, _) = resolved.unwrap();
     let encoder = config.encoder();
-    let tasks = ["squad".to_owned()];
     for (name, device) in crate::support::devices() {
         for head in configs() {
             let mut source = ParameterSource::new(device.clone(), 3, None);
-            let model = Model::new(&mut source, &encoder, &tasks, head).unwrap();
+            let model =
+                Model::new(&mut source, &encoder, &[TaskHead::span("squad", head)]).unwrap();
             let mut batch = batch();
             let input = ModelInput::new(&batch, 0, &device);
             let states = model.encode(&input).hidden;
@@ -414,7 +423,9 @@ fn the_beam_of_short_windows_is_the_references_without_its_padding() {
                         impossible: false,
                     };
                 }
-                let Head::Span(head) = &model.heads[0];
+                let Head::Span(head) = &model.heads[0] else {
+                    panic!("no head of spans")
+                };
                 let theirs = padded(head, states.clone(), &batch);
                 let (starts, ends) = (values(theirs.start), values(theirs.end));
                 for (row, window) in windows.iter().enumerate() {

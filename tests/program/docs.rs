@@ -123,6 +123,24 @@ impl Sandbox {
         fs::create_dir_all(&squad).unwrap();
         fs::copy(self.path("train-v2.0.json"), squad.join("train.json")).unwrap();
         fs::copy(self.path("dev-v2.0.json"), squad.join("dev.json")).unwrap();
+        let [rte, films] =
+            ["rte", "films"].map(|task| self.path("data/finetuning_data").join(task));
+        fs::create_dir_all(&rte).unwrap();
+        fs::create_dir_all(&films).unwrap();
+        for file in ["train.tsv", "dev.tsv"] {
+            fs::copy(golden(&format!("glue/rte/{file}")), rte.join(file)).unwrap();
+        }
+        let reviews = "review,stars\n\"a splendid film\",good\n\"a dreadful film\",bad\n";
+        for (file, text) in [
+            ("train.csv", reviews.to_owned()),
+            ("dev.csv", reviews.to_owned()),
+            (
+                "task.json",
+                r#"{"kind": "classification", "text": "review", "label": "stars"}"#.to_owned(),
+            ),
+        ] {
+            fs::write(films.join(file), text).unwrap();
+        }
         for (from, to) in [
             ("models/electra_tiny.zip", "data/models/electra_large"),
             ("squad2-tiny-projected/trained", "my_model"),

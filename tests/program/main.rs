@@ -20,3 +20,4 @@ mod interruption;
 mod model_folder;
 mod one_score;
 mod runtime_folder;
+mod tasks;

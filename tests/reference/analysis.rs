@@ -212,6 +212,7 @@ fn steps(count: u64) -> Vec<StepRecord> {
     let step = |step| StepRecord {
         step,
         loss: 8.0 / (step + 1) as f64,
+        task_losses: None,
         grad_norm: 1.0,
         learning_rate: 1e-3,
         features: 4,

@@ -333,7 +333,9 @@ fn batches_of_an_unshuffled_run() {
             assert_eq!(batch.input_ids[from], 2, "[CLS] opens each row");
             let last = from + feature.input_ids.len() - 1;
             assert_eq!((batch.input_ids[last], batch.segment_ids[last]), (3, 1));
-            let Label::Span { start, .. } = batch.labels[row];
+            let Label::Span { start, .. } = batch.labels[row] else {
+                panic!("no span")
+            };
             assert_eq!(start as usize, feature.start);
         }
     }

@@ -2,18 +2,19 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
-use crate::support::{devices, golden, runs, shared, tasks, tiny_vocabulary};
+use crate::support::{devices, golden, runs, shared, tiny_vocabulary};
 use burn::tensor::Device;
 use electra::{
     config::Config,
     data::split::Split,
     model::parameters::ParameterSource,
     tasks::{
+        head::TaskHead,
         model::Model,
         qa::{
             answers::nbest::QuestionPrediction,
             evaluate::{self, TaskData},
-            span_head::HeadConfig,
+            span_head::SpanHeadConfig,
         },
     },
     text::tokenizer::Tokenizer,
@@ -130,8 +131,8 @@ fn the_model_trained_on_facts_answers_as_the_reference() {
     let model = |device: &Device| {
         let mut stored = crate::support::converted(&folder.join("trained/model.ckpt"));
         let mut source = ParameterSource::new(device.clone(), 1, Some(&mut stored));
-        let head = HeadConfig::of(&config);
-        Model::new(&mut source, &config.encoder(), &tasks(), head).unwrap()
+        let head = TaskHead::span("squad", SpanHeadConfig::of(&config));
+        Model::new(&mut source, &config.encoder(), &[head]).unwrap()
     };
     for (name, device) in devices() {
         let answered = evaluate::answer(

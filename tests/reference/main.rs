@@ -15,4 +15,5 @@ mod model;
 mod precision;
 mod resume;
 mod scorers;
+mod tasks;
 mod training;

@@ -226,7 +226,7 @@ fn figures_and_results_of_a_learning_run() {
         tasks: vec![("squad".to_owned(), report.scores)],
     };
     assert_eq!(
-        results_text(&[trial]),
+        results_text(&[trial], |_, scores| scores.sorted_line()),
         std::fs::read_to_string(folder.join("eval/squad_results.txt")).unwrap()
     );
 }

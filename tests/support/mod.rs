@@ -28,13 +28,14 @@ use electra::{
         record,
     },
     tasks::{
+        head::TaskHead,
         label::Label,
         model::Model,
         qa::{
             example::Examples,
             feature::{Feature, FeatureOptions, featurize},
             reader::read_task,
-            span_head::HeadConfig,
+            span_head::SpanHeadConfig,
         },
     },
     text::tokenizer::Tokenizer,
@@ -98,8 +99,12 @@ impl ReferenceRun {
         self.config.encoder()
     }
 
-    pub fn head(&self) -> HeadConfig {
-        HeadConfig::of(&self.config)
+    pub fn head(&self) -> SpanHeadConfig {
+        SpanHeadConfig::of(&self.config)
+    }
+
+    pub fn heads(&self) -> Vec<TaskHead> {
+        vec![TaskHead::span("squad", self.head())]
     }
 
     /// Reads `init` or `trained` through the converter.
@@ -121,7 +126,7 @@ impl ReferenceRun {
         let mut stored = converted(&self.folder.join(weights).join("model.ckpt"));
         let mut source =
             ParameterSource::new(device.clone(), 1, Some(&mut stored)).with_arithmetic(arithmetic);
-        let model = Model::new(&mut source, &encoder, &tasks(), self.head()).unwrap();
+        let model = Model::new(&mut source, &encoder, &self.heads()).unwrap();
         let origin = source.finish();
         assert_eq!(
             origin.initialised, [""; 0],

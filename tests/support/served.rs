@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use electra::tasks::qa::span_head::HeadConfig;
+use electra::tasks::qa::span_head::SpanHeadConfig;
 
 use super::{
     place::{golden, tiny_vocabulary},
@@ -45,7 +45,7 @@ impl Model {
         config["model_name"] = "electra_tiny_projected".into();
         // As a run describes its model.
         config["model"] = json!(run.config.encoder());
-        config["heads"] = json!({"squad": HeadConfig::of(&run.config)});
+        config["heads"] = json!({"squad": SpanHeadConfig::of(&run.config)});
         for (key, value) in hparams.as_object().unwrap() {
             config[key] = value.clone();
         }

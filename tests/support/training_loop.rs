@@ -89,7 +89,7 @@ impl TrainingLoop<'_> {
             let mut initial = converted(&self.run.folder.join("init").join("model.ckpt"));
             let stored = stored.or(Some(&mut initial));
             let mut source = ParameterSource::new(device.clone(), 1, stored);
-            Ok(Model::new(&mut source, &encoder, &tasks, self.run.head())?)
+            Ok(Model::new(&mut source, &encoder, &self.run.heads())?)
         };
         let adam = Adam::new(
             self.run.config.weight_decay_rate,

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Shapes, UNKNOWN};
+use super::shapes::{Shapes, UNKNOWN};
 use crate::config::RecordConfig;
 use crate::framework::Framework;
 use crate::head_shape::{HEAD_HIDDEN, HeadShape, SpanShape};

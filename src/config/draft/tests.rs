@@ -92,7 +92,7 @@ fn runs_with_folders_of_their_own_have_results_of_their_own() {
             path(paths.results_txt().to_owned()),
             path(paths.qa_preds("squad")),
             path(paths.report()),
-            path(paths.test_predictions("squad", crate::data::split::Split::Test, 1)),
+            path(paths.test_predictions("squad", "test", 1)),
         ]
     };
     assert_eq!(

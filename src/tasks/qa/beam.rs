@@ -41,6 +41,9 @@ pub struct WindowOutput {
 
 /// Predicts a batch, one result a sequence. `head` is the task's place in the task list, `features`
 /// each sequence's place in the feature list.
+///
+/// # Panics
+/// If the head is that of another kind of task.
 pub fn predict(
     model: &Model,
     head: usize,
@@ -48,7 +51,9 @@ pub fn predict(
     features: &[usize],
     beam_size: usize,
 ) -> Result<Vec<WindowOutput>, DeviceError> {
-    let Head::Span(head) = &model.heads[head];
+    let Head::Span(head) = &model.heads[head] else {
+        panic!("head {head} answers no questions")
+    };
     let sequences = &input.sequences;
     let input = model.encode(input);
     let mask = passage_mask(&input);

@@ -26,6 +26,11 @@ pub enum Error {
     UnknownTask(#[from] UnknownTask),
 
     #[error(
+        "{task}: its files hold no questions; expected a task of question answering, such as squad"
+    )]
+    NoQuestionTask { task: String },
+
+    #[error(
         "{file}: expected SQuAD or QuAC JSON, rows as JSON lines or csv, MRQA JSON lines or NewsQA's \
          tokenised csv, plain or gzip, found {found}"
     )]

@@ -23,6 +23,8 @@ pub struct Targets {
 }
 
 impl Targets {
+    /// # Panics
+    /// If a label is of another kind.
     pub fn new(labels: &[Label]) -> Self {
         let mut targets = Self {
             starts: Vec::with_capacity(labels.len()),
@@ -34,7 +36,10 @@ impl Targets {
                 start,
                 end,
                 impossible,
-            } = *label;
+            } = *label
+            else {
+                panic!("a span expected, found {label:?}")
+            };
             targets.starts.push(start);
             targets.ends.push(end);
             targets.impossible.push(impossible.into());

@@ -1,33 +1,19 @@
 //! Runs the model over the windows of a data set.
 
-use std::{collections::VecDeque, ops::ControlFlow};
+use std::ops::ControlFlow;
 
 use burn::tensor::Device;
 
 use super::beam::{self, WindowOutput};
+pub use crate::tasks::predict::Error;
 use crate::{
-    batch::{Batch, FeatureSet, plan::prediction_batches},
-    data,
-    device::DeviceError,
-    model::ModelInput,
-    tasks::model::Model,
+    batch::FeatureSet,
+    tasks::{model::Model, predict},
 };
-
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error(transparent)]
-    Data(#[from] data::Error),
-    #[error("{0}")]
-    Read(#[from] DeviceError),
-    #[error("ended after {done} of {windows} windows")]
-    Ended { done: usize, windows: usize },
-}
 
 /// Predicts every feature; results stand in the order of the set.
 ///
-/// Windows of like length share a batch, which holds as many tokens as `batch_size` of the longest
-/// window. Where a device cannot hold that, batches are halved. `head` is the task's place in the
-/// model's list; `progress` hears how many windows are done and says whether to go on.
+/// As [`predict::predict`]; `head` is the task's place in the model's list.
 ///
 /// # Errors
 /// [`Error::Ended`] if `progress` breaks off.
@@ -40,38 +26,11 @@ pub fn predict(
     device: &Device,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Vec<WindowOutput>, Error> {
-    let mut waiting = VecDeque::from(prediction_batches(&set.lengths(), batch_size)?);
-    let mut outputs = Vec::with_capacity(set.len());
-    while let Some(indices) = waiting.pop_front() {
-        let batch = Batch::collate(set, &indices)?;
-        let input = ModelInput::new(&batch, 0, device);
-        match beam::predict(model, head, &input, &batch.features, beam_size) {
-            Ok(computed) => outputs.extend(computed),
-            Err(error) if indices.len() > 1 && error.maybe_out_of_memory(device) => {
-                log::warn!(
-                    "{error}; it could not compute {} windows at once, most often for lack of \
-                     memory: going on with half as many",
-                    indices.len()
-                );
-                // What the failed attempt held goes back to the driver.
-                device.memory_cleanup();
-                waiting.push_front(indices);
-                waiting = waiting.iter().flat_map(|batch| halves(batch)).collect();
-            }
-            Err(error) => return Err(error.into()),
-        }
-        if progress(outputs.len()).is_break() {
-            return Err(Error::Ended {
-                done: outputs.len(),
-                windows: set.len(),
-            });
-        }
-    }
-    outputs.sort_unstable_by_key(|output| output.feature);
-    Ok(outputs)
-}
-
-/// Both halves of a batch, or its one feature.
-fn halves(batch: &[usize]) -> impl Iterator<Item = Vec<usize>> {
-    batch.chunks(batch.len().div_ceil(2)).map(<[usize]>::to_vec)
+    predict::predict(
+        set,
+        batch_size,
+        device,
+        |input, batch| beam::predict(model, head, input, &batch.features, beam_size),
+        progress,
+    )
 }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     data::split::Split,
-    tasks::registry::{self, Kind},
+    tasks::registry::{self, Kind, Questions},
 };
 
 /// How a file is to be read.
@@ -68,12 +68,15 @@ pub fn read_task(path: &Path, task: &str, split: Split) -> Result<Examples, Erro
 /// The family of a task's files.
 ///
 /// # Errors
-/// When the task is unknown.
+/// When the task is unknown, or none of questions.
 pub fn family_of(task: &str) -> Result<Family, Error> {
-    Ok(match registry::expect(task)?.kind {
-        Kind::Squad2 | Kind::Squad1 => Family::Squad,
-        Kind::Mrqa => Family::Mrqa,
-    })
+    match registry::expect(task)?.kind {
+        Kind::Questions(Questions::Squad2 | Questions::Squad1) => Ok(Family::Squad),
+        Kind::Questions(Questions::Mrqa) => Ok(Family::Mrqa),
+        Kind::Classification | Kind::Regression | Kind::Tagging => Err(Error::NoQuestionTask {
+            task: task.to_owned(),
+        }),
+    }
 }
 
 impl QuestionSet {
@@ -349,7 +352,7 @@ mod tests {
             message.contains("\"squid\"") && message.contains("searchqa"),
             "{message}"
         );
-        let extension = |task: &str| registry::find(task).unwrap().extension;
+        let extension = |task: &str| registry::find(task).unwrap().kind.extension();
         assert_eq!((extension("newsqa"), extension("squad")), ("jsonl", "json"));
     }
 }

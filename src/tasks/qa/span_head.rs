@@ -44,7 +44,7 @@ pub const HEAD_HIDDEN: usize = 512;
 
 /// Which parts the head has.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct HeadConfig {
+pub struct SpanHeadConfig {
     /// The end is predicted given the start.
     pub joint_prediction: bool,
     /// A classifier says whether the question has an answer.
@@ -56,7 +56,7 @@ pub struct HeadConfig {
     pub answerable_weight: f64,
 }
 
-impl HeadConfig {
+impl SpanHeadConfig {
     /// The head that the hyper-parameters describe.
     pub fn of(config: &Config) -> Self {
         Self {
@@ -122,7 +122,7 @@ impl SpanHead {
         source: &mut ParameterSource,
         task: &str,
         hidden: usize,
-        config: HeadConfig,
+        config: SpanHeadConfig,
     ) -> Result<Self, Error> {
         let kernel = Initialiser::GlorotUniform;
         source.within(&format!("heads.{task}"), |source| {

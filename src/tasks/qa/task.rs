@@ -1,7 +1,12 @@
 //! Question answering as a run asks for it.
 
-use std::{ops::ControlFlow, path::Path};
+use std::{
+    io::{self, Write},
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
+use checkpoints_convert::HeadShape;
 use indicatif::HumanCount;
 
 use super::{
@@ -12,12 +17,15 @@ use super::{
     error::Error as QaError,
     evaluate::{self, TaskData},
     feature::{Feature, MAX_WINDOWS},
+    feature_file::write_lines,
     no_answer::{
         calibration::Calibration,
         threshold::signed,
         threshold_effect::{THRESHOLD, ThresholdEffect},
     },
     scorers::{gold::gold, metric::Metric, shown},
+    span_head::SpanHeadConfig,
+    token_counts::TokenCounts,
 };
 use crate::{
     batch::{AsRow, Row},
@@ -32,6 +40,7 @@ use crate::{
     },
     tasks::{
         error::Error,
+        head::HeadConfig,
         task::{Answerer, Answers, FileOf, ResultFile, Task, TaskFile},
     },
     text::tokenizer::Tokenizer,
@@ -77,21 +86,37 @@ impl Task for QuestionAnswering<'_> {
         files
     }
 
-    /// As in the reference: of its question answering tasks, SQuAD 2.0 has one.
-    fn has_leaderboard(&self) -> bool {
-        self.metric == Metric::Squad2
+    fn data_files(&self, config: &Config, split: Split) -> Vec<PathBuf> {
+        vec![config.paths().task_data(self.name, split.name())]
+    }
+
+    /// As in the reference: of its question answering tasks, SQuAD 2.0 has a leaderboard.
+    fn test_outputs(&self, paths: Paths<'_>, trial: usize) -> Vec<PathBuf> {
+        match self.metric {
+            Metric::Squad2 => vec![test_predictions(paths, self.name, trial)],
+            Metric::Squad1 | Metric::Mrqa => Vec::new(),
+        }
+    }
+
+    fn head(&self, config: &Config, _: Option<&HeadShape>) -> Result<HeadConfig, Error> {
+        Ok(HeadConfig::Span(SpanHeadConfig::of(config)))
     }
 
     fn read(
         &self,
-        file: &Path,
         split: Split,
+        _: &HeadConfig,
         tokenizer: &Tokenizer,
         config: &Config,
     ) -> Result<Box<dyn TaskFile>, Error> {
+        let file = config.paths().task_data(self.name, split.name());
         Ok(Box::new(TaskData::read(
-            self.name, file, split, tokenizer, config,
+            self.name, &file, split, tokenizer, config,
         )?))
+    }
+
+    fn results_line(&self, scores: &Scores) -> String {
+        scores.sorted_line()
     }
 
     fn shown(&self, scores: &Scores, key: &str, figure: Figure) -> String {
@@ -134,6 +159,11 @@ impl TaskFile for TaskData {
 
     fn feature_count(&self) -> usize {
         self.features.len()
+    }
+
+    fn feature_ids(&self) -> Vec<u64> {
+        let features = self.features.iter();
+        features.map(|feature| feature.feature_id).collect()
     }
 
     fn rows(&self) -> Box<dyn Iterator<Item = Row<'_>> + '_> {
@@ -185,6 +215,25 @@ impl TaskFile for TaskData {
                 )
             })
             .collect()
+    }
+
+    fn tokens(&self) -> TokenCounts {
+        self.tokens
+    }
+
+    fn left_out(&self) -> Vec<String> {
+        let skipped = self.examples.skipped.iter();
+        skipped
+            .map(|skipped| format!("{}: left out: {}", skipped.qas_id, skipped.reason))
+            .collect()
+    }
+
+    fn write_features(&self, mut out: &mut (dyn Write + Send)) -> io::Result<()> {
+        let split = match self.questions {
+            None => Split::Train,
+            Some(_) => Split::Dev,
+        };
+        write_lines(&mut out, &self.features, split)
     }
 
     fn check_markable(&self) -> Result<(), Error> {
@@ -243,6 +292,11 @@ impl TaskFile for TaskData {
             Err(error) => Err(error.into()),
         })
     }
+}
+
+/// Where the answers of a trial to the test file go.
+fn test_predictions(paths: Paths<'_>, task: &str, trial: usize) -> PathBuf {
+    paths.test_predictions(task, Split::Test.name(), trial)
 }
 
 /// What reading has left out, as a line goes on with it.
@@ -315,16 +369,15 @@ impl Answers for QuestionAnswers<'_> {
     }
 
     /// The answers, empty if held back, as SQuAD's leaderboard takes them.
-    fn write_test_outputs(&self, path: &Path) -> Result<(), Error> {
+    fn write_test_outputs(&self, trial: usize) -> Result<(), Error> {
+        let path = test_predictions(self.config.paths(), &self.data.task, trial);
         let outputs = test_outputs(&self.predictions, self.config.qa_na_threshold);
-        Ok(write_json(path, &outputs)?)
+        Ok(write_json(&path, &outputs)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use serde_json::{Value, json};
 
     use super::*;
@@ -408,7 +461,7 @@ mod tests {
                 .map(|task| (task.to_owned(), scores()))
                 .into(),
         };
-        write_results(config.paths(), &[trial]).unwrap();
+        write_results(config.paths(), &[trial], |_, scores| scores.sorted_line()).unwrap();
 
         let results = folder.path().join("models/m/results");
         let qa = results.join("squad,newsqa_qa");
@@ -493,7 +546,7 @@ mod tests {
                 tasks: vec![("squad".to_owned(), scores)],
             }
         });
-        write_results(config.paths(), &trials).unwrap();
+        write_results(config.paths(), &trials, |_, scores| scores.sorted_line()).unwrap();
         let text = folder.path().join("models/m/results/squad_summary.txt");
         let text = std::fs::read_to_string(text).unwrap();
         assert!(text.contains("exact: 50.50 ± 0.71"), "{text}");

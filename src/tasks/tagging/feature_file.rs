@@ -1,6 +1,9 @@
 //! The features file of tagging: one JSON object a line, in the order of the features.
 
-use std::path::Path;
+use std::{
+    io::{self, Write},
+    path::Path,
+};
 
 use serde::Serialize;
 
@@ -42,17 +45,23 @@ impl<'a> From<&'a Feature> for Line<'a> {
 /// # Errors
 /// When the folder does not exist, may not be written, or the disk is full.
 pub fn write_features(path: &Path, features: &[Feature]) -> Result<(), Error> {
-    let written = write_whole(path, |out| {
-        for feature in features {
-            serde_json::to_writer(&mut *out, &Line::from(feature))?;
-            out.write_all(b"\n")?;
-        }
-        out.flush()
-    });
+    let written = write_whole(path, |out| write_lines(out, features));
     written.map_err(|source| Error::Write {
         path: path.to_owned(),
         source,
     })
+}
+
+/// Writes the lines of a features file to `out`.
+///
+/// # Errors
+/// When `out` does not take them.
+pub fn write_lines(out: &mut (impl Write + ?Sized), features: &[Feature]) -> io::Result<()> {
+    for feature in features {
+        serde_json::to_writer(&mut *out, &Line::from(feature))?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()
 }
 
 #[cfg(test)]

@@ -214,6 +214,7 @@ mod tests {
         StepRecord {
             step,
             loss: 1.5,
+            task_losses: None,
             grad_norm: 2.0,
             learning_rate: 1e-4,
             features: 8,

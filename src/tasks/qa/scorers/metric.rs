@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::tasks::{
     qa::error::Error,
-    registry::{self, Kind},
+    registry::{self, Kind, Questions},
 };
 
 /// An official scorer.
@@ -24,9 +24,9 @@ impl Metric {
     /// The metric of a task, MRQA's of one that is not known.
     pub fn of_task(task: &str) -> Self {
         match registry::find(task).map(|task| task.kind) {
-            Some(Kind::Squad2) => Metric::Squad2,
-            Some(Kind::Squad1) => Metric::Squad1,
-            Some(Kind::Mrqa) | None => Metric::Mrqa,
+            Some(Kind::Questions(Questions::Squad2)) => Metric::Squad2,
+            Some(Kind::Questions(Questions::Squad1)) => Metric::Squad1,
+            _ => Metric::Mrqa,
         }
     }
 

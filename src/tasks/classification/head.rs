@@ -1,0 +1,106 @@
+//! The head of classification and of regression: a dense layer on the hidden state of the first
+//! token, without a pooling layer.
+//!
+//! Reproduces `get_prediction_module` of the reference's `ClassificationTask` and `RegressionTask`
+//! (`finetune/classification/classification_tasks.py`).
+
+use burn::{Tensor, module::Module, tensor::TensorData};
+
+use crate::{
+    kernels::rows::rows,
+    model::{
+        arithmetic::Arithmetic,
+        dense::Dense,
+        dropout::{Site, dropout},
+        head_input::HeadInput,
+        initialiser::Initialiser,
+        parameters::{Error, ParameterSource},
+    },
+    tasks::{label::Label, loss::cross_entropy},
+};
+
+/// Probability that a value of the hidden state is dropped, whatever the encoder's; a run whose encoder
+/// drops nothing has none.
+pub const DROPOUT: f64 = 0.1;
+
+#[derive(Module, Debug)]
+pub struct SequenceHead {
+    /// `hidden → outputs`: a logit a class, or the value.
+    pub dense: Dense,
+    #[module(skip)]
+    dropout: f64,
+    #[module(skip)]
+    arithmetic: Arithmetic,
+}
+
+impl SequenceHead {
+    /// A head on hidden states of width `hidden`.
+    pub fn new(
+        source: &mut ParameterSource,
+        task: &str,
+        [hidden, outputs]: [usize; 2],
+        dropout: f64,
+    ) -> Result<Self, Error> {
+        source.within(&format!("heads.{task}"), |source| {
+            let kernel = Initialiser::GlorotUniform;
+            Ok(Self {
+                dense: Dense::new(source, "dense", [hidden, outputs], kernel)?,
+                dropout,
+                arithmetic: source.arithmetic,
+            })
+        })
+    }
+
+    /// The numbers of each sequence, `[sequences, outputs]` in f32.
+    pub fn logits(&self, input: &HeadInput) -> Tensor<2> {
+        let sequences = &input.sequences;
+        let firsts = sequences.offsets()[..sequences.len()].into();
+        let states = self.arithmetic.widen(rows(input.hidden.clone(), firsts));
+        let firsts = sequences.firsts();
+        let states = dropout(states, &firsts, Site::Head, self.dropout, input.mode);
+        self.dense.forward(states)
+    }
+
+    /// Loss of each sequence, `[sequences]`: cross-entropy with its class, or the squared difference
+    /// to its value.
+    ///
+    /// # Panics
+    /// If a label is of another kind.
+    pub fn losses(&self, input: &HeadInput, labels: &[Label]) -> Tensor<1> {
+        let logits = self.logits(input);
+        match Targets::of(labels) {
+            Targets::Classes(classes) => cross_entropy(logits, &classes),
+            Targets::Values(values) => {
+                let count = values.len();
+                let values = Tensor::from_data(TensorData::new(values, [count]), &logits.device());
+                let difference = logits.reshape([count]) - values;
+                difference.clone() * difference
+            }
+        }
+    }
+}
+
+/// What sequences should be answered with, `[sequences]`.
+enum Targets {
+    Classes(Vec<u32>),
+    Values(Vec<f32>),
+}
+
+impl Targets {
+    fn of(labels: &[Label]) -> Self {
+        let class = |label: &Label| match label {
+            Label::Class(class) => Some(*class),
+            _ => None,
+        };
+        let value = |label: &Label| match label {
+            Label::Value(value) => Some(*value),
+            _ => None,
+        };
+        let classes: Option<Vec<u32>> = labels.iter().map(class).collect();
+        let values = || labels.iter().map(value).collect::<Option<Vec<f32>>>();
+        match classes {
+            Some(classes) => Self::Classes(classes),
+            None => Self::Values(values().expect("labels of one kind, classes or values")),
+        }
+    }
+}

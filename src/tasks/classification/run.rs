@@ -1,0 +1,426 @@
+//! Classification and regression as a run asks for them.
+
+use std::{
+    io::{self, Write},
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
+
+use checkpoints_convert::HeadShape;
+use serde_json::{Map, json};
+
+use super::{
+    data::ClassificationData,
+    error::Error as ClassificationError,
+    feature_file::write_lines,
+    glue,
+    labels::{Gold, Labels},
+    prediction::Prediction,
+    prediction_file::{write_predictions, write_test_outputs},
+    read_options::ReadOptions,
+    scorers::score::own_scores,
+    submission::write_submission,
+    table::EXTENSIONS,
+    task::{ClassificationTask, TaskSplit},
+};
+use crate::{
+    batch::{FeatureSet, Row},
+    config::{Config, Paths, of_trial},
+    data::{existing_file::existing, split::Split},
+    device::DeviceError,
+    eval::{
+        figures::{Remark, Scores},
+        origin::Origin,
+    },
+    tasks::{
+        description::Description,
+        error::Error,
+        head::{Head, HeadConfig},
+        label::Label,
+        predict::predict,
+        qa::token_counts::TokenCounts,
+        task::{Answerer, Answers, FileOf, ResultFile, Task, TaskFile},
+    },
+    text::tokenizer::Tokenizer,
+};
+
+/// The tasks of GLUE whose F1 its leaderboard shows, which the reference does not print.
+const WITH_F1: [&str; 2] = ["mrpc", "qqp"];
+
+/// A task of texts or pairs of texts.
+pub struct TextTask<'a> {
+    name: &'a str,
+    /// Where its data lie, with the description of a person's own task.
+    folder: PathBuf,
+}
+
+impl<'a> TextTask<'a> {
+    pub fn new(name: &'a str, config: &Config) -> Self {
+        Self {
+            name,
+            folder: config.paths().task_folder(name),
+        }
+    }
+
+    /// The task, with these labels if they are known.
+    fn open(&self, known: Option<Labels>) -> Result<ClassificationTask, ClassificationError> {
+        ClassificationTask::open(self.name, &self.folder, known)
+    }
+
+    /// Its splits, without a look at its labels.
+    fn splits(&self, split: Split) -> Vec<&'static str> {
+        match glue::find(self.name) {
+            None => vec![split.name()],
+            Some(task) => {
+                let splits = task.splits.iter();
+                let splits = splits.filter(|found| found.split == split);
+                splits.map(|found| found.name).collect()
+            }
+        }
+    }
+}
+
+impl Task for TextTask<'_> {
+    fn result_files(&self, paths: Paths<'_>) -> Vec<ResultFile> {
+        let splits = self.splits(Split::Dev).into_iter();
+        splits
+            .map(|split| ResultFile {
+                name: "the predictions",
+                path: paths.predictions(self.name, split),
+                is_record: false,
+            })
+            .collect()
+    }
+
+    fn data_files(&self, config: &Config, split: Split) -> Vec<PathBuf> {
+        let debug = if config.debug { "-debug" } else { "" };
+        let Some(task) = glue::find(self.name) else {
+            let file = Description::read(&self.folder)
+                .and_then(|description| description.file(&self.folder, split, EXTENSIONS));
+            return vec![
+                file.unwrap_or_else(|_| self.folder.join(format!("{}.tsv", split.name()))),
+            ];
+        };
+        let splits = task.splits.iter().filter(|found| found.split == split);
+        let files = splits.map(|found| self.folder.join(format!("{}{debug}.tsv", found.file)));
+        let mut files: Vec<PathBuf> = files.collect();
+        // The reference looks at the first dev file alone: the others are answered if they are there.
+        if split == Split::Dev && files.len() > 1 {
+            let others = files.split_off(1);
+            files.extend(others.into_iter().filter(|file| existing(file).is_file()));
+        }
+        files
+    }
+
+    fn test_outputs(&self, paths: Paths<'_>, trial: usize) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        for split in self.splits(Split::Test) {
+            files.push(paths.test_predictions(self.name, split, trial));
+            let glue = glue::find(self.name)
+                .into_iter()
+                .flat_map(|task| task.splits);
+            let submission = glue
+                .filter(|found| found.name == split)
+                .find_map(|found| found.submission);
+            files.extend(submission.map(|name| paths.submission("glue", trial, name)));
+        }
+        files
+    }
+
+    fn head(&self, _: &Config, stored: Option<&HeadShape>) -> Result<HeadConfig, Error> {
+        let stored = match stored {
+            None => None,
+            Some(HeadShape::Dense(dense)) => Some(dense),
+            Some(other) => {
+                return Err(Error::OtherHead {
+                    task: self.name.to_owned(),
+                    expected: "one dense layer",
+                    found: other.to_string(),
+                });
+            }
+        };
+        let known = match glue::find(self.name) {
+            Some(_) => None,
+            None => stored
+                .and_then(|dense| dense.labels.clone())
+                .map(Labels::Classes),
+        };
+        let labels = self.open(known)?.labels;
+        if let Some(dense) = stored.filter(|dense| dense.outputs != labels.outputs()) {
+            return Err(Error::OtherHead {
+                task: self.name.to_owned(),
+                expected: "as many outputs as the task has labels",
+                found: format!("{} outputs for {} labels", dense.outputs, labels.outputs()),
+            });
+        }
+        Ok(match labels {
+            Labels::Classes(names) => HeadConfig::Classes(names.into()),
+            Labels::Range { .. } => HeadConfig::Value,
+        })
+    }
+
+    fn read(
+        &self,
+        split: Split,
+        head: &HeadConfig,
+        tokenizer: &Tokenizer,
+        config: &Config,
+    ) -> Result<Box<dyn TaskFile>, Error> {
+        let known = match head {
+            HeadConfig::Classes(names) => Some(Labels::Classes(names.to_vec())),
+            _ => None,
+        };
+        let task = self.open(known)?;
+        let options = ReadOptions {
+            debug: config.debug,
+            double_unordered: config.double_unordered,
+        };
+        let splits: Vec<TaskSplit> = task.splits_of(split);
+        let files = self.data_files(config, split);
+        let parts = splits.into_iter().zip(files).map(|(split, file)| {
+            ClassificationData::read(
+                &task,
+                split,
+                &file,
+                options,
+                tokenizer,
+                config.max_seq_length,
+            )
+        });
+        Ok(Box::new(Texts {
+            task: self.name.to_owned(),
+            parts: parts.collect::<Result<_, _>>()?,
+        }))
+    }
+
+    /// What the task's figures leave out, in our own.
+    fn remarks(&self, scores: &Scores, _: &Config) -> Vec<String> {
+        let remark = scores.remark().and_then(|remark| remark.text.clone());
+        remark
+            .map(|text| format!("{}: {text}", self.name))
+            .into_iter()
+            .collect()
+    }
+}
+
+/// The files of a split: one, or several of which the first gives the figures.
+struct Texts {
+    task: String,
+    parts: Vec<ClassificationData>,
+}
+
+impl TaskFile for Texts {
+    fn kind(&self) -> FileOf<'_> {
+        FileOf::Texts
+    }
+
+    fn task(&self) -> &str {
+        &self.task
+    }
+
+    fn path(&self) -> &Path {
+        self.parts.first().map_or(Path::new(""), |part| &part.file)
+    }
+
+    fn feature_count(&self) -> usize {
+        self.parts.iter().map(|part| part.features.len()).sum()
+    }
+
+    fn feature_ids(&self) -> Vec<u64> {
+        let features = self.parts.iter().flat_map(|part| &part.features);
+        features.map(|feature| feature.eid).collect()
+    }
+
+    fn rows(&self) -> Box<dyn Iterator<Item = Row<'_>> + '_> {
+        let features = self.parts.iter().flat_map(|part| &part.features);
+        Box::new(features.map(|feature| Row {
+            input_ids: &feature.input_ids,
+            first_segment: feature.first_segment,
+            label: match feature.gold {
+                Gold::Class(class) => Label::Class(class),
+                Gold::Value(value) => Label::Value(value),
+            },
+        }))
+    }
+
+    fn line(&self, _: Split) -> String {
+        let lines = self.parts.iter().map(ClassificationData::line);
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    fn check_not_empty(&self) -> Result<(), Error> {
+        Ok(self
+            .parts
+            .iter()
+            .try_for_each(ClassificationData::check_not_empty)?)
+    }
+
+    fn examples(&self, count: usize, tokenizer: &Tokenizer) -> Vec<String> {
+        let first = self.parts.first();
+        first.map_or_else(Vec::new, |part| part.shown(count, tokenizer))
+    }
+
+    fn tokens(&self) -> TokenCounts {
+        let mut tokens = TokenCounts::default();
+        for part in &self.parts {
+            tokens += part.tokens;
+        }
+        tokens
+    }
+
+    fn left_out(&self) -> Vec<String> {
+        let parts = self.parts.iter();
+        parts
+            .flat_map(|part| {
+                let skipped = part.examples.skipped.iter();
+                skipped.map(|row| {
+                    let (file, line) = (part.file.display(), row.line);
+                    format!("{file}: line {line}: left out: {} columns", row.columns)
+                })
+            })
+            .collect()
+    }
+
+    fn write_features(&self, out: &mut (dyn Write + Send)) -> io::Result<()> {
+        self.parts
+            .iter()
+            .try_for_each(|part| write_lines(out, &part.features))
+    }
+
+    fn check_markable(&self) -> Result<(), Error> {
+        Ok(self
+            .parts
+            .iter()
+            .try_for_each(ClassificationData::check_markable)?)
+    }
+
+    fn gold_digest(&self) -> String {
+        let digests = self.parts.iter().map(ClassificationData::gold_digest);
+        digests.collect::<Vec<_>>().join("; ")
+    }
+
+    fn answer<'a>(
+        &'a self,
+        by: &Answerer<'a>,
+        progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Box<dyn Answers + 'a>, Error> {
+        let Head::Sequence(head) = &by.model.heads[by.head] else {
+            panic!("head {} is none of texts", by.head)
+        };
+        let rows: Vec<Row> = self.rows().collect();
+        let logits = predict(
+            &FeatureSet::of_rows([rows]),
+            by.config.predict_batch_size,
+            by.device,
+            |input, _| {
+                let logits = head.logits(&by.model.encode(input));
+                let [_, outputs] = logits.dims();
+                let values = logits.try_into_vec_as::<f32>().map_err(DeviceError::new)?;
+                Ok(values.chunks(outputs).map(<[f32]>::to_vec).collect())
+            },
+            progress,
+        )?;
+        let mut logits = logits.into_iter();
+        let parts = self.parts.iter().map(|part| {
+            let own = logits.by_ref().take(part.features.len()).collect();
+            part.predictions(own)
+        });
+        Ok(Box::new(TextAnswers {
+            file: self,
+            predictions: parts.collect::<Result<_, _>>()?,
+            config: by.config,
+        }))
+    }
+
+    fn calibrate(&self, _: &Path, _: &Scores) -> Option<Result<String, Error>> {
+        None
+    }
+}
+
+/// What a model predicts of the texts of some files, `[files]`.
+struct TextAnswers<'a> {
+    file: &'a Texts,
+    predictions: Vec<Vec<Prediction>>,
+    config: &'a Config,
+}
+
+impl TextAnswers<'_> {
+    fn parts(&self) -> impl Iterator<Item = (&ClassificationData, &Vec<Prediction>)> {
+        self.file.parts.iter().zip(&self.predictions)
+    }
+
+    fn scores(&self, part: &ClassificationData, predictions: &[Prediction]) -> Scores {
+        let marked: Vec<_> = predictions.iter().filter_map(Prediction::marked).collect();
+        part.task.metric().scores(&marked)
+    }
+
+    /// Figures beyond the reference's: F1 where GLUE or a person's own task asks for it, and those of
+    /// the other dev files.
+    fn beyond(&self) -> Option<Remark> {
+        let (mut details, mut lines) = (Map::new(), Vec::new());
+        let mut add = |name: String, scores: &Scores| {
+            let shown: Vec<String> = scores
+                .iter()
+                .map(|(key, figure)| format!("{key} {}", figure.shown()))
+                .collect();
+            lines.push(format!("{name}{}", shown.join(", ")));
+            for (key, figure) in scores.iter() {
+                let key = format!("{}{key}", name.replace(": ", "_"));
+                details.insert(key, json!(figure));
+            }
+        };
+        for (number, (part, predictions)) in self.parts().enumerate() {
+            if number > 0 {
+                let scores = self.scores(part, predictions);
+                add(format!("{}: ", part.split.name), &scores);
+            } else if !part.task.is_glue() || WITH_F1.contains(&self.file.task.as_str()) {
+                let marked: Vec<_> = predictions.iter().filter_map(Prediction::marked).collect();
+                let own = own_scores(&part.task.labels, &marked);
+                if own.iter().next().is_some() {
+                    add(String::new(), &own);
+                }
+            }
+        }
+        (!lines.is_empty()).then(|| Remark {
+            key: "beyond_the_reference".to_owned(),
+            text: Some(format!("ours, beyond the reference: {}", lines.join("; "))),
+            details,
+        })
+    }
+}
+
+impl Answers for TextAnswers<'_> {
+    fn mark(&self, trial: usize, _: &Origin) -> Result<Scores, Error> {
+        for (part, predictions) in self.parts() {
+            let last = self
+                .config
+                .paths()
+                .predictions(&self.file.task, part.split.name);
+            if self.config.num_trials > 1 {
+                write_predictions(&of_trial(&last, trial), predictions)?;
+            }
+            write_predictions(&last, predictions)?;
+        }
+        let mut scores = match self.parts().next() {
+            Some((part, predictions)) => self.scores(part, predictions),
+            None => Scores::default(),
+        };
+        if let Some(remark) = self.beyond() {
+            scores.set_remark(remark);
+        }
+        Ok(scores)
+    }
+
+    fn write_test_outputs(&self, trial: usize) -> Result<(), Error> {
+        let paths = self.config.paths();
+        for (part, predictions) in self.parts() {
+            let path = paths.test_predictions(&self.file.task, part.split.name, trial);
+            write_test_outputs(&path, predictions)?;
+            if let Some(name) = part.task.submission(part.split) {
+                let path = paths.submission("glue", trial, name);
+                write_submission(&path, &part.task.labels, predictions)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! Runs the model over the features of a data set, whatever the task.
+
+use std::{collections::VecDeque, ops::ControlFlow};
+
+use burn::tensor::Device;
+
+use crate::{
+    batch::{Batch, FeatureSet, plan::prediction_batches},
+    data,
+    device::DeviceError,
+    model::ModelInput,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Data(#[from] data::Error),
+    #[error("{0}")]
+    Read(#[from] DeviceError),
+    #[error("ended after {done} of {windows} windows")]
+    Ended { done: usize, windows: usize },
+}
+
+/// Computes every feature of `set`; results stand in its order.
+///
+/// Features of like length share a batch, which holds as many tokens as `batch_size` of the longest.
+/// Where a device cannot hold that, batches are halved. `compute` gives the results of a batch in its
+/// order; `progress` hears how many features are done and says whether to go on.
+///
+/// # Errors
+/// [`Error::Ended`] if `progress` breaks off.
+pub fn predict<O>(
+    set: &FeatureSet<'_>,
+    batch_size: usize,
+    device: &Device,
+    mut compute: impl FnMut(&ModelInput, &Batch) -> Result<Vec<O>, DeviceError>,
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Vec<O>, Error> {
+    let mut waiting = VecDeque::from(prediction_batches(&set.lengths(), batch_size)?);
+    let mut outputs = Vec::with_capacity(set.len());
+    while let Some(indices) = waiting.pop_front() {
+        let batch = Batch::collate(set, &indices)?;
+        let input = ModelInput::new(&batch, 0, device);
+        match compute(&input, &batch) {
+            Ok(computed) => outputs.extend(indices.into_iter().zip(computed)),
+            Err(error) if indices.len() > 1 && error.maybe_out_of_memory(device) => {
+                log::warn!(
+                    "{error}; it could not compute {} windows at once, most often for lack of \
+                     memory: going on with half as many",
+                    indices.len()
+                );
+                // What the failed attempt held goes back to the driver.
+                device.memory_cleanup();
+                waiting.push_front(indices);
+                waiting = waiting.iter().flat_map(|batch| halves(batch)).collect();
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if progress(outputs.len()).is_break() {
+            return Err(Error::Ended {
+                done: outputs.len(),
+                windows: set.len(),
+            });
+        }
+    }
+    outputs.sort_unstable_by_key(|(feature, _)| *feature);
+    Ok(outputs.into_iter().map(|(_, output)| output).collect())
+}
+
+/// Both halves of a batch, or its one feature.
+fn halves(batch: &[usize]) -> impl Iterator<Item = Vec<usize>> {
+    batch.chunks(batch.len().div_ceil(2)).map(<[usize]>::to_vec)
+}

@@ -1,0 +1,122 @@
+//! The head of tagging: a dense layer on the hidden state of each word's first token.
+//!
+//! Reproduces `TaggingTask.get_prediction_module` of the reference (`finetune/tagging/tagging_tasks.py`).
+
+use std::sync::Arc;
+
+use burn::{
+    Tensor,
+    module::Module,
+    tensor::{Int, TensorData},
+};
+
+use crate::{
+    kernels::rows::rows,
+    model::{
+        arithmetic::Arithmetic,
+        dense::Dense,
+        head_input::HeadInput,
+        initialiser::Initialiser,
+        parameters::{Error, ParameterSource},
+    },
+    packed::sequences::Sequences,
+    tasks::{label::Label, loss::cross_entropy},
+};
+
+#[derive(Module, Debug)]
+pub struct WordHead {
+    /// `hidden → tags`
+    pub dense: Dense,
+    #[module(skip)]
+    arithmetic: Arithmetic,
+}
+
+impl WordHead {
+    pub fn new(
+        source: &mut ParameterSource,
+        task: &str,
+        [hidden, tags]: [usize; 2],
+    ) -> Result<Self, Error> {
+        source.within(&format!("heads.{task}"), |source| {
+            let kernel = Initialiser::GlorotUniform;
+            Ok(Self {
+                dense: Dense::new(source, "dense", [hidden, tags], kernel)?,
+                arithmetic: source.arithmetic,
+            })
+        })
+    }
+
+    /// The logits of each word's tags, `[words, tags]` in f32, one sequence's words after the other's.
+    pub fn logits(&self, input: &HeadInput, words: &WordRows) -> Tensor<2> {
+        let states = rows(input.hidden.clone(), words.rows.clone());
+        let logits = self.dense.forward(self.arithmetic.widen(states));
+        match &words.of_word {
+            None => logits,
+            Some(of_word) => {
+                let index = TensorData::new(of_word.clone(), [of_word.len()]);
+                let index = Tensor::<1, Int>::from_data(index, &logits.device());
+                logits.select(0, index)
+            }
+        }
+    }
+
+    /// Loss of each word, `[words]`.
+    ///
+    /// # Panics
+    /// If a label is of another kind.
+    pub fn losses(&self, input: &HeadInput, labels: &[Label]) -> Tensor<1> {
+        let words = WordRows::new(&input.sequences, labels);
+        let tags = labels
+            .iter()
+            .flat_map(|label| tags(label).1.iter().copied());
+        cross_entropy(self.logits(input, &words), &tags.collect::<Vec<_>>())
+    }
+}
+
+/// The packed rows that stand for the words of several sequences.
+#[derive(Debug, Clone)]
+pub struct WordRows {
+    /// Each once.
+    rows: Arc<[u32]>,
+    /// Which of them stands for each word, if some stand for several.
+    of_word: Option<Vec<i32>>,
+}
+
+impl WordRows {
+    /// # Panics
+    /// If a label is of another kind, or a position is not in its sequence: a device would read
+    /// beyond the hidden states.
+    pub fn new(sequences: &Sequences, labels: &[Label]) -> Self {
+        assert_eq!(sequences.len(), labels.len());
+        let (mut unique, mut of_word, mut words): (Vec<u32>, Vec<i32>, usize) = Default::default();
+        for (number, label) in labels.iter().enumerate() {
+            let own = sequences.rows(number);
+            let first_of_sequence = unique.len();
+            for &position in tags(label).0.iter() {
+                assert!((position as usize) < own.len(), "{position} of {own:?}");
+                let row = own.start as u32 + position;
+                let known = unique[first_of_sequence..]
+                    .iter()
+                    .rposition(|&known| known == row);
+                let place = known.map_or(unique.len(), |known| first_of_sequence + known);
+                if place == unique.len() {
+                    unique.push(row);
+                }
+                of_word.push(place as i32);
+                words += 1;
+            }
+        }
+        Self {
+            of_word: (unique.len() < words).then_some(of_word),
+            rows: unique.into(),
+        }
+    }
+}
+
+/// Positions and tags of a label's words.
+fn tags(label: &Label) -> (&Arc<[u32]>, &Arc<[u32]>) {
+    match label {
+        Label::Tags { positions, tags } => (positions, tags),
+        other => panic!("tags expected, found {other:?}"),
+    }
+}

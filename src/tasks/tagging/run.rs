@@ -1,0 +1,351 @@
+//! Tagging as a run asks for it.
+
+use std::{
+    io::{self, Write},
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use checkpoints_convert::HeadShape;
+
+use super::{
+    error::Error as TaggingError,
+    feature_file::write_lines,
+    head::WordRows,
+    labels::Labels,
+    options::{Column, ReadOptions},
+    prediction::{Prediction, write_predictions},
+    rules::Rules,
+    task_data::TaskData,
+};
+use crate::{
+    batch::{FeatureSet, Row},
+    config::{Config, Paths, of_trial},
+    data::split::Split,
+    device::DeviceError,
+    eval::{
+        figures::{Remark, Scores},
+        origin::Origin,
+    },
+    tasks::{
+        classification::example_loss::cross_entropy,
+        description::{self, Description},
+        error::Error,
+        head::{Head, HeadConfig},
+        label::Label,
+        predict::predict,
+        qa::token_counts::TokenCounts,
+        registry,
+        task::{Answerer, Answers, FileOf, ResultFile, Task, TaskFile},
+    },
+    text::tokenizer::Tokenizer,
+};
+
+/// Endings of a person's own files.
+const EXTENSIONS: &[&str] = &["txt", "conll", "tsv", "jsonl", "json"];
+
+/// A task of tags.
+pub struct WordTask<'a> {
+    name: &'a str,
+    /// Where its data lie, with the description of a person's own task.
+    folder: PathBuf,
+}
+
+impl<'a> WordTask<'a> {
+    pub fn new(name: &'a str, config: &Config) -> Self {
+        Self {
+            name,
+            folder: config.paths().task_folder(name),
+        }
+    }
+
+    fn is_of_reference(&self) -> bool {
+        registry::find(self.name).is_some()
+    }
+
+    fn rules(&self) -> Rules {
+        match self.is_of_reference() {
+            true => Rules::Reference,
+            false => Rules::Usual,
+        }
+    }
+
+    /// How its files are read.
+    fn options(&self, config: &Config) -> Result<ReadOptions, Error> {
+        if self.is_of_reference() {
+            return Ok(ReadOptions::chunk(config.debug));
+        }
+        let description = Description::read(&self.folder)?;
+        let mut options = ReadOptions {
+            labels: description.labels,
+            ..ReadOptions::default()
+        };
+        let number = |number: usize| Column::FromStart(number);
+        match description.text {
+            None => {}
+            Some(description::Column::Name(name)) => options.word_key = Some(name),
+            Some(description::Column::Number(place)) => options.word_column = number(place),
+        }
+        match description.label {
+            None => {}
+            Some(description::Column::Name(name)) => options.tag_key = Some(name),
+            Some(description::Column::Number(place)) => options.tag_column = number(place),
+        }
+        Ok(options)
+    }
+
+    fn file(&self, config: &Config, split: Split) -> PathBuf {
+        if self.is_of_reference() {
+            return config.paths().task_data(self.name, split.name());
+        }
+        let file = Description::read(&self.folder)
+            .and_then(|description| description.file(&self.folder, split, EXTENSIONS));
+        file.unwrap_or_else(|_| self.folder.join(format!("{}.txt", split.name())))
+    }
+}
+
+impl Task for WordTask<'_> {
+    fn result_files(&self, paths: Paths<'_>) -> Vec<ResultFile> {
+        vec![ResultFile {
+            name: "the predictions",
+            path: paths.predictions(self.name, Split::Dev.name()),
+            is_record: false,
+        }]
+    }
+
+    fn data_files(&self, config: &Config, split: Split) -> Vec<PathBuf> {
+        vec![self.file(config, split)]
+    }
+
+    /// None, as in the reference.
+    fn test_outputs(&self, _: Paths<'_>, _: usize) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    fn head(&self, config: &Config, stored: Option<&HeadShape>) -> Result<HeadConfig, Error> {
+        let stored = match stored {
+            None => None,
+            Some(HeadShape::Dense(dense)) => Some(dense),
+            Some(other) => {
+                return Err(Error::OtherHead {
+                    task: self.name.to_owned(),
+                    expected: "one dense layer",
+                    found: other.to_string(),
+                });
+            }
+        };
+        let segment = stored.and_then(|dense| dense.segment);
+        if let Some(names) = stored.and_then(|dense| dense.labels.as_deref()) {
+            let tags = names.into();
+            return Ok(HeadConfig::Tags { tags, segment });
+        }
+        let files = [Split::Train, Split::Dev, Split::Test].map(|split| self.file(config, split));
+        let options = self.options(config)?;
+        let labels = Labels::read(files.iter().map(PathBuf::as_path), &options)?;
+        if let Some(dense) = stored.filter(|dense| dense.outputs != labels.len()) {
+            return Err(Error::OtherHead {
+                task: self.name.to_owned(),
+                expected: "as many outputs as the files have tags",
+                found: format!("{} outputs for {} tags", dense.outputs, labels.len()),
+            });
+        }
+        Ok(HeadConfig::Tags {
+            tags: labels.names().collect(),
+            segment,
+        })
+    }
+
+    fn read(
+        &self,
+        split: Split,
+        head: &HeadConfig,
+        tokenizer: &Tokenizer,
+        config: &Config,
+    ) -> Result<Box<dyn TaskFile>, Error> {
+        let HeadConfig::Tags { tags, segment } = head else {
+            panic!("{} is a task of tags", self.name)
+        };
+        let labels = Labels::of_names(tags.iter().map(String::as_str), self.rules())?;
+        let data = TaskData::read(
+            self.name,
+            &self.file(config, split),
+            Arc::new(labels),
+            tokenizer,
+            &self.options(config)?,
+            config.max_seq_length,
+        )?;
+        Ok(Box::new(Words {
+            data,
+            segment: segment.unwrap_or(1),
+        }))
+    }
+
+    /// What the task's figures leave out, in our own.
+    fn remarks(&self, scores: &Scores, _: &Config) -> Vec<String> {
+        let remark = scores.remark().and_then(|remark| remark.text.clone());
+        remark
+            .map(|text| format!("{}: {text}", self.name))
+            .into_iter()
+            .collect()
+    }
+}
+
+/// A file of words.
+struct Words {
+    data: TaskData,
+    /// That of every token.
+    segment: u8,
+}
+
+impl TaskFile for Words {
+    fn kind(&self) -> FileOf<'_> {
+        FileOf::Words
+    }
+
+    fn task(&self) -> &str {
+        &self.data.task
+    }
+
+    fn path(&self) -> &Path {
+        &self.data.file
+    }
+
+    fn feature_count(&self) -> usize {
+        self.data.features.len()
+    }
+
+    fn feature_ids(&self) -> Vec<u64> {
+        let features = self.data.features.iter();
+        features.map(|feature| feature.eid as u64).collect()
+    }
+
+    fn rows(&self) -> Box<dyn Iterator<Item = Row<'_>> + '_> {
+        Box::new(self.data.features.iter().map(|feature| Row {
+            input_ids: &feature.input_ids,
+            first_segment: match self.segment {
+                0 => feature.input_ids.len(),
+                _ => 0,
+            },
+            label: Label::Tags {
+                positions: feature.labeled_positions.as_slice().into(),
+                tags: feature.kept_labels().into(),
+            },
+        }))
+    }
+
+    fn line(&self, split: Split) -> String {
+        self.data.line(split)
+    }
+
+    fn check_not_empty(&self) -> Result<(), Error> {
+        Ok(self.data.check_not_empty()?)
+    }
+
+    fn examples(&self, count: usize, tokenizer: &Tokenizer) -> Vec<String> {
+        self.data.examples(count, tokenizer)
+    }
+
+    fn tokens(&self) -> TokenCounts {
+        self.data.tokens
+    }
+
+    fn left_out(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn write_features(&self, out: &mut (dyn Write + Send)) -> io::Result<()> {
+        write_lines(out, &self.data.features)
+    }
+
+    fn check_markable(&self) -> Result<(), Error> {
+        Ok(self.data.check_markable()?)
+    }
+
+    fn gold_digest(&self) -> String {
+        self.data.gold_digest()
+    }
+
+    fn answer<'a>(
+        &'a self,
+        by: &Answerer<'a>,
+        progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Box<dyn Answers + 'a>, Error> {
+        let Head::Word(head) = &by.model.heads[by.head] else {
+            panic!("head {} is none of words", by.head)
+        };
+        let rows: Vec<Row> = self.rows().collect();
+        let logits = predict(
+            &FeatureSet::of_rows([rows]),
+            by.config.predict_batch_size,
+            by.device,
+            |input, batch| {
+                let words = WordRows::new(&input.sequences, &batch.labels);
+                let logits = head.logits(&by.model.encode(input), &words);
+                let [_, tags] = logits.dims();
+                let values = logits.try_into_vec_as::<f32>().map_err(DeviceError::new)?;
+                let mut values = values.into_iter();
+                let own = batch.labels.iter().map(|label| {
+                    let words = match label {
+                        Label::Tags { positions, .. } => positions.len(),
+                        _ => 0,
+                    };
+                    values.by_ref().take(words * tags).collect::<Vec<f32>>()
+                });
+                Ok(own.collect())
+            },
+            progress,
+        )?;
+        let (data, labels) = (&self.data, &self.data.labels);
+        let predictions = data.features.iter().zip(logits).map(|(feature, logits)| {
+            let of_words = logits.chunks(labels.len()).zip(feature.kept_labels());
+            let loss: f64 = of_words.map(|(word, &tag)| cross_entropy(word, tag)).sum();
+            Prediction::new(feature, logits, loss as f32, labels)
+        });
+        Ok(Box::new(TagAnswers {
+            data,
+            predictions: predictions.collect::<Result<_, TaggingError>>()?,
+            config: by.config,
+        }))
+    }
+
+    fn calibrate(&self, _: &Path, _: &Scores) -> Option<Result<String, Error>> {
+        None
+    }
+}
+
+/// What a model predicts of the words of a file.
+struct TagAnswers<'a> {
+    data: &'a TaskData,
+    predictions: Vec<Prediction>,
+    config: &'a Config,
+}
+
+impl Answers for TagAnswers<'_> {
+    fn mark(&self, trial: usize, _: &Origin) -> Result<Scores, Error> {
+        let paths = self.config.paths();
+        let last = paths.predictions(&self.data.task, Split::Dev.name());
+        if self.config.num_trials > 1 {
+            write_predictions(&of_trial(&last, trial), &self.predictions)?;
+        }
+        write_predictions(&last, &self.predictions)?;
+        let figures = self.data.mark(&self.predictions)?;
+        let mut scores = figures.scores.clone();
+        let accuracy = figures.token_accuracy();
+        scores.set_remark(Remark {
+            key: "beyond_the_reference".to_owned(),
+            text: Some(format!(
+                "ours, beyond the reference: {accuracy:.2} % of {} words right",
+                figures.words
+            )),
+            details: [("token_accuracy".to_owned(), accuracy.into())]
+                .into_iter()
+                .collect(),
+        });
+        Ok(scores)
+    }
+
+    fn write_test_outputs(&self, _: usize) -> Result<(), Error> {
+        Ok(())
+    }
+}
