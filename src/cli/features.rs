@@ -2,11 +2,9 @@
 
 use std::{io::Write, path::PathBuf};
 
+use anyhow::Context;
 use checkpoints_convert::printable;
-use clap::{
-    Args,
-    builder::{PossibleValuesParser, TypedValueParser},
-};
+use clap::Args;
 use serde_json::json;
 
 use super::{GlobalArgs, hyper_parameters::RunArgs, print_beside, print_json_beside, run_model};
@@ -31,23 +29,26 @@ Example:
 pub struct FeaturesArgs {
     #[command(flatten)]
     pub run: RunArgs,
-    /// The part of the data
-    #[arg(long, value_name = "SPLIT", value_parser = parse_split())]
-    pub split: Split,
+    /// The part of the data: train, dev or test; of mnli also dev_mismatched, test_matched,
+    /// test_mismatched and diagnostic
+    #[arg(long, value_name = "SPLIT", value_parser = SPLITS, hide_possible_values = true)]
+    pub split: String,
     /// The file to write
     #[arg(long, value_name = "FILE.jsonl")]
     pub output: PathBuf,
 }
 
-fn parse_split() -> impl TypedValueParser<Value = Split> {
-    let splits = [Split::Train, Split::Dev];
-    PossibleValuesParser::new(splits.map(Split::name)).try_map(move |name| {
-        splits
-            .into_iter()
-            .find(|split| split.name() == name)
-            .ok_or("expected train or dev")
-    })
-}
+/// The names of all tasks' files.
+const SPLITS: [&str; 8] = [
+    "train",
+    "dev",
+    "test",
+    "dev_matched",
+    "dev_mismatched",
+    "test_matched",
+    "test_mismatched",
+    "diagnostic",
+];
 
 /// Featurises and writes; several tasks stand one after the other.
 pub(super) fn run(
@@ -59,17 +60,28 @@ pub(super) fn run(
     let (resolved, facts) = run_model::described(&draft)?;
     let config = resolved.config;
     let tokenizer = run_model::tokenizer(&draft, &config, facts.as_ref())?;
-    let inputs = config.task_names.iter();
+    let parts = config.task_names.iter().map(|name| {
+        let part = task(name, &config).part(&args.split);
+        part.with_context(|| {
+            format!(
+                "{name} has no split {}; see electra features --help",
+                args.split
+            )
+        })
+    });
+    let parts: Vec<(Split, &str)> = parts.collect::<Result<_, _>>()?;
+    let inputs = config.task_names.iter().zip(&parts);
     let mut inputs: Vec<_> = inputs
-        .flat_map(|name| task(name, &config).data_files(&config, args.split))
+        .flat_map(|(name, (split, _))| task(name, &config).data_files(&config, *split))
         .collect();
     inputs.push(config.paths().vocab_file().to_owned());
     inputs.extend(args.run.given.hparams.as_ref().map(PathBuf::from));
     spare_inputs(&args.output, inputs.iter().map(PathBuf::as_path))?;
     let stored = facts.map(|facts| facts.record.heads).unwrap_or_default();
     let (mut files, mut features, mut tokens) = (Vec::new(), 0, TokenCounts::default());
-    for head in heads(&config, &stored)? {
-        let file = task(&head.task, &config).read(args.split, &head.config, &tokenizer, &config)?;
+    for (head, (split, part)) in heads(&config, &stored)?.iter().zip(parts) {
+        let task = task(&head.task, &config);
+        let file = task.read(split, Some(part), &head.config, &tokenizer, &config)?;
         for line in file.left_out() {
             log::warn!("{line}");
         }

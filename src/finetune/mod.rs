@@ -290,7 +290,7 @@ impl Finetune<'_> {
             .first()
             .map_or(name.into(), |path| path.display().to_string());
         let bar = self.progress.busy(&format!("preparing {first}"));
-        let file = task(name, config).read(split, &head.config, self.tokenizer, config)?;
+        let file = task(name, config).read(split, None, &head.config, self.tokenizer, config)?;
         bar.finish_and_clear();
         self.progress.note(&file.line(split));
         file.check_not_empty()?;

@@ -32,6 +32,11 @@ pub trait Task {
     /// What an evaluation writes of the task, under the reference's names.
     fn result_files(&self, paths: Paths<'_>) -> Vec<ResultFile>;
 
+    /// The split that a file of this name is part of, and the part's own name.
+    fn part<'n>(&self, name: &'n str) -> Option<(Split, &'n str)> {
+        Some((name.parse().ok()?, name))
+    }
+
     /// The files of a split that are there to be read; one at least is named, be it there or not.
     fn data_files(&self, config: &Config, split: Split) -> Vec<PathBuf>;
 
@@ -45,13 +50,15 @@ pub trait Task {
     /// When neither the checkpoint nor the task's files tell its labels.
     fn head(&self, config: &Config, stored: Option<&HeadShape>) -> Result<HeadConfig, Error>;
 
-    /// Reads and featurises a split of the task, for its head.
+    /// Reads and featurises a split of the task, for its head: all of it, or the one file of several
+    /// that is named.
     ///
     /// # Errors
     /// When it cannot be read or is not of the task's form.
     fn read(
         &self,
         split: Split,
+        part: Option<&str>,
         head: &HeadConfig,
         tokenizer: &Tokenizer,
         config: &Config,

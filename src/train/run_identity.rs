@@ -66,6 +66,8 @@ fn compare<'a>(
 
 /// The model's shape as the hyper-parameters of an older version give it.
 fn model_of(hparams: &Map<String, Value>) -> Option<Value> {
+    // Every version wrote the tasks down: without them, these are not a run's hyper-parameters.
+    hparams.get("task_names")?;
     let mut known = hparams.clone();
     known.retain(|key, _| hparam::decides(key).is_some());
     let (config, _) = Config::resolve(Path::new(""), "older", &known).ok()?;

@@ -391,7 +391,10 @@ fn commands_take_the_flags_that_others_rely_on() {
     assert_eq!(args.checkpoint, Some("c".into()));
     let args: cli::features::FeaturesArgs =
         parse(&[&run[..], &["--split", "dev", "--output", "f.jsonl"]].concat());
-    assert_eq!((args.split.name(), args.output), ("dev", "f.jsonl".into()));
+    assert_eq!(
+        (args.split.as_str(), args.output),
+        ("dev", "f.jsonl".into())
+    );
     let args: cli::score::ScoreArgs = parse(&[
         "--data",
         "d",

@@ -171,7 +171,7 @@ fn tasks_must_be_named_and_known() {
             "task_names: this engine does not train the task \"translation\"; it trains {known}"
         )
     );
-    assert!(error(json!({"task_names": ["squad", "xnli"]})).contains("did you mean qnli?"));
+    assert!(error(json!({"task_names": ["squad", "xnli"]})).contains("did you mean mnli?"));
     assert_eq!(
         error(json!({"task_names": []})),
         format!("task_names names no task; give one or several of {known}")

@@ -92,6 +92,15 @@ impl Task for TextTask<'_> {
             .collect()
     }
 
+    fn part<'n>(&self, name: &'n str) -> Option<(Split, &'n str)> {
+        let Some(task) = glue::find(self.name) else {
+            return Some((name.parse().ok()?, name));
+        };
+        let mut splits = task.splits.iter();
+        let found = splits.find(|split| split.name == name || split.file == name);
+        found.map(|found| (found.split, found.name))
+    }
+
     fn data_files(&self, config: &Config, split: Split) -> Vec<PathBuf> {
         let debug = if config.debug { "-debug" } else { "" };
         let Some(task) = glue::find(self.name) else {
@@ -162,6 +171,7 @@ impl Task for TextTask<'_> {
     fn read(
         &self,
         split: Split,
+        part: Option<&str>,
         head: &HeadConfig,
         tokenizer: &Tokenizer,
         config: &Config,
@@ -177,7 +187,9 @@ impl Task for TextTask<'_> {
         };
         let splits: Vec<TaskSplit> = task.splits_of(split);
         let files = self.data_files(config, split);
-        let parts = splits.into_iter().zip(files).map(|(split, file)| {
+        let files = splits.into_iter().zip(files);
+        let files = files.filter(|(split, _)| part.is_none_or(|part| split.name == part));
+        let parts = files.map(|(split, file)| {
             ClassificationData::read(
                 &task,
                 split,

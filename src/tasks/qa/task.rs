@@ -105,6 +105,7 @@ impl Task for QuestionAnswering<'_> {
     fn read(
         &self,
         split: Split,
+        _: Option<&str>,
         _: &HeadConfig,
         tokenizer: &Tokenizer,
         config: &Config,

@@ -159,6 +159,7 @@ impl Task for WordTask<'_> {
     fn read(
         &self,
         split: Split,
+        _: Option<&str>,
         head: &HeadConfig,
         tokenizer: &Tokenizer,
         config: &Config,
