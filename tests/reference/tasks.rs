@@ -7,7 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use burn::{Tensor, tensor::Device};
+use burn::{
+    Tensor,
+    module::Param,
+    tensor::{Device, TensorData},
+};
 use electra::{
     batch::{Batch, FeatureSet, Row},
     config::Config,
@@ -29,7 +33,9 @@ use electra::{
 };
 use serde_json::Value;
 
-use crate::support::{Arrays, converted, devices, distance_and_norm, max_difference, shared};
+use crate::support::{
+    Arrays, converted, devices, distance_and_norm, golden, max_difference, shared,
+};
 
 /// One run of the reference on some tasks.
 struct TaskRun {
@@ -139,6 +145,9 @@ impl TaskRun {
     }
 
     fn model(&self, weights: &str, device: &Device) -> Model {
+        if self.has("head.safetensors") {
+            return self.committed(device);
+        }
         let mut stored = converted(&self.folder.join(weights).join("model.ckpt"));
         let mut source = ParameterSource::new(device.clone(), 1, Some(&mut stored))
             .with_arithmetic(Arithmetic::default());
@@ -149,6 +158,29 @@ impl TaskRun {
             "parameters that nothing filled"
         );
         assert_eq!(origin.unused, [""; 0], "parameters without a place");
+        model
+    }
+
+    /// The model before its first step: the pre-trained one, with the head that lies beside the run.
+    fn committed(&self, device: &Device) -> Model {
+        let mut stored = converted(&golden("models/electra_tiny_projected.zip"));
+        let mut source = ParameterSource::new(device.clone(), 1, Some(&mut stored));
+        let mut model = Model::new(&mut source, &self.config.encoder(), &self.heads).unwrap();
+        assert_eq!(
+            source.finish().initialised.len(),
+            2,
+            "the head alone is new"
+        );
+        let arrays = Arrays::read(&self.folder.join("head.safetensors"));
+        let dense = match &mut model.heads[0] {
+            Head::Sequence(head) => &mut head.dense,
+            Head::Word(head) => &mut head.dense,
+            Head::Span(_) => panic!("a head of questions"),
+        };
+        let kernel = TensorData::new(arrays.floats("kernel"), dense.weight.val().dims());
+        dense.weight = Param::from_tensor(Tensor::from_data(kernel, device));
+        let bias = TensorData::new(arrays.floats("bias"), dense.bias.val().dims());
+        dense.bias = Param::from_tensor(Tensor::from_data(bias, device));
         model
     }
 
@@ -207,7 +239,9 @@ fn objective() -> Objective {
 
 fn runs() -> Vec<TaskRun> {
     let Some(reference) = shared("reference") else {
-        return Vec::new();
+        return ["glue/sts", "chunk"]
+            .map(|run| TaskRun::open(golden(run)))
+            .into();
     };
     let glue = ["rte", "mnli", "sts", "cola", "mrpc", "sst", "qnli", "qqp"];
     let mut folders: Vec<PathBuf> = glue
@@ -378,16 +412,22 @@ fn follow(run: &TaskRun, name: &str, device: &Device, steps: usize) {
 
 #[test]
 fn trajectories_follow_the_reference_to_the_end_on_the_cpu() {
-    for run in runs().into_iter().filter(|run| run.has("init")) {
+    for run in runs()
+        .into_iter()
+        .filter(|run| run.has("init") || run.has("head.safetensors"))
+    {
         let steps = run.trajectory["steps"].as_array().unwrap().len();
         follow(&run, "cpu", &Device::flex(), steps);
     }
 }
 
 #[test]
-fn a_mixture_follows_the_reference_on_wgpu() {
+fn steps_follow_the_reference_on_wgpu() {
     if let Some(device) = crate::support::gpu() {
-        for run in runs().iter().filter(|run| run.name == "cola_sts_chunk") {
+        for run in runs()
+            .iter()
+            .filter(|run| run.name == "cola_sts_chunk" || run.has("head.safetensors"))
+        {
             follow(run, "wgpu", &device, 4);
         }
     }
