@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     classification::head::{DROPOUT, SequenceHead},
+    error::Error as TaskError,
     label::Label,
     qa::{
         loss::{Targets, feature_losses},
@@ -61,6 +62,25 @@ impl HeadConfig {
                 ..dense(tags.len(), DenseKind::Tagging, Some(tags))
             }),
         }
+    }
+}
+
+/// The one dense layer that a checkpoint has for a task, if it has a head for it.
+///
+/// # Errors
+/// When its head is another.
+pub fn dense<'a>(
+    task: &str,
+    stored: Option<&'a HeadShape>,
+) -> Result<Option<&'a DenseShape>, TaskError> {
+    match stored {
+        None => Ok(None),
+        Some(HeadShape::Dense(dense)) => Ok(Some(dense)),
+        Some(other) => Err(TaskError::OtherHead {
+            task: task.to_owned(),
+            expected: "one dense layer",
+            found: other.to_string(),
+        }),
     }
 }
 

@@ -35,7 +35,7 @@ use crate::{
     tasks::{
         description::Description,
         error::Error,
-        head::{Head, HeadConfig},
+        head::{Head, HeadConfig, dense},
         label::Label,
         predict::predict,
         qa::token_counts::TokenCounts,
@@ -137,17 +137,7 @@ impl Task for TextTask<'_> {
     }
 
     fn head(&self, _: &Config, stored: Option<&HeadShape>) -> Result<HeadConfig, Error> {
-        let stored = match stored {
-            None => None,
-            Some(HeadShape::Dense(dense)) => Some(dense),
-            Some(other) => {
-                return Err(Error::OtherHead {
-                    task: self.name.to_owned(),
-                    expected: "one dense layer",
-                    found: other.to_string(),
-                });
-            }
-        };
+        let stored = dense(self.name, stored)?;
         let known = match glue::find(self.name) {
             Some(_) => None,
             None => stored
@@ -342,10 +332,6 @@ impl TaskFile for Texts {
             predictions: parts.collect::<Result<_, _>>()?,
             config: by.config,
         }))
-    }
-
-    fn calibrate(&self, _: &Path, _: &Scores) -> Option<Result<String, Error>> {
-        None
     }
 }
 

@@ -32,7 +32,7 @@ use crate::{
         classification::example_loss::cross_entropy,
         description::{self, Description},
         error::Error,
-        head::{Head, HeadConfig},
+        head::{Head, HeadConfig, dense},
         label::Label,
         predict::predict,
         qa::token_counts::TokenCounts,
@@ -124,17 +124,7 @@ impl Task for WordTask<'_> {
     }
 
     fn head(&self, config: &Config, stored: Option<&HeadShape>) -> Result<HeadConfig, Error> {
-        let stored = match stored {
-            None => None,
-            Some(HeadShape::Dense(dense)) => Some(dense),
-            Some(other) => {
-                return Err(Error::OtherHead {
-                    task: self.name.to_owned(),
-                    expected: "one dense layer",
-                    found: other.to_string(),
-                });
-            }
-        };
+        let stored = dense(self.name, stored)?;
         let segment = stored.and_then(|dense| dense.segment);
         if let Some(names) = stored.and_then(|dense| dense.labels.as_deref()) {
             let tags = names.into();
@@ -308,10 +298,6 @@ impl TaskFile for Words {
             predictions: predictions.collect::<Result<_, TaggingError>>()?,
             config: by.config,
         }))
-    }
-
-    fn calibrate(&self, _: &Path, _: &Scores) -> Option<Result<String, Error>> {
-        None
     }
 }
 
