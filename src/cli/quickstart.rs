@@ -15,14 +15,22 @@ use super::{
     session::Session,
     stop,
 };
-use crate::{eval::figures::Scores, quickstart, terminal};
+use crate::{
+    eval::figures::Scores,
+    quickstart::{self, lesson::Lesson},
+    terminal,
+};
 
 /// Convert, train, evaluate and ask, on a small example of its own
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
-  electra quickstart --output quickstart")]
+  electra quickstart --output quickstart
+  electra quickstart --output quickstart --kind tagging")]
 pub struct QuickstartArgs {
+    /// Kind of task to learn
+    #[arg(long, value_enum, value_name = "KIND", default_value = "questions")]
+    pub kind: Lesson,
     /// Folder to write to
     #[arg(long, value_name = "DIR", default_value = "electra-quickstart")]
     pub output: PathBuf,
@@ -42,6 +50,7 @@ pub(super) fn run(
     let session = Session::open(&args.compute, global)?;
     let given = args.given.read(args.compute.precision)?;
     let outcome = quickstart::run(
+        args.kind,
         &args.output,
         &session.chosen,
         &given,
@@ -63,18 +72,7 @@ pub(super) fn run(
         session.progress.done();
         return Ok(());
     }
-    writeln!(out, "\n600 questions that the model was not trained on:")?;
-    writeln!(out, "{:24}{:>10}{:>10}", "", "before", "after")?;
-    for (key, meaning) in [
-        ("HasAns_exact", "answer found, exact"),
-        ("HasAns_f1", "answer found, F1"),
-        ("NoAns_exact", "no answer, seen as such"),
-        ("best_exact", "all, best threshold"),
-    ] {
-        let show = |scores: &Scores| scores.get(key).map_or("-".into(), |v| format!("{v:.2}"));
-        let (before, after) = (show(&outcome.before), show(&outcome.after));
-        writeln!(out, "{meaning:24}{before:>10}{after:>10}")?;
-    }
+    print_figures(args.kind, &outcome, out)?;
     write!(out, "\nquestion: {}\nanswer:   ", quickstart::QUESTION)?;
     let mut said = Vec::new();
     print_reply(&reply, quickstart::PASSAGE, Marks::of_stdout(), &mut said)?;
@@ -98,4 +96,24 @@ pub(super) fn run(
         compute: &args.compute,
     };
     next.print(out)
+}
+
+/// What was measured before and after, in a table.
+fn print_figures(
+    lesson: Lesson,
+    outcome: &quickstart::Outcome,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let examples = match lesson {
+        Lesson::Questions => "questions",
+        _ => "examples",
+    };
+    writeln!(out, "\n600 {examples} that the model was not trained on:")?;
+    writeln!(out, "{:24}{:>10}{:>10}", "", "before", "after")?;
+    for (key, meaning) in lesson.figures() {
+        let show = |scores: &Scores| scores.get(key).map_or("-".into(), |v| format!("{v:.2}"));
+        let (before, after) = (show(&outcome.before), show(&outcome.after));
+        writeln!(out, "{meaning:24}{before:>10}{after:>10}")?;
+    }
+    Ok(())
 }

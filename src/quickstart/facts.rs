@@ -79,15 +79,109 @@ pub fn words(vocabulary: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Paragraphs of a SQuAD 2.0 file, one question on each: for each lesson so many paragraphs that
+/// What a passage is about: a subject, and all relations in a random order, of which it states the
+/// first.
+pub struct Outline {
+    pub subject: String,
+    order: Vec<usize>,
+    stated: usize,
+}
+
+/// A passage about one subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passage {
+    pub text: String,
+    pub facts: Vec<Fact>,
+}
+
+/// What a sentence of a passage states of its subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// The relation's number, below [`relations`].
+    pub relation: usize,
+    /// What the subject stands in this relation to.
+    pub object: String,
+    /// Where the object begins in the passage, in bytes.
+    pub start: usize,
+}
+
+/// Number of relations.
+pub const fn relations() -> usize {
+    RELATIONS.len()
+}
+
+impl Outline {
+    /// Draws a subject and how many relations are stated.
+    ///
+    /// # Panics
+    /// If there are no words or `stated` is empty.
+    pub fn draw(words: &[&str], stated: RangeInclusive<usize>, random: &mut ChaCha8Rng) -> Self {
+        let subject = capitalise(words[random.random_range(0..words.len())]);
+        let mut order: Vec<usize> = (0..RELATIONS.len()).collect();
+        order.shuffle(random);
+        let stated = random.random_range(stated);
+        Outline {
+            subject,
+            order,
+            stated,
+        }
+    }
+
+    /// A place among the relations: of a stated one, or of one that the passage does not state.
+    pub fn place(&self, is_stated: bool, random: &mut ChaCha8Rng) -> usize {
+        match is_stated {
+            true => random.random_range(0..self.stated),
+            false => random.random_range(self.stated..self.order.len()),
+        }
+    }
+
+    /// The question that asks for the relation at a place.
+    pub fn question(&self, place: usize) -> String {
+        let [before, after] = RELATIONS[self.order[place]].question;
+        format!("{before}{}{after}", self.subject)
+    }
+
+    /// Draws what the stated relations lead to.
+    pub fn passage(&self, words: &[&str], random: &mut ChaCha8Rng) -> Passage {
+        let mut text = String::new();
+        let mut facts = Vec::new();
+        for (place, &relation) in self.order[..self.stated].iter().enumerate() {
+            let Relation {
+                statement, answer, ..
+            } = &RELATIONS[relation];
+            if place > 0 {
+                text.push(' ');
+            }
+            text.push_str(if place == 0 { &self.subject } else { "It" });
+            text.push(' ');
+            text.push_str(statement[0]);
+            let object = match answer {
+                Answer::Word => words[random.random_range(0..words.len())].to_string(),
+                Answer::Year => random.random_range(1000..2000).to_string(),
+                Answer::Dollars => format!("{} dollars", random.random_range(10..100)),
+            };
+            let start = text.len();
+            text.push_str(&object);
+            text.push_str(statement[1]);
+            facts.push(Fact {
+                relation,
+                object,
+                start,
+            });
+        }
+        Passage { text, facts }
+    }
+}
+
+/// Paragraphs of a SQuAD 2.0 file, one question on each: for each stage so many paragraphs that
 /// state so many facts.
 pub fn paragraphs(
     words: &[&str],
-    lessons: &[(usize, RangeInclusive<usize>)],
+    stages: &[(usize, RangeInclusive<usize>)],
     seed: u64,
 ) -> Vec<Value> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    lessons
+    stages
         .iter()
         .flat_map(|(count, stated)| std::iter::repeat_n(stated, *count))
         .enumerate()
@@ -101,49 +195,20 @@ fn paragraph(
     stated: RangeInclusive<usize>,
     random: &mut ChaCha8Rng,
 ) -> Value {
-    let subject = capitalise(words[random.random_range(0..words.len())]);
-    let mut order: Vec<usize> = (0..RELATIONS.len()).collect();
-    order.shuffle(random);
-    let stated = random.random_range(stated);
-    let is_impossible = random.random_bool(IMPOSSIBLE);
+    let outline = Outline::draw(words, stated, random);
     // The question asks for one of the stated facts, or for one of the others.
-    let asked = if is_impossible {
-        random.random_range(stated..order.len())
-    } else {
-        random.random_range(0..stated)
-    };
-
-    let mut context = String::new();
-    let mut answers = Vec::new();
-    for (place, &relation) in order[..stated].iter().enumerate() {
-        let Relation {
-            statement, answer, ..
-        } = &RELATIONS[relation];
-        if place > 0 {
-            context.push(' ');
-        }
-        context.push_str(if place == 0 { &subject } else { "It" });
-        context.push(' ');
-        context.push_str(statement[0]);
-        let text = match answer {
-            Answer::Word => words[random.random_range(0..words.len())].to_string(),
-            Answer::Year => random.random_range(1000..2000).to_string(),
-            Answer::Dollars => format!("{} dollars", random.random_range(10..100)),
-        };
-        if place == asked {
-            // Facts are ASCII, so that bytes are code points.
-            answers.push(json!({"text": text, "answer_start": context.len()}));
-        }
-        context.push_str(&text);
-        context.push_str(statement[1]);
-    }
-    let [before, after] = RELATIONS[order[asked]].question;
+    let is_impossible = random.random_bool(IMPOSSIBLE);
+    let asked = outline.place(!is_impossible, random);
+    let passage = outline.passage(words, random);
+    // Facts are ASCII, so that bytes are code points.
+    let answer = passage.facts.get(asked);
+    let answer = answer.map(|fact| json!({"text": fact.object, "answer_start": fact.start}));
     json!({
-        "context": context,
+        "context": passage.text,
         "qas": [{
             "id": format!("fact-{number}"),
-            "question": format!("{before}{subject}{after}"),
-            "answers": answers,
+            "question": outline.question(asked),
+            "answers": answer.into_iter().collect::<Vec<_>>(),
             "is_impossible": is_impossible,
         }],
     })
@@ -193,8 +258,8 @@ mod tests {
     #[test]
     fn the_same_seed_draws_the_same_facts() {
         let words = ["river", "mountain"];
-        let lessons = [(5, 3..=5)];
-        let draw = |seed| paragraphs(&words, &lessons, seed);
+        let stages = [(5, 3..=5)];
+        let draw = |seed| paragraphs(&words, &stages, seed);
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
     }

@@ -1,11 +1,12 @@
 //! `electra quickstart`: the whole pipeline on a model and data that the program carries.
 //!
-//! Converts a tiny TensorFlow checkpoint, evaluates it untrained, fine-tunes it on made-up facts
-//! with real SQuAD passages beside them, evaluates it again and answers one question. The
-//! evaluation set is the one that Google's code was measured on with the same model, before its
-//! weights were rounded to bf16.
+//! Converts a tiny TensorFlow checkpoint, evaluates it untrained, fine-tunes it on made-up facts,
+//! evaluates it again and asks it about one passage. Of questions, real SQuAD passages stand beside
+//! the facts, and the evaluation set is the one that Google's code was measured on with the same
+//! model, before its weights were rounded to bf16.
 
 pub mod facts;
+pub mod lesson;
 mod own_folder;
 
 use std::{
@@ -15,6 +16,7 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
+use lesson::Lesson;
 use own_folder::OwnFile;
 
 use crate::{
@@ -41,14 +43,15 @@ const SQUAD_TRAIN: &str = include_str!("../../assets/quickstart/squad-train.json
 
 /// Made-up questions to train on, and how many facts their passages state: first two, so that the
 /// model finds out what a question has to do with a fact, then up to five.
-const LESSONS: [(usize, std::ops::RangeInclusive<usize>); 2] = [(12_000, 2..=2), (20_000, 2..=5)];
+const STAGES: [(usize, std::ops::RangeInclusive<usize>); 2] = [(12_000, 2..=2), (20_000, 2..=5)];
 
 /// Keeps training facts apart from other draws.
 const FACTS_SEED: u64 = 1;
 
-/// The question asked at the end, on a passage that no file holds.
+/// The passage that is asked about at the end, which no file holds.
 pub const PASSAGE: &str =
     "Garden owns the river. It lives in school. It was born in 1784. It works with captain.";
+/// The question on it, if the task has questions.
 pub const QUESTION: &str = "When was Garden born?";
 
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +87,11 @@ pub struct Outcome {
 /// Lays out the data folder, converts the checkpoint, trains and evaluates.
 ///
 /// `given` are hyper-parameters that replace the quickstart's own.
+///
+/// # Errors
+/// A folder of somebody else's, hyper-parameters that cannot be, or a device that fails.
 pub fn run(
+    lesson: Lesson,
     folder: &Path,
     chosen: &Chosen,
     given: &Map<String, Value>,
@@ -92,8 +99,8 @@ pub fn run(
     stop: &Stop,
     progress: &Progress,
 ) -> Result<Outcome, Error> {
-    lay_out(folder, progress)?;
-    let mut hparams = hparams();
+    lay_out(lesson, folder, progress)?;
+    let mut hparams = hparams(lesson);
     hparams.extend(given.clone());
     let resolve = |hparams: &Map<String, Value>| -> Result<Config, Error> {
         let resolved = Config::resolve(folder, MODEL, hparams);
@@ -135,7 +142,11 @@ pub fn run(
     untrained.insert("do_train".into(), false.into());
     untrained.insert(
         "results_txt".into(),
-        json!(folder.join("before").join("squad_results.txt")),
+        json!(
+            folder
+                .join("before")
+                .join(format!("{}_results.txt", lesson.task()))
+        ),
     );
     progress.note("before training:");
     let before = scores(finetune(&resolve(&untrained)?)?);
@@ -169,12 +180,12 @@ fn set_threshold(model_dir: &Path, threshold: f64) -> Result<(), Error> {
 /// The pre-trained model's name, as `--model-name` takes it.
 const MODEL: &str = "electra_tiny";
 
-/// Hyper-parameters of the quickstart: lessons in their order, a rate at which so small a model
+/// Hyper-parameters of the quickstart: of questions the stages in their order, a rate at which so small a model
 /// gets beyond telling answers by their kind, and neither dropout nor slow lower layers, from
 /// which it has nothing to gain.
-fn hparams() -> Map<String, Value> {
+fn hparams(lesson: Lesson) -> Map<String, Value> {
     let hparams = json!({
-        "task_names": ["squad"],
+        "task_names": [lesson.task()],
         "model_size": "large",
         "vocab_size": 2048,
         "model_hparam_overrides": {
@@ -189,7 +200,7 @@ fn hparams() -> Map<String, Value> {
         "layerwise_lr_decay": 0,
         "num_train_epochs": 1,
         "train_batch_size": 12,
-        "shuffle": false,
+        "shuffle": lesson != Lesson::Questions,
     });
     match hparams {
         Value::Object(map) => map,
@@ -204,26 +215,27 @@ fn scores(outcome: finetune::Outcome) -> Scores {
 }
 
 /// Writes the checkpoint and the data where the reference's folder layout has them.
-fn lay_out(folder: &Path, progress: &Progress) -> Result<(), Error> {
+fn lay_out(lesson: Lesson, folder: &Path, progress: &Progress) -> Result<(), Error> {
     let zip = folder.join("models/electra_tiny.zip");
-    let data = folder.join("finetuning_data/squad");
-    own_folder::lay_out(
-        folder,
-        &[
-            OwnFile {
-                path: zip.clone(),
-                content: CHECKPOINT.into(),
-            },
-            OwnFile {
-                path: data.join("train.json"),
-                content: json_text(&training_data()),
-            },
-            OwnFile {
-                path: data.join("dev.json"),
-                content: FACTS_DEV.into(),
-            },
+    let data = folder.join("finetuning_data").join(lesson.task());
+    let words = facts::words(VOCABULARY);
+    let own_data = match lesson {
+        Lesson::Questions => vec![
+            ("train.json".to_owned(), json_text(&training_data(&words))),
+            ("dev.json".to_owned(), FACTS_DEV.into()),
         ],
-    )?;
+        _ => lesson.files(&words),
+    };
+    let own_data = own_data.into_iter().map(|(name, content)| OwnFile {
+        path: data.join(name),
+        content,
+    });
+    let checkpoint = OwnFile {
+        path: zip.clone(),
+        content: CHECKPOINT.into(),
+    };
+    let files: Vec<OwnFile> = std::iter::once(checkpoint).chain(own_data).collect();
+    own_folder::lay_out(folder, &files)?;
     let model = folder.join("models").join(MODEL);
     let report = checkpoints_convert::convert(&zip, &model, &mut |_, _| {})?;
     progress.note(&format!(
@@ -237,8 +249,8 @@ fn lay_out(folder: &Path, progress: &Progress) -> Result<(), Error> {
 }
 
 /// Passages of SQuAD, then made-up facts.
-fn training_data() -> Value {
-    let paragraphs = facts::paragraphs(&facts::words(VOCABULARY), &LESSONS, FACTS_SEED);
+fn training_data(words: &[&str]) -> Value {
+    let paragraphs = facts::paragraphs(words, &STAGES, FACTS_SEED);
     let mut train: Value = serde_json::from_str(SQUAD_TRAIN).unwrap_or_default();
     if let Some(articles) = train["data"].as_array_mut() {
         articles.push(json!({"title": "Made-up facts", "paragraphs": paragraphs}));
