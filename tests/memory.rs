@@ -32,7 +32,7 @@ use electra::{
         step::{StepSettings, train_step},
     },
 };
-use support::{runs, tasks};
+use support::{fast, runs, tasks};
 
 /// The allocator is one for the process, so that its readings are taken one test at a time.
 static ALLOCATOR: Mutex<()> = Mutex::new(());
@@ -55,7 +55,7 @@ fn memory_does_not_grow_over_steps_on_wgpu() {
         },
         seed: 1,
     };
-    let mut model = run.model("init", &training);
+    let mut model = run.model_with("init", &training, 0.0, fast("wgpu"));
     let mut adam = Adam::new(
         run.config.weight_decay_rate,
         LayerDecay {

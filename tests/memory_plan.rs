@@ -38,7 +38,7 @@ fn a_step_holds_what_the_plan_says() {
     let step = |layers_in, moments, micro_batch_size, recompute_layers| {
         let arithmetic = Arithmetic {
             layers: layers_in,
-            ..Arithmetic::default()
+            ..support::fast("wgpu")
         };
         let footprint = Footprint {
             encoder: &encoder,

@@ -15,7 +15,7 @@ choice! {
         Large24Gb = "large-24gb",
         /// What the fork for cards of 8 GB trained: the top 8 layers, 4 features at a time.
         Fork = "fork",
-        /// The reference's debug mode: a small model on `<split>-debug.json`.
+        /// The reference's debug mode: a small model on the `<split>-debug` files.
         Debug = "debug",
     }
 }
@@ -30,7 +30,7 @@ impl Preset {
             Self::Large16Gb => "the same in 16 GB",
             Self::Large24Gb => "the same in 24 GB",
             Self::Fork => "the top 8 layers of ELECTRA-Large, batch 4, three trials",
-            Self::Debug => "a quick run on <split>-debug.json with a small model",
+            Self::Debug => "a quick run on the <split>-debug files with a small model",
         }
     }
 
@@ -85,5 +85,24 @@ mod tests {
         assert_eq!((config.train_batch_size, config.max_seq_length), (32, 512));
         assert_eq!(config.layerwise_lr_decay, 0.9);
         assert_eq!(config.trainable_layers, None);
+    }
+
+    #[test]
+    fn a_preset_takes_any_tasks_and_their_defaults() {
+        for preset in Preset::ALL {
+            for (tasks, epochs, length) in [
+                (json!(["rte"]), 10.0, 128),
+                (json!(["mnli"]), 3.0, 128),
+                (json!(["chunk"]), 3.0, 128),
+                (json!(["cola", "squad"]), 3.0, 128),
+            ] {
+                let mut hparams = preset.hparams();
+                hparams.insert("task_names".to_owned(), tasks);
+                let config = Config::resolve(Path::new("d"), "m", &hparams).unwrap().0;
+                let epochs = if config.debug { 3.0 } else { epochs };
+                let found = (config.num_train_epochs, config.max_seq_length);
+                assert_eq!(found, (epochs, length), "{preset} {:?}", config.task_names);
+            }
+        }
     }
 }

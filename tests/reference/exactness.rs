@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::{ReferenceRun, devices, distance_and_norm, runs, tasks};
+use crate::support::{ReferenceRun, devices, distance_and_norm, fast, runs, tasks};
 use burn::tensor::Device;
 use electra::{
     batch::{Batch, FeatureSet},
@@ -104,7 +104,7 @@ fn recomputed_and_split_batches_have_the_gradients_of_the_whole() {
                     .map(|rows| Batch::collate(&set, rows).unwrap())
                     .collect()
             };
-            let model = run.model_with("init", &device, 0.1, Arithmetic::default());
+            let model = run.model_with("init", &device, 0.1, fast(name));
             let whole = gradients(&model, &parts(rows.len()), false, &device);
             for (size, recompute) in [(rows.len(), true), (2, false), (1, true)] {
                 let ours = gradients(&model, &parts(size), recompute, &device);

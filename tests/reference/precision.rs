@@ -1,15 +1,11 @@
 //! Layers in f16: how far their numbers are from float32's, and what happens beyond f16's range.
 
-use crate::support::{ReferenceRun, devices, parameters, runs, tasks};
+use crate::support::{ReferenceRun, devices, fast, parameters, runs, tasks};
 use burn::tensor::Device;
 use electra::{
     batch::Batch,
     data::split::Split,
-    kernels::{
-        attention::config::AttentionConfigs,
-        formats::Element,
-        matmul::{MatmulTilings, config::MatmulTiling},
-    },
+    kernels::formats::Element,
     model::arithmetic::Arithmetic,
     train::{
         adam::Adam,
@@ -19,15 +15,13 @@ use electra::{
     },
 };
 
-const HALF: Arithmetic = Arithmetic {
-    layers: Element::F16,
-    full: MatmulTilings::BURNS,
-    half: MatmulTilings::BURNS,
-    attention: AttentionConfigs {
-        forward: None,
-        backward: None,
-    },
-};
+/// Layers in f16 on a device of this name.
+fn half(device: &str) -> Arithmetic {
+    Arithmetic {
+        layers: Element::F16,
+        ..fast(device)
+    }
+}
 
 fn settings<'a>(device: &'a Device, tasks: &'a [String], loss_scale: f64) -> StepSettings<'a> {
     StepSettings {
@@ -59,17 +53,10 @@ fn steps_in_f16_follow_the_references_steps() {
     let features = run.features(Split::Train);
     for (name, device) in devices() {
         // A software driver takes many seconds for a step.
-        let (tilings, steps) = match name {
-            "cpu" => (MatmulTilings::default(), 5),
-            _ => (MatmulTilings::all(MatmulTiling::Tiled { quarters: 1 }), 2),
-        };
+        let steps = if name == "cpu" { 5 } else { 2 };
         let device = device.autodiff();
         let tasks = tasks();
-        let arithmetic = Arithmetic {
-            half: tilings,
-            ..HALF
-        };
-        let mut model = run.model_with("init", &device, 0.0, arithmetic);
+        let mut model = run.model_with("init", &device, 0.0, half(name));
         let mut adam = adam(run);
         let settings = settings(&device, &tasks, 64.0);
         let mut worst = [0.0_f64; 2];
@@ -104,7 +91,7 @@ fn a_step_beyond_the_range_of_f16_changes_nothing() {
         let device = device.autodiff();
         let tasks = tasks();
         let mut adam = adam(run);
-        let model = run.model_with("init", &device, 0.0, HALF);
+        let model = run.model_with("init", &device, 0.0, half(name));
         let before = parameters(&model);
         let batch: Batch = run.training_batch(&features, 0);
         let mut step = |model, loss_scale: f64| -> (_, StepFigures) {

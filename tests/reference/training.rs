@@ -1,6 +1,6 @@
 //! Training against the reference's trajectory; frozen layers.
 
-use crate::support::{ReferenceRun, devices, max_difference, parameters, runs, tasks};
+use crate::support::{ReferenceRun, devices, fast, max_difference, parameters, runs, tasks};
 use burn::tensor::Device;
 use electra::{
     batch::{Batch, FeatureSet},
@@ -184,7 +184,7 @@ fn layers_above_frozen_ones_get_the_gradients_of_a_whole_run() {
     for (name, device) in devices() {
         let device = device.autodiff();
         let gradients = |trainable: Trainable, recompute_layers: bool| {
-            let model = trainable.freeze(run.model("init", &device));
+            let model = trainable.freeze(run.model_with("init", &device, 0.0, fast(name)));
             let input = ModelInput::new(&batch, 0, &device);
             let objective = Objective {
                 trainable,

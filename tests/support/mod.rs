@@ -22,6 +22,7 @@ use electra::{
     batch::{Batch, FeatureSet, Row},
     config::{Config, EncoderConfig},
     data::split::Split,
+    kernels::matmul::{MatmulTilings, config::MatmulTiling},
     model::{
         arithmetic::Arithmetic,
         parameters::{ParameterSource, StoredParameters},
@@ -63,6 +64,20 @@ pub fn gpu() -> Option<Device> {
         },
     )
     .clone()
+}
+
+/// What a test computes with that takes long: on a GPU the products that a software driver computes
+/// fastest, which the kernels' tests hold against Burn's.
+pub fn fast(device: &str) -> Arithmetic {
+    let tilings = match device {
+        "cpu" => MatmulTilings::default(),
+        _ => MatmulTilings::all(MatmulTiling::Tiled { quarters: 2 }),
+    };
+    Arithmetic {
+        full: tilings,
+        half: tilings,
+        ..Arithmetic::default()
+    }
 }
 
 /// One fine-tuning run of the reference.
