@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::PathBuf};
 
-use anyhow::Context;
+use anyhow::bail;
 use clap::Args;
 
 use super::{
@@ -13,11 +13,14 @@ use super::{
     session::Session,
 };
 use crate::{
-    fine_tuned::FineTuned,
-    reply::Reply,
-    tasks::qa::{
-        example::Examples,
-        no_answer::threshold::{self, signed},
+    fine_tuned::{FineTuned, TaskChoice},
+    tasks::{
+        asked::{Asked, Form},
+        qa::{
+            no_answer::threshold::{self, signed},
+            reply::QuestionReply,
+        },
+        reply::Reply,
     },
 };
 
@@ -78,7 +81,7 @@ pub(super) fn run(args: &AskArgs, global: &GlobalArgs, out: &mut dyn Write) -> a
     let (passage, from_stdin) = passage(args.passage.as_deref(), args.passage_file.as_deref())?;
     let mut questions = Questions::new(args.questions.clone(), from_stdin)?;
     let session = Session::open(&args.compute, global)?;
-    let mut model = session.model(&args.checkpoint)?;
+    let mut model = session.model(&args.checkpoint, TaskChoice::Taking(Form::Question))?;
     if let Some(given) = args.threshold {
         model.set_threshold(given)?;
     }
@@ -111,18 +114,21 @@ pub(super) fn run(args: &AskArgs, global: &GlobalArgs, out: &mut dyn Write) -> a
     Ok(())
 }
 
-pub(super) fn ask(model: &FineTuned, question: &str, passage: &str) -> anyhow::Result<Reply> {
-    let examples = Examples::of_one(question, passage);
-    let answered = model.answer(examples, &mut |_, _| {})?;
-    let prediction = answered.into_iter().next().context("no answer was made")?;
-    let threshold = model.config.qa_na_threshold;
-    Ok(Reply::new(prediction, &model.config, threshold))
+pub(super) fn ask(
+    model: &FineTuned,
+    question: &str,
+    passage: &str,
+) -> anyhow::Result<QuestionReply> {
+    match model.ask(&Asked::question(question, passage))? {
+        Reply::Question(reply) => Ok(reply),
+        _ => bail!("no answer was made"),
+    }
 }
 
 /// The answer in its own line, then where it stands, what else it might be, and how likely there
 /// is none.
 pub(super) fn print_reply(
-    reply: &Reply,
+    reply: &QuestionReply,
     passage: &str,
     marks: Marks,
     out: &mut dyn Write,
@@ -162,7 +168,7 @@ pub(super) fn print_reply(
 }
 
 /// Why there is no answer, and what it would be.
-fn no_answer(reply: &Reply, odds: f64) -> String {
+fn no_answer(reply: &QuestionReply, odds: f64) -> String {
     let mut line = format!(
         "no answer: score {} is above the threshold {}",
         signed(odds),
@@ -181,15 +187,15 @@ fn no_answer(reply: &Reply, odds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reply::Alternative;
+    use crate::tasks::qa::reply::Alternative;
 
-    fn printed(reply: &Reply, passage: &str) -> String {
+    fn printed(reply: &QuestionReply, passage: &str) -> String {
         let mut out = Vec::new();
         print_reply(reply, passage, Marks::PLAIN, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
-    fn reply() -> Reply {
+    fn reply() -> QuestionReply {
         let alternative = |text: &str, probability| Alternative {
             text: text.to_owned(),
             probability,
@@ -198,7 +204,7 @@ mod tests {
             start: None,
             end: None,
         };
-        Reply {
+        QuestionReply {
             answer: "an oak".to_owned(),
             start: Some(8),
             end: Some(14),
@@ -218,7 +224,7 @@ mod tests {
 
     #[test]
     fn without_an_answer_the_alternatives_are_told() {
-        let none = Reply {
+        let none = QuestionReply {
             answer: String::new(),
             start: None,
             end: None,
@@ -228,7 +234,7 @@ mod tests {
         let expected = "(no answer)\n   98.2%  an oak\n    1.8%  oak\n\
                         no-answer score -4.81; above -1.22 means no answer\n";
         assert_eq!(printed(&none, "This is an oak."), expected);
-        let certain = Reply {
+        let certain = QuestionReply {
             null_odds: None,
             ..none
         };
@@ -237,7 +243,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_held_back_is_told_with_its_score() {
-        let held_back = Reply {
+        let held_back = QuestionReply {
             answer: String::new(),
             start: None,
             end: None,
@@ -250,7 +256,7 @@ mod tests {
                         an oak (98.2 %)\n   98.2%  an oak\n    1.8%  oak\n\
                         no-answer probability 33.8%\n";
         assert_eq!(printed(&held_back, "This is an oak."), expected);
-        let nothing = Reply {
+        let nothing = QuestionReply {
             nbest: Vec::new(),
             no_answer_probability: None,
             ..held_back

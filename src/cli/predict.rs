@@ -11,6 +11,8 @@ use crate::{
     data::split::Split,
     durable_file::spare_inputs,
     eval::origin::Origin,
+    fine_tuned::TaskChoice,
+    tasks::asked::Form,
     tasks::qa::{
         answers::{answer_files::AnswerFiles, answer_map::test_outputs},
         no_answer::threshold::{self, signed},
@@ -67,7 +69,7 @@ pub(super) fn run(
     let examples = QuestionSet::read(&args.data, None)?.examples(options)?;
     files.check()?;
     let session = Session::open(&args.compute, global)?;
-    let model = session.model(&args.checkpoint)?;
+    let model = session.model(&args.checkpoint, TaskChoice::Taking(Form::Question))?;
     if args.threshold.is_some() {
         model.expect_null_odds(threshold::OPTION)?;
     }

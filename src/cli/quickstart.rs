@@ -15,7 +15,7 @@ use super::{
     session::Session,
     stop,
 };
-use crate::{eval::figures::Scores, quickstart, terminal};
+use crate::{eval::figures::Scores, fine_tuned::TaskChoice, quickstart, terminal};
 
 /// Convert, train, evaluate and ask, on a small example of its own
 #[derive(Debug, Clone, Args)]
@@ -49,7 +49,7 @@ pub(super) fn run(
         stop::listen(),
         &session.progress,
     )?;
-    let model = session.model(&outcome.model_dir)?;
+    let model = session.model(&outcome.model_dir, TaskChoice::First)?;
     let reply = ask(&model, quickstart::QUESTION, quickstart::PASSAGE)?;
     if global.json {
         let figures = serde_json::json!({

@@ -6,7 +6,7 @@ use super::{GlobalArgs, compute::ComputeArgs, model::find_model};
 use crate::{
     config::{EncoderConfig, Precision},
     device::{self, ByteSize, Chosen},
-    fine_tuned::FineTuned,
+    fine_tuned::{Described, FineTuned, TaskChoice},
     kernels::autotune::AutotuneCache,
     model::arithmetic::Arithmetic,
     progress::Progress,
@@ -72,16 +72,14 @@ impl<'a> Session<'a> {
         Arithmetic::on(&self.chosen, precision, encoder, tokens, &cache)
     }
 
-    /// The fine-tuned model at `checkpoint`, which is converted first if need be.
+    /// The fine-tuned model at `checkpoint`, which is converted first if need be; of several tasks the
+    /// chosen one answers.
     ///
     /// # Errors
     /// No model there, or one that cannot answer.
-    pub fn model(&self, checkpoint: &Path) -> anyhow::Result<FineTuned> {
+    pub fn model(&self, checkpoint: &Path, choice: TaskChoice<'_>) -> anyhow::Result<FineTuned> {
         let found = find_model(checkpoint, None, &self.progress)?;
-        Ok(FineTuned::of_record(
-            &found,
-            &self.chosen,
-            self.precision(),
-        )?)
+        let described = Described::of(&found, choice)?;
+        Ok(FineTuned::of(described, &self.chosen, self.precision())?)
     }
 }

@@ -122,6 +122,20 @@ impl ClassificationTask {
         matches!(self.form, Form::Glue(_))
     }
 
+    /// How many texts its examples have: 1, or 2 of a pair. Of an own task the columns of its train file
+    /// in `folder` tell it; `None` if they do not.
+    pub fn texts(&self, folder: &Path) -> Option<u8> {
+        let pair = match &self.form {
+            Form::Glue(task) => task.is_pair(),
+            Form::Own(description) if description.text_b.is_some() => true,
+            Form::Own(description) => {
+                let train = description.file(folder, Split::Train, EXTENSIONS).ok()?;
+                train_labels::has_pairs(&train, description).ok()?
+            }
+        };
+        Some(1 + u8::from(pair))
+    }
+
     /// What its predictions are marked by.
     pub fn metric(&self) -> Metric {
         match (&self.form, &self.labels) {

@@ -11,8 +11,8 @@ use checkpoints_convert::HeadShape;
 
 use super::{
     error::Error as TaggingError,
+    feature::SEGMENT,
     feature_file::write_lines,
-    head::WordRows,
     labels::Labels,
     options::{Column, ReadOptions},
     prediction::{Prediction, write_predictions},
@@ -23,7 +23,6 @@ use crate::{
     batch::{FeatureSet, Row},
     config::{Config, Paths, of_trial},
     data::split::Split,
-    device::DeviceError,
     eval::{
         figures::{Remark, Scores},
         origin::Origin,
@@ -33,7 +32,6 @@ use crate::{
         description::{self, Description},
         error::Error,
         head::{Head, HeadConfig, dense},
-        label::Label,
         predict::predict,
         qa::token_counts::TokenCounts,
         registry,
@@ -168,7 +166,7 @@ impl Task for WordTask<'_> {
         )?;
         Ok(Box::new(Words {
             data,
-            segment: segment.unwrap_or(1),
+            segment: segment.unwrap_or(SEGMENT),
         }))
     }
 
@@ -212,17 +210,8 @@ impl TaskFile for Words {
     }
 
     fn rows(&self) -> Box<dyn Iterator<Item = Row<'_>> + '_> {
-        Box::new(self.data.features.iter().map(|feature| Row {
-            input_ids: &feature.input_ids,
-            first_segment: match self.segment {
-                0 => feature.input_ids.len(),
-                _ => 0,
-            },
-            label: Label::Tags {
-                positions: feature.labeled_positions.as_slice().into(),
-                tags: feature.kept_labels().into(),
-            },
-        }))
+        let features = self.data.features.iter();
+        Box::new(features.map(|feature| feature.row(self.segment)))
     }
 
     fn line(&self, split: Split) -> String {
@@ -270,21 +259,7 @@ impl TaskFile for Words {
             &FeatureSet::of_rows([rows]),
             by.config.predict_batch_size,
             by.device,
-            |input, batch| {
-                let words = WordRows::new(&input.sequences, &batch.labels);
-                let logits = head.logits(&by.model.encode(input), &words);
-                let [_, tags] = logits.dims();
-                let values = logits.try_into_vec_as::<f32>().map_err(DeviceError::new)?;
-                let mut values = values.into_iter();
-                let own = batch.labels.iter().map(|label| {
-                    let words = match label {
-                        Label::Tags { positions, .. } => positions.len(),
-                        _ => 0,
-                    };
-                    values.by_ref().take(words * tags).collect::<Vec<f32>>()
-                });
-                Ok(own.collect())
-            },
+            |input, batch| head.predict(&by.model.encode(input), &batch.labels),
             progress,
         )?;
         let (data, labels) = (&self.data, &self.data.labels);
