@@ -36,7 +36,6 @@ pub mod model;
 pub mod packed;
 pub mod progress;
 pub mod quickstart;
-pub mod reply;
 pub mod report;
 #[cfg(feature = "server")]
 pub mod serve;

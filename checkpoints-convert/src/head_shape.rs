@@ -8,7 +8,7 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 /// The parts and sizes of a head.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, try_from = "Keys")]
 pub enum HeadShape {
     /// Where an answer starts and ends in a passage.
@@ -34,7 +34,7 @@ pub struct SpanShape {
 
 /// A head of one dense layer on a hidden state, `[hidden, outputs]` (reference:
 /// `finetune/classification/classification_tasks.py`, `finetune/tagging/tagging_tasks.py`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DenseShape {
     /// Values that it gives a text or a word: as many as there are labels, or one for a number.
     pub outputs: usize,
@@ -50,6 +50,12 @@ pub struct DenseShape {
     /// labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub segment: Option<u8>,
+    /// How many texts an example has: 1, or 2 of a pair; `None` where nothing tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub texts: Option<u8>,
+    /// The numbers that 0 and 1 of a regression stand for; `None` where nothing tells them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range: Option<[f64; 2]>,
 }
 
 /// What a dense head predicts.
@@ -82,6 +88,8 @@ impl DenseShape {
             labels: None,
             kind: None,
             segment: None,
+            texts: None,
+            range: None,
         }
     }
 
@@ -105,6 +113,21 @@ impl DenseShape {
         {
             return Err(format!(
                 "\"segment\" is {segment}; expected 0 or 1, of a \"kind\" that is \"tagging\""
+            ));
+        }
+        if let Some(texts) = self.texts
+            && (!(1..=2).contains(&texts) || self.kind == Some(DenseKind::Tagging))
+        {
+            return Err(format!(
+                "\"texts\" is {texts}; expected 1 or 2, of a \"kind\" that is not \"tagging\""
+            ));
+        }
+        if let Some([min, max]) = self.range
+            && (min >= max || !(max - min).is_finite() || self.kind != Some(DenseKind::Regression))
+        {
+            return Err(format!(
+                "\"range\" is [{min}, {max}]; expected the least number and the greatest, of a \"kind\" \
+                 that is \"regression\""
             ));
         }
         let Some(labels) = &self.labels else {
@@ -159,6 +182,8 @@ struct Keys {
     labels: Option<Vec<String>>,
     kind: Option<DenseKind>,
     segment: Option<u8>,
+    texts: Option<u8>,
+    range: Option<[f64; 2]>,
 }
 
 impl TryFrom<Keys> for HeadShape {
@@ -172,7 +197,9 @@ impl TryFrom<Keys> for HeadShape {
         let is_dense = keys.outputs.is_some()
             || keys.labels.is_some()
             || keys.kind.is_some()
-            || keys.segment.is_some();
+            || keys.segment.is_some()
+            || keys.texts.is_some()
+            || keys.range.is_some();
         let missing = |key: &str| format!("missing field `{key}`");
         match (is_span, is_dense) {
             (true, false) => Ok(Self::Span(SpanShape {
@@ -193,6 +220,8 @@ impl TryFrom<Keys> for HeadShape {
                     labels: keys.labels,
                     kind: keys.kind,
                     segment: keys.segment,
+                    texts: keys.texts,
+                    range: keys.range,
                 };
                 dense.check()?;
                 Ok(Self::Dense(dense))
@@ -273,6 +302,10 @@ mod tests {
             (r#"{"outputs":1}"#, "1 output"),
             (r#"{"outputs":1,"kind":"regression"}"#, "regression"),
             (
+                r#"{"outputs":1,"kind":"regression","texts":2,"range":[0.0,5.0]}"#,
+                "regression",
+            ),
+            (
                 r#"{"outputs":2,"labels":["a","b"],"kind":"classification"}"#,
                 "classification, 2 outputs",
             ),
@@ -332,6 +365,22 @@ mod tests {
             (
                 r#"{"outputs": 2, "segment": 0}"#,
                 "expected 0 or 1, of a \"kind\" that is \"tagging\"",
+            ),
+            (
+                r#"{"outputs": 2, "texts": 3}"#,
+                "heads.rte: \"texts\" is 3; expected 1 or 2",
+            ),
+            (
+                r#"{"outputs": 2, "texts": 2, "kind": "tagging"}"#,
+                "of a \"kind\" that is not \"tagging\"",
+            ),
+            (
+                r#"{"outputs": 1, "kind": "regression", "range": [5, 1]}"#,
+                "heads.rte: \"range\" is [5, 1]; expected the least number",
+            ),
+            (
+                r#"{"outputs": 2, "range": [0, 1]}"#,
+                "of a \"kind\" that is \"regression\"",
             ),
             (
                 r#"{"outputs": "3"}"#,

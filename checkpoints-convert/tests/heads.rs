@@ -22,10 +22,9 @@ use tempfile::TempDir;
 
 fn dense(outputs: usize, kind: Option<DenseKind>, labels: Option<&[&str]>) -> HeadShape {
     HeadShape::Dense(DenseShape {
-        outputs,
         labels: labels.map(|labels| labels.iter().map(|&label| label.to_owned()).collect()),
         kind,
-        segment: None,
+        ..DenseShape::new(outputs)
     })
 }
 

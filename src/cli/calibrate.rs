@@ -10,7 +10,9 @@ use super::{GlobalArgs, compute::ComputeArgs, session::Session};
 use crate::{
     data::split::Split,
     eval::{file_digest::FileDigest, output_place},
+    fine_tuned::TaskChoice,
     model::description::described_in,
+    tasks::asked::Form,
     tasks::qa::{
         answers::answer_map::{answers, null_odds},
         no_answer::{
@@ -63,7 +65,7 @@ pub(super) fn run(
     };
     let examples = questions.examples(options)?;
     let session = Session::open(&args.compute, global)?;
-    let model = session.model(&args.checkpoint)?;
+    let model = session.model(&args.checkpoint, TaskChoice::Taking(Form::Question))?;
     ensure!(
         described_in(&model.folder) == model.folder,
         "{}: a checkpoint of a run has no config.json of its own; give the finished model, {}",

@@ -6,18 +6,14 @@ use checkpoints_convert::printable;
 use clap::Args;
 
 use super::{
-    GlobalArgs,
-    ask::{ask, print_reply},
-    compute::ComputeArgs,
-    excerpt::Marks,
-    hyper_parameters::GivenArgs,
-    next_steps::NextSteps,
-    session::Session,
-    stop,
+    GlobalArgs, compute::ComputeArgs, excerpt::Marks, hyper_parameters::GivenArgs,
+    next_steps::NextSteps, session::Session, shown_reply, stop,
 };
 use crate::{
     eval::figures::Scores,
+    fine_tuned::TaskChoice,
     quickstart::{self, lesson::Lesson},
+    tasks::{asked::Asked, reply::Reply},
     terminal,
 };
 
@@ -58,24 +54,32 @@ pub(super) fn run(
         stop::listen(),
         &session.progress,
     )?;
-    let model = session.model(&outcome.model_dir)?;
-    let reply = ask(&model, quickstart::QUESTION, quickstart::PASSAGE)?;
+    let model = session.model(&outcome.model_dir, TaskChoice::First)?;
+    let asked = args.kind.asked();
+    let reply = model.ask(&asked)?;
     if global.json {
-        let figures = serde_json::json!({
+        let mut figures = serde_json::json!({
             "folder": outcome.folder,
             "before": outcome.before,
             "after": outcome.after,
-            "answer": reply.answer,
             "seconds": began.elapsed().as_secs_f64(),
         });
+        match &reply {
+            Reply::Question(reply) => figures["answer"] = reply.answer.as_str().into(),
+            reply => figures["reply"] = serde_json::to_value(reply)?,
+        }
         writeln!(out, "{figures}")?;
         session.progress.done();
         return Ok(());
     }
     print_figures(args.kind, &outcome, out)?;
-    write!(out, "\nquestion: {}\nanswer:   ", quickstart::QUESTION)?;
     let mut said = Vec::new();
-    print_reply(&reply, quickstart::PASSAGE, Marks::of_stdout(), &mut said)?;
+    match &asked {
+        Asked::Question { question, .. } => write!(said, "\nquestion: {question}\nanswer:   ")?,
+        Asked::Text { a, b: None } => write!(said, "\ntext:  {a}\nreply: ")?,
+        Asked::Text { a, b: Some(b) } => write!(said, "\nfirst:  {a}\nsecond: {b}\nreply:  ")?,
+    }
+    shown_reply::print(&reply, &asked, Marks::of_stdout(), &mut said)?;
     // Here too a terminal gets lines that fit it; the commands below stay whole.
     let columns = terminal::output_columns().unwrap_or(usize::MAX);
     for line in String::from_utf8_lossy(&said).lines() {
@@ -91,8 +95,7 @@ pub(super) fn run(
     let next = NextSteps {
         report: Some(&outcome.report),
         checkpoint: Some(&outcome.model_dir),
-        question: quickstart::QUESTION,
-        passage: quickstart::PASSAGE,
+        asked: &asked,
         compute: &args.compute,
     };
     next.print(out)

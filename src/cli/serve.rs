@@ -12,8 +12,12 @@ use serde_json::json;
 
 use super::{GlobalArgs, compute::ComputeArgs, session::Session, stop};
 use crate::{
+    fine_tuned::TaskChoice,
     serve::{Bound, limits::Limits},
-    tasks::qa::{example::Examples, no_answer::threshold},
+    tasks::{
+        asked::{Asked, Form},
+        qa::no_answer::threshold,
+    },
 };
 
 /// Answer questions in a browser and for programs
@@ -73,7 +77,7 @@ pub(super) fn run(
     // Before the model: a port that is taken is told at once.
     let bound = Bound::new(&args.host, args.port)?;
     let session = Session::open(&args.compute, global)?;
-    let mut model = session.model(&args.checkpoint)?;
+    let mut model = session.model(&args.checkpoint, TaskChoice::Taking(Form::Question))?;
     if model.folder != args.checkpoint {
         model.config.model_name = name_of(&args.checkpoint);
     }
@@ -81,7 +85,7 @@ pub(super) fn run(
         model.set_threshold(given)?;
     }
     // Shaders are compiled and a device that cannot compute shows before anybody asks.
-    model.answer(Examples::of_one("Who?", "Nobody yet."), &mut |_, _| {})?;
+    model.ask(&Asked::question("Who?", "Nobody yet."))?;
 
     let address = bound.address();
     let name = model.config.model_name.clone();

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::{GlobalArgs, compute::ComputeArgs, model::find_model};
+use super::{GlobalArgs, compute::ComputeArgs, model::describe_model};
 use crate::{
     config::{EncoderConfig, Precision},
     device::{self, ByteSize, Chosen},
-    fine_tuned::FineTuned,
+    fine_tuned::{Described, FineTuned, TaskChoice},
     kernels::autotune::AutotuneCache,
     model::arithmetic::Arithmetic,
     progress::Progress,
@@ -72,16 +72,20 @@ impl<'a> Session<'a> {
         Arithmetic::on(&self.chosen, precision, encoder, tokens, &cache)
     }
 
-    /// The fine-tuned model at `checkpoint`, which is converted first if need be.
+    /// The fine-tuned model at `checkpoint`, which is converted first if need be; of several tasks the
+    /// chosen one answers.
     ///
     /// # Errors
     /// No model there, or one that cannot answer.
-    pub fn model(&self, checkpoint: &Path) -> anyhow::Result<FineTuned> {
-        let found = find_model(checkpoint, None, &self.progress)?;
-        Ok(FineTuned::of_record(
-            &found,
-            &self.chosen,
-            self.precision(),
-        )?)
+    pub fn model(&self, checkpoint: &Path, choice: TaskChoice<'_>) -> anyhow::Result<FineTuned> {
+        self.open_model(describe_model(checkpoint, choice, &self.progress)?)
+    }
+
+    /// The model that was described.
+    ///
+    /// # Errors
+    /// Damaged, or without the head that answers.
+    pub fn open_model(&self, described: Described) -> anyhow::Result<FineTuned> {
+        Ok(FineTuned::of(described, &self.chosen, self.precision())?)
     }
 }

@@ -93,6 +93,20 @@ impl Draft {
         model_name: &str,
         given: &Map<String, Value>,
     ) -> Result<Draft, Error> {
+        Self::with_heads(data_dir, model_name, given, &[])
+    }
+
+    /// The same for a model that has learnt the tasks `heads`: what they are need not be told beside
+    /// their data.
+    ///
+    /// # Errors
+    /// As [`Draft::new`].
+    pub fn with_heads(
+        data_dir: &Path,
+        model_name: &str,
+        given: &Map<String, Value>,
+        heads: &[&str],
+    ) -> Result<Draft, Error> {
         let mut config = Config::defaults();
         let mut warnings = Vec::new();
         let mut given = given.clone();
@@ -139,7 +153,7 @@ impl Draft {
             config.init_checkpoint = Some(archive);
         }
         config.apply(&given)?;
-        tasks::check(&config)?;
+        tasks::check(&config, heads)?;
         Ok(Draft {
             config,
             given,
@@ -155,6 +169,14 @@ impl Draft {
     /// # Errors
     /// As [`Draft::new`].
     pub fn from_json(saved: &Map<String, Value>) -> Result<Draft, Error> {
+        Self::of_model(saved, &[])
+    }
+
+    /// The same of a model that has learnt the tasks `heads`.
+    ///
+    /// # Errors
+    /// As [`Draft::new`].
+    pub fn of_model(saved: &Map<String, Value>, heads: &[&str]) -> Result<Draft, Error> {
         let (mut data_dir, mut model_name) = (PathBuf::new(), String::new());
         if let Some(value) = saved.get("data_dir") {
             data_dir = HparamValue::read("data_dir", value)?;
@@ -164,7 +186,7 @@ impl Draft {
         }
         Ok(Draft {
             is_saved: true,
-            ..Draft::new(&data_dir, &model_name, saved)?
+            ..Draft::with_heads(&data_dir, &model_name, saved, heads)?
         })
     }
 

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::tasks::registry::{self, UnknownTask};
 
-/// Checks the names of the model and of the tasks.
-pub(super) fn check(config: &Config) -> Result<(), Error> {
+/// Checks the names of the model and of the tasks; `heads` are tasks that a model has learnt.
+pub(super) fn check(config: &Config, heads: &[&str]) -> Result<(), Error> {
     if config.model_name.is_empty() {
         return Err(Error::NoModelName {
             models: config.data_dir.join("models"),
@@ -20,7 +20,7 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
     for (i, task) in config.task_names.iter().enumerate() {
         // A person's own task is one with a description beside its data.
         let described = config.paths().task_folder(task).join("task.json");
-        if !described.is_file() {
+        if !described.is_file() && !heads.contains(&task.as_str()) {
             registry::expect(task).map_err(|unknown| UnknownTask {
                 task: shorten(task),
                 ..unknown

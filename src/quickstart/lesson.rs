@@ -10,7 +10,15 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 use super::facts::{Outline, Passage};
-use crate::eval::json_file::json_text;
+use crate::{eval::json_file::json_text, tasks::asked::Asked};
+
+/// What is asked of a passage that no file holds.
+pub const QUESTION: &str = "When was Garden born?";
+/// The passage.
+pub const PASSAGE: &str =
+    "Garden owns the river. It lives in school. It was born in 1784. It works with captain.";
+/// A passage as short as those of [`Lesson::Pairs`].
+const SHORT_PASSAGE: &str = "Garden lives in school. It was born in 1784.";
 
 /// A kind of task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -73,6 +81,15 @@ impl Lesson {
                 ("recall", "recall of spans"),
                 ("f1", "F1 of spans"),
             ],
+        }
+    }
+
+    /// What the model is asked at the end; no file holds it.
+    pub fn asked(self) -> Asked {
+        match self {
+            Self::Questions => Asked::question(QUESTION, PASSAGE),
+            Self::Pairs => Asked::text(QUESTION, Some(SHORT_PASSAGE)),
+            Self::Classification | Self::Regression | Self::Tagging => Asked::text(PASSAGE, None),
         }
     }
 

@@ -48,12 +48,6 @@ const STAGES: [(usize, std::ops::RangeInclusive<usize>); 2] = [(12_000, 2..=2), 
 /// Keeps training facts apart from other draws.
 const FACTS_SEED: u64 = 1;
 
-/// The passage that is asked about at the end, which no file holds.
-pub const PASSAGE: &str =
-    "Garden owns the river. It lives in school. It was born in 1784. It works with captain.";
-/// The question on it, if the task has questions.
-pub const QUESTION: &str = "When was Garden born?";
-
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{path}: {source}; give another folder with --output")]

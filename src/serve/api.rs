@@ -13,9 +13,12 @@ use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{Served, limits::Limits, refusal::Refusal, worker::failed};
 use crate::{
-    fine_tuned::{self, gives_null_odds, needs_null_odds},
-    reply::Reply,
-    tasks::qa::example::Examples,
+    fine_tuned,
+    tasks::{
+        asked,
+        qa::no_answer::null_odds::{gives_null_odds, needs_null_odds},
+        reply::Reply,
+    },
 };
 
 /// What is asked.
@@ -62,34 +65,33 @@ pub async fn answer(
         check_threshold(served.model.task())?;
     }
     let place = served.queue.place()?;
-    let threshold = asked.threshold;
+    let asked = asked::Asked::Question {
+        question: asked.question,
+        passage: asked.passage,
+        threshold: asked.threshold,
+    };
     let answered = timeout(limits.answer, async {
         let reading = served.clone();
-        let featurize = move || {
-            let examples = Examples::of_one(&asked.question, &asked.passage);
-            reading.model.featurize(examples).map_err(unreadable)
-        };
-        let computed = served.queue.compute(place, featurize).await?;
+        let featurize = move || reading.model.featurize(&asked).map_err(unreadable);
+        let mut computed = served.queue.compute(place, featurize).await?;
         let choosing = served.clone();
         let chosen = spawn_blocking(move || {
-            let chosen = choosing.model.choose(&computed.asked, &computed.outputs);
+            let outputs = std::mem::take(&mut computed.outputs);
+            let chosen = choosing.model.reply(&computed.asked, outputs);
             // The place is given back.
             drop(computed);
             chosen.map_err(|error| failed(&error))
         });
-        let chosen = chosen.await.map_err(|_| Refusal::defect())??;
-        chosen.into_iter().next().ok_or_else(Refusal::defect)
+        chosen.await.map_err(|_| Refusal::defect())?
     });
-    let prediction = answered.await.map_err(|_| {
+    let reply = answered.await.map_err(|_| {
         let message = format!(
             "no answer within {} s: the server is busy or the passage is long",
             limits.answer.as_secs()
         );
         Refusal::new(StatusCode::GATEWAY_TIMEOUT, message)
     })??;
-    let config = &served.model.config;
-    let threshold = threshold.unwrap_or(config.qa_na_threshold);
-    Ok(Json(Reply::new(prediction, config, threshold)))
+    Ok(Json(reply))
 }
 
 /// The whole body, within the limits.

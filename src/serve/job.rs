@@ -6,8 +6,8 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::refusal::Refusal;
 use crate::{
-    fine_tuned::Featurized,
-    tasks::qa::{beam::WindowOutput, feature::Feature},
+    batch::Row,
+    tasks::{featurized::Featurized, output::Output},
 };
 
 /// Where a question's outcome arrives.
@@ -25,7 +25,7 @@ pub struct Place {
 pub struct Computed {
     pub asked: Featurized,
     /// What the model says of each window, in their order.
-    pub outputs: Vec<WindowOutput>,
+    pub outputs: Vec<Output>,
     pub place: Place,
 }
 
@@ -36,7 +36,7 @@ pub struct Job {
     place: Place,
     reply: oneshot::Sender<Result<Computed, Refusal>>,
     /// Of the windows before the first that is not computed.
-    outputs: Vec<WindowOutput>,
+    outputs: Vec<Output>,
     /// Windows that the model has, or has been given.
     given: usize,
 }
@@ -63,28 +63,25 @@ impl Job {
 
     /// Whether the model has been given all windows.
     pub fn is_given(&self) -> bool {
-        self.given == self.asked.windows()
+        self.given == self.asked.row_count()
     }
 
     /// Gives the next window to the model, and returns its tokens.
     pub fn give(&mut self) -> usize {
-        let window = self.asked.features().get(self.given);
+        let window = self.asked.row(self.given);
         self.given += usize::from(window.is_some());
         window.map_or(0, |window| window.input_ids.len())
     }
 
     /// The windows that have been given and are not computed.
-    pub fn under_way(&self) -> &[Feature] {
+    pub fn under_way(&self) -> Vec<Row<'_>> {
         let range: Range<usize> = self.outputs.len()..self.given;
-        self.asked.features().get(range).unwrap_or_default()
+        self.asked.rows(range).collect()
     }
 
     /// Takes what the model says of the windows under way, in their order.
-    pub fn take(&mut self, outputs: impl Iterator<Item = WindowOutput>) {
-        for output in outputs {
-            let feature = self.outputs.len();
-            self.outputs.push(WindowOutput { feature, ..output });
-        }
+    pub fn take(&mut self, outputs: impl Iterator<Item = Output>) {
+        self.outputs.extend(outputs);
     }
 
     /// Tells the client's task what the model says, once all windows are computed.
@@ -111,7 +108,7 @@ pub mod example {
     use tokio::sync::Semaphore;
 
     use super::*;
-    use crate::tasks::qa::example::Examples;
+    use crate::tasks::qa::{ask::FeaturizedQuestions, example::Examples, feature::Feature};
 
     /// Tokens of a window.
     pub const TOKENS: usize = 6;
@@ -131,7 +128,11 @@ pub mod example {
             max_context: vec![true; 2],
         };
         let features = (0..windows).map(window).collect();
-        Featurized::new(Examples::of_one("oak", "oak"), features)
+        Featurized::Questions(FeaturizedQuestions {
+            examples: Examples::of_one("oak", "oak"),
+            features,
+            threshold: None,
+        })
     }
 
     /// The same on its way, with a place of `places`.

@@ -17,7 +17,7 @@ use super::{
     limits::Limits,
     refusal::Refusal,
 };
-use crate::fine_tuned::Featurized;
+use crate::tasks::featurized::Featurized;
 
 /// The way to the model.
 #[derive(Debug, Clone)]

@@ -7,10 +7,10 @@ use std::{
 };
 
 use super::{job::Job, pace::Pace, refusal::Refusal, turns::Turns};
-use crate::{batch::FeatureSet, device::failure, fine_tuned::Error, tasks::qa::beam::WindowOutput};
+use crate::{batch::FeatureSet, device::failure, fine_tuned::Error, tasks::output::Output};
 
 /// What the model says of windows, in their order.
-pub type Outputs = Result<Vec<WindowOutput>, Error>;
+pub type Outputs = Result<Vec<Output>, Error>;
 
 /// Has `compute` see the windows of all that comes through the line, until its other end is gone.
 ///
@@ -49,7 +49,7 @@ fn go(
     compute: &impl Fn(&FeatureSet<'_>) -> Outputs,
 ) -> Result<Vec<Job>, Error> {
     let windows: Vec<usize> = going.iter().map(|job| job.under_way().len()).collect();
-    let set = FeatureSet::new(going.iter().map(Job::under_way).collect());
+    let set = FeatureSet::of_rows(going.iter().map(Job::under_way));
     let (refusal, lost) = match caught(|| compute(&set)) {
         Ok(outputs) if outputs.len() == set.len() => {
             let mut outputs = outputs.into_iter();
@@ -71,7 +71,7 @@ fn go(
 }
 
 /// Runs `compute`; a panic of the device's is its error, and any other, a defect, is `None`.
-fn caught(compute: impl FnOnce() -> Outputs) -> Result<Vec<WindowOutput>, Option<Error>> {
+fn caught(compute: impl FnOnce() -> Outputs) -> Result<Vec<Output>, Option<Error>> {
     match catch_unwind(AssertUnwindSafe(|| failure::caught(compute))) {
         Ok(Ok(computed)) => computed.map_err(Some),
         Ok(Err(device)) => Err(Some(Error::Device(device))),
@@ -101,28 +101,32 @@ mod tests {
             Outcome,
             example::{TOKENS, job},
         },
-        tasks::qa::predict,
+        tasks::predict,
     };
 
     const PLACES: usize = 1000;
 
     /// Sees a window as its id, which its tokens are.
-    fn see(windows: &FeatureSet<'_>) -> Vec<WindowOutput> {
+    fn see(windows: &FeatureSet<'_>) -> Vec<Output> {
         let ids = (0..windows.len()).map(|feature| {
             let (_, window) = windows.get(feature).unwrap();
-            WindowOutput {
-                feature,
-                answerable_logit: window.input_ids[0] as f32,
-                ..WindowOutput::default()
-            }
+            Output::Logits(vec![window.input_ids[0] as f32])
         });
         ids.collect()
+    }
+
+    /// The id that [`see`] saw.
+    fn id(output: &Output) -> f32 {
+        match output {
+            Output::Logits(id) => id[0],
+            Output::Span(window) => panic!("{window:?}"),
+        }
     }
 
     /// Numbers of the questions and of their windows.
     fn numbers(windows: &FeatureSet<'_>) -> Vec<(u64, u64)> {
         let ids = see(windows);
-        let ids = ids.iter().map(|output| output.answerable_logit as u64);
+        let ids = ids.iter().map(|output| id(output) as u64);
         let mut numbers: Vec<_> = ids.map(|id| (id / 1000, id % 1000)).collect();
         numbers.sort_unstable();
         numbers
@@ -134,10 +138,9 @@ mod tests {
             .try_recv()
             .unwrap_or_else(|_| Err(Refusal::defect()))?;
         for (window, output) in computed.outputs.iter().enumerate() {
-            let id = (1000 * number + window as u64) as f32;
-            assert_eq!((output.feature, output.answerable_logit), (window, id));
+            assert_eq!(id(output), (1000 * number + window as u64) as f32);
         }
-        assert_eq!(computed.outputs.len(), computed.asked.windows());
+        assert_eq!(computed.outputs.len(), computed.asked.row_count());
         Ok(computed.outputs.len())
     }
 

@@ -1,6 +1,6 @@
 //! What can go wrong between a task's file and its figures.
 
-use super::{classification, description, predict, qa, tagging};
+use super::{asked::Refused, classification, description, predict, qa, tagging};
 use crate::{data, eval};
 
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,18 @@ pub enum Error {
         expected: &'static str,
         found: String,
     },
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(
+        "{task}: config.json beside the model does not say {missing}; add {example} to heads.{task} in it"
+    )]
+    NotDescribed {
+        task: String,
+        missing: &'static str,
+        example: &'static str,
+    },
+    #[error("{task}: the model's outputs are not those of the rows that were asked")]
+    OtherOutputs { task: String },
     #[error(transparent)]
     Files(#[from] eval::Error),
 }

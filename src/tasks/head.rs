@@ -31,9 +31,18 @@ pub enum HeadConfig {
     /// Where an answer starts and ends.
     Span(SpanHeadConfig),
     /// A logit for each of these classes of a sequence.
-    Classes(Arc<[String]>),
+    Classes {
+        labels: Arc<[String]>,
+        /// How many texts a sequence is made of, 1 or 2, if anything tells it.
+        texts: Option<u8>,
+    },
     /// The value of a sequence.
-    Value,
+    Value {
+        /// The numbers that 0 and 1 stand for, if anything tells them.
+        range: Option<[f64; 2]>,
+        /// As of classes.
+        texts: Option<u8>,
+    },
     /// A logit for each of these tags of a word.
     Tags {
         tags: Arc<[String]>,
@@ -46,22 +55,68 @@ impl HeadConfig {
     /// The same as a record describes it.
     pub fn shape(&self) -> HeadShape {
         let dense = |outputs, kind, labels: Option<&Arc<[String]>>| DenseShape {
-            outputs,
             kind: Some(kind),
             labels: labels.map(|labels| labels.to_vec()),
-            segment: None,
+            ..DenseShape::new(outputs)
         };
         match self {
             Self::Span(config) => config.shape(),
-            Self::Classes(labels) => {
-                HeadShape::Dense(dense(labels.len(), DenseKind::Classification, Some(labels)))
-            }
-            Self::Value => HeadShape::Dense(dense(1, DenseKind::Regression, None)),
+            Self::Classes { labels, texts } => HeadShape::Dense(DenseShape {
+                texts: *texts,
+                ..dense(labels.len(), DenseKind::Classification, Some(labels))
+            }),
+            Self::Value { range, texts } => HeadShape::Dense(DenseShape {
+                range: *range,
+                texts: *texts,
+                ..dense(1, DenseKind::Regression, None)
+            }),
             Self::Tags { tags, segment } => HeadShape::Dense(DenseShape {
                 segment: *segment,
                 ..dense(tags.len(), DenseKind::Tagging, Some(tags))
             }),
         }
+    }
+}
+
+impl HeadConfig {
+    /// What a record says of the head of a task that its name does not tell.
+    ///
+    /// # Errors
+    /// When it does not say enough.
+    pub fn described(task: &str, stored: Option<&HeadShape>) -> Result<Self, TaskError> {
+        let not_described = |missing, example| TaskError::NotDescribed {
+            task: task.to_owned(),
+            missing,
+            example,
+        };
+        let no_kind = || {
+            not_described(
+                "what the head gives",
+                r#""kind": "classification", or "regression" or "tagging", and its "labels","#,
+            )
+        };
+        let Some(stored) = dense(task, stored)? else {
+            return Err(no_kind());
+        };
+        let labels = |example| {
+            let labels = stored.labels.as_deref().map(Arc::from);
+            labels.ok_or_else(|| not_described("what its outputs are called", example))
+        };
+        Ok(match stored.kind {
+            None => return Err(no_kind()),
+            Some(DenseKind::Classification) => Self::Classes {
+                labels: labels(r#""labels": ["NAME", …], one for each output in their order,"#)?,
+                texts: stored.texts,
+            },
+            Some(DenseKind::Regression) => Self::Value {
+                range: stored.range,
+                texts: stored.texts,
+            },
+            Some(DenseKind::Tagging) => Self::Tags {
+                tags: labels(r#""labels": ["B-NP", …], one for each output in their order,"#)?,
+                segment: stored.segment,
+            },
+        })
     }
 }
 
@@ -153,8 +208,8 @@ impl Head {
             HeadConfig::Span(config) => {
                 SpanHead::new(source, task, hidden, *config).map(Self::Span)
             }
-            HeadConfig::Classes(labels) => sequence(source, labels.len()),
-            HeadConfig::Value => sequence(source, 1),
+            HeadConfig::Classes { labels, .. } => sequence(source, labels.len()),
+            HeadConfig::Value { .. } => sequence(source, 1),
             HeadConfig::Tags { tags, .. } => {
                 WordHead::new(source, task, [hidden, tags.len()]).map(Self::Word)
             }

@@ -9,7 +9,7 @@ use super::{
     classification::run::TextTask,
     description::{self, Description},
     error::Error,
-    head::TaskHead,
+    head::{HeadConfig, TaskHead},
     qa::{no_answer::calibration, report::TaskReport, task::QuestionAnswering},
     registry::{self, Kind},
     tagging::run::WordTask,
@@ -42,14 +42,6 @@ fn kind(name: &str, config: &Config) -> Kind {
     }
 }
 
-/// Whether a model of this run can be asked questions on a passage.
-pub fn answers_questions(config: &Config) -> bool {
-    let tasks = config.task_names.iter();
-    tasks
-        .map(|name| kind(name, config))
-        .any(|kind| matches!(kind, Kind::Questions(_)))
-}
-
 /// The heads of a run's tasks, in their order; `stored` are those of the checkpoint that it begins
 /// with.
 ///
@@ -64,6 +56,34 @@ pub fn heads(
         .map(|name| {
             Ok(TaskHead {
                 config: task(name, config).head(config, stored.get(name))?,
+                task: name.clone(),
+            })
+        })
+        .collect()
+}
+
+/// The heads of a model that is asked, in the order of its tasks, as its record describes them: its data
+/// need not be there.
+///
+/// # Errors
+/// When the record does not say what is needed of a person's own task, or of the tags.
+pub fn described_heads(
+    config: &Config,
+    stored: &BTreeMap<String, HeadShape>,
+) -> Result<Vec<TaskHead>, Error> {
+    let tasks = config.task_names.iter();
+    tasks
+        .map(|name| {
+            let stored = stored.get(name);
+            let by_name = match registry::find(name).map(|task| task.kind) {
+                None | Some(Kind::Tagging) => None,
+                Some(_) => Some(task(name, config).head(config, stored)?),
+            };
+            Ok(TaskHead {
+                config: match by_name {
+                    Some(head) => head,
+                    None => HeadConfig::described(name, stored)?,
+                },
                 task: name.clone(),
             })
         })

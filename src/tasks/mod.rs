@@ -1,17 +1,23 @@
 //! What a model is fine-tuned for: a folder for each kind of task, which knows its files, examples,
 //! features, head, loss, answers and scorer.
 
+pub mod asked;
+pub mod asked_file;
+pub mod asking;
 pub mod classification;
 pub mod description;
 pub mod error;
+pub mod featurized;
 pub mod head;
 pub mod kind;
 pub mod label;
 pub mod loss;
 pub mod model;
+pub mod output;
 pub mod predict;
 pub mod qa;
 pub mod registry;
+pub mod reply;
 pub mod tagging;
 pub mod task;
 

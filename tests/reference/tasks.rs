@@ -121,13 +121,22 @@ impl TaskRun {
             task: task.clone(),
             config: match task.as_str() {
                 "squad" => HeadConfig::Span(SpanHeadConfig::of(&config)),
-                "sts" => HeadConfig::Value,
-                "mnli" => HeadConfig::Classes(outputs(3)),
+                "sts" => HeadConfig::Value {
+                    range: None,
+                    texts: None,
+                },
+                "mnli" => HeadConfig::Classes {
+                    labels: outputs(3),
+                    texts: None,
+                },
                 "chunk" => HeadConfig::Tags {
                     tags: outputs(14),
                     segment: None,
                 },
-                _ => HeadConfig::Classes(outputs(2)),
+                _ => HeadConfig::Classes {
+                    labels: outputs(2),
+                    texts: None,
+                },
             },
         });
         Self {

@@ -362,7 +362,7 @@ fn pictures_of_the_page() {
         browser.wait_for(ANSWERED);
         assert_eq!(
             browser.script("return document.getElementById('passage').value"),
-            quickstart::PASSAGE
+            quickstart::lesson::PASSAGE
         );
         browser.script("scrollTo(0, 0); document.activeElement.blur()");
         // The bars have come to rest.

@@ -9,7 +9,12 @@ use super::{
     example::{Example, Examples},
     labels::Gold,
 };
-use crate::{data::error::Error, text::tokenizer::Tokenizer};
+use crate::{
+    batch::{AsRow, Row},
+    data::error::Error,
+    tasks::label::Label,
+    text::tokenizer::Tokenizer,
+};
 
 /// The fewest tokens that a pair can be cut to: its special tokens.
 const SPECIAL_TOKENS: usize = 3;
@@ -25,6 +30,19 @@ pub struct Feature {
     pub gold: Gold,
     /// Whether tokens were cut off.
     pub cut: bool,
+}
+
+impl AsRow for Feature {
+    fn as_row(&self) -> Row<'_> {
+        Row {
+            input_ids: &self.input_ids,
+            first_segment: self.first_segment,
+            label: match self.gold {
+                Gold::Class(class) => Label::Class(class),
+                Gold::Value(value) => Label::Value(value),
+            },
+        }
+    }
 }
 
 /// The features of all examples, one for each, in their order.

@@ -62,6 +62,11 @@ pub struct GlueTask {
 }
 
 impl GlueTask {
+    /// Whether its examples are pairs of texts.
+    pub fn is_pair(&self) -> bool {
+        self.splits.iter().any(|split| split.text_b.is_some())
+    }
+
     pub fn labels(&self) -> Labels {
         if self.classes.is_empty() {
             return Labels::Range { min: 0.0, max: 5.0 };

@@ -7,6 +7,7 @@
 use burn::{Tensor, module::Module, tensor::TensorData};
 
 use crate::{
+    device::DeviceError,
     kernels::rows::rows,
     model::{
         arithmetic::Arithmetic,
@@ -59,6 +60,17 @@ impl SequenceHead {
         let firsts = sequences.firsts();
         let states = dropout(states, &firsts, Site::Head, self.dropout, input.mode);
         self.dense.forward(states)
+    }
+
+    /// The numbers of each sequence on the host, `[sequences][outputs]`.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn predict(&self, input: &HeadInput) -> Result<Vec<Vec<f32>>, DeviceError> {
+        let logits = self.logits(input);
+        let [_, outputs] = logits.dims();
+        let values = logits.try_into_vec_as::<f32>().map_err(DeviceError::new)?;
+        Ok(values.chunks(outputs).map(<[f32]>::to_vec).collect())
     }
 
     /// Loss of each sequence, `[sequences]`: cross-entropy with its class, or the squared difference

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use checkpoints_convert::{DenseKind, DenseShape};
 use serde::{Deserialize, Serialize};
+
+use crate::tasks::head::HeadConfig;
 
 /// The labels of a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +56,31 @@ pub enum Gold {
 }
 
 impl Labels {
+    /// Those that a head is made by, if it is one of texts and knows them.
+    pub fn of_head(head: &HeadConfig) -> Option<Self> {
+        match head {
+            HeadConfig::Classes { labels, .. } => Some(Self::Classes(labels.to_vec())),
+            HeadConfig::Value {
+                range: Some([min, max]),
+                ..
+            } => Some(Self::Range {
+                min: *min,
+                max: *max,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Those that a record tells of its head.
+    pub fn stored(head: &DenseShape) -> Option<Self> {
+        match (&head.labels, head.range) {
+            _ if head.kind == Some(DenseKind::Tagging) => None,
+            (Some(names), _) => Some(Self::Classes(names.clone())),
+            (None, Some([min, max])) => Some(Self::Range { min, max }),
+            (None, None) => None,
+        }
+    }
+
     /// What the head gives for a text: a logit for each class, or one number.
     pub fn outputs(&self) -> usize {
         match self {

@@ -6,6 +6,8 @@
 //! model says of an example and what that costs, [`scorers`] mark it, [`prediction_file`] and
 //! [`submission`] write it, and [`data`] is all of one file.
 
+pub mod ask;
+pub mod asked_file;
 mod columns;
 pub mod data;
 pub mod error;
@@ -21,6 +23,7 @@ pub mod metric;
 pub mod prediction;
 pub mod prediction_file;
 pub mod read_options;
+pub mod reply;
 mod rows;
 pub mod run;
 pub mod scorers;

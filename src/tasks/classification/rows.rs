@@ -77,6 +77,39 @@ impl<'a> Rows<'a> {
     }
 }
 
+impl Rows<'_> {
+    /// Whether there is a column of second texts. No row is read.
+    ///
+    /// # Errors
+    /// When the file cannot be read or lacks a column.
+    pub fn have_pairs(&self) -> Result<bool, Error> {
+        let (file, description) = (self.file.as_str(), self.description);
+        let pairs = Cell::new(None);
+        let mut choose = |names: &[String]| {
+            let columns = Columns::choose(description, names, self.format, self.split, file)?;
+            pairs.set(Some(columns.text_b.is_some()));
+            // An error ends the reading; nobody sees it.
+            Err(Error::Table {
+                file: file.to_owned(),
+                expected: "no more than its columns".to_owned(),
+                found: "them".to_owned(),
+                advice: String::new(),
+            })
+        };
+        let read = table::read(
+            self.path,
+            self.format,
+            self.header,
+            &mut choose,
+            &mut |_| Ok(()),
+        );
+        match (pairs.get(), read) {
+            (Some(pairs), _) => Ok(pairs),
+            (None, read) => read.map(|()| false),
+        }
+    }
+}
+
 /// The cells of a row.
 pub(super) struct Cells<'a> {
     pub file: &'a str,

@@ -14,7 +14,7 @@ use super::{
     error::Error as ClassificationError,
     feature_file::write_lines,
     glue,
-    labels::{Gold, Labels},
+    labels::Labels,
     prediction::Prediction,
     prediction_file::{write_predictions, write_test_outputs},
     read_options::ReadOptions,
@@ -24,10 +24,9 @@ use super::{
     task::{ClassificationTask, TaskSplit},
 };
 use crate::{
-    batch::{FeatureSet, Row},
+    batch::{AsRow, FeatureSet, Row},
     config::{Config, Paths, of_trial},
     data::{existing_file::existing, split::Split},
-    device::DeviceError,
     eval::{
         figures::{Remark, Scores},
         origin::Origin,
@@ -36,7 +35,6 @@ use crate::{
         description::Description,
         error::Error,
         head::{Head, HeadConfig, dense},
-        label::Label,
         predict::predict,
         qa::token_counts::TokenCounts,
         task::{Answerer, Answers, FileOf, ResultFile, Task, TaskFile},
@@ -140,11 +138,14 @@ impl Task for TextTask<'_> {
         let stored = dense(self.name, stored)?;
         let known = match glue::find(self.name) {
             Some(_) => None,
-            None => stored
-                .and_then(|dense| dense.labels.clone())
-                .map(Labels::Classes),
+            None => stored.and_then(Labels::stored),
         };
-        let labels = self.open(known)?.labels;
+        let task = self.open(known)?;
+        let texts = match stored.and_then(|dense| dense.texts) {
+            Some(texts) => Some(texts),
+            None => task.texts(&self.folder),
+        };
+        let labels = task.labels;
         if let Some(dense) = stored.filter(|dense| dense.outputs != labels.outputs()) {
             return Err(Error::OtherHead {
                 task: self.name.to_owned(),
@@ -153,8 +154,14 @@ impl Task for TextTask<'_> {
             });
         }
         Ok(match labels {
-            Labels::Classes(names) => HeadConfig::Classes(names.into()),
-            Labels::Range { .. } => HeadConfig::Value,
+            Labels::Classes(names) => HeadConfig::Classes {
+                labels: names.into(),
+                texts,
+            },
+            Labels::Range { min, max } => HeadConfig::Value {
+                range: Some([min, max]),
+                texts,
+            },
         })
     }
 
@@ -166,11 +173,7 @@ impl Task for TextTask<'_> {
         tokenizer: &Tokenizer,
         config: &Config,
     ) -> Result<Box<dyn TaskFile>, Error> {
-        let known = match head {
-            HeadConfig::Classes(names) => Some(Labels::Classes(names.to_vec())),
-            _ => None,
-        };
-        let task = self.open(known)?;
+        let task = self.open(Labels::of_head(head))?;
         let options = ReadOptions {
             debug: config.debug,
             double_unordered: config.double_unordered,
@@ -235,14 +238,7 @@ impl TaskFile for Texts {
 
     fn rows(&self) -> Box<dyn Iterator<Item = Row<'_>> + '_> {
         let features = self.parts.iter().flat_map(|part| &part.features);
-        Box::new(features.map(|feature| Row {
-            input_ids: &feature.input_ids,
-            first_segment: feature.first_segment,
-            label: match feature.gold {
-                Gold::Class(class) => Label::Class(class),
-                Gold::Value(value) => Label::Value(value),
-            },
-        }))
+        Box::new(features.map(AsRow::as_row))
     }
 
     fn line(&self, _: Split) -> String {
@@ -314,12 +310,7 @@ impl TaskFile for Texts {
             &FeatureSet::of_rows([rows]),
             by.config.predict_batch_size,
             by.device,
-            |input, _| {
-                let logits = head.logits(&by.model.encode(input));
-                let [_, outputs] = logits.dims();
-                let values = logits.try_into_vec_as::<f32>().map_err(DeviceError::new)?;
-                Ok(values.chunks(outputs).map(<[f32]>::to_vec).collect())
-            },
+            |input, _| head.predict(&by.model.encode(input)),
             progress,
         )?;
         let mut logits = logits.into_iter();

@@ -29,6 +29,14 @@ pub(super) fn labels(train: &Path, description: &Description) -> Result<Labels, 
     }
 }
 
+/// Whether the rows of a train file have a second text, which its columns tell.
+///
+/// # Errors
+/// When it cannot be read or lacks a column.
+pub(super) fn has_pairs(train: &Path, description: &Description) -> Result<bool, Error> {
+    Rows::of(train, Split::Train, description)?.have_pairs()
+}
+
 fn classes(mut rows: Rows<'_>) -> Result<Labels, Error> {
     let mut names = BTreeSet::new();
     rows.read(&mut |cells| {

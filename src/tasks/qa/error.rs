@@ -25,6 +25,10 @@ pub enum Error {
     #[error(transparent)]
     UnknownTask(#[from] UnknownTask),
 
+    /// A threshold where the model has no scores to hold against it.
+    #[error("{0}")]
+    NeedsNullOdds(String),
+
     #[error(
         "{task}: its files hold no questions; expected a task of question answering, such as squad"
     )]

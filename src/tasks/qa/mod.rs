@@ -9,6 +9,7 @@
 
 pub mod analysis;
 pub mod answers;
+pub mod ask;
 pub mod beam;
 pub mod dataset;
 pub mod error;
@@ -21,6 +22,7 @@ pub mod no_answer;
 pub mod predict;
 pub mod raw;
 pub mod reader;
+pub mod reply;
 pub mod report;
 pub mod scorers;
 pub mod span_head;

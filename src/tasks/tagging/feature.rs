@@ -10,9 +10,13 @@ use super::{
     rules::Rules,
     sentence::{Sentence, Sentences},
 };
-use crate::text::{
-    normalizer::Normalizer,
-    tokenizer::{Tokenizer, WordTokens},
+use crate::{
+    batch::Row,
+    tasks::label::Label,
+    text::{
+        normalizer::Normalizer,
+        tokenizer::{Tokenizer, WordTokens},
+    },
 };
 
 /// One tokenised sentence, `[CLS] words [SEP]`, without padding.
@@ -42,7 +46,25 @@ impl Feature {
     pub fn kept_labels(&self) -> &[u32] {
         &self.labels[..self.kept().min(self.labels.len())]
     }
+
+    /// As batches take it, all tokens of this segment.
+    pub fn row(&self, segment: u8) -> Row<'_> {
+        Row {
+            input_ids: &self.input_ids,
+            first_segment: match segment {
+                0 => self.input_ids.len(),
+                _ => 0,
+            },
+            label: Label::Tags {
+                positions: self.labeled_positions.as_slice().into(),
+                tags: self.kept_labels().into(),
+            },
+        }
+    }
 }
+
+/// Segment of every token, as the reference has it.
+pub const SEGMENT: u8 = 1;
 
 /// How sentences become features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use burn::{
 };
 
 use crate::{
+    device::DeviceError,
     kernels::rows::rows,
     model::{
         arithmetic::Arithmetic,
@@ -58,6 +59,30 @@ impl WordHead {
                 logits.select(0, index)
             }
         }
+    }
+
+    /// The logits of each sequence's words on the host, `[sequences][words · tags]`, a word's after the
+    /// other's.
+    ///
+    /// # Errors
+    /// When the device fails.
+    ///
+    /// # Panics
+    /// As [`WordRows::new`].
+    pub fn predict(
+        &self,
+        input: &HeadInput,
+        labels: &[Label],
+    ) -> Result<Vec<Vec<f32>>, DeviceError> {
+        let logits = self.logits(input, &WordRows::new(&input.sequences, labels));
+        let [_, count] = logits.dims();
+        let values = logits.try_into_vec_as::<f32>().map_err(DeviceError::new)?;
+        let mut values = values.into_iter();
+        let own = labels.iter().map(|label| {
+            let words = tags(label).0.len();
+            values.by_ref().take(words * count).collect()
+        });
+        Ok(own.collect())
     }
 
     /// Loss of each word, `[words]`.

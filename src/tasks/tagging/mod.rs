@@ -6,6 +6,8 @@
 //! text that somebody types. [`rules`] says where the reference's own task `chunk` differs from what
 //! people expect of their data.
 
+pub mod ask;
+pub mod asked_file;
 mod conll;
 pub mod error;
 pub mod feature;
@@ -17,6 +19,7 @@ mod line_reader;
 pub mod options;
 pub mod prediction;
 pub mod reader;
+pub mod reply;
 pub mod rules;
 pub mod run;
 pub mod scorer;

@@ -11,10 +11,10 @@ use checkpoints_convert::HeadShape;
 
 use super::{
     error::Error as TaggingError,
+    feature::SEGMENT,
     feature_file::write_lines,
-    head::WordRows,
     labels::Labels,
-    options::{Column, ReadOptions},
+    options::ReadOptions,
     prediction::{Prediction, write_predictions},
     rules::Rules,
     task_data::TaskData,
@@ -23,17 +23,15 @@ use crate::{
     batch::{FeatureSet, Row},
     config::{Config, Paths, of_trial},
     data::split::Split,
-    device::DeviceError,
     eval::{
         figures::{Remark, Scores},
         origin::Origin,
     },
     tasks::{
         classification::example_loss::cross_entropy,
-        description::{self, Description},
+        description::Description,
         error::Error,
         head::{Head, HeadConfig, dense},
-        label::Label,
         predict::predict,
         qa::token_counts::TokenCounts,
         registry,
@@ -76,23 +74,7 @@ impl<'a> WordTask<'a> {
         if self.is_of_reference() {
             return Ok(ReadOptions::chunk(config.debug));
         }
-        let description = Description::read(&self.folder)?;
-        let mut options = ReadOptions {
-            labels: description.labels,
-            ..ReadOptions::default()
-        };
-        let number = |number: usize| Column::FromStart(number);
-        match description.text {
-            None => {}
-            Some(description::Column::Name(name)) => options.word_key = Some(name),
-            Some(description::Column::Number(place)) => options.word_column = number(place),
-        }
-        match description.label {
-            None => {}
-            Some(description::Column::Name(name)) => options.tag_key = Some(name),
-            Some(description::Column::Number(place)) => options.tag_column = number(place),
-        }
-        Ok(options)
+        Ok(Description::read(&self.folder)?.into())
     }
 
     fn file(&self, config: &Config, split: Split) -> PathBuf {
@@ -168,7 +150,7 @@ impl Task for WordTask<'_> {
         )?;
         Ok(Box::new(Words {
             data,
-            segment: segment.unwrap_or(1),
+            segment: segment.unwrap_or(SEGMENT),
         }))
     }
 
@@ -212,17 +194,8 @@ impl TaskFile for Words {
     }
 
     fn rows(&self) -> Box<dyn Iterator<Item = Row<'_>> + '_> {
-        Box::new(self.data.features.iter().map(|feature| Row {
-            input_ids: &feature.input_ids,
-            first_segment: match self.segment {
-                0 => feature.input_ids.len(),
-                _ => 0,
-            },
-            label: Label::Tags {
-                positions: feature.labeled_positions.as_slice().into(),
-                tags: feature.kept_labels().into(),
-            },
-        }))
+        let features = self.data.features.iter();
+        Box::new(features.map(|feature| feature.row(self.segment)))
     }
 
     fn line(&self, split: Split) -> String {
@@ -270,21 +243,7 @@ impl TaskFile for Words {
             &FeatureSet::of_rows([rows]),
             by.config.predict_batch_size,
             by.device,
-            |input, batch| {
-                let words = WordRows::new(&input.sequences, &batch.labels);
-                let logits = head.logits(&by.model.encode(input), &words);
-                let [_, tags] = logits.dims();
-                let values = logits.try_into_vec_as::<f32>().map_err(DeviceError::new)?;
-                let mut values = values.into_iter();
-                let own = batch.labels.iter().map(|label| {
-                    let words = match label {
-                        Label::Tags { positions, .. } => positions.len(),
-                        _ => 0,
-                    };
-                    values.by_ref().take(words * tags).collect::<Vec<f32>>()
-                });
-                Ok(own.collect())
-            },
+            |input, batch| head.predict(&by.model.encode(input), &batch.labels),
             progress,
         )?;
         let (data, labels) = (&self.data, &self.data.labels);

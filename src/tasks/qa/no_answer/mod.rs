@@ -2,6 +2,7 @@
 //! score, and which one a model keeps.
 
 pub mod calibration;
+pub mod null_odds;
 pub mod precision_recall;
 pub mod threshold;
 pub mod threshold_curve;

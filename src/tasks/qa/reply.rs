@@ -7,15 +7,13 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use crate::{
-    config::Config,
-    tasks::qa::answers::nbest::{NbestEntry, QuestionPrediction},
-};
+use super::answers::nbest::{NbestEntry, QuestionPrediction};
+use crate::config::Config;
 
 /// What is said of a question. Positions count the passage's code points from 0; an end is one
 /// past the last.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Reply {
+pub struct QuestionReply {
     /// Empty where the passage is taken not to hold the answer.
     pub answer: String,
     pub start: Option<usize>,
@@ -42,7 +40,7 @@ pub struct Alternative {
     pub end: Option<usize>,
 }
 
-impl Reply {
+impl QuestionReply {
     /// Lets the threshold decide whether the answer stands.
     pub fn new(prediction: QuestionPrediction, config: &Config, threshold: f64) -> Self {
         let null_odds = prediction.null_odds;
@@ -53,7 +51,7 @@ impl Reply {
             (String::new(), None)
         };
         let (start, end) = edges(place);
-        Reply {
+        QuestionReply {
             answer,
             start,
             end,
@@ -101,7 +99,7 @@ mod tests {
 
     use super::*;
 
-    fn reply(null_odds: Option<f64>, hparams: serde_json::Value) -> Reply {
+    fn reply(null_odds: Option<f64>, hparams: serde_json::Value) -> QuestionReply {
         let mut hparams = hparams.as_object().cloned().unwrap();
         hparams.insert("task_names".to_owned(), json!(["squad"]));
         let (config, _) = Config::resolve(Path::new(""), "m", &hparams).unwrap();
@@ -119,7 +117,7 @@ mod tests {
             place: Some(3..6),
             null_odds,
         };
-        Reply::new(prediction, &config, config.qa_na_threshold)
+        QuestionReply::new(prediction, &config, config.qa_na_threshold)
     }
 
     #[test]

@@ -1,0 +1,220 @@
+//! What a record says of a fine-tuned model, before a device is opened: its hyper-parameters, its tasks
+//! and which of them answers.
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
+
+use checkpoints_convert::HeadShape;
+use serde_json::{Map, Value, json};
+
+use super::error::Error;
+use crate::{
+    config::{CheckpointFacts, Config, Draft},
+    model::{
+        description::{describe_record, described_in},
+        folder::{self, ModelFolder},
+    },
+    tasks::{asked::Form, asking::Asking, head::TaskHead, kind},
+    text::tokenizer::Tokenizer,
+};
+
+/// Which task of a model answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskChoice<'a> {
+    /// The first.
+    First,
+    Named(&'a str),
+    /// The first that takes what has this form.
+    Taking(Form),
+}
+
+impl<'a> TaskChoice<'a> {
+    /// The task of this name, or else the first.
+    pub fn of(name: Option<&'a str>) -> Self {
+        name.map_or(Self::First, Self::Named)
+    }
+}
+
+/// A fine-tuned model that is not opened yet.
+#[derive(Debug, Clone)]
+pub struct Described {
+    pub config: Config,
+    /// Where its record lies.
+    pub folder: PathBuf,
+    pub tokenizer: Tokenizer,
+    /// The task that answers.
+    pub asking: Asking,
+    /// Of all its tasks, in their order.
+    pub(super) heads: Vec<TaskHead>,
+    /// The place of the one that answers.
+    pub(super) head: usize,
+}
+
+impl Described {
+    /// Describes a record that was found.
+    ///
+    /// # Errors
+    /// Without a description, or without the task that is chosen.
+    pub fn of(found: &ModelFolder, choice: TaskChoice<'_>) -> Result<Self, Error> {
+        let folder = &found.path;
+        let facts = describe_record(folder)?.ok_or_else(|| no_config(folder))?;
+        let config = read_config(folder, &facts)?;
+        let heads = kind::described_heads(&config, &facts.record.heads)?;
+        let askings = heads.iter().map(Asking::of);
+        let mut askings = askings.collect::<Result<Vec<_>, _>>()?;
+        let head = match choice {
+            TaskChoice::First => Some(0),
+            TaskChoice::Named(name) => heads.iter().position(|head| head.task == name),
+            TaskChoice::Taking(form) => askings.iter().position(|asking| asking.form().takes(form)),
+        };
+        let Some(head) = head.filter(|head| *head < askings.len()) else {
+            return Err(not_there(folder, choice, &askings));
+        };
+        let tokenizer = config.tokenizer(&described_in(folder).join("vocab.txt"))?;
+        Ok(Self {
+            folder: folder.clone(),
+            tokenizer,
+            asking: askings.swap_remove(head),
+            config,
+            heads,
+            head,
+        })
+    }
+
+    /// The name of the task that answers.
+    pub fn task(&self) -> &str {
+        self.asking.task()
+    }
+
+    /// Refuses what has another form than the task takes.
+    ///
+    /// # Errors
+    /// When it has.
+    pub fn expect(&self, form: Form) -> Result<(), Error> {
+        if self.asking.form().takes(form) {
+            return Ok(());
+        }
+        Err(Error::OtherForm {
+            path: self.folder.clone(),
+            takes: vec![self.asking.takes()],
+            form,
+        })
+    }
+}
+
+fn not_there(folder: &Path, choice: TaskChoice<'_>, askings: &[Asking]) -> Error {
+    let path = folder.to_owned();
+    match choice {
+        TaskChoice::Taking(form) => Error::OtherForm {
+            path,
+            takes: askings.iter().map(Asking::takes).collect(),
+            form,
+        },
+        TaskChoice::Named(task) => {
+            let names: Vec<&str> = askings.iter().map(Asking::task).collect();
+            Error::OtherTask {
+                path,
+                task: task.to_owned(),
+                tasks: names.join(", "),
+            }
+        }
+        TaskChoice::First => no_config(folder),
+    }
+}
+
+/// The hyper-parameters that decide a model's answers, beside its encoder and its vocabulary.
+const ANSWERING: [&str; 10] = [
+    "max_seq_length",
+    "max_query_length",
+    "doc_stride",
+    "n_best_size",
+    "max_answer_length",
+    "beam_size",
+    "joint_prediction",
+    "answerable_classifier",
+    "answerable_uses_start_logits",
+    checkpoints_convert::THRESHOLD,
+];
+
+/// What the model in `folder` says of how it answers: the hyper-parameters that it was fine-tuned
+/// with, or of a record that was only converted the threshold that was chosen for it, if one was.
+///
+/// # Errors
+/// A `config.json` that cannot be read.
+pub fn answering(folder: &Path) -> Result<Map<String, Value>, folder::Error> {
+    let said = folder::config_file(&described_in(folder))?;
+    let mut kept = said.map_or_else(Map::new, |said| said.hparams());
+    kept.retain(|key, _| ANSWERING.contains(&key.as_str()));
+    Ok(kept)
+}
+
+/// The hyper-parameters of what `electra finetune` wrote, or of a converted checkpoint with a head,
+/// which says what it is but not how it was trained.
+fn read_config(folder: &Path, facts: &CheckpointFacts) -> Result<Config, Error> {
+    let said = folder::config_file(&described_in(folder))?.ok_or_else(|| no_config(folder))?;
+    let heads: Vec<&str> = facts.record.heads.keys().map(String::as_str).collect();
+    let draft = if said.is_fine_tuned() {
+        Draft::of_model(&said.hparams(), &heads)
+    } else {
+        // Nothing tells their order; questions come first.
+        let is_span = |task: &&str| matches!(facts.record.heads[*task], HeadShape::Span(_));
+        let (mut tasks, others): (Vec<&str>, Vec<&str>) =
+            heads.iter().partition(|task| is_span(task));
+        tasks.extend(others);
+        if tasks.is_empty() {
+            tasks.push("squad");
+        }
+        let mut hparams = Map::new();
+        let tasks = json!(tasks);
+        let positions = facts.record.model.max_position_embeddings;
+        hparams.insert("task_names".to_owned(), tasks);
+        hparams.insert("max_seq_length".to_owned(), positions.into());
+        hparams.extend(said.hparams());
+        let name = folder
+            .file_name()
+            .unwrap_or(OsStr::new("model"))
+            .to_string_lossy();
+        Draft::with_heads(Path::new(""), &name, &hparams, &heads)
+    };
+    let error = |source| Error::Config {
+        path: facts.file.clone(),
+        source,
+    };
+    let mut draft = draft.map_err(error)?;
+    draft.evaluate_only(Some(folder.into()));
+    Ok(draft.finish(Some(facts)).map_err(error)?.config)
+}
+
+fn no_config(folder: &Path) -> Error {
+    Error::NoConfig {
+        path: folder.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_converted_record_gives_the_threshold_that_was_chosen_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let answers = |config: Value| {
+            std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+            Value::from(answering(folder.path()).unwrap())
+        };
+        let converted = json!({"model": {}, "heads": {"squad": {}}, "do_lower_case": true});
+        assert_eq!(answers(converted.clone()), json!({}));
+        let mut calibrated = converted;
+        calibrated["qa_na_threshold"] = (-1.09).into();
+        calibrated["calibration"] = json!({"replaced": -2.75});
+        let expected = json!({"qa_na_threshold": -1.09});
+        assert_eq!(answers(calibrated), expected);
+        let fine_tuned = json!({
+            "task_names": ["squad"], "qa_na_threshold": -1.09, "doc_stride": 64, "seed": 7,
+        });
+        let expected = json!({"qa_na_threshold": -1.09, "doc_stride": 64});
+        assert_eq!(answers(fine_tuned), expected);
+    }
+}

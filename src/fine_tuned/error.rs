@@ -1,0 +1,93 @@
+//! Why a fine-tuned model cannot be opened, or does not answer.
+
+use std::path::PathBuf;
+
+use crate::{
+    config, data, device,
+    model::{folder, parameters},
+    tasks::{
+        self,
+        asked::Form,
+        predict,
+        qa::{self, no_answer::null_odds::needs_null_odds},
+    },
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Folder(#[from] folder::Error),
+    #[error(transparent)]
+    Parameters(#[from] parameters::Error),
+    #[error("{path}: {source}")]
+    Config {
+        path: PathBuf,
+        source: config::Error,
+    },
+    #[error(
+        "{path}: config.json is missing, without which nothing tells what the model is; expected the \
+         folder that electra finetune or checkpoints-convert made, or its checkpoint-N"
+    )]
+    NoConfig { path: PathBuf },
+    #[error("{0}")]
+    Device(#[from] device::Error),
+    #[error(transparent)]
+    Data(#[from] data::Error),
+    #[error(transparent)]
+    Predict(#[from] predict::Error),
+    #[error(transparent)]
+    Task(#[from] tasks::Error),
+    #[error(transparent)]
+    Answer(#[from] qa::error::Error),
+    #[error("{}", needs_null_odds(option, &path.display().to_string(), task))]
+    NoNullOdds {
+        /// What was given, and by which flag.
+        option: &'static str,
+        path: PathBuf,
+        task: String,
+    },
+    #[error("{path}: the model was trained on {tasks}, not on {task}; give one of its tasks")]
+    OtherTask {
+        path: PathBuf,
+        task: String,
+        tasks: String,
+    },
+    #[error(
+        "{path}: expected a model that takes {form}, found one of {}",
+        listed(takes)
+    )]
+    OtherForm {
+        path: PathBuf,
+        /// The tasks that it was trained on, with what each takes.
+        takes: Vec<(String, Form)>,
+        form: Form,
+    },
+    #[error(
+        "{path}: parameter {parameter} is missing; expected a fine-tuned model with its {head} head, as \
+         electra finetune makes it{instead}"
+    )]
+    NoHead {
+        path: PathBuf,
+        parameter: String,
+        /// The head that answers.
+        head: &'static str,
+        /// What could be given instead.
+        instead: String,
+    },
+}
+
+impl Error {
+    /// Whether the device will not come back in this process.
+    pub fn is_device_lost(&self) -> bool {
+        match self {
+            Error::Device(_) => true,
+            Error::Predict(predict::Error::Read(error)) => error.is_lost(),
+            _ => false,
+        }
+    }
+}
+
+fn listed(takes: &[(String, Form)]) -> String {
+    let tasks = takes.iter().map(|(task, form)| format!("{task} ({form})"));
+    tasks.collect::<Vec<_>>().join(", ")
+}

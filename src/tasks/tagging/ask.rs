@@ -1,0 +1,172 @@
+//! A text as a fine-tuned model is asked for the spans in it.
+
+use super::{
+    error::Error,
+    feature::{Feature, FeatureOptions, SEGMENT, featurize_words},
+    labels::Labels,
+    prediction::Prediction,
+    reply::{TagReply, TaggedSpan, TaggedWord},
+    rules::Rules,
+    text::{Found, Splitting, found, places, words},
+};
+use crate::{
+    config::Config,
+    tasks::{classification::reply::probabilities, qa::token_counts::TokenCounts, registry},
+    text::tokenizer::Tokenizer,
+};
+
+/// A task of tags, as it is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WordAsking {
+    pub task: String,
+    pub labels: Labels,
+    /// That of every token.
+    pub segment: u8,
+}
+
+/// A text as the rows that keep its words: each begins with the word that did not fit into the one
+/// before.
+#[derive(Debug, Clone)]
+pub struct FeaturizedWords {
+    pub text: String,
+    pub features: Vec<Feature>,
+    pub segment: u8,
+    /// Tokens of words that alone are longer than a row.
+    pub cut_tokens: usize,
+    max_seq_length: usize,
+}
+
+impl FeaturizedWords {
+    /// Tokens that the model reads, special tokens apart.
+    pub fn token_counts(&self, unk_id: u32) -> TokenCounts {
+        let mut counts = TokenCounts::default();
+        for feature in &self.features {
+            let ids = &feature.input_ids;
+            counts += TokenCounts::of_ids(&ids[1..ids.len() - 1], unk_id);
+        }
+        counts
+    }
+
+    /// What is to be said of the text before it is answered.
+    pub fn warnings(&self, unk_id: u32) -> Vec<String> {
+        let cut = (self.cut_tokens > 0).then(|| {
+            format!(
+                "{} tokens of words that are longer than max_seq_length {} are cut off, so that the model \
+                 does not read them",
+                self.cut_tokens, self.max_seq_length
+            )
+        });
+        let several = (self.features.len() > 1).then(|| {
+            format!(
+                "the text is read in {} parts of at most max_seq_length {} tokens; no word of one part is \
+                 seen with those of another",
+                self.features.len(),
+                self.max_seq_length
+            )
+        });
+        [self.token_counts(unk_id).warning(), cut, several]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
+
+impl WordAsking {
+    /// A task with these tags; every token has the segment, or else the reference's.
+    ///
+    /// # Errors
+    /// When a tag is none.
+    pub fn new(task: &str, tags: &[String], segment: Option<u8>) -> Result<Self, Error> {
+        let rules = match registry::find(task) {
+            Some(_) => Rules::Reference,
+            None => Rules::Usual,
+        };
+        Ok(Self {
+            task: task.to_owned(),
+            labels: Labels::of_names(tags.iter().map(String::as_str), rules)?,
+            segment: segment.unwrap_or(SEGMENT),
+        })
+    }
+
+    /// Splits a text into words and tokenises them. Unlike in training every word is kept: a long text
+    /// becomes several rows.
+    ///
+    /// # Errors
+    /// When `max_seq_length` leaves no room.
+    pub fn featurize(
+        &self,
+        text: &str,
+        tokenizer: &Tokenizer,
+        config: &Config,
+    ) -> Result<FeaturizedWords, Error> {
+        let options = FeatureOptions {
+            max_seq_length: config.max_seq_length,
+            rules: self.labels.rules(),
+        };
+        let words = words(text, Splitting::Punctuation);
+        let words: Vec<String> = words.iter().map(|word| word.text.to_owned()).collect();
+        let features = featurize_words(&words, tokenizer, &options)?;
+        let read: usize = features.iter().map(|row| row.input_ids.len() - 2).sum();
+        let tokens = tokenizer.tokenize_words_as(&words, options.normalizer(tokenizer));
+        Ok(FeaturizedWords {
+            text: text.to_owned(),
+            features,
+            segment: self.segment,
+            cut_tokens: tokens.ids.len() - read,
+            max_seq_length: config.max_seq_length,
+        })
+    }
+
+    /// The reply to a text: `logits` are those of each row's words, `[rows][words · tags]`.
+    ///
+    /// # Errors
+    /// When there are not as many, or when one is not finite.
+    pub fn reply(&self, asked: &FeaturizedWords, logits: &[Vec<f32>]) -> Result<TagReply, Error> {
+        let text = asked.text.as_str();
+        let words = words(text, Splitting::Punctuation);
+        let (mut ids, mut sure) = (Vec::new(), Vec::new());
+        for (feature, logits) in asked.features.iter().zip(logits) {
+            let prediction = Prediction::new(feature, logits.clone(), 0.0, &self.labels)?;
+            let of_words = logits.chunks(self.labels.len());
+            for (&tag, logits) in prediction.predictions.iter().zip(of_words) {
+                sure.push(probabilities(logits)[tag as usize]);
+                ids.push(tag);
+            }
+        }
+        let spans = found(&words, &ids, &self.labels)?;
+        let places = places(text, &words);
+        let span = |span: Found| TaggedSpan {
+            kind: span.kind.to_string(),
+            text: text[span.start..span.end].to_owned(),
+            start: places[span.first_word].0,
+            end: places[span.last_word].1,
+            start_byte: span.start,
+            end_byte: span.end,
+            probability: sure[span.first_word..=span.last_word]
+                .iter()
+                .copied()
+                .fold(1.0, f64::min),
+        };
+        let tag = |id: u32| {
+            self.labels
+                .tag(id)
+                .map_or(String::new(), ToString::to_string)
+        };
+        let all = words.iter().zip(&places).zip(ids.iter().zip(&sure));
+        Ok(TagReply {
+            spans: spans.into_iter().map(span).collect(),
+            words: all
+                .map(|((word, &(start, end)), (&id, &probability))| TaggedWord {
+                    text: word.text.to_owned(),
+                    tag: tag(id),
+                    start,
+                    end,
+                    start_byte: word.start,
+                    end_byte: word.end(),
+                    probability,
+                })
+                .collect(),
+            cut_tokens: asked.cut_tokens,
+        })
+    }
+}
