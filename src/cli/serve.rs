@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// Answer questions, classify, rate or tag texts in a browser and for programs
+/// Answer questions in a browser and for programs; classify, rate or tag texts
 ///
 /// Serves a page at / for the model's tasks and an API, which /openapi.json describes: /api/answer,
 /// /api/classify, /api/regress, /api/tag. Ctrl-C ends it once the questions under way are answered.
