@@ -154,6 +154,79 @@ mod tests {
     use axum::http::StatusCode;
 
     use super::*;
+    use crate::serve::offer::Field;
+
+    fn offer(kind: Kind, fields: &[(&'static str, bool)]) -> Offer {
+        let fields = fields.iter().map(|&(name, required)| Field {
+            name,
+            title: "Text".to_owned(),
+            required,
+            max_characters: 5,
+        });
+        Offer {
+            name: "films".to_owned(),
+            kind,
+            endpoint: kind.endpoint(),
+            fields: fields.collect(),
+            classes: None,
+            range: None,
+            types: None,
+        }
+    }
+
+    fn asked(offer: &Offer, body: &str) -> Result<Asked, String> {
+        let posted = read(offer.kind, body.as_bytes());
+        let asked = posted.and_then(|posted| check(posted.texts, offer));
+        asked.map_err(|refusal| refusal.message)
+    }
+
+    #[test]
+    fn a_second_text_is_needed_taken_or_refused() {
+        let one = r#"{"text": "oak"}"#;
+        let two = r#"{"text": "oak", "text_b": "é𝒜é𝒜é"}"#;
+        let single = offer(Kind::Regression, &[("text", true)]);
+        let either = offer(Kind::Classification, &[("text", true), ("text_b", false)]);
+        let pair = offer(Kind::Classification, &[("text", true), ("text_b", true)]);
+        let text = Ok(Asked::text("oak", None));
+        let both = Ok(Asked::text("oak", Some("é𝒜é𝒜é")));
+        assert_eq!(asked(&single, one), text);
+        assert_eq!(
+            asked(&single, two).unwrap_err(),
+            "text_b: films takes one text, found two; leave it out"
+        );
+        assert_eq!(
+            (asked(&either, one), asked(&either, two)),
+            (text, both.clone())
+        );
+        assert_eq!(asked(&pair, two), both);
+        assert_eq!(
+            asked(&pair, one).unwrap_err(),
+            "text_b: films takes two texts: expected a second one (Text), found none"
+        );
+        // One that is there must not be blank, and each has its limit.
+        assert_eq!(
+            asked(&either, r#"{"text": "oak", "text_b": " "}"#).unwrap_err(),
+            "text_b: expected text, found none"
+        );
+        assert_eq!(
+            asked(&single, r#"{"text": "é𝒜é𝒜é𝒜"}"#).unwrap_err(),
+            "text: expected at most 5 characters, found 6"
+        );
+    }
+
+    #[test]
+    fn a_text_to_tag_stands_alone() {
+        let words = offer(Kind::Tagging, &[("text", true)]);
+        assert_eq!(
+            asked(&words, r#"{"text": "oak", "task": null}"#),
+            Ok(Asked::text("oak", None))
+        );
+        let refused = asked(&words, r#"{"text": "oak", "text_b": "elm"}"#).unwrap_err();
+        assert!(
+            refused.starts_with("expected {\"text\": \"…\"}: unknown field `text_b`"),
+            "{refused}"
+        );
+    }
 
     #[test]
     fn a_threshold_is_taken_where_the_model_has_scores_for_it() {

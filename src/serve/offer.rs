@@ -202,3 +202,61 @@ fn not_offered(offers: &[Offer], kind: Kind) -> String {
         instead.collect::<Vec<_>>().join(", ")
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offers(tasks: &[(&str, Kind)]) -> Vec<Offer> {
+        let offer = |&(name, kind): &(&str, Kind)| Offer {
+            name: name.to_owned(),
+            kind,
+            endpoint: kind.endpoint(),
+            fields: Vec::new(),
+            classes: None,
+            range: None,
+            types: None,
+        };
+        tasks.iter().map(offer).collect()
+    }
+
+    #[test]
+    fn the_named_task_or_the_first_of_its_kind_is_asked() {
+        let offers = offers(&[
+            ("sts", Kind::Regression),
+            ("rte", Kind::Classification),
+            ("sst", Kind::Classification),
+        ]);
+        let asked = |kind, task| {
+            let found = asked_for(&offers, kind, task).map(|(place, _)| place);
+            found.map_err(|refusal| (refusal.status.as_u16(), refusal.message))
+        };
+        assert_eq!(asked(Kind::Classification, None), Ok(1));
+        assert_eq!(asked(Kind::Classification, Some("sst")), Ok(2));
+        assert_eq!(asked(Kind::Regression, Some("sts")), Ok(0));
+        for (kind, task, status, message) in [
+            (
+                Kind::Regression,
+                Some("sst"),
+                400,
+                "task: sst classifies texts; ask at /api/classify",
+            ),
+            (
+                Kind::Regression,
+                Some("mnli"),
+                400,
+                "task: expected sts or rte or sst, found \"mnli\"",
+            ),
+            (
+                Kind::Tagging,
+                None,
+                404,
+                "/api/tag: no task of this model finds spans in texts; sts gives texts a value: ask at \
+                 /api/regress, rte classifies texts: ask at /api/classify, sst classifies texts: ask at \
+                 /api/classify",
+            ),
+        ] {
+            assert_eq!(asked(kind, task), Err((status, message.to_owned())));
+        }
+    }
+}

@@ -29,6 +29,7 @@ fn faults(document: &Value, schema: &Value, value: &Value, place: &str) -> Vec<S
                     "string" => value.is_string(),
                     "number" => value.is_number(),
                     "integer" => value.is_i64() || value.is_u64(),
+                    "boolean" => value.is_boolean(),
                     "null" => value.is_null(),
                     other => panic!("unknown type {other}"),
                 });
@@ -227,9 +228,12 @@ fn every_kind_of_task_is_as_its_document_says() {
         let url = format!("{}{endpoint}", server.url);
         Response::read(agent().post(url).send_json(body))
     };
-    let pair_of = |task: &str, eid: u64| {
-        let [text, text_b] = pair(task, &json!(eid));
-        json!({"text": text, "text_b": text_b})
+    let pairs_of = |task: &str| -> Vec<Value> {
+        let evaluated = learned.evaluated(task).into_iter().take(5);
+        let pairs = evaluated.map(|line| pair(task, &line["eid"]));
+        pairs
+            .map(|[text, text_b]| json!({"text": text, "text_b": text_b}))
+            .collect()
     };
     let mut tagged: Vec<Value> = sentences()
         .iter()
@@ -240,16 +244,8 @@ fn every_kind_of_task_is_as_its_document_says() {
     tagged.push(json!({"text": "The keeper wrote a letter. ".repeat(100)}));
     tagged.push(json!({"text": "\u{200b}"}));
     for (endpoint, name, bodies) in [
-        (
-            "/api/classify",
-            "ClassifiedText",
-            (0..5).map(|eid| pair_of("rte", eid)).collect(),
-        ),
-        (
-            "/api/regress",
-            "RatedText",
-            (0..5).map(|eid| pair_of("sts", eid)).collect(),
-        ),
+        ("/api/classify", "ClassifiedText", pairs_of("rte")),
+        ("/api/regress", "RatedText", pairs_of("sts")),
         ("/api/tag", "TaggedText", tagged),
     ] {
         let operation = format!("{}/post", endpoint.replace('/', "~1"));

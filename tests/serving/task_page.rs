@@ -86,6 +86,8 @@ fn assert_classified(browser: &Browser, server: &Server, what: &str) {
     assert_eq!(browser.text("h1"), "Classify two texts");
     assert_eq!(texts(browser, "form label"), ["Sentence 1", "Sentence 2"]);
     assert_well_laid_out(browser, what);
+    set(browser, "text", " ");
+    set(browser, "text_b", " ");
     browser.click("#submit");
     assert_eq!(browser.text("#error"), "Sentence 1 is needed.");
     let [text, text_b] = pair("rte", &json!(0));
