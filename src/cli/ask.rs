@@ -1,42 +1,44 @@
-//! `electra ask`: questions on one passage.
+//! `electra ask`: questions on one passage, or texts, whatever the model was trained on.
 
 use std::{io::Write, path::PathBuf};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use clap::Args;
 
 use super::{
     Failure, GlobalArgs,
-    asked::{Questions, passage},
+    asked::{Inputs, Noun, of_line, passage, whole},
     compute::ComputeArgs,
-    excerpt::{Marks, excerpt, printable},
+    excerpt::{Marks, printable},
+    model::describe_model,
     session::Session,
+    shown_reply,
 };
 use crate::{
-    fine_tuned::{FineTuned, TaskChoice},
+    fine_tuned::{self, TaskChoice},
     tasks::{
         asked::{Asked, Form},
-        qa::{
-            no_answer::threshold::{self, signed},
-            reply::QuestionReply,
-        },
-        reply::Reply,
+        qa::no_answer::threshold,
     },
 };
 
-/// Possible answers that are shown.
-const SHOWN: usize = 5;
+const QUESTIONS: &str = "Ask about the passage; an empty line or Ctrl-D ends.";
+const TEXTS: &str = "Give a text a line; an empty line or Ctrl-D ends.";
+const PAIRS: &str = "Give two texts a line, with a tab between them; an empty line or Ctrl-D ends.";
 
-/// Answer questions on one passage
+/// Ask a model: questions on one passage, or what a text is
 ///
-/// Without --question it asks for questions at a terminal, or reads them from standard input, a
-/// line each.
+/// A model of question answering takes --question and --passage; one of classification or regression
+/// takes --text, and --text-b if it was trained on pairs; one of tagging marks the spans of --text.
+/// Without --question or --text it asks at a terminal, or reads standard input, a line each.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Example:
+Examples:
   electra ask --checkpoint my_model --question \"Who wrote it?\" \\
     --passage \"Ada wrote it.\"
-  electra ask --checkpoint my_model --passage-file letter.txt")]
+  electra ask --checkpoint my_model --passage-file letter.txt
+  electra ask --checkpoint my_rte_model --text \"Ada wrote it.\" \\
+    --text-b \"It was written.\"")]
 pub struct AskArgs {
     /// Folder of the fine-tuned model
     #[arg(long, value_name = "DIR")]
@@ -45,17 +47,39 @@ pub struct AskArgs {
     #[arg(long = "question", value_name = "TEXT", allow_hyphen_values = true, value_parser = text)]
     pub questions: Vec<String>,
     /// The passage that holds the answer, or - for standard input
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = text)]
+    pub passage: Option<String>,
+    /// A file with the passage, or - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "passage")]
+    pub passage_file: Option<PathBuf>,
+    /// The text, or - for standard input, a text a line (two with a tab between); may be repeated
+    #[arg(
+        long = "text",
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        value_parser = text,
+        conflicts_with_all = ["questions", "passage", "passage_file"]
+    )]
+    pub texts: Vec<String>,
+    /// The second text of a pair
     #[arg(
         long,
         value_name = "TEXT",
         allow_hyphen_values = true,
         value_parser = text,
-        required_unless_present = "passage_file"
+        requires = "texts"
     )]
-    pub passage: Option<String>,
-    /// A file with the passage, or - for standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "passage")]
-    pub passage_file: Option<PathBuf>,
+    pub text_b: Option<String>,
+    /// A file that is one text, or - for standard input
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["questions", "passage", "passage_file", "texts", "text_b"]
+    )]
+    pub text_file: Option<PathBuf>,
+    /// Which of the model's tasks answers [default: the first that takes what is given]
+    #[arg(long, value_name = "NAME")]
+    pub task: Option<String>,
     /// No-answer score above which there is no answer [default: the model's]
     #[arg(
         long,
@@ -76,192 +100,155 @@ fn text(given: &str) -> Result<String, String> {
     }
 }
 
-/// Prints the answer to each question, its alternatives and how likely there is none.
+/// Prints the reply to each question or text.
 pub(super) fn run(args: &AskArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
-    let (passage, from_stdin) = passage(args.passage.as_deref(), args.passage_file.as_deref())?;
-    let mut questions = Questions::new(args.questions.clone(), from_stdin)?;
+    let given = args.form();
+    let source = given.map(|form| args.read(form)).transpose()?;
+    let choice = match (&args.task, given) {
+        (Some(task), _) => TaskChoice::Named(task),
+        (None, Some(form)) => TaskChoice::Taking(form),
+        (None, None) => TaskChoice::First,
+    };
+    let described = describe_model(&args.checkpoint, choice, &global.progress());
+    let described = described.map_err(advised)?;
+    if let Some(form) = given {
+        described
+            .expect(form)
+            .map_err(|error| advised(error.into()))?;
+    }
+    let form = described.asking.form();
+    let mut source = match source {
+        Some(source) => source,
+        None => args.read(form)?,
+    };
     let session = Session::open(&args.compute, global)?;
-    let mut model = session.model(&args.checkpoint, TaskChoice::Taking(Form::Question))?;
+    let mut model = session.open_model(described)?;
     if let Some(given) = args.threshold {
         model.set_threshold(given)?;
     }
     let marks = Marks::of_stdout();
-    let mut asked = 0;
-    while let Some(question) = questions.next()? {
-        let reply = match ask(&model, &question, &passage) {
+    let mut count = 0;
+    while let Some((line, asked)) = source.next(form)? {
+        let replied = asked.and_then(|asked| Ok((model.ask(&asked)?, asked)));
+        let (reply, asked) = match replied {
             // A question that fails does not end the talk; a device that fails does.
-            Err(error) if questions.are_typed() && Failure::of(&error) == Failure::Use => {
+            Err(error) if source.inputs.are_typed() && Failure::of(&error) == Failure::Use => {
                 Failure::Use.tell(&error, global);
                 continue;
             }
-            reply => reply?,
+            replied => replied?,
         };
         if global.json {
             writeln!(out, "{}", serde_json::to_string(&reply)?)?;
         } else {
-            if asked > 0 && !questions.are_typed() {
+            if count > 0 && !source.inputs.are_typed() {
                 writeln!(out)?;
             }
-            if questions.are_several() {
-                writeln!(out, "{}", printable(&question))?;
+            if source.inputs.are_several() {
+                writeln!(out, "{}", printable(&line))?;
             }
-            print_reply(&reply, &passage, marks, out)?;
+            shown_reply::print(&reply, &asked, marks, out)?;
         }
         out.flush()?;
-        asked += 1;
+        count += 1;
     }
     session.progress.done();
     Ok(())
 }
 
-pub(super) fn ask(
-    model: &FineTuned,
-    question: &str,
-    passage: &str,
-) -> anyhow::Result<QuestionReply> {
-    match model.ask(&Asked::question(question, passage))? {
-        Reply::Question(reply) => Ok(reply),
-        _ => bail!("no answer was made"),
-    }
+/// Where what is asked comes from.
+struct Source {
+    inputs: Inputs,
+    /// The passage of questions.
+    passage: Option<String>,
+    /// The second of a pair.
+    text_b: Option<String>,
 }
 
-/// The answer in its own line, then where it stands, what else it might be, and how likely there
-/// is none.
-pub(super) fn print_reply(
-    reply: &QuestionReply,
-    passage: &str,
-    marks: Marks,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    let held_back = reply.null_odds.filter(|odds| *odds > reply.threshold);
-    match (reply.answer.as_str(), held_back) {
-        ("", Some(odds)) => writeln!(out, "{}", no_answer(reply, odds))?,
-        ("", None) => writeln!(out, "(no answer)")?,
-        (answer, _) => writeln!(out, "{}", printable(answer))?,
-    }
-    if let Some(place) = reply.place() {
-        writeln!(out, "\n  {}\n", excerpt(passage, &place, marks))?;
-    }
-    for entry in reply.nbest.iter().take(SHOWN) {
-        let percent = 100.0 * entry.probability;
-        writeln!(out, "  {percent:5.1}%  {}", printable(&entry.text))?;
-    }
-    let probability = reply
-        .no_answer_probability
-        .map(|probability| 100.0 * probability);
-    match (reply.null_odds, probability, held_back) {
-        (None, ..) | (_, None, Some(_)) => {}
-        (_, Some(percent), Some(_)) => writeln!(out, "no-answer probability {percent:.1}%")?,
-        (Some(odds), probability, None) => {
-            let probability = match probability {
-                Some(percent) => format!("probability {percent:.1}%, "),
-                None => String::new(),
-            };
-            writeln!(
-                out,
-                "no-answer {probability}score {odds:.2}; above {:.2} means no answer",
-                reply.threshold
-            )?;
-        }
-    }
-    Ok(())
-}
-
-/// Why there is no answer, and what it would be.
-fn no_answer(reply: &QuestionReply, odds: f64) -> String {
-    let mut line = format!(
-        "no answer: score {} is above the threshold {}",
-        signed(odds),
-        signed(reply.threshold)
-    );
-    if let Some(best) = reply.nbest.first().filter(|best| !best.text.is_empty()) {
-        let percent = 100.0 * best.probability;
-        line.push_str(&format!(
-            "; if there is one: {} ({percent:.1} %)",
-            printable(&best.text)
-        ));
-    }
-    line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tasks::qa::reply::Alternative;
-
-    fn printed(reply: &QuestionReply, passage: &str) -> String {
-        let mut out = Vec::new();
-        print_reply(reply, passage, Marks::PLAIN, &mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
-    fn reply() -> QuestionReply {
-        let alternative = |text: &str, probability| Alternative {
-            text: text.to_owned(),
-            probability,
-            start_logit: 0.0,
-            end_logit: 0.0,
-            start: None,
-            end: None,
+impl Source {
+    /// The next question or text, and what it asks of a task that takes this form.
+    fn next(&mut self, form: Form) -> anyhow::Result<Option<(String, anyhow::Result<Asked>)>> {
+        let Some(line) = self.inputs.next()? else {
+            return Ok(None);
         };
-        QuestionReply {
-            answer: "an oak".to_owned(),
-            start: Some(8),
-            end: Some(14),
-            null_odds: Some(-4.81),
-            no_answer_probability: Some(0.00808),
-            threshold: -1.22,
-            nbest: vec![alternative("an oak", 0.982), alternative("oak", 0.018)],
+        let asked = match (&self.passage, &self.text_b) {
+            (Some(passage), _) => Ok(Asked::question(&line, passage)),
+            (None, Some(b)) => Ok(Asked::text(&line, Some(b))),
+            (None, None) => of_line(&line, form),
+        };
+        Ok(Some((line, asked)))
+    }
+}
+
+impl AskArgs {
+    /// The form of what is given, if the flags tell.
+    fn form(&self) -> Option<Form> {
+        let passage = self.passage.is_some() || self.passage_file.is_some();
+        if passage || !self.questions.is_empty() {
+            return Some(Form::Question);
+        }
+        let from_stdin = self.texts.iter().any(|text| text == "-");
+        match (&self.text_b, self.texts.is_empty()) {
+            (Some(_), _) => Some(Form::Pair),
+            // A line may hold two.
+            (None, false) if from_stdin => Some(Form::TextOrPair),
+            (None, false) => Some(Form::Text),
+            (None, true) => self.text_file.as_ref().map(|_| Form::Text),
         }
     }
 
-    #[test]
-    fn the_answer_comes_first_and_its_place_next() {
-        let expected = "an oak\n\n  This is [an oak].\n\n   98.2%  an oak\n    1.8%  oak\n\
-                        no-answer probability 0.8%, score -4.81; above -1.22 means no answer\n";
-        assert_eq!(printed(&reply(), "This is an oak."), expected);
+    /// What is asked of a task that takes this form.
+    fn read(&self, form: Form) -> anyhow::Result<Source> {
+        let source = |inputs| Source {
+            inputs,
+            passage: None,
+            text_b: self.text_b.clone(),
+        };
+        if form == Form::Question {
+            let (passage, from_stdin) =
+                passage(self.passage.as_deref(), self.passage_file.as_deref())?;
+            let questions = self.questions.clone();
+            let inputs = Inputs::new(Noun::Question, questions, from_stdin, QUESTIONS)?;
+            return Ok(Source {
+                passage: Some(passage),
+                ..source(inputs)
+            });
+        }
+        if let Some(file) = &self.text_file {
+            let text = whole(file, "text")?;
+            return Ok(source(Inputs::Given(1, vec![text].into_iter())));
+        }
+        if self.text_b.is_some() && (self.texts.len() > 1 || self.texts[0] == "-") {
+            bail!(
+                "--text-b goes with one --text; give further pairs on standard input, both texts in a \
+                 line with a tab between"
+            );
+        }
+        let prompt = if form == Form::Pair { PAIRS } else { TEXTS };
+        let inputs = Inputs::new(Noun::Text, self.texts.clone(), false, prompt)?;
+        Ok(source(inputs))
     }
+}
 
-    #[test]
-    fn without_an_answer_the_alternatives_are_told() {
-        let none = QuestionReply {
-            answer: String::new(),
-            start: None,
-            end: None,
-            no_answer_probability: None,
-            ..reply()
-        };
-        let expected = "(no answer)\n   98.2%  an oak\n    1.8%  oak\n\
-                        no-answer score -4.81; above -1.22 means no answer\n";
-        assert_eq!(printed(&none, "This is an oak."), expected);
-        let certain = QuestionReply {
-            null_odds: None,
-            ..none
-        };
-        assert!(printed(&certain, "").ends_with("  oak\n"));
+/// What to give to a model that takes something else.
+fn advised(error: anyhow::Error) -> anyhow::Error {
+    let flags = match error.downcast_ref() {
+        Some(fine_tuned::Error::OtherForm { takes, .. }) => {
+            takes.first().map(|(_, form)| flags_of(*form))
+        }
+        _ => None,
+    };
+    match flags {
+        Some(flags) => anyhow!("{error}; {flags}"),
+        None => error,
     }
+}
 
-    #[test]
-    fn an_answer_that_is_held_back_is_told_with_its_score() {
-        let held_back = QuestionReply {
-            answer: String::new(),
-            start: None,
-            end: None,
-            null_odds: Some(-0.67),
-            no_answer_probability: Some(0.338),
-            threshold: -2.75,
-            ..reply()
-        };
-        let expected = "no answer: score −0.67 is above the threshold −2.75; if there is one: \
-                        an oak (98.2 %)\n   98.2%  an oak\n    1.8%  oak\n\
-                        no-answer probability 33.8%\n";
-        assert_eq!(printed(&held_back, "This is an oak."), expected);
-        let nothing = QuestionReply {
-            nbest: Vec::new(),
-            no_answer_probability: None,
-            ..held_back
-        };
-        let expected = "no answer: score −0.67 is above the threshold −2.75\n";
-        assert_eq!(printed(&nothing, ""), expected);
+fn flags_of(form: Form) -> &'static str {
+    match form {
+        Form::Question => "give --question TEXT and --passage TEXT",
+        Form::Text => "give --text TEXT",
+        Form::Pair => "give --text A --text-b B",
+        Form::TextOrPair => "give --text TEXT, and --text-b TEXT if it was trained on pairs",
     }
 }

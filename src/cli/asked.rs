@@ -1,5 +1,5 @@
-//! What `electra ask` is asked: a passage and questions, from flags, files, standard input or a
-//! prompt.
+//! What `electra ask` is asked, from flags, files, standard input or a prompt: a passage and questions,
+//! or texts.
 
 use std::{
     io::{self, BufRead, BufReader, IsTerminal, Read, Stdin, Write},
@@ -9,37 +9,45 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 
-use crate::terminal;
+use crate::{
+    tasks::asked::{Asked, Form},
+    terminal,
+};
 
 /// Stands for standard input.
 const STDIN: &str = "-";
 
-/// Bytes of a passage or a question, at most: a book has one or two million.
+/// Bytes of a passage, a text or a question, at most: a book has one or two million.
 const LONGEST: u64 = 16 << 20;
 
 /// The passage, and whether standard input gave it.
 pub(super) fn passage(text: Option<&str>, file: Option<&Path>) -> anyhow::Result<(String, bool)> {
-    let (name, bytes) = match (text, file) {
+    let path = match (text, file) {
         (Some(text), _) if text != STDIN => return Ok((text.to_owned(), false)),
-        (Some(_), _) => ("standard input".to_owned(), read(io::stdin().lock())),
-        (None, Some(path)) if path == Path::new(STDIN) => {
-            ("standard input".to_owned(), read(io::stdin().lock()))
-        }
-        (None, Some(path)) => {
+        (Some(_), _) => Path::new(STDIN),
+        (None, Some(path)) => path,
+        (None, None) => bail!("no passage; give --passage TEXT or --passage-file FILE"),
+    };
+    Ok((whole(path, "passage")?, path == Path::new(STDIN)))
+}
+
+/// The text that a file holds, or standard input; `what` is what messages call it.
+pub(super) fn whole(path: &Path, what: &str) -> anyhow::Result<String> {
+    let (name, bytes) = match path == Path::new(STDIN) {
+        true => ("standard input".to_owned(), read(io::stdin().lock())),
+        false => {
             let opened = std::fs::File::open(path).and_then(read);
             (path.display().to_string(), opened)
         }
-        (None, None) => bail!("no passage; give --passage TEXT or --passage-file FILE"),
     };
     let bytes =
-        bytes.with_context(|| format!("{name}: the passage cannot be read; check the path"))?;
-    let passage = in_utf8(&name, &bytes)?;
+        bytes.with_context(|| format!("{name}: the {what} cannot be read; check the path"))?;
+    let text = in_utf8(&name, &bytes)?;
     ensure!(
-        !passage.trim().is_empty(),
-        "{name}: expected a passage, found no text"
+        !text.trim().is_empty(),
+        "{name}: expected a {what}, found no text"
     );
-    let from_stdin = file.is_none_or(|path| path == Path::new(STDIN));
-    Ok((passage.to_owned(), from_stdin))
+    Ok(text.to_owned())
 }
 
 fn read(from: impl Read) -> io::Result<Vec<u8>> {
@@ -59,29 +67,53 @@ fn in_utf8<'a>(name: &str, bytes: &'a [u8]) -> anyhow::Result<&'a str> {
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
-/// Where the questions come from.
-pub(super) enum Questions {
+/// What stands on a line of the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Noun {
+    Question,
+    Text,
+}
+
+impl Noun {
+    /// As messages and flags call it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Question => "question",
+            Self::Text => "text",
+        }
+    }
+}
+
+/// Where the questions or texts come from.
+pub(super) enum Inputs {
     /// How many were given, and those that are left.
     Given(usize, IntoIter<String>),
     /// A line each, and how many have come.
-    Lines(BufReader<Stdin>, usize),
+    Lines(Noun, BufReader<Stdin>, usize),
     /// Typed at a terminal.
-    Prompt(BufReader<Stdin>),
+    Prompt(Noun, BufReader<Stdin>),
 }
 
-impl Questions {
-    /// `is_stdin_taken` says that the passage came from standard input.
+impl Inputs {
+    /// `is_stdin_taken` says that the passage came from standard input; `prompt` is what a person at
+    /// a terminal is told.
     ///
     /// # Errors
     /// When standard input is wanted twice.
-    pub(super) fn new(given: Vec<String>, is_stdin_taken: bool) -> anyhow::Result<Self> {
-        let wants_stdin = given.is_empty() || given.iter().any(|question| question == STDIN);
+    pub(super) fn new(
+        noun: Noun,
+        given: Vec<String>,
+        is_stdin_taken: bool,
+        prompt: &str,
+    ) -> anyhow::Result<Self> {
+        let wants_stdin = given.is_empty() || given.iter().any(|text| text == STDIN);
         if !wants_stdin {
-            return Ok(Questions::Given(given.len(), given.into_iter()));
+            return Ok(Self::Given(given.len(), given.into_iter()));
         }
+        let name = noun.name();
         ensure!(
             given.len() <= 1,
-            "--question - stands for all questions; leave the others out"
+            "--{name} - stands for all {name}s; leave the others out"
         );
         ensure!(
             !is_stdin_taken,
@@ -89,40 +121,40 @@ impl Questions {
         );
         let lines = BufReader::new(io::stdin());
         if given.is_empty() && io::stdin().is_terminal() {
-            terminal::say("Ask about the passage; an empty line or Ctrl-D ends.");
-            return Ok(Questions::Prompt(lines));
+            terminal::say(prompt);
+            return Ok(Self::Prompt(noun, lines));
         }
-        Ok(Questions::Lines(lines, 0))
+        Ok(Self::Lines(noun, lines, 0))
     }
 
-    /// The next question; none at the end.
+    /// The next question or text; none at the end.
     ///
     /// # Errors
-    /// When standard input cannot be read, is no text, or holds no question at all.
+    /// When standard input cannot be read, is no text, or holds no line at all.
     pub(super) fn next(&mut self) -> anyhow::Result<Option<String>> {
         match self {
-            Questions::Given(_, left) => Ok(left.next()),
-            Questions::Prompt(lines) => {
+            Self::Given(_, left) => Ok(left.next()),
+            Self::Prompt(noun, lines) => {
                 // Best effort, as all that is said there.
                 let _ = io::stderr().write_all(b"? ");
-                let question = line(lines)?.filter(|question| !question.is_empty());
+                let question = line(lines, *noun)?.filter(|question| !question.is_empty());
                 if question.is_none() {
                     terminal::say("");
                 }
                 Ok(question)
             }
-            Questions::Lines(lines, count) => loop {
-                match line(lines)? {
+            Self::Lines(noun, lines, count) => loop {
+                match line(lines, *noun)? {
                     Some(question) if question.is_empty() => {}
                     Some(question) => {
                         *count += 1;
                         return Ok(Some(question));
                     }
                     None => {
+                        let name = noun.name();
                         ensure!(
                             *count > 0,
-                            "no question; give --question TEXT, or questions on standard input, a \
-                             line each"
+                            "no {name}; give --{name} TEXT, or {name}s on standard input, a line each"
                         );
                         return Ok(None);
                     }
@@ -133,26 +165,43 @@ impl Questions {
 
     /// Whether a person types them at a prompt.
     pub(super) fn are_typed(&self) -> bool {
-        matches!(self, Questions::Prompt(_))
+        matches!(self, Self::Prompt(..))
     }
 
-    /// Whether the answers need their questions beside them.
+    /// Whether the replies need what was asked beside them.
     pub(super) fn are_several(&self) -> bool {
         match self {
-            Questions::Given(count, _) => *count > 1,
-            Questions::Lines(..) => true,
-            Questions::Prompt(_) => false,
+            Self::Given(count, _) => *count > 1,
+            Self::Lines(..) => true,
+            Self::Prompt(..) => false,
         }
     }
 }
 
+/// What a line of texts asks a task that takes this form: of a pair both texts, with a tab between.
+///
+/// # Errors
+/// When a pair is expected and none is there.
+pub(super) fn of_line(line: &str, form: Form) -> anyhow::Result<Asked> {
+    let pair = line.split_once('\t');
+    match (form, pair) {
+        (Form::Pair | Form::TextOrPair, Some((a, b))) => Ok(Asked::text(a.trim(), Some(b.trim()))),
+        (Form::Pair, None) => bail!(
+            "expected two texts, found one; give --text A --text-b B, or on standard input both in a \
+             line with a tab between"
+        ),
+        _ => Ok(Asked::text(line, None)),
+    }
+}
+
 /// The next line without its end and blanks around it; none at the end of the input.
-fn line(lines: &mut impl BufRead) -> anyhow::Result<Option<String>> {
+fn line(lines: &mut impl BufRead, noun: Noun) -> anyhow::Result<Option<String>> {
     let mut bytes = Vec::new();
     lines.take(LONGEST).read_until(b'\n', &mut bytes)?;
     ensure!(
         (bytes.len() as u64) < LONGEST,
-        "standard input: a question is longer than {} MiB",
+        "standard input: a {} is longer than {} MiB",
+        noun.name(),
         LONGEST >> 20
     );
     if bytes.is_empty() {
@@ -168,13 +217,13 @@ mod tests {
     #[test]
     fn lines_are_questions_until_the_input_ends() {
         let mut input = "\u{feff}Who? \r\n\nWhat?".as_bytes();
-        let mut next = || line(&mut input).unwrap();
+        let mut next = || line(&mut input, Noun::Question).unwrap();
         assert_eq!(next().as_deref(), Some("Who?"));
         assert_eq!(next().as_deref(), Some(""));
         assert_eq!(next().as_deref(), Some("What?"));
         assert_eq!(next(), None);
-        let message = line(&mut &b"\xff?\n"[..]).unwrap_err().to_string();
-        assert!(message.contains("UTF-8"), "{message}");
+        let message = line(&mut &b"\xff?\n"[..], Noun::Text).unwrap_err();
+        assert!(message.to_string().contains("UTF-8"), "{message}");
     }
 
     #[test]
@@ -202,7 +251,7 @@ mod tests {
     fn standard_input_is_read_once() {
         let asked = |given: &[&str], taken| {
             let given: Vec<String> = given.iter().map(|&text| text.to_owned()).collect();
-            Questions::new(given, taken)
+            Inputs::new(Noun::Question, given, taken, "")
                 .map(drop)
                 .map_err(|error| error.to_string())
         };
@@ -210,5 +259,16 @@ mod tests {
         assert!(asked(&["-"], true).unwrap_err().contains("--question"));
         assert!(asked(&[], true).unwrap_err().contains("--question"));
         assert!(asked(&["-", "Who?"], false).unwrap_err().contains("leave"));
+    }
+
+    #[test]
+    fn a_tab_parts_two_texts_where_a_pair_is_taken() {
+        let of = |line, form| of_line(line, form).map_err(|error| error.to_string());
+        let pair = Asked::text("a b", Some("c"));
+        assert_eq!(of("a b \t c", Form::Pair), Ok(pair.clone()));
+        assert_eq!(of("a b\tc", Form::TextOrPair), Ok(pair));
+        assert_eq!(of("a b", Form::TextOrPair), Ok(Asked::text("a b", None)));
+        assert_eq!(of("a\tb", Form::Text), Ok(Asked::text("a\tb", None)));
+        assert!(of("a b", Form::Pair).unwrap_err().contains("--text-b"));
     }
 }

@@ -85,6 +85,28 @@ pub fn excerpt(passage: &str, place: &Range<usize>, marks: Marks) -> String {
     )
 }
 
+/// The text in one line with the bytes at each of `places` marked, which follow each other; `None` if it is
+/// too long to be shown whole.
+pub fn marked(
+    text: &str,
+    places: impl Iterator<Item = Range<usize>>,
+    marks: Marks,
+) -> Option<String> {
+    if text.chars().count() > WHOLE {
+        return None;
+    }
+    let (mut shown, mut done) = (String::new(), 0);
+    for place in places {
+        shown.push_str(&printable(&text[done..place.start]));
+        shown.push_str(marks.before);
+        shown.push_str(&printable(&text[place.clone()]));
+        shown.push_str(marks.after);
+        done = place.end;
+    }
+    shown.push_str(&printable(&text[done..]));
+    Some(shown.trim().to_owned())
+}
+
 /// Text without line ends, and with � for characters that steer a terminal.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -134,6 +156,19 @@ mod tests {
                 .chars()
                 .count(),
             607
+        );
+    }
+
+    #[test]
+    fn several_places_are_marked_by_their_bytes() {
+        let text = " Zoé\n Ähn in Köln.";
+        let places = [1..9, 13..18];
+        let shown = marked(text, places.into_iter(), Marks::PLAIN).unwrap();
+        assert_eq!(shown, "[Zoé Ähn] in [Köln].");
+        assert_eq!(marked("oak", [].into_iter(), Marks::PLAIN).unwrap(), "oak");
+        assert_eq!(
+            marked(&"x".repeat(WHOLE + 1), [].into_iter(), Marks::PLAIN),
+            None
         );
     }
 

@@ -9,17 +9,25 @@ use checkpoints_convert::printable;
 use clap::Args;
 
 use super::{
-    GlobalArgs, compute::ComputeArgs, hyper_parameters::RunArgs, next_steps::NextSteps, run_model,
-    session::Session, stop,
+    GlobalArgs,
+    compute::ComputeArgs,
+    hyper_parameters::RunArgs,
+    next_steps::{NextSteps, example},
+    run_model,
+    session::Session,
+    stop,
 };
 use crate::{
     config::{Config, Draft},
     eval::{figures::Scores, results_table::results_table},
-    fine_tuned::answering,
+    fine_tuned::{Described, TaskChoice, answering},
     finetune::{Finetune, Outcome},
-    model::folder,
+    model::folder::{self, ModelFolder},
     progress::Progress,
-    tasks::kind::{answers_questions, heads, remarks, task},
+    tasks::{
+        asked::Form,
+        kind::{heads, remarks, task},
+    },
 };
 
 /// Fine-tune a pre-trained model on tasks, then evaluate it
@@ -178,13 +186,18 @@ fn print_next(config: &Config, compute: &ComputeArgs, out: &mut dyn Write) -> an
     let report = Some(paths.report()).filter(|report| config.do_eval && report.is_file());
     // Unless all are kept, only the last trial's folder is there.
     let mut folders = (1..=config.num_trials).map(|trial| paths.model_dir(trial));
-    let asked = config.do_train && answers_questions(config);
-    let model = folders.find(|folder| asked && folder.join("model.bpk").is_file());
+    let model = folders.find(|folder| config.do_train && folder.join("model.bpk").is_file());
+    let described = model.as_ref().and_then(|folder| {
+        let path = folder.clone();
+        let found = ModelFolder { path };
+        Described::of(&found, TaskChoice::First).ok()
+    });
+    let form = described.as_ref().map(|described| described.asking.form());
     let next = NextSteps {
         report: report.as_deref(),
-        checkpoint: model.as_deref(),
-        question: "Who was born in London?",
-        passage: "Ada Lovelace was born in London in 1815.",
+        // One that does not say what it is cannot be asked.
+        checkpoint: model.as_deref().filter(|_| form.is_some()),
+        asked: &example(form.unwrap_or(Form::Question)),
         compute,
     };
     next.print(out)

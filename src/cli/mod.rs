@@ -44,6 +44,7 @@ pub mod score;
 #[cfg(feature = "server")]
 pub mod serve;
 mod session;
+mod shown_reply;
 pub mod standard_output;
 pub mod stop;
 mod suggested;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::{
+    fine_tuned::{Described, TaskChoice},
     model::folder::{self, Finder, ModelFolder},
     progress::Progress,
     user_cache,
@@ -28,4 +29,18 @@ pub(super) fn find_model(
     .find(path);
     bar.finish_and_clear();
     found
+}
+
+/// The fine-tuned model at `path`, converted if need be and not opened yet; of several tasks the chosen
+/// one answers.
+///
+/// # Errors
+/// No model there, or one that does not say what it is.
+pub(super) fn describe_model(
+    path: &Path,
+    choice: TaskChoice<'_>,
+    progress: &Progress,
+) -> anyhow::Result<Described> {
+    let found = find_model(path, None, progress)?;
+    Ok(Described::of(&found, choice)?)
 }

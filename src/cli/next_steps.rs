@@ -10,16 +10,36 @@ use std::{
 use checkpoints_convert::printable;
 
 use super::compute::ComputeArgs;
-use crate::device::DeviceRequest;
+use crate::{
+    device::DeviceRequest,
+    tasks::asked::{Asked, Form},
+};
 
 /// What the commands speak of.
 pub(super) struct NextSteps<'a> {
     pub report: Option<&'a Path>,
     /// Folder of the fine-tuned model, if it can be asked.
     pub checkpoint: Option<&'a Path>,
-    pub question: &'a str,
-    pub passage: &'a str,
+    /// What it is asked.
+    pub asked: &'a Asked,
     pub compute: &'a ComputeArgs,
+}
+
+/// Something to ask of a model that takes this form.
+pub(super) fn example(form: Form) -> Asked {
+    match form {
+        Form::Question => Asked::question(
+            "Who was born in London?",
+            "Ada Lovelace was born in London in 1815.",
+        ),
+        Form::Text | Form::TextOrPair => {
+            Asked::text("Ada Lovelace was born in London in 1815.", None)
+        }
+        Form::Pair => Asked::text(
+            "Ada Lovelace was born in London in 1815.",
+            Some("Ada Lovelace was born in England."),
+        ),
+    }
 }
 
 /// What opens a page, as the system at hand has it.
@@ -52,11 +72,19 @@ impl NextSteps<'_> {
         let program = quoted(&program.unwrap_or_else(|| OsString::from("electra")));
         let checkpoint = quoted_path(checkpoint);
         let device = self.device();
+        let asked = match self.asked {
+            Asked::Question {
+                question, passage, ..
+            } => vec![("question", question), ("passage", passage)],
+            Asked::Text { a, b: None } => vec![("text", a)],
+            Asked::Text { a, b: Some(b) } => vec![("text", a), ("text-b", b)],
+        };
+        let asked = asked.into_iter();
+        let asked = asked.map(|(flag, text)| format!(" --{flag} {}", quoted(text.as_ref())));
+        let asked = asked.collect::<String>();
         writeln!(
             out,
-            "{program} ask --checkpoint {checkpoint}{device} --question {} --passage {}",
-            quoted(self.question.as_ref()),
-            quoted(self.passage.as_ref()),
+            "{program} ask --checkpoint {checkpoint}{device}{asked}"
         )?;
         if cfg!(feature = "server") {
             writeln!(out, "{program} serve --checkpoint {checkpoint}{device}")?;
@@ -153,8 +181,7 @@ mod tests {
         let steps = NextSteps {
             report: Some(Path::new("d/squad_report.html")),
             checkpoint: Some(Path::new("d/my model")),
-            question: "Who?",
-            passage: "Ada wrote it.",
+            asked: &Asked::question("Who?", "Ada wrote it."),
             compute: &compute,
         };
         let mut out = Vec::new();
@@ -166,6 +193,7 @@ mod tests {
         };
         assert!(open.ends_with(" d/squad_report.html"), "{open}");
         assert!(ask.contains(" ask --checkpoint "), "{ask}");
+        assert!(ask.contains(" --question "), "{ask}");
         assert!(serve.contains(" serve --checkpoint "), "{serve}");
     }
 }

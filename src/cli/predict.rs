@@ -1,4 +1,4 @@
-//! `electra predict`: answers for a SQuAD-shaped file.
+//! `electra predict`: what a model says of every question, text or sentence of a file.
 
 use std::{io::Write, path::PathBuf};
 
@@ -6,39 +6,52 @@ use checkpoints_convert::printable;
 use clap::Args;
 use serde_json::json;
 
-use super::{GlobalArgs, compute::ComputeArgs, session::Session};
+use super::{GlobalArgs, compute::ComputeArgs, model::describe_model, session::Session};
 use crate::{
+    batch::FeatureSet,
     data::split::Split,
     durable_file::spare_inputs,
-    eval::origin::Origin,
-    fine_tuned::TaskChoice,
-    tasks::asked::Form,
-    tasks::qa::{
-        answers::{answer_files::AnswerFiles, answer_map::test_outputs},
-        no_answer::threshold::{self, signed},
-        raw::question_set::QuestionSet,
-        reader::ReadOptions,
+    eval::{origin::Origin, output_place},
+    fine_tuned::{Described, TaskChoice},
+    tasks::{
+        asked_file::{AskedFile, PREDICTIONS},
+        asking::Asking,
+        classification::asked_file::TextFile,
+        qa::{
+            answers::{answer_files::AnswerFiles, answer_map::test_outputs},
+            no_answer::threshold::{self, signed},
+            raw::question_set::QuestionSet,
+            reader::ReadOptions,
+        },
+        tagging::asked_file::WordFile,
     },
 };
 
-/// Answer every question of a SQuAD-shaped file
+/// Answer every question, text or sentence of a file
 ///
-/// Writes the answers, their n-best lists with probabilities, the no-answer scores, and with which
-/// threshold on them the answers are to be scored.
+/// Of questions it writes the answers, their n-best lists with probabilities, the no-answer scores, and
+/// with which threshold on them the answers are to be scored. Of texts and sentences it writes
+/// predictions.jsonl, a line each, with or without labels in the file; of GLUE's test files also what
+/// gluebenchmark.com takes.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Example:
-  electra predict --checkpoint my_model --data questions.json --output answers")]
+Examples:
+  electra predict --checkpoint my_model --data questions.json --output answers
+  electra predict --checkpoint my_films --data new.csv --output predicted")]
 pub struct PredictArgs {
     /// Folder of the fine-tuned model
     #[arg(long, value_name = "DIR")]
     pub checkpoint: PathBuf,
-    /// Questions on passages, in the shape of a SQuAD file
+    /// Questions in the shape of a SQuAD file; texts as TSV, csv, JSON or a text a line (.txt);
+    /// sentences in CoNLL's form, as JSON lines or a text a line
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// Folder to write to
     #[arg(long, value_name = "DIR")]
     pub output: PathBuf,
+    /// Which of the model's tasks answers [default: the first]
+    #[arg(long, value_name = "NAME")]
+    pub task: Option<String>,
     /// No-answer score above which there is no answer [default: the model's]
     #[arg(
         long,
@@ -51,17 +64,88 @@ pub struct PredictArgs {
     pub compute: ComputeArgs,
 }
 
-/// Answers and writes `preds.json`, `nbest.json` and, for SQuAD 2.0 models, `null_odds.json`.
+/// Answers the file as the model's task does. What can be wrong is found before a device is opened and
+/// hours are spent.
 pub(super) fn run(
     args: &PredictArgs,
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    // What can be wrong is found before a device is opened and hours are spent.
-    let files = AnswerFiles::in_folder(&args.output);
-    for path in files.paths() {
-        spare_inputs(&path, [args.data.as_path()])?;
+    let answers = AnswerFiles::in_folder(&args.output).paths();
+    for path in answers.iter().chain([&args.output.join(PREDICTIONS)]) {
+        spare_inputs(path, [args.data.as_path()])?;
     }
+    let choice = TaskChoice::of(args.task.as_deref());
+    let described = describe_model(&args.checkpoint, choice, &global.progress())?;
+    if args.threshold.is_some() {
+        described.expect_null_odds(threshold::OPTION)?;
+    }
+    let (file, config) = (args.data.as_path(), &described.config);
+    let (tokenizer, folder) = (
+        &described.tokenizer,
+        config.paths().task_folder(described.task()),
+    );
+    let file = match &described.asking {
+        Asking::Questions(_) => return questions(args, described, global, out),
+        Asking::Texts(asking) => {
+            AskedFile::Texts(TextFile::read(asking, file, &folder, tokenizer, config)?)
+        }
+        Asking::Words(asking) => {
+            AskedFile::Words(WordFile::read(asking, file, &folder, tokenizer, config)?)
+        }
+    };
+    for path in file.files(&args.output) {
+        spare_inputs(&path, [args.data.as_path()])?;
+        output_place::check(&path)?;
+    }
+    let session = Session::open(&args.compute, global)?;
+    session.progress.note(&file.line());
+    let model = session.open_model(described)?;
+    let bar = session.progress.windows(0);
+    let outputs = model.compute(&FeatureSet::of_rows([file.rows()]), &mut |done, rows| {
+        bar.set_length(rows as u64);
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+    file.write(outputs, &args.output)?;
+
+    let (examples, left_out) = (file.examples(), file.left_out());
+    if global.json {
+        let told = json!({
+            "output": args.output,
+            "task": model.task(),
+            "examples": examples,
+            "left_out": left_out,
+            "files": file.files(&args.output),
+        });
+        writeln!(out, "{told}")?;
+        session.progress.done();
+        return Ok(());
+    }
+    let (what, parts) = match file {
+        AskedFile::Texts(_) => ("texts", "rows"),
+        AskedFile::Words(_) => ("sentences", "words"),
+    };
+    let left_out = match left_out {
+        0 => String::new(),
+        count => format!(", {count} {parts} left out"),
+    };
+    writeln!(
+        out,
+        "{examples} {what} answered{left_out}: {}",
+        printable(&args.output.display().to_string())
+    )?;
+    Ok(())
+}
+
+/// Answers questions and writes `preds.json`, `nbest.json` and, for SQuAD 2.0 models, `null_odds.json`.
+fn questions(
+    args: &PredictArgs,
+    described: Described,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let files = AnswerFiles::in_folder(&args.output);
     let options = ReadOptions {
         task: "squad",
         split: Split::Test,
@@ -69,10 +153,7 @@ pub(super) fn run(
     let examples = QuestionSet::read(&args.data, None)?.examples(options)?;
     files.check()?;
     let session = Session::open(&args.compute, global)?;
-    let model = session.model(&args.checkpoint, TaskChoice::Taking(Form::Question))?;
-    if args.threshold.is_some() {
-        model.expect_null_odds(threshold::OPTION)?;
-    }
+    let model = session.open_model(described)?;
     let questions = examples.examples.len();
     let bar = session.progress.windows(0);
     let predictions = model.answer(examples, &mut |done, windows| {

@@ -6,16 +6,16 @@ use checkpoints_convert::printable;
 use clap::Args;
 
 use super::{
-    GlobalArgs,
-    ask::{ask, print_reply},
-    compute::ComputeArgs,
-    excerpt::Marks,
-    hyper_parameters::GivenArgs,
-    next_steps::NextSteps,
-    session::Session,
-    stop,
+    GlobalArgs, compute::ComputeArgs, excerpt::Marks, hyper_parameters::GivenArgs,
+    next_steps::NextSteps, session::Session, shown_reply, stop,
 };
-use crate::{eval::figures::Scores, fine_tuned::TaskChoice, quickstart, terminal};
+use crate::{
+    eval::figures::Scores,
+    fine_tuned::TaskChoice,
+    quickstart,
+    tasks::{asked::Asked, reply::Reply},
+    terminal,
+};
 
 /// Convert, train, evaluate and ask, on a small example of its own
 #[derive(Debug, Clone, Args)]
@@ -50,13 +50,17 @@ pub(super) fn run(
         &session.progress,
     )?;
     let model = session.model(&outcome.model_dir, TaskChoice::First)?;
-    let reply = ask(&model, quickstart::QUESTION, quickstart::PASSAGE)?;
+    let asked = Asked::question(quickstart::QUESTION, quickstart::PASSAGE);
+    let reply = model.ask(&asked)?;
     if global.json {
         let figures = serde_json::json!({
             "folder": outcome.folder,
             "before": outcome.before,
             "after": outcome.after,
-            "answer": reply.answer,
+            "answer": match &reply {
+                Reply::Question(reply) => Some(&reply.answer),
+                _ => None,
+            },
             "seconds": began.elapsed().as_secs_f64(),
         });
         writeln!(out, "{figures}")?;
@@ -77,7 +81,7 @@ pub(super) fn run(
     }
     write!(out, "\nquestion: {}\nanswer:   ", quickstart::QUESTION)?;
     let mut said = Vec::new();
-    print_reply(&reply, quickstart::PASSAGE, Marks::of_stdout(), &mut said)?;
+    shown_reply::print(&reply, &asked, Marks::of_stdout(), &mut said)?;
     // Here too a terminal gets lines that fit it; the commands below stay whole.
     let columns = terminal::output_columns().unwrap_or(usize::MAX);
     for line in String::from_utf8_lossy(&said).lines() {
@@ -93,8 +97,7 @@ pub(super) fn run(
     let next = NextSteps {
         report: Some(&outcome.report),
         checkpoint: Some(&outcome.model_dir),
-        question: quickstart::QUESTION,
-        passage: quickstart::PASSAGE,
+        asked: &asked,
         compute: &args.compute,
     };
     next.print(out)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{GlobalArgs, compute::ComputeArgs, model::find_model};
+use super::{GlobalArgs, compute::ComputeArgs, model::describe_model};
 use crate::{
     config::{EncoderConfig, Precision},
     device::{self, ByteSize, Chosen},
@@ -78,8 +78,14 @@ impl<'a> Session<'a> {
     /// # Errors
     /// No model there, or one that cannot answer.
     pub fn model(&self, checkpoint: &Path, choice: TaskChoice<'_>) -> anyhow::Result<FineTuned> {
-        let found = find_model(checkpoint, None, &self.progress)?;
-        let described = Described::of(&found, choice)?;
+        self.open_model(describe_model(checkpoint, choice, &self.progress)?)
+    }
+
+    /// The model that was described.
+    ///
+    /// # Errors
+    /// Damaged, or without the head that answers.
+    pub fn open_model(&self, described: Described) -> anyhow::Result<FineTuned> {
         Ok(FineTuned::of(described, &self.chosen, self.precision())?)
     }
 }

@@ -17,6 +17,7 @@ use crate::{
         folder::{self, ModelFolder},
     },
     tasks::{asked::Form, asking::Asking, head::TaskHead, kind},
+    text::tokenizer::Tokenizer,
 };
 
 /// Which task of a model answers.
@@ -42,6 +43,7 @@ pub struct Described {
     pub config: Config,
     /// Where its record lies.
     pub folder: PathBuf,
+    pub tokenizer: Tokenizer,
     /// The task that answers.
     pub asking: Asking,
     /// Of all its tasks, in their order.
@@ -70,8 +72,10 @@ impl Described {
         let Some(head) = head.filter(|head| *head < askings.len()) else {
             return Err(not_there(folder, choice, &askings));
         };
+        let tokenizer = config.tokenizer(&described_in(folder).join("vocab.txt"))?;
         Ok(Self {
             folder: folder.clone(),
+            tokenizer,
             asking: askings.swap_remove(head),
             config,
             heads,
@@ -83,28 +87,39 @@ impl Described {
     pub fn task(&self) -> &str {
         self.asking.task()
     }
+
+    /// Refuses what has another form than the task takes.
+    ///
+    /// # Errors
+    /// When it has.
+    pub fn expect(&self, form: Form) -> Result<(), Error> {
+        if self.asking.form().takes(form) {
+            return Ok(());
+        }
+        Err(Error::OtherForm {
+            path: self.folder.clone(),
+            takes: vec![self.asking.takes()],
+            form,
+        })
+    }
 }
 
 fn not_there(folder: &Path, choice: TaskChoice<'_>, askings: &[Asking]) -> Error {
     let path = folder.to_owned();
-    let names: Vec<&str> = askings.iter().map(Asking::task).collect();
     match choice {
-        TaskChoice::Taking(form) => {
-            let tasks: Vec<String> = askings
-                .iter()
-                .map(|asking| format!("{} (which takes {})", asking.task(), asking.form()))
-                .collect();
-            Error::OtherForm {
+        TaskChoice::Taking(form) => Error::OtherForm {
+            path,
+            takes: askings.iter().map(Asking::takes).collect(),
+            form,
+        },
+        TaskChoice::Named(task) => {
+            let names: Vec<&str> = askings.iter().map(Asking::task).collect();
+            Error::OtherTask {
                 path,
-                tasks: tasks.join(" and "),
-                form,
+                task: task.to_owned(),
+                tasks: names.join(", "),
             }
         }
-        TaskChoice::Named(task) => Error::OtherTask {
-            path,
-            task: task.to_owned(),
-            tasks: names.join(", "),
-        },
         TaskChoice::First => no_config(folder),
     }
 }

@@ -52,11 +52,14 @@ pub enum Error {
         task: String,
         tasks: String,
     },
-    #[error("{path}: the model was trained on {tasks}; expected one that takes {form}")]
+    #[error(
+        "{path}: expected a model that takes {form}, found one of {}",
+        listed(takes)
+    )]
     OtherForm {
         path: PathBuf,
-        /// What it was trained on, with what each task takes.
-        tasks: String,
+        /// The tasks that it was trained on, with what each takes.
+        takes: Vec<(String, Form)>,
         form: Form,
     },
     #[error(
@@ -82,4 +85,9 @@ impl Error {
             _ => false,
         }
     }
+}
+
+fn listed(takes: &[(String, Form)]) -> String {
+    let tasks = takes.iter().map(|(task, form)| format!("{task} ({form})"));
+    tasks.collect::<Vec<_>>().join(", ")
 }

@@ -22,8 +22,7 @@ use crate::{
     device::Chosen,
     kernels::{autotune::AutotuneCache, formats::Element},
     model::{
-        absent::trained_below, arithmetic::Arithmetic, description::described_in, folder,
-        parameters::ParameterSource, record,
+        absent::trained_below, arithmetic::Arithmetic, folder, parameters::ParameterSource, record,
     },
     tasks::{
         asked::Asked,
@@ -97,11 +96,11 @@ impl FineTuned {
         let Described {
             config,
             folder,
+            tokenizer,
             asking,
             heads,
             head,
         } = described;
-        let tokenizer = config.tokenizer(&described_in(&folder).join("vocab.txt"))?;
         let mut stored = record::open(&folder.join("model.bpk"))?;
         let tokens = config.predict_batch_size * config.max_seq_length;
         let arithmetic = Arithmetic::on(

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{FineTuned, error::Error};
+use super::{Described, FineTuned, error::Error};
 use crate::{
     batch::{AsRow, FeatureSet},
     tasks::{
@@ -70,10 +70,20 @@ impl FineTuned {
             Asking::Questions(asking) => Ok(asking),
             other => Err(Error::OtherForm {
                 path: self.folder.clone(),
-                tasks: other.task().to_owned(),
+                takes: vec![other.takes()],
                 form: Form::Question,
             }),
         }
+    }
+}
+
+impl Described {
+    /// As [`FineTuned::expect_null_odds`].
+    ///
+    /// # Errors
+    /// When it gives none.
+    pub fn expect_null_odds(&self, option: &'static str) -> Result<(), Error> {
+        expect_null_odds(self.task(), option, &self.folder)
     }
 }
 

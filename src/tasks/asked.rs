@@ -79,9 +79,11 @@ pub enum Form {
 }
 
 impl Form {
-    /// Whether what has the form `given` can be asked.
+    /// Whether what has the form `given` can be asked; [`Form::TextOrPair`] is what may have either.
     pub fn takes(self, given: Self) -> bool {
-        self == given || (self == Self::TextOrPair && given != Self::Question)
+        let texts = self != Self::Question && given != Self::Question;
+        let either = self == Self::TextOrPair || given == Self::TextOrPair;
+        self == given || (texts && either)
     }
 }
 
@@ -132,6 +134,13 @@ mod tests {
                 "{form}"
             );
         }
+    }
+
+    #[test]
+    fn what_may_be_either_is_taken_by_all_but_questions() {
+        let takes = [Form::Question, Form::Text, Form::Pair, Form::TextOrPair]
+            .map(|form| form.takes(Form::TextOrPair));
+        assert_eq!(takes, [false, true, true, true]);
     }
 
     #[test]

@@ -73,6 +73,11 @@ impl Asking {
         }
     }
 
+    /// The task with what it takes.
+    pub fn takes(&self) -> (String, Form) {
+        (self.task().to_owned(), self.form())
+    }
+
     /// Tokenises what is asked, as training did.
     ///
     /// # Errors

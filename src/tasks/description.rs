@@ -67,6 +67,17 @@ pub enum Kind {
     Tagging,
 }
 
+impl Kind {
+    /// As `task.json` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Classification => "classification",
+            Self::Regression => "regression",
+            Self::Tagging => "tagging",
+        }
+    }
+}
+
 /// A column of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
@@ -180,6 +191,19 @@ impl Description {
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(FILE);
         Self::parse(&read_text(&path)?, &path.display().to_string())
+    }
+
+    /// The description beside a file, or else in `folder`, with its path; `None` if there is neither.
+    ///
+    /// # Errors
+    /// As [`Description::read`].
+    pub fn beside(file: &Path, folder: &Path) -> Result<Option<(PathBuf, Self)>, Error> {
+        let beside = file.parent().unwrap_or(Path::new(""));
+        let mut folders = [beside, folder].into_iter();
+        let found = folders.find(|folder| folder.join(FILE).is_file());
+        found
+            .map(|folder| Ok((folder.join(FILE), Self::read(folder)?)))
+            .transpose()
     }
 
     /// The description that a text holds; `file` is the name that errors give it.

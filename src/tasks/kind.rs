@@ -42,14 +42,6 @@ fn kind(name: &str, config: &Config) -> Kind {
     }
 }
 
-/// Whether a model of this run can be asked questions on a passage.
-pub fn answers_questions(config: &Config) -> bool {
-    let tasks = config.task_names.iter();
-    tasks
-        .map(|name| kind(name, config))
-        .any(|kind| matches!(kind, Kind::Questions(_)))
-}
-
 /// The heads of a run's tasks, in their order; `stored` are those of the checkpoint that it begins
 /// with.
 ///

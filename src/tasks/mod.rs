@@ -2,6 +2,7 @@
 //! features, head, loss, answers and scorer.
 
 pub mod asked;
+pub mod asked_file;
 pub mod asking;
 pub mod classification;
 pub mod description;

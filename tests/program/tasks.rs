@@ -137,6 +137,7 @@ fn a_classification_run_leaves_what_the_reference_leaves() {
         config["heads"],
         json!({"rte": {
             "outputs": 2, "labels": ["entailment", "not_entailment"], "kind": "classification",
+            "texts": 2,
         }})
     );
     let tests = folder.json("test_predictions/rte_test_2_predictions.json");
@@ -171,7 +172,10 @@ fn a_classification_run_leaves_what_the_reference_leaves() {
         .unwrap();
     let told = String::from_utf8(asked.stderr).unwrap();
     assert_eq!(asked.status.code(), Some(2), "{told}");
-    assert!(told.contains("was trained on rte"), "{told}");
+    assert!(
+        told.contains("found one of rte (two texts); give --text"),
+        "{told}"
+    );
 }
 
 /// The bytes of the records and of the results, by their names.
@@ -314,6 +318,8 @@ fn a_person_s_own_tasks_need_a_description_alone() {
     assert_eq!(results[0]["names"]["f1"], 100.0, "{results}");
     let config = folder.json("finetuning_models/films,names_model_1/config.json");
     assert_eq!(config["heads"]["films"]["labels"], json!(["bad", "good"]));
+    // For whoever asks the model where the data are not.
+    assert_eq!(config["heads"]["films"]["texts"], 1);
     assert_eq!(config["heads"]["names"]["outputs"], 9);
 }
 

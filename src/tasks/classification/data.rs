@@ -42,6 +42,21 @@ impl ClassificationData {
         max_seq_length: usize,
     ) -> Result<Self, Error> {
         let examples = task.read(file, split, options)?;
+        Self::of(task, split, file, examples, tokenizer, max_seq_length)
+    }
+
+    /// Featurises the examples of a file.
+    ///
+    /// # Errors
+    /// As [`featurize`].
+    pub fn of(
+        task: &ClassificationTask,
+        split: TaskSplit,
+        file: &Path,
+        examples: Examples,
+        tokenizer: &Tokenizer,
+        max_seq_length: usize,
+    ) -> Result<Self, Error> {
         let features = featurize(&examples, tokenizer, max_seq_length)?;
         let unk = tokenizer.vocab().unk_id();
         let mut tokens = TokenCounts::default();
@@ -67,12 +82,15 @@ impl ClassificationData {
     /// Its examples, the share of those that were cut, that of tokens that the vocabulary does not
     /// know, and the rows left out.
     pub fn line(&self) -> String {
+        format!("{} {}: {}", self.task.name, self.split.name, self.content())
+    }
+
+    /// The same without what it is.
+    pub fn content(&self) -> String {
         let count = self.features.len();
         let cut = self.features.iter().filter(|feature| feature.cut).count();
         format!(
-            "{} {}: {} examples, {:.1} % cut, {:.2} % [UNK]{}",
-            self.task.name,
-            self.split.name,
+            "{} examples, {:.1} % cut, {:.2} % [UNK]{}",
             HumanCount(count as u64),
             100.0 * cut as f64 / count.max(1) as f64,
             100.0 * self.tokens.unknown_share(),

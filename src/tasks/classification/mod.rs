@@ -7,6 +7,7 @@
 //! [`submission`] write it, and [`data`] is all of one file.
 
 pub mod ask;
+pub mod asked_file;
 mod columns;
 pub mod data;
 pub mod error;

@@ -37,6 +37,11 @@ pub fn write_predictions(path: &Path, predictions: &[Prediction]) -> Result<(), 
 }
 
 fn line(prediction: &Prediction) -> Value {
+    Value::Object(fields(prediction))
+}
+
+/// The fields of an example's line.
+pub(super) fn fields(prediction: &Prediction) -> Map<String, Value> {
     let mut line = Map::new();
     line.insert("eid".into(), prediction.eid.into());
     if let Some(id) = &prediction.id {
@@ -57,7 +62,7 @@ fn line(prediction: &Prediction) -> Value {
     if let Some(loss) = prediction.loss {
         line.insert("loss".into(), loss.into());
     }
-    Value::Object(line)
+    line
 }
 
 /// Writes what the reference's `write_classification_outputs` pickles: an object from `eid` to the

@@ -10,6 +10,7 @@ use super::{
     labels::Labels,
     metric::Metric,
     read_options::ReadOptions,
+    rows::Rows,
     table::{EXTENSIONS, Format},
     table_reader, train_labels,
 };
@@ -203,6 +204,32 @@ impl ClassificationTask {
                 let stem = glue.map_or(split.name, |glue| glue.file);
                 Ok(folder.join(format!("{stem}.tsv")))
             }
+        }
+    }
+
+    /// The split of GLUE whose file is named like this one.
+    pub(super) fn split_of_file(&self, file: &Path) -> Option<TaskSplit> {
+        let name = file.file_name()?.to_str()?;
+        let name = name.strip_suffix(".gz").unwrap_or(name);
+        let stem = name.strip_suffix(".tsv")?;
+        let mut splits = self.splits().into_iter();
+        splits.find(|split| split.glue.is_some_and(|glue| glue.file == stem))
+    }
+
+    /// The examples of a table whose first row has the usual names of columns; `None` if it has none such.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(super) fn read_by_name(
+        &self,
+        file: &Path,
+        options: ReadOptions,
+    ) -> Result<Option<Examples>, Error> {
+        let (split, description) = (Split::Test, self.labels.description());
+        match Rows::of(file, split, &description)?.have_pairs() {
+            Ok(_) => table_reader::read(file, split, &description, &self.labels, options).map(Some),
+            Err(Error::Table { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

@@ -7,7 +7,7 @@ use super::{
     prediction::Prediction,
     reply::{TagReply, TaggedSpan, TaggedWord},
     rules::Rules,
-    text::{Found, Splitting, Word, found, words},
+    text::{Found, Splitting, found, places, words},
 };
 use crate::{
     config::Config,
@@ -169,18 +169,4 @@ impl WordAsking {
             cut_tokens: asked.cut_tokens,
         })
     }
-}
-
-/// The first code point of each word and the one behind it.
-fn places(text: &str, words: &[Word<'_>]) -> Vec<(usize, usize)> {
-    let (mut byte, mut place) = (0, 0);
-    let mut places = Vec::with_capacity(words.len());
-    for word in words {
-        place += text[byte..word.start].chars().count();
-        let start = place;
-        place += word.text.chars().count();
-        byte = word.end();
-        places.push((start, place));
-    }
-    places
 }

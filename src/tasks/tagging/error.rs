@@ -3,7 +3,7 @@
 //! Every message names the file and the line or sentence, what was expected, what was found and what
 //! to do.
 
-use crate::{data, eval};
+use crate::{data, eval, tasks::description};
 
 /// Characters of a file's text that a message shows.
 const SHOWN: usize = 40;
@@ -18,6 +18,9 @@ pub enum Error {
     /// A file that cannot be written.
     #[error(transparent)]
     File(#[from] eval::Error),
+
+    #[error(transparent)]
+    Description(#[from] description::Error),
 
     #[error("{file}: line {line}: expected {expected}, found {found}; {advice}")]
     Line {

@@ -7,6 +7,7 @@
 //! people expect of their data.
 
 pub mod ask;
+pub mod asked_file;
 mod conll;
 pub mod error;
 pub mod feature;

@@ -1,6 +1,7 @@
 //! How a tagging file is to be read.
 
 use super::rules::Rules;
+use crate::tasks::description::{self, Description};
 
 /// Sentences after which the reference stops in debug.
 pub const DEBUG_SENTENCES: usize = 101;
@@ -75,6 +76,31 @@ impl ReadOptions {
             limit: debug.then_some(DEBUG_SENTENCES),
             ..Self::default()
         }
+    }
+}
+
+impl From<Description> for ReadOptions {
+    /// A person's own task.
+    fn from(description: Description) -> Self {
+        let mut options = Self {
+            labels: description.labels,
+            ..Self::default()
+        };
+        match description.text {
+            None => {}
+            Some(description::Column::Name(name)) => options.word_key = Some(name),
+            Some(description::Column::Number(place)) => {
+                options.word_column = Column::FromStart(place);
+            }
+        }
+        match description.label {
+            None => {}
+            Some(description::Column::Name(name)) => options.tag_key = Some(name),
+            Some(description::Column::Number(place)) => {
+                options.tag_column = Column::FromStart(place);
+            }
+        }
+        options
     }
 }
 

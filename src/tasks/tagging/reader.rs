@@ -72,7 +72,7 @@ fn read_source(source: Source, form: Form, options: &ReadOptions) -> Result<Sent
 }
 
 /// The form that a file's name tells.
-fn form_of(path: &Path) -> Form {
+pub(super) fn form_of(path: &Path) -> Form {
     let packed = path.extension().is_some_and(|ending| ending == "gz");
     let path = if packed {
         path.with_extension("")

@@ -14,7 +14,7 @@ use super::{
     feature::SEGMENT,
     feature_file::write_lines,
     labels::Labels,
-    options::{Column, ReadOptions},
+    options::ReadOptions,
     prediction::{Prediction, write_predictions},
     rules::Rules,
     task_data::TaskData,
@@ -29,7 +29,7 @@ use crate::{
     },
     tasks::{
         classification::example_loss::cross_entropy,
-        description::{self, Description},
+        description::Description,
         error::Error,
         head::{Head, HeadConfig, dense},
         predict::predict,
@@ -74,23 +74,7 @@ impl<'a> WordTask<'a> {
         if self.is_of_reference() {
             return Ok(ReadOptions::chunk(config.debug));
         }
-        let description = Description::read(&self.folder)?;
-        let mut options = ReadOptions {
-            labels: description.labels,
-            ..ReadOptions::default()
-        };
-        let number = |number: usize| Column::FromStart(number);
-        match description.text {
-            None => {}
-            Some(description::Column::Name(name)) => options.word_key = Some(name),
-            Some(description::Column::Number(place)) => options.word_column = number(place),
-        }
-        match description.label {
-            None => {}
-            Some(description::Column::Name(name)) => options.tag_key = Some(name),
-            Some(description::Column::Number(place)) => options.tag_column = number(place),
-        }
-        Ok(options)
+        Ok(Description::read(&self.folder)?.into())
     }
 
     fn file(&self, config: &Config, split: Split) -> PathBuf {

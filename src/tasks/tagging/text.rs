@@ -86,6 +86,20 @@ fn parts<'a>(piece: &'a str, start: usize, words: &mut Vec<Word<'a>>) {
     }
 }
 
+/// The first code point of each word and the one behind it.
+pub fn places(text: &str, words: &[Word<'_>]) -> Vec<(usize, usize)> {
+    let (mut byte, mut place) = (0, 0);
+    let mut places = Vec::with_capacity(words.len());
+    for word in words {
+        place += text[byte..word.start].chars().count();
+        let start = place;
+        place += word.text.chars().count();
+        byte = word.end();
+        places.push((start, place));
+    }
+    places
+}
+
 /// A span that a model finds in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {

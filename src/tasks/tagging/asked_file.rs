@@ -1,0 +1,412 @@
+//! A file of sentences as a fine-tuned model is asked for the spans in them: with tags or without, or
+//! plain text.
+
+use std::{io, path::Path, sync::Arc};
+
+use indicatif::HumanCount;
+use serde::Serialize;
+
+use super::{
+    ask::WordAsking,
+    error::Error,
+    feature::{Feature, FeatureOptions, featurize_words},
+    line_reader::LineReader,
+    options::{Form, ReadOptions},
+    prediction::Prediction,
+    reader::{form_of, read},
+    rules::Rules,
+    sentence::Sentences,
+    task_data::TaskData,
+    text::{Splitting, places, words},
+};
+use crate::{
+    batch::Row,
+    config::Config,
+    data::{existing_file::existing, source::Source},
+    durable_file::write_whole,
+    eval,
+    tasks::{
+        classification::{example_loss::cross_entropy, reply::probabilities},
+        description::Description,
+    },
+    text::tokenizer::Tokenizer,
+};
+
+/// The file's sentences, featurised.
+pub struct WordFile {
+    asking: WordAsking,
+    file: String,
+    sentences: Vec<Sentence>,
+    /// Whether the tags were read: then the sentences are cut as in an evaluation.
+    labelled: bool,
+    form: &'static str,
+    passed_over: String,
+}
+
+/// A sentence with the rows that the model reads of it.
+struct Sentence {
+    words: Vec<String>,
+    /// A text that is not split into words in its file, with the code points of each word.
+    text: Option<(String, Vec<(usize, usize)>)>,
+    rows: Vec<Feature>,
+}
+
+impl Sentence {
+    fn kept(&self) -> usize {
+        self.rows.iter().map(Feature::kept).sum()
+    }
+}
+
+impl WordFile {
+    /// Reads a file for a task whose data lie in `folder`. With tags that the model knows it is read as
+    /// an evaluation reads it; without, every word is kept, and a long sentence has several rows.
+    ///
+    /// # Errors
+    /// When it cannot be read or holds no word.
+    pub fn read(
+        asking: &WordAsking,
+        file: &Path,
+        folder: &Path,
+        tokenizer: &Tokenizer,
+        config: &Config,
+    ) -> Result<Self, Error> {
+        let reading = Reading {
+            asking,
+            file,
+            options: options(asking, file, folder)?,
+            tokenizer,
+            max_seq_length: config.max_seq_length,
+        };
+        let read = match reading.tagged() {
+            Ok(read) => read,
+            Err(Error::Data(error)) => return Err(Error::Data(error)),
+            Err(error) => {
+                if reading.has_tags(&error)? {
+                    let name = file.display();
+                    log::warn!(
+                        "{name} is read as one without tags, none of its words is left out: {error}"
+                    );
+                }
+                reading.untagged()?
+            }
+        };
+        if read.sentences.is_empty() {
+            return Err(Error::NoSentence {
+                file: file.display().to_string(),
+                passed_over: read.passed_over,
+                advice: "write a word a line and a blank line after each sentence, or a text a line",
+            });
+        }
+        Ok(read)
+    }
+
+    /// The rows of the sentences, in their order.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let rows = self.sentences.iter().flat_map(|sentence| &sentence.rows);
+        rows.map(|feature| feature.row(self.asking.segment))
+    }
+
+    /// What the file holds, in a line.
+    pub fn line(&self) -> String {
+        let words: usize = self.sentences.iter().map(|s| s.words.len()).sum();
+        let cut = match self.left_out() {
+            0 => String::new(),
+            words => format!(", {words} words cut off at max_seq_length"),
+        };
+        format!(
+            "{}: {}, {} sentences, {} words{cut}{}",
+            self.file,
+            self.form,
+            HumanCount(self.sentences.len() as u64),
+            HumanCount(words as u64),
+            self.passed_over
+        )
+    }
+
+    pub fn examples(&self) -> usize {
+        self.sentences.len()
+    }
+
+    /// Words that were cut off.
+    pub fn left_out(&self) -> usize {
+        let sentences = self.sentences.iter();
+        sentences.map(|s| s.words.len() - s.kept()).sum()
+    }
+
+    /// Writes what is said of the sentences, by the logits of each row, `[rows][words · tags]`.
+    ///
+    /// # Errors
+    /// When they are not as many or not finite, or the file cannot be written.
+    pub fn write(&self, logits: Vec<Vec<f32>>, path: &Path) -> Result<(), Error> {
+        let mut logits = logits.into_iter();
+        let mut lines = Vec::new();
+        for (eid, sentence) in self.sentences.iter().enumerate() {
+            let own: Vec<Vec<f32>> = logits.by_ref().take(sentence.rows.len()).collect();
+            let own = own.concat();
+            let line = self.line_of(eid, sentence, &own)?;
+            lines.push(serde_json::to_string(&line).map_err(io::Error::from));
+        }
+        let written = write_whole(path, |out| {
+            lines
+                .into_iter()
+                .try_for_each(|line| writeln!(out, "{}", line?))
+        });
+        let failed = |source| eval::Error::Write {
+            path: path.to_owned(),
+            source,
+        };
+        Ok(written.map_err(failed)?)
+    }
+
+    fn line_of<'a>(
+        &self,
+        eid: usize,
+        sentence: &'a Sentence,
+        logits: &'a [f32],
+    ) -> Result<Line<'a>, Error> {
+        let labels = &self.asking.labels;
+        let gold: Vec<u32> = sentence
+            .rows
+            .iter()
+            .flat_map(|row| row.kept_labels().iter().copied())
+            .collect();
+        let whole = Feature {
+            eid,
+            input_ids: Vec::new(),
+            labeled_positions: vec![0; sentence.kept()],
+            labels: gold,
+            words: sentence.words.len(),
+        };
+        let of_words = || logits.chunks(labels.len());
+        let losses = of_words().zip(whole.kept_labels());
+        let loss: f64 = losses.map(|(word, &tag)| cross_entropy(word, tag)).sum();
+        let said = Prediction::new(&whole, logits.to_vec(), loss as f32, labels)?;
+        let sure = |word: usize| {
+            let tag = said.predictions[word] as usize;
+            probabilities(&logits[word * labels.len()..][..labels.len()])[tag]
+        };
+        let spans = labels.spans(&said.predictions, eid)?.into_iter();
+        let spans = spans.map(|span| {
+            let place = sentence.text.as_ref().map(|(text, places)| {
+                let (start, end) = (places[span.start].0, places[span.end].1);
+                let shown: String = text.chars().skip(start).take(end - start).collect();
+                (start, end, shown)
+            });
+            let joined = || sentence.words[span.start..=span.end].join(" ");
+            SpanLine {
+                kind: span.kind.clone(),
+                text: place.as_ref().map_or_else(joined, |place| place.2.clone()),
+                first_word: span.start,
+                last_word: span.end,
+                start: place.as_ref().map(|place| place.0),
+                end: place.as_ref().map(|place| place.1),
+                probability: (span.start..=span.end).map(sure).fold(1.0, f64::min),
+            }
+        });
+        let tag = |id: &u32| labels.tag(*id).map_or(String::new(), ToString::to_string);
+        Ok(Line {
+            eid,
+            labels: self.labelled.then_some(said.labels),
+            spans: spans.collect(),
+            tags: said.predictions.iter().map(tag).collect(),
+            predictions: said.predictions,
+            logits: of_words().collect(),
+            loss: self.labelled.then_some(said.loss),
+            words: &sentence.words,
+            left_out_words: sentence.words.len() - sentence.kept(),
+            text: sentence.text.as_ref().map(|(text, _)| text.as_str()),
+        })
+    }
+}
+
+/// The keys in the order of a line: those of an evaluation first.
+#[derive(Serialize)]
+struct Line<'a> {
+    eid: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<Vec<u32>>,
+    predictions: Vec<u32>,
+    logits: Vec<&'a [f32]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loss: Option<f32>,
+    tags: Vec<String>,
+    spans: Vec<SpanLine>,
+    words: &'a [String],
+    left_out_words: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct SpanLine {
+    #[serde(rename = "type")]
+    kind: Arc<str>,
+    text: String,
+    first_word: usize,
+    last_word: usize,
+    /// Code points of a text that its file does not split into words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<usize>,
+    /// The least of its words'.
+    probability: f64,
+}
+
+/// How the files of the task are read.
+fn options(asking: &WordAsking, file: &Path, folder: &Path) -> Result<ReadOptions, Error> {
+    if asking.labels.rules() == Rules::Reference {
+        return Ok(ReadOptions {
+            form: None,
+            ..ReadOptions::chunk(false)
+        });
+    }
+    let described = Description::beside(file, folder)?;
+    Ok(described.map_or_else(ReadOptions::default, |(_, description)| description.into()))
+}
+
+/// A file that is being read.
+struct Reading<'a> {
+    asking: &'a WordAsking,
+    file: &'a Path,
+    options: ReadOptions,
+    tokenizer: &'a Tokenizer,
+    max_seq_length: usize,
+}
+
+impl Reading<'_> {
+    /// As an evaluation reads it.
+    fn tagged(&self) -> Result<WordFile, Error> {
+        let data = TaskData::read(
+            &self.asking.task,
+            self.file,
+            Arc::new(self.asking.labels.clone()),
+            self.tokenizer,
+            &self.options,
+            self.max_seq_length,
+        )?;
+        let passed_over = data.sentences.passed_over();
+        let sentences = data.sentences.sentences.into_iter().zip(data.features);
+        let sentences = sentences.map(|(sentence, feature)| Sentence {
+            words: sentence.words,
+            text: None,
+            rows: vec![feature],
+        });
+        Ok(WordFile {
+            asking: self.asking.clone(),
+            file: self.file.display().to_string(),
+            sentences: sentences.collect(),
+            labelled: true,
+            form: "words with tags",
+            passed_over,
+        })
+    }
+
+    /// With every word, whatever stands beside it.
+    fn untagged(&self) -> Result<WordFile, Error> {
+        let plain = self.form() == Form::Conll && self.is_plain()?;
+        let (sentences, passed_over) = match plain {
+            true => (self.lines()?, String::new()),
+            false => {
+                let options = ReadOptions {
+                    rules: Rules::Usual,
+                    labelled: false,
+                    limit: None,
+                    ..self.options.clone()
+                };
+                let read: Sentences = read(self.file, &options)?;
+                let passed_over = read.passed_over();
+                let sentences = read.sentences.into_iter();
+                let sentences = sentences.map(|sentence| self.sentence(sentence.words, None));
+                (sentences.collect::<Result<_, _>>()?, passed_over)
+            }
+        };
+        Ok(WordFile {
+            asking: self.asking.clone(),
+            file: self.file.display().to_string(),
+            sentences,
+            labelled: false,
+            form: if plain {
+                "plain text, a text a line"
+            } else {
+                "words without tags"
+            },
+            passed_over,
+        })
+    }
+
+    /// A text a line.
+    fn lines(&self) -> Result<Vec<Sentence>, Error> {
+        let mut sentences = Vec::new();
+        self.each_line(|text| {
+            let words = words(text, Splitting::Punctuation);
+            let places = places(text, &words);
+            let words = words.iter().map(|word| word.text.to_owned()).collect();
+            sentences.push(self.sentence(words, Some((text.to_owned(), places)))?);
+            Ok(())
+        })?;
+        Ok(sentences)
+    }
+
+    fn sentence(
+        &self,
+        words: Vec<String>,
+        text: Option<(String, Vec<(usize, usize)>)>,
+    ) -> Result<Sentence, Error> {
+        let options = FeatureOptions {
+            max_seq_length: self.max_seq_length,
+            rules: self.asking.labels.rules(),
+        };
+        Ok(Sentence {
+            rows: featurize_words(&words, self.tokenizer, &options)?,
+            words,
+            text,
+        })
+    }
+
+    fn form(&self) -> Form {
+        let by_name = || form_of(&existing(self.file));
+        self.options.form.unwrap_or_else(by_name)
+    }
+
+    /// Whether a file has texts rather than words: several words on a line, and no tab between columns.
+    fn is_plain(&self) -> Result<bool, Error> {
+        let name = self.file.file_name().unwrap_or_default().to_string_lossy();
+        if name.contains(".conll") {
+            return Ok(false);
+        }
+        let (mut several, mut tabs) = (false, false);
+        self.each_line(|line| {
+            several |= line.split_whitespace().nth(1).is_some();
+            tabs |= line.contains('\t');
+            Ok(())
+        })?;
+        Ok(several && !tabs)
+    }
+
+    /// Whether an error came of tags, rather than of there being none.
+    fn has_tags(&self, error: &Error) -> Result<bool, Error> {
+        let Error::Line { line, .. } = error else {
+            return Ok(true);
+        };
+        let mut lines = LineReader::new(Source::open(self.file)?);
+        while let Some((number, text)) = lines.next_line()? {
+            if !text.trim().is_empty() {
+                return Ok(number < *line);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Hands on the lines that are not blank, without blanks around them.
+    fn each_line(&self, mut take: impl FnMut(&str) -> Result<(), Error>) -> Result<(), Error> {
+        let mut lines = LineReader::new(Source::open(self.file)?);
+        while let Some((_, line)) = lines.next_line()? {
+            match line.trim() {
+                "" => {}
+                line => take(line)?,
+            }
+        }
+        Ok(())
+    }
+}
