@@ -10,14 +10,11 @@ use checkpoints_convert::printable;
 use clap::{Args, value_parser};
 use serde_json::json;
 
-use super::{GlobalArgs, compute::ComputeArgs, session::Session, stop};
+use super::{GlobalArgs, compute::ComputeArgs, next_steps::example, session::Session, stop};
 use crate::{
     fine_tuned::{FineTuned, TaskChoice},
     serve::{Bound, limits::Limits},
-    tasks::{
-        asked::{Asked, Form},
-        qa::no_answer::{null_odds::gives_null_odds, threshold},
-    },
+    tasks::qa::no_answer::{null_odds::gives_null_odds, threshold},
 };
 
 /// Answer questions in a browser and for programs; classify, rate or tag texts
@@ -88,7 +85,7 @@ pub(super) fn run(
     }
     // Shaders are compiled and a device that cannot compute shows before anybody asks.
     for model in &models {
-        model.ask(&first_words(model.asking.form()))?;
+        model.ask(&example(model.asking.form()))?;
     }
 
     let address = bound.address();
@@ -127,15 +124,6 @@ pub(super) fn run(
     session.progress.note("stopped");
     session.progress.done();
     Ok(())
-}
-
-/// What is asked before anybody else asks.
-fn first_words(form: Form) -> Asked {
-    match form {
-        Form::Question => Asked::question("Who?", "Nobody yet."),
-        Form::Text | Form::TextOrPair => Asked::text("Nobody yet.", None),
-        Form::Pair => Asked::text("Who?", Some("Nobody yet.")),
-    }
 }
 
 /// Holds answers back above `threshold` in the tasks that give no-answer scores.
