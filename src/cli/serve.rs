@@ -1,4 +1,4 @@
-//! `electra serve`: a page and an API that answer questions on passages.
+//! `electra serve`: a page and an API for whatever a model was fine-tuned for.
 
 use std::{
     io::Write,
@@ -10,20 +10,17 @@ use checkpoints_convert::printable;
 use clap::{Args, value_parser};
 use serde_json::json;
 
-use super::{GlobalArgs, compute::ComputeArgs, session::Session, stop};
+use super::{GlobalArgs, compute::ComputeArgs, next_steps::example, session::Session, stop};
 use crate::{
-    fine_tuned::TaskChoice,
+    fine_tuned::{FineTuned, TaskChoice},
     serve::{Bound, limits::Limits},
-    tasks::{
-        asked::{Asked, Form},
-        qa::no_answer::threshold,
-    },
+    tasks::qa::no_answer::{null_odds::gives_null_odds, threshold},
 };
 
-/// Answer questions in a browser and for programs
+/// Answer questions in a browser and for programs; classify, rate or tag texts
 ///
-/// Serves a page at / and an API at /api/answer, which /openapi.json describes. Ctrl-C ends it
-/// once the questions under way are answered.
+/// Serves a page at / for the model's tasks and an API, which /openapi.json describes: /api/answer,
+/// /api/classify, /api/regress, /api/tag. Ctrl-C ends it once the questions under way are answered.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
@@ -77,24 +74,33 @@ pub(super) fn run(
     // Before the model: a port that is taken is told at once.
     let bound = Bound::new(&args.host, args.port)?;
     let session = Session::open(&args.compute, global)?;
-    let mut model = session.model(&args.checkpoint, TaskChoice::Taking(Form::Question))?;
+    let mut model = session.model(&args.checkpoint, TaskChoice::First)?;
     if model.folder != args.checkpoint {
         model.config.model_name = name_of(&args.checkpoint);
     }
+    let name = model.config.model_name.clone();
+    let mut models = model.for_each_task()?;
     if let Some(given) = args.threshold {
-        model.set_threshold(given)?;
+        set_threshold(&mut models, given)?;
     }
     // Shaders are compiled and a device that cannot compute shows before anybody asks.
-    model.ask(&Asked::question("Who?", "Nobody yet."))?;
+    for model in &models {
+        model.ask(&example(model.asking.form()))?;
+    }
 
     let address = bound.address();
-    let name = model.config.model_name.clone();
+    let tasks: Vec<&str> = models.iter().map(FineTuned::task).collect();
     let device = session.chosen.short();
     let told = if global.json {
-        json!({"url": format!("http://{address}"), "model": name, "device": device}).to_string()
+        let url = format!("http://{address}");
+        json!({"url": url, "model": name, "device": device, "tasks": tasks}).to_string()
     } else {
+        let several = match tasks.len() {
+            0 | 1 => String::new(),
+            _ => format!("\ntasks: {}", printable(&tasks.join(", "))),
+        };
         format!(
-            "{} answers at http://{address} (Ctrl-C ends it)",
+            "{} answers at http://{address} (Ctrl-C ends it){several}",
             printable(&name)
         )
     };
@@ -114,9 +120,27 @@ pub(super) fn run(
         ..Limits::default()
     };
     let _held = stop.hold();
-    bound.serve(model, &device, limits, stop.asked())?;
+    bound.serve(models, &device, limits, stop.asked())?;
     session.progress.note("stopped");
     session.progress.done();
+    Ok(())
+}
+
+/// Holds answers back above `threshold` in the tasks that give no-answer scores.
+///
+/// # Errors
+/// When there is none.
+fn set_threshold(models: &mut [FineTuned], threshold: f64) -> anyhow::Result<()> {
+    let gives: Vec<bool> = models
+        .iter()
+        .map(|model| gives_null_odds(model.task()))
+        .collect();
+    let any = gives.contains(&true);
+    for (model, gives) in models.iter_mut().zip(gives) {
+        if gives || !any {
+            model.set_threshold(threshold)?;
+        }
+    }
     Ok(())
 }
 

@@ -28,6 +28,7 @@ use crate::{
         asked::Asked,
         asking::Asking,
         featurized::Featurized,
+        head::TaskHead,
         model::Model,
         output::{Output, outputs},
         predict::predict,
@@ -69,7 +70,9 @@ pub struct FineTuned {
     /// The task that answers.
     pub asking: Asking,
     model: Model,
-    /// Of the heads, the one that answers.
+    /// Of all its tasks, in their order.
+    heads: Vec<TaskHead>,
+    /// The place of the one that answers.
     head: usize,
     device: Device,
 }
@@ -129,9 +132,34 @@ impl FineTuned {
             precision: arithmetic.layers,
             asking,
             model,
+            heads,
             head,
             device,
         })
+    }
+
+    /// The same model for each of its tasks, in their order, each of which answers; they share the
+    /// weights.
+    ///
+    /// # Errors
+    /// When a head has tags that are none.
+    pub fn for_each_task(&self) -> Result<Vec<Self>, Error> {
+        let heads = self.heads.iter().enumerate();
+        heads
+            .map(|(place, head)| {
+                Ok(Self {
+                    config: self.config.clone(),
+                    tokenizer: self.tokenizer.clone(),
+                    folder: self.folder.clone(),
+                    precision: self.precision,
+                    asking: Asking::of(head)?,
+                    model: self.model.clone(),
+                    heads: self.heads.clone(),
+                    head: place,
+                    device: self.device.clone(),
+                })
+            })
+            .collect()
     }
 
     /// The name of the task that answers.

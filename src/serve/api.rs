@@ -1,4 +1,4 @@
-//! The interface for programs: a question and a passage come in, a [`Reply`] goes out.
+//! The interface for programs: a text comes in, or a question and a passage, and a [`Reply`] goes out.
 
 use std::sync::Arc;
 
@@ -8,28 +8,19 @@ use axum::{
     extract::{FromRequest, Request, State},
     http::{HeaderMap, StatusCode, header},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::{task::spawn_blocking, time::timeout};
 
-use super::{Served, limits::Limits, refusal::Refusal, worker::failed};
-use crate::{
-    fine_tuned,
-    tasks::{
-        asked,
-        qa::no_answer::null_odds::{gives_null_odds, needs_null_odds},
-        reply::Reply,
-    },
+use super::{
+    Served,
+    asked::{self, Posted},
+    job::Computed,
+    limits::Limits,
+    offer::{Kind, Offer, asked_for},
+    refusal::Refusal,
+    worker::failed,
 };
-
-/// What is asked.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Asked {
-    question: String,
-    passage: String,
-    /// Null odds above this mean no answer, in place of the server's threshold.
-    threshold: Option<f64>,
-}
+use crate::tasks::reply::Reply;
 
 /// How the server is.
 #[derive(Debug, Serialize)]
@@ -37,49 +28,56 @@ pub struct Health {
     status: &'static str,
     model: String,
     device: String,
-    /// Questions that wait or are being answered.
+    /// Requests that wait or are being answered.
     queue: usize,
     version: &'static str,
+    tasks: Vec<Offer>,
 }
 
 pub async fn health(State(served): State<Arc<Served>>) -> Json<Health> {
     Json(Health {
         status: "ok",
-        model: served.model.config.model_name.clone(),
+        model: served.name.clone(),
         device: served.device.clone(),
         queue: served.queue.taken(),
         version: env!("CARGO_PKG_VERSION"),
+        tasks: served.offers.clone(),
     })
 }
 
-/// Answers one question on one passage.
-pub async fn answer(
-    State(served): State<Arc<Served>>,
+/// Answers one request for a task of this kind.
+pub async fn ask(
+    served: Arc<Served>,
+    kind: Kind,
     request: Request,
 ) -> Result<Json<Reply>, Refusal> {
+    // Whether there is such a task.
+    asked_for(&served.offers, kind, None)?;
     expect_json(request.headers())?;
     let limits = served.limits;
     let body = receive(request, &limits).await?;
-    let asked = read(&body, &limits)?;
-    if asked.threshold.is_some() {
-        check_threshold(served.model.task())?;
-    }
+    let Posted { task, texts } = asked::read(kind, &body)?;
+    let (head, offer) = asked_for(&served.offers, kind, task.as_deref())?;
+    let asked = asked::check(texts, offer)?;
     let place = served.queue.place()?;
-    let asked = asked::Asked::Question {
-        question: asked.question,
-        passage: asked.passage,
-        threshold: asked.threshold,
-    };
     let answered = timeout(limits.answer, async {
         let reading = served.clone();
-        let featurize = move || reading.model.featurize(&asked).map_err(unreadable);
-        let mut computed = served.queue.compute(place, featurize).await?;
+        // What cannot be cut into rows is the client's to change.
+        let featurize = move || {
+            let featurized = reading.models[head].featurize(&asked);
+            featurized.map_err(|error| Refusal::bad(error.to_string()))
+        };
+        let computed = served.queue.compute(head, place, featurize).await?;
         let choosing = served.clone();
         let chosen = spawn_blocking(move || {
-            let outputs = std::mem::take(&mut computed.outputs);
-            let chosen = choosing.model.reply(&computed.asked, outputs);
+            let Computed {
+                asked,
+                outputs,
+                place,
+            } = computed;
+            let chosen = choosing.models[head].reply(&asked, outputs);
             // The place is given back.
-            drop(computed);
+            drop(place);
             chosen.map_err(|error| failed(&error))
         });
         chosen.await.map_err(|_| Refusal::defect())?
@@ -129,64 +127,4 @@ fn expect_json(headers: &HeaderMap) -> Result<(), Refusal> {
     }
     let message = format!("Content-Type: expected application/json, found {given}");
     Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
-}
-
-/// Reads and checks a request's body.
-fn read(body: &[u8], limits: &Limits) -> Result<Asked, Refusal> {
-    let asked: Asked = serde_json::from_slice(body).map_err(|error| {
-        Refusal::bad(format!(
-            "expected {{\"question\": \"…\", \"passage\": \"…\"}}: {error}"
-        ))
-    })?;
-    for (name, text, most) in [
-        ("question", &asked.question, limits.question_characters),
-        ("passage", &asked.passage, limits.passage_characters),
-    ] {
-        if text.trim().is_empty() {
-            return Err(Refusal::bad(format!("{name}: expected text, found none")));
-        }
-        let characters = text.chars().count();
-        if characters > most {
-            return Err(Refusal::bad(format!(
-                "{name}: expected at most {most} characters, found {characters}"
-            )));
-        }
-    }
-    Ok(asked)
-}
-
-/// Refuses a threshold where the model has no scores to hold against it.
-fn check_threshold(task: &str) -> Result<(), Refusal> {
-    match gives_null_odds(task) {
-        true => Ok(()),
-        false => Err(Refusal::bad(needs_null_odds(
-            "threshold:",
-            "this model",
-            task,
-        ))),
-    }
-}
-
-/// What cannot be cut into windows is the client's to change.
-fn unreadable(error: fine_tuned::Error) -> Refusal {
-    Refusal::bad(error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_threshold_is_taken_where_the_model_has_scores_for_it() {
-        assert_eq!(check_threshold("squad"), Ok(()));
-        let refused = check_threshold("newsqa").unwrap_err();
-        assert_eq!(refused.status, StatusCode::BAD_REQUEST);
-        assert!(
-            refused
-                .message
-                .starts_with("threshold: needs no-answer scores"),
-            "{}",
-            refused.message
-        );
-    }
 }

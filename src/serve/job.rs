@@ -1,6 +1,4 @@
-//! A question on its way through the model: cut into windows, of which some are computed.
-
-use std::ops::Range;
+//! What was asked, on its way through the model: cut into rows, of which some are computed.
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -10,44 +8,48 @@ use crate::{
     tasks::{featurized::Featurized, output::Output},
 };
 
-/// Where a question's outcome arrives.
+/// Where the outcome of what was asked arrives.
 pub type Outcome = oneshot::Receiver<Result<Computed, Refusal>>;
 
-/// A question's share of what may be under way; given back when it is dropped.
+/// A request's share of what may be under way; given back when it is dropped.
 #[derive(Debug)]
 pub struct Place {
-    pub question: OwnedSemaphorePermit,
+    pub request: OwnedSemaphorePermit,
     pub tokens: Option<OwnedSemaphorePermit>,
 }
 
-/// A question all of whose windows the model has seen.
+/// What was asked, once the model has seen all rows of it.
 #[derive(Debug)]
 pub struct Computed {
     pub asked: Featurized,
-    /// What the model says of each window, in their order.
+    /// What the model says of each row, in their order.
     pub outputs: Vec<Output>,
     pub place: Place,
 }
 
-/// A question that waits for the model, or for more of it.
+/// What waits for the model, or for more of it.
 #[derive(Debug)]
 pub struct Job {
+    /// The place of the head that answers, in the model's list.
+    head: usize,
     asked: Featurized,
     place: Place,
     reply: oneshot::Sender<Result<Computed, Refusal>>,
-    /// Of the windows before the first that is not computed.
+    /// Of the rows before the first that is not computed.
     outputs: Vec<Output>,
-    /// Windows that the model has, or has been given.
+    /// Rows that the model has, or has been given.
     given: usize,
 }
 
 impl Job {
     pub fn new(
+        head: usize,
         asked: Featurized,
         place: Place,
         reply: oneshot::Sender<Result<Computed, Refusal>>,
     ) -> Self {
         Job {
+            head,
             asked,
             place,
             reply,
@@ -56,35 +58,44 @@ impl Job {
         }
     }
 
+    pub fn head(&self) -> usize {
+        self.head
+    }
+
     /// Whether nobody waits for the answer any more.
     pub fn is_left(&self) -> bool {
         self.reply.is_closed()
     }
 
-    /// Whether the model has been given all windows.
+    /// Whether the model has been given all rows.
     pub fn is_given(&self) -> bool {
         self.given == self.asked.row_count()
     }
 
-    /// Gives the next window to the model, and returns its tokens.
+    /// Gives the next row to the model, and returns its tokens.
     pub fn give(&mut self) -> usize {
-        let window = self.asked.row(self.given);
-        self.given += usize::from(window.is_some());
-        window.map_or(0, |window| window.input_ids.len())
+        let row = self.asked.row(self.given);
+        let tokens = row.as_ref().map_or(0, |row| row.input_ids.len());
+        self.given += usize::from(row.is_some());
+        tokens
     }
 
-    /// The windows that have been given and are not computed.
-    pub fn under_way(&self) -> Vec<Row<'_>> {
-        let range: Range<usize> = self.outputs.len()..self.given;
-        self.asked.rows(range).collect()
+    /// How many rows have been given and are not computed.
+    pub fn under_way(&self) -> usize {
+        self.given - self.outputs.len()
     }
 
-    /// Takes what the model says of the windows under way, in their order.
+    /// The rows that have been given and are not computed.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        self.asked.rows(self.outputs.len()..self.given)
+    }
+
+    /// Takes what the model says of the rows under way, in their order.
     pub fn take(&mut self, outputs: impl Iterator<Item = Output>) {
         self.outputs.extend(outputs);
     }
 
-    /// Tells the client's task what the model says, once all windows are computed.
+    /// Tells the client's task what the model says, once all rows are computed.
     pub fn finish(self) {
         // A client that has gone needs no answer.
         let _gone = self.reply.send(Ok(Computed {
@@ -137,11 +148,22 @@ pub mod example {
 
     /// The same on its way, with a place of `places`.
     pub fn job(places: &Arc<Semaphore>, number: u64, windows: usize) -> (Job, Outcome) {
+        job_of(places, 0, number, windows)
+    }
+
+    /// The same for another head than the first.
+    pub fn job_of(
+        places: &Arc<Semaphore>,
+        head: usize,
+        number: u64,
+        windows: usize,
+    ) -> (Job, Outcome) {
         let (reply, outcome) = oneshot::channel();
         let place = Place {
-            question: places.clone().try_acquire_owned().unwrap(),
+            request: places.clone().try_acquire_owned().unwrap(),
             tokens: None,
         };
-        (Job::new(asked(number, windows), place, reply), outcome)
+        let job = Job::new(head, asked(number, windows), place, reply);
+        (job, outcome)
     }
 }

@@ -11,9 +11,11 @@ pub struct Limits {
     pub question_characters: usize,
     /// Code points of a passage.
     pub passage_characters: usize,
-    /// Questions that are being tokenised, wait or are being answered.
+    /// Code points of a text that is to be classified, rated or tagged.
+    pub text_characters: usize,
+    /// Requests that are being tokenised, wait or are being answered.
     pub queue: usize,
-    /// Tokens of all windows that wait or are being computed: what a line of long passages may
+    /// Tokens of all rows that wait or are being computed: what a line of long passages may
     /// take of memory and of everybody's time.
     pub tokens: usize,
     /// Open connections; more wait for one to close.
@@ -30,6 +32,7 @@ impl Default for Limits {
             body_bytes: 1 << 20,
             question_characters: 1000,
             passage_characters: 100_000,
+            text_characters: 100_000,
             queue: 512,
             // Eight passages of the most windows (1000) of the most tokens (512).
             tokens: 1 << 22,

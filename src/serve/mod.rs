@@ -1,18 +1,20 @@
-//! `electra serve`: a page and an API that answer questions on passages.
+//! `electra serve`: a page and an API for whatever a model was fine-tuned for.
 //!
 //! [`Bound`] takes the address, [`Bound::serve`] answers until it is told to stop: requests
-//! ([`api`], [`page`]) put their questions ([`job`]) into a line ([`queue`]). One thread with the
-//! model ([`worker`]) takes windows of all that wait, in [`turns`] and as many at once as its
-//! [`pace`] allows. [`limits`] bounds what is taken on; [`host`] and [`listener`] keep out what a
+//! ([`api`], [`page`]) for what the model [`offer`]s put what is [`asked`] into a line ([`queue`]) as
+//! a [`job`]. One thread with the model ([`worker`]) takes rows of all that wait, in [`turns`] and as
+//! many at once as its [`pace`] allows. [`limits`] bounds what is taken on; [`host`] and [`listener`] keep out what a
 //! server on one's own machine should not hear, and [`intake`] sees to it that whoever is refused
 //! can read why.
 
 pub mod api;
+pub mod asked;
 pub mod host;
 pub mod intake;
 pub mod job;
 pub mod limits;
 pub mod listener;
+pub mod offer;
 pub mod openapi;
 pub mod pace;
 pub mod page;
@@ -34,7 +36,7 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Request},
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::{from_fn, map_response},
     response::{IntoResponse, Response},
@@ -52,6 +54,7 @@ use crate::fine_tuned::{self, FineTuned};
 use intake::Intake;
 use limits::Limits;
 use listener::Connections;
+use offer::{Kind, Offer};
 use pace::Pace;
 use queue::Queue;
 use refusal::Refusal;
@@ -81,7 +84,12 @@ pub enum Error {
 
 /// What requests share.
 pub struct Served {
-    model: FineTuned,
+    /// What people call the model.
+    name: String,
+    /// The model for each of its tasks, in their order.
+    models: Vec<FineTuned>,
+    /// What each offers.
+    offers: Vec<Offer>,
     device: String,
     limits: Limits,
     queue: Queue,
@@ -131,32 +139,38 @@ impl Bound {
     /// Answers until `stop` is set; then no new connection is taken, and the questions under way
     /// are answered.
     ///
-    /// `device` is what is told of where the model computes.
+    /// `models` are one model for each of its tasks; `device` is what is told of where it computes.
     ///
     /// # Errors
     /// When the device is lost, after telling those who wait.
     pub fn serve(
         self,
-        model: FineTuned,
+        models: Vec<FineTuned>,
         device: &str,
         limits: Limits,
         stop: &AtomicBool,
     ) -> Result<(), Error> {
         let (queue, jobs) = Queue::new(limits);
+        let (least, most) = models.first().map_or((1, 1), FineTuned::tokens_at_once);
+        let name = models.first().map(|model| model.config.model_name.clone());
+        let offers = models.iter();
         let served = Arc::new(Served {
-            model,
+            name: name.unwrap_or_default(),
+            offers: offers
+                .map(|model| Offer::of(&model.asking, &model.config, &limits))
+                .collect(),
+            models,
             device: device.to_owned(),
             limits,
             queue,
         });
-        let (least, most) = served.model.tokens_at_once();
         let answering = Arc::downgrade(&served);
         let worker = thread::Builder::new()
             .name("electra-model".to_owned())
             .spawn(move || {
-                worker::work(&jobs, Pace::new(least, most), |windows| {
+                worker::work(&jobs, Pace::new(least, most), |head, rows| {
                     match answering.upgrade() {
-                        Some(served) => served.model.compute(windows, &mut |_, _| {}),
+                        Some(served) => served.models[head].compute(rows, &mut |_, _| {}),
                         // Nobody is left to hear the answers.
                         None => Ok(Vec::new()),
                     }
@@ -211,13 +225,21 @@ fn ended(worker: JoinHandle<Result<(), fine_tuned::Error>>) -> Result<(), Error>
 
 /// The pages and what surrounds them.
 fn router(served: Arc<Served>, loopback: bool) -> Router {
-    let document = openapi::document(&served.limits);
+    let document = openapi::document(&served.offers, &served.limits);
     let body_bytes = served.limits.body_bytes;
-    let router = Router::new()
+    let mut router = Router::new()
         .route("/", get(page::page))
-        .route("/page.css", get(page::style))
-        .route("/page.js", get(page::script))
-        .route("/api/answer", post(api::answer))
+        .route("/page.css", get(page::style));
+    for (path, script) in page::SCRIPTS {
+        router = router.route(path, get(move || page::script(script)));
+    }
+    for kind in Kind::ALL {
+        let ask = move |State(served): State<Arc<Served>>, request: Request| {
+            api::ask(served, kind, request)
+        };
+        router = router.route(kind.endpoint(), post(ask));
+    }
+    let router = router
         .route("/health", get(api::health))
         .route("/openapi.json", get(async move || Json(document)))
         .fallback(unknown_path)

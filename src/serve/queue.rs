@@ -1,7 +1,7 @@
-//! Questions of many requests → the line to the model.
+//! Many requests → the line to the model.
 //!
-//! So many questions may be under way at once, with so many tokens together: what comes beyond
-//! that is turned away. A question is cut into windows outside of the model's thread
+//! So many requests may be under way at once, with so many tokens together: what comes beyond that
+//! is turned away. A request's text is cut into rows outside of the model's thread
 //! ([`worker`](super::worker)), and given up as soon as its client has gone.
 
 use std::sync::{Arc, mpsc};
@@ -23,7 +23,7 @@ use crate::tasks::featurized::Featurized;
 #[derive(Debug, Clone)]
 pub struct Queue {
     limits: Limits,
-    questions: Arc<Semaphore>,
+    requests: Arc<Semaphore>,
     tokens: Arc<Semaphore>,
     line: mpsc::Sender<Job>,
 }
@@ -39,38 +39,39 @@ impl Queue {
         };
         let queue = Queue {
             limits,
-            questions: Arc::new(Semaphore::new(limits.queue)),
+            requests: Arc::new(Semaphore::new(limits.queue)),
             tokens: Arc::new(Semaphore::new(limits.tokens)),
             line,
         };
         (queue, jobs)
     }
 
-    /// A place for a question.
+    /// A place for a request.
     ///
     /// # Errors
     /// When all are taken.
     pub fn place(&self) -> Result<Place, Refusal> {
-        let question = self.questions.clone().try_acquire_owned();
-        let question =
-            question.map_err(|_| busy(format!("{} questions wait already", self.limits.queue)))?;
+        let request = self.requests.clone().try_acquire_owned();
+        let request =
+            request.map_err(|_| busy(format!("{} questions wait already", self.limits.queue)))?;
         Ok(Place {
-            question,
+            request,
             tokens: None,
         })
     }
 
-    /// How many questions are under way.
+    /// How many requests are under way.
     pub fn taken(&self) -> usize {
-        self.limits.queue - self.questions.available_permits()
+        self.limits.queue - self.requests.available_permits()
     }
 
-    /// Has a question cut into windows by `featurize` and seen by the model.
+    /// Has what is asked cut into rows by `featurize` and seen by this head of the model.
     ///
     /// # Errors
     /// Those of `featurize` and of the model, and when too many tokens wait.
     pub async fn compute(
         &self,
+        head: usize,
         place: Place,
         featurize: impl FnOnce() -> Result<Featurized, Refusal> + Send + 'static,
     ) -> Result<Computed, Refusal> {
@@ -87,16 +88,16 @@ impl Queue {
             }
             let sent = featurize().and_then(|asked| queue.weigh(place, &asked).map(|p| (p, asked)));
             match sent {
-                Ok((place, asked)) => queue.send(Job::new(asked, place, reply)),
+                Ok((place, asked)) => queue.send(Job::new(head, asked, place, reply)),
                 Err(refusal) => drop(reply.send(Err(refusal))),
             }
         });
         received(outcome).await
     }
 
-    /// Adds the question's tokens to its place.
+    /// Adds the request's tokens to its place.
     fn weigh(&self, mut place: Place, asked: &Featurized) -> Result<Place, Refusal> {
-        // One question alone is answered, whatever the limit.
+        // One request alone is answered, whatever the limit.
         let tokens = asked.tokens().min(self.limits.tokens);
         let permits = u32::try_from(tokens).unwrap_or(u32::MAX);
         match self.tokens.clone().try_acquire_many_owned(permits) {
@@ -120,7 +121,7 @@ impl Queue {
     }
 }
 
-/// What became of a question; one that was dropped on its way met a defect.
+/// What became of a request; one that was dropped on its way met a defect.
 async fn received(outcome: Outcome) -> Result<Computed, Refusal> {
     outcome.await.unwrap_or_else(|_| Err(Refusal::defect()))
 }
@@ -189,7 +190,7 @@ mod tests {
         let (queue, jobs) = queue(1, 100);
         let runtime = Builder::new_current_thread().build().unwrap();
         let compute = |featurize: fn() -> Result<Featurized, Refusal>| {
-            let computed = queue.compute(queue.place().unwrap(), featurize);
+            let computed = queue.compute(0, queue.place().unwrap(), featurize);
             runtime.block_on(computed).unwrap_err()
         };
         let refusal = compute(|| Err(Refusal::bad("too many windows")));

@@ -1,23 +1,22 @@
-//! Whose windows the model sees next.
+//! Whose rows the model sees next.
 //!
-//! Questions take turns, a window each, so that a short one need not wait for the hundreds of
-//! windows of a long one. A question that the model has not seen goes before those that it has
-//! begun; but every fourth window is theirs, so that a stream of new questions cannot hold up the
-//! long ones for ever.
+//! Requests take turns, a row each, so that a short one need not wait for the hundreds of rows of a
+//! long one. A request that the model has not seen goes before those that it has begun; but every
+//! fourth row is theirs, so that a stream of new requests cannot hold up the long ones for ever.
 
 use std::collections::VecDeque;
 
 use super::job::Job;
 
-/// Of so many windows one is kept for questions that are begun.
+/// Of so many rows one is kept for requests that are begun.
 const BEGUN: usize = 4;
 
-/// The questions that wait for the model.
+/// The requests that wait for the model.
 #[derive(Debug, Default)]
 pub struct Turns {
     fresh: VecDeque<Job>,
     begun: VecDeque<Job>,
-    /// Windows given so far.
+    /// Rows given so far.
     given: usize,
 }
 
@@ -26,7 +25,7 @@ impl Turns {
         self.fresh.is_empty() && self.begun.is_empty()
     }
 
-    /// A new question joins; one without windows has its outcome at once.
+    /// A new request joins; one without rows has its outcome at once.
     pub fn join(&mut self, job: Job) {
         if job.is_given() {
             job.finish();
@@ -35,14 +34,14 @@ impl Turns {
         }
     }
 
-    /// Gives up the questions whose clients have gone.
+    /// Gives up the requests whose clients have gone.
     pub fn drop_left(&mut self) {
         self.fresh.retain(|job| !job.is_left());
         self.begun.retain(|job| !job.is_left());
     }
 
-    /// Takes out the questions that have windows in the next go, which has so many tokens or, by
-    /// its last window, a few more.
+    /// Takes out the requests that have rows in the next go, which has so many tokens or, by its
+    /// last row, a few more.
     pub fn go(&mut self, tokens: usize) -> (Vec<Job>, usize) {
         let (mut whole, mut taken) = (Vec::new(), 0);
         while taken < tokens.max(1)
@@ -55,16 +54,14 @@ impl Turns {
                 self.begun.push_back(job);
             }
         }
-        let (part, waiting): (Vec<Job>, Vec<Job>) = self
-            .begun
-            .drain(..)
-            .partition(|job| !job.under_way().is_empty());
+        let (part, waiting): (Vec<Job>, Vec<Job>) =
+            self.begun.drain(..).partition(|job| job.under_way() > 0);
         self.begun = waiting.into();
         whole.extend(part);
         (whole, taken)
     }
 
-    /// A question comes back from a go, with windows left, or done.
+    /// A request comes back from a go, with rows left, or done.
     pub fn come_back(&mut self, job: Job) {
         if job.is_given() {
             job.finish();

@@ -1,6 +1,7 @@
-//! The model's thread: windows of waiting questions → what the model says of them.
+//! The model's thread: rows of waiting requests → what the model says of them.
 
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::mpsc,
     time::Instant,
@@ -9,17 +10,18 @@ use std::{
 use super::{job::Job, pace::Pace, refusal::Refusal, turns::Turns};
 use crate::{batch::FeatureSet, device::failure, fine_tuned::Error, tasks::output::Output};
 
-/// What the model says of windows, in their order.
+/// What the model says of rows, in their order.
 pub type Outputs = Result<Vec<Output>, Error>;
 
-/// Has `compute` see the windows of all that comes through the line, until its other end is gone.
+/// Has `compute` see the rows of all that comes through the line, those of one head together, until
+/// the line's other end is gone. `compute` is given the head's place in the model's list.
 ///
 /// # Errors
-/// When the device is lost: no later question could be answered.
+/// When the device is lost: no later request could be answered.
 pub fn work(
     jobs: &mpsc::Receiver<Job>,
     mut pace: Pace,
-    compute: impl Fn(&FeatureSet<'_>) -> Outputs,
+    compute: impl Fn(usize, &FeatureSet<'_>) -> Outputs,
 ) -> Result<(), Error> {
     let mut turns = Turns::default();
     loop {
@@ -36,25 +38,53 @@ pub fn work(
             continue;
         }
         let began = Instant::now();
-        for job in go(going, &compute)? {
-            turns.come_back(job);
+        let (back, lost) = go(going, &compute);
+        back.into_iter().for_each(|job| turns.come_back(job));
+        if let Some(lost) = lost {
+            return Err(lost);
         }
         pace.hear(tokens, began.elapsed());
     }
 }
 
-/// Has the windows under way computed. Questions that fail are told, and do not come back.
+/// Has the rows under way computed. Requests that fail are told, and do not come back; a device that is
+/// lost comes with those that had been computed before.
 fn go(
+    going: Vec<Job>,
+    compute: &impl Fn(usize, &FeatureSet<'_>) -> Outputs,
+) -> (Vec<Job>, Option<Error>) {
+    let mut by_head: BTreeMap<usize, Vec<Job>> = BTreeMap::new();
+    for job in going {
+        by_head.entry(job.head()).or_default().push(job);
+    }
+    let mut back = Vec::new();
+    while let Some((head, going)) = by_head.pop_first() {
+        match of_one_head(head, going, compute) {
+            Ok(going) => back.extend(going),
+            Err(lost) => {
+                let refusal = failed(&lost);
+                let others = by_head.into_values().flatten();
+                others.for_each(|job| job.refuse(refusal.clone()));
+                return (back, Some(lost));
+            }
+        }
+    }
+    (back, None)
+}
+
+/// The same of requests that one head answers.
+fn of_one_head(
+    head: usize,
     mut going: Vec<Job>,
-    compute: &impl Fn(&FeatureSet<'_>) -> Outputs,
+    compute: &impl Fn(usize, &FeatureSet<'_>) -> Outputs,
 ) -> Result<Vec<Job>, Error> {
-    let windows: Vec<usize> = going.iter().map(|job| job.under_way().len()).collect();
-    let set = FeatureSet::of_rows(going.iter().map(Job::under_way));
-    let (refusal, lost) = match caught(|| compute(&set)) {
+    let rows: Vec<usize> = going.iter().map(Job::under_way).collect();
+    let set = FeatureSet::of_rows([going.iter().flat_map(Job::rows)]);
+    let (refusal, lost) = match caught(|| compute(head, &set)) {
         Ok(outputs) if outputs.len() == set.len() => {
             let mut outputs = outputs.into_iter();
-            for (job, windows) in going.iter_mut().zip(windows) {
-                job.take(outputs.by_ref().take(windows));
+            for (job, rows) in going.iter_mut().zip(rows) {
+                job.take(outputs.by_ref().take(rows));
             }
             return Ok(going);
         }
@@ -92,6 +122,7 @@ pub fn failed(error: &Error) -> Refusal {
 mod tests {
     use std::{cell::RefCell, sync::Arc};
 
+    use axum::http::StatusCode;
     use tokio::sync::Semaphore;
 
     use super::*;
@@ -99,7 +130,7 @@ mod tests {
         device::DeviceError,
         serve::job::{
             Outcome,
-            example::{TOKENS, job},
+            example::{TOKENS, job, job_of},
         },
         tasks::predict,
     };
@@ -159,7 +190,8 @@ mod tests {
             outcomes.push((number, outcome));
         }
         drop(line);
-        let ended = work(&jobs, Pace::new(3 * TOKENS, 3 * TOKENS), compute);
+        let pace = Pace::new(3 * TOKENS, 3 * TOKENS);
+        let ended = work(&jobs, pace, |_, windows| compute(windows));
         drop(jobs);
         let told = outcomes
             .into_iter()
@@ -186,6 +218,41 @@ mod tests {
         assert_eq!(goes.into_inner(), expected);
     }
 
+    #[test]
+    fn each_head_sees_the_rows_of_its_own_requests_together() {
+        let places = Arc::new(Semaphore::new(PLACES));
+        let requests = [(0, 1), (1, 2), (0, 1), (1, 1)];
+        let (line, jobs) = mpsc::channel();
+        let outcomes: Vec<Outcome> = (0..)
+            .zip(requests)
+            .map(|(number, (head, windows))| {
+                let (job, outcome) = job_of(&places, head, number, windows);
+                line.send(job).unwrap();
+                outcome
+            })
+            .collect();
+        drop(line);
+        let goes = RefCell::new(Vec::new());
+        let pace = Pace::new(5 * TOKENS, 5 * TOKENS);
+        let ended = work(&jobs, pace, |head, rows| {
+            goes.borrow_mut().push((head, numbers(rows)));
+            match head {
+                0 => Ok(see(rows)),
+                _ => panic!("wgpu error: Device lost"),
+            }
+        });
+        assert!(ended.unwrap_err().is_device_lost());
+        let expected = [(0, vec![(0, 0), (2, 0)]), (1, vec![(1, 0), (1, 1), (3, 0)])];
+        assert_eq!(goes.into_inner(), expected);
+        let told: Vec<_> = (0..)
+            .zip(outcomes)
+            .map(|(number, outcome)| told(number, outcome).map_err(|refusal| refusal.status))
+            .collect();
+        let failed = Err(StatusCode::INTERNAL_SERVER_ERROR);
+        // What was computed before the loss is answered.
+        assert_eq!(told, [Ok(1), failed, Ok(1), failed]);
+    }
+
     /// Has long questions worked on a window at a time, while `meanwhile` hears how many windows
     /// have been seen and may ask more, until there are `end`. Returns the windows in the order in
     /// which they were seen.
@@ -204,7 +271,7 @@ mod tests {
         }
         let line = RefCell::new(Some(line));
         let seen = RefCell::new(Vec::new());
-        let worked = work(&jobs, Pace::new(1, 1), |windows| {
+        let worked = work(&jobs, Pace::new(1, 1), |_, windows| {
             seen.borrow_mut().extend(numbers(windows));
             let count = seen.borrow().len();
             let more = meanwhile(count, &mut outcomes.borrow_mut());

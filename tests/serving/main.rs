@@ -5,9 +5,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod learned;
 mod page;
 mod report_page;
 mod serve;
 mod serve_load;
 mod serve_openapi;
 mod serve_refused;
+mod serve_tasks;
+mod task_page;

@@ -1,7 +1,10 @@
 //! The OpenAPI document of `electra serve`, held against what the server really says.
 #![cfg(unix)]
 
-use crate::support::served::{Model, Server, get, questions};
+use crate::{
+    learned::{Learned, pair, sentences},
+    support::served::{Model, Response, Server, agent, get, questions},
+};
 use serde_json::{Value, json};
 
 /// What is wrong with `value` under `schema`: the keywords that the document uses, and no others.
@@ -26,12 +29,16 @@ fn faults(document: &Value, schema: &Value, value: &Value, place: &str) -> Vec<S
                     "string" => value.is_string(),
                     "number" => value.is_number(),
                     "integer" => value.is_i64() || value.is_u64(),
+                    "boolean" => value.is_boolean(),
                     "null" => value.is_null(),
                     other => panic!("unknown type {other}"),
                 });
                 if !fits {
                     fault(format!("{value} is not {wanted}"));
                 }
+            }
+            "enum" if !wanted.as_array().unwrap().contains(value) => {
+                fault(format!("{value} is none of {wanted}"));
             }
             "const" if value != wanted => fault(format!("{value} is not {wanted}")),
             "minimum" if value.as_f64() < number(keyword) && value.is_number() => {
@@ -65,7 +72,7 @@ fn faults(document: &Value, schema: &Value, value: &Value, place: &str) -> Vec<S
                 }
             }
             "properties" | "additionalProperties" | "items" | "description" => {}
-            "const" | "minimum" | "maximum" | "minItems" | "minLength" | "maxLength" => {}
+            "enum" | "const" | "minimum" | "maximum" | "minItems" | "minLength" | "maxLength" => {}
             other => panic!("the document uses {other}, which this test does not know"),
         }
     }
@@ -177,6 +184,19 @@ fn every_question_key_is_one_that_the_server_takes() {
             }
             continue;
         }
+        if key == "task" {
+            assert_eq!(property["enum"], json!(["squad", null]));
+            for (given, status) in [
+                (json!("squad"), 200),
+                (json!(null), 200),
+                (json!("rte"), 400),
+            ] {
+                asked[key] = given;
+                let response = server.post("application/json", &asked.to_string());
+                assert_eq!(response.status, status, "{}", response.body);
+            }
+            continue;
+        }
         let longest = property["maxLength"].as_u64().unwrap() as usize;
         asked[key] = "é".repeat(longest).into();
         let fits = server.post("application/json", &asked.to_string());
@@ -185,4 +205,66 @@ fn every_question_key_is_one_that_the_server_takes() {
         let refused = server.post("application/json", &asked.to_string());
         assert_eq!(refused.status, 400, "{}", refused.body);
     }
+}
+
+#[test]
+fn every_kind_of_task_is_as_its_document_says() {
+    let learned = Learned::of(&["rte", "sts", "chunk"]);
+    let server = Server::start(&learned.model(), &[]);
+    let document = get(&format!("{}/openapi.json", server.url)).json;
+    let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
+    let expected = [
+        "/api/classify",
+        "/api/regress",
+        "/api/tag",
+        "/health",
+        "/openapi.json",
+    ];
+    assert_eq!(paths, expected, "no task answers questions");
+    let holds = |schema: &Value, value: &Value| {
+        assert_eq!(faults(&document, schema, value, ""), [""; 0], "{value}");
+    };
+    let post = |endpoint: &str, body: &Value| {
+        let url = format!("{}{endpoint}", server.url);
+        Response::read(agent().post(url).send_json(body))
+    };
+    let pairs_of = |task: &str| -> Vec<Value> {
+        let evaluated = learned.evaluated(task).into_iter().take(5);
+        let pairs = evaluated.map(|line| pair(task, &line["eid"]));
+        pairs
+            .map(|[text, text_b]| json!({"text": text, "text_b": text_b}))
+            .collect()
+    };
+    let mut tagged: Vec<Value> = sentences()
+        .iter()
+        .take(5)
+        .map(|words| json!({"text": words.join(" ")}))
+        .collect();
+    // Of more than a row, and of nothing that has a token.
+    tagged.push(json!({"text": "The keeper wrote a letter. ".repeat(100)}));
+    tagged.push(json!({"text": "\u{200b}"}));
+    for (endpoint, name, bodies) in [
+        ("/api/classify", "ClassifiedText", pairs_of("rte")),
+        ("/api/regress", "RatedText", pairs_of("sts")),
+        ("/api/tag", "TaggedText", tagged),
+    ] {
+        let operation = format!("{}/post", endpoint.replace('/', "~1"));
+        let asked = json!({"$ref": format!("#/components/schemas/{name}")});
+        for body in &bodies {
+            holds(&asked, body);
+            let response = post(endpoint, body);
+            assert_eq!(response.status, 200, "{body}: {}", response.body);
+            holds(response_schema(&document, &operation, 200), &response.json);
+        }
+        let mut longest = bodies[0].clone();
+        longest["text"] = "é".repeat(100_001).into();
+        for body in [json!({}), json!({"text": ""}), longest] {
+            assert_ne!(faults(&document, &asked, &body, ""), [""; 0], "{body}");
+            let response = post(endpoint, &body);
+            assert_eq!(response.status, 400, "{}", response.body);
+            holds(response_schema(&document, &operation, 400), &response.json);
+        }
+    }
+    let health = get(&format!("{}/health", server.url)).json;
+    holds(response_schema(&document, "~1health/get", 200), &health);
 }

@@ -31,4 +31,5 @@ pub mod submission;
 pub mod table;
 mod table_reader;
 pub mod task;
+pub mod text_names;
 mod train_labels;
