@@ -1,6 +1,6 @@
 //! What can go wrong between a task's file and its figures.
 
-use super::{classification, description, predict, qa, tagging};
+use super::{classification, description, predict, prediction_lines, qa, tagging};
 use crate::{data, eval};
 
 #[derive(Debug, thiserror::Error)]
@@ -28,4 +28,6 @@ pub enum Error {
     },
     #[error(transparent)]
     Files(#[from] eval::Error),
+    #[error(transparent)]
+    Predictions(#[from] prediction_lines::Error),
 }

@@ -10,6 +10,7 @@ pub mod label;
 pub mod loss;
 pub mod model;
 pub mod predict;
+pub mod prediction_lines;
 pub mod qa;
 pub mod registry;
 pub mod tagging;

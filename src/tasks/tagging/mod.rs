@@ -17,6 +17,7 @@ mod line_reader;
 pub mod options;
 pub mod prediction;
 pub mod reader;
+pub mod report;
 pub mod rules;
 pub mod run;
 pub mod scorer;
