@@ -133,7 +133,7 @@ impl Calibration {
             start: 0.0,
             width: 100.0 / BINS as f64,
             series: vec![
-                ("all".to_owned(), 1, counts(|bin| bin.count)),
+                ("all".to_owned(), 4, counts(|bin| bin.count)),
                 ("right".to_owned(), 0, counts(|bin| bin.right)),
             ],
             line: None,

@@ -27,7 +27,10 @@ pub(super) fn section(confusion: &Confusion, names: &[String]) -> Markup {
             (most_frequent(confusion, names))
         }
         h3 { "By class" }
-        p.note { "In percent. These figures are ours, beyond the reference." }
+        p.note {
+            "In percent; ours, beyond the reference. The macro average is the mean of the classes, the micro "
+            "average that of the examples."
+        }
         (by_class(confusion, names))
     }
 }
@@ -133,8 +136,8 @@ fn by_class(confusion: &Confusion, names: &[String]) -> Markup {
                 @for (class, figures) in figures.iter().enumerate() {
                     (row(&names[class], figures, times_predicted(confusion, class)))
                 }
-                (row("macro average: of the classes", &all, confusion.total()))
-                (row("micro average: of the examples", &micro, confusion.total()))
+                (row("macro average", &all, confusion.total()))
+                (row("micro average", &micro, confusion.total()))
             }
         } }
     }
@@ -182,8 +185,8 @@ mod tests {
             "<th scope=\"row\">&lt;b&gt;</th><td class=\"n\">50.0</td><td class=\"n\">100.0</td>\
              <td class=\"n\">66.7</td><td class=\"n\">1</td><td class=\"n\">2</td>",
             "<th scope=\"row\">c</th><td class=\"n\">0.0</td><td class=\"n\">0.0</td><td class=\"n\">0.0</td>",
-            "of the classes</th><td class=\"n\">38.9</td><td class=\"n\">55.6</td><td class=\"n\">44.4</td>",
-            "of the examples</th><td class=\"n\">60.0</td><td class=\"n\">60.0</td><td class=\"n\">60.0</td>",
+            "macro average</th><td class=\"n\">38.9</td><td class=\"n\">55.6</td><td class=\"n\">44.4</td>",
+            "micro average</th><td class=\"n\">60.0</td><td class=\"n\">60.0</td><td class=\"n\">60.0</td>",
         ] {
             assert!(html.contains(part), "{part}\nis not in\n{html}");
         }

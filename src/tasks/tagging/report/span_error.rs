@@ -36,10 +36,8 @@ impl SpanError {
             Self::Type => "the right words, of another type",
             Self::Boundaries => "the right type, of words that overlap the right ones",
             Self::Both => "another type, of words that overlap the right ones",
-            Self::Missed => "a gold span, none of whose words is in a predicted span that is left",
-            Self::Spurious => {
-                "a predicted span, none of whose words is in a gold span that is left"
-            }
+            Self::Missed => "no predicted span stands for the gold one",
+            Self::Spurious => "the predicted span stands for no gold one",
         }
     }
 }

@@ -57,7 +57,10 @@ pub(super) fn section(figures: &TagFigures, errors: &ErrorCounts) -> Markup {
         .sum();
     html! {
         h3 { "By type" }
-        p.note { "In percent, over spans: the words and the type must be right. By type they are ours, beyond the reference." }
+        p.note {
+            "In percent, over spans: the words and the type must be right. By type they are ours, beyond the "
+            "reference; the macro average is the mean of the types with gold spans."
+        }
         (by_type(figures))
         h3 { "What is wrong" }
         p.note {
@@ -65,11 +68,11 @@ pub(super) fn section(figures: &TagFigures, errors: &ErrorCounts) -> Markup {
             "that overlaps it. " (wrong) " errors."
         }
         div.scroll { table.fit {
-            thead { tr { th { "error" } th { "the prediction is …" } th.n { "count" } th.n { "of all errors" } } }
+            thead { tr { th { "error" } th { "meaning" } th.n { "count" } th.n { "of all errors" } } }
             tbody {
                 @for error in SpanError::ALL { tr {
                     td { (error.name()) }
-                    td { (error.meaning()) }
+                    td.told { (error.meaning()) }
                     td.n { (errors.total(error)) }
                     td.n { (percent(100.0 * errors.total(error) as f64 / wrong.max(1) as f64)) " %" }
                 } }
@@ -110,7 +113,7 @@ fn by_type(figures: &TagFigures) -> Markup {
             } }
             tbody {
                 @for (kind, counts) in &figures.kinds { (row(kind, shares(counts), counts)) }
-                (row("macro average: of the types with gold spans", macros, &figures.spans))
+                (row("macro average", macros, &figures.spans))
                 (row("all spans", shares(&figures.spans), &figures.spans))
             }
         } }
