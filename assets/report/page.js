@@ -96,8 +96,9 @@
       const [[kind, number]] = Object.entries(style);
       const colour = css(`--c${number % 5}`);
       return {
-        label: name, value, points: { show: false }, spanGaps: true,
-        stroke: kind === "faint" ? tint(colour, 38) : colour, width: kind === "bold" ? 2 : kind === "thin" ? 1.5 : 1,
+        label: name, value, spanGaps: true,
+        points: { show: kind === "dotted", size: 8, fill: colour },
+        stroke: kind === "faint" ? tint(colour, 38) : colour, width: kind === "bold" || kind === "dotted" ? 2 : kind === "thin" ? 1.5 : 1,
       };
     });
     const positive = (values) => values.map((value) => value > 0 ? value : null);
@@ -166,7 +167,39 @@
     ], {});
   };
 
-  const kinds = { lines, bars: histograms, stacks };
+  // Dots over the line on which both are equal.
+  const scatter = (chart) => {
+    const [xs, ys] = chart.points;
+    const all = [...xs, ...ys].filter((value) => value != null);
+    const least = Math.min(...all), greatest = Math.max(...all);
+    const room = (greatest - least || 1) * 0.04;
+    const range = all.length ? [least - room, greatest + room] : [0, 1];
+    const diagonal = (u) => {
+      const { ctx } = u;
+      const at = (value) => [u.valToPos(value, "x", true), u.valToPos(value, "y", true)];
+      ctx.save();
+      ctx.strokeStyle = css("--c4");
+      ctx.lineWidth = devicePixelRatio;
+      ctx.beginPath(); ctx.moveTo(...at(range[0])); ctx.lineTo(...at(range[1])); ctx.stroke();
+      ctx.restore();
+    };
+    const value = (u, value, i, at) => at == null ? "–" : shown(value);
+    return {
+      data: [xs, ys],
+      options: {
+        scales: { x: { range }, y: { range } },
+        series: [
+          { label: chart.x, value },
+          { label: chart.y, value, paths: () => null, stroke: css("--c0"),
+            points: { show: true, size: xs.length > 500 ? 4 : 6, width: 0, fill: tint(css("--c0"), 60) } },
+        ],
+        axes: axes(chart.x, chart.y),
+        hooks: { drawAxes: [diagonal] },
+      },
+    };
+  };
+
+  const kinds = { lines, bars: histograms, stacks, scatter };
   const drawn = new Map();
   const size = (plot) => ({ width: Math.max(240, plot.clientWidth), height: 250 });
   const draw = (figure) => {
@@ -213,19 +246,23 @@
   const browse = (examples) => {
     const buttons = [...examples.querySelectorAll('[data-choices="class"] button')];
     const blocks = [...examples.querySelectorAll("div[data-class]")];
-    const type = examples.querySelector('[data-filter="type"]');
+    // What an example must have: one of the words of its data attribute of the same name.
+    const filters = [...examples.querySelectorAll("select[data-filter]")];
     const text = examples.querySelector('[data-filter="text"]');
     const counts = new Map(buttons.map((button) => [button.value, button.querySelector(".count").textContent]));
+    const all = examples.querySelector("[data-total]");
     let picked = buttons[0]?.value;
     const show = () => {
       const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
-      const filtered = type.value || words.length > 0;
+      const asked = filters.filter((filter) => filter.value);
+      const passes = (article) => asked.every(({ dataset, value }) => article.dataset[dataset.filter].split(" ").includes(value));
+      const filtered = asked.length > 0 || words.length > 0;
       let total = 0;
       for (const block of blocks) {
         let found = 0;
         for (const article of block.querySelectorAll("article")) {
           const holds = article.textContent.toLowerCase();
-          article.hidden = (type.value && article.dataset.type !== type.value) || !words.every((word) => holds.includes(word));
+          article.hidden = !passes(article) || !words.every((word) => holds.includes(word));
           found += !article.hidden;
         }
         total += found;
@@ -236,10 +273,11 @@
         button.setAttribute("aria-pressed", button.value === picked);
         if (!block.hidden) open(block);
       }
-      examples.querySelector("[data-total]").textContent = filtered ? `${total} found in all classes` : "";
+      const place = all.dataset.total || "in all classes";
+      all.textContent = filtered ? `${total} found ${place}` : "";
     };
     buttons.forEach((one) => one.addEventListener("click", () => { picked = one.value; show(); }));
-    type.addEventListener("change", show);
+    filters.forEach((filter) => filter.addEventListener("change", show));
     text.addEventListener("input", () => {
       picked = text.value.trim() ? null : picked ?? buttons[0]?.value;
       show();

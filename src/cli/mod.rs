@@ -39,6 +39,7 @@ pub mod predict;
 pub mod quickstart;
 pub mod report;
 mod run_model;
+mod run_report;
 pub mod runtime_folder;
 pub mod score;
 #[cfg(feature = "server")]

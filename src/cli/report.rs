@@ -2,14 +2,17 @@
 
 use std::{io::Write, path::PathBuf};
 
-use anyhow::Context;
+use anyhow::bail;
 use checkpoints_convert::printable;
 use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
-use super::{GlobalArgs, print_beside, print_json_beside};
+use super::{
+    GlobalArgs, print_beside, print_json_beside,
+    run_report::{self, ReportedRun},
+};
 use crate::{
     durable_file::spare_inputs,
     eval::result_file::read_results,
@@ -25,45 +28,67 @@ use crate::{
 
 /// Show scores, curves and errors of predictions in one HTML file
 ///
-/// Counts right and wrong by question type, tells the errors apart and shows examples of each. The
-/// file opens without a network.
+/// Of a run that was evaluated (--data-dir, --model-name), whatever its tasks, or of answers to a file
+/// of questions (--data, --predictions). Tells what is wrong and how often, and shows examples of it.
+/// The file opens without a network.
 #[derive(Debug, Clone, Args)]
 #[command(override_usage = "\
 electra report [OPTIONS] --data <FILE> --predictions <FILE>
+                      --output <FILE.html>
+       electra report [OPTIONS] --data-dir <DIR> --model-name <NAME>
                       --output <FILE.html>")]
 #[command(after_help = "\
-Example:
+Examples:
   electra report --data dev.json --predictions squad_preds.json \\
     --null-odds squad_null_odds.json --train-log train_log.jsonl \\
-    --output report.html")]
+    --output report.html
+  electra report --data-dir data --model-name electra_small \\
+    --set task_names=rte --output rte.html")]
 pub struct ReportArgs {
     /// The questions and their right answers
-    #[arg(long, value_name = "FILE")]
-    pub data: PathBuf,
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "data_dir",
+        conflicts_with = "data_dir"
+    )]
+    pub data: Option<PathBuf>,
     /// The answers: an object from question id to text
-    #[arg(long, value_name = "FILE")]
-    pub predictions: PathBuf,
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "data_dir",
+        conflicts_with = "data_dir"
+    )]
+    pub predictions: Option<PathBuf>,
     /// The null scores: an object from question id to number (squad2) [default: those of the
     /// predictions' record]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
     pub null_odds: Option<PathBuf>,
     /// Null score above which a question counts as unanswerable, or best: the one that does best on
     /// the data [default: that of the predictions' record, else that of the official script, 1.0]
-    #[arg(long, value_name = "X|best", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "X|best",
+        allow_negative_numbers = true,
+        conflicts_with = "data_dir"
+    )]
     pub threshold: Option<ThresholdChoice>,
     /// How answers are marked [default: told by the predictions' record, else by the data]
-    #[arg(long, value_name = "METRIC", value_parser = parse_metric())]
+    #[arg(long, value_name = "METRIC", value_parser = parse_metric(), conflicts_with = "data_dir")]
     pub metric: Option<Metric>,
     /// The log of a training run; may be repeated
-    #[arg(long = "train-log", value_name = "FILE")]
+    #[arg(long = "train-log", value_name = "FILE", conflicts_with = "data_dir")]
     pub train_logs: Vec<PathBuf>,
     /// The scores of all trials: T_results.json or T_results.txt
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
     pub results: Option<PathBuf>,
+    #[command(flatten)]
+    pub run: ReportedRun,
     /// The page to write
     #[arg(long, value_name = "FILE.html")]
     pub output: PathBuf,
-    /// Title of the page [default: the name of the data file]
+    /// Title of the page [default: the name of the data file, or the model's and its tasks']
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
     /// Examples of each class of errors, at most
@@ -76,21 +101,37 @@ fn parse_metric() -> impl TypedValueParser<Value = Metric> {
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Metric>())
 }
 
-/// Writes the page and prints the analysis in a few lines, or as JSON.
+/// Writes the page and prints what stands out, or as JSON.
 pub(super) fn run(
     args: &ReportArgs,
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let inputs = [Some(&args.data), Some(&args.predictions)];
+    match (args.run.args()?, &args.data, &args.predictions) {
+        (Some(run), ..) => run_report::run(args, &run, global, out),
+        (None, Some(data), Some(predictions)) => of_answers(args, [data, predictions], global, out),
+        _ => {
+            bail!("expected a run or the files of a task, found neither; see electra report --help")
+        }
+    }
+}
+
+/// The page of answers to a file of questions.
+fn of_answers(
+    args: &ReportArgs,
+    [data, predictions]: [&PathBuf; 2],
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let inputs = [data, predictions].into_iter();
     let inputs = inputs
-        .into_iter()
-        .chain([args.null_odds.as_ref(), args.results.as_ref()]);
-    let inputs = inputs.flatten().chain(&args.train_logs);
+        .chain(&args.null_odds)
+        .chain(&args.results)
+        .chain(&args.train_logs);
     spare_inputs(&args.output, inputs.map(PathBuf::as_path))?;
     let files = TaskFiles {
-        data: args.data.clone(),
-        predictions: args.predictions.clone(),
+        data: data.clone(),
+        predictions: predictions.clone(),
         null_odds: args.null_odds.clone(),
         threshold: args.threshold,
     };
@@ -114,7 +155,7 @@ pub(super) fn run(
     }
     let (scores, empty) = (&task.analysis.scores, task.analysis.empty);
     if task.analysis.threshold.is_none()
-        && let Some(advice) = without_null_odds(&args.data, &args.predictions, scores, empty)
+        && let Some(advice) = without_null_odds(data, predictions, scores, empty)
     {
         log::warn!("{advice}");
     }
@@ -131,12 +172,12 @@ pub(super) fn run(
         title: args.title.clone().unwrap_or_else(|| task.data.clone()),
         trials,
         training,
-        tasks: vec![task],
+        tasks: vec![&task],
         examples: args.examples,
+        origin: None,
         made: Some(Made::now()),
     };
     report.write(&args.output)?;
-    let task = report.tasks.first().context("no task was analysed")?;
     if global.json {
         let mut told = serde_json::to_value(&task.analysis)?;
         told["provenance"] = serde_json::to_value(&task.provenance)?;

@@ -226,6 +226,7 @@ impl Finetune<'_> {
                 }
                 let folder = config.init_checkpoint.as_deref().unwrap_or(Path::new(""));
                 let origin = self.origin(folder, trial);
+                figures.report.came_from(&origin);
                 let scores = self.evaluate(&model, trial, &data.dev, &origin)?;
                 if let Some(scores) = scores {
                     figures.add(scores.clone())?;

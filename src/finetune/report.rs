@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     config::Config,
-    eval::results::TrialResults,
+    eval::{origin::Origin, results::TrialResults},
     progress::Progress,
     report::{self, EXAMPLES, Made, Report, TrainingCurve},
     tasks::{self, kind::sections, task::TaskFile},
@@ -22,6 +22,7 @@ pub enum Error {
 #[derive(Debug, Default)]
 pub struct RunReport {
     training: Vec<TrainingCurve>,
+    origin: Option<Origin>,
 }
 
 impl RunReport {
@@ -37,8 +38,13 @@ impl RunReport {
         }
     }
 
+    /// Takes where a trial's figures come from; not all tasks' answers have a record that tells.
+    pub fn came_from(&mut self, origin: &Origin) {
+        self.origin = Some(origin.clone());
+    }
+
     /// Writes `T_report.html` on the trials so far and the answers of the last of them to the
-    /// questions of `dev`.
+    /// files of `dev`.
     ///
     /// # Errors
     /// When the answers cannot be read or the file cannot be written.
@@ -49,12 +55,13 @@ impl RunReport {
         trials: &[TrialResults],
     ) -> Result<(), Error> {
         let paths = config.paths();
-        let tasks = sections(dev, paths)?;
+        let sections = sections(dev, paths, None)?;
         let report = Report {
             title: format!("{} on {}", config.model_name, config.task_label()),
             trials: trials.to_vec(),
             training: std::mem::take(&mut self.training),
-            tasks,
+            tasks: sections.iter().map(AsRef::as_ref).collect(),
+            origin: self.origin.clone(),
             examples: EXAMPLES,
             made: Some(Made::now()),
         };

@@ -86,6 +86,7 @@ impl Finetune<'_> {
                     .report
                     .add_training(&model_dir, trial, self.progress);
                 let origin = self.origin(&model_dir, trial);
+                figures.report.came_from(&origin);
                 let scores = self.evaluate(&model, trial, &data.dev, &origin)?;
                 if let Some(scores) = &scores {
                     EventLog::resume(&model_dir, steps, self.progress).evaluation(steps, scores);

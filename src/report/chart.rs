@@ -15,6 +15,8 @@ pub enum Style {
     Thin(usize),
     /// Behind a smoothed line of the same colour.
     Faint(usize),
+    /// With a dot at each of its points, of which there are few.
+    Dotted(usize),
 }
 
 /// A line through points `(x, y)` whose x rise; a y that is not finite is a gap.
@@ -71,6 +73,16 @@ pub struct Stacks {
     pub choices: serde_json::Map<String, serde_json::Value>,
 }
 
+/// Dots, over the diagonal on which x and y are equal.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Scatter {
+    pub x: String,
+    pub y: String,
+    /// Those whose x is least first; several may have the same.
+    #[serde(serialize_with = "columns")]
+    pub points: Vec<(f64, f64)>,
+}
+
 /// Any chart of the page.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -78,6 +90,7 @@ pub enum Chart {
     Lines(Lines),
     Bars(Bars),
     Stacks(Stacks),
+    Scatter(Scatter),
 }
 
 impl From<Lines> for Chart {
@@ -95,6 +108,12 @@ impl From<Bars> for Chart {
 impl From<Stacks> for Chart {
     fn from(stacks: Stacks) -> Self {
         Chart::Stacks(stacks)
+    }
+}
+
+impl From<Scatter> for Chart {
+    fn from(scatter: Scatter) -> Self {
+        Chart::Scatter(scatter)
     }
 }
 

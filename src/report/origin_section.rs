@@ -3,11 +3,12 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{Report, Sections};
+use super::Report;
 use crate::eval::{file_digest::FileDigest, origin::Origin};
 
-pub(super) fn section(report: &Report<impl Sections>) -> Markup {
-    let origin = report.tasks.origin();
+pub(super) fn section(report: &Report) -> Markup {
+    let origin = report.origin();
+    let several = report.tasks.len() > 1;
     html! {
         section #origin {
             h2 { "Where this comes from" }
@@ -18,7 +19,12 @@ pub(super) fn section(report: &Report<impl Sections>) -> Markup {
             }
             table.origin { tbody {
                 @if let Some(origin) = origin { (of_run(origin)) }
-                (report.tasks.files())
+                @for task in &report.tasks {
+                    @for (what, file) in task.files() {
+                        @if several { (row(&format!("{what}, {}", task.name()), file)) }
+                        @else { (row(what, file)) }
+                    }
+                }
                 @if let Some(made) = &report.made {
                     (row("page made", html! { (made.date) " by electra " (env!("CARGO_PKG_VERSION")) }))
                     @if origin.is_none_or(|origin| origin.command != made.command) {

@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Report, Sections, chart::Charts, origin_section, score_table, training_section};
+use super::{Report, chart::Charts, joined, origin_section, score_table, training_section};
 
 const STYLE: &str = include_str!("../../assets/report/page.css");
 const SCRIPT: &str = include_str!("../../assets/report/page.js");
@@ -13,13 +13,16 @@ const PLOT_SCRIPT: &str = include_str!("../../assets/report/uPlot.iife.min.js");
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
-pub(super) fn page(report: &Report<impl Sections>) -> Markup {
+pub(super) fn page(report: &Report) -> Markup {
     let mut charts = Charts::default();
     let scores = (!report.tasks.is_empty() || !report.trials.is_empty())
         .then(|| score_table::section(report));
     let training = (!report.training.is_empty())
         .then(|| training_section::section(&report.training, &mut charts));
-    let parts = report.tasks.parts(report.examples, &mut charts);
+    let limits = report.limits();
+    let of_tasks = report.tasks.iter();
+    let of_tasks = of_tasks.map(|task| (task.name(), task.parts(limits, &mut charts)));
+    let parts = joined::join(of_tasks.collect());
     let own = [
         scores.is_some().then_some(("scores", "Scores")),
         training.is_some().then_some(("training", "Training")),
@@ -28,7 +31,7 @@ pub(super) fn page(report: &Report<impl Sections>) -> Markup {
     let menu = own
         .into_iter()
         .flatten()
-        .chain(of_tasks)
+        .chain(of_tasks.map(|heading| (heading.id, heading.menu)))
         .chain([("origin", "Origin")]);
     html! {
         (DOCTYPE)
@@ -54,7 +57,7 @@ pub(super) fn page(report: &Report<impl Sections>) -> Markup {
                     noscript { p.note { "The curves and the selectors need JavaScript; all tables and examples are here." } }
                     @if let Some(scores) = scores { (scores) }
                     @if let Some(training) = training { (training) }
-                    @for part in &parts { (part.body) }
+                    @for part in &parts { (part.section(report.tasks.len() > 1)) }
                     (origin_section::section(report))
                 }
                 footer { "electra " (env!("CARGO_PKG_VERSION")) }

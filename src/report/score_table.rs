@@ -8,12 +8,15 @@ use crate::eval::{figures::Scores, results::TrialResults};
 /// Trials that have columns of their own, at most; beyond, their mean and spread say more.
 const COLUMNS: usize = 10;
 
-pub(super) fn section(report: &Report<impl Sections>) -> Markup {
+pub(super) fn section(report: &Report) -> Markup {
     html! {
         section #scores {
             h2 { "Scores" }
-            (report.tasks.cards())
-            @for task in tasks(&report.trials) { (table(task, &report.trials, &report.tasks)) }
+            @for task in &report.tasks {
+                @if report.tasks.len() > 1 { h3 { (task.name()) } }
+                (task.cards())
+            }
+            @for task in tasks(&report.trials) { (table(task, &report.trials, report.task(task))) }
         }
     }
 }
@@ -29,7 +32,7 @@ fn tasks(trials: &[TrialResults]) -> Vec<&str> {
     tasks
 }
 
-fn table(task: &str, trials: &[TrialResults], sections: &impl Sections) -> Markup {
+fn table(task: &str, trials: &[TrialResults], sections: Option<&dyn Sections>) -> Markup {
     let scores: Vec<&Scores> = trials
         .iter()
         .flat_map(|trial| &trial.tasks)
@@ -49,7 +52,7 @@ fn table(task: &str, trials: &[TrialResults], sections: &impl Sections) -> Marku
         .flatten();
     html! {
         h3 { (task) ", as evaluated" }
-        @if let Some(note) = sections.note() { p.note { (note) } }
+        @if let Some(note) = sections.and_then(Sections::note) { p.note { (note) } }
         div.scroll { table.fit {
             thead { tr {
                 th { "figure" }
@@ -68,9 +71,11 @@ fn table(task: &str, trials: &[TrialResults], sections: &impl Sections) -> Marku
     }
 }
 
-fn row(key: &str, scores: &[&Scores], own: &[&Scores], sections: &impl Sections) -> Markup {
+fn row(key: &str, scores: &[&Scores], own: &[&Scores], sections: Option<&dyn Sections>) -> Markup {
     let values: Vec<f64> = scores.iter().filter_map(|scores| scores.get(key)).collect();
-    let found = |scores: &Scores, value: f64| match sections.word(scores, key) {
+    let found = |scores: &Scores, value: f64| match sections
+        .and_then(|sections| sections.word(scores, key))
+    {
         Some(word) => word.to_owned(),
         None => shown(key, value),
     };

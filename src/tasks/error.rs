@@ -1,6 +1,8 @@
 //! What can go wrong between a task's file and its figures.
 
-use super::{asked::Refused, classification, description, predict, qa, tagging};
+use super::{
+    asked::Refused, classification, description, predict, prediction_lines, qa, tagging,
+};
 use crate::{data, eval};
 
 #[derive(Debug, thiserror::Error)]
@@ -40,4 +42,6 @@ pub enum Error {
     OtherOutputs { task: String },
     #[error(transparent)]
     Files(#[from] eval::Error),
+    #[error(transparent)]
+    Predictions(#[from] prediction_lines::Error),
 }

@@ -10,10 +10,10 @@ use super::{
     description::{self, Description},
     error::Error,
     head::{HeadConfig, TaskHead},
-    qa::{no_answer::calibration, report::TaskReport, task::QuestionAnswering},
+    qa::{no_answer::calibration, task::QuestionAnswering},
     registry::{self, Kind},
     tagging::run::WordTask,
-    task::{FileOf, Task, TaskFile},
+    task::{Task, TaskFile},
 };
 use crate::{
     config::{Config, Paths},
@@ -90,17 +90,22 @@ pub fn described_heads(
         .collect()
 }
 
-/// What a report shows of the answers to these files that lie in the places of the last trial.
+/// What a report shows of the answers to these files, in their order, as the last trial or the one that
+/// is named left them.
 ///
 /// # Errors
-/// When the answers cannot be read.
-pub fn sections(files: &[Box<dyn TaskFile>], paths: Paths<'_>) -> Result<impl Sections, Error> {
-    let of_questions = files.iter().map(|file| match file.kind() {
-        FileOf::Questions(data) => Ok(TaskReport::of_last(data, paths)?),
-        FileOf::Texts | FileOf::Words => Ok(None),
-    });
-    let reports: Vec<Option<TaskReport>> = of_questions.collect::<Result<_, Error>>()?;
-    Ok(reports.into_iter().flatten().collect::<Vec<_>>())
+/// When the answers cannot be read, or belong to other data.
+pub fn sections<'a>(
+    files: &'a [Box<dyn TaskFile>],
+    paths: Paths<'_>,
+    trial: Option<usize>,
+) -> Result<Vec<Box<dyn Sections + 'a>>, Error> {
+    let sections = files.iter().map(|file| file.sections(paths, trial));
+    Ok(sections
+        .collect::<Result<Vec<_>, _>>()?
+        .into_iter()
+        .flatten()
+        .collect())
 }
 
 /// Keeps in a model's `config.json`, which is written again, what tasks have put into the one at

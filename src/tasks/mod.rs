@@ -15,6 +15,7 @@ pub mod loss;
 pub mod model;
 pub mod output;
 pub mod predict;
+pub mod prediction_lines;
 pub mod qa;
 pub mod registry;
 pub mod reply;

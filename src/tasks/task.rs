@@ -10,12 +10,7 @@ use std::{
 use burn::tensor::Device;
 use checkpoints_convert::HeadShape;
 
-use super::{
-    error::Error,
-    head::HeadConfig,
-    model::Model,
-    qa::{evaluate::TaskData, token_counts::TokenCounts},
-};
+use super::{error::Error, head::HeadConfig, model::Model, qa::token_counts::TokenCounts};
 use crate::{
     batch::Row,
     config::{Config, Paths},
@@ -24,6 +19,7 @@ use crate::{
         figures::{Figure, Scores},
         origin::Origin,
     },
+    report::Sections,
     text::tokenizer::Tokenizer,
 };
 
@@ -90,17 +86,8 @@ pub struct ResultFile {
     pub is_record: bool,
 }
 
-/// A file by its kind.
-pub enum FileOf<'a> {
-    Questions(&'a TaskData),
-    Texts,
-    Words,
-}
-
 /// A split of a task, featurised: one file, or several that are answered together.
 pub trait TaskFile {
-    fn kind(&self) -> FileOf<'_>;
-
     fn task(&self) -> &str;
 
     /// The file that was read, the first of several; it may be an archive.
@@ -161,6 +148,17 @@ pub trait TaskFile {
         by: &Answerer<'a>,
         progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Box<dyn Answers + 'a>, Error>;
+
+    /// What a report shows of a run's answers to the file, read from where the last trial, or the one
+    /// that is named, left them; one entry for each file that is answered.
+    ///
+    /// # Errors
+    /// When the answers cannot be read, or belong to other data.
+    fn sections(
+        &self,
+        paths: Paths<'_>,
+        trial: Option<usize>,
+    ) -> Result<Vec<Box<dyn Sections + '_>>, Error>;
 
     /// Stores with the model in a folder what does best on this file, of what is chosen after
     /// training, and says what changed; `None` if nothing is.

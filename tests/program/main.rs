@@ -19,5 +19,6 @@ mod foreign_model;
 mod interruption;
 mod model_folder;
 mod one_score;
+mod report;
 mod runtime_folder;
 mod tasks;

@@ -34,7 +34,7 @@ fn golden_files(data: &str, stem: &str) -> TaskFiles {
     }
 }
 
-fn report(task: TaskReport) -> Report<Vec<TaskReport>> {
+fn report(task: &TaskReport) -> Report<'_> {
     Report {
         title: "A <run>".into(),
         tasks: vec![task],
@@ -142,7 +142,7 @@ fn counts_and_page_of_squads_development_set() {
         let compared = assert_figures(&task, &format!("squad2-dev.{name}"));
         assert!(compared > 400, "{compared}");
         let began = Instant::now();
-        let page = report(task).html();
+        let page = report(&task).html();
         let seconds = seconds + began.elapsed().as_secs_f64();
         assert!(page.len() < 3_000_000, "{} bytes", page.len());
         println!(
@@ -180,9 +180,10 @@ fn texts_of_the_data_are_no_markup() {
         threshold: None,
     };
     let mut trials = Vec::new();
-    let mut page = report(TaskReport::read(evil, &files, None).unwrap());
+    let task = TaskReport::read(evil, &files, None).unwrap();
+    let mut page = report(&task);
     trials.push(TrialResults {
-        tasks: vec![(evil.into(), page.tasks[0].analysis.scores.clone())],
+        tasks: vec![(evil.into(), task.analysis.scores.clone())],
     });
     page.trials = trials;
     page.training = vec![
@@ -226,8 +227,9 @@ fn steps(count: u64) -> Vec<StepRecord> {
 #[test]
 fn a_page_has_every_part_that_there_is_data_for() {
     let files = golden_files("analysis/dialogue.json", "analysis/dialogue");
-    let mut page = report(task(&files));
-    let scores = page.tasks[0].analysis.scores.clone();
+    let full = task(&files);
+    let mut page = report(&full);
+    let scores = full.analysis.scores.clone();
     let trial = |scores| TrialResults {
         tasks: vec![("squad".to_owned(), scores)],
     };
@@ -264,7 +266,7 @@ fn a_page_has_every_part_that_there_is_data_for() {
         null_odds: None,
         ..files
     };
-    let html = report(task(&without)).html();
+    let html = report(&task(&without)).html();
     assert!(!html.contains("id=\"no-answer\"") && !html.contains("id=\"training\""));
 }
 
@@ -283,7 +285,7 @@ fn a_page_stands_under_the_threshold_given_and_holds_the_best_beside_it() {
     assert!((reached - task.analysis.best.unwrap().f1).abs() < 1e-9);
     assert!(given < reached);
     let threshold = best.threshold.unwrap();
-    let html = report(task).html();
+    let html = report(&task).html();
     let sign = |value: f64| format!("{value:.2}").replace('-', "−");
     for part in [
         &format!("<b>{given:.2}</b><span>F1</span>"),
@@ -334,9 +336,9 @@ fn to_answer_nothing_is_no_threshold() {
     };
     let task = task(&files);
     assert_eq!(task.analysis.threshold, Some(1.0));
-    let mut page = report(task);
+    let mut page = report(&task);
     page.trials = vec![TrialResults {
-        tasks: vec![("squad".to_owned(), page.tasks[0].analysis.scores.clone())],
+        tasks: vec![("squad".to_owned(), task.analysis.scores.clone())],
     }];
     let html = page.html();
     assert!(html.contains("<b>66.67</b><span>F1, best: answer nothing</span>"));
@@ -348,10 +350,11 @@ fn to_answer_nothing_is_no_threshold() {
 #[test]
 fn what_is_left_out_is_said() {
     let files = golden_files("data/squad2-tiny.dev.json", "eval/squad2-tiny.bidaf");
-    let mut page = report(task(&files));
+    let task = task(&files);
+    let mut page = report(&task);
     page.examples = 2;
     let html = page.html();
-    let wrong = &page.tasks[0].analysis.classes;
+    let wrong = &task.analysis.classes;
     let shown: usize = wrong.iter().map(|class| class.count.min(2)).sum();
     assert_eq!(html.matches("<article").count(), shown);
     let many = wrong.iter().find(|class| class.count > 2).unwrap();

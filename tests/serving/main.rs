@@ -7,6 +7,7 @@ mod support;
 
 mod learned;
 mod page;
+mod report_of_tasks;
 mod report_page;
 mod serve;
 mod serve_load;

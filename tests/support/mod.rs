@@ -5,6 +5,7 @@
 #![allow(dead_code)]
 
 pub mod browser;
+pub mod evaluated_run;
 pub mod place;
 pub mod served;
 pub mod small_run;

@@ -4,7 +4,7 @@
 //! [`description`](super::description), and reads its files into examples. [`feature::featurize`]
 //! tokenises these, and [`feature_file`] writes the result as JSON lines. [`prediction`] holds what a
 //! model says of an example and what that costs, [`scorers`] mark it, [`prediction_file`] and
-//! [`submission`] write it, and [`data`] is all of one file.
+//! [`submission`] write it, and [`data`] is all of one file. [`report`] shows what became of it.
 
 pub mod ask;
 pub mod asked_file;
@@ -24,6 +24,7 @@ pub mod prediction;
 pub mod prediction_file;
 pub mod read_options;
 pub mod reply;
+pub mod report;
 mod rows;
 pub mod run;
 pub mod scorers;

@@ -18,6 +18,7 @@ use super::{
     prediction::Prediction,
     prediction_file::{write_predictions, write_test_outputs},
     read_options::ReadOptions,
+    report::TextReport,
     scorers::score::own_scores,
     submission::write_submission,
     table::EXTENSIONS,
@@ -31,13 +32,14 @@ use crate::{
         figures::{Remark, Scores},
         origin::Origin,
     },
+    report::Sections,
     tasks::{
         description::Description,
         error::Error,
         head::{Head, HeadConfig, dense},
         predict::predict,
         qa::token_counts::TokenCounts,
-        task::{Answerer, Answers, FileOf, ResultFile, Task, TaskFile},
+        task::{Answerer, Answers, ResultFile, Task, TaskFile},
     },
     text::tokenizer::Tokenizer,
 };
@@ -215,10 +217,6 @@ struct Texts {
 }
 
 impl TaskFile for Texts {
-    fn kind(&self) -> FileOf<'_> {
-        FileOf::Texts
-    }
-
     fn task(&self) -> &str {
         &self.task
     }
@@ -323,6 +321,27 @@ impl TaskFile for Texts {
             predictions: parts.collect::<Result<_, _>>()?,
             config: by.config,
         }))
+    }
+
+    /// The first file under the name of the task, which the figures of a run have.
+    fn sections(
+        &self,
+        paths: Paths<'_>,
+        trial: Option<usize>,
+    ) -> Result<Vec<Box<dyn Sections + '_>>, Error> {
+        let labelled = self.parts.iter().enumerate();
+        let labelled = labelled.filter(|(_, part)| part.examples.labelled);
+        let sections = labelled.map(|(number, part)| {
+            let split = part.split.name;
+            let name = match number {
+                0 => self.task.clone(),
+                _ => format!("{} {split}", self.task),
+            };
+            let last = paths.predictions(&self.task, split);
+            let path = trial.map_or_else(|| last.clone(), |trial| of_trial(&last, trial));
+            Ok(Box::new(TextReport::read(name, part, &path)?) as Box<dyn Sections>)
+        });
+        sections.collect()
     }
 }
 

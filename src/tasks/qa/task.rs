@@ -23,6 +23,7 @@ use super::{
         threshold::signed,
         threshold_effect::{THRESHOLD, ThresholdEffect},
     },
+    report::TaskReport,
     scorers::{gold::gold, metric::Metric, shown},
     span_head::SpanHeadConfig,
     token_counts::TokenCounts,
@@ -38,10 +39,11 @@ use crate::{
         json_file::write_json,
         origin::Origin,
     },
+    report::Sections,
     tasks::{
         error::Error,
         head::HeadConfig,
-        task::{Answerer, Answers, FileOf, ResultFile, Task, TaskFile},
+        task::{Answerer, Answers, ResultFile, Task, TaskFile},
     },
     text::tokenizer::Tokenizer,
 };
@@ -146,10 +148,6 @@ impl Task for QuestionAnswering<'_> {
 }
 
 impl TaskFile for TaskData {
-    fn kind(&self) -> FileOf<'_> {
-        FileOf::Questions(self)
-    }
-
     fn task(&self) -> &str {
         &self.task
     }
@@ -273,6 +271,18 @@ impl TaskFile for TaskData {
             predictions,
             config: by.config,
         }))
+    }
+
+    fn sections(
+        &self,
+        paths: Paths<'_>,
+        trial: Option<usize>,
+    ) -> Result<Vec<Box<dyn Sections + '_>>, Error> {
+        let report = TaskReport::of_run(self, paths, trial)?;
+        Ok(report
+            .into_iter()
+            .map(|report| Box::new(report) as Box<dyn Sections>)
+            .collect())
     }
 
     fn calibrate(&self, folder: &Path, scores: &Scores) -> Option<Result<String, Error>> {

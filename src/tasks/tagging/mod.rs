@@ -20,6 +20,7 @@ pub mod options;
 pub mod prediction;
 pub mod reader;
 pub mod reply;
+pub mod report;
 pub mod rules;
 pub mod run;
 pub mod scorer;

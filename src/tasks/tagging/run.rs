@@ -16,6 +16,7 @@ use super::{
     labels::Labels,
     options::ReadOptions,
     prediction::{Prediction, write_predictions},
+    report::TagReport,
     rules::Rules,
     task_data::TaskData,
 };
@@ -27,6 +28,7 @@ use crate::{
         figures::{Remark, Scores},
         origin::Origin,
     },
+    report::Sections,
     tasks::{
         classification::example_loss::cross_entropy,
         description::Description,
@@ -35,7 +37,7 @@ use crate::{
         predict::predict,
         qa::token_counts::TokenCounts,
         registry,
-        task::{Answerer, Answers, FileOf, ResultFile, Task, TaskFile},
+        task::{Answerer, Answers, ResultFile, Task, TaskFile},
     },
     text::tokenizer::Tokenizer,
 };
@@ -172,10 +174,6 @@ struct Words {
 }
 
 impl TaskFile for Words {
-    fn kind(&self) -> FileOf<'_> {
-        FileOf::Words
-    }
-
     fn task(&self) -> &str {
         &self.data.task
     }
@@ -257,6 +255,19 @@ impl TaskFile for Words {
             predictions: predictions.collect::<Result<_, TaggingError>>()?,
             config: by.config,
         }))
+    }
+
+    fn sections(
+        &self,
+        paths: Paths<'_>,
+        trial: Option<usize>,
+    ) -> Result<Vec<Box<dyn Sections + '_>>, Error> {
+        if !self.data.sentences.labelled {
+            return Ok(Vec::new());
+        }
+        let last = paths.predictions(&self.data.task, Split::Dev.name());
+        let path = trial.map_or_else(|| last.clone(), |trial| of_trial(&last, trial));
+        Ok(vec![Box::new(TagReport::read(&self.data, &path)?)])
     }
 }
 

@@ -18,11 +18,10 @@ const MAIN: [(&str, &str); 6] = [
     ("total", "questions"),
 ];
 
-pub(super) fn cards(task: &TaskReport, named: bool) -> Markup {
+pub(super) fn cards(task: &TaskReport) -> Markup {
     let analysis = &task.analysis;
     let main = |key: &str| Some((key_name(key)?, analysis.scores.get(key)?));
     html! {
-        @if named { h3 { (task.name) } }
         div.cards {
             @for (key, _) in MAIN {
                 @if let Some((name, value)) = main(key) {

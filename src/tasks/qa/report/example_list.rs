@@ -3,10 +3,10 @@
 use maud::{Markup, html};
 
 use super::{TaskReport, highlight};
-use crate::tasks::qa::analysis::{Analysis, error_class::ErrorClass, judgement::Judgement};
-
-/// Characters of an answer or a question that are shown, at most.
-const LONGEST: usize = 600;
+use crate::{
+    report::example_list::short,
+    tasks::qa::analysis::{Analysis, error_class::ErrorClass, judgement::Judgement},
+};
 
 pub(super) fn section(task: &TaskReport, analysis: &Analysis, most: usize) -> Markup {
     let shown: Vec<(ErrorClass, usize, Vec<&Judgement>)> = ErrorClass::ALL
@@ -115,13 +115,5 @@ fn example(task: &TaskReport, judgement: &Judgement) -> Markup {
                 @if let Some(flag) = &question.yesno { " · yes/no " (short(flag)) }
             }
         }
-    }
-}
-
-/// The text, or its beginning where it is longer than anyone reads.
-fn short(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }

@@ -16,28 +16,33 @@ use maud::{Markup, html};
 pub use task::TaskReport;
 
 use super::{
-    analysis::Analysis, no_answer::threshold::signed, scorers::shown::is_best_without_answers,
+    analysis::Analysis,
+    no_answer::threshold::signed,
+    scorers::{metric::Metric, shown::is_best_without_answers},
 };
 use crate::{
     eval::{figures::Scores, origin::Origin},
-    report::{
-        Part, Sections,
-        chart::Charts,
-        origin_section::{file, row},
-    },
+    report::{Heading, Limits, Part, Sections, chart::Charts, origin_section::file},
 };
 
-impl Sections for Vec<TaskReport> {
-    fn is_empty(&self) -> bool {
-        self.as_slice().is_empty()
+const NO_ANSWER: Heading = Heading::new("no-answer", "No answer", "No answer");
+const LENGTHS: Heading = Heading::new("lengths", "Lengths", "Lengths in characters");
+
+impl Sections for TaskReport {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn scores(&self) -> &Scores {
+        &self.analysis.scores
     }
 
     fn cards(&self) -> Markup {
-        html! { @for task in self { (cards::cards(task, self.len() > 1)) } }
+        cards::cards(self)
     }
 
     fn note(&self) -> Option<&'static str> {
-        Some(
+        (self.analysis.metric == Metric::Squad2).then_some(
             "Under the threshold that the run was given, qa_na_threshold, where the task has \
              unanswerable questions.",
         )
@@ -48,96 +53,55 @@ impl Sections for Vec<TaskReport> {
         is_best_without_answers(scores, figure).then_some("answer nothing")
     }
 
-    fn parts(&self, examples: usize, charts: &mut Charts) -> Vec<Part> {
-        if self.as_slice().is_empty() {
-            return Vec::new();
-        }
+    fn parts(&self, limits: Limits, charts: &mut Charts) -> Vec<Part> {
         let mut parts = Vec::new();
-        if self.iter().any(|task| task.no_answer.is_some()) {
+        if let Some(curves) = &self.no_answer {
+            parts.push(NO_ANSWER.over(curves.section(charts)));
+        }
+        if let Some(best) = &self.best {
             parts.push(Part {
-                heading: Some(("no-answer", "No answer")),
-                body: no_answer_section(self, charts),
+                heading: None,
+                body: switch(&self.analysis, best),
             });
         }
-        parts.push(Part {
-            heading: None,
-            body: switch(self),
-        });
-        let errors = |_: &TaskReport, analysis: &Analysis| {
+        let errors = |analysis: &Analysis| {
             html! {
                 (type_section::section(analysis))
                 (error_section::section(analysis))
                 @for flags in &analysis.flags { (flag_section::section(flags)) }
             }
         };
-        let lengths = |task: &TaskReport, analysis: &Analysis| {
-            length_section::section(task, analysis, charts)
-        };
-        let shown = |task: &TaskReport, analysis: &Analysis| {
-            example_list::section(task, analysis, examples)
-        };
-        let title = "Lengths in characters";
-        parts.push(each(self, "errors", "Errors", "Errors", errors));
-        parts.push(each(self, "lengths", "Lengths", title, lengths));
-        parts.push(each(self, "examples", "Examples", "Examples", shown));
+        let lengths = |analysis: &Analysis| length_section::section(self, analysis, charts);
+        let shown = |analysis: &Analysis| example_list::section(self, analysis, limits.examples);
+        parts.push(Heading::ERRORS.over(each(self, errors)));
+        parts.push(LENGTHS.over(each(self, lengths)));
+        parts.push(Heading::EXAMPLES.over(each(self, shown)));
         parts
     }
 
     fn origin(&self) -> Option<&Origin> {
-        self.iter()
-            .find_map(|task| Some(&task.provenance.as_ref()?.origin))
+        Some(&self.provenance.as_ref()?.origin)
     }
 
-    fn files(&self) -> Markup {
-        html! { @for task in self { (of_task(task, self.len() > 1)) } }
+    fn files(&self) -> Vec<(&'static str, Markup)> {
+        let mut files = vec![("data", file(&self.data_digest))];
+        if let Some(record) = &self.provenance {
+            if !record.data.is_content_of(&self.data_digest) {
+                files.push(("predicted", file(&record.data)));
+            }
+            files.push(("predictions", file(&record.predictions)));
+        }
+        files
     }
 }
 
-fn no_answer_section(tasks: &[TaskReport], charts: &mut Charts) -> Markup {
+/// Lets the parts below show the analysis under the best threshold.
+fn switch(analysis: &Analysis, best: &Analysis) -> Markup {
     html! {
-        section #no-answer {
-            h2 { "No answer" }
-            @for task in tasks {
-                @if let Some(curves) = &task.no_answer {
-                    (heading(task, tasks.len() > 1))
-                    (curves.section(charts))
-                }
-            }
-        }
-    }
-}
-
-fn of_task(task: &TaskReport, named: bool) -> Markup {
-    let name = |what: &str| {
-        if named {
-            format!("{what}, {}", task.name)
-        } else {
-            what.to_owned()
-        }
-    };
-    html! {
-        (row(&name("data"), file(&task.data_digest)))
-        @if let Some(record) = &task.provenance {
-            @if !record.data.is_content_of(&task.data_digest) {
-                (row(&name("predicted"), file(&record.data)))
-            }
-            (row(&name("predictions"), file(&record.predictions)))
-        }
-    }
-}
-
-/// Lets the parts below show the analysis under the best threshold; nothing where there is none.
-fn switch(tasks: &[TaskReport]) -> Markup {
-    let first = tasks
-        .iter()
-        .find_map(|task| Some((task, task.best.as_ref()?)));
-    html! {
-        @if let Some((task, best)) = first {
-            div.choices.switch data-switch="" hidden {
-                span { "Errors, lengths and examples " }
-                button type="button" value="run" aria-pressed="true" { (at(&task.analysis)) ", as scored" }
-                button type="button" value="best" aria-pressed="false" { (at(best)) ", best on this file" }
-            }
+        div.choices.switch data-switch="" hidden {
+            span { "Errors, lengths and examples " }
+            button type="button" value="run" aria-pressed="true" { (at(analysis)) ", as scored" }
+            button type="button" value="best" aria-pressed="false" { (at(best)) ", best on this file" }
         }
     }
 }
@@ -151,39 +115,17 @@ fn at(analysis: &Analysis) -> String {
     }
 }
 
-/// A part of the page that every task has. That under the best threshold waits in a template.
-fn each(
-    tasks: &[TaskReport],
-    id: &'static str,
-    name: &'static str,
-    title: &str,
-    mut part: impl FnMut(&TaskReport, &Analysis) -> Markup,
-) -> Part {
-    let body = html! {
-        section id=(id) {
-            h2 { (title) }
-            @for task in tasks {
-                div.task {
-                    (heading(task, tasks.len() > 1))
-                    div.analysis { (judged(task, &task.analysis)) (part(task, &task.analysis)) }
-                    @if let Some(best) = &task.best {
-                        template { div.analysis { (judged(task, best)) (part(task, best)) } }
-                    }
-                }
-            }
+/// A part of the page that stands under a threshold. That under the best one waits in a template.
+fn each(task: &TaskReport, mut part: impl FnMut(&Analysis) -> Markup) -> Markup {
+    html! {
+        div.analysis { (judged(task, &task.analysis)) (part(&task.analysis)) }
+        @if let Some(best) = &task.best {
+            template { div.analysis { (judged(task, best)) (part(best)) } }
         }
-    };
-    Part {
-        heading: Some((id, name)),
-        body,
     }
 }
 
 /// The threshold that a part stands under, where it might be another.
 fn judged(task: &TaskReport, analysis: &Analysis) -> Markup {
     html! { @if task.best.is_some() { p.note.judged { "Judged " (at(analysis)) "." } } }
-}
-
-fn heading(task: &TaskReport, named: bool) -> Markup {
-    html! { @if named { h3.name { (task.name) } } }
 }

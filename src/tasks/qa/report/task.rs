@@ -12,6 +12,7 @@ use crate::{
     tasks::qa::{
         analysis::{Analysis, distinct_questions::DistinctQuestions},
         answers::{
+            answer_files::AnswerFiles,
             prediction_file::{read_null_odds, read_predictions},
             provenance::Provenance,
         },
@@ -81,19 +82,28 @@ impl TaskReport {
         Self::analyse(name, files, basis, metric, Arc::new(questions))
     }
 
-    /// That of the last trial's answers to a file of a run; `None` of a file that is not marked.
+    /// That of a run's answers to one of its files, as the last trial or the one that is named left
+    /// them; `None` of a file that is not marked.
     ///
     /// # Errors
     /// As [`TaskReport::read`].
-    pub fn of_last(file: &TaskData, paths: Paths<'_>) -> Result<Option<Self>, Error> {
+    pub fn of_run(
+        file: &TaskData,
+        paths: Paths<'_>,
+        trial: Option<usize>,
+    ) -> Result<Option<Self>, Error> {
         let Some(questions) = &file.questions else {
             return Ok(None);
         };
         let (task, metric) = (&file.task, Metric::of_task(&file.task));
-        let null_odds = paths.qa_null_odds(task);
+        let mut answers = AnswerFiles::of_task(paths, task);
+        if let Some(trial) = trial {
+            answers = answers.of_trial(trial);
+        }
+        let null_odds = answers.null_odds;
         let files = TaskFiles {
             data: file.file.clone(),
-            predictions: paths.qa_preds(task),
+            predictions: answers.predictions,
             null_odds: (metric == Metric::Squad2 && null_odds.is_file()).then_some(null_odds),
             // That of their record.
             threshold: None,

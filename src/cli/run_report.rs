@@ -1,0 +1,198 @@
+//! `electra report` of a run: its tasks' predictions as an evaluation left them, whatever their kind.
+
+use std::{io::Write, path::PathBuf};
+
+use anyhow::{bail, ensure};
+use checkpoints_convert::printable;
+use clap::Args;
+use serde_json::json;
+
+use super::{
+    GlobalArgs,
+    finetune::take_answering,
+    hyper_parameters::{GivenArgs, RunArgs, parse_preset},
+    print_beside, print_json_beside,
+    report::ReportArgs,
+    run_model,
+};
+use crate::{
+    config::{Config, Draft, Paths, Preset, of_trial},
+    data::split::Split,
+    durable_file::spare_inputs,
+    eval::result_file::read_results,
+    model::description::describe,
+    report::{Made, Report, Sections, TrainingCurve},
+    tasks::{
+        kind::{heads, sections, task},
+        task::TaskFile,
+    },
+};
+
+/// A run that a report may be of.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Run")]
+pub struct ReportedRun {
+    /// Folder of models (models/M) and task data (finetuning_data/TASK) of a run that was evaluated
+    #[arg(long, value_name = "DIR", requires = "model_name")]
+    pub data_dir: Option<PathBuf>,
+    /// Name of the pre-trained model that the run began with: its folder in DIR/models
+    #[arg(long, value_name = "NAME", requires = "data_dir")]
+    pub model_name: Option<String>,
+    /// The trial whose predictions are shown, of several [default: the last]
+    #[arg(long, value_name = "K", requires = "data_dir")]
+    pub trial: Option<usize>,
+    /// The named set of hyper-parameters that the run was given
+    #[arg(long, value_name = "NAME", value_parser = parse_preset(), requires = "data_dir")]
+    pub preset: Option<Preset>,
+    #[command(flatten)]
+    pub given: GivenArgs,
+}
+
+impl ReportedRun {
+    /// The run's flags as other commands have them, if it is given.
+    ///
+    /// # Errors
+    /// When there are hyper-parameters without a run.
+    pub(super) fn args(&self) -> anyhow::Result<Option<RunArgs>> {
+        match (&self.data_dir, &self.model_name) {
+            (Some(data_dir), Some(model_name)) => Ok(Some(RunArgs {
+                data_dir: data_dir.clone(),
+                model_name: model_name.clone(),
+                preset: self.preset,
+                given: self.given.clone(),
+            })),
+            _ if self.given.is_empty() => Ok(None),
+            _ => bail!(
+                "--set and --hparams are those of a run, and none is given: add --data-dir and \
+                 --model-name, or leave them out"
+            ),
+        }
+    }
+}
+
+/// Writes the page of a run and prints its figures, or as JSON.
+pub(super) fn run(
+    args: &ReportArgs,
+    run: &RunArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let mut draft = run.draft(None)?;
+    let progress = global.progress();
+    let config = draft.finish(None)?.config;
+    let folders = (1..=config.num_trials).map(|trial| draft.model_dir(trial));
+    // Unless all are kept, only the last trial's folder is there.
+    let model = folders
+        .rev()
+        .find(|folder| folder.join("config.json").is_file());
+    let mut stored = None;
+    if let Some(model) = &model {
+        take_answering(&mut draft, model, &progress)?;
+        stored = describe(model)?.map(|facts| facts.record.heads);
+    }
+    let (resolved, facts) = run_model::described(&draft)?;
+    let config = resolved.config;
+    let trial = trial(args.run.trial, &config)?;
+    let tokenizer = run_model::tokenizer(&draft, &config, facts.as_ref())?;
+    let mut files: Vec<Box<dyn TaskFile>> = Vec::new();
+    for head in heads(&config, &stored.unwrap_or_default())? {
+        let task = task(&head.task, &config);
+        files.push(task.read(Split::Dev, None, &head.config, &tokenizer, &config)?);
+    }
+    spare_inputs(
+        &args.output,
+        inputs(&draft, &config, run).iter().map(PathBuf::as_path),
+    )?;
+    let sections = sections(&files, config.paths(), trial)?;
+    let report = Report {
+        title: match &args.title {
+            Some(title) => title.clone(),
+            None => format!("{} on {}", config.model_name, config.task_label()),
+        },
+        trials: match config.paths().results_json() {
+            results if results.is_file() => read_results(&results)?,
+            _ => Vec::new(),
+        },
+        training: training(config.paths(), config.num_trials)?,
+        tasks: sections.iter().map(AsRef::as_ref).collect(),
+        examples: args.examples,
+        origin: None,
+        made: Some(Made::now()),
+    };
+    report.write(&args.output)?;
+    if global.json {
+        let told = sections.iter();
+        let told: serde_json::Map<_, _> = told
+            .map(|task| (task.name().to_owned(), json!(task.scores())))
+            .collect();
+        let told = json!({"output": args.output, "tasks": told});
+        print_json_beside(&args.output, told, out)?;
+        progress.done();
+        return Ok(());
+    }
+    print_beside(&args.output, out, |out| {
+        for task in &sections {
+            print_figures(task.as_ref(), out)?;
+        }
+        let output = args.output.display().to_string();
+        Ok(writeln!(out, "report: {}", printable(&output))?)
+    })
+}
+
+fn print_figures(task: &dyn Sections, out: &mut dyn Write) -> anyhow::Result<()> {
+    writeln!(out, "{}", printable(task.name()))?;
+    for (key, figure) in task.scores().iter() {
+        writeln!(out, "  {key:24}{:>10}", figure.shown())?;
+    }
+    Ok(())
+}
+
+/// The trial whose files are read; `None` of a run of one, whose files do not name it.
+fn trial(given: Option<usize>, config: &Config) -> anyhow::Result<Option<usize>> {
+    let trials = config.num_trials;
+    if let Some(trial) = given {
+        ensure!(
+            (1..=trials).contains(&trial),
+            "--trial: expected a number from 1 to {trials}, the run's num_trials, found {trial}; give \
+             --set num_trials=N as the run had it"
+        );
+    }
+    Ok(given.filter(|_| trials > 1))
+}
+
+/// The curves of the trials whose logs are there.
+fn training(paths: Paths<'_>, trials: usize) -> anyhow::Result<Vec<TrainingCurve>> {
+    let mut curves = Vec::new();
+    for trial in 1..=trials {
+        let log = paths.model_dir(trial).join("train_log.jsonl");
+        if log.is_file() {
+            curves.push(TrainingCurve::read(&log, &format!("trial {trial}"))?);
+        }
+    }
+    Ok(curves)
+}
+
+/// What the page must not take the place of.
+fn inputs(draft: &Draft, config: &Config, run: &RunArgs) -> Vec<PathBuf> {
+    let paths = config.paths();
+    let mut inputs = vec![
+        paths.vocab_file().to_owned(),
+        paths.results_json(),
+        paths.results_txt().to_owned(),
+    ];
+    for name in &config.task_names {
+        let task = task(name, config);
+        inputs.extend(task.data_files(config, Split::Dev));
+        for file in task.result_files(paths) {
+            inputs.extend((1..=config.num_trials).map(|trial| of_trial(&file.path, trial)));
+            inputs.push(file.path);
+        }
+    }
+    for trial in 1..=config.num_trials {
+        let folder = draft.model_dir(trial);
+        inputs
+            .extend(["train_log.jsonl", "config.json", "model.bpk"].map(|name| folder.join(name)));
+    }
+    inputs.extend(run.given.hparams.as_ref().map(PathBuf::from));
+    inputs
+}

@@ -1,0 +1,184 @@
+//! What a report shows of predictions of texts: of classes their confusions and how far the model knows
+//! when it is wrong, of numbers how far they lie from the right ones; and examples.
+
+pub mod calibration;
+mod class_section;
+mod example_list;
+mod prediction_reader;
+pub mod residuals;
+mod value_section;
+
+use std::path::Path;
+
+use maud::{Markup, html};
+
+use super::{
+    data::ClassificationData,
+    example::Example,
+    example_loss::softmax,
+    labels::{Gold, Labels},
+    prediction::Prediction,
+    scorers::{confusion::Confusion, score},
+};
+use crate::{
+    eval::{figures::Scores, file_digest::FileDigest},
+    report::{Heading, Limits, Part, Sections, chart::Charts, origin_section::file},
+    tasks::prediction_lines::Error,
+};
+use calibration::Calibration;
+use residuals::Residuals;
+
+const CONFIDENCE: Heading = Heading::new("confidence", "Confidence", "Confidence");
+
+/// A file of texts and what a model predicted of them.
+pub struct TextReport<'a> {
+    name: String,
+    data: &'a ClassificationData,
+    /// One for each example, in order.
+    predictions: Vec<Prediction>,
+    scores: Scores,
+    analysis: Analysis,
+    /// The data and the predictions.
+    files: [FileDigest; 2],
+}
+
+/// What became of the predictions.
+enum Analysis {
+    Classes(Confusion, Calibration),
+    Values(Residuals),
+}
+
+impl<'a> TextReport<'a> {
+    /// Reads the predictions of a file's examples back; `name` is what the page calls it.
+    ///
+    /// # Errors
+    /// When they cannot be read, or are not those of the examples.
+    pub fn read(name: String, data: &'a ClassificationData, path: &Path) -> Result<Self, Error> {
+        let predictions = prediction_reader::read(path, data)?;
+        let labels = &data.task.labels;
+        let marked: Vec<_> = predictions.iter().filter_map(Prediction::marked).collect();
+        let analysis = match labels {
+            Labels::Classes(names) => {
+                let judged = predictions.iter();
+                let judged =
+                    judged.map(|prediction| (confidence(prediction), is_right(prediction)));
+                Analysis::Classes(
+                    score::confusion(names.len(), &marked),
+                    Calibration::of(judged),
+                )
+            }
+            Labels::Range { .. } => Analysis::Values(Residuals::of(labels, &marked)),
+        };
+        Ok(Self {
+            name,
+            data,
+            scores: data.task.metric().scores(&marked),
+            analysis,
+            files: [FileDigest::of(&data.file)?, FileDigest::of(path)?],
+            predictions,
+        })
+    }
+
+    fn examples(&self) -> impl Iterator<Item = (&Example, &Prediction)> {
+        self.data.examples.examples.iter().zip(&self.predictions)
+    }
+}
+
+impl Sections for TextReport<'_> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn scores(&self) -> &Scores {
+        &self.scores
+    }
+
+    fn cards(&self) -> Markup {
+        let percent = |key: &str| Some(format!("{:.2}", self.scores.get(key)?));
+        let figures: Vec<(&str, Option<String>)> = match &self.analysis {
+            Analysis::Classes(confusion, calibration) => vec![
+                (
+                    "accuracy",
+                    Some(format!("{:.2}", 100.0 * confusion.accuracy())),
+                ),
+                ("Matthews' correlation", percent("mcc")),
+                (
+                    "macro F1",
+                    Some(format!("{:.2}", 100.0 * confusion.macro_f1())),
+                ),
+                (
+                    "calibration error",
+                    Some(format!("{:.2}", 100.0 * calibration.error())),
+                ),
+            ],
+            Analysis::Values(residuals) => vec![
+                ("Pearson", percent("pearson")),
+                ("Spearman", percent("spearman")),
+                (
+                    "mean absolute error",
+                    Some(format!("{:.3}", residuals.mean_absolute())),
+                ),
+            ],
+        };
+        html! {
+            div.cards {
+                @for (name, value) in figures {
+                    @if let Some(value) = value { div.card { b { (value) } span { (name) } } }
+                }
+                div.card { b { (self.predictions.len()) } span { "examples" } }
+            }
+            p.note {
+                (file_name(&self.data.file)) ", the predictions of the last evaluation. "
+                @match &self.analysis {
+                    Analysis::Classes(..) => {
+                        "Macro F1 and the calibration error (ECE) are ours, beyond the reference."
+                    }
+                    Analysis::Values(_) => {
+                        "The mean absolute error is ours, beyond the reference, on the scale of the labels."
+                    }
+                }
+                @if let skipped @ 1.. = self.data.examples.skipped.len() {
+                    " " (skipped) " rows have too few columns and are left out."
+                }
+            }
+        }
+    }
+
+    fn parts(&self, limits: Limits, charts: &mut Charts) -> Vec<Part> {
+        let labels = &self.data.task.labels;
+        match (&self.analysis, labels) {
+            (Analysis::Classes(confusion, calibration), Labels::Classes(names)) => vec![
+                Heading::ERRORS.over(class_section::section(confusion, names)),
+                CONFIDENCE.over(calibration.section(charts)),
+                Heading::EXAMPLES.over(example_list::of_classes(self.examples(), names, limits)),
+            ],
+            (Analysis::Values(residuals), _) => vec![
+                Heading::ERRORS.over(value_section::section(residuals, &self.scores, charts)),
+                Heading::EXAMPLES.over(example_list::of_values(self.examples(), labels, limits)),
+            ],
+            (Analysis::Classes(..), Labels::Range { .. }) => Vec::new(),
+        }
+    }
+
+    fn files(&self) -> Vec<(&'static str, Markup)> {
+        let [data, predictions] = &self.files;
+        vec![("data", file(data)), ("predictions", file(predictions))]
+    }
+}
+
+/// The probability of the predicted class, from 0 to 1; 1 of a number.
+fn confidence(prediction: &Prediction) -> f64 {
+    match prediction.predicted {
+        Gold::Class(class) => softmax(&prediction.logits)[class as usize],
+        Gold::Value(_) => 1.0,
+    }
+}
+
+fn is_right(prediction: &Prediction) -> bool {
+    prediction.gold == Some(prediction.predicted)
+}
+
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}

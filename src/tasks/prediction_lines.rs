@@ -1,0 +1,201 @@
+//! A predictions file of a run, read back: a JSON object a line, one for each example in order.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    marker::PhantomData,
+    path::{Path, PathBuf},
+};
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    data::{
+        self,
+        existing_file::existing,
+        source::{LONGEST_LINE, Source},
+    },
+    eval,
+};
+
+/// Why predictions could not be read, or are not those of the data.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file that cannot be read; the message is the reader's.
+    #[error(transparent)]
+    Data(#[from] data::Error),
+
+    #[error(transparent)]
+    File(#[from] eval::Error),
+
+    #[error(
+        "{}: expected the run's predictions, found no such file; evaluate the run first, or give the \
+         settings that it was run with (task_names, num_trials, model_dir, results_txt)",
+        path.display()
+    )]
+    Absent { path: PathBuf },
+
+    #[error(
+        "{}: line {line}: expected {expected}, found {found}; the predictions are those of other data or of \
+         another model: evaluate the run again, or give the data and the settings that it was run with",
+        path.display()
+    )]
+    Line {
+        path: PathBuf,
+        line: usize,
+        expected: String,
+        found: String,
+    },
+}
+
+/// The lines of a file, one by one.
+pub struct PredictionLines<T> {
+    path: PathBuf,
+    bytes: BufReader<Source>,
+    line: Vec<u8>,
+    number: usize,
+    /// What a line holds, for messages.
+    keys: &'static str,
+    of: PhantomData<T>,
+}
+
+impl<T: DeserializeOwned> PredictionLines<T> {
+    /// Opens a file whose lines have these `keys`.
+    ///
+    /// # Errors
+    /// When it is not there or is no file of text.
+    pub fn open(path: &Path, keys: &'static str) -> Result<Self, Error> {
+        if !existing(path).exists() {
+            return Err(Error::Absent {
+                path: path.to_owned(),
+            });
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            bytes: BufReader::with_capacity(1 << 16, Source::open(path)?),
+            line: Vec::new(),
+            number: 0,
+            keys,
+            of: PhantomData,
+        })
+    }
+
+    /// The next line, which is to be that of `example`.
+    ///
+    /// # Errors
+    /// When there is none, or it has other keys.
+    pub fn next_of(&mut self, example: &str) -> Result<T, Error> {
+        if !self.advance()? {
+            let expected = format!("a line for {example}");
+            return Err(self.wrong(expected, "the end of the file"));
+        }
+        serde_json::from_slice(&self.line).map_err(|error| {
+            let expected = format!("a JSON object with {}", self.keys);
+            // The line that it counts is always its first.
+            let problem = error.to_string();
+            let problem = problem.replace(" at line 1 column", " at column");
+            self.wrong(expected, problem)
+        })
+    }
+
+    /// Refuses what follows the last example.
+    ///
+    /// # Errors
+    /// When there is a line more.
+    pub fn end(&mut self, examples: usize) -> Result<(), Error> {
+        match self.advance()? {
+            false => Ok(()),
+            true => Err(self.wrong(
+                format!("the end of the file, after {examples} examples of the data"),
+                "another line",
+            )),
+        }
+    }
+
+    /// The error of the line that was read last.
+    pub fn wrong(&self, expected: impl Into<String>, found: impl Into<String>) -> Error {
+        Error::Line {
+            path: self.path.clone(),
+            line: self.number,
+            expected: expected.into(),
+            found: found.into(),
+        }
+    }
+
+    /// Reads a line; false if there is none.
+    fn advance(&mut self) -> Result<bool, Error> {
+        self.line.clear();
+        self.number += 1;
+        let mut bytes = self.bytes.by_ref().take(LONGEST_LINE as u64 + 1);
+        let read = bytes.read_until(b'\n', &mut self.line);
+        let read = read.map_err(|error| match error.downcast::<data::Error>() {
+            Ok(error) => error,
+            Err(source) => data::Error::Read {
+                path: self.path.clone(),
+                source,
+            },
+        })?;
+        if self.line.len() > LONGEST_LINE {
+            let expected = format!("a line of at most {LONGEST_LINE} bytes");
+            return Err(self.wrong(expected, "a longer one"));
+        }
+        Ok(read > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn lines(text: &str) -> (tempfile::TempDir, PredictionLines<Value>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rte_dev.jsonl");
+        std::fs::write(&path, text).unwrap();
+        let lines = PredictionLines::open(&path, "eid and logits").unwrap();
+        (folder, lines)
+    }
+
+    #[test]
+    fn a_line_is_an_example() {
+        let (_folder, mut lines) = lines("{\"eid\": 0}\n{\"eid\": 2}");
+        assert_eq!(lines.next_of("eid 0").unwrap()["eid"], 0);
+        assert_eq!(lines.next_of("eid 2").unwrap()["eid"], 2);
+        lines.end(2).unwrap();
+    }
+
+    #[test]
+    fn the_line_that_is_none_is_named() {
+        let told = |error: Error| error.to_string();
+        let (_folder, mut lines) = lines("{\"eid\": 0}\n\n");
+        let message = told(lines.end(0).unwrap_err());
+        assert!(
+            message
+                .contains("rte_dev.jsonl: line 1: expected the end of the file, after 0 examples"),
+            "{message}"
+        );
+        let message = told(lines.next_of("eid 1").unwrap_err());
+        assert!(
+            message.contains("line 2: expected a JSON object with eid and logits")
+                && message.contains("at column 0")
+                && message.contains("evaluate the run again"),
+            "{message}"
+        );
+        let message = told(lines.next_of("eid 2").unwrap_err());
+        assert!(
+            message.contains("line 3: expected a line for eid 2, found the end of the file"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_run_that_was_not_evaluated_is_told() {
+        let path = Path::new("no/such/rte_dev.jsonl");
+        let message = PredictionLines::<Value>::open(path, "eid").err().unwrap();
+        let message = message.to_string();
+        assert!(
+            message.contains("rte_dev.jsonl") && message.contains("evaluate the run first"),
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,161 @@
+//! What a report shows of predicted tags: spans by type, what is wrong with them, and sentences.
+
+mod example_list;
+mod marked_sentence;
+mod prediction_reader;
+pub mod span_error;
+pub mod type_section;
+
+use std::path::Path;
+
+use maud::{Markup, html};
+
+use super::{
+    scorer::{Answer, TagFigures, score},
+    span::Span,
+    task_data::TaskData,
+};
+use crate::{
+    eval::{figures::Scores, file_digest::FileDigest},
+    report::{Heading, Limits, Part, Sections, chart::Charts, origin_section::file},
+    tasks::{error::Error, tagging::error::Error as TaggingError},
+};
+use prediction_reader::Predicted;
+use span_error::pairs;
+use type_section::ErrorCounts;
+
+/// A file of tagged words and what a model predicted of them.
+pub struct TagReport<'a> {
+    data: &'a TaskData,
+    /// One for each sentence, in order.
+    sentences: Vec<Sentence>,
+    figures: TagFigures,
+    errors: ErrorCounts,
+    /// The data and the predictions.
+    files: [FileDigest; 2],
+}
+
+/// The spans of a sentence's kept words.
+struct Sentence {
+    gold: Vec<Span>,
+    predicted: Vec<Span>,
+    surest_mistake: Option<f64>,
+}
+
+impl<'a> TagReport<'a> {
+    /// Reads the predictions of a file's sentences back.
+    ///
+    /// # Errors
+    /// When they cannot be read, or are not those of the sentences.
+    pub fn read(data: &'a TaskData, path: &Path) -> Result<Self, Error> {
+        let predicted = prediction_reader::read(path, data)?;
+        let answers = data.features.iter().zip(&predicted);
+        let answers = answers.map(|(feature, predicted)| Answer {
+            eid: feature.eid,
+            labels: feature.kept_labels(),
+            predictions: &predicted.tags,
+            loss: predicted.loss,
+        });
+        let figures = score(answers, &data.labels)?;
+        let sentences = data.features.iter().zip(&predicted);
+        let sentences = sentences.map(|(feature, predicted)| {
+            let Predicted { tags, .. } = predicted;
+            Ok(Sentence {
+                gold: data.labels.spans(feature.kept_labels(), feature.eid)?,
+                predicted: data.labels.spans(tags, feature.eid)?,
+                surest_mistake: predicted.surest_mistake,
+            })
+        });
+        let sentences: Vec<Sentence> = sentences.collect::<Result<_, TaggingError>>()?;
+        let mut errors = ErrorCounts::default();
+        for sentence in &sentences {
+            for pair in pairs(&sentence.gold, &sentence.predicted) {
+                errors.add(&pair);
+            }
+        }
+        let digest = |path| FileDigest::of(path).map_err(Error::Files);
+        Ok(Self {
+            data,
+            sentences,
+            figures,
+            errors,
+            files: [digest(&data.file)?, digest(path)?],
+        })
+    }
+}
+
+impl Sections for TagReport<'_> {
+    fn name(&self) -> &str {
+        &self.data.task
+    }
+
+    fn scores(&self) -> &Scores {
+        &self.figures.scores
+    }
+
+    fn cards(&self) -> Markup {
+        let spans = &self.figures.spans;
+        let shares = [
+            ("F1 over spans", spans.f1()),
+            ("precision", spans.precision()),
+            ("recall", spans.recall()),
+            ("words right", self.figures.token_accuracy()),
+        ];
+        let name = self
+            .data
+            .file
+            .file_name()
+            .unwrap_or(self.data.file.as_os_str());
+        html! {
+            div.cards {
+                @for (name, share) in shares {
+                    div.card { b { (format!("{share:.2}")) } span { (name) } }
+                }
+                div.card { b { (spans.gold) } span { "gold spans" } }
+                div.card { b { (self.sentences.len()) } span { "sentences" } }
+            }
+            p.note {
+                (name.to_string_lossy()) ", the predictions of the last evaluation, in percent. The share of right words "
+                "is ours, beyond the reference."
+                @if let (sentences @ 1.., words) = self.data.cut() {
+                    " " (sentences) " sentences are cut at max_seq_length: " (words) " words are neither predicted nor "
+                    "marked."
+                }
+            }
+        }
+    }
+
+    fn parts(&self, limits: Limits, _: &mut Charts) -> Vec<Part> {
+        vec![
+            Heading::ERRORS.over(type_section::section(&self.figures, &self.errors)),
+            Heading::EXAMPLES.over(example_list::section(self, limits)),
+        ]
+    }
+
+    fn files(&self) -> Vec<(&'static str, Markup)> {
+        let [data, predictions] = &self.files;
+        vec![("data", file(data)), ("predictions", file(predictions))]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        tasks::tagging::{labels::Labels, options::ReadOptions, rules::Rules},
+        text::{tokenizer::Tokenizer, vocab::Vocab},
+    };
+
+    pub(super) fn data(text: &str) -> TaskData {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("dev.txt");
+        std::fs::write(&file, text).unwrap();
+        let labels = Labels::of_names(["B-A", "E-A", "I-A", "O", "S-A"], Rules::Usual).unwrap();
+        let vocab = Vocab::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\na", "v").unwrap();
+        let tokenizer = Tokenizer::new(vocab, true);
+        let options = ReadOptions::default();
+        TaskData::read("names", &file, Arc::new(labels), &tokenizer, &options, 16).unwrap()
+    }
+}

@@ -1,0 +1,276 @@
+//! `electra report` of runs: what the page of each kind of task shows, and which predictions are
+//! refused.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{evaluated_run::EvaluatedRun, place::golden};
+
+const NOTE: &str = "qa_na_threshold";
+
+#[track_caller]
+fn assert_shows(html: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(html.contains(part), "{part}\nis not in the page");
+    }
+    assert!(html.len() < 3_000_000);
+    // The charts' data, the library, the page's own: whatever stands in the data.
+    assert_eq!(html.matches("<script").count(), 3);
+    for outside in ["src=\"", "<link", "@import", "url("] {
+        assert!(!html.contains(outside), "{outside}");
+    }
+}
+
+#[test]
+fn a_page_of_classes() {
+    let run = EvaluatedRun::new(&["rte"]);
+    let (html, told) = run.html(&[]);
+    // As the reference marked the same: 19 of 24.
+    assert!(
+        told.contains("rte\n  accuracy") && told.contains("79.17"),
+        "{told}"
+    );
+    assert_shows(
+        &html,
+        &[
+            "<title>m on rte</title>",
+            "<b>79.17</b><span>accuracy</span>",
+            "<b>24</b><span>examples</span>",
+            "3 rows have too few columns and are left out",
+            "True class (rows) by predicted class (columns)",
+            "id=\"confidence\"",
+            "Accuracy by confidence",
+            "<th>predicted</th>"
+                .replace("<th>", "<th class=\"n\">")
+                .as_str(),
+            "<option value=\"1\">not_entailment</option>",
+            "Wrong predictions, the surest first: 5 of 5 are here",
+            "Right predictions, the surest first: 19 of 19 are here",
+            "rte_dev.jsonl",
+        ],
+    );
+    assert!(!html.contains(NOTE) && !html.contains("id=\"no-answer\""));
+    assert_eq!(html.matches("<article").count(), 24);
+    let (html, _) = run.html(&["--examples", "1"]);
+    // One of each true class, wrong and right.
+    assert_eq!(html.matches("<article").count(), 4);
+    let (_, told) = run.html(&["--json"]);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let accuracy = told["tasks"]["rte"]["accuracy"].as_f64().unwrap();
+    assert!((accuracy - 100.0 * 19.0 / 24.0).abs() < 1e-9, "{told}");
+}
+
+#[test]
+fn a_page_of_numbers() {
+    let run = EvaluatedRun::new(&["sts"]);
+    let (html, told) = run.html(&[]);
+    assert!(told.contains("pearson") && told.contains("4.67"), "{told}");
+    // The mean of |prediction − target| × 5 over the reference's record.
+    let lines = fs::read_to_string(golden("glue/sts/predictions.dev.trained.jsonl")).unwrap();
+    let errors: Vec<f64> = lines
+        .lines()
+        .map(|line| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let number = |key: &str| line[key].as_f64().unwrap();
+            5.0 * (number("prediction") - number("target")).abs()
+        })
+        .collect();
+    let mean = errors.iter().sum::<f64>() / errors.len() as f64;
+    let worst = errors.iter().copied().fold(0.0, f64::max);
+    assert_shows(
+        &html,
+        &[
+            "<b>4.67</b><span>Pearson</span>",
+            "<b>-0.43</b><span>Spearman</span>",
+            &format!("<b>{mean:.3}</b><span>mean absolute error</span>"),
+            "Predicted against right",
+            "\"kind\":\"scatter\"",
+            &format!("<dt>off by</dt><dd>{worst:.3}</dd>"),
+            "the worst first",
+        ],
+    );
+    assert!(!html.contains(NOTE) && !html.contains("Confusion matrix"));
+}
+
+#[test]
+fn a_page_of_tags() {
+    let run = EvaluatedRun::new(&["chunk"]);
+    let (html, told) = run.html(&[]);
+    assert!(told.contains("f1") && told.contains("90.67"), "{told}");
+    assert_shows(
+        &html,
+        &[
+            "<b>90.67</b><span>F1 over spans</span>",
+            "<b>112</b><span>gold spans</span>",
+            "wrong boundaries",
+            "<mark class=\"both\">",
+            "<small>NP</small>",
+        ],
+    );
+    assert!(!html.contains(NOTE));
+
+    let run = EvaluatedRun::new(&["names"]);
+    let (html, _) = run.html(&[]);
+    // Of four gold spans one is right; one is cut short, one has another type, one is missed; "left"
+    // is spurious.
+    let row = |name: &str, counts: [usize; 6]| {
+        let cells = counts.map(|count| format!("<td class=\"n\">{count}</td>"));
+        format!("<th scope=\"row\">{name}</th>{}", cells.concat())
+    };
+    assert_shows(
+        &html,
+        &[
+            &row("LOC", [0, 1, 0, 0, 1, 1]),
+            &row("PER", [1, 0, 1, 0, 0, 0]),
+            "<td>LOC</td><td>PER</td><td class=\"n\">1</td>",
+            // PER: 1 of 3 predicted, 1 of 2 gold.
+            "<th scope=\"row\">PER</th><td class=\"n\">33.3</td><td class=\"n\">50.0</td>\
+             <td class=\"n\">40.0</td><td class=\"n\">2</td><td class=\"n\">3</td><td class=\"n\">1</td>",
+            "<mark class=\"gold\">Ada Lovelace <small>PER</small></mark> met \
+             <mark class=\"gold\">&lt;script&gt; <small>LOC</small></mark>",
+            "<mark class=\"predicted\">Ada <small>PER</small></mark>",
+            "<mark class=\"predicted\">left <small>LOC</small></mark>",
+            "<article data-error=\"0 1\" data-gold=\"0 1\" data-predicted=\"1\">",
+            // e² / (e² + 8)
+            "surest mistake 48.0 %",
+        ],
+    );
+}
+
+#[test]
+fn both_dev_files_of_mnli_are_shown() {
+    let run = EvaluatedRun::new(&["mnli"]);
+    let (html, told) = run.html(&[]);
+    assert!(
+        told.contains("mnli\n") && told.contains("mnli dev_mismatched\n"),
+        "{told}"
+    );
+    assert_shows(
+        &html,
+        &[
+            "<h3>mnli</h3>",
+            "<h3>mnli dev_mismatched</h3>",
+            "<b>100.00</b><span>accuracy</span>",
+            "<b>50.00</b><span>accuracy</span>",
+            "A &lt;script&gt; of dev_mismatched 3",
+            "predictions, mnli dev_mismatched",
+        ],
+    );
+}
+
+#[test]
+fn a_mixture_shows_its_tasks_in_the_order_of_the_run() {
+    let run = EvaluatedRun::new(&["rte", "squad", "chunk", "sts"]);
+    let results = run
+        .folder
+        .path()
+        .join("models/m/results/rte,squad,chunk,sts_results.json");
+    fs::write(
+        results,
+        r#"[{"rte": {"accuracy": 79.17}, "squad": {"exact": 50.0}, "chunk": {"f1": 90.0}, "sts": {"mse": 0.1}}]"#,
+    )
+    .unwrap();
+    let (html, told) = run.html(&[]);
+    for task in ["rte\n", "squad\n", "chunk\n", "sts\n"] {
+        assert!(told.contains(task), "{told}");
+    }
+    assert_shows(
+        &html,
+        &["id=\"no-answer\"", "id=\"confidence\"", "id=\"lengths\""],
+    );
+    let mut place = 0;
+    let mut next = |text: &str| {
+        let found = html[place..].find(text);
+        place += found.unwrap_or_else(|| panic!("{text} does not follow"));
+    };
+    next("<h2>Errors</h2>");
+    for task in ["rte", "squad", "chunk", "sts"] {
+        next(&format!("<h3 class=\"name\">{task}</h3>"));
+    }
+    // The threshold is that of the questions alone.
+    assert_eq!(
+        html.matches("Under the threshold that the run was given")
+            .count(),
+        1
+    );
+    let table = html.find("squad, as evaluated").unwrap();
+    assert_eq!(
+        html.find("Under the threshold that the run").unwrap() > table,
+        true
+    );
+    assert!(
+        html.find("Under the threshold that the run").unwrap()
+            < html.find("chunk, as evaluated").unwrap()
+    );
+}
+
+#[test]
+fn predictions_of_other_data_are_refused() {
+    let run = EvaluatedRun::new(&["rte", "chunk"]);
+    let predictions = run.predictions("rte", "dev");
+    let whole = fs::read_to_string(&predictions).unwrap();
+    let told = |change: &dyn Fn()| {
+        fs::write(&predictions, &whole).unwrap();
+        change();
+        run.refuse(&[])
+    };
+    let shorter: String = whole
+        .lines()
+        .skip(1)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let message = told(&|| fs::write(&predictions, &shorter).unwrap());
+    for part in [
+        "rte_dev.jsonl: line 1: expected eid 0",
+        "found eid 1",
+        "evaluate the run again",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    let other = whole.replacen("\"label_id\": 0", "\"label_id\": 1", 1);
+    let message = told(&|| fs::write(&predictions, &other).unwrap());
+    assert!(message.contains("line 1: expected label_id 0"), "{message}");
+    let message = told(&|| fs::write(&predictions, "not JSON\n").unwrap());
+    assert!(
+        message.contains("line 1: expected a JSON object"),
+        "{message}"
+    );
+    let message = told(&|| fs::remove_file(&predictions).unwrap());
+    assert!(message.contains("evaluate the run first"), "{message}");
+    fs::write(&predictions, &whole).unwrap();
+    // Words that this max_seq_length would cut otherwise.
+    let message = run.refuse(&["--set", "max_seq_length=64"]);
+    assert!(
+        message.contains("chunk_dev.jsonl: line ") && message.contains("at this max_seq_length"),
+        "{message}"
+    );
+    let message = run.refuse(&["--trial", "2"]);
+    assert!(
+        message.contains("--trial: expected a number from 1 to 1"),
+        "{message}"
+    );
+    let message = run.refuse(&["--set", "num_trials=2", "--trial", "1"]);
+    assert!(message.contains("rte_dev_1.jsonl"), "{message}");
+    fs::copy(&predictions, run.predictions("rte", "dev_1")).unwrap();
+    fs::copy(
+        run.predictions("chunk", "dev"),
+        run.predictions("chunk", "dev_1"),
+    )
+    .unwrap();
+    run.html(&["--set", "num_trials=2", "--trial", "1"]);
+}
+
+#[test]
+fn a_page_replaces_no_input() {
+    let run = EvaluatedRun::new(&["rte"]);
+    for input in [run.data("rte", "dev.tsv"), run.predictions("rte", "dev")] {
+        let before = fs::read(&input).unwrap();
+        let message = run.refuse(&["--output", input.to_str().unwrap()]);
+        assert!(
+            message.contains("cannot be used multiple times") || message.contains("is an input"),
+            "{message}"
+        );
+        assert_eq!(fs::read(&input).unwrap(), before);
+    }
+}
