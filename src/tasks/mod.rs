@@ -2,6 +2,7 @@
 //! features, head, loss, answers and scorer.
 
 pub mod classification;
+pub mod data_check;
 pub mod description;
 pub mod error;
 pub mod head;
@@ -10,6 +11,7 @@ pub mod label;
 pub mod loss;
 pub mod model;
 pub mod predict;
+pub mod problem;
 pub mod qa;
 pub mod registry;
 pub mod tagging;

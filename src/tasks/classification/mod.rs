@@ -6,6 +6,7 @@
 //! model says of an example and what that costs, [`scorers`] mark it, [`prediction_file`] and
 //! [`submission`] write it, and [`data`] is all of one file.
 
+pub mod check;
 mod columns;
 pub mod data;
 pub mod error;

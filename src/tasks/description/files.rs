@@ -6,7 +6,7 @@ use super::{Description, Error, FILE};
 use crate::data::split::Split;
 
 /// Names that other collections give the dev split.
-const OTHER_NAMES_OF_DEV: [&str; 5] = ["validation", "valid", "val", "devel", "development"];
+pub const OTHER_NAMES_OF_DEV: [&str; 5] = ["validation", "valid", "val", "devel", "development"];
 
 impl Description {
     /// The file of a split in the task's folder: the one that `files` names, or the only one of the
@@ -48,6 +48,23 @@ impl Description {
                 first: first.clone(),
             }),
         }
+    }
+}
+
+impl Description {
+    /// The split that `files` names a file of this name for.
+    pub fn split_of(&self, path: &Path) -> Option<Split> {
+        let files = self.files.as_ref()?;
+        let name = path.file_name()?.to_str()?;
+        let named = [
+            (&files.train, Split::Train),
+            (&files.dev, Split::Dev),
+            (&files.test, Split::Test),
+        ];
+        let found = named
+            .into_iter()
+            .find(|(file, _)| file.as_deref() == Some(name));
+        found.map(|(_, split)| split)
     }
 }
 

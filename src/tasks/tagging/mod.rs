@@ -6,6 +6,7 @@
 //! text that somebody types. [`rules`] says where the reference's own task `chunk` differs from what
 //! people expect of their data.
 
+pub mod check;
 mod conll;
 pub mod error;
 pub mod feature;
@@ -13,12 +14,12 @@ pub mod feature_file;
 pub mod head;
 mod json_rows;
 pub mod labels;
-mod line_reader;
 pub mod options;
 pub mod prediction;
 pub mod reader;
 pub mod rules;
 pub mod run;
+pub mod scheme;
 pub mod scorer;
 pub mod sentence;
 pub mod span;

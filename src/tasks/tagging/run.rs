@@ -14,7 +14,7 @@ use super::{
     feature_file::write_lines,
     head::WordRows,
     labels::Labels,
-    options::{Column, ReadOptions},
+    options::{EXTENSIONS, ReadOptions},
     prediction::{Prediction, write_predictions},
     rules::Rules,
     task_data::TaskData,
@@ -30,7 +30,7 @@ use crate::{
     },
     tasks::{
         classification::example_loss::cross_entropy,
-        description::{self, Description},
+        description::Description,
         error::Error,
         head::{Head, HeadConfig, dense},
         label::Label,
@@ -41,9 +41,6 @@ use crate::{
     },
     text::tokenizer::Tokenizer,
 };
-
-/// Endings of a person's own files.
-const EXTENSIONS: &[&str] = &["txt", "conll", "tsv", "jsonl", "json"];
 
 /// A task of tags.
 pub struct WordTask<'a> {
@@ -77,22 +74,7 @@ impl<'a> WordTask<'a> {
             return Ok(ReadOptions::chunk(config.debug));
         }
         let description = Description::read(&self.folder)?;
-        let mut options = ReadOptions {
-            labels: description.labels,
-            ..ReadOptions::default()
-        };
-        let number = |number: usize| Column::FromStart(number);
-        match description.text {
-            None => {}
-            Some(description::Column::Name(name)) => options.word_key = Some(name),
-            Some(description::Column::Number(place)) => options.word_column = number(place),
-        }
-        match description.label {
-            None => {}
-            Some(description::Column::Name(name)) => options.tag_key = Some(name),
-            Some(description::Column::Number(place)) => options.tag_column = number(place),
-        }
-        Ok(options)
+        Ok(ReadOptions::of_description(&description))
     }
 
     fn file(&self, config: &Config, split: Split) -> PathBuf {
