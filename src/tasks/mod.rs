@@ -1,6 +1,7 @@
 //! What a model is fine-tuned for: a folder for each kind of task, which knows its files, examples,
 //! features, head, loss, answers and scorer.
 
+pub mod argmax;
 pub mod classification;
 pub mod data_check;
 pub mod description;
@@ -16,5 +17,6 @@ pub mod qa;
 pub mod registry;
 pub mod tagging;
 pub mod task;
+pub mod task_folder;
 
 pub use error::Error;

@@ -20,4 +20,5 @@ mod interruption;
 mod model_folder;
 mod one_score;
 mod runtime_folder;
+mod task_data;
 mod tasks;

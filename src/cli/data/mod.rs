@@ -2,25 +2,30 @@
 
 mod check;
 mod examples;
+mod task_folder;
 
 use std::{io::Write, path::PathBuf};
 
 use checkpoints_convert::printable;
 use clap::{Args, Subcommand};
 
-use self::check::CheckArgs;
+use self::{
+    check::CheckArgs,
+    task_folder::{ClassificationArgs, TaggingArgs},
+};
 use super::{GlobalArgs, print_beside};
 use crate::tasks::qa::dataset::{
     convert::{Conversion, Source, convert},
     dropped::{Reason, Tally},
 };
 
-/// Convert QuAC, NewsQA and MRQA to SQuAD 2.0, and check data files
+/// Make tasks of your own files, convert QuAC, NewsQA and MRQA, and check data files
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
   electra data quac val_v0.2.json dev.json
   electra data squad rows.jsonl train.json
+  electra data classification films.csv data/finetuning_data/films
   electra data check dev.json")]
 pub struct DataArgs {
     #[command(subcommand)]
@@ -33,6 +38,8 @@ pub enum DataCommand {
     Quac(QuacArgs),
     Newsqa(NewsqaArgs),
     Mrqa(MrqaArgs),
+    Classification(ClassificationArgs),
+    Tagging(TaggingArgs),
     Check(CheckArgs),
 }
 
@@ -105,6 +112,8 @@ pub struct MrqaArgs {
 pub(super) fn run(args: &DataArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let (files, source) = match &args.command {
         DataCommand::Check(args) => return check::run(args, global, out),
+        DataCommand::Classification(args) => return task_folder::texts(args, global, out),
+        DataCommand::Tagging(args) => return task_folder::words(args, global, out),
         DataCommand::Quac(args) => {
             let history = args.history.into();
             (&args.files, Source::Quac { history })

@@ -338,7 +338,11 @@ impl<'c, 'a> Reading<'c, 'a> {
         let train = self.checker.train.as_ref();
         let trained = train.and_then(|train| train.texts.get(texts).cloned());
         if let Some((there, _)) = trained {
-            self.problem(Kind::AlsoInTrain, place, format!("as {there} of it"));
+            self.problem(
+                Kind::AlsoInTrain,
+                place,
+                format!("as {there} of the train file"),
+            );
         }
         match self.seen.texts.get(texts).cloned() {
             None => {

@@ -19,6 +19,7 @@ mod glue_reader;
 pub mod head;
 pub mod labels;
 pub mod metric;
+pub mod own_rows;
 pub mod prediction;
 pub mod prediction_file;
 pub mod read_options;

@@ -31,6 +31,7 @@ use crate::{
     eval::{
         figures::{Remark, Scores},
         origin::Origin,
+        trial_copies::trial_copies,
     },
     tasks::{
         description::Description,
@@ -394,10 +395,9 @@ impl Answers for TextAnswers<'_> {
                 .config
                 .paths()
                 .predictions(&self.file.task, part.split.name);
-            if self.config.num_trials > 1 {
-                write_predictions(&of_trial(&last, trial), predictions)?;
+            for path in trial_copies(last, self.config.num_trials, |last| of_trial(last, trial)) {
+                write_predictions(&path, predictions)?;
             }
-            write_predictions(&last, predictions)?;
         }
         let mut scores = match self.parts().next() {
             Some((part, predictions)) => self.scores(part, predictions),

@@ -14,7 +14,7 @@ use super::{
     options::ReadOptions,
     reader::read,
     rules::Rules,
-    sentence::{Sentence, Sentences},
+    sentence::{Lost, Sentence, Sentences},
     span::Span,
 };
 use crate::{
@@ -94,8 +94,13 @@ impl<'a> WordChecker<'a> {
             let found = format!("{} {}", stray.tag, stray.why);
             self.problem(Kind::IllFormed, &path, place, found);
         }
-        for warning in sentences.warnings() {
-            self.problem(Kind::LeftOut, &path, "the whole file".to_owned(), warning);
+        if let Some(Lost { line, words }) = sentences.lost {
+            let found = format!("the last sentence, {words} words: no blank line after it");
+            self.problem(Kind::LeftOut, &path, format!("line {line}"), found);
+        }
+        if sentences.empty_rows > 0 {
+            let found = format!("{} rows without a word", sentences.empty_rows);
+            self.problem(Kind::LeftOut, &path, "the whole file".to_owned(), found);
         }
         if sentences.sentences.is_empty() {
             self.problem(
@@ -142,7 +147,10 @@ impl<'a> WordChecker<'a> {
             }
             let train = self.train.as_ref();
             if let Some((line, _)) = train.and_then(|train| train.sentences.get(&sentence.words)) {
-                tell(Kind::AlsoInTrain, format!("as line {line} of it"));
+                tell(
+                    Kind::AlsoInTrain,
+                    format!("as line {line} of the train file"),
+                );
             }
             match seen.sentences.get(&sentence.words) {
                 Some((line, spans)) if *spans != sentence.spans => {

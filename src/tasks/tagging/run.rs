@@ -27,6 +27,7 @@ use crate::{
     eval::{
         figures::{Remark, Scores},
         origin::Origin,
+        trial_copies::trial_copies,
     },
     tasks::{
         classification::example_loss::cross_entropy,
@@ -294,10 +295,9 @@ impl Answers for TagAnswers<'_> {
     fn mark(&self, trial: usize, _: &Origin) -> Result<Scores, Error> {
         let paths = self.config.paths();
         let last = paths.predictions(&self.data.task, Split::Dev.name());
-        if self.config.num_trials > 1 {
-            write_predictions(&of_trial(&last, trial), &self.predictions)?;
+        for path in trial_copies(last, self.config.num_trials, |last| of_trial(last, trial)) {
+            write_predictions(&path, &self.predictions)?;
         }
-        write_predictions(&last, &self.predictions)?;
         let figures = self.data.mark(&self.predictions)?;
         let mut scores = figures.scores.clone();
         let accuracy = figures.token_accuracy();
