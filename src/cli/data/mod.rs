@@ -2,6 +2,7 @@
 
 mod check;
 mod examples;
+mod lines;
 mod task_folder;
 
 use std::{io::Write, path::PathBuf};
