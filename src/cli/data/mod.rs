@@ -20,7 +20,7 @@ use crate::tasks::qa::dataset::{
     dropped::{Reason, Tally},
 };
 
-/// Make tasks of your own files, convert QuAC, NewsQA and MRQA, and check data files
+/// Convert QuAC, NewsQA and MRQA, make tasks of your own files, and check data
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
