@@ -12,21 +12,36 @@ use electra::{
     config::{Config, given},
     data::split::Split,
     model::{folder, record},
-    tasks::qa::{
-        answers::{
-            answer::{detokenize, project},
-            prediction_file::{read_null_odds, read_predictions},
+    tasks::{
+        classification::{
+            example::Examples as Texts, feature::featurize as featurize_texts,
+            read_options::ReadOptions as TableOptions, task::ClassificationTask,
         },
-        dataset::{
-            self, Error,
-            dropped::Dropped,
-            place::{self, CodePoints},
-            squad_writer::{Paragraph, SquadWriter},
+        description::Description,
+        qa::{
+            answers::{
+                answer::{detokenize, project},
+                prediction_file::{read_null_odds, read_predictions},
+            },
+            dataset::{
+                self, Error,
+                dropped::Dropped,
+                place::{self, CodePoints},
+                squad_writer::{Paragraph, SquadWriter},
+            },
+            example::{Examples, Passage},
+            feature::{FeatureOptions, featurize},
+            raw::{paragraph::Family, question_set::QuestionSet},
+            reader::ReadOptions,
         },
-        example::{Examples, Passage},
-        feature::{FeatureOptions, featurize},
-        raw::{paragraph::Family, question_set::QuestionSet},
-        reader::ReadOptions,
+        tagging::{
+            feature::{FeatureOptions as WordOptions, featurize as featurize_sentences},
+            labels::Labels,
+            options::{Form, ReadOptions as TagOptions},
+            reader::read_bytes,
+            rules::Rules,
+            span::spans,
+        },
     },
     text::{normalizer::basic_tokenize, tokenizer::Tokenizer, vocab::Vocab},
 };
@@ -37,7 +52,7 @@ use budget::Budget;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also the name of its folder of seeds.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 17] = [
     ("index", index),
     ("entries", entries),
     ("data", data),
@@ -52,6 +67,9 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("vocab", vocab),
     ("record", record_file),
     ("predictions", predictions),
+    ("table", table),
+    ("tagging", tagging),
+    ("description", description),
 ];
 
 /// Hands the bytes to a target, within a budget of time and memory.
@@ -289,14 +307,119 @@ fn check_conversion(
     }
 }
 
+/// Labelled texts in every form of a table, as a person's own task and as one of GLUE's.
+pub fn table(bytes: &[u8]) {
+    for (name, description) in [
+        ("train.tsv", r#"{"kind": "classification"}"#),
+        ("train.csv", r#"{"kind": "classification"}"#),
+        ("train.jsonl", r#"{"kind": "classification"}"#),
+        ("train.csv", r#"{"kind": "regression", "id": "id"}"#),
+        (
+            "train.tsv",
+            r#"{"kind": "regression", "text": 0, "text_b": 1, "label": 2, "header": false}"#,
+        ),
+    ] {
+        in_a_file(name, bytes, |path| {
+            let folder = path.parent().expect("a folder");
+            let description = Description::parse(description, "task.json").expect("a description");
+            if let Ok(task) = ClassificationTask::own("fuzz", description, folder, None) {
+                check_texts(&task, path, "train");
+            }
+        });
+    }
+    for (name, split) in [("cola", "train"), ("rte", "dev"), ("sts", "train")] {
+        in_a_file("file.tsv", bytes, |path| {
+            let task = ClassificationTask::glue(name).expect("a task of GLUE");
+            check_texts(&task, path, split);
+        });
+    }
+}
+
+fn check_texts(task: &ClassificationTask, path: &Path, split: &str) {
+    const LONGEST: usize = 16;
+    let options = TableOptions {
+        debug: false,
+        double_unordered: true,
+    };
+    let split = task.split(split).expect("a split");
+    let Ok(read) = task.read(path, split, options) else {
+        return;
+    };
+    let texts: &Texts = &read;
+    let features = featurize_texts(texts, &TOKENIZER, LONGEST).expect("room for special tokens");
+    assert_eq!(features.len(), texts.examples.len());
+    for feature in &features {
+        assert!(feature.input_ids.len() <= LONGEST);
+        assert!((2..=feature.input_ids.len()).contains(&feature.first_segment));
+    }
+}
+
+/// Sentences with tags, by the rules of the reference and by the usual ones, and as JSON lines.
+pub fn tagging(bytes: &[u8]) {
+    const LONGEST: usize = 12;
+    for (form, rules, comments) in [
+        (Form::Conll, Rules::Reference, false),
+        (Form::Conll, Rules::Usual, true),
+        (Form::JsonLines, Rules::Usual, false),
+    ] {
+        let options = TagOptions {
+            form: Some(form),
+            rules,
+            comments,
+            ..TagOptions::default()
+        };
+        let Ok(read) = read_bytes(bytes.to_vec(), "fuzz.txt", &options) else {
+            continue;
+        };
+        for sentence in &read.sentences {
+            let mut free = 0;
+            for span in &sentence.spans {
+                assert!(free <= span.start && span.start <= span.end);
+                free = span.end + 1;
+            }
+            assert!(free <= sentence.words.len());
+            assert_eq!(spans(&sentence.tags(), rules), sentence.spans);
+        }
+        let Ok(labels) = Labels::of_files([&read], rules) else {
+            continue;
+        };
+        let options = WordOptions {
+            max_seq_length: LONGEST,
+            rules,
+        };
+        if let Ok(features) = featurize_sentences(&read, &labels, &TOKENIZER, &options) {
+            assert_eq!(features.len(), read.sentences.len());
+            for feature in &features {
+                let length = feature.input_ids.len();
+                assert!(length <= LONGEST && feature.kept_labels().len() == feature.kept());
+                let mut places = feature.labeled_positions.iter();
+                assert!(places.all(|&place| (place as usize) < length));
+            }
+        }
+    }
+}
+
+/// `task.json`.
+pub fn description(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(description) = Description::parse(text, "task.json") {
+        let written = serde_json::to_string(&description).expect("no map with other keys");
+        let again = Description::parse(&written, "task.json");
+        assert!(matches!(again, Ok(again) if again == description));
+    }
+}
+
+static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| {
+    let tokens = "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n##b\nb\nc\n.\n,\nthe\n##e\n1\n9\n##9\n";
+    Vocab::parse(tokens, "vocab.txt")
+        .map(|vocab| Tokenizer::new(vocab, true))
+        .expect("a vocabulary with the special tokens")
+});
+
 /// Small windows, so that short passages have several; what they promise is checked.
 fn check_features(examples: &Examples, split: Split) {
-    static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| {
-        let tokens = "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n##b\nb\nc\n.\n,\nthe\n##e\n1\n9\n##9\n";
-        Vocab::parse(tokens, "vocab.txt")
-            .map(|vocab| Tokenizer::new(vocab, true))
-            .expect("a vocabulary with the special tokens")
-    });
     let options = FeatureOptions {
         max_seq_length: 24,
         doc_stride: 5,

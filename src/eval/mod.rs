@@ -11,5 +11,6 @@ pub mod result_file;
 pub mod results;
 pub mod results_table;
 pub mod summary;
+pub mod trial_copies;
 
 pub use error::Error;

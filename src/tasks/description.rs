@@ -5,6 +5,8 @@
 
 mod files;
 
+pub use files::OTHER_NAMES_OF_DEV;
+
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -189,8 +191,15 @@ impl Description {
     /// When the file cannot be read, has an unknown key or one of another type, or when its keys do
     /// not go together.
     pub fn read(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join(FILE);
-        Self::parse(&read_text(&path)?, &path.display().to_string())
+        Self::read_file(&folder.join(FILE))
+    }
+
+    /// As [`Description::read`], of a file by any name.
+    ///
+    /// # Errors
+    /// As [`Description::read`].
+    pub fn read_file(path: &Path) -> Result<Self, Error> {
+        Self::parse(&read_text(path)?, &path.display().to_string())
     }
 
     /// The description beside a file, or else in `folder`, with its path; `None` if there is neither.

@@ -1,8 +1,6 @@
 //! What can go wrong between a task's file and its figures.
 
-use super::{
-    asked::Refused, classification, description, predict, prediction_lines, qa, tagging,
-};
+use super::{asked::Refused, classification, description, predict, prediction_lines, qa, tagging};
 use crate::{data, eval};
 
 #[derive(Debug, thiserror::Error)]

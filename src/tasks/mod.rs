@@ -1,10 +1,12 @@
 //! What a model is fine-tuned for: a folder for each kind of task, which knows its files, examples,
 //! features, head, loss, answers and scorer.
 
+pub mod argmax;
 pub mod asked;
 pub mod asked_file;
 pub mod asking;
 pub mod classification;
+pub mod data_check;
 pub mod description;
 pub mod error;
 pub mod featurized;
@@ -16,10 +18,12 @@ pub mod model;
 pub mod output;
 pub mod predict;
 pub mod prediction_lines;
+pub mod problem;
 pub mod qa;
 pub mod registry;
 pub mod reply;
 pub mod tagging;
 pub mod task;
+pub mod task_folder;
 
 pub use error::Error;

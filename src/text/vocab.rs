@@ -12,6 +12,8 @@ use crate::data::{error::Error, source::read_text};
 
 const ADVICE: &str = "use the vocab.txt that came with the pre-trained model, one token a line";
 
+const RELEASED: &str = include_str!("../../assets/vocab.txt");
+
 /// A vocabulary of lower-cased words has hardly a token in this many with a capital.
 const FEW_CAPITALS: usize = 20;
 
@@ -28,6 +30,14 @@ pub struct Vocab {
 }
 
 impl Vocab {
+    /// The vocabulary of every released English model, which the program carries.
+    ///
+    /// # Errors
+    /// Never: it is a whole one.
+    pub fn released() -> Result<Self, Error> {
+        Self::parse(RELEASED, "the program's vocabulary")
+    }
+
     /// Reads a `vocab.txt`.
     ///
     /// # Errors

@@ -5,6 +5,8 @@
 //! `ELECTRA_WRITE=1 cargo test --test program bad_inputs` writes the page anew.
 #![cfg(target_os = "linux")]
 
+mod tasks;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -191,6 +193,11 @@ const SECTIONS: &[(&str, u8, &[Case])] = &[
     ("Predictions and scores", 2, SCORES),
     ("Asking", 2, ASKING),
     ("Data sets", 2, DATA_SETS),
+    ("Labelled texts", 2, tasks::TEXTS),
+    ("Tagged words", 2, tasks::WORDS),
+    ("Descriptions of tasks", 2, tasks::DESCRIPTIONS),
+    ("Recorded orders", 2, tasks::ORDERS),
+    ("Data checked and made into tasks", 2, tasks::FOLDERS),
     ("Devices and memory", 3, DEVICES),
 ];
 

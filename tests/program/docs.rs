@@ -110,6 +110,15 @@ impl Sandbox {
         packed.finish().unwrap();
         let row = r#"{"id": "1", "context": "Ada wrote it.", "question": "Who?", "answers": {"text": ["Ada"], "answer_start": [0]}}"#;
         fs::write(sandbox.path("rows.jsonl"), row).unwrap();
+        let reviews = "\"a splendid film\",good\n\"a dreadful film\",bad\n";
+        let mut table = "review,stars\n".to_owned();
+        let mut tagged = String::new();
+        for number in 0..10 {
+            table += &reviews.replace("film", &format!("film, number {number}"));
+            tagged += &format!("Ada B-PER\nhas O\n{number} O\n\n");
+        }
+        fs::write(sandbox.path("reviews.csv"), table).unwrap();
+        fs::write(sandbox.path("names.conll"), tagged).unwrap();
         let hparams = r#"{"task_names": ["squad"], "train_batch_size": 16}"#;
         fs::write(sandbox.path("run.json"), hparams).unwrap();
         sandbox.add_models();

@@ -21,4 +21,5 @@ mod model_folder;
 mod one_score;
 mod report;
 mod runtime_folder;
+mod task_data;
 mod tasks;

@@ -224,6 +224,11 @@ impl GlueSplit {
         }
     }
 
+    /// Its file.
+    pub fn file_name(&self) -> String {
+        format!("{}.tsv", self.file)
+    }
+
     /// Columns that a row needs.
     pub(super) fn columns(&self) -> usize {
         let cells = [Some(self.text_a), self.text_b, self.label];

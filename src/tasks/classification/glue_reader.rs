@@ -29,45 +29,33 @@ pub(super) fn read(
     labels: &Labels,
     options: ReadOptions,
 ) -> Result<Examples, Error> {
-    let mut file = TsvFile::open(path)?;
-    let name = file.file().to_owned();
     let mut all = Examples {
         labelled: split.label.is_some(),
         ..Examples::default()
     };
-    while let Some((line, row)) = file.next_row()? {
-        if options.debug && line > DEBUG_LINES {
-            break;
-        }
-        if line == 1 && split.header {
-            continue;
-        }
-        let texts = (
-            split.text_a.of(&row),
-            split.text_b.map(|cell| cell.of(&row)),
-        );
-        let (Some(text_a), None | Some(Some(_))) = texts else {
-            all.skipped.push(skipped(line, &row));
-            continue;
-        };
-        let gold = match split.label.map(|cell| cell.of(&row)) {
-            None => labels.dummy(),
-            Some(None) => {
-                all.skipped.push(skipped(line, &row));
-                continue;
+    let name = each_row(path, split, options.debug, &mut |file, row| {
+        let row = match row {
+            Ok(row) => row,
+            Err(short) => {
+                all.skipped.push(short);
+                return Ok(());
             }
-            Some(Some(label)) => labels
+        };
+        let gold = match row.label {
+            None => labels.dummy(),
+            Some(label) => labels
                 .gold_in_range(label)
-                .ok_or_else(|| unknown(&name, line, task, label, labels))?,
+                .ok_or_else(|| unknown(file, row.line, task, label, labels))?,
         };
         all.examples.push(Example {
-            eid: line as u64 - 1 - u64::from(split.header),
+            eid: row.line as u64 - 1 - u64::from(split.header),
             id: None,
-            text_a: text_a.to_owned(),
-            text_b: texts.1.flatten().map(str::to_owned),
+            text_a: row.text_a.to_owned(),
+            text_b: row.text_b.map(str::to_owned),
             gold,
         });
-    }
+        Ok(())
+    })?;
     if let Some(first) = all.skipped.first() {
         log::warn!(
             "{name}: {} rows left out: expected {} columns, found fewer (the first is line {}, with {})",
@@ -83,11 +71,52 @@ pub(super) fn read(
     Ok(all)
 }
 
-fn skipped(line: usize, row: &[&str]) -> Skipped {
-    Skipped {
-        line,
-        columns: row.len(),
+/// A row of a file.
+pub(super) struct GlueRow<'a> {
+    pub line: usize,
+    pub text_a: &'a str,
+    pub text_b: Option<&'a str>,
+    /// None of a test file.
+    pub label: Option<&'a str>,
+}
+
+/// Hands on row by row, with the file's name, and returns it; a row with too few columns is an error.
+///
+/// # Errors
+/// When the file cannot be read, and those of `take`.
+pub(super) fn each_row(
+    path: &Path,
+    split: &GlueSplit,
+    debug: bool,
+    take: &mut dyn FnMut(&str, Result<GlueRow<'_>, Skipped>) -> Result<(), Error>,
+) -> Result<String, Error> {
+    let mut file = TsvFile::open(path)?;
+    let name = file.file().to_owned();
+    while let Some((line, row)) = file.next_row()? {
+        if debug && line > DEBUG_LINES {
+            break;
+        }
+        if line == 1 && split.header {
+            continue;
+        }
+        let text_a = split.text_a.of(&row);
+        let text_b = split.text_b.map(|cell| cell.of(&row));
+        let label = split.label.map(|cell| cell.of(&row));
+        let row = match (text_a, text_b, label) {
+            (Some(text_a), None | Some(Some(_)), None | Some(Some(_))) => Ok(GlueRow {
+                line,
+                text_a,
+                text_b: text_b.flatten(),
+                label: label.flatten(),
+            }),
+            _ => Err(Skipped {
+                line,
+                columns: row.len(),
+            }),
+        };
+        take(&name, row)?;
     }
+    Ok(name)
 }
 
 /// All examples once more with their texts swapped, numbered on from how many there are.

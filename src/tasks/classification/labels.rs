@@ -81,6 +81,14 @@ impl Labels {
         }
     }
 
+    /// The names of the classes, in the order of their ids.
+    pub fn classes(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Classes(names) => Some(names.clone()),
+            Self::Range { .. } => None,
+        }
+    }
+
     /// What the head gives for a text: a logit for each class, or one number.
     pub fn outputs(&self) -> usize {
         match self {

@@ -8,6 +8,7 @@
 
 pub mod ask;
 pub mod asked_file;
+pub mod check;
 mod columns;
 pub mod data;
 pub mod error;
@@ -20,6 +21,7 @@ mod glue_reader;
 pub mod head;
 pub mod labels;
 pub mod metric;
+pub mod own_rows;
 pub mod prediction;
 pub mod prediction_file;
 pub mod read_options;

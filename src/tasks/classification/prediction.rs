@@ -7,6 +7,7 @@ use super::{
     labels::{Gold, Labels},
     scorers::score::Marked,
 };
+use crate::tasks::argmax::argmax;
 
 /// What a model says of an example.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +51,7 @@ impl Prediction {
             });
         }
         let predicted = match labels {
-            Labels::Classes(_) => Gold::Class(greatest(&logits)),
+            Labels::Classes(_) => Gold::Class(argmax(&logits)),
             Labels::Range { .. } => Gold::Value(logits[0]),
         };
         let gold = labelled.then_some(example.gold);
@@ -76,17 +77,6 @@ impl Prediction {
             loss: self.loss?,
         })
     }
-}
-
-/// The place of the greatest logit, the first of equals, as NumPy's argmax has it.
-fn greatest(logits: &[f32]) -> u32 {
-    let mut best = 0;
-    for (place, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = place;
-        }
-    }
-    best as u32
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub(super) struct Rows<'a> {
     description: &'a Description,
     format: Format,
     header: bool,
+    /// What was taken for what; known once the first row was read.
+    pub columns: Option<String>,
     /// Whether there is a column of labels; known once the rows were read.
     pub labelled: bool,
 }
@@ -41,6 +43,7 @@ impl<'a> Rows<'a> {
             description,
             format,
             header,
+            columns: None,
             labelled: false,
         })
     }
@@ -54,10 +57,13 @@ impl<'a> Rows<'a> {
         take: &mut dyn FnMut(Cells<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let chosen: Cell<Option<Columns>> = Cell::new(None);
+        let told: Cell<Option<String>> = Cell::new(None);
         let (file, description) = (self.file.as_str(), self.description);
         let mut choose = |names: &[String]| {
             let columns = Columns::choose(description, names, self.format, self.split, file)?;
-            log::info!("{file}: {}", columns.line(names));
+            let line = columns.line(names);
+            log::info!("{file}: {line}");
+            told.set(Some(line));
             chosen.set(Some(columns));
             Ok(columns.places())
         };
@@ -72,6 +78,7 @@ impl<'a> Rows<'a> {
             &mut choose,
             &mut hand_on,
         )?;
+        self.columns = told.into_inner();
         self.labelled = chosen.get().is_some_and(|columns| columns.label.is_some());
         Ok(())
     }
@@ -136,6 +143,11 @@ impl<'a> Cells<'a> {
             label: next(columns.label.is_some()),
             id: next(columns.id.is_some()),
         }
+    }
+
+    /// Where the row stands.
+    pub fn place(&self) -> Place {
+        self.place
     }
 
     /// The text, or the first of two.

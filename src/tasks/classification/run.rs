@@ -31,6 +31,7 @@ use crate::{
     eval::{
         figures::{Remark, Scores},
         origin::Origin,
+        trial_copies::trial_copies,
     },
     report::Sections,
     tasks::{
@@ -181,7 +182,14 @@ impl Task for TextTask<'_> {
             double_unordered: config.double_unordered,
         };
         let splits: Vec<TaskSplit> = task.splits_of(split);
-        let files = self.data_files(config, split);
+        let files = match task.is_glue() {
+            true => self.data_files(config, split),
+            // Says what is missing, or which of several it should be.
+            false => splits
+                .iter()
+                .map(|&split| task.file(&self.folder, split))
+                .collect::<Result<_, _>>()?,
+        };
         let files = splits.into_iter().zip(files);
         let files = files.filter(|(split, _)| part.is_none_or(|part| split.name == part));
         let parts = files.map(|(split, file)| {
@@ -404,10 +412,9 @@ impl Answers for TextAnswers<'_> {
                 .config
                 .paths()
                 .predictions(&self.file.task, part.split.name);
-            if self.config.num_trials > 1 {
-                write_predictions(&of_trial(&last, trial), predictions)?;
+            for path in trial_copies(last, self.config.num_trials, |last| of_trial(last, trial)) {
+                write_predictions(&path, predictions)?;
             }
-            write_predictions(&last, predictions)?;
         }
         let mut scores = match self.parts().next() {
             Some((part, predictions)) => self.scores(part, predictions),

@@ -76,26 +76,9 @@ impl ClassificationTask {
                     .to_owned(),
             });
         }
-        let labels = match (known, &description) {
-            (Some(known), _) => known,
-            (
-                None,
-                Description {
-                    labels: Some(names),
-                    ..
-                },
-            ) => Labels::Classes(names.clone()),
-            (
-                None,
-                Description {
-                    range: Some([min, max]),
-                    ..
-                },
-            ) => Labels::Range {
-                min: *min,
-                max: *max,
-            },
-            (None, _) => {
+        let labels = match known.or_else(|| Labels::of_description(&description)) {
+            Some(known) => known,
+            None => {
                 let train = description.file(folder, Split::Train, EXTENSIONS)?;
                 train_labels::labels(&train, &description)?
             }
@@ -268,8 +251,18 @@ impl ClassificationTask {
 }
 
 impl Labels {
+    /// Those that a description tells.
+    pub fn of_description(description: &Description) -> Option<Self> {
+        let classes = description.labels.clone().map(Self::Classes);
+        let range = || {
+            let [min, max] = description.range?;
+            Some(Self::Range { min, max })
+        };
+        classes.or_else(range)
+    }
+
     /// A table with these labels, by the usual names of its columns.
-    fn description(&self) -> Description {
+    pub(super) fn description(&self) -> Description {
         match self {
             Self::Classes(names) => Description {
                 labels: Some(names.clone()),

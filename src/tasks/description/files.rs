@@ -6,7 +6,7 @@ use super::{Description, Error, FILE};
 use crate::data::split::Split;
 
 /// Names that other collections give the dev split.
-const OTHER_NAMES_OF_DEV: [&str; 5] = ["validation", "valid", "val", "devel", "development"];
+pub const OTHER_NAMES_OF_DEV: [&str; 5] = ["validation", "valid", "val", "devel", "development"];
 
 impl Description {
     /// The file of a split in the task's folder: the one that `files` names, or the only one of the
@@ -51,6 +51,23 @@ impl Description {
     }
 }
 
+impl Description {
+    /// The split that `files` names a file of this name for.
+    pub fn split_of(&self, path: &Path) -> Option<Split> {
+        let files = self.files.as_ref()?;
+        let name = path.file_name()?.to_str()?;
+        let named = [
+            (&files.train, Split::Train),
+            (&files.dev, Split::Dev),
+            (&files.test, Split::Test),
+        ];
+        let found = named
+            .into_iter()
+            .find(|(file, _)| file.as_deref() == Some(name));
+        found.map(|(_, split)| split)
+    }
+}
+
 /// The names that a file of this stem has in a folder.
 fn files_of(folder: &Path, stem: &str, extensions: &[&str]) -> Vec<String> {
     let names = extensions.iter().flat_map(|extension| {
@@ -77,7 +94,13 @@ fn instead(folder: &Path, split: Split, extensions: &[&str]) -> (String, String)
         .into_iter()
         .flatten()
         .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            match entry.path().is_dir() {
+                true => format!("the folder {name}"),
+                false => name,
+            }
+        })
         .filter(|name| name != FILE)
         .collect();
     names.sort_unstable();
@@ -110,6 +133,10 @@ mod tests {
         };
         let message = file(Split::Train).unwrap_err();
         assert!(message.contains("train.tsv, train.csv"), "{message}");
+        std::fs::create_dir(folder.path().join("train.csv")).unwrap();
+        let message = file(Split::Train).unwrap_err();
+        assert!(message.contains("found the folder train.csv"), "{message}");
+        std::fs::remove_dir(folder.path().join("train.csv")).unwrap();
         put("train.csv.gz");
         let train = file(Split::Train).unwrap();
         assert_eq!(train, folder.path().join("train.csv.gz"));

@@ -38,6 +38,7 @@ use crate::{
         file_digest::FileDigest,
         json_file::write_json,
         origin::Origin,
+        trial_copies::trial_copies,
     },
     report::Sections,
     tasks::{
@@ -343,10 +344,10 @@ impl QuestionAnswers<'_> {
     /// where they come from: under the names of the trial, if there are several, and as the last.
     fn write(&self, trial: usize, origin: &Origin) -> Result<(), eval::Error> {
         let last = AnswerFiles::of_task(self.config.paths(), &self.data.task);
-        let own = (self.config.num_trials > 1).then(|| last.of_trial(trial));
         let metric = Some(Metric::of_task(&self.data.task));
         let threshold = self.config.qa_na_threshold;
-        own.into_iter().chain([last]).try_for_each(|files| {
+        let copies = trial_copies(last, self.config.num_trials, |last| last.of_trial(trial));
+        copies.iter().try_for_each(|files| {
             files.write(
                 &self.predictions,
                 &self.data.file,
@@ -364,10 +365,8 @@ impl QuestionAnswers<'_> {
             return Ok(());
         }
         let last = self.config.paths().qa_eval(task);
-        if self.config.num_trials > 1 {
-            write_json(&of_trial(&last, trial), scores)?;
-        }
-        write_json(&last, scores)
+        let copies = trial_copies(last, self.config.num_trials, |last| of_trial(last, trial));
+        copies.iter().try_for_each(|path| write_json(path, scores))
     }
 }
 

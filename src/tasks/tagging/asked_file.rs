@@ -262,7 +262,11 @@ fn options(asking: &WordAsking, file: &Path, folder: &Path) -> Result<ReadOption
         });
     }
     let described = Description::beside(file, folder)?;
-    Ok(described.map_or_else(ReadOptions::default, |(_, description)| description.into()))
+    Ok(
+        described.map_or_else(ReadOptions::default, |(_, description)| {
+            ReadOptions::of_description(&description)
+        }),
+    )
 }
 
 /// A file that is being read.

@@ -7,15 +7,15 @@
 
 use super::{
     error::{Error, quoted},
-    line_reader::LineReader,
     options::ReadOptions,
     rules::Rules,
+    scheme::Marks,
     sentence::{Lost, Sentence, Sentences},
     span::spans,
     tag::Tag,
     tag_reader::TagReader,
 };
-use crate::text::normalizer::is_blank;
+use crate::{data::line_reader::LineReader, text::normalizer::is_blank};
 
 /// A longer sentence is a file without blank lines.
 const LONGEST_SENTENCE: usize = 10_000;
@@ -40,7 +40,8 @@ pub(super) fn read(
     let mut open = Open::default();
     while let Some((number, line)) = lines.next_line()? {
         if line.chars().all(is_blank) {
-            into.sentences.extend(open.close(options.rules));
+            into.sentences
+                .extend(open.close(options.rules, &mut into.marks));
             if options
                 .limit
                 .is_some_and(|limit| into.sentences.len() >= limit)
@@ -63,7 +64,7 @@ pub(super) fn read(
             });
         }
     }
-    let Some(last) = open.close(options.rules) else {
+    let Some(last) = open.close(options.rules, &mut into.marks) else {
         return Ok(());
     };
     if options.rules == Rules::Usual {
@@ -81,6 +82,8 @@ struct Open {
     line: usize,
     words: Vec<String>,
     tags: Vec<Tag>,
+    /// Of the words.
+    lines: Vec<usize>,
 }
 
 impl Open {
@@ -90,11 +93,18 @@ impl Open {
         }
         self.words.push(word);
         self.tags.push(tag);
+        self.lines.push(line);
     }
 
     /// The sentence, if there is one; the next one begins.
-    fn close(&mut self, rules: Rules) -> Option<Sentence> {
-        let Self { line, words, tags } = std::mem::take(self);
+    fn close(&mut self, rules: Rules, marks: &mut Marks) -> Option<Sentence> {
+        let Self {
+            line,
+            words,
+            tags,
+            lines,
+        } = std::mem::take(self);
+        marks.add(tags.iter().zip(lines));
         (!words.is_empty()).then(|| Sentence {
             line,
             words,

@@ -13,7 +13,7 @@ const SHOWN: usize = 40;
 pub enum Error {
     /// A file that cannot be read, or a damaged one; the message is the reader's.
     #[error(transparent)]
-    Data(#[from] data::Error),
+    Data(data::Error),
 
     /// A file that cannot be written.
     #[error(transparent)]
@@ -115,6 +115,22 @@ pub enum Error {
         array: &'static str,
         value: f32,
     },
+}
+
+impl From<data::Error> for Error {
+    fn from(error: data::Error) -> Self {
+        match error {
+            // Of words and tags a line is told otherwise than of passages.
+            data::Error::LongLine { file, line, limit } => Self::Line {
+                file,
+                line,
+                expected: format!("a line of at most {limit} bytes"),
+                found: "a longer one".to_owned(),
+                advice: "check that this is the file, and that its lines end",
+            },
+            other => Self::Data(other),
+        }
+    }
 }
 
 /// A piece of a file's text, quoted, and cut where it is long.

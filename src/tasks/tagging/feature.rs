@@ -77,7 +77,7 @@ pub struct FeatureOptions {
 const SHORTEST: usize = 3;
 
 impl FeatureOptions {
-    fn check(&self) -> Result<(), Error> {
+    pub(super) fn check(&self) -> Result<(), Error> {
         if self.max_seq_length >= SHORTEST {
             return Ok(());
         }
@@ -204,7 +204,7 @@ fn first_token(tokens: &WordTokens, word: usize) -> usize {
 }
 
 /// How many words from `from` on fit with `[CLS]` and `[SEP]`; at least one, if there is one.
-fn kept(tokens: &WordTokens, from: usize, max_seq_length: usize) -> usize {
+pub(super) fn kept(tokens: &WordTokens, from: usize, max_seq_length: usize) -> usize {
     let room = max_seq_length - 2;
     let begin = first_token(tokens, from);
     let words = from..tokens.first_tokens.len();
@@ -217,7 +217,7 @@ fn kept(tokens: &WordTokens, from: usize, max_seq_length: usize) -> usize {
 /// How many words the reference keeps: before each it adds up the words of the **whole sentence**,
 /// with `[CLS]` and `[SEP]`, the tokens so far and one more, and ends where that is above
 /// `max_seq_length`. Of 42 words with a token each it keeps 3 at length 48.
-fn kept_of_reference(
+pub(super) fn kept_of_reference(
     sentence: &Sentence,
     tokens: &WordTokens,
     file: &Sentences,

@@ -5,14 +5,16 @@ use serde_json::{Map, Value};
 
 use super::{
     error::{Error, quoted},
-    line_reader::LineReader,
     options::ReadOptions,
     sentence::{Sentence, Sentences},
     span::spans,
     tag::Tag,
     tag_reader::TagReader,
 };
-use crate::{data::json_text::mend, text::normalizer::is_blank};
+use crate::{
+    data::{json_text::mend, line_reader::LineReader},
+    text::normalizer::is_blank,
+};
 
 const WORD_KEYS: [&str; 2] = ["tokens", "words"];
 const TAG_KEYS: [&str; 2] = ["tags", "ner_tags"];
@@ -41,7 +43,10 @@ pub(super) fn read(
             tags: &mut tags,
         };
         match row.read(&line)? {
-            Some(sentence) => into.sentences.push(sentence),
+            Some((sentence, tags)) => {
+                into.marks.add(tags.iter().map(|tag| (tag, number)));
+                into.sentences.push(sentence);
+            }
             None => into.empty_rows += 1,
         }
         if options
@@ -63,8 +68,8 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// The sentence; `None` if it has no word.
-    fn read(&mut self, text: &str) -> Result<Option<Sentence>, Error> {
+    /// The sentence and its tags; `None` if it has no word.
+    fn read(&mut self, text: &str) -> Result<Option<(Sentence, Vec<Tag>)>, Error> {
         let object: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
             let column = error.column();
             let problem = error.to_string();
@@ -105,10 +110,13 @@ impl Row<'_> {
                 "give each word one tag, O where it is in no span",
             ));
         }
-        Ok((!words.is_empty()).then(|| Sentence {
-            line: self.line,
-            words,
-            spans: spans(&tags, options.rules),
+        Ok((!words.is_empty()).then(|| {
+            let sentence = Sentence {
+                line: self.line,
+                words,
+                spans: spans(&tags, options.rules),
+            };
+            (sentence, tags)
         }))
     }
 

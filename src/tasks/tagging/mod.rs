@@ -8,6 +8,7 @@
 
 pub mod ask;
 pub mod asked_file;
+pub mod check;
 mod conll;
 pub mod error;
 pub mod feature;
@@ -15,7 +16,6 @@ pub mod feature_file;
 pub mod head;
 mod json_rows;
 pub mod labels;
-mod line_reader;
 pub mod options;
 pub mod prediction;
 pub mod reader;
@@ -23,6 +23,7 @@ pub mod reply;
 pub mod report;
 pub mod rules;
 pub mod run;
+pub mod scheme;
 pub mod scorer;
 pub mod sentence;
 pub mod span;

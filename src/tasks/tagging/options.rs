@@ -3,6 +3,9 @@
 use super::rules::Rules;
 use crate::tasks::description::{self, Description};
 
+/// Endings of people's own files, before that of gzip.
+pub const EXTENSIONS: &[&str] = &["txt", "conll", "tsv", "jsonl", "json"];
+
 /// Sentences after which the reference stops in debug.
 pub const DEBUG_SENTENCES: usize = 101;
 
@@ -68,6 +71,26 @@ pub struct ReadOptions {
 }
 
 impl ReadOptions {
+    /// A described task's files.
+    pub fn of_description(description: &Description) -> Self {
+        let mut options = Self {
+            labels: description.labels.clone(),
+            ..Self::default()
+        };
+        let number = |number: usize| Column::FromStart(number);
+        match &description.text {
+            None => {}
+            Some(description::Column::Name(name)) => options.word_key = Some(name.clone()),
+            Some(description::Column::Number(place)) => options.word_column = number(*place),
+        }
+        match &description.label {
+            None => {}
+            Some(description::Column::Name(name)) => options.tag_key = Some(name.clone()),
+            Some(description::Column::Number(place)) => options.tag_column = number(*place),
+        }
+        options
+    }
+
     /// The reference's task `chunk`.
     pub fn chunk(debug: bool) -> Self {
         Self {
@@ -76,31 +99,6 @@ impl ReadOptions {
             limit: debug.then_some(DEBUG_SENTENCES),
             ..Self::default()
         }
-    }
-}
-
-impl From<Description> for ReadOptions {
-    /// A person's own task.
-    fn from(description: Description) -> Self {
-        let mut options = Self {
-            labels: description.labels,
-            ..Self::default()
-        };
-        match description.text {
-            None => {}
-            Some(description::Column::Name(name)) => options.word_key = Some(name),
-            Some(description::Column::Number(place)) => {
-                options.word_column = Column::FromStart(place);
-            }
-        }
-        match description.label {
-            None => {}
-            Some(description::Column::Name(name)) => options.tag_key = Some(name),
-            Some(description::Column::Number(place)) => {
-                options.tag_column = Column::FromStart(place);
-            }
-        }
-        options
     }
 }
 

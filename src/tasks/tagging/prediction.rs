@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{error::Error, feature::Feature, labels::Labels, scorer::Answer};
-use crate::{durable_file::write_whole, eval};
+use crate::{durable_file::write_whole, eval, tasks::argmax::argmax};
 
 /// The predicted tags of one sentence.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,17 +69,6 @@ impl Prediction {
             loss: self.loss,
         }
     }
-}
-
-/// The place of the highest value, of equal ones the first.
-fn argmax(values: &[f32]) -> u32 {
-    let mut best = (0, f32::NEG_INFINITY);
-    for (place, &value) in (0..).zip(values) {
-        if value > best.1 {
-            best = (place, value);
-        }
-    }
-    best.0
 }
 
 /// The keys in the order of a line.

@@ -6,11 +6,11 @@ use super::{
     conll,
     error::Error,
     json_rows,
-    line_reader::LineReader,
     options::{Form, ReadOptions},
+    scheme::Marks,
     sentence::Sentences,
 };
-use crate::data::{existing_file::existing, source::Source};
+use crate::data::{existing_file::existing, line_reader::LineReader, source::Source};
 
 /// Reads the sentences of a file, or of its gzip archive if only that is there. It may hold none.
 ///
@@ -52,6 +52,7 @@ fn read_source(source: Source, form: Form, options: &ReadOptions) -> Result<Sent
         labelled: options.labelled,
         sentences: Vec::new(),
         lost: None,
+        marks: Marks::default(),
         dropped_lines: 0,
         empty_rows: 0,
         replaced_surrogates: 0,

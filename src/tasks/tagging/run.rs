@@ -14,7 +14,7 @@ use super::{
     feature::SEGMENT,
     feature_file::write_lines,
     labels::Labels,
-    options::ReadOptions,
+    options::{EXTENSIONS, ReadOptions},
     prediction::{Prediction, write_predictions},
     report::TagReport,
     rules::Rules,
@@ -23,10 +23,12 @@ use super::{
 use crate::{
     batch::{FeatureSet, Row},
     config::{Config, Paths, of_trial},
-    data::split::Split,
+    data::{existing_file::existing, source::Source, split::Split},
+    device::DeviceError,
     eval::{
         figures::{Remark, Scores},
         origin::Origin,
+        trial_copies::trial_copies,
     },
     report::Sections,
     tasks::{
@@ -41,9 +43,6 @@ use crate::{
     },
     text::tokenizer::Tokenizer,
 };
-
-/// Endings of a person's own files.
-const EXTENSIONS: &[&str] = &["txt", "conll", "tsv", "jsonl", "json"];
 
 /// A task of tags.
 pub struct WordTask<'a> {
@@ -76,16 +75,33 @@ impl<'a> WordTask<'a> {
         if self.is_of_reference() {
             return Ok(ReadOptions::chunk(config.debug));
         }
-        Ok(Description::read(&self.folder)?.into())
+        let description = Description::read(&self.folder)?;
+        Ok(ReadOptions::of_description(&description))
     }
 
-    fn file(&self, config: &Config, split: Split) -> PathBuf {
+    /// The file of a split; of a person's own task one that is there.
+    fn file(&self, config: &Config, split: Split) -> Result<PathBuf, description::Error> {
         if self.is_of_reference() {
-            return config.paths().task_data(self.name, split.name());
+            return Ok(config.paths().task_data(self.name, split.name()));
         }
-        let file = Description::read(&self.folder)
-            .and_then(|description| description.file(&self.folder, split, EXTENSIONS));
-        file.unwrap_or_else(|_| self.folder.join(format!("{}.txt", split.name())))
+        Description::read(&self.folder)?.file(&self.folder, split, EXTENSIONS)
+    }
+
+    /// The files that labels are taken from: train's, and those of dev and test if they are there.
+    fn labelled_files(&self, config: &Config) -> Result<Vec<PathBuf>, Error> {
+        let mut files = vec![self.file(config, Split::Train)?];
+        for split in [Split::Dev, Split::Test] {
+            match self.file(config, split) {
+                Ok(file) => files.push(file),
+                Err(description::Error::NoFile { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if !files.iter().any(|file| existing(file).exists()) {
+            // Says why not.
+            Source::open(&files[0])?;
+        }
+        Ok(files)
     }
 }
 
@@ -99,7 +115,8 @@ impl Task for WordTask<'_> {
     }
 
     fn data_files(&self, config: &Config, split: Split) -> Vec<PathBuf> {
-        vec![self.file(config, split)]
+        let file = self.file(config, split);
+        vec![file.unwrap_or_else(|_| self.folder.join(format!("{}.txt", split.name())))]
     }
 
     /// None, as in the reference.
@@ -114,7 +131,7 @@ impl Task for WordTask<'_> {
             let tags = names.into();
             return Ok(HeadConfig::Tags { tags, segment });
         }
-        let files = [Split::Train, Split::Dev, Split::Test].map(|split| self.file(config, split));
+        let files = self.labelled_files(config)?;
         let options = self.options(config)?;
         let labels = Labels::read(files.iter().map(PathBuf::as_path), &options)?;
         if let Some(dense) = stored.filter(|dense| dense.outputs != labels.len()) {
@@ -144,7 +161,7 @@ impl Task for WordTask<'_> {
         let labels = Labels::of_names(tags.iter().map(String::as_str), self.rules())?;
         let data = TaskData::read(
             self.name,
-            &self.file(config, split),
+            &self.file(config, split)?,
             Arc::new(labels),
             tokenizer,
             &self.options(config)?,
@@ -282,10 +299,9 @@ impl Answers for TagAnswers<'_> {
     fn mark(&self, trial: usize, _: &Origin) -> Result<Scores, Error> {
         let paths = self.config.paths();
         let last = paths.predictions(&self.data.task, Split::Dev.name());
-        if self.config.num_trials > 1 {
-            write_predictions(&of_trial(&last, trial), &self.predictions)?;
+        for path in trial_copies(last, self.config.num_trials, |last| of_trial(last, trial)) {
+            write_predictions(&path, &self.predictions)?;
         }
-        write_predictions(&last, &self.predictions)?;
         let figures = self.data.mark(&self.predictions)?;
         let mut scores = figures.scores.clone();
         let accuracy = figures.token_accuracy();

@@ -1,6 +1,7 @@
 //! Sentences: their words and spans, and what a file holds beside them.
 
 use super::{
+    scheme::Marks,
     span::{Span, bioes},
     tag::Tag,
 };
@@ -39,6 +40,8 @@ pub struct Sentences {
     pub labelled: bool,
     pub sentences: Vec<Sentence>,
     pub lost: Option<Lost>,
+    /// The marks of the tags as the file has them.
+    pub marks: Marks,
     /// Lines `-DOCSTART-`, and comments where there are any.
     pub dropped_lines: usize,
     /// JSON rows without a word.

@@ -9,12 +9,9 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use super::{
-    lines::Lines,
-    row::{Choose, Row},
-};
+use super::row::{Choose, Row};
 use crate::{
-    data::json_text::mend,
+    data::{json_text::mend, line_reader::LineReader},
     tasks::classification::error::{Error, Place},
 };
 
@@ -29,7 +26,7 @@ pub(super) fn read(
     choose: &mut Choose<'_>,
     take: &mut dyn FnMut(Row) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut lines = Lines::open(path)?;
+    let mut lines = LineReader::open(path)?;
     let file = lines.file().to_owned();
     let mut keys: Option<Vec<String>> = None;
     let mut hand_on = |place: Place, mut object: Object| {
@@ -52,10 +49,11 @@ pub(super) fn read(
             cells: cells.collect(),
         })
     };
-    if lines.first_character()? == Some(b'[') {
+    if lines.skip_blanks()? == Some(b'[') {
+        let lines_before = lines.lines_before();
         let mut text = lines.rest()?;
         mend(&mut text);
-        return read_list(&text, &file, &mut hand_on);
+        return read_list(&text, &file, lines_before, &mut hand_on);
     }
     while let Some((line, text)) = lines.next_line()? {
         if text.trim().is_empty() {
@@ -73,6 +71,7 @@ pub(super) fn read(
 fn read_list(
     text: &str,
     file: &str,
+    lines_before: usize,
     hand_on: &mut dyn FnMut(Place, Object) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut list = List {
@@ -86,7 +85,7 @@ fn read_list(
         .and_then(|()| deserializer.end());
     match (list.failed, read) {
         (Some(failed), _) => Err(failed),
-        (None, Err(error)) => Err(broken(file, 0, &error)),
+        (None, Err(error)) => Err(broken(file, lines_before, &error)),
         (None, Ok(())) => Ok(()),
     }
 }

@@ -2,7 +2,6 @@
 
 mod csv;
 mod json;
-pub mod lines;
 pub mod row;
 pub mod tsv;
 

@@ -5,20 +5,22 @@
 
 use std::path::Path;
 
-use super::lines::Lines;
-use crate::tasks::classification::error::{Error, Place};
+use crate::{
+    data::line_reader::LineReader,
+    tasks::classification::error::{Error, Place},
+};
 
 /// Characters of a cell that Python's `csv` module takes.
 const LONGEST_CELL: usize = 131_072;
 
 /// A file that is read row by row.
-pub struct TsvFile(Lines);
+pub struct TsvFile(LineReader);
 
 impl TsvFile {
     /// # Errors
     /// When the file cannot be opened, or is no text.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        Ok(Self(Lines::open(path)?))
+        Ok(Self(LineReader::open(path)?))
     }
 
     /// The name that errors give the file.

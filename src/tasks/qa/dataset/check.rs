@@ -16,7 +16,7 @@ use super::{
     counts::Counts,
     dropped::{Dropped, Reason},
     mrqa, newsqa,
-    problem::{Kind, Problem, Severity},
+    problem::{Kind, Problem},
     quac,
     squad::Look,
     squad_writer::Paragraph,
@@ -24,12 +24,12 @@ use super::{
 };
 use crate::{
     data::existing_file::existing,
-    tasks::qa::raw::{paragraph::Family, question_reader::QuestionReader, summary::Form},
+    tasks::{
+        problem::Severity,
+        qa::raw::{paragraph::Family, question_reader::QuestionReader, summary::Form},
+    },
     text::{tokenizer::Tokenizer, vocab::Vocab},
 };
-
-/// The vocabulary of every released English model.
-const VOCABULARY: &str = include_str!("../../../../assets/vocab.txt");
 
 /// How a file is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub fn check(path: &Path, options: &CheckOptions) -> Result<Check, Error> {
     let windows = options.windows;
     let vocab = match &options.vocab {
         Some(path) => Vocab::read(path)?,
-        None => Vocab::parse(VOCABULARY, "the program's vocabulary")?,
+        None => Vocab::released()?,
     };
     let vocabulary_size = vocab.len();
     let tokenizer = Tokenizer::new(vocab, true);

@@ -5,20 +5,7 @@ use std::fmt::{self, Display};
 use serde::Serialize;
 
 use super::dropped::Reason;
-
-/// Whether a file can be used as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    Error,
-    Warning,
-}
-
-impl Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.serialize(f)
-    }
-}
+use crate::tasks::problem::Severity;
 
 /// What can be wrong with a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

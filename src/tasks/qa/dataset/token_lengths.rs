@@ -13,6 +13,7 @@ use super::{
     squad_writer::{Paragraph, Question},
 };
 use crate::{
+    data::spread::Spread,
     tasks::qa::{
         example::Passage,
         feature::{MAX_WINDOWS, answer_tokens},
@@ -32,29 +33,6 @@ pub struct WindowOptions {
     pub max_seq_length: usize,
     pub doc_stride: NonZeroUsize,
     pub max_query_length: usize,
-}
-
-/// The middle, the end and the top of some lengths.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Spread {
-    /// The lower of the two in the middle of an even number.
-    pub median: usize,
-    /// The least that 95 % do not exceed.
-    pub p95: usize,
-    pub max: usize,
-}
-
-impl Spread {
-    fn of(mut lengths: Vec<usize>) -> Self {
-        lengths.sort_unstable();
-        let at = |place: usize| lengths.get(place).copied().unwrap_or(0);
-        let count = lengths.len();
-        Self {
-            median: at(count.saturating_sub(1) / 2),
-            p95: at((count * 95).div_ceil(100).saturating_sub(1)),
-            max: at(count.saturating_sub(1)),
-        }
-    }
 }
 
 /// Lengths in tokens, windows a question, and what is cut off.
@@ -288,19 +266,6 @@ mod tests {
             place: "line 1",
             qas: vec![question],
         }
-    }
-
-    #[test]
-    fn the_spread_is_that_of_nearest_ranks() {
-        let spread = |lengths: &[usize]| {
-            let Spread { median, p95, max } = Spread::of(lengths.to_vec());
-            (median, p95, max)
-        };
-        assert_eq!(spread(&[]), (0, 0, 0));
-        assert_eq!(spread(&[7]), (7, 7, 7));
-        assert_eq!(spread(&[4, 1, 3, 2]), (2, 4, 4));
-        assert_eq!(spread(&(1..=20).collect::<Vec<_>>()), (10, 19, 20));
-        assert_eq!(spread(&(1..=100).collect::<Vec<_>>()), (50, 95, 100));
     }
 
     #[test]

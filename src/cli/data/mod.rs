@@ -1,0 +1,171 @@
+//! `electra data`: other data sets' files into SQuAD 2.0, and a look at any of them before a run.
+
+mod check;
+mod examples;
+mod lines;
+mod task_folder;
+
+use std::{io::Write, path::PathBuf};
+
+use checkpoints_convert::printable;
+use clap::{Args, Subcommand};
+
+use self::{
+    check::CheckArgs,
+    task_folder::{ClassificationArgs, TaggingArgs},
+};
+use super::{GlobalArgs, print_beside};
+use crate::tasks::qa::dataset::{
+    convert::{Conversion, Source, convert},
+    dropped::{Reason, Tally},
+};
+
+/// Convert QuAC, NewsQA and MRQA, make tasks of your own files, and check data
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  electra data quac val_v0.2.json dev.json
+  electra data squad rows.jsonl train.json
+  electra data classification films.csv data/finetuning_data/films
+  electra data check dev.json")]
+pub struct DataArgs {
+    #[command(subcommand)]
+    pub command: DataCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum DataCommand {
+    Squad(SquadArgs),
+    Quac(QuacArgs),
+    Newsqa(NewsqaArgs),
+    Mrqa(MrqaArgs),
+    Classification(ClassificationArgs),
+    Tagging(TaggingArgs),
+    Check(CheckArgs),
+}
+
+/// The files of a conversion.
+#[derive(Debug, Clone, Args)]
+pub struct Files {
+    /// The data set's own file
+    #[arg(value_name = "IN")]
+    pub input: PathBuf,
+    /// The SQuAD 2.0 file to write
+    #[arg(value_name = "OUT")]
+    pub output: PathBuf,
+}
+
+/// Convert rows as `datasets` writes them, and SQuAD's other forms, to SQuAD 2.0
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+A row has the keys or columns id, context, question and answers,
+{\"text\": […], \"answer_start\": […]}, empty if the question is impossible. Rows
+may be JSON lines, a list, {\"data\": […]} or csv, plain or gzip. Save a Parquet
+file with .to_json(\"train.json\") first. The tasks squad and squadv1 read all of
+these themselves.
+
+Example:
+  electra data squad train.jsonl train.json")]
+pub struct SquadArgs {
+    #[command(flatten)]
+    pub files: Files,
+}
+
+/// Convert QuAC's dialogues to SQuAD 2.0
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+With --history 2 a question reads \"Q1 A1 Q2 A2 Q3\". Questions are cut at
+max_query_length: raise it, and see with `electra data check` how many are cut.
+
+Example:
+  electra data quac train_v0.2.json train.json --history 2")]
+pub struct QuacArgs {
+    #[command(flatten)]
+    pub files: Files,
+    /// Turns of the dialogue, questions with their answers, that stand before each question
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=32))]
+    pub history: u8,
+}
+
+/// Convert NewsQA's tokenised csv to SQuAD 2.0
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  electra data newsqa split_data/train.csv train.json")]
+pub struct NewsqaArgs {
+    #[command(flatten)]
+    pub files: Files,
+}
+
+/// Convert MRQA's JSON lines, plain or gzip, to SQuAD 2.0
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+The tasks newsqa, naturalqs, triviaqa and searchqa read MRQA's lines themselves.
+
+Example:
+  electra data mrqa SearchQA.jsonl.gz train.json")]
+pub struct MrqaArgs {
+    #[command(flatten)]
+    pub files: Files,
+}
+
+/// Converts or checks.
+pub(super) fn run(args: &DataArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    let (files, source) = match &args.command {
+        DataCommand::Check(args) => return check::run(args, global, out),
+        DataCommand::Classification(args) => return task_folder::texts(args, global, out),
+        DataCommand::Tagging(args) => return task_folder::words(args, global, out),
+        DataCommand::Quac(args) => {
+            let history = args.history.into();
+            (&args.files, Source::Quac { history })
+        }
+        DataCommand::Squad(args) => (&args.files, Source::Squad),
+        DataCommand::Newsqa(args) => (&args.files, Source::NewsQa),
+        DataCommand::Mrqa(args) => (&args.files, Source::Mrqa),
+    };
+    let conversion = convert(source, &files.input, &files.output)?;
+    print_beside(&files.output, out, |out| match global.json {
+        true => Ok(writeln!(
+            out,
+            "{}",
+            serde_json::to_string_pretty(&conversion)?
+        )?),
+        false => print_conversion(&conversion, out),
+    })
+}
+
+fn print_conversion(conversion: &Conversion, out: &mut dyn Write) -> anyhow::Result<()> {
+    let written = &conversion.written;
+    writeln!(
+        out,
+        "{}: {} questions on {} passages: {} answerable, {} impossible, {} answers",
+        printable(&conversion.output.display().to_string()),
+        written.questions,
+        written.passages,
+        written.answerable,
+        written.impossible,
+        written.answers
+    )?;
+    let mut print = |what: &str, reason: &Reason, tally: &Tally| {
+        let examples: Vec<String> = tally.examples.iter().map(ToString::to_string).collect();
+        writeln!(
+            out,
+            "left out {what}: {} {reason} ({}): {}{}",
+            tally.count,
+            reason.meaning(),
+            printable(&examples.join(", ")),
+            if tally.count > examples.len() {
+                ", …"
+            } else {
+                ""
+            }
+        )
+    };
+    for (reason, tally) in &conversion.dropped.questions {
+        print("questions", reason, tally)?;
+    }
+    for (reason, tally) in &conversion.dropped.answers {
+        print("answers", reason, tally)?;
+    }
+    Ok(())
+}

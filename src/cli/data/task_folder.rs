@@ -1,0 +1,235 @@
+//! `electra data classification` and `electra data tagging`: a person's own file → a task's folder.
+
+use std::{io::Write, path::PathBuf};
+
+use checkpoints_convert::printable;
+use clap::{Args, ValueEnum};
+
+use crate::{
+    cli::GlobalArgs,
+    tasks::{
+        description::{Column, Description, Kind},
+        task_folder::{Request, Written, write_texts, write_words},
+    },
+};
+
+/// Labels that are shown.
+const SHOWN: usize = 12;
+
+/// The files of a task and its folder.
+#[derive(Debug, Clone, Args)]
+pub struct Files {
+    /// The file with what is to be learnt
+    #[arg(value_name = "IN")]
+    pub input: PathBuf,
+    /// The task's folder, whose name becomes the task's: D/finetuning_data/NAME
+    #[arg(value_name = "FOLDER")]
+    pub folder: PathBuf,
+    /// The file that the model is evaluated on
+    #[arg(long, value_name = "FILE", conflicts_with = "dev_share")]
+    pub dev: Option<PathBuf>,
+    /// The part of IN to hold out and evaluate on: 0.1
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub dev_share: Option<f64>,
+    /// The file that is answered with write_test_outputs; it may lack labels
+    #[arg(long, value_name = "FILE")]
+    pub test: Option<PathBuf>,
+    /// Seed of what --dev-share draws
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok();
+    let share = share.filter(|share| *share > 0.0 && *share < 1.0);
+    share.ok_or_else(|| "expected a number between 0 and 1, such as 0.1".to_owned())
+}
+
+/// Make a task of a table of labelled texts, or of pairs of texts
+///
+/// Writes train.jsonl, dev.jsonl and test.jsonl, as far as there are any, and the task.json that
+/// `electra finetune` learns the task by. Nothing is replaced.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Tables are TSV, csv, JSON lines or a JSON list, plain or gzip. Columns are named
+or counted from 0; without --text and --label the usual names are looked for
+(text, sentence1 and sentence2, label …). With --dev-share rows of one text stay
+together, and each class has its part.
+
+Example:
+  electra data classification films.csv data/finetuning_data/films \\
+    --text review --label stars --dev-share 0.1")]
+pub struct ClassificationArgs {
+    #[command(flatten)]
+    pub files: Files,
+    /// The column of the text, or of the first of two
+    #[arg(long, value_name = "COLUMN")]
+    pub text: Option<String>,
+    /// The column of the second text
+    #[arg(long, value_name = "COLUMN")]
+    pub text_b: Option<String>,
+    /// The column of the label
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+    /// The column of the rows' names
+    #[arg(long, value_name = "COLUMN")]
+    pub id: Option<String>,
+    /// The first row is none of names; columns are given by number
+    #[arg(long)]
+    pub no_header: bool,
+    /// What is learnt [default: regression if labels are numbers with a fraction]
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<TextKind>,
+}
+
+/// What is learnt of a text.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum TextKind {
+    Classification,
+    Regression,
+}
+
+/// Make a task of sentences with a tag for each word
+///
+/// Writes train.jsonl, dev.jsonl and test.jsonl, as far as there are any, with tags in BIOES, and
+/// the task.json that `electra finetune` learns the task by. Nothing is replaced.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+IN is CoNLL-like text, a word a line with its tag, or JSON lines with tokens and
+tags, plain or gzip.
+
+Example:
+  electra data tagging names.conll data/finetuning_data/names --dev-share 0.1")]
+pub struct TaggingArgs {
+    #[command(flatten)]
+    pub files: Files,
+    /// The words' column, from 0, or their key in JSON lines [default: the first; tokens]
+    #[arg(long, value_name = "COLUMN")]
+    pub words: Option<String>,
+    /// The tags' column, from 0, or their key in JSON lines [default: the last; tags]
+    #[arg(long, value_name = "COLUMN")]
+    pub tags: Option<String>,
+}
+
+/// A column by its number if it is one, else by its name.
+fn column(given: Option<&String>) -> Option<Column> {
+    let given = given?;
+    Some(match given.parse() {
+        Ok(number) => Column::Number(number),
+        Err(_) => Column::Name(given.clone()),
+    })
+}
+
+impl Files {
+    fn request(&self) -> Request {
+        Request {
+            train: self.input.clone(),
+            dev: self.dev.clone(),
+            test: self.test.clone(),
+            folder: self.folder.clone(),
+            dev_share: self.dev_share,
+            seed: self.seed,
+        }
+    }
+}
+
+pub(super) fn texts(
+    args: &ClassificationArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let columns = Description {
+        text: column(args.text.as_ref()),
+        text_b: column(args.text_b.as_ref()),
+        label: column(args.label.as_ref()),
+        id: column(args.id.as_ref()),
+        header: Some(!args.no_header),
+        ..Description::of(Kind::Classification)
+    };
+    let kind = args.kind.map(|kind| match kind {
+        TextKind::Classification => Kind::Classification,
+        TextKind::Regression => Kind::Regression,
+    });
+    let written = write_texts(&args.files.request(), &columns, kind)?;
+    print(&written, global, out)
+}
+
+pub(super) fn words(
+    args: &TaggingArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let columns = Description {
+        text: column(args.words.as_ref()),
+        label: column(args.tags.as_ref()),
+        ..Description::of(Kind::Tagging)
+    };
+    let written = write_words(&args.files.request(), &columns)?;
+    print(&written, global, out)
+}
+
+fn print(written: &Written, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    if global.json {
+        return Ok(writeln!(out, "{}", serde_json::to_string_pretty(written)?)?);
+    }
+    let (kind, what) = match written.kind {
+        Kind::Classification => ("classification", "rows"),
+        Kind::Regression => ("regression", "rows"),
+        Kind::Tagging => ("tagging", "sentences"),
+    };
+    let labels = match (written.kind, written.labels.len()) {
+        (Kind::Regression, _) => String::new(),
+        (Kind::Tagging, count) => format!(", {count} types: {}", shown(&written.labels)),
+        (_, count) => format!(", {count} labels: {}", shown(&written.labels)),
+    };
+    let line = format!("{}: {kind}{labels}", written.task);
+    writeln!(out, "{}", printable(&line))?;
+    if let Some(columns) = &written.columns {
+        writeln!(out, "{}", printable(columns))?;
+    }
+    for file in &written.files {
+        let path = file.file.display().to_string();
+        writeln!(out, "{}: {} {what}", printable(&path), file.rows)?;
+    }
+    let folder = written.folder.display().to_string();
+    writeln!(out, "{}/task.json", printable(&folder))?;
+    let has_dev = written
+        .files
+        .iter()
+        .any(|file| file.file.ends_with("dev.jsonl"));
+    let evaluated = if has_dev { "" } else { " --set do_eval=false" };
+    writeln!(out, "\nnext:")?;
+    writeln!(out, "electra data check {}", printable(&folder))?;
+    let parent = written.folder.parent();
+    let data = parent.filter(|parent| parent.ends_with("finetuning_data"));
+    let data = data.and_then(|parent| parent.parent());
+    let data = match data.map(|data| data.display().to_string()) {
+        Some(data) if data.is_empty() => ".".to_owned(),
+        Some(data) => data,
+        None => {
+            writeln!(out, "(move the folder into DATA/finetuning_data first)")?;
+            "DATA".to_owned()
+        }
+    };
+    writeln!(
+        out,
+        "electra finetune --data-dir {} --model-name MODEL --set task_names={}{evaluated}",
+        printable(&data),
+        printable(&written.task)
+    )?;
+    if !has_dev {
+        writeln!(
+            out,
+            "without a dev file nothing is evaluated: --dev FILE or --dev-share 0.1 make one"
+        )?;
+    }
+    Ok(())
+}
+
+fn shown(labels: &[String]) -> String {
+    let more = match labels.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", labels[..labels.len().min(SHOWN)].join(", "))
+}

@@ -1,0 +1,212 @@
+//! What a file holds, by its beginning.
+
+use std::path::Path;
+
+use csv::ReaderBuilder;
+use serde_json::{Map, Value};
+
+use crate::{
+    data::{line_reader::LineReader, split::Split},
+    tasks::{
+        classification::{check::has_texts, table::Format},
+        description::OTHER_NAMES_OF_DEV,
+        tagging::{rules::Rules, tag::Tag},
+    },
+    text::normalizer::is_blank,
+};
+
+/// Lines with a word that are looked at.
+const LINES: usize = 50;
+
+/// Keys and columns that only files of questions have.
+const OF_QUESTIONS: [&str; 6] = [
+    "context",
+    "paragraphs",
+    "data",
+    "qas",
+    "header",
+    "story_text",
+];
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Contents {
+    Questions,
+    Texts,
+    Words,
+    Unknown,
+}
+
+impl Contents {
+    /// Looks at the beginning of a file; what cannot be read is unknown.
+    pub fn of(path: &Path, split: Split) -> Self {
+        look(path, split).unwrap_or(Self::Unknown)
+    }
+}
+
+fn look(path: &Path, split: Split) -> Option<Contents> {
+    let mut lines = LineReader::open(path).ok()?;
+    let first = lines.skip_blanks().ok()??;
+    let json = match first {
+        b'{' => lines.next_line().ok()??.1.to_owned(),
+        b'[' => first_element(&lines.rest().ok()?)?,
+        _ => return of_text(lines, path, split),
+    };
+    let Ok(object) = serde_json::from_str::<Map<String, Value>>(&json) else {
+        // A document of several lines.
+        return None;
+    };
+    let names: Vec<String> = object.keys().cloned().collect();
+    if of_questions(&names) {
+        return Some(Contents::Questions);
+    }
+    let words = ["tokens", "words"];
+    if words
+        .iter()
+        .any(|key| matches!(object.get(*key), Some(Value::Array(_))))
+    {
+        return Some(Contents::Words);
+    }
+    has_texts(&names, Format::Json, split).then_some(Contents::Texts)
+}
+
+/// The first element of a JSON list.
+fn first_element(list: &str) -> Option<String> {
+    let behind = list.strip_prefix('[')?;
+    let mut values = serde_json::Deserializer::from_str(behind).into_iter::<Map<String, Value>>();
+    let object = values.next()?.ok()?;
+    serde_json::to_string(&object).ok()
+}
+
+fn of_questions(names: &[String]) -> bool {
+    names
+        .iter()
+        .any(|name| OF_QUESTIONS.contains(&name.as_str()))
+}
+
+/// What a file is that is no JSON: a table, or a word a line.
+fn of_text(mut lines: LineReader, path: &Path, split: Split) -> Option<Contents> {
+    let first = lines.next_line().ok()??.1.to_owned();
+    let format = Format::of(path).ok();
+    let names: Vec<String> = match format {
+        Some(Format::Tsv) => first
+            .split('\t')
+            .map(|name| name.trim().to_owned())
+            .collect(),
+        _ => header(&first)?,
+    };
+    if of_questions(&names) {
+        return Some(Contents::Questions);
+    }
+    if let Some(format @ (Format::Tsv | Format::Csv)) = format
+        && has_texts(&names, format, split)
+    {
+        return Some(Contents::Texts);
+    }
+    let mut words = usize::from(is_word(&first)?);
+    while let Ok(Some((_, line))) = lines.next_line() {
+        words += usize::from(is_word(line)?);
+        if words >= LINES {
+            break;
+        }
+    }
+    (words > 0).then_some(Contents::Words)
+}
+
+/// The cells of a first line of csv.
+fn header(line: &str) -> Option<Vec<String>> {
+    let mut rows = ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(line.as_bytes());
+    let row = rows.records().next()?.ok()?;
+    Some(row.iter().map(|name| name.trim().to_owned()).collect())
+}
+
+/// Whether a line holds a word and a tag; `None` if it can stand in no file of such.
+fn is_word(line: &str) -> Option<bool> {
+    let cells: Vec<&str> = line
+        .split(is_blank)
+        .filter(|cell| !cell.is_empty())
+        .collect();
+    match cells.as_slice() {
+        [] => Some(false),
+        ["-DOCSTART-", ..] => Some(false),
+        [_, .., tag] => Tag::parse(tag, Rules::Usual).ok().map(|_| true),
+        [_] => None,
+    }
+}
+
+/// What a file is for, by its name.
+pub(super) fn split_of(path: &Path) -> Option<Split> {
+    let name = path.file_name()?.to_str()?;
+    let stem = name.split('.').next()?;
+    match OTHER_NAMES_OF_DEV.contains(&stem) {
+        true => Some(Split::Dev),
+        false => stem.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_shows_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text, expected) in [
+            ("a.json", "{\"data\": []}", Contents::Questions),
+            (
+                "a.jsonl",
+                "{\"id\": 1, \"context\": \"\"}\n",
+                Contents::Questions,
+            ),
+            (
+                "a.csv",
+                "id,context,question,answers\n",
+                Contents::Questions,
+            ),
+            ("a.json", "{\n\"version\": 1}", Contents::Unknown),
+            ("a.csv", "label,text\n1,a\n", Contents::Texts),
+            ("a.tsv", "sentence1\tsentence2\tlabel\n", Contents::Texts),
+            (
+                "a.json",
+                " [{\"text\": \"a\", \"label\": 1},",
+                Contents::Texts,
+            ),
+            (
+                "a.jsonl",
+                "{\"tokens\": [\"a\"], \"tags\": [\"O\"]}\n",
+                Contents::Words,
+            ),
+            (
+                "a.conll",
+                "\nAda NNP B-PER\n-DOCSTART-\n\n, , O\n",
+                Contents::Words,
+            ),
+            ("a.tsv", "Ada\tB-PER\n", Contents::Words),
+            ("a.txt", "label,text\n", Contents::Unknown),
+            ("a.csv", "body,label\n", Contents::Unknown),
+            ("a.txt", "some prose\n", Contents::Unknown),
+            ("a.txt", "", Contents::Unknown),
+        ] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(
+                Contents::of(&path, Split::Train),
+                expected,
+                "{name}: {text}"
+            );
+        }
+        // A test file has no labels.
+        let path = folder.path().join("test.csv");
+        std::fs::write(&path, "text\na\n").unwrap();
+        assert_eq!(split_of(&path), Some(Split::Test));
+        assert_eq!(Contents::of(&path, Split::Test), Contents::Texts);
+        assert_eq!(
+            Contents::of(Path::new("none.csv"), Split::Test),
+            Contents::Unknown
+        );
+        assert_eq!(split_of(Path::new("validation.jsonl.gz")), Some(Split::Dev));
+        assert_eq!(split_of(Path::new("mine.csv")), None);
+    }
+}

@@ -1,0 +1,40 @@
+//! Why files could not be checked.
+
+use std::path::PathBuf;
+
+use crate::{
+    data,
+    tasks::{classification, description, qa::dataset, registry::UnknownTask, tagging},
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Data(#[from] data::Error),
+    #[error(transparent)]
+    Questions(#[from] dataset::Error),
+    #[error(transparent)]
+    Texts(#[from] classification::error::Error),
+    #[error(transparent)]
+    Words(#[from] tagging::error::Error),
+    #[error(transparent)]
+    Description(#[from] description::Error),
+
+    #[error(
+        "{0}; a person's own task has a task.json beside its data: give its folder, or --description"
+    )]
+    UnknownTask(#[from] UnknownTask),
+
+    #[error(
+        "{}: expected a task's folder, with a task.json or by the name of one of {names}, found another; \
+         give a file, --task or --description",
+        path.display()
+    )]
+    NoTask { path: PathBuf, names: String },
+
+    #[error("{}: expected a file of {task}, found none; put its files there under their names", path.display())]
+    NoFile { path: PathBuf, task: &'static str },
+
+    #[error("{}: a folder of questions; give its files one by one", path.display())]
+    FolderOfQuestions { path: PathBuf },
+}

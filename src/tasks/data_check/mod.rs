@@ -1,0 +1,455 @@
+//! A look at a task's files before a run: questions, labelled texts or tagged words.
+//!
+//! What a file is, its task tells, or its description, or its contents.
+
+mod contents;
+mod error;
+
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+
+use self::contents::{Contents, split_of};
+pub use self::error::Error;
+use super::{
+    classification::{
+        check::{Layout, TextChecker, TextFile, kind_of},
+        glue,
+        labels::Labels,
+        table,
+    },
+    description::{self, Description},
+    problem::{Kind, Problem, Severity},
+    qa::dataset::{
+        check::{self as questions, CheckOptions},
+        token_lengths::WindowOptions,
+    },
+    registry,
+    tagging::{
+        check::{WordChecker, WordFile},
+        options::{self as tagging, ReadOptions},
+        rules::Rules,
+    },
+};
+use crate::{
+    data::{existing_file::existing, split::Split},
+    text::{tokenizer::Tokenizer, vocab::Vocab},
+};
+
+/// Tokens of a window of questions, unless told.
+const QUESTION_LENGTH: usize = 512;
+
+/// Tokens of an example of a person's own task, unless told: what a run takes.
+const OWN_LENGTH: usize = 128;
+
+/// How files are checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The vocabulary, or the one that the program carries.
+    pub vocab: Option<PathBuf>,
+    /// Unless given, what a run that learns the task alone takes.
+    pub max_seq_length: Option<usize>,
+    /// Of questions.
+    pub doc_stride: NonZeroUsize,
+    /// Of questions.
+    pub max_query_length: usize,
+    /// The engine's own task that the files are of.
+    pub task: Option<String>,
+    /// The description of a person's own task.
+    pub description: Option<PathBuf>,
+    /// What a single file is for, if its name does not tell.
+    pub split: Option<Split>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Checked {
+    Questions(Box<questions::Check>),
+    Examples(Check),
+}
+
+/// What was found in the files of a task of texts or words.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Check {
+    /// Of the engine's own tasks its name, of a person's own that of its folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    pub kind: description::Kind,
+    pub files: Vec<FileCheck>,
+    pub max_seq_length: usize,
+    pub vocabulary_size: usize,
+    pub errors: usize,
+    pub warnings: usize,
+    /// Errors first, then by kind, then as they stand in the files.
+    pub problems: Vec<Problem>,
+}
+
+/// What is in a file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum FileCheck {
+    Texts(TextFile),
+    Words(WordFile),
+}
+
+/// Checks a file, or the files in a task's folder.
+///
+/// # Errors
+/// When a file, the description or the vocabulary cannot be read or is malformed. What is wrong with
+/// single rows is no error here but stands in the problems.
+pub fn check(path: &Path, options: &Options) -> Result<Checked, Error> {
+    match subject(path, options)? {
+        None => {
+            let options = CheckOptions {
+                vocab: options.vocab.clone(),
+                windows: WindowOptions {
+                    max_seq_length: options.max_seq_length.unwrap_or(QUESTION_LENGTH),
+                    doc_stride: options.doc_stride,
+                    max_query_length: options.max_query_length,
+                },
+            };
+            Ok(Checked::Questions(questions::check(path, &options)?.into()))
+        }
+        Some(subject) => Ok(Checked::Examples(subject.check(options)?)),
+    }
+}
+
+/// Files of texts or words.
+struct Subject {
+    name: Option<String>,
+    task: TaskOf,
+    files: Vec<Part>,
+    /// A folder without a dev file.
+    lacks_dev: Option<PathBuf>,
+}
+
+enum TaskOf {
+    Glue(&'static glue::GlueTask),
+    Chunk,
+    Own(Box<Description>),
+}
+
+/// A file of a task.
+struct Part {
+    path: PathBuf,
+    split: Split,
+    name: &'static str,
+}
+
+impl Part {
+    fn new(path: PathBuf, split: Split) -> Self {
+        Self {
+            path,
+            split,
+            name: split.name(),
+        }
+    }
+}
+
+/// What is to be checked; `None` of questions.
+fn subject(path: &Path, options: &Options) -> Result<Option<Subject>, Error> {
+    let folder = path.is_dir();
+    if let Some(file) = &options.description {
+        let description = Description::read_file(file)?;
+        let name = folder.then(|| name_of(path));
+        return own(path, name.flatten(), description, options).map(Some);
+    }
+    if let Some(task) = &options.task {
+        return of_registry(path, registry::expect(task)?, options);
+    }
+    let home = if folder { path } else { folder_of(path) };
+    let split = options.split.or_else(|| split_of(path));
+    let split = split.unwrap_or(Split::Train);
+    let contents = match folder {
+        true => Contents::Unknown,
+        false => Contents::of(path, split),
+    };
+    if contents == Contents::Questions {
+        return Ok(None);
+    }
+    if home.join(description::FILE).is_file() {
+        let description = Description::read(home)?;
+        return own(path, name_of(home), description, options).map(Some);
+    }
+    if let Some(entry) = name_of(home).and_then(|name| registry::find(&name))
+        && (folder || is_part(path, entry))
+    {
+        return of_registry(path, entry, options);
+    }
+    if folder {
+        return Err(Error::NoTask {
+            path: path.to_owned(),
+            names: registry::names(),
+        });
+    }
+    let description = match contents {
+        // The reader of questions tells what it expects.
+        Contents::Questions | Contents::Unknown => return Ok(None),
+        Contents::Words => Description::of(description::Kind::Tagging),
+        Contents::Texts => {
+            let texts = Description::of(description::Kind::Classification);
+            let kind = kind_of(path, split, &texts)?;
+            Description { kind, ..texts }
+        }
+    };
+    own(path, None, description, options).map(Some)
+}
+
+/// Files of one of the engine's own tasks.
+fn of_registry(
+    path: &Path,
+    entry: &'static registry::Entry,
+    options: &Options,
+) -> Result<Option<Subject>, Error> {
+    let task = match entry.kind {
+        registry::Kind::Questions(_) if path.is_dir() => {
+            return Err(Error::FolderOfQuestions {
+                path: path.to_owned(),
+            });
+        }
+        registry::Kind::Questions(_) => return Ok(None),
+        registry::Kind::Tagging => TaskOf::Chunk,
+        registry::Kind::Classification | registry::Kind::Regression => {
+            match glue::find(entry.name) {
+                Some(task) => TaskOf::Glue(task),
+                None => return Ok(None),
+            }
+        }
+    };
+    let parts = parts_of(&task, entry);
+    let there = |part: &Part| existing(&part.path).is_file();
+    let files: Vec<Part> = match path.is_dir() {
+        true => {
+            let parts = parts.into_iter().map(|part| Part {
+                path: path.join(part.path),
+                ..part
+            });
+            parts.filter(there).collect()
+        }
+        false => {
+            let stem = stem_of(path);
+            let named = parts
+                .iter()
+                .find(|part| stem_of(&part.path) == stem || part.name == stem);
+            let given = options.split;
+            let of_split = parts
+                .iter()
+                .find(|part| Some(part.split) == given)
+                .or(named)
+                // Train and dev files are laid out alike.
+                .or(parts.first());
+            let (split, name) =
+                of_split.map_or((Split::Dev, "dev"), |part| (part.split, part.name));
+            vec![Part {
+                path: path.to_owned(),
+                split,
+                name,
+            }]
+        }
+    };
+    if files.is_empty() {
+        return Err(Error::NoFile {
+            path: path.to_owned(),
+            task: entry.name,
+        });
+    }
+    Ok(Some(Subject {
+        name: Some(entry.name.to_owned()),
+        task,
+        lacks_dev: lacks_dev(path, &files),
+        files,
+    }))
+}
+
+/// The files that a task has, by their names.
+fn parts_of(task: &TaskOf, entry: &registry::Entry) -> Vec<Part> {
+    match task {
+        TaskOf::Glue(task) => {
+            let splits = task.splits.iter();
+            let part = |split: &glue::GlueSplit| Part {
+                path: PathBuf::from(split.file_name()),
+                split: split.split,
+                name: split.name,
+            };
+            splits.map(part).collect()
+        }
+        _ => {
+            let splits = [Split::Train, Split::Dev, Split::Test];
+            let file = |split: Split| format!("{}.{}", split.name(), entry.kind.extension());
+            splits
+                .map(|split| Part::new(file(split).into(), split))
+                .into()
+        }
+    }
+}
+
+/// Whether a file has the name that one of the task's has.
+fn is_part(path: &Path, entry: &'static registry::Entry) -> bool {
+    let task = match glue::find(entry.name) {
+        Some(task) => TaskOf::Glue(task),
+        None if entry.kind == registry::Kind::Tagging => TaskOf::Chunk,
+        None => return false,
+    };
+    let parts = parts_of(&task, entry);
+    parts
+        .iter()
+        .any(|part| stem_of(&part.path) == stem_of(path))
+}
+
+/// Files of a person's own task.
+fn own(
+    path: &Path,
+    name: Option<String>,
+    description: Description,
+    options: &Options,
+) -> Result<Subject, Error> {
+    let extensions = match description.kind {
+        description::Kind::Tagging => tagging::EXTENSIONS,
+        _ => table::EXTENSIONS,
+    };
+    let files = match path.is_dir() {
+        false => {
+            let split = options.split.or_else(|| description.split_of(path));
+            let split = split.or_else(|| split_of(path)).unwrap_or(Split::Train);
+            vec![Part::new(path.to_owned(), split)]
+        }
+        true => {
+            let mut files = vec![Part::new(
+                description.file(path, Split::Train, extensions)?,
+                Split::Train,
+            )];
+            for split in [Split::Dev, Split::Test] {
+                match description.file(path, split, extensions) {
+                    Ok(file) => files.push(Part::new(file, split)),
+                    Err(description::Error::NoFile { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            files
+        }
+    };
+    Ok(Subject {
+        name,
+        task: TaskOf::Own(Box::new(description)),
+        lacks_dev: lacks_dev(path, &files),
+        files,
+    })
+}
+
+fn lacks_dev(path: &Path, files: &[Part]) -> Option<PathBuf> {
+    let dev = files.iter().any(|part| part.split == Split::Dev);
+    (path.is_dir() && !dev).then(|| path.to_owned())
+}
+
+impl Subject {
+    fn check(self, options: &Options) -> Result<Check, Error> {
+        let vocab = match &options.vocab {
+            Some(path) => Vocab::read(path)?,
+            None => Vocab::released()?,
+        };
+        let vocabulary_size = vocab.len();
+        let tokenizer = Tokenizer::new(vocab, true);
+        let entry = self.name.as_deref().and_then(registry::find);
+        let alone = entry.map_or(OWN_LENGTH, |entry| entry.defaults.max_seq_length);
+        let max_seq_length = options.max_seq_length.unwrap_or(alone);
+        let (files, mut problems) = match &self.task {
+            TaskOf::Glue(task) => {
+                let known = task.labels();
+                let kind = match known {
+                    Labels::Classes(_) => description::Kind::Classification,
+                    Labels::Range { .. } => description::Kind::Regression,
+                };
+                let checker = TextChecker::new(&tokenizer, max_seq_length, kind, Some(known));
+                let layout = |part: &Part| {
+                    let mut splits = task.splits.iter();
+                    let split = splits.find(|split| split.name == part.name);
+                    Layout::Glue(task, split.unwrap_or(&task.splits[0]))
+                };
+                self.texts(checker, layout)?
+            }
+            TaskOf::Chunk => {
+                let checker = WordChecker::new(&tokenizer, max_seq_length, Rules::Reference);
+                self.words(checker, &ReadOptions::chunk(false))?
+            }
+            TaskOf::Own(description) if description.kind == description::Kind::Tagging => {
+                let checker = WordChecker::new(&tokenizer, max_seq_length, Rules::Usual);
+                self.words(checker, &ReadOptions::of_description(description))?
+            }
+            TaskOf::Own(description) => {
+                let known = Labels::of_description(description);
+                let kind = description.kind;
+                let checker = TextChecker::new(&tokenizer, max_seq_length, kind, known);
+                self.texts(checker, |_| Layout::Own(description))?
+            }
+        };
+        if let Some(folder) = &self.lacks_dev {
+            problems.push(Problem::of_file(Kind::NoDev, folder, ""));
+        }
+        // Stable, so that problems of a kind stay in the files' order.
+        problems.sort_by_key(|problem| (problem.severity, problem.kind));
+        let errors = problems.iter().filter(|p| p.severity == Severity::Error);
+        let errors = errors.count();
+        Ok(Check {
+            kind: match &self.task {
+                TaskOf::Glue(task) if task.labels().outputs() == 1 => description::Kind::Regression,
+                TaskOf::Glue(_) => description::Kind::Classification,
+                TaskOf::Chunk => description::Kind::Tagging,
+                TaskOf::Own(description) => description.kind,
+            },
+            task: self.name,
+            files,
+            max_seq_length,
+            vocabulary_size,
+            errors,
+            warnings: problems.len() - errors,
+            problems,
+        })
+    }
+
+    fn texts<'l>(
+        &self,
+        mut checker: TextChecker<'_>,
+        layout: impl Fn(&Part) -> Layout<'l>,
+    ) -> Result<(Vec<FileCheck>, Vec<Problem>), Error> {
+        let mut files = Vec::new();
+        for part in &self.files {
+            let file = checker.check(&part.path, part.split, part.name, layout(part))?;
+            files.push(FileCheck::Texts(file));
+        }
+        Ok((files, checker.problems))
+    }
+
+    fn words(
+        &self,
+        mut checker: WordChecker<'_>,
+        options: &ReadOptions,
+    ) -> Result<(Vec<FileCheck>, Vec<Problem>), Error> {
+        let mut files = Vec::new();
+        for part in &self.files {
+            let file = checker.check(&part.path, part.split, options)?;
+            files.push(FileCheck::Words(file));
+        }
+        Ok((files, checker.problems))
+    }
+}
+
+/// The folder that a file lies in.
+fn folder_of(path: &Path) -> &Path {
+    crate::durable_file::folder_of(path)
+}
+
+/// The name of a folder, `.` included.
+fn name_of(folder: &Path) -> Option<String> {
+    let whole = folder.canonicalize().ok()?;
+    Some(whole.file_name()?.to_string_lossy().into_owned())
+}
+
+/// A file's name up to its first dot.
+fn stem_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.split('.').next().unwrap_or_default().to_owned()
+}

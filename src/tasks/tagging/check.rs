@@ -1,0 +1,278 @@
+//! A file of tagged words → what is in it, how long it is in tokens, and what is wrong with it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+};
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::{
+    error::{Error, quoted},
+    feature::{FeatureOptions, kept, kept_of_reference},
+    options::ReadOptions,
+    reader::read,
+    rules::Rules,
+    sentence::{Lost, Sentence, Sentences},
+    span::Span,
+};
+use crate::{
+    data::{existing_file::existing, split::Split, spread::Spread},
+    tasks::{
+        problem::{Kind, Problem},
+        qa::token_counts::TokenCounts,
+    },
+    text::tokenizer::{Tokenizer, WordTokens},
+};
+
+/// What is in a file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WordFile {
+    pub file: PathBuf,
+    pub split: &'static str,
+    pub sentences: usize,
+    pub words: usize,
+    /// By which scheme tags mark spans: IOB1, IOB2 or BIOES.
+    pub scheme: &'static str,
+    /// How many spans there are of each type.
+    pub spans: BTreeMap<String, usize>,
+    pub words_in_spans: usize,
+    pub words_per_sentence: Spread,
+    /// Before a sentence is cut, special tokens included.
+    pub tokens_per_sentence: Spread,
+    /// Sentences that are longer than `max_seq_length`.
+    pub cut: usize,
+    /// Their words that are neither learnt nor marked.
+    pub words_lost: usize,
+    pub tokens: TokenCounts,
+}
+
+/// Checks the files of a task, train first.
+pub struct WordChecker<'a> {
+    tokenizer: &'a Tokenizer,
+    options: FeatureOptions,
+    /// Sentences of the train file, with their lines.
+    train: Option<Seen>,
+    pub problems: Vec<Problem>,
+}
+
+#[derive(Default)]
+struct Seen {
+    sentences: HashMap<Vec<String>, (usize, Vec<Span>)>,
+    spans: BTreeMap<String, usize>,
+}
+
+impl<'a> WordChecker<'a> {
+    pub fn new(tokenizer: &'a Tokenizer, max_seq_length: usize, rules: Rules) -> Self {
+        Self {
+            tokenizer,
+            options: FeatureOptions {
+                max_seq_length,
+                rules,
+            },
+            train: None,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Checks a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a line is not of its form.
+    pub fn check(
+        &mut self,
+        path: &Path,
+        split: Split,
+        options: &ReadOptions,
+    ) -> Result<WordFile, Error> {
+        self.options.check()?;
+        let path = existing(path);
+        let sentences = read(&path, options)?;
+        for stray in sentences.marks.ill_formed() {
+            let place = format!("line {}", stray.line);
+            let found = format!("{} {}", stray.tag, stray.why);
+            self.problem(Kind::IllFormed, &path, place, found);
+        }
+        if let Some(Lost { line, words }) = sentences.lost {
+            let found = format!("the last sentence, {words} words: no blank line after it");
+            self.problem(Kind::LeftOut, &path, format!("line {line}"), found);
+        }
+        if sentences.empty_rows > 0 {
+            let found = format!("{} rows without a word", sentences.empty_rows);
+            self.problem(Kind::LeftOut, &path, "the whole file".to_owned(), found);
+        }
+        if sentences.sentences.is_empty() {
+            self.problem(
+                Kind::NoRow,
+                &path,
+                "the whole file".to_owned(),
+                String::new(),
+            );
+        }
+        let seen = self.compare(&path, split, &sentences);
+        let mut file = self.measure(&path, &sentences);
+        file.split = split.name();
+        file.spans = seen.spans.clone();
+        if split == Split::Train {
+            self.train = Some(seen);
+        }
+        Ok(file)
+    }
+
+    fn problem(&mut self, kind: Kind, file: &Path, place: String, found: String) {
+        self.problems.push(Problem::new(kind, file, place, found));
+    }
+
+    /// Tells sentences that stand in the file before or in the train file, and types that the train
+    /// file lacks.
+    fn compare(&mut self, path: &Path, split: Split, file: &Sentences) -> Seen {
+        let mut seen = Seen::default();
+        let mut told = Vec::new();
+        for sentence in &file.sentences {
+            let place = || format!("line {}", sentence.line);
+            let mut tell = |kind, found: String| {
+                told.push(Problem::new(kind, path, place(), found));
+            };
+            for span in &sentence.spans {
+                let kind = span.kind.to_string();
+                let lacking = self
+                    .train
+                    .as_ref()
+                    .is_some_and(|train| !train.spans.contains_key(&kind));
+                if lacking && !seen.spans.contains_key(&kind) {
+                    tell(Kind::NotInTrain, format!("{kind:?}"));
+                }
+                *seen.spans.entry(kind).or_default() += 1;
+            }
+            let train = self.train.as_ref();
+            if let Some((line, _)) = train.and_then(|train| train.sentences.get(&sentence.words)) {
+                tell(
+                    Kind::AlsoInTrain,
+                    format!("as line {line} of the train file"),
+                );
+            }
+            match seen.sentences.get(&sentence.words) {
+                Some((line, spans)) if *spans != sentence.spans => {
+                    tell(
+                        Kind::Contradiction,
+                        format!("other spans than on line {line}"),
+                    );
+                }
+                Some((line, _)) => tell(Kind::Repeated, format!("as line {line}")),
+                None => {
+                    let kept = (sentence.line, sentence.spans.clone());
+                    seen.sentences.insert(sentence.words.clone(), kept);
+                }
+            }
+        }
+        self.problems.append(&mut told);
+        if split == Split::Train && seen.spans.is_empty() && !file.sentences.is_empty() {
+            let whole = Problem::of_file(Kind::NoSpan, path, "");
+            self.problems.push(whole);
+        }
+        seen
+    }
+
+    fn measure(&mut self, path: &Path, file: &Sentences) -> WordFile {
+        let normalizer = self.options.normalizer(self.tokenizer);
+        let unk = self.tokenizer.vocab().unk_id();
+        let measured: Vec<Measured> = file
+            .sentences
+            .par_iter()
+            .map(|sentence| {
+                let tokens = self
+                    .tokenizer
+                    .tokenize_words_as(&sentence.words, normalizer);
+                Measured::new(sentence, &tokens, file, self.options, unk)
+            })
+            .collect();
+        let mut tokens = TokenCounts::default();
+        let (mut cut, mut words_lost) = (0, 0);
+        let mut lengths = Vec::with_capacity(measured.len());
+        for (of_sentence, sentence) in measured.into_iter().zip(&file.sentences) {
+            tokens += of_sentence.tokens;
+            lengths.push(of_sentence.tokens.tokens + 2);
+            cut += usize::from(of_sentence.lost > 0);
+            words_lost += of_sentence.lost;
+            if let Some((kind, found)) = of_sentence.problem {
+                self.problem(kind, path, format!("line {}", sentence.line), found);
+            }
+        }
+        if tokens.warning().is_some() {
+            let foreign = Problem::of_file(Kind::ForeignVocabulary, path, tokens.to_string());
+            self.problems.push(foreign);
+        }
+        let all = file.sentences.iter();
+        let spans = all.clone().flat_map(|sentence| &sentence.spans);
+        WordFile {
+            file: path.to_owned(),
+            split: "",
+            sentences: file.sentences.len(),
+            words: file.words(),
+            scheme: file.marks.scheme().name(),
+            spans: BTreeMap::new(),
+            words_in_spans: spans.map(|span| span.end + 1 - span.start).sum(),
+            words_per_sentence: Spread::of(all.map(|sentence| sentence.words.len()).collect()),
+            tokens_per_sentence: Spread::of(lengths),
+            cut,
+            words_lost,
+            tokens,
+        }
+    }
+}
+
+/// A sentence in tokens.
+struct Measured {
+    tokens: TokenCounts,
+    /// Words that are cut off.
+    lost: usize,
+    problem: Option<(Kind, String)>,
+}
+
+impl Measured {
+    fn new(
+        sentence: &Sentence,
+        tokens: &WordTokens,
+        file: &Sentences,
+        options: FeatureOptions,
+        unk: u32,
+    ) -> Self {
+        let words = sentence.words.len();
+        let (kept, problem) = match options.rules {
+            Rules::Reference => match kept_of_reference(sentence, tokens, file, &options) {
+                Ok(kept) => (kept, None),
+                Err(Error::LongWord { word, pieces, .. }) => {
+                    let found = format!("{word} has {pieces} tokens");
+                    (words, Some((Kind::WordDoesNotFit, found)))
+                }
+                Err(_) => (0, Some((Kind::NoWordKept, format!("{words} words")))),
+            },
+            Rules::Usual => {
+                let room = options.max_seq_length - 2;
+                let ends = tokens.first_tokens.iter().skip(1).copied();
+                let ends = ends.chain([tokens.ids.len()]);
+                let pieces = tokens
+                    .first_tokens
+                    .iter()
+                    .zip(ends)
+                    .map(|(first, end)| end - first);
+                let long = sentence
+                    .words
+                    .iter()
+                    .zip(pieces)
+                    .find(|(_, pieces)| *pieces > room);
+                let found = long.map(|(word, pieces)| {
+                    let found = format!("{} has {pieces} tokens", quoted(word));
+                    (Kind::WordCut, found)
+                });
+                (kept(tokens, 0, options.max_seq_length), found)
+            }
+        };
+        Self {
+            tokens: TokenCounts::of_ids(&tokens.ids, unk),
+            lost: words - kept,
+            problem,
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Why a task's folder could not be written.
+
+use std::path::PathBuf;
+
+use crate::{
+    eval,
+    tasks::{classification, tagging},
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Texts(#[from] classification::error::Error),
+    #[error(transparent)]
+    Words(#[from] tagging::error::Error),
+    #[error(transparent)]
+    File(#[from] eval::Error),
+
+    #[error("{}: exists, and is not replaced; give another folder, or move the file away", file.display())]
+    Exists { file: PathBuf },
+
+    #[error("{}: is what is read, and would be replaced; give another folder", file.display())]
+    IsInput { file: PathBuf },
+
+    #[error("{}: expected a folder with a name, which becomes the task's, found another path", folder.display())]
+    NoName { folder: PathBuf },
+
+    #[error(
+        "{name} is the name of one of this engine's own tasks, whose files have a form of their own; name \
+         the folder otherwise"
+    )]
+    NameOfOurs { name: String },
+
+    #[error(
+        "--dev-share {share}: {count} of {rows} rows would be held out; give another share, or a --dev file"
+    )]
+    Share {
+        share: f64,
+        rows: usize,
+        count: usize,
+    },
+}
+
+impl Error {
+    /// An error of a table, with the flags in the place of the description that is not there yet.
+    pub(super) fn by_flags(error: classification::error::Error) -> Self {
+        use classification::error::Error as Texts;
+        Self::Texts(match error {
+            Texts::Table {
+                file,
+                expected,
+                found,
+                advice,
+            } if advice.contains("task.json") => Texts::Table {
+                file,
+                expected: expected.replace("to be told by task.json", "to be told"),
+                found,
+                advice:
+                    "say which columns hold what (--text, --text-b, --label, --id, --no-header), \
+                         or what is learnt (--kind)"
+                        .to_owned(),
+            },
+            Texts::Row {
+                file,
+                place,
+                expected,
+                found,
+                advice,
+            } => Texts::Row {
+                file,
+                place,
+                expected,
+                found,
+                advice: advice.replace("the kind in task.json", "it --kind"),
+            },
+            other => other,
+        })
+    }
+}

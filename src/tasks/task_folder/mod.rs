@@ -1,0 +1,255 @@
+//! A person's file of labelled texts or tagged words → the folder of a task: `task.json`, and JSON
+//! lines for train, dev and test.
+//!
+//! Nothing that lies in the folder is replaced. The description is written last, so that a folder
+//! with one is whole.
+
+mod error;
+mod held_out;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+pub use self::error::Error;
+use self::held_out::held_out;
+use super::{
+    classification::{
+        check::kind_of,
+        own_rows::{OwnRow, labels_of, read_rows},
+        table,
+    },
+    description::{self, Column, Description},
+    tagging::{
+        labels::Labels as Tags,
+        options::{self as tagging, ReadOptions},
+        reader::read,
+        rules::Rules,
+        sentence::Sentence,
+    },
+};
+use crate::{
+    data::{existing_file::existing, split::Split},
+    durable_file::{is_same_file, write_whole},
+    eval,
+};
+
+/// What is read, and where it goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    pub train: PathBuf,
+    pub dev: Option<PathBuf>,
+    pub test: Option<PathBuf>,
+    pub folder: PathBuf,
+    /// The part of the train file that becomes the dev file, from 0 to 1.
+    pub dev_share: Option<f64>,
+    /// Of what is drawn for the dev file.
+    pub seed: u64,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Written {
+    /// The name of the task, which is its folder's.
+    pub task: String,
+    pub folder: PathBuf,
+    pub kind: description::Kind,
+    /// What was taken for what in the train file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<String>,
+    /// The classes in the order of their ids, or the types of spans.
+    pub labels: Vec<String>,
+    pub files: Vec<WrittenFile>,
+}
+
+/// A file with the number of its rows or sentences.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WrittenFile {
+    pub file: PathBuf,
+    pub rows: usize,
+}
+
+/// Writes the folder of a task of texts. Without `kind`, labels that are numbers with a fraction
+/// make it a regression; `columns` says where texts and labels stand.
+///
+/// # Errors
+/// When a file cannot be read, lacks a column, has a row without text or label or a label that the
+/// train file lacks, or when the folder holds a task or cannot be written.
+pub fn write_texts(
+    request: &Request,
+    columns: &Description,
+    kind: Option<description::Kind>,
+) -> Result<Written, Error> {
+    let task = request.check(table::EXTENSIONS)?;
+    let kind = match kind {
+        Some(kind) => kind,
+        None => kind_of(&request.train, Split::Train, columns).map_err(Error::by_flags)?,
+    };
+    let read = Description {
+        kind,
+        ..columns.clone()
+    };
+    let labels = labels_of(&request.train, &read).map_err(Error::by_flags)?;
+    let of = |file: &Path, split| read_rows(file, split, &read, &labels).map_err(Error::by_flags);
+    let (mut train, line) = of(&request.train, Split::Train)?;
+    let of_other = |file: &Option<PathBuf>, split| -> Result<Option<Vec<OwnRow>>, Error> {
+        let file = file.as_deref();
+        file.map(|file| Ok(of(file, split)?.0)).transpose()
+    };
+    let mut dev = of_other(&request.dev, Split::Dev)?;
+    let test = of_other(&request.test, Split::Test)?;
+    if let Some(share) = request.dev_share {
+        let by = |row: &OwnRow| {
+            let texts = (row.text.clone(), row.text_b.clone());
+            // Numbers are no classes of which each has its part.
+            let label = match kind {
+                description::Kind::Regression => None,
+                _ => row.label.clone(),
+            };
+            (texts, label)
+        };
+        dev = Some(held_out(&mut train, share, request.seed, by)?);
+    }
+    let has = |part: fn(&OwnRow) -> bool| {
+        let rows = train.iter().chain(dev.iter().flatten());
+        rows.chain(test.iter().flatten()).any(part)
+    };
+    let column = |name: &str, there: bool| there.then(|| Column::Name(name.to_owned()));
+    let names = labels.classes();
+    let description = Description {
+        text: column("text", true),
+        text_b: column("text_b", has(|row| row.text_b.is_some())),
+        label: column("label", true),
+        id: column("id", has(|row| row.id.is_some())),
+        labels: names.clone(),
+        range: columns.range,
+        ..Description::of(kind)
+    };
+    let line_of = |row: &OwnRow| Value::Object(row.object());
+    let parts = [
+        (Split::Train, Some(train)),
+        (Split::Dev, dev),
+        (Split::Test, test),
+    ];
+    let files = request.write(parts, line_of, &description)?;
+    Ok(Written {
+        task,
+        folder: request.folder.clone(),
+        kind,
+        columns: line,
+        labels: names.unwrap_or_default(),
+        files,
+    })
+}
+
+/// Writes the folder of a task of words, with tags in BIOES.
+///
+/// # Errors
+/// When a file cannot be read or has no sentence with tags, or when the folder holds a task or
+/// cannot be written.
+pub fn write_words(request: &Request, columns: &Description) -> Result<Written, Error> {
+    let task = request.check(tagging::EXTENSIONS)?;
+    let options = ReadOptions::of_description(columns);
+    let of = |file: &Path| read(file, &options);
+    let train = of(&request.train)?;
+    let tags = Tags::of_files([&train], Rules::Usual)?;
+    let labels = tags.kinds().into_iter().map(str::to_owned).collect();
+    let mut train = train.sentences;
+    let of_other = |file: &Option<PathBuf>| -> Result<Option<Vec<Sentence>>, Error> {
+        let file = file.as_deref();
+        file.map(|file| Ok(of(file)?.sentences)).transpose()
+    };
+    let (mut dev, test) = (of_other(&request.dev)?, of_other(&request.test)?);
+    if let Some(share) = request.dev_share {
+        let by = |sentence: &Sentence| (sentence.words.clone(), ());
+        dev = Some(held_out(&mut train, share, request.seed, by)?);
+    }
+    let line_of = |sentence: &Sentence| {
+        let tags = sentence.tags();
+        let tags = tags.iter().map(|tag| Value::from(tag.to_string()));
+        let mut object = Map::new();
+        object.insert("tokens".to_owned(), sentence.words.clone().into());
+        object.insert("tags".to_owned(), tags.collect());
+        Value::Object(object)
+    };
+    let parts = [
+        (Split::Train, Some(train)),
+        (Split::Dev, dev),
+        (Split::Test, test),
+    ];
+    let kind = description::Kind::Tagging;
+    let files = request.write(parts, line_of, &Description::of(kind))?;
+    Ok(Written {
+        task,
+        folder: request.folder.clone(),
+        kind,
+        columns: None,
+        labels,
+        files,
+    })
+}
+
+impl Request {
+    /// Refuses a folder that holds files of a task, before anything is read; tells the task's name.
+    fn check(&self, extensions: &[&str]) -> Result<String, Error> {
+        let name = self.folder.file_name().and_then(|name| name.to_str());
+        let name = name.ok_or_else(|| Error::NoName {
+            folder: self.folder.clone(),
+        })?;
+        if super::registry::find(name).is_some() {
+            return Err(Error::NameOfOurs {
+                name: name.to_owned(),
+            });
+        }
+        let splits = ["train", "dev", "test"];
+        let data = splits.iter().flat_map(|split| {
+            let files = extensions.iter();
+            files.map(move |extension| format!("{split}.{extension}"))
+        });
+        for name in data.chain([description::FILE.to_owned()]) {
+            let file = existing(&self.folder.join(name));
+            if file.symlink_metadata().is_ok() {
+                let inputs = [Some(&self.train), self.dev.as_ref(), self.test.as_ref()];
+                let mut inputs = inputs.into_iter().flatten();
+                return Err(match inputs.any(|input| is_same_file(input, &file)) {
+                    true => Error::IsInput { file },
+                    false => Error::Exists { file },
+                });
+            }
+        }
+        Ok(name.to_owned())
+    }
+
+    /// Writes the parts that there are, and the description.
+    fn write<T>(
+        &self,
+        parts: [(Split, Option<Vec<T>>); 3],
+        line_of: impl Fn(&T) -> Value,
+        description: &Description,
+    ) -> Result<Vec<WrittenFile>, Error> {
+        let failed = |path: &Path, source| eval::Error::Write {
+            path: path.to_owned(),
+            source,
+        };
+        let mut files = Vec::new();
+        for (split, rows) in parts {
+            let Some(rows) = rows else { continue };
+            let file = self.folder.join(format!("{}.jsonl", split.name()));
+            let written = write_whole(&file, |out| {
+                rows.iter()
+                    .try_for_each(|row| writeln!(out, "{}", line_of(row)))
+            });
+            written.map_err(|source| failed(&file, source))?;
+            let rows = rows.len();
+            files.push(WrittenFile { file, rows });
+        }
+        let file = self.folder.join(description::FILE);
+        let written = write_whole(&file, |out| {
+            serde_json::to_writer_pretty(&mut *out, description)?;
+            out.write_all(b"\n")
+        });
+        written.map_err(|source| failed(&file, source))?;
+        Ok(files)
+    }
+}
