@@ -38,6 +38,7 @@ mod next_steps;
 pub mod predict;
 pub mod quickstart;
 pub mod report;
+mod report_page;
 mod run_model;
 mod run_report;
 pub mod runtime_folder;

@@ -11,12 +11,13 @@ use clap::{
 
 use super::{
     GlobalArgs, print_beside, print_json_beside,
+    report_page::PageArgs,
     run_report::{self, ReportedRun},
 };
 use crate::{
     durable_file::spare_inputs,
     eval::result_file::read_results,
-    report::{EXAMPLES, Made, Report, TrainingCurve},
+    report::{Made, Report, TrainingCurve},
     tasks::qa::{
         analysis::Analysis,
         error::Error,
@@ -84,16 +85,9 @@ pub struct ReportArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
     pub results: Option<PathBuf>,
     #[command(flatten)]
+    pub page: PageArgs,
+    #[command(flatten)]
     pub run: ReportedRun,
-    /// The page to write
-    #[arg(long, value_name = "FILE.html")]
-    pub output: PathBuf,
-    /// Title of the page [default: the name of the data file, or the model's and its tasks']
-    #[arg(long, value_name = "TEXT")]
-    pub title: Option<String>,
-    /// Examples of each class of errors, at most
-    #[arg(long, value_name = "N", default_value_t = EXAMPLES)]
-    pub examples: usize,
 }
 
 fn parse_metric() -> impl TypedValueParser<Value = Metric> {
@@ -108,7 +102,7 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     match (args.run.args()?, &args.data, &args.predictions) {
-        (Some(run), ..) => run_report::run(args, &run, global, out),
+        (Some(run), ..) => run_report::run(&run, args.run.trial, &args.page, global, out),
         (None, Some(data), Some(predictions)) => of_answers(args, [data, predictions], global, out),
         _ => {
             bail!("expected a run or the files of a task, found neither; see electra report --help")
@@ -128,7 +122,7 @@ fn of_answers(
         .chain(&args.null_odds)
         .chain(&args.results)
         .chain(&args.train_logs);
-    spare_inputs(&args.output, inputs.map(PathBuf::as_path))?;
+    spare_inputs(&args.page.output, inputs.map(PathBuf::as_path))?;
     let files = TaskFiles {
         data: data.clone(),
         predictions: predictions.clone(),
@@ -169,25 +163,25 @@ fn of_answers(
         None => Vec::new(),
     };
     let report = Report {
-        title: args.title.clone().unwrap_or_else(|| task.data.clone()),
+        title: args.page.title.clone().unwrap_or_else(|| task.data.clone()),
         trials,
         training,
         tasks: vec![&task],
-        examples: args.examples,
+        examples: args.page.examples,
         origin: None,
         made: Some(Made::now()),
     };
-    report.write(&args.output)?;
+    report.write(&args.page.output)?;
     if global.json {
         let mut told = serde_json::to_value(&task.analysis)?;
         told["provenance"] = serde_json::to_value(&task.provenance)?;
-        print_json_beside(&args.output, told, out)?;
+        print_json_beside(&args.page.output, told, out)?;
         global.progress().done();
         return Ok(());
     }
-    print_beside(&args.output, out, |out| {
+    print_beside(&args.page.output, out, |out| {
         print_analysis(&task.analysis, &task.basis, out)?;
-        let output = args.output.display().to_string();
+        let output = args.page.output.display().to_string();
         Ok(writeln!(out, "report: {}", printable(&output))?)
     })
 }

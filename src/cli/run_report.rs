@@ -12,7 +12,7 @@ use super::{
     finetune::take_answering,
     hyper_parameters::{GivenArgs, RunArgs, parse_preset},
     print_beside, print_json_beside,
-    report::ReportArgs,
+    report_page::PageArgs,
     run_model,
 };
 use crate::{
@@ -72,8 +72,9 @@ impl ReportedRun {
 
 /// Writes the page of a run and prints its figures, or as JSON.
 pub(super) fn run(
-    args: &ReportArgs,
     run: &RunArgs,
+    given_trial: Option<usize>,
+    page: &PageArgs,
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
@@ -92,20 +93,23 @@ pub(super) fn run(
     }
     let (resolved, facts) = run_model::described(&draft)?;
     let config = resolved.config;
-    let trial = trial(args.run.trial, &config)?;
+    let trial = trial(given_trial, &config)?;
     let tokenizer = run_model::tokenizer(&draft, &config, facts.as_ref())?;
     let mut files: Vec<Box<dyn TaskFile>> = Vec::new();
     for head in heads(&config, &stored.unwrap_or_default())? {
         let task = task(&head.task, &config);
-        files.push(task.read(Split::Dev, None, &head.config, &tokenizer, &config)?);
+        let file = task.read(Split::Dev, None, &head.config, &tokenizer, &config)?;
+        file.check_not_empty()?;
+        file.check_markable()?;
+        files.push(file);
     }
     spare_inputs(
-        &args.output,
+        &page.output,
         inputs(&draft, &config, run).iter().map(PathBuf::as_path),
     )?;
     let sections = sections(&files, config.paths(), trial)?;
     let report = Report {
-        title: match &args.title {
+        title: match &page.title {
             Some(title) => title.clone(),
             None => format!("{} on {}", config.model_name, config.task_label()),
         },
@@ -115,26 +119,26 @@ pub(super) fn run(
         },
         training: training(config.paths(), config.num_trials)?,
         tasks: sections.iter().map(AsRef::as_ref).collect(),
-        examples: args.examples,
+        examples: page.examples,
         origin: None,
         made: Some(Made::now()),
     };
-    report.write(&args.output)?;
+    report.write(&page.output)?;
     if global.json {
         let told = sections.iter();
         let told: serde_json::Map<_, _> = told
             .map(|task| (task.name().to_owned(), json!(task.scores())))
             .collect();
-        let told = json!({"output": args.output, "tasks": told});
-        print_json_beside(&args.output, told, out)?;
+        let told = json!({"output": page.output, "tasks": told});
+        print_json_beside(&page.output, told, out)?;
         progress.done();
         return Ok(());
     }
-    print_beside(&args.output, out, |out| {
+    print_beside(&page.output, out, |out| {
         for task in &sections {
             print_figures(task.as_ref(), out)?;
         }
-        let output = args.output.display().to_string();
+        let output = page.output.display().to_string();
         Ok(writeln!(out, "report: {}", printable(&output))?)
     })
 }

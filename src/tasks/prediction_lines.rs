@@ -88,7 +88,7 @@ impl<T: DeserializeOwned> PredictionLines<T> {
             let expected = format!("a line for {example}");
             return Err(self.wrong(expected, "the end of the file"));
         }
-        serde_json::from_slice(&self.line).map_err(|error| {
+        serde_json::from_slice(self.line.trim_ascii_end()).map_err(|error| {
             let expected = format!("a JSON object with {}", self.keys);
             // The line that it counts is always its first.
             let problem = error.to_string();

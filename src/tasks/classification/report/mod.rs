@@ -44,7 +44,7 @@ pub struct TextReport<'a> {
 
 /// What became of the predictions.
 enum Analysis {
-    Classes(Confusion, Calibration),
+    Classes(Confusion, Box<Calibration>),
     Values(Residuals),
 }
 
@@ -64,7 +64,7 @@ impl<'a> TextReport<'a> {
                     judged.map(|prediction| (confidence(prediction), is_right(prediction)));
                 Analysis::Classes(
                     score::confusion(names.len(), &marked),
-                    Calibration::of(judged),
+                    Box::new(Calibration::of(judged)),
                 )
             }
             Labels::Range { .. } => Analysis::Values(Residuals::of(labels, &marked)),
@@ -128,7 +128,7 @@ impl Sections for TextReport<'_> {
                 div.card { b { (self.predictions.len()) } span { "examples" } }
             }
             p.note {
-                (file_name(&self.data.file)) ", the predictions of the last evaluation. "
+                (file_name(&self.data.file)) ". "
                 @match &self.analysis {
                     Analysis::Classes(..) => {
                         "Macro F1 and the calibration error (ECE) are ours, beyond the reference."

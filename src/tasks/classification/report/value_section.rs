@@ -56,7 +56,7 @@ pub(super) fn section(residuals: &Residuals, scores: &Scores, charts: &mut Chart
         div.scroll { table.fit { tbody {
             @for (name, value, ours) in rows {
                 @if let Some(value) = value {
-                    tr { th scope="row" { (name) @if ours { " *" } } td.n { (format!("{value:.3}")) } }
+                    tr { th scope="row" { (name) @if ours { " *" } } td.n { (format!("{value:.3}").replace('-', "−")) } }
                 }
             }
         } } }

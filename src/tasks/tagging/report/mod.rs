@@ -115,7 +115,7 @@ impl Sections for TagReport<'_> {
                 div.card { b { (self.sentences.len()) } span { "sentences" } }
             }
             p.note {
-                (name.to_string_lossy()) ", the predictions of the last evaluation, in percent. The share of right words "
+                (name.to_string_lossy()) ", in percent. The share of right words "
                 "is ours, beyond the reference."
                 @if let (sentences @ 1.., words) = self.data.cut() {
                     " " (sentences) " sentences are cut at max_seq_length: " (words) " words are neither predicted nor "
