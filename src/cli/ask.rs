@@ -26,14 +26,14 @@ const QUESTIONS: &str = "Ask about the passage; an empty line or Ctrl-D ends.";
 const TEXTS: &str = "Give a text a line; an empty line or Ctrl-D ends.";
 const PAIRS: &str = "Give two texts a line, with a tab between them; an empty line or Ctrl-D ends.";
 
-/// Ask a model: questions on one passage, or what a text is
+/// Answer questions on one passage, or say what a text is
 ///
 /// A model of question answering takes --question and --passage; one of classification or regression
 /// takes --text, and --text-b if it was trained on pairs; one of tagging marks the spans of --text.
 /// Without --question or --text it asks at a terminal, or reads standard input, a line each.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Examples:
+Example:
   electra ask --checkpoint my_model --question \"Who wrote it?\" \\
     --passage \"Ada wrote it.\"
   electra ask --checkpoint my_model --passage-file letter.txt

@@ -35,7 +35,7 @@ use crate::{
 /// gluebenchmark.com takes.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Examples:
+Example:
   electra predict --checkpoint my_model --data questions.json --output answers
   electra predict --checkpoint my_films --data new.csv --output predicted")]
 pub struct PredictArgs {

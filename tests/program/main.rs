@@ -7,6 +7,7 @@ mod support;
 
 mod architecture;
 mod ask;
+mod asked_tasks;
 mod bad_inputs;
 mod checkpoint_facts;
 mod cli;
