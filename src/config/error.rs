@@ -36,6 +36,14 @@ pub enum Error {
     NoTask { known: String },
     #[error("task_names: {0}")]
     UnknownTask(#[from] UnknownTask),
+
+    #[error(
+        "{}: expected a task.json, which describes a task of your own, found none; write one like \
+         {{\"kind\": \"classification\", \"text\": \"sentence\", \"label\": \"label\"}}, or make the \
+         folder with electra data classification",
+        folder.display()
+    )]
+    NoDescription { folder: PathBuf },
     #[error("{path}: the hyper-parameters cannot be read: {source}")]
     File {
         path: PathBuf,

@@ -21,9 +21,15 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
         // A person's own task is one with a description beside its data.
         let described = config.paths().task_folder(task).join("task.json");
         if !described.is_file() {
-            registry::expect(task).map_err(|unknown| UnknownTask {
-                task: shorten(task),
-                ..unknown
+            let folder = described.parent().filter(|folder| folder.is_dir());
+            registry::expect(task).map_err(|unknown| match folder {
+                Some(folder) if !task.is_empty() => Error::NoDescription {
+                    folder: folder.to_owned(),
+                },
+                _ => Error::from(UnknownTask {
+                    task: shorten(task),
+                    ..unknown
+                }),
             })?;
         }
         if config.task_names[..i].contains(task) {

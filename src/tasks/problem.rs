@@ -29,6 +29,7 @@ pub enum Kind {
     NoRow,
     NoText,
     NoLabel,
+    NoId,
     UnknownLabel,
     OneLabel,
     NoWordKept,
@@ -59,6 +60,7 @@ impl Kind {
             Kind::NoRow
             | Kind::NoText
             | Kind::NoLabel
+            | Kind::NoId
             | Kind::UnknownLabel
             | Kind::OneLabel
             | Kind::NoWordKept
@@ -83,6 +85,7 @@ impl Kind {
             Kind::NoRow => "there is nothing to learn or to mark",
             Kind::NoText => "a row needs a text",
             Kind::NoLabel => "training and scoring need every label",
+            Kind::NoId => "an id is a text or a whole number",
             Kind::UnknownLabel => "the task has no such label: a run ends here",
             Kind::OneLabel => "there is nothing to tell apart",
             Kind::NoWordKept => "the reference keeps none of its words: raise max_seq_length",

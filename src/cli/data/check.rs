@@ -1,21 +1,22 @@
 //! `electra data check`: what is in a file of questions, texts or words, and what is wrong with it.
 
-use std::{fmt::Display, io::Write, num::NonZeroUsize, path::PathBuf};
+use std::{io::Write, num::NonZeroUsize, path::PathBuf};
 
 use checkpoints_convert::printable;
 use clap::Args;
 
-use super::{super::GlobalArgs, examples::print_examples};
+use super::{
+    examples::print_examples,
+    lines::{Told, print_problems, print_share, print_spreads},
+};
 use crate::{
-    data::{split::Split, spread::Spread},
+    cli::GlobalArgs,
+    data::split::Split,
     tasks::{
         data_check::{self, Checked, Options},
         qa::dataset::check::Check,
     },
 };
-
-/// Problems of a kind that are shown; `--json` has them all.
-const SHOWN: usize = 5;
 
 /// Check a data file: what is in it, how long it is in tokens, what is wrong with it
 ///
@@ -178,61 +179,6 @@ fn print_questions(found: &Check, out: &mut dyn Write) -> anyhow::Result<()> {
             let meaning = first.kind.meaning();
             print_problems(first.severity, first.kind, meaning, places, out)?;
         }
-    }
-    Ok(())
-}
-
-/// A problem as it is printed.
-pub(super) struct Told<'a> {
-    pub place: String,
-    pub found: &'a str,
-}
-
-/// Problems of one kind.
-pub(super) fn print_problems<'a>(
-    severity: impl Display,
-    kind: impl Display,
-    meaning: &str,
-    problems: impl ExactSizeIterator<Item = Told<'a>>,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    let count = problems.len();
-    writeln!(out, "{severity} {kind} ({count}): {meaning}")?;
-    for Told { place, found } in problems.take(SHOWN) {
-        let found = match found {
-            "" => String::new(),
-            found => format!(": {found}"),
-        };
-        writeln!(out, "  {}", printable(&format!("{place}{found}")))?;
-    }
-    if count > SHOWN {
-        writeln!(out, "  and {} more; --json lists all", count - SHOWN)?;
-    }
-    Ok(())
-}
-
-/// A count with its share of all.
-pub(super) fn print_share(
-    what: &str,
-    count: usize,
-    all: usize,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    let share = 100.0 * count as f64 / all.max(1) as f64;
-    Ok(writeln!(
-        out,
-        "{what:32}{count:>8} of {all} ({share:.2} %)"
-    )?)
-}
-
-/// Lengths in three columns under a line of their names.
-pub(super) fn print_spreads<'a>(
-    spreads: impl IntoIterator<Item = (&'a str, Spread)>,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    writeln!(out, "\n{:22}{:>8}{:>8}{:>8}", "", "median", "95 %", "most")?;
-    for (what, Spread { median, p95, max }) in spreads {
-        writeln!(out, "{what:22}{median:>8}{p95:>8}{max:>8}")?;
     }
     Ok(())
 }

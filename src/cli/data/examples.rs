@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io::Write};
 
 use checkpoints_convert::printable;
 
-use super::check::{Told, print_problems, print_share, print_spreads};
+use super::lines::{Told, print_problems, print_share, print_spreads};
 use crate::tasks::{
     classification::check::TextFile,
     data_check::{Check, FileCheck},

@@ -2,6 +2,7 @@
 
 mod check;
 mod examples;
+mod lines;
 mod task_folder;
 
 use std::{io::Write, path::PathBuf};
@@ -19,7 +20,7 @@ use crate::tasks::qa::dataset::{
     dropped::{Reason, Tally},
 };
 
-/// Make tasks of your own files, convert QuAC, NewsQA and MRQA, and check data files
+/// Convert QuAC, NewsQA and MRQA, make tasks, and check data files
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:

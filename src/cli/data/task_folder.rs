@@ -5,10 +5,12 @@ use std::{io::Write, path::PathBuf};
 use checkpoints_convert::printable;
 use clap::{Args, ValueEnum};
 
-use super::super::GlobalArgs;
-use crate::tasks::{
-    description::{Column, Description, Kind},
-    task_folder::{Request, Written, write_texts, write_words},
+use crate::{
+    cli::GlobalArgs,
+    tasks::{
+        description::{Column, Description, Kind},
+        task_folder::{Request, Written, write_texts, write_words},
+    },
 };
 
 /// Labels that are shown.

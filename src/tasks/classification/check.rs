@@ -234,7 +234,7 @@ impl<'c, 'a> Reading<'c, 'a> {
                 self.problem(Kind::RepeatedId, place, id);
             }
             Ok(_) => {}
-            Err(error) => self.problem(Kind::NoText, place, told(error)),
+            Err(error) => self.problem(Kind::NoId, place, told(error)),
         }
         let label = Some(cells.label().map_err(told));
         self.row(place, text_a, text_b, label);
@@ -474,12 +474,10 @@ fn numbers(all: &[f64]) -> Option<Numbers> {
     })
 }
 
-/// What was expected and found, without the place and the advice.
+/// What was found; the place is told beside it, and what was expected by the kind of problem.
 fn told(error: Error) -> String {
     match error {
-        Error::Row {
-            expected, found, ..
-        } => format!("expected {expected}, found {found}"),
+        Error::Row { found, .. } => found,
         other => other.to_string(),
     }
 }

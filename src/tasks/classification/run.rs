@@ -177,7 +177,14 @@ impl Task for TextTask<'_> {
             double_unordered: config.double_unordered,
         };
         let splits: Vec<TaskSplit> = task.splits_of(split);
-        let files = self.data_files(config, split);
+        let files = match task.is_glue() {
+            true => self.data_files(config, split),
+            // Says what is missing, or which of several it should be.
+            false => splits
+                .iter()
+                .map(|&split| task.file(&self.folder, split))
+                .collect::<Result<_, _>>()?,
+        };
         let files = splits.into_iter().zip(files);
         let files = files.filter(|(split, _)| part.is_none_or(|part| split.name == part));
         let parts = files.map(|(split, file)| {

@@ -243,13 +243,13 @@ mod tests {
                 CLASSES,
                 "train.csv",
                 "",
-                &["train.csv", "two different labels", "none"],
+                &["train.csv", "two different labels", "no row"],
             ),
             (
                 CLASSES,
                 "train.csv",
                 "text,label\n",
-                &["two different labels", "none"],
+                &["two different labels", "no row"],
             ),
             (
                 CLASSES,

@@ -52,7 +52,7 @@ fn classes(mut rows: Rows<'_>) -> Result<Labels, Error> {
         return Err(Error::Table {
             file: rows.file,
             expected: "at least two different labels to tell apart".to_owned(),
-            found: names.first().map_or_else(|| "none".to_owned(), only),
+            found: names.first().map_or_else(|| "no row".to_owned(), only),
             advice: "give another file, or check which column is the label".to_owned(),
         });
     }
@@ -78,7 +78,7 @@ fn range(mut rows: Rows<'_>) -> Result<Labels, Error> {
         expected: "different numbers to learn from".to_owned(),
         found: match min.is_finite() {
             true => format!("only {min}"),
-            false => "none".to_owned(),
+            false => "no row".to_owned(),
         },
         advice: "give another file, or the \"range\" of the numbers in task.json".to_owned(),
     })

@@ -68,7 +68,7 @@ pub struct Options {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Checked {
-    Questions(questions::Check),
+    Questions(Box<questions::Check>),
     Examples(Check),
 }
 
@@ -103,17 +103,17 @@ pub enum FileCheck {
 /// single rows is no error here but stands in the problems.
 pub fn check(path: &Path, options: &Options) -> Result<Checked, Error> {
     match subject(path, options)? {
-        None => Ok(Checked::Questions(questions::check(
-            path,
-            &CheckOptions {
+        None => {
+            let options = CheckOptions {
                 vocab: options.vocab.clone(),
                 windows: WindowOptions {
                     max_seq_length: options.max_seq_length.unwrap_or(QUESTION_LENGTH),
                     doc_stride: options.doc_stride,
                     max_query_length: options.max_query_length,
                 },
-            },
-        )?)),
+            };
+            Ok(Checked::Questions(questions::check(path, &options)?.into()))
+        }
         Some(subject) => Ok(Checked::Examples(subject.check(options)?)),
     }
 }

@@ -94,7 +94,13 @@ fn instead(folder: &Path, split: Split, extensions: &[&str]) -> (String, String)
         .into_iter()
         .flatten()
         .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            match entry.path().is_dir() {
+                true => format!("the folder {name}"),
+                false => name,
+            }
+        })
         .filter(|name| name != FILE)
         .collect();
     names.sort_unstable();
@@ -127,6 +133,10 @@ mod tests {
         };
         let message = file(Split::Train).unwrap_err();
         assert!(message.contains("train.tsv, train.csv"), "{message}");
+        std::fs::create_dir(folder.path().join("train.csv")).unwrap();
+        let message = file(Split::Train).unwrap_err();
+        assert!(message.contains("found the folder train.csv"), "{message}");
+        std::fs::remove_dir(folder.path().join("train.csv")).unwrap();
         put("train.csv.gz");
         let train = file(Split::Train).unwrap();
         assert_eq!(train, folder.path().join("train.csv.gz"));

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     batch::{FeatureSet, Row},
     config::{Config, Paths, of_trial},
-    data::split::Split,
+    data::{existing_file::existing, source::Source, split::Split},
     device::DeviceError,
     eval::{
         figures::{Remark, Scores},
@@ -31,7 +31,7 @@ use crate::{
     },
     tasks::{
         classification::example_loss::cross_entropy,
-        description::Description,
+        description::{self, Description},
         error::Error,
         head::{Head, HeadConfig, dense},
         label::Label,
@@ -78,13 +78,29 @@ impl<'a> WordTask<'a> {
         Ok(ReadOptions::of_description(&description))
     }
 
-    fn file(&self, config: &Config, split: Split) -> PathBuf {
+    /// The file of a split; of a person's own task one that is there.
+    fn file(&self, config: &Config, split: Split) -> Result<PathBuf, description::Error> {
         if self.is_of_reference() {
-            return config.paths().task_data(self.name, split.name());
+            return Ok(config.paths().task_data(self.name, split.name()));
         }
-        let file = Description::read(&self.folder)
-            .and_then(|description| description.file(&self.folder, split, EXTENSIONS));
-        file.unwrap_or_else(|_| self.folder.join(format!("{}.txt", split.name())))
+        Description::read(&self.folder)?.file(&self.folder, split, EXTENSIONS)
+    }
+
+    /// The files that labels are taken from: train's, and those of dev and test if they are there.
+    fn labelled_files(&self, config: &Config) -> Result<Vec<PathBuf>, Error> {
+        let mut files = vec![self.file(config, Split::Train)?];
+        for split in [Split::Dev, Split::Test] {
+            match self.file(config, split) {
+                Ok(file) => files.push(file),
+                Err(description::Error::NoFile { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if !files.iter().any(|file| existing(file).exists()) {
+            // Says why not.
+            Source::open(&files[0])?;
+        }
+        Ok(files)
     }
 }
 
@@ -98,7 +114,8 @@ impl Task for WordTask<'_> {
     }
 
     fn data_files(&self, config: &Config, split: Split) -> Vec<PathBuf> {
-        vec![self.file(config, split)]
+        let file = self.file(config, split);
+        vec![file.unwrap_or_else(|_| self.folder.join(format!("{}.txt", split.name())))]
     }
 
     /// None, as in the reference.
@@ -113,7 +130,7 @@ impl Task for WordTask<'_> {
             let tags = names.into();
             return Ok(HeadConfig::Tags { tags, segment });
         }
-        let files = [Split::Train, Split::Dev, Split::Test].map(|split| self.file(config, split));
+        let files = self.labelled_files(config)?;
         let options = self.options(config)?;
         let labels = Labels::read(files.iter().map(PathBuf::as_path), &options)?;
         if let Some(dense) = stored.filter(|dense| dense.outputs != labels.len()) {
@@ -143,7 +160,7 @@ impl Task for WordTask<'_> {
         let labels = Labels::of_names(tags.iter().map(String::as_str), self.rules())?;
         let data = TaskData::read(
             self.name,
-            &self.file(config, split),
+            &self.file(config, split)?,
             Arc::new(labels),
             tokenizer,
             &self.options(config)?,

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
-use super::Error;
+use super::error::Error;
 
 /// Takes a share of the rows away, drawn by `seed`, and returns them. `by` tells a row's text and its
 /// label: of each label the share is held out, and rows with one text stay on one side, so that what
