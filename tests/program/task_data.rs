@@ -226,13 +226,23 @@ fn a_glue_folder_is_checked_with_its_rules() {
         .collect();
     assert_eq!(rows, [48, 0, 24, 3, 11, 0]);
     assert_eq!(problems(&found).len(), 3);
-    // As the run cuts them.
+    // As the reference's features have them, which are cut at 64.
     let features = fs::read_to_string(golden("glue/rte/features.train.jsonl")).unwrap();
-    let lengths = features.lines().map(|line| {
-        let line: Value = serde_json::from_str(line).unwrap();
-        line["length"].as_u64().unwrap()
-    });
-    assert!(lengths.count() == 48 && found["files"][0]["cut"].is_u64());
+    let mut lengths: Vec<u64> = features
+        .lines()
+        .map(|line| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            line["length"].as_u64().unwrap()
+        })
+        .collect();
+    lengths.sort_unstable();
+    let vocab = crate::support::place::tiny_vocabulary();
+    let flags = ["--vocab", vocab.to_str().unwrap(), "--max-seq-length", "64"];
+    let (_, found) = checked(&rte, &flags);
+    let train = &found["files"][0];
+    assert_eq!(train["example_tokens"]["median"], lengths[23]);
+    let longest = lengths.iter().filter(|&&length| length == 64).count();
+    assert_eq!(train["cut"], longest);
 }
 
 #[test]
@@ -297,9 +307,7 @@ fn lines(path: PathBuf) -> Vec<Value> {
 
 #[test]
 fn a_table_becomes_a_task_that_is_trained_next() {
-    let mut rows = "nr;\n".to_owned();
-    rows.clear();
-    rows.push_str("nr,review,stars\n");
+    let mut rows = "nr,review,stars\n".to_owned();
     for number in 0..40 {
         let (word, stars) = [("splendid", "good"), ("dreadful", "bad")][number % 2];
         // Every text twice.

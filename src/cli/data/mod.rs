@@ -20,7 +20,7 @@ use crate::tasks::qa::dataset::{
     dropped::{Reason, Tally},
 };
 
-/// Convert QuAC, NewsQA and MRQA, make tasks of your own files, and check data
+/// Convert QuAC, NewsQA and MRQA, make tasks, and check data files
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:

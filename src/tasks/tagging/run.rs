@@ -33,7 +33,7 @@ use crate::{
     report::Sections,
     tasks::{
         classification::example_loss::cross_entropy,
-        description::Description,
+        description::{self, Description},
         error::Error,
         head::{Head, HeadConfig, dense},
         predict::predict,
