@@ -16,13 +16,13 @@ use super::{
     read_options::ReadOptions,
     reply::probabilities,
     submission::write_submission,
-    table::{Format, lines::Lines},
+    table::Format,
     task::{ClassificationTask, TaskSplit},
 };
 use crate::{
     batch::{AsRow, Row},
     config::Config,
-    data::split::Split,
+    data::{line_reader::LineReader, split::Split},
     durable_file::write_whole,
     eval::{self, json_file::json_text},
     tasks::description::{self, Description, Kind},
@@ -190,7 +190,7 @@ fn is_plain(file: &Path) -> bool {
 
 /// A text a line, or of a pair two with a tab between; blank lines are none.
 fn plain(asking: &TextAsking, file: &Path) -> Result<Examples, Error> {
-    let mut lines = Lines::open(file)?;
+    let mut lines = LineReader::open(file)?;
     let name = lines.file().to_owned();
     let mut all = Examples::default();
     while let Some((number, line)) = lines.next_line()? {

@@ -10,7 +10,6 @@ use super::{
     ask::WordAsking,
     error::Error,
     feature::{Feature, FeatureOptions, featurize_words},
-    line_reader::LineReader,
     options::{Form, ReadOptions},
     prediction::Prediction,
     reader::{form_of, read},
@@ -22,7 +21,7 @@ use super::{
 use crate::{
     batch::Row,
     config::Config,
-    data::{existing_file::existing, source::Source},
+    data::{existing_file::existing, line_reader::LineReader, source::Source},
     durable_file::write_whole,
     eval,
     tasks::{

@@ -24,7 +24,6 @@ use crate::{
     batch::{FeatureSet, Row},
     config::{Config, Paths, of_trial},
     data::{existing_file::existing, source::Source, split::Split},
-    device::DeviceError,
     eval::{
         figures::{Remark, Scores},
         origin::Origin,
