@@ -41,9 +41,7 @@ fn a_page_of_classes() {
             "True class (rows) by predicted class (columns)",
             "id=\"confidence\"",
             "Accuracy by confidence",
-            "<th>predicted</th>"
-                .replace("<th>", "<th class=\"n\">")
-                .as_str(),
+            "<th class=\"n\">predicted</th>",
             "<option value=\"1\">not_entailment</option>",
             "Wrong predictions, the surest first: 5 of 5 are here",
             "Right predictions, the surest first: 19 of 19 are here",
@@ -194,15 +192,9 @@ fn a_mixture_shows_its_tasks_in_the_order_of_the_run() {
             .count(),
         1
     );
-    let table = html.find("squad, as evaluated").unwrap();
-    assert_eq!(
-        html.find("Under the threshold that the run").unwrap() > table,
-        true
-    );
-    assert!(
-        html.find("Under the threshold that the run").unwrap()
-            < html.find("chunk, as evaluated").unwrap()
-    );
+    let place = |text: &str| html.find(text).unwrap();
+    let note = place("Under the threshold that the run");
+    assert!(place("squad, as evaluated") < note && note < place("chunk, as evaluated"));
 }
 
 #[test]
@@ -267,10 +259,7 @@ fn a_page_replaces_no_input() {
     for input in [run.data("rte", "dev.tsv"), run.predictions("rte", "dev")] {
         let before = fs::read(&input).unwrap();
         let message = run.refuse(&["--output", input.to_str().unwrap()]);
-        assert!(
-            message.contains("cannot be used multiple times") || message.contains("is an input"),
-            "{message}"
-        );
+        assert!(message.contains("is an input"), "{message}");
         assert_eq!(fs::read(&input).unwrap(), before);
     }
 }

@@ -152,16 +152,17 @@ impl EvaluatedRun {
 
     /// `electra report` of the run.
     pub fn report(&self, more: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_electra"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
+        command
             .args(["report", "--model-name", "m", "--data-dir"])
             .arg(self.folder.path())
             .args(["--set", &format!("task_names={}", self.tasks.join(","))])
             .args(["--set", "max_seq_length=48", "--set", "vocab_size=2048"])
-            .arg("--output")
-            .arg(self.page())
-            .args(more)
-            .output()
-            .unwrap()
+            .args(more);
+        if !more.contains(&"--output") {
+            command.arg("--output").arg(self.page());
+        }
+        command.output().unwrap()
     }
 
     pub fn page(&self) -> PathBuf {
