@@ -188,7 +188,7 @@ impl<'c, 'a> Reading<'c, 'a> {
     }
 
     fn glue(&mut self, split: &GlueSplit) -> Result<TextFile, Error> {
-        glue_reader::each_row(self.path, split, false, &mut |_, row| {
+        glue_reader::each_row(self.path, split, false, |_, row| {
             match row {
                 Ok(row) => {
                     let label = row.label.map(|label| Ok(label.to_owned()));
@@ -379,7 +379,7 @@ impl<'c, 'a> Reading<'c, 'a> {
     fn finish(&mut self, columns: Option<String>, labelled: bool) -> TextFile {
         self.measure();
         // As a run has it: a test file whose labels are not all known counts as one without.
-        let labelled = labelled && !(self.split == Split::Test && !self.of_labels.is_empty());
+        let labelled = labelled && (self.split != Split::Test || self.of_labels.is_empty());
         let of_labels = std::mem::take(&mut self.of_labels);
         let mut seen = std::mem::take(&mut self.seen);
         if labelled || self.split != Split::Test {

@@ -33,7 +33,7 @@ pub(super) fn read(
         labelled: split.label.is_some(),
         ..Examples::default()
     };
-    let name = each_row(path, split, options.debug, &mut |file, row| {
+    let name = each_row(path, split, options.debug, |file, row| {
         let row = match row {
             Ok(row) => row,
             Err(short) => {
@@ -88,7 +88,7 @@ pub(super) fn each_row(
     path: &Path,
     split: &GlueSplit,
     debug: bool,
-    take: &mut dyn FnMut(&str, Result<GlueRow<'_>, Skipped>) -> Result<(), Error>,
+    mut take: impl FnMut(&str, Result<GlueRow<'_>, Skipped>) -> Result<(), Error>,
 ) -> Result<String, Error> {
     let mut file = TsvFile::open(path)?;
     let name = file.file().to_owned();
