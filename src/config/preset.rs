@@ -93,7 +93,7 @@ mod tests {
             for (tasks, epochs, length) in [
                 (json!(["rte"]), 10.0, 128),
                 (json!(["mnli"]), 3.0, 128),
-                (json!(["chunk"]), 3.0, 128),
+                (json!(["chunk"]), 3.0, 256),
                 (json!(["cola", "squad"]), 3.0, 128),
             ] {
                 let mut hparams = preset.hparams();
