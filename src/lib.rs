@@ -1,4 +1,4 @@
-//! Fine-tunes ELECTRA for question answering on any GPU that wgpu reaches, and on the CPU.
+//! Fine-tunes ELECTRA on any GPU that wgpu reaches, and on the CPU.
 //!
 //! Data flows one way: raw JSON → examples → windows → features → batches → model → loss →
 //! optimiser → record → predictions → metrics. ARCHITECTURE.md is the map of the modules.

@@ -55,7 +55,7 @@ pub mod usage_hint;
 
 pub use failure::{Failure, NO_DEVICE, WRONG_USE, exit_code, one_line};
 
-/// Fine-tunes ELECTRA for question answering on any GPU that wgpu reaches, and on the CPU.
+/// Fine-tunes ELECTRA on any GPU that wgpu reaches, and on the CPU.
 #[derive(Debug, Parser)]
 #[command(
     name = "electra",
