@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{GlobalArgs, hyper_parameters::RunArgs, print_beside, print_json_beside, run_model};
 use crate::{
+    config::Config,
     data::{self, split::Split},
     durable_file::{spare_inputs, write_whole},
     tasks::{
@@ -16,6 +17,15 @@ use crate::{
         qa::token_counts::TokenCounts,
     },
 };
+
+/// All files in the folders of a run's tasks: what they are and what they are learnt from.
+pub(super) fn task_files(config: &Config) -> Vec<PathBuf> {
+    let folders = config.task_names.iter();
+    let folders = folders.map(|task| config.paths().task_folder(task));
+    let entries = folders.filter_map(|folder| folder.read_dir().ok());
+    let files = entries.flatten().filter_map(Result::ok);
+    files.map(|entry| entry.path()).collect()
+}
 
 /// Write the features that a task's file becomes, as JSON lines
 #[derive(Debug, Clone, Args)]
@@ -74,6 +84,7 @@ pub(super) fn run(
     let mut inputs: Vec<_> = inputs
         .flat_map(|(name, (split, _))| task(name, &config).data_files(&config, *split))
         .collect();
+    inputs.extend(task_files(&config));
     inputs.push(config.paths().vocab_file().to_owned());
     inputs.extend(args.run.given.hparams.as_ref().map(PathBuf::from));
     spare_inputs(&args.output, inputs.iter().map(PathBuf::as_path))?;

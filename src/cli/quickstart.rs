@@ -12,7 +12,7 @@ use super::{
 use crate::{
     eval::figures::Scores,
     fine_tuned::TaskChoice,
-    quickstart::{self, lesson::Lesson},
+    quickstart::{self, Quickstart, lesson::Lesson},
     tasks::{asked::Asked, reply::Reply},
     terminal,
 };
@@ -30,6 +30,9 @@ pub struct QuickstartArgs {
     /// Folder to write to
     #[arg(long, value_name = "DIR", default_value = "electra-quickstart")]
     pub output: PathBuf,
+    /// Train anew instead of going on; an earlier model is moved aside
+    #[arg(long)]
+    pub restart: bool,
     #[command(flatten)]
     pub given: GivenArgs,
     #[command(flatten)]
@@ -45,15 +48,16 @@ pub(super) fn run(
     let began = Instant::now();
     let session = Session::open(&args.compute, global)?;
     let given = args.given.read(args.compute.precision)?;
-    let outcome = quickstart::run(
-        args.kind,
-        &args.output,
-        &session.chosen,
-        &given,
-        session.memory_limits(),
-        stop::listen(),
-        &session.progress,
-    )?;
+    let outcome = quickstart::run(&Quickstart {
+        lesson: args.kind,
+        folder: &args.output,
+        chosen: &session.chosen,
+        given: &given,
+        memory_limits: session.memory_limits(),
+        restart: args.restart,
+        stop: stop::listen(),
+        progress: &session.progress,
+    })?;
     let model = session.model(&outcome.model_dir, TaskChoice::First)?;
     let asked = args.kind.asked();
     let reply = model.ask(&asked)?;

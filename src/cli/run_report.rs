@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{
     GlobalArgs,
+    features::task_files,
     finetune::take_answering,
     hyper_parameters::{GivenArgs, RunArgs, parse_preset},
     print_beside, print_json_beside,
@@ -197,6 +198,7 @@ fn inputs(draft: &Draft, config: &Config, run: &RunArgs) -> Vec<PathBuf> {
         inputs
             .extend(["train_log.jsonl", "config.json", "model.bpk"].map(|name| folder.join(name)));
     }
+    inputs.extend(task_files(config));
     inputs.extend(run.given.hparams.as_ref().map(PathBuf::from));
     inputs
 }

@@ -59,7 +59,7 @@ fn print_value(reply: &ValueReply, out: &mut dyn Write) -> anyhow::Result<()> {
         Some([min, max]) if (min..=max).contains(&reply.value) => {
             writeln!(out, "{value}  (from {min} to {max})")?;
         }
-        Some([min, max]) => writeln!(out, "{value}  (beyond {min} to {max})")?,
+        Some([min, max]) => writeln!(out, "{value}  (outside {min} to {max})")?,
         None => writeln!(
             out,
             "{value}  (0 is the least value of training, 1 the greatest)"

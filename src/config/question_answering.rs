@@ -12,6 +12,7 @@ use super::{
     paths::{Paths, fill},
     table::Config,
 };
+use crate::tasks::registry::{self, Kind};
 
 /// The keys that must be at least 1.
 pub(super) fn at_least_1(config: &Config) -> [(&'static str, u64); 5] {
@@ -26,8 +27,13 @@ pub(super) fn at_least_1(config: &Config) -> [(&'static str, u64); 5] {
 
 /// What to say of windows that a question may fill.
 pub(super) fn no_room(config: &Config) -> Option<String> {
+    let mut tasks = config
+        .task_names
+        .iter()
+        .filter_map(|task| registry::find(task));
+    let asks = tasks.any(|task| matches!(task.kind, Kind::Questions(_)));
     let (length, question) = (config.max_seq_length, config.max_query_length);
-    (length < question.saturating_add(4)).then(|| {
+    (asks && length < question.saturating_add(4)).then(|| {
         format!(
             "max_seq_length = {length} leaves no room for a passage beside a question of \
              max_query_length = {question} tokens"

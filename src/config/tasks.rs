@@ -1,5 +1,7 @@
 //! The tasks that a run names: known ones, each once.
 
+use std::path::Path;
+
 use super::{
     error::{Error, shorten},
     table::Config,
@@ -18,6 +20,14 @@ pub(super) fn check(config: &Config, heads: &[&str]) -> Result<(), Error> {
         return Err(Error::NoTask { known });
     }
     for (i, task) in config.task_names.iter().enumerate() {
+        if task.starts_with('.')
+            || task.contains(['/', '\\', ','])
+            || task.contains(char::is_control)
+        {
+            let must = "a task's name is that of its folder in finetuning_data, without / \\ , and with no dot \
+                        at its beginning";
+            return Err(Error::out_of_range("task_names", shorten(task), must));
+        }
         // A person's own task is one with a description beside its data.
         let described = config.paths().task_folder(task).join("task.json");
         if !described.is_file() && !heads.contains(&task.as_str()) {
@@ -28,6 +38,7 @@ pub(super) fn check(config: &Config, heads: &[&str]) -> Result<(), Error> {
                 },
                 _ => Error::from(UnknownTask {
                     task: shorten(task),
+                    own: own_tasks(&described),
                     ..unknown
                 }),
             })?;
@@ -38,4 +49,23 @@ pub(super) fn check(config: &Config, heads: &[&str]) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The tasks of the person's own beside the one whose description was expected at `described`; the first
+/// ten.
+fn own_tasks(described: &Path) -> Vec<String> {
+    let folder = described.parent().and_then(Path::parent);
+    let entries = folder.and_then(|folder| folder.read_dir().ok());
+    let mut own: Vec<String> = entries
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let folder = entry.ok()?.path();
+            let name = folder.file_name()?.to_str()?;
+            folder.join("task.json").is_file().then(|| shorten(name))
+        })
+        .collect();
+    own.sort();
+    own.truncate(10);
+    own
 }

@@ -124,8 +124,9 @@ fn not_there(folder: &Path, choice: TaskChoice<'_>, askings: &[Asking]) -> Error
     }
 }
 
-/// The hyper-parameters that decide a model's answers, beside its encoder and its vocabulary.
-const ANSWERING: [&str; 10] = [
+/// The hyper-parameters that decide what a model answers and how, beside its encoder and its vocabulary.
+const ANSWERING: [&str; 11] = [
+    "task_names",
     "max_seq_length",
     "max_query_length",
     "doc_stride",

@@ -293,7 +293,9 @@ impl Finetune<'_> {
         let bar = self.progress.busy(&format!("preparing {first}"));
         let file = task(name, config).read(split, None, &head.config, self.tokenizer, config)?;
         bar.finish_and_clear();
-        self.progress.note(&file.line(split));
+        for line in file.line(split).lines() {
+            self.progress.note(line);
+        }
         file.check_not_empty()?;
         Ok(file)
     }

@@ -78,21 +78,35 @@ pub struct Outcome {
     pub report: PathBuf,
 }
 
+/// The quickstart of a kind of task.
+pub struct Quickstart<'a> {
+    pub lesson: Lesson,
+    pub folder: &'a Path,
+    pub chosen: &'a Chosen,
+    /// Hyper-parameters that replace the quickstart's own.
+    pub given: &'a Map<String, Value>,
+    pub memory_limits: MemoryLimits,
+    /// Whether an earlier quickstart in the folder is trained anew instead of going on.
+    pub restart: bool,
+    pub stop: &'a Stop,
+    pub progress: &'a Progress,
+}
+
 /// Lays out the data folder, converts the checkpoint, trains and evaluates.
-///
-/// `given` are hyper-parameters that replace the quickstart's own.
 ///
 /// # Errors
 /// A folder of somebody else's, hyper-parameters that cannot be, or a device that fails.
-pub fn run(
-    lesson: Lesson,
-    folder: &Path,
-    chosen: &Chosen,
-    given: &Map<String, Value>,
-    memory_limits: MemoryLimits,
-    stop: &Stop,
-    progress: &Progress,
-) -> Result<Outcome, Error> {
+pub fn run(quickstart: &Quickstart<'_>) -> Result<Outcome, Error> {
+    let &Quickstart {
+        lesson,
+        folder,
+        chosen,
+        given,
+        memory_limits,
+        stop,
+        progress,
+        ..
+    } = quickstart;
     lay_out(lesson, folder, progress)?;
     let mut hparams = hparams(lesson);
     hparams.extend(given.clone());
@@ -113,7 +127,7 @@ pub fn run(
         &AutotuneCache::of_user(),
     )?;
     let heads = heads(&config, &BTreeMap::new()).map_err(finetune::Error::from)?;
-    let finetune = |config: &Config| -> Result<finetune::Outcome, Error> {
+    let finetune = |config: &Config, restart: bool| -> Result<finetune::Outcome, Error> {
         let finetune = Finetune {
             config,
             heads: &heads,
@@ -123,7 +137,7 @@ pub fn run(
             tokenizer: &tokenizer,
             untrained_head: true,
             replay: None,
-            restart: false,
+            restart,
             dry_run: false,
             progress,
             memory_limits,
@@ -143,9 +157,9 @@ pub fn run(
         ),
     );
     progress.note("before training:");
-    let before = scores(finetune(&resolve(&untrained)?)?);
+    let before = scores(finetune(&resolve(&untrained)?, false)?);
     progress.note("training:");
-    let after = scores(finetune(&config)?);
+    let after = scores(finetune(&config, quickstart.restart)?);
     let model_dir = config.paths().model_dir(1);
     if let Some(threshold) = after.get("best_exact_thresh") {
         set_threshold(&model_dir, threshold)?;

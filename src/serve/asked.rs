@@ -86,6 +86,10 @@ pub fn read(kind: Kind, body: &[u8]) -> Result<Posted, Refusal> {
 }
 
 fn json<T: DeserializeOwned>(body: &[u8], expected: &str) -> Result<T, Refusal> {
+    // A list would be taken for an object's values.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Refusal::bad(format!("expected {expected}, found a list")));
+    }
     serde_json::from_slice(body)
         .map_err(|error| Refusal::bad(format!("expected {expected}: {error}")))
 }

@@ -128,18 +128,28 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 /// A name that no task has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "this engine does not train the task {task:?}{}; it trains {}",
+    "this engine does not train the task {task:?}{}; it trains {}{}",
     hint(meant),
-    names()
+    names(),
+    others(own)
 )]
 pub struct UnknownTask {
     pub task: String,
     /// The task that it may mean.
     pub meant: Option<&'static str>,
+    /// Tasks of the person's own that lie beside it.
+    pub own: Vec<String>,
 }
 
 fn hint(meant: &Option<&'static str>) -> String {
     meant.map_or_else(String::new, |task| format!(" (did you mean {task}?)"))
+}
+
+fn others(own: &[String]) -> String {
+    match own {
+        [] => String::new(),
+        own => format!("; in the data folder lie {}", own.join(", ")),
+    }
 }
 
 /// The task of this name.
@@ -150,6 +160,7 @@ pub fn expect(name: &str) -> Result<&'static Entry, UnknownTask> {
     find(name).ok_or_else(|| UnknownTask {
         task: name.to_owned(),
         meant: meant(name).map(|task| task.name),
+        own: Vec::new(),
     })
 }
 

@@ -183,6 +183,10 @@ impl Sandbox {
             &format!(
                 "case \"$1\" in\n\
                  finetune|evaluate|features) exec '{electra}' \"$@\" {SMALL} ;;\n\
+                 report) case \"$*\" in\n\
+                 *--data-dir*) exec '{electra}' \"$@\" {SMALL} ;;\n\
+                 *) exec '{electra}' \"$@\" ;;\n\
+                 esac ;;\n\
                  quickstart) exec '{electra}' \"$@\" --set num_train_epochs=0.02 ;;\n\
                  *) exec '{electra}' \"$@\" ;;\n\
                  esac"

@@ -131,7 +131,7 @@ fn a_page_of_tags() {
             "<mark class=\"predicted\">left <small>LOC</small></mark>",
             "<article data-error=\"0 1\" data-gold=\"0 1\" data-predicted=\"1\">",
             // e² / (e² + 8)
-            "surest mistake 48.0 %",
+            "most confident mistake 48.0 %",
         ],
     );
 }

@@ -126,7 +126,7 @@ fn a_folder_with_a_description_is_checked_as_a_whole() {
         "text from column \"review\", label from column \"stars\", id from column \"n\"",
         "  good                                 2 of 6 (33.33 %)",
         "with max_seq_length 128 and 30522 word pieces: 2 errors, 6 warnings",
-        "warning contradiction (1): the same text has another label before",
+        "warning contradiction (1): the same text has a different label earlier",
         "  train.csv: line 4: \"bad\", \"good\" on line 2",
         "error unknown_label (1): the task has no such label: a run ends here",
         "errors: 2; correct them, or a run ends at the first",
@@ -346,7 +346,7 @@ fn a_table_becomes_a_task_that_is_trained_next() {
         serde_json::from_slice(&fs::read(task.join("task.json")).unwrap()).unwrap();
     assert_eq!(
         description,
-        json!({"kind": "classification", "text": "text", "label": "label", "labels": ["bad", "good"]})
+        json!({"kind": "classification", "text": "review", "label": "stars", "labels": ["bad", "good"]})
     );
     let (train, dev) = (
         lines(task.join("train.jsonl")),
@@ -357,7 +357,7 @@ fn a_table_becomes_a_task_that_is_trained_next() {
         dev.iter().all(|row| !train.contains(row)),
         "one text on both sides"
     );
-    assert_eq!(dev.iter().filter(|row| row["label"] == "good").count(), 4);
+    assert_eq!(dev.iter().filter(|row| row["stars"] == "good").count(), 4);
 
     // Nothing is replaced.
     let before = fs::read(task.join("train.jsonl")).unwrap();

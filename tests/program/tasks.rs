@@ -369,3 +369,79 @@ fn what_is_wrong_with_the_data_is_said_before_a_step() {
         "{told}"
     );
 }
+
+#[test]
+fn a_task_is_a_folder_of_the_data_and_what_its_model_was_trained_on() {
+    let folder = Folder::new();
+    for task in ["../mine", "a/b", "a,b", ".mine"] {
+        let told = folder.refuse(&json!({"task_names": [task]}));
+        assert!(told.contains("without / \\ ,"), "{told}");
+    }
+    let rows = "text,label\nan oak,tree\na rose,flower\n";
+    folder.write("plants", "train.csv", rows);
+    folder.write("plants", "dev.csv", rows);
+    folder.write("plants", "task.json", r#"{"kind": "classification"}"#);
+    let told = folder.refuse(&json!({"task_names": ["plant"]}));
+    assert!(told.contains("in the data folder lie plants"), "{told}");
+    folder.train(&json!({"task_names": ["plants"]}), &[]);
+
+    let evaluated = |description: &str| {
+        folder.write("plants", "task.json", description);
+        let model = folder.models().join("finetuning_models/plants_model_1");
+        Command::new(env!("CARGO_BIN_EXE_electra"))
+            .args([
+                "evaluate",
+                "--device",
+                "cpu",
+                "--model-name",
+                "m",
+                "--data-dir",
+            ])
+            .arg(folder.0.path())
+            .arg("--checkpoint")
+            .arg(model)
+            .output()
+            .unwrap()
+    };
+    // The model tells its task.
+    let output = evaluated(r#"{"kind": "classification"}"#);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for (description, found) in [
+        (
+            r#"{"kind": "regression"}"#,
+            "found classification, where task.json has regression",
+        ),
+        (
+            r#"{"kind": "classification", "labels": ["tree", "flower"]}"#,
+            "found flower, tree, where task.json has tree, flower",
+        ),
+    ] {
+        let output = evaluated(description);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(found), "{told}");
+    }
+
+    // What a task is and is learnt from is not written over.
+    folder.write("plants", "task.json", r#"{"kind": "classification"}"#);
+    for file in ["task.json", "train.csv"] {
+        let path = folder.task("plants").join(file);
+        let before = fs::read(&path).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_electra"))
+            .args([
+                "report",
+                "--model-name",
+                "m",
+                "--set",
+                "task_names=plants",
+                "--data-dir",
+            ])
+            .arg(folder.0.path())
+            .arg("--output")
+            .arg(&path)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+}

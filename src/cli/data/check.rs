@@ -20,7 +20,7 @@ use crate::{
 
 /// Check a data file: what is in it, how long it is in tokens, what is wrong with it
 ///
-/// Knows SQuAD 1.1 and 2.0, rows, QuAC, MRQA and NewsQA by their contents, and so tables of labelled
+/// Knows SQuAD 1.1 and 2.0, rows, QuAC, MRQA and NewsQA by their contents, as well as tables of labelled
 /// texts (TSV, csv, JSON lines) with the usual columns and tagged words (CoNLL, JSON lines). A folder
 /// with a task.json, or named after a task, is checked as a whole. Exit code 2 where training or
 /// scoring would stumble.

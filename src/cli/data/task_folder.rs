@@ -19,7 +19,7 @@ const SHOWN: usize = 12;
 /// The files of a task and its folder.
 #[derive(Debug, Clone, Args)]
 pub struct Files {
-    /// The file with what is to be learnt
+    /// The training file
     #[arg(value_name = "IN")]
     pub input: PathBuf,
     /// The task's folder, whose name becomes the task's: D/finetuning_data/NAME
@@ -34,7 +34,7 @@ pub struct Files {
     /// The file that is answered with write_test_outputs; it may lack labels
     #[arg(long, value_name = "FILE")]
     pub test: Option<PathBuf>,
-    /// Seed of what --dev-share draws
+    /// Random seed of --dev-share
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 }
@@ -47,7 +47,7 @@ fn share(text: &str) -> Result<f64, String> {
 
 /// Make a task of a table of labelled texts, or of pairs of texts
 ///
-/// Writes train.jsonl, dev.jsonl and test.jsonl, as far as there are any, and the task.json that
+/// Writes train.jsonl, dev.jsonl and test.jsonl, whichever apply, and the task.json that
 /// `electra finetune` learns the task by. Nothing is replaced.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -74,10 +74,10 @@ pub struct ClassificationArgs {
     /// The column of the rows' names
     #[arg(long, value_name = "COLUMN")]
     pub id: Option<String>,
-    /// The first row is none of names; columns are given by number
+    /// The first row holds data, not column names; columns are given by number
     #[arg(long)]
     pub no_header: bool,
-    /// What is learnt [default: regression if labels are numbers with a fraction]
+    /// Kind of task [default: regression if labels are numbers with a fraction]
     #[arg(long, value_name = "KIND")]
     pub kind: Option<TextKind>,
 }
@@ -91,7 +91,7 @@ pub enum TextKind {
 
 /// Make a task of sentences with a tag for each word
 ///
-/// Writes train.jsonl, dev.jsonl and test.jsonl, as far as there are any, with tags in BIOES, and
+/// Writes train.jsonl, dev.jsonl and test.jsonl, whichever apply, with tags in BIOES, and
 /// the task.json that `electra finetune` learns the task by. Nothing is replaced.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\

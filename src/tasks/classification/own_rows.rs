@@ -10,7 +10,10 @@ use super::{
     rows::{Cells, Rows},
     train_labels,
 };
-use crate::{data::split::Split, tasks::description::Description};
+use crate::{
+    data::split::Split,
+    tasks::description::{Column, Description},
+};
 
 /// A row with its label as the file has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,17 +26,17 @@ pub struct OwnRow {
 }
 
 impl OwnRow {
-    /// The row under the keys `text`, `text_b`, `label` and `id`.
-    pub fn object(&self) -> Map<String, Value> {
+    /// The row under the names that `description` gives its columns.
+    pub fn object(&self, description: &Description) -> Map<String, Value> {
         let cells = [
-            ("text", Some(&self.text)),
-            ("text_b", self.text_b.as_ref()),
-            ("label", self.label.as_ref()),
-            ("id", self.id.as_ref()),
+            (&description.text, Some(&self.text)),
+            (&description.text_b, self.text_b.as_ref()),
+            (&description.label, self.label.as_ref()),
+            (&description.id, self.id.as_ref()),
         ];
-        let there = cells.into_iter().filter_map(|(key, cell)| {
-            let cell = cell?.clone();
-            Some((key.to_owned(), Value::from(cell)))
+        let there = cells.into_iter().filter_map(|(column, cell)| match column {
+            Some(Column::Name(name)) => Some((name.clone(), Value::from(cell?.clone()))),
+            _ => None,
         });
         there.collect()
     }

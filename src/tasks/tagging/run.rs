@@ -307,7 +307,7 @@ impl Answers for TagAnswers<'_> {
         scores.set_remark(Remark {
             key: "beyond_the_reference".to_owned(),
             text: Some(format!(
-                "ours, beyond the reference: {accuracy:.2} % of {} words right",
+                "ours, beyond the reference: {accuracy:.2} % of {} words correct",
                 figures.words
             )),
             details: [("token_accuracy".to_owned(), accuracy.into())]

@@ -65,7 +65,7 @@ impl Marks {
                     tag: tag.clone(),
                     why: match last {
                         None => "behind O or at the beginning",
-                        Some(_) if beside.is_none() => "behind another type",
+                        Some(_) if beside.is_none() => "after a span of another type",
                         Some(_) => "behind the end of a span",
                     },
                 });

@@ -22,7 +22,7 @@ pub enum Error {
     #[error("{}: is what is read, and would be replaced; give another folder", file.display())]
     IsInput { file: PathBuf },
 
-    #[error("{}: expected a folder with a name, which becomes the task's, found another path", folder.display())]
+    #[error("{}: expected a folder whose name, which becomes the task's, has no comma and no dot at its beginning", folder.display())]
     NoName { folder: PathBuf },
 
     #[error(

@@ -115,18 +115,30 @@ pub fn write_texts(
         let rows = train.iter().chain(dev.iter().flatten());
         rows.chain(test.iter().flatten()).any(part)
     };
-    let column = |name: &str, there: bool| there.then(|| Column::Name(name.to_owned()));
+    // The names of the person's own table, so that more rows of it can be answered as they are.
+    let column = |given: &Option<Column>, usual: &str, there: bool| {
+        let name = match given {
+            Some(Column::Name(name)) => name,
+            _ => usual,
+        };
+        there.then(|| Column::Name(name.to_owned()))
+    };
     let names = labels.classes();
     let description = Description {
-        text: column("text", true),
-        text_b: column("text_b", has(|row| row.text_b.is_some())),
-        label: column("label", true),
-        id: column("id", has(|row| row.id.is_some())),
+        text: column(&columns.text, "text", true),
+        text_b: column(&columns.text_b, "text_b", has(|row| row.text_b.is_some())),
+        label: column(&columns.label, "label", true),
+        id: column(&columns.id, "id", has(|row| row.id.is_some())),
         labels: names.clone(),
-        range: columns.range,
+        range: match kind {
+            description::Kind::Regression => columns
+                .range
+                .or_else(|| range_of(train.iter().chain(dev.iter().flatten()))),
+            _ => None,
+        },
         ..Description::of(kind)
     };
-    let line_of = |row: &OwnRow| Value::Object(row.object());
+    let line_of = |row: &OwnRow| Value::Object(row.object(&description));
     let parts = [
         (Split::Train, Some(train)),
         (Split::Dev, dev),
@@ -141,6 +153,15 @@ pub fn write_texts(
         labels: names.unwrap_or_default(),
         files,
     })
+}
+
+/// The least and the greatest label of rows with numbers.
+fn range_of<'a>(rows: impl Iterator<Item = &'a OwnRow>) -> Option<[f64; 2]> {
+    let mut labels = rows.filter_map(|row| row.label.as_deref()?.trim().parse::<f64>().ok());
+    let first = labels.next()?;
+    Some(labels.fold([first; 2], |[min, max], label| {
+        [label.min(min), label.max(max)]
+    }))
 }
 
 /// Writes the folder of a task of words, with tags in BIOES.
@@ -194,7 +215,8 @@ impl Request {
     /// Refuses a folder that holds files of a task, before anything is read; tells the task's name.
     fn check(&self, extensions: &[&str]) -> Result<String, Error> {
         let name = self.folder.file_name().and_then(|name| name.to_str());
-        let name = name.ok_or_else(|| Error::NoName {
+        let is_name = |name: &&str| !name.starts_with('.') && !name.contains(',');
+        let name = name.filter(is_name).ok_or_else(|| Error::NoName {
             folder: self.folder.clone(),
         })?;
         if super::registry::find(name).is_some() {

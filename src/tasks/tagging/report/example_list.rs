@@ -63,7 +63,7 @@ pub(super) fn section(report: &TagReport, limits: Limits) -> Markup {
     let names = [
         (
             "wrong",
-            "Sentences with a wrong span, the surest mistake first",
+            "Sentences with a wrong span, the most confident mistake first",
         ),
         ("right", "Sentences whose spans are all right"),
     ];
@@ -145,7 +145,7 @@ fn article(shown: &Shown, places: &BTreeMap<&str, usize>) -> Markup {
             p.meta {
                 "line " (words.line) " · " (right) " of " (gold.len()) " spans right"
                 @for error in &errors { " · " (error.name()) }
-                @if let Some(share) = sentence.surest_mistake { " · surest mistake " (format!("{:.1} %", 100.0 * share)) }
+                @if let Some(share) = sentence.surest_mistake { " · most confident mistake " (format!("{:.1} %", 100.0 * share)) }
                 @if let cut @ 1.. = all.len() - kept_words.len() { " · " (cut) " words cut" }
             }
         }

@@ -99,7 +99,7 @@ impl Sections for TagReport<'_> {
             ("F1 over spans", spans.f1()),
             ("precision", spans.precision()),
             ("recall", spans.recall()),
-            ("words right", self.figures.token_accuracy()),
+            ("words correct", self.figures.token_accuracy()),
         ];
         let name = self
             .data

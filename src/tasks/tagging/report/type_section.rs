@@ -82,7 +82,7 @@ pub(super) fn section(figures: &TagFigures, errors: &ErrorCounts) -> Markup {
         p.note { "By the type of the gold span; of a spurious one, by its own." }
         (errors_by_type(figures, errors))
         @if !errors.confusions.is_empty() {
-            h3 { "Types that are taken for each other" }
+            h3 { "Confused types" }
             (confusions(errors))
         }
     }
