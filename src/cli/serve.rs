@@ -17,7 +17,7 @@ use crate::{
     tasks::qa::no_answer::{null_odds::gives_null_odds, threshold},
 };
 
-/// Answer questions in a browser and for programs, or classify or tag
+/// Answer questions in a browser and for programs; classify and tag
 ///
 /// Serves a page at / for the model's tasks and an API, which /openapi.json describes: /api/answer,
 /// /api/classify, /api/regress, /api/tag. Ctrl-C ends it once the questions under way are answered.

@@ -16,7 +16,6 @@ const ALIASES: &[(&str, &str)] = &[
     ("max_length", "max_seq_length"),
     ("max_seq_len", "max_seq_length"),
     ("model_max_length", "max_seq_length"),
-    ("epochs", "num_train_epochs"),
     ("num_epochs", "num_train_epochs"),
     ("warmup_ratio", "warmup_proportion"),
     (

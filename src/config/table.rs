@@ -300,6 +300,13 @@ pub(super) fn is_tpu(key: &str) -> bool {
 
 /// The known key that is most like `key`; an override's own name finds its dotted form.
 fn nearest_key(key: &str) -> String {
+    // The only one with this word in it: epochs is num_train_epochs.
+    let mut with_word = Config::KEYS
+        .iter()
+        .filter(|known| known.split('_').any(|word| word == key));
+    if let (Some(only), None) = (with_word.next(), with_word.next()) {
+        return (*only).to_owned();
+    }
     let last = key.rsplit('.').next().unwrap_or(key);
     let overrides = ModelOverrides::KEYS.iter().map(|known| {
         (

@@ -215,7 +215,9 @@ mod tests {
         let fine_tuned = json!({
             "task_names": ["squad"], "qa_na_threshold": -1.09, "doc_stride": 64, "seed": 7,
         });
-        let expected = json!({"qa_na_threshold": -1.09, "doc_stride": 64});
+        let expected = json!({
+            "task_names": ["squad"], "qa_na_threshold": -1.09, "doc_stride": 64,
+        });
         assert_eq!(answers(fine_tuned), expected);
     }
 }

@@ -69,14 +69,14 @@ pub fn read(kind: Kind, body: &[u8]) -> Result<Posted, Refusal> {
         }
         Kind::Classification | Kind::Regression => {
             let OneOrTwo { text, text_b, task } =
-                json(body, r#"{"text": "…"}, for a pair with "text_b": "…""#)?;
+                object(body, r#"{"text": "…"}, for a pair with "text_b": "…""#)?;
             Posted {
                 task,
                 texts: Texts::Text { text, text_b },
             }
         }
         Kind::Tagging => {
-            let One { text, task } = json(body, r#"{"text": "…"}"#)?;
+            let One { text, task } = object(body, r#"{"text": "…"}"#)?;
             Posted {
                 task,
                 texts: Texts::Text { text, text_b: None },
@@ -85,11 +85,15 @@ pub fn read(kind: Kind, body: &[u8]) -> Result<Posted, Refusal> {
     })
 }
 
-fn json<T: DeserializeOwned>(body: &[u8], expected: &str) -> Result<T, Refusal> {
-    // A list would be taken for an object's values.
-    if body.trim_ascii_start().first() == Some(&b'[') {
-        return Err(Refusal::bad(format!("expected {expected}, found a list")));
+/// The same, of which a list is none: its items would be taken for the values.
+fn object<T: DeserializeOwned>(body: &[u8], expected: &str) -> Result<T, Refusal> {
+    match body.trim_ascii_start().first() {
+        Some(b'[') => Err(Refusal::bad(format!("expected {expected}, found a list"))),
+        _ => json(body, expected),
     }
+}
+
+fn json<T: DeserializeOwned>(body: &[u8], expected: &str) -> Result<T, Refusal> {
     serde_json::from_slice(body)
         .map_err(|error| Refusal::bad(format!("expected {expected}: {error}")))
 }

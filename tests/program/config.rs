@@ -104,7 +104,7 @@ fn mistakes_are_explained_before_anything_runs() {
     for (sets, message) in [
         (
             ["task_names=squad", "epochs=3"],
-            "hyper-parameter epochs: there is no such key; the nearest is ",
+            "hyper-parameter epochs: there is no such key; the nearest is num_train_epochs",
         ),
         (
             ["task_names=squad", "warmup_proportion=2"],
