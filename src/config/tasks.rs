@@ -20,10 +20,7 @@ pub(super) fn check(config: &Config, heads: &[&str]) -> Result<(), Error> {
         return Err(Error::NoTask { known });
     }
     for (i, task) in config.task_names.iter().enumerate() {
-        if task.starts_with('.')
-            || task.contains(['/', '\\', ','])
-            || task.contains(char::is_control)
-        {
+        if !registry::is_name(task) {
             let must = "a task's name is that of its folder in finetuning_data, without / \\ , and with no dot \
                         at its beginning";
             return Err(Error::out_of_range("task_names", shorten(task), must));

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use checkpoints_convert::{ConfigFile, HeadShape};
+use checkpoints_convert::{ConfigFile, DenseKind, DenseShape, HeadShape};
 
 use super::{
     classification::run::TextTask,
@@ -46,7 +46,7 @@ fn kind(name: &str, config: &Config) -> Kind {
 /// with.
 ///
 /// # Errors
-/// As [`Task::head`].
+/// As [`Task::head`], and when a person's description of a task contradicts the checkpoint.
 pub fn heads(
     config: &Config,
     stored: &BTreeMap<String, HeadShape>,
@@ -54,12 +54,66 @@ pub fn heads(
     let tasks = config.task_names.iter();
     tasks
         .map(|name| {
+            if let Some(HeadShape::Dense(dense)) = stored.get(name) {
+                check_described(name, config, dense)?;
+            }
             Ok(TaskHead {
                 config: task(name, config).head(config, stored.get(name))?,
                 task: name.clone(),
             })
         })
         .collect()
+}
+
+/// Refuses the description of a person's own task if it says otherwise than the checkpoint; none need be
+/// there.
+fn check_described(task: &str, config: &Config, stored: &DenseShape) -> Result<(), Error> {
+    if registry::find(task).is_some() {
+        return Ok(());
+    }
+    let Ok(description) = Description::read(&config.paths().task_folder(task)) else {
+        return Ok(());
+    };
+    let differs = |expected, found: String, described: String| {
+        Err(Error::OtherHead {
+            task: task.to_owned(),
+            expected,
+            found: format!("{found}, where {} has {described}", description::FILE),
+        })
+    };
+    let kind = stored.kind.map(|kind| match kind {
+        DenseKind::Classification => description::Kind::Classification,
+        DenseKind::Regression => description::Kind::Regression,
+        DenseKind::Tagging => description::Kind::Tagging,
+    });
+    if let Some(found) = kind.filter(|found| *found != description.kind) {
+        return differs(
+            "the kind that the task is described as",
+            found.name().to_owned(),
+            description.kind.name().to_owned(),
+        );
+    }
+    if let (Some(found), Some(described)) = (&stored.labels, &description.labels)
+        && description.kind == description::Kind::Classification
+        && found != described
+    {
+        return differs(
+            "the labels that the task is described with",
+            found.join(", "),
+            described.join(", "),
+        );
+    }
+    if let (Some(found), Some(described)) = (stored.range, description.range)
+        && found != described
+    {
+        let [found, described] = [found, described].map(|[min, max]| format!("{min} to {max}"));
+        return differs(
+            "the range that the task is described with",
+            found,
+            described,
+        );
+    }
+    Ok(())
 }
 
 /// The heads of a model that is asked, in the order of its tasks, as its record describes them: its data

@@ -1,7 +1,6 @@
 //! A predictions file of a run, read back: a JSON object a line, one for each example in order.
 
 use std::{
-    io::{BufRead, BufReader, Read},
     marker::PhantomData,
     path::{Path, PathBuf},
 };
@@ -9,11 +8,7 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    data::{
-        self,
-        existing_file::existing,
-        source::{LONGEST_LINE, Source},
-    },
+    data::{self, existing_file::existing, line_reader::LineReader},
     eval,
 };
 
@@ -50,8 +45,8 @@ pub enum Error {
 /// The lines of a file, one by one.
 pub struct PredictionLines<T> {
     path: PathBuf,
-    bytes: BufReader<Source>,
-    line: Vec<u8>,
+    lines: LineReader,
+    /// Of the line that was read last, or of the one that is missing.
     number: usize,
     /// What a line holds, for messages.
     keys: &'static str,
@@ -71,8 +66,7 @@ impl<T: DeserializeOwned> PredictionLines<T> {
         }
         Ok(Self {
             path: path.to_owned(),
-            bytes: BufReader::with_capacity(1 << 16, Source::open(path)?),
-            line: Vec::new(),
+            lines: LineReader::open(path)?,
             number: 0,
             keys,
             of: PhantomData,
@@ -84,11 +78,12 @@ impl<T: DeserializeOwned> PredictionLines<T> {
     /// # Errors
     /// When there is none, or it has other keys.
     pub fn next_of(&mut self, example: &str) -> Result<T, Error> {
-        if !self.advance()? {
+        self.number += 1;
+        let Some((_, line)) = self.lines.next_line()? else {
             let expected = format!("a line for {example}");
             return Err(self.wrong(expected, "the end of the file"));
-        }
-        serde_json::from_slice(self.line.trim_ascii_end()).map_err(|error| {
+        };
+        serde_json::from_str(line.trim_end()).map_err(|error| {
             let expected = format!("a JSON object with {}", self.keys);
             // The line that it counts is always its first.
             let problem = error.to_string();
@@ -102,9 +97,10 @@ impl<T: DeserializeOwned> PredictionLines<T> {
     /// # Errors
     /// When there is a line more.
     pub fn end(&mut self, examples: usize) -> Result<(), Error> {
-        match self.advance()? {
-            false => Ok(()),
-            true => Err(self.wrong(
+        self.number += 1;
+        match self.lines.next_line()? {
+            None => Ok(()),
+            Some(_) => Err(self.wrong(
                 format!("the end of the file, after {examples} examples of the data"),
                 "another line",
             )),
@@ -119,26 +115,6 @@ impl<T: DeserializeOwned> PredictionLines<T> {
             expected: expected.into(),
             found: found.into(),
         }
-    }
-
-    /// Reads a line; false if there is none.
-    fn advance(&mut self) -> Result<bool, Error> {
-        self.line.clear();
-        self.number += 1;
-        let mut bytes = self.bytes.by_ref().take(LONGEST_LINE as u64 + 1);
-        let read = bytes.read_until(b'\n', &mut self.line);
-        let read = read.map_err(|error| match error.downcast::<data::Error>() {
-            Ok(error) => error,
-            Err(source) => data::Error::Read {
-                path: self.path.clone(),
-                source,
-            },
-        })?;
-        if self.line.len() > LONGEST_LINE {
-            let expected = format!("a line of at most {LONGEST_LINE} bytes");
-            return Err(self.wrong(expected, "a longer one"));
-        }
-        Ok(read > 0)
     }
 }
 

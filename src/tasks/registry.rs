@@ -1,6 +1,11 @@
 //! The tasks by name: what can be known of one without its code. A leaf, for the configuration checks
 //! names and finds files by it.
 
+/// Whether a task can have this name, which is its folder's and stands in lists of names.
+pub fn is_name(name: &str) -> bool {
+    !name.starts_with('.') && !name.contains(['/', '\\', ',']) && !name.contains(char::is_control)
+}
+
 /// A task that can be trained.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Entry {

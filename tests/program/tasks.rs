@@ -412,6 +412,10 @@ fn a_task_is_a_folder_of_the_data_and_what_its_model_was_trained_on() {
             "found classification, where task.json has regression",
         ),
         (
+            r#"{"kind": "tagging"}"#,
+            "found classification, where task.json has tagging",
+        ),
+        (
             r#"{"kind": "classification", "labels": ["tree", "flower"]}"#,
             "found flower, tree, where task.json has tree, flower",
         ),

@@ -3,18 +3,18 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     ask::TextAsking,
     data::ClassificationData,
     error::{Error, Place},
     example::{Example, Examples},
+    example_loss::softmax,
     labels::{Gold, Labels},
     prediction::Prediction,
-    prediction_file::fields,
+    prediction_file::{fields, write_lines},
     read_options::ReadOptions,
-    reply::probabilities,
     submission::write_submission,
     table::Format,
     task::{ClassificationTask, TaskSplit},
@@ -23,8 +23,6 @@ use crate::{
     batch::{AsRow, Row},
     config::Config,
     data::{line_reader::LineReader, split::Split},
-    durable_file::write_whole,
-    eval::{self, json_file::json_text},
     tasks::description::{self, Description, Kind},
     text::tokenizer::Tokenizer,
 };
@@ -115,18 +113,11 @@ impl TextFile {
     ) -> Result<(), Error> {
         let predictions = self.data.predictions(logits)?;
         let examples = self.data.examples.examples.iter();
-        let written = write_whole(path, |out| {
-            let mut lines = examples.zip(&predictions);
-            lines.try_for_each(|(example, prediction)| {
-                let mut line = json_text(&self.line_of(example, prediction));
-                line.push(b'\n');
-                out.write_all(&line)
-            })
-        });
-        written.map_err(|source| eval::Error::Write {
-            path: path.to_owned(),
-            source,
-        })?;
+        let lines = examples.zip(&predictions);
+        write_lines(
+            path,
+            lines.map(|(example, prediction)| self.line_of(example, prediction)),
+        )?;
         if let Some(path) = submission {
             write_submission(path, &self.data.task.labels, &predictions)?;
         }
@@ -134,12 +125,12 @@ impl TextFile {
     }
 
     /// What an evaluation writes, and beside it the prediction as people read it and the texts.
-    fn line_of(&self, example: &Example, prediction: &Prediction) -> Value {
+    fn line_of(&self, example: &Example, prediction: &Prediction) -> Map<String, Value> {
         let mut line = fields(prediction);
         match prediction.predicted {
             Gold::Class(class) => {
                 let name = self.data.task.labels.name(class);
-                let probability = probabilities(&prediction.logits)[class as usize];
+                let probability = softmax(&prediction.logits)[class as usize];
                 line.insert("label".into(), name.into());
                 line.insert("probability".into(), probability.into());
             }
@@ -152,7 +143,7 @@ impl TextFile {
         if let Some(text_b) = &example.text_b {
             line.insert("text_b".into(), text_b.as_str().into());
         }
-        Value::Object(line)
+        line
     }
 }
 

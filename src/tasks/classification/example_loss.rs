@@ -23,10 +23,11 @@ pub fn squared_error(value: f32, target: f32) -> f64 {
     difference * difference
 }
 
-/// The probability of each class.
+/// The probability of each class; the logits are finite.
 pub fn softmax(logits: &[f32]) -> Vec<f64> {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers = logits.iter().map(|&logit| f64::from(logit - max).exp());
+    let max = f64::from(max);
+    let powers = logits.iter().map(|&logit| (f64::from(logit) - max).exp());
     let powers: Vec<f64> = powers.collect();
     let sum: f64 = powers.iter().sum();
     powers.into_iter().map(|power| power / sum).collect()

@@ -23,9 +23,18 @@ use crate::{
 /// # Errors
 /// When the file cannot be written.
 pub fn write_predictions(path: &Path, predictions: &[Prediction]) -> Result<(), Error> {
+    write_lines(path, predictions.iter().map(fields))
+}
+
+/// Writes an object a line.
+pub(super) fn write_lines(
+    path: &Path,
+    lines: impl Iterator<Item = Map<String, Value>>,
+) -> Result<(), Error> {
+    let mut lines = lines.map(Value::Object);
     let written = write_whole(path, |out| {
-        predictions.iter().try_for_each(|prediction| {
-            let mut line = json_text(&line(prediction));
+        lines.try_for_each(|line| {
+            let mut line = json_text(&line);
             line.push(b'\n');
             out.write_all(&line)
         })
@@ -34,10 +43,6 @@ pub fn write_predictions(path: &Path, predictions: &[Prediction]) -> Result<(), 
         path: path.to_owned(),
         source,
     })
-}
-
-fn line(prediction: &Prediction) -> Value {
-    Value::Object(fields(prediction))
 }
 
 /// The fields of an example's line.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{
+    example_loss::softmax,
     labels::{Gold, Labels},
     prediction::Prediction,
 };
@@ -44,7 +45,7 @@ pub struct ValueReply {
 impl ClassReply {
     /// What is said of a text by a prediction that has these classes.
     pub fn new(prediction: Prediction, names: &[String], cut_tokens: usize) -> Self {
-        let probabilities = probabilities(&prediction.logits);
+        let probabilities = softmax(&prediction.logits);
         let name = |class: usize| names.get(class).cloned().unwrap_or_default();
         let predicted = match prediction.predicted {
             Gold::Class(class) => class as usize,
@@ -80,17 +81,6 @@ impl ValueReply {
             cut_tokens,
         }
     }
-}
-
-/// The softmax of logits, which are finite.
-pub(in crate::tasks) fn probabilities(logits: &[f32]) -> Vec<f64> {
-    let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = logits
-        .iter()
-        .map(|&logit| (f64::from(logit) - f64::from(greatest)).exp())
-        .collect();
-    let sum: f64 = powers.iter().sum();
-    powers.into_iter().map(|power| power / sum).collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use checkpoints_convert::{DenseKind, DenseShape, HeadShape};
+use checkpoints_convert::HeadShape;
 use serde_json::{Map, json};
 
 use super::{
@@ -35,7 +35,7 @@ use crate::{
     },
     report::Sections,
     tasks::{
-        description::{self, Description},
+        description::Description,
         error::Error,
         head::{Head, HeadConfig, dense},
         predict::predict,
@@ -143,11 +143,6 @@ impl Task for TextTask<'_> {
             Some(_) => None,
             None => stored.and_then(Labels::stored),
         };
-        if known.is_some()
-            && let Some(stored) = stored
-        {
-            check_described(self.name, &self.folder, stored)?;
-        }
         let task = self.open(known)?;
         let texts = match stored.and_then(|dense| dense.texts) {
             Some(texts) => Some(texts),
@@ -221,51 +216,6 @@ impl Task for TextTask<'_> {
             .into_iter()
             .collect()
     }
-}
-
-/// Refuses a description that says otherwise than the head of the checkpoint; none need be there.
-fn check_described(task: &str, folder: &Path, stored: &DenseShape) -> Result<(), Error> {
-    let Ok(description) = Description::read(folder) else {
-        return Ok(());
-    };
-    let kind = match description.kind {
-        description::Kind::Classification => DenseKind::Classification,
-        description::Kind::Regression => DenseKind::Regression,
-        description::Kind::Tagging => DenseKind::Tagging,
-    };
-    let differs = |expected, found: String, described: String| {
-        Err(Error::OtherHead {
-            task: task.to_owned(),
-            expected,
-            found: format!("{found}, where {} has {described}", description::FILE),
-        })
-    };
-    if let Some(found) = stored.kind.filter(|found| *found != kind) {
-        let words = [found, kind].map(|kind| format!("{kind:?}").to_lowercase());
-        let [found, described] = words;
-        return differs("the kind that the task is described as", found, described);
-    }
-    if let (Some(found), Some(described)) = (&stored.labels, &description.labels)
-        && found != described
-    {
-        let [found, described] = [found, described].map(|labels| labels.join(", "));
-        return differs(
-            "the labels that the task is described with",
-            found,
-            described,
-        );
-    }
-    if let (Some(found), Some(described)) = (stored.range, description.range)
-        && found != described
-    {
-        let [found, described] = [found, described].map(|[min, max]| format!("{min} to {max}"));
-        return differs(
-            "the range that the task is described with",
-            found,
-            described,
-        );
-    }
-    Ok(())
 }
 
 /// The files of a split: one, or several of which the first gives the figures.

@@ -36,6 +36,7 @@ use super::{
 };
 use crate::{
     data::{existing_file::existing, split::Split},
+    durable_file::folder_of,
     text::{tokenizer::Tokenizer, vocab::Vocab},
 };
 
@@ -131,6 +132,19 @@ enum TaskOf {
     Glue(&'static glue::GlueTask),
     Chunk,
     Own(Box<Description>),
+}
+
+impl TaskOf {
+    fn kind(&self) -> description::Kind {
+        match self {
+            Self::Glue(task) => match task.labels() {
+                Labels::Classes(_) => description::Kind::Classification,
+                Labels::Range { .. } => description::Kind::Regression,
+            },
+            Self::Chunk => description::Kind::Tagging,
+            Self::Own(description) => description.kind,
+        }
+    }
 }
 
 /// A file of a task.
@@ -356,13 +370,10 @@ impl Subject {
         let entry = self.name.as_deref().and_then(registry::find);
         let alone = entry.map_or(OWN_LENGTH, |entry| entry.defaults.max_seq_length);
         let max_seq_length = options.max_seq_length.unwrap_or(alone);
+        let kind = self.task.kind();
         let (files, mut problems) = match &self.task {
             TaskOf::Glue(task) => {
                 let known = task.labels();
-                let kind = match known {
-                    Labels::Classes(_) => description::Kind::Classification,
-                    Labels::Range { .. } => description::Kind::Regression,
-                };
                 let checker = TextChecker::new(&tokenizer, max_seq_length, kind, Some(known));
                 let layout = |part: &Part| {
                     let mut splits = task.splits.iter();
@@ -381,7 +392,6 @@ impl Subject {
             }
             TaskOf::Own(description) => {
                 let known = Labels::of_description(description);
-                let kind = description.kind;
                 let checker = TextChecker::new(&tokenizer, max_seq_length, kind, known);
                 self.texts(checker, |_| Layout::Own(description))?
             }
@@ -394,12 +404,7 @@ impl Subject {
         let errors = problems.iter().filter(|p| p.severity == Severity::Error);
         let errors = errors.count();
         Ok(Check {
-            kind: match &self.task {
-                TaskOf::Glue(task) if task.labels().outputs() == 1 => description::Kind::Regression,
-                TaskOf::Glue(_) => description::Kind::Classification,
-                TaskOf::Chunk => description::Kind::Tagging,
-                TaskOf::Own(description) => description.kind,
-            },
+            kind,
             task: self.name,
             files,
             max_seq_length,
@@ -435,11 +440,6 @@ impl Subject {
         }
         Ok((files, checker.problems))
     }
-}
-
-/// The folder that a file lies in.
-fn folder_of(path: &Path) -> &Path {
-    crate::durable_file::folder_of(path)
 }
 
 /// The name of a folder, `.` included.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    tasks::{classification::reply::probabilities, qa::token_counts::TokenCounts, registry},
+    tasks::{classification::example_loss::softmax, qa::token_counts::TokenCounts, registry},
     text::tokenizer::Tokenizer,
 };
 
@@ -129,7 +129,7 @@ impl WordAsking {
             let prediction = Prediction::new(feature, logits.clone(), 0.0, &self.labels)?;
             let of_words = logits.chunks(self.labels.len());
             for (&tag, logits) in prediction.predictions.iter().zip(of_words) {
-                sure.push(probabilities(logits)[tag as usize]);
+                sure.push(softmax(logits)[tag as usize]);
                 ids.push(tag);
             }
         }

@@ -25,7 +25,7 @@ use crate::{
     durable_file::write_whole,
     eval,
     tasks::{
-        classification::{example_loss::cross_entropy, reply::probabilities},
+        classification::example_loss::{cross_entropy, softmax},
         description::Description,
     },
     text::tokenizer::Tokenizer,
@@ -182,7 +182,7 @@ impl WordFile {
         let said = Prediction::new(&whole, logits.to_vec(), loss as f32, labels)?;
         let sure = |word: usize| {
             let tag = said.predictions[word] as usize;
-            probabilities(&logits[word * labels.len()..][..labels.len()])[tag]
+            softmax(&logits[word * labels.len()..][..labels.len()])[tag]
         };
         let spans = labels.spans(&said.predictions, eid)?.into_iter();
         let spans = spans.map(|span| {

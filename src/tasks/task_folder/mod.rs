@@ -21,6 +21,7 @@ use super::{
         table,
     },
     description::{self, Column, Description},
+    registry,
     tagging::{
         labels::Labels as Tags,
         options::{self as tagging, ReadOptions},
@@ -215,11 +216,11 @@ impl Request {
     /// Refuses a folder that holds files of a task, before anything is read; tells the task's name.
     fn check(&self, extensions: &[&str]) -> Result<String, Error> {
         let name = self.folder.file_name().and_then(|name| name.to_str());
-        let is_name = |name: &&str| !name.starts_with('.') && !name.contains(',');
-        let name = name.filter(is_name).ok_or_else(|| Error::NoName {
+        let name = name.filter(|name| registry::is_name(name));
+        let name = name.ok_or_else(|| Error::NoName {
             folder: self.folder.clone(),
         })?;
-        if super::registry::find(name).is_some() {
+        if registry::find(name).is_some() {
             return Err(Error::NameOfOurs {
                 name: name.to_owned(),
             });
