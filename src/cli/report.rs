@@ -165,6 +165,7 @@ fn of_answers(
     let report = Report {
         title: args.page.title.clone().unwrap_or_else(|| task.data.clone()),
         trials,
+        disputed: Vec::new(),
         training,
         tasks: vec![&task],
         examples: args.page.examples,

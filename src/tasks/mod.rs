@@ -19,6 +19,7 @@ pub mod output;
 pub mod predict;
 pub mod prediction_lines;
 pub mod problem;
+pub mod prediction_record;
 pub mod qa;
 pub mod registry;
 pub mod reply;

@@ -35,6 +35,20 @@ pub enum Error {
     Absent { path: PathBuf },
 
     #[error(
+    #[error(
+        "{}: expected predictions of the texts in {} ({expected}), found those of the texts in {} as they \
+         were then ({found}); evaluate the run again, or give the data that it was evaluated on",
+        predictions.display(), data.display(), source_file.display()
+    )]
+    OtherTexts {
+        predictions: PathBuf,
+        data: PathBuf,
+        expected: String,
+        found: String,
+        /// The file that was predicted.
+        source_file: PathBuf,
+    },
+
         "{}: line {line}: expected {expected}, found {found}; the predictions are those of other data or of \
          another model: evaluate the run again, or give the data and the settings that it was run with",
         path.display()

@@ -18,6 +18,7 @@ use crate::{
     eval::{
         figures::{Figure, Scores},
         origin::Origin,
+        record_file,
     },
     report::Sections,
     text::tokenizer::Tokenizer,
@@ -84,6 +85,23 @@ pub struct ResultFile {
     pub path: PathBuf,
     /// Whether it only says where the others come from.
     pub is_record: bool,
+}
+
+impl ResultFile {
+    /// The predictions of texts or words, and the record beside them.
+    pub fn with_record(path: PathBuf) -> [Self; 2] {
+        let record = Self {
+            name: "the provenance record",
+            path: record_file::path(&path),
+            is_record: true,
+        };
+        let predictions = Self {
+            name: "the predictions",
+            path,
+            is_record: false,
+        };
+        [predictions, record]
+    }
 }
 
 /// A split of a task, featurised: one file, or several that are answered together.

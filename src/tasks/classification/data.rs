@@ -13,7 +13,11 @@ use super::{
     read_options::ReadOptions,
     task::{ClassificationTask, TaskSplit},
 };
-use crate::{tasks::qa::token_counts::TokenCounts, text::tokenizer::Tokenizer};
+use crate::{
+    counted::{counted, grouped},
+    tasks::{prediction_record::TextSum, qa::token_counts::TokenCounts},
+    text::tokenizer::Tokenizer,
+};
 
 /// A file, featurised.
 #[derive(Debug, Clone, PartialEq)]
@@ -145,6 +149,16 @@ impl ClassificationData {
             sum = crc32c::crc32c_append(sum, &gold.to_le_bytes());
         }
         format!("{} labels, crc32c {sum:08x}", self.examples.examples.len())
+    /// Number and checksum of the texts.
+    pub fn texts_digest(&self) -> String {
+        let mut sum = TextSum::default();
+        for example in &self.examples.examples {
+            sum.add(Some(&example.text_a));
+            sum.add(example.text_b.as_deref());
+        }
+        sum.told(self.examples.examples.len())
+    }
+
     }
 
     /// The first features: what the model reads, and what it should answer.

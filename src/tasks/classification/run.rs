@@ -39,6 +39,7 @@ use crate::{
         error::Error,
         head::{Head, HeadConfig, dense},
         predict::predict,
+        prediction_record::PredictionRecord,
         qa::token_counts::TokenCounts,
         task::{Answerer, Answers, ResultFile, Task, TaskFile},
     },
@@ -84,13 +85,8 @@ impl<'a> TextTask<'a> {
 impl Task for TextTask<'_> {
     fn result_files(&self, paths: Paths<'_>) -> Vec<ResultFile> {
         let splits = self.splits(Split::Dev).into_iter();
-        splits
-            .map(|split| ResultFile {
-                name: "the predictions",
-                path: paths.predictions(self.name, split),
-                is_record: false,
-            })
-            .collect()
+        let predictions = splits.map(|split| paths.predictions(self.name, split));
+        predictions.flat_map(ResultFile::with_record).collect()
     }
 
     fn part<'n>(&self, name: &'n str) -> Option<(Split, &'n str)> {
@@ -456,7 +452,7 @@ impl TextAnswers<'_> {
 }
 
 impl Answers for TextAnswers<'_> {
-    fn mark(&self, trial: usize, _: &Origin) -> Result<Scores, Error> {
+    fn mark(&self, trial: usize, origin: &Origin) -> Result<Scores, Error> {
         for (part, predictions) in self.parts() {
             let last = self
                 .config
@@ -473,6 +469,7 @@ impl Answers for TextAnswers<'_> {
         if let Some(remark) = self.beyond() {
             scores.set_remark(remark);
         }
+                PredictionRecord::write(&path, &part.file, part.texts_digest(), origin)?;
         Ok(scores)
     }
 

@@ -37,6 +37,7 @@ use crate::{
         head::{Head, HeadConfig, dense},
         predict::predict,
         qa::token_counts::TokenCounts,
+        prediction_record::PredictionRecord,
         registry,
         task::{Answerer, Answers, ResultFile, Task, TaskFile},
     },
@@ -106,11 +107,7 @@ impl<'a> WordTask<'a> {
 
 impl Task for WordTask<'_> {
     fn result_files(&self, paths: Paths<'_>) -> Vec<ResultFile> {
-        vec![ResultFile {
-            name: "the predictions",
-            path: paths.predictions(self.name, Split::Dev.name()),
-            is_record: false,
-        }]
+        ResultFile::with_record(paths.predictions(self.name, Split::Dev.name())).into()
     }
 
     fn data_files(&self, config: &Config, split: Split) -> Vec<PathBuf> {
@@ -295,7 +292,7 @@ struct TagAnswers<'a> {
 }
 
 impl Answers for TagAnswers<'_> {
-    fn mark(&self, trial: usize, _: &Origin) -> Result<Scores, Error> {
+    fn mark(&self, trial: usize, origin: &Origin) -> Result<Scores, Error> {
         let paths = self.config.paths();
         let last = paths.predictions(&self.data.task, Split::Dev.name());
         for path in trial_copies(last, self.config.num_trials, |last| of_trial(last, trial)) {
@@ -321,3 +318,4 @@ impl Answers for TagAnswers<'_> {
         Ok(())
     }
 }
+            PredictionRecord::write(&path, &self.data.file, self.data.texts_digest(), origin)?;

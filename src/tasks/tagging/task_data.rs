@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     data::{existing_file::existing, split::Split},
-    tasks::qa::token_counts::TokenCounts,
+    tasks::{prediction_record::TextSum, qa::token_counts::TokenCounts},
     text::tokenizer::Tokenizer,
 };
 
@@ -163,6 +163,18 @@ impl TaskData {
     /// The first features: what the model reads, and what it should answer.
     pub fn examples(&self, count: usize, tokenizer: &Tokenizer) -> Vec<String> {
         let shown = self
+    /// Number and checksum of the sentences' words.
+    pub fn texts_digest(&self) -> String {
+        let mut sum = TextSum::default();
+        for sentence in &self.sentences.sentences {
+            for word in &sentence.words {
+                sum.add(Some(word));
+            }
+            sum.add(None);
+        }
+        sum.told(self.sentences.sentences.len())
+    }
+
             .features
             .iter()
             .zip(&self.sentences.sentences)

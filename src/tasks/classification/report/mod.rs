@@ -21,9 +21,9 @@ use super::{
     scorers::{confusion::Confusion, score},
 };
 use crate::{
-    eval::{figures::Scores, file_digest::FileDigest},
+    eval::{figures::Scores, file_digest::FileDigest, origin::Origin},
     report::{Heading, Limits, Part, Sections, chart::Charts, origin_section::file},
-    tasks::prediction_lines::Error,
+    tasks::{prediction_lines::Error, prediction_record::PredictionRecord},
 };
 use calibration::Calibration;
 use residuals::Residuals;
@@ -40,6 +40,7 @@ pub struct TextReport<'a> {
     analysis: Analysis,
     /// The data and the predictions.
     files: [FileDigest; 2],
+    record: Option<PredictionRecord>,
 }
 
 /// What became of the predictions.
@@ -55,6 +56,8 @@ impl<'a> TextReport<'a> {
     /// When they cannot be read, or are not those of the examples.
     pub fn read(name: String, data: &'a ClassificationData, path: &Path) -> Result<Self, Error> {
         let predictions = prediction_reader::read(path, data)?;
+        let texts = data.texts_digest();
+        let record = PredictionRecord::of_texts(path, &data.file, &texts)?;
         let labels = &data.task.labels;
         let marked: Vec<_> = predictions.iter().filter_map(Prediction::marked).collect();
         let analysis = match labels {
@@ -76,6 +79,7 @@ impl<'a> TextReport<'a> {
             analysis,
             files: [FileDigest::of(&data.file)?, FileDigest::of(path)?],
             predictions,
+            record,
         })
     }
 
@@ -162,6 +166,10 @@ impl Sections for TextReport<'_> {
 
     fn files(&self) -> Vec<(&'static str, Markup)> {
         let [data, predictions] = &self.files;
+    fn origin(&self) -> Option<&Origin> {
+        Some(&self.record.as_ref()?.origin)
+    }
+
         vec![("data", file(data)), ("predictions", file(predictions))]
     }
 }
