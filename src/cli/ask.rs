@@ -10,7 +10,7 @@ use super::{
     asked::{Inputs, Noun, of_line, passage, whole},
     compute::ComputeArgs,
     excerpt::{Marks, printable},
-    model::describe_model,
+    model::{describe_model, say_task},
     session::Session,
     shown_reply,
 };
@@ -125,6 +125,7 @@ pub(super) fn run(args: &AskArgs, global: &GlobalArgs, out: &mut dyn Write) -> a
     let mut model = session.open_model(described)?;
     if let Some(given) = args.threshold {
         model.set_threshold(given)?;
+    say_task(args.task.as_deref(), &described, &global.progress());
     }
     let marks = Marks::of_stdout();
     let mut count = 0;

@@ -6,7 +6,12 @@ use checkpoints_convert::printable;
 use clap::Args;
 use serde_json::json;
 
-use super::{GlobalArgs, compute::ComputeArgs, model::describe_model, session::Session};
+use super::{
+    GlobalArgs,
+    compute::ComputeArgs,
+    model::{describe_model, say_task},
+    session::Session,
+};
 use crate::{
     batch::FeatureSet,
     data::split::Split,
@@ -81,6 +86,7 @@ pub(super) fn run(
         described.expect_null_odds(threshold::OPTION)?;
     }
     let (file, config) = (args.data.as_path(), &described.config);
+    say_task(args.task.as_deref(), &described, &global.progress());
     let (tokenizer, folder) = (
         &described.tokenizer,
         config.paths().task_folder(described.task()),

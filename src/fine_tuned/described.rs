@@ -96,6 +96,11 @@ impl Described {
         if self.asking.form().takes(form) {
             return Ok(());
         }
+    /// The names of all its tasks, in their order.
+    pub fn tasks(&self) -> impl Iterator<Item = &str> {
+        self.heads.iter().map(|head| head.task.as_str())
+    }
+
         Err(Error::OtherForm {
             path: self.folder.clone(),
             takes: vec![self.asking.takes()],

@@ -149,6 +149,9 @@ impl Task for TextTask<'_> {
             Some(texts) => Some(texts),
             None => task.texts(&self.folder),
         };
+        let columns = task
+            .columns()
+            .or_else(|| stored.and_then(|dense| dense.columns.clone()));
         let labels = task.labels;
         if let Some(dense) = stored.filter(|dense| dense.outputs != labels.outputs()) {
             return Err(Error::OtherHead {
@@ -161,10 +164,12 @@ impl Task for TextTask<'_> {
             Labels::Classes(names) => HeadConfig::Classes {
                 labels: names.into(),
                 texts,
+                columns,
             },
             Labels::Range { min, max } => HeadConfig::Value {
                 range: Some([min, max]),
                 texts,
+                columns,
             },
         })
     }

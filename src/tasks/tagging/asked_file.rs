@@ -25,8 +25,8 @@ use crate::{
     durable_file::write_whole,
     eval,
     tasks::{
-        classification::{example_loss::cross_entropy, reply::probabilities},
-        description::Description,
+        classification::{example_loss::cross_entropy, reply::probabilities, table::Format},
+        description::{Description, Kind},
     },
     text::tokenizer::Tokenizer,
 };
@@ -69,6 +69,7 @@ impl WordFile {
         tokenizer: &Tokenizer,
         config: &Config,
     ) -> Result<Self, Error> {
+        check_form(file)?;
         let reading = Reading {
             asking,
             file,
@@ -260,12 +261,28 @@ fn options(asking: &WordAsking, file: &Path, folder: &Path) -> Result<ReadOption
             ..ReadOptions::chunk(false)
         });
     }
-    let described = Description::beside(file, folder)?;
-    Ok(
-        described.map_or_else(ReadOptions::default, |(_, description)| {
-            ReadOptions::of_description(&description)
-        }),
-    )
+    let beside = Description::beside(file, folder)?.map(|(_, description)| description);
+    let described = match (beside, &asking.columns) {
+        (None, Some(columns)) => Some(Description::of_columns(
+            Kind::Tagging,
+            columns,
+            &asking.task,
+        )?),
+        (beside, _) => beside,
+    };
+    let options = described.as_ref().map(ReadOptions::of_description);
+    Ok(options.unwrap_or_default())
+}
+
+/// Refuses a table, whose header would be a sentence and whose cells would be parts of one.
+fn check_form(file: &Path) -> Result<(), Error> {
+    if !matches!(Format::of(file), Ok(Format::Csv)) {
+        return Ok(());
+    }
+    Err(Error::NotWords {
+        file: file.display().to_string(),
+        found: "a table, by its ending .csv",
+    })
 }
 
 /// A file that is being read.
@@ -311,6 +328,12 @@ impl Reading<'_> {
         let (sentences, passed_over) = match plain {
             true => (self.lines()?, String::new()),
             false => {
+        if plain && matches!(Format::of(self.file), Ok(Format::Tsv)) {
+            return Err(Error::NotWords {
+                file: self.file.display().to_string(),
+                found: "lines of several words in a table, by its ending .tsv",
+            });
+        }
                 let options = ReadOptions {
                     rules: Rules::Usual,
                     labelled: false,

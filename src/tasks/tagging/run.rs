@@ -80,6 +80,14 @@ impl<'a> WordTask<'a> {
     }
 
     /// The file of a split; of a person's own task one that is there.
+    /// The columns that the description of a person's own task names, if it names any.
+    fn columns(&self) -> Option<description::Columns> {
+        match self.is_of_reference() {
+            true => None,
+            false => Description::read(&self.folder).ok()?.columns(),
+        }
+    }
+
     fn file(&self, config: &Config, split: Split) -> Result<PathBuf, description::Error> {
         if self.is_of_reference() {
             return Ok(config.paths().task_data(self.name, split.name()));
@@ -124,8 +132,11 @@ impl Task for WordTask<'_> {
         let stored = dense(self.name, stored)?;
         let segment = stored.and_then(|dense| dense.segment);
         if let Some(names) = stored.and_then(|dense| dense.labels.as_deref()) {
-            let tags = names.into();
-            return Ok(HeadConfig::Tags { tags, segment });
+            return Ok(HeadConfig::Tags {
+                tags: names.into(),
+                segment,
+                columns,
+            });
         }
         let files = self.labelled_files(config)?;
         let options = self.options(config)?;
@@ -134,6 +145,9 @@ impl Task for WordTask<'_> {
             return Err(Error::OtherHead {
                 task: self.name.to_owned(),
                 expected: "as many outputs as the files have tags",
+        let columns = self
+            .columns()
+            .or_else(|| stored.and_then(|dense| dense.columns.clone()));
                 found: format!("{} outputs for {} tags", dense.outputs, labels.len()),
             });
         }
@@ -151,6 +165,7 @@ impl Task for WordTask<'_> {
         tokenizer: &Tokenizer,
         config: &Config,
     ) -> Result<Box<dyn TaskFile>, Error> {
+            columns,
         let HeadConfig::Tags { tags, segment } = head else {
             panic!("{} is a task of tags", self.name)
         };
