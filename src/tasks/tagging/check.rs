@@ -12,7 +12,7 @@ use super::{
     error::{Error, quoted},
     feature::{FeatureOptions, kept, kept_of_reference},
     options::ReadOptions,
-    reader::read,
+    reader::{read, read_test},
     rules::Rules,
     sentence::{Lost, Sentence, Sentences},
     span::Span,
@@ -32,6 +32,8 @@ pub struct WordFile {
     pub file: PathBuf,
     pub split: &'static str,
     pub sentences: usize,
+    /// Whether the file has tags.
+    pub labelled: bool,
     pub words: usize,
     /// By which scheme tags mark spans: IOB1, IOB2 or BIOES.
     pub scheme: &'static str,
@@ -88,7 +90,10 @@ impl<'a> WordChecker<'a> {
     ) -> Result<WordFile, Error> {
         self.options.check()?;
         let path = existing(path);
-        let sentences = read(&path, options)?;
+        let sentences = match split {
+            Split::Test => read_test(&path, options)?,
+            Split::Train | Split::Dev => read(&path, options)?,
+        };
         for stray in sentences.marks.ill_formed() {
             let place = format!("line {}", stray.line);
             let found = format!("{} {}", stray.tag, stray.why);
@@ -212,6 +217,7 @@ impl<'a> WordChecker<'a> {
             words: file.words(),
             scheme: file.marks.scheme().name(),
             spans: BTreeMap::new(),
+            labelled: file.labelled,
             words_in_spans: spans.map(|span| span.end + 1 - span.start).sum(),
             words_per_sentence: Spread::of(all.map(|sentence| sentence.words.len()).collect()),
             tokens_per_sentence: Spread::of(lengths),

@@ -16,6 +16,7 @@ use super::{
     labels::Labels,
     options::{EXTENSIONS, ReadOptions},
     prediction::{Prediction, write_predictions},
+    reader::has_tags,
     report::TagReport,
     rules::Rules,
     task_data::TaskData,
@@ -95,12 +96,22 @@ impl<'a> WordTask<'a> {
         Description::read(&self.folder)?.file(&self.folder, split, EXTENSIONS)
     }
 
-    /// The files that labels are taken from: train's, and those of dev and test if they are there.
-    fn labelled_files(&self, config: &Config) -> Result<Vec<PathBuf>, Error> {
+    /// The files that labels are taken from: train's, and those of dev and test if they are there and, of
+    /// a person's own task, have any.
+    fn labelled_files(
+        &self,
+        config: &Config,
+        options: &ReadOptions,
+    ) -> Result<Vec<PathBuf>, Error> {
         let mut files = vec![self.file(config, Split::Train)?];
         for split in [Split::Dev, Split::Test] {
             match self.file(config, split) {
-                Ok(file) => files.push(file),
+                Ok(file) => {
+                    let may_lack = split == Split::Test && !self.is_of_reference();
+                    if !may_lack || has_tags(&file, options)? {
+                        files.push(file);
+                    }
+                }
                 Err(description::Error::NoFile { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -138,11 +149,11 @@ impl Task for WordTask<'_> {
                 columns,
             });
         }
-        let files = self.labelled_files(config)?;
         let options = self.options(config)?;
         let labels = Labels::read(files.iter().map(PathBuf::as_path), &options)?;
         if let Some(dense) = stored.filter(|dense| dense.outputs != labels.len()) {
             return Err(Error::OtherHead {
+        let files = self.labelled_files(config, &options)?;
                 task: self.name.to_owned(),
                 expected: "as many outputs as the files have tags",
         let columns = self

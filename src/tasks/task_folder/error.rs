@@ -32,12 +32,15 @@ pub enum Error {
     NameOfOurs { name: String },
 
     #[error(
-        "--dev-share {share}: {count} of {rows} rows would be held out; give another share, or a --dev file"
+        "--dev-share {share}: {count} of {rows} rows would be held out{why}; give another share, or a \
+         --dev file"
     )]
     Share {
         share: f64,
         rows: usize,
         count: usize,
+        /// If it is no matter of the share alone.
+        why: String,
     },
 }
 
