@@ -46,7 +46,11 @@ pub(super) fn run(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let mut draft = args.run.draft(args.compute.precision)?;
+    let precision = args.compute.precision;
+    let mut draft = match &args.checkpoint {
+        Some(_) => args.run.draft(precision)?,
+        None => args.run.draft_of_made(precision, &global.progress())?,
+    };
     let own = draft.model_dir(1);
     draft.evaluate_only(args.checkpoint.clone());
     let checkpoint = args.checkpoint.as_ref().unwrap_or(&own);

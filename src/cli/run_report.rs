@@ -82,8 +82,8 @@ pub(super) fn run(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let mut draft = run.draft(None)?;
     let progress = global.progress();
+    let mut draft = run.draft_of_made(None, &progress)?;
     let config = draft.finish(None)?.config;
     let folders = (1..=config.num_trials).map(|trial| draft.model_dir(trial));
     // Unless all are kept, only the last trial's folder is there.
