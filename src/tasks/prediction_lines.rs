@@ -9,6 +9,7 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use crate::{
+    counted::counted,
     data::{
         self,
         existing_file::existing,
@@ -35,7 +36,6 @@ pub enum Error {
     Absent { path: PathBuf },
 
     #[error(
-    #[error(
         "{}: expected predictions of the texts in {} ({expected}), found those of the texts in {} as they \
          were then ({found}); evaluate the run again, or give the data that it was evaluated on",
         predictions.display(), data.display(), source_file.display()
@@ -49,6 +49,7 @@ pub enum Error {
         source_file: PathBuf,
     },
 
+    #[error(
         "{}: line {line}: expected {expected}, found {found}; the predictions are those of other data or of \
          another model: evaluate the run again, or give the data and the settings that it was run with",
         path.display()
@@ -119,7 +120,10 @@ impl<T: DeserializeOwned> PredictionLines<T> {
         match self.advance()? {
             false => Ok(()),
             true => Err(self.wrong(
-                format!("the end of the file, after {examples} examples of the data"),
+                format!(
+                    "the end of the file, after {} of the data",
+                    counted(examples, "example")
+                ),
                 "another line",
             )),
         }

@@ -114,6 +114,9 @@ pub trait TaskFile {
     /// Number of features.
     fn feature_count(&self) -> usize;
 
+    /// What people call the features.
+    fn rows_are(&self) -> &'static str;
+
     /// The features' numbers, as features files have them, in the order of the file.
     fn feature_ids(&self) -> Vec<u64>;
 

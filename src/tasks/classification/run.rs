@@ -288,6 +288,10 @@ impl TaskFile for Texts {
         self.parts.iter().map(|part| part.features.len()).sum()
     }
 
+    fn rows_are(&self) -> &'static str {
+        "texts"
+    }
+
     fn feature_ids(&self) -> Vec<u64> {
         let features = self.parts.iter().flat_map(|part| &part.features);
         features.map(|feature| feature.eid).collect()
@@ -465,6 +469,7 @@ impl Answers for TextAnswers<'_> {
                 .predictions(&self.file.task, part.split.name);
             for path in trial_copies(last, self.config.num_trials, |last| of_trial(last, trial)) {
                 write_predictions(&path, predictions)?;
+                PredictionRecord::write(&path, &part.file, part.texts_digest(), origin)?;
             }
         }
         let mut scores = match self.parts().next() {
@@ -474,7 +479,6 @@ impl Answers for TextAnswers<'_> {
         if let Some(remark) = self.beyond() {
             scores.set_remark(remark);
         }
-                PredictionRecord::write(&path, &part.file, part.texts_digest(), origin)?;
         Ok(scores)
     }
 

@@ -173,6 +173,7 @@ impl WordAsking {
                 })
                 .collect(),
             cut_tokens: asked.cut_tokens,
+            parts: asked.features.len(),
         })
     }
 }

@@ -3,7 +3,6 @@
 
 use std::{io, path::Path, sync::Arc};
 
-use indicatif::HumanCount;
 use serde::Serialize;
 
 use super::{
@@ -21,6 +20,7 @@ use super::{
 use crate::{
     batch::Row,
     config::Config,
+    counted::{counted, grouped},
     data::{existing_file::existing, line_reader::LineReader, source::Source},
     durable_file::write_whole,
     eval,
@@ -94,7 +94,7 @@ impl WordFile {
             return Err(Error::NoSentence {
                 file: file.display().to_string(),
                 passed_over: read.passed_over,
-                advice: "write a word a line and a blank line after each sentence, or a text a line",
+                advice: "write one word per line and a blank line after each sentence, or one text per line",
             });
         }
         Ok(read)
@@ -111,14 +111,14 @@ impl WordFile {
         let words: usize = self.sentences.iter().map(|s| s.words.len()).sum();
         let cut = match self.left_out() {
             0 => String::new(),
-            words => format!(", {words} words cut off at max_seq_length"),
+            words => format!(", {} cut off at max_seq_length", counted(words, "word")),
         };
         format!(
-            "{}: {}, {} sentences, {} words{cut}{}",
+            "{}: {}, {}, {}{cut}{}",
             self.file,
             self.form,
-            HumanCount(self.sentences.len() as u64),
-            HumanCount(words as u64),
+            grouped(self.sentences.len(), "sentence"),
+            grouped(words, "word"),
             self.passed_over
         )
     }
@@ -214,6 +214,7 @@ impl WordFile {
             loss: self.labelled.then_some(said.loss),
             words: &sentence.words,
             left_out_words: sentence.words.len() - sentence.kept(),
+            parts: sentence.rows.len(),
             text: sentence.text.as_ref().map(|(text, _)| text.as_str()),
         })
     }
@@ -233,6 +234,8 @@ struct Line<'a> {
     spans: Vec<SpanLine>,
     words: &'a [String],
     left_out_words: usize,
+    /// Rows that the model read it in.
+    parts: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
 }
@@ -325,15 +328,15 @@ impl Reading<'_> {
     /// With every word, whatever stands beside it.
     fn untagged(&self) -> Result<WordFile, Error> {
         let plain = self.form() == Form::Conll && self.is_plain()?;
-        let (sentences, passed_over) = match plain {
-            true => (self.lines()?, String::new()),
-            false => {
         if plain && matches!(Format::of(self.file), Ok(Format::Tsv)) {
             return Err(Error::NotWords {
                 file: self.file.display().to_string(),
                 found: "lines of several words in a table, by its ending .tsv",
             });
         }
+        let (sentences, passed_over) = match plain {
+            true => (self.lines()?, String::new()),
+            false => {
                 let options = ReadOptions {
                     rules: Rules::Usual,
                     labelled: false,
@@ -353,7 +356,7 @@ impl Reading<'_> {
             sentences,
             labelled: false,
             form: if plain {
-                "plain text, a text a line"
+                "plain text, one text per line"
             } else {
                 "words without tags"
             },

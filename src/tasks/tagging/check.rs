@@ -18,6 +18,7 @@ use super::{
     span::Span,
 };
 use crate::{
+    counted::counted,
     data::{existing_file::existing, split::Split, spread::Spread},
     tasks::{
         problem::{Kind, Problem},
@@ -31,9 +32,9 @@ use crate::{
 pub struct WordFile {
     pub file: PathBuf,
     pub split: &'static str,
-    pub sentences: usize,
     /// Whether the file has tags.
     pub labelled: bool,
+    pub sentences: usize,
     pub words: usize,
     /// By which scheme tags mark spans: IOB1, IOB2 or BIOES.
     pub scheme: &'static str,
@@ -100,11 +101,14 @@ impl<'a> WordChecker<'a> {
             self.problem(Kind::IllFormed, &path, place, found);
         }
         if let Some(Lost { line, words }) = sentences.lost {
-            let found = format!("the last sentence, {words} words: no blank line after it");
+            let found = format!(
+                "the last sentence, {}: no blank line after it",
+                counted(words, "word")
+            );
             self.problem(Kind::LeftOut, &path, format!("line {line}"), found);
         }
         if sentences.empty_rows > 0 {
-            let found = format!("{} rows without a word", sentences.empty_rows);
+            let found = format!("{} without a word", counted(sentences.empty_rows, "row"));
             self.problem(Kind::LeftOut, &path, "the whole file".to_owned(), found);
         }
         if sentences.sentences.is_empty() {
@@ -213,11 +217,11 @@ impl<'a> WordChecker<'a> {
         WordFile {
             file: path.to_owned(),
             split: "",
+            labelled: file.labelled,
             sentences: file.sentences.len(),
             words: file.words(),
             scheme: file.marks.scheme().name(),
             spans: BTreeMap::new(),
-            labelled: file.labelled,
             words_in_spans: spans.map(|span| span.end + 1 - span.start).sum(),
             words_per_sentence: Spread::of(all.map(|sentence| sentence.words.len()).collect()),
             tokens_per_sentence: Spread::of(lengths),
@@ -252,7 +256,7 @@ impl Measured {
                     let found = format!("{word} has {pieces} tokens");
                     (words, Some((Kind::WordDoesNotFit, found)))
                 }
-                Err(_) => (0, Some((Kind::NoWordKept, format!("{words} words")))),
+                Err(_) => (0, Some((Kind::NoWordKept, counted(words, "word")))),
             },
             Rules::Usual => {
                 let room = options.max_seq_length - 2;

@@ -37,8 +37,8 @@ use crate::{
         error::Error,
         head::{Head, HeadConfig, dense},
         predict::predict,
-        qa::token_counts::TokenCounts,
         prediction_record::PredictionRecord,
+        qa::token_counts::TokenCounts,
         registry,
         task::{Answerer, Answers, ResultFile, Task, TaskFile},
     },
@@ -80,7 +80,6 @@ impl<'a> WordTask<'a> {
         Ok(ReadOptions::of_description(&description))
     }
 
-    /// The file of a split; of a person's own task one that is there.
     /// The columns that the description of a person's own task names, if it names any.
     fn columns(&self) -> Option<description::Columns> {
         match self.is_of_reference() {
@@ -89,6 +88,7 @@ impl<'a> WordTask<'a> {
         }
     }
 
+    /// The file of a split; of a person's own task one that is there.
     fn file(&self, config: &Config, split: Split) -> Result<PathBuf, description::Error> {
         if self.is_of_reference() {
             return Ok(config.paths().task_data(self.name, split.name()));
@@ -142,6 +142,9 @@ impl Task for WordTask<'_> {
     fn head(&self, config: &Config, stored: Option<&HeadShape>) -> Result<HeadConfig, Error> {
         let stored = dense(self.name, stored)?;
         let segment = stored.and_then(|dense| dense.segment);
+        let columns = self
+            .columns()
+            .or_else(|| stored.and_then(|dense| dense.columns.clone()));
         if let Some(names) = stored.and_then(|dense| dense.labels.as_deref()) {
             return Ok(HeadConfig::Tags {
                 tags: names.into(),
@@ -150,21 +153,19 @@ impl Task for WordTask<'_> {
             });
         }
         let options = self.options(config)?;
+        let files = self.labelled_files(config, &options)?;
         let labels = Labels::read(files.iter().map(PathBuf::as_path), &options)?;
         if let Some(dense) = stored.filter(|dense| dense.outputs != labels.len()) {
             return Err(Error::OtherHead {
-        let files = self.labelled_files(config, &options)?;
                 task: self.name.to_owned(),
                 expected: "as many outputs as the files have tags",
-        let columns = self
-            .columns()
-            .or_else(|| stored.and_then(|dense| dense.columns.clone()));
                 found: format!("{} outputs for {} tags", dense.outputs, labels.len()),
             });
         }
         Ok(HeadConfig::Tags {
             tags: labels.names().collect(),
             segment,
+            columns,
         })
     }
 
@@ -176,8 +177,7 @@ impl Task for WordTask<'_> {
         tokenizer: &Tokenizer,
         config: &Config,
     ) -> Result<Box<dyn TaskFile>, Error> {
-            columns,
-        let HeadConfig::Tags { tags, segment } = head else {
+        let HeadConfig::Tags { tags, segment, .. } = head else {
             panic!("{} is a task of tags", self.name)
         };
         let labels = Labels::of_names(tags.iter().map(String::as_str), self.rules())?;
@@ -223,6 +223,10 @@ impl TaskFile for Words {
 
     fn feature_count(&self) -> usize {
         self.data.features.len()
+    }
+
+    fn rows_are(&self) -> &'static str {
+        "sentences"
     }
 
     fn feature_ids(&self) -> Vec<u64> {
@@ -323,6 +327,7 @@ impl Answers for TagAnswers<'_> {
         let last = paths.predictions(&self.data.task, Split::Dev.name());
         for path in trial_copies(last, self.config.num_trials, |last| of_trial(last, trial)) {
             write_predictions(&path, &self.predictions)?;
+            PredictionRecord::write(&path, &self.data.file, self.data.texts_digest(), origin)?;
         }
         let figures = self.data.mark(&self.predictions)?;
         let mut scores = figures.scores.clone();
@@ -344,4 +349,3 @@ impl Answers for TagAnswers<'_> {
         Ok(())
     }
 }
-            PredictionRecord::write(&path, &self.data.file, self.data.texts_digest(), origin)?;

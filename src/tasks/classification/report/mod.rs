@@ -141,8 +141,10 @@ impl Sections for TextReport<'_> {
                         "The mean absolute error is ours, beyond the reference, on the scale of the labels."
                     }
                 }
-                @if let skipped @ 1.. = self.data.examples.skipped.len() {
-                    " " (skipped) " rows have too few columns and are left out."
+                @match self.data.examples.skipped.len() {
+                    0 => {}
+                    1 => " 1 row has too few columns and is left out.",
+                    skipped => { " " (skipped) " rows have too few columns and are left out." }
                 }
             }
         }
@@ -164,12 +166,12 @@ impl Sections for TextReport<'_> {
         }
     }
 
-    fn files(&self) -> Vec<(&'static str, Markup)> {
-        let [data, predictions] = &self.files;
     fn origin(&self) -> Option<&Origin> {
         Some(&self.record.as_ref()?.origin)
     }
 
+    fn files(&self) -> Vec<(&'static str, Markup)> {
+        let [data, predictions] = &self.files;
         vec![("data", file(data)), ("predictions", file(predictions))]
     }
 }

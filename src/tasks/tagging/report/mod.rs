@@ -124,8 +124,8 @@ impl Sections for TagReport<'_> {
                 (name.to_string_lossy()) ", in percent. The share of right words "
                 "is ours, beyond the reference."
                 @if let (sentences @ 1.., words) = self.data.cut() {
-                    " " (sentences) " sentences are cut at max_seq_length: " (words) " words are neither predicted nor "
-                    "marked."
+                    " Cut at max_seq_length: " (counted(sentences, "sentence")) ", of which "
+                    (counted(words, "word")) " are neither predicted nor marked."
                 }
             }
         }
