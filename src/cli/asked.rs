@@ -154,7 +154,7 @@ impl Inputs {
                         let name = noun.name();
                         ensure!(
                             *count > 0,
-                            "no {name}; give --{name} TEXT, or {name}s on standard input, a line each"
+                            "no {name}; give --{name} TEXT, or {name}s on standard input, one per line"
                         );
                         return Ok(None);
                     }

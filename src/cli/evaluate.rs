@@ -20,7 +20,7 @@ use crate::{config::Draft, finetune::check_places};
 ///
 /// What the reference does with do_train=false: writes answers, null odds, n-best lists and
 /// metrics below DIR/models/NAME/results. Those of another checkpoint, or of one of several trials,
-/// go below that checkpoint, so that the results of the run stay. How the model answers (lengths,
+/// go below that checkpoint, so that the run keeps its own. How the model answers (lengths,
 /// n-best sizes, the no-answer threshold) is taken from the model unless it is given.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
