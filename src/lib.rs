@@ -25,6 +25,7 @@ pub mod batch;
 pub mod bench;
 pub mod cli;
 pub mod config;
+pub mod counted;
 pub mod data;
 pub mod device;
 pub mod durable_file;
@@ -39,6 +40,7 @@ pub mod quickstart;
 pub mod report;
 #[cfg(feature = "server")]
 pub mod serve;
+pub mod shell;
 pub mod step_record;
 pub mod stop;
 pub mod tasks;

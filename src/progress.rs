@@ -154,7 +154,7 @@ impl Progress {
         }
     }
 
-    /// The command has done what it was asked for.
+    /// The command has done what it was asked.
     pub fn done(&self) {
         if self.audience == Output::Json {
             terminal::event("end", json!({}));
@@ -214,14 +214,14 @@ impl Progress {
         }
     }
 
-    /// A bar over the windows of a prediction.
-    pub fn windows(&self, count: usize) -> ProgressBar {
+    /// A bar over the windows of a prediction, or whatever its rows are called.
+    pub fn windows(&self, count: usize, what: &str) -> ProgressBar {
         if self.audience == Output::Json {
             terminal::event("windows", json!({ "count": count }));
         }
         self.bar(
             count as u64,
-            "{pos}/{len} windows [{bar:24}] {per_sec}  {eta} left",
+            &format!("{{pos}}/{{len}} {what} [{{bar:24}}] {{per_sec}}  {{eta}} left"),
         )
     }
 

@@ -42,7 +42,8 @@ const show = (reply, { text }, seconds, reveal) => {
   const counts = counted(reply.spans);
   at("answer").textContent = said;
   at("answer").classList.toggle("none", found === 0);
-  at("about").textContent = `answered in ${seconds.toFixed(2)} s`;
+  const parts = reply.parts > 1 ? `, read in ${reply.parts} parts` : "";
+  at("about").textContent = `answered in ${seconds.toFixed(2)} s${parts}`;
   at("legend").replaceChildren(...counts.map(([type, count]) => {
     const item = document.createElement("li");
     item.append(element("span", colour(type), type), ` ${count}`);
@@ -53,7 +54,7 @@ const show = (reply, { text }, seconds, reveal) => {
   markSpans(text, reply.spans);
   reveal();
   const each = counts.map(([type, count]) => `${type} ${count}`).join(", ");
-  return (found === 0 ? said : `${said}: ${each}`) + cut;
+  return (found === 0 ? said : `${said}: ${each}`) + parts + cut;
 };
 
 const { example } = form({

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// The parts and sizes of a head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,6 +57,10 @@ pub struct DenseShape {
     /// The numbers that 0 and 1 of a regression stand for; `None` where nothing tells them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<[f64; 2]>,
+    /// The columns of the tables that a person's own task was learnt from, under the keys of its
+    /// `task.json`; `None` where it names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Map<String, Value>>,
 }
 
 /// What a dense head predicts.
@@ -90,6 +95,7 @@ impl DenseShape {
             segment: None,
             texts: None,
             range: None,
+            columns: None,
         }
     }
 
@@ -184,6 +190,7 @@ struct Keys {
     segment: Option<u8>,
     texts: Option<u8>,
     range: Option<[f64; 2]>,
+    columns: Option<Map<String, Value>>,
 }
 
 impl TryFrom<Keys> for HeadShape {
@@ -222,6 +229,7 @@ impl TryFrom<Keys> for HeadShape {
                     segment: keys.segment,
                     texts: keys.texts,
                     range: keys.range,
+                    columns: keys.columns,
                 };
                 dense.check()?;
                 Ok(Self::Dense(dense))
@@ -308,6 +316,10 @@ mod tests {
             (
                 r#"{"outputs":2,"labels":["a","b"],"kind":"classification"}"#,
                 "classification, 2 outputs",
+            ),
+            (
+                r#"{"outputs":1,"kind":"regression","columns":{"text":"review","label":2}}"#,
+                "regression",
             ),
             (r#"{"outputs":9,"kind":"tagging"}"#, "tagging, 9 outputs"),
             (

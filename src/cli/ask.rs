@@ -10,7 +10,7 @@ use super::{
     asked::{Inputs, Noun, of_line, passage, whole},
     compute::ComputeArgs,
     excerpt::{Marks, printable},
-    model::describe_model,
+    model::{describe_model, say_task},
     session::Session,
     shown_reply,
 };
@@ -23,14 +23,16 @@ use crate::{
 };
 
 const QUESTIONS: &str = "Ask about the passage; an empty line or Ctrl-D ends.";
-const TEXTS: &str = "Give a text a line; an empty line or Ctrl-D ends.";
-const PAIRS: &str = "Give two texts a line, with a tab between them; an empty line or Ctrl-D ends.";
+const TEXTS: &str = "Give one text per line; an empty line or Ctrl-D ends.";
+const PAIRS: &str =
+    "Give two texts per line, with a tab between them; an empty line or Ctrl-D ends.";
 
 /// Answer questions on one passage, or say what a text is
 ///
 /// A model of question answering takes --question and --passage; one of classification or regression
 /// takes --text, and --text-b if it was trained on pairs; one of tagging marks the spans of --text.
-/// Without --question or --text it asks at a terminal, or reads standard input, a line each.
+/// Without --question or --text it prompts at a terminal, or reads standard input, one question or text
+/// per line.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
@@ -43,7 +45,7 @@ pub struct AskArgs {
     /// Folder of the fine-tuned model
     #[arg(long, value_name = "DIR")]
     pub checkpoint: PathBuf,
-    /// The question, or - for standard input, a question a line; may be repeated
+    /// The question, or - for standard input, one question per line; may be repeated
     #[arg(long = "question", value_name = "TEXT", allow_hyphen_values = true, value_parser = text)]
     pub questions: Vec<String>,
     /// The passage that holds the answer, or - for standard input
@@ -52,7 +54,8 @@ pub struct AskArgs {
     /// A file with the passage, or - for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "passage")]
     pub passage_file: Option<PathBuf>,
-    /// The text, or - for standard input, a text a line (two with a tab between); may be repeated
+    /// The text, or - for standard input, one text per line (two with a tab between); may be
+    /// repeated
     #[arg(
         long = "text",
         value_name = "TEXT",
@@ -77,7 +80,8 @@ pub struct AskArgs {
         conflicts_with_all = ["questions", "passage", "passage_file", "texts", "text_b"]
     )]
     pub text_file: Option<PathBuf>,
-    /// Which of the model's tasks answers [default: the first that takes what is given]
+    /// Which of the model's tasks answers [default: the first that takes such input, named on
+    /// standard error]
     #[arg(long, value_name = "NAME")]
     pub task: Option<String>,
     /// No-answer score above which there is no answer [default: the model's]
@@ -121,6 +125,7 @@ pub(super) fn run(args: &AskArgs, global: &GlobalArgs, out: &mut dyn Write) -> a
         Some(source) => source,
         None => args.read(form)?,
     };
+    say_task(args.task.as_deref(), &described, &global.progress());
     let session = Session::open(&args.compute, global)?;
     let mut model = session.open_model(described)?;
     if let Some(given) = args.threshold {

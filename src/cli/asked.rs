@@ -154,7 +154,7 @@ impl Inputs {
                         let name = noun.name();
                         ensure!(
                             *count > 0,
-                            "no {name}; give --{name} TEXT, or {name}s on standard input, a line each"
+                            "no {name}; give --{name} TEXT, or {name}s on standard input, one per line"
                         );
                         return Ok(None);
                     }
@@ -183,12 +183,16 @@ impl Inputs {
 /// # Errors
 /// When a pair is expected and none is there.
 pub(super) fn of_line(line: &str, form: Form) -> anyhow::Result<Asked> {
-    let pair = line.split_once('\t');
-    match (form, pair) {
-        (Form::Pair | Form::TextOrPair, Some((a, b))) => Ok(Asked::text(a.trim(), Some(b.trim()))),
-        (Form::Pair, None) => bail!(
+    let texts: Vec<&str> = line.split('\t').map(str::trim).collect();
+    match (form, texts.as_slice()) {
+        (Form::Pair | Form::TextOrPair, [a, b]) => Ok(Asked::text(a, Some(b))),
+        (Form::Pair, [_]) => bail!(
             "expected two texts, found one; give --text A --text-b B, or on standard input both in a \
              line with a tab between"
+        ),
+        (Form::Pair | Form::TextOrPair, [_, _, _, ..]) => bail!(
+            "expected two texts with one tab between, found {}; take tabs out of the texts",
+            texts.len()
         ),
         _ => Ok(Asked::text(line, None)),
     }
@@ -270,5 +274,8 @@ mod tests {
         assert_eq!(of("a b", Form::TextOrPair), Ok(Asked::text("a b", None)));
         assert_eq!(of("a\tb", Form::Text), Ok(Asked::text("a\tb", None)));
         assert!(of("a b", Form::Pair).unwrap_err().contains("--text-b"));
+        for form in [Form::Pair, Form::TextOrPair] {
+            assert!(of("a\tb\tc", form).unwrap_err().contains("found 3"));
+        }
     }
 }

@@ -20,39 +20,39 @@ use crate::{
 
 /// Time training steps or predictions on random weights
 ///
-/// Prints one line of JSON: milliseconds a step (median), sequences, real tokens and model
-/// operations a second, and the most memory held.
+/// Prints one line of JSON: milliseconds per step (median); sequences, real tokens and model operations
+/// per second; and the most memory held.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
   electra bench --mode train --model-size large --batch-size 32 --seq-len 512 \\
     --micro-batch-size 4 --gradient-checkpointing on")]
 pub struct BenchArgs {
-    /// What is timed
+    /// What to time
     #[arg(long, value_enum, default_value = "train")]
     pub mode: Mode,
     /// small, base or large
     #[arg(long, value_name = "SIZE", default_value = "large")]
     pub model_size: ModelSize,
-    /// Sequences of a step
+    /// Sequences per step
     #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u32).range(1..65_536))]
     pub batch_size: u32,
-    /// Tokens of every sequence
+    /// Tokens in every sequence
     #[arg(long, value_name = "N", default_value = "512", value_parser = clap::value_parser!(u32).range(1..=512))]
     pub seq_len: u32,
     /// JSON file with a list of lengths to draw sequences from, instead of --seq-len
     #[arg(long, value_name = "FILE")]
     pub lengths: Option<PathBuf>,
-    /// Put sequences of like length into one step
+    /// Put sequences of similar length into one step
     #[arg(long, requires = "lengths")]
     pub bucket: bool,
     /// Compute every sequence as N tokens, as a program that pads would
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
     pub pad_to: Option<u32>,
-    /// Timed steps
+    /// Steps to time
     #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
     pub steps: u32,
-    /// Steps before the first reading
+    /// Warm-up steps, which are not timed
     #[arg(long, value_name = "N", default_value = "5")]
     pub warmup: u32,
     /// Sequences computed at once, whose gradients are summed to the batch's

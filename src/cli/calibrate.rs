@@ -73,7 +73,7 @@ pub(super) fn run(
         described_in(&model.folder).display()
     );
     output_place::check(&model.folder.join("config.json"))?;
-    let bar = session.progress.windows(0);
+    let bar = session.progress.windows(0, "windows");
     let predictions = model.answer(examples, &mut |done, windows| {
         bar.set_length(windows as u64);
         bar.set_position(done as u64);

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::Cli;
 
-/// Print the completions for a shell
+/// Print shell completions
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:

@@ -10,8 +10,8 @@ use super::GlobalArgs;
 
 /// Convert a TensorFlow or Hugging Face checkpoint to a record
 ///
-/// OUT gets model.bpk, config.json, vocab.txt and conversion.json, which says of every variable where
-/// it went, or why it was left out. Every checksum that the checkpoint has is checked, and OUT is
+/// OUT gets model.bpk, config.json, vocab.txt and conversion.json, which says for every variable where
+/// it went or why it was left out. Every checksum that the checkpoint has is checked, and OUT is
 /// changed only once everything is written.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\

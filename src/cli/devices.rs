@@ -22,10 +22,9 @@ const SHAPE: ModelShape = ModelShape {
     heads: 16,
 };
 
-/// List the graphics adapters, and which device `auto` takes and why
+/// List the graphics adapters, and say which device `auto` picks and why
 ///
-/// Of a GPU that is taken it says which forms of matrix product and attention are fastest, by trying
-/// them.
+/// On the GPU that is picked it tries which forms of matrix product and attention are fastest.
 ///
 /// With --device, opens that device too and says what it is.
 #[derive(Debug, Clone, Args)]

@@ -20,7 +20,7 @@ use crate::{config::Draft, finetune::check_places};
 ///
 /// What the reference does with do_train=false: writes answers, null odds, n-best lists and
 /// metrics below DIR/models/NAME/results. Those of another checkpoint, or of one of several trials,
-/// go below that checkpoint, so that the results of the run stay. How the model answers (lengths,
+/// go below that checkpoint, so that the run keeps its own. How the model answers (lengths,
 /// n-best sizes, the no-answer threshold) is taken from the model unless it is given.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -46,7 +46,11 @@ pub(super) fn run(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let mut draft = args.run.draft(args.compute.precision)?;
+    let precision = args.compute.precision;
+    let mut draft = match &args.checkpoint {
+        Some(_) => args.run.draft(precision)?,
+        None => args.run.draft_of_made(precision, &global.progress())?,
+    };
     let own = draft.model_dir(1);
     draft.evaluate_only(args.checkpoint.clone());
     let checkpoint = args.checkpoint.as_ref().unwrap_or(&own);

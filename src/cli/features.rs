@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{GlobalArgs, hyper_parameters::RunArgs, print_beside, print_json_beside, run_model};
 use crate::{
     config::Config,
+    counted::counted,
     data::{self, split::Split},
     durable_file::{spare_inputs, write_whole},
     tasks::{
@@ -39,7 +40,7 @@ Example:
 pub struct FeaturesArgs {
     #[command(flatten)]
     pub run: RunArgs,
-    /// The part of the data: train, dev or test; of mnli also dev_mismatched, test_matched,
+    /// The part of the data: train, dev or test; for mnli also dev_mismatched, test_matched,
     /// test_mismatched and diagnostic
     #[arg(long, value_name = "SPLIT", value_parser = SPLITS, hide_possible_values = true)]
     pub split: String,
@@ -120,7 +121,8 @@ pub(super) fn run(
     }
     print_beside(&args.output, out, |out| {
         let output = args.output.display().to_string();
-        writeln!(out, "{features} features: {}", printable(&output))?;
+        let features = counted(features, "feature");
+        writeln!(out, "{features}: {}", printable(&output))?;
         Ok(writeln!(out, "{tokens}")?)
     })
 }

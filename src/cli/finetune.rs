@@ -33,10 +33,10 @@ use crate::{
 /// Fine-tune a pre-trained model on tasks, then evaluate it
 ///
 /// Reads DIR/models/NAME and DIR/finetuning_data/TASK/train.json, and writes the fine-tuned model,
-/// answers and metrics below DIR/models/NAME. Started again, it goes on from its last checkpoint, in
-/// the trial where it stopped; a run that is finished trains nothing.
+/// answers and metrics below DIR/models/NAME. Run again, it resumes from its last checkpoint, in the
+/// trial where it stopped; a finished run trains nothing.
 ///
-/// Ctrl-C ends it after its step, with a checkpoint and exit code 130; SIGTERM and SIGHUP do so with
+/// Ctrl-C ends it after the current step, with a checkpoint and exit code 130; SIGTERM and SIGHUP do so with
 /// exit code 143. A second Ctrl-C ends it at once.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -48,13 +48,13 @@ pub struct FinetuneArgs {
     pub run: RunArgs,
     #[command(flatten)]
     pub compute: ComputeArgs,
-    /// Begin anew instead of going on; an earlier run's folder is moved aside
+    /// Start over instead of resuming; an earlier run's folder is moved aside
     #[arg(long, help_heading = "Run")]
     pub restart: bool,
     /// Take the training features in the order of this file's lines, {"task": T, "eid": N}
     #[arg(long, value_name = "ORDER.jsonl", help_heading = "Run")]
     pub replay: Option<PathBuf>,
-    /// Say what the run would do, and end before anything is trained or written
+    /// Say what the run would do, without training or writing anything
     #[arg(long, help_heading = "Run")]
     pub dry_run: bool,
 }

@@ -12,6 +12,7 @@ use super::suggested::suggested;
 use crate::{
     config::{self, Draft, Precision, Preset, given, hparam},
     device::ByteSize,
+    progress::Progress,
 };
 
 /// A run and its hyper-parameters.
@@ -77,9 +78,57 @@ impl RunArgs {
         Draft::new(&self.data_dir, &self.model_name, &given)
     }
 
+    /// The same of a run that was made: its tasks may be given in another order than it was.
+    ///
+    /// # Errors
+    /// As [`RunArgs::draft`].
+    pub fn draft_of_made(
+        &self,
+        precision: Option<Precision>,
+        progress: &Progress,
+    ) -> Result<Draft, config::Error> {
+        let draft = self.draft(precision)?;
+        let Some(order) = order_of_made(&draft) else {
+            return Ok(draft);
+        };
+        progress.note(&format!(
+            "task_names in the order of the run: {}",
+            order.join(",")
+        ));
+        let mut given = self.preset.map(Preset::hparams).unwrap_or_default();
+        given.extend(self.given.read(precision)?);
+        given.insert("task_names".to_owned(), order.into());
+        Draft::new(&self.data_dir, &self.model_name, &given)
+    }
+
     /// The memory to use at most: `flag`, or else the preset's.
     pub fn memory_budget(&self, flag: Option<ByteSize>) -> Option<ByteSize> {
         flag.or(self.preset.and_then(Preset::memory_budget).map(ByteSize))
+    }
+}
+
+/// The tasks of a draft in the order in which a run has learnt them, if there is one and none in the
+/// order that is given.
+fn order_of_made(draft: &Draft) -> Option<Vec<String>> {
+    let sorted = |tasks: &[String]| {
+        let mut tasks = tasks.to_vec();
+        tasks.sort();
+        tasks
+    };
+    let given = draft.task_names();
+    let model_dir = draft.model_dir(1);
+    let entries = model_dir.parent()?.read_dir().ok()?.flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let made = names.filter_map(|name| {
+        let (tasks, trial) = name.rsplit_once("_model_")?;
+        trial.parse::<usize>().ok()?;
+        let tasks: Vec<String> = tasks.split(',').map(str::to_owned).collect();
+        (sorted(&tasks) == sorted(given)).then_some(tasks)
+    });
+    let made: Vec<Vec<String>> = made.collect();
+    match made.iter().any(|tasks| tasks == given) {
+        true => None,
+        false => made.into_iter().min(),
     }
 }
 

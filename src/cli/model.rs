@@ -44,3 +44,15 @@ pub(super) fn describe_model(
     let found = find_model(path, None, progress)?;
     Ok(Described::of(&found, choice)?)
 }
+
+/// Says which task answers, where the model has several and none was `given`.
+pub(super) fn say_task(given: Option<&str>, described: &Described, progress: &Progress) {
+    let tasks: Vec<&str> = described.tasks().collect();
+    if given.is_none() && tasks.len() > 1 {
+        progress.note(&format!(
+            "task {} answers, of {}; --task NAME chooses another",
+            described.task(),
+            tasks.join(", ")
+        ));
+    }
+}

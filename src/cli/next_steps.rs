@@ -1,17 +1,12 @@
 //! What one would do after a run, as commands that can be pasted into the shell: open the report,
 //! ask, serve.
 
-use std::{
-    ffi::{OsStr, OsString},
-    io::Write,
-    path::{Path, PathBuf},
-};
-
-use checkpoints_convert::printable;
+use std::{ffi::OsString, io::Write, path::Path};
 
 use super::compute::ComputeArgs;
 use crate::{
     device::DeviceRequest,
+    shell::{quoted, quoted_path},
     tasks::asked::{Asked, Form},
 };
 
@@ -69,7 +64,7 @@ impl NextSteps<'_> {
             return Ok(());
         };
         let program = std::env::args_os().next();
-        let program = quoted(&program.unwrap_or_else(|| OsString::from("electra")));
+        let program = quoted(program.unwrap_or_else(|| OsString::from("electra")));
         let checkpoint = quoted_path(checkpoint);
         let device = self.device();
         let asked = match self.asked {
@@ -80,7 +75,7 @@ impl NextSteps<'_> {
             Asked::Text { a, b: Some(b) } => vec![("text", a), ("text-b", b)],
         };
         let asked = asked.into_iter();
-        let asked = asked.map(|(flag, text)| format!(" --{flag} {}", quoted(text.as_ref())));
+        let asked = asked.map(|(flag, text)| format!(" --{flag} {}", quoted(text)));
         let asked = asked.collect::<String>();
         writeln!(
             out,
@@ -102,74 +97,9 @@ impl NextSteps<'_> {
     }
 }
 
-/// A path as a word of a command line; never taken for a flag.
-fn quoted_path(path: &Path) -> String {
-    if path.as_os_str().as_encoded_bytes().starts_with(b"-") {
-        return quoted(PathBuf::from(".").join(path).as_os_str());
-    }
-    quoted(path.as_os_str())
-}
-
-/// `text` as one word of the shell's.
-fn quoted(text: &OsStr) -> String {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_%+=:,./-@\\".contains(byte);
-    let plain = text.as_encoded_bytes();
-    let word = text.to_str().filter(|word| printable(word) == *word);
-    if cfg!(windows) {
-        // Its names have no quotation marks in them.
-        return match plain.iter().all(is_plain) && !plain.is_empty() {
-            true => text.to_string_lossy().into_owned(),
-            false => format!("\"{}\"", text.to_string_lossy()),
-        };
-    }
-    match word {
-        Some(word) if plain.iter().all(|b| is_plain(b) && *b != b'\\') && !word.is_empty() => {
-            word.to_owned()
-        }
-        Some(word) => format!("'{}'", word.replace('\'', r"'\''")),
-        // What no terminal should get and what is no text: by the bytes' numbers.
-        None => {
-            let bytes = plain.iter().map(|byte| match byte {
-                byte if byte.is_ascii_alphanumeric() || b"_-./ ".contains(byte) => {
-                    char::from(*byte).to_string()
-                }
-                byte => format!("\\{byte:03o}"),
-            });
-            format!("$'{}'", bytes.collect::<String>())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    #[cfg(unix)]
-    fn the_shell_reads_every_word_as_it_was() {
-        use std::{os::unix::ffi::OsStrExt, process::Command};
-
-        for bytes in [
-            &b"plain/path-1.json"[..],
-            b"",
-            b"with blank",
-            b"it's \"quoted\" $HOME `id` \\ * ? !",
-            "müller/東京".as_bytes(),
-            b"escape\x1b[31m\nline\ttab' \\",
-            "bidi\u{202e}x'".as_bytes(),
-            b"no\xff text",
-            b"~/home",
-        ] {
-            let word = quoted(OsStr::from_bytes(bytes));
-            assert!(!word.contains('\n') && !word.contains('\x1b'), "{word}");
-            assert_eq!(printable(&word), word);
-            let mut shell = Command::new("bash");
-            let output = shell.arg("-c").arg(format!("printf %s {word}")).output();
-            assert_eq!(output.unwrap().stdout, bytes, "{word}");
-        }
-        assert_eq!(quoted("plain/path-1.json".as_ref()), "plain/path-1.json");
-        assert_eq!(quoted_path(Path::new("-data/model")), "./-data/model");
-    }
 
     #[test]
     fn a_line_a_command_and_nothing_after_them() {

@@ -6,9 +6,15 @@ use checkpoints_convert::printable;
 use clap::Args;
 use serde_json::json;
 
-use super::{GlobalArgs, compute::ComputeArgs, model::describe_model, session::Session};
+use super::{
+    GlobalArgs,
+    compute::ComputeArgs,
+    model::{describe_model, say_task},
+    session::Session,
+};
 use crate::{
     batch::FeatureSet,
+    counted::{counted, plural},
     data::split::Split,
     durable_file::spare_inputs,
     eval::{origin::Origin, output_place},
@@ -29,9 +35,9 @@ use crate::{
 
 /// Answer every question, text or sentence of a file
 ///
-/// Of questions it writes the answers, their n-best lists with probabilities, the no-answer scores, and
-/// with which threshold on them the answers are to be scored. Of texts and sentences it writes
-/// predictions.jsonl, a line each, with or without labels in the file; of GLUE's test files also what
+/// For questions it writes the answers, their n-best lists with probabilities, the no-answer scores, and
+/// the threshold on them by which the answers are to be scored. For texts and sentences it writes
+/// predictions.jsonl, one line each, whether or not the file has labels; for GLUE's test files also what
 /// gluebenchmark.com takes.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -42,14 +48,14 @@ pub struct PredictArgs {
     /// Folder of the fine-tuned model
     #[arg(long, value_name = "DIR")]
     pub checkpoint: PathBuf,
-    /// Questions in the shape of a SQuAD file; texts as TSV, csv, JSON or a text a line (.txt);
-    /// sentences in CoNLL's form, as JSON lines or a text a line
+    /// Questions in the shape of a SQuAD file; texts as TSV, csv, JSON or one per line (.txt);
+    /// sentences in CoNLL's form, as JSON lines or one text per line
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// Folder to write to
     #[arg(long, value_name = "DIR")]
     pub output: PathBuf,
-    /// Which of the model's tasks answers [default: the first]
+    /// Which of the model's tasks answers [default: the first, named on standard error]
     #[arg(long, value_name = "NAME")]
     pub task: Option<String>,
     /// No-answer score above which there is no answer [default: the model's]
@@ -80,6 +86,7 @@ pub(super) fn run(
     if args.threshold.is_some() {
         described.expect_null_odds(threshold::OPTION)?;
     }
+    say_task(args.task.as_deref(), &described, &global.progress());
     let (file, config) = (args.data.as_path(), &described.config);
     let (tokenizer, folder) = (
         &described.tokenizer,
@@ -101,7 +108,11 @@ pub(super) fn run(
     let session = Session::open(&args.compute, global)?;
     session.progress.note(&file.line());
     let model = session.open_model(described)?;
-    let bar = session.progress.windows(0);
+    let what = match file {
+        AskedFile::Texts(_) => "text",
+        AskedFile::Words(_) => "sentence",
+    };
+    let bar = session.progress.windows(0, &plural(0, what));
     let outputs = model.compute(&FeatureSet::of_rows([file.rows()]), &mut |done, rows| {
         bar.set_length(rows as u64);
         bar.set_position(done as u64);
@@ -122,17 +133,18 @@ pub(super) fn run(
         session.progress.done();
         return Ok(());
     }
-    let (what, parts) = match file {
-        AskedFile::Texts(_) => ("texts", "rows"),
-        AskedFile::Words(_) => ("sentences", "words"),
+    let part = match file {
+        AskedFile::Texts(_) => "row",
+        AskedFile::Words(_) => "word",
     };
     let left_out = match left_out {
         0 => String::new(),
-        count => format!(", {count} {parts} left out"),
+        count => format!(", {} left out", counted(count, part)),
     };
     writeln!(
         out,
-        "{examples} {what} answered{left_out}: {}",
+        "{} answered{left_out}: {}",
+        counted(examples, what),
         printable(&args.output.display().to_string())
     )?;
     Ok(())
@@ -155,7 +167,7 @@ fn questions(
     let session = Session::open(&args.compute, global)?;
     let model = session.open_model(described)?;
     let questions = examples.examples.len();
-    let bar = session.progress.windows(0);
+    let bar = session.progress.windows(0, "windows");
     let predictions = model.answer(examples, &mut |done, windows| {
         bar.set_length(windows as u64);
         bar.set_position(done as u64);

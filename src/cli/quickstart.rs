@@ -30,7 +30,7 @@ pub struct QuickstartArgs {
     /// Folder to write to
     #[arg(long, value_name = "DIR", default_value = "electra-quickstart")]
     pub output: PathBuf,
-    /// Train anew instead of going on; an earlier model is moved aside
+    /// Start over instead of resuming; an earlier model is moved aside
     #[arg(long)]
     pub restart: bool,
     #[command(flatten)]

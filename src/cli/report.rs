@@ -29,7 +29,7 @@ use crate::{
 
 /// Show scores, curves and errors of predictions in one HTML file
 ///
-/// Of a run that was evaluated (--data-dir, --model-name), whatever its tasks, or of answers to a file
+/// For a run that was evaluated (--data-dir, --model-name), whatever its tasks, or for answers to a file
 /// of questions (--data, --predictions). Tells what is wrong and how often, and shows examples of it.
 /// The file opens without a network.
 #[derive(Debug, Clone, Args)]
@@ -165,6 +165,7 @@ fn of_answers(
     let report = Report {
         title: args.page.title.clone().unwrap_or_else(|| task.data.clone()),
         trials,
+        disputed: Vec::new(),
         training,
         tasks: vec![&task],
         examples: args.page.examples,

@@ -11,6 +11,7 @@ use crate::{
         folder::{Error, ModelFolder},
     },
     progress::Progress,
+    shell::quoted_path,
     text::{tokenizer::Tokenizer, vocab::Vocab},
 };
 
@@ -59,7 +60,7 @@ fn named_instead(draft: &Draft, checkpoint: &Path) -> Option<Error> {
         .filter(|model| model.parent() == Some(named.as_path()))
         .filter_map(|model| model.strip_prefix(draft.models_folder()).ok());
     let names: Vec<String> = names
-        .map(|name| format!("--model-name {}", name.display()))
+        .map(|name| format!("--model-name {}", quoted_path(name)))
         .collect();
     (!names.is_empty()).then(|| Error::OtherFolder {
         path: named,

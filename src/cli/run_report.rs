@@ -20,7 +20,7 @@ use crate::{
     config::{Config, Draft, Paths, Preset, of_trial},
     data::split::Split,
     durable_file::spare_inputs,
-    eval::result_file::read_results,
+    eval::{result_file::read_results, results::TrialResults},
     model::description::describe,
     report::{Made, Report, Sections, TrainingCurve},
     tasks::{
@@ -28,6 +28,9 @@ use crate::{
         task::TaskFile,
     },
 };
+
+/// How far a figure may lie from the one in the results, as a share of it.
+const SAME: f64 = 1e-5;
 
 /// A run that a report may be of.
 #[derive(Debug, Clone, Args)]
@@ -79,8 +82,8 @@ pub(super) fn run(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let mut draft = run.draft(None)?;
     let progress = global.progress();
+    let mut draft = run.draft_of_made(None, &progress)?;
     let config = draft.finish(None)?.config;
     let folders = (1..=config.num_trials).map(|trial| draft.model_dir(trial));
     // Unless all are kept, only the last trial's folder is there.
@@ -109,15 +112,26 @@ pub(super) fn run(
         inputs(&draft, &config, run).iter().map(PathBuf::as_path),
     )?;
     let sections = sections(&files, config.paths(), trial)?;
+    let trials = match config.paths().results_json() {
+        results if results.is_file() => read_results(&results)?,
+        _ => Vec::new(),
+    };
+    let shown = match trial {
+        Some(trial) => trials.get(trial - 1),
+        None => trials.last(),
+    };
+    let disputed = shown.map_or_else(Vec::new, |shown| disputed(shown, &sections));
+    let results = config.paths().results_json();
+    for dispute in &disputed {
+        log::warn!("{}: {dispute}", results.display());
+    }
     let report = Report {
         title: match &page.title {
             Some(title) => title.clone(),
             None => format!("{} on {}", config.model_name, config.task_label()),
         },
-        trials: match config.paths().results_json() {
-            results if results.is_file() => read_results(&results)?,
-            _ => Vec::new(),
-        },
+        trials,
+        disputed,
         training: training(config.paths(), config.num_trials)?,
         tasks: sections.iter().map(AsRef::as_ref).collect(),
         examples: page.examples,
@@ -142,6 +156,25 @@ pub(super) fn run(
         let output = page.output.display().to_string();
         Ok(writeln!(out, "report: {}", printable(&output))?)
     })
+}
+
+/// Where the figures of a trial are not those that its predictions give, a line a task.
+fn disputed(results: &TrialResults, sections: &[Box<dyn Sections + '_>]) -> Vec<String> {
+    let lines = results.tasks.iter().filter_map(|(task, scores)| {
+        let section = sections.iter().find(|section| section.name() == task)?;
+        let (key, there, here) = scores.iter().find_map(|(key, figure)| {
+            let (there, here) = (figure.value(), section.scores().get(key)?);
+            // The losses behind a mean are written in the digits of an f32.
+            let same = (there - here).abs() <= SAME * there.abs().max(here.abs()).max(1.0);
+            let same = same || (there.is_nan() && here.is_nan());
+            (!same).then_some((key, there, here))
+        })?;
+        Some(format!(
+            "{task}: {key} is {there} in the results, but {here} by the predictions: one of the files \
+             was changed or is of another evaluation; evaluate the run again"
+        ))
+    });
+    lines.collect()
 }
 
 fn print_figures(task: &dyn Sections, out: &mut dyn Write) -> anyhow::Result<()> {

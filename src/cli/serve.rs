@@ -20,7 +20,7 @@ use crate::{
 /// Answer questions in a browser and for programs; classify and tag
 ///
 /// Serves a page at / for the model's tasks and an API, which /openapi.json describes: /api/answer,
-/// /api/classify, /api/regress, /api/tag. Ctrl-C ends it once the questions under way are answered.
+/// /api/classify, /api/regress, /api/tag. Ctrl-C ends it once the requests under way are answered.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
@@ -35,7 +35,7 @@ pub struct ServeArgs {
     /// Port to listen at; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     pub port: u16,
-    /// Seconds after which a question is given up
+    /// Seconds after which a request is given up
     #[arg(
         long,
         value_name = "SECONDS",
@@ -43,7 +43,7 @@ pub struct ServeArgs {
         value_parser = value_parser!(u64).range(1..=3600)
     )]
     pub timeout: u64,
-    /// Questions that may wait at once; more are turned away
+    /// Requests that may wait at once; more are turned away
     #[arg(
         long,
         value_name = "N",

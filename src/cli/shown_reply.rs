@@ -113,6 +113,7 @@ fn print_more(count: usize, what: &str, out: &mut dyn Write) -> anyhow::Result<(
 fn print_cut(tokens: usize, out: &mut dyn Write) -> anyhow::Result<()> {
     match tokens {
         0 => Ok(()),
+        1 => Ok(writeln!(out, "1 token was cut off and not read")?),
         tokens => Ok(writeln!(out, "{tokens} tokens were cut off and not read")?),
     }
 }

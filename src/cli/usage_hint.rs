@@ -3,7 +3,10 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::config::{alias, hparam};
+use crate::{
+    config::{alias, hparam},
+    shell::quoted,
+};
 
 /// A line for an error of clap's on `arguments`, if there is something better to do than it says.
 pub fn usage_hint(error: &clap::Error, arguments: &[String]) -> Option<String> {
@@ -53,14 +56,18 @@ fn given_as_flag(unknown: &str, arguments: &[String]) -> Option<String> {
         let value = value_of(flag, arguments);
         return Some(match is_key {
             true => {
-                format!("Hugging Face's {flag} is a hyper-parameter here: --set {ours}={value}")
+                format!(
+                    "Hugging Face's {flag} is a hyper-parameter here: --set {ours}={}",
+                    quoted(value)
+                )
             }
             false => format!("Hugging Face's {flag} is {ours}"),
         });
     };
     let value = value_of(flag, arguments);
     Some(format!(
-        "{name} is a hyper-parameter: give --set {key}={value}"
+        "{name} is a hyper-parameter: give --set {key}={}",
+        quoted(value)
     ))
 }
 

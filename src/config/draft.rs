@@ -212,6 +212,11 @@ impl Draft {
         taken
     }
 
+    /// The tasks that were given, in their order.
+    pub fn task_names(&self) -> &[String] {
+        &self.config.task_names
+    }
+
     /// Folder of the model that `trial` makes.
     pub fn model_dir(&self, trial: usize) -> PathBuf {
         self.config.paths().model_dir(trial)

@@ -229,7 +229,7 @@ mod tests {
         assert_eq!((chosen.backend, chosen.is_software), ("cpu", false));
         assert_eq!(chosen.device, Device::flex());
         assert!(
-            chosen.line().ends_with(" threads): asked for"),
+            chosen.line().ends_with(" threads): as requested"),
             "{}",
             chosen.line()
         );

@@ -57,7 +57,7 @@ pub fn pick(request: DeviceRequest, adapters: &[AdapterInfo]) -> Result<Pick, Er
         DeviceRequest::Auto => Ok(pick_auto(&usable(None))),
         DeviceRequest::Cpu => Ok(Pick {
             picked: Picked::Cpu,
-            reason: "asked for".to_owned(),
+            reason: "as requested".to_owned(),
         }),
         DeviceRequest::Gpu | DeviceRequest::Api(_) => {
             let api = match request {
@@ -68,9 +68,9 @@ pub fn pick(request: DeviceRequest, adapters: &[AdapterInfo]) -> Result<Pick, Er
             match best_hardware(&usable).or(usable.first().copied()) {
                 Some(adapter) if adapter.is_software() => take(
                     adapter,
-                    "asked for, and there is no hardware GPU: expect it to be slow",
+                    "as requested, and there is no hardware GPU: expect it to be slow",
                 ),
-                Some(adapter) => take(adapter, "asked for"),
+                Some(adapter) => take(adapter, "as requested"),
                 None => {
                     let apis =
                         api.map_or("Vulkan, Metal or DirectX 12".to_owned(), |a| a.to_string());
@@ -79,7 +79,7 @@ pub fn pick(request: DeviceRequest, adapters: &[AdapterInfo]) -> Result<Pick, Er
             }
         }
         DeviceRequest::Adapter(index) => match adapters.get(index) {
-            Some(adapter) if adapter.compute => take(adapter, "asked for"),
+            Some(adapter) if adapter.compute => take(adapter, "as requested"),
             Some(adapter) => not_found(
                 format!("{} ({}) runs no compute shaders", adapter.name, adapter.api),
                 LOOK,
@@ -89,7 +89,7 @@ pub fn pick(request: DeviceRequest, adapters: &[AdapterInfo]) -> Result<Pick, Er
         DeviceRequest::ApiAdapter(api, index) => {
             let usable = usable(Some(api));
             match usable.get(index) {
-                Some(adapter) => take(adapter, "asked for"),
+                Some(adapter) => take(adapter, "as requested"),
                 None => not_found(format!("{api} has here {}", count(usable.len())), LOOK),
             }
         }
@@ -206,8 +206,8 @@ mod tests {
         ]);
         let reason = "the first of the best kind among 3 hardware adapters";
         assert_eq!(picked("auto", &both), ok("nvidia", reason));
-        assert_eq!(picked("gpu", &both), ok("nvidia", "asked for"));
-        assert_eq!(picked("dx12", &both), ok("nvidia again", "asked for"));
+        assert_eq!(picked("gpu", &both), ok("nvidia", "as requested"));
+        assert_eq!(picked("dx12", &both), ok("nvidia again", "as requested"));
         let one = adapters(&[("llvmpipe", Software, Vulkan), ("virtio", Virtual, Vulkan)]);
         assert_eq!(picked("auto", &one), ok("virtio", "the only hardware GPU"));
         let vague = adapters(&[("who", Other, Vulkan), ("virtio", Virtual, Vulkan)]);
@@ -224,11 +224,11 @@ mod tests {
         let reason = "no hardware GPU found; the software adapter llvmpipe is taken only when \
                       asked for (--device gpu)";
         assert_eq!(picked("auto", &found), ok("cpu", reason));
-        let reason = "asked for, and there is no hardware GPU: expect it to be slow";
+        let reason = "as requested, and there is no hardware GPU: expect it to be slow";
         assert_eq!(picked("gpu", &found), ok("llvmpipe", reason));
         assert_eq!(picked("vulkan", &found), ok("llvmpipe", reason));
-        assert_eq!(picked("vulkan:0", &found), ok("llvmpipe", "asked for"));
-        assert_eq!(picked("cpu", &found), ok("cpu", "asked for"));
+        assert_eq!(picked("vulkan:0", &found), ok("llvmpipe", "as requested"));
+        assert_eq!(picked("cpu", &found), ok("cpu", "as requested"));
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
             picked("gpu", &found),
             Err(format!("--device gpu: {reason}; {INSTALL}"))
         );
-        assert_eq!(picked("gpu:0", &found), ok("radeon", "asked for"));
+        assert_eq!(picked("gpu:0", &found), ok("radeon", "as requested"));
     }
 
     #[test]

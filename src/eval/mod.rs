@@ -7,6 +7,7 @@ pub mod file_digest;
 pub mod json_file;
 pub mod origin;
 pub mod output_place;
+pub mod record_file;
 pub mod result_file;
 pub mod results;
 pub mod results_table;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::utc;
+use crate::{shell::quoted, utc};
 
 /// Where a run's figures come from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -46,30 +46,10 @@ pub fn command() -> String {
     let mut words = std::env::args_os();
     let program = words.next().unwrap_or_default();
     let program = Path::new(&program).file_name().unwrap_or_default();
-    let mut command = quoted(&program.to_string_lossy());
+    let mut command = quoted(program);
     for word in words {
         command.push(' ');
-        command.push_str(&quoted(&word.to_string_lossy()));
+        command.push_str(&quoted(&word));
     }
     command
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_quoted_where_a_shell_would_split_them() {
-        assert_eq!(quoted("--set=a/b.json"), "--set=a/b.json");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
-    }
 }

@@ -9,7 +9,7 @@ use std::{
 use checkpoints_convert::HeadShape;
 use serde_json::{Map, Value, json};
 
-use super::error::Error;
+use super::error::{Error, instead};
 use crate::{
     config::{CheckpointFacts, Config, Draft},
     model::{
@@ -61,6 +61,14 @@ impl Described {
         let folder = &found.path;
         let facts = describe_record(folder)?.ok_or_else(|| no_config(folder))?;
         let config = read_config(folder, &facts)?;
+        let has_head = !facts.record.heads.is_empty() || is_fine_tuned(folder)?;
+        // A record whose heads nobody described may have that of questions.
+        if !has_head && matches!(choice, TaskChoice::Taking(form) if form != Form::Question) {
+            return Err(Error::NotFineTuned {
+                path: folder.clone(),
+                instead: instead(folder),
+            });
+        }
         let heads = kind::described_heads(&config, &facts.record.heads)?;
         let askings = heads.iter().map(Asking::of);
         let mut askings = askings.collect::<Result<Vec<_>, _>>()?;
@@ -86,6 +94,11 @@ impl Described {
     /// The name of the task that answers.
     pub fn task(&self) -> &str {
         self.asking.task()
+    }
+
+    /// The names of all its tasks, in their order.
+    pub fn tasks(&self) -> impl Iterator<Item = &str> {
+        self.heads.iter().map(|head| head.task.as_str())
     }
 
     /// Refuses what has another form than the task takes.
@@ -186,6 +199,11 @@ fn read_config(folder: &Path, facts: &CheckpointFacts) -> Result<Config, Error> 
     let mut draft = draft.map_err(error)?;
     draft.evaluate_only(Some(folder.into()));
     Ok(draft.finish(Some(facts)).map_err(error)?.config)
+}
+
+fn is_fine_tuned(folder: &Path) -> Result<bool, folder::Error> {
+    let said = folder::config_file(&described_in(folder))?;
+    Ok(said.is_some_and(|said| said.is_fine_tuned()))
 }
 
 fn no_config(folder: &Path) -> Error {

@@ -1,10 +1,10 @@
 //! Why a fine-tuned model cannot be opened, or does not answer.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{
     config, data, device,
-    model::{folder, parameters},
+    model::{absent::trained_below, folder, parameters},
     tasks::{
         self,
         asked::Form,
@@ -63,6 +63,11 @@ pub enum Error {
         form: Form,
     },
     #[error(
+        "{path}: expected a fine-tuned model, found one without a head for any task; fine-tune it with \
+         electra finetune{instead}"
+    )]
+    NotFineTuned { path: PathBuf, instead: String },
+    #[error(
         "{path}: parameter {parameter} is missing; expected a fine-tuned model with its {head} head, as \
          electra finetune makes it{instead}"
     )]
@@ -74,6 +79,20 @@ pub enum Error {
         /// What could be given instead.
         instead: String,
     },
+}
+
+/// What is there of models that were fine-tuned from the one in a folder, as a message goes on.
+pub(super) fn instead(folder: &Path) -> String {
+    let trained = trained_below(folder);
+    let names: Vec<String> = trained
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => format!("; {one} was fine-tuned from it"),
+        several => format!("; fine-tuned from it were {}", several.join(", ")),
+    }
 }
 
 impl Error {

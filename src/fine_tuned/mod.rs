@@ -12,6 +12,7 @@ use std::{ops::ControlFlow, path::Path, path::PathBuf};
 
 use burn::tensor::Device;
 
+use self::error::instead;
 pub use self::{
     described::{Described, TaskChoice, answering},
     error::Error,
@@ -21,9 +22,7 @@ use crate::{
     config::{Config, Precision},
     device::Chosen,
     kernels::{autotune::AutotuneCache, formats::Element},
-    model::{
-        absent::trained_below, arithmetic::Arithmetic, folder, parameters::ParameterSource, record,
-    },
+    model::{arithmetic::Arithmetic, folder, parameters::ParameterSource, record},
     tasks::{
         asked::Asked,
         asking::Asking,
@@ -115,14 +114,11 @@ impl FineTuned {
             .with_arithmetic(arithmetic);
         let model = Model::new(&mut source, &config.encoder(), &heads)?;
         if let Some(parameter) = source.finish().initialised.pop() {
-            let trained = trained_below(&folder).into_iter().next();
             return Err(Error::NoHead {
+                instead: instead(&folder),
                 path: folder,
                 parameter,
                 head: asking.head(),
-                instead: trained.map_or(String::new(), |trained| {
-                    format!("; give {}", trained.display())
-                }),
             });
         }
         Ok(Self {

@@ -98,7 +98,7 @@ impl Finetune<'_> {
         head: usize,
         file: &'a dyn TaskFile,
     ) -> Result<Box<dyn Answers + 'a>, Error> {
-        let bar = self.progress.windows(file.feature_count());
+        let bar = self.progress.windows(file.feature_count(), file.rows_are());
         let by = Answerer {
             model,
             head,
@@ -116,8 +116,9 @@ impl Finetune<'_> {
         bar.finish_and_clear();
         match answers {
             Err(tasks::Error::Predict(predict::Error::Ended { done, windows })) => {
+                let rows = file.rows_are();
                 let file = file.path().display();
-                let place = format!("after {done} of {windows} windows of {file}");
+                let place = format!("after {done} of {windows} {rows} of {file}");
                 Err(self.stopped(trial, &place, "answers them again"))
             }
             answers => Ok(answers?),

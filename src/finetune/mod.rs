@@ -65,7 +65,7 @@ pub enum Error {
     #[error("{0}")]
     Memory(#[from] train::memory_plan::TooLarge),
     #[error(
-        "no training step: expected train_batch_size and num_train_epochs that make 1 at least, found \
+        "no training step: expected train_batch_size and num_train_epochs that make at least 1, found \
          {batches} batches × {epochs} epochs ({features} features, {batch_size} in a batch); raise \
          num_train_epochs, or lower train_batch_size"
     )]

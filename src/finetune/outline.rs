@@ -6,6 +6,7 @@ use super::{Error, Finetune};
 use crate::{
     batch::{FeatureSet, plan::BatchPlan},
     config::Config,
+    counted::{counted, grouped},
     device::ByteSize,
     model::ParameterCount,
     tasks::{
@@ -104,9 +105,13 @@ impl Outline<'_> {
             trials => format!("{trials} × "),
         };
         format!(
-            "training: {trials}{} steps, {} epochs, batch {}, {} tokens, seed {}",
-            HumanCount(self.steps),
+            "training: {trials}{}, {} {}, batch {}, {} tokens, seed {}",
+            grouped(self.steps as usize, "step"),
             config.num_train_epochs,
+            match config.num_train_epochs {
+                1.0 => "epoch",
+                _ => "epochs",
+            },
             config.train_batch_size,
             HumanCount(self.tokens),
             config.seed,
@@ -133,8 +138,8 @@ impl Outline<'_> {
             None => String::new(),
         };
         let at_once = match plan.micro_batch_size {
-            all if all >= self.config.train_batch_size => "whole batches".to_owned(),
-            some => format!("{some} features at once"),
+            all if all >= self.config.train_batch_size => "a whole batch at once".to_owned(),
+            some => format!("{} at once", counted(some, "feature")),
         };
         let again = match plan.recompute_layers {
             true => ", layers computed again",

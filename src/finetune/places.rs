@@ -34,7 +34,7 @@ pub enum Error {
         path: PathBuf,
     },
     #[error(
-        "model_dir: the run would train in {model_dir}, where the model lies that it begins with \
+        "model_dir: the run would train in {model_dir}, which holds the model that it begins with \
          ({checkpoint}); choose another model_dir"
     )]
     OwnSource {

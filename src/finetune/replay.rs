@@ -23,7 +23,7 @@ pub enum Error {
         source: serde_json::Error,
     },
     #[error(
-        "{}: line {line}: the training data have no feature {eid} of {task} that no line before took; \
+        "{}: line {line}: the training data have no feature {eid} of {task} that no earlier line took; \
          give the order of these data, made with the same hyper-parameters",
         file.display()
     )]

@@ -59,6 +59,7 @@ impl RunReport {
         let report = Report {
             title: format!("{} on {}", config.model_name, config.task_label()),
             trials: trials.to_vec(),
+            disputed: Vec::new(),
             training: std::mem::take(&mut self.training),
             tasks: sections.iter().map(AsRef::as_ref).collect(),
             origin: self.origin.clone(),

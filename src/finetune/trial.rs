@@ -217,7 +217,7 @@ impl Finetune<'_> {
 
     fn tell(&self, origin: &Origin) {
         self.progress.note(&format!(
-            "{} parameters loaded, {} new, {} of the checkpoint unused",
+            "parameters: {} loaded, {} new, {} in the checkpoint unused",
             origin.loaded.len(),
             origin.initialised.len(),
             origin.unused.len()

@@ -131,6 +131,8 @@ impl Heading {
 pub struct Report<'a> {
     pub title: String,
     pub trials: Vec<TrialResults>,
+    /// What is to be said of the figures of the trials, because other files contradict them.
+    pub disputed: Vec<String>,
     pub training: Vec<TrainingCurve>,
     /// In the order of the run.
     pub tasks: Vec<&'a dyn Sections>,

@@ -16,6 +16,7 @@ pub(super) fn section(report: &Report) -> Markup {
                 @if report.tasks.len() > 1 { h3 { (task.name()) } }
                 (task.cards())
             }
+            @for dispute in &report.disputed { p.note { b { (dispute) } } }
             @for task in tasks(&report.trials) { (table(task, &report.trials, report.task(task))) }
         }
     }

@@ -50,13 +50,16 @@ use tokio::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::fine_tuned::{self, FineTuned};
+use crate::{
+    fine_tuned::{self, FineTuned},
+    tasks::asked::Form,
+};
 use intake::Intake;
 use limits::Limits;
 use listener::Connections;
 use offer::{Kind, Offer};
 use pace::Pace;
-use queue::Queue;
+use queue::{Queue, Waiting};
 use refusal::Refusal;
 
 /// How often is looked whether the server is to stop.
@@ -150,7 +153,10 @@ impl Bound {
         limits: Limits,
         stop: &AtomicBool,
     ) -> Result<(), Error> {
-        let (queue, jobs) = Queue::new(limits);
+        let are_questions = models
+            .iter()
+            .map(|model| model.asking.form() == Form::Question);
+        let (queue, jobs) = Queue::new(limits, Waiting::of(are_questions));
         let (least, most) = models.first().map_or((1, 1), FineTuned::tokens_at_once);
         let name = models.first().map(|model| model.config.model_name.clone());
         let offers = models.iter();

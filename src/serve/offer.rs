@@ -145,8 +145,11 @@ fn field(name: &'static str, title: impl Into<String>, max_characters: usize) ->
 
 /// One text or two; if nothing tells how many, the second may be left out.
 fn text_fields(asking: &TextAsking, config: &Config, limits: &Limits) -> Vec<Field> {
-    // Beside the data, which need not be on this machine.
-    let description = Description::read(&config.paths().task_folder(&asking.task)).ok();
+    let description = match &asking.columns {
+        Some(columns) => Description::of_columns(asking.kind(), columns, &asking.task).ok(),
+        // Models of earlier versions do not keep them; their data need not be on this machine.
+        None => Description::read(&config.paths().task_folder(&asking.task)).ok(),
+    };
     let form = asking.form();
     let names = text_names(&asking.task, form != Form::Text, description.as_ref());
     let fields = ["text", "text_b"].into_iter().zip(names);

@@ -200,13 +200,16 @@ fn of_tags(tasks: &[&Offer], limits: &Limits) -> Schemas {
     );
     let types = distinct(tasks.iter().flat_map(|task| task.types.iter().flatten()));
     let reply = object(
-        &["spans", "words", "cut_tokens"],
+        &["spans", "words", "cut_tokens", "parts"],
         json!({
             "spans": {"type": "array", "items": schema("Span")},
             "words": {"type": "array", "items": schema("Word")},
             "cut_tokens": {"type": "integer", "minimum": 0, "description":
                 "Tokens that the model did not read: those of words that alone are longer than what it \
-                 reads at once. A longer text is read in parts, none of which is seen with another"},
+                 reads at once"},
+            "parts": {"type": "integer", "minimum": 0, "description":
+                "In how many parts a text was read that is longer than what the model reads at once, none \
+                 of which is seen with another"},
         }),
     );
     let span = placed(
@@ -395,7 +398,7 @@ fn health(limits: &Limits) -> Value {
             "device": {"type": "string"},
             "queue": {
                 "type": "integer", "minimum": 0, "maximum": limits.queue,
-                "description": "Questions that wait or are being answered",
+                "description": "Requests that wait or are being answered",
             },
             "version": {"type": "string"},
             "tasks": {"type": "array", "items": schema("Task"), "minItems": 1},
@@ -474,7 +477,7 @@ fn response(description: &str, name: &str) -> Value {
 }
 
 fn busy() -> Value {
-    let mut busy = response("Too many questions wait, or too long ones", "Error");
+    let mut busy = response("Too many requests wait, or too long ones", "Error");
     busy["headers"] = json!({"Retry-After": {
         "description": "Seconds after which to ask again",
         "schema": {"type": "integer", "minimum": 1},

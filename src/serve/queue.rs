@@ -19,18 +19,57 @@ use super::{
 };
 use crate::tasks::featurized::Featurized;
 
+/// What the requests are, by the tasks of the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    Questions,
+    Texts,
+    /// Of either kind.
+    Requests,
+}
+
+impl Waiting {
+    /// What is asked of tasks of which each answers questions or does not.
+    pub fn of(are_questions: impl Iterator<Item = bool>) -> Self {
+        let all: Vec<bool> = are_questions.collect();
+        match (all.contains(&true), all.contains(&false)) {
+            (true, false) => Self::Questions,
+            (true, true) => Self::Requests,
+            _ => Self::Texts,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Questions => "questions",
+            Self::Texts => "texts",
+            Self::Requests => "requests",
+        }
+    }
+
+    fn with_tokens(self, tokens: usize) -> String {
+        match self {
+            Self::Questions => {
+                format!("passages that wait have {tokens} tokens with their windows' overlap")
+            }
+            other => format!("{} that wait have {tokens} tokens", other.name()),
+        }
+    }
+}
+
 /// The way to the model.
 #[derive(Debug, Clone)]
 pub struct Queue {
     limits: Limits,
+    waiting: Waiting,
     requests: Arc<Semaphore>,
     tokens: Arc<Semaphore>,
     line: mpsc::Sender<Job>,
 }
 
 impl Queue {
-    /// A line within these limits, and its other end.
-    pub fn new(limits: Limits) -> (Self, mpsc::Receiver<Job>) {
+    /// A line within these limits, and its other end; `waiting` is what stands in it.
+    pub fn new(limits: Limits, waiting: Waiting) -> (Self, mpsc::Receiver<Job>) {
         let (line, jobs) = mpsc::channel();
         let limits = Limits {
             queue: limits.queue.min(Semaphore::MAX_PERMITS),
@@ -39,6 +78,7 @@ impl Queue {
         };
         let queue = Queue {
             limits,
+            waiting,
             requests: Arc::new(Semaphore::new(limits.queue)),
             tokens: Arc::new(Semaphore::new(limits.tokens)),
             line,
@@ -52,8 +92,10 @@ impl Queue {
     /// When all are taken.
     pub fn place(&self) -> Result<Place, Refusal> {
         let request = self.requests.clone().try_acquire_owned();
-        let request =
-            request.map_err(|_| busy(format!("{} questions wait already", self.limits.queue)))?;
+        let request = request.map_err(|_| {
+            let waiting = self.waiting.name();
+            busy(format!("{} {waiting} wait already", self.limits.queue))
+        })?;
         Ok(Place {
             request,
             tokens: None,
@@ -103,10 +145,10 @@ impl Queue {
         match self.tokens.clone().try_acquire_many_owned(permits) {
             Ok(tokens) => place.tokens = Some(tokens),
             Err(TryAcquireError::NoPermits) => {
+                let taken = self.limits.tokens - self.tokens.available_permits();
                 return Err(busy(format!(
-                    "the passages that wait have {} tokens with their windows' overlap, this one \
-                     {tokens}, and the server holds {}",
-                    self.limits.tokens - self.tokens.available_permits(),
+                    "the {}, this one {tokens}, and the server holds {}",
+                    self.waiting.with_tokens(taken),
                     self.limits.tokens
                 )));
             }
@@ -141,11 +183,40 @@ mod tests {
     use crate::serve::job::example::{TOKENS, asked};
 
     fn queue(questions: usize, windows: usize) -> (Queue, mpsc::Receiver<Job>) {
-        Queue::new(Limits {
+        let limits = Limits {
             queue: questions,
             tokens: windows * TOKENS,
             ..Limits::default()
-        })
+        };
+        Queue::new(limits, Waiting::Questions)
+    }
+
+    #[test]
+    fn what_waits_is_called_by_what_it_is() {
+        for (tasks, busy) in [
+            (
+                &[true][..],
+                "0 questions wait already; ask again in a moment",
+            ),
+            (
+                &[false, false],
+                "0 texts wait already; ask again in a moment",
+            ),
+            (
+                &[true, false],
+                "0 requests wait already; ask again in a moment",
+            ),
+        ] {
+            let limits = Limits {
+                queue: 0,
+                ..Limits::default()
+            };
+            let waiting = Waiting::of(tasks.iter().copied());
+            let (queue, _jobs) = Queue::new(limits, waiting);
+            assert_eq!(queue.place().unwrap_err().message, busy);
+        }
+        let told = Waiting::Texts.with_tokens(7);
+        assert_eq!(told, "texts that wait have 7 tokens");
     }
 
     #[test]

@@ -32,15 +32,30 @@ impl Asking {
         let task = head.task.as_str();
         Ok(match &head.config {
             HeadConfig::Span(_) => Self::Questions(QuestionAsking::new(task)),
-            HeadConfig::Classes { labels, texts } => {
-                Self::Texts(TextAsking::of_classes(task, labels, *texts))
-            }
-            HeadConfig::Value { range, texts } => {
-                Self::Texts(TextAsking::of_value(task, *range, *texts))
-            }
-            HeadConfig::Tags { tags, segment } => {
-                Self::Words(WordAsking::new(task, tags, *segment)?)
-            }
+            HeadConfig::Classes {
+                labels,
+                texts,
+                columns,
+            } => Self::Texts(TextAsking {
+                columns: columns.clone(),
+                ..TextAsking::of_classes(task, labels, *texts)
+            }),
+            HeadConfig::Value {
+                range,
+                texts,
+                columns,
+            } => Self::Texts(TextAsking {
+                columns: columns.clone(),
+                ..TextAsking::of_value(task, *range, *texts)
+            }),
+            HeadConfig::Tags {
+                tags,
+                segment,
+                columns,
+            } => Self::Words(WordAsking {
+                columns: columns.clone(),
+                ..WordAsking::new(task, tags, *segment)?
+            }),
         })
     }
 

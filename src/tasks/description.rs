@@ -57,6 +57,9 @@ pub struct Description {
     pub header: Option<bool>,
 }
 
+/// Columns of a table under the keys of a description.
+pub type Columns = Map<String, Value>;
+
 /// What is learnt of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -241,6 +244,36 @@ impl Description {
         Ok(description)
     }
 
+    /// The columns that it names, as a model keeps them for whoever asks it where the data are not;
+    /// `None` if it names none.
+    pub fn columns(&self) -> Option<Columns> {
+        let named = Self {
+            text: self.text.clone(),
+            text_b: self.text_b.clone(),
+            label: self.label.clone(),
+            id: self.id.clone(),
+            header: self.header,
+            ..Self::of(self.kind)
+        };
+        let Ok(Value::Object(mut columns)) = serde_json::to_value(named) else {
+            return None;
+        };
+        columns.shift_remove("kind");
+        let text = columns.contains_key("text") || columns.contains_key("text_b");
+        (text || columns.contains_key("label")).then_some(columns)
+    }
+
+    /// A task of a kind whose columns a model keeps; `task` is its name.
+    ///
+    /// # Errors
+    /// When they are none, as somebody may have written them.
+    pub fn of_columns(kind: Kind, columns: &Columns, task: &str) -> Result<Self, Error> {
+        let mut described = columns.clone();
+        described.insert("kind".to_owned(), kind.name().into());
+        let file = format!("config.json of the model, heads.{task}.columns");
+        Self::parse(&Value::Object(described).to_string(), &file)
+    }
+
     /// Refuses keys that do not go together.
     fn check(&self, file: &str) -> Result<(), Error> {
         let wrong = self
@@ -388,6 +421,36 @@ mod tests {
         assert_eq!(serde_json::to_string(&description).unwrap(), text);
         let least = parsed(r#"{"kind": "classification"}"#).unwrap();
         assert_eq!(least, Description::of(Kind::Classification));
+    }
+
+    #[test]
+    fn a_model_keeps_the_columns_alone() {
+        let text = r#"{"kind": "classification", "text": "review", "label": 2, "id": "n", "labels": ["a", "b"]}"#;
+        let description = parsed(text).unwrap();
+        let columns = description.columns().unwrap();
+        let kept = serde_json::to_string(&columns).unwrap();
+        assert_eq!(kept, r#"{"text":"review","label":2,"id":"n"}"#);
+        let read = Description::of_columns(description.kind, &columns, "films").unwrap();
+        assert_eq!(
+            read,
+            Description {
+                labels: None,
+                ..description
+            }
+        );
+        let usual = parsed(r#"{"kind": "regression", "range": [0, 1]}"#).unwrap();
+        assert_eq!(usual.columns(), None);
+        let wrong = Description::of_columns(
+            Kind::Regression,
+            serde_json::json!({"text": -1}).as_object().unwrap(),
+            "films",
+        );
+        let message = wrong.unwrap_err().to_string();
+        assert!(
+            message.contains("config.json of the model, heads.films.columns")
+                && message.contains("from 0"),
+            "{message}"
+        );
     }
 
     #[test]

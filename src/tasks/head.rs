@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     classification::head::{DROPOUT, SequenceHead},
+    description::Columns,
     error::Error as TaskError,
     label::Label,
     qa::{
@@ -35,6 +36,8 @@ pub enum HeadConfig {
         labels: Arc<[String]>,
         /// How many texts a sequence is made of, 1 or 2, if anything tells it.
         texts: Option<u8>,
+        /// Those of the task's tables, if they are not the usual ones.
+        columns: Option<Columns>,
     },
     /// The value of a sequence.
     Value {
@@ -42,12 +45,16 @@ pub enum HeadConfig {
         range: Option<[f64; 2]>,
         /// As of classes.
         texts: Option<u8>,
+        /// As of classes.
+        columns: Option<Columns>,
     },
     /// A logit for each of these tags of a word.
     Tags {
         tags: Arc<[String]>,
         /// That of every token, if it is not the reference's.
         segment: Option<u8>,
+        /// Those of the task's files, if they are not the usual ones.
+        columns: Option<Columns>,
     },
 }
 
@@ -61,17 +68,32 @@ impl HeadConfig {
         };
         match self {
             Self::Span(config) => config.shape(),
-            Self::Classes { labels, texts } => HeadShape::Dense(DenseShape {
+            Self::Classes {
+                labels,
+                texts,
+                columns,
+            } => HeadShape::Dense(DenseShape {
                 texts: *texts,
+                columns: columns.clone(),
                 ..dense(labels.len(), DenseKind::Classification, Some(labels))
             }),
-            Self::Value { range, texts } => HeadShape::Dense(DenseShape {
+            Self::Value {
+                range,
+                texts,
+                columns,
+            } => HeadShape::Dense(DenseShape {
                 range: *range,
                 texts: *texts,
+                columns: columns.clone(),
                 ..dense(1, DenseKind::Regression, None)
             }),
-            Self::Tags { tags, segment } => HeadShape::Dense(DenseShape {
+            Self::Tags {
+                tags,
+                segment,
+                columns,
+            } => HeadShape::Dense(DenseShape {
                 segment: *segment,
+                columns: columns.clone(),
                 ..dense(tags.len(), DenseKind::Tagging, Some(tags))
             }),
         }
@@ -102,19 +124,23 @@ impl HeadConfig {
             let labels = stored.labels.as_deref().map(Arc::from);
             labels.ok_or_else(|| not_described("what its outputs are called", example))
         };
+        let columns = stored.columns.clone();
         Ok(match stored.kind {
             None => return Err(no_kind()),
             Some(DenseKind::Classification) => Self::Classes {
                 labels: labels(r#""labels": ["NAME", …], one for each output in their order,"#)?,
                 texts: stored.texts,
+                columns,
             },
             Some(DenseKind::Regression) => Self::Value {
                 range: stored.range,
                 texts: stored.texts,
+                columns,
             },
             Some(DenseKind::Tagging) => Self::Tags {
                 tags: labels(r#""labels": ["B-NP", …], one for each output in their order,"#)?,
                 segment: stored.segment,
+                columns,
             },
         })
     }

@@ -17,7 +17,7 @@ pub enum Error {
     Data(#[from] data::Error),
     #[error("{0}")]
     Read(#[from] DeviceError),
-    #[error("ended after {done} of {windows} windows")]
+    #[error("ended after {done} of {windows} sequences")]
     Ended { done: usize, windows: usize },
 }
 
@@ -45,7 +45,7 @@ pub fn predict<O>(
             Ok(computed) => outputs.extend(indices.into_iter().zip(computed)),
             Err(error) if indices.len() > 1 && error.maybe_out_of_memory(device) => {
                 log::warn!(
-                    "{error}; it could not compute {} windows at once, most often for lack of \
+                    "{error}; it could not compute {} sequences at once, most often for lack of \
                      memory: going on with half as many",
                     indices.len()
                 );

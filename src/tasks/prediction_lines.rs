@@ -8,6 +8,7 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use crate::{
+    counted::counted,
     data::{self, existing_file::existing, line_reader::LineReader},
     eval,
 };
@@ -28,6 +29,20 @@ pub enum Error {
         path.display()
     )]
     Absent { path: PathBuf },
+
+    #[error(
+        "{}: expected predictions of the texts in {} ({expected}), found those of the texts in {} as they \
+         were then ({found}); evaluate the run again, or give the data that it was evaluated on",
+        predictions.display(), data.display(), source_file.display()
+    )]
+    OtherTexts {
+        predictions: PathBuf,
+        data: PathBuf,
+        expected: String,
+        found: String,
+        /// The file that was predicted.
+        source_file: PathBuf,
+    },
 
     #[error(
         "{}: line {line}: expected {expected}, found {found}; the predictions are those of other data or of \
@@ -101,7 +116,10 @@ impl<T: DeserializeOwned> PredictionLines<T> {
         match self.lines.next_line()? {
             None => Ok(()),
             Some(_) => Err(self.wrong(
-                format!("the end of the file, after {examples} examples of the data"),
+                format!(
+                    "the end of the file, after {} of the data",
+                    counted(examples, "example")
+                ),
                 "another line",
             )),
         }

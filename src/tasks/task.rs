@@ -18,6 +18,7 @@ use crate::{
     eval::{
         figures::{Figure, Scores},
         origin::Origin,
+        record_file,
     },
     report::Sections,
     text::tokenizer::Tokenizer,
@@ -86,6 +87,23 @@ pub struct ResultFile {
     pub is_record: bool,
 }
 
+impl ResultFile {
+    /// The predictions of texts or words, and the record beside them.
+    pub fn with_record(path: PathBuf) -> [Self; 2] {
+        let record = Self {
+            name: "the provenance record",
+            path: record_file::path(&path),
+            is_record: true,
+        };
+        let predictions = Self {
+            name: "the predictions",
+            path,
+            is_record: false,
+        };
+        [predictions, record]
+    }
+}
+
 /// A split of a task, featurised: one file, or several that are answered together.
 pub trait TaskFile {
     fn task(&self) -> &str;
@@ -95,6 +113,9 @@ pub trait TaskFile {
 
     /// Number of features.
     fn feature_count(&self) -> usize;
+
+    /// What people call the features.
+    fn rows_are(&self) -> &'static str;
 
     /// The features' numbers, as features files have them, in the order of the file.
     fn feature_ids(&self) -> Vec<u64>;

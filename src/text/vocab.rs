@@ -8,7 +8,10 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::normalizer::is_blank;
-use crate::data::{error::Error, source::read_text};
+use crate::{
+    counted::counted,
+    data::{error::Error, source::read_text},
+};
 
 const ADVICE: &str = "use the vocab.txt that came with the pre-trained model, one token a line";
 
@@ -248,10 +251,6 @@ fn shorten(token: &str) -> String {
         Some((end, _)) => format!("{}…", &token[..end]),
         None => token.to_owned(),
     }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -43,8 +43,8 @@ pub struct MemoryPlan {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a step of one feature of {tokens} tokens needs {} but the budget is {}; give --memory-budget \
-     more, lower max_seq_length, or set trainable_layers to train fewer layers",
+    "a step of one feature of {tokens} tokens needs {} but the budget is {}; raise \
+     --memory-budget, lower max_seq_length, or set trainable_layers to train fewer layers",
     ByteSize(*needed), ByteSize(*budget)
 )]
 pub struct TooLarge {

@@ -237,6 +237,8 @@ fn a_pair_gets_the_value_that_the_evaluation_gave_it() {
 #[test]
 fn what_predict_writes_of_a_labelled_file_is_the_evaluation() {
     let (out, written, ran) = predicted(&model(), &data("rte", "dev.tsv"), &["--json"]);
+    let task = "task rte answers, of rte, sts, chunk; --task NAME chooses another";
+    assert!(ran.said.contains(task), "{}", ran.said);
     let told: Value = serde_json::from_str(&ran.printed).unwrap();
     assert_eq!(
         (&told["task"], &told["examples"], &told["left_out"]),
@@ -344,6 +346,12 @@ fn files_without_labels_are_answered_in_every_form() {
             written.iter().all(|line| line.get("label_id").is_none()),
             "{name}"
         );
+        // A blank line counts for nothing.
+        let eids: Vec<u64> = written
+            .iter()
+            .map(|line| line["eid"].as_u64().unwrap())
+            .collect();
+        assert_eq!(eids, [0, 1], "{name}");
     }
     let conll = "The\nold\nman\n\nAn\noak\n";
     let tokens = "{\"tokens\": [\"The\", \"old\", \"man\"]}\n{\"tokens\": [\"An\", \"oak\"]}\n";
@@ -359,6 +367,10 @@ fn files_without_labels_are_answered_in_every_form() {
             .map(|line| line["tags"].as_array().unwrap().len())
             .collect();
         assert_eq!(words, [3, 2], "{name}");
+        assert_eq!(
+            (&written[1]["eid"], &written[1]["parts"]),
+            (&json!(1), &json!(1))
+        );
         assert_eq!(written[0]["words"], json!(["The", "old", "man"]));
         assert!(written[0].get("labels").is_none(), "{name}");
         assert_eq!(written[0].get("text").is_some(), name == "plain.txt");
@@ -459,6 +471,24 @@ fn what_cannot_be_asked_is_refused_with_what_to_give() {
         ),
         ("y.txt", "An oak\n", "rte", &["y.txt: line 1", "two texts"]),
         (
+            "t.txt",
+            "An oak\tA tree\n\nAn oak\tA tree\tA wood\n",
+            "rte",
+            &["t.txt: line 3", "two texts", "found 3"],
+        ),
+        (
+            "w.csv",
+            "text\nAn old oak\n",
+            "chunk",
+            &["w.csv", "by its ending .csv", ".txt file"],
+        ),
+        (
+            "w.tsv",
+            "text\nAn old oak\n",
+            "chunk",
+            &["w.tsv", "by its ending .tsv", ".txt file"],
+        ),
+        (
             "z.csv",
             "text\nAn oak\n",
             "rte",
@@ -519,6 +549,9 @@ fn hostile_texts_are_answered_or_refused() {
         let said = &replies(&model(), &flags, b"")[0];
         let words = said["words"].as_array().unwrap();
         assert!(!words.is_empty());
+        // 64 tokens are read at once.
+        let parts = said["parts"].as_u64().unwrap();
+        assert_eq!(parts > 1, words.len() > 62, "{parts} of {}", words.len());
         for word in words {
             let at = |key: &str| word[key].as_u64().unwrap() as usize;
             assert_eq!(word["text"], text[at("start_byte")..at("end_byte")]);

@@ -76,7 +76,7 @@ fn the_cpu_can_be_asked_for() {
         let text = stdout(&output);
         let line = text.lines().last().unwrap();
         assert!(
-            line.starts_with("cpu takes ") && line.ends_with(": asked for"),
+            line.starts_with("cpu takes ") && line.ends_with(": as requested"),
             "{text}"
         );
     }

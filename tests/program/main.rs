@@ -20,6 +20,7 @@ mod foreign_model;
 mod interruption;
 mod model_folder;
 mod one_score;
+mod own_tasks;
 mod report;
 mod runtime_folder;
 mod task_data;

@@ -446,3 +446,184 @@ fn sentences_become_a_task_that_is_trained_next() {
     );
     finetune(&folder.path().join("data"), "names");
 }
+
+#[test]
+fn a_test_file_without_tags_and_a_name_with_a_blank_are_taken() {
+    let folder = folder(&[
+        (
+            "in.jsonl",
+            "{\"tokens\": [\"old\", \"man\"], \"ner_tags\": [1, 2]}\n\
+             {\"tokens\": [\"found\"], \"ner_tags\": [0]}\n",
+        ),
+        ("test.conll", "church\nfound\n\nman\n"),
+    ]);
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let task = path("data/finetuning_data/my names");
+    let arguments = [
+        "data",
+        "tagging",
+        &path("in.jsonl"),
+        &task,
+        "--test",
+        &path("test.conll"),
+        "--dev",
+        &path("in.jsonl"),
+    ];
+    let (code, text) = told(&arguments);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("for labels lists no tags"), "{text}");
+    let labels = ["--labels", "O,B-PER,I-PER"];
+    let (code, text) = told(&[&arguments[..], &labels].concat());
+    assert_eq!(code, Some(0), "{text}");
+    for part in [
+        "my names: tagging, 1 type: PER",
+        "test.jsonl: 2 sentences",
+        &format!("\nelectra data check '{task}'\n"),
+        &format!("electra finetune --data-dir {} ", path("data")),
+        " --set 'task_names=my names'\n",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+    let written = |split: &str| lines(Path::new(&task).join(format!("{split}.jsonl")));
+    assert_eq!(written("train")[0]["tags"], json!(["B-PER", "E-PER"]));
+    let expected = [
+        json!({"tokens": ["church", "found"]}),
+        json!({"tokens": ["man"]}),
+    ];
+    assert_eq!(written("test"), expected);
+    let (code, found) = checked(Path::new(&task), &[]);
+    assert_eq!(code, Some(0), "{found}");
+    let labelled: Vec<&Value> = (0..3)
+        .map(|file| &found["files"][file]["labelled"])
+        .collect();
+    assert_eq!(labelled, [true, true, false]);
+    let (_, text) = told(&["data", "check", &task]);
+    assert!(text.contains("2 sentences, 3 words, no tags"), "{text}");
+    finetune(&folder.path().join("data"), "my names");
+    // The tags of a dev file are learnt from and marked: they may not lack.
+    let mut arguments = arguments.map(str::to_owned);
+    arguments[3] = path("other");
+    arguments.swap(5, 7);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (code, text) = told(&[&arguments[..], &labels].concat());
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("test.conll: line 1"), "{text}");
+}
+
+#[test]
+fn numbers_stand_for_the_names_that_are_given() {
+    let folder = folder(&[
+        ("in.csv", "text,label\na,1\nb,0\nc,pos\n"),
+        ("test.csv", "text,label\nd,-1\n"),
+        ("more.csv", "text,label\na,2\nb,0\n"),
+    ]);
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let write = |input: &str, labels: &str, more: &[&str]| {
+        let (input, task) = (path(input), path(&format!("task{}", labels.len())));
+        let arguments = ["data", "classification", &input, &task, "--labels", labels];
+        told(&[&arguments, more].concat())
+    };
+    let (code, text) = write("in.csv", "pos,neg", &["--test", &path("test.csv")]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("2 labels: pos, neg"), "{text}");
+    let task = folder.path().join("task7");
+    let labels: Vec<Value> = lines(task.join("train.jsonl"))
+        .into_iter()
+        .map(|row| row["label"].clone())
+        .collect();
+    assert_eq!(labels, ["neg", "pos", "pos"]);
+    assert_eq!(lines(task.join("test.jsonl")), [json!({"text": "d"})]);
+    let description: Value =
+        serde_json::from_slice(&fs::read(task.join("task.json")).unwrap()).unwrap();
+    assert_eq!(description["labels"], json!(["pos", "neg"]));
+    for (input, labels, more, part) in [
+        (
+            "more.csv",
+            "a,b",
+            &[][..],
+            "more.csv: line 2: expected one of \"a\", \"b\"",
+        ),
+        (
+            "in.csv",
+            "a,a",
+            &[],
+            "at least two different names, found a, a",
+        ),
+        ("in.csv", "a,,b", &[], "a name between commas"),
+        (
+            "in.csv",
+            "a,b,c",
+            &["--kind", "regression"],
+            "--labels names classes",
+        ),
+    ] {
+        let (code, text) = write(input, labels, more);
+        assert_eq!(code, Some(2), "{text}");
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+}
+
+#[test]
+fn tables_of_unusual_columns_are_told_as_tables() {
+    let folder = folder(&[
+        ("unusual.csv", "body,label\na,b\n"),
+        ("unusual.jsonl", "{\"body\": \"a\", \"label\": 1}\n"),
+        ("damaged.jsonl", "{\"text\": \"a\", \"label\": \n"),
+        ("damaged.csv", "text,\"label\na,b\n"),
+        ("questions.csv", "id,passage,question,answers\n"),
+    ]);
+    for (name, parts) in [
+        (
+            "unusual.csv",
+            ["expected a column \"text\"", "\"body\", \"label\""],
+        ),
+        (
+            "unusual.jsonl",
+            ["expected a column \"text\"", "\"body\", \"label\""],
+        ),
+        ("damaged.jsonl", ["damaged.jsonl: line 1", "expected"]),
+        ("damaged.csv", ["damaged.csv: ", "expected"]),
+    ] {
+        let path = folder.path().join(name);
+        let (code, text) = told(&["data", "check", path.to_str().unwrap()]);
+        assert_eq!(code, Some(2), "{name}: {text}");
+        for part in parts {
+            assert!(text.contains(part), "{part:?} is not in {text}");
+        }
+        assert!(!text.contains("SQuAD"), "{name}: {text}");
+    }
+    let path = folder.path().join("questions.csv");
+    let (_, text) = told(&["data", "check", path.to_str().unwrap()]);
+    assert!(text.contains("SQuAD"), "{text}");
+}
+
+#[test]
+fn a_check_names_the_vocabulary_that_it_is_given() {
+    let folder = folder(&[("films.csv", "text,label\na film,good\nthe film,bad\n")]);
+    let model = folder.path().join("m");
+    fs::create_dir(&model).unwrap();
+    fs::copy(
+        crate::support::place::tiny_vocabulary(),
+        model.join("vocab.txt"),
+    )
+    .unwrap();
+    fs::write(model.join("config.json"), r#"{"do_lower_case": false}"#).unwrap();
+    let films = folder.path().join("films.csv");
+    let check = |flags: &[&str]| {
+        let films = films.to_str().unwrap();
+        let (code, text) = told(&[&["data", "check", films], flags].concat());
+        assert_eq!(code, Some(0), "{text}");
+        text
+    };
+    let text = check(&["--vocab", model.to_str().unwrap()]);
+    let vocab = model.join("vocab.txt").display().to_string();
+    let line =
+        format!("\nvocabulary: {vocab}, cased\nwith max_seq_length 128 and 2048 word pieces");
+    assert!(text.contains(&line), "{text}");
+    assert!(!check(&[]).contains("vocabulary: "));
+    let text = check(&[]);
+    assert!(
+        text.contains("30522 word pieces: 0 errors, 0 warnings"),
+        "{text}"
+    );
+}

@@ -124,18 +124,22 @@ impl TaskRun {
                 "sts" => HeadConfig::Value {
                     range: None,
                     texts: None,
+                    columns: None,
                 },
                 "mnli" => HeadConfig::Classes {
                     labels: outputs(3),
                     texts: None,
+                    columns: None,
                 },
                 "chunk" => HeadConfig::Tags {
                     tags: outputs(14),
                     segment: None,
+                    columns: None,
                 },
                 _ => HeadConfig::Classes {
                     labels: outputs(2),
                     texts: None,
+                    columns: None,
                 },
             },
         });

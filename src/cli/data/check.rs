@@ -7,10 +7,11 @@ use clap::Args;
 
 use super::{
     examples::print_examples,
-    lines::{Told, print_problems, print_share, print_spreads},
+    lines::{Told, print_problems, print_share, print_spreads, print_vocabulary},
 };
 use crate::{
     cli::GlobalArgs,
+    counted::counted,
     data::split::Split,
     tasks::{
         data_check::{self, Checked, Options},
@@ -35,8 +36,9 @@ pub struct CheckArgs {
     /// The file, or the folder of a task's files
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The vocabulary that tokens are counted in [default: that of the released models]
-    #[arg(long, value_name = "FILE")]
+    /// The vocabulary that tokens are counted in, or the folder of its model [default: that of the
+    /// released models]
+    #[arg(long, value_name = "FILE|DIR")]
     pub vocab: Option<PathBuf>,
     /// Tokens of a window or of an example, special tokens included [default: 512 for questions,
     /// otherwise what a run of the task alone takes]
@@ -130,9 +132,11 @@ fn print_questions(found: &Check, out: &mut dyn Write) -> anyhow::Result<()> {
     ];
     print_spreads(spreads, out)?;
     let options = &found.options;
+    writeln!(out)?;
+    print_vocabulary(found.vocabulary.as_deref(), out)?;
     writeln!(
         out,
-        "\nwith max_seq_length {}, doc_stride {}, max_query_length {} and {} word pieces:",
+        "with max_seq_length {}, doc_stride {}, max_query_length {} and {} word pieces:",
         options.max_seq_length, options.doc_stride, options.max_query_length, found.vocabulary_size
     )?;
     for (what, count, all) in [
@@ -167,8 +171,9 @@ fn print_questions(found: &Check, out: &mut dyn Write) -> anyhow::Result<()> {
     writeln!(out, "{:32}{:>8}", "features", lengths.windows)?;
     writeln!(
         out,
-        "\n{} errors, {} warnings",
-        found.errors, found.warnings
+        "\n{}, {}",
+        counted(found.errors, "error"),
+        counted(found.warnings, "warning")
     )?;
     for problems in found.problems.chunk_by(|a, b| a.kind == b.kind) {
         if let Some(first) = problems.first() {

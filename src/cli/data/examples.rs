@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, io::Write};
 
 use checkpoints_convert::printable;
 
-use super::lines::{Told, print_problems, print_share, print_spreads};
+use super::lines::{Told, print_problems, print_share, print_spreads, print_vocabulary};
+use crate::counted::counted;
 use crate::tasks::{
     classification::check::TextFile,
     data_check::{Check, FileCheck},
@@ -35,11 +36,15 @@ pub(super) fn print_examples(found: &Check, out: &mut dyn Write) -> anyhow::Resu
             FileCheck::Words(file) => print_words(file, out)?,
         }
     }
-    let (errors, warnings) = (found.errors, found.warnings);
+    writeln!(out)?;
+    print_vocabulary(found.vocabulary.as_deref(), out)?;
     writeln!(
         out,
-        "\nwith max_seq_length {} and {} word pieces: {errors} errors, {warnings} warnings",
-        found.max_seq_length, found.vocabulary_size
+        "with max_seq_length {} and {} word pieces: {}, {}",
+        found.max_seq_length,
+        found.vocabulary_size,
+        counted(found.errors, "error"),
+        counted(found.warnings, "warning")
     )?;
     let several = found.files.len() > 1;
     for problems in found.problems.chunk_by(|a, b| a.kind == b.kind) {
@@ -68,13 +73,13 @@ fn print_texts(file: &TextFile, out: &mut dyn Write) -> anyhow::Result<()> {
     let labels = match (file.labelled, file.labels.len()) {
         (false, _) => ", no labels".to_owned(),
         (true, 0) => String::new(),
-        (true, count) => format!(", {count} labels"),
+        (true, count) => format!(", {}", counted(count, "label")),
     };
     let left_out = match file.left_out {
         0 => String::new(),
-        count => format!("; {count} rows left out"),
+        count => format!("; {} left out", counted(count, "row")),
     };
-    writeln!(out, "{} rows{labels}{left_out}", file.rows)?;
+    writeln!(out, "{}{labels}{left_out}", counted(file.rows, "row"))?;
     if let Some(numbers) = file.numbers {
         writeln!(
             out,
@@ -104,9 +109,18 @@ fn print_words(file: &WordFile, out: &mut dyn Write) -> anyhow::Result<()> {
     writeln!(out, "{} ({})", printable(&path), file.split)?;
     writeln!(
         out,
-        "{sentences} sentences, {words} words, {spans} spans of {} types, {}",
-        file.spans.len(),
-        file.scheme
+        "{}, {}, {}",
+        counted(sentences, "sentence"),
+        counted(words, "word"),
+        match file.labelled {
+            true => format!(
+                "{} of {}, {}",
+                counted(spans, "span"),
+                counted(file.spans.len(), "type"),
+                file.scheme
+            ),
+            false => "no tags".to_owned(),
+        }
     )?;
     print_counts(&file.spans, spans, out)?;
     let spreads = [

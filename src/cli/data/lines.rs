@@ -38,6 +38,14 @@ pub(super) fn print_problems<'a>(
     Ok(())
 }
 
+/// Which vocabulary the tokens are counted in, if one was given.
+pub(super) fn print_vocabulary(given: Option<&str>, out: &mut dyn Write) -> anyhow::Result<()> {
+    match given {
+        Some(given) => Ok(writeln!(out, "vocabulary: {}", printable(given))?),
+        None => Ok(()),
+    }
+}
+
 /// A count with its share of all.
 pub(super) fn print_share(
     what: &str,

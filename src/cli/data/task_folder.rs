@@ -1,12 +1,15 @@
 //! `electra data classification` and `electra data tagging`: a person's own file → a task's folder.
 
-use std::{io::Write, path::PathBuf};
+use std::{collections::BTreeSet, io::Write, path::PathBuf};
 
+use anyhow::{bail, ensure};
 use checkpoints_convert::printable;
 use clap::{Args, ValueEnum};
 
 use crate::{
     cli::GlobalArgs,
+    counted::counted,
+    shell::{quoted, quoted_path},
     tasks::{
         description::{Column, Description, Kind},
         task_folder::{Request, Written, write_texts, write_words},
@@ -31,7 +34,7 @@ pub struct Files {
     /// The part of IN to hold out and evaluate on: 0.1
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub dev_share: Option<f64>,
-    /// The file that is answered with write_test_outputs; it may lack labels
+    /// The test file, kept for predictions; it may lack labels or tags
     #[arg(long, value_name = "FILE")]
     pub test: Option<PathBuf>,
     /// Random seed of --dev-share
@@ -53,8 +56,9 @@ fn share(text: &str) -> Result<f64, String> {
 #[command(after_help = "\
 Tables are TSV, csv, JSON lines or a JSON list, plain or gzip. Columns are named
 or counted from 0; without --text and --label the usual names are looked for
-(text, sentence1 and sentence2, label …). With --dev-share rows of one text stay
-together, and each class has its part.
+(text, sentence1 and sentence2, label …). With --dev-share each class has its part,
+and all rows with a text in common, of pairs the first or the second, stay on one
+side, so that no text that is marked was learnt.
 
 Example:
   electra data classification films.csv data/finetuning_data/films \\
@@ -77,6 +81,10 @@ pub struct ClassificationArgs {
     /// The first row holds data, not column names; columns are given by number
     #[arg(long)]
     pub no_header: bool,
+    /// Names of the labels in the order of their ids; a whole number in the file stands for the name at
+    /// its place, from 0, as `datasets` writes them: neg,pos
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = label)]
+    pub labels: Option<Vec<String>>,
     /// Kind of task [default: regression if labels are numbers with a fraction]
     #[arg(long, value_name = "KIND")]
     pub kind: Option<TextKind>,
@@ -95,8 +103,8 @@ pub enum TextKind {
 /// the task.json that `electra finetune` learns the task by. Nothing is replaced.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-IN is CoNLL-like text, a word a line with its tag, or JSON lines with tokens and
-tags, plain or gzip.
+IN is CoNLL-like text, one word with its tag per line, or JSON lines with tokens
+and tags, plain or gzip.
 
 Example:
   electra data tagging names.conll data/finetuning_data/names --dev-share 0.1")]
@@ -109,6 +117,30 @@ pub struct TaggingArgs {
     /// The tags' column, from 0, or their key in JSON lines [default: the last; tags]
     #[arg(long, value_name = "COLUMN")]
     pub tags: Option<String>,
+    /// The tags that numbers in JSON lines stand for, in their order from 0: O,B-PER,I-PER
+    #[arg(long, value_name = "TAG,…", value_delimiter = ',', value_parser = label)]
+    pub labels: Option<Vec<String>>,
+}
+
+fn label(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("expected a name between commas, found none".to_owned()),
+        name => Ok(name.to_owned()),
+    }
+}
+
+/// Refuses labels that cannot be told apart.
+fn check_labels(labels: Option<&Vec<String>>) -> anyhow::Result<()> {
+    let Some(labels) = labels else {
+        return Ok(());
+    };
+    let distinct: BTreeSet<&String> = labels.iter().collect();
+    ensure!(
+        distinct.len() > 1 && distinct.len() == labels.len(),
+        "--labels: expected at least two different names, found {}",
+        labels.join(", ")
+    );
+    Ok(())
 }
 
 /// A column by its number if it is one, else by its name.
@@ -144,12 +176,21 @@ pub(super) fn texts(
         label: column(args.label.as_ref()),
         id: column(args.id.as_ref()),
         header: Some(!args.no_header),
+        labels: args.labels.clone(),
         ..Description::of(Kind::Classification)
     };
     let kind = args.kind.map(|kind| match kind {
         TextKind::Classification => Kind::Classification,
         TextKind::Regression => Kind::Regression,
     });
+    check_labels(args.labels.as_ref())?;
+    let kind = match (&args.labels, kind) {
+        (Some(_), Some(Kind::Regression)) => {
+            bail!("--labels names classes, and a regression has none; leave one of the flags out")
+        }
+        (Some(_), _) => Some(Kind::Classification),
+        (None, kind) => kind,
+    };
     let written = write_texts(&args.files.request(), &columns, kind)?;
     print(&written, global, out)
 }
@@ -159,7 +200,9 @@ pub(super) fn words(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
+    check_labels(args.labels.as_ref())?;
     let columns = Description {
+        labels: args.labels.clone(),
         text: column(args.words.as_ref()),
         label: column(args.tags.as_ref()),
         ..Description::of(Kind::Tagging)
@@ -173,14 +216,18 @@ fn print(written: &Written, global: &GlobalArgs, out: &mut dyn Write) -> anyhow:
         return Ok(writeln!(out, "{}", serde_json::to_string_pretty(written)?)?);
     }
     let (kind, what) = match written.kind {
-        Kind::Classification => ("classification", "rows"),
-        Kind::Regression => ("regression", "rows"),
-        Kind::Tagging => ("tagging", "sentences"),
+        Kind::Classification => ("classification", "row"),
+        Kind::Regression => ("regression", "row"),
+        Kind::Tagging => ("tagging", "sentence"),
     };
-    let labels = match (written.kind, written.labels.len()) {
-        (Kind::Regression, _) => String::new(),
-        (Kind::Tagging, count) => format!(", {count} types: {}", shown(&written.labels)),
-        (_, count) => format!(", {count} labels: {}", shown(&written.labels)),
+    let labels = |noun| {
+        let (count, names) = (counted(written.labels.len(), noun), shown(&written.labels));
+        format!(", {count}: {names}")
+    };
+    let labels = match written.kind {
+        Kind::Regression => String::new(),
+        Kind::Tagging => labels("type"),
+        Kind::Classification => labels("label"),
     };
     let line = format!("{}: {kind}{labels}", written.task);
     writeln!(out, "{}", printable(&line))?;
@@ -189,7 +236,8 @@ fn print(written: &Written, global: &GlobalArgs, out: &mut dyn Write) -> anyhow:
     }
     for file in &written.files {
         let path = file.file.display().to_string();
-        writeln!(out, "{}: {} {what}", printable(&path), file.rows)?;
+        let rows = counted(file.rows, what);
+        writeln!(out, "{}: {rows}", printable(&path))?;
     }
     let folder = written.folder.display().to_string();
     writeln!(out, "{}/task.json", printable(&folder))?;
@@ -199,13 +247,13 @@ fn print(written: &Written, global: &GlobalArgs, out: &mut dyn Write) -> anyhow:
         .any(|file| file.file.ends_with("dev.jsonl"));
     let evaluated = if has_dev { "" } else { " --set do_eval=false" };
     writeln!(out, "\nnext:")?;
-    writeln!(out, "electra data check {}", printable(&folder))?;
+    writeln!(out, "electra data check {}", quoted_path(&written.folder))?;
     let parent = written.folder.parent();
     let data = parent.filter(|parent| parent.ends_with("finetuning_data"));
     let data = data.and_then(|parent| parent.parent());
-    let data = match data.map(|data| data.display().to_string()) {
-        Some(data) if data.is_empty() => ".".to_owned(),
-        Some(data) => data,
+    let data = match data {
+        Some(data) if data.as_os_str().is_empty() => ".".to_owned(),
+        Some(data) => quoted_path(data),
         None => {
             writeln!(out, "(move the folder into DATA/finetuning_data first)")?;
             "DATA".to_owned()
@@ -213,9 +261,8 @@ fn print(written: &Written, global: &GlobalArgs, out: &mut dyn Write) -> anyhow:
     };
     writeln!(
         out,
-        "electra finetune --data-dir {} --model-name MODEL --set task_names={}{evaluated}",
-        printable(&data),
-        printable(&written.task)
+        "electra finetune --data-dir {data} --model-name MODEL --set {}{evaluated}",
+        quoted(format!("task_names={}", written.task))
     )?;
     if !has_dev {
         writeln!(

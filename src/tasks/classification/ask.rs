@@ -11,7 +11,12 @@ use super::{
 };
 use crate::{
     config::Config,
-    tasks::{asked::Form, qa::token_counts::TokenCounts, reply::Reply},
+    tasks::{
+        asked::Form,
+        description::{Columns, Kind},
+        qa::token_counts::TokenCounts,
+        reply::Reply,
+    },
     text::tokenizer::Tokenizer,
 };
 
@@ -25,6 +30,8 @@ pub struct TextAsking {
     pub range: Option<[f64; 2]>,
     /// How many texts an example has, if that is known.
     pub texts: Option<u8>,
+    /// Those of the tables that it was learnt from, if they are not the usual ones.
+    pub columns: Option<Columns>,
 }
 
 /// A text or a pair of texts, tokenised.
@@ -75,6 +82,7 @@ impl TextAsking {
             labels: Labels::Classes(labels.to_vec()),
             range: None,
             texts: texts_of(task, texts),
+            columns: None,
         }
     }
 
@@ -91,6 +99,15 @@ impl TextAsking {
             labels: Labels::Range { min, max },
             range,
             texts: texts_of(task, texts),
+            columns: None,
+        }
+    }
+
+    /// The kind of task, as a description has it.
+    pub fn kind(&self) -> Kind {
+        match self.labels {
+            Labels::Classes(_) => Kind::Classification,
+            Labels::Range { .. } => Kind::Regression,
         }
     }
 

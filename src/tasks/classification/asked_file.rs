@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     ask::TextAsking,
+    columns::Columns,
     data::ClassificationData,
     error::{Error, Place},
     example::{Example, Examples},
@@ -15,6 +16,7 @@ use super::{
     prediction::Prediction,
     prediction_file::{fields, write_lines},
     read_options::ReadOptions,
+    rows::Rows,
     submission::write_submission,
     table::Format,
     task::{ClassificationTask, TaskSplit},
@@ -22,23 +24,26 @@ use super::{
 use crate::{
     batch::{AsRow, Row},
     config::Config,
+    counted::counted,
     data::{line_reader::LineReader, split::Split},
-    tasks::description::{self, Description, Kind},
+    tasks::description::Description,
     text::tokenizer::Tokenizer,
 };
 
 /// The file's examples, featurised.
 pub struct TextFile {
     data: ClassificationData,
+    /// What was taken for what, of a table whose columns have names.
+    columns: Option<String>,
     /// Whether it has the name and the columns of one of GLUE's files.
     is_glue: bool,
 }
 
 impl TextFile {
     /// Reads a file for a task whose data lie in `folder`. Its columns are GLUE's if it is named as one
-    /// of GLUE's files; otherwise `task.json` beside the file or in `folder` names them, or else they
-    /// have the usual names. A `.txt` file has a text a line, or two with a tab between. Labels may be
-    /// missing.
+    /// of GLUE's files; otherwise `task.json` beside the file or in `folder` names them, or the model
+    /// does, or else they have the usual names. A `.txt` file has a text a line, or two with a tab
+    /// between. Labels may be missing.
     ///
     /// # Errors
     /// When it cannot be read, or has another number of texts than the task takes.
@@ -49,7 +54,7 @@ impl TextFile {
         tokenizer: &Tokenizer,
         config: &Config,
     ) -> Result<Self, Error> {
-        let task = task(asking, file, folder)?;
+        let (task, columns) = task(asking, file, folder)?;
         let of_glue = task.split_of_file(file);
         let split = of_glue.unwrap_or(task.splits_of(Split::Test)[0]);
         let mut examples = match is_plain(file) {
@@ -71,6 +76,7 @@ impl TextFile {
         )?;
         Ok(Self {
             data,
+            columns,
             is_glue: of_glue.is_some(),
         })
     }
@@ -82,7 +88,13 @@ impl TextFile {
 
     /// What the file holds, in a line.
     pub fn line(&self) -> String {
-        format!("{}: {}", self.data.file.display(), self.data.content())
+        let columns = self.columns.as_ref();
+        let columns = columns.map_or_else(String::new, |columns| format!("; {columns}"));
+        format!(
+            "{}: {}{columns}",
+            self.data.file.display(),
+            self.data.content()
+        )
     }
 
     pub fn examples(&self) -> usize {
@@ -147,29 +159,126 @@ impl TextFile {
     }
 }
 
-/// The task that lays out the file, with the model's labels.
-fn task(asking: &TextAsking, file: &Path, folder: &Path) -> Result<ClassificationTask, Error> {
+/// The task that lays out the file, with the model's labels, and what was taken for what in a table
+/// whose columns a description names.
+fn task(
+    asking: &TextAsking,
+    file: &Path,
+    folder: &Path,
+) -> Result<(ClassificationTask, Option<String>), Error> {
     if let Some(task) = ClassificationTask::glue(&asking.task) {
-        return Ok(task);
+        return Ok((task, None));
     }
-    let kind = match asking.labels {
-        Labels::Classes(_) => Kind::Classification,
-        Labels::Range { .. } => Kind::Regression,
+    let known = Some(asking.labels.clone());
+    let own =
+        |description| ClassificationTask::own(&asking.task, description, folder, known.clone());
+    if is_plain(file) {
+        return Ok((own(Description::of(asking.kind()))?, None));
+    }
+    let (description, columns) = description(asking, file, folder)?;
+    Ok((own(description)?, columns))
+}
+
+/// The description whose columns the file has: that of the task, or one of the usual names.
+fn description(
+    asking: &TextAsking,
+    file: &Path,
+    folder: &Path,
+) -> Result<(Description, Option<String>), Error> {
+    let usual = Description::of(asking.kind());
+    let described = match described(asking, file, folder)? {
+        // The first row of a new table may have names where that of the task had none.
+        Some(own) if own.header == Some(false) && fits(file, &usual)?.is_ok() => None,
+        described => described,
     };
-    let description = Description::beside(file, folder)?;
-    if let Some((path, description)) = &description
-        && description.kind != kind
-    {
-        return Err(Error::Table {
+    let Some(own) = described else {
+        let fitting = fits(file, &usual)?.map_err(renamed)?;
+        return Ok((usual, fitting.map(|(_, line)| line)));
+    };
+    let without_id = Description {
+        id: None,
+        ..own.clone()
+    };
+    let labelled = Description {
+        label: own.label.clone(),
+        header: own.header,
+        ..usual.clone()
+    };
+    let missing = match fits(file, &own)? {
+        Ok(fitting) => return Ok((own, fitting.map(|(_, line)| line))),
+        Err(missing) => missing,
+    };
+    let mut unlabelled = None;
+    for other in [without_id, labelled, usual] {
+        let Ok(fitting) = fits(file, &other)? else {
+            continue;
+        };
+        let (is_labelled, line) = match fitting {
+            Some((columns, line)) => (columns.label.is_some(), Some(line)),
+            None => (false, None),
+        };
+        // Of the usual names those with the labels.
+        if is_labelled || other.text.is_some() {
+            return Ok((other, line));
+        }
+        unlabelled.get_or_insert((other, line));
+    }
+    unlabelled.ok_or_else(|| renamed(missing))
+}
+
+/// What was taken for what by a description, or why its columns are not the file's.
+type Fitting = Result<Option<(Columns, String)>, Error>;
+
+fn fits(file: &Path, description: &Description) -> Result<Fitting, Error> {
+    // That it is a table at all.
+    Format::of(file)?;
+    let chosen = Rows::of(file, Split::Test, description).and_then(|rows| rows.chosen());
+    match chosen {
+        Err(error @ Error::Table { .. }) => Ok(Err(error)),
+        Err(error) => Err(error),
+        Ok(chosen) => Ok(Ok(chosen)),
+    }
+}
+
+/// A column that is missing: the task's description is no file of whoever asks, and stays.
+fn renamed(missing: Error) -> Error {
+    match missing {
+        Error::Table {
+            file,
+            expected,
+            found,
+            ..
+        } => Error::Table {
+            file,
+            expected: format!("{expected}, or columns of the usual names"),
+            found,
+            advice: "call the file's columns text, or sentence1 and sentence2, or write one text \
+                     per line into a .txt file"
+                .to_owned(),
+        },
+        other => other,
+    }
+}
+
+/// How the task's own tables are laid out: by `task.json` beside the file, or that of its data, or
+/// by what the model keeps of it.
+fn described(
+    asking: &TextAsking,
+    file: &Path,
+    folder: &Path,
+) -> Result<Option<Description>, Error> {
+    let kind = asking.kind();
+    match (Description::beside(file, folder)?, &asking.columns) {
+        (Some((path, description)), _) if description.kind != kind => Err(Error::Table {
             file: path.display().to_string(),
             expected: format!("a task as the model's, {}", kind.name()),
             found: description.kind.name().to_owned(),
             advice: "give a file of the model's own task, or one that lies elsewhere".to_owned(),
-        });
+        }),
+        (Some((_, description)), _) => Ok(Some(description)),
+        (None, Some(columns)) => Ok(Some(Description::of_columns(kind, columns, &asking.task)?)),
+        (None, None) => Ok(None),
     }
-    let description = description.map_or_else(|| Description::of(kind), |(_, found)| found);
-    let known = Some(asking.labels.clone());
-    ClassificationTask::own(&asking.task, description, folder, known)
 }
 
 /// Whether a file is plain text, which its name tells.
@@ -189,22 +298,27 @@ fn plain(asking: &TextAsking, file: &Path) -> Result<Examples, Error> {
         if line.is_empty() {
             continue;
         }
-        let (a, b) = match (asking.texts, line.split_once('\t')) {
-            (Some(1), _) | (None, None) => (line, None),
-            (_, Some((a, b))) => (a, Some(b)),
-            (Some(_), None) => {
+        let texts: Vec<&str> = line.split('\t').collect();
+        let (a, b) = match (asking.texts, texts.as_slice()) {
+            (Some(1), _) | (None, [_]) => (line, None),
+            (_, [a, b]) => (*a, Some(*b)),
+            (_, texts) => {
                 return Err(Error::Row {
                     file: name,
                     place: Place::Line(number),
                     expected: format!("two texts with a tab between, for {}", asking.task),
-                    found: "one".to_owned(),
+                    found: match texts.len() {
+                        1 => "one".to_owned(),
+                        count => count.to_string(),
+                    },
                     advice: "put both in a line, or give a table with two columns of texts"
                         .to_owned(),
                 });
             }
         };
         all.examples.push(Example {
-            eid: number as u64 - 1,
+            // As of words, a blank line counts for nothing.
+            eid: all.examples.len() as u64,
             id: None,
             text_a: a.to_owned(),
             text_b: b.map(str::to_owned),
@@ -226,7 +340,7 @@ fn check_texts(asking: &TextAsking, file: &Path, examples: &Examples) -> Result<
     if rows.is_empty() {
         let found = match examples.skipped.len() {
             0 => "none".to_owned(),
-            rows => format!("none; {rows} rows have too few columns"),
+            rows => format!("none; too few columns in {}", counted(rows, "row")),
         };
         let advice = "check that it is the task's own file and has its columns";
         return Err(wrong("texts".to_owned(), &found, advice));
@@ -236,15 +350,12 @@ fn check_texts(asking: &TextAsking, file: &Path, examples: &Examples) -> Result<
         Some(1) if pairs > 0 => Err(wrong(
             format!("one text a row, for {task}"),
             "two",
-            &format!("name the column of the text in {}", description::FILE),
+            "call the column of the text text, and the other one something else",
         )),
         Some(2) if pairs == 0 => Err(wrong(
             format!("two texts a row, for {task}"),
             "one",
-            &format!(
-                "call their columns sentence1 and sentence2, or name them in {}",
-                description::FILE
-            ),
+            "call their columns sentence1 and sentence2",
         )),
         _ => Ok(()),
     }

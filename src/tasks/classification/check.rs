@@ -20,6 +20,7 @@ use super::{
     table::Format,
 };
 use crate::{
+    counted::counted,
     data::{existing_file::existing, split::Split, spread::Spread},
     tasks::{
         description::{self, Description},
@@ -389,7 +390,7 @@ impl<'c, 'a> Reading<'c, 'a> {
         if self.rows == 0 {
             let left_out = match self.left_out {
                 0 => String::new(),
-                count => format!("{count} rows have too few columns"),
+                count => format!("too few columns in {}", counted(count, "row")),
             };
             self.of_file(Kind::NoRow, left_out);
         }

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use indicatif::HumanCount;
-
 use super::{
     error::Error,
     example::Examples,
@@ -13,7 +11,11 @@ use super::{
     read_options::ReadOptions,
     task::{ClassificationTask, TaskSplit},
 };
-use crate::{tasks::qa::token_counts::TokenCounts, text::tokenizer::Tokenizer};
+use crate::{
+    counted::{counted, grouped},
+    tasks::{prediction_record::TextSum, qa::token_counts::TokenCounts},
+    text::tokenizer::Tokenizer,
+};
 
 /// A file, featurised.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,8 +92,8 @@ impl ClassificationData {
         let count = self.features.len();
         let cut = self.features.iter().filter(|feature| feature.cut).count();
         format!(
-            "{} examples, {:.1} % cut, {:.2} % [UNK]{}",
-            HumanCount(count as u64),
+            "{}, {:.1} % cut, {:.2} % [UNK]{}",
+            grouped(count, "example"),
             100.0 * cut as f64 / count.max(1) as f64,
             100.0 * self.tokens.unknown_share(),
             self.left_out(),
@@ -101,7 +103,7 @@ impl ClassificationData {
     fn left_out(&self) -> String {
         match self.examples.skipped.len() {
             0 => String::new(),
-            skipped => format!(", {skipped} rows left out: too few columns"),
+            skipped => format!(", {} left out: too few columns", counted(skipped, "row")),
         }
     }
 
@@ -145,6 +147,16 @@ impl ClassificationData {
             sum = crc32c::crc32c_append(sum, &gold.to_le_bytes());
         }
         format!("{} labels, crc32c {sum:08x}", self.examples.examples.len())
+    }
+
+    /// Number and checksum of the texts.
+    pub fn texts_digest(&self) -> String {
+        let mut sum = TextSum::default();
+        for example in &self.examples.examples {
+            sum.add(Some(&example.text_a));
+            sum.add(example.text_b.as_deref());
+        }
+        sum.told(self.examples.examples.len())
     }
 
     /// The first features: what the model reads, and what it should answer.
@@ -216,7 +228,7 @@ mod tests {
         );
         assert_eq!(
             data.line(),
-            "rte dev: 2 examples, 50.0 % cut, 0.00 % [UNK], 1 rows left out: too few columns"
+            "rte dev: 2 examples, 50.0 % cut, 0.00 % [UNK], 1 row left out: too few columns"
         );
         data.check_markable().unwrap();
         let vocab = Vocab::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\nold\noak\n", "v").unwrap();
@@ -240,7 +252,7 @@ mod tests {
         let none = data("rte", "dev", "h\nx\n");
         let message = none.check_not_empty().unwrap_err().to_string();
         assert!(
-            message.contains("f.tsv") && message.contains("1 rows left out"),
+            message.contains("f.tsv") && message.contains("1 row left out"),
             "{message}"
         );
         let test = data("rte", "test", "h\n0\told\toak\n");

@@ -11,7 +11,7 @@ use super::{
     read_options::{DEBUG_LINES, ReadOptions},
     table::tsv::TsvFile,
 };
-use crate::data::split::Split;
+use crate::{counted::counted, data::split::Split};
 
 /// The examples of a file. A row with too few columns is left out and counted, but keeps its number.
 ///
@@ -58,8 +58,8 @@ pub(super) fn read(
     })?;
     if let Some(first) = all.skipped.first() {
         log::warn!(
-            "{name}: {} rows left out: expected {} columns, found fewer (the first is line {}, with {})",
-            all.skipped.len(),
+            "{name}: {} left out: expected {} columns, found fewer (the first is line {}, with {})",
+            counted(all.skipped.len(), "row"),
             split.columns(),
             first.line,
             first.columns

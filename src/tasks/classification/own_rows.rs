@@ -67,7 +67,7 @@ pub fn read_rows(
     let mut rows = Rows::of(path, split, description)?;
     let mut all = Vec::new();
     rows.read(&mut |cells| {
-        let label = match label(&cells, labels) {
+        let label = match label(&cells, description, labels) {
             Ok(label) => Some(label),
             Err(_) if split == Split::Test => None,
             Err(error) => return Err(error),
@@ -83,10 +83,19 @@ pub fn read_rows(
     Ok((all, rows.columns))
 }
 
-fn label(cells: &Cells<'_>, labels: &Labels) -> Result<String, Error> {
+fn label(cells: &Cells<'_>, description: &Description, labels: &Labels) -> Result<String, Error> {
     let label = cells.label()?;
     if labels.gold(&label).is_some() {
         return Ok(label);
+    }
+    // The number of a name that was given, as `datasets` writes classes.
+    let names = description.labels.iter().flatten();
+    if let Some(name) = label
+        .parse()
+        .ok()
+        .and_then(|number| names.skip(number).next())
+    {
+        return Ok(name.clone());
     }
     let advice = "correct it, or add such examples to the train file, whose labels these are";
     Err(cells.wrong("label", &labels.expected(), &format!("{label:?}"), advice))

@@ -85,16 +85,17 @@ impl<'a> Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// Whether there is a column of second texts. No row is read.
+    /// The columns and what was taken for what; `None` of a file without a row that has any. No row is
+    /// read.
     ///
     /// # Errors
     /// When the file cannot be read or lacks a column.
-    pub fn have_pairs(&self) -> Result<bool, Error> {
+    pub fn chosen(&self) -> Result<Option<(Columns, String)>, Error> {
         let (file, description) = (self.file.as_str(), self.description);
-        let pairs = Cell::new(None);
+        let chosen = Cell::new(None);
         let mut choose = |names: &[String]| {
             let columns = Columns::choose(description, names, self.format, self.split, file)?;
-            pairs.set(Some(columns.text_b.is_some()));
+            chosen.set(Some((columns, columns.line(names))));
             // An error ends the reading; nobody sees it.
             Err(Error::Table {
                 file: file.to_owned(),
@@ -110,9 +111,9 @@ impl Rows<'_> {
             &mut choose,
             &mut |_| Ok(()),
         );
-        match (pairs.get(), read) {
-            (Some(pairs), _) => Ok(pairs),
-            (None, read) => read.map(|()| false),
+        match (chosen.into_inner(), read) {
+            (Some(chosen), _) => Ok(Some(chosen)),
+            (None, read) => read.map(|()| None),
         }
     }
 }

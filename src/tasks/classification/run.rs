@@ -39,6 +39,7 @@ use crate::{
         error::Error,
         head::{Head, HeadConfig, dense},
         predict::predict,
+        prediction_record::PredictionRecord,
         qa::token_counts::TokenCounts,
         task::{Answerer, Answers, ResultFile, Task, TaskFile},
     },
@@ -84,13 +85,8 @@ impl<'a> TextTask<'a> {
 impl Task for TextTask<'_> {
     fn result_files(&self, paths: Paths<'_>) -> Vec<ResultFile> {
         let splits = self.splits(Split::Dev).into_iter();
-        splits
-            .map(|split| ResultFile {
-                name: "the predictions",
-                path: paths.predictions(self.name, split),
-                is_record: false,
-            })
-            .collect()
+        let predictions = splits.map(|split| paths.predictions(self.name, split));
+        predictions.flat_map(ResultFile::with_record).collect()
     }
 
     fn part<'n>(&self, name: &'n str) -> Option<(Split, &'n str)> {
@@ -148,6 +144,9 @@ impl Task for TextTask<'_> {
             Some(texts) => Some(texts),
             None => task.texts(&self.folder),
         };
+        let columns = task
+            .columns()
+            .or_else(|| stored.and_then(|dense| dense.columns.clone()));
         let labels = task.labels;
         if let Some(dense) = stored.filter(|dense| dense.outputs != labels.outputs()) {
             return Err(Error::OtherHead {
@@ -160,10 +159,12 @@ impl Task for TextTask<'_> {
             Labels::Classes(names) => HeadConfig::Classes {
                 labels: names.into(),
                 texts,
+                columns,
             },
             Labels::Range { min, max } => HeadConfig::Value {
                 range: Some([min, max]),
                 texts,
+                columns,
             },
         })
     }
@@ -235,6 +236,10 @@ impl TaskFile for Texts {
 
     fn feature_count(&self) -> usize {
         self.parts.iter().map(|part| part.features.len()).sum()
+    }
+
+    fn rows_are(&self) -> &'static str {
+        "texts"
     }
 
     fn feature_ids(&self) -> Vec<u64> {
@@ -406,7 +411,7 @@ impl TextAnswers<'_> {
 }
 
 impl Answers for TextAnswers<'_> {
-    fn mark(&self, trial: usize, _: &Origin) -> Result<Scores, Error> {
+    fn mark(&self, trial: usize, origin: &Origin) -> Result<Scores, Error> {
         for (part, predictions) in self.parts() {
             let last = self
                 .config
@@ -414,6 +419,7 @@ impl Answers for TextAnswers<'_> {
                 .predictions(&self.file.task, part.split.name);
             for path in trial_copies(last, self.config.num_trials, |last| of_trial(last, trial)) {
                 write_predictions(&path, predictions)?;
+                PredictionRecord::write(&path, &part.file, part.texts_digest(), origin)?;
             }
         }
         let mut scores = match self.parts().next() {

@@ -9,7 +9,7 @@ use super::{
     read_options::{DEBUG_LINES, ReadOptions},
     rows::{Cells, Rows},
 };
-use crate::{data::split::Split, tasks::description::Description};
+use crate::{counted::counted, data::split::Split, tasks::description::Description};
 
 /// The examples of a file. Numbers outside a range that the description gives are refused.
 ///
@@ -61,7 +61,8 @@ pub(super) fn read(
         log::warn!("{file} counts as a test file without labels: {error}");
     }
     if empty > 0 {
-        log::warn!("{file}: {empty} rows have an empty text, of which nothing can be told");
+        let rows = counted(empty, "row");
+        log::warn!("{file}: {rows} without a text, of which nothing can be told");
     }
     warn_of_repeated_ids(&all, file);
     Ok(all)
@@ -94,8 +95,8 @@ fn warn_of_repeated_ids(all: &Examples, file: &str) {
     let repeated: Vec<&str> = ids.filter(|id| !seen.insert(*id)).collect();
     if let Some(first) = repeated.first() {
         log::warn!(
-            "{file}: {} rows have the id of an earlier one (the first is {first})",
-            repeated.len()
+            "{file}: {} with the id of an earlier one (the first is {first})",
+            counted(repeated.len(), "row")
         );
     }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     data::split::Split,
-    tasks::description::{self, Description, Kind},
+    tasks::description::{self, Columns, Description, Kind},
 };
 
 /// A task, with its labels known.
@@ -120,6 +120,14 @@ impl ClassificationTask {
         Some(1 + u8::from(pair))
     }
 
+    /// The columns that the description of an own task names, if it names any.
+    pub fn columns(&self) -> Option<Columns> {
+        match &self.form {
+            Form::Glue(_) => None,
+            Form::Own(description) => description.columns(),
+        }
+    }
+
     /// What its predictions are marked by.
     pub fn metric(&self) -> Metric {
         match (&self.form, &self.labels) {
@@ -209,7 +217,7 @@ impl ClassificationTask {
         options: ReadOptions,
     ) -> Result<Option<Examples>, Error> {
         let (split, description) = (Split::Test, self.labels.description());
-        match Rows::of(file, split, &description)?.have_pairs() {
+        match Rows::of(file, split, &description)?.chosen() {
             Ok(_) => table_reader::read(file, split, &description, &self.labels, options).map(Some),
             Err(Error::Table { .. }) => Ok(None),
             Err(error) => Err(error),

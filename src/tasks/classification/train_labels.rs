@@ -34,7 +34,8 @@ pub(super) fn labels(train: &Path, description: &Description) -> Result<Labels, 
 /// # Errors
 /// When it cannot be read or lacks a column.
 pub(super) fn has_pairs(train: &Path, description: &Description) -> Result<bool, Error> {
-    Rows::of(train, Split::Train, description)?.have_pairs()
+    let chosen = Rows::of(train, Split::Train, description)?.chosen()?;
+    Ok(chosen.is_some_and(|(columns, _)| columns.text_b.is_some()))
 }
 
 fn classes(mut rows: Rows<'_>) -> Result<Labels, Error> {

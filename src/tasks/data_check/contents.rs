@@ -53,8 +53,10 @@ fn look(path: &Path, split: Split) -> Option<Contents> {
         _ => return of_text(lines, path, split),
     };
     let Ok(object) = serde_json::from_str::<Map<String, Value>>(&json) else {
-        // A document of several lines.
-        return None;
+        // A document of several lines, or a damaged row, whose keys tell it.
+        let has = |keys: &[&str]| keys.iter().any(|key| json.contains(&format!("\"{key}\"")));
+        let is_row = !has(&OF_QUESTIONS) && has(&["text", "sentence", "label"]);
+        return is_row.then_some(Contents::Texts);
     };
     let names: Vec<String> = object.keys().cloned().collect();
     if of_questions(&names) {
@@ -67,7 +69,21 @@ fn look(path: &Path, split: Split) -> Option<Contents> {
     {
         return Some(Contents::Words);
     }
-    has_texts(&names, Format::Json, split).then_some(Contents::Texts)
+    // What lacks a column is told by the reader of tables.
+    let is_table = has_texts(&names, Format::Json, split) || has_label(&names);
+    is_table.then_some(Contents::Texts)
+}
+
+/// Whether a column is called as labels are, and none as parts of questions.
+fn has_label(names: &[String]) -> bool {
+    let labels = ["label", "labels", "score"];
+    names.iter().any(|name| labels.contains(&name.as_str())) && !asks(names)
+}
+
+/// Whether a column is called as a part of a question is.
+fn asks(names: &[String]) -> bool {
+    let parts = ["question", "answers"];
+    names.iter().any(|name| parts.contains(&name.as_str()))
 }
 
 /// The first element of a JSON list.
@@ -93,6 +109,12 @@ fn of_text(mut lines: LineReader, path: &Path, split: Split) -> Option<Contents>
             .split('\t')
             .map(|name| name.trim().to_owned())
             .collect(),
+        Some(Format::Csv) => match header(&first) {
+            Some(names) => names,
+            // A header that is damaged.
+            None if OF_QUESTIONS.iter().any(|part| first.contains(part)) => return None,
+            None => return Some(Contents::Texts),
+        },
         _ => header(&first)?,
     };
     if of_questions(&names) {
@@ -101,6 +123,15 @@ fn of_text(mut lines: LineReader, path: &Path, split: Split) -> Option<Contents>
     if let Some(format @ (Format::Tsv | Format::Csv)) = format
         && has_texts(&names, format, split)
     {
+        return Some(Contents::Texts);
+    }
+    // No other file is csv, and what lacks a column is told by the reader of tables.
+    let is_table = match format {
+        Some(Format::Csv) => !asks(&names),
+        Some(Format::Tsv) => has_label(&names),
+        _ => false,
+    };
+    if is_table {
         return Some(Contents::Texts);
     }
     let mut words = usize::from(is_word(&first)?);
@@ -185,7 +216,20 @@ mod tests {
             ),
             ("a.tsv", "Ada\tB-PER\n", Contents::Words),
             ("a.txt", "label,text\n", Contents::Unknown),
-            ("a.csv", "body,label\n", Contents::Unknown),
+            ("a.csv", "body,label\n", Contents::Texts),
+            ("a.csv", "body,\"lab\nel\n", Contents::Texts),
+            ("a.tsv", "body\tlabel\n", Contents::Texts),
+            (
+                "a.jsonl",
+                "{\"body\": \"a\", \"label\": 1}\n",
+                Contents::Texts,
+            ),
+            (
+                "a.jsonl",
+                "{\"text\": \"a\", \"label\": \n",
+                Contents::Texts,
+            ),
+            ("a.csv", "id,passage,question,answers\n", Contents::Unknown),
             ("a.txt", "some prose\n", Contents::Unknown),
             ("a.txt", "", Contents::Unknown),
         ] {

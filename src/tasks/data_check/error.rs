@@ -26,7 +26,7 @@ pub enum Error {
     UnknownTask(#[from] UnknownTask),
 
     #[error(
-        "{}: expected a task's folder, with a task.json or by the name of one of {names}, found another; \
+        "{}: expected the folder of a task, with a task.json or named after one of {names}, found neither; \
          give a file, --task or --description",
         path.display()
     )]

@@ -15,6 +15,7 @@ use serde::Serialize;
 use self::contents::{Contents, split_of};
 pub use self::error::Error;
 use super::{
+    check_vocab::CheckVocab,
     classification::{
         check::{Layout, TextChecker, TextFile, kind_of},
         glue,
@@ -37,7 +38,6 @@ use super::{
 use crate::{
     data::{existing_file::existing, split::Split},
     durable_file::folder_of,
-    text::{tokenizer::Tokenizer, vocab::Vocab},
 };
 
 /// Tokens of a window of questions, unless told.
@@ -49,7 +49,7 @@ const OWN_LENGTH: usize = 128;
 /// How files are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// The vocabulary, or the one that the program carries.
+    /// The vocabulary or the folder of its model; without one that of the released models.
     pub vocab: Option<PathBuf>,
     /// Unless given, what a run that learns the task alone takes.
     pub max_seq_length: Option<usize>,
@@ -82,6 +82,9 @@ pub struct Check {
     pub kind: description::Kind,
     pub files: Vec<FileCheck>,
     pub max_seq_length: usize,
+    /// The vocabulary that was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vocabulary: Option<String>,
     pub vocabulary_size: usize,
     pub errors: usize,
     pub warnings: usize,
@@ -361,12 +364,8 @@ fn lacks_dev(path: &Path, files: &[Part]) -> Option<PathBuf> {
 
 impl Subject {
     fn check(self, options: &Options) -> Result<Check, Error> {
-        let vocab = match &options.vocab {
-            Some(path) => Vocab::read(path)?,
-            None => Vocab::released()?,
-        };
-        let vocabulary_size = vocab.len();
-        let tokenizer = Tokenizer::new(vocab, true);
+        let CheckVocab { tokenizer, told } = CheckVocab::open(options.vocab.as_deref())?;
+        let vocabulary_size = tokenizer.vocab().len();
         let entry = self.name.as_deref().and_then(registry::find);
         let alone = entry.map_or(OWN_LENGTH, |entry| entry.defaults.max_seq_length);
         let max_seq_length = options.max_seq_length.unwrap_or(alone);
@@ -408,6 +407,7 @@ impl Subject {
             task: self.name,
             files,
             max_seq_length,
+            vocabulary: told,
             vocabulary_size,
             errors,
             warnings: problems.len() - errors,

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use crate::{data, eval, tasks::registry::UnknownTask};
+use crate::{data, eval, shell::quoted, tasks::registry::UnknownTask};
 
 /// Why questions could not be read or featurised, or answers not be chosen, scored or written.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,10 @@ pub enum Error {
     Unrecognised { file: String, found: String },
 
     /// A file that has to be converted first.
-    #[error("{file}: {found}; convert it first: electra data {command} {file} OUT.json")]
+    #[error(
+        "{file}: {found}; convert it first: electra data {command} {} OUT.json",
+        quoted(file)
+    )]
     OtherDataSet {
         file: String,
         found: String,

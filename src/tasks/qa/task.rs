@@ -161,6 +161,10 @@ impl TaskFile for TaskData {
         self.features.len()
     }
 
+    fn rows_are(&self) -> &'static str {
+        "windows"
+    }
+
     fn feature_ids(&self) -> Vec<u64> {
         let features = self.features.iter();
         features.map(|feature| feature.feature_id).collect()

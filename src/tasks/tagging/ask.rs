@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     config::Config,
-    tasks::{classification::example_loss::softmax, qa::token_counts::TokenCounts, registry},
+    tasks::{
+        classification::example_loss::softmax, description::Columns, qa::token_counts::TokenCounts,
+        registry,
+    },
     text::tokenizer::Tokenizer,
 };
 
@@ -22,6 +25,8 @@ pub struct WordAsking {
     pub labels: Labels,
     /// That of every token.
     pub segment: u8,
+    /// Those of the files that it was learnt from, if they are not the usual ones.
+    pub columns: Option<Columns>,
 }
 
 /// A text as the rows that keep its words: each begins with the word that did not fit into the one
@@ -85,6 +90,7 @@ impl WordAsking {
             task: task.to_owned(),
             labels: Labels::of_names(tags.iter().map(String::as_str), rules)?,
             segment: segment.unwrap_or(SEGMENT),
+            columns: None,
         })
     }
 
@@ -167,6 +173,7 @@ impl WordAsking {
                 })
                 .collect(),
             cut_tokens: asked.cut_tokens,
+            parts: asked.features.len(),
         })
     }
 }

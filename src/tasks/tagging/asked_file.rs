@@ -3,7 +3,6 @@
 
 use std::{io, path::Path, sync::Arc};
 
-use indicatif::HumanCount;
 use serde::Serialize;
 
 use super::{
@@ -21,12 +20,16 @@ use super::{
 use crate::{
     batch::Row,
     config::Config,
+    counted::{counted, grouped},
     data::{existing_file::existing, line_reader::LineReader, source::Source},
     durable_file::write_whole,
     eval,
     tasks::{
-        classification::example_loss::{cross_entropy, softmax},
-        description::Description,
+        classification::{
+            example_loss::{cross_entropy, softmax},
+            table::Format,
+        },
+        description::{Description, Kind},
     },
     text::tokenizer::Tokenizer,
 };
@@ -69,6 +72,7 @@ impl WordFile {
         tokenizer: &Tokenizer,
         config: &Config,
     ) -> Result<Self, Error> {
+        check_form(file)?;
         let reading = Reading {
             asking,
             file,
@@ -93,7 +97,7 @@ impl WordFile {
             return Err(Error::NoSentence {
                 file: file.display().to_string(),
                 passed_over: read.passed_over,
-                advice: "write a word a line and a blank line after each sentence, or a text a line",
+                advice: "write one word per line and a blank line after each sentence, or one text per line",
             });
         }
         Ok(read)
@@ -110,14 +114,14 @@ impl WordFile {
         let words: usize = self.sentences.iter().map(|s| s.words.len()).sum();
         let cut = match self.left_out() {
             0 => String::new(),
-            words => format!(", {words} words cut off at max_seq_length"),
+            words => format!(", {} cut off at max_seq_length", counted(words, "word")),
         };
         format!(
-            "{}: {}, {} sentences, {} words{cut}{}",
+            "{}: {}, {}, {}{cut}{}",
             self.file,
             self.form,
-            HumanCount(self.sentences.len() as u64),
-            HumanCount(words as u64),
+            grouped(self.sentences.len(), "sentence"),
+            grouped(words, "word"),
             self.passed_over
         )
     }
@@ -213,6 +217,7 @@ impl WordFile {
             loss: self.labelled.then_some(said.loss),
             words: &sentence.words,
             left_out_words: sentence.words.len() - sentence.kept(),
+            parts: sentence.rows.len(),
             text: sentence.text.as_ref().map(|(text, _)| text.as_str()),
         })
     }
@@ -232,6 +237,8 @@ struct Line<'a> {
     spans: Vec<SpanLine>,
     words: &'a [String],
     left_out_words: usize,
+    /// Rows that the model read it in.
+    parts: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
 }
@@ -260,12 +267,28 @@ fn options(asking: &WordAsking, file: &Path, folder: &Path) -> Result<ReadOption
             ..ReadOptions::chunk(false)
         });
     }
-    let described = Description::beside(file, folder)?;
-    Ok(
-        described.map_or_else(ReadOptions::default, |(_, description)| {
-            ReadOptions::of_description(&description)
-        }),
-    )
+    let beside = Description::beside(file, folder)?.map(|(_, description)| description);
+    let described = match (beside, &asking.columns) {
+        (None, Some(columns)) => Some(Description::of_columns(
+            Kind::Tagging,
+            columns,
+            &asking.task,
+        )?),
+        (beside, _) => beside,
+    };
+    let options = described.as_ref().map(ReadOptions::of_description);
+    Ok(options.unwrap_or_default())
+}
+
+/// Refuses a table, whose header would be a sentence and whose cells would be parts of one.
+fn check_form(file: &Path) -> Result<(), Error> {
+    if !matches!(Format::of(file), Ok(Format::Csv)) {
+        return Ok(());
+    }
+    Err(Error::NotWords {
+        file: file.display().to_string(),
+        found: "a table, by its ending .csv",
+    })
 }
 
 /// A file that is being read.
@@ -308,6 +331,12 @@ impl Reading<'_> {
     /// With every word, whatever stands beside it.
     fn untagged(&self) -> Result<WordFile, Error> {
         let plain = self.form() == Form::Conll && self.is_plain()?;
+        if plain && matches!(Format::of(self.file), Ok(Format::Tsv)) {
+            return Err(Error::NotWords {
+                file: self.file.display().to_string(),
+                found: "lines of several words in a table, by its ending .tsv",
+            });
+        }
         let (sentences, passed_over) = match plain {
             true => (self.lines()?, String::new()),
             false => {
@@ -330,7 +359,7 @@ impl Reading<'_> {
             sentences,
             labelled: false,
             form: if plain {
-                "plain text, a text a line"
+                "plain text, one text per line"
             } else {
                 "words without tags"
             },

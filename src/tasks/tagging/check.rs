@@ -12,12 +12,13 @@ use super::{
     error::{Error, quoted},
     feature::{FeatureOptions, kept, kept_of_reference},
     options::ReadOptions,
-    reader::read,
+    reader::{read, read_test},
     rules::Rules,
     sentence::{Lost, Sentence, Sentences},
     span::Span,
 };
 use crate::{
+    counted::counted,
     data::{existing_file::existing, split::Split, spread::Spread},
     tasks::{
         problem::{Kind, Problem},
@@ -31,6 +32,8 @@ use crate::{
 pub struct WordFile {
     pub file: PathBuf,
     pub split: &'static str,
+    /// Whether the file has tags.
+    pub labelled: bool,
     pub sentences: usize,
     pub words: usize,
     /// By which scheme tags mark spans: IOB1, IOB2 or BIOES.
@@ -88,18 +91,24 @@ impl<'a> WordChecker<'a> {
     ) -> Result<WordFile, Error> {
         self.options.check()?;
         let path = existing(path);
-        let sentences = read(&path, options)?;
+        let sentences = match split {
+            Split::Test => read_test(&path, options)?,
+            Split::Train | Split::Dev => read(&path, options)?,
+        };
         for stray in sentences.marks.ill_formed() {
             let place = format!("line {}", stray.line);
             let found = format!("{} {}", stray.tag, stray.why);
             self.problem(Kind::IllFormed, &path, place, found);
         }
         if let Some(Lost { line, words }) = sentences.lost {
-            let found = format!("the last sentence, {words} words: no blank line after it");
+            let found = format!(
+                "the last sentence, {}: no blank line after it",
+                counted(words, "word")
+            );
             self.problem(Kind::LeftOut, &path, format!("line {line}"), found);
         }
         if sentences.empty_rows > 0 {
-            let found = format!("{} rows without a word", sentences.empty_rows);
+            let found = format!("{} without a word", counted(sentences.empty_rows, "row"));
             self.problem(Kind::LeftOut, &path, "the whole file".to_owned(), found);
         }
         if sentences.sentences.is_empty() {
@@ -208,6 +217,7 @@ impl<'a> WordChecker<'a> {
         WordFile {
             file: path.to_owned(),
             split: "",
+            labelled: file.labelled,
             sentences: file.sentences.len(),
             words: file.words(),
             scheme: file.marks.scheme().name(),
@@ -246,7 +256,7 @@ impl Measured {
                     let found = format!("{word} has {pieces} tokens");
                     (words, Some((Kind::WordDoesNotFit, found)))
                 }
-                Err(_) => (0, Some((Kind::NoWordKept, format!("{words} words")))),
+                Err(_) => (0, Some((Kind::NoWordKept, counted(words, "word")))),
             },
             Rules::Usual => {
                 let room = options.max_seq_length - 2;

@@ -76,6 +76,13 @@ pub(super) fn read(
     Ok(())
 }
 
+/// Whether a line has a tag beside its word; `None` of a line without a word.
+pub(super) fn has_tag(line: &str) -> Option<bool> {
+    let mut cells = line.split(is_blank).filter(|cell| !cell.is_empty());
+    let word = cells.next().filter(|word| *word != DOCUMENT)?;
+    Some(!word.is_empty() && cells.next().is_some())
+}
+
 /// A sentence that is being read.
 #[derive(Default)]
 struct Open {

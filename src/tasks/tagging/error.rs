@@ -31,6 +31,12 @@ pub enum Error {
         advice: &'static str,
     },
 
+    #[error(
+        "{file}: expected words with or without tags (CoNLL's form, JSON lines) or one text per line (.txt), \
+         found {found}; write the texts into a .txt file, one per line, or as JSON lines with \"tokens\""
+    )]
+    NotWords { file: String, found: &'static str },
+
     #[error("{file}: expected sentences with tags, found none{passed_over}; {advice}")]
     NoSentence {
         file: String,

@@ -59,6 +59,20 @@ pub(super) fn read(
     Ok(())
 }
 
+/// Whether a line has tags beside its words; `None` of a blank line.
+pub(super) fn has_tags(line: &str, options: &ReadOptions) -> Option<bool> {
+    if line.chars().all(is_blank) {
+        return None;
+    }
+    let Ok(object) = serde_json::from_str::<Map<String, Value>>(line) else {
+        return Some(true);
+    };
+    let given = options.tag_key.as_deref().map(|key| vec![key]);
+    let keys = given.unwrap_or(TAG_KEYS.to_vec());
+    let found = keys.iter().find_map(|key| object.get(*key));
+    Some(found.is_some_and(|tags| !tags.is_null()))
+}
+
 /// A line that is being read.
 struct Row<'a> {
     options: &'a ReadOptions,

@@ -61,7 +61,7 @@ impl Labels {
                     false => names.join(", "),
                 },
                 passed_over: String::new(),
-                advice: "write a word and its tag a line, and a blank line after each sentence",
+                advice: "write one word with its tag per line, and a blank line after each sentence",
             });
         }
         if rules == Rules::Usual {

@@ -36,6 +36,37 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Sentences, Error> {
     read_source(Source::open(path)?, form, options)
 }
 
+/// Reads the sentences of a test file, whose tags may be missing: then it is read without.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_test(path: &Path, options: &ReadOptions) -> Result<Sentences, Error> {
+    let options = ReadOptions {
+        labelled: options.labelled && has_tags(path, options)?,
+        ..options.clone()
+    };
+    read(path, &options)
+}
+
+/// Whether the first sentence of a file has tags, or is none of the form, which its reader tells.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn has_tags(path: &Path, options: &ReadOptions) -> Result<bool, Error> {
+    let form = options.form.unwrap_or_else(|| form_of(&existing(path)));
+    let mut lines = LineReader::new(Source::open(path)?);
+    while let Some((_, line)) = lines.next_line()? {
+        let has_tag = match form {
+            Form::Conll => conll::has_tag(line),
+            Form::JsonLines => json_rows::has_tags(line, options),
+        };
+        if let Some(has_tag) = has_tag {
+            return Ok(has_tag);
+        }
+    }
+    Ok(true)
+}
+
 /// Reads the sentences of a file that is in memory; `file` is the name that errors give it, whose
 /// ending tells the form if the options do not.
 ///

@@ -10,6 +10,8 @@ pub struct TagReply {
     pub words: Vec<TaggedWord>,
     /// Tokens that the model did not read: a word alone is longer than `max_seq_length`.
     pub cut_tokens: usize,
+    /// In how many parts the text was read; no word of one was seen with those of another.
+    pub parts: usize,
 }
 
 /// A span.

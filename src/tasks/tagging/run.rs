@@ -16,6 +16,7 @@ use super::{
     labels::Labels,
     options::{EXTENSIONS, ReadOptions},
     prediction::{Prediction, write_predictions},
+    reader::has_tags,
     report::TagReport,
     rules::Rules,
     task_data::TaskData,
@@ -36,6 +37,7 @@ use crate::{
         error::Error,
         head::{Head, HeadConfig, dense},
         predict::predict,
+        prediction_record::PredictionRecord,
         qa::token_counts::TokenCounts,
         registry,
         task::{Answerer, Answers, ResultFile, Task, TaskFile},
@@ -78,6 +80,14 @@ impl<'a> WordTask<'a> {
         Ok(ReadOptions::of_description(&description))
     }
 
+    /// The columns that the description of a person's own task names, if it names any.
+    fn columns(&self) -> Option<description::Columns> {
+        match self.is_of_reference() {
+            true => None,
+            false => Description::read(&self.folder).ok()?.columns(),
+        }
+    }
+
     /// The file of a split; of a person's own task one that is there.
     fn file(&self, config: &Config, split: Split) -> Result<PathBuf, description::Error> {
         if self.is_of_reference() {
@@ -86,12 +96,22 @@ impl<'a> WordTask<'a> {
         Description::read(&self.folder)?.file(&self.folder, split, EXTENSIONS)
     }
 
-    /// The files that labels are taken from: train's, and those of dev and test if they are there.
-    fn labelled_files(&self, config: &Config) -> Result<Vec<PathBuf>, Error> {
+    /// The files that labels are taken from: train's, and those of dev and test if they are there and, of
+    /// a person's own task, have any.
+    fn labelled_files(
+        &self,
+        config: &Config,
+        options: &ReadOptions,
+    ) -> Result<Vec<PathBuf>, Error> {
         let mut files = vec![self.file(config, Split::Train)?];
         for split in [Split::Dev, Split::Test] {
             match self.file(config, split) {
-                Ok(file) => files.push(file),
+                Ok(file) => {
+                    let may_lack = split == Split::Test && !self.is_of_reference();
+                    if !may_lack || has_tags(&file, options)? {
+                        files.push(file);
+                    }
+                }
                 Err(description::Error::NoFile { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -106,11 +126,7 @@ impl<'a> WordTask<'a> {
 
 impl Task for WordTask<'_> {
     fn result_files(&self, paths: Paths<'_>) -> Vec<ResultFile> {
-        vec![ResultFile {
-            name: "the predictions",
-            path: paths.predictions(self.name, Split::Dev.name()),
-            is_record: false,
-        }]
+        ResultFile::with_record(paths.predictions(self.name, Split::Dev.name())).into()
     }
 
     fn data_files(&self, config: &Config, split: Split) -> Vec<PathBuf> {
@@ -126,12 +142,18 @@ impl Task for WordTask<'_> {
     fn head(&self, config: &Config, stored: Option<&HeadShape>) -> Result<HeadConfig, Error> {
         let stored = dense(self.name, stored)?;
         let segment = stored.and_then(|dense| dense.segment);
+        let columns = self
+            .columns()
+            .or_else(|| stored.and_then(|dense| dense.columns.clone()));
         if let Some(names) = stored.and_then(|dense| dense.labels.as_deref()) {
-            let tags = names.into();
-            return Ok(HeadConfig::Tags { tags, segment });
+            return Ok(HeadConfig::Tags {
+                tags: names.into(),
+                segment,
+                columns,
+            });
         }
-        let files = self.labelled_files(config)?;
         let options = self.options(config)?;
+        let files = self.labelled_files(config, &options)?;
         let labels = Labels::read(files.iter().map(PathBuf::as_path), &options)?;
         if let Some(dense) = stored.filter(|dense| dense.outputs != labels.len()) {
             return Err(Error::OtherHead {
@@ -143,6 +165,7 @@ impl Task for WordTask<'_> {
         Ok(HeadConfig::Tags {
             tags: labels.names().collect(),
             segment,
+            columns,
         })
     }
 
@@ -154,7 +177,7 @@ impl Task for WordTask<'_> {
         tokenizer: &Tokenizer,
         config: &Config,
     ) -> Result<Box<dyn TaskFile>, Error> {
-        let HeadConfig::Tags { tags, segment } = head else {
+        let HeadConfig::Tags { tags, segment, .. } = head else {
             panic!("{} is a task of tags", self.name)
         };
         let labels = Labels::of_names(tags.iter().map(String::as_str), self.rules())?;
@@ -200,6 +223,10 @@ impl TaskFile for Words {
 
     fn feature_count(&self) -> usize {
         self.data.features.len()
+    }
+
+    fn rows_are(&self) -> &'static str {
+        "sentences"
     }
 
     fn feature_ids(&self) -> Vec<u64> {
@@ -295,11 +322,12 @@ struct TagAnswers<'a> {
 }
 
 impl Answers for TagAnswers<'_> {
-    fn mark(&self, trial: usize, _: &Origin) -> Result<Scores, Error> {
+    fn mark(&self, trial: usize, origin: &Origin) -> Result<Scores, Error> {
         let paths = self.config.paths();
         let last = paths.predictions(&self.data.task, Split::Dev.name());
         for path in trial_copies(last, self.config.num_trials, |last| of_trial(last, trial)) {
             write_predictions(&path, &self.predictions)?;
+            PredictionRecord::write(&path, &self.data.file, self.data.texts_digest(), origin)?;
         }
         let figures = self.data.mark(&self.predictions)?;
         let mut scores = figures.scores.clone();

@@ -5,6 +5,7 @@ use super::{
     span::{Span, bioes},
     tag::Tag,
 };
+use crate::counted::counted;
 
 /// A sentence as its file has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,13 +62,15 @@ impl Sentences {
         let mut warnings = Vec::new();
         if let Some(Lost { line, words }) = self.lost {
             warnings.push(format!(
-                "line {line}: the last sentence ({words} words) is left out, as the reference does where \
-                 no blank line follows; add one to use it"
+                "line {line}: the last sentence ({}) is left out, as the reference does where no blank \
+                 line follows; add one to use it",
+                counted(words, "word")
             ));
         }
         if self.empty_rows > 0 {
             let rows = self.empty_rows;
-            warnings.push(format!("{rows} rows without a word are left out"));
+            let rows = counted(rows, "row");
+            warnings.push(format!("left out: {rows} without a word"));
         }
         if self.replaced_surrogates > 0 {
             let halves = self.replaced_surrogates;
@@ -83,12 +86,16 @@ impl Sentences {
         let lost = self.lost.map(|lost| {
             let Lost { line, words } = lost;
             format!(
-                ", the last sentence (line {line}, {words} words) left out: no blank line after it"
+                ", the last sentence (line {line}, {}) left out: no blank line after it",
+                counted(words, "word")
             )
         });
         let empty = match self.empty_rows {
             0 => None,
-            rows => Some(format!(", {rows} rows without a word left out")),
+            rows => Some(format!(
+                ", {} without a word left out",
+                counted(rows, "row")
+            )),
         };
         [lost, empty].into_iter().flatten().collect()
     }

@@ -5,8 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use indicatif::HumanCount;
-
 use super::{
     error::Error,
     feature::{Feature, FeatureOptions, featurize},
@@ -18,8 +16,9 @@ use super::{
     sentence::Sentences,
 };
 use crate::{
+    counted::{counted, grouped},
     data::{existing_file::existing, split::Split},
-    tasks::qa::token_counts::TokenCounts,
+    tasks::{prediction_record::TextSum, qa::token_counts::TokenCounts},
     text::tokenizer::Tokenizer,
 };
 
@@ -97,8 +96,9 @@ impl TaskData {
         if let (cut @ 1.., words) = self.cut() {
             let sentences = self.features.len();
             warnings.push(format!(
-                "{cut} of {sentences} sentences are cut at max_seq_length {max_seq_length}: {words} words \
-                 are neither learnt nor marked; raise max_seq_length, or split the sentences"
+                "{cut} of {sentences} sentences are cut at max_seq_length {max_seq_length}: {} neither \
+                 learnt nor marked; raise max_seq_length, or split the sentences",
+                counted(words, "word")
             ));
         }
         warnings
@@ -118,15 +118,18 @@ impl TaskData {
     pub fn line(&self, split: Split) -> String {
         let cut = match self.cut() {
             (0, _) => String::new(),
-            (sentences, words) => format!(", {sentences} sentences cut ({words} words lost)"),
+            (sentences, words) => {
+                let (sentences, words) = (counted(sentences, "sentence"), counted(words, "word"));
+                format!(", {sentences} cut ({words} lost)")
+            }
         };
         format!(
-            "{} {}: {} sentences, {} words, {} labels, {:.2} % [UNK]{cut}{}",
+            "{} {}: {}, {}, {}, {:.2} % [UNK]{cut}{}",
             self.task,
             split.name(),
-            HumanCount(self.features.len() as u64),
-            HumanCount(self.sentences.words() as u64),
-            self.labels.len(),
+            grouped(self.features.len(), "sentence"),
+            grouped(self.sentences.words(), "word"),
+            counted(self.labels.len(), "label"),
             100.0 * self.tokens.unknown_share(),
             self.sentences.passed_over(),
         )
@@ -143,7 +146,7 @@ impl TaskData {
         Err(Error::NoSentence {
             file: self.file.display().to_string(),
             passed_over: self.sentences.passed_over(),
-            advice: "write a word and its tag a line, and a blank line after each sentence",
+            advice: "write one word with its tag per line, and a blank line after each sentence",
         })
     }
 
@@ -158,6 +161,18 @@ impl TaskData {
         Err(Error::NotLabelled {
             file: self.file.display().to_string(),
         })
+    }
+
+    /// Number and checksum of the sentences' words.
+    pub fn texts_digest(&self) -> String {
+        let mut sum = TextSum::default();
+        for sentence in &self.sentences.sentences {
+            for word in &sentence.words {
+                sum.add(Some(word));
+            }
+            sum.add(None);
+        }
+        sum.told(self.sentences.sentences.len())
     }
 
     /// The first features: what the model reads, and what it should answer.
@@ -239,7 +254,7 @@ mod tests {
         let read = data(text, &ReadOptions::default()).unwrap();
         assert_eq!(
             read.line(Split::Dev),
-            "mine dev: 2 sentences, 7 words, 5 labels, 0.00 % [UNK], 1 sentences cut (2 words lost)"
+            "mine dev: 2 sentences, 7 words, 5 labels, 0.00 % [UNK], 1 sentence cut (2 words lost)"
         );
         let vocab = Vocab::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb", "v").unwrap();
         assert_eq!(
@@ -262,7 +277,7 @@ mod tests {
         assert!(read.warnings(5)[0].contains("add one to use it"));
         let message = read.check_not_empty().unwrap_err().to_string();
         assert!(
-            message.contains("line 1, 1 words") && message.contains("blank line"),
+            message.contains("line 1, 1 word)") && message.contains("blank line"),
             "{message}"
         );
         let untagged = ReadOptions {

@@ -19,25 +19,28 @@ pub enum Error {
     #[error("{}: exists, and is not replaced; give another folder, or move the file away", file.display())]
     Exists { file: PathBuf },
 
-    #[error("{}: is what is read, and would be replaced; give another folder", file.display())]
+    #[error("{}: is the input, and would be replaced; give another folder", file.display())]
     IsInput { file: PathBuf },
 
     #[error("{}: expected a folder whose name, which becomes the task's, has no comma and no dot at its beginning", folder.display())]
     NoName { folder: PathBuf },
 
     #[error(
-        "{name} is the name of one of this engine's own tasks, whose files have a form of their own; name \
-         the folder otherwise"
+        "{name} is the name of one of this engine's own tasks, whose files have a form of their own; give \
+         the folder another name"
     )]
     NameOfOurs { name: String },
 
     #[error(
-        "--dev-share {share}: {count} of {rows} rows would be held out; give another share, or a --dev file"
+        "--dev-share {share}: {count} of {rows} rows would be held out{why}; give another share, or a \
+         --dev file"
     )]
     Share {
         share: f64,
         rows: usize,
         count: usize,
+        /// If it is no matter of the share alone.
+        why: String,
     },
 }
 

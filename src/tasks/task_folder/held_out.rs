@@ -8,33 +8,32 @@ use rand_chacha::ChaCha8Rng;
 
 use super::error::Error;
 
-/// Takes a share of the rows away, drawn by `seed`, and returns them. `by` tells a row's text and its
-/// label: of each label the share is held out, and rows with one text stay on one side, so that what
-/// is marked was not learnt.
+/// Takes a share of the rows away, drawn by `seed`, and returns them. `by` tells a row's texts and its
+/// label: of each label the share is held out, and rows that have a text in common stay on one side, by
+/// way of other rows too, so that what is marked was not learnt.
 pub(super) fn held_out<T, K: Hash + Eq, L: Ord>(
     rows: &mut Vec<T>,
     share: f64,
     seed: u64,
-    by: impl Fn(&T) -> (K, L),
+    by: impl Fn(&T) -> (Vec<K>, L),
 ) -> Result<Vec<T>, Error> {
-    let mut groups: HashMap<K, usize> = HashMap::new();
-    // By label, in the order of the file: the rows of each text.
-    let mut of_label: BTreeMap<L, Vec<Vec<usize>>> = BTreeMap::new();
-    let mut places: Vec<Vec<usize>> = Vec::new();
+    let mut groups = Groups::of(rows.len());
     let mut labels: Vec<L> = Vec::new();
+    let mut first: HashMap<K, usize> = HashMap::new();
     for (place, row) in rows.iter().enumerate() {
-        let (text, label) = by(row);
-        match groups.get(&text) {
-            Some(&group) => places[group].push(place),
-            None => {
-                groups.insert(text, places.len());
-                places.push(vec![place]);
-                labels.push(label);
-            }
+        let (texts, label) = by(row);
+        labels.push(label);
+        for text in texts {
+            let other = *first.entry(text).or_insert(place);
+            groups.join(other, place);
         }
     }
-    for (label, places) in labels.into_iter().zip(places) {
-        of_label.entry(label).or_default().push(places);
+    // By the label of its first row, in the order of the file: the rows of each group.
+    let mut of_label: BTreeMap<&L, Vec<Vec<usize>>> = BTreeMap::new();
+    let all = groups.all();
+    let largest = all.iter().map(Vec::len).max().unwrap_or(0);
+    for group in all {
+        of_label.entry(&labels[group[0]]).or_default().push(group);
     }
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut held = vec![false; rows.len()];
@@ -57,6 +56,12 @@ pub(super) fn held_out<T, K: Hash + Eq, L: Ord>(
             share,
             rows: rows.len(),
             count,
+            why: match largest {
+                0 | 1 => String::new(),
+                rows => {
+                    format!(", for up to {rows} rows have texts in common and stay on one side")
+                }
+            },
         });
     }
     let (mut kept, mut out) = (Vec::new(), Vec::new());
@@ -70,6 +75,40 @@ pub(super) fn held_out<T, K: Hash + Eq, L: Ord>(
     Ok(out)
 }
 
+/// Rows that belong together: each points at an earlier one of its group, or at itself.
+struct Groups(Vec<usize>);
+
+impl Groups {
+    /// So many rows, each alone.
+    fn of(rows: usize) -> Self {
+        Self((0..rows).collect())
+    }
+
+    /// The first row of a row's group.
+    fn first(&mut self, mut row: usize) -> usize {
+        while self.0[row] != row {
+            // Halves the way for whoever comes next.
+            self.0[row] = self.0[self.0[row]];
+            row = self.0[row];
+        }
+        row
+    }
+
+    fn join(&mut self, one: usize, other: usize) {
+        let (one, other) = (self.first(one), self.first(other));
+        self.0[one.max(other)] = one.min(other);
+    }
+
+    /// The rows of each group, in the order of their first ones.
+    fn all(mut self) -> Vec<Vec<usize>> {
+        let mut all: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for row in 0..self.0.len() {
+            all.entry(self.first(row)).or_default().push(row);
+        }
+        all.into_values().collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,7 +118,7 @@ mod tests {
         let all: Vec<(usize, bool)> = (0..100).map(|n| (n / 2, n % 20 < 4)).collect();
         let draw = |seed| {
             let mut rows = all.clone();
-            let out = held_out(&mut rows, 0.2, seed, |row| *row).unwrap();
+            let out = held_out(&mut rows, 0.2, seed, |row| (vec![row.0], row.1)).unwrap();
             (rows, out)
         };
         let (rows, out) = draw(1);
@@ -92,9 +131,29 @@ mod tests {
     }
 
     #[test]
+    fn pairs_that_share_a_text_are_on_one_side() {
+        // Chains of three: a-b, b-c, c-d.
+        let pair = |n: usize| [n + n / 3, n + n / 3 + 1];
+        let mut rows: Vec<[usize; 2]> = (0..60).map(pair).collect();
+        let out = held_out(&mut rows, 0.25, 1, |row| (row.to_vec(), ())).unwrap();
+        assert_eq!((rows.len(), out.len()), (45, 15));
+        let learnt: Vec<usize> = rows.concat();
+        assert!(out.concat().iter().all(|text| !learnt.contains(text)));
+    }
+
+    #[test]
     fn a_share_of_nothing_is_refused() {
-        let message = held_out(&mut vec![1, 2, 3], 0.1, 1, |row| (*row, ()));
+        let message = held_out(&mut vec![1, 2, 3], 0.1, 1, |row| (vec![*row], ()));
         let message = message.unwrap_err().to_string();
-        assert!(message.contains("0 of 3 rows"), "{message}");
+        assert!(
+            message.contains("0 of 3 rows would be held out; give"),
+            "{message}"
+        );
+        let message = held_out(&mut vec![1, 2, 3], 0.5, 1, |_| (vec![0], ()));
+        let message = message.unwrap_err().to_string();
+        assert!(
+            message.contains("held out, for up to 3 rows have texts in common"),
+            "{message}"
+        );
     }
 }

@@ -25,7 +25,7 @@ use super::{
     tagging::{
         labels::Labels as Tags,
         options::{self as tagging, ReadOptions},
-        reader::read,
+        reader::{read, read_test},
         rules::Rules,
         sentence::Sentence,
     },
@@ -102,7 +102,8 @@ pub fn write_texts(
     let test = of_other(&request.test, Split::Test)?;
     if let Some(share) = request.dev_share {
         let by = |row: &OwnRow| {
-            let texts = (row.text.clone(), row.text_b.clone());
+            let texts = [Some(&row.text), row.text_b.as_ref()];
+            let texts = texts.into_iter().flatten().cloned().collect();
             // Numbers are no classes of which each has its part.
             let label = match kind {
                 description::Kind::Regression => None,
@@ -173,35 +174,32 @@ fn range_of<'a>(rows: impl Iterator<Item = &'a OwnRow>) -> Option<[f64; 2]> {
 pub fn write_words(request: &Request, columns: &Description) -> Result<Written, Error> {
     let task = request.check(tagging::EXTENSIONS)?;
     let options = ReadOptions::of_description(columns);
-    let of = |file: &Path| read(file, &options);
-    let train = of(&request.train)?;
+    let train = read(&request.train, &options)?;
     let tags = Tags::of_files([&train], Rules::Usual)?;
     let labels = tags.kinds().into_iter().map(str::to_owned).collect();
     let mut train = train.sentences;
-    let of_other = |file: &Option<PathBuf>| -> Result<Option<Vec<Sentence>>, Error> {
-        let file = file.as_deref();
-        file.map(|file| Ok(of(file)?.sentences)).transpose()
-    };
-    let (mut dev, test) = (of_other(&request.dev)?, of_other(&request.test)?);
+    let dev = request.dev.as_deref().map(|file| read(file, &options));
+    let mut dev = dev.transpose()?.map(|dev| dev.sentences);
+    let test = request.test.as_deref();
+    let test = test.map(|file| read_test(file, &options)).transpose()?;
     if let Some(share) = request.dev_share {
-        let by = |sentence: &Sentence| (sentence.words.clone(), ());
+        let by = |sentence: &Sentence| (vec![sentence.words.clone()], ());
         dev = Some(held_out(&mut train, share, request.seed, by)?);
     }
-    let line_of = |sentence: &Sentence| {
-        let tags = sentence.tags();
-        let tags = tags.iter().map(|tag| Value::from(tag.to_string()));
-        let mut object = Map::new();
-        object.insert("tokens".to_owned(), sentence.words.clone().into());
-        object.insert("tags".to_owned(), tags.collect());
-        Value::Object(object)
+    let lines = |sentences: Vec<Sentence>, labelled| -> Vec<Value> {
+        let lines = sentences.iter();
+        lines.map(|sentence| line_of(sentence, labelled)).collect()
     };
     let parts = [
-        (Split::Train, Some(train)),
-        (Split::Dev, dev),
-        (Split::Test, test),
+        (Split::Train, Some(lines(train, true))),
+        (Split::Dev, dev.map(|dev| lines(dev, true))),
+        (
+            Split::Test,
+            test.map(|test| lines(test.sentences, test.labelled)),
+        ),
     ];
     let kind = description::Kind::Tagging;
-    let files = request.write(parts, line_of, &Description::of(kind))?;
+    let files = request.write(parts, Value::clone, &Description::of(kind))?;
     Ok(Written {
         task,
         folder: request.folder.clone(),
@@ -210,6 +208,18 @@ pub fn write_words(request: &Request, columns: &Description) -> Result<Written, 
         labels,
         files,
     })
+}
+
+/// A sentence as a row, with its tags in BIOES if it has any.
+fn line_of(sentence: &Sentence, labelled: bool) -> Value {
+    let mut object = Map::new();
+    object.insert("tokens".to_owned(), sentence.words.clone().into());
+    if labelled {
+        let tags = sentence.tags();
+        let tags = tags.iter().map(|tag| Value::from(tag.to_string()));
+        object.insert("tags".to_owned(), tags.collect());
+    }
+    Value::Object(object)
 }
 
 impl Request {

@@ -21,9 +21,9 @@ use super::{
     scorers::{confusion::Confusion, score},
 };
 use crate::{
-    eval::{figures::Scores, file_digest::FileDigest},
+    eval::{figures::Scores, file_digest::FileDigest, origin::Origin},
     report::{Heading, Limits, Part, Sections, chart::Charts, origin_section::file},
-    tasks::prediction_lines::Error,
+    tasks::{prediction_lines::Error, prediction_record::PredictionRecord},
 };
 use calibration::Calibration;
 use residuals::Residuals;
@@ -40,6 +40,7 @@ pub struct TextReport<'a> {
     analysis: Analysis,
     /// The data and the predictions.
     files: [FileDigest; 2],
+    record: Option<PredictionRecord>,
 }
 
 /// What became of the predictions.
@@ -55,6 +56,8 @@ impl<'a> TextReport<'a> {
     /// When they cannot be read, or are not those of the examples.
     pub fn read(name: String, data: &'a ClassificationData, path: &Path) -> Result<Self, Error> {
         let predictions = prediction_reader::read(path, data)?;
+        let texts = data.texts_digest();
+        let record = PredictionRecord::of_texts(path, &data.file, &texts)?;
         let labels = &data.task.labels;
         let marked: Vec<_> = predictions.iter().filter_map(Prediction::marked).collect();
         let analysis = match labels {
@@ -76,6 +79,7 @@ impl<'a> TextReport<'a> {
             analysis,
             files: [FileDigest::of(&data.file)?, FileDigest::of(path)?],
             predictions,
+            record,
         })
     }
 
@@ -137,8 +141,10 @@ impl Sections for TextReport<'_> {
                         "The mean absolute error is ours, beyond the reference, on the scale of the labels."
                     }
                 }
-                @if let skipped @ 1.. = self.data.examples.skipped.len() {
-                    " " (skipped) " rows have too few columns and are left out."
+                @match self.data.examples.skipped.len() {
+                    0 => {}
+                    1 => " 1 row has too few columns and is left out.",
+                    skipped => { " " (skipped) " rows have too few columns and are left out." }
                 }
             }
         }
@@ -158,6 +164,10 @@ impl Sections for TextReport<'_> {
             ],
             (Analysis::Classes(..), Labels::Range { .. }) => Vec::new(),
         }
+    }
+
+    fn origin(&self) -> Option<&Origin> {
+        Some(&self.record.as_ref()?.origin)
     }
 
     fn files(&self) -> Vec<(&'static str, Markup)> {

@@ -4,15 +4,17 @@
 //! with lies beside them, so that whoever scores them later gets the same figures. The record
 //! names the content of the predictions, so that it is not taken for that of others.
 
-use std::{
-    ffi::OsStr,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    eval::{error::Error, file_digest::FileDigest, json_file::write_json, origin::Origin},
+    eval::{
+        error::Error,
+        file_digest::FileDigest,
+        origin::Origin,
+        record_file::{self, Record},
+    },
     tasks::qa::scorers::metric::Metric,
 };
 
@@ -65,20 +67,9 @@ impl Provenance {
         })
     }
 
-    /// Where the record of a predictions file lies: `squad_preds.json` has
-    /// `squad_preds.provenance.json`, and so has `squad_preds.json.gz`.
+    /// Where the record of a predictions file lies.
     pub fn path(predictions: &Path) -> PathBuf {
-        let is_packed = predictions
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
-        let plain = match is_packed {
-            true => predictions.with_extension(""),
-            false => predictions.to_owned(),
-        };
-        let stem = plain.file_stem().unwrap_or(OsStr::new("predictions"));
-        let mut name = stem.to_owned();
-        name.push(".provenance.json");
-        predictions.with_file_name(name)
+        record_file::path(predictions)
     }
 
     /// Writes the record beside its predictions.
@@ -86,39 +77,23 @@ impl Provenance {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, predictions: &Path) -> Result<(), Error> {
-        write_json(&Self::path(predictions), self)
+        record_file::write(self, predictions)
     }
 
-    /// The record of a predictions file, if it has one that speaks of its content. One that is
-    /// damaged or belongs to other predictions is passed over, and that is said.
+    /// The record of a predictions file, if it has one that speaks of its content.
     ///
     /// # Errors
     /// When the predictions cannot be read.
     pub fn beside(predictions: &Path) -> Result<Option<Self>, Error> {
-        let path = Self::path(predictions);
-        if !path.is_file() {
-            return Ok(None);
-        }
-        let read = std::fs::read(&path).map_err(|error| error.to_string());
-        let record = read.and_then(|text| {
-            serde_json::from_slice::<Self>(&text).map_err(|error| error.to_string())
-        });
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => {
-                log::warn!("{}: passed over: {error}", path.display());
-                return Ok(None);
-            }
-        };
-        if !record.predictions.is_of(predictions)? {
-            log::warn!(
-                "{} belongs to other predictions than {} holds now: its threshold is passed over",
-                path.display(),
-                predictions.display()
-            );
-            return Ok(None);
-        }
-        Ok(Some(record))
+        record_file::beside(predictions)
+    }
+}
+
+impl Record for Provenance {
+    const HOLDS: &'static str = "threshold";
+
+    fn predictions(&self) -> &FileDigest {
+        &self.predictions
     }
 }
 

@@ -25,16 +25,16 @@ use super::{
 use crate::{
     data::existing_file::existing,
     tasks::{
+        check_vocab::CheckVocab,
         problem::Severity,
         qa::raw::{paragraph::Family, question_reader::QuestionReader, summary::Form},
     },
-    text::{tokenizer::Tokenizer, vocab::Vocab},
 };
 
 /// How a file is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckOptions {
-    /// The vocabulary, or the one that the program carries.
+    /// The vocabulary or the folder of its model; without one that of the released models.
     pub vocab: Option<PathBuf>,
     pub windows: WindowOptions,
 }
@@ -52,6 +52,9 @@ pub struct Check {
     pub counts: Counts,
     /// Questions that the data set's converter leaves out, which are not among those counted.
     pub left_out: usize,
+    /// The vocabulary that was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vocabulary: Option<String>,
     pub vocabulary_size: usize,
     #[serde(flatten)]
     pub options: WindowOptions,
@@ -73,12 +76,8 @@ pub fn check(path: &Path, options: &CheckOptions) -> Result<Check, Error> {
     // The archive, if that is what is read.
     let path = &existing(path);
     let windows = options.windows;
-    let vocab = match &options.vocab {
-        Some(path) => Vocab::read(path)?,
-        None => Vocab::released()?,
-    };
-    let vocabulary_size = vocab.len();
-    let tokenizer = Tokenizer::new(vocab, true);
+    let CheckVocab { tokenizer, told } = CheckVocab::open(options.vocab.as_deref())?;
+    let vocabulary_size = tokenizer.vocab().len();
     let mut contents = Contents::new(Ruler::new(&tokenizer, windows));
     let format = contents.read(path)?;
     let Contents {
@@ -104,6 +103,7 @@ pub fn check(path: &Path, options: &CheckOptions) -> Result<Check, Error> {
         articles,
         counts,
         left_out,
+        vocabulary: told,
         vocabulary_size,
         options: windows,
         lengths,

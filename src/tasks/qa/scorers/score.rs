@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     eval::figures::Scores,
+    shell::quoted_path,
     tasks::qa::{
         answers::prediction_file::{read_null_odds, read_predictions},
         error::Error,
@@ -124,12 +125,12 @@ pub fn without_null_odds(
     } else {
         PathBuf::from("NULL_ODDS.json")
     };
-    let (data, predictions) = (data.display(), predictions.display());
+    let [given, predictions, null_odds] = [data, predictions, &null_odds].map(quoted_path);
     Some(format!(
-        "no prediction is empty, though {unanswerable} questions of {data} have no answer: each of \
+        "no prediction is empty, though {unanswerable} questions of {} have no answer: each of \
          them counts as wrong. Score them with the null odds of the same run: electra score --data \
-         {data} --predictions {predictions} --null-odds {} --threshold X",
-        null_odds.display()
+         {given} --predictions {predictions} --null-odds {null_odds} --threshold X",
+        data.display()
     ))
 }
 

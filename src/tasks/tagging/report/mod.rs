@@ -16,9 +16,12 @@ use super::{
     task_data::TaskData,
 };
 use crate::{
-    eval::{figures::Scores, file_digest::FileDigest},
+    counted::counted,
+    eval::{figures::Scores, file_digest::FileDigest, origin::Origin},
     report::{Heading, Limits, Part, Sections, chart::Charts, origin_section::file},
-    tasks::{error::Error, tagging::error::Error as TaggingError},
+    tasks::{
+        error::Error, prediction_record::PredictionRecord, tagging::error::Error as TaggingError,
+    },
 };
 use prediction_reader::Predicted;
 use span_error::pairs;
@@ -33,6 +36,7 @@ pub struct TagReport<'a> {
     errors: ErrorCounts,
     /// The data and the predictions.
     files: [FileDigest; 2],
+    record: Option<PredictionRecord>,
 }
 
 /// The spans of a sentence's kept words.
@@ -49,6 +53,7 @@ impl<'a> TagReport<'a> {
     /// When they cannot be read, or are not those of the sentences.
     pub fn read(data: &'a TaskData, path: &Path) -> Result<Self, Error> {
         let predicted = prediction_reader::read(path, data)?;
+        let record = PredictionRecord::of_texts(path, &data.file, &data.texts_digest())?;
         let answers = data.features.iter().zip(&predicted);
         let answers = answers.map(|(feature, predicted)| Answer {
             eid: feature.eid,
@@ -80,6 +85,7 @@ impl<'a> TagReport<'a> {
             figures,
             errors,
             files: [digest(&data.file)?, digest(path)?],
+            record,
         })
     }
 }
@@ -118,8 +124,8 @@ impl Sections for TagReport<'_> {
                 (name.to_string_lossy()) ", in percent. The share of right words "
                 "is ours, beyond the reference."
                 @if let (sentences @ 1.., words) = self.data.cut() {
-                    " " (sentences) " sentences are cut at max_seq_length: " (words) " words are neither predicted nor "
-                    "marked."
+                    " Cut at max_seq_length: " (counted(sentences, "sentence")) ", of which "
+                    (counted(words, "word")) " are neither predicted nor marked."
                 }
             }
         }
@@ -130,6 +136,10 @@ impl Sections for TagReport<'_> {
             Heading::ERRORS.over(type_section::section(&self.figures, &self.errors)),
             Heading::EXAMPLES.over(example_list::section(self, limits)),
         ]
+    }
+
+    fn origin(&self) -> Option<&Origin> {
+        Some(&self.record.as_ref()?.origin)
     }
 
     fn files(&self) -> Vec<(&'static str, Markup)> {

@@ -1,0 +1,86 @@
+//! `<predictions>.provenance.json`: where the record of a predictions file lies, and whether it speaks of
+//! what the file holds now.
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{error::Error, file_digest::FileDigest, json_file::write_json};
+
+/// What lies beside a predictions file and says where it comes from.
+pub trait Record: Serialize + DeserializeOwned {
+    /// What is lost with a record that speaks of other predictions.
+    const HOLDS: &'static str;
+
+    /// The predictions that it speaks of.
+    fn predictions(&self) -> &FileDigest;
+}
+
+/// Where the record of a predictions file lies: `squad_preds.json` has
+/// `squad_preds.provenance.json`, and so has `squad_preds.json.gz`.
+pub fn path(predictions: &Path) -> PathBuf {
+    let is_packed = predictions
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
+    let plain = match is_packed {
+        true => predictions.with_extension(""),
+        false => predictions.to_owned(),
+    };
+    let stem = plain.file_stem().unwrap_or(OsStr::new("predictions"));
+    let mut name = stem.to_owned();
+    name.push(".provenance.json");
+    predictions.with_file_name(name)
+}
+
+/// A predictions file as its record names it: by its name alone.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn digest(predictions: &Path) -> Result<FileDigest, Error> {
+    let mut digest = FileDigest::of(predictions)?;
+    digest.file = predictions.file_name().unwrap_or_default().into();
+    Ok(digest)
+}
+
+/// Writes a record beside its predictions.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write(record: &impl Record, predictions: &Path) -> Result<(), Error> {
+    write_json(&path(predictions), record)
+}
+
+/// The record of a predictions file, if it has one that speaks of its content. One that is
+/// damaged or belongs to other predictions is passed over, and that is said.
+///
+/// # Errors
+/// When the predictions cannot be read.
+pub fn beside<R: Record>(predictions: &Path) -> Result<Option<R>, Error> {
+    let path = path(predictions);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let read = std::fs::read(&path).map_err(|error| error.to_string());
+    let record =
+        read.and_then(|text| serde_json::from_slice::<R>(&text).map_err(|error| error.to_string()));
+    let record = match record {
+        Ok(record) => record,
+        Err(error) => {
+            log::warn!("{}: passed over: {error}", path.display());
+            return Ok(None);
+        }
+    };
+    if !record.predictions().is_of(predictions)? {
+        log::warn!(
+            "{} belongs to other predictions than {} holds now: its {} is passed over",
+            path.display(),
+            predictions.display(),
+            R::HOLDS
+        );
+        return Ok(None);
+    }
+    Ok(Some(record))
+}
