@@ -61,6 +61,7 @@ impl<'a> Session<'a> {
         MemoryLimits {
             budget: budget.or(own),
             tensor: adapter.map(|adapter| adapter.max_storage_binding.min(adapter.max_buffer)),
+            tokens: None,
         }
     }
 
