@@ -1,7 +1,7 @@
 //! Whether the user asks the program to end, and whether it may end where it stands.
 
 use std::sync::{
-    Arc,
+    Arc, LazyLock,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -22,6 +22,12 @@ impl Default for Stop {
             at_once: Arc::new(AtomicBool::new(true)),
         }
     }
+}
+
+/// The process's own, which signals set where the program listens to them.
+pub fn of_process() -> &'static Stop {
+    static STOP: LazyLock<Stop> = LazyLock::new(Stop::default);
+    &STOP
 }
 
 impl Stop {

@@ -241,7 +241,12 @@ fn keep_mode(_: &Path, _: &Path) -> io::Result<()> {
 /// A rename is on the disk only once its folder is.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    use io::ErrorKind::{InvalidInput, Unsupported};
+    match File::open(folder)?.sync_all() {
+        // Not every file system of another machine does it.
+        Err(error) if matches!(error.kind(), InvalidInput | Unsupported) => Ok(()),
+        done => done,
+    }
 }
 
 #[cfg(not(unix))]

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use anyhow::Context;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
@@ -9,7 +10,7 @@ use super::{GlobalArgs, compute::parse_device};
 use crate::{
     device::{self, AdapterInfo, ByteSize, Chosen, DeviceRequest, choose, list},
     kernels::{
-        autotune::{AutotuneCache, AutotuneResult, ModelShape, try_out},
+        autotune::{AutotuneCache, AutotuneResult, ModelShape},
         formats::Element,
     },
 };
@@ -26,7 +27,8 @@ const SHAPE: ModelShape = ModelShape {
 ///
 /// On the GPU that is picked it tries which forms of matrix product and attention are fastest.
 ///
-/// With --device, opens that device too and says what it is.
+/// With --device, opens that device too and says what it is. What was found is kept, and so are forms
+/// that a driver crashed on, which are not tried again; --forget forgets both.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Numbers are those that --device gpu:N takes. A card is listed once for each API
@@ -44,6 +46,9 @@ pub struct DevicesArgs {
         value_parser = parse_device
     )]
     pub device: DeviceRequest,
+    /// Forget what earlier starts found of the devices, crashes included
+    #[arg(long)]
+    pub forget: bool,
 }
 
 /// Writes the list.
@@ -51,6 +56,9 @@ pub struct DevicesArgs {
 /// # Errors
 /// When the device that was asked for is not there, or `out` takes no more.
 pub fn run(args: &DevicesArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    if args.forget {
+        return forget(global, out);
+    }
     let adapters = list();
     let auto = choose(DeviceRequest::Auto)?;
     let asked = match args.device {
@@ -79,6 +87,25 @@ pub fn run(args: &DevicesArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyh
     Ok(())
 }
 
+fn forget(global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    let cache = AutotuneCache::of_user();
+    let file = cache
+        .forget()
+        .context("what is known of the devices cannot be removed")?;
+    let said = match file {
+        Some(file) => format!(
+            "nothing is known of the devices any more ({})",
+            file.display()
+        ),
+        None => "nothing is known of the devices".to_owned(),
+    };
+    match global.json {
+        true => writeln!(out, "{}", json!({"forgotten": file}))?,
+        false => writeln!(out, "{said}")?,
+    }
+    Ok(())
+}
+
 /// Tries each form of kernel that the device offers, per format of the operands, and keeps the
 /// choice for runs of this model.
 fn choices(chosen: &Chosen) -> Result<Vec<(Element, AutotuneResult)>, device::Error> {
@@ -90,19 +117,20 @@ fn choices(chosen: &Chosen) -> Result<Vec<(Element, AutotuneResult)>, device::Er
         .into_iter()
         .chain(halves)
         .map(|operand| {
-            let choice = try_out(&chosen.device, adapter, operand, SHAPE);
-            let choice = choice.map_err(|reason| device::Error::Products {
-                name: chosen.name.clone(),
-                reason,
-            })?;
-            AutotuneCache::of_user().keep(adapter, operand, SHAPE, &choice);
-            Ok((operand, choice))
+            let cache = AutotuneCache::of_user();
+            let choice = cache.choose_anew(&chosen.device, adapter, operand, SHAPE);
+            Ok((operand, choice.map_err(|error| error.on(&chosen.name))?))
         })
         .collect()
 }
 
 fn write_choices(chosen: &Chosen, out: &mut dyn Write) -> anyhow::Result<()> {
     for (operand, choice) in choices(chosen)? {
+        if let Some(conversion) = choice.conversion {
+            let fault = conversion.fault();
+            let said = fault.unwrap_or("f32 to f16 as IEEE 754 has it");
+            writeln!(out, "  {said}")?;
+        }
         writeln!(out, "  kernels in {}, fastest first:", operand.name())?;
         for timings in choice.timings.chunk_by(|a, b| a.operation == b.operation) {
             writeln!(out, "    {}", timings[0].operation)?;
@@ -115,7 +143,9 @@ fn write_choices(chosen: &Chosen, out: &mut dyn Write) -> anyhow::Result<()> {
 }
 
 fn as_json(chosen: &Chosen) -> anyhow::Result<serde_json::Value> {
-    let timings: Map<String, Value> = choices(chosen)?
+    let choices = choices(chosen)?;
+    let conversion = choices.iter().find_map(|(_, choice)| choice.conversion);
+    let timings: Map<String, Value> = choices
         .into_iter()
         .map(|(operand, choice)| (operand.name().to_owned(), json!(choice.timings)))
         .collect();
@@ -126,6 +156,7 @@ fn as_json(chosen: &Chosen) -> anyhow::Result<serde_json::Value> {
         "driver": chosen.driver,
         "memory": chosen.memory,
         "f16": chosen.f16,
+        "f16_conversion": conversion,
         "reason": chosen.reason,
         "kernels": timings,
     }))

@@ -39,9 +39,11 @@ impl Failure {
 
     fn of_cause(cause: &(dyn Error + 'static)) -> Option<Self> {
         let is_closed = |error: &io::Error| error.kind() == ErrorKind::BrokenPipe;
+        let is_stopped = |error: &device::Error| matches!(error, device::Error::Stopped);
         if cause
             .downcast_ref()
             .is_some_and(finetune::Error::was_stopped)
+            || cause.downcast_ref().is_some_and(is_stopped)
         {
             Some(Self::Stopped)
         } else if cause.downcast_ref().is_some_and(is_closed) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{GlobalArgs, compute::ComputeArgs, model::describe_model};
 use crate::{
     config::{EncoderConfig, Precision},
-    device::{self, ByteSize, Chosen},
+    device::{self, AdapterKind, ByteSize, Chosen},
     fine_tuned::{Described, FineTuned, TaskChoice},
     kernels::autotune::AutotuneCache,
     model::arithmetic::Arithmetic,
@@ -43,18 +43,25 @@ impl<'a> Session<'a> {
     }
 
     /// What training may hold: what the flag says, or nine tenths of a GPU's own memory, the rest
-    /// being the desktop's and the driver's. A software adapter and the CPU have no limit of their
-    /// own.
+    /// being the desktop's and the driver's; of memory that it shares with the processor half, which is
+    /// what drivers let it have. A software adapter and the CPU have no limit of their own.
     pub fn memory_limits(&self) -> MemoryLimits {
         let chosen = &self.chosen;
         let own = chosen
             .memory
-            .filter(|_| chosen.adapter.is_some() && !chosen.is_software);
+            .filter(|_| chosen.adapter.is_some() && !chosen.is_software)
+            .map(
+                |bytes| match chosen.adapter.as_ref().map(|adapter| adapter.kind) {
+                    Some(AdapterKind::Integrated) => bytes / 2,
+                    _ => bytes / 10 * 9,
+                },
+            );
         let budget = self.compute.memory_budget.map(|ByteSize(bytes)| bytes);
         let adapter = chosen.adapter.as_ref();
         MemoryLimits {
-            budget: budget.or(own.map(|bytes| bytes / 10 * 9)),
+            budget: budget.or(own),
             tensor: adapter.map(|adapter| adapter.max_storage_binding.min(adapter.max_buffer)),
+            tokens: None,
         }
     }
 

@@ -16,7 +16,7 @@ use signal_hook::{
     flag,
 };
 
-use crate::stop::Stop;
+use crate::stop::{self, Stop};
 
 /// Exit code of a process that Ctrl-C ended, as shells have it: 128 + SIGINT.
 pub const INTERRUPTED: u8 = 130;
@@ -31,7 +31,7 @@ struct Listener {
 
 static LISTENER: LazyLock<Listener> = LazyLock::new(|| {
     let listener = Listener {
-        stop: Stop::default(),
+        stop: stop::of_process().clone(),
         code: Arc::default(),
     };
     listener.hear(SIGINT, INTERRUPTED, true);

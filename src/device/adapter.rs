@@ -238,6 +238,13 @@ fn describe(adapter: &wgpu::Adapter, api: Api) -> AdapterInfo {
         precisions.push("f16");
     }
     let cooperative = features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
+    let subgroup = features
+        .contains(wgpu::Features::SUBGROUP)
+        .then_some((info.subgroup_min_size, info.subgroup_max_size))
+        .map(|sizes| match api {
+            Api::Metal => metal_subgroup(&info.name, sizes),
+            _ => sizes,
+        });
     let format = |scalar| format!("{scalar:?}").to_ascii_lowercase();
     AdapterInfo {
         index: 0,
@@ -253,9 +260,7 @@ fn describe(adapter: &wgpu::Adapter, api: Api) -> AdapterInfo {
         max_workgroup_storage: limits.max_compute_workgroup_storage_size,
         max_workgroup_invocations: limits.max_compute_invocations_per_workgroup,
         precisions,
-        subgroup: features
-            .contains(wgpu::Features::SUBGROUP)
-            .then_some((info.subgroup_min_size, info.subgroup_max_size)),
+        subgroup,
         cooperative_matrices: if cooperative {
             let products = adapter.cooperative_matrix_properties();
             products
@@ -275,5 +280,25 @@ fn describe(adapter: &wgpu::Adapter, api: Api) -> AdapterInfo {
         compute: limits.max_compute_invocations_per_workgroup > 0
             && limits.max_storage_buffers_per_shader_stage >= 2,
         nth_of_kind: 0,
+    }
+}
+
+/// The subgroups of a GPU on Metal, of which wgpu only knows that they are of 4 to 64: Apple's own are
+/// of 32.
+fn metal_subgroup(name: &str, sizes: (u32, u32)) -> (u32, u32) {
+    match name.starts_with("Apple") {
+        true => (32, 32),
+        false => sizes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn apples_subgroups_are_known() {
+        assert_eq!(metal_subgroup("Apple M2 Pro", (4, 64)), (32, 32));
+        assert_eq!(metal_subgroup("AMD Radeon Pro 5500M", (4, 64)), (4, 64));
     }
 }

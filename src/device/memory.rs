@@ -71,13 +71,15 @@ impl fmt::Display for ByteSize {
 /// Memory of this machine in bytes, where the system tells.
 pub fn system_memory() -> Option<u64> {
     if cfg!(target_os = "macos") {
-        let output = Command::new("sysctl")
-            .args(["-n", "hw.memsize"])
-            .output()
-            .ok()?;
-        return String::from_utf8_lossy(&output.stdout).trim().parse().ok();
+        return sysctl("hw.memsize")?.trim().parse().ok();
     }
     total_memory(&std::fs::read_to_string("/proc/meminfo").ok()?)
+}
+
+/// What macOS says of this machine.
+pub(super) fn sysctl(name: &str) -> Option<String> {
+    let output = Command::new("sysctl").args(["-n", name]).output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn total_memory(meminfo: &str) -> Option<u64> {

@@ -7,6 +7,7 @@
 
 pub mod adapter;
 pub mod failure;
+pub mod half;
 pub mod memory;
 pub mod open;
 pub mod pick;
@@ -44,6 +45,8 @@ pub enum Error {
         "{name}: trying matrix products failed: {reason}; look at its driver, or give --device cpu"
     )]
     Products { name: String, reason: String },
+    #[error("ended while kernels were tried")]
+    Stopped,
     #[error(
         "the device failed: {reason}; start the same command again to go on from the last \
          checkpoint, or give --device cpu"

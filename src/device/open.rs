@@ -139,12 +139,23 @@ fn cpu(reason: String) -> Chosen {
 
 /// The processor's name where the system tells, else `CPU`.
 fn cpu_name() -> String {
-    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    cpuinfo
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
-        .map_or("CPU", |(_, name)| name.trim())
-        .to_owned()
+    let named = if cfg!(target_os = "macos") {
+        memory::sysctl("machdep.cpu.brand_string")
+    } else if cfg!(windows) {
+        std::env::var("PROCESSOR_IDENTIFIER").ok()
+    } else {
+        let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let name = |line: &str| {
+            let (_, name) = line.strip_prefix("model name")?.split_once(':')?;
+            Some(name.to_owned())
+        };
+        cpuinfo.lines().find_map(name)
+    };
+    let named = named.unwrap_or_default();
+    match named.trim() {
+        "" => "CPU".to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 /// Sets the runtime to one stream. Must come before the first use of a GPU; later calls, and one

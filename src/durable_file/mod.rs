@@ -13,6 +13,7 @@ use std::{
     fs::{self, File, Metadata},
     io::{self, BufWriter, Write},
     path::Path,
+    time::Duration,
 };
 
 pub use inputs::{ReplacesInput, is_same_file, spare_inputs};
@@ -65,7 +66,9 @@ fn replace(
     }
     new.file().sync_all()?;
     let named = new.name(folder)?;
-    named.persist(path).map_err(|error| error.error)?;
+    rename(&named, path)?;
+    // Nothing has that name any more.
+    let _ = named.keep();
     sync_folder(folder)
 }
 
@@ -88,12 +91,40 @@ fn pass_on(old: &Metadata, new: &File) -> io::Result<()> {
     }
 }
 
-/// Makes new names in `folder` durable; only Unix can open a folder for that.
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()?;
+/// Renames a file or a folder. On Windows a scanner that looks at a new file for a moment keeps it and
+/// its folder from being renamed: there this is tried for a second.
+///
+/// # Errors
+/// What the system says.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    let mut tries = if cfg!(windows) { 50 } else { 1 };
+    loop {
+        tries -= 1;
+        match fs::rename(from, to) {
+            Err(error) if tries > 0 && error.kind() == io::ErrorKind::PermissionDenied => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            done => return done,
+        }
     }
-    Ok(())
+}
+
+/// Makes new names in `folder` durable; only Unix can open a folder for that, and not every file
+/// system of another machine does it.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    match File::open(folder)?.sync_all() {
+        Err(error) if is_not_done(&error) => Ok(()),
+        done => done,
+    }
+}
+
+/// What file systems say of a request that they do not know.
+fn is_not_done(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, Unsupported};
+    matches!(error.kind(), InvalidInput | Unsupported)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::{
     },
     durable_file::write_whole,
     eval::json_file::write_json,
-    kernels::formats::Element,
+    kernels::{formats::Element, work},
     model::{
         ParameterCount,
         folder::{self, Finder},
@@ -25,7 +25,7 @@ use crate::{
     train::{
         self,
         adam::Adam,
-        memory_plan::{Footprint, MemoryPlan},
+        memory_plan::{Footprint, MemoryLimits, MemoryPlan},
         objective::{Objective, Trainable},
         run_folder,
         schedule::{LayerDecay, Schedule},
@@ -142,9 +142,14 @@ impl Finetune<'_> {
             trained_layers,
             longest: features.lengths().into_iter().max().unwrap_or(1),
         };
+        let widths = [encoder.hidden_size, encoder.intermediate_size];
+        let limits = MemoryLimits {
+            tokens: work::most_tokens(self.device, widths),
+            ..self.memory_limits
+        };
         Ok(footprint.plan(
             config.train_batch_size,
-            self.memory_limits,
+            limits,
             config.gradient_checkpointing,
             config.micro_batch_size,
         )?)

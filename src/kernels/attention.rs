@@ -15,10 +15,14 @@ pub(super) mod reference;
 
 use burn::{
     Tensor,
-    backend::{Backend, Dispatch, Flex, backend_extension, tensor::FloatTensor, wgpu::CubeBackend},
+    backend::{
+        Backend, Dispatch, Flex, TensorMetadata, backend_extension, tensor::FloatTensor,
+        wgpu::CubeBackend,
+    },
 };
 
 pub use self::layout::Layout;
+use super::work;
 
 /// Attention as a backend operation; `q`, `k`, `v` and results `[tokens, hidden]`, head `h` in
 /// columns `h · size .. (h + 1) · size`.
@@ -74,6 +78,7 @@ impl AttentionOps for CubeBackend {
         v: FloatTensor<Self>,
         layout: Layout,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        work::launching(&q.client, layout.flops(q.shape()[1]));
         if let Some(config) = cooperative::fitting(layout.configs.forward, &q, &layout) {
             return cooperative::forward(config, q, k, v, &layout);
         }
@@ -92,6 +97,7 @@ impl AttentionOps for CubeBackend {
         grad: FloatTensor<Self>,
         layout: Layout,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        work::launching(&q.client, 2.5 * layout.flops(q.shape()[1]));
         if let Some(config) = cooperative::fitting(layout.configs.backward, &q, &layout) {
             return cooperative::backward(config, [q, k, v, context, log_sums, grad], &layout);
         }

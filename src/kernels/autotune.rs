@@ -3,23 +3,31 @@
 //! Trying them takes some seconds on a small GPU, so what was found is kept in the user's cache and
 //! holds for the same card, driver, program and model shape.
 
+pub(in crate::kernels) mod attempts;
+pub mod error;
 pub mod timing;
 
 use std::{
     collections::BTreeMap,
+    io,
     path::{Path, PathBuf},
 };
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use self::timing::Timing;
+use self::{attempts::Attempts, error::Error, timing::Timing};
 use super::{
     attention::{self, config::AttentionConfigs},
     formats::Element,
     matmul::{self, MatmulTilings},
+    work,
 };
-use crate::{device::AdapterInfo, durable_file::write_whole, user_cache};
+use crate::{
+    device::{AdapterInfo, half::HalfConversion},
+    durable_file::write_whole,
+    user_cache,
+};
 
 /// What a device runs for operands of one format.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -30,6 +38,31 @@ pub struct AutotuneResult {
     /// Operation by operation, the fastest configuration first.
     #[serde(rename = "trials")]
     pub timings: Vec<Timing>,
+    /// Forms that were not tried, because a process died at them.
+    #[serde(default)]
+    pub left_out: Vec<String>,
+    /// How the device makes operands of this format.
+    #[serde(default)]
+    pub conversion: Option<HalfConversion>,
+}
+
+impl AutotuneResult {
+    /// Lets the device be given no more at once than it computes in time. A software adapter has no
+    /// driver that would end it, and what it computes shall not depend on a measured time.
+    fn bound_work(&self, device: &Device, adapter: &AdapterInfo) {
+        if let Some(rate) = self.rate().filter(|_| !adapter.is_software()) {
+            work::set_rate(device, rate);
+        }
+    }
+
+    /// Floating-point operations a second at the operation that is slowest; `None` without any.
+    fn rate(&self) -> Option<f64> {
+        let operations = self
+            .timings
+            .chunk_by(|a, b| a.operation == b.operation)
+            .filter_map(|timings| timings[0].flops);
+        operations.min_by(f64::total_cmp)
+    }
 }
 
 /// Shape of the model that kernels are tried at.
@@ -46,31 +79,17 @@ pub struct ModelShape {
 /// Tries what the adapter offers for operands of this format.
 ///
 /// # Errors
-/// When the device fails.
+/// When the device fails, or the end is asked for.
 pub fn try_out(
     device: &Device,
     adapter: &AdapterInfo,
     operand: Element,
     shape: ModelShape,
-) -> Result<AutotuneResult, String> {
-    let dense = [shape.tokens, shape.hidden, shape.inner];
-    let (tilings, mut timings) = matmul::autotune::choose(device, adapter, operand, dense)?;
-    let mut attention = AttentionConfigs::default();
-    if operand == Element::F16 {
-        let (tokens, heads) = (shape.tokens, shape.heads);
-        let (configs, tried) =
-            attention::autotune::choose(device, adapter, tokens, heads, shape.hidden)?;
-        attention = configs;
-        timings.extend(tried);
-    }
-    Ok(AutotuneResult {
-        tilings,
-        attention,
-        timings,
-    })
+) -> Result<AutotuneResult, Error> {
+    AutotuneCache(None).try_out(device, adapter, operand, shape)
 }
 
-/// Choices of earlier runs, in a file of the user's cache.
+/// Choices of earlier runs, in a file of the user's cache, and beside it what crashed.
 #[derive(Debug, Clone)]
 pub struct AutotuneCache(Option<PathBuf>);
 
@@ -88,22 +107,70 @@ impl AutotuneCache {
     /// The choice that is kept for this device and shape, or else a new one, which is kept.
     ///
     /// # Errors
-    /// When the device fails. A cache that cannot be read or written is no error: configurations are
-    /// tried again.
+    /// When the device fails, or the end is asked for. A cache that cannot be read or written is no
+    /// error: configurations are tried again.
     pub fn choose(
         &self,
         device: &Device,
         adapter: &AdapterInfo,
         operand: Element,
         shape: ModelShape,
-    ) -> Result<AutotuneResult, String> {
+    ) -> Result<AutotuneResult, Error> {
         let key = key(adapter, operand, shape);
-        if let Some(choice) = self.read().remove(&key) {
+        if let Some(choice) = self.read().remove(&key)
+            && self.holds(adapter, &choice)
+        {
             log::info!("kernels as chosen before for {key}");
+            choice.bound_work(device, adapter);
             return Ok(choice);
         }
-        let choice = try_out(device, adapter, operand, shape)?;
+        self.choose_anew(device, adapter, operand, shape)
+    }
+
+    /// A new choice, which is kept.
+    ///
+    /// # Errors
+    /// As [`choose`](Self::choose).
+    pub fn choose_anew(
+        &self,
+        device: &Device,
+        adapter: &AdapterInfo,
+        operand: Element,
+        shape: ModelShape,
+    ) -> Result<AutotuneResult, Error> {
+        let choice = self.try_out(device, adapter, operand, shape)?;
         self.keep(adapter, operand, shape, &choice);
+        Ok(choice)
+    }
+
+    fn try_out(
+        &self,
+        device: &Device,
+        adapter: &AdapterInfo,
+        operand: Element,
+        shape: ModelShape,
+    ) -> Result<AutotuneResult, Error> {
+        let mut attempts = Attempts::on(described(adapter), self.tried_folder().as_deref());
+        let dense = [shape.tokens, shape.hidden, shape.inner];
+        let mut choice = AutotuneResult::default();
+        (choice.tilings, choice.timings) =
+            matmul::autotune::choose(device, adapter, &mut attempts, operand, dense)?;
+        if operand == Element::F16 {
+            choice.conversion = Some(HalfConversion::of(device).map_err(|e| e.to_string())?);
+            let (tokens, heads) = (shape.tokens, shape.heads);
+            let (configs, tried) = attention::autotune::choose(
+                device,
+                adapter,
+                &mut attempts,
+                tokens,
+                heads,
+                shape.hidden,
+            )?;
+            choice.attention = configs;
+            choice.timings.extend(tried);
+        }
+        choice.left_out = attempts.finish()?;
+        choice.bound_work(device, adapter);
         Ok(choice)
     }
 
@@ -123,6 +190,34 @@ impl AutotuneCache {
         }
     }
 
+    /// Forgets every choice and every crash. Returns the file of the choices.
+    ///
+    /// # Errors
+    /// What the system says against it.
+    pub fn forget(&self) -> io::Result<Option<&Path>> {
+        let (Some(path), Some(folder)) = (&self.0, self.tried_folder()) else {
+            return Ok(None);
+        };
+        attempts::forget(&folder)?;
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(Some(path)),
+        }
+    }
+
+    /// Whether a choice may be taken: what was left out of it may be worth a try meanwhile.
+    fn holds(&self, adapter: &AdapterInfo, choice: &AutotuneResult) -> bool {
+        choice.left_out.is_empty()
+            || self.tried_folder().is_some_and(|folder| {
+                attempts::still_left_out(&folder, &described(adapter), &choice.left_out)
+            })
+    }
+
+    /// Where it is written down what is being tried.
+    fn tried_folder(&self) -> Option<PathBuf> {
+        self.0.as_ref().map(|path| path.with_extension("tried"))
+    }
+
     /// What the file holds; nothing where it is not there, damaged or of another version.
     fn read(&self) -> BTreeMap<String, AutotuneResult> {
         let text = self.0.as_ref().and_then(|path| std::fs::read(path).ok());
@@ -131,18 +226,24 @@ impl AutotuneCache {
     }
 }
 
-fn write(path: &Path, choices: &BTreeMap<String, AutotuneResult>) -> std::io::Result<()> {
+fn write(path: &Path, choices: &BTreeMap<String, AutotuneResult>) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
     write_whole(path, |out| Ok(serde_json::to_writer_pretty(out, choices)?))
 }
 
-/// What a choice holds for.
-fn key(adapter: &AdapterInfo, operand: Element, shape: ModelShape) -> String {
+/// The program and the device that a choice or a crash holds for.
+fn described(adapter: &AdapterInfo) -> String {
     let AdapterInfo {
         name, api, driver, ..
     } = adapter;
+    let version = env!("CARGO_PKG_VERSION");
+    format!("electra {version}, {name}, {api}, {driver}")
+}
+
+/// What a choice holds for.
+fn key(adapter: &AdapterInfo, operand: Element, shape: ModelShape) -> String {
     let ModelShape {
         hidden,
         inner,
@@ -151,12 +252,8 @@ fn key(adapter: &AdapterInfo, operand: Element, shape: ModelShape) -> String {
     } = shape;
     // More are not tried.
     let tokens = shape.tokens.min(matmul::autotune::ROWS);
-    let version = env!("CARGO_PKG_VERSION");
-    let operand = operand.name();
-    format!(
-        "electra {version}, {name}, {api}, {driver}, {operand}, {tokens} tokens, {hidden}, {inner}, \
-         {heads} heads"
-    )
+    let (device, operand) = (described(adapter), operand.name());
+    format!("{device}, {operand}, {tokens} tokens, {hidden}, {inner}, {heads} heads")
 }
 
 #[cfg(test)]
@@ -205,7 +302,9 @@ mod tests {
                 operation: "x · W".into(),
                 config: "tiled".into(),
                 flops: Some(1.25e12),
+                left_out: String::new(),
             }],
+            ..AutotuneResult::default()
         };
         cache.keep(&adapter("1"), Element::F32, SHAPE, &choice);
         // No kernel runs on the CPU: what is chosen is what was kept.
@@ -247,5 +346,50 @@ mod tests {
             &AutotuneResult::default(),
         );
         assert_eq!(cache.read().len(), 1);
+    }
+
+    #[test]
+    fn what_is_left_out_of_a_choice_is_tried_when_it_may_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = AutotuneCache::at(folder.path().join("kernels.json"));
+        let choice = AutotuneResult {
+            left_out: vec!["form".into()],
+            ..AutotuneResult::default()
+        };
+        assert!(cache.holds(&adapter("1"), &AutotuneResult::default()));
+        assert!(!cache.holds(&adapter("1"), &choice));
+        let tried = cache.tried_folder().unwrap();
+        let mut dies = Attempts::on(described(&adapter("1")), Some(&tried));
+        assert_eq!(dies.begin("form"), Ok(true));
+        drop(dies);
+        let mut next = Attempts::on(described(&adapter("1")), Some(&tried));
+        assert_eq!(next.begin("form"), Ok(false));
+        assert_eq!(next.finish().as_ref(), Ok(&choice.left_out));
+        assert!(cache.holds(&adapter("1"), &choice) && !cache.holds(&adapter("2"), &choice));
+
+        cache.keep(&adapter("1"), Element::F32, SHAPE, &choice);
+        assert_eq!(cache.forget().unwrap(), cache.0.as_deref());
+        assert!(cache.read().is_empty() && !cache.holds(&adapter("1"), &choice));
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_slowest_operations_fastest_form() {
+        let timing = |operation: &str, flops| Timing {
+            operation: operation.into(),
+            config: String::new(),
+            flops,
+            left_out: String::new(),
+        };
+        let mut choice = AutotuneResult::default();
+        assert_eq!(choice.rate(), None);
+        choice.timings = [
+            ("a", Some(9.0)),
+            ("a", Some(2.0)),
+            ("b", Some(4.0)),
+            ("c", None),
+        ]
+        .map(|(operation, flops)| timing(operation, flops))
+        .into();
+        assert_eq!(choice.rate(), Some(4.0));
     }
 }

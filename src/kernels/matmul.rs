@@ -22,6 +22,7 @@ use super::{
     dropout::Dropped,
     formats::Element,
     launch::{WIDEST_DISPATCH, launch_in_order, like, owned},
+    work,
 };
 
 /// Fewer rows, columns or depth than this are left to Burn's product.
@@ -276,6 +277,7 @@ pub(super) fn matmul(
     let row_words = dropped
         .iter()
         .flat_map(|dropped| dropped.sequences.row_words());
+    work::launching(&a.client, 2.0 * (m * n * k) as f64);
     launch_in_order(
         &a.client,
         MatmulShader { matmul, tiling },

@@ -26,3 +26,4 @@ pub mod square_sum;
 pub mod summary;
 pub mod token_logits;
 mod wgsl;
+pub mod work;

@@ -7,7 +7,7 @@ use burn::{
 
 use crate::{
     config::{EncoderConfig, Precision},
-    device::{self, Chosen},
+    device::{self, Chosen, half::HalfConversion},
     kernels::{
         attention::config::AttentionConfigs,
         autotune::{AutotuneCache, ModelShape},
@@ -71,10 +71,10 @@ impl Arithmetic {
             };
             let choice = cache
                 .choose(&chosen.device, adapter, layers, shape)
-                .map_err(|reason| device::Error::Products {
-                    name: chosen.name.clone(),
-                    reason,
-                })?;
+                .map_err(|error| error.on(&chosen.name))?;
+            if let Some(fault) = choice.conversion.and_then(HalfConversion::fault) {
+                log::warn!("{}: {fault}", chosen.name);
+            }
             for timing in &choice.timings {
                 log::info!("{timing}");
             }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use self::state::{RECORDS, STATE, State, whole};
 use super::{adam::Adam, checksum::Checksum, run_folder, run_identity::differing_keys};
 use crate::{
-    durable_file::sync_folder,
+    durable_file::{rename, sync_folder},
     model::{
         parameters::{self, StoredParameters},
         record::{self, WriteError},
@@ -98,9 +98,9 @@ pub fn save(
         return Err(error.in_place(&scratch, &folder));
     }
     if folder.exists() {
-        fs::rename(&folder, &replaced).map_err(io("renaming", &folder))?;
+        rename(&folder, &replaced).map_err(io("renaming", &folder))?;
     }
-    fs::rename(&scratch, &folder).map_err(io("making", &folder))?;
+    rename(&scratch, &folder).map_err(io("making", &folder))?;
     sync_folder(model_dir).map_err(io("syncing", model_dir))?;
     run_folder::free(&replaced, note)?;
     Ok(folder)
@@ -189,7 +189,7 @@ pub fn set_aside(folder: &Path, damage: &str, note: &mut dyn FnMut(String)) -> R
         folder.display(),
         aside.display()
     ));
-    fs::rename(folder, &aside).map_err(io("moving aside", folder))
+    rename(folder, &aside).map_err(io("moving aside", folder))
 }
 
 /// Opens the records of a checkpoint, after checking that it belongs to a run with these

@@ -21,13 +21,16 @@ const FEW_TOKENS: u64 = 2_048;
 /// What the allocator holds beyond the tensors alive, in hundredths: its pages are not all full.
 const ALLOCATOR_PERCENT: u64 = 105;
 
-/// What a device can hold, in bytes; `None` if it does not tell or has no limit of its own.
+/// What a device can hold, in bytes unless said otherwise; `None` if it does not tell or has no limit of its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MemoryLimits {
     /// All that training may hold.
     pub budget: Option<u64>,
     /// One tensor.
     pub tensor: Option<u64>,
+    /// Tokens at once, more of which would take a slow device too long: its driver ends launches of
+    /// some seconds.
+    pub tokens: Option<usize>,
 }
 
 /// How a batch is computed.
@@ -155,6 +158,10 @@ impl Footprint<'_> {
         micro_batch_size: Option<usize>,
     ) -> Result<MemoryPlan, TooLarge> {
         let batch = batch.max(1);
+        let most = limits
+            .tokens
+            .map_or(batch, |tokens| tokens / self.longest.max(1));
+        let most = most.clamp(1, batch);
         let plan = |micro_batch_size: usize, recompute_layers: bool| MemoryPlan {
             micro_batch_size,
             recompute_layers,
@@ -168,7 +175,7 @@ impl Footprint<'_> {
         let largest = |recompute_layers: bool| {
             let sizes = match micro_batch_size {
                 Some(size) => size.min(batch)..=size.min(batch),
-                None => 1..=batch,
+                None => 1..=most,
             };
             sizes
                 .rev()
@@ -183,7 +190,7 @@ impl Footprint<'_> {
             .flatten();
         let enough = |plan: &MemoryPlan| {
             let tokens = (plan.micro_batch_size * self.longest) as u64;
-            plan.micro_batch_size == batch || micro_batch_size.is_some() || tokens >= FEW_TOKENS
+            plan.micro_batch_size == most || micro_batch_size.is_some() || tokens >= FEW_TOKENS
         };
         whole
             .filter(enough)
@@ -218,16 +225,35 @@ mod tests {
     fn within(budget: Option<u64>) -> MemoryLimits {
         MemoryLimits {
             budget,
-            tensor: None,
+            ..MemoryLimits::default()
         }
+    }
+
+    #[test]
+    fn a_slow_device_gets_no_more_at_once_than_it_computes_in_time() {
+        let encoder = encoder("large");
+        let plan = |tokens, given| {
+            let limits = MemoryLimits {
+                tokens: Some(tokens),
+                ..MemoryLimits::default()
+            };
+            let plan = large(&encoder).plan(32, limits, GradientCheckpointing::Auto, given);
+            let plan = plan.unwrap();
+            assert!(!plan.recompute_layers, "that saves no time");
+            plan.micro_batch_size
+        };
+        assert_eq!(plan(1_600, None), 3);
+        assert_eq!(plan(100, None), 1);
+        assert_eq!(plan(1 << 30, None), 32);
+        assert_eq!(plan(100, Some(8)), 8, "as it was asked for");
     }
 
     #[test]
     fn no_tensor_is_larger_than_the_device_takes() {
         let encoder = encoder("large");
         let limits = MemoryLimits {
-            budget: None,
             tensor: Some(128 << 20),
+            ..MemoryLimits::default()
         };
         let footprint = large(&encoder);
         let plan = footprint

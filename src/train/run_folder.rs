@@ -8,7 +8,11 @@ use std::{
 };
 
 use super::checkpoint::state;
-use crate::{device::ByteSize, durable_file::sync_folder, tensorboard::event_log};
+use crate::{
+    device::ByteSize,
+    durable_file::{rename, sync_folder},
+    tensorboard::event_log,
+};
 
 /// Files of a finished run; its log and its lock.
 const FILES: [&str; 5] = [
@@ -159,7 +163,7 @@ pub fn tidy(model_dir: &Path, note: &mut dyn FnMut(String)) -> Result<(), Error>
                 // only one.
                 let place = path.with_extension("");
                 if !place.exists() && state::whole(&path).is_ok() {
-                    fs::rename(&path, &place).map_err(io("renaming", &path))?;
+                    rename(&path, &place).map_err(io("renaming", &path))?;
                     false
                 } else {
                     remove_checkpoint(&path, &mut bytes, note)?
@@ -256,7 +260,7 @@ pub(super) fn free(path: &Path, note: &mut dyn FnMut(String)) -> Result<(), Erro
         return Ok(());
     }
     let aside = aside(path, "foreign");
-    fs::rename(path, &aside).map_err(io("renaming", path))?;
+    rename(path, &aside).map_err(io("renaming", path))?;
     note(format!(
         "{}: expected no file or folder of this name, which the run needs for a checkpoint, and found \
          one that no run writes; it is kept as {}",
@@ -274,7 +278,7 @@ pub(super) fn free(path: &Path, note: &mut dyn FnMut(String)) -> Result<(), Erro
 pub fn discard(checkpoint: &Path) -> Result<(), Error> {
     let leaving = checkpoint.with_extension("old");
     free(&leaving, &mut |note| log::warn!("{note}"))?;
-    fs::rename(checkpoint, &leaving).map_err(io("renaming", checkpoint))?;
+    rename(checkpoint, &leaving).map_err(io("renaming", checkpoint))?;
     fs::remove_dir_all(&leaving).map_err(io("removing", &leaving))
 }
 

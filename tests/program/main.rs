@@ -18,6 +18,7 @@ mod faults;
 mod first_step;
 mod foreign_model;
 mod interruption;
+mod kernel_trial;
 mod model_folder;
 mod one_score;
 mod own_tasks;

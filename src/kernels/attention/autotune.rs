@@ -1,11 +1,14 @@
 //! Which configurations of attention are fastest on a device, found by trying: those with cooperative
 //! matrices that it offers against a thread for each row.
 
+mod heads;
+
 use burn::{
     Tensor,
     tensor::{Device, Distribution, FloatDType},
 };
 
+use self::heads::Heads;
 use super::{
     Layout, attention, attention_backward,
     config::{AttentionConfigs, CooperativeConfig},
@@ -13,12 +16,16 @@ use super::{
 };
 use crate::{
     device::AdapterInfo,
-    kernels::autotune::timing::{Comparison, Timing},
+    kernels::autotune::{
+        attempts::Attempts,
+        error::Error,
+        timing::{Comparison, Timing},
+    },
     packed::{random::Mask, sequences::Sequences},
 };
 
-/// Tokens of a sequence that is tried, and sequences, at most.
-const LENGTH: usize = 384;
+/// Tokens of a sequence that is tried, no multiple of a tile's, and sequences, at most.
+const LENGTH: usize = 383;
 const SEQUENCES: usize = 8;
 
 /// Sequences on a software adapter, which is slow.
@@ -27,14 +34,15 @@ const SOFTWARE_SEQUENCES: usize = 1;
 /// Tries the configurations of attention in f16 over sequences of `tokens` tokens in all.
 ///
 /// # Errors
-/// When the device does not give its results back.
+/// When the device is lost, or the end is asked for.
 pub(in crate::kernels) fn choose(
     device: &Device,
     adapter: &AdapterInfo,
+    attempts: &mut Attempts,
     tokens: usize,
     heads: usize,
     hidden: usize,
-) -> Result<(AttentionConfigs, Vec<Timing>), String> {
+) -> Result<(AttentionConfigs, Vec<Timing>), Error> {
     let most = if adapter.is_software() {
         SOFTWARE_SEQUENCES
     } else {
@@ -60,7 +68,9 @@ pub(in crate::kernels) fn choose(
         let values = Tensor::<2>::random([rows, hidden], Distribution::Uniform(-1.0, 1.0), device);
         values.cast(FloatDType::F16)
     };
-    let [q, k, v, grad] = [(); 4].map(|()| random());
+    let inputs = [(); 4].map(|()| random());
+    let expected = Heads::of(&inputs, &layout)?;
+    let [q, k, v, grad] = &inputs;
     let with = |config: Option<CooperativeConfig>| Layout {
         configs: AttentionConfigs {
             forward: config,
@@ -68,21 +78,30 @@ pub(in crate::kernels) fn choose(
         },
         ..layout.clone()
     };
-    let comparison = |operation: &str, products: usize| Comparison {
+    let comparison = |way: &str, products: usize, expected| Comparison {
         device,
-        operation: format!("attention {operation}, {length} tokens"),
+        operation: format!("attention {way}, {length} tokens"),
+        kind: format!("attention {way}"),
         flops: (2 * products * rows * length * hidden) as f64,
+        expected,
         // Probabilities and slopes are rounded to f16 where they are factors.
         tolerance: 5e-3,
     };
     let name = CooperativeConfig::name;
-    let (forward, mut timings) = comparison("forward", 2).fastest(&configs, name, |config| {
-        vec![attention(q.clone(), k.clone(), v.clone(), with(config)).context]
-    })?;
-    let attended = attention(q.clone(), k.clone(), v.clone(), layout.clone());
-    let (backward, more) = comparison("backward", 5).fastest(&configs, name, |config| {
-        attention_backward(attended.clone(), grad.clone(), with(config)).to_vec()
-    })?;
+    let attend = |layout| attention(q.clone(), k.clone(), v.clone(), layout);
+    let (forward, mut timings) = comparison("forward", 2, expected.context()).fastest(
+        attempts,
+        &configs,
+        name,
+        |config| vec![attend(with(config)).context],
+    )?;
+    let attended = attend(layout.clone());
+    let (backward, more) = comparison("backward", 5, expected.gradients()).fastest(
+        attempts,
+        &configs,
+        name,
+        |config| attention_backward(attended.clone(), grad.clone(), with(config)).to_vec(),
+    )?;
     timings.extend(more);
     Ok((AttentionConfigs { forward, backward }, timings))
 }

@@ -14,3 +14,13 @@ pub struct Layout {
     /// On cooperative matrices where they fit; else a thread takes a row.
     pub configs: AttentionConfigs,
 }
+
+impl Layout {
+    /// Floating-point operations of two products of each sequence's `[length, hidden]`, as the forward
+    /// pass has them; the backward pass has five.
+    pub(super) fn flops(&self, hidden: usize) -> f64 {
+        let lengths = (0..self.sequences.len()).map(|number| self.sequences.rows(number).len());
+        let pairs: usize = lengths.map(|length| length * length).sum();
+        4.0 * (pairs * hidden) as f64
+    }
+}

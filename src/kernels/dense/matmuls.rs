@@ -16,7 +16,8 @@ use crate::kernels::{
     dropout::{DropoutOps, Dropped},
     formats::{Element, cast, full},
     gelu::GeluOps,
-    matmul::{EpilogueTensors, MatmulTilings, config::Orientation, matmul},
+    matmul::{EpilogueTensors, MatmulTilings, config::Orientation, extents, matmul},
+    work,
 };
 
 /// Products of rows `x` `[rows, in]` with a kernel `[in, out]` of the same format, and of a gradient
@@ -97,6 +98,8 @@ fn reference(
 ) -> (FloatTensor<CubeBackend>, Option<FloatTensor<CubeBackend>>) {
     type B = CubeBackend;
     let format = a.dtype();
+    let [m, n, k] = extents(&a.shape(), &b.shape(), orientation);
+    work::launching(&a.client, 2.0 * (m * n * k) as f64);
     let [a, b] = [a, b].map(full::<B>);
     let sums = match epilogue {
         EpilogueTensors::ColumnSums => Some(B::float_sum_dim(b.clone(), 0)),

@@ -2,15 +2,18 @@
 //!
 //! Drivers differ more than data sheets tell, so nothing is assumed: each tiling that the device
 //! offers computes dense layers and their two gradients at the model's own shapes; one that does not
-//! agree with Burn's product is left out, and of the others the fastest is taken, for each product.
+//! agree with sums in f64 is left out, and of the others the fastest is taken, for each product.
 
-use std::collections::BTreeSet;
+mod operands;
 
-use burn::{
-    Tensor,
-    tensor::{Device, Distribution, FloatDType},
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
 };
 
+use burn::tensor::Device;
+
+use self::operands::Operands;
 use super::{
     MatmulTilings, TilingsBySize,
     config::{MatmulTiling, Orientation},
@@ -18,17 +21,25 @@ use super::{
 use crate::{
     device::AdapterInfo,
     kernels::{
-        autotune::timing::{Comparison, Timing},
-        dense::layer::DenseLayer,
+        autotune::{
+            attempts::Attempts,
+            error::Error,
+            timing::{Comparison, Timing},
+        },
         formats::Element,
+        work,
     },
 };
 
-/// Rows of the products that are timed, at most: enough to fill a large GPU.
-pub(in crate::kernels) const ROWS: usize = 4_096;
+/// Rows of the products that are timed, at most: enough to fill a large GPU, and no multiple of a
+/// tile's, as a packed batch's are not.
+pub(in crate::kernels) const ROWS: usize = 4_091;
 
-/// Rows on a software adapter, which is slow and has little to fill.
-const SOFTWARE_ROWS: usize = 128;
+/// Rows at least, and on a software adapter, which is slow and has little to fill.
+const FEW_ROWS: usize = 123;
+
+/// As long as one product of [`ROWS`] may take; a slower device gets fewer rows.
+const LONGEST: Duration = Duration::from_millis(50);
 
 /// Blocks that are tried with cooperative matrices: subgroups, matrices of each, depth of a slice, and
 /// whether the next slice is fetched while one is multiplied.
@@ -79,35 +90,30 @@ pub fn candidates(adapter: &AdapterInfo, operand: Element) -> Vec<MatmulTiling> 
 /// `tokens` tokens.
 ///
 /// # Errors
-/// When the device does not give its results back.
+/// When the device is lost, or the end is asked for.
 pub(in crate::kernels) fn choose(
     device: &Device,
     adapter: &AdapterInfo,
+    attempts: &mut Attempts,
     operand: Element,
     [tokens, hidden, inner]: [usize; 3],
-) -> Result<(MatmulTilings, Vec<Timing>), String> {
-    let most = if adapter.is_software() {
-        SOFTWARE_ROWS
-    } else {
-        ROWS
+) -> Result<(MatmulTilings, Vec<Timing>), Error> {
+    let rows = match adapter.is_software() {
+        true => FEW_ROWS,
+        false => affordable(device, operand, hidden, inner)?,
     };
-    let rows = tokens.clamp(1, most);
+    let rows = rows.min(tokens).max(1);
     let tilings: Vec<Option<MatmulTiling>> = [None]
         .into_iter()
         .chain(candidates(adapter, operand).into_iter().map(Some))
         .collect();
     let mut timings = Vec::new();
-    let mut choose = |orientation: Orientation| -> Result<TilingsBySize, String> {
+    let mut choose = |orientation: Orientation| -> Result<TilingsBySize, Error> {
         let mut fastest = |output: usize| {
-            let (tiling, tried) = comparison(
-                device,
-                operand,
-                orientation,
-                [rows, hidden, output],
-                &tilings,
-            )?;
+            let shape = [rows, hidden, output];
+            let (tiling, tried) = fastest(device, attempts, operand, orientation, shape, &tilings)?;
             timings.extend(tried);
-            Ok::<_, String>(tiling)
+            Ok::<_, Error>(tiling)
         };
         let [small, large] = [fastest(hidden)?, fastest(inner)?];
         let results = |output| match orientation {
@@ -129,59 +135,58 @@ pub(in crate::kernels) fn choose(
     Ok((tilings, timings))
 }
 
-/// The fastest tiling for one of a dense layer's products, with its epilogue in an encoder layer; the
-/// result is `[rows, output]`, or the gradients of a kernel `[input, output]` and its bias.
-fn comparison(
+/// Rows of which a product does not keep this device long, by the time that Burn's own takes for a few.
+fn affordable(
     device: &Device,
     operand: Element,
+    hidden: usize,
+    inner: usize,
+) -> Result<usize, Error> {
+    let operands = Operands::new(
+        device,
+        operand,
+        Orientation::Plain,
+        [FEW_ROWS, hidden, inner],
+    );
+    let synchronise = || device.sync().map_err(|e| format!("{e:?}"));
+    let mut time = Duration::MAX;
+    // The first compiles it.
+    for _ in 0..3 {
+        synchronise()?;
+        let began = Instant::now();
+        let results = operands.run(None);
+        synchronise()?;
+        time = time.min(began.elapsed());
+        drop(results);
+    }
+    work::set_rate(device, operands.flops() / time.as_secs_f64());
+    let rows = FEW_ROWS as f64 * LONGEST.div_duration_f64(time);
+    Ok((rows as usize).clamp(FEW_ROWS, ROWS))
+}
+
+/// The fastest tiling for one of a dense layer's products, with its epilogue in an encoder layer.
+fn fastest(
+    device: &Device,
+    attempts: &mut Attempts,
+    operand: Element,
     orientation: Orientation,
-    [rows, input, output]: [usize; 3],
+    shape: [usize; 3],
     tilings: &[Option<MatmulTiling>],
-) -> Result<(Option<MatmulTiling>, Vec<Timing>), String> {
-    let random = |shape: [usize; 2]| {
-        let values = Tensor::<2>::random(shape, Distribution::Uniform(-1.0, 1.0), device);
-        match operand {
-            Element::F32 => values,
-            Element::F16 => values.cast(FloatDType::F16),
-        }
-    };
-    let x = random([rows, input]);
-    let kernel = random(match orientation {
-        // The gradient of the rows of a layer `[output] → [input]`.
-        Orientation::RightTransposed => [output, input],
-        _ => [input, output],
-    });
-    let other = random([rows, output]);
-    let bias = Tensor::<1>::zeros([output], device);
-    // The feed-forward part's wide layer is followed by GELU.
-    let wide = output > input;
-    let run = |tiling: Option<MatmulTiling>| {
-        let layer = DenseLayer {
-            kernel: kernel.clone(),
-            bias: bias.clone(),
-            tilings: tiling.map_or_else(MatmulTilings::default, MatmulTilings::all),
-        };
-        let (x, other) = (x.clone(), other.clone());
-        match (orientation, wide) {
-            (Orientation::Plain, true) => <[_; 2]>::from(layer.gelu_keeping(x)).to_vec(),
-            (Orientation::Plain, false) => vec![layer.residual(x, other, None)],
-            (Orientation::RightTransposed, true) => vec![layer.inner_gradient(x, other)],
-            (Orientation::RightTransposed, false) => vec![layer.input_gradient(x)],
-            (Orientation::LeftTransposed, _) => {
-                let (kernel, bias) = layer.parameter_gradients(x, other);
-                vec![kernel, bias.unsqueeze()]
-            }
-        }
-    };
+) -> Result<(Option<MatmulTiling>, Vec<Timing>), Error> {
+    let operands = Operands::new(device, operand, orientation, shape);
+    let [_, input, output] = shape;
     let comparison = Comparison {
         device,
         operation: format!("{} {input}→{output}", orientation.formula()),
-        flops: 2.0 * (rows * input * output) as f64,
+        kind: format!("product of {}", operand.name()),
+        flops: operands.flops(),
+        expected: operands.expected(),
         // Another order of summation, and f16's rounding where the result is stored so.
         tolerance: match operand {
             Element::F32 => 1e-4,
             Element::F16 => 2e-3,
         },
     };
-    comparison.fastest(tilings, MatmulTiling::name, run)
+    let run = |tiling| operands.run(tiling);
+    comparison.fastest(attempts, tilings, MatmulTiling::name, run)
 }

@@ -1,0 +1,118 @@
+//! How a device makes an f16 of an f32.
+//!
+//! WGSL leaves open which way a value between two is rounded, and what becomes of one that is too
+//! great. Training in f16 counts on IEEE 754's answers: rounded to nearest, sums have no drift, and
+//! an overflow becomes an infinity that loss scaling sees.
+
+use burn::{
+    Tensor,
+    tensor::{Device, FloatDType},
+};
+use serde::{Deserialize, Serialize};
+
+use super::DeviceError;
+
+/// What a device was seen to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HalfConversion {
+    /// To the nearest, and between two to the even one.
+    pub rounds: bool,
+    /// What is too great becomes infinite.
+    pub overflows: bool,
+}
+
+/// A step of an f16 from 1 on.
+const STEP: f32 = 1.0 / 1024.0;
+
+/// Values, and what they are in f16.
+const ROUNDED: [(f32, f32); 6] = [
+    (1.0 + 0.5 * STEP + STEP / 4096.0, 1.0 + STEP),
+    (1.0 + 0.5 * STEP, 1.0),
+    (1.0 + 1.5 * STEP, 1.0 + 2.0 * STEP),
+    (-1.0 - 0.75 * STEP, -1.0 - STEP),
+    (1.0 + 0.25 * STEP, 1.0),
+    (65_519.0, 65_504.0),
+];
+const OVERFLOWN: [(f32, f32); 3] = [
+    (70_000.0, f32::INFINITY),
+    (-70_000.0, f32::NEG_INFINITY),
+    (1e30, f32::INFINITY),
+];
+
+impl HalfConversion {
+    /// Asks the device, which must compute with f16.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn of(device: &Device) -> Result<Self, DeviceError> {
+        let pairs = [&ROUNDED[..], &OVERFLOWN].concat();
+        let values: Vec<f32> = pairs.iter().map(|pair| pair.0).collect();
+        let made = Tensor::<1>::from_floats(&values[..], device)
+            .cast(FloatDType::F16)
+            .cast(FloatDType::F32);
+        let made = made.into_data().try_to_vec().map_err(DeviceError::new)?;
+        Ok(Self::seen(&made))
+    }
+
+    fn seen(made: &[f32]) -> Self {
+        let is = |made: &[f32], pairs: &[(f32, f32)]| {
+            made.iter().zip(pairs).all(|(made, pair)| *made == pair.1)
+        };
+        let (rounded, overflown) = made.split_at(ROUNDED.len());
+        Self {
+            rounds: is(rounded, &ROUNDED),
+            overflows: is(overflown, &OVERFLOWN),
+        }
+    }
+
+    /// What it does otherwise than training counts on, and what to do.
+    pub fn fault(self) -> Option<&'static str> {
+        match (self.rounds, self.overflows) {
+            (true, true) => None,
+            (false, true) => Some(
+                "f32 to f16 is not rounded to nearest, so that training in f16 may drift; give \
+                 --precision f32",
+            ),
+            (_, false) => Some(
+                "f32 to f16 does not overflow to infinity, so that loss scaling misses overflows \
+                 and training in f16 may go wrong unseen; give --precision f32",
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cpu_rounds_and_overflows_as_ieee_754_has_it() {
+        let found = HalfConversion::of(&Device::flex()).unwrap();
+        assert_eq!(found.fault(), None, "{found:?}");
+    }
+
+    #[test]
+    fn truncation_and_saturation_are_told() {
+        let seen = |convert: &dyn Fn(f32) -> f32| {
+            let values = ROUNDED.iter().chain(&OVERFLOWN);
+            let made: Vec<f32> = values.map(|pair| convert(pair.0)).collect();
+            HalfConversion::seen(&made)
+        };
+        let nearest = |value: f32| match ROUNDED.iter().chain(&OVERFLOWN).find(|p| p.0 == value) {
+            Some(pair) => pair.1,
+            None => value,
+        };
+        // An f16 has 13 bits fewer behind the point than an f32.
+        let cut = |value: f32| f32::from_bits(value.to_bits() & !0x1fff);
+        assert_eq!(seen(&nearest).fault(), None);
+        let truncates = seen(&|value| match value.abs() < 65_520.0 {
+            true => cut(value),
+            false => nearest(value),
+        });
+        assert!(!truncates.rounds && truncates.overflows);
+        assert!(truncates.fault().unwrap().contains("--precision f32"));
+        let saturates = seen(&|value| nearest(value).clamp(-65_504.0, 65_504.0));
+        assert!(saturates.rounds && !saturates.overflows);
+        assert!(saturates.fault().unwrap().contains("loss scaling"));
+    }
+}

@@ -1,0 +1,30 @@
+//! Why kernels were not tried to the end.
+
+use crate::device;
+
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    #[error("ended while kernels were tried")]
+    Stopped,
+    #[error("{0}")]
+    Device(String),
+}
+
+impl Error {
+    /// On a device of this name.
+    pub fn on(self, name: &str) -> device::Error {
+        match self {
+            Self::Stopped => device::Error::Stopped,
+            Self::Device(reason) => device::Error::Products {
+                name: name.to_owned(),
+                reason,
+            },
+        }
+    }
+}
+
+impl From<String> for Error {
+    fn from(reason: String) -> Self {
+        Self::Device(reason)
+    }
+}
