@@ -38,6 +38,7 @@ use electra::{
         formats::Element,
         gelu::gelu,
         layer_norm::{layer_norm_backward, layer_norm_with_state},
+        lookup::{Ids, add_by_id},
         matmul::MatmulTilings,
         span_loss::{TargetRows, span_loss},
         square_sum::SquareSum,
@@ -420,6 +421,23 @@ fn squares_of_a_layer(bencher: Bencher) {
             sum.add(gradient.clone());
         }
         sum.total();
+    });
+}
+
+/// With ids as frequent as words are: the n-th of the vocabulary about 1/n as often as the first.
+#[divan::bench(sample_count = 10)]
+fn gradient_of_the_word_table(bencher: Bencher) {
+    const WORDS: usize = 30_522;
+    let share = |row: usize| (row * 1_237 % TOKENS) as f64 / TOKENS as f64;
+    let id = |row: usize| (WORDS as f64).powf(share(row)) as u32 - 1;
+    let ids = Ids::new((0..TOKENS).map(id).collect(), &DEVICE);
+    let rows = random([TOKENS, HIDDEN]);
+    // Held by no one else, so that it is added to in place.
+    let mut sums = Some(Tensor::zeros([WORDS, HIDDEN], &*DEVICE));
+    let work = Work::Bytes(FLOAT * TOKENS * HIDDEN);
+    time(bencher, "word table, gradient", work, || {
+        let before = sums.take().expect("sums");
+        sums = Some(add_by_id(before, ids.clone(), rows.clone()));
     });
 }
 

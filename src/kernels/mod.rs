@@ -16,6 +16,7 @@ pub mod gelu;
 pub mod group;
 mod launch;
 pub mod layer_norm;
+pub mod lookup;
 pub mod matmul;
 mod normal;
 pub mod params;

@@ -20,7 +20,10 @@ use super::{
     layer_norm::LayerNorm,
     parameters::{Error, ParameterSource},
 };
-use crate::config::EncoderConfig;
+use crate::{
+    config::EncoderConfig,
+    kernels::lookup::{Ids, look_up},
+};
 
 /// A table of row vectors.
 #[derive(Module, Debug)]
@@ -103,8 +106,8 @@ impl Embeddings {
     ///
     /// They are looked up apart from [`forward`](Self::forward), because the reference's
     /// gradient norm counts the gradient of every looked-up row by itself.
-    pub fn look_up(&self, input_ids: Tensor<1, Int>) -> Tensor<2> {
-        self.word.weight.val().select(0, input_ids)
+    pub fn look_up(&self, input_ids: Ids) -> Tensor<2> {
+        look_up(self.word.weight.val(), input_ids)
     }
 
     /// `[tokens, embedding]` word vectors → `[tokens, hidden]`
@@ -122,11 +125,7 @@ impl Embeddings {
             .equal(kinds.unsqueeze::<2>())
             .float()
             .matmul(token_type);
-        let position = self
-            .position
-            .weight
-            .val()
-            .select(0, input.position_ids.clone());
+        let position = look_up(self.position.weight.val(), input.position_ids.clone());
         let hidden = dropout(
             self.layer_norm.forward(words + (token_type + position)),
             &input.sequences,

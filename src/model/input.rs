@@ -7,18 +7,18 @@ use burn::{
     tensor::{Device, Int, TensorData},
 };
 
-use crate::{batch::Batch, packed::sequences::Sequences};
+use crate::{batch::Batch, kernels::lookup::Ids, packed::sequences::Sequences};
 
 /// # Shapes
 /// `sequences` sequences have together `tokens` tokens, one sequence after the other.
 #[derive(Debug, Clone)]
 pub struct ModelInput {
     /// Token ids, `[tokens]`.
-    pub input_ids: Tensor<1, Int>,
+    pub input_ids: Ids,
     /// 0 up to and with the first `[SEP]` of a sequence, then 1; `[tokens]`.
     pub segment_ids: Tensor<1, Int>,
     /// Position of each token in its sequence, `[tokens]`.
-    pub position_ids: Tensor<1, Int>,
+    pub position_ids: Ids,
     /// Which rows each sequence has.
     pub sequences: Sequences,
     /// Tokens of segment 0 of each sequence, `[sequences]`.
@@ -28,15 +28,13 @@ pub struct ModelInput {
 impl ModelInput {
     /// A batch whose first feature is number `first_place` of the step's whole batch.
     pub fn new(batch: &Batch, first_place: usize, device: &Device) -> Self {
-        let positions = batch.lengths.iter().flat_map(|&n| 0..n as i32).collect();
-        let ids = |values: Vec<i32>| {
-            let count = values.len();
-            Tensor::from_data(TensorData::new(values, [count]), device)
-        };
+        let input_ids = batch.input_ids.iter().map(|&id| id as u32).collect();
+        let positions = batch.lengths.iter().flat_map(|&n| 0..n as u32).collect();
+        let segments = TensorData::new(batch.segment_ids.clone(), [batch.tokens()]);
         Self {
-            input_ids: ids(batch.input_ids.clone()),
-            segment_ids: ids(batch.segment_ids.clone()),
-            position_ids: ids(positions),
+            input_ids: Ids::new(input_ids, device),
+            segment_ids: Tensor::from_data(segments, device),
+            position_ids: Ids::new(positions, device),
             sequences: Sequences::new(&batch.lengths, first_place),
             first_segments: batch.first_segments.as_slice().into(),
         }

@@ -3,11 +3,13 @@
 use burn::{
     Tensor,
     module::{Module, ModuleVisitor, Param, ParamId},
-    tensor::{IndexingUpdateOp, Int},
 };
 
 use crate::{
-    kernels::square_sum::SquareSum,
+    kernels::{
+        lookup::{Ids, add_by_id},
+        square_sum::SquareSum,
+    },
     model::{parameter_gradients::ParameterGradients, record::for_each_parameter},
     tasks::model::Model,
 };
@@ -33,12 +35,7 @@ struct WordTable {
 impl Gradients {
     /// Adds the gradients of word vectors, `rows` `[tokens, embedding]`, that were looked up in
     /// `table` by `ids` `[tokens]`; both without autodiff.
-    pub fn add_word_rows(
-        &mut self,
-        table: &Param<Tensor<2>>,
-        ids: Tensor<1, Int>,
-        rows: Tensor<2>,
-    ) {
+    pub fn add_word_rows(&mut self, table: &Param<Tensor<2>>, ids: Ids, rows: Tensor<2>) {
         let mut square = SquareSum::new(&rows.device());
         square.add(rows.clone());
         let square = square.total();
@@ -51,7 +48,7 @@ impl Gradients {
         };
         self.word_table = Some(WordTable {
             id: table.id,
-            sum: sum.select_assign(0, ids, rows, IndexingUpdateOp::Add),
+            sum: add_by_id(sum, ids, rows),
             rows_square,
         });
     }

@@ -9,6 +9,7 @@ mod encoder_layer;
 mod gelu;
 mod head_kernels;
 mod heads;
+mod lookup;
 mod odd_shapes;
 mod products;
 mod shaders;

@@ -8,6 +8,7 @@ use electra::kernels::{
     dropout::DropoutConfig,
     gelu::GeluConfig,
     layer_norm::config::NormConfig,
+    lookup::LookupConfig,
     matmul::config::{MatmulShader, MatmulTiling},
     shader::Shader,
     span_loss::SpanLossConfig,
@@ -59,6 +60,7 @@ fn shaders() -> Vec<Source> {
         .chain(Source::all::<DropoutConfig>())
         .chain(Source::all::<GeluConfig>())
         .chain(Source::all::<NormConfig>())
+        .chain(Source::all::<LookupConfig>())
         .chain(Source::all::<AttentionShader>())
         .chain(Source::all::<CooperativeShader>())
         .chain(Source::all::<MatmulShader>())
@@ -87,7 +89,7 @@ fn every_shader_compiles_for_every_api() {
     let capabilities =
         Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX;
     let shaders = shaders();
-    assert_eq!(shaders.len(), 372);
+    assert_eq!(shaders.len(), 374);
     for shader in shaders {
         let (name, module) = (&shader.name, shader.module());
         let info = Validator::new(ValidationFlags::all(), capabilities)
@@ -224,5 +226,5 @@ fn every_file_is_part_of_a_shader() {
         );
         files.insert(path);
     }
-    assert_eq!(files.len(), 35);
+    assert_eq!(files.len(), 36);
 }

@@ -1,0 +1,38 @@
+// sums[id] += rows[row] for each row that was looked up by the id, in the rows' order, [entries, columns]
+// and [rows, columns]. A thread has one place of an id's row: no other thread adds to it. A line with a #
+// is written once for each number.
+
+// What lies at a place: a value, or four.
+alias Floats = {{ floats }};
+
+@group(0) @binding(1) var<storage, read_write> sums: array<Floats>;
+@group(0) @binding(2) var<storage, read_write> rows: array<Floats>;
+
+const THREADS = 64u;
+const AT_ONCE = {{ at_once }}u;
+
+@compute @workgroup_size(64, 1, 1)
+fn main(
+    @builtin(global_invocation_id) thread: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let number = thread.y * groups.x * THREADS + thread.x;
+    let group = number / params.places;
+    if group >= params.ids {
+        return;
+    }
+    let place = number % params.places;
+    let end = params.words[2u * group + 3u];
+    let at = params.words[2u * group] * params.places + place;
+    var sum = sums[at];
+    var next = params.words[2u * group + 1u];
+    // Fetched together, so that a frequent word does not wait for its rows one by one.
+    for (; next + AT_ONCE <= end; next += AT_ONCE) {
+        let row# = rows[params.words[next + #u] * params.places + place];
+        sum += row#;
+    }
+    for (; next < end; next += 1u) {
+        sum += rows[params.words[next] * params.places + place];
+    }
+    sums[at] = sum;
+}

@@ -1,0 +1,264 @@
+//! Rows of a table by id, any of them as often as its id occurs, and the table's gradient: the rows'
+//! gradients, summed by id.
+//!
+//! Burn's sum has one thread a column, which goes over the rows of all ids. The ids are known on the
+//! host: sorted there, each has threads of its own, which go over its own rows. They add in the order of
+//! the rows, as the CPU does, so that neither threads nor micro-batches change a sum. Shader:
+//! `shaders/lookup_gradient.wgsl`.
+
+use std::sync::Arc;
+
+use burn::{
+    Tensor,
+    backend::{
+        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
+        autodiff::checkpoint::strategy::CheckpointStrategy,
+        backend_extension,
+        tensor::{FloatTensor, IntTensor},
+        wgpu::{CubeBackend, SourceTemplate, into_contiguous},
+    },
+    tensor::{Device, IndexingUpdateOp, Int, TensorData},
+};
+
+use super::{
+    autodiff::with_gradient,
+    formats::{Element, Width},
+    launch::{Arrays, in_two_dimensions, launch, owned},
+    params::{self, params},
+    shader::Shader,
+    wgsl::unroll,
+};
+
+/// Threads of a workgroup, as the shader has them.
+const THREADS: u32 = 64;
+
+/// Rows that a thread fetches before it adds them.
+const AT_ONCE: usize = 8;
+
+/// Which row of a table each token takes, on the device and on the host.
+#[derive(Debug, Clone)]
+pub struct Ids {
+    on_device: Tensor<1, Int>,
+    on_host: Arc<[u32]>,
+}
+
+impl Ids {
+    pub fn new(ids: Arc<[u32]>, device: &Device) -> Self {
+        let values: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
+        Self {
+            on_device: Tensor::from_data(TensorData::new(values, [ids.len()]), device),
+            on_host: ids,
+        }
+    }
+
+    /// The same without autodiff.
+    pub fn inner(self) -> Self {
+        Self {
+            on_device: self.on_device.inner(),
+            on_host: self.on_host,
+        }
+    }
+}
+
+/// What the shader is specialised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LookupConfig {
+    pub width: Width,
+}
+
+params! {
+    /// Rows by id.
+    pub struct LookupParams {
+        /// Places of a row: values, or fours of them.
+        pub places: u32,
+        /// Ids that occur.
+        pub ids: u32,
+        /// See [`by_id`].
+        pub words: Vec<u32>,
+    }
+}
+
+impl Shader for LookupConfig {
+    type Params = LookupParams;
+
+    fn text(self) -> String {
+        let params = params::binding::<LookupParams>();
+        let text = include_str!("../../shaders/lookup_gradient.wgsl");
+        let text = SourceTemplate::new(format!("{params}{text}"))
+            .register("floats", self.width.floats())
+            .register("at_once", AT_ONCE.to_string())
+            .complete();
+        unroll(&text, [AT_ONCE; 2])
+    }
+
+    fn workgroup(self) -> [u32; 2] {
+        [THREADS, 1]
+    }
+
+    fn all() -> Vec<Self> {
+        Width::ALL.map(|width| Self { width }).to_vec()
+    }
+}
+
+/// The look-up as backend operations; `ids` `[rows]` are the same on the device and on the host.
+#[backend_extension(Cube, Flex, Autodiff)]
+pub trait LookupOps: Backend {
+    /// Rows of `table` `[entries, columns]`, `[rows, columns]`.
+    fn look_up(
+        table: FloatTensor<Self>,
+        ids: IntTensor<Self>,
+        on_host: Arc<[u32]>,
+    ) -> FloatTensor<Self> {
+        assert_eq!(ids.shape()[0], on_host.len());
+        Self::float_select(table, 0, ids)
+    }
+
+    /// `sums` `[entries, columns]` with each of `rows` `[rows, columns]` added to the row of its id.
+    fn add_by_id(
+        sums: FloatTensor<Self>,
+        ids: IntTensor<Self>,
+        on_host: Arc<[u32]>,
+        rows: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        assert_eq!(rows.shape()[0], on_host.len());
+        reference::<Self>(sums, ids, rows)
+    }
+}
+
+/// In plain tensors.
+fn reference<B: Backend>(
+    sums: FloatTensor<B>,
+    ids: IntTensor<B>,
+    rows: FloatTensor<B>,
+) -> FloatTensor<B> {
+    B::float_select_assign(sums, 0, ids, rows, IndexingUpdateOp::Add)
+}
+
+// Burn's loop on the CPU goes over the rows in their order.
+impl LookupOps for Flex {}
+
+impl LookupOps for CubeBackend {
+    fn add_by_id(
+        sums: FloatTensor<Self>,
+        ids: IntTensor<Self>,
+        on_host: Arc<[u32]>,
+        rows: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let formats = [sums.dtype, rows.dtype].map(Element::of);
+        if formats != [Some(Element::F32); 2] {
+            return reference::<Self>(sums, ids, rows);
+        }
+        assert_eq!(rows.shape()[0], on_host.len());
+        let [entries, columns] = [sums.shape()[0], sums.shape()[1]];
+        let width = Width::of(columns);
+        let places = (columns / width.count()) as u32;
+        let (count, words) = by_id(&on_host, entries);
+        if count * places == 0 {
+            return sums;
+        }
+        let (sums, rows) = (owned(sums), into_contiguous(rows));
+        launch(
+            &sums.client,
+            LookupConfig { width },
+            in_two_dimensions((count * places).div_ceil(THREADS)),
+            &LookupParams {
+                places,
+                ids: count,
+                words,
+            },
+            Arrays {
+                updated: &[&sums],
+                read: &[&rows],
+                ..Arrays::default()
+            },
+        );
+        sums
+    }
+}
+
+/// How many ids of the table's entries occur, and the rows of each: pairs of an id and the place in these words where its rows
+/// begin, the next pair telling where they end; then the rows, of each id in their order.
+fn by_id(ids: &[u32], entries: usize) -> (u32, Vec<u32>) {
+    let rows = ids.iter().zip(0_u32..);
+    let mut rows: Vec<(u32, u32)> = rows.map(|(&id, row)| (id, row)).collect();
+    rows.sort_unstable();
+    // The shader would write outside the table.
+    if let Some(&(id, _)) = rows.last().filter(|(id, _)| *id as usize >= entries) {
+        panic!("row {id} of a table of {entries}");
+    }
+    let groups: Vec<_> = rows.chunk_by(|a, b| a.0 == b.0).collect();
+    let mut words = Vec::with_capacity(2 * groups.len() + 2 + rows.len());
+    let mut place = 2 * groups.len() as u32 + 2;
+    for group in &groups {
+        words.extend([group[0].0, place]);
+        place += group.len() as u32;
+    }
+    words.extend([u32::MAX, place]);
+    words.extend(rows.iter().map(|&(_, row)| row));
+    (groups.len() as u32, words)
+}
+
+impl<B: LookupOps, C: CheckpointStrategy> LookupOps for Autodiff<B, C> {
+    fn look_up(
+        table: FloatTensor<Self>,
+        ids: IntTensor<Self>,
+        on_host: Arc<[u32]>,
+    ) -> FloatTensor<Self> {
+        let (table, node) = table.into_parts();
+        let shape = table.shape();
+        let rows = B::look_up(table, ids.clone(), on_host.clone());
+        with_gradient::<B, C, _, _>(
+            [node],
+            rows,
+            || (shape, ids, on_host),
+            |(shape, ids, on_host), grad, _| {
+                let zeros = B::float_zeros(shape, &grad.device(), grad.dtype().into());
+                [Some(B::add_by_id(zeros, ids, on_host, grad))]
+            },
+        )
+    }
+}
+
+/// Rows of `table` `[entries, columns]` by id, `[ids, columns]`, differentiable.
+pub fn look_up(table: Tensor<2>, ids: Ids) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::look_up(
+        table.into_dispatch(),
+        ids.on_device.into_dispatch(),
+        ids.on_host,
+    ))
+}
+
+/// `sums` `[entries, columns]` with each of `rows` `[ids, columns]` added to the row of its id, in the
+/// order of the rows, without autodiff.
+///
+/// # Panics
+/// If an id is beyond the table.
+pub fn add_by_id(sums: Tensor<2>, ids: Ids, rows: Tensor<2>) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::add_by_id(
+        sums.into_dispatch(),
+        ids.on_device.into_dispatch(),
+        ids.on_host,
+        rows.into_dispatch(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_stand_by_id_and_in_their_order() {
+        let (count, words) = by_id(&[7, 2, 7, 9, 7, 2], 10);
+        assert_eq!(count, 3);
+        let end = u32::MAX;
+        assert_eq!(words[..8], [2, 8, 7, 10, 9, 13, end, 14]);
+        assert_eq!(words[8..], [1, 5, 0, 2, 4, 3]);
+        assert_eq!(by_id(&[], 10), (0, vec![end, 2]));
+    }
+
+    #[test]
+    #[should_panic(expected = "row 9 of a table of 9")]
+    fn an_id_beyond_the_table_is_refused() {
+        by_id(&[7, 9, 2], 9);
+    }
+}
