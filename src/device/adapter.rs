@@ -255,7 +255,11 @@ fn describe(adapter: &wgpu::Adapter, api: Api) -> AdapterInfo {
         precisions,
         subgroup: features
             .contains(wgpu::Features::SUBGROUP)
-            .then_some((info.subgroup_min_size, info.subgroup_max_size)),
+            .then_some(match api {
+                // wgpu names the bounds of every Metal device; Apple's GPUs run 32.
+                Api::Metal => (32, 32),
+                _ => (info.subgroup_min_size, info.subgroup_max_size),
+            }),
         cooperative_matrices: if cooperative {
             let products = adapter.cooperative_matrix_properties();
             products
@@ -271,9 +275,9 @@ fn describe(adapter: &wgpu::Adapter, api: Api) -> AdapterInfo {
         } else {
             Vec::new()
         },
-        // The runtime needs two storage buffers: one of tensors, one of their shapes.
+        // Our shaders bind up to eight storage buffers, WebGPU's least limit.
         compute: limits.max_compute_invocations_per_workgroup > 0
-            && limits.max_storage_buffers_per_shader_stage >= 2,
+            && limits.max_storage_buffers_per_shader_stage >= 8,
         nth_of_kind: 0,
     }
 }

@@ -19,6 +19,7 @@ use burn::{
 };
 
 pub use self::layout::Layout;
+use super::shader::Direction;
 
 /// Attention as a backend operation; `q`, `k`, `v` and results `[tokens, hidden]`, head `h` in
 /// columns `h · size .. (h + 1) · size`.
@@ -74,10 +75,10 @@ impl AttentionOps for CubeBackend {
         v: FloatTensor<Self>,
         layout: Layout,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        if let Some(config) = cooperative::fitting(layout.configs.forward, &q, &layout) {
+        if let Some(config) = cooperative::fitting(Direction::Forward, &q, &layout) {
             return cooperative::forward(config, q, k, v, &layout);
         }
-        match gpu::config(&q, &layout) {
+        match gpu::config(&q, &layout, Direction::Forward) {
             None => reference::forward::<Self>(q, k, v, &layout),
             Some(config) => gpu::forward(config, q, k, v, &layout),
         }
@@ -92,10 +93,10 @@ impl AttentionOps for CubeBackend {
         grad: FloatTensor<Self>,
         layout: Layout,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        if let Some(config) = cooperative::fitting(layout.configs.backward, &q, &layout) {
+        if let Some(config) = cooperative::fitting(Direction::Backward, &q, &layout) {
             return cooperative::backward(config, [q, k, v, context, log_sums, grad], &layout);
         }
-        match gpu::config(&q, &layout) {
+        match gpu::config(&q, &layout, Direction::Backward) {
             None => reference::backward::<Self>([q, k, v, context], log_sums, grad, &layout),
             Some(config) => gpu::backward(config, [q, k, v, context, log_sums, grad], &layout),
         }
