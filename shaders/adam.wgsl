@@ -14,10 +14,10 @@ struct Moments {
 const PARAMETERS = {{ parameters }}u;
 const THREADS = 256u;
 
-@group(0) @binding(UPDATED * # + 1) var<storage, read_write> weight#: array<Floats>;
+@group(0) @binding(UPDATED * #) var<storage, read_write> weight#: array<Floats>;
 // [1]: what every gradient is multiplied by before it is used.
-@group(0) @binding(UPDATED * {{ parameters }} + 1) var<storage, read_write> clip_factor: array<f32>;
-@group(0) @binding(UPDATED * {{ parameters }} + 2 + #) var<storage, read_write> gradient#: array<Floats>;
+@group(0) @binding(UPDATED * {{ parameters }}) var<storage, read_write> clip_factor: array<f32>;
+@group(0) @binding(UPDATED * {{ parameters }} + 1 + #) var<storage, read_write> gradient#: array<Floats>;
 
 @compute @workgroup_size(256, 1, 1)
 fn main(

@@ -6,7 +6,7 @@
 // Arrays of a parameter that are written.
 const UPDATED = 2;
 
-@group(0) @binding(UPDATED * # + 2) var<storage, read_write> moments#: array<Words>;
+@group(0) @binding(UPDATED * # + 1) var<storage, read_write> moments#: array<Words>;
 
 fn moments_at(number: u32, place: u32) -> Moments {
     var words: Words;

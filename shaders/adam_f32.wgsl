@@ -4,8 +4,8 @@
 // Arrays of a parameter that are written.
 const UPDATED = 3;
 
-@group(0) @binding(UPDATED * # + 2) var<storage, read_write> first#: array<Floats>;
-@group(0) @binding(UPDATED * # + 3) var<storage, read_write> second#: array<Floats>;
+@group(0) @binding(UPDATED * # + 1) var<storage, read_write> first#: array<Floats>;
+@group(0) @binding(UPDATED * # + 2) var<storage, read_write> second#: array<Floats>;
 
 fn moments_at(number: u32, place: u32) -> Moments {
     var moments: Moments;

@@ -2,6 +2,8 @@
 
 alias Element = {{ element }};
 
+// Each row's word in masks.
+@group(0) @binding(0) var<storage, read_write> row_words: array<u32>;
 @group(0) @binding(1) var<storage, read_write> x: array<Element>;
 @group(0) @binding(2) var<storage, read_write> y: array<Element>;
 
@@ -16,7 +18,7 @@ fn main(
     if place >= params.elements {
         return;
     }
-    let word = params.row_words[place / params.columns];
+    let word = row_words[place / params.columns];
     let factor = mask_factor(params.mask, word, place % params.columns);
     y[place] = Element(f32(x[place]) * factor);
 }

@@ -4,9 +4,9 @@ alias Element = {{ element }};
 
 const BACKWARD = {{ backward }};
 
-@group(0) @binding(1) var<storage, read_write> x: array<Element>;
-@group(0) @binding(2) var<storage, read_write> grads: array<Element>;
-@group(0) @binding(3) var<storage, read_write> y: array<Element>;
+@group(0) @binding(0) var<storage, read_write> x: array<Element>;
+@group(0) @binding(1) var<storage, read_write> grads: array<Element>;
+@group(0) @binding(2) var<storage, read_write> y: array<Element>;
 
 const THREADS = 256u;
 

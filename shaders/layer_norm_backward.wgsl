@@ -2,6 +2,8 @@
 // (g − mean(g) − x̂ · mean(g · x̂)) / √(variance + ε) with g = gradient · γ and x̂ the normalised row.
 // Where the row was a sum with a part that values were dropped from, that part's gradient too.
 
+// Each row's word in masks.
+@group(0) @binding(0) var<storage, read_write> row_words: array<u32>;
 @group(0) @binding(1) var<storage, read_write> x: array<Quad>;
 @group(0) @binding(2) var<storage, read_write> moments: array<vec2<f32>>;
 @group(0) @binding(3) var<storage, read_write> gamma: array<vec4<f32>>;
@@ -37,7 +39,7 @@ fn main(
         let gradient = (g - mean.x - normal * mean.y) * moment.y;
         x_grads[first + quad] = Quad(gradient);
         if MASKED {
-            let word = params.row_words[row];
+            let word = row_words[row];
             let column = 4u * quad;
             let factors = vec4<f32>(
                 mask_factor(params.mask, word, column),

@@ -1,11 +1,11 @@
 // y = (x − mean) / √(variance + ε) · γ + β of each row; moments holds each row's mean and
 // 1 / √(variance + ε).
 
-@group(0) @binding(1) var<storage, read_write> x: array<Quad>;
-@group(0) @binding(2) var<storage, read_write> gamma: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> beta: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> y: array<Quad>;
-@group(0) @binding(5) var<storage, read_write> moments: array<vec2<f32>>;
+@group(0) @binding(0) var<storage, read_write> x: array<Quad>;
+@group(0) @binding(1) var<storage, read_write> gamma: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> beta: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<Quad>;
+@group(0) @binding(4) var<storage, read_write> moments: array<vec2<f32>>;
 
 @compute @workgroup_size(64, 1, 1)
 fn main(

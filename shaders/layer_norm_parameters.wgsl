@@ -1,9 +1,9 @@
 // Gradients of γ and β: the sums of the shares that layer_norm_shares.wgsl left, [2 · slices, columns]. A
 // thread takes a column.
 
-@group(0) @binding(1) var<storage, read_write> shares: array<f32>;
-@group(0) @binding(2) var<storage, read_write> gamma_grads: array<f32>;
-@group(0) @binding(3) var<storage, read_write> beta_grads: array<f32>;
+@group(0) @binding(0) var<storage, read_write> shares: array<f32>;
+@group(0) @binding(1) var<storage, read_write> gamma_grads: array<f32>;
+@group(0) @binding(2) var<storage, read_write> beta_grads: array<f32>;
 
 const THREADS = 64u;
 

@@ -1,10 +1,10 @@
 // Gradients of γ and β, each workgroup's share: the sums of gradient · x̂ and of gradient over a slice
 // of the rows, [2 · slices, columns] with the shares of γ first. A thread takes a column.
 
-@group(0) @binding(1) var<storage, read_write> x: array<{{ element }}>;
-@group(0) @binding(2) var<storage, read_write> moments: array<vec2<f32>>;
-@group(0) @binding(3) var<storage, read_write> grads: array<{{ element }}>;
-@group(0) @binding(4) var<storage, read_write> shares: array<f32>;
+@group(0) @binding(0) var<storage, read_write> x: array<{{ element }}>;
+@group(0) @binding(1) var<storage, read_write> moments: array<vec2<f32>>;
+@group(0) @binding(2) var<storage, read_write> grads: array<{{ element }}>;
+@group(0) @binding(3) var<storage, read_write> shares: array<f32>;
 
 const THREADS = 64u;
 const SLICE = {{ slice }}u;

@@ -104,6 +104,9 @@ fn main(
     for (var round = 0u; round < rounds; round++) {
         let part = (round * subgroups + subgroup) % PARTS;
         let storing = round * subgroups + subgroup < PARTS;
+        // The bound of a loop, because naga takes a condition on the subgroup's number for one that
+        // divides its lanes.
+        let present = select(0u, 1u, storing);
         let part_row = part / GRID_COLUMNS * PART_ROWS;
         let part_column = part % GRID_COLUMNS * PART_COLUMNS;
         var sum#$ = Sum();
@@ -190,7 +193,9 @@ fn main(
         let column = first_column + part_column;
         let to$ = own + $u % 2u * SIZE;
         // repeat
-        coopStoreT(sum#$, &finished[to$], 2u * SIZE);
+        for (var once = 0u; once < present; once++) {
+            coopStoreT(sum#$, &finished[to$], 2u * SIZE);
+        }
         if $u % 2u == 1u {
             workgroupBarrier();
             if storing {

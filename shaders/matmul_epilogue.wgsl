@@ -20,6 +20,8 @@ const ONTO = {{ onto }};
 // Whether the sums of the columns of b are wanted too.
 const COLUMN_SUMS = {{ column_sums }};
 
+// Each row's word in masks, [m].
+@group(0) @binding(0) var<storage, read_write> row_words: array<u32>;
 @group(0) @binding(3) var<storage, read_write> c: array<Results>;
 // [n]
 @group(0) @binding(4) var<storage, read_write> bias: array<vec4<f32>>;
@@ -44,7 +46,7 @@ fn store(row: u32, column: u32, product: vec4<f32>) {
         sum += bias[column / 4u];
     }
     if MASKED {
-        let word = params.row_words[row];
+        let word = row_words[row];
         sum.x *= mask_factor(params.mask, word, column);
         sum.y *= mask_factor(params.mask, word, column + 1u);
         sum.z *= mask_factor(params.mask, word, column + 2u);

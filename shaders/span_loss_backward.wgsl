@@ -1,8 +1,8 @@
 // Gradient of −log softmax(logits)[target]: (softmax − 1 at the target) · gradient of the sequence's loss.
 // A workgroup takes a sequence.
 
-@group(0) @binding(2) var<storage, read_write> grads: array<f32>;
-@group(0) @binding(3) var<storage, read_write> logit_grads: array<f32>;
+@group(0) @binding(1) var<storage, read_write> grads: array<f32>;
+@group(0) @binding(2) var<storage, read_write> logit_grads: array<f32>;
 
 @compute @workgroup_size(64, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {

@@ -1,6 +1,6 @@
 // −log softmax(logits)[target] of each sequence. A workgroup takes a sequence.
 
-@group(0) @binding(2) var<storage, read_write> losses: array<f32>;
+@group(0) @binding(1) var<storage, read_write> losses: array<f32>;
 
 @compute @workgroup_size(64, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {

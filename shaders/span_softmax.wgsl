@@ -3,7 +3,7 @@
 
 const THREADS = 64u;
 
-@group(0) @binding(1) var<storage, read_write> logits: array<f32>;
+@group(0) @binding(0) var<storage, read_write> logits: array<f32>;
 
 // Of the tokens first .. end: the greatest logit, and log Σ exp(logit − greatest).
 fn normaliser(thread: u32, first: u32, end: u32) -> vec2<f32> {

@@ -4,8 +4,8 @@
 // What lies at a place: a value, or four.
 alias Floats = {{ floats }};
 
-@group(0) @binding(1) var<storage, read_write> sums: array<f32>;
-@group(0) @binding(2 + #) var<storage, read_write> x#: array<Floats>;
+@group(0) @binding(0) var<storage, read_write> sums: array<f32>;
+@group(0) @binding(1 + #) var<storage, read_write> x#: array<Floats>;
 
 const THREADS = 256u;
 const GROUPS = {{ groups }}u;

@@ -6,12 +6,12 @@ alias Element = {{ element }};
 
 const THREADS = 64u;
 
-@group(0) @binding(1) var<storage, read_write> rows: array<Element>;
-@group(0) @binding(2) var<storage, read_write> weights: array<f32>;
-@group(0) @binding(3) var<storage, read_write> summaries: array<Element>;
-@group(0) @binding(4) var<storage, read_write> grads: array<Element>;
-@group(0) @binding(5) var<storage, read_write> row_grads: array<Element>;
-@group(0) @binding(6) var<storage, read_write> logit_grads: array<f32>;
+@group(0) @binding(0) var<storage, read_write> rows: array<Element>;
+@group(0) @binding(1) var<storage, read_write> weights: array<f32>;
+@group(0) @binding(2) var<storage, read_write> summaries: array<Element>;
+@group(0) @binding(3) var<storage, read_write> grads: array<Element>;
+@group(0) @binding(4) var<storage, read_write> row_grads: array<Element>;
+@group(0) @binding(5) var<storage, read_write> logit_grads: array<f32>;
 
 @compute @workgroup_size(64, 1, 1)
 fn main(

@@ -3,9 +3,9 @@
 
 alias Element = {{ element }};
 
-@group(0) @binding(2) var<storage, read_write> rows: array<Element>;
-@group(0) @binding(3) var<storage, read_write> summaries: array<Element>;
-@group(0) @binding(4) var<storage, read_write> weights: array<f32>;
+@group(0) @binding(1) var<storage, read_write> rows: array<Element>;
+@group(0) @binding(2) var<storage, read_write> summaries: array<Element>;
+@group(0) @binding(3) var<storage, read_write> weights: array<f32>;
 
 var<workgroup> staged: array<f32, 64>;
 

@@ -7,13 +7,13 @@ alias Element = {{ element }};
 
 const GIVEN = {{ given }};
 
-@group(0) @binding(1) var<storage, read_write> x: array<Element>;
-@group(0) @binding(2) var<storage, read_write> starts: array<Element>;
-@group(0) @binding(3) var<storage, read_write> weight: array<f32>;
-@group(0) @binding(4) var<storage, read_write> grads: array<f32>;
-@group(0) @binding(5) var<storage, read_write> x_grads: array<Element>;
-@group(0) @binding(6) var<storage, read_write> start_grads: array<Element>;
-@group(0) @binding(7) var<storage, read_write> shares: array<f32>;
+@group(0) @binding(0) var<storage, read_write> x: array<Element>;
+@group(0) @binding(1) var<storage, read_write> starts: array<Element>;
+@group(0) @binding(2) var<storage, read_write> weight: array<f32>;
+@group(0) @binding(3) var<storage, read_write> grads: array<f32>;
+@group(0) @binding(4) var<storage, read_write> x_grads: array<Element>;
+@group(0) @binding(5) var<storage, read_write> start_grads: array<Element>;
+@group(0) @binding(6) var<storage, read_write> shares: array<f32>;
 
 const COLUMNS = 64u;
 const TURNS = 4u;

@@ -10,12 +10,12 @@ alias Element = {{ element }};
 const GIVEN = {{ given }};
 const RANKS = {{ ranks }}u;
 
-@group(0) @binding(1) var<storage, read_write> x: array<Element>;
-@group(0) @binding(2) var<storage, read_write> starts: array<Element>;
-@group(0) @binding(3) var<storage, read_write> weight: array<f32>;
-@group(0) @binding(4) var<storage, read_write> bias: array<f32>;
-@group(0) @binding(5) var<storage, read_write> terms: array<f32>;
-@group(0) @binding(6) var<storage, read_write> logits: array<f32>;
+@group(0) @binding(0) var<storage, read_write> x: array<Element>;
+@group(0) @binding(1) var<storage, read_write> starts: array<Element>;
+@group(0) @binding(2) var<storage, read_write> weight: array<f32>;
+@group(0) @binding(3) var<storage, read_write> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> terms: array<f32>;
+@group(0) @binding(5) var<storage, read_write> logits: array<f32>;
 
 const TILE = 64u;
 const STEP = 32u;

@@ -276,9 +276,9 @@ fn describe(adapter: &wgpu::Adapter, api: Api) -> AdapterInfo {
         } else {
             Vec::new()
         },
-        // The runtime needs two storage buffers: one of tensors, one of their shapes.
+        // Our shaders bind up to eight storage buffers, WebGPU's least limit.
         compute: limits.max_compute_invocations_per_workgroup > 0
-            && limits.max_storage_buffers_per_shader_stage >= 2,
+            && limits.max_storage_buffers_per_shader_stage >= 8,
         nth_of_kind: 0,
     }
 }

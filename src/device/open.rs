@@ -8,7 +8,9 @@ use burn::{
 };
 use cubecl::{
     config::{CubeClRuntimeConfig, RuntimeConfig},
-    wgpu::{AutoGraphicsApi, RuntimeOptions, WgpuBackend, WgpuDevice, WgpuDeviceKind},
+    wgpu::{
+        AutoGraphicsApi, RuntimeOptions, WgpuBackend, WgpuDevice, WgpuDeviceKind, WgpuInitError,
+    },
 };
 
 use super::{
@@ -175,6 +177,16 @@ pub fn configure_runtime() {
     });
 }
 
+/// Launches that are submitted at once, unless the environment says otherwise: more than the runtime's
+/// 32, and fewer than the 64 writes at which it waits for the GPU, for each launch may write its
+/// parameters.
+const LAUNCHES: usize = 60;
+
+fn options() -> Result<RuntimeOptions, WgpuInitError> {
+    let launches = std::env::var_os("CUBECL_WGPU_MAX_TASKS").is_none();
+    RuntimeOptions::with_tasks_max(launches.then_some(LAUNCHES))
+}
+
 /// Opens an adapter, or shares it where it is open already: the runtime takes each only once.
 fn open(adapter: &AdapterInfo) -> Result<Device, String> {
     static OPEN: Mutex<Vec<WgpuDevice>> = Mutex::new(Vec::new());
@@ -185,7 +197,7 @@ fn open(adapter: &AdapterInfo) -> Result<Device, String> {
         let _instances = INSTANCES
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let options = RuntimeOptions::try_default().map_err(|e| e.to_string())?;
+        let options = options().map_err(|e| e.to_string())?;
         let setup = cubecl::wgpu::try_init_setup::<AutoGraphicsApi>(&wanted, options)
             .map_err(|e| e.to_string())?;
         // The list is asked anew there, so a card may have come or gone in between.

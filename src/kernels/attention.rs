@@ -22,7 +22,7 @@ use burn::{
 };
 
 pub use self::layout::Layout;
-use super::work;
+use super::{shader::Direction, work};
 
 /// Attention as a backend operation; `q`, `k`, `v` and results `[tokens, hidden]`, head `h` in
 /// columns `h · size .. (h + 1) · size`.
@@ -79,10 +79,10 @@ impl AttentionOps for CubeBackend {
         layout: Layout,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         work::launching(&q.client, layout.flops(q.shape()[1]));
-        if let Some(config) = cooperative::fitting(layout.configs.forward, &q, &layout) {
+        if let Some(config) = cooperative::fitting(Direction::Forward, &q, &layout) {
             return cooperative::forward(config, q, k, v, &layout);
         }
-        match gpu::config(&q, &layout) {
+        match gpu::config(&q, &layout, Direction::Forward) {
             None => reference::forward::<Self>(q, k, v, &layout),
             Some(config) => gpu::forward(config, q, k, v, &layout),
         }
@@ -98,10 +98,10 @@ impl AttentionOps for CubeBackend {
         layout: Layout,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         work::launching(&q.client, 2.5 * layout.flops(q.shape()[1]));
-        if let Some(config) = cooperative::fitting(layout.configs.backward, &q, &layout) {
+        if let Some(config) = cooperative::fitting(Direction::Backward, &q, &layout) {
             return cooperative::backward(config, [q, k, v, context, log_sums, grad], &layout);
         }
-        match gpu::config(&q, &layout) {
+        match gpu::config(&q, &layout, Direction::Backward) {
             None => reference::backward::<Self>([q, k, v, context], log_sums, grad, &layout),
             Some(config) => gpu::backward(config, [q, k, v, context, log_sums, grad], &layout),
         }

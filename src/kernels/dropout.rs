@@ -21,7 +21,7 @@ use super::{
     cpu_loops::{by_rows, whole},
     formats::{Element, cast, full},
     launch::{Arrays, THREADS, launch_elementwise, like},
-    params::{self, params},
+    params::{params, with_params},
     shader::Shader,
     wgsl,
 };
@@ -46,8 +46,6 @@ params! {
         pub columns: u32,
         pub elements: u32,
         pub mask: Mask,
-        /// The word of each row.
-        pub row_words: Vec<u32>,
     }
 }
 
@@ -55,11 +53,12 @@ impl Shader for DropoutConfig {
     type Params = DropoutParams;
 
     fn text(self) -> String {
-        let (enable, params) = (self.element.enable(), params::binding::<DropoutParams>());
+        let enable = self.element.enable();
         let text = include_str!("../../shaders/dropout.wgsl");
-        SourceTemplate::new(format!("{enable}{params}{}{text}", wgsl::mask()))
+        let text = SourceTemplate::new(format!("{enable}{}{text}", wgsl::mask()))
             .register("element", self.element.name())
-            .complete()
+            .complete();
+        with_params::<DropoutParams>(text)
     }
 
     fn workgroup(self) -> [u32; 2] {
@@ -128,10 +127,9 @@ impl DropoutOps for CubeBackend {
                 columns,
                 elements: elements as u32,
                 mask,
-                row_words: sequences.row_words().collect(),
             },
             Arrays {
-                read: &[&x],
+                read: &[&sequences.on_device(&x).words, &x],
                 written: &[&y],
                 ..Arrays::default()
             },

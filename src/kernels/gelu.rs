@@ -23,7 +23,7 @@ use super::{
     formats::{Element, cast, full},
     launch::{Arrays, THREADS, launch_elementwise, like},
     normal::{density, distribution},
-    params::{self, params},
+    params::{params, with_params},
     shader::{Direction, Shader},
     wgsl::NORMAL,
 };
@@ -46,13 +46,16 @@ impl Shader for GeluConfig {
     type Params = GeluParams;
 
     fn text(self) -> String {
-        let (enable, params) = (self.element.enable(), params::binding::<GeluParams>());
-        let text = include_str!("../../shaders/gelu.wgsl");
+        let (enable, text) = (
+            self.element.enable(),
+            include_str!("../../shaders/gelu.wgsl"),
+        );
         let backward = self.direction == Direction::Backward;
-        SourceTemplate::new(format!("{enable}{params}{NORMAL}{text}"))
+        let text = SourceTemplate::new(format!("{enable}{NORMAL}{text}"))
             .register("element", self.element.name())
             .register("backward", backward.to_string())
-            .complete()
+            .complete();
+        with_params::<GeluParams>(text)
     }
 
     fn workgroup(self) -> [u32; 2] {

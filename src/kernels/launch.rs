@@ -1,4 +1,4 @@
-//! Launches the shaders: their parameters at binding 0, then the arrays in order.
+//! Launches the shaders: their arrays in order, then their parameters.
 
 use burn::{
     backend::wgpu::{
@@ -10,7 +10,7 @@ use cubecl::{
     client::Client,
     ir::attributes::BufferIOAttr,
     prelude::{CubeCount, KernelId},
-    server::KernelArguments,
+    server::{KernelArguments, MetadataBindingInfo},
 };
 
 use super::{formats::Element, group::GROUP, params::Params, shader::Shader};
@@ -93,7 +93,11 @@ pub(super) fn launch<S: Shader>(
 }
 
 /// As [`launch`], with each array's use given beside it. A binding that the shader does not use, `None`,
-/// takes the parameters once more.
+/// takes the first array once more.
+///
+/// The parameters go to the runtime as a launch's own words, which it binds after the arrays: it writes
+/// them ahead of the launches that wait, and keeps them for the next launch with the same. To write them
+/// into an array would submit what waits, launch by launch.
 pub(super) fn launch_in_order<S: Shader>(
     client: &Client,
     shader: S,
@@ -101,22 +105,14 @@ pub(super) fn launch_in_order<S: Shader>(
     params: &S::Params,
     arrays: &[Option<(&CubeTensor, BufferIOAttr)>],
 ) {
-    let mut words = Vec::new();
-    params.push(&mut words);
-    let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
-    let params = client.create_from_slice(&bytes);
-    let mut buffers = vec![params.clone().binding()];
-    let mut uses = vec![BufferIOAttr::ReadOnly];
+    let mut arguments = KernelArguments::new().with_info(words(params));
+    let first = arrays.iter().flatten().next();
     for array in arrays {
-        let (handle, with) = match array {
-            Some((tensor, with)) => (&tensor.handle, *with),
-            None => (&params, BufferIOAttr::ReadOnly),
-        };
-        buffers.push(handle.clone().binding());
-        uses.push(with);
+        let unused = || first.map(|(tensor, _)| (*tensor, BufferIOAttr::ReadOnly));
+        if let Some((tensor, with)) = array.or_else(unused) {
+            arguments = arguments.with_buffer_io(tensor.handle.clone().binding(), with);
+        }
     }
-    let mut arguments = KernelArguments::new().with_buffers(buffers);
-    arguments.declared_io = uses;
     let [wide, high] = shader.workgroup();
     client.launch(
         Box::new(SourceKernel::new(
@@ -126,6 +122,19 @@ pub(super) fn launch_in_order<S: Shader>(
         CubeCount::Static(groups[0], groups[1], 1),
         arguments,
     );
+}
+
+/// The words of the parameters, two by two as the runtime takes them.
+fn words(params: &impl Params) -> MetadataBindingInfo {
+    let mut words = Vec::new();
+    params.push(&mut words);
+    let pairs = words.chunks(2).map(|pair| {
+        let [low, high] = [pair[0], pair.get(1).copied().unwrap_or(0)].map(u32::to_le_bytes);
+        let [a, b, c, d] = low;
+        let [e, f, g, h] = high;
+        u64::from_ne_bytes([a, b, c, d, e, f, g, h])
+    });
+    MetadataBindingInfo::custom(pairs.collect())
 }
 
 /// Runs `shader` with one thread for each element of its arrays.
@@ -138,6 +147,12 @@ pub(super) fn launch_elementwise<S: Shader>(
 ) {
     let groups = in_two_dimensions((elements as u32).div_ceil(THREADS));
     launch(client, shader, groups, params, arrays);
+}
+
+/// Whether the device of `tensor` binds this many arrays at once: the runtime keeps one of its bindings
+/// back, which the parameters take.
+pub(super) fn binds(tensor: &CubeTensor, arrays: usize) -> bool {
+    arrays <= tensor.client.properties().hardware.max_bindings as usize
 }
 
 /// How many parameters of `arrays` arrays each a launch takes beside `shared` other ones: what the

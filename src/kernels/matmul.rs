@@ -274,9 +274,9 @@ pub(super) fn matmul(
         epilogue,
     };
     let [rows, columns] = tiling.block();
-    let row_words = dropped
-        .iter()
-        .flat_map(|dropped| dropped.sequences.row_words());
+    let words = dropped
+        .as_ref()
+        .map(|dropped| dropped.sequences.on_device(&a).words);
     work::launching(&a.client, 2.0 * (m * n * k) as f64);
     launch_in_order(
         &a.client,
@@ -286,10 +286,10 @@ pub(super) fn matmul(
             m: m as u32,
             n: n as u32,
             k: k as u32,
-            mask: dropped.as_ref().map(|dropped| dropped.mask),
-            row_words: row_words.collect(),
+            mask: dropped.map(|dropped| dropped.mask),
         },
         &[
+            words.as_ref().map(|words| (words, BufferIOAttr::ReadOnly)),
             Some((&a, BufferIOAttr::ReadOnly)),
             Some((&b, BufferIOAttr::ReadOnly)),
             Some((&c.0, c.1)),

@@ -1,4 +1,4 @@
-//! What a shader reads at binding 0, by name: a Rust struct that writes its own WGSL and its words.
+//! What a shader reads of a launch, by name: a Rust struct that writes its own WGSL and its words.
 //!
 //! All that shaders read this way is 4 bytes wide, or made of such, so that WGSL puts every field
 //! right after the one before it.
@@ -62,12 +62,16 @@ macro_rules! params {
 
 pub(super) use params;
 
-/// WGSL that declares `P` and binds it as `params`.
-pub(super) fn binding<P: Params>() -> String {
+/// The WGSL `text` with `P` declared and bound as `params` after all its arrays, where the runtime
+/// binds it. It is bound to be read only: compilers of WGSL then know that all threads read the same.
+pub(super) fn with_params<P: Params>(text: String) -> String {
     let mut declarations = Vec::new();
     P::declare(&mut declarations);
     let (declarations, name) = (declarations.concat(), P::wgsl());
-    format!("{declarations}@group(0) @binding(0) var<storage, read_write> params: {name};\n\n")
+    let arrays = text.matches("@binding(").count();
+    format!(
+        "{text}\n{declarations}@group(0) @binding({arrays}) var<storage, read> params: {name};\n"
+    )
 }
 
 impl Params for u32 {
@@ -179,12 +183,14 @@ mod tests {
     #[test]
     fn a_struct_writes_its_declaration_and_its_words_in_the_same_order() {
         assert_eq!(
-            binding::<Example>(),
-            "struct Mask {\n    counter: u32,\n    threshold: u32,\n    scale: f32,\n}\n\n\
+            with_params::<Example>(
+                "@group(0) @binding(0) var<storage, read_write> a: f32;\n".into()
+            ),
+            "@group(0) @binding(0) var<storage, read_write> a: f32;\n\nstruct Mask {\n    counter: u32,\n    threshold: u32,\n    scale: f32,\n}\n\n\
              struct Tile {\n    first: u32,\n    share: f32,\n}\n\n\
              struct Example {\n    rows: u32,\n    mask: Mask,\n    pair: array<f32, 2>,\n    \
              tiles: array<Tile>,\n}\n\n\
-             @group(0) @binding(0) var<storage, read_write> params: Example;\n\n"
+             @group(0) @binding(1) var<storage, read> params: Example;\n"
         );
         let mut example = Example {
             rows: 7,

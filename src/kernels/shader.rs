@@ -6,7 +6,7 @@ use super::params::Params;
 
 /// One of an operation's shaders at one configuration, by which it is compiled once and cached.
 pub trait Shader: fmt::Debug + Copy + Eq + Hash + Send + Sync + 'static {
-    /// What it reads at binding 0, as `params`.
+    /// What it reads as `params`, bound after its arrays.
     type Params: Params;
 
     /// Whole WGSL.

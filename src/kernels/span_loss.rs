@@ -21,7 +21,7 @@ use super::{
     autodiff::with_gradient,
     formats::Element,
     launch::{Arrays, WIDEST_DISPATCH, launch, like},
-    params::{self, params},
+    params::{params, with_params},
     shader::{Direction, Shader},
     wgsl::softmax,
 };
@@ -61,7 +61,7 @@ impl Shader for SpanLossConfig {
             Direction::Forward => include_str!("../../shaders/span_loss_forward.wgsl"),
             Direction::Backward => include_str!("../../shaders/span_loss_backward.wgsl"),
         };
-        format!("{}{}{pass}", params::binding::<SpanLossParams>(), softmax())
+        with_params::<SpanLossParams>(format!("{}{pass}", softmax()))
     }
 
     fn workgroup(self) -> [u32; 2] {

@@ -7,7 +7,7 @@ use super::{
     formats::Width,
     group::{GROUP, group},
     launch::{Arrays, THREADS, launch, members},
-    params::{self, params},
+    params::{params, with_params},
     shader::Shader,
     wgsl::{reduction, unroll},
 };
@@ -54,14 +54,13 @@ impl Shader for SquareSumConfig {
             Width::One => "sum",
             Width::Four => "sum.x + sum.y + sum.z + sum.w",
         };
-        let params = params::binding::<SquareSumParams>();
         let text = include_str!("../../shaders/square_sum.wgsl");
-        let text = SourceTemplate::new(format!("{params}{}{text}", reduction("f32")))
+        let text = SourceTemplate::new(format!("{}{text}", reduction("f32")))
             .register("floats", self.width.floats())
             .register("groups", PARTS.to_string())
             .register("total", total)
             .complete();
-        unroll(&text, [self.arrays; 2])
+        with_params::<SquareSumParams>(unroll(&text, [self.arrays; 2]))
     }
 
     fn workgroup(self) -> [u32; 2] {

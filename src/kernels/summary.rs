@@ -19,7 +19,7 @@ use super::{
     autodiff::with_gradient,
     formats::{Element, cast, full},
     launch::{Arrays, WIDEST_DISPATCH, in_two_dimensions, launch, like},
-    params::{self, params},
+    params::{self, params, with_params},
     shader::Shader,
     wgsl::{reduction, softmax},
 };
@@ -48,9 +48,8 @@ impl Shader for SummaryForward {
     type Params = SummaryForwardParams;
 
     fn text(self) -> String {
-        let params = params::binding::<SummaryForwardParams>();
         let pass = include_str!("../../shaders/summary_forward.wgsl");
-        text(self.element, format!("{params}{}{pass}", softmax()))
+        text::<Self::Params>(self.element, format!("{}{pass}", softmax()))
     }
 
     fn workgroup(self) -> [u32; 2] {
@@ -83,9 +82,8 @@ impl Shader for SummaryBackward {
     type Params = SummaryBackwardParams;
 
     fn text(self) -> String {
-        let params = params::binding::<SummaryBackwardParams>();
         let pass = include_str!("../../shaders/summary_backward.wgsl");
-        text(self.element, format!("{params}{}{pass}", reduction("f32")))
+        text::<Self::Params>(self.element, format!("{}{pass}", reduction("f32")))
     }
 
     fn workgroup(self) -> [u32; 2] {
@@ -97,10 +95,11 @@ impl Shader for SummaryBackward {
     }
 }
 
-fn text(element: Element, template: String) -> String {
-    SourceTemplate::new(format!("{}{template}", element.enable()))
+fn text<P: params::Params>(element: Element, template: String) -> String {
+    let text = SourceTemplate::new(format!("{}{template}", element.enable()))
         .register("element", element.name())
-        .complete()
+        .complete();
+    with_params::<P>(text)
 }
 
 /// The summary and its gradients as backend operations; `rows` `[tokens, columns]`, `logits`

@@ -2,5 +2,6 @@
 //!
 //! Below the kernels, which read both, and the model, which decides what is masked.
 
+pub mod on_device;
 pub mod random;
 pub mod sequences;

@@ -5,7 +5,12 @@
 
 use std::sync::Arc;
 
-use super::random::row_word;
+use burn::backend::wgpu::CubeTensor;
+
+use super::{
+    on_device::{OnDevice, RowArrays, TILES},
+    random::row_word,
+};
 
 /// The sequences of a packed batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +19,20 @@ pub struct Sequences {
     offsets: Arc<[u32]>,
     /// Place of each sequence in the step's whole batch, of which this one may be a part.
     places: Arc<[u32]>,
+    on_device: OnDevice,
+}
+
+/// Rows that a workgroup of attention's shaders takes, which never cross sequences.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tile {
+    /// First row.
+    pub first: u32,
+    /// First row of its sequence.
+    pub begin: u32,
+    /// End of its sequence.
+    pub end: u32,
+    /// The sequence's place in the step's batch.
+    pub place: u32,
 }
 
 impl Sequences {
@@ -31,6 +50,7 @@ impl Sequences {
         Self {
             offsets: offsets.into(),
             places,
+            on_device: OnDevice::default(),
         }
     }
 
@@ -105,6 +125,29 @@ impl Sequences {
                 (0..length as u32).map(move |position| row_word(place, position))
             })
     }
+
+    /// The rows in tiles of `rows` rows.
+    pub fn tiles(&self, rows: usize) -> impl Iterator<Item = Tile> {
+        (0..self.len()).flat_map(move |number| {
+            let [begin, end] = [self.offsets[number], self.offsets[number + 1]];
+            let place = self.places[number];
+            (begin..end).step_by(rows).map(move |first| Tile {
+                first,
+                begin,
+                end,
+                place,
+            })
+        })
+    }
+
+    /// What shaders read of the rows, on the device of `beside`: uploaded where it is first asked for.
+    pub fn on_device(&self, beside: &CubeTensor) -> RowArrays {
+        let words = |tile: Tile| [tile.first, tile.begin, tile.end, tile.place];
+        self.on_device.arrays(beside, || {
+            let tiles = TILES.map(|rows| self.tiles(rows).flat_map(words).collect());
+            (self.row_words().collect(), tiles)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -140,6 +183,20 @@ mod tests {
             (part.offsets(), part.places()),
             (&[0, 2, 5][..], &[7, 5][..])
         );
+        let tiles: Vec<Tile> = sequences.tiles(2).collect();
+        let tile = |first, begin, end, place| Tile {
+            first,
+            begin,
+            end,
+            place,
+        };
+        let expected = [
+            tile(0, 0, 3, 5),
+            tile(2, 0, 3, 5),
+            tile(3, 3, 4, 6),
+            tile(4, 4, 6, 7),
+        ];
+        assert_eq!(tiles, expected);
         let firsts: Vec<u32> = sequences.firsts().row_words().collect();
         assert_eq!(firsts, [place(5), place(6), place(7)]);
     }

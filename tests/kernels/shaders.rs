@@ -4,13 +4,16 @@ use std::{collections::BTreeSet, path::Path};
 
 use electra::kernels::{
     adam::gpu::AdamConfig,
-    attention::config::{AttentionShader, CooperativeShader},
+    attention::{
+        self,
+        config::{AttentionPass, AttentionShader, CooperativePass, CooperativeShader},
+    },
     dropout::DropoutConfig,
     gelu::GeluConfig,
     layer_norm::config::NormConfig,
     lookup::LookupConfig,
     matmul::config::{MatmulShader, MatmulTiling},
-    shader::Shader,
+    shader::{Direction, Shader},
     span_loss::SpanLossConfig,
     square_sum::SquareSumConfig,
     summary::{SummaryBackward, SummaryForward},
@@ -172,6 +175,66 @@ fn configurations_know_what_a_workgroup_shares() {
 }
 
 #[test]
+fn parameters_are_read_only_and_bound_last() {
+    for shader in shaders() {
+        let (name, module) = (&shader.name, shader.module());
+        let mut bound: Vec<_> = module
+            .global_variables
+            .iter()
+            .filter_map(|(_, variable)| Some((variable.binding?.binding, variable)))
+            .collect();
+        bound.sort_unstable_by_key(|(place, _)| *place);
+        let places: Vec<u32> = bound.iter().map(|(place, _)| *place).collect();
+        let in_order: Vec<u32> = (0..places.len() as u32).collect();
+        assert_eq!(places, in_order, "{name}");
+        let (_, params) = bound.pop().unwrap();
+        assert_eq!(params.name.as_deref(), Some("params"), "{name}");
+        let storage = |access| naga::AddressSpace::Storage { access };
+        let read_only = naga::StorageAccess::LOAD;
+        assert_eq!(params.space, storage(read_only), "{name}");
+        // Arrays share the runtime's buffers, which a launch binds in one way only.
+        let read_write = read_only | naga::StorageAccess::STORE;
+        for (_, array) in bound {
+            assert_eq!(array.space, storage(read_write), "{name}: {array:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_shader_binds_fits_every_device_or_is_reckoned_with() {
+    // WebGPU's least limit, less the parameters.
+    const LEAST: usize = 7;
+    let arrays = |text: &str| text.matches("@binding(").count() - 1;
+    let mut most = [0; 2];
+    let of_attention = AttentionShader::all()
+        .into_iter()
+        .map(|shader| (shader.pass == AttentionPass::Forward, shader.text()))
+        .chain(
+            CooperativeShader::all()
+                .into_iter()
+                .map(|shader| (shader.pass == CooperativePass::Forward, shader.text())),
+        );
+    let mut texts = BTreeSet::new();
+    for (forward, text) in of_attention {
+        let direction = usize::from(!forward);
+        most[direction] = most[direction].max(arrays(&text));
+        texts.insert(text);
+    }
+    assert_eq!(most, Direction::ALL.map(attention::config::arrays));
+    // Those of several parameters take as many as the device binds.
+    let grouped: BTreeSet<String> = Source::all::<AdamConfig>()
+        .chain(Source::all::<SquareSumConfig>())
+        .map(|shader| shader.text)
+        .collect();
+    for shader in shaders() {
+        if !texts.contains(&shader.text) && !grouped.contains(&shader.text) {
+            let arrays = arrays(&shader.text);
+            assert!(arrays <= LEAST, "{}: {arrays}", shader.name);
+        }
+    }
+}
+
+#[test]
 fn parameters_are_words_side_by_side() {
     for shader in shaders() {
         let (name, module) = (&shader.name, shader.module());
@@ -180,9 +243,8 @@ fn parameters_are_words_side_by_side() {
         let (_, params) = module
             .global_variables
             .iter()
-            .find(|(_, variable)| variable.binding.is_some_and(|binding| binding.binding == 0))
+            .find(|(_, variable)| variable.name.as_deref() == Some("params"))
             .unwrap();
-        assert_eq!(params.name.as_deref(), Some("params"), "{name}");
         let mut types = vec![params.ty];
         while let Some(ty) = types.pop() {
             assert_eq!(

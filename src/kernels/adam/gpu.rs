@@ -13,7 +13,7 @@ use crate::kernels::{
     formats::Width,
     group::GROUP,
     launch::{Arrays, THREADS, in_two_dimensions, launch, members, owned},
-    params::{self, params},
+    params::{params, with_params},
     shader::Shader,
     wgsl::{pcg3d, unroll},
 };
@@ -86,7 +86,6 @@ impl Shader for AdamConfig {
     type Params = AdamParams;
 
     fn text(self) -> String {
-        let params = params::binding::<AdamParams>();
         let step = include_str!("../../../shaders/adam.wgsl");
         let width = self.kind.width;
         let moments = match self.kind.packed {
@@ -100,12 +99,12 @@ impl Shader for AdamConfig {
             Width::One => "place",
             Width::Four => "4u * place + vec4<u32>(0u, 1u, 2u, 3u)",
         };
-        let text = SourceTemplate::new(format!("{params}{step}{moments}"))
+        let text = SourceTemplate::new(format!("{step}{moments}"))
             .register("floats", width.floats())
             .register("elements", elements)
             .register("parameters", self.parameters.to_string())
             .complete();
-        unroll(&text, [self.parameters; 2])
+        with_params::<AdamParams>(unroll(&text, [self.parameters; 2]))
     }
 
     fn workgroup(self) -> [u32; 2] {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     kernels::{
         formats::Element,
-        params::{self, params},
-        shader::Shader,
+        params::{params, with_params},
+        shader::{Direction, Shader},
         wgsl::{COOPERATIVE_MATRIX, mask, unroll},
     },
     packed::random::Mask,
@@ -17,6 +17,15 @@ use crate::{
 
 /// How attention's shaders find their rows.
 const ROWS: &str = include_str!("../../../shaders/attention_rows.wgsl");
+
+/// Arrays that the shaders of a direction bind beside their parameters, at most, with cooperative
+/// matrices or without.
+pub fn arrays(direction: Direction) -> usize {
+    match direction {
+        Direction::Forward => 6,
+        Direction::Backward => 9,
+    }
+}
 
 params! {
     /// What attention's shaders know of their rows.
@@ -27,21 +36,6 @@ params! {
         pub mask: Option<Mask>,
         /// 1 / √(columns of a head)
         pub scale: f32,
-        pub tiles: Vec<Tile>,
-    }
-}
-
-params! {
-    /// Rows of a workgroup, which never cross sequences.
-    pub struct Tile {
-        /// First row.
-        pub first: u32,
-        /// First row of its sequence.
-        pub begin: u32,
-        /// End of its sequence.
-        pub end: u32,
-        /// The sequence's place in the batch.
-        pub place: u32,
     }
 }
 
@@ -112,11 +106,8 @@ impl Shader for AttentionShader {
             }
         };
         let config = self.config;
-        let (enable, params) = (
-            config.element.enable(),
-            params::binding::<AttentionParams>(),
-        );
-        let text = SourceTemplate::new(format!("{enable}{params}{}{ROWS}{tile}{pass}", mask()))
+        let enable = config.element.enable();
+        let text = SourceTemplate::new(format!("{enable}{}{ROWS}{tile}{pass}", mask()))
             .register("element", config.element.name())
             .register("quarters", config.quarters.to_string())
             .register("block", config.block().to_string())
@@ -126,7 +117,7 @@ impl Shader for AttentionShader {
             )
             .register("masked", config.masked.to_string())
             .complete();
-        unroll(&text, [config.quarters; 2])
+        with_params::<AttentionParams>(unroll(&text, [config.quarters; 2]))
     }
 
     fn workgroup(self) -> [u32; 2] {
@@ -294,8 +285,7 @@ impl Shader for CooperativeShader {
                 include_str!("../../../shaders/attention_cooperative_key_value_gradient.wgsl")
             }
         };
-        let params = params::binding::<AttentionParams>();
-        let text = format!("{COOPERATIVE_MATRIX}{params}{}{ROWS}{tile}{main}", mask());
+        let text = format!("{COOPERATIVE_MATRIX}{}{ROWS}{tile}{main}", mask());
         let text = SourceTemplate::new(text)
             .register("size", config.size.to_string())
             .register("head", config.head.to_string())
@@ -304,7 +294,7 @@ impl Shader for CooperativeShader {
             .register("threads", config.threads().to_string())
             .register("masked", masked.to_string())
             .complete();
-        unroll(&text, [config.head / config.size; 2])
+        with_params::<AttentionParams>(unroll(&text, [config.head / config.size; 2]))
     }
 
     fn workgroup(self) -> [u32; 2] {

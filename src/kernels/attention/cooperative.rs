@@ -15,15 +15,16 @@ use burn::{
 };
 
 use super::{
-    config::{CooperativeConfig, CooperativePass, CooperativeShader},
-    gpu::{params, tiles},
+    config::{CooperativeConfig, CooperativePass, CooperativeShader, arrays},
+    gpu::params,
     layout::Layout,
 };
 use crate::{
     device::AdapterInfo,
     kernels::{
         formats::Element,
-        launch::{self, Arrays, WIDEST_DISPATCH, like},
+        launch::{self, Arrays, WIDEST_DISPATCH, binds, like},
+        shader::Direction,
     },
 };
 
@@ -60,19 +61,23 @@ pub fn candidates(adapter: &AdapterInfo, head: usize) -> Vec<CooperativeConfig> 
     configs
 }
 
-/// The configuration, where it computes the attention of these queries.
+/// The direction's configuration, where it computes the attention of these queries.
 pub(in crate::kernels) fn fitting(
-    config: Option<CooperativeConfig>,
+    direction: Direction,
     q: &CubeTensor,
     layout: &Layout,
 ) -> Option<CooperativeConfig> {
-    config.filter(|&config| fits(config, q, layout))
+    let config = match direction {
+        Direction::Forward => layout.configs.forward,
+        Direction::Backward => layout.configs.backward,
+    };
+    config.filter(|&config| binds(q, arrays(direction)) && fits(config, q, layout))
 }
 
 fn fits(config: CooperativeConfig, q: &CubeTensor, layout: &Layout) -> bool {
     q.dtype == DType::F16
         && q.shape()[1] == layout.heads * config.head
-        && tiles(layout, config.tile()).count() <= WIDEST_DISPATCH as usize
+        && layout.sequences.tiles(config.tile()).count() <= WIDEST_DISPATCH as usize
 }
 
 /// The result, `[tokens, hidden]` in f16, and each row's log of Σ exp(score), `[heads, tokens]` in
@@ -139,7 +144,10 @@ fn launch(
     layout: &Layout,
 ) {
     let first = read[0];
-    let groups = tiles(layout, config.tile()).count() as u32;
+    let groups = layout.sequences.tiles(config.tile()).count() as u32;
+    let rows = layout.sequences.on_device(first);
+    let tiles = rows.tiles(config.tile());
+    let read: Vec<_> = [tiles].into_iter().chain(read.iter().copied()).collect();
     launch::launch(
         &first.client,
         CooperativeShader {
@@ -148,9 +156,9 @@ fn launch(
             masked: layout.mask.is_some(),
         },
         [groups, layout.heads as u32],
-        &params(layout, first.shape()[1], config.tile()),
+        &params(layout, first.shape()[1]),
         Arrays {
-            read,
+            read: &read,
             written,
             ..Arrays::default()
         },

@@ -13,24 +13,30 @@ use burn::{
 };
 
 use super::{
-    config::{AttentionConfig, AttentionParams, AttentionPass, AttentionShader, TILE, Tile},
+    config::{AttentionConfig, AttentionParams, AttentionPass, AttentionShader, TILE, arrays},
     layout::Layout,
 };
 use crate::kernels::{
     formats::Element,
-    launch::{self, Arrays, WIDEST_DISPATCH, like},
+    launch::{self, Arrays, WIDEST_DISPATCH, binds, like},
+    shader::Direction,
 };
 
 /// Columns of a head at most: more would not fit the registers.
 const WIDEST_HEAD: usize = 128;
 
 /// The configuration that fits these queries, or `None` where only plain tensors do.
-pub(in crate::kernels) fn config(q: &CubeTensor, layout: &Layout) -> Option<AttentionConfig> {
+pub(in crate::kernels) fn config(
+    q: &CubeTensor,
+    layout: &Layout,
+    direction: Direction,
+) -> Option<AttentionConfig> {
     let size = q.shape()[1] / layout.heads;
     let element = Element::of(q.dtype)?;
     let fits = size.is_multiple_of(4)
+        && binds(q, arrays(direction))
         && (4..=WIDEST_HEAD).contains(&size)
-        && tiles(layout, TILE).count() <= WIDEST_DISPATCH as usize;
+        && layout.sequences.tiles(TILE).count() <= WIDEST_DISPATCH as usize;
     fits.then_some(AttentionConfig {
         quarters: size / 4,
         element,
@@ -92,42 +98,33 @@ pub(in crate::kernels) fn backward(
 
 fn launch(shader: AttentionShader, read: &[&CubeTensor], written: &[&CubeTensor], layout: &Layout) {
     let first = read[0];
+    let rows = layout.sequences.on_device(first);
+    let read: Vec<_> = [rows.tiles(TILE)]
+        .into_iter()
+        .chain(read.iter().copied())
+        .collect();
     launch::launch(
         &first.client,
         shader,
-        [tiles(layout, TILE).count() as u32, layout.heads as u32],
-        &params(layout, first.shape()[1], TILE),
+        [
+            layout.sequences.tiles(TILE).count() as u32,
+            layout.heads as u32,
+        ],
+        &params(layout, first.shape()[1]),
         Arrays {
-            read,
+            read: &read,
             written,
             ..Arrays::default()
         },
     );
 }
 
-/// What the shaders know of their rows, divided into tiles of `tile`.
-pub(in crate::kernels) fn params(layout: &Layout, hidden: usize, tile: usize) -> AttentionParams {
+/// What the shaders know of their rows.
+pub(in crate::kernels) fn params(layout: &Layout, hidden: usize) -> AttentionParams {
     AttentionParams {
         tokens: layout.sequences.tokens() as u32,
         quarters: (hidden / 4) as u32,
         mask: layout.mask,
         scale: 1.0 / ((hidden / layout.heads) as f32).sqrt(),
-        tiles: tiles(layout, tile).collect(),
     }
-}
-
-/// The tiles, of `tile` rows each.
-pub(in crate::kernels) fn tiles(layout: &Layout, tile: usize) -> impl Iterator<Item = Tile> {
-    let sequences = &layout.sequences;
-    (0..sequences.len()).flat_map(move |number| {
-        let rows = sequences.rows(number);
-        let (begin, end) = (rows.start as u32, rows.end as u32);
-        let place = sequences.places()[number];
-        (begin..end).step_by(tile).map(move |first| Tile {
-            first,
-            begin,
-            end,
-            place,
-        })
-    })
 }

@@ -6,7 +6,7 @@ use burn::backend::wgpu::SourceTemplate;
 use crate::{
     kernels::{
         formats::Element,
-        params::{self, params},
+        params::{params, with_params},
         shader::Shader,
         wgsl,
     },
@@ -52,8 +52,6 @@ params! {
         pub epsilon: f32,
         /// Backward, masked.
         pub mask: Option<Mask>,
-        /// The word of each row, with a mask.
-        pub row_words: Vec<u32>,
     }
 }
 
@@ -78,12 +76,12 @@ impl Shader for NormConfig {
             }
         };
         let masked = self.pass == NormPass::Backward { masked: true };
-        let (enable, params) = (self.element.enable(), params::binding::<NormParams>());
-        SourceTemplate::new(format!("{enable}{params}{text}"))
+        let text = SourceTemplate::new(format!("{}{text}", self.element.enable()))
             .register("element", self.element.name())
             .register("masked", masked.to_string())
             .register("slice", NormPass::SLICE.to_string())
-            .complete()
+            .complete();
+        with_params::<NormParams>(text)
     }
 
     fn workgroup(self) -> [u32; 2] {

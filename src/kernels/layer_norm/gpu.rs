@@ -58,25 +58,24 @@ pub(in crate::kernels) fn backward(
     let (shape, columns) = (x.shape(), gamma.shape());
     let x_grad = like(&x, shape.clone(), element);
     let dropped_grad = dropped.is_some().then(|| like(&x, shape.clone(), element));
-    // Without a mask the last binding is not used: any array will do.
+    // Without a mask the first and the last binding are not used: any array will do.
+    let words = dropped.as_ref().map_or(moments.clone(), |dropped| {
+        dropped.sequences.on_device(&x).words
+    });
     let last = dropped_grad.as_ref().unwrap_or(&x_grad);
-    let row_words = dropped
-        .iter()
-        .flat_map(|dropped| dropped.sequences.row_words());
     launch(
         NormPass::Backward {
             masked: dropped_grad.is_some(),
         },
         element,
         Arrays {
-            read: &[&x, &moments, &gamma, &grad],
+            read: &[&words, &x, &moments, &gamma, &grad],
             written: &[&x_grad, last],
             ..Arrays::default()
         },
         in_two_dimensions(shape[0] as u32),
         NormParams {
-            mask: dropped.as_ref().map(|dropped| dropped.mask),
-            row_words: row_words.collect(),
+            mask: dropped.map(|dropped| dropped.mask),
             ..params(&x)
         },
     );

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     kernels::{
         formats::Element,
-        params::{self, params},
+        params::{params, with_params},
         shader::Shader,
         wgsl::{COOPERATIVE_MATRIX, NORMAL, mask, unroll},
     },
@@ -177,8 +177,6 @@ params! {
         pub n: u32,
         pub k: u32,
         pub mask: Option<Mask>,
-        /// The word of each row of the result, with a mask.
-        pub row_words: Vec<u32>,
     }
 }
 
@@ -206,40 +204,38 @@ impl Shader for MatmulShader {
             epilogue,
             Epilogue::Bias | Epilogue::Gelu { .. } | Epilogue::Residual { .. }
         );
-        let params = params::binding::<MatmulParams>();
-        let template =
-            SourceTemplate::new(format!("{enable}{params}{}{NORMAL}{store}{text}", mask()))
-                .register("operand", matmul.operand.name())
-                .register("result", matmul.result.name())
-                .register("left_transposed", left.to_string())
-                .register("right_transposed", right.to_string())
-                .register("biased", biased.to_string())
-                .register(
-                    "masked",
-                    (epilogue == Epilogue::Residual { masked: true }).to_string(),
-                )
-                .register(
-                    "residual",
-                    matches!(epilogue, Epilogue::Residual { .. }).to_string(),
-                )
-                .register(
-                    "gelu",
-                    matches!(epilogue, Epilogue::Gelu { .. }).to_string(),
-                )
-                .register(
-                    "kept",
-                    (epilogue == Epilogue::Gelu { kept: true }).to_string(),
-                )
-                .register(
-                    "gelu_gradient",
-                    (epilogue == Epilogue::GeluGradient).to_string(),
-                )
-                .register("onto", (epilogue == Epilogue::Onto).to_string())
-                .register(
-                    "column_sums",
-                    (epilogue == Epilogue::ColumnSums).to_string(),
-                );
-        match tiling {
+        let template = SourceTemplate::new(format!("{enable}{}{NORMAL}{store}{text}", mask()))
+            .register("operand", matmul.operand.name())
+            .register("result", matmul.result.name())
+            .register("left_transposed", left.to_string())
+            .register("right_transposed", right.to_string())
+            .register("biased", biased.to_string())
+            .register(
+                "masked",
+                (epilogue == Epilogue::Residual { masked: true }).to_string(),
+            )
+            .register(
+                "residual",
+                matches!(epilogue, Epilogue::Residual { .. }).to_string(),
+            )
+            .register(
+                "gelu",
+                matches!(epilogue, Epilogue::Gelu { .. }).to_string(),
+            )
+            .register(
+                "kept",
+                (epilogue == Epilogue::Gelu { kept: true }).to_string(),
+            )
+            .register(
+                "gelu_gradient",
+                (epilogue == Epilogue::GeluGradient).to_string(),
+            )
+            .register("onto", (epilogue == Epilogue::Onto).to_string())
+            .register(
+                "column_sums",
+                (epilogue == Epilogue::ColumnSums).to_string(),
+            );
+        let text = match tiling {
             MatmulTiling::Tiled { quarters } => {
                 let text = template.register("quarters", quarters.to_string());
                 unroll(&text.complete(), [quarters; 2])
@@ -263,7 +259,8 @@ impl Shader for MatmulShader {
                     .register("ahead", ahead.to_string());
                 unroll(&text.complete(), tiles)
             }
-        }
+        };
+        with_params::<MatmulParams>(text)
     }
 
     fn workgroup(self) -> [u32; 2] {

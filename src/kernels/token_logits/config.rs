@@ -5,7 +5,7 @@ use burn::backend::wgpu::SourceTemplate;
 
 use crate::kernels::{
     formats::Element,
-    params::{self, params},
+    params::{params, with_params},
     shader::{Direction, Shader},
     wgsl::{NORMAL, unroll},
 };
@@ -69,13 +69,12 @@ impl Shader for LogitShader {
             Direction::Backward => include_str!("../../../shaders/token_logits_backward.wgsl"),
         };
         let LogitConfig { element, ranks } = self.config;
-        let (enable, params) = (element.enable(), params::binding::<LogitParams>());
-        let text = SourceTemplate::new(format!("{enable}{params}{NORMAL}{pass}"))
+        let text = SourceTemplate::new(format!("{}{NORMAL}{pass}", element.enable()))
             .register("element", element.name())
             .register("given", ranks.is_some().to_string())
             .register("ranks", ranks.unwrap_or(1).to_string())
             .complete();
-        unroll(&text, [ranks.unwrap_or(1); 2])
+        with_params::<LogitParams>(unroll(&text, [ranks.unwrap_or(1); 2]))
     }
 
     fn workgroup(self) -> [u32; 2] {
