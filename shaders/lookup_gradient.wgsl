@@ -5,8 +5,8 @@
 // What lies at a place: a value, or four.
 alias Floats = {{ floats }};
 
-@group(0) @binding(1) var<storage, read_write> sums: array<Floats>;
-@group(0) @binding(2) var<storage, read_write> rows: array<Floats>;
+@group(0) @binding(0) var<storage, read_write> sums: array<Floats>;
+@group(0) @binding(1) var<storage, read_write> rows: array<Floats>;
 
 const THREADS = 64u;
 const AT_ONCE = {{ at_once }}u;

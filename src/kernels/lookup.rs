@@ -24,7 +24,7 @@ use super::{
     autodiff::with_gradient,
     formats::{Element, Width},
     launch::{Arrays, in_two_dimensions, launch, owned},
-    params::{self, params},
+    params::{params, with_params},
     shader::Shader,
     wgsl::unroll,
 };
@@ -82,13 +82,12 @@ impl Shader for LookupConfig {
     type Params = LookupParams;
 
     fn text(self) -> String {
-        let params = params::binding::<LookupParams>();
         let text = include_str!("../../shaders/lookup_gradient.wgsl");
-        let text = SourceTemplate::new(format!("{params}{text}"))
+        let text = SourceTemplate::new(text)
             .register("floats", self.width.floats())
             .register("at_once", AT_ONCE.to_string())
             .complete();
-        unroll(&text, [AT_ONCE; 2])
+        with_params::<LookupParams>(unroll(&text, [AT_ONCE; 2]))
     }
 
     fn workgroup(self) -> [u32; 2] {
