@@ -12,3 +12,4 @@ mod heads;
 mod odd_shapes;
 mod products;
 mod shaders;
+mod three_layers;
