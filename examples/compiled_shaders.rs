@@ -18,7 +18,7 @@ use electra::kernels::{
         CooperativeShader,
     },
     formats::Element,
-    matmul::config::{Epilogue, Matmul, MatmulShader, MatmulTiling, Orientation},
+    matmul::config::{Epilogue, Matmul, MatmulShader, MatmulTiling, Orientation, Products},
     shader::Shader,
 };
 use naga::{
@@ -140,6 +140,7 @@ fn shaders() -> Vec<Source> {
                 ),
             ] {
                 let matmul = Matmul {
+                    products: Products::One,
                     orientation,
                     operand: element,
                     result,

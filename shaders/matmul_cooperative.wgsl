@@ -29,29 +29,26 @@ const STRIDE = DEPTH + 8u;
 const LEFT_QUADS = BLOCK_ROWS * QUADS / THREADS;
 const RIGHT_QUADS = BLOCK_COLUMNS * QUADS / THREADS;
 
-@group(0) @binding(1) var<storage, read_write> a: array<Quad>;
-@group(0) @binding(2) var<storage, read_write> b: array<Quad>;
-
 // [rows, depth] and [columns, depth], however the operands lie.
 var<workgroup> left: array<f16, BLOCK_ROWS * STRIDE>;
 var<workgroup> right: array<f16, BLOCK_COLUMNS * STRIDE>;
 // The sums of the block's columns of b, then two finished tiles of each subgroup, side by side.
 var<workgroup> finished: array<f32, PARTS * 2u * SIZE * SIZE>;
 
-fn a_quad(line: u32, column: u32) -> Quad {
+fn a_quad(number: u32, line: u32, column: u32) -> Quad {
     let size = select(vec2<u32>(params.m, params.k), vec2<u32>(params.k, params.m), LEFT_TRANSPOSED);
     if line >= size.x || column >= size.y {
         return Quad();
     }
-    return a[(line * size.y + column) / 4u];
+    return get_a(number, (line * size.y + column) / 4u);
 }
 
-fn b_quad(line: u32, column: u32) -> Quad {
+fn b_quad(number: u32, line: u32, column: u32) -> Quad {
     let size = select(vec2<u32>(params.k, params.n), vec2<u32>(params.n, params.k), RIGHT_TRANSPOSED);
     if line >= size.x || column >= size.y {
         return Quad();
     }
-    return b[(line * size.y + column) / 4u];
+    return get_b(number, (line * size.y + column) / 4u);
 }
 
 // Where the values of a thread's quad lie in a slice, (line, depth). Quads that lie along the depth are
@@ -92,9 +89,11 @@ fn main(
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     let n = params.n;
-    let k = params.k;
+    let depth = SUMMANDS * whole_depth(DEPTH);
     let first_row = group.y * BLOCK_ROWS;
-    let first_column = group.x * BLOCK_COLUMNS;
+    let block = own_block(group.x, BLOCK_COLUMNS);
+    let number = block.x;
+    let first_column = block.y;
     var next_left: array<Quad, LEFT_QUADS>;
     var next_right: array<Quad, RIGHT_QUADS>;
     // Where subgroups are larger than was reckoned with, fewer run than a workgroup has parts: they
@@ -116,13 +115,14 @@ fn main(
                 finished[column] = 0.0;
             }
         }
-        for (var first = 0u; first < k; first += DEPTH) {
+        for (var first = 0u; first < depth; first += DEPTH) {
             if !AHEAD || first == 0u {
+                let slice = own_slice(first, DEPTH);
                 for (var q = 0u; q < LEFT_QUADS; q++) {
-                    next_left[q] = fetch_left(thread, q, first_row, first);
+                    next_left[q] = fetch_left(thread, q, first_row, slice);
                 }
                 for (var q = 0u; q < RIGHT_QUADS; q++) {
-                    next_right[q] = fetch_right(thread, q, first_column, first);
+                    next_right[q] = fetch_right(number, thread, q, first_column, slice);
                 }
             }
             if LEFT_TRANSPOSED {
@@ -156,12 +156,13 @@ fn main(
                 }
             }
             workgroupBarrier();
-            if AHEAD && first + DEPTH < k {
+            if AHEAD && first + DEPTH < depth {
+                let slice = own_slice(first + DEPTH, DEPTH);
                 for (var q = 0u; q < LEFT_QUADS; q++) {
-                    next_left[q] = fetch_left(thread, q, first_row, first + DEPTH);
+                    next_left[q] = fetch_left(thread, q, first_row, slice);
                 }
                 for (var q = 0u; q < RIGHT_QUADS; q++) {
-                    next_right[q] = fetch_right(thread, q, first_column, first + DEPTH);
+                    next_right[q] = fetch_right(number, thread, q, first_column, slice);
                 }
             }
             if summing {
@@ -184,7 +185,7 @@ fn main(
         }
         if summing {
             for (var column = thread; column < BLOCK_COLUMNS && first_column + column < n; column += THREADS) {
-                column_sums[first_column + column] = finished[column];
+                set_column_sums(number, first_column + column, finished[column]);
             }
         }
         workgroupBarrier();
@@ -199,7 +200,7 @@ fn main(
         if $u % 2u == 1u {
             workgroupBarrier();
             if storing {
-                put(own, row + #u * SIZE, column + ($u - 1u) * SIZE, lane, lanes);
+                put(number, own, row + #u * SIZE, column + ($u - 1u) * SIZE, lane, lanes);
             }
             workgroupBarrier();
         }
@@ -207,23 +208,23 @@ fn main(
     }
 }
 
-// A thread's quad of the slice that begins at depth `first`.
-fn fetch_left(thread: u32, quad: u32, first_row: u32, first: u32) -> Quad {
+// A thread's quad of a slice.
+fn fetch_left(thread: u32, quad: u32, first_row: u32, slice: vec2<u32>) -> Quad {
     if LEFT_TRANSPOSED {
         let at = across(thread, quad);
-        return a_quad(first + at.y, first_row + at.x);
+        return a_quad(slice.x, slice.y + at.y, first_row + at.x);
     }
     let at = along(thread, quad);
-    return a_quad(first_row + at.x, first + at.y);
+    return a_quad(slice.x, first_row + at.x, slice.y + at.y);
 }
 
-fn fetch_right(thread: u32, quad: u32, first_column: u32, first: u32) -> Quad {
+fn fetch_right(number: u32, thread: u32, quad: u32, first_column: u32, slice: vec2<u32>) -> Quad {
     if RIGHT_TRANSPOSED {
         let at = along(thread, quad);
-        return b_quad(first_column + at.x, first + at.y);
+        return b_quad(number + slice.x, first_column + at.x, slice.y + at.y);
     }
     let at = across(thread, quad);
-    return b_quad(first + at.y, first_column + at.x);
+    return b_quad(number + slice.x, slice.y + at.y, first_column + at.x);
 }
 
 // Four quads, one below the other, as four columns.
@@ -237,10 +238,10 @@ fn turned(x: Quad, y: Quad, z: Quad, w: Quad) -> array<Quad, 4> {
 }
 
 // Stores two tiles of c that a subgroup finished.
-fn put(own: u32, first_row: u32, first_column: u32, lane: u32, lanes: u32) {
+fn put(number: u32, own: u32, first_row: u32, first_column: u32, lane: u32, lanes: u32) {
     for (var t = 4u * lane; t < 2u * SIZE * SIZE; t += 4u * lanes) {
         let at = own + t;
         let sum = vec4<f32>(finished[at], finished[at + 1u], finished[at + 2u], finished[at + 3u]);
-        store(first_row + t / (2u * SIZE), first_column + t % (2u * SIZE), sum);
+        store(number, first_row + t / (2u * SIZE), first_column + t % (2u * SIZE), sum);
     }
 }

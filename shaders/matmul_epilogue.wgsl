@@ -1,8 +1,6 @@
-// What becomes of a finished product, four columns of a row at a time. What the matmul shaders share:
-// the result and what it is made with; a is binding 1 and b binding 2.
+// What becomes of a finished product, four columns of a row at a time, and which products a launch has:
+// what the matmul shaders share.
 
-alias Operand = {{ operand }};
-alias Result = {{ result }};
 alias Results = vec4<{{ result }}>;
 
 // Whether a lies as [k, m], and b as [n, k].
@@ -20,22 +18,39 @@ const ONTO = {{ onto }};
 // Whether the sums of the columns of b are wanted too.
 const COLUMN_SUMS = {{ column_sums }};
 
-// Each row's word in masks, [m].
-@group(0) @binding(0) var<storage, read_write> row_words: array<u32>;
-@group(0) @binding(3) var<storage, read_write> c: array<Results>;
-// [n]
-@group(0) @binding(4) var<storage, read_write> bias: array<vec4<f32>>;
-// The residual, or the values before GELU; [m, n].
-@group(0) @binding(5) var<storage, read_write> other: array<Results>;
-// [n]
-@group(0) @binding(6) var<storage, read_write> column_sums: array<f32>;
+// Whether products stand beside each other, or how many are summed.
+const BESIDE = {{ beside }};
+const SUMMANDS = {{ summands }}u;
 
-// Stores columns `column` to `column + 3` of a row:
+// A workgroup's product, and the first column of its block of `width`.
+fn own_block(group: u32, width: u32) -> vec2<u32> {
+    if !BESIDE {
+        return vec2<u32>(0u, group * width);
+    }
+    let blocks = (params.n + width - 1u) / width;
+    return vec2<u32>(group / blocks, group % blocks * width);
+}
+
+// Depth of a summand in whole slices of `depth`.
+fn whole_depth(depth: u32) -> u32 {
+    return (params.k + depth - 1u) / depth * depth;
+}
+
+// The summand of the slice that begins at `first`, and where in its own depth it does.
+fn own_slice(first: u32, depth: u32) -> vec2<u32> {
+    if SUMMANDS == 1u {
+        return vec2<u32>(0u, first);
+    }
+    let whole = whole_depth(depth);
+    return vec2<u32>(first / whole, first % whole);
+}
+
+// Stores columns `column` to `column + 3` of a row of product `number`:
 //   product (+ bias) · mask (+ residual)
 //   GELU(product + bias), and product + bias itself where it is kept
 //   product · GELU'(what was kept)
 //   product + what c holds
-fn store(row: u32, column: u32, product: vec4<f32>) {
+fn store(number: u32, row: u32, column: u32, product: vec4<f32>) {
     let n = params.n;
     if row >= params.m || column >= n {
         return;
@@ -43,32 +58,32 @@ fn store(row: u32, column: u32, product: vec4<f32>) {
     let at = (row * n + column) / 4u;
     var sum = product;
     if BIASED {
-        sum += bias[column / 4u];
+        sum += get_bias(number, column / 4u);
     }
     if MASKED {
-        let word = row_words[row];
+        let word = get_row_words(0u, row);
         sum.x *= mask_factor(params.mask, word, column);
         sum.y *= mask_factor(params.mask, word, column + 1u);
         sum.z *= mask_factor(params.mask, word, column + 2u);
         sum.w *= mask_factor(params.mask, word, column + 3u);
     }
     if RESIDUAL {
-        sum += vec4<f32>(other[at]);
+        sum += vec4<f32>(get_other(0u, at));
     }
     if GELU {
         let inner = Results(sum);
         if KEPT {
-            other[at] = inner;
+            set_other(0u, at, inner);
         }
         let x = vec4<f32>(inner);
         sum = vec4<f32>(gelu(x.x), gelu(x.y), gelu(x.z), gelu(x.w));
     }
     if GELU_GRADIENT {
-        let x = vec4<f32>(other[at]);
+        let x = vec4<f32>(get_other(0u, at));
         sum *= vec4<f32>(gelu_slope(x.x), gelu_slope(x.y), gelu_slope(x.z), gelu_slope(x.w));
     }
     if ONTO {
-        sum += vec4<f32>(c[at]);
+        sum += vec4<f32>(get_c(number, at));
     }
-    c[at] = Results(sum);
+    set_c(number, at, Results(sum));
 }

@@ -10,25 +10,24 @@ const BLOCK = 64u * QUARTERS;
 const QUADS = BLOCK / 4u;
 const DEPTH = 16u / QUARTERS;
 
-@group(0) @binding(1) var<storage, read_write> a: array<Operand>;
-@group(0) @binding(2) var<storage, read_write> b: array<Operand>;
-
 // [depth, rows] and [depth, columns]
 var<workgroup> left: array<vec4<f32>, 256>;
 var<workgroup> right: array<vec4<f32>, 256>;
 
-fn a_at(shape: vec3<u32>, row: u32, depth: u32) -> f32 {
+fn a_at(number: u32, shape: vec3<u32>, row: u32, depth: u32) -> f32 {
     if row >= shape.x || depth >= shape.z {
         return 0.0;
     }
-    return f32(a[select(row * shape.z + depth, depth * shape.x + row, LEFT_TRANSPOSED)]);
+    let at = select(row * shape.z + depth, depth * shape.x + row, LEFT_TRANSPOSED);
+    return f32(get_a(number, at));
 }
 
-fn b_at(shape: vec3<u32>, depth: u32, column: u32) -> f32 {
+fn b_at(number: u32, shape: vec3<u32>, depth: u32, column: u32) -> f32 {
     if column >= shape.y || depth >= shape.z {
         return 0.0;
     }
-    return f32(b[select(depth * shape.y + column, column * shape.z + depth, RIGHT_TRANSPOSED)]);
+    let at = select(depth * shape.y + column, column * shape.z + depth, RIGHT_TRANSPOSED);
+    return f32(get_b(number, at));
 }
 
 @compute @workgroup_size(16, 16, 1)
@@ -39,7 +38,9 @@ fn main(
 ) {
     let shape = vec3<u32>(params.m, params.n, params.k);
     let first_row = group.y * BLOCK;
-    let first_column = group.x * BLOCK;
+    let block = own_block(group.x, BLOCK);
+    let number = block.x;
+    let first_column = block.y;
     // Neighbouring threads stage what lies side by side.
     let a_depth = select(index % DEPTH, index / QUADS, LEFT_TRANSPOSED);
     let a_quad = select(index / DEPTH, index % QUADS, LEFT_TRANSPOSED);
@@ -53,20 +54,21 @@ fn main(
     var sum#$z = vec4<f32>(0.0);
     var sum#$w = vec4<f32>(0.0);
     var columns = vec4<f32>(0.0);
-    for (var first = 0u; first < shape.z; first += DEPTH) {
-        let at_a = first + a_depth;
-        let at_b = first + b_depth;
+    for (var first = 0u; first < SUMMANDS * whole_depth(DEPTH); first += DEPTH) {
+        let slice = own_slice(first, DEPTH);
+        let at_a = slice.y + a_depth;
+        let at_b = slice.y + b_depth;
         left[a_depth * QUADS + a_quad] = vec4<f32>(
-            a_at(shape, row, at_a),
-            a_at(shape, row + 1u, at_a),
-            a_at(shape, row + 2u, at_a),
-            a_at(shape, row + 3u, at_a),
+            a_at(slice.x, shape, row, at_a),
+            a_at(slice.x, shape, row + 1u, at_a),
+            a_at(slice.x, shape, row + 2u, at_a),
+            a_at(slice.x, shape, row + 3u, at_a),
         );
         right[b_depth * QUADS + b_quad] = vec4<f32>(
-            b_at(shape, at_b, column),
-            b_at(shape, at_b, column + 1u),
-            b_at(shape, at_b, column + 2u),
-            b_at(shape, at_b, column + 3u),
+            b_at(number + slice.x, shape, at_b, column),
+            b_at(number + slice.x, shape, at_b, column + 1u),
+            b_at(number + slice.x, shape, at_b, column + 2u),
+            b_at(number + slice.x, shape, at_b, column + 3u),
         );
         workgroupBarrier();
         if COLUMN_SUMS && group.y == 0u && index < QUADS {
@@ -86,15 +88,15 @@ fn main(
     }
     let own_column = first_column + 4u * index;
     if COLUMN_SUMS && group.y == 0u && index < QUADS && own_column < shape.y {
-        column_sums[own_column] = columns.x;
-        column_sums[own_column + 1u] = columns.y;
-        column_sums[own_column + 2u] = columns.z;
-        column_sums[own_column + 3u] = columns.w;
+        set_column_sums(number, own_column, columns.x);
+        set_column_sums(number, own_column + 1u, columns.y);
+        set_column_sums(number, own_column + 2u, columns.z);
+        set_column_sums(number, own_column + 3u, columns.w);
     }
     let row# = first_row + (#u * 16u + thread.y) * 4u;
     let column$ = first_column + ($u * 16u + thread.x) * 4u;
-    store(row#, column$, sum#$x);
-    store(row# + 1u, column$, sum#$y);
-    store(row# + 2u, column$, sum#$z);
-    store(row# + 3u, column$, sum#$w);
+    store(number, row#, column$, sum#$x);
+    store(number, row# + 1u, column$, sum#$y);
+    store(number, row# + 2u, column$, sum#$z);
+    store(number, row# + 3u, column$, sum#$w);
 }

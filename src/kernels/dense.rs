@@ -6,6 +6,7 @@
 pub(super) mod cpu;
 pub mod layer;
 pub mod matmuls;
+pub mod three;
 
 use burn::{
     Tensor,

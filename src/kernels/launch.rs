@@ -87,13 +87,12 @@ pub(super) fn launch<S: Shader>(
     ];
     let in_order: Vec<_> = uses
         .into_iter()
-        .flat_map(|(tensors, with)| tensors.iter().map(move |&tensor| Some((tensor, with))))
+        .flat_map(|(tensors, with)| tensors.iter().map(move |&tensor| (tensor, with)))
         .collect();
     launch_in_order(client, shader, groups, params, &in_order);
 }
 
-/// As [`launch`], with each array's use given beside it. A binding that the shader does not use, `None`,
-/// takes the first array once more.
+/// As [`launch`], with each array's use given beside it.
 ///
 /// The parameters go to the runtime as a launch's own words, which it binds after the arrays: it writes
 /// them ahead of the launches that wait, and keeps them for the next launch with the same. To write them
@@ -103,15 +102,11 @@ pub(super) fn launch_in_order<S: Shader>(
     shader: S,
     groups: [u32; 2],
     params: &S::Params,
-    arrays: &[Option<(&CubeTensor, BufferIOAttr)>],
+    arrays: &[(&CubeTensor, BufferIOAttr)],
 ) {
     let mut arguments = KernelArguments::new().with_info(words(params));
-    let first = arrays.iter().flatten().next();
-    for array in arrays {
-        let unused = || first.map(|(tensor, _)| (*tensor, BufferIOAttr::ReadOnly));
-        if let Some((tensor, with)) = array.or_else(unused) {
-            arguments = arguments.with_buffer_io(tensor.handle.clone().binding(), with);
-        }
+    for (tensor, with) in arrays {
+        arguments = arguments.with_buffer_io(tensor.handle.clone().binding(), *with);
     }
     let [wide, high] = shader.workgroup();
     client.launch(

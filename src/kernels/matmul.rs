@@ -17,11 +17,13 @@ use burn::{
 use cubecl::ir::attributes::BufferIOAttr;
 use serde::{Deserialize, Serialize};
 
-use self::config::{Epilogue, Matmul, MatmulParams, MatmulShader, MatmulTiling, Orientation};
+use self::config::{
+    Epilogue, Matmul, MatmulParams, MatmulShader, MatmulTiling, Orientation, Products,
+};
 use super::{
     dropout::Dropped,
     formats::Element,
-    launch::{WIDEST_DISPATCH, launch_in_order, like, owned},
+    launch::{WIDEST_DISPATCH, binds, launch_in_order, like, owned},
     work,
 };
 
@@ -78,17 +80,25 @@ impl MatmulTilings {
         }
     }
 
-    /// The tiling that computes the product of these operands; `None` leaves it to Burn's.
+    /// The tiling that computes the products of these operands; `None` leaves them to Burn's.
     pub(super) fn fitting(
         self,
-        a: &CubeTensor,
-        b: &CubeTensor,
+        [left, right]: [&[CubeTensor]; 2],
         orientation: Orientation,
     ) -> Option<MatmulTiling> {
+        let (a, b) = (left.first()?, right.first()?);
+        let alike = |operands: &[CubeTensor]| {
+            let mut pairs = operands.windows(2);
+            pairs.all(|pair| pair[0].shape() == pair[1].shape() && pair[0].dtype == pair[1].dtype)
+        };
+        let products = products(left, right).filter(|_| alike(left) && alike(right))?;
+        let [_, _, results] = products.counts();
         let [m, n, _] = extents(&a.shape(), &b.shape(), orientation);
         self.tilings(orientation)
-            .of(m * n)
-            .filter(|&tiling| fits(tiling, a, b, orientation))
+            .of(m * n * results)
+            .filter(|&tiling| {
+                binds(a, products.arrays()) && fits(tiling, a, b, orientation, results)
+            })
     }
 }
 
@@ -163,12 +173,25 @@ pub(super) fn extents(a: &Shape, b: &Shape, orientation: Orientation) -> [usize;
     }
 }
 
-/// Whether the shader computes the product of these operands.
-fn fits(tiling: MatmulTiling, a: &CubeTensor, b: &CubeTensor, orientation: Orientation) -> bool {
+/// The products of so many operands, where there are shaders for them.
+fn products(left: &[CubeTensor], right: &[CubeTensor]) -> Option<Products> {
+    [Products::One, Products::Beside, Products::Summed]
+        .into_iter()
+        .find(|products| products.counts()[..2] == [left.len(), right.len()])
+}
+
+/// Whether the shader computes as many results of such operands side by side.
+fn fits(
+    tiling: MatmulTiling,
+    a: &CubeTensor,
+    b: &CubeTensor,
+    orientation: Orientation,
+    results: usize,
+) -> bool {
     let operand = Element::of(a.dtype).filter(|_| a.dtype == b.dtype);
     let [m, n, k] = extents(&a.shape(), &b.shape(), orientation);
     let [rows, columns] = tiling.block();
-    let groups = m.div_ceil(rows).max(n.div_ceil(columns));
+    let groups = m.div_ceil(rows).max(results * n.div_ceil(columns));
     let formats = match tiling {
         MatmulTiling::Tiled { .. } => operand.is_some(),
         // Lines are read four values at a time.
@@ -189,8 +212,8 @@ fn fits(tiling: MatmulTiling, a: &CubeTensor, b: &CubeTensor, orientation: Orien
 #[expect(clippy::large_enum_variant, reason = "one a launch, never stored")]
 pub(super) enum EpilogueTensors {
     Plain,
-    /// `[n]`
-    Bias(CubeTensor),
+    /// `[n]`, one for each right operand.
+    Bias(Vec<CubeTensor>),
     /// Whether the values before GELU are kept.
     Gelu {
         bias: CubeTensor,
@@ -209,33 +232,37 @@ pub(super) enum EpilogueTensors {
     ColumnSums,
 }
 
-/// The product by a tiling that fits the operands, and the values before GELU or the sums of the
-/// columns of `b` where they are asked for.
+/// The products by a tiling that fits the operands, and the values before GELU or the sums of the
+/// columns of each right operand where they are asked for.
 pub(super) fn matmul(
     tiling: MatmulTiling,
-    [a, b]: [CubeTensor; 2],
+    operands: [Vec<CubeTensor>; 2],
     orientation: Orientation,
     result: Element,
     epilogue: EpilogueTensors,
-) -> (CubeTensor, Option<CubeTensor>) {
-    let [a, b] = [a, b].map(into_contiguous);
-    let [m, n, k] = extents(&a.shape(), &b.shape(), orientation);
-    let fresh = || like(&a, Shape::new([m, n]), result);
-    let read = |tensor| Some((into_contiguous(tensor), BufferIOAttr::ReadOnly));
-    let written = |tensor| (tensor, BufferIOAttr::WriteOnly);
-    let (mut c, mut bias, mut other, mut sums) = (None, None, None, None);
+) -> [Vec<CubeTensor>; 2] {
+    let in_order = |tensors: Vec<CubeTensor>| -> Vec<CubeTensor> {
+        tensors.into_iter().map(into_contiguous).collect()
+    };
+    let [left, right] = operands.map(in_order);
+    let products = products(&left, &right).unwrap_or(Products::One);
+    let [_, summed, results] = products.counts();
+    let a = &left[0];
+    let [m, n, k] = extents(&a.shape(), &right[0].shape(), orientation);
+    let fresh = || like(a, Shape::new([m, n]), result);
+    // Results, what is read besides the operands, and what is written besides the results.
+    let (mut c, mut bias, mut other, mut beside) = (Vec::new(), Vec::new(), None, Vec::new());
     let mut dropped = None;
+    let mut of_c = BufferIOAttr::WriteOnly;
     let epilogue = match epilogue {
         EpilogueTensors::Plain => Epilogue::Plain,
         EpilogueTensors::Bias(values) => {
-            bias = read(values);
+            bias = in_order(values);
             Epilogue::Bias
         }
         EpilogueTensors::Gelu { bias: values, kept } => {
-            bias = read(values);
-            if kept {
-                other = Some(written(fresh()));
-            }
+            bias = in_order(vec![values]);
+            beside.extend(kept.then(fresh));
             Epilogue::Gelu { kept }
         }
         EpilogueTensors::Residual {
@@ -243,28 +270,32 @@ pub(super) fn matmul(
             residual,
             dropped: mask,
         } => {
-            (bias, other) = (read(values), read(residual));
+            bias = in_order(vec![values]);
+            other = Some(into_contiguous(residual));
             dropped = mask;
             Epilogue::Residual {
                 masked: dropped.is_some(),
             }
         }
         EpilogueTensors::GeluGradient(inner) => {
-            other = read(inner);
+            other = Some(into_contiguous(inner));
             Epilogue::GeluGradient
         }
         EpilogueTensors::Onto(sum) => {
-            c = Some((owned(sum), BufferIOAttr::ReadWrite));
+            c.push(owned(sum));
+            of_c = BufferIOAttr::ReadWrite;
             Epilogue::Onto
         }
         EpilogueTensors::ColumnSums => {
-            let vector = like(&a, Shape::new([n]), Element::F32);
-            sums = Some(written(vector));
+            beside.extend((0..summed).map(|_| like(a, Shape::new([n]), Element::F32)));
             Epilogue::ColumnSums
         }
     };
-    let c = c.unwrap_or_else(|| written(fresh()));
+    if c.is_empty() {
+        c.extend((0..results).map(|_| fresh()));
+    }
     let matmul = Matmul {
+        products,
         orientation,
         operand: match a.dtype {
             DType::F16 => Element::F16,
@@ -276,32 +307,39 @@ pub(super) fn matmul(
     let [rows, columns] = tiling.block();
     let words = dropped
         .as_ref()
-        .map(|dropped| dropped.sequences.on_device(&a).words);
-    work::launching(&a.client, 2.0 * (m * n * k) as f64);
+        .map(|dropped| dropped.sequences.on_device(a).words);
+    let read = |tensor| (tensor, BufferIOAttr::ReadOnly);
+    let arrays: Vec<_> = words
+        .iter()
+        .chain(&left)
+        .chain(&right)
+        .map(read)
+        .chain(c.iter().map(|tensor| (tensor, of_c)))
+        .chain(bias.iter().chain(&other).map(read))
+        .chain(
+            beside
+                .iter()
+                .map(|tensor| (tensor, BufferIOAttr::WriteOnly)),
+        )
+        .collect();
+    work::launching(
+        &a.client,
+        2.0 * (m * n * k * right.len().max(left.len())) as f64,
+    );
     launch_in_order(
         &a.client,
         MatmulShader { matmul, tiling },
-        [n.div_ceil(columns) as u32, m.div_ceil(rows) as u32],
+        [
+            (results * n.div_ceil(columns)) as u32,
+            m.div_ceil(rows) as u32,
+        ],
         &MatmulParams {
             m: m as u32,
             n: n as u32,
             k: k as u32,
-            mask: dropped.map(|dropped| dropped.mask),
+            mask: dropped.as_ref().map(|dropped| dropped.mask),
         },
-        &[
-            words.as_ref().map(|words| (words, BufferIOAttr::ReadOnly)),
-            Some((&a, BufferIOAttr::ReadOnly)),
-            Some((&b, BufferIOAttr::ReadOnly)),
-            Some((&c.0, c.1)),
-            bias.as_ref().map(|(tensor, with)| (tensor, *with)),
-            other.as_ref().map(|(tensor, with)| (tensor, *with)),
-            sums.as_ref().map(|(tensor, with)| (tensor, *with)),
-        ],
+        &arrays,
     );
-    let second = match epilogue {
-        Epilogue::Gelu { kept: true } => other,
-        Epilogue::ColumnSums => sums,
-        _ => None,
-    };
-    (c.0, second.map(|(tensor, _)| tensor))
+    [c, beside]
 }

@@ -4,7 +4,7 @@
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/modeling.py#L597-L790>
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/modeling.py#L894-L902>
 
-use burn::{Tensor, module::Module};
+use burn::{Tensor, module::Module, tensor::DType};
 
 use super::{
     dense::Dense,
@@ -19,6 +19,7 @@ use crate::{
     config::EncoderConfig,
     kernels::{
         attention::{Attended, Layout, attention, attention_backward, config::AttentionConfigs},
+        dense::three::ThreeLayers,
         dropout::Dropped,
         layer_norm::LayerNormState,
     },
@@ -71,13 +72,8 @@ impl Attention {
     /// `[tokens, hidden]` → `[tokens, hidden]`, with what the backward pass needs.
     pub fn forward(&self, hidden: Tensor<2>, pass: &Pass) -> (Tensor<2>, AttentionState) {
         let format = hidden.dtype();
-        let project = |dense: &Dense| dense.layer(format).forward(hidden.clone());
-        let attended = attention(
-            project(&self.query),
-            project(&self.key),
-            project(&self.value),
-            self.layout(pass),
-        );
+        let [query, key, value] = self.projections(format).forward(hidden.clone());
+        let attended = attention(query, key, value, self.layout(pass));
         let output = self.output.layer(format);
         let context = attended.context.clone();
         let sum = output.residual(context, hidden.clone(), self.dropped(pass));
@@ -106,18 +102,24 @@ impl Attention {
             sum,
         } = state;
         let dropped = self.dropped(pass);
-        let (mut input, output) = self.layer_norm.backward(sum, grad, dropped, gradients);
+        let (input, output) = self.layer_norm.backward(sum, grad, dropped, gradients);
         let context = attended.context.clone();
         self.output
             .add_gradients(context, output.clone(), gradients);
         let context = self.output.layer(format).input_gradient(output);
         let projected = attention_backward(attended, context, self.layout(pass));
-        let projections = [&self.query, &self.key, &self.value];
-        for (dense, grad) in projections.into_iter().zip(projected) {
-            dense.add_gradients(hidden.clone(), grad.clone(), gradients);
-            input = dense.layer(format).input_gradient_onto(grad, input);
+        let projections = self.projections(format);
+        let (kernels, biases) = projections.parameter_gradients(hidden, projected.clone());
+        let layers = [&self.query, &self.key, &self.value];
+        for (dense, (kernel, bias)) in layers.into_iter().zip(kernels.into_iter().zip(biases)) {
+            gradients.add(&dense.weight, kernel);
+            gradients.add(&dense.bias, bias);
         }
-        input
+        projections.input_gradients_onto(projected, input)
+    }
+
+    fn projections(&self, format: DType) -> ThreeLayers {
+        ThreeLayers([&self.query, &self.key, &self.value].map(|dense| dense.layer(format)))
     }
 
     fn layout(&self, pass: &Pass) -> Layout {

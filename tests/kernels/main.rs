@@ -13,4 +13,5 @@ mod lookup;
 mod odd_shapes;
 mod products;
 mod shaders;
+mod three_layers;
 mod trial;

@@ -12,7 +12,7 @@ use electra::kernels::{
     gelu::GeluConfig,
     layer_norm::config::NormConfig,
     lookup::LookupConfig,
-    matmul::config::{MatmulShader, MatmulTiling},
+    matmul::config::{MatmulShader, MatmulTiling, Products},
     shader::{Direction, Shader},
     span_loss::SpanLossConfig,
     square_sum::SquareSumConfig,
@@ -92,7 +92,7 @@ fn every_shader_compiles_for_every_api() {
     let capabilities =
         Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX;
     let shaders = shaders();
-    assert_eq!(shaders.len(), 374);
+    assert_eq!(shaders.len(), 401);
     for shader in shaders {
         let (name, module) = (&shader.name, shader.module());
         let info = Validator::new(ValidationFlags::all(), capabilities)
@@ -222,12 +222,30 @@ fn what_a_shader_binds_fits_every_device_or_is_reckoned_with() {
     }
     assert_eq!(most, Direction::ALL.map(attention::config::arrays));
     // Those of several parameters take as many as the device binds.
-    let grouped: BTreeSet<String> = Source::all::<AdamConfig>()
-        .chain(Source::all::<SquareSumConfig>())
-        .map(|shader| shader.text)
-        .collect();
+    texts.extend(
+        Source::all::<AdamConfig>()
+            .chain(Source::all::<SquareSumConfig>())
+            .map(|shader| shader.text),
+    );
+    let mut most_of_products = [Products::One, Products::Beside, Products::Summed]
+        .map(|products| (products, 0))
+        .to_vec();
+    for shader in MatmulShader::all() {
+        let text = shader.text();
+        for (products, most) in &mut most_of_products {
+            if *products == shader.matmul.products {
+                *most = arrays(&text).max(*most);
+            }
+        }
+        if shader.matmul.products != Products::One {
+            texts.insert(text);
+        }
+    }
+    for (products, most) in most_of_products {
+        assert_eq!(most, products.arrays(), "{products:?}");
+    }
     for shader in shaders() {
-        if !texts.contains(&shader.text) && !grouped.contains(&shader.text) {
+        if !texts.contains(&shader.text) {
             let arrays = arrays(&shader.text);
             assert!(arrays <= LEAST, "{}: {arrays}", shader.name);
         }

@@ -118,7 +118,7 @@ fn reference(
     };
     match epilogue {
         EpilogueTensors::Plain => (cast::<B>(product, format), None),
-        EpilogueTensors::Bias(bias) => (plus_bias(product, bias), None),
+        EpilogueTensors::Bias(mut biases) => (plus_bias(product, biases.remove(0)), None),
         EpilogueTensors::Gelu { bias, kept } => {
             let inner = plus_bias(product, bias);
             let kept = kept.then(|| inner.clone());
@@ -148,23 +148,38 @@ fn reference(
     }
 }
 
-/// The product and what [`matmul`] gives beside it: by a shader if one fits the operands, or else in
-/// plain tensors. The result has the format of `a`; the parameters' gradients, which have sums of
-/// columns beside them, are f32.
-fn fused(
+/// The products and what [`matmul`] gives beside them: by a shader if one fits the operands, or else
+/// one in plain tensors. Results have the format of the left operands; the parameters' gradients, which
+/// have sums of columns beside them, are f32.
+pub(super) fn fused(
     tilings: MatmulTilings,
-    [a, b]: [FloatTensor<CubeBackend>; 2],
+    [left, right]: [Vec<FloatTensor<CubeBackend>>; 2],
+    orientation: Orientation,
+    epilogue: EpilogueTensors,
+) -> [Vec<FloatTensor<CubeBackend>>; 2] {
+    let result = match epilogue {
+        EpilogueTensors::ColumnSums => Some(Element::F32),
+        _ => Element::of(left[0].dtype()),
+    };
+    let tiling = tilings.fitting([&left, &right], orientation);
+    if let Some((tiling, result)) = tiling.zip(result) {
+        return matmul(tiling, [left, right], orientation, result, epilogue);
+    }
+    let operands = [left, right].map(|mut operands| operands.remove(0));
+    let (product, beside) = reference(operands, orientation, epilogue);
+    [vec![product], beside.into_iter().collect()]
+}
+
+/// One product, and what is beside it.
+fn one(
+    tilings: MatmulTilings,
+    operands: [FloatTensor<CubeBackend>; 2],
     orientation: Orientation,
     epilogue: EpilogueTensors,
 ) -> (FloatTensor<CubeBackend>, Option<FloatTensor<CubeBackend>>) {
-    let result = match epilogue {
-        EpilogueTensors::ColumnSums => Some(Element::F32),
-        _ => Element::of(a.dtype),
-    };
-    match tilings.fitting(&a, &b, orientation).zip(result) {
-        Some((tiling, result)) => matmul(tiling, [a, b], orientation, result, epilogue),
-        None => reference([a, b], orientation, epilogue),
-    }
+    let operands = operands.map(|operand| vec![operand]);
+    let [mut results, mut beside] = fused(tilings, operands, orientation, epilogue);
+    (results.remove(0), beside.pop())
 }
 
 impl DenseMatmuls for CubeBackend {
@@ -174,11 +189,11 @@ impl DenseMatmuls for CubeBackend {
         bias: FloatTensor<Self>,
         tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
-        fused(
+        one(
             tilings,
             [x, kernel],
             Orientation::Plain,
-            EpilogueTensors::Bias(bias),
+            EpilogueTensors::Bias(vec![bias]),
         )
         .0
     }
@@ -190,7 +205,7 @@ impl DenseMatmuls for CubeBackend {
         tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
         let gelu = EpilogueTensors::Gelu { bias, kept: false };
-        fused(tilings, [x, kernel], Orientation::Plain, gelu).0
+        one(tilings, [x, kernel], Orientation::Plain, gelu).0
     }
 
     fn dense_gelu_keeping(
@@ -200,7 +215,7 @@ impl DenseMatmuls for CubeBackend {
         tilings: MatmulTilings,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let gelu = EpilogueTensors::Gelu { bias, kept: true };
-        let (y, inner) = fused(tilings, [x, kernel], Orientation::Plain, gelu);
+        let (y, inner) = one(tilings, [x, kernel], Orientation::Plain, gelu);
         (y, inner.expect("asked for"))
     }
 
@@ -217,7 +232,7 @@ impl DenseMatmuls for CubeBackend {
             residual,
             dropped,
         };
-        fused(tilings, [x, kernel], Orientation::Plain, residual).0
+        one(tilings, [x, kernel], Orientation::Plain, residual).0
     }
 
     fn dense_input_gradient(
@@ -226,7 +241,7 @@ impl DenseMatmuls for CubeBackend {
         tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
         let orientation = Orientation::RightTransposed;
-        fused(tilings, [grad, kernel], orientation, EpilogueTensors::Plain).0
+        one(tilings, [grad, kernel], orientation, EpilogueTensors::Plain).0
     }
 
     fn dense_input_gradient_onto(
@@ -236,7 +251,7 @@ impl DenseMatmuls for CubeBackend {
         tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
         let onto = EpilogueTensors::Onto(sum);
-        fused(tilings, [grad, kernel], Orientation::RightTransposed, onto).0
+        one(tilings, [grad, kernel], Orientation::RightTransposed, onto).0
     }
 
     fn dense_inner_gradient(
@@ -246,7 +261,7 @@ impl DenseMatmuls for CubeBackend {
         tilings: MatmulTilings,
     ) -> FloatTensor<Self> {
         let gradient = EpilogueTensors::GeluGradient(inner);
-        fused(
+        one(
             tilings,
             [grad, kernel],
             Orientation::RightTransposed,
@@ -261,7 +276,7 @@ impl DenseMatmuls for CubeBackend {
         tilings: MatmulTilings,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let sums = EpilogueTensors::ColumnSums;
-        let (kernel, bias) = fused(tilings, [x, grad], Orientation::LeftTransposed, sums);
+        let (kernel, bias) = one(tilings, [x, grad], Orientation::LeftTransposed, sums);
         (kernel, bias.expect("asked for"))
     }
 }

@@ -54,9 +54,41 @@ pub enum Epilogue {
     ColumnSums,
 }
 
+/// The products of a launch, of the same shapes each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Products {
+    One,
+    /// Three of the same left operand, each with a result of its own.
+    Beside,
+    /// The sum of three.
+    Summed,
+}
+
+impl Products {
+    /// Left operands, right operands and results.
+    pub fn counts(self) -> [usize; 3] {
+        match self {
+            Self::One => [1, 1, 1],
+            Self::Beside => [1, 3, 3],
+            Self::Summed => [3, 3, 1],
+        }
+    }
+
+    /// Arrays that a launch binds beside its parameters, at most: operands and results, and a row's
+    /// words, a bias and another matrix with one product, a bias or sums for each of those beside.
+    pub fn arrays(self) -> usize {
+        self.counts().iter().sum::<usize>()
+            + match self {
+                Self::One | Self::Beside => 3,
+                Self::Summed => 0,
+            }
+    }
+}
+
 /// What a product's shader computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Matmul {
+    pub products: Products,
     pub orientation: Orientation,
     pub operand: Element,
     pub result: Element,
@@ -66,28 +98,76 @@ pub struct Matmul {
 impl Matmul {
     /// What a dense layer and its gradients ask for.
     fn of_a_dense_layer(operand: Element) -> impl Iterator<Item = Self> {
+        use Products::{Beside, One, Summed};
         let forward = [
-            Epilogue::Bias,
-            Epilogue::Gelu { kept: false },
-            Epilogue::Gelu { kept: true },
-            Epilogue::Residual { masked: false },
-            Epilogue::Residual { masked: true },
+            (One, Epilogue::Bias),
+            (Beside, Epilogue::Bias),
+            (One, Epilogue::Gelu { kept: false }),
+            (One, Epilogue::Gelu { kept: true }),
+            (One, Epilogue::Residual { masked: false }),
+            (One, Epilogue::Residual { masked: true }),
         ];
-        let backward = [Epilogue::Plain, Epilogue::GeluGradient, Epilogue::Onto];
-        let parameters = [Epilogue::ColumnSums];
-        let of = move |orientation, result, epilogue| Self {
-            orientation,
-            operand,
-            result,
-            epilogue,
+        let backward = [
+            (One, Epilogue::Plain),
+            (One, Epilogue::GeluGradient),
+            (One, Epilogue::Onto),
+            (Summed, Epilogue::Onto),
+        ];
+        let parameters = [(One, Epilogue::ColumnSums), (Beside, Epilogue::ColumnSums)];
+        let of = move |orientation, result| {
+            move |(products, epilogue)| Self {
+                products,
+                orientation,
+                operand,
+                result,
+                epilogue,
+            }
         };
         forward
             .into_iter()
-            .map(move |epilogue| of(Orientation::Plain, operand, epilogue))
-            .chain(backward.map(|epilogue| of(Orientation::RightTransposed, operand, epilogue)))
-            .chain(
-                parameters.map(|epilogue| of(Orientation::LeftTransposed, Element::F32, epilogue)),
-            )
+            .map(of(Orientation::Plain, operand))
+            .chain(backward.map(of(Orientation::RightTransposed, operand)))
+            .chain(parameters.map(of(Orientation::LeftTransposed, Element::F32)))
+    }
+
+    /// The WGSL of its arrays, in the order of a launch; `operands` is what lies in a and b.
+    fn arrays(self, operands: &str) -> String {
+        let [left, right, results] = self.products.counts();
+        let if_so = |so: bool, count: usize| if so { count } else { 0 };
+        let masked = self.epilogue == Epilogue::Residual { masked: true };
+        let other = matches!(
+            self.epilogue,
+            Epilogue::Gelu { kept: true } | Epilogue::Residual { .. } | Epilogue::GeluGradient
+        );
+        let sums = self.epilogue == Epilogue::ColumnSums;
+        let quads = format!("vec4<{}>", self.result.name());
+        let (mut text, mut first) = (String::new(), 0);
+        for (name, values, count) in [
+            ("row_words", "u32", if_so(masked, 1)),
+            ("a", operands, left),
+            ("b", operands, right),
+            ("c", quads.as_str(), results),
+            ("bias", "vec4<f32>", if_so(self.is_biased(), right)),
+            ("other", quads.as_str(), if_so(other, 1)),
+            ("column_sums", "f32", if_so(sums, right)),
+        ] {
+            let array = include_str!("../../../shaders/matmul_array.wgsl");
+            let array = SourceTemplate::new(array)
+                .register("first", first.to_string())
+                .register("name", name)
+                .register("values", values)
+                .complete();
+            text += &unroll(&array, [count; 2]);
+            first += count;
+        }
+        text
+    }
+
+    fn is_biased(self) -> bool {
+        matches!(
+            self.epilogue,
+            Epilogue::Bias | Epilogue::Gelu { .. } | Epilogue::Residual { .. }
+        )
     }
 }
 
@@ -189,52 +269,54 @@ impl Shader for MatmulShader {
         let right = matmul.orientation == Orientation::RightTransposed;
         let epilogue = matmul.epilogue;
         let store = include_str!("../../../shaders/matmul_epilogue.wgsl");
-        let (enable, text) = match tiling {
+        let (enable, operands, text) = match tiling {
             MatmulTiling::Tiled { .. } => {
                 let either = [matmul.operand, matmul.result].contains(&Element::F16);
                 let enable = if either { Element::F16.enable() } else { "" };
-                (enable, include_str!("../../../shaders/matmul_tiled.wgsl"))
+                let text = include_str!("../../../shaders/matmul_tiled.wgsl");
+                (enable, matmul.operand.name(), text)
             }
             MatmulTiling::Cooperative { .. } => (
                 COOPERATIVE_MATRIX,
+                "vec4<f16>",
                 include_str!("../../../shaders/matmul_cooperative.wgsl"),
             ),
         };
-        let biased = matches!(
-            epilogue,
-            Epilogue::Bias | Epilogue::Gelu { .. } | Epilogue::Residual { .. }
-        );
-        let template = SourceTemplate::new(format!("{enable}{}{NORMAL}{store}{text}", mask()))
-            .register("operand", matmul.operand.name())
-            .register("result", matmul.result.name())
-            .register("left_transposed", left.to_string())
-            .register("right_transposed", right.to_string())
-            .register("biased", biased.to_string())
-            .register(
-                "masked",
-                (epilogue == Epilogue::Residual { masked: true }).to_string(),
-            )
-            .register(
-                "residual",
-                matches!(epilogue, Epilogue::Residual { .. }).to_string(),
-            )
-            .register(
-                "gelu",
-                matches!(epilogue, Epilogue::Gelu { .. }).to_string(),
-            )
-            .register(
-                "kept",
-                (epilogue == Epilogue::Gelu { kept: true }).to_string(),
-            )
-            .register(
-                "gelu_gradient",
-                (epilogue == Epilogue::GeluGradient).to_string(),
-            )
-            .register("onto", (epilogue == Epilogue::Onto).to_string())
-            .register(
-                "column_sums",
-                (epilogue == Epilogue::ColumnSums).to_string(),
-            );
+        let arrays = matmul.arrays(operands);
+        let [summands, _, results] = matmul.products.counts();
+        let template =
+            SourceTemplate::new(format!("{enable}{}{NORMAL}{arrays}{store}{text}", mask()))
+                .register("result", matmul.result.name())
+                .register("beside", (results > 1).to_string())
+                .register("summands", summands.to_string())
+                .register("left_transposed", left.to_string())
+                .register("right_transposed", right.to_string())
+                .register("biased", matmul.is_biased().to_string())
+                .register(
+                    "masked",
+                    (epilogue == Epilogue::Residual { masked: true }).to_string(),
+                )
+                .register(
+                    "residual",
+                    matches!(epilogue, Epilogue::Residual { .. }).to_string(),
+                )
+                .register(
+                    "gelu",
+                    matches!(epilogue, Epilogue::Gelu { .. }).to_string(),
+                )
+                .register(
+                    "kept",
+                    (epilogue == Epilogue::Gelu { kept: true }).to_string(),
+                )
+                .register(
+                    "gelu_gradient",
+                    (epilogue == Epilogue::GeluGradient).to_string(),
+                )
+                .register("onto", (epilogue == Epilogue::Onto).to_string())
+                .register(
+                    "column_sums",
+                    (epilogue == Epilogue::ColumnSums).to_string(),
+                );
         let text = match tiling {
             MatmulTiling::Tiled { quarters } => {
                 let text = template.register("quarters", quarters.to_string());
