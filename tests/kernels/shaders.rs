@@ -24,10 +24,10 @@ use naga::{
 };
 
 /// A shader as it is launched.
-struct Source {
+pub struct Source {
     /// What it is.
-    name: String,
-    text: String,
+    pub name: String,
+    pub text: String,
     workgroup: [u32; 2],
 }
 
@@ -54,7 +54,7 @@ impl Source {
 }
 
 /// Those of every operation.
-fn shaders() -> Vec<Source> {
+pub fn shaders() -> Vec<Source> {
     Source::all::<AdamConfig>()
         .chain(Source::all::<SquareSumConfig>())
         .chain(Source::all::<DropoutConfig>())
