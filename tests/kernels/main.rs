@@ -14,4 +14,5 @@ mod lookup;
 mod metal;
 mod odd_shapes;
 mod products;
+mod races;
 mod shaders;
