@@ -228,3 +228,17 @@ fn every_file_is_part_of_a_shader() {
     }
     assert_eq!(files.len(), 36);
 }
+
+/// For compilers that are not written in Rust: `tests/shader-checks/run tint`.
+#[test]
+#[ignore = "writes files: tests/shader-checks/run"]
+fn write_every_shader() {
+    let folder = std::env::var_os("SHADER_FOLDER").expect("SHADER_FOLDER, where to write");
+    let mut texts = BTreeSet::new();
+    for Source { name, text, .. } in shaders() {
+        if texts.insert(text.clone()) {
+            let file = Path::new(&folder).join(format!("{:03}.wgsl", texts.len()));
+            std::fs::write(file, format!("// {name}\n{text}")).unwrap();
+        }
+    }
+}
