@@ -2,7 +2,7 @@
 //! the parameters of a small problem. A device chooses one form by what it offers and by timing; a check
 //! that runs what was chosen says nothing of the others.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, env};
 
 use electra::{
     device::{AdapterInfo, AdapterKind, Api, CooperativeMatrix},
@@ -364,6 +364,11 @@ pub fn forms() -> Vec<Form> {
         shares && texts.insert((form.text.clone(), form.workgroup))
     });
     all
+}
+
+/// Whether a check is to look at the form of this name: `SHADER_FORMS`, where it is given, is a part of it.
+pub fn asked(name: &str) -> bool {
+    env::var("SHADER_FORMS").map_or(true, |part| name.contains(&part))
 }
 
 #[test]

@@ -20,7 +20,7 @@ use self::{
     product::product,
     program::can_build,
 };
-use crate::forms::{cooperative_attention, cooperative_products};
+use crate::forms::{asked, cooperative_attention, cooperative_products};
 
 /// The subgroups that a form may run in: as it was reckoned, and as another driver would have it.
 fn lanes(size: usize, threads: u32, all: bool, reckoned: usize) -> Vec<u32> {
@@ -109,7 +109,11 @@ fn assert_right(cases: Vec<Case>) {
         .into_par_iter()
         .map(|case| {
             let (outcome, name) = (case.run(), case.form.name);
-            println!("{name} in subgroups of {:?}", case.lanes);
+            let (races, wrong) = (outcome.races, outcome.wrong.len());
+            println!(
+                "{name} in {:?} lanes: {races} races, {wrong} wrong",
+                case.lanes
+            );
             (name, case.lanes.len(), outcome)
         })
         .collect();
@@ -139,5 +143,8 @@ fn shaders_for_metal_are_right_on_threads_and_a_missing_barrier_is_noticed() {
 fn every_form_with_cooperative_matrices_is_right_on_threads() {
     assert!(can_build());
     assert_noticed(mutants(true));
-    assert_right(cases(true));
+    let mut cases = cases(true);
+    cases.retain(|case| asked(&case.form.name));
+    assert!(!cases.is_empty(), "no form is asked for");
+    assert_right(cases);
 }
