@@ -28,7 +28,7 @@ const SHAPES: [[usize; 3]; 5] = [
     [40, 33, 27],
 ];
 
-const MASK: Mask = Mask {
+pub const MASK: Mask = Mask {
     counter: 11,
     threshold: u32::MAX / 5 * 4,
     scale: 1.25,
@@ -50,19 +50,19 @@ const PARTS: [&str; 10] = [
 
 /// Input, kernel, bias, gradient of the result, and what is added to the result or to the input's
 /// gradient; all hold f16 values, so that both formats compute with the same numbers.
-struct Case {
+pub struct Case {
     shape: [usize; 3],
-    x: Vec<f32>,
-    kernel: Vec<f32>,
-    bias: Vec<f32>,
-    grad: Vec<f32>,
-    residual: Vec<f32>,
+    pub x: Vec<f32>,
+    pub kernel: Vec<f32>,
+    pub bias: Vec<f32>,
+    pub grad: Vec<f32>,
+    pub residual: Vec<f32>,
     /// Also the values before a GELU whose results were the input.
-    onto: Vec<f32>,
+    pub onto: Vec<f32>,
 }
 
 impl Case {
-    fn new(shape: [usize; 3]) -> Self {
+    pub fn new(shape: [usize; 3]) -> Self {
         let [rows, input, output] = shape;
         let mut random = ChaCha8Rng::seed_from_u64(rows as u64);
         let mut values = |count: usize| -> Vec<f32> {
@@ -81,13 +81,13 @@ impl Case {
         }
     }
 
-    fn sequences(&self) -> Sequences {
+    pub fn sequences(&self) -> Sequences {
         let rows = self.shape[0];
         Sequences::new(&[rows - 2, 2], 4)
     }
 
     /// Everything in f64.
-    fn exact(&self) -> Vec<Vec<f64>> {
+    pub fn exact(&self) -> Vec<Vec<f64>> {
         let [rows, input, output] = self.shape;
         let (x, w, g) = (&self.x, &self.kernel, &self.grad);
         let sum = |count: usize, term: &dyn Fn(usize) -> (f32, f32)| -> f64 {

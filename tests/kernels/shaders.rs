@@ -27,10 +27,10 @@ use naga::{
 };
 
 /// A shader as it is launched.
-struct Source {
+pub struct Source {
     /// What it is.
-    name: String,
-    text: String,
+    pub name: String,
+    pub text: String,
     workgroup: [u32; 2],
 }
 
@@ -57,7 +57,7 @@ impl Source {
 }
 
 /// Those of every operation.
-fn shaders() -> Vec<Source> {
+pub fn shaders() -> Vec<Source> {
     Source::all::<AdamConfig>()
         .chain(Source::all::<SquareSumConfig>())
         .chain(Source::all::<DropoutConfig>())
@@ -307,4 +307,18 @@ fn every_file_is_part_of_a_shader() {
         files.insert(path);
     }
     assert_eq!(files.len(), 36);
+}
+
+/// For compilers that are not written in Rust: `tests/shader-checks/run tint`.
+#[test]
+#[ignore = "writes files: tests/shader-checks/run"]
+fn write_every_shader() {
+    let folder = std::env::var_os("SHADER_FOLDER").expect("SHADER_FOLDER, where to write");
+    let mut texts = BTreeSet::new();
+    for Source { name, text, .. } in shaders() {
+        if texts.insert(text.clone()) {
+            let file = Path::new(&folder).join(format!("{:03}.wgsl", texts.len()));
+            std::fs::write(file, format!("// {name}\n{text}")).unwrap();
+        }
+    }
 }

@@ -1,0 +1,385 @@
+//! The shaders that share memory within a workgroup, in every form that a device could get, each with
+//! the parameters of a small problem. A device chooses one form by what it offers and by timing; a check
+//! that runs what was chosen says nothing of the others.
+
+use std::{collections::BTreeSet, env};
+
+use electra::{
+    device::{AdapterInfo, AdapterKind, Api, CooperativeMatrix},
+    kernels::{
+        attention::{
+            config::{
+                AttentionParams, AttentionShader, CooperativeConfig, CooperativePass,
+                CooperativeShader, Tile,
+            },
+            cooperative,
+        },
+        formats::Element,
+        layer_norm::config::{NormConfig, NormParams, NormPass},
+        matmul::{
+            autotune,
+            config::{MatmulParams, MatmulShader, MatmulTiling},
+        },
+        params::Params,
+        shader::{Direction, Shader},
+        span_loss::{SpanLossConfig, SpanLossParams, Target},
+        square_sum::{SquareSumConfig, SquareSumParams},
+        summary::{SummaryBackward, SummaryBackwardParams, SummaryForward, SummaryForwardParams},
+        token_logits::config::{LogitParams, LogitShader, RowTile},
+    },
+    packed::{random::Mask, sequences::Sequences},
+};
+
+/// Tiles of one row, and tiles and blocks that end in the middle.
+const LENGTHS: [usize; 3] = [5, 33, 70];
+
+/// A block of 64 and a rest.
+const COLUMNS: u32 = 72;
+
+pub const HEADS: u32 = 2;
+
+/// Bytes that are enough for any array of these problems.
+pub const ARRAY_BYTES: usize = 256 << 10;
+
+/// A shader, specialised, and a problem.
+pub struct Form {
+    pub name: String,
+    pub text: String,
+    pub workgroup: [u32; 2],
+    pub groups: [u32; 2],
+    /// What it reads at binding 0.
+    pub params: Vec<u32>,
+}
+
+impl Form {
+    pub fn new<S: Shader>(shader: S, params: &S::Params, groups: [u32; 2]) -> Self {
+        let mut words = Vec::new();
+        params.push(&mut words);
+        Self {
+            name: format!("{shader:?}"),
+            text: shader.text(),
+            workgroup: shader.workgroup(),
+            groups,
+            params: words,
+        }
+    }
+
+    fn small<S: Problem>(shader: S) -> Self {
+        let (params, groups) = shader.problem();
+        Self::new(shader, &params, groups)
+    }
+
+    /// Without the barrier of this number, counted in the text.
+    pub fn without_barrier(mut self, number: usize) -> Self {
+        const BARRIER: &str = "workgroupBarrier();";
+        let (place, _) = self.text.match_indices(BARRIER).nth(number).unwrap();
+        self.text.replace_range(place..place + BARRIER.len(), "");
+        self.name = format!("{} without barrier {number}", self.name);
+        self
+    }
+
+    /// Arrays that it binds beside the parameters.
+    pub fn arrays(&self) -> usize {
+        let module = naga::front::wgsl::parse_str(&self.text).unwrap();
+        let bindings = module
+            .global_variables
+            .iter()
+            .filter_map(|(_, variable)| variable.binding);
+        bindings.map(|binding| binding.binding).max().unwrap() as usize
+    }
+}
+
+/// A small problem for a shader: its parameters, and workgroups.
+trait Problem: Shader {
+    fn problem(self) -> (Self::Params, [u32; 2]);
+}
+
+pub fn sequences() -> Sequences {
+    Sequences::new(&LENGTHS, 3)
+}
+
+/// The sequences in tiles of `rows` rows: number, first row, end of the sequence.
+fn tiles(rows: usize) -> Vec<(usize, u32, u32)> {
+    let sequences = sequences();
+    let tiles = (0..sequences.len()).flat_map(|number| {
+        let range = sequences.rows(number);
+        let end = range.end as u32;
+        range
+            .step_by(rows)
+            .map(move |row| (number, row as u32, end))
+    });
+    tiles.collect()
+}
+
+impl Problem for SquareSumConfig {
+    fn problem(self) -> (SquareSumParams, [u32; 2]) {
+        let places = (0..self.arrays as u32).map(|array| 1_000 - array).collect();
+        (SquareSumParams { places }, [4, 1])
+    }
+}
+
+impl Problem for NormConfig {
+    fn problem(self) -> (NormParams, [u32; 2]) {
+        let (rows, groups) = match self.pass {
+            NormPass::Forward | NormPass::Backward { .. } => (5, [5, 1]),
+            NormPass::Shares => (70, [2, 2]),
+            NormPass::Parameters => (4, [2, 1]),
+        };
+        let params = NormParams {
+            rows,
+            columns: COLUMNS,
+            epsilon: 1e-12,
+            mask: Some(Mask::new(7, 0.1)),
+            row_words: sequences().row_words().collect(),
+        };
+        (params, groups)
+    }
+}
+
+impl Problem for SpanLossConfig {
+    fn problem(self) -> (SpanLossParams, [u32; 2]) {
+        let sequences = sequences();
+        let targets = (0..sequences.len()).map(|number| {
+            let rows = sequences.rows(number);
+            Target {
+                first: rows.start as u32,
+                end: rows.end as u32,
+                target_row: rows.start as u32 + 2,
+            }
+        });
+        let params = SpanLossParams {
+            sequences: targets.collect(),
+        };
+        (params, [LENGTHS.len() as u32, 1])
+    }
+}
+
+impl Problem for SummaryForward {
+    fn problem(self) -> (SummaryForwardParams, [u32; 2]) {
+        let params = SummaryForwardParams {
+            columns: COLUMNS,
+            offsets: sequences().offsets().to_vec(),
+        };
+        (params, [COLUMNS.div_ceil(64), LENGTHS.len() as u32])
+    }
+}
+
+impl Problem for SummaryBackward {
+    fn problem(self) -> (SummaryBackwardParams, [u32; 2]) {
+        let numbers = LENGTHS.iter().zip(0..);
+        let params = SummaryBackwardParams {
+            rows: sequences().tokens() as u32,
+            columns: COLUMNS,
+            sequences: numbers
+                .flat_map(|(&length, number)| vec![number; length])
+                .collect(),
+        };
+        (params, [LENGTHS[0] as u32, 2])
+    }
+}
+
+impl Problem for LogitShader {
+    fn problem(self) -> (LogitParams, [u32; 2]) {
+        let at_once = self.config.ranks.unwrap_or(1) as u32;
+        // A rest where several starts are taken at once.
+        let (ranks, rows) = match self.direction {
+            Direction::Forward => (self.config.ranks.map_or(1, |_| 5), 64),
+            Direction::Backward => (1, usize::MAX),
+        };
+        let tiles = tiles(rows).into_iter().map(|(number, first, end)| RowTile {
+            first,
+            end,
+            number: number as u32,
+        });
+        let params = LogitParams {
+            tokens: sequences().tokens() as u32,
+            columns: COLUMNS,
+            ranks,
+            tiles: tiles.collect(),
+        };
+        let groups = match self.direction {
+            Direction::Forward => [params.tiles.len() as u32, ranks.div_ceil(at_once)],
+            Direction::Backward => [COLUMNS.div_ceil(64), params.tiles.len() as u32],
+        };
+        (params, groups)
+    }
+}
+
+/// Attention of heads of `head` columns, whose workgroups take `rows` rows each.
+pub fn attention(head: usize, rows: usize) -> (AttentionParams, [u32; 2]) {
+    let sequences = sequences();
+    let tiles = tiles(rows).into_iter().map(|(number, first, end)| Tile {
+        first,
+        begin: sequences.rows(number).start as u32,
+        end,
+        place: sequences.places()[number],
+    });
+    let params = AttentionParams {
+        tokens: sequences.tokens() as u32,
+        quarters: HEADS * head as u32 / 4,
+        mask: Some(Mask::new(77, 0.1)),
+        scale: 1.0 / (head as f32).sqrt(),
+        tiles: tiles.collect(),
+    };
+    let groups = [params.tiles.len() as u32, HEADS];
+    (params, groups)
+}
+
+impl Problem for AttentionShader {
+    fn problem(self) -> (AttentionParams, [u32; 2]) {
+        attention(4 * self.config.quarters, 64)
+    }
+}
+
+impl Problem for CooperativeShader {
+    fn problem(self) -> (AttentionParams, [u32; 2]) {
+        attention(self.config.head, self.config.tile())
+    }
+}
+
+impl Problem for MatmulShader {
+    fn problem(self) -> (MatmulParams, [u32; 2]) {
+        // A slice of any depth and a rest, a block and a rest or less than one.
+        let [m, n, k] = [70, 68, 52];
+        let [rows, columns] = self.tiling.block();
+        let params = MatmulParams {
+            m,
+            n,
+            k,
+            mask: Some(Mask::new(11, 0.2)),
+            row_words: sequences().row_words().take(m as usize).collect(),
+        };
+        let groups = [n.div_ceil(columns as u32), m.div_ceil(rows as u32)];
+        (params, groups)
+    }
+}
+
+/// Kinds of adapters with matrix units: the matrices' side, the least and the largest subgroup, and
+/// bytes that a workgroup shares.
+const ADAPTERS: [(&str, u32, (u32, u32), u32); 5] = [
+    ("NVIDIA", 16, (32, 32), 48 << 10),
+    ("AMD", 16, (32, 64), 64 << 10),
+    ("Intel", 16, (16, 32), 64 << 10),
+    ("Apple", 8, (32, 32), 32 << 10),
+    ("lavapipe", 8, (8, 8), 32 << 10),
+];
+
+fn adapters() -> impl Iterator<Item = AdapterInfo> {
+    ADAPTERS.into_iter().map(|(name, side, subgroup, memory)| {
+        let matrix = CooperativeMatrix {
+            m: side,
+            n: side,
+            k: side,
+            operands: "f16".into(),
+            result: "f32".into(),
+        };
+        AdapterInfo {
+            index: 0,
+            name: name.into(),
+            kind: AdapterKind::Discrete,
+            api: Api::Vulkan,
+            driver: String::new(),
+            memory: None,
+            max_buffer: 1 << 30,
+            max_storage_binding: 1 << 30,
+            max_workgroup_storage: memory,
+            max_workgroup_invocations: 1_024,
+            precisions: vec!["f32", "f16"],
+            subgroup: Some(subgroup),
+            cooperative_matrices: vec![matrix],
+            compute: true,
+            nth_of_kind: 0,
+        }
+    })
+}
+
+/// The products with cooperative matrices that adapters offer, each with everything that may follow it.
+pub fn cooperative_products() -> Vec<MatmulShader> {
+    let mut tilings: Vec<MatmulTiling> = Vec::new();
+    for adapter in adapters() {
+        for tiling in autotune::candidates(&adapter, Element::F16) {
+            if matches!(tiling, MatmulTiling::Cooperative { .. }) && !tilings.contains(&tiling) {
+                tilings.push(tiling);
+            }
+        }
+    }
+    // What a dense layer asks for is the same whatever the tiling.
+    let matmuls: Vec<_> = MatmulShader::all()
+        .into_iter()
+        .filter(|shader| shader.tiling == MatmulTiling::Tiled { quarters: 1 })
+        .map(|shader| shader.matmul)
+        .filter(|matmul| matmul.operand == Element::F16)
+        .collect();
+    let with = |tiling| {
+        matmuls
+            .iter()
+            .map(move |&matmul| MatmulShader { matmul, tiling })
+    };
+    tilings.into_iter().flat_map(with).collect()
+}
+
+/// Attention with cooperative matrices as adapters offer it.
+pub fn cooperative_attention() -> Vec<CooperativeShader> {
+    let mut configs: Vec<CooperativeConfig> = Vec::new();
+    for (adapter, head) in adapters().flat_map(|a| [16, 32, 64, 128].map(|head| (a.clone(), head)))
+    {
+        for config in cooperative::candidates(&adapter, head) {
+            if !configs.contains(&config) {
+                configs.push(config);
+            }
+        }
+    }
+    let with = |config| {
+        let passes = CooperativePass::ALL.into_iter();
+        passes.flat_map(move |pass| {
+            [false, true].map(|masked| CooperativeShader {
+                pass,
+                config,
+                masked,
+            })
+        })
+    };
+    configs.into_iter().flat_map(with).collect()
+}
+
+/// All forms that share memory, each text once.
+pub fn forms() -> Vec<Form> {
+    fn of<S: Problem>(shaders: Vec<S>) -> Vec<Form> {
+        shaders.into_iter().map(Form::small).collect()
+    }
+    let mut all = of(SquareSumConfig::all());
+    all.extend(of(NormConfig::all()));
+    all.extend(of(SpanLossConfig::all()));
+    all.extend(of(SummaryForward::all()));
+    all.extend(of(SummaryBackward::all()));
+    all.extend(of(LogitShader::all()));
+    all.extend(of(AttentionShader::all()));
+    all.extend(of(MatmulShader::all()));
+    all.extend(of(cooperative_products()));
+    all.extend(of(CooperativeShader::all()));
+    all.extend(of(cooperative_attention()));
+    let mut texts = BTreeSet::new();
+    all.retain(|form| {
+        let shares = form.text.contains("var<workgroup>");
+        shares && texts.insert((form.text.clone(), form.workgroup))
+    });
+    all
+}
+
+/// Whether a check is to look at the form of this name: `SHADER_FORMS`, where it is given, is a part of it.
+pub fn asked(name: &str) -> bool {
+    env::var("SHADER_FORMS").map_or(true, |part| name.contains(&part))
+}
+
+#[test]
+fn every_shader_that_shares_memory_is_among_the_forms() {
+    let texts: BTreeSet<String> = forms().into_iter().map(|form| form.text).collect();
+    for source in super::shaders::shaders() {
+        let shares = source.text.contains("var<workgroup>");
+        assert!(
+            !shares || texts.contains(&source.text),
+            "{}: give it a problem in forms.rs",
+            source.name
+        );
+    }
+}
