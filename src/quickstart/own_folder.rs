@@ -149,7 +149,7 @@ mod tests {
         fs::write(&files[0].path, "mine").unwrap();
         let refused = lay_out(folder.path(), &files).unwrap_err().to_string();
         assert!(
-            refused.contains("train.json: holds something else"),
+            refused.contains("train.json: holds something other"),
             "{refused}"
         );
         assert_eq!(fs::read(&files[0].path).unwrap(), b"mine");

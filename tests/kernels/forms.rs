@@ -10,7 +10,7 @@ use electra::{
         attention::{
             config::{
                 AttentionParams, AttentionShader, CooperativeConfig, CooperativePass,
-                CooperativeShader, Tile,
+                CooperativeShader,
             },
             cooperative,
         },
@@ -47,8 +47,10 @@ pub struct Form {
     pub text: String,
     pub workgroup: [u32; 2],
     pub groups: [u32; 2],
-    /// What it reads at binding 0.
+    /// Its parameters.
     pub params: Vec<u32>,
+    /// Arrays of words that say which rows it takes, by name.
+    pub rows: Vec<(&'static str, Vec<u32>)>,
 }
 
 impl Form {
@@ -61,12 +63,22 @@ impl Form {
             workgroup: shader.workgroup(),
             groups,
             params: words,
+            rows: Vec::new(),
         }
+    }
+
+    /// With what an array of words holds.
+    pub fn with_rows(mut self, name: &'static str, words: Vec<u32>) -> Self {
+        self.rows.push((name, words));
+        self
     }
 
     fn small<S: Problem>(shader: S) -> Self {
         let (params, groups) = shader.problem();
-        Self::new(shader, &params, groups)
+        Self {
+            rows: shader.rows(),
+            ..Self::new(shader, &params, groups)
+        }
     }
 
     /// Without the barrier of this number, counted in the text.
@@ -78,20 +90,43 @@ impl Form {
         self
     }
 
-    /// Arrays that it binds beside the parameters.
-    pub fn arrays(&self) -> usize {
+    /// The names of what it binds, in order: its arrays, then its parameters.
+    pub fn bound(&self) -> Vec<String> {
         let module = naga::front::wgsl::parse_str(&self.text).unwrap();
-        let bindings = module
-            .global_variables
-            .iter()
-            .filter_map(|(_, variable)| variable.binding);
-        bindings.map(|binding| binding.binding).max().unwrap() as usize
+        let variables = module.global_variables.iter();
+        let mut bound: Vec<(u32, String)> = variables
+            .filter_map(|(_, variable)| {
+                let name = variable.name.clone().unwrap();
+                Some((variable.binding?.binding, name))
+            })
+            .collect();
+        bound.sort();
+        let names: Vec<String> = bound.into_iter().map(|(_, name)| name).collect();
+        assert_eq!(names.last().unwrap(), "params", "{}", self.name);
+        names
+    }
+
+    /// The words of an array that says which rows it takes.
+    pub fn rows_of(&self, name: &str) -> Option<&[u32]> {
+        let mut rows = self.rows.iter();
+        rows.find(|(of, _)| *of == name)
+            .map(|(_, words)| words.as_slice())
     }
 }
 
 /// A small problem for a shader: its parameters, and workgroups.
 trait Problem: Shader {
     fn problem(self) -> (Self::Params, [u32; 2]);
+
+    /// As a form's.
+    fn rows(self) -> Vec<(&'static str, Vec<u32>)> {
+        Vec::new()
+    }
+}
+
+/// The rows' words in masks, of the first so many.
+pub fn row_words(rows: usize) -> Vec<u32> {
+    sequences().row_words().take(rows).collect()
 }
 
 pub fn sequences() -> Sequences {
@@ -130,9 +165,12 @@ impl Problem for NormConfig {
             columns: COLUMNS,
             epsilon: 1e-12,
             mask: Some(Mask::new(7, 0.1)),
-            row_words: sequences().row_words().collect(),
         };
         (params, groups)
+    }
+
+    fn rows(self) -> Vec<(&'static str, Vec<u32>)> {
+        vec![("row_words", row_words(usize::MAX))]
     }
 }
 
@@ -208,32 +246,42 @@ impl Problem for LogitShader {
 /// Attention of heads of `head` columns, whose workgroups take `rows` rows each.
 pub fn attention(head: usize, rows: usize) -> (AttentionParams, [u32; 2]) {
     let sequences = sequences();
-    let tiles = tiles(rows).into_iter().map(|(number, first, end)| Tile {
-        first,
-        begin: sequences.rows(number).start as u32,
-        end,
-        place: sequences.places()[number],
-    });
     let params = AttentionParams {
         tokens: sequences.tokens() as u32,
         quarters: HEADS * head as u32 / 4,
         mask: Some(Mask::new(77, 0.1)),
         scale: 1.0 / (head as f32).sqrt(),
-        tiles: tiles.collect(),
     };
-    let groups = [params.tiles.len() as u32, HEADS];
+    let groups = [sequences.tiles(rows).count() as u32, HEADS];
     (params, groups)
+}
+
+/// The tiles of `rows` rows, four words each.
+pub fn tile_words(rows: usize) -> Vec<u32> {
+    let sequences = sequences();
+    let tiles = sequences.tiles(rows);
+    tiles
+        .flat_map(|tile| [tile.first, tile.begin, tile.end, tile.place])
+        .collect()
 }
 
 impl Problem for AttentionShader {
     fn problem(self) -> (AttentionParams, [u32; 2]) {
         attention(4 * self.config.quarters, 64)
     }
+
+    fn rows(self) -> Vec<(&'static str, Vec<u32>)> {
+        vec![("tiles", tile_words(64))]
+    }
 }
 
 impl Problem for CooperativeShader {
     fn problem(self) -> (AttentionParams, [u32; 2]) {
         attention(self.config.head, self.config.tile())
+    }
+
+    fn rows(self) -> Vec<(&'static str, Vec<u32>)> {
+        vec![("tiles", tile_words(self.config.tile()))]
     }
 }
 
@@ -247,10 +295,13 @@ impl Problem for MatmulShader {
             n,
             k,
             mask: Some(Mask::new(11, 0.2)),
-            row_words: sequences().row_words().take(m as usize).collect(),
         };
         let groups = [n.div_ceil(columns as u32), m.div_ceil(rows as u32)];
         (params, groups)
+    }
+
+    fn rows(self) -> Vec<(&'static str, Vec<u32>)> {
+        vec![("row_words", row_words(70))]
     }
 }
 

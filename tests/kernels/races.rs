@@ -12,7 +12,7 @@ use cubecl::{
     client::Client,
     ir::attributes::BufferIOAttr,
     prelude::{CubeCount, KernelId},
-    server::{Handle, KernelArguments},
+    server::{Handle, KernelArguments, MetadataBindingInfo},
 };
 use electra::device::{DeviceRequest, choose};
 use naga::{AddressSpace, TypeInner, front::wgsl};
@@ -20,7 +20,7 @@ use naga::{AddressSpace, TypeInner, front::wgsl};
 use super::forms::{ARRAY_BYTES, Form, asked, forms};
 
 /// Arrays that any form binds.
-const MOST_ARRAYS: usize = 10;
+const MOST_ARRAYS: usize = 12;
 
 /// Barriers whose lack must be reported, as (a form whose name begins so, the barrier's number): were
 /// nothing instrumented, nothing would be found either.
@@ -30,7 +30,7 @@ const NEEDED: [(&str, usize); 6] = [
     ("LogitShader { direction: Backward", 0),
     ("AttentionShader { pass: Forward", 0),
     (
-        "MatmulShader { matmul: Matmul { orientation: Plain, operand: F32",
+        "MatmulShader { matmul: Matmul { products: One, orientation: Plain, operand: F32",
         0,
     ),
     (
@@ -120,18 +120,25 @@ impl Launcher {
 
     /// Runs a form to its end; `number` is its own.
     fn run(&self, form: &Form, number: usize) {
-        let bytes: Vec<u8> = form
-            .params
-            .iter()
-            .flat_map(|word| word.to_le_bytes())
-            .collect();
-        let mut buffers = vec![self.client.create_from_slice(&bytes).binding()];
-        let arrays = self.arrays[..form.arrays()].iter();
-        buffers.extend(arrays.map(|array| array.clone().binding()));
-        let mut uses = vec![BufferIOAttr::ReadWrite; buffers.len()];
-        uses[0] = BufferIOAttr::ReadOnly;
-        let mut arguments = KernelArguments::new().with_buffers(buffers);
-        arguments.declared_io = uses;
+        // Bound after the arrays, two words by two.
+        let pairs = form.params.chunks(2).map(|pair| {
+            let [low, high] = [pair[0], pair.get(1).copied().unwrap_or(0)];
+            u64::from(low) | u64::from(high) << 32
+        });
+        let info = MetadataBindingInfo::custom(pairs.collect());
+        let mut arguments = KernelArguments::new().with_info(info);
+        let bound = form.bound();
+        for (array, name) in self.arrays.iter().zip(&bound[..bound.len() - 1]) {
+            let array = match form.rows_of(name) {
+                Some(words) => {
+                    let bytes = words.iter().flat_map(|word| word.to_le_bytes());
+                    let bytes: Vec<u8> = bytes.collect();
+                    self.client.create_from_slice(&bytes)
+                }
+                None => array.clone(),
+            };
+            arguments = arguments.with_buffer_io(array.binding(), BufferIOAttr::ReadWrite);
+        }
         let [wide, high] = form.workgroup;
         let source = Source {
             text: form.text.clone(),

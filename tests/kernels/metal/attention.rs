@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::case::{Array, Binding, Case};
-use crate::forms::{Form, HEADS, attention, sequences};
+use crate::forms::{Form, HEADS, attention, sequences, tile_words};
 
 /// Of heads of some number of columns; with a mask, then without. All but the rows' sums are
 /// `[tokens, hidden]`.
@@ -78,36 +78,32 @@ impl Attention {
         let (narrow, wide) = (Element::F16, Element::F32);
         let bindings = match shader.pass {
             CooperativePass::Forward => vec![
-                half(q),
-                half(k),
-                half(v),
-                fresh(narrow, &results.context),
-                fresh(wide, &results.log_sums),
+                ("context", fresh(narrow, &results.context)),
+                ("log_sums", fresh(wide, &results.log_sums)),
             ],
             CooperativePass::QueryGradient => vec![
-                half(q),
-                half(k),
-                half(v),
-                half(&results.context),
-                full(&results.log_sums),
-                half(grad),
-                fresh(narrow, &results.dq),
-                fresh(wide, &results.rows),
+                ("context", half(&results.context)),
+                ("log_sums", full(&results.log_sums)),
+                ("grads", half(grad)),
+                ("query_grads", fresh(narrow, &results.dq)),
+                ("rows", fresh(wide, &results.rows)),
             ],
             CooperativePass::KeyValueGradient => vec![
-                half(q),
-                half(k),
-                half(v),
-                half(grad),
-                full(&results.rows),
-                fresh(narrow, &results.dk),
-                fresh(narrow, &results.dv),
+                ("grads", half(grad)),
+                ("rows", full(&results.rows)),
+                ("key_grads", fresh(narrow, &results.dk)),
+                ("value_grads", fresh(narrow, &results.dv)),
             ],
         };
+        let inputs = [("queries", half(q)), ("keys", half(k)), ("values", half(v))];
+        let bindings = inputs.into_iter().chain(bindings);
         let (params, groups) = attention(shader.config.head, shader.config.tile());
         Case {
-            form: Form::new(shader, &params, groups),
-            bindings,
+            form: Form::new(shader, &params, groups)
+                .with_rows("tiles", tile_words(shader.config.tile())),
+            bindings: bindings
+                .map(|(name, binding)| (name.to_owned(), binding))
+                .collect(),
             lanes,
         }
     }

@@ -61,7 +61,6 @@ pub enum Binding {
     Read(Array),
     /// Before and after.
     Written(Array, Vec<f64>),
-    Unused,
 }
 
 impl Binding {
@@ -77,8 +76,8 @@ impl Binding {
 /// A form with inputs and results.
 pub struct Case {
     pub form: Form,
-    /// From binding 1 on.
-    pub bindings: Vec<Binding>,
+    /// By their names in the shader.
+    pub bindings: Vec<(String, Binding)>,
     /// Subgroups that it runs in.
     pub lanes: Vec<u32>,
 }
@@ -105,15 +104,19 @@ impl Case {
 
     fn run_in(&self, folder: &Path, lanes: u32, outcome: &mut Outcome) {
         let file = |number: usize| folder.join(number.to_string());
-        let words = self.form.params.iter();
-        let params: Vec<u8> = words.flat_map(|word| word.to_le_bytes()).collect();
-        fs::write(file(0), params).unwrap();
-        for (number, binding) in self.bindings.iter().enumerate() {
-            let bytes = match binding {
-                Binding::Read(array) | Binding::Written(array, _) => array.bytes(),
-                Binding::Unused => vec![0; 16],
+        let of_words = |words: &[u32]| -> Vec<u8> {
+            words.iter().flat_map(|word| word.to_le_bytes()).collect()
+        };
+        let bound = self.form.bound();
+        for (number, name) in bound.iter().enumerate() {
+            let bytes = match (name.as_str(), self.form.rows_of(name)) {
+                ("params", _) => of_words(&self.form.params),
+                (_, Some(words)) => of_words(words),
+                _ => match self.binding(name) {
+                    Binding::Read(array) | Binding::Written(array, _) => array.bytes(),
+                },
             };
-            fs::write(file(number + 1), bytes).unwrap();
+            fs::write(file(number), bytes).unwrap();
         }
         let [wide, high] = self.form.groups;
         let arguments = [lanes, wide, high].map(|number| number.to_string());
@@ -122,9 +125,10 @@ impl Case {
         let name = format!("{} in subgroups of {lanes}", self.form.name);
         assert!(ran.status.success(), "{name}: {messages}");
         outcome.races += messages.matches("ThreadSanitizer: data race").count();
-        for (number, binding) in self.bindings.iter().enumerate() {
+        for (name_of, binding) in &self.bindings {
             if let Binding::Written(array, exact) = binding {
-                let ours = array.read(&fs::read(file(number + 1)).unwrap());
+                let number = bound.iter().position(|bound| bound == name_of).unwrap();
+                let ours = array.read(&fs::read(file(number)).unwrap());
                 let tolerance = match array {
                     Array::Half(_) => HALF,
                     Array::Full(_) => self.full_tolerance(),
@@ -132,12 +136,20 @@ impl Case {
                 if let Some(place) = wrong(&ours, exact, tolerance) {
                     let (ours, exact) = (ours[place], exact[place]);
                     outcome.wrong.push(format!(
-                        "{name}: array {}, {place}: {ours} instead of {exact}",
-                        number + 1
+                        "{name}: {name_of}, {place}: {ours} instead of {exact}"
                     ));
                 }
             }
         }
+    }
+
+    /// What lies in an array of this name.
+    fn binding(&self, name: &str) -> &Binding {
+        let mut bindings = self.bindings.iter();
+        let (_, binding) = bindings
+            .find(|(of, _)| of == name)
+            .unwrap_or_else(|| panic!("{}: nothing is in {name}", self.form.name));
+        binding
     }
 
     /// Attention leaves Σ p · dp in f32 too, of a result that was rounded.
@@ -154,6 +166,8 @@ fn wrong(ours: &[f64], exact: &[f64], tolerance: f64) -> Option<usize> {
     assert_eq!(ours.len(), exact.len());
     let scale = exact.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
     let mut pairs = ours.iter().zip(exact);
-    // Not a number is not near.
-    pairs.position(|(ours, exact)| !((ours - exact).abs() <= tolerance * scale))
+    pairs.position(|(ours, exact)| {
+        let off = (ours - exact).abs();
+        off.is_nan() || off > tolerance * scale
+    })
 }

@@ -24,45 +24,68 @@ pub fn product(shader: MatmulShader, lanes: Vec<u32>) -> Case {
         Orientation::RightTransposed => ([&case.grad, &case.kernel], [rows, input, output]),
         Orientation::LeftTransposed => ([&case.x, &case.grad], [input, output, rows]),
     };
+    let [left, right, results] = matmul.products.counts();
     let bias: Vec<f64> = case.bias.iter().copied().map(f64::from).collect();
-    let bias = Binding::Read(Array::Full(bias));
-    let fresh = |part: usize| Binding::fresh(matmul.result, exact[part].clone());
-    let unused = || Binding::Unused;
-    let (c, bias, other, sums) = match matmul.epilogue {
-        Epilogue::Bias => (fresh(0), bias, unused(), unused()),
-        Epilogue::Gelu { kept: false } => (fresh(1), bias, unused(), unused()),
-        Epilogue::Gelu { kept: true } => (fresh(2), bias, fresh(3), unused()),
+    let of = |part: usize| -> Vec<f64> { exact[part].clone() };
+    let (c, other, sums) = match matmul.epilogue {
+        Epilogue::Bias => (of(0), None, None),
+        Epilogue::Gelu { kept: false } => (of(1), None, None),
+        Epilogue::Gelu { kept: true } => {
+            let inner = Binding::fresh(matmul.result, of(3));
+            (of(2), Some(inner), None)
+        }
         Epilogue::Residual { masked } => {
             let part = if masked { 5 } else { 4 };
-            (fresh(part), bias, read(&case.residual), unused())
+            (of(part), Some(read(&case.residual)), None)
         }
-        Epilogue::Plain => (fresh(6), unused(), unused(), unused()),
+        Epilogue::Plain => (of(6), None, None),
+        // Of several the sum, each of which is the same.
         Epilogue::Onto => {
-            let c = Binding::Written(half(&case.onto), exact[7].clone());
-            (c, unused(), unused(), unused())
+            let once = of(7).into_iter().zip(&case.onto);
+            let summed = once.map(|(once, &onto)| {
+                let onto = f64::from(onto);
+                onto + left as f64 * (once - onto)
+            });
+            (summed.collect(), None, None)
         }
-        Epilogue::GeluGradient => (fresh(8), unused(), read(&case.onto), unused()),
+        Epilogue::GeluGradient => (of(8), Some(read(&case.onto)), None),
         Epilogue::ColumnSums => {
             let (kernel, bias) = exact[9].split_at(input * output);
-            let fresh = |values: &[f64]| Binding::fresh(Element::F32, values.to_vec());
-            (fresh(kernel), unused(), unused(), fresh(bias))
+            (kernel.to_vec(), None, Some(bias.to_vec()))
         }
     };
+    let mut bindings = Vec::new();
+    let mut bind = |name: &str, count: usize, binding: &dyn Fn() -> Binding| {
+        bindings.extend((0..count).map(|number| (format!("{name}{number}"), binding())));
+    };
+    bind("a", left, &|| read(operands[0]));
+    bind("b", right, &|| read(operands[1]));
+    bind("c", results, &|| match matmul.epilogue {
+        Epilogue::Onto => Binding::Written(half(&case.onto), c.clone()),
+        _ => Binding::fresh(matmul.result, c.clone()),
+    });
+    bind("bias", right, &|| Binding::Read(Array::Full(bias.clone())));
+    if let Some(sums) = sums {
+        bind("column_sums", right, &|| {
+            Binding::fresh(Element::F32, sums.clone())
+        });
+    }
+    bindings.extend(other.map(|other| ("other0".to_owned(), other)));
     let [block_rows, block_columns] = tiling.block();
     let params = MatmulParams {
         m: m as u32,
         n: n as u32,
         k: k as u32,
         mask: Some(products::MASK),
-        row_words: case.sequences().row_words().collect(),
     };
     let groups = [
         n.div_ceil(block_columns) as u32,
         m.div_ceil(block_rows) as u32,
     ];
     Case {
-        form: Form::new(shader, &params, groups),
-        bindings: vec![read(operands[0]), read(operands[1]), c, bias, other, sums],
+        form: Form::new(shader, &params, groups)
+            .with_rows("row_words", case.sequences().row_words().collect()),
+        bindings,
         lanes,
     }
 }

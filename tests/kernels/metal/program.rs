@@ -152,7 +152,7 @@ fn translated(form: &Form) -> String {
          int main(int, char** arguments) {{ return run(arguments, {}, {}, invoke); }}\n",
         arguments.join(", "),
         form.workgroup.iter().product::<u32>(),
-        form.arrays() + 1,
+        form.bound().len(),
     )
 }
 
