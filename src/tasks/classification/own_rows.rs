@@ -89,12 +89,8 @@ fn label(cells: &Cells<'_>, description: &Description, labels: &Labels) -> Resul
         return Ok(label);
     }
     // The number of a name that was given, as `datasets` writes classes.
-    let names = description.labels.iter().flatten();
-    if let Some(name) = label
-        .parse()
-        .ok()
-        .and_then(|number| names.skip(number).next())
-    {
+    let mut names = description.labels.iter().flatten();
+    if let Some(name) = label.parse().ok().and_then(|number| names.nth(number)) {
         return Ok(name.clone());
     }
     let advice = "correct it, or add such examples to the train file, whose labels these are";
