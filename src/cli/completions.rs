@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::Cli;
 
-/// Print shell completions
+/// Print the completions for a shell
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:

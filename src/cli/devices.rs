@@ -23,7 +23,7 @@ const SHAPE: ModelShape = ModelShape {
     heads: 16,
 };
 
-/// List the graphics adapters, and say which device `auto` picks and why
+/// List the graphics adapters, and which device `auto` picks and why
 ///
 /// On the GPU that is picked it tries which forms of matrix product and attention are fastest.
 ///

@@ -56,9 +56,9 @@ fn share(text: &str) -> Result<f64, String> {
 #[command(after_help = "\
 Tables are TSV, csv, JSON lines or a JSON list, plain or gzip. Columns are named
 or counted from 0; without --text and --label the usual names are looked for
-(text, sentence1 and sentence2, label …). With --dev-share each class has its part,
-and all rows with a text in common, of pairs the first or the second, stay on one
-side, so that no text that is marked was learnt.
+(text, sentence1 and sentence2, label …). With --dev-share each class has its
+part, and all rows with a text in common, of pairs the first or the second, stay
+on one side, so that no text that is marked was learnt.
 
 Example:
   electra data classification films.csv data/finetuning_data/films \\
