@@ -21,7 +21,7 @@ pub enum Error {
     )]
     Foreign { path: PathBuf },
     #[error(
-        "{}: holds something else than the quickstart would write there, and would be replaced; \
+        "{}: holds something other than the quickstart would write there, and would be replaced; \
          move it away, or give a new folder with --output",
         path.display()
     )]
