@@ -106,8 +106,9 @@ impl Form {
         names
     }
 
-    /// The words of an array that says which rows it takes.
+    /// The words of an array that says which rows it takes, by its name and a number behind it.
     pub fn rows_of(&self, name: &str) -> Option<&[u32]> {
+        let name = name.trim_end_matches(|sign: char| sign.is_ascii_digit());
         let mut rows = self.rows.iter();
         rows.find(|(of, _)| *of == name)
             .map(|(_, words)| words.as_slice())
