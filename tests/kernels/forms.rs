@@ -297,7 +297,11 @@ impl Problem for MatmulShader {
             k,
             mask: Some(Mask::new(11, 0.2)),
         };
-        let groups = [n.div_ceil(columns as u32), m.div_ceil(rows as u32)];
+        let [_, _, results] = self.matmul.products.counts();
+        let groups = [
+            results as u32 * n.div_ceil(columns as u32),
+            m.div_ceil(rows as u32),
+        ];
         (params, groups)
     }
 

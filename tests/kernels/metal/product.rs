@@ -79,7 +79,7 @@ pub fn product(shader: MatmulShader, lanes: Vec<u32>) -> Case {
         mask: Some(products::MASK),
     };
     let groups = [
-        n.div_ceil(block_columns) as u32,
+        (results * n.div_ceil(block_columns)) as u32,
         m.div_ceil(block_rows) as u32,
     ];
     Case {
