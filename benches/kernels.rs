@@ -486,9 +486,13 @@ fn adam_of_a_layer(bencher: Bencher, format: OptimizerMoments) {
                 weight,
                 moments,
                 gradient: gradient.clone(),
+                copy: None,
                 step,
             },
         );
-        state = adam_steps(parameters.collect(), factor.clone());
+        state = adam_steps(parameters.collect(), factor.clone())
+            .into_iter()
+            .map(|updated| (updated.weight, updated.moments))
+            .collect();
     });
 }

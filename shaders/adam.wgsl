@@ -1,7 +1,7 @@
 // One step of ELECTRA's Adam on several parameters, in place; all arrays of a parameter are [elements].
 // m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², w ← w − rate · (m / (√v + ε) + decay · w)
 // A workgroup takes 256 places of one parameter. A line with a # is written once for each of them.
-// How moments are kept is below.
+// How moments are kept, and what an f16 copy of the weights takes, is below.
 
 // What lies at a place: a value, or four.
 alias Floats = {{ floats }};
@@ -12,6 +12,8 @@ struct Moments {
 }
 
 const PARAMETERS = {{ parameters }}u;
+// Arrays of a parameter that are written.
+const UPDATED = {{ updated }};
 const THREADS = 256u;
 
 @group(0) @binding(UPDATED * #) var<storage, read_write> weight#: array<Floats>;
@@ -47,7 +49,7 @@ fn main(
     let v = old.second * params.beta_2 + g * g * params.rest_2;
     w = w - (m / (sqrt(v) + params.epsilon) + w * parameter.decay) * parameter.rate;
     switch number {
-        case #u: { weight#[place] = w; }
+        case #u: { weight#[place] = w; {{ copy }} }
         default: {}
     }
     keep(number, parameter.rounding, place, Moments(m, v));

@@ -3,9 +3,6 @@
 // half. They are rounded up with the probability of what is cut off, by counter: the second moment
 // changes by less than half a unit a step, and would stand still if it were rounded to the nearest.
 
-// Arrays of a parameter that are written.
-const UPDATED = 2;
-
 @group(0) @binding(UPDATED * # + 1) var<storage, read_write> moments#: array<Words>;
 
 fn moments_at(number: u32, place: u32) -> Moments {

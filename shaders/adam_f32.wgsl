@@ -1,9 +1,6 @@
 
 // Moments in f32, an array each.
 
-// Arrays of a parameter that are written.
-const UPDATED = 3;
-
 @group(0) @binding(UPDATED * # + 1) var<storage, read_write> first#: array<Floats>;
 @group(0) @binding(UPDATED * # + 2) var<storage, read_write> second#: array<Floats>;
 

@@ -10,9 +10,10 @@ pub mod packed_moments;
 mod step;
 
 use self::packed_moments::{noise, pack, unpack};
-pub use self::step::{BETA_1, BETA_2, EPSILON, Member, Members, Step};
+pub use self::step::{BETA_1, BETA_2, EPSILON, F16Copy, Member, Members, Step};
 use super::{
     cpu_loops::{BLOCK, each, values, whole},
+    formats::cast,
     group::GROUP,
 };
 use crate::config::OptimizerMoments;
@@ -41,6 +42,7 @@ pub trait AdamOps: Backend {
 /// do not reach: their reference is the CPU's loop.
 fn reference<B: Backend>(
     [weight, first, second, gradient]: [FloatTensor<B>; 4],
+    copy: F16Copy<B>,
     clip_factor: FloatTensor<B>,
     step: Step,
 ) -> Member<B> {
@@ -54,10 +56,18 @@ fn reference<B: Backend>(
     let update = B::float_add(update, times(weight.clone(), step.decay));
     let weight = B::float_sub(weight, times(update, step.rate));
     Member::F32 {
+        copy: copy.of(&weight),
         weight,
         first,
         second,
         gradient,
+    }
+}
+
+impl<B: Backend> F16Copy<B> {
+    /// That of a weight, if there was one.
+    fn of(self, weight: &FloatTensor<B>) -> Self {
+        self.map(|_old| cast::<B>(weight.clone(), DType::F16))
     }
 }
 
@@ -75,12 +85,14 @@ impl AdamOps for Flex {
                 first,
                 second,
                 gradient,
-            } => on_the_cpu([weight, first, second, gradient], &clip_factor, step),
+                copy,
+            } => on_the_cpu([weight, first, second, gradient], copy, &clip_factor, step),
             Member::Bf16 {
                 weight,
                 moments,
                 gradient,
-            } => packed_on_the_cpu([weight, gradient], moments, &clip_factor, step),
+                copy,
+            } => packed_on_the_cpu([weight, gradient], moments, copy, &clip_factor, step),
         }))
     }
 }
@@ -118,6 +130,7 @@ impl Figures {
 /// The step as one loop.
 fn on_the_cpu(
     [weight, first, second, gradient]: [FloatTensor<Flex>; 4],
+    copy: F16Copy<Flex>,
     clip_factor: &FloatTensor<Flex>,
     step: Step,
 ) -> Member<Flex> {
@@ -126,7 +139,7 @@ fn on_the_cpu(
     let (Some(g), Some(&[factor])) = (gradient.as_slice::<f32>(), clip_factor.as_slice::<f32>())
     else {
         let tensors = [weight, first, second, gradient];
-        return reference::<Flex>(tensors, clip_factor.clone(), step);
+        return reference::<Flex>(tensors, copy, clip_factor.clone(), step);
     };
     let (w, m, v) = (
         weight.storage_mut::<f32>(),
@@ -149,6 +162,7 @@ fn on_the_cpu(
         },
     );
     Member::F32 {
+        copy: copy.of(&weight),
         weight,
         first,
         second,
@@ -160,6 +174,7 @@ fn on_the_cpu(
 fn packed_on_the_cpu(
     [weight, gradient]: [FloatTensor<Flex>; 2],
     moments: IntTensor<Flex>,
+    copy: F16Copy<Flex>,
     clip_factor: &FloatTensor<Flex>,
     step: Step,
 ) -> Member<Flex> {
@@ -186,6 +201,7 @@ fn packed_on_the_cpu(
         },
     );
     Member::Bf16 {
+        copy: copy.of(&weight),
         weight,
         moments,
         gradient,
@@ -227,24 +243,40 @@ pub struct Parameter {
     pub weight: Tensor<1>,
     pub moments: Moments,
     pub gradient: Tensor<1>,
+    /// The weight in f16, if matmuls take it so.
+    pub copy: Option<Tensor<1>>,
     pub step: Step,
+}
+
+/// A parameter after a step, `[elements]` each.
+pub struct Updated {
+    pub weight: Tensor<1>,
+    pub moments: Moments,
+    /// Of the new weight, if there was one of the old.
+    pub copy: Option<Tensor<1>>,
 }
 
 impl Parameter {
     fn into_member(self) -> (Member<Dispatch>, Step) {
         let weight = self.weight.into_dispatch();
         let gradient = self.gradient.into_dispatch();
+        let copy = match self.copy {
+            None => F16Copy::None,
+            Some(copy) => F16Copy::Some(copy.into_dispatch()),
+        };
         let member = match self.moments {
             Moments::F32([first, second]) => Member::F32 {
                 weight,
                 first: first.into_dispatch(),
                 second: second.into_dispatch(),
                 gradient,
+                copy,
             },
             Moments::Bf16(moments) => Member::Bf16 {
                 weight,
                 moments: moments.into_dispatch(),
                 gradient,
+                copy,
             },
         };
         (member, self.step)
@@ -252,33 +284,41 @@ impl Parameter {
 }
 
 impl Member<Dispatch> {
-    /// Weight and moments; the gradient goes.
-    fn into_updated(self) -> Option<(Tensor<1>, Moments)> {
-        match self {
-            Self::Empty => None,
+    /// Without its gradient.
+    fn into_updated(self) -> Option<Updated> {
+        let (weight, moments, copy) = match self {
+            Self::Empty => return None,
             Self::F32 {
                 weight,
                 first,
                 second,
+                copy,
                 ..
             } => {
-                let [weight, first, second] = [weight, first, second].map(Tensor::from_dispatch);
-                Some((weight, Moments::F32([first, second])))
+                let moments = [first, second].map(Tensor::from_dispatch);
+                (weight, Moments::F32(moments), copy)
             }
             Self::Bf16 {
-                weight, moments, ..
-            } => {
-                let moments = Moments::Bf16(Tensor::from_dispatch(moments));
-                Some((Tensor::from_dispatch(weight), moments))
-            }
-        }
+                weight,
+                moments,
+                copy,
+                ..
+            } => (weight, Moments::Bf16(Tensor::from_dispatch(moments)), copy),
+        };
+        Some(Updated {
+            weight: Tensor::from_dispatch(weight),
+            moments,
+            copy: match copy {
+                F16Copy::None => None,
+                F16Copy::Some(copy) => Some(Tensor::from_dispatch(copy)),
+            },
+        })
     }
 }
 
-/// One step of every parameter, its gradient scaled by `clip_factor` `[1]`: the new weights and
-/// moments, in the same order. A gradient is let
-/// go of as soon as its group is updated.
-pub fn adam_steps(parameters: Vec<Parameter>, clip_factor: Tensor<1>) -> Vec<(Tensor<1>, Moments)> {
+/// One step of every parameter, its gradient scaled by `clip_factor` `[1]`; in the same order. A
+/// gradient is let go of as soon as its group is updated.
+pub fn adam_steps(parameters: Vec<Parameter>, clip_factor: Tensor<1>) -> Vec<Updated> {
     let mut updated = Vec::with_capacity(parameters.len());
     let mut parameters = parameters.into_iter();
     while parameters.len() > 0 {

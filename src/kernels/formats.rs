@@ -102,6 +102,14 @@ impl Width {
         }
     }
 
+    /// As many f16 values.
+    pub(super) fn halves(self) -> &'static str {
+        match self {
+            Self::One => "f16",
+            Self::Four => "vec4<f16>",
+        }
+    }
+
     /// As many words.
     pub(super) fn words(self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 
 use burn::{
     Tensor,
-    module::{Module, Param},
+    module::{Module, Param, ParamId},
     tensor::{DType, FloatDType},
 };
 
@@ -50,9 +50,20 @@ impl Dense {
         })
     }
 
-    /// Refreshes the f16 copy of the weight.
-    pub fn refresh_f16_weights(&mut self) {
+    /// Makes the f16 copy of the weight anew.
+    pub fn refresh_f16_weight(&mut self) {
         self.half = Some(self.narrow_kernel());
+    }
+
+    /// The f16 copy of the weight and the weight's id. The layer is left without the copy, so that it
+    /// can be written in place.
+    pub fn take_f16_weight(&mut self) -> Option<(ParamId, Tensor<2>)> {
+        Some((self.weight.id, self.half.take()?))
+    }
+
+    /// Puts the f16 copy of the weight back.
+    pub fn put_f16_weight(&mut self, copy: Option<Tensor<2>>) {
+        self.half = copy;
     }
 
     /// `[rows, in]` → `[rows, out]` in the format of the rows, f32 or f16.

@@ -9,6 +9,7 @@ use burn::{Tensor, module::Module};
 
 use super::{
     arithmetic::Arithmetic,
+    dense::Dense,
     dropout::Mode,
     embeddings::Embeddings,
     input::ModelInput,
@@ -73,13 +74,13 @@ impl Electra {
         })
     }
 
-    /// Refreshes the f16 copies of the layers' weights, if the layers compute in f16.
-    pub fn refresh_f16_weights(&mut self) {
-        if self.arithmetic.layers == Element::F16 {
-            for layer in &mut self.layers {
-                layer.refresh_f16_weights();
-            }
-        }
+    /// The dense layers that take f16 copies of their weights: the layers' if they compute in f16.
+    pub fn f16_denses(&mut self) -> impl Iterator<Item = &mut Dense> {
+        let count = match self.arithmetic.layers {
+            Element::F16 => self.layers.len(),
+            Element::F32 => 0,
+        };
+        self.layers[..count].iter_mut().flat_map(EncoderLayer::denses)
     }
 
     /// Last hidden states, `[tokens, hidden]` in the format of the layers, without autodiff.

@@ -9,6 +9,7 @@ use burn::{Tensor, module::Module};
 
 use super::{
     attention::{Attention, AttentionState},
+    dense::Dense,
     feed_forward::{FeedForward, FeedForwardState},
     parameter_gradients::ParameterGradients,
     parameters::{Error, ParameterSource},
@@ -39,19 +40,17 @@ impl EncoderLayer {
         })
     }
 
-    /// Refreshes the f16 copies of the weights.
-    pub fn refresh_f16_weights(&mut self) {
+    /// The dense layers.
+    pub fn denses(&mut self) -> [&mut Dense; 6] {
         let (attention, feed_forward) = (&mut self.attention, &mut self.feed_forward);
-        for dense in [
+        [
             &mut attention.query,
             &mut attention.key,
             &mut attention.value,
             &mut attention.output,
             &mut feed_forward.intermediate,
             &mut feed_forward.output,
-        ] {
-            dense.refresh_f16_weights();
-        }
+        ]
     }
 
     /// `[tokens, hidden]` → `[tokens, hidden]`

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     config::EncoderConfig,
     model::{
+        dense::Dense,
         head_input::HeadInput,
         parameters::{Error, ParameterSource},
     },
@@ -242,11 +243,19 @@ impl Head {
         }
     }
 
-    /// Makes the f16 copies of the weights as they are now, if the layers compute in f16.
-    pub fn refresh_f16_weights(&mut self) {
+    /// The dense layer that takes an f16 copy of its weight, if the layers compute in f16.
+    pub fn f16_dense(&mut self) -> Option<&mut Dense> {
         match self {
-            Self::Span(head) => head.refresh_f16_weights(),
+            Self::Span(head) => head.f16_dense(),
             // Their products are f32.
+            Self::Sequence(_) | Self::Word(_) => None,
+        }
+    }
+
+    /// Makes what else is in f16 of the weights anew, if the layers compute in f16.
+    pub fn refresh_f16_parts(&mut self) {
+        match self {
+            Self::Span(head) => head.refresh_f16_parts(),
             Self::Sequence(_) | Self::Word(_) => {}
         }
     }

@@ -1,10 +1,16 @@
 //! The whole model: one encoder and a head for each task.
 
-use burn::module::Module;
+use std::collections::HashMap;
+
+use burn::{
+    Tensor,
+    module::{Module, ParamId},
+};
 
 use crate::{
     config::EncoderConfig,
     model::{
+        dense::Dense,
         dropout::Mode,
         electra::Electra,
         head_input::HeadInput,
@@ -35,16 +41,37 @@ impl Model {
                 .collect::<Result<_, _>>()?,
         };
         source.check_unused()?;
-        model.refresh_f16_weights();
+        model.f16_denses().for_each(Dense::refresh_f16_weight);
+        model.refresh_f16_parts();
         Ok(model)
     }
 
-    /// Makes the f16 copies of the weights as they are now, if the layers compute in f16.
-    pub fn refresh_f16_weights(&mut self) {
-        self.electra.refresh_f16_weights();
-        for head in &mut self.heads {
-            head.refresh_f16_weights();
+    /// Takes the f16 copies of the weights out, by the weights' ids; none if the layers compute in
+    /// f32. The optimiser writes them with the weights.
+    pub fn take_f16_weights(&mut self) -> HashMap<ParamId, Tensor<2>> {
+        self.f16_denses()
+            .filter_map(Dense::take_f16_weight)
+            .collect()
+    }
+
+    /// Puts the f16 copies of the weights as they are now back. What heads have in f16 besides is
+    /// made anew.
+    pub fn put_f16_weights(&mut self, mut copies: HashMap<ParamId, Tensor<2>>) {
+        for dense in self.f16_denses() {
+            let id = dense.weight.id;
+            dense.put_f16_weight(copies.remove(&id));
         }
+        self.refresh_f16_parts();
+    }
+
+    fn refresh_f16_parts(&mut self) {
+        self.heads.iter_mut().for_each(Head::refresh_f16_parts);
+    }
+
+    /// The dense layers that take f16 copies of their weights.
+    fn f16_denses(&mut self) -> impl Iterator<Item = &mut Dense> {
+        let heads = self.heads.iter_mut().filter_map(Head::f16_dense);
+        self.electra.f16_denses().chain(heads)
     }
 
     /// What the heads read of a batch to predict.

@@ -15,7 +15,7 @@ use super::{gradients::Gradients, schedule::LayerDecay};
 use crate::{
     config::OptimizerMoments,
     kernels::{
-        adam::{Moments, Parameter, Step, adam_steps},
+        adam::{Moments, Parameter, Step, Updated, adam_steps},
         group::GROUP,
     },
     model::{
@@ -77,16 +77,18 @@ impl Adam {
     /// Updates every trained parameter; what has no gradient has one of zeros.
     ///
     /// `clip_factor` `[1]` scales the gradients; `learning_rate` is the schedule's, before the
-    /// layer factor; roundings are drawn by `seed`.
+    /// layer factor; roundings are drawn by `seed`. The f16 copies of the weights are written with
+    /// them.
     pub fn update(
         &mut self,
-        model: Model,
+        mut model: Model,
         tasks: &[String],
         gradients: Gradients,
         clip_factor: Tensor<1>,
         learning_rate: f64,
         seed: StepSeed,
     ) -> Model {
+        let copies = model.take_f16_weights();
         let mut update = Update {
             adam: self,
             tasks,
@@ -96,14 +98,19 @@ impl Adam {
             seed,
             path: Vec::new(),
             number: 0,
-            waiting: Vec::with_capacity(GROUP),
+            waiting: [(); 2].map(|()| Vec::with_capacity(GROUP)),
             weights: HashMap::new(),
+            copies,
         };
         let model = model.map(&mut update);
-        update.update_waiting();
-        model.map(&mut PutBack {
+        for list in 0..update.waiting.len() {
+            update.update_waiting(list);
+        }
+        let mut model = model.map(&mut PutBack {
             weights: update.weights,
-        })
+        });
+        model.put_f16_weights(update.copies);
+        model
     }
 
     /// Bytes of all moments.
@@ -206,8 +213,11 @@ struct Update<'a> {
     path: Vec<String>,
     /// Parameters of the model so far, trained or not.
     number: usize,
-    waiting: Vec<Waiting>,
+    /// Parameters without and with an f16 copy: a launch takes one of the two kinds.
+    waiting: [Vec<Waiting>; 2],
     weights: Weights,
+    /// Of the weights as they are in the model or were updated.
+    copies: HashMap<ParamId, Tensor<2>>,
 }
 
 /// Updated parameters, `[elements]` each, and their shapes.
@@ -222,9 +232,8 @@ struct Waiting {
 }
 
 impl Update<'_> {
-    fn update_waiting(&mut self) {
-        let (places, parameters): (Vec<_>, _) = self
-            .waiting
+    fn update_waiting(&mut self, list: usize) {
+        let (places, parameters): (Vec<_>, _) = self.waiting[list]
             .drain(..)
             .map(|waiting| {
                 let place = (waiting.id, waiting.name, waiting.shape);
@@ -232,7 +241,15 @@ impl Update<'_> {
             })
             .unzip();
         let updated = adam_steps(parameters, self.clip_factor.clone());
-        for ((id, name, shape), (weight, moments)) in places.into_iter().zip(updated) {
+        for ((id, name, shape), updated) in places.into_iter().zip(updated) {
+            let Updated {
+                weight,
+                moments,
+                copy,
+            } = updated;
+            if let Some(copy) = copy {
+                self.copies.insert(id, copy.reshape([shape[0], shape[1]]));
+            }
             let stored = Stored {
                 moments,
                 shape: shape.clone(),
@@ -282,11 +299,13 @@ impl ModuleMapper for Update<'_> {
             None => Moments::zeros(self.adam.format, elements, &gradient.device()),
         };
         let shape = parameter.shape().to_vec();
+        let copy = self.copies.remove(&id).map(|copy| copy.reshape([elements]));
+        let list = usize::from(copy.is_some());
         // The model must not hold what is updated in place.
         let parameter = parameter.map(|value| {
             let weight = value.inner().reshape([elements]);
             let nothing = Tensor::empty([0; D], &weight.device());
-            self.waiting.push(Waiting {
+            self.waiting[list].push(Waiting {
                 id,
                 name,
                 shape,
@@ -294,13 +313,14 @@ impl ModuleMapper for Update<'_> {
                     weight,
                     moments,
                     gradient,
+                    copy,
                     step,
                 },
             });
             Tensor::from_inner(nothing)
         });
-        if self.waiting.len() == GROUP {
-            self.update_waiting();
+        if self.waiting[list].len() == GROUP {
+            self.update_waiting(list);
         }
         parameter
     }

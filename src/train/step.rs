@@ -150,16 +150,14 @@ impl StepGradients {
             return model;
         }
         let factor = clip_factor(self.norm) / settings.objective.loss_scale;
-        let mut model = adam.update(
+        adam.update(
             model,
             settings.tasks,
             self.gradients,
             factor,
             learning_rate,
             self.seed,
-        );
-        model.refresh_f16_weights();
-        model
+        )
     }
 }
 

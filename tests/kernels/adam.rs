@@ -3,7 +3,7 @@
 
 use burn::{
     Tensor,
-    tensor::{DType, Device, TensorData},
+    tensor::{DType, Device, FloatDType, TensorData},
 };
 use electra::{
     config::OptimizerMoments,
@@ -129,6 +129,7 @@ impl Case {
                 }
             },
             gradient: flat(&self.gradient, device),
+            copy: None,
             step: self.step,
         }
     }
@@ -152,9 +153,9 @@ const FACTOR: f32 = 0.37;
 fn stepped(parameters: Vec<Parameter>, device: &Device) -> Vec<[Vec<f32>; 3]> {
     adam_steps(parameters, flat(&[FACTOR], device))
         .into_iter()
-        .map(|(weight, moments)| {
-            let [first, second] = read(moments);
-            [values(weight), first, second]
+        .map(|updated| {
+            let [first, second] = read(updated.moments);
+            [values(updated.weight), first, second]
         })
         .collect()
 }
@@ -224,6 +225,49 @@ fn assert_formula(what: &str, format: OptimizerMoments, case: &Case, updated: &[
                 (ours - exact).abs() < bound,
                 "{what} {part} {place}: {ours} instead of {exact}"
             );
+        }
+    }
+}
+
+#[test]
+fn the_f16_copy_is_the_new_weight_rounded() {
+    let cases = Case::all();
+    for (name, device) in crate::support::devices() {
+        for &format in FORMATS {
+            // Every other parameter has a copy: the others' places are no one's.
+            let parameter = |(number, case): (usize, &Case)| {
+                let copy = (number % 2 == 0)
+                    .then(|| Tensor::zeros([case.weight.len()], (&device, DType::F16)));
+                Parameter {
+                    copy,
+                    ..case.parameter(format, &device)
+                }
+            };
+            let copied = adam_steps(
+                cases.iter().enumerate().map(parameter).collect(),
+                flat(&[FACTOR], &device),
+            );
+            let plain = cases.iter().map(|case| case.parameter(format, &device));
+            let plain = stepped(plain.collect(), &device);
+            for (number, (copied, plain)) in copied.into_iter().zip(plain).enumerate() {
+                let what = format!("{name} {format} {number}");
+                assert_eq!(copied.copy.is_some(), number % 2 == 0, "{what}");
+                if let Some(copy) = copied.copy {
+                    assert_eq!(copy.dtype(), DType::F16, "{what}");
+                    let cast = copied.weight.clone().cast(FloatDType::F16);
+                    let [copy, cast] = [copy, cast].map(values);
+                    assert!(bits(&copy) == bits(&cast), "{what}");
+                    // Within half a unit of f16 of values up to 2.
+                    for (copy, weight) in copy.iter().zip(&plain[0]) {
+                        assert!((copy - weight).abs() <= 1.0 / 2048.0, "{what}");
+                    }
+                }
+                // The copy changes nothing else.
+                let [first, second] = read(copied.moments);
+                for (ours, plain) in [values(copied.weight), first, second].iter().zip(&plain) {
+                    assert!(bits(ours) == bits(plain), "{what}");
+                }
+            }
         }
     }
 }

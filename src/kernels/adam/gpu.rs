@@ -8,9 +8,9 @@ use burn::backend::{
     wgpu::{CubeBackend, CubeTensor, SourceTemplate, into_contiguous},
 };
 
-use super::step::{BETA_1, BETA_2, EPSILON, Member, Step};
+use super::step::{BETA_1, BETA_2, EPSILON, F16Copy, Member, Step};
 use crate::kernels::{
-    formats::Width,
+    formats::{Element, Width},
     group::GROUP,
     launch::{Arrays, THREADS, in_two_dimensions, launch, members, owned},
     params::{params, with_params},
@@ -31,23 +31,27 @@ pub struct AdamKind {
     pub width: Width,
     /// Whether both moments of a value share a word.
     pub packed: bool,
+    /// Whether an f16 copy of the weight is written.
+    pub copied: bool,
 }
 
 impl AdamKind {
-    pub const ALL: [Self; 4] = [
-        Self::new(Width::Four, false),
-        Self::new(Width::One, false),
-        Self::new(Width::Four, true),
-        Self::new(Width::One, true),
-    ];
-
-    const fn new(width: Width, packed: bool) -> Self {
-        Self { width, packed }
+    fn all() -> impl Iterator<Item = Self> {
+        let choices = [false, true];
+        choices.into_iter().flat_map(move |packed| {
+            choices.into_iter().flat_map(move |copied| {
+                Width::ALL.map(|width| Self {
+                    width,
+                    packed,
+                    copied,
+                })
+            })
+        })
     }
 
-    /// Arrays of a parameter: weight, moments and gradient.
-    fn arrays(self) -> usize {
-        if self.packed { 3 } else { 4 }
+    /// Arrays of a parameter that are written: weight, moments and copy.
+    fn updated(self) -> usize {
+        2 + usize::from(!self.packed) + usize::from(self.copied)
     }
 }
 
@@ -99,8 +103,19 @@ impl Shader for AdamConfig {
             Width::One => "place",
             Width::Four => "4u * place + vec4<u32>(0u, 1u, 2u, 3u)",
         };
-        let text = SourceTemplate::new(format!("{step}{moments}"))
+        let (enable, arrays, copy) = match self.kind.copied {
+            false => ("", "", String::new()),
+            true => (
+                Element::F16.enable(),
+                include_str!("../../../shaders/adam_f16_copy.wgsl"),
+                format!("copy#[place] = {}(w);", width.halves()),
+            ),
+        };
+        let text = SourceTemplate::new(format!("{enable}{step}{moments}{arrays}"))
             .register("floats", width.floats())
+            .register("halves", width.halves())
+            .register("copy", copy)
+            .register("updated", self.kind.updated().to_string())
             .register("elements", elements)
             .register("parameters", self.parameters.to_string())
             .complete();
@@ -113,7 +128,7 @@ impl Shader for AdamConfig {
 
     fn all() -> Vec<Self> {
         (1..=GROUP)
-            .flat_map(|parameters| AdamKind::ALL.map(|kind| Self { parameters, kind }))
+            .flat_map(|parameters| AdamKind::all().map(move |kind| Self { parameters, kind }))
             .collect()
     }
 }
@@ -125,14 +140,14 @@ pub(in crate::kernels) fn update(
     steps: &[Step],
 ) -> Vec<Member<CubeBackend>> {
     let updated: Vec<_> = parameters.into_iter().map(Member::writable).collect();
-    for kind in AdamKind::ALL {
+    for kind in AdamKind::all() {
         let fitting: Vec<_> = updated
             .iter()
             .zip(steps)
             .filter_map(|(member, step)| member.launched(step))
             .filter(|launched| launched.kind() == kind)
             .collect();
-        for part in fitting.chunks(members(&clip_factor.client, kind.arrays(), SHARED)) {
+        for part in fitting.chunks(members(&clip_factor.client, kind.updated() + 1, SHARED)) {
             launch_part(part, kind, clip_factor);
         }
     }
@@ -141,10 +156,12 @@ pub(in crate::kernels) fn update(
 
 /// A parameter as a launch takes it.
 struct Launched<'a> {
-    /// Weight and moments.
+    /// Weight, moments and copy.
     updated: Vec<&'a CubeTensor>,
     gradient: &'a CubeTensor,
     step: &'a Step,
+    packed: bool,
+    copied: bool,
 }
 
 impl Launched<'_> {
@@ -153,12 +170,16 @@ impl Launched<'_> {
     }
 
     fn kind(&self) -> AdamKind {
-        AdamKind::new(Width::of(self.elements()), self.updated.len() == 2)
+        AdamKind {
+            width: Width::of(self.elements()),
+            packed: self.packed,
+            copied: self.copied,
+        }
     }
 }
 
 impl Member<CubeBackend> {
-    /// Weight and moments are written in place, so no one else may hold them.
+    /// Weight, moments and copy are written in place, so no one else may hold them.
     fn writable(self) -> Self {
         match self {
             Self::Empty => Self::Empty,
@@ -167,43 +188,58 @@ impl Member<CubeBackend> {
                 first,
                 second,
                 gradient,
+                copy,
             } => Self::F32 {
                 weight: owned(weight),
                 first: owned(first),
                 second: owned(second),
                 gradient: into_contiguous(gradient),
+                copy: copy.map(owned),
             },
             Self::Bf16 {
                 weight,
                 moments,
                 gradient,
+                copy,
             } => Self::Bf16 {
                 weight: owned(weight),
                 moments: owned(moments),
                 gradient: into_contiguous(gradient),
+                copy: copy.map(owned),
             },
         }
     }
 
     fn launched<'a>(&'a self, step: &'a Step) -> Option<Launched<'a>> {
-        let (updated, gradient) = match self {
+        let (mut updated, gradient, copy, packed) = match self {
             Self::Empty => return None,
             Self::F32 {
                 weight,
                 first,
                 second,
                 gradient,
-            } => (vec![weight, first, second], gradient),
+                copy,
+            } => (vec![weight, first, second], gradient, copy, false),
             Self::Bf16 {
                 weight,
                 moments,
                 gradient,
-            } => (vec![weight, moments], gradient),
+                copy,
+            } => (vec![weight, moments], gradient, copy, true),
+        };
+        let copied = match copy {
+            F16Copy::None => false,
+            F16Copy::Some(copy) => {
+                updated.push(copy);
+                true
+            }
         };
         Some(Launched {
             updated,
             gradient,
             step,
+            packed,
+            copied,
         })
     }
 }

@@ -22,7 +22,28 @@ pub struct Step {
     pub rounding: [u32; 2],
 }
 
-/// A parameter, its moments and its gradient, `[elements]` each; or none.
+/// The copy of a parameter in f16 that its matmuls take, `[elements]`; or none.
+#[derive(ExtensionType)]
+pub enum F16Copy<B: Backend> {
+    None,
+    Some(FloatTensor<B>),
+}
+
+impl<B: Backend> F16Copy<B> {
+    /// The copy after `with`.
+    pub(super) fn map<C: Backend>(
+        self,
+        with: impl FnOnce(FloatTensor<B>) -> FloatTensor<C>,
+    ) -> F16Copy<C> {
+        match self {
+            Self::None => F16Copy::None,
+            Self::Some(copy) => F16Copy::Some(with(copy)),
+        }
+    }
+}
+
+/// A parameter, its moments and its gradient, `[elements]` each; or none. The copy is written after
+/// the weight.
 #[derive(ExtensionType)]
 pub enum Member<B: Backend> {
     Empty,
@@ -31,12 +52,16 @@ pub enum Member<B: Backend> {
         first: FloatTensor<B>,
         second: FloatTensor<B>,
         gradient: FloatTensor<B>,
+        #[extension_type]
+        copy: F16Copy<B>,
     },
     Bf16 {
         weight: FloatTensor<B>,
         /// [`packed_moments`](crate::kernels::adam::packed_moments) in u32.
         moments: IntTensor<B>,
         gradient: FloatTensor<B>,
+        #[extension_type]
+        copy: F16Copy<B>,
     },
 }
 

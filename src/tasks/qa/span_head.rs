@@ -158,13 +158,18 @@ impl SpanHead {
         })
     }
 
-    /// Makes the f16 copies of the kernels as they are now, where the layers compute in f16.
-    pub fn refresh_f16_weights(&mut self) {
+    /// The classifier's hidden layer, if the layers compute in f16.
+    pub fn f16_dense(&mut self) -> Option<&mut Dense> {
+        match self.arithmetic.layers {
+            Element::F16 => self.answerable_hidden.as_mut(),
+            Element::F32 => None,
+        }
+    }
+
+    /// Makes the f16 halves of the end's kernel anew, if the layers compute in f16.
+    pub fn refresh_f16_parts(&mut self) {
         if self.arithmetic.layers == Element::F32 {
             return;
-        }
-        if let Some(dense) = &mut self.answerable_hidden {
-            dense.refresh_f16_weights();
         }
         self.end_halves = self.end_hidden.as_ref().map(|dense| {
             let kernel = dense.weight.val().inner().cast(FloatDType::F16);
