@@ -1,15 +1,15 @@
 //! A csv file row by row, with the line that each row begins on.
 //!
 //! Lines end at `\n`, and a `\r` before it belongs to the line's end: so lines are numbered alike
-//! with Unix's and with Windows' ends. A row is of bounded size, so that a quote that is never
-//! closed ends in a message rather than in the whole file as one field.
+//! with Unix's and with Windows' ends. A quote that is never closed ends in a message rather than in
+//! the rest of the file as one field; a row is of bounded size, so that it soon does.
 
 use std::{
     cell::Cell,
     io::{self, Read},
 };
 
-use csv::{ByteRecord, ErrorKind, StringRecord, Terminator};
+use csv::{ByteRecord, ErrorKind, Position, StringRecord, Terminator};
 
 use super::{error::Error, source::LONGEST_LINE};
 
@@ -28,7 +28,7 @@ impl<R: Read> CsvFile<R> {
     /// Reads the first line; `lines_before` lines of the file stand before `bytes`.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When it cannot be read, or has a quote that is never closed.
     pub fn new(bytes: R, file: &str, lines_before: usize) -> Result<Self, Error> {
         // The last row may lack its end.
         let bytes = bytes.chain(b"\n".as_slice());
@@ -49,6 +49,7 @@ impl<R: Read> CsvFile<R> {
             row: StringRecord::new(),
         };
         if let Some((line, header)) = csv.read_row()? {
+            csv.check_closed(line)?;
             csv.header = header;
             csv.first_line = line;
         }
@@ -76,8 +77,8 @@ impl<R: Read> CsvFile<R> {
     /// The next row and its line, from 1.
     ///
     /// # Errors
-    /// When the file cannot be read, is not UTF-8, or the row has other columns than the header
-    /// or no end.
+    /// When the file cannot be read, is not UTF-8, or the row has other columns than the header or a
+    /// quote that is never closed.
     pub fn next_row(&mut self) -> Result<Option<(usize, &StringRecord)>, Error> {
         let Some((line, row)) = self.read_row()? else {
             return Ok(None);
@@ -88,6 +89,7 @@ impl<R: Read> CsvFile<R> {
                 "line {line}: expected {expected} columns, found {found}"
             )));
         }
+        self.check_closed(line)?;
         self.row = row;
         Ok(Some((line, &self.row)))
     }
@@ -96,6 +98,7 @@ impl<R: Read> CsvFile<R> {
         let mut row = ByteRecord::new();
         loop {
             self.rows.get_ref().read.set(0);
+            let before = self.rows.position().clone();
             let begin = self.line();
             if !self
                 .rows
@@ -104,33 +107,58 @@ impl<R: Read> CsvFile<R> {
             {
                 return Ok(None);
             }
-            let last = row.len().saturating_sub(1);
-            let ended = row.get(last).is_some_and(|field| field.ends_with(b"\r"));
-            if ended {
-                let fields = row.iter().enumerate();
-                row = fields
-                    .map(|(place, field)| match field {
-                        [field @ .., b'\r'] if place == last => field,
-                        field => field,
-                    })
-                    .collect();
-            }
-            // A blank line, of Windows.
-            if row.len() > 1 || row.iter().any(|field| !field.is_empty()) {
+            if !self.is_blank(&row, &before) {
                 break;
             }
+        }
+        let last = row.len().saturating_sub(1);
+        if row.get(last).is_some_and(|field| field.ends_with(b"\r")) {
+            let fields = row.iter().enumerate();
+            row = fields
+                .map(|(place, field)| match field {
+                    [field @ .., b'\r'] if place == last => field,
+                    field => field,
+                })
+                .collect();
         }
         let breaks = row.as_slice().iter().filter(|&&byte| byte == b'\n').count();
         // Counted from the row's end, since blank lines before it were passed over. An open quote
         // takes the last line's end into its field.
-        let ended = usize::from(!self.rows.get_ref().ended.get());
-        let line = self.line().saturating_sub(breaks + ended);
+        let end = usize::from(!self.is_open());
+        let line = self.line().saturating_sub(breaks + end);
         match StringRecord::from_byte_record(row) {
             Ok(row) => Ok(Some((line, row))),
             Err(error) => Err(self.broken(format!(
                 "line {line}: expected UTF-8 text, found other bytes in column {}",
                 error.utf8_error().field() + 1
             ))),
+        }
+    }
+
+    /// Whether a row that was read last is a blank line of Windows: `\r` alone. The reader passes over
+    /// those of Unix by itself, and takes quotes away, so that `""` before a `\r` leaves the same field:
+    /// but it took more bytes.
+    fn is_blank(&self, row: &ByteRecord, before: &Position) -> bool {
+        let now = self.rows.position();
+        let bytes = now.byte().saturating_sub(before.byte());
+        // A blank line of Unix that was passed over is one byte and one line.
+        let lines = now.line().saturating_sub(before.line());
+        row.len() == 1 && row.get(0) == Some(b"\r".as_slice()) && bytes == lines + 1
+    }
+
+    /// Whether the row that was read last has a quote that is never closed: any other ends at a line's
+    /// end, of which the last is always there, before the reader asks for more.
+    fn is_open(&self) -> bool {
+        self.rows.get_ref().ended.get()
+    }
+
+    fn check_closed(&self, line: usize) -> Result<(), Error> {
+        match self.is_open() {
+            true => Err(self.broken(format!(
+                "line {line}: expected the end of the quoted text, found the end of the file; close the \
+                 quote, or double a quote that belongs to the text"
+            ))),
+            false => Ok(()),
         }
     }
 
@@ -237,8 +265,6 @@ mod tests {
                 "{message}"
             );
         }
-        let message = rows(b"a,b\n\n1,\"2\n3\n").unwrap();
-        assert_eq!(message, [(3, vec!["1".to_owned(), "2\n3\n\n".to_owned()])]);
         let message = rows(b"a,b\n1,\xE9\n").unwrap_err();
         assert!(
             message.contains("line 2") && message.contains("column 2"),
@@ -251,5 +277,63 @@ mod tests {
             message.contains("line 3") && message.contains("quote"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_located() {
+        for (text, line) in [
+            ("a,b\n\n1,\"2\n3\n", 3),
+            ("a,b\nx,good one\ny,\"open\nx,another\n", 3),
+            ("a,b\nx,\"open\"\"\n", 2),
+            ("a,b\nx,\"", 2),
+            ("a,\"b\nx,y\n", 1),
+            ("a\n\"", 2),
+        ] {
+            for text in [text.to_owned(), text.replace('\n', "\r\n")] {
+                let message = rows(text.as_bytes()).unwrap_err();
+                let expected = format!(
+                    "s.csv: line {line}: expected the end of the quoted text, found the end of the file; \
+                     close the quote"
+                );
+                assert!(message.contains(&expected), "{text:?}: {message}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_closed_text_may_end_with_line_ends() {
+        for (last, field) in [
+            ("\"a\n\"", "a\n"),
+            ("\"a\n\n\"", "a\n\n"),
+            ("\"a\r\n\"", "a\r\n"),
+            ("\"\n\"", "\n"),
+            ("\"\"\"\"", "\""),
+        ] {
+            for end in ["", "\n", "\r\n", "\n\n"] {
+                let text = format!("h,i\ny,{last}{end}");
+                let found = rows(text.as_bytes()).unwrap();
+                assert_eq!(
+                    found,
+                    [(2, vec!["y".to_owned(), field.to_owned()])],
+                    "{text:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_quoted_empty_text_is_a_row_and_a_blank_line_is_none() {
+        let text = "h\na\n\"\"\n\n\n\"\"\n\nb\n\"\"";
+        let expected = [(2, "a"), (3, ""), (6, ""), (8, "b"), (9, "")];
+        let expected = expected.map(|(line, cell)| (line, vec![cell.to_owned()]));
+        for end in ["", "\n", "\n\n"] {
+            let text = format!("{text}{end}");
+            for text in [text.clone(), text.replace('\n', "\r\n")] {
+                assert_eq!(rows(text.as_bytes()).unwrap(), expected, "{text:?}");
+            }
+        }
+        // Both ends in one file.
+        let found = rows(b"h\n\n\n\r\n\"\"\r\n\n\r\n\"\"\n").unwrap();
+        assert_eq!(found, [(5, vec![String::new()]), (8, vec![String::new()])]);
     }
 }
