@@ -5,7 +5,9 @@ mod fixture;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use checkpoints_convert::HeadShape;
 use fixture::{config, golden, head, variables, write, write_vocabulary};
+use serde_json::{Value, json};
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_checkpoints-convert"))
@@ -206,4 +208,62 @@ fn an_export_says_what_was_written_and_what_was_left_out() {
             .contains("not empty")
     );
     assert_eq!(export("onnx", "x").status.code(), Some(2));
+}
+
+#[test]
+fn an_export_to_tensorflow_says_which_labels_and_ranges_it_loses_and_where_to_take_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("source")).unwrap();
+    let config = config(&[
+        ("films", HeadShape::dense(1)),
+        ("rte", HeadShape::dense(2)),
+        ("plain", HeadShape::dense(1)),
+    ]);
+    write(&path("source"), "m", 1, &variables(&config));
+    write_vocabulary(&path("source"));
+    let done = run(&["convert", text(&path("source")), text(&path("record"))]);
+    assert_eq!(done.status.code(), Some(0));
+    // A fine-tuned record says what no TensorFlow variable tells.
+    let read = |record: &str| -> Value {
+        let text = std::fs::read(path(record).join("config.json")).unwrap();
+        serde_json::from_slice(&text).unwrap()
+    };
+    let mut told = read("record");
+    told["heads"]["films"] = json!({"outputs": 1, "kind": "regression", "range": [0.5, 4.0]});
+    told["heads"]["rte"] = json!({"outputs": 2, "labels": ["yes", "no"], "kind": "classification"});
+    std::fs::write(path("record").join("config.json"), told.to_string()).unwrap();
+    let (record, tf) = (path("record"), path("tf"));
+    let done = run(&["export", "--format", "tf", text(&record), text(&tf)]);
+    assert_eq!(done.status.code(), Some(0));
+    let said = String::from_utf8(done.stderr).unwrap();
+    for part in [
+        "config.json: the range of head \"films\", 0.5 to 4, is not written",
+        "copy \"films\" of \"heads\" from this config.json",
+        "config.json: the labels of head \"rte\" are not written",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert!(!said.contains("plain"), "{said}");
+
+    // The advice brings back what was there.
+    let done = run(&["convert", text(&tf), text(&path("back"))]);
+    assert_eq!(done.status.code(), Some(0));
+    let mut back = read("back");
+    assert_eq!(back["heads"]["films"], json!({"outputs": 1}));
+    back["heads"]["films"] = told["heads"]["films"].clone();
+    back["heads"]["rte"] = told["heads"]["rte"].clone();
+    assert_eq!(back["heads"], told["heads"]);
+    std::fs::write(path("back").join("config.json"), back.to_string()).unwrap();
+    let again = path("again");
+    let done = run(&[
+        "export",
+        "--format",
+        "tf",
+        text(&path("back")),
+        text(&again),
+    ]);
+    assert_eq!(done.status.code(), Some(0));
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(said.contains("0.5 to 4, is not written"), "{said}");
 }

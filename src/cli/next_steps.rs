@@ -49,14 +49,18 @@ const OPEN: &str = if cfg!(windows) {
 impl NextSteps<'_> {
     /// Prints a line a command, and nothing after them.
     pub fn print(&self, out: &mut dyn Write) -> anyhow::Result<()> {
-        if self.report.is_none() && self.checkpoint.is_none() {
+        let asks = self.checkpoint.is_some();
+        let steps = [
+            (self.report.is_some(), "open the report"),
+            (asks, "ask"),
+            (asks && cfg!(feature = "server"), "serve"),
+        ];
+        let steps = steps.into_iter().filter(|(follows, _)| *follows);
+        let steps: Vec<&str> = steps.map(|(_, step)| step).collect();
+        if steps.is_empty() {
             return Ok(());
         }
-        match cfg!(feature = "server") {
-            _ if self.checkpoint.is_none() => writeln!(out, "\nnext: open the report:")?,
-            true => writeln!(out, "\nnext: open the report, ask, serve:")?,
-            false => writeln!(out, "\nnext: open the report, ask:")?,
-        }
+        writeln!(out, "\nnext: {}:", steps.join(", "))?;
         if let Some(report) = self.report {
             writeln!(out, "{OPEN} {}", quoted_path(report))?;
         }
@@ -125,5 +129,51 @@ mod tests {
         assert!(ask.contains(" ask --checkpoint "), "{ask}");
         assert!(ask.contains(" --question "), "{ask}");
         assert!(serve.contains(" serve --checkpoint "), "{serve}");
+    }
+
+    #[test]
+    fn the_first_line_names_what_follows() {
+        let compute = ComputeArgs {
+            device: DeviceRequest::Cpu,
+            precision: None,
+            memory_budget: None,
+        };
+        let asks = match cfg!(feature = "server") {
+            true => "ask, serve",
+            false => "ask",
+        };
+        let lines_of_asking = asks.split(", ").count();
+        let (report, model) = (Some(Path::new("r.html")), Some(Path::new("d/m")));
+        for (report, checkpoint, first, lines) in [
+            (
+                report,
+                model,
+                format!("next: open the report, {asks}:"),
+                1 + lines_of_asking,
+            ),
+            (None, model, format!("next: {asks}:"), lines_of_asking),
+            (report, None, "next: open the report:".to_owned(), 1),
+        ] {
+            let steps = NextSteps {
+                report,
+                checkpoint,
+                asked: &Asked::question("Who?", "Ada wrote it."),
+                compute: &compute,
+            };
+            let mut out = Vec::new();
+            steps.print(&mut out).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            let told: Vec<&str> = text.trim_start().lines().collect();
+            assert_eq!((told[0], told.len()), (first.as_str(), 1 + lines), "{text}");
+        }
+        let steps = NextSteps {
+            report: None,
+            checkpoint: None,
+            asked: &Asked::question("Who?", "Ada wrote it."),
+            compute: &compute,
+        };
+        let mut out: Vec<u8> = Vec::new();
+        steps.print(&mut out).unwrap();
+        assert!(out.is_empty());
     }
 }

@@ -1,6 +1,9 @@
 //! `electra report` of a run: its tasks' predictions as an evaluation left them, whatever their kind.
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{bail, ensure};
 use checkpoints_convert::printable;
@@ -85,7 +88,14 @@ pub(super) fn run(
     let progress = global.progress();
     let mut draft = run.draft_of_made(None, &progress)?;
     let config = draft.finish(None)?.config;
-    let folders = (1..=config.num_trials).map(|trial| draft.model_dir(trial));
+    let results = config.paths().results_json();
+    let trials = match results.is_file() {
+        true => read_results(&results)?,
+        false => Vec::new(),
+    };
+    // num_trials may not be given again, and a run may have been broken off.
+    let most = config.num_trials.max(trials.len());
+    let folders = (1..=most).map(|trial| draft.model_dir(trial));
     // Unless all are kept, only the last trial's folder is there.
     let model = folders
         .rev()
@@ -97,7 +107,7 @@ pub(super) fn run(
     }
     let (resolved, facts) = run_model::described(&draft)?;
     let config = resolved.config;
-    let trial = trial(given_trial, &config)?;
+    let trial = trial(given_trial, trials.len(), &results, config.num_trials)?;
     let tokenizer = run_model::tokenizer(&draft, &config, facts.as_ref())?;
     let mut files: Vec<Box<dyn TaskFile>> = Vec::new();
     for head in heads(&config, &stored.unwrap_or_default())? {
@@ -109,19 +119,16 @@ pub(super) fn run(
     }
     spare_inputs(
         &page.output,
-        inputs(&draft, &config, run).iter().map(PathBuf::as_path),
+        inputs(&draft, &config, run, most)
+            .iter()
+            .map(PathBuf::as_path),
     )?;
     let sections = sections(&files, config.paths(), trial)?;
-    let trials = match config.paths().results_json() {
-        results if results.is_file() => read_results(&results)?,
-        _ => Vec::new(),
-    };
     let shown = match trial {
         Some(trial) => trials.get(trial - 1),
         None => trials.last(),
     };
     let disputed = shown.map_or_else(Vec::new, |shown| disputed(shown, &sections));
-    let results = config.paths().results_json();
     for dispute in &disputed {
         log::warn!("{}: {dispute}", results.display());
     }
@@ -132,7 +139,7 @@ pub(super) fn run(
         },
         trials,
         disputed,
-        training: training(config.paths(), config.num_trials)?,
+        training: training(config.paths(), most)?,
         tasks: sections.iter().map(AsRef::as_ref).collect(),
         examples: page.examples,
         origin: None,
@@ -185,17 +192,27 @@ fn print_figures(task: &dyn Sections, out: &mut dyn Write) -> anyhow::Result<()>
     Ok(())
 }
 
-/// The trial whose files are read; `None` of a run of one, whose files do not name it.
-fn trial(given: Option<usize>, config: &Config) -> anyhow::Result<Option<usize>> {
-    let trials = config.num_trials;
+/// The trial whose files are read; `None` of a run of one, whose files do not name it. The run's trials are
+/// the `done` ones of its results, or without results the `planned` ones.
+fn trial(
+    given: Option<usize>,
+    done: usize,
+    results: &Path,
+    planned: usize,
+) -> anyhow::Result<Option<usize>> {
     if let Some(trial) = given {
         ensure!(
-            (1..=trials).contains(&trial),
-            "--trial: expected a number from 1 to {trials}, the run's num_trials, found {trial}; give \
+            done == 0 || (1..=done).contains(&trial),
+            "--trial: expected a number from 1 to {done}, the trials in {}, found {trial}; give one of them",
+            results.display()
+        );
+        ensure!(
+            done > 0 || (1..=planned).contains(&trial),
+            "--trial: expected a number from 1 to {planned}, the run's num_trials, found {trial}; give \
              --set num_trials=N as the run had it"
         );
     }
-    Ok(given.filter(|_| trials > 1))
+    Ok(given.filter(|_| done.max(planned) > 1))
 }
 
 /// The curves of the trials whose logs are there.
@@ -210,8 +227,8 @@ fn training(paths: Paths<'_>, trials: usize) -> anyhow::Result<Vec<TrainingCurve
     Ok(curves)
 }
 
-/// What the page must not take the place of.
-fn inputs(draft: &Draft, config: &Config, run: &RunArgs) -> Vec<PathBuf> {
+/// What the page must not take the place of, of a run of so many trials.
+fn inputs(draft: &Draft, config: &Config, run: &RunArgs, trials: usize) -> Vec<PathBuf> {
     let paths = config.paths();
     let mut inputs = vec![
         paths.vocab_file().to_owned(),
@@ -222,11 +239,11 @@ fn inputs(draft: &Draft, config: &Config, run: &RunArgs) -> Vec<PathBuf> {
         let task = task(name, config);
         inputs.extend(task.data_files(config, Split::Dev));
         for file in task.result_files(paths) {
-            inputs.extend((1..=config.num_trials).map(|trial| of_trial(&file.path, trial)));
+            inputs.extend((1..=trials).map(|trial| of_trial(&file.path, trial)));
             inputs.push(file.path);
         }
     }
-    for trial in 1..=config.num_trials {
+    for trial in 1..=trials {
         let folder = draft.model_dir(trial);
         inputs
             .extend(["train_log.jsonl", "config.json", "model.bpk"].map(|name| folder.join(name)));

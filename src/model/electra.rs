@@ -80,7 +80,9 @@ impl Electra {
             Element::F16 => self.layers.len(),
             Element::F32 => 0,
         };
-        self.layers[..count].iter_mut().flat_map(EncoderLayer::denses)
+        self.layers[..count]
+            .iter_mut()
+            .flat_map(EncoderLayer::denses)
     }
 
     /// Last hidden states, `[tokens, hidden]` in the format of the layers, without autodiff.

@@ -32,7 +32,7 @@ pub enum Error {
 
     #[error(
         "{}: expected predictions of the texts in {} ({expected}), found those of the texts in {} as they \
-         were then ({found}); evaluate the run again, or give the data that it was evaluated on",
+         were then ({found}); evaluate the run again, or give the data and the settings that it was evaluated with",
         predictions.display(), data.display(), source_file.display()
     )]
     OtherTexts {

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{evaluated_run::EvaluatedRun, place::golden};
 
@@ -251,6 +251,74 @@ fn predictions_of_other_data_are_refused() {
     )
     .unwrap();
     run.html(&["--set", "num_trials=2", "--trial", "1"]);
+}
+
+#[test]
+fn the_trials_of_a_run_are_those_of_its_results() {
+    let run = EvaluatedRun::new(&["rte"]);
+    let models = run.folder.path().join("models/m");
+    // 19 of 24 are right in the last trial, all in the first.
+    let trials = json!([
+        {"rte": {"accuracy": 100.0}},
+        {"rte": {"accuracy": 50.0}},
+        {"rte": {"accuracy": 100.0 * 19.0 / 24.0}},
+    ]);
+    let results = models.join("results/rte_results.json");
+    fs::write(&results, trials.to_string()).unwrap();
+    for trial in 1..=3 {
+        let folder = models.join(format!("finetuning_models/rte_model_{trial}"));
+        fs::create_dir_all(&folder).unwrap();
+        let step = |number: u64| {
+            json!({
+                "step": number, "loss": 1.0, "grad_norm": 1.0, "learning_rate": 0.1, "features": 2,
+                "tokens": 20, "seconds": 0.5, "peak_bytes": null,
+            })
+        };
+        let log = format!("{}\n{}\n", step(0), step(1));
+        fs::write(folder.join("train_log.jsonl"), log).unwrap();
+    }
+    let message = run.refuse(&["--trial", "4"]);
+    for part in [
+        "--trial: expected a number from 1 to 3, the trials in ",
+        "rte_results.json, found 4",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    // Not the last trial's in its place.
+    let message = run.refuse(&["--trial", "1"]);
+    assert!(message.contains("rte_dev_1.jsonl"), "{message}");
+
+    let last = fs::read_to_string(run.predictions("rte", "dev")).unwrap();
+    let right = last.lines().map(|line| {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        let class = line["label_id"].as_u64().unwrap();
+        line["prediction"] = json!(class);
+        line["logits"] = match class {
+            0 => json!([4.0, -4.0]),
+            _ => json!([-4.0, 4.0]),
+        };
+        format!("{line}\n")
+    });
+    let first = run.predictions("rte", "dev_1");
+    fs::write(&first, right.collect::<String>()).unwrap();
+    fs::write(run.predictions("rte", "dev_3"), &last).unwrap();
+    for (given, accuracy) in [
+        (&["--trial", "1"] as &[&str], "100.00"),
+        (&["--trial", "3"], "79.17"),
+        (&[], "79.17"),
+        (&["--trial", "1", "--set", "num_trials=3"], "100.00"),
+    ] {
+        let (html, told) = run.html(given);
+        assert!(told.contains(accuracy), "{given:?}: {told}");
+        let card = format!("<b>{accuracy}</b><span>accuracy</span>");
+        assert_shows(&html, &[&card, "trial 1: ", "trial 2: ", "trial 3: "]);
+        // The results' figures of that trial are the same.
+        assert!(!html.contains("by the predictions"), "{given:?}");
+    }
+    let before = fs::read(&first).unwrap();
+    let output = run.report(&["--output", first.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(fs::read(&first).unwrap(), before);
 }
 
 #[test]

@@ -516,6 +516,7 @@ fn numbers_stand_for_the_names_that_are_given() {
         ("in.csv", "text,label\na,1\nb,0\nc,pos\n"),
         ("test.csv", "text,label\nd,-1\n"),
         ("more.csv", "text,label\na,2\nb,0\n"),
+        ("beyond.csv", "text,label\na,0\nb,3\n"),
     ]);
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let write = |input: &str, labels: &str, more: &[&str]| {
@@ -536,7 +537,31 @@ fn numbers_stand_for_the_names_that_are_given() {
     let description: Value =
         serde_json::from_slice(&fs::read(task.join("task.json")).unwrap()).unwrap();
     assert_eq!(description["labels"], json!(["pos", "neg"]));
+    // Names that are numbers: places, unless all labels of the train file are names.
+    for (number, (rows, expected)) in [
+        ("a,0\nb,1\nc,2\n", ["1", "2", "3"]),
+        ("a,1\nb,2\nc,3\n", ["1", "2", "3"]),
+        ("a,3\nb,1\nc,1\n", ["3", "1", "1"]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let input = path(&format!("stars{number}.csv"));
+        fs::write(&input, format!("text,label\n{rows}")).unwrap();
+        let task = path(&format!("stars{number}"));
+        let (code, text) = told(&["data", "classification", &input, &task, "--labels", "1,2,3"]);
+        assert_eq!(code, Some(0), "{text}");
+        let written = lines(Path::new(&task).join("train.jsonl"));
+        let labels: Vec<&Value> = written.iter().map(|row| &row["label"]).collect();
+        assert_eq!(labels, expected, "{rows}");
+    }
     for (input, labels, more, part) in [
+        (
+            "beyond.csv",
+            "1,2,3",
+            &[][..],
+            "line 3: expected one of \"1\", \"2\", \"3\" as label, found \"3\"; a whole number is the place",
+        ),
         (
             "more.csv",
             "a,b",

@@ -137,16 +137,24 @@ pub fn export(
     Ok(export)
 }
 
-/// Says which heads have labels, since a TensorFlow checkpoint has no place for them.
+/// Says which heads have labels or a range, since a TensorFlow checkpoint has no place for them.
 fn say_lost_labels(input: &Path, config: &RecordConfig) {
     for (task, head) in &config.heads {
-        if matches!(head, HeadShape::Dense(dense) if dense.labels.is_some()) {
-            log::warn!(
-                "{}: the labels of head {task:?} are not written, for which a TensorFlow checkpoint \
-                 has no place",
-                input.display()
-            );
-        }
+        let HeadShape::Dense(dense) = head else {
+            continue;
+        };
+        let lost = match (&dense.labels, dense.range) {
+            (Some(_), _) => format!("the labels of head {task:?} are not written"),
+            (None, Some([min, max])) => {
+                format!("the range of head {task:?}, {min} to {max}, is not written")
+            }
+            (None, None) => continue,
+        };
+        log::warn!(
+            "{}: {lost}, for which a TensorFlow checkpoint has no place; once it is converted back, copy \
+             {task:?} of \"heads\" from this config.json to its own",
+            input.join("config.json").display()
+        );
     }
 }
 

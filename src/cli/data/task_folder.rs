@@ -81,8 +81,8 @@ pub struct ClassificationArgs {
     /// The first row holds data, not column names; columns are given by number
     #[arg(long)]
     pub no_header: bool,
-    /// Names of the labels in the order of their ids; a whole number in the file stands for the name at
-    /// its place, from 0, as `datasets` writes them: neg,pos
+    /// Names of the labels in the order of their ids: neg,pos. Unless all labels of the train file are such
+    /// names, a whole number stands for the name at its place, from 0, as `datasets` writes them
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = label)]
     pub labels: Option<Vec<String>>,
     /// Kind of task [default: regression if labels are numbers with a fraction]

@@ -219,12 +219,9 @@ impl<'c, 'a> Reading<'c, 'a> {
 
     fn cells(&mut self, cells: &Cells<'_>) {
         let place = cells.place();
-        let text_b = cells.text_b().unwrap_or_else(|error| {
-            self.problem(Kind::NoText, place, told(error));
-            None
-        });
-        let text_a = match cells.text_a() {
-            Ok(text) => text,
+        let texts = cells.text_a().and_then(|a| Ok((a, cells.text_b()?)));
+        let (text_a, text_b) = match texts {
+            Ok(texts) => texts,
             Err(error) => {
                 self.rows += 1;
                 return self.problem(Kind::NoText, place, told(error));
@@ -260,7 +257,7 @@ impl<'c, 'a> Reading<'c, 'a> {
             text_a.trim().to_owned(),
             text_b.unwrap_or_default().trim().to_owned(),
         );
-        if texts.0.is_empty() {
+        if texts.0.is_empty() || (text_b.is_some() && texts.1.is_empty()) {
             self.problem(Kind::EmptyText, place, String::new());
         }
         let label = match label {
@@ -306,7 +303,8 @@ impl<'c, 'a> Reading<'c, 'a> {
         }
         if self.checker.kind == description::Kind::Regression {
             match label.trim().parse::<f64>() {
-                Ok(number) if number.is_finite() => self.numbers.push(number),
+                // A model's numbers are f32.
+                Ok(number) if (number as f32).is_finite() => self.numbers.push(number),
                 _ if unknown.is_some() => {}
                 _ => wrong(
                     Kind::UnknownLabel,
@@ -435,7 +433,7 @@ impl<'c, 'a> Reading<'c, 'a> {
         let first = self.numbers.first();
         let one_number = first.is_some_and(|first| self.numbers.iter().all(|n| n == first));
         match (&self.checker.known, seen.labels.len()) {
-            (None, 1) => {
+            (None | Some(Labels::Classes(_)), 1) => {
                 let only = seen.labels.keys().next().cloned().unwrap_or_default();
                 self.of_file(Kind::OneLabel, format!("only {only:?}"));
             }

@@ -156,6 +156,12 @@ impl Columns {
         taken.collect::<Vec<_>>().join(", ")
     }
 
+    /// What the columns of text, second text, label and id are called.
+    pub fn names(self, names: &[String]) -> [Option<String>; 4] {
+        let all = [Some(self.text_a), self.text_b, self.label, self.id];
+        all.map(|place| names.get(place?).cloned())
+    }
+
     /// The places, as a table hands the cells out.
     pub fn places(self) -> Vec<usize> {
         let all = [Some(self.text_a), self.text_b, self.label, self.id];

@@ -149,14 +149,15 @@ impl ClassificationData {
         format!("{} labels, crc32c {sum:08x}", self.examples.examples.len())
     }
 
-    /// Number and checksum of the texts.
+    /// Number and checksum of the texts, and the tokens that the length of a sequence leaves of them.
     pub fn texts_digest(&self) -> String {
         let mut sum = TextSum::default();
         for example in &self.examples.examples {
             sum.add(Some(&example.text_a));
             sum.add(example.text_b.as_deref());
         }
-        sum.told(self.examples.examples.len())
+        let told = sum.told(self.examples.examples.len());
+        format!("{told}, {}", counted(self.tokens.tokens, "token"))
     }
 
     /// The first features: what the model reads, and what it should answer.

@@ -106,8 +106,8 @@ impl Labels {
             }
             Self::Range { min, max } => {
                 let number: f64 = text.trim().parse().ok()?;
-                let target = (number - min) / (max - min);
-                target.is_finite().then_some(Gold::Value(target as f32))
+                let target = ((number - min) / (max - min)) as f32;
+                target.is_finite().then_some(Gold::Value(target))
             }
         }
     }
@@ -169,8 +169,19 @@ impl Labels {
                 };
                 format!("one of {}{more}", shown.join(", "))
             }
-            Self::Range { min, max } => format!("a number from {min} to {max}"),
+            Self::Range { min, max } => {
+                let [min, max] = [*min, *max].map(written);
+                format!("a number from {min} to {max}")
+            }
         }
+    }
+}
+
+/// A number as people write it: those of many digits by their power of ten.
+pub(super) fn written(number: f64) -> String {
+    match number == 0.0 || (1e-6..1e15).contains(&number.abs()) {
+        true => number.to_string(),
+        false => format!("{number:e}"),
     }
 }
 
@@ -210,7 +221,14 @@ mod tests {
         }
         // Beyond the range where that is only the train file's.
         assert_eq!(labels.gold("10"), Some(Gold::Value(2.0)));
-        assert_eq!(labels.gold("1e400"), None);
+        for text in ["1e400", "1e300", "-1e300"] {
+            assert_eq!(labels.gold(text), None, "{text}: its target is no f32");
+        }
+        let far = Labels::Range {
+            min: -1e300,
+            max: 0.5,
+        };
+        assert_eq!(far.expected(), "a number from -1e300 to 0.5");
         assert_eq!(labels.on_scale(0.5), 2.5);
         assert_eq!(labels.shown(Gold::Value(0.96)), "4.800");
     }

@@ -42,18 +42,51 @@ impl OwnRow {
     }
 }
 
-/// The labels of a task: the description's, or those of its train file.
+/// The rows of a file, and what was taken for what in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnTable {
+    pub rows: Vec<OwnRow>,
+    /// What was taken for what, in a line.
+    pub columns: Option<String>,
+    /// What the columns of text, second text, label and id are called; `None` of a table without a
+    /// header.
+    pub names: Option<[Option<String>; 4]>,
+}
+
+/// The labels of a task, and how its files write them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnLabels {
+    pub labels: Labels,
+    /// Whether whole numbers stand for the places of the names, from 0, as `datasets` writes classes.
+    numbers_are_places: bool,
+}
+
+/// The labels of a task: the description's, or those of its train file. Whole numbers stand for places
+/// if names are given and the train file has a label that is none of them.
 ///
 /// # Errors
 /// When the file cannot be read, or has fewer than two labels.
-pub fn labels_of(train: &Path, description: &Description) -> Result<Labels, Error> {
-    match Labels::of_description(description) {
-        Some(labels) => Ok(labels),
-        None => train_labels::labels(train, description),
+pub fn labels_of(train: &Path, description: &Description) -> Result<OwnLabels, Error> {
+    let labels = match Labels::of_description(description) {
+        Some(labels) => labels,
+        None => train_labels::labels(train, description)?,
+    };
+    let mut all_are_names = true;
+    if description.labels.is_some() {
+        Rows::of(train, Split::Train, description)?.read(&mut |cells| {
+            // What is no label at all is refused where the rows are read.
+            let label = cells.label();
+            all_are_names &= label.is_ok_and(|label| labels.gold(&label).is_some());
+            Ok(())
+        })?;
     }
+    Ok(OwnLabels {
+        labels,
+        numbers_are_places: !all_are_names,
+    })
 }
 
-/// The rows of a file, and what was taken for what in it.
+/// Reads the rows of a file.
 ///
 /// # Errors
 /// When the file cannot be read, or a row lacks its text or has a label that is none of `labels`; of
@@ -62,12 +95,12 @@ pub fn read_rows(
     path: &Path,
     split: Split,
     description: &Description,
-    labels: &Labels,
-) -> Result<(Vec<OwnRow>, Option<String>), Error> {
+    labels: &OwnLabels,
+) -> Result<OwnTable, Error> {
     let mut rows = Rows::of(path, split, description)?;
     let mut all = Vec::new();
     rows.read(&mut |cells| {
-        let label = match label(&cells, description, labels) {
+        let label = match labels.label(&cells) {
             Ok(label) => Some(label),
             Err(_) if split == Split::Test => None,
             Err(error) => return Err(error),
@@ -80,19 +113,40 @@ pub fn read_rows(
         });
         Ok(())
     })?;
-    Ok((all, rows.columns))
+    Ok(OwnTable {
+        rows: all,
+        columns: rows.columns,
+        names: rows.names,
+    })
 }
 
-fn label(cells: &Cells<'_>, description: &Description, labels: &Labels) -> Result<String, Error> {
-    let label = cells.label()?;
-    if labels.gold(&label).is_some() {
-        return Ok(label);
+impl OwnLabels {
+    /// The name of a row's label.
+    fn label(&self, cells: &Cells<'_>) -> Result<String, Error> {
+        let label = cells.label()?;
+        let place = match self.numbers_are_places {
+            true => label.parse::<usize>().ok(),
+            false => None,
+        };
+        let name = match place {
+            Some(place) => self
+                .labels
+                .classes()
+                .and_then(|names| names.get(place).cloned()),
+            None => self.labels.gold(&label).map(|_| label.clone()),
+        };
+        name.ok_or_else(|| {
+            let advice = match place {
+                Some(_) => {
+                    "a whole number is the place of a name here, from 0, for not all labels of the train \
+                     file are names: correct it, or the names"
+                }
+                None => {
+                    "correct it, or add such examples to the train file, whose labels these are"
+                }
+            };
+            let expected = self.labels.expected();
+            cells.wrong("label", &expected, &format!("{label:?}"), advice)
+        })
     }
-    // The number of a name that was given, as `datasets` writes classes.
-    let mut names = description.labels.iter().flatten();
-    if let Some(name) = label.parse().ok().and_then(|number| names.nth(number)) {
-        return Ok(name.clone());
-    }
-    let advice = "correct it, or add such examples to the train file, whose labels these are";
-    Err(cells.wrong("label", &labels.expected(), &format!("{label:?}"), advice))
 }

@@ -25,6 +25,9 @@ pub(super) struct Rows<'a> {
     header: bool,
     /// What was taken for what; known once the first row was read.
     pub columns: Option<String>,
+    /// The names of the columns of text, second text, label and id; known once the first row was read,
+    /// and `None` of a table without names.
+    pub names: Option<[Option<String>; 4]>,
     /// Whether there is a column of labels; known once the rows were read.
     pub labelled: bool,
 }
@@ -44,6 +47,7 @@ impl<'a> Rows<'a> {
             format,
             header,
             columns: None,
+            names: None,
             labelled: false,
         })
     }
@@ -58,12 +62,15 @@ impl<'a> Rows<'a> {
     ) -> Result<(), Error> {
         let chosen: Cell<Option<Columns>> = Cell::new(None);
         let told: Cell<Option<String>> = Cell::new(None);
+        let called: Cell<Option<[Option<String>; 4]>> = Cell::new(None);
+        let has_names = self.header || self.format == Format::Json;
         let (file, description) = (self.file.as_str(), self.description);
         let mut choose = |names: &[String]| {
             let columns = Columns::choose(description, names, self.format, self.split, file)?;
             let line = columns.line(names);
             log::info!("{file}: {line}");
             told.set(Some(line));
+            called.set(has_names.then(|| columns.names(names)));
             chosen.set(Some(columns));
             Ok(columns.places())
         };
@@ -79,6 +86,7 @@ impl<'a> Rows<'a> {
             &mut hand_on,
         )?;
         self.columns = told.into_inner();
+        self.names = called.into_inner();
         self.labelled = chosen.get().is_some_and(|columns| columns.label.is_some());
         Ok(())
     }
@@ -162,15 +170,20 @@ impl<'a> Cells<'a> {
         })
     }
 
-    /// The second text of a pair; none where JSON has null.
+    /// The second text, if the table has a column of them.
     ///
     /// # Errors
-    /// When it is something else.
+    /// When the row has none: a model of pairs would take the first text for a pair.
     pub fn text_b(&self) -> Result<Option<&'a str>, Error> {
-        match self.text_b {
-            Some(cell) => self.text("text_b", cell),
-            None => Ok(None),
-        }
+        let Some(cell) = self.text_b else {
+            return Ok(None);
+        };
+        let text = self.text("text_b", cell)?.ok_or_else(|| {
+            let advice = "remove the row, or give it a second text; if no row has one, name the column \
+                          of the first alone: \"text\" in task.json, or --text";
+            self.wrong("text_b", "a text", "none", advice)
+        })?;
+        Ok(Some(text))
     }
 
     fn text(&self, key: &str, cell: &'a Value) -> Result<Option<&'a str>, Error> {

@@ -40,12 +40,14 @@ pub(super) fn read(
             Err(error) => return Err(error),
         };
         let text_a = cells.text_a()?;
-        empty += usize::from(text_a.trim().is_empty());
+        let text_b = cells.text_b()?;
+        let is_empty = |text: &str| text.trim().is_empty();
+        empty += usize::from(is_empty(text_a) || text_b.is_some_and(is_empty));
         all.examples.push(Example {
             eid,
             id: cells.id()?,
             text_a: text_a.to_owned(),
-            text_b: cells.text_b()?.map(str::to_owned),
+            text_b: text_b.map(str::to_owned),
             gold,
         });
         eid += 1;

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use super::{
     error::Error,
-    labels::Labels,
+    labels::{Labels, written},
     rows::{Cells, Rows},
 };
 use crate::{
@@ -79,15 +79,20 @@ fn range(mut rows: Rows<'_>) -> Result<Labels, Error> {
         (min, max) = (min.min(number), max.max(number));
         Ok(())
     })?;
-    if min < max {
+    // A model learns (number − min) / (max − min).
+    if min < max && (max - min).is_finite() {
         return Ok(Labels::Range { min, max });
     }
     Err(Error::Table {
         file: rows.file,
         expected: "different numbers to learn from".to_owned(),
-        found: match min.is_finite() {
-            true => format!("only {min}"),
-            false => "no row".to_owned(),
+        found: match (min.is_finite(), min < max) {
+            (false, _) => "no row".to_owned(),
+            (true, false) => format!("only {}", written(min)),
+            (true, true) => {
+                let [min, max] = [min, max].map(written);
+                format!("{min} and {max}, whose difference is too large for a number")
+            }
         },
         advice: "give another file, or the \"range\" of the numbers in task.json".to_owned(),
     })

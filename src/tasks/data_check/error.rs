@@ -35,6 +35,12 @@ pub enum Error {
     #[error("{}: expected a file of {task}, found none; put its files there under their names", path.display())]
     NoFile { path: PathBuf, task: &'static str },
 
+    #[error(
+        "--max-seq-length: expected a number from 5 to {positions}, as a run takes it, found {found}; give \
+         such a number, or --vocab with the folder of a model that has more positions"
+    )]
+    SequenceLength { positions: usize, found: usize },
+
     #[error("{}: a folder of questions; give its files one by one", path.display())]
     FolderOfQuestions { path: PathBuf },
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::Value;
 
 use self::contents::{Contents, split_of};
 pub use self::error::Error;
@@ -45,6 +46,12 @@ const QUESTION_LENGTH: usize = 512;
 
 /// Tokens of an example of a person's own task, unless told: what a run takes.
 const OWN_LENGTH: usize = 128;
+
+/// The shortest sequence that a run takes.
+const SHORTEST: usize = 5;
+
+/// Positions of the released models.
+const POSITIONS: usize = 512;
 
 /// How files are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -364,6 +371,7 @@ fn lacks_dev(path: &Path, files: &[Part]) -> Option<PathBuf> {
 
 impl Subject {
     fn check(self, options: &Options) -> Result<Check, Error> {
+        check_length(options)?;
         let CheckVocab { tokenizer, told } = CheckVocab::open(options.vocab.as_deref())?;
         let vocabulary_size = tokenizer.vocab().len();
         let entry = self.name.as_deref().and_then(registry::find);
@@ -442,6 +450,36 @@ impl Subject {
     }
 }
 
+/// Refuses a length that a run of the task would refuse.
+fn check_length(options: &Options) -> Result<(), Error> {
+    let Some(found) = options.max_seq_length else {
+        return Ok(());
+    };
+    let positions = positions(options.vocab.as_deref());
+    match (SHORTEST..=positions).contains(&found) {
+        true => Ok(()),
+        false => Err(Error::SequenceLength { positions, found }),
+    }
+}
+
+/// Positions of the model whose vocabulary is given, by the `config.json` of a record or of Hugging Face;
+/// if nothing tells them, those of the released models.
+fn positions(vocab: Option<&Path>) -> usize {
+    let config = vocab.map(|given| match given.is_dir() {
+        true => given.join("config.json"),
+        false => given.with_file_name("config.json"),
+    });
+    let text = config.and_then(|file| std::fs::read(file).ok());
+    let config: Value = text
+        .and_then(|text| serde_json::from_slice(&text).ok())
+        .unwrap_or_default();
+    let told = [&config["model"], &config]
+        .into_iter()
+        .find_map(|of| of["max_position_embeddings"].as_u64());
+    told.and_then(|told| usize::try_from(told).ok())
+        .unwrap_or(POSITIONS)
+}
+
 /// The name of a folder, `.` included.
 fn name_of(folder: &Path) -> Option<String> {
     let whole = folder.canonicalize().ok()?;
@@ -452,4 +490,56 @@ fn name_of(folder: &Path) -> Option<String> {
 fn stem_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.split('.').next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_that_no_run_takes_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (texts, words) = (folder.path().join("a.csv"), folder.path().join("a.conll"));
+        std::fs::write(&texts, "text,label\na,x\nb,y\n").unwrap();
+        std::fs::write(&words, "Ada B-PER\nwrote O\n").unwrap();
+        let model = folder.path().join("m");
+        std::fs::create_dir(&model).unwrap();
+        std::fs::write(
+            model.join("vocab.txt"),
+            "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb\n",
+        )
+        .unwrap();
+        std::fs::write(
+            model.join("config.json"),
+            r#"{"model": {"max_position_embeddings": 600}}"#,
+        )
+        .unwrap();
+        let with = |length: usize, vocab: Option<&Path>| Options {
+            vocab: vocab.map(Path::to_owned),
+            max_seq_length: Some(length),
+            doc_stride: NonZeroUsize::MIN,
+            max_query_length: 64,
+            task: None,
+            description: None,
+            split: None,
+        };
+        for file in [&texts, &words] {
+            for (length, vocab, positions) in [
+                (0, None, 512),
+                (4, None, 512),
+                (513, None, 512),
+                (601, Some(model.as_path()), 600),
+            ] {
+                let message = check(file, &with(length, vocab)).unwrap_err().to_string();
+                let expected = format!(
+                    "--max-seq-length: expected a number from 5 to {positions}, as a run takes it, found \
+                     {length}; "
+                );
+                assert!(message.starts_with(&expected), "{message}");
+            }
+            for length in [5, 512, 600] {
+                check(file, &with(length, Some(model.as_path()))).unwrap();
+            }
+        }
+    }
 }

@@ -113,7 +113,7 @@ impl WordAsking {
         let words: Vec<String> = words.iter().map(|word| word.text.to_owned()).collect();
         let features = featurize_words(&words, tokenizer, &options)?;
         let read: usize = features.iter().map(|row| row.input_ids.len() - 2).sum();
-        let tokens = tokenizer.tokenize_words_as(&words, options.normalizer(tokenizer));
+        let tokens = options.tokens(&words, tokenizer);
         Ok(FeaturizedWords {
             text: text.to_owned(),
             features,

@@ -184,15 +184,12 @@ impl<'a> WordChecker<'a> {
     }
 
     fn measure(&mut self, path: &Path, file: &Sentences) -> WordFile {
-        let normalizer = self.options.normalizer(self.tokenizer);
         let unk = self.tokenizer.vocab().unk_id();
         let measured: Vec<Measured> = file
             .sentences
             .par_iter()
             .map(|sentence| {
-                let tokens = self
-                    .tokenizer
-                    .tokenize_words_as(&sentence.words, normalizer);
+                let tokens = self.options.tokens(&sentence.words, self.tokenizer);
                 Measured::new(sentence, &tokens, file, self.options, unk)
             })
             .collect();

@@ -28,7 +28,8 @@ pub struct Feature {
     pub eid: usize,
     /// Token ids, `[length]`.
     pub input_ids: Vec<u32>,
-    /// The first token of each kept word, `[kept]`. A word without a token points at the next one.
+    /// The first token of each kept word, `[kept]`. By the reference's rules a word without a token points at
+    /// the next one.
     pub labeled_positions: Vec<u32>,
     /// Label ids by word, those of cut words too, `[min(words, max_seq_length)]`.
     pub labels: Vec<u32>,
@@ -100,6 +101,58 @@ impl FeatureOptions {
             Rules::Usual => tokenizer.normalizer(),
         }
     }
+
+    /// The tokens of words. By the usual rules a word of which the tokenizer leaves nothing, such as a
+    /// zero-width space alone, is `[UNK]`: it must not be learnt on the next word's token.
+    pub(super) fn tokens(&self, words: &[String], tokenizer: &Tokenizer) -> WordTokens {
+        let tokens = tokenizer.tokenize_words_as(words, self.normalizer(tokenizer));
+        match self.rules {
+            Rules::Reference => tokens,
+            Rules::Usual => each_with_a_token(tokens, tokenizer.vocab().unk_id()),
+        }
+    }
+
+    /// How many words of a file the tokenizer leaves nothing of.
+    pub(super) fn words_without_token(&self, file: &Sentences, tokenizer: &Tokenizer) -> usize {
+        let normalizer = self.normalizer(tokenizer);
+        let count = |sentence: &Sentence| {
+            let words = sentence.words.iter().filter(|&word| {
+                // Letters and digits of ASCII are never dropped.
+                let plain = word.bytes().any(|byte| byte.is_ascii_alphanumeric());
+                let alone = std::slice::from_ref(word);
+                !plain
+                    && tokenizer
+                        .tokenize_words_as(alone, normalizer)
+                        .ids
+                        .is_empty()
+            });
+            words.count()
+        };
+        file.sentences.par_iter().map(count).sum()
+    }
+}
+
+/// The tokens with an `[UNK]` for each word that has none.
+fn each_with_a_token(tokens: WordTokens, unk: u32) -> WordTokens {
+    let count = tokens.first_tokens.len();
+    let own = |word: usize| first_token(&tokens, word)..first_token(&tokens, word + 1);
+    if (0..count).all(|word| !own(word).is_empty()) {
+        return tokens;
+    }
+    let mut filled = WordTokens {
+        ids: Vec::new(),
+        words: Vec::new(),
+        first_tokens: Vec::with_capacity(count),
+    };
+    for word in 0..count {
+        filled.first_tokens.push(filled.ids.len());
+        match &tokens.ids[own(word)] {
+            [] => filled.ids.push(unk),
+            ids => filled.ids.extend_from_slice(ids),
+        }
+        filled.words.resize(filled.ids.len(), word as u32);
+    }
+    filled
 }
 
 /// The features of a file, one a sentence, in order.
@@ -114,7 +167,6 @@ pub fn featurize(
     options: &FeatureOptions,
 ) -> Result<Vec<Feature>, Error> {
     options.check()?;
-    let normalizer = options.normalizer(tokenizer);
     let built: Vec<Result<Feature, Error>> = file
         .sentences
         .par_iter()
@@ -122,7 +174,7 @@ pub fn featurize(
         .map(|(eid, sentence)| {
             let mut ids = labels.ids_of(sentence, file)?;
             ids.truncate(options.max_seq_length);
-            let tokens = tokenizer.tokenize_words_as(&sentence.words, normalizer);
+            let tokens = options.tokens(&sentence.words, tokenizer);
             let kept = match options.rules {
                 Rules::Reference => kept_of_reference(sentence, &tokens, file, options)?,
                 Rules::Usual => kept(&tokens, 0, options.max_seq_length),
@@ -149,7 +201,7 @@ pub fn featurize_words(
     options: &FeatureOptions,
 ) -> Result<Vec<Feature>, Error> {
     options.check()?;
-    let tokens = tokenizer.tokenize_words_as(words, options.normalizer(tokenizer));
+    let tokens = options.tokens(words, tokenizer);
     let mut features = Vec::new();
     let mut from = 0;
     while from < words.len() {
@@ -363,12 +415,29 @@ mod tests {
         let feature = features(&words, 5, Rules::Usual, true).unwrap();
         assert_eq!(feature.input_ids, [2, 4, 6, 4, 3]);
         assert_eq!(feature.labeled_positions, [1]);
-        // Words without tokens take positions, too.
+    }
+
+    #[test]
+    fn by_the_usual_rules_no_word_takes_another_s_token() {
+        let feature = features(&["ab", "\u{200B}", "a"], 20, Rules::Usual, true).unwrap();
+        assert_eq!(feature.input_ids, [2, 4, 5, 1, 4, 3]);
+        assert_eq!(feature.labeled_positions, [1, 3, 4]);
+        // Nor [SEP].
+        let feature = features(&["a", "\u{AD}"], 20, Rules::Usual, true).unwrap();
+        assert_eq!(feature.input_ids, [2, 4, 1, 3]);
+        assert_eq!(feature.labeled_positions, [1, 2]);
         let feature = features(&["\u{200B}"; 9], 5, Rules::Usual, true).unwrap();
-        assert_eq!(
-            (feature.input_ids.as_slice(), feature.kept()),
-            (&[2, 3][..], 3)
-        );
+        assert_eq!(feature.input_ids, [2, 1, 1, 1, 3]);
+        assert_eq!(feature.kept(), 3);
+        // A text that is asked is read alike.
+        let options = FeatureOptions {
+            max_seq_length: 20,
+            rules: Rules::Usual,
+        };
+        let words = ["\u{200B}", "a"].map(str::to_owned);
+        let asked = featurize_words(&words, &tokenizer(true), &options).unwrap();
+        assert_eq!(asked[0].input_ids, [2, 1, 4, 3]);
+        assert_eq!(asked[0].labeled_positions, [1, 2]);
     }
 
     #[test]

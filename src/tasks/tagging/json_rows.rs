@@ -100,6 +100,11 @@ impl Row<'_> {
             .iter()
             .enumerate()
             .map(|(place, word)| match word {
+                Value::String(word) if word.chars().all(is_blank) => Err(self.wrong(
+                    format!("word {place} not to be empty"),
+                    quoted(word),
+                    "fill it, or take it out with its tag",
+                )),
                 Value::String(word) => Ok(word.clone()),
                 other => Err(self.wrong(
                     format!("word {place} to be a text"),

@@ -202,6 +202,9 @@ impl Labels {
             true => self.names().collect(),
             false => self.kinds().into_iter().map(str::to_owned).collect(),
         };
+        if names.is_empty() {
+            return "only O".to_owned();
+        }
         let more = match names.len().saturating_sub(SHOWN) {
             0 => String::new(),
             more => format!(" and {more} more"),
@@ -277,6 +280,10 @@ mod tests {
         for part in ["a.txt: line 3", "S-LOC", "\"c\"", "PER"] {
             assert!(message.contains(part), "{message}");
         }
+        let without_types = Labels::of_names(["O"], Rules::Usual).unwrap();
+        let message = without_types.ids_of(&other.sentences[0], &other);
+        let message = message.unwrap_err().to_string();
+        assert!(message.contains("it knows only O: evaluate"), "{message}");
         let empty = file("-DOCSTART- O\n\n", Rules::Usual);
         let message = Labels::of_files([&empty], Rules::Usual)
             .unwrap_err()

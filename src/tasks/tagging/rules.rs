@@ -8,6 +8,7 @@
 //! | labels | the tags that occur | `O`, and `B`, `I`, `E`, `S` of each type that occurs |
 //! | letters | always lower-case, without accents | as the model's tokenizer has them |
 //! | ideographs | stay together | as the model's tokenizer has them |
+//! | a word of which the tokenizer leaves nothing | is learnt on the next word's token, or `[SEP]` | is `[UNK]` |
 //! | a sentence is cut | long before it is full | where no further word fits |
 //! | loss of an evaluation | twice the mean over words | the mean over words |
 

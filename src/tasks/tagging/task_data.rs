@@ -12,6 +12,7 @@ use super::{
     options::ReadOptions,
     prediction::Prediction,
     reader::read,
+    rules::Rules,
     scorer::{TagFigures, score},
     sentence::Sentences,
 };
@@ -34,6 +35,8 @@ pub struct TaskData {
     pub features: Vec<Feature>,
     /// Tokens without `[CLS]` and `[SEP]`.
     pub tokens: TokenCounts,
+    /// Words of which the tokenizer leaves nothing.
+    pub without_token: usize,
 }
 
 impl TaskData {
@@ -54,7 +57,7 @@ impl TaskData {
     }
 
     /// Featurises the sentences of `file`; warns of what reading passed over, of a vocabulary that
-    /// hardly knows the words, and of words that are cut.
+    /// hardly knows the words, of words without a token, and of words that are cut.
     ///
     /// # Errors
     /// As [`featurize`].
@@ -76,6 +79,7 @@ impl TaskData {
             let words = &feature.input_ids[1..feature.input_ids.len() - 1];
             tokens += TokenCounts::of_ids(words, tokenizer.vocab().unk_id());
         }
+        let without_token = options.words_without_token(&sentences, tokenizer);
         let data = Self {
             task: task.to_owned(),
             file: existing(file),
@@ -83,6 +87,7 @@ impl TaskData {
             labels,
             features,
             tokens,
+            without_token,
         };
         for warning in data.warnings(max_seq_length) {
             log::warn!("{}: {warning}", data.sentences.file);
@@ -93,6 +98,17 @@ impl TaskData {
     fn warnings(&self, max_seq_length: usize) -> Vec<String> {
         let mut warnings = self.sentences.warnings();
         warnings.extend(self.tokens.warning());
+        if self.without_token > 0 {
+            let read = match self.labels.rules() {
+                Rules::Usual => "read as [UNK]",
+                Rules::Reference => "read by the next token, as the reference does",
+            };
+            warnings.push(format!(
+                "{read}: {} with nothing but characters that the tokenizer drops (zero-width spaces, \
+                 control characters); take such words out",
+                counted(self.without_token, "word")
+            ));
+        }
         if let (cut @ 1.., words) = self.cut() {
             let sentences = self.features.len();
             warnings.push(format!(
@@ -272,6 +288,19 @@ mod tests {
                 && warnings[0].contains("2 words"),
             "{warnings:?}"
         );
+
+        let text = "\u{200B} B-A\n\n\u{AD} O\n\na O\n\n";
+        for (options, read_as) in [
+            (ReadOptions::default(), "read as [UNK]: 2 words"),
+            (
+                ReadOptions::chunk(false),
+                "read by the next token, as the reference does: 2 words",
+            ),
+        ] {
+            let warnings = data(text, &options).unwrap().warnings(5);
+            let told = warnings.iter().any(|warning| warning.starts_with(read_as));
+            assert!(told, "{warnings:?}");
+        }
 
         let read = data("a S-A", &ReadOptions::chunk(false)).unwrap();
         assert!(read.warnings(5)[0].contains("add one to use it"));

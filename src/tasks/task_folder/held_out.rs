@@ -1,6 +1,6 @@
 //! Rows that are held out of a train file for its dev file.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
 use rand::{SeedableRng, seq::SliceRandom};
@@ -9,8 +9,9 @@ use rand_chacha::ChaCha8Rng;
 use super::error::Error;
 
 /// Takes a share of the rows away, drawn by `seed`, and returns them. `by` tells a row's texts and its
-/// label: of each label the share is held out, and rows that have a text in common stay on one side, by
-/// way of other rows too, so that what is marked was not learnt.
+/// label: of each label the share is held out, but never its last row, so that every label is learnt; and
+/// rows that have a text in common stay on one side, by way of other rows too, so that what is marked was
+/// not learnt.
 pub(super) fn held_out<T, K: Hash + Eq, L: Ord>(
     rows: &mut Vec<T>,
     share: f64,
@@ -32,11 +33,17 @@ pub(super) fn held_out<T, K: Hash + Eq, L: Ord>(
     let mut of_label: BTreeMap<&L, Vec<Vec<usize>>> = BTreeMap::new();
     let all = groups.all();
     let largest = all.iter().map(Vec::len).max().unwrap_or(0);
+    // The groups with rows of each label that are not held out.
+    let mut left: BTreeMap<&L, usize> = BTreeMap::new();
+    for label in all.iter().flat_map(|group| labels_of(&labels, group)) {
+        *left.entry(label).or_default() += 1;
+    }
     for group in all {
         of_label.entry(&labels[group[0]]).or_default().push(group);
     }
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut held = vec![false; rows.len()];
+    let mut spared = false;
     for groups in of_label.values_mut() {
         groups.shuffle(&mut random);
         let all: usize = groups.iter().map(Vec::len).sum();
@@ -46,17 +53,26 @@ pub(super) fn held_out<T, K: Hash + Eq, L: Ord>(
             if taken + group.len() > quota {
                 continue;
             }
+            let of_group = labels_of(&labels, group);
+            if of_group.iter().any(|label| left.get(label) == Some(&1)) {
+                spared = true;
+                continue;
+            }
+            for label in of_group {
+                *left.entry(label).or_default() -= 1;
+            }
             taken += group.len();
             group.iter().for_each(|&place| held[place] = true);
         }
     }
     let count = held.iter().filter(|&&held| held).count();
-    if count == 0 || count == rows.len() {
+    if count == 0 {
         return Err(Error::Share {
             share,
             rows: rows.len(),
             count,
             why: match largest {
+                _ if spared => ", for at least one row of each label must stay".to_owned(),
                 0 | 1 => String::new(),
                 rows => {
                     format!(", for up to {rows} rows have texts in common and stay on one side")
@@ -73,6 +89,11 @@ pub(super) fn held_out<T, K: Hash + Eq, L: Ord>(
     }
     *rows = kept;
     Ok(out)
+}
+
+/// The labels of a group's rows.
+fn labels_of<'a, L: Ord>(labels: &'a [L], group: &[usize]) -> BTreeSet<&'a L> {
+    group.iter().map(|&place| &labels[place]).collect()
 }
 
 /// Rows that belong together: each points at an earlier one of its group, or at itself.
@@ -142,6 +163,25 @@ mod tests {
     }
 
     #[test]
+    fn every_label_stays_in_train() {
+        let draw = |all: &[(usize, char)], seed| {
+            let mut rows = all.to_vec();
+            let out = held_out(&mut rows, 0.5, seed, |row| (vec![row.0], row.1)).unwrap();
+            (rows, out)
+        };
+        for seed in 0..8 {
+            let all = [(0, 'x'), (1, 'x'), (2, 'x'), (3, 'x'), (4, 'y')];
+            let (rows, out) = draw(&all, seed);
+            assert_eq!((rows.len(), out.len()), (3, 2));
+            assert!(rows.contains(&(4, 'y')), "{rows:?}");
+            // The only row with y has its text in common with one of x.
+            let (rows, out) = draw(&[(0, 'x'), (0, 'y'), (1, 'x'), (2, 'x')], seed);
+            assert_eq!(rows, [(0, 'x'), (0, 'y')]);
+            assert_eq!(out, [(1, 'x'), (2, 'x')]);
+        }
+    }
+
+    #[test]
     fn a_share_of_nothing_is_refused() {
         let message = held_out(&mut vec![1, 2, 3], 0.1, 1, |row| (vec![*row], ()));
         let message = message.unwrap_err().to_string();
@@ -153,6 +193,12 @@ mod tests {
         let message = message.unwrap_err().to_string();
         assert!(
             message.contains("held out, for up to 3 rows have texts in common"),
+            "{message}"
+        );
+        let message = held_out(&mut vec![1, 2], 0.5, 1, |row| (vec![*row], *row));
+        let message = message.unwrap_err().to_string();
+        assert!(
+            message.contains("0 of 2 rows would be held out, for at least one row of each label"),
             "{message}"
         );
     }

@@ -4,6 +4,7 @@
 //! Nothing that lies in the folder is replaced. The description is written last, so that a folder
 //! with one is whole.
 
+mod column_names;
 mod error;
 mod held_out;
 
@@ -13,14 +14,14 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use self::error::Error;
-use self::held_out::held_out;
+use self::{column_names::column_names, held_out::held_out};
 use super::{
     classification::{
         check::kind_of,
-        own_rows::{OwnRow, labels_of, read_rows},
+        own_rows::{OwnRow, OwnTable, labels_of, read_rows},
         table,
     },
-    description::{self, Column, Description},
+    description::{self, Description},
     registry,
     tagging::{
         labels::Labels as Tags,
@@ -93,10 +94,14 @@ pub fn write_texts(
     };
     let labels = labels_of(&request.train, &read).map_err(Error::by_flags)?;
     let of = |file: &Path, split| read_rows(file, split, &read, &labels).map_err(Error::by_flags);
-    let (mut train, line) = of(&request.train, Split::Train)?;
+    let OwnTable {
+        rows: mut train,
+        columns: line,
+        names: found,
+    } = of(&request.train, Split::Train)?;
     let of_other = |file: &Option<PathBuf>, split| -> Result<Option<Vec<OwnRow>>, Error> {
         let file = file.as_deref();
-        file.map(|file| Ok(of(file, split)?.0)).transpose()
+        file.map(|file| Ok(of(file, split)?.rows)).transpose()
     };
     let mut dev = of_other(&request.dev, Split::Dev)?;
     let test = of_other(&request.test, Split::Test)?;
@@ -117,20 +122,19 @@ pub fn write_texts(
         let rows = train.iter().chain(dev.iter().flatten());
         rows.chain(test.iter().flatten()).any(part)
     };
-    // The names of the person's own table, so that more rows of it can be answered as they are.
-    let column = |given: &Option<Column>, usual: &str, there: bool| {
-        let name = match given {
-            Some(Column::Name(name)) => name,
-            _ => usual,
-        };
-        there.then(|| Column::Name(name.to_owned()))
-    };
-    let names = labels.classes();
+    let there = [
+        true,
+        has(|row| row.text_b.is_some()),
+        true,
+        has(|row| row.id.is_some()),
+    ];
+    let [text, text_b, label, id] = column_names(found, columns, there);
+    let names = labels.labels.classes();
     let description = Description {
-        text: column(&columns.text, "text", true),
-        text_b: column(&columns.text_b, "text_b", has(|row| row.text_b.is_some())),
-        label: column(&columns.label, "label", true),
-        id: column(&columns.id, "id", has(|row| row.id.is_some())),
+        text,
+        text_b,
+        label,
+        id,
         labels: names.clone(),
         range: match kind {
             description::Kind::Regression => columns

@@ -160,7 +160,7 @@ fn json_rows_are_read() {
 }
 
 /// What is wrong with a file: its name, its text, and what the message says beside the name.
-const BAD_FILES: [(&str, &str, &[&str]); 27] = [
+const BAD_FILES: [(&str, &str, &[&str]); 29] = [
     (
         "a.txt",
         "a B-NP\nb\n\n",
@@ -268,6 +268,20 @@ const BAD_FILES: [(&str, &str, &[&str]); 27] = [
         "a.jsonl",
         "{\"tokens\": [\"a\", 5], \"tags\": [\"O\", \"O\"]}\n",
         &["line 1", "word 1", "the number 5"],
+    ),
+    (
+        "a.jsonl",
+        "\n{\"tokens\": [\"a\", \"\", \"b\"], \"tags\": [\"O\", \"B-N\", \"O\"]}\n",
+        &[
+            "line 2",
+            "word 1 not to be empty, found \"\"",
+            "fill it, or take it out with its tag",
+        ],
+    ),
+    (
+        "a.jsonl",
+        "{\"tokens\": [\" \\u3000\", \"b\"], \"tags\": [\"O\", \"O\"]}\n",
+        &["line 1", "word 0 not to be empty"],
     ),
     (
         "a.jsonl",
