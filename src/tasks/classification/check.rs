@@ -432,8 +432,9 @@ impl<'c, 'a> Reading<'c, 'a> {
         }
         let first = self.numbers.first();
         let one_number = first.is_some_and(|first| self.numbers.iter().all(|n| n == first));
+        let is_known = |known: &Labels| seen.labels.keys().all(|label| known.gold(label).is_some());
         match (&self.checker.known, seen.labels.len()) {
-            (None | Some(Labels::Classes(_)), 1) => {
+            (known, 1) if known.as_ref().is_none_or(is_known) => {
                 let only = seen.labels.keys().next().cloned().unwrap_or_default();
                 self.of_file(Kind::OneLabel, format!("only {only:?}"));
             }
