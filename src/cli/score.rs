@@ -134,7 +134,11 @@ fn tell_mismatch(report: &Report, metric: Metric) {
             report.missing.len(),
             match metric {
                 Metric::Squad1 => "counts them as wrong",
-                Metric::Squad2 | Metric::Mrqa => "leaves them out",
+                Metric::Squad2 => "leaves them out",
+                Metric::Mrqa => {
+                    "leaves them out as Google's code calls it, with --skip-no-answer; without that flag \
+                     it counts them as wrong"
+                }
             }
         );
     }

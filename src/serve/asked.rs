@@ -61,7 +61,7 @@ struct One {
 pub fn read(kind: Kind, body: &[u8]) -> Result<Posted, Refusal> {
     Ok(match kind {
         Kind::QuestionAnswering => {
-            let mut asked: Question = json(body, r#"{"question": "…", "passage": "…"}"#)?;
+            let mut asked: Question = object(body, r#"{"question": "…", "passage": "…"}"#)?;
             Posted {
                 task: asked.task.take(),
                 texts: Texts::Question(asked),
@@ -186,6 +186,17 @@ mod tests {
         let posted = read(offer.kind, body.as_bytes());
         let asked = posted.and_then(|posted| check(posted.texts, offer));
         asked.map_err(|refusal| refusal.message)
+    }
+
+    #[test]
+    fn a_list_is_no_question() {
+        for body in ["[]", r#" ["oak", "an oak", null, null]"#] {
+            let refused = read(Kind::QuestionAnswering, body.as_bytes());
+            assert_eq!(
+                refused.unwrap_err().message,
+                r#"expected {"question": "…", "passage": "…"}, found a list"#
+            );
+        }
     }
 
     #[test]

@@ -23,6 +23,11 @@ pub enum Error {
     Held { folder: PathBuf, lock: PathBuf },
     #[error("{lock} is no plain file; remove it, or choose another model_dir")]
     NoFile { lock: PathBuf },
+    #[error(
+        "{}: expected the run's folder, found a file; remove it, or choose another model_dir",
+        folder.display()
+    )]
+    NoFolder { folder: PathBuf },
     #[error("{lock}: locking failed: {source}; check the path and its permissions")]
     Io { lock: PathBuf, source: io::Error },
 }
@@ -55,6 +60,11 @@ impl RunLock {
     pub fn enter(&mut self) -> Result<(), Error> {
         if self.inside.is_some() {
             return Ok(());
+        }
+        if self.folder.exists() && !self.folder.is_dir() {
+            return Err(Error::NoFolder {
+                folder: self.folder.clone(),
+            });
         }
         let lock = self.folder.join(INSIDE);
         fs::create_dir_all(&self.folder).map_err(|source| Error::Io {
@@ -125,6 +135,20 @@ mod tests {
         assert_held(&folder);
         drop(first);
         RunLock::take(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_the_folder_is_told() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("model_1");
+        fs::write(&folder, "mine").unwrap();
+        let refused = RunLock::take(&folder).unwrap().enter().unwrap_err();
+        assert!(
+            refused
+                .to_string()
+                .contains("expected the run's folder, found a file"),
+            "{refused}"
+        );
     }
 
     #[cfg(unix)]

@@ -130,6 +130,11 @@ impl<'de> Deserialize<'de> for Start {
             fn visit_str<E: Error>(self, start: &str) -> Result<Start, E> {
                 Start::parse(start).ok_or_else(|| E::invalid_value(Unexpected::Str(start), &self))
             }
+            fn visit_seq<A: SeqAccess<'de>>(self, _list: A) -> Result<Start, A::Error> {
+                // What no number is, stands as a list here.
+                let found = Unexpected::Other("a list, NaN or Infinity");
+                Err(A::Error::invalid_type(found, &self))
+            }
             fn visit_unit<E: Error>(self) -> Result<Start, E> {
                 Ok(Start(None))
             }

@@ -1,7 +1,7 @@
 //! Predictions → the figures of the official MRQA scorer: `exact_match` and `f1`.
 //!
-//! Reproduces `mrqa_official_eval.py` as ELECTRA calls it: questions without a prediction are
-//! left out of the count, and each id counts once.
+//! Reproduces `mrqa_official_eval.py` as ELECTRA calls it, with `skip_no_answer`: questions without a
+//! prediction are left out of the count, and each id counts once.
 
 use super::{
     gold::{GoldQuestion, distinct},
