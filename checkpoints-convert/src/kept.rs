@@ -14,6 +14,7 @@ use crate::pack;
 use crate::plain_file;
 use crate::record_files::{CONFIG_FILE, RECORD_FILE, REPORT_FILE, VOCABULARY_FILE};
 use crate::staging::json;
+use crate::vocabulary;
 
 /// A vocabulary of 30,522 words has 232 kB, a report of 785 variables 300 kB.
 const MAX_BYTES: u64 = 64 << 20;
@@ -58,6 +59,8 @@ pub enum KeptState {
     Whole,
     /// It is another one.
     Other,
+    /// `vocab.txt` has other tokens than the one that `conversion.json` describes, or another order.
+    OtherVocabulary,
     /// It, or one of the small files beside it, cannot be read.
     Damaged,
 }
@@ -106,8 +109,6 @@ impl KeptRecord {
         let Ok(pack) = pack::open(&self.weights_file()) else {
             return KeptState::Damaged;
         };
-        let content = self.report.source.content.as_ref();
-        let has_vocabulary = content.is_some_and(|content| content.vocabulary.is_some());
         let is_described = match &self.report.record {
             Some(identity) => pack.identity().as_ref() == Some(identity),
             // Version 0.1 wrote neither.
@@ -116,11 +117,31 @@ impl KeptRecord {
         if !is_described {
             return KeptState::Other;
         }
-        let is_damaged = RecordConfig::read(&self.folder.join(CONFIG_FILE)).is_err()
-            || (has_vocabulary && !self.folder.join(VOCABULARY_FILE).is_file());
-        match is_damaged {
-            true => KeptState::Damaged,
-            false => KeptState::Whole,
+        if RecordConfig::read(&self.folder.join(CONFIG_FILE)).is_err() {
+            return KeptState::Damaged;
+        }
+        let made_of = self.report.source.content.as_ref();
+        match made_of.and_then(|content| content.vocabulary.as_deref()) {
+            Some(digest) => self.vocabulary_state(digest),
+            None => KeptState::Whole,
+        }
+    }
+
+    /// How `vocab.txt` agrees with the digest of the one that was written.
+    fn vocabulary_state(&self, digest: &str) -> KeptState {
+        let Some(bytes) = read(&self.folder.join(VOCABULARY_FILE)) else {
+            return KeptState::Damaged;
+        };
+        if content::vocabulary(&bytes) == digest {
+            return KeptState::Whole;
+        }
+        // What is no vocabulary of the model's says so best where it is read.
+        if !vocabulary::is_usable(&bytes, self.report.config.model.vocab_size) {
+            return KeptState::Damaged;
+        }
+        match vocabulary::is_edited(&bytes, digest) {
+            true => KeptState::Whole,
+            false => KeptState::OtherVocabulary,
         }
     }
 

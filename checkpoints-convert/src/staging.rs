@@ -29,7 +29,12 @@ const OWN_FILES: [&str; 10] = [
     "tokenizer_config.json",
     "vocab.txt",
 ];
-const OWN_BEGINNINGS: [&str; 3] = ["model.bpk.", "model.ckpt.data-", "model.ckpt.index."];
+const OWN_BEGINNINGS: [&str; 4] = [
+    "model.bpk.",
+    "model.ckpt.data-",
+    "model.ckpt.index.",
+    bundle::TEMPORARY,
+];
 
 /// Files on their way to `out`.
 pub(crate) struct Staging {
@@ -178,6 +183,8 @@ fn own_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     if !fs::symlink_metadata(folder).map_err(unreadable)?.is_dir() {
         return Err(foreign(folder));
     }
+    // Without a lock, nothing but its name would tell whose an old temporary file is.
+    let has_lock = fs::symlink_metadata(folder.join(LOCK)).is_ok_and(|data| data.is_file());
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
@@ -186,13 +193,20 @@ fn own_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let is_own = OWN_FILES.contains(&&*name)
-            || OWN_BEGINNINGS.iter().any(|begin| name.starts_with(begin));
+            || OWN_BEGINNINGS.iter().any(|begin| name.starts_with(begin))
+            || (has_lock && is_old_temporary(&name));
         if !is_file || !is_own {
             return Err(foreign(&entry.path()));
         }
         files.push(entry.path());
     }
     Ok(files)
+}
+
+/// Whether an earlier version's export may have given this name to a temporary file.
+fn is_old_temporary(name: &str) -> bool {
+    name.strip_prefix(".tmp")
+        .is_some_and(|rest| rest.len() == 6 && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
 fn busy(out: &Path) -> Error {

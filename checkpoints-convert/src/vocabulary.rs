@@ -1,5 +1,8 @@
 //! The vocabulary of a checkpoint on its way into the record: the bytes of `vocab.txt` and the
 //! number of embeddings enter; the lines that are tokens leave, and what a user is to know of them.
+//! Of one in a record, whether it still has the tokens that the record was made with.
+
+use crate::{content, plain_file};
 
 /// The vocabulary without blank lines at its end that the embeddings have no rows for: an editor
 /// added them, and no text maps to them.
@@ -25,6 +28,40 @@ pub(crate) fn tokens(vocabulary: &[u8], rows: usize) -> &[u8] {
 fn count(vocabulary: &[u8]) -> usize {
     let ends = vocabulary.iter().filter(|&&byte| byte == b'\n').count();
     ends + usize::from(vocabulary.last().is_some_and(|&byte| byte != b'\n'))
+}
+
+/// The lines of a vocabulary without blanks around them and without blank lines at the end; `None` if
+/// it is no UTF-8.
+fn lines(vocabulary: &[u8]) -> Option<Vec<&str>> {
+    let text = str::from_utf8(plain_file::without_mark(vocabulary)).ok()?;
+    Some(text.trim_end().split('\n').map(str::trim).collect())
+}
+
+/// Whether a text could be split by it for a model with so many embeddings.
+pub(crate) fn is_usable(vocabulary: &[u8], rows: usize) -> bool {
+    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"];
+    lines(vocabulary).is_some_and(|lines| {
+        lines.len() <= rows && special.iter().all(|token| lines.contains(token))
+    })
+}
+
+/// Whether it has the tokens of the vocabulary with this digest, and only what an editor leaves is
+/// another: blank lines at the end, line ends, a byte-order mark.
+pub(crate) fn is_edited(vocabulary: &[u8], digest: &str) -> bool {
+    let Some(lines) = lines(vocabulary) else {
+        return false;
+    };
+    let as_it_is = plain_file::without_mark(vocabulary).trim_ascii_end();
+    let bodies = [
+        lines.join("\n").into_bytes(),
+        lines.join("\r\n").into_bytes(),
+        as_it_is.to_vec(),
+    ];
+    bodies.iter().any(|body| {
+        [&b"\n"[..], b"", b"\r\n"]
+            .iter()
+            .any(|&end| content::vocabulary(&[body.as_slice(), end].concat()) == digest)
+    })
 }
 
 /// What does not fit: more or fewer tokens than the embeddings have rows.
@@ -92,6 +129,38 @@ mod tests {
         // Three million blank lines are one look at each.
         let many = [&b"a\n"[..], &b"\n".repeat(3_000_000)].concat();
         assert_eq!(tokens(&many, 1), b"a\n");
+    }
+
+    #[test]
+    fn what_an_editor_leaves_makes_no_other_vocabulary() {
+        let written = "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb\n";
+        let digest = content::vocabulary(written.as_bytes());
+        let windows = written.replace('\n', "\r\n");
+        for same in [
+            written.trim_end(),
+            &format!("{written}\n \n"),
+            &windows,
+            &format!("\u{feff}{windows}"),
+        ] {
+            assert!(is_edited(same.as_bytes(), &digest), "{same:?}");
+            assert!(is_usable(same.as_bytes(), 6), "{same:?}");
+        }
+        let of_windows = content::vocabulary(windows.as_bytes());
+        assert!(is_edited(written.as_bytes(), &of_windows));
+        for other in [
+            written.replace("a\nb", "b\na"),
+            written.replace("a\n", ""),
+            written.replace("a\n", "\na\n"),
+            String::new(),
+        ] {
+            assert!(!is_edited(other.as_bytes(), &digest), "{other:?}");
+        }
+        assert!(!is_usable(written.as_bytes(), 5));
+        assert!(!is_usable(
+            written.replace("[UNK]", "unknown").as_bytes(),
+            6
+        ));
+        assert!(!is_usable(b"[PAD]\n\xff\n", 6));
     }
 
     #[test]

@@ -214,6 +214,8 @@ fn pipes_and_devices_among_a_model_s_files_are_refused_and_not_waited_for() {
             "vocab.txt",
             "tokenizer.json",
             "tokenizer_config.json",
+            "special_tokens_map.json",
+            "added_tokens.json",
         ] {
             let folder = model();
             write_safetensors(folder.path(), "model.safetensors", &small());

@@ -133,6 +133,33 @@ fn files_of_two_records_are_told_apart() {
 }
 
 #[test]
+fn another_vocabulary_is_told_from_one_that_an_editor_touched() {
+    let (source, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(source.path(), "m", 1, &variables(&config(&[])));
+    let words = "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb\n";
+    fs::write(source.path().join("vocab.txt"), words).unwrap();
+    convert(source.path(), out.path()).unwrap();
+    let state = |text: &str| {
+        fs::write(out.path().join("vocab.txt"), text).unwrap();
+        KeptRecord::open(out.path()).unwrap().state()
+    };
+    for same in [words, &format!("{words}\n\n"), &words.replace('\n', "\r\n")] {
+        assert_eq!(state(same), KeptState::Whole, "{same:?}");
+    }
+    for other in ["b\na\n", "a\nc\n", "a\n"] {
+        let other = words.replace("a\nb\n", other);
+        assert_eq!(state(&other), KeptState::OtherVocabulary, "{other:?}");
+    }
+    // No vocabulary at all, which is told where it is read.
+    for damaged in ["", "a\nb\n"] {
+        assert_eq!(state(damaged), KeptState::Damaged, "{damaged:?}");
+    }
+    convert(source.path(), out.path()).unwrap();
+    let kept = KeptRecord::open(out.path()).unwrap();
+    assert_eq!(kept.state(), KeptState::Whole);
+}
+
+#[test]
 fn verification_compares_the_vocabulary_and_tells_damage() {
     let (source, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     write(source.path(), "m", 1, &variables(&config(&[])));
@@ -235,6 +262,46 @@ fn what_a_conversion_made_is_replaced_even_if_it_is_damaged() {
         fs::remove_file(out.path().join(name)).unwrap();
     }
     convert(source.path(), out.path()).unwrap();
+}
+
+#[test]
+fn an_interrupted_export_can_be_repeated_and_converted_into() {
+    let (source, record) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(source.path(), "m", 1, &variables(&config(&[])));
+    write_vocabulary(source.path());
+    convert(source.path(), record.path()).unwrap();
+    let killed = |names: &[&str]| {
+        let out = tempfile::tempdir().unwrap();
+        let folder = out.path().join(".converting");
+        fs::create_dir(&folder).unwrap();
+        for name in names {
+            fs::write(folder.join(name), "half").unwrap();
+        }
+        out
+    };
+    // As this version leaves them, and as earlier ones did.
+    for names in [["lock", ".bundle-qYrj1X"], ["lock", ".tmpMYqYrj"]] {
+        for format in [Format::Tf, Format::Hf] {
+            let out = killed(&names);
+            export(format, record.path(), out.path(), &mut |_, _| {}).unwrap();
+            assert!(!out.path().join(".converting").exists());
+        }
+        let out = killed(&names);
+        convert(source.path(), out.path()).unwrap();
+        assert_eq!(kept(out.path()), content(source.path()));
+    }
+    // Without a lock, or with another name, it may be anybody's.
+    for names in [
+        &[".tmpMYqYrj"][..],
+        &["lock", ".tmpMYqYr"],
+        &["lock", ".tmp-MYqYr"],
+    ] {
+        let out = killed(names);
+        let error = export(Format::Tf, record.path(), out.path(), &mut |_, _| {}).unwrap_err();
+        assert!(error.to_string().contains("not empty"), "{error}");
+        let why = "no folder of an unfinished conversion";
+        is_refused(source.path(), out.path(), why);
+    }
 }
 
 #[test]

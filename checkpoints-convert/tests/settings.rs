@@ -106,6 +106,17 @@ fn a_tokenizer_that_is_not_reproduced_is_refused() {
             "\"model\" is \"BPE\"",
         ),
         (
+            "special_tokens_map.json",
+            r#"{"unk_token": "[UNK]", "cls_token": "<s>"}"#,
+            "\"cls_token\" is \"<s>\"",
+        ),
+        (
+            "tokenizer.json",
+            r#"{"post_processor": {"type": "BertProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0]},
+                "model": {"vocab": {}}}"#,
+            "\"post_processor\" is BertProcessing whose \"cls\" is \"<s>\"",
+        ),
+        (
             "tokenizer_config.json",
             r#"{"never_split": ["U.S."]}"#,
             "a list with \"U.S.\"",

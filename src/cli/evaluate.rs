@@ -65,10 +65,11 @@ pub(super) fn run(
     }
     // Before the device is opened and the model read; what else may be wrong is said by the run.
     if let Ok(resolved) = draft.finish(None) {
-        check_places(&resolved.config)?;
+        check_places(&resolved.config, args.run.given.file())?;
     }
     let course = Course {
         calibrated: true,
+        hparams: args.run.given.file().map(Path::to_owned),
         ..Course::default()
     };
     let (config, outcome) = run_draft(&draft, &args.compute, global, course)?;

@@ -13,6 +13,7 @@ use crate::{
     counted::counted,
     data::{self, split::Split},
     durable_file::{spare_inputs, write_whole},
+    finetune::model_files,
     tasks::{
         kind::{heads, task},
         qa::token_counts::TokenCounts,
@@ -87,6 +88,9 @@ pub(super) fn run(
         .collect();
     inputs.extend(task_files(&config));
     inputs.push(config.paths().vocab_file().to_owned());
+    if let Some(checkpoint) = draft.init_checkpoint() {
+        inputs.extend(model_files(&checkpoint));
+    }
     inputs.extend(args.run.given.hparams.as_ref().map(PathBuf::from));
     spare_inputs(&args.output, inputs.iter().map(PathBuf::as_path))?;
     let stored = facts.map(|facts| facts.record.heads).unwrap_or_default();

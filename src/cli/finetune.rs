@@ -73,6 +73,7 @@ pub(super) fn run(
         dry_run: args.dry_run,
         calibrated: false,
         replay: args.replay.clone(),
+        hparams: args.run.given.file().map(Path::to_owned),
     };
     let (config, outcome) = run_draft(&draft, &compute, global, course)?;
     if args.dry_run {
@@ -97,6 +98,8 @@ pub(super) struct Course {
     pub calibrated: bool,
     /// The recorded order of the training features.
     pub replay: Option<PathBuf>,
+    /// The file that the hyper-parameters were given in.
+    pub hparams: Option<PathBuf>,
 }
 
 /// Completes a configuration by what its checkpoint says, and runs it on the device that was asked
@@ -139,6 +142,7 @@ pub(super) fn run_draft(
     let heads = heads(&config, &stored)?;
     let finetune = Finetune {
         config: &config,
+        hparams: course.hparams.as_deref(),
         heads: &heads,
         device: &session.chosen.device,
         device_name: session.chosen.short(),

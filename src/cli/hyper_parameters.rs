@@ -1,6 +1,6 @@
 //! Flags of every command that works on a run: its folders and its hyper-parameters.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{
     Args,
@@ -52,6 +52,12 @@ impl GivenArgs {
     /// Whether no hyper-parameter is given.
     pub fn is_empty(&self) -> bool {
         self.hparams.is_none() && self.sets.is_empty()
+    }
+
+    /// The file that `--hparams` names, if it names one.
+    pub fn file(&self) -> Option<&Path> {
+        let file = self.hparams.as_deref();
+        file.filter(|text| text.ends_with(".json")).map(Path::new)
     }
 
     /// What the flags give; `precision` is that of `--precision`, which wins.

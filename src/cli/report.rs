@@ -15,11 +15,13 @@ use super::{
     run_report::{self, ReportedRun},
 };
 use crate::{
+    data::existing_file::existing,
     durable_file::spare_inputs,
     eval::result_file::read_results,
     report::{Made, Report, TrainingCurve},
     tasks::qa::{
         analysis::Analysis,
+        answers::provenance::Provenance,
         error::Error,
         no_answer::threshold::{OPTION, ThresholdChoice},
         report::{TaskReport, task::TaskFiles},
@@ -117,12 +119,14 @@ fn of_answers(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let inputs = [data, predictions].into_iter();
+    let output = &args.page.output;
+    let record = Provenance::path(predictions);
+    let inputs = [data, predictions, &record].into_iter();
     let inputs = inputs
         .chain(&args.null_odds)
         .chain(&args.results)
         .chain(&args.train_logs);
-    spare_inputs(&args.page.output, inputs.map(PathBuf::as_path))?;
+    spare_inputs(output, inputs.map(PathBuf::as_path))?;
     let files = TaskFiles {
         data: data.clone(),
         predictions: predictions.clone(),
@@ -130,6 +134,14 @@ fn of_answers(
         threshold: args.threshold,
     };
     let task = TaskReport::read("predictions", &files, args.metric)?;
+    let record = task
+        .provenance
+        .as_ref()
+        .filter(|_| args.null_odds.is_none());
+    if let Some(named) = record.and_then(|record| record.null_odds.as_ref()) {
+        let null_odds = existing(&predictions.with_file_name(&named.file));
+        spare_inputs(output, [null_odds.as_path()])?;
+    }
     if args.null_odds.is_some() && task.no_answer.is_none() {
         log::warn!(
             "the {} metric has no use for --null-odds: the report is made without",

@@ -24,6 +24,7 @@ use crate::{
     data::split::Split,
     durable_file::spare_inputs,
     eval::{result_file::read_results, results::TrialResults},
+    finetune::model_files,
     model::description::describe,
     report::{Made, Report, Sections, TrainingCurve},
     tasks::{
@@ -234,7 +235,11 @@ fn inputs(draft: &Draft, config: &Config, run: &RunArgs, trials: usize) -> Vec<P
         paths.vocab_file().to_owned(),
         paths.results_json(),
         paths.results_txt().to_owned(),
+        paths.trials(),
     ];
+    if let Some(checkpoint) = draft.init_checkpoint() {
+        inputs.extend(model_files(&checkpoint));
+    }
     for name in &config.task_names {
         let task = task(name, config);
         inputs.extend(task.data_files(config, Split::Dev));
@@ -245,8 +250,8 @@ fn inputs(draft: &Draft, config: &Config, run: &RunArgs, trials: usize) -> Vec<P
     }
     for trial in 1..=trials {
         let folder = draft.model_dir(trial);
-        inputs
-            .extend(["train_log.jsonl", "config.json", "model.bpk"].map(|name| folder.join(name)));
+        inputs.extend(model_files(&folder));
+        inputs.push(folder.join("train_log.jsonl"));
     }
     inputs.extend(task_files(config));
     inputs.extend(run.given.hparams.as_ref().map(PathBuf::from));

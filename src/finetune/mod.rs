@@ -20,6 +20,7 @@ mod trials;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+pub(crate) use places::model_files;
 use report::RunReport;
 
 use crate::{
@@ -128,6 +129,8 @@ pub struct Outcome {
 /// A run of `electra finetune`, its hyper-parameters resolved.
 pub struct Finetune<'a> {
     pub config: &'a Config,
+    /// The file that they were given in, which no result may replace.
+    pub hparams: Option<&'a Path>,
     /// Those of the tasks, in their order.
     pub heads: &'a [TaskHead],
     /// Without autodiff.
@@ -163,8 +166,8 @@ struct RunData {
 ///
 /// # Errors
 /// The first file that has none.
-pub fn check_places(config: &Config) -> Result<(), Error> {
-    places::check_names(config)?;
+pub fn check_places(config: &Config, hparams: Option<&Path>) -> Result<(), Error> {
+    places::check_names(config, hparams)?;
     Ok(places::check_writable(config)?)
 }
 
@@ -184,7 +187,7 @@ impl Finetune<'_> {
 
     fn run_trials(&self) -> Result<Outcome, Error> {
         let config = self.config;
-        places::check_names(config)?;
+        places::check_names(config, self.hparams)?;
         let data = self.read_all()?;
         let mut features = FeatureSet::of_rows(data.train.iter().map(|file| file.rows()));
         if let Some(file) = self.replay.filter(|_| config.do_train) {

@@ -113,17 +113,28 @@ fn inputs(config: &Config) -> Vec<Named> {
         }
     }
     if let Some(checkpoint) = &config.init_checkpoint {
-        if !checkpoint.is_dir() {
-            add("the checkpoint".into(), checkpoint.clone());
-        }
-        for entry in fs::read_dir(checkpoint).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if belongs_to_a_model(&name) {
-                add("a file of the checkpoint".into(), entry.path());
-            }
+        let name = match checkpoint.is_dir() {
+            true => "a file of the checkpoint",
+            false => "the checkpoint",
+        };
+        for path in model_files(checkpoint) {
+            add(name.into(), path);
         }
     }
     inputs
+}
+
+/// The files that the model at a path is made of: the path itself, or what lies in its folder and is
+/// no result.
+pub(crate) fn model_files(model: &Path) -> Vec<PathBuf> {
+    if !model.is_dir() {
+        return vec![model.to_owned()];
+    }
+    let entries = fs::read_dir(model).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| belongs_to_a_model(&entry.file_name().to_string_lossy()))
+        .map(|entry| entry.path())
+        .collect()
 }
 
 /// Whether a file of this name is part of a model, not a result that lies beside it.
@@ -143,10 +154,14 @@ fn belongs_to_a_model(name: &str) -> bool {
         || name.contains(".data-")
 }
 
-/// Refuses a run of which one result would replace another, or something that the run reads.
-pub(super) fn check_names(config: &Config) -> Result<(), Error> {
+/// Refuses a run of which one result would replace another, or something that the run reads: also
+/// the file `hparams` that its hyper-parameters are given in.
+pub(super) fn check_names(config: &Config, hparams: Option<&Path>) -> Result<(), Error> {
     let mut taken: BTreeMap<PathBuf, String> = BTreeMap::new();
     let mut read: BTreeMap<PathBuf, String> = BTreeMap::new();
+    if let Some(path) = hparams {
+        read.insert(real(path), "the file of the hyper-parameters".into());
+    }
     for Named { name, path } in inputs(config) {
         read.entry(real(&path)).or_insert(name);
     }
@@ -288,7 +303,7 @@ mod tests {
     fn the_reference_s_places_do_not_collide() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path(), json!({"write_test_outputs": true}));
-        check_names(&config).unwrap();
+        check_names(&config, None).unwrap();
         check_writable(&config).unwrap();
         // Nothing but folders is left of the trial.
         let left = fs::read_dir(folder.path().join("models/m/results")).unwrap();
@@ -330,16 +345,52 @@ mod tests {
             ),
         ] {
             let config = config(folder.path(), given.clone());
-            let refused = check_names(&config).unwrap_err().to_string();
+            let refused = check_names(&config, None).unwrap_err().to_string();
             assert!(refused.contains(expected), "{given}: {refused}");
         }
+    }
+
+    #[test]
+    fn a_model_s_files_are_told_from_what_lies_beside_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let names = ["config.json", "conversion.json", "model.bpk", "vocab.txt"];
+        for name in [&names[..], &["thesis.tex", "train_log.jsonl"]].concat() {
+            fs::write(at(name), "").unwrap();
+        }
+        fs::create_dir(at("results")).unwrap();
+        let mut files = model_files(folder.path());
+        files.sort();
+        assert_eq!(files, names.map(at));
+        assert_eq!(model_files(&at("m.zip")), [at("m.zip")]);
     }
 
     #[test]
     fn what_is_not_written_collides_with_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let given = json!({"results_txt": "models/m/vocab.txt", "do_eval": false});
-        check_names(&config(folder.path(), given)).unwrap();
+        check_names(&config(folder.path(), given), None).unwrap();
+    }
+
+    #[test]
+    fn the_file_of_the_hyper_parameters_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let mine = folder.path().join("mine.json");
+        fs::write(&mine, "{}").unwrap();
+        for given in [
+            json!({"qa_eval_file": "mine.json", "task_names": ["squad"], "num_trials": 1}),
+            json!({"qa_preds_file": "mine.json", "task_names": ["squad"], "num_trials": 1}),
+            json!({"qa_na_file": "mine.json", "task_names": ["squad"], "num_trials": 1}),
+            json!({"results_txt": "mine.txt"}),
+        ] {
+            let config = config(folder.path(), given.clone());
+            check_names(&config, None).unwrap();
+            let refused = check_names(&config, Some(&mine)).unwrap_err().to_string();
+            assert!(
+                refused.contains("the file of the hyper-parameters, which the run reads"),
+                "{given}: {refused}"
+            );
+        }
     }
 
     #[cfg(unix)]
@@ -350,12 +401,12 @@ mod tests {
         let linked = config(folder.path(), given);
         std::os::unix::fs::symlink(folder.path().join("models/m"), folder.path().join("link"))
             .unwrap();
-        let refused = check_names(&linked).unwrap_err().to_string();
+        let refused = check_names(&linked, None).unwrap_err().to_string();
         assert!(refused.contains("the vocabulary"), "{refused}");
         let given =
             json!({"qa_na_file": "/dev/null", "qa_eval_file": "/dev/null", "num_trials": 1});
         let devices = config(folder.path(), given);
-        check_names(&devices).unwrap();
+        check_names(&devices, None).unwrap();
         check_writable(&devices).unwrap();
     }
 

@@ -159,14 +159,21 @@ impl Finetune<'_> {
     /// known for a run's.
     fn describe_begun(&self, model_dir: &Path) -> Result<(), Error> {
         let log = model_dir.join(run_folder::TRAIN_LOG);
+        self.remove_link(&log)?;
         let opened = OpenOptions::new().create(true).append(true).open(&log);
         opened.map_err(io(&log, "creating"))?;
         self.describe(model_dir)
     }
 
+    fn remove_link(&self, path: &Path) -> Result<(), Error> {
+        let mut note = |line: String| self.progress.note(&line);
+        run_folder::remove_link(path, &mut note).map_err(io(path, "removing a link"))
+    }
+
     /// Writes `config.json` and `vocab.txt` beside the record, so that the folder stands alone.
     pub(super) fn describe(&self, model_dir: &Path) -> Result<(), Error> {
         let path = model_dir.join(CONFIG_FILE);
+        self.remove_link(&path)?;
         let mut described = ConfigFile::of_run(
             self.config.hparams(),
             serde_json::json!(self.config.encoder()),
@@ -179,6 +186,7 @@ impl Finetune<'_> {
             model_dir.join("vocab.txt"),
         );
         let vocab = std::fs::read(&from).map_err(io(&from, "reading"))?;
+        self.remove_link(&to)?;
         write_whole(&to, |out| out.write_all(&vocab)).map_err(io(&to, "writing"))
     }
 

@@ -154,7 +154,8 @@ impl Finetune<'_> {
         let record = model_dir.join("model.bpk");
         let has_checkpoints = !checkpoint::list(&model_dir).is_empty();
         let Some(finished) = ledger.get(trial) else {
-            return match run_folder::foreign_model(&model_dir) {
+            let foreign = run_folder::foreign_model(&model_dir);
+            return match foreign.or_else(|| run_folder::foreign_log(&model_dir)) {
                 Some(file) => Err(self.foreign(&model_dir, &file)),
                 None => Ok(Standing::Open),
             };

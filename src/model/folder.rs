@@ -286,6 +286,7 @@ fn convert(path: &Path) -> impl Fn(checkpoints_convert::Error) -> Error {
 fn alone(path: &Path) -> Result<ModelFolder, Error> {
     match KeptRecord::open(path).map(|kept| kept.state()) {
         Some(KeptState::Other) => Err(Error::Mixed { path: path.into() }),
+        Some(KeptState::OtherVocabulary) => Err(Error::OtherVocabulary { path: path.into() }),
         _ => Ok(ModelFolder { path: path.into() }),
     }
 }
@@ -361,4 +362,35 @@ fn is_unwritten(error: &checkpoints_convert::Error) -> bool {
 /// Not readable, or not JSON.
 pub fn config_file(folder: &Path) -> Result<Option<ConfigFile>, Error> {
     Ok(ConfigFile::read(&folder.join("config.json"))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_with_another_vocabulary_is_refused_and_blank_lines_are_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let zip = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/quickstart/electra_tiny.zip");
+        checkpoints_convert::convert(&zip, folder.path(), &mut |_, _| {}).unwrap();
+        let file = folder.path().join("vocab.txt");
+        let own = fs::read_to_string(&file).unwrap();
+        let found = |text: &str| {
+            fs::write(&file, text).unwrap();
+            alone(folder.path())
+        };
+        for same in [&own, &format!("{own}\n\n")] {
+            assert_eq!(found(same).unwrap().path, folder.path());
+        }
+        let mut lines: Vec<&str> = own.lines().collect();
+        let last = lines.len() - 1;
+        lines.swap(last, last - 1);
+        let error = found(&(lines.join("\n") + "\n")).unwrap_err();
+        assert!(matches!(error, Error::OtherVocabulary { .. }), "{error}");
+        let start = format!(
+            "{}: vocab.txt is not the vocabulary",
+            folder.path().display()
+        );
+        assert!(error.to_string().starts_with(&start), "{error}");
+    }
 }

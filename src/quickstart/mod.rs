@@ -130,6 +130,7 @@ pub fn run(quickstart: &Quickstart<'_>) -> Result<Outcome, Error> {
     let finetune = |config: &Config, restart: bool| -> Result<finetune::Outcome, Error> {
         let finetune = Finetune {
             config,
+            hparams: None,
             heads: &heads,
             device: &chosen.device,
             device_name: chosen.short(),

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::checkpoint::state;
+use super::{checkpoint::state, log::jsonl};
 use crate::{
     device::ByteSize,
     durable_file::{rename, sync_folder},
@@ -343,6 +343,37 @@ pub fn foreign_model(model_dir: &Path) -> Option<PathBuf> {
     let model = ["model.bpk", "config.json", "vocab.txt"];
     let mut found = entries.into_iter().map(|(_, path)| path);
     found.find(|path| !trained && model.iter().any(|name| path.ends_with(name)))
+}
+
+/// The log in a folder that a training run would empty though none wrote it: one that is no plain file
+/// or has no line of a log, and no checkpoint beside it.
+pub fn foreign_log(model_dir: &Path) -> Option<PathBuf> {
+    let entries = entries(model_dir);
+    let trained = entries
+        .iter()
+        .any(|(kind, _)| matches!(kind, Kind::Checkpoint | Kind::Damaged));
+    let mut found = entries.into_iter().map(|(_, path)| path);
+    let log = found.find(|path| path.ends_with(TRAIN_LOG))?;
+    let foreign = !trained && (!is_file(&log) || jsonl::is_foreign(&log));
+    foreign.then_some(log)
+}
+
+/// Removes a symbolic link that stands where a file of the run's is to be, so that what is written
+/// there follows none; `note` hears of it.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn remove_link(path: &Path, note: &mut dyn FnMut(String)) -> io::Result<()> {
+    if !path.is_symlink() {
+        return Ok(());
+    }
+    fs::remove_file(path)?;
+    note(format!(
+        "{}: expected a plain file, found a symbolic link, which a run does not follow: a file takes \
+         the link's place, and what it leads to stays as it is",
+        path.display()
+    ));
+    Ok(())
 }
 
 fn name(path: &Path) -> String {

@@ -389,3 +389,51 @@ fn other_initial_weights_are_another_run_and_the_same_ones_elsewhere_are_not() {
     let stderr = run.fail(2);
     assert!(stderr.contains("initial_weights"), "{stderr}");
 }
+
+#[test]
+fn a_log_that_no_run_wrote_is_refused() {
+    let run = SmallRun::new();
+    let log = run.model_dir().join("train_log.jsonl");
+    let thesis = run.data.join("thesis.txt");
+    fs::create_dir_all(run.model_dir()).unwrap();
+    fs::write(&thesis, "my thesis\n").unwrap();
+    for linked in [false, true] {
+        match linked {
+            false => fs::copy(&thesis, &log).map(drop).unwrap(),
+            true => symlink(&thesis, &log).unwrap(),
+        }
+        let stderr = run.fail(2);
+        let told = "squad_model_1 holds train_log.jsonl, which no training run has made";
+        assert!(stderr.contains(told), "{stderr}");
+        assert_eq!(fs::read_to_string(&log).unwrap(), "my thesis\n");
+        assert_eq!(log.is_symlink(), linked);
+        fs::remove_file(&log).unwrap();
+    }
+}
+
+#[test]
+fn links_in_the_run_s_folder_are_not_followed() {
+    let mut run = SmallRun::new();
+    run.sets = vec!["num_train_epochs=0.1".into()];
+    let mine = run.data.join("mine.txt");
+    fs::write(&mine, "mine\n").unwrap();
+    fs::create_dir_all(run.model_dir()).unwrap();
+    // As of a run that was killed before its first step.
+    fs::write(run.model_dir().join("train_log.jsonl"), "").unwrap();
+    let links = ["config.json", "vocab.txt"].map(|name| run.model_dir().join(name));
+    for link in &links {
+        symlink(&mine, link).unwrap();
+    }
+    let stderr = String::from_utf8(run.finish().stderr).unwrap();
+    assert_eq!(fs::read_to_string(&mine).unwrap(), "mine\n");
+    for link in &links {
+        assert!(!link.is_symlink(), "{}", link.display());
+        let told = format!(
+            "{}: expected a plain file, found a symbolic",
+            link.display()
+        );
+        assert!(stderr.contains(&told), "{stderr}");
+    }
+    let vocab = run.data.join("models/electra_tiny/vocab.txt");
+    assert!(fs::read(&links[1]).unwrap() == fs::read(vocab).unwrap());
+}

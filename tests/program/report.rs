@@ -1,11 +1,15 @@
 //! `electra report` of runs: what the page of each kind of task shows, and which predictions are
 //! refused.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use serde_json::{Value, json};
 
 use crate::support::{evaluated_run::EvaluatedRun, place::golden};
+use electra::{
+    eval::{file_digest::FileDigest, origin::Origin},
+    tasks::qa::{answers::provenance::Provenance, scorers::metric::Metric},
+};
 
 const NOTE: &str = "qa_na_threshold";
 
@@ -328,6 +332,67 @@ fn a_page_replaces_no_input() {
         let before = fs::read(&input).unwrap();
         let message = run.refuse(&["--output", input.to_str().unwrap()]);
         assert!(message.contains("is an input"), "{message}");
+        assert_eq!(fs::read(&input).unwrap(), before);
+    }
+}
+
+#[test]
+fn a_page_replaces_no_file_of_a_model() {
+    let run = EvaluatedRun::new(&["rte"]);
+    let model = run.folder.path().join("models/m");
+    let zip = golden("models/electra_tiny.zip");
+    checkpoints_convert::convert(&zip, &model, &mut |_, _| {}).unwrap();
+    let trials = model.join("finetuning_models");
+    fs::create_dir_all(trials.join("rte_model_1")).unwrap();
+    let laid = ["rte_model_trials.json", "rte_model_1/vocab.txt"].map(|name| trials.join(name));
+    for path in &laid {
+        fs::write(path, "{}").unwrap();
+    }
+    let own = ["config.json", "conversion.json", "model.bpk", "vocab.txt"];
+    for input in own.map(|name| model.join(name)).iter().chain(&laid) {
+        let before = fs::read(input).unwrap();
+        let message = run.refuse(&["--output", input.to_str().unwrap()]);
+        assert!(message.contains("is an input"), "{message}");
+        assert!(fs::read(input).unwrap() == before, "{}", input.display());
+    }
+}
+
+#[test]
+fn a_page_of_answers_replaces_neither_their_null_odds_nor_their_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (from, to) in [
+        ("data/squad2-tiny.dev.json", "dev.json"),
+        ("eval/squad2-tiny.bert.preds.json", "preds.json"),
+        ("eval/squad2-tiny.bert.null_odds.json", "null_odds.json"),
+    ] {
+        fs::copy(golden(from), at(to)).unwrap();
+    }
+    let [data, predictions, null_odds] = ["dev.json", "preds.json", "null_odds.json"].map(at);
+    let record = Provenance::of(
+        FileDigest::of(&data).unwrap(),
+        &predictions,
+        Some(&null_odds),
+        Some(Metric::Squad2),
+        -2.75,
+        Origin::default(),
+    );
+    record.unwrap().write(&predictions).unwrap();
+    for input in [null_odds, at("preds.provenance.json")] {
+        let before = fs::read(&input).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_electra"))
+            .arg("report")
+            .arg("--data")
+            .arg(&data)
+            .arg("--predictions")
+            .arg(&predictions)
+            .arg("--output")
+            .arg(&input)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("is an input"), "{stderr}");
         assert_eq!(fs::read(&input).unwrap(), before);
     }
 }

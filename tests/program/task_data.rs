@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::golden;
+use crate::support::{golden, small_run::SmallRun};
 
 fn electra(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_electra"))
@@ -651,4 +651,30 @@ fn a_check_names_the_vocabulary_that_it_is_given() {
         text.contains("30522 word pieces: 0 errors, 0 warnings"),
         "{text}"
     );
+}
+
+#[test]
+fn features_replace_no_file_of_their_model() {
+    let run = SmallRun::new();
+    let model = run.data.join("models/electra_tiny");
+    for name in ["config.json", "conversion.json", "model.bpk", "vocab.txt"] {
+        let output = model.join(name);
+        let before = fs::read(&output).unwrap();
+        let (code, text) = told(&[
+            "features",
+            "--data-dir",
+            run.data.to_str().unwrap(),
+            "--model-name",
+            "electra_tiny",
+            "--set",
+            "task_names=squad",
+            "--split",
+            "train",
+            "--output",
+            output.to_str().unwrap(),
+        ]);
+        assert_eq!(code, Some(2), "{text}");
+        assert!(text.contains("is an input"), "{text}");
+        assert!(fs::read(&output).unwrap() == before, "{name}");
+    }
 }

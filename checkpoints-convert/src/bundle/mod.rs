@@ -14,6 +14,7 @@ mod writer;
 pub use error::Error;
 pub use index::MAX_INDEX_BYTES;
 pub use table_writer::TableWriter;
+pub(crate) use writer::TEMPORARY;
 pub use writer::{BundleWriter, write_checkpoint_state};
 
 /// The file name of one data file of a bundle, as TensorFlow forms it.

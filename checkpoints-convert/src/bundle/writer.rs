@@ -9,13 +9,16 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use prost::Message;
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::{Builder, NamedTempFile, TempPath};
 
 use super::index::FORMAT_VERSION;
 use super::proto::{BundleEntry, BundleHeader, Dim, Shape, Version};
 use super::table_writer::TableWriter;
 use super::{Error, shard_file_name};
 use crate::tensor::{DType, mask_crc};
+
+/// How the names of temporary files begin, by which a folder that a killed export left is known.
+pub(crate) const TEMPORARY: &str = ".bundle-";
 
 /// A bundle being written.
 pub struct BundleWriter {
@@ -40,7 +43,7 @@ impl BundleWriter {
         let shards = (0..shards)
             .map(|_| {
                 // Apart: an error of the file alone does not tell its temporary name.
-                let (file, path) = NamedTempFile::new_in(folder)?.into_parts();
+                let (file, path) = temporary(folder)?.into_parts();
                 Ok(Shard {
                     file: BufWriter::with_capacity(1 << 20, file),
                     path,
@@ -209,13 +212,18 @@ pub fn write_checkpoint_state(folder: &Path, prefix: &str) -> Result<(), Error> 
     write_file(&folder.join("checkpoint"), text.as_bytes())
 }
 
+/// A new file that is removed unless it gets a name.
+fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    Builder::new().prefix(TEMPORARY).tempfile_in(folder)
+}
+
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let failed = |source| Error::Write {
         file: path.display().to_string(),
         source,
     };
     let folder = path.parent().unwrap_or(Path::new("."));
-    let new = NamedTempFile::new_in(folder).map_err(failed)?;
+    let new = temporary(folder).map_err(failed)?;
     let (mut file, temporary) = new.into_parts();
     file.write_all(bytes).map_err(failed)?;
     persist(&file, temporary, path)

@@ -6,8 +6,8 @@ use super::config::{self, Settings};
 use super::tokenizer::{self, Tokenizer};
 use super::tokenizer_file;
 use super::{
-    CONFIG_FILE, Error, MAX_JSON_BYTES, MAX_VOCABULARY_BYTES, TOKENIZER_CONFIG_FILE,
-    TOKENIZER_FILE, VOCABULARY_FILE,
+    ADDED_TOKENS_FILE, CONFIG_FILE, Error, MAX_JSON_BYTES, MAX_VOCABULARY_BYTES,
+    SPECIAL_TOKENS_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, VOCABULARY_FILE,
 };
 
 /// Ends of the names that Google's code and others give the configuration of a TensorFlow model.
@@ -28,6 +28,8 @@ pub(crate) struct Beside {
     configurations: Vec<Found>,
     tokenizer_config: Option<Found>,
     tokenizer: Option<Found>,
+    special_tokens: Option<Found>,
+    added_tokens: Option<Found>,
     vocabulary: Option<Found>,
 }
 
@@ -62,6 +64,8 @@ impl Beside {
             configurations,
             tokenizer_config: found(TOKENIZER_CONFIG_FILE, MAX_JSON_BYTES)?,
             tokenizer: found(TOKENIZER_FILE, MAX_JSON_BYTES)?,
+            special_tokens: found(SPECIAL_TOKENS_FILE, MAX_JSON_BYTES)?,
+            added_tokens: found(ADDED_TOKENS_FILE, MAX_JSON_BYTES)?,
             vocabulary: found(VOCABULARY_FILE, MAX_VOCABULARY_BYTES)?,
         })
     }
@@ -84,15 +88,14 @@ impl Beside {
     /// # Errors
     /// A tokenizer that is not reproduced, or files that contradict each other.
     pub fn tokenizer(&self, class: Option<(&str, &str)>) -> Result<Tokenizer, Error> {
-        let settings = self.tokenizer_config.as_ref();
-        let settings: Option<tokenizer::Settings> = settings.map(Found::parse).transpose()?;
-        let file = self.tokenizer_file()?;
-        Tokenizer::new(
-            &|name| self.display(name),
+        let stated = tokenizer::Stated {
             class,
-            settings.as_ref(),
-            file.as_ref(),
-        )
+            settings: parsed(self.tokenizer_config.as_ref())?,
+            special: parsed(self.special_tokens.as_ref())?,
+            added: parsed(self.added_tokens.as_ref())?.unwrap_or_default(),
+            file: self.tokenizer_file()?,
+        };
+        Tokenizer::new(&|name| self.display(name), &stated)
     }
 
     /// The files that say whether text is lower-cased, as errors call them.
@@ -142,7 +145,7 @@ impl Beside {
     }
 
     fn tokenizer_file(&self) -> Result<Option<tokenizer_file::File>, Error> {
-        self.tokenizer.as_ref().map(Found::parse).transpose()
+        parsed(self.tokenizer.as_ref())
     }
 
     /// How errors call the file of this name.
@@ -150,12 +153,19 @@ impl Beside {
         let found = match name {
             TOKENIZER_CONFIG_FILE => &self.tokenizer_config,
             TOKENIZER_FILE => &self.tokenizer,
+            SPECIAL_TOKENS_FILE => &self.special_tokens,
+            ADDED_TOKENS_FILE => &self.added_tokens,
             _ => &self.vocabulary,
         };
         found
             .as_ref()
             .map_or_else(|| name.to_owned(), |found| found.file.clone())
     }
+}
+
+/// What a file says, if it is there.
+fn parsed<T: serde::de::DeserializeOwned>(found: Option<&Found>) -> Result<Option<T>, Error> {
+    found.map(Found::parse).transpose()
 }
 
 impl Found {

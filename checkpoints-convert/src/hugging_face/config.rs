@@ -56,9 +56,28 @@ pub(crate) struct Settings {
 /// Attention heads of an `ElectraConfig` that does not say how many.
 const ELECTRA_CONFIG_HEADS: usize = 4;
 
+/// What JSON begins as if it is no object. Every file of a model is one, but serde would take a list of
+/// the right values for it.
+fn begins_as(text: &[u8]) -> Option<&'static str> {
+    Some(match text.trim_ascii_start().first()? {
+        b'[' => "a list",
+        b'"' => "a string",
+        b'-' | b'0'..=b'9' => "a number",
+        b't' | b'f' => "true or false",
+        b'n' => "null",
+        _ => return None,
+    })
+}
+
 /// Parses a JSON file of the model.
 pub(super) fn parse<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<T, Error> {
     let text = plain_file::without_mark(bytes);
+    if let Some(found) = begins_as(text) {
+        return Err(Error::NoObject {
+            file: file.into(),
+            found,
+        });
+    }
     serde_json::from_slice(text).map_err(|source| Error::Json {
         file: file.into(),
         source,
@@ -88,7 +107,7 @@ impl Settings {
     /// Parses the configuration beside a TensorFlow checkpoint, as BERT's code writes it; `None` for
     /// JSON that is none.
     pub fn parse_beside(file: &str, bytes: &[u8]) -> Result<Option<Self>, Error> {
-        let Ok(settings) = serde_json::from_slice::<Self>(plain_file::without_mark(bytes)) else {
+        let Ok(settings) = parse::<Self>(file, bytes) else {
             return Ok(None);
         };
         let is_electra = settings
@@ -256,6 +275,10 @@ mod tests {
             ("{}", "\"model_type\" is missing"),
             (r#"{"model_type": "bert"}"#, "\"model_type\" is \"bert\""),
             ("[", "not the JSON"),
+            ("{", "not the JSON"),
+            ("[]", "it begins as a list; expected an object, {…}"),
+            (" null", "it begins as null"),
+            ("4", "it begins as a number"),
             (
                 r#"{"model_type": "electra", "hidden_act": "gelu_new"}"#,
                 "\"hidden_act\" is \"gelu_new\"",

@@ -30,6 +30,11 @@ pub enum Error {
         source: serde_json::Error,
     },
 
+    #[error(
+        "{file}: not the JSON that is expected here: it begins as {found}; expected an object, {{…}}: copy or download the file again"
+    )]
+    NoObject { file: String, found: &'static str },
+
     #[error("{file}: \"model_type\" is {found}; only \"electra\" is read")]
     ModelType { file: String, found: String },
     #[error("{file}: {key:?} is {found}; {expected}")]

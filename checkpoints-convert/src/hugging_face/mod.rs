@@ -41,6 +41,8 @@ pub(crate) const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
 const SHARDS_FILE: &str = "model.safetensors.index.json";
 const PYTORCH_FILE: &str = "pytorch_model.bin";
 const TOKENIZER_FILE: &str = "tokenizer.json";
+const SPECIAL_TOKENS_FILE: &str = "special_tokens_map.json";
+const ADDED_TOKENS_FILE: &str = "added_tokens.json";
 const VOCABULARY_FILE: &str = "vocab.txt";
 
 /// In the order in which they are looked for.
@@ -145,7 +147,7 @@ pub(crate) fn has_config(folder: &Path) -> bool {
     }
     let file = folder.join(CONFIG_FILE);
     matches!(plain_file::read(&file, MAX_JSON_BYTES), Ok(Some(text))
-        if serde_json::from_slice::<AnyModel>(plain_file::without_mark(&text)).is_ok())
+        if config::parse::<AnyModel>(CONFIG_FILE, &text).is_ok())
 }
 
 impl Model {

@@ -1,5 +1,5 @@
 //! What the files beside the weights say of the tokenizer: `tokenizer_config.json`,
-//! `tokenizer.json` and the class that `config.json` names enter; the settings of BERT's tokenizer
+//! `special_tokens_map.json`, `added_tokens.json`, `tokenizer.json` and the class that `config.json` names enter; the settings of BERT's tokenizer
 //! leave. It is the only one that is reproduced: any other, and files that contradict each other,
 //! are refused, as every id of a text would be another.
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::tokenizer_file::File;
 use super::tokenizer_setting::{refused, stated};
-use super::{Error, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE};
+use super::{Error, SPECIAL_TOKENS_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE};
 
 /// BERT's tokenizer as the files describe it; `None` for what no file says.
 #[derive(Debug, Default, PartialEq)]
@@ -19,6 +19,19 @@ pub(crate) struct Tokenizer {
     pub strip_accents: Option<bool>,
     pub tokenize_chinese_chars: Option<bool>,
     pub warnings: Vec<String>,
+}
+
+/// All that is said of a tokenizer, file by file.
+#[derive(Default)]
+pub(super) struct Stated<'a> {
+    /// What `config.json` says of the tokenizer's class, and how errors call that file.
+    pub class: Option<(&'a str, &'a str)>,
+    pub settings: Option<Settings>,
+    /// `special_tokens_map.json`, whose keys stand in `tokenizer_config.json` too.
+    pub special: Option<Settings>,
+    /// `added_tokens.json`: tokens and their numbers.
+    pub added: BTreeMap<String, Value>,
+    pub file: Option<File>,
 }
 
 /// `tokenizer_config.json`. A key that is there as `null` is a value of its own.
@@ -41,6 +54,11 @@ pub(super) struct Settings {
     cls_token: Option<Value>,
     #[serde(default)]
     added_tokens_decoder: BTreeMap<String, Value>,
+    // A list, or an object with a name for each.
+    #[serde(default)]
+    additional_special_tokens: Value,
+    #[serde(default)]
+    extra_special_tokens: Value,
 }
 
 /// Classes of `transformers` that tokenize as BERT does. The last two do what `tokenizer.json` says.
@@ -58,26 +76,29 @@ const CLASSES: [&str; 7] = [
 const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
 impl Tokenizer {
-    /// Holds the files against each other; `display` names them in errors, and `class` is what
-    /// `config.json` says of the tokenizer's class.
+    /// Holds the files against each other; `display` names them in errors.
     pub(super) fn new(
         display: &dyn Fn(&str) -> String,
-        class: Option<(&str, &str)>,
-        settings: Option<&Settings>,
-        file: Option<&File>,
+        stated: &Stated<'_>,
     ) -> Result<Self, Error> {
         let config = display(TOKENIZER_CONFIG_FILE);
-        if let Some((file, class)) = class {
+        if let Some((file, class)) = stated.class {
             check_class(file, class)?;
         }
-        if let Some(settings) = settings {
+        if let Some(settings) = &stated.settings {
             settings.check(&config)?;
         }
-        let normalizer = match file {
+        if let Some(special) = &stated.special {
+            special.check(&display(SPECIAL_TOKENS_FILE))?;
+        }
+        let normalizer = match &stated.file {
             Some(file) => file.check(&display(TOKENIZER_FILE))?,
             None => None,
         };
-        let (settings, normalizer) = (settings, normalizer.as_ref());
+        let mut warnings = Vec::new();
+        warnings.extend(added_warning(stated));
+        warnings.extend(stated.file.as_ref().and_then(File::length_warning));
+        let (settings, normalizer) = (stated.settings.as_ref(), normalizer.as_ref());
         let one = |key, first: Option<bool>, other, second: Option<bool>| match (first, second) {
             (Some(first), Some(second)) if first != second => Err(Error::Contradiction {
                 file: config.clone(),
@@ -122,8 +143,6 @@ impl Tokenizer {
                 other_found: shown(other),
             });
         }
-        let mut warnings = Vec::new();
-        warnings.extend(added_warning(settings, file));
         Ok(Self {
             do_lower_case,
             strip_accents: stated.flatten().or(other.flatten()),
@@ -218,12 +237,25 @@ fn content(token: &Value) -> Option<&str> {
     token.as_str().or_else(|| token.get("content")?.as_str())
 }
 
+/// The texts of tokens in a list, or in an object that names each.
+fn listed(tokens: &Value) -> Vec<&str> {
+    match tokens {
+        Value::Array(tokens) => tokens.iter().filter_map(content).collect(),
+        Value::Object(tokens) => tokens.values().filter_map(content).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// `transformers` looks for added tokens in the text before anything else.
-fn added_warning(settings: Option<&Settings>, file: Option<&File>) -> Option<String> {
-    let decoder = settings.map(|s| s.added_tokens_decoder.values());
-    let decoder = decoder.into_iter().flatten().filter_map(content);
-    let added = file.map(|f| f.added_tokens.iter().map(|t| t.content.as_str()));
-    let mut tokens: Vec<&str> = decoder.chain(added.into_iter().flatten()).collect();
+fn added_warning(stated: &Stated<'_>) -> Option<String> {
+    let mut tokens: Vec<&str> = stated.added.keys().map(String::as_str).collect();
+    for settings in [&stated.settings, &stated.special].into_iter().flatten() {
+        tokens.extend(settings.added_tokens_decoder.values().filter_map(content));
+        tokens.extend(listed(&settings.additional_special_tokens));
+        tokens.extend(listed(&settings.extra_special_tokens));
+    }
+    let added = stated.file.iter().flat_map(|file| &file.added_tokens);
+    tokens.extend(added.map(|token| token.content.as_str()));
     tokens.retain(|token| !SPECIAL.contains(token) && !token.starts_with("[unused"));
     tokens.sort_unstable();
     tokens.dedup();
@@ -240,10 +272,16 @@ mod tests {
     use super::*;
 
     fn tokenizer(settings: &str, file: &str) -> Result<Tokenizer, String> {
-        let settings: Settings = serde_json::from_str(settings).unwrap();
-        let file: Option<File> = (!file.is_empty()).then(|| serde_json::from_str(file).unwrap());
-        Tokenizer::new(&str::to_owned, None, Some(&settings), file.as_ref())
-            .map_err(|error| error.to_string())
+        let stated = Stated {
+            settings: Some(serde_json::from_str(settings).unwrap()),
+            file: (!file.is_empty()).then(|| serde_json::from_str(file).unwrap()),
+            ..Stated::default()
+        };
+        told(&stated)
+    }
+
+    fn told(stated: &Stated<'_>) -> Result<Tokenizer, String> {
+        Tokenizer::new(&str::to_owned, stated).map_err(|error| error.to_string())
     }
 
     fn with_normalizer(normalizer: &str) -> String {
@@ -405,5 +443,44 @@ mod tests {
             r#"{"added_tokens_decoder": {"9": {"content": "<e1>"}, "8": {"content": "<e2>"}}}"#;
         let found = tokenizer(settings, "").unwrap();
         assert!(found.warnings[0].starts_with("2 added token(s), such as \"<e1>\""));
+    }
+
+    #[test]
+    fn special_and_added_tokens_count_in_every_file() {
+        let special = |text: &str| {
+            told(&Stated {
+                special: Some(serde_json::from_str(text).unwrap()),
+                ..Stated::default()
+            })
+        };
+        let error = special(r#"{"unk_token": "<unk>", "cls_token": "<s>"}"#).unwrap_err();
+        assert!(
+            error.starts_with("special_tokens_map.json: \"unk_token\" is \"<unk>\""),
+            "{error}"
+        );
+        let usual = r#"{"unk_token": "[UNK]", "cls_token": {"content": "[CLS]"},
+            "mask_token": "[MASK]", "additional_special_tokens": null}"#;
+        assert_eq!(special(usual).unwrap().warnings, [""; 0]);
+
+        let added = told(&Stated {
+            added: serde_json::from_str(r#"{"[Q]": 222, "[PAD]": 0}"#).unwrap(),
+            ..Stated::default()
+        });
+        let listed = r#"{"additional_special_tokens": ["[CLS]", {"content": "[Q]"}]}"#;
+        let named = r#"{"extra_special_tokens": {"question": "[Q]"}}"#;
+        for found in [
+            added,
+            special(listed),
+            special(named),
+            tokenizer(listed, ""),
+            tokenizer(named, ""),
+        ] {
+            let warnings = found.unwrap().warnings;
+            assert_eq!(warnings.len(), 1, "{warnings:?}");
+            assert!(
+                warnings[0].starts_with("1 added token(s), such as \"[Q]\": transformers"),
+                "{warnings:?}"
+            );
+        }
     }
 }

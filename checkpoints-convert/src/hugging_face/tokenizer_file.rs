@@ -14,6 +14,8 @@ pub(super) struct File {
     normalizer: Option<Option<Value>>,
     #[serde(default, deserialize_with = "stated")]
     pre_tokenizer: Option<Option<Value>>,
+    #[serde(default)]
+    post_processor: Value,
     model: Model,
     #[serde(default)]
     pub added_tokens: Vec<AddedToken>,
@@ -28,6 +30,7 @@ struct Model {
     vocab: Value,
     unk_token: Option<String>,
     continuing_subword_prefix: Option<String>,
+    max_input_chars_per_word: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -35,6 +38,9 @@ pub(super) struct AddedToken {
     id: usize,
     pub content: String,
 }
+
+/// A word of more characters is `[UNK]`, as in Google's code.
+const LONGEST_WORD: u64 = 200;
 
 /// Of the normalizer in `tokenizer.json`.
 #[derive(Debug, Deserialize)]
@@ -73,6 +79,58 @@ fn described(value: &Value, parts: &str) -> String {
     }
 }
 
+/// What a post-processor puts around texts, if that is not what is put there here.
+fn other_frame(part: &Value) -> Option<String> {
+    match kind(part) {
+        "TemplateProcessing" => {
+            let expected = [
+                ("single", "[CLS] A [SEP]"),
+                ("pair", "[CLS] A [SEP] B [SEP]"),
+            ];
+            expected.into_iter().find_map(|(key, expected)| {
+                let found = framed(part, key)?;
+                (found != expected).then(|| format!("a template whose {key:?} is {found:?}"))
+            })
+        }
+        "BertProcessing" => {
+            [("cls", "[CLS]"), ("sep", "[SEP]")]
+                .into_iter()
+                .find_map(|(key, expected)| {
+                    // The token and its number.
+                    let found = part.get(key)?.get(0)?.as_str()?;
+                    (found != expected)
+                        .then(|| format!("BertProcessing whose {key:?} is {found:?}"))
+                })
+        }
+        "RobertaProcessing" => Some("RobertaProcessing".to_owned()),
+        _ => None,
+    }
+}
+
+/// A template's tokens and texts in their order; `None` if it has no special token.
+fn framed(template: &Value, key: &str) -> Option<String> {
+    let pieces = template.get(key)?.as_array()?;
+    let special = |piece: &Value| Some(piece.get("SpecialToken")?.get("id")?.as_str()?.to_owned());
+    pieces.iter().find_map(special)?;
+    // More are another one anyway.
+    let pieces = pieces.iter().take(8).map(|piece| {
+        let Some(id) = special(piece) else {
+            let text = piece.get("Sequence").and_then(|text| text.get("id"));
+            return text.and_then(Value::as_str).unwrap_or("?").to_owned();
+        };
+        // What a token is called in the template may stand for others.
+        let meant = template.get("special_tokens").and_then(|all| all.get(&id));
+        match meant.and_then(|meant| meant.get("tokens")?.as_array()) {
+            Some(tokens) => {
+                let tokens = tokens.iter().take(8).filter_map(Value::as_str);
+                tokens.collect::<Vec<_>>().join(" ")
+            }
+            None => id,
+        }
+    });
+    Some(pieces.collect::<Vec<_>>().join(" "))
+}
+
 impl File {
     /// Checks that the file describes BERT's tokenizer; returns its normalizer.
     pub fn check(&self, file: &str) -> Result<Option<Normalizer>, Error> {
@@ -107,6 +165,7 @@ impl File {
                 return Err(refused(file, "pre_tokenizer", found, expected));
             }
         }
+        self.check_post_processor(file)?;
         let Some(value) = &self.normalizer else {
             return Ok(None);
         };
@@ -127,6 +186,36 @@ impl File {
             return Err(refused(file, "clean_text", "false", expected));
         }
         Ok(Some(normalizer))
+    }
+
+    /// Checks that `[CLS]` and `[SEP]` are put where they are put here. Without any special token there
+    /// is nothing to contradict.
+    fn check_post_processor(&self, file: &str) -> Result<(), Error> {
+        let value = &self.post_processor;
+        let parts = match kind(value) {
+            "Sequence" => value.get("processors").and_then(Value::as_array),
+            _ => None,
+        };
+        let parts = parts.map_or(std::slice::from_ref(value), Vec::as_slice);
+        for part in parts {
+            if let Some(found) = other_frame(part) {
+                let expected =
+                    "only \"[CLS] A [SEP]\" and \"[CLS] A [SEP] B [SEP]\" are reproduced";
+                return Err(refused(file, "post_processor", found, expected));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a user is to know of words that `transformers` takes for unknown by another length. Its own
+    /// 100 is in the manual, and 200 is what is done here.
+    pub fn length_warning(&self) -> Option<String> {
+        let limit = self.model.max_input_chars_per_word;
+        let limit = limit.filter(|limit| ![100, LONGEST_WORD].contains(limit))?;
+        Some(format!(
+            "\"max_input_chars_per_word\" is {limit} in {TOKENIZER_FILE}: transformers makes a longer word \
+             [UNK], here a word of up to {LONGEST_WORD} characters is taken apart"
+        ))
     }
 
     /// The vocabulary as `vocab.txt` has it: a word a line, in the order of their numbers.
@@ -235,5 +324,86 @@ mod tests {
         );
         let error = check("[PAD]").unwrap_err().to_string();
         assert!(error.contains("line 2 is not there"), "{error}");
+    }
+
+    fn parsed(text: &str) -> File {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn what_is_put_around_a_text_is_cls_and_sep() {
+        let check = |processor: &str| {
+            let text = format!(r#"{{"post_processor": {processor}, "model": {{"vocab": {{}}}}}}"#);
+            let checked = parsed(&text).check("t.json").map(|_| ());
+            checked.map_err(|error| error.to_string())
+        };
+        let template = |pieces: [&str; 3], special: &str| {
+            let pieces = pieces.map(|piece| match piece {
+                "A" => r#"{"Sequence": {"id": "A", "type_id": 0}}"#.to_owned(),
+                _ => format!(r#"{{"SpecialToken": {{"id": "{piece}", "type_id": 0}}}}"#),
+            });
+            let (pieces, pair) = (pieces.join(","), r#"[{"Sequence": {"id": "A"}}]"#);
+            format!(
+                r#"{{"type": "TemplateProcessing", "single": [{pieces}], "pair": {pair},
+                    "special_tokens": {special}}}"#
+            )
+        };
+        let usual = r#"{"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]}}"#;
+        let bert = |cls: &str, sep: &str| {
+            format!(r#"{{"type": "BertProcessing", "sep": ["{sep}", 3], "cls": ["{cls}", 2]}}"#)
+        };
+        let sequence = |part: &str| {
+            format!(r#"{{"type": "Sequence", "processors": [{{"type": "ByteLevel"}}, {part}]}}"#)
+        };
+        let right = template(["[CLS]", "A", "[SEP]"], usual);
+        for processor in ["null", &right, &bert("[CLS]", "[SEP]"), &sequence(&right)] {
+            assert_eq!(check(processor), Ok(()), "{processor}");
+        }
+        let swapped = template(["[SEP]", "A", "[CLS]"], usual);
+        let told = r#"a template whose "single" is "[SEP] A [CLS]""#;
+        for (processor, found) in [
+            (&swapped, told),
+            (&sequence(&swapped), told),
+            (&template(["<s>", "A", "</s>"], "{}"), r#""<s> A </s>""#),
+            // The name alone is the usual one.
+            (
+                &template(["[CLS]", "A", "[SEP]"], r#"{"[CLS]": {"tokens": ["<s>"]}}"#),
+                r#""<s> A [SEP]""#,
+            ),
+            (
+                &bert("[SEP]", "[CLS]"),
+                r#"BertProcessing whose "cls" is "[SEP]""#,
+            ),
+            (
+                &r#"{"type": "RobertaProcessing"}"#.to_owned(),
+                "is RobertaProcessing: only",
+            ),
+        ] {
+            let error = check(processor).unwrap_err();
+            assert!(
+                error.starts_with("t.json: \"post_processor\" is "),
+                "{error}"
+            );
+            assert!(error.contains(found), "{found}: {error}");
+        }
+    }
+
+    #[test]
+    fn another_length_of_unknown_words_is_said() {
+        let warning = |limit: &str| {
+            let key = "max_input_chars_per_word";
+            parsed(&format!(
+                r#"{{"model": {{"vocab": {{}}, "{key}": {limit}}}}}"#
+            ))
+            .length_warning()
+        };
+        for limit in ["null", "100", "200"] {
+            assert_eq!(warning(limit), None);
+        }
+        let told = warning("10").unwrap();
+        assert!(
+            told.starts_with("\"max_input_chars_per_word\" is 10 in tokenizer.json: "),
+            "{told}"
+        );
     }
 }

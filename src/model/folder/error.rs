@@ -51,6 +51,12 @@ pub enum Error {
          files of the record again, or convert the checkpoint again"
     )]
     Mixed { path: PathBuf },
+    #[error(
+        "{path}: vocab.txt is not the vocabulary that conversion.json beside it describes, and its \
+         tokens have other numbers than the model knows; copy all files of the record again, or \
+         convert the checkpoint again with this vocab.txt beside it"
+    )]
+    OtherVocabulary { path: PathBuf },
     #[error("{path}: {reason}; convert the checkpoint again")]
     Config { path: PathBuf, reason: String },
     #[error(transparent)]

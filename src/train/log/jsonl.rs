@@ -26,14 +26,15 @@ impl TrainLog {
     /// killed process may have written after its last checkpoint, are cut off.
     ///
     /// Of a log that is damaged before that, all whole lines are kept, and the log as it was stands
-    /// beside it. `note` hears that, and which lines are missing of those that a run writes every
-    /// `log_every` steps.
+    /// beside it; so does a file that is no log. A link is not followed. `note` hears that, and which
+    /// lines are missing of those that a run writes every `log_every` steps.
     pub fn resume(
         path: &Path,
         next_step: u64,
         log_every: u64,
         note: &mut dyn FnMut(String),
     ) -> io::Result<Self> {
+        run_folder::remove_link(path, note)?;
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -91,6 +92,12 @@ impl TrainLog {
     }
 }
 
+/// Whether a file holds something, and nothing of what a run writes into its log.
+pub fn is_foreign(path: &Path) -> bool {
+    let found = File::open(path).and_then(|file| Lines::read(&file, u64::MAX));
+    found.is_ok_and(|found| found.damaged > 0 && found.steps.is_empty())
+}
+
 /// What a log holds of the steps before the one that the run goes on with.
 #[derive(Default)]
 struct Lines {
@@ -98,7 +105,7 @@ struct Lines {
     kept: Vec<u8>,
     /// Whether the file begins with all that is kept.
     is_beginning: bool,
-    /// Lines that are none of a log, though others follow them.
+    /// Lines that are none of a log, though others follow them or all are so.
     damaged: usize,
     /// Number of the first of those, from 1.
     first_damaged: usize,
@@ -117,7 +124,7 @@ impl Lines {
         // Lines that are none may be what a killed process had begun to write: they are damage only
         // if a line before `next_step` follows.
         let (mut doubtful, mut first_doubtful) = (0, 0);
-        let mut skipped = false;
+        let (mut skipped, mut is_log, mut is_strange) = (false, false, false);
         for number in 1.. {
             line.clear();
             let read = reader
@@ -131,6 +138,7 @@ impl Lines {
                 .ends_with(b"\n")
                 .then(|| serde_json::from_slice::<StepRecord>(&line).ok())
                 .flatten();
+            is_log |= record.is_some();
             match record {
                 Some(record) if record.step < next_step => {
                     let before = found.steps.last();
@@ -153,6 +161,7 @@ impl Lines {
                 Some(_) => skipped = true,
                 None => {
                     skipped = true;
+                    is_strange |= !is_begun(&line);
                     if doubtful == 0 {
                         first_doubtful = number;
                     }
@@ -160,8 +169,19 @@ impl Lines {
                 }
             }
         }
+        // Nothing of a run's: all of it would be cut off.
+        if is_strange && !is_log {
+            (found.damaged, found.first_damaged) = (doubtful, first_doubtful);
+        }
         Ok(found)
     }
+}
+
+/// Whether a line may be what a killed process left of one: cut off, or not yet on the disk.
+fn is_begun(line: &[u8]) -> bool {
+    const BEGINNING: &[u8] = b"{\"step\":";
+    let begins = line.starts_with(BEGINNING) || BEGINNING.starts_with(line);
+    (begins && !line.ends_with(b"\n")) || line.iter().all(|&byte| byte == 0)
 }
 
 /// The steps before `next_step`, first and last, that lines are missing of: the file was lost or cut,
@@ -272,6 +292,55 @@ mod tests {
         assert!(notes[1].contains("no lines of the steps 1,"), "{notes:?}");
         let kept = std::fs::read_to_string(path.with_extension("jsonl.damaged")).unwrap();
         assert_eq!(kept, damaged);
+    }
+
+    #[test]
+    fn a_file_that_is_no_log_is_kept_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("train_log.jsonl");
+        let aside = path.with_extension("jsonl.damaged");
+        for (text, foreign) in [
+            ("my thesis\n", true),
+            ("chapter 1\nchapter 2", true),
+            ("", false),
+            ("{\"ste", false),
+            ("{\"step\":0,\"lo", false),
+            ("\0\0\0", false),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(is_foreign(&path), foreign, "{text:?}");
+            let (steps, notes) = resumed(&path, 0);
+            assert_eq!(steps, [0]);
+            let kept = std::fs::read_to_string(&aside).ok();
+            assert_eq!(kept.as_deref(), foreign.then_some(text));
+            assert_eq!(notes.len(), usize::from(foreign), "{notes:?}");
+            if foreign {
+                std::fs::remove_file(&aside).unwrap();
+            }
+        }
+        assert!(!is_foreign(&log_of(folder.path(), 0..1)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_the_log_s_place_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("train_log.jsonl");
+        let [thesis, none] = ["thesis.tex", "none"].map(|name| folder.path().join(name));
+        std::fs::write(&thesis, "my thesis\n").unwrap();
+        for target in [&thesis, &none] {
+            std::os::unix::fs::symlink(target, &path).unwrap();
+            let (steps, notes) = resumed(&path, 0);
+            assert_eq!(steps, [0]);
+            assert!(path.symlink_metadata().unwrap().is_file());
+            assert!(
+                notes.len() == 1 && notes[0].contains("found a symbolic link"),
+                "{notes:?}"
+            );
+            std::fs::remove_file(&path).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&thesis).unwrap(), "my thesis\n");
+        assert!(!none.exists());
     }
 
     #[test]
