@@ -139,7 +139,7 @@ impl KeptRecord {
         if !vocabulary::is_usable(&bytes, self.report.config.model.vocab_size) {
             return KeptState::Damaged;
         }
-        match vocabulary::is_edited(&bytes, digest) {
+        match vocabulary::is_edited(&bytes, |bytes| content::vocabulary(bytes) == digest) {
             true => KeptState::Whole,
             false => KeptState::OtherVocabulary,
         }

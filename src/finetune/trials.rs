@@ -14,7 +14,7 @@ use crate::{
     eval::results::TrialResults,
     model::{folder, record},
     tensorboard::event_log::EventLog,
-    train::{self, checkpoint, checksum::Checksum, run_folder, run_lock::RunLock},
+    train::{self, checkpoint, checksum::Checksum, log::jsonl, run_folder, run_lock::RunLock},
 };
 
 /// Where a trial stands when its turn comes.
@@ -155,7 +155,8 @@ impl Finetune<'_> {
         let has_checkpoints = !checkpoint::list(&model_dir).is_empty();
         let Some(finished) = ledger.get(trial) else {
             let foreign = run_folder::foreign_model(&model_dir);
-            return match foreign.or_else(|| run_folder::foreign_log(&model_dir)) {
+            return match foreign.or_else(|| run_folder::foreign_log(&model_dir, jsonl::is_foreign))
+            {
                 Some(file) => Err(self.foreign(&model_dir, &file)),
                 None => Ok(Standing::Open),
             };

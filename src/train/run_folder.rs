@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{checkpoint::state, log::jsonl};
+use super::checkpoint::state;
 use crate::{
     device::ByteSize,
     durable_file::{rename, sync_folder},
@@ -346,15 +346,15 @@ pub fn foreign_model(model_dir: &Path) -> Option<PathBuf> {
 }
 
 /// The log in a folder that a training run would empty though none wrote it: one that is no plain file
-/// or has no line of a log, and no checkpoint beside it.
-pub fn foreign_log(model_dir: &Path) -> Option<PathBuf> {
+/// or, as `is_foreign` tells, has no line of a log, and no checkpoint beside it.
+pub fn foreign_log(model_dir: &Path, is_foreign: fn(&Path) -> bool) -> Option<PathBuf> {
     let entries = entries(model_dir);
     let trained = entries
         .iter()
         .any(|(kind, _)| matches!(kind, Kind::Checkpoint | Kind::Damaged));
     let mut found = entries.into_iter().map(|(_, path)| path);
     let log = found.find(|path| path.ends_with(TRAIN_LOG))?;
-    let foreign = !trained && (!is_file(&log) || jsonl::is_foreign(&log));
+    let foreign = !trained && (!is_file(&log) || is_foreign(&log));
     foreign.then_some(log)
 }
 
