@@ -68,7 +68,10 @@ pub(super) fn with_params<P: Params>(text: String) -> String {
     let mut declarations = Vec::new();
     P::declare(&mut declarations);
     let (declarations, name) = (declarations.concat(), P::wgsl());
-    let arrays = text.matches("@binding(").count();
+    let code = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    let arrays: usize = code.map(|line| line.matches("@binding(").count()).sum();
     format!(
         "{text}\n{declarations}@group(0) @binding({arrays}) var<storage, read> params: {name};\n"
     )
@@ -184,9 +187,10 @@ mod tests {
     fn a_struct_writes_its_declaration_and_its_words_in_the_same_order() {
         assert_eq!(
             with_params::<Example>(
-                "@group(0) @binding(0) var<storage, read_write> a: f32;\n".into()
+                "// Not @binding(9).\n@group(0) @binding(0) var<storage, read_write> a: f32;\n"
+                    .into()
             ),
-            "@group(0) @binding(0) var<storage, read_write> a: f32;\n\nstruct Mask {\n    counter: u32,\n    threshold: u32,\n    scale: f32,\n}\n\n\
+            "// Not @binding(9).\n@group(0) @binding(0) var<storage, read_write> a: f32;\n\nstruct Mask {\n    counter: u32,\n    threshold: u32,\n    scale: f32,\n}\n\n\
              struct Tile {\n    first: u32,\n    share: f32,\n}\n\n\
              struct Example {\n    rows: u32,\n    mask: Mask,\n    pair: array<f32, 2>,\n    \
              tiles: array<Tile>,\n}\n\n\
