@@ -133,12 +133,29 @@ pub struct AdapterInfo {
     pub cooperative_matrices: Vec<CooperativeMatrix>,
     /// Whether it runs compute shaders at all.
     pub compute: bool,
+    /// Buffers that a shader binds at most.
+    #[serde(skip)]
+    pub storage_buffers: u32,
     /// Place among the adapters of the same API and kind, by which the runtime names it.
     #[serde(skip)]
     pub nth_of_kind: usize,
 }
 
 impl AdapterInfo {
+    /// Storage buffers that our shaders bind, which is WebGPU's least limit.
+    const BUFFERS: u32 = 8;
+
+    /// What it would need to run our shaders, if it lacks anything.
+    pub fn lack(&self) -> Option<String> {
+        if !self.compute {
+            return Some("runs no compute shaders".to_owned());
+        }
+        (self.storage_buffers < Self::BUFFERS).then(|| {
+            let (bound, needed) = (self.storage_buffers, Self::BUFFERS);
+            format!("binds {bound} storage buffers to a shader, {needed} are needed")
+        })
+    }
+
     /// Whether it is a program on the CPU.
     pub fn is_software(&self) -> bool {
         self.kind == AdapterKind::Software
@@ -276,9 +293,8 @@ fn describe(adapter: &wgpu::Adapter, api: Api) -> AdapterInfo {
         } else {
             Vec::new()
         },
-        // Our shaders bind up to eight storage buffers, WebGPU's least limit.
-        compute: limits.max_compute_invocations_per_workgroup > 0
-            && limits.max_storage_buffers_per_shader_stage >= 8,
+        compute: limits.max_compute_invocations_per_workgroup > 0,
+        storage_buffers: limits.max_storage_buffers_per_shader_stage,
         nth_of_kind: 0,
     }
 }

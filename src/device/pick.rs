@@ -50,7 +50,9 @@ pub fn pick(request: DeviceRequest, adapters: &[AdapterInfo]) -> Result<Pick, Er
     let usable = |api: Option<Api>| -> Vec<&AdapterInfo> {
         adapters
             .iter()
-            .filter(|a| a.compute && a.api != Api::Gl && api.is_none_or(|api| a.api == api))
+            .filter(|a| {
+                a.lack().is_none() && a.api != Api::Gl && api.is_none_or(|api| a.api == api)
+            })
             .collect()
     };
     match request {
@@ -79,11 +81,10 @@ pub fn pick(request: DeviceRequest, adapters: &[AdapterInfo]) -> Result<Pick, Er
             }
         }
         DeviceRequest::Adapter(index) => match adapters.get(index) {
-            Some(adapter) if adapter.compute => take(adapter, "as requested"),
-            Some(adapter) => not_found(
-                format!("{} ({}) runs no compute shaders", adapter.name, adapter.api),
-                LOOK,
-            ),
+            Some(adapter) => match adapter.lack() {
+                None => take(adapter, "as requested"),
+                Some(lack) => not_found(format!("{} ({}) {lack}", adapter.name, adapter.api), LOOK),
+            },
             None => not_found(format!("this machine has {}", count(adapters.len())), LOOK),
         },
         DeviceRequest::ApiAdapter(api, index) => {
@@ -169,6 +170,7 @@ mod tests {
                 subgroup: None,
                 cooperative_matrices: Vec::new(),
                 compute: name != "old",
+                storage_buffers: if name == "small" { 4 } else { 16 },
                 nth_of_kind: 0,
             })
             .collect()
@@ -278,6 +280,20 @@ mod tests {
             picked("gpu:1", &found),
             Err(format!(
                 "--device gpu:1: old (gl) runs no compute shaders; {LOOK}"
+            ))
+        );
+        let found = adapters(&[("small", Integrated, Vulkan)]);
+        assert_eq!(
+            picked("gpu:0", &found),
+            Err(format!(
+                "--device gpu:0: small (vulkan) binds 4 storage buffers to a shader, 8 are needed; \
+                 {LOOK}"
+            ))
+        );
+        assert_eq!(
+            picked("vulkan", &found),
+            Err(format!(
+                "--device vulkan: no vulkan adapter found; {INSTALL}"
             ))
         );
     }

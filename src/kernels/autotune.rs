@@ -280,6 +280,7 @@ mod tests {
             subgroup: None,
             cooperative_matrices: Vec::new(),
             compute: true,
+            storage_buffers: 16,
             nth_of_kind: 0,
         }
     }

@@ -276,6 +276,7 @@ fn an_adapter_offers_what_fits_its_matrices_subgroups_and_workgroup_memory() {
         subgroup: Some(subgroup),
         cooperative_matrices: vec![matrix(size)],
         compute: true,
+        storage_buffers: 16,
         nth_of_kind: 0,
     };
     let configs = |adapter: &AdapterInfo, head| -> Vec<[usize; 3]> {

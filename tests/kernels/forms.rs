@@ -344,6 +344,7 @@ fn adapters() -> impl Iterator<Item = AdapterInfo> {
             subgroup: Some(subgroup),
             cooperative_matrices: vec![matrix],
             compute: true,
+            storage_buffers: 16,
             nth_of_kind: 0,
         }
     })
