@@ -4,7 +4,9 @@
 //! holds for the same card, driver, program and model shape.
 
 pub(in crate::kernels) mod attempts;
+mod deaths;
 pub mod error;
+mod journal;
 pub mod timing;
 
 use std::{
@@ -198,7 +200,7 @@ impl AutotuneCache {
         let (Some(path), Some(folder)) = (&self.0, self.tried_folder()) else {
             return Ok(None);
         };
-        attempts::forget(&folder)?;
+        deaths::forget(&folder)?;
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(Some(path)),
@@ -209,7 +211,7 @@ impl AutotuneCache {
     fn holds(&self, adapter: &AdapterInfo, choice: &AutotuneResult) -> bool {
         choice.left_out.is_empty()
             || self.tried_folder().is_some_and(|folder| {
-                attempts::still_left_out(&folder, &described(adapter), &choice.left_out)
+                deaths::still_left_out(&folder, &described(adapter), &choice.left_out)
             })
     }
 

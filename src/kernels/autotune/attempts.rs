@@ -10,32 +10,14 @@
 //! once more, and a second death leaves it out for as long as driver and program stay what they are.
 //! Nothing crashes a third time, and no form is lost that was not killed twice.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Read, Write},
-    path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
+use std::path::Path;
+
+use super::{
+    deaths::{Deaths, is_left_out, key, take_stock},
+    error::Error,
+    journal::{DONE, Journal},
 };
-
-use crate::{
-    durable_file::{sync_folder, write_whole},
-    stop::{self, Held},
-};
-
-use super::error::Error;
-
-/// Deaths after which a form is not tried again.
-const MOST: usize = 2;
-
-/// Seconds for which the first one leaves it out.
-const PAUSE: u64 = 7 * 24 * 60 * 60;
-
-/// What a journal says once the form before it is done with.
-const DONE: &str = "-";
-
-/// When processes died at a form, in seconds after 1970 began, by device and form.
-type Deaths = BTreeMap<String, Vec<u64>>;
+use crate::stop::{self, Held};
 
 /// The forms that are tried on a device, each written down while it is.
 pub(in crate::kernels) struct Attempts {
@@ -45,13 +27,6 @@ pub(in crate::kernels) struct Attempts {
     journal: Option<Journal>,
     /// A request to end waits until a form's trial has ended.
     _held: Held<'static>,
-}
-
-/// A file that is locked as long as its process lives.
-struct Journal {
-    path: PathBuf,
-    file: File,
-    is_open: bool,
 }
 
 impl Attempts {
@@ -117,141 +92,6 @@ impl Attempts {
     }
 }
 
-impl Journal {
-    fn create(folder: &Path) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        let named = tempfile::Builder::new()
-            .prefix("trial-")
-            .tempfile_in(folder)?;
-        named.as_file().try_lock()?;
-        let (file, path) = named.keep().map_err(|error| error.error)?;
-        sync_folder(folder)?;
-        Ok(Self {
-            path,
-            file,
-            is_open: false,
-        })
-    }
-
-    /// A line, on the disk before this returns: what a driver crashes may be the whole machine.
-    fn write(&mut self, line: &str) {
-        let mut write = || {
-            self.file.write_all(format!("{line}\n").as_bytes())?;
-            self.file.sync_data()
-        };
-        if let Err(error) = write() {
-            log::debug!("{}: {error}", self.path.display());
-        }
-    }
-}
-
-impl Drop for Journal {
-    fn drop(&mut self) {
-        if !self.is_open {
-            // On Windows only a file that nobody holds goes; the next process removes it.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// What the journals and the deaths in `folder` leave out of a device's trials.
-pub(super) fn still_left_out(folder: &Path, device: &str, forms: &[String]) -> bool {
-    let deaths = read(folder);
-    forms.iter().all(|form| is_left_out(&deaths, device, form))
-}
-
-/// Removes all that is written down, but for the journals of processes that live.
-pub(super) fn forget(folder: &Path) -> io::Result<()> {
-    for (path, file) in journals(folder) {
-        drop(file);
-        fs::remove_file(path)?;
-    }
-    match fs::remove_file(deaths_file(folder)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// Counts what dead processes were trying, says it once, and returns all deaths.
-fn take_stock(folder: &Path) -> Deaths {
-    let mut deaths = read(folder);
-    let mut found = false;
-    for (path, mut file) in journals(folder) {
-        let mut text = String::new();
-        let _ = file.read_to_string(&mut text);
-        // A line without an end was not written to its end.
-        let lines = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
-        match lines.lines().last() {
-            None | Some(DONE) => {}
-            Some(at) => {
-                let times = deaths.entry(at.to_owned()).or_default();
-                times.push(now());
-                found = true;
-                let until = match times.len() {
-                    ..MOST => "for a week",
-                    _ => "until the driver or this program changes",
-                };
-                log::warn!(
-                    "the program died while it tried a form of kernel: {at}; most often that is a \
-                     crash of the driver, so the form is left out {until}; `electra devices \
-                     --forget` has it tried again at once"
-                );
-            }
-        }
-        drop(file);
-        let _ = fs::remove_file(path);
-    }
-    if found {
-        let file = deaths_file(folder);
-        let text = serde_json::to_vec_pretty(&deaths).unwrap_or_default();
-        if let Err(error) = write_whole(&file, |out| out.write_all(&text)) {
-            log::warn!("{}: writing failed: {error}", file.display());
-        }
-    }
-    deaths
-}
-
-/// The journals whose processes are dead, locked.
-fn journals(folder: &Path) -> Vec<(PathBuf, File)> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let journals =
-        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("trial-"));
-    journals
-        .filter_map(|entry| {
-            let file = File::options().read(true).write(true).open(entry.path());
-            let file = file.ok().filter(|file| file.try_lock().is_ok())?;
-            Some((entry.path(), file))
-        })
-        .collect()
-}
-
-fn deaths_file(folder: &Path) -> PathBuf {
-    folder.join("deaths.json")
-}
-
-fn read(folder: &Path) -> Deaths {
-    let text = fs::read(deaths_file(folder)).unwrap_or_default();
-    serde_json::from_slice(&text).unwrap_or_default()
-}
-
-fn key(device: &str, form: &str) -> String {
-    format!("{device}: {form}").replace('\n', " ")
-}
-
-fn is_left_out(deaths: &Deaths, device: &str, form: &str) -> bool {
-    let times = deaths
-        .get(&key(device, form))
-        .map_or(&[][..], Vec::as_slice);
-    // A clock that was set back or forward meanwhile may not leave a form out for ever.
-    let recent = |time: &u64| now().abs_diff(*time) < PAUSE;
-    times.len() >= MOST || times.last().is_some_and(recent)
-}
-
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
-}
-
 /// What a test asks to happen at a form: `crash:` or `wait:` and a part of its name.
 #[cfg(debug_assertions)]
 fn fault(form: &str) {
@@ -268,7 +108,10 @@ fn fault(form: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+
     use super::*;
+    use crate::kernels::autotune::deaths::{PAUSE, deaths_file, forget, now, still_left_out};
 
     /// Attempts of a process of its own, as far as files tell: it dies while it tries `form`.
     fn die_at(folder: &Path, form: &str) {

@@ -1,0 +1,105 @@
+//! At which forms processes died, by device and form; `attempts.rs` says why that is kept.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::journal::{DONE, journals};
+use crate::durable_file::write_whole;
+
+/// Deaths after which a form is not tried again.
+const MOST: usize = 2;
+
+/// Seconds for which the first one leaves it out.
+pub(super) const PAUSE: u64 = 7 * 24 * 60 * 60;
+
+/// When processes died at a form, in seconds after 1970 began, by device and form.
+pub(super) type Deaths = BTreeMap<String, Vec<u64>>;
+
+/// What the journals and the deaths in `folder` leave out of a device's trials.
+pub(super) fn still_left_out(folder: &Path, device: &str, forms: &[String]) -> bool {
+    let deaths = read(folder);
+    forms.iter().all(|form| is_left_out(&deaths, device, form))
+}
+
+/// Removes all that is written down, but for the journals of processes that live.
+pub(super) fn forget(folder: &Path) -> io::Result<()> {
+    for (path, file) in journals(folder) {
+        drop(file);
+        fs::remove_file(path)?;
+    }
+    match fs::remove_file(deaths_file(folder)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Counts what dead processes were trying, says it once, and returns all deaths.
+pub(super) fn take_stock(folder: &Path) -> Deaths {
+    let mut deaths = read(folder);
+    let mut found = false;
+    for (path, mut file) in journals(folder) {
+        let mut text = String::new();
+        let _ = file.read_to_string(&mut text);
+        // A line without an end was not written to its end.
+        let lines = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
+        match lines.lines().last() {
+            None | Some(DONE) => {}
+            Some(at) => {
+                let times = deaths.entry(at.to_owned()).or_default();
+                times.push(now());
+                found = true;
+                let until = match times.len() {
+                    ..MOST => "for a week",
+                    _ => "until the driver or this program changes",
+                };
+                log::warn!(
+                    "the program died while it tried a form of kernel: {at}; most often that is a \
+                     crash of the driver, so the form is left out {until}; `electra devices \
+                     --forget` has it tried again at once"
+                );
+            }
+        }
+        drop(file);
+        let _ = fs::remove_file(path);
+    }
+    if found {
+        let file = deaths_file(folder);
+        let text = serde_json::to_vec_pretty(&deaths).unwrap_or_default();
+        if let Err(error) = write_whole(&file, |out| out.write_all(&text)) {
+            log::warn!("{}: writing failed: {error}", file.display());
+        }
+    }
+    deaths
+}
+
+pub(super) fn deaths_file(folder: &Path) -> PathBuf {
+    folder.join("deaths.json")
+}
+
+fn read(folder: &Path) -> Deaths {
+    let text = fs::read(deaths_file(folder)).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+pub(super) fn key(device: &str, form: &str) -> String {
+    format!("{device}: {form}").replace('\n', " ")
+}
+
+pub(super) fn is_left_out(deaths: &Deaths, device: &str, form: &str) -> bool {
+    let times = deaths
+        .get(&key(device, form))
+        .map_or(&[][..], Vec::as_slice);
+    // A clock that was set back or forward meanwhile may not leave a form out for ever.
+    let recent = |time: &u64| now().abs_diff(*time) < PAUSE;
+    times.len() >= MOST || times.last().is_some_and(recent)
+}
+
+pub(super) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
