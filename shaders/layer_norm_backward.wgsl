@@ -1,17 +1,21 @@
-// Gradient of the rows before a normalisation, given that of its result:
-// (g − mean(g) − x̂ · mean(g · x̂)) / √(variance + ε) with g = gradient · γ and x̂ the normalised row.
-// Where the row was a sum with a part that values were dropped from, that part's gradient too.
+// The gradients of a normalisation, given that of its result. A workgroup takes a row, or where there
+// are no more rows a part of the columns in a slice of the rows.
+//
+// Of a row before the normalisation: (g − mean(g) − x̂ · mean(g · x̂)) / √(variance + ε) with
+// g = gradient · γ and x̂ the normalised row. Where the row was a sum with a part that values were
+// dropped from, that part's gradient too.
+//
+// Of γ and β, each slice's share: the sums of gradient · x̂ and of gradient, [2 · slices, columns] with
+// the shares of γ first.
 
-// Each row's word in masks.
-@group(0) @binding(0) var<storage, read_write> row_words: array<u32>;
-@group(0) @binding(1) var<storage, read_write> x: array<Quad>;
-@group(0) @binding(2) var<storage, read_write> moments: array<vec2<f32>>;
-@group(0) @binding(3) var<storage, read_write> gamma: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> grads: array<Quad>;
-@group(0) @binding(5) var<storage, read_write> x_grads: array<Quad>;
-@group(0) @binding(6) var<storage, read_write> dropped_grads: array<Quad>;
-
-const MASKED = {{ masked }};
+@group(0) @binding(0) var<storage, read_write> x: array<Quad>;
+@group(0) @binding(1) var<storage, read_write> moments: array<vec2<f32>>;
+@group(0) @binding(2) var<storage, read_write> gamma: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> grads: array<Quad>;
+@group(0) @binding(4) var<storage, read_write> x_grads: array<Quad>;
+@group(0) @binding(5) var<storage, read_write> shares: array<f32>;
+{{ dropped }}
+const SLICE = {{ slice }}u;
 
 @compute @workgroup_size(64, 1, 1)
 fn main(
@@ -19,10 +23,15 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let row = group.y * groups.x + group.x;
-    if row >= params.rows {
-        return;
+    let number = group.y * groups.x + group.x;
+    if number < params.rows {
+        row_gradient(number, thread);
+    } else {
+        share(number - params.rows, thread);
     }
+}
+
+fn row_gradient(row: u32, thread: u32) {
     let quads = params.columns / 4u;
     let first = row * quads;
     let moment = moments[row];
@@ -38,16 +47,30 @@ fn main(
         let g = vec4<f32>(grads[first + quad]) * gamma[quad];
         let gradient = (g - mean.x - normal * mean.y) * moment.y;
         x_grads[first + quad] = Quad(gradient);
-        if MASKED {
-            let word = row_words[row];
-            let column = 4u * quad;
-            let factors = vec4<f32>(
-                mask_factor(params.mask, word, column),
-                mask_factor(params.mask, word, column + 1u),
-                mask_factor(params.mask, word, column + 2u),
-                mask_factor(params.mask, word, column + 3u),
-            );
-            dropped_grads[first + quad] = Quad(gradient * factors);
-        }
+        {{ drop }}
     }
+}
+
+// A thread takes a column.
+fn share(number: u32, thread: u32) {
+    let columns = params.columns;
+    let slices = (params.rows + SLICE - 1u) / SLICE;
+    let wide = (columns + THREADS - 1u) / THREADS;
+    let slice = number / wide;
+    let column = number % wide * THREADS + thread;
+    if slice >= slices || column >= columns {
+        return;
+    }
+    var gamma_grad = 0.0;
+    var beta_grad = 0.0;
+    let last = min(params.rows, (slice + 1u) * SLICE);
+    for (var row = slice * SLICE; row < last; row++) {
+        let moment = moments[row];
+        let place = row * columns + column;
+        let g = f32(grads[place / 4u][place % 4u]);
+        gamma_grad += g * (f32(x[place / 4u][place % 4u]) - moment.x) * moment.y;
+        beta_grad += g;
+    }
+    shares[slice * columns + column] = gamma_grad;
+    shares[(slices + slice) * columns + column] = beta_grad;
 }

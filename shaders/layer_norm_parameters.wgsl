@@ -1,26 +1,36 @@
-// Gradients of γ and β: the sums of the shares that layer_norm_shares.wgsl left, [2 · slices, columns]. A
-// thread takes a column.
+// Gradients of γ and β of several normalisations: the sums of the shares that layer_norm_backward.wgsl
+// left of each, [2 · slices, columns]. A thread takes a column of one of them. A line with a # is written
+// once for each.
 
-@group(0) @binding(0) var<storage, read_write> shares: array<f32>;
-@group(0) @binding(1) var<storage, read_write> gamma_grads: array<f32>;
-@group(0) @binding(2) var<storage, read_write> beta_grads: array<f32>;
-
+const NORMS = {{ norms }};
 const THREADS = 64u;
 
+@group(0) @binding(#) var<storage, read_write> shares#: array<f32>;
+@group(0) @binding(NORMS + 2 * #) var<storage, read_write> gamma_grads#: array<f32>;
+@group(0) @binding(NORMS + 2 * # + 1) var<storage, read_write> beta_grads#: array<f32>;
+
+// Both shares of a slice, of the norm of this number.
+fn share(number: u32, of_gamma: u32, of_beta: u32) -> vec2<f32> {
+    switch number {
+        case #u: { return vec2<f32>(shares#[of_gamma], shares#[of_beta]); }
+        default: { return vec2<f32>(0.0); }
+    }
+}
+
 @compute @workgroup_size(64, 1, 1)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let slices = params.rows / 2u;
-    let columns = params.columns;
-    let column = id.x;
-    if column >= columns {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let norm = params.norms[group.y];
+    let column = group.x * THREADS + thread;
+    if column >= norm.columns {
         return;
     }
-    var gamma_grad = 0.0;
-    var beta_grad = 0.0;
-    for (var slice = 0u; slice < slices; slice++) {
-        gamma_grad += shares[slice * columns + column];
-        beta_grad += shares[(slices + slice) * columns + column];
+    var sum = vec2<f32>(0.0);
+    for (var slice = 0u; slice < norm.slices; slice++) {
+        let place = slice * norm.columns + column;
+        sum += share(group.y, place, norm.slices * norm.columns + place);
     }
-    gamma_grads[column] = gamma_grad;
-    beta_grads[column] = beta_grad;
+    switch group.y {
+        case #u: { gamma_grads#[column] = sum.x; beta_grads#[column] = sum.y; }
+        default: {}
+    }
 }

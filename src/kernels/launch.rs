@@ -13,7 +13,7 @@ use cubecl::{
     server::{KernelArguments, MetadataBindingInfo},
 };
 
-use super::{formats::Element, group::GROUP, params::Params, shader::Shader};
+use super::{formats::Element, group::size_within, params::Params, shader::Shader};
 
 /// A dispatch is at most this many workgroups wide.
 pub(super) const WIDEST_DISPATCH: u32 = 65_535;
@@ -151,10 +151,10 @@ pub(super) fn binds(tensor: &CubeTensor, arrays: usize) -> bool {
 }
 
 /// How many parameters of `arrays` arrays each a launch takes beside `shared` other ones: what the
-/// device binds, at most a whole group.
+/// device binds, at most a whole group, one of [`SIZES`](super::group::SIZES).
 pub(super) fn members(client: &Client, arrays: usize, shared: usize) -> usize {
     let bindings = client.properties().hardware.max_bindings as usize;
-    (bindings.saturating_sub(shared) / arrays).clamp(1, GROUP)
+    size_within(bindings.saturating_sub(shared) / arrays)
 }
 
 /// At least `count` workgroups, as wide as a dispatch may be.

@@ -1,79 +1,14 @@
-//! Layer normalisation of rows on tensors: as a differentiable operation, and without autodiff.
+//! Layer normalisation of rows on tensors, without autodiff.
 
 pub mod backend;
 pub mod config;
 pub(super) mod gpu;
+pub mod shares;
 
-use burn::{
-    Tensor,
-    backend::{
-        Autodiff, Backend, Dispatch, Flex, autodiff::checkpoint::strategy::CheckpointStrategy,
-        backend_extension, tensor::FloatTensor, wgpu::CubeBackend,
-    },
-};
+use burn::{Tensor, backend::Dispatch};
 
-use super::{autodiff::with_gradient, dropout::Dropped, layer_norm::backend::LayerNormKernels};
-
-/// The normalisation as a differentiable operation.
-#[backend_extension(Cube, Flex, Autodiff)]
-pub trait LayerNormOps: Backend {
-    /// LayerNormState rows of `x` `[rows, columns]`, in its format; γ and β are `[columns]` in f32.
-    fn layer_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        epsilon: f64,
-    ) -> FloatTensor<Self>;
-}
-
-macro_rules! without_a_graph {
-    ($($backend:ty),*) => {$(
-        impl LayerNormOps for $backend {
-            fn layer_norm(
-                x: FloatTensor<Self>,
-                gamma: FloatTensor<Self>,
-                beta: FloatTensor<Self>,
-                epsilon: f64,
-            ) -> FloatTensor<Self> {
-                Self::layer_norm_with_state(x, gamma, beta, epsilon).0
-            }
-        }
-    )*};
-}
-
-without_a_graph!(Flex, CubeBackend);
-
-impl<B: LayerNormOps + LayerNormKernels, C: CheckpointStrategy> LayerNormOps for Autodiff<B, C> {
-    fn layer_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        epsilon: f64,
-    ) -> FloatTensor<Self> {
-        let nodes = [x.node(), gamma.node(), beta.node()];
-        let [x, gamma, beta] = [x, gamma, beta].map(|tensor| tensor.into_primitive());
-        let (y, moments) = B::layer_norm_with_state(x.clone(), gamma.clone(), beta, epsilon);
-        with_gradient::<B, C, _, _>(
-            nodes,
-            y,
-            || [x, moments, gamma],
-            |[x, moments, gamma], grad, _| {
-                let (x, _, gamma, beta) = B::layer_norm_backward(x, moments, gamma, grad, None);
-                [x, gamma, beta].map(Some)
-            },
-        )
-    }
-}
-
-/// LayerNormState rows `[rows, columns]`, differentiable in `x`, γ and β; γ and β are `[columns]`.
-pub fn layer_norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> Tensor<2> {
-    Tensor::from_dispatch(Dispatch::layer_norm(
-        x.into_dispatch(),
-        gamma.into_dispatch(),
-        beta.into_dispatch(),
-        epsilon,
-    ))
-}
+use self::{backend::LayerNormKernels, shares::NormShares};
+use super::dropout::Dropped;
 
 /// Rows and their normalisation's moments, without autodiff: what its backward pass needs.
 #[derive(Debug, Clone)]
@@ -91,10 +26,8 @@ pub struct NormGradients {
     pub x: Tensor<2>,
     /// The same with the values dropped that were dropped from a part of `x`.
     pub dropped: Tensor<2>,
-    /// `[columns]`
-    pub gamma: Tensor<1>,
-    /// `[columns]`
-    pub beta: Tensor<1>,
+    /// Of γ and β.
+    pub parameters: NormShares,
 }
 
 /// LayerNormState rows, `[rows, columns]`, without autodiff; γ and β are `[columns]`.
@@ -121,7 +54,7 @@ pub fn layer_norm_backward(
     grad: Tensor<2>,
     dropped: Option<Dropped>,
 ) -> NormGradients {
-    let (x, masked, gamma, beta) = Dispatch::layer_norm_backward(
+    let (x, masked, shares) = Dispatch::layer_norm_backward(
         state.x.into_dispatch(),
         state.moments.into_dispatch(),
         gamma.into_dispatch(),
@@ -131,7 +64,6 @@ pub fn layer_norm_backward(
     NormGradients {
         x: Tensor::from_dispatch(x),
         dropped: Tensor::from_dispatch(masked),
-        gamma: Tensor::from_dispatch(gamma),
-        beta: Tensor::from_dispatch(beta),
+        parameters: NormShares(Tensor::from_dispatch(shares)),
     }
 }

@@ -1,4 +1,4 @@
-//! Rows of a table by id, any of them as often as its id occurs, and the table's gradient: the rows'
+//! The gradient of a table whose rows were looked up, any of them as often as its id occurs: the rows'
 //! gradients, summed by id.
 //!
 //! Burn's sum has one thread a column, which goes over the rows of all ids. The ids are known on the
@@ -11,9 +11,7 @@ use std::sync::Arc;
 use burn::{
     Tensor,
     backend::{
-        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::checkpoint::strategy::CheckpointStrategy,
-        backend_extension,
+        Backend, Dispatch, Flex, TensorMetadata, backend_extension,
         tensor::{FloatTensor, IntTensor},
         wgpu::{CubeBackend, SourceTemplate, into_contiguous},
     },
@@ -21,7 +19,6 @@ use burn::{
 };
 
 use super::{
-    autodiff::with_gradient,
     formats::{Element, Width},
     launch::{Arrays, in_two_dimensions, launch, owned},
     params::{params, with_params},
@@ -51,13 +48,38 @@ impl Ids {
         }
     }
 
-    /// The same without autodiff.
-    pub fn inner(self) -> Self {
-        Self {
-            on_device: self.on_device.inner(),
-            on_host: self.on_host,
+    pub(super) fn on_device(&self) -> Tensor<1, Int> {
+        self.on_device.clone()
+    }
+
+    pub(super) fn on_host(&self) -> &Arc<[u32]> {
+        &self.on_host
+    }
+
+    /// Rows with a 1 at each id below `count`, `[ids, count]`.
+    pub fn one_hot(&self, count: usize) -> Tensor<2> {
+        let rows = rows_with_one(&self.on_host, count);
+        Tensor::from_data(rows, &self.on_device.device())
+    }
+}
+
+/// Rows with a 1 at each id below `count`, `[ids, count]`.
+pub(super) fn one_hot<B: Backend>(
+    ids: &[u32],
+    count: usize,
+    device: &burn::backend::tensor::Device<B>,
+) -> FloatTensor<B> {
+    B::float_from_data(rows_with_one(ids, count), device)
+}
+
+fn rows_with_one(ids: &[u32], count: usize) -> TensorData {
+    let mut values = vec![0.0_f32; ids.len() * count];
+    for (row, &id) in ids.iter().enumerate() {
+        if (id as usize) < count {
+            values[row * count + id as usize] = 1.0;
         }
     }
+    TensorData::new(values, [ids.len(), count])
 }
 
 /// What the shader is specialised by.
@@ -99,19 +121,9 @@ impl Shader for LookupConfig {
     }
 }
 
-/// The look-up as backend operations; `ids` `[rows]` are the same on the device and on the host.
-#[backend_extension(Cube, Flex, Autodiff)]
+/// The sum as a backend operation; `ids` `[rows]` are the same on the device and on the host.
+#[backend_extension(Cube, Flex)]
 pub trait LookupOps: Backend {
-    /// Rows of `table` `[entries, columns]`, `[rows, columns]`.
-    fn look_up(
-        table: FloatTensor<Self>,
-        ids: IntTensor<Self>,
-        on_host: Arc<[u32]>,
-    ) -> FloatTensor<Self> {
-        assert_eq!(ids.shape()[0], on_host.len());
-        Self::float_select(table, 0, ids)
-    }
-
     /// `sums` `[entries, columns]` with each of `rows` `[rows, columns]` added to the row of its id.
     fn add_by_id(
         sums: FloatTensor<Self>,
@@ -195,36 +207,6 @@ fn by_id(ids: &[u32], entries: usize) -> (u32, Vec<u32>) {
     words.extend([u32::MAX, place]);
     words.extend(rows.iter().map(|&(_, row)| row));
     (groups.len() as u32, words)
-}
-
-impl<B: LookupOps, C: CheckpointStrategy> LookupOps for Autodiff<B, C> {
-    fn look_up(
-        table: FloatTensor<Self>,
-        ids: IntTensor<Self>,
-        on_host: Arc<[u32]>,
-    ) -> FloatTensor<Self> {
-        let (table, node) = table.into_parts();
-        let shape = table.shape();
-        let rows = B::look_up(table, ids.clone(), on_host.clone());
-        with_gradient::<B, C, _, _>(
-            [node],
-            rows,
-            || (shape, ids, on_host),
-            |(shape, ids, on_host), grad, _| {
-                let zeros = B::float_zeros(shape, &grad.device(), grad.dtype().into());
-                [Some(B::add_by_id(zeros, ids, on_host, grad))]
-            },
-        )
-    }
-}
-
-/// Rows of `table` `[entries, columns]` by id, `[ids, columns]`, differentiable.
-pub fn look_up(table: Tensor<2>, ids: Ids) -> Tensor<2> {
-    Tensor::from_dispatch(Dispatch::look_up(
-        table.into_dispatch(),
-        ids.on_device.into_dispatch(),
-        ids.on_host,
-    ))
 }
 
 /// `sums` `[entries, columns]` with each of `rows` `[ids, columns]` added to the row of its id, in the

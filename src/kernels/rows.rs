@@ -1,7 +1,8 @@
 //! Some rows of a matrix, each at most once, so that the gradient is a look-up as well.
 //!
 //! The gradient of Burn's `select` adds row by row, one thread a column: for as many rows as a
-//! batch has tokens that takes longer than everything else that happens to them.
+//! batch has tokens that takes longer than everything else that happens to them. The numbers are a
+//! launch's parameters: to upload them would submit what waits. Shader: `shaders/rows.wgsl`.
 
 use std::sync::Arc;
 
@@ -9,13 +10,69 @@ use burn::{
     Tensor,
     backend::{
         Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::checkpoint::strategy::CheckpointStrategy, backend_extension, tensor::FloatTensor,
-        wgpu::CubeBackend,
+        autodiff::checkpoint::strategy::CheckpointStrategy,
+        backend_extension,
+        tensor::FloatTensor,
+        wgpu::{CubeBackend, SourceTemplate, into_contiguous},
     },
     tensor::{Shape, TensorData},
 };
 
-use super::autodiff::with_gradient;
+use super::{
+    autodiff::with_gradient,
+    formats::{Element, Width},
+    launch::{Arrays, THREADS, in_two_dimensions, launch, like},
+    params::{params, with_params},
+    shader::Shader,
+};
+
+/// What the shader is specialised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RowsConfig {
+    pub element: Element,
+    pub width: Width,
+}
+
+params! {
+    /// Which rows are taken.
+    pub struct RowsParams {
+        /// Rows that there are.
+        pub rows: u32,
+        /// Places of a row: values, or fours of them.
+        pub places: u32,
+        /// Rows that are taken.
+        pub count: u32,
+        pub numbers: Vec<u32>,
+    }
+}
+
+impl Shader for RowsConfig {
+    type Params = RowsParams;
+
+    fn text(self) -> String {
+        let values = match (self.element, self.width) {
+            (Element::F32, width) => width.floats(),
+            (Element::F16, width) => width.halves(),
+        };
+        let enable = self.element.enable();
+        let text = include_str!("../../shaders/rows.wgsl");
+        let text = SourceTemplate::new(format!("{enable}{text}"))
+            .register("values", values)
+            .complete();
+        with_params::<RowsParams>(text)
+    }
+
+    fn workgroup(self) -> [u32; 2] {
+        [THREADS, 1]
+    }
+
+    fn all() -> Vec<Self> {
+        Element::ALL
+            .into_iter()
+            .flat_map(|element| Width::ALL.map(|width| Self { element, width }))
+            .collect()
+    }
+}
 
 /// The look-up as a backend operation.
 #[backend_extension(Cube, Flex, Autodiff)]
@@ -23,25 +80,58 @@ pub trait RowsOps: Backend {
     /// Rows of `x` `[rows, columns]` by number, `[numbers, columns]`; the number of rows stands
     /// for a row of zeros.
     fn rows(x: FloatTensor<Self>, numbers: Arc<[u32]>) -> FloatTensor<Self> {
-        let (shape, device) = (x.shape(), x.device());
-        let [rows, columns] = [shape[0], shape[1]];
-        let x = match numbers.iter().any(|&number| number as usize == rows) {
-            false => x,
-            true => {
-                let zeros = Shape::new([1, columns]);
-                let zeros = Self::float_zeros(zeros, &device, x.dtype().into());
-                Self::float_cat(vec![x, zeros], 0)
-            }
-        };
-        let index: Vec<i32> = numbers.iter().map(|&number| number as i32).collect();
-        let index = TensorData::new(index, [numbers.len()]);
-        Self::float_select(x, 0, Self::int_from_data(index, &device))
+        reference::<Self>(x, &numbers)
     }
+}
+
+/// In plain tensors.
+fn reference<B: Backend>(x: FloatTensor<B>, numbers: &[u32]) -> FloatTensor<B> {
+    let (shape, device) = (x.shape(), x.device());
+    let [rows, columns] = [shape[0], shape[1]];
+    let x = match numbers.iter().any(|&number| number as usize == rows) {
+        false => x,
+        true => {
+            let zeros = Shape::new([1, columns]);
+            let zeros = B::float_zeros(zeros, &device, x.dtype().into());
+            B::float_cat(vec![x, zeros], 0)
+        }
+    };
+    let index: Vec<i32> = numbers.iter().map(|&number| number as i32).collect();
+    let index = TensorData::new(index, [numbers.len()]);
+    B::float_select(x, 0, B::int_from_data(index, &device))
 }
 
 impl RowsOps for Flex {}
 
-impl RowsOps for CubeBackend {}
+impl RowsOps for CubeBackend {
+    fn rows(x: FloatTensor<Self>, numbers: Arc<[u32]>) -> FloatTensor<Self> {
+        let Some(element) = Element::of(x.dtype).filter(|_| !numbers.is_empty()) else {
+            return reference::<Self>(x, &numbers);
+        };
+        let x = into_contiguous(x);
+        let [rows, columns] = [x.shape()[0], x.shape()[1]];
+        let width = Width::of(columns);
+        let (places, count) = ((columns / width.count()) as u32, numbers.len() as u32);
+        let y = like(&x, Shape::new([numbers.len(), columns]), element);
+        launch(
+            &x.client,
+            RowsConfig { element, width },
+            in_two_dimensions((count * places).div_ceil(THREADS)),
+            &RowsParams {
+                rows: rows as u32,
+                places,
+                count,
+                numbers: numbers.to_vec(),
+            },
+            Arrays {
+                read: &[&x],
+                written: &[&y],
+                ..Arrays::default()
+            },
+        );
+        y
+    }
+}
 
 /// Where in `numbers` each of the rows stands, `numbers.len()` for one that stands nowhere.
 fn places(numbers: &[u32], rows: usize) -> Arc<[u32]> {

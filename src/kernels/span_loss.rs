@@ -97,6 +97,11 @@ impl TargetRows {
         }
     }
 
+    /// The sequences that they are of.
+    pub fn sequences(&self) -> &Sequences {
+        &self.sequences
+    }
+
     /// Packed rows of the targets.
     pub fn rows(&self) -> &Arc<[u32]> {
         &self.rows

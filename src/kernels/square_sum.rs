@@ -5,7 +5,7 @@
 use super::{
     cpu_loops::{map, values},
     formats::Width,
-    group::{GROUP, group},
+    group::{GROUP, SIZES, group, size_for},
     launch::{Arrays, THREADS, launch, members},
     params::{params, with_params},
     shader::Shader,
@@ -68,7 +68,8 @@ impl Shader for SquareSumConfig {
     }
 
     fn all() -> Vec<Self> {
-        (1..=GROUP)
+        SIZES
+            .into_iter()
             .flat_map(|arrays| Width::ALL.map(|width| Self { arrays, width }))
             .collect()
     }
@@ -156,22 +157,25 @@ impl SquareSumOps for CubeBackend {
                 .collect();
             for part in fitting.chunks(members(&sums.client, 1, SHARED)) {
                 let config = SquareSumConfig {
-                    arrays: part.len(),
+                    arrays: size_for(part.len()),
                     width,
                 };
+                let mut places: Vec<_> = part
+                    .iter()
+                    .map(|x| (x.shape().num_elements() / width.count()) as u32)
+                    .collect();
+                // Any array will do where none of its places is read.
+                places.resize(config.arrays, 0);
+                let mut read = part.to_vec();
+                read.resize(config.arrays, part[0]);
                 launch(
                     &sums.client,
                     config,
                     [PARTS as u32, 1],
-                    &SquareSumParams {
-                        places: part
-                            .iter()
-                            .map(|x| (x.shape().num_elements() / width.count()) as u32)
-                            .collect(),
-                    },
+                    &SquareSumParams { places },
                     Arrays {
                         updated: &[&sums],
-                        read: part,
+                        read: &read,
                         ..Arrays::default()
                     },
                 );
@@ -182,6 +186,7 @@ impl SquareSumOps for CubeBackend {
 }
 
 /// A sum of squares that grows array by array, without autodiff.
+#[derive(Debug, Clone)]
 pub struct SquareSum {
     /// `[PARTS]`
     sums: Tensor<1>,
@@ -207,7 +212,11 @@ impl SquareSum {
         }
     }
 
-    fn sum_waiting(&mut self) {
+    /// Adds what waits, so that no array is held for it.
+    pub fn sum_waiting(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
         let nothing = Tensor::empty([0], &self.sums.device());
         let sums = std::mem::replace(&mut self.sums, nothing);
         let summands = self.waiting.drain(..).map(|x| Summand::Array {
@@ -220,8 +229,13 @@ impl SquareSum {
     }
 
     /// The sum, `[1]` in f32.
-    pub fn total(mut self) -> Tensor<1> {
+    pub fn total(self) -> Tensor<1> {
+        self.into_sums().sum()
+    }
+
+    /// Sums of which the whole is made, `[parts]` in f32.
+    pub fn into_sums(mut self) -> Tensor<1> {
         self.sum_waiting();
-        self.sums.sum()
+        self.sums
     }
 }

@@ -11,10 +11,10 @@ use super::{
     arithmetic::Arithmetic,
     dense::Dense,
     dropout::Mode,
-    embeddings::Embeddings,
+    embeddings::{Embeddings, EmbeddingsState},
     input::ModelInput,
     layer::EncoderLayer,
-    parameters::{Error, ParameterSource, without_graph},
+    parameters::{Error, ParameterSource},
     pass::Pass,
 };
 use crate::{config::EncoderConfig, kernels::formats::Element};
@@ -87,15 +87,15 @@ impl Electra {
 
     /// Last hidden states, `[tokens, hidden]` in the format of the layers, without autodiff.
     pub fn forward(&self, input: &ModelInput, mode: Mode) -> Tensor<2> {
-        let words = self.embeddings.look_up(input.input_ids.clone());
-        let hidden = without_graph(self.embed(words, input, mode));
+        let hidden = self.arithmetic.narrow(self.embeddings.forward(input, mode));
         self.forward_layers(0..self.layers.len(), hidden, input, mode)
     }
 
-    /// `[tokens, embedding]` word vectors → `[tokens, hidden]` in the format of the layers.
-    pub fn embed(&self, words: Tensor<2>, input: &ModelInput, mode: Mode) -> Tensor<2> {
-        let hidden = self.embeddings.forward(words, input, mode);
-        self.arithmetic.narrow(hidden)
+    /// The embeddings, `[tokens, hidden]` in the format of the layers, with what their backward pass
+    /// needs.
+    pub fn embed_with_state(&self, input: &ModelInput, mode: Mode) -> (Tensor<2>, EmbeddingsState) {
+        let (hidden, state) = self.embeddings.forward_with_state(input, mode);
+        (self.arithmetic.narrow(hidden), state)
     }
 
     /// Runs the layers of `range`, without autodiff: `[tokens, hidden]` → `[tokens, hidden]`.

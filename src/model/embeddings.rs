@@ -9,7 +9,6 @@
 use burn::{
     Tensor,
     module::{Module, Param},
-    tensor::Int,
 };
 
 use super::{
@@ -18,11 +17,12 @@ use super::{
     initialiser::Initialiser,
     input::ModelInput,
     layer_norm::LayerNorm,
-    parameters::{Error, ParameterSource},
+    parameter_gradients::ParameterGradients,
+    parameters::{Error, ParameterSource, value},
 };
 use crate::{
     config::EncoderConfig,
-    kernels::lookup::{Ids, look_up},
+    kernels::{embedding::embedding_sum, layer_norm::LayerNormState, lookup::add_by_id},
 };
 
 /// A table of row vectors.
@@ -67,6 +67,16 @@ pub struct Embeddings {
     pub dropout: f64,
 }
 
+/// What the backward pass needs of the forward pass.
+#[derive(Debug)]
+pub struct EmbeddingsState {
+    /// Rows with a 1 at each token's type, `[tokens, types]`: the types' gradient is a product, as in
+    /// the reference, while a look-up's would add every token into the same two rows.
+    kinds: Tensor<2>,
+    /// The sum of the three vectors.
+    sum: LayerNormState,
+}
+
 impl Embeddings {
     pub fn new(source: &mut ParameterSource, config: &EncoderConfig) -> Result<Self, Error> {
         source.within("embeddings", |source| {
@@ -102,40 +112,90 @@ impl Embeddings {
         })
     }
 
-    /// Word vectors of the batch, `[tokens, embedding]`.
-    ///
-    /// They are looked up apart from [`forward`](Self::forward), because the reference's
-    /// gradient norm counts the gradient of every looked-up row by itself.
-    pub fn look_up(&self, input_ids: Ids) -> Tensor<2> {
-        look_up(self.word.weight.val(), input_ids)
+    /// `[tokens, hidden]` of a batch, without autodiff.
+    pub fn forward(&self, input: &ModelInput, mode: Mode) -> Tensor<2> {
+        let (rows, _) = self.normalised(self.sum(input), input, mode);
+        self.projected(rows)
     }
 
-    /// `[tokens, embedding]` word vectors → `[tokens, hidden]`
-    pub fn forward(&self, words: Tensor<2>, input: &ModelInput, mode: Mode) -> Tensor<2> {
-        let token_type = self.token_type.weight.val();
-        let [types, _] = token_type.dims();
-        // A product with one-hot rows, as in the reference: its gradient is a product too,
-        // while that of a look-up would add every token into the same two rows.
-        // Burn's own `one_hot` reads the indices back from the device to check them.
-        let kinds = Tensor::<1, Int>::arange(0..types as i64, &token_type.device());
-        let token_type = input
-            .segment_ids
-            .clone()
-            .unsqueeze_dim::<2>(1)
-            .equal(kinds.unsqueeze::<2>())
-            .float()
-            .matmul(token_type);
-        let position = look_up(self.position.weight.val(), input.position_ids.clone());
-        let hidden = dropout(
-            self.layer_norm.forward(words + (token_type + position)),
+    /// The same, with what the backward pass needs.
+    pub fn forward_with_state(
+        &self,
+        input: &ModelInput,
+        mode: Mode,
+    ) -> (Tensor<2>, EmbeddingsState) {
+        let [types, _] = self.token_type.weight.val().dims();
+        let kinds = input.segment_ids.one_hot(types);
+        let (rows, sum) = self.normalised(self.sum(input), input, mode);
+        (self.projected(rows), EmbeddingsState { kinds, sum })
+    }
+
+    /// Gradient of the word vectors, `[tokens, embedding]`, given that of the result, `[tokens, hidden]`.
+    /// Those of the parameters but the word table are added.
+    ///
+    /// The word table's is left to the caller, because the reference's gradient norm counts the
+    /// gradient of every looked-up row by itself.
+    pub fn backward(
+        &self,
+        state: EmbeddingsState,
+        grad: Tensor<2>,
+        input: &ModelInput,
+        mode: Mode,
+        gradients: &mut ParameterGradients,
+    ) -> Tensor<2> {
+        let EmbeddingsState { kinds, sum } = state;
+        let grad = match &self.project {
+            None => grad,
+            Some(project) => {
+                // Computed again instead of kept.
+                let (rows, _) = self.normalised(sum.x.clone(), input, mode);
+                project.add_gradients(rows, grad.clone(), gradients);
+                project.layer(grad.dtype()).input_gradient(grad)
+            }
+        };
+        let grad = self.dropped(grad, input, mode);
+        let (grad, _) = self.layer_norm.backward(sum, grad, None, gradients);
+        let types = kinds.transpose().matmul(grad.clone());
+        gradients.add(&self.token_type.weight, types);
+        let table = &self.position.weight;
+        let zeros = Tensor::zeros(table.val().dims(), &grad.device());
+        let positions = add_by_id(zeros, input.position_ids.clone(), grad.clone());
+        gradients.add(table, positions);
+        grad
+    }
+
+    /// Word, type and position vectors, `[tokens, embedding]`.
+    fn sum(&self, input: &ModelInput) -> Tensor<2> {
+        let tables = [&self.word, &self.token_type, &self.position];
+        let ids = [&input.input_ids, &input.segment_ids, &input.position_ids];
+        embedding_sum(
+            tables.map(|table| value(&table.weight)),
+            ids,
             &input.sequences,
-            Site::Embeddings,
-            self.dropout,
-            mode,
-        );
+        )
+    }
+
+    /// The rows that are projected, `[tokens, embedding]` each.
+    fn normalised(
+        &self,
+        sum: Tensor<2>,
+        input: &ModelInput,
+        mode: Mode,
+    ) -> (Tensor<2>, LayerNormState) {
+        let (rows, state) = self.layer_norm.forward_with_state(sum);
+        (self.dropped(rows, input, mode), state)
+    }
+
+    fn dropped(&self, rows: Tensor<2>, input: &ModelInput, mode: Mode) -> Tensor<2> {
+        let sequences = &input.sequences;
+        dropout(rows, sequences, Site::Embeddings, self.dropout, mode)
+    }
+
+    /// `[tokens, embedding]` → `[tokens, hidden]`
+    fn projected(&self, rows: Tensor<2>) -> Tensor<2> {
         match &self.project {
-            Some(project) => project.forward(hidden),
-            None => hidden,
+            Some(project) => project.layer(rows.dtype()).forward(rows),
+            None => rows,
         }
     }
 }

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use burn::{
-    Tensor,
-    tensor::{Device, Int, TensorData},
-};
+use burn::tensor::Device;
 
 use crate::{batch::Batch, kernels::lookup::Ids, packed::sequences::Sequences};
 
+/// Ids have no autodiff.
+///
 /// # Shapes
 /// `sequences` sequences have together `tokens` tokens, one sequence after the other.
 #[derive(Debug, Clone)]
@@ -16,7 +15,7 @@ pub struct ModelInput {
     /// Token ids, `[tokens]`.
     pub input_ids: Ids,
     /// 0 up to and with the first `[SEP]` of a sequence, then 1; `[tokens]`.
-    pub segment_ids: Tensor<1, Int>,
+    pub segment_ids: Ids,
     /// Position of each token in its sequence, `[tokens]`.
     pub position_ids: Ids,
     /// Which rows each sequence has.
@@ -28,12 +27,13 @@ pub struct ModelInput {
 impl ModelInput {
     /// A batch whose first feature is number `first_place` of the step's whole batch.
     pub fn new(batch: &Batch, first_place: usize, device: &Device) -> Self {
+        let device = &device.clone().without_autodiff();
         let input_ids = batch.input_ids.iter().map(|&id| id as u32).collect();
         let positions = batch.lengths.iter().flat_map(|&n| 0..n as u32).collect();
-        let segments = TensorData::new(batch.segment_ids.clone(), [batch.tokens()]);
+        let segments = batch.segment_ids.iter().map(|&id| id as u32).collect();
         Self {
             input_ids: Ids::new(input_ids, device),
-            segment_ids: Tensor::from_data(segments, device),
+            segment_ids: Ids::new(segments, device),
             position_ids: Ids::new(positions, device),
             sequences: Sequences::new(&batch.lengths, first_place),
             first_segments: batch.first_segments.as_slice().into(),

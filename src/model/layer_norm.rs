@@ -14,7 +14,7 @@ use super::{
 };
 use crate::kernels::{
     dropout::Dropped,
-    layer_norm::{LayerNormState, layer_norm, layer_norm_backward, layer_norm_with_state},
+    layer_norm::{LayerNormState, layer_norm_backward, layer_norm_with_state},
 };
 
 /// # Shapes
@@ -39,12 +39,7 @@ impl LayerNorm {
         })
     }
 
-    /// `[tokens, hidden]` → `[tokens, hidden]`
-    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        layer_norm(x, self.gamma.val(), self.beta.val(), self.epsilon)
-    }
-
-    /// The same without autodiff, with what the backward pass needs.
+    /// `[tokens, hidden]` → `[tokens, hidden]` without autodiff, with what the backward pass needs.
     pub fn forward_with_state(&self, x: Tensor<2>) -> (Tensor<2>, LayerNormState) {
         layer_norm_with_state(x, value(&self.gamma), value(&self.beta), self.epsilon)
     }
@@ -59,8 +54,7 @@ impl LayerNorm {
         gradients: &mut ParameterGradients,
     ) -> (Tensor<2>, Tensor<2>) {
         let grads = layer_norm_backward(state, value(&self.gamma), grad, dropped);
-        gradients.add(&self.gamma, grads.gamma);
-        gradients.add(&self.beta, grads.beta);
+        gradients.add_shares([&self.gamma, &self.beta], grads.parameters);
         (grads.x, grads.dropped)
     }
 }

@@ -6,18 +6,37 @@ use burn::{
     optim::GradientsParams,
 };
 
+use crate::kernels::layer_norm::shares::{AT_ONCE, NormShares};
+
 /// Sums of gradients, without autodiff.
 #[derive(Default)]
-pub struct ParameterGradients(GradientsParams);
+pub struct ParameterGradients {
+    sums: GradientsParams,
+    /// What is to be summed to the gradients of γ and β, several at once.
+    waiting: Vec<([ParamId; 2], NormShares)>,
+}
 
 impl ParameterGradients {
     /// Adds to one parameter's gradient.
     pub fn add<const D: usize>(&mut self, parameter: &Param<Tensor<D>>, part: Tensor<D>) {
-        let sum = match self.0.remove::<D>(parameter.id) {
+        self.add_to(parameter.id, part);
+    }
+
+    fn add_to<const D: usize>(&mut self, id: ParamId, part: Tensor<D>) {
+        let sum = match self.sums.remove::<D>(id) {
             Some(whole) => whole + part,
             None => part,
         };
-        self.0.register(parameter.id, sum);
+        self.sums.register(id, sum);
+    }
+
+    /// Adds to the gradients of γ and β what these are shares of.
+    pub fn add_shares(&mut self, parameters: [&Param<Tensor<1>>; 2], shares: NormShares) {
+        let ids = parameters.map(|parameter| parameter.id);
+        self.waiting.push((ids, shares));
+        if self.waiting.len() == AT_ONCE {
+            self.sum_waiting();
+        }
     }
 
     /// Adds the gradients of the parameters of `module`.
@@ -36,16 +55,28 @@ impl ParameterGradients {
         module.visit(&mut Sum { whole: self, part });
     }
 
-    pub fn get<const D: usize>(&self, id: ParamId) -> Option<Tensor<D>> {
-        self.0.get(id)
+    pub fn get<const D: usize>(&mut self, id: ParamId) -> Option<Tensor<D>> {
+        self.sum_waiting();
+        self.sums.get(id)
     }
 
     pub fn remove<const D: usize>(&mut self, id: ParamId) -> Option<Tensor<D>> {
-        self.0.remove(id)
+        self.sum_waiting();
+        self.sums.remove(id)
     }
 
     /// The sums as Burn holds them.
-    pub fn into_inner(self) -> GradientsParams {
-        self.0
+    pub fn into_inner(mut self) -> GradientsParams {
+        self.sum_waiting();
+        self.sums
+    }
+
+    fn sum_waiting(&mut self) {
+        let (ids, shares): (Vec<_>, Vec<_>) = self.waiting.drain(..).unzip();
+        for (ids, sums) in ids.into_iter().zip(NormShares::sums(shares)) {
+            for (id, sum) in ids.into_iter().zip(sums) {
+                self.add_to(id, sum);
+            }
+        }
     }
 }

@@ -1,18 +1,16 @@
 //! The encoder's forward pass with what its backward pass needs, and that backward pass.
 //!
-//! Layers bypass autodiff and are gone through one by one; the embeddings have a graph of their own.
-//! Word vectors are looked up without autodiff and enter that graph as leaves, for two reasons: the
-//! reference's gradient norm counts each looked-up row's gradient by itself, and the table's gradient
-//! is then one scatter of those rows.
+//! Embeddings and layers bypass autodiff and are gone through one by one. The word table's gradient is
+//! added row by row, because the reference's gradient norm counts each looked-up row's by itself.
 
-use burn::{Tensor, optim::GradientsParams, tensor::Gradients as Backward};
+use burn::{Tensor, tensor::Gradients as Backward};
 
 use super::{
     gradients::Gradients,
     objective::{Objective, Trainable},
 };
 use crate::model::{
-    Electra, ModelInput, dropout::Mode, layer::LayerState, parameters::without_graph, pass::Pass,
+    Electra, ModelInput, dropout::Mode, embeddings::EmbeddingsState, layer::LayerState, pass::Pass,
 };
 
 /// A forward pass that waits for its backward pass.
@@ -21,8 +19,8 @@ pub struct EncoderPass<'a> {
     input: &'a ModelInput,
     objective: Objective,
     mode: Mode,
-    /// Looked-up word vectors, `[tokens, embedding]`.
-    words: Tensor<2>,
+    /// If they are trained.
+    embeddings: Option<EmbeddingsState>,
     /// Of each trained layer.
     kept: Vec<Kept>,
 }
@@ -44,15 +42,14 @@ impl<'a> EncoderPass<'a> {
         mode: Mode,
     ) -> (Self, Tensor<2>) {
         let first = objective.trainable.first_layer();
-        let words = without_graph(electra.embeddings.look_up(input.input_ids.clone()));
-        let hidden = without_graph(electra.embed(constant(words.clone()), input, mode));
+        let (hidden, state) = electra.embed_with_state(input, mode);
         let mut hidden = electra.forward_layers(0..first, hidden, input, mode);
         let mut encoder = Self {
             electra,
             input,
             objective,
             mode,
-            words,
+            embeddings: (objective.trainable == Trainable::All).then_some(state),
             kept: Vec::with_capacity(electra.layers.len() - first),
         };
         for layer in first..electra.layers.len() {
@@ -81,23 +78,14 @@ impl<'a> EncoderPass<'a> {
             };
             upstream = module.backward(state, upstream, &pass, &mut gradients.parameters);
         }
-        if self.objective.trainable == Trainable::All {
-            self.embeddings_backward(upstream, gradients);
+        if let Some(state) = self.embeddings.take() {
+            let embeddings = &self.electra.embeddings;
+            let grad = self.electra.arithmetic.widen(upstream);
+            let (input, parameters) = (self.input, &mut gradients.parameters);
+            let rows = embeddings.backward(state, grad, input, self.mode, parameters);
+            let ids = input.input_ids.clone();
+            gradients.add_word_rows(&embeddings.word.weight, ids, rows);
         }
-    }
-
-    /// `upstream` is the gradient of the embeddings' output, `[tokens, hidden]`.
-    fn embeddings_backward(self, upstream: Tensor<2>, gradients: &mut Gradients) {
-        let words = leaf(self.words);
-        let output = self.electra.embed(words.clone(), self.input, self.mode);
-        // The gradient of Σ output · upstream is `upstream`, exactly.
-        let mut grads = (output * constant(upstream)).sum().backward();
-        let rows = gradient(&words, &mut grads);
-        let embeddings = &self.electra.embeddings;
-        let part = GradientsParams::from_module(&mut grads, embeddings);
-        gradients.parameters.add_all(embeddings, part);
-        let ids = self.input.input_ids.clone().inner();
-        gradients.add_word_rows(&embeddings.word.weight, ids, rows);
     }
 
     fn pass(&self, layer: usize) -> Pass<'a> {
@@ -112,11 +100,6 @@ impl<'a> EncoderPass<'a> {
 /// A value as the start of a graph.
 pub fn leaf(value: Tensor<2>) -> Tensor<2> {
     Tensor::from_inner(value).require_grad()
-}
-
-/// A value that takes part in a graph and has no gradient.
-fn constant(value: Tensor<2>) -> Tensor<2> {
-    Tensor::from_inner(value)
 }
 
 /// Takes the gradient of a [`leaf`].

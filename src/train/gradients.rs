@@ -28,24 +28,24 @@ struct WordTable {
     id: ParamId,
     /// `[vocab, embedding]`
     sum: Tensor<2>,
-    /// Σ over looked-up rows of ‖row gradient‖², `[1]`: what the table adds to the squared norm.
-    rows_square: Tensor<1>,
+    /// Σ over looked-up rows of ‖row gradient‖²: what the table adds to the squared norm.
+    rows_square: SquareSum,
 }
 
 impl Gradients {
     /// Adds the gradients of word vectors, `rows` `[tokens, embedding]`, that were looked up in
     /// `table` by `ids` `[tokens]`; both without autodiff.
     pub fn add_word_rows(&mut self, table: &Param<Tensor<2>>, ids: Ids, rows: Tensor<2>) {
-        let mut square = SquareSum::new(&rows.device());
-        square.add(rows.clone());
-        let square = square.total();
-        let (sum, rows_square) = match self.word_table.take() {
-            Some(before) => (before.sum, before.rows_square + square),
+        let (sum, mut rows_square) = match self.word_table.take() {
+            Some(before) => (before.sum, before.rows_square),
             None => {
                 let zeros = Tensor::zeros(table.val().dims(), &rows.device());
-                (zeros, square)
+                (zeros, SquareSum::new(&rows.device()))
             }
         };
+        rows_square.add(rows.clone());
+        // The rows go before the next part's come.
+        rows_square.sum_waiting();
         self.word_table = Some(WordTable {
             id: table.id,
             sum: add_by_id(sum, ids, rows),
@@ -77,9 +77,14 @@ impl Gradients {
     }
 
     /// Norm over all gradients as the reference's clipping computes it, `[1]`.
-    pub fn global_norm(&self, model: &Model) -> Tensor<1> {
+    pub fn global_norm(&mut self, model: &Model) -> Tensor<1> {
+        self.square_sum(model).total().sqrt()
+    }
+
+    /// The sum of squares that is the square of the norm over all gradients.
+    pub fn square_sum(&mut self, model: &Model) -> SquareSum {
         struct Squares<'a> {
-            gradients: &'a ParameterGradients,
+            gradients: &'a mut ParameterGradients,
             sum: SquareSum,
         }
         impl ModuleVisitor for Squares<'_> {
@@ -90,15 +95,15 @@ impl Gradients {
             }
         }
         let device = model.electra.embeddings.word.weight.val().device();
+        let sum = match &self.word_table {
+            None => SquareSum::new(&device.without_autodiff()),
+            Some(table) => table.rows_square.clone(),
+        };
         let mut visitor = Squares {
-            gradients: &self.parameters,
-            sum: SquareSum::new(&device.without_autodiff()),
+            gradients: &mut self.parameters,
+            sum,
         };
         model.visit(&mut visitor);
-        let sum = visitor.sum.total();
-        match &self.word_table {
-            None => sum.sqrt(),
-            Some(table) => (sum + table.rows_square.clone()).sqrt(),
-        }
+        visitor.sum
     }
 }

@@ -8,7 +8,10 @@
 use crate::{
     config::{EncoderConfig, GradientCheckpointing, OptimizerMoments},
     device::ByteSize,
-    kernels::formats::Element,
+    kernels::{
+        formats::Element,
+        layer_norm::{config::NormPass, shares::AT_ONCE},
+    },
     model::arithmetic::Arithmetic,
     tasks::head,
 };
@@ -104,6 +107,9 @@ impl Footprint<'_> {
             false => size * (inner + 4 * hidden),
             true => size * 2 * hidden + FLOAT * (2 * inner + hidden),
         };
+        // Shares of the layer norms' gradients that wait: two rows for a slice of the tokens.
+        let waiting = AT_ONCE as u64 * 2 * FLOAT * hidden / NormPass::SLICE as u64;
+        let passing = passing + waiting;
         // The heads' inner layer of the tokens and its gradient; the hidden states, the four parts
         // of their gradient and its sum.
         let heads = size * (2 * head::HIDDEN as u64 + 6 * hidden);

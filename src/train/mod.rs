@@ -3,7 +3,6 @@
 pub mod adam;
 pub mod checkpoint;
 pub mod checksum;
-pub mod clip;
 pub mod disk_space;
 pub mod encoder_pass;
 pub mod gradients;

@@ -6,7 +6,6 @@ use burn::{Tensor, optim::GradientsParams, tensor::Device};
 
 use super::{
     adam::Adam,
-    clip::clip_factor,
     encoder_pass::{EncoderPass, gradient, leaf},
     gradients::Gradients,
     objective::Objective,
@@ -14,6 +13,7 @@ use super::{
 use crate::{
     batch::Batch,
     device::DeviceError,
+    kernels::clip::{Clip, clip},
     model::{
         HeadInput, ModelInput,
         dropout::{Mode, StepSeed},
@@ -37,11 +37,14 @@ impl StepFigures {
     }
 }
 
+/// The norm above which gradients are scaled down.
+const CLIP_NORM: f64 = 1.0;
+
 /// A batch's gradients, times the loss scale, and its figures.
 pub struct StepGradients {
     gradients: Gradients,
-    /// Unscaled, `[1]`.
-    norm: Tensor<1>,
+    /// What every gradient is multiplied by, `[1]`.
+    factor: Tensor<1>,
     seed: StepSeed,
     pub figures: StepFigures,
     /// Of which the loss is made, `[tasks]`.
@@ -75,31 +78,41 @@ pub fn step_gradients(
     let mode = Mode::Train(seed);
     let mut gradients = Gradients::default();
     let count = model.heads.len();
-    let mut losses = Tensor::zeros([count], &settings.device.clone().without_autodiff());
+    let mut sum: Option<Tensor<1>> = None;
     let mut place = 0;
     for part in parts {
-        losses = losses
-            + accumulate(
-                model,
-                &ModelInput::new(part, place, settings.device),
-                &part.labels,
-                &part.task,
-                settings.objective,
-                mode,
-                &mut gradients,
-            );
+        let losses = accumulate(
+            model,
+            &ModelInput::new(part, place, settings.device),
+            &part.labels,
+            &part.task,
+            settings.objective,
+            mode,
+            &mut gradients,
+        );
+        sum = Some(match sum {
+            Some(sum) => sum + losses,
+            None => losses,
+        });
         place += part.size;
     }
-    let norm = gradients.global_norm(model) / settings.objective.loss_scale;
+    let none = || Tensor::zeros([count], &settings.device.clone().without_autodiff());
+    let to = Clip {
+        norm: CLIP_NORM,
+        loss_scale: settings.objective.loss_scale,
+    };
+    let squares = gradients.square_sum(model);
+    let clipped = clip(sum.unwrap_or_else(none), squares, to);
     // Read together, and before the update: each reading waits for the device, and if its
     // memory ran out, the weights must not be touched.
-    let figures = Tensor::cat(vec![losses, norm.clone()], 0)
+    let figures = clipped
+        .figures
         .try_into_vec_as::<f32>()
         .map_err(DeviceError::new)?;
     let task_losses: Vec<f64> = figures[..count].iter().copied().map(f64::from).collect();
     Ok(StepGradients {
         gradients,
-        norm,
+        factor: clipped.factor,
         seed,
         figures: StepFigures {
             loss: task_losses.iter().sum(),
@@ -132,7 +145,11 @@ pub fn accumulate(
     let heads = GradientsParams::from_module(&mut grads, &model.heads);
     gradients.parameters.add_all(&model.heads, heads);
     encoder.backward(upstream, gradients);
-    Tensor::cat(losses.into_iter().map(Tensor::inner).collect(), 0)
+    let mut losses: Vec<_> = losses.into_iter().map(Tensor::inner).collect();
+    match losses.len() {
+        1 => losses.remove(0),
+        _ => Tensor::cat(losses, 0),
+    }
 }
 
 impl StepGradients {
@@ -149,12 +166,11 @@ impl StepGradients {
         if !self.figures.is_finite() {
             return model;
         }
-        let factor = clip_factor(self.norm) / settings.objective.loss_scale;
         adam.update(
             model,
             settings.tasks,
             self.gradients,
-            factor,
+            self.factor,
             learning_rate,
             self.seed,
         )

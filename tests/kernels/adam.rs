@@ -20,8 +20,9 @@ use rand_chacha::ChaCha8Rng;
 
 /// Less than four values, less than a workgroup's and more, multiples of four and others; more
 /// arrays than a launch takes.
-const SIZES: [usize; 19] = [
-    1, 3, 4, 63, 70_001, 64, 2, 70_000, 1024, 5, 257, 256, 1023, 12, 3, 70_004, 1, 8, 4096,
+const SIZES: [usize; 38] = [
+    1, 3, 4, 63, 70_001, 64, 2, 70_000, 1024, 5, 257, 256, 1023, 12, 3, 70_004, 1, 8, 4096, 7, 9,
+    16, 2, 32, 33, 100, 128, 1, 6, 20, 44, 48, 500, 12, 5, 4, 260, 76,
 ];
 
 /// The word table of ELECTRA-Large.

@@ -9,11 +9,12 @@ use electra::{
     kernels::{
         attention::{
             config::{
-                AttentionParams, AttentionShader, CooperativeConfig, CooperativePass,
-                CooperativeShader,
+                AttentionParams, AttentionPass, AttentionShader, CooperativeConfig,
+                CooperativePass, CooperativeShader,
             },
             cooperative,
         },
+        clip::{ClipConfig, ClipParams},
         formats::Element,
         layer_norm::config::{NormConfig, NormParams, NormPass},
         matmul::{
@@ -21,6 +22,7 @@ use electra::{
             config::{MatmulParams, MatmulShader, MatmulTiling},
         },
         params::Params,
+        question_loss::{QuestionLossConfig, QuestionLossParams, Window},
         shader::{Direction, Shader},
         span_loss::{SpanLossConfig, SpanLossParams, Target},
         square_sum::{SquareSumConfig, SquareSumParams},
@@ -154,12 +156,24 @@ impl Problem for SquareSumConfig {
     }
 }
 
+impl Problem for ClipConfig {
+    fn problem(self) -> (ClipParams, [u32; 2]) {
+        let params = ClipParams {
+            losses: 2,
+            parts: 256,
+            norm: 1.0,
+            loss_scale: 4.0,
+        };
+        (params, [1, 1])
+    }
+}
+
 impl Problem for NormConfig {
     fn problem(self) -> (NormParams, [u32; 2]) {
         let (rows, groups) = match self.pass {
-            NormPass::Forward | NormPass::Backward { .. } => (5, [5, 1]),
-            NormPass::Shares => (70, [2, 2]),
-            NormPass::Parameters => (4, [2, 1]),
+            NormPass::Forward => (5, [5, 1]),
+            // The rows, and two parts of the columns in each of two slices.
+            NormPass::Backward { .. } => (70, [74, 1]),
         };
         let params = NormParams {
             rows,
@@ -188,6 +202,27 @@ impl Problem for SpanLossConfig {
         });
         let params = SpanLossParams {
             sequences: targets.collect(),
+        };
+        (params, [LENGTHS.len() as u32, 1])
+    }
+}
+
+impl Problem for QuestionLossConfig {
+    fn problem(self) -> (QuestionLossParams, [u32; 2]) {
+        let sequences = sequences();
+        let windows = (0..sequences.len()).map(|number| {
+            let rows = sequences.rows(number);
+            Window {
+                first: rows.start as u32,
+                end: rows.end as u32,
+                start_row: rows.start as u32 + 2,
+                end_row: rows.start as u32 + 4,
+                impossible: number as u32 % 2,
+            }
+        });
+        let params = QuestionLossParams {
+            weight: 0.5,
+            windows: windows.collect(),
         };
         (params, [LENGTHS.len() as u32, 1])
     }
@@ -268,7 +303,12 @@ pub fn tile_words(rows: usize) -> Vec<u32> {
 
 impl Problem for AttentionShader {
     fn problem(self) -> (AttentionParams, [u32; 2]) {
-        attention(4 * self.config.quarters, 64)
+        let (params, [tiles, heads]) = attention(4 * self.config.quarters, 64);
+        let gradients = match self.pass {
+            AttentionPass::Forward | AttentionPass::QueryGradient => 1,
+            AttentionPass::KeyValueGradient => 2,
+        };
+        (params, [tiles, gradients * heads])
     }
 
     fn rows(self) -> Vec<(&'static str, Vec<u32>)> {
@@ -405,8 +445,10 @@ pub fn forms() -> Vec<Form> {
         shaders.into_iter().map(Form::small).collect()
     }
     let mut all = of(SquareSumConfig::all());
+    all.extend(of(ClipConfig::all()));
     all.extend(of(NormConfig::all()));
     all.extend(of(SpanLossConfig::all()));
+    all.extend(of(QuestionLossConfig::all()));
     all.extend(of(SummaryForward::all()));
     all.extend(of(SummaryBackward::all()));
     all.extend(of(LogitShader::all()));

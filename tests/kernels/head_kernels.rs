@@ -9,6 +9,7 @@ use burn::{
 use electra::{
     kernels::{
         end_logits::end_logits,
+        question_loss::{QuestionTargets, question_loss},
         rows::rows,
         span_loss::{TargetRows, span_loss},
         summary::summary,
@@ -125,6 +126,70 @@ fn the_loss_is_the_cross_entropy_of_each_sequences_own_softmax() {
         // The GPU's exponentials are good to some units in the last place.
         let ours = values(x.grad(&grads).unwrap());
         assert_near(&format!("{name} gradient"), &ours, &slopes, 2e-6);
+    }
+}
+
+#[test]
+fn the_loss_of_questions_is_that_of_both_ends_and_of_having_no_answer() {
+    const WEIGHT: f64 = 0.7;
+    let sequences = Sequences::new(&LENGTHS, 0);
+    let tokens = sequences.tokens();
+    let [starts, ends] = [1, 2]
+        .map(|seed| -> Vec<f32> { random(tokens, seed).into_iter().map(|x| 5.0 * x).collect() });
+    // Far on either side, where an exponential of the logit itself would leave f32's range, too.
+    let impossible: [f32; 6] = [0.5, -2.0, 120.0, -120.0, 120.0, -120.0];
+    let labels = [0, 1, 1, 0, 0, 1];
+    let (start_at, end_at) = ([1, 0, 7, 63, 0, 150], [4, 0, 7, 0, 64, 199]);
+    let upstream = random(LENGTHS.len(), 3);
+    let (mut losses, mut of_impossible) = (Vec::new(), Vec::new());
+    let mut of_spans = [Vec::new(), Vec::new()];
+    for number in 0..LENGTHS.len() {
+        let up = f64::from(upstream[number]);
+        let mut loss = 0.0;
+        for ((logits, at), slopes) in [(&starts, start_at), (&ends, end_at)]
+            .into_iter()
+            .zip(&mut of_spans)
+        {
+            let probabilities = softmax(&logits[sequences.rows(number)]);
+            let right = at[number] as usize;
+            loss -= probabilities[right].ln() / 2.0;
+            slopes.extend(
+                probabilities
+                    .iter()
+                    .enumerate()
+                    .map(|(place, probability)| {
+                        (probability - f64::from(u8::from(place == right))) * up / 2.0
+                    }),
+            );
+        }
+        let (x, label) = (f64::from(impossible[number]), f64::from(labels[number]));
+        loss += WEIGHT * (x.max(0.0) - x * label + (-x.abs()).exp().ln_1p());
+        losses.push(loss);
+        of_impossible.push((1.0 / (1.0 + (-x).exp()) - label) * up * WEIGHT);
+    }
+    for (name, device) in crate::support::devices() {
+        let device = device.autodiff();
+        let leaf = |values: &[f32]| tensor(values, [values.len()], &device).require_grad();
+        let logits = [&starts[..], &ends, &impossible].map(leaf);
+        let [of_start, of_end, of_none] = logits.clone();
+        let targets = QuestionTargets {
+            starts: TargetRows::new(&sequences, &start_at),
+            ends: TargetRows::new(&sequences, &end_at),
+            impossible: labels.as_slice().into(),
+            weight: WEIGHT,
+        };
+        let loss = question_loss(of_start, of_end, of_none, targets);
+        let grads = (loss.clone() * tensor(&upstream, [LENGTHS.len()], &device))
+            .sum()
+            .backward();
+        let what = |part: &str| format!("{name} {part}");
+        assert_near(&what("loss"), &values(loss.inner()), &losses, 1e-6);
+        // The GPU's exponentials are good to some units in the last place.
+        let exact = [&of_spans[0], &of_spans[1], &of_impossible];
+        for ((part, logits), exact) in ["start", "end", "none"].iter().zip(logits).zip(exact) {
+            let ours = values(logits.grad(&grads).unwrap());
+            assert_near(&what(part), &ours, exact, 2e-6);
+        }
     }
 }
 

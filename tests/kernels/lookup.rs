@@ -1,11 +1,11 @@
-//! The look-up and its gradient on every device, at odd shapes: one id in all rows, each id once, none,
+//! A look-up's gradient on every device, at odd shapes: one id in all rows, each id once, none,
 //! as frequent as words are; columns that no vector divides; more threads than a dispatch is wide.
 
 use burn::{
     Tensor,
     tensor::{Device, TensorData},
 };
-use electra::kernels::lookup::{Ids, add_by_id, look_up};
+use electra::kernels::lookup::{Ids, add_by_id};
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
@@ -132,29 +132,5 @@ fn sums_that_others_hold_stay_as_they_are() {
         let added = add_by_id(sums.clone(), case.ids(&device), case.tensor(&rows, &device));
         assert!(values(sums).iter().all(|&sum| sum == 0.5), "{name}");
         assert!(values(added).iter().any(|&sum| sum != 0.5), "{name}");
-    }
-}
-
-#[test]
-fn a_look_up_takes_rows_and_its_gradient_sums_theirs() {
-    for case in cases().iter().filter(|case| !case.ids.is_empty()) {
-        let table = case.random(case.entries, 4);
-        let upstream = case.random(case.ids.len(), 5);
-        let exact = case.exact(&vec![0.0; table.len()], &upstream);
-        for (name, device) in crate::support::devices() {
-            let what = format!("{name} {}", case.what());
-            let device = device.autodiff();
-            let leaf = case.tensor(&table, &device).require_grad();
-            let rows = look_up(leaf.clone(), case.ids(&device));
-            let grads = (rows.clone() * case.tensor(&upstream, &device))
-                .sum()
-                .backward();
-            let rows = values(rows.inner());
-            for (row, &id) in rows.chunks_exact(case.columns).zip(&case.ids) {
-                let line = &table[id as usize * case.columns..][..case.columns];
-                assert!(row == line, "{what}: row {id}");
-            }
-            assert_near(&what, &values(leaf.grad(&grads).unwrap()), &exact);
-        }
     }
 }

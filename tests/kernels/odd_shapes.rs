@@ -10,7 +10,7 @@ use electra::{
         attention::{Layout, attention, attention_backward, config::AttentionConfigs},
         dropout::{Dropped, dropout},
         gelu::gelu,
-        layer_norm::{layer_norm, layer_norm_backward, layer_norm_with_state},
+        layer_norm::{layer_norm_backward, layer_norm_with_state, shares::NormShares},
     },
     packed::{
         random::{Mask, attention_column, row_word},
@@ -268,12 +268,12 @@ fn normalisation_is_burns_layer_norm_both_ways() {
     ] {
         let sequences = Sequences::new(&lengths, 1);
         let shape = [sequences.tokens(), columns];
-        let by_graph = |device: &Device, norm: fn(Tensor<2>, Tensor<1>, Tensor<1>) -> Tensor<2>| {
-            let ([x, grad], [gamma, beta]) =
-                norm_inputs(&device.clone().autodiff(), shape, FloatDType::F32);
+        let theirs = {
+            let device = Device::flex().autodiff();
+            let ([x, grad], [gamma, beta]) = norm_inputs(&device, shape, FloatDType::F32);
             let x = x.detach().require_grad();
             let (gamma, beta) = (gamma.require_grad(), beta.require_grad());
-            let y = norm(x.clone(), gamma.clone(), beta.clone());
+            let y = module::layer_norm(x.clone(), gamma.clone(), Some(beta.clone()), 1e-12);
             let grads = (y.clone() * grad).sum().backward();
             [
                 values(y.inner()),
@@ -282,9 +282,6 @@ fn normalisation_is_burns_layer_norm_both_ways() {
                 values(beta.grad(&grads).unwrap()),
             ]
         };
-        let theirs = by_graph(&Device::flex(), |x, gamma, beta| {
-            module::layer_norm(x, gamma, Some(beta), 1e-12)
-        });
         for mask in [None, Some(Mask::new(8, 0.2))] {
             let dropped = mask.map(|mask| Dropped {
                 sequences: sequences.clone(),
@@ -304,13 +301,15 @@ fn normalisation_is_burns_layer_norm_both_ways() {
                     let ([x, grad], [gamma, beta]) = norm_inputs(&device, shape, format);
                     let (y, kept) = layer_norm_with_state(x, gamma.clone(), beta, 1e-12);
                     let grads = layer_norm_backward(kept, gamma, grad, dropped.clone());
+                    let [gamma_grad, beta_grad] =
+                        NormShares::sums(vec![grads.parameters]).remove(0);
                     let wide = |tensor: Tensor<2>| values(tensor.cast(FloatDType::F32));
                     let ours = [
                         wide(y),
                         wide(grads.x),
                         wide(grads.dropped),
-                        values(grads.gamma),
-                        values(grads.beta),
+                        values(gamma_grad),
+                        values(beta_grad),
                     ];
                     let parts = ["y", "dx", "dropped", "dgamma", "dbeta"];
                     for ((part, ours), theirs) in parts.iter().zip(&ours).zip(&theirs) {
@@ -320,18 +319,42 @@ fn normalisation_is_burns_layer_norm_both_ways() {
                 }
             }
         }
-        for (name, device) in crate::support::devices() {
-            let ours = by_graph(&device, |x, gamma, beta| layer_norm(x, gamma, beta, 1e-12));
-            for (part, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
-                assert_near(
-                    &format!("{name} {columns} graph {part}"),
-                    ours,
-                    theirs,
-                    2e-6,
-                );
-            }
+    }
+}
+
+#[test]
+fn shares_of_many_normalisations_are_summed_each_for_itself() {
+    // More than a launch takes, of other widths and numbers of rows; one or none of a slice's rows left.
+    let shapes: Vec<[usize; 2]> = (0..11)
+        .map(|number| {
+            [
+                [1, 64, 65, 200][number % 4],
+                4 * (number + 1) + 60 * (number % 3),
+            ]
+        })
+        .collect();
+    for (name, device) in crate::support::devices() {
+        let backward = |shape: [usize; 2]| {
+            let ([x, grad], [gamma, beta]) = norm_inputs(&device, shape, FloatDType::F32);
+            let (_, kept) = layer_norm_with_state(x, gamma.clone(), beta, 1e-12);
+            layer_norm_backward(kept, gamma, grad, None).parameters
+        };
+        let together = NormShares::sums(shapes.iter().copied().map(backward).collect());
+        assert_eq!(together.len(), shapes.len(), "{name}");
+        for (&shape, together) in shapes.iter().zip(together) {
+            let [gamma, beta] = together.map(values);
+            let alone = NormShares::sums(vec![backward(shape)]).remove(0);
+            assert!(
+                [gamma, beta.clone()] == alone.map(values),
+                "{name} {shape:?}"
+            );
+            // That of β is the sum of the rows of the result's gradient.
+            let ([_, grad], _) = norm_inputs(&Device::flex(), shape, FloatDType::F32);
+            let exact = values(grad.sum_dim(0).reshape([shape[1]]));
+            assert_near(&format!("{name} {shape:?}"), &beta, &exact, 2e-6);
         }
     }
+    assert!(NormShares::sums(Vec::new()).is_empty());
 }
 
 #[test]

@@ -14,13 +14,16 @@ use cubecl::{
     prelude::{CubeCount, KernelId},
     server::{Handle, KernelArguments, MetadataBindingInfo},
 };
-use electra::device::{DeviceRequest, choose};
+use electra::{
+    device::{DeviceRequest, choose},
+    kernels::group::GROUP,
+};
 use naga::{AddressSpace, TypeInner, front::wgsl};
 
 use super::forms::{ARRAY_BYTES, Form, asked, forms};
 
 /// Arrays that any form binds.
-const MOST_ARRAYS: usize = 12;
+const MOST_ARRAYS: usize = GROUP + 1;
 
 /// Barriers whose lack must be reported, as (a form whose name begins so, the barrier's number): were
 /// nothing instrumented, nothing would be found either.

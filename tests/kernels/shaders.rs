@@ -8,11 +8,18 @@ use electra::kernels::{
         self,
         config::{AttentionPass, AttentionShader, CooperativePass, CooperativeShader},
     },
+    clip::ClipConfig,
     dropout::DropoutConfig,
+    embedding::EmbeddingSumConfig,
     gelu::GeluConfig,
-    layer_norm::config::NormConfig,
+    layer_norm::{
+        config::{NormConfig, NormPass},
+        shares::NormSumConfig,
+    },
     lookup::LookupConfig,
     matmul::config::{MatmulShader, MatmulTiling, Products},
+    question_loss::QuestionLossConfig,
+    rows::RowsConfig,
     shader::{Direction, Shader},
     span_loss::SpanLossConfig,
     square_sum::SquareSumConfig,
@@ -60,13 +67,18 @@ impl Source {
 pub fn shaders() -> Vec<Source> {
     Source::all::<AdamConfig>()
         .chain(Source::all::<SquareSumConfig>())
+        .chain(Source::all::<ClipConfig>())
         .chain(Source::all::<DropoutConfig>())
+        .chain(Source::all::<EmbeddingSumConfig>())
         .chain(Source::all::<GeluConfig>())
         .chain(Source::all::<NormConfig>())
+        .chain(Source::all::<NormSumConfig>())
         .chain(Source::all::<LookupConfig>())
         .chain(Source::all::<AttentionShader>())
         .chain(Source::all::<CooperativeShader>())
         .chain(Source::all::<MatmulShader>())
+        .chain(Source::all::<QuestionLossConfig>())
+        .chain(Source::all::<RowsConfig>())
         .chain(Source::all::<SpanLossConfig>())
         .chain(Source::all::<SummaryForward>())
         .chain(Source::all::<SummaryBackward>())
@@ -92,7 +104,7 @@ fn every_shader_compiles_for_every_api() {
     let capabilities =
         Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX;
     let shaders = shaders();
-    assert_eq!(shaders.len(), 433);
+    assert_eq!(shaders.len(), 449);
     for shader in shaders {
         let (name, module) = (&shader.name, shader.module());
         let info = Validator::new(ValidationFlags::all(), capabilities)
@@ -221,10 +233,21 @@ fn what_a_shader_binds_fits_every_device_or_is_reckoned_with() {
         texts.insert(text);
     }
     assert_eq!(most, Direction::ALL.map(attention::config::arrays));
+    // Without what was dropped from it is least.
+    let of_norms: Vec<String> = Source::all::<NormConfig>()
+        .map(|shader| shader.text)
+        .collect();
+    let most_of_norms = of_norms.iter().map(|text| arrays(text)).max();
+    assert_eq!(most_of_norms, Some(NormPass::ARRAYS));
+    let masked = of_norms
+        .into_iter()
+        .filter(|text| arrays(text) == NormPass::ARRAYS);
+    texts.extend(masked);
     // Those of several parameters take as many as the device binds.
     texts.extend(
         Source::all::<AdamConfig>()
             .chain(Source::all::<SquareSumConfig>())
+            .chain(Source::all::<NormSumConfig>())
             .map(|shader| shader.text),
     );
     let mut most_of_products = [Products::One, Products::Beside, Products::Summed]
@@ -307,7 +330,7 @@ fn every_file_is_part_of_a_shader() {
         );
         files.insert(path);
     }
-    assert_eq!(files.len(), 38);
+    assert_eq!(files.len(), 43);
 }
 
 /// For compilers that are not written in Rust: `tests/shader-checks/run tint`.

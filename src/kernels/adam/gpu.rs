@@ -3,6 +3,8 @@
 //!
 //! A launch takes as many parameters as the device binds, and its workgroups find theirs in a table.
 
+use std::iter;
+
 use burn::backend::{
     TensorMetadata,
     wgpu::{CubeBackend, CubeTensor, SourceTemplate, into_contiguous},
@@ -11,7 +13,7 @@ use burn::backend::{
 use super::step::{BETA_1, BETA_2, EPSILON, F16Copy, Member, Step};
 use crate::kernels::{
     formats::{Element, Width},
-    group::GROUP,
+    group::{SIZES, size_for},
     launch::{Arrays, THREADS, in_two_dimensions, launch, members, owned},
     params::{params, with_params},
     shader::Shader,
@@ -127,7 +129,8 @@ impl Shader for AdamConfig {
     }
 
     fn all() -> Vec<Self> {
-        (1..=GROUP)
+        SIZES
+            .into_iter()
             .flat_map(|parameters| AdamKind::all().map(move |kind| Self { parameters, kind }))
             .collect()
     }
@@ -261,15 +264,21 @@ fn launch_part(part: &[Launched], kind: AdamKind, clip_factor: &CubeTensor) {
         groups += places.div_ceil(THREADS);
     }
     let config = AdamConfig {
-        parameters: part.len(),
+        parameters: size_for(part.len()),
         kind,
     };
-    let updated: Vec<_> = part
-        .iter()
+    // The places that are left get no workgroup: any arrays will do for them.
+    let left = config.parameters - part.len();
+    parameters.resize_with(config.parameters, || AdamParameter {
+        first_group: u32::MAX,
+        ..AdamParameter::default()
+    });
+    let bound = || part.iter().chain(iter::repeat_n(&part[0], left));
+    let updated: Vec<_> = bound()
         .flat_map(|launched| launched.updated.iter().copied())
         .collect();
-    let gradients = part.iter().map(|launched| launched.gradient);
-    let read: Vec<_> = std::iter::once(clip_factor).chain(gradients).collect();
+    let gradients = bound().map(|launched| launched.gradient);
+    let read: Vec<_> = iter::once(clip_factor).chain(gradients).collect();
     launch(
         &clip_factor.client,
         config,

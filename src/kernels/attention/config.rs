@@ -48,17 +48,12 @@ pub(super) const TILE: usize = 64;
 pub enum AttentionPass {
     Forward,
     QueryGradient,
-    KeyGradient,
-    ValueGradient,
+    /// Gradients of keys and values, each by workgroups of its own.
+    KeyValueGradient,
 }
 
 impl AttentionPass {
-    pub const ALL: [Self; 4] = [
-        Self::Forward,
-        Self::QueryGradient,
-        Self::KeyGradient,
-        Self::ValueGradient,
-    ];
+    pub const ALL: [Self; 3] = [Self::Forward, Self::QueryGradient, Self::KeyValueGradient];
 }
 
 /// What they are specialised by.
@@ -98,11 +93,8 @@ impl Shader for AttentionShader {
             AttentionPass::QueryGradient => {
                 include_str!("../../../shaders/attention_query_gradient.wgsl")
             }
-            AttentionPass::KeyGradient => {
-                include_str!("../../../shaders/attention_key_gradient.wgsl")
-            }
-            AttentionPass::ValueGradient => {
-                include_str!("../../../shaders/attention_value_gradient.wgsl")
+            AttentionPass::KeyValueGradient => {
+                include_str!("../../../shaders/attention_key_value_gradient.wgsl")
             }
         };
         let config = self.config;

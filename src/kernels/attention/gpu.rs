@@ -1,8 +1,8 @@
 //! Attention of packed sequences on the GPU (`shaders/attention_*.wgsl`).
 //!
 //! A thread takes a row and goes over its sequence's other rows, which a workgroup of 64 threads
-//! stages through 16 KiB; nothing of size length × length is stored. The backward pass is three
-//! shaders, one for each gradient, so that a row's values stay in registers.
+//! stages through 16 KiB; nothing of size length × length is stored. In the backward pass a workgroup
+//! computes one of the three gradients, so that a row's values stay in registers.
 
 use burn::{
     backend::{
@@ -82,15 +82,9 @@ pub(in crate::kernels) fn backward(
         layout,
     );
     launch(
-        pass(AttentionPass::KeyGradient),
+        pass(AttentionPass::KeyValueGradient),
         &[q, k, v, grad, &rows],
-        &[&dk],
-        layout,
-    );
-    launch(
-        pass(AttentionPass::ValueGradient),
-        &[q, k, grad, &rows],
-        &[&dv],
+        &[&dk, &dv],
         layout,
     );
     (dq, dk, dv)
@@ -98,6 +92,10 @@ pub(in crate::kernels) fn backward(
 
 fn launch(shader: AttentionShader, read: &[&CubeTensor], written: &[&CubeTensor], layout: &Layout) {
     let first = read[0];
+    let gradients = match shader.pass {
+        AttentionPass::Forward | AttentionPass::QueryGradient => 1,
+        AttentionPass::KeyValueGradient => 2,
+    };
     let rows = layout.sequences.on_device(first);
     let read: Vec<_> = [rows.tiles(TILE)]
         .into_iter()
@@ -108,7 +106,7 @@ fn launch(shader: AttentionShader, read: &[&CubeTensor], written: &[&CubeTensor]
         shader,
         [
             layout.sequences.tiles(TILE).count() as u32,
-            layout.heads as u32,
+            gradients * layout.heads as u32,
         ],
         &params(layout, first.shape()[1]),
         Arrays {

@@ -2,13 +2,14 @@
 //!
 //! The backward pass needs the rows before the normalisation and each row's two moments; the
 //! normalised values are computed again. Rows may be f32 or f16, γ and β are f32, and so is all
-//! arithmetic. All without autodiff; [`layer_norm`](crate::kernels::layer_norm) is differentiable.
+//! arithmetic. All without autodiff.
 
-use super::gpu;
+use super::{config::NormPass, gpu};
 use crate::kernels::{
     cpu_loops::{block_rows, by_rows_of_two, in_order, map, sum_of, tensor, total, values},
     dropout::{DropoutOps, Dropped},
     formats::{cast, full},
+    launch::binds,
 };
 use burn::{
     backend::{
@@ -28,20 +29,16 @@ pub trait LayerNormKernels: DropoutOps {
         epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
-    /// Gradients of `x`, γ and β, given the result's. The second is that of `x` with values
-    /// dropped: where `x` was a sum, of the part that was dropped from.
+    /// Gradient of `x`, given the result's. The second is the same with values dropped: where `x` was a
+    /// sum, of the part that was dropped from. The third are shares of the gradients of γ and β,
+    /// `[2 · shares, columns]` with those of γ first.
     fn layer_norm_backward(
         x: FloatTensor<Self>,
         moments: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         grad: FloatTensor<Self>,
         dropped: Option<Dropped>,
-    ) -> (
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-    );
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
 /// In plain tensors.
@@ -74,9 +71,9 @@ fn backward_reference<B: Backend>(
     moments: FloatTensor<B>,
     gamma: FloatTensor<B>,
     grad: FloatTensor<B>,
-) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+) -> (FloatTensor<B>, FloatTensor<B>) {
     let format = x.dtype();
-    let columns = gamma.shape();
+    let columns = gamma.shape()[0];
     let column = |number: i64| {
         let index = TensorData::new(vec![number], [1]);
         let index = B::int_from_data(index, &moments.device());
@@ -86,32 +83,27 @@ fn backward_reference<B: Backend>(
     let normal = B::float_mul(B::float_sub(full::<B>(x), mean), inverse.clone());
     let grad = full::<B>(grad);
     let slope = B::float_mul(grad.clone(), normal.clone());
-    let over_rows = |tensor| B::float_reshape(B::float_sum_dim(tensor, 0), columns.clone());
-    let (gamma_grad, beta_grad) = (over_rows(slope), over_rows(grad.clone()));
-    let gamma = B::float_reshape(gamma, Shape::new([1, columns[0]]));
+    let over_rows = |tensor| B::float_sum_dim(tensor, 0);
+    let shares = B::float_cat(vec![over_rows(slope), over_rows(grad.clone())], 0);
+    let gamma = B::float_reshape(gamma, Shape::new([1, columns]));
     let g = B::float_mul(grad, gamma);
     let along = B::float_mean_dim(B::float_mul(g.clone(), normal.clone()), 1);
     let centred = B::float_sub(g.clone(), B::float_mean_dim(g, 1));
     let centred = B::float_sub(centred, B::float_mul(normal, along));
     let x_grad = cast::<B>(B::float_mul(centred, inverse), format);
-    (x_grad, gamma_grad, beta_grad)
+    (x_grad, shares)
 }
 
-/// Gradients of `x`, γ and β, that of `x` with values dropped as the second.
+/// Gradient of `x`, the same with values dropped, and the shares of those of γ and β.
 fn with_dropped<B: DropoutOps>(
-    (x_grad, gamma_grad, beta_grad): (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>),
+    (x_grad, shares): (FloatTensor<B>, FloatTensor<B>),
     dropped: Option<Dropped>,
-) -> (
-    FloatTensor<B>,
-    FloatTensor<B>,
-    FloatTensor<B>,
-    FloatTensor<B>,
-) {
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
     let dropped_grad = match dropped {
         None => x_grad.clone(),
         Some(Dropped { sequences, mask }) => B::packed_dropout(x_grad.clone(), sequences, mask),
     };
-    (x_grad, dropped_grad, gamma_grad, beta_grad)
+    (x_grad, dropped_grad, shares)
 }
 
 impl LayerNormKernels for Flex {
@@ -158,12 +150,7 @@ impl LayerNormKernels for Flex {
         gamma: FloatTensor<Self>,
         grad: FloatTensor<Self>,
         dropped: Option<Dropped>,
-    ) -> (
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-    ) {
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         match x.dtype() {
             DType::F32 => backward_loop([x, moments, gamma, grad], dropped),
             _ => with_dropped::<Self>(backward_reference::<Self>(x, moments, gamma, grad), dropped),
@@ -176,15 +163,10 @@ impl LayerNormKernels for Flex {
 fn backward_loop(
     inputs: [FloatTensor<Flex>; 4],
     dropped: Option<Dropped>,
-) -> (
-    FloatTensor<Flex>,
-    FloatTensor<Flex>,
-    FloatTensor<Flex>,
-    FloatTensor<Flex>,
-) {
+) -> (FloatTensor<Flex>, FloatTensor<Flex>, FloatTensor<Flex>) {
     let inputs = inputs.map(in_order);
     let [rows, pairs, gammas, grads] = inputs.each_ref().map(values);
-    let [x, _, gamma, _] = &inputs;
+    let x = &inputs[0];
     let columns = gammas.len();
     let mut x_grads = vec![0.0; rows.len()];
     let block = block_rows(columns) * columns;
@@ -229,9 +211,9 @@ fn backward_loop(
         },
     );
     let (gamma_shares, beta_shares) = shares.into_iter().unzip();
-    let [gamma_grad, beta_grad] =
-        [gamma_shares, beta_shares].map(|shares| tensor(sum_of(shares, columns), gamma.shape()));
-    with_dropped::<Flex>((tensor(x_grads, x.shape()), gamma_grad, beta_grad), dropped)
+    let sums = [gamma_shares, beta_shares].map(|shares| sum_of(shares, columns));
+    let shares = tensor(sums.concat(), Shape::new([2, columns]));
+    with_dropped::<Flex>((tensor(x_grads, x.shape()), shares), dropped)
 }
 
 impl LayerNormKernels for CubeBackend {
@@ -253,16 +235,17 @@ impl LayerNormKernels for CubeBackend {
         gamma: FloatTensor<Self>,
         grad: FloatTensor<Self>,
         dropped: Option<Dropped>,
-    ) -> (
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-    ) {
-        if let Some(element) = gpu::fitting(&x).filter(|_| x.dtype == grad.dtype) {
-            return gpu::backward(element, [x, moments, gamma, grad], dropped);
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let Some(element) = gpu::fitting(&x).filter(|_| x.dtype == grad.dtype) else {
+            let gradients = backward_reference::<Self>(x, moments, gamma, grad);
+            return with_dropped::<Self>(gradients, dropped);
+        };
+        let at_once = dropped.as_ref().filter(|_| binds(&x, NormPass::ARRAYS));
+        let inputs = [x, moments, gamma, grad];
+        if dropped.is_some() == at_once.is_some() {
+            return gpu::backward(element, inputs, at_once);
         }
-        let gradients = backward_reference::<Self>(x, moments, gamma, grad);
-        with_dropped::<Self>(gradients, dropped)
+        let (x_grad, _, shares) = gpu::backward(element, inputs, None);
+        with_dropped::<Self>((x_grad, shares), dropped)
     }
 }

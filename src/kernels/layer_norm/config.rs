@@ -20,19 +20,19 @@ pub(super) const THREADS: u32 = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NormPass {
     Forward,
-    /// Gradient of the rows before the normalisation; a mask may drop values of a part of them.
+    /// Gradient of the rows before the normalisation, of which a mask may drop values of a part; and
+    /// those of γ and β, in shares of [`SLICE`](Self::SLICE) rows.
     Backward {
         masked: bool,
     },
-    /// Gradients of γ and β, in shares of [`SLICE`](Self::SLICE) rows.
-    Shares,
-    /// The sums of the shares, which are f32.
-    Parameters,
 }
 
 impl NormPass {
     /// Rows whose gradients of γ and β one thread sums.
     pub const SLICE: usize = 64;
+
+    /// Arrays that the masked backward pass binds beside its parameters, the most of all.
+    pub const ARRAYS: usize = 8;
 }
 
 /// A pass over rows of a format.
@@ -45,7 +45,6 @@ pub struct NormConfig {
 params! {
     /// The matrix that a pass goes over.
     pub struct NormParams {
-        /// Of the parameters' pass, twice the number of slices.
         pub rows: u32,
         pub columns: u32,
         /// Forward.
@@ -66,19 +65,23 @@ impl Shader for NormConfig {
                 let forward = include_str!("../../../shaders/layer_norm_forward.wgsl");
                 format!("{total}{shared}{forward}")
             }
-            NormPass::Backward { .. } => {
+            NormPass::Backward { masked } => {
                 let backward = include_str!("../../../shaders/layer_norm_backward.wgsl");
-                format!("{}{total}{shared}{backward}", wgsl::mask())
-            }
-            NormPass::Shares => include_str!("../../../shaders/layer_norm_shares.wgsl").to_owned(),
-            NormPass::Parameters => {
-                include_str!("../../../shaders/layer_norm_parameters.wgsl").to_owned()
+                let mask = if masked { wgsl::mask() } else { String::new() };
+                format!("{mask}{total}{shared}{backward}")
             }
         };
-        let masked = self.pass == NormPass::Backward { masked: true };
+        let (dropped, drop) = match self.pass {
+            NormPass::Backward { masked: true } => (
+                include_str!("../../../shaders/layer_norm_dropped.wgsl"),
+                "drop_quad(row, quad, gradient);",
+            ),
+            _ => ("", ""),
+        };
         let text = SourceTemplate::new(format!("{}{text}", self.element.enable()))
+            .register("dropped", dropped)
+            .register("drop", drop)
             .register("element", self.element.name())
-            .register("masked", masked.to_string())
             .register("slice", NormPass::SLICE.to_string())
             .complete();
         with_params::<NormParams>(text)
@@ -94,12 +97,10 @@ impl Shader for NormConfig {
             NormPass::Forward,
             NormPass::Backward { masked: false },
             NormPass::Backward { masked: true },
-            NormPass::Shares,
         ];
         Element::ALL
             .into_iter()
             .flat_map(|element| of_rows.map(|pass| of(pass, element)))
-            .chain([of(NormPass::Parameters, Element::F32)])
             .collect()
     }
 }

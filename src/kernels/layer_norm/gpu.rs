@@ -7,12 +7,13 @@ use burn::{
     },
     tensor::Shape,
 };
+use cubecl::ir::attributes::BufferIOAttr;
 
 use super::config::{NormConfig, NormParams, NormPass, THREADS};
 use crate::kernels::{
     dropout::Dropped,
     formats::Element,
-    launch::{self, Arrays, in_two_dimensions, like},
+    launch::{self, Arrays, in_two_dimensions, launch_in_order, like},
 };
 
 /// The format of rows that the shaders take: four columns at a time.
@@ -47,66 +48,48 @@ pub(in crate::kernels) fn forward(
     (y, moments)
 }
 
-/// Gradients of `x`, of what was dropped from, of γ and of β, given `x`, moments, γ and the result's
-/// gradient.
+/// Gradients of `x` and of what was dropped from, and shares of those of γ and β, given `x`, moments, γ
+/// and the result's gradient. With `dropped` they are [`NormPass::ARRAYS`] arrays.
 pub(in crate::kernels) fn backward(
     element: Element,
     inputs: [CubeTensor; 4],
-    dropped: Option<Dropped>,
-) -> (CubeTensor, CubeTensor, CubeTensor, CubeTensor) {
+    dropped: Option<&Dropped>,
+) -> (CubeTensor, CubeTensor, CubeTensor) {
     let [x, moments, gamma, grad] = inputs.map(into_contiguous);
     let (shape, columns) = (x.shape(), gamma.shape());
+    let slices = shape[0].div_ceil(NormPass::SLICE);
+    let wide = (columns[0] as u32).div_ceil(THREADS);
     let x_grad = like(&x, shape.clone(), element);
-    let dropped_grad = dropped.is_some().then(|| like(&x, shape.clone(), element));
-    // Without a mask the first and the last binding are not used: any array will do.
-    let words = dropped.as_ref().map_or(moments.clone(), |dropped| {
-        dropped.sequences.on_device(&x).words
+    let shares = like(&gamma, Shape::new([2 * slices, columns[0]]), Element::F32);
+    let dropped = dropped.map(|dropped| {
+        let words = dropped.sequences.on_device(&x).words;
+        (words, like(&x, shape.clone(), element), dropped.mask)
     });
-    let last = dropped_grad.as_ref().unwrap_or(&x_grad);
-    launch(
-        NormPass::Backward {
-            masked: dropped_grad.is_some(),
+    let (read, written) = (BufferIOAttr::ReadOnly, BufferIOAttr::WriteOnly);
+    let mut arrays = [&x, &moments, &gamma, &grad]
+        .map(|tensor| (tensor, read))
+        .to_vec();
+    arrays.extend([&x_grad, &shares].map(|tensor| (tensor, written)));
+    if let Some((words, dropped_grad, _)) = &dropped {
+        arrays.extend([(words, read), (dropped_grad, written)]);
+    }
+    launch_in_order(
+        &x.client,
+        NormConfig {
+            pass: NormPass::Backward {
+                masked: dropped.is_some(),
+            },
+            element,
         },
-        element,
-        Arrays {
-            read: &[&words, &x, &moments, &gamma, &grad],
-            written: &[&x_grad, last],
-            ..Arrays::default()
-        },
-        in_two_dimensions(shape[0] as u32),
-        NormParams {
-            mask: dropped.map(|dropped| dropped.mask),
+        in_two_dimensions(shape[0] as u32 + wide * slices as u32),
+        &NormParams {
+            mask: dropped.as_ref().map(|(_, _, mask)| *mask),
             ..params(&x)
         },
+        &arrays,
     );
-    let dropped_grad = dropped_grad.unwrap_or_else(|| x_grad.clone());
-    let slices = shape[0].div_ceil(NormPass::SLICE);
-    let shares = like(&gamma, Shape::new([2 * slices, columns[0]]), Element::F32);
-    let wide = (columns[0] as u32).div_ceil(THREADS);
-    launch(
-        NormPass::Shares,
-        element,
-        Arrays {
-            read: &[&x, &moments, &grad],
-            written: &[&shares],
-            ..Arrays::default()
-        },
-        [wide, slices as u32],
-        params(&x),
-    );
-    let [gamma_grad, beta_grad] = [(); 2].map(|()| like(&gamma, columns.clone(), Element::F32));
-    launch(
-        NormPass::Parameters,
-        Element::F32,
-        Arrays {
-            read: &[&shares],
-            written: &[&gamma_grad, &beta_grad],
-            ..Arrays::default()
-        },
-        [wide, 1],
-        params(&shares),
-    );
-    (x_grad, dropped_grad, gamma_grad, beta_grad)
+    let dropped_grad = dropped.map_or_else(|| x_grad.clone(), |(_, grad, _)| grad);
+    (x_grad, dropped_grad, shares)
 }
 
 fn launch(pass: NormPass, element: Element, arrays: Arrays, groups: [u32; 2], params: NormParams) {

@@ -5,9 +5,11 @@ use burn::Tensor;
 
 use super::span_head::{SpanHead, passage_mask};
 use crate::{
-    kernels::span_loss::{TargetRows, span_loss},
+    kernels::{
+        question_loss::{QuestionTargets, question_loss},
+        span_loss::{TargetRows, span_loss},
+    },
     model::HeadInput,
-    packed::sequences::Sequences,
     tasks::label::Label,
 };
 
@@ -60,21 +62,16 @@ pub fn feature_losses(head: &SpanHead, input: &HeadInput, targets: &Targets) -> 
     let end_logits = end_logits.reshape([sequences.tokens()]);
     let answerable = head.answerable_logits(input, start_logits.clone());
 
-    let span = (span_loss(start_logits, starts) + span_loss(end_logits, ends)) / 2.0;
     match answerable {
-        None => span,
+        None => (span_loss(start_logits, starts) + span_loss(end_logits, ends)) / 2.0,
         Some(logits) => {
-            span + sigmoid_cross_entropy(logits, &targets.impossible) * head.answerable_weight()
+            let targets = QuestionTargets {
+                starts,
+                ends,
+                impossible: targets.impossible.as_slice().into(),
+                weight: head.answerable_weight(),
+            };
+            question_loss(start_logits, end_logits, logits, targets)
         }
     }
-}
-
-/// `−label · log σ(x) − (1 − label) · log σ(−x)`, `[batch]` each: `(σ(−x), σ(x))` is the softmax of
-/// `(0, x)`.
-fn sigmoid_cross_entropy(logits: Tensor<1>, labels: &[u32]) -> Tensor<1> {
-    let [batch] = logits.dims();
-    let logits = logits.reshape([batch, 1]);
-    let pairs = Tensor::cat(vec![logits.zeros_like(), logits], 1).reshape([2 * batch]);
-    let rows = TargetRows::new(&Sequences::new(&vec![2; batch], 0), labels);
-    span_loss(pairs, rows)
 }

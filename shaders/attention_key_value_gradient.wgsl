@@ -1,5 +1,7 @@
-// dk[j] = Σ_i p[i, j] · (dp[i, j] − Σ_j p · dp) · q[i] / √size within each sequence; a thread takes a
-// key and goes over the queries. `rows` is what attention_query_gradient.wgsl left.
+// dk[j] = Σ_i p[i, j] · (dp[i, j] − Σ_j p · dp) · q[i] / √size and dv[j] = Σ_i p[i, j] · factor[i, j] ·
+// grad[i] within each sequence; a thread takes a key and goes over the queries. A workgroup computes one
+// of the two, so that a row's values stay in registers: those of the keys come first, head by head.
+// `rows` is what attention_query_gradient.wgsl left.
 
 @group(0) @binding(1) var<storage, read_write> queries: array<Quad>;
 @group(0) @binding(2) var<storage, read_write> keys: array<Quad>;
@@ -7,11 +9,14 @@
 @group(0) @binding(4) var<storage, read_write> grads: array<Quad>;
 @group(0) @binding(5) var<storage, read_write> rows: array<vec2<f32>>;
 @group(0) @binding(6) var<storage, read_write> key_grads: array<Quad>;
+@group(0) @binding(7) var<storage, read_write> value_grads: array<Quad>;
 
 @compute @workgroup_size(64, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let tile = read_tile(group.x, thread);
-    let head = group.y;
+    let heads = params.quarters / QUARTERS;
+    let of_keys = group.y < heads;
+    let head = group.y % heads;
     let width = params.quarters;
     let column = head * QUARTERS;
     let row = tile.first + thread;
@@ -33,15 +38,26 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let query = rows[head * params.tokens + block + i];
             var score = 0.0;
             score += dot(k#, block_a[b + #u]);
-            var slope = 0.0;
-            slope += dot(v#, block_b[b + #u]);
-            slope *= factor(tile.place, head, block + i - tile.begin, row - tile.begin);
-            let ds = exp(score - query.x) * (slope - query.y) * scale;
-            d# += ds * block_a[b + #u];
+            let share = exp(score - query.x);
+            let kept = factor(tile.place, head, block + i - tile.begin, row - tile.begin);
+            if of_keys {
+                var slope = 0.0;
+                slope += dot(v#, block_b[b + #u]);
+                slope *= kept;
+                let ds = share * (slope - query.y) * scale;
+                d# += ds * block_a[b + #u];
+            } else {
+                let weight = share * kept;
+                d# += weight * block_b[b + #u];
+            }
         }
         workgroupBarrier();
     }
     if row < tile.end {
-        key_grads[at + #u] = Quad(d#);
+        if of_keys {
+            key_grads[at + #u] = Quad(d#);
+        } else {
+            value_grads[at + #u] = Quad(d#);
+        }
     }
 }
