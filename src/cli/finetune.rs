@@ -21,7 +21,7 @@ use crate::{
     config::{Config, Draft},
     eval::{figures::Scores, results_table::results_table},
     fine_tuned::{Described, TaskChoice, answering},
-    finetune::{Finetune, Outcome},
+    finetune::{Finetune, GivenFiles, Outcome},
     model::folder::{self, ModelFolder},
     progress::Progress,
     tasks::{
@@ -142,14 +142,16 @@ pub(super) fn run_draft(
     let heads = heads(&config, &stored)?;
     let finetune = Finetune {
         config: &config,
-        hparams: course.hparams.as_deref(),
+        given: GivenFiles {
+            hparams: course.hparams.as_deref(),
+            replay: course.replay.as_deref(),
+        },
         heads: &heads,
         device: &session.chosen.device,
         device_name: session.chosen.short(),
         arithmetic,
         tokenizer: &tokenizer,
         untrained_head: false,
-        replay: course.replay.as_deref(),
         restart: course.restart,
         dry_run: course.dry_run,
         progress,

@@ -111,7 +111,7 @@ impl Finetune<'_> {
             batch_size: config.train_batch_size,
             epochs: config.num_train_epochs,
             seed: config.trial_seed(trial),
-            shuffle: config.shuffle && self.replay.is_none(),
+            shuffle: config.shuffle && self.given.replay.is_none(),
             length_bucketing: config.length_bucketing,
         }
     }

@@ -87,7 +87,12 @@ fn rows(
             columns.map(|column| row.get(column).unwrap_or_default());
         let place = format!("line {line}");
         let id = ids.next(story, question);
-        if ranges.contains(',') {
+        // A comma at the end announces nothing.
+        if ranges
+            .split(',')
+            .skip(1)
+            .any(|range| !place::is_empty(range))
+        {
             dropped.answer(Reason::FurtherPlace, &id, &place);
         }
         match answer(context, question, ranges) {
