@@ -39,10 +39,10 @@ fn name_of(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// Whether a folder of this name in that of a model is its record or a checkpoint of its run.
+/// Whether a folder of this name in that of a model is its record, or a checkpoint or the best weights of its run.
 fn is_model_folder(name: &str) -> bool {
     let step = name.strip_prefix("checkpoint-");
-    name == "record" || step.is_some_and(|step| step.parse::<u64>().is_ok())
+    ["record", "best"].contains(&name) || step.is_some_and(|step| step.parse::<u64>().is_ok())
 }
 
 /// Whether a file of this name is part of a model, not a result that lies beside it.
@@ -71,6 +71,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let names = [
+            "best/model.bpk",
             "checkpoint-8/model.bpk",
             "checkpoint-8/state.json",
             "config.json",
