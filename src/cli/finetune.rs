@@ -22,7 +22,10 @@ use crate::{
     eval::{figures::Scores, results_table::results_table},
     fine_tuned::{Described, TaskChoice, answering},
     finetune::{Finetune, GivenFiles, Outcome},
-    model::folder::{self, ModelFolder},
+    model::{
+        arithmetic::Arithmetic,
+        folder::{self, ModelFolder},
+    },
     progress::Progress,
     tasks::{
         asked::Form,
@@ -139,6 +142,9 @@ pub(super) fn run_draft(
     let tokens = config.train_batch_size * config.max_seq_length;
     let arithmetic = session.arithmetic(config.precision, &config.encoder(), tokens)?;
     progress.note(&arithmetic.line());
+    if let Some(offer) = Arithmetic::offer(&session.chosen, config.precision) {
+        progress.note(&offer);
+    }
     let heads = heads(&config, &stored)?;
     let finetune = Finetune {
         config: &config,

@@ -44,7 +44,10 @@ const ALIASES: &[(&str, &str)] = &[
     ),
     ("dataset_name", "task_names"),
     ("fp16", "the flag --precision f16 here"),
-    ("bf16", "the flag --precision f16 here; WGSL has no bf16"),
+    (
+        "bf16",
+        "the flag --precision here: f16 on a GPU, bf16 on a CPU",
+    ),
     ("save_steps", "save_checkpoints_steps"),
     ("save_total_limit", "max_save"),
     ("logging_steps", "log_every"),

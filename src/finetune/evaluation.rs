@@ -79,7 +79,7 @@ impl Finetune<'_> {
         let config = self.config;
         Origin {
             device: self.device_name.clone(),
-            precision: self.arithmetic.layers.word().to_owned(),
+            precision: self.arithmetic.word().to_owned(),
             seed: config.do_train.then(|| config.trial_seed(trial)),
             settings: config.non_defaults(),
             ..Origin::of_command(checkpoint)
