@@ -203,6 +203,17 @@ mod tests {
     }
 
     #[test]
+    fn a_comma_at_the_end_announces_no_further_answer() {
+        let csv = "story_id,question,answer_token_ranges,story_text\n\
+                   s,a?,\"0:1,\",An oak\ns,b?,\"0:1, \",An oak\ns,c?,\"0:1,1:2\",An oak\n";
+        let mut dropped = Dropped::new(3);
+        let reader = QuestionReader::of_bytes(csv.into(), "s.csv").unwrap();
+        read_from(reader, &mut dropped, &mut |_| Ok(())).unwrap();
+        let told = serde_json::to_value(&dropped).unwrap();
+        assert_eq!(told["answers"]["further_place"]["count"], 1, "{told}");
+    }
+
+    #[test]
     fn answers_are_cut_out_at_their_tokens() {
         let found = |context, ranges| {
             let answer = answer(context, "?", ranges)?;
