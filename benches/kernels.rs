@@ -263,7 +263,7 @@ fn feed_forward(element: Element) -> DenseLayer {
     DenseLayer {
         kernel: random_in(element, [HIDDEN, INNER]),
         bias: Tensor::<1>::zeros([INNER], &*DEVICE),
-        tilings: forms(element).0,
+        products: forms(element).0.into(),
     }
 }
 

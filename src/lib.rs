@@ -19,7 +19,7 @@
 //!
 //! What else is public serves the program, its tests and its benchmarks, and may change between minor
 //! versions. The feature `server`, on by default, is `electra serve`.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod batch;
 pub mod bench;

@@ -137,6 +137,7 @@ fn a_part_that_the_device_cannot_hold_is_halved_and_the_step_computed() {
             save_every: Duration::from_secs(3600),
             max_save: 1,
             log_every: 1,
+            dev: None,
             stop: &AtomicBool::new(false),
         };
         let adam = Adam::new(

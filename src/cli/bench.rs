@@ -144,7 +144,7 @@ pub(super) fn run(
         "pad_to": args.pad_to.unwrap_or(0),
         "steps": args.steps,
         "warmup": args.warmup,
-        "dtype": match arithmetic.layers { Element::F32 => "f32", Element::F16 => "f16" },
+        "dtype": arithmetic.word(),
         "micro_batch_size": args.micro_batch_size,
         "checkpointing": args.gradient_checkpointing == Switch::On,
         "optimizer_moments": args.optimizer_moments.word(),

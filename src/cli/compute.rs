@@ -27,7 +27,8 @@ pub struct ComputeArgs {
         hide_possible_values = true
     )]
     pub device: DeviceRequest,
-    /// Number format of matrix products; sums and weights stay f32 [default: auto]
+    /// Number format of matrix products; sums and weights stay f32; bf16 is for a CPU with AMX or AMD's
+    /// AVX-512 [default: auto]
     #[arg(long, value_name = "FORMAT", value_parser = parse_precision())]
     pub precision: Option<Precision>,
     /// Memory to use at most, such as 8GiB; what a step needs decides how it is split
@@ -89,8 +90,8 @@ mod tests {
             message.contains("expected auto, cpu, gpu, gpu:N"),
             "{message}"
         );
-        let message = parse(&["--precision", "bf16"]).unwrap_err();
-        assert!(message.contains("auto, f32, f16"), "{message}");
+        let message = parse(&["--precision", "fp16"]).unwrap_err();
+        assert!(message.contains("auto, f32, f16, bf16"), "{message}");
         let message = parse(&["--memory-budget", "lots"]).unwrap_err();
         assert!(
             message.contains("expected a size such as 8GiB"),

@@ -8,11 +8,13 @@ use serde_json::{Map, Value, json};
 
 use super::{GlobalArgs, compute::parse_device};
 use crate::{
+    config::Precision,
     device::{self, AdapterInfo, ByteSize, Chosen, DeviceRequest, choose, list},
     kernels::{
         autotune::{AutotuneCache, AutotuneResult, ModelShape},
         formats::Element,
     },
+    model::arithmetic::Arithmetic,
 };
 
 /// What kernels are tried at: ELECTRA-Large on a batch of 32 at SQuAD's lengths.
@@ -156,6 +158,7 @@ fn as_json(chosen: &Chosen) -> anyhow::Result<serde_json::Value> {
         "driver": chosen.driver,
         "memory": chosen.memory,
         "f16": chosen.f16,
+        "bf16": Arithmetic::offer(chosen, Precision::Auto).is_some(),
         "f16_conversion": conversion,
         "reason": chosen.reason,
         "kernels": timings,

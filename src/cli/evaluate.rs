@@ -14,7 +14,10 @@ use super::{
     finetune::{Course, has_record, print_results, run_draft, take_answering},
     hyper_parameters::RunArgs,
 };
-use crate::{config::Draft, finetune::check_places};
+use crate::{
+    config::Draft,
+    finetune::{GivenFiles, check_places},
+};
 
 /// Evaluate a fine-tuned model on the dev file of its tasks
 ///
@@ -65,7 +68,11 @@ pub(super) fn run(
     }
     // Before the device is opened and the model read; what else may be wrong is said by the run.
     if let Ok(resolved) = draft.finish(None) {
-        check_places(&resolved.config, args.run.given.file())?;
+        let given = GivenFiles {
+            hparams: args.run.given.file(),
+            ..GivenFiles::default()
+        };
+        check_places(&resolved.config, given)?;
     }
     let course = Course {
         calibrated: true,

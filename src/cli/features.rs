@@ -1,6 +1,9 @@
 //! `electra features`: the featurised data as JSON lines.
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use checkpoints_convert::printable;
@@ -91,7 +94,7 @@ pub(super) fn run(
     if let Some(checkpoint) = draft.init_checkpoint() {
         inputs.extend(model_files(&checkpoint));
     }
-    inputs.extend(args.run.given.hparams.as_ref().map(PathBuf::from));
+    inputs.extend(args.run.given.file().map(Path::to_owned));
     spare_inputs(&args.output, inputs.iter().map(PathBuf::as_path))?;
     let stored = facts.map(|facts| facts.record.heads).unwrap_or_default();
     let (mut files, mut features, mut tokens) = (Vec::new(), 0, TokenCounts::default());

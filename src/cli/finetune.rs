@@ -21,8 +21,11 @@ use crate::{
     config::{Config, Draft},
     eval::{figures::Scores, results_table::results_table},
     fine_tuned::{Described, TaskChoice, answering},
-    finetune::{Finetune, Outcome},
-    model::folder::{self, ModelFolder},
+    finetune::{Finetune, GivenFiles, Outcome},
+    model::{
+        arithmetic::Arithmetic,
+        folder::{self, ModelFolder},
+    },
     progress::Progress,
     tasks::{
         asked::Form,
@@ -139,17 +142,22 @@ pub(super) fn run_draft(
     let tokens = config.train_batch_size * config.max_seq_length;
     let arithmetic = session.arithmetic(config.precision, &config.encoder(), tokens)?;
     progress.note(&arithmetic.line());
+    if let Some(offer) = Arithmetic::offer(&session.chosen, config.precision) {
+        progress.note(&offer);
+    }
     let heads = heads(&config, &stored)?;
     let finetune = Finetune {
         config: &config,
-        hparams: course.hparams.as_deref(),
+        given: GivenFiles {
+            hparams: course.hparams.as_deref(),
+            replay: course.replay.as_deref(),
+        },
         heads: &heads,
         device: &session.chosen.device,
         device_name: session.chosen.short(),
         arithmetic,
         tokenizer: &tokenizer,
         untrained_head: false,
-        replay: course.replay.as_deref(),
         restart: course.restart,
         dry_run: course.dry_run,
         progress,

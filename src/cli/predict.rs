@@ -177,7 +177,7 @@ fn questions(
     let threshold = args.threshold.unwrap_or(model.config.qa_na_threshold);
     let origin = Origin {
         device: session.chosen.short(),
-        precision: model.precision.word().to_owned(),
+        precision: model.precision.to_owned(),
         settings: model.config.non_defaults(),
         ..Origin::of_command(&args.checkpoint)
     };

@@ -201,17 +201,18 @@ fn trial(
     results: &Path,
     planned: usize,
 ) -> anyhow::Result<Option<usize>> {
-    if let Some(trial) = given {
-        ensure!(
-            done == 0 || (1..=done).contains(&trial),
+    match given {
+        Some(trial) if done > 0 => ensure!(
+            (1..=done).contains(&trial),
             "--trial: expected a number from 1 to {done}, the trials in {}, found {trial}; give one of them",
             results.display()
-        );
-        ensure!(
-            done > 0 || (1..=planned).contains(&trial),
+        ),
+        Some(trial) => ensure!(
+            (1..=planned).contains(&trial),
             "--trial: expected a number from 1 to {planned}, the run's num_trials, found {trial}; give \
              --set num_trials=N as the run had it"
-        );
+        ),
+        None => {}
     }
     Ok(given.filter(|_| done.max(planned) > 1))
 }
@@ -254,6 +255,6 @@ fn inputs(draft: &Draft, config: &Config, run: &RunArgs, trials: usize) -> Vec<P
         inputs.push(folder.join("train_log.jsonl"));
     }
     inputs.extend(task_files(config));
-    inputs.extend(run.given.hparams.as_ref().map(PathBuf::from));
+    inputs.extend(run.given.file().map(Path::to_owned));
     inputs
 }

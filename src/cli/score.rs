@@ -12,6 +12,7 @@ use crate::{
     durable_file::spare_inputs,
     eval::json_file::write_json,
     tasks::qa::{
+        answers::provenance::Provenance,
         no_answer::threshold::{self, ThresholdChoice},
         scorers::{
             basis::Basis,
@@ -74,15 +75,6 @@ pub(super) fn run(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    if let Some(folder) = &args.plots {
-        let inputs = [
-            Some(&args.data),
-            Some(&args.predictions),
-            args.null_odds.as_ref(),
-        ];
-        let inputs = inputs.into_iter().flatten().map(PathBuf::as_path);
-        spare_inputs(&folder.join(CURVES), inputs)?;
-    }
     let basis = Basis::of(
         &args.data,
         &args.predictions,
@@ -90,6 +82,12 @@ pub(super) fn run(
         args.threshold.map(ThresholdChoice::At),
         args.metric,
     )?;
+    if let Some(folder) = &args.plots {
+        let record = Provenance::path(&args.predictions);
+        let inputs = [&args.data, &args.predictions, &record].into_iter();
+        let inputs = inputs.chain(&basis.null_odds).map(PathBuf::as_path);
+        spare_inputs(&folder.join(CURVES), inputs)?;
+    }
     let request = Request {
         data: args.data.clone(),
         predictions: args.predictions.clone(),

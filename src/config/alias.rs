@@ -44,10 +44,22 @@ const ALIASES: &[(&str, &str)] = &[
     ),
     ("dataset_name", "task_names"),
     ("fp16", "the flag --precision f16 here"),
-    ("bf16", "the flag --precision f16 here; WGSL has no bf16"),
+    (
+        "bf16",
+        "the flag --precision here: f16 on a GPU, bf16 on a CPU",
+    ),
     ("save_steps", "save_checkpoints_steps"),
     ("save_total_limit", "max_save"),
     ("logging_steps", "log_every"),
+    ("eval_steps", "eval_every"),
+    ("eval_strategy", "eval_every (steps, or \"epoch\")"),
+    ("evaluation_strategy", "eval_every (steps, or \"epoch\")"),
+    ("metric_for_best_model", "keep_best"),
+    (
+        "load_best_model_at_end",
+        "keep_best, the figure that decides",
+    ),
+    ("early_stopping_patience", "patience"),
     ("do_predict", "write_test_outputs"),
     (
         "version_2_with_negative",

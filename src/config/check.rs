@@ -87,6 +87,45 @@ fn check_numbers(config: &Config) -> Result<(), Error> {
             "must be from 0 to 1",
         ));
     }
+    check_evaluations(config)
+}
+
+/// Evaluations between steps, and what needs them.
+fn check_evaluations(config: &Config) -> Result<(), Error> {
+    let needs = |key: &'static str, value: &dyn ToString, what: &str| {
+        Err(Error::out_of_range(
+            key,
+            value.to_string(),
+            format!("needs {what}"),
+        ))
+    };
+    if let Some(key) = &config.keep_best
+        && config.eval_every.is_none()
+    {
+        return needs(
+            "keep_best",
+            key,
+            "eval_every, the steps from one evaluation to the next",
+        );
+    }
+    match config.patience {
+        Some(0) => return Err(Error::out_of_range("patience", 0, "must be at least 1")),
+        Some(patience) if config.keep_best.is_none() => {
+            return needs(
+                "patience",
+                &patience,
+                "keep_best, the figure that is to get better",
+            );
+        }
+        _ => {}
+    }
+    if config.eval_every.is_some() && !config.do_eval {
+        return needs(
+            "do_eval",
+            &false,
+            "eval_every=null: without it nothing is evaluated",
+        );
+    }
     Ok(())
 }
 

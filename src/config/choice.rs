@@ -75,6 +75,8 @@ choice! {
         F32 = "f32",
         /// f16 operands, f32 accumulation.
         F16 = "f16",
+        /// bf16 operands, f32 accumulation: on a CPU that has instructions for it.
+        Bf16 = "bf16",
     }
 }
 

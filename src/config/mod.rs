@@ -16,6 +16,7 @@ mod difference;
 mod draft;
 pub mod encoder;
 pub mod error;
+mod eval_every;
 pub mod given;
 pub mod hparam;
 pub mod paths;
@@ -32,6 +33,7 @@ pub use choice::{GradientCheckpointing, LrDecayVariant, ModelSize, OptimizerMome
 pub use draft::{Draft, Resolved};
 pub use encoder::EncoderConfig;
 pub use error::Error;
+pub use eval_every::EvalEvery;
 pub use paths::{Paths, of_trial};
 pub use preset::Preset;
 pub use row::{Decides, Hparam, Source};

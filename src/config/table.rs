@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::{
     choice::{GradientCheckpointing, LrDecayVariant, ModelSize, OptimizerMoments, Precision},
     error::Error,
+    eval_every::EvalEvery,
     row::{Decides, Hparam, Source, table},
     value::HparamValue,
 };
@@ -159,6 +160,13 @@ table! {
         optimizer_moments: OptimizerMoments = OptimizerMoments::F32 => Training,
         /// Stores with the model, as qa_na_threshold, the no-answer threshold that is best by F1 on the dev file.
         calibrate: bool = false => Evaluation,
+        /// Evaluations between training steps: a number of steps, or "epoch"; null: only at the end.
+        eval_every: Option<EvalEvery> = None => Conduct,
+        /// The figure of those evaluations, such as "f1" or "rte.accuracy", whose best weights become
+        /// the model; null: the last weights do.
+        keep_best: Option<String> = None => Conduct,
+        /// Evaluations without a better figure after which training ends; null: it never ends early.
+        patience: Option<usize> = None => Conduct,
     }
 
     NoEffect {
@@ -269,7 +277,19 @@ impl Config {
         let mut map = self.to_map();
         map.retain(|key, _| Self::decides(key) == Some(Decides::Training));
         map.insert("model".to_owned(), serde_json::json!(self.encoder()));
+        if let Some(best_by) = self.best_by() {
+            map.insert("best_weights".to_owned(), best_by.into());
+        }
         map
+    }
+
+    /// What decides which weights become the model, by key; `None` if the last ones do.
+    fn best_by(&self) -> Option<Map<String, Value>> {
+        self.keep_best.as_ref()?;
+        let mut map = self.to_map();
+        map.retain(|key, _| ["eval_every", "keep_best", "patience"].contains(&key.as_str()));
+        map.extend(self.decides_evaluation());
+        Some(map)
     }
 
     /// What decides the answers and scores of a model that is trained already, by key.

@@ -41,6 +41,8 @@ pub enum Error {
     },
     #[error("{name} does not compute with f16; give --precision f32")]
     NoF16 { name: String },
+    #[error("{name} does not compute with bf16: {reason}")]
+    NoBf16 { name: String, reason: String },
     #[error(
         "{name}: trying matrix products failed: {reason}; look at its driver, or give --device cpu"
     )]

@@ -1,6 +1,7 @@
 //! The figures of a run: as a task's scorer gives them, in the files that a run leaves, over several
 //! trials, and on a terminal.
 
+pub mod dev_record;
 pub mod error;
 pub mod figures;
 pub mod file_digest;

@@ -21,7 +21,7 @@ use crate::{
     batch::FeatureSet,
     config::{Config, Precision},
     device::Chosen,
-    kernels::{autotune::AutotuneCache, formats::Element},
+    kernels::autotune::AutotuneCache,
     model::{arithmetic::Arithmetic, folder, parameters::ParameterSource, record},
     tasks::{
         asked::Asked,
@@ -65,7 +65,7 @@ pub struct FineTuned {
     /// Where its record lies.
     pub folder: PathBuf,
     /// The number format that it computes in.
-    pub precision: Element,
+    pub precision: &'static str,
     /// The task that answers.
     pub asking: Asking,
     model: Model,
@@ -125,7 +125,7 @@ impl FineTuned {
             config,
             tokenizer,
             folder,
-            precision: arithmetic.layers,
+            precision: arithmetic.word(),
             asking,
             model,
             heads,

@@ -55,12 +55,31 @@ impl Finetune<'_> {
         Ok((!tasks.is_empty()).then_some(TrialResults { tasks }))
     }
 
+    /// The figures of a model that is being trained; `None` if the user ends the run.
+    pub(super) fn score(
+        &self,
+        model: &Model,
+        dev: &[Box<dyn TaskFile>],
+    ) -> Result<Option<TrialResults>, tasks::Error> {
+        let mut results = TrialResults::default();
+        for (head, file) in dev.iter().enumerate() {
+            match self.answers(model, head, file.as_ref()) {
+                Ok(answers) => results
+                    .tasks
+                    .push((file.task().to_owned(), answers.scores()?)),
+                Err(tasks::Error::Predict(predict::Error::Ended { .. })) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(results))
+    }
+
     /// Where the figures of a trial come from; `checkpoint` is the folder of its model.
     pub(super) fn origin(&self, checkpoint: &Path, trial: usize) -> Origin {
         let config = self.config;
         Origin {
             device: self.device_name.clone(),
-            precision: self.arithmetic.layers.word().to_owned(),
+            precision: self.arithmetic.word().to_owned(),
             seed: config.do_train.then(|| config.trial_seed(trial)),
             settings: config.non_defaults(),
             ..Origin::of_command(checkpoint)
@@ -91,13 +110,12 @@ impl Finetune<'_> {
         }
     }
 
-    fn answer<'a>(
+    fn answers<'a>(
         &'a self,
         model: &'a Model,
-        trial: usize,
         head: usize,
         file: &'a dyn TaskFile,
-    ) -> Result<Box<dyn Answers + 'a>, Error> {
+    ) -> Result<Box<dyn Answers + 'a>, tasks::Error> {
         let bar = self.progress.windows(file.feature_count(), file.rows_are());
         let by = Answerer {
             model,
@@ -114,7 +132,17 @@ impl Finetune<'_> {
             }
         });
         bar.finish_and_clear();
-        match answers {
+        answers
+    }
+
+    fn answer<'a>(
+        &'a self,
+        model: &'a Model,
+        trial: usize,
+        head: usize,
+        file: &'a dyn TaskFile,
+    ) -> Result<Box<dyn Answers + 'a>, Error> {
+        match self.answers(model, head, file) {
             Err(tasks::Error::Predict(predict::Error::Ended { done, windows })) => {
                 let rows = file.rows_are();
                 let file = file.path().display();

@@ -29,10 +29,14 @@ impl<'a> Identity<'a> {
     ) -> Self {
         let mut training = training_hparams(config, train);
         training["initial_weights"] = initial.into();
+        let dev = files(dev.iter().map(Box::as_ref));
+        if let Some(best_weights) = training.get_mut("best_weights") {
+            best_weights["dev_data"] = json!(dev);
+        }
         Self {
             config,
             training,
-            dev: files(dev.iter().map(Box::as_ref)),
+            dev,
             test: files(test.iter().map(|(_, file)| file.as_ref())),
         }
     }

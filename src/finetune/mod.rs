@@ -9,6 +9,7 @@ mod evaluation;
 mod identity;
 mod ledger;
 mod left_files;
+mod model_files;
 mod outline;
 mod places;
 mod replay;
@@ -20,7 +21,8 @@ mod trials;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-pub(crate) use places::model_files;
+pub(crate) use model_files::model_files;
+pub use places::GivenFiles;
 use report::RunReport;
 
 use crate::{
@@ -129,8 +131,8 @@ pub struct Outcome {
 /// A run of `electra finetune`, its hyper-parameters resolved.
 pub struct Finetune<'a> {
     pub config: &'a Config,
-    /// The file that they were given in, which no result may replace.
-    pub hparams: Option<&'a Path>,
+    /// What no result may replace.
+    pub given: GivenFiles<'a>,
     /// Those of the tasks, in their order.
     pub heads: &'a [TaskHead],
     /// Without autodiff.
@@ -141,8 +143,6 @@ pub struct Finetune<'a> {
     pub tokenizer: &'a Tokenizer,
     /// Whether a model that is only evaluated may have a head with random values.
     pub untrained_head: bool,
-    /// A file of the order that training features are taken in, in each epoch.
-    pub replay: Option<&'a Path>,
     /// Moves an earlier run's folders aside instead of going on from them.
     pub restart: bool,
     /// Ends once it is said what the run would do; nothing is written.
@@ -166,8 +166,8 @@ struct RunData {
 ///
 /// # Errors
 /// The first file that has none.
-pub fn check_places(config: &Config, hparams: Option<&Path>) -> Result<(), Error> {
-    places::check_names(config, hparams)?;
+pub fn check_places(config: &Config, given: GivenFiles<'_>) -> Result<(), Error> {
+    places::check_names(config, given)?;
     Ok(places::check_writable(config)?)
 }
 
@@ -187,10 +187,10 @@ impl Finetune<'_> {
 
     fn run_trials(&self) -> Result<Outcome, Error> {
         let config = self.config;
-        places::check_names(config, self.hparams)?;
+        places::check_names(config, self.given)?;
         let data = self.read_all()?;
         let mut features = FeatureSet::of_rows(data.train.iter().map(|file| file.rows()));
-        if let Some(file) = self.replay.filter(|_| config.do_train) {
+        if let Some(file) = self.given.replay.filter(|_| config.do_train) {
             features = features.in_order(&replay::order(file, &data.train)?);
         }
         if config.do_train {

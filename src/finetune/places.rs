@@ -3,10 +3,11 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    io,
     path::{Component, Path, PathBuf},
 };
 
+use super::model_files::model_files;
 use crate::{
     config::{Config, of_trial},
     data::split::Split,
@@ -124,43 +125,24 @@ fn inputs(config: &Config) -> Vec<Named> {
     inputs
 }
 
-/// The files that the model at a path is made of: the path itself, or what lies in its folder and is
-/// no result.
-pub(crate) fn model_files(model: &Path) -> Vec<PathBuf> {
-    if !model.is_dir() {
-        return vec![model.to_owned()];
-    }
-    let entries = fs::read_dir(model).into_iter().flatten().flatten();
-    entries
-        .filter(|entry| belongs_to_a_model(&entry.file_name().to_string_lossy()))
-        .map(|entry| entry.path())
-        .collect()
+/// Files that the user names by flags of the run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct GivenFiles<'a> {
+    /// That of the hyper-parameters.
+    pub hparams: Option<&'a Path>,
+    /// The order that training features are taken in, in each epoch.
+    pub replay: Option<&'a Path>,
 }
 
-/// Whether a file of this name is part of a model, not a result that lies beside it.
-fn belongs_to_a_model(name: &str) -> bool {
-    const NAMES: [&str; 6] = [
-        "checkpoint",
-        "config.json",
-        "conversion.json",
-        "state.json",
-        "special_tokens_map.json",
-        "vocab.txt",
-    ];
-    const ENDINGS: [&str; 5] = [".bpk", ".safetensors", ".bin", ".index", ".zip"];
-    NAMES.contains(&name)
-        || ENDINGS.iter().any(|ending| name.ends_with(ending))
-        || name.starts_with("tokenizer")
-        || name.contains(".data-")
-}
-
-/// Refuses a run of which one result would replace another, or something that the run reads: also
-/// the file `hparams` that its hyper-parameters are given in.
-pub(super) fn check_names(config: &Config, hparams: Option<&Path>) -> Result<(), Error> {
+/// Refuses a run of which one result would replace another, or something that the run reads.
+pub(super) fn check_names(config: &Config, given: GivenFiles<'_>) -> Result<(), Error> {
     let mut taken: BTreeMap<PathBuf, String> = BTreeMap::new();
     let mut read: BTreeMap<PathBuf, String> = BTreeMap::new();
-    if let Some(path) = hparams {
-        read.insert(real(path), "the file of the hyper-parameters".into());
+    for (path, name) in [
+        (given.hparams, "the file of the hyper-parameters"),
+        (given.replay, "the order of --replay"),
+    ] {
+        read.extend(path.map(|path| (real(path), name.to_owned())));
     }
     for Named { name, path } in inputs(config) {
         read.entry(real(&path)).or_insert(name);
@@ -276,6 +258,8 @@ fn real(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use serde_json::{Value, json};
 
     use super::*;
@@ -303,7 +287,7 @@ mod tests {
     fn the_reference_s_places_do_not_collide() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path(), json!({"write_test_outputs": true}));
-        check_names(&config, None).unwrap();
+        check_names(&config, GivenFiles::default()).unwrap();
         check_writable(&config).unwrap();
         // Nothing but folders is left of the trial.
         let left = fs::read_dir(folder.path().join("models/m/results")).unwrap();
@@ -345,35 +329,22 @@ mod tests {
             ),
         ] {
             let config = config(folder.path(), given.clone());
-            let refused = check_names(&config, None).unwrap_err().to_string();
+            let refused = check_names(&config, GivenFiles::default())
+                .unwrap_err()
+                .to_string();
             assert!(refused.contains(expected), "{given}: {refused}");
         }
-    }
-
-    #[test]
-    fn a_model_s_files_are_told_from_what_lies_beside_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let names = ["config.json", "conversion.json", "model.bpk", "vocab.txt"];
-        for name in [&names[..], &["thesis.tex", "train_log.jsonl"]].concat() {
-            fs::write(at(name), "").unwrap();
-        }
-        fs::create_dir(at("results")).unwrap();
-        let mut files = model_files(folder.path());
-        files.sort();
-        assert_eq!(files, names.map(at));
-        assert_eq!(model_files(&at("m.zip")), [at("m.zip")]);
     }
 
     #[test]
     fn what_is_not_written_collides_with_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let given = json!({"results_txt": "models/m/vocab.txt", "do_eval": false});
-        check_names(&config(folder.path(), given), None).unwrap();
+        check_names(&config(folder.path(), given), GivenFiles::default()).unwrap();
     }
 
     #[test]
-    fn the_file_of_the_hyper_parameters_stays() {
+    fn files_named_by_flags_stay() {
         let folder = tempfile::tempdir().unwrap();
         let mine = folder.path().join("mine.json");
         fs::write(&mine, "{}").unwrap();
@@ -384,12 +355,22 @@ mod tests {
             json!({"results_txt": "mine.txt"}),
         ] {
             let config = config(folder.path(), given.clone());
-            check_names(&config, None).unwrap();
-            let refused = check_names(&config, Some(&mine)).unwrap_err().to_string();
-            assert!(
-                refused.contains("the file of the hyper-parameters, which the run reads"),
-                "{given}: {refused}"
-            );
+            check_names(&config, GivenFiles::default()).unwrap();
+            let nothing = GivenFiles::default();
+            let (hparams, replay) = (Some(mine.as_path()), Some(mine.as_path()));
+            for (files, expected) in [
+                (
+                    GivenFiles { hparams, ..nothing },
+                    "the file of the hyper-parameters, which the run reads",
+                ),
+                (
+                    GivenFiles { replay, ..nothing },
+                    "the order of --replay, which the run reads",
+                ),
+            ] {
+                let refused = check_names(&config, files).unwrap_err().to_string();
+                assert!(refused.contains(expected), "{given}: {refused}");
+            }
         }
     }
 
@@ -401,12 +382,14 @@ mod tests {
         let linked = config(folder.path(), given);
         std::os::unix::fs::symlink(folder.path().join("models/m"), folder.path().join("link"))
             .unwrap();
-        let refused = check_names(&linked, None).unwrap_err().to_string();
+        let refused = check_names(&linked, GivenFiles::default())
+            .unwrap_err()
+            .to_string();
         assert!(refused.contains("the vocabulary"), "{refused}");
         let given =
             json!({"qa_na_file": "/dev/null", "qa_eval_file": "/dev/null", "num_trials": 1});
         let devices = config(folder.path(), given);
-        check_names(&devices, None).unwrap();
+        check_names(&devices, GivenFiles::default()).unwrap();
         check_writable(&devices).unwrap();
     }
 

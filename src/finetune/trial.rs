@@ -21,12 +21,14 @@ use crate::{
         parameters::{Origin, ParameterSource, StoredParameters},
         record,
     },
-    tasks::{head, kind, model::Model},
+    tasks::{head, kind, model::Model, task::TaskFile},
     train::{
         self,
         adam::Adam,
+        dev_curve::DevPlan,
         memory_plan::{Footprint, MemoryLimits, MemoryPlan},
         objective::{Objective, Trainable},
+        run::Trained,
         run_folder,
         schedule::{LayerDecay, Schedule},
     },
@@ -34,13 +36,14 @@ use crate::{
 };
 
 impl Finetune<'_> {
-    /// Trains, and tells after how many steps.
+    /// Trains.
     pub(super) fn train(
         &self,
         trial: usize,
         features: &FeatureSet,
+        dev: &[Box<dyn TaskFile>],
         identity: serde_json::Value,
-    ) -> Result<(Model, u64), Error> {
+    ) -> Result<Trained, Error> {
         let config = self.config;
         let model_dir = config.paths().model_dir(trial);
         let seed = config.trial_seed(trial);
@@ -48,6 +51,13 @@ impl Finetune<'_> {
         let layers = config.encoder().num_hidden_layers;
         let trainable = Trainable::new(config.trainable_layers, layers);
         let memory = self.memory_plan(trainable, features)?;
+        let score = |model: &Model| self.score(model, dev);
+        let evaluations = config.eval_every.map(|every| DevPlan {
+            every: every.steps(plan.steps_per_epoch()),
+            keep_best: config.keep_best.as_deref(),
+            patience: config.patience,
+            score: &score,
+        });
         let steps = plan.steps() as u64;
         let run = train::run::Run {
             device: self.device,
@@ -69,6 +79,7 @@ impl Finetune<'_> {
             micro_batch_size: memory.micro_batch_size,
             seed,
             hparams: identity,
+            dev: evaluations,
             stop: self.stop.asked(),
             save_every_steps: config.save_checkpoints_steps,
             save_every: Duration::from_secs(config.save_checkpoints_secs),
@@ -87,21 +98,24 @@ impl Finetune<'_> {
             |device, stored| {
                 // So that a checkpoint can be asked before the run has ended. What fails here fails
                 // again at the end, where it counts.
-                if let Err(error) = self.describe_begun(&model_dir) {
+                if let Err(error) = self
+                    .describe_begun(&model_dir)
+                    .and_then(|()| self.describe_best(&model_dir))
+                {
                     log::info!("{error}");
                 }
                 self.build(trial, device, stored)
             },
             self.progress,
         );
-        let model = trained.map_err(|error| match error {
+        let trained = trained.map_err(|error| match error {
             train::run::Error::Stopped { step, steps } => {
                 self.stopped(trial, &format!("after step {step} of {steps}"), GOES_ON)
             }
             error => error.into(),
         })?;
         self.describe(&model_dir)?;
-        Ok((model, steps))
+        Ok(trained)
     }
 
     /// How a trial's batches are drawn.
@@ -111,7 +125,7 @@ impl Finetune<'_> {
             batch_size: config.train_batch_size,
             epochs: config.num_train_epochs,
             seed: config.trial_seed(trial),
-            shuffle: config.shuffle && self.replay.is_none(),
+            shuffle: config.shuffle && self.given.replay.is_none(),
             length_bucketing: config.length_bucketing,
         }
     }
@@ -163,6 +177,17 @@ impl Finetune<'_> {
         let opened = OpenOptions::new().create(true).append(true).open(&log);
         opened.map_err(io(&log, "creating"))?;
         self.describe(model_dir)
+    }
+
+    /// The same of the best weights, if the run keeps them.
+    fn describe_best(&self, model_dir: &Path) -> Result<(), Error> {
+        if self.config.keep_best.is_none() {
+            return Ok(());
+        }
+        let best = model_dir.join(run_folder::BEST);
+        self.remove_link(&best)?;
+        std::fs::create_dir_all(&best).map_err(io(&best, "creating"))?;
+        self.describe(&best)
     }
 
     fn remove_link(&self, path: &Path) -> Result<(), Error> {

@@ -14,7 +14,10 @@ use crate::{
     eval::results::TrialResults,
     model::{folder, record},
     tensorboard::event_log::EventLog,
-    train::{self, checkpoint, checksum::Checksum, log::jsonl, run_folder, run_lock::RunLock},
+    train::{
+        self, checkpoint, checksum::Checksum, log::jsonl, run::Trained, run_folder,
+        run_lock::RunLock,
+    },
 };
 
 /// Where a trial stands when its turn comes.
@@ -72,15 +75,16 @@ impl Finetune<'_> {
                 }
                 self.tell_trial(trial, "");
                 lock.enter()?;
-                let (model, steps) = match standing {
+                let Trained { model, steps } = match standing {
                     Standing::Trained(steps) => {
                         // It may answer in another way than before.
                         self.describe(&model_dir)?;
                         let mut stored = record::open(&model_dir.join("model.bpk"))
                             .map_err(folder::Error::from)?;
-                        (self.build(trial, self.device, Some(&mut stored))?, steps)
+                        let model = self.build(trial, self.device, Some(&mut stored))?;
+                        Trained { model, steps }
                     }
-                    _ => self.train(trial, features, identity.training(trial))?,
+                    _ => self.train(trial, features, &data.dev, identity.training(trial))?,
                 };
                 figures
                     .report

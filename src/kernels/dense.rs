@@ -1,11 +1,14 @@
 //! A dense layer on rows as one differentiable operation: `y = x · W + b`.
 //!
 //! Operands may be f32 or f16, sums are f32. With f16 operands the kernel comes twice: the f32
-//! master that is trained, and its f16 copy; the master's gradient is f32.
+//! master that is trained, and its f16 copy; the master's gradient is f32. Operands in bf16 are f32
+//! ones that the CPU rounds.
 
 pub(super) mod cpu;
 pub mod layer;
 pub mod matmuls;
+pub mod packed_kernel;
+pub mod products;
 pub mod three;
 
 use burn::{
@@ -16,7 +19,8 @@ use burn::{
     },
 };
 
-use super::{autodiff::with_gradient, dense::matmuls::DenseMatmuls, matmul::MatmulTilings};
+use self::{matmuls::DenseMatmuls, products::DenseProducts};
+use super::autodiff::with_gradient;
 
 /// A dense layer as a backend operation.
 #[backend_extension(Cube, Flex, Autodiff)]
@@ -29,7 +33,7 @@ pub trait DenseOps: Backend {
         master: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self>;
 }
 
@@ -41,9 +45,9 @@ macro_rules! without_a_graph {
                 _master: FloatTensor<Self>,
                 kernel: FloatTensor<Self>,
                 bias: FloatTensor<Self>,
-                tilings: MatmulTilings,
+                products: DenseProducts,
             ) -> FloatTensor<Self> {
-                Self::dense_forward(x, kernel, bias, tilings)
+                Self::dense_forward(x, kernel, bias, products)
             }
         }
     )*};
@@ -57,20 +61,20 @@ impl<B: DenseOps + DenseMatmuls, C: CheckpointStrategy> DenseOps for Autodiff<B,
         master: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self> {
         let nodes = [x.node(), master.node(), bias.node()];
         let [x, kernel, bias] = [x, kernel, bias].map(|tensor| tensor.into_primitive());
-        let y = B::dense_forward(x.clone(), kernel.clone(), bias, tilings);
+        let y = B::dense_forward(x.clone(), kernel.clone(), bias, products.clone());
         with_gradient::<B, C, _, _>(
             nodes,
             y,
-            || (x, kernel, tilings),
-            |(x, kernel, tilings), grad, [input, master, bias]| {
+            || (x, kernel, products),
+            |(x, kernel, products), grad, [input, master, bias]| {
                 let (master, bias) = (master || bias)
-                    .then(|| B::dense_parameter_gradients(x, grad.clone(), tilings))
+                    .then(|| B::dense_parameter_gradients(x, grad.clone(), products.clone()))
                     .unzip();
-                let input = input.then(|| B::dense_input_gradient(grad, kernel, tilings));
+                let input = input.then(|| B::dense_input_gradient(grad, kernel, products));
                 [input, master, bias]
             },
         )
@@ -84,7 +88,7 @@ pub struct Weight {
     pub master: Tensor<2>,
     /// The copy in f16 that products take, where they take one.
     pub half: Option<Tensor<2>>,
-    pub tilings: MatmulTilings,
+    pub products: DenseProducts,
 }
 
 /// `x` `[rows, in]` → `[rows, out]` in the same format, differentiable in `x`, `weight.master` and
@@ -97,6 +101,6 @@ pub fn dense(x: Tensor<2>, weight: Weight, bias: Tensor<1>) -> Tensor<2> {
         master.into_dispatch(),
         operand.into_dispatch(),
         bias.into_dispatch(),
-        weight.tilings,
+        weight.products,
     ))
 }

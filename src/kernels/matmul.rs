@@ -1,6 +1,7 @@
 //! Matrix products on the GPU (`shaders/matmul_*.wgsl`) and which of them a device runs.
 
 pub mod autotune;
+pub mod bf16;
 pub mod config;
 pub(super) mod cpu;
 

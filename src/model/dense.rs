@@ -1,6 +1,8 @@
 //! A dense layer on rows: `y = x · W + b`, `W` stored `[in, out]` as TensorFlow stores kernels
 //! (`tf.layers.dense`).
 
+use std::sync::Arc;
+
 use burn::{
     Tensor,
     module::{Module, Param, ParamId},
@@ -14,7 +16,9 @@ use super::{
     parameters::{Error, ParameterSource, value},
 };
 use crate::kernels::{
-    dense::{Weight, dense, layer::DenseLayer},
+    dense::{
+        Weight, dense, layer::DenseLayer, packed_kernel::PackedKernel, products::DenseProducts,
+    },
     matmul::MatmulTilings,
 };
 
@@ -29,6 +33,9 @@ pub struct Dense {
     /// The weight in f16, for rows in f16; without autodiff.
     #[module(skip)]
     half: Option<Tensor<2>>,
+    /// The weight as products in bf16 take it.
+    #[module(skip)]
+    packed: Option<Arc<PackedKernel>>,
     #[module(skip)]
     arithmetic: Arithmetic,
 }
@@ -45,6 +52,7 @@ impl Dense {
                 weight: source.parameter("weight", [input, output], kernel)?,
                 bias: source.parameter("bias", [output], Initialiser::Zeros)?,
                 half: None,
+                packed: None,
                 arithmetic: source.arithmetic,
             })
         })
@@ -66,7 +74,17 @@ impl Dense {
         self.half = copy;
     }
 
-    /// `[rows, in]` → `[rows, out]` in the format of the rows, f32 or f16.
+    /// Keeps what products in bf16 pack of the weight, if there are any, until this is called again:
+    /// when the weight has become another.
+    pub fn renew_packed(&mut self) {
+        match self.packed.as_mut().and_then(Arc::get_mut) {
+            Some(packed) => packed.renew(),
+            None => self.packed = self.arithmetic.packed_kernel(),
+        }
+    }
+
+    /// `[rows, in]` → `[rows, out]` in the format of the rows, f32 or f16; a product of rows in f32 is
+    /// f32.
     pub fn forward(&self, rows: Tensor<2>) -> Tensor<2> {
         let half = self.half_for(rows.dtype()).map(|half| {
             if rows.is_autodiff() {
@@ -78,17 +96,21 @@ impl Dense {
         let kernel = Weight {
             master: self.weight.val(),
             half,
-            tilings: self.tilings(rows.dtype()),
+            products: self.tilings(rows.dtype()).into(),
         };
         dense(rows, kernel, self.bias.val())
     }
 
-    /// The layer without autodiff, for rows in this format.
+    /// The layer without autodiff, for rows in this format; as a part of the encoder's layers it
+    /// multiplies in bf16 if they do.
     pub fn layer(&self, format: DType) -> DenseLayer {
         DenseLayer {
             kernel: self.half_for(format).unwrap_or_else(|| value(&self.weight)),
             bias: value(&self.bias),
-            tilings: self.tilings(format),
+            products: DenseProducts {
+                tilings: self.tilings(format),
+                packed: self.packed(),
+            },
         }
     }
 
@@ -108,6 +130,12 @@ impl Dense {
     /// The weight in f16 if the rows are.
     fn half_for(&self, format: DType) -> Option<Tensor<2>> {
         (format == DType::F16).then(|| self.half.clone().unwrap_or_else(|| self.narrow_kernel()))
+    }
+
+    /// The weight for products in bf16, if the layers' are.
+    fn packed(&self) -> Option<Arc<PackedKernel>> {
+        let kept = self.packed.clone();
+        kept.or_else(|| self.arithmetic.packed_kernel())
     }
 
     fn narrow_kernel(&self) -> Tensor<2> {

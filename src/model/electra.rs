@@ -76,13 +76,13 @@ impl Electra {
 
     /// The dense layers that take f16 copies of their weights: the layers' if they compute in f16.
     pub fn f16_denses(&mut self) -> impl Iterator<Item = &mut Dense> {
-        let count = match self.arithmetic.layers {
-            Element::F16 => self.layers.len(),
-            Element::F32 => 0,
-        };
-        self.layers[..count]
-            .iter_mut()
-            .flat_map(EncoderLayer::denses)
+        let f16 = self.arithmetic.layers == Element::F16;
+        self.denses().filter(move |_| f16)
+    }
+
+    /// The dense layers of all layers.
+    pub fn denses(&mut self) -> impl Iterator<Item = &mut Dense> {
+        self.layers.iter_mut().flat_map(EncoderLayer::denses)
     }
 
     /// Last hidden states, `[tokens, hidden]` in the format of the layers, without autodiff.

@@ -6,11 +6,19 @@ use std::{
     path::Path,
 };
 
+use serde::de::DeserializeOwned;
+
 use super::{
     Error,
     chart::{Line, Style},
 };
-use crate::step_record::StepRecord;
+use crate::{
+    eval::dev_record::{self, DevLine, DevRecord, Figures},
+    step_record::StepRecord,
+};
+
+/// The name that a run gives its log.
+const TRAIN_LOG: &str = "train_log.jsonl";
 
 /// The longest line that is read; ours have about two hundred bytes.
 const LONGEST_LINE: u64 = 1 << 16;
@@ -23,39 +31,27 @@ const STRETCHES: usize = 400;
 pub struct TrainingCurve {
     pub name: String,
     pub steps: Vec<StepRecord>,
+    /// The evaluations between them.
+    pub dev: Vec<DevRecord>,
 }
 
 impl TrainingCurve {
-    /// Reads a training log. A last line without end, as a run leaves it that is still writing or
-    /// was killed, is passed over.
+    /// Reads a training log and, beside one that has kept its name, that of the evaluations. A last line
+    /// without end, as a run leaves it that is still writing or was killed, is passed over.
     ///
     /// # Errors
     /// When the file cannot be read or a line is none of a training log.
     pub fn read(path: &Path, name: &str) -> Result<Self, Error> {
-        let reading = |source| Error::ReadLog {
-            path: path.into(),
-            source,
+        let dev_log = path.with_file_name(dev_record::FILE);
+        let is_named = path.file_name().is_some_and(|name| name == TRAIN_LOG);
+        let dev = match is_named && dev_log.is_file() {
+            true => DevRecord::of_lines(read_lines::<DevLine>(&dev_log)?),
+            false => Vec::new(),
         };
-        let mut file = BufReader::new(File::open(path).map_err(reading)?);
-        let mut steps = Vec::new();
-        let mut line = Vec::new();
-        for number in 1.. {
-            line.clear();
-            read_line(&mut file, &mut line).map_err(reading)?;
-            if !line.ends_with(b"\n") {
-                if line.len() as u64 == LONGEST_LINE {
-                    return Err(wrong_line(path, number, "the line is too long".into()));
-                }
-                break;
-            }
-            match serde_json::from_slice(&line) {
-                Ok(step) => steps.push(step),
-                Err(error) => return Err(wrong_line(path, number, error.to_string())),
-            }
-        }
         Ok(Self {
             name: name.to_owned(),
-            steps,
+            steps: read_lines(path)?,
+            dev,
         })
     }
 
@@ -79,6 +75,32 @@ impl TrainingCurve {
             lines.push(line("loss", Style::Faint(colour), &loss));
         }
         lines.push(line("smoothed loss", Style::Bold(colour), &smooth));
+        lines
+    }
+
+    /// Each figure of the evaluations, all losses or all others, those of a part of the examples apart;
+    /// colours are counted on from `colour`.
+    pub(super) fn dev(&self, losses: bool, colour: usize, alone: bool) -> Vec<Line> {
+        let Some(first) = self.dev.first() else {
+            return Vec::new();
+        };
+        let mut lines = Vec::new();
+        for (task, figures) in &first.tasks {
+            for key in figures.keys() {
+                if (key == "loss") != losses || is_of_part(key, figures) {
+                    continue;
+                }
+                let value = |record: &DevRecord| record.tasks.get(task)?.get(key).copied()?;
+                let points = self.dev.iter();
+                let points =
+                    points.map(|record| (record.step as f64, value(record).unwrap_or(f64::NAN)));
+                lines.push(Line {
+                    name: format!("{}{task}: {key}", self.prefix(alone)),
+                    style: Style::Dotted(colour + lines.len()),
+                    points: points.collect(),
+                });
+            }
+        }
         lines
     }
 
@@ -136,6 +158,32 @@ impl TrainingCurve {
     }
 }
 
+/// The lines of a log.
+fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Error> {
+    let reading = |source| Error::ReadLog {
+        path: path.into(),
+        source,
+    };
+    let mut file = BufReader::new(File::open(path).map_err(reading)?);
+    let mut lines = Vec::new();
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        read_line(&mut file, &mut line).map_err(reading)?;
+        if !line.ends_with(b"\n") {
+            if line.len() as u64 == LONGEST_LINE {
+                return Err(wrong_line(path, number, "the line is too long".into()));
+            }
+            break;
+        }
+        match serde_json::from_slice(&line) {
+            Ok(line) => lines.push(line),
+            Err(error) => return Err(wrong_line(path, number, error.to_string())),
+        }
+    }
+    Ok(lines)
+}
+
 fn read_line(file: &mut BufReader<File>, line: &mut Vec<u8>) -> io::Result<usize> {
     file.by_ref().take(LONGEST_LINE).read_until(b'\n', line)
 }
@@ -146,6 +194,12 @@ fn wrong_line(path: &Path, line: usize, problem: String) -> Error {
         line,
         problem,
     }
+}
+
+/// Whether a key, such as `HasAns_f1`, is that of another figure for a part of the examples.
+fn is_of_part(key: &str, figures: &Figures) -> bool {
+    let part = key.split_once('_').map(|(_, whole)| whole);
+    part.is_some_and(|part| figures.keys().any(|whole| part.starts_with(whole)))
 }
 
 /// Steps over which the smoothed loss looks back, for a run of so many.

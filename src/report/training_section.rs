@@ -28,6 +28,15 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
     let loss = loss
         .flat_map(|(colour, curve)| curve.loss(colour, alone))
         .collect();
+    let dev = |losses: bool| -> Vec<Line> {
+        let mut lines = Vec::new();
+        for curve in curves {
+            lines.extend(curve.dev(losses, lines.len(), alone));
+        }
+        lines
+    };
+    let evaluated = curves.iter().any(|curve| !curve.dev.is_empty());
+    let (dev_losses, dev_scores) = (dev(true), dev(false));
     let rate = each(&|curve, colour| {
         curve.figure("learning rate", colour, alone, |step| step.learning_rate)
     });
@@ -58,11 +67,18 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
                 thead { tr {
                     th { "run" } th.n { "steps" } th.n { "features" } th.n { "hours" }
                     th.n { "most memory" }
+                    @if evaluated { th.n { "evaluations" } }
                 } }
-                tbody { @for curve in curves { (run(curve)) } }
+                tbody { @for curve in curves { (run(curve, evaluated)) } }
             } }
             div.charts {
                 (charts.figure("Loss", &caption, chart("loss", loss)))
+                @if !dev_losses.is_empty() {
+                    (charts.figure("Dev loss", "Between training steps.", chart("loss", dev_losses)))
+                }
+                @if !dev_scores.is_empty() {
+                    (charts.figure("Dev scores", "Between training steps.", chart("score", dev_scores)))
+                }
                 (charts.figure("Learning rate", "Before the layer factor.", chart("learning rate", rate)))
                 (charts.figure("Gradient norm", "Over all gradients, before clipping.", norm))
                 (charts.figure("Features a second", "", chart("features/s", features)))
@@ -72,7 +88,7 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
     }
 }
 
-fn run(curve: &TrainingCurve) -> Markup {
+fn run(curve: &TrainingCurve, evaluated: bool) -> Markup {
     let features: usize = curve.steps.iter().map(|step| step.features).sum();
     let seconds: f64 = curve.steps.iter().map(|step| step.seconds).sum();
     let peak = curve.steps.iter().filter_map(|step| step.peak_bytes).max();
@@ -82,5 +98,12 @@ fn run(curve: &TrainingCurve) -> Markup {
         td.n { (features) }
         td.n { (format!("{:.2}", seconds / 3600.0)) }
         td.n { @if let Some(bytes) = peak { (bytes / 1_000_000) " MB" } @else { "–" } }
+        @if evaluated { td.n { (evaluations(curve)) } }
     } }
+}
+
+/// How many there were, and how long they took.
+fn evaluations(curve: &TrainingCurve) -> String {
+    let seconds: f64 = curve.dev.iter().map(|record| record.seconds).sum();
+    format!("{} in {:.2} h", curve.dev.len(), seconds / 3600.0)
 }

@@ -43,6 +43,7 @@ impl Model {
         source.check_unused()?;
         model.f16_denses().for_each(Dense::refresh_f16_weight);
         model.refresh_f16_parts();
+        model.electra.denses().for_each(Dense::renew_packed);
         Ok(model)
     }
 
@@ -54,14 +55,15 @@ impl Model {
             .collect()
     }
 
-    /// Puts the f16 copies of the weights as they are now back. What heads have in f16 besides is
-    /// made anew.
+    /// Puts the f16 copies of the weights as they are now back. What heads have in f16 besides, and what
+    /// is packed of the weights, is made anew.
     pub fn put_f16_weights(&mut self, mut copies: HashMap<ParamId, Tensor<2>>) {
         for dense in self.f16_denses() {
             let id = dense.weight.id;
             dense.put_f16_weight(copies.remove(&id));
         }
         self.refresh_f16_parts();
+        self.electra.denses().for_each(Dense::renew_packed);
     }
 
     fn refresh_f16_parts(&mut self) {

@@ -43,6 +43,7 @@ pub enum Kind {
     NotInTrain,
     IllFormed,
     WordCut,
+    WordWithoutToken,
     NoSpan,
     NoDev,
     ForeignVocabulary,
@@ -74,6 +75,7 @@ impl Kind {
             | Kind::NotInTrain
             | Kind::IllFormed
             | Kind::WordCut
+            | Kind::WordWithoutToken
             | Kind::NoSpan
             | Kind::NoDev
             | Kind::ForeignVocabulary => Severity::Warning,
@@ -99,6 +101,9 @@ impl Kind {
             Kind::NotInTrain => "the train file has no such label: it cannot be learnt",
             Kind::IllFormed => "the tag continues no span, or leaves one open",
             Kind::WordCut => "the word has more tokens than fit: its end is not seen",
+            Kind::WordWithoutToken => {
+                "the tokenizer drops every character of the word: take it out"
+            }
             Kind::NoSpan => "every tag is O: there is nothing to find",
             Kind::NoDev => "a run cannot evaluate without a dev file (do_eval=false trains alone)",
             Kind::ForeignVocabulary => {

@@ -201,6 +201,12 @@ pub struct Answerer<'a> {
 
 /// What a model answers to a file.
 pub trait Answers {
+    /// The figures alone, as [`mark`](Self::mark) gives them; nothing is written.
+    ///
+    /// # Errors
+    /// When the answers cannot be marked.
+    fn scores(&self) -> Result<Scores, Error>;
+
     /// Writes the answers as those of a trial, marks them as the task's official scorer does, and
     /// gives the figures.
     ///

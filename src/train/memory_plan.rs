@@ -82,9 +82,11 @@ impl Footprint<'_> {
     /// parameter once more while its gradient is summed.
     pub fn state(&self) -> u64 {
         let table = (self.encoder.vocab_size * self.encoder.embedding_size) as u64;
-        let copies = match self.arithmetic.layers {
-            Element::F32 => 0,
-            Element::F16 => 2 * self.parameters,
+        let copies = match (self.arithmetic.layers, self.arithmetic.bf16) {
+            (Element::F32, None) => 0,
+            (Element::F16, _) => 2 * self.parameters,
+            // Packed for each direction.
+            (Element::F32, Some(_)) => 4 * self.parameters,
         };
         let moments = self.moments.bytes() * self.trained;
         copies + moments + FLOAT * (self.parameters + self.trained + table)
@@ -110,6 +112,11 @@ impl Footprint<'_> {
         // Shares of the layer norms' gradients that wait: two rows for a slice of the tokens.
         let waiting = AT_ONCE as u64 * 2 * FLOAT * hidden / NormPass::SLICE as u64;
         let passing = passing + waiting;
+        // The largest left and the largest right operand as bf16, which are kept.
+        let packed = match self.arithmetic.bf16 {
+            None => 0,
+            Some(_) => 2 * (inner + inner.max(hidden)),
+        };
         // The heads' inner layer of the tokens and its gradient; the hidden states, the four parts
         // of their gradient and its sum.
         let heads = size * (2 * head::HIDDEN as u64 + 6 * hidden);
@@ -124,7 +131,7 @@ impl Footprint<'_> {
         } else {
             (layers * layer, passing)
         };
-        tokens.saturating_mul(kept + heads.max(computed))
+        tokens.saturating_mul(kept + packed + heads.max(computed))
     }
 
     /// Whether Burn's own matmul may compute the gradient of a weight from operands in f16: it takes
@@ -217,7 +224,7 @@ mod tests {
     use super::*;
     use crate::{
         config::Config,
-        kernels::matmul::{MatmulTilings, config::MatmulTiling},
+        kernels::matmul::{MatmulTilings, bf16::Instructions, config::MatmulTiling},
     };
 
     fn encoder(size: &str) -> EncoderConfig {
@@ -353,6 +360,18 @@ mod tests {
         assert_eq!(activations(Element::F16, shaders), full / 2);
         let widened = activations(Element::F16, MatmulTilings::BURNS);
         assert!(full / 2 < widened && widened < full, "{widened} of {full}");
+    }
+
+    #[test]
+    fn packed_operands_in_bf16_are_counted() {
+        let encoder = encoder("large");
+        let full = large(&encoder);
+        let mut packed = full.clone();
+        packed.arithmetic.bf16 = Some(Instructions::Plain);
+        // Both directions of each weight; and of an activation of the inner width and its gradient.
+        assert_eq!(packed.state() - full.state(), 2 * 2 * 336_000_000);
+        let more = packed.activations(512, true) - full.activations(512, true);
+        assert_eq!(more, 512 * 2 * 2 * 4096);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! From logits to a better record: loss, gradients, clipping, optimiser, checkpoints, the loop.
 
 pub mod adam;
+pub mod best_by;
+pub mod best_weights;
 pub mod checkpoint;
 pub mod checksum;
+pub mod dev_curve;
 pub mod disk_space;
 pub mod encoder_pass;
 pub mod gradients;

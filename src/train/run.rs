@@ -12,7 +12,9 @@ use serde_json::Value;
 
 use super::{
     adam::Adam,
-    checkpoint, disk_space,
+    checkpoint,
+    dev_curve::{self, DevCurve, DevPlan, Seen},
+    disk_space,
     log::RunLog,
     loss_scale::LossScale,
     memory::PeakMemory,
@@ -44,6 +46,8 @@ pub enum Error {
     DiskSpace(#[from] disk_space::Error),
     #[error(transparent)]
     Saver(#[from] saver::Error),
+    #[error(transparent)]
+    DevCurve(#[from] dev_curve::Error),
     #[error(transparent)]
     Watch(#[from] watch::Error),
     #[error(transparent)]
@@ -79,6 +83,19 @@ fn by_task(tasks: &[String], losses: &[f64]) -> Option<BTreeMap<String, Option<f
     (tasks.len() > 1).then(|| tasks.iter().cloned().zip(finite).collect())
 }
 
+/// A look at the model after `step` steps, if the run evaluates between them.
+fn look(
+    dev: &mut Option<DevCurve>,
+    step: u64,
+    model: &Model,
+    log: &mut RunLog,
+) -> Result<Seen, dev_curve::Error> {
+    match dev {
+        Some(dev) => dev.look(step, model, log),
+        None => Ok(Seen::GoOn),
+    }
+}
+
 /// Everything that a run needs besides the model's first values.
 pub struct Run<'a> {
     /// Without autodiff.
@@ -100,25 +117,35 @@ pub struct Run<'a> {
     pub save_every: Duration,
     pub max_save: usize,
     pub log_every: u64,
+    /// Evaluations between the steps; `None` if there are none.
+    pub dev: Option<DevPlan<'a>>,
     /// Set from outside to end the run after a step, with a checkpoint.
     pub stop: &'a AtomicBool,
 }
 
+/// What a run leaves.
+pub struct Trained {
+    /// Without autodiff.
+    pub model: Model,
+    /// Steps that were made.
+    pub steps: u64,
+}
+
 impl Run<'_> {
-    /// Trains to the end and returns the model without autodiff; `<model_dir>/model.bpk` holds it.
+    /// Trains to the end; `<model_dir>/model.bpk` holds the model.
     ///
     /// `build` makes the model on a device from a stored record, or, without one, from its first
     /// values.
     pub fn train(
         &self,
         mut adam: Adam,
-        build: impl FnOnce(&Device, Option<&mut StoredParameters>) -> Result<Model, folder::Error>,
+        build: impl Fn(&Device, Option<&mut StoredParameters>) -> Result<Model, folder::Error>,
         progress: &Progress,
-    ) -> Result<Model, Error> {
+    ) -> Result<Trained, Error> {
         let device = self.device.clone().autodiff();
         let steps = self.schedule.steps;
         run_folder::tidy(self.model_dir, &mut |line| progress.note(&line))?;
-        let (mut model, mut step, loss_scale) = self.start(&device, &mut adam, build, progress)?;
+        let (mut model, mut step, loss_scale) = self.start(&device, &mut adam, &build, progress)?;
         let mut settings = StepSettings {
             device: &device,
             tasks: self.tasks,
@@ -131,9 +158,20 @@ impl Run<'_> {
         let mut memory = PeakMemory::new(self.device);
         let mut watch = Watch::new(loss_scale, progress);
         let mut saver = self.saver(&model, &adam, step, progress)?;
+        let dev = self
+            .dev
+            .as_ref()
+            .map(|plan| DevCurve::resume(plan, self.model_dir, self.tasks, step, steps, progress));
+        let mut dev = dev.transpose()?;
+        let mut seen = look(&mut dev, step, &model, &mut log)?;
+        if seen == Seen::Broken {
+            return Err(Error::Stopped { step, steps });
+        }
+        // A run that is killed goes on from here.
+        dev.as_mut().map_or(Ok(()), DevCurve::checkpoint_saved)?;
         progress.begin(step, steps);
 
-        while step < steps {
+        while step < steps && seen != Seen::Enough {
             let began = Instant::now();
             let rows = plan.features(step as usize);
             settings.objective.loss_scale = watch.loss_factor();
@@ -163,19 +201,34 @@ impl Run<'_> {
                 })?;
             }
             step += 1;
-            let stopped = self.stop.load(Ordering::Relaxed) && step < steps;
-            if stopped || saver.is_due(step) {
+            let mut stopped = self.stop.load(Ordering::Relaxed) && step < steps;
+            if !stopped {
+                seen = look(&mut dev, step, &model, &mut log)?;
+                stopped = seen == Seen::Broken;
+            }
+            if stopped || seen == Seen::Enough || saver.is_due(step) {
                 log.sync()?;
                 saver.save(step, &model, &adam, watch.loss_scale())?;
+                dev.as_mut().map_or(Ok(()), DevCurve::checkpoint_saved)?;
             }
             if stopped {
                 return Err(Error::Stopped { step, steps });
             }
         }
         progress.end();
-        let model = model.valid();
-        record::save(&model, self.tasks, &self.model_dir.join("model.bpk"))?;
-        Ok(model)
+        let file = self.model_dir.join("model.bpk");
+        let model = match dev.map_or(Ok(false), |dev| dev.finish(step, &file))? {
+            true => {
+                let mut best = record::open(&file).map_err(folder::Error::from)?;
+                build(self.device, Some(&mut best))?
+            }
+            false => {
+                let model = model.valid();
+                record::save(&model, self.tasks, &file)?;
+                model
+            }
+        };
+        Ok(Trained { model, steps: step })
     }
 
     /// The model as the newest checkpoint has it, or else with its first values; the number of
@@ -184,7 +237,7 @@ impl Run<'_> {
         &self,
         device: &Device,
         adam: &mut Adam,
-        build: impl FnOnce(&Device, Option<&mut StoredParameters>) -> Result<Model, folder::Error>,
+        build: impl Fn(&Device, Option<&mut StoredParameters>) -> Result<Model, folder::Error>,
         progress: &Progress,
     ) -> Result<(Model, u64, Option<LossScale>), Error> {
         let mut note = |line: String| progress.note(&line);

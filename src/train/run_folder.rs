@@ -11,15 +11,17 @@ use super::checkpoint::state;
 use crate::{
     device::ByteSize,
     durable_file::{rename, sync_folder},
+    eval::dev_record,
     tensorboard::event_log,
 };
 
 /// Files of a finished run; its log and its lock.
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "model.bpk",
     "config.json",
     "vocab.txt",
     TRAIN_LOG,
+    EVAL_LOG,
     super::run_lock::INSIDE,
 ];
 
@@ -28,6 +30,18 @@ const TEMPORARY: &str = ".electra-";
 
 /// The log of a run's steps.
 pub const TRAIN_LOG: &str = "train_log.jsonl";
+
+/// The log of the evaluations between them.
+pub const EVAL_LOG: &str = dev_record::FILE;
+
+/// The folder of the weights that do best on the dev files, a model of its own.
+pub const BEST: &str = "best";
+
+/// The files in it: the last is what a checkpoint leads back to.
+const OF_BEST: [&str; 4] = ["model.bpk", "config.json", "vocab.txt", BEFORE_BEST];
+
+/// The best weights when the last checkpoint was saved, if others have taken their place.
+pub const BEFORE_BEST: &str = "before.bpk";
 
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {action} failed: {source}; check its permissions")]
@@ -76,6 +90,8 @@ enum Kind {
     Damaged,
     /// Half a file.
     Temporary,
+    /// The folder of the best weights.
+    Best,
     /// A file of the run.
     File,
     Foreign,
@@ -100,9 +116,13 @@ impl Kind {
                 _ => Self::Foreign,
             };
         }
+        if name == BEST {
+            return Self::Best;
+        }
         let event_file = name.starts_with(event_log::FILE_PREFIX) && name.ends_with(".electra");
-        let log_aside = format!("{TRAIN_LOG}.damaged");
-        if FILES.contains(&name) || event_file || name.starts_with(&log_aside) {
+        let mut logs = [TRAIN_LOG, EVAL_LOG].into_iter();
+        let log_aside = logs.any(|log| name.starts_with(&format!("{log}.damaged")));
+        if FILES.contains(&name) || event_file || log_aside {
             return Self::File;
         }
         Self::Foreign
@@ -201,21 +221,38 @@ fn remove_checkpoint(
     bytes: &mut u64,
     note: &mut dyn FnMut(String),
 ) -> Result<bool, Error> {
+    let files = [&state::RECORDS[..], &[state::STATE]].concat();
+    remove_known(
+        folder,
+        &files,
+        "is no whole checkpoint, and stays",
+        bytes,
+        note,
+    )
+}
+
+/// Removes a folder that holds nothing but these files and half ones, and tells whether it is gone; what
+/// else there is makes it `stay`.
+fn remove_known(
+    folder: &Path,
+    known: &[&str],
+    stay: &str,
+    bytes: &mut u64,
+    note: &mut dyn FnMut(String),
+) -> Result<bool, Error> {
     if !is_folder(folder) {
         return Ok(false);
     }
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(io("reading", folder))? {
         let path = entry.map_err(io("reading", folder))?.path();
-        let known = path
+        let is_known = path
             .file_name()
             .and_then(OsStr::to_str)
-            .is_some_and(|name| {
-                state::RECORDS.contains(&name) || name == state::STATE || is_temporary(name)
-            });
-        if !known || !is_file(&path) {
+            .is_some_and(|name| known.contains(&name) || is_temporary(name));
+        if !is_known || !is_file(&path) {
             note(format!(
-                "{} is no whole checkpoint, and stays: it holds {}, which no run writes",
+                "{} {stay}: it holds {}, which no run writes",
                 folder.display(),
                 name(&path)
             ));
@@ -304,6 +341,7 @@ pub fn remove(model_dir: &Path, note: &mut dyn FnMut(String)) -> Result<(), Erro
             Kind::Checkpoint | Kind::Scratch | Kind::Replaced | Kind::Damaged => {
                 remove_checkpoint(&path, &mut bytes, note)?
             }
+            Kind::Best => remove_known(&path, &OF_BEST, "stays", &mut bytes, note)?,
             Kind::File | Kind::Temporary if is_file(&path) => {
                 fs::remove_file(&path).map_err(io("removing", &path))?;
                 true

@@ -14,7 +14,7 @@ use electra::{
     kernels::{
         attention::{config::AttentionConfigs, cooperative::candidates},
         formats::Element,
-        matmul::{self, MatmulTilings, config::MatmulTiling},
+        matmul::{self, MatmulTilings, bf16::Instructions, config::MatmulTiling},
     },
     model::{
         arithmetic::Arithmetic,
@@ -311,6 +311,30 @@ fn a_layers_own_backward_pass_is_that_of_a_graph() {
                     assert_same(&what, &ours, &theirs, tolerance);
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn a_layer_in_bf16_is_near_one_in_f32_and_no_nearer_than_8_bits_are() {
+    let theirs = by_graph(true);
+    for instructions in Instructions::ALL.into_iter().filter(|by| by.available()) {
+        let arithmetic = Arithmetic {
+            bf16: Some(instructions),
+            ..Arithmetic::default()
+        };
+        let ours = by_layer(&Device::flex(), arithmetic, true);
+        // About ten roundings to 8 bits on the way: eight times what f16's 11 bits are given.
+        let what = instructions.to_string();
+        assert_same(&what, &ours, &theirs, 2.4e-2);
+        let plain = by_layer(&Device::flex(), Arithmetic::default(), true);
+        for (part, ours, plain) in [
+            ("output", &ours.output, &plain.output),
+            ("input", &ours.input, &plain.input),
+            ("weight", &ours.parameters[0].1, &plain.parameters[0].1),
+        ] {
+            let (distance, norm) = crate::support::distance_and_norm(ours, plain);
+            assert!(distance > 1e-4 * norm, "{what}: {part} is in f32");
         }
     }
 }

@@ -5,6 +5,7 @@ mod support;
 
 mod adam;
 mod attention_cooperative;
+mod bf16;
 mod embedding;
 mod encoder_layer;
 mod forms;

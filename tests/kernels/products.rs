@@ -1,5 +1,7 @@
-//! Dense layers by every tiling that the device has, each with what follows it, against sums
-//! in f64, at odd shapes.
+//! Dense layers by every tiling that the device has, and in bf16 by all instructions that the processor
+//! has, each with what follows it, against sums in f64, at odd shapes.
+
+use std::sync::Arc;
 
 use burn::{
     Tensor,
@@ -8,10 +10,12 @@ use burn::{
 use electra::{
     device::{DeviceRequest, choose},
     kernels::{
-        dense::{Weight, dense, layer::DenseLayer},
+        dense::{
+            Weight, dense, layer::DenseLayer, packed_kernel::PackedKernel, products::DenseProducts,
+        },
         dropout::Dropped,
         formats::Element,
-        matmul::{MatmulTilings, config::MatmulTiling},
+        matmul::{MatmulTilings, bf16::Instructions, config::MatmulTiling},
     },
     packed::{random::Mask, sequences::Sequences},
 };
@@ -81,6 +85,23 @@ impl Case {
         }
     }
 
+    /// The same with the operands of its products rounded to bf16.
+    fn in_bf16(&self) -> Self {
+        let rounded = |values: &[f32]| {
+            let values = values.iter();
+            values.map(|&v| half::bf16::from_f32(v).to_f32()).collect()
+        };
+        Self {
+            shape: self.shape,
+            x: rounded(&self.x),
+            kernel: rounded(&self.kernel),
+            bias: self.bias.clone(),
+            grad: rounded(&self.grad),
+            residual: self.residual.clone(),
+            onto: self.onto.clone(),
+        }
+    }
+
     pub fn sequences(&self) -> Sequences {
         let rows = self.shape[0];
         Sequences::new(&[rows - 2, 2], 4)
@@ -147,7 +168,12 @@ impl Case {
     }
 
     /// Everything by the operations.
-    fn computed(&self, device: &Device, element: Element, tilings: MatmulTilings) -> Vec<Vec<f32>> {
+    fn computed(
+        &self,
+        device: &Device,
+        element: Element,
+        products: DenseProducts,
+    ) -> Vec<Vec<f32>> {
         let [rows, input, output] = self.shape;
         let matrix = |values: &[f32], shape: [usize; 2]| -> Tensor<2> {
             let tensor = Tensor::from_data(TensorData::new(values.to_vec(), shape), device);
@@ -163,7 +189,7 @@ impl Case {
         let layer = DenseLayer {
             kernel: matrix(&self.kernel, [input, output]),
             bias: Tensor::from_data(TensorData::new(self.bias.clone(), [output]), device),
-            tilings,
+            products,
         };
         let (x, grad) = (
             matrix(&self.x, [rows, input]),
@@ -198,7 +224,12 @@ impl Case {
     }
 
     /// Result and the gradients of input, kernel and bias, by the differentiable operation.
-    fn by_graph(&self, device: &Device, element: Element, tilings: MatmulTilings) -> [Vec<f32>; 4] {
+    fn by_graph(
+        &self,
+        device: &Device,
+        element: Element,
+        products: DenseProducts,
+    ) -> [Vec<f32>; 4] {
         let device = device.clone().autodiff();
         let [rows, input, output] = self.shape;
         let matrix = |values: &[f32], shape: [usize; 2]| -> Tensor<2> {
@@ -216,7 +247,7 @@ impl Case {
         let kernel = Weight {
             half: (element == Element::F16).then(|| narrow(w.clone().detach())),
             master: w.clone(),
-            tilings,
+            products,
         };
         let y = dense(x.clone(), kernel, b.clone());
         let loss = y.clone().cast(FloatDType::F32) * matrix(&self.grad, [rows, output]);
@@ -239,7 +270,7 @@ impl Case {
 #[track_caller]
 fn assert_exact(name: &str, device: &Device, element: Element, tilings: MatmulTilings) {
     for case in SHAPES.map(Case::new) {
-        let ours = case.computed(device, element, tilings);
+        let ours = case.computed(device, element, tilings.into());
         let exact = case.exact();
         for ((part, ours), exact) in PARTS.iter().zip(&ours).zip(&exact) {
             assert_eq!(ours.len(), exact.len());
@@ -260,7 +291,7 @@ fn assert_exact(name: &str, device: &Device, element: Element, tilings: MatmulTi
             );
         }
         let [input, output] = [case.shape[1], case.shape[2]];
-        let [y, dx, dw, db] = case.by_graph(device, element, tilings);
+        let [y, dx, dw, db] = case.by_graph(device, element, tilings.into());
         let parameters = [dw, db].concat();
         assert_eq!(parameters.len(), (input + 1) * output);
         for (part, graph) in [(0, y), (6, dx), (9, parameters)] {
@@ -276,6 +307,62 @@ fn plain_tensors_are_exact_on_the_cpu_and_on_the_gpu() {
             assert_exact(name, &device, element, MatmulTilings::default());
         }
     }
+}
+
+#[test]
+fn products_in_bf16_are_those_of_rounded_operands() {
+    let device = Device::flex();
+    let available = Instructions::ALL.into_iter().filter(|by| by.available());
+    for (instructions, shape) in
+        available.flat_map(|instructions| SHAPES.map(|shape| (instructions, shape)))
+    {
+        let case = Case::new(shape);
+        let [_, input, output] = shape;
+        let products = DenseProducts {
+            packed: Some(Arc::new(PackedKernel::new(instructions))),
+            ..DenseProducts::default()
+        };
+        let ours = case.computed(&device, Element::F32, products.clone());
+        let mut exact = case.in_bf16().exact();
+        // The bias's gradient is no product: its terms are not rounded.
+        let sums = case.exact().pop().unwrap().split_off(input * output);
+        exact[9].truncate(input * output);
+        exact[9].extend(sums);
+        for ((part, ours), exact) in PARTS.iter().zip(&ours).zip(&exact) {
+            let scale = exact.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
+            let errors = ours.iter().zip(exact);
+            let errors = errors.map(|(&ours, exact)| (f64::from(ours) - exact).abs());
+            let difference = errors.fold(0.0, f64::max);
+            // Products of two values of 8 bits are exact in f32; sums of up to 260 of them are not.
+            assert!(
+                difference <= 2e-6 * scale,
+                "{instructions} {shape:?} {part}: {difference} of {scale}"
+            );
+        }
+        let [y, dx, dw, db] = case.by_graph(&device, Element::F32, products);
+        for (part, graph) in [(0, y), (6, dx), (9, [dw, db].concat())] {
+            assert_eq!(graph, ours[part], "{instructions}: {}", PARTS[part]);
+        }
+    }
+}
+
+#[test]
+fn a_kernel_that_changed_is_multiplied_as_it_is_now() {
+    let device = Device::flex();
+    let [before, after] = [[64, 64, 96], [64, 96, 64]].map(Case::new);
+    let mut kernel = Arc::new(PackedKernel::new(Instructions::Plain));
+    let products = |kernel: &Arc<PackedKernel>| DenseProducts {
+        packed: Some(kernel.clone()),
+        ..DenseProducts::default()
+    };
+    let fresh = Arc::new(PackedKernel::new(Instructions::Plain));
+    let right = after.computed(&device, Element::F32, products(&fresh));
+    before.computed(&device, Element::F32, products(&kernel));
+    Arc::get_mut(&mut kernel).unwrap().renew();
+    assert_eq!(
+        after.computed(&device, Element::F32, products(&kernel)),
+        right
+    );
 }
 
 #[test]

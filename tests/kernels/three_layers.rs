@@ -52,7 +52,7 @@ fn assert_as_one_by_one(device: &Device, element: Element, tilings: MatmulTiling
                 TensorData::new(random(output, 9 + number as u64), [output]),
                 device,
             ),
-            tilings,
+            products: tilings.into(),
         });
         let (rows_in, onto) = (matrix(&x, [rows, input]), matrix(&sum, [rows, input]));
         let gradients = grads.each_ref().map(|grad| matrix(grad, [rows, output]));

@@ -63,7 +63,7 @@ fn computed(device: &Device) -> Vec<Vec<f32>> {
     let layer = |input, output| DenseLayer {
         kernel: matrix(input, output, 7),
         bias: matrix(1, output, 3).flatten(0, 1),
-        tilings: MatmulTilings::all(MatmulTiling::Tiled { quarters: 1 }),
+        products: MatmulTilings::all(MatmulTiling::Tiled { quarters: 1 }).into(),
     };
     let x = matrix(70, 64, 1);
     let inner = layer(64, 144);

@@ -22,6 +22,55 @@ const UPWARD: &[(&str, &str, &str)] = &[
 /// no circle any more makes the test fail.
 const CIRCLES: &[(&[&str], &[&str], &str)] = &[];
 
+/// The files that hold instructions for which Rust has no safe functions.
+const UNSAFE: [&str; 2] = [
+    "src/kernels/matmul/bf16/amx.rs",
+    "src/kernels/matmul/bf16/avx512.rs",
+];
+
+#[test]
+fn unsafe_code_stands_where_it_is_listed_and_nowhere_else() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut places = vec![root.join("src"), root.join("checkpoints-convert/src")];
+    let mut found = BTreeSet::new();
+    while let Some(place) = places.pop() {
+        if place.is_dir() {
+            places.extend(
+                fs::read_dir(place)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
+            continue;
+        }
+        if place.extension().is_none_or(|kind| kind != "rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&place).unwrap();
+        let code = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        let mut words = code
+            .flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-'));
+        // The word alone, and what lets the compiler take it.
+        if words.any(|word| word == "unsafe" || word == "unsafe_code") {
+            let file = place.strip_prefix(root).unwrap().to_str().unwrap();
+            found.insert(file.replace('\\', "/"));
+        }
+    }
+    // Where it is forbidden, or denied but for those.
+    for (file, lint) in [
+        ("checkpoints-convert/src/lib.rs", "forbid"),
+        ("checkpoints-convert/src/main.rs", "forbid"),
+        ("src/lib.rs", "deny"),
+        ("src/main.rs", "forbid"),
+    ] {
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        assert!(text.contains(&format!("#![{lint}(unsafe_code)]")), "{file}");
+        assert!(found.remove(file), "{file}");
+    }
+    assert_eq!(found, UNSAFE.map(str::to_owned).into());
+}
+
 #[test]
 fn the_map_has_every_room() {
     let map = map();

@@ -13,6 +13,7 @@ mod checkpoint_facts;
 mod cli;
 mod config;
 mod cores;
+mod dev_curve;
 mod docs;
 mod faults;
 mod first_step;

@@ -1,9 +1,10 @@
 //! `electra report` of runs: what the page of each kind of task shows, and which predictions are
 //! refused.
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::support::{evaluated_run::EvaluatedRun, place::golden};
 use electra::{
@@ -357,42 +358,54 @@ fn a_page_replaces_no_file_of_a_model() {
     }
 }
 
-#[test]
-fn a_page_of_answers_replaces_neither_their_null_odds_nor_their_record() {
+/// Answers to `dev.json` in `preds.json`, whose record names the null odds.
+fn recorded_answers(null_odds: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     for (from, to) in [
         ("data/squad2-tiny.dev.json", "dev.json"),
         ("eval/squad2-tiny.bert.preds.json", "preds.json"),
-        ("eval/squad2-tiny.bert.null_odds.json", "null_odds.json"),
+        ("eval/squad2-tiny.bert.null_odds.json", null_odds),
     ] {
         fs::copy(golden(from), at(to)).unwrap();
     }
-    let [data, predictions, null_odds] = ["dev.json", "preds.json", "null_odds.json"].map(at);
     let record = Provenance::of(
-        FileDigest::of(&data).unwrap(),
-        &predictions,
-        Some(&null_odds),
+        FileDigest::of(&at("dev.json")).unwrap(),
+        &at("preds.json"),
+        Some(&at(null_odds)),
         Some(Metric::Squad2),
         -2.75,
         Origin::default(),
     );
-    record.unwrap().write(&predictions).unwrap();
-    for input in [null_odds, at("preds.provenance.json")] {
-        let before = fs::read(&input).unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_electra"))
-            .arg("report")
-            .arg("--data")
-            .arg(&data)
-            .arg("--predictions")
-            .arg(&predictions)
-            .arg("--output")
-            .arg(&input)
-            .output()
-            .unwrap();
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{stderr}");
-        assert!(stderr.contains("is an input"), "{stderr}");
-        assert_eq!(fs::read(&input).unwrap(), before);
+    record.unwrap().write(&at("preds.json")).unwrap();
+    folder
+}
+
+/// `electra COMMAND --data dev.json --predictions preds.json FLAG FILE`, which must leave `input` alone.
+fn refuses_to_replace(folder: &Path, command: &str, [flag, file]: [&str; 2], input: &str) {
+    let before = fs::read(folder.join(input)).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_electra"))
+        .current_dir(folder)
+        .args([command, "--data", "dev.json", "--predictions", "preds.json"])
+        .args([flag, file])
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("is an input"), "{stderr}");
+    assert!(fs::read(folder.join(input)).unwrap() == before, "{input}");
+}
+
+#[test]
+fn a_page_of_answers_replaces_neither_their_null_odds_nor_their_record() {
+    let folder = recorded_answers("null_odds.json");
+    for input in ["null_odds.json", "preds.provenance.json"] {
+        refuses_to_replace(folder.path(), "report", ["--output", input], input);
     }
+}
+
+#[test]
+fn points_of_curves_replace_no_null_odds_of_the_record() {
+    let folder = recorded_answers("pr_curves.json");
+    refuses_to_replace(folder.path(), "score", ["--plots", "."], "pr_curves.json");
 }

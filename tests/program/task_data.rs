@@ -252,7 +252,7 @@ fn a_file_of_tags_is_checked_to_the_word() {
     let folder = folder(&[
         ("mine/task.json", r#"{"kind": "tagging"}"#),
         ("mine/train.txt", &text),
-        ("mine/dev.txt", "a B-A\nb E-A\n\ne S-C\n"),
+        ("mine/dev.txt", "a B-A\nb E-A\n\ne S-C\n\u{200b} O\n"),
     ]);
     let (code, found) = checked(&folder.path().join("mine"), &["--max-seq-length", "8"]);
     assert_eq!(code, Some(0), "{found}");
@@ -268,6 +268,7 @@ fn a_file_of_tags_is_checked_to_the_word() {
             "ill_formed train.txt line 8",
             "ill_formed train.txt line 13",
             "word_cut train.txt line 10",
+            "word_without_token dev.txt line 4",
         ]
     );
     let train = &found["files"][0];

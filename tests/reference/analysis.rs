@@ -190,10 +190,12 @@ fn texts_of_the_data_are_no_markup() {
         TrainingCurve {
             name: evil.into(),
             steps: steps(3),
+            dev: Vec::new(),
         },
         TrainingCurve {
             name: evil.into(),
             steps: steps(2),
+            dev: Vec::new(),
         },
     ];
     page.title = evil.into();
@@ -237,6 +239,7 @@ fn a_page_has_every_part_that_there_is_data_for() {
     page.training = vec![TrainingCurve {
         name: "trial 1".into(),
         steps: steps(3),
+        dev: Vec::new(),
     }];
     let html = page.html();
     for part in [

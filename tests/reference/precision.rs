@@ -1,12 +1,15 @@
-//! Layers in f16: how far their numbers are from float32's, and what happens beyond f16's range.
+//! Layers in f16 and products in bf16: how far their numbers are from float32's, what happens beyond f16's
+//! range, and which devices they are refused on.
 
 use crate::support::{ReferenceRun, devices, fast, parameters, runs, tasks};
 use burn::tensor::Device;
 use electra::{
     batch::Batch,
+    config::Precision,
     data::split::Split,
-    kernels::formats::Element,
-    model::arithmetic::Arithmetic,
+    device::{DeviceRequest, choose},
+    kernels::{autotune::AutotuneCache, formats::Element, matmul::bf16::Instructions},
+    model::{arithmetic::Arithmetic, dense::Dense, input::ModelInput},
     train::{
         adam::Adam,
         objective::{Objective, Trainable},
@@ -107,4 +110,106 @@ fn a_step_beyond_the_range_of_f16_changes_nothing() {
         assert_ne!(parameters(&model), before, "{name}");
         assert_eq!(adam.stored().len(), 2 * before.len(), "{name}");
     }
+}
+
+#[test]
+fn steps_in_bf16_follow_the_references_steps_with_the_weights_of_each() {
+    let run = &runs()[0];
+    let features = run.features(Split::Train);
+    let device = Device::flex().autodiff();
+    let tasks = tasks();
+    for instructions in Instructions::ALL.into_iter().filter(|by| by.available()) {
+        let arithmetic = Arithmetic {
+            bf16: Some(instructions),
+            ..Arithmetic::default()
+        };
+        let mut model = run.model_with("init", &device, 0.0, arithmetic);
+        let mut adam = adam(run);
+        let settings = settings(&device, &tasks, 1.0);
+        let mut worst = [0.0_f64; 2];
+        for step in 0..5 {
+            let reference = &run.trajectory["steps"][step];
+            let rate = run.trajectory["steps"][step + 1]["learning_rate"]
+                .as_f64()
+                .unwrap();
+            let batch = run.training_batch(&features, step);
+            let input = ModelInput::new(&batch, 0, &Device::flex());
+            let parts = [batch];
+            let (updated, figures) =
+                train_step(model, &mut adam, &parts, step as u64, rate, &settings).unwrap();
+            model = updated;
+            let ours = [figures.loss, figures.grad_norm];
+            for ((worst, ours), key) in worst.iter_mut().zip(ours).zip(["loss", "grad_norm"]) {
+                let theirs = reference[key].as_f64().unwrap();
+                *worst = worst.max((ours / theirs - 1.0).abs());
+            }
+            let hidden = |model: &electra::tasks::model::Model| -> Vec<f32> {
+                let hidden = model.encode(&input).hidden;
+                hidden.into_data().try_to_vec().unwrap()
+            };
+            // A clone shares what is packed, until it is renewed.
+            let mut anew = model.clone();
+            anew.electra.denses().for_each(Dense::renew_packed);
+            assert!(
+                hidden(&model) == hidden(&anew),
+                "{instructions}: step {step}"
+            );
+        }
+        println!(
+            "{instructions}: loss {:e}, gradient norm {:e}",
+            worst[0], worst[1]
+        );
+        // As in f16, with 8 bits for 11.
+        assert!(
+            worst[0] < 1.6e-2 && worst[1] < 8e-2,
+            "{instructions}: {worst:?}"
+        );
+        assert!(worst[1] > 1e-5, "{instructions}: {worst:?} is f32's");
+    }
+}
+
+#[test]
+fn bf16_is_taken_where_the_processor_has_it_and_refused_elsewhere() {
+    let encoder = runs()[0].encoder();
+    let on = |request| {
+        let chosen = choose(request).ok()?;
+        let cache = AutotuneCache::of_user();
+        Some(Arithmetic::on(
+            &chosen,
+            Precision::Bf16,
+            &encoder,
+            64,
+            &cache,
+        ))
+    };
+    match (on(DeviceRequest::Cpu).unwrap(), Instructions::best()) {
+        (Ok(arithmetic), Some(best)) => {
+            assert!(best.available());
+            assert_eq!((arithmetic.bf16, arithmetic.word()), (Some(best), "bf16"));
+            assert_eq!(arithmetic.layers, Element::F32);
+        }
+        (Err(error), None) => {
+            let message = error.to_string();
+            for part in ["bf16: it takes AMX", "and found ", "give --precision f32"] {
+                assert!(message.contains(part), "{message}");
+            }
+        }
+        (taken, best) => panic!("{taken:?} where {best:?} is best"),
+    }
+    if let Some(taken) = on(DeviceRequest::Gpu) {
+        let message = taken.unwrap_err().to_string();
+        assert!(message.contains("bf16: WGSL has none; give "), "{message}");
+    }
+    let chosen = choose(DeviceRequest::Cpu).unwrap();
+    let auto = Arithmetic::on(
+        &chosen,
+        Precision::Auto,
+        &encoder,
+        64,
+        &AutotuneCache::of_user(),
+    );
+    assert_eq!(auto.unwrap(), Arithmetic::default());
+    let offer = Arithmetic::offer(&chosen, Precision::Auto);
+    assert_eq!(offer.is_some(), Instructions::best().is_some());
+    assert_eq!(Arithmetic::offer(&chosen, Precision::F32), None);
 }

@@ -80,6 +80,7 @@ impl TrainingLoop<'_> {
             save_every: Duration::from_secs(3600),
             max_save: 100,
             log_every: 1,
+            dev: None,
             stop: &STOP,
         };
         let mut encoder = self.run.encoder();
@@ -100,7 +101,8 @@ impl TrainingLoop<'_> {
             },
         )
         .with_moments(self.moments);
-        training.train(adam, build, &Progress::new(Output::Quiet))
+        let trained = training.train(adam, build, &Progress::new(Output::Quiet))?;
+        Ok(trained.model)
     }
 }
 

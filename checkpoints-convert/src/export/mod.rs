@@ -94,7 +94,7 @@ pub fn export(
         record.check(parameter)?;
     }
     if format == Format::Tf {
-        say_lost_labels(input, &record.config);
+        warn_of_lost_labels_and_ranges(input, &record.config);
     }
     let total = parameters.iter().map(byte_length).sum();
     let mut done = 0;
@@ -138,7 +138,7 @@ pub fn export(
 }
 
 /// Says which heads have labels or a range, since a TensorFlow checkpoint has no place for them.
-fn say_lost_labels(input: &Path, config: &RecordConfig) {
+fn warn_of_lost_labels_and_ranges(input: &Path, config: &RecordConfig) {
     for (task, head) in &config.heads {
         let HeadShape::Dense(dense) = head else {
             continue;

@@ -1,7 +1,7 @@
 //! What the files beside the weights say of the tokenizer: `tokenizer_config.json`,
-//! `special_tokens_map.json`, `added_tokens.json`, `tokenizer.json` and the class that `config.json` names enter; the settings of BERT's tokenizer
-//! leave. It is the only one that is reproduced: any other, and files that contradict each other,
-//! are refused, as every id of a text would be another.
+//! `special_tokens_map.json`, `added_tokens.json`, `tokenizer.json` and the class that `config.json`
+//! names enter; the settings of BERT's tokenizer leave. It is the only one that is reproduced: any
+//! other, and files that contradict each other, are refused, as every id of a text would be another.
 
 use std::collections::BTreeMap;
 

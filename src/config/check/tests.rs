@@ -60,7 +60,7 @@ fn a_wrong_type_names_key_value_and_type() {
         json!({"task_names": [1]}),
         json!({"model_dir": 3}),
         json!({"model_hparam_overrides": [1]}),
-        json!({"precision": "bf16"}),
+        json!({"precision": "fp16"}),
         json!({"optimizer_moments": "f16"}),
         json!({"use_tpu": "yes"}),
     ] {

@@ -4,15 +4,19 @@ use burn::{
     backend::{Flex, TensorMetadata, ops::FloatTensorOps, tensor::FloatTensor},
     tensor::Shape,
 };
+use pulp::Arch;
 
-use super::matmuls::DenseMatmuls;
+use super::{matmuls::DenseMatmuls, products::DenseProducts};
 use crate::{
     kernels::{
         cpu_loops::{column_sums, in_order, tensor, values},
         dropout::Dropped,
         formats::{cast, full},
         gelu::GeluOps,
-        matmul::{MatmulTilings, cpu::matmul},
+        matmul::{
+            bf16::{Matrix, Packed, Side, product},
+            cpu::matmul,
+        },
         normal::{density, distribution},
     },
     packed::random::Mask,
@@ -23,20 +27,18 @@ impl DenseMatmuls for Flex {
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        _tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self> {
-        let (format, columns) = (x.dtype(), kernel.shape()[1]);
+        let format = x.dtype();
         let bias = in_order(bias);
-        let [x, kernel] = [x, kernel].map(full::<Self>);
-        let y = matmul(
+        let y = forward(
             x,
             kernel,
+            &products,
             #[inline(always)]
-            |_, lines| {
-                for line in lines.chunks_exact_mut(columns) {
-                    for (y, bias) in line.iter_mut().zip(values(&bias)) {
-                        *y += bias;
-                    }
+            |_, column, line| {
+                for (y, bias) in line.iter_mut().zip(&values(&bias)[column..]) {
+                    *y += bias;
                 }
             },
         );
@@ -47,21 +49,19 @@ impl DenseMatmuls for Flex {
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        _tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self> {
-        let (format, columns) = (x.dtype(), kernel.shape()[1]);
+        let format = x.dtype();
         let bias = in_order(bias);
-        let [x, kernel] = [x, kernel].map(full::<Self>);
-        let y = matmul(
+        let y = forward(
             x,
             kernel,
+            &products,
             #[inline(always)]
-            |_, lines| {
-                for line in lines.chunks_exact_mut(columns) {
-                    for (y, bias) in line.iter_mut().zip(values(&bias)) {
-                        let inner = *y + bias;
-                        *y = inner * distribution(inner);
-                    }
+            |_, column, line| {
+                for (y, bias) in line.iter_mut().zip(&values(&bias)[column..]) {
+                    let inner = *y + bias;
+                    *y = inner * distribution(inner);
                 }
             },
         );
@@ -72,10 +72,10 @@ impl DenseMatmuls for Flex {
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let format = x.dtype();
-        let inner = Self::dense_forward(full::<Self>(x), kernel, bias, tilings);
+        let inner = Self::dense_forward(full::<Self>(x), kernel, bias, products);
         let y = Self::erf_gelu(inner.clone());
         (cast::<Self>(y, format), cast::<Self>(inner, format))
     }
@@ -86,33 +86,31 @@ impl DenseMatmuls for Flex {
         bias: FloatTensor<Self>,
         residual: FloatTensor<Self>,
         dropped: Option<Dropped>,
-        _tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self> {
         let (format, columns) = (x.dtype(), kernel.shape()[1]);
         let [bias, residual] = [bias, residual].map(in_order);
-        let [x, kernel] = [x, kernel].map(full::<Self>);
         let rows: Option<(Vec<u32>, Mask)> =
             dropped.map(|dropped| (dropped.sequences.row_words().collect(), dropped.mask));
-        let y = matmul(
+        let y = forward(
             x,
             kernel,
+            &products,
             #[inline(always)]
-            |first, lines| {
-                let residuals = values(&residual)[first * columns..].chunks_exact(columns);
-                let lines = lines.chunks_exact_mut(columns).zip(residuals);
-                for (row, (line, residuals)) in (first..).zip(lines) {
-                    let values = line.iter_mut().zip(values(&bias)).zip(residuals);
-                    match &rows {
-                        None => {
-                            for ((y, bias), residual) in values {
-                                *y += bias + residual;
-                            }
+            |row, column, line| {
+                let residuals = &values(&residual)[row * columns + column..];
+                let bias = &values(&bias)[column..];
+                let values = line.iter_mut().zip(bias).zip(residuals);
+                match &rows {
+                    None => {
+                        for ((y, bias), residual) in values {
+                            *y += bias + residual;
                         }
-                        Some((rows, mask)) => {
-                            for (column, ((y, bias), residual)) in values.enumerate() {
-                                let factor = mask.factor(rows[row], column as u32);
-                                *y = (*y + bias) * factor + residual;
-                            }
+                    }
+                    Some((rows, mask)) => {
+                        for (column, ((y, bias), residual)) in (column..).zip(values) {
+                            let factor = mask.factor(rows[row], column as u32);
+                            *y = (*y + bias) * factor + residual;
                         }
                     }
                 }
@@ -124,15 +122,16 @@ impl DenseMatmuls for Flex {
     fn dense_input_gradient(
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
-        _tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self> {
         let format = grad.dtype();
         cast::<Self>(
             input_gradient(
                 grad,
                 kernel,
+                &products,
                 #[inline(always)]
-                |_, _| {},
+                |_, _, _| {},
             ),
             format,
         )
@@ -142,16 +141,18 @@ impl DenseMatmuls for Flex {
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         sum: FloatTensor<Self>,
-        _tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self> {
         let (format, columns) = (sum.dtype(), kernel.shape()[0]);
         let sum = in_order(sum);
         let sum = input_gradient(
             grad,
             kernel,
+            &products,
             #[inline(always)]
-            |first, lines| {
-                for (value, sum) in lines.iter_mut().zip(&values(&sum)[first * columns..]) {
+            |row, column, line| {
+                let sums = &values(&sum)[row * columns + column..];
+                for (value, sum) in line.iter_mut().zip(sums) {
                     *value += sum;
                 }
             },
@@ -163,16 +164,18 @@ impl DenseMatmuls for Flex {
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         inner: FloatTensor<Self>,
-        _tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self> {
         let (format, columns) = (inner.dtype(), kernel.shape()[0]);
         let inner = in_order(inner);
         let grad = input_gradient(
             grad,
             kernel,
+            &products,
             #[inline(always)]
-            |first, lines| {
-                for (grad, &x) in lines.iter_mut().zip(&values(&inner)[first * columns..]) {
+            |row, column, line| {
+                let inner = &values(&inner)[row * columns + column..];
+                for (grad, &x) in line.iter_mut().zip(inner) {
                     *grad *= distribution(x) + x * density(x);
                 }
             },
@@ -183,28 +186,107 @@ impl DenseMatmuls for Flex {
     fn dense_parameter_gradients(
         x: FloatTensor<Self>,
         grad: FloatTensor<Self>,
-        _tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let grad = in_order(grad);
         let columns = grad.shape()[1];
         let bias = column_sums(values(&grad), columns);
-        let transposed = Self::float_swap_dims(full::<Self>(x), 0, 1);
-        let kernel = matmul(
-            transposed,
-            grad,
-            #[inline(always)]
-            |_, _| {},
-        );
-        (kernel, tensor(bias, Shape::new([columns])))
+        let bias = tensor(bias, Shape::new([columns]));
+        let kernel = match &products.packed {
+            None => matmul(
+                Self::float_swap_dims(full::<Self>(x), 0, 1),
+                grad,
+                #[inline(always)]
+                |_, _| {},
+            ),
+            Some(packed) => {
+                let x = in_order(x);
+                let instructions = packed.instructions;
+                Packed::with(instructions, matrix(&grad), Side::Right, |grad| {
+                    of_rows(matrix(&x).transposed(), grad, |_, _, _| {})
+                })
+            }
+        };
+        (kernel, bias)
     }
 }
 
-/// `grad · kernelᵀ` in f32, and what follows it.
+/// `x · kernel` in f32; each piece of a row is finished, given the numbers of its row and of its first
+/// column.
+fn forward(
+    x: FloatTensor<Flex>,
+    kernel: FloatTensor<Flex>,
+    products: &DenseProducts,
+    finish: impl Fn(usize, usize, &mut [f32]) + Sync + Send,
+) -> FloatTensor<Flex> {
+    match &products.packed {
+        None => whole_rows(full::<Flex>(x), full::<Flex>(kernel), finish),
+        Some(packed) => {
+            let [x, kernel] = [x, kernel].map(in_order);
+            of_rows(matrix(&x), packed.forward(matrix(&kernel)), finish)
+        }
+    }
+}
+
+/// `grad · kernelᵀ` in f32, finished likewise.
 fn input_gradient(
     grad: FloatTensor<Flex>,
     kernel: FloatTensor<Flex>,
-    epilogue: impl Fn(usize, &mut [f32]) + Sync + Send,
+    products: &DenseProducts,
+    finish: impl Fn(usize, usize, &mut [f32]) + Sync + Send,
 ) -> FloatTensor<Flex> {
-    let transposed = Flex::float_swap_dims(full::<Flex>(kernel), 0, 1);
-    matmul(full::<Flex>(grad), transposed, epilogue)
+    match &products.packed {
+        None => {
+            let transposed = Flex::float_swap_dims(full::<Flex>(kernel), 0, 1);
+            whole_rows(full::<Flex>(grad), transposed, finish)
+        }
+        Some(packed) => {
+            let [grad, kernel] = [grad, kernel].map(in_order);
+            of_rows(matrix(&grad), packed.backward(matrix(&kernel)), finish)
+        }
+    }
+}
+
+/// `a · b` of operands in f32; pieces are whole rows.
+fn whole_rows(
+    a: FloatTensor<Flex>,
+    b: FloatTensor<Flex>,
+    finish: impl Fn(usize, usize, &mut [f32]) + Sync + Send,
+) -> FloatTensor<Flex> {
+    let columns = b.shape()[1];
+    matmul(
+        a,
+        b,
+        #[inline(always)]
+        |first, lines| {
+            for (row, line) in (first..).zip(lines.chunks_exact_mut(columns)) {
+                finish(row, 0, line);
+            }
+        },
+    )
+}
+
+/// `rows · right` of operands in bf16.
+fn of_rows(
+    rows: Matrix<'_>,
+    right: &Packed,
+    finish: impl Fn(usize, usize, &mut [f32]) + Sync + Send,
+) -> FloatTensor<Flex> {
+    let finish = |row, column, line: &mut [f32]| {
+        Arch::new().dispatch(
+            #[inline(always)]
+            || finish(row, column, line),
+        )
+    };
+    Packed::with(right.instructions, rows, Side::Left, |left| {
+        let shape = [left.lines, right.lines];
+        let mut out = vec![0.0; shape[0] * shape[1]];
+        product(left, right, &mut out, finish);
+        tensor(out, Shape::new(shape))
+    })
+}
+
+/// A tensor that is whole and in order.
+fn matrix(tensor: &FloatTensor<Flex>) -> Matrix<'_> {
+    Matrix::new(values(tensor), [tensor.shape()[0], tensor.shape()[1]])
 }

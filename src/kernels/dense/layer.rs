@@ -2,8 +2,8 @@
 
 use burn::{Tensor, backend::Dispatch};
 
-use super::matmuls::DenseMatmuls;
-use crate::kernels::{dropout::Dropped, matmul::MatmulTilings};
+use super::{matmuls::DenseMatmuls, products::DenseProducts};
+use crate::kernels::dropout::Dropped;
 
 /// A dense layer's values as its products take them.
 #[derive(Debug, Clone)]
@@ -12,7 +12,7 @@ pub struct DenseLayer {
     pub kernel: Tensor<2>,
     /// `[out]`, in f32.
     pub bias: Tensor<1>,
-    pub tilings: MatmulTilings,
+    pub products: DenseProducts,
 }
 
 impl DenseLayer {
@@ -22,7 +22,7 @@ impl DenseLayer {
             x.into_dispatch(),
             self.kernel.clone().into_dispatch(),
             self.bias.clone().into_dispatch(),
-            self.tilings,
+            self.products.clone(),
         ))
     }
 
@@ -32,7 +32,7 @@ impl DenseLayer {
             x.into_dispatch(),
             self.kernel.clone().into_dispatch(),
             self.bias.clone().into_dispatch(),
-            self.tilings,
+            self.products.clone(),
         ))
     }
 
@@ -42,7 +42,7 @@ impl DenseLayer {
             x.into_dispatch(),
             self.kernel.clone().into_dispatch(),
             self.bias.clone().into_dispatch(),
-            self.tilings,
+            self.products.clone(),
         );
         (Tensor::from_dispatch(y), Tensor::from_dispatch(inner))
     }
@@ -60,7 +60,7 @@ impl DenseLayer {
             self.bias.clone().into_dispatch(),
             residual.into_dispatch(),
             dropped,
-            self.tilings,
+            self.products.clone(),
         ))
     }
 
@@ -69,7 +69,7 @@ impl DenseLayer {
         Tensor::from_dispatch(Dispatch::dense_input_gradient(
             grad.into_dispatch(),
             self.kernel.clone().into_dispatch(),
-            self.tilings,
+            self.products.clone(),
         ))
     }
 
@@ -79,7 +79,7 @@ impl DenseLayer {
             grad.into_dispatch(),
             self.kernel.clone().into_dispatch(),
             sum.into_dispatch(),
-            self.tilings,
+            self.products.clone(),
         ))
     }
 
@@ -90,7 +90,7 @@ impl DenseLayer {
             grad.into_dispatch(),
             self.kernel.clone().into_dispatch(),
             inner.into_dispatch(),
-            self.tilings,
+            self.products.clone(),
         ))
     }
 
@@ -100,7 +100,7 @@ impl DenseLayer {
         let (kernel, bias) = Dispatch::dense_parameter_gradients(
             x.into_dispatch(),
             grad.into_dispatch(),
-            self.tilings,
+            self.products.clone(),
         );
         (Tensor::from_dispatch(kernel), Tensor::from_dispatch(bias))
     }

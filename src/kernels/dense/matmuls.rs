@@ -2,7 +2,7 @@
 //!
 //! What follows a product (bias, GELU, dropout and residual, a sum) is done before the product is
 //! stored, so that no matrix is written and read again for it. Operands may be f32 or f16, sums are
-//! f32. All without autodiff; [`dense`](crate::kernels::dense) is differentiable.
+//! f32; the CPU rounds them to bf16 where it is told to. All without autodiff; [`dense`](crate::kernels::dense) is differentiable.
 
 use burn::{
     backend::{
@@ -12,6 +12,7 @@ use burn::{
     tensor::Shape,
 };
 
+use super::products::DenseProducts;
 use crate::kernels::{
     dropout::{DropoutOps, Dropped},
     formats::{Element, cast, full},
@@ -30,7 +31,7 @@ pub trait DenseMatmuls: GeluOps + DropoutOps {
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self>;
 
     /// `GELU(x · kernel + bias)`, `[rows, out]`
@@ -38,7 +39,7 @@ pub trait DenseMatmuls: GeluOps + DropoutOps {
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self>;
 
     /// The same, and the values before GELU.
@@ -46,7 +47,7 @@ pub trait DenseMatmuls: GeluOps + DropoutOps {
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
     /// `dropout(x · kernel + bias) + residual`, `[rows, out]`
@@ -56,14 +57,14 @@ pub trait DenseMatmuls: GeluOps + DropoutOps {
         bias: FloatTensor<Self>,
         residual: FloatTensor<Self>,
         dropped: Option<Dropped>,
-        tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self>;
 
     /// Gradient of the rows, `[rows, in]`.
     fn dense_input_gradient(
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
-        tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self>;
 
     /// The same added to `sum` `[rows, in]`, in place where no one else holds it.
@@ -71,7 +72,7 @@ pub trait DenseMatmuls: GeluOps + DropoutOps {
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         sum: FloatTensor<Self>,
-        tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self>;
 
     /// Gradient of the values before a GELU whose results were the rows, `[rows, in]` each.
@@ -79,14 +80,14 @@ pub trait DenseMatmuls: GeluOps + DropoutOps {
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         inner: FloatTensor<Self>,
-        tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self>;
 
     /// Gradients of the kernel, `[in, out]`, and of the bias, `[out]`, in f32.
     fn dense_parameter_gradients(
         x: FloatTensor<Self>,
         grad: FloatTensor<Self>,
-        tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
@@ -172,13 +173,13 @@ pub(super) fn fused(
 
 /// One product, and what is beside it.
 fn one(
-    tilings: MatmulTilings,
+    products: DenseProducts,
     operands: [FloatTensor<CubeBackend>; 2],
     orientation: Orientation,
     epilogue: EpilogueTensors,
 ) -> (FloatTensor<CubeBackend>, Option<FloatTensor<CubeBackend>>) {
     let operands = operands.map(|operand| vec![operand]);
-    let [mut results, mut beside] = fused(tilings, operands, orientation, epilogue);
+    let [mut results, mut beside] = fused(products.tilings, operands, orientation, epilogue);
     (results.remove(0), beside.pop())
 }
 
@@ -187,10 +188,10 @@ impl DenseMatmuls for CubeBackend {
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self> {
         one(
-            tilings,
+            products,
             [x, kernel],
             Orientation::Plain,
             EpilogueTensors::Bias(vec![bias]),
@@ -202,20 +203,20 @@ impl DenseMatmuls for CubeBackend {
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self> {
         let gelu = EpilogueTensors::Gelu { bias, kept: false };
-        one(tilings, [x, kernel], Orientation::Plain, gelu).0
+        one(products, [x, kernel], Orientation::Plain, gelu).0
     }
 
     fn dense_gelu_keeping(
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let gelu = EpilogueTensors::Gelu { bias, kept: true };
-        let (y, inner) = one(tilings, [x, kernel], Orientation::Plain, gelu);
+        let (y, inner) = one(products, [x, kernel], Orientation::Plain, gelu);
         (y, inner.expect("asked for"))
     }
 
@@ -225,44 +226,50 @@ impl DenseMatmuls for CubeBackend {
         bias: FloatTensor<Self>,
         residual: FloatTensor<Self>,
         dropped: Option<Dropped>,
-        tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self> {
         let residual = EpilogueTensors::Residual {
             bias,
             residual,
             dropped,
         };
-        one(tilings, [x, kernel], Orientation::Plain, residual).0
+        one(products, [x, kernel], Orientation::Plain, residual).0
     }
 
     fn dense_input_gradient(
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
-        tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self> {
         let orientation = Orientation::RightTransposed;
-        one(tilings, [grad, kernel], orientation, EpilogueTensors::Plain).0
+        one(
+            products,
+            [grad, kernel],
+            orientation,
+            EpilogueTensors::Plain,
+        )
+        .0
     }
 
     fn dense_input_gradient_onto(
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         sum: FloatTensor<Self>,
-        tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self> {
         let onto = EpilogueTensors::Onto(sum);
-        one(tilings, [grad, kernel], Orientation::RightTransposed, onto).0
+        one(products, [grad, kernel], Orientation::RightTransposed, onto).0
     }
 
     fn dense_inner_gradient(
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         inner: FloatTensor<Self>,
-        tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> FloatTensor<Self> {
         let gradient = EpilogueTensors::GeluGradient(inner);
         one(
-            tilings,
+            products,
             [grad, kernel],
             Orientation::RightTransposed,
             gradient,
@@ -273,10 +280,10 @@ impl DenseMatmuls for CubeBackend {
     fn dense_parameter_gradients(
         x: FloatTensor<Self>,
         grad: FloatTensor<Self>,
-        tilings: MatmulTilings,
+        products: DenseProducts,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let sums = EpilogueTensors::ColumnSums;
-        let (kernel, bias) = one(tilings, [x, grad], Orientation::LeftTransposed, sums);
+        let (kernel, bias) = one(products, [x, grad], Orientation::LeftTransposed, sums);
         (kernel, bias.expect("asked for"))
     }
 }

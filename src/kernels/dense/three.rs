@@ -16,8 +16,9 @@ use burn::{
 use super::{
     layer::DenseLayer,
     matmuls::{DenseMatmuls, fused},
+    products::DenseProducts,
 };
-use crate::kernels::matmul::{EpilogueTensors, MatmulTilings, config::Orientation};
+use crate::kernels::matmul::{EpilogueTensors, config::Orientation};
 
 /// A tensor for each of three layers, of one shape and format.
 #[derive(ExtensionType)]
@@ -43,9 +44,9 @@ pub trait ThreeDense: DenseMatmuls {
         x: FloatTensor<Self>,
         #[extension_type] kernels: Three<Self>,
         #[extension_type] biases: Three<Self>,
-        tilings: MatmulTilings,
+        products: [DenseProducts; 3],
     ) -> Three<Self> {
-        forward_one_by_one::<Self>(x, kernels, biases, tilings)
+        forward_one_by_one::<Self>(x, kernels, biases, products)
     }
 
     /// `sum` `[rows, in]` with the gradients of the rows by each added.
@@ -53,18 +54,18 @@ pub trait ThreeDense: DenseMatmuls {
         #[extension_type] grads: Three<Self>,
         #[extension_type] kernels: Three<Self>,
         sum: FloatTensor<Self>,
-        tilings: MatmulTilings,
+        products: [DenseProducts; 3],
     ) -> FloatTensor<Self> {
-        input_one_by_one::<Self>(grads, kernels, sum, tilings)
+        input_one_by_one::<Self>(grads, kernels, sum, products)
     }
 
     /// Gradients of each kernel, `[in, out]`, and of each bias, `[out]`, in f32.
     fn three_parameter_gradients(
         x: FloatTensor<Self>,
         #[extension_type] grads: Three<Self>,
-        tilings: MatmulTilings,
+        products: [DenseProducts; 3],
     ) -> (Three<Self>, Three<Self>) {
-        parameters_one_by_one::<Self>(x, grads, tilings)
+        parameters_one_by_one::<Self>(x, grads, products)
     }
 }
 
@@ -72,32 +73,38 @@ fn forward_one_by_one<B: DenseMatmuls>(
     x: FloatTensor<B>,
     kernels: Three<B>,
     biases: Three<B>,
-    tilings: MatmulTilings,
+    products: [DenseProducts; 3],
 ) -> Three<B> {
     let Three(q, k, v) = kernels;
     let Three(of_q, of_k, of_v) = biases;
-    let forward = |kernel, bias| B::dense_forward(x.clone(), kernel, bias, tilings);
-    Three(forward(q, of_q), forward(k, of_k), forward(v, of_v))
+    let [by_q, by_k, by_v] = products;
+    let forward = |kernel, bias, by| B::dense_forward(x.clone(), kernel, bias, by);
+    Three(
+        forward(q, of_q, by_q),
+        forward(k, of_k, by_k),
+        forward(v, of_v, by_v),
+    )
 }
 
 fn input_one_by_one<B: DenseMatmuls>(
     grads: Three<B>,
     kernels: Three<B>,
     sum: FloatTensor<B>,
-    tilings: MatmulTilings,
+    products: [DenseProducts; 3],
 ) -> FloatTensor<B> {
     let pairs = grads.tensors().into_iter().zip(kernels.tensors());
-    pairs.fold(sum, |sum, (grad, kernel)| {
-        B::dense_input_gradient_onto(grad, kernel, sum, tilings)
+    pairs.zip(products).fold(sum, |sum, ((grad, kernel), by)| {
+        B::dense_input_gradient_onto(grad, kernel, sum, by)
     })
 }
 
 fn parameters_one_by_one<B: DenseMatmuls>(
     x: FloatTensor<B>,
     grads: Three<B>,
-    tilings: MatmulTilings,
+    products: [DenseProducts; 3],
 ) -> (Three<B>, Three<B>) {
-    let gradients = |grad| B::dense_parameter_gradients(x.clone(), grad, tilings);
+    let [products, ..] = products;
+    let gradients = |grad| B::dense_parameter_gradients(x.clone(), grad, products.clone());
     let [(q, of_q), (k, of_k), (v, of_v)] = grads.tensors().map(gradients);
     (Three(q, k, v), Three(of_q, of_k, of_v))
 }
@@ -109,13 +116,14 @@ impl ThreeDense for CubeBackend {
         x: FloatTensor<Self>,
         kernels: Three<Self>,
         biases: Three<Self>,
-        tilings: MatmulTilings,
+        products: [DenseProducts; 3],
     ) -> Three<Self> {
         let (left, right) = ([x], kernels.tensors());
         let plain = Orientation::Plain;
+        let tilings = products[0].tilings;
         if tilings.fitting([&left, &right], plain).is_none() {
             let [x] = left;
-            return forward_one_by_one::<Self>(x, right.into(), biases, tilings);
+            return forward_one_by_one::<Self>(x, right.into(), biases, products);
         }
         let bias = EpilogueTensors::Bias(biases.tensors().into());
         let [results, _] = fused(tilings, [left.into(), right.into()], plain, bias);
@@ -126,12 +134,13 @@ impl ThreeDense for CubeBackend {
         grads: Three<Self>,
         kernels: Three<Self>,
         sum: FloatTensor<Self>,
-        tilings: MatmulTilings,
+        products: [DenseProducts; 3],
     ) -> FloatTensor<Self> {
         let (left, right) = (grads.tensors(), kernels.tensors());
         let transposed = Orientation::RightTransposed;
+        let tilings = products[0].tilings;
         if tilings.fitting([&left, &right], transposed).is_none() {
-            return input_one_by_one::<Self>(left.into(), right.into(), sum, tilings);
+            return input_one_by_one::<Self>(left.into(), right.into(), sum, products);
         }
         let onto = EpilogueTensors::Onto(sum);
         let [mut sums, _] = fused(tilings, [left.into(), right.into()], transposed, onto);
@@ -141,13 +150,14 @@ impl ThreeDense for CubeBackend {
     fn three_parameter_gradients(
         x: FloatTensor<Self>,
         grads: Three<Self>,
-        tilings: MatmulTilings,
+        products: [DenseProducts; 3],
     ) -> (Three<Self>, Three<Self>) {
         let (left, right) = ([x], grads.tensors());
         let transposed = Orientation::LeftTransposed;
+        let tilings = products[0].tilings;
         if tilings.fitting([&left, &right], transposed).is_none() {
             let [x] = left;
-            return parameters_one_by_one::<Self>(x, right.into(), tilings);
+            return parameters_one_by_one::<Self>(x, right.into(), products);
         }
         let sums = EpilogueTensors::ColumnSums;
         let [kernels, biases] = fused(tilings, [left.into(), right.into()], transposed, sums);
@@ -172,7 +182,7 @@ impl ThreeLayers {
             x.into_dispatch(),
             self.kernels(),
             biases.into(),
-            self.tilings(),
+            self.products(),
         ))
     }
 
@@ -182,7 +192,7 @@ impl ThreeLayers {
             grads.map(Tensor::into_dispatch).into(),
             self.kernels(),
             sum.into_dispatch(),
-            self.tilings(),
+            self.products(),
         ))
     }
 
@@ -196,7 +206,7 @@ impl ThreeLayers {
         let (kernels, biases) = Dispatch::three_parameter_gradients(
             x.into_dispatch(),
             grads.map(Tensor::into_dispatch).into(),
-            self.tilings(),
+            self.products(),
         );
         (tensors(kernels), tensors(biases))
     }
@@ -208,8 +218,8 @@ impl ThreeLayers {
             .into()
     }
 
-    fn tilings(&self) -> MatmulTilings {
-        self.0[0].tilings
+    fn products(&self) -> [DenseProducts; 3] {
+        self.0.each_ref().map(|layer| layer.products.clone())
     }
 }
 

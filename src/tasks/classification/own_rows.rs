@@ -129,10 +129,10 @@ impl OwnLabels {
             false => None,
         };
         let name = match place {
-            Some(place) => self
-                .labels
-                .classes()
-                .and_then(|names| names.get(place).cloned()),
+            Some(place) => u32::try_from(place)
+                .ok()
+                .map(|class| self.labels.name(class).to_owned())
+                .filter(|name| !name.is_empty()),
             None => self.labels.gold(&label).map(|_| label.clone()),
         };
         name.ok_or_else(|| {

@@ -370,7 +370,7 @@ impl TextAnswers<'_> {
         self.file.parts.iter().zip(&self.predictions)
     }
 
-    fn scores(&self, part: &ClassificationData, predictions: &[Prediction]) -> Scores {
+    fn scores_of(&self, part: &ClassificationData, predictions: &[Prediction]) -> Scores {
         let marked: Vec<_> = predictions.iter().filter_map(Prediction::marked).collect();
         part.task.metric().scores(&marked)
     }
@@ -392,7 +392,7 @@ impl TextAnswers<'_> {
         };
         for (number, (part, predictions)) in self.parts().enumerate() {
             if number > 0 {
-                let scores = self.scores(part, predictions);
+                let scores = self.scores_of(part, predictions);
                 add(format!("{}: ", part.split.name), &scores);
             } else if !part.task.is_glue() || WITH_F1.contains(&self.file.task.as_str()) {
                 let marked: Vec<_> = predictions.iter().filter_map(Prediction::marked).collect();
@@ -411,6 +411,17 @@ impl TextAnswers<'_> {
 }
 
 impl Answers for TextAnswers<'_> {
+    fn scores(&self) -> Result<Scores, Error> {
+        let mut scores = match self.parts().next() {
+            Some((part, predictions)) => self.scores_of(part, predictions),
+            None => Scores::default(),
+        };
+        if let Some(remark) = self.beyond() {
+            scores.set_remark(remark);
+        }
+        Ok(scores)
+    }
+
     fn mark(&self, trial: usize, origin: &Origin) -> Result<Scores, Error> {
         for (part, predictions) in self.parts() {
             let last = self
@@ -422,14 +433,7 @@ impl Answers for TextAnswers<'_> {
                 PredictionRecord::write(&path, &part.file, part.texts_digest(), origin)?;
             }
         }
-        let mut scores = match self.parts().next() {
-            Some((part, predictions)) => self.scores(part, predictions),
-            None => Scores::default(),
-        };
-        if let Some(remark) = self.beyond() {
-            scores.set_remark(remark);
-        }
-        Ok(scores)
+        self.scores()
     }
 
     fn write_test_outputs(&self, trial: usize) -> Result<(), Error> {

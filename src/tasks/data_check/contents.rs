@@ -100,6 +100,14 @@ fn of_questions(names: &[String]) -> bool {
         .any(|name| OF_QUESTIONS.contains(&name.as_str()))
 }
 
+/// The columns of a header whose cells semicolons or tabs separate.
+fn by_other_separators(header: &str) -> Vec<String> {
+    let cells = header.split([';', '\t']);
+    cells
+        .map(|cell| cell.trim().trim_matches('"').to_owned())
+        .collect()
+}
+
 /// What a file is that is no JSON: a table, or a word a line.
 fn of_text(mut lines: LineReader, path: &Path, split: Split) -> Option<Contents> {
     let first = lines.next_line().ok()??.1.to_owned();
@@ -110,6 +118,10 @@ fn of_text(mut lines: LineReader, path: &Path, split: Split) -> Option<Contents>
             .map(|name| name.trim().to_owned())
             .collect(),
         Some(Format::Csv) => match header(&first) {
+            // The reader of questions tells that other separators are none.
+            Some(names) if names.len() == 1 && of_questions(&by_other_separators(&first)) => {
+                return Some(Contents::Questions);
+            }
             Some(names) => names,
             // A header that is damaged.
             None if OF_QUESTIONS.iter().any(|part| first.contains(part)) => return None,
@@ -230,6 +242,13 @@ mod tests {
                 Contents::Texts,
             ),
             ("a.csv", "id,passage,question,answers\n", Contents::Unknown),
+            (
+                "a.csv",
+                "story_id;question;story_text\n",
+                Contents::Questions,
+            ),
+            ("a.csv", "\"id\"\t\"context\"\n", Contents::Questions),
+            ("a.csv", "metadata\n1\n", Contents::Texts),
             ("a.txt", "some prose\n", Contents::Unknown),
             ("a.txt", "", Contents::Unknown),
         ] {

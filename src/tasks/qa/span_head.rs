@@ -4,7 +4,8 @@
 //! Reproduces the reference's `QATask.get_prediction_module` on packed rows: softmaxes and means run
 //! over each sequence's own tokens. The dense layer over `concat(H[start], H[j])` is computed as two
 //! products, one for each half of its kernel, so that the start's half is not repeated for every
-//! `j`. Products take operands in the format of the layers; what has one column is f32.
+//! `j`. Products take operands in the format of the layers; what has one column, and in bf16 what has few
+//! rows, is f32.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::Config,
     kernels::{
-        dense::{Weight, dense},
+        dense::{Weight, dense, products::DenseProducts},
         end_logits::end_logits,
         formats::Element,
         gelu::gelu,
@@ -224,7 +225,13 @@ impl SpanHead {
             return Weight {
                 master,
                 half: None,
-                tilings: self.arithmetic.full,
+                products: DenseProducts {
+                    tilings: self.arithmetic.full,
+                    packed: match half {
+                        Half::Start => None,
+                        Half::Token => self.arithmetic.packed_kernel(),
+                    },
+                },
             };
         }
         let copy = match &self.end_halves {
@@ -239,7 +246,7 @@ impl SpanHead {
         Weight {
             master,
             half: Some(copy),
-            tilings: self.arithmetic.half,
+            products: self.arithmetic.half.into(),
         }
     }
 

@@ -375,9 +375,13 @@ impl QuestionAnswers<'_> {
 }
 
 impl Answers for QuestionAnswers<'_> {
+    fn scores(&self) -> Result<Scores, Error> {
+        evaluate::mark(self.data, &self.predictions, self.config)
+    }
+
     fn mark(&self, trial: usize, origin: &Origin) -> Result<Scores, Error> {
         self.write(trial, origin)?;
-        let scores = evaluate::mark(self.data, &self.predictions, self.config)?;
+        let scores = self.scores()?;
         self.write_scores(trial, &scores)?;
         Ok(scores)
     }

@@ -190,7 +190,11 @@ impl<'a> WordChecker<'a> {
             .par_iter()
             .map(|sentence| {
                 let tokens = self.options.tokens(&sentence.words, self.tokenizer);
-                Measured::new(sentence, &tokens, file, self.options, unk)
+                let mut measured = Measured::new(sentence, &tokens, file, self.options, unk);
+                let dropped = self.options.words_without_token(sentence, self.tokenizer);
+                let dropped = dropped.map(|word| (Kind::WordWithoutToken, quoted(word)));
+                measured.problems.extend(dropped);
+                measured
             })
             .collect();
         let mut tokens = TokenCounts::default();
@@ -201,7 +205,7 @@ impl<'a> WordChecker<'a> {
             lengths.push(of_sentence.tokens.tokens + 2);
             cut += usize::from(of_sentence.lost > 0);
             words_lost += of_sentence.lost;
-            if let Some((kind, found)) = of_sentence.problem {
+            for (kind, found) in of_sentence.problems {
                 self.problem(kind, path, format!("line {}", sentence.line), found);
             }
         }
@@ -234,7 +238,7 @@ struct Measured {
     tokens: TokenCounts,
     /// Words that are cut off.
     lost: usize,
-    problem: Option<(Kind, String)>,
+    problems: Vec<(Kind, String)>,
 }
 
 impl Measured {
@@ -279,7 +283,7 @@ impl Measured {
         Self {
             tokens: TokenCounts::of_ids(&tokens.ids, unk),
             lost: words - kept,
-            problem,
+            problems: Vec::from_iter(problem),
         }
     }
 }

@@ -112,23 +112,23 @@ impl FeatureOptions {
         }
     }
 
-    /// How many words of a file the tokenizer leaves nothing of.
-    pub(super) fn words_without_token(&self, file: &Sentences, tokenizer: &Tokenizer) -> usize {
+    /// The words of a sentence that the tokenizer leaves nothing of.
+    pub(super) fn words_without_token<'s>(
+        &self,
+        sentence: &'s Sentence,
+        tokenizer: &Tokenizer,
+    ) -> impl Iterator<Item = &'s String> {
         let normalizer = self.normalizer(tokenizer);
-        let count = |sentence: &Sentence| {
-            let words = sentence.words.iter().filter(|&word| {
-                // Letters and digits of ASCII are never dropped.
-                let plain = word.bytes().any(|byte| byte.is_ascii_alphanumeric());
-                let alone = std::slice::from_ref(word);
-                !plain
-                    && tokenizer
-                        .tokenize_words_as(alone, normalizer)
-                        .ids
-                        .is_empty()
-            });
-            words.count()
-        };
-        file.sentences.par_iter().map(count).sum()
+        sentence.words.iter().filter(move |&word| {
+            // Letters and digits of ASCII are never dropped.
+            let plain = word.bytes().any(|byte| byte.is_ascii_alphanumeric());
+            let alone = std::slice::from_ref(word);
+            !plain
+                && tokenizer
+                    .tokenize_words_as(alone, normalizer)
+                    .ids
+                    .is_empty()
+        })
     }
 }
 

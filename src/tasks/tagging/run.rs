@@ -322,13 +322,7 @@ struct TagAnswers<'a> {
 }
 
 impl Answers for TagAnswers<'_> {
-    fn mark(&self, trial: usize, origin: &Origin) -> Result<Scores, Error> {
-        let paths = self.config.paths();
-        let last = paths.predictions(&self.data.task, Split::Dev.name());
-        for path in trial_copies(last, self.config.num_trials, |last| of_trial(last, trial)) {
-            write_predictions(&path, &self.predictions)?;
-            PredictionRecord::write(&path, &self.data.file, self.data.texts_digest(), origin)?;
-        }
+    fn scores(&self) -> Result<Scores, Error> {
         let figures = self.data.mark(&self.predictions)?;
         let mut scores = figures.scores.clone();
         let accuracy = figures.token_accuracy();
@@ -343,6 +337,16 @@ impl Answers for TagAnswers<'_> {
                 .collect(),
         });
         Ok(scores)
+    }
+
+    fn mark(&self, trial: usize, origin: &Origin) -> Result<Scores, Error> {
+        let paths = self.config.paths();
+        let last = paths.predictions(&self.data.task, Split::Dev.name());
+        for path in trial_copies(last, self.config.num_trials, |last| of_trial(last, trial)) {
+            write_predictions(&path, &self.predictions)?;
+            PredictionRecord::write(&path, &self.data.file, self.data.texts_digest(), origin)?;
+        }
+        self.scores()
     }
 
     fn write_test_outputs(&self, _: usize) -> Result<(), Error> {

@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use rayon::prelude::*;
+
 use super::{
     error::Error,
     feature::{Feature, FeatureOptions, featurize},
@@ -79,7 +81,10 @@ impl TaskData {
             let words = &feature.input_ids[1..feature.input_ids.len() - 1];
             tokens += TokenCounts::of_ids(words, tokenizer.vocab().unk_id());
         }
-        let without_token = options.words_without_token(&sentences, tokenizer);
+        let words = sentences.sentences.par_iter();
+        let without_token = words
+            .map(|sentence| options.words_without_token(sentence, tokenizer).count())
+            .sum();
         let data = Self {
             task: task.to_owned(),
             file: existing(file),

@@ -1,12 +1,16 @@
 //! Where a run's steps are told: `train_log.jsonl`, TensorBoard's events and the terminal.
 
+pub mod dev_jsonl;
 pub mod jsonl;
 
 use std::path::{Path, PathBuf};
 
 use self::jsonl::TrainLog;
 use super::run_folder::TRAIN_LOG;
-use crate::{progress::Progress, step_record::StepRecord, tensorboard::event_log::EventLog};
+use crate::{
+    eval::results::TrialResults, progress::Progress, step_record::StepRecord,
+    tensorboard::event_log::EventLog,
+};
 
 /// `train_log.jsonl` cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +61,11 @@ impl<'a> RunLog<'a> {
         self.events.step(record);
         self.progress.step(record);
         Ok(())
+    }
+
+    /// Tells the figures of the model after `steps` steps.
+    pub fn evaluation(&mut self, steps: u64, results: &TrialResults) {
+        self.events.evaluation(steps, results);
     }
 
     /// Makes the lines of `train_log.jsonl` so far durable.

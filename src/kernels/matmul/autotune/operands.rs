@@ -117,7 +117,9 @@ impl Operands {
         let layer = DenseLayer {
             kernel: self.kernel.tensor.clone(),
             bias: self.bias.tensor.clone().flatten(0, 1),
-            tilings: tiling.map_or_else(MatmulTilings::default, MatmulTilings::all),
+            products: tiling
+                .map_or_else(MatmulTilings::default, MatmulTilings::all)
+                .into(),
         };
         let (x, other) = (self.x.tensor.clone(), self.other.tensor.clone());
         match (self.orientation, self.is_wide()) {

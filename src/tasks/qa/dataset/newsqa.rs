@@ -87,7 +87,12 @@ fn rows(
             columns.map(|column| row.get(column).unwrap_or_default());
         let place = format!("line {line}");
         let id = ids.next(story, question);
-        if ranges.contains(',') {
+        // A comma at the end announces nothing.
+        if ranges
+            .split(',')
+            .skip(1)
+            .any(|range| !place::is_empty(range))
+        {
             dropped.answer(Reason::FurtherPlace, &id, &place);
         }
         match answer(context, question, ranges) {
@@ -195,6 +200,17 @@ mod tests {
         let reader = QuestionReader::of_bytes(csv.into(), "s.csv").unwrap();
         read_from(reader, &mut dropped, &mut emit).unwrap();
         assert_eq!(answers, [("line 2".to_owned(), "oak".to_owned())]);
+    }
+
+    #[test]
+    fn a_comma_at_the_end_announces_no_further_answer() {
+        let csv = "story_id,question,answer_token_ranges,story_text\n\
+                   s,a?,\"0:1,\",An oak\ns,b?,\"0:1, \",An oak\ns,c?,\"0:1,1:2\",An oak\n";
+        let mut dropped = Dropped::new(3);
+        let reader = QuestionReader::of_bytes(csv.into(), "s.csv").unwrap();
+        read_from(reader, &mut dropped, &mut |_| Ok(())).unwrap();
+        let told = serde_json::to_value(&dropped).unwrap();
+        assert_eq!(told["answers"]["further_place"]["count"], 1, "{told}");
     }
 
     #[test]

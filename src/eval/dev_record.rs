@@ -1,0 +1,122 @@
+//! The figures of an evaluation between training steps: in `eval_log.jsonl` a line a task.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    figures::{Figure, Scores},
+    results::TrialResults,
+};
+
+/// The log's name, beside `train_log.jsonl`.
+pub const FILE: &str = "eval_log.jsonl";
+
+/// Figures by key; `None` of one that is not a number.
+pub type Figures = BTreeMap<String, Option<f64>>;
+
+/// Length and CRC-32C of a file of weights.
+pub type WeightsSum = (u64, u32);
+
+/// The evaluation after so many steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DevRecord {
+    /// Finished training steps.
+    pub step: u64,
+    /// By task.
+    pub tasks: BTreeMap<String, Figures>,
+    /// How long the evaluation took.
+    pub seconds: f64,
+    /// The weights, if they are kept because they were the best so far.
+    pub weights: Option<WeightsSum>,
+}
+
+/// A task's part of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DevLine {
+    pub step: u64,
+    pub task: String,
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// Of all tasks together.
+    pub seconds: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<WeightsSum>,
+}
+
+impl DevRecord {
+    /// Of figures, without weights that are kept.
+    pub fn new(step: u64, results: &TrialResults, seconds: f64) -> Self {
+        let tasks = results.tasks.iter();
+        let tasks = tasks.map(|(task, scores)| (task.clone(), figures(scores)));
+        Self {
+            step,
+            tasks: tasks.collect(),
+            seconds,
+            weights: None,
+        }
+    }
+
+    /// A line a task.
+    pub fn lines(&self) -> impl Iterator<Item = DevLine> {
+        self.tasks.iter().map(|(task, figures)| DevLine {
+            step: self.step,
+            task: task.clone(),
+            figures: figures.clone(),
+            seconds: self.seconds,
+            weights: self.weights,
+        })
+    }
+
+    /// The evaluations of a log's lines: neighbours with one step.
+    pub fn of_lines(lines: impl IntoIterator<Item = DevLine>) -> Vec<Self> {
+        let mut records: Vec<Self> = Vec::new();
+        for line in lines {
+            match records.last_mut().filter(|last| last.step == line.step) {
+                Some(last) => {
+                    last.tasks.insert(line.task, line.figures);
+                }
+                None => records.push(Self {
+                    step: line.step,
+                    tasks: [(line.task, line.figures)].into(),
+                    seconds: line.seconds,
+                    weights: line.weights,
+                }),
+            }
+        }
+        records
+    }
+}
+
+/// All but counts, which are those of the file.
+fn figures(scores: &Scores) -> Figures {
+    let values = scores.iter().filter_map(|(key, figure)| match figure {
+        Figure::Count(_) => None,
+        Figure::Value(value) => Some((key.to_owned(), Some(value).filter(|v| v.is_finite()))),
+    });
+    values.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_a_task_and_back() {
+        let text = [
+            r#"{"step":4,"task":"a","f1":50.5,"mcc":null,"seconds":0.5,"weights":[7,8]}"#,
+            r#"{"step":4,"task":"b","loss":1.5,"seconds":0.5,"weights":[7,8]}"#,
+            r#"{"step":8,"task":"a","f1":51.0,"seconds":0.25}"#,
+        ];
+        let lines = text.map(|line| serde_json::from_str::<DevLine>(line).unwrap());
+        let records = DevRecord::of_lines(lines);
+        assert_eq!(records.len(), 2);
+        assert_eq!(records[0].tasks["a"]["f1"], Some(50.5));
+        assert_eq!(records[0].tasks["a"]["mcc"], None);
+        assert_eq!(records[0].weights, Some((7, 8)));
+        assert_eq!(records[1].weights, None);
+        let again = records.iter().flat_map(DevRecord::lines);
+        let again = again.map(|line| serde_json::to_string(&line).unwrap());
+        assert_eq!(again.collect::<Vec<_>>(), text);
+    }
+}

@@ -1,0 +1,122 @@
+//! The figure by which weights are better than others.
+
+use crate::eval::dev_record::DevRecord;
+
+/// Figures of which less is better.
+const LOSSES: [&str; 1] = ["loss"];
+
+/// A figure of a scorer, of all tasks that have it or of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BestBy {
+    key: String,
+    task: Option<String>,
+}
+
+impl BestBy {
+    /// The figure of `keep_best`: `f1`, or `squad.f1` of one task of several.
+    pub fn new(text: &str, tasks: &[String]) -> Self {
+        let of_task = text.rsplit_once('.');
+        let of_task = of_task.filter(|(task, _)| tasks.iter().any(|name| name == task));
+        match of_task {
+            Some((task, key)) => Self {
+                key: key.to_owned(),
+                task: Some(task.to_owned()),
+            },
+            None => Self {
+                key: text.to_owned(),
+                task: None,
+            },
+        }
+    }
+
+    fn figures<'r>(&'r self, record: &'r DevRecord) -> impl Iterator<Item = Option<f64>> + 'r {
+        let of_task = move |name: &String| self.task.as_ref().is_none_or(|task| task == name);
+        let tasks = record.tasks.iter().filter(move |(name, _)| of_task(name));
+        tasks.filter_map(|(_, figures)| figures.get(&self.key).copied())
+    }
+
+    /// Whether the evaluation has the figure at all.
+    pub fn is_in(&self, record: &DevRecord) -> bool {
+        self.figures(record).next().is_some()
+    }
+
+    /// The figure, more of it being better: the mean over the tasks that have it, a loss negated.
+    /// `None` if it is not a number.
+    pub fn rank(&self, record: &DevRecord) -> Option<f64> {
+        let figures: Option<Vec<f64>> = self.figures(record).collect();
+        let figures = figures.filter(|figures| !figures.is_empty())?;
+        let mean = figures.iter().sum::<f64>() / figures.len() as f64;
+        let is_loss = LOSSES.contains(&self.key.as_str());
+        Some(if is_loss { -mean } else { mean })
+    }
+
+    /// The evaluation that is best, of equal ones the first.
+    pub fn best<'r>(&self, records: &'r [DevRecord]) -> Option<&'r DevRecord> {
+        let mut best: Option<(f64, &DevRecord)> = None;
+        for record in records {
+            let rank = self.rank(record).unwrap_or(f64::NEG_INFINITY);
+            if best.is_none_or(|(before, _)| rank > before) {
+                best = Some((rank, record));
+            }
+        }
+        best.map(|(_, record)| record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(step: u64, figures: &[(&str, &str, Option<f64>)]) -> DevRecord {
+        let mut record = DevRecord {
+            step,
+            tasks: Default::default(),
+            seconds: 1.0,
+            weights: None,
+        };
+        for (task, key, value) in figures {
+            let figures = record.tasks.entry((*task).to_owned()).or_default();
+            figures.insert((*key).to_owned(), *value);
+        }
+        record
+    }
+
+    #[test]
+    fn of_one_task_or_the_mean_of_all() {
+        let both = record(1, &[("rte", "accuracy", Some(60.0)), ("cola", "mcc", None)]);
+        let tasks = ["rte", "cola", "my.own"].map(str::to_owned);
+        let of = |text| BestBy::new(text, &tasks);
+        assert_eq!(of("accuracy").rank(&both), Some(60.0));
+        assert_eq!(of("rte.accuracy").rank(&both), Some(60.0));
+        assert!(!of("cola.accuracy").is_in(&both));
+        // There, but not a number.
+        assert!(of("mcc").is_in(&both));
+        assert_eq!(of("mcc").rank(&both), None);
+        assert!(!of("f1").is_in(&both));
+        let two = record(
+            1,
+            &[
+                ("rte", "accuracy", Some(60.0)),
+                ("sst", "accuracy", Some(90.0)),
+            ],
+        );
+        assert_eq!(of("accuracy").rank(&two), Some(75.0));
+        assert_eq!(of("my.own.f1").task.as_deref(), Some("my.own"));
+    }
+
+    #[test]
+    fn the_first_of_equal_evaluations_is_the_best() {
+        let at = |step, value| record(step, &[("rte", "loss", value), ("rte", "accuracy", value)]);
+        let records = [
+            at(0, None),
+            at(5, Some(2.0)),
+            at(10, Some(1.0)),
+            at(15, Some(2.0)),
+        ];
+        let best = |key| BestBy::new(key, &[]).best(&records).unwrap().step;
+        assert_eq!(best("accuracy"), 5);
+        assert_eq!(best("loss"), 10);
+        let none = [at(0, None), at(5, None)];
+        assert_eq!(BestBy::new("loss", &[]).best(&none).unwrap().step, 0);
+    }
+}

@@ -1,0 +1,229 @@
+//! The dev curve: what the model scores between the steps of a run, which weights did best, and when
+//! training that no longer gets better ends.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use burn::module::Module;
+
+use super::{
+    best_by::BestBy,
+    best_weights::{self, BestWeights},
+    log::{RunLog, dev_jsonl::DevLog},
+    run_folder::EVAL_LOG,
+};
+use crate::{
+    eval::{dev_record::DevRecord, results::TrialResults},
+    progress::Progress,
+    tasks::{self, model::Model},
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{path}: {source}; free space or choose another model_dir")]
+    Log { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Task(#[from] tasks::Error),
+    #[error(transparent)]
+    Weights(#[from] best_weights::Error),
+    #[error("keep_best={key}: the evaluation has no such figure; give one of {known}")]
+    NoFigure { key: String, known: String },
+}
+
+fn log_error(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_path_buf();
+    move |source| Error::Log { path, source }
+}
+
+/// Scores a model on the dev files; `None` if the user ends it.
+pub type Score<'a> = &'a dyn Fn(&Model) -> Result<Option<TrialResults>, tasks::Error>;
+
+/// When a run evaluates, and what follows from it.
+pub struct DevPlan<'a> {
+    /// Steps from one evaluation to the next.
+    pub every: u64,
+    /// The figure whose best weights become the model, as the user gives it.
+    pub keep_best: Option<&'a str>,
+    /// Evaluations without a better figure after which training ends.
+    pub patience: Option<usize>,
+    pub score: Score<'a>,
+}
+
+/// What came of a look at the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// The run goes on.
+    GoOn,
+    /// Nothing better is to be expected.
+    Enough,
+    /// The user ended the evaluation, which is made again.
+    Broken,
+}
+
+/// The evaluations of one run.
+pub struct DevCurve<'a> {
+    plan: &'a DevPlan<'a>,
+    tasks: &'a [String],
+    /// Of the whole run.
+    steps: u64,
+    best_by: Option<BestBy>,
+    log: DevLog,
+    weights: BestWeights,
+    /// The step of the best weights when the last checkpoint was saved: a run that is killed goes on
+    /// with them.
+    saved: Option<u64>,
+    progress: &'a Progress,
+}
+
+impl<'a> DevCurve<'a> {
+    /// The curve of a run in `model_dir` that goes on after `step` of `steps` steps.
+    ///
+    /// # Errors
+    /// If `eval_log.jsonl` or the best weights cannot be read or written.
+    pub fn resume(
+        plan: &'a DevPlan<'a>,
+        model_dir: &Path,
+        tasks: &'a [String],
+        step: u64,
+        steps: u64,
+        progress: &'a Progress,
+    ) -> Result<Self, Error> {
+        let path = model_dir.join(EVAL_LOG);
+        let mut note = |line: String| progress.note(&line);
+        let log = DevLog::resume(&path, tasks, step, &mut note).map_err(log_error(&path))?;
+        let best_by = plan.keep_best.map(|key| BestBy::new(key, tasks));
+        let best = best_by.as_ref().and_then(|by| by.best(log.records()));
+        let saved = best.map(|best| best.step);
+        let sum = best.and_then(|best| best.weights);
+        Ok(Self {
+            plan,
+            tasks,
+            steps,
+            best_by,
+            weights: BestWeights::resume(model_dir, sum, &mut note)?,
+            log,
+            saved,
+            progress,
+        })
+    }
+
+    /// Whether the model is evaluated after `step` steps: before the first, after the last, and at the
+    /// distance that the run is given.
+    pub fn is_due(&self, step: u64) -> bool {
+        step.is_multiple_of(self.plan.every) || step == self.steps
+    }
+
+    /// The evaluation with the best figure.
+    fn best(&self) -> Option<&DevRecord> {
+        self.best_by.as_ref()?.best(self.log.records())
+    }
+
+    /// Whether so many evaluations since the best were no better that training ends.
+    fn is_enough(&self) -> bool {
+        let (Some(patience), Some(best)) = (self.plan.patience, self.best()) else {
+            return false;
+        };
+        let since = self.log.records().iter();
+        since.filter(|record| record.step > best.step).count() >= patience
+    }
+
+    /// Evaluates the model, with autodiff, if that is due after `step` steps and was not done before,
+    /// and keeps its weights if they are the best so far.
+    ///
+    /// # Errors
+    /// If the model cannot answer, a file cannot be written, or there is no such figure.
+    pub fn look(&mut self, step: u64, model: &Model, log: &mut RunLog) -> Result<Seen, Error> {
+        let done = self
+            .log
+            .records()
+            .last()
+            .is_some_and(|last| last.step == step);
+        if self.is_due(step) && !done {
+            let began = Instant::now();
+            let model = model.valid();
+            let Some(results) = (self.plan.score)(&model)? else {
+                return Ok(Seen::Broken);
+            };
+            let record = DevRecord::new(step, &results, began.elapsed().as_secs_f64());
+            log.evaluation(step, &results);
+            for (task, scores) in &results.tasks {
+                let line = scores.line();
+                self.progress.note(&format!("step {step}: {task}: {line}"));
+            }
+            self.keep(record, &model)?;
+        }
+        Ok(match self.is_enough() {
+            true => Seen::Enough,
+            false => Seen::GoOn,
+        })
+    }
+
+    /// Logs an evaluation, behind its weights if these are the best.
+    fn keep(&mut self, mut record: DevRecord, model: &Model) -> Result<(), Error> {
+        if let Some(best_by) = &self.best_by {
+            if !best_by.is_in(&record) {
+                let known = record.tasks.values().flat_map(|figures| figures.keys());
+                let mut known: Vec<&str> = known.map(String::as_str).collect();
+                known.sort_unstable();
+                known.dedup();
+                return Err(Error::NoFigure {
+                    key: self.plan.keep_best.unwrap_or_default().to_owned(),
+                    known: known.join(", "),
+                });
+            }
+            let before = self.best().map(|best| best.step);
+            let both = self.best().into_iter().chain([&record]).cloned();
+            let is_best = best_by
+                .best(&both.collect::<Vec<_>>())
+                .is_some_and(|best| best.step == record.step);
+            if is_best {
+                let checkpointed = before == self.saved;
+                let sum = self.weights.put(model, self.tasks, checkpointed)?;
+                record.weights = Some(sum);
+            }
+        }
+        let path = self.log.path().to_owned();
+        self.log.add(record).map_err(log_error(&path))
+    }
+
+    /// Hears that a checkpoint was saved.
+    ///
+    /// # Errors
+    /// If weights that are of no more use cannot be removed.
+    pub fn checkpoint_saved(&mut self) -> Result<(), Error> {
+        self.saved = self.best().map(|best| best.step);
+        Ok(self.weights.checkpoint_saved()?)
+    }
+
+    /// Says what evaluating has cost, and writes the best weights to `file` if they are not those
+    /// after `step` steps, the last; tells whether it did.
+    ///
+    /// # Errors
+    /// If the best weights are not what they were, or cannot be written.
+    pub fn finish(&self, step: u64, file: &Path) -> Result<bool, Error> {
+        let records = self.log.records();
+        let seconds: f64 = records.iter().map(|record| record.seconds).sum();
+        if let Ok(took) = Duration::try_from_secs_f64(seconds) {
+            self.progress.time("evaluations between steps", took);
+        }
+        let Some(best) = self.best() else {
+            return Ok(false);
+        };
+        let key = self.plan.keep_best.unwrap_or_default();
+        self.progress.note(&match step < self.steps {
+            true => format!(
+                "no better {key} since step {}: training ends after {step} of {} steps",
+                best.step, self.steps
+            ),
+            false => format!("best {key} after step {} of {step}", best.step),
+        });
+        if best.step == step {
+            return Ok(false);
+        }
+        self.weights.copy_to(file, best.weights)?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,174 @@
+//! `eval_log.jsonl`: a line for each task of each evaluation between training steps.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    durable_file::write_whole,
+    eval::dev_record::{DevLine, DevRecord},
+    train::run_folder::{aside, remove_link},
+};
+
+/// The log of a run's evaluations, open for the next.
+pub struct DevLog {
+    path: PathBuf,
+    file: File,
+    records: Vec<DevRecord>,
+}
+
+impl DevLog {
+    /// Opens the log of a run of `tasks` that has made `steps` steps. Evaluations of later steps, and
+    /// of some tasks only, are made again; a file with lines that are none of a log is kept beside it,
+    /// which `note` hears.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub fn resume(
+        path: &Path,
+        tasks: &[String],
+        steps: u64,
+        note: &mut dyn FnMut(String),
+    ) -> io::Result<Self> {
+        remove_link(path, note)?;
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let mut lines: Vec<DevLine> = Vec::new();
+        let mut damaged = 0;
+        for line in text.split_inclusive(|&byte| byte == b'\n') {
+            match serde_json::from_slice::<DevLine>(line) {
+                Ok(line) => {
+                    let rises = lines.last().is_none_or(|last| last.step <= line.step);
+                    if line.step <= steps && rises {
+                        lines.push(line);
+                    }
+                }
+                // A killed process had begun to write it.
+                Err(_) if !line.ends_with(b"\n") => {}
+                Err(_) => damaged += 1,
+            }
+        }
+        let mut records = DevRecord::of_lines(lines);
+        records.retain(|record| tasks.iter().all(|task| record.tasks.contains_key(task)));
+        if damaged > 0 {
+            let kept = aside(path, "damaged");
+            fs::copy(path, &kept)?;
+            note(format!(
+                "{}: {damaged} damaged lines are left out; the file as it was: {}",
+                path.display(),
+                kept.display()
+            ));
+        }
+        let mut kept = Vec::new();
+        for record in &records {
+            write_lines(&mut kept, record)?;
+        }
+        if kept != text {
+            write_whole(path, |out| out.write_all(&kept))?;
+        }
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        Ok(Self {
+            path: path.into(),
+            file,
+            records,
+        })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The evaluations so far, by their steps.
+    pub fn records(&self) -> &[DevRecord] {
+        &self.records
+    }
+
+    /// Adds an evaluation, durably.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn add(&mut self, record: DevRecord) -> io::Result<()> {
+        let mut lines = Vec::new();
+        write_lines(&mut lines, &record)?;
+        self.file.write_all(&lines)?;
+        self.file.sync_data()?;
+        self.records.push(record);
+        Ok(())
+    }
+}
+
+fn write_lines(out: &mut Vec<u8>, record: &DevRecord) -> io::Result<()> {
+    for line in record.lines() {
+        serde_json::to_writer(&mut *out, &line)?;
+        out.push(b'\n');
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(step: u64) -> DevRecord {
+        DevRecord {
+            step,
+            tasks: ["a", "b"]
+                .map(|task| (task.to_owned(), [("f1".to_owned(), Some(1.5))].into()))
+                .into(),
+            seconds: 0.5,
+            weights: (step == 4).then_some((7, 8)),
+        }
+    }
+
+    fn resume(path: &Path, steps: u64, note: &mut dyn FnMut(String)) -> DevLog {
+        let tasks = ["b", "a"].map(str::to_owned);
+        DevLog::resume(path, &tasks, steps, note).unwrap()
+    }
+
+    fn steps(log: &DevLog) -> Vec<u64> {
+        log.records().iter().map(|record| record.step).collect()
+    }
+
+    #[test]
+    fn evaluations_of_steps_that_are_made_again_are_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eval_log.jsonl");
+        let mut silent = |note: String| panic!("{note}");
+        let mut log = resume(&path, 0, &mut silent);
+        for step in [0, 4, 8] {
+            log.add(record(step)).unwrap();
+        }
+        // Killed between the lines of an evaluation.
+        let whole = fs::read(&path).unwrap();
+        let torn = [
+            &whole[..],
+            b"{\"step\":12,\"task\":\"a\",\"seconds\":1}\n{\"st",
+        ]
+        .concat();
+        fs::write(&path, &torn).unwrap();
+        assert_eq!(steps(&resume(&path, 12, &mut silent)), [0, 4, 8]);
+        assert_eq!(fs::read(&path).unwrap(), whole);
+        let mut log = resume(&path, 6, &mut silent);
+        assert_eq!(log.records(), [record(0), record(4)]);
+        log.add(record(8)).unwrap();
+        assert_eq!(steps(&resume(&path, 8, &mut silent)), [0, 4, 8]);
+    }
+
+    #[test]
+    fn a_file_that_is_no_log_is_kept_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eval_log.jsonl");
+        fs::write(&path, "my thesis\n").unwrap();
+        let mut notes = Vec::new();
+        let log = resume(&path, 9, &mut |note| notes.push(note));
+        assert_eq!(steps(&log), [0; 0]);
+        assert!(notes[0].contains("1 damaged lines"), "{notes:?}");
+        let kept = fs::read_to_string(path.with_extension("jsonl.damaged")).unwrap();
+        assert_eq!(kept, "my thesis\n");
+    }
+}

@@ -1,0 +1,183 @@
+//! Evaluations between training steps: the best weights become the model, training that gets no better
+//! ends, and a run that was killed in one ends as if it had not been.
+#![cfg(unix)]
+
+use std::{fs, time::Duration};
+
+use serde_json::Value;
+
+use crate::support::{place::golden, small_run::SmallRun};
+
+/// A run that is evaluated, with these settings besides.
+fn run(sets: &[&str]) -> SmallRun {
+    let mut run = SmallRun::new();
+    let dev = run.data.join("finetuning_data/squad/dev.json");
+    fs::copy(golden("data/squad2-tiny.dev.json"), dev).unwrap();
+    run.sets = ["do_eval=true", "num_train_epochs=0.5"]
+        .iter()
+        .chain(sets)
+        .map(|set| (*set).to_owned())
+        .collect();
+    run
+}
+
+/// The evaluations of a run, without their times.
+fn evaluations(run: &SmallRun) -> Vec<Value> {
+    let log = fs::read_to_string(run.model_dir().join("eval_log.jsonl")).unwrap();
+    let lines = log.lines().map(|line| {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        let seconds = line.as_object_mut().unwrap().remove("seconds").unwrap();
+        assert!(seconds.as_f64().unwrap() > 0.0);
+        line
+    });
+    lines.collect()
+}
+
+fn steps(evaluations: &[Value]) -> Vec<u64> {
+    let steps = evaluations.iter().map(|line| line["step"].as_u64());
+    steps.map(Option::unwrap).collect()
+}
+
+fn f1(evaluation: &Value) -> f64 {
+    evaluation["f1"].as_f64().unwrap()
+}
+
+/// The best by f1, the first of equal ones.
+fn best(evaluations: &[Value]) -> &Value {
+    let mut best = &evaluations[0];
+    for evaluation in evaluations {
+        if f1(evaluation) > f1(best) {
+            best = evaluation;
+        }
+    }
+    best
+}
+
+/// The best weights that a run keeps, if it does.
+fn kept(run: &SmallRun) -> Option<Vec<u8>> {
+    fs::read(run.model_dir().join("best/model.bpk")).ok()
+}
+
+#[test]
+fn the_best_weights_become_the_model() {
+    // Answers alone are marked, so that a model that has learnt nothing has figures that differ.
+    let sets = ["eval_every=4", "qa_na_threshold=99", "learning_rate=2e-3"];
+    let last = run(&sets);
+    last.finish();
+    let curve = evaluations(&last);
+    let made = *last.steps().last().unwrap() + 1;
+    let mut expected: Vec<u64> = (0..=made).step_by(4).collect();
+    if !made.is_multiple_of(4) {
+        expected.push(made);
+    }
+    assert_eq!(steps(&curve), expected);
+    assert!(kept(&last).is_none());
+    let figures = curve[0].as_object().unwrap();
+    assert_eq!(figures["task"], "squad");
+    assert!(figures.contains_key("exact") && !figures.contains_key("total"));
+
+    let run = run(&[&sets[..], &["keep_best=f1"]].concat());
+    run.finish();
+    let ours = evaluations(&run);
+    let best = best(&ours);
+    assert!(
+        kept(&run).unwrap() == run.record(),
+        "the best are not the model"
+    );
+    let mut best_folder: Vec<_> = fs::read_dir(run.model_dir().join("best"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    best_folder.sort_unstable();
+    assert_eq!(best_folder, ["config.json", "model.bpk", "vocab.txt"]);
+    let results = fs::read_to_string(run.results_dir().join("squad_results.json")).unwrap();
+    let results: Value = serde_json::from_str(&results).unwrap();
+    assert_eq!(results[0]["squad"]["f1"].as_f64(), Some(f1(best)));
+    // Looking changes nothing of what is learnt.
+    assert_eq!(steps(&ours), steps(&curve));
+    for (ours, theirs) in ours.iter().zip(&curve) {
+        assert_eq!(f1(ours), f1(theirs));
+    }
+    if best["step"] == made {
+        assert!(run.record() == last.record());
+    } else {
+        assert!(run.record() != last.record());
+    }
+}
+
+#[test]
+fn training_that_gets_no_better_ends() {
+    let run = run(&[
+        "eval_every=2",
+        "keep_best=f1",
+        "patience=2",
+        "learning_rate=0",
+    ]);
+    let told = String::from_utf8(run.finish().stderr).unwrap();
+    assert_eq!(steps(&evaluations(&run)), [0, 2, 4]);
+    assert_eq!(run.steps(), [0, 1, 2, 3]);
+    assert!(
+        told.contains("no better f1 since step 0: training ends after 4 of"),
+        "{told}"
+    );
+    assert!(kept(&run).unwrap() == run.record());
+    let again = String::from_utf8(run.finish().stderr).unwrap();
+    assert!(again.contains("the run is finished"), "{again}");
+}
+
+#[test]
+fn killed_at_any_moment_it_ends_with_the_same_weights() {
+    let sets = [
+        "eval_every=2",
+        "keep_best=f1",
+        "qa_na_threshold=99",
+        "learning_rate=2e-3",
+    ];
+    let whole = run(&sets);
+    whole.finish();
+    let disturbed = run(&sets);
+    let log = disturbed.model_dir().join("eval_log.jsonl");
+    // In the middle of evaluations, and between their weights and their line.
+    for lines in [1, 3, 4] {
+        let mut child = disturbed.start();
+        loop {
+            let there = fs::read_to_string(&log).unwrap_or_default();
+            if there.lines().count() >= lines || child.try_wait().unwrap().is_some() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    disturbed.finish();
+    assert_eq!(evaluations(&disturbed), evaluations(&whole));
+    assert!(disturbed.record() == whole.record(), "records differ");
+    assert!(kept(&disturbed) == kept(&whole));
+    assert_eq!(disturbed.results(), whole.results());
+    disturbed.assert_tidy();
+}
+
+#[test]
+fn what_cannot_be_kept_is_refused_before_the_first_step() {
+    for (sets, expected) in [
+        (&["keep_best=f1"][..], "keep_best"),
+        (&["eval_every=4", "patience=1"], "patience"),
+        (
+            &["eval_every=0"],
+            "a number of steps, at least 1, or \"epoch\"",
+        ),
+        (&["eval_every=epoch", "do_eval=false"], "do_eval"),
+        (
+            &["eval_every=epoch", "keep_best=accuracy"],
+            "keep_best=accuracy: the evaluation has no such figure; give one of",
+        ),
+    ] {
+        let run = run(sets);
+        let told = run.fail(2);
+        assert!(told.contains(expected), "{sets:?}: {told}");
+        assert!(!run.model_dir().join("model.bpk").exists());
+        let log = fs::read_to_string(run.model_dir().join("train_log.jsonl"));
+        assert_eq!(log.unwrap_or_default(), "", "{sets:?}");
+    }
+}
