@@ -58,6 +58,13 @@ impl Dense {
         })
     }
 
+    /// A layer that is none of the encoder's: its rows are f32, and so are its products, even if theirs
+    /// are bf16.
+    pub fn without_bf16(mut self) -> Self {
+        self.arithmetic.bf16 = None;
+        self
+    }
+
     /// Makes the f16 copy of the weight anew.
     pub fn refresh_f16_weight(&mut self) {
         self.half = Some(self.narrow_kernel());

@@ -105,6 +105,7 @@ impl Embeddings {
                             [size, config.hidden_size],
                             Initialiser::TruncatedNormal(deviation),
                         )
+                        .map(Dense::without_bf16)
                     })
                     .transpose()?,
                 dropout: config.hidden_dropout_prob,
