@@ -43,7 +43,7 @@ mod tests {
     fn a_record_follows_the_archive_beside_it_that_it_was_made_of() {
         let folder = tempfile::tempdir().unwrap();
         let models = folder.path().join("models");
-        let carried = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/quickstart");
+        let carried = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models");
         let zip = models.join("e.zip");
         std::fs::create_dir(&models).unwrap();
         std::fs::copy(carried.join("electra_tiny.zip"), &zip).unwrap();

@@ -371,7 +371,8 @@ mod tests {
     #[test]
     fn a_record_with_another_vocabulary_is_refused_and_blank_lines_are_none() {
         let folder = tempfile::tempdir().unwrap();
-        let zip = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/quickstart/electra_tiny.zip");
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models");
+        let zip = models.join("electra_tiny.zip");
         checkpoints_convert::convert(&zip, folder.path(), &mut |_, _| {}).unwrap();
         let file = folder.path().join("vocab.txt");
         let own = fs::read_to_string(&file).unwrap();

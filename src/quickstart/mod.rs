@@ -5,6 +5,7 @@
 //! the facts, and the evaluation set is the one that Google's code was measured on with the same
 //! model, before its weights were rounded to bf16.
 
+mod checkpoint;
 pub mod facts;
 pub mod lesson;
 mod own_folder;
@@ -16,6 +17,7 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
+use checkpoint::VOCABULARY;
 use lesson::Lesson;
 use own_folder::OwnFile;
 
@@ -35,9 +37,6 @@ use crate::{
     train::memory_plan::MemoryLimits,
 };
 
-const CHECKPOINT: &[u8] = include_bytes!("../../assets/quickstart/electra_tiny.zip");
-/// That of the checkpoint.
-const VOCABULARY: &str = include_str!("../../assets/quickstart/vocab.txt");
 const FACTS_DEV: &str = include_str!("../../assets/quickstart/facts-dev.json");
 const SQUAD_TRAIN: &str = include_str!("../../assets/quickstart/squad-train.json");
 
@@ -57,6 +56,8 @@ pub enum Error {
     },
     #[error(transparent)]
     Folder(#[from] own_folder::Error),
+    #[error("the carried checkpoint is damaged: {0}; get the program again")]
+    Carried(#[from] zip::result::ZipError),
     #[error("converting the carried checkpoint failed: {0}")]
     Convert(#[from] checkpoints_convert::Error),
     #[error("{0}")]
@@ -240,7 +241,7 @@ fn lay_out(lesson: Lesson, folder: &Path, progress: &Progress) -> Result<(), Err
     });
     let checkpoint = OwnFile {
         path: zip.clone(),
-        content: CHECKPOINT.into(),
+        content: checkpoint::archive()?,
     };
     let files: Vec<OwnFile> = std::iter::once(checkpoint).chain(own_data).collect();
     own_folder::lay_out(folder, &files)?;
