@@ -27,6 +27,7 @@ use crate::{
     finetune::model_files,
     model::description::describe,
     report::{Made, Report, Sections, TrainingCurve},
+    step_record,
     tasks::{
         kind::{heads, sections, task},
         task::TaskFile,
@@ -221,7 +222,7 @@ fn trial(
 fn training(paths: Paths<'_>, trials: usize) -> anyhow::Result<Vec<TrainingCurve>> {
     let mut curves = Vec::new();
     for trial in 1..=trials {
-        let log = paths.model_dir(trial).join("train_log.jsonl");
+        let log = paths.model_dir(trial).join(step_record::FILE);
         if log.is_file() {
             curves.push(TrainingCurve::read(&log, &format!("trial {trial}"))?);
         }
@@ -252,7 +253,7 @@ fn inputs(draft: &Draft, config: &Config, run: &RunArgs, trials: usize) -> Vec<P
     for trial in 1..=trials {
         let folder = draft.model_dir(trial);
         inputs.extend(model_files(&folder));
-        inputs.push(folder.join("train_log.jsonl"));
+        inputs.push(folder.join(step_record::FILE));
     }
     inputs.extend(task_files(config));
     inputs.extend(run.given.file().map(Path::to_owned));

@@ -161,12 +161,12 @@ table! {
         /// Stores with the model, as qa_na_threshold, the no-answer threshold that is best by F1 on the dev file.
         calibrate: bool = false => Evaluation,
         /// Evaluations between training steps: a number of steps, or "epoch"; null: only at the end.
-        eval_every: Option<EvalEvery> = None => Conduct,
+        eval_every: Option<EvalEvery> = None => BestWeights,
         /// The figure of those evaluations, such as "f1" or "rte.accuracy", whose best weights become
         /// the model; null: the last weights do.
-        keep_best: Option<String> = None => Conduct,
+        keep_best: Option<String> = None => BestWeights,
         /// Evaluations without a better figure after which training ends; null: it never ends early.
-        patience: Option<usize> = None => Conduct,
+        patience: Option<usize> = None => BestWeights,
     }
 
     NoEffect {
@@ -287,7 +287,7 @@ impl Config {
     fn best_by(&self) -> Option<Map<String, Value>> {
         self.keep_best.as_ref()?;
         let mut map = self.to_map();
-        map.retain(|key, _| ["eval_every", "keep_best", "patience"].contains(&key.as_str()));
+        map.retain(|key, _| Self::decides(key) == Some(Decides::BestWeights));
         map.extend(self.decides_evaluation());
         Some(map)
     }

@@ -9,7 +9,7 @@ use super::{
     results::TrialResults,
 };
 
-/// The log's name, beside `train_log.jsonl`.
+/// The log's name, beside that of the steps.
 pub const FILE: &str = "eval_log.jsonl";
 
 /// Figures by key; `None` of one that is not a number.

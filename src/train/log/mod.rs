@@ -12,7 +12,7 @@ use crate::{
     tensorboard::event_log::EventLog,
 };
 
-/// `train_log.jsonl` cannot be read or written.
+/// A log of a run cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {source}; free space or choose another model_dir")]
 pub struct Error {
