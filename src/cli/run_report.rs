@@ -23,7 +23,7 @@ use crate::{
     config::{Config, Draft, Paths, Preset, of_trial},
     data::split::Split,
     durable_file::spare_inputs,
-    eval::{result_file::read_results, results::TrialResults},
+    eval::{result_file::read_results, results::TrialResults, taken::Taken},
     finetune::model_files,
     model::description::describe,
     report::{Made, Report, Sections, TrainingCurve},
@@ -108,8 +108,16 @@ pub(super) fn run(
         stored = describe(model)?.map(|facts| facts.record.heads);
     }
     let (resolved, facts) = run_model::described(&draft)?;
-    let config = resolved.config;
+    let mut config = resolved.config;
     let trial = trial(given_trial, trials.len(), &results, config.num_trials)?;
+    let shown = match trial {
+        Some(trial) => trials.get(trial - 1),
+        None => trials.last(),
+    };
+    // Those that were evaluated, if not all.
+    let scores = shown.iter().flat_map(|shown| &shown.tasks);
+    let first = scores.filter_map(|(_, scores)| Taken::of(scores)).next();
+    config.max_eval_examples = config.max_eval_examples.or(first.map(|taken| taken.first));
     let tokenizer = run_model::tokenizer(&draft, &config, facts.as_ref())?;
     let mut files: Vec<Box<dyn TaskFile>> = Vec::new();
     for head in heads(&config, &stored.unwrap_or_default())? {
@@ -126,10 +134,6 @@ pub(super) fn run(
             .map(PathBuf::as_path),
     )?;
     let sections = sections(&files, config.paths(), trial)?;
-    let shown = match trial {
-        Some(trial) => trials.get(trial - 1),
-        None => trials.last(),
-    };
     let disputed = shown.map_or_else(Vec::new, |shown| disputed(shown, &sections));
     for dispute in &disputed {
         log::warn!("{}: {dispute}", results.display());

@@ -18,6 +18,7 @@ use super::{
     row::{Decides, Hparam, Source, table},
     value::HparamValue,
 };
+use crate::data::split::Split;
 
 /// The key that holds [`ModelOverrides`].
 pub const OVERRIDES: &str = "model_hparam_overrides";
@@ -160,8 +161,14 @@ table! {
         optimizer_moments: OptimizerMoments = OptimizerMoments::F32 => Training,
         /// Stores with the model, as qa_na_threshold, the no-answer threshold that is best by F1 on the dev file.
         calibrate: bool = false => Evaluation,
+        /// Training examples at most, the first of the file: questions, rows or sentences; null: all.
+        max_train_examples: Option<usize> = None => Conduct,
+        /// Examples that are evaluated at most, the first of the dev file; null: all.
+        max_eval_examples: Option<usize> = None => Conduct,
         /// Evaluations between training steps: a number of steps, or "epoch"; null: only at the end.
         eval_every: Option<EvalEvery> = None => BestWeights,
+        /// Examples of those evaluations at most, the first of the dev file; null: all.
+        eval_max_examples: Option<usize> = None => Conduct,
         /// The figure of those evaluations, such as "f1" or "rte.accuracy", whose best weights become
         /// the model; null: the last weights do.
         keep_best: Option<String> = None => BestWeights,
@@ -281,6 +288,16 @@ impl Config {
             map.insert("best_weights".to_owned(), best_by.into());
         }
         map
+    }
+
+    /// How many examples of a file are taken at most, from its first on. Whether a run is another if it
+    /// takes more is decided by what it then learns from or is scored on.
+    pub fn most_examples(&self, split: Split) -> Option<usize> {
+        match split {
+            Split::Train => self.max_train_examples,
+            Split::Dev => self.max_eval_examples,
+            Split::Test => None,
+        }
     }
 
     /// What decides which weights become the model, by key; `None` if the last ones do.

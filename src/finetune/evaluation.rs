@@ -42,9 +42,12 @@ impl Finetune<'_> {
         let began = Instant::now();
         let mut tasks = Vec::new();
         for (head, file) in dev.iter().enumerate() {
-            let scores = self
+            let mut scores = self
                 .answer(model, trial, head, file.as_ref())?
                 .mark(trial, origin)?;
+            if let Some(taken) = file.taken() {
+                taken.push(&mut scores);
+            }
             let task = file.task();
             self.progress.scores(trial, task, &scores.with_remark());
             tasks.push((task.to_owned(), scores));

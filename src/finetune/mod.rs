@@ -21,6 +21,7 @@ mod trials;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use indicatif::HumanCount;
 pub(crate) use model_files::model_files;
 pub use places::GivenFiles;
 use report::RunReport;
@@ -157,8 +158,17 @@ pub struct Finetune<'a> {
 struct RunData {
     train: Vec<Box<dyn TaskFile>>,
     dev: Vec<Box<dyn TaskFile>>,
+    /// Those that are scored between steps, if not the same.
+    between: Option<Vec<Box<dyn TaskFile>>>,
     /// With the task's place in the model's list.
     test: Vec<(usize, Box<dyn TaskFile>)>,
+}
+
+impl RunData {
+    /// The files that are scored between steps.
+    fn between(&self) -> &[Box<dyn TaskFile>] {
+        self.between.as_ref().unwrap_or(&self.dev)
+    }
 }
 
 /// Whether every result of a run has a place of its own that can be written; what [`Finetune::run`]
@@ -197,7 +207,7 @@ impl Finetune<'_> {
             self.check_steps(&features)?;
             self.say_what_will_be_done(&data.train, &features)?;
         }
-        for file in &data.dev {
+        for file in data.dev.iter().chain(data.between.iter().flatten()) {
             evaluation::rehearse(file.as_ref())?;
         }
         if self.dry_run {
@@ -284,7 +294,33 @@ impl Finetune<'_> {
                 test.push((head, self.read(name, Split::Test, &self.heads[head])?));
             }
         }
-        Ok(RunData { train, dev, test })
+        Ok(RunData {
+            train,
+            between: self.between(&dev),
+            dev,
+            test,
+        })
+    }
+
+    /// The examples that are scored between steps, if there are fewer.
+    fn between(&self, dev: &[Box<dyn TaskFile>]) -> Option<Vec<Box<dyn TaskFile>>> {
+        let most = self
+            .config
+            .eval_max_examples
+            .filter(|_| self.config.do_train)?;
+        let files = dev.iter().map(|file| {
+            let first = file.first(most, self.tokenizer);
+            if let Some(taken) = first.taken() {
+                let (task, windows) = (file.task(), first.feature_count());
+                let rows = first.rows_are();
+                self.progress.note(&format!(
+                    "{task} between steps: {taken} examples, {} {rows}",
+                    HumanCount(windows as u64)
+                ));
+            }
+            first
+        });
+        Some(files.collect())
     }
 
     fn read(&self, name: &str, split: Split, head: &TaskHead) -> Result<Box<dyn TaskFile>, Error> {

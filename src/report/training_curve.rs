@@ -103,6 +103,16 @@ impl TrainingCurve {
         lines
     }
 
+    /// Of how many examples the evaluations are, a line for each task of which it is not all.
+    pub(super) fn taken(&self) -> Vec<String> {
+        let taken = self.dev.iter().flat_map(|record| &record.taken);
+        let mut lines: Vec<String> = taken
+            .map(|(task, taken)| format!("{task}: the first {taken} examples"))
+            .collect();
+        lines.dedup();
+        lines
+    }
+
     /// A figure of each step, its peaks and troughs kept.
     pub(super) fn figure(
         &self,

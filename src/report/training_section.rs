@@ -35,6 +35,13 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
         }
         lines
     };
+    let mut taken: Vec<String> = curves.iter().flat_map(TrainingCurve::taken).collect();
+    taken.sort_unstable();
+    taken.dedup();
+    let between = match taken.is_empty() {
+        true => "Between training steps.".to_owned(),
+        false => format!("Between training steps, of {}.", taken.join("; ")),
+    };
     let evaluated = curves.iter().any(|curve| !curve.dev.is_empty());
     let (dev_losses, dev_scores) = (dev(true), dev(false));
     let rate = each(&|curve, colour| {
@@ -74,10 +81,10 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
             div.charts {
                 (charts.figure("Loss", &caption, chart("loss", loss)))
                 @if !dev_losses.is_empty() {
-                    (charts.figure("Dev loss", "Between training steps.", chart("loss", dev_losses)))
+                    (charts.figure("Dev loss", &between, chart("loss", dev_losses)))
                 }
                 @if !dev_scores.is_empty() {
-                    (charts.figure("Dev scores", "Between training steps.", chart("score", dev_scores)))
+                    (charts.figure("Dev scores", &between, chart("score", dev_scores)))
                 }
                 (charts.figure("Learning rate", "Before the layer factor.", chart("learning rate", rate)))
                 (charts.figure("Gradient norm", "Over all gradients, before clipping.", norm))

@@ -19,6 +19,7 @@ use crate::{
         figures::{Figure, Scores},
         origin::Origin,
         record_file,
+        taken::Taken,
     },
     report::Sections,
     text::tokenizer::Tokenizer,
@@ -125,6 +126,12 @@ pub trait TaskFile {
 
     /// What the file holds, in a line.
     fn line(&self, split: Split) -> String;
+
+    /// How many of the file's examples these are, if not all.
+    fn taken(&self) -> Option<Taken>;
+
+    /// The first examples of a dev file, at most so many.
+    fn first(&self, most: usize, tokenizer: &Tokenizer) -> Box<dyn TaskFile>;
 
     /// Refuses a file without a feature.
     ///

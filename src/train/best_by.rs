@@ -75,6 +75,7 @@ mod tests {
         let mut record = DevRecord {
             step,
             tasks: Default::default(),
+            taken: Default::default(),
             seconds: 1.0,
             weights: None,
         };

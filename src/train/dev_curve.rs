@@ -2,6 +2,7 @@
 //! training that no longer gets better ends.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     time::{Duration, Instant},
 };
@@ -15,7 +16,7 @@ use super::{
     run_folder::EVAL_LOG,
 };
 use crate::{
-    eval::{dev_record::DevRecord, results::TrialResults},
+    eval::{dev_record::DevRecord, results::TrialResults, taken::Taken},
     progress::Progress,
     tasks::{self, model::Model},
 };
@@ -44,6 +45,8 @@ pub struct DevPlan<'a> {
     /// Evaluations without a better figure after which training ends.
     pub patience: Option<usize>,
     pub score: Score<'a>,
+    /// Of how many examples the figures of a task are, if not of all.
+    pub taken: BTreeMap<String, Taken>,
 }
 
 /// What came of a look at the model.
@@ -141,11 +144,15 @@ impl<'a> DevCurve<'a> {
             let Some(results) = (self.plan.score)(&model)? else {
                 return Ok(Seen::Broken);
             };
-            let record = DevRecord::new(step, &results, began.elapsed().as_secs_f64());
+            let mut record = DevRecord::new(step, &results, began.elapsed().as_secs_f64());
+            record.taken = self.plan.taken.clone();
             log.evaluation(step, &results);
             for (task, scores) in &results.tasks {
                 let line = scores.line();
-                self.progress.note(&format!("step {step}: {task}: {line}"));
+                let taken = record.taken.get(task);
+                let taken = taken.map_or_else(String::new, |taken| format!(", {taken} examples"));
+                self.progress
+                    .note(&format!("step {step}: {task}{taken}: {line}"));
             }
             self.keep(record, &model)?;
         }

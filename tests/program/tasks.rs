@@ -283,6 +283,47 @@ fn several_tasks_at_once_go_on_after_a_kill_as_if_never_stopped() {
 }
 
 #[test]
+fn every_task_of_several_may_be_cut_to_its_first_examples() {
+    let folder = Folder::new();
+    let hparams = json!({
+        "task_names": ["rte", "sts", "chunk"], "max_train_examples": 6, "max_eval_examples": 5,
+        "eval_every": 2, "eval_max_examples": 3,
+    });
+    let told = folder.train(&hparams, &[]);
+    let results = folder.json("results/rte,sts,chunk_results.json");
+    let evaluations = folder.lines("finetuning_models/rte,sts,chunk_model_1/eval_log.jsonl");
+    // The pairs of sts are learnt in both orders.
+    for (task, learnt) in [
+        ("rte", " rows, 6 examples, "),
+        ("sts", " rows, 12 examples, "),
+        ("chunk", " sentences, "),
+    ] {
+        let lines = told.lines();
+        let line = |split: &str| {
+            let begin = format!("{task} {split}: ");
+            lines
+                .clone()
+                .find_map(|line| line.strip_prefix(&begin))
+                .unwrap()
+        };
+        let train = line("train");
+        assert!(
+            train.starts_with("6 of ") && train.contains(learnt),
+            "{train}"
+        );
+        assert!(line("dev").starts_with("5 of "), "{told}");
+        let file = format!("results/rte,sts,chunk_predictions/{task}_dev.jsonl");
+        assert_eq!(folder.lines(&file).len(), 5, "{task}");
+        let scores = &results[0][task];
+        assert_eq!(scores["examples"], 5, "{scores}");
+        let own = evaluations.iter().filter(|line| line["task"] == task);
+        let own: Vec<_> = own.map(|line| &line["examples"]).collect();
+        let all = json!({"first": 3, "of": scores["examples_in_file"]});
+        assert!(own.len() > 1 && own.iter().all(|of| **of == all), "{own:?}");
+    }
+}
+
+#[test]
 fn a_recorded_order_is_followed() {
     let folder = Folder::new();
     let order = folder.0.path().join("order.jsonl");

@@ -25,7 +25,7 @@ use crate::{
     batch::FeatureSet,
     config::Config,
     data::{existing_file::existing, split::Split},
-    eval::figures::Scores,
+    eval::{figures::Scores, taken::Taken},
     tasks::{
         error::Error,
         model::Model,
@@ -49,6 +49,8 @@ pub struct TaskData {
     pub file: PathBuf,
     /// The file as it was read, with its gold answers; none of a training file, which nobody marks.
     pub questions: Option<Arc<QuestionSet>>,
+    /// How many of the file's questions these are, if not all.
+    pub taken: Option<Taken>,
     pub examples: Examples,
     pub features: Vec<Feature>,
     /// How much of the text the vocabulary knows.
@@ -64,7 +66,8 @@ impl TaskData {
         tokenizer: &Tokenizer,
         config: &Config,
     ) -> Result<Self, QaError> {
-        let questions = QuestionSet::read(file, Some(family_of(task)?))?;
+        let mut questions = QuestionSet::read(file, Some(family_of(task)?))?;
+        let taken = questions.keep_first(config.most_examples(split));
         let examples = questions.examples(ReadOptions { task, split })?;
         let options = FeatureOptions {
             max_seq_length: config.max_seq_length,
@@ -82,10 +85,38 @@ impl TaskData {
             task: task.into(),
             file: existing(file),
             questions: (split != Split::Train).then(|| Arc::new(questions)),
+            taken,
             examples,
             features,
             tokens,
         })
+    }
+
+    /// The first questions of a dev file, at most so many.
+    pub fn first(&self, most: usize, tokenizer: &Tokenizer) -> Self {
+        let all = &self.examples.examples;
+        let mut questions = self.questions.as_deref().cloned();
+        if let Some(questions) = &mut questions {
+            questions.keep_first(Some(most));
+        }
+        let features = self.features.iter();
+        let features: Vec<Feature> = features
+            .take_while(|feature| feature.eid < most)
+            .cloned()
+            .collect();
+        Self {
+            task: self.task.clone(),
+            file: self.file.clone(),
+            questions: questions.map(Arc::new),
+            taken: Taken::again(self.taken, most, all.len()),
+            examples: Examples {
+                passages: self.examples.passages.clone(),
+                examples: all.iter().take(most).cloned().collect(),
+                skipped: Vec::new(),
+            },
+            tokens: TokenCounts::of(&features, tokenizer.vocab().unk_id()),
+            features,
+        }
     }
 
     /// Questions with an answer to learn that no window holds whole.
@@ -219,6 +250,7 @@ mod tests {
             task: "squad".to_owned(),
             file: "train.json".into(),
             questions: None,
+            taken: None,
             tokens: TokenCounts::of(&features, tokenizer.vocab().unk_id()),
             examples,
             features,

@@ -38,6 +38,7 @@ use crate::{
         file_digest::FileDigest,
         json_file::write_json,
         origin::Origin,
+        taken::Taken,
         trial_copies::trial_copies,
     },
     report::Sections,
@@ -178,6 +179,10 @@ impl TaskFile for TaskData {
     /// of tokens that the vocabulary does not know, and what is left out.
     fn line(&self, split: Split) -> String {
         let questions = self.examples.examples.len();
+        let told = match self.taken {
+            None => HumanCount(questions as u64).to_string(),
+            Some(taken) => taken.to_string(),
+        };
         let window = |feature: &Feature| feature.feature_id % MAX_WINDOWS as u64;
         let second = self.features.iter().filter(|feature| window(feature) == 1);
         let lost = match self.answers_in_no_window() {
@@ -185,15 +190,22 @@ impl TaskFile for TaskData {
             lost => format!(", {lost} answers in no window"),
         };
         format!(
-            "{} {}: {} questions, {} windows, {:.1} % cut, {:.2} % [UNK]{lost}{}",
+            "{} {}: {told} questions, {} windows, {:.1} % cut, {:.2} % [UNK]{lost}{}",
             self.task,
             split.name(),
-            HumanCount(questions as u64),
             HumanCount(self.features.len() as u64),
             100.0 * second.count() as f64 / questions.max(1) as f64,
             100.0 * self.tokens.unknown_share(),
             left_out(self),
         )
+    }
+
+    fn taken(&self) -> Option<Taken> {
+        self.taken
+    }
+
+    fn first(&self, most: usize, tokenizer: &Tokenizer) -> Box<dyn TaskFile> {
+        Box::new(TaskData::first(self, most, tokenizer))
     }
 
     fn check_not_empty(&self) -> Result<(), Error> {
@@ -430,6 +442,7 @@ mod tests {
             task: task.to_owned(),
             file,
             questions: None,
+            taken: None,
             examples: Examples::default(),
             features: Vec::new(),
             tokens: TokenCounts::of(&[], 0),

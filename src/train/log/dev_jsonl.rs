@@ -135,6 +135,7 @@ mod tests {
             tasks: ["a", "b"]
                 .map(|task| (task.to_owned(), [("f1".to_owned(), Some(1.5))].into()))
                 .into(),
+            taken: Default::default(),
             seconds: 0.5,
             weights: (step == 4).then_some((7, 8)),
         }
