@@ -94,7 +94,13 @@ impl Finetune<'_> {
                 figures.report.came_from(&origin);
                 let scores = self.evaluate(&model, trial, &data.dev, &origin)?;
                 if let Some(scores) = &scores {
-                    EventLog::resume(&model_dir, steps, self.progress).evaluation(steps, scores);
+                    // A curve of evaluations keeps its last point, which may be of other weights.
+                    let (of, next) = match config.eval_every {
+                        None => ("eval", steps),
+                        Some(_) => ("final", steps + 1),
+                    };
+                    let mut events = EventLog::resume(&model_dir, next, self.progress);
+                    events.evaluation(of, steps, scores);
                     figures.add(scores.clone())?;
                     self.calibrate(&model_dir, &data.dev, scores);
                     unwritten = false;

@@ -25,13 +25,13 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
             .collect()
     };
     let loss = curves.iter().enumerate();
-    let loss = loss
+    let mut loss: Vec<Line> = loss
         .flat_map(|(colour, curve)| curve.loss(colour, alone))
         .collect();
-    let dev = |losses: bool| -> Vec<Line> {
+    let dev = |losses: bool, first: usize| -> Vec<Line> {
         let mut lines = Vec::new();
         for curve in curves {
-            lines.extend(curve.dev(losses, lines.len(), alone));
+            lines.extend(curve.dev(losses, first + lines.len(), alone));
         }
         lines
     };
@@ -43,7 +43,7 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
         false => format!("Between training steps, of {}.", taken.join("; ")),
     };
     let evaluated = curves.iter().any(|curve| !curve.dev.is_empty());
-    let (dev_losses, dev_scores) = (dev(true), dev(false));
+    let (dev_losses, dev_scores) = (dev(true, curves.len()), dev(false, 0));
     let rate = each(&|curve, colour| {
         curve.figure("learning rate", colour, alone, |step| step.learning_rate)
     });
@@ -64,9 +64,14 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
         .max()
         .unwrap_or(0);
     let caption = format!(
-        "Of a feature; smoothed over the last {} steps.",
-        memory(longest)
+        "Of a feature; smoothed over the last {} steps.{}",
+        memory(longest),
+        match dev_losses.is_empty() {
+            true => String::new(),
+            false => format!(" With dots: on the dev file. {between}"),
+        }
     );
+    loss.extend(dev_losses);
     html! {
         section #training {
             h2 { "Training" }
@@ -80,9 +85,6 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
             } }
             div.charts {
                 (charts.figure("Loss", &caption, chart("loss", loss)))
-                @if !dev_losses.is_empty() {
-                    (charts.figure("Dev loss", &between, chart("loss", dev_losses)))
-                }
                 @if !dev_scores.is_empty() {
                     (charts.figure("Dev scores", &between, chart("score", dev_scores)))
                 }

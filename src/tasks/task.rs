@@ -204,6 +204,8 @@ pub struct Answerer<'a> {
     pub tokenizer: &'a Tokenizer,
     pub config: &'a Config,
     pub device: &'a Device,
+    /// Whether the loss of the answers is asked for, where it is not known anyway.
+    pub losses: bool,
 }
 
 /// What a model answers to a file.
@@ -213,6 +215,10 @@ pub trait Answers {
     /// # Errors
     /// When the answers cannot be marked.
     fn scores(&self) -> Result<Scores, Error>;
+
+    /// The training loss of an example, or of a window of a question, without dropout: the mean over
+    /// those that training would learn from. `None` if there are none, or it was not asked for.
+    fn loss(&self) -> Option<f64>;
 
     /// Writes the answers as those of a trial, marks them as the task's official scorer does, and
     /// gives the figures.

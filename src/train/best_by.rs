@@ -3,7 +3,7 @@
 use crate::eval::dev_record::DevRecord;
 
 /// Figures of which less is better.
-const LOSSES: [&str; 1] = ["loss"];
+const LOSSES: [&str; 2] = ["loss", "mse"];
 
 /// A figure of a scorer, of all tasks that have it or of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +125,9 @@ mod tests {
         assert!(by.is_better(&records[2], Some(&records[1])));
         assert!(!by.is_better(&records[3], Some(&records[1])));
         assert!(!by.is_better(&records[0], Some(&records[0])) && by.is_better(&records[0], None));
+        let errors = [("mse", 2.0), ("mse", 1.0), ("mse", 3.0)];
+        let errors = errors.map(|(key, value)| record(value as u64, &[("sts", key, Some(value))]));
+        assert_eq!(BestBy::new("mse", &[]).best(&errors).unwrap().step, 1);
         let none = [at(0, None), at(5, None)];
         assert_eq!(BestBy::new("loss", &[]).best(&none).unwrap().step, 0);
     }

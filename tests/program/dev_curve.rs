@@ -158,6 +158,51 @@ fn killed_at_any_moment_it_ends_with_the_same_weights() {
     disturbed.assert_tidy();
 }
 
+#[test]
+fn the_loss_of_an_evaluation_is_that_of_training_without_dropout() {
+    let run = run(&[
+        "eval_every=epoch",
+        "num_train_epochs=1",
+        "train_batch_size=1",
+        "learning_rate=0",
+        "max_train_examples=20",
+        "max_eval_examples=20",
+        "model_hparam_overrides={\"hidden_dropout_prob\":0,\"attention_probs_dropout_prob\":0,\
+         \"hidden_size\":128,\"num_hidden_layers\":4}",
+    ]);
+    let squad = run.data.join("finetuning_data/squad");
+    // One of its answers is not found, so that training leaves its question out.
+    let text = fs::read_to_string(squad.join("train.json")).unwrap();
+    let mut file: Value = serde_json::from_str(&text).unwrap();
+    file["data"][0]["paragraphs"][0]["qas"][0]["answers"][0]["answer_start"] = 0.into();
+    for name in ["train.json", "dev.json"] {
+        fs::write(squad.join(name), file.to_string()).unwrap();
+    }
+    let told = String::from_utf8(run.finish().stderr).unwrap();
+    assert!(
+        told.contains("1 questions left out: answer not found"),
+        "{told}"
+    );
+    let log = fs::read_to_string(run.model_dir().join("train_log.jsonl")).unwrap();
+    let steps = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let losses: Vec<f64> = steps.map(|step| step["loss"].as_f64().unwrap()).collect();
+    let trained = losses.iter().sum::<f64>() / losses.len() as f64;
+    let evaluations = evaluations(&run);
+    assert_eq!(evaluations.len(), 2);
+    for evaluation in &evaluations {
+        let loss = evaluation["loss"].as_f64().unwrap();
+        // Training sums in f32, and one window after the other instead of side by side.
+        assert!(
+            (loss - trained).abs() < 1e-5 * trained,
+            "{loss} instead of {trained}"
+        );
+    }
+    let results = fs::read_to_string(run.results_dir().join("squad_results.json")).unwrap();
+    assert!(!results.contains("\"loss\""), "{results}");
+}
+
 /// Questions of each of the small files.
 const QUESTIONS: usize = 60;
 

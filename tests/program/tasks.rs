@@ -324,6 +324,45 @@ fn every_task_of_several_may_be_cut_to_its_first_examples() {
 }
 
 #[test]
+fn the_loss_of_an_evaluation_is_that_of_training_in_every_task() {
+    let folder = Folder::new();
+    let tasks = ["rte", "sts", "chunk"];
+    for (task, ending) in tasks.iter().zip(["tsv", "tsv", "txt"]) {
+        let file = |split: &str| folder.task(task).join(format!("{split}.{ending}"));
+        fs::copy(file("train"), file("dev")).unwrap();
+    }
+    let hparams = json!({
+        "task_names": tasks, "max_train_examples": 6, "max_eval_examples": 6, "eval_every": "epoch",
+        "double_unordered": false, "train_batch_size": 1, "learning_rate": 0,
+        "model_hparam_overrides": {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0},
+    });
+    folder.train(&hparams, &[]);
+    let model = "finetuning_models/rte,sts,chunk_model_1";
+    let steps = folder.lines(&format!("{model}/train_log.jsonl"));
+    assert_eq!(steps.len(), 3 * 6);
+    let evaluations = folder.lines(&format!("{model}/eval_log.jsonl"));
+    for task in tasks {
+        let losses = steps
+            .iter()
+            .map(|step| step["task_losses"][task].as_f64().unwrap());
+        let trained = losses.sum::<f64>() / 6.0;
+        let own: Vec<_> = evaluations
+            .iter()
+            .filter(|line| line["task"] == task)
+            .collect();
+        assert_eq!(own.len(), 2);
+        for line in own {
+            let loss = line["loss"].as_f64().unwrap();
+            // Training sums in f32, and one example after the other instead of side by side.
+            assert!(
+                (loss - trained).abs() < 1e-5 * trained,
+                "{task}: {loss}, {trained}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_recorded_order_is_followed() {
     let folder = Folder::new();
     let order = folder.0.path().join("order.jsonl");

@@ -39,6 +39,7 @@ use crate::{
         description::Description,
         error::Error,
         head::{Head, HeadConfig, dense},
+        loss::mean_loss,
         predict::predict,
         prediction_record::PredictionRecord,
         qa::token_counts::TokenCounts,
@@ -434,6 +435,12 @@ impl Answers for TextAnswers<'_> {
             scores.set_remark(remark);
         }
         Ok(scores)
+    }
+
+    /// That of the file that gives the figures.
+    fn loss(&self) -> Option<f64> {
+        let losses = self.predictions.first()?.iter();
+        mean_loss(losses.map(|prediction| prediction.loss))
     }
 
     fn mark(&self, trial: usize, origin: &Origin) -> Result<Scores, Error> {

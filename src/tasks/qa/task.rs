@@ -274,18 +274,19 @@ impl TaskFile for TaskData {
         by: &Answerer<'a>,
         progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Box<dyn Answers + 'a>, Error> {
-        let predictions = evaluate::answer(
-            by.model,
-            by.head,
+        let targets = self.targets.as_deref().filter(|_| by.losses);
+        let (predictions, loss) = evaluate::answer_with_loss(
+            (by.model, by.head, by.device),
             self,
+            targets.unwrap_or_default(),
             by.tokenizer,
             by.config,
-            by.device,
             progress,
         )?;
         Ok(Box::new(QuestionAnswers {
             data: self,
             predictions,
+            loss,
             config: by.config,
         }))
     }
@@ -352,6 +353,8 @@ fn answer(feature: &Feature, tokenizer: &Tokenizer) -> String {
 struct QuestionAnswers<'a> {
     data: &'a TaskData,
     predictions: Vec<QuestionPrediction>,
+    /// Of a window, if it was asked for.
+    loss: Option<f64>,
     config: &'a Config,
 }
 
@@ -389,6 +392,10 @@ impl QuestionAnswers<'_> {
 impl Answers for QuestionAnswers<'_> {
     fn scores(&self) -> Result<Scores, Error> {
         evaluate::mark(self.data, &self.predictions, self.config)
+    }
+
+    fn loss(&self) -> Option<f64> {
+        self.loss
     }
 
     fn mark(&self, trial: usize, origin: &Origin) -> Result<Scores, Error> {
@@ -445,6 +452,7 @@ mod tests {
             taken: None,
             examples: Examples::default(),
             features: Vec::new(),
+            targets: None,
             tokens: TokenCounts::of(&[], 0),
         }
     }
@@ -482,6 +490,7 @@ mod tests {
             let answers = QuestionAnswers {
                 data,
                 predictions,
+                loss: None,
                 config: &config,
             };
             answers.write(1, &origin).unwrap();
@@ -550,6 +559,7 @@ mod tests {
             let answers = QuestionAnswers {
                 data,
                 predictions: vec![prediction("a", text, Some(0.5))],
+                loss: None,
                 config: &config,
             };
             answers.write(trial_number, &origin).unwrap();

@@ -37,6 +37,7 @@ use crate::{
         description::{self, Description},
         error::Error,
         head::{Head, HeadConfig, dense},
+        loss::mean_loss,
         predict::predict,
         prediction_record::PredictionRecord,
         qa::token_counts::TokenCounts,
@@ -350,6 +351,11 @@ impl Answers for TagAnswers<'_> {
                 .collect(),
         });
         Ok(scores)
+    }
+
+    fn loss(&self) -> Option<f64> {
+        let losses = self.predictions.iter();
+        mean_loss(losses.map(|prediction| Some(prediction.loss.into())))
     }
 
     fn mark(&self, trial: usize, origin: &Origin) -> Result<Scores, Error> {

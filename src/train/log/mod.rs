@@ -65,7 +65,7 @@ impl<'a> RunLog<'a> {
 
     /// Tells the figures of the model after `steps` steps.
     pub fn evaluation(&mut self, steps: u64, results: &TrialResults) {
-        self.events.evaluation(steps, results);
+        self.events.evaluation("eval", steps, results);
     }
 
     /// Makes the lines of `train_log.jsonl` so far durable.
