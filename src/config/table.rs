@@ -12,7 +12,9 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{
-    choice::{GradientCheckpointing, LrDecayVariant, ModelSize, OptimizerMoments, Precision},
+    choice::{
+        GradientCheckpointing, LrDecayVariant, LrSchedule, ModelSize, OptimizerMoments, Precision,
+    },
     error::Error,
     eval_every::EvalEvery,
     row::{Decides, Hparam, Source, table},
@@ -157,6 +159,8 @@ table! {
         log_every: u64 = 1 => Conduct,
         /// Which power of layerwise_lr_decay a layer gets.
         lr_decay_variant: LrDecayVariant = LrDecayVariant::Released => Training,
+        /// How the learning rate falls after the warm-up.
+        lr_schedule: LrSchedule = LrSchedule::Linear => Training,
         /// Number format that Adam's moments are stored in; bf16 takes half the memory.
         optimizer_moments: OptimizerMoments = OptimizerMoments::F32 => Training,
         /// Stores with the model, as qa_na_threshold, the no-answer threshold that is best by F1 on the dev file.

@@ -70,6 +70,7 @@ impl Finetune<'_> {
                 base: config.learning_rate,
                 steps,
                 warmup_proportion: config.warmup_proportion,
+                decay: config.lr_schedule,
             },
             features,
             plan,
