@@ -99,6 +99,13 @@ fn check_numbers(config: &Config) -> Result<(), Error> {
             "must be from 0 to 1",
         ));
     }
+    if !(0.0..1.0).contains(&config.label_smoothing) {
+        return Err(Error::out_of_range(
+            "label_smoothing",
+            config.label_smoothing,
+            "must be from 0 to below 1",
+        ));
+    }
     check_evaluations(config)
 }
 

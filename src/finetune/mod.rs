@@ -80,6 +80,15 @@ pub enum Error {
         batch_size: usize,
     },
     #[error(
+        "label_smoothing = {smoothing}: the task {task} is one of {kind}, which has no classes to smooth, \
+         as classification and tagging have; set label_smoothing=0, or train {task} by itself"
+    )]
+    NoClasses {
+        smoothing: f64,
+        task: String,
+        kind: &'static str,
+    },
+    #[error(
         "{path}: write_test_outputs is true, but there is no such file to answer; put it there, or set \
          write_test_outputs=false"
     )]
@@ -198,6 +207,7 @@ impl Finetune<'_> {
     fn run_trials(&self) -> Result<Outcome, Error> {
         let config = self.config;
         places::check_names(config, self.given)?;
+        self.check_smoothing()?;
         let data = self.read_all()?;
         let mut features = FeatureSet::of_rows(data.train.iter().map(|file| file.rows()));
         if let Some(file) = self.given.replay.filter(|_| config.do_train) {
@@ -337,6 +347,25 @@ impl Finetune<'_> {
         }
         file.check_not_empty()?;
         Ok(file)
+    }
+
+    /// Refuses to smooth the labels of a task that has no classes.
+    fn check_smoothing(&self) -> Result<(), Error> {
+        let smoothing = self.config.label_smoothing;
+        if !self.config.do_train || smoothing == 0.0 {
+            return Ok(());
+        }
+        let mut heads = self.heads.iter();
+        let found =
+            heads.find_map(|head| Some((head.task.clone(), head.config.without_classes()?)));
+        match found {
+            None => Ok(()),
+            Some((task, kind)) => Err(Error::NoClasses {
+                smoothing,
+                task,
+                kind,
+            }),
+        }
     }
 
     /// Refuses a run without a step, which would write and mark a head with random values.

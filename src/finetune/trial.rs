@@ -234,7 +234,10 @@ impl Finetune<'_> {
         let stored = stored.or(initial.as_mut());
         let mut source = ParameterSource::new(device.clone(), config.trial_seed(trial), stored)
             .with_arithmetic(self.arithmetic);
-        let model = Model::new(&mut source, &config.encoder(), self.heads)?;
+        let mut model = Model::new(&mut source, &config.encoder(), self.heads)?;
+        for head in &mut model.heads {
+            head.smooth_labels(config.label_smoothing);
+        }
         let origin = source.finish();
         self.tell(&origin);
         match origin.initialised.into_iter().next() {

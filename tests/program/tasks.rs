@@ -325,41 +325,59 @@ fn every_task_of_several_may_be_cut_to_its_first_examples() {
 
 #[test]
 fn the_loss_of_an_evaluation_is_that_of_training_in_every_task() {
+    let plain = losses_of(&["rte", "sts", "chunk"], 0.0);
+    let smoothed = losses_of(&["rte", "chunk"], 0.25);
+    // Of the same model: what is smoothed costs more than rounding.
+    for task in ["rte", "chunk"] {
+        let (plain, smoothed) = (plain[task], smoothed[task]);
+        assert!(
+            (plain - smoothed).abs() > 1e-4 * plain,
+            "{task}: {plain}, {smoothed}"
+        );
+    }
+}
+
+/// The dev losses of a run on tasks whose dev file is the train file, held against those of its steps,
+/// which do not change the model.
+fn losses_of(tasks: &[&'static str], smoothing: f64) -> BTreeMap<&'static str, f64> {
     let folder = Folder::new();
-    let tasks = ["rte", "sts", "chunk"];
-    for (task, ending) in tasks.iter().zip(["tsv", "tsv", "txt"]) {
+    for task in tasks {
+        let ending = if *task == "chunk" { "txt" } else { "tsv" };
         let file = |split: &str| folder.task(task).join(format!("{split}.{ending}"));
         fs::copy(file("train"), file("dev")).unwrap();
     }
     let hparams = json!({
         "task_names": tasks, "max_train_examples": 6, "max_eval_examples": 6, "eval_every": "epoch",
         "double_unordered": false, "train_batch_size": 1, "learning_rate": 0,
+        "label_smoothing": smoothing,
         "model_hparam_overrides": {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0},
     });
     folder.train(&hparams, &[]);
-    let model = "finetuning_models/rte,sts,chunk_model_1";
+    let model = format!("finetuning_models/{}_model_1", tasks.join(","));
     let steps = folder.lines(&format!("{model}/train_log.jsonl"));
-    assert_eq!(steps.len(), 3 * 6);
+    assert_eq!(steps.len(), tasks.len() * 6);
     let evaluations = folder.lines(&format!("{model}/eval_log.jsonl"));
+    let mut losses = BTreeMap::new();
     for task in tasks {
-        let losses = steps
-            .iter()
-            .map(|step| step["task_losses"][task].as_f64().unwrap());
-        let trained = losses.sum::<f64>() / 6.0;
+        let of_step = steps.iter().map(|step| match tasks {
+            [_] => step["loss"].as_f64().unwrap(),
+            _ => step["task_losses"][task].as_f64().unwrap(),
+        });
+        let trained = of_step.sum::<f64>() / 6.0;
         let own: Vec<_> = evaluations
             .iter()
-            .filter(|line| line["task"] == task)
+            .filter(|line| line["task"] == *task)
             .collect();
         assert_eq!(own.len(), 2);
         for line in own {
             let loss = line["loss"].as_f64().unwrap();
             // Training sums in f32, and one example after the other instead of side by side.
-            assert!(
-                (loss - trained).abs() < 1e-5 * trained,
-                "{task}: {loss}, {trained}"
-            );
+            let close = (loss - trained).abs() < 1e-5 * trained;
+            assert!(close, "{task}: {loss} instead of {trained}");
         }
+        losses.insert(*task, trained);
     }
+    losses
 }
 
 #[test]
@@ -441,6 +459,32 @@ fn what_is_wrong_with_the_data_is_said_before_a_step() {
             .models()
             .join(format!("finetuning_models/{task}_model_1"));
         assert!(!trained.exists(), "{told}");
+    }
+    for (tasks, kind) in [
+        (&["sts"][..], "regression"),
+        (&["rte", "sts"], "regression"),
+        (&["squad"], "question answering"),
+    ] {
+        let told = folder.refuse(&json!({"task_names": tasks, "label_smoothing": 0.1}));
+        let expected = format!(
+            "label_smoothing = 0.1: the task {} is one of {kind}, which has no classes to smooth",
+            tasks[tasks.len() - 1]
+        );
+        assert!(told.contains(&expected), "{told}");
+    }
+    for (smoothing, expected) in [
+        (json!(1), "label_smoothing = 1: must be from 0 to below 1"),
+        (
+            json!(-0.1),
+            "label_smoothing = -0.1: must be from 0 to below 1",
+        ),
+        (
+            json!("some"),
+            "label_smoothing = \"some\": expected a number",
+        ),
+    ] {
+        let told = folder.refuse(&json!({"task_names": ["rte"], "label_smoothing": smoothing}));
+        assert!(told.contains(expected), "{told}");
     }
     folder.write("mine", "task.json", r#"{"kind": "classificaton"}"#);
     let told = folder.refuse(&json!({"task_names": ["mine"]}));

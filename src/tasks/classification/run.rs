@@ -440,7 +440,8 @@ impl Answers for TextAnswers<'_> {
     /// That of the file that gives the figures.
     fn loss(&self) -> Option<f64> {
         let losses = self.predictions.first()?.iter();
-        mean_loss(losses.map(|prediction| prediction.loss))
+        let smoothing = self.config.label_smoothing;
+        mean_loss(losses.map(|prediction| prediction.trained_loss(smoothing)))
     }
 
     fn mark(&self, trial: usize, origin: &Origin) -> Result<Scores, Error> {

@@ -355,7 +355,8 @@ impl Answers for TagAnswers<'_> {
 
     fn loss(&self) -> Option<f64> {
         let losses = self.predictions.iter();
-        mean_loss(losses.map(|prediction| Some(prediction.loss.into())))
+        let smoothing = self.config.label_smoothing;
+        mean_loss(losses.map(|prediction| Some(prediction.trained_loss(smoothing))))
     }
 
     fn mark(&self, trial: usize, origin: &Origin) -> Result<Scores, Error> {
