@@ -133,7 +133,7 @@ fn check_evaluations(config: &Config) -> Result<(), Error> {
         return needs(
             "eval_max_examples",
             &most,
-            "eval_every, the steps from one evaluation to the next; max_eval_examples is for the last one",
+            "eval_every, the steps from one evaluation to the next; give max_eval_examples for the one at the end",
         );
     }
     match config.patience {

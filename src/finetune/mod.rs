@@ -81,7 +81,7 @@ pub enum Error {
     },
     #[error(
         "label_smoothing = {smoothing}: the task {task} is one of {kind}, which has no classes to smooth, \
-         as classification and tagging have; set label_smoothing=0, or train {task} by itself"
+         as classification and tagging have; set label_smoothing=0, or leave the task out"
     )]
     NoClasses {
         smoothing: f64,

@@ -90,6 +90,7 @@ pub fn predict_with_losses(
     let answerable = answerable.map(values).transpose()?;
     let ranked: Vec<&[f32]> = end_logits.chunks_exact(sequences.tokens()).collect();
 
+    let weight = head.answerable_weight();
     let outputs = features.par_iter().zip(starts).enumerate();
     Ok(outputs
         .map(|(number, (&feature, starts))| {
@@ -103,7 +104,7 @@ pub fn predict_with_losses(
             let loss = target.map(|target| {
                 // The last rank is given the right start.
                 let ends = &ranked[ranked.len() - 1][rows.clone()];
-                let answerable = logit.map(|logit| (logit, head.answerable_weight()));
+                let answerable = logit.map(|logit| (logit, weight));
                 target.loss(&start_logits[rows.clone()], ends, answerable)
             });
             let output = WindowOutput {
