@@ -159,7 +159,7 @@ table! {
         log_every: u64 = 1 => Conduct,
         /// Which power of layerwise_lr_decay a layer gets.
         lr_decay_variant: LrDecayVariant = LrDecayVariant::Released => Training,
-        /// How the learning rate falls after the warm-up.
+        /// How the learning rate falls over the steps, warm-up included.
         lr_schedule: LrSchedule = LrSchedule::Linear => Training,
         /// Part of a label that all classes or tags share in the loss, from 0 to below 1.
         label_smoothing: f64 = 0.0 => Training,

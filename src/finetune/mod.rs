@@ -318,19 +318,20 @@ impl Finetune<'_> {
             .config
             .eval_max_examples
             .filter(|_| self.config.do_train)?;
-        let files = dev.iter().map(|file| {
-            let first = file.first(most, self.tokenizer);
-            if let Some(taken) = first.taken() {
-                let (task, windows) = (file.task(), first.feature_count());
-                let rows = first.rows_are();
-                self.progress.note(&format!(
-                    "{task} between steps: {taken} examples, {} {rows}",
-                    HumanCount(windows as u64)
-                ));
-            }
-            first
-        });
-        Some(files.collect())
+        let files = dev.iter().map(|file| file.first(most, self.tokenizer));
+        let files: Vec<Box<dyn TaskFile>> = files.collect();
+        let mut fewer = false;
+        for (first, file) in files.iter().zip(dev) {
+            let Some(taken) = first.taken().filter(|taken| Some(*taken) != file.taken()) else {
+                continue;
+            };
+            fewer = true;
+            let (rows, are) = (HumanCount(first.feature_count() as u64), first.rows_are());
+            let task = file.task();
+            let line = format!("{task} between steps: {taken} examples, {rows} {are}");
+            self.progress.note(&line);
+        }
+        fewer.then_some(files)
     }
 
     fn read(&self, name: &str, split: Split, head: &TaskHead) -> Result<Box<dyn TaskFile>, Error> {

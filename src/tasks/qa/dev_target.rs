@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(kept, [false, true, true]);
         let mut features = featurize(&examples, &tokenizer, &OPTIONS).unwrap();
         let targets = take(&mut features, &mut examples, &kept);
-        assert_eq!((features, examples), (plain.unwrap(), before));
+        assert_eq!((features, &examples), (plain.unwrap(), &before));
 
         let trained = questions.examples(of(Split::Train)).unwrap();
         assert_eq!(trained.skipped.len(), 1);
