@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// The log of a run's steps, a line each.
+pub const FILE: &str = "train_log.jsonl";
+
 /// What one training step did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {

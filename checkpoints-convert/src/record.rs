@@ -99,7 +99,7 @@ pub(crate) fn write(
             file: file(),
             source,
         }),
-        (Ok(()), Ok(Ok(())), Ok(Ok(()))) => Ok(facts),
+        (Ok(()), Ok(Ok(_)), Ok(Ok(()))) => Ok(facts),
         (Ok(()), _, _) => Err(Error::WriterStopped { file: file() }),
     }
 }

@@ -338,8 +338,8 @@ pub fn table(bytes: &[u8]) {
 fn check_texts(task: &ClassificationTask, path: &Path, split: &str) {
     const LONGEST: usize = 16;
     let options = TableOptions {
-        debug: false,
         double_unordered: true,
+        ..TableOptions::default()
     };
     let split = task.split(split).expect("a split");
     let Ok(read) = task.read(path, split, options) else {

@@ -186,6 +186,7 @@ fn decides(decides: Decides) -> &'static str {
     match decides {
         Decides::Training => "training",
         Decides::Model => "the model",
+        Decides::BestWeights => "which weights become the model",
         Decides::Evaluation => "evaluation",
         Decides::Place => "a place",
         Decides::Conduct => "how a run is conducted",

@@ -23,10 +23,11 @@ use crate::{
     config::{Config, Draft, Paths, Preset, of_trial},
     data::split::Split,
     durable_file::spare_inputs,
-    eval::{result_file::read_results, results::TrialResults},
+    eval::{result_file::read_results, results::TrialResults, taken::Taken},
     finetune::model_files,
     model::description::describe,
     report::{Made, Report, Sections, TrainingCurve},
+    step_record,
     tasks::{
         kind::{heads, sections, task},
         task::TaskFile,
@@ -107,8 +108,16 @@ pub(super) fn run(
         stored = describe(model)?.map(|facts| facts.record.heads);
     }
     let (resolved, facts) = run_model::described(&draft)?;
-    let config = resolved.config;
+    let mut config = resolved.config;
     let trial = trial(given_trial, trials.len(), &results, config.num_trials)?;
+    let shown = match trial {
+        Some(trial) => trials.get(trial - 1),
+        None => trials.last(),
+    };
+    // Those that were evaluated, if not all.
+    let scores = shown.iter().flat_map(|shown| &shown.tasks);
+    let first = scores.filter_map(|(_, scores)| Taken::of(scores)).next();
+    config.max_eval_examples = config.max_eval_examples.or(first.map(|taken| taken.first));
     let tokenizer = run_model::tokenizer(&draft, &config, facts.as_ref())?;
     let mut files: Vec<Box<dyn TaskFile>> = Vec::new();
     for head in heads(&config, &stored.unwrap_or_default())? {
@@ -125,10 +134,6 @@ pub(super) fn run(
             .map(PathBuf::as_path),
     )?;
     let sections = sections(&files, config.paths(), trial)?;
-    let shown = match trial {
-        Some(trial) => trials.get(trial - 1),
-        None => trials.last(),
-    };
     let disputed = shown.map_or_else(Vec::new, |shown| disputed(shown, &sections));
     for dispute in &disputed {
         log::warn!("{}: {dispute}", results.display());
@@ -221,7 +226,7 @@ fn trial(
 fn training(paths: Paths<'_>, trials: usize) -> anyhow::Result<Vec<TrainingCurve>> {
     let mut curves = Vec::new();
     for trial in 1..=trials {
-        let log = paths.model_dir(trial).join("train_log.jsonl");
+        let log = paths.model_dir(trial).join(step_record::FILE);
         if log.is_file() {
             curves.push(TrainingCurve::read(&log, &format!("trial {trial}"))?);
         }
@@ -252,7 +257,7 @@ fn inputs(draft: &Draft, config: &Config, run: &RunArgs, trials: usize) -> Vec<P
     for trial in 1..=trials {
         let folder = draft.model_dir(trial);
         inputs.extend(model_files(&folder));
-        inputs.push(folder.join("train_log.jsonl"));
+        inputs.push(folder.join(step_record::FILE));
     }
     inputs.extend(task_files(config));
     inputs.extend(run.given.file().map(Path::to_owned));

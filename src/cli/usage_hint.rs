@@ -138,6 +138,18 @@ mod tests {
                  train_batch_size=8"
             )
         );
+        assert_eq!(
+            hint(&["--max-train-samples=100"]).as_deref(),
+            Some(
+                "Hugging Face's --max-train-samples is a hyper-parameter here: --set \
+                 max_train_examples=100"
+            )
+        );
+        let threshold = hint(&["--null_score_diff_threshold", "0"]).unwrap();
+        assert!(
+            threshold.contains("qa_na_threshold, with the same sign"),
+            "{threshold}"
+        );
         let accumulation = hint(&["--gradient_accumulation_steps=4"]).unwrap();
         assert!(accumulation.contains("micro_batch_size"), "{accumulation}");
         assert_eq!(

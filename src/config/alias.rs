@@ -65,8 +65,46 @@ const ALIASES: &[(&str, &str)] = &[
         "version_2_with_negative",
         "the task squad here; squadv1 has an answer to every question",
     ),
-    ("null_score_diff_threshold", "qa_na_threshold"),
+    (
+        "null_score_diff_threshold",
+        "qa_na_threshold, with the same sign but on another scale: let electra calibrate choose it",
+    ),
     ("group_by_length", "length_bucketing"),
+    ("max_train_samples", "max_train_examples"),
+    ("max_eval_samples", "max_eval_examples"),
+    ("max_val_samples", "max_eval_examples"),
+    ("task_name", "task_names, where sst2 is sst and stsb is sts"),
+    (
+        "test_file",
+        "finetuning_data/TASK/test.json below --data-dir here, with write_test_outputs",
+    ),
+    ("tokenizer_name", "vocab_file"),
+    (
+        "lr_scheduler_type",
+        "lr_schedule: linear, cosine or constant, each with warmup_proportion",
+    ),
+    ("label_smoothing_factor", "label_smoothing"),
+    (
+        "max_steps",
+        "num_train_epochs here, of which the steps follow",
+    ),
+    (
+        "max_grad_norm",
+        "needless here: gradients are clipped at a norm of 1, as in Google's code",
+    ),
+    (
+        "greater_is_better",
+        "needless here: of loss and mse the least is best, of other figures the greatest",
+    ),
+    ("save_strategy", "save_checkpoints_steps"),
+    (
+        "pad_to_max_length",
+        "needless here: nothing is computed of padding",
+    ),
+    (
+        "report_to",
+        "needless here: TensorBoard's files are always written",
+    ),
     ("num_layers", "model_hparam_overrides.num_hidden_layers"),
     (
         "attention_dropout",
@@ -91,7 +129,7 @@ mod tests {
     fn every_alias_leads_to_a_key_or_a_flag() {
         for (theirs, ours) in ALIASES {
             assert_eq!(hparam::decides(theirs), None, "{theirs} is a key itself");
-            let first = ours.split([' ', ',', '(']).next().unwrap();
+            let first = ours.split([' ', ',', '(', ':']).next().unwrap();
             let is_key = hparam::list().iter().any(|row| row.key == first);
             assert!(is_key || ours.contains("here"), "{theirs}: {ours}");
         }

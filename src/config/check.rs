@@ -38,6 +38,18 @@ fn check_numbers(config: &Config) -> Result<(), Error> {
             "micro_batch_size",
             config.micro_batch_size.unwrap_or(1) as u64,
         ),
+        (
+            "max_train_examples",
+            config.max_train_examples.unwrap_or(1) as u64,
+        ),
+        (
+            "max_eval_examples",
+            config.max_eval_examples.unwrap_or(1) as u64,
+        ),
+        (
+            "eval_max_examples",
+            config.eval_max_examples.unwrap_or(1) as u64,
+        ),
     ];
     let at_least_1 = at_least_1
         .into_iter()
@@ -87,6 +99,13 @@ fn check_numbers(config: &Config) -> Result<(), Error> {
             "must be from 0 to 1",
         ));
     }
+    if !(0.0..1.0).contains(&config.label_smoothing) {
+        return Err(Error::out_of_range(
+            "label_smoothing",
+            config.label_smoothing,
+            "must be from 0 to below 1",
+        ));
+    }
     check_evaluations(config)
 }
 
@@ -106,6 +125,15 @@ fn check_evaluations(config: &Config) -> Result<(), Error> {
             "keep_best",
             key,
             "eval_every, the steps from one evaluation to the next",
+        );
+    }
+    if let Some(most) = config.eval_max_examples
+        && config.eval_every.is_none()
+    {
+        return needs(
+            "eval_max_examples",
+            &most,
+            "eval_every, the steps from one evaluation to the next; give max_eval_examples for the one at the end",
         );
     }
     match config.patience {

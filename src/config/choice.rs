@@ -101,6 +101,18 @@ choice! {
 }
 
 choice! {
+    /// How the learning rate falls from its highest value, over all steps.
+    pub enum LrSchedule {
+        /// In a line to 0, as in the reference.
+        Linear = "linear",
+        /// In half a wave of the cosine to 0.
+        Cosine = "cosine",
+        /// Not at all.
+        Constant = "constant",
+    }
+}
+
+choice! {
     /// What Adam's two moments of a parameter are stored in; it computes in f32.
     pub enum OptimizerMoments {
         F32 = "f32",

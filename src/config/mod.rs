@@ -29,7 +29,9 @@ mod tokenizer;
 pub mod value;
 
 pub use checkpoint_facts::{CheckpointFacts, Vocabulary};
-pub use choice::{GradientCheckpointing, LrDecayVariant, ModelSize, OptimizerMoments, Precision};
+pub use choice::{
+    GradientCheckpointing, LrDecayVariant, LrSchedule, ModelSize, OptimizerMoments, Precision,
+};
 pub use draft::{Draft, Resolved};
 pub use encoder::EncoderConfig;
 pub use error::Error;

@@ -25,6 +25,9 @@ pub enum Decides {
     Model,
     /// Answers and scores of a model that is trained already.
     Evaluation,
+    /// Which of the weights that training makes become the model, if not the last: another value, another
+    /// run.
+    BestWeights,
     /// Where something lies. Files may move during a run; what they hold is compared by itself.
     Place,
     /// What is done, saved and shown, and how fast: no weight and no answer.

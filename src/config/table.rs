@@ -12,12 +12,15 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{
-    choice::{GradientCheckpointing, LrDecayVariant, ModelSize, OptimizerMoments, Precision},
+    choice::{
+        GradientCheckpointing, LrDecayVariant, LrSchedule, ModelSize, OptimizerMoments, Precision,
+    },
     error::Error,
     eval_every::EvalEvery,
     row::{Decides, Hparam, Source, table},
     value::HparamValue,
 };
+use crate::data::split::Split;
 
 /// The key that holds [`ModelOverrides`].
 pub const OVERRIDES: &str = "model_hparam_overrides";
@@ -156,17 +159,27 @@ table! {
         log_every: u64 = 1 => Conduct,
         /// Which power of layerwise_lr_decay a layer gets.
         lr_decay_variant: LrDecayVariant = LrDecayVariant::Released => Training,
+        /// How the learning rate falls over the steps, warm-up included.
+        lr_schedule: LrSchedule = LrSchedule::Linear => Training,
+        /// Part of a label that all classes or tags share in the loss, from 0 to below 1.
+        label_smoothing: f64 = 0.0 => Training,
         /// Number format that Adam's moments are stored in; bf16 takes half the memory.
         optimizer_moments: OptimizerMoments = OptimizerMoments::F32 => Training,
         /// Stores with the model, as qa_na_threshold, the no-answer threshold that is best by F1 on the dev file.
         calibrate: bool = false => Evaluation,
+        /// Training examples at most, the first of the file: questions, rows or sentences; null: all.
+        max_train_examples: Option<usize> = None => Conduct,
+        /// Examples that are evaluated at most, the first of the dev file; null: all.
+        max_eval_examples: Option<usize> = None => Conduct,
         /// Evaluations between training steps: a number of steps, or "epoch"; null: only at the end.
-        eval_every: Option<EvalEvery> = None => Conduct,
+        eval_every: Option<EvalEvery> = None => BestWeights,
+        /// Examples of those evaluations at most, the first of the dev file; null: all.
+        eval_max_examples: Option<usize> = None => Conduct,
         /// The figure of those evaluations, such as "f1" or "rte.accuracy", whose best weights become
         /// the model; null: the last weights do.
-        keep_best: Option<String> = None => Conduct,
+        keep_best: Option<String> = None => BestWeights,
         /// Evaluations without a better figure after which training ends; null: it never ends early.
-        patience: Option<usize> = None => Conduct,
+        patience: Option<usize> = None => BestWeights,
     }
 
     NoEffect {
@@ -283,11 +296,21 @@ impl Config {
         map
     }
 
+    /// How many examples of a file are taken at most, from its first on. Whether a run is another if it
+    /// takes more is decided by what it then learns from or is scored on.
+    pub fn most_examples(&self, split: Split) -> Option<usize> {
+        match split {
+            Split::Train => self.max_train_examples,
+            Split::Dev => self.max_eval_examples,
+            Split::Test => None,
+        }
+    }
+
     /// What decides which weights become the model, by key; `None` if the last ones do.
     fn best_by(&self) -> Option<Map<String, Value>> {
         self.keep_best.as_ref()?;
         let mut map = self.to_map();
-        map.retain(|key, _| ["eval_every", "keep_best", "patience"].contains(&key.as_str()));
+        map.retain(|key, _| Self::decides(key) == Some(Decides::BestWeights));
         map.extend(self.decides_evaluation());
         Some(map)
     }

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::{
-    choice::{GradientCheckpointing, LrDecayVariant, ModelSize, OptimizerMoments, Precision},
+    choice::{
+        GradientCheckpointing, LrDecayVariant, LrSchedule, ModelSize, OptimizerMoments, Precision,
+    },
     error::Error,
 };
 
@@ -197,7 +199,13 @@ macro_rules! choice_value {
     )+ };
 }
 
-choice_value!(ModelSize, Precision, LrDecayVariant, OptimizerMoments);
+choice_value!(
+    ModelSize,
+    Precision,
+    LrDecayVariant,
+    LrSchedule,
+    OptimizerMoments
+);
 
 /// `true` and `false` are taken for `"on"` and `"off"`.
 impl HparamValue for GradientCheckpointing {

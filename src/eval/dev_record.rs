@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     figures::{Figure, Scores},
     results::TrialResults,
+    taken::Taken,
 };
 
-/// The log's name, beside `train_log.jsonl`.
+/// The log's name, beside that of the steps.
 pub const FILE: &str = "eval_log.jsonl";
 
 /// Figures by key; `None` of one that is not a number.
@@ -25,6 +26,8 @@ pub struct DevRecord {
     pub step: u64,
     /// By task.
     pub tasks: BTreeMap<String, Figures>,
+    /// Of how many examples the figures of a task are, if not of all.
+    pub taken: BTreeMap<String, Taken>,
     /// How long the evaluation took.
     pub seconds: f64,
     /// The weights, if they are kept because they were the best so far.
@@ -38,6 +41,8 @@ pub struct DevLine {
     pub task: String,
     #[serde(flatten)]
     pub figures: Figures,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub examples: Option<Taken>,
     /// Of all tasks together.
     pub seconds: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,6 +57,7 @@ impl DevRecord {
         Self {
             step,
             tasks: tasks.collect(),
+            taken: BTreeMap::new(),
             seconds,
             weights: None,
         }
@@ -63,6 +69,7 @@ impl DevRecord {
             step: self.step,
             task: task.clone(),
             figures: figures.clone(),
+            examples: self.taken.get(task).copied(),
             seconds: self.seconds,
             weights: self.weights,
         })
@@ -72,16 +79,19 @@ impl DevRecord {
     pub fn of_lines(lines: impl IntoIterator<Item = DevLine>) -> Vec<Self> {
         let mut records: Vec<Self> = Vec::new();
         for line in lines {
-            match records.last_mut().filter(|last| last.step == line.step) {
-                Some(last) => {
-                    last.tasks.insert(line.task, line.figures);
-                }
-                None => records.push(Self {
+            if records.last().is_none_or(|last| last.step != line.step) {
+                records.push(Self {
                     step: line.step,
-                    tasks: [(line.task, line.figures)].into(),
+                    tasks: BTreeMap::new(),
+                    taken: BTreeMap::new(),
                     seconds: line.seconds,
                     weights: line.weights,
-                }),
+                });
+            }
+            if let Some(record) = records.last_mut() {
+                let taken = line.examples.map(|taken| (line.task.clone(), taken));
+                record.taken.extend(taken);
+                record.tasks.insert(line.task, line.figures);
             }
         }
         records
@@ -105,7 +115,7 @@ mod tests {
     fn a_line_a_task_and_back() {
         let text = [
             r#"{"step":4,"task":"a","f1":50.5,"mcc":null,"seconds":0.5,"weights":[7,8]}"#,
-            r#"{"step":4,"task":"b","loss":1.5,"seconds":0.5,"weights":[7,8]}"#,
+            r#"{"step":4,"task":"b","loss":1.5,"examples":{"first":5,"of":20},"seconds":0.5,"weights":[7,8]}"#,
             r#"{"step":8,"task":"a","f1":51.0,"seconds":0.25}"#,
         ];
         let lines = text.map(|line| serde_json::from_str::<DevLine>(line).unwrap());
@@ -115,6 +125,8 @@ mod tests {
         assert_eq!(records[0].tasks["a"]["mcc"], None);
         assert_eq!(records[0].weights, Some((7, 8)));
         assert_eq!(records[1].weights, None);
+        assert_eq!(records[0].taken.len(), 1);
+        assert_eq!(records[0].taken["b"], Taken { first: 5, of: 20 });
         let again = records.iter().flat_map(DevRecord::lines);
         let again = again.map(|line| serde_json::to_string(&line).unwrap());
         assert_eq!(again.collect::<Vec<_>>(), text);

@@ -77,6 +77,14 @@ impl Scores {
         self.entries.push((key.into(), figure));
     }
 
+    /// Puts a figure in the place of the one under this key, or behind the others.
+    pub(crate) fn put(&mut self, key: &str, figure: Figure) {
+        match self.entries.iter_mut().find(|(name, _)| name == key) {
+            Some((_, there)) => *there = figure,
+            None => self.push(key, figure),
+        }
+    }
+
     /// Appends `others` under `<prefix>_<key>`.
     pub(crate) fn merge(&mut self, prefix: &str, others: Scores) {
         for (key, figure) in others.entries {
@@ -196,6 +204,14 @@ mod tests {
         );
         assert_eq!(scores().get("total"), Some(32.0));
         assert_eq!(scores().get("best_f1"), None);
+        let mut scores = scores();
+        for (key, value) in [("exact", 1.0), ("loss", 2.0)] {
+            scores.put(key, Figure::Value(value));
+        }
+        assert_eq!(
+            serde_json::to_string(&scores).unwrap(),
+            r#"{"exact":1.0,"total":32,"HasAns_f1":0.0,"loss":2.0}"#
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod result_file;
 pub mod results;
 pub mod results_table;
 pub mod summary;
+pub mod taken;
 pub mod trial_copies;
 
 pub use error::Error;

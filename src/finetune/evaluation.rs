@@ -4,7 +4,7 @@ use std::{ops::ControlFlow, path::Path, time::Instant};
 
 use super::{Error, Finetune, one_line};
 use crate::{
-    eval::{origin::Origin, results::TrialResults},
+    eval::{figures::Figure, origin::Origin, results::TrialResults},
     tasks::{
         self,
         model::Model,
@@ -42,9 +42,12 @@ impl Finetune<'_> {
         let began = Instant::now();
         let mut tasks = Vec::new();
         for (head, file) in dev.iter().enumerate() {
-            let scores = self
+            let mut scores = self
                 .answer(model, trial, head, file.as_ref())?
                 .mark(trial, origin)?;
+            if let Some(taken) = file.taken() {
+                taken.push(&mut scores);
+            }
             let task = file.task();
             self.progress.scores(trial, task, &scores.with_remark());
             tasks.push((task.to_owned(), scores));
@@ -55,7 +58,7 @@ impl Finetune<'_> {
         Ok((!tasks.is_empty()).then_some(TrialResults { tasks }))
     }
 
-    /// The figures of a model that is being trained; `None` if the user ends the run.
+    /// The figures of a model that is being trained, its loss among them; `None` if the user ends the run.
     pub(super) fn score(
         &self,
         model: &Model,
@@ -63,10 +66,15 @@ impl Finetune<'_> {
     ) -> Result<Option<TrialResults>, tasks::Error> {
         let mut results = TrialResults::default();
         for (head, file) in dev.iter().enumerate() {
-            match self.answers(model, head, file.as_ref()) {
-                Ok(answers) => results
-                    .tasks
-                    .push((file.task().to_owned(), answers.scores()?)),
+            match self.answers(model, head, file.as_ref(), true) {
+                Ok(answers) => {
+                    let mut scores = answers.scores()?;
+                    // A scorer's loss may be one of words, where training's is one of sentences.
+                    if let Some(loss) = answers.loss() {
+                        scores.put("loss", Figure::Value(loss));
+                    }
+                    results.tasks.push((file.task().to_owned(), scores));
+                }
                 Err(tasks::Error::Predict(predict::Error::Ended { .. })) => return Ok(None),
                 Err(error) => return Err(error),
             }
@@ -115,6 +123,7 @@ impl Finetune<'_> {
         model: &'a Model,
         head: usize,
         file: &'a dyn TaskFile,
+        losses: bool,
     ) -> Result<Box<dyn Answers + 'a>, tasks::Error> {
         let bar = self.progress.windows(file.feature_count(), file.rows_are());
         let by = Answerer {
@@ -123,6 +132,7 @@ impl Finetune<'_> {
             tokenizer: self.tokenizer,
             config: self.config,
             device: self.device,
+            losses,
         };
         let answers = file.answer(&by, &mut |done| {
             bar.set_position(done as u64);
@@ -142,7 +152,7 @@ impl Finetune<'_> {
         head: usize,
         file: &'a dyn TaskFile,
     ) -> Result<Box<dyn Answers + 'a>, Error> {
-        match self.answers(model, head, file) {
+        match self.answers(model, head, file, false) {
             Err(tasks::Error::Predict(predict::Error::Ended { done, windows })) => {
                 let rows = file.rows_are();
                 let file = file.path().display();

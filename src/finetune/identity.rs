@@ -19,19 +19,21 @@ pub(super) struct Identity<'a> {
 }
 
 impl<'a> Identity<'a> {
-    /// `initial`: what the weights are that the run begins with, wherever they lie.
+    /// `initial`: what the weights are that the run begins with, wherever they lie; `between`: the files
+    /// that are scored between steps.
     pub fn of(
         config: &'a Config,
         initial: &str,
         train: &FeatureSet,
         dev: &[Box<dyn TaskFile>],
+        between: &[Box<dyn TaskFile>],
         test: &[(usize, Box<dyn TaskFile>)],
     ) -> Self {
         let mut training = training_hparams(config, train);
         training["initial_weights"] = initial.into();
         let dev = files(dev.iter().map(Box::as_ref));
         if let Some(best_weights) = training.get_mut("best_weights") {
-            best_weights["dev_data"] = json!(dev);
+            best_weights["dev_data"] = json!(files(between.iter().map(Box::as_ref)));
         }
         Self {
             config,

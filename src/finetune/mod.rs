@@ -21,6 +21,7 @@ mod trials;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use indicatif::HumanCount;
 pub(crate) use model_files::model_files;
 pub use places::GivenFiles;
 use report::RunReport;
@@ -77,6 +78,15 @@ pub enum Error {
         epochs: f64,
         features: usize,
         batch_size: usize,
+    },
+    #[error(
+        "label_smoothing = {smoothing}: the task {task} is one of {kind}, which has no classes to smooth, \
+         as classification and tagging have; set label_smoothing=0, or leave the task out"
+    )]
+    NoClasses {
+        smoothing: f64,
+        task: String,
+        kind: &'static str,
     },
     #[error(
         "{path}: write_test_outputs is true, but there is no such file to answer; put it there, or set \
@@ -157,8 +167,17 @@ pub struct Finetune<'a> {
 struct RunData {
     train: Vec<Box<dyn TaskFile>>,
     dev: Vec<Box<dyn TaskFile>>,
+    /// Those that are scored between steps, if not the same.
+    between: Option<Vec<Box<dyn TaskFile>>>,
     /// With the task's place in the model's list.
     test: Vec<(usize, Box<dyn TaskFile>)>,
+}
+
+impl RunData {
+    /// The files that are scored between steps.
+    fn between(&self) -> &[Box<dyn TaskFile>] {
+        self.between.as_ref().unwrap_or(&self.dev)
+    }
 }
 
 /// Whether every result of a run has a place of its own that can be written; what [`Finetune::run`]
@@ -188,6 +207,7 @@ impl Finetune<'_> {
     fn run_trials(&self) -> Result<Outcome, Error> {
         let config = self.config;
         places::check_names(config, self.given)?;
+        self.check_smoothing()?;
         let data = self.read_all()?;
         let mut features = FeatureSet::of_rows(data.train.iter().map(|file| file.rows()));
         if let Some(file) = self.given.replay.filter(|_| config.do_train) {
@@ -197,7 +217,7 @@ impl Finetune<'_> {
             self.check_steps(&features)?;
             self.say_what_will_be_done(&data.train, &features)?;
         }
-        for file in &data.dev {
+        for file in data.dev.iter().chain(data.between.iter().flatten()) {
             evaluation::rehearse(file.as_ref())?;
         }
         if self.dry_run {
@@ -284,7 +304,34 @@ impl Finetune<'_> {
                 test.push((head, self.read(name, Split::Test, &self.heads[head])?));
             }
         }
-        Ok(RunData { train, dev, test })
+        Ok(RunData {
+            train,
+            between: self.between(&dev),
+            dev,
+            test,
+        })
+    }
+
+    /// The examples that are scored between steps, if there are fewer.
+    fn between(&self, dev: &[Box<dyn TaskFile>]) -> Option<Vec<Box<dyn TaskFile>>> {
+        let most = self
+            .config
+            .eval_max_examples
+            .filter(|_| self.config.do_train)?;
+        let files = dev.iter().map(|file| file.first(most, self.tokenizer));
+        let files: Vec<Box<dyn TaskFile>> = files.collect();
+        let mut fewer = false;
+        for (first, file) in files.iter().zip(dev) {
+            let Some(taken) = first.taken().filter(|taken| Some(*taken) != file.taken()) else {
+                continue;
+            };
+            fewer = true;
+            let (rows, are) = (HumanCount(first.feature_count() as u64), first.rows_are());
+            let task = file.task();
+            let line = format!("{task} between steps: {taken} examples, {rows} {are}");
+            self.progress.note(&line);
+        }
+        fewer.then_some(files)
     }
 
     fn read(&self, name: &str, split: Split, head: &TaskHead) -> Result<Box<dyn TaskFile>, Error> {
@@ -301,6 +348,25 @@ impl Finetune<'_> {
         }
         file.check_not_empty()?;
         Ok(file)
+    }
+
+    /// Refuses to smooth the labels of a task that has no classes.
+    fn check_smoothing(&self) -> Result<(), Error> {
+        let smoothing = self.config.label_smoothing;
+        if !self.config.do_train || smoothing == 0.0 {
+            return Ok(());
+        }
+        let mut heads = self.heads.iter();
+        let found =
+            heads.find_map(|head| Some((head.task.clone(), head.config.without_classes()?)));
+        match found {
+            None => Ok(()),
+            Some((task, kind)) => Err(Error::NoClasses {
+                smoothing,
+                task,
+                kind,
+            }),
+        }
     }
 
     /// Refuses a run without a step, which would write and mark a head with random values.

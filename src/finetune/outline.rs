@@ -5,7 +5,7 @@ use indicatif::HumanCount;
 use super::{Error, Finetune};
 use crate::{
     batch::{FeatureSet, plan::BatchPlan},
-    config::Config,
+    config::{Config, LrSchedule},
     counted::{counted, grouped},
     device::ByteSize,
     model::ParameterCount,
@@ -124,8 +124,12 @@ impl Outline<'_> {
             decay if decay > 0.0 => format!(", × {decay} a layer down"),
             _ => String::new(),
         };
+        let schedule = match config.lr_schedule {
+            LrSchedule::Linear => String::new(),
+            other => format!(", {other}"),
+        };
         format!(
-            "learning rate: {:e}{decay}; warm-up {} % of the steps",
+            "learning rate: {:e}{schedule}{decay}; warm-up {} % of the steps",
             config.learning_rate,
             (config.warmup_proportion * 1e4).round() / 100.0,
         )
@@ -192,5 +196,16 @@ mod tests {
                 "memory: 6 GiB of 7 GiB for a step; 4 features at once, layers computed again",
             ]
         );
+        let config = Config {
+            lr_schedule: LrSchedule::Cosine,
+            ..config.clone()
+        };
+        let rates = Outline {
+            config: &config,
+            ..outline
+        }
+        .rates();
+        let expected = "learning rate: 3e-5, cosine, × 0.9 a layer down; warm-up 10 % of the steps";
+        assert_eq!(rates, expected);
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     eval::{origin::Origin, results::TrialResults},
     progress::Progress,
     report::{self, EXAMPLES, Made, Report, TrainingCurve},
+    step_record,
     tasks::{self, kind::sections, task::TaskFile},
 };
 
@@ -28,7 +29,7 @@ pub struct RunReport {
 impl RunReport {
     /// Takes the training log of a model folder, where it has one.
     pub fn add_training(&mut self, model_dir: &Path, trial: usize, progress: &Progress) {
-        let log = model_dir.join("train_log.jsonl");
+        let log = model_dir.join(step_record::FILE);
         if !log.is_file() {
             return;
         }

@@ -36,12 +36,12 @@ use crate::{
 };
 
 impl Finetune<'_> {
-    /// Trains.
+    /// Trains; `between` are the files that are scored between steps.
     pub(super) fn train(
         &self,
         trial: usize,
         features: &FeatureSet,
-        dev: &[Box<dyn TaskFile>],
+        between: &[Box<dyn TaskFile>],
         identity: serde_json::Value,
     ) -> Result<Trained, Error> {
         let config = self.config;
@@ -51,12 +51,15 @@ impl Finetune<'_> {
         let layers = config.encoder().num_hidden_layers;
         let trainable = Trainable::new(config.trainable_layers, layers);
         let memory = self.memory_plan(trainable, features)?;
-        let score = |model: &Model| self.score(model, dev);
+        let score = |model: &Model| self.score(model, between);
+        let taken = between.iter();
+        let taken = taken.filter_map(|file| Some((file.task().to_owned(), file.taken()?)));
         let evaluations = config.eval_every.map(|every| DevPlan {
             every: every.steps(plan.steps_per_epoch()),
             keep_best: config.keep_best.as_deref(),
             patience: config.patience,
             score: &score,
+            taken: taken.collect(),
         });
         let steps = plan.steps() as u64;
         let run = train::run::Run {
@@ -67,6 +70,7 @@ impl Finetune<'_> {
                 base: config.learning_rate,
                 steps,
                 warmup_proportion: config.warmup_proportion,
+                decay: config.lr_schedule,
             },
             features,
             plan,
@@ -230,7 +234,10 @@ impl Finetune<'_> {
         let stored = stored.or(initial.as_mut());
         let mut source = ParameterSource::new(device.clone(), config.trial_seed(trial), stored)
             .with_arithmetic(self.arithmetic);
-        let model = Model::new(&mut source, &config.encoder(), self.heads)?;
+        let mut model = Model::new(&mut source, &config.encoder(), self.heads)?;
+        for head in &mut model.heads {
+            head.smooth_labels(config.label_smoothing);
+        }
         let origin = source.finish();
         self.tell(&origin);
         match origin.initialised.into_iter().next() {

@@ -48,7 +48,8 @@ impl Finetune<'_> {
             Some(path) => self.open(path)?.identity().map_err(folder::Error::from)?,
             None => "none".to_owned(),
         };
-        let identity = Identity::of(config, &initial, features, &data.dev, &data.test);
+        let (dev, between) = (&data.dev, data.between());
+        let identity = Identity::of(config, &initial, features, dev, between, &data.test);
         let mut unwritten = false;
         for (trial, lock) in (1..=config.num_trials).zip(&mut locks) {
             let model_dir = paths.model_dir(trial);
@@ -84,7 +85,7 @@ impl Finetune<'_> {
                         let model = self.build(trial, self.device, Some(&mut stored))?;
                         Trained { model, steps }
                     }
-                    _ => self.train(trial, features, &data.dev, identity.training(trial))?,
+                    _ => self.train(trial, features, data.between(), identity.training(trial))?,
                 };
                 figures
                     .report
@@ -93,7 +94,13 @@ impl Finetune<'_> {
                 figures.report.came_from(&origin);
                 let scores = self.evaluate(&model, trial, &data.dev, &origin)?;
                 if let Some(scores) = &scores {
-                    EventLog::resume(&model_dir, steps, self.progress).evaluation(steps, scores);
+                    // A curve of evaluations keeps its last point, which may be of other weights.
+                    let (of, next) = match config.eval_every {
+                        None => ("eval", steps),
+                        Some(_) => ("final", steps + 1),
+                    };
+                    let mut events = EventLog::resume(&model_dir, next, self.progress);
+                    events.evaluation(of, steps, scores);
                     figures.add(scores.clone())?;
                     self.calibrate(&model_dir, &data.dev, scores);
                     unwritten = false;

@@ -10,7 +10,7 @@ use burn::{
     module::{Module, ModuleVisitor, Param, ParamId},
     tensor::{TensorData, kind::Basic},
 };
-use checkpoints_convert::pack;
+use checkpoints_convert::pack::{self, FileSum};
 
 use super::parameters::{Error, StoredParameters};
 use crate::device::DeviceError;
@@ -40,8 +40,8 @@ pub fn open(file: &Path) -> Result<StoredParameters, Error> {
     }
 }
 
-/// Writes the model's parameters; the file appears whole or not at all.
-pub fn save(model: &impl Module, tasks: &[String], file: &Path) -> Result<(), WriteError> {
+/// Writes the model's parameters and tells what the file is; it appears whole or not at all.
+pub fn save(model: &impl Module, tasks: &[String], file: &Path) -> Result<FileSum, WriteError> {
     let mut tensors = Vec::new();
     for_each_parameter(model, tasks, |parameter| {
         tensors.push(stored_tensor(
@@ -54,7 +54,7 @@ pub fn save(model: &impl Module, tasks: &[String], file: &Path) -> Result<(), Wr
 }
 
 /// Writes tensors as a burnpack file with checksums, beside and renamed.
-pub fn write(tensors: Vec<burn_pack::Tensor>, file: &Path) -> Result<(), WriteError> {
+pub fn write(tensors: Vec<burn_pack::Tensor>, file: &Path) -> Result<FileSum, WriteError> {
     let metadata = [("producer", concat!("electra ", env!("CARGO_PKG_VERSION")))];
     pack::write(tensors, &metadata, file).map_err(|error| {
         let (file, reason) = (file.to_owned(), error.to_string());

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{Report, Sections};
-use crate::eval::{figures::Scores, results::TrialResults};
+use crate::eval::{figures::Scores, results::TrialResults, taken::Taken};
 
 /// Trials that have columns of their own, at most; beyond, their mean and spread say more.
 const COLUMNS: usize = 10;
@@ -54,6 +54,9 @@ fn table(task: &str, trials: &[TrialResults], sections: Option<&dyn Sections>) -
     html! {
         h3 { (task) ", as evaluated" }
         @if let Some(note) = sections.and_then(Sections::note) { p.note { (note) } }
+        @if let Some(taken) = scores.iter().find_map(|scores| Taken::of(scores)) {
+            p.note { "Of the first " (taken) " examples alone (max_eval_examples)." }
+        }
         div.scroll { table.fit {
             thead { tr {
                 th { "figure" }
@@ -94,7 +97,7 @@ fn row(key: &str, scores: &[&Scores], own: &[&Scores], sections: Option<&dyn Sec
 }
 
 fn shown(key: &str, value: f64) -> String {
-    if key.ends_with("total") {
+    if key.ends_with("total") || key.starts_with("examples") {
         format!("{value:.0}")
     } else if key.ends_with("thresh") {
         format!("{value:.4}")

@@ -14,11 +14,8 @@ use super::{
 };
 use crate::{
     eval::dev_record::{self, DevLine, DevRecord, Figures},
-    step_record::StepRecord,
+    step_record::{self, StepRecord},
 };
-
-/// The name that a run gives its log.
-const TRAIN_LOG: &str = "train_log.jsonl";
 
 /// The longest line that is read; ours have about two hundred bytes.
 const LONGEST_LINE: u64 = 1 << 16;
@@ -43,7 +40,9 @@ impl TrainingCurve {
     /// When the file cannot be read or a line is none of a training log.
     pub fn read(path: &Path, name: &str) -> Result<Self, Error> {
         let dev_log = path.with_file_name(dev_record::FILE);
-        let is_named = path.file_name().is_some_and(|name| name == TRAIN_LOG);
+        let is_named = path
+            .file_name()
+            .is_some_and(|name| name == step_record::FILE);
         let dev = match is_named && dev_log.is_file() {
             true => DevRecord::of_lines(read_lines::<DevLine>(&dev_log)?),
             false => Vec::new(),
@@ -101,6 +100,16 @@ impl TrainingCurve {
                 });
             }
         }
+        lines
+    }
+
+    /// Of how many examples the evaluations are, a line for each task of which it is not all.
+    pub(super) fn taken(&self) -> Vec<String> {
+        let taken = self.dev.iter().flat_map(|record| &record.taken);
+        let mut lines: Vec<String> = taken
+            .map(|(task, taken)| format!("{task}: the first {taken} examples"))
+            .collect();
+        lines.dedup();
         lines
     }
 

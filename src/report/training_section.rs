@@ -25,18 +25,25 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
             .collect()
     };
     let loss = curves.iter().enumerate();
-    let loss = loss
+    let mut loss: Vec<Line> = loss
         .flat_map(|(colour, curve)| curve.loss(colour, alone))
         .collect();
-    let dev = |losses: bool| -> Vec<Line> {
+    let dev = |losses: bool, first: usize| -> Vec<Line> {
         let mut lines = Vec::new();
         for curve in curves {
-            lines.extend(curve.dev(losses, lines.len(), alone));
+            lines.extend(curve.dev(losses, first + lines.len(), alone));
         }
         lines
     };
+    let mut taken: Vec<String> = curves.iter().flat_map(TrainingCurve::taken).collect();
+    taken.sort_unstable();
+    taken.dedup();
+    let between = match taken.is_empty() {
+        true => "Between training steps.".to_owned(),
+        false => format!("Between training steps, of {}.", taken.join("; ")),
+    };
     let evaluated = curves.iter().any(|curve| !curve.dev.is_empty());
-    let (dev_losses, dev_scores) = (dev(true), dev(false));
+    let (dev_losses, dev_scores) = (dev(true, curves.len()), dev(false, 0));
     let rate = each(&|curve, colour| {
         curve.figure("learning rate", colour, alone, |step| step.learning_rate)
     });
@@ -57,9 +64,14 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
         .max()
         .unwrap_or(0);
     let caption = format!(
-        "Of a feature; smoothed over the last {} steps.",
-        memory(longest)
+        "Of a feature; smoothed over the last {} steps.{}",
+        memory(longest),
+        match dev_losses.is_empty() {
+            true => String::new(),
+            false => format!(" With dots: on the dev file. {between}"),
+        }
     );
+    loss.extend(dev_losses);
     html! {
         section #training {
             h2 { "Training" }
@@ -73,11 +85,8 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
             } }
             div.charts {
                 (charts.figure("Loss", &caption, chart("loss", loss)))
-                @if !dev_losses.is_empty() {
-                    (charts.figure("Dev loss", "Between training steps.", chart("loss", dev_losses)))
-                }
                 @if !dev_scores.is_empty() {
-                    (charts.figure("Dev scores", "Between training steps.", chart("score", dev_scores)))
+                    (charts.figure("Dev scores", &between, chart("score", dev_scores)))
                 }
                 (charts.figure("Learning rate", "Before the layer factor.", chart("learning rate", rate)))
                 (charts.figure("Gradient norm", "Over all gradients, before clipping.", norm))

@@ -102,6 +102,15 @@ impl HeadConfig {
 }
 
 impl HeadConfig {
+    /// What the task is called if its labels are no classes, which could be smoothed.
+    pub fn without_classes(&self) -> Option<&'static str> {
+        match self {
+            Self::Span(_) => Some("question answering"),
+            Self::Value { .. } => Some("regression"),
+            Self::Classes { .. } | Self::Tags { .. } => None,
+        }
+    }
+
     /// What a record says of the head of a task that its name does not tell.
     ///
     /// # Errors
@@ -257,6 +266,15 @@ impl Head {
         match self {
             Self::Span(head) => head.refresh_f16_parts(),
             Self::Sequence(_) | Self::Word(_) => {}
+        }
+    }
+
+    /// Lets the labels of classes and tags be smoothed in the loss.
+    pub fn smooth_labels(&mut self, smoothing: f64) {
+        match self {
+            Self::Span(_) => {}
+            Self::Sequence(head) => head.label_smoothing = smoothing,
+            Self::Word(head) => head.label_smoothing = smoothing,
         }
     }
 

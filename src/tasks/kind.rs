@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::{Config, Paths},
-    eval::results::TrialResults,
+    eval::{results::TrialResults, taken::Taken},
     report::Sections,
 };
 
@@ -174,7 +174,12 @@ pub fn keep(described: &mut ConfigFile, path: &Path, config: &Config) {
 pub fn remarks(trials: &[TrialResults], config: &Config) -> Vec<String> {
     let mut remarks: Vec<Vec<String>> = Vec::new();
     for (name, scores) in trials.iter().flat_map(|trial| &trial.tasks) {
-        let lines = task(name, config).remarks(scores, config);
+        let mut lines = task(name, config).remarks(scores, config);
+        if let Some(taken) = Taken::of(scores) {
+            lines.push(format!(
+                "{name}: of the first {taken} examples alone, as max_eval_examples says"
+            ));
+        }
         if !remarks.contains(&lines) {
             remarks.push(lines);
         }

@@ -1,6 +1,6 @@
 //! The loss that several kinds of task share.
 
-use burn::Tensor;
+use burn::{Tensor, tensor::TensorData};
 
 use crate::{
     kernels::span_loss::{TargetRows, span_loss},
@@ -8,12 +8,42 @@ use crate::{
 };
 
 /// Softmax cross-entropy of each row of `logits` `[rows, classes]` in f32 with its class in
-/// `targets` `[rows]`: `−log softmax(logits)[target]`, `[rows]`.
+/// `targets` `[rows]`: `−Σ q · log softmax(logits)`, `[rows]`. A class has the share `smoothing / classes`
+/// of q, and the right one `1 − smoothing` more, as in `torch.nn.CrossEntropyLoss`.
 ///
 /// # Panics
 /// If a target is not below `classes`.
-pub fn cross_entropy(logits: Tensor<2>, targets: &[u32]) -> Tensor<1> {
+pub fn cross_entropy(logits: Tensor<2>, targets: &[u32], smoothing: f64) -> Tensor<1> {
     let [rows, classes] = logits.dims();
-    let targets = TargetRows::new(&Sequences::new(&vec![classes; rows], 0), targets);
-    span_loss(logits.reshape([rows * classes]), targets)
+    let of_rows = TargetRows::new(&Sequences::new(&vec![classes; rows], 0), targets);
+    let loss = span_loss(logits.clone().reshape([rows * classes]), of_rows);
+    if smoothing == 0.0 {
+        return loss;
+    }
+    // What q has less of the right class and more of all: smoothing · (its logit − the mean logit).
+    let share = smoothing / classes as f64;
+    let mut weights = vec![-share as f32; rows * classes];
+    for (row, &target) in targets.iter().enumerate() {
+        weights[row * classes + target as usize] = (smoothing - share) as f32;
+    }
+    let weights = Tensor::from_data(TensorData::new(weights, [rows, classes]), &logits.device());
+    loss + (logits * weights).sum_dim(1).reshape([rows])
+}
+
+/// The mean of the losses that there are; `None` if there is none.
+pub fn mean_loss(losses: impl IntoIterator<Item = Option<f64>>) -> Option<f64> {
+    let losses = losses.into_iter().flatten();
+    let (sum, count) = losses.fold((0.0, 0_usize), |(sum, count), loss| (sum + loss, count + 1));
+    (count > 0).then(|| sum / count as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mean_is_of_the_losses_that_there_are() {
+        assert_eq!(mean_loss([None, Some(1.0), Some(4.0)]), Some(2.5));
+        assert_eq!(mean_loss([None, None]), None);
+    }
 }

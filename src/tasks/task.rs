@@ -19,6 +19,7 @@ use crate::{
         figures::{Figure, Scores},
         origin::Origin,
         record_file,
+        taken::Taken,
     },
     report::Sections,
     text::tokenizer::Tokenizer,
@@ -126,6 +127,12 @@ pub trait TaskFile {
     /// What the file holds, in a line.
     fn line(&self, split: Split) -> String;
 
+    /// How many of the file's examples these are, if not all.
+    fn taken(&self) -> Option<Taken>;
+
+    /// The first examples of a dev file, at most so many.
+    fn first(&self, most: usize, tokenizer: &Tokenizer) -> Box<dyn TaskFile>;
+
     /// Refuses a file without a feature.
     ///
     /// # Errors
@@ -197,6 +204,8 @@ pub struct Answerer<'a> {
     pub tokenizer: &'a Tokenizer,
     pub config: &'a Config,
     pub device: &'a Device,
+    /// Whether the loss of the answers is asked for, where it is not known anyway.
+    pub losses: bool,
 }
 
 /// What a model answers to a file.
@@ -206,6 +215,10 @@ pub trait Answers {
     /// # Errors
     /// When the answers cannot be marked.
     fn scores(&self) -> Result<Scores, Error>;
+
+    /// The training loss of an example, or of a window of a question, without dropout: the mean over
+    /// those that training would learn from. `None` if there are none, or it was not asked for.
+    fn loss(&self) -> Option<f64>;
 
     /// Writes the answers as those of a trial, marks them as the task's official scorer does, and
     /// gives the figures.

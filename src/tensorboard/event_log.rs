@@ -68,12 +68,12 @@ impl<'a> EventLog<'a> {
         self.scalars(record.step, values.map(|(tag, value)| (tag.into(), value)));
     }
 
-    /// The metrics of the model after `steps` steps.
-    pub fn evaluation(&mut self, steps: u64, results: &TrialResults) {
+    /// The metrics of the model after `steps` steps, under the tag `of`.
+    pub fn evaluation(&mut self, of: &str, steps: u64, results: &TrialResults) {
         let values = results.tasks.iter().flat_map(|(task, scores)| {
             scores
                 .iter()
-                .map(move |(key, figure)| (format!("eval/{task}/{key}"), figure.value()))
+                .map(move |(key, figure)| (format!("{of}/{task}/{key}"), figure.value()))
         });
         self.scalars(steps, values);
     }

@@ -3,7 +3,7 @@
 use crate::eval::dev_record::DevRecord;
 
 /// Figures of which less is better.
-const LOSSES: [&str; 1] = ["loss"];
+const LOSSES: [&str; 2] = ["loss", "mse"];
 
 /// A figure of a scorer, of all tasks that have it or of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,16 +50,20 @@ impl BestBy {
         Some(if is_loss { -mean } else { mean })
     }
 
+    /// Whether an evaluation is better than the best before it; the first one is.
+    pub fn is_better(&self, record: &DevRecord, best: Option<&DevRecord>) -> bool {
+        let rank = |record| self.rank(record).unwrap_or(f64::NEG_INFINITY);
+        best.is_none_or(|best| rank(record) > rank(best))
+    }
+
     /// The evaluation that is best, of equal ones the first.
     pub fn best<'r>(&self, records: &'r [DevRecord]) -> Option<&'r DevRecord> {
-        let mut best: Option<(f64, &DevRecord)> = None;
-        for record in records {
-            let rank = self.rank(record).unwrap_or(f64::NEG_INFINITY);
-            if best.is_none_or(|(before, _)| rank > before) {
-                best = Some((rank, record));
-            }
-        }
-        best.map(|(_, record)| record)
+        records
+            .iter()
+            .fold(None, |best, record| match self.is_better(record, best) {
+                true => Some(record),
+                false => best,
+            })
     }
 }
 
@@ -71,6 +75,7 @@ mod tests {
         let mut record = DevRecord {
             step,
             tasks: Default::default(),
+            taken: Default::default(),
             seconds: 1.0,
             weights: None,
         };
@@ -116,6 +121,13 @@ mod tests {
         let best = |key| BestBy::new(key, &[]).best(&records).unwrap().step;
         assert_eq!(best("accuracy"), 5);
         assert_eq!(best("loss"), 10);
+        let by = BestBy::new("loss", &[]);
+        assert!(by.is_better(&records[2], Some(&records[1])));
+        assert!(!by.is_better(&records[3], Some(&records[1])));
+        assert!(!by.is_better(&records[0], Some(&records[0])) && by.is_better(&records[0], None));
+        let errors = [("mse", 2.0), ("mse", 1.0), ("mse", 3.0)];
+        let errors = errors.map(|(key, value)| record(value as u64, &[("sts", key, Some(value))]));
+        assert_eq!(BestBy::new("mse", &[]).best(&errors).unwrap().step, 1);
         let none = [at(0, None), at(5, None)];
         assert_eq!(BestBy::new("loss", &[]).best(&none).unwrap().step, 0);
     }

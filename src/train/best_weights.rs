@@ -86,8 +86,7 @@ impl BestWeights {
         if checkpointed && self.file.is_file() {
             rename(&self.file, &self.before).map_err(io(&self.before))?;
         }
-        record::save(model, tasks, &self.file)?;
-        sum_of(&self.file).ok_or_else(|| self.lost())
+        Ok(record::save(model, tasks, &self.file)?)
     }
 
     /// Hears that a checkpoint was saved: a run never goes back behind it.
@@ -106,12 +105,28 @@ impl BestWeights {
     /// # Errors
     /// If they are not, or cannot be copied.
     pub fn copy_to(&self, file: &Path, sum: Option<WeightsSum>) -> Result<(), Error> {
-        if sum.is_none() || sum_of(&self.file) != sum {
+        let Some(sum) = sum else {
             return Err(self.lost());
+        };
+        let mut weights = fs::File::open(&self.file).map_err(|_| self.lost())?;
+        let (mut refused, mut lost) = (false, false);
+        let copied = write_whole(file, |out| {
+            let found = Checksum::of_reader(&mut weights, |part| {
+                out.write_all(part).inspect_err(|_| refused = true)
+            });
+            lost = match &found {
+                Ok(found) => (found.bytes, found.crc32c) != sum,
+                Err(_) => !refused,
+            };
+            match lost {
+                true => Err(io::ErrorKind::InvalidData.into()),
+                false => found.map(|_| ()),
+            }
+        });
+        match lost {
+            true => Err(self.lost()),
+            false => copied.map_err(io(file)),
         }
-        let mut weights = fs::File::open(&self.file).map_err(io(&self.file))?;
-        let copied = write_whole(file, |out| io::copy(&mut weights, out).map(|_| ()));
-        copied.map_err(io(file))
     }
 
     fn lost(&self) -> Error {

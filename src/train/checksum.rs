@@ -14,17 +14,25 @@ pub struct Checksum {
 impl Checksum {
     /// Reads the whole file.
     pub fn of(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+        Self::of_reader(&mut File::open(path)?, |_| Ok(()))
+    }
+
+    /// Reads to the end and hands on what is read.
+    pub fn of_reader(
+        from: &mut dyn Read,
+        mut part: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<Self> {
         let mut buffer = vec![0; 1 << 20];
         let mut sum = Self {
             bytes: 0,
             crc32c: 0,
         };
         loop {
-            let read = file.read(&mut buffer)?;
+            let read = from.read(&mut buffer)?;
             if read == 0 {
                 return Ok(sum);
             }
+            part(&buffer[..read])?;
             sum.bytes += read as u64;
             sum.crc32c = crc32c::crc32c_append(sum.crc32c, &buffer[..read]);
         }
@@ -44,6 +52,12 @@ mod tests {
         let whole = Checksum::of(&path).unwrap();
         assert_eq!(whole.bytes, 3_000_000);
         assert_eq!(whole.crc32c, crc32c::crc32c(&bytes));
+        let mut read = Vec::new();
+        let again = Checksum::of_reader(&mut &bytes[..], |part| {
+            read.extend_from_slice(part);
+            Ok(())
+        });
+        assert_eq!((again.unwrap(), read), (whole, bytes.clone()));
         bytes[2_000_000] ^= 1;
         std::fs::write(&path, &bytes).unwrap();
         assert_ne!(Checksum::of(&path).unwrap(), whole);

@@ -2,8 +2,8 @@
 //! training that no longer gets better ends.
 
 use std::{
-    io,
-    path::{Path, PathBuf},
+    collections::BTreeMap,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -12,30 +12,25 @@ use burn::module::Module;
 use super::{
     best_by::BestBy,
     best_weights::{self, BestWeights},
-    log::{RunLog, dev_jsonl::DevLog},
+    log::{self, RunLog, dev_jsonl::DevLog},
     run_folder::EVAL_LOG,
 };
 use crate::{
-    eval::{dev_record::DevRecord, results::TrialResults},
+    eval::{dev_record::DevRecord, results::TrialResults, taken::Taken},
     progress::Progress,
     tasks::{self, model::Model},
 };
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{path}: {source}; free space or choose another model_dir")]
-    Log { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Log(#[from] log::Error),
     #[error(transparent)]
     Task(#[from] tasks::Error),
     #[error(transparent)]
     Weights(#[from] best_weights::Error),
     #[error("keep_best={key}: the evaluation has no such figure; give one of {known}")]
     NoFigure { key: String, known: String },
-}
-
-fn log_error(path: &Path) -> impl FnOnce(io::Error) -> Error {
-    let path = path.to_path_buf();
-    move |source| Error::Log { path, source }
 }
 
 /// Scores a model on the dev files; `None` if the user ends it.
@@ -50,6 +45,8 @@ pub struct DevPlan<'a> {
     /// Evaluations without a better figure after which training ends.
     pub patience: Option<usize>,
     pub score: Score<'a>,
+    /// Of how many examples the figures of a task are, if not of all.
+    pub taken: BTreeMap<String, Taken>,
 }
 
 /// What came of a look at the model.
@@ -93,7 +90,7 @@ impl<'a> DevCurve<'a> {
     ) -> Result<Self, Error> {
         let path = model_dir.join(EVAL_LOG);
         let mut note = |line: String| progress.note(&line);
-        let log = DevLog::resume(&path, tasks, step, &mut note).map_err(log_error(&path))?;
+        let log = DevLog::resume(&path, tasks, step, &mut note)?;
         let best_by = plan.keep_best.map(|key| BestBy::new(key, tasks));
         let best = best_by.as_ref().and_then(|by| by.best(log.records()));
         let saved = best.map(|best| best.step);
@@ -147,11 +144,15 @@ impl<'a> DevCurve<'a> {
             let Some(results) = (self.plan.score)(&model)? else {
                 return Ok(Seen::Broken);
             };
-            let record = DevRecord::new(step, &results, began.elapsed().as_secs_f64());
+            let mut record = DevRecord::new(step, &results, began.elapsed().as_secs_f64());
+            record.taken = self.plan.taken.clone();
             log.evaluation(step, &results);
             for (task, scores) in &results.tasks {
                 let line = scores.line();
-                self.progress.note(&format!("step {step}: {task}: {line}"));
+                let taken = record.taken.get(task);
+                let taken = taken.map_or_else(String::new, |taken| format!(", {taken} examples"));
+                self.progress
+                    .note(&format!("step {step}: {task}{taken}: {line}"));
             }
             self.keep(record, &model)?;
         }
@@ -174,19 +175,14 @@ impl<'a> DevCurve<'a> {
                     known: known.join(", "),
                 });
             }
-            let before = self.best().map(|best| best.step);
-            let both = self.best().into_iter().chain([&record]).cloned();
-            let is_best = best_by
-                .best(&both.collect::<Vec<_>>())
-                .is_some_and(|best| best.step == record.step);
-            if is_best {
-                let checkpointed = before == self.saved;
+            let best = self.best();
+            if best_by.is_better(&record, best) {
+                let checkpointed = best.map(|best| best.step) == self.saved;
                 let sum = self.weights.put(model, self.tasks, checkpointed)?;
                 record.weights = Some(sum);
             }
         }
-        let path = self.log.path().to_owned();
-        self.log.add(record).map_err(log_error(&path))
+        Ok(self.log.add(record)?)
     }
 
     /// Hears that a checkpoint was saved.

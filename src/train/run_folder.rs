@@ -12,6 +12,7 @@ use crate::{
     device::ByteSize,
     durable_file::{rename, sync_folder},
     eval::dev_record,
+    step_record,
     tensorboard::event_log,
 };
 
@@ -29,7 +30,7 @@ const FILES: [&str; 6] = [
 const TEMPORARY: &str = ".electra-";
 
 /// The log of a run's steps.
-pub const TRAIN_LOG: &str = "train_log.jsonl";
+pub const TRAIN_LOG: &str = step_record::FILE;
 
 /// The log of the evaluations between them.
 pub const EVAL_LOG: &str = dev_record::FILE;

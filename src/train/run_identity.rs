@@ -132,7 +132,7 @@ mod tests {
         };
         let ours = resolve(json!({
             "task_names": ["squad"], "model_size": "base", "learning_rate": 1e-4, "data_dir": "e",
-            "max_save": 2, "qa_na_threshold": 1, "init_checkpoint": "moved", "num_trials": 3,
+            "max_save": 2, "max_eval_examples": 9, "lr_schedule": "linear", "qa_na_threshold": 1, "init_checkpoint": "moved", "num_trials": 3,
             "model_hparam_overrides": {"num_hidden_layers": 24, "hidden_size": 1024},
         }));
         let given = json!({
@@ -144,6 +144,14 @@ mod tests {
         assert_eq!(differing_keys(&theirs.into(), &ours), Vec::<String>::new());
         // As older versions stored it.
         let mut older = resolve(given).to_json();
+        assert_eq!(differing_keys(&older, &ours), Vec::<String>::new());
+        let mut fallen = ours.clone();
+        fallen["lr_schedule"] = "cosine".into();
+        older.as_object_mut().unwrap().remove("lr_schedule");
+        assert_eq!(
+            differing_keys(&older, &fallen),
+            ["lr_schedule: absent there, \"cosine\" now"]
+        );
         assert_eq!(differing_keys(&older, &ours), Vec::<String>::new());
         older["model_hparam_overrides"] = json!({"num_attention_heads": 8});
         assert_eq!(

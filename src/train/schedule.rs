@@ -1,9 +1,12 @@
-//! Learning rates: linear warm-up and decay over the steps, and a factor for each layer.
+//! Learning rates: linear warm-up and decay over the steps, linear in the reference, and a factor for
+//! each layer.
 //!
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/optimization.py#L36-L49>
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/optimization.py#L181-L193>
 
-use crate::config::LrDecayVariant;
+use std::f64::consts::PI;
+
+use crate::config::{LrDecayVariant, LrSchedule};
 
 /// The learning rate over the steps of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -11,17 +14,27 @@ pub struct Schedule {
     pub base: f64,
     pub steps: u64,
     pub warmup_proportion: f64,
+    pub decay: LrSchedule,
 }
 
 impl Schedule {
-    /// The rate that the reference reports at `step`, from 0:
-    /// `base · (1 − step/steps) · min(1, step / (steps · warmup))`.
+    /// The rate at `step`, from 0: `base · decay(step/steps) · min(1, step / (steps · warmup))`, where
+    /// decay(t) is 1 − t, as the reference reports it, or (1 + cos πt) / 2, or 1. All fall over the whole
+    /// run, the warm-up included.
     ///
     /// Computed in f32 by the reference's operations, a product with 1/steps among them, so that
     /// it is equal to the last bit.
     pub fn learning_rate(&self, step: u64) -> f64 {
         let (step, steps) = (step as f32, self.steps as f32);
-        let decayed = self.base as f32 * (1.0 - step * (1.0 / steps)).max(0.0);
+        let decay = match self.decay {
+            LrSchedule::Linear => (1.0 - step * (1.0 / steps)).max(0.0),
+            LrSchedule::Cosine => {
+                let part = (f64::from(step) / f64::from(steps)).min(1.0);
+                (0.5 + 0.5 * (PI * part).cos()) as f32
+            }
+            LrSchedule::Constant => 1.0,
+        };
+        let decayed = self.base as f32 * decay;
         let warmup = (f64::from(steps) * self.warmup_proportion) as f32;
         f64::from(if warmup > 0.0 {
             decayed * (step / warmup).min(1.0)
@@ -35,7 +48,7 @@ impl Schedule {
     /// In the reference the update and the increment of the step counter run side by side, and
     /// its trajectories (equal to 1e-6 over whole runs only so) show that the update reads the
     /// counter after the increment. So the first update already moves the weights, and the last
-    /// one has rate 0.
+    /// one has rate 0 if the rate falls to 0.
     pub fn update_rate(&self, step: u64) -> f64 {
         self.learning_rate(step + 1)
     }
@@ -91,6 +104,7 @@ mod tests {
             base: 2.0,
             steps: 100,
             warmup_proportion: 0.1,
+            decay: LrSchedule::Linear,
         };
         assert_eq!(schedule.learning_rate(0), 0.0);
         assert!((schedule.learning_rate(5) - 2.0 * 0.95 * 0.5).abs() < 1e-6);
@@ -106,8 +120,52 @@ mod tests {
             base: 2.0,
             steps: 100,
             warmup_proportion: 0.0,
+            decay: LrSchedule::Linear,
         };
         assert_eq!(schedule.learning_rate(0), 2.0);
+    }
+
+    #[test]
+    fn every_decay_follows_its_formula_and_warms_up_alike() {
+        for (decay, falls) in [
+            (LrSchedule::Linear, (|t| 1.0 - t) as fn(f64) -> f64),
+            (LrSchedule::Cosine, |t| (1.0 + (PI * t).cos()) / 2.0),
+            (LrSchedule::Constant, |_| 1.0),
+        ] {
+            for warmup_proportion in [0.0, 0.25] {
+                let schedule = Schedule {
+                    base: 3e-4,
+                    steps: 40,
+                    warmup_proportion,
+                    decay,
+                };
+                for step in 0..=40 {
+                    let warm = match warmup_proportion {
+                        0.0 => 1.0,
+                        _ => (step as f64 / 10.0).min(1.0),
+                    };
+                    let expected = 3e-4 * falls(step as f64 / 40.0) * warm;
+                    let found = schedule.learning_rate(step);
+                    // Each of four roundings to the 24 bits of an f32 adds up to 6e-8.
+                    let difference = (found - expected).abs();
+                    assert!(
+                        difference < 3e-4 * 4e-7,
+                        "{decay} {step}: {found}, {expected}"
+                    );
+                }
+            }
+        }
+        let last = |decay| {
+            let schedule = Schedule {
+                base: 3e-4,
+                steps: 40,
+                warmup_proportion: 0.25,
+                decay,
+            };
+            schedule.update_rate(39)
+        };
+        assert_eq!(last(LrSchedule::Cosine), 0.0);
+        assert_eq!(last(LrSchedule::Constant), f64::from(3e-4_f32));
     }
 
     #[test]

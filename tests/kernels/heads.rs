@@ -28,6 +28,7 @@ use electra::{
         model::Model,
         qa::{
             beam,
+            dev_target::DevTarget,
             loss::{Targets, feature_losses},
             span_head::{SpanHead, SpanHeadConfig},
         },
@@ -383,6 +384,74 @@ fn features_of_several_tasks_are_judged_by_their_own_heads() {
         assert!((a - b).abs() <= 1e-5 * b, "{name}: {a} instead of {b}");
         let ours = gradients(&heads, &packed, ours);
         assert_same(name, &ours, &gradients(&heads, &padded, theirs), FULL);
+    }
+}
+
+#[test]
+fn the_loss_beside_the_beam_is_that_of_training() {
+    let given = serde_json::json!({
+        "task_names": ["squad"],
+        "model_hparam_overrides": {
+            "hidden_size": HIDDEN, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "vocab_size": 30,
+        },
+    });
+    let resolved = Config::resolve("d".as_ref(), "m", given.as_object().unwrap());
+    let encoder = resolved.unwrap().0.encoder();
+    let batch = batch();
+    let targets = batch.labels.iter().map(|label| match *label {
+        Label::Span {
+            start,
+            end,
+            impossible,
+        } => Some(DevTarget {
+            start,
+            end,
+            impossible,
+        }),
+        _ => panic!("{label:?}"),
+    });
+    let mut targets: Vec<Option<DevTarget>> = targets.collect();
+    for (name, device) in crate::support::devices() {
+        for config in configs() {
+            let mut source = ParameterSource::new(device.clone(), 3, None);
+            let heads = [TaskHead::span("squad", config)];
+            let model = Model::new(&mut source, &encoder, &heads).unwrap();
+            let input = ModelInput::new(&batch, 0, &device);
+            let Head::Span(head) = &model.heads[0] else {
+                panic!("{config:?}")
+            };
+            let trained = feature_losses(head, &model.encode(&input), &Targets::new(&batch.labels));
+            let trained = trained.try_into_vec_as::<f32>().unwrap();
+            // A beam of one, and one wider than most windows.
+            for beam_size in [1, 20] {
+                let what = format!("{name} {config:?}, beam {beam_size}");
+                let predict = |targets: &[Option<DevTarget>]| {
+                    let features = &batch.features;
+                    beam::predict_with_losses(&model, 0, &input, features, beam_size, targets)
+                        .unwrap()
+                };
+                let outputs = predict(&targets);
+                for ((_, loss), trained) in outputs.iter().zip(&trained) {
+                    let (loss, trained) = (loss.unwrap(), f64::from(*trained));
+                    // The device sums in f32, the host in f64.
+                    let difference = (loss - trained).abs();
+                    assert!(
+                        difference <= 1e-5 * trained.max(1.0),
+                        "{what}: {loss}, {trained}"
+                    );
+                }
+                let plain = predict(&[]);
+                for ((output, _), (plain, none)) in outputs.iter().zip(&plain) {
+                    assert_eq!(output.start_top_index, plain.start_top_index, "{what}");
+                    assert_eq!(output.end_top_index, plain.end_top_index, "{what}");
+                    assert_eq!((output.feature, none), (plain.feature, &None), "{what}");
+                }
+                let left_out = targets[1].take();
+                assert_eq!(predict(&targets)[1].1, None, "{what}");
+                targets[1] = left_out;
+            }
+        }
     }
 }
 

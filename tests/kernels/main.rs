@@ -12,6 +12,7 @@ mod forms;
 mod gelu;
 mod head_kernels;
 mod heads;
+mod label_smoothing;
 mod lookup;
 mod metal;
 mod odd_shapes;

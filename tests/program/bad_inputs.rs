@@ -252,6 +252,21 @@ const HPARAMS: &[Case] = &[
     ("a negative learning rate", |_| {
         finetune(json!({"learning_rate": -1.0}))
     }),
+    ("a part of no example", |_| {
+        finetune(json!({"max_train_examples": 0}))
+    }),
+    ("a part of evaluations that are not made", |_| {
+        finetune(json!({"eval_max_examples": 5}))
+    }),
+    ("a rate that falls in a way of its own", |_| {
+        finetune(json!({"lr_schedule": "polynomial"}))
+    }),
+    ("labels that are smoothed away", |_| {
+        finetune(json!({"label_smoothing": 1}))
+    }),
+    ("answers to questions that are smoothed", |_| {
+        finetune(json!({"label_smoothing": 0.1}))
+    }),
     ("a beam of nothing", |_| finetune(json!({"beam_size": 0}))),
     ("no task", |_| finetune(json!({"task_names": []}))),
     ("an unknown task", |_| {

@@ -107,6 +107,29 @@ fn mistakes_are_explained_before_anything_runs() {
             "hyper-parameter epochs: there is no such key; the nearest is num_train_epochs",
         ),
         (
+            ["task_names=squad", "learning-rate=3e-5"],
+            "hyper-parameter learning-rate: there is no such key; the nearest is learning_rate",
+        ),
+        (
+            ["task_names=squad", "num_epochs=3"],
+            "hyper-parameter num_epochs: there is no such key; Hugging Face's num_epochs is num_train_epochs",
+        ),
+        (
+            ["task_names=squad", "per_device_train_batch_size=8"],
+            "hyper-parameter per_device_train_batch_size: there is no such key; Hugging Face's \
+             per_device_train_batch_size is train_batch_size",
+        ),
+        (
+            ["task_names=squad", "max_train_samples=8"],
+            "hyper-parameter max_train_samples: there is no such key; Hugging Face's max_train_samples \
+             is max_train_examples",
+        ),
+        (
+            ["task_names=squad", "null-score-diff-threshold=0"],
+            "hyper-parameter null-score-diff-threshold: there is no such key; Hugging Face's \
+             null-score-diff-threshold is qa_na_threshold, with the same sign but on another scale",
+        ),
+        (
             ["task_names=squad", "warmup_proportion=2"],
             "hyper-parameter warmup_proportion = 2: must be from 0 to 1",
         ),

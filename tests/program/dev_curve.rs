@@ -2,9 +2,9 @@
 //! ends, and a run that was killed in one ends as if it had not been.
 #![cfg(unix)]
 
-use std::{fs, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{place::golden, small_run::SmallRun};
 
@@ -159,6 +159,156 @@ fn killed_at_any_moment_it_ends_with_the_same_weights() {
 }
 
 #[test]
+fn the_loss_of_an_evaluation_is_that_of_training_without_dropout() {
+    let run = run(&[
+        "eval_every=epoch",
+        "num_train_epochs=1",
+        "train_batch_size=1",
+        "learning_rate=0",
+        "max_train_examples=20",
+        "max_eval_examples=20",
+        "model_hparam_overrides={\"hidden_dropout_prob\":0,\"attention_probs_dropout_prob\":0,\
+         \"hidden_size\":128,\"num_hidden_layers\":4}",
+    ]);
+    let squad = run.data.join("finetuning_data/squad");
+    // One of its answers is not found, so that training leaves its question out.
+    let text = fs::read_to_string(squad.join("train.json")).unwrap();
+    let mut file: Value = serde_json::from_str(&text).unwrap();
+    file["data"][0]["paragraphs"][0]["qas"][0]["answers"][0]["answer_start"] = 0.into();
+    for name in ["train.json", "dev.json"] {
+        fs::write(squad.join(name), file.to_string()).unwrap();
+    }
+    let told = String::from_utf8(run.finish().stderr).unwrap();
+    assert!(
+        told.contains("1 questions left out: answer not found"),
+        "{told}"
+    );
+    let log = fs::read_to_string(run.model_dir().join("train_log.jsonl")).unwrap();
+    let steps = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let losses: Vec<f64> = steps.map(|step| step["loss"].as_f64().unwrap()).collect();
+    let trained = losses.iter().sum::<f64>() / losses.len() as f64;
+    let evaluations = evaluations(&run);
+    assert_eq!(evaluations.len(), 2);
+    for evaluation in &evaluations {
+        let loss = evaluation["loss"].as_f64().unwrap();
+        // Training sums in f32, and one window after the other instead of side by side.
+        assert!(
+            (loss - trained).abs() < 1e-5 * trained,
+            "{loss} instead of {trained}"
+        );
+    }
+    let results = fs::read_to_string(run.results_dir().join("squad_results.json")).unwrap();
+    assert!(!results.contains("\"loss\""), "{results}");
+}
+
+/// Questions of each of the small files.
+const QUESTIONS: usize = 60;
+
+#[test]
+fn evaluations_between_steps_may_be_of_the_first_questions() {
+    let sets = ["eval_every=4", "keep_best=f1", "eval_max_examples=7"];
+    let mut run = run(&sets);
+    let told = String::from_utf8(run.finish().stderr).unwrap();
+    assert!(
+        told.contains("squad between steps: 7 of 60 examples, "),
+        "{told}"
+    );
+    assert!(
+        told.contains("step 4: squad, 7 of 60 examples: exact: "),
+        "{told}"
+    );
+    for evaluation in evaluations(&run) {
+        assert_eq!(evaluation["examples"], json!({"first": 7, "of": 60}));
+    }
+    let results = fs::read_to_string(run.results_dir().join("squad_results.json")).unwrap();
+    let results: Value = serde_json::from_str(&results).unwrap();
+    assert_eq!(results[0]["squad"]["total"], QUESTIONS);
+    assert!(results[0]["squad"].get("examples").is_none());
+    let page = fs::read_to_string(run.results_dir().join("squad_report.html")).unwrap();
+    assert!(page.contains("Between training steps, of squad: the first 7 of 60 examples."));
+    // What the best weights were chosen by makes the run.
+    run.sets.push("eval_max_examples=8".to_owned());
+    let told = run.fail(2);
+    assert!(told.contains("best_weights.dev_data"), "{told}");
+    run.sets.push("eval_max_examples=7".to_owned());
+    let told = String::from_utf8(run.finish().stderr).unwrap();
+    assert!(told.contains("the run is finished"), "{told}");
+}
+
+#[test]
+fn a_run_may_take_the_first_examples_of_its_files() {
+    let mut run = run(&["max_train_examples=9", "max_eval_examples=7"]);
+    let output = run.finish();
+    let told = String::from_utf8(output.stderr).unwrap();
+    for line in [
+        "squad train: 9 of 60 questions, ",
+        "squad dev: 7 of 60 questions, ",
+    ] {
+        assert!(told.contains(line), "{line:?} is not in {told}");
+    }
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let remark = "squad: of the first 7 of 60 examples alone, as max_eval_examples says";
+    assert!(printed.contains(remark), "{printed}");
+    let read = |name: &str| fs::read_to_string(run.results_dir().join(name)).unwrap();
+    let results: Value = serde_json::from_str(&read("squad_results.json")).unwrap();
+    for (key, count) in [
+        ("total", 7),
+        ("examples", 7),
+        ("examples_in_file", QUESTIONS),
+    ] {
+        assert_eq!(results[0]["squad"][key], count, "{key}");
+    }
+    let line = read("squad_results.txt");
+    let counts = "examples: 7.00 - examples_in_file: 60.00";
+    assert!(line.contains(counts), "{line}");
+    let predictions: Value = serde_json::from_str(&read("squad_qa/squad_preds.json")).unwrap();
+    assert_eq!(predictions.as_object().unwrap().len(), 7);
+    let page = read("squad_report.html");
+    assert!(page.contains("Of the first 7 of 60 examples alone"));
+
+    // The page of the run is made again without a word about it.
+    let page = run.data.join("again.html");
+    let made = Command::new(env!("CARGO_BIN_EXE_electra"))
+        .args([
+            "report",
+            "--model-name",
+            "electra_tiny",
+            "--set",
+            "task_names=squad",
+        ])
+        .arg("--data-dir")
+        .arg(&run.data)
+        .arg("--output")
+        .arg(&page)
+        .output()
+        .unwrap();
+    let told = String::from_utf8(made.stderr).unwrap();
+    assert_eq!(made.status.code(), Some(0), "{told}");
+    assert!(
+        fs::read_to_string(page)
+            .unwrap()
+            .contains("Of the first 7 of 60 examples alone")
+    );
+
+    // More to score is scored anew, more to learn from is another run.
+    let steps = run.steps();
+    run.sets.push("max_eval_examples=60".to_owned());
+    let told = String::from_utf8(run.finish().stderr).unwrap();
+    assert!(
+        told.contains("trained before, and only evaluated now: dev_data"),
+        "{told}"
+    );
+    assert_eq!(run.steps(), steps);
+    let results = fs::read_to_string(run.results_dir().join("squad_results.json")).unwrap();
+    assert!(!results.contains("examples"), "{results}");
+    run.sets.push("max_train_examples=null".to_owned());
+    let told = run.fail(2);
+    assert!(told.contains("training_data: "), "{told}");
+}
+
+#[test]
 fn what_cannot_be_kept_is_refused_before_the_first_step() {
     for (sets, expected) in [
         (&["keep_best=f1"][..], "keep_best"),
@@ -168,6 +318,20 @@ fn what_cannot_be_kept_is_refused_before_the_first_step() {
             "a number of steps, at least 1, or \"epoch\"",
         ),
         (&["eval_every=epoch", "do_eval=false"], "do_eval"),
+        (&["eval_max_examples=5"], "needs eval_every"),
+        (
+            &["eval_every=4", "eval_max_examples=0"],
+            "eval_max_examples = 0: must be at least 1",
+        ),
+        (&["max_train_examples=0"], "must be at least 1"),
+        (
+            &["max_eval_examples=-3"],
+            "max_eval_examples = -3: expected a whole number, not negative, or null",
+        ),
+        (
+            &["max_eval_examples=few"],
+            "expected a whole number, not negative, or null",
+        ),
         (
             &["eval_every=epoch", "keep_best=accuracy"],
             "keep_best=accuracy: the evaluation has no such figure; give one of",

@@ -391,6 +391,43 @@ fn other_initial_weights_are_another_run_and_the_same_ones_elsewhere_are_not() {
 }
 
 #[test]
+fn a_rate_that_falls_otherwise_is_another_run() {
+    let mut run = SmallRun::new();
+    run.sets = [
+        "lr_schedule=cosine",
+        "learning_rate=1e-3",
+        "num_train_epochs=0.5",
+    ]
+    .map(str::to_owned)
+    .into();
+    run.finish();
+    let log = std::fs::read_to_string(run.model_dir().join("train_log.jsonl")).unwrap();
+    let rates = log.lines().map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line["learning_rate"].as_f64().unwrap()
+    });
+    let rates: Vec<f64> = rates.collect();
+    let steps = rates.len() as f64;
+    for (step, rate) in rates.iter().enumerate() {
+        let step = step as f64;
+        let warm = (step / (0.1 * steps)).min(1.0);
+        let expected = 1e-3 * warm * (1.0 + (std::f64::consts::PI * step / steps).cos()) / 2.0;
+        // It is an f32.
+        assert!((rate - expected).abs() < 1e-9, "{step}: {rate}, {expected}");
+    }
+    run.sets.push("lr_schedule=constant".to_owned());
+    let told = run.fail(2);
+    assert!(
+        told.contains("lr_schedule: \"cosine\" there, \"constant\" now"),
+        "{told}"
+    );
+    run.sets.push("lr_schedule=step".to_owned());
+    let told = run.fail(2);
+    let expected = "lr_schedule = \"step\": expected \"linear\" or \"cosine\" or \"constant\"";
+    assert!(told.contains(expected), "{told}");
+}
+
+#[test]
 fn a_log_that_no_run_wrote_is_refused() {
     let run = SmallRun::new();
     let log = run.model_dir().join("train_log.jsonl");

@@ -283,6 +283,104 @@ fn several_tasks_at_once_go_on_after_a_kill_as_if_never_stopped() {
 }
 
 #[test]
+fn every_task_of_several_may_be_cut_to_its_first_examples() {
+    let folder = Folder::new();
+    let hparams = json!({
+        "task_names": ["rte", "sts", "chunk"], "max_train_examples": 6, "max_eval_examples": 5,
+        "eval_every": 2, "eval_max_examples": 3,
+    });
+    let told = folder.train(&hparams, &[]);
+    let results = folder.json("results/rte,sts,chunk_results.json");
+    let evaluations = folder.lines("finetuning_models/rte,sts,chunk_model_1/eval_log.jsonl");
+    // The pairs of sts are learnt in both orders.
+    for (task, learnt) in [
+        ("rte", " rows, 6 examples, "),
+        ("sts", " rows, 12 examples, "),
+        ("chunk", " sentences, "),
+    ] {
+        let lines = told.lines();
+        let line = |split: &str| {
+            let begin = format!("{task} {split}: ");
+            lines
+                .clone()
+                .find_map(|line| line.strip_prefix(&begin))
+                .unwrap()
+        };
+        let train = line("train");
+        assert!(
+            train.starts_with("6 of ") && train.contains(learnt),
+            "{train}"
+        );
+        assert!(line("dev").starts_with("5 of "), "{told}");
+        let file = format!("results/rte,sts,chunk_predictions/{task}_dev.jsonl");
+        assert_eq!(folder.lines(&file).len(), 5, "{task}");
+        let scores = &results[0][task];
+        assert_eq!(scores["examples"], 5, "{scores}");
+        let own = evaluations.iter().filter(|line| line["task"] == task);
+        let own: Vec<_> = own.map(|line| &line["examples"]).collect();
+        let all = json!({"first": 3, "of": scores["examples_in_file"]});
+        assert!(own.len() > 1 && own.iter().all(|of| **of == all), "{own:?}");
+    }
+}
+
+#[test]
+fn the_loss_of_an_evaluation_is_that_of_training_in_every_task() {
+    let plain = losses_of(&["rte", "sts", "chunk"], 0.0);
+    let smoothed = losses_of(&["rte", "chunk"], 0.25);
+    // Of the same model: what is smoothed costs more than rounding.
+    for task in ["rte", "chunk"] {
+        let (plain, smoothed) = (plain[task], smoothed[task]);
+        assert!(
+            (plain - smoothed).abs() > 1e-4 * plain,
+            "{task}: {plain}, {smoothed}"
+        );
+    }
+}
+
+/// The dev losses of a run on tasks whose dev file is the train file, held against those of its steps,
+/// which do not change the model.
+fn losses_of(tasks: &[&'static str], smoothing: f64) -> BTreeMap<&'static str, f64> {
+    let folder = Folder::new();
+    for task in tasks {
+        let ending = if *task == "chunk" { "txt" } else { "tsv" };
+        let file = |split: &str| folder.task(task).join(format!("{split}.{ending}"));
+        fs::copy(file("train"), file("dev")).unwrap();
+    }
+    let hparams = json!({
+        "task_names": tasks, "max_train_examples": 6, "max_eval_examples": 6, "eval_every": "epoch",
+        "double_unordered": false, "train_batch_size": 1, "learning_rate": 0,
+        "label_smoothing": smoothing,
+        "model_hparam_overrides": {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0},
+    });
+    folder.train(&hparams, &[]);
+    let model = format!("finetuning_models/{}_model_1", tasks.join(","));
+    let steps = folder.lines(&format!("{model}/train_log.jsonl"));
+    assert_eq!(steps.len(), tasks.len() * 6);
+    let evaluations = folder.lines(&format!("{model}/eval_log.jsonl"));
+    let mut losses = BTreeMap::new();
+    for task in tasks {
+        let of_step = steps.iter().map(|step| match tasks {
+            [_] => step["loss"].as_f64().unwrap(),
+            _ => step["task_losses"][task].as_f64().unwrap(),
+        });
+        let trained = of_step.sum::<f64>() / 6.0;
+        let own: Vec<_> = evaluations
+            .iter()
+            .filter(|line| line["task"] == *task)
+            .collect();
+        assert_eq!(own.len(), 2);
+        for line in own {
+            let loss = line["loss"].as_f64().unwrap();
+            // Training sums in f32, and one example after the other instead of side by side.
+            let close = (loss - trained).abs() < 1e-5 * trained;
+            assert!(close, "{task}: {loss} instead of {trained}");
+        }
+        losses.insert(*task, trained);
+    }
+    losses
+}
+
+#[test]
 fn a_recorded_order_is_followed() {
     let folder = Folder::new();
     let order = folder.0.path().join("order.jsonl");
@@ -361,6 +459,32 @@ fn what_is_wrong_with_the_data_is_said_before_a_step() {
             .models()
             .join(format!("finetuning_models/{task}_model_1"));
         assert!(!trained.exists(), "{told}");
+    }
+    for (tasks, kind) in [
+        (&["sts"][..], "regression"),
+        (&["rte", "sts"], "regression"),
+        (&["squad"], "question answering"),
+    ] {
+        let told = folder.refuse(&json!({"task_names": tasks, "label_smoothing": 0.1}));
+        let expected = format!(
+            "label_smoothing = 0.1: the task {} is one of {kind}, which has no classes to smooth",
+            tasks[tasks.len() - 1]
+        );
+        assert!(told.contains(&expected), "{told}");
+    }
+    for (smoothing, expected) in [
+        (json!(1), "label_smoothing = 1: must be from 0 to below 1"),
+        (
+            json!(-0.1),
+            "label_smoothing = -0.1: must be from 0 to below 1",
+        ),
+        (
+            json!("some"),
+            "label_smoothing = \"some\": expected a number",
+        ),
+    ] {
+        let told = folder.refuse(&json!({"task_names": ["rte"], "label_smoothing": smoothing}));
+        assert!(told.contains(expected), "{told}");
     }
     folder.write("mine", "task.json", r#"{"kind": "classificaton"}"#);
     let told = folder.refuse(&json!({"task_names": ["mine"]}));

@@ -57,8 +57,8 @@ fn read(task: &str, split: &str, folder: &Path, max_seq_length: usize) -> Classi
     let split = task.split(split).unwrap();
     let file = task.file(folder, split).unwrap();
     let options = ReadOptions {
-        debug: false,
         double_unordered: true,
+        ..ReadOptions::default()
     };
     let tokenizer = Tokenizer::read(&tiny_vocabulary(), true).unwrap();
     ClassificationData::read(&task, split, &file, options, &tokenizer, max_seq_length).unwrap()

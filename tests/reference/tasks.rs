@@ -374,6 +374,7 @@ fn follow(run: &TaskRun, name: &str, device: &Device, steps: usize) {
         base: run.config.learning_rate,
         steps: run.trajectory["num_train_steps"].as_u64().unwrap(),
         warmup_proportion: run.config.warmup_proportion,
+        decay: run.config.lr_schedule,
     };
     let settings = StepSettings {
         device: &device,

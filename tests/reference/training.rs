@@ -18,6 +18,7 @@ fn schedule(run: &ReferenceRun) -> Schedule {
         base: run.config.learning_rate,
         steps: run.trajectory["num_train_steps"].as_u64().unwrap(),
         warmup_proportion: run.config.warmup_proportion,
+        decay: run.config.lr_schedule,
     }
 }
 

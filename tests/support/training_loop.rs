@@ -64,6 +64,7 @@ impl TrainingLoop<'_> {
                 base: self.run.config.learning_rate,
                 steps,
                 warmup_proportion: self.run.config.warmup_proportion,
+                decay: self.run.config.lr_schedule,
             },
             objective: Objective {
                 trainable: self.trainable,

@@ -17,7 +17,7 @@ use burn_pack::{Error, Tensor};
 use crate::digest::Digest;
 
 pub use reader::open;
-pub use writer::{resident, write, write_in_place};
+pub use writer::{FileSum, resident, write, write_in_place};
 
 /// An opened file; no values have been read yet.
 pub struct Pack {

@@ -37,6 +37,33 @@ fn read(path: &std::path::Path) -> Result<BTreeMap<String, Vec<u8>>, String> {
 }
 
 #[test]
+fn the_sum_is_that_of_the_whole_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.bpk");
+    let mut of = tensors(1.0);
+    for _ in 0..3 {
+        // Each of them once the last, the empty one too.
+        of.rotate_left(1);
+        let again = of.iter().map(|tensor| {
+            let bytes = tensor.to_bytes().unwrap();
+            Tensor::new(
+                tensor.name.clone(),
+                tensor.dtype,
+                tensor.shape.clone(),
+                None,
+                bytes,
+            )
+        });
+        let sum = write(again.collect(), &[("producer", "test")], &path).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        assert_eq!(sum, (bytes.len() as u64, crc32c::crc32c(&bytes)));
+    }
+    let sum = write(Vec::new(), &[], &path).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    assert_eq!(sum, (bytes.len() as u64, crc32c::crc32c(&bytes)));
+}
+
+#[test]
 fn every_flipped_bit_and_every_cut_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.bpk");

@@ -6,7 +6,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use burn_pack::{AtomicFile, Bytes, Error, Tensor, Writer};
+use burn_pack::{AtomicFile, Bytes, Error, TENSOR_ALIGNMENT, Tensor, Writer};
 
 use super::reader::read_head;
 use super::seal::{CLAIM, CLAIMED, Seal};
@@ -16,15 +16,23 @@ const PIECE: usize = 8 << 20;
 
 type Sums = Arc<Mutex<Vec<(String, u32)>>>;
 
+/// Length and CRC32C of a whole file.
+pub type FileSum = (u64, u32);
+
 /// Writes `tensors` beside `path` and renames; the file appears whole or not at all.
 ///
 /// # Errors
 /// A tensor cannot be read, two have one name, or the disk refuses.
-pub fn write(tensors: Vec<Tensor>, metadata: &[(&str, &str)], path: &Path) -> Result<(), Error> {
+pub fn write(
+    tensors: Vec<Tensor>,
+    metadata: &[(&str, &str)],
+    path: &Path,
+) -> Result<FileSum, Error> {
     let (scratch, file) = AtomicFile::create(path)?;
     drop(file);
-    write_in_place(tensors, metadata, scratch.path())?;
-    scratch.commit()
+    let sum = write_in_place(tensors, metadata, scratch.path())?;
+    scratch.commit()?;
+    Ok(sum)
 }
 
 /// Writes `tensors` into the file at `path`, which is made or emptied; one that could not be
@@ -36,8 +44,9 @@ pub fn write_in_place(
     tensors: Vec<Tensor>,
     metadata: &[(&str, &str)],
     path: &Path,
-) -> Result<(), Error> {
+) -> Result<FileSum, Error> {
     let sums = Sums::default();
+    let lengths: Vec<usize> = tensors.iter().map(Tensor::byte_len).collect();
     let tensors = tensors
         .into_iter()
         .map(|tensor| summed(tensor, Arc::clone(&sums)))
@@ -48,10 +57,15 @@ pub fn write_in_place(
     }
     writer.auto_extension(false).write_to_file_in_place(path)?;
     let tensors = std::mem::take(&mut *sums.lock().unwrap_or_else(PoisonError::into_inner));
-    append_seal(path, tensors)
+    append_seal(path, tensors, &lengths)
 }
 
-fn append_seal(path: &Path, tensors: Vec<(String, u32)>) -> Result<(), Error> {
+/// Seals a file of tensors, which have these lengths.
+fn append_seal(
+    path: &Path,
+    tensors: Vec<(String, u32)>,
+    lengths: &[usize],
+) -> Result<FileSum, Error> {
     let failed = |error| Error::IoError(format!("cannot write '{}': {error}", path.display()));
     let open = File::options().read(true).write(true).open(path);
     let mut file = open.map_err(failed)?;
@@ -61,9 +75,33 @@ fn append_seal(path: &Path, tensors: Vec<(String, u32)>) -> Result<(), Error> {
         tensors,
     };
     let bytes = seal.to_bytes()?;
-    file.seek(SeekFrom::End(0))
-        .and_then(|_| file.write_all(&bytes))
-        .map_err(failed)
+    let end = file.seek(SeekFrom::End(0)).map_err(failed)?;
+    file.write_all(&bytes).map_err(failed)?;
+    let (length, sum) = sum_of(&head, &seal, lengths);
+    if length != end {
+        let path = path.display();
+        return Err(Error::IoError(format!(
+            "wrote {length} bytes to '{path}', which has {end}"
+        )));
+    }
+    Ok((
+        length + bytes.len() as u64,
+        crc32c::crc32c_append(sum, &bytes),
+    ))
+}
+
+/// Length and checksum of a file of tensors without its seal, made of those of its parts: between them
+/// stand zeros, so that each begins at a multiple of the alignment.
+fn sum_of(head: &[u8], seal: &Seal, lengths: &[usize]) -> FileSum {
+    let (mut at, mut sum) = (head.len(), seal.head);
+    for ((_, of_tensor), &length) in seal.tensors.iter().zip(lengths) {
+        let zeros = [0; TENSOR_ALIGNMENT as usize];
+        let padding = at.next_multiple_of(zeros.len()) - at;
+        sum = crc32c::crc32c_append(sum, &zeros[..padding]);
+        sum = crc32c::crc32c_combine(sum, *of_tensor, length);
+        at += padding + length;
+    }
+    (at as u64, sum)
 }
 
 /// The same tensor, which leaves its checksum in `sums` when it is drawn.

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     counted::{counted, grouped},
+    eval::taken::Taken,
     tasks::{prediction_record::TextSum, qa::token_counts::TokenCounts},
     text::tokenizer::Tokenizer,
 };
@@ -60,14 +61,7 @@ impl ClassificationData {
         max_seq_length: usize,
     ) -> Result<Self, Error> {
         let features = featurize(&examples, tokenizer, max_seq_length)?;
-        let unk = tokenizer.vocab().unk_id();
-        let mut tokens = TokenCounts::default();
-        for feature in &features {
-            let special = 2 + usize::from(feature.first_segment < feature.input_ids.len());
-            let mut counts = TokenCounts::of_ids(&feature.input_ids, unk);
-            counts.tokens -= special;
-            tokens += counts;
-        }
+        let tokens = tokens(&features, tokenizer);
         if let Some(warning) = tokens.warning() {
             log::warn!("{}: {warning}", file.display());
         }
@@ -81,6 +75,24 @@ impl ClassificationData {
         })
     }
 
+    /// The first examples, at most so many, of a file that was not doubled.
+    pub fn first(&self, most: usize, tokenizer: &Tokenizer) -> Self {
+        let all = &self.examples;
+        let features: Vec<Feature> = self.features.iter().take(most).cloned().collect();
+        Self {
+            task: self.task.clone(),
+            split: self.split,
+            file: self.file.clone(),
+            examples: Examples {
+                examples: all.examples.iter().take(most).cloned().collect(),
+                taken: Taken::again(all.taken, most, all.examples.len()),
+                ..all.clone()
+            },
+            tokens: tokens(&features, tokenizer),
+            features,
+        }
+    }
+
     /// Its examples, the share of those that were cut, that of tokens that the vocabulary does not
     /// know, and the rows left out.
     pub fn line(&self) -> String {
@@ -92,12 +104,18 @@ impl ClassificationData {
         let count = self.features.len();
         let cut = self.features.iter().filter(|feature| feature.cut).count();
         format!(
-            "{}, {:.1} % cut, {:.2} % [UNK]{}",
+            "{}{}, {:.1} % cut, {:.2} % [UNK]{}",
+            self.taken(),
             grouped(count, "example"),
             100.0 * cut as f64 / count.max(1) as f64,
             100.0 * self.tokens.unknown_share(),
             self.left_out(),
         )
+    }
+
+    fn taken(&self) -> String {
+        let taken = self.examples.taken;
+        taken.map_or_else(String::new, |taken| format!("{taken} rows, "))
     }
 
     fn left_out(&self) -> String {
@@ -201,6 +219,18 @@ impl ClassificationData {
             })
             .collect()
     }
+}
+
+/// Tokens of features, special tokens apart.
+fn tokens(features: &[Feature], tokenizer: &Tokenizer) -> TokenCounts {
+    let mut tokens = TokenCounts::default();
+    for feature in features {
+        let special = 2 + usize::from(feature.first_segment < feature.input_ids.len());
+        let mut counts = TokenCounts::of_ids(&feature.input_ids, tokenizer.vocab().unk_id());
+        counts.tokens -= special;
+        tokens += counts;
+    }
+    tokens
 }
 
 #[cfg(test)]

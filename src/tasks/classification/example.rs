@@ -1,6 +1,7 @@
 //! An example: a text or a pair of texts with its label.
 
 use super::labels::Gold;
+use crate::eval::taken::Taken;
 
 /// A text or a pair of texts.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +24,8 @@ pub struct Examples {
     /// Whether the labels are the file's, rather than stand-ins.
     pub labelled: bool,
     pub skipped: Vec<Skipped>,
+    /// How many of the file's examples these are, if not all; doubled ones are counted once.
+    pub taken: Option<Taken>,
 }
 
 impl Examples {

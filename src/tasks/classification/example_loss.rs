@@ -17,6 +17,17 @@ pub fn cross_entropy(logits: &[f32], class: u32) -> f64 {
     sum.ln() + (max - f64::from(logits[class as usize]))
 }
 
+/// The same with a label of which all classes share the part `smoothing`, as
+/// [`tasks::loss`](crate::tasks::loss::cross_entropy) has it.
+///
+/// # Panics
+/// If there is no logit of the class.
+pub fn smoothed_cross_entropy(logits: &[f32], class: u32, smoothing: f64) -> f64 {
+    let sum: f64 = logits.iter().copied().map(f64::from).sum();
+    let mean = sum / logits.len() as f64;
+    cross_entropy(logits, class) + smoothing * (f64::from(logits[class as usize]) - mean)
+}
+
 /// (value − target)², without the half.
 pub fn squared_error(value: f32, target: f32) -> f64 {
     let difference = f64::from(value) - f64::from(target);
@@ -44,6 +55,16 @@ mod tests {
         assert!((loss - 0.674_431_383_609_771_7).abs() < 1e-6, "{loss}");
         let loss = squared_error(-0.422_950_57, 0.266_6);
         assert!((loss - 0.475_479_990_243_911_7).abs() < 1e-6, "{loss}");
+    }
+
+    #[test]
+    fn a_smoothed_label_is_one_of_all_classes() {
+        let logits = [1.0, -0.5, 2.0];
+        let of = |class| cross_entropy(&logits, class);
+        let expected = 0.7 * of(1) + 0.1 * (of(0) + of(1) + of(2));
+        let found = smoothed_cross_entropy(&logits, 1, 0.3);
+        assert!((found - expected).abs() < 1e-12, "{found}, {expected}");
+        assert_eq!(smoothed_cross_entropy(&logits, 1, 0.0), of(1));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{
     read_options::{DEBUG_LINES, ReadOptions},
     table::tsv::TsvFile,
 };
-use crate::{counted::counted, data::split::Split};
+use crate::{counted::counted, data::split::Split, eval::taken::Taken};
 
 /// The examples of a file. A row with too few columns is left out and counted, but keeps its number.
 ///
@@ -65,6 +65,7 @@ pub(super) fn read(
             first.columns
         );
     }
+    all.taken = Taken::keep(options.most, &mut all.examples);
     if options.double_unordered && task.unordered && split.split == Split::Train {
         add_swapped(&mut all.examples);
     }
@@ -165,6 +166,7 @@ mod tests {
 
     const DOUBLED: ReadOptions = ReadOptions {
         debug: false,
+        most: None,
         double_unordered: true,
     };
 
@@ -242,6 +244,29 @@ mod tests {
         let qqp = "h\n0\t1\t2\tA\tB\t1\n";
         let qqp = self::read("qqp", "train", qqp, DOUBLED).unwrap();
         assert_eq!(qqp.examples.len(), 1);
+    }
+
+    #[test]
+    fn the_first_examples_are_doubled_and_no_others() {
+        let options = ReadOptions {
+            most: Some(1),
+            ..DOUBLED
+        };
+        let sts = "h\n0\tx\tA\tB\t5.0\nx\n1\tx\tC\tD\t1.0\n2\tx\tE\tF\t1.0\n";
+        let read = |split: &str| super::tests::read("sts", split, sts, options).unwrap();
+        let (train, dev) = (read("train"), read("dev"));
+        let texts = |examples: &Examples| -> Vec<String> {
+            let examples = examples.examples.iter();
+            examples.map(|example| example.text_a.clone()).collect()
+        };
+        assert_eq!(
+            (texts(&train), eids(&train)),
+            (vec!["A".into(), "B".into()], vec![0, 1])
+        );
+        assert_eq!(texts(&dev), ["A"]);
+        for examples in [train, dev] {
+            assert_eq!(examples.taken, Some(Taken { first: 1, of: 3 }));
+        }
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub struct SequenceHead {
     pub dense: Dense,
     #[module(skip)]
     dropout: f64,
+    /// How much of a label goes to all classes, in the loss.
+    #[module(skip)]
+    pub(in crate::tasks) label_smoothing: f64,
     #[module(skip)]
     arithmetic: Arithmetic,
 }
@@ -47,6 +50,7 @@ impl SequenceHead {
             Ok(Self {
                 dense: Dense::new(source, "dense", [hidden, outputs], kernel)?,
                 dropout,
+                label_smoothing: 0.0,
                 arithmetic: source.arithmetic,
             })
         })
@@ -81,7 +85,7 @@ impl SequenceHead {
     pub fn losses(&self, input: &HeadInput, labels: &[Label]) -> Tensor<1> {
         let logits = self.logits(input);
         match Targets::of(labels) {
-            Targets::Classes(classes) => cross_entropy(logits, &classes),
+            Targets::Classes(classes) => cross_entropy(logits, &classes, self.label_smoothing),
             Targets::Values(values) => {
                 let count = values.len();
                 let values = Tensor::from_data(TensorData::new(values, [count]), &logits.device());

@@ -3,7 +3,7 @@
 use super::{
     error::Error,
     example::Example,
-    example_loss::{cross_entropy, squared_error},
+    example_loss::{cross_entropy, smoothed_cross_entropy, squared_error},
     labels::{Gold, Labels},
     scorers::score::Marked,
 };
@@ -67,6 +67,14 @@ impl Prediction {
             logits,
             loss,
         })
+    }
+
+    /// What training with smoothed labels would take for the loss.
+    pub fn trained_loss(&self, smoothing: f64) -> Option<f64> {
+        match self.gold? {
+            Gold::Class(class) => Some(smoothed_cross_entropy(&self.logits, class, smoothing)),
+            Gold::Value(_) => self.loss,
+        }
     }
 
     /// The prediction beside its label, if there is one.

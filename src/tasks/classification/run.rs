@@ -31,6 +31,7 @@ use crate::{
     eval::{
         figures::{Remark, Scores},
         origin::Origin,
+        taken::Taken,
         trial_copies::trial_copies,
     },
     report::Sections,
@@ -38,6 +39,7 @@ use crate::{
         description::Description,
         error::Error,
         head::{Head, HeadConfig, dense},
+        loss::mean_loss,
         predict::predict,
         prediction_record::PredictionRecord,
         qa::token_counts::TokenCounts,
@@ -180,6 +182,7 @@ impl Task for TextTask<'_> {
         let task = self.open(Labels::of_head(head))?;
         let options = ReadOptions {
             debug: config.debug,
+            most: config.most_examples(split),
             double_unordered: config.double_unordered,
         };
         let splits: Vec<TaskSplit> = task.splits_of(split);
@@ -255,6 +258,18 @@ impl TaskFile for Texts {
     fn line(&self, _: Split) -> String {
         let lines = self.parts.iter().map(ClassificationData::line);
         lines.collect::<Vec<_>>().join("\n")
+    }
+
+    fn taken(&self) -> Option<Taken> {
+        self.parts.first()?.examples.taken
+    }
+
+    fn first(&self, most: usize, tokenizer: &Tokenizer) -> Box<dyn TaskFile> {
+        let parts = self.parts.iter();
+        Box::new(Texts {
+            task: self.task.clone(),
+            parts: parts.map(|part| part.first(most, tokenizer)).collect(),
+        })
     }
 
     fn check_not_empty(&self) -> Result<(), Error> {
@@ -420,6 +435,13 @@ impl Answers for TextAnswers<'_> {
             scores.set_remark(remark);
         }
         Ok(scores)
+    }
+
+    /// That of the file that gives the figures.
+    fn loss(&self) -> Option<f64> {
+        let losses = self.predictions.first()?.iter();
+        let smoothing = self.config.label_smoothing;
+        mean_loss(losses.map(|prediction| prediction.trained_loss(smoothing)))
     }
 
     fn mark(&self, trial: usize, origin: &Origin) -> Result<Scores, Error> {

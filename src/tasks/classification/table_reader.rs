@@ -9,7 +9,9 @@ use super::{
     read_options::{DEBUG_LINES, ReadOptions},
     rows::{Cells, Rows},
 };
-use crate::{counted::counted, data::split::Split, tasks::description::Description};
+use crate::{
+    counted::counted, data::split::Split, eval::taken::Taken, tasks::description::Description,
+};
 
 /// The examples of a file. Numbers outside a range that the description gives are refused.
 ///
@@ -53,6 +55,7 @@ pub(super) fn read(
         eid += 1;
         Ok(())
     })?;
+    all.taken = Taken::keep(options.most, &mut all.examples);
     all.labelled = unknown.is_none();
     if !all.labelled {
         let examples = all.examples.iter_mut();

@@ -9,7 +9,7 @@
 use burn::Tensor;
 use rayon::prelude::*;
 
-use super::span_head::passage_mask;
+use super::{dev_target::DevTarget, span_head::passage_mask};
 use crate::{
     device::DeviceError,
     model::input::ModelInput,
@@ -51,6 +51,24 @@ pub fn predict(
     features: &[usize],
     beam_size: usize,
 ) -> Result<Vec<WindowOutput>, DeviceError> {
+    let outputs = predict_with_losses(model, head, input, features, beam_size, &[])?;
+    Ok(outputs.into_iter().map(|(output, _)| output).collect())
+}
+
+/// The same, and the loss of each window that has a target; `targets` are one a sequence, or none. The
+/// end's logits given the right start are computed beside those given the best ones, and nothing else
+/// is computed for it.
+///
+/// # Panics
+/// As [`predict`].
+pub fn predict_with_losses(
+    model: &Model,
+    head: usize,
+    input: &ModelInput,
+    features: &[usize],
+    beam_size: usize,
+    targets: &[Option<DevTarget>],
+) -> Result<Vec<(WindowOutput, Option<f64>)>, DeviceError> {
     let Head::Span(head) = &model.heads[head] else {
         panic!("head {head} answers no questions")
     };
@@ -65,12 +83,14 @@ pub fn predict(
         .map(|number| top_log_probs(&start_logits[sequences.rows(number)], beam_size))
         .collect();
     // [ranks, tokens]; without joint prediction every start has the same ends.
-    let end_logits = head.end_logits(&input, start_rows(sequences, &starts).into(), mask);
+    let given = start_rows(sequences, &starts, targets);
+    let end_logits = head.end_logits(&input, given.into(), mask);
     // Read together: each reading waits for the device.
     let end_logits = values(end_logits)?;
     let answerable = answerable.map(values).transpose()?;
     let ranked: Vec<&[f32]> = end_logits.chunks_exact(sequences.tokens()).collect();
 
+    let weight = head.answerable_weight();
     let outputs = features.par_iter().zip(starts).enumerate();
     Ok(outputs
         .map(|(number, (&feature, starts))| {
@@ -79,7 +99,15 @@ pub fn predict(
             let ends: Vec<(f32, u32)> = (0..starts.len())
                 .flat_map(|rank| top_log_probs(ends_given(rank), beam_size))
                 .collect();
-            WindowOutput {
+            let logit = answerable.as_ref().map(|logits| logits[number]);
+            let target = targets.get(number).copied().flatten();
+            let loss = target.map(|target| {
+                // The last rank is given the right start.
+                let ends = &ranked[ranked.len() - 1][rows.clone()];
+                let answerable = logit.map(|logit| (logit, weight));
+                target.loss(&start_logits[rows.clone()], ends, answerable)
+            });
+            let output = WindowOutput {
                 feature,
                 start_top_log_probs: starts.iter().map(|best| best.0).collect(),
                 start_top_index: starts.iter().map(|best| best.1).collect(),
@@ -87,23 +115,29 @@ pub fn predict(
                 end_top_index: ends.iter().map(|best| best.1).collect(),
                 start_logits: start_logits[rows.clone()].to_vec(),
                 end_logits: ends_given(0).to_vec(),
-                answerable_logit: answerable.as_ref().map_or(0.0, |logits| logits[number]),
-            }
+                answerable_logit: logit.unwrap_or(0.0),
+            };
+            (output, loss)
         })
         .collect())
 }
 
-/// Packed rows of the starts, as many for each sequence: one with fewer repeats its last, and what
-/// follows from that is not read.
-fn start_rows(sequences: &Sequences, starts: &[Vec<(f32, u32)>]) -> Vec<u32> {
+/// Packed rows of the starts, as many for each sequence, and behind them the right one if there are
+/// targets. A sequence with fewer repeats its last, and what follows from that is not read.
+fn start_rows(
+    sequences: &Sequences,
+    starts: &[Vec<(f32, u32)>],
+    targets: &[Option<DevTarget>],
+) -> Vec<u32> {
     let ranks = starts.iter().map(Vec::len).max().unwrap_or(0);
     let firsts = sequences.offsets().iter();
-    firsts
-        .zip(starts)
-        .flat_map(|(first, starts)| {
-            (0..ranks).map(move |rank| first + starts[rank.min(starts.len() - 1)].1)
-        })
-        .collect()
+    let mut rows = Vec::with_capacity((ranks + 1) * starts.len());
+    for (number, (first, starts)) in firsts.zip(starts).enumerate() {
+        rows.extend((0..ranks).map(|rank| first + starts[rank.min(starts.len() - 1)].1));
+        let right = targets.get(number);
+        rows.extend(right.map(|target| first + target.map_or(0, |target| target.start)));
+    }
+    rows
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, DeviceError> {

@@ -14,6 +14,8 @@ use super::{
         candidate::NbestOptions,
         nbest::{self, QuestionPrediction},
     },
+    beam::{self, WindowOutput},
+    dev_target::{self, DevTarget},
     predict,
     scorers::{
         gold::{check_markable, gold},
@@ -22,12 +24,15 @@ use super::{
     },
 };
 use crate::{
-    batch::FeatureSet,
+    batch::{Batch, FeatureSet},
     config::Config,
     data::{existing_file::existing, split::Split},
-    eval::figures::Scores,
+    eval::{figures::Scores, taken::Taken},
+    model::ModelInput,
     tasks::{
+        self,
         error::Error,
+        loss::mean_loss,
         model::Model,
         qa::{
             error::Error as QaError,
@@ -49,8 +54,12 @@ pub struct TaskData {
     pub file: PathBuf,
     /// The file as it was read, with its gold answers; none of a training file, which nobody marks.
     pub questions: Option<Arc<QuestionSet>>,
+    /// How many of the file's questions these are, if not all.
+    pub taken: Option<Taken>,
     pub examples: Examples,
     pub features: Vec<Feature>,
+    /// What each feature should be answered with, of a dev file that is scored between steps.
+    pub targets: Option<Vec<Option<DevTarget>>>,
     /// How much of the text the vocabulary knows.
     pub tokens: TokenCounts,
 }
@@ -64,15 +73,19 @@ impl TaskData {
         tokenizer: &Tokenizer,
         config: &Config,
     ) -> Result<Self, QaError> {
-        let questions = QuestionSet::read(file, Some(family_of(task)?))?;
-        let examples = questions.examples(ReadOptions { task, split })?;
+        let mut questions = QuestionSet::read(file, Some(family_of(task)?))?;
+        let taken = questions.keep_first(config.most_examples(split));
+        let mut examples = questions.examples(ReadOptions { task, split })?;
+        let is_between = config.do_train && config.eval_every.is_some() && split == Split::Dev;
+        let kept = is_between.then(|| dev_target::teach(&questions, task, &mut examples));
         let options = FeatureOptions {
             max_seq_length: config.max_seq_length,
             doc_stride: config.doc_stride,
             max_query_length: config.max_query_length,
-            split,
+            split: if is_between { Split::Train } else { split },
         };
-        let features = featurize(&examples, tokenizer, &options)?;
+        let mut features = featurize(&examples, tokenizer, &options)?;
+        let targets = kept.map(|kept| dev_target::take(&mut features, &mut examples, &kept));
         let tokens = TokenCounts::of(&features, tokenizer.vocab().unk_id());
         log::info!("{}: {tokens}", file.display());
         if let Some(warning) = tokens.warning() {
@@ -82,10 +95,43 @@ impl TaskData {
             task: task.into(),
             file: existing(file),
             questions: (split != Split::Train).then(|| Arc::new(questions)),
+            taken,
             examples,
             features,
+            targets,
             tokens,
         })
+    }
+
+    /// The first questions of a dev file, at most so many.
+    pub fn first(&self, most: usize, tokenizer: &Tokenizer) -> Self {
+        let all = &self.examples.examples;
+        let mut questions = self.questions.as_deref().cloned();
+        if let Some(questions) = &mut questions {
+            questions.keep_first(Some(most));
+        }
+        let features = self.features.iter();
+        let features: Vec<Feature> = features
+            .take_while(|feature| feature.eid < most)
+            .cloned()
+            .collect();
+        Self {
+            task: self.task.clone(),
+            file: self.file.clone(),
+            questions: questions.map(Arc::new),
+            taken: Taken::again(self.taken, most, all.len()),
+            examples: Examples {
+                passages: self.examples.passages.clone(),
+                examples: all.iter().take(most).cloned().collect(),
+                skipped: Vec::new(),
+            },
+            tokens: TokenCounts::of(&features, tokenizer.vocab().unk_id()),
+            targets: self
+                .targets
+                .as_ref()
+                .map(|targets| targets[..features.len()].to_vec()),
+            features,
+        }
     }
 
     /// Questions with an answer to learn that no window holds whole.
@@ -126,23 +172,43 @@ pub fn answer(
     device: &Device,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Vec<QuestionPrediction>, Error> {
-    let outputs = predict::predict(
-        model,
-        head,
-        &FeatureSet::from(data.features.as_slice()),
-        config.predict_batch_size,
-        config.beam_size,
-        device,
-        progress,
-    )?;
+    let by = (model, head, device);
+    Ok(answer_with_loss(by, data, &[], tokenizer, config, progress)?.0)
+}
+
+/// The same, and the mean loss of the windows that have a target; `targets` are one a window, or none.
+///
+/// # Errors
+/// As [`answer`].
+pub(super) fn answer_with_loss(
+    (model, head, device): (&Model, usize, &Device),
+    data: &TaskData,
+    targets: &[Option<DevTarget>],
+    tokenizer: &Tokenizer,
+    config: &Config,
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<(Vec<QuestionPrediction>, Option<f64>), Error> {
+    let set = FeatureSet::from(data.features.as_slice());
+    let (batch_size, beam) = (config.predict_batch_size, config.beam_size);
+    let (outputs, losses): (Vec<WindowOutput>, Vec<Option<f64>>) = match targets {
+        [] => {
+            let outputs = predict::predict(model, head, &set, batch_size, beam, device, progress)?;
+            (outputs, Vec::new())
+        }
+        _ => {
+            let compute = |input: &ModelInput, batch: &Batch| {
+                let (features, of) = (&batch.features, |&place: &usize| targets[place]);
+                let targets: Vec<_> = features.iter().map(of).collect();
+                beam::predict_with_losses(model, head, input, features, beam, &targets)
+            };
+            let computed = tasks::predict::predict(&set, batch_size, device, compute, progress)?;
+            computed.into_iter().unzip()
+        }
+    };
     let options = nbest_options(&data.task, config);
-    Ok(nbest::predict(
-        &data.examples,
-        &data.features,
-        &outputs,
-        tokenizer,
-        &options,
-    )?)
+    let (examples, features) = (&data.examples, &data.features);
+    let predictions = nbest::predict(examples, features, &outputs, tokenizer, &options)?;
+    Ok((predictions, mean_loss(losses)))
 }
 
 /// How a task's answers are chosen.
@@ -219,6 +285,8 @@ mod tests {
             task: "squad".to_owned(),
             file: "train.json".into(),
             questions: None,
+            taken: None,
+            targets: None,
             tokens: TokenCounts::of(&features, tokenizer.vocab().unk_id()),
             examples,
             features,

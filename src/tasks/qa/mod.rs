@@ -12,6 +12,7 @@ pub mod answers;
 pub mod ask;
 pub mod beam;
 pub mod dataset;
+pub mod dev_target;
 pub mod error;
 pub mod evaluate;
 pub mod example;

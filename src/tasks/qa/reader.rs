@@ -164,7 +164,7 @@ fn is_impossible(question: &Question, options: ReadOptions<'_>) -> bool {
 }
 
 /// The text and the place of the answer that a question teaches, if it teaches any.
-fn taught<'a>(
+pub(super) fn taught<'a>(
     question: &'a Question,
     file: &str,
     options: ReadOptions<'_>,

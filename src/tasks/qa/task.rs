@@ -38,6 +38,7 @@ use crate::{
         file_digest::FileDigest,
         json_file::write_json,
         origin::Origin,
+        taken::Taken,
         trial_copies::trial_copies,
     },
     report::Sections,
@@ -178,6 +179,10 @@ impl TaskFile for TaskData {
     /// of tokens that the vocabulary does not know, and what is left out.
     fn line(&self, split: Split) -> String {
         let questions = self.examples.examples.len();
+        let told = match self.taken {
+            None => HumanCount(questions as u64).to_string(),
+            Some(taken) => taken.to_string(),
+        };
         let window = |feature: &Feature| feature.feature_id % MAX_WINDOWS as u64;
         let second = self.features.iter().filter(|feature| window(feature) == 1);
         let lost = match self.answers_in_no_window() {
@@ -185,15 +190,22 @@ impl TaskFile for TaskData {
             lost => format!(", {lost} answers in no window"),
         };
         format!(
-            "{} {}: {} questions, {} windows, {:.1} % cut, {:.2} % [UNK]{lost}{}",
+            "{} {}: {told} questions, {} windows, {:.1} % cut, {:.2} % [UNK]{lost}{}",
             self.task,
             split.name(),
-            HumanCount(questions as u64),
             HumanCount(self.features.len() as u64),
             100.0 * second.count() as f64 / questions.max(1) as f64,
             100.0 * self.tokens.unknown_share(),
             left_out(self),
         )
+    }
+
+    fn taken(&self) -> Option<Taken> {
+        self.taken
+    }
+
+    fn first(&self, most: usize, tokenizer: &Tokenizer) -> Box<dyn TaskFile> {
+        Box::new(TaskData::first(self, most, tokenizer))
     }
 
     fn check_not_empty(&self) -> Result<(), Error> {
@@ -262,18 +274,19 @@ impl TaskFile for TaskData {
         by: &Answerer<'a>,
         progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Box<dyn Answers + 'a>, Error> {
-        let predictions = evaluate::answer(
-            by.model,
-            by.head,
+        let targets = self.targets.as_deref().filter(|_| by.losses);
+        let (predictions, loss) = evaluate::answer_with_loss(
+            (by.model, by.head, by.device),
             self,
+            targets.unwrap_or_default(),
             by.tokenizer,
             by.config,
-            by.device,
             progress,
         )?;
         Ok(Box::new(QuestionAnswers {
             data: self,
             predictions,
+            loss,
             config: by.config,
         }))
     }
@@ -340,6 +353,8 @@ fn answer(feature: &Feature, tokenizer: &Tokenizer) -> String {
 struct QuestionAnswers<'a> {
     data: &'a TaskData,
     predictions: Vec<QuestionPrediction>,
+    /// Of a window, if it was asked for.
+    loss: Option<f64>,
     config: &'a Config,
 }
 
@@ -377,6 +392,10 @@ impl QuestionAnswers<'_> {
 impl Answers for QuestionAnswers<'_> {
     fn scores(&self) -> Result<Scores, Error> {
         evaluate::mark(self.data, &self.predictions, self.config)
+    }
+
+    fn loss(&self) -> Option<f64> {
+        self.loss
     }
 
     fn mark(&self, trial: usize, origin: &Origin) -> Result<Scores, Error> {
@@ -430,8 +449,10 @@ mod tests {
             task: task.to_owned(),
             file,
             questions: None,
+            taken: None,
             examples: Examples::default(),
             features: Vec::new(),
+            targets: None,
             tokens: TokenCounts::of(&[], 0),
         }
     }
@@ -469,6 +490,7 @@ mod tests {
             let answers = QuestionAnswers {
                 data,
                 predictions,
+                loss: None,
                 config: &config,
             };
             answers.write(1, &origin).unwrap();
@@ -537,6 +559,7 @@ mod tests {
             let answers = QuestionAnswers {
                 data,
                 predictions: vec![prediction("a", text, Some(0.5))],
+                loss: None,
                 config: &config,
             };
             answers.write(trial_number, &origin).unwrap();

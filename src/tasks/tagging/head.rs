@@ -28,6 +28,9 @@ use crate::{
 pub struct WordHead {
     /// `hidden → tags`
     pub dense: Dense,
+    /// How much of a label goes to all tags, in the loss.
+    #[module(skip)]
+    pub(in crate::tasks) label_smoothing: f64,
     #[module(skip)]
     arithmetic: Arithmetic,
 }
@@ -42,6 +45,7 @@ impl WordHead {
             let kernel = Initialiser::GlorotUniform;
             Ok(Self {
                 dense: Dense::new(source, "dense", [hidden, tags], kernel)?,
+                label_smoothing: 0.0,
                 arithmetic: source.arithmetic,
             })
         })
@@ -94,7 +98,8 @@ impl WordHead {
         let tags = labels
             .iter()
             .flat_map(|label| tags(label).1.iter().copied());
-        cross_entropy(self.logits(input, &words), &tags.collect::<Vec<_>>())
+        let (logits, tags) = (self.logits(input, &words), tags.collect::<Vec<_>>());
+        cross_entropy(logits, &tags, self.label_smoothing)
     }
 }
 

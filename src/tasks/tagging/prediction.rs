@@ -5,7 +5,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{error::Error, feature::Feature, labels::Labels, scorer::Answer};
-use crate::{durable_file::write_whole, eval, tasks::argmax::argmax};
+use crate::{
+    durable_file::write_whole,
+    eval,
+    tasks::{argmax::argmax, classification::example_loss::smoothed_cross_entropy},
+};
 
 /// The predicted tags of one sentence.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +62,15 @@ impl Prediction {
             logits,
             loss,
         })
+    }
+
+    /// What training with smoothed labels would take for the loss, which is summed in f64.
+    pub fn trained_loss(&self, smoothing: f64) -> f64 {
+        let width = self.logits.len() / self.labels.len().max(1);
+        let words = self.logits.chunks(width.max(1)).zip(&self.labels);
+        words
+            .map(|(word, &tag)| smoothed_cross_entropy(word, tag, smoothing))
+            .sum()
     }
 
     /// As the scorer takes it.

@@ -79,6 +79,7 @@ pub fn read_bytes(bytes: Vec<u8>, file: &str, options: &ReadOptions) -> Result<S
 
 fn read_source(source: Source, form: Form, options: &ReadOptions) -> Result<Sentences, Error> {
     let mut sentences = Sentences {
+        taken: None,
         file: source.file().to_owned(),
         labelled: options.labelled,
         sentences: Vec::new(),

@@ -28,6 +28,7 @@ use crate::{
     eval::{
         figures::{Remark, Scores},
         origin::Origin,
+        taken::Taken,
         trial_copies::trial_copies,
     },
     report::Sections,
@@ -36,6 +37,7 @@ use crate::{
         description::{self, Description},
         error::Error,
         head::{Head, HeadConfig, dense},
+        loss::mean_loss,
         predict::predict,
         prediction_record::PredictionRecord,
         qa::token_counts::TokenCounts,
@@ -181,13 +183,14 @@ impl Task for WordTask<'_> {
             panic!("{} is a task of tags", self.name)
         };
         let labels = Labels::of_names(tags.iter().map(String::as_str), self.rules())?;
-        let data = TaskData::read(
+        let data = TaskData::read_first(
             self.name,
             &self.file(config, split)?,
             Arc::new(labels),
             tokenizer,
             &self.options(config)?,
             config.max_seq_length,
+            config.most_examples(split),
         )?;
         Ok(Box::new(Words {
             data,
@@ -241,6 +244,17 @@ impl TaskFile for Words {
 
     fn line(&self, split: Split) -> String {
         self.data.line(split)
+    }
+
+    fn taken(&self) -> Option<Taken> {
+        self.data.sentences.taken
+    }
+
+    fn first(&self, most: usize, tokenizer: &Tokenizer) -> Box<dyn TaskFile> {
+        Box::new(Words {
+            data: self.data.first(most, tokenizer),
+            segment: self.segment,
+        })
     }
 
     fn check_not_empty(&self) -> Result<(), Error> {
@@ -337,6 +351,12 @@ impl Answers for TagAnswers<'_> {
                 .collect(),
         });
         Ok(scores)
+    }
+
+    fn loss(&self) -> Option<f64> {
+        let losses = self.predictions.iter();
+        let smoothing = self.config.label_smoothing;
+        mean_loss(losses.map(|prediction| Some(prediction.trained_loss(smoothing))))
     }
 
     fn mark(&self, trial: usize, origin: &Origin) -> Result<Scores, Error> {

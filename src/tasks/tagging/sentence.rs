@@ -5,7 +5,7 @@ use super::{
     span::{Span, bioes},
     tag::Tag,
 };
-use crate::counted::counted;
+use crate::{counted::counted, eval::taken::Taken};
 
 /// A sentence as its file has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Sentences {
     /// Whether the file's tags were read; without them no word is in a span.
     pub labelled: bool,
     pub sentences: Vec<Sentence>,
+    /// How many of the file's sentences these are, if not all.
+    pub taken: Option<Taken>,
     pub lost: Option<Lost>,
     /// The marks of the tags as the file has them.
     pub marks: Marks,

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     counted::{counted, grouped},
     data::{existing_file::existing, split::Split},
+    eval::taken::Taken,
     tasks::{prediction_record::TextSum, qa::token_counts::TokenCounts},
     text::tokenizer::Tokenizer,
 };
@@ -37,7 +38,7 @@ pub struct TaskData {
     pub features: Vec<Feature>,
     /// Tokens without `[CLS]` and `[SEP]`.
     pub tokens: TokenCounts,
-    /// Words of which the tokenizer leaves nothing.
+    /// Words of the file of which the tokenizer leaves nothing.
     pub without_token: usize,
 }
 
@@ -54,7 +55,24 @@ impl TaskData {
         options: &ReadOptions,
         max_seq_length: usize,
     ) -> Result<Self, Error> {
-        let sentences = read(file, options)?;
+        Self::read_first(task, file, labels, tokenizer, options, max_seq_length, None)
+    }
+
+    /// The same of the first sentences, at most so many.
+    ///
+    /// # Errors
+    /// As [`TaskData::read`].
+    pub fn read_first(
+        task: &str,
+        file: &Path,
+        labels: Arc<Labels>,
+        tokenizer: &Tokenizer,
+        options: &ReadOptions,
+        max_seq_length: usize,
+        most: Option<usize>,
+    ) -> Result<Self, Error> {
+        let mut sentences = read(file, options)?;
+        sentences.taken = Taken::keep(most, &mut sentences.sentences);
         Self::new(task, file, sentences, labels, tokenizer, max_seq_length)
     }
 
@@ -76,11 +94,7 @@ impl TaskData {
             rules: labels.rules(),
         };
         let features = featurize(&sentences, &labels, tokenizer, &options)?;
-        let mut tokens = TokenCounts::default();
-        for feature in &features {
-            let words = &feature.input_ids[1..feature.input_ids.len() - 1];
-            tokens += TokenCounts::of_ids(words, tokenizer.vocab().unk_id());
-        }
+        let tokens = tokens(&features, tokenizer);
         let words = sentences.sentences.par_iter();
         let without_token = words
             .map(|sentence| options.words_without_token(sentence, tokenizer).count())
@@ -98,6 +112,25 @@ impl TaskData {
             log::warn!("{}: {warning}", data.sentences.file);
         }
         Ok(data)
+    }
+
+    /// The first sentences, at most so many.
+    pub fn first(&self, most: usize, tokenizer: &Tokenizer) -> Self {
+        let all = &self.sentences;
+        let features: Vec<Feature> = self.features.iter().take(most).cloned().collect();
+        Self {
+            task: self.task.clone(),
+            file: self.file.clone(),
+            sentences: Sentences {
+                sentences: all.sentences.iter().take(most).cloned().collect(),
+                taken: Taken::again(all.taken, most, all.sentences.len()),
+                ..all.clone()
+            },
+            labels: Arc::clone(&self.labels),
+            tokens: tokens(&features, tokenizer),
+            without_token: self.without_token,
+            features,
+        }
     }
 
     fn warnings(&self, max_seq_length: usize) -> Vec<String> {
@@ -148,7 +181,10 @@ impl TaskData {
             "{} {}: {}, {}, {}, {:.2} % [UNK]{cut}{}",
             self.task,
             split.name(),
-            grouped(self.features.len(), "sentence"),
+            match self.sentences.taken {
+                None => grouped(self.features.len(), "sentence"),
+                Some(taken) => format!("{taken} sentences"),
+            },
             grouped(self.sentences.words(), "word"),
             counted(self.labels.len(), "label"),
             100.0 * self.tokens.unknown_share(),
@@ -252,6 +288,16 @@ impl TaskData {
         }
         score(predictions.iter().map(Prediction::as_answer), &self.labels)
     }
+}
+
+/// Tokens of features without `[CLS]` and `[SEP]`.
+fn tokens(features: &[Feature], tokenizer: &Tokenizer) -> TokenCounts {
+    let mut tokens = TokenCounts::default();
+    for feature in features {
+        let words = &feature.input_ids[1..feature.input_ids.len() - 1];
+        tokens += TokenCounts::of_ids(words, tokenizer.vocab().unk_id());
+    }
+    tokens
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::Error;
 use crate::{
     durable_file::write_whole,
     eval::dev_record::{DevLine, DevRecord},
@@ -19,6 +20,11 @@ pub struct DevLog {
     records: Vec<DevRecord>,
 }
 
+fn error(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_path_buf();
+    move |source| Error { path, source }
+}
+
 impl DevLog {
     /// Opens the log of a run of `tasks` that has made `steps` steps. Evaluations of later steps, and
     /// of some tasks only, are made again; a file with lines that are none of a log is kept beside it,
@@ -27,6 +33,15 @@ impl DevLog {
     /// # Errors
     /// If the file cannot be read or written.
     pub fn resume(
+        path: &Path,
+        tasks: &[String],
+        steps: u64,
+        note: &mut dyn FnMut(String),
+    ) -> Result<Self, Error> {
+        Self::open(path, tasks, steps, note).map_err(error(path))
+    }
+
+    fn open(
         path: &Path,
         tasks: &[String],
         steps: u64,
@@ -79,10 +94,6 @@ impl DevLog {
         })
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The evaluations so far, by their steps.
     pub fn records(&self) -> &[DevRecord] {
         &self.records
@@ -92,13 +103,17 @@ impl DevLog {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn add(&mut self, record: DevRecord) -> io::Result<()> {
-        let mut lines = Vec::new();
-        write_lines(&mut lines, &record)?;
-        self.file.write_all(&lines)?;
-        self.file.sync_data()?;
+    pub fn add(&mut self, record: DevRecord) -> Result<(), Error> {
+        self.write(&record).map_err(error(&self.path))?;
         self.records.push(record);
         Ok(())
+    }
+
+    fn write(&mut self, record: &DevRecord) -> io::Result<()> {
+        let mut lines = Vec::new();
+        write_lines(&mut lines, record)?;
+        self.file.write_all(&lines)?;
+        self.file.sync_data()
     }
 }
 
@@ -120,6 +135,7 @@ mod tests {
             tasks: ["a", "b"]
                 .map(|task| (task.to_owned(), [("f1".to_owned(), Some(1.5))].into()))
                 .into(),
+            taken: Default::default(),
             seconds: 0.5,
             weights: (step == 4).then_some((7, 8)),
         }

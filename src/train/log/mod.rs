@@ -12,7 +12,7 @@ use crate::{
     tensorboard::event_log::EventLog,
 };
 
-/// `train_log.jsonl` cannot be read or written.
+/// A log of a run cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {source}; free space or choose another model_dir")]
 pub struct Error {
@@ -65,7 +65,7 @@ impl<'a> RunLog<'a> {
 
     /// Tells the figures of the model after `steps` steps.
     pub fn evaluation(&mut self, steps: u64, results: &TrialResults) {
-        self.events.evaluation(steps, results);
+        self.events.evaluation("eval", steps, results);
     }
 
     /// Makes the lines of `train_log.jsonl` so far durable.

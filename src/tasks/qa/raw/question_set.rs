@@ -11,7 +11,7 @@ use super::{
     question_reader::QuestionReader,
     summary::Summary,
 };
-use crate::tasks::qa::error::Error;
+use crate::{eval::taken::Taken, tasks::qa::error::Error};
 
 /// All questions of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +55,19 @@ impl QuestionSet {
             summary,
             paragraphs,
         })
+    }
+
+    /// Keeps the first questions alone; `None` if those are all.
+    pub fn keep_first(&mut self, most: Option<usize>) -> Option<Taken> {
+        let taken = Taken::new(most, self.questions().count())?;
+        let mut left = taken.first;
+        for paragraph in &mut self.paragraphs {
+            paragraph.questions.truncate(left);
+            left -= paragraph.questions.len();
+        }
+        self.paragraphs
+            .retain(|paragraph| !paragraph.questions.is_empty());
+        Some(taken)
     }
 
     /// All questions in order.

@@ -529,3 +529,40 @@ fn long_files_are_read_in_blocks() {
     let ids: Vec<&str> = file.questions().map(|q| q.id.as_str()).collect();
     assert_eq!(ids, ["m0", "m1", "m2"]);
 }
+
+#[test]
+fn the_first_questions_are_kept_with_their_passages() {
+    let question = |id: &str| format!(r#"{{"id": "{id}", "question": "?", "answers": []}}"#);
+    let paragraph = |ids: &[&str]| {
+        let qas: Vec<String> = ids.iter().map(|id| question(id)).collect();
+        format!(
+            r#"{{"context": "An oak {}.", "qas": [{}]}}"#,
+            ids.len(),
+            qas.join(",")
+        )
+    };
+    let paragraphs = [&["a", "b"][..], &[], &["c", "d", "e"], &["f"]].map(paragraph);
+    let text = format!(
+        r#"{{"data": [{{"paragraphs": [{}]}}]}}"#,
+        paragraphs.join(",")
+    );
+    let all = QuestionSet::parse(text, "dev.json", None).unwrap();
+    for (most, left, passages) in [
+        (Some(1), "a", 1),
+        (Some(2), "ab", 1),
+        (Some(3), "abc", 2),
+        (Some(5), "abcde", 2),
+        (Some(6), "abcdef", 4),
+        (None, "abcdef", 4),
+    ] {
+        let mut kept = all.clone();
+        let taken = kept.keep_first(most);
+        let ids: String = kept
+            .questions()
+            .map(|question| question.id.as_str())
+            .collect();
+        assert_eq!((ids.as_str(), kept.paragraphs.len()), (left, passages));
+        let expected = most.filter(|&most| most < 6);
+        assert_eq!(taken, expected.map(|first| Taken { first, of: 6 }));
+    }
+}
