@@ -8,7 +8,10 @@ use super::Command;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Begin", &["quickstart", "devices"]),
     ("Train", &["finetune", "hparams", "features", "bench"]),
-    ("Evaluate", &["evaluate", "score", "report", "calibrate"]),
+    (
+        "Evaluate",
+        &["evaluate", "score", "report", "runs", "calibrate"],
+    ),
     ("Answer", &["ask", "predict", "serve"]),
     (
         "Data and models",

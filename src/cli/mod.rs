@@ -41,6 +41,7 @@ pub mod report;
 mod report_page;
 mod run_model;
 mod run_report;
+pub mod runs;
 pub mod runtime_folder;
 pub mod score;
 #[cfg(feature = "server")]
@@ -52,6 +53,7 @@ pub mod stop;
 mod suggested;
 pub mod usage;
 pub mod usage_hint;
+mod wide_table;
 
 pub use failure::{Failure, NO_DEVICE, WRONG_USE, exit_code, one_line};
 
@@ -125,6 +127,7 @@ pub enum Command {
     Serve(serve::ServeArgs),
     Score(score::ScoreArgs),
     Report(report::ReportArgs),
+    Runs(runs::RunsArgs),
     Convert(convert::ConvertArgs),
     Inspect(convert::InspectArgs),
     Verify(convert::VerifyArgs),
@@ -145,6 +148,7 @@ impl Command {
             self,
             Command::Score(_)
                 | Command::Report(_)
+                | Command::Runs(_)
                 | Command::Convert(_)
                 | Command::Inspect(_)
                 | Command::Verify(_)
@@ -175,6 +179,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
         Command::Serve(args) => serve::run(args, &cli.global, out),
         Command::Score(args) => score::run(args, &cli.global, out),
         Command::Report(args) => report::run(args, &cli.global, out),
+        Command::Runs(args) => runs::run(args, &cli.global, out),
         Command::Convert(args) => convert::convert(args, &cli.global, out),
         Command::Inspect(args) => convert::inspect(args, &cli.global, out),
         Command::Verify(args) => convert::verify(args, &cli.global, out),

@@ -254,6 +254,11 @@ fn every_command_s_help_shows_an_example_and_its_own_purpose() {
             help::<cli::score::ScoreArgs>("score"),
         ),
         (
+            "runs",
+            "List the runs below a folder",
+            help::<cli::runs::RunsArgs>("runs"),
+        ),
+        (
             "features",
             "Write the features",
             help::<cli::features::FeaturesArgs>("features"),
