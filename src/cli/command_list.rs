@@ -10,7 +10,14 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Train", &["finetune", "hparams", "features", "bench"]),
     (
         "Evaluate",
-        &["evaluate", "score", "report", "runs", "calibrate"],
+        &[
+            "evaluate",
+            "score",
+            "report",
+            "runs",
+            "compare",
+            "calibrate",
+        ],
     ),
     ("Answer", &["ask", "predict", "serve"]),
     (

@@ -19,6 +19,7 @@ mod asked;
 pub mod bench;
 pub mod calibrate;
 mod command_list;
+pub mod compare;
 pub mod completions;
 pub mod compute;
 pub mod convert;
@@ -128,6 +129,7 @@ pub enum Command {
     Score(score::ScoreArgs),
     Report(report::ReportArgs),
     Runs(runs::RunsArgs),
+    Compare(compare::CompareArgs),
     Convert(convert::ConvertArgs),
     Inspect(convert::InspectArgs),
     Verify(convert::VerifyArgs),
@@ -149,6 +151,7 @@ impl Command {
             Command::Score(_)
                 | Command::Report(_)
                 | Command::Runs(_)
+                | Command::Compare(_)
                 | Command::Convert(_)
                 | Command::Inspect(_)
                 | Command::Verify(_)
@@ -180,6 +183,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
         Command::Score(args) => score::run(args, &cli.global, out),
         Command::Report(args) => report::run(args, &cli.global, out),
         Command::Runs(args) => runs::run(args, &cli.global, out),
+        Command::Compare(args) => compare::run(args, &cli.global, out),
         Command::Convert(args) => convert::convert(args, &cli.global, out),
         Command::Inspect(args) => convert::inspect(args, &cli.global, out),
         Command::Verify(args) => convert::verify(args, &cli.global, out),

@@ -5,6 +5,8 @@
 //! something that the run reads, and that all of them can be written. A run that is started again
 //! goes on in the trial where it stopped.
 
+pub mod comparison;
+pub mod evaluated_run;
 mod evaluation;
 mod identity;
 mod ledger;

@@ -11,6 +11,7 @@ mod asked_tasks;
 mod bad_inputs;
 mod checkpoint_facts;
 mod cli;
+mod compared_runs;
 mod config;
 mod cores;
 mod dev_curve;
