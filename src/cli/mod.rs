@@ -52,6 +52,7 @@ mod shown_reply;
 pub mod standard_output;
 pub mod stop;
 mod suggested;
+mod sweep;
 pub mod usage;
 pub mod usage_hint;
 mod wide_table;
@@ -173,6 +174,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
     stop::listen();
     match &cli.command {
         Command::Quickstart(args) => quickstart::run(args, &cli.global, out),
+        Command::Finetune(args) if !args.sweeps.is_empty() => sweep::run(args, &cli.global, out),
         Command::Finetune(args) => finetune::run(args, &cli.global, out),
         Command::Evaluate(args) => evaluate::run(args, &cli.global, out),
         Command::Predict(args) => predict::run(args, &cli.global, out),

@@ -49,27 +49,50 @@ pub(super) fn run(args: &RunsArgs, global: &GlobalArgs, out: &mut dyn Write) -> 
             args.folder.display()
         );
     }
-    if global.json {
-        writeln!(out, "{}", told(&list))?;
-        global.progress().done();
-        return Ok(());
+    match global.json {
+        true => print_json(&list, out)?,
+        false => print_runs(&list.runs, &args.folder, Best::Unmarked, out)?,
     }
-    let groups = list
-        .runs
-        .chunk_by(|a, b| a.config.task_names == b.config.task_names);
+    global.progress().done();
+    Ok(())
+}
+
+/// Whether the best score of each figure has a mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Best {
+    Marked,
+    Unmarked,
+}
+
+/// Prints the list as programs read it.
+pub(super) fn print_json(list: &RunList, out: &mut dyn Write) -> anyhow::Result<()> {
+    Ok(writeln!(out, "{}", told(list))?)
+}
+
+/// Prints a table of the runs of the same tasks after the other; folders are told from `below`.
+pub(super) fn print_runs(
+    runs: &[MadeRun],
+    below: &Path,
+    best: Best,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let groups = runs.chunk_by(|a, b| a.config.task_names == b.config.task_names);
     for (number, runs) in groups.enumerate() {
         if number > 0 {
             writeln!(out)?;
         }
         let tasks = printable(&runs[0].config.task_label()).into_owned();
-        let rows = rows(&tasks, runs, &args.folder);
+        let rows = rows(&tasks, runs, below, best);
         write!(out, "{}", wide_table(&rows, terminal::output_columns()))?;
+        if best == Best::Marked && runs.len() > 1 {
+            writeln!(out, "* the best of its column")?;
+        }
     }
     Ok(())
 }
 
 /// The runs of the same tasks under their columns.
-fn rows(tasks: &str, runs: &[MadeRun], below: &Path) -> Vec<Vec<String>> {
+fn rows(tasks: &str, runs: &[MadeRun], below: &Path, best: Best) -> Vec<Vec<String>> {
     let all: Vec<Map<String, Value>> = runs.iter().map(|run| settings(&run.config)).collect();
     let mut differing = differing(&all);
     // It has a column of its own.
@@ -94,7 +117,13 @@ fn rows(tasks: &str, runs: &[MadeRun], below: &Path) -> Vec<Vec<String>> {
             run.config.model_name.clone(),
             progress,
         ];
-        row.extend(figures.iter().map(|(task, key)| figure(run, task, key)));
+        row.extend(figures.iter().map(|(task, key)| {
+            let mark = match best == Best::Marked && is_best(run, runs, task, key) {
+                true => " *",
+                false => "",
+            };
+            format!("{}{mark}", figure(run, task, key))
+        }));
         // To the minute.
         let written = run.written.map(|time| utc::at(time).replace('T', " "));
         row.push(written.map_or("–".to_owned(), |time| time.chars().take(16).collect()));
@@ -135,19 +164,36 @@ fn is_whole(key: &str, scores: &Scores) -> bool {
     key != "loss" && !part.is_some_and(of_part)
 }
 
-/// A figure of a run: of several trials mean and standard deviation.
-fn figure(run: &MadeRun, task: &str, key: &str) -> String {
+/// Figures of which less is better.
+const ERRORS: [&str; 2] = ["loss", "mse"];
+
+/// Whether no other run has a better figure.
+fn is_best(run: &MadeRun, runs: &[MadeRun], task: &str, key: &str) -> bool {
+    let sign = if ERRORS.contains(&key) { -1.0 } else { 1.0 };
+    let rank = |run: &MadeRun| value(run, task, key).map(|value| sign * value);
+    let Some(own) = rank(run).filter(|own| own.is_finite()) else {
+        return false;
+    };
+    runs.len() > 1 && !runs.iter().filter_map(rank).any(|other| other > own)
+}
+
+/// A figure of a run: of several trials the mean.
+fn value(run: &MadeRun, task: &str, key: &str) -> Option<f64> {
     if let Some(spread) = run.summary().and_then(|all| all.spread(task, key)) {
-        return format!("{:.2} ± {:.2}", spread.mean, spread.standard_deviation);
+        return Some(spread.mean);
     }
     let results = run.results();
-    let scores = results.first().and_then(|trial| {
-        let mut tasks = trial.tasks.iter();
-        tasks.find(|(name, _)| name == task)
-    });
-    match scores.and_then(|(_, scores)| scores.get(key)) {
-        Some(value) => format!("{value:.2}"),
-        None => "–".to_owned(),
+    let mut tasks = results.first()?.tasks.iter();
+    tasks.find(|(name, _)| name == task)?.1.get(key)
+}
+
+/// The same as tables show it: with the standard deviation of several trials.
+fn figure(run: &MadeRun, task: &str, key: &str) -> String {
+    let spread = run.summary().and_then(|all| all.spread(task, key));
+    match (value(run, task, key), spread) {
+        (Some(mean), Some(spread)) => format!("{mean:.2} ± {:.2}", spread.standard_deviation),
+        (Some(value), None) => format!("{value:.2}"),
+        (None, _) => "–".to_owned(),
     }
 }
 

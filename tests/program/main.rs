@@ -26,5 +26,6 @@ mod one_score;
 mod own_tasks;
 mod report;
 mod runtime_folder;
+mod sweep;
 mod task_data;
 mod tasks;
