@@ -6,7 +6,12 @@ const DAY: u64 = 24 * 60 * 60;
 
 /// The time now, to the second, in UTC.
 pub fn now() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    at(SystemTime::now())
+}
+
+/// A time, to the second, in UTC; what lies before 1970 is its first second.
+pub fn at(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH);
     text(since.map_or(0, |since| since.as_secs()))
 }
 

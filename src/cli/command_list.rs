@@ -8,7 +8,17 @@ use super::Command;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Begin", &["quickstart", "devices"]),
     ("Train", &["finetune", "hparams", "features", "bench"]),
-    ("Evaluate", &["evaluate", "score", "report", "calibrate"]),
+    (
+        "Evaluate",
+        &[
+            "evaluate",
+            "score",
+            "report",
+            "runs",
+            "compare",
+            "calibrate",
+        ],
+    ),
     ("Answer", &["ask", "predict", "serve"]),
     (
         "Data and models",

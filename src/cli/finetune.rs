@@ -57,6 +57,11 @@ pub struct FinetuneArgs {
     /// Take the training features in the order of this file's lines, {"task": T, "eid": N}
     #[arg(long, value_name = "ORDER.jsonl", help_heading = "Run")]
     pub replay: Option<PathBuf>,
+    /// Run every combination of these values of a setting, each in a place of its own, and show their
+    /// scores side by side; may be repeated. The same command again goes on; several processes that are
+    /// given it share the work
+    #[arg(long = "sweep", value_name = "KEY=V1,V2", help_heading = "Run")]
+    pub sweeps: Vec<String>,
     /// Say what the run would do, without training or writing anything
     #[arg(long, help_heading = "Run")]
     pub dry_run: bool,
@@ -71,14 +76,7 @@ pub(super) fn run(
     let draft = args.run.draft(args.compute.precision)?;
     let mut compute = args.compute.clone();
     compute.memory_budget = args.run.memory_budget(compute.memory_budget);
-    let course = Course {
-        restart: args.restart,
-        dry_run: args.dry_run,
-        calibrated: false,
-        replay: args.replay.clone(),
-        hparams: args.run.given.file().map(Path::to_owned),
-    };
-    let (config, outcome) = run_draft(&draft, &compute, global, course)?;
+    let (config, outcome) = run_draft(&draft, &compute, global, Course::of(args))?;
     if args.dry_run {
         global.progress().done();
         return Ok(());
@@ -103,6 +101,18 @@ pub(super) struct Course {
     pub replay: Option<PathBuf>,
     /// The file that the hyper-parameters were given in.
     pub hparams: Option<PathBuf>,
+}
+
+impl Course {
+    pub(super) fn of(args: &FinetuneArgs) -> Self {
+        Self {
+            restart: args.restart,
+            dry_run: args.dry_run,
+            calibrated: false,
+            replay: args.replay.clone(),
+            hparams: args.run.given.file().map(Path::to_owned),
+        }
+    }
 }
 
 /// Completes a configuration by what its checkpoint says, and runs it on the device that was asked

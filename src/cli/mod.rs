@@ -19,6 +19,7 @@ mod asked;
 pub mod bench;
 pub mod calibrate;
 mod command_list;
+pub mod compare;
 pub mod completions;
 pub mod compute;
 pub mod convert;
@@ -41,6 +42,7 @@ pub mod report;
 mod report_page;
 mod run_model;
 mod run_report;
+pub mod runs;
 pub mod runtime_folder;
 pub mod score;
 #[cfg(feature = "server")]
@@ -50,8 +52,10 @@ mod shown_reply;
 pub mod standard_output;
 pub mod stop;
 mod suggested;
+mod sweep;
 pub mod usage;
 pub mod usage_hint;
+mod wide_table;
 
 pub use failure::{Failure, NO_DEVICE, WRONG_USE, exit_code, one_line};
 
@@ -125,6 +129,8 @@ pub enum Command {
     Serve(serve::ServeArgs),
     Score(score::ScoreArgs),
     Report(report::ReportArgs),
+    Runs(runs::RunsArgs),
+    Compare(compare::CompareArgs),
     Convert(convert::ConvertArgs),
     Inspect(convert::InspectArgs),
     Verify(convert::VerifyArgs),
@@ -145,6 +151,8 @@ impl Command {
             self,
             Command::Score(_)
                 | Command::Report(_)
+                | Command::Runs(_)
+                | Command::Compare(_)
                 | Command::Convert(_)
                 | Command::Inspect(_)
                 | Command::Verify(_)
@@ -166,6 +174,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
     stop::listen();
     match &cli.command {
         Command::Quickstart(args) => quickstart::run(args, &cli.global, out),
+        Command::Finetune(args) if !args.sweeps.is_empty() => sweep::run(args, &cli.global, out),
         Command::Finetune(args) => finetune::run(args, &cli.global, out),
         Command::Evaluate(args) => evaluate::run(args, &cli.global, out),
         Command::Predict(args) => predict::run(args, &cli.global, out),
@@ -175,6 +184,8 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
         Command::Serve(args) => serve::run(args, &cli.global, out),
         Command::Score(args) => score::run(args, &cli.global, out),
         Command::Report(args) => report::run(args, &cli.global, out),
+        Command::Runs(args) => runs::run(args, &cli.global, out),
+        Command::Compare(args) => compare::run(args, &cli.global, out),
         Command::Convert(args) => convert::convert(args, &cli.global, out),
         Command::Inspect(args) => convert::inspect(args, &cli.global, out),
         Command::Verify(args) => convert::verify(args, &cli.global, out),

@@ -172,7 +172,7 @@ pub(super) fn run(
 }
 
 /// Where the figures of a trial are not those that its predictions give, a line a task.
-fn disputed(results: &TrialResults, sections: &[Box<dyn Sections + '_>]) -> Vec<String> {
+pub(super) fn disputed(results: &TrialResults, sections: &[Box<dyn Sections + '_>]) -> Vec<String> {
     let lines = results.tasks.iter().filter_map(|(task, scores)| {
         let section = sections.iter().find(|section| section.name() == task)?;
         let (key, there, here) = scores.iter().find_map(|(key, figure)| {

@@ -1,11 +1,14 @@
 //! The figures of a run: as a task's scorer gives them, in the files that a run leaves, over several
-//! trials, and on a terminal.
+//! trials, against those of another run, and on a terminal.
 
+pub mod bootstrap;
+pub mod comparison;
 pub mod dev_record;
 pub mod error;
 pub mod figures;
 pub mod file_digest;
 pub mod json_file;
+pub mod judged;
 pub mod origin;
 pub mod output_place;
 pub mod record_file;

@@ -80,30 +80,33 @@ impl Ledger {
     /// Reads the ledger at `path`, which need not be there. One that is damaged is moved aside, which
     /// `note` hears, and trials are looked for in their folders.
     pub fn open(path: PathBuf, note: &mut dyn FnMut(String)) -> io::Result<Self> {
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self {
-                    path,
-                    ..Self::default()
-                });
-            }
-            Err(error) => return Err(error),
-        };
-        let trials = parse(&text);
-        if trials.is_none() {
-            let aside = run_folder::aside(&path, "damaged");
-            note(format!(
-                "{} is damaged; kept as {}: finished trials are known by their folders alone",
-                path.display(),
-                aside.display()
-            ));
-            fs::rename(&path, &aside)?;
+        if let Some(ledger) = Self::read(&path)? {
+            return Ok(ledger);
         }
+        let aside = run_folder::aside(&path, "damaged");
+        note(format!(
+            "{} is damaged; kept as {}: finished trials are known by their folders alone",
+            path.display(),
+            aside.display()
+        ));
+        fs::rename(&path, &aside)?;
         Ok(Self {
             path,
-            trials: trials.unwrap_or_default(),
+            ..Self::default()
         })
+    }
+
+    /// The ledger at `path` as it stands, without a trial if it is not there; `None` if it is damaged.
+    pub fn read(path: &Path) -> io::Result<Option<Self>> {
+        let trials = match fs::read(path) {
+            Ok(text) => parse(&text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(BTreeMap::new()),
+            Err(error) => return Err(error),
+        };
+        Ok(trials.map(|trials| Self {
+            path: path.to_owned(),
+            trials,
+        }))
     }
 
     pub fn path(&self) -> &Path {
@@ -112,6 +115,11 @@ impl Ledger {
 
     pub fn get(&self, trial: usize) -> Option<&Finished> {
         self.trials.get(&trial)
+    }
+
+    /// The numbers of the trials that are noted.
+    pub fn numbers(&self) -> impl Iterator<Item = usize> {
+        self.trials.keys().copied()
     }
 
     /// Which of `files` are not as the evaluation of a finished trial wrote them, in words, but for

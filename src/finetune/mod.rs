@@ -5,15 +5,20 @@
 //! something that the run reads, and that all of them can be written. A run that is started again
 //! goes on in the trial where it stopped.
 
+pub mod comparison;
+pub mod evaluated_run;
 mod evaluation;
 mod identity;
 mod ledger;
 mod left_files;
+pub mod made_run;
 mod model_files;
 mod outline;
 mod places;
 mod replay;
 mod report;
+pub mod run_list;
+pub mod settings;
 mod stale_summary;
 mod trial;
 mod trials;

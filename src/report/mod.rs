@@ -11,7 +11,9 @@ use crate::{
     eval::{
         self,
         figures::Scores,
+        file_digest::FileDigest,
         json_file::write_text,
+        judged::{Judged, Told},
         origin::{Origin, command},
         results::TrialResults,
     },
@@ -20,6 +22,7 @@ use crate::{
 use chart::Charts;
 
 pub mod chart;
+pub mod comparison_page;
 pub mod example_list;
 mod joined;
 pub(crate) mod origin_section;
@@ -81,6 +84,20 @@ pub trait Sections {
 
     /// The files that were read: what each is, and its name and sum.
     fn files(&self) -> Vec<(&'static str, Markup)>;
+
+    /// The file of the examples.
+    fn data(&self) -> &FileDigest;
+
+    /// What the answers are worth, example by example, to be held against those of another run.
+    fn judged(&self) -> Judged;
+
+    /// An example and the answer to it; examples count from 0, as [`judged`](Self::judged) has them.
+    fn told(&self, example: usize) -> Told;
+
+    /// What an example is about, beyond its text, with the answer marked.
+    fn context(&self, _: usize) -> Option<Markup> {
+        None
+    }
 }
 
 /// What a task may show, so that a page of a large file stays one that a browser opens at once.

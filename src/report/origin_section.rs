@@ -67,7 +67,7 @@ pub(crate) fn file(digest: &FileDigest) -> Markup {
 }
 
 /// A setting as `--set` takes it.
-fn shown(value: &Value) -> String {
+pub(crate) fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),

@@ -33,6 +33,22 @@ pub(super) fn page(report: &Report) -> Markup {
         .flatten()
         .chain(of_tasks.map(|heading| (heading.id, heading.menu)))
         .chain([("origin", "Origin")]);
+    let main = html! {
+        @if let Some(scores) = scores { (scores) }
+        @if let Some(training) = training { (training) }
+        @for part in &parts { (part.section(report.tasks.len() > 1)) }
+        (origin_section::section(report))
+    };
+    around(&report.title, menu, &main, &charts)
+}
+
+/// The page around its sections; `menu` has the id and the name of each.
+pub(super) fn around<'a>(
+    title: &str,
+    menu: impl Iterator<Item = (&'a str, &'a str)>,
+    main: &Markup,
+    charts: &Charts,
+) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -42,12 +58,12 @@ pub(super) fn page(report: &Report) -> Markup {
                 meta name="color-scheme" content="light dark";
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 meta name="generator" content=(concat!("electra ", env!("CARGO_PKG_VERSION")));
-                title { (report.title) }
+                title { (title) }
                 style { (PreEscaped(PLOT_STYLE)) (PreEscaped(STYLE)) }
             }
             body {
                 header {
-                    h1 { (report.title) }
+                    h1 { (title) }
                     nav {
                         @for (id, name) in menu { a href={ "#" (id) } { (name) } }
                         button #theme type="button" title="Light or dark" aria-label="Light or dark colours" hidden { "◐" }
@@ -55,10 +71,7 @@ pub(super) fn page(report: &Report) -> Markup {
                 }
                 main {
                     noscript { p.note { "The curves and the selectors need JavaScript; all tables and examples are here." } }
-                    @if let Some(scores) = scores { (scores) }
-                    @if let Some(training) = training { (training) }
-                    @for part in &parts { (part.section(report.tasks.len() > 1)) }
-                    (origin_section::section(report))
+                    (main)
                 }
                 footer { "electra " (env!("CARGO_PKG_VERSION")) }
                 script #charts type="application/json" { (PreEscaped(charts.json())) }

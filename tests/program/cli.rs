@@ -254,6 +254,16 @@ fn every_command_s_help_shows_an_example_and_its_own_purpose() {
             help::<cli::score::ScoreArgs>("score"),
         ),
         (
+            "runs",
+            "List the runs below a folder",
+            help::<cli::runs::RunsArgs>("runs"),
+        ),
+        (
+            "compare",
+            "Compare runs",
+            help::<cli::compare::CompareArgs>("compare"),
+        ),
+        (
             "features",
             "Write the features",
             help::<cli::features::FeaturesArgs>("features"),
@@ -355,7 +365,7 @@ fn every_help_fits_a_terminal_of_80_columns() {
     }
     let mut all = cli::Cli::command().term_width(80);
     all.build();
-    assert!(look_at(&mut all, "electra") >= 26);
+    assert!(look_at(&mut all, "electra") >= 28);
     // As the program itself prints it.
     for arguments in [&["--help"][..], &["report", "-h"], &["features", "--help"]] {
         let output = electra(arguments, &[("COLUMNS", "80")]);

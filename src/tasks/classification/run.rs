@@ -48,9 +48,6 @@ use crate::{
     text::tokenizer::Tokenizer,
 };
 
-/// The tasks of GLUE whose F1 its leaderboard shows, which the reference does not print.
-const WITH_F1: [&str; 2] = ["mrpc", "qqp"];
-
 /// A task of texts or pairs of texts.
 pub struct TextTask<'a> {
     name: &'a str,
@@ -409,7 +406,7 @@ impl TextAnswers<'_> {
             if number > 0 {
                 let scores = self.scores_of(part, predictions);
                 add(format!("{}: ", part.split.name), &scores);
-            } else if !part.task.is_glue() || WITH_F1.contains(&self.file.task.as_str()) {
+            } else if part.task.shows_own_scores() {
                 let marked: Vec<_> = predictions.iter().filter_map(Prediction::marked).collect();
                 let own = own_scores(&part.task.labels, &marked);
                 if own.iter().next().is_some() {

@@ -19,6 +19,9 @@ use crate::{
     tasks::description::{self, Columns, Description, Kind},
 };
 
+/// The tasks of GLUE whose F1 its leaderboard shows, which the reference does not print.
+const WITH_F1: [&str; 2] = ["mrpc", "qqp"];
+
 /// A task, with its labels known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassificationTask {
@@ -135,6 +138,12 @@ impl ClassificationTask {
             (Form::Own(_), Labels::Classes(_)) => Metric::Accuracy,
             (Form::Own(_), Labels::Range { .. }) => Metric::Correlation,
         }
+    }
+
+    /// Whether figures beyond the reference's are shown of it: F1 where GLUE or a person's own task asks
+    /// for it.
+    pub fn shows_own_scores(&self) -> bool {
+        !self.is_glue() || WITH_F1.contains(&self.name.as_str())
     }
 
     /// Its splits, train first. Of an own task a dev or test file may be missing.

@@ -82,6 +82,15 @@ impl TagFigures {
     }
 }
 
+/// What a sentence's loss adds to the sum.
+pub fn scored_loss(loss: f32, rules: Rules) -> f64 {
+    match rules {
+        // Its scorer adds the loss in its own `update` and in the one that it inherits.
+        Rules::Reference => 2.0 * f64::from(loss),
+        Rules::Usual => f64::from(loss),
+    }
+}
+
 /// Marks predictions.
 ///
 /// # Errors
@@ -108,11 +117,7 @@ pub fn score<'a>(
         right_words += pairs
             .filter(|(label, prediction)| label == prediction)
             .count();
-        loss += f64::from(answer.loss);
-        if labels.rules() == Rules::Reference {
-            // Its scorer adds the loss in its own `update` and in the one that it inherits.
-            loss += f64::from(answer.loss);
-        }
+        loss += scored_loss(answer.loss, labels.rules());
         let gold = labels.spans(answer.labels, answer.eid)?;
         let predicted = labels.spans(answer.predictions, answer.eid)?;
         let right: HashSet<_> = gold.iter().collect();

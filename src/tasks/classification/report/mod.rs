@@ -4,6 +4,7 @@
 pub mod calibration;
 mod class_section;
 mod example_list;
+mod judged;
 mod prediction_reader;
 pub mod residuals;
 mod value_section;
@@ -21,7 +22,12 @@ use super::{
     scorers::{confusion::Confusion, score},
 };
 use crate::{
-    eval::{figures::Scores, file_digest::FileDigest, origin::Origin},
+    eval::{
+        figures::Scores,
+        file_digest::FileDigest,
+        judged::{Judged, Told},
+        origin::Origin,
+    },
     report::{Heading, Limits, Part, Sections, chart::Charts, origin_section::file},
     tasks::{prediction_lines::Error, prediction_record::PredictionRecord},
 };
@@ -173,6 +179,20 @@ impl Sections for TextReport<'_> {
     fn files(&self) -> Vec<(&'static str, Markup)> {
         let [data, predictions] = &self.files;
         vec![("data", file(data)), ("predictions", file(predictions))]
+    }
+
+    fn data(&self) -> &FileDigest {
+        &self.files[0]
+    }
+
+    fn judged(&self) -> Judged {
+        judged::judged(&self.data.task, &self.predictions)
+    }
+
+    fn told(&self, example: usize) -> Told {
+        let labels = &self.data.task.labels;
+        let own = &self.data.examples.examples[example];
+        judged::told(own, &self.predictions[example], labels)
     }
 }
 

@@ -24,6 +24,79 @@ pub fn spearman(a: &[f64], b: &[f64]) -> f64 {
     pearson(&ranks(a), &ranks(b))
 }
 
+/// Pearson's of sums over pairs: their number, those of both numbers, of their squares and of their
+/// products. NaN if a side does not vary by more than rounding.
+pub fn pearson_of_sums([pairs, a, b, aa, bb, ab]: [f64; 6]) -> f64 {
+    let variance = |squares: f64, sum: f64| {
+        let variance = squares - sum * sum / pairs;
+        if variance > ROUNDING * squares {
+            variance
+        } else {
+            f64::NAN
+        }
+    };
+    let both = ab - a * b / pairs;
+    // Rounding may carry it beyond.
+    (both / (variance(aa, a) * variance(bb, b)).sqrt()).clamp(-1.0, 1.0)
+}
+
+/// What rounding leaves of a sum of squares from which as much is taken, as a share of it.
+const ROUNDING: f64 = 1e-12;
+
+/// Pairs in the order of both sides, so that Spearman's correlation of a sample of them takes no sorting.
+pub struct RankedPairs {
+    /// The place of each number among the different ones of its side, `[pairs]`.
+    places: [Vec<usize>; 2],
+}
+
+impl RankedPairs {
+    pub fn new(a: &[f64], b: &[f64]) -> Self {
+        Self {
+            places: [a, b].map(|numbers| {
+                let mut order: Vec<usize> = (0..numbers.len()).collect();
+                order.sort_by(|&a, &b| numbers[a].total_cmp(&numbers[b]));
+                let mut places = vec![0; numbers.len()];
+                let equal = order.chunk_by(|&a, &b| numbers[a] == numbers[b]);
+                for (place, indices) in equal.enumerate() {
+                    indices.iter().for_each(|&index| places[index] = place);
+                }
+                places
+            }),
+        }
+    }
+
+    /// Spearman's of the sample that has each pair so often, `[pairs]`.
+    pub fn spearman(&self, counts: &[u32]) -> f64 {
+        let [a, b] = [0, 1].map(|side| ranks_in(&self.places[side], counts));
+        let mut sums = [0.0; 6];
+        let pairs: f64 = counts.iter().map(|&count| f64::from(count)).sum();
+        let mean = (pairs + 1.0) / 2.0;
+        for ((&in_a, &in_b), &count) in self.places[0].iter().zip(&self.places[1]).zip(counts) {
+            let (a, b) = (a[in_a] - mean, b[in_b] - mean);
+            let addends = [1.0, a, b, a * a, b * b, a * b];
+            for (sum, addend) in sums.iter_mut().zip(addends) {
+                *sum += f64::from(count) * addend;
+            }
+        }
+        pearson_of_sums(sums)
+    }
+}
+
+/// The rank in a sample of each different number, equal ones sharing the mean of their places.
+fn ranks_in(places: &[usize], counts: &[u32]) -> Vec<f64> {
+    let mut ranks = vec![0.0; places.iter().max().map_or(0, |last| last + 1)];
+    for (&place, &count) in places.iter().zip(counts) {
+        ranks[place] += f64::from(count);
+    }
+    let mut before = 0.0;
+    for rank in &mut ranks {
+        let count = *rank;
+        *rank = before + (count + 1.0) / 2.0;
+        before += count;
+    }
+    ranks
+}
+
 /// The mean of the squared differences.
 pub fn mean_squared_error(a: &[f64], b: &[f64]) -> f64 {
     let squares = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b));
@@ -71,6 +144,39 @@ mod tests {
         assert!((pearson(&a, &b) - 0.984_374_038_697_697_4).abs() < 1e-15);
         assert!((pearson(&a, &a.map(|number| -number)) + 1.0).abs() < 1e-15);
         assert_eq!(mean_squared_error(&a, &b), (4.0 + 36.0 + 144.0) / 4.0);
+    }
+
+    #[test]
+    fn those_of_samples_need_no_copies() {
+        let (a, b) = ([3.0, 1.0, 3.0, 2.0, -0.5], [0.25, 2.0, 1.0, 0.0, -0.0]);
+        let ranked = RankedPairs::new(&a, &b);
+        for counts in [[1, 1, 1, 1, 1], [0, 2, 3, 0, 1], [4, 1, 0, 0, 0]] {
+            let copies = |numbers: &[f64]| -> Vec<f64> {
+                let copies = numbers.iter().zip(counts);
+                copies
+                    .flat_map(|(&number, count)| vec![number; count as usize])
+                    .collect()
+            };
+            let (a, b) = (copies(&a), copies(&b));
+            assert!(
+                (ranked.spearman(&counts) - spearman(&a, &b)).abs() < 1e-12,
+                "{counts:?}"
+            );
+            let mut sums = [0.0; 6];
+            for (a, b) in a.iter().zip(&b) {
+                let addends = [1.0, *a, *b, a * a, b * b, a * b];
+                sums.iter_mut()
+                    .zip(addends)
+                    .for_each(|(sum, addend)| *sum += addend);
+            }
+            assert!(
+                (pearson_of_sums(sums) - pearson(&a, &b)).abs() < 1e-12,
+                "{counts:?}"
+            );
+        }
+        // One pair alone, several times.
+        assert!(ranked.spearman(&[0, 0, 0, 5, 0]).is_nan());
+        assert!(pearson_of_sums([5.0, 0.5, 1.0, 0.05, 0.2, 0.1]).is_nan());
     }
 
     #[test]

@@ -82,10 +82,6 @@ fn example(task: &TaskReport, judgement: &Judgement) -> Markup {
     let mut gold: Vec<&str> = answers.iter().map(|answer| answer.text.as_str()).collect();
     gold.sort_unstable();
     gold.dedup();
-    let predicted = judgement
-        .held_back
-        .as_ref()
-        .unwrap_or(&judgement.prediction);
     html! {
         article data-type=(judgement.question_type) {
             h5 { (short(&question.text)) }
@@ -106,7 +102,7 @@ fn example(task: &TaskReport, judgement: &Judgement) -> Markup {
                     @for text in gold { q { (short(text)) } " " }
                 }
             }
-            p.passage tabindex="0" { (highlight::passage(&paragraph.context, &answers, predicted)) }
+            (passage(task, judgement))
             p.meta {
                 code { (short(&question.id)) } " · " (judgement.question_type)
                 " · F1 " (format!("{:.2}", judgement.f1))
@@ -115,5 +111,19 @@ fn example(task: &TaskReport, judgement: &Judgement) -> Markup {
                 @if let Some(flag) = &question.yesno { " · yes/no " (short(flag)) }
             }
         }
+    }
+}
+
+/// The passage with the gold answers and the model's marked.
+pub(super) fn passage(task: &TaskReport, judgement: &Judgement) -> Markup {
+    let paragraph = judgement.paragraph(&task.questions);
+    let question = judgement.of(&task.questions);
+    let answers = question.placed_answers(paragraph.family);
+    let predicted = judgement
+        .held_back
+        .as_ref()
+        .unwrap_or(&judgement.prediction);
+    html! {
+        p.passage tabindex="0" { (highlight::passage(&paragraph.context, &answers, predicted)) }
     }
 }

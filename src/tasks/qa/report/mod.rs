@@ -6,6 +6,7 @@ mod error_section;
 pub mod example_list;
 mod flag_section;
 pub mod highlight;
+mod judged;
 mod length_section;
 pub mod no_answer;
 pub mod task;
@@ -21,7 +22,12 @@ use super::{
     scorers::{metric::Metric, shown::is_best_without_answers},
 };
 use crate::{
-    eval::{figures::Scores, origin::Origin},
+    eval::{
+        figures::Scores,
+        file_digest::FileDigest,
+        judged::{Judged, Told},
+        origin::Origin,
+    },
     report::{Heading, Limits, Part, Sections, chart::Charts, origin_section::file},
 };
 
@@ -92,6 +98,23 @@ impl Sections for TaskReport {
             files.push(("predictions", file(&record.predictions)));
         }
         files
+    }
+
+    fn data(&self) -> &FileDigest {
+        &self.data_digest
+    }
+
+    fn judged(&self) -> Judged {
+        judged::judged(&self.analysis)
+    }
+
+    fn told(&self, example: usize) -> Told {
+        judged::told(self, &self.analysis.judgements[example])
+    }
+
+    fn context(&self, example: usize) -> Option<Markup> {
+        let judgement = &self.analysis.judgements[example];
+        Some(example_list::passage(self, judgement))
     }
 }
 

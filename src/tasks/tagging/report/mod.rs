@@ -1,6 +1,7 @@
 //! What a report shows of predicted tags: spans by type, what is wrong with them, and sentences.
 
 mod example_list;
+mod judged;
 mod marked_sentence;
 mod prediction_reader;
 pub mod span_error;
@@ -11,13 +12,18 @@ use std::path::Path;
 use maud::{Markup, html};
 
 use super::{
-    scorer::{Answer, TagFigures, score},
+    scorer::{Answer, TagFigures, score, scored_loss},
     span::Span,
     task_data::TaskData,
 };
 use crate::{
     counted::counted,
-    eval::{figures::Scores, file_digest::FileDigest, origin::Origin},
+    eval::{
+        figures::Scores,
+        file_digest::FileDigest,
+        judged::{Judged, Told},
+        origin::Origin,
+    },
     report::{Heading, Limits, Part, Sections, chart::Charts, origin_section::file},
     tasks::{
         error::Error, prediction_record::PredictionRecord, tagging::error::Error as TaggingError,
@@ -44,6 +50,10 @@ struct Sentence {
     gold: Vec<Span>,
     predicted: Vec<Span>,
     surest_mistake: Option<f64>,
+    /// Words that were predicted.
+    words: usize,
+    /// As the scorer adds it.
+    loss: f64,
 }
 
 impl<'a> TagReport<'a> {
@@ -69,6 +79,8 @@ impl<'a> TagReport<'a> {
                 gold: data.labels.spans(feature.kept_labels(), feature.eid)?,
                 predicted: data.labels.spans(tags, feature.eid)?,
                 surest_mistake: predicted.surest_mistake,
+                words: tags.len(),
+                loss: scored_loss(predicted.loss, data.labels.rules()),
             })
         });
         let sentences: Vec<Sentence> = sentences.collect::<Result<_, TaggingError>>()?;
@@ -145,6 +157,19 @@ impl Sections for TagReport<'_> {
     fn files(&self) -> Vec<(&'static str, Markup)> {
         let [data, predictions] = &self.files;
         vec![("data", file(data)), ("predictions", file(predictions))]
+    }
+
+    fn data(&self) -> &FileDigest {
+        &self.files[0]
+    }
+
+    fn judged(&self) -> Judged {
+        judged::judged(&self.sentences)
+    }
+
+    fn told(&self, example: usize) -> Told {
+        let words = &self.data.sentences.sentences[example];
+        judged::told(words, &self.sentences[example])
     }
 }
 

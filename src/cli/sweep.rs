@@ -1,0 +1,276 @@
+//! `electra finetune --sweep`: a run for every combination of some settings' values, each in a place of its
+//! own, and their scores side by side.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail, ensure};
+use serde_json::{Map, Value};
+
+use super::{
+    GlobalArgs,
+    finetune::{Course, FinetuneArgs, run_draft},
+    hyper_parameters::RunArgs,
+    runs::{Best, print_json, print_runs},
+};
+use crate::{
+    config::hparam::{Decides, OVERRIDES, decides},
+    counted::counted,
+    finetune::{self, made_run::MadeRun, run_list::RunList},
+    report::origin_section::shown,
+    train::run_lock,
+};
+
+/// A combination of values, as a run.
+struct Cell {
+    /// The values, as the folders of the run are called.
+    name: String,
+    run: RunArgs,
+    /// The folders of its trials, before "_" and their numbers.
+    model_dir: PathBuf,
+}
+
+/// Runs every cell that is not finished, and prints the scores of all. A cell that another process trains is
+/// passed over, so that several share the work.
+pub(super) fn run(
+    args: &FinetuneArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let cells = cells(args)?;
+    let progress = global.progress();
+    let mut compute = args.compute.clone();
+    compute.memory_budget = args.run.memory_budget(compute.memory_budget);
+    let mut elsewhere = 0;
+    for (number, cell) in cells.iter().enumerate() {
+        let (number, all) = (number + 1, cells.len());
+        progress.note(&format!("cell {number} of {all}: {}", cell.name));
+        let draft = cell.run.draft(args.compute.precision)?;
+        match run_draft(&draft, &compute, global, Course::of(args)) {
+            Ok(_) => {}
+            Err(error) if is_held(&error) => {
+                elsewhere += 1;
+                progress.note("another process trains it: passed over");
+            }
+            Err(error) => return Err(error).with_context(|| format!("cell {}", cell.name)),
+        }
+    }
+    if args.dry_run {
+        progress.done();
+        return Ok(());
+    }
+    let runs = cells.iter().map(|cell| MadeRun::open(&cell.model_dir));
+    let list = RunList {
+        // Another process may be about to make the folder.
+        runs: runs.filter_map(|run| Some(run.ok()?.0)).collect(),
+        unreadable: Vec::new(),
+    };
+    match global.json {
+        true => print_json(&list, out)?,
+        false => {
+            let below = cells.first().and_then(|cell| cell.model_dir.parent());
+            let below = below.unwrap_or(Path::new(""));
+            print_runs(&list.runs, below, Best::Marked, out)?;
+        }
+    }
+    if elsewhere > 0 {
+        progress.note(&format!(
+            "{} with other processes: the same command gives the whole table when they are done",
+            counted(elsewhere, "cell")
+        ));
+    }
+    progress.done();
+    Ok(())
+}
+
+fn is_held(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref(),
+        Some(finetune::Error::Lock(run_lock::Error::Held { .. }))
+    )
+}
+
+/// Every combination, the first key's values changing slowest.
+fn cells(args: &FinetuneArgs) -> anyhow::Result<Vec<Cell>> {
+    let mut combinations: Vec<Vec<String>> = vec![Vec::new()];
+    let mut keys: Vec<&str> = Vec::new();
+    for sweep in &args.sweeps {
+        let (key, values) = sweep.split_once('=').with_context(|| {
+            format!(
+                "--sweep {sweep}: expected KEY=V1,V2, for example --sweep learning_rate=3e-5,5e-5"
+            )
+        })?;
+        let key = key.trim();
+        ensure!(
+            !keys.contains(&key),
+            "--sweep {key}: given twice; give all its values in one: --sweep {key}=V1,V2"
+        );
+        ensure!(
+            decides(key) != Some(Decides::Place) || key == "init_checkpoint",
+            "--sweep {key}: says where something lies, and every cell has a place of its own; sweep another \
+             setting"
+        );
+        keys.push(key);
+        let values = values_of(values);
+        ensure!(
+            values.iter().all(|value| !value.is_empty()),
+            "--sweep {sweep}: expected values between the commas, found none"
+        );
+        combinations = combinations
+            .iter()
+            .flat_map(|before| {
+                values.iter().map(move |value| {
+                    let mut sets = before.clone();
+                    sets.push(format!("{key}={value}"));
+                    sets
+                })
+            })
+            .collect();
+    }
+    let mut cells: Vec<Cell> = Vec::new();
+    for sets in combinations {
+        let mut run = args.run.clone();
+        run.given.sets.extend(sets);
+        let config = run.draft(args.compute.precision)?.finish(None)?.config;
+        // However a value was written, its cell has one name.
+        let hparams = config.hparams();
+        let named = keys
+            .iter()
+            .map(|key| format!("{key}={}", value(&hparams, key)));
+        let name: String = named.collect::<Vec<_>>().join(",");
+        let name = name.replace(
+            |c: char| !c.is_ascii_alphanumeric() && !"._=,+-".contains(c),
+            "_",
+        );
+        if cells.iter().any(|cell| cell.name == name) {
+            bail!("--sweep: two cells would be called {name}; leave one of their values out");
+        }
+        let mut folder = config.model_dir.into_os_string();
+        folder.push("_sweep");
+        let model_dir = PathBuf::from(folder).join(&name);
+        let place = model_dir.to_str().with_context(|| {
+            format!(
+                "{}: not Unicode, which the places of cells need",
+                model_dir.display()
+            )
+        })?;
+        run.given
+            .sets
+            .push(format!("model_dir={}", Value::from(place)));
+        cells.push(Cell {
+            name,
+            run,
+            model_dir,
+        });
+    }
+    Ok(cells)
+}
+
+/// The value that a run has for a key, as text.
+fn value(hparams: &Map<String, Value>, key: &str) -> String {
+    let dotted = key
+        .strip_prefix(OVERRIDES)
+        .and_then(|rest| rest.strip_prefix('.'));
+    let value = match dotted {
+        Some(inner) => hparams
+            .get(OVERRIDES)
+            .and_then(|overrides| overrides.get(inner)),
+        None => hparams.get(key),
+    };
+    value.map_or_else(|| "null".to_owned(), shown)
+}
+
+/// The values between commas; those inside of brackets and quotes part none.
+fn values_of(text: &str) -> Vec<String> {
+    let mut values = vec![String::new()];
+    let (mut depth, mut quoted) = (0_usize, false);
+    for c in text.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            '[' | '{' if !quoted => depth += 1,
+            ']' | '}' if !quoted => depth = depth.saturating_sub(1),
+            ',' if !quoted && depth == 0 => {
+                values.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        if let Some(last) = values.last_mut() {
+            last.push(c);
+        }
+    }
+    values.iter().map(|value| value.trim().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command, FromArgMatches};
+
+    use super::*;
+
+    fn parse(sweeps: &[&str]) -> Result<Vec<Cell>, String> {
+        let run = [
+            "c",
+            "--data-dir",
+            "d",
+            "--model-name",
+            "m",
+            "--set",
+            "task_names=rte",
+        ];
+        let sweeps = sweeps.iter().flat_map(|sweep| ["--sweep", sweep]);
+        let arguments: Vec<&str> = run.into_iter().chain(sweeps).collect();
+        let matches = FinetuneArgs::augment_args(Command::new("c")).try_get_matches_from(arguments);
+        let args = FinetuneArgs::from_arg_matches(&matches.unwrap()).unwrap();
+        cells(&args).map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn every_combination_is_a_run_in_a_place_of_its_own() {
+        let found = parse(&["learning_rate=3e-5,0.0001", "num_train_epochs=2, 3"]).unwrap();
+        let names: Vec<&str> = found.iter().map(|cell| cell.name.as_str()).collect();
+        let [slow, fast] = ["learning_rate=0.00003", "learning_rate=0.0001"];
+        let expected = [slow, fast]
+            .map(|rate| ["2.0", "3.0"].map(|epochs| format!("{rate},num_train_epochs={epochs}")));
+        assert_eq!(names, expected.concat());
+        let config = |cell: &Cell| cell.run.draft(None).unwrap().finish(None).unwrap().config;
+        let last = config(&found[3]);
+        assert_eq!((last.learning_rate, last.num_train_epochs), (1e-4, 3.0));
+        assert_eq!(last.model_dir, found[3].model_dir);
+        let place = "d/models/m/finetuning_models/rte_model_sweep";
+        assert_eq!(found[3].model_dir, PathBuf::from(place).join(names[3]));
+        // Alone, and written otherwise, it is the same cell.
+        let alone = parse(&["learning_rate=1e-4", "num_train_epochs=3.0"]).unwrap();
+        assert_eq!(alone[0].model_dir, found[3].model_dir);
+    }
+
+    #[test]
+    fn values_may_hold_commas_and_become_names_of_folders() {
+        assert_eq!(
+            values_of(r#"a, [1,2],{"b":3,"c":4},"x,y""#),
+            ["a", "[1,2]", r#"{"b":3,"c":4}"#, r#""x,y""#]
+        );
+        let found = parse(&["init_checkpoint=a/b,../c", "trainable_layers=null,2"]).unwrap();
+        assert_eq!(found[0].name, "init_checkpoint=a_b,trainable_layers=null");
+        assert_eq!(found[3].name, "init_checkpoint=.._c,trainable_layers=2");
+        assert_eq!(found.len(), 4);
+    }
+
+    #[test]
+    fn what_is_no_sweep_is_refused() {
+        for (sweeps, expected) in [
+            (&["learning_rate"][..], "expected KEY=V1,V2"),
+            (&["learning_rate=1e-4,"], "between the commas"),
+            (&["seed=1", "seed=2"], "given twice"),
+            (&["model_dir=a,b"], "says where something lies"),
+            (&["seed=1,1"], "two cells would be called seed=1"),
+            (&["learning_rat=1"], "learning_rate"),
+            (&["seed=1,x"], "seed"),
+        ] {
+            let message = parse(sweeps).err().unwrap_or_default();
+            assert!(message.contains(expected), "{sweeps:?}: {message}");
+        }
+    }
+}

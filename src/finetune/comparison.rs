@@ -1,0 +1,155 @@
+//! Two runs held against each other, task by task, where they answer the same examples.
+
+use std::path::PathBuf;
+
+use crate::{
+    eval::{bootstrap::Bootstrap, comparison::TaskComparison},
+    report::Sections,
+};
+
+/// Characters of a text that a message shows.
+const SHOWN: usize = 60;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "{first} and {other} have no task in common: {of_first} there, {of_other} here; compare runs of the \
+         same tasks"
+    )]
+    NoCommonTask {
+        first: String,
+        other: String,
+        of_first: String,
+        of_other: String,
+    },
+    #[error(
+        "{task}: {first} answers the examples of {} (sha256 {first_sum}…), {other} those of {} (sha256 \
+         {other_sum}…): {difference}; compare runs that were evaluated on the same dev file",
+        first_data.display(),
+        other_data.display()
+    )]
+    OtherExamples {
+        task: String,
+        first: String,
+        first_data: PathBuf,
+        first_sum: String,
+        other: String,
+        other_data: PathBuf,
+        other_sum: String,
+        difference: String,
+    },
+}
+
+/// A run as messages name it, and its answers.
+#[derive(Clone, Copy)]
+pub struct Side<'a> {
+    pub name: &'a str,
+    pub sections: &'a [Box<dyn Sections + 'a>],
+}
+
+/// A task of both runs.
+pub struct ComparedTask<'a> {
+    pub figures: TaskComparison,
+    /// The answers of the first run, and of the other.
+    pub sections: [&'a dyn Sections; 2],
+}
+
+/// What two runs have in common.
+pub struct Comparison<'a> {
+    pub tasks: Vec<ComparedTask<'a>>,
+    /// Tasks of one of the two alone.
+    pub left_out: Vec<String>,
+}
+
+/// Compares the answers of a run with those of the first, for every task that both have.
+///
+/// # Errors
+/// When they have no task in common, or answer other examples.
+pub fn compare<'a>(
+    first: Side<'a>,
+    other: Side<'a>,
+    bootstrap: &Bootstrap,
+) -> Result<Comparison<'a>, Error> {
+    let named = |side: Side<'a>, name: &str| {
+        let mut sections = side.sections.iter();
+        sections.find(|own| own.name() == name).map(AsRef::as_ref)
+    };
+    let mut tasks = Vec::new();
+    for own in first.sections {
+        let Some(theirs) = named(other, own.name()) else {
+            continue;
+        };
+        let sections: [&'a dyn Sections; 2] = [own.as_ref(), theirs];
+        check_same(first.name, other.name, sections)?;
+        let judged = sections.map(Sections::judged);
+        let figures = TaskComparison::of(
+            own.name(),
+            sections.map(Sections::scores),
+            [&judged[0], &judged[1]],
+            bootstrap,
+        );
+        tasks.push(ComparedTask { figures, sections });
+    }
+    let names = |side: Side| -> Vec<String> {
+        let sections = side.sections.iter();
+        sections.map(|own| own.name().to_owned()).collect()
+    };
+    if tasks.is_empty() {
+        return Err(Error::NoCommonTask {
+            first: first.name.to_owned(),
+            other: other.name.to_owned(),
+            of_first: names(first).join(", "),
+            of_other: names(other).join(", "),
+        });
+    }
+    let is_compared = |name: &String| tasks.iter().any(|task| task.figures.task == *name);
+    let mut left_out = [names(first), names(other)].concat();
+    left_out.retain(|name| !is_compared(name));
+    Ok(Comparison { tasks, left_out })
+}
+
+/// Refuses answers to other examples.
+fn check_same(first: &str, other: &str, sections: [&dyn Sections; 2]) -> Result<(), Error> {
+    let Some(difference) = difference(sections) else {
+        return Ok(());
+    };
+    let [first_data, other_data] = sections.map(Sections::data);
+    Err(Error::OtherExamples {
+        task: sections[0].name().to_owned(),
+        first: first.to_owned(),
+        first_data: first_data.file.clone(),
+        first_sum: first_data.short().to_owned(),
+        other: other.to_owned(),
+        other_data: other_data.file.clone(),
+        other_sum: other_data.short().to_owned(),
+        difference,
+    })
+}
+
+/// In what the examples differ, in words.
+fn difference(sections: [&dyn Sections; 2]) -> Option<String> {
+    let judged = sections.map(Sections::judged);
+    let [first, other] = [&judged[0], &judged[1]].map(|judged| judged.len());
+    for place in 0..first.min(other) {
+        let [own, theirs] = sections.map(|own| own.told(place));
+        if !own.is_of_same(&theirs) {
+            let [own, theirs] = [own, theirs].map(|told| {
+                let (text, gold) = (short(&told.text), short(&told.gold));
+                format!("{} {text:?}, right answer {gold:?}", short(&told.id))
+            });
+            return Some(format!(
+                "{} {} is {own} there and {theirs} here",
+                judged[0].noun,
+                place + 1
+            ));
+        }
+    }
+    (first != other).then(|| format!("there are {first} there and {other} here"))
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}

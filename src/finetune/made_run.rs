@@ -1,0 +1,532 @@
+//! A run as its folders tell: what it was told, how far its trials came, and with what figures. Nothing is
+//! written.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Component, Path, PathBuf},
+    time::SystemTime,
+};
+
+use checkpoints_convert::{CONFIG_FILE, HeadShape};
+use serde_json::{Map, Value};
+
+use super::ledger::Ledger;
+use crate::{
+    config::{
+        Config, Draft,
+        hparam::{Decides, decides},
+    },
+    eval::{results::TrialResults, summary::Summary},
+    model::folder,
+    report::TrainingCurve,
+    train::{checkpoint, run_folder::TRAIN_LOG},
+};
+
+/// Why no run can be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Folder(#[from] folder::Error),
+    #[error(
+        "{}: expected the folder of a trial as fine-tuning leaves it, with {TRAIN_LOG}, or its name without \
+         the number of the trial; `electra runs DIR` lists what there is",
+        path.display()
+    )]
+    NoRun { path: PathBuf },
+    #[error(
+        "{}: missing, and nothing else tells what the run was told; start the run again, which writes it",
+        path.display()
+    )]
+    NoConfig { path: PathBuf },
+    #[error(
+        "{}: expected the hyper-parameters of a run, found those of no run; start the run again, which \
+         writes them",
+        path.display()
+    )]
+    NotOfRun { path: PathBuf },
+    #[error(
+        "{}: the list of finished trials is damaged; start the run again, which keeps it aside and looks at \
+         the trials' folders",
+        path.display()
+    )]
+    Damaged { path: PathBuf },
+    #[error("{}: reading failed: {source}; check the path and its permissions", path.display())]
+    Io { path: PathBuf, source: io::Error },
+}
+
+/// How far a trial came.
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    /// With these figures; without a task if it was not evaluated.
+    Finished { steps: u64, results: TrialResults },
+    /// To the last step, and no further.
+    Trained,
+    /// So many steps, if its log tells.
+    Unfinished { steps: Option<u64> },
+}
+
+/// A run that was begun.
+#[derive(Debug, Clone)]
+pub struct MadeRun {
+    /// The folders of its trials without "_" and their numbers; of one that was renamed its folder.
+    pub folder: PathBuf,
+    pub config: Config,
+    /// Those of its tasks, as the model is described.
+    pub heads: BTreeMap<String, HeadShape>,
+    /// The trials that were begun, by number.
+    pub trials: BTreeMap<usize, State>,
+    /// When the run last wrote one of its logs.
+    pub written: Option<SystemTime>,
+    /// The name that the run gave the folder, if it has another now: nothing else that the run left is
+    /// known to be its own.
+    pub renamed_from: Option<String>,
+}
+
+/// The folder of a trial and what stands in it.
+pub(super) struct TrialFolder {
+    path: PathBuf,
+    config: Config,
+    heads: BTreeMap<String, HeadShape>,
+    /// The folders' common name, and the number; none of one that was renamed.
+    place: Option<(PathBuf, usize)>,
+}
+
+impl TrialFolder {
+    /// Reads what the trial was told.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let file = path.join(CONFIG_FILE);
+        let Some(said) = folder::config_file(path)? else {
+            return Err(Error::NoConfig { path: file });
+        };
+        if !said.is_fine_tuned() {
+            return Err(Error::NotOfRun { path: file });
+        }
+        let mut hparams = said.hparams();
+        let place = place_of(path).filter(|(folder, _)| relocate(&mut hparams, folder));
+        let vocabulary = path.join("vocab.txt");
+        if vocabulary.is_file() {
+            let vocabulary = vocabulary.to_string_lossy().into_owned();
+            hparams.insert("vocab_file".to_owned(), vocabulary.into());
+        }
+        // Of a person's own tasks the model's heads tell what the data need not.
+        let heads = said.record().map(|record| record.heads).unwrap_or_default();
+        let names: Vec<&str> = heads.keys().map(String::as_str).collect();
+        let config = Draft::of_model(&hparams, &names).and_then(|draft| draft.finish(None));
+        let config = config.map_err(|source| folder::Error::Hparams { path: file, source })?;
+        Ok(Self {
+            path: path.to_owned(),
+            config: config.config,
+            heads,
+            place,
+        })
+    }
+
+    /// The name that it shares with the run's other folders.
+    pub fn common(&self) -> Option<&Path> {
+        self.place.as_ref().map(|(folder, _)| folder.as_path())
+    }
+}
+
+impl MadeRun {
+    /// The run whose trial lies in `path`, and its number; or the run whose folders have this name before
+    /// their numbers.
+    ///
+    /// # Errors
+    /// No run there, or one that cannot be read.
+    pub fn open(path: &Path) -> Result<(Self, Option<usize>), Error> {
+        let named = match path.file_name() {
+            Some(_) => path.to_owned(),
+            // `.` and `..` have a name all the same.
+            None => path.canonicalize().unwrap_or_else(|_| path.to_owned()),
+        };
+        if is_trial(&named) {
+            let own = TrialFolder::read(&named)?;
+            let Some((folder, trial)) = own.place.clone() else {
+                return Ok((Self::renamed(own), None));
+            };
+            let others = siblings(&folder).into_iter();
+            let others = others.filter(|(number, _)| *number != trial);
+            let others = others.filter_map(|(_, path)| TrialFolder::read(&path).ok());
+            return Ok((Self::of(others.chain([own]).collect())?, Some(trial)));
+        }
+        // Unless all are kept, only the last trial's folder is there.
+        let place = place_of(&named);
+        let candidates = [
+            Some((named.clone(), None)),
+            place.map(|(f, t)| (f, Some(t))),
+        ];
+        for (folder, trial) in candidates.into_iter().flatten() {
+            let found: Vec<PathBuf> = siblings(&folder).into_values().collect();
+            if found.is_empty() {
+                continue;
+            }
+            let read = found.iter().map(|path| TrialFolder::read(path));
+            let read: Vec<TrialFolder> = read.collect::<Result<_, _>>()?;
+            let own = read.into_iter().filter(|one| one.place.is_some());
+            let own: Vec<TrialFolder> = own.collect();
+            if !own.is_empty() {
+                return Ok((Self::of(own)?, trial));
+            }
+        }
+        Err(Error::NoRun {
+            path: path.to_owned(),
+        })
+    }
+
+    /// The run of these folders, which have their common name, one at least.
+    pub(super) fn of(mut folders: Vec<TrialFolder>) -> Result<Self, Error> {
+        folders.sort_by_key(|one| one.place.as_ref().map(|(_, trial)| *trial));
+        let logs: Vec<PathBuf> = folders.iter().map(|one| one.path.join(TRAIN_LOG)).collect();
+        let paths: BTreeMap<usize, PathBuf> = folders
+            .iter()
+            .filter_map(|one| Some((one.place.as_ref()?.1, one.path.clone())))
+            .collect();
+        let Some((last, (folder, _))) = folders.pop().and_then(|one| {
+            let place = one.place.clone()?;
+            Some((one, place))
+        }) else {
+            return Err(Error::NoRun {
+                path: PathBuf::new(),
+            });
+        };
+        let config = last.config;
+        let path = config.paths().trials();
+        let ledger = Ledger::read(&path).map_err(|source| Error::Io {
+            path: path.clone(),
+            source,
+        })?;
+        let Some(ledger) = ledger else {
+            return Err(Error::Damaged { path });
+        };
+        let mut trials = BTreeMap::new();
+        for number in ledger.numbers().chain(paths.keys().copied()) {
+            let state = match (ledger.get(number), paths.get(&number)) {
+                (Some(finished), _) => State::Finished {
+                    steps: finished.steps,
+                    results: finished.results.clone(),
+                },
+                (None, Some(folder)) => state_of(folder),
+                (None, None) => continue,
+            };
+            trials.insert(number, state);
+        }
+        Ok(Self {
+            folder,
+            config,
+            heads: last.heads,
+            trials,
+            written: logs.iter().chain([&path]).filter_map(|p| written(p)).max(),
+            renamed_from: None,
+        })
+    }
+
+    /// That of a folder that was renamed: it alone.
+    pub(super) fn renamed(folder: TrialFolder) -> Self {
+        let name = folder.config.model_dir.file_name().unwrap_or_default();
+        Self {
+            trials: [(1, state_of(&folder.path))].into(),
+            written: written(&folder.path.join(TRAIN_LOG)),
+            renamed_from: Some(format!("{}_…", name.to_string_lossy())),
+            folder: folder.path,
+            config: folder.config,
+            heads: folder.heads,
+        }
+    }
+
+    /// The figures of the trials that were finished and evaluated.
+    pub fn results(&self) -> Vec<TrialResults> {
+        let results = self.trials.values().filter_map(|state| match state {
+            State::Finished { results, .. } if !results.tasks.is_empty() => Some(results.clone()),
+            _ => None,
+        });
+        results.collect()
+    }
+
+    /// Their mean and standard deviation, if there are several.
+    pub fn summary(&self) -> Option<Summary> {
+        Summary::of(&self.results())
+    }
+
+    /// How far it came, in words.
+    pub fn progress(&self) -> String {
+        let planned = self.config.num_trials.max(self.trials.len());
+        let mut finished = 0;
+        for (number, state) in &self.trials {
+            let of_trial = match planned {
+                1 => String::new(),
+                _ => format!("trial {number}: "),
+            };
+            match state {
+                State::Finished { .. } => finished += 1,
+                State::Trained => return format!("{of_trial}trained, not evaluated"),
+                State::Unfinished { steps: Some(steps) } => {
+                    return format!("{of_trial}unfinished, step {steps}");
+                }
+                State::Unfinished { steps: None } => return format!("{of_trial}unfinished"),
+            }
+        }
+        match finished == planned {
+            true => planned.to_string(),
+            false => format!("{finished} of {planned}"),
+        }
+    }
+}
+
+/// Whether a folder is one that a trial was trained in.
+pub(super) fn is_trial(folder: &Path) -> bool {
+    folder.join(TRAIN_LOG).is_file()
+}
+
+/// The common name of a run's folders and the number of a trial, as a folder's name has them.
+pub(super) fn place_of(folder: &Path) -> Option<(PathBuf, usize)> {
+    let (name, number) = folder.file_name()?.to_str()?.rsplit_once('_')?;
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit()) && !number.starts_with('0');
+    let number = number
+        .parse()
+        .ok()
+        .filter(|_| is_number && !name.is_empty())?;
+    Some((folder.with_file_name(name), number))
+}
+
+/// The folders of a run's trials.
+fn siblings(folder: &Path) -> BTreeMap<usize, PathBuf> {
+    let parent = match folder.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let entries = parent.read_dir().into_iter().flatten().flatten();
+    let found = entries.filter_map(|entry| {
+        let (common, number) = place_of(&entry.path())?;
+        let path = folder.with_file_name(entry.file_name());
+        (common.file_name() == folder.file_name() && is_trial(&path)).then_some((number, path))
+    });
+    found.collect()
+}
+
+fn state_of(folder: &Path) -> State {
+    if folder.join("model.bpk").is_file() {
+        return State::Trained;
+    }
+    let log = TrainingCurve::read(&folder.join(TRAIN_LOG), "");
+    let saved = checkpoint::list(folder).last().map(|(step, _)| *step);
+    let steps = match log {
+        Ok(log) => {
+            let told = log.steps.last().map_or(0, |last| last.step + 1);
+            Some(told.max(saved.unwrap_or(0)))
+        }
+        Err(_) => saved,
+    };
+    State::Unfinished { steps }
+}
+
+fn written(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|found| found.modified()).ok()
+}
+
+/// Lets the places of a run lead to where they are now, if its folders lie in `folder` instead: what lies
+/// beside a folder has moved with it. False if the folder has not the name that the run gave it.
+fn relocate(hparams: &mut Map<String, Value>, folder: &Path) -> bool {
+    let Some(told) = hparams.get("model_dir").and_then(Value::as_str) else {
+        return false;
+    };
+    let told = PathBuf::from(told);
+    if told.file_name() != folder.file_name() {
+        return false;
+    }
+    let real = |path: &Path| match path.parent() {
+        Some(parent) if parent != Path::new("") => parent.canonicalize().ok(),
+        _ => Path::new(".").canonicalize().ok(),
+    };
+    let now = real(folder);
+    if now.is_some() && real(&told) == now {
+        return true;
+    }
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let plain = told.components().filter(|part| *part != Component::CurDir);
+    let (mut before, mut after): (Vec<_>, Vec<_>) =
+        (plain.collect(), absolute.components().collect());
+    while before.last().is_some() && before.last() == after.last() {
+        before.pop();
+        after.pop();
+    }
+    let (before, after): (PathBuf, PathBuf) =
+        (before.into_iter().collect(), after.into_iter().collect());
+    for (key, value) in hparams.iter_mut() {
+        let Some(path) = value
+            .as_str()
+            .filter(|_| decides(key) == Some(Decides::Place))
+        else {
+            continue;
+        };
+        let path = Path::new(path);
+        if key == "model_name" || path.is_absolute() != before.is_absolute() {
+            continue;
+        }
+        if let Ok(rest) = path.strip_prefix(&before) {
+            *value = after.join(rest).to_string_lossy().into_owned().into();
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{eval::figures::Figure, eval::figures::Scores, finetune::ledger};
+
+    #[test]
+    fn a_trial_is_the_number_at_the_end_of_its_folder() {
+        let place =
+            |name: &str| place_of(Path::new(name)).map(|(f, n)| (f.display().to_string(), n));
+        assert_eq!(
+            place("a/squad_model_2"),
+            Some(("a/squad_model".to_owned(), 2))
+        );
+        assert_eq!(place("x_1_10"), Some(("x_1".to_owned(), 10)));
+        for name in [
+            "model",
+            "model_",
+            "_1",
+            "model_01",
+            "model_+1",
+            "model_1.old",
+            "model_0",
+        ] {
+            assert_eq!(place(name), None, "{name}");
+        }
+    }
+
+    /// The folders of a run's trials in a data folder, with what the run was told.
+    fn lay(data: &Path, told: Value, trials: &[usize]) -> PathBuf {
+        let given = told.as_object().unwrap();
+        let config = Config::resolve(data, "m", given).unwrap().0;
+        for &trial in trials {
+            let folder = config.paths().model_dir(trial);
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join(CONFIG_FILE), config.to_json().to_string()).unwrap();
+            fs::write(folder.join(TRAIN_LOG), "").unwrap();
+        }
+        config.model_dir
+    }
+
+    fn finish(model_dir: &Path, trial: usize, exact: f64) {
+        let mut scores = Scores::default();
+        scores.push("exact", Figure::Value(exact));
+        let results = TrialResults {
+            tasks: vec![("squad".to_owned(), scores)],
+        };
+        let path = PathBuf::from(format!("{}_trials.json", model_dir.display()));
+        let finished = json!({
+            "steps": 9, "training": {}, "model": "removed", "evaluation": {}, "results": results, "files": [],
+        });
+        let finished: ledger::Finished = serde_json::from_value(finished).unwrap();
+        let mut ledger = Ledger::read(&path).unwrap().unwrap();
+        ledger.set(trial, finished).unwrap();
+    }
+
+    #[test]
+    fn a_run_is_opened_by_its_name_a_trial_and_a_trial_whose_model_is_gone() {
+        let data = tempfile::tempdir().unwrap();
+        let told = json!({"task_names": ["squad"], "num_trials": 3, "keep_all_models": false});
+        let model_dir = lay(data.path(), told, &[2]);
+        finish(&model_dir, 1, 50.0);
+        let log = model_dir.with_file_name("squad_model_2").join(TRAIN_LOG);
+        let line = r#"{"step": 6, "loss": 1, "grad_norm": 1, "learning_rate": 1, "features": 1, "tokens": 1, "seconds": 1, "peak_bytes": null}"#;
+        fs::write(log, format!("{line}\n")).unwrap();
+        for (name, trial) in [
+            ("squad_model", None),
+            ("squad_model_1", Some(1)),
+            ("squad_model_2", Some(2)),
+        ] {
+            let path = model_dir.with_file_name(name);
+            let (run, found) = MadeRun::open(&path).unwrap();
+            assert_eq!((found, run.folder.as_path()), (trial, model_dir.as_path()));
+            assert_eq!(run.results().len(), 1);
+            assert_eq!(run.trials[&2], State::Unfinished { steps: Some(7) });
+            assert_eq!(run.progress(), "trial 2: unfinished, step 7");
+            assert!(run.written.is_some() && run.renamed_from.is_none());
+        }
+        let message = MadeRun::open(data.path()).unwrap_err().to_string();
+        assert!(message.contains("electra runs DIR"), "{message}");
+    }
+
+    #[test]
+    fn places_move_with_the_folder_and_a_renamed_one_stands_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        let before = parent.path().join("before");
+        let told = json!({"task_names": ["squad"], "init_checkpoint": "/elsewhere/m"});
+        let model_dir = lay(&before, told, &[1]);
+        finish(&model_dir, 1, 50.0);
+        let after = parent.path().join("after");
+        fs::rename(&before, &after).unwrap();
+        let model_dir = after.join("models/m/finetuning_models/squad_model");
+        let (run, _) = MadeRun::open(&model_dir).unwrap();
+        let paths = run.config.paths();
+        assert_eq!(
+            paths.model_dir(1),
+            model_dir.with_file_name("squad_model_1")
+        );
+        assert_eq!(
+            paths.qa_preds("squad"),
+            after.join("models/m/results/squad_qa/squad_preds.json")
+        );
+        assert_eq!(
+            paths.task_folder("squad"),
+            after.join("finetuning_data/squad")
+        );
+        assert_eq!(
+            run.config.init_checkpoint.as_deref(),
+            Some(Path::new("/elsewhere/m"))
+        );
+        assert_eq!((run.results().len(), run.progress()), (1, "1".to_owned()));
+
+        let kept = model_dir.with_file_name("best_of_them");
+        fs::rename(model_dir.with_file_name("squad_model_1"), &kept).unwrap();
+        let (run, trial) = MadeRun::open(&kept).unwrap();
+        assert_eq!(
+            (trial, run.renamed_from.as_deref()),
+            (None, Some("squad_model_…"))
+        );
+        assert!(run.results().is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told() {
+        let data = tempfile::tempdir().unwrap();
+        let model_dir = lay(data.path(), json!({"task_names": ["squad"]}), &[1]);
+        let file = model_dir.with_file_name("squad_model_1").join(CONFIG_FILE);
+        let whole = fs::read_to_string(&file).unwrap();
+        for (text, part) in [
+            ("{", "EOF"),
+            ("{\"vocab_size\": 3}", "found those of no run"),
+            (
+                &whole.replace("\"learning_rate\":", "\"learning_rat\":"),
+                "learning_rat",
+            ),
+        ] {
+            fs::write(&file, text).unwrap();
+            let message = MadeRun::open(&model_dir).unwrap_err().to_string();
+            assert!(
+                message.contains(part) && message.contains("config.json"),
+                "{message}"
+            );
+        }
+        fs::remove_file(&file).unwrap();
+        let message = MadeRun::open(&model_dir).unwrap_err().to_string();
+        assert!(message.contains("config.json: missing"), "{message}");
+        fs::write(&file, whole).unwrap();
+        let ledger = model_dir.with_file_name("squad_model_trials.json");
+        fs::write(&ledger, "{}").unwrap();
+        let message = MadeRun::open(&model_dir).unwrap_err().to_string();
+        assert!(
+            message.contains("squad_model_trials.json: the list"),
+            "{message}"
+        );
+        assert_eq!(fs::read_to_string(&ledger).unwrap(), "{}");
+    }
+}

@@ -1,0 +1,279 @@
+//! Runs held against the first of them → one HTML file, in the manner of a report.
+
+use std::path::Path;
+
+use maud::{Markup, html};
+
+use super::{
+    EXAMPLE_BYTES, Error, Limits, Made, Sections,
+    chart::Charts,
+    example_list::{Candidate, Group, chosen, list, short},
+    origin_section::row,
+    page,
+};
+use crate::{
+    counted::plural,
+    eval::{
+        bootstrap::Bootstrap,
+        comparison::{ComparedFigure, TaskComparison},
+        json_file::write_text,
+    },
+};
+
+/// A run against the first.
+pub struct Against<'a> {
+    /// Its place among the runs, from 1; the first is 1.
+    pub run: usize,
+    /// With the answers of the first and of this one.
+    pub tasks: Vec<(&'a TaskComparison, [&'a dyn Sections; 2])>,
+    /// Tasks of one of the two alone.
+    pub left_out: &'a [String],
+}
+
+/// What the page shows.
+pub struct ComparisonPage<'a> {
+    pub title: String,
+    /// Names of facts and settings, and what each run has.
+    pub runs: Vec<(String, Vec<String>)>,
+    pub comparisons: Vec<Against<'a>>,
+    pub bootstrap: Bootstrap,
+    /// Examples that are gained or lost of a task, at most.
+    pub examples: usize,
+    pub made: Made,
+}
+
+impl ComparisonPage<'_> {
+    /// Writes the page, whole or not at all.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), Error> {
+        Ok(write_text(path, &self.html().into_string())?)
+    }
+
+    fn html(&self) -> Markup {
+        let menu = [
+            ("runs", "Runs"),
+            ("scores", "Scores"),
+            ("examples", "Examples"),
+            ("origin", "Origin"),
+        ];
+        let main = html! {
+            section #runs { h2 { "Runs" } (self.runs()) }
+            section #scores { h2 { "Scores" } (self.scores()) }
+            section #examples { h2 { "Examples" } (self.examples()) }
+            section #origin { h2 { "Where this comes from" } (self.origin()) }
+        };
+        page::around(&self.title, menu.into_iter(), &main, &Charts::default())
+    }
+
+    fn runs(&self) -> Markup {
+        let runs = self.runs.first().map_or(0, |(_, values)| values.len());
+        html! {
+            div.scroll { table.fit {
+                thead { tr { th {} @for run in 1..=runs { th { "run " (run) } } } }
+                tbody { @for (name, values) in &self.runs { tr {
+                    td { code { (name) } }
+                    @for value in values { td.told { (value) } }
+                } } }
+            } }
+            p.note { "Settings that all runs have alike are left out." }
+        }
+    }
+
+    fn scores(&self) -> Markup {
+        let Bootstrap {
+            resamples,
+            seed,
+            confidence,
+        } = self.bootstrap;
+        html! {
+            p.note {
+                "The interval holds the middle " (percent(confidence)) " of the differences in " (resamples)
+                " samples of the examples, drawn with replacement (seed " (seed) ") and the same for both runs. It tells "
+                "how far the difference hangs on these examples, not how far on the seed of the training. A difference "
+                "whose interval leaves 0 out is bold."
+            }
+            @for against in &self.comparisons {
+                @for (task, _) in &against.tasks {
+                    h3 { (task.task) ": run " (against.run) " against run 1, " (examples(task)) }
+                    (table(task, against.run, confidence))
+                }
+                @for task in against.left_out {
+                    p.note { "Not compared, for only one of run 1 and run " (against.run) " has it: " (task) "." }
+                }
+            }
+        }
+    }
+
+    fn examples(&self) -> Markup {
+        let tasks: usize = self
+            .comparisons
+            .iter()
+            .map(|against| against.tasks.len())
+            .sum();
+        let limits = Limits {
+            examples: self.examples,
+            bytes: EXAMPLE_BYTES / tasks.max(1),
+        };
+        html! {
+            @for against in &self.comparisons {
+                @for (task, sections) in &against.tasks {
+                    h3 { (task.task) ": run " (against.run) " against run 1" }
+                    (gained_and_lost(task, *sections, against.run, limits))
+                }
+            }
+        }
+    }
+
+    fn origin(&self) -> Markup {
+        let sections = self.comparisons.iter().flat_map(|against| &against.tasks);
+        let mut data: Vec<Markup> = Vec::new();
+        let mut seen = Vec::new();
+        for (_, [section, _]) in sections {
+            if !seen.contains(&section.data()) {
+                seen.push(section.data());
+                data.push(super::origin_section::file(section.data()));
+            }
+        }
+        html! {
+            table.origin { tbody {
+                @for file in data { (row("data", file)) }
+                (row("page made", html! { (self.made.date) " by electra " (env!("CARGO_PKG_VERSION")) }))
+                (row("command", html! { code { (self.made.command) } }))
+            } }
+        }
+    }
+}
+
+fn table(task: &TaskComparison, run: usize, confidence: f64) -> Markup {
+    html! {
+        div.scroll { table.fit {
+            thead { tr {
+                th { "figure" } th.n { "run 1" } th.n { "run " (run) } th.n { "difference" }
+                th.n { (percent(confidence)) " interval" }
+            } }
+            tbody { @for figure in &task.figures { tr {
+                td { code { (figure.key) } }
+                @for value in figure.values { td.n { (shown(figure, value)) } }
+                td.n {
+                    @if figure.interval.is_some_and(|interval| interval.excludes_zero()) {
+                        b { (signed(figure, figure.difference())) }
+                    } @else { (signed(figure, figure.difference())) }
+                }
+                td.n { (interval(figure)) }
+            } } }
+        } }
+        @for figure in &task.figures {
+            @if let Some(undefined) = figure.interval.map(|i| i.undefined).filter(|&count| count > 0) {
+                p.note { (figure.key) ": of " (undefined) " samples it is no number; they are left out." }
+            }
+        }
+    }
+}
+
+fn gained_and_lost(
+    task: &TaskComparison,
+    sections: [&dyn Sections; 2],
+    run: usize,
+    limits: Limits,
+) -> Markup {
+    let of_group = |group: usize, places: &[usize]| -> Vec<Candidate<usize>> {
+        let places = places.iter();
+        let candidates = places.map(|&example| Candidate {
+            group,
+            class: 0,
+            example,
+        });
+        candidates.collect()
+    };
+    let mut candidates = of_group(0, &task.gained);
+    candidates.extend(of_group(1, &task.lost));
+    if candidates.is_empty() {
+        return html! { p.note { "No answer of one run is better than the other's." } };
+    }
+    let article = |&example: &usize| {
+        let [first, other] = sections.map(|section| section.told(example));
+        html! {
+            article {
+                h5 { (short(&first.text)) }
+                dl {
+                    dt { "gold" } dd { (short(&first.gold)) }
+                    dt { "run 1" } dd { (short(&first.answer)) }
+                    dt { "run " (run) } dd { (short(&other.answer)) }
+                }
+                @if let Some(context) = sections[1].context(example) { (context) }
+                p.meta { code { (short(&first.id)) } }
+            }
+        }
+    };
+    let mut shown = chosen(&candidates, 2, limits, article).into_iter();
+    let meanings = [run, 1].map(|run| {
+        let (noun, better) = (plural(2, task.noun), task.better);
+        format!("{}, {better} in run {run}", capital(&noun))
+    });
+    let counts = [("gained", task.gained.len()), ("lost", task.lost.len())];
+    let groups: Vec<Group> = counts
+        .into_iter()
+        .zip(&meanings)
+        .map(|((name, count), meaning)| Group {
+            name,
+            meaning,
+            count,
+            shown: shown.next().unwrap_or_default(),
+        })
+        .collect();
+    list(&groups, &[])
+}
+
+fn examples(task: &TaskComparison) -> String {
+    crate::counted::grouped(task.examples, task.noun)
+}
+
+fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters
+        .next()
+        .map(|first| first.to_uppercase().to_string());
+    format!("{}{}", first.unwrap_or_default(), characters.as_str())
+}
+
+/// A share as per cent without decimals that say nothing.
+pub fn percent(share: f64) -> String {
+    format!("{} %", (1000.0 * share).round() / 10.0)
+}
+
+/// A figure's value: with more digits where all are small, as losses are.
+pub fn shown(figure: &ComparedFigure, value: f64) -> String {
+    format!("{value:.*}", digits(figure))
+}
+
+/// The same of a difference.
+pub fn signed(figure: &ComparedFigure, value: f64) -> String {
+    let text = format!("{value:+.*}", digits(figure));
+    // A difference that the digits do not show has no side.
+    match text.bytes().any(|byte| matches!(byte, b'1'..=b'9')) || !value.is_finite() {
+        true => text.replace('-', "−"),
+        false => text.replace(['+', '-'], ""),
+    }
+}
+
+/// The interval of a figure's difference.
+pub fn interval(figure: &ComparedFigure) -> String {
+    match figure.interval {
+        Some(interval) => {
+            let ends = [interval.low, interval.high].map(|end| signed(figure, end));
+            format!("{} … {}", ends[0], ends[1])
+        }
+        None => "–".to_owned(),
+    }
+}
+
+/// Per cents have two digits, as everywhere.
+fn digits(figure: &ComparedFigure) -> usize {
+    let key = figure.key.as_str();
+    match ["loss", "mse"].contains(&key) {
+        true => 4,
+        false => 2,
+    }
+}
