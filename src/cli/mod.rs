@@ -52,6 +52,7 @@ pub mod stop;
 mod suggested;
 pub mod usage;
 pub mod usage_hint;
+pub mod vocab;
 
 pub use failure::{Failure, NO_DEVICE, WRONG_USE, exit_code, one_line};
 
@@ -131,6 +132,7 @@ pub enum Command {
     Export(convert::ExportArgs),
     Features(features::FeaturesArgs),
     Data(data::DataArgs),
+    Vocab(vocab::VocabArgs),
     Devices(devices::DevicesArgs),
     Bench(bench::BenchArgs),
     Hparams(hparams::HparamsArgs),
@@ -151,6 +153,7 @@ impl Command {
                 | Command::Export(_)
                 | Command::Features(_)
                 | Command::Data(_)
+                | Command::Vocab(_)
                 | Command::Hparams(_)
                 | Command::Completions(_)
                 | Command::Man(_)
@@ -181,6 +184,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
         Command::Export(args) => convert::export(args, &cli.global, out),
         Command::Features(args) => features::run(args, &cli.global, out),
         Command::Data(args) => data::run(args, &cli.global, out),
+        Command::Vocab(args) => vocab::run(args, &cli.global, out),
         Command::Devices(args) => devices::run(args, &cli.global, out),
         Command::Bench(args) => bench::run(args, &cli.global, out),
         Command::Hparams(args) => hparams::run(args, &cli.global, out),
