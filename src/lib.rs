@@ -35,6 +35,7 @@ pub mod finetune;
 pub mod kernels;
 pub mod model;
 pub mod packed;
+pub mod pretrain;
 pub mod progress;
 pub mod quickstart;
 pub mod report;

@@ -1,6 +1,8 @@
 //! What is seen of a run on standard error: a moving line on a terminal, plain lines elsewhere,
 //! JSON events for programs.
 
+mod reading;
+
 use std::{
     cell::RefCell,
     time::{Duration, Instant},
@@ -10,6 +12,8 @@ use checkpoints_convert::printable;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
+
+pub use reading::Reading;
 
 use crate::{
     step_record::StepRecord,
@@ -38,7 +42,7 @@ pub enum Output {
     /// Bars on a terminal, lines elsewhere.
     Human,
     /// One JSON object a line, with the key `event`: `note`, `warning`, `begin`, `step`, `windows`,
-    /// `time`, `scores`, `summary`, `result`, `error`, `end`.
+    /// `read`, `time`, `scores`, `summary`, `result`, `error`, `end`.
     Json,
 }
 

@@ -12,6 +12,9 @@ use electra::{
     config::{Config, given},
     data::split::Split,
     model::{folder, record},
+    pretrain::{
+        example::Example, settings::Vocabulary, tfrecord::RecordFile, token_file::TokenFile,
+    },
     tasks::{
         classification::{
             example::Examples as Texts, feature::featurize as featurize_texts,
@@ -52,7 +55,7 @@ use budget::Budget;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also the name of its folder of seeds.
-pub const TARGETS: [(&str, Target); 17] = [
+pub const TARGETS: [(&str, Target); 18] = [
     ("index", index),
     ("entries", entries),
     ("data", data),
@@ -70,6 +73,7 @@ pub const TARGETS: [(&str, Target); 17] = [
     ("table", table),
     ("tagging", tagging),
     ("description", description),
+    ("examples", examples),
 ];
 
 /// Hands the bytes to a target, within a budget of time and memory.
@@ -351,6 +355,41 @@ fn check_texts(task: &ClassificationTask, path: &Path, split: &str) {
     for feature in &features {
         assert!(feature.input_ids.len() <= LONGEST);
         assert!((2..=feature.input_ids.len()).contains(&feature.first_segment));
+    }
+}
+
+/// A file of examples for pre-training, ours or Google's.
+pub fn examples(bytes: &[u8]) {
+    const READ: u64 = 1000;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("fuzz.tokens");
+    fs::write(&path, bytes).expect("a temporary file");
+    let check = |example: &Example, most: usize, tokens: usize| {
+        assert!((2..=example.ids.len()).contains(&example.first));
+        assert!(example.ids.len() <= most);
+        assert!(example.ids.iter().all(|&id| (id as usize) < tokens));
+    };
+    let mut example = Example::default();
+    if let Ok(file) = TokenFile::open(&path) {
+        let settings = &file.header().settings;
+        for number in 0..file.header().examples.min(READ) {
+            if file.read(number, &mut example).is_ok() {
+                check(
+                    &example,
+                    settings.max_seq_length,
+                    settings.vocabulary.tokens,
+                );
+            }
+        }
+        let _ = file.verify(&mut |_| {});
+    }
+    let vocabulary = Vocabulary::of(TOKENIZER.vocab());
+    if let Ok(file) = RecordFile::open(&path, &vocabulary) {
+        for number in 0..file.records().min(READ) {
+            if file.read(number, &mut example).is_ok() {
+                check(&example, file.max_seq_length(), vocabulary.tokens);
+            }
+        }
     }
 }
 

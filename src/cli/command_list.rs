@@ -22,7 +22,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Answer", &["ask", "predict", "serve"]),
     (
         "Data and models",
-        &["data", "convert", "inspect", "verify", "export"],
+        &["data", "vocab", "convert", "inspect", "verify", "export"],
     ),
     ("Shell", &["completions", "man"]),
 ];

@@ -8,7 +8,7 @@ use std::{
 use super::{GlobalArgs, stop};
 use crate::{
     device::{self, DeviceError},
-    finetune, terminal,
+    finetune, pretrain, terminal,
     train::memory_plan::TooLarge,
 };
 
@@ -43,6 +43,9 @@ impl Failure {
         if cause
             .downcast_ref()
             .is_some_and(finetune::Error::was_stopped)
+            || cause
+                .downcast_ref()
+                .is_some_and(pretrain::Error::was_stopped)
             || cause.downcast_ref().is_some_and(is_stopped)
         {
             Some(Self::Stopped)

@@ -55,6 +55,7 @@ mod suggested;
 mod sweep;
 pub mod usage;
 pub mod usage_hint;
+pub mod vocab;
 mod wide_table;
 
 pub use failure::{Failure, NO_DEVICE, WRONG_USE, exit_code, one_line};
@@ -137,6 +138,7 @@ pub enum Command {
     Export(convert::ExportArgs),
     Features(features::FeaturesArgs),
     Data(data::DataArgs),
+    Vocab(vocab::VocabArgs),
     Devices(devices::DevicesArgs),
     Bench(bench::BenchArgs),
     Hparams(hparams::HparamsArgs),
@@ -159,6 +161,7 @@ impl Command {
                 | Command::Export(_)
                 | Command::Features(_)
                 | Command::Data(_)
+                | Command::Vocab(_)
                 | Command::Hparams(_)
                 | Command::Completions(_)
                 | Command::Man(_)
@@ -192,6 +195,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
         Command::Export(args) => convert::export(args, &cli.global, out),
         Command::Features(args) => features::run(args, &cli.global, out),
         Command::Data(args) => data::run(args, &cli.global, out),
+        Command::Vocab(args) => vocab::run(args, &cli.global, out),
         Command::Devices(args) => devices::run(args, &cli.global, out),
         Command::Bench(args) => bench::run(args, &cli.global, out),
         Command::Hparams(args) => hparams::run(args, &cli.global, out),

@@ -43,6 +43,11 @@ impl LineReader {
         &self.file
     }
 
+    /// As [`Source::bytes_read`].
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes.get_ref().bytes_read()
+    }
+
     /// Lines that were read or passed over.
     pub fn lines_before(&self) -> usize {
         self.number

@@ -7,6 +7,10 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read},
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use flate2::read::MultiGzDecoder;
@@ -74,7 +78,23 @@ pub struct Source {
     left: u64,
     /// A plain file's size, to make room at once.
     size: u64,
+    /// What was read of the file itself, packed or not.
+    read: Arc<AtomicU64>,
     reader: Box<dyn BufRead + Send>,
+}
+
+/// Counts what is read.
+struct Metered<R> {
+    inner: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.read.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
 }
 
 impl Source {
@@ -98,11 +118,18 @@ impl Source {
         let known = metadata.is_file();
         let size = if known { metadata.len() } else { 0 };
         let limit = if known { u64::MAX } else { PIPED };
+        let read = Arc::default();
+        let file = Metered {
+            inner: file,
+            read: Arc::clone(&read),
+        };
         let reader = Box::new(BufReader::with_capacity(1 << 16, file));
-        Self::new(path.display().to_string(), reader, size, limit).map_err(|error| match error {
+        let source = Self::new(path.display().to_string(), reader, size, limit);
+        let source = source.map_err(|error| match error {
             Error::Read { source, .. } => unreadable(source),
             other => other,
-        })
+        })?;
+        Ok(Self { read, ..source })
     }
 
     /// The bytes of a file that is in memory; `file` is the name that errors give it.
@@ -137,6 +164,7 @@ impl Source {
                 done: 0,
                 left: limit.min(UNPACKED.max(size.saturating_mul(UNPACKED_PER_BYTE))),
                 size: 0,
+                read: Arc::default(),
                 reader: Box::new(BufReader::with_capacity(
                     1 << 16,
                     MultiGzDecoder::new(reader),
@@ -150,6 +178,7 @@ impl Source {
                 done: 0,
                 left: limit,
                 size,
+                read: Arc::default(),
                 reader,
             }
         };
@@ -184,6 +213,11 @@ impl Source {
     /// The name that errors give the file.
     pub fn file(&self) -> &str {
         &self.file
+    }
+
+    /// Bytes that were read of the file, to tell how far it is; nothing is told of one in memory.
+    pub fn bytes_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
     }
 
     /// Reads on into `text`; `false` at the end of the file.

@@ -4,8 +4,12 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
-/// The longest record that is read: an event of scalars has a few hundred bytes.
+/// The longest record that is read: an event of scalars has a few hundred bytes, an example of 512 tokens
+/// two thousand.
 const LONGEST: u64 = 1 << 24;
+
+/// Bytes of a checksum.
+pub const SUM: usize = 4;
 
 /// CRC-32C, turned and shifted so that it may itself stand in data that is checksummed.
 fn masked(bytes: &[u8]) -> u32 {
@@ -33,9 +37,44 @@ pub fn write_record(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// When reading fails or a checksum is wrong.
 pub fn read_record(file: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
-    let mut head = [0; 12];
-    if !fill(file, &mut head)? {
+    match read_whole_record(file) {
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
+        read => read,
+    }
+}
+
+/// Reads the next record; `None` at the end of the file.
+///
+/// # Errors
+/// When reading fails, a checksum is wrong, or the file breaks off inside a record: `UnexpectedEof`.
+pub fn read_whole_record(file: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
+    let Some(length) = read_length(file)? else {
         return Ok(None);
+    };
+    let mut bytes = vec![0; length as usize];
+    let mut sum = [0; SUM];
+    file.read_exact(&mut bytes)?;
+    file.read_exact(&mut sum)?;
+    check(&bytes, sum, "bytes")?;
+    Ok(Some(bytes))
+}
+
+/// Reads where a record begins how many bytes it has; `None` at the end of the file. That many and
+/// [`SUM`] follow.
+///
+/// # Errors
+/// As [`read_whole_record`].
+pub fn read_length(file: &mut impl Read) -> io::Result<Option<u64>> {
+    let mut head = [0; 8 + SUM];
+    let mut begun = 0;
+    while begun < head.len() {
+        match file.read(&mut head[begun..]) {
+            Ok(0) if begun == 0 => return Ok(None),
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(read) => begun += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
     let [length @ .., a, b, c, d] = head;
     check(&length, [a, b, c, d], "length")?;
@@ -44,13 +83,7 @@ pub fn read_record(file: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
         let problem = format!("a record of {length} bytes; expected at most {LONGEST}");
         return Err(io::Error::new(ErrorKind::InvalidData, problem));
     }
-    let mut bytes = vec![0; length as usize];
-    let mut sum = [0; 4];
-    if !fill(file, &mut bytes)? || !fill(file, &mut sum)? {
-        return Ok(None);
-    }
-    check(&bytes, sum, "bytes")?;
-    Ok(Some(bytes))
+    Ok(Some(length))
 }
 
 fn check(bytes: &[u8], expected: [u8; 4], what: &str) -> io::Result<()> {
@@ -63,15 +96,6 @@ fn check(bytes: &[u8], expected: [u8; 4], what: &str) -> io::Result<()> {
          the file is damaged"
     );
     Err(io::Error::new(ErrorKind::InvalidData, problem))
-}
-
-/// Whether the file had bytes enough.
-fn fill(file: &mut impl Read, bytes: &mut [u8]) -> io::Result<bool> {
-    match file.read_exact(bytes) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]
@@ -102,6 +126,16 @@ mod tests {
                 found.push(record);
             }
             assert_eq!(found.len(), usize::from(cut >= 19), "{cut}");
+            // Who needs all of them learns that some are missing.
+            let mut part = &file[..cut];
+            let ended = loop {
+                match read_whole_record(&mut part) {
+                    Ok(Some(_)) => {}
+                    ended => break ended,
+                }
+            };
+            let is_whole = cut == 0 || cut == 19;
+            assert_eq!(ended.is_ok(), is_whole, "{cut}: {ended:?}");
         }
         let mut whole = &file[..];
         assert_eq!(read_record(&mut whole).unwrap().unwrap(), b"abc");

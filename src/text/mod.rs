@@ -3,4 +3,5 @@
 pub mod normalizer;
 pub mod tokenizer;
 pub mod vocab;
+pub mod word_cache;
 pub mod wordpiece;

@@ -42,7 +42,7 @@ pub fn basic_tokenize(text: &str, normalizer: impl Into<Normalizer>) -> Vec<Stri
 }
 
 /// Calls `visit` with each basic token of `text`, in order.
-pub(super) fn for_each_basic_token(
+pub(crate) fn for_each_basic_token(
     text: &str,
     normalizer: Normalizer,
     mut visit: impl FnMut(&str),

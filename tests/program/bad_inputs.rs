@@ -5,6 +5,7 @@
 //! `ELECTRA_WRITE=1 cargo test --test program bad_inputs` writes the page anew.
 #![cfg(target_os = "linux")]
 
+mod pretrain;
 mod tasks;
 
 use std::{
@@ -198,6 +199,8 @@ const SECTIONS: &[(&str, u8, &[Case])] = &[
     ("Descriptions of tasks", 2, tasks::DESCRIPTIONS),
     ("Recorded orders", 2, tasks::ORDERS),
     ("Data checked and made into tasks", 2, tasks::FOLDERS),
+    ("Text for pre-training", 2, pretrain::CORPORA),
+    ("Examples for pre-training", 2, pretrain::EXAMPLES),
     ("Devices and memory", 3, DEVICES),
 ];
 

@@ -98,6 +98,12 @@ impl Sandbox {
         ] {
             fs::copy(golden(from), sandbox.path(to)).unwrap();
         }
+        fs::create_dir(sandbox.path("corpus")).unwrap();
+        for text in fs::read_dir(golden("pretrain/corpus")).unwrap() {
+            let text = text.unwrap();
+            let copy = sandbox.path("corpus").join(text.file_name());
+            fs::copy(text.path(), copy).unwrap();
+        }
         let lines = concat!(
             r#"{"header": {"dataset": "HotpotQA", "split": "train"}}"#,
             "\n",

@@ -24,6 +24,7 @@ mod kernel_trial;
 mod model_folder;
 mod one_score;
 mod own_tasks;
+mod pretrain_data;
 mod report;
 mod runtime_folder;
 mod sweep;

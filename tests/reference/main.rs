@@ -13,6 +13,7 @@ mod exactness;
 mod glue_data;
 mod model;
 mod precision;
+mod pretrain_data;
 mod resume;
 mod scorers;
 mod tasks;

@@ -1,8 +1,10 @@
-//! `electra data`: other data sets' files into SQuAD 2.0, and a look at any of them before a run.
+//! `electra data`: other data sets' files into SQuAD 2.0, text into examples for pre-training, and a look
+//! at any of them before a run.
 
 mod check;
 mod examples;
 mod lines;
+pub(in crate::cli) mod pretrain;
 mod task_folder;
 
 use std::{io::Write, path::PathBuf};
@@ -12,6 +14,7 @@ use clap::{Args, Subcommand};
 
 use self::{
     check::CheckArgs,
+    pretrain::{ExamplesArgs, PretrainArgs},
     task_folder::{ClassificationArgs, TaggingArgs},
 };
 use super::{GlobalArgs, print_beside};
@@ -20,13 +23,14 @@ use crate::tasks::qa::dataset::{
     dropped::{Reason, Tally},
 };
 
-/// Convert QuAC, NewsQA and MRQA, make tasks, and check data files
+/// Convert QuAC, NewsQA and MRQA, make tasks and examples for pre-training, and check data files
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
   electra data quac val_v0.2.json dev.json
   electra data squad rows.jsonl train.json
   electra data classification films.csv data/finetuning_data/films
+  electra data pretrain --corpus corpus --vocab vocab.txt --output text.tokens
   electra data check dev.json")]
 pub struct DataArgs {
     #[command(subcommand)]
@@ -42,6 +46,8 @@ pub enum DataCommand {
     Classification(ClassificationArgs),
     Tagging(TaggingArgs),
     Check(CheckArgs),
+    Pretrain(PretrainArgs),
+    Examples(ExamplesArgs),
 }
 
 /// The files of a conversion.
@@ -113,6 +119,8 @@ pub struct MrqaArgs {
 pub(super) fn run(args: &DataArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let (files, source) = match &args.command {
         DataCommand::Check(args) => return check::run(args, global, out),
+        DataCommand::Pretrain(args) => return pretrain::run(args, global, out),
+        DataCommand::Examples(args) => return pretrain::examples(args, global, out),
         DataCommand::Classification(args) => return task_folder::texts(args, global, out),
         DataCommand::Tagging(args) => return task_folder::words(args, global, out),
         DataCommand::Quac(args) => {

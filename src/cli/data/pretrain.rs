@@ -1,0 +1,314 @@
+//! `electra data pretrain`: a corpus → a file of examples; `electra data examples`: a look into such files.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::ensure;
+use checkpoints_convert::printable;
+use clap::Args;
+use serde_json::json;
+
+use super::lines::print_share;
+use crate::{
+    cli::{GlobalArgs, print_beside, print_json_beside},
+    counted::grouped,
+    data,
+    durable_file::{spare_inputs, write_whole},
+    pretrain::{
+        build::{self, Request},
+        example::Example,
+        examples::{Examples, Source},
+        token_file::Header,
+    },
+    stop,
+    text::{
+        normalizer::Normalizer,
+        tokenizer::Tokenizer,
+        vocab::{Vocab, capitals},
+    },
+};
+
+/// Work is saved this often.
+const SAVE_EVERY: Duration = Duration::from_secs(10);
+
+/// What becomes of letters, as the reference's script has it.
+#[derive(Debug, Clone, Args)]
+pub struct LetterArgs {
+    /// Lower-case the text, as every released model has it [default]
+    #[arg(long, overrides_with = "no_lower_case")]
+    pub do_lower_case: bool,
+    /// Keep capitals, and accents with them
+    #[arg(long)]
+    pub no_lower_case: bool,
+    /// Take accents off lower-cased letters [default]
+    #[arg(long, overrides_with = "no_strip_accents")]
+    pub do_strip_accents: bool,
+    /// Keep accents
+    #[arg(long)]
+    pub no_strip_accents: bool,
+}
+
+impl LetterArgs {
+    pub(in crate::cli) fn normalizer(&self) -> Normalizer {
+        let lower_case = !self.no_lower_case;
+        Normalizer {
+            lower_case,
+            // Where letters keep their case, the reference's tokenizer keeps their accents.
+            strip_accents: lower_case && !self.no_strip_accents,
+            split_ideographs: true,
+        }
+    }
+}
+
+/// Make examples for pre-training of a corpus of text
+///
+/// Reads every file below the folder: text, plain or gzip, with a line a sentence or a paragraph, and
+/// JSON lines with a key text, each a document. Every core is at work. What is interrupted goes on when
+/// the same command is given again, and becomes the same file.
+#[derive(Debug, Clone, Args)]
+#[command(override_usage = "\
+electra data pretrain [OPTIONS] --corpus <DIR> --vocab <FILE> --output <FILE>")]
+#[command(after_help = "\
+The rules are those of the reference's build_pretraining_dataset: an example is
+filled with whole lines until it has max-seq-length tokens, and what is cut off
+is lost. A line of a whole document keeps only its beginning: break it into
+sentences or paragraphs. Save a Parquet file with .to_json(\"text.jsonl\") first.
+
+Example:
+  electra data pretrain --corpus corpus --vocab vocab.txt --output text.tokens")]
+pub struct PretrainArgs {
+    /// The folder of the text
+    #[arg(long, value_name = "DIR")]
+    pub corpus: PathBuf,
+    /// The vocabulary, a token a line
+    #[arg(long, value_name = "FILE")]
+    pub vocab: PathBuf,
+    /// The file to write; FILE.partial stands beside it until it is whole
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// The most tokens of an example, [CLS] and [SEP] among them
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    pub max_seq_length: usize,
+    /// Whether an empty line ends a document, as the end of a file does
+    #[arg(long, value_name = "true|false", default_value_t = true, action = clap::ArgAction::Set, hide_possible_values = true)]
+    pub blanks_separate_docs: bool,
+    #[command(flatten)]
+    pub letters: LetterArgs,
+    /// Random seed of the files' order and of the cuts
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Take the random draws from a recorded case, examples.<case>.jsonl beside its cases.json
+    #[arg(long, value_name = "FILE", conflicts_with = "seed")]
+    pub replay: Option<PathBuf>,
+}
+
+pub(super) fn run(
+    args: &PretrainArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let inputs = [Some(args.vocab.as_path()), args.replay.as_deref()];
+    spare_inputs(&args.output, inputs.into_iter().flatten())?;
+    let normalizer = args.letters.normalizer();
+    let tokenizer = Tokenizer::read(&args.vocab, normalizer)?;
+    if normalizer.lower_case {
+        let vocab = tokenizer.vocab();
+        let tokens = (0..vocab.len()).filter_map(|id| vocab.token(id as u32));
+        if let Some(found) = capitals(tokens) {
+            let vocab = args.vocab.display();
+            log::warn!("{vocab}: {found}; give --no-lower-case if it keeps them");
+        }
+    }
+    let progress = global.progress();
+    let mut reading = progress.reading();
+    let request = Request {
+        corpus: &args.corpus,
+        output: &args.output,
+        tokenizer: &tokenizer,
+        vocab_file: &args.vocab,
+        max_seq_length: args.max_seq_length,
+        blanks_separate_docs: args.blanks_separate_docs,
+        seed: args.seed,
+        replay: args.replay.as_deref(),
+        save_every: SAVE_EVERY,
+    };
+    let made = build::build(&request, stop::of_process(), &mut |place| {
+        let examples = grouped(place.examples as usize, "example");
+        let event = json!({"examples": place.examples, "tokens": place.tokens});
+        reading.at(place.bytes, place.total_bytes, &examples, event);
+    });
+    drop(reading);
+    if let Err(error) = &made
+        && error.was_stopped()
+    {
+        progress.note(&error.to_string());
+    }
+    let made = made?;
+    if made.was_there {
+        let output = args.output.display();
+        progress.note(&format!("{output}: is there already, made of the same"));
+    }
+    if global.json {
+        let mut told = json!(made.header);
+        told["output"] = json!(args.output);
+        told["was_there"] = made.was_there.into();
+        writeln!(out, "{}", serde_json::to_string_pretty(&told)?)?;
+    } else {
+        print_header(&args.output, &made.header, out)?;
+    }
+    progress.done();
+    Ok(())
+}
+
+fn print_header(path: &Path, header: &Header, out: &mut dyn Write) -> anyhow::Result<()> {
+    let count = |count: u64, noun| grouped(count as usize, noun);
+    let (settings, corpus, counts) = (&header.settings, &header.corpus, &header.counts);
+    writeln!(
+        out,
+        "{}: {} of up to {} tokens, {}",
+        printable(&path.display().to_string()),
+        count(header.examples, "example"),
+        settings.max_seq_length,
+        count(header.ids, "token id")
+    )?;
+    writeln!(
+        out,
+        "of {} in {}, {} of text",
+        count(counts.documents, "document"),
+        count(corpus.files, "file"),
+        count(counts.tokens, "token")
+    )?;
+    let mut share =
+        |what: &str, part: u64, all: u64| print_share(what, part as usize, all as usize, out);
+    share("tokens of text cut off", counts.lost, counts.tokens)?;
+    share("tokens that are [UNK]", counts.unknown, counts.tokens)?;
+    share(
+        "examples of one segment",
+        counts.one_segment,
+        header.examples,
+    )?;
+    share("examples not of full length", counts.short, header.examples)?;
+    Ok(())
+}
+
+/// Look into files of examples: what they say of themselves, and the examples
+///
+/// Files of electra data pretrain are read whole and held against their sums.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Lines have the keys index, length, input_ids and segment_ids, without padding.
+
+Example:
+  electra data examples text.tokens --vocab vocab.txt --output examples.jsonl")]
+pub struct ExamplesArgs {
+    /// The files, as pretrain_tfrecords has them: patterns joined by commas
+    #[arg(value_name = "FILES")]
+    pub files: String,
+    /// The vocabulary that they were made with
+    #[arg(long, value_name = "FILE")]
+    pub vocab: PathBuf,
+    /// Write the examples as JSON lines
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub output: Option<PathBuf>,
+    /// Write so many of them only
+    #[arg(long, value_name = "N", requires = "output")]
+    pub first: Option<u64>,
+}
+
+pub(super) fn examples(
+    args: &ExamplesArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let vocab = Vocab::read(&args.vocab)?;
+    let examples = Examples::open(&args.files, &vocab)?;
+    let progress = global.progress();
+    let mut reading = progress.reading();
+    for source in examples.sources() {
+        if let Source::Tokens(file) = source {
+            let total = file.bytes();
+            file.verify(&mut |bytes| reading.at(bytes, total, "read", json!({})))?;
+        }
+    }
+    drop(reading);
+    let mut inputs: Vec<&Path> = examples.sources().iter().map(Source::path).collect();
+    inputs.push(&args.vocab);
+    let told = json!({
+        "examples": examples.count(),
+        "max_seq_length": examples.max_seq_length(),
+        "files": examples.sources().len(),
+    });
+    let Some(output) = &args.output else {
+        return print_examples(&examples, told, global, out);
+    };
+    spare_inputs(output, inputs)?;
+    let count = args.first.unwrap_or(u64::MAX).min(examples.count());
+    ensure!(count > 0, "--first: expected a number of examples, found 0");
+    let mut failed = None;
+    let written = write_whole(output, |file| {
+        let mut example = Example::default();
+        for index in 0..count {
+            if let Err(error) = examples.read(index, &mut example) {
+                failed = Some(error);
+                return Err(io::Error::other("not whole"));
+            }
+            let line = json!({
+                "index": index,
+                "length": example.ids.len(),
+                "input_ids": example.ids,
+                "segment_ids": example.segments().collect::<Vec<_>>(),
+            });
+            writeln!(file, "{line}")?;
+        }
+        Ok(())
+    });
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    written.map_err(|source| data::Error::Write {
+        path: output.clone(),
+        source,
+    })?;
+    if global.json {
+        print_json_beside(output, told, out)?;
+        return Ok(());
+    }
+    print_beside(output, out, |out| {
+        print_examples(&examples, told, global, out)?;
+        let shown = grouped(count as usize, "example");
+        let output = output.display().to_string();
+        Ok(writeln!(out, "{shown} written to {}", printable(&output))?)
+    })
+}
+
+fn print_examples(
+    examples: &Examples,
+    told: serde_json::Value,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    if global.json {
+        return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&told)?)?);
+    }
+    for source in examples.sources() {
+        match source {
+            Source::Tokens(file) => print_header(file.path(), file.header(), out)?,
+            Source::Records(file) => writeln!(
+                out,
+                "{}: {} of the reference, {} ids each",
+                printable(&file.path().display().to_string()),
+                grouped(file.records() as usize, "example"),
+                file.max_seq_length()
+            )?,
+        }
+    }
+    if examples.sources().len() > 1 {
+        let files = grouped(examples.sources().len(), "file");
+        let count = grouped(examples.count() as usize, "example");
+        writeln!(out, "{count} in {files}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! `electra vocab`: a vocabulary of a corpus.
+
+use std::{io::Write, path::PathBuf};
+
+use checkpoints_convert::printable;
+use clap::Args;
+use serde_json::json;
+
+use super::{GlobalArgs, data::pretrain::LetterArgs, print_beside, print_json_beside};
+use crate::{
+    counted::grouped,
+    data,
+    durable_file::write_whole,
+    pretrain::vocabulary::{check_output, train},
+};
+
+/// Make a WordPiece vocabulary of a corpus of text
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+The corpus is read as electra data pretrain reads it. The same corpus gives the
+same vocabulary. Give data pretrain the same flags for letters.
+
+Example:
+  electra vocab --corpus corpus --size 30522 --output vocab.txt")]
+pub struct VocabArgs {
+    /// The folder of the text
+    #[arg(long, value_name = "DIR")]
+    pub corpus: PathBuf,
+    /// The most tokens, the special ones among them
+    #[arg(long, value_name = "N", default_value_t = 30_522)]
+    pub size: usize,
+    /// The file to write
+    #[arg(long, value_name = "FILE", default_value = "vocab.txt")]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub letters: LetterArgs,
+}
+
+pub(super) fn run(
+    args: &VocabArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    check_output(&args.corpus, &args.output)?;
+    let progress = global.progress();
+    let mut reading = progress.reading();
+    let normalizer = args.letters.normalizer();
+    let trained = train(&args.corpus, args.size, normalizer, &mut |bytes, total| {
+        reading.at(bytes, total, "counting words", json!({}));
+    })?;
+    drop(reading);
+    let written = write_whole(&args.output, |file| {
+        let mut tokens = trained.tokens.iter();
+        tokens.try_for_each(|token| writeln!(file, "{token}"))
+    });
+    written.map_err(|source| data::Error::Write {
+        path: args.output.clone(),
+        source,
+    })?;
+    let (size, facts) = (trained.tokens.len(), trained.facts);
+    if size < args.size {
+        let (size, asked) = (grouped(size, "token"), args.size);
+        progress.note(&format!(
+            "the corpus gives {size}, not {asked}: what comes once is no piece"
+        ));
+    }
+    if global.json {
+        let mut told = json!(facts);
+        told["output"] = json!(args.output);
+        told["tokens"] = size.into();
+        print_json_beside(&args.output, told, out)?;
+    } else {
+        print_beside(&args.output, out, |out| {
+            let output = args.output.display().to_string();
+            let tokens = grouped(size, "token");
+            writeln!(out, "{}: {tokens}", printable(&output))?;
+            let words = grouped(facts.words as usize, "word");
+            let distinct = grouped(facts.distinct_words as usize, "different one");
+            let characters = grouped(facts.characters as usize, "character");
+            let unknown = grouped(facts.unknown_words as usize, "word");
+            Ok(writeln!(
+                out,
+                "made of {words}, {distinct}, with {characters}; {unknown} of rarer characters left out"
+            )?)
+        })?;
+    }
+    progress.done();
+    Ok(())
+}

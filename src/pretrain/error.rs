@@ -1,0 +1,86 @@
+//! What can be wrong with a corpus, with what is made of it, and with what it is read from.
+
+use std::{io, path::PathBuf};
+
+use crate::data;
+
+/// Why pre-training data could not be made or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Data(#[from] data::Error),
+
+    #[error("{}: {action} failed: {source}; {advice}", path.display())]
+    Io {
+        path: PathBuf,
+        action: &'static str,
+        source: io::Error,
+        advice: &'static str,
+    },
+
+    #[error("{}: expected a corpus, found {found}; {advice}", path.display())]
+    Corpus {
+        path: PathBuf,
+        found: String,
+        advice: &'static str,
+    },
+
+    #[error(
+        "{file}: line {line}: expected an object with the key text: {found}; a row of a .jsonl file \
+         is {{\"text\": \"…\"}}, other keys are passed over"
+    )]
+    Row {
+        file: String,
+        line: usize,
+        found: String,
+    },
+
+    #[error(
+        "{}: lies in the corpus {}, whose files are all read as text; {advice}",
+        file.display(),
+        corpus.display()
+    )]
+    InCorpus {
+        file: PathBuf,
+        corpus: PathBuf,
+        advice: &'static str,
+    },
+
+    #[error("{}: {found}; remove it to make it anew, or choose another --output", output.display())]
+    Exists { output: PathBuf, found: String },
+
+    #[error(
+        "{}: holds what an interrupted run made with {differing}; give the same to go on, or remove the \
+         folder to begin anew",
+        folder.display()
+    )]
+    OtherRun { folder: PathBuf, differing: String },
+
+    #[error("{}: another process is writing there; wait for it, or choose another --output", folder.display())]
+    Held { folder: PathBuf },
+
+    #[error("{file}: {problem}; {advice}")]
+    Replay {
+        file: String,
+        problem: String,
+        advice: &'static str,
+    },
+
+    #[error("{}: expected {expected}, found {found}; {advice}", path.display())]
+    Examples {
+        path: PathBuf,
+        expected: String,
+        found: String,
+        advice: &'static str,
+    },
+
+    #[error("stopped at {place}; the same command goes on")]
+    Stopped { place: String },
+}
+
+impl Error {
+    /// Whether the user ended the work, which is no failure.
+    pub fn was_stopped(&self) -> bool {
+        matches!(self, Self::Stopped { .. })
+    }
+}

@@ -1,0 +1,133 @@
+//! Examples of several files as one numbered list: our own files, and the reference's.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    error::Error, example::Example, file_pattern::files, settings::Vocabulary,
+    tfrecord::RecordFile, token_file::TokenFile,
+};
+use crate::text::vocab::Vocab;
+
+/// Where examples come from.
+#[derive(Debug)]
+pub enum Source {
+    Tokens(TokenFile),
+    Records(RecordFile),
+}
+
+impl Source {
+    pub fn path(&self) -> &Path {
+        match self {
+            Source::Tokens(file) => file.path(),
+            Source::Records(file) => file.path(),
+        }
+    }
+
+    fn count(&self) -> u64 {
+        match self {
+            Source::Tokens(file) => file.header().examples,
+            Source::Records(file) => file.records(),
+        }
+    }
+
+    fn max_seq_length(&self) -> usize {
+        match self {
+            Source::Tokens(file) => file.header().settings.max_seq_length,
+            Source::Records(file) => file.max_seq_length(),
+        }
+    }
+}
+
+/// The examples of all files, which any thread may read.
+#[derive(Debug)]
+pub struct Examples {
+    sources: Vec<Source>,
+    /// Examples up to the end of each file.
+    ends: Vec<u64>,
+    max_seq_length: usize,
+}
+
+impl Examples {
+    /// Opens the files that `pretrain_tfrecords` names: patterns joined by commas.
+    ///
+    /// # Errors
+    /// When there is no such file, when one cannot be read, is not whole or has the ids of another
+    /// vocabulary, or when there is no example.
+    pub fn open(patterns: &str, vocab: &Vocab) -> Result<Self, Error> {
+        let vocabulary = Vocabulary::of(vocab);
+        let paths = files(patterns).map_err(|(path, source)| match source {
+            Some(source) => super::token_file::unreadable(&path, source),
+            None => nothing(path, "none"),
+        })?;
+        let mut sources = Vec::new();
+        let (mut ends, mut end) = (Vec::new(), 0);
+        let mut longest = 0;
+        for path in &paths {
+            let source = match TokenFile::is_one(path) {
+                true => {
+                    let file = TokenFile::open(path)?;
+                    file.check_vocabulary(&vocabulary)?;
+                    Source::Tokens(file)
+                }
+                false => Source::Records(RecordFile::open(path, &vocabulary)?),
+            };
+            // The reference opens a thousand files, however few its examples are.
+            if source.count() > 0 {
+                end += source.count();
+                longest = longest.max(source.max_seq_length());
+                ends.push(end);
+                sources.push(source);
+            }
+        }
+        if sources.is_empty() {
+            return Err(nothing(patterns.into(), "files without one"));
+        }
+        Ok(Self {
+            sources,
+            ends,
+            max_seq_length: longest,
+        })
+    }
+
+    /// The number of examples, 1 at least.
+    pub fn count(&self) -> u64 {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    /// The most tokens that one has, by what the files say.
+    pub fn max_seq_length(&self) -> usize {
+        self.max_seq_length
+    }
+
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// Reads the example of a number below [`Examples::count`].
+    ///
+    /// # Errors
+    /// When it cannot be read, or the file is damaged there.
+    pub fn read(&self, number: u64, example: &mut Example) -> Result<(), Error> {
+        let place = self.ends.partition_point(|&end| end <= number);
+        let Some(source) = self.sources.get(place) else {
+            return Err(nothing(
+                PathBuf::from(format!("example {number}")),
+                "the end of the files",
+            ));
+        };
+        let number = number - (self.ends[place] - source.count());
+        match source {
+            Source::Tokens(file) => file.read(number, example),
+            Source::Records(file) => file.read(number, example),
+        }
+    }
+}
+
+fn nothing(path: PathBuf, found: &str) -> Error {
+    Error::Examples {
+        path,
+        expected: "files of examples".to_owned(),
+        found: found.to_owned(),
+        advice: "make one with electra data pretrain, or name the reference's tfrecords",
+    }
+}

@@ -1,0 +1,32 @@
+//! Data for pre-training: a corpus → examples of [CLS] a [SEP] b [SEP] in one file of token ids, and what
+//! a batch masks of them.
+//!
+//! The rules are those of the reference's `build_pretraining_dataset.py`; the file is our own. Text is cut
+//! into blocks of lines ([`text_blocks`]), every core turns blocks into ids ([`token_block`]), and one
+//! place puts them together in order ([`example_builder`], [`token_writer`]), so that the file does not
+//! depend on the number of cores. [`examples`] reads it, and Google's record files, by number.
+
+mod assembler;
+pub mod build;
+pub mod corpus;
+pub mod epoch_order;
+mod error;
+pub mod example;
+pub mod example_builder;
+pub mod examples;
+mod file_pattern;
+pub mod masking;
+mod partial;
+mod pipeline;
+mod position_read;
+pub mod random;
+pub mod replay;
+pub mod settings;
+mod text_blocks;
+pub mod tfrecord;
+mod token_block;
+pub mod token_file;
+mod token_writer;
+pub mod vocabulary;
+
+pub use error::Error;

@@ -1,0 +1,226 @@
+//! The folder of a file that is being made: what is written already, and where the work goes on.
+//!
+//! It stands beside the output and is named after it, with `.partial`. The state is saved after the files
+//! that it speaks of have reached the disk, so that whatever ends the process loses a few seconds.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{
+    corpus::{Corpus, CorpusFile},
+    error::Error,
+    settings::{Settings, hexadecimal},
+    token_file::Counts,
+    token_writer::Written,
+};
+use crate::durable_file::write_whole;
+
+const STATE: &str = "state.json";
+
+/// A place between two examples, from which the work can go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    pub file: usize,
+    /// Lines of the file that are in examples.
+    pub lines: u64,
+    /// Examples of the file.
+    pub examples: u64,
+    pub target: usize,
+    pub in_document: bool,
+    pub counts: Counts,
+    pub written: Written,
+}
+
+/// What an interrupted run leaves.
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    version: u32,
+    settings: Settings,
+    /// The sum of all files' names in their order.
+    names: String,
+    /// The sum of what was known of the files that are done.
+    done: String,
+    /// The file that is not, and where it began.
+    file: Option<CorpusFile>,
+    file_begin: Position,
+    position: Position,
+}
+
+/// The folder, held by this process.
+#[derive(Debug)]
+pub struct Partial {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Partial {
+    /// The folder of an output.
+    pub fn beside(output: &Path) -> PathBuf {
+        let mut folder = output.as_os_str().to_owned();
+        folder.push(".partial");
+        folder.into()
+    }
+
+    /// Makes the folder beside an output if it is missing, and takes it.
+    ///
+    /// # Errors
+    /// When it cannot be made, or another process has it.
+    pub fn take(output: &Path) -> Result<Self, Error> {
+        let folder = Self::beside(output);
+        let failed = |source| Error::Io {
+            path: folder.clone(),
+            action: "writing",
+            source,
+            advice: "check the path and its permissions",
+        };
+        fs::create_dir_all(&folder).map_err(failed)?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(folder.join("lock"))
+            .map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::Held { folder }),
+            // Some network file systems have no locks: better no lock than no work.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                log::warn!("{}: the file system has no locks", folder.display());
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        Ok(Self {
+            folder,
+            _lock: lock,
+        })
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where an interrupted run with the same settings on the same corpus was; `None` if there was none.
+    ///
+    /// # Errors
+    /// When it had others, or its state cannot be read.
+    pub fn position(
+        &self,
+        settings: &Settings,
+        corpus: &Corpus,
+    ) -> Result<Option<Position>, Error> {
+        let path = self.folder.join(STATE);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => {
+                return Err(Error::Io {
+                    path,
+                    action: "reading",
+                    source,
+                    advice: "check the path and its permissions",
+                });
+            }
+        };
+        let other = |differing: String| Error::OtherRun {
+            folder: self.folder.clone(),
+            differing,
+        };
+        let state: State = match serde_json::from_slice(&bytes) {
+            Ok(state) => state,
+            Err(_) => return Err(other("another version of electra".to_owned())),
+        };
+        if state.version != 1 {
+            return Err(other("another version of electra".to_owned()));
+        }
+        if let Some(differing) = state.settings.difference(settings) {
+            return Err(other(differing));
+        }
+        let place = state.position.file;
+        if state.names != names(corpus) || place > corpus.files.len() {
+            return Err(other("files of other names in the corpus".to_owned()));
+        }
+        if state.done != done(&corpus.files[..place]) {
+            return Err(other(
+                "files in the corpus that have changed since".to_owned(),
+            ));
+        }
+        let same = |file: &CorpusFile, now: &CorpusFile| {
+            (file.bytes, file.modified) == (now.bytes, now.modified)
+        };
+        match (&state.file, corpus.files.get(place)) {
+            (Some(file), Some(now)) if !same(file, now) => {
+                log::warn!(
+                    "{}: has changed since, and is read anew",
+                    now.path.display()
+                );
+                Ok(Some(state.file_begin))
+            }
+            _ => Ok(Some(state.position)),
+        }
+    }
+
+    /// Saves where the work stands; what was written until there is on the disk.
+    ///
+    /// # Errors
+    /// When a disk takes no more.
+    pub fn save(
+        &self,
+        settings: &Settings,
+        corpus: &Corpus,
+        file_begin: Position,
+        position: Position,
+    ) -> io::Result<()> {
+        let mut file = corpus.files.get(position.file).cloned();
+        if let Some(file) = &mut file {
+            file.path = PathBuf::new();
+        }
+        let state = State {
+            version: 1,
+            settings: settings.clone(),
+            names: names(corpus),
+            done: done(&corpus.files[..position.file]),
+            file,
+            file_begin,
+            position,
+        };
+        write_whole(&self.folder.join(STATE), |out| {
+            Ok(serde_json::to_writer(out, &state)?)
+        })
+    }
+
+    /// Removes the folder, whose work is done.
+    pub fn remove(self) {
+        let Self { folder, _lock } = self;
+        drop(_lock);
+        if let Err(error) = fs::remove_dir_all(&folder) {
+            let folder = folder.display();
+            log::warn!("{folder}: removing failed: {error}; it is needed no more");
+        }
+    }
+}
+
+fn names(corpus: &Corpus) -> String {
+    let mut sum = Sha256::new();
+    for file in &corpus.files {
+        sum.update(&file.name);
+        sum.update([0]);
+    }
+    hexadecimal(&sum.finalize())
+}
+
+fn done(files: &[CorpusFile]) -> String {
+    let mut sum = Sha256::new();
+    for file in files {
+        sum.update(&file.name);
+        sum.update([0]);
+        sum.update(file.bytes.to_le_bytes());
+        sum.update(file.modified.to_le_bytes());
+    }
+    hexadecimal(&sum.finalize())
+}

@@ -1,0 +1,34 @@
+//! Pieces of words that came before: most of a long text is the same few words.
+
+use ahash::AHashMap;
+
+use super::wordpiece::WordPiece;
+
+/// Words that are kept; then it begins anew with those that come.
+const WORDS: usize = 1 << 16;
+
+/// The pieces of one vocabulary's words.
+#[derive(Debug, Default)]
+pub struct WordCache {
+    /// Where a word's ids stand.
+    places: AHashMap<Box<str>, (usize, usize)>,
+    ids: Vec<u32>,
+}
+
+impl WordCache {
+    /// As [`WordPiece::pieces`], which must be the same every time.
+    pub(super) fn pieces(&mut self, wordpiece: &WordPiece, word: &str, ids: &mut Vec<u32>) {
+        if let Some(&(begin, end)) = self.places.get(word) {
+            ids.extend_from_slice(&self.ids[begin..end]);
+            return;
+        }
+        if self.places.len() >= WORDS {
+            self.places.clear();
+            self.ids.clear();
+        }
+        let begin = self.ids.len();
+        wordpiece.pieces(word, &mut self.ids);
+        ids.extend_from_slice(&self.ids[begin..]);
+        self.places.insert(word.into(), (begin, self.ids.len()));
+    }
+}
