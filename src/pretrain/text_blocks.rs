@@ -224,6 +224,10 @@ impl RowReader {
 }
 
 fn row(line: &str) -> Result<Row, String> {
+    // A list of one text would pass for it.
+    if !line.trim_start().starts_with('{') {
+        return Err("it begins with no brace".to_owned());
+    }
     let refused = match serde_json::from_str(line) {
         Ok(row) => return Ok(row),
         Err(error) => error,
@@ -334,7 +338,7 @@ mod tests {
                 rows("{\"body\": \"a\"}"),
                 "line 2: expected an object with the key text",
             ),
-            ("a.jsonl", rows("[1]"), "line 2"),
+            ("a.jsonl", rows("[\"a\"]"), "line 2"),
             ("a.jsonl", rows("{\"text\": 1}"), "line 2"),
             ("a.txt", b"a\n\xE9\n".to_vec(), "other bytes on line 2"),
             ("a.txt", late, "other bytes on line 262145"),

@@ -23,7 +23,7 @@ use crate::tasks::qa::dataset::{
     dropped::{Reason, Tally},
 };
 
-/// Convert QuAC, NewsQA and MRQA, make tasks and examples for pre-training, and check data files
+/// Convert QuAC, NewsQA and MRQA, make tasks, and check data files
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:

@@ -70,7 +70,8 @@ impl LetterArgs {
 /// the same command is given again, and becomes the same file.
 #[derive(Debug, Clone, Args)]
 #[command(override_usage = "\
-electra data pretrain [OPTIONS] --corpus <DIR> --vocab <FILE> --output <FILE>")]
+electra data pretrain [OPTIONS] --corpus <DIR> --vocab <FILE>
+                             --output <FILE>")]
 #[command(after_help = "\
 The rules are those of the reference's build_pretraining_dataset: an example is
 filled with whole lines until it has max-seq-length tokens, and what is cut off
