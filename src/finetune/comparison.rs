@@ -22,22 +22,27 @@ pub enum Error {
         of_first: String,
         of_other: String,
     },
-    #[error(
-        "{task}: {first} answers the examples of {} (sha256 {first_sum}…), {other} those of {} (sha256 \
-         {other_sum}…): {difference}; compare runs that were evaluated on the same dev file",
-        first_data.display(),
-        other_data.display()
-    )]
-    OtherExamples {
-        task: String,
-        first: String,
-        first_data: PathBuf,
-        first_sum: String,
-        other: String,
-        other_data: PathBuf,
-        other_sum: String,
-        difference: String,
-    },
+    #[error(transparent)]
+    OtherExamples(#[from] Box<OtherExamples>),
+}
+
+/// Answers to other examples than those of the first run.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{task}: {first} answers the examples of {} (sha256 {first_sum}…), {other} those of {} (sha256 \
+     {other_sum}…): {difference}; compare runs that were evaluated on the same dev file",
+    first_data.display(),
+    other_data.display()
+)]
+pub struct OtherExamples {
+    task: String,
+    first: String,
+    first_data: PathBuf,
+    first_sum: String,
+    other: String,
+    other_data: PathBuf,
+    other_sum: String,
+    difference: String,
 }
 
 /// A run as messages name it, and its answers.
@@ -114,7 +119,7 @@ fn check_same(first: &str, other: &str, sections: [&dyn Sections; 2]) -> Result<
         return Ok(());
     };
     let [first_data, other_data] = sections.map(Sections::data);
-    Err(Error::OtherExamples {
+    let other_examples = OtherExamples {
         task: sections[0].name().to_owned(),
         first: first.to_owned(),
         first_data: first_data.file.clone(),
@@ -123,7 +128,8 @@ fn check_same(first: &str, other: &str, sections: [&dyn Sections; 2]) -> Result<
         other_data: other_data.file.clone(),
         other_sum: other_data.short().to_owned(),
         difference,
-    })
+    };
+    Err(Box::new(other_examples).into())
 }
 
 /// In what the examples differ, in words.
