@@ -50,7 +50,7 @@ impl Stream {
 
     /// Uniform below `count`, which is not 0, but for 2⁻⁶⁴ · `count`.
     pub fn below(&mut self, count: u64) -> u64 {
-        (u128::from(self.bits()) * u128::from(count) >> 64) as u64
+        ((u128::from(self.bits()) * u128::from(count)) >> 64) as u64
     }
 
     /// Brings a list into a random order (Fisher and Yates).
@@ -77,7 +77,7 @@ mod tests {
             (0..drawn.len()).map(value).sum::<f64>() / drawn.len() as f64
         };
         // Five standard deviations of a mean of 20,000: 0.289 of one number, 0.083 of a product.
-        for place in 0..2 {
+        for place in [0, 1] {
             let found = mean(&|n| drawn[n][place]);
             assert!((found - 0.5).abs() < 0.0103, "{found}");
             let along = mean(&|n| (drawn[n][place] - 0.5) * (drawn[(n + 1) % 20_000][place] - 0.5));

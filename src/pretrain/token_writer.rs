@@ -179,7 +179,7 @@ mod tests {
         ids.extend(inner(1 + number % 20));
         ids.push(SEP);
         let first = ids.len();
-        if number % 3 > 0 {
+        if !number.is_multiple_of(3) {
             ids.extend(inner(1 + number % 16));
             ids.push(SEP);
         }

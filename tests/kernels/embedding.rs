@@ -174,7 +174,7 @@ fn by_graph(embedding: usize, mode: Mode) -> Results {
         let count = ids.len();
         Tensor::<1, Int>::from_data(TensorData::new(ids, [count]), &device)
     };
-    let ids = batch.input_ids.iter().map(|&id| id as i32).collect();
+    let ids = batch.input_ids.to_vec();
     let positions = LENGTHS.into_iter().flat_map(|length| 0..length as i32);
     let words = embeddings
         .word
