@@ -33,7 +33,7 @@ use crate::{
 /// Characters of a text that the terminal shows.
 const LONGEST: usize = 300;
 
-/// Compare runs: settings that differ, scores, examples gained and lost
+/// Compare runs: settings, scores, examples gained and lost
 ///
 /// Every run is held against the first, in the tasks that both have learnt, by its answers to the dev files.
 /// The interval of a difference is that of a paired bootstrap: 10,000 samples of the examples, the same for

@@ -179,7 +179,7 @@ fn without_a_task_a_misspelt_key_is_told_first() {
         let error = Draft::new(Path::new("d"), "m", given).unwrap_err();
         error.to_string()
     };
-    for key in ["task_name", "tasks", "task"] {
+    for key in ["task_nams", "tasks", "task"] {
         assert_eq!(
             error(json!({key: ["squad"]})),
             format!("hyper-parameter {key}: there is no such key; the nearest is task_names")

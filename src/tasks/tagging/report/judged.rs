@@ -65,13 +65,13 @@ mod tests {
     use crate::{
         eval::figures::Figure,
         report::Sections,
-        tasks::tagging::report::{TagReport, tests::data},
+        tasks::tagging::report::{TagReport, tests::data_in},
     };
 
     #[test]
     fn the_figures_of_all_sentences_are_the_scorer_s() {
-        let data = data("a B-A\nb I-A\nc O\n\nd B-A\ne O\n");
         let folder = tempfile::tempdir().unwrap();
+        let data = data_in(folder.path(), "a B-A\nb I-A\nc O\n\nd B-A\ne O\n");
         let path = folder.path().join("p.jsonl");
         let gold: Vec<&[u32]> = data.features.iter().map(|f| f.kept_labels()).collect();
         // Right; and another word instead of the first.

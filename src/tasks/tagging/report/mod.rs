@@ -184,8 +184,11 @@ mod tests {
     };
 
     pub(super) fn data(text: &str) -> TaskData {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("dev.txt");
+        data_in(tempfile::tempdir().unwrap().path(), text)
+    }
+
+    pub(super) fn data_in(folder: &Path, text: &str) -> TaskData {
+        let file = folder.join("dev.txt");
         std::fs::write(&file, text).unwrap();
         let labels = Labels::of_names(["B-A", "E-A", "I-A", "O", "S-A"], Rules::Usual).unwrap();
         let vocab = Vocab::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\na", "v").unwrap();
