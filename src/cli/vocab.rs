@@ -80,7 +80,7 @@ pub(super) fn run(
             let unknown = grouped(facts.unknown_words as usize, "word");
             Ok(writeln!(
                 out,
-                "made of {words}, {distinct}, with {characters}; {unknown} of rarer characters left out"
+                "made of {words}, {distinct}, with {characters}\nleft out: {unknown} of rarer characters"
             )?)
         })?;
     }
