@@ -18,6 +18,9 @@ use electra::{
     },
 };
 
+/// What the allocator takes at least for buffers of these sizes.
+const PAGE: u64 = 8 << 20;
+
 #[test]
 fn a_step_holds_what_the_plan_says() {
     let Some(device) = support::gpu() else { return };
@@ -78,9 +81,11 @@ fn a_step_holds_what_the_plan_says() {
             "{layers_in:?} {micro_batch_size} recomputed {recompute_layers}, moments in {moments}: \
              {held} of {planned}: {share:.3}"
         );
-        // More than planned would run out of memory. Where this small model's heads are wider than
+        // More than planned would run out of memory. The allocator takes pages of 8 MiB, and the last may
+        // be nearly empty, which is much of what so small a model holds. Where its heads are wider than
         // its layers, the plan counts gradients that come only after them.
-        assert!((0.6..=1.0).contains(&share), "{share}");
+        assert!(share >= 0.6, "{share}");
+        assert!(held <= planned + PAGE, "{held} of {planned}");
         peak
     };
     for layers_in in [Element::F32, Element::F16] {
