@@ -105,7 +105,14 @@ fn shaders() -> Vec<Source> {
                 ([2, 4], [4, 4], 32),
                 ([2, 2], [2, 2], 32),
             ] {
-                for (subgroup, ahead) in [(32, false), (32, true), (64, false), (64, true)] {
+                for (subgroup, ahead, turned) in [
+                    (32, false, false),
+                    (32, true, false),
+                    (64, false, false),
+                    (64, true, false),
+                    (64, false, true),
+                    (64, true, true),
+                ] {
                     tilings.push(MatmulTiling::Cooperative {
                         size: 16,
                         grid,
@@ -113,6 +120,8 @@ fn shaders() -> Vec<Source> {
                         depth,
                         subgroup,
                         ahead,
+                        turned,
+                        vectors: true,
                     });
                 }
             }
@@ -165,6 +174,7 @@ fn shaders() -> Vec<Source> {
                 head: 64,
                 block: 32,
                 subgroup,
+                vectors: true,
             };
             shaders.push(Source::of(CooperativeShader {
                 pass,

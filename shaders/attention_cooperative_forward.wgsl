@@ -49,8 +49,8 @@ fn main(
         }
         workgroupBarrier();
         let own_rows = min(part, PARTS - 1u) * SIZE * ROW_STRIDE;
-        let at_q# = own_rows + #u * SIZE;
-        let q# = coopLoadT<Left>(&staged[at_q#], ROW_STRIDE);
+        let at_q# = own_rows + #u * SIZE / 4u;
+        let q# = coopLoadT<Left>(&staged[at_q# * QUAD], ROW_STRIDE * QUAD);
         workgroupBarrier();
 
         // Of the keys that this lane has seen.
@@ -64,14 +64,14 @@ fn main(
             workgroupBarrier();
             for (var once = 0u; once < present; once++) {
                 for (var t = 0u; t < SPAN; t += SIZE) {
-                    let at_k# = t * ROW_STRIDE + #u * SIZE;
-                    let to = own_scores + t;
+                    let at_k# = t * ROW_STRIDE + #u * SIZE / 4u;
+                    let to = own_scores + t / 4u;
                     var score = Sum();
                     // repeat
-                    let k# = coopLoad<Right>(&staged[at_k#], ROW_STRIDE);
+                    let k# = coopLoad<Right>(&staged[at_k# * QUAD], ROW_STRIDE * QUAD);
                     score = coopMultiplyAdd(q#, k#, score);
                     // end
-                    coopStoreT(score, &scores[to], SCORE_STRIDE);
+                    coopStoreT(score, &scores[to * QUAD], SCORE_STRIDE * QUAD);
                 }
             }
             workgroupBarrier();
@@ -79,7 +79,7 @@ fn main(
                 let key = four(block + 4u * quad);
                 let score = select(
                     vec4<f32>(-2e30),
-                    steepness * read_scores(own_scores + line * SCORE_STRIDE + 4u * quad),
+                    steepness * scores_at(own_scores + line * SCORE_STRIDE + quad),
                     key < vec4<u32>(tile.end),
                 );
                 let greater = max(max(greatest, max(score.x, score.y)), max(score.z, score.w));
@@ -90,16 +90,15 @@ fn main(
         workgroupBarrier();
         // Each lane's own, then the row's of all the lanes that share it.
         let own = subgroup * lanes;
-        scores[2u * (own + lane)] = greatest;
-        scores[2u * (own + lane) + 1u] = total;
+        put_scores(own + lane, vec4<f32>(greatest, total, 0.0, 0.0));
         workgroupBarrier();
         for (var other = line; other < lanes; other += SIZE) {
-            greatest = max(greatest, scores[2u * (own + other)]);
+            greatest = max(greatest, scores_at(own + other).x);
         }
         total = 0.0;
         for (var other = line; other < lanes; other += SIZE) {
-            let at = 2u * (own + other);
-            total += scores[at + 1u] * exp2(scores[at] - greatest);
+            let its = scores_at(own + other);
+            total += its.y * exp2(its.x - greatest);
         }
         let log_sum = greatest + log2(total);
         if lane < SIZE && row < end {
@@ -116,33 +115,33 @@ fn main(
             workgroupBarrier();
             for (var once = 0u; once < present; once++) {
                 for (var t = 0u; t < SPAN; t += SIZE) {
-                    let at_k# = t * ROW_STRIDE + #u * SIZE;
-                    let to = own_scores + t;
+                    let at_k# = t * ROW_STRIDE + #u * SIZE / 4u;
+                    let to = own_scores + t / 4u;
                     var score = Sum();
                     // repeat
-                    let k# = coopLoad<Right>(&staged[at_k#], ROW_STRIDE);
+                    let k# = coopLoad<Right>(&staged[at_k# * QUAD], ROW_STRIDE * QUAD);
                     score = coopMultiplyAdd(q#, k#, score);
                     // end
-                    coopStoreT(score, &scores[to], SCORE_STRIDE);
+                    coopStoreT(score, &scores[to * QUAD], SCORE_STRIDE * QUAD);
                 }
             }
             workgroupBarrier();
             for (var quad = lane / SIZE; quad < present * SPAN / 4u; quad += lanes / SIZE) {
                 let key = four(block + 4u * quad);
-                let score = steepness * read_scores(own_scores + line * SCORE_STRIDE + 4u * quad);
+                let score = steepness * scores_at(own_scores + line * SCORE_STRIDE + quad);
                 let share = select(vec4<f32>(0.0), exp2(score - log_sum), key < vec4<u32>(tile.end));
                 let query = vec4<u32>(row - tile.begin);
                 let weight = share * factors(tile.place, head, query, key - tile.begin);
-                put_weights(own_weights + line * WEIGHT_STRIDE + 4u * quad, weight);
+                put_weights(own_weights + line * WEIGHT_STRIDE + quad, vec4<f16>(weight));
             }
             workgroupBarrier();
             for (var once = 0u; once < present; once++) {
                 for (var t = 0u; t < SPAN; t += SIZE) {
-                    let at_weight = own_weights + t;
-                    let at_v# = (BLOCK + t) * ROW_STRIDE + #u * SIZE;
-                    let weight = coopLoadT<Left>(&weights[at_weight], WEIGHT_STRIDE);
+                    let at_weight = own_weights + t / 4u;
+                    let at_v# = (BLOCK + t) * ROW_STRIDE + #u * SIZE / 4u;
+                    let weight = coopLoadT<Left>(&weights[at_weight * QUAD], WEIGHT_STRIDE * QUAD);
                     // repeat
-                    let v# = coopLoadT<Right>(&staged[at_v#], ROW_STRIDE);
+                    let v# = coopLoadT<Right>(&staged[at_v# * QUAD], ROW_STRIDE * QUAD);
                     sum# = coopMultiplyAdd(weight, v#, sum#);
                     // end
                 }
@@ -152,7 +151,7 @@ fn main(
         let first = tile.first + part * SIZE;
         // repeat
         for (var once = 0u; once < present; once++) {
-            coopStoreT(sum#, &scores[own_scores], SCORE_STRIDE);
+            coopStoreT(sum#, &scores[own_scores * QUAD], SCORE_STRIDE * QUAD);
         }
         workgroupBarrier();
         put_context(own_scores, first, end, column + #u * SIZE / 4u, lane, lanes);
@@ -166,7 +165,7 @@ fn put_context(own: u32, first: u32, end: u32, column: u32, lane: u32, lanes: u3
         let line = t / (SIZE / 4u);
         let quad = t % (SIZE / 4u);
         if first + line < end {
-            let values = read_scores(own + line * SCORE_STRIDE + 4u * quad);
+            let values = scores_at(own + line * SCORE_STRIDE + quad);
             context[(first + line) * params.quarters + column + quad] = vec4<f16>(values);
         }
     }

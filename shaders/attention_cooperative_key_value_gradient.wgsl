@@ -56,15 +56,15 @@ fn main(
             stage(t / QUARTERS, t % QUARTERS, keys[source * width + column + t % QUARTERS]);
         }
         workgroupBarrier();
-        let at_own# = own_rows + #u * SIZE;
-        let k# = coopLoadT<Left>(&staged[at_own#], ROW_STRIDE);
+        let at_own# = own_rows + #u * SIZE / 4u;
+        let k# = coopLoadT<Left>(&staged[at_own# * QUAD], ROW_STRIDE * QUAD);
         workgroupBarrier();
         for (var t = index; t < PARTS * SIZE * QUARTERS; t += THREADS) {
             let source = min(tile.first + t / QUARTERS, tile.end - 1u);
             stage(t / QUARTERS, t % QUARTERS, values[source * width + column + t % QUARTERS]);
         }
         workgroupBarrier();
-        let v# = coopLoadT<Left>(&staged[at_own#], ROW_STRIDE);
+        let v# = coopLoadT<Left>(&staged[at_own# * QUAD], ROW_STRIDE * QUAD);
         workgroupBarrier();
 
         var key_sum# = Sum();
@@ -82,22 +82,22 @@ fn main(
             for (var span = 0u; span < min(BLOCK, tile.end - block); span += SPAN) {
                 for (var once = 0u; once < present; once++) {
                     for (var t = 0u; t < SPAN; t += SIZE) {
-                        let at_q# = (span + t) * ROW_STRIDE + #u * SIZE;
+                        let at_q# = (span + t) * ROW_STRIDE + #u * SIZE / 4u;
                         let at_g# = at_q# + BLOCK * ROW_STRIDE;
-                        let to_score = own_scores + t;
-                        let to_slope = own_slopes + t;
+                        let to_score = own_scores + t / 4u;
+                        let to_slope = own_slopes + t / 4u;
                         var score = Sum();
                         // repeat
-                        let q# = coopLoad<Right>(&staged[at_q#], ROW_STRIDE);
+                        let q# = coopLoad<Right>(&staged[at_q# * QUAD], ROW_STRIDE * QUAD);
                         score = coopMultiplyAdd(k#, q#, score);
                         // end
-                        coopStoreT(score, &scores[to_score], SCORE_STRIDE);
+                        coopStoreT(score, &scores[to_score * QUAD], SCORE_STRIDE * QUAD);
                         var slope = Sum();
                         // repeat
-                        let g# = coopLoad<Right>(&staged[at_g#], ROW_STRIDE);
+                        let g# = coopLoad<Right>(&staged[at_g# * QUAD], ROW_STRIDE * QUAD);
                         slope = coopMultiplyAdd(v#, g#, slope);
                         // end
-                        coopStoreT(slope, &scores[to_slope], SCORE_STRIDE);
+                        coopStoreT(slope, &scores[to_slope * QUAD], SCORE_STRIDE * QUAD);
                     }
                 }
                 workgroupBarrier();
@@ -110,31 +110,31 @@ fn main(
                     let d = staged_rows[at + 3u];
                     let log_sum = vec4<f32>(a.x, b.x, c.x, d.x);
                     let mean = vec4<f32>(a.y, b.y, c.y, d.y);
-                    let place = line * SCORE_STRIDE + 4u * quad;
-                    let score = (scale * read_scores(own_scores + place) - log_sum) * LOG2_E;
+                    let place = line * SCORE_STRIDE + quad;
+                    let score = (scale * scores_at(own_scores + place) - log_sum) * LOG2_E;
                     let share = select(vec4<f32>(0.0), exp2(score), query < vec4<u32>(tile.end));
                     let key = vec4<u32>(row - tile.begin);
                     let factor = factors(tile.place, head, query - tile.begin, key);
-                    let slope = read_scores(own_slopes + place) * factor;
-                    let to = line * WEIGHT_STRIDE + 4u * quad;
-                    put_weights(own_shares + to, share * factor);
-                    put_weights(own_steep + to, share * (slope - mean) * scale);
+                    let slope = scores_at(own_slopes + place) * factor;
+                    let to = line * WEIGHT_STRIDE + quad;
+                    put_weights(own_shares + to, vec4<f16>(share * factor));
+                    put_weights(own_steep + to, vec4<f16>(share * (slope - mean) * scale));
                 }
                 workgroupBarrier();
                 for (var once = 0u; once < present; once++) {
                     for (var t = 0u; t < SPAN; t += SIZE) {
-                        let at_share = own_shares + t;
-                        let at_steep = own_steep + t;
-                        let at_q# = (span + t) * ROW_STRIDE + #u * SIZE;
+                        let at_share = own_shares + t / 4u;
+                        let at_steep = own_steep + t / 4u;
+                        let at_q# = (span + t) * ROW_STRIDE + #u * SIZE / 4u;
                         let at_g# = at_q# + BLOCK * ROW_STRIDE;
-                        let steep = coopLoadT<Left>(&weights[at_steep], WEIGHT_STRIDE);
+                        let steep = coopLoadT<Left>(&weights[at_steep * QUAD], WEIGHT_STRIDE * QUAD);
                         // repeat
-                        let q# = coopLoadT<Right>(&staged[at_q#], ROW_STRIDE);
+                        let q# = coopLoadT<Right>(&staged[at_q# * QUAD], ROW_STRIDE * QUAD);
                         key_sum# = coopMultiplyAdd(steep, q#, key_sum#);
                         // end
-                        let share = coopLoadT<Left>(&weights[at_share], WEIGHT_STRIDE);
+                        let share = coopLoadT<Left>(&weights[at_share * QUAD], WEIGHT_STRIDE * QUAD);
                         // repeat
-                        let g# = coopLoadT<Right>(&staged[at_g#], ROW_STRIDE);
+                        let g# = coopLoadT<Right>(&staged[at_g# * QUAD], ROW_STRIDE * QUAD);
                         value_sum# = coopMultiplyAdd(share, g#, value_sum#);
                         // end
                     }
@@ -145,8 +145,8 @@ fn main(
         let first = tile.first + part * SIZE;
         // repeat
         for (var once = 0u; once < present; once++) {
-            coopStoreT(key_sum#, &scores[own_scores], SCORE_STRIDE);
-            coopStoreT(value_sum#, &scores[own_slopes], SCORE_STRIDE);
+            coopStoreT(key_sum#, &scores[own_scores * QUAD], SCORE_STRIDE * QUAD);
+            coopStoreT(value_sum#, &scores[own_slopes * QUAD], SCORE_STRIDE * QUAD);
         }
         workgroupBarrier();
         put_gradients(own_scores, first, end, column + #u * SIZE / 4u, lane, lanes);
@@ -160,10 +160,10 @@ fn put_gradients(own: u32, first: u32, end: u32, column: u32, lane: u32, lanes: 
         let line = t / (SIZE / 4u);
         let quad = t % (SIZE / 4u);
         if first + line < end {
-            let source = own + line * SCORE_STRIDE + 4u * quad;
+            let source = own + line * SCORE_STRIDE + quad;
             let to = (first + line) * params.quarters + column + quad;
-            key_grads[to] = vec4<f16>(read_scores(source));
-            value_grads[to] = vec4<f16>(read_scores(SLOPES + source));
+            key_grads[to] = vec4<f16>(scores_at(source));
+            value_grads[to] = vec4<f16>(scores_at(SLOPES + source));
         }
     }
 }

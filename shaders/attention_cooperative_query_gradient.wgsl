@@ -51,15 +51,15 @@ fn main(
             stage(t / QUARTERS, t % QUARTERS, queries[source * width + column + t % QUARTERS]);
         }
         workgroupBarrier();
-        let at_q# = own_rows + #u * SIZE;
-        let q# = coopLoadT<Left>(&staged[at_q#], ROW_STRIDE);
+        let at_q# = own_rows + #u * SIZE / 4u;
+        let q# = coopLoadT<Left>(&staged[at_q# * QUAD], ROW_STRIDE * QUAD);
         workgroupBarrier();
         for (var t = index; t < PARTS * SIZE * QUARTERS; t += THREADS) {
             let source = min(tile.first + t / QUARTERS, tile.end - 1u);
             stage(t / QUARTERS, t % QUARTERS, grads[source * width + column + t % QUARTERS]);
         }
         workgroupBarrier();
-        let g# = coopLoadT<Left>(&staged[at_q#], ROW_STRIDE);
+        let g# = coopLoadT<Left>(&staged[at_q# * QUAD], ROW_STRIDE * QUAD);
 
         // Σ_j p · dp is the gradient times the result; the lanes that share a row share the columns.
         let at = min(row, tile.end - 1u);
@@ -69,11 +69,11 @@ fn main(
             mean += dot(vec4<f32>(grads[source]), vec4<f32>(context[source]));
         }
         let own = subgroup * lanes;
-        scores[own + lane] = mean;
+        put_scores(own + lane, vec4<f32>(mean));
         workgroupBarrier();
         mean = 0.0;
         for (var other = line; other < lanes; other += SIZE) {
-            mean += scores[own + other];
+            mean += scores_at(own + other).x;
         }
         let log_sum = log_sums[head * params.tokens + at];
         if lane < SIZE && row < end {
@@ -91,44 +91,44 @@ fn main(
             for (var span = 0u; span < min(BLOCK, tile.end - block); span += SPAN) {
                 for (var once = 0u; once < present; once++) {
                     for (var t = 0u; t < SPAN; t += SIZE) {
-                        let at_k# = (span + t) * ROW_STRIDE + #u * SIZE;
+                        let at_k# = (span + t) * ROW_STRIDE + #u * SIZE / 4u;
                         let at_v# = at_k# + BLOCK * ROW_STRIDE;
-                        let to_score = own_scores + t;
-                        let to_slope = own_slopes + t;
+                        let to_score = own_scores + t / 4u;
+                        let to_slope = own_slopes + t / 4u;
                         var score = Sum();
                         // repeat
-                        let k# = coopLoad<Right>(&staged[at_k#], ROW_STRIDE);
+                        let k# = coopLoad<Right>(&staged[at_k# * QUAD], ROW_STRIDE * QUAD);
                         score = coopMultiplyAdd(q#, k#, score);
                         // end
-                        coopStoreT(score, &scores[to_score], SCORE_STRIDE);
+                        coopStoreT(score, &scores[to_score * QUAD], SCORE_STRIDE * QUAD);
                         var slope = Sum();
                         // repeat
-                        let v# = coopLoad<Right>(&staged[at_v#], ROW_STRIDE);
+                        let v# = coopLoad<Right>(&staged[at_v# * QUAD], ROW_STRIDE * QUAD);
                         slope = coopMultiplyAdd(g#, v#, slope);
                         // end
-                        coopStoreT(slope, &scores[to_slope], SCORE_STRIDE);
+                        coopStoreT(slope, &scores[to_slope * QUAD], SCORE_STRIDE * QUAD);
                     }
                 }
                 workgroupBarrier();
                 for (var quad = lane / SIZE; quad < present * SPAN / 4u; quad += lanes / SIZE) {
                     let key = four(block + span + 4u * quad);
-                    let place = line * SCORE_STRIDE + 4u * quad;
-                    let score = (scale * read_scores(own_scores + place) - log_sum) * LOG2_E;
+                    let place = line * SCORE_STRIDE + quad;
+                    let score = (scale * scores_at(own_scores + place) - log_sum) * LOG2_E;
                     let share = select(vec4<f32>(0.0), exp2(score), key < vec4<u32>(tile.end));
                     let query = vec4<u32>(row - tile.begin);
                     let factor = factors(tile.place, head, query, key - tile.begin);
-                    let slope = read_scores(own_slopes + place) * factor;
+                    let slope = scores_at(own_slopes + place) * factor;
                     let weight = share * (slope - mean) * scale;
-                    put_weights(own_weights + line * WEIGHT_STRIDE + 4u * quad, weight);
+                    put_weights(own_weights + line * WEIGHT_STRIDE + quad, vec4<f16>(weight));
                 }
                 workgroupBarrier();
                 for (var once = 0u; once < present; once++) {
                     for (var t = 0u; t < SPAN; t += SIZE) {
-                        let at_weight = own_weights + t;
-                        let weight = coopLoadT<Left>(&weights[at_weight], WEIGHT_STRIDE);
-                        let at_k# = (span + t) * ROW_STRIDE + #u * SIZE;
+                        let at_weight = own_weights + t / 4u;
+                        let weight = coopLoadT<Left>(&weights[at_weight * QUAD], WEIGHT_STRIDE * QUAD);
+                        let at_k# = (span + t) * ROW_STRIDE + #u * SIZE / 4u;
                         // repeat
-                        let k# = coopLoadT<Right>(&staged[at_k#], ROW_STRIDE);
+                        let k# = coopLoadT<Right>(&staged[at_k# * QUAD], ROW_STRIDE * QUAD);
                         sum# = coopMultiplyAdd(weight, k#, sum#);
                         // end
                     }
@@ -139,7 +139,7 @@ fn main(
         let first = tile.first + part * SIZE;
         // repeat
         for (var once = 0u; once < present; once++) {
-            coopStoreT(sum#, &scores[own_scores], SCORE_STRIDE);
+            coopStoreT(sum#, &scores[own_scores * QUAD], SCORE_STRIDE * QUAD);
         }
         workgroupBarrier();
         put_gradient(own_scores, first, end, column + #u * SIZE / 4u, lane, lanes);
@@ -153,7 +153,7 @@ fn put_gradient(own: u32, first: u32, end: u32, column: u32, lane: u32, lanes: u
         let line = t / (SIZE / 4u);
         let quad = t % (SIZE / 4u);
         if first + line < end {
-            let values = read_scores(own + line * SCORE_STRIDE + 4u * quad);
+            let values = scores_at(own + line * SCORE_STRIDE + quad);
             query_grads[(first + line) * params.quarters + column + quad] = vec4<f16>(values);
         }
     }

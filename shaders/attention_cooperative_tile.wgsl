@@ -20,40 +20,21 @@ const SPAN = {{ span }}u;
 const THREADS = {{ threads }}u;
 const MASKED = {{ masked }};
 
-// Lines are apart by some columns more than they hold, so that they do not all begin in the same
-// bank; cooperative matrices want multiples of 16 bytes.
-const ROW_STRIDE = HEAD + 8u;
-const SCORE_STRIDE = SPAN + 4u;
-const WEIGHT_STRIDE = SPAN + 8u;
+// Workgroup memory is counted in quads, which have so many elements there.
+const QUAD = {{ quad }}u;
+
+// Quads from line to line: some more than a line holds, so that lines do not all begin in the same bank;
+// cooperative matrices want multiples of 16 bytes.
+const ROW_STRIDE = QUARTERS + 2u;
+const SCORE_STRIDE = SPAN / 4u + 1u;
+const WEIGHT_STRIDE = SPAN / 4u + 2u;
 
 // Exponentials are powers of two: scores are scaled once.
 const LOG2_E = 1.4426950408889634;
 const LN_2 = 0.6931471805599453;
 
-// Two blocks of rows, or a tile's own rows before them.
-var<workgroup> staged: array<f16, 2u * BLOCK * ROW_STRIDE>;
-// SCORES and WEIGHTS matrices of SIZE × SPAN of each part.
-var<workgroup> scores: array<f32, SCORES * PARTS * SIZE * SCORE_STRIDE>;
-var<workgroup> weights: array<f16, WEIGHTS * PARTS * SIZE * WEIGHT_STRIDE>;
-
 fn stage(line: u32, quarter: u32, values: vec4<f16>) {
-    let to = line * ROW_STRIDE + 4u * quarter;
-    staged[to] = values.x;
-    staged[to + 1u] = values.y;
-    staged[to + 2u] = values.z;
-    staged[to + 3u] = values.w;
-}
-
-fn read_scores(at: u32) -> vec4<f32> {
-    return vec4<f32>(scores[at], scores[at + 1u], scores[at + 2u], scores[at + 3u]);
-}
-
-fn put_weights(to: u32, values: vec4<f32>) {
-    let narrow = vec4<f16>(values);
-    weights[to] = narrow.x;
-    weights[to + 1u] = narrow.y;
-    weights[to + 2u] = narrow.z;
-    weights[to + 3u] = narrow.w;
+    put_staged(line * ROW_STRIDE + quarter, values);
 }
 
 // The rows from `first` on.

@@ -9,7 +9,7 @@ use burn::{
 use cubecl::{
     client::Client,
     ir::attributes::BufferIOAttr,
-    prelude::{CubeCount, KernelId},
+    prelude::{CubeCount, ExecutionMode, KernelId},
     server::{KernelArguments, MetadataBindingInfo},
 };
 
@@ -64,7 +64,11 @@ impl<S: Shader> KernelSource for Source<S> {
     }
 
     fn id(&self) -> KernelId {
-        KernelId::new::<S>().info(self.0)
+        // Checked would have naga count the turns of every loop, which no loop here needs, to end
+        // those that never would: drivers then neither unroll loops nor keep arrays in registers.
+        KernelId::new::<S>()
+            .info(self.0)
+            .mode(ExecutionMode::Unchecked)
     }
 
     fn lang(&self) -> &'static str {

@@ -3,6 +3,7 @@
 pub mod autotune;
 pub mod bf16;
 pub mod config;
+mod cooperative;
 pub(super) mod cpu;
 
 use std::fmt;
@@ -151,14 +152,16 @@ impl fmt::Display for MatmulTiling {
                 depth,
                 subgroup,
                 ahead,
+                turned,
                 ..
             } => {
                 let ahead = if *ahead { ", one ahead" } else { "" };
+                let turned = if *turned { ", turned" } else { "" };
                 let subgroups = grid[0] * grid[1];
                 write!(
                     f,
                     "matrix units {size}x{size}, {subgroups} subgroups of {subgroup} on blocks of \
-                     {rows}x{columns}x{depth}{ahead}"
+                     {rows}x{columns}x{depth}{ahead}{turned}"
                 )
             }
         }

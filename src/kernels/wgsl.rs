@@ -9,6 +9,20 @@ pub(super) const NORMAL: &str = include_str!("../../shaders/normal.wgsl");
 /// What shaders with cooperative matrices begin with.
 pub(super) const COOPERATIVE_MATRIX: &str = "enable f16;\nenable wgpu_cooperative_matrix;\n";
 
+/// An array `name` in workgroup memory of `quads` times four values of `element`, which are written and read
+/// together: as vectors where cooperative matrices load from such, otherwise one by one.
+pub(super) fn shared_array(name: &str, element: &str, quads: &str, vectors: bool) -> String {
+    let text = match vectors {
+        true => include_str!("../../shaders/shared_quads.wgsl"),
+        false => include_str!("../../shaders/shared_scalars.wgsl"),
+    };
+    SourceTemplate::new(text)
+        .register("name", name)
+        .register("element", element)
+        .register("quads", quads)
+        .complete()
+}
+
 /// Random words, of this type in WGSL: one or several at once.
 pub(super) fn pcg3d(words: &str) -> String {
     SourceTemplate::new(include_str!("../../shaders/pcg3d.wgsl"))
@@ -35,34 +49,42 @@ pub(super) fn softmax() -> String {
     format!("{}{softmax}", reduction("f32"))
 }
 
-/// Writes each line of code that holds a `#`, a `$` or both once for each number below `counts` that
-/// they may stand for. Lines between `// repeat` and `// end` are written so together.
-pub(super) fn unroll(text: &str, counts: [usize; 2]) -> String {
+/// What a number stands for in the text: the first sign for the first count, and so on.
+const SIGNS: [char; 4] = ['#', '$', '~', '?'];
+
+/// Writes each line of code that holds a `#`, `$`, `~` or `?` once for each number below the sign's count,
+/// and one that holds several once for each combination. Lines between `// repeat` and `// end` are
+/// written so together.
+pub(super) fn unroll<const N: usize>(text: &str, counts: [usize; N]) -> String {
     let mut unrolled = String::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
         if line.trim() == "// repeat" {
             let block = lines.by_ref().take_while(|line| line.trim() != "// end");
             let block: String = block.map(|line| format!("{line}\n")).collect();
-            repeat(&block, counts, &mut unrolled);
+            repeat(&block, &counts, &mut unrolled);
         } else if line.trim_start().starts_with("//") {
             unrolled += line;
             unrolled.push('\n');
         } else {
-            repeat(&format!("{line}\n"), counts, &mut unrolled);
+            repeat(&format!("{line}\n"), &counts, &mut unrolled);
         }
     }
     unrolled
 }
 
-fn repeat(block: &str, counts: [usize; 2], unrolled: &mut String) {
-    let numbers = |sign, count| if block.contains(sign) { count } else { 1 };
-    for first in 0..numbers('#', counts[0]) {
-        for second in 0..numbers('$', counts[1]) {
-            let block = block.replace('#', &first.to_string());
-            *unrolled += &block.replace('$', &second.to_string());
+fn repeat(block: &str, counts: &[usize], unrolled: &mut String) {
+    let mut blocks = vec![block.to_owned()];
+    for (&count, sign) in counts.iter().zip(SIGNS) {
+        if block.contains(sign) {
+            let numbered = |block: &String| {
+                let block = block.clone();
+                (0..count).map(move |number| block.replace(sign, &number.to_string()))
+            };
+            blocks = blocks.iter().flat_map(numbered).collect();
         }
     }
+    unrolled.extend(blocks);
 }
 
 #[cfg(test)]
@@ -77,6 +99,7 @@ mod tests {
             "// a # stays\nlet q0 = x[0u];\nlet q1 = x[1u];\nend\n"
         );
         assert_eq!(unroll("a#$\n", [2, 3]), "a00\na01\na02\na10\na11\na12\n");
+        assert_eq!(unroll("a~?\n", [9, 9, 1, 2]), "a00\na01\n");
     }
 
     #[test]

@@ -373,7 +373,10 @@ fn adapters() -> impl Iterator<Item = AdapterInfo> {
             index: 0,
             name: name.into(),
             kind: AdapterKind::Discrete,
-            api: Api::Vulkan,
+            api: match name {
+                "Apple" => Api::Metal,
+                _ => Api::Vulkan,
+            },
             driver: String::new(),
             memory: None,
             max_buffer: 1 << 30,

@@ -81,6 +81,7 @@ pub(in crate::kernels) fn choose(
     let comparison = |way: &str, products: usize, expected| Comparison {
         device,
         operation: format!("attention {way}, {length} tokens"),
+        settles: !adapter.is_software(),
         kind: format!("attention {way}"),
         flops: (2 * products * rows * length * hidden) as f64,
         expected,

@@ -10,7 +10,7 @@ use crate::{
         formats::Element,
         params::{params, with_params},
         shader::{Direction, Shader},
-        wgsl::{COOPERATIVE_MATRIX, mask, unroll},
+        wgsl::{COOPERATIVE_MATRIX, mask, shared_array, unroll},
     },
     packed::random::Mask,
 };
@@ -185,6 +185,8 @@ pub struct CooperativeConfig {
     /// Threads of a subgroup, on a device whose smallest has at least `size`. Where a subgroup
     /// turns out to have more or fewer the result is the same, but it takes longer.
     pub subgroup: usize,
+    /// Whether workgroup memory is made of vectors, not of scalars.
+    pub vectors: bool,
 }
 
 impl CooperativeConfig {
@@ -215,6 +217,12 @@ impl CooperativeConfig {
     /// Threads of a workgroup.
     pub fn threads(self) -> u32 {
         (Self::PARTS * self.subgroup) as u32
+    }
+
+    /// Threads of a workgroup at most: the shaders keep four numbers of each where scores lie, of
+    /// which a line has at least five quads.
+    pub(super) fn most_threads(self) -> u32 {
+        (self.tile() * 5).min(256) as u32
     }
 
     /// Staged rows whose scores are in workgroup memory at a time: fewer in the gradients, which
@@ -277,12 +285,23 @@ impl Shader for CooperativeShader {
                 include_str!("../../../shaders/attention_cooperative_key_value_gradient.wgsl")
             }
         };
-        let text = format!("{COOPERATIVE_MATRIX}{}{ROWS}{tile}{main}", mask());
+        let shared = [
+            // Two blocks of rows, or a tile's own rows before them.
+            ("staged", "f16", "2u * BLOCK * ROW_STRIDE"),
+            // Matrices of SIZE × SPAN of each part.
+            ("scores", "f32", "SCORES * PARTS * SIZE * SCORE_STRIDE"),
+            ("weights", "f16", "WEIGHTS * PARTS * SIZE * WEIGHT_STRIDE"),
+        ];
+        let shared =
+            shared.map(|(name, element, quads)| shared_array(name, element, quads, config.vectors));
+        let shared = shared.concat();
+        let text = format!("{COOPERATIVE_MATRIX}{}{ROWS}{tile}{shared}{main}", mask());
         let text = SourceTemplate::new(text)
             .register("size", config.size.to_string())
             .register("head", config.head.to_string())
             .register("block", config.block.to_string())
             .register("span", config.span(pass).to_string())
+            .register("quad", if config.vectors { "1" } else { "4" })
             .register("threads", config.threads().to_string())
             .register("masked", masked.to_string())
             .complete();
@@ -296,13 +315,13 @@ impl Shader for CooperativeShader {
     fn all() -> Vec<Self> {
         let mut all = Vec::new();
         // For matrices and subgroups of NVIDIA, AMD, Apple and lavapipe.
-        for (size, block, subgroup) in [
-            (16, 32, 32),
-            (16, 32, 64),
-            (8, 16, 32),
-            (8, 32, 32),
-            (8, 16, 8),
-            (8, 32, 8),
+        for (size, block, subgroup, vectors) in [
+            (16, 32, 32, true),
+            (16, 32, 64, false),
+            (8, 16, 32, false),
+            (8, 32, 32, false),
+            (8, 16, 8, true),
+            (8, 32, 8, true),
         ] {
             for head in [16, 32, 64, 128] {
                 let config = CooperativeConfig {
@@ -310,6 +329,7 @@ impl Shader for CooperativeShader {
                     head,
                     block,
                     subgroup,
+                    vectors,
                 };
                 for pass in CooperativePass::ALL {
                     all.extend([false, true].map(|masked| Self {

@@ -20,7 +20,7 @@ use super::{
     layout::Layout,
 };
 use crate::{
-    device::AdapterInfo,
+    device::{AdapterInfo, Api},
     kernels::{
         formats::Element,
         launch::{self, Arrays, WIDEST_DISPATCH, binds, like},
@@ -30,9 +30,6 @@ use crate::{
 
 /// Columns of a head at most: more would not fit the registers.
 const WIDEST_HEAD: usize = 128;
-
-/// Threads of a workgroup at most: the shaders keep two numbers of each where scores lie.
-const MOST_THREADS: u32 = 256;
 
 /// The configurations that an adapter offers for heads of `head` columns, larger matrices first.
 pub fn candidates(adapter: &AdapterInfo, head: usize) -> Vec<CooperativeConfig> {
@@ -48,6 +45,8 @@ pub fn candidates(adapter: &AdapterInfo, head: usize) -> Vec<CooperativeConfig> 
             head,
             block,
             subgroup,
+            // Naga's Metal output loads cooperative matrices from scalars only.
+            vectors: adapter.api != Api::Metal,
         }));
     }
     configs.retain(|config| {
@@ -56,7 +55,7 @@ pub fn candidates(adapter: &AdapterInfo, head: usize) -> Vec<CooperativeConfig> 
             && (config.size..=WIDEST_HEAD).contains(&head)
             && smallest as usize >= config.size
             && config.workgroup_bytes() <= adapter.max_workgroup_storage as usize
-            && config.threads() <= adapter.max_workgroup_invocations.min(MOST_THREADS)
+            && config.threads() <= adapter.max_workgroup_invocations.min(config.most_threads())
     });
     configs
 }

@@ -19,7 +19,7 @@ use super::{
     config::{MatmulTiling, Orientation},
 };
 use crate::{
-    device::AdapterInfo,
+    device::{AdapterInfo, Api},
     kernels::{
         autotune::{
             attempts::Attempts,
@@ -33,7 +33,7 @@ use crate::{
 
 /// Rows of the products that are timed, at most: enough to fill a large GPU, and no multiple of a
 /// tile's, as a packed batch's are not.
-pub(in crate::kernels) const ROWS: usize = 4_091;
+pub(in crate::kernels) const ROWS: usize = 8_187;
 
 /// Rows at least, and on a software adapter, which is slow and has little to fill.
 const FEW_ROWS: usize = 123;
@@ -41,15 +41,50 @@ const FEW_ROWS: usize = 123;
 /// As long as one product of [`ROWS`] may take; a slower device gets fewer rows.
 const LONGEST: Duration = Duration::from_millis(50);
 
-/// Blocks that are tried with cooperative matrices: subgroups, matrices of each, depth of a slice, and
-/// whether the next slice is fetched while one is multiplied.
-const BLOCKS: [([usize; 2], [usize; 2], usize, bool); 6] = [
-    ([2, 2], [4, 4], 32, true),
-    ([2, 2], [4, 4], 32, false),
-    ([2, 2], [4, 4], 16, true),
-    ([2, 4], [4, 2], 32, true),
-    ([2, 4], [4, 4], 32, true),
-    ([2, 2], [2, 2], 32, true),
+/// What is tried with cooperative matrices, as in [`MatmulTiling::Cooperative`].
+struct Block {
+    grid: [usize; 2],
+    tiles: [usize; 2],
+    depth: usize,
+    ahead: bool,
+    turned: bool,
+}
+
+impl Block {
+    const fn new(grid: [usize; 2], tiles: [usize; 2], depth: usize) -> Self {
+        Self {
+            grid,
+            tiles,
+            depth,
+            ahead: false,
+            turned: false,
+        }
+    }
+
+    const fn ahead(self) -> Self {
+        Self {
+            ahead: true,
+            ..self
+        }
+    }
+
+    const fn turned(self) -> Self {
+        Self {
+            turned: true,
+            ..self
+        }
+    }
+}
+
+const BLOCKS: [Block; 8] = [
+    Block::new([2, 2], [4, 4], 32),
+    Block::new([2, 2], [4, 4], 32).ahead(),
+    Block::new([2, 2], [4, 4], 32).turned(),
+    Block::new([2, 2], [4, 4], 32).ahead().turned(),
+    Block::new([2, 2], [4, 4], 16).ahead(),
+    Block::new([2, 4], [4, 2], 32).ahead(),
+    Block::new([2, 4], [4, 4], 32),
+    Block::new([2, 2], [2, 2], 32).ahead(),
 ];
 
 /// The tilings that an adapter offers for operands of this format, cooperative matrices first.
@@ -62,7 +97,14 @@ pub fn candidates(adapter: &AdapterInfo, operand: Element) -> Vec<MatmulTiling> 
         // A driver may run subgroups of any size between the two.
         let subgroups = BTreeSet::from([smallest, largest]);
         for (size, subgroup) in sizes.flat_map(|size| subgroups.iter().map(move |&s| (size, s))) {
-            for (grid, tiles, depth, ahead) in BLOCKS {
+            for block in BLOCKS {
+                let Block {
+                    grid,
+                    tiles,
+                    depth,
+                    ahead,
+                    turned,
+                } = block;
                 tilings.push(MatmulTiling::Cooperative {
                     size,
                     grid,
@@ -70,6 +112,9 @@ pub fn candidates(adapter: &AdapterInfo, operand: Element) -> Vec<MatmulTiling> 
                     depth,
                     subgroup: subgroup as usize,
                     ahead,
+                    turned,
+                    // Naga's Metal output loads cooperative matrices from scalars only.
+                    vectors: adapter.api != Api::Metal,
                 });
             }
         }
@@ -111,7 +156,15 @@ pub(in crate::kernels) fn choose(
     let mut choose = |orientation: Orientation| -> Result<TilingsBySize, Error> {
         let mut fastest = |output: usize| {
             let shape = [rows, hidden, output];
-            let (tiling, tried) = fastest(device, attempts, operand, orientation, shape, &tilings)?;
+            let (tiling, tried) = fastest(
+                device,
+                adapter,
+                attempts,
+                operand,
+                orientation,
+                shape,
+                &tilings,
+            )?;
             timings.extend(tried);
             Ok::<_, Error>(tiling)
         };
@@ -167,6 +220,7 @@ fn affordable(
 /// The fastest tiling for one of a dense layer's products, with its epilogue in an encoder layer.
 fn fastest(
     device: &Device,
+    adapter: &AdapterInfo,
     attempts: &mut Attempts,
     operand: Element,
     orientation: Orientation,
@@ -175,9 +229,17 @@ fn fastest(
 ) -> Result<(Option<MatmulTiling>, Vec<Timing>), Error> {
     let operands = Operands::new(device, operand, orientation, shape);
     let [_, input, output] = shape;
+    // Where nothing lies across the depth, nothing is turned.
+    let turns = orientation != Orientation::RightTransposed;
+    let tilings: Vec<_> = tilings
+        .iter()
+        .copied()
+        .filter(|tiling| turns || !tiling.is_some_and(MatmulTiling::is_turned))
+        .collect();
     let comparison = Comparison {
         device,
         operation: format!("{} {input}→{output}", orientation.formula()),
+        settles: !adapter.is_software(),
         kind: format!("product of {}", operand.name()),
         flops: operands.flops(),
         expected: operands.expected(),
@@ -188,5 +250,5 @@ fn fastest(
         },
     };
     let run = |tiling| operands.run(tiling);
-    comparison.fastest(attempts, tilings, MatmulTiling::name, run)
+    comparison.fastest(attempts, &tilings, MatmulTiling::name, run)
 }

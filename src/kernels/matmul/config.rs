@@ -3,6 +3,7 @@
 use burn::backend::wgpu::SourceTemplate;
 use serde::{Deserialize, Serialize};
 
+use super::cooperative;
 use crate::{
     kernels::{
         formats::Element,
@@ -25,6 +26,8 @@ pub enum Orientation {
 }
 
 impl Orientation {
+    pub const ALL: [Self; 3] = [Self::Plain, Self::LeftTransposed, Self::RightTransposed];
+
     /// The product of a dense layer that it is, as a formula.
     pub fn formula(self) -> &'static str {
         match self {
@@ -187,6 +190,11 @@ pub enum MatmulTiling {
         subgroup: usize,
         /// Whether the next slice is fetched while one is multiplied.
         ahead: bool,
+        /// Whether operands whose lines lie across the depth are staged along it: some devices load
+        /// one kind of matrices from workgroup memory faster than the other.
+        turned: bool,
+        /// Whether workgroup memory is made of vectors, not of scalars.
+        vectors: bool,
     },
 }
 
@@ -214,30 +222,43 @@ impl MatmulTiling {
         }
     }
 
-    /// Bytes that a workgroup shares.
+    /// Whether operands that lie across the depth are turned when they are staged.
+    pub fn is_turned(self) -> bool {
+        matches!(self, Self::Cooperative { turned: true, .. })
+    }
+
+    /// Bytes that a workgroup shares, at most.
     pub fn workgroup_bytes(self) -> usize {
         match self {
             Self::Tiled { .. } => 2 * 256 * 16,
-            Self::Cooperative {
-                size, grid, depth, ..
-            } => {
-                const SPACE: usize = 8;
-                let lines: usize = self.block().iter().sum();
-                2 * lines * (depth + SPACE) + 4 * grid[0] * grid[1] * 2 * size * size
+            Self::Cooperative { size, grid, .. } => {
+                cooperative::staged_bytes(self) + 4 * grid[0] * grid[1] * 2 * size * size
             }
         }
     }
 
-    /// Whether the threads of a workgroup stage a slice evenly, in fours of four values.
+    /// Whether the threads of a workgroup share its work evenly: staging a slice, four by four values
+    /// where it is turned, and adding up four of its columns.
     pub fn is_even(self) -> bool {
         match self {
             Self::Tiled { .. } => true,
-            Self::Cooperative { depth, .. } => {
+            Self::Cooperative {
+                size,
+                depth,
+                subgroup,
+                turned,
+                ..
+            } => {
                 let threads = self.threads()[0] as usize;
-                let lines = self.block();
-                lines
+                let [rows, columns] = self.block();
+                let piece = if turned { 16 } else { 4 };
+                [rows, columns]
                     .iter()
-                    .all(|lines| (lines * depth).is_multiple_of(16 * threads))
+                    .all(|lines| (lines * depth).is_multiple_of(piece * threads))
+                    && [rows, columns, depth]
+                        .iter()
+                        .all(|line| threads.is_multiple_of(line / 4))
+                    && 2 * subgroup <= size * size
             }
         }
     }
@@ -322,25 +343,7 @@ impl Shader for MatmulShader {
                 let text = template.register("quarters", quarters.to_string());
                 unroll(&text.complete(), [quarters; 2])
             }
-            MatmulTiling::Cooperative {
-                size,
-                grid,
-                tiles,
-                depth,
-                ahead,
-                ..
-            } => {
-                let text = template
-                    .register("size", size.to_string())
-                    .register("grid_rows", grid[0].to_string())
-                    .register("grid_columns", grid[1].to_string())
-                    .register("tile_rows", tiles[0].to_string())
-                    .register("tile_columns", tiles[1].to_string())
-                    .register("depth", depth.to_string())
-                    .register("threads", tiling.threads()[0].to_string())
-                    .register("ahead", ahead.to_string());
-                unroll(&text.complete(), tiles)
-            }
+            MatmulTiling::Cooperative { .. } => cooperative::text(template, matmul, tiling),
         };
         with_params::<MatmulParams>(text)
     }
@@ -358,12 +361,13 @@ impl Shader for MatmulShader {
             }
         }
         // For matrices and subgroups of NVIDIA, AMD, Apple and lavapipe.
-        for (size, grid, tiles, depth, subgroup, ahead) in [
-            (8, [2, 2], [4, 4], 32, 8, true),
-            (16, [2, 2], [4, 4], 16, 32, true),
-            (16, [2, 2], [2, 2], 32, 32, false),
-            (16, [2, 4], [4, 4], 32, 32, true),
-            (16, [2, 2], [4, 4], 32, 64, false),
+        for (size, grid, tiles, depth, subgroup, ahead, turned, vectors) in [
+            (8, [2, 2], [4, 4], 32, 8, true, false, true),
+            (8, [2, 2], [4, 4], 32, 32, true, true, false),
+            (16, [2, 2], [4, 4], 16, 32, true, false, true),
+            (16, [2, 2], [2, 2], 32, 32, false, false, false),
+            (16, [2, 4], [4, 4], 32, 32, true, true, true),
+            (16, [2, 2], [4, 4], 32, 64, false, true, true),
         ] {
             let tiling = MatmulTiling::Cooperative {
                 size,
@@ -372,6 +376,8 @@ impl Shader for MatmulShader {
                 depth,
                 subgroup,
                 ahead,
+                turned,
+                vectors,
             };
             let matmuls = Matmul::of_a_dense_layer(Element::F16);
             all.extend(matmuls.map(|matmul| Self { matmul, tiling }));

@@ -8,9 +8,11 @@ mod case;
 mod product;
 mod program;
 
+use std::collections::HashSet;
+
 use electra::kernels::{
-    attention::config::CooperativeShader,
-    matmul::config::{Epilogue, MatmulTiling},
+    attention::config::{CooperativeConfig, CooperativeShader},
+    matmul::config::{Epilogue, MatmulShader, MatmulTiling},
 };
 use rayon::prelude::*;
 
@@ -38,11 +40,22 @@ fn lanes(size: usize, threads: u32, all: bool, reckoned: usize) -> Vec<u32> {
     lanes
 }
 
+/// The form with workgroup memory of scalars, which is what Metal gets.
+fn scalars(mut shader: MatmulShader) -> MatmulShader {
+    if let MatmulTiling::Cooperative { vectors, .. } = &mut shader.tiling {
+        *vectors = false;
+    }
+    shader
+}
+
 /// Every form that a device could get, or a few that go through all of the shaders' text.
 fn cases(all: bool) -> Vec<Case> {
     let mut cases = Vec::new();
     let mut whole = None;
-    for shader in cooperative_products() {
+    let mut products: Vec<_> = cooperative_products().into_iter().map(scalars).collect();
+    let mut seen = HashSet::new();
+    products.retain(|&shader| seen.insert(shader));
+    for shader in products {
         let MatmulTiling::Cooperative { size, subgroup, .. } = shader.tiling else {
             continue;
         };
@@ -59,8 +72,17 @@ fn cases(all: bool) -> Vec<Case> {
         }
     }
     let attention = [16, 32, 64, 128].map(|head| (head, Attention::new(head)));
+    let mut seen = HashSet::new();
     for shader in cooperative_attention() {
-        let CooperativeShader { config, masked, .. } = shader;
+        let config = CooperativeConfig {
+            vectors: false,
+            ..shader.config
+        };
+        let shader = CooperativeShader { config, ..shader };
+        let masked = shader.masked;
+        if !seen.insert(shader) {
+            continue;
+        }
         let few = config.size == 16 && config.head == 32 && config.subgroup == 64;
         // Without a mask less is computed.
         if (all && (masked || config.head == 64)) || (few && masked) {
@@ -79,7 +101,7 @@ fn cases(all: bool) -> Vec<Case> {
 /// attention, or of each pass of theirs.
 fn mutants(all: bool) -> Vec<Case> {
     let mut mutants = Vec::new();
-    for (start, barrier) in [("Matmul", 0), ("Cooperative", 2)] {
+    for (start, barrier) in [("Matmul", 1), ("Cooperative", 2)] {
         let mut cases = cases(false);
         cases.retain(|case| case.form.name.starts_with(start));
         cases.truncate(if all { cases.len() } else { 1 });
