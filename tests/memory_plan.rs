@@ -18,9 +18,6 @@ use electra::{
     },
 };
 
-/// What the allocator takes at least for buffers of these sizes.
-const PAGE: u64 = 8 << 20;
-
 #[test]
 fn a_step_holds_what_the_plan_says() {
     let Some(device) = support::gpu() else { return };
@@ -73,6 +70,11 @@ fn a_step_holds_what_the_plan_says() {
         device.sync().unwrap();
         device.memory_cleanup();
         let before = device.memory_pool_usage().unwrap().bytes_reserved;
+        // A buffer that the last step left would keep a page that this one uses too, and hide it.
+        assert!(
+            before < 8 << 20,
+            "{before} bytes are left of an earlier step"
+        );
         let peak = bench.run().unwrap().peak_bytes.unwrap();
         let held = peak - before;
         let planned = footprint.needed(micro_batch_size, recompute_layers);
@@ -81,11 +83,9 @@ fn a_step_holds_what_the_plan_says() {
             "{layers_in:?} {micro_batch_size} recomputed {recompute_layers}, moments in {moments}: \
              {held} of {planned}: {share:.3}"
         );
-        // More than planned would run out of memory. The allocator takes pages of 8 MiB, and the last may
-        // be nearly empty, which is much of what so small a model holds. Where its heads are wider than
+        // More than planned would run out of memory. Where this small model's heads are wider than
         // its layers, the plan counts gradients that come only after them.
-        assert!(share >= 0.6, "{share}");
-        assert!(held <= planned + PAGE, "{held} of {planned}");
+        assert!((0.6..=1.0).contains(&share), "{share}");
         peak
     };
     for layers_in in [Element::F32, Element::F16] {

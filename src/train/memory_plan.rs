@@ -24,6 +24,10 @@ const FEW_TOKENS: u64 = 2_048;
 /// What the allocator holds beyond the tensors alive, in hundredths: its pages are not all full.
 const ALLOCATOR_PERCENT: u64 = 105;
 
+/// The page that a GPU's allocator cuts buffers of at most 64 KiB from (biases, norms, sums), taken whole
+/// with the first of them. Those of ELECTRA-Large, 5 MB with moments and gradients, fit one.
+const SMALL_BUFFERS: u64 = 8 << 20;
+
 /// What a device can hold, in bytes unless said otherwise; `None` if it does not tell or has no limit of its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MemoryLimits {
@@ -147,7 +151,8 @@ impl Footprint<'_> {
         let tokens = (features * self.longest) as u64;
         let activations = self.activations(tokens, recompute_layers);
         let held = self.state().saturating_add(activations);
-        held.saturating_mul(ALLOCATOR_PERCENT) / 100
+        let held = held.saturating_mul(ALLOCATOR_PERCENT) / 100;
+        held.saturating_add(SMALL_BUFFERS)
     }
 
     /// Bytes of the largest activation of `features` features.
