@@ -144,7 +144,7 @@ impl Endpoint {
     }
 
     fn path(&self, tasks: &[&Offer], limits: &Limits) -> Value {
-        self.operation(tasks, limits, self.id, self.summary, |name| schema(name))
+        self.operation(tasks, limits, self.id, self.summary, schema)
     }
 
     /// The same of a list in one request.
