@@ -352,8 +352,8 @@ fn parts_put_together_are_the_whole_and_ids_that_collide_are_told() {
     let dev = questions(&path("dev.json"));
     let count = dev.len();
     let beginning = format!(
-        "error: {count} questions have an id that an earlier one has, {count} of them the same question \
-         on the same passage: "
+        "error: expected each id once, found {count} questions with an id that an earlier one has, {count} \
+         of them the same question on the same passage: "
     );
     assert!(refused.starts_with(&beginning), "{refused}");
     assert!(refused.contains("(all.json, article ") && refused.contains("; dev.json, article "));
@@ -511,8 +511,8 @@ fn figures_stand_side_by_side() {
         "questions              ",
         "tokens of a passage    ",
         "doubles in the file    0",
-        "labels                 bad 1, good 2",
-        "doubles in the file    1",
+        "labels               bad 1, good 2",
+        "doubles in the file  1",
         "nothing is in two of the files",
     ] {
         assert!(printed.contains(part), "{part:?} is not in {printed}");

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
+    counted::counted,
     data,
     tasks::{data_check, held_out::NoneHeld, qa},
 };
@@ -57,8 +58,9 @@ pub enum Error {
     },
 
     #[error(
-        "{count} questions have an id that an earlier one has, {doubles} of them the same question on \
-         the same passage: {examples}; leave one of the files out, or give --rename for new ids"
+        "expected each id once, found {} with an id that an earlier one has, {doubles} of them the same \
+         question on the same passage: {examples}; leave one of the files out, or give --rename for new ids",
+        counted(*count, "question")
     )]
     Collisions {
         count: usize,
