@@ -23,7 +23,7 @@ question stands alone. Tables of labelled texts and tagged words are parted by
 row: rows with a text in common stay on one side, and each class has its part.
 
 Examples:
-  electra data split train-v2.0.json --share 0.1 --train train.json --dev dev.json
+  electra data split all.json --share 0.1 --train train.json --dev dev.json
   electra data split reviews.csv --share 0.2 --train train.csv --dev dev.csv")]
 pub struct SplitArgs {
     /// The file
