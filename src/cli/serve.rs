@@ -13,14 +13,16 @@ use serde_json::json;
 use super::{GlobalArgs, compute::ComputeArgs, next_steps::example, session::Session, stop};
 use crate::{
     fine_tuned::{FineTuned, TaskChoice},
-    serve::{Bound, limits::Limits},
+    serve::{Bound, limits::Limits, origin::Origin},
     tasks::qa::no_answer::{null_odds::gives_null_odds, threshold},
 };
 
 /// Answer questions in a browser and for programs; classify and tag
 ///
 /// Serves a page at / for the model's tasks and an API, which /openapi.json describes: /api/answer,
-/// /api/classify, /api/regress, /api/tag. Ctrl-C ends it once the requests under way are answered.
+/// /api/classify, /api/regress, /api/tag, and of lists /v1/answers and the like. /metrics has figures for
+/// Prometheus, and with -v each request is told in a line. Ctrl-C ends it once the requests under way
+/// are answered.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
@@ -60,6 +62,9 @@ pub struct ServeArgs {
         value_parser = threshold::parse
     )]
     pub threshold: Option<f64>,
+    /// Origin whose web pages may ask, such as https://example.org, or * for all; may be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    pub allow_origin: Vec<Origin>,
     #[command(flatten)]
     pub compute: ComputeArgs,
 }
@@ -120,7 +125,7 @@ pub(super) fn run(
         ..Limits::default()
     };
     let _held = stop.hold();
-    bound.serve(models, &device, limits, stop.asked())?;
+    bound.serve(models, &device, limits, &args.allow_origin, stop.asked())?;
     session.progress.note("stopped");
     session.progress.done();
     Ok(())

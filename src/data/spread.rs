@@ -1,5 +1,7 @@
 //! The middle, the end and the top of some lengths, in three numbers.
 
+use std::fmt;
+
 use serde::Serialize;
 
 /// The middle, the end and the top of some lengths.
@@ -22,6 +24,13 @@ impl Spread {
             p95: at((count * 95).div_ceil(100).saturating_sub(1)),
             max: at(count.saturating_sub(1)),
         }
+    }
+}
+
+/// In a cell of a table.
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} / {} / {}", self.median, self.p95, self.max)
     }
 }
 

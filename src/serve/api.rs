@@ -1,4 +1,5 @@
-//! The interface for programs: a text comes in, or a question and a passage, and a [`Reply`] goes out.
+//! The interface for programs: a text comes in, or a question and a passage, or a list of such, and a
+//! [`Reply`] goes out for each.
 
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use axum::{
     body::{Bytes, HttpBody},
     extract::{FromRequest, Request, State},
     http::{HeaderMap, StatusCode, header},
+    response::IntoResponse,
 };
 use serde::Serialize;
 use tokio::{task::spawn_blocking, time::timeout};
@@ -14,13 +16,14 @@ use tokio::{task::spawn_blocking, time::timeout};
 use super::{
     Served,
     asked::{self, Posted},
-    job::Computed,
+    job::{Computed, Place},
     limits::Limits,
+    metrics,
     offer::{Kind, Offer, asked_for},
     refusal::Refusal,
     worker::failed,
 };
-use crate::tasks::reply::Reply;
+use crate::tasks::{asked::Asked, reply::Reply};
 
 /// How the server is.
 #[derive(Debug, Serialize)]
@@ -28,7 +31,7 @@ pub struct Health {
     status: &'static str,
     model: String,
     device: String,
-    /// Requests that wait or are being answered.
+    /// Requests that wait or are being answered, each item of a list counted.
     queue: usize,
     version: &'static str,
     tasks: Vec<Offer>,
@@ -51,45 +54,98 @@ pub async fn ask(
     kind: Kind,
     request: Request,
 ) -> Result<Json<Reply>, Refusal> {
-    // Whether there is such a task.
+    let body = admit(&served, kind, request).await?;
+    let asked = checked(&served, kind, asked::read(kind, &body)?)?;
+    let place = served.queue.place()?;
+    let replies = answer(&served, vec![(place, asked)], "the passage is long").await;
+    let mut replies = replies.map_err(|(_, refusal)| refusal)?;
+    replies.pop().map(Json).ok_or_else(Refusal::defect)
+}
+
+/// Answers a list of such, all in their order or none.
+pub async fn ask_all(
+    served: Arc<Served>,
+    kind: Kind,
+    request: Request,
+) -> Result<Json<Vec<Reply>>, Refusal> {
+    let body = admit(&served, kind, request).await?;
+    let posted = asked::read_list(kind, &body, served.limits.items())?;
+    let items = posted.into_iter().enumerate();
+    let asked = items.map(|(item, posted)| {
+        checked(&served, kind, posted).map_err(|refusal| refusal.of_item(item))
+    });
+    let asked: Vec<(usize, Asked)> = asked.collect::<Result<_, _>>()?;
+    let places = served.queue.places(asked.len())?;
+    let asked = places.into_iter().zip(asked).collect();
+    let replies = answer(&served, asked, "the list is long").await;
+    let named = |(item, refusal): (Option<usize>, Refusal)| match item {
+        Some(item) => refusal.of_item(item),
+        None => refusal,
+    };
+    replies.map(Json).map_err(named)
+}
+
+/// The body of a request for a kind of task that the model has.
+async fn admit(served: &Served, kind: Kind, request: Request) -> Result<Bytes, Refusal> {
     asked_for(&served.offers, kind, None)?;
     expect_json(request.headers())?;
-    let limits = served.limits;
-    let body = receive(request, &limits).await?;
-    let Posted { task, texts } = asked::read(kind, &body)?;
+    receive(request, &served.limits).await
+}
+
+/// Which of the models is asked, and what.
+fn checked(served: &Served, kind: Kind, posted: Posted) -> Result<(usize, Asked), Refusal> {
+    let Posted { task, texts } = posted;
     let (head, offer) = asked_for(&served.offers, kind, task.as_deref())?;
-    let asked = asked::check(texts, offer)?;
-    let place = served.queue.place()?;
-    let answered = timeout(limits.answer, async {
+    Ok((head, asked::check(texts, offer)?))
+}
+
+/// The replies to what came together, each with its place, in their order; `slow` says what may be to
+/// blame if they come too late.
+///
+/// # Errors
+/// With the number of the one that is to blame, unless it is a matter of all.
+async fn answer(
+    served: &Arc<Served>,
+    asked: Vec<(Place, (usize, Asked))>,
+    slow: &str,
+) -> Result<Vec<Reply>, (Option<usize>, Refusal)> {
+    let limit = served.limits.answer;
+    let heads: Vec<usize> = asked.iter().map(|(_, (head, _))| *head).collect();
+    let of_one = |(item, refusal)| (Some(item), refusal);
+    let answered = timeout(limit, async {
         let reading = served.clone();
         // What cannot be cut into rows is the client's to change.
-        let featurize = move || {
+        let featurize = move |(head, asked): (usize, Asked)| {
             let featurized = reading.models[head].featurize(&asked);
-            featurized.map_err(|error| Refusal::bad(error.to_string()))
+            let featurized = featurized.map_err(|error| Refusal::bad(error.to_string()))?;
+            Ok((head, featurized))
         };
-        let computed = served.queue.compute(head, place, featurize).await?;
+        let computed = served.queue.compute_all(asked, featurize).await;
+        let computed = computed.map_err(of_one)?;
         let choosing = served.clone();
         let chosen = spawn_blocking(move || {
-            let Computed {
-                asked,
-                outputs,
-                place,
-            } = computed;
-            let chosen = choosing.models[head].reply(&asked, outputs);
-            // The place is given back.
-            drop(place);
-            chosen.map_err(|error| failed(&error))
+            let items = heads.into_iter().zip(computed).enumerate();
+            let replies = items.map(|(item, (head, computed))| {
+                let Computed {
+                    asked,
+                    outputs,
+                    place,
+                } = computed;
+                let chosen = choosing.models[head].reply(&asked, outputs);
+                // The place is given back.
+                drop(place);
+                chosen.map_err(|error| (item, failed(&error)))
+            });
+            replies.collect::<Result<Vec<Reply>, _>>()
         });
-        chosen.await.map_err(|_| Refusal::defect())?
+        let chosen = chosen.await.map_err(|_| (None, Refusal::defect()))?;
+        chosen.map_err(of_one)
     });
-    let reply = answered.await.map_err(|_| {
-        let message = format!(
-            "no answer within {} s: the server is busy or the passage is long",
-            limits.answer.as_secs()
-        );
-        Refusal::new(StatusCode::GATEWAY_TIMEOUT, message)
-    })??;
-    Ok(Json(reply))
+    answered.await.map_err(|_| {
+        let seconds = limit.as_secs();
+        let message = format!("no answer within {seconds} s: the server is busy or {slow}");
+        (None, Refusal::new(StatusCode::GATEWAY_TIMEOUT, message))
+    })?
 }
 
 /// The whole body, within the limits.
@@ -127,4 +183,10 @@ fn expect_json(headers: &HeaderMap) -> Result<(), Refusal> {
     }
     let message = format!("Content-Type: expected application/json, found {given}");
     Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
+}
+
+/// What the server has done, for Prometheus.
+pub async fn metrics(State(served): State<Arc<Served>>) -> impl IntoResponse {
+    let text = served.metrics.text(served.queue.taken());
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
 }

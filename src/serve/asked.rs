@@ -1,8 +1,13 @@
-//! A request's body → what is asked of a task, or why it cannot be.
+//! A request's body → what is asked of a task, or a list of such, or why it cannot be.
 
-use serde::{Deserialize, de::DeserializeOwned};
+use axum::http::StatusCode;
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, DeserializeSeed},
+};
 
 use super::{
+    items::Items,
     offer::{Kind, Offer},
     refusal::Refusal,
 };
@@ -33,6 +38,7 @@ pub enum Texts {
 #[serde(deny_unknown_fields)]
 pub struct Question {
     question: String,
+    #[serde(alias = "context")]
     passage: String,
     /// Null odds above this mean no answer, in place of the server's threshold.
     threshold: Option<f64>,
@@ -54,35 +60,97 @@ struct One {
     task: Option<String>,
 }
 
+impl From<Question> for Posted {
+    fn from(mut asked: Question) -> Self {
+        Posted {
+            task: asked.task.take(),
+            texts: Texts::Question(asked),
+        }
+    }
+}
+
+impl From<OneOrTwo> for Posted {
+    fn from(OneOrTwo { text, text_b, task }: OneOrTwo) -> Self {
+        Posted {
+            task,
+            texts: Texts::Text { text, text_b },
+        }
+    }
+}
+
+impl From<One> for Posted {
+    fn from(One { text, task }: One) -> Self {
+        Posted {
+            task,
+            texts: Texts::Text { text, text_b: None },
+        }
+    }
+}
+
+/// What a body of this kind looks like, for messages.
+fn expected(kind: Kind) -> &'static str {
+    match kind {
+        Kind::QuestionAnswering => r#"{"question": "…", "passage": "…"}"#,
+        Kind::Classification | Kind::Regression => {
+            r#"{"text": "…"}, for a pair with "text_b": "…""#
+        }
+        Kind::Tagging => r#"{"text": "…"}"#,
+    }
+}
+
 /// Reads a body that asks for a task of this kind.
 ///
 /// # Errors
 /// When it is not of that form.
 pub fn read(kind: Kind, body: &[u8]) -> Result<Posted, Refusal> {
+    let expected = expected(kind);
     Ok(match kind {
-        Kind::QuestionAnswering => {
-            let mut asked: Question = object(body, r#"{"question": "…", "passage": "…"}"#)?;
-            Posted {
-                task: asked.task.take(),
-                texts: Texts::Question(asked),
-            }
-        }
-        Kind::Classification | Kind::Regression => {
-            let OneOrTwo { text, text_b, task } =
-                object(body, r#"{"text": "…"}, for a pair with "text_b": "…""#)?;
-            Posted {
-                task,
-                texts: Texts::Text { text, text_b },
-            }
-        }
-        Kind::Tagging => {
-            let One { text, task } = object(body, r#"{"text": "…"}"#)?;
-            Posted {
-                task,
-                texts: Texts::Text { text, text_b: None },
-            }
-        }
+        Kind::QuestionAnswering => object::<Question>(body, expected)?.into(),
+        Kind::Classification | Kind::Regression => object::<OneOrTwo>(body, expected)?.into(),
+        Kind::Tagging => object::<One>(body, expected)?.into(),
     })
+}
+
+/// Reads a list of such bodies, of at most so many.
+///
+/// # Errors
+/// When it is no list, has more, or an item is not of that form: the first such is named.
+pub fn read_list(kind: Kind, body: &[u8], most: usize) -> Result<Vec<Posted>, Refusal> {
+    let expected = expected(kind);
+    match kind {
+        Kind::QuestionAnswering => list::<Question>(body, expected, most),
+        Kind::Classification | Kind::Regression => list::<OneOrTwo>(body, expected, most),
+        Kind::Tagging => list::<One>(body, expected, most),
+    }
+}
+
+fn list<T: DeserializeOwned + Into<Posted>>(
+    body: &[u8],
+    expected: &str,
+    most: usize,
+) -> Result<Vec<Posted>, Refusal> {
+    if !body.trim_ascii_start().starts_with(b"[") {
+        let found = match body.trim_ascii_start().first() {
+            Some(b'{') => "an object: one alone is asked elsewhere, as /openapi.json says",
+            Some(_) => "something else",
+            None => "nothing",
+        };
+        let message = format!("expected a list, [{expected}, …], found {found}");
+        return Err(Refusal::bad(message));
+    }
+    let mut items = Items::new(most);
+    let mut json = serde_json::Deserializer::from_slice(body);
+    if let Err(error) = DeserializeSeed::deserialize(&mut items, &mut json) {
+        if items.over {
+            let message = format!("a list may have at most {most} items; ask in several requests");
+            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message));
+        }
+        let refusal = Refusal::bad(format!("expected {expected}: {error}"));
+        return Err(refusal.of_item(items.all.len()));
+    }
+    let ended = json.end();
+    ended.map_err(|error| Refusal::bad(format!("expected one list: {error}")))?;
+    Ok(items.all.into_iter().map(T::into).collect())
 }
 
 /// The same, of which a list is none: its items would be taken for the values.
@@ -159,8 +227,6 @@ fn check_threshold(task: &str) -> Result<(), Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::StatusCode;
-
     use super::*;
     use crate::serve::offer::Field;
 
@@ -196,6 +262,83 @@ mod tests {
                 refused.unwrap_err().message,
                 r#"expected {"question": "…", "passage": "…"}, found a list"#
             );
+        }
+    }
+
+    #[test]
+    fn a_passage_may_be_called_context_but_not_both() {
+        let questions = offer(
+            Kind::QuestionAnswering,
+            &[("question", true), ("passage", true)],
+        );
+        let expected = Ok(Asked::question("Why?", "oak"));
+        for body in [
+            r#"{"question": "Why?", "passage": "oak"}"#,
+            r#"{"context": "oak", "question": "Why?"}"#,
+        ] {
+            assert_eq!(asked(&questions, body), expected, "{body}");
+        }
+        let both = r#"{"question": "Why?", "passage": "oak", "context": "elm"}"#;
+        let refused = asked(&questions, both).unwrap_err();
+        assert!(refused.contains("duplicate field `passage`"), "{refused}");
+    }
+
+    #[test]
+    fn the_first_item_that_is_wrong_is_named() {
+        let good = r#"{"question": "Why?", "context": "oak"}"#;
+        let read = |body: &str| {
+            let list = read_list(Kind::QuestionAnswering, body.as_bytes(), 3);
+            list.map(|posted| posted.len())
+                .map_err(|refusal| (refusal.status.as_u16(), refusal.item, refusal.message))
+        };
+        for (body, count) in [
+            ("[]".to_owned(), 0),
+            (format!("\n[{good}]\n"), 1),
+            (format!("[{good}, {good},{good}]"), 3),
+        ] {
+            assert_eq!(read(&body), Ok(count), "{body}");
+        }
+        for (body, status, item, part) in [
+            (
+                format!("[{good}, {{\"question\": \"Why?\"}}, 3]"),
+                400,
+                Some(1),
+                "item 1: expected {\"question\": \"…\", \"passage\": \"…\"}: missing field `passage`",
+            ),
+            (
+                format!("[{good}, [\"Why?\", \"oak\", null, null]]"),
+                400,
+                Some(1),
+                "invalid type: sequence, expected an object",
+            ),
+            (
+                format!("[{good}, null]"),
+                400,
+                Some(1),
+                "expected an object",
+            ),
+            (format!("[{good} {good}]"), 400, Some(1), "expected `,`"),
+            (
+                r#"[{"question": "Why?", "top": 3}]"#.to_owned(),
+                400,
+                Some(0),
+                "item 0: expected {\"question\": \"…\", \"passage\": \"…\"}: unknown field `top`",
+            ),
+            (format!("[{good}"), 400, Some(1), "EOF"),
+            (format!("[{good}] x"), 400, None, "trailing characters"),
+            (
+                format!("[{good}, {good}, {good}, {good}]"),
+                413,
+                None,
+                "a list may have at most 3 items; ask in several requests",
+            ),
+            (good.to_owned(), 400, None, "found an object: one alone"),
+            ("3".to_owned(), 400, None, "found something else"),
+            (" ".to_owned(), 400, None, "found nothing"),
+        ] {
+            let (status_, item_, message) = read(&body).unwrap_err();
+            assert_eq!((status_, item_), (status, item), "{body}: {message}");
+            assert!(message.contains(part), "{body}: {message}");
         }
     }
 

@@ -6,6 +6,7 @@
 //! end, and the connection ([`listener`](super::listener)) is told where its requests end.
 
 use std::{
+    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -29,11 +30,25 @@ pub struct Intake(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
+    address: Option<SocketAddr>,
     midway: AtomicBool,
     whole: AtomicU64,
 }
 
 impl Intake {
+    /// Of a connection from `address`.
+    pub fn of(address: SocketAddr) -> Self {
+        Intake(Arc::new(State {
+            address: Some(address),
+            ..State::default()
+        }))
+    }
+
+    /// Where the connection comes from.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.0.address
+    }
+
     /// Bytes have come; returns whether they are the first of a request.
     pub fn receive(&self) -> bool {
         !self.0.midway.swap(true, Relaxed)

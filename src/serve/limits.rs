@@ -13,8 +13,10 @@ pub struct Limits {
     pub passage_characters: usize,
     /// Code points of a text that is to be classified, rated or tagged.
     pub text_characters: usize,
-    /// Requests that are being tokenised, wait or are being answered.
+    /// Requests that are being tokenised, wait or are being answered; each item of a list is one.
     pub queue: usize,
+    /// Items of a list that come in one request.
+    pub list: usize,
     /// Tokens of all rows that wait or are being computed: what a line of long passages may
     /// take of memory and of everybody's time.
     pub tokens: usize,
@@ -34,6 +36,7 @@ impl Default for Limits {
             passage_characters: 100_000,
             text_characters: 100_000,
             queue: 512,
+            list: 256,
             // Eight passages of the most windows (1000) of the most tokens (512).
             tokens: 1 << 22,
             // Below the 1024 files that a process may usually have open.
@@ -45,6 +48,11 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Items that a list may have: more than wait at once would never be answered.
+    pub fn items(&self) -> usize {
+        self.list.min(self.queue)
+    }
+
     /// How long a connection may stay open without anything being written to it: what the longest
     /// request takes, and some more, so that the answer to it comes first on a busy machine too.
     pub fn silence(&self) -> Duration {

@@ -29,7 +29,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use super::intake::Intake;
+use super::{intake::Intake, unread};
 
 /// How long an answered client may go on sending.
 const LINGER: Duration = Duration::from_secs(60);
@@ -70,9 +70,10 @@ impl Listener for Connections {
             stream,
             end: Box::pin(sleep(self.silence)),
             silence: self.silence,
-            intake: Intake::default(),
+            intake: Intake::of(address),
             whole: 0,
             linger_until: None,
+            reason: None,
             // The semaphore is never closed.
             _place: place.ok(),
         };
@@ -100,6 +101,9 @@ pub struct Connection {
     whole: u64,
     /// Set once the way out is closed.
     linger_until: Option<Instant>,
+    /// What is left of a refusal that is written in the place of hyper's bytes, and how many those
+    /// are.
+    reason: Option<(Vec<u8>, usize)>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
@@ -131,6 +135,30 @@ impl Connection {
         }
         self.begin_again();
         written
+    }
+
+    /// Writes bytes of hyper's, those that are a refusal without a reason with one.
+    fn write_reason(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Option<Poll<io::Result<usize>>> {
+        if self.reason.is_none() {
+            let reason = unread::with_reason(bytes)?;
+            self.reason = Some((reason, bytes.len()));
+        }
+        let (left, length) = self.reason.as_mut()?;
+        while !left.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(context, left) {
+                Poll::Ready(Ok(0)) => return Some(Poll::Ready(Ok(0))),
+                Poll::Ready(Ok(written)) => drop(left.drain(..written)),
+                Poll::Ready(Err(error)) => return Some(Poll::Ready(Err(error))),
+                Poll::Pending => return Some(Poll::Pending),
+            }
+        }
+        let length = *length;
+        self.reason = None;
+        Some(Poll::Ready(Ok(length)))
     }
 
     /// Reads what still comes and throws it away, until the client is done or its time is over.
@@ -179,7 +207,11 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        let reason = self.write_reason(context, bytes);
+        let written = match reason {
+            Some(written) => written,
+            None => Pin::new(&mut self.stream).poll_write(context, bytes),
+        };
         self.written(context, written)
     }
 
@@ -188,7 +220,15 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        let mut filled = parts.iter().filter(|part| !part.is_empty());
+        let reason = match (filled.next(), filled.next()) {
+            (Some(alone), None) => self.write_reason(context, alone),
+            _ => None,
+        };
+        let written = match reason {
+            Some(written) => written,
+            None => Pin::new(&mut self.stream).poll_write_vectored(context, parts),
+        };
         self.written(context, written)
     }
 

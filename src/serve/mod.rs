@@ -3,24 +3,29 @@
 //! [`Bound`] takes the address, [`Bound::serve`] answers until it is told to stop: requests
 //! ([`api`], [`page`]) for what the model [`offer`]s put what is [`asked`] into a line ([`queue`]) as
 //! a [`job`]. One thread with the model ([`worker`]) takes rows of all that wait, in [`turns`] and as
-//! many at once as its [`pace`] allows. [`limits`] bounds what is taken on; [`host`] and [`listener`] keep out what a
-//! server on one's own machine should not hear, and [`intake`] sees to it that whoever is refused
-//! can read why.
+//! many at once as its [`pace`] allows. [`limits`] bounds what is taken on; [`host`], [`origin`] and
+//! [`listener`] keep out what a server on one's own machine should not hear, and [`intake`] and [`unread`]
+//! see to it that whoever is refused can read why. [`access`] counts requests, for [`metrics`].
 
+pub mod access;
 pub mod api;
 pub mod asked;
 pub mod host;
 pub mod intake;
+pub mod items;
 pub mod job;
 pub mod limits;
 pub mod listener;
+pub mod metrics;
 pub mod offer;
 pub mod openapi;
+pub mod origin;
 pub mod pace;
 pub mod page;
 pub mod queue;
 pub mod refusal;
 pub mod turns;
+pub mod unread;
 pub mod worker;
 
 use std::{
@@ -38,7 +43,7 @@ use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Request, State},
     http::{HeaderValue, StatusCode, header},
-    middleware::{from_fn, map_response},
+    middleware::{from_fn, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -57,7 +62,9 @@ use crate::{
 use intake::Intake;
 use limits::Limits;
 use listener::Connections;
+use metrics::Metrics;
 use offer::{Kind, Offer};
+use origin::Origin;
 use pace::Pace;
 use queue::{Queue, Waiting};
 use refusal::Refusal;
@@ -96,6 +103,7 @@ pub struct Served {
     device: String,
     limits: Limits,
     queue: Queue,
+    metrics: Metrics,
 }
 
 /// An address that nobody else listens to now.
@@ -142,7 +150,8 @@ impl Bound {
     /// Answers until `stop` is set; then no new connection is taken, and the questions under way
     /// are answered.
     ///
-    /// `models` are one model for each of its tasks; `device` is what is told of where it computes.
+    /// `models` are one model for each of its tasks; `device` is what is told of where it computes; pages of
+    /// `origins` may ask.
     ///
     /// # Errors
     /// When the device is lost, after telling those who wait.
@@ -151,6 +160,7 @@ impl Bound {
         models: Vec<FineTuned>,
         device: &str,
         limits: Limits,
+        origins: &[Origin],
         stop: &AtomicBool,
     ) -> Result<(), Error> {
         let are_questions = models
@@ -169,6 +179,7 @@ impl Bound {
             device: device.to_owned(),
             limits,
             queue,
+            metrics: Metrics::default(),
         });
         let answering = Arc::downgrade(&served);
         let worker = thread::Builder::new()
@@ -176,13 +187,19 @@ impl Bound {
             .spawn(move || {
                 worker::work(&jobs, Pace::new(least, most), |head, rows| {
                     match answering.upgrade() {
-                        Some(served) => served.models[head].compute(rows, &mut |_, _| {}),
+                        Some(served) => {
+                            let mut seen = 0;
+                            served.models[head].compute(rows, &mut |done, _| {
+                                served.metrics.batch(done - seen);
+                                seen = done;
+                            })
+                        }
                         // Nobody is left to hear the answers.
                         None => Ok(Vec::new()),
                     }
                 })
             })?;
-        let router = router(served, self.address.ip().is_loopback());
+        let router = router(served, self.address.ip().is_loopback(), origins);
         let service = router.into_make_service_with_connect_info::<Intake>();
         let listener = Connections::new(self.listener, limits.connections, limits.silence());
         self.runtime.block_on(async {
@@ -230,7 +247,7 @@ fn ended(worker: JoinHandle<Result<(), fine_tuned::Error>>) -> Result<(), Error>
 }
 
 /// The pages and what surrounds them.
-fn router(served: Arc<Served>, loopback: bool) -> Router {
+fn router(served: Arc<Served>, loopback: bool, origins: &[Origin]) -> Router {
     let document = openapi::document(&served.offers, &served.limits);
     let body_bytes = served.limits.body_bytes;
     let mut router = Router::new()
@@ -243,10 +260,16 @@ fn router(served: Arc<Served>, loopback: bool) -> Router {
         let ask = move |State(served): State<Arc<Served>>, request: Request| {
             api::ask(served, kind, request)
         };
-        router = router.route(kind.endpoint(), post(ask));
+        let ask_all = move |State(served): State<Arc<Served>>, request: Request| {
+            api::ask_all(served, kind, request)
+        };
+        router = router
+            .route(kind.endpoint(), post(ask))
+            .route(kind.list_endpoint(), post(ask_all));
     }
     let router = router
         .route("/health", get(api::health))
+        .route("/metrics", get(api::metrics))
         .route("/openapi.json", get(async move || Json(document)))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
@@ -254,6 +277,10 @@ fn router(served: Arc<Served>, loopback: bool) -> Router {
         .layer(CatchPanicLayer::custom(|_| {
             Refusal::defect().into_response()
         }));
+    let router = match origin::layer(origins) {
+        Some(layer) => router.layer(layer),
+        None => router,
+    };
     let router = if loopback {
         router.layer(from_fn(host::only_this_machine))
     } else {
@@ -262,6 +289,7 @@ fn router(served: Arc<Served>, loopback: bool) -> Router {
     router
         .layer(map_response(with_headers))
         .layer(from_fn(intake::follow))
+        .layer(from_fn_with_state(served.clone(), access::follow))
         .with_state(served)
 }
 

@@ -54,6 +54,16 @@ impl Kind {
         }
     }
 
+    /// Where a list of such is asked in one request.
+    pub fn list_endpoint(self) -> &'static str {
+        match self {
+            Self::QuestionAnswering => "/v1/answers",
+            Self::Classification => "/v1/classifications",
+            Self::Regression => "/v1/values",
+            Self::Tagging => "/v1/tags",
+        }
+    }
+
     /// What a task of this kind does, for messages.
     fn does(self) -> &'static str {
         match self {

@@ -91,15 +91,33 @@ impl Queue {
     /// # Errors
     /// When all are taken.
     pub fn place(&self) -> Result<Place, Refusal> {
-        let request = self.requests.clone().try_acquire_owned();
-        let request = request.map_err(|_| {
-            let waiting = self.waiting.name();
-            busy(format!("{} {waiting} wait already", self.limits.queue))
+        let places = self.places(1)?;
+        places.into_iter().next().ok_or_else(Refusal::defect)
+    }
+
+    /// Places for so many that come together.
+    ///
+    /// # Errors
+    /// When there are not as many free.
+    pub fn places(&self, count: usize) -> Result<Vec<Place>, Refusal> {
+        let permits = u32::try_from(count).unwrap_or(u32::MAX);
+        let all = self.requests.clone().try_acquire_many_owned(permits);
+        let mut all = all.map_err(|_| {
+            let (waiting, most) = (self.waiting.name(), self.limits.queue);
+            busy(match count {
+                1 => format!("{most} {waiting} wait already"),
+                _ => format!(
+                    "{} of {most} {waiting} wait already, and {count} more came",
+                    self.taken()
+                ),
+            })
         })?;
-        Ok(Place {
-            request,
-            tokens: None,
-        })
+        let place = || {
+            let request = all.split(1)?;
+            let tokens = None;
+            Some(Place { request, tokens })
+        };
+        Ok(std::iter::from_fn(place).take(count).collect())
     }
 
     /// How many requests are under way.
@@ -117,29 +135,96 @@ impl Queue {
         place: Place,
         featurize: impl FnOnce() -> Result<Featurized, Refusal> + Send + 'static,
     ) -> Result<Computed, Refusal> {
+        let one = vec![(place, featurize)];
+        let computed = self.compute_all(one, move |featurize| Ok((head, featurize()?)));
+        let computed = computed.await.map_err(|(_, refusal)| refusal)?;
+        computed.into_iter().next().ok_or_else(Refusal::defect)
+    }
+
+    /// The same of several that come together, each with its place: all are seen, or none if one of them
+    /// cannot be. `featurize` says which head sees it, too.
+    ///
+    /// # Errors
+    /// As [`Queue::compute`], with the number of the one that is to blame; and when together they have
+    /// more tokens than the server holds.
+    pub async fn compute_all<T: Send + 'static>(
+        &self,
+        asked: Vec<(Place, T)>,
+        featurize: impl Fn(T) -> Result<(usize, Featurized), Refusal> + Send + 'static,
+    ) -> Result<Vec<Computed>, (usize, Refusal)> {
         let queue = self.clone();
-        let (reply, outcome) = oneshot::channel();
+        let (reply, outcomes) = oneshot::channel();
         // A long passage would hold up other requests.
         spawn_blocking(move || {
-            // Dropped in the opposite order: the place is free before the client is told, also
-            // when this thread panics.
-            let (reply, place) = (reply, place);
-            // Its client may have gone while it waited for a thread.
-            if reply.is_closed() {
-                return;
-            }
-            let sent = featurize().and_then(|asked| queue.weigh(place, &asked).map(|p| (p, asked)));
-            match sent {
-                Ok((place, asked)) => queue.send(Job::new(head, asked, place, reply)),
+            // Dropped last: the places are free before the client is told, also when this thread
+            // panics.
+            let reply = reply;
+            let has_left = || reply.is_closed();
+            match queue.jobs(asked, featurize, has_left) {
+                Ok(jobs) => {
+                    let (jobs, outcomes): (Vec<Job>, Vec<Outcome>) = jobs.into_iter().unzip();
+                    jobs.into_iter().for_each(|job| queue.send(job));
+                    drop(reply.send(Ok(outcomes)));
+                }
                 Err(refusal) => drop(reply.send(Err(refusal))),
             }
         });
-        received(outcome).await
+        let outcomes: Result<Vec<Outcome>, _> = outcomes
+            .await
+            .unwrap_or_else(|_| Err((0, Refusal::defect())));
+        let mut computed = Vec::new();
+        for (item, outcome) in outcomes?.into_iter().enumerate() {
+            let outcome = received(outcome).await;
+            computed.push(outcome.map_err(|refusal| (item, refusal))?);
+        }
+        Ok(computed)
+    }
+
+    /// What waits for the model of what came together, once all of it is cut into rows; nothing once
+    /// its client has gone, which may be while it waited for a thread.
+    fn jobs<T>(
+        &self,
+        asked: Vec<(Place, T)>,
+        featurize: impl Fn(T) -> Result<(usize, Featurized), Refusal>,
+        has_left: impl Fn() -> bool,
+    ) -> Result<Vec<(Job, Outcome)>, (usize, Refusal)> {
+        let mut jobs: Vec<(Job, Outcome)> = Vec::new();
+        let mut tokens = 0;
+        for (item, (place, asked)) in asked.into_iter().enumerate() {
+            if has_left() {
+                return Ok(Vec::new());
+            }
+            let refused = |refusal| (item, refusal);
+            let (head, asked) = featurize(asked).map_err(refused)?;
+            tokens += asked.tokens();
+            // One alone is answered, whatever the limit.
+            if item > 0 && tokens > self.limits.tokens {
+                return Err(refused(self.too_much(tokens)));
+            }
+            let place = self.weigh(place, &asked).map_err(refused)?;
+            let (reply, outcome) = oneshot::channel();
+            jobs.push((Job::new(head, asked, place, reply), outcome));
+        }
+        Ok(jobs)
+    }
+
+    /// A list that would never be answered as a whole.
+    fn too_much(&self, tokens: usize) -> Refusal {
+        let overlap = match self.waiting {
+            Waiting::Texts => "",
+            _ => " with their windows' overlap",
+        };
+        let message = format!(
+            "up to here the list has {tokens} tokens{overlap}, and the server holds {}; ask in \
+             several requests",
+            self.limits.tokens
+        );
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     }
 
     /// Adds the request's tokens to its place.
     fn weigh(&self, mut place: Place, asked: &Featurized) -> Result<Place, Refusal> {
-        // One request alone is answered, whatever the limit.
+        // One alone is answered, whatever the limit.
         let tokens = asked.tokens().min(self.limits.tokens);
         let permits = u32::try_from(tokens).unwrap_or(u32::MAX);
         match self.tokens.clone().try_acquire_many_owned(permits) {
@@ -254,6 +339,68 @@ mod tests {
         assert!(weigh(1).is_err());
         drop(many);
         weigh(1).unwrap();
+    }
+
+    /// Has questions of so many windows cut into rows, as if they came in one list; tells how many wait,
+    /// or which one is to blame.
+    fn lined_up(queue: &Queue, windows: &[usize]) -> Result<usize, (usize, u16, String)> {
+        let places = queue.places(windows.len()).unwrap();
+        let all = places.into_iter().zip(windows.iter().copied()).collect();
+        let jobs = queue.jobs(all, |windows| Ok((0, asked(0, windows))), || false);
+        let refused =
+            |(item, refusal): (usize, Refusal)| (item, refusal.status.as_u16(), refusal.message);
+        jobs.map(|jobs| jobs.len()).map_err(refused)
+    }
+
+    #[test]
+    fn a_list_has_all_its_places_or_none() {
+        let (queue, _jobs) = queue(4, 100);
+        let one = queue.place().unwrap();
+        let three = queue.places(3).unwrap();
+        assert_eq!((three.len(), queue.taken()), (3, 4));
+        drop(three);
+        let refusal = queue.places(4).unwrap_err();
+        assert_eq!(
+            (refusal.status.as_u16(), refusal.message.as_str()),
+            (
+                503,
+                "1 of 4 questions wait already, and 4 more came; ask again in a moment"
+            )
+        );
+        assert_eq!(queue.taken(), 1);
+        drop(one);
+        assert!(queue.places(0).unwrap().is_empty());
+        assert_eq!(queue.taken(), 0);
+    }
+
+    #[test]
+    fn a_list_that_the_server_never_holds_is_told_so() {
+        // Of 6 tokens each.
+        let (queue, _jobs) = queue(10, 5);
+        assert_eq!(lined_up(&queue, &[]), Ok(0));
+        assert_eq!(lined_up(&queue, &[2, 0, 3]), Ok(3));
+        assert_eq!(lined_up(&queue, &[50]), Ok(1));
+        let message = "up to here the list has 36 tokens with their windows' overlap, and the \
+                       server holds 30; ask in several requests";
+        let refused = Err((2, 413, message.to_owned()));
+        assert_eq!(lined_up(&queue, &[2, 3, 1, 9]), refused);
+        // What others hold may be free in a moment.
+        let other = queue.weigh(queue.place().unwrap(), &asked(0, 2)).unwrap();
+        let (item, status, message) = lined_up(&queue, &[2, 2]).unwrap_err();
+        assert_eq!((item, status), (1, 503), "{message}");
+        drop(other);
+        assert_eq!(lined_up(&queue, &[2, 2]), Ok(2));
+        assert_eq!(queue.taken(), 0, "all places are given back");
+    }
+
+    #[test]
+    fn a_list_whose_client_has_gone_is_given_up() {
+        let (queue, _jobs) = queue(2, 100);
+        let places = queue.places(2).unwrap();
+        let all = places.into_iter().zip([1, 1]).collect();
+        let jobs = queue.jobs(all, |_| panic!("nobody waits for it"), || true);
+        assert!(jobs.unwrap().is_empty());
+        assert_eq!(queue.taken(), 0);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! A request that gets no answer: its status, and why in words, as `{"error": {"message": …}}`.
+//! A request that gets no answer: its status, and why in words, as `{"error": {"message": …}}`, with
+//! the number of the `item` where one of a list is to blame.
 
 use axum::{
     Json,
@@ -15,6 +16,8 @@ const RETRY_AFTER: &str = "1";
 pub struct Refusal {
     pub status: StatusCode,
     pub message: String,
+    /// Which one of a list is to blame, from 0.
+    pub item: Option<usize>,
 }
 
 impl Refusal {
@@ -22,12 +25,22 @@ impl Refusal {
         Refusal {
             status,
             message: message.into(),
+            item: None,
         }
     }
 
     /// A request that says what no request may say.
     pub fn bad(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// The same where one of a list is to blame.
+    pub fn of_item(self, item: usize) -> Self {
+        Refusal {
+            message: format!("item {item}: {}", self.message),
+            item: Some(item),
+            ..self
+        }
     }
 
     /// A defect of the server's own, of which its standard error tells more.
@@ -39,7 +52,11 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let body = Json(json!({"error": {"message": self.message}}));
+        let mut error = json!({"message": self.message});
+        if let Some(item) = self.item {
+            error["item"] = item.into();
+        }
+        let body = Json(json!({"error": error}));
         let mut response = (self.status, body).into_response();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             let seconds = header::HeaderValue::from_static(RETRY_AFTER);

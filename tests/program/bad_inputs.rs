@@ -5,6 +5,7 @@
 //! `ELECTRA_WRITE=1 cargo test --test program bad_inputs` writes the page anew.
 #![cfg(target_os = "linux")]
 
+mod parts;
 mod pretrain;
 mod tasks;
 
@@ -199,6 +200,7 @@ const SECTIONS: &[(&str, u8, &[Case])] = &[
     ("Descriptions of tasks", 2, tasks::DESCRIPTIONS),
     ("Recorded orders", 2, tasks::ORDERS),
     ("Data checked and made into tasks", 2, tasks::FOLDERS),
+    ("Data files split, merged and compared", 2, parts::PARTS),
     ("Text for pre-training", 2, pretrain::CORPORA),
     ("Examples for pre-training", 2, pretrain::EXAMPLES),
     ("Devices and memory", 3, DEVICES),

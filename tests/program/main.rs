@@ -14,6 +14,7 @@ mod cli;
 mod compared_runs;
 mod config;
 mod cores;
+mod data_files;
 mod dev_curve;
 mod docs;
 mod faults;

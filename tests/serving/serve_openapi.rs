@@ -52,6 +52,20 @@ fn faults(document: &Value, schema: &Value, value: &Value, place: &str) -> Vec<S
             {
                 fault(format!("fewer than {wanted} items"));
             }
+            "maxItems"
+                if (value.as_array().map_or(0, Vec::len) as f64) > wanted.as_f64().unwrap() =>
+            {
+                fault(format!("more than {wanted} items"));
+            }
+            "oneOf" => {
+                let branches = wanted.as_array().unwrap().iter();
+                let fits = branches
+                    .filter(|branch| self::faults(document, branch, value, place).is_empty())
+                    .count();
+                if fits != 1 {
+                    fault(format!("{fits} of {wanted} fit"));
+                }
+            }
             "minLength"
                 if value.as_str().unwrap_or("").chars().count()
                     < wanted.as_u64().unwrap() as usize =>
@@ -72,7 +86,8 @@ fn faults(document: &Value, schema: &Value, value: &Value, place: &str) -> Vec<S
                 }
             }
             "properties" | "additionalProperties" | "items" | "description" => {}
-            "enum" | "const" | "minimum" | "maximum" | "minItems" | "minLength" | "maxLength" => {}
+            "enum" | "const" | "minimum" | "maximum" | "minItems" | "maxItems" => {}
+            "minLength" | "maxLength" => {}
             other => panic!("the document uses {other}, which this test does not know"),
         }
     }
@@ -136,7 +151,21 @@ fn real_answers_are_as_the_document_says() {
         let asked = json!({"question": question, "passage": passage});
         let schema = json!({"$ref": "#/components/schemas/Question"});
         assert_eq!(faults(&document, &schema, &asked, ""), [""; 0]);
+        let mut both = asked.clone();
+        both["context"] = both["passage"].clone();
+        assert_eq!(faults(&document, &schema, &both, "").len(), 1);
+        let listed = server.ask_list(&json!([asked, asked]));
+        assert_eq!(listed.status, 200, "{}", listed.body);
+        holds("~1v1~1answers/post", 200, &listed.json);
     }
+    let refused = server.ask_list(&json!([{"question": "Who?"}]));
+    assert_eq!(refused.json["error"]["item"], 0);
+    holds("~1v1~1answers/post", 400, &refused.json);
+    let list = &document["paths"]["/v1/answers"]["post"]["requestBody"]["content"];
+    assert_eq!(list["application/json"]["schema"]["maxItems"], 256);
+    let metrics = get(&format!("{}/metrics", server.url));
+    let told = &document["paths"]["/metrics"]["get"]["responses"]["200"]["content"];
+    assert!(told.get(metrics.header("content-type")).is_some(), "{told}");
     assert!(found > 0 && none > 0, "{found}, {none}");
     for (content_type, body, status) in [
         ("application/json", "{}", 400),
@@ -184,6 +213,9 @@ fn every_question_key_is_one_that_the_server_takes() {
             }
             continue;
         }
+        if key == "context" {
+            asked.as_object_mut().unwrap().remove("passage");
+        }
         if key == "task" {
             assert_eq!(property["enum"], json!(["squad", null]));
             for (given, status) in [
@@ -218,8 +250,14 @@ fn every_kind_of_task_is_as_its_document_says() {
         "/api/regress",
         "/api/tag",
         "/health",
+        "/metrics",
         "/openapi.json",
+        "/v1/classifications",
+        "/v1/tags",
+        "/v1/values",
     ];
+    let mut paths = paths;
+    paths.sort_unstable();
     assert_eq!(paths, expected, "no task answers questions");
     let holds = |schema: &Value, value: &Value| {
         assert_eq!(faults(&document, schema, value, ""), [""; 0], "{value}");
@@ -243,10 +281,15 @@ fn every_kind_of_task_is_as_its_document_says() {
     // Of more than a row, and of nothing that has a token.
     tagged.push(json!({"text": "The keeper wrote a letter. ".repeat(100)}));
     tagged.push(json!({"text": "\u{200b}"}));
-    for (endpoint, name, bodies) in [
-        ("/api/classify", "ClassifiedText", pairs_of("rte")),
-        ("/api/regress", "RatedText", pairs_of("sts")),
-        ("/api/tag", "TaggedText", tagged),
+    for (endpoint, of_list, name, bodies) in [
+        (
+            "/api/classify",
+            "/v1/classifications",
+            "ClassifiedText",
+            pairs_of("rte"),
+        ),
+        ("/api/regress", "/v1/values", "RatedText", pairs_of("sts")),
+        ("/api/tag", "/v1/tags", "TaggedText", tagged),
     ] {
         let operation = format!("{}/post", endpoint.replace('/', "~1"));
         let asked = json!({"$ref": format!("#/components/schemas/{name}")});
@@ -255,6 +298,17 @@ fn every_kind_of_task_is_as_its_document_says() {
             let response = post(endpoint, body);
             assert_eq!(response.status, 200, "{body}: {}", response.body);
             holds(response_schema(&document, &operation, 200), &response.json);
+        }
+        let listed = post(of_list, &json!(bodies));
+        assert_eq!(listed.status, 200, "{of_list}: {}", listed.body);
+        let operation_of_list = format!("{}/post", of_list.replace('/', "~1"));
+        let schema = response_schema(&document, &operation_of_list, 200);
+        holds(schema, &listed.json);
+        let replies = listed.json.as_array().unwrap();
+        assert_eq!(replies.len(), bodies.len());
+        for (reply, body) in replies.iter().zip(&bodies) {
+            let alone = post(endpoint, body).json;
+            assert_like(reply, &alone);
         }
         let mut longest = bodies[0].clone();
         longest["text"] = "é".repeat(100_001).into();
@@ -267,4 +321,26 @@ fn every_kind_of_task_is_as_its_document_says() {
     }
     let health = get(&format!("{}/health", server.url)).json;
     holds(response_schema(&document, "~1health/get", 200), &health);
+}
+
+/// Equal but for the rounding of what shares a batch.
+#[track_caller]
+fn assert_like(ours: &Value, theirs: &Value) {
+    match (ours, theirs) {
+        (Value::Object(a), Value::Object(b)) => {
+            assert!(a.keys().eq(b.keys()), "{ours} {theirs}");
+            a.values()
+                .zip(b.values())
+                .for_each(|(a, b)| assert_like(a, b));
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            assert_eq!(a.len(), b.len(), "{ours} {theirs}");
+            a.iter().zip(b).for_each(|(a, b)| assert_like(a, b));
+        }
+        (Value::Number(a), Value::Number(b)) => {
+            let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
+            assert!((a - b).abs() < 1e-3, "{ours} {theirs}");
+        }
+        _ => assert_eq!(ours, theirs),
+    }
 }

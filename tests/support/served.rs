@@ -137,6 +137,12 @@ impl Server {
         Response::read(request.send(body))
     }
 
+    /// Asks a list of questions in one request.
+    pub fn ask_list(&self, questions: &Value) -> Response {
+        let url = format!("{}/v1/answers", self.url);
+        Response::read(agent().post(url).send_json(questions))
+    }
+
     /// A connection of its own, for what no client library sends.
     #[track_caller]
     pub fn connect(&self) -> TcpStream {

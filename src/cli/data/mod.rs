@@ -1,10 +1,14 @@
-//! `electra data`: other data sets' files into SQuAD 2.0, text into examples for pre-training, and a look
-//! at any of them before a run.
+//! `electra data`: other data sets' files into SQuAD 2.0, text into examples for pre-training, a look at
+//! any of them before a run, and files parted and put together.
 
 mod check;
 mod examples;
 mod lines;
+mod merge;
 pub(in crate::cli) mod pretrain;
+mod split;
+mod stats;
+mod task_args;
 mod task_folder;
 
 use std::{io::Write, path::PathBuf};
@@ -14,7 +18,10 @@ use clap::{Args, Subcommand};
 
 use self::{
     check::CheckArgs,
+    merge::MergeArgs,
     pretrain::{ExamplesArgs, PretrainArgs},
+    split::SplitArgs,
+    stats::StatsArgs,
     task_folder::{ClassificationArgs, TaggingArgs},
 };
 use super::{GlobalArgs, print_beside};
@@ -23,7 +30,7 @@ use crate::tasks::qa::dataset::{
     dropped::{Reason, Tally},
 };
 
-/// Convert QuAC, NewsQA and MRQA, make tasks, and check data files
+/// Convert QuAC, NewsQA and MRQA, make tasks, check, split and merge data files
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
@@ -31,7 +38,8 @@ Example:
   electra data squad rows.jsonl train.json
   electra data classification films.csv data/finetuning_data/films
   electra data pretrain --corpus corpus --vocab vocab.txt --output text.tokens
-  electra data check dev.json")]
+  electra data check dev.json
+  electra data split all.json --share 0.1 --train train.json --dev dev.json")]
 pub struct DataArgs {
     #[command(subcommand)]
     pub command: DataCommand,
@@ -46,6 +54,9 @@ pub enum DataCommand {
     Classification(ClassificationArgs),
     Tagging(TaggingArgs),
     Check(CheckArgs),
+    Stats(StatsArgs),
+    Split(SplitArgs),
+    Merge(MergeArgs),
     Pretrain(PretrainArgs),
     Examples(ExamplesArgs),
 }
@@ -119,6 +130,9 @@ pub struct MrqaArgs {
 pub(super) fn run(args: &DataArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let (files, source) = match &args.command {
         DataCommand::Check(args) => return check::run(args, global, out),
+        DataCommand::Stats(args) => return stats::run(args, global, out),
+        DataCommand::Split(args) => return split::run(args, global, out),
+        DataCommand::Merge(args) => return merge::run(args, global, out),
         DataCommand::Pretrain(args) => return pretrain::run(args, global, out),
         DataCommand::Examples(args) => return pretrain::examples(args, global, out),
         DataCommand::Classification(args) => return task_folder::texts(args, global, out),

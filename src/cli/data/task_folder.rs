@@ -42,7 +42,7 @@ pub struct Files {
     pub seed: u64,
 }
 
-fn share(text: &str) -> Result<f64, String> {
+pub(super) fn share(text: &str) -> Result<f64, String> {
     let share = text.parse().ok();
     let share = share.filter(|share| *share > 0.0 && *share < 1.0);
     share.ok_or_else(|| "expected a number between 0 and 1, such as 0.1".to_owned())

@@ -22,6 +22,7 @@ pub mod head;
 pub mod labels;
 pub mod metric;
 pub mod own_rows;
+pub mod plain_rows;
 pub mod prediction;
 pub mod prediction_file;
 pub mod read_options;

@@ -4,6 +4,7 @@
 
 mod contents;
 mod error;
+pub mod rows;
 
 use std::{
     num::NonZeroUsize,

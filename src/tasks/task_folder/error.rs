@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     eval,
-    tasks::{classification, tagging},
+    tasks::{classification, held_out::NoneHeld, tagging},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -31,17 +31,8 @@ pub enum Error {
     )]
     NameOfOurs { name: String },
 
-    #[error(
-        "--dev-share {share}: {count} of {rows} rows would be held out{why}; give another share, or a \
-         --dev file"
-    )]
-    Share {
-        share: f64,
-        rows: usize,
-        count: usize,
-        /// If it is no matter of the share alone.
-        why: String,
-    },
+    #[error("--dev-share {share}: {source}, or a --dev file")]
+    Share { share: f64, source: NoneHeld },
 }
 
 impl Error {

@@ -6,15 +6,14 @@
 
 mod column_names;
 mod error;
-mod held_out;
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use self::column_names::column_names;
 pub use self::error::Error;
-use self::{column_names::column_names, held_out::held_out};
 use super::{
     classification::{
         check::kind_of,
@@ -22,6 +21,7 @@ use super::{
         table,
     },
     description::{self, Description},
+    held_out::held_out,
     registry,
     tagging::{
         labels::Labels as Tags,
@@ -116,7 +116,8 @@ pub fn write_texts(
             };
             (texts, label)
         };
-        dev = Some(held_out(&mut train, share, request.seed, by)?);
+        let held = held_out(&mut train, share, request.seed, by);
+        dev = Some(held.map_err(|source| Error::Share { share, source })?);
     }
     let has = |part: fn(&OwnRow) -> bool| {
         let rows = train.iter().chain(dev.iter().flatten());
@@ -188,7 +189,8 @@ pub fn write_words(request: &Request, columns: &Description) -> Result<Written, 
     let test = test.map(|file| read_test(file, &options)).transpose()?;
     if let Some(share) = request.dev_share {
         let by = |sentence: &Sentence| (vec![sentence.words.clone()], ());
-        dev = Some(held_out(&mut train, share, request.seed, by)?);
+        let held = held_out(&mut train, share, request.seed, by);
+        dev = Some(held.map_err(|source| Error::Share { share, source })?);
     }
     let lines = |sentences: Vec<Sentence>, labelled| -> Vec<Value> {
         let lines = sentences.iter();

@@ -1,4 +1,4 @@
-//! Rows that are held out of a train file for its dev file.
+//! Rows that are held out of a file for another: a dev file of a train file.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
@@ -6,18 +6,28 @@ use std::hash::Hash;
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
-use super::error::Error;
+/// A share that comes to no row.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("0 of {rows} rows would be held out{why}; give another share")]
+pub struct NoneHeld {
+    rows: usize,
+    /// If it is no matter of the share alone.
+    why: String,
+}
 
 /// Takes a share of the rows away, drawn by `seed`, and returns them. `by` tells a row's texts and its
 /// label: of each label the share is held out, but never its last row, so that every label is learnt; and
 /// rows that have a text in common stay on one side, by way of other rows too, so that what is marked was
 /// not learnt.
-pub(super) fn held_out<T, K: Hash + Eq, L: Ord>(
+///
+/// # Errors
+/// When that is no row at all.
+pub fn held_out<T, K: Hash + Eq, L: Ord>(
     rows: &mut Vec<T>,
     share: f64,
     seed: u64,
     by: impl Fn(&T) -> (Vec<K>, L),
-) -> Result<Vec<T>, Error> {
+) -> Result<Vec<T>, NoneHeld> {
     let mut groups = Groups::of(rows.len());
     let mut labels: Vec<L> = Vec::new();
     let mut first: HashMap<K, usize> = HashMap::new();
@@ -65,12 +75,9 @@ pub(super) fn held_out<T, K: Hash + Eq, L: Ord>(
             group.iter().for_each(|&place| held[place] = true);
         }
     }
-    let count = held.iter().filter(|&&held| held).count();
-    if count == 0 {
-        return Err(Error::Share {
-            share,
+    if !held.contains(&true) {
+        return Err(NoneHeld {
             rows: rows.len(),
-            count,
             why: match largest {
                 _ if spared => ", for at least one row of each label must stay".to_owned(),
                 0 | 1 => String::new(),

@@ -1,0 +1,119 @@
+//! `electra data split`: a part of a file is held out.
+
+use std::{io::Write, path::PathBuf};
+
+use checkpoints_convert::printable;
+use clap::{Args, ValueEnum};
+
+use super::{task_args::TaskArgs, task_folder::share};
+use crate::{
+    cli::GlobalArgs,
+    counted::counted,
+    tasks::data_files::split::{self, By, Part, Parted, Request},
+};
+
+/// Hold a part of a data file out: a train and a dev file of one
+///
+/// Both parts have the form of the file, and everything in it stays as it is. Nothing is replaced.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+By passage, all questions on a passage stay on one side, and by article all
+questions of an article, too, so that no passage is in both files. By row each
+question stands alone. Tables of labelled texts and tagged words are parted by
+row: rows with a text in common stay on one side, and each class has its part.
+
+Examples:
+  electra data split all.json --share 0.1 --train train.json --dev dev.json
+  electra data split reviews.csv --share 0.2 --train train.csv --dev dev.csv")]
+pub struct SplitArgs {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What stays together [default: passage, of texts and words row]
+    #[arg(long, value_name = "WHAT")]
+    pub by: Option<Together>,
+    /// The part to hold out: 0.1
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub share: f64,
+    /// Random seed of what is held out
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// The file to write the rest to
+    #[arg(long, value_name = "OUT")]
+    pub train: PathBuf,
+    /// The file to write what is held out to
+    #[arg(long, value_name = "OUT")]
+    pub dev: PathBuf,
+    #[command(flatten)]
+    pub task: TaskArgs,
+}
+
+/// What stays together.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Together {
+    Article,
+    Passage,
+    Row,
+}
+
+pub(super) fn run(
+    args: &SplitArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let parted = split::split(&Request {
+        file: args.file.clone(),
+        by: args.by.map(|by| match by {
+            Together::Article => By::Article,
+            Together::Passage => By::Passage,
+            Together::Row => By::Row,
+        }),
+        share: args.share,
+        seed: args.seed,
+        train: args.train.clone(),
+        dev: args.dev.clone(),
+        task: args.task.options(),
+    })?;
+    if let Some(both) = parted.passages_in_both.filter(|both| *both > 0) {
+        log::warn!(
+            "{} in both files: what is scored was partly learnt; --by passage keeps each on one side",
+            match both {
+                1 => "1 passage is".to_owned(),
+                both => format!("{both} passages are"),
+            }
+        );
+    }
+    match global.json {
+        true => writeln!(out, "{}", serde_json::to_string_pretty(&parted)?)?,
+        false => print(&parted, out)?,
+    }
+    Ok(())
+}
+
+fn print(parted: &Parted, out: &mut dyn Write) -> anyhow::Result<()> {
+    for part in [&parted.train, &parted.dev] {
+        let Part {
+            file,
+            questions,
+            passages,
+            rows,
+        } = part;
+        let file = file.display().to_string();
+        let counts = match (questions, passages) {
+            (Some(questions), Some(passages)) => format!(
+                "{} on {}",
+                counted(*questions, "question"),
+                counted(*passages, "passage")
+            ),
+            _ => counted(rows.unwrap_or(0), "row"),
+        };
+        writeln!(out, "{}: {counts}", printable(&file))?;
+    }
+    let kept = match parted.passages_in_both {
+        Some(0) => "no passage is in both",
+        Some(_) => "passages are in both",
+        None => "no text is in both",
+    };
+    let (by, seed) = (parted.by.name(), parted.seed);
+    Ok(writeln!(out, "by {by}, seed {seed}: {kept}")?)
+}

@@ -1,0 +1,35 @@
+//! Flags that say which task a file of texts or words is of.
+
+use std::{num::NonZeroUsize, path::PathBuf};
+
+use clap::Args;
+
+use crate::{data::split::Split, tasks::data_check::Options};
+
+/// Which task files of texts or words are of.
+#[derive(Debug, Clone, Args)]
+pub struct TaskArgs {
+    /// The task that the file is of, as task_names has it
+    #[arg(long, value_name = "NAME", conflicts_with = "description")]
+    pub task: Option<String>,
+    /// The task.json that describes the file [default: that beside it]
+    #[arg(long, value_name = "FILE")]
+    pub description: Option<PathBuf>,
+    /// What the file is for: train, dev or test [default: by its name]
+    #[arg(long, value_name = "SPLIT")]
+    pub split: Option<Split>,
+}
+
+impl TaskArgs {
+    pub(super) fn options(&self) -> Options {
+        Options {
+            vocab: None,
+            max_seq_length: None,
+            doc_stride: NonZeroUsize::MIN,
+            max_query_length: 64,
+            task: self.task.clone(),
+            description: self.description.clone(),
+            split: self.split,
+        }
+    }
+}

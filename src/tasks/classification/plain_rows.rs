@@ -1,0 +1,71 @@
+//! The rows of a file of texts as they stand, labelled or not: for files that are parted, put together
+//! or compared.
+
+use std::path::Path;
+
+use super::{
+    check::Layout,
+    error::{Error, Place},
+    glue_reader,
+    rows::Rows,
+    table::Format,
+};
+use crate::data::split::Split;
+
+/// A row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlainRow {
+    pub place: Place,
+    /// One text or two, without blanks around them.
+    pub texts: Vec<String>,
+    /// As the file has it; none where there is none.
+    pub label: Option<String>,
+}
+
+/// The rows of a file, and what was taken for what in it, in a line. Rows that the task leaves out are
+/// none.
+///
+/// # Errors
+/// When the file cannot be read or lacks a column, or a row has no text.
+pub fn plain_rows(
+    path: &Path,
+    split: Split,
+    layout: Layout<'_>,
+) -> Result<(Vec<PlainRow>, Option<String>), Error> {
+    let mut all = Vec::new();
+    let mut add = |place, a: &str, b: Option<&str>, label| {
+        let texts = [Some(a), b].into_iter().flatten();
+        let texts = texts.map(|text| text.trim().to_owned()).collect();
+        all.push(PlainRow {
+            place,
+            texts,
+            label,
+        });
+    };
+    let of_task;
+    let description = match layout {
+        Layout::Own(description) => description,
+        Layout::Glue(task, _) if matches!(Format::of(path), Ok(Format::Csv | Format::Json)) => {
+            of_task = task.labels().description();
+            &of_task
+        }
+        Layout::Glue(_, glue) => {
+            glue_reader::each_row(path, glue, false, |_, row| {
+                if let Ok(row) = row {
+                    let label = row.label.map(str::to_owned);
+                    add(Place::Line(row.line), row.text_a, row.text_b, label);
+                }
+                Ok(())
+            })?;
+            return Ok((all, None));
+        }
+    };
+    let mut rows = Rows::of(path, split, description)?;
+    rows.read(&mut |cells| {
+        // What has no label is told by a check.
+        let label = cells.label().ok();
+        add(cells.place(), cells.text_a()?, cells.text_b()?, label);
+        Ok(())
+    })?;
+    Ok((all, rows.columns))
+}

@@ -1,0 +1,106 @@
+//! The rows of a file of texts or words, as its task has them: what is the same text, and what it is.
+
+use std::path::Path;
+
+use super::{Error, Options, Part, Subject, TaskOf, subject};
+use crate::{
+    data::{existing_file::existing, split::Split},
+    tasks::{
+        classification::{check::Layout, error::Place, plain_rows::plain_rows},
+        description,
+        tagging::{
+            options::ReadOptions,
+            reader::{read, read_test},
+        },
+    },
+};
+
+/// A row or a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowOf {
+    /// The line that it begins on, or its number in a list, from 1.
+    pub place: usize,
+    /// Its text, two of a pair, or its words.
+    pub texts: Vec<String>,
+    /// The class of a text.
+    pub label: Option<String>,
+}
+
+/// The rows of a file with the kind of its task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowsOf {
+    pub kind: description::Kind,
+    /// Which columns are what, of a table that has names.
+    pub columns: Option<String>,
+    pub rows: Vec<RowOf>,
+}
+
+/// The rows of one file; nothing of a file of questions. Rows that a task leaves out are none.
+///
+/// # Errors
+/// When the file cannot be read, or is none of its task's form.
+pub fn rows(path: &Path, options: &Options) -> Result<Option<RowsOf>, Error> {
+    let Some(subject) = subject(path, options)? else {
+        return Ok(None);
+    };
+    let kind = subject.task.kind();
+    let mut all = RowsOf {
+        kind,
+        columns: None,
+        rows: Vec::new(),
+    };
+    let Subject { task, files, .. } = subject;
+    for part in files {
+        all.add(&task, &part)?;
+    }
+    Ok(Some(all))
+}
+
+impl RowsOf {
+    fn add(&mut self, task: &TaskOf, part: &Part) -> Result<(), Error> {
+        // The archive, if that is what is read.
+        let path = &existing(&part.path);
+        match task {
+            TaskOf::Glue(task) => {
+                let mut splits = task.splits.iter();
+                let split = splits.find(|split| split.name == part.name);
+                let layout = Layout::Glue(task, split.unwrap_or(&task.splits[0]));
+                self.texts(path, part.split, layout)
+            }
+            TaskOf::Chunk => self.words(path, part.split, &ReadOptions::chunk(false)),
+            TaskOf::Own(own) if own.kind == description::Kind::Tagging => {
+                self.words(path, part.split, &ReadOptions::of_description(own))
+            }
+            TaskOf::Own(own) => self.texts(path, part.split, Layout::Own(own)),
+        }
+    }
+
+    fn texts(&mut self, path: &Path, split: Split, layout: Layout<'_>) -> Result<(), Error> {
+        let (rows, columns) = plain_rows(path, split, layout)?;
+        self.columns = columns;
+        let classes = self.kind == description::Kind::Classification;
+        self.rows.extend(rows.into_iter().map(|row| RowOf {
+            place: match row.place {
+                Place::Line(place) | Place::Row(place) => place,
+            },
+            texts: row.texts,
+            // Numbers are no classes of which each has its part.
+            label: row.label.filter(|_| classes),
+        }));
+        Ok(())
+    }
+
+    fn words(&mut self, path: &Path, split: Split, options: &ReadOptions) -> Result<(), Error> {
+        let read = match split {
+            Split::Test => read_test(path, options)?,
+            _ => read(path, options)?,
+        };
+        let rows = read.sentences.into_iter().map(|sentence| RowOf {
+            place: sentence.line,
+            texts: vec![sentence.words.join(" ")],
+            label: None,
+        });
+        self.rows.extend(rows);
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! A file of labelled texts or tagged words as it stands, and its rows as its task has them.
+
+use std::{borrow::Cow, path::Path};
+
+use super::{
+    error::Error,
+    item_file::{Body, Frame, Item, ItemFile, Otherwise},
+};
+use crate::{
+    data::existing_file::existing,
+    tasks::{
+        classification::table::Format,
+        data_check::rows::{RowOf, RowsOf},
+        description::Kind,
+    },
+};
+
+/// A file of rows.
+#[derive(Debug)]
+pub(super) struct RowItems {
+    pub file: String,
+    pub kind: Kind,
+    pub frame: Frame,
+    /// What stands before the first row: the names of TSV columns.
+    pub head: Vec<Item>,
+    pub items: Vec<Item>,
+    /// What each item holds: a row, or none of the task's; of words what stands between blank lines
+    /// may hold several sentences.
+    pub rows: Vec<Vec<RowOf>>,
+}
+
+impl RowItems {
+    /// The items of a file whose rows are these.
+    ///
+    /// # Errors
+    /// When it cannot be read, or cannot be written again as it is.
+    pub fn read(path: &Path, of_task: RowsOf) -> Result<Self, Error> {
+        let RowsOf { kind, rows, .. } = of_task;
+        let otherwise = match kind {
+            Kind::Tagging => Otherwise::Blocks,
+            // The engine's own tasks have TSV, whatever their files are called.
+            _ => match Format::of(&existing(path)) {
+                Ok(Format::Csv) => Otherwise::Csv,
+                _ => Otherwise::Lines,
+            },
+        };
+        let mut file = ItemFile::read(path, otherwise)?;
+        let header_is_row = rows.iter().any(|row| row.place == file.header_line);
+        if header_is_row {
+            file.without_names();
+        }
+        let mut of_items: Vec<Vec<RowOf>> = vec![Vec::new(); file.items.len()];
+        for row in rows {
+            let behind = file.items.partition_point(|item| item.place <= row.place);
+            if let Some(rows) = behind.checked_sub(1).and_then(|at| of_items.get_mut(at)) {
+                rows.push(row);
+            }
+        }
+        let has_head = file.frame == Frame::Lines;
+        let first = of_items.iter().position(|rows| !rows.is_empty());
+        let head = first.filter(|_| has_head).unwrap_or(0);
+        let items = file.items.split_off(head);
+        Ok(Self {
+            file: file.file,
+            kind,
+            frame: file.frame,
+            head: file.items,
+            items,
+            rows: of_items.split_off(head),
+        })
+    }
+
+    /// How many rows there are.
+    pub fn count(&self) -> usize {
+        self.rows.iter().map(Vec::len).sum()
+    }
+
+    /// The head and the items that `keep` takes by their numbers.
+    pub fn kept<'a>(
+        &'a self,
+        keep: &'a dyn Fn(usize) -> bool,
+    ) -> impl Iterator<Item = Cow<'a, Body>> {
+        let items = self.items.iter().enumerate();
+        let items = items.filter(|(number, _)| keep(*number));
+        let head = self.head.iter();
+        head.chain(items.map(|(_, item)| item))
+            .map(|item| Cow::Borrowed(&item.body))
+    }
+}
