@@ -1,9 +1,7 @@
 //! The head of a model of `transformers`: what `config.json` says of it and the names of the tensors
 //! enter; its task, its labels and what its outputs are leave.
 //!
-//! The task is the one that `finetuning_task` names, which `transformers`' own training scripts write,
-//! if this project's task of that name has such a head with the same labels; otherwise a name that says
-//! what the head is for. Models of `transformers` are trained with segment 0 on every token of a single
+//! Models of `transformers` are trained with segment 0 on every token of a single
 //! text, the reference's tagging with 1: `tagging_segment` says so of an exported one.
 
 use std::collections::BTreeSet;
@@ -12,10 +10,9 @@ use serde_json::Value;
 
 use super::class::Class;
 use super::config::Settings;
-use super::{Error, Placed, names, qa_outputs};
+use super::{Error, Placed, names, qa_outputs, task_name};
 use crate::config_file::THRESHOLD;
 use crate::head_shape::{DenseKind, DenseShape};
-use crate::names as reference;
 
 /// The head of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +63,7 @@ pub(super) fn find(settings: &Settings, tensors: &mut Vec<Placed>) -> Found {
         Class::Words => (Some(DenseKind::Tagging), None),
     };
     let labels = labels.flatten();
-    let (task, warning) = task(settings, kind, labels.as_deref());
+    let (task, warning) = task_name::of(&settings.finetuning_task, kind, labels.as_deref());
     Found {
         head: Some(Head { class, task, kind }),
         warnings: warning.into_iter().collect(),
@@ -104,64 +101,6 @@ fn kind_of_text(settings: &Settings, outputs: usize) -> Result<DenseKind, String
             "\"problem_type\" is {stated}; expected \"single_label_classification\" or \"regression\""
         )),
     }
-}
-
-/// The task of a head, and what to say of a name that is not taken; `None` for the kind is a head of
-/// questions.
-fn task(
-    settings: &Settings,
-    kind: Option<DenseKind>,
-    labels: Option<&[String]>,
-) -> (String, Option<String>) {
-    let default = match kind {
-        None => "squad",
-        Some(DenseKind::Classification) => "classification",
-        Some(DenseKind::Regression) => "regression",
-        Some(DenseKind::Tagging) => "tagging",
-    };
-    let stated = &settings.finetuning_task;
-    let Some(name) = stated.as_str().filter(|name| reference::is_task_name(name)) else {
-        let warning = (!stated.is_null()).then(|| {
-            format!(
-                "\"finetuning_task\" is {stated}, which is no task's name (letters, digits, _ and -); \
-                 the head is called {default:?}"
-            )
-        });
-        return (default.into(), warning);
-    };
-    match why_not(name, kind, labels) {
-        None => (name.into(), None),
-        Some(why) => {
-            let warning =
-                format!("\"finetuning_task\" is {name:?}, {why}; the head is called {default:?}");
-            (default.into(), Some(warning))
-        }
-    }
-}
-
-/// Why a head of this kind cannot be that of the task of this name, which a run knows by its name.
-fn why_not(name: &str, kind: Option<DenseKind>, labels: Option<&[String]>) -> Option<String> {
-    if kind.is_none() != reference::is_of_questions(name) {
-        return Some(match kind {
-            None => "which is no task of questions here".into(),
-            Some(_) => "which is a task of questions here".into(),
-        });
-    }
-    if name == "sts" && kind.is_some() {
-        return Some("whose head here gives 0 to 1 for the scores 0 to 5".into());
-    }
-    let other = reference::dense_kind(name, 1).filter(|&known| Some(known) != kind);
-    if let Some(known) = other {
-        return Some(format!("which is a task of {} here", known.word()));
-    }
-    let classes = reference::classes(name)?;
-    let is_equal = labels.is_some_and(|labels| labels.iter().eq(classes));
-    (!is_equal).then(|| {
-        format!(
-            "whose labels here are {}, in this order",
-            classes.join(", ")
-        )
-    })
 }
 
 impl Head {
@@ -393,51 +332,6 @@ mod tests {
         assert_eq!(threshold(json!(-3.5)), Ok(Some(-3.5)));
         let error = threshold(json!("0")).unwrap_err();
         assert!(error.starts_with("c: \"qa_na_threshold\" is "), "{error}");
-    }
-
-    #[test]
-    fn a_task_of_the_reference_is_taken_only_with_its_own_labels() {
-        let task = |name: &str, labels: &[&str]| {
-            let numbered = labels.iter().enumerate();
-            let labels: serde_json::Map<_, _> = numbered
-                .map(|(number, label)| (number.to_string(), json!(label)))
-                .collect();
-            let config = json!({"finetuning_task": name, "id2label": labels});
-            let mut tensors = texts(labels.len() as u64);
-            let found = find(&of(Class::Texts, config), &mut tensors);
-            (found.head.unwrap().task, found.warnings.join(""))
-        };
-        let nothing = String::new();
-        assert_eq!(
-            task("rte", &["entailment", "not_entailment"]),
-            ("rte".into(), nothing.clone())
-        );
-        assert_eq!(task("mine", &["b", "a"]), ("mine".into(), nothing));
-        for (name, labels, expected) in [
-            (
-                "mnli",
-                &["entailment", "neutral", "contradiction"][..],
-                "\"finetuning_task\" is \"mnli\", whose labels here are contradiction, entailment, \
-                 neutral, in this order; the head is called \"classification\"",
-            ),
-            (
-                "sst",
-                &["negative", "positive"],
-                "whose labels here are 0, 1",
-            ),
-            ("chunk", &["a", "b"], "which is a task of tagging here"),
-            ("squad", &["a", "b"], "which is a task of questions here"),
-        ] {
-            let (found, warning) = task(name, labels);
-            assert_eq!(found, "classification");
-            assert!(warning.contains(expected), "{warning}");
-        }
-        let (found, warning) = task("sts", &["LABEL_0"]);
-        assert_eq!(found, "regression");
-        assert!(
-            warning.contains("0 to 1 for the scores 0 to 5"),
-            "{warning}"
-        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod pickle;
 mod pytorch;
 mod qa_outputs;
 mod safetensors;
+mod task_name;
 mod tensor_name;
 mod tokenizer;
 mod tokenizer_file;

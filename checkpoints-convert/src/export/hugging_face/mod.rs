@@ -159,7 +159,7 @@ fn write_tensors(
     let mut file = BufWriter::with_capacity(1 << 20, file);
     file.write_all(&header(&path, &planned)?).map_err(failed)?;
     for tensor in &planned {
-        file.write_all(&tensor.bytes(record)?).map_err(failed)?;
+        tensor.write(record, &mut file, &failed)?;
         on_bytes(tensor.size());
     }
     let file = file

@@ -6,6 +6,8 @@
 //! layer holds each output and its opposite, the last one takes their difference. What is left of the
 //! hidden layer is 0.
 
+use std::io::{self, Write};
+
 use super::super::ExportedTensor;
 use super::super::head::Head;
 use crate::Error;
@@ -175,37 +177,44 @@ impl Planned {
         4 * self.exported.shape.iter().product::<u64>()
     }
 
-    /// The little-endian float32 values, which are taken out of the record.
+    /// Writes the little-endian float32 values, which are taken out of the record; `failed` makes an
+    /// error of what goes wrong with `out`.
     ///
     /// # Errors
-    /// A part cannot be read.
-    pub fn bytes(&self, record: &mut StoredRecord) -> Result<Vec<u8>, Error> {
-        let mut values = Vec::new();
-        for part in &self.parts {
-            let taken = record.take(part)?;
-            match values.is_empty() {
-                true => values = taken.to_vec(),
-                false => values.extend_from_slice(&taken),
-            }
+    /// A part cannot be read, or `out` cannot be written.
+    pub fn write(
+        &self,
+        record: &mut StoredRecord,
+        out: &mut dyn Write,
+        failed: &dyn Fn(io::Error) -> Error,
+    ) -> Result<(), Error> {
+        if let Form::Fixed(values) = &self.form {
+            return out
+                .write_all(&bytes(values.iter().copied()))
+                .map_err(failed);
         }
-        let matrix = match self.parts.first().map(|part| &part.shape[..]) {
-            Some(&[rows, columns]) => Some([rows as usize, columns as usize]),
-            _ => None,
-        };
-        Ok(match (&self.form, matrix) {
-            (Form::Joined, _) => values,
-            (Form::Transposed, Some([rows, columns])) => transpose(&values, rows, columns),
-            (Form::Transposed, None) => values,
-            (Form::Opposed { outputs }, _) => opposed(&values, *outputs, self.size() as usize),
-            (Form::Scaled { factor, offset }, _) => {
-                let values = match matrix {
-                    Some([rows, columns]) => transpose(&values, rows, columns),
-                    None => values,
-                };
-                bytes(floats(&values).map(|value| factor * value + offset))
+        for part in &self.parts {
+            let values = record.take(part)?;
+            let matrix = match part.shape[..] {
+                [rows, columns] => Some([rows as usize, columns as usize]),
+                _ => None,
+            };
+            let exchanged = || matrix.map(|[rows, columns]| transpose(&values, rows, columns));
+            match &self.form {
+                Form::Joined | Form::Fixed(_) => out.write_all(&values),
+                Form::Transposed => out.write_all(&exchanged().unwrap_or_else(|| values.to_vec())),
+                Form::Opposed { outputs } => {
+                    out.write_all(&opposed(&values, *outputs, self.size() as usize))
+                }
+                Form::Scaled { factor, offset } => {
+                    let values = exchanged().unwrap_or_else(|| values.to_vec());
+                    let scaled = floats(&values).map(|value| factor * value + offset);
+                    out.write_all(&bytes(scaled))
+                }
             }
-            (Form::Fixed(values), _) => bytes(values.iter().copied()),
-        })
+            .map_err(failed)?;
+        }
+        Ok(())
     }
 }
 
