@@ -60,6 +60,11 @@ const showClasses = (reply) => {
 
 // On the scale of the labels; a model that does not tell it gives 0 for the least, 1 for the greatest.
 const showValue = (reply) => {
+  const scaled = reply.own_scale !== true;
+  for (const id of ["scale", "ends"]) at(id).hidden = !scaled;
+  at("outside").hidden = true;
+  at("answer").textContent = number(reply.value);
+  if (!scaled) return number(reply.value);
   const [least, greatest] = reply.range ?? [0, 1];
   const share = (reply.value - least) / (greatest - least);
   const place = `${100 * Math.min(1, Math.max(0, share))}%`;
@@ -70,7 +75,6 @@ const showValue = (reply) => {
   const told = `${number(reply.value)} on a scale from ${least} to ${greatest}`;
   at("scale").setAttribute("aria-label", told);
   at("outside").hidden = share >= 0 && share <= 1;
-  at("answer").textContent = number(reply.value);
   return told;
 };
 

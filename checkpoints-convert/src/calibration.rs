@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::config::RecordConfig;
-use crate::config_file::{ConfigFile, THRESHOLD};
+use crate::config_file::{CALIBRATION, ConfigFile, THRESHOLD};
 use crate::kept::KeptRecord;
 use crate::record_files::CONFIG_FILE;
 
@@ -43,14 +43,19 @@ impl Calibration {
 }
 
 /// `config` with the calibration of the record that it replaces; a line tells of one that goes
-/// because the weights are no longer those that it was chosen for.
+/// because the weights are no longer those that it was chosen for. Where there is none, the `threshold`
+/// counts that the checkpoint brings, if it does.
 pub(crate) fn calibrated<'a>(
     config: &'a RecordConfig,
     earlier: Option<Calibration>,
+    threshold: Option<f64>,
     weights: &str,
 ) -> Calibrated<'a> {
     let mut values = Map::new();
-    match earlier {
+    values.extend(threshold.map(|threshold| (THRESHOLD.to_owned(), threshold.into())));
+    // One that nobody chose is the checkpoint's of then.
+    let is_chosen = |earlier: &Calibration| earlier.values.contains_key(CALIBRATION);
+    match earlier.filter(|earlier| threshold.is_none() || is_chosen(earlier)) {
         Some(earlier) if earlier.weights.as_deref() == Some(weights) => values = earlier.values,
         Some(earlier) => {
             let threshold = earlier.values.get(THRESHOLD).unwrap_or(&Value::Null);
@@ -96,14 +101,36 @@ mod tests {
                 weights: weights.map(str::to_owned),
             })
         };
-        let kept = json!(calibrated(&config, earlier(Some("w")), "w"));
+        let kept = json!(calibrated(&config, earlier(Some("w")), None, "w"));
         assert_eq!(kept["qa_na_threshold"], -3.5);
         assert_eq!(kept["calibration"]["f1"], 50.0);
         assert_eq!(kept["model"], json!(config.model));
         let plain = written(&config);
         for other in [earlier(Some("other")), earlier(None), None] {
-            assert_eq!(written(&calibrated(&config, other, "w")), plain);
+            assert_eq!(written(&calibrated(&config, other, None, "w")), plain);
         }
+    }
+
+    #[test]
+    fn a_threshold_of_the_checkpoint_counts_until_one_is_chosen() {
+        let config = config();
+        let earlier = |values: Value| {
+            Some(Calibration {
+                file: "config.json".into(),
+                values: values.as_object().unwrap().clone(),
+                weights: Some("w".to_owned()),
+            })
+        };
+        let threshold = |earlier, weights| {
+            let calibrated = json!(calibrated(&config, earlier, Some(0.5), weights));
+            calibrated[THRESHOLD].as_f64()
+        };
+        assert_eq!(threshold(None, "w"), Some(0.5));
+        let unchosen = json!({"qa_na_threshold": 9.0});
+        assert_eq!(threshold(earlier(unchosen), "w"), Some(0.5));
+        let chosen = json!({"qa_na_threshold": -3.5, "calibration": {"f1": 50.0}});
+        assert_eq!(threshold(earlier(chosen.clone()), "w"), Some(-3.5));
+        assert_eq!(threshold(earlier(chosen), "other"), Some(0.5));
     }
 
     #[test]

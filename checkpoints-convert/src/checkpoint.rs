@@ -153,6 +153,18 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// The no-answer threshold that belongs to a head of the checkpoint, with the head's task; `None`
+    /// where the reference's default counts.
+    ///
+    /// # Errors
+    /// The configuration says one that is no number.
+    pub fn threshold(&self) -> Result<Option<(&str, f64)>, Error> {
+        match &self.origin {
+            Origin::TensorFlow(_) => Ok(None),
+            Origin::HuggingFace(model) => Ok(model.threshold()?),
+        }
+    }
+
     /// The reference's name of a variable; `None` where the reference has no such variable.
     pub fn reference<'a>(&self, name: &'a str) -> Option<Cow<'a, str>> {
         match &self.origin {

@@ -119,6 +119,11 @@ impl ConfigFile {
         values
     }
 
+    /// The threshold, if there is one.
+    pub fn threshold(&self) -> Option<f64> {
+        self.keys.get(THRESHOLD).and_then(Value::as_f64)
+    }
+
     /// Gives the model another threshold.
     pub fn set_threshold(&mut self, threshold: f64) {
         self.keys.insert(THRESHOLD.to_owned(), threshold.into());

@@ -28,13 +28,22 @@ pub struct Content {
 }
 
 impl Content {
-    pub(crate) fn new(weights: String, config: &RecordConfig, vocabulary: Option<String>) -> Self {
+    /// `threshold` is the no-answer threshold that the checkpoint brings.
+    pub(crate) fn new(
+        weights: String,
+        config: &RecordConfig,
+        vocabulary: Option<String>,
+        threshold: Option<f64>,
+    ) -> Self {
         let mut digest = Digest::default();
         digest.field(FORMAT.as_bytes());
         digest.field(weights.as_bytes());
         digest.field(vocabulary.as_deref().unwrap_or_default().as_bytes());
         // The order of the keys is that of the type's fields.
         digest.field(&serde_json::to_vec(config).unwrap_or_default());
+        if let Some(threshold) = threshold {
+            digest.field(&threshold.to_le_bytes());
+        }
         Self {
             digest: digest.finish(),
             weights,

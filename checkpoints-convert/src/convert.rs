@@ -109,7 +109,7 @@ impl Conversion {
     /// What a record of this checkpoint, whose weights have the digest `weights`, is made of.
     pub fn content(&self, weights: String) -> Content {
         let vocabulary = self.vocabulary.as_deref().map(content::vocabulary);
-        Content::new(weights, &self.plan.config, vocabulary)
+        Content::new(weights, &self.plan.config, vocabulary, self.plan.threshold)
     }
 
     /// Converts into the folder `out`, as [`convert`] does.
@@ -160,7 +160,7 @@ impl Conversion {
             staging.write(VOCABULARY_FILE, vocabulary)?;
             files.push(VOCABULARY_FILE);
         }
-        let config = calibrated(&report.config, calibration, &weights);
+        let config = calibrated(&report.config, calibration, self.plan.threshold, &weights);
         staging.write(CONFIG_FILE, &json(&config))?;
         staging.write(REPORT_FILE, &json(&report))?;
         // The record comes last: where there is one, the other files are there too.

@@ -53,6 +53,21 @@ pub enum Error {
         "{file}: not empty, and not an earlier export in this format; give a new or an empty folder"
     )]
     NotEmpty { file: String },
+    #[error("{file}: no head of a task {task:?}; it has {heads}")]
+    NoHead {
+        file: String,
+        task: String,
+        heads: String,
+    },
+    #[error(
+        "{file}: head {task:?} cannot go along to transformers: {}",
+        why.strip_prefix("head of a task: ").unwrap_or(why)
+    )]
+    Head {
+        file: String,
+        task: String,
+        why: &'static str,
+    },
     #[error("{file}: cannot read: missing; put the vocabulary of this model there")]
     Vocabulary { file: String },
     #[error(

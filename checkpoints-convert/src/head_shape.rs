@@ -34,7 +34,8 @@ pub struct SpanShape {
 }
 
 /// A head of one dense layer on a hidden state, `[hidden, outputs]` (reference:
-/// `finetune/classification/classification_tasks.py`, `finetune/tagging/tagging_tasks.py`).
+/// `finetune/classification/classification_tasks.py`, `finetune/tagging/tagging_tasks.py`), or of two, as
+/// Hugging Face's `ElectraForSequenceClassification` has it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DenseShape {
     /// Values that it gives a text or a word: as many as there are labels, or one for a number.
@@ -46,6 +47,9 @@ pub struct DenseShape {
     /// What the outputs are; `None` where nothing tells it: the layer is the same for all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<DenseKind>,
+    /// Whether a dense layer `[hidden, hidden]` with GELU behind it comes first; the reference has none.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub hidden_layer: bool,
     /// Segment id of every token that a tagging head was trained on, if it is not the 1 of the
     /// reference's features: 0 for one of Hugging Face. With the other segment it would give other
     /// labels.
@@ -75,6 +79,17 @@ pub enum DenseKind {
     Tagging,
 }
 
+impl DenseKind {
+    /// As people and `config.json` call it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Classification => "classification",
+            Self::Regression => "regression",
+            Self::Tagging => "tagging",
+        }
+    }
+}
+
 /// Width of a question-answering head's hidden layers, where nothing tells it.
 pub(crate) const HEAD_HIDDEN: usize = 512;
 
@@ -92,6 +107,7 @@ impl DenseShape {
             outputs,
             labels: None,
             kind: None,
+            hidden_layer: false,
             segment: None,
             texts: None,
             range: None,
@@ -113,6 +129,17 @@ impl DenseShape {
                     None => "",
                 }
             ));
+        }
+        let is_of_text = matches!(
+            self.kind,
+            Some(DenseKind::Classification | DenseKind::Regression)
+        );
+        if self.hidden_layer && !is_of_text {
+            return Err(
+                "\"hidden_layer\" is true; expected a \"kind\" that is \"classification\" or \
+                 \"regression\""
+                    .into(),
+            );
         }
         if let Some(segment) = self.segment
             && (segment > 1 || self.kind != Some(DenseKind::Tagging))
@@ -187,6 +214,7 @@ struct Keys {
     outputs: Option<usize>,
     labels: Option<Vec<String>>,
     kind: Option<DenseKind>,
+    hidden_layer: Option<bool>,
     segment: Option<u8>,
     texts: Option<u8>,
     range: Option<[f64; 2]>,
@@ -204,6 +232,7 @@ impl TryFrom<Keys> for HeadShape {
         let is_dense = keys.outputs.is_some()
             || keys.labels.is_some()
             || keys.kind.is_some()
+            || keys.hidden_layer.is_some()
             || keys.segment.is_some()
             || keys.texts.is_some()
             || keys.range.is_some();
@@ -226,6 +255,7 @@ impl TryFrom<Keys> for HeadShape {
                     outputs: keys.outputs.ok_or_else(|| missing("outputs"))?,
                     labels: keys.labels,
                     kind: keys.kind,
+                    hidden_layer: keys.hidden_layer.unwrap_or(false),
                     segment: keys.segment,
                     texts: keys.texts,
                     range: keys.range,
@@ -318,6 +348,10 @@ mod tests {
                 "classification, 2 outputs",
             ),
             (
+                r#"{"outputs":2,"kind":"classification","hidden_layer":true}"#,
+                "classification, 2 outputs",
+            ),
+            (
                 r#"{"outputs":1,"kind":"regression","columns":{"text":"review","label":2}}"#,
                 "regression",
             ),
@@ -369,6 +403,10 @@ mod tests {
             (
                 r#"{"outputs": 1, "kind": "ranking"}"#,
                 "heads.rte: unknown variant `ranking`, expected one of `classification`, `regression`, `tagging` at line 2",
+            ),
+            (
+                r#"{"outputs": 2, "kind": "tagging", "hidden_layer": true}"#,
+                "heads.rte: \"hidden_layer\" is true; expected a \"kind\" that is \"classification\" or",
             ),
             (
                 r#"{"outputs": 2, "kind": "tagging", "segment": 2}"#,

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::config::RecordConfig;
-use crate::config_file::ConfigFile;
+use crate::config_file::{ConfigFile, THRESHOLD};
 use crate::content::{self, Content, Weight};
 use crate::hugging_face;
 use crate::pack;
@@ -24,6 +25,8 @@ const MAX_BYTES: u64 = 64 << 20;
 struct Report {
     producer: String,
     config: RecordConfig,
+    #[serde(default)]
+    threshold: Option<f64>,
     variables: Vec<Variable>,
     #[serde(default)]
     source: Source,
@@ -162,7 +165,7 @@ impl KeptRecord {
                 read(&self.folder.join(VOCABULARY_FILE)).map(|bytes| content::vocabulary(&bytes))
             }
         };
-        Content::new(weights, &report.config, vocabulary)
+        Content::new(weights, &report.config, vocabulary, report.threshold)
     }
 }
 
@@ -229,8 +232,18 @@ fn is_ours(producer: Option<&str>) -> bool {
 
 /// Whether the file is, byte for byte, what a conversion writes.
 fn is_converted_config(path: &Path) -> bool {
-    let config = RecordConfig::read(path);
-    config.is_ok_and(|config| read(path).is_some_and(|text| text == json(&config)))
+    let Ok(Some(file)) = ConfigFile::read(path) else {
+        return false;
+    };
+    let (Ok(config), threshold) = (file.record(), file.threshold()) else {
+        return false;
+    };
+    let Ok(Value::Object(mut keys)) = serde_json::to_value(&config) else {
+        return false;
+    };
+    // One that the checkpoint brings.
+    keys.extend(threshold.map(|threshold| (THRESHOLD.to_owned(), threshold.into())));
+    read(path).is_some_and(|text| text == json(&keys))
 }
 
 /// Whether the record in `folder` was converted from the file `source`; never of a fine-tuned model.

@@ -17,16 +17,21 @@
 //!
 //! | Hugging Face's class | its head |
 //! |---|---|
-//! | `ElectraForTokenClassification` | is a tagging head: read with the labels of `id2label`, and written. The task is `finetuning_task` of `config.json`, or `tagging` if that is not there |
-//! | `ElectraForSequenceClassification` | has a second layer with GELU between, so that no head is equal to it: the encoder alone is read and written |
-//! | `ElectraForQuestionAnswering` | is without the layers of the joint head: the encoder alone is read and written |
+//! | `ElectraForTokenClassification` | is a tagging head, with the labels of `id2label` |
+//! | `ElectraForSequenceClassification` | is one of classification, or of regression if it has one output, with [`hidden_layer`](DenseShape::hidden_layer) |
+//! | `ElectraForQuestionAnswering` | is one of question answering without joint prediction and without a classifier |
 //!
-//! On the way to Hugging Face a record that says `"kind": "tagging"` of one of its heads becomes an
-//! `ElectraForTokenClassification`, any other an `ElectraModel`; `export.json` names every parameter
-//! that was left out. The reference gives every token of a tagging task segment 1, `transformers` gives
-//! it 0, and a head needs the one that it was trained with: `segment` of a record's head says 0, and
-//! `tagging_segment` of an exported `config.json` says either. TensorFlow has no place for labels: its checkpoints are read without them, and
-//! the kind of a dense head is known there if the task has one of the reference's names.
+//! The task is `finetuning_task` of `config.json` if a task of that name has such a head, or else
+//! `tagging`, `classification`, `regression` or `squad`. On the way to Hugging Face a model has one head:
+//! the only one that can go along, or the one that [`export_head`] is asked for. The joint head cannot,
+//! and `export.json` names every parameter that was left out. A head of one layer is written as two,
+//! since `gelu(z) − gelu(−z) = z`.
+//!
+//! The reference gives every token of a tagging task segment 1, `transformers` gives it 0, and a head
+//! needs the one that it was trained with: `segment` of a record's head says 0, and `tagging_segment` of
+//! an exported `config.json` says either. TensorFlow has no place for labels: its checkpoints are read
+//! without them, and the kind of a dense head is known there if the task has one of the reference's
+//! names.
 #![forbid(unsafe_code)]
 
 pub mod bundle;
@@ -70,7 +75,7 @@ pub use content::Content;
 pub use convert::{Conversion, convert};
 pub use description::{Description, describe};
 pub use error::Error;
-pub use export::{Export, Format, export};
+pub use export::{Export, Format, export, export_head};
 pub use head_shape::{DenseKind, DenseShape, HeadShape, SpanShape};
 pub use hugging_face::Error as HuggingFaceError;
 pub use inspect::{Inspection, RecordInspection, inspect, inspect_record, is_record};

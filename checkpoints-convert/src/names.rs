@@ -116,6 +116,11 @@ const ANSWERABLE_FROM_START: [Row; 2] = [
 const ANSWERABLE: Row = Dense("dense_2", "answerable", [Hidden, One]);
 /// All of a head that is no question answering's.
 const DENSE: Row = Dense("dense", "dense", [Hidden, Outputs]);
+/// The same with a hidden layer. The reference has no such head: these are Hugging Face's names.
+const DENSE_BEHIND_HIDDEN: [Row; 2] = [
+    Dense("classifier/dense", "hidden", [Hidden, Hidden]),
+    Dense("classifier/out_proj", "dense", [Hidden, Outputs]),
+];
 
 /// Every parameter of a model of this configuration: the encoder's, then each head's.
 pub fn parameters(config: &RecordConfig) -> Vec<Parameter> {
@@ -153,7 +158,10 @@ pub(crate) fn head_parameters(
         HeadShape::Span(span) => list.span(span, &variable, &path),
         HeadShape::Dense(dense) => {
             list.outputs = dense.outputs;
-            list.rows(&[DENSE], &variable, &path);
+            match dense.hidden_layer {
+                false => list.rows(&[DENSE], &variable, &path),
+                true => list.rows(&DENSE_BEHIND_HIDDEN, &variable, &path),
+            }
         }
     }
     list.parameters
@@ -174,6 +182,32 @@ pub(crate) fn dense_kind(task: &str, outputs: usize) -> Option<DenseKind> {
         }
         "sts" if outputs == 1 => Some(DenseKind::Regression),
         "chunk" => Some(DenseKind::Tagging),
+        _ => None,
+    }
+}
+
+/// The reference's tasks of questions on passages.
+const QUESTIONS: [&str; 6] = [
+    "squad",
+    "squadv1",
+    "newsqa",
+    "naturalqs",
+    "triviaqa",
+    "searchqa",
+];
+
+/// Whether the reference's task of this name is one of questions on passages.
+pub(crate) fn is_of_questions(task: &str) -> bool {
+    QUESTIONS.contains(&task)
+}
+
+/// The labels of the reference's task of this name in the order of its outputs, if it has classes
+/// (`finetune/classification/classification_tasks.py`).
+pub(crate) fn classes(task: &str) -> Option<&'static [&'static str]> {
+    match task {
+        "cola" | "mrpc" | "qqp" | "sst" => Some(&["0", "1"]),
+        "mnli" => Some(&["contradiction", "entailment", "neutral"]),
+        "qnli" | "rte" => Some(&["entailment", "not_entailment"]),
         _ => None,
     }
 }

@@ -39,6 +39,8 @@ pub struct Plan {
     /// Paths of parameters, of incomplete heads, that nothing fills; such heads are left out.
     pub unfilled: Vec<String>,
     pub warnings: Vec<String>,
+    /// The no-answer threshold of a head that the checkpoint has, if it is not the reference's default.
+    pub threshold: Option<f64>,
 }
 
 impl Plan {
@@ -127,7 +129,10 @@ impl Plan {
                 config.model.hidden_size, config.model.num_attention_heads
             ));
         }
+        let threshold = checkpoint.threshold()?;
+        let threshold = threshold.filter(|(task, _)| config.heads.contains_key(*task));
         Ok(Self {
+            threshold: threshold.map(|(_, threshold)| threshold),
             config,
             parameters,
             uses,

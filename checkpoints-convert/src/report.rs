@@ -19,6 +19,9 @@ pub struct Report {
     pub source: SourceReport,
     pub totals: Totals,
     pub config: RecordConfig,
+    /// The no-answer threshold that the checkpoint brings, on the score of its head.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
     /// Identity of the weights in `model.bpk`.
     pub record: Option<String>,
     pub warnings: Vec<String>,
@@ -122,6 +125,7 @@ impl Report {
             },
             totals: Totals::new(&variables),
             config: plan.config.clone(),
+            threshold: plan.threshold,
             record,
             warnings,
             unfilled: plan.unfilled.clone(),

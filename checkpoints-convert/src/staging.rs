@@ -17,7 +17,7 @@ pub(crate) const FOLDER: &str = ".converting";
 const LOCK: &str = "lock";
 
 /// The files that a conversion or an export writes, and how the names of others begin.
-const OWN_FILES: [&str; 10] = [
+const OWN_FILES: [&str; 13] = [
     LOCK,
     "model.bpk",
     "model.safetensors",
@@ -26,6 +26,9 @@ const OWN_FILES: [&str; 10] = [
     "config.json",
     "conversion.json",
     "export.json",
+    "README.md",
+    "special_tokens_map.json",
+    "tokenizer.json",
     "tokenizer_config.json",
     "vocab.txt",
 ];
@@ -124,6 +127,20 @@ impl Staging {
 
     /// Gives the files their places, in this order.
     pub fn publish(self, names: &[&str]) -> Result<(), Error> {
+        self.publish_without(names, &[])
+    }
+
+    /// The same, once the files that are `stale` are gone.
+    pub fn publish_without(self, names: &[&str], stale: &[&str]) -> Result<(), Error> {
+        for name in stale {
+            let old = self.out.join(name);
+            match fs::remove_file(&old) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(unpublished(&old, error));
+                }
+                _ => {}
+            }
+        }
         for name in names {
             let to = self.out.join(name);
             keep_mode(&to, &self.path(name)).map_err(|source| unpublished(&to, source))?;

@@ -44,15 +44,8 @@ impl StoredRecord {
         let path = folder.join(RECORD_FILE);
         check(folder, &path)?;
         let tensors = read_tensors(&path)?;
-        let own = folder.join(CONFIG_FILE);
-        // The checkpoints of a run share the one of its folder.
-        let of_run = folder.parent().map(|parent| parent.join(CONFIG_FILE));
-        let config = match of_run.filter(|of_run| !own.exists() && of_run.exists()) {
-            Some(of_run) => RecordConfig::read(&of_run)?,
-            None => RecordConfig::read(&own)?,
-        };
         Ok(Self {
-            config,
+            config: RecordConfig::read(&config_of(folder))?,
             path,
             tensors,
         })
@@ -122,6 +115,14 @@ impl StoredRecord {
     pub fn left(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
     }
+}
+
+/// The configuration of the record in `folder`. The checkpoints of a run share the one of its folder.
+pub(crate) fn config_of(folder: &Path) -> PathBuf {
+    let own = folder.join(CONFIG_FILE);
+    let of_run = folder.parent().map(|parent| parent.join(CONFIG_FILE));
+    let of_run = of_run.filter(|of_run| !own.exists() && of_run.exists());
+    of_run.unwrap_or(own)
 }
 
 /// Says what there is if there is no record.

@@ -1,16 +1,19 @@
 //! The way out: what is exported and converted again is what was there, bit by bit; heads go along
-//! to TensorFlow and are named as left out for Hugging Face; no folder of another's is written into.
+//! to TensorFlow, and to Hugging Face the one that its classes have; no folder of another's is written
+//! into.
 
 mod fixture;
 
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use checkpoints_convert::{Error, Export, Format, inspect};
 use fixture::{
     assert_equal_records, config, contents, convert, golden, head, variables, write,
     write_vocabulary,
 };
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 fn export(format: Format, input: &Path, out: &Path) -> Result<Export, Error> {
@@ -85,7 +88,7 @@ fn a_tensorflow_export_has_the_source_s_variables_with_their_checksums() {
 }
 
 #[test]
-fn heads_go_to_tensorflow_and_are_left_out_for_hugging_face() {
+fn heads_go_to_tensorflow_and_the_joint_one_is_left_out_for_hugging_face() {
     let record = fine_tuned();
     let (out, back) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     assert!(
@@ -99,8 +102,8 @@ fn heads_go_to_tensorflow_and_are_left_out_for_hugging_face() {
 
     let out = tempfile::tempdir().unwrap();
     let written = export(Format::Hf, record.path(), out.path()).unwrap();
-    // The full head has ten parameters, the plain one six.
-    assert_eq!(written.left_out.len(), 16);
+    // The ten parameters of the joint head, and the two of the other one's classifier.
+    assert_eq!(written.left_out.len(), 12);
     assert!(written.left_out.iter().all(|left| {
         left.parameter.starts_with("heads.") && left.reason.starts_with("head of a task")
     }));
@@ -123,15 +126,17 @@ fn a_hugging_face_export_has_the_files_and_names_that_transformers_loads() {
     assert_eq!(
         names,
         [
+            "README.md",
             "config.json",
             "export.json",
             "model.safetensors",
+            "special_tokens_map.json",
             "tokenizer_config.json",
             "vocab.txt"
         ]
     );
     let weights = safetensors::SafeTensors::deserialize(&files["model.safetensors"]).unwrap();
-    assert_eq!(weights.len(), 5 + 2 + 16);
+    assert_eq!(weights.len(), 5 + 2 + 16 + 2);
     let dense = weights
         .tensor("electra.encoder.layer.0.intermediate.dense.weight")
         .unwrap();
@@ -145,9 +150,123 @@ fn a_hugging_face_export_has_the_files_and_names_that_transformers_loads() {
     assert_eq!(header.metadata().as_ref().unwrap()["format"], "pt");
     let json = |name: &str| serde_json::from_slice::<serde_json::Value>(&files[name]).unwrap();
     assert_eq!(json("config.json")["model_type"], "electra");
+    let class = &json("config.json")["architectures"][0];
+    assert_eq!(class, "ElectraForQuestionAnswering");
     assert_eq!(json("config.json")["hidden_size"], 64);
     assert_eq!(json("config.json")["layer_norm_eps"], 1e-12);
     assert_eq!(json("tokenizer_config.json")["do_lower_case"], true);
+}
+
+#[test]
+fn a_tokenizer_of_every_make_is_described_where_the_vocabulary_allows_it() {
+    let record = tempfile::tempdir().unwrap();
+    convert(&golden("electra_tiny.zip"), record.path()).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    export(Format::Hf, record.path(), out.path()).unwrap();
+    let read = |name: &str| -> Value {
+        serde_json::from_slice(&fs::read(out.path().join(name)).unwrap()).unwrap()
+    };
+    let words = fs::read_to_string(out.path().join("vocab.txt")).unwrap();
+    let tokenizer = read("tokenizer.json");
+    let vocabulary = tokenizer["model"]["vocab"].as_object().unwrap();
+    assert_eq!(vocabulary.len(), words.lines().count());
+    for (number, word) in words.lines().enumerate() {
+        assert_eq!(vocabulary[word], number, "{word}");
+    }
+    assert_eq!(read("special_tokens_map.json")["mask_token"], "[MASK]");
+    let padding = words.lines().position(|word| word == "[PAD]").unwrap();
+    assert_eq!(read("config.json")["pad_token_id"], padding);
+    // All files of the tokenizer agree, and none of them is told anything about.
+    let back = tempfile::tempdir().unwrap();
+    let report = convert(out.path(), back.path()).unwrap();
+    assert_eq!(report.warnings, [] as [&str; 0]);
+
+    // A vocabulary that is none of a tokenizer's takes an earlier file along.
+    fs::write(record.path().join("vocab.txt"), "no\nspecial\ntoken\n").unwrap();
+    export(Format::Hf, record.path(), out.path()).unwrap();
+    assert!(!out.path().join("tokenizer.json").exists());
+}
+
+/// A fine-tuned model as a run leaves it, with the results of two trials.
+fn run() -> (TempDir, PathBuf) {
+    let (source, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let config = config(&[("squad", head(false, false, false, 512))]);
+    write(source.path(), "m", 1, &variables(&config));
+    write_vocabulary(source.path());
+    let model = data.path().join("m/finetuning_models/squad_model_2");
+    convert(source.path(), &model).unwrap();
+    let mut json = serde_json::to_value(&config).unwrap();
+    json["task_names"] = json!(["squad"]);
+    json["learning_rate"] = json!(3e-4);
+    json["qa_na_threshold"] = json!(-1.5);
+    fs::write(model.join("config.json"), json.to_string()).unwrap();
+    let results = data.path().join("m/results");
+    fs::create_dir(&results).unwrap();
+    let trials =
+        json!([{"squad": {"exact": 1.5, "f1": 2.5}}, {"squad": {"exact": 80.25, "f1": 83}}]);
+    fs::write(results.join("squad_results.json"), trials.to_string()).unwrap();
+    (data, model)
+}
+
+#[test]
+fn a_model_card_has_the_figures_and_settings_of_its_own_trial() {
+    let (data, model) = run();
+    let out = data.path().join("my-model");
+    let card = || fs::read_to_string(out.join("README.md")).unwrap();
+    export(Format::Hf, &model, &out).unwrap();
+    for part in [
+        "license:\n",
+        "pipeline_tag: question-answering\n",
+        "model-index:\n- name: \"my-model\"\n",
+        "    - type: exact_match\n      name: \"Exact match, %\"\n      value: 80.25\n",
+        "    - type: f1\n      name: \"F1, %\"\n      value: 83\n",
+        "| `learning_rate` | 0.0003 |\n",
+    ] {
+        assert!(card().contains(part), "{part}: {}", card());
+    }
+    let config = fs::read(out.join("config.json")).unwrap();
+    let config: Value = serde_json::from_slice(&config).unwrap();
+    assert_eq!(config["qa_na_threshold"], -1.5);
+
+    // An evaluation of this very model comes first.
+    let own = model.join("results");
+    fs::create_dir(&own).unwrap();
+    let results = json!([{"squad": {"exact": 70.5}}]);
+    fs::write(own.join("squad_results.json"), results.to_string()).unwrap();
+    export(Format::Hf, &model, &out).unwrap();
+    assert!(card().contains("value: 70.5\n") && !card().contains("80.25"));
+
+    // Results from before the weights are those of others.
+    let later = SystemTime::now() + Duration::from_secs(60);
+    File::options()
+        .write(true)
+        .open(model.join("model.bpk"))
+        .unwrap()
+        .set_modified(later)
+        .unwrap();
+    export(Format::Hf, &model, &out).unwrap();
+    assert!(!card().contains("model-index") && card().contains("None are known"));
+}
+
+#[test]
+fn a_model_card_that_was_edited_stays() {
+    let (data, model) = run();
+    let out = data.path().join("my-model");
+    export(Format::Hf, &model, &out).unwrap();
+    let card = out.join("README.md");
+    let edited = fs::read_to_string(&card)
+        .unwrap()
+        .replace("license:", "license: mit");
+    fs::write(&card, &edited).unwrap();
+    for _ in 0..2 {
+        let written = export(Format::Hf, &model, &out).unwrap();
+        assert!(!written.files.contains(&"README.md".to_owned()));
+        assert_eq!(fs::read_to_string(&card).unwrap(), edited);
+    }
+    // One that is gone is written again.
+    fs::remove_file(&card).unwrap();
+    export(Format::Hf, &model, &out).unwrap();
+    assert!(fs::read_to_string(&card).unwrap().contains("license:\n"));
 }
 
 #[test]

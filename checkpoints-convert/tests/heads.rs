@@ -10,7 +10,7 @@ use checkpoints_convert::command::{InspectArgs, Manner};
 use checkpoints_convert::tensor::DType;
 use checkpoints_convert::{
     Conversion, DenseKind, DenseShape, Error, Export, Format, HeadShape, KeptRecord, RecordConfig,
-    inspect,
+    export_head, inspect,
 };
 use fixture::hugging_face::{FORMS, Tensor, small, tensors, write_safetensors};
 use fixture::{
@@ -333,7 +333,25 @@ fn tensor(name: &str, shape: &[usize]) -> Tensor {
     }
 }
 
+/// A model of texts with so many outputs.
+fn texts(more: Value, outputs: usize) -> TempDir {
+    let (folder, mut weights) = classifier(TEXTS, more);
+    weights.truncate(23);
+    for (name, shape) in [
+        ("classifier.dense.weight", &[64, 64][..]),
+        ("classifier.dense.bias", &[64]),
+        ("classifier.out_proj.weight", &[outputs, 64]),
+        ("classifier.out_proj.bias", &[outputs]),
+    ] {
+        weights.push(tensor(name, shape));
+    }
+    write_safetensors(folder.path(), "model.safetensors", &weights);
+    folder
+}
+
 const TAGGING: &str = "ElectraForTokenClassification";
+const TEXTS: &str = "ElectraForSequenceClassification";
+const QUESTIONS: &str = "ElectraForQuestionAnswering";
 
 #[test]
 fn a_tagging_model_of_hugging_face_brings_its_head_and_its_labels() {
@@ -433,14 +451,14 @@ fn a_classifier_that_is_not_the_reference_s_is_left_out_and_said() {
         (reason.unwrap(), report.warnings)
     };
     let (reason, warnings) = encoder(
-        "ElectraForSequenceClassification",
+        TEXTS,
         &[
             ("classifier.dense.weight", &[64, 64]),
             ("classifier.dense.bias", &[64]),
             ("classifier.out_proj.weight", &[3, 64]),
             ("classifier.out_proj.bias", &[3]),
         ],
-        json!({"id2label": ["not", "looked", "at"]}),
+        json!({"problem_type": "multi_label_classification", "id2label": ["not", "looked", "at"]}),
     );
     assert!(
         reason.starts_with("a classifier of another make"),
@@ -449,8 +467,38 @@ fn a_classifier_that_is_not_the_reference_s_is_left_out_and_said() {
     assert_eq!(warnings.len(), 1);
     assert!(
         warnings[0].contains("the encoder alone converted")
-            && warnings[0].contains("a second layer with GELU"),
+            && warnings[0].contains("a text may have several labels"),
         "{warnings:?}"
+    );
+    let (_, warnings) = encoder(
+        TEXTS,
+        &[
+            ("classifier.dense.weight", &[64, 64]),
+            ("classifier.out_proj.weight", &[3, 64]),
+            ("classifier.out_proj.bias", &[3]),
+        ],
+        json!({}),
+    );
+    assert_eq!(
+        warnings,
+        [
+            "head \"classification\" is left out: its variables (classifier.dense.weight, \
+             classifier.out_proj.bias, classifier.out_proj.weight) are neither those of a \
+             question-answering head nor the kernel and the bias of one layer, dense"
+        ]
+    );
+    let (reason, warnings) = encoder(
+        QUESTIONS,
+        &[("qa_outputs.weight", &[3, 64]), ("qa_outputs.bias", &[3])],
+        json!({}),
+    );
+    assert!(reason.starts_with("a plain head of another make"));
+    assert_eq!(
+        warnings,
+        [
+            "the head of ElectraForQuestionAnswering is left out and the encoder alone converted: \
+             qa_outputs.bias has shape [3]; expected [2], a start and an end"
+        ]
     );
     let (reason, warnings) = encoder(
         "ElectraForMultipleChoice",
@@ -535,16 +583,16 @@ fn a_tagging_head_goes_to_hugging_face_and_back() {
 
 #[test]
 fn heads_that_hugging_face_has_not_are_left_out_with_their_reasons() {
-    let (source, mut model) = mixture();
-    let [record, out, other] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let (source, _) = mixture();
+    let [record, out, other, tf] = [(); 4].map(|()| tempfile::tempdir().unwrap());
     convert(source.path(), record.path()).unwrap();
+    // Of several heads none is chosen in silence.
     let written = export(Format::Hf, record.path(), out.path()).unwrap();
-    // The encoder and the head for chunking.
-    assert_eq!(written.tensors.len(), 25);
-    assert_eq!(written.left_out.len(), 3 * 2 + 10 + 4);
+    assert_eq!(written.tensors.len(), 23);
+    assert_eq!(written.left_out.len(), 4 * 2 + 10 + 4);
     for (parameter, reason) in [
-        ("heads.rte.dense.bias", "second layer with GELU between"),
-        ("heads.sts.dense.weight", "second layer with GELU between"),
+        ("heads.rte.dense.bias", "one of several"),
+        ("heads.chunk.dense.weight", "--task chooses it"),
         (
             "heads.reviews.dense.bias",
             "config.json does not say its kind",
@@ -555,18 +603,59 @@ fn heads_that_hugging_face_has_not_are_left_out_with_their_reasons() {
         let left = left.unwrap();
         assert!(left.reason.starts_with("head of a task: ") && left.reason.contains(reason));
     }
-    // Of two tagging heads none is chosen in silence.
-    model
-        .heads
-        .insert("reviews".into(), dense(1, Some(DenseKind::Tagging), None));
-    let text = serde_json::to_string_pretty(&model).unwrap();
-    fs::write(record.path().join("config.json"), text).unwrap();
-    let written = export(Format::Hf, record.path(), other.path()).unwrap();
-    assert_eq!(written.tensors.len(), 23);
-    assert_eq!(written.left_out.len(), 4 * 2 + 10 + 4);
-    let left = written.left_out.iter();
-    let several = left.filter(|l| l.reason.contains("one of several tagging heads"));
-    assert_eq!(several.count(), 4);
-    let text = fs::read_to_string(other.path().join("config.json")).unwrap();
+    let text = fs::read_to_string(out.path().join("config.json")).unwrap();
     assert!(text.contains("\"ElectraModel\"") && !text.contains("id2label"));
+
+    let chosen =
+        |task, out: &Path| export_head(Format::Hf, record.path(), Some(task), out, &mut |_, _| {});
+    let written = chosen("chunk", other.path()).unwrap();
+    assert_eq!(written.tensors.len(), 25);
+    let reasons = written.left_out.iter().map(|left| left.reason);
+    assert_eq!(
+        reasons
+            .filter(|why| why.ends_with("another one goes along"))
+            .count(),
+        3 * 2 + 4 - 2
+    );
+    for (task, expected) in [
+        (
+            "squad",
+            "head \"squad\" cannot go along to transformers: transformers has no model",
+        ),
+        (
+            "mnli",
+            "no head of a task \"mnli\"; it has chunk, reviews, rte, squad, squadv1, sts",
+        ),
+    ] {
+        let error = chosen(task, other.path()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let one = export_head(
+        Format::Tf,
+        record.path(),
+        Some("rte"),
+        tf.path(),
+        &mut |_, _| {},
+    );
+    let one = one.unwrap();
+    assert_eq!(
+        (one.tensors.len(), one.left_out.len()),
+        (25, 3 * 2 + 10 + 4)
+    );
+    assert_eq!(
+        one.left_out[0].reason,
+        "head of a task: --task names another one"
+    );
+
+    // A hidden layer is none of Google's.
+    let [record, tf] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let hf = texts(json!({"finetuning_task": "mine"}), 2);
+    convert(hf.path(), record.path()).unwrap();
+    let written = export(Format::Tf, record.path(), tf.path()).unwrap();
+    assert_eq!((written.tensors.len(), written.left_out.len()), (23, 4));
+    assert!(
+        written.left_out[0]
+            .reason
+            .contains("none with a hidden layer")
+    );
 }

@@ -60,6 +60,7 @@ fn print_value(reply: &ValueReply, out: &mut dyn Write) -> anyhow::Result<()> {
             writeln!(out, "{value}  (from {min} to {max})")?;
         }
         Some([min, max]) => writeln!(out, "{value}  (outside {min} to {max})")?,
+        None if reply.own_scale => writeln!(out, "{value}  (on the scale of its training)")?,
         None => writeln!(
             out,
             "{value}  (0 is the least value of training, 1 the greatest)"

@@ -40,6 +40,8 @@ pub enum Site {
     FeedForwardOutput(usize),
     /// What a head reads.
     Head,
+    /// What the last layer of a head reads behind another one.
+    HeadHidden,
 }
 
 impl StepSeed {
@@ -73,6 +75,7 @@ impl Mode {
             Site::FeedForwardOutput(layer) => 3 * layer + 3,
             // Beyond every layer, and below the numbers of the roundings.
             Site::Head => 1 << 30,
+            Site::HeadHidden => (1 << 30) + 1,
         };
         let [low, high] = seed.words;
         let [word, _, _] = pcg3d([low, high, number as u32]);
@@ -108,6 +111,7 @@ mod tests {
             Site::FeedForwardOutput(0),
             Site::Probabilities(1),
             Site::Head,
+            Site::HeadHidden,
         ];
         let mut words = Vec::new();
         for (seed, step) in [(1, 0), (1, 1), (2, 0), (1 << 32, 0), (1, 1 << 32)] {

@@ -36,6 +36,7 @@ impl Asking {
                 labels,
                 texts,
                 columns,
+                ..
             } => Self::Texts(TextAsking {
                 columns: columns.clone(),
                 ..TextAsking::of_classes(task, labels, *texts)
@@ -44,10 +45,17 @@ impl Asking {
                 range,
                 texts,
                 columns,
-            } => Self::Texts(TextAsking {
-                columns: columns.clone(),
-                ..TextAsking::of_value(task, *range, *texts)
-            }),
+                hidden_layer,
+            } => {
+                let asking = TextAsking {
+                    columns: columns.clone(),
+                    ..TextAsking::of_value(task, *range, *texts)
+                };
+                Self::Texts(match hidden_layer {
+                    true => asking.with_its_own_scale(),
+                    false => asking,
+                })
+            }
             HeadConfig::Tags {
                 tags,
                 segment,

@@ -8,7 +8,7 @@ use checkpoints_convert::{DenseKind, DenseShape, HeadShape};
 use serde_json::{Map, Value, json};
 
 use super::{
-    classification::head::{DROPOUT, SequenceHead},
+    classification::head::{DROPOUT, SequenceHead, SequenceHeadShape},
     description::Columns,
     error::Error as TaskError,
     label::Label,
@@ -39,6 +39,8 @@ pub enum HeadConfig {
         texts: Option<u8>,
         /// Those of the task's tables, if they are not the usual ones.
         columns: Option<Columns>,
+        /// Whether a layer with GELU comes first, as in models of `transformers`.
+        hidden_layer: bool,
     },
     /// The value of a sequence.
     Value {
@@ -48,6 +50,8 @@ pub enum HeadConfig {
         texts: Option<u8>,
         /// As of classes.
         columns: Option<Columns>,
+        /// As of classes.
+        hidden_layer: bool,
     },
     /// A logit for each of these tags of a word.
     Tags {
@@ -73,19 +77,23 @@ impl HeadConfig {
                 labels,
                 texts,
                 columns,
+                hidden_layer,
             } => HeadShape::Dense(DenseShape {
                 texts: *texts,
                 columns: columns.clone(),
+                hidden_layer: *hidden_layer,
                 ..dense(labels.len(), DenseKind::Classification, Some(labels))
             }),
             Self::Value {
                 range,
                 texts,
                 columns,
+                hidden_layer,
             } => HeadShape::Dense(DenseShape {
                 range: *range,
                 texts: *texts,
                 columns: columns.clone(),
+                hidden_layer: *hidden_layer,
                 ..dense(1, DenseKind::Regression, None)
             }),
             Self::Tags {
@@ -141,11 +149,13 @@ impl HeadConfig {
                 labels: labels(r#""labels": ["NAME", …], one for each output in their order,"#)?,
                 texts: stored.texts,
                 columns,
+                hidden_layer: stored.hidden_layer,
             },
             Some(DenseKind::Regression) => Self::Value {
                 range: stored.range,
                 texts: stored.texts,
                 columns,
+                hidden_layer: stored.hidden_layer,
             },
             Some(DenseKind::Tagging) => Self::Tags {
                 tags: labels(r#""labels": ["B-NP", …], one for each output in their order,"#)?,
@@ -232,20 +242,29 @@ impl Head {
         encoder: &EncoderConfig,
     ) -> Result<Self, Error> {
         let (task, hidden) = (head.task.as_str(), encoder.hidden_size);
-        let sequence = |source: &mut ParameterSource, outputs| {
+        let sequence = |source: &mut ParameterSource, outputs, hidden_layer| {
             // A run without dropout has none here either.
             let dropout = match encoder.hidden_dropout_prob {
                 0.0 => 0.0,
                 _ => DROPOUT,
             };
-            SequenceHead::new(source, task, [hidden, outputs], dropout).map(Self::Sequence)
+            let shape = SequenceHeadShape {
+                hidden,
+                outputs,
+                hidden_layer,
+            };
+            SequenceHead::new(source, task, shape, dropout).map(Self::Sequence)
         };
         match &head.config {
             HeadConfig::Span(config) => {
                 SpanHead::new(source, task, hidden, *config).map(Self::Span)
             }
-            HeadConfig::Classes { labels, .. } => sequence(source, labels.len()),
-            HeadConfig::Value { .. } => sequence(source, 1),
+            HeadConfig::Classes {
+                labels,
+                hidden_layer,
+                ..
+            } => sequence(source, labels.len(), *hidden_layer),
+            HeadConfig::Value { hidden_layer, .. } => sequence(source, 1, *hidden_layer),
             HeadConfig::Tags { tags, .. } => {
                 WordHead::new(source, task, [hidden, tags.len()]).map(Self::Word)
             }

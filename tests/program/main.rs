@@ -19,6 +19,7 @@ mod dev_curve;
 mod docs;
 mod faults;
 mod first_step;
+mod foreign_heads;
 mod foreign_model;
 mod interruption;
 mod kernel_trial;

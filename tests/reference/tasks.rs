@@ -125,11 +125,13 @@ impl TaskRun {
                     range: None,
                     texts: None,
                     columns: None,
+                    hidden_layer: false,
                 },
                 "mnli" => HeadConfig::Classes {
                     labels: outputs(3),
                     texts: None,
                     columns: None,
+                    hidden_layer: false,
                 },
                 "chunk" => HeadConfig::Tags {
                     tags: outputs(14),
@@ -140,6 +142,7 @@ impl TaskRun {
                     labels: outputs(2),
                     texts: None,
                     columns: None,
+                    hidden_layer: false,
                 },
             },
         });

@@ -14,8 +14,8 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    Export, Format, Inspection, RecordInspection, Report, Verification, convert, export, inspect,
-    inspect_record, is_checkpoint, is_record, printable, printable_json, verify,
+    Export, Format, Inspection, RecordInspection, Report, Verification, convert, export_head,
+    inspect, inspect_record, is_checkpoint, is_record, printable, printable_json, verify,
 };
 
 /// What `convert` is given.
@@ -55,6 +55,9 @@ pub struct ExportArgs {
     /// Whose files to write
     #[arg(long, value_enum)]
     pub format: Format,
+    /// The task whose head goes along, of several [default: the only one that can, or all of them to TensorFlow]
+    #[arg(long, value_name = "NAME")]
+    pub task: Option<String>,
     /// Folder of a converted or fine-tuned record
     #[arg(value_name = "IN")]
     pub input: PathBuf,
@@ -174,10 +177,11 @@ impl ExportArgs {
     /// Writes the files, and says what was left out.
     ///
     /// # Errors
-    /// As [`export`].
+    /// As [`export_head`].
     pub fn run(&self, manner: Manner, out: &mut dyn Write) -> Result<(), Error> {
         let written = bar::with_bar(manner, |progress| {
-            export(self.format, &self.input, &self.out, progress)
+            let task = self.task.as_deref();
+            export_head(self.format, &self.input, task, &self.out, progress)
         })?;
         match manner {
             Manner::Json => print_json(out, &written)?,

@@ -1,12 +1,14 @@
 //! The way out: a folder with a Burn record, converted or fine-tuned, enters; a folder that
 //! Hugging Face's `transformers` or Google's TensorFlow code loads leaves. One tensor is in memory
-//! at a time. TensorFlow gets every head; `transformers` has but one that is the same, that of tagging.
+//! at a time. TensorFlow gets every head that Google's code has; a model of `transformers` has one.
 //! `export.json` beside the files says what was written and what was left out.
 
+mod head;
 mod hugging_face;
-mod tagging;
+mod source;
 mod tensorflow;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -16,18 +18,16 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::config::RecordConfig;
 use crate::head_shape::HeadShape;
-use crate::names::{self, Parameter};
+use crate::hugging_face::TOKENIZER_FILE;
 use crate::plain_file;
 use crate::record::PRODUCER;
 use crate::record_files::VOCABULARY_FILE;
 use crate::staging::{self, Staging};
 use crate::stored_record::StoredRecord;
-use tagging::TaggingHead;
+use source::Source;
 
 /// Says what an export wrote, and that the folder is one's own to write into again.
 const REPORT_FILE: &str = "export.json";
-/// A vocabulary of 30,522 words has 232 kB.
-const MAX_VOCABULARY_BYTES: u64 = 64 << 20;
 /// A row for each of a model's parameters.
 const MAX_REPORT_BYTES: u64 = 16 << 20;
 
@@ -35,7 +35,7 @@ const MAX_REPORT_BYTES: u64 = 16 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// A folder for Hugging Face's transformers: safetensors, with the head of a tagging task
+    /// A folder for Hugging Face's transformers: safetensors, with the head of one task
     Hf,
     /// A TensorFlow checkpoint with Google's names, heads included
     Tf,
@@ -50,6 +50,9 @@ pub struct Export {
     pub files: Vec<String>,
     pub tensors: Vec<ExportedTensor>,
     pub left_out: Vec<LeftOut>,
+    /// CRC32C of the model card as it was written, by which one that was edited since is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub card: Option<String>,
 }
 
 /// A tensor that was written.
@@ -58,7 +61,7 @@ pub struct ExportedTensor {
     /// Its name in the files.
     pub name: String,
     pub shape: Vec<u64>,
-    /// Its path in the record.
+    /// Its path in the record; of a tensor that is several parameters, their paths.
     pub parameter: String,
 }
 
@@ -81,68 +84,167 @@ pub fn export(
     out: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Export, Error> {
-    check_out(format, out)?;
-    let mut record = StoredRecord::open(input)?;
-    let vocabulary = read_vocabulary(input)?;
-    let head = TaggingHead::of(&record.config);
-    let parameters = match format {
-        Format::Hf => hugging_face::parameters(&record.config, head.as_ref()),
-        Format::Tf => names::parameters(&record.config),
-    };
+    export_head(format, input, None, out, progress)
+}
+
+/// As [`export`], with the head of `task` alone if it is given.
+///
+/// # Errors
+/// As [`export`], and no head of `task`, or one that `format` has no place for.
+pub fn export_head(
+    format: Format,
+    input: &Path,
+    task: Option<&str>,
+    out: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Export, Error> {
+    let earlier = check_out(format, out)?;
+    let record = StoredRecord::open(input)?;
+    let source = Source::of(&record, input)?;
+    match format {
+        Format::Hf => to_hugging_face(record, &source, task, out, &earlier, progress),
+        Format::Tf => to_tensorflow(record, &source, task, out, progress),
+    }
+}
+
+fn to_hugging_face(
+    mut record: StoredRecord,
+    source: &Source,
+    task: Option<&str>,
+    out: &Path,
+    earlier: &Earlier,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Export, Error> {
+    let plan = hugging_face::Plan::new(source, task)?;
     // Nothing is written of a record that is not whole.
+    for parameter in plan.parameters() {
+        record.check(parameter)?;
+    }
+    hugging_face::warn(&plan.heads, &source.display());
+    let (mut done, total) = (0, plan.size());
+    let mut on_bytes = |count| {
+        done += count;
+        progress(done, total);
+    };
+    let left_out: Vec<LeftOut> = {
+        let written: BTreeSet<&str> = plan.parameters().map(|p| p.path.as_str()).collect();
+        let left = record.left().filter(|path| !written.contains(path));
+        left.map(|path| LeftOut {
+            parameter: path.into(),
+            reason: plan.heads.reason_of(path),
+        })
+        .collect()
+    };
+    let writes_card = !earlier.has_edited_card(out);
+    if !writes_card {
+        let card = out.join(hugging_face::card::FILE);
+        log::warn!(
+            "{}: was edited since it was written: it stays as it is",
+            card.display()
+        );
+    }
+    let staging = Staging::create(out)?;
+    let card_of = writes_card.then_some(out);
+    let (files, tensors) = plan
+        .write(&mut record, source, card_of, &staging, &mut on_bytes)
+        .map_err(|error| staging.in_place(error))?;
+    let card = match writes_card {
+        true => Some(checksum(&staging.path(hugging_face::card::FILE))?),
+        false => earlier.card.clone(),
+    };
+    let export = Export {
+        format: Format::Hf,
+        producer: PRODUCER,
+        files,
+        tensors,
+        left_out,
+        card,
+    };
+    publish(staging, source, export, &earlier.files)
+}
+
+fn to_tensorflow(
+    mut record: StoredRecord,
+    source: &Source,
+    task: Option<&str>,
+    out: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Export, Error> {
+    head::check(&source.config, task, &source.display())?;
+    let parameters = tensorflow::parameters(&source.config, task);
     for parameter in &parameters {
         record.check(parameter)?;
     }
-    if format == Format::Tf {
-        warn_of_lost_labels_and_ranges(input, &record.config);
-    }
-    let total = parameters.iter().map(byte_length).sum();
+    warn_of_lost_labels_and_ranges(&source.folder, &source.config, task);
+    let total = parameters.iter().map(tensorflow::byte_length).sum();
     let mut done = 0;
     let mut on_bytes = |count| {
         done += count;
         progress(done, total);
     };
-
     let staging = Staging::create(out)?;
-    let (mut files, tensors) = match format {
-        Format::Hf => hugging_face::write(
-            &mut record,
-            head.as_ref(),
-            &parameters,
-            &staging,
-            &mut on_bytes,
-        ),
-        Format::Tf => tensorflow::write(&mut record, &parameters, &staging, &mut on_bytes),
-    }
-    .map_err(|error| staging.in_place(error))?;
-    staging.write(VOCABULARY_FILE, &vocabulary)?;
-    files.insert(0, VOCABULARY_FILE.into());
+    let (files, tensors) = tensorflow::write(&mut record, &parameters, &staging, &mut on_bytes)
+        .map_err(|error| staging.in_place(error))?;
     let left_out = record.left().map(|path| LeftOut {
         parameter: path.into(),
-        reason: tagging::reason(&record.config, path),
+        reason: tensorflow::reason(&source.config, path),
     });
     let export = Export {
-        format,
+        format: Format::Tf,
         producer: PRODUCER,
         left_out: left_out.collect(),
-        tensors,
         files,
+        tensors,
+        card: None,
     };
+    publish(staging, source, export, &[])
+}
+
+/// Writes the vocabulary and the report, and gives all files their places. Of `earlier` files those go
+/// that this export has none of any more: they would speak of another model.
+fn publish(
+    staging: Staging,
+    source: &Source,
+    mut export: Export,
+    earlier: &[String],
+) -> Result<Export, Error> {
+    staging.write(VOCABULARY_FILE, &source.vocabulary)?;
+    export.files.insert(0, VOCABULARY_FILE.into());
     staging.write(REPORT_FILE, &staging::json(&export))?;
     let published: Vec<&str> = [REPORT_FILE]
         .into_iter()
         .chain(export.files.iter().map(String::as_str))
         .collect();
-    staging.publish(&published)?;
+    let is_stale =
+        |name: &&str| earlier.iter().any(|file| file == name) && !published.contains(name);
+    let stale: Vec<&str> = [TOKENIZER_FILE].into_iter().filter(is_stale).collect();
+    staging.publish_without(&published, &stale)?;
     Ok(export)
 }
 
-/// Says which heads have labels or a range, since a TensorFlow checkpoint has no place for them.
-fn warn_of_lost_labels_and_ranges(input: &Path, config: &RecordConfig) {
+/// CRC32C of a file, as `export.json` has it.
+fn checksum(path: &Path) -> Result<String, Error> {
+    let bytes = plain_file::read(path, MAX_REPORT_BYTES)?.unwrap_or_default();
+    Ok(format!("{:08x}", crc32c::crc32c(&bytes)))
+}
+
+/// Says which heads have labels or a range, since a TensorFlow checkpoint has no place for them, and which
+/// are none of Google's.
+fn warn_of_lost_labels_and_ranges(input: &Path, config: &RecordConfig, asked: Option<&str>) {
     for (task, head) in &config.heads {
         let HeadShape::Dense(dense) = head else {
             continue;
         };
+        if asked.is_some_and(|asked| asked != task) {
+            continue;
+        }
+        if dense.hidden_layer {
+            log::warn!(
+                "{}: head {task:?} is left out: Google's code has none with a hidden layer",
+                input.join("config.json").display()
+            );
+            continue;
+        }
         let lost = match (&dense.labels, dense.range) {
             (Some(_), _) => format!("the labels of head {task:?} are not written"),
             (None, Some([min, max])) => {
@@ -158,44 +260,54 @@ fn warn_of_lost_labels_and_ranges(input: &Path, config: &RecordConfig) {
     }
 }
 
-/// Refuses a folder that holds anything but an earlier export in the same format.
-fn check_out(format: Format, out: &Path) -> Result<(), Error> {
-    #[derive(Deserialize)]
-    struct Earlier {
-        format: Format,
+/// What `export.json` says of an earlier export in the same folder.
+#[derive(Deserialize)]
+struct Earlier {
+    format: Format,
+    #[serde(default)]
+    files: Vec<String>,
+    #[serde(default)]
+    card: Option<String>,
+}
+
+impl Earlier {
+    /// Whether `out` holds a model card that is not the one that was written.
+    fn has_edited_card(&self, out: &Path) -> bool {
+        let card = out.join(hugging_face::card::FILE);
+        let is_there = fs::symlink_metadata(&card).is_ok();
+        is_there && checksum(&card).ok() != self.card
     }
+}
+
+/// Refuses a folder that holds anything but an earlier export in the same format.
+fn check_out(format: Format, out: &Path) -> Result<Earlier, Error> {
+    let nothing = Earlier {
+        format,
+        files: Vec::new(),
+        card: None,
+    };
     let failed = |source| Error::Write {
         file: out.display().to_string(),
         source,
     };
     let entries = match fs::read_dir(out) {
         Ok(entries) => entries.collect::<io::Result<Vec<_>>>().map_err(failed)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(nothing),
         Err(error) => return Err(failed(error)),
     };
     let is_empty = entries
         .iter()
         .all(|entry| staging::is_left_over(&entry.path()));
+    if is_empty {
+        return Ok(nothing);
+    }
     let earlier = || {
         let text = plain_file::read(&out.join(REPORT_FILE), MAX_REPORT_BYTES).ok()??;
         serde_json::from_slice::<Earlier>(&text).ok()
     };
-    if is_empty || earlier().is_some_and(|earlier| earlier.format == format) {
-        return Ok(());
-    }
-    Err(Error::NotEmpty {
-        file: out.display().to_string(),
-    })
-}
-
-fn read_vocabulary(input: &Path) -> Result<Vec<u8>, Error> {
-    let path = input.join(VOCABULARY_FILE);
-    plain_file::read(&path, MAX_VOCABULARY_BYTES)?.ok_or_else(|| Error::Vocabulary {
-        file: path.display().to_string(),
-    })
-}
-
-/// Bytes of a parameter's values; it was checked to be in the record, so they are few enough.
-fn byte_length(parameter: &Parameter) -> u64 {
-    4 * parameter.shape.iter().product::<u64>()
+    earlier()
+        .filter(|earlier| earlier.format == format)
+        .ok_or_else(|| Error::NotEmpty {
+            file: out.display().to_string(),
+        })
 }

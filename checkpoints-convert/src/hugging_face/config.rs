@@ -40,9 +40,13 @@ pub(crate) struct Settings {
     pub finetuning_task: Value,
     #[serde(default)]
     pub id2label: Value,
-    /// Ours: `transformers` keeps a key that it does not know.
+    #[serde(default)]
+    pub problem_type: Value,
+    // Ours: `transformers` keeps keys that it does not know.
     #[serde(default)]
     pub tagging_segment: Value,
+    #[serde(default)]
+    pub qa_na_threshold: Value,
     // What the shapes tell too.
     vocab_size: Option<usize>,
     embedding_size: Option<usize>,

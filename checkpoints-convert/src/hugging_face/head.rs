@@ -1,56 +1,168 @@
-//! The head of an `ElectraForTokenClassification`: one dense layer on every token's hidden state, as
-//! the reference's tagging head is. What `config.json` says of it enters; its task and its labels leave.
+//! The head of a model of `transformers`: what `config.json` says of it and the names of the tensors
+//! enter; its task, its labels and what its outputs are leave.
 //!
-//! The task is the one that `finetuning_task` names, which `transformers`' own training scripts write,
-//! and `tagging` where it names none. Models of `transformers` are trained with segment 0 on every token
-//! of a single text, those of the reference with 1: `tagging_segment` says so of an exported one.
+//! Models of `transformers` are trained with segment 0 on every token of a single
+//! text, the reference's tagging with 1: `tagging_segment` says so of an exported one.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Error;
+use super::class::Class;
 use super::config::Settings;
+use super::{Error, Placed, names, qa_outputs, task_name};
+use crate::config_file::THRESHOLD;
 use crate::head_shape::{DenseKind, DenseShape};
-use crate::names;
 
-/// The class of models whose head is that of a tagging task.
-pub(crate) const TAGGING_CLASS: &str = "ElectraForTokenClassification";
-/// The task of such a head where nothing names it.
-const TAGGING: &str = "tagging";
+/// The head of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub class: Class,
+    pub task: String,
+    /// What the outputs of a dense one are.
+    kind: Option<DenseKind>,
+}
 
-/// The task of the model's head; `None` where it has no head that the reference has.
-pub(super) fn task(settings: &Settings) -> Option<String> {
-    let classes = settings.architectures.as_array()?;
-    if !classes.iter().any(|class| class == TAGGING_CLASS) {
-        return None;
+/// What was found of a head.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Found {
+    pub head: Option<Head>,
+    /// What a user is to know of it.
+    pub warnings: Vec<String>,
+}
+
+/// Finds the head that the model has; tensors that belong to several layers are parted.
+pub(super) fn find(settings: &Settings, tensors: &mut Vec<Placed>) -> Found {
+    let class = {
+        let names = tensors.iter().map(|placed| placed.variable.name.as_str());
+        Class::of(&settings.architectures, names)
+    };
+    let Some(class) = class else {
+        return Found::default();
+    };
+    let left_out = |why: String| Found {
+        head: None,
+        warnings: vec![format!(
+            "the head of {} is left out and the encoder alone converted: {why}",
+            class.name()
+        )],
+    };
+    let (kind, labels) = match class {
+        Class::Questions => match qa_outputs::part(tensors) {
+            Ok(()) => (None, None),
+            Err(why) => return left_out(why),
+        },
+        Class::Texts => {
+            let outputs = outputs(tensors);
+            match kind_of_text(settings, outputs) {
+                // Labels that are none are told where they are needed.
+                Ok(kind) => (Some(kind), labels(settings, "", class, outputs).ok()),
+                Err(why) => return left_out(why),
+            }
+        }
+        Class::Words => (Some(DenseKind::Tagging), None),
+    };
+    let labels = labels.flatten();
+    let (task, warning) = task_name::of(&settings.finetuning_task, kind, labels.as_deref());
+    Found {
+        head: Some(Head { class, task, kind }),
+        warnings: warning.into_iter().collect(),
     }
-    let named = settings.finetuning_task.as_str();
-    let task = named.filter(|name| names::is_task_name(name));
-    Some(task.unwrap_or(TAGGING).to_owned())
 }
 
-/// What to say of a task's name that is not taken.
-pub(super) fn warning(settings: &Settings) -> Option<String> {
-    let task = task(settings)?;
-    let named = &settings.finetuning_task;
-    (!named.is_null() && named != task.as_str()).then(|| {
-        format!(
-            "\"finetuning_task\" is {named}, which is no task's name (letters, digits, _ and -); \
-             the head is called {task:?}"
-        )
-    })
+/// Outputs of the last layer of a head of texts; 0 if it is not there, so that the head is not whole.
+fn outputs(tensors: &[Placed]) -> usize {
+    let mut variables = tensors.iter().map(|placed| &placed.variable);
+    let last = variables.find(|variable| variable.name == names::LAST_OF_TEXTS);
+    let rows = last.and_then(|variable| variable.shape.first());
+    rows.map_or(0, |&rows| usize::try_from(rows).unwrap_or(usize::MAX))
 }
 
-/// Puts the labels and the segment into the shape of the head; `file` is the configuration, as errors call it.
+/// What the outputs of a head of texts are, as `transformers` concludes it.
 ///
 /// # Errors
-/// The labels are not those of so many outputs, or the segment is none.
-pub(super) fn apply(settings: &Settings, file: &str, head: &mut DenseShape) -> Result<(), Error> {
-    head.kind = Some(DenseKind::Tagging);
-    head.labels = labels(settings, file, head.outputs)?;
-    head.segment = segment(settings, file)?;
-    Ok(())
+/// Why no head here gives the same, in words.
+fn kind_of_text(settings: &Settings, outputs: usize) -> Result<DenseKind, String> {
+    let stated = &settings.problem_type;
+    match stated.as_str() {
+        None if stated.is_null() && outputs == 1 => Ok(DenseKind::Regression),
+        None if stated.is_null() => Ok(DenseKind::Classification),
+        Some("single_label_classification") => Ok(DenseKind::Classification),
+        Some("regression") if outputs <= 1 => Ok(DenseKind::Regression),
+        Some("regression") => Err(format!(
+            "it gives {outputs} numbers (\"problem_type\" is \"regression\"), a head here gives one"
+        )),
+        Some("multi_label_classification") => Err(
+            "a text may have several labels (\"problem_type\" is \"multi_label_classification\"), \
+             from a head here it has one"
+                .into(),
+        ),
+        _ => Err(format!(
+            "\"problem_type\" is {stated}; expected \"single_label_classification\" or \"regression\""
+        )),
+    }
+}
+
+impl Head {
+    /// The reference's name of a tensor of the head; of a head that the reference does not have, ours.
+    pub fn reference(&self, name: &str) -> Option<String> {
+        match self.class {
+            Class::Questions => qa_outputs::reference(name, &self.task),
+            Class::Texts | Class::Words => names::head_reference(name, &self.task, self.class),
+        }
+    }
+
+    /// Puts what `config.json` says into the shape of the head; `file` is its name, as errors call it.
+    ///
+    /// # Errors
+    /// The labels are not those of so many outputs, or the segment is none.
+    pub fn apply(
+        &self,
+        settings: &Settings,
+        file: &str,
+        head: &mut DenseShape,
+    ) -> Result<(), Error> {
+        head.kind = self.kind;
+        match self.kind {
+            Some(DenseKind::Tagging) => {
+                head.labels = labels(settings, file, self.class, head.outputs)?;
+                head.segment = segment(settings, file)?;
+            }
+            Some(DenseKind::Classification) => {
+                let named = labels(settings, file, self.class, head.outputs)?;
+                // Those that transformers shows too.
+                let unnamed = || (0..head.outputs).map(placeholder).collect();
+                head.labels = Some(named.unwrap_or_else(unnamed));
+            }
+            // It gives the number itself: 0 stands for 0, and 1 for 1.
+            Some(DenseKind::Regression) => head.range = Some([0.0, 1.0]),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// The no-answer threshold of a head of questions, on its own score: the one that an exported model
+    /// says, or that of `transformers`' scripts.
+    ///
+    /// # Errors
+    /// It is no number.
+    pub fn threshold(&self, settings: &Settings, file: &str) -> Result<Option<f64>, Error> {
+        let stated = &settings.qa_na_threshold;
+        match self.class {
+            Class::Questions if stated.is_null() => Ok(Some(0.0)),
+            Class::Questions => match stated.as_f64() {
+                Some(number) => Ok(Some(number)),
+                None => Err(Error::Setting {
+                    file: file.into(),
+                    key: THRESHOLD,
+                    found: stated.to_string(),
+                    expected: "expected a number, the score above which a question has no answer"
+                        .into(),
+                }),
+            },
+            Class::Texts | Class::Words => Ok(None),
+        }
+    }
 }
 
 /// The segment that the head was trained with; `None` for the reference's.
@@ -70,15 +182,20 @@ fn segment(settings: &Settings, file: &str) -> Result<Option<u8>, Error> {
 }
 
 /// The labels in the order of their numbers; `None` where nobody gave them names.
-fn labels(settings: &Settings, file: &str, outputs: usize) -> Result<Option<Vec<String>>, Error> {
+fn labels(
+    settings: &Settings,
+    file: &str,
+    class: Class,
+    outputs: usize,
+) -> Result<Option<Vec<String>>, Error> {
     let wrong = |found: String| Error::Setting {
         file: file.into(),
         key: "id2label",
         found,
         expected: format!(
-            "expected the numbers from 0 to {}, one for each row of classifier.weight, each with a \
-             label of its own",
-            outputs - 1
+            "expected the numbers from 0 to {}, one for each row of {}, each with a label of its own",
+            outputs.saturating_sub(1),
+            names::last(class)
         ),
     };
     let map = match &settings.id2label {
@@ -113,19 +230,45 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::tensor::{DType, Variable};
 
     fn settings(mut config: Value) -> Settings {
         config["model_type"] = json!("electra");
         Settings::parse("c", config.to_string().as_bytes()).unwrap()
     }
 
-    fn tagging(id2label: Value) -> Settings {
-        settings(json!({"architectures": [TAGGING_CLASS], "id2label": id2label}))
+    fn of(class: Class, mut config: Value) -> Settings {
+        config["architectures"] = json!([class.name()]);
+        settings(config)
+    }
+
+    /// A last layer of so many outputs.
+    fn texts(outputs: u64) -> Vec<Placed> {
+        vec![Placed {
+            variable: Variable {
+                name: names::LAST_OF_TEXTS.into(),
+                dtype: DType::F32,
+                shape: vec![outputs, 8],
+                shard: 0,
+                offset: 0,
+                size: 32 * outputs,
+                crc32c: None,
+            },
+            column_major: false,
+        }]
+    }
+
+    fn applied(settings: &Settings, outputs: usize) -> Result<DenseShape, String> {
+        let mut tensors = texts(outputs as u64);
+        let head = find(settings, &mut tensors).head.unwrap();
+        let mut shape = DenseShape::new(outputs);
+        let applied = head.apply(settings, "c", &mut shape);
+        applied.map(|()| shape).map_err(|error| error.to_string())
     }
 
     #[test]
     fn the_task_is_the_one_that_the_configuration_names() {
-        let class = json!([TAGGING_CLASS]);
+        let class = json!([Class::Words.name()]);
         for (config, expected, warned) in [
             (json!({"architectures": class}), Some("tagging"), false),
             (
@@ -134,7 +277,17 @@ mod tests {
                 false,
             ),
             (
+                json!({"architectures": class, "finetuning_task": "chunk"}),
+                Some("chunk"),
+                false,
+            ),
+            (
                 json!({"architectures": class, "finetuning_task": "conll/03"}),
+                Some("tagging"),
+                true,
+            ),
+            (
+                json!({"architectures": class, "finetuning_task": "squad"}),
                 Some("tagging"),
                 true,
             ),
@@ -149,11 +302,81 @@ mod tests {
                 None,
                 false,
             ),
-            (json!({"architectures": TAGGING_CLASS}), None, false),
+            (json!({"architectures": Class::Words.name()}), None, false),
         ] {
-            let settings = settings(config);
-            assert_eq!(task(&settings).as_deref(), expected);
-            assert_eq!(warning(&settings).is_some(), warned);
+            let found = find(&settings(config), &mut Vec::new());
+            assert_eq!(found.head.map(|head| head.task).as_deref(), expected);
+            assert_eq!(!found.warnings.is_empty(), warned);
+        }
+    }
+
+    #[test]
+    fn a_head_of_questions_is_squad_s_unless_another_task_of_questions_is_named() {
+        for (named, task, warned) in [
+            (Value::Null, "squad", false),
+            (json!("squadv1"), "squadv1", false),
+            (json!("rte"), "squad", true),
+            (json!("covid-qa"), "squad", true),
+        ] {
+            let settings = of(Class::Questions, json!({"finetuning_task": named}));
+            let found = find(&settings, &mut Vec::new());
+            assert_eq!(found.head.unwrap().task, task);
+            assert_eq!(!found.warnings.is_empty(), warned, "{named}");
+        }
+        let threshold = |stated: Value| {
+            let settings = of(Class::Questions, json!({"qa_na_threshold": stated}));
+            let head = find(&settings, &mut Vec::new()).head.unwrap();
+            head.threshold(&settings, "c").map_err(|e| e.to_string())
+        };
+        assert_eq!(threshold(Value::Null), Ok(Some(0.0)));
+        assert_eq!(threshold(json!(-3.5)), Ok(Some(-3.5)));
+        let error = threshold(json!("0")).unwrap_err();
+        assert!(error.starts_with("c: \"qa_na_threshold\" is "), "{error}");
+    }
+
+    #[test]
+    fn what_a_head_of_texts_gives_is_what_transformers_takes_it_for() {
+        let kind = |problem: Value, outputs| {
+            let settings = of(Class::Texts, json!({"problem_type": problem}));
+            kind_of_text(&settings, outputs)
+        };
+        let single = json!("single_label_classification");
+        for (problem, outputs, expected) in [
+            (Value::Null, 1, DenseKind::Regression),
+            (Value::Null, 2, DenseKind::Classification),
+            (single.clone(), 1, DenseKind::Classification),
+            (single, 3, DenseKind::Classification),
+            (json!("regression"), 1, DenseKind::Regression),
+        ] {
+            assert_eq!(kind(problem, outputs), Ok(expected));
+        }
+        for (problem, outputs, expected) in [
+            (json!("regression"), 2, "it gives 2 numbers"),
+            (
+                json!("multi_label_classification"),
+                2,
+                "a text may have several labels",
+            ),
+            (
+                json!("ranking"),
+                2,
+                "\"problem_type\" is \"ranking\"; expected",
+            ),
+            (json!(1), 2, "\"problem_type\" is 1; expected"),
+        ] {
+            let error = kind(problem.clone(), outputs).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+            let settings = of(Class::Texts, json!({"problem_type": problem}));
+            let found = find(&settings, &mut texts(outputs as u64));
+            assert_eq!(found.head, None);
+            assert!(
+                found.warnings[0].starts_with(
+                    "the head of ElectraForSequenceClassification is left out and the encoder alone \
+                     converted: "
+                ),
+                "{:?}",
+                found.warnings
+            );
         }
     }
 
@@ -163,25 +386,31 @@ mod tests {
         for number in (0..11).rev() {
             map[number.to_string()] = json!(format!("B-{number}"));
         }
-        let mut head = DenseShape::new(11);
-        apply(&tagging(map), "c", &mut head).unwrap();
-        assert_eq!(head.kind, Some(DenseKind::Tagging));
-        let labels = head.labels.unwrap();
-        assert_eq!((&*labels[2], &*labels[10]), ("B-2", "B-10"));
-        for unnamed in [Value::Null, json!({"0": "LABEL_0", "1": "LABEL_1"})] {
-            let mut head = DenseShape::new(2);
-            apply(&tagging(unnamed), "c", &mut head).unwrap();
-            assert_eq!(head.labels, None);
+        for (class, kind) in [
+            (Class::Words, DenseKind::Tagging),
+            (Class::Texts, DenseKind::Classification),
+        ] {
+            let head = applied(&of(class, json!({"id2label": map})), 11).unwrap();
+            assert_eq!(head.kind, Some(kind));
+            let labels = head.labels.unwrap();
+            assert_eq!((&*labels[2], &*labels[10]), ("B-2", "B-10"));
         }
+        for unnamed in [Value::Null, json!({"0": "LABEL_0", "1": "LABEL_1"})] {
+            let config = json!({"id2label": unnamed});
+            let head = applied(&of(Class::Words, config.clone()), 2).unwrap();
+            assert_eq!(head.labels, None);
+            let head = applied(&of(Class::Texts, config), 2).unwrap();
+            assert_eq!(head.labels.unwrap(), ["LABEL_0", "LABEL_1"]);
+        }
+        let head = applied(&of(Class::Texts, json!({})), 1).unwrap();
+        assert_eq!((head.labels, head.range), (None, Some([0.0, 1.0])));
     }
 
     #[test]
     fn the_segment_is_that_of_transformers_unless_it_is_stated() {
         let segment = |stated: Value| {
-            let config = json!({"architectures": [TAGGING_CLASS], "tagging_segment": stated});
-            let mut head = DenseShape::new(2);
-            let applied = apply(&settings(config), "c", &mut head);
-            applied.map(|()| head.segment).map_err(|e| e.to_string())
+            let settings = of(Class::Words, json!({"tagging_segment": stated}));
+            applied(&settings, 2).map(|head| head.segment)
         };
         assert_eq!(segment(Value::Null), Ok(Some(0)));
         assert_eq!(segment(json!(0)), Ok(Some(0)));
@@ -204,12 +433,13 @@ mod tests {
             (json!({"0": "a", "1": 7}), "without a text for 1; "),
             (json!({"0": "a", "1": "a"}), "with \"a\" twice; "),
         ] {
-            let error = apply(&tagging(map), "c", &mut DenseShape::new(2)).unwrap_err();
-            let error = error.to_string();
+            let error = applied(&of(Class::Words, json!({"id2label": map})), 2).unwrap_err();
             assert!(
                 error.starts_with("c: ") && error.contains(expected),
                 "{error}"
             );
+            let error = applied(&of(Class::Texts, json!({"id2label": map})), 2).unwrap_err();
+            assert!(!expected.contains("row of") || error.contains(names::LAST_OF_TEXTS));
         }
     }
 }

@@ -3,13 +3,16 @@
 //! `model.safetensors`, whole or in several files, or `pytorch_model.bin`.
 
 mod beside;
+mod class;
 mod config;
 mod error;
 mod head;
 mod names;
 mod pickle;
 mod pytorch;
+mod qa_outputs;
 mod safetensors;
+mod task_name;
 mod tensor_name;
 mod tokenizer;
 mod tokenizer_file;
@@ -29,8 +32,9 @@ use config::Settings;
 use pickle::state_dict::MAX_TENSORS;
 
 pub(crate) use beside::Beside;
+pub(crate) use class::Class;
 pub use error::Error;
-pub(crate) use head::{TAGGING_CLASS, placeholder};
+pub(crate) use head::placeholder;
 pub(crate) use names::{name, reason};
 pub(crate) use tokenizer::Tokenizer;
 
@@ -38,10 +42,10 @@ pub(crate) use tokenizer::Tokenizer;
 pub(crate) const CONFIG_FILE: &str = "config.json";
 pub(crate) const SAFETENSORS_FILE: &str = "model.safetensors";
 pub(crate) const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
+pub(crate) const TOKENIZER_FILE: &str = "tokenizer.json";
+pub(crate) const SPECIAL_TOKENS_FILE: &str = "special_tokens_map.json";
 const SHARDS_FILE: &str = "model.safetensors.index.json";
 const PYTORCH_FILE: &str = "pytorch_model.bin";
-const TOKENIZER_FILE: &str = "tokenizer.json";
-const SPECIAL_TOKENS_FILE: &str = "special_tokens_map.json";
 const ADDED_TOKENS_FILE: &str = "added_tokens.json";
 const VOCABULARY_FILE: &str = "vocab.txt";
 
@@ -74,8 +78,8 @@ pub(crate) struct Model {
     pub data_files: Vec<String>,
     folder: PathBuf,
     settings: Settings,
-    /// The task of its head, if that is one which the reference has.
-    task: Option<String>,
+    /// Its head, if that is one for a task of this project.
+    head: head::Found,
     archive: Option<pytorch::Archive>,
 }
 
@@ -168,7 +172,7 @@ impl Model {
             })?;
         let settings = Settings::parse(&config, &text)?;
 
-        let (data_files, tensors, archive) = match weights.as_str() {
+        let (data_files, mut tensors, archive) = match weights.as_str() {
             PYTORCH_FILE => {
                 let found = pytorch::read(&folder.join(&weights), &display(&weights))?;
                 (vec![weights.clone()], found.tensors, found.archive)
@@ -192,6 +196,7 @@ impl Model {
                 .map(|name| Ok((display(name), length(&folder, name)?)))
                 .collect::<Result<Vec<_>, Error>>()?,
         };
+        let head = head::find(&settings, &mut tensors);
         let (variables, column_major) = sorted(&display(&weights), tensors)?;
         let model = Self {
             path: path.into(),
@@ -204,7 +209,7 @@ impl Model {
             files,
             data_files,
             folder,
-            task: head::task(&settings),
+            head,
             settings,
             archive,
         };
@@ -249,12 +254,27 @@ impl Model {
     /// # Errors
     /// `config.json` contradicts the shape.
     pub fn apply_head_settings(&self, head: &mut DenseShape) -> Result<(), Error> {
-        head::apply(&self.settings, &self.display(CONFIG_FILE), head)
+        match &self.head.head {
+            Some(own) => own.apply(&self.settings, &self.display(CONFIG_FILE), head),
+            None => Ok(()),
+        }
+    }
+
+    /// The no-answer threshold of its head, with the head's task.
+    ///
+    /// # Errors
+    /// `config.json` says one that is no number.
+    pub fn threshold(&self) -> Result<Option<(&str, f64)>, Error> {
+        let Some(head) = &self.head.head else {
+            return Ok(None);
+        };
+        let threshold = head.threshold(&self.settings, &self.display(CONFIG_FILE))?;
+        Ok(threshold.map(|threshold| (head.task.as_str(), threshold)))
     }
 
     /// The reference's name of a tensor; `None` where the reference has no such variable.
     pub fn reference(&self, name: &str) -> Option<String> {
-        names::reference(name).or_else(|| names::head_reference(name, self.task.as_deref()?))
+        names::reference(name).or_else(|| self.head.head.as_ref()?.reference(name))
     }
 
     /// What a user is to know of the model with these variables before fine-tuning it.
@@ -266,13 +286,7 @@ impl Model {
                              fine-tuned";
             warnings.push(generator.to_owned());
         }
-        if has(&names::is_of_two_layers) {
-            let two_layers = "the classifier is left out and the encoder alone converted: \
-                              ElectraForSequenceClassification has a second layer with GELU between, \
-                              the reference's head has one layer; fine-tune to have one";
-            warnings.push(two_layers.to_owned());
-        }
-        warnings.extend(head::warning(&self.settings));
+        warnings.extend(self.head.warnings.iter().cloned());
         warnings
     }
 

@@ -3,6 +3,8 @@
 //! Follows `transformers/models/electra/modeling_electra.py`. `ElectraModel` saves its tensors
 //! without the prefix `electra.`, and old files call a norm's parts `gamma` and `beta`.
 
+use super::class::{Class, is_of_two_layers};
+
 const PREFIX: &str = "electra.";
 
 /// The reference's name of a tensor; `None` where the reference's encoder has no such variable.
@@ -38,25 +40,40 @@ pub(crate) fn reference(name: &str) -> Option<String> {
     Some(format!("electra/{variable}"))
 }
 
-/// The reference's name of a tensor of the head of `task`, which `ElectraForTokenClassification` has.
-pub(crate) fn head_reference(name: &str, task: &str) -> Option<String> {
-    let part = match name {
-        "classifier.weight" => "kernel",
-        "classifier.bias" => "bias",
+/// The weight of the last layer of a head of texts, and that of words, which is its only one.
+pub(super) const LAST_OF_TEXTS: &str = "classifier.out_proj.weight";
+const LAST_OF_WORDS: &str = "classifier.weight";
+
+/// The weight of the head's last layer, which has a row for each label.
+pub(super) fn last(class: Class) -> &'static str {
+    match class {
+        Class::Questions => "qa_outputs.weight",
+        Class::Texts => LAST_OF_TEXTS,
+        Class::Words => LAST_OF_WORDS,
+    }
+}
+
+/// The reference's name of a tensor of the head of `task` in a model of texts or of words. The head of
+/// texts is none of the reference's: its variables have names of ours.
+pub(super) fn head_reference(name: &str, task: &str, class: Class) -> Option<String> {
+    let (layer, part) = name.rsplit_once('.')?;
+    let variable = match (class, layer) {
+        (Class::Texts, "classifier.dense" | "classifier.out_proj") => layer.replace('.', "/"),
+        (Class::Words, "classifier") => "dense".into(),
         _ => return None,
     };
-    Some(format!("task_specific/{task}/dense/{part}"))
+    let part = match part {
+        "weight" => "kernel",
+        "bias" => "bias",
+        _ => return None,
+    };
+    Some(format!("task_specific/{task}/{variable}/{part}"))
 }
 
 /// The name that `ElectraForPreTraining` and its like save the reference's variable under.
 pub(crate) fn name(reference: &str) -> String {
-    if reference.starts_with("task_specific/") {
-        // A model has one head.
-        match reference.rsplit('/').next() {
-            Some("kernel") => return "classifier.weight".into(),
-            Some("bias") => return "classifier.bias".into(),
-            _ => {}
-        }
+    if let Some(name) = head_name(reference) {
+        return name;
     }
     let path = match reference.strip_prefix("electra/encoder/layer_") {
         Some(rest) => format!("electra/encoder/layer/{rest}"),
@@ -69,6 +86,22 @@ pub(crate) fn name(reference: &str) -> String {
         _ => path,
     };
     renamed.replace('/', ".")
+}
+
+/// The name of a head's variable; a model has one head.
+fn head_name(reference: &str) -> Option<String> {
+    let (_task, variable) = reference.strip_prefix("task_specific/")?.split_once('/')?;
+    let (layer, part) = variable.rsplit_once('/')?;
+    let part = match part {
+        "kernel" => "weight",
+        "bias" => "bias",
+        _ => return None,
+    };
+    Some(match layer {
+        "dense_1" => format!("qa_outputs.{part}[1]"),
+        "classifier/dense" | "classifier/out_proj" => format!("{}.{part}", layer.replace('/', ".")),
+        _ => format!("classifier.{part}"),
+    })
 }
 
 /// Why a tensor that no parameter takes is left out, by its name; `None` for an unknown one.
@@ -85,20 +118,14 @@ pub(crate) fn reason(name: &str) -> Option<&'static str> {
             Some("the generator's head: only pre-training uses it")
         }
         "qa_outputs" => Some(
-            "a plain head of another make, without the joint head's layers: fine-tune to have one",
+            "a plain head of another make than the start and the end of an ElectraForQuestionAnswering",
         ),
         "classifier" if is_of_two_layers(name) => Some(
-            "a classifier of another make, with a second layer and GELU between: fine-tune to have one",
+            "a classifier of another make than that of an ElectraForSequenceClassification with one label",
         ),
         "classifier" | "sequence_summary" => Some("the head of another task"),
         _ => None,
     }
-}
-
-/// Whether the tensor is of the head of `ElectraForSequenceClassification`, which the reference does
-/// not have.
-pub(super) fn is_of_two_layers(name: &str) -> bool {
-    name.starts_with("classifier.dense.") || name.starts_with("classifier.out_proj.")
 }
 
 #[derive(PartialEq, Eq)]
@@ -179,13 +206,36 @@ mod tests {
             ("classifier.weight", "task_specific/ner/dense/kernel"),
             ("classifier.bias", "task_specific/ner/dense/bias"),
         ] {
-            assert_eq!(head_reference(name, "ner").as_deref(), Some(variable));
+            let found = head_reference(name, "ner", Class::Words);
+            assert_eq!(found.as_deref(), Some(variable));
             assert_eq!(super::name(variable), name);
             assert_eq!(reference(name), None);
         }
-        assert_eq!(head_reference("classifier.dense.weight", "ner"), None);
-        assert!(reason("classifier.dense.weight").unwrap().contains("GELU"));
+        let other = "classifier.dense.weight";
+        assert_eq!(head_reference(other, "ner", Class::Words), None);
+        assert!(reason(other).unwrap().contains("of another make"));
         assert_eq!(reason("classifier.bias"), Some("the head of another task"));
+    }
+
+    #[test]
+    fn a_head_of_texts_has_two_layers() {
+        for (name, variable) in [
+            (
+                "classifier.dense.weight",
+                "task_specific/t/classifier/dense/kernel",
+            ),
+            (
+                "classifier.out_proj.bias",
+                "task_specific/t/classifier/out_proj/bias",
+            ),
+        ] {
+            let found = head_reference(name, "t", Class::Texts);
+            assert_eq!(found.as_deref(), Some(variable));
+            assert_eq!(super::name(variable), name);
+        }
+        for other in ["classifier.weight", "classifier.dense.kernel", "classifier"] {
+            assert_eq!(head_reference(other, "t", Class::Texts), None);
+        }
     }
 
     #[test]

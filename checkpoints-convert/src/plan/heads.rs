@@ -8,11 +8,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::shapes::{Shapes, UNKNOWN};
 use crate::config::RecordConfig;
 use crate::framework::Framework;
-use crate::head_shape::{HEAD_HIDDEN, HeadShape, SpanShape};
+use crate::head_shape::{DenseShape, HEAD_HIDDEN, HeadShape, SpanShape};
 use crate::names;
 
 /// Layers that question answering alone has; before them stands `dense`, which every head has.
 const SPAN_LAYERS: [&str; 4] = ["qa_hidden", "dense_1", "dense_2", "dense_3"];
+
+/// The variables of a head with a hidden layer, which Hugging Face's models alone have.
+const BEHIND_HIDDEN: [&str; 4] = [
+    "classifier/dense/bias",
+    "classifier/dense/kernel",
+    "classifier/out_proj/bias",
+    "classifier/out_proj/kernel",
+];
 
 /// The heads that are whole, and what the others lack.
 #[derive(Default)]
@@ -109,9 +117,18 @@ impl Layers<'_> {
             .variables
             .iter()
             .eq(["dense/bias", "dense/kernel"].iter());
+        let is_behind_hidden = self.shapes.framework == Framework::HuggingFace
+            && self.variables.iter().eq(BEHIND_HIDDEN.iter());
         match (has_span_layer, is_dense) {
             (true, _) => self.span(),
-            (false, true) => self.dense(hidden),
+            (false, true) => self.dense("dense", hidden).map(HeadShape::Dense),
+            (false, false) if is_behind_hidden => {
+                let dense = self.dense("classifier/out_proj", hidden)?;
+                Ok(HeadShape::Dense(DenseShape {
+                    hidden_layer: true,
+                    ..dense
+                }))
+            }
             (false, false) => {
                 let some = self.variables.iter().take(5);
                 let some: Vec<String> = some.map(|variable| self.name(variable)).collect();
@@ -158,15 +175,15 @@ impl Layers<'_> {
     }
 
     /// The bias is compared with the kernel where every parameter's shape is.
-    fn dense(&self, hidden: usize) -> Result<HeadShape, String> {
-        let kernel = self.shape("dense", "kernel").unwrap_or_default();
+    fn dense(&self, layer: &str, hidden: usize) -> Result<DenseShape, String> {
+        let kernel = self.shape(layer, "kernel").unwrap_or_default();
         match kernel[..] {
-            [rows, outputs] if rows == hidden as u64 && outputs > 0 => Ok(HeadShape::dense(
+            [rows, outputs] if rows == hidden as u64 && outputs > 0 => Ok(DenseShape::new(
                 usize::try_from(outputs).unwrap_or(usize::MAX),
             )),
             _ => Err(format!(
                 "{} has shape {:?}; expected a matrix for hidden states of {hidden} values",
-                self.name("dense/kernel"),
+                self.name(&format!("{layer}/kernel")),
                 self.shapes.framework.shape("/kernel", &kernel)
             )),
         }

@@ -54,7 +54,9 @@ pub(super) fn of_values(tasks: &[&Offer], limits: &Limits) -> Schemas {
                 "The least and the greatest label of training; null if the model does not tell them",
             },
             "prediction": {"type": "number", "description":
-                "As the model gives it: 0 is the least label, 1 the greatest"},
+                "As the model gives it: 0 is the least label, 1 the greatest, unless own_scale is true"},
+            "own_scale": {"type": "boolean", "description":
+                "Whether the model gives the labels themselves, which may be any numbers; absent if not"},
             "cut_tokens": cut_tokens(),
         }),
     );

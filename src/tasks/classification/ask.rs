@@ -28,6 +28,8 @@ pub struct TextAsking {
     pub labels: Labels,
     /// That of a regression, if it is known.
     pub range: Option<[f64; 2]>,
+    /// Whether the model gives a regression's labels themselves, which may be any numbers.
+    pub own_scale: bool,
     /// How many texts an example has, if that is known.
     pub texts: Option<u8>,
     /// Those of the tables that it was learnt from, if they are not the usual ones.
@@ -81,6 +83,7 @@ impl TextAsking {
             task: task.to_owned(),
             labels: Labels::Classes(labels.to_vec()),
             range: None,
+            own_scale: false,
             texts: texts_of(task, texts),
             columns: None,
         }
@@ -98,9 +101,19 @@ impl TextAsking {
             task: task.to_owned(),
             labels: Labels::Range { min, max },
             range,
+            own_scale: false,
             texts: texts_of(task, texts),
             columns: None,
         }
+    }
+
+    /// The same of a model of `transformers`: where 0 stands for 0 and 1 for 1, no range is known.
+    pub fn with_its_own_scale(mut self) -> Self {
+        self.own_scale = self.range == Some([0.0, 1.0]);
+        if self.own_scale {
+            self.range = None;
+        }
+        self
     }
 
     /// The kind of task, as a description has it.
@@ -158,9 +171,10 @@ impl TextAsking {
         let example = &asked.examples.examples[0];
         let prediction = Prediction::new(&self.task, &self.labels, example, false, logits)?;
         Ok(match (prediction.predicted, &self.labels) {
-            (Gold::Value(value), _) => {
-                Reply::Value(ValueReply::new(value, self.range, asked.cut_tokens))
-            }
+            (Gold::Value(value), _) => Reply::Value(ValueReply {
+                own_scale: self.own_scale,
+                ..ValueReply::new(value, self.range, asked.cut_tokens)
+            }),
             (Gold::Class(_), Labels::Classes(names)) => {
                 Reply::Class(ClassReply::new(prediction, names, asked.cut_tokens))
             }

@@ -2,13 +2,14 @@
 //! token, without a pooling layer.
 //!
 //! Reproduces `get_prediction_module` of the reference's `ClassificationTask` and `RegressionTask`
-//! (`finetune/classification/classification_tasks.py`).
+//! (`finetune/classification/classification_tasks.py`), and `ElectraClassificationHead` of `transformers`,
+//! which has a hidden layer with GELU.
 
 use burn::{Tensor, module::Module, tensor::TensorData};
 
 use crate::{
     device::DeviceError,
-    kernels::rows::rows,
+    kernels::{gelu::gelu, rows::rows},
     model::{
         arithmetic::Arithmetic,
         dense::Dense,
@@ -24,8 +25,20 @@ use crate::{
 /// drops nothing has none.
 pub const DROPOUT: f64 = 0.1;
 
+/// The layers of a head.
+#[derive(Debug, Clone, Copy)]
+pub struct SequenceHeadShape {
+    /// Width of the hidden states.
+    pub hidden: usize,
+    pub outputs: usize,
+    /// Whether a layer with GELU comes first.
+    pub hidden_layer: bool,
+}
+
 #[derive(Module, Debug)]
 pub struct SequenceHead {
+    /// `hidden → hidden`, with GELU behind it; only of models of `transformers`
+    pub hidden: Option<Dense>,
     /// `hidden → outputs`: a logit a class, or the value.
     pub dense: Dense,
     #[module(skip)]
@@ -38,16 +51,24 @@ pub struct SequenceHead {
 }
 
 impl SequenceHead {
-    /// A head on hidden states of width `hidden`.
     pub fn new(
         source: &mut ParameterSource,
         task: &str,
-        [hidden, outputs]: [usize; 2],
+        shape: SequenceHeadShape,
         dropout: f64,
     ) -> Result<Self, Error> {
+        let SequenceHeadShape {
+            hidden,
+            outputs,
+            hidden_layer,
+        } = shape;
         source.within(&format!("heads.{task}"), |source| {
             let kernel = Initialiser::GlorotUniform;
+            let first = hidden_layer
+                .then(|| Dense::new(source, "hidden", [hidden, hidden], kernel))
+                .transpose()?;
             Ok(Self {
+                hidden: first,
                 dense: Dense::new(source, "dense", [hidden, outputs], kernel)?,
                 dropout,
                 label_smoothing: 0.0,
@@ -63,6 +84,13 @@ impl SequenceHead {
         let states = self.arithmetic.widen(rows(input.hidden.clone(), firsts));
         let firsts = sequences.firsts();
         let states = dropout(states, &firsts, Site::Head, self.dropout, input.mode);
+        let states = match &self.hidden {
+            None => states,
+            Some(hidden) => {
+                let inner = gelu(hidden.forward(states));
+                dropout(inner, &firsts, Site::HeadHidden, self.dropout, input.mode)
+            }
+        };
         self.dense.forward(states)
     }
 

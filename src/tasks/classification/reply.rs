@@ -36,8 +36,11 @@ pub struct ValueReply {
     pub value: f64,
     /// The least and the greatest label of training; none if the model does not tell them.
     pub range: Option<[f64; 2]>,
-    /// As the model gives it: 0 is the least label, 1 the greatest.
+    /// As the model gives it: 0 is the least label, 1 the greatest, unless it has its own scale.
     pub prediction: f32,
+    /// Whether the model gives the labels themselves, which may be any numbers.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub own_scale: bool,
     /// As of a class.
     pub cut_tokens: usize,
 }
@@ -78,6 +81,7 @@ impl ValueReply {
             value: range.map_or(f64::from(value), scaled),
             range,
             prediction: value,
+            own_scale: false,
             cut_tokens,
         }
     }

@@ -143,6 +143,7 @@ impl Task for TextTask<'_> {
             Some(texts) => Some(texts),
             None => task.texts(&self.folder),
         };
+        let hidden_layer = stored.is_some_and(|dense| dense.hidden_layer);
         let columns = task
             .columns()
             .or_else(|| stored.and_then(|dense| dense.columns.clone()));
@@ -154,16 +155,28 @@ impl Task for TextTask<'_> {
                 found: format!("{} outputs for {} labels", dense.outputs, labels.outputs()),
             });
         }
+        if let (Labels::Classes(names), Some(found)) =
+            (&labels, stored.and_then(|dense| dense.labels.as_ref()))
+            && names != found
+        {
+            return Err(Error::OtherHead {
+                task: self.name.to_owned(),
+                expected: "the labels of the task in their order",
+                found: format!("{} for {}", found.join(", "), names.join(", ")),
+            });
+        }
         Ok(match labels {
             Labels::Classes(names) => HeadConfig::Classes {
                 labels: names.into(),
                 texts,
                 columns,
+                hidden_layer,
             },
             Labels::Range { min, max } => HeadConfig::Value {
                 range: Some([min, max]),
                 texts,
                 columns,
+                hidden_layer,
             },
         })
     }

@@ -1,0 +1,90 @@
+//! `config.json` of a model of `transformers`: a record's configuration and the head that goes along
+//! enter, JSON leaves. The keys of the encoder are those of `ElectraConfig`.
+
+use serde_json::{Map, Value, json};
+
+use super::super::head::Head;
+use crate::config::RecordConfig;
+use crate::config_file::THRESHOLD;
+use crate::head_shape::{DenseKind, DenseShape};
+use crate::hugging_face::{Class, placeholder};
+use crate::staging;
+
+/// The class of a model without a head.
+const ENCODER: &str = "ElectraModel";
+/// Before the classifier of texts in training, as in the reference; its tagging has none.
+const DROPOUT: f64 = 0.1;
+
+/// `padding` is the number of `[PAD]`, and `threshold` the no-answer threshold of the record.
+pub(super) fn model_config(
+    config: &RecordConfig,
+    head: Option<&Head>,
+    padding: usize,
+    threshold: Option<f64>,
+) -> Vec<u8> {
+    let class = head.map_or(ENCODER, |head| head.class.name());
+    let mut value = json!({
+        "architectures": [class],
+        "model_type": "electra",
+        "dtype": "float32",
+        "pad_token_id": padding,
+        "position_embedding_type": "absolute",
+    });
+    if let (Some(value), Ok(Value::Object(model))) =
+        (value.as_object_mut(), serde_json::to_value(&config.model))
+    {
+        value.extend(model);
+        if let Some(head) = head {
+            value.extend(head_config(head, threshold));
+        }
+    }
+    staging::json(&value)
+}
+
+/// The segment id of every token that a tagging head was trained on.
+pub(super) fn segment(shape: &DenseShape) -> u8 {
+    shape.segment.unwrap_or(1)
+}
+
+/// The labels of a dense head's outputs.
+pub(super) fn labels(shape: &DenseShape) -> Vec<String> {
+    match &shape.labels {
+        Some(labels) => labels.clone(),
+        None => (0..shape.outputs).map(placeholder).collect(),
+    }
+}
+
+fn head_config(head: &Head, threshold: Option<f64>) -> Map<String, Value> {
+    let mut keys = Map::from_iter([("finetuning_task".to_owned(), json!(head.task))]);
+    let mut add = |key: &str, value: Value| drop(keys.insert(key.to_owned(), value));
+    let Some(shape) = head.dense() else {
+        // A threshold on the classifier's score is none on that of the start and the end.
+        if let Some(threshold) = threshold.filter(|_| head.is_whole()) {
+            add(THRESHOLD, json!(threshold));
+        }
+        return keys;
+    };
+    let labels = labels(shape);
+    let numbered = labels.iter().enumerate();
+    let by_number: Map<_, _> = numbered
+        .clone()
+        .map(|(number, label)| (number.to_string(), json!(label)))
+        .collect();
+    let by_label: Map<_, _> = numbered
+        .map(|(number, label)| (label.clone(), json!(number)))
+        .collect();
+    add("id2label", by_number.into());
+    add("label2id", by_label.into());
+    if head.class == Class::Words {
+        add("classifier_dropout", json!(0.0));
+        add("tagging_segment", json!(segment(shape)));
+    } else {
+        add("classifier_dropout", json!(DROPOUT));
+        let problem = match shape.kind {
+            Some(DenseKind::Regression) => "regression",
+            _ => "single_label_classification",
+        };
+        add("problem_type", json!(problem));
+    }
+    keys
+}
