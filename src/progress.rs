@@ -11,7 +11,7 @@ use std::{
 use checkpoints_convert::printable;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub use reading::Reading;
 
@@ -101,12 +101,7 @@ impl Shown {
         ];
         let memory = record.peak_bytes.map(|bytes| bytes / 1_000_000);
         figures.extend(memory.map(|megabytes| format!("{megabytes} MB")));
-        // The rates go first, sequences before tokens, then what stands last. The loss stays.
-        while figures.len() > 1 && figures.join(GAP).len() > room {
-            let rates = figures.iter().position(|figure| figure.ends_with("/s"));
-            figures.remove(rates.unwrap_or(figures.len() - 1));
-        }
-        figures.join(GAP)
+        fitting(figures, room)
     }
 
     /// The time that the steps after `done` will take, if those until now took `ran`.
@@ -116,6 +111,16 @@ impl Shown {
         let left = per_step * self.steps.saturating_sub(done) as f64;
         Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX)
     }
+}
+
+/// As many of the figures as `room` columns hold.
+fn fitting(mut figures: Vec<String>, room: usize) -> String {
+    // The rates go first, sequences before tokens, then what stands last. The loss stays.
+    while figures.len() > 1 && figures.join(GAP).len() > room {
+        let rates = figures.iter().position(|figure| figure.ends_with("/s"));
+        figures.remove(rates.unwrap_or(figures.len() - 1));
+    }
+    figures.join(GAP)
 }
 
 impl Progress {
@@ -188,16 +193,31 @@ impl Progress {
     }
 
     pub fn step(&self, record: &StepRecord) {
+        self.show(record.step + 1, json!(record), |shown, ran, room| {
+            shown.message(record, ran, room)
+        });
+    }
+
+    /// The same of a step with other figures, the most important first; programs read `event`.
+    pub fn figures(&self, done: u64, figures: Vec<String>, event: Value) {
+        self.show(done, event, |_, _, room| fitting(figures, room));
+    }
+
+    fn show(
+        &self,
+        done: u64,
+        mut step: Value,
+        message: impl FnOnce(&mut Shown, Duration, usize) -> String,
+    ) {
         let mut shown = self.state.borrow_mut();
-        let (done, steps) = (record.step + 1, shown.steps);
+        let steps = shown.steps;
         let columns = terminal::columns().unwrap_or(COLUMNS);
         let room = columns.saturating_sub(shown.before + TIME_LEFT);
         let ran = shown.began.elapsed();
-        let message = shown.message(record, ran, room);
+        let message = message(&mut shown, ran, room);
         match self.audience {
             Output::Quiet => {}
             Output::Json => {
-                let mut step = json!(record);
                 step["steps"] = steps.into();
                 step["seconds_left"] = shown.left(done, ran).as_secs().into();
                 terminal::event("step", step);

@@ -4,11 +4,13 @@
 //! Names follow the reference's variable scopes (`model/modeling.py`, `finetune/qa/qa_tasks.py`,
 //! `finetune/classification/classification_tasks.py`, `finetune/tagging/tagging_tasks.py`).
 
+mod pretraining;
 mod reason;
 
 use crate::config::RecordConfig;
 use crate::head_shape::{DenseKind, HeadShape, SpanShape};
 
+pub use pretraining::pretraining_path;
 pub(crate) use reason::{NO_QA_HEAD, reason};
 
 /// A parameter of the model.

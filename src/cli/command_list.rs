@@ -7,7 +7,10 @@ use super::Command;
 /// The groups in their order, each with its commands.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Begin", &["quickstart", "devices"]),
-    ("Train", &["finetune", "hparams", "features", "bench"]),
+    (
+        "Train",
+        &["finetune", "pretrain", "hparams", "features", "bench"],
+    ),
     (
         "Evaluate",
         &[

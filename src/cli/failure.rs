@@ -46,6 +46,9 @@ impl Failure {
             || cause
                 .downcast_ref()
                 .is_some_and(pretrain::Error::was_stopped)
+            || cause
+                .downcast_ref()
+                .is_some_and(pretrain::run::Error::was_stopped)
             || cause.downcast_ref().is_some_and(is_stopped)
         {
             Some(Self::Stopped)

@@ -37,6 +37,7 @@ pub mod man;
 mod model;
 mod next_steps;
 pub mod predict;
+pub mod pretrain;
 pub mod quickstart;
 pub mod report;
 mod report_page;
@@ -122,6 +123,7 @@ impl GlobalArgs {
 pub enum Command {
     Quickstart(quickstart::QuickstartArgs),
     Finetune(finetune::FinetuneArgs),
+    Pretrain(pretrain::PretrainArgs),
     Evaluate(evaluate::EvaluateArgs),
     Predict(predict::PredictArgs),
     Ask(ask::AskArgs),
@@ -179,6 +181,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
         Command::Quickstart(args) => quickstart::run(args, &cli.global, out),
         Command::Finetune(args) if !args.sweeps.is_empty() => sweep::run(args, &cli.global, out),
         Command::Finetune(args) => finetune::run(args, &cli.global, out),
+        Command::Pretrain(args) => pretrain::run(args, &cli.global, out),
         Command::Evaluate(args) => evaluate::run(args, &cli.global, out),
         Command::Predict(args) => predict::run(args, &cli.global, out),
         Command::Ask(args) => ask::run(args, &cli.global, out),

@@ -1,6 +1,9 @@
 //! What can be known of a hyper-parameter by its key.
 
-use super::table::{Config, ModelOverrides, is_tpu};
+use super::{
+    pretraining::PretrainConfig,
+    table::{Config, ModelOverrides, is_tpu},
+};
 pub use super::{
     row::{Decides, Hparam, Source},
     table::OVERRIDES,
@@ -50,6 +53,6 @@ pub(super) fn takes_text(key: &str) -> bool {
         .and_then(|rest| rest.strip_prefix('.'))
     {
         Some(key) => ModelOverrides::is_text(key),
-        None => Config::is_text(key),
+        None => Config::is_text(key) || PretrainConfig::is_text(key),
     }
 }

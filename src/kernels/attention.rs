@@ -1,5 +1,7 @@
 //! Attention of packed sequences: each sequence sees its own tokens only.
 //!
+//! Where a token sees a part of its sequence, plain tensors compute on every device.
+//!
 //! `softmax(q kᵀ / √size) v` for each sequence and head, the probabilities multiplied by a mask's
 //! factors where dropout is on. Only what is `[tokens, hidden]` outlives the forward pass, and a
 //! number for each row and head; the backward pass computes the probabilities again. All without
@@ -55,7 +57,10 @@ impl AttentionOps for Flex {
         v: FloatTensor<Self>,
         layout: Layout,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        cpu::forward(q, k, v, &layout)
+        match layout.sequences.hide_tokens() {
+            false => cpu::forward(q, k, v, &layout),
+            true => reference::forward::<Self>(q, k, v, &layout),
+        }
     }
 
     fn packed_attention_backward(
@@ -63,11 +68,14 @@ impl AttentionOps for Flex {
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
         context: FloatTensor<Self>,
-        _log_sums: FloatTensor<Self>,
+        log_sums: FloatTensor<Self>,
         grad: FloatTensor<Self>,
         layout: Layout,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        cpu::backward([q, k, v, context], grad, &layout)
+        match layout.sequences.hide_tokens() {
+            false => cpu::backward([q, k, v, context], grad, &layout),
+            true => reference::backward::<Self>([q, k, v, context], log_sums, grad, &layout),
+        }
     }
 }
 
@@ -79,6 +87,9 @@ impl AttentionOps for CubeBackend {
         layout: Layout,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         work::launching(&q.client, layout.flops(q.shape()[1]));
+        if layout.sequences.hide_tokens() {
+            return reference::forward::<Self>(q, k, v, &layout);
+        }
         if let Some(config) = cooperative::fitting(Direction::Forward, &q, &layout) {
             return cooperative::forward(config, q, k, v, &layout);
         }
@@ -98,6 +109,9 @@ impl AttentionOps for CubeBackend {
         layout: Layout,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         work::launching(&q.client, 2.5 * layout.flops(q.shape()[1]));
+        if layout.sequences.hide_tokens() {
+            return reference::backward::<Self>([q, k, v, context], log_sums, grad, &layout);
+        }
         if let Some(config) = cooperative::fitting(Direction::Backward, &q, &layout) {
             return cooperative::backward(config, [q, k, v, context, log_sums, grad], &layout);
         }

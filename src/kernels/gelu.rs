@@ -189,6 +189,14 @@ impl<B: GeluOps, C: CheckpointStrategy> GeluOps for Autodiff<B, C> {
     }
 }
 
+/// `grad · (Φ(x) + x · φ(x))`, given the values before GELU, without autodiff.
+pub fn gelu_backward<const D: usize>(x: Tensor<D>, grad: Tensor<D>) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::erf_gelu_backward(
+        x.into_dispatch(),
+        grad.into_dispatch(),
+    ))
+}
+
 /// `x · Φ(x)` element by element, of any shape, differentiable.
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     Tensor::from_dispatch(Dispatch::erf_gelu(x.into_dispatch()))

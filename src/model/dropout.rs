@@ -53,6 +53,18 @@ impl StepSeed {
         }
     }
 
+    /// The same for another network that runs in the step: its masks are its own. 0 is the encoder
+    /// that is fine-tuned.
+    pub fn of_network(self, network: u32) -> Self {
+        if network == 0 {
+            return self;
+        }
+        let [low, high] = self.words;
+        // Between the numbers of masks and those of roundings.
+        let [x, y, _] = pcg3d([low, high, 1 << 31 | network]);
+        Self { words: [x, y] }
+    }
+
     /// The words by which the optimiser's moments of parameter number `parameter` are rounded.
     pub fn rounding(self, parameter: usize) -> [u32; 2] {
         let [low, high] = self.words;
@@ -103,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_site_step_and_seed_has_masks_of_its_own() {
+    fn every_site_network_step_and_seed_has_masks_of_its_own() {
         let sites = [
             Site::Embeddings,
             Site::Probabilities(0),
@@ -115,8 +127,10 @@ mod tests {
         ];
         let mut words = Vec::new();
         for (seed, step) in [(1, 0), (1, 1), (2, 0), (1 << 32, 0), (1, 1 << 32)] {
-            let mode = Mode::Train(StepSeed::new(seed, step));
-            words.extend(sites.map(|site| mode.mask(site, 0.1).unwrap().counter));
+            for network in 0..4 {
+                let mode = Mode::Train(StepSeed::new(seed, step).of_network(network));
+                words.extend(sites.map(|site| mode.mask(site, 0.1).unwrap().counter));
+            }
         }
         let count = words.len();
         words.sort_unstable();

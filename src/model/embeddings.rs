@@ -103,7 +103,8 @@ impl Embeddings {
                             source,
                             "project",
                             [size, config.hidden_size],
-                            Initialiser::TruncatedNormal(deviation),
+                            // The reference names no initialiser for it.
+                            Initialiser::GlorotUniform,
                         )
                         .map(Dense::without_bf16)
                     })

@@ -14,6 +14,7 @@ pub mod electra;
 pub mod embeddings;
 pub mod feed_forward;
 pub mod folder;
+pub mod half_weights;
 pub mod head_input;
 pub mod initialiser;
 pub mod input;
@@ -27,6 +28,7 @@ pub mod record;
 pub mod weights_memory;
 
 pub use electra::Electra;
+pub use half_weights::HalfWeights;
 pub use head_input::HeadInput;
 pub use input::ModelInput;
 pub use parameter_count::ParameterCount;

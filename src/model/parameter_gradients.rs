@@ -6,7 +6,10 @@ use burn::{
     optim::GradientsParams,
 };
 
-use crate::kernels::layer_norm::shares::{AT_ONCE, NormShares};
+use crate::kernels::{
+    layer_norm::shares::{AT_ONCE, NormShares},
+    lookup::{Ids, add_by_id},
+};
 
 /// Sums of gradients, without autodiff.
 #[derive(Default)]
@@ -28,6 +31,15 @@ impl ParameterGradients {
             None => part,
         };
         self.sums.register(id, sum);
+    }
+
+    /// Adds the gradients of rows that were looked up in a table, `[ids, columns]`.
+    pub fn add_rows(&mut self, table: &Param<Tensor<2>>, ids: Ids, rows: Tensor<2>) {
+        let sum = match self.sums.remove::<2>(table.id) {
+            Some(sum) => sum,
+            None => Tensor::zeros(table.val().dims(), &rows.device()),
+        };
+        self.sums.register(table.id, add_by_id(sum, ids, rows));
     }
 
     /// Adds to the gradients of γ and β what these are shares of.

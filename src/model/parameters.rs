@@ -77,6 +77,18 @@ impl StoredParameters {
         }
     }
 
+    /// Adds the values of another record, whose names are others.
+    pub fn join(&mut self, other: Self) {
+        self.tensors.extend(other.tensors);
+        self.checksums = match (self.checksums.take(), other.checksums) {
+            (Some(mut sums), Some(others)) => {
+                sums.extend(others);
+                Some(sums)
+            }
+            _ => None,
+        };
+    }
+
     /// What the weights that were not taken yet are, wherever the record lies: 32 hexadecimal
     /// digits that are equal for the same names, types, shapes and values, and for no others.
     ///

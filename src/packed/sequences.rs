@@ -12,6 +12,18 @@ use super::{
     random::row_word,
 };
 
+/// Which tokens of its sequence a token sees.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sight {
+    /// All.
+    #[default]
+    Whole,
+    /// Itself and those before it.
+    Back,
+    /// Itself and those after it.
+    Ahead,
+}
+
 /// The sequences of a packed batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sequences {
@@ -19,6 +31,9 @@ pub struct Sequences {
     offsets: Arc<[u32]>,
     /// Place of each sequence in the step's whole batch, of which this one may be a part.
     places: Arc<[u32]>,
+    sight: Sight,
+    /// Tokens of each sequence that are no padding, if there is padding.
+    real: Option<Arc<[u32]>>,
     on_device: OnDevice,
 }
 
@@ -50,8 +65,41 @@ impl Sequences {
         Self {
             offsets: offsets.into(),
             places,
+            sight: Sight::Whole,
+            real: None,
             on_device: OnDevice::default(),
         }
+    }
+
+    /// The same sequences, of which a token sees a part.
+    pub fn seeing(self, sight: Sight) -> Self {
+        Self { sight, ..self }
+    }
+
+    /// The same sequences, each ending with padding after its first `real` tokens: nobody sees it.
+    pub fn with_padding(self, real: &[usize]) -> Self {
+        assert_eq!(real.len(), self.len());
+        let real = real.iter().map(|&tokens| tokens as u32).collect();
+        Self {
+            real: Some(real),
+            ..self
+        }
+    }
+
+    /// Whether any token is hidden from another of its sequence.
+    pub fn hide_tokens(&self) -> bool {
+        self.sight != Sight::Whole || self.real.is_some()
+    }
+
+    /// Whether a token of the sequence of this number sees another, both by position.
+    pub fn sees(&self, number: usize, query: usize, key: usize) -> bool {
+        let real = self.real.as_ref();
+        real.is_none_or(|real| key < real[number] as usize)
+            && match self.sight {
+                Sight::Whole => true,
+                Sight::Back => key <= query,
+                Sight::Ahead => key >= query,
+            }
     }
 
     /// The sequences of these numbers, packed by themselves; each keeps its place in the step's
@@ -62,8 +110,11 @@ impl Sequences {
             .map(|&number| self.rows(number).len())
             .collect();
         let places = numbers.iter().map(|&number| self.places[number]);
+        let real = self.real.as_ref();
         Self {
             places: places.collect(),
+            sight: self.sight,
+            real: real.map(|real| numbers.iter().map(|&number| real[number]).collect()),
             ..Self::new(&lengths, 0)
         }
     }
@@ -197,6 +248,13 @@ mod tests {
             tile(4, 4, 6, 7),
         ];
         assert_eq!(tiles, expected);
+        assert!(!sequences.hide_tokens() && sequences.sees(0, 0, 2));
+        let back = sequences.clone().seeing(Sight::Back);
+        assert!(back.sees(0, 1, 1) && !back.sees(0, 1, 2));
+        let ahead = sequences.clone().seeing(Sight::Ahead);
+        let ahead = ahead.with_padding(&[2, 1, 1]).part(&[2, 0]);
+        assert!(ahead.hide_tokens() && ahead.sees(1, 1, 1) && !ahead.sees(1, 1, 0));
+        assert!(!ahead.sees(1, 1, 2) && !ahead.sees(0, 1, 1));
         let firsts: Vec<u32> = sequences.firsts().row_words().collect();
         assert_eq!(firsts, [place(5), place(6), place(7)]);
     }

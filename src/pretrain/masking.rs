@@ -73,6 +73,14 @@ impl Masking {
             .map(|(position, _)| position)
     }
 
+    /// Whether each token may be drawn.
+    pub fn is_candidate(&self, ids: &[u32]) -> Vec<bool> {
+        let mut is_candidate = vec![false; ids.len()];
+        self.candidates(ids)
+            .for_each(|position| is_candidate[position] = true);
+        is_candidate
+    }
+
     /// Draws the slots of the example at a place of a step's batch. Positions are drawn with replacement,
     /// so that an example often has fewer different ones. One without a candidate has no slot; the
     /// reference's loss is no number then.

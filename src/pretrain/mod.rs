@@ -1,12 +1,16 @@
-//! Data for pre-training: a corpus → examples of [CLS] a [SEP] b [SEP] in one file of token ids, and what
-//! a batch masks of them.
+//! Pre-training: a corpus → examples of [CLS] a [SEP] b [SEP] in one file of token ids; and from those, a
+//! generator that replaces tokens and a discriminator that looks for them.
 //!
 //! The rules are those of the reference's `build_pretraining_dataset.py`; the file is our own. Text is cut
 //! into blocks of lines ([`text_blocks`]), every core turns blocks into ids ([`token_block`]), and one
 //! place puts them together in order ([`example_builder`], [`token_writer`]), so that the file does not
 //! depend on the number of cores. [`examples`] reads it, and Google's record files, by number.
+//!
+//! A run ([`run`]) takes batches ([`batches`]) with masks ([`masking`]) through the [`networks`], whose
+//! losses and gradients are [`objective`]'s and whose figures are those of [`figures`].
 
 mod assembler;
+pub mod batches;
 pub mod build;
 pub mod corpus;
 pub mod epoch_order;
@@ -14,14 +18,24 @@ mod error;
 pub mod example;
 pub mod example_builder;
 pub mod examples;
+pub mod figures;
 mod file_pattern;
 pub mod masking;
+pub mod model_files;
+pub mod networks;
+pub mod objective;
+pub mod part;
 mod partial;
 mod pipeline;
 mod position_read;
 pub mod random;
+pub mod recorded_masks;
 pub mod replay;
+pub mod run;
+pub mod schedule;
 pub mod settings;
+pub mod step;
+pub mod step_log;
 mod text_blocks;
 pub mod tfrecord;
 mod token_block;

@@ -14,6 +14,8 @@ pub enum Purpose {
     Epoch = 3,
     /// The masked positions of an example in a step.
     Masks = 4,
+    /// The tokens that the generator puts in their place.
+    Samples = 5,
 }
 
 /// The numbers of one place, one after the other.

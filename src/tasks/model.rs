@@ -13,6 +13,7 @@ use crate::{
         dense::Dense,
         dropout::Mode,
         electra::Electra,
+        half_weights::HalfWeights,
         head_input::HeadInput,
         input::ModelInput,
         parameters::{Error, ParameterSource},
@@ -47,25 +48,6 @@ impl Model {
         Ok(model)
     }
 
-    /// Takes the f16 copies of the weights out, by the weights' ids; none if the layers compute in
-    /// f32. The optimiser writes them with the weights.
-    pub fn take_f16_weights(&mut self) -> HashMap<ParamId, Tensor<2>> {
-        self.f16_denses()
-            .filter_map(Dense::take_f16_weight)
-            .collect()
-    }
-
-    /// Puts the f16 copies of the weights as they are now back. What heads have in f16 besides, and what
-    /// is packed of the weights, is made anew.
-    pub fn put_f16_weights(&mut self, mut copies: HashMap<ParamId, Tensor<2>>) {
-        for dense in self.f16_denses() {
-            let id = dense.weight.id;
-            dense.put_f16_weight(copies.remove(&id));
-        }
-        self.refresh_f16_parts();
-        self.electra.denses().for_each(Dense::renew_packed);
-    }
-
     fn refresh_f16_parts(&mut self) {
         self.heads.iter_mut().for_each(Head::refresh_f16_parts);
     }
@@ -80,6 +62,23 @@ impl Model {
     pub fn encode(&self, input: &ModelInput) -> HeadInput {
         let hidden = self.electra.forward(input, Mode::Predict);
         HeadInput::new(hidden, input)
+    }
+}
+
+impl HalfWeights for Model {
+    fn take_f16_weights(&mut self) -> HashMap<ParamId, Tensor<2>> {
+        self.f16_denses()
+            .filter_map(Dense::take_f16_weight)
+            .collect()
+    }
+
+    fn put_f16_weights(&mut self, mut copies: HashMap<ParamId, Tensor<2>>) {
+        for dense in self.f16_denses() {
+            let id = dense.weight.id;
+            dense.put_f16_weight(copies.remove(&id));
+        }
+        self.refresh_f16_parts();
+        self.electra.denses().for_each(Dense::renew_packed);
     }
 }
 

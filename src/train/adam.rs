@@ -19,11 +19,11 @@ use crate::{
         group::GROUP,
     },
     model::{
+        HalfWeights,
         dropout::StepSeed,
         parameters::{Error, StoredParameters},
         record::{ParameterView, for_each_parameter, record_name, stored_tensor},
     },
-    tasks::model::Model,
 };
 
 /// The moments of one parameter.
@@ -61,7 +61,7 @@ impl Adam {
 
     /// Makes the moments of every trained parameter that has none yet: zeros. Without it they come
     /// with the first update, and a step that does not fit is found out one step late.
-    pub fn begin(&mut self, model: &Model, tasks: &[String]) {
+    pub fn begin(&mut self, model: &impl Module, tasks: &[String]) {
         for_each_parameter(model, tasks, |parameter| {
             if parameter.trained && !self.moments.contains_key(parameter.name) {
                 let [elements] = parameter.value.dims();
@@ -79,15 +79,15 @@ impl Adam {
     /// `clip_factor` `[1]` scales the gradients; `learning_rate` is the schedule's, before the
     /// layer factor; roundings are drawn by `seed`. The f16 copies of the weights are written with
     /// them.
-    pub fn update(
+    pub fn update<M: HalfWeights>(
         &mut self,
-        mut model: Model,
+        mut model: M,
         tasks: &[String],
         gradients: Gradients,
         clip_factor: Tensor<1>,
         learning_rate: f64,
         seed: StepSeed,
-    ) -> Model {
+    ) -> M {
         let copies = model.take_f16_weights();
         let mut update = Update {
             adam: self,
@@ -138,7 +138,7 @@ impl Adam {
     /// Takes the moments of `model`'s parameters from a record that [`stored`](Self::stored) made.
     pub fn load(
         &mut self,
-        model: &Model,
+        model: &impl Module,
         tasks: &[String],
         stored: &mut StoredParameters,
     ) -> Result<(), Error> {
@@ -199,7 +199,8 @@ fn load_moments(
 
 /// Weight decay spares biases and LayerNorm's parameters.
 fn decays(name: &str) -> bool {
-    !name.ends_with(".bias") && !name.contains("layer_norm")
+    // Also `output_bias`, over the vocabulary.
+    !name.ends_with("bias") && !name.contains("layer_norm")
 }
 
 /// Takes the parameters out of the model and updates them group by group.

@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use burn::module::Module;
 use serde_json::Value;
 
 use self::state::{RECORDS, STATE, State, whole};
@@ -20,7 +21,6 @@ use crate::{
         parameters::{self, StoredParameters},
         record::{self, WriteError},
     },
-    tasks::model::Model,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +80,7 @@ impl Error {
 /// [`run_folder::tidy`] removes. `note` hears what stood in its way and is kept.
 pub fn save(
     model_dir: &Path,
-    model: &Model,
+    model: &impl Module,
     tasks: &[String],
     adam: &Adam,
     state: &State,
@@ -109,7 +109,7 @@ pub fn save(
 /// Writes a checkpoint's files into `folder`.
 fn write(
     folder: &Path,
-    model: &Model,
+    model: &impl Module,
     tasks: &[String],
     adam: &Adam,
     state: &State,

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::module::Module;
+
 use super::{adam::Adam, checkpoint, run_folder};
-use crate::{device::ByteSize, model::record::for_each_parameter, tasks::model::Model};
+use crate::{device::ByteSize, model::record::for_each_parameter};
 
 /// What the names and shapes in the records and the state take; ELECTRA-Large's are below half.
 const DESCRIPTION: u64 = 512 << 10;
@@ -24,7 +26,7 @@ pub enum Error {
 }
 
 /// Bytes of a checkpoint of this model: its parameters and two moments of each trained one.
-pub fn checkpoint_bytes(model: &Model, tasks: &[String], adam: &Adam) -> u64 {
+pub fn checkpoint_bytes(model: &impl Module, tasks: &[String], adam: &Adam) -> u64 {
     let mut elements = 0;
     for_each_parameter(model, tasks, |parameter| {
         elements += parameter.shape.iter().product::<usize>();

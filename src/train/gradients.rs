@@ -11,19 +11,20 @@ use crate::{
         square_sum::SquareSum,
     },
     model::{parameter_gradients::ParameterGradients, record::for_each_parameter},
-    tasks::model::Model,
 };
 
 /// Gradients summed over the parts of a batch.
 #[derive(Default)]
 pub struct Gradients {
-    /// By parameter, without the word table.
+    /// By parameter, without the word tables of which rows are counted.
     pub parameters: ParameterGradients,
-    /// If it is trained.
-    word_table: Option<WordTable>,
+    /// Those that are trained, and only looked up.
+    word_tables: Vec<WordTable>,
+    /// Word tables that are an output's matrix as well: their gradient is one sum, and counts as that.
+    whole: Vec<ParamId>,
 }
 
-/// The gradient of the word table.
+/// The gradient of a word table that is only looked up.
 struct WordTable {
     id: ParamId,
     /// `[vocab, embedding]`
@@ -33,10 +34,22 @@ struct WordTable {
 }
 
 impl Gradients {
+    /// Gradients of a model of which these word tables are an output's matrix as well.
+    pub fn with_whole_tables(whole: Vec<ParamId>) -> Self {
+        Self {
+            whole,
+            ..Self::default()
+        }
+    }
+
     /// Adds the gradients of word vectors, `rows` `[tokens, embedding]`, that were looked up in
     /// `table` by `ids` `[tokens]`; both without autodiff.
     pub fn add_word_rows(&mut self, table: &Param<Tensor<2>>, ids: Ids, rows: Tensor<2>) {
-        let (sum, mut rows_square) = match self.word_table.take() {
+        if self.whole.contains(&table.id) {
+            return self.parameters.add_rows(table, ids, rows);
+        }
+        let before = self.word_tables.iter().position(|t| t.id == table.id);
+        let (sum, mut rows_square) = match before.map(|place| self.word_tables.remove(place)) {
             Some(before) => (before.sum, before.rows_square),
             None => {
                 let zeros = Tensor::zeros(table.val().dims(), &rows.device());
@@ -46,7 +59,7 @@ impl Gradients {
         rows_square.add(rows.clone());
         // The rows go before the next part's come.
         rows_square.sum_waiting();
-        self.word_table = Some(WordTable {
+        self.word_tables.push(WordTable {
             id: table.id,
             sum: add_by_id(sum, ids, rows),
             rows_square,
@@ -55,8 +68,8 @@ impl Gradients {
 
     /// Takes one parameter's gradient, flattened to `[elements]`.
     pub fn take<const D: usize>(&mut self, id: ParamId) -> Option<Tensor<1>> {
-        if let Some(table) = self.word_table.take_if(|table| table.id == id) {
-            return Some(table.sum.flatten(0, 1));
+        if let Some(place) = self.word_tables.iter().position(|table| table.id == id) {
+            return Some(self.word_tables.remove(place).sum.flatten(0, 1));
         }
         let gradient = self.parameters.remove::<D>(id)?;
         let elements = gradient.dims().iter().product::<usize>();
@@ -64,7 +77,11 @@ impl Gradients {
     }
 
     /// Every gradient by record name, each `[elements]`, in the order of the modules.
-    pub fn into_values(mut self, model: &Model, tasks: &[String]) -> Vec<(String, Tensor<1>)> {
+    pub fn into_values(
+        mut self,
+        model: &impl Module,
+        tasks: &[String],
+    ) -> Vec<(String, Tensor<1>)> {
         let mut values = Vec::new();
         for_each_parameter(model, tasks, |parameter| {
             let gradient = match *parameter.shape {
@@ -77,33 +94,40 @@ impl Gradients {
     }
 
     /// Norm over all gradients as the reference's clipping computes it, `[1]`.
-    pub fn global_norm(&mut self, model: &Model) -> Tensor<1> {
+    pub fn global_norm(&mut self, model: &impl Module) -> Tensor<1> {
         self.square_sum(model).total().sqrt()
     }
 
     /// The sum of squares that is the square of the norm over all gradients.
-    pub fn square_sum(&mut self, model: &Model) -> SquareSum {
+    pub fn square_sum(&mut self, model: &impl Module) -> SquareSum {
         struct Squares<'a> {
             gradients: &'a mut ParameterGradients,
-            sum: SquareSum,
+            /// Norms of the rows of further tables, `[1]`.
+            rows: Vec<Tensor<1>>,
+            sum: Option<SquareSum>,
         }
         impl ModuleVisitor for Squares<'_> {
             fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+                let device = || parameter.val().device().without_autodiff();
+                let sum = self.sum.get_or_insert_with(|| SquareSum::new(&device()));
+                for norm in self.rows.drain(..) {
+                    sum.add(norm);
+                }
                 if let Some(gradient) = self.gradients.get::<D>(parameter.id) {
-                    self.sum.add(gradient);
+                    sum.add(gradient);
                 }
             }
         }
-        let device = model.electra.embeddings.word.weight.val().device();
-        let sum = match &self.word_table {
-            None => SquareSum::new(&device.without_autodiff()),
-            Some(table) => table.rows_square.clone(),
-        };
+        let mut rows = self.word_tables.iter();
         let mut visitor = Squares {
             gradients: &mut self.parameters,
-            sum,
+            // One table's sum is gone on with.
+            sum: rows.next().map(|table| table.rows_square.clone()),
+            rows: rows
+                .map(|table| table.rows_square.clone().total().sqrt())
+                .collect(),
         };
         model.visit(&mut visitor);
-        visitor.sum
+        visitor.sum.expect("a model has parameters")
     }
 }

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use burn::module::Module;
 use serde_json::Value;
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
     disk_space,
     loss_scale::LossScale,
 };
-use crate::{progress::Progress, tasks::model::Model};
+use crate::progress::Progress;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -68,7 +69,7 @@ impl Saver<'_> {
     pub fn save(
         &mut self,
         step: u64,
-        model: &Model,
+        model: &impl Module,
         adam: &Adam,
         loss_scale: Option<LossScale>,
     ) -> Result<(), Error> {

@@ -14,6 +14,7 @@ mod glue_data;
 mod model;
 mod precision;
 mod pretrain_data;
+mod pretraining;
 mod resume;
 mod scorers;
 mod tasks;

@@ -14,8 +14,9 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    Export, Format, Inspection, RecordInspection, Report, Verification, convert, export_head,
+    Export, Format, Inspection, Kept, RecordInspection, Report, Verification, convert, export_head,
     inspect, inspect_record, is_checkpoint, is_record, printable, printable_json, verify,
+    write_pretraining,
 };
 
 /// What `convert` is given.
@@ -26,6 +27,9 @@ pub struct ConvertArgs {
     pub input: PathBuf,
     /// Folder to write into; made if it does not exist
     pub out: PathBuf,
+    /// Also write generator.bpk: the generator and the heads of pre-training
+    #[arg(long)]
+    pub with_generator: bool,
 }
 
 /// What `inspect` is given.
@@ -100,6 +104,18 @@ impl ConvertArgs {
     /// As [`convert`].
     pub fn run(&self, manner: Manner, out: &mut dyn Write) -> Result<(), Error> {
         let report = bar::with_bar(manner, |progress| convert(&self.input, &self.out, progress))?;
+        if self.with_generator {
+            let file = self.out.join("generator.bpk");
+            if write_pretraining(&self.input, Kept::Generator, &file)? == 0 {
+                // An empty record would only hide that.
+                std::fs::remove_file(&file)?;
+                let input = self.input.display();
+                return Err(Error::NotConvertible(format!(
+                    "{input}: expected a checkpoint of pre-training, found neither a generator nor a \
+                     head of one; convert it without --with-generator"
+                )));
+            }
+        }
         match manner {
             Manner::Json => print_json(out, &report)?,
             Manner::Words => {

@@ -29,7 +29,7 @@ pub(in crate::kernels) fn forward<B: Backend>(
         .map(|number| {
             let part = |rows: &FloatTensor<B>| split::<B>(rows, layout, number);
             let (q, k, v) = (part(&q), part(&k), part(&v));
-            let scores = scores::<B>(q, k);
+            let scores = scores::<B>(q, k, layout, number);
             let greatest = B::float_max_dim(scores.clone(), 2);
             let shares = B::float_exp(B::float_sub(scores, greatest.clone()));
             let total = B::float_sum_dim(shares.clone(), 2);
@@ -70,7 +70,7 @@ pub(in crate::kernels) fn backward<B: Backend>(
         let slices = [Slice::from(0..layout.heads), Slice::from(rows)];
         let log_sums = B::float_slice(log_sums.clone(), &slices);
         let log_sums = B::float_reshape(log_sums, Shape::new([layout.heads, length, 1]));
-        let scores = scores::<B>(q.clone(), k.clone());
+        let scores = scores::<B>(q.clone(), k.clone(), layout, number);
         let probabilities = B::float_exp(B::float_sub(scores, log_sums));
         // Σ_j p · dp of each row, by the result: not by these probabilities, which the rounding of
         // their log of sums makes a little too large or too small together.
@@ -96,11 +96,29 @@ pub(in crate::kernels) fn backward<B: Backend>(
     (join(dq), join(dk), join(dv))
 }
 
+/// What the reference adds to the score of a token that is not seen. A token that sees none, as
+/// padding may, has it in every score and so sees all.
+const HIDDEN: f32 = -10_000.0;
+
 /// `q kᵀ / √size`: `[heads, length, size]` each → `[heads, length, length]`
-fn scores<B: Backend>(q: FloatTensor<B>, k: FloatTensor<B>) -> FloatTensor<B> {
-    let scale = scale(&q);
+fn scores<B: Backend>(
+    q: FloatTensor<B>,
+    k: FloatTensor<B>,
+    layout: &Layout,
+    number: usize,
+) -> FloatTensor<B> {
+    let (scale, device) = (scale(&q), q.device());
     let scores = B::float_matmul(q, B::float_swap_dims(k, 1, 2));
-    B::float_mul_scalar(scores, scale.into())
+    let scores = B::float_mul_scalar(scores, scale.into());
+    let sequences = &layout.sequences;
+    if !sequences.hide_tokens() {
+        return scores;
+    }
+    let length = sequences.rows(number).len();
+    let sees = (0..length * length).map(|at| sequences.sees(number, at / length, at % length));
+    let hidden: Vec<f32> = sees.map(|sees| if sees { 0.0 } else { HIDDEN }).collect();
+    let hidden = TensorData::new(hidden, [1, length, length]);
+    B::float_add(scores, B::float_from_data(hidden, &device))
 }
 
 fn scale(q: &impl TensorMetadata) -> f64 {

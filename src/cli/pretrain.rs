@@ -1,0 +1,190 @@
+//! `electra pretrain`: the reference's `run_pretraining.py`, with its flags, folders and keys.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use checkpoints_convert::printable;
+use clap::{Args, builder::StringValueParser};
+use serde_json::Value;
+
+use super::{GlobalArgs, compute::ComputeArgs, session::Session, stop, suggested::suggested};
+use crate::{
+    config::{PretrainConfig, given},
+    model::arithmetic::Arithmetic,
+    pretrain::{
+        batches::Batches,
+        examples::Source,
+        masking::Masking,
+        model_files::{GENERATOR_FILE, Letters},
+        recorded_masks::RecordedMasks,
+        run::Pretraining,
+        step_log,
+    },
+    text::vocab::Vocab,
+};
+
+/// Pre-train a model: a generator replaces tokens, the model learns which ones
+///
+/// Reads the examples of electra data pretrain or of the reference (pretrain_tfrecords) and
+/// DIR/vocab.txt, and writes DIR/models/NAME: the model as finetune takes it, and its generator. Run
+/// again, it goes on from its last checkpoint. With do_train=false and do_eval=true it evaluates.
+///
+/// Ctrl-C ends it after the current step, with a checkpoint and exit code 130.
+#[derive(Debug, Clone, Args)]
+#[command(override_usage = "\
+electra pretrain [OPTIONS] --data-dir <DIR> --model-name <NAME>")]
+#[command(after_help = "\
+Example:
+  electra pretrain --data-dir data --model-name electra_mine \\
+    --set pretrain_tfrecords=text.tokens --set num_train_steps=100000")]
+pub struct PretrainArgs {
+    /// Folder of the examples, of the vocabulary and of models (models/M)
+    #[arg(long, value_name = "DIR", help_heading = "Run")]
+    pub data_dir: PathBuf,
+    /// Name of the model: its folder in DIR/models
+    #[arg(long, value_name = "NAME", help_heading = "Run")]
+    pub model_name: String,
+    /// Hyper-parameters: JSON text, or the path of a .json file; // and /* */ comments are allowed
+    #[arg(long, value_name = "JSON|FILE.json", help_heading = "Run")]
+    pub hparams: Option<String>,
+    /// One hyper-parameter, without quoting JSON; wins over --hparams; may be repeated
+    #[arg(
+        long = "set",
+        value_name = "KEY=VALUE",
+        value_parser = suggested(StringValueParser::new(), PretrainConfig::assignments()),
+        hide_possible_values = true,
+        help_heading = "Run"
+    )]
+    pub sets: Vec<String>,
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+    /// Start over instead of resuming; an earlier run's folder is moved aside
+    #[arg(long, help_heading = "Run")]
+    pub restart: bool,
+    /// Follow a recorded run: its masks and samples, a line a step
+    #[arg(
+        long,
+        value_name = "MASKS.jsonl",
+        requires = "replay_examples",
+        help_heading = "Run"
+    )]
+    pub replay: Option<PathBuf>,
+    /// The examples of that run, a line each
+    #[arg(
+        long,
+        value_name = "FILE.jsonl",
+        requires = "replay",
+        help_heading = "Run"
+    )]
+    pub replay_examples: Option<PathBuf>,
+}
+
+pub(super) fn run(
+    args: &PretrainArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let mut given = given::read(args.hparams.as_deref(), &args.sets)?;
+    if let Some(precision) = args.compute.precision {
+        given.insert("precision".to_owned(), precision.word().into());
+    }
+    let (config, warnings) = PretrainConfig::resolve(&args.data_dir, &args.model_name, &given)?;
+    for warning in &warnings {
+        log::warn!("{warning}");
+    }
+    let vocab = Vocab::read(&config.vocab_file)?;
+    let encoder = config.discriminator();
+    vocab.check_size(&config.vocab_file, encoder.vocab_size)?;
+    let name = config.vocab_file.display().to_string();
+    let masking = Masking::new(config.mask_prob, config.max_seq_length, &vocab, &name)?;
+    let batches = match args.replay.as_ref().zip(args.replay_examples.as_ref()) {
+        None => Batches::open(&config, &vocab, masking)?,
+        Some((masks, examples)) => {
+            let vocab_size = encoder.vocab_size;
+            let recorded = RecordedMasks::read(masks, examples, &masking, vocab_size)?;
+            Batches::recorded(&config, &vocab, masking, recorded)
+        }
+    };
+    let session = Session::open(&args.compute, global)?;
+    let progress = &session.progress;
+    let tokens = config
+        .train_batch_size
+        .saturating_mul(config.max_seq_length);
+    let arithmetic = session.arithmetic(config.precision, &encoder, tokens)?;
+    progress.note(&arithmetic.line());
+    if let Some(offer) = Arithmetic::offer(&session.chosen, config.precision) {
+        progress.note(&offer);
+    }
+    let run = Pretraining {
+        config: &config,
+        device: &session.chosen.device,
+        arithmetic,
+        letters: letters(&config, &batches),
+        batches,
+        restart: args.restart,
+        progress,
+        stop: stop::listen(),
+    };
+    match config.do_train {
+        true => {
+            let trained = run.train();
+            if let Err(error) = &trained
+                && error.was_stopped()
+            {
+                progress.note(&error.to_string());
+            }
+            trained?;
+            print_files(&config, global, out)?;
+        }
+        false => {
+            let results = run.evaluate()?;
+            if global.json {
+                writeln!(out, "{}", Value::from(results))?;
+            } else {
+                for (name, value) in &results {
+                    writeln!(out, "  {name} = {value}")?;
+                }
+            }
+        }
+    }
+    progress.done();
+    Ok(())
+}
+
+/// How text becomes tokens: files of ours say it.
+fn letters(config: &PretrainConfig, batches: &Batches) -> Letters {
+    let sources = batches.examples().map_or(&[][..], |it| it.sources());
+    let told = sources.iter().find_map(|source| match source {
+        Source::Tokens(file) => Some(&file.header().settings),
+        Source::Records(_) => None,
+    });
+    match told {
+        Some(settings) => Letters {
+            lower_case: settings.do_lower_case,
+            strip_accents: (settings.do_strip_accents != settings.do_lower_case)
+                .then_some(settings.do_strip_accents),
+        },
+        None => Letters {
+            lower_case: config.do_lower_case,
+            strip_accents: None,
+        },
+    }
+}
+
+fn print_files(
+    config: &PretrainConfig,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    if global.json || global.quiet {
+        return Ok(());
+    }
+    writeln!(out, "\nfiles:")?;
+    for name in ["model.bpk", GENERATOR_FILE, step_log::FILE] {
+        let file: &Path = &config.model_dir.join(name);
+        writeln!(out, "  {}", printable(&file.display().to_string()))?;
+    }
+    Ok(())
+}

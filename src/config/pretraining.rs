@@ -1,0 +1,271 @@
+//! The table of pre-training's hyper-parameters, and from what the user gave to a whole configuration.
+//!
+//! Keys, defaults, meanings and the order in which they are applied are those of the reference's
+//! `configure_pretraining.py`. Path defaults are written with `{data_dir}` and `{model}`.
+
+mod check;
+pub mod networks;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::{
+    choice::{GradientCheckpointing, ModelSize, Precision},
+    error::Error,
+    row::{Decides, Hparam, Source, table},
+    table::ModelOverrides,
+    value::HparamValue,
+};
+
+table! {
+    /// Every hyper-parameter of a pre-training run, resolved.
+    pub struct PretrainConfig, keys begin with "";
+
+    Reference {
+        /// Folder of the examples, the vocabulary and the models, from --data-dir.
+        data_dir: PathBuf = PathBuf::new() => Place,
+        /// Name of the model, from --model-name.
+        model_name: String = String::new() => Place,
+        /// A quick run with a small model.
+        debug: bool = false => Conduct,
+        /// Whether to train; exactly one of do_train and do_eval is true.
+        do_train: bool = true => Conduct,
+        /// Whether to evaluate.
+        do_eval: bool = false => Conduct,
+        /// Learns which tokens a generator replaced.
+        electra_objective: bool = true => Training,
+        /// The same with scores that are energies (Electric).
+        electric_objective: bool = false => Training,
+        /// Weight of the generator's loss.
+        gen_weight: f64 = 1.0 => Training,
+        /// Weight of the discriminator's loss.
+        disc_weight: f64 = 50.0 => Training,
+        /// Part of the tokens that the generator guesses.
+        mask_prob: f64 = 0.15 => Training,
+        /// Highest learning rate.
+        learning_rate: f64 = 5e-4 => Training,
+        /// Power of the learning rate's decay.
+        lr_decay_power: f64 = 1.0 => Training,
+        /// Decay of weights in Adam; norms and biases have none.
+        weight_decay_rate: f64 = 0.01 => Training,
+        /// Steps in which the learning rate grows from 0.
+        num_warmup_steps: u64 = 10_000 => Training,
+        /// Steps from one checkpoint to the next.
+        save_checkpoints_steps: u64 = 1000 => Conduct,
+        /// Steps of the run.
+        num_train_steps: u64 = 1_000_000 => Training,
+        /// Batches of an evaluation.
+        num_eval_steps: u64 = 100 => Evaluation,
+        /// Checkpoints that are kept; 0 or null: all.
+        keep_checkpoint_max: Option<usize> = Some(5) => Conduct,
+        /// Size of the model: its layers, no rates and no lengths.
+        model_size: ModelSize = ModelSize::Small => Model,
+        /// Changes to the network that model_size stands for.
+        model_hparam_overrides: ModelOverrides = ModelOverrides::defaults() => Model,
+        /// Width of the embeddings, 128 of a small model if not given; null: that of the layers.
+        embedding_size: Option<usize> = None => Model,
+        /// Entries of the vocabulary.
+        vocab_size: usize = 30522 => Model,
+        /// Draws the replaced tokens from all tokens alike, without a generator.
+        uniform_generator: bool = false => Training,
+        /// A generator of two networks that read from either side.
+        two_tower_generator: bool = false => Training,
+        /// Gives the generator embeddings of its own.
+        untied_generator_embeddings: bool = false => Training,
+        /// Gives the generator layers of its own; false: the discriminator's.
+        untied_generator: bool = true => Training,
+        /// Layers of the generator, as a part of the discriminator's.
+        generator_layers: f64 = 1.0 => Training,
+        /// Width of the generator's layers, as a part of the discriminator's.
+        generator_hidden_size: f64 = 0.25 => Training,
+        /// Never replaces a token by itself.
+        disallow_correct: bool = false => Training,
+        /// What the generator's scores are divided by where tokens are drawn.
+        temperature: f64 = 1.0 => Training,
+        /// Tokens of an example at most.
+        max_seq_length: usize = 128 => Training,
+        /// Examples that one training step learns from.
+        train_batch_size: usize = 128 => Training,
+        /// Examples of a batch of an evaluation.
+        eval_batch_size: usize = 128 => Evaluation,
+        /// Examples: files of electra data pretrain or of the reference, patterns joined by commas.
+        pretrain_tfrecords: String =
+            "{data_dir}/pretrain_tfrecords/pretrain_data.tfrecord*".to_owned() => Place,
+        /// Vocabulary, one word piece a line.
+        vocab_file: PathBuf = "{data_dir}/vocab.txt".into() => Place,
+        /// Folder of the model.
+        model_dir: PathBuf = "{data_dir}/models/{model}".into() => Place,
+        /// Results of the evaluation as text; those as JSON lie beside it.
+        results_txt: PathBuf =
+            "{data_dir}/models/{model}/results/unsup_results.txt".into() => Place,
+    }
+
+    Engine {
+        /// Model to go on from, with its generator: a released checkpoint, or a folder with model.bpk
+        /// and generator.bpk; null: new weights.
+        init_checkpoint: Option<PathBuf> = None => Place,
+        /// Seed of new weights, of the order, of masks, samples and dropout.
+        seed: u64 = 1 => Training,
+        /// Shuffles the examples; false keeps the order of the files.
+        shuffle: bool = true => Training,
+        /// Examples computed at once; gradients are accumulated. null: as many as 8,192 tokens hold.
+        micro_batch_size: Option<usize> = None => Conduct,
+        /// Computes activations again in the backward pass to save memory.
+        gradient_checkpointing: GradientCheckpointing = GradientCheckpointing::Auto => Conduct,
+        /// Number format of matrix products.
+        precision: Precision = Precision::Auto => Training,
+        /// Seconds from one checkpoint to the next.
+        save_checkpoints_secs: u64 = 600 => Conduct,
+        /// Counts padding in disc_auc, as the reference does; false: real tokens alone.
+        auc_counts_padding: bool = true => Evaluation,
+    }
+
+    NoEffect {
+        /// Whether text is lower-cased: the examples say it.
+        do_lower_case: bool = true => Conduct,
+        /// Steps that a TPU runs by itself.
+        iterations_per_loop: u64 = 200 => Conduct,
+        /// Results in Python's pickle format; here they are written as JSON.
+        results_pkl: PathBuf =
+            "{data_dir}/models/{model}/results/unsup_results.pkl".into() => Place,
+    }
+
+    Tpu {
+        /// Trains on a TPU.
+        use_tpu: bool = false => Conduct,
+        /// Cores of the TPU.
+        num_tpu_cores: u64 = 1 => Conduct,
+        /// Name of the TPU job.
+        tpu_job_name: Option<String> = None => Conduct,
+        /// Name of the TPU.
+        tpu_name: Option<String> = None => Conduct,
+        /// Zone of the TPU.
+        tpu_zone: Option<String> = None => Conduct,
+        /// Project that pays for the TPU.
+        gcp_project: Option<String> = None => Conduct,
+    }
+}
+
+impl PretrainConfig {
+    /// The configuration of a run, where `given` changes the defaults; and what the user should be
+    /// told about it.
+    ///
+    /// # Errors
+    /// A key that does not exist, a value of the wrong type or out of range, networks that do not go
+    /// together.
+    pub fn resolve(
+        data_dir: &Path,
+        model_name: &str,
+        given: &Map<String, Value>,
+    ) -> Result<(Self, Vec<String>), Error> {
+        let (mut config, mut warnings) = (Self::defaults(), Vec::new());
+        config.data_dir = data_dir.to_owned();
+        config.model_name = model_name.to_owned();
+        config.fill_in_paths();
+        let mut given = given.clone();
+        for (key, flag) in [("data_dir", "--data-dir"), ("model_name", "--model-name")] {
+            if let Some(value) = given.shift_remove(key)
+                && Some(&value) != config.to_map().get(key)
+            {
+                warnings.push(format!("{key} = {value} is ignored: {flag} says it"));
+            }
+        }
+        config.apply(&given)?;
+        if config.debug {
+            config.train_batch_size = 8;
+            config.num_train_steps = 20;
+            config.eval_batch_size = 4;
+            config.iterations_per_loop = 1;
+            config.num_eval_steps = 2;
+        }
+        if config.model_size == ModelSize::Small {
+            config.embedding_size = Some(128);
+        }
+        if config.electric_objective {
+            config.two_tower_generator = true;
+        }
+        config.apply(&given)?;
+        let is_tpu = |key: &&str| Self::source(key) == Some(Source::Tpu);
+        let tpu: Vec<&str> = given.keys().map(String::as_str).filter(is_tpu).collect();
+        if !tpu.is_empty() {
+            warnings.push(format!(
+                "{} ignored: this engine does not run on TPUs",
+                tpu.join(", ")
+            ));
+        }
+        check::check(&config)?;
+        Ok((config, warnings))
+    }
+
+    fn apply(&mut self, given: &Map<String, Value>) -> Result<(), Error> {
+        given
+            .iter()
+            .try_for_each(|(key, value)| self.set(key, value))
+    }
+
+    fn fill_in_paths(&mut self) {
+        let (data_dir, model) = (self.data_dir.clone(), self.model_name.clone());
+        for path in [
+            &mut self.vocab_file,
+            &mut self.model_dir,
+            &mut self.results_txt,
+            &mut self.results_pkl,
+        ] {
+            let template = std::mem::take(path);
+            for part in &template {
+                match part.to_str() {
+                    Some("{data_dir}") => path.push(&data_dir),
+                    Some("{model}") => path.push(&model),
+                    _ => path.push(part),
+                }
+            }
+        }
+        let folder = data_dir.to_string_lossy();
+        self.pretrain_tfrecords = self.pretrain_tfrecords.replace("{data_dir}", &folder);
+    }
+
+    /// What decides the weights that training makes, by key; the networks' shapes stand under
+    /// `model` and `generator`, since several keys give them.
+    pub fn decides_training(&self) -> Map<String, Value> {
+        let mut map = self.to_map();
+        map.retain(|key, _| Self::decides(key) == Some(Decides::Training));
+        map.insert("model".to_owned(), serde_json::json!(self.discriminator()));
+        map.insert("generator".to_owned(), serde_json::json!(self.generator()));
+        map
+    }
+
+    /// Every key with its resolved value, TPU settings aside; given again as `--hparams`, it makes
+    /// the same run.
+    pub fn hparams(&self) -> Map<String, Value> {
+        let mut map = self.to_map();
+        map.retain(|key, _| Self::source(key) != Some(Source::Tpu));
+        map
+    }
+
+    /// Every hyper-parameter in the order of the table.
+    pub fn list() -> Vec<Hparam> {
+        Self::rows()
+    }
+
+    /// What `--set` may begin with.
+    pub fn assignments() -> impl Iterator<Item = &'static str> {
+        let keys = Self::ASSIGNMENTS.iter().chain(ModelOverrides::ASSIGNMENTS);
+        let is_tpu = |key: &&str| Self::source(key.trim_end_matches('=')) == Some(Source::Tpu);
+        keys.copied().filter(move |key| !is_tpu(key))
+    }
+
+    /// The results as JSON, beside those as text.
+    pub fn results_json(&self) -> PathBuf {
+        self.results_txt.with_extension("json")
+    }
+}
+
+/// The known key that is most like `key`.
+fn nearest_key(key: &str) -> String {
+    let nearest = PretrainConfig::KEYS
+        .iter()
+        .rev()
+        .max_by(|a, b| strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b)));
+    nearest.copied().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,156 @@
+//! The files of a pre-trained model: `model.bpk` as fine-tuning takes it, `generator.bpk` with all else,
+//! and what they say of themselves.
+
+use std::path::{Path, PathBuf};
+
+use checkpoints_convert::{
+    CONFIG_FILE, Kept, ModelShape, RECORD_FILE, RecordConfig, VOCABULARY_FILE, write_pretraining,
+};
+use serde_json::Value;
+
+use super::networks::Networks;
+use crate::{
+    config::{EncoderConfig, PretrainConfig},
+    durable_file::write_whole,
+    eval::{self, json_file::write_json},
+    model::{
+        folder::{self, Finder},
+        parameters::StoredParameters,
+        record::{self, WriteError, for_each_parameter, stored_tensor},
+    },
+    progress::Progress,
+    user_cache,
+};
+
+/// The generator and the heads of pre-training.
+pub const GENERATOR_FILE: &str = "generator.bpk";
+
+/// Parameters that fine-tuning goes on from.
+const ENCODER: &str = "electra.";
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Folder(#[from] folder::Error),
+    #[error(transparent)]
+    Parameters(#[from] crate::model::parameters::Error),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error(transparent)]
+    Description(#[from] eval::Error),
+    #[error("{path}: {source}")]
+    Convert {
+        path: PathBuf,
+        source: checkpoints_convert::Error,
+    },
+    #[error(
+        "{path}: expected a model with its generator, found no {GENERATOR_FILE} beside model.bpk; \
+         convert the released checkpoint with --with-generator, or give it itself as init_checkpoint"
+    )]
+    NoGenerator { path: PathBuf },
+    #[error("{path}: writing failed: {source}; check the path and its permissions")]
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+}
+
+/// How the text of the examples was cut into tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Letters {
+    pub lower_case: bool,
+    pub strip_accents: Option<bool>,
+}
+
+/// Writes a model that was pre-trained; `model.bpk` comes last.
+///
+/// # Errors
+/// A file cannot be written, or the device fails.
+pub fn save(
+    networks: &Networks,
+    config: &PretrainConfig,
+    letters: Letters,
+    model_dir: &Path,
+) -> Result<(), Error> {
+    let path = model_dir.join(CONFIG_FILE);
+    let mut described = serde_json::to_value(RecordConfig {
+        model: shape(&config.discriminator()),
+        do_lower_case: letters.lower_case,
+        strip_accents: letters.strip_accents,
+        tokenize_chinese_chars: true,
+        heads: Default::default(),
+    })
+    .unwrap_or_default();
+    described["pretraining"] = Value::from(config.hparams());
+    write_json(&path, &described)?;
+    let to = model_dir.join(VOCABULARY_FILE);
+    let io = |path: &Path| {
+        let path = path.to_path_buf();
+        |source| Error::Io { path, source }
+    };
+    let vocabulary = std::fs::read(&config.vocab_file).map_err(io(&config.vocab_file))?;
+    write_whole(&to, |out| out.write_all(&vocabulary)).map_err(io(&to))?;
+    let (mut encoder, mut others) = (Vec::new(), Vec::new());
+    for_each_parameter(networks, &[], |parameter| {
+        let tensor = stored_tensor(parameter.name, parameter.shape, parameter.value);
+        match parameter.name.starts_with(ENCODER) {
+            true => encoder.push(tensor),
+            false => others.push(tensor),
+        }
+    });
+    record::write(others, &model_dir.join(GENERATOR_FILE))?;
+    record::write(encoder, &model_dir.join(RECORD_FILE))?;
+    Ok(())
+}
+
+fn shape(encoder: &EncoderConfig) -> ModelShape {
+    ModelShape {
+        vocab_size: encoder.vocab_size,
+        embedding_size: encoder.embedding_size,
+        hidden_size: encoder.hidden_size,
+        num_hidden_layers: encoder.num_hidden_layers,
+        num_attention_heads: encoder.num_attention_heads,
+        intermediate_size: encoder.intermediate_size,
+        max_position_embeddings: encoder.max_position_embeddings,
+        type_vocab_size: encoder.type_vocab_size,
+        hidden_act: "gelu".to_owned(),
+        hidden_dropout_prob: encoder.hidden_dropout_prob,
+        attention_probs_dropout_prob: encoder.attention_probs_dropout_prob,
+        initializer_range: encoder.initializer_range,
+        layer_norm_eps: encoder.layer_norm_eps,
+    }
+}
+
+/// All networks' parameters of the model at `path`, a checkpoint of TensorFlow's or a folder with both
+/// records. What is read of a checkpoint besides the encoder is written to `scratch`, which must stay
+/// as long as the parameters are not taken.
+///
+/// # Errors
+/// No model there, or one without its generator.
+pub fn open(path: &Path, scratch: &Path, progress: &Progress) -> Result<StoredParameters, Error> {
+    let found = Finder {
+        home: None,
+        cache: user_cache::folder(),
+        note: &mut |line| progress.note(line),
+        progress: &mut |_, _| {},
+    }
+    .find(path)?;
+    let mut stored = record::open(&found.path.join(RECORD_FILE))?;
+    let beside = found.path.join(GENERATOR_FILE);
+    let generator = if beside.is_file() {
+        beside
+    } else if checkpoints_convert::is_checkpoint(path) {
+        let written = write_pretraining(path, Kept::Generator, scratch);
+        match written.map_err(|source| Error::Convert {
+            path: path.into(),
+            source,
+        })? {
+            0 => return Err(Error::NoGenerator { path: path.into() }),
+            _ => scratch.into(),
+        }
+    } else {
+        return Err(Error::NoGenerator { path: path.into() });
+    };
+    stored.join(record::open(&generator)?);
+    Ok(stored)
+}

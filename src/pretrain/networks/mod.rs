@@ -1,0 +1,156 @@
+//! The networks of pre-training and their parameters: the discriminator, what guesses the masked
+//! tokens, and their heads.
+//!
+//! Field names are the parameter names of the record, which follow the reference's variable scopes.
+
+pub mod discriminator_head;
+pub mod generator;
+pub mod token_head;
+pub mod two_towers;
+pub mod vocabulary_loss;
+
+use std::collections::HashMap;
+
+use burn::{
+    Tensor,
+    module::{Module, Param, ParamId},
+};
+
+use self::{
+    discriminator_head::DiscriminatorHead,
+    generator::Generator,
+    token_head::{HeadSizes, TokenHead},
+};
+use crate::{
+    config::{PretrainConfig, pretraining::networks::Generator as Kind},
+    kernels::formats::Element,
+    model::{
+        Electra, HalfWeights,
+        dense::Dense,
+        parameters::{Error, ParameterSource},
+    },
+};
+
+#[derive(Module, Debug)]
+pub struct Networks {
+    /// The discriminator, or the one network that there is.
+    pub electra: Electra,
+    pub generator: Option<Generator>,
+    /// Reads from the left, of two towers.
+    pub generator_ltr: Option<Generator>,
+    /// Reads from the right.
+    pub generator_rtl: Option<Generator>,
+    pub generator_predictions: Option<TokenHead>,
+    /// The head of two towers.
+    pub cloze_predictions: Option<TokenHead>,
+    pub discriminator_predictions: Option<DiscriminatorHead>,
+}
+
+impl Networks {
+    /// The networks of a configuration, from the source's record or with their first values.
+    ///
+    /// # Errors
+    /// The record lacks a parameter or has one of another shape.
+    pub fn new(source: &mut ParameterSource, config: &PretrainConfig) -> Result<Self, Error> {
+        let (kind, own) = (config.generator_kind(), config.generator());
+        let discriminator = config.discriminator();
+        let electra = Electra::new(source, &discriminator)?;
+        let mut part = |name: &str, is_there: bool| {
+            is_there
+                .then(|| Generator::new(source, name, &own, config.untied_generator_embeddings))
+                .transpose()
+        };
+        let generator = part("generator", kind == Kind::Own)?;
+        let generator_ltr = part("generator_ltr", kind == Kind::TwoTowers)?;
+        let generator_rtl = part("generator_rtl", kind == Kind::TwoTowers)?;
+        let sizes = |input: usize, embedding: usize| HeadSizes {
+            input,
+            embedding,
+            vocabulary: discriminator.vocab_size,
+            deviation: discriminator.initializer_range,
+        };
+        let head = match kind {
+            Kind::Own => Some(sizes(own.hidden_size, own.embedding_size)),
+            Kind::Shared => Some(sizes(
+                discriminator.hidden_size,
+                discriminator.embedding_size,
+            )),
+            Kind::TwoTowers | Kind::Uniform => None,
+        };
+        let cloze = sizes(2 * own.hidden_size, own.embedding_size);
+        let networks = Self {
+            electra,
+            generator,
+            generator_ltr,
+            generator_rtl,
+            generator_predictions: head
+                .map(|sizes| TokenHead::new(source, "generator_predictions", sizes))
+                .transpose()?,
+            cloze_predictions: (kind == Kind::TwoTowers)
+                .then(|| TokenHead::new(source, "cloze_predictions", cloze))
+                .transpose()?,
+            discriminator_predictions: config
+                .has_discriminator()
+                .then(|| DiscriminatorHead::new(source, &discriminator))
+                .transpose()?,
+        };
+        source.check_unused()?;
+        Ok(networks.refreshed())
+    }
+
+    fn refreshed(mut self) -> Self {
+        self.f16_denses().for_each(Dense::refresh_f16_weight);
+        self.denses().for_each(Dense::renew_packed);
+        self
+    }
+
+    /// The table that the guesser's scores are a product with, if there is one.
+    pub fn output_table(&self) -> Option<&Param<Tensor<2>>> {
+        let guesser = match (&self.generator_predictions, &self.cloze_predictions) {
+            (None, None) => return None,
+            (Some(_), _) => self.generator.as_ref(),
+            (None, Some(_)) => self.generator_ltr.as_ref(),
+        };
+        let own = guesser.and_then(|generator| generator.embeddings.as_ref());
+        Some(&own.unwrap_or(&self.electra.embeddings).word.weight)
+    }
+
+    /// The dense layers of all layers of all networks.
+    fn denses(&mut self) -> impl Iterator<Item = &mut Dense> {
+        let Self {
+            electra,
+            generator,
+            generator_ltr,
+            generator_rtl,
+            ..
+        } = self;
+        let generators = [generator, generator_ltr, generator_rtl]
+            .into_iter()
+            .flatten();
+        electra
+            .denses()
+            .chain(generators.flat_map(Generator::denses))
+    }
+
+    /// Those that take f16 copies of their weights.
+    fn f16_denses(&mut self) -> impl Iterator<Item = &mut Dense> {
+        let f16 = self.electra.arithmetic.layers == Element::F16;
+        self.denses().filter(move |_| f16)
+    }
+}
+
+impl HalfWeights for Networks {
+    fn take_f16_weights(&mut self) -> HashMap<ParamId, Tensor<2>> {
+        self.f16_denses()
+            .filter_map(Dense::take_f16_weight)
+            .collect()
+    }
+
+    fn put_f16_weights(&mut self, mut copies: HashMap<ParamId, Tensor<2>>) {
+        for dense in self.f16_denses() {
+            let id = dense.weight.id;
+            dense.put_f16_weight(copies.remove(&id));
+        }
+        self.denses().for_each(Dense::renew_packed);
+    }
+}
