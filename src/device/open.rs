@@ -125,6 +125,7 @@ pub fn choose(request: DeviceRequest) -> Result<Chosen, Error> {
 }
 
 fn cpu(reason: String) -> Chosen {
+    keep_freed_memory();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     Chosen {
         device: Device::flex(),
@@ -137,6 +138,14 @@ fn cpu(reason: String) -> Chosen {
         f16: Device::flex().supports_dtype(DType::F16),
         adapter: None,
     }
+}
+
+/// Glibc gives large buffers back to the system when they are freed, and every page of the next ones is
+/// made anew: with a small model in bf16 that is a seventh of the processor time of predictions. What
+/// counts as large grows with the largest buffer freed so far, up to 32 MiB, so one is freed. Its memory
+/// is never touched; other allocators are not concerned.
+fn keep_freed_memory() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(31 << 20)));
 }
 
 /// The processor's name where the system tells, else `CPU`.

@@ -31,13 +31,14 @@ impl DenseMatmuls for Flex {
     ) -> FloatTensor<Self> {
         let format = x.dtype();
         let bias = in_order(bias);
+        let bias = values(&bias);
         let y = forward(
             x,
             kernel,
             &products,
             #[inline(always)]
             |_, column, line| {
-                for (y, bias) in line.iter_mut().zip(&values(&bias)[column..]) {
+                for (y, bias) in line.iter_mut().zip(&bias[column..]) {
                     *y += bias;
                 }
             },
@@ -53,13 +54,14 @@ impl DenseMatmuls for Flex {
     ) -> FloatTensor<Self> {
         let format = x.dtype();
         let bias = in_order(bias);
+        let bias = values(&bias);
         let y = forward(
             x,
             kernel,
             &products,
             #[inline(always)]
             |_, column, line| {
-                for (y, bias) in line.iter_mut().zip(&values(&bias)[column..]) {
+                for (y, bias) in line.iter_mut().zip(&bias[column..]) {
                     let inner = *y + bias;
                     *y = inner * distribution(inner);
                 }
@@ -90,6 +92,7 @@ impl DenseMatmuls for Flex {
     ) -> FloatTensor<Self> {
         let (format, columns) = (x.dtype(), kernel.shape()[1]);
         let [bias, residual] = [bias, residual].map(in_order);
+        let [bias, residual] = [values(&bias), values(&residual)];
         let rows: Option<(Vec<u32>, Mask)> =
             dropped.map(|dropped| (dropped.sequences.row_words().collect(), dropped.mask));
         let y = forward(
@@ -98,8 +101,8 @@ impl DenseMatmuls for Flex {
             &products,
             #[inline(always)]
             |row, column, line| {
-                let residuals = &values(&residual)[row * columns + column..];
-                let bias = &values(&bias)[column..];
+                let residuals = &residual[row * columns + column..];
+                let bias = &bias[column..];
                 let values = line.iter_mut().zip(bias).zip(residuals);
                 match &rows {
                     None => {
@@ -145,13 +148,14 @@ impl DenseMatmuls for Flex {
     ) -> FloatTensor<Self> {
         let (format, columns) = (sum.dtype(), kernel.shape()[0]);
         let sum = in_order(sum);
+        let sums = values(&sum);
         let sum = input_gradient(
             grad,
             kernel,
             &products,
             #[inline(always)]
             |row, column, line| {
-                let sums = &values(&sum)[row * columns + column..];
+                let sums = &sums[row * columns + column..];
                 for (value, sum) in line.iter_mut().zip(sums) {
                     *value += sum;
                 }
@@ -168,13 +172,14 @@ impl DenseMatmuls for Flex {
     ) -> FloatTensor<Self> {
         let (format, columns) = (inner.dtype(), kernel.shape()[0]);
         let inner = in_order(inner);
+        let inner = values(&inner);
         let grad = input_gradient(
             grad,
             kernel,
             &products,
             #[inline(always)]
             |row, column, line| {
-                let inner = &values(&inner)[row * columns + column..];
+                let inner = &inner[row * columns + column..];
                 for (grad, &x) in line.iter_mut().zip(inner) {
                     *grad *= distribution(x) + x * density(x);
                 }

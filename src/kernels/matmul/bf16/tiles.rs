@@ -80,12 +80,13 @@ impl<'a> Panels<'a> {
 /// Writes a row of 2 × 2 tiles of sums that are beside each other into `values`, as many as it has.
 pub(super) fn lay_out(sums: &[[Sums; 4]], row: usize, values: &mut [f32]) {
     let (upper, row) = (row / LINES * 2, row % LINES);
-    for (place, values) in values.chunks_mut(LINES).enumerate() {
-        let line = &sums[place / 2][upper + place % 2].0[row];
-        match values.len() == LINES {
-            // Not a call for each: of a length that the compiler knows.
-            true => values[..LINES].copy_from_slice(line),
-            false => values.copy_from_slice(&line[..values.len()]),
-        }
+    let line = |place: usize| &sums[place / 2][upper + place % 2].0[row];
+    // Arrays, of which the compiler knows the length: a slice would be a call for each.
+    let (whole, rest) = values.as_chunks_mut::<LINES>();
+    for (place, values) in whole.iter_mut().enumerate() {
+        *values = *line(place);
+    }
+    if !rest.is_empty() {
+        rest.copy_from_slice(&line(whole.len())[..rest.len()]);
     }
 }
