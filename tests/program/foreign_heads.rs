@@ -267,7 +267,7 @@ fn a_class_is_that_of_both_layers_and_has_the_name_that_the_model_gives_it() {
 #[test]
 fn a_number_is_the_model_s_own() {
     let class = "ElectraForSequenceClassification";
-    let (folder, mut head) = model(class, &json!({}), |hidden| {
+    let (folder, head) = model(class, &json!({}), |hidden| {
         let mut head = texts(hidden, 1);
         head.get_mut("classifier.out_proj.bias").unwrap().1 = vec![3.5];
         head
@@ -275,7 +275,6 @@ fn a_number_is_the_model_s_own() {
     let record = tempfile::tempdir().unwrap();
     let model = opened(folder.path(), record.path());
     let (reply, _, states) = said(&model, &Asked::text("A film.", None));
-    head.get_mut("classifier.out_proj.bias").unwrap().1 = vec![3.5];
     let expected = classified(&head, &states[0]);
     let Reply::Value(reply) = reply else {
         panic!("{reply:?}")
@@ -329,8 +328,9 @@ fn such_models_are_evaluated_as_they_are_and_trained_further_with_their_heads() 
         "--set",
         "task_names=films",
     ];
-    let with =
-        |command: &str, more: &[&str]| run(work.path(), &[&[command], &shared[..], more].concat());
+    let with = |command: &str, more: &[&str]| {
+        run(work.path(), &[&[command][..], &shared[..], more].concat())
+    };
     with(
         "evaluate",
         &["--checkpoint", "data/models/hf", "--output", "results"],

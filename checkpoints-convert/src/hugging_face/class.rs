@@ -38,18 +38,21 @@ impl Class {
     /// the tensors tell it, of which `classifier.weight` alone is that of several classes.
     pub(super) fn of<'a>(
         architectures: &Value,
-        mut tensors: impl Iterator<Item = &'a str>,
+        tensors: impl Iterator<Item = &'a str>,
     ) -> Option<Self> {
         match architectures {
-            Value::Null => tensors.find_map(|name| {
-                if name.starts_with("qa_outputs.") {
-                    Some(Self::Questions)
-                } else if is_of_two_layers(name) {
-                    Some(Self::Texts)
-                } else {
-                    None
+            Value::Null => {
+                let (mut questions, mut texts) = (false, false);
+                for name in tensors {
+                    questions |= name.starts_with("qa_outputs.");
+                    texts |= is_of_two_layers(name);
                 }
-            }),
+                match (questions, texts) {
+                    (true, _) => Some(Self::Questions),
+                    (false, true) => Some(Self::Texts),
+                    (false, false) => None,
+                }
+            }
             Value::Array(classes) => {
                 let is_named = |class: &Self| classes.iter().any(|name| name == class.name());
                 Self::ALL.into_iter().find(is_named)

@@ -1,8 +1,8 @@
 //! The head of a model of `transformers`: what `config.json` says of it and the names of the tensors
 //! enter; its task, its labels and what its outputs are leave.
 //!
-//! Models of `transformers` are trained with segment 0 on every token of a single
-//! text, the reference's tagging with 1: `tagging_segment` says so of an exported one.
+//! Models of `transformers` are trained with segment 0 on every token of a single text, the reference's
+//! tagging with 1: `tagging_segment` says so of an exported one.
 
 use std::collections::BTreeSet;
 

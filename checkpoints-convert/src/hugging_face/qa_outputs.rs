@@ -16,7 +16,10 @@ fn row(tensor: &str, output: usize) -> String {
 /// Why they are not the start and the end, in words; nothing is parted then.
 pub(super) fn part(tensors: &mut Vec<Placed>) -> Result<(), String> {
     let is_own = |placed: &Placed| placed.variable.name.starts_with("qa_outputs.");
-    for placed in tensors.iter().filter(|placed| is_own(placed)) {
+    // In the order of their names, so that what is wrong is always told of the same one.
+    let mut all: Vec<&Placed> = tensors.iter().filter(|placed| is_own(placed)).collect();
+    all.sort_by(|a, b| a.variable.name.cmp(&b.variable.name));
+    for placed in all {
         check(placed)?;
     }
     let (own, others): (Vec<_>, Vec<_>) = tensors.drain(..).partition(is_own);
