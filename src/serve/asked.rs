@@ -116,24 +116,24 @@ pub fn read(kind: Kind, body: &[u8]) -> Result<Posted, Refusal> {
 /// # Errors
 /// When it is no list, has more, or an item is not of that form: the first such is named.
 pub fn read_list(kind: Kind, body: &[u8], most: usize) -> Result<Vec<Posted>, Refusal> {
-    let expected = expected(kind);
     match kind {
-        Kind::QuestionAnswering => list::<Question>(body, expected, most),
-        Kind::Classification | Kind::Regression => list::<OneOrTwo>(body, expected, most),
-        Kind::Tagging => list::<One>(body, expected, most),
+        Kind::QuestionAnswering => list::<Question>(kind, body, most),
+        Kind::Classification | Kind::Regression => list::<OneOrTwo>(kind, body, most),
+        Kind::Tagging => list::<One>(kind, body, most),
     }
 }
 
 fn list<T: DeserializeOwned + Into<Posted>>(
+    kind: Kind,
     body: &[u8],
-    expected: &str,
     most: usize,
 ) -> Result<Vec<Posted>, Refusal> {
+    let expected = expected(kind);
     if !body.trim_ascii_start().starts_with(b"[") {
         let found = match body.trim_ascii_start().first() {
-            Some(b'{') => "an object: one alone is asked elsewhere, as /openapi.json says",
-            Some(_) => "something else",
-            None => "nothing",
+            Some(b'{') => format!("an object: one alone is asked at {}", kind.endpoint()),
+            Some(_) => "something else".to_owned(),
+            None => "nothing".to_owned(),
         };
         let message = format!("expected a list, [{expected}, …], found {found}");
         return Err(Refusal::bad(message));
@@ -332,7 +332,12 @@ mod tests {
                 None,
                 "a list may have at most 3 items; ask in several requests",
             ),
-            (good.to_owned(), 400, None, "found an object: one alone"),
+            (
+                good.to_owned(),
+                400,
+                None,
+                "found an object: one alone is asked at /api/answer",
+            ),
             ("3".to_owned(), 400, None, "found something else"),
             (" ".to_owned(), 400, None, "found nothing"),
         ] {

@@ -190,8 +190,11 @@ impl Bound {
                         Some(served) => {
                             let mut seen = 0;
                             served.models[head].compute(rows, &mut |done, _| {
-                                served.metrics.batch(done - seen);
-                                seen = done;
+                                // A batch that the device could not hold is halved, and none yet.
+                                if done > seen {
+                                    served.metrics.batch(done - seen);
+                                    seen = done;
+                                }
                             })
                         }
                         // Nobody is left to hear the answers.

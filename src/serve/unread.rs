@@ -11,6 +11,9 @@ const NO_BODY: &str = "content-length: 0\r\n";
 ///
 /// Such a response is written alone. What comes through the router says `nosniff` and is never changed.
 pub fn with_reason(written: &[u8]) -> Option<Vec<u8>> {
+    if !written.starts_with(b"HTTP/1.1 4") {
+        return None;
+    }
     let head = str::from_utf8(written.get(..written.len().min(1 << 10))?).ok()?;
     let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?;
     let status = StatusCode::from_bytes(status.as_bytes()).ok()?;

@@ -143,7 +143,8 @@ fn the_limits_of_single_questions_hold_for_lists() {
 #[test]
 fn a_list_with_more_tokens_than_the_server_holds_is_told_so() {
     // Each passage of 1200 tokens has over 900 windows of 256: a list of 1 MiB would fill gigabytes.
-    let (_model, server) = server(&json!({"doc_stride": 1}), &[]);
+    let flags = ["--timeout", "3600"];
+    let (_model, server) = server(&json!({"doc_stride": 1}), &flags);
     let asked = json!({"question": "Who?", "passage": "a ".repeat(1200)});
     let refused = server.ask_list(&json!(vec![asked; 60]));
     assert_eq!(refused.status, 413, "{}", refused.body);

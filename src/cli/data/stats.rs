@@ -19,7 +19,7 @@ use crate::{
     terminal,
 };
 
-/// Hold data files side by side: questions, passages, lengths, windows, [UNK], doubles
+/// Hold data files side by side: questions, passages, lengths, unknown tokens, doubles
 ///
 /// Lengths are the middle, what 95 % do not exceed, and the greatest. What is wrong with single questions
 /// or rows is counted; `electra data check` names it.

@@ -55,9 +55,13 @@ impl Frame {
     }
 }
 
-/// What is in a file that is no JSON.
+/// How a file is laid out, as far as its reader knows it beforehand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Otherwise {
+pub(super) enum Layout {
+    /// JSON of any form, or csv: which it is shows in the first character.
+    Questions,
+    /// A JSON list, or an object a line.
+    Json,
     Csv,
     Lines,
     Blocks,
@@ -90,11 +94,11 @@ pub(super) struct ItemFile {
 }
 
 impl ItemFile {
-    /// Reads a file; JSON is known by its first character.
+    /// Reads a file.
     ///
     /// # Errors
     /// When it cannot be read, or is JSON that Python takes and this cannot write.
-    pub fn read(path: &Path, otherwise: Otherwise) -> Result<Self, Error> {
+    pub fn read(path: &Path, layout: Layout) -> Result<Self, Error> {
         let mut lines = LineReader::open(path)?;
         let file = lines.file().to_owned();
         let mut read = ItemFile {
@@ -104,18 +108,18 @@ impl ItemFile {
             items: Vec::new(),
         };
         let first = lines.skip_blanks()?;
-        match (first, otherwise) {
-            (Some(b'['), _) => {
+        match (first, layout) {
+            (Some(b'['), Layout::Questions | Layout::Json) => {
                 let text = read_text(path)?;
                 read.items = numbered(read.json(&text, 0)?, Body::Json);
             }
-            (Some(b'{'), _) => {
+            (Some(b'{'), Layout::Questions | Layout::Json) => {
                 let before = lines.lines_before();
                 let text = read_text(path)?;
                 read.objects(&text, before)?;
             }
-            (_, Otherwise::Csv) => read.csv(path)?,
-            (_, Otherwise::Lines) => {
+            (_, Layout::Questions | Layout::Csv) => read.csv(path)?,
+            (_, Layout::Json | Layout::Lines) => {
                 read.frame = Frame::Lines;
                 // A row may begin with an empty cell, which is a blank.
                 let mut lines = LineReader::open(path)?;
@@ -126,7 +130,7 @@ impl ItemFile {
                     }
                 }
             }
-            (_, Otherwise::Blocks) => read.blocks(LineReader::open(path)?)?,
+            (_, Layout::Blocks) => read.blocks(LineReader::open(path)?)?,
         }
         Ok(read)
     }
@@ -335,11 +339,11 @@ fn one(item: &Body, out: &mut dyn Write) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn read(name: &str, text: &str, otherwise: Otherwise) -> ItemFile {
+    fn read(name: &str, text: &str, layout: Layout) -> ItemFile {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
-        ItemFile::read(&path, otherwise).unwrap()
+        ItemFile::read(&path, layout).unwrap()
     }
 
     fn written(file: &ItemFile) -> String {
@@ -351,46 +355,48 @@ mod tests {
 
     #[test]
     fn every_form_is_written_as_it_was_read() {
-        for (name, otherwise, text, places) in [
+        for (name, layout, text, places) in [
             (
                 "a.json",
-                Otherwise::Csv,
+                Layout::Questions,
                 "{\"version\": \"v2.0\", \"data\": [\n{\"b\":1,\"a\":[0.1]},\n{}\n], \"more\": {\"x\":null}}\n",
                 vec![1, 2],
             ),
             (
                 "a.json",
-                Otherwise::Csv,
+                Layout::Questions,
                 "[\n{\"é\":1},\n2\n]\n",
                 vec![1, 2],
             ),
             (
                 "a.jsonl",
-                Otherwise::Csv,
+                Layout::Questions,
                 "{\"header\":{}}\n{\"data\":[1]}\n",
                 vec![1, 2],
             ),
-            ("a.jsonl", Otherwise::Csv, "{\"qas\":[]}\n", vec![1]),
+            ("a.jsonl", Layout::Questions, "{\"qas\":[]}\n", vec![1]),
             (
                 "a.csv",
-                Otherwise::Csv,
+                Layout::Csv,
                 "a,b\n1,\"x, \"\"y\"\"\nz\"\n,3\n",
                 vec![2, 4],
             ),
             (
                 "a.tsv",
-                Otherwise::Lines,
+                Layout::Lines,
                 "a\tb\n\tx \"y\"\n z\t \n",
                 vec![1, 2, 3],
             ),
+            ("a.conll", Layout::Blocks, "{ O\n[ O\n\n", vec![1]),
+            ("a.jsonl", Layout::Json, "{\"tokens\":[]}\n{}\n", vec![1, 2]),
             (
                 "a.conll",
-                Otherwise::Blocks,
+                Layout::Blocks,
                 "-DOCSTART- O\n\nAda\tB-PER\n wrote O\n\nin O\n\n",
                 vec![1, 3, 6],
             ),
         ] {
-            let file = read(name, text, otherwise);
+            let file = read(name, text, layout);
             assert_eq!(written(&file), text);
             let found: Vec<usize> = file.items.iter().map(|item| item.place).collect();
             assert_eq!(found, places, "{text}");
@@ -400,13 +406,13 @@ mod tests {
     #[test]
     fn other_layouts_of_the_same_become_one() {
         let pretty = "\n{\n  \"data\": [\n    {\"a\": 1}\n  ]\n}";
-        let file = read("a.json", pretty, Otherwise::Csv);
+        let file = read("a.json", pretty, Layout::Questions);
         assert_eq!(written(&file), "{\"data\": [\n{\"a\":1}\n]}\n");
         let alone = "{\n\"paragraphs\": []\n}";
-        let file = read("a.json", alone, Otherwise::Csv);
+        let file = read("a.json", alone, Layout::Questions);
         assert_eq!(written(&file), "{\"paragraphs\":[]}\n");
         let windows = "\u{FEFF}{\"a\": 1}\r\n\r\n{\"b\": 2}";
-        let file = read("a.json", windows, Otherwise::Csv);
+        let file = read("a.json", windows, Layout::Questions);
         assert_eq!(written(&file), "{\"a\":1}\n{\"b\":2}\n");
         assert_eq!(file.items[1].place, 3);
         // Half a surrogate pair, in a line and in a document.
@@ -415,10 +421,10 @@ mod tests {
             "{\"data\": [\n\"\\ud83d\"]}\n",
             "{\"data\": [\"\\ud83d\"]}",
         ] {
-            let file = read("a.json", half, Otherwise::Csv);
+            let file = read("a.json", half, Layout::Questions);
             assert!(written(&file).contains('\u{FFFD}'), "{}", written(&file));
         }
-        let mut table = read("a.csv", "1,x\n2,y\n", Otherwise::Csv);
+        let mut table = read("a.csv", "1,x\n2,y\n", Layout::Csv);
         table.without_names();
         assert_eq!(table.items.len(), 2);
         assert_eq!(written(&table), "1,x\n2,y\n");
@@ -429,7 +435,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jsonl");
         std::fs::write(&path, "{\"a\": 1}\n{\"score\": NaN}\n").unwrap();
-        let message = ItemFile::read(&path, Otherwise::Csv)
+        let message = ItemFile::read(&path, Layout::Questions)
             .unwrap_err()
             .to_string();
         assert!(

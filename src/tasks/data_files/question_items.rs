@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     error::Error,
-    item_file::{Body, Frame, Item, ItemFile, Otherwise},
+    item_file::{Body, Frame, Item, ItemFile, Layout},
 };
 use crate::tasks::qa::raw::{
     paragraph::{Paragraph, Question},
@@ -32,7 +32,7 @@ impl QuestionItems {
     /// When the file cannot be read, is malformed, or cannot be written again as it is.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let set = QuestionSet::read(path, None)?;
-        let mut file = ItemFile::read(path, Otherwise::Csv)?;
+        let mut file = ItemFile::read(path, Layout::Questions)?;
         let has_header = file.frame == Frame::JsonLines
             && file.items.first().is_some_and(|item| is_header(&item.body));
         let header = has_header.then(|| file.items.remove(0));

@@ -4,7 +4,7 @@ use std::{borrow::Cow, path::Path};
 
 use super::{
     error::Error,
-    item_file::{Body, Frame, Item, ItemFile, Otherwise},
+    item_file::{Body, Frame, Item, ItemFile, Layout},
 };
 use crate::{
     data::existing_file::existing,
@@ -36,15 +36,14 @@ impl RowItems {
     /// When it cannot be read, or cannot be written again as it is.
     pub fn read(path: &Path, of_task: RowsOf) -> Result<Self, Error> {
         let RowsOf { kind, rows, .. } = of_task;
-        let otherwise = match kind {
-            Kind::Tagging => Otherwise::Blocks,
+        let layout = match (Format::of(&existing(path)), kind) {
+            (Ok(Format::Json), _) => Layout::Json,
+            (_, Kind::Tagging) => Layout::Blocks,
+            (Ok(Format::Csv), _) => Layout::Csv,
             // The engine's own tasks have TSV, whatever their files are called.
-            _ => match Format::of(&existing(path)) {
-                Ok(Format::Csv) => Otherwise::Csv,
-                _ => Otherwise::Lines,
-            },
+            _ => Layout::Lines,
         };
-        let mut file = ItemFile::read(path, otherwise)?;
+        let mut file = ItemFile::read(path, layout)?;
         let header_is_row = rows.iter().any(|row| row.place == file.header_line);
         if header_is_row {
             file.without_names();
