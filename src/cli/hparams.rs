@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     config::{
-        Config, Decides, Draft, Hparam, Preset, Source,
+        Config, Decides, Draft, Hparam, Preset, PretrainConfig, Source,
         hparam::{self, OVERRIDES},
     },
     device::ByteSize,
@@ -37,6 +37,9 @@ Example:
 pub struct HparamsArgs {
     /// Only keys with this in their name
     pub part: Option<String>,
+    /// List those of electra pretrain
+    #[arg(long, conflicts_with_all = ["preset", "data_dir", "hparams", "sets"])]
+    pub pretrain: bool,
     /// Show the values of a run with this preset
     #[arg(long, value_name = "NAME", value_parser = parse_preset())]
     pub preset: Option<Preset>,
@@ -77,7 +80,11 @@ impl HparamsArgs {
 /// When no key has the part that was asked for, or `out` takes no more.
 pub fn run(args: &HparamsArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let part = args.part.as_deref().unwrap_or("");
-    let rows: Vec<Hparam> = hparam::list()
+    let rows = match args.pretrain {
+        false => hparam::list(),
+        true => PretrainConfig::list(),
+    };
+    let rows: Vec<Hparam> = rows
         .into_iter()
         .filter(|row| row.key.contains(part))
         .collect();
@@ -87,7 +94,10 @@ pub fn run(args: &HparamsArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyh
     if args.is_about_a_run() {
         return write_run(args, &rows, global, out);
     }
-    let presets = if part.is_empty() { Preset::ALL } else { &[] };
+    let presets = match part.is_empty() && !args.pretrain {
+        true => Preset::ALL,
+        false => &[],
+    };
     if global.json {
         return Ok(writeln!(out, "{:#}", as_json(&rows, presets))?);
     }

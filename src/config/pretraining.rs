@@ -243,9 +243,11 @@ impl PretrainConfig {
         map
     }
 
-    /// Every hyper-parameter in the order of the table.
+    /// Every hyper-parameter in the order of the table, those of `model_hparam_overrides` at the end.
     pub fn list() -> Vec<Hparam> {
-        Self::rows()
+        let mut rows = Self::rows();
+        rows.extend(ModelOverrides::rows());
+        rows
     }
 
     /// What `--set` may begin with.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::objective::{Seen, SeenToken};
+use super::seen::{Seen, SeenToken};
 use crate::config::PretrainConfig;
 
 /// Thresholds of the area under the curve.

@@ -17,6 +17,7 @@ use super::{
     },
     part::{Corrupted, Part},
     random::{Purpose, Stream},
+    seen::{Counts, Seen, SeenSlot, SeenToken},
 };
 use crate::{
     config::{PretrainConfig, pretraining::networks::Generator as Kind},
@@ -59,14 +60,6 @@ pub struct Objective<'a> {
     pub device: &'a Device,
 }
 
-/// Tokens of a whole batch that losses are divided by.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Counts {
-    pub slots: usize,
-    pub candidates: usize,
-    pub tokens: usize,
-}
-
 /// What is random in a part.
 #[derive(Debug, Clone, Copy)]
 pub struct Chance {
@@ -74,50 +67,6 @@ pub struct Chance {
     pub step: u64,
     /// Whether values are dropped.
     pub drops: bool,
-}
-
-/// What was made of one example.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Seen {
-    pub slots: Vec<SeenSlot>,
-    /// The loss of each token that could have been masked, of two towers.
-    pub cloze: Vec<f32>,
-    /// Empty if there is no discriminator.
-    pub tokens: Vec<SeenToken>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SeenSlot {
-    pub original: u32,
-    /// The generator's first choice.
-    pub best: u32,
-    /// What was drawn by its scores.
-    pub drawn: u32,
-    /// `−log` of the original's share.
-    pub loss: f32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SeenToken {
-    /// Whether the discriminator should say that it was replaced.
-    pub label: bool,
-    /// Whether it is another than it was.
-    pub is_replaced: bool,
-    pub logit: f32,
-}
-
-impl Counts {
-    pub fn of(parts: &[Part]) -> Self {
-        let examples = || parts.iter().flat_map(|part| &part.examples);
-        Self {
-            slots: examples().map(|it| it.slots.len()).sum(),
-            candidates: examples()
-                .flat_map(|it| &it.candidates)
-                .filter(|&&is_one| is_one)
-                .count(),
-            tokens: examples().map(|it| it.tokens()).sum(),
-        }
-    }
 }
 
 /// What the generator made of a part.

@@ -1,5 +1,4 @@
-//! A run of pre-training: from the newest checkpoint, or from first values, to the last step; and its
-//! evaluation.
+//! A run of pre-training: from the newest checkpoint, or from first values, to the last step.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,14 +6,14 @@ use std::{
 };
 
 use burn::tensor::Device;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     batches::Batches,
     figures::Figures,
     model_files::{self, Letters},
     networks::Networks,
-    objective::{Chance, Counts, Objective},
+    objective::{Chance, Objective},
     part::{Masked, Part},
     schedule::Schedule,
     step::{StepGradients, step_gradients},
@@ -23,10 +22,7 @@ use super::{
 use crate::{
     config::{GradientCheckpointing, LrDecayVariant, PretrainConfig},
     device::DeviceError,
-    eval::{
-        self,
-        json_file::{write_json, write_text},
-    },
+    eval,
     kernels::formats::Element,
     model::{
         arithmetic::Arithmetic,
@@ -48,9 +44,6 @@ use crate::{
 
 /// Tokens that are computed at once, if nothing else is asked for.
 const TOKENS_AT_ONCE: usize = 8192;
-
-/// Steps of an evaluation have random numbers of their own.
-const EVALUATION: u64 = 1 << 62;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -215,71 +208,6 @@ impl Pretraining<'_> {
         Ok(())
     }
 
-    /// Evaluates the newest checkpoint and writes the figures, which it returns by the reference's
-    /// names.
-    ///
-    /// # Errors
-    /// When there is no model, or the device fails.
-    pub fn evaluate(&self) -> Result<Map<String, Value>, Error> {
-        let (config, model_dir) = (self.config, self.config.model_dir.as_path());
-        let untrained = || Error::Untrained {
-            model_dir: model_dir.into(),
-        };
-        let mut note = |line: String| self.progress.note(&line);
-        if !model_dir.is_dir() {
-            return Err(untrained());
-        }
-        let _lock = RunLock::take(model_dir)?;
-        let Some((folder, state)) = checkpoint::newest(model_dir, &mut note)? else {
-            return Err(untrained());
-        };
-        let mut weights = crate::model::record::open(&folder.join("model.bpk"))?;
-        let networks = self.build(self.device, Some(&mut weights))?;
-        self.progress
-            .note(&format!("evaluating {}", folder.display()));
-        let objective = self.objective(self.device, 1.0);
-        let mut figures = Figures::default();
-        let bar = self
-            .progress
-            .windows(config.num_eval_steps as usize, "batches");
-        for step in 0..config.num_eval_steps {
-            let batch = self.batches.evaluation(step)?;
-            let chance = Chance {
-                seed: config.seed,
-                step: EVALUATION + step,
-                drops: false,
-            };
-            let parts = parts(&batch, self.micro_batch_size(config.eval_batch_size));
-            let counts = Counts::of(&parts);
-            let mut seen = Vec::new();
-            for part in &parts {
-                let made = objective.run(&networks, part, counts, chance, None);
-                seen.extend(made.map_err(|source| device_error(step, source))?);
-            }
-            let width = match config.auc_counts_padding {
-                true => config.max_seq_length,
-                false => 0,
-            };
-            figures.add(&seen, width);
-            figures.batch(super::figures::Losses::of(&seen, config).total);
-            bar.inc(1);
-        }
-        bar.finish_and_clear();
-        let named = figures.by_name(config);
-        let mut results: Map<String, Value> = named
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.into()))
-            .collect();
-        results.insert("global_step".to_owned(), state.step.into());
-        results.sort_keys();
-        let lines = results
-            .iter()
-            .map(|(name, value)| format!("{name} = {value}\n"));
-        write_text(&config.results_txt, &lines.collect::<String>())?;
-        write_json(&config.results_json(), &results)?;
-        Ok(results)
-    }
-
     /// Locks the model's folder, after an earlier one was moved aside if that was asked for.
     fn take_folder(&self, model_dir: &Path) -> Result<RunLock, Error> {
         if let Some(parent) = model_dir.parent() {
@@ -303,7 +231,7 @@ impl Pretraining<'_> {
         Ok(lock)
     }
 
-    fn build(
+    pub(super) fn build(
         &self,
         device: &Device,
         stored: Option<&mut StoredParameters>,
@@ -330,7 +258,7 @@ impl Pretraining<'_> {
         Adam::new(self.config.weight_decay_rate, one_rate)
     }
 
-    fn objective<'b>(&'b self, device: &'b Device, loss_scale: f64) -> Objective<'b> {
+    pub(super) fn objective<'b>(&'b self, device: &'b Device, loss_scale: f64) -> Objective<'b> {
         Objective {
             config: self.config,
             mask: self.batches.mask_id(),
@@ -349,7 +277,7 @@ impl Pretraining<'_> {
         json!({ "pretraining": told })
     }
 
-    fn micro_batch_size(&self, batch_size: usize) -> usize {
+    pub(super) fn micro_batch_size(&self, batch_size: usize) -> usize {
         let fitting = (TOKENS_AT_ONCE / self.config.max_seq_length).max(1);
         self.config
             .micro_batch_size
@@ -444,7 +372,7 @@ impl Pretraining<'_> {
 }
 
 /// A batch in parts of so many examples.
-fn parts(batch: &[Masked], size: usize) -> Vec<Part> {
+pub(super) fn parts(batch: &[Masked], size: usize) -> Vec<Part> {
     let parts = batch.chunks(size.max(1)).enumerate();
     parts
         .map(|(number, examples)| Part {
@@ -454,7 +382,7 @@ fn parts(batch: &[Masked], size: usize) -> Vec<Part> {
         .collect()
 }
 
-fn device_error(step: u64, source: DeviceError) -> Error {
+pub(super) fn device_error(step: u64, source: DeviceError) -> Error {
     Error::Device {
         step,
         source,

@@ -24,14 +24,14 @@ impl Schedule {
     }
 
     /// The rate at `step`, from 0: `base · (1 − step / steps)^power · min(1, step / warmup)`, and 0 from
-    /// the last step on. In f32, as the reference has it; where that divides by a warm-up of 0 steps,
-    /// there is none here.
+    /// the last step on. In f32 by the reference's operations, products with 1/steps and 1/warmup among
+    /// them, so that it is equal to the last bit; a warm-up of 0 steps, by which it divides, is none here.
     pub fn learning_rate(&self, step: u64) -> f64 {
         let (at, steps) = (step.min(self.steps) as f32, self.steps as f32);
-        let decayed = self.base as f32 * (1.0 - at / steps).powf(self.power as f32);
+        let decayed = self.base as f32 * (1.0 - at * (1.0 / steps)).powf(self.power as f32);
         f64::from(match self.warmup {
             0 => decayed,
-            warmup => decayed * (step as f32 / warmup as f32).min(1.0),
+            warmup => decayed * (step as f32 * (1.0 / warmup as f32)).min(1.0),
         })
     }
 

@@ -5,8 +5,9 @@ use burn::Tensor;
 use super::{
     figures::Losses,
     networks::Networks,
-    objective::{Chance, Counts, Objective, Seen},
+    objective::{Chance, Objective},
     part::Part,
+    seen::{Counts, Seen},
 };
 use crate::{
     device::DeviceError,

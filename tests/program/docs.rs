@@ -27,6 +27,9 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const SMALL: &str = "--set vocab_size=2048 --set model_hparam_overrides.hidden_size=128 \
                      --set model_hparam_overrides.num_hidden_layers=4 --set max_seq_length=128";
 
+/// The same of pre-training, on a vocabulary that a page made.
+const SHORT: &str = "--set vocab_size=2048 --set train_batch_size=2 --set num_train_steps=2";
+
 #[test]
 fn every_command_of_the_pages_runs() {
     let mut pages = vec![PathBuf::from("README.md")];
@@ -193,6 +196,7 @@ impl Sandbox {
                  *--data-dir*) exec '{electra}' \"$@\" {SMALL} ;;\n\
                  *) exec '{electra}' \"$@\" ;;\n\
                  esac ;;\n\
+                 pretrain) exec '{electra}' \"$@\" {SMALL} {SHORT} ;;\n\
                  quickstart) exec '{electra}' \"$@\" --set num_train_epochs=0.02 ;;\n\
                  *) exec '{electra}' \"$@\" ;;\n\
                  esac"

@@ -27,6 +27,7 @@ mod model_folder;
 mod one_score;
 mod own_tasks;
 mod pretrain_data;
+mod pretraining;
 mod report;
 mod runtime_folder;
 mod sweep;

@@ -1,0 +1,338 @@
+//! `electra pretrain` as a user meets it: what a run leaves, how it goes on after an end, what it begins
+//! with, and what it says where it cannot.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use crate::support::place::{golden, tiny_vocabulary};
+use serde_json::Value;
+
+/// Networks that learn in seconds.
+const SMALL: [&str; 10] = [
+    "vocab_size=2048",
+    "embedding_size=32",
+    "model_hparam_overrides.hidden_size=64",
+    "model_hparam_overrides.num_hidden_layers=2",
+    "generator_hidden_size=0.5",
+    "max_seq_length=64",
+    "train_batch_size=8",
+    "num_train_steps=6",
+    "num_warmup_steps=2",
+    "save_checkpoints_steps=2",
+];
+
+/// A data folder with examples and a vocabulary.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::copy(tiny_vocabulary(), folder.path().join("vocab.txt")).unwrap();
+        let records = folder.path().join("pretrain_tfrecords");
+        fs::create_dir(&records).unwrap();
+        for file in fs::read_dir(golden("pretrain/tfrecords")).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), records.join(file.file_name())).unwrap();
+        }
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn pretrain(&self, name: &str, sets: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
+        command
+            .current_dir(self.folder.path())
+            .args(["pretrain", "--data-dir", ".", "--model-name", name])
+            .args(["--device", "cpu"]);
+        for set in SMALL.iter().chain(sets) {
+            command.args(["--set", set]);
+        }
+        command
+    }
+
+    fn log(&self, name: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.path(&format!("models/{name}/pretrain_log.jsonl")));
+        let lines = text.unwrap();
+        let lines = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
+        lines.collect()
+    }
+}
+
+#[track_caller]
+fn succeeds(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output
+}
+
+#[track_caller]
+fn fails(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_run_leaves_a_model_and_goes_on_bit_for_bit() {
+    let place = Place::new();
+    let output = succeeds(&mut place.pretrain("m", &[]));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let last = said.lines().find(|line| line.contains("step 6/6")).unwrap();
+    for figure in ["loss ", "MLM ", "replaced ", "AUC "] {
+        assert!(last.contains(figure), "{last}");
+    }
+    let files = ["model.bpk", "generator.bpk", "config.json", "vocab.txt"];
+    let read = |file: &str| fs::read(place.path(&format!("models/m/{file}"))).unwrap();
+    let made: Vec<Vec<u8>> = files.iter().map(|file| read(file)).collect();
+    let log = place.log("m");
+    let steps: Vec<u64> = log
+        .iter()
+        .map(|line| line["step"].as_u64().unwrap())
+        .collect();
+    assert_eq!(steps, [0, 1, 2, 3, 4, 5]);
+    for key in [
+        "loss",
+        "masked_lm_loss",
+        "disc_loss",
+        "masked_lm_accuracy",
+        "replaced",
+        "disc_auc",
+        "grad_norm",
+        "learning_rate",
+        "examples",
+        "tokens",
+        "seconds",
+    ] {
+        assert!(log[0][key].is_number(), "{key}: {}", log[0]);
+    }
+    // Chance at first: the logarithm of 2,048, and of 2.
+    let first = |key: &str| log[0][key].as_f64().unwrap();
+    assert!((first("masked_lm_loss") - 7.62).abs() < 0.3, "{}", log[0]);
+    assert!((first("disc_loss") - 0.69).abs() < 0.2, "{}", log[0]);
+
+    // From an earlier checkpoint, whatever the log says of later steps.
+    for gone in ["checkpoint-4", "checkpoint-6"] {
+        fs::remove_dir_all(place.path(&format!("models/m/{gone}"))).unwrap();
+    }
+    fs::remove_file(place.path("models/m/model.bpk")).unwrap();
+    let output = succeeds(&mut place.pretrain("m", &[]));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("going on from ./models/m/checkpoint-2"),
+        "{said}"
+    );
+    for (file, made) in files.iter().zip(&made) {
+        assert!(read(file) == *made, "{file} differs");
+    }
+    let again = place.log("m");
+    for (before, after) in log.iter().zip(&again) {
+        assert_eq!(
+            (&before["loss"], &before["grad_norm"]),
+            (&after["loss"], &after["grad_norm"])
+        );
+    }
+
+    let message = fails(&mut place.pretrain("m", &["learning_rate=0.1"]));
+    assert!(message.contains("pretraining.learning_rate"), "{message}");
+    succeeds(place.pretrain("m", &["num_train_steps=2"]).arg("--restart"));
+    assert!(place.path("models/m.old/model.bpk").is_file());
+
+    let evaluate = [
+        "do_train=false",
+        "do_eval=true",
+        "num_eval_steps=3",
+        "eval_batch_size=8",
+    ];
+    let output = succeeds(&mut place.pretrain("m", &evaluate));
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let text = fs::read_to_string(place.path("models/m/results/unsup_results.txt")).unwrap();
+    let names: Vec<&str> = text
+        .lines()
+        .map(|line| line.split_once(" = ").unwrap().0)
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "disc_accuracy",
+            "disc_auc",
+            "disc_loss",
+            "disc_precision",
+            "disc_recall",
+            "global_step",
+            "loss",
+            "masked_lm_accuracy",
+            "masked_lm_loss",
+            "sampled_masked_lm_accuracy",
+        ]
+    );
+    assert!(text.lines().all(|line| shown.contains(line)), "{shown}");
+    let json = fs::read(place.path("models/m/results/unsup_results.json")).unwrap();
+    let json: Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["global_step"], 2);
+}
+
+#[test]
+fn micro_batches_change_nothing_but_rounding() {
+    let place = Place::new();
+    succeeds(&mut place.pretrain("whole", &["num_train_steps=3"]));
+    succeeds(&mut place.pretrain("parts", &["num_train_steps=3", "micro_batch_size=3"]));
+    for (whole, parts) in place.log("whole").iter().zip(&place.log("parts")) {
+        for key in ["loss", "masked_lm_loss", "disc_loss", "grad_norm"] {
+            let [whole, parts] = [whole, parts].map(|line| line[key].as_f64().unwrap());
+            // Masks, samples and dropout are the same; sums are in another order.
+            assert!((whole / parts - 1.0).abs() < 1e-4, "{key} {whole} {parts}");
+        }
+    }
+}
+
+/// Hyper-parameters of electra_tiny.
+const TINY: [&str; 7] = [
+    "model_size=large",
+    "embedding_size=null",
+    "model_hparam_overrides.hidden_size=128",
+    "model_hparam_overrides.num_hidden_layers=4",
+    "num_train_steps=2",
+    "learning_rate=1e-5",
+    "num_warmup_steps=1",
+];
+
+#[test]
+fn a_released_checkpoint_is_gone_on_from_with_its_generator() {
+    let place = Place::new();
+    let zip = golden("models/electra_tiny.zip");
+    let from = |path: &Path| format!("init_checkpoint={}", path.display());
+    let first = |name: &str, path: &Path| {
+        let from = from(path);
+        let sets = [&TINY[..], &[from.as_str()]].concat();
+        succeeds(
+            place
+                .pretrain(name, &sets)
+                .env("XDG_CACHE_HOME", place.path("cache")),
+        );
+        place.log(name)[0].clone()
+    };
+    let of_zip = first("zip", &zip);
+    // The reference's first evaluation: 4.8 and 0.40; a new model has 7.6 and 0.69.
+    assert!(of_zip["masked_lm_loss"].as_f64().unwrap() < 5.6, "{of_zip}");
+    assert!(of_zip["disc_loss"].as_f64().unwrap() < 0.5, "{of_zip}");
+    // What was pre-trained, and what was converted with its generator, is gone on from likewise.
+    let of_run = first("run", &place.path("models/zip"));
+    assert!(of_run["masked_lm_loss"].as_f64().unwrap() < 5.6, "{of_run}");
+    let mut convert = Command::new(env!("CARGO_BIN_EXE_electra"));
+    convert.arg("convert").arg("--with-generator").arg(&zip);
+    succeeds(convert.arg(place.path("converted")));
+    let of_record = first("record", &place.path("converted"));
+    assert_eq!(of_record["loss"], of_zip["loss"]);
+
+    fs::remove_file(place.path("converted/generator.bpk")).unwrap();
+    let from = from(&place.path("converted"));
+    let sets = [&TINY[..], &[from.as_str()]].concat();
+    let message = fails(&mut place.pretrain("none", &sets));
+    assert!(
+        message.contains("found no generator.bpk beside model.bpk"),
+        "{message}"
+    );
+    // Another generator than the checkpoint has.
+    let from = format!("init_checkpoint={}", zip.display());
+    let sets = [&TINY[..], &["generator_hidden_size=0.25", from.as_str()]].concat();
+    let message = fails(&mut place.pretrain("other", &sets));
+    assert!(message.contains("parameter generator."), "{message}");
+}
+
+#[test]
+fn what_cannot_be_trained_is_told() {
+    let place = Place::new();
+    for (sets, expected) in [
+        (&["learning_rat=1"][..], "the nearest is learning_rate"),
+        (&["max_predictions_per_seq=3"], "there is no such key"),
+        (&["do_eval=true"], "exactly one of do_train and do_eval"),
+        (
+            &["pretrain_tfrecords=none*"],
+            "none*: expected files of examples",
+        ),
+        (&["vocab_size=100"], "vocab.txt"),
+        (
+            &["max_seq_length=32"],
+            "expected examples of up to 32 tokens",
+        ),
+        (
+            &["do_train=false", "do_eval=true"],
+            "expected a model that was pre-trained",
+        ),
+    ] {
+        let message = fails(&mut place.pretrain("m", sets));
+        assert!(message.contains(expected), "{message}");
+        assert!(!place.path("models/m/model.bpk").exists());
+    }
+    // A converted model in the run's place is somebody's.
+    let zip = golden("models/electra_tiny.zip");
+    checkpoints_convert::convert(&zip, &place.path("models/m"), &mut |_, _| {}).unwrap();
+    let message = fails(&mut place.pretrain("m", &[]));
+    assert!(
+        message.contains("which no pre-training has made"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_recorded_run_is_followed() {
+    let place = Place::new();
+    let unpacked = |name: &str| {
+        let bytes = fs::read(golden(&format!("pretrain/{name}.xz"))).unwrap();
+        let mut text = Vec::new();
+        lzma_rs::xz_decompress(&mut bytes.as_slice(), &mut text).unwrap();
+        let path = place.path(Path::new(name).file_name().unwrap().to_str().unwrap());
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let zip = format!(
+        "init_checkpoint={}",
+        golden("models/electra_tiny.zip").display()
+    );
+    let trajectory = fs::read(unpacked("trajectory/trajectory.json")).unwrap();
+    let trajectory: Value = serde_json::from_slice(&trajectory).unwrap();
+    let sets = [
+        &TINY[..4],
+        &[
+            "learning_rate=3e-4",
+            "num_train_steps=30",
+            "num_warmup_steps=6",
+            "model_hparam_overrides.hidden_dropout_prob=0",
+            "model_hparam_overrides.attention_probs_dropout_prob=0",
+            zip.as_str(),
+        ],
+    ]
+    .concat();
+    succeeds(
+        place
+            .pretrain("m", &sets)
+            .env("XDG_CACHE_HOME", place.path("cache"))
+            .arg("--replay")
+            .arg(unpacked("trajectory/masks.jsonl"))
+            .arg("--replay-examples")
+            .arg(unpacked("data/examples.64.jsonl")),
+    );
+    let steps = trajectory["steps"].as_array().unwrap();
+    let log = place.log("m");
+    assert_eq!(log.len(), steps.len());
+    for (ours, theirs) in log.iter().zip(steps) {
+        for (ours, theirs) in [
+            (&ours["loss"], &theirs["total_loss"]),
+            (&ours["masked_lm_loss"], &theirs["mlm_loss"]),
+            (&ours["grad_norm"], &theirs["grad_norm"]),
+        ] {
+            let (ours, theirs) = (ours.as_f64().unwrap(), theirs.as_f64().unwrap());
+            assert!((ours / theirs - 1.0).abs() < 1e-2, "{ours} {theirs}");
+        }
+    }
+}
