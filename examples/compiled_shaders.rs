@@ -18,7 +18,10 @@ use electra::kernels::{
         CooperativeShader,
     },
     formats::Element,
-    matmul::config::{Epilogue, Matmul, MatmulShader, MatmulTiling, Orientation, Products},
+    matmul::{
+        config::{Epilogue, Matmul, MatmulShader, MatmulTiling, Orientation, Products},
+        cooperative::CooperativeTiling,
+    },
     shader::Shader,
 };
 use naga::{
@@ -113,7 +116,7 @@ fn shaders() -> Vec<Source> {
                     (64, false, true),
                     (64, true, true),
                 ] {
-                    tilings.push(MatmulTiling::Cooperative {
+                    tilings.push(MatmulTiling::Cooperative(CooperativeTiling {
                         size: 16,
                         grid,
                         tiles,
@@ -122,7 +125,7 @@ fn shaders() -> Vec<Source> {
                         ahead,
                         turned,
                         vectors: true,
-                    });
+                    }));
                 }
             }
             tilings.retain(|tiling| tiling.is_even());

@@ -1,4 +1,4 @@
-// How a slice of the {{ side }} operand is staged as it lies in memory: in lines along the depth if
+// How a slice of an operand is staged as it lies in memory: in lines along the depth if
 // ALONG, otherwise in lines across it. A thread takes the same quad of a line in every STEP-th line; a
 // piece is what it fetches and stages at a time. Beyond the matrix are its last lines or columns again,
 // whose results are not stored.

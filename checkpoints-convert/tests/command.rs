@@ -175,7 +175,7 @@ fn an_export_says_what_was_written_and_what_was_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     std::fs::create_dir(path("source")).unwrap();
-    let config = config(&[("squad", head(false, false, false, 512))]);
+    let config = config(&[("squad", head(true, false, false, 512))]);
     write(&path("source"), "m", 1, &variables(&config));
     write_vocabulary(&path("source"));
     let done = run(&["convert", text(&path("source")), text(&path("record"))]);
@@ -188,7 +188,7 @@ fn an_export_says_what_was_written_and_what_was_left_out() {
     assert_eq!(done.status.code(), Some(0));
     let printed = String::from_utf8(done.stdout).unwrap();
     assert!(
-        printed.starts_with("23 tensors written, 4 parameters left out\nleft out: heads.squad.end.bias (head of a task"),
+        printed.starts_with("23 tensors written, 6 parameters left out\nleft out: heads.squad.end.bias (head of a task"),
         "{printed}"
     );
     let done = run(&["convert", text(&path("hf")), text(&path("again"))]);

@@ -321,7 +321,7 @@ mod tests {
             &adapter("1"),
             Element::F32,
             ModelShape {
-                tokens: 5_000,
+                tokens: 50_000,
                 ..SHAPE
             },
         );

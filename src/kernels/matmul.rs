@@ -3,7 +3,7 @@
 pub mod autotune;
 pub mod bf16;
 pub mod config;
-mod cooperative;
+pub mod cooperative;
 pub(super) mod cpu;
 
 use std::fmt;
@@ -143,27 +143,12 @@ impl fmt::Display for MatmulTilings {
 
 impl fmt::Display for MatmulTiling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [rows, columns] = self.block();
         match self {
-            Self::Tiled { .. } => write!(f, "tiled {rows}x{columns}"),
-            Self::Cooperative {
-                size,
-                grid,
-                depth,
-                subgroup,
-                ahead,
-                turned,
-                ..
-            } => {
-                let ahead = if *ahead { ", one ahead" } else { "" };
-                let turned = if *turned { ", turned" } else { "" };
-                let subgroups = grid[0] * grid[1];
-                write!(
-                    f,
-                    "matrix units {size}x{size}, {subgroups} subgroups of {subgroup} on blocks of \
-                     {rows}x{columns}x{depth}{ahead}{turned}"
-                )
+            Self::Tiled { .. } => {
+                let [rows, columns] = self.block();
+                write!(f, "tiled {rows}x{columns}")
             }
+            Self::Cooperative(tiling) => tiling.fmt(f),
         }
     }
 }

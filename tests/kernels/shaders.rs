@@ -339,7 +339,7 @@ fn every_file_is_part_of_a_shader() {
         );
         files.insert(path);
     }
-    assert_eq!(files.len(), 43);
+    assert_eq!(files.len(), 48);
 }
 
 /// For compilers that are not written in Rust: `tests/shader-checks/run tint`.

@@ -222,6 +222,8 @@ fn letter_case_and_accents_are_the_tokenizer_s() {
     let (run, model) = hugging_face();
     let vocab = fs::read_to_string(model.join("vocab.txt")).unwrap();
     let mut lines: Vec<&str> = vocab.lines().collect();
+    // It has the vocabulary too, and another one than it would be refused.
+    fs::remove_file(model.join("tokenizer.json")).unwrap();
     let last = lines.len() - 4;
     lines[last..].copy_from_slice(&["müller", "muller", "Müller", "Muller"]);
     fs::write(model.join("vocab.txt"), lines.join("\n")).unwrap();

@@ -17,6 +17,7 @@ use self::operands::Operands;
 use super::{
     MatmulTilings, TilingsBySize,
     config::{MatmulTiling, Orientation},
+    cooperative::CooperativeTiling,
 };
 use crate::{
     device::{AdapterInfo, Api},
@@ -41,7 +42,7 @@ const FEW_ROWS: usize = 123;
 /// As long as one product of [`ROWS`] may take; a slower device gets fewer rows.
 const LONGEST: Duration = Duration::from_millis(50);
 
-/// What is tried with cooperative matrices, as in [`MatmulTiling::Cooperative`].
+/// What is tried with cooperative matrices, as in [`CooperativeTiling`].
 struct Block {
     grid: [usize; 2],
     tiles: [usize; 2],
@@ -105,7 +106,7 @@ pub fn candidates(adapter: &AdapterInfo, operand: Element) -> Vec<MatmulTiling> 
                     ahead,
                     turned,
                 } = block;
-                tilings.push(MatmulTiling::Cooperative {
+                tilings.push(MatmulTiling::Cooperative(CooperativeTiling {
                     size,
                     grid,
                     tiles,
@@ -115,7 +116,7 @@ pub fn candidates(adapter: &AdapterInfo, operand: Element) -> Vec<MatmulTiling> 
                     turned,
                     // Naga's Metal output loads cooperative matrices from scalars only.
                     vectors: adapter.api != Api::Metal,
-                });
+                }));
             }
         }
     }

@@ -3,7 +3,7 @@
 use burn::backend::wgpu::SourceTemplate;
 use serde::{Deserialize, Serialize};
 
-use super::cooperative;
+use super::cooperative::CooperativeTiling;
 use crate::{
     kernels::{
         formats::Element,
@@ -26,8 +26,6 @@ pub enum Orientation {
 }
 
 impl Orientation {
-    pub const ALL: [Self; 3] = [Self::Plain, Self::LeftTransposed, Self::RightTransposed];
-
     /// The product of a dense layer that it is, as a formula.
     pub fn formula(self) -> &'static str {
         match self {
@@ -178,24 +176,10 @@ impl Matmul {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MatmulTiling {
     /// Blocks of `64 · quarters` rows and columns, without cooperative matrices.
-    Tiled { quarters: usize },
-    /// Blocks of `grid` subgroups, each of `tiles` matrices of `size × size`; rows, then columns.
-    Cooperative {
-        size: usize,
-        grid: [usize; 2],
-        tiles: [usize; 2],
-        /// Depth of a slice.
-        depth: usize,
-        /// Threads of a subgroup, as it will most likely run.
-        subgroup: usize,
-        /// Whether the next slice is fetched while one is multiplied.
-        ahead: bool,
-        /// Whether operands whose lines lie across the depth are staged along it: some devices load
-        /// one kind of matrices from workgroup memory faster than the other.
-        turned: bool,
-        /// Whether workgroup memory is made of vectors, not of scalars.
-        vectors: bool,
+    Tiled {
+        quarters: usize,
     },
+    Cooperative(CooperativeTiling),
 }
 
 impl MatmulTiling {
@@ -208,9 +192,7 @@ impl MatmulTiling {
     pub fn block(self) -> [usize; 2] {
         match self {
             Self::Tiled { quarters } => [64 * quarters; 2],
-            Self::Cooperative {
-                size, grid, tiles, ..
-            } => [0, 1].map(|axis| size * grid[axis] * tiles[axis]),
+            Self::Cooperative(tiling) => tiling.block(),
         }
     }
 
@@ -218,48 +200,28 @@ impl MatmulTiling {
     pub fn threads(self) -> [u32; 2] {
         match self {
             Self::Tiled { .. } => [16, 16],
-            Self::Cooperative { grid, subgroup, .. } => [(grid[0] * grid[1] * subgroup) as u32, 1],
+            Self::Cooperative(tiling) => [tiling.threads() as u32, 1],
         }
     }
 
     /// Whether operands that lie across the depth are turned when they are staged.
     pub fn is_turned(self) -> bool {
-        matches!(self, Self::Cooperative { turned: true, .. })
+        matches!(self, Self::Cooperative(tiling) if tiling.turned)
     }
 
     /// Bytes that a workgroup shares, at most.
     pub fn workgroup_bytes(self) -> usize {
         match self {
             Self::Tiled { .. } => 2 * 256 * 16,
-            Self::Cooperative { size, grid, .. } => {
-                cooperative::staged_bytes(self) + 4 * grid[0] * grid[1] * 2 * size * size
-            }
+            Self::Cooperative(tiling) => tiling.workgroup_bytes(),
         }
     }
 
-    /// Whether the threads of a workgroup share its work evenly: staging a slice, four by four values
-    /// where it is turned, and adding up four of its columns.
+    /// Whether the threads of a workgroup share its work evenly.
     pub fn is_even(self) -> bool {
         match self {
             Self::Tiled { .. } => true,
-            Self::Cooperative {
-                size,
-                depth,
-                subgroup,
-                turned,
-                ..
-            } => {
-                let threads = self.threads()[0] as usize;
-                let [rows, columns] = self.block();
-                let piece = if turned { 16 } else { 4 };
-                [rows, columns]
-                    .iter()
-                    .all(|lines| (lines * depth).is_multiple_of(piece * threads))
-                    && [rows, columns, depth]
-                        .iter()
-                        .all(|line| threads.is_multiple_of(line / 4))
-                    && 2 * subgroup <= size * size
-            }
+            Self::Cooperative(tiling) => tiling.is_even(),
         }
     }
 }
@@ -343,7 +305,10 @@ impl Shader for MatmulShader {
                 let text = template.register("quarters", quarters.to_string());
                 unroll(&text.complete(), [quarters; 2])
             }
-            MatmulTiling::Cooperative { .. } => cooperative::text(template, matmul, tiling),
+            MatmulTiling::Cooperative(tiling) => {
+                let [lefts, rights, _] = matmul.products.counts();
+                tiling.text(template, [lefts, rights], [!left, right])
+            }
         };
         with_params::<MatmulParams>(text)
     }
@@ -369,7 +334,7 @@ impl Shader for MatmulShader {
             (16, [2, 4], [4, 4], 32, 32, true, true, true),
             (16, [2, 2], [4, 4], 32, 64, false, true, true),
         ] {
-            let tiling = MatmulTiling::Cooperative {
+            let tiling = MatmulTiling::Cooperative(CooperativeTiling {
                 size,
                 grid,
                 tiles,
@@ -378,7 +343,7 @@ impl Shader for MatmulShader {
                 ahead,
                 turned,
                 vectors,
-            };
+            });
             let matmuls = Matmul::of_a_dense_layer(Element::F16);
             all.extend(matmuls.map(|matmul| Self { matmul, tiling }));
         }

@@ -12,7 +12,10 @@ use std::collections::HashSet;
 
 use electra::kernels::{
     attention::config::{CooperativeConfig, CooperativeShader},
-    matmul::config::{Epilogue, MatmulShader, MatmulTiling},
+    matmul::{
+        config::{Epilogue, MatmulShader, MatmulTiling},
+        cooperative::CooperativeTiling,
+    },
 };
 use rayon::prelude::*;
 
@@ -42,8 +45,8 @@ fn lanes(size: usize, threads: u32, all: bool, reckoned: usize) -> Vec<u32> {
 
 /// The form with workgroup memory of scalars, which is what Metal gets.
 fn scalars(mut shader: MatmulShader) -> MatmulShader {
-    if let MatmulTiling::Cooperative { vectors, .. } = &mut shader.tiling {
-        *vectors = false;
+    if let MatmulTiling::Cooperative(tiling) = &mut shader.tiling {
+        tiling.vectors = false;
     }
     shader
 }
@@ -56,7 +59,8 @@ fn cases(all: bool) -> Vec<Case> {
     let mut seen = HashSet::new();
     products.retain(|&shader| seen.insert(shader));
     for shader in products {
-        let MatmulTiling::Cooperative { size, subgroup, .. } = shader.tiling else {
+        let MatmulTiling::Cooperative(CooperativeTiling { size, subgroup, .. }) = shader.tiling
+        else {
             continue;
         };
         // What follows a product is the same for each tiling: all of it once, and then what differs by
