@@ -25,7 +25,7 @@ use crate::{
     text::vocab::Vocab,
 };
 
-/// Pre-train a model: a generator replaces tokens, the model learns which
+/// Pre-train a model by telling replaced tokens from original ones
 ///
 /// Reads the examples of electra data pretrain or of the reference (pretrain_tfrecords) and
 /// DIR/vocab.txt, and writes DIR/models/NAME: the model as finetune takes it, and its generator. Run

@@ -30,7 +30,7 @@ use crate::tasks::qa::dataset::{
     dropped::{Reason, Tally},
 };
 
-/// Convert QuAC, NewsQA and MRQA, make tasks, check, split and merge data files
+/// Convert QuAC, NewsQA and MRQA; make, check, split and merge data
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:

@@ -33,7 +33,7 @@ pub struct SplitArgs {
     #[arg(long, value_name = "WHAT")]
     pub by: Option<Together>,
     /// The part to hold out: 0.1
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    #[arg(long, value_name = "N", value_parser = share)]
     pub share: f64,
     /// Random seed of what is held out
     #[arg(long, value_name = "N", default_value_t = 1)]
