@@ -166,6 +166,11 @@ impl AdapterInfo {
         self.precisions.contains(&"f16")
     }
 
+    /// Whether cooperative matrices load from arrays of vectors: naga's Metal output takes scalars only.
+    pub fn loads_matrices_from_vectors(&self) -> bool {
+        self.api != Api::Metal
+    }
+
     /// Whether it has matrix units for `size × size` matrices of f16 with f32 sums.
     pub fn multiplies_f16(&self, size: usize) -> bool {
         self.cooperative_matrices.iter().any(|matrix| {

@@ -7,12 +7,29 @@ use burn::{
     module::{Module, ParamId},
 };
 
+use super::dense::Dense;
+
 /// A model whose dense layers may keep such copies.
 pub trait HalfWeights: Module {
-    /// Takes the copies out, by the weights' ids; none if the layers compute in f32.
-    fn take_f16_weights(&mut self) -> HashMap<ParamId, Tensor<2>>;
+    /// The layers that keep one; none if they compute in f32.
+    fn f16_denses(&mut self) -> impl Iterator<Item = &mut Dense>;
 
-    /// Puts the copies of the weights as they are now back. Whatever else is made of the weights is
-    /// made anew.
-    fn put_f16_weights(&mut self, copies: HashMap<ParamId, Tensor<2>>);
+    /// Makes anew whatever else is made of the weights.
+    fn renew(&mut self);
+
+    /// Takes the copies out, by the weights' ids.
+    fn take_f16_weights(&mut self) -> HashMap<ParamId, Tensor<2>> {
+        self.f16_denses()
+            .filter_map(Dense::take_f16_weight)
+            .collect()
+    }
+
+    /// Puts the copies of the weights as they are now back, and makes anew what else is made of them.
+    fn put_f16_weights(&mut self, mut copies: HashMap<ParamId, Tensor<2>>) {
+        for dense in self.f16_denses() {
+            let id = dense.weight.id;
+            dense.put_f16_weight(copies.remove(&id));
+        }
+        self.renew();
+    }
 }

@@ -25,6 +25,7 @@ pub mod parameter_gradients;
 pub mod parameters;
 pub mod pass;
 pub mod record;
+pub mod shape;
 pub mod weights_memory;
 
 pub use electra::Electra;

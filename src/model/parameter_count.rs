@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use checkpoints_convert::{HeadShape, ModelShape, RecordConfig, parameters};
 
+use super::shape::shape;
 use crate::config::EncoderConfig;
 
 /// Parameters of the parts of a model, value by value.
@@ -47,19 +48,8 @@ impl ParameterCount {
 fn with_one_layer(encoder: &EncoderConfig, heads: BTreeMap<String, HeadShape>) -> RecordConfig {
     RecordConfig {
         model: ModelShape {
-            vocab_size: encoder.vocab_size,
-            embedding_size: encoder.embedding_size,
-            hidden_size: encoder.hidden_size,
             num_hidden_layers: 1,
-            num_attention_heads: encoder.num_attention_heads,
-            intermediate_size: encoder.intermediate_size,
-            max_position_embeddings: encoder.max_position_embeddings,
-            type_vocab_size: encoder.type_vocab_size,
-            hidden_act: "gelu".to_owned(),
-            hidden_dropout_prob: encoder.hidden_dropout_prob,
-            attention_probs_dropout_prob: encoder.attention_probs_dropout_prob,
-            initializer_range: encoder.initializer_range,
-            layer_norm_eps: encoder.layer_norm_eps,
+            ..shape(encoder)
         },
         do_lower_case: true,
         strip_accents: None,

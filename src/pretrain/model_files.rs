@@ -4,19 +4,20 @@
 use std::path::{Path, PathBuf};
 
 use checkpoints_convert::{
-    CONFIG_FILE, Kept, ModelShape, RECORD_FILE, RecordConfig, VOCABULARY_FILE, write_pretraining,
+    CONFIG_FILE, Kept, RECORD_FILE, RecordConfig, VOCABULARY_FILE, write_pretraining,
 };
 use serde_json::Value;
 
 use super::networks::Networks;
 use crate::{
-    config::{EncoderConfig, PretrainConfig},
+    config::PretrainConfig,
     durable_file::write_whole,
     eval::{self, json_file::write_json},
     model::{
         folder::{self, Finder},
         parameters::StoredParameters,
         record::{self, WriteError, for_each_parameter, stored_tensor},
+        shape::shape,
     },
     progress::Progress,
     user_cache,
@@ -101,24 +102,6 @@ pub fn save(
     record::write(others, &model_dir.join(GENERATOR_FILE))?;
     record::write(encoder, &model_dir.join(RECORD_FILE))?;
     Ok(())
-}
-
-fn shape(encoder: &EncoderConfig) -> ModelShape {
-    ModelShape {
-        vocab_size: encoder.vocab_size,
-        embedding_size: encoder.embedding_size,
-        hidden_size: encoder.hidden_size,
-        num_hidden_layers: encoder.num_hidden_layers,
-        num_attention_heads: encoder.num_attention_heads,
-        intermediate_size: encoder.intermediate_size,
-        max_position_embeddings: encoder.max_position_embeddings,
-        type_vocab_size: encoder.type_vocab_size,
-        hidden_act: "gelu".to_owned(),
-        hidden_dropout_prob: encoder.hidden_dropout_prob,
-        attention_probs_dropout_prob: encoder.attention_probs_dropout_prob,
-        initializer_range: encoder.initializer_range,
-        layer_norm_eps: encoder.layer_norm_eps,
-    }
 }
 
 /// All networks' parameters of the model at `path`, a checkpoint of TensorFlow's or a folder with both

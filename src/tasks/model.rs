@@ -1,11 +1,6 @@
 //! The whole model: one encoder and a head for each task.
 
-use std::collections::HashMap;
-
-use burn::{
-    Tensor,
-    module::{Module, ParamId},
-};
+use burn::module::Module;
 
 use crate::{
     config::EncoderConfig,
@@ -52,12 +47,6 @@ impl Model {
         self.heads.iter_mut().for_each(Head::refresh_f16_parts);
     }
 
-    /// The dense layers that take f16 copies of their weights.
-    fn f16_denses(&mut self) -> impl Iterator<Item = &mut Dense> {
-        let heads = self.heads.iter_mut().filter_map(Head::f16_dense);
-        self.electra.f16_denses().chain(heads)
-    }
-
     /// What the heads read of a batch to predict.
     pub fn encode(&self, input: &ModelInput) -> HeadInput {
         let hidden = self.electra.forward(input, Mode::Predict);
@@ -66,17 +55,12 @@ impl Model {
 }
 
 impl HalfWeights for Model {
-    fn take_f16_weights(&mut self) -> HashMap<ParamId, Tensor<2>> {
-        self.f16_denses()
-            .filter_map(Dense::take_f16_weight)
-            .collect()
+    fn f16_denses(&mut self) -> impl Iterator<Item = &mut Dense> {
+        let heads = self.heads.iter_mut().filter_map(Head::f16_dense);
+        self.electra.f16_denses().chain(heads)
     }
 
-    fn put_f16_weights(&mut self, mut copies: HashMap<ParamId, Tensor<2>>) {
-        for dense in self.f16_denses() {
-            let id = dense.weight.id;
-            dense.put_f16_weight(copies.remove(&id));
-        }
+    fn renew(&mut self) {
         self.refresh_f16_parts();
         self.electra.denses().for_each(Dense::renew_packed);
     }

@@ -20,7 +20,7 @@ use super::{
     layout::Layout,
 };
 use crate::{
-    device::{AdapterInfo, Api},
+    device::AdapterInfo,
     kernels::{
         formats::Element,
         launch::{self, Arrays, WIDEST_DISPATCH, binds, like},
@@ -45,8 +45,7 @@ pub fn candidates(adapter: &AdapterInfo, head: usize) -> Vec<CooperativeConfig> 
             head,
             block,
             subgroup,
-            // Naga's Metal output loads cooperative matrices from scalars only.
-            vectors: adapter.api != Api::Metal,
+            vectors: adapter.loads_matrices_from_vectors(),
         }));
     }
     configs.retain(|config| {

@@ -20,7 +20,7 @@ use super::{
     cooperative::CooperativeTiling,
 };
 use crate::{
-    device::{AdapterInfo, Api},
+    device::AdapterInfo,
     kernels::{
         autotune::{
             attempts::Attempts,
@@ -114,8 +114,7 @@ pub fn candidates(adapter: &AdapterInfo, operand: Element) -> Vec<MatmulTiling> 
                     subgroup: subgroup as usize,
                     ahead,
                     turned,
-                    // Naga's Metal output loads cooperative matrices from scalars only.
-                    vectors: adapter.api != Api::Metal,
+                    vectors: adapter.loads_matrices_from_vectors(),
                 }));
             }
         }

@@ -9,11 +9,9 @@ pub mod token_head;
 pub mod two_towers;
 pub mod vocabulary_loss;
 
-use std::collections::HashMap;
-
 use burn::{
     Tensor,
-    module::{Module, Param, ParamId},
+    module::{Module, Param},
 };
 
 use self::{
@@ -131,26 +129,15 @@ impl Networks {
             .denses()
             .chain(generators.flat_map(Generator::denses))
     }
+}
 
-    /// Those that take f16 copies of their weights.
+impl HalfWeights for Networks {
     fn f16_denses(&mut self) -> impl Iterator<Item = &mut Dense> {
         let f16 = self.electra.arithmetic.layers == Element::F16;
         self.denses().filter(move |_| f16)
     }
-}
 
-impl HalfWeights for Networks {
-    fn take_f16_weights(&mut self) -> HashMap<ParamId, Tensor<2>> {
-        self.f16_denses()
-            .filter_map(Dense::take_f16_weight)
-            .collect()
-    }
-
-    fn put_f16_weights(&mut self, mut copies: HashMap<ParamId, Tensor<2>>) {
-        for dense in self.f16_denses() {
-            let id = dense.weight.id;
-            dense.put_f16_weight(copies.remove(&id));
-        }
+    fn renew(&mut self) {
         self.denses().for_each(Dense::renew_packed);
     }
 }
