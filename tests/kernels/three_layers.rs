@@ -1,5 +1,7 @@
 //! Three dense layers at once, by every kind of tiling: as one after the other, and against sums in f64.
 
+use std::sync::Arc;
+
 use burn::{
     Tensor,
     tensor::{Device, FloatDType, TensorData},
@@ -7,9 +9,12 @@ use burn::{
 use electra::{
     device::{DeviceRequest, choose},
     kernels::{
-        dense::{layer::DenseLayer, three::ThreeLayers},
+        dense::{
+            layer::DenseLayer, packed_kernel::PackedKernel, products::DenseProducts,
+            three::ThreeLayers,
+        },
         formats::Element,
-        matmul::{MatmulTilings, autotune::candidates, config::MatmulTiling},
+        matmul::{MatmulTilings, autotune::candidates, bf16::Instructions, config::MatmulTiling},
     },
 };
 use rand::{Rng, SeedableRng};
@@ -106,6 +111,36 @@ fn plain_tensors_are_as_one_by_one() {
     for (_, device) in crate::support::devices() {
         for element in Element::ALL {
             assert_as_one_by_one(&device, element, MatmulTilings::default());
+        }
+    }
+}
+
+#[test]
+fn rows_packed_once_are_multiplied_as_those_packed_for_each() {
+    let device = Device::flex();
+    for instructions in Instructions::ALL.into_iter().filter(|by| by.available()) {
+        for [rows, input, output] in SHAPES {
+            let matrix = |shape: [usize; 2], seed: u64| -> Tensor<2> {
+                let values = random(shape[0] * shape[1], seed);
+                Tensor::from_data(TensorData::new(values, shape), &device)
+            };
+            let layers = [1, 2, 3].map(|seed| DenseLayer {
+                kernel: matrix([input, output], seed),
+                bias: matrix([1, output], seed + 3).flatten(0, 1),
+                products: DenseProducts {
+                    packed: Some(Arc::new(PackedKernel::new(instructions))),
+                    ..DenseProducts::default()
+                },
+            });
+            let x = matrix([rows, input], 7);
+            let results = ThreeLayers(layers.clone()).forward(x.clone());
+            for (result, layer) in results.into_iter().zip(&layers) {
+                let alone = values(layer.forward(x.clone()));
+                assert!(
+                    values(result) == alone,
+                    "{instructions}: {rows}x{input}x{output}"
+                );
+            }
         }
     }
 }

@@ -37,11 +37,7 @@ impl DenseMatmuls for Flex {
             kernel,
             &products,
             #[inline(always)]
-            |_, column, line| {
-                for (y, bias) in line.iter_mut().zip(&bias[column..]) {
-                    *y += bias;
-                }
-            },
+            |_, column, line| add_bias(bias, column, line),
         );
         cast::<Self>(y, format)
     }
@@ -216,6 +212,42 @@ impl DenseMatmuls for Flex {
     }
 }
 
+/// The forward products of three layers on the same rows, which are packed once; `None` if the layers'
+/// products are not of operands in bf16.
+pub(super) fn forward_of_three(
+    x: &FloatTensor<Flex>,
+    kernels: &[FloatTensor<Flex>; 3],
+    biases: &[FloatTensor<Flex>; 3],
+    products: &[DenseProducts; 3],
+) -> Option<[FloatTensor<Flex>; 3]> {
+    let instructions = products[0].packed.as_ref()?.instructions;
+    let format = x.dtype();
+    let x = in_order(x.clone());
+    Packed::with(instructions, matrix(&x), Side::Left, |rows| {
+        let one = |place: usize| {
+            let [kernel, bias] = [&kernels[place], &biases[place]].map(|t| in_order(t.clone()));
+            let bias = values(&bias);
+            let packed = products[place].packed.as_ref()?;
+            let y = of_packed(
+                rows,
+                packed.forward(matrix(&kernel)),
+                #[inline(always)]
+                |_, column, line| add_bias(bias, column, line),
+            );
+            Some(cast::<Flex>(y, format))
+        };
+        Some([one(0)?, one(1)?, one(2)?])
+    })
+}
+
+/// Adds its part of the bias to a piece of a row that begins at `column`.
+#[inline(always)]
+fn add_bias(bias: &[f32], column: usize, line: &mut [f32]) {
+    for (y, bias) in line.iter_mut().zip(&bias[column..]) {
+        *y += bias;
+    }
+}
+
 /// `x · kernel` in f32; each piece of a row is finished, given the numbers of its row and of its first
 /// column.
 fn forward(
@@ -277,18 +309,27 @@ fn of_rows(
     right: &Packed,
     finish: impl Fn(usize, usize, &mut [f32]) + Sync + Send,
 ) -> FloatTensor<Flex> {
+    Packed::with(right.instructions, rows, Side::Left, |left| {
+        of_packed(left, right, finish)
+    })
+}
+
+/// The same of rows that are packed.
+fn of_packed(
+    left: &Packed,
+    right: &Packed,
+    finish: impl Fn(usize, usize, &mut [f32]) + Sync + Send,
+) -> FloatTensor<Flex> {
     let finish = |row, column, line: &mut [f32]| {
         Arch::new().dispatch(
             #[inline(always)]
             || finish(row, column, line),
         )
     };
-    Packed::with(right.instructions, rows, Side::Left, |left| {
-        let shape = [left.lines, right.lines];
-        let mut out = vec![0.0; shape[0] * shape[1]];
-        product(left, right, &mut out, finish);
-        tensor(out, Shape::new(shape))
-    })
+    let shape = [left.lines, right.lines];
+    let mut out = vec![0.0; shape[0] * shape[1]];
+    product(left, right, &mut out, finish);
+    tensor(out, Shape::new(shape))
 }
 
 /// A tensor that is whole and in order.

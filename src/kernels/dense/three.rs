@@ -14,6 +14,7 @@ use burn::{
 };
 
 use super::{
+    cpu,
     layer::DenseLayer,
     matmuls::{DenseMatmuls, fused},
     products::DenseProducts,
@@ -109,7 +110,20 @@ fn parameters_one_by_one<B: DenseMatmuls>(
     (Three(q, k, v), Three(of_q, of_k, of_v))
 }
 
-impl ThreeDense for Flex {}
+impl ThreeDense for Flex {
+    fn three_forward(
+        x: FloatTensor<Self>,
+        kernels: Three<Self>,
+        biases: Three<Self>,
+        products: [DenseProducts; 3],
+    ) -> Three<Self> {
+        let (kernels, biases) = (kernels.tensors(), biases.tensors());
+        match cpu::forward_of_three(&x, &kernels, &biases, &products) {
+            Some(results) => results.into(),
+            None => forward_one_by_one::<Self>(x, kernels.into(), biases.into(), products),
+        }
+    }
+}
 
 impl ThreeDense for CubeBackend {
     fn three_forward(
