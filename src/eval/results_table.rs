@@ -1,4 +1,4 @@
-//! The figures of all trials as a table that fits a terminal.
+//! The metrics of all trials as a table that fits a terminal.
 
 use super::{
     figures::{Figure, Scores},
@@ -6,15 +6,16 @@ use super::{
     summary::Summary,
 };
 
-/// More trials than this are shown by their mean and deviation alone: the table fits 80 columns.
+/// Most trials shown individually; beyond that, only mean and deviation are shown, so that the
+/// table fits 80 columns.
 const SHOWN: usize = 4;
 
-/// Columns of a figure's name, and of a figure.
+/// Widths of a metric's name and of its value.
 const NAME: usize = 20;
 const FIGURE: usize = 9;
 
-/// A block a task, a row a figure in the scorer's order, a column a trial; after several trials
-/// their mean and standard deviation. `shown` gives a task's figure as its cell holds it.
+/// Lays out one block per task, one row per metric in the scorer's order, and one column per trial;
+/// for several trials also mean and standard deviation. `shown` formats a task's metric.
 pub fn results_table(
     trials: &[TrialResults],
     shown: impl Fn(&str, &Scores, &str, Figure) -> String,
