@@ -1,4 +1,4 @@
-//! What people call the texts of a task, as a form or a message names them.
+//! Names of a task's texts for forms and messages.
 
 use super::glue;
 use crate::tasks::description::{Column, Description};
