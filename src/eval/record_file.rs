@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{error::Error, file_digest::FileDigest, json_file::write_json};
 
-/// A record beside a predictions file that says where the file comes from.
+/// What lies beside a predictions file and says where it comes from.
 pub trait Record: Serialize + DeserializeOwned {
     /// What is lost if the record belongs to other predictions.
     const HOLDS: &'static str;
@@ -53,8 +53,8 @@ pub fn write(record: &impl Record, predictions: &Path) -> Result<(), Error> {
     write_json(&path(predictions), record)
 }
 
-/// Returns the record of a predictions file, if there is one that matches its content. A record
-/// that is damaged or belongs to other predictions is ignored with a warning.
+/// The record of a predictions file, if it has one that speaks of its content. One that is
+/// damaged or belongs to other predictions is passed over, and that is said.
 ///
 /// # Errors
 /// If the predictions cannot be read.

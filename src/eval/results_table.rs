@@ -14,8 +14,8 @@ const SHOWN: usize = 4;
 const NAME: usize = 20;
 const FIGURE: usize = 9;
 
-/// Lays out one block per task, one row per metric in the scorer's order, and one column per trial;
-/// for several trials also mean and standard deviation. `shown` formats a task's metric.
+/// A block a task, a row a figure in the scorer's order, a column a trial; after several trials
+/// their mean and standard deviation. `shown` gives a task's figure as its cell holds it.
 pub fn results_table(
     trials: &[TrialResults],
     shown: impl Fn(&str, &Scores, &str, Figure) -> String,

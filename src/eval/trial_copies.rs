@@ -1,7 +1,7 @@
-//! The names under which a trial writes a result.
+//! Under which names a trial writes a result.
 
-/// Returns the names under which one of several trials is written: its own copy, and the latest,
-/// which has the reference's name. A single trial only writes the latest.
+/// What a trial of several is written as: a copy of its own, and as the last, which has the
+/// reference's name. A single trial is the last.
 pub fn trial_copies<T>(last: T, trials: usize, of_trial: impl FnOnce(&T) -> T) -> Vec<T> {
     let own = (trials > 1).then(|| of_trial(&last));
     own.into_iter().chain([last]).collect()

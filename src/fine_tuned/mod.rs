@@ -37,8 +37,8 @@ use crate::{
     text::tokenizer::Tokenizer,
 };
 
-/// A model with its heads, its vocabulary and the hyper-parameters it was trained with; of several
-/// tasks one answers.
+/// A model with its heads, its vocabulary and the hyper-parameters of its training; one of its tasks
+/// answers.
 ///
 /// # Examples
 ///
@@ -199,7 +199,6 @@ impl FineTuned {
     ///
     /// # Errors
     /// If the device fails.
-    /// When the device fails.
     pub fn compute(
         &self,
         rows: &FeatureSet<'_>,

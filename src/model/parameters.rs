@@ -97,7 +97,6 @@ impl StoredParameters {
     ///
     /// # Errors
     /// If a record without checksums cannot be read.
-    /// A record without checksums cannot be read.
     pub fn identity(&self) -> Result<String, Error> {
         let sums = self.tensors.values().map(|tensor| {
             let stored = self

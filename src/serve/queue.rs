@@ -148,7 +148,6 @@ impl Queue {
     /// # Errors
     /// As for [`Queue::compute`], with the index of the input to blame; and if together they have
     /// more tokens than the server holds.
-    /// more tokens than the server holds.
     pub async fn compute_all<T: Send + 'static>(
         &self,
         asked: Vec<(Place, T)>,

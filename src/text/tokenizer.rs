@@ -13,7 +13,7 @@ use super::{
 };
 use crate::data::error::Error;
 
-/// A vocabulary and the way to it.
+/// Converts text to ids of a vocabulary.
 ///
 /// # Examples
 ///
@@ -21,7 +21,7 @@ use crate::data::error::Error;
 /// use electra::text::{tokenizer::Tokenizer, vocab::Vocab};
 ///
 /// let vocab = Vocab::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\nplay\n##ing\n", "vocab.txt")?;
-/// // Lower case, as every released model has it.
+/// // Lower case, as in every released model.
 /// let tokenizer = Tokenizer::new(vocab, true);
 /// let ids = tokenizer.tokenize("Playing chess");
 /// assert_eq!(ids, [4, 5, 1]);

@@ -45,10 +45,10 @@ impl AsRow for Feature {
     }
 }
 
-/// The features of all examples, one for each, in their order.
+/// Returns the features of all examples, one for each, in order.
 ///
 /// # Errors
-/// When `max_seq_length` leaves no room for the special tokens.
+/// If `max_seq_length` leaves no room for the special tokens.
 ///
 /// # Examples
 ///

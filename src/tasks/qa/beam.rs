@@ -60,7 +60,6 @@ pub fn predict(
 ///
 /// # Panics
 /// As for [`predict`].
-/// As [`predict`].
 pub fn predict_with_losses(
     model: &Model,
     head: usize,

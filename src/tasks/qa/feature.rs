@@ -75,11 +75,11 @@ pub struct FeatureOptions {
     pub split: Split,
 }
 
-/// The features of all examples, in the order of the examples, then of their windows.
+/// Returns the features of all examples, in the order of the examples, then of their windows.
 ///
 /// # Errors
-/// When `doc_stride` is 0, when a question leaves no room for its passage or needs too many
-/// windows, or when an example points outside its passages or words.
+/// If `doc_stride` is 0, a question leaves no room for its passage or needs too many windows, or an
+/// example points outside its passages or words.
 ///
 /// # Examples
 ///

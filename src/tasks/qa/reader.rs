@@ -35,8 +35,8 @@ pub struct ReadOptions<'a> {
 /// Reads the examples of `task` from `path`.
 ///
 /// # Errors
-/// When the task is unknown, the file cannot be read or is malformed, or a training question
-/// lacks its answer.
+/// If the task is unknown, the file cannot be read or is malformed, or a training question lacks
+/// its answer.
 ///
 /// # Examples
 ///

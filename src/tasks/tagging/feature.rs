@@ -103,9 +103,8 @@ impl FeatureOptions {
         }
     }
 
-    /// Tokenises words. Under the usual rules a word of which the tokenizer leaves nothing, such as
-    /// a lone zero-width space, becomes `[UNK]`: its tag must not be learnt from the next word's
-    /// token.
+    /// The tokens of words. By the usual rules a word of which the tokenizer leaves nothing, such as a
+    /// zero-width space alone, is `[UNK]`: it must not be learnt on the next word's token.
     pub(super) fn tokens(&self, words: &[String], tokenizer: &Tokenizer) -> WordTokens {
         let tokens = tokenizer.tokenize_words_as(words, self.normalizer(tokenizer));
         match self.rules {
@@ -114,7 +113,7 @@ impl FeatureOptions {
         }
     }
 
-    /// Iterates over the words of a sentence of which the tokenizer leaves nothing.
+    /// The words of a sentence that the tokenizer leaves nothing of.
     pub(super) fn words_without_token<'s>(
         &self,
         sentence: &'s Sentence,
@@ -122,7 +121,7 @@ impl FeatureOptions {
     ) -> impl Iterator<Item = &'s String> {
         let normalizer = self.normalizer(tokenizer);
         sentence.words.iter().filter(move |&word| {
-            // ASCII letters and digits are never dropped.
+            // Letters and digits of ASCII are never dropped.
             let plain = word.bytes().any(|byte| byte.is_ascii_alphanumeric());
             let alone = std::slice::from_ref(word);
             !plain
@@ -134,7 +133,7 @@ impl FeatureOptions {
     }
 }
 
-/// Adds an `[UNK]` for each word without tokens.
+/// The tokens with an `[UNK]` for each word that has none.
 fn each_with_a_token(tokens: WordTokens, unk: u32) -> WordTokens {
     let count = tokens.first_tokens.len();
     let own = |word: usize| first_token(&tokens, word)..first_token(&tokens, word + 1);
@@ -249,7 +248,7 @@ fn feature(
     }
 }
 
-/// Returns the first token of a word, or the end of all tokens after the last word.
+/// The first token of a word, or the end of all tokens behind the last word.
 fn first_token(tokens: &WordTokens, word: usize) -> usize {
     tokens
         .first_tokens

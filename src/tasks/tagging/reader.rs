@@ -12,10 +12,10 @@ use super::{
 };
 use crate::data::{existing_file::existing, line_reader::LineReader, source::Source};
 
-/// Reads the sentences of a file, or of its gzip archive if only that is there. It may hold none.
+/// Reads the sentences of a file, or of its gzip archive if only that exists. There may be none.
 ///
 /// # Errors
-/// When the file cannot be read, or a line is not of its form.
+/// If the file cannot be read, or a line does not have its form.
 ///
 /// # Examples
 ///

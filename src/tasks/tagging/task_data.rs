@@ -80,7 +80,7 @@ impl TaskData {
     /// hardly knows the words, words without tokens, and words that are cut.
     ///
     /// # Errors
-    /// As for [`featurize`].
+    /// As [`featurize`].
     pub fn new(
         task: &str,
         file: &Path,

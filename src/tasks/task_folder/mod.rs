@@ -78,7 +78,6 @@ pub struct WrittenFile {
 /// # Errors
 /// If a file cannot be read, lacks a column, has a row without text or label or a label that the
 /// train file lacks, or if the folder holds a task or cannot be written.
-/// train file lacks, or when the folder holds a task or cannot be written.
 pub fn write_texts(
     request: &Request,
     columns: &Description,

@@ -40,11 +40,11 @@ pub struct Request {
     pub curves: bool,
 }
 
-/// Scores a predictions file; also tells by which metric.
+/// Scores a predictions file; also returns the metric.
 ///
 /// # Errors
-/// When a file cannot be read or is malformed, when options and metric do not go together, or
-/// when the predictions belong to other data.
+/// If a file cannot be read or is malformed, the options do not go with the metric, or the
+/// predictions belong to other data.
 ///
 /// # Examples
 ///
