@@ -1,7 +1,7 @@
 // dq[i] = Σ_j p[i, j] · (dp[i, j] − Σ_j p · dp) · k[j] / √size with cooperative matrices, where p =
-// softmax(q kᵀ / √size) and dp[i, j] = (grad[i] · v[j]) · factor[i, j]. All tensors are [tokens,
-// hidden]. For the other gradients, writes each row's log-sum-exp of the scores and Σ_j p · dp to
-// `rows`, [heads, tokens, 2].
+// softmax(q kᵀ / √size) and dp[i, j] = (grad[i] · v[j]) · factor[i, j]. All tensors are
+// [tokens, hidden]. For the other gradients, writes each row's log-sum-exp of the scores and Σ_j p
+// · dp to `rows`, [heads, tokens, 2].
 
 @group(0) @binding(1) var<storage, read_write> queries: array<vec4<f16>>;
 @group(0) @binding(2) var<storage, read_write> keys: array<vec4<f16>>;

@@ -5,8 +5,8 @@
 // ε), where g = gradient · γ and x̂ is the normalised row. If the row was a sum with a dropped-out
 // summand, that summand's gradient is written too.
 //
-// For γ and β, each slice writes partial sums: of gradient · x̂ and of gradient, [2 · slices,
-// columns] with those of γ first.
+// For γ and β, each slice writes partial sums: of gradient · x̂ and of gradient,
+// [2 · slices, columns] with those of γ first.
 
 @group(0) @binding(0) var<storage, read_write> x: array<Quad>;
 @group(0) @binding(1) var<storage, read_write> moments: array<vec2<f32>>;

@@ -41,7 +41,7 @@ pub enum Error {
     Answer(#[from] qa::error::Error),
     #[error("{}", needs_null_odds(option, &path.display().to_string(), task))]
     NoNullOdds {
-        /// The flag that was given.
+        /// What was given, with its flag.
         option: &'static str,
         path: PathBuf,
         task: String,

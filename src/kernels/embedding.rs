@@ -148,8 +148,8 @@ impl EmbeddingOps for CubeBackend {
     }
 }
 
-/// Sums rows of three tables `[entries, columns]` by id: words, types and positions, giving `[rows,
-/// columns]` without autodiff. The rows are those of `sequences`.
+/// Sums rows of three tables `[entries, columns]` by id: words, types and positions, giving
+/// `[rows, columns]` without autodiff. The rows are those of `sequences`.
 pub fn embedding_sum(
     tables: [Tensor<2>; 3],
     [words, types, positions]: [&Ids; 3],

@@ -83,8 +83,8 @@ impl Dense {
         self.half = copy;
     }
 
-    /// Invalidates the packed weight. Must be called whenever the weight changes; in between, bf16
-    /// matmuls reuse what they packed.
+    /// Starts keeping the weight packed for bf16 matmuls, if there are any, or invalidates what is
+    /// kept. Must be called whenever the weight changes.
     pub fn renew_packed(&mut self) {
         match self.packed.as_mut().and_then(Arc::get_mut) {
             Some(packed) => packed.renew(),

@@ -1,5 +1,5 @@
-//! A model's reply, whatever its task: as text for `electra ask`, and as JSON for `electra ask
-//! --json` and `electra serve`.
+//! A model's reply, whatever its task: as text for `electra ask`, and as JSON for
+//! `electra ask --json` and `electra serve`.
 
 use serde::Serialize;
 

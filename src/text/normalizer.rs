@@ -149,8 +149,8 @@ fn split_punctuation(word: &str, visit: &mut impl FnMut(&str)) {
     }
 }
 
-/// Counts every ASCII mark as punctuation, even those that Unicode calls symbols (`$`, `^`, `` `
-/// ``).
+/// Counts every ASCII mark as punctuation, even those that Unicode calls symbols, such as `$`, `^`
+/// and `` ` ``.
 pub(crate) fn is_punctuation(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_punctuation();

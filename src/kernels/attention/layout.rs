@@ -17,8 +17,8 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Returns the floating-point operations of two matmuls over each sequence's `[length,
-    /// hidden]`, as in the forward pass; the backward pass has five.
+    /// Returns the floating-point operations of two matmuls over each sequence's
+    /// `[length, hidden]`, as in the forward pass; the backward pass has five.
     pub(super) fn flops(&self, hidden: usize) -> f64 {
         let lengths = (0..self.sequences.len()).map(|number| self.sequences.rows(number).len());
         let pairs: usize = lengths.map(|length| length * length).sum();

@@ -47,8 +47,8 @@ impl DenseLayer {
         (Tensor::from_dispatch(y), Tensor::from_dispatch(inner))
     }
 
-    /// Applies the layer, then dropout, then adds `residual` `[rows, out]`: `[rows, in]` → `[rows,
-    /// out]`.
+    /// Applies the layer, then dropout, then adds `residual` `[rows, out]`: `[rows, in]` →
+    /// `[rows, out]`.
     pub fn residual(
         &self,
         x: Tensor<2>,
@@ -84,8 +84,8 @@ impl DenseLayer {
         ))
     }
 
-    /// Returns the gradient of `inner`, the values before the GELU that produced the rows, `[rows,
-    /// in]` each, given the result's gradient, `[rows, out]`.
+    /// Returns the gradient of `inner`, the values before the GELU that produced the rows,
+    /// `[rows, in]` each, given the result's gradient, `[rows, out]`.
     pub fn inner_gradient(&self, grad: Tensor<2>, inner: Tensor<2>) -> Tensor<2> {
         Tensor::from_dispatch(Dispatch::dense_inner_gradient(
             grad.into_dispatch(),

@@ -202,8 +202,8 @@ impl ThreeLayers {
         ))
     }
 
-    /// Adds the gradients of the rows to `sum` `[rows, in]`, given the results' gradients, `[rows,
-    /// out]` each.
+    /// Adds the gradients of the rows to `sum` `[rows, in]`, given the results' gradients,
+    /// `[rows, out]` each.
     pub fn input_gradients_onto(&self, grads: [Tensor<2>; 3], sum: Tensor<2>) -> Tensor<2> {
         Tensor::from_dispatch(Dispatch::three_input_gradients_onto(
             grads.map(Tensor::into_dispatch).into(),

@@ -137,8 +137,8 @@ impl WordFile {
         sentences.map(|s| s.words.len() - s.kept()).sum()
     }
 
-    /// Writes the predictions for the sentences, given the logits of each row, `[rows][words ·
-    /// tags]`.
+    /// Writes the predictions for the sentences, given the logits of each row,
+    /// `[rows][words · tags]`.
     ///
     /// # Errors
     /// If there are too many or too few logits or they are not finite, or if the file cannot be
