@@ -169,7 +169,7 @@ fn products(left: &[CubeTensor], right: &[CubeTensor]) -> Option<Products> {
         .find(|products| products.counts()[..2] == [left.len(), right.len()])
 }
 
-/// Returns whether the shader supports these operands and a result of this shape.
+/// Returns whether the shader supports these operands, with `results` results side by side.
 fn fits(
     tiling: MatmulTiling,
     a: &CubeTensor,

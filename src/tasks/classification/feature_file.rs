@@ -14,7 +14,7 @@ use crate::{data::error::Error, durable_file::write_whole};
 /// Writes a features file. An existing file of that name is replaced once the new one is complete.
 ///
 /// # Errors
-/// If the folder is not writable or the disk is full.
+/// If the folder cannot be created or written, or the disk is full.
 pub fn write_features(path: &Path, features: &[Feature]) -> Result<(), Error> {
     let failed = |source| Error::Write {
         path: path.to_owned(),

@@ -23,7 +23,7 @@ const CHUNKS_PER_BLOCK: usize = 32;
 /// Writes a features file. An existing file of that name is replaced once the new one is complete.
 ///
 /// # Errors
-/// If the folder does not exist or is not writable, or the disk is full.
+/// If the folder cannot be created or written, or the disk is full.
 pub fn write_features(path: &Path, features: &[Feature], split: Split) -> Result<(), Error> {
     let failed = |source| Error::Write {
         path: path.to_owned(),

@@ -43,7 +43,7 @@ impl<'a> From<&'a Feature> for Line<'a> {
 /// Writes a features file. An existing file of that name is replaced once the new one is complete.
 ///
 /// # Errors
-/// If the folder does not exist or is not writable, or the disk is full.
+/// If the folder cannot be created or written, or the disk is full.
 pub fn write_features(path: &Path, features: &[Feature]) -> Result<(), Error> {
     let written = write_whole(path, |out| write_lines(out, features));
     written.map_err(|source| Error::Write {
