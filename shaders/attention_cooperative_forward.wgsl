@@ -1,7 +1,7 @@
-// context[i] = Σ_j softmax_j(q[i] · k[j] / √size) · factor[i, j] · v[j] within each sequence on matrix
-// units, in two passes over the keys so that no matrix of sums is ever scaled: the first finds each
-// row's log of Σ exp(score), the second computes the scores again. [tokens, hidden] each; the logs
-// stay in `log_sums`, [heads, tokens], for the gradients.
+// context[i] = Σ_j softmax_j(q[i] · k[j] / √size) · factor[i, j] · v[j] within each sequence, with
+// cooperative matrices. Two passes over the keys, so that no matrix of sums ever has to be
+// rescaled: the first finds each row's log-sum-exp, the second recomputes the scores. All tensors
+// are [tokens, hidden]; the gradients read the log-sum-exps from `log_sums`, [heads, tokens].
 
 @group(0) @binding(1) var<storage, read_write> queries: array<vec4<f16>>;
 @group(0) @binding(2) var<storage, read_write> keys: array<vec4<f16>>;
@@ -30,19 +30,19 @@ fn main(
     let own_scores = region * SIZE * SCORE_STRIDE;
     let own_weights = region * SIZE * WEIGHT_STRIDE;
     let line = lane % SIZE;
-    // Where subgroups are larger than the configuration expects, fewer run than a tile has parts, and take the
-    // parts in rounds; where they are smaller, some have none.
+    // If subgroups are larger than configured, there are fewer of them than parts in a tile and
+    // they process the parts in rounds; if they are smaller, some have no part.
     let parts = min(PARTS, (tile.end - tile.first + SIZE - 1u) / SIZE);
     let rounds = (parts + subgroups - 1u) / subgroups;
     for (var round = 0u; round < rounds; round++) {
         let part = round * subgroups + subgroup;
         let row = tile.first + part * SIZE + line;
-        // A part without rows multiplies and writes nothing. That is the bound of a loop because naga
-        // takes a condition on the subgroup's number for one that divides its lanes.
+        // A part without rows multiplies nothing and writes nothing. Its loop bound says so,
+        // because naga treats a condition on the subgroup's number as divergent control flow.
         let present = select(0u, 1u, part < parts);
         let end = present * tile.end;
 
-        // Rows beyond the sequence are its last row again, and are not written.
+        // Rows beyond the sequence repeat its last row and are not written.
         for (var t = index; t < PARTS * SIZE * QUARTERS; t += THREADS) {
             let source = min(tile.first + t / QUARTERS, tile.end - 1u);
             stage(t / QUARTERS, t % QUARTERS, queries[source * width + column + t % QUARTERS]);
@@ -53,7 +53,7 @@ fn main(
         let q# = coopLoadT<Left>(&staged[at_q# * QUAD], ROW_STRIDE * QUAD);
         workgroupBarrier();
 
-        // Of the keys that this lane has seen.
+        // Over the keys that this lane has seen.
         var greatest = -1e30;
         var total = 0.0;
         for (var block = tile.begin; block < tile.end; block += BLOCK) {
@@ -88,7 +88,7 @@ fn main(
             }
         }
         workgroupBarrier();
-        // Each lane's own, then the row's of all the lanes that share it.
+        // First each lane's own values, then those of the whole row, over all lanes that share it.
         let own = subgroup * lanes;
         put_scores(own + lane, vec4<f32>(greatest, total, 0.0, 0.0));
         workgroupBarrier();

@@ -1,7 +1,6 @@
-// dv[j] = Σ_i p[i, j] · factor[i, j] · grad[i] and
-// dk[j] = Σ_i p[i, j] · (dp[i, j] − Σ_j p · dp) · q[i] / √size within each sequence with cooperative matrices; a
-// part's rows are keys and it goes over the queries. `rows` is what
-// attention_cooperative_query_gradient.wgsl left.
+// dv[j] = Σ_i p[i, j] · factor[i, j] · grad[i] and dk[j] = Σ_i p[i, j] · (dp[i, j] − Σ_j p · dp) ·
+// q[i] / √size within each sequence, with cooperative matrices. A part's rows are keys, and it
+// loops over the queries. `rows` was written by attention_cooperative_query_gradient.wgsl.
 
 @group(0) @binding(1) var<storage, read_write> queries: array<vec4<f16>>;
 @group(0) @binding(2) var<storage, read_write> keys: array<vec4<f16>>;
@@ -11,14 +10,14 @@
 @group(0) @binding(6) var<storage, read_write> key_grads: array<vec4<f16>>;
 @group(0) @binding(7) var<storage, read_write> value_grads: array<vec4<f16>>;
 
-// Scores, and slopes behind those of all parts; what is multiplied with the gradients, and what with
-// the queries.
+// In `scores`: the scores of all parts, then from SLOPES on their gradients. In `weights`: the left
+// factor of `grads`, then from STEEP on that of the queries.
 const SCORES = 2u;
 const SLOPES = PARTS * SIZE * SCORE_STRIDE;
 const WEIGHTS = 2u;
 const STEEP = PARTS * SIZE * WEIGHT_STRIDE;
 
-// Log of Σ exp(score) and Σ_j p · dp of each staged query.
+// Log-sum-exp and Σ_j p · dp of each staged query.
 var<workgroup> staged_rows: array<vec2<f32>, BLOCK>;
 
 @compute @workgroup_size({{ threads }}, 1, 1)
@@ -41,7 +40,7 @@ fn main(
     let own_shares = region * SIZE * WEIGHT_STRIDE;
     let own_steep = STEEP + own_shares;
     let line = lane % SIZE;
-    // Rounds, and parts without rows, are as in attention_cooperative_forward.wgsl.
+    // Rounds and parts without rows: see attention_cooperative_forward.wgsl.
     let parts = min(PARTS, (tile.end - tile.first + SIZE - 1u) / SIZE);
     let rounds = (parts + subgroups - 1u) / subgroups;
     for (var round = 0u; round < rounds; round++) {

@@ -1,7 +1,7 @@
-// dq[i] = Σ_j p[i, j] · (dp[i, j] − Σ_j p · dp) · k[j] / √size with cooperative matrices, where
-// p = softmax(q kᵀ / √size) and dp[i, j] = (grad[i] · v[j]) · factor[i, j]. [tokens, hidden] each.
-// Leaves for the other gradients each row's log of Σ exp(score) and Σ_j p · dp in `rows`,
-// [heads, tokens, 2].
+// dq[i] = Σ_j p[i, j] · (dp[i, j] − Σ_j p · dp) · k[j] / √size with cooperative matrices, where p =
+// softmax(q kᵀ / √size) and dp[i, j] = (grad[i] · v[j]) · factor[i, j]. All tensors are
+// [tokens, hidden]. For the other gradients, writes each row's log-sum-exp of the scores and Σ_j p
+// · dp to `rows`, [heads, tokens, 2].
 
 @group(0) @binding(1) var<storage, read_write> queries: array<vec4<f16>>;
 @group(0) @binding(2) var<storage, read_write> keys: array<vec4<f16>>;
@@ -12,7 +12,7 @@
 @group(0) @binding(7) var<storage, read_write> query_grads: array<vec4<f16>>;
 @group(0) @binding(8) var<storage, read_write> rows: array<vec2<f32>>;
 
-// Scores, and slopes behind those of all parts.
+// In `scores`: the scores of all parts, then from SLOPES on their gradients.
 const SCORES = 2u;
 const SLOPES = PARTS * SIZE * SCORE_STRIDE;
 const WEIGHTS = 1u;
@@ -36,7 +36,7 @@ fn main(
     let own_slopes = SLOPES + own_scores;
     let own_weights = region * SIZE * WEIGHT_STRIDE;
     let line = lane % SIZE;
-    // Rounds, and parts without rows, are as in attention_cooperative_forward.wgsl.
+    // Rounds and parts without rows: see attention_cooperative_forward.wgsl.
     let parts = min(PARTS, (tile.end - tile.first + SIZE - 1u) / SIZE);
     let rounds = (parts + subgroups - 1u) / subgroups;
     for (var round = 0u; round < rounds; round++) {
@@ -61,7 +61,7 @@ fn main(
         workgroupBarrier();
         let g# = coopLoadT<Left>(&staged[at_q# * QUAD], ROW_STRIDE * QUAD);
 
-        // Σ_j p · dp is the gradient times the result; the lanes that share a row share the columns.
+        // Σ_j p · dp equals grad · context; the lanes that share a row split its columns.
         let at = min(row, tile.end - 1u);
         var mean = 0.0;
         for (var quarter = lane / SIZE; quarter < QUARTERS; quarter += lanes / SIZE) {

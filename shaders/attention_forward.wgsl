@@ -1,6 +1,7 @@
-// context[i] = Σ_j softmax_j(q[i] · k[j] / √size) · factor[i, j] · v[j] within each sequence, in one
-// pass over the keys that keeps the greatest score and the sum so far. [tokens, hidden] each. Leaves
-// for the backward pass each row's log of Σ exp(score) in `log_sums`, [heads, tokens].
+// context[i] = Σ_j softmax_j(q[i] · k[j] / √size) · factor[i, j] · v[j] within each sequence, in
+// one pass over the keys with a running maximum and sum (online softmax). All tensors are
+// [tokens, hidden]. For the backward pass, writes each row's log-sum-exp of the scores to
+// `log_sums`, [heads, tokens].
 
 @group(0) @binding(1) var<storage, read_write> queries: array<Quad>;
 @group(0) @binding(2) var<storage, read_write> keys: array<Quad>;

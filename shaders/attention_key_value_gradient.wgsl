@@ -1,7 +1,8 @@
-// dk[j] = Σ_i p[i, j] · (dp[i, j] − Σ_j p · dp) · q[i] / √size and dv[j] = Σ_i p[i, j] · factor[i, j] ·
-// grad[i] within each sequence; a thread takes a key and goes over the queries. A workgroup computes one
-// of the two, so that a row's values stay in registers: those of the keys come first, head by head.
-// `rows` is what attention_query_gradient.wgsl left.
+// dk[j] = Σ_i p[i, j] · (dp[i, j] − Σ_j p · dp) · q[i] / √size and dv[j] = Σ_i p[i, j] ·
+// factor[i, j] · grad[i] within each sequence. A thread takes a key and loops over the queries. A
+// workgroup computes only one of the two gradients, so that a row's values stay in registers: first
+// the workgroups of the keys, head by head, then those of the values. `rows` was written by
+// attention_query_gradient.wgsl.
 
 @group(0) @binding(1) var<storage, read_write> queries: array<Quad>;
 @group(0) @binding(2) var<storage, read_write> keys: array<Quad>;

@@ -1,7 +1,7 @@
 // dq[i] = Σ_j p[i, j] · (dp[i, j] − Σ_j p · dp) · k[j] / √size, where p = softmax(q kᵀ / √size) and
-// dp[i, j] = (grad[i] · v[j]) · factor[i, j]. [tokens, hidden] each; `log_sums` is what
-// attention_forward.wgsl left. Leaves for the other gradients each row's log of Σ exp(score) and
-// Σ_j p · dp in `rows`, [heads, tokens, 2].
+// dp[i, j] = (grad[i] · v[j]) · factor[i, j]. All tensors are [tokens, hidden]; `log_sums` was
+// written by attention_forward.wgsl. For the other gradients, writes each row's log-sum-exp of the
+// scores and Σ_j p · dp to `rows`, [heads, tokens, 2].
 
 @group(0) @binding(1) var<storage, read_write> queries: array<Quad>;
 @group(0) @binding(2) var<storage, read_write> keys: array<Quad>;
@@ -24,7 +24,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let q# = vec4<f32>(queries[at + #u]) * scale;
     let log_sum = log_sums[head * params.tokens + min(row, tile.end - 1u)];
     let g# = vec4<f32>(grads[at + #u]);
-    // Σ_j p · dp is the gradient times the result.
+    // Σ_j p · dp equals grad · context.
     var mean = 0.0;
     mean += dot(g#, vec4<f32>(context[at + #u]));
     var d# = vec4<f32>(0.0);

@@ -1,8 +1,9 @@
-// Which rows a workgroup of the attention shaders takes: those of one tile, which never crosses
-// sequences.
+// Assigns rows to the workgroups of the attention shaders: each takes one tile, which never crosses
+// a sequence boundary.
 
 struct Tile {
-    // First row, first row and end of its sequence, and the sequence's place in the batch.
+    // First row of the tile, first row and end of its sequence, and the sequence's place in the
+    // batch.
     first: u32,
     begin: u32,
     end: u32,
@@ -13,7 +14,7 @@ struct Tile {
 
 var<workgroup> tile_of_group: Tile;
 
-// The tile of this workgroup, the same for all its threads.
+// Reads the tile of this workgroup, uniformly over its threads.
 fn read_tile(number: u32, thread: u32) -> Tile {
     if thread == 0u {
         tile_of_group = tiles[number];

@@ -1,8 +1,9 @@
-// Dropout of a packed matrix: y[row, column] = x[row, column] · factor(row, column), [tokens, columns].
+// Dropout of a packed matrix [tokens, columns]: y[row, column] = x[row, column] · factor(row,
+// column).
 
 alias Element = {{ element }};
 
-// Each row's word in masks.
+// Mask word of each row.
 @group(0) @binding(0) var<storage, read_write> row_words: array<u32>;
 @group(0) @binding(1) var<storage, read_write> x: array<Element>;
 @group(0) @binding(2) var<storage, read_write> y: array<Element>;

@@ -1,7 +1,7 @@
-// sums[row] = words[its word] + (types[its type] + positions[its position]), [rows, columns]. A type
-// beyond the table adds nothing. A thread takes a place.
+// sums[row] = words[word id] + (types[type id] + positions[position id]), [rows, columns]. A type
+// beyond the table adds nothing. One thread per element.
 
-// What lies at a place: a value, or four.
+// An element: a scalar or a vec4.
 alias Floats = {{ floats }};
 
 @group(0) @binding(0) var<storage, read_write> word_ids: array<u32>;

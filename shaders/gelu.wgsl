@@ -1,4 +1,4 @@
-// GELU with the error function's value: y = x · Φ(x), or its gradient, y = grad · (Φ(x) + x · φ(x)).
+// Erf GELU, y = x · Φ(x), or its gradient, y = grad · (Φ(x) + x · φ(x)).
 
 alias Element = {{ element }};
 

@@ -1,5 +1,5 @@
-// What the shaders of layer normalisation share: a workgroup takes a row of [rows, columns], its
-// threads go over the columns, four at a time.
+// Shared by the layer normalisation shaders: a workgroup takes a row of [rows, columns], and its
+// threads loop over the columns, four at a time.
 
 alias Quad = vec4<{{ element }}>;
 

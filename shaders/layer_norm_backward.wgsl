@@ -1,12 +1,12 @@
-// The gradients of a normalisation, given that of its result. A workgroup takes a row, or where there
-// are no more rows a part of the columns in a slice of the rows.
+// Gradients of a layer normalisation, given that of its result. A workgroup takes one row; the
+// workgroups after the last row each take a range of columns within a slice of rows.
 //
-// Of a row before the normalisation: (g − mean(g) − x̂ · mean(g · x̂)) / √(variance + ε) with
-// g = gradient · γ and x̂ the normalised row. Where the row was a sum with a part that values were
-// dropped from, that part's gradient too.
+// The gradient of a row before normalisation is (g − mean(g) − x̂ · mean(g · x̂)) / √(variance +
+// ε), where g = gradient · γ and x̂ is the normalised row. If the row was a sum with a dropped-out
+// summand, that summand's gradient is written too.
 //
-// Of γ and β, each slice's share: the sums of gradient · x̂ and of gradient, [2 · slices, columns] with
-// the shares of γ first.
+// For γ and β, each slice writes partial sums: of gradient · x̂ and of gradient,
+// [2 · slices, columns] with those of γ first.
 
 @group(0) @binding(0) var<storage, read_write> x: array<Quad>;
 @group(0) @binding(1) var<storage, read_write> moments: array<vec2<f32>>;
@@ -51,7 +51,7 @@ fn row_gradient(row: u32, thread: u32) {
     }
 }
 
-// A thread takes a column.
+// One thread per column.
 fn share(number: u32, thread: u32) {
     let columns = params.columns;
     let slices = (params.rows + SLICE - 1u) / SLICE;

@@ -1,9 +1,9 @@
 
-// Of a part that values were dropped from: where each row stands in masks, and the gradients.
+// The mask word of each row, and the gradients of the dropped-out summand.
 @group(0) @binding(6) var<storage, read_write> row_words: array<u32>;
 @group(0) @binding(7) var<storage, read_write> dropped_grads: array<Quad>;
 
-// Keeps the gradient of four columns of a row.
+// Stores the gradient of four columns of a row.
 fn drop_quad(row: u32, quad: u32, gradient: vec4<f32>) {
     let word = row_words[row];
     let column = 4u * quad;

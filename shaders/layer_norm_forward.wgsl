@@ -1,5 +1,5 @@
-// y = (x − mean) / √(variance + ε) · γ + β of each row; moments holds each row's mean and
-// 1 / √(variance + ε).
+// y = (x − mean) / √(variance + ε) · γ + β for each row; `moments` receives each row's mean and 1 /
+// √(variance + ε).
 
 @group(0) @binding(0) var<storage, read_write> x: array<Quad>;
 @group(0) @binding(1) var<storage, read_write> gamma: array<vec4<f32>>;

@@ -1,6 +1,6 @@
-// Gradients of γ and β of several normalisations: the sums of the shares that layer_norm_backward.wgsl
-// left of each, [2 · slices, columns]. A thread takes a column of one of them. A line with a # is written
-// once for each.
+// Gradients of γ and β of several normalisations: sums the partial sums that
+// layer_norm_backward.wgsl wrote for each, [2 · slices, columns]. A thread takes one column of one
+// normalisation. A line containing a # is repeated for each normalisation.
 
 const NORMS = {{ norms }};
 const THREADS = 64u;
@@ -9,7 +9,7 @@ const THREADS = 64u;
 @group(0) @binding(NORMS + 2 * #) var<storage, read_write> gamma_grads#: array<f32>;
 @group(0) @binding(NORMS + 2 * # + 1) var<storage, read_write> beta_grads#: array<f32>;
 
-// Both shares of a slice, of the norm of this number.
+// Both partial sums at these places of normalisation `number`.
 fn share(number: u32, of_gamma: u32, of_beta: u32) -> vec2<f32> {
     switch number {
         case #u: { return vec2<f32>(shares#[of_gamma], shares#[of_beta]); }

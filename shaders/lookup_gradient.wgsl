@@ -1,8 +1,8 @@
-// sums[id] += rows[row] for each row that was looked up by the id, in the rows' order, [entries, columns]
-// and [rows, columns]. A thread has one place of an id's row: no other thread adds to it. A line with a #
-// is written once for each number.
+// sums[id] += rows[row] for each row looked up by that id, in row order; [entries, columns] and
+// [rows, columns]. A thread owns one element of an id's row, so no other thread adds to it. A line
+// containing a # is repeated for each number.
 
-// What lies at a place: a value, or four.
+// An element: a scalar or a vec4.
 alias Floats = {{ floats }};
 
 @group(0) @binding(0) var<storage, read_write> sums: array<Floats>;
@@ -26,7 +26,7 @@ fn main(
     let at = params.words[2u * group] * params.places + place;
     var sum = sums[at];
     var next = params.words[2u * group + 1u];
-    // Fetched together, so that a frequent word does not wait for its rows one by one.
+    // Loaded together, so that a frequent word does not wait for its rows one at a time.
     for (; next + AT_ONCE <= end; next += AT_ONCE) {
         let row# = rows[params.words[next + #u] * params.places + place];
         sum += row#;

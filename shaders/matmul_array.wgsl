@@ -1,5 +1,5 @@
-// An array of a product, one for each of several products or none; a line with a # is written once for
-// each.
+// An array of a matmul: none, one, or one for each of several products. A line containing a # is
+// repeated for each.
 @group(0) @binding({{ first }} + #) var<storage, read_write> {{ name }}#: array<{{ values }}>;
 
 fn get_{{ name }}(number: u32, at: u32) -> {{ values }} {

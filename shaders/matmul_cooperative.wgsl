@@ -1,9 +1,9 @@
-// c = a · b and what follows it with cooperative matrices: f16 operands, f32 sums. A workgroup of GRID_ROWS ×
-// GRID_COLUMNS subgroups takes a block of c and goes through the depth in slices that it stages in
-// workgroup memory; a subgroup sums TILE_ROWS × TILE_COLUMNS tiles of SIZE × SIZE. A line with a # is
-// written once for each row of tiles, one with a $ once for each column of tiles; one with a ~ once for
-// each piece of the left slice that a thread stages, one with a ? for each of the right: what is fetched
-// stays in registers only if no index into it is computed.
+// c = a · b and its epilogue with cooperative matrices: f16 operands, f32 sums. A workgroup of
+// GRID_ROWS × GRID_COLUMNS subgroups computes a block of c, looping over the depth in slices staged
+// in workgroup memory; a subgroup accumulates TILE_ROWS × TILE_COLUMNS tiles of SIZE × SIZE. A line
+// containing a # is repeated for each row of tiles, $ for each column of tiles, ~ for each piece of
+// the left slice that a thread stages, and ? for each piece of the right slice: fetched values stay
+// in registers only if they are never indexed dynamically.
 
 alias Left = coop_mat{{ size }}x{{ size }}<f16, A>;
 alias Right = coop_mat{{ size }}x{{ size }}<f16, B>;
@@ -20,12 +20,12 @@ const PART_ROWS = SIZE * {{ tile_rows }}u;
 const PART_COLUMNS = SIZE * {{ tile_columns }}u;
 const BLOCK_ROWS = PART_ROWS * {{ grid_rows }}u;
 const BLOCK_COLUMNS = PART_COLUMNS * GRID_COLUMNS;
-// Whether the next slice is fetched while this one is multiplied.
+// Whether the next slice is prefetched while the current one is multiplied.
 const AHEAD = {{ ahead }};
 
-// Elements of a quad in workgroup memory.
+// Array elements per quad in workgroup memory.
 const QUAD = {{ quad }}u;
-// Quads between staged lines: they do not all begin in the same bank.
+// Padding between staged lines in quads, so that they do not all begin in the same bank.
 const SPACE = 2u;
 
 // Threads that sum the same four columns of b.
@@ -48,15 +48,15 @@ fn main(
     let first_column = block.y;
     let left_line~ = line_left(first_row, thread, ~u);
     let right_line? = line_right(first_column, thread, ?u);
-    // Where subgroups are larger than was reckoned with, fewer run than a workgroup has parts: they
-    // take the parts in rounds. Where they are smaller, more run than it has parts: what a part's
-    // second subgroup computes is not stored.
+    // If subgroups are larger than expected, there are fewer of them than parts in the workgroup,
+    // and they process the parts in rounds. If they are smaller, there are more of them than parts:
+    // what a part's second subgroup computes is not stored.
     let rounds = (PARTS + subgroups - 1u) / subgroups;
     for (var round = 0u; round < rounds; round++) {
         let part = (round * subgroups + subgroup) % PARTS;
         let storing = round * subgroups + subgroup < PARTS;
-        // The bound of a loop, because naga takes a condition on the subgroup's number for one that
-        // divides its lanes.
+        // A loop bound instead of a condition, because naga treats a condition on the subgroup's
+        // number as divergent control flow.
         let present = select(0u, 1u, storing);
         let part_row = part / GRID_COLUMNS * PART_ROWS;
         let part_column = part % GRID_COLUMNS * PART_COLUMNS;
@@ -73,7 +73,8 @@ fn main(
             if !AHEAD {
                 let slice = own_slice(first, DEPTH);
 {{ fetch }}
-                // Fetched before all have multiplied what they overwrite.
+                // Fetch while others still multiply; wait for all of them before overwriting the
+                // slice.
                 workgroupBarrier();
             }
             stage_left(thread, ~u, next_left~);
@@ -148,7 +149,7 @@ fn main(
     }
 }
 
-// Stores two tiles of c that a subgroup finished.
+// Stores two finished tiles of c of a subgroup.
 fn put(number: u32, own: u32, first_row: u32, first_column: u32, lane: u32, lanes: u32) {
     for (var t = lane; t < 2u * SIZE * SIZE / 4u; t += lanes) {
         let quads = 2u * SIZE / 4u;

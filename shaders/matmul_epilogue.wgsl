@@ -1,13 +1,13 @@
-// What becomes of a finished product, four columns of a row at a time, and which products a launch has:
-// what the matmul shaders share.
+// Shared by the matmul shaders: the epilogue of a finished product, four columns of a row at a
+// time, and which products a launch computes.
 
 alias Results = vec4<{{ result }}>;
 
-// Whether a lies as [k, m], and b as [n, k].
+// Whether a is stored as [k, m], and b as [n, k].
 const LEFT_TRANSPOSED = {{ left_transposed }};
 const RIGHT_TRANSPOSED = {{ right_transposed }};
 
-// Which of these `store` does, see there.
+// Which operations `store` applies, see there.
 const BIASED = {{ biased }};
 const MASKED = {{ masked }};
 const RESIDUAL = {{ residual }};
@@ -15,14 +15,14 @@ const GELU = {{ gelu }};
 const KEPT = {{ kept }};
 const GELU_GRADIENT = {{ gelu_gradient }};
 const ONTO = {{ onto }};
-// Whether the sums of the columns of b are wanted too.
+// Whether to sum the columns of b as well.
 const COLUMN_SUMS = {{ column_sums }};
 
-// Whether products stand beside each other, or how many are summed.
+// Whether the launch computes several products side by side, or how many it sums.
 const BESIDE = {{ beside }};
 const SUMMANDS = {{ summands }}u;
 
-// A workgroup's product, and the first column of its block of `width`.
+// Returns the product of a workgroup and the first column of its block of `width`.
 fn own_block(group: u32, width: u32) -> vec2<u32> {
     if !BESIDE {
         return vec2<u32>(0u, group * width);
@@ -31,12 +31,12 @@ fn own_block(group: u32, width: u32) -> vec2<u32> {
     return vec2<u32>(group / blocks, group % blocks * width);
 }
 
-// Depth of a summand in whole slices of `depth`.
+// Returns the depth of a summand, rounded up to whole slices of `depth`.
 fn whole_depth(depth: u32) -> u32 {
     return (params.k + depth - 1u) / depth * depth;
 }
 
-// The summand of the slice that begins at `first`, and where in its own depth it does.
+// Returns the summand of the slice that begins at `first`, and where the slice begins within it.
 fn own_slice(first: u32, depth: u32) -> vec2<u32> {
     if SUMMANDS == 1u {
         return vec2<u32>(0u, first);
@@ -47,9 +47,9 @@ fn own_slice(first: u32, depth: u32) -> vec2<u32> {
 
 // Stores columns `column` to `column + 3` of a row of product `number`:
 //   product (+ bias) · mask (+ residual)
-//   GELU(product + bias), and product + bias itself where it is kept
-//   product · GELU'(what was kept)
-//   product + what c holds
+//   GELU(product + bias), and product + bias itself if it is kept
+//   product · GELU'(kept value)
+//   product + the previous value of c
 fn store(number: u32, row: u32, column: u32, product: vec4<f32>) {
     let n = params.n;
     if row >= params.m || column >= n {

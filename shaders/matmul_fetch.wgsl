@@ -1,4 +1,4 @@
-            // Fetches a slice: whole ones without a look at each piece's depth.
+            // Fetches a slice; a whole slice needs no depth check for each piece.
             if slice.x + number == {{ operand }}u {
                 let at_left = at_left(slice.y, first_row, thread);
                 let at_right = at_right(slice.y, first_column, thread);

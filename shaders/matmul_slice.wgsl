@@ -1,7 +1,7 @@
-// How a slice of an operand is staged as it lies in memory: in lines along the depth if
-// ALONG, otherwise in lines across it. A thread takes the same quad of a line in every STEP-th line; a
-// piece is what it fetches and stages at a time. Beyond the matrix are its last lines or columns again,
-// whose results are not stored.
+// Stages a slice of an operand in its memory layout: in lines along the depth if ALONG, otherwise
+// in lines across it. A thread handles the same quad of every STEP-th line; a piece is what it
+// fetches and stages at a time. Beyond the matrix its last lines or columns are repeated; their
+// results are not stored.
 
 alias piece_{{ side }} = Quad;
 
@@ -10,7 +10,7 @@ const QUADS_{{ side }} = {{ line }}u / 4u;
 const STRIDE_{{ side }} = QUADS_{{ side }} + SPACE;
 const STEP_{{ side }} = THREADS / QUADS_{{ side }};
 
-// Where a piece lies in memory is at `line` + `at` quads; only `at` depends on the slice, which begins at
+// A piece is at `line` + `at` quads in memory; only `at` depends on the slice, which begins at
 // depth `slice`.
 fn line_{{ side }}(first: u32, thread: u32, piece: u32) -> u32 {
     let line = piece * STEP_{{ side }};
@@ -29,7 +29,7 @@ fn at_{{ side }}(slice: u32, first: u32, thread: u32) -> u32 {
     return (slice + thread / QUADS_{{ side }}) * width + min(first / 4u + quad, width - 1u);
 }
 
-// The depth of a piece.
+// Returns the depth at which a piece begins.
 fn depth_{{ side }}(slice: u32, thread: u32, piece: u32) -> u32 {
     if ALONG_{{ side }} {
         return slice + thread % QUADS_{{ side }} * 4u;

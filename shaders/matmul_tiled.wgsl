@@ -1,11 +1,11 @@
-// c = a · b and what follows it, without cooperative matrices. A workgroup of 16 × 16 threads takes a block of
-// c, goes through the depth in slices that it stages in workgroup memory, and a thread sums QUARTERS ×
-// QUARTERS tiles of 4 × 4. A line with a # is written once for each quarter of rows, one with a $ once
-// for each quarter of columns.
+// c = a · b and its epilogue without cooperative matrices. A workgroup of 16 × 16 threads computes
+// a block of c, looping over the depth in slices staged in workgroup memory; a thread accumulates
+// QUARTERS × QUARTERS tiles of 4 × 4. A line containing a # is repeated for each quarter of the
+// rows, $ for each quarter of the columns.
 
 const QUARTERS = {{ quarters }}u;
-// Rows and columns of a block, the same in vec4, and depth of a slice: a thread stages one vec4 of
-// each operand.
+// Rows and columns of a block, the same in vec4, and the depth of a slice: a thread stages one vec4
+// of each operand.
 const BLOCK = 64u * QUARTERS;
 const QUADS = BLOCK / 4u;
 const DEPTH = 16u / QUARTERS;
@@ -41,14 +41,14 @@ fn main(
     let block = own_block(group.x, BLOCK);
     let number = block.x;
     let first_column = block.y;
-    // Neighbouring threads stage what lies side by side.
+    // Neighbouring threads stage neighbouring quads.
     let a_depth = select(index % DEPTH, index / QUADS, LEFT_TRANSPOSED);
     let a_quad = select(index / DEPTH, index % QUADS, LEFT_TRANSPOSED);
     let b_depth = select(index / QUADS, index % DEPTH, RIGHT_TRANSPOSED);
     let b_quad = select(index % QUADS, index / DEPTH, RIGHT_TRANSPOSED);
     let row = first_row + 4u * a_quad;
     let column = first_column + 4u * b_quad;
-    // Rows x to w of the tile of quarters # and $.
+    // Rows x to w of the tile at quarters # and $.
     var sum#$x = vec4<f32>(0.0);
     var sum#$y = vec4<f32>(0.0);
     var sum#$z = vec4<f32>(0.0);

@@ -1,5 +1,6 @@
-// How a slice of an operand, whose lines in memory lie across the depth, is staged in lines along it: a
-// piece is four quads, one below the other, which are turned. Otherwise as in matmul_slice.wgsl.
+// Stages a slice of an operand whose lines in memory lie across the depth, transposed into lines
+// along it: a piece is four quads, one below the other, which are transposed. Otherwise as in
+// matmul_slice.wgsl.
 
 alias piece_{{ side }} = array<Quad, 4>;
 

@@ -1,6 +1,6 @@
 // The standard normal distribution, for GELU and its gradient.
 
-// Φ(x) = ½ + x · P(x²) / Q(x²), the fit of src/kernels/normal.rs.
+// Φ(x) = ½ + x · P(x²) / Q(x²), the same fit as in src/kernels/normal.rs.
 fn distribution(value: f32) -> f32 {
     let x = clamp(value, -5.6, 5.6);
     let s = x * x;

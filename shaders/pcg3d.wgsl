@@ -1,7 +1,7 @@
-// Random bits by counter: pcg3d (Jarzynski and Olano 2020) mixes three words into three, as
-// src/packed/random.rs does.
+// Counter-based random bits: pcg3d (Jarzynski and Olano 2020) maps three words to three, as in
+// src/packed/random.rs.
 
-// A word, or several that are drawn at once.
+// One word, or a vector of words drawn together.
 alias Words = {{ words }};
 
 fn pcg3d(a: Words, b: Words, c: Words) -> array<Words, 3> {

@@ -1,5 +1,5 @@
-// Gradients of the logits: (softmax − 1 at what is right) · the loss's weight · gradient of the window's
-// loss. A workgroup takes a window.
+// Gradients of the logits: (softmax − 1 at the target) · weight of that loss · gradient of the
+// window's loss. One workgroup per window.
 
 @group(0) @binding(3) var<storage, read_write> grads: array<f32>;
 @group(0) @binding(4) var<storage, read_write> start_grads: array<f32>;

@@ -1,4 +1,5 @@
-// The loss of each window: (CE(start) + CE(end)) / 2 + weight · CE(impossible). A workgroup takes a window.
+// The loss of each window: (CE(start) + CE(end)) / 2 + weight · CE(impossible). One workgroup per
+// window.
 
 @group(0) @binding(3) var<storage, read_write> losses: array<f32>;
 

@@ -1,5 +1,6 @@
-// What the shaders of the loss of questions share: the softmaxes over a window's starts and ends, whose
-// terms the 64 threads of a workgroup take turns at, and that of whether it has no answer.
+// Shared by the question loss shaders: the softmaxes over a window's starts and ends, whose terms
+// are spread over the 64 threads of a workgroup, and the two-way softmax over whether it has no
+// answer.
 
 const THREADS = 64u;
 
@@ -11,13 +12,13 @@ fn logits_of(token: u32) -> vec2<f32> {
     return vec2<f32>(start_logits[token], end_logits[token]);
 }
 
-// The greatest logit, and log Σ exp(logit − greatest).
+// The largest logit, and log Σ exp(logit − largest).
 struct Normal {
     greatest: vec2<f32>,
     log_sum: vec2<f32>,
 }
 
-// Of starts and ends over the tokens first .. end.
+// For starts and ends, over the tokens first .. end.
 fn normaliser(thread: u32, first: u32, end: u32) -> Normal {
     var top = logits_of(first);
     for (var token = first + thread; token < end; token += THREADS) {
@@ -31,7 +32,7 @@ fn normaliser(thread: u32, first: u32, end: u32) -> Normal {
     return Normal(top, log(total(thread, sum)));
 }
 
-// Of (0, logit), whose softmax is (σ(−logit), σ(logit)).
+// For (0, logit), whose softmax is (σ(−logit), σ(logit)).
 fn pair_normaliser(logit: f32) -> vec2<f32> {
     let top = max(0.0, logit);
     return vec2<f32>(top, log(exp(-top) + exp(logit - top)));

@@ -1,9 +1,9 @@
-// Sums and maxima over the threads of a workgroup, by halves; THREADS is a power of two. All threads
-// must come here together.
+// Tree reductions (sum and maximum) over the threads of a workgroup; THREADS is a power of two.
+// Must be called in uniform control flow.
 
 var<workgroup> parts: array<{{ part }}, THREADS>;
 
-// The sum of `part` over the threads, the same for each.
+// Returns the sum of `part` over the threads, to every thread.
 fn total(thread: u32, part: {{ part }}) -> {{ part }} {
     parts[thread] = part;
     workgroupBarrier();
@@ -18,7 +18,7 @@ fn total(thread: u32, part: {{ part }}) -> {{ part }} {
     return sum;
 }
 
-// The greatest `part` of the threads, the same for each.
+// Returns the largest `part` of the threads, to every thread.
 fn greatest(thread: u32, part: {{ part }}) -> {{ part }} {
     parts[thread] = part;
     workgroupBarrier();

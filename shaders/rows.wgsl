@@ -1,5 +1,5 @@
-// y[place] = x[numbers[place]], [numbers, columns]; a number beyond the rows of x stands for zeros. A
-// thread takes a value or four.
+// y[place] = x[numbers[place]], [numbers, columns]; a number beyond the rows of x gives zeros. One
+// thread per scalar or vec4.
 
 alias Values = {{ values }};
 

@@ -1,4 +1,4 @@
-// Workgroup memory that is written and read four values at once.
+// Workgroup memory accessed four values at a time.
 var<workgroup> {{ name }}: array<vec4<{{ element }}>, {{ quads }}>;
 
 fn {{ name }}_at(quad: u32) -> vec4<{{ element }}> {

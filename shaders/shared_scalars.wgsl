@@ -1,4 +1,4 @@
-// The same for compilers that load cooperative matrices from arrays of scalars only.
+// As shared_quads.wgsl, for compilers that load cooperative matrices only from arrays of scalars.
 var<workgroup> {{ name }}: array<{{ element }}, 4u * ({{ quads }})>;
 
 fn {{ name }}_at(quad: u32) -> vec4<{{ element }}> {

@@ -1,5 +1,5 @@
-// Gradient of −log softmax(logits)[target]: (softmax − 1 at the target) · gradient of the sequence's loss.
-// A workgroup takes a sequence.
+// Gradient of −log softmax(logits)[target]: (softmax − 1 at the target) · gradient of the
+// sequence's loss. One workgroup per sequence.
 
 @group(0) @binding(1) var<storage, read_write> grads: array<f32>;
 @group(0) @binding(2) var<storage, read_write> logit_grads: array<f32>;

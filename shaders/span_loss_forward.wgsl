@@ -1,4 +1,4 @@
-// −log softmax(logits)[target] of each sequence. A workgroup takes a sequence.
+// −log softmax(logits)[target] of each sequence. One workgroup per sequence.
 
 @group(0) @binding(1) var<storage, read_write> losses: array<f32>;
 

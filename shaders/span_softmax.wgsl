@@ -1,11 +1,11 @@
-// What the shaders over a sequence's logits share: its softmax, whose terms the 64 threads of a
-// workgroup take turns at.
+// Shared by the shaders over a sequence's logits: its softmax, whose terms are spread over the 64
+// threads of a workgroup.
 
 const THREADS = 64u;
 
 @group(0) @binding(0) var<storage, read_write> logits: array<f32>;
 
-// Of the tokens first .. end: the greatest logit, and log Σ exp(logit − greatest).
+// For the tokens first .. end: the largest logit, and log Σ exp(logit − largest).
 fn normaliser(thread: u32, first: u32, end: u32) -> vec2<f32> {
     var top = logits[first];
     for (var token = first + thread; token < end; token += THREADS) {

@@ -1,7 +1,7 @@
-// sums[group] += Σ x² over the values of several arrays that fall to the workgroup, each GROUPS-th
-// block of them. A line with a # is written once for each array.
+// sums[group] += Σ x² over the workgroup's share of several arrays: every GROUPS-th block of each.
+// A line containing a # is repeated for each array.
 
-// What lies at a place: a value, or four.
+// An element: a scalar or a vec4.
 alias Floats = {{ floats }};
 
 @group(0) @binding(0) var<storage, read_write> sums: array<f32>;
@@ -15,7 +15,7 @@ const STRIDE = GROUPS * THREADS;
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let begin = group.x * THREADS + thread;
     var sum = Floats();
-    // Each array's sum apart, so that few values are added to a large one.
+    // Sum each array separately, so that fewer small values are added to a large sum.
     // repeat
     var part# = Floats();
     for (var i = begin; i < params.places[#]; i += STRIDE) {

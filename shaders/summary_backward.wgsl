@@ -1,6 +1,7 @@
-// Gradients of a sequence's rows and logits, given that of its first row beside their weighted mean: a
-// row's is weight · gradient of the mean, the first one's with its own, and a logit's is
-// weight · (row − mean) · gradient of the mean. A workgroup takes a row, its threads go over the columns.
+// Gradients of a sequence's rows and logits, given that of its summary, the first row concatenated
+// with the weighted mean. A row's gradient is weight · gradient of the mean, plus the first row's
+// own; a logit's is weight · (row − mean) · gradient of the mean. A workgroup takes a row; its
+// threads loop over the columns.
 
 alias Element = {{ element }};
 

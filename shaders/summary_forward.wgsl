@@ -1,5 +1,5 @@
-// A sequence's first row, and beside it the mean of its rows weighted by softmax(logits); and the
-// weights. A workgroup takes 64 columns of a sequence, a thread a column.
+// A sequence's first row, concatenated with the mean of its rows weighted by softmax(logits); also
+// stores the weights. A workgroup takes 64 columns of a sequence, one per thread.
 
 alias Element = {{ element }};
 

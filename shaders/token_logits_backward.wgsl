@@ -1,5 +1,5 @@
-// Gradients of what makes the logits of tokens: of x, of each sequence's start where one is given, and
-// of the weights, each sequence's share.
+// Gradients of the inputs of the token logits: of x, of each sequence's start if there is one, and
+// each sequence's share of the weight gradient.
 //
 // A workgroup takes 64 columns of a sequence; a thread takes one column of every fourth token.
 
@@ -18,7 +18,7 @@ const GIVEN = {{ given }};
 const COLUMNS = 64u;
 const TURNS = 4u;
 
-// Of the start's gradient, and of the weight's.
+// Of the start gradient and of the weight gradient.
 var<workgroup> parts: array<vec2<f32>, 256>;
 
 @compute @workgroup_size(64, 4, 1)

@@ -1,9 +1,10 @@
-// Logit of each token: Σ weight · value over the columns of its row, plus the bias and the token's term.
-// The value is x or, given starts, GELU(x + start), with each start of the token's sequence by itself.
+// Logit of each token: Σ weight · value over the columns of its row, plus the bias and the token's
+// term. The value is x or, given starts, GELU(x + start), separately for each start of the token's
+// sequence.
 //
-// A workgroup takes 64 tokens of a sequence, a thread a token, with up to RANKS starts. 32 columns at a
-// time are staged, so that memory is read in whole lines; nothing of size starts × tokens × columns is
-// stored.
+// A workgroup takes 64 tokens of a sequence, one per thread, with up to RANKS starts. It stages 32
+// columns at a time, so that memory is read in whole cache lines; nothing of size starts × tokens ×
+// columns is stored.
 
 alias Element = {{ element }};
 
@@ -19,7 +20,7 @@ const RANKS = {{ ranks }}u;
 
 const TILE = 64u;
 const STEP = 32u;
-// One more than STEP, so that neighbouring threads read neighbouring banks.
+// One more than STEP, so that neighbouring threads access different banks.
 const LINE = 33u;
 
 var<workgroup> staged: array<f32, 2112>;

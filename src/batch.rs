@@ -1,42 +1,42 @@
-//! A batch: the tokens of several features one after the other, without padding.
+//! A batch: the tokens of several features packed one after the other, without padding.
 //!
-//! The reference pads each feature to `max_seq_length`; that changes no result. The features of one
-//! or several tasks stay where they are; a batch copies only its rows.
+//! The reference pads each feature to `max_seq_length`; leaving the padding out changes no result.
+//! The features of one or several tasks stay where they are; a batch copies only its own rows.
 
 pub mod plan;
 
 use crate::{data::error::Error, tasks::label::Label};
 
-/// What the model reads of one feature, whatever its task.
+/// What the model reads of a feature, whatever its task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row<'a> {
     /// Token ids, `[length]`.
     pub input_ids: &'a [u32],
-    /// Tokens of segment 0, from the first on; the others are of segment 1.
+    /// Number of leading tokens in segment 0; the rest are in segment 1.
     pub first_segment: usize,
     pub label: Label,
 }
 
-/// A task's feature, as batches take it.
+/// A task's feature, viewed as a row of a batch.
 pub trait AsRow {
     fn as_row(&self) -> Row<'_>;
 }
 
-/// The features of one or several tasks, as one list: the first task's, then the second's, ….
+/// The features of one or several tasks as one list, task after task.
 #[derive(Debug)]
 pub struct FeatureSet<'a> {
-    /// Each feature with its task's number.
+    /// Each feature with the index of its task.
     rows: Vec<(usize, Row<'a>)>,
 }
 
 impl<'a> FeatureSet<'a> {
-    /// One slice of features for each task, in task order.
+    /// Builds the set from one slice of features per task, in task order.
     pub fn new<F: AsRow>(tasks: Vec<&'a [F]>) -> Self {
         let rows = |features: &'a [F]| features.iter().map(AsRow::as_row);
         Self::of_rows(tasks.into_iter().map(rows))
     }
 
-    /// The rows of each task's features, in task order.
+    /// Builds the set from the rows of each task's features, in task order.
     pub fn of_rows(tasks: impl IntoIterator<Item: IntoIterator<Item = Row<'a>>>) -> Self {
         let numbered = tasks.into_iter().enumerate();
         Self {
@@ -46,10 +46,10 @@ impl<'a> FeatureSet<'a> {
         }
     }
 
-    /// The same features in another order, by their indices.
+    /// Returns the same features reordered by index.
     ///
     /// # Panics
-    /// If an index is beyond the last.
+    /// If an index is out of range.
     pub fn in_order(&self, order: &[usize]) -> Self {
         Self {
             rows: order
@@ -59,7 +59,7 @@ impl<'a> FeatureSet<'a> {
         }
     }
 
-    /// Number of features of all tasks.
+    /// Returns the number of features over all tasks.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
@@ -68,18 +68,17 @@ impl<'a> FeatureSet<'a> {
         self.rows.is_empty()
     }
 
-    /// The features of all tasks.
+    /// Iterates over the features of all tasks.
     pub fn rows(&self) -> impl Iterator<Item = Row<'a>> {
         self.rows.iter().map(|(_, row)| row.clone())
     }
 
-    /// The task index and the feature at `index`, or `None` beyond the last.
+    /// Returns the task index and the feature at `index`, or `None` if out of range.
     pub fn get(&self, index: usize) -> Option<(usize, Row<'a>)> {
         self.rows.get(index).cloned()
     }
 
-    /// Tokens of each feature, for a
-    /// [`BatchPlan`](crate::batch::plan::BatchPlan).
+    /// Returns the token count of each feature, for a [`BatchPlan`](crate::batch::plan::BatchPlan).
     pub fn lengths(&self) -> Vec<usize> {
         self.rows
             .iter()
@@ -94,32 +93,32 @@ impl<'a, F: AsRow> From<&'a [F]> for FeatureSet<'a> {
     }
 }
 
-/// Features as the model takes them.
+/// Packed features, as the model takes them.
 ///
 /// # Shapes
-/// `size` features have together `tokens` tokens.
+/// Together, the `size` features have `tokens` tokens.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
     /// Number of features.
     pub size: usize,
     /// Token ids, `[tokens]`.
     pub input_ids: Vec<i32>,
-    /// 0 up to and with the first `[SEP]` of a feature, then 1; `[tokens]`.
+    /// 0 up to and including a feature's first `[SEP]`, then 1; `[tokens]`.
     pub segment_ids: Vec<i32>,
-    /// Tokens of each feature, `[size]`.
+    /// Token count of each feature, `[size]`.
     pub lengths: Vec<usize>,
-    /// Tokens of segment 0 of each feature, `[size]`.
+    /// Number of tokens in segment 0 of each feature, `[size]`.
     pub first_segments: Vec<u32>,
-    /// What each feature should be answered with, `[size]`; the encoder alone needs none.
+    /// Target of each feature, `[size]`; the encoder alone needs none.
     pub labels: Vec<Label>,
     /// Index of each feature in the feature list, `[size]`.
     pub features: Vec<usize>,
-    /// Task of each feature, `[size]`.
+    /// Task index of each feature, `[size]`.
     pub task: Vec<usize>,
 }
 
 impl Batch {
-    /// The batch of these features of the set.
+    /// Collates these features of the set.
     ///
     /// # Errors
     /// If an index is not in the set.
@@ -135,8 +134,7 @@ impl Batch {
         Ok(batch)
     }
 
-    /// Adds the feature that stands at `index` of the feature list and belongs to the task of this
-    /// number.
+    /// Appends the feature at `index` of the feature list, which belongs to task number `task`.
     pub fn push(&mut self, index: usize, task: usize, row: Row) {
         let length = row.input_ids.len();
         let first = row.first_segment.min(length);
@@ -152,7 +150,7 @@ impl Batch {
         self.task.push(task);
     }
 
-    /// Number of tokens.
+    /// Returns the number of tokens.
     pub fn tokens(&self) -> usize {
         self.input_ids.len()
     }

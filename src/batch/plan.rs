@@ -1,9 +1,9 @@
-//! Which features stand in the batch of each step.
+//! Decides which features are in the batch of each step.
 //!
 //! The reference pads its feature list with empty features to a multiple of the batch size and
-//! goes over it again and again. Empty features have no loss, so that here they are counted but
-//! left out: the last batch of an epoch may be short. The order of an epoch follows from the seed and
-//! the epoch alone; a run that is resumed at any step goes on as if never stopped.
+//! cycles through it. Empty features have no loss, so here they are counted but left out, and the
+//! last batch of an epoch may be short. The order of an epoch depends only on the seed and the
+//! epoch, so a run resumed at any step continues as if it had never stopped.
 //!
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/finetune/preprocessing.py#L107-L111>
 
@@ -14,24 +14,24 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use crate::data::error::Error;
 
-/// Batches of like length are cut from stretches of this many batches, so that batches still
-/// differ from epoch to epoch.
+/// Number of batches' worth of features that are sorted by length together; limited, so that
+/// batches still differ between epochs.
 const BUCKETED_BATCHES: usize = 64;
 
 /// How training batches are drawn.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlanOptions {
     pub batch_size: usize,
-    /// Times that the padded list is gone over; need not be whole.
+    /// Passes over the padded list; may be fractional.
     pub epochs: f64,
     pub seed: u64,
-    /// False: features keep their order in every epoch.
+    /// If false, features keep their order in every epoch.
     pub shuffle: bool,
-    /// Puts features of like length into one batch and shuffles the batches. Needs `shuffle`.
+    /// Groups features of similar length into batches and shuffles the batches. Requires `shuffle`.
     pub length_bucketing: bool,
 }
 
-/// Where a step stands.
+/// Position of a step in the training run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
     /// From 0.
@@ -40,14 +40,14 @@ pub struct Position {
     pub index: usize,
 }
 
-/// The features of every training step, by their indices in the feature list.
+/// The features of every training step, as indices into the feature list.
 #[derive(Debug, Clone)]
 pub struct BatchPlan {
-    /// Tokens of each feature.
+    /// Token count of each feature.
     lengths: Vec<usize>,
     options: PlanOptions,
     steps: usize,
-    /// The epoch whose order was asked for last.
+    /// Most recently requested epoch order.
     current: Option<EpochOrder>,
 }
 
@@ -59,11 +59,11 @@ struct EpochOrder {
 }
 
 impl BatchPlan {
-    /// A plan over features of these lengths (tokens, without padding). For several tasks, the
-    /// lengths of all, one task after the other: they are shuffled together.
+    /// Creates a plan for features of these lengths (in tokens, without padding). For several
+    /// tasks, pass all lengths, task after task: the features are shuffled together.
     ///
     /// # Errors
-    /// When there is no feature, `batch_size` is 0, or `epochs` is negative or not a number.
+    /// If there are no features, `batch_size` is 0, or `epochs` is negative or not a number.
     pub fn new(lengths: Vec<usize>, options: PlanOptions) -> Result<Self, Error> {
         let wrong = |name, expected, found: String| {
             Err(Error::Option {
@@ -94,7 +94,7 @@ impl BatchPlan {
         })
     }
 
-    /// Number of training steps.
+    /// Returns the number of training steps.
     pub fn steps(&self) -> usize {
         self.steps
     }
@@ -103,13 +103,13 @@ impl BatchPlan {
         self.lengths.len().div_ceil(self.options.batch_size)
     }
 
-    /// Number of features with the padding that fills the last batch.
+    /// Number of features including the padding that fills the last batch.
     #[cfg(test)]
     fn padded_features(&self) -> usize {
         self.steps_per_epoch() * self.options.batch_size
     }
 
-    /// Where a step (from 0) stands.
+    /// Returns the position of a step (from 0).
     pub fn position(&self, step: usize) -> Position {
         Position {
             epoch: step / self.steps_per_epoch(),
@@ -117,10 +117,10 @@ impl BatchPlan {
         }
     }
 
-    /// The features of a step (from 0), at least one and at most `batch_size`.
+    /// Returns the features of a step (from 0), at least one and at most `batch_size`.
     ///
-    /// Any step may be asked for, also beyond [`BatchPlan::steps`]; steps in order cost one
-    /// shuffle an epoch.
+    /// Any step may be requested, even beyond [`BatchPlan::steps`]; steps in order cost one shuffle
+    /// per epoch.
     pub fn features(&mut self, step: usize) -> &[usize] {
         let Position { epoch, index } = self.position(step);
         let order = match self.current.take() {
@@ -158,7 +158,8 @@ impl BatchPlan {
     }
 }
 
-/// The generator of an epoch's order. The tag keeps it apart from other uses of the same seed.
+/// Creates the generator of an epoch's order. The tag keeps it independent of other uses of the
+/// seed.
 fn generator(seed: u64, epoch: usize) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -167,24 +168,24 @@ fn generator(seed: u64, epoch: usize) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key)
 }
 
-/// Fisher–Yates, spelled out so that no library's next version changes the order of a run that
-/// is resumed.
+/// Fisher–Yates, written out so that a new library version cannot change the order of a resumed
+/// run.
 fn shuffle<T>(items: &mut [T], random: &mut ChaCha8Rng) {
     for last in (1..items.len()).rev() {
-        // The high half of a 64 × 64 bit product is even enough: its bias is below last / 2⁶⁴.
+        // The high half of a 64 × 64 bit product is uniform enough: its bias is below last / 2⁶⁴.
         let product = u128::from(random.next_u64()) * (last as u128 + 1);
         items.swap(last, (product >> 64) as usize);
     }
 }
 
-/// Prediction batches: every feature once, as many at a time as have together no more tokens than
-/// `batch_size` of the longest.
+/// Divides features into prediction batches: every feature once, each batch with at most as many
+/// tokens as `batch_size` features of the longest length.
 ///
-/// By length, the longest come first, so that a batch that does not fit in memory shows at once;
-/// results find their places by the features' indices.
+/// Sorted by length, longest first, so that a batch that does not fit in memory fails at once;
+/// results are matched up by the features' indices.
 ///
 /// # Errors
-/// When `batch_size` is 0.
+/// If `batch_size` is 0.
 pub fn prediction_batches(lengths: &[usize], batch_size: usize) -> Result<Vec<Vec<usize>>, Error> {
     if batch_size == 0 {
         return Err(Error::Option {
@@ -239,7 +240,7 @@ mod tests {
 
     #[test]
     fn unshuffled_steps_are_those_of_the_reference() {
-        // Its run on squad2-tiny: 148 features, batches of 8, 2 epochs.
+        // The reference's run on squad2-tiny: 148 features, batches of 8, 2 epochs.
         let options = PlanOptions {
             shuffle: false,
             ..OPTIONS
@@ -345,7 +346,7 @@ mod tests {
 
     #[test]
     fn predictions_take_every_feature_once() {
-        // Two of nine tokens are as many as five, three and one, and more.
+        // Two features of nine tokens have as many as five, three and one together, and more.
         assert_eq!(
             prediction_batches(&[3, 9, 5, 9, 1, 5, 5], 2).unwrap(),
             [vec![1, 3], vec![2, 5, 6, 0], vec![4]]

@@ -1,8 +1,8 @@
-//! A csv file row by row, with the line that each row begins on.
+//! Reads a csv file row by row, with the line number at which each row begins.
 //!
-//! Lines end at `\n`, and a `\r` before it belongs to the line's end: so lines are numbered alike
-//! with Unix's and with Windows' ends. A quote that is never closed ends in a message rather than in
-//! the rest of the file as one field; a row is of bounded size, so that it soon does.
+//! Lines end at `\n`, and a preceding `\r` is part of the line ending, so lines are numbered the
+//! same with Unix and Windows line endings. An unclosed quote gives an error instead of swallowing
+//! the rest of the file as one field; since rows are limited in size, the error comes soon.
 
 use std::{
     cell::Cell,
@@ -19,18 +19,18 @@ pub struct CsvFile<R: Read> {
     lines_before: usize,
     rows: csv::Reader<Bounded<io::Chain<R, &'static [u8]>>>,
     header: StringRecord,
-    /// The line of the header.
+    /// Line number of the header.
     first_line: usize,
     row: StringRecord,
 }
 
 impl<R: Read> CsvFile<R> {
-    /// Reads the first line; `lines_before` lines of the file stand before `bytes`.
+    /// Reads the first line; `lines_before` lines of the file precede `bytes`.
     ///
     /// # Errors
-    /// When it cannot be read, or has a quote that is never closed.
+    /// If it cannot be read or has an unclosed quote.
     pub fn new(bytes: R, file: &str, lines_before: usize) -> Result<Self, Error> {
-        // The last row may lack its end.
+        // The last row may lack its line ending.
         let bytes = bytes.chain(b"\n".as_slice());
         let mut csv = CsvFile {
             file: file.to_owned(),
@@ -56,29 +56,30 @@ impl<R: Read> CsvFile<R> {
         Ok(csv)
     }
 
-    /// The place of a column, by the first of its names that there is.
+    /// Returns the index of a column, by the first of these names that exists.
     pub fn column(&self, names: &[&str]) -> Option<usize> {
         names
             .iter()
             .find_map(|name| self.header.iter().position(|found| found.trim() == *name))
     }
 
-    /// The first row and its line, from 1; a row without a column if the file is empty.
+    /// Returns the first row and its line number, from 1; a row without columns if the file is
+    /// empty.
     pub fn first_row(&self) -> (usize, StringRecord) {
         (self.first_line, self.header.clone())
     }
 
-    /// The first line, cut where it is long.
+    /// Returns the first line, truncated if it is long.
     pub fn header(&self) -> String {
         let names: Vec<&str> = self.header.iter().take(8).collect();
         names.join(",").chars().take(80).collect()
     }
 
-    /// The next row and its line, from 1.
+    /// Returns the next row and its line number, from 1.
     ///
     /// # Errors
-    /// When the file cannot be read, is not UTF-8, or the row has other columns than the header or a
-    /// quote that is never closed.
+    /// If the file cannot be read or is not UTF-8, or the row's columns do not match the header or
+    /// it has an unclosed quote.
     pub fn next_row(&mut self) -> Result<Option<(usize, &StringRecord)>, Error> {
         let Some((line, row)) = self.read_row()? else {
             return Ok(None);
@@ -122,8 +123,8 @@ impl<R: Read> CsvFile<R> {
                 .collect();
         }
         let breaks = row.as_slice().iter().filter(|&&byte| byte == b'\n').count();
-        // Counted from the row's end, since blank lines before it were passed over. An open quote
-        // takes the last line's end into its field.
+        // Counted back from the end of the row, since blank lines before it were skipped. An open
+        // quote takes the last line ending into its field.
         let end = usize::from(!self.is_open());
         let line = self.line().saturating_sub(breaks + end);
         match StringRecord::from_byte_record(row) {
@@ -135,19 +136,19 @@ impl<R: Read> CsvFile<R> {
         }
     }
 
-    /// Whether a row that was read last is a blank line of Windows: `\r` alone. The reader passes over
-    /// those of Unix by itself, and takes quotes away, so that `""` before a `\r` leaves the same field:
-    /// but it took more bytes.
+    /// Returns whether the row just read is a blank Windows line, `\r` alone. The reader skips
+    /// blank Unix lines by itself. It also removes quotes, so that `""` before a `\r` leaves the
+    /// same field, but that takes more bytes.
     fn is_blank(&self, row: &ByteRecord, before: &Position) -> bool {
         let now = self.rows.position();
         let bytes = now.byte().saturating_sub(before.byte());
-        // A blank line of Unix that was passed over is one byte and one line.
+        // A blank Unix line that was skipped is one byte and one line.
         let lines = now.line().saturating_sub(before.line());
         row.len() == 1 && row.get(0) == Some(b"\r".as_slice()) && bytes == lines + 1
     }
 
-    /// Whether the row that was read last has a quote that is never closed: any other ends at a line's
-    /// end, of which the last is always there, before the reader asks for more.
+    /// Returns whether the row just read has an unclosed quote. Any other row ends at a line
+    /// ending, the last of which is always present, before the reader asks for more input.
     fn is_open(&self) -> bool {
         self.rows.get_ref().ended.get()
     }
@@ -162,7 +163,7 @@ impl<R: Read> CsvFile<R> {
         }
     }
 
-    /// The line that the reader has come to.
+    /// Returns the line that the reader has reached.
     fn line(&self) -> usize {
         let line = usize::try_from(self.rows.position().line()).unwrap_or(usize::MAX);
         self.lines_before.saturating_add(line)
@@ -197,11 +198,11 @@ impl<R: Read> CsvFile<R> {
     }
 }
 
-/// A reader that gives no more than a row may take before it is told that a new row begins.
+/// A reader that yields no more bytes than a row may have until it is told that a new row begins.
 struct Bounded<R> {
     bytes: R,
     read: Cell<usize>,
-    /// Whether nothing more comes.
+    /// Whether the input has ended.
     ended: Cell<bool>,
 }
 
@@ -332,7 +333,7 @@ mod tests {
                 assert_eq!(rows(text.as_bytes()).unwrap(), expected, "{text:?}");
             }
         }
-        // Both ends in one file.
+        // Both line endings in one file.
         let found = rows(b"h\n\n\n\r\n\"\"\r\n\n\r\n\"\"\n").unwrap();
         assert_eq!(found, [(5, vec![String::new()]), (8, vec![String::new()])]);
     }

@@ -1,7 +1,7 @@
 //! What can be wrong with a data file, a vocabulary or a data option.
 //!
-//! Every message names the file or the option, what was expected, what was found and what to
-//! do. Nothing that a user can type or download makes this module's neighbours panic.
+//! Every message names the file or the option, what was expected, what was found and what to do.
+//! Nothing that a user can type or download makes this module's neighbours panic.
 
 use std::path::PathBuf;
 

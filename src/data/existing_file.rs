@@ -1,6 +1,6 @@
-//! The file that a path stands for: itself, or its gzip archive.
+//! Resolves a path to an existing file: itself, or its gzip archive.
 //!
-//! Devices and named pipes, which may never end or never begin, are none.
+//! Devices and named pipes, which may never end or never begin, are not accepted.
 
 use std::{
     fs, io,
@@ -9,12 +9,12 @@ use std::{
 
 use super::error::Error;
 
-/// The file that a path stands for: itself, or its gzip archive if that is what there is.
+/// Returns the file for a path: the path itself, or its gzip archive if only that exists.
 pub fn existing(path: &Path) -> PathBuf {
     find(path).map_or_else(|_| path.to_owned(), |(path, _)| path)
 }
 
-/// The file, or its archive, and what the system says of it.
+/// Finds the file or its archive, with its metadata.
 pub(super) fn find(path: &Path) -> Result<(PathBuf, fs::Metadata), Error> {
     let source = match fs::metadata(path) {
         Ok(metadata) => return Ok((path.to_owned(), metadata)),
@@ -36,7 +36,7 @@ pub(super) fn find(path: &Path) -> Result<(PathBuf, fs::Metadata), Error> {
     })
 }
 
-/// A data file beside a missing one that differs from it in its ending only.
+/// Finds a data file beside a missing one that differs only in its extension.
 fn other_name(path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_str()?;
     let ending = path.extension()?.to_str()?;
@@ -54,8 +54,8 @@ fn other_name(path: &Path) -> Option<String> {
         .find(|name| path.with_file_name(name).is_file())
 }
 
-/// What stands at a path that is no file to read; nothing if it is one, or an open pipe that the
-/// shell hands over (`<(zcat …)`).
+/// Describes what is at a path that is not a readable file; `None` if it is one, or an open pipe
+/// that the shell passes (`<(zcat …)`).
 pub(super) fn no_file(path: &Path, metadata: &fs::Metadata) -> Option<&'static str> {
     if metadata.is_file() {
         return None;

@@ -1,12 +1,12 @@
-//! JSON as Python's `json` module takes it, made ready for a parser that is stricter.
+//! JSON as Python's `json` module accepts it, adapted for a stricter parser.
 //!
-//! Python keeps half a surrogate pair (`\ud83d` alone, as a cut tweet leaves it) as one code point
-//! and reads the words `NaN` and `Infinity`. Both are replaced in place by as many bytes, so that
-//! lines and columns stay.
+//! Python keeps half of a surrogate pair (`\ud83d` alone, as left by a truncated tweet) as one code
+//! point, and accepts the words `NaN` and `Infinity`. Both are replaced in place by equally many
+//! bytes, so that lines and columns do not change.
 
-/// Replaces lone surrogates by U+FFFD, which is one code point, too, and which the tokenizer drops
-/// as it drops a surrogate; returns how many there were. `NaN` and the infinities become a list
-/// with a number, which stands where nobody reads it and is refused everywhere else.
+/// Replaces lone surrogates by U+FFFD, which is also one code point and which the tokenizer drops
+/// like a surrogate, and returns how many there were. `NaN` and the infinities become a list with a
+/// number: harmless in fields that nobody reads, and rejected everywhere else.
 pub(crate) fn mend(json: &mut String) -> usize {
     let words = json.contains("NaN") || json.contains("Infinity");
     let surrogates = json.contains("\\ud") || json.contains("\\uD");
@@ -18,7 +18,7 @@ pub(crate) fn mend(json: &mut String) -> usize {
         replace_words(&mut bytes);
     }
     let replaced = replace_surrogates(&mut bytes);
-    // ASCII took the place of ASCII: nothing is lost.
+    // ASCII replaced ASCII, so this cannot fail.
     *json = String::from_utf8(bytes).unwrap_or_default();
     replaced
 }
@@ -69,7 +69,7 @@ fn replace_surrogates(json: &mut [u8]) -> usize {
     replaced
 }
 
-/// The UTF-16 unit of an escape `\uXXXX` at a place.
+/// Returns the UTF-16 unit of an escape `\uXXXX` at this position.
 fn unit(json: &[u8], at: usize) -> Option<u16> {
     let [b'\\', b'u', digits @ ..] = json.get(at..at + 6)? else {
         return None;

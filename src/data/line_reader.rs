@@ -1,7 +1,8 @@
-//! The lines of a file, one by one, with their numbers.
+//! Reads the lines of a file one by one, with their numbers.
 //!
-//! Lines end at `\n` only, as Python and TensorFlow read the reference's files: other line separators
-//! of Unicode are text. A `\r` before it belongs to the end. A line is of bounded size.
+//! Lines end only at `\n`, as Python and TensorFlow read the reference's files; Unicode's other
+//! line separators are text. A preceding `\r` is part of the line ending. Lines are limited in
+//! size.
 
 use std::{
     io::{self, BufRead, BufReader, Read},
@@ -18,13 +19,13 @@ pub struct LineReader {
     file: String,
     bytes: BufReader<Source>,
     line: Vec<u8>,
-    /// Lines that were read.
+    /// Number of lines read.
     number: usize,
 }
 
 impl LineReader {
     /// # Errors
-    /// When the file cannot be opened, or is no text.
+    /// If the file cannot be opened or is not text.
     pub fn open(path: &Path) -> Result<Self, Error> {
         Ok(Self::new(Source::open(path)?))
     }
@@ -38,26 +39,26 @@ impl LineReader {
         }
     }
 
-    /// The name that errors give the file.
+    /// Returns the file's name in errors.
     pub fn file(&self) -> &str {
         &self.file
     }
 
-    /// As [`Source::bytes_read`].
+    /// Same as [`Source::bytes_read`].
     pub fn bytes_read(&self) -> u64 {
         self.bytes.get_ref().bytes_read()
     }
 
-    /// Lines that were read or passed over.
+    /// Returns how many lines were read or skipped.
     pub fn lines_before(&self) -> usize {
         self.number
     }
 
-    /// The next line, without its end, and its number from 1.
+    /// Returns the next line, without its line ending, and its number from 1.
     ///
     /// # Errors
-    /// When the file cannot be read or unpacked, or the line is no UTF-8 text, holds a NUL or has no
-    /// end.
+    /// If the file cannot be read or unpacked, or the line is not UTF-8, contains a NUL or is too
+    /// long.
     pub fn next_line(&mut self) -> Result<Option<(usize, &str)>, Error> {
         self.line.clear();
         let mut bytes = self.bytes.by_ref().take(LONGEST_LINE as u64 + 1);
@@ -82,11 +83,11 @@ impl LineReader {
         Ok(str::from_utf8(line).ok().map(|line| (self.number, line)))
     }
 
-    /// Passes over blanks, blank lines included, and tells the first byte that is none; nothing at the
-    /// end of the file.
+    /// Skips blanks, including blank lines, and returns the first byte that is not blank; `None` at
+    /// the end of the file.
     ///
     /// # Errors
-    /// When the file cannot be read or unpacked.
+    /// If the file cannot be read or unpacked.
     pub fn skip_blanks(&mut self) -> Result<Option<u8>, Error> {
         loop {
             let piece = match self.bytes.fill_buf() {
@@ -105,10 +106,10 @@ impl LineReader {
         }
     }
 
-    /// All that was not read yet.
+    /// Returns everything that was not read yet.
     ///
     /// # Errors
-    /// When the file cannot be read or unpacked, is no UTF-8 text or holds a NUL.
+    /// If the file cannot be read or unpacked, is not UTF-8 or contains a NUL.
     pub fn rest(mut self) -> Result<String, Error> {
         let mut rest = Vec::new();
         let read = self.bytes.read_to_end(&mut rest);
@@ -117,7 +118,7 @@ impl LineReader {
         Ok(String::from_utf8(rest).unwrap_or_default())
     }
 
-    /// Refuses bytes behind those that were read if they are no text.
+    /// Rejects unread bytes that are not text.
     fn check_text(&self, bytes: &[u8]) -> Result<(), Error> {
         let nul = bytes.iter().position(|&byte| byte == 0);
         let (at, found, advice) = match (nul, str::from_utf8(bytes)) {
@@ -142,7 +143,7 @@ impl LineReader {
     }
 
     fn failed(&self, error: io::Error) -> Error {
-        // What the source itself found.
+        // An error found by the source itself.
         error.downcast().unwrap_or_else(|source| Error::Read {
             path: self.file.clone().into(),
             source,

@@ -1,5 +1,5 @@
-//! Data files: their bytes, plain or packed, as text, as csv and as JSON, and the splits that they
-//! are of.
+//! Data files: their bytes, plain or packed, as text, csv and JSON, and the splits that they belong
+//! to.
 
 pub mod csv_file;
 pub mod error;

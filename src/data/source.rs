@@ -1,7 +1,7 @@
-//! A data file's bytes: plain or packed with gzip, in pieces of bounded size.
+//! A data file's bytes, plain or gzip-compressed, in pieces of limited size.
 //!
-//! What a file is shows in its first bytes: Parquet, zip, UTF-16 and the like are named rather
-//! than misread. An archive may unpack to a bounded multiple of its size only.
+//! The first bytes reveal a file's type: Parquet, zip, UTF-16 and the like are named in an error
+//! rather than misread. An archive may only unpack to a limited multiple of its size.
 
 use std::{
     fs::File,
@@ -20,25 +20,25 @@ use super::{
     existing_file::{find, no_file},
 };
 
-/// The longest line of JSON lines or row of a csv file; the longest of MRQA's passages with its
+/// Longest line of a JSON Lines file or row of a csv file; the longest MRQA passage with its
 /// questions takes far less.
 pub const LONGEST_LINE: usize = 64 << 20;
 
-/// What an archive may unpack to in any case, and per byte of its own: JSON shrinks to between a
-/// third and a hundredth.
+/// How much an archive may unpack to in any case, and per byte of its own: JSON compresses to
+/// between a third and a hundredth.
 const UNPACKED: u64 = 256 << 20;
 const UNPACKED_PER_BYTE: u64 = 100;
 
-/// What a pipe, whose size nobody knows, may bring.
+/// How much a pipe, whose size is unknown, may yield.
 const PIPED: u64 = 4 << 30;
 
-/// What is read at once.
+/// Bytes read at once.
 const PIECE: u64 = 1 << 20;
 
 const SAVE_ROWS: &str =
     "save its rows as JSON lines: datasets.load_dataset(…)[\"train\"].to_json(\"train.json\")";
 
-/// Beginnings of files that are no text, what they are, and what to do.
+/// Magic numbers of files that are not text, what they are, and what to do.
 const OTHER_FILES: [(&[u8], &str, &str); 11] = [
     (b"PAR1", "a Parquet file", SAVE_ROWS),
     (b"ARROW1", "an Arrow file", SAVE_ROWS),
@@ -70,20 +70,20 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 pub struct Source {
     file: String,
     packed: bool,
-    /// Where its text begins: behind a byte-order mark, if it has one.
+    /// Where its text begins: after a byte-order mark, if it has one.
     begin: usize,
-    /// What came.
+    /// Bytes received.
     done: u64,
-    /// What may still come.
+    /// Bytes that may still come.
     left: u64,
-    /// A plain file's size, to make room at once.
+    /// Size of a plain file, to reserve memory at once.
     size: u64,
-    /// What was read of the file itself, packed or not.
+    /// Bytes read from the file itself, packed or not.
     read: Arc<AtomicU64>,
     reader: Box<dyn BufRead + Send>,
 }
 
-/// Counts what is read.
+/// Counts the bytes that are read.
 struct Metered<R> {
     inner: R,
     read: Arc<AtomicU64>,
@@ -101,7 +101,7 @@ impl Source {
     /// Opens a file, or the gzip archive of that name with `.gz` if there is no such file.
     ///
     /// # Errors
-    /// When there is neither, or when it is not a file of text.
+    /// If neither exists, or it is not a text file.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let (path, metadata) = find(path)?;
         let unreadable = |source| Error::Read {
@@ -132,10 +132,10 @@ impl Source {
         Ok(Self { read, ..source })
     }
 
-    /// The bytes of a file that is in memory; `file` is the name that errors give it.
+    /// Wraps the bytes of a file in memory; errors name `file`.
     ///
     /// # Errors
-    /// As [`Source::open`].
+    /// As for [`Source::open`].
     pub fn of_bytes(bytes: Vec<u8>, file: &str) -> Result<Self, Error> {
         let size = bytes.len() as u64;
         let reader = Box::new(io::Cursor::new(bytes));
@@ -186,7 +186,7 @@ impl Source {
         Ok(source)
     }
 
-    /// Names files of other kinds, and takes a byte-order mark away.
+    /// Rejects files of other types by name, and skips a byte-order mark.
     fn look_at_the_beginning(&mut self) -> Result<(), Error> {
         let begin = match self.reader.fill_buf() {
             Ok(begin) => begin,
@@ -210,20 +210,20 @@ impl Source {
         Ok(())
     }
 
-    /// The name that errors give the file.
+    /// Returns the file's name in errors.
     pub fn file(&self) -> &str {
         &self.file
     }
 
-    /// Bytes that were read of the file, to tell how far it is; nothing is told of one in memory.
+    /// Returns how many bytes were read from the file, for progress; stays 0 for one in memory.
     pub fn bytes_read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
     }
 
-    /// Reads on into `text`; `false` at the end of the file.
+    /// Reads the next piece into `text`; returns `false` at the end of the file.
     ///
     /// # Errors
-    /// When the file cannot be read or unpacked, unpacks to more than it may, or holds a NUL,
+    /// If the file cannot be read or unpacked, unpacks to more than it may, or contains a NUL,
     /// which no text does.
     pub fn read_piece(&mut self, text: &mut Vec<u8>) -> Result<bool, Error> {
         let before = text.len();
@@ -245,12 +245,12 @@ impl Source {
         Ok(read > 0)
     }
 
-    /// Reads all that is left into `text`.
+    /// Reads everything that is left into `text`.
     ///
     /// # Errors
-    /// As [`Source::read_piece`].
+    /// As for [`Source::read_piece`].
     pub fn read_rest(&mut self, text: &mut Vec<u8>) -> Result<(), Error> {
-        // A size may be a lie (a file with holes), so that not all of it is asked for.
+        // A file may report a misleading size (a sparse file), so not all of it is reserved.
         let room = self.size.saturating_sub(text.len() as u64).min(1 << 30);
         text.reserve_exact(usize::try_from(room).unwrap_or(0));
         while self.read_piece(text)? {}
@@ -282,7 +282,7 @@ impl Source {
     }
 }
 
-/// As [`Source::read_piece`], for readers of csv, without the look for NUL.
+/// As [`Source::read_piece`], for csv readers, without the check for NUL.
 impl Read for Source {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(buffer).map_err(|source| {
@@ -297,10 +297,10 @@ impl Read for Source {
     }
 }
 
-/// The text of a whole file.
+/// Reads the text of a whole file.
 ///
 /// # Errors
-/// When it cannot be read, or is not UTF-8.
+/// If it cannot be read or is not UTF-8.
 pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
     let mut source = Source::open(path)?;
     let mut bytes = Vec::new();
@@ -308,7 +308,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
     text_of(bytes, &source, 0)
 }
 
-/// Bytes of a file as text; `lines_before` lines of it stand before them.
+/// Converts bytes of a file to text; `lines_before` lines of the file precede them.
 pub(crate) fn text_of(
     bytes: Vec<u8>,
     source: &Source,
@@ -355,7 +355,7 @@ mod tests {
         let text = "\u{FEFF}{\"é\": 1}\r\n".as_bytes();
         assert_eq!(read("a.json", text).unwrap(), "{\"é\": 1}\r\n");
         assert_eq!(read("a.json.gz", &gzip(text)).unwrap(), "{\"é\": 1}\r\n");
-        // Two archives one after the other are one file.
+        // Two concatenated archives are one file.
         let twice = [gzip(text), gzip(b"more")].concat();
         assert_eq!(read("a", &twice).unwrap(), "{\"é\": 1}\r\nmore");
     }
@@ -398,7 +398,7 @@ mod tests {
             ),
             (b"{\n\xE9}", "line 2"),
             (b"{\"a\":\0", "a NUL byte after 5 bytes"),
-            // Bytes are counted in the file, lines as an editor does.
+            // Bytes are counted in the file, lines as in an editor.
             (b"\xEF\xBB\xBF{\n\xE9}", "line 2 (byte 5 of the file)"),
             (
                 &gzip(b"\xEF\xBB\xBF{\n\xE9}"),
@@ -444,7 +444,7 @@ mod tests {
         let pipe = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();
         if made.is_ok_and(|status| status.success()) {
-            // Opening it would wait for ever.
+            // Opening it would block for ever.
             let message = read_text(&pipe).unwrap_err().to_string();
             assert!(message.contains("a pipe"), "{message}");
         }

@@ -1,10 +1,10 @@
-//! The parts of a data set.
+//! The splits of a data set.
 
 use std::str::FromStr;
 
 use super::error::Error;
 
-/// Which part of a data set a file holds. Only `Train` files teach answers.
+/// The split of a data set that a file holds. Only `Train` files teach answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Split {
     Train,
@@ -13,7 +13,7 @@ pub enum Split {
 }
 
 impl Split {
-    /// The name that files carry: `train`, `dev` or `test`.
+    /// Returns the name used in files: `train`, `dev` or `test`.
     pub fn name(self) -> &'static str {
         match self {
             Split::Train => "train",

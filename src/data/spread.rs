@@ -1,15 +1,15 @@
-//! The middle, the end and the top of some lengths, in three numbers.
+//! Median, 95th percentile and maximum of some lengths.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// The middle, the end and the top of some lengths.
+/// Median, 95th percentile and maximum of some lengths.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Spread {
-    /// The lower of the two in the middle of an even number.
+    /// The lower of the two middle values if their number is even.
     pub median: usize,
-    /// The least that 95 % do not exceed.
+    /// The smallest length that 95 % do not exceed.
     pub p95: usize,
     pub max: usize,
 }
@@ -27,7 +27,7 @@ impl Spread {
     }
 }
 
-/// In a cell of a table.
+/// As shown in a table cell.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} / {} / {}", self.median, self.p95, self.max)

@@ -1,8 +1,8 @@
 //! The graphics adapters of this machine, as wgpu sees them.
 //!
-//! The same card stands in the list once for every graphics API that reaches it. OpenGL comes
-//! last and is asked only when somebody wants the whole list: it is never taken unasked, and
-//! asking it makes some drivers write to standard error.
+//! The same card is listed once for every graphics API that reaches it. OpenGL comes last and is
+//! queried only when the whole list is requested: it is never chosen automatically, and querying it
+//! makes some drivers write to standard error.
 
 use std::{
     fmt,
@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::memory;
 
-/// A way to reach a GPU.
+/// A graphics API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Api {
@@ -26,7 +26,7 @@ pub enum Api {
 }
 
 impl Api {
-    /// As `--device` spells it.
+    /// Returns the name used by `--device`.
     pub fn name(self) -> &'static str {
         match self {
             Api::Vulkan => "vulkan",
@@ -52,7 +52,7 @@ impl fmt::Display for Api {
     }
 }
 
-/// What an adapter is.
+/// The kind of an adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AdapterKind {
@@ -62,9 +62,9 @@ pub enum AdapterKind {
     Integrated,
     /// Part of a GPU, in a virtual machine.
     Virtual,
-    /// A GPU whose driver does not say more.
+    /// A GPU whose driver does not report its kind.
     Other,
-    /// A program on the CPU that acts as a GPU: lavapipe, WARP.
+    /// A CPU implementation of a GPU: lavapipe, WARP.
     Software,
 }
 
@@ -80,7 +80,7 @@ impl fmt::Display for AdapterKind {
     }
 }
 
-/// A product of small matrices that a subgroup computes at once: `[m, k] × [k, n] + [m, n]`.
+/// A cooperative matrix product, computed by a subgroup at once: `[m, k] × [k, n] + [m, n]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CooperativeMatrix {
     pub m: u32,
@@ -108,44 +108,44 @@ impl fmt::Display for CooperativeMatrix {
 /// One adapter on one graphics API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AdapterInfo {
-    /// Place in the list, which `gpu:N` means.
+    /// Index in the list, the `N` of `gpu:N`.
     pub index: usize,
     pub name: String,
     #[serde(rename = "type")]
     pub kind: AdapterKind,
     pub api: Api,
-    /// The driver with its version.
+    /// Driver name and version.
     pub driver: String,
-    /// Bytes; `None` where the system does not tell.
+    /// Bytes; `None` if the system does not report it.
     pub memory: Option<u64>,
-    /// Bytes of the largest buffer.
+    /// Size of the largest buffer in bytes.
     pub max_buffer: u64,
-    /// Bytes of a buffer that a shader can read at most; no tensor is larger.
+    /// Most bytes of a buffer that a shader can bind; no tensor can be larger.
     pub max_storage_binding: u64,
-    /// Bytes that a workgroup shares.
+    /// Bytes of workgroup memory.
     pub max_workgroup_storage: u32,
-    /// Invocations of a workgroup.
+    /// Most invocations per workgroup.
     pub max_workgroup_invocations: u32,
-    /// Number formats that shaders compute with.
+    /// Number formats that shaders can compute in.
     pub precisions: Vec<&'static str>,
-    /// Smallest and largest subgroup; `None` without subgroup operations.
+    /// Smallest and largest subgroup size; `None` without subgroup operations.
     pub subgroup: Option<(u32, u32)>,
     pub cooperative_matrices: Vec<CooperativeMatrix>,
-    /// Whether it runs compute shaders at all.
+    /// Whether it can run compute shaders at all.
     pub compute: bool,
-    /// Buffers that a shader binds at most.
+    /// Most storage buffers that a shader can bind.
     #[serde(skip)]
     pub storage_buffers: u32,
-    /// Place among the adapters of the same API and kind, by which the runtime names it.
+    /// Index among the adapters of the same API and kind, by which the runtime identifies it.
     #[serde(skip)]
     pub nth_of_kind: usize,
 }
 
 impl AdapterInfo {
-    /// Storage buffers that our shaders bind, which is WebGPU's least limit.
+    /// Storage buffers that our shaders bind, equal to WebGPU's guaranteed minimum.
     const BUFFERS: u32 = 8;
 
-    /// What it would need to run our shaders, if it lacks anything.
+    /// Returns what it lacks to run our shaders, if anything.
     pub fn lack(&self) -> Option<String> {
         if !self.compute {
             return Some("runs no compute shaders".to_owned());
@@ -156,22 +156,23 @@ impl AdapterInfo {
         })
     }
 
-    /// Whether it is a program on the CPU.
+    /// Returns whether it is a CPU implementation.
     pub fn is_software(&self) -> bool {
         self.kind == AdapterKind::Software
     }
 
-    /// Whether shaders compute in half precision.
+    /// Returns whether shaders can compute in half precision.
     pub fn f16(&self) -> bool {
         self.precisions.contains(&"f16")
     }
 
-    /// Whether cooperative matrices load from arrays of vectors: naga's Metal output takes scalars only.
+    /// Returns whether cooperative matrices can be loaded from arrays of vectors: naga's Metal
+    /// output supports only arrays of scalars.
     pub fn loads_matrices_from_vectors(&self) -> bool {
         self.api != Api::Metal
     }
 
-    /// Whether it has matrix units for `size × size` matrices of f16 with f32 sums.
+    /// Returns whether it has cooperative matrices of `size × size` with f16 operands and f32 sums.
     pub fn multiplies_f16(&self, size: usize) -> bool {
         self.cooperative_matrices.iter().any(|matrix| {
             [matrix.m, matrix.n, matrix.k] == [size as u32; 3]
@@ -181,11 +182,11 @@ impl AdapterInfo {
     }
 }
 
-/// Guards every creation of a graphics instance: the Vulkan loader crashes when instances come
-/// and go on several threads at once.
+/// Held while a graphics instance is created: the Vulkan loader crashes when several threads create
+/// and destroy instances at the same time.
 pub(super) static INSTANCES: Mutex<()> = Mutex::new(());
 
-/// Every adapter of this machine, OpenGL last; empty where there is none.
+/// Returns every adapter of this machine, OpenGL last; empty if there is none.
 pub fn list() -> Vec<AdapterInfo> {
     static WITH_GL: OnceLock<Vec<AdapterInfo>> = OnceLock::new();
     WITH_GL
@@ -198,7 +199,7 @@ pub fn list() -> Vec<AdapterInfo> {
         .clone()
 }
 
-/// The adapters that may be taken unasked: those of [`list`] up to the first of OpenGL.
+/// Returns the adapters that may be chosen automatically: those of [`list`] before OpenGL.
 pub fn without_gl() -> Vec<AdapterInfo> {
     static WITHOUT_GL: OnceLock<Vec<AdapterInfo>> = OnceLock::new();
     WITHOUT_GL
@@ -304,8 +305,8 @@ fn describe(adapter: &wgpu::Adapter, api: Api) -> AdapterInfo {
     }
 }
 
-/// The subgroups of a GPU on Metal, of which wgpu only knows that they are of 4 to 64: Apple's own are
-/// of 32.
+/// Returns the subgroup sizes of a GPU on Metal. wgpu reports only the range 4 to 64; Apple's own
+/// GPUs use 32.
 fn metal_subgroup(name: &str, sizes: (u32, u32)) -> (u32, u32) {
     match name.starts_with("Apple") {
         true => (32, 32),

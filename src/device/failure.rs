@@ -1,5 +1,4 @@
-//! A device that fails where the runtime returns no error: the runtime panics, and here that
-//! becomes an error.
+//! Turns device failures that the runtime reports by panicking into errors.
 
 use std::{
     any::Any,
@@ -11,44 +10,45 @@ use burn::tensor::Device;
 
 use super::{Error, is_cpu};
 
-/// How the runtime's panics begin (cubecl-wgpu, `PoisonWatch::watch`).
+/// Prefix of the runtime's panics (cubecl-wgpu, `PoisonWatch::watch`).
 const PANIC: &str = "wgpu error:";
 
-/// What the runtime says of a device that is gone for good (cubecl-runtime, `DevicePoisoned`).
+/// The runtime's message for a device that is lost for good (cubecl-runtime, `DevicePoisoned`).
 const POISONED: &str = "device is poisoned";
 
-/// The device did not give back what it computed.
+/// The device did not return its results.
 #[derive(Debug, thiserror::Error)]
 #[error("{FAILED}{0}")]
 pub struct DeviceError(String);
 
-/// How a [`DeviceError`] begins.
+/// Prefix of a [`DeviceError`].
 const FAILED: &str = "the device failed: ";
 
 impl DeviceError {
-    /// `cause` is an error of Burn's or of the runtime's; only its debug form tells the reason.
+    /// Wraps an error of Burn or the runtime; only its debug output states the reason.
     pub fn new(cause: impl fmt::Debug) -> Self {
         Self(one_line(&format!("{cause:?}").replace("\\n", "\n")))
     }
 
-    /// The error that was told in `text`, for callers whose own errors carry nothing but text.
+    /// Recovers the error from a message, for callers whose own errors carry only text.
     pub fn from_message(text: &str) -> Option<Self> {
         let (_, reason) = text.split_once(FAILED)?;
         Some(Self(reason.to_owned()))
     }
 
-    /// Whether to compute less at once may help: most often memory ran out on a device of its own.
+    /// Returns whether computing less at once may help: on a device with its own memory, the usual
+    /// cause is that it ran out.
     pub fn maybe_out_of_memory(&self, device: &Device) -> bool {
         !self.is_lost() && !is_cpu(device)
     }
 
-    /// Whether the device will not come back in this process, as after a reset of its driver.
+    /// Returns whether the device is gone for the rest of this process, as after a driver reset.
     pub fn is_lost(&self) -> bool {
         self.0.contains(POISONED)
     }
 }
 
-/// Keeps the panics that [`caught`] turns into errors off the screen; other panics are reported as usual.
+/// Silences the panics that [`caught`] turns into errors; other panics are reported as usual.
 pub fn quiet_panics() {
     let tell = panic::take_hook();
     panic::set_hook(Box::new(move |info| match reason(info.payload()) {
@@ -57,10 +57,10 @@ pub fn quiet_panics() {
     }));
 }
 
-/// Runs `work`; a panic of the GPU's runtime ends it with an error, any other goes on.
+/// Runs `work`; turns a panic of the GPU runtime into an error and resumes any other panic.
 ///
 /// # Errors
-/// [`Error::Failed`] with what the driver said.
+/// [`Error::Failed`] with the driver's message.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
     panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| match reason(&*payload) {
         Some(reason) => Error::Failed { reason },
@@ -68,7 +68,7 @@ pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
     })
 }
 
-/// What the driver said, in one line; `None` for a panic that is not the GPU runtime's.
+/// Returns the driver's message on one line; `None` if the panic is not the GPU runtime's.
 fn reason(payload: &(dyn Any + Send)) -> Option<String> {
     let text = payload
         .downcast_ref::<String>()
@@ -78,7 +78,7 @@ fn reason(payload: &(dyn Any + Send)) -> Option<String> {
     Some(one_line(said))
 }
 
-/// Without line ends and without what the runtime says of backtraces that it did not take.
+/// Removes line breaks and the runtime's remark about backtraces that it did not take.
 fn one_line(text: &str) -> String {
     text.replace("Backtrace:\nNo backtrace available", "")
         .split_whitespace()

@@ -1,8 +1,8 @@
-//! How a device makes an f16 of an f32.
+//! Tests how a device converts f32 to f16.
 //!
-//! WGSL leaves open which way a value between two is rounded, and what becomes of one that is too
-//! great. Training in f16 counts on IEEE 754's answers: rounded to nearest, sums have no drift, and
-//! an overflow becomes an infinity that loss scaling sees.
+//! WGSL leaves open how a value between two f16 values is rounded and what happens on overflow.
+//! Training in f16 relies on IEEE 754 behaviour: rounding to nearest keeps sums free of drift, and
+//! overflow produces an infinity that loss scaling detects.
 
 use burn::{
     Tensor,
@@ -12,19 +12,19 @@ use serde::{Deserialize, Serialize};
 
 use super::DeviceError;
 
-/// What a device was seen to do.
+/// Observed behaviour of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HalfConversion {
-    /// To the nearest, and between two to the even one.
+    /// Rounds to nearest, ties to even.
     pub rounds: bool,
-    /// What is too great becomes infinite.
+    /// Overflow produces infinity.
     pub overflows: bool,
 }
 
-/// A step of an f16 from 1 on.
+/// Distance between f16 values just above 1.
 const STEP: f32 = 1.0 / 1024.0;
 
-/// Values, and what they are in f16.
+/// Values and their f16 equivalents.
 const ROUNDED: [(f32, f32); 6] = [
     (1.0 + 0.5 * STEP + STEP / 4096.0, 1.0 + STEP),
     (1.0 + 0.5 * STEP, 1.0),
@@ -40,10 +40,10 @@ const OVERFLOWN: [(f32, f32); 3] = [
 ];
 
 impl HalfConversion {
-    /// Asks the device, which must compute with f16.
+    /// Tests a device, which must support f16.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// If the device does not respond.
     pub fn of(device: &Device) -> Result<Self, DeviceError> {
         let pairs = [&ROUNDED[..], &OVERFLOWN].concat();
         let values: Vec<f32> = pairs.iter().map(|pair| pair.0).collect();
@@ -65,7 +65,7 @@ impl HalfConversion {
         }
     }
 
-    /// What it does otherwise than training counts on, and what to do.
+    /// Describes how it deviates from what training relies on, and what to do about it.
     pub fn fault(self) -> Option<&'static str> {
         match (self.rounds, self.overflows) {
             (true, true) => None,
@@ -102,7 +102,7 @@ mod tests {
             Some(pair) => pair.1,
             None => value,
         };
-        // An f16 has 13 bits fewer behind the point than an f32.
+        // An f16 has 13 fewer mantissa bits than an f32.
         let cut = |value: f32| f32::from_bits(value.to_bits() & !0x1fff);
         assert_eq!(seen(&nearest).fault(), None);
         let truncates = seen(&|value| match value.abs() < 65_520.0 {

@@ -1,12 +1,12 @@
-//! Sizes of memory: what the user writes, and what the machine has.
+//! Memory sizes: those that the user writes, and those of the machine.
 //!
-//! WebGPU has no question for the memory of a GPU, so it is asked where the system knows: AMD's
-//! driver keeps it in a file on Linux, NVIDIA's in `nvidia-smi`. An adapter that shares the
-//! processor's memory has all of it. Elsewhere the size is unknown, and is said to be.
+//! WebGPU cannot report a GPU's memory, so this asks the system: AMD's driver exposes it in a file
+//! on Linux, and `nvidia-smi` reports NVIDIA's. An adapter that shares the processor's memory has
+//! all of it. Otherwise the size is unknown and reported as such.
 
 use std::{fmt, process::Command, str::FromStr};
 
-/// PCI vendor number of NVIDIA.
+/// PCI vendor id of NVIDIA.
 const NVIDIA: u32 = 0x10de;
 
 /// A number of bytes, written as `8GiB`, `500MB` or `1073741824`.
@@ -56,7 +56,7 @@ impl FromStr for ByteSize {
 }
 
 impl fmt::Display for ByteSize {
-    /// In the largest binary unit that leaves at least 1, with at most one decimal.
+    /// Uses the largest binary unit that leaves at least 1, with at most one decimal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (unit, size) in BINARY_UNITS {
             if self.0 >= size {
@@ -68,7 +68,7 @@ impl fmt::Display for ByteSize {
     }
 }
 
-/// Memory of this machine in bytes, where the system tells.
+/// Returns the memory of this machine in bytes, if the system reports it.
 pub fn system_memory() -> Option<u64> {
     if cfg!(target_os = "macos") {
         return sysctl("hw.memsize")?.trim().parse().ok();
@@ -76,7 +76,7 @@ pub fn system_memory() -> Option<u64> {
     total_memory(&std::fs::read_to_string("/proc/meminfo").ok()?)
 }
 
-/// What macOS says of this machine.
+/// Queries a macOS system value.
 pub(super) fn sysctl(name: &str) -> Option<String> {
     let output = Command::new("sysctl").args(["-n", name]).output().ok()?;
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
@@ -88,7 +88,8 @@ fn total_memory(meminfo: &str) -> Option<u64> {
     kib.checked_mul(1024)
 }
 
-/// Own memory of the GPU with this PCI vendor and address in bytes, where the system tells.
+/// Returns the dedicated memory in bytes of the GPU with this PCI vendor and address, if the system
+/// reports it.
 pub fn gpu_memory(vendor: u32, pci_address: &str) -> Option<u64> {
     if pci_address.is_empty() {
         return None;
@@ -110,8 +111,8 @@ pub fn gpu_memory(vendor: u32, pci_address: &str) -> Option<u64> {
     nvidia_memory(&String::from_utf8_lossy(&output.stdout), pci_address)
 }
 
-/// Finds a card in lines of `00000000:01:00.0, 8192` (MiB). The tool writes the PCI domain with
-/// eight digits, Vulkan with four.
+/// Finds a card in lines such as `00000000:01:00.0, 8192` (MiB). `nvidia-smi` writes the PCI domain
+/// with eight digits, Vulkan with four.
 fn nvidia_memory(listing: &str, pci_address: &str) -> Option<u64> {
     let without_domain = |address: &str| {
         let (_, rest) = address.split_once(':')?;

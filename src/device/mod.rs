@@ -1,9 +1,9 @@
-//! Lists the graphics adapters, picks one device, and says which and why.
+//! Lists the graphics adapters, picks a device, and states which and why.
 //!
-//! [`DeviceRequest`] is what `--device` says, [`adapter::list`] what the machine has,
-//! [`pick::pick`] decides by rule alone, and [`choose`] opens the device. The runtime is set to
-//! one stream before the first use: with its default of 128, training grows without end
-//! (tracel-ai/burn#4971).
+//! [`DeviceRequest`] is the value of `--device`, [`adapter::list`] what the machine has,
+//! [`pick::pick`] the pure rule that decides, and [`choose`] opens the device. The runtime is
+//! limited to one stream before its first use: with its default of 128, memory grows without bound
+//! during training (tracel-ai/burn#4971).
 
 pub mod adapter;
 pub mod failure;
@@ -20,7 +20,7 @@ pub use open::{Chosen, choose, configure_runtime, is_cpu};
 pub use pick::{Pick, Picked};
 pub use request::DeviceRequest;
 
-/// A device that was asked for and cannot be had.
+/// A requested device is unavailable.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("--device {request}: {found}; {advice}")]

@@ -1,4 +1,4 @@
-//! Opens the picked device for Burn, once a process, with the runtime set up first.
+//! Opens the picked device for Burn, once per process, after configuring the runtime.
 
 use std::sync::{Mutex, Once};
 
@@ -21,7 +21,7 @@ use super::{
     request::DeviceRequest,
 };
 
-/// A device that is ready, and what is to be said about it.
+/// An open device, with what there is to report about it.
 #[derive(Debug, Clone)]
 pub struct Chosen {
     /// Without autodiff.
@@ -30,25 +30,25 @@ pub struct Chosen {
     /// `cpu`, `vulkan`, `metal`, `dx12` or `gl`.
     pub backend: &'static str,
     pub driver: String,
-    /// Why this device.
+    /// Why this device was picked.
     pub reason: String,
-    /// A program on the CPU that acts as a GPU.
+    /// Whether it is a CPU implementation of a GPU.
     pub is_software: bool,
-    /// Bytes; `None` where the system does not tell.
+    /// Bytes; `None` if the system does not report it.
     pub memory: Option<u64>,
-    /// Whether products of f16 operands can run.
+    /// Whether it can run matmuls with f16 operands.
     pub f16: bool,
     /// The adapter with its limits; `None` for the CPU.
     pub adapter: Option<AdapterInfo>,
 }
 
 impl Chosen {
-    /// The device in a few words.
+    /// Describes the device in a few words.
     pub fn short(&self) -> String {
         format!("{} ({})", self.name, self.backend)
     }
 
-    /// The device and the reason in one line.
+    /// Describes the device and the reason on one line.
     pub fn line(&self) -> String {
         let software = if self.is_software { ", software" } else { "" };
         let driver = if self.driver.is_empty() {
@@ -63,7 +63,7 @@ impl Chosen {
     }
 }
 
-/// Whether `device` is the CPU backend, with or without autodiff.
+/// Returns whether `device` is the CPU backend, with or without autodiff.
 pub fn is_cpu(device: &Device) -> bool {
     matches!(
         device.clone().without_autodiff().as_dispatch(),
@@ -71,12 +71,12 @@ pub fn is_cpu(device: &Device) -> bool {
     )
 }
 
-/// Picks the device that `request` names and opens it; a device that is open already is shared.
+/// Picks the device that `request` names and opens it; an already open device is shared.
 ///
-/// `auto` falls back to the CPU also where the GPU cannot be opened.
+/// `auto` also falls back to the CPU if the GPU cannot be opened.
 ///
 /// # Errors
-/// When nothing answers the request, or the driver refuses.
+/// If no device matches the request, or the driver refuses.
 ///
 /// # Examples
 ///
@@ -140,15 +140,16 @@ fn cpu(reason: String) -> Chosen {
     }
 }
 
-/// Glibc gives large buffers back to the system when they are freed, and every page of the next ones is
-/// made anew: with a small model in bf16 that is a seventh of the processor time of predictions. What
-/// counts as large grows with the largest buffer freed so far, up to 32 MiB, so one is freed. Its memory
-/// is never touched; other allocators are not concerned.
+/// Keeps glibc from returning large buffers to the system when they are freed. It then has to fault
+/// in every page of the next buffers anew: with a small model in bf16 that takes a seventh of the
+/// processor time of predictions. The size that counts as large grows to that of the largest buffer
+/// freed so far, up to 32 MiB, so this frees one such buffer without ever touching its memory.
+/// Other allocators are unaffected.
 fn keep_freed_memory() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(31 << 20)));
 }
 
-/// The processor's name where the system tells, else `CPU`.
+/// Returns the processor's name if the system reports it, otherwise `CPU`.
 fn cpu_name() -> String {
     let named = if cfg!(target_os = "macos") {
         memory::sysctl("machdep.cpu.brand_string")
@@ -169,12 +170,12 @@ fn cpu_name() -> String {
     }
 }
 
-/// Sets the runtime to one stream. Must come before the first use of a GPU; later calls, and one
-/// after another part of the process has configured the runtime, change nothing.
+/// Limits the runtime to one stream. Must run before the first use of a GPU; it has no effect when
+/// called again or after another part of the process has configured the runtime.
 ///
-/// With the default of 128 streams every thread allocates from pools of its own, and memory grows
-/// step by step (tracel-ai/burn#4971). `burn.toml`, `cubecl.toml` and the environment keep their
-/// say over everything else.
+/// With the default of 128 streams, every thread allocates from its own pools and memory grows step
+/// by step (tracel-ai/burn#4971). `burn.toml`, `cubecl.toml` and the environment still control
+/// everything else.
 pub fn configure_runtime() {
     static CONFIGURED: Once = Once::new();
     CONFIGURED.call_once(|| {
@@ -186,8 +187,8 @@ pub fn configure_runtime() {
     });
 }
 
-/// Launches that are submitted at once, unless the environment says otherwise: more than the runtime's
-/// 32, and fewer than the 64 writes at which it waits for the GPU, for each launch may write its
+/// Launches per submission, unless the environment overrides it: more than the runtime's 32, but
+/// fewer than the 64 buffer writes at which it waits for the GPU, since each launch may write its
 /// parameters.
 const LAUNCHES: usize = 60;
 
@@ -196,7 +197,7 @@ fn options() -> Result<RuntimeOptions, WgpuInitError> {
     RuntimeOptions::with_tasks_max(launches.then_some(LAUNCHES))
 }
 
-/// Opens an adapter, or shares it where it is open already: the runtime takes each only once.
+/// Opens an adapter, or shares it if already open: the runtime accepts each only once.
 fn open(adapter: &AdapterInfo) -> Result<Device, String> {
     static OPEN: Mutex<Vec<WgpuDevice>> = Mutex::new(Vec::new());
     configure_runtime();
@@ -209,7 +210,7 @@ fn open(adapter: &AdapterInfo) -> Result<Device, String> {
         let options = options().map_err(|e| e.to_string())?;
         let setup = cubecl::wgpu::try_init_setup::<AutoGraphicsApi>(&wanted, options)
             .map_err(|e| e.to_string())?;
-        // The list is asked anew there, so a card may have come or gone in between.
+        // The runtime enumerates adapters again, so a card may have come or gone in between.
         let found = setup.adapter.get_info().name;
         if found != adapter.name {
             return Err(format!("the runtime found {found} in its place; try again"));
@@ -219,7 +220,7 @@ fn open(adapter: &AdapterInfo) -> Result<Device, String> {
     Ok(Device::new(wanted))
 }
 
-/// The runtime's name of an adapter: its place among those of its kind and API.
+/// Returns the runtime's identifier of an adapter: its index among those of its kind and API.
 fn runtime_device(adapter: &AdapterInfo) -> Result<WgpuDevice, String> {
     let nth = adapter.nth_of_kind;
     let kind = match adapter.kind {
@@ -289,7 +290,7 @@ mod tests {
         assert_eq!(first.device, second.device);
         assert_eq!(first.adapter, second.adapter);
         assert_eq!(first.f16, first.adapter.as_ref().unwrap().f16());
-        // A tensor of one handle meets one of the other only on the same device.
+        // Tensors of the two handles can only be combined if both are the same device.
         let a = burn::Tensor::<1>::from_floats([1.0, 2.0], &first.device);
         let b = burn::Tensor::<1>::from_floats([3.0, 4.0], &second.device);
         let product: Vec<f32> = (a * b).into_data().try_to_vec().unwrap();

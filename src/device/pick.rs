@@ -1,8 +1,8 @@
-//! The rule by which a device is picked from the adapters of a machine.
+//! The rule that picks a device from the adapters of a machine.
 //!
-//! A hardware GPU is taken unasked, best kind first. A software adapter is slower than the CPU
-//! itself, and so is taken only when asked for. OpenGL lacks half precision and subgroups: an
-//! adapter of it is taken only by its number.
+//! A hardware GPU is chosen automatically, best kind first. A software adapter is slower than the
+//! CPU backend itself and is chosen only on request. OpenGL lacks half precision and subgroups, so
+//! its adapters are chosen only by number.
 
 use super::{
     Error,
@@ -10,7 +10,7 @@ use super::{
     request::DeviceRequest,
 };
 
-/// What was picked.
+/// The picked device.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Picked {
     Cpu,
@@ -21,18 +21,18 @@ pub enum Picked {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pick {
     pub picked: Picked,
-    /// Why, as a part of a sentence.
+    /// The reason, as part of a sentence.
     pub reason: String,
 }
 
 const INSTALL: &str = "install the graphics driver (Vulkan on Linux), or give --device cpu";
 const LOOK: &str = "`electra devices` lists what there is";
 
-/// Picks from `adapters`, which for [`DeviceRequest::Adapter`] must be the whole list, and else
-/// may leave OpenGL out.
+/// Picks from `adapters`. For [`DeviceRequest::Adapter`] this must be the whole list; otherwise it
+/// may leave out OpenGL.
 ///
 /// # Errors
-/// When no adapter answers the request. `auto` and `cpu` always find something.
+/// If no adapter matches the request. `auto` and `cpu` always find one.
 pub fn pick(request: DeviceRequest, adapters: &[AdapterInfo]) -> Result<Pick, Error> {
     let not_found = |found: String, advice| {
         Err(Error::NotFound {
@@ -124,7 +124,7 @@ fn pick_auto(usable: &[&AdapterInfo]) -> Pick {
     }
 }
 
-/// The first adapter of the best kind of hardware.
+/// Returns the first adapter of the best kind of hardware.
 fn best_hardware<'a>(usable: &[&'a AdapterInfo]) -> Option<&'a AdapterInfo> {
     let rank = |kind| match kind {
         AdapterKind::Discrete => 0,
@@ -176,7 +176,7 @@ mod tests {
             .collect()
     }
 
-    /// Name of what is picked and why, or the error.
+    /// Returns the name and reason of the pick, or the error.
     fn picked(request: &str, adapters: &[AdapterInfo]) -> Result<(String, String), String> {
         match pick(request.parse().unwrap(), adapters) {
             Ok(Pick {

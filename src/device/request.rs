@@ -1,4 +1,4 @@
-//! What `--device` and `ELECTRA_DEVICE` say.
+//! Parses `--device` and `ELECTRA_DEVICE`.
 
 use std::{fmt, str::FromStr};
 
@@ -7,12 +7,12 @@ use super::adapter::Api;
 /// The device that the user asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceRequest {
-    /// A hardware GPU if there is one, else the CPU.
+    /// A hardware GPU if there is one, otherwise the CPU.
     #[default]
     Auto,
     /// The CPU.
     Cpu,
-    /// The best GPU; a software adapter where there is nothing else.
+    /// The best GPU; a software adapter only if there is nothing else.
     Gpu,
     /// The adapter with this number in the list of `electra devices`.
     Adapter(usize),
@@ -22,7 +22,7 @@ pub enum DeviceRequest {
     ApiAdapter(Api, usize),
 }
 
-/// What a device may be called, for help and errors.
+/// The accepted device names, for help and errors.
 pub const FORMS: &str = "auto, cpu, gpu, gpu:N, vulkan, vulkan:N, metal or dx12";
 
 impl FromStr for DeviceRequest {

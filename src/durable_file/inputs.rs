@@ -1,11 +1,11 @@
-//! Outputs that are inputs: a command never writes over what it reads.
+//! Protects inputs: a command never overwrites what it reads.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// Whether both paths lead to one and the same file.
+/// Returns whether both paths lead to the same file.
 pub fn is_same_file(one: &Path, other: &Path) -> bool {
     let (Ok(a), Ok(b)) = (fs::metadata(one), fs::metadata(other)) else {
         return false;
@@ -24,7 +24,7 @@ pub fn is_same_file(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// An output that a command would write over one of its inputs.
+/// An output path that would overwrite one of the command's inputs.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{}: is an input of this command too, and would be replaced; choose another output",
@@ -34,10 +34,10 @@ pub struct ReplacesInput {
     path: PathBuf,
 }
 
-/// Refuses an output that is one of the inputs.
+/// Rejects an output that is one of the inputs.
 ///
 /// # Errors
-/// When it is, by whatever name.
+/// If it is, under whatever name.
 pub fn spare_inputs<'a>(
     output: &Path,
     inputs: impl IntoIterator<Item = &'a Path>,

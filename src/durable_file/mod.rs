@@ -1,9 +1,10 @@
-//! Files that appear whole or not at all: written beside their place, brought to the disk, renamed.
+//! Files that appear whole or not at all: written next to their destination, synced to disk,
+//! renamed.
 //!
-//! What is no file, such as a device or a FIFO, is written into instead. A symbolic link keeps
-//! standing: the file that it leads to is replaced. A file that is replaced passes its mode and its
-//! owner on. While it is written the new file has no name where the system can do that (Linux), so
-//! that a process that is killed leaves nothing behind.
+//! Anything that is not a regular file, such as a device or a FIFO, is written to directly instead.
+//! A symbolic link is kept, and the file it leads to is replaced. The new file inherits the mode
+//! and owner of the file it replaces. While it is being written, the new file has no name if the
+//! system supports that (Linux), so a killed process leaves nothing behind.
 
 mod inputs;
 mod new_file;
@@ -21,13 +22,14 @@ use new_file::NewFile;
 use place::Place;
 pub use place::{folder_of, is_standard_output};
 
-/// Writes a file through `write`, replacing what stands at `path` once the new one is on the disk;
-/// missing folders are made.
+/// Writes a file through `write`, replacing what is at `path` once the new file is on disk; missing
+/// folders are created.
 ///
-/// A crash leaves the old file or the new one; an error leaves the old one and nothing beside it.
+/// A crash leaves either the old file or the new one; an error leaves the old one, with nothing
+/// beside it.
 ///
 /// # Errors
-/// Whatever the system says; no name in it but those that `path` leads to.
+/// Whatever the system reports; the error names no path but those that `path` leads to.
 pub fn write_whole(
     path: &Path,
     write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
@@ -42,15 +44,15 @@ pub fn write_whole(
     }
 }
 
-/// Tries whether a file can be made in `folder`, and leaves none there.
+/// Tests whether a file can be created in `folder`, and leaves none there.
 ///
 /// # Errors
-/// What the system says against it.
+/// If the system refuses.
 pub fn try_folder(folder: &Path) -> io::Result<()> {
     NewFile::create(folder).map(drop)
 }
 
-/// Puts a new file in the place of `path`, which is no link.
+/// Replaces `path`, which is not a link, with a new file.
 fn replace(
     path: &Path,
     write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
@@ -67,19 +69,19 @@ fn replace(
     new.file().sync_all()?;
     let named = new.name(folder)?;
     rename(&named, path)?;
-    // Nothing has that name any more.
+    // The temporary name no longer exists.
     let _ = named.keep();
     sync_folder(folder)
 }
 
-/// Gives `new` the owner and the mode of the file that it replaces.
+/// Gives `new` the owner and the mode of the file it replaces.
 fn pass_on(old: &Metadata, new: &File) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
         let made = new.metadata()?;
         if (old.uid(), old.gid()) != (made.uid(), made.gid()) {
-            // Only root gives files away; everybody may give them to a group of theirs.
+            // Only root can give files away; everybody can give them to a group of their own.
             let given = fchown(new, Some(old.uid()), Some(old.gid()));
             let _ = given.or_else(|_| fchown(new, None, Some(old.gid())));
         }
@@ -91,11 +93,11 @@ fn pass_on(old: &Metadata, new: &File) -> io::Result<()> {
     }
 }
 
-/// Renames a file or a folder. On Windows a scanner that looks at a new file for a moment keeps it and
-/// its folder from being renamed: there this is tried for a second.
+/// Renames a file or a folder. On Windows a virus scanner that briefly examines a new file prevents
+/// renaming it and its folder, so there this retries for a second.
 ///
 /// # Errors
-/// What the system says.
+/// If the system refuses.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     let mut tries = if cfg!(windows) { 50 } else { 1 };
     loop {
@@ -109,8 +111,8 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes new names in `folder` durable; only Unix can open a folder for that, and not every file
-/// system of another machine does it.
+/// Makes new names in `folder` durable. Only Unix can open a folder for that, and not every network
+/// file system supports it.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());
@@ -121,7 +123,7 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// What file systems say of a request that they do not know.
+/// Returns whether the error says that the file system does not support the request.
 fn is_not_done(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidInput, Unsupported};
     matches!(error.kind(), InvalidInput | Unsupported)

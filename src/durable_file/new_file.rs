@@ -1,5 +1,5 @@
-//! A file that is not yet in its place: without a name where the system can do that (Linux), else under
-//! a temporary one.
+//! A file not yet in its place: nameless if the system supports that (Linux), otherwise under a
+//! temporary name.
 
 use std::{
     fs::{File, OpenOptions},
@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::{NamedTempFile, TempPath};
 
-/// How the names of files begin that are not yet in their place.
+/// Prefix of temporary file names.
 pub(super) const PREFIX: &str = ".electra-";
 
 /// A file on its way to its place.
@@ -49,13 +49,13 @@ impl NewFile {
                 let named = temporary_in(folder, |path| nameless::link(&file, path))?;
                 Ok(named.into_temp_path())
             }
-            // Some systems rename no file that is open.
+            // Some systems cannot rename an open file.
             Self::Named(_, path) => Ok(path),
         }
     }
 }
 
-/// Makes something under a name of its own. What the system says against it is said without that name.
+/// Creates something under a unique temporary name; the name is left out of any error.
 fn temporary_in<R>(
     folder: &Path,
     make: impl Fn(&Path) -> io::Result<R>,
@@ -69,19 +69,19 @@ fn temporary_in<R>(
     made.map_err(|error| said.map_or(error, io::Error::from_raw_os_error))
 }
 
-/// Files without a name, which are gone with the process that opened them.
+/// Nameless files, which vanish with the process that opened them.
 #[cfg(target_os = "linux")]
 pub(super) mod nameless {
     use std::{fs::File, io, os::fd::AsRawFd, path::Path};
 
     use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, open};
 
-    /// `None` on file systems without them.
+    /// Creates a nameless file; `None` on file systems that do not support it.
     pub fn create(folder: &Path) -> Option<File> {
         let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-        // The permissions of an ordinary new file; the user's mask is taken off.
+        // The permissions of an ordinary new file, to which the user's umask applies.
         let file = File::from(open(folder, flags, Mode::from_raw_mode(0o666)).ok()?);
-        // It gets its name through the folder of open files.
+        // The file gets its name later through the folder of open file descriptors.
         path(&file).symlink_metadata().is_ok().then_some(file)
     }
 

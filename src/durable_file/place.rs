@@ -1,5 +1,5 @@
-//! Where what is written to a path goes: into a stream (a device, a FIFO, an output of this program),
-//! or in the place of a file, with symbolic links followed.
+//! Where writing to a path leads: into a stream (a device, a FIFO, an output of this program) or to
+//! a file to be replaced, following symbolic links.
 
 #[cfg(target_os = "linux")]
 use std::time::{Duration, Instant};
@@ -9,19 +9,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// More links than this in a row lead nowhere.
+/// A longer chain of links is treated as a loop.
 const LINKS: usize = 40;
 
-/// Whether what is written to `path` comes out of this program's standard output.
+/// Returns whether writing to `path` goes to this program's standard output.
 pub fn is_standard_output(path: &Path) -> bool {
     matches!(follow(path), Ok(Link::Own(Own::Output)))
 }
 
-/// Where what is written to a path goes.
+/// Where writing to a path leads.
 pub(super) enum Place {
-    /// Written into as it is.
+    /// Written to directly.
     Stream(File),
-    /// Replaced as a whole; no link.
+    /// Replaced as a whole; not a link.
     File(PathBuf),
 }
 
@@ -39,7 +39,7 @@ impl Place {
     }
 }
 
-/// How long a FIFO may take to find a reader: as long as a pipeline takes to start.
+/// How long to wait for a reader of a FIFO: as long as a pipeline takes to start.
 #[cfg(target_os = "linux")]
 const READER_WAIT: Duration = Duration::from_secs(3);
 
@@ -83,20 +83,20 @@ fn open_stream(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).open(path)
 }
 
-/// What symbolic links end in.
+/// Where a chain of symbolic links ends.
 enum Link {
     Own(Own),
     End(PathBuf),
 }
 
-/// An output that this program was started with.
+/// An output stream that this program was started with.
 enum Own {
     Output,
     Error,
 }
 
 impl Own {
-    /// By the names that systems have for them.
+    /// Recognises the names that systems give these streams.
     fn named(path: &Path) -> Option<Self> {
         match path.to_str()? {
             "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => Some(Self::Output),
@@ -105,7 +105,7 @@ impl Own {
         }
     }
 
-    /// The same stream, with the same place in it: what is printed later follows.
+    /// Opens the same stream at the same position, so that later prints follow what is written.
     #[cfg(unix)]
     fn open(&self) -> io::Result<File> {
         use std::os::fd::AsFd;
@@ -122,7 +122,7 @@ impl Own {
     }
 }
 
-/// Follows `path` as long as it is a symbolic link. What it ends in need not exist.
+/// Follows `path` while it is a symbolic link. The end of the chain need not exist.
 fn follow(path: &Path) -> io::Result<Link> {
     let mut path = path.to_owned();
     for _ in 0..LINKS {
@@ -133,14 +133,14 @@ fn follow(path: &Path) -> io::Result<Link> {
         }
         match fs::read_link(&path) {
             Ok(next) => path = folder_of(&path).join(next),
-            // Missing, or no link.
+            // Missing, or not a link.
             Err(_) => return Ok(Link::End(path)),
         }
     }
     Err(io::Error::other("too many symbolic links"))
 }
 
-/// The folder that a file lies in: the current one if its path has but a name.
+/// Returns the folder of a file: the current one if its path is just a name.
 pub fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

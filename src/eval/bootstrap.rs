@@ -1,8 +1,8 @@
-//! How far the difference of two runs' figures may be chance: the paired bootstrap.
+//! The paired bootstrap: how much of the difference between two runs' metrics may be chance.
 //!
-//! Examples are drawn with replacement, as many as there are, the same for both runs, and the figures of
-//! the whole sample are computed anew from each drawing. The interval lies between the percentiles of the
-//! differences.
+//! Examples are drawn with replacement, as many as there are and the same for both runs, and the
+//! metrics of the whole sample are recomputed from each draw. The interval lies between percentiles
+//! of the differences.
 
 use rand_chacha::{
     ChaCha8Rng,
@@ -13,12 +13,12 @@ use serde::Serialize;
 
 use super::judged::Judged;
 
-/// How the bootstrap draws.
+/// Settings of the bootstrap.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Bootstrap {
     pub resamples: usize,
     pub seed: u64,
-    /// The share of the differences that lies inside the interval.
+    /// Share of the differences inside the interval.
     pub confidence: f64,
 }
 
@@ -32,22 +32,23 @@ impl Default for Bootstrap {
     }
 }
 
-/// Where the middle of the differences lies.
+/// The central interval of the differences.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Interval {
     pub low: f64,
     pub high: f64,
-    /// Samples of which the figure is no number, such as a correlation of equal values; they are left out.
+    /// Samples whose metric is undefined, such as the correlation of constant values; they are left
+    /// out.
     pub undefined: usize,
 }
 
 impl Interval {
-    /// Whether 0 lies outside.
+    /// Returns whether 0 is outside.
     pub fn excludes_zero(&self) -> bool {
         self.low > 0.0 || self.high < 0.0
     }
 
-    /// Of differences in any order; `None` if none is a number.
+    /// Computes the interval of differences in any order; `None` if none of them is a number.
     fn of(differences: impl Iterator<Item = f64>, confidence: f64) -> Option<Self> {
         let all: Vec<f64> = differences.collect();
         let mut numbers: Vec<f64> = all.iter().copied().filter(|d| d.is_finite()).collect();
@@ -62,10 +63,10 @@ impl Interval {
 }
 
 impl Bootstrap {
-    /// The interval of what the figures of `b` are above those of `a`, by key, for the keys that both have.
+    /// Returns, for the keys that both have, the interval of the metrics of `b` minus those of `a`.
     ///
     /// # Panics
-    /// If they are not of as many examples.
+    /// If they have different numbers of examples.
     pub fn intervals(&self, a: &Judged, b: &Judged) -> Vec<(&'static str, Option<Interval>)> {
         let examples = a.len();
         assert_eq!(examples, b.len(), "answers to compare");
@@ -99,21 +100,22 @@ impl Bootstrap {
             .collect()
     }
 
-    /// How often each example is in a sample; a sample depends on its number alone, and on no thread.
+    /// Draws how often each example is in a sample; a sample depends only on its number, not on
+    /// threads.
     fn draw(&self, resample: u64, counts: &mut [u32]) {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         random.set_stream(resample);
         counts.fill(0);
         let examples = counts.len() as u64;
         for _ in 0..examples {
-            // Each example's share is exact to 2⁻³².
+            // Each example's probability is exact to 2⁻³².
             let place = (u64::from(random.next_u32()) * examples) >> 32;
             counts[place as usize] += 1;
         }
     }
 }
 
-/// The quantile of sorted numbers, between two of them in proportion, as NumPy's default.
+/// Returns a quantile of sorted numbers with linear interpolation, NumPy's default.
 fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let place = share * sorted.len().checked_sub(1)? as f64;
     let below = sorted.get(place.floor() as usize)?;
@@ -147,8 +149,8 @@ mod tests {
 
     #[test]
     fn the_interval_is_that_of_the_normal_approximation() {
-        // Of 1,000 texts 100 are gained and 60 lost: a mean of 0.04 with a variance of
-        // (0.1 + 0.06 − 0.04²) / 1,000.
+        // Of 1,000 texts, 100 are gained and 60 lost: a mean of 0.04 with a variance of (0.1 + 0.06
+        // − 0.04²) / 1,000.
         let a = rights((0..1000).map(|text| !(100..200).contains(&text)));
         let b = rights((0..1000).map(|text| !(200..260).contains(&text)));
         let bootstrap = Bootstrap::default();
@@ -156,8 +158,8 @@ mod tests {
         let interval = interval.unwrap();
         let deviation = 100.0 * (0.1584_f64 / 1000.0).sqrt();
         assert_eq!((key, interval.undefined), ("accuracy", 0));
-        // The ends are quantiles of 10,000 samples of a distribution in steps of 0.1: they are known to
-        // some 0.05.
+        // The ends are quantiles of 10,000 samples of a distribution with steps of 0.1, so they are
+        // accurate to about 0.05.
         for (found, expected) in [
             (interval.low, 4.0 - 1.96 * deviation),
             (interval.high, 4.0 + 1.96 * deviation),
@@ -165,11 +167,11 @@ mod tests {
             assert!((found - expected).abs() < 0.15, "{found} {expected}");
         }
         assert!(interval.excludes_zero());
-        // Drawn again, the same to the last bit, on however many threads.
+        // Drawing again gives bit-identical results, whatever the number of threads.
         let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build();
         let again = alone.unwrap().install(|| bootstrap.intervals(&a, &b));
         assert_eq!(again, bootstrap.intervals(&a, &b));
-        // Another seed draws others.
+        // Another seed draws different samples.
         let other = Bootstrap {
             seed: 2,
             ..bootstrap
@@ -194,7 +196,7 @@ mod tests {
     fn samples_without_a_figure_are_counted() {
         let judged = |values: [f64; 2]| {
             let mut judged = Judged::new("text", "right", 2);
-            // A share that has no value if the second example is not drawn.
+            // A ratio that is undefined if the second example is not drawn.
             for (value, part) in values.into_iter().zip([0.0, 1.0]) {
                 judged.push(&[value * part, part], value);
             }
@@ -207,7 +209,7 @@ mod tests {
         let intervals = bootstrap.intervals(&judged([0.0, 1.0]), &judged([0.0, 3.0]));
         let interval = intervals[0].1.unwrap();
         assert_eq!((interval.low, interval.high), (2.0, 2.0));
-        // A quarter of the samples; the deviation is √(4000 · ¼ · ¾) ≈ 27.
+        // A quarter of the samples; the standard deviation is √(4000 · ¼ · ¾) ≈ 27.
         assert!(
             (interval.undefined as f64 - 1000.0).abs() < 110.0,
             "{interval:?}"

@@ -1,5 +1,5 @@
-//! Two runs' answers to the same examples: the difference of their figures, and which examples are gained
-//! and lost.
+//! Compares two runs' answers to the same examples: the difference of their metrics, and which
+//! examples were gained and lost.
 
 use super::{
     bootstrap::{Bootstrap, Interval},
@@ -7,22 +7,23 @@ use super::{
     judged::Judged,
 };
 
-/// How far a figure of a sample may lie from the scorer's, as a share of it: both sum in another order.
+/// Largest relative difference between a metric computed here and the scorer's that still counts as
+/// equal: the two sum in different orders.
 const SAME: f64 = 1e-9;
 
-/// A figure of both runs.
+/// A metric of both runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ComparedFigure {
     pub key: String,
-    /// Of the first and of the other.
+    /// Of the first run and of the other.
     pub values: [f64; 2],
-    /// Of the other's above the first's; none of a figure that samples do not have, such as that under the
-    /// best threshold.
+    /// Interval of the other's minus the first's; `None` for a metric that samples do not have,
+    /// such as one at the best threshold.
     pub interval: Option<Interval>,
 }
 
 impl ComparedFigure {
-    /// What the other's is above the first's.
+    /// Returns the other's value minus the first's.
     pub fn difference(&self) -> f64 {
         self.values[1] - self.values[0]
     }
@@ -33,22 +34,22 @@ impl ComparedFigure {
 pub struct TaskComparison {
     pub task: String,
     pub examples: usize,
-    /// What people call an example.
+    /// What users call an example.
     pub noun: &'static str,
-    /// What the better answer to an example is.
+    /// What users call the better answer to an example.
     pub better: &'static str,
     pub figures: Vec<ComparedFigure>,
-    /// The examples whose answer is better in the other run, the most gained first.
+    /// Examples with a better answer in the other run, largest gain first.
     pub gained: Vec<usize>,
-    /// Those whose answer is better in the first.
+    /// Examples with a better answer in the first run.
     pub lost: Vec<usize>,
 }
 
 impl TaskComparison {
-    /// Compares answers to the same examples; `scores` are the scorer's figures of both.
+    /// Compares answers to the same examples; `scores` are the scorer's metrics of both.
     ///
     /// # Panics
-    /// If they are not of as many examples.
+    /// If they have different numbers of examples.
     pub fn of(
         task: &str,
         scores: [&Scores; 2],
@@ -67,7 +68,7 @@ impl TaskComparison {
             .filter(|(_, figure)| matches!(figure, Figure::Value(_)))
             .map(|(key, _)| key)
             .collect();
-        // Ours beyond the scorer's.
+        // Our own metrics that the scorer does not have.
         for key in first.keys().filter(|key| scores[0].get(key).is_none()) {
             keys.push(key);
         }
@@ -158,7 +159,8 @@ mod tests {
                 ("other", 0.5, true)
             ]
         );
-        // What the scorer counts otherwise has no interval that is not its own.
+        // If the scorer counts a metric differently, it gets no interval, since that would belong
+        // to ours.
         let other = [&self::scores(0.4, 0.5), scores[1]];
         let found = TaskComparison::of("t", other, [&a, &b], &few);
         assert_eq!(found.figures[0].interval, None);

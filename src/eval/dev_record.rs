@@ -1,4 +1,4 @@
-//! The figures of an evaluation between training steps: in `eval_log.jsonl` a line a task.
+//! The metrics of an evaluation between training steps; `eval_log.jsonl` has one line per task.
 
 use std::collections::BTreeMap;
 
@@ -10,31 +10,31 @@ use super::{
     taken::Taken,
 };
 
-/// The log's name, beside that of the steps.
+/// Name of the log, which is kept beside that of the training steps.
 pub const FILE: &str = "eval_log.jsonl";
 
-/// Figures by key; `None` of one that is not a number.
+/// Metrics by key; `None` for one that is not a number.
 pub type Figures = BTreeMap<String, Option<f64>>;
 
-/// Length and CRC-32C of a file of weights.
+/// Length and CRC-32C of a weights file.
 pub type WeightsSum = (u64, u32);
 
-/// The evaluation after so many steps.
+/// The evaluation after some number of steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DevRecord {
     /// Finished training steps.
     pub step: u64,
     /// By task.
     pub tasks: BTreeMap<String, Figures>,
-    /// Of how many examples the figures of a task are, if not of all.
+    /// Number of examples that a task's metrics cover, if not all.
     pub taken: BTreeMap<String, Taken>,
     /// How long the evaluation took.
     pub seconds: f64,
-    /// The weights, if they are kept because they were the best so far.
+    /// The weights, if they were kept as the best so far.
     pub weights: Option<WeightsSum>,
 }
 
-/// A task's part of it.
+/// One task's part of a [`DevRecord`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DevLine {
     pub step: u64,
@@ -50,7 +50,7 @@ pub struct DevLine {
 }
 
 impl DevRecord {
-    /// Of figures, without weights that are kept.
+    /// Creates a record of metrics, without kept weights.
     pub fn new(step: u64, results: &TrialResults, seconds: f64) -> Self {
         let tasks = results.tasks.iter();
         let tasks = tasks.map(|(task, scores)| (task.clone(), figures(scores)));
@@ -63,7 +63,7 @@ impl DevRecord {
         }
     }
 
-    /// A line a task.
+    /// Iterates over the lines, one per task.
     pub fn lines(&self) -> impl Iterator<Item = DevLine> {
         self.tasks.iter().map(|(task, figures)| DevLine {
             step: self.step,
@@ -75,7 +75,7 @@ impl DevRecord {
         })
     }
 
-    /// The evaluations of a log's lines: neighbours with one step.
+    /// Groups a log's lines into evaluations: consecutive lines with the same step.
     pub fn of_lines(lines: impl IntoIterator<Item = DevLine>) -> Vec<Self> {
         let mut records: Vec<Self> = Vec::new();
         for line in lines {
@@ -98,7 +98,7 @@ impl DevRecord {
     }
 }
 
-/// All but counts, which are those of the file.
+/// All metrics except counts, which are properties of the file.
 fn figures(scores: &Scores) -> Figures {
     let values = scores.iter().filter_map(|(key, figure)| match figure {
         Figure::Count(_) => None,

@@ -1,14 +1,14 @@
-//! What can be wrong with a run's figures as files hold them.
+//! What can be wrong with the metrics files of a run.
 //!
 //! Every message names the file, what was expected, what was found and what to do; the underlying
 //! cause, if there is one, is the error's source.
 
 use std::path::PathBuf;
 
-/// Why figures could not be read or written.
+/// Why metrics could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Gold data that cannot be read; the message is the reader's.
+    /// Gold data that cannot be read; the message comes from its reader.
     #[error(transparent)]
     Data(#[from] crate::data::Error),
 
@@ -24,7 +24,7 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// `expected` says what the whole file should be.
+    /// `expected` describes what the whole file should be.
     #[error("{}: not one JSON object; expected {expected}", path.display())]
     Json {
         path: PathBuf,

@@ -1,9 +1,9 @@
-//! The figures of a scorer: its JSON keys in its order, and the line that results files show.
+//! The metrics of a scorer: its JSON keys in its order, and the line shown in results files.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
-/// One figure.
+/// One metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Figure {
     /// A number of questions; JSON shows it without a decimal point.
@@ -13,7 +13,7 @@ pub enum Figure {
 }
 
 impl Figure {
-    /// As tables show it: a count whole, a value with two decimals.
+    /// Formats it as in tables: a count as an integer, a value with two decimals.
     pub fn shown(self) -> String {
         match self {
             Figure::Count(count) => count.to_string(),
@@ -21,7 +21,7 @@ impl Figure {
         }
     }
 
-    /// The figure as a number.
+    /// Returns the metric as a number.
     pub fn value(self) -> f64 {
         match self {
             Figure::Count(count) => count as f64,
@@ -39,21 +39,21 @@ impl Serialize for Figure {
     }
 }
 
-/// What a task says of its figures beside them.
+/// A task's remark on its metrics.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Remark {
-    /// Its key in the JSON of results, where every other is a figure.
+    /// Its key in the results JSON, in which every other key is a metric.
     pub key: String,
-    /// What people are told; a remark without it stays out of files.
+    /// The message for users; a remark without one is left out of files.
     pub text: Option<String>,
     pub details: Map<String, Value>,
 }
 
-/// The key of what people are told, among a remark's details.
+/// Key of the user message among a remark's details.
 const TEXT: &str = "text";
 
 impl Remark {
-    /// The remark that a file of results holds under `key`.
+    /// Parses the remark that a results file holds under `key`.
     pub fn parse(key: &str, value: &Value) -> Option<Self> {
         let mut details = value.as_object()?.clone();
         let text = details.shift_remove(TEXT)?.as_str()?.to_owned();
@@ -65,7 +65,7 @@ impl Remark {
     }
 }
 
-/// Figures under the official scorers' keys, in their order.
+/// Metrics under the official scorers' keys, in their order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scores {
     entries: Vec<(String, Figure)>,
@@ -77,7 +77,7 @@ impl Scores {
         self.entries.push((key.into(), figure));
     }
 
-    /// Puts a figure in the place of the one under this key, or behind the others.
+    /// Replaces the metric under this key, or appends it.
     pub(crate) fn put(&mut self, key: &str, figure: Figure) {
         match self.entries.iter_mut().find(|(name, _)| name == key) {
             Some((_, there)) => *there = figure,
@@ -96,49 +96,50 @@ impl Scores {
         self.remark = Some(remark);
     }
 
-    /// What the task says of the figures.
+    /// Returns the task's remark on the metrics.
     pub fn remark(&self) -> Option<&Remark> {
         self.remark.as_ref()
     }
 
-    /// The figures, and the remark on them, as the JSON of results has them.
+    /// Returns the metrics with the remark, to be serialised as in the results JSON.
     pub fn with_remark(&self) -> WithRemark<'_> {
         WithRemark(self)
     }
 
-    /// The figure under `key`.
+    /// Returns the metric under `key`.
     pub fn get(&self, key: &str) -> Option<f64> {
         self.iter()
             .find(|(name, _)| *name == key)
             .map(|(_, figure)| figure.value())
     }
 
-    /// Keys and figures in the scorer's order.
+    /// Iterates over keys and metrics in the scorer's order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Figure)> {
         self.entries
             .iter()
             .map(|(key, figure)| (key.as_str(), *figure))
     }
 
-    /// Keys and figures sorted by key, capitals first: the order of the reference's results.
+    /// Returns keys and metrics sorted by key, capitals first: the order of the reference's
+    /// results.
     pub fn sorted(&self) -> Vec<(&str, Figure)> {
         let mut sorted: Vec<_> = self.iter().collect();
         sorted.sort_by_key(|(key, _)| *key);
         sorted
     }
 
-    /// The figures in one line, sorted, with two decimals: `exact: 48.17 - f1: 48.27 - …`.
+    /// Formats the metrics on one line, sorted, with two decimals: `exact: 48.17 - f1: 48.27 - …`.
     pub fn sorted_line(&self) -> String {
         line(self.sorted())
     }
 
-    /// The same in the scorer's order.
+    /// Same as [`sorted_line`](Self::sorted_line), in the scorer's order.
     pub fn line(&self) -> String {
         line(self.iter())
     }
 }
 
-/// Figures in one line, as Python's `"{:.2f}"` has them.
+/// Formats metrics on one line, as Python's `"{:.2f}"` does.
 fn line<'a>(figures: impl IntoIterator<Item = (&'a str, Figure)>) -> String {
     let figures = figures.into_iter();
     let shown = figures.map(|(key, figure)| match figure.value() {
@@ -158,7 +159,7 @@ impl Serialize for Scores {
     }
 }
 
-/// Figures that are written with the remark on them.
+/// Metrics that are serialised together with their remark.
 pub struct WithRemark<'a>(&'a Scores);
 
 impl Serialize for WithRemark<'_> {

@@ -1,4 +1,4 @@
-//! The content of a file, by its sum.
+//! Identifies the content of a file by its checksum.
 
 use std::{
     fs::File,
@@ -12,24 +12,24 @@ use sha2::{Digest, Sha256};
 use super::error::Error;
 use crate::data::{existing_file::existing, source::Source};
 
-/// How a gzip archive begins.
+/// Magic number of a gzip archive.
 const GZIP: [u8; 2] = [0x1F, 0x8B];
 
-/// A file and its content.
+/// A file and its checksum.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileDigest {
-    /// As it was given; beside the predictions, its name alone.
+    /// The path as given; in a record beside predictions, only the file name.
     pub file: PathBuf,
-    /// In hexadecimal, as `sha256sum` prints it, of a gzip archive that of what is packed in it;
-    /// none of what cannot be read twice.
+    /// In hexadecimal, as `sha256sum` prints it; for a gzip archive, of the unpacked content.
+    /// `None` for anything that cannot be read twice.
     pub sha256: Option<String>,
 }
 
 impl FileDigest {
-    /// The file of that name, or its gzip archive where that is what there is.
+    /// Computes the digest of a file, or of its gzip archive if only that exists.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub fn of(path: &Path) -> Result<Self, Error> {
         let path = &existing(path);
         let read = unreadable(path);
@@ -44,23 +44,23 @@ impl FileDigest {
         })
     }
 
-    /// Whether the file of that name, or its gzip archive, has this content, as far as both are
-    /// known: a file may have been packed or unpacked meanwhile.
+    /// Returns whether a file, or its gzip archive, has this content, as far as both are known: the
+    /// file may have been packed or unpacked in the meantime.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub fn is_of(&self, path: &Path) -> Result<bool, Error> {
         let found = FileDigest::of(path)?;
         if self.is_content_of(&found) {
             return Ok(true);
         }
-        // Records of version 0.1 hold the sum of an archive's own bytes.
+        // Records of version 0.1 hold the checksum of an archive's own bytes.
         let bytes = File::open(&found.file).and_then(|file| sum_of(BufReader::new(file)));
         let bytes = bytes.map_err(unreadable(&found.file))?;
         Ok(self.sha256.as_ref() == Some(&bytes))
     }
 
-    /// Whether `other` has the same content, as far as both are known.
+    /// Returns whether `other` has the same content, as far as both are known.
     pub fn is_content_of(&self, other: &FileDigest) -> bool {
         match (&self.sha256, &other.sha256) {
             (Some(own), Some(other)) => own == other,
@@ -68,7 +68,7 @@ impl FileDigest {
         }
     }
 
-    /// The first digits, enough to tell files apart.
+    /// Returns the first digits, enough to distinguish files.
     pub fn short(&self) -> &str {
         match &self.sha256 {
             Some(sum) => sum.get(..12).unwrap_or(sum),
@@ -85,8 +85,8 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> Error {
     }
 }
 
-/// The sum of a file's content. An archive that cannot be unpacked, which is told when it is read,
-/// has that of its bytes.
+/// Computes the checksum of a file's content. If an archive cannot be unpacked, which is reported
+/// when it is read, this uses its raw bytes.
 fn sha256(path: &Path) -> io::Result<String> {
     let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
     if file.fill_buf()?.starts_with(&GZIP)

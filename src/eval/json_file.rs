@@ -1,8 +1,8 @@
-//! Values → JSON files, whole or not at all.
+//! Values → JSON files, written whole or not at all.
 //!
-//! The text is laid out as Python's `json.dump` does it: `", "` and `": "` between the parts,
-//! and every character outside ASCII escaped, so that programs which guess at encodings read it
-//! too, and so that the files of both systems can be compared line by line.
+//! The layout is that of Python's `json.dump`: `", "` and `": "` as separators, and every character
+//! outside ASCII escaped, so that programs that guess the encoding can read it, and files of both
+//! systems can be compared line by line.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -13,10 +13,10 @@ use serde_json::ser::Formatter;
 use super::error::Error;
 use crate::durable_file::write_whole;
 
-/// Writes `value` as JSON to `path`, replacing what stands there; missing folders are made.
+/// Writes `value` as JSON to `path`, replacing any existing file; missing folders are created.
 ///
 /// # Errors
-/// When the folder or the file cannot be written.
+/// If the folder or the file cannot be written.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
     write_file(path, |out| {
         let mut serializer = serde_json::Serializer::with_formatter(out, PythonFormatter);
@@ -24,24 +24,24 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
     })
 }
 
-/// The text of the file that [`write_json`] writes.
+/// Returns the text that [`write_json`] writes.
 pub fn json_text(value: &serde_json::Value) -> Vec<u8> {
     let mut text = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, PythonFormatter);
-    // Memory takes everything, and every value has a text.
+    // Writing to memory cannot fail, and every value can be serialised.
     let _ = value.serialize(&mut serializer);
     text
 }
 
-/// Writes `text` to `path`, replacing what stands there; missing folders are made.
+/// Writes `text` to `path`, replacing any existing file; missing folders are created.
 ///
 /// # Errors
-/// As [`write_json`].
+/// As for [`write_json`].
 pub fn write_text(path: &Path, text: &str) -> Result<(), Error> {
     write_file(path, |out| out.write_all(text.as_bytes()))
 }
 
-/// Writes through `write`.
+/// Writes a file through `write`.
 fn write_file(
     path: &Path,
     write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
@@ -100,7 +100,7 @@ mod tests {
             "a": "1641–1679 \"x\"\n\u{7F}\u{1}", "b": [1, 2.5, {}], "𝒜": {"c": null, "d": true},
         });
         write_json(&path, &value).unwrap();
-        // Printed by Python 3.11's json.dumps of the same value.
+        // Printed by Python 3.11's json.dumps for the same value.
         assert_eq!(
             std::fs::read_to_string(&path).unwrap(),
             r#"{"a": "1641\u20131679 \"x\"\n\u007f\u0001", "b": [1, 2.5, {}], "\ud835\udc9c": {"c": null, "d": true}}"#

@@ -1,10 +1,10 @@
-//! What answers are worth, example by example: what each adds to sums, and figures as functions of those
-//! sums, so that the figures of any sample of the examples can be had.
+//! Scores of answers, example by example: what each adds to sums, and metrics as functions of those
+//! sums, so that the metrics of any resample of the examples can be computed.
 
-/// A figure of the sums over a sample, `[width]`.
+/// A metric as a function of the sums over a sample, `[width]`.
 type OfSums = Box<dyn Fn(&[f64]) -> f64 + Send + Sync>;
 
-/// A figure of how often each example is in a sample, `[examples]`.
+/// A metric as a function of how often each example is in a sample, `[examples]`.
 type OfCounts = Box<dyn Fn(&[u32]) -> f64 + Send + Sync>;
 
 enum Figure {
@@ -12,11 +12,11 @@ enum Figure {
     OfCounts(OfCounts),
 }
 
-/// The answers to the examples of a file, in their order.
+/// The answers to the examples of a file, in order.
 pub struct Judged {
-    /// What people call an example.
+    /// What users call an example.
     pub noun: &'static str,
-    /// What an answer is that is worth more than another.
+    /// What users call the better of two answers.
     pub better: &'static str,
     width: usize,
     /// `[examples, width]`
@@ -26,7 +26,7 @@ pub struct Judged {
 }
 
 impl Judged {
-    /// Of answers that each add `width` numbers.
+    /// Creates an empty list of answers that each add `width` numbers.
     pub fn new(noun: &'static str, better: &'static str, width: usize) -> Self {
         Self {
             noun,
@@ -38,17 +38,17 @@ impl Judged {
         }
     }
 
-    /// Adds the next answer: what it adds to the sums, and what it is worth by itself; more is better.
+    /// Appends the next answer: what it adds to the sums, and its own worth (higher is better).
     ///
     /// # Panics
-    /// If it does not add as many numbers as all.
+    /// If the number of addends is not `width`.
     pub fn push(&mut self, addends: &[f64], worth: f64) {
         assert_eq!(addends.len(), self.width, "numbers that an answer adds");
         self.addends.extend_from_slice(addends);
         self.worth.push(worth);
     }
 
-    /// A figure of the sums, under the scorer's key.
+    /// Adds a metric computed from the sums, under the scorer's key.
     pub fn figure(
         mut self,
         key: &'static str,
@@ -58,7 +58,7 @@ impl Judged {
         self
     }
 
-    /// A figure that is no function of sums, such as one of ranks.
+    /// Adds a metric that is not a function of sums, such as one of ranks.
     pub fn figure_of_counts(
         mut self,
         key: &'static str,
@@ -68,27 +68,27 @@ impl Judged {
         self
     }
 
-    /// How many examples there are.
+    /// Returns the number of examples.
     pub fn len(&self) -> usize {
         self.worth.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.worth.is_empty()
     }
 
-    /// What each answer is worth by itself.
+    /// Returns the worth of each answer.
     pub fn worth(&self) -> &[f64] {
         &self.worth
     }
 
-    /// The keys of the figures.
+    /// Iterates over the keys of the metrics.
     pub fn keys(&self) -> impl Iterator<Item = &'static str> {
         self.figures.iter().map(|(key, _)| *key)
     }
 
-    /// All figures of the sample that has each example so often, `[examples]`.
+    /// Returns all metrics of the sample that contains each example `counts` times, `[examples]`.
     pub fn figures(&self, counts: &[u32]) -> Vec<f64> {
         let mut sums = vec![0.0; self.width];
         for (addends, &count) in self.addends.chunks_exact(self.width.max(1)).zip(counts) {
@@ -104,13 +104,13 @@ impl Judged {
         figures.collect()
     }
 
-    /// Those of the file as it is.
+    /// Returns the metrics of the file as it is.
     pub fn figures_of_all(&self) -> Vec<f64> {
         self.figures(&vec![1; self.len()])
     }
 }
 
-/// An example and an answer, for people.
+/// An example and an answer, as shown to users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     pub id: String,
@@ -120,7 +120,7 @@ pub struct Told {
 }
 
 impl Told {
-    /// Whether both answer the same.
+    /// Returns whether both answer the same example.
     pub fn is_of_same(&self, other: &Self) -> bool {
         (&self.id, &self.text, &self.gold) == (&other.id, &other.text, &other.gold)
     }

@@ -1,5 +1,5 @@
-//! The figures of a run: as a task's scorer gives them, in the files that a run leaves, over several
-//! trials, against those of another run, and on a terminal.
+//! The metrics of a run: as a task's scorer computes them, in the run's files, over several trials,
+//! compared with another run, and on a terminal.
 
 pub mod bootstrap;
 pub mod comparison;

@@ -1,4 +1,4 @@
-//! Where figures come from: model, device, settings, command.
+//! Where metrics come from: model, device, settings, command.
 
 use std::path::{Path, PathBuf};
 
@@ -7,19 +7,19 @@ use serde_json::{Map, Value};
 
 use crate::{shell::quoted, utc};
 
-/// Where a run's figures come from.
+/// The origin of a run's metrics.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
     /// The model that answered.
     pub checkpoint: PathBuf,
     /// When it answered, in UTC.
     pub date: String,
-    /// Of this program.
+    /// Version of this program.
     pub version: String,
     pub device: String,
-    /// Number format of the matrix products.
+    /// Number format of the matmuls.
     pub precision: String,
-    /// The trial's; none of a model that was opened as it is.
+    /// The trial's seed; `None` for a model that was opened as is.
     #[serde(default)]
     pub seed: Option<u64>,
     /// Hyper-parameters that differ from their defaults.
@@ -29,7 +29,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// What is known of any command: its words, the version, the time.
+    /// Fills in what is known for any command: its words, the version, the time.
     pub fn of_command(checkpoint: &Path) -> Self {
         Origin {
             checkpoint: checkpoint.to_owned(),
@@ -41,7 +41,7 @@ impl Origin {
     }
 }
 
-/// The command line, quoted for a shell.
+/// Returns the command line, quoted for a shell.
 pub fn command() -> String {
     let mut words = std::env::args_os();
     let program = words.next().unwrap_or_default();

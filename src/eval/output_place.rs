@@ -1,15 +1,15 @@
-//! Whether a file can be written, asked before what it is to hold is computed for hours.
+//! Checks that a file can be written before its content is computed for hours.
 
 use std::{io, path::Path};
 
 use super::error::Error;
 use crate::durable_file::{folder_of, try_folder};
 
-/// Makes the folders that lead to `path`, and tries whether a file can be made there. What stands
-/// at `path` itself stays as it is.
+/// Creates the folders leading to `path`, and tests whether a file can be created there. Anything
+/// at `path` itself is left untouched.
 ///
 /// # Errors
-/// When a folder cannot be made or written, or when a folder stands in the file's place.
+/// If a folder cannot be created or written, or if a folder is in the file's place.
 pub fn check(path: &Path) -> Result<(), Error> {
     probe(path).map_err(|source| Error::Write {
         path: path.to_owned(),
@@ -17,16 +17,16 @@ pub fn check(path: &Path) -> Result<(), Error> {
     })
 }
 
-/// As [`check`], for whoever says in other words what is wrong.
+/// Same as [`check`], for callers that word the error themselves.
 ///
 /// # Errors
-/// As [`check`]; `IsADirectory` when a folder stands at `path`.
+/// As for [`check`]; `IsADirectory` if there is a folder at `path`.
 pub fn probe(path: &Path) -> io::Result<()> {
     let folder = folder_of(path);
     std::fs::create_dir_all(folder)?;
     match path.metadata() {
         Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        // A device or a pipe is written into; nothing is made beside it.
+        // A device or a pipe is written to directly; no file is created beside it.
         Ok(there) if !there.is_file() => Ok(()),
         _ => try_folder(folder),
     }

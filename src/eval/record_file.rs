@@ -1,5 +1,5 @@
-//! `<predictions>.provenance.json`: where the record of a predictions file lies, and whether it speaks of
-//! what the file holds now.
+//! `<predictions>.provenance.json`: where the record of a predictions file is, and whether it
+//! matches the file's current content.
 
 use std::{
     ffi::OsStr,
@@ -12,15 +12,15 @@ use super::{error::Error, file_digest::FileDigest, json_file::write_json};
 
 /// What lies beside a predictions file and says where it comes from.
 pub trait Record: Serialize + DeserializeOwned {
-    /// What is lost with a record that speaks of other predictions.
+    /// What is lost if the record belongs to other predictions.
     const HOLDS: &'static str;
 
-    /// The predictions that it speaks of.
+    /// Returns the predictions that it describes.
     fn predictions(&self) -> &FileDigest;
 }
 
-/// Where the record of a predictions file lies: `squad_preds.json` has
-/// `squad_preds.provenance.json`, and so has `squad_preds.json.gz`.
+/// Returns the path of a predictions file's record: `squad_preds.json` and `squad_preds.json.gz`
+/// both have `squad_preds.provenance.json`.
 pub fn path(predictions: &Path) -> PathBuf {
     let is_packed = predictions
         .extension()
@@ -35,10 +35,10 @@ pub fn path(predictions: &Path) -> PathBuf {
     predictions.with_file_name(name)
 }
 
-/// A predictions file as its record names it: by its name alone.
+/// Computes the digest of a predictions file as its record stores it, with only the file name.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// If the file cannot be read.
 pub fn digest(predictions: &Path) -> Result<FileDigest, Error> {
     let mut digest = FileDigest::of(predictions)?;
     digest.file = predictions.file_name().unwrap_or_default().into();
@@ -48,7 +48,7 @@ pub fn digest(predictions: &Path) -> Result<FileDigest, Error> {
 /// Writes a record beside its predictions.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// If the file cannot be written.
 pub fn write(record: &impl Record, predictions: &Path) -> Result<(), Error> {
     write_json(&path(predictions), record)
 }
@@ -57,7 +57,7 @@ pub fn write(record: &impl Record, predictions: &Path) -> Result<(), Error> {
 /// damaged or belongs to other predictions is passed over, and that is said.
 ///
 /// # Errors
-/// When the predictions cannot be read.
+/// If the predictions cannot be read.
 pub fn beside<R: Record>(predictions: &Path) -> Result<Option<R>, Error> {
     let path = path(predictions);
     if !path.is_file() {

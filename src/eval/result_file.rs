@@ -1,5 +1,5 @@
-//! The results of a run ↔ their files: `T_results.txt` as the reference has it, where T names the
-//! run's tasks, and `T_results.json`; of several trials also their mean and standard deviation.
+//! The results of a run ↔ their files: `T_results.txt` as in the reference, where T names the run's
+//! tasks, and `T_results.json`; for several trials also their mean and standard deviation.
 
 use std::path::Path;
 
@@ -18,11 +18,11 @@ use crate::{config::Paths, data::source::read_text};
 const EXPECTED_JSON: &str = "a JSON array with an object from tasks to figures for each trial";
 const EXPECTED_LINE: &str = "lines of the form \"task: figure: 1.00 - figure: 2.00\"";
 
-/// Writes the figures of all trials so far, and of several their mean and standard deviation; `line`
-/// shows a task's figures.
+/// Writes the metrics of all trials so far and, if there are several, their mean and standard
+/// deviation; `line` formats a task's metrics.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// If a file cannot be written.
 pub fn write_results(
     paths: Paths<'_>,
     trials: &[TrialResults],
@@ -39,11 +39,11 @@ pub fn write_results(
     }
 }
 
-/// Reads results as a run writes them: JSON where the file's name says so, else the reference's
-/// text, of which each line is a trial of a task.
+/// Reads results as a run writes them: JSON if the file's name says so, otherwise the reference's
+/// text, in which each line is a task of a trial.
 ///
 /// # Errors
-/// When the file cannot be read or is neither.
+/// If the file cannot be read or is neither.
 pub fn read_results(path: &Path) -> Result<Vec<TrialResults>, Error> {
     let text = read_text(path)?;
     let is_json = path
@@ -81,7 +81,7 @@ fn parse_json(path: &Path, text: &str) -> Result<Vec<TrialResults>, Error> {
         .collect()
 }
 
-/// The figures of one trial, as [`TrialResults`] are written.
+/// The metrics of one trial, as [`TrialResults`] are serialised.
 impl<'de> Deserialize<'de> for TrialResults {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let tasks = Map::deserialize(from)?;
@@ -98,7 +98,7 @@ impl<'de> Deserialize<'de> for TrialResults {
     }
 }
 
-/// An object from names to numbers, and to the remark on them.
+/// Parses an object from names to numbers, including the remark on them.
 fn scores(figures: &Value) -> Option<Scores> {
     let mut scores = Scores::default();
     for (key, value) in figures.as_object()? {
@@ -111,7 +111,7 @@ fn scores(figures: &Value) -> Option<Scores> {
 }
 
 fn figure(value: &Value) -> Option<Figure> {
-    // What is not a number, such as the correlation of equal predictions.
+    // A metric that is not a number, such as the correlation of constant predictions.
     if value.is_null() {
         return Some(Figure::Value(f64::NAN));
     }
@@ -132,7 +132,7 @@ fn parse_text(path: &Path, text: &str) -> Result<Vec<TrialResults>, Error> {
             place: format!("line {}", number + 1),
             expected: EXPECTED_LINE,
         })?;
-        // A task that comes again begins another trial.
+        // A repeated task starts the next trial.
         match trials.last_mut() {
             Some(trial) if trial.tasks.iter().all(|(name, _)| *name != task) => {
                 trial.tasks.push((task, scores));
@@ -191,7 +191,7 @@ mod tests {
         let advised = read("r.json", &advised).unwrap();
         let scores = &advised[0].tasks[0].1;
         assert_eq!(scores.iter().count(), 1);
-        // What is written is read again, so that it stays with trials that were finished before.
+        // What was written can be read again, so it is kept for trials that finished earlier.
         let written = serde_json::to_string(&advised).unwrap();
         assert!(written.contains("all questions held back"), "{written}");
         assert_eq!(read("r.json", &written).unwrap(), advised);

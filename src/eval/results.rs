@@ -1,10 +1,10 @@
-//! Figures → the results of a run, and their text, whose layout is the reference's.
+//! Metrics → the results of a run, and their text in the reference's layout.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::figures::Scores;
 
-/// The figures of one trial: each task in turn.
+/// The metrics of one trial, task by task.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TrialResults {
     pub tasks: Vec<(String, Scores)>,
@@ -20,8 +20,8 @@ impl Serialize for TrialResults {
     }
 }
 
-/// The text of `T_results.txt`: a line for each trial and task, trials one after the other; `line`
-/// shows a task's figures.
+/// Returns the text of `T_results.txt`: one line per trial and task, trial after trial; `line`
+/// formats a task's metrics.
 pub fn results_text(trials: &[TrialResults], line: impl Fn(&str, &Scores) -> String) -> String {
     trials
         .iter()

@@ -1,4 +1,4 @@
-//! The figures of all trials as a table that fits a terminal.
+//! The metrics of all trials as a table that fits a terminal.
 
 use super::{
     figures::{Figure, Scores},
@@ -6,10 +6,11 @@ use super::{
     summary::Summary,
 };
 
-/// More trials than this are shown by their mean and deviation alone: the table fits 80 columns.
+/// Most trials shown individually; beyond that, only mean and deviation are shown, so that the
+/// table fits 80 columns.
 const SHOWN: usize = 4;
 
-/// Columns of a figure's name, and of a figure.
+/// Widths of a metric's name and of its value.
 const NAME: usize = 20;
 const FIGURE: usize = 9;
 

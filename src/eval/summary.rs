@@ -1,20 +1,20 @@
-//! Several trials → mean and standard deviation of each figure.
+//! Several trials → mean and standard deviation of each metric.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
 
 use super::{figures::Scores, results::TrialResults};
 
-/// A figure over all trials.
+/// A metric over all trials.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {
     pub mean: f64,
-    /// Of the sample: the sum of squares over one less than the number of trials.
+    /// Sample standard deviation: the sum of squares is divided by the number of trials minus one.
     pub standard_deviation: f64,
 }
 
 impl Spread {
-    /// Of two values at least.
+    /// Computes it from at least two values.
     fn of(values: &[f64]) -> Self {
         let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;
@@ -26,16 +26,16 @@ impl Spread {
     }
 }
 
-/// Mean and standard deviation of every figure of every task that all trials have.
+/// Mean and standard deviation of every metric of every task that all trials have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     pub trials: usize,
-    /// Tasks and figures in the order of the first trial.
+    /// Tasks and metrics in the order of the first trial.
     pub tasks: Vec<(String, Vec<(String, Spread)>)>,
 }
 
 impl Summary {
-    /// `None` for fewer than two trials.
+    /// Summarises the trials; `None` for fewer than two.
     pub fn of(trials: &[TrialResults]) -> Option<Self> {
         let [first, _, ..] = trials else { return None };
         let scores = |trial: &TrialResults, task: &str| -> Option<Scores> {
@@ -64,14 +64,14 @@ impl Summary {
         })
     }
 
-    /// A task's figure over all trials.
+    /// Returns a task's metric over all trials.
     pub fn spread(&self, task: &str, key: &str) -> Option<Spread> {
         let (_, figures) = self.tasks.iter().find(|(name, _)| name == task)?;
         let (_, spread) = figures.iter().find(|(name, _)| name == key)?;
         Some(*spread)
     }
 
-    /// A line for each task, figures sorted as the results have them:
+    /// Formats one line per task, with metrics sorted as in the results:
     /// `squad, mean ± standard deviation of 3 trials: exact: 50.00 ± 1.25 - f1: …`.
     pub fn text(&self) -> String {
         let line = |(task, figures): &(String, Vec<(String, Spread)>)| {

@@ -1,4 +1,4 @@
-//! The first examples of a file, where no more of them are taken.
+//! Limits a file to its first examples.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::figures::{Figure, Scores};
 
-/// The figures that tell it among those of the examples.
+/// The keys under which this is stored among the metrics.
 const FIRST: &str = "examples";
 const OF: &str = "examples_in_file";
 
-/// How many of a file's examples are taken, from its first on; shown as `100 of 11,873`.
+/// How many of a file's leading examples are used; shown as `100 of 11,873`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
     pub first: usize,
@@ -19,26 +19,26 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// At most `most` of so many; `None` if that is all of them.
+    /// Limits `of` examples to at most `most`; `None` if that is all of them.
     pub fn new(most: Option<usize>, of: usize) -> Option<Self> {
         let first = most.filter(|&most| most < of)?;
         Some(Self { first, of })
     }
 
-    /// Keeps as many of a file's examples.
+    /// Truncates a file's examples to at most `most`.
     pub fn keep<T>(most: Option<usize>, examples: &mut Vec<T>) -> Option<Self> {
         let taken = Self::new(most, examples.len())?;
         examples.truncate(taken.first);
         Some(taken)
     }
 
-    /// At most `most` of the `count` examples that were taken of a file before.
+    /// Limits the `count` examples that were already taken from a file to at most `most`.
     pub fn again(before: Option<Self>, most: usize, count: usize) -> Option<Self> {
         let of = before.map_or(count, |before| before.of);
         Self::new(Some(most.min(count)), of)
     }
 
-    /// What figures tell of their examples.
+    /// Reads it from metrics.
     pub fn of(scores: &Scores) -> Option<Self> {
         let count = |key| scores.get(key).map(|count| count as usize);
         Some(Self {
@@ -47,7 +47,7 @@ impl Taken {
         })
     }
 
-    /// Tells it among the figures of the examples.
+    /// Adds it to the metrics.
     pub fn push(self, scores: &mut Scores) {
         scores.push(FIRST, Figure::Count(self.first));
         scores.push(OF, Figure::Count(self.of));

@@ -1,5 +1,5 @@
-//! What a record says of a fine-tuned model, before a device is opened: its hyper-parameters, its tasks
-//! and which of them answers.
+//! What a record says about a fine-tuned model before a device is opened: its hyper-parameters, its
+//! tasks and which of them answers.
 
 use std::{
     ffi::OsStr,
@@ -26,12 +26,12 @@ pub enum TaskChoice<'a> {
     /// The first.
     First,
     Named(&'a str),
-    /// The first that takes what has this form.
+    /// The first that takes inputs of this form.
     Taking(Form),
 }
 
 impl<'a> TaskChoice<'a> {
-    /// The task of this name, or else the first.
+    /// Chooses the task of this name, or the first if there is no name.
     pub fn of(name: Option<&'a str>) -> Self {
         name.map_or(Self::First, Self::Named)
     }
@@ -41,14 +41,14 @@ impl<'a> TaskChoice<'a> {
 #[derive(Debug, Clone)]
 pub struct Described {
     pub config: Config,
-    /// Where its record lies.
+    /// Folder of its record.
     pub folder: PathBuf,
     pub tokenizer: Tokenizer,
     /// The task that answers.
     pub asking: Asking,
-    /// Of all its tasks, in their order.
+    /// The heads of all its tasks, in order.
     pub(super) heads: Vec<TaskHead>,
-    /// The place of the one that answers.
+    /// Index of the head that answers.
     pub(super) head: usize,
 }
 
@@ -56,13 +56,13 @@ impl Described {
     /// Describes a record that was found.
     ///
     /// # Errors
-    /// Without a description, or without the task that is chosen.
+    /// If there is no description, or the chosen task does not exist.
     pub fn of(found: &ModelFolder, choice: TaskChoice<'_>) -> Result<Self, Error> {
         let folder = &found.path;
         let facts = describe_record(folder)?.ok_or_else(|| no_config(folder))?;
         let config = read_config(folder, &facts)?;
         let has_head = !facts.record.heads.is_empty() || is_fine_tuned(folder)?;
-        // A record whose heads nobody described may have that of questions.
+        // A record that does not describe its heads may have one for questions.
         if !has_head && matches!(choice, TaskChoice::Taking(form) if form != Form::Question) {
             return Err(Error::NotFineTuned {
                 path: folder.clone(),
@@ -91,20 +91,20 @@ impl Described {
         })
     }
 
-    /// The name of the task that answers.
+    /// Returns the name of the task that answers.
     pub fn task(&self) -> &str {
         self.asking.task()
     }
 
-    /// The names of all its tasks, in their order.
+    /// Iterates over the names of all its tasks, in order.
     pub fn tasks(&self) -> impl Iterator<Item = &str> {
         self.heads.iter().map(|head| head.task.as_str())
     }
 
-    /// Refuses what has another form than the task takes.
+    /// Rejects inputs of a form that the task does not take.
     ///
     /// # Errors
-    /// When it has.
+    /// If the forms differ.
     pub fn expect(&self, form: Form) -> Result<(), Error> {
         if self.asking.form().takes(form) {
             return Ok(());
@@ -137,7 +137,8 @@ fn not_there(folder: &Path, choice: TaskChoice<'_>, askings: &[Asking]) -> Error
     }
 }
 
-/// The hyper-parameters that decide what a model answers and how, beside its encoder and its vocabulary.
+/// The hyper-parameters that determine what a model answers and how, besides its encoder and its
+/// vocabulary.
 const ANSWERING: [&str; 11] = [
     "task_names",
     "max_seq_length",
@@ -152,11 +153,11 @@ const ANSWERING: [&str; 11] = [
     checkpoints_convert::THRESHOLD,
 ];
 
-/// What the model in `folder` says of how it answers: the hyper-parameters that it was fine-tuned
-/// with, or of a record that was only converted the threshold that was chosen for it, if one was.
+/// Returns how the model in `folder` answers: the hyper-parameters of its fine-tuning or, for a
+/// record that was only converted, the threshold chosen for it, if any.
 ///
 /// # Errors
-/// A `config.json` that cannot be read.
+/// If a `config.json` cannot be read.
 pub fn answering(folder: &Path) -> Result<Map<String, Value>, folder::Error> {
     let said = folder::config_file(&described_in(folder))?;
     let mut kept = said.map_or_else(Map::new, |said| said.hparams());
@@ -164,15 +165,15 @@ pub fn answering(folder: &Path) -> Result<Map<String, Value>, folder::Error> {
     Ok(kept)
 }
 
-/// The hyper-parameters of what `electra finetune` wrote, or of a converted checkpoint with a head,
-/// which says what it is but not how it was trained.
+/// Reads the hyper-parameters that `electra finetune` wrote, or those of a converted checkpoint
+/// with a head, which says what it is but not how it was trained.
 fn read_config(folder: &Path, facts: &CheckpointFacts) -> Result<Config, Error> {
     let said = folder::config_file(&described_in(folder))?.ok_or_else(|| no_config(folder))?;
     let heads: Vec<&str> = facts.record.heads.keys().map(String::as_str).collect();
     let draft = if said.is_fine_tuned() {
         Draft::of_model(&said.hparams(), &heads)
     } else {
-        // Nothing tells their order; questions come first.
+        // Their order is unknown; questions come first.
         let is_span = |task: &&str| matches!(facts.record.heads[*task], HeadShape::Span(_));
         let (mut tasks, others): (Vec<&str>, Vec<&str>) =
             heads.iter().partition(|task| is_span(task));

@@ -1,4 +1,4 @@
-//! Why a fine-tuned model cannot be opened, or does not answer.
+//! Why a fine-tuned model cannot be opened or does not answer.
 
 use std::path::{Path, PathBuf};
 
@@ -41,7 +41,7 @@ pub enum Error {
     Answer(#[from] qa::error::Error),
     #[error("{}", needs_null_odds(option, &path.display().to_string(), task))]
     NoNullOdds {
-        /// What was given, and by which flag.
+        /// What was given, with its flag.
         option: &'static str,
         path: PathBuf,
         task: String,
@@ -58,7 +58,7 @@ pub enum Error {
     )]
     OtherForm {
         path: PathBuf,
-        /// The tasks that it was trained on, with what each takes.
+        /// The tasks that it was trained on, and the form that each takes.
         takes: Vec<(String, Form)>,
         form: Form,
     },
@@ -81,7 +81,7 @@ pub enum Error {
     },
 }
 
-/// What is there of models that were fine-tuned from the one in a folder, as a message goes on.
+/// Lists the models fine-tuned from the one in a folder, as the continuation of a message.
 pub(super) fn instead(folder: &Path) -> String {
     let trained = trained_below(folder);
     let names: Vec<String> = trained
@@ -96,7 +96,7 @@ pub(super) fn instead(folder: &Path) -> String {
 }
 
 impl Error {
-    /// Whether the device will not come back in this process.
+    /// Returns whether the device is gone for the rest of this process.
     pub fn is_device_lost(&self) -> bool {
         match self {
             Error::Device(_) => true,

@@ -1,8 +1,9 @@
-//! A fine-tuned model taken from its folder alone, for `electra predict`, `ask` and `serve`.
+//! A fine-tuned model opened from its folder alone, for `electra predict`, `ask` and `serve`.
 //!
-//! [`FineTuned::ask`] asks it one thing. The steps alone let many be asked at once, whatever the task:
-//! [`FineTuned::featurize`] makes rows of what is asked, [`FineTuned::compute`] says something of each row
-//! of a batch, and [`FineTuned::reply`] makes the reply of that.
+//! [`FineTuned::ask`] asks it one thing. The individual steps allow asking many things at once,
+//! whatever the task: [`FineTuned::featurize`] turns an input into rows, [`FineTuned::compute`]
+//! returns an output for each row of a batch, and [`FineTuned::reply`] turns the outputs into the
+//! reply.
 
 pub mod described;
 mod error;
@@ -36,8 +37,8 @@ use crate::{
     text::tokenizer::Tokenizer,
 };
 
-/// A model with its heads, its vocabulary and the hyper-parameters it was trained with; of several
-/// tasks one answers.
+/// A model with its heads, its vocabulary and the hyper-parameters of its training; one of its tasks
+/// answers.
 ///
 /// # Examples
 ///
@@ -62,35 +63,35 @@ use crate::{
 pub struct FineTuned {
     pub config: Config,
     pub tokenizer: Tokenizer,
-    /// Where its record lies.
+    /// Folder of its record.
     pub folder: PathBuf,
-    /// The number format that it computes in.
+    /// Number format that it computes in.
     pub precision: &'static str,
     /// The task that answers.
     pub asking: Asking,
     model: Model,
-    /// Of all its tasks, in their order.
+    /// The heads of all its tasks, in order.
     heads: Vec<TaskHead>,
-    /// The place of the one that answers.
+    /// Index of the head that answers.
     head: usize,
     device: Device,
 }
 
 impl FineTuned {
-    /// Opens a folder with `model.bpk`, the checkpoint of a run included, or a TF checkpoint with a
-    /// head, which is converted. Of several tasks the first answers.
+    /// Opens a folder with `model.bpk`, including the checkpoint of a run, or a TF checkpoint with
+    /// a head, which is converted. If there are several tasks, the first answers.
     ///
     /// # Errors
-    /// As [`Described::of`] and [`FineTuned::of`], and no model at `path`.
+    /// As for [`Described::of`] and [`FineTuned::of`], and if there is no model at `path`.
     pub fn open(path: &Path, chosen: &Chosen, precision: Precision) -> Result<Self, Error> {
         let found = folder::find(path, &mut |_, _| {})?;
         Self::of(Described::of(&found, TaskChoice::First)?, chosen, precision)
     }
 
-    /// Opens a model that was described.
+    /// Opens a described model.
     ///
     /// # Errors
-    /// Damaged, or without a head that answers; a device that fails.
+    /// If it is damaged or has no head that answers, or if the device fails.
     pub fn of(described: Described, chosen: &Chosen, precision: Precision) -> Result<Self, Error> {
         let Described {
             config,
@@ -134,11 +135,11 @@ impl FineTuned {
         })
     }
 
-    /// The same model for each of its tasks, in their order, each of which answers; they share the
-    /// weights.
+    /// Returns the model once for each of its tasks, in order, so that each can answer; they share
+    /// the weights.
     ///
     /// # Errors
-    /// When a head has tags that are none.
+    /// If a head has invalid tags.
     pub fn for_each_task(&self) -> Result<Vec<Self>, Error> {
         let heads = self.heads.iter().enumerate();
         heads
@@ -158,16 +159,16 @@ impl FineTuned {
             .collect()
     }
 
-    /// The name of the task that answers.
+    /// Returns the name of the task that answers.
     pub fn task(&self) -> &str {
         self.asking.task()
     }
 
-    /// Asks one thing and warns of what it says little about: text that the vocabulary does not know,
-    /// text that is cut off.
+    /// Asks one thing, and warns about text that the vocabulary does not know and text that is cut
+    /// off, since the model says little about it.
     ///
     /// # Errors
-    /// As [`FineTuned::featurize`], [`FineTuned::compute`] and [`FineTuned::reply`].
+    /// As for [`FineTuned::featurize`], [`FineTuned::compute`] and [`FineTuned::reply`].
     pub fn ask(&self, asked: &Asked) -> Result<Reply, Error> {
         let asked = self.featurize(asked)?;
         for warning in self.warnings(&asked) {
@@ -178,26 +179,26 @@ impl FineTuned {
         self.reply(&asked, outputs)
     }
 
-    /// Makes what is asked into the rows that the model reads.
+    /// Turns an input into the rows that the model reads.
     ///
     /// # Errors
-    /// When the task takes something else, when a text is blank, or when it leaves no room in
+    /// If the task takes something else, a text is blank, or a text leaves no room in
     /// `max_seq_length`.
     pub fn featurize(&self, asked: &Asked) -> Result<Featurized, Error> {
         let featurized = self.asking.featurize(asked, &self.tokenizer, &self.config);
         Ok(featurized?)
     }
 
-    /// What is to be said of a text before it is answered.
+    /// Returns warnings about an input, to be shown before it is answered.
     pub fn warnings(&self, asked: &Featurized) -> Vec<String> {
         asked.warnings(self.tokenizer.vocab().unk_id())
     }
 
-    /// Runs the model over rows, of one request or of several; what it says stands in their order.
-    /// `progress` hears how many rows of how many are done.
+    /// Runs the model on rows of one or several requests; the outputs are in row order. `progress`
+    /// receives how many rows are done and how many there are.
     ///
     /// # Errors
-    /// When the device fails.
+    /// If the device fails.
     pub fn compute(
         &self,
         rows: &FeatureSet<'_>,
@@ -217,10 +218,10 @@ impl FineTuned {
         Ok(computed?)
     }
 
-    /// The reply to what was asked, from what the model says of all its rows, in their order.
+    /// Builds the reply to an input from the model's outputs for all its rows, in order.
     ///
     /// # Errors
-    /// When the outputs are those of other rows, or not finite.
+    /// If the outputs belong to other rows or are not finite.
     pub fn reply(&self, asked: &Featurized, outputs: Vec<Output>) -> Result<Reply, Error> {
         let reply = self
             .asking
@@ -228,7 +229,7 @@ impl FineTuned {
         Ok(reply?)
     }
 
-    /// The most tokens of a row, and how many of them fill the device in one go.
+    /// Returns the most tokens in a row, and how many tokens fill the device at once.
     pub fn tokens_at_once(&self) -> (usize, usize) {
         let row = self.config.max_seq_length;
         (row, row * self.config.predict_batch_size)

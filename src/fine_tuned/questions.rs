@@ -1,4 +1,4 @@
-//! A fine-tuned model that answers questions on passages, those of a whole file at once.
+//! Answers questions on passages with a fine-tuned model, a whole file at once.
 
 use std::path::Path;
 
@@ -19,11 +19,11 @@ use crate::{
 };
 
 impl FineTuned {
-    /// Answers every question, in the order of the examples; `progress` hears how many windows of how
-    /// many are done.
+    /// Answers every question, in the order of the examples; `progress` receives how many windows
+    /// are done and how many there are.
     ///
     /// # Errors
-    /// When the task that answers is none of questions, and when the device fails.
+    /// If the answering task is not for questions, or if the device fails.
     pub fn answer(
         &self,
         examples: Examples,
@@ -46,19 +46,19 @@ impl FineTuned {
         Ok(asking.choose(&asked, &windows, &self.tokenizer, &self.config)?)
     }
 
-    /// Refuses a threshold on no-answer scores where the model gives none, so that it could decide
-    /// nothing; `option` is what was given.
+    /// Rejects a threshold on no-answer scores if the model has none, since it could not decide
+    /// anything; `option` is the flag that was given.
     ///
     /// # Errors
-    /// When it gives none.
+    /// If the model has no such scores.
     pub fn expect_null_odds(&self, option: &'static str) -> Result<(), Error> {
         expect_null_odds(self.task(), option, &self.folder)
     }
 
-    /// Holds answers back above `threshold`, in place of the model's own.
+    /// Holds back answers above `threshold`, replacing the model's own.
     ///
     /// # Errors
-    /// As [`FineTuned::expect_null_odds`].
+    /// As for [`FineTuned::expect_null_odds`].
     pub fn set_threshold(&mut self, threshold: f64) -> Result<(), Error> {
         self.expect_null_odds(threshold::OPTION)?;
         self.config.qa_na_threshold = threshold;
@@ -78,10 +78,10 @@ impl FineTuned {
 }
 
 impl Described {
-    /// As [`FineTuned::expect_null_odds`].
+    /// Same as [`FineTuned::expect_null_odds`].
     ///
     /// # Errors
-    /// When it gives none.
+    /// If the model has no such scores.
     pub fn expect_null_odds(&self, option: &'static str) -> Result<(), Error> {
         expect_null_odds(self.task(), option, &self.folder)
     }

@@ -1,10 +1,10 @@
-//! Attention of packed sequences: each sequence sees its own tokens only.
+//! Attention over packed sequences; tokens attend only within their own sequence.
 //!
-//! Where a token sees a part of its sequence, plain tensors compute on every device.
+//! If tokens see only part of their sequence, every device falls back to plain tensors.
 //!
-//! `softmax(q kᵀ / √size) v` for each sequence and head, the probabilities multiplied by a mask's
-//! factors where dropout is on. Only what is `[tokens, hidden]` outlives the forward pass, and a
-//! number for each row and head; the backward pass computes the probabilities again. All without
+//! Computes `softmax(q kᵀ / √size) v` per sequence and head; with dropout on, the probabilities are
+//! multiplied by the mask's factors. Only `[tokens, hidden]` tensors and one number per row and
+//! head outlive the forward pass; the backward pass recomputes the probabilities. Nothing here uses
 //! autodiff.
 
 pub(super) mod autotune;
@@ -26,11 +26,11 @@ use burn::{
 pub use self::layout::Layout;
 use super::{shader::Direction, work};
 
-/// Attention as a backend operation; `q`, `k`, `v` and results `[tokens, hidden]`, head `h` in
-/// columns `h · size .. (h + 1) · size`.
+/// Attention as a backend operation. `q`, `k`, `v` and the results are `[tokens, hidden]`; head `h`
+/// occupies columns `h · size .. (h + 1) · size`.
 #[backend_extension(Cube, Flex)]
 pub trait AttentionOps: Backend {
-    /// The result, and each row's log of Σ exp(score), `[heads, tokens]` in f32.
+    /// Returns the context and each row's log-sum-exp of the scores, `[heads, tokens]` in f32.
     fn packed_attention(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
@@ -38,7 +38,8 @@ pub trait AttentionOps: Backend {
         layout: Layout,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
-    /// Gradients of `q`, `k` and `v`, given both results and the first's gradient.
+    /// Returns the gradients of `q`, `k` and `v`, given both forward results and the context's
+    /// gradient.
     fn packed_attention_backward(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
@@ -122,20 +123,19 @@ impl AttentionOps for CubeBackend {
     }
 }
 
-/// What attention keeps for its backward pass, and its result; `[tokens, hidden]` unless said
-/// otherwise.
+/// The result of attention and what its backward pass needs; `[tokens, hidden]` unless noted.
 #[derive(Debug, Clone)]
 pub struct Attended {
     pub query: Tensor<2>,
     pub key: Tensor<2>,
     pub value: Tensor<2>,
-    /// The result.
+    /// The attention output.
     pub context: Tensor<2>,
-    /// Each row's log of Σ exp(score), `[heads, tokens]`.
+    /// Log-sum-exp of each row's scores, `[heads, tokens]`.
     pub log_sums: Tensor<2>,
 }
 
-/// Multi-head self-attention, `[tokens, hidden]` each.
+/// Computes multi-head self-attention; every tensor is `[tokens, hidden]`.
 pub fn attention(query: Tensor<2>, key: Tensor<2>, value: Tensor<2>, layout: Layout) -> Attended {
     let (context, log_sums) = Dispatch::packed_attention(
         query.clone().into_dispatch(),
@@ -152,7 +152,7 @@ pub fn attention(query: Tensor<2>, key: Tensor<2>, value: Tensor<2>, layout: Lay
     }
 }
 
-/// Gradients of query, key and value, given the result's; `[tokens, hidden]` each.
+/// Returns the gradients of query, key and value, given the context's; `[tokens, hidden]` each.
 pub fn attention_backward(attended: Attended, grad: Tensor<2>, layout: Layout) -> [Tensor<2>; 3] {
     let (query, key, value) = Dispatch::packed_attention_backward(
         attended.query.into_dispatch(),

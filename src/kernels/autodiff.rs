@@ -1,4 +1,4 @@
-//! Operations whose gradients are written by hand, as nodes of the autodiff graph.
+//! Operations with hand-written gradients, as nodes of the autodiff graph.
 
 use burn::backend::{
     Autodiff, Backend,
@@ -10,12 +10,12 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-/// The gradients of an operation's inputs, from what it kept, its result's gradient, and whether
-/// each input is tracked; that of an input that is not may be left out.
+/// Computes the gradients of an operation's inputs from the saved state, the gradient of its
+/// result, and which inputs are tracked; the gradient of an untracked input may be omitted.
 type Gradient<B, S, const N: usize> =
     fn(S, FloatTensor<B>, [bool; N]) -> [Option<FloatTensor<B>>; N];
 
-/// A node of the graph with `N` inputs, which keeps an `S`.
+/// A node of the graph with `N` inputs and saved state `S`.
 #[derive(Debug)]
 struct Operation<B: Backend, S, const N: usize>(Gradient<B, S, N>);
 
@@ -38,8 +38,8 @@ where
     }
 }
 
-/// `output`, computed from the inputs of `nodes`, with its gradient. If no input is tracked, neither
-/// is the output, and nothing is kept.
+/// Attaches `gradient` to `output`, which was computed from the inputs of `nodes`. If no input is
+/// tracked, the output is not tracked either and nothing is saved.
 pub(super) fn with_gradient<B, C, S, const N: usize>(
     nodes: [NodeGuard; N],
     output: FloatTensor<B>,

@@ -1,7 +1,8 @@
-//! The configurations of kernels that a device runs for a model, and the timings that say why.
+//! Autotuning: which kernel configurations a device runs for a model, and the timings behind the
+//! choice.
 //!
-//! Trying them takes some seconds on a small GPU, so what was found is kept in the user's cache and
-//! holds for the same card, driver, program and model shape.
+//! Autotuning takes seconds on a small GPU, so the result is cached per user. An entry applies to
+//! the same card, driver, program version and model shape.
 
 pub(in crate::kernels) mod attempts;
 mod deaths;
@@ -37,27 +38,27 @@ pub struct AutotuneResult {
     #[serde(rename = "products")]
     pub tilings: MatmulTilings,
     pub attention: AttentionConfigs,
-    /// Operation by operation, the fastest configuration first.
+    /// Timings grouped by operation, fastest configuration first.
     #[serde(rename = "trials")]
     pub timings: Vec<Timing>,
-    /// Forms that were not tried, because a process died at them.
+    /// Configurations that were skipped because a process died while trying them.
     #[serde(default)]
     pub left_out: Vec<String>,
-    /// How the device makes operands of this format.
+    /// How the device converts operands to this format.
     #[serde(default)]
     pub conversion: Option<HalfConversion>,
 }
 
 impl AutotuneResult {
-    /// Lets the device be given no more at once than it computes in time. A software adapter has no
-    /// driver that would end it, and what it computes shall not depend on a measured time.
+    /// Limits how much work is submitted to the device at once. A software adapter is exempt: it
+    /// has no driver watchdog, and its results must not depend on a measured time.
     fn bound_work(&self, device: &Device, adapter: &AdapterInfo) {
         if let Some(rate) = self.rate().filter(|_| !adapter.is_software()) {
             work::set_rate(device, rate);
         }
     }
 
-    /// Floating-point operations a second at the operation that is slowest; `None` without any.
+    /// Returns the throughput of the slowest operation in FLOP/s, or `None` without timings.
     fn rate(&self) -> Option<f64> {
         let operations = self
             .timings
@@ -67,21 +68,21 @@ impl AutotuneResult {
     }
 }
 
-/// Shape of the model that kernels are tried at.
+/// Model shape at which kernels are autotuned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ModelShape {
-    /// Tokens computed at once, at most.
+    /// Most tokens computed at once.
     pub tokens: usize,
     pub hidden: usize,
-    /// Width of the feed-forward part.
+    /// Width of the feed-forward layer.
     pub inner: usize,
     pub heads: usize,
 }
 
-/// Tries what the adapter offers for operands of this format.
+/// Autotunes what the adapter offers for operands of this format.
 ///
 /// # Errors
-/// When the device fails, or the end is asked for.
+/// If the device fails or the user asks to stop.
 pub fn try_out(
     device: &Device,
     adapter: &AdapterInfo,
@@ -91,26 +92,26 @@ pub fn try_out(
     AutotuneCache(None).try_out(device, adapter, operand, shape)
 }
 
-/// Choices of earlier runs, in a file of the user's cache, and beside it what crashed.
+/// Choices of earlier runs in a file of the user's cache, with the record of crashes beside it.
 #[derive(Debug, Clone)]
 pub struct AutotuneCache(Option<PathBuf>);
 
 impl AutotuneCache {
-    /// The user's; nothing is kept where the system names no place for it.
+    /// Opens the user's cache; nothing is kept if the system has no place for one.
     pub fn of_user() -> Self {
         Self(user_cache::folder().map(|folder| folder.join("kernels.json")))
     }
 
-    /// A file of one's own.
+    /// Uses the file at `path` as the cache.
     pub fn at(path: PathBuf) -> Self {
         Self(Some(path))
     }
 
-    /// The choice that is kept for this device and shape, or else a new one, which is kept.
+    /// Returns the cached choice for this device and shape, or autotunes and caches the result.
     ///
     /// # Errors
-    /// When the device fails, or the end is asked for. A cache that cannot be read or written is no
-    /// error: configurations are tried again.
+    /// If the device fails or the user asks to stop. A cache that cannot be read or written is not
+    /// an error: the kernels are autotuned again.
     pub fn choose(
         &self,
         device: &Device,
@@ -129,10 +130,10 @@ impl AutotuneCache {
         self.choose_anew(device, adapter, operand, shape)
     }
 
-    /// A new choice, which is kept.
+    /// Autotunes even if a choice is cached, and caches the result.
     ///
     /// # Errors
-    /// As [`choose`](Self::choose).
+    /// As for [`choose`](Self::choose).
     pub fn choose_anew(
         &self,
         device: &Device,
@@ -176,7 +177,7 @@ impl AutotuneCache {
         Ok(choice)
     }
 
-    /// Keeps a choice.
+    /// Stores a choice.
     pub fn keep(
         &self,
         adapter: &AdapterInfo,
@@ -192,10 +193,10 @@ impl AutotuneCache {
         }
     }
 
-    /// Forgets every choice and every crash. Returns the file of the choices.
+    /// Deletes every choice and every recorded crash, and returns the path of the cache file.
     ///
     /// # Errors
-    /// What the system says against it.
+    /// If the system refuses.
     pub fn forget(&self) -> io::Result<Option<&Path>> {
         let (Some(path), Some(folder)) = (&self.0, self.tried_folder()) else {
             return Ok(None);
@@ -207,7 +208,8 @@ impl AutotuneCache {
         }
     }
 
-    /// Whether a choice may be taken: what was left out of it may be worth a try meanwhile.
+    /// Returns whether a cached choice still stands, that is, nothing it left out is due for
+    /// another try.
     fn holds(&self, adapter: &AdapterInfo, choice: &AutotuneResult) -> bool {
         choice.left_out.is_empty()
             || self.tried_folder().is_some_and(|folder| {
@@ -215,12 +217,12 @@ impl AutotuneCache {
             })
     }
 
-    /// Where it is written down what is being tried.
+    /// Folder of the journals that record what is being tried.
     fn tried_folder(&self) -> Option<PathBuf> {
         self.0.as_ref().map(|path| path.with_extension("tried"))
     }
 
-    /// What the file holds; nothing where it is not there, damaged or of another version.
+    /// Reads the cache; empty if the file is missing, damaged or of another version.
     fn read(&self) -> BTreeMap<String, AutotuneResult> {
         let text = self.0.as_ref().and_then(|path| std::fs::read(path).ok());
         text.and_then(|text| serde_json::from_slice(&text).ok())
@@ -235,7 +237,7 @@ fn write(path: &Path, choices: &BTreeMap<String, AutotuneResult>) -> io::Result<
     write_whole(path, |out| Ok(serde_json::to_writer_pretty(out, choices)?))
 }
 
-/// The program and the device that a choice or a crash holds for.
+/// Describes the program and device to which a choice or a crash applies.
 fn described(adapter: &AdapterInfo) -> String {
     let AdapterInfo {
         name, api, driver, ..
@@ -244,7 +246,7 @@ fn described(adapter: &AdapterInfo) -> String {
     format!("electra {version}, {name}, {api}, {driver}")
 }
 
-/// What a choice holds for.
+/// Returns the cache key of a choice.
 fn key(adapter: &AdapterInfo, operand: Element, shape: ModelShape) -> String {
     let ModelShape {
         hidden,
@@ -252,7 +254,7 @@ fn key(adapter: &AdapterInfo, operand: Element, shape: ModelShape) -> String {
         heads,
         ..
     } = shape;
-    // More are not tried.
+    // Autotuning never uses more rows than this.
     let tokens = shape.tokens.min(matmul::autotune::ROWS);
     let (device, operand) = (described(adapter), operand.name());
     format!("{device}, {operand}, {tokens} tokens, {hidden}, {inner}, {heads} heads")
@@ -310,7 +312,7 @@ mod tests {
             ..AutotuneResult::default()
         };
         cache.keep(&adapter("1"), Element::F32, SHAPE, &choice);
-        // No kernel runs on the CPU: what is chosen is what was kept.
+        // No kernel runs on the CPU, so what comes back is what was stored.
         let chosen = |driver: &str, operand, shape| {
             cache.read().remove(&key(&adapter(driver), operand, shape))
         };

@@ -1,10 +1,10 @@
-//! Loops of the CPU over whole slices: on all cores, with the vector instructions at hand.
+//! CPU loops over whole slices, parallel over all cores and vectorised.
 //!
-//! Results do not depend on the number of cores: blocks are the same everywhere, and what they sum
-//! is added in their order.
+//! Results do not depend on the number of cores: the blocks are the same everywhere, and partial
+//! sums are added in block order.
 //!
-//! A loop is compiled for the vector instructions where it is inlined into the call that chooses them:
-//! closures that are handed to these functions are marked `#[inline(always)]`.
+//! A loop is compiled for the available vector instructions only if it is inlined into the call
+//! that dispatches on them, so closures passed to these functions are marked `#[inline(always)]`.
 
 use burn::{
     backend::{Flex, TensorMetadata, flex::FlexTensor, tensor::FloatTensor},
@@ -15,10 +15,12 @@ use rayon::prelude::*;
 
 use super::formats::full;
 
-/// Values of a block: they stay in a core's own caches, and are worth handing to another core.
+/// Values in a block: few enough for a core's own caches, and enough to be worth handing to another
+/// core.
 pub(super) const BLOCK: usize = 16 * 1024;
 
-/// Runs `work` on all of `out` in blocks of whole rows; it is told the number of a block's first row.
+/// Runs `work` on all of `out` in blocks of whole rows, passing the index of each block's first
+/// row.
 pub(super) fn by_rows(
     out: &mut [f32],
     columns: usize,
@@ -32,7 +34,7 @@ pub(super) fn by_rows(
     );
 }
 
-/// The same on two arrays of as many rows.
+/// Same as [`by_rows`], on two arrays with equally many rows.
 pub(super) fn by_rows_of_two(
     [a, b]: [&mut [f32]; 2],
     columns: [usize; 2],
@@ -49,17 +51,17 @@ pub(super) fn by_rows_of_two(
     );
 }
 
-/// Rows of a block, one at least.
+/// Returns the rows in a block, at least one.
 pub(super) fn block_rows(columns: usize) -> usize {
     (BLOCK / columns.max(1)).max(1)
 }
 
-/// Runs `work` on each of the blocks, on all cores where there are several.
+/// Runs `work` on each block, on all cores if there is more than one block.
 pub(super) fn each<T: Send>(blocks: impl Iterator<Item = T>, work: impl Fn(T) + Sync + Send) {
     map(blocks, work);
 }
 
-/// What `work` makes of each of the blocks, in their order.
+/// Maps each block with `work`, keeping their order.
 pub(super) fn map<T: Send, R: Send>(
     blocks: impl Iterator<Item = T>,
     work: impl Fn(T) -> R + Sync + Send,
@@ -72,13 +74,13 @@ pub(super) fn map<T: Send, R: Send>(
         )
     };
     match blocks.len() {
-        // Another core would start later than this one is done.
+        // A single block would be finished before another core could start.
         0 | 1 => blocks.into_iter().map(work).collect(),
         _ => blocks.into_par_iter().map(work).collect(),
     }
 }
 
-/// Sum of each column of `values` `[rows, columns]`.
+/// Sums each column of `values`, `[rows, columns]`.
 pub(super) fn column_sums(values: &[f32], columns: usize) -> Vec<f32> {
     let blocks = values.chunks(block_rows(columns) * columns);
     let shares = map(
@@ -95,7 +97,7 @@ pub(super) fn column_sums(values: &[f32], columns: usize) -> Vec<f32> {
     sum_of(shares, columns)
 }
 
-/// The sum of vectors, `columns` long each.
+/// Adds vectors of `columns` values each.
 pub(super) fn sum_of(vectors: Vec<Vec<f32>>, columns: usize) -> Vec<f32> {
     let mut vectors = vectors.into_iter();
     let mut sum = vectors.next().unwrap_or_else(|| vec![0.0; columns]);
@@ -112,7 +114,7 @@ fn add(sums: &mut [f32], values: &[f32]) {
     }
 }
 
-/// Σ `term` over the values of two slices, in partial sums that fit vector registers.
+/// Returns Σ `term` over two slices, in partial sums that fit vector registers.
 #[inline(always)]
 pub(super) fn total(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
     const LANES: usize = 16;
@@ -128,17 +130,18 @@ pub(super) fn total(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32
     sums.iter().sum::<f32>() + rest
 }
 
-/// The values of a tensor that is whole.
+/// Returns the values of a contiguous tensor.
 pub(super) fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
     tensor.as_slice::<f32>().expect("f32 in order")
 }
 
-/// The values in f32 and in order.
+/// Converts to f32 and makes the tensor contiguous.
 pub(super) fn in_order(tensor: FloatTensor<Flex>) -> FloatTensor<Flex> {
     full::<Flex>(tensor).to_contiguous()
 }
 
-/// A tensor whose storage is its values and nothing else, in order, to be written in place.
+/// Returns a contiguous tensor whose storage holds exactly its values, so that it can be written in
+/// place.
 pub(super) fn whole(tensor: FlexTensor) -> FlexTensor {
     let tensor = tensor.to_contiguous();
     let bytes = tensor.shape().num_elements() * tensor.dtype().size();
@@ -195,7 +198,7 @@ mod tests {
             let exact: f32 = (0..rows)
                 .map(|row| ((row * columns + column) % 11) as f32)
                 .sum();
-            // Whole numbers below 2²⁴: exact in any order.
+            // Integers below 2²⁴: exact in any order.
             assert_eq!(sum, exact);
         }
         assert_eq!(column_sums(&[], 3), [0.0; 3]);

@@ -1,8 +1,8 @@
 //! A dense layer on rows as one differentiable operation: `y = x · W + b`.
 //!
-//! Operands may be f32 or f16, sums are f32. With f16 operands the kernel comes twice: the f32
-//! master that is trained, and its f16 copy; the master's gradient is f32. Operands in bf16 are f32
-//! ones that the CPU rounds.
+//! Operands are f32 or f16; sums are f32. With f16 operands the kernel exists twice, as the trained
+//! f32 master and as its f16 copy; the gradient is that of the master, in f32. bf16 operands are
+//! f32 values that the CPU rounds.
 
 pub(super) mod cpu;
 pub mod layer;
@@ -25,9 +25,9 @@ use super::autodiff::with_gradient;
 /// A dense layer as a backend operation.
 #[backend_extension(Cube, Flex, Autodiff)]
 pub trait DenseOps: Backend {
-    /// `x` `[rows, in]`, `kernel` `[in, out]` of the same format and `bias` `[out]` in f32 →
-    /// `[rows, out]` in that format. `master` is the trained f32 kernel, of which `kernel` is a
-    /// copy or the same.
+    /// Returns `x · kernel + bias`, `[rows, out]` in the format of `x`. `x` is `[rows, in]`,
+    /// `kernel` `[in, out]` in the same format, and `bias` `[out]` in f32. `master` is the trained
+    /// f32 kernel, of which `kernel` is a copy or the same tensor.
     fn dense(
         x: FloatTensor<Self>,
         master: FloatTensor<Self>,
@@ -81,18 +81,18 @@ impl<B: DenseOps + DenseMatmuls, C: CheckpointStrategy> DenseOps for Autodiff<B,
     }
 }
 
-/// A weight matrix `[in, out]` and what its matmuls run with.
+/// A weight matrix `[in, out]` and how its matmuls are computed.
 #[derive(Debug, Clone)]
 pub struct Weight {
     /// Trained, in f32.
     pub master: Tensor<2>,
-    /// The copy in f16 that products take, where they take one.
+    /// The f16 copy, if the matmuls use one.
     pub half: Option<Tensor<2>>,
     pub products: DenseProducts,
 }
 
-/// `x` `[rows, in]` → `[rows, out]` in the same format, differentiable in `x`, `weight.master` and
-/// `bias` `[out]`. Rows in f16 need the weight's f16 copy.
+/// Computes a dense layer, `x` `[rows, in]` → `[rows, out]` in the same format, differentiable in
+/// `x`, `weight.master` and `bias` `[out]`. Rows in f16 need the weight's f16 copy.
 pub fn dense(x: Tensor<2>, weight: Weight, bias: Tensor<1>) -> Tensor<2> {
     let master = weight.master;
     let operand = weight.half.unwrap_or_else(|| master.clone().detach());

@@ -1,8 +1,8 @@
-//! Dropout of a packed matrix, by masks that are drawn again instead of kept.
+//! Dropout of a packed matrix, with masks that are redrawn instead of stored.
 //!
 //! Each factor is a function of the mask's counter, the token's place and the column
-//! ([`Mask::factor`]), so that the backward pass needs neither the mask nor the values, and a
-//! batch may be split or packed without moving it. Shader: `shaders/dropout.wgsl`.
+//! ([`Mask::factor`]), so the backward pass needs neither the mask nor the values, and splitting or
+//! packing a batch does not change it. Shader: `shaders/dropout.wgsl`.
 
 use burn::{
     Tensor,
@@ -34,14 +34,14 @@ pub struct Dropped {
     pub mask: Mask,
 }
 
-/// What the shader is specialised by.
+/// Specialisation of the shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DropoutConfig {
     pub element: Element,
 }
 
 params! {
-    /// A matrix that values are dropped from.
+    /// The matrix to which dropout is applied.
     pub struct DropoutParams {
         pub columns: u32,
         pub elements: u32,
@@ -73,11 +73,11 @@ impl Shader for DropoutConfig {
 /// Dropout as a backend operation.
 #[backend_extension(Cube, Flex, Autodiff)]
 pub trait DropoutOps: Backend {
-    /// `x` `[tokens, columns]` with each value multiplied by its factor.
+    /// Multiplies each value of `x` `[tokens, columns]` by its factor.
     fn packed_dropout(x: FloatTensor<Self>, sequences: Sequences, mask: Mask) -> FloatTensor<Self>;
 }
 
-/// In plain tensors.
+/// Plain-tensor reference.
 fn reference<B: Backend>(x: FloatTensor<B>, sequences: &Sequences, mask: Mask) -> FloatTensor<B> {
     let (format, shape, device) = (x.dtype(), x.shape(), x.device());
     let columns = shape[1] as u32;
@@ -151,7 +151,7 @@ impl<B: DropoutOps, C: CheckpointStrategy> DropoutOps for Autodiff<B, C> {
     }
 }
 
-/// `values` `[tokens, columns]` with each value multiplied by its factor, differentiable.
+/// Multiplies each of `values` `[tokens, columns]` by its factor; differentiable.
 pub fn dropout(values: Tensor<2>, sequences: &Sequences, mask: Mask) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::packed_dropout(
         values.into_dispatch(),

@@ -1,7 +1,7 @@
-//! The sum of each token's word, type and position vector, in one launch.
+//! Sums each token's word, type and position embeddings in one launch.
 //!
-//! Its gradient is that of each vector: see [`lookup`](super::lookup) for the tables'. Shader:
-//! `shaders/embedding_sum.wgsl`.
+//! The gradient of the sum is the gradient of each term; see [`lookup`](super::lookup) for the
+//! tables' gradients. Shader: `shaders/embedding_sum.wgsl`.
 
 use std::sync::Arc;
 
@@ -24,19 +24,19 @@ use super::{
 };
 use crate::packed::sequences::Sequences;
 
-/// What the shader is specialised by.
+/// Specialisation of the shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EmbeddingSumConfig {
     pub width: Width,
 }
 
 params! {
-    /// The rows that are summed.
+    /// The rows to sum.
     pub struct EmbeddingSumParams {
         pub rows: u32,
-        /// Places of a row: values, or fours of them.
+        /// Elements in a row, counted in scalars or vec4.
         pub places: u32,
-        /// Entries of the types' table.
+        /// Entries of the type table.
         pub types: u32,
     }
 }
@@ -61,18 +61,19 @@ impl Shader for EmbeddingSumConfig {
     }
 }
 
-/// What the host knows of the rows.
+/// What the host knows about the rows.
 #[derive(Debug, Clone)]
 pub struct OnHost {
-    /// Ids of their types.
+    /// Type ids of the rows.
     pub types: Arc<[u32]>,
     pub sequences: Sequences,
 }
 
-/// The sum as a backend operation; tables are `[entries, columns]` and ids `[rows]`.
+/// The embedding sum as a backend operation; tables are `[entries, columns]` and ids `[rows]`.
 #[backend_extension(Cube, Flex)]
 pub trait EmbeddingOps: Backend {
-    /// `[rows, columns]`. What later launches read of the sequences is made ready.
+    /// Returns the sums, `[rows, columns]`. Also uploads the sequence data that later launches
+    /// read.
     fn embedding_sum(
         words: FloatTensor<Self>,
         types: FloatTensor<Self>,
@@ -87,7 +88,7 @@ pub trait EmbeddingOps: Backend {
     }
 }
 
-/// In plain tensors. The types are a product with one-hot rows, as in Google's code.
+/// Plain-tensor reference. The type embeddings are a matmul with one-hot rows, as in Google's code.
 fn reference<B: Backend>(
     [words, types, positions]: [FloatTensor<B>; 3],
     [word_ids, _, position_ids]: [IntTensor<B>; 3],
@@ -122,7 +123,7 @@ impl EmbeddingOps for CubeBackend {
         }
         let [words, types, positions] = &tables;
         let [word_ids, type_ids, position_ids] = &ids;
-        // An upload submits what waits: it comes before the first launch.
+        // Upload before the first launch: an upload submits all pending work.
         let _uploaded = on_host.sequences.on_device(words);
         let [rows, columns] = [word_ids.shape()[0], words.shape()[1]];
         let width = Width::of(columns);
@@ -147,8 +148,8 @@ impl EmbeddingOps for CubeBackend {
     }
 }
 
-/// Rows of three tables `[entries, columns]` by id, summed: words, types and positions, `[rows, columns]`
-/// without autodiff. The rows are those of `sequences`.
+/// Sums rows of three tables `[entries, columns]` by id: words, types and positions, giving
+/// `[rows, columns]` without autodiff. The rows are those of `sequences`.
 pub fn embedding_sum(
     tables: [Tensor<2>; 3],
     [words, types, positions]: [&Ids; 3],

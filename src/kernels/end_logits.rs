@@ -1,8 +1,8 @@
-//! End logits given starts, as one operation that stores nothing of size starts × tokens × columns:
-//! `Σ weight · GELU(token + start) + bias + term` for each start of a sequence and each of its
-//! tokens.
+//! End logits given start tokens, as one operation that stores nothing of size starts × tokens ×
+//! columns: `Σ weight · GELU(token + start) + bias + term` for each start of a sequence and each of
+//! its tokens.
 //!
-//! Tokens and starts may be f32 or f16; all arithmetic and the logits are f32. Shaders:
+//! Tokens and starts are f32 or f16; all arithmetic and the logits are f32. Shaders:
 //! `shaders/token_logits_*.wgsl`.
 
 use burn::{
@@ -31,12 +31,12 @@ use crate::packed::sequences::Sequences;
 /// Values of a row that the CPU sums side by side.
 const LANES: usize = 16;
 
-/// End logits and their gradients as backend operations; `tokens` `[tokens, columns]`, `starts`
-/// `[sequences · ranks, columns]` in the same format, with the `ranks` starts of a sequence one
-/// after the other, `weight` `[columns]`, `bias` `[1]` and `terms` `[tokens]`.
+/// End logits and their gradients as backend operations. `tokens` is `[tokens, columns]`; `starts`
+/// is `[sequences · ranks, columns]` in the same format, with the `ranks` starts of a sequence
+/// consecutive; `weight` is `[columns]`, `bias` `[1]` and `terms` `[tokens]`.
 #[backend_extension(Cube, Flex, Autodiff)]
 pub trait EndLogitsOps: GeluOps {
-    /// `[ranks, tokens]`
+    /// Returns the end logits, `[ranks, tokens]`.
     fn end_logits(
         tokens: FloatTensor<Self>,
         starts: FloatTensor<Self>,
@@ -48,8 +48,8 @@ pub trait EndLogitsOps: GeluOps {
         reference::<Self>([tokens, starts, weight, bias, terms], &sequences)
     }
 
-    /// Gradients of `tokens`, `starts` and `weight` where each sequence has one start; `grad`
-    /// `[1, tokens]`.
+    /// Returns the gradients of `tokens`, `starts` and `weight` if each sequence has one start;
+    /// `grad` is `[1, tokens]`.
     fn end_logits_backward(
         tokens: FloatTensor<Self>,
         starts: FloatTensor<Self>,
@@ -61,7 +61,7 @@ pub trait EndLogitsOps: GeluOps {
     }
 }
 
-/// In plain tensors, one rank after the other.
+/// Plain-tensor reference, one rank at a time.
 fn reference<B: GeluOps>(
     [tokens, starts, weight, bias, terms]: [FloatTensor<B>; 5],
     sequences: &Sequences,
@@ -93,7 +93,7 @@ fn backward_reference<B: GeluOps>(
     let columns = weight.shape()[0];
     let weight = B::float_reshape(weight, Shape::new([1, columns]));
     let inner_grad = B::erf_gelu_backward(inner, B::float_mul(grad, weight));
-    // A start's gradient is the sum over its sequence: 1 where a token belongs to it.
+    // A start's gradient is the sum over its sequence: a matmul with 1 where a token belongs to it.
     let mut members = vec![0.0_f32; sequences.len() * count];
     for number in 0..sequences.len() {
         for row in sequences.rows(number) {
@@ -110,12 +110,12 @@ fn backward_reference<B: GeluOps>(
     )
 }
 
-/// How many starts each sequence has.
+/// Returns the number of starts per sequence.
 fn ranks(starts: &Shape, sequences: &Sequences) -> usize {
     starts[0] / sequences.len()
 }
 
-/// The start of this rank of each token's sequence, `[tokens, columns]` in f32.
+/// Broadcasts the start of this rank to every token of its sequence, `[tokens, columns]` in f32.
 fn repeated<B: Backend>(
     starts: &FloatTensor<B>,
     rank: usize,
@@ -218,7 +218,7 @@ impl EndLogitsOps for Flex {
     }
 }
 
-/// `Σ weight · GELU(token + start)`, in partial sums that fit vector registers.
+/// Returns `Σ weight · GELU(token + start)`, in partial sums that fit vector registers.
 #[inline(always)]
 fn weighted_gelu(token: &[f32], start: &[f32], weight: &[f32]) -> f32 {
     let mut sums = [0.0_f32; LANES];
@@ -314,9 +314,9 @@ impl<B: EndLogitsOps, C: CheckpointStrategy> EndLogitsOps for Autodiff<B, C> {
     }
 }
 
-/// End logits `[ranks, tokens]` in f32, given `ranks` starts of each sequence: `tokens` `[tokens,
-/// columns]`, `starts` `[sequences · ranks, columns]`, `weight` `[columns]`, `bias` `[1]`, `terms`
-/// `[tokens]`. Differentiable in all but `terms` where each sequence has one start.
+/// Computes end logits `[ranks, tokens]` in f32, given `ranks` starts per sequence: `tokens` is
+/// `[tokens, columns]`, `starts` `[sequences · ranks, columns]`, `weight` `[columns]`, `bias` `[1]`
+/// and `terms` `[tokens]`. Differentiable in all but `terms` if each sequence has one start.
 pub fn end_logits(
     tokens: Tensor<2>,
     starts: Tensor<2>,

@@ -1,11 +1,11 @@
-//! Number formats of tensors and shaders, and what changes a tensor's.
+//! Number formats of tensors and shaders, and conversions between them.
 
 use burn::{
     backend::{Backend, TensorMetadata, tensor::FloatTensor},
     tensor::{DType, FloatDType},
 };
 
-/// Number format of the values that a shader reads or writes; it computes in f32.
+/// Format of the values that a shader reads or writes; arithmetic is always f32.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Element {
     #[default]
@@ -16,7 +16,7 @@ pub enum Element {
 impl Element {
     pub const ALL: [Self; 2] = [Self::F32, Self::F16];
 
-    /// The format of tensors of this type, where shaders take it.
+    /// Returns the format of tensors of this dtype, if shaders support it.
     pub fn of(dtype: DType) -> Option<Self> {
         match dtype {
             DType::F32 => Some(Self::F32),
@@ -25,7 +25,7 @@ impl Element {
         }
     }
 
-    /// The format of the tensor.
+    /// Returns the tensor dtype of this format.
     pub fn dtype(self) -> DType {
         match self {
             Self::F32 => DType::F32,
@@ -33,7 +33,7 @@ impl Element {
         }
     }
 
-    /// Its name.
+    /// Returns its name.
     pub fn word(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -41,7 +41,7 @@ impl Element {
         }
     }
 
-    /// How a shader that uses it begins.
+    /// Returns the directives that a shader using this format begins with.
     pub(super) fn enable(self) -> &'static str {
         match self {
             Self::F32 => "",
@@ -49,7 +49,7 @@ impl Element {
         }
     }
 
-    /// As WGSL writes it.
+    /// Returns the WGSL type.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -57,7 +57,7 @@ impl Element {
         }
     }
 
-    /// Bytes of a value.
+    /// Returns the bytes per value.
     pub fn size(self) -> usize {
         match self {
             Self::F32 => 4,
@@ -66,9 +66,9 @@ impl Element {
     }
 }
 
-/// Values that a thread reads and writes at once. An array of vec4 ends at the last whole one, so
-/// that four fit only where the number of values is a multiple of four; the arrays themselves lie at
-/// multiples of at least 32 bytes.
+/// Values that a thread reads and writes at once. An array of vec4 ends at the last whole vector,
+/// so vec4 fits only if the number of values is a multiple of four; the arrays themselves are
+/// aligned to at least 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Width {
     One,
@@ -78,7 +78,7 @@ pub enum Width {
 impl Width {
     pub const ALL: [Self; 2] = [Self::Four, Self::One];
 
-    /// The widest that fits this number of values.
+    /// Returns the widest access that fits this number of values.
     pub(super) fn of(elements: usize) -> Self {
         match elements % 4 {
             0 => Self::Four,
@@ -86,7 +86,7 @@ impl Width {
         }
     }
 
-    /// Values.
+    /// Returns the number of values.
     pub(super) fn count(self) -> usize {
         match self {
             Self::One => 1,
@@ -94,7 +94,7 @@ impl Width {
         }
     }
 
-    /// The f32 values as WGSL writes them.
+    /// Returns the WGSL type of this many f32.
     pub(super) fn floats(self) -> &'static str {
         match self {
             Self::One => "f32",
@@ -102,7 +102,7 @@ impl Width {
         }
     }
 
-    /// As many f16 values.
+    /// Returns the WGSL type of this many f16.
     pub(super) fn halves(self) -> &'static str {
         match self {
             Self::One => "f16",
@@ -110,7 +110,7 @@ impl Width {
         }
     }
 
-    /// As many words.
+    /// Returns the WGSL type of this many u32.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::One => "u32",
@@ -119,12 +119,12 @@ impl Width {
     }
 }
 
-/// The values in f32.
+/// Casts to f32.
 pub(super) fn full<B: Backend>(tensor: FloatTensor<B>) -> FloatTensor<B> {
     cast::<B>(tensor, DType::F32)
 }
 
-/// The values in the format `dtype`, f32 or f16.
+/// Casts to `dtype`, f32 or f16.
 pub(super) fn cast<B: Backend>(tensor: FloatTensor<B>, dtype: DType) -> FloatTensor<B> {
     match (tensor.dtype() == dtype, dtype) {
         (true, _) => tensor,

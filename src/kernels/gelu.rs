@@ -1,8 +1,8 @@
-//! The erf GELU, `x · Φ(x)`, exact in both directions.
+//! Erf GELU, `x · Φ(x)`, exact in both directions.
 //!
-//! Burn's own `gelu` has an exact forward pass on every backend, but on the GPU its gradient is
-//! that of the tanh approximation (off by up to 1e-3). Here the forward pass keeps only `x`, and
-//! the gradient is `Φ(x) + x · φ(x)` everywhere.
+//! Burn's own `gelu` has an exact forward pass on every backend, but its GPU gradient is that of
+//! the tanh approximation (off by up to 1e-3). Here the forward pass keeps only `x`, and the
+//! gradient is `Φ(x) + x · φ(x)` on every backend.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
@@ -28,7 +28,7 @@ use super::{
     wgsl::NORMAL,
 };
 
-/// What the shader is specialised by.
+/// Specialisation of the shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct GeluConfig {
     pub direction: Direction,
@@ -73,16 +73,16 @@ impl Shader for GeluConfig {
 /// GELU and its gradient as backend operations.
 #[backend_extension(Cube, Flex, Autodiff)]
 pub trait GeluOps: Backend {
-    /// `x · Φ(x)`, in the shape and format of `x`.
+    /// Returns `x · Φ(x)`, in the shape and format of `x`.
     fn erf_gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// `grad · (Φ(x) + x · φ(x))`, in the shape and format of `x`, which `grad` has too.
+    /// Returns `grad · (Φ(x) + x · φ(x))`; `x`, `grad` and the result share one shape and format.
     fn erf_gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         backward_reference::<Self>(x, grad)
     }
 }
 
-/// In plain tensors.
+/// Plain-tensor reference of the forward pass.
 fn forward_reference<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     let format = x.dtype();
     cast::<B>(B::gelu(full::<B>(x)), format)
@@ -144,7 +144,7 @@ impl GeluOps for CubeBackend {
             return forward_reference::<Self>(x);
         };
         let x = into_contiguous(x);
-        // Its gradient's binding is not read: any array will do.
+        // The forward shader does not read the gradient binding, so any array will do.
         run(Direction::Forward, element, &x, &x)
     }
 
@@ -189,7 +189,7 @@ impl<B: GeluOps, C: CheckpointStrategy> GeluOps for Autodiff<B, C> {
     }
 }
 
-/// `grad · (Φ(x) + x · φ(x))`, given the values before GELU, without autodiff.
+/// Returns `grad · (Φ(x) + x · φ(x))`, given the values before GELU, without autodiff.
 pub fn gelu_backward<const D: usize>(x: Tensor<D>, grad: Tensor<D>) -> Tensor<D> {
     Tensor::from_dispatch(Dispatch::erf_gelu_backward(
         x.into_dispatch(),
@@ -197,7 +197,7 @@ pub fn gelu_backward<const D: usize>(x: Tensor<D>, grad: Tensor<D>) -> Tensor<D>
     ))
 }
 
-/// `x · Φ(x)` element by element, of any shape, differentiable.
+/// Applies `x · Φ(x)` elementwise to a tensor of any shape; differentiable.
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     Tensor::from_dispatch(Dispatch::erf_gelu(x.into_dispatch()))
 }

@@ -1,29 +1,30 @@
-//! Several values as one argument of an operation: Burn's operations take no lists.
+//! Passes several values as one argument of an operation, since Burn's operations take no lists.
 
-/// Members of a group, and parameters or arrays that one launch takes at most.
+/// Most members of a group, and so most parameters or arrays per launch.
 ///
-/// A launch takes what the device can bind, and not more than this even where a device binds a
-/// million arrays: ELECTRA-Large's 399 parameters then need 13 launches instead of 399. Of four
-/// arrays each, and a few more, that stays far below the thousand that one group of bindings may have.
+/// A launch binds as many as the device allows, but never more than this, even on a device that can
+/// bind a million arrays: ELECTRA-Large's 399 parameters then take 13 launches instead of 399. With
+/// four arrays per parameter and a few more, that stays far below the thousand bindings that a bind
+/// group may have.
 pub const GROUP: usize = 32;
 
-/// How many members a shader is written for, each of which is one to compile: a launch of another
-/// number takes the next of them, and the places that are left have nothing to do.
+/// Group sizes for which a shader is specialised; each is one more shader to compile. A launch with
+/// another number of members uses the next larger size, and the unused slots do nothing.
 pub const SIZES: [usize; 10] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
 
-/// The size that takes `members`, at most [`GROUP`].
+/// Returns the size that holds `members`, at most [`GROUP`].
 pub(super) fn size_for(members: usize) -> usize {
     let fitting = SIZES.into_iter().find(|&size| size >= members);
     fitting.unwrap_or(GROUP)
 }
 
-/// The largest size of at most so many.
+/// Returns the largest size that does not exceed `most`.
 pub(super) fn size_within(most: usize) -> usize {
     let fitting = SIZES.into_iter().rfind(|&size| size <= most);
     fitting.unwrap_or(1)
 }
 
-/// Defines `$group`, up to [`GROUP`] of `$member`, an enum that has a variant `Empty`.
+/// Defines `$group`, holding up to [`GROUP`] of `$member`, an enum with a variant `Empty`.
 macro_rules! group {
     ($(#[$attr:meta])* pub struct $group:ident of $member:ident) => {
         $crate::kernels::group::group!(
@@ -43,14 +44,15 @@ macro_rules! group {
         );
 
         impl<B: burn::backend::Backend> $group<B> {
-            /// The first [`GROUP`](crate::kernels::group::GROUP) of `members`; places without one are empty.
+            /// Collects the first [`GROUP`](crate::kernels::group::GROUP) of `members`; unused
+            /// slots are `Empty`.
             pub(in crate::kernels) fn of(members: impl IntoIterator<Item = $member<B>>) -> Self {
                 let mut members = members.into_iter();
                 let mut next = |_place: usize| members.next().unwrap_or($member::Empty);
                 Self($(next($place)),*)
             }
 
-            /// All places, in order.
+            /// Returns all slots in order.
             pub(in crate::kernels) fn members(self) -> [$member<B>; $crate::kernels::group::GROUP] {
                 [$(self.$place),*]
             }

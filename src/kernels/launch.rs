@@ -1,4 +1,4 @@
-//! Launches the shaders: their arrays in order, then their parameters.
+//! Launches shaders, binding their arrays in order and then their parameters.
 
 use burn::{
     backend::wgpu::{
@@ -15,13 +15,13 @@ use cubecl::{
 
 use super::{formats::Element, group::size_within, params::Params, shader::Shader};
 
-/// A dispatch is at most this many workgroups wide.
+/// Widest dispatch that every device supports, in workgroups.
 pub(super) const WIDEST_DISPATCH: u32 = 65_535;
 
-/// Threads of a workgroup of the elementwise shaders, as they have them.
+/// Workgroup size of the elementwise shaders; matches the WGSL.
 pub(super) const THREADS: u32 = 256;
 
-/// An uninitialised tensor on the device of `tensor`.
+/// Allocates an uninitialised tensor on the device of `tensor`.
 pub(super) fn like(tensor: &CubeTensor, shape: Shape, element: Element) -> CubeTensor {
     let bytes = shape.num_elements() * element.size();
     CubeTensor::new_contiguous(
@@ -33,7 +33,8 @@ pub(super) fn like(tensor: &CubeTensor, shape: Shape, element: Element) -> CubeT
     )
 }
 
-/// A tensor that may be written in place: the tensor itself if it is uniquely owned, otherwise a copy.
+/// Returns a tensor that may be written in place: the tensor itself if it is uniquely owned,
+/// otherwise a copy.
 pub(super) fn owned(tensor: CubeTensor) -> CubeTensor {
     let tensor = into_contiguous(tensor);
     if tensor.can_mut() {
@@ -45,8 +46,9 @@ pub(super) fn owned(tensor: CubeTensor) -> CubeTensor {
 
 /// The arrays of a launch, in the order of the shader's bindings.
 ///
-/// What is only written is said to be, because the runtime skips a launch whose inputs an earlier
-/// failure left unwritten: memory that comes back from a failed step would stay unusable.
+/// Write-only arrays are declared as such because the runtime skips a launch whose inputs an
+/// earlier failure left unwritten; otherwise memory recycled from a failed step would remain
+/// unusable.
 #[derive(Default)]
 pub(super) struct Arrays<'a> {
     /// Read and written in place.
@@ -55,7 +57,7 @@ pub(super) struct Arrays<'a> {
     pub written: &'a [&'a CubeTensor],
 }
 
-/// A shader as Burn launches it.
+/// Adapts a [`Shader`] to Burn's kernel interface.
 struct Source<S>(S);
 
 impl<S: Shader> KernelSource for Source<S> {
@@ -64,8 +66,9 @@ impl<S: Shader> KernelSource for Source<S> {
     }
 
     fn id(&self) -> KernelId {
-        // Checked would have naga count the turns of every loop, which no loop here needs, to end
-        // those that never would: drivers then neither unroll loops nor keep arrays in registers.
+        // In checked mode naga adds an iteration counter to every loop to guarantee termination,
+        // which no loop here needs; with it, drivers neither unroll loops nor keep arrays in
+        // registers.
         KernelId::new::<S>()
             .info(self.0)
             .mode(ExecutionMode::Unchecked)
@@ -96,11 +99,11 @@ pub(super) fn launch<S: Shader>(
     launch_in_order(client, shader, groups, params, &in_order);
 }
 
-/// As [`launch`], with each array's use given beside it.
+/// Same as [`launch`], with the use of each array given beside it.
 ///
-/// The parameters go to the runtime as a launch's own words, which it binds after the arrays: it writes
-/// them ahead of the launches that wait, and keeps them for the next launch with the same. To write them
-/// into an array would submit what waits, launch by launch.
+/// The parameters are passed as the launch's own metadata, which the runtime binds after the
+/// arrays: it writes them ahead of the pending launches and reuses them if the next launch has the
+/// same. Writing them to a buffer instead would submit all pending work at every launch.
 pub(super) fn launch_in_order<S: Shader>(
     client: &Client,
     shader: S,
@@ -123,7 +126,7 @@ pub(super) fn launch_in_order<S: Shader>(
     );
 }
 
-/// The words of the parameters, two by two as the runtime takes them.
+/// Packs the parameters' 32-bit words into pairs, as the runtime takes them.
 fn words(params: &impl Params) -> MetadataBindingInfo {
     let mut words = Vec::new();
     params.push(&mut words);
@@ -136,7 +139,7 @@ fn words(params: &impl Params) -> MetadataBindingInfo {
     MetadataBindingInfo::custom(pairs.collect())
 }
 
-/// Runs `shader` with one thread for each element of its arrays.
+/// Runs `shader` with one thread per element of its arrays.
 pub(super) fn launch_elementwise<S: Shader>(
     client: &Client,
     shader: S,
@@ -148,20 +151,21 @@ pub(super) fn launch_elementwise<S: Shader>(
     launch(client, shader, groups, params, arrays);
 }
 
-/// Whether the device of `tensor` binds this many arrays at once: the runtime keeps one of its bindings
-/// back, which the parameters take.
+/// Returns whether the device of `tensor` can bind this many arrays at once. The runtime reserves
+/// one further binding, which the parameters use.
 pub(super) fn binds(tensor: &CubeTensor, arrays: usize) -> bool {
     arrays <= tensor.client.properties().hardware.max_bindings as usize
 }
 
-/// How many parameters of `arrays` arrays each a launch takes beside `shared` other ones: what the
-/// device binds, at most a whole group, one of [`SIZES`](super::group::SIZES).
+/// Returns how many members with `arrays` arrays each fit in a launch beside `shared` other arrays:
+/// as many as the device binds, at most a whole group, rounded down to one of
+/// [`SIZES`](super::group::SIZES).
 pub(super) fn members(client: &Client, arrays: usize, shared: usize) -> usize {
     let bindings = client.properties().hardware.max_bindings as usize;
     size_within(bindings.saturating_sub(shared) / arrays)
 }
 
-/// At least `count` workgroups, as wide as a dispatch may be.
+/// Returns a dispatch of at least `count` workgroups, as wide as allowed.
 pub(super) fn in_two_dimensions(count: u32) -> [u32; 2] {
     let wide = count.clamp(1, WIDEST_DISPATCH);
     [wide, count.div_ceil(wide)]

@@ -1,4 +1,4 @@
-//! Layer normalisation of rows on tensors, without autodiff.
+//! Layer normalisation of rows, on tensors without autodiff.
 
 pub mod backend;
 pub mod config;
@@ -10,27 +10,27 @@ use burn::{Tensor, backend::Dispatch};
 use self::{backend::LayerNormKernels, shares::NormShares};
 use super::dropout::Dropped;
 
-/// Rows and their normalisation's moments, without autodiff: what its backward pass needs.
+/// What the backward pass needs: the rows and their moments, without autodiff.
 #[derive(Debug, Clone)]
 pub struct LayerNormState {
-    /// The rows before the normalisation, `[rows, columns]`.
+    /// The rows before normalisation, `[rows, columns]`.
     pub x: Tensor<2>,
-    /// `[rows, 2]`
+    /// Mean and inverse standard deviation of each row, `[rows, 2]`.
     pub moments: Tensor<2>,
 }
 
-/// Gradients of a normalisation.
+/// Gradients of a layer normalisation.
 #[derive(Debug, Clone)]
 pub struct NormGradients {
-    /// `[rows, columns]`
+    /// Gradient of the input, `[rows, columns]`.
     pub x: Tensor<2>,
-    /// The same with the values dropped that were dropped from a part of `x`.
+    /// Same as `x`, with the dropout mask of the input's dropped summand applied.
     pub dropped: Tensor<2>,
     /// Of γ and β.
     pub parameters: NormShares,
 }
 
-/// LayerNormState rows, `[rows, columns]`, without autodiff; γ and β are `[columns]`.
+/// Normalises rows, `[rows, columns]`, without autodiff; γ and β are `[columns]`.
 pub fn layer_norm_with_state(
     x: Tensor<2>,
     gamma: Tensor<1>,
@@ -47,7 +47,8 @@ pub fn layer_norm_with_state(
     (Tensor::from_dispatch(y), LayerNormState { x, moments })
 }
 
-/// Gradients of a normalisation, given its result's, `[rows, columns]`; γ is `[columns]`.
+/// Returns the gradients of a normalisation, given its result's, `[rows, columns]`; γ is
+/// `[columns]`.
 pub fn layer_norm_backward(
     state: LayerNormState,
     gamma: Tensor<1>,

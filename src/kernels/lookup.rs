@@ -1,10 +1,10 @@
-//! The gradient of a table whose rows were looked up, any of them as often as its id occurs: the rows'
-//! gradients, summed by id.
+//! The gradient of an embedding table, whose rows may each be looked up several times: sums the
+//! gradients of the looked-up rows by id.
 //!
-//! Burn's sum has one thread a column, which goes over the rows of all ids. The ids are known on the
-//! host: sorted there, each has threads of its own, which go over its own rows. They add in the order of
-//! the rows, as the CPU does, so that neither threads nor micro-batches change a sum. Shader:
-//! `shaders/lookup_gradient.wgsl`.
+//! Burn's scatter-add uses one thread per column, which loops over the rows of all ids. Here the
+//! host sorts the ids, which it knows, so each id gets threads of its own that loop over only its
+//! rows. They add in row order, as the CPU does, so neither threads nor micro-batches change a sum.
+//! Shader: `shaders/lookup_gradient.wgsl`.
 
 use std::sync::Arc;
 
@@ -26,13 +26,13 @@ use super::{
     wgsl::unroll,
 };
 
-/// Threads of a workgroup, as the shader has them.
+/// Workgroup size; matches the WGSL.
 const THREADS: u32 = 64;
 
-/// Rows that a thread fetches before it adds them.
+/// Rows that a thread loads before it adds them.
 const AT_ONCE: usize = 8;
 
-/// Which row of a table each token takes, on the device and on the host.
+/// The table row of each token, on the device and on the host.
 #[derive(Debug, Clone)]
 pub struct Ids {
     on_device: Tensor<1, Int>,
@@ -56,14 +56,14 @@ impl Ids {
         &self.on_host
     }
 
-    /// Rows with a 1 at each id below `count`, `[ids, count]`.
+    /// Returns one-hot rows, `[ids, count]`; ids of `count` and above give rows of zeros.
     pub fn one_hot(&self, count: usize) -> Tensor<2> {
         let rows = rows_with_one(&self.on_host, count);
         Tensor::from_data(rows, &self.on_device.device())
     }
 }
 
-/// Rows with a 1 at each id below `count`, `[ids, count]`.
+/// Returns one-hot rows, `[ids, count]`; ids of `count` and above give rows of zeros.
 pub(super) fn one_hot<B: Backend>(
     ids: &[u32],
     count: usize,
@@ -82,18 +82,18 @@ fn rows_with_one(ids: &[u32], count: usize) -> TensorData {
     TensorData::new(values, [ids.len(), count])
 }
 
-/// What the shader is specialised by.
+/// Specialisation of the shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LookupConfig {
     pub width: Width,
 }
 
 params! {
-    /// Rows by id.
+    /// Rows grouped by id.
     pub struct LookupParams {
-        /// Places of a row: values, or fours of them.
+        /// Elements in a row, counted in scalars or vec4.
         pub places: u32,
-        /// Ids that occur.
+        /// Number of distinct ids.
         pub ids: u32,
         /// See [`by_id`].
         pub words: Vec<u32>,
@@ -121,10 +121,11 @@ impl Shader for LookupConfig {
     }
 }
 
-/// The sum as a backend operation; `ids` `[rows]` are the same on the device and on the host.
+/// The sum by id as a backend operation; `ids` `[rows]` are the same on the device and on the host.
 #[backend_extension(Cube, Flex)]
 pub trait LookupOps: Backend {
-    /// `sums` `[entries, columns]` with each of `rows` `[rows, columns]` added to the row of its id.
+    /// Adds each of `rows` `[rows, columns]` to the row of `sums` `[entries, columns]` given by its
+    /// id.
     fn add_by_id(
         sums: FloatTensor<Self>,
         ids: IntTensor<Self>,
@@ -136,7 +137,7 @@ pub trait LookupOps: Backend {
     }
 }
 
-/// In plain tensors.
+/// Plain-tensor reference.
 fn reference<B: Backend>(
     sums: FloatTensor<B>,
     ids: IntTensor<B>,
@@ -145,7 +146,7 @@ fn reference<B: Backend>(
     B::float_select_assign(sums, 0, ids, rows, IndexingUpdateOp::Add)
 }
 
-// Burn's loop on the CPU goes over the rows in their order.
+// Burn's loop on the CPU already goes over the rows in order.
 impl LookupOps for Flex {}
 
 impl LookupOps for CubeBackend {
@@ -187,8 +188,9 @@ impl LookupOps for CubeBackend {
     }
 }
 
-/// How many ids of the table's entries occur, and the rows of each: pairs of an id and the place in these words where its rows
-/// begin, the next pair telling where they end; then the rows, of each id in their order.
+/// Groups rows by id. Returns the number of distinct ids and a flat array: first a pair for each
+/// id, the id and the index in this array at which its rows begin, closed by a sentinel pair that
+/// marks the end; then the rows, in order within each id.
 fn by_id(ids: &[u32], entries: usize) -> (u32, Vec<u32>) {
     let rows = ids.iter().zip(0_u32..);
     let mut rows: Vec<(u32, u32)> = rows.map(|(&id, row)| (id, row)).collect();
@@ -209,8 +211,8 @@ fn by_id(ids: &[u32], entries: usize) -> (u32, Vec<u32>) {
     (groups.len() as u32, words)
 }
 
-/// `sums` `[entries, columns]` with each of `rows` `[ids, columns]` added to the row of its id, in the
-/// order of the rows, without autodiff.
+/// Adds each of `rows` `[ids, columns]` to the row of `sums` `[entries, columns]` given by its id,
+/// in row order, without autodiff.
 ///
 /// # Panics
 /// If an id is beyond the table.

@@ -1,4 +1,4 @@
-//! Matrix products on the GPU (`shaders/matmul_*.wgsl`) and which of them a device runs.
+//! Matmuls on the GPU (`shaders/matmul_*.wgsl`), and which tiling a device runs.
 
 pub mod autotune;
 pub mod bf16;
@@ -29,7 +29,7 @@ use super::{
     work,
 };
 
-/// Fewer rows, columns or depth than this are left to Burn's product.
+/// A smaller dimension than this leaves the matmul to Burn.
 const SMALLEST: usize = 16;
 
 /// The tilings that a device runs for each orientation.
@@ -43,24 +43,24 @@ pub struct MatmulTilings {
     pub right_transposed: TilingsBySize,
 }
 
-/// The tilings for products of one orientation; `None` is Burn's own product.
+/// The tilings for matmuls of one orientation; `None` means Burn's own matmul.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TilingsBySize {
     pub small: Option<MatmulTiling>,
     pub large: Option<MatmulTiling>,
-    /// Results of a product, `m · n`, from which on it is large.
+    /// Result size, `m · n`, from which a matmul counts as large.
     pub boundary: usize,
 }
 
 impl MatmulTilings {
-    /// Burn's own.
+    /// Burn's own matmul at every size.
     pub const BURNS: Self = Self {
         plain: TilingsBySize::BURNS,
         left_transposed: TilingsBySize::BURNS,
         right_transposed: TilingsBySize::BURNS,
     };
 
-    /// The same tiling for each product.
+    /// Uses the same tiling for every size.
     pub fn all(tiling: MatmulTiling) -> Self {
         let tilings = TilingsBySize {
             small: Some(tiling),
@@ -82,7 +82,7 @@ impl MatmulTilings {
         }
     }
 
-    /// The tiling that computes the products of these operands; `None` leaves them to Burn's.
+    /// Returns the tiling that supports these operands, or `None` to leave them to Burn.
     pub(super) fn fitting(
         self,
         [left, right]: [&[CubeTensor]; 2],
@@ -111,7 +111,7 @@ impl TilingsBySize {
         boundary: 0,
     };
 
-    /// The tiling for a product with this many results.
+    /// Returns the tiling for a result of this size.
     fn of(self, results: usize) -> Option<MatmulTiling> {
         if results < self.boundary {
             self.small
@@ -153,7 +153,7 @@ impl fmt::Display for MatmulTiling {
     }
 }
 
-/// `m`, `n`, `k` of a product.
+/// Returns `m`, `n` and `k` of a matmul.
 pub(super) fn extents(a: &Shape, b: &Shape, orientation: Orientation) -> [usize; 3] {
     match orientation {
         Orientation::Plain => [a[0], b[1], a[1]],
@@ -162,14 +162,14 @@ pub(super) fn extents(a: &Shape, b: &Shape, orientation: Orientation) -> [usize;
     }
 }
 
-/// The products of so many operands, where there are shaders for them.
+/// Returns the kind of launch for this many operands, if there are shaders for it.
 fn products(left: &[CubeTensor], right: &[CubeTensor]) -> Option<Products> {
     [Products::One, Products::Beside, Products::Summed]
         .into_iter()
         .find(|products| products.counts()[..2] == [left.len(), right.len()])
 }
 
-/// Whether the shader computes as many results of such operands side by side.
+/// Returns whether the shader supports these operands, with `results` results side by side.
 fn fits(
     tiling: MatmulTiling,
     a: &CubeTensor,
@@ -183,46 +183,46 @@ fn fits(
     let groups = m.div_ceil(rows).max(results * n.div_ceil(columns));
     let formats = match tiling {
         MatmulTiling::Tiled { .. } => operand.is_some(),
-        // Lines are read four values at a time.
+        // Lines are read as vec4.
         MatmulTiling::Cooperative { .. } => {
             operand == Some(Element::F16)
                 && a.shape()[1].is_multiple_of(4)
                 && b.shape()[1].is_multiple_of(4)
         }
     };
-    // Results are written four at a time.
+    // Results are written as vec4.
     formats
         && n.is_multiple_of(4)
         && m.min(n).min(k) >= SMALLEST
         && groups <= WIDEST_DISPATCH as usize
 }
 
-/// What a product takes besides its operands, by what becomes of it.
+/// Additional tensors of a matmul, by epilogue.
 #[expect(clippy::large_enum_variant, reason = "one a launch, never stored")]
 pub(super) enum EpilogueTensors {
     Plain,
     /// `[n]`, one for each right operand.
     Bias(Vec<CubeTensor>),
-    /// Whether the values before GELU are kept.
+    /// Optionally keeps the values before GELU.
     Gelu {
         bias: CubeTensor,
         kept: bool,
     },
-    /// `residual` `[m, n]` in the result's format.
+    /// `residual` is `[m, n]` in the result's format.
     Residual {
         bias: CubeTensor,
         residual: CubeTensor,
         dropped: Option<Dropped>,
     },
-    /// What was kept, `[m, n]` in the result's format.
+    /// The values kept before GELU, `[m, n]` in the result's format.
     GeluGradient(CubeTensor),
-    /// Added to in place where no one else holds it, `[m, n]` in the result's format.
+    /// Accumulated into, in place if not shared, `[m, n]` in the result's format.
     Onto(CubeTensor),
     ColumnSums,
 }
 
-/// The products by a tiling that fits the operands, and the values before GELU or the sums of the
-/// columns of each right operand where they are asked for.
+/// Computes the products with a tiling that fits the operands; also returns the values before GELU
+/// or the column sums of each right operand, if requested.
 pub(super) fn matmul(
     tiling: MatmulTiling,
     operands: [Vec<CubeTensor>; 2],
@@ -239,7 +239,7 @@ pub(super) fn matmul(
     let a = &left[0];
     let [m, n, k] = extents(&a.shape(), &right[0].shape(), orientation);
     let fresh = || like(a, Shape::new([m, n]), result);
-    // Results, what is read besides the operands, and what is written besides the results.
+    // Results, additional inputs, and additional outputs.
     let (mut c, mut bias, mut other, mut beside) = (Vec::new(), Vec::new(), None, Vec::new());
     let mut dropped = None;
     let mut of_c = BufferIOAttr::WriteOnly;

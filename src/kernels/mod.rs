@@ -1,7 +1,7 @@
-//! Operations with a kernel of their own on the GPU, each beside a reference in plain tensors.
+//! Operations with their own GPU kernel, each beside a reference in plain tensors.
 //!
-//! The reference is what CPUs run, what a kernel is tested against, and what a device runs that a
-//! kernel does not fit. Kernels are WGSL under `shaders/`.
+//! The reference runs on CPUs, serves as the oracle in the kernel's tests, and is the fallback for
+//! shapes and devices that the kernel does not support. Kernels are WGSL under `shaders/`.
 
 pub mod adam;
 pub mod attention;

@@ -1,14 +1,13 @@
-//! The standard normal distribution in float32, for the CPU: Φ and φ over whole slices.
+//! The standard normal distribution in f32 for the CPU: Φ and φ over whole slices.
 //!
-//! Without branches and calls, so that the compiler turns a loop over them into vector
-//! instructions; the math library's `erf` and `exp` take one value at a time and took two thirds
-//! of a training step.
+//! Free of branches and calls, so that the compiler vectorises loops over them; the math library's
+//! `erf` and `exp` take one value at a time and used to take two thirds of a training step.
 
 /// Beyond this, 1 − Φ is less than half a unit in the last place of 1.
 const LIMIT: f32 = 5.6;
 
-/// Φ(x) = ½ + x · P(x²) / Q(x²): a rational least-maximum fit on [−5.6, 5.6] whose own error is
-/// 1e-8; rounding makes it 2.3e-7 at most.
+/// Φ(x) = ½ + x · P(x²) / Q(x²): a rational minimax fit on [−5.6, 5.6] with an error of 1e-8, or at
+/// most 2.3e-7 after rounding.
 const P: [f32; 6] = [
     0.398_942_23,
     0.034_376_044,
@@ -26,7 +25,7 @@ const Q: [f32; 6] = [
     1.180_204e-6,
 ];
 
-/// 1 / k!, the exponential's Taylor series; 4e-9 off on [−ln 2 / 2, ln 2 / 2].
+/// 1 / k!, the Taylor coefficients of the exponential; 4e-9 off on [−ln 2 / 2, ln 2 / 2].
 const TAYLOR: [f32; 8] = [
     1.0,
     1.0,
@@ -49,7 +48,7 @@ fn polynomial<const N: usize>(coefficients: [f32; N], x: f32) -> f32 {
     value
 }
 
-/// Φ(x), the probability of a value below `x`.
+/// Returns Φ(x), the probability of a value below `x`.
 #[inline(always)]
 pub fn distribution(x: f32) -> f32 {
     let x = x.clamp(-LIMIT, LIMIT);
@@ -57,7 +56,7 @@ pub fn distribution(x: f32) -> f32 {
     0.5 + x * (polynomial(P, square) / polynomial(Q, square))
 }
 
-/// `e^x` for `x ≤ 0`; values below −87 count as −87.
+/// Returns `e^x` for `x ≤ 0`; values below −87 are clamped to −87.
 #[inline(always)]
 pub fn exp_of_negative(x: f32) -> f32 {
     /// 1.5 · 2²³: adding it leaves the nearest integer in the low bits.
@@ -73,7 +72,7 @@ pub fn exp_of_negative(x: f32) -> f32 {
     polynomial(TAYLOR, rest) * power_of_two
 }
 
-/// φ(x), the density at `x`.
+/// Returns φ(x), the density at `x`.
 #[inline(always)]
 pub fn density(x: f32) -> f32 {
     const AT_ZERO: f32 = 0.398_942_3;

@@ -1,24 +1,24 @@
-//! What a shader reads of a launch, by name: a Rust struct that writes its own WGSL and its words.
+//! Shader parameters by name: a Rust struct that generates its own WGSL declaration and its words.
 //!
-//! All that shaders read this way is 4 bytes wide, or made of such, so that WGSL puts every field
-//! right after the one before it.
+//! Everything that shaders read this way is 4 bytes wide or composed of such values, so WGSL lays
+//! the fields out without padding.
 
 use crate::packed::random::Mask;
 
-/// A value as shaders read it.
+/// A value that shaders can read.
 pub trait Params {
-    /// The name of its type in WGSL.
+    /// Returns the name of its WGSL type.
     fn wgsl() -> String;
 
-    /// Adds the declarations that the type needs, each once.
+    /// Adds the declarations that the type needs, each only once.
     fn declare(declarations: &mut Vec<String>);
 
-    /// Adds its words.
+    /// Appends its words.
     fn push(&self, words: &mut Vec<u32>);
 }
 
-/// Defines a struct that shaders read, its fields in this order. With `impl`, for a struct that is
-/// defined elsewhere.
+/// Defines a struct that shaders read, with its fields in this order. With `impl`, implements the
+/// trait for a struct defined elsewhere.
 macro_rules! params {
     (
         $(#[$attr:meta])*
@@ -62,8 +62,8 @@ macro_rules! params {
 
 pub(super) use params;
 
-/// The WGSL `text` with `P` declared and bound as `params` after all its arrays, where the runtime
-/// binds it. It is bound to be read only: compilers of WGSL then know that all threads read the same.
+/// Adds `P` to the WGSL `text`, bound as `params` after all arrays, where the runtime binds it. The
+/// binding is read-only, which tells WGSL compilers that the values are uniform over all threads.
 pub(super) fn with_params<P: Params>(text: String) -> String {
     let mut declarations = Vec::new();
     P::declare(&mut declarations);
@@ -117,7 +117,7 @@ impl<T: Params, const N: usize> Params for [T; N] {
     }
 }
 
-/// What may be missing, zeros then: shaders that read it are other ones.
+/// An absent value is zeros; shaders that read it are specialised separately.
 impl<T: Params + Default> Params for Option<T> {
     fn wgsl() -> String {
         T::wgsl()
@@ -135,7 +135,8 @@ impl<T: Params + Default> Params for Option<T> {
     }
 }
 
-/// The last field, of any length. A binding must hold one element at least: zeros stand for none.
+/// Last field only, of any length. A binding must hold at least one element, so an empty list is
+/// written as zeros.
 impl<T: Params + Default> Params for Vec<T> {
     fn wgsl() -> String {
         format!("array<{}>", T::wgsl())

@@ -1,7 +1,7 @@
-//! The loss of windows that have an answer or none, as one operation:
-//! `(CE(start) + CE(end)) / 2 + weight · sigmoid-CE(impossible)`.
+//! The loss of windows that may have no answer, as one operation: `(CE(start) + CE(end)) / 2 +
+//! weight · sigmoid-CE(impossible)`.
 //!
-//! Nothing is kept but the logits; the backward pass computes the softmaxes again. Shaders:
+//! Only the logits are kept; the backward pass recomputes the softmaxes. Shaders:
 //! `shaders/question_loss_*.wgsl`.
 
 use std::sync::Arc;
@@ -29,10 +29,10 @@ use super::{
 };
 use crate::packed::sequences::Sequences;
 
-/// Threads of a workgroup, as the shaders have them.
+/// Workgroup size; matches the WGSL.
 const THREADS: u32 = 64;
 
-/// What the shader is specialised by.
+/// Specialisation of the shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct QuestionLossConfig {
     pub direction: Direction,
@@ -47,7 +47,7 @@ params! {
 }
 
 params! {
-    /// A window's rows, those that are right, and 1 if it has no answer.
+    /// A window's rows, its target rows, and 1 if it has no answer.
     pub struct Window {
         pub first: u32,
         pub end: u32,
@@ -79,19 +79,19 @@ impl Shader for QuestionLossConfig {
     }
 }
 
-/// What each window should be answered with.
+/// The targets of each window.
 #[derive(Debug, Clone)]
 pub struct QuestionTargets {
     pub starts: TargetRows,
     pub ends: TargetRows,
-    /// 1 for a window without an answer, else 0.
+    /// 1 for a window without an answer, otherwise 0.
     pub impossible: Arc<[u32]>,
-    /// That of the classifier's loss beside the span's.
+    /// Weight of the answerability loss relative to the span loss.
     pub weight: f64,
 }
 
 impl QuestionTargets {
-    /// The targets of the pairs of 0 and a window's logit.
+    /// Returns the targets of the two-way softmaxes over (0, logit), one per window.
     fn pairs(&self) -> TargetRows {
         let pairs = vec![2; self.impossible.len()];
         TargetRows::new(&Sequences::new(&pairs, 0), &self.impossible)
@@ -116,11 +116,11 @@ impl QuestionTargets {
     }
 }
 
-/// The loss and its gradient as backend operations, in f32; `starts` and `ends` `[tokens]`,
-/// `impossible` `[windows]`.
+/// The loss and its gradient as backend operations, in f32; `starts` and `ends` are `[tokens]`,
+/// `impossible` is `[windows]`.
 #[backend_extension(Cube, Flex, Autodiff)]
 pub trait QuestionLossOps: SpanLossOps {
-    /// The loss of each window, `[windows]`.
+    /// Returns the loss of each window, `[windows]`.
     fn question_loss(
         starts: FloatTensor<Self>,
         ends: FloatTensor<Self>,
@@ -130,7 +130,7 @@ pub trait QuestionLossOps: SpanLossOps {
         reference::<Self>([starts, ends, impossible], targets)
     }
 
-    /// Gradients of the logits, given those of the losses, `[windows]`.
+    /// Returns the gradients of the logits, given those of the losses, `[windows]`.
     fn question_loss_backward(
         starts: FloatTensor<Self>,
         ends: FloatTensor<Self>,
@@ -142,7 +142,7 @@ pub trait QuestionLossOps: SpanLossOps {
     }
 }
 
-/// 0 and each logit side by side, `[2 · windows]`.
+/// Interleaves 0 with each logit, `[2 · windows]`.
 fn paired<B: Backend>(logits: FloatTensor<B>) -> FloatTensor<B> {
     let count = logits.shape()[0];
     let column = Shape::new([count, 1]);
@@ -151,7 +151,7 @@ fn paired<B: Backend>(logits: FloatTensor<B>) -> FloatTensor<B> {
     B::float_reshape(pairs, Shape::new([2 * count]))
 }
 
-/// By the losses of spans.
+/// Plain-tensor reference, built from span losses.
 fn reference<B: SpanLossOps>(
     [starts, ends, impossible]: [FloatTensor<B>; 3],
     targets: QuestionTargets,
@@ -274,11 +274,11 @@ impl<B: QuestionLossOps, C: CheckpointStrategy> QuestionLossOps for Autodiff<B, 
     }
 }
 
-/// The loss of each window, `[windows]`, given its tokens' logits, `[tokens]` each, and that of having
-/// no answer, `[windows]`; differentiable in all three.
+/// Computes the loss of each window, `[windows]`, given its tokens' logits, `[tokens]` each, and
+/// its no-answer logit, `[windows]`; differentiable in all three.
 ///
 /// # Panics
-/// If there are not as many targets as windows.
+/// If the number of targets does not match the number of windows.
 pub fn question_loss(
     starts: Tensor<1>,
     ends: Tensor<1>,

@@ -1,8 +1,9 @@
-//! Some rows of a matrix, each at most once, so that the gradient is a look-up as well.
+//! Selects rows of a matrix, each at most once, so that the gradient is a gather too.
 //!
-//! The gradient of Burn's `select` adds row by row, one thread a column: for as many rows as a
-//! batch has tokens that takes longer than everything else that happens to them. The numbers are a
-//! launch's parameters: to upload them would submit what waits. Shader: `shaders/rows.wgsl`.
+//! The gradient of Burn's `select` adds row by row with one thread per column: for as many rows as
+//! a batch has tokens, that takes longer than everything else done with them. The row numbers are
+//! passed as launch parameters, since uploading them would submit all pending work. Shader:
+//! `shaders/rows.wgsl`.
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use super::{
     shader::Shader,
 };
 
-/// What the shader is specialised by.
+/// Specialisation of the shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RowsConfig {
     pub element: Element,
@@ -34,13 +35,13 @@ pub struct RowsConfig {
 }
 
 params! {
-    /// Which rows are taken.
+    /// Which rows to take.
     pub struct RowsParams {
-        /// Rows that there are.
+        /// Rows of the matrix.
         pub rows: u32,
-        /// Places of a row: values, or fours of them.
+        /// Elements in a row, counted in scalars or vec4.
         pub places: u32,
-        /// Rows that are taken.
+        /// Number of rows taken.
         pub count: u32,
         pub numbers: Vec<u32>,
     }
@@ -74,17 +75,17 @@ impl Shader for RowsConfig {
     }
 }
 
-/// The look-up as a backend operation.
+/// The row selection as a backend operation.
 #[backend_extension(Cube, Flex, Autodiff)]
 pub trait RowsOps: Backend {
-    /// Rows of `x` `[rows, columns]` by number, `[numbers, columns]`; the number of rows stands
-    /// for a row of zeros.
+    /// Returns the rows of `x` `[rows, columns]` with these numbers, `[numbers, columns]`; a number
+    /// equal to the row count gives a row of zeros.
     fn rows(x: FloatTensor<Self>, numbers: Arc<[u32]>) -> FloatTensor<Self> {
         reference::<Self>(x, &numbers)
     }
 }
 
-/// In plain tensors.
+/// Plain-tensor reference.
 fn reference<B: Backend>(x: FloatTensor<B>, numbers: &[u32]) -> FloatTensor<B> {
     let (shape, device) = (x.shape(), x.device());
     let [rows, columns] = [shape[0], shape[1]];
@@ -133,7 +134,7 @@ impl RowsOps for CubeBackend {
     }
 }
 
-/// Where in `numbers` each of the rows stands, `numbers.len()` for one that stands nowhere.
+/// Inverts `numbers`: the position of each row in it, or `numbers.len()` if the row is absent.
 fn places(numbers: &[u32], rows: usize) -> Arc<[u32]> {
     let nowhere = numbers.len() as u32;
     let mut places = vec![nowhere; rows];
@@ -158,8 +159,8 @@ impl<B: RowsOps, C: CheckpointStrategy> RowsOps for Autodiff<B, C> {
     }
 }
 
-/// Rows of `x` `[rows, columns]` by number, `[numbers, columns]`; differentiable where no row is
-/// taken twice.
+/// Returns the rows of `x` `[rows, columns]` with these numbers, `[numbers, columns]`;
+/// differentiable if no row is taken twice.
 pub fn rows(x: Tensor<2>, numbers: Arc<[u32]>) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::rows(x.into_dispatch(), numbers))
 }

@@ -1,26 +1,27 @@
-//! What a device can be asked to run: an operation's configuration, which writes its own WGSL.
+//! What a device can run: an operation's configuration that generates its own WGSL.
 
 use std::{fmt, hash::Hash};
 
 use super::params::Params;
 
-/// One of an operation's shaders at one configuration, by which it is compiled once and cached.
+/// A shader of an operation at one configuration, which is also the key of the compiled shader
+/// cache.
 pub trait Shader: fmt::Debug + Copy + Eq + Hash + Send + Sync + 'static {
     /// What it reads as `params`, bound after its arrays.
     type Params: Params;
 
-    /// Whole WGSL.
+    /// Returns the complete WGSL.
     fn text(self) -> String;
 
-    /// Threads of a workgroup, as the WGSL has them.
+    /// Returns the workgroup size, as declared in the WGSL.
     fn workgroup(self) -> [u32; 2];
 
-    /// Every configuration. Of those that follow a model's shape or a device, a choice that covers
-    /// what devices and models there are.
+    /// Returns every configuration; if configurations depend on a model's shape or a device, a
+    /// selection that covers the existing devices and models.
     fn all() -> Vec<Self>;
 }
 
-/// Which way a shader goes through a differentiable operation.
+/// Direction in which a shader runs a differentiable operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
     Forward,

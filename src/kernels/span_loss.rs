@@ -1,7 +1,7 @@
 //! Softmax cross-entropy over each sequence's own tokens: `−log softmax(logits)[target]`.
 //!
-//! Nothing is kept but the logits; the backward pass computes the softmax again.
-//! Shaders: `shaders/span_loss_*.wgsl`.
+//! Only the logits are kept; the backward pass recomputes the softmax. Shaders:
+//! `shaders/span_loss_*.wgsl`.
 
 use std::sync::Arc;
 
@@ -27,10 +27,10 @@ use super::{
 };
 use crate::packed::sequences::Sequences;
 
-/// Threads of a workgroup, as the shaders have them.
+/// Workgroup size; matches the WGSL.
 const THREADS: u32 = 64;
 
-/// What the shader is specialised by.
+/// Specialisation of the shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SpanLossConfig {
     pub direction: Direction,
@@ -44,11 +44,11 @@ params! {
 }
 
 params! {
-    /// A sequence's rows and the one that is right.
+    /// A sequence's rows and its target row.
     pub struct Target {
         pub first: u32,
         pub end: u32,
-        /// The row that is right.
+        /// The target row.
         pub target_row: u32,
     }
 }
@@ -73,17 +73,17 @@ impl Shader for SpanLossConfig {
     }
 }
 
-/// The packed row of the right token of each sequence.
+/// The packed row of each sequence's target token.
 #[derive(Debug, Clone)]
 pub struct TargetRows {
     sequences: Sequences,
-    /// Packed rows, one for each sequence.
+    /// Packed rows, one per sequence.
     rows: Arc<[u32]>,
 }
 
 impl TargetRows {
     /// # Panics
-    /// When a position is not in its sequence: a device would read beyond the logits.
+    /// If a position is outside its sequence: a device would read beyond the logits.
     pub fn new(sequences: &Sequences, positions: &[u32]) -> Self {
         assert_eq!(sequences.len(), positions.len());
         let rows = positions.iter().enumerate().map(|(number, &position)| {
@@ -97,12 +97,12 @@ impl TargetRows {
         }
     }
 
-    /// The sequences that they are of.
+    /// Returns the sequences that the targets belong to.
     pub fn sequences(&self) -> &Sequences {
         &self.sequences
     }
 
-    /// Packed rows of the targets.
+    /// Returns the packed rows of the targets.
     pub fn rows(&self) -> &Arc<[u32]> {
         &self.rows
     }
@@ -120,15 +120,16 @@ impl TargetRows {
     }
 }
 
-/// The loss and its gradient as backend operations, in f32; `logits` `[tokens]`.
+/// The loss and its gradient as backend operations, in f32; `logits` is `[tokens]`.
 #[backend_extension(Cube, Flex, Autodiff)]
 pub trait SpanLossOps: Backend {
-    /// The loss of each sequence, `[sequences]`.
+    /// Returns the loss of each sequence, `[sequences]`.
     fn span_loss(logits: FloatTensor<Self>, targets: TargetRows) -> FloatTensor<Self> {
         reference::<Self>(logits, &targets)
     }
 
-    /// `(softmax(logits) − 1 at the target) · grad` of each sequence; `grad` `[sequences]`.
+    /// Returns `(softmax(logits) − 1 at the target) · grad` of each sequence; `grad` is
+    /// `[sequences]`.
     fn span_loss_backward(
         logits: FloatTensor<Self>,
         grad: FloatTensor<Self>,
@@ -138,7 +139,7 @@ pub trait SpanLossOps: Backend {
     }
 }
 
-/// In plain tensors, one sequence after the other.
+/// Plain-tensor reference, one sequence at a time.
 fn reference<B: Backend>(logits: FloatTensor<B>, targets: &TargetRows) -> FloatTensor<B> {
     let losses = (0..targets.rows.len()).map(|number| {
         let rows = targets.sequences.rows(number);
@@ -230,7 +231,7 @@ impl<B: SpanLossOps, C: CheckpointStrategy> SpanLossOps for Autodiff<B, C> {
     }
 }
 
-/// `−log softmax(logits)[target]` over each sequence's tokens: `[tokens]` → `[sequences]`,
+/// Computes `−log softmax(logits)[target]` over each sequence's tokens: `[tokens]` → `[sequences]`,
 /// differentiable.
 pub fn span_loss(logits: Tensor<1>, targets: TargetRows) -> Tensor<1> {
     Tensor::from_dispatch(Dispatch::span_loss(logits.into_dispatch(), targets))

@@ -1,4 +1,5 @@
-//! Sums of squares, for the norm over all gradients: one pass over them and nothing of their size.
+//! Sums of squares, for the global gradient norm: one pass over the gradients, with no temporary of
+//! their size.
 //!
 //! A launch takes as many arrays as the device binds. Shader: `shaders/square_sum.wgsl`.
 
@@ -22,16 +23,16 @@ use burn::{
     tensor::{Device, Shape, TensorData},
 };
 
-/// Partial sums that are kept apart, so that as many workgroups add side by side.
+/// Number of partial sums, which is the number of workgroups that add in parallel.
 const PARTS: usize = 256;
 
-/// Those that the CPU keeps apart, a few vector registers full.
+/// Partial sums on the CPU, enough to fill a few vector registers.
 const LANES: usize = 64;
 
-/// Arrays that every launch binds besides those to be summed: information and sums.
+/// Arrays that every launch binds besides those to be summed: parameters and sums.
 const SHARED: usize = 2;
 
-/// What the shader is specialised by.
+/// Specialisation of the shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SquareSumConfig {
     pub arrays: usize,
@@ -41,7 +42,7 @@ pub struct SquareSumConfig {
 params! {
     /// The arrays of a launch.
     pub struct SquareSumParams {
-        /// Places of each array: values, or fours of them.
+        /// Elements in each array, counted in scalars or vec4.
         pub places: Vec<u32>,
     }
 }
@@ -75,7 +76,7 @@ impl Shader for SquareSumConfig {
     }
 }
 
-/// An array whose squares are summed, `[elements]` in f32, or none.
+/// An array whose squares are summed, `[elements]` in f32, or nothing.
 #[derive(ExtensionType)]
 pub enum Summand<B: Backend> {
     Empty,
@@ -83,12 +84,12 @@ pub enum Summand<B: Backend> {
 }
 
 group! {
-    /// Arrays that are summed at once.
+    /// Arrays that are summed together.
     pub struct Summands of Summand
 }
 
 impl<B: Backend> Summands<B> {
-    /// Those that are there.
+    /// Iterates over the arrays that are present.
     fn arrays(self) -> impl Iterator<Item = FloatTensor<B>> {
         self.members()
             .into_iter()
@@ -99,7 +100,7 @@ impl<B: Backend> Summands<B> {
     }
 }
 
-/// The operation; `sums` `[PARTS]`. Together the sums grow by Σ x² over all arrays.
+/// The operation; `sums` is `[PARTS]`. Together the sums grow by Σ x² over all arrays.
 #[backend_extension(Cube, Flex)]
 pub trait SquareSumOps: Backend {
     fn add_square_sums(
@@ -120,7 +121,7 @@ impl SquareSumOps for Flex {
         let mut parts = sums.as_slice::<f32>().expect("f32").to_vec();
         for x in summands.arrays() {
             let x = x.to_contiguous();
-            // Sums of sums, so that few values are added to a large one.
+            // Sums of sums, so that fewer small values are added to a large sum.
             let shares = map(
                 values(&x).chunks(1_024 * LANES),
                 #[inline(always)]
@@ -146,7 +147,7 @@ impl SquareSumOps for Flex {
 
 impl SquareSumOps for CubeBackend {
     fn add_square_sums(sums: FloatTensor<Self>, summands: Summands<Self>) -> FloatTensor<Self> {
-        // Added to in place, so no one else may hold them.
+        // Updated in place, so the tensor must not be shared.
         let sums = into_contiguous(sums);
         let sums = if sums.can_mut() { sums } else { sums.copy() };
         let arrays: Vec<_> = summands.arrays().map(into_contiguous).collect();
@@ -164,7 +165,7 @@ impl SquareSumOps for CubeBackend {
                     .iter()
                     .map(|x| (x.shape().num_elements() / width.count()) as u32)
                     .collect();
-                // Any array will do where none of its places is read.
+                // Any array will do for an unused slot, since its length is zero.
                 places.resize(config.arrays, 0);
                 let mut read = part.to_vec();
                 read.resize(config.arrays, part[0]);
@@ -185,17 +186,17 @@ impl SquareSumOps for CubeBackend {
     }
 }
 
-/// A sum of squares that grows array by array, without autodiff.
+/// A running sum of squares over arrays, without autodiff.
 #[derive(Debug, Clone)]
 pub struct SquareSum {
     /// `[PARTS]`
     sums: Tensor<1>,
-    /// Arrays that wait for a group to be full, `[elements]` each.
+    /// Arrays waiting for the group to fill up, `[elements]` each.
     waiting: Vec<Tensor<1>>,
 }
 
 impl SquareSum {
-    /// A sum of nothing yet.
+    /// Creates an empty sum.
     pub fn new(device: &Device) -> Self {
         Self {
             sums: Tensor::zeros([PARTS], device),
@@ -212,7 +213,7 @@ impl SquareSum {
         }
     }
 
-    /// Adds what waits, so that no array is held for it.
+    /// Adds the waiting arrays now, so that they are no longer held.
     pub fn sum_waiting(&mut self) {
         if self.waiting.is_empty() {
             return;
@@ -228,12 +229,12 @@ impl SquareSum {
         ));
     }
 
-    /// The sum, `[1]` in f32.
+    /// Returns the total, `[1]` in f32.
     pub fn total(self) -> Tensor<1> {
         self.into_sums().sum()
     }
 
-    /// Sums of which the whole is made, `[parts]` in f32.
+    /// Returns the partial sums that make up the total, `[parts]` in f32.
     pub fn into_sums(mut self) -> Tensor<1> {
         self.sum_waiting();
         self.sums

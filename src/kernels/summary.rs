@@ -1,7 +1,7 @@
-//! What the answerability head sees of each sequence: its first row, and beside it the mean of its
-//! rows weighted by `softmax(logits)` over the sequence's own tokens.
+//! What the answerability head sees of each sequence: its first row, concatenated with the mean of
+//! its rows weighted by `softmax(logits)` over the sequence's own tokens.
 //!
-//! Rows may be f32 or f16; logits, weights and sums are f32. Shaders: `shaders/summary_*.wgsl`.
+//! Rows are f32 or f16; logits, weights and sums are f32. Shaders: `shaders/summary_*.wgsl`.
 
 use burn::{
     Tensor,
@@ -25,10 +25,10 @@ use super::{
 };
 use crate::packed::sequences::Sequences;
 
-/// Threads of a workgroup, as the shaders have them.
+/// Workgroup size; matches the WGSL.
 const THREADS: u32 = 64;
 
-/// What the forward shader is specialised by.
+/// Specialisation of the forward shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SummaryForward {
     /// Format of the rows and summaries.
@@ -36,10 +36,10 @@ pub struct SummaryForward {
 }
 
 params! {
-    /// The sequences that are summed up.
+    /// The sequences to summarise.
     pub struct SummaryForwardParams {
         pub columns: u32,
-        /// First row of each sequence, and at last the number of rows.
+        /// First row of each sequence, followed by the total number of rows.
         pub offsets: Vec<u32>,
     }
 }
@@ -61,7 +61,7 @@ impl Shader for SummaryForward {
     }
 }
 
-/// What the backward shader is specialised by.
+/// Specialisation of the backward shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SummaryBackward {
     /// Format of the rows, summaries and gradients.
@@ -73,7 +73,7 @@ params! {
     pub struct SummaryBackwardParams {
         pub rows: u32,
         pub columns: u32,
-        /// The number of each row's sequence.
+        /// The sequence number of each row.
         pub sequences: Vec<u32>,
     }
 }
@@ -102,11 +102,12 @@ fn text<P: params::Params>(element: Element, template: String) -> String {
     with_params::<P>(text)
 }
 
-/// The summary and its gradients as backend operations; `rows` `[tokens, columns]`, `logits`
+/// The summary and its gradients as backend operations; `rows` is `[tokens, columns]`, `logits` is
 /// `[tokens]` in f32.
 #[backend_extension(Cube, Flex, Autodiff)]
 pub trait SummaryOps: Backend {
-    /// `[sequences, 2 · columns]` in the format of the rows, and the weights, `[tokens]`.
+    /// Returns the summaries, `[sequences, 2 · columns]` in the format of the rows, and the
+    /// weights, `[tokens]`.
     fn summary(
         rows: FloatTensor<Self>,
         logits: FloatTensor<Self>,
@@ -115,7 +116,8 @@ pub trait SummaryOps: Backend {
         reference::<Self>(rows, logits, &sequences)
     }
 
-    /// Gradients of the rows and logits, given weights, summaries and the summaries' gradient.
+    /// Returns the gradients of the rows and logits, given weights, summaries and the summaries'
+    /// gradient.
     fn summary_backward(
         rows: FloatTensor<Self>,
         weights: FloatTensor<Self>,
@@ -127,7 +129,7 @@ pub trait SummaryOps: Backend {
     }
 }
 
-/// In plain tensors, one sequence after the other.
+/// Plain-tensor reference, one sequence at a time.
 fn reference<B: Backend>(
     rows: FloatTensor<B>,
     logits: FloatTensor<B>,
@@ -193,7 +195,7 @@ fn backward_reference<B: Backend>(
     )
 }
 
-/// Some rows of a matrix that lie side by side.
+/// Returns a contiguous range of a matrix's rows.
 fn lines<B: Backend>(matrix: &FloatTensor<B>, rows: std::ops::Range<usize>) -> FloatTensor<B> {
     let columns = matrix.shape()[1];
     B::float_slice(
@@ -273,7 +275,7 @@ impl SummaryOps for CubeBackend {
     }
 }
 
-/// The format of the rows, where the shaders take them.
+/// Returns the format of the rows if the shaders support it.
 fn element(rows: &CubeTensor, sequences: &Sequences) -> Option<Element> {
     Element::of(rows.dtype).filter(|_| sequences.len() <= WIDEST_DISPATCH as usize)
 }
@@ -301,8 +303,9 @@ impl<B: SummaryOps, C: CheckpointStrategy> SummaryOps for Autodiff<B, C> {
     }
 }
 
-/// Of each sequence its first row beside the mean of its rows weighted by `softmax(logits)`:
-/// `rows` `[tokens, columns]`, `logits` `[tokens]` → `[sequences, 2 · columns]`, differentiable.
+/// Returns each sequence's first row concatenated with the mean of its rows weighted by
+/// `softmax(logits)`: `rows` `[tokens, columns]`, `logits` `[tokens]` → `[sequences, 2 · columns]`,
+/// differentiable.
 pub fn summary(rows: Tensor<2>, logits: Tensor<1>, sequences: &Sequences) -> Tensor<2> {
     let (rows, logits) = (rows.into_dispatch(), logits.into_dispatch());
     let (summaries, _) = Dispatch::summary(rows, logits, sequences.clone());

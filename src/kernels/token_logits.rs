@@ -1,7 +1,7 @@
-//! A logit of each row: a dense layer of width 1 and what is added to mask, on rows in f32 or f16
+//! One logit per row: a dense layer of width 1 plus an additive mask term, on rows in f32 or f16
 //! with weights, sums and logits in f32.
 //!
-//! A matrix product pads its one column to a block's width. Shaders:
+//! A regular matmul would pad its single column to the width of a block. Shaders:
 //! `shaders/token_logits_*.wgsl`.
 
 pub mod config;
@@ -23,14 +23,14 @@ use super::{
 };
 use crate::packed::sequences::Sequences;
 
-/// Rows of which one workgroup sums the weights' gradient.
+/// Rows over which one workgroup sums the weight gradient.
 const SLICE: usize = 256;
 
-/// Logits and their gradients as backend operations; `x` `[rows, columns]`, `weight` `[columns]`,
-/// `bias` `[1]` and `terms` `[rows]`.
+/// Logits and their gradients as backend operations; `x` is `[rows, columns]`, `weight`
+/// `[columns]`, `bias` `[1]` and `terms` `[rows]`.
 #[backend_extension(Cube, Flex, Autodiff)]
 pub trait TokenLogitsOps: Backend {
-    /// `x · weight + bias + terms`, `[rows]`
+    /// Returns `x · weight + bias + terms`, `[rows]`.
     fn token_logits(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -40,7 +40,7 @@ pub trait TokenLogitsOps: Backend {
         reference::<Self>(x, weight, bias, terms)
     }
 
-    /// Gradients of `x` and `weight`; `grad` `[rows]`.
+    /// Returns the gradients of `x` and `weight`; `grad` is `[rows]`.
     fn token_logits_backward(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -50,7 +50,7 @@ pub trait TokenLogitsOps: Backend {
     }
 }
 
-/// In plain tensors.
+/// Plain-tensor reference.
 fn reference<B: Backend>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
@@ -75,7 +75,7 @@ fn backward_reference<B: Backend>(
     (x_grad, B::float_reshape(weight_grad, shape))
 }
 
-/// `[count]` → `[count, 1]`
+/// Reshapes `[count]` → `[count, 1]`.
 pub(super) fn column<B: Backend>(vector: FloatTensor<B>) -> FloatTensor<B> {
     let count = vector.shape()[0];
     B::float_reshape(vector, Shape::new([count, 1]))
@@ -145,8 +145,8 @@ impl<B: TokenLogitsOps, C: CheckpointStrategy> TokenLogitsOps for Autodiff<B, C>
     }
 }
 
-/// `x · weight + bias + terms`: `x` `[rows, columns]`, `weight` `[columns]`, `bias` `[1]` and
-/// `terms` `[rows]` → `[rows]` in f32, differentiable in all but `terms`.
+/// Computes `x · weight + bias + terms`: `x` `[rows, columns]`, `weight` `[columns]`, `bias` `[1]`
+/// and `terms` `[rows]` → `[rows]` in f32, differentiable in all but `terms`.
 pub fn token_logits(
     x: Tensor<2>,
     weight: Tensor<1>,

@@ -1,16 +1,17 @@
-//! Parts of the shaders' text, under `shaders/`, that several operations include, and the one rule of
-//! templates that is ours: what holds a `#` is written once for each number it stands for.
+//! Pieces of shader text, under `shaders/`, that several operations include, and our one addition
+//! to the template syntax: code containing a `#` is repeated once for each number it stands for.
 
 use burn::backend::wgpu::SourceTemplate;
 
 /// The standard normal distribution and GELU.
 pub(super) const NORMAL: &str = include_str!("../../shaders/normal.wgsl");
 
-/// What shaders with cooperative matrices begin with.
+/// Directives of shaders that use cooperative matrices.
 pub(super) const COOPERATIVE_MATRIX: &str = "enable f16;\nenable wgpu_cooperative_matrix;\n";
 
-/// An array `name` in workgroup memory of `quads` times four values of `element`, which are written and read
-/// together: as vectors where cooperative matrices load from such, otherwise one by one.
+/// Declares an array `name` in workgroup memory of `quads` times four values of `element`, accessed
+/// four values at a time: as vectors if cooperative matrices can be loaded from those, otherwise as
+/// scalars.
 pub(super) fn shared_array(name: &str, element: &str, quads: &str, vectors: bool) -> String {
     let text = match vectors {
         true => include_str!("../../shaders/shared_quads.wgsl"),
@@ -23,7 +24,7 @@ pub(super) fn shared_array(name: &str, element: &str, quads: &str, vectors: bool
         .complete()
 }
 
-/// Random words, of this type in WGSL: one or several at once.
+/// Random words of this WGSL type, one or several at once.
 pub(super) fn pcg3d(words: &str) -> String {
     SourceTemplate::new(include_str!("../../shaders/pcg3d.wgsl"))
         .register("words", words)
@@ -36,7 +37,7 @@ pub(super) fn mask() -> String {
     format!("{}{mask}", pcg3d("u32"))
 }
 
-/// Sums and maxima over a workgroup of `THREADS`, of values of this type in WGSL.
+/// Sums and maxima over a workgroup of `THREADS`, of values of this WGSL type.
 pub(super) fn reduction(part: &str) -> String {
     SourceTemplate::new(include_str!("../../shaders/reduction.wgsl"))
         .register("part", part)
@@ -49,12 +50,12 @@ pub(super) fn softmax() -> String {
     format!("{}{softmax}", reduction("f32"))
 }
 
-/// What a number stands for in the text: the first sign for the first count, and so on.
+/// Characters that stand for a number in the text: the first for the first count, and so on.
 const SIGNS: [char; 4] = ['#', '$', '~', '?'];
 
-/// Writes each line of code that holds a `#`, `$`, `~` or `?` once for each number below the sign's count,
-/// and one that holds several once for each combination. Lines between `// repeat` and `// end` are
-/// written so together.
+/// Repeats each line of code that contains `#`, `$`, `~` or `?` once for each number below that
+/// sign's count, and a line with several signs once for each combination. Lines between `// repeat`
+/// and `// end` are repeated as one block.
 pub(super) fn unroll<const N: usize>(text: &str, counts: [usize; N]) -> String {
     let mut unrolled = String::new();
     let mut lines = text.lines();

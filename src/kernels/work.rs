@@ -1,33 +1,33 @@
-//! Bounds how long what is submitted at once keeps a device.
+//! Limits how much work is submitted to a device at once.
 //!
-//! A driver ends what takes longer than some seconds (Windows after two, AMD's on Linux after a
-//! few), and with it the run. The runtime submits every 32 launches, whatever they compute, which is
-//! longer for a large model on a small GPU. So whoever launches a product says how much it is, and
-//! what is pending is submitted before it takes longer than a tenth of a second, by the rate that the
-//! trial of kernels measured. Nobody waits for it: the device only gets its work in smaller pieces.
+//! A driver kills work that takes longer than a few seconds (Windows after two, AMD's on Linux
+//! after a few), and the run with it. The runtime submits every 32 launches, whatever they compute,
+//! which takes longer for a large model on a small GPU. So code that launches a matmul announces
+//! its cost here, and pending work is submitted before it exceeds a tenth of a second, at the rate
+//! measured by autotuning. Nothing waits for it: the device merely gets its work in smaller pieces.
 //!
-//! One launch cannot be divided here. A batch that is computed in parts ([`most_tokens`]) has smaller
-//! ones.
+//! A single launch cannot be divided here; computing a batch in parts ([`most_tokens`]) makes its
+//! launches smaller.
 
 use std::sync::{Mutex, PoisonError};
 
 use burn::{backend::DispatchDevice, tensor::Device};
 use cubecl::client::Client;
 
-/// Seconds that a submission may take. The rate is that of large products: what is not counted, and
-/// what runs at a tenth of it, is still far within two seconds.
+/// Most seconds per submission. The rate is that of large matmuls, so uncounted work, or work that
+/// runs at a tenth of the rate, still stays well below two seconds.
 const SUBMISSION: f64 = 0.1;
 
-/// Seconds that a launch may take.
+/// Most seconds per launch.
 const LAUNCH: f64 = 0.5;
 
-/// Floating-point operations a second of a device that has not been measured: a weak one's.
+/// Rate assumed for a device that has not been measured, that of a weak one, in FLOP/s.
 const UNKNOWN: f64 = 1e11;
 
-/// What a device has been given since it was last submitted.
+/// Work given to a device since the last submission.
 #[derive(Debug, Clone, PartialEq)]
 struct Load {
-    /// Its number in the runtime.
+    /// Device number in the runtime.
     device: u64,
     rate: Option<f64>,
     pending: f64,
@@ -36,30 +36,30 @@ struct Load {
 
 static LOADS: Mutex<Vec<Load>> = Mutex::new(Vec::new());
 
-/// To be called before a launch of so many floating-point operations: submits what is pending if it
-/// would become too much.
+/// Submits pending work if another launch of `flops` floating-point operations would make it too
+/// much. Call this before the launch.
 pub fn launching(client: &Client, flops: f64) {
     if with_load(client, |load| load.add(flops)) {
-        // What it could say is said by the next read.
+        // The next read reports any error.
         let _ = client.flush();
     }
 }
 
-/// Floating-point operations a second that a device was measured at.
+/// Sets the measured rate of a device in FLOP/s.
 pub fn set_rate(device: &Device, rate: f64) {
     if let Some(client) = client(device) {
         with_load(&client, |load| load.rate = Some(rate));
     }
 }
 
-/// How many rows `[tokens, width]` keep a device less than half a second with a product with
-/// `[width, other]`; `None` where it was not measured, as the CPU.
+/// Returns how many rows `[tokens, width]` the device multiplies by `[width, other]` in less than
+/// half a second, or `None` if it was not measured, as on the CPU.
 pub fn most_tokens(device: &Device, [width, other]: [usize; 2]) -> Option<usize> {
     let rate = with_load(&client(device)?, |load| load.rate)?;
     Some((rate * LAUNCH / (2 * width * other) as f64) as usize)
 }
 
-/// How often something was submitted because it was enough.
+/// Returns how often pending work was submitted early because there was too much of it.
 pub fn flushes(device: &Device) -> u64 {
     client(device).map_or(0, |client| with_load(&client, |load| load.flushes))
 }
@@ -93,7 +93,7 @@ impl Load {
         }
     }
 
-    /// Whether what is pending is to be submitted before so much more.
+    /// Returns whether to submit pending work before adding `flops` operations, and counts them.
     fn add(&mut self, flops: f64) -> bool {
         let most = self.rate.unwrap_or(UNKNOWN) * SUBMISSION;
         let full = self.pending > 0.0 && self.pending + flops > most;
@@ -122,7 +122,7 @@ mod tests {
             [false, false, true, false, true, true, true]
         );
         assert_eq!(load.flushes, 4);
-        // A device that is ten times as fast takes ten times as much.
+        // A device ten times as fast gets ten times as much.
         load.rate = Some(1e13);
         load.pending = 0.0;
         assert_eq!(

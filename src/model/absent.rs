@@ -1,4 +1,4 @@
-//! Why there is no model at a path, and which could be given instead.
+//! Explains why a path holds no model, and suggests models to give instead.
 
 use std::{
     fs,
@@ -8,9 +8,9 @@ use std::{
 use super::folder::error::Error;
 use crate::durable_file::folder_of;
 
-/// Where a pre-trained model's folder has the runs that began with it.
+/// Subfolder of a pre-trained model in which its fine-tuning runs are kept.
 const RUNS: &str = "finetuning_models";
-/// The files of a record, and of a run's checkpoint, that may be given in its place.
+/// Files of a record or a run's checkpoint that a user may give in its place.
 const PARTS: [&str; 6] = [
     "model.bpk",
     "optimizer.bpk",
@@ -19,17 +19,17 @@ const PARTS: [&str; 6] = [
     "conversion.json",
     "vocab.txt",
 ];
-/// The most names that a message lists.
+/// Most names listed in a message.
 const SHOWN: usize = 8;
-/// The most entries of a folder that are looked at.
+/// Most folder entries to examine.
 const LOOKED_AT: usize = 1_000;
-/// The most folders whose insides are looked at for models.
+/// Most folders to search for models.
 const LOOKED_INTO: usize = 50;
-/// Names at least this like each other may be slips of the keyboard.
+/// Similarity from which a name may be a misspelling of another.
 const ALIKE: f64 = 0.8;
 
-/// The error for a path that is no model: it is not there, was not trained to its end, or is
-/// something else.
+/// Returns the error for a path that is not a model: it is missing, its training has not finished,
+/// or it is something else.
 pub fn explain(path: &Path) -> Error {
     if !path.exists() {
         return missing(path);
@@ -44,7 +44,7 @@ pub fn explain(path: &Path) -> Error {
     if found.is_empty() {
         found = models_inside(path);
     }
-    // A folder that lies beside a model's runs, such as that of their results.
+    // A folder beside a model's runs, such as that of their results.
     if found.is_empty()
         && let Some(model) = path.parent()
         && model.join(RUNS).is_dir()
@@ -60,7 +60,7 @@ pub fn explain(path: &Path) -> Error {
     }
 }
 
-/// The folder of the record that the file at `path` is a part of.
+/// Returns the folder of the record that the file at `path` is part of.
 fn record_of(path: &Path) -> Option<PathBuf> {
     let is_part = name_of(path).is_some_and(|name| PARTS.contains(&name.as_str()));
     if !is_part || !path.is_file() {
@@ -73,10 +73,10 @@ fn record_of(path: &Path) -> Option<PathBuf> {
     is_record(folder).then(|| folder.to_owned())
 }
 
-/// The models that lie in a folder, one level below it or two: each with what was fine-tuned from
-/// it, and of a run that has not ended, its newest checkpoint.
+/// Finds models in a folder, one or two levels down: each with the models fine-tuned from it and,
+/// for an unfinished run, its newest checkpoint.
 pub fn models_inside(folder: &Path) -> Vec<PathBuf> {
-    // Without the dots that `.` as a model's name leaves in the path.
+    // Drops the dots that `.` as a model's name leaves in the path.
     let folder: PathBuf = folder.components().collect();
     let mut found = models_or_runs(&folder);
     if found.is_empty() {
@@ -105,11 +105,11 @@ fn models_or_runs(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Models that were fine-tuned below a pre-trained model's folder, a data folder, or a run's folder;
-/// of a run that has not ended, its newest checkpoint.
+/// Finds models fine-tuned below a pre-trained model's folder, a data folder or a run's folder; for
+/// an unfinished run, its newest checkpoint.
 pub fn trained_below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    // The record of a Hugging Face model lies in a folder of the model's.
+    // The record of a Hugging Face model is in a subfolder of the model.
     let model = match folder.parent() {
         Some(model) if folder.ends_with("record") && is_record(folder) => model,
         _ => folder,
@@ -137,7 +137,7 @@ fn missing(path: &Path) -> Error {
         .unwrap_or(path);
     let parent = folder_of(gone);
     let name = gone.file_name().unwrap_or_default().to_string_lossy();
-    // Of a folder on the way, any folder may have been meant; at its end, a model.
+    // A missing folder along the path could be any folder; the last component should be a model.
     let there = match gone == path {
         true => models_in(parent),
         false => folders(parent),
@@ -174,7 +174,7 @@ fn is_record(folder: &Path) -> bool {
     folder.join("model.bpk").is_file()
 }
 
-/// What of `folder` could be given as a model.
+/// Returns the entries of `folder` that could be given as a model.
 fn models_in(folder: &Path) -> Vec<PathBuf> {
     entries(folder)
         .into_iter()
@@ -187,7 +187,7 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     found.filter(|path| path.is_dir()).collect()
 }
 
-/// The entries of a folder in the order of their names, hidden ones aside.
+/// Returns the entries of a folder sorted by name, without hidden ones.
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = fs::read_dir(folder)
         .into_iter()

@@ -1,4 +1,4 @@
-//! In which number formats a model computes, and with which products.
+//! The number formats in which a model computes, and the matmul kernels that it uses.
 
 use std::sync::Arc;
 
@@ -22,30 +22,30 @@ use crate::{
 /// How a model computes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Arithmetic {
-    /// Format of the layers' hidden states and of the operands of their products. Sums, weights,
-    /// layer norms, softmaxes and losses are f32 in both formats.
+    /// Format of the layers' hidden states and of their matmul operands. Sums, weights, layer
+    /// norms, softmaxes and losses are f32 either way.
     pub layers: Element,
-    /// What multiplies the operands of dense layers, rounded to bf16, if they are: on the CPU, of layers
+    /// The instructions that multiply dense layers in bf16, if they do: only on the CPU, for layers
     /// in f32.
     pub bf16: Option<Instructions>,
-    /// Products of f32 operands.
+    /// Matmuls with f32 operands.
     pub full: MatmulTilings,
-    /// Products of f16 operands.
+    /// Matmuls with f16 operands.
     pub half: MatmulTilings,
     /// Attention in f16.
     pub attention: AttentionConfigs,
 }
 
 impl Arithmetic {
-    /// What `precision` means on a device for this encoder. `auto` is f16 on a hardware GPU that
-    /// computes with it, else f32: a CPU and a software adapter gain nothing from it. bf16 is for a CPU
-    /// that multiplies it faster than f32.
+    /// Resolves `precision` on a device for this encoder. `auto` means f16 on a hardware GPU that
+    /// supports it and f32 otherwise: a CPU or a software adapter gains nothing from f16. bf16 is
+    /// for CPUs that multiply it faster than f32.
     ///
-    /// On a GPU the forms of kernels are tried at the encoder's shape, over `tokens` rows at most, and
-    /// the fastest are taken, unless `cache` knows them.
+    /// On a GPU this autotunes the kernels at the encoder's shape, on at most `tokens` rows, unless
+    /// `cache` has the result.
     ///
     /// # Errors
-    /// When f16 or bf16 was asked for and the device does not compute with it, or the device fails.
+    /// If f16 or bf16 was requested and the device does not support it, or the device fails.
     pub fn on(
         chosen: &Chosen,
         precision: Precision,
@@ -98,7 +98,8 @@ impl Arithmetic {
         Ok(arithmetic)
     }
 
-    /// What bf16 would bring on this device, where f32 is taken because nothing was asked for.
+    /// Returns a hint that bf16 would be faster on this device, if the user left the precision to
+    /// us.
     pub fn offer(chosen: &Chosen, precision: Precision) -> Option<String> {
         let unasked = precision == Precision::Auto && chosen.adapter.is_none();
         let by = Instructions::best().filter(|_| unasked)?;
@@ -107,7 +108,7 @@ impl Arithmetic {
         ))
     }
 
-    /// The format's name.
+    /// Returns the name of the format.
     pub fn word(&self) -> &'static str {
         match self.bf16 {
             None => self.layers.word(),
@@ -115,12 +116,12 @@ impl Arithmetic {
         }
     }
 
-    /// Memory for a dense layer's kernel as products in bf16 take it, if they do.
+    /// Creates storage for a dense layer's kernel packed for bf16 matmuls, if they are used.
     pub fn packed_kernel(&self) -> Option<Arc<PackedKernel>> {
         self.bf16.map(|by| Arc::new(PackedKernel::new(by)))
     }
 
-    /// The format and the products in one line.
+    /// Describes the format and the matmuls on one line.
     pub fn line(&self) -> String {
         if let Some(instructions) = self.bf16 {
             return format!("layers in f32; products in bf16 by {instructions}");
@@ -134,7 +135,7 @@ impl Arithmetic {
         }
     }
 
-    /// Hidden states in the format of the encoder's layers.
+    /// Casts hidden states to the format of the encoder's layers.
     pub fn narrow(self, hidden: Tensor<2>) -> Tensor<2> {
         match self.layers {
             Element::F32 => hidden,
@@ -142,7 +143,7 @@ impl Arithmetic {
         }
     }
 
-    /// Values in f32.
+    /// Casts to f32.
     pub fn widen(self, hidden: Tensor<2>) -> Tensor<2> {
         match hidden.dtype() {
             DType::F32 => hidden,
@@ -151,7 +152,7 @@ impl Arithmetic {
     }
 }
 
-/// What multiplies bf16 on the device.
+/// Returns the instructions that multiply bf16 on the device.
 fn bf16_of(chosen: &Chosen) -> Result<Instructions, device::Error> {
     let missing = match (&chosen.adapter, chosen.f16) {
         (Some(_), true) => "WGSL has none; give --precision f16, or --device cpu".to_owned(),

@@ -25,6 +25,8 @@ use crate::{
     },
 };
 
+/// The attention block of an encoder layer.
+///
 /// # Shapes
 /// `[tokens, hidden]` → `[tokens, hidden]`; every dense layer is `hidden → hidden`.
 #[derive(Module, Debug)]
@@ -41,7 +43,7 @@ pub struct Attention {
     configs: AttentionConfigs,
 }
 
-/// What the backward pass needs of the forward pass.
+/// State saved for the backward pass.
 #[derive(Debug)]
 pub struct AttentionState {
     /// The input, `[tokens, hidden]`.
@@ -69,7 +71,8 @@ impl Attention {
         })
     }
 
-    /// `[tokens, hidden]` → `[tokens, hidden]`, with what the backward pass needs.
+    /// Applies the block, `[tokens, hidden]` → `[tokens, hidden]`; also returns the state for the
+    /// backward pass.
     pub fn forward(&self, hidden: Tensor<2>, pass: &Pass) -> (Tensor<2>, AttentionState) {
         let format = hidden.dtype();
         let [query, key, value] = self.projections(format).forward(hidden.clone());
@@ -86,8 +89,8 @@ impl Attention {
         (normalised, state)
     }
 
-    /// Gradient of the input, given the output's, `[tokens, hidden]` each. The parameters' gradients
-    /// are added.
+    /// Returns the gradient of the input, given the output's, `[tokens, hidden]` each, and
+    /// accumulates the parameters' gradients.
     pub fn backward(
         &self,
         state: AttentionState,

@@ -1,4 +1,4 @@
-//! A dense layer on rows: `y = x · W + b`, `W` stored `[in, out]` as TensorFlow stores kernels
+//! A dense layer on rows: `y = x · W + b`, with `W` stored `[in, out]` as TensorFlow stores kernels
 //! (`tf.layers.dense`).
 
 use std::sync::Arc;
@@ -22,6 +22,8 @@ use crate::kernels::{
     matmul::MatmulTilings,
 };
 
+/// A dense layer and how it computes.
+///
 /// # Shapes
 /// `[rows, in]` → `[rows, out]`
 #[derive(Module, Debug)]
@@ -33,7 +35,7 @@ pub struct Dense {
     /// The weight in f16, for rows in f16; without autodiff.
     #[module(skip)]
     half: Option<Tensor<2>>,
-    /// The weight as products in bf16 take it.
+    /// The weight packed for bf16 matmuls.
     #[module(skip)]
     packed: Option<Arc<PackedKernel>>,
     #[module(skip)]
@@ -58,20 +60,20 @@ impl Dense {
         })
     }
 
-    /// A layer that is none of the encoder's: its rows are f32, and so are its products, even if theirs
-    /// are bf16.
+    /// Marks a layer outside the encoder's layers: its rows and matmuls stay f32 even if theirs use
+    /// bf16.
     pub fn without_bf16(mut self) -> Self {
         self.arithmetic.bf16 = None;
         self
     }
 
-    /// Makes the f16 copy of the weight anew.
+    /// Recomputes the f16 copy of the weight.
     pub fn refresh_f16_weight(&mut self) {
         self.half = Some(self.narrow_kernel());
     }
 
-    /// The f16 copy of the weight and the weight's id. The layer is left without the copy, so that it
-    /// can be written in place.
+    /// Takes the f16 copy of the weight, with the weight's id, out of the layer, so that it can be
+    /// written in place.
     pub fn take_f16_weight(&mut self) -> Option<(ParamId, Tensor<2>)> {
         Some((self.weight.id, self.half.take()?))
     }
@@ -81,8 +83,8 @@ impl Dense {
         self.half = copy;
     }
 
-    /// Keeps what products in bf16 pack of the weight, if there are any, until this is called again:
-    /// when the weight has become another.
+    /// Starts keeping the weight packed for bf16 matmuls, if there are any, or invalidates what is
+    /// kept. Must be called whenever the weight changes.
     pub fn renew_packed(&mut self) {
         match self.packed.as_mut().and_then(Arc::get_mut) {
             Some(packed) => packed.renew(),
@@ -90,8 +92,8 @@ impl Dense {
         }
     }
 
-    /// `[rows, in]` → `[rows, out]` in the format of the rows, f32 or f16; a product of rows in f32 is
-    /// f32.
+    /// Applies the layer, `[rows, in]` → `[rows, out]` in the format of the rows, f32 or f16; rows
+    /// in f32 are never multiplied in bf16 here.
     pub fn forward(&self, rows: Tensor<2>) -> Tensor<2> {
         let half = self.half_for(rows.dtype()).map(|half| {
             if rows.is_autodiff() {
@@ -108,7 +110,7 @@ impl Dense {
         dense(rows, kernel, self.bias.val())
     }
 
-    /// The layer without autodiff, for rows in this format; as a part of the encoder's layers it
+    /// Returns the layer without autodiff, for rows in this format; within the encoder's layers it
     /// multiplies in bf16 if they do.
     pub fn layer(&self, format: DType) -> DenseLayer {
         DenseLayer {
@@ -121,7 +123,7 @@ impl Dense {
         }
     }
 
-    /// Adds the parameters' gradients, given the rows and the gradient of the result.
+    /// Accumulates the parameters' gradients, given the rows and the gradient of the result.
     pub fn add_gradients(
         &self,
         rows: Tensor<2>,
@@ -134,12 +136,12 @@ impl Dense {
         gradients.add(&self.bias, bias);
     }
 
-    /// The weight in f16 if the rows are.
+    /// Returns the weight in f16 if the rows are in f16.
     fn half_for(&self, format: DType) -> Option<Tensor<2>> {
         (format == DType::F16).then(|| self.half.clone().unwrap_or_else(|| self.narrow_kernel()))
     }
 
-    /// The weight for products in bf16, if the layers' are.
+    /// Returns the packed weight if the layers multiply in bf16.
     fn packed(&self) -> Option<Arc<PackedKernel>> {
         let kept = self.packed.clone();
         kept.or_else(|| self.arithmetic.packed_kernel())

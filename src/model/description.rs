@@ -1,4 +1,4 @@
-//! What the checkpoint at a path says about itself, before it is converted or opened.
+//! What a checkpoint says about itself, before it is converted or opened.
 
 use std::path::{Path, PathBuf};
 
@@ -8,11 +8,11 @@ use serde_json::{Map, Value};
 use super::folder::{self, Error};
 use crate::config::{CheckpointFacts, Config, Vocabulary};
 
-/// What the checkpoint at `path` says; `None` if there is none, or a record without `config.json`.
-/// Nothing is converted and nothing written.
+/// Returns what the checkpoint at `path` says about itself, or `None` if there is none, or only a
+/// record without `config.json`. Converts and writes nothing.
 ///
 /// # Errors
-/// A checkpoint that cannot be converted, a `config.json` that cannot be read.
+/// If a checkpoint cannot be converted or a `config.json` cannot be read.
 pub fn describe(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
     let is_record = path.join("model.bpk").is_file();
     let is_checkpoint = checkpoints_convert::is_checkpoint(path);
@@ -24,7 +24,7 @@ pub fn describe(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
     }
     let described = match checkpoints_convert::describe(path) {
         Ok(described) => described,
-        // What is left of the checkpoint that a record was made of.
+        // Remains of the checkpoint from which a record was made.
         Err(_) if is_record => return describe_record(path),
         Err(source) => {
             return Err(Error::Convert {
@@ -35,8 +35,9 @@ pub fn describe(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
     };
     let states_case = described.states_case;
     let case_files: Vec<PathBuf> = described.case_files.iter().map(PathBuf::from).collect();
-    // A record that was made of what stands there now may have been corrected by hand. One that
-    // cannot be read says nothing: it is made again of what is described here.
+    // A record made from exactly this checkpoint may since have been corrected by hand, so it takes
+    // precedence. If it cannot be read, it has no say: it will be made again from what is described
+    // here.
     let kept = folder::beside(path);
     let made_of = json(&kept.join("conversion.json"))["config"].clone();
     if kept.join("model.bpk").is_file()
@@ -71,7 +72,8 @@ pub fn describe(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
     }))
 }
 
-/// The folder that describes a record: its own, or that of the run which a checkpoint belongs to.
+/// Returns the folder that describes a record: its own, or that of the run to which a checkpoint
+/// belongs.
 pub fn described_in(record: &Path) -> PathBuf {
     let is_step = record
         .file_name()
@@ -82,10 +84,10 @@ pub fn described_in(record: &Path) -> PathBuf {
     }
 }
 
-/// What the record in a folder says, as [`describe`] has it, whatever else lies there.
+/// Returns what the record in a folder says, as [`describe`] does, whatever else is in the folder.
 ///
 /// # Errors
-/// A `config.json` that cannot be read.
+/// If a `config.json` cannot be read.
 pub fn describe_record(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
     let folder = described_in(path);
     let file = folder.join("config.json");
@@ -124,7 +126,8 @@ pub fn describe_record(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
     }))
 }
 
-/// What a run's hyper-parameters say of the model, if a `config.json` has nothing but them.
+/// Derives the model's configuration from a run's hyper-parameters, for a `config.json` that has
+/// nothing else.
 fn of_hparams(mut hparams: Map<String, Value>, file: &Path) -> Result<RecordConfig, Error> {
     let config = Config::from_json(&hparams).map_err(|source| Error::Hparams {
         path: file.into(),
@@ -137,7 +140,7 @@ fn of_hparams(mut hparams: Map<String, Value>, file: &Path) -> Result<RecordConf
     })
 }
 
-/// A JSON file, null if there is none.
+/// Reads a JSON file; null if there is none.
 fn json(file: &Path) -> Value {
     let text = std::fs::read(file).unwrap_or_default();
     serde_json::from_slice(checkpoints_convert::without_mark(&text)).unwrap_or_default()

@@ -1,9 +1,9 @@
-//! Where the model drops values in training, and by which masks.
+//! Where the model applies dropout in training, and with which masks.
 //!
-//! Values are dropped where the reference drops them (`dropout`,
+//! Dropout sites match the reference (`dropout`,
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/modeling.py#L374-L389>).
-//! Masks follow from the run's seed, the step and the place in the model alone, so that a resumed
-//! run, a smaller micro-batch or a packed batch draws the same ones.
+//! Masks depend only on the run's seed, the step and the site, so a resumed run, a smaller
+//! micro-batch or a packed batch draws the same ones.
 
 use burn::Tensor;
 
@@ -15,20 +15,20 @@ use crate::{
     },
 };
 
-/// Whether a forward pass drops values, and which. Predictions drop none.
+/// Whether a forward pass applies dropout, and with which seed. Predictions apply none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     Predict,
     Train(StepSeed),
 }
 
-/// What the random numbers of one training step follow from.
+/// Seed of all random numbers of one training step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepSeed {
     words: [u32; 2],
 }
 
-/// A place in the model where values are dropped.
+/// A site of the model at which dropout is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Site {
     Embeddings,
@@ -36,11 +36,11 @@ pub enum Site {
     Probabilities(usize),
     /// Output of a layer's attention, before the residual.
     AttentionOutput(usize),
-    /// Output of a layer's feed-forward part, before the residual.
+    /// Output of a layer's feed-forward block, before the residual.
     FeedForwardOutput(usize),
-    /// What a head reads.
+    /// Input of a head.
     Head,
-    /// What the last layer of a head reads behind another one.
+    /// Input of the last layer of a head that has another layer before it.
     HeadHidden,
 }
 
@@ -53,8 +53,8 @@ impl StepSeed {
         }
     }
 
-    /// The same for another network that runs in the step: its masks are its own. 0 is the encoder
-    /// that is fine-tuned.
+    /// Returns the seed for another network that runs in the same step, so that its masks differ.
+    /// Network 0 is the fine-tuned encoder.
     pub fn of_network(self, network: u32) -> Self {
         if network == 0 {
             return self;
@@ -65,17 +65,18 @@ impl StepSeed {
         Self { words: [x, y] }
     }
 
-    /// The words by which the optimiser's moments of parameter number `parameter` are rounded.
+    /// Returns the words that seed the stochastic rounding of the optimiser's moments of parameter
+    /// number `parameter`.
     pub fn rounding(self, parameter: usize) -> [u32; 2] {
         let [low, high] = self.words;
-        // Masks are numbered from 0, these from the other end.
+        // Masks are numbered upwards from 0, roundings downwards from the other end.
         let [x, y, _] = pcg3d([low, high, !(parameter as u32)]);
         [x, y]
     }
 }
 
 impl Mode {
-    /// The mask of a site that drops with probability `rate`, if it drops at all.
+    /// Returns the mask of a site that drops with probability `rate`, if that is not 0.
     pub fn mask(self, site: Site, rate: f64) -> Option<Mask> {
         let Self::Train(seed) = self else {
             return None;
@@ -95,8 +96,7 @@ impl Mode {
     }
 }
 
-/// Keeps each value of `[tokens, columns]` with probability `1 − rate`, scaled by
-/// `1 / (1 − rate)`.
+/// Keeps each value of `[tokens, columns]` with probability `1 − rate`, scaled by `1 / (1 − rate)`.
 pub fn dropout(
     values: Tensor<2>,
     sequences: &Sequences,

@@ -74,25 +74,27 @@ impl Electra {
         })
     }
 
-    /// The dense layers that take f16 copies of their weights: the layers' if they compute in f16.
+    /// Iterates over the dense layers that keep f16 copies of their weights: all of the encoder's
+    /// layers if they compute in f16.
     pub fn f16_denses(&mut self) -> impl Iterator<Item = &mut Dense> {
         let f16 = self.arithmetic.layers == Element::F16;
         self.denses().filter(move |_| f16)
     }
 
-    /// The dense layers of all layers.
+    /// Iterates over the dense layers of all encoder layers.
     pub fn denses(&mut self) -> impl Iterator<Item = &mut Dense> {
         self.layers.iter_mut().flat_map(EncoderLayer::denses)
     }
 
-    /// Last hidden states, `[tokens, hidden]` in the format of the layers, without autodiff.
+    /// Returns the last hidden states, `[tokens, hidden]` in the format of the layers, without
+    /// autodiff.
     pub fn forward(&self, input: &ModelInput, mode: Mode) -> Tensor<2> {
         let hidden = self.arithmetic.narrow(self.embeddings.forward(input, mode));
         self.forward_layers(0..self.layers.len(), hidden, input, mode)
     }
 
-    /// The embeddings, `[tokens, hidden]` in the format of the layers, with what their backward pass
-    /// needs.
+    /// Returns the embeddings, `[tokens, hidden]` in the format of the layers, and the state for
+    /// their backward pass.
     pub fn embed_with_state(&self, input: &ModelInput, mode: Mode) -> (Tensor<2>, EmbeddingsState) {
         let (hidden, state) = self.embeddings.forward_with_state(input, mode);
         (self.arithmetic.narrow(hidden), state)

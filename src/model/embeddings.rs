@@ -1,6 +1,6 @@
 //! Token embeddings: word + token type + position → LayerNorm → dropout → projection.
 //!
-//! The projection exists if the embeddings have another width than the hidden states
+//! The projection exists if the embedding width differs from that of the hidden states
 //! (`embeddings_project`, as in ELECTRA-Small). Reproduces `embedding_lookup`,
 //! `embedding_postprocessor` and the projection:
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/modeling.py#L410-L560>
@@ -51,6 +51,8 @@ impl Table {
     }
 }
 
+/// The embeddings of an encoder.
+///
 /// # Shapes
 /// Token ids, segment ids and positions `[tokens]` → `[tokens, hidden]`.
 #[derive(Module, Debug)]
@@ -67,13 +69,13 @@ pub struct Embeddings {
     pub dropout: f64,
 }
 
-/// What the backward pass needs of the forward pass.
+/// State saved for the backward pass.
 #[derive(Debug)]
 pub struct EmbeddingsState {
-    /// Rows with a 1 at each token's type, `[tokens, types]`: the types' gradient is a product, as in
-    /// the reference, while a look-up's would add every token into the same two rows.
+    /// One-hot token types, `[tokens, types]`: the gradient of the type table is a matmul, as in
+    /// the reference, whereas a scatter-add would add every token to the same two rows.
     kinds: Tensor<2>,
-    /// The sum of the three vectors.
+    /// The sum of the three embeddings before normalisation.
     sum: LayerNormState,
 }
 
@@ -103,7 +105,7 @@ impl Embeddings {
                             source,
                             "project",
                             [size, config.hidden_size],
-                            // The reference names no initialiser for it.
+                            // The reference sets no initialiser for it.
                             Initialiser::GlorotUniform,
                         )
                         .map(Dense::without_bf16)
@@ -114,13 +116,13 @@ impl Embeddings {
         })
     }
 
-    /// `[tokens, hidden]` of a batch, without autodiff.
+    /// Embeds a batch, `[tokens, hidden]`, without autodiff.
     pub fn forward(&self, input: &ModelInput, mode: Mode) -> Tensor<2> {
         let (rows, _) = self.normalised(self.sum(input), input, mode);
         self.projected(rows)
     }
 
-    /// The same, with what the backward pass needs.
+    /// Same as [`forward`](Self::forward), and also returns the state for the backward pass.
     pub fn forward_with_state(
         &self,
         input: &ModelInput,
@@ -132,11 +134,12 @@ impl Embeddings {
         (self.projected(rows), EmbeddingsState { kinds, sum })
     }
 
-    /// Gradient of the word vectors, `[tokens, embedding]`, given that of the result, `[tokens, hidden]`.
-    /// Those of the parameters but the word table are added.
+    /// Returns the gradient of the word embeddings, `[tokens, embedding]`, given that of the
+    /// result, `[tokens, hidden]`, and accumulates the gradients of all parameters except the word
+    /// table.
     ///
-    /// The word table's is left to the caller, because the reference's gradient norm counts the
-    /// gradient of every looked-up row by itself.
+    /// The word table is left to the caller because the reference's gradient norm counts the
+    /// gradient of every looked-up row separately.
     pub fn backward(
         &self,
         state: EmbeddingsState,
@@ -149,7 +152,7 @@ impl Embeddings {
         let grad = match &self.project {
             None => grad,
             Some(project) => {
-                // Computed again instead of kept.
+                // Recomputed instead of saved.
                 let (rows, _) = self.normalised(sum.x.clone(), input, mode);
                 project.add_gradients(rows, grad.clone(), gradients);
                 project.layer(grad.dtype()).input_gradient(grad)
@@ -166,7 +169,7 @@ impl Embeddings {
         grad
     }
 
-    /// Word, type and position vectors, `[tokens, embedding]`.
+    /// Sums word, type and position embeddings, `[tokens, embedding]`.
     fn sum(&self, input: &ModelInput) -> Tensor<2> {
         let tables = [&self.word, &self.token_type, &self.position];
         let ids = [&input.input_ids, &input.segment_ids, &input.position_ids];
@@ -177,7 +180,8 @@ impl Embeddings {
         )
     }
 
-    /// The rows that are projected, `[tokens, embedding]` each.
+    /// Returns the rows before projection, `[tokens, embedding]`, and the state of the
+    /// normalisation.
     fn normalised(
         &self,
         sum: Tensor<2>,
@@ -193,7 +197,7 @@ impl Embeddings {
         dropout(rows, sequences, Site::Embeddings, self.dropout, mode)
     }
 
-    /// `[tokens, embedding]` → `[tokens, hidden]`
+    /// Projects `[tokens, embedding]` → `[tokens, hidden]`, if there is a projection.
     fn projected(&self, rows: Tensor<2>) -> Tensor<2> {
         match &self.project {
             Some(project) => project.layer(rows.dtype()).forward(rows),

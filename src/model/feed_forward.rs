@@ -1,4 +1,5 @@
-//! The two dense layers of an encoder layer around an erf GELU, with residual and LayerNorm.
+//! The feed-forward block of an encoder layer: two dense layers around an erf GELU, with residual
+//! and LayerNorm.
 //!
 //! Reproduces `intermediate` and `output` of `transformer_model`:
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/modeling.py#L904-L919>
@@ -19,6 +20,8 @@ use crate::{
     kernels::{dropout::Dropped, layer_norm::LayerNormState},
 };
 
+/// The feed-forward block of an encoder layer.
+///
 /// # Shapes
 /// `[tokens, hidden]` → `[tokens, intermediate]` → `[tokens, hidden]`
 #[derive(Module, Debug)]
@@ -29,7 +32,7 @@ pub struct FeedForward {
     pub dropout: f64,
 }
 
-/// What the backward pass needs of the forward pass.
+/// State saved for the backward pass.
 #[derive(Debug)]
 pub struct FeedForwardState {
     /// The input, `[tokens, hidden]`.
@@ -54,14 +57,14 @@ impl FeedForward {
         })
     }
 
-    /// `[tokens, hidden]` → `[tokens, hidden]`
+    /// Applies the block, `[tokens, hidden]` → `[tokens, hidden]`.
     pub fn forward(&self, hidden: Tensor<2>, pass: &Pass) -> Tensor<2> {
         let format = hidden.dtype();
         let activated = self.intermediate.layer(format).gelu(hidden.clone());
         self.close(activated, hidden, pass).0
     }
 
-    /// The same, with what the backward pass needs.
+    /// Same as [`forward`](Self::forward), and also returns the state for the backward pass.
     pub fn forward_with_state(
         &self,
         hidden: Tensor<2>,
@@ -79,7 +82,7 @@ impl FeedForward {
         (output, state)
     }
 
-    /// Output layer, residual and LayerNorm.
+    /// Applies the output layer, residual and LayerNorm.
     fn close(
         &self,
         activated: Tensor<2>,
@@ -91,8 +94,8 @@ impl FeedForward {
         self.layer_norm.forward_with_state(sum)
     }
 
-    /// Gradient of the input, given the output's, `[tokens, hidden]` each. The parameters' gradients
-    /// are added.
+    /// Returns the gradient of the input, given the output's, `[tokens, hidden]` each, and
+    /// accumulates the parameters' gradients.
     pub fn backward(
         &self,
         state: FeedForwardState,

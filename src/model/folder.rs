@@ -1,10 +1,10 @@
-//! A folder given as a model: a Burn record, or a checkpoint of TensorFlow's or Hugging Face's that
+//! Resolves a path given as a model: a Burn record, or a TensorFlow or Hugging Face checkpoint that
 //! is converted on first use.
 //!
-//! A record belongs to the content of a checkpoint. One that lies beside a checkpoint is used only
-//! if it was made of what stands there now; if not, the checkpoint is converted again, and that is
-//! said. Nothing is written beside a checkpoint outside of the run's own folder: there the record
-//! goes to the user's cache, under a name that the content gives.
+//! A record belongs to the content of its checkpoint. A record beside a checkpoint is used only if
+//! it was made from the checkpoint's current content; otherwise the checkpoint is converted again,
+//! and the user is told. Outside the run's own folder nothing is written beside a checkpoint: its
+//! record goes to the user's cache, under a name derived from the content.
 
 pub mod error;
 
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{device::ByteSize, user_cache};
 
-/// Between looks at a record that another program is making.
+/// Interval between checks on a record that another program is making.
 const WAIT: Duration = Duration::from_millis(300);
 
 /// A folder that holds `model.bpk`.
@@ -33,22 +33,22 @@ pub struct ModelFolder {
     pub path: PathBuf,
 }
 
-/// Finds the record that a path stands for; every command that opens a model does it here.
+/// Finds the record for a path; every command that opens a model uses it.
 pub struct Finder<'a> {
-    /// `DIR/models/NAME` of a run: the one place where records are kept beside their checkpoint.
+    /// `DIR/models/NAME` of a run, the only place where records are kept beside their checkpoint.
     pub home: Option<&'a Path>,
     /// The user's cache folder ([`user_cache::folder`]), where all other records are kept.
     pub cache: Option<PathBuf>,
-    /// Hears what a user is to know, a line each: what was converted, why, and to where.
+    /// Receives messages for the user, one line each: what was converted, why, and to where.
     pub note: &'a mut dyn FnMut(&str),
-    /// Hears bytes done and bytes in all while weights are read.
+    /// Receives the bytes done and the total while weights are read.
     pub progress: &'a mut dyn FnMut(u64, u64),
 }
 
-/// As [`Finder::find`] without a home; lines go to the log.
+/// Same as [`Finder::find`] without a home; messages go to the log.
 ///
 /// # Errors
-/// As [`Finder::find`].
+/// As for [`Finder::find`].
 pub fn find(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<ModelFolder, Error> {
     let note = &mut |line: &str| log::info!("{line}");
     Finder {
@@ -61,16 +61,16 @@ pub fn find(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<ModelFold
 }
 
 impl Finder<'_> {
-    /// The folder of the record that `path` stands for: `path` itself, the record beside the
-    /// checkpoint at `path`, or one in the user's cache. The checkpoint is converted if there is
-    /// no record of what it holds now.
+    /// Returns the folder of the record for `path`: `path` itself, the record beside the checkpoint
+    /// at `path`, or one in the user's cache. Converts the checkpoint if there is no record of its
+    /// current content.
     ///
-    /// Beside a zip, a record lies in a folder of the zip's name; beside a prefix, in
-    /// `<prefix>.record`; beside a folder with a `config.json` of its own, as Hugging Face's have
-    /// one, in its subfolder `record`.
+    /// The record beside a zip is in a folder of the zip's name; beside a prefix, in
+    /// `<prefix>.record`; for a folder with a `config.json` of its own, as Hugging Face's have, in
+    /// its subfolder `record`.
     ///
     /// # Errors
-    /// There is no model at `path`, or it cannot be converted, or the record's files do not belong
+    /// If there is no model at `path`, it cannot be converted, or the record's files do not belong
     /// together.
     pub fn find(mut self, path: &Path) -> Result<ModelFolder, Error> {
         let is_record = path.join("model.bpk").is_file();
@@ -135,8 +135,8 @@ impl Finder<'_> {
         self.in_cache(path, &mut conversion, &content)
     }
 
-    /// What a record of the checkpoint is made of. Weights without checksums are read, unless the
-    /// files are those that were read before.
+    /// Identifies the content of which a record of the checkpoint is made. Weights without
+    /// checksums are read, unless these very files have been read before.
     fn content(
         &mut self,
         path: &Path,
@@ -158,7 +158,7 @@ impl Finder<'_> {
         Ok(conversion.content(weights))
     }
 
-    /// The record in the user's cache, made if it is not there.
+    /// Returns the record in the user's cache, making it if necessary.
     fn in_cache(
         &mut self,
         path: &Path,
@@ -209,7 +209,7 @@ impl Finder<'_> {
         }
     }
 
-    /// Why a record is not the one of a checkpoint with this content; `None` if it is.
+    /// Returns why a record does not match this checkpoint content; `None` if it does.
     fn why_not(&self, kept: &KeptRecord, content: &Content) -> Option<&'static str> {
         let made_of = kept.content();
         if made_of.weights != content.weights {
@@ -224,9 +224,9 @@ impl Finder<'_> {
         (!is_whole).then_some("is damaged, or not the one that it was")
     }
 
-    /// Whether the values of a record are those that were written. A damaged one is mended here,
-    /// where its checkpoint is at hand; later it would only end the run. A file that was found whole
-    /// and has not been touched since is not read again.
+    /// Returns whether the values of a record are still those that were written. Damage found here
+    /// can be repaired from the checkpoint; found later, it would only end the run. A file that was
+    /// found intact and has not been touched since is not read again.
     fn has_whole_values(&self, kept: &KeptRecord) -> bool {
         // Without an identity there are no checksums either.
         let Some(identity) = kept.identity() else {
@@ -282,7 +282,7 @@ fn convert(path: &Path) -> impl Fn(checkpoints_convert::Error) -> Error {
     }
 }
 
-/// A record that no checkpoint lies beside. Damage is told when it is read.
+/// Opens a record without a checkpoint beside it. Damage is reported when it is read.
 fn alone(path: &Path) -> Result<ModelFolder, Error> {
     match KeptRecord::open(path).map(|kept| kept.state()) {
         Some(KeptState::Other) => Err(Error::Mixed { path: path.into() }),
@@ -291,7 +291,7 @@ fn alone(path: &Path) -> Result<ModelFolder, Error> {
     }
 }
 
-/// Where the record of the checkpoint at `path` is kept if it is kept beside it.
+/// Returns where the record of the checkpoint at `path` is kept if it is kept beside it.
 pub(super) fn beside(path: &Path) -> PathBuf {
     let has_extension = |e| path.extension().is_some_and(|x| x.eq_ignore_ascii_case(e));
     if path.is_dir() {
@@ -308,7 +308,7 @@ pub(super) fn beside(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Whether `folder`, which need not exist, is `home` or lies in it.
+/// Returns whether `folder`, which need not exist, is `home` or inside it.
 fn lies_in(folder: &Path, home: &Path) -> bool {
     match (resolved(folder), resolved(home)) {
         (Some(folder), Some(home)) => folder.starts_with(home),
@@ -316,7 +316,7 @@ fn lies_in(folder: &Path, home: &Path) -> bool {
     }
 }
 
-/// The path without links, as far as it exists.
+/// Resolves links as far as the path exists.
 fn resolved(path: &Path) -> Option<PathBuf> {
     let path = absolute(path).ok()?;
     for ancestor in path.ancestors() {
@@ -328,12 +328,13 @@ fn resolved(path: &Path) -> Option<PathBuf> {
     None
 }
 
-/// Whether another program is converting into the folder.
+/// Returns whether another program is converting into the folder.
 fn is_busy(error: &checkpoints_convert::Error) -> bool {
     matches!(error, checkpoints_convert::Error::Busy { .. })
 }
 
-/// Whether a folder takes no record, because it may not be written or holds something else.
+/// Returns whether a folder cannot hold a record because it is not writable or holds something
+/// else.
 fn is_closed(error: &checkpoints_convert::Error) -> bool {
     use checkpoints_convert::Error as E;
     use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
@@ -346,7 +347,7 @@ fn is_closed(error: &checkpoints_convert::Error) -> bool {
     }
 }
 
-/// Whether the record could not be written, rather than the checkpoint being at fault.
+/// Returns whether writing the record failed, rather than the checkpoint being at fault.
 fn is_unwritten(error: &checkpoints_convert::Error) -> bool {
     use checkpoints_convert::Error as E;
     let failed = matches!(
@@ -359,7 +360,7 @@ fn is_unwritten(error: &checkpoints_convert::Error) -> bool {
 /// Reads `config.json` in `folder`; `None` if there is none.
 ///
 /// # Errors
-/// Not readable, or not JSON.
+/// If it is not readable or not JSON.
 pub fn config_file(folder: &Path) -> Result<Option<ConfigFile>, Error> {
     Ok(ConfigFile::read(&folder.join("config.json"))?)
 }

@@ -1,4 +1,5 @@
-//! Copies of dense layers' weights in f16, which the optimiser writes beside the weights themselves.
+//! f16 copies of dense layers' weights, which the optimiser writes along with the weights
+//! themselves.
 
 use std::collections::HashMap;
 
@@ -9,22 +10,22 @@ use burn::{
 
 use super::dense::Dense;
 
-/// A model whose dense layers may keep such copies.
+/// A model whose dense layers may keep f16 copies of their weights.
 pub trait HalfWeights: Module {
-    /// The layers that keep one; none if they compute in f32.
+    /// Iterates over the layers that keep a copy; none if they compute in f32.
     fn f16_denses(&mut self) -> impl Iterator<Item = &mut Dense>;
 
-    /// Makes anew whatever else is made of the weights.
+    /// Recomputes everything else that is derived from the weights.
     fn renew(&mut self);
 
-    /// Takes the copies out, by the weights' ids.
+    /// Takes the copies out, keyed by the weights' ids.
     fn take_f16_weights(&mut self) -> HashMap<ParamId, Tensor<2>> {
         self.f16_denses()
             .filter_map(Dense::take_f16_weight)
             .collect()
     }
 
-    /// Puts the copies of the weights as they are now back, and makes anew what else is made of them.
+    /// Puts back copies of the current weights and recomputes everything else derived from them.
     fn put_f16_weights(&mut self, mut copies: HashMap<ParamId, Tensor<2>>) {
         for dense in self.f16_denses() {
             let id = dense.weight.id;

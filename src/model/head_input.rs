@@ -7,22 +7,24 @@ use burn::Tensor;
 use super::{dropout::Mode, input::ModelInput};
 use crate::{kernels::rows::rows, packed::sequences::Sequences};
 
+/// Packed hidden states of a head's sequences.
+///
 /// # Shapes
-/// `sequences` sequences have together `tokens` tokens, one sequence after the other.
+/// Together, the `sequences` sequences have `tokens` tokens, one sequence after the other.
 #[derive(Debug, Clone)]
 pub struct HeadInput {
     /// Last hidden states, `[tokens, hidden]` in the format of the layers.
     pub hidden: Tensor<2>,
-    /// Where the sequences lie in the packed rows.
+    /// Where the sequences are in the packed rows.
     pub sequences: Sequences,
-    /// Tokens of segment 0 of each sequence, `[sequences]`.
+    /// Number of tokens in segment 0 of each sequence, `[sequences]`.
     pub first_segments: Arc<[u32]>,
-    /// Whether a head drops values.
+    /// Whether a head applies dropout.
     pub mode: Mode,
 }
 
 impl HeadInput {
-    /// `hidden` `[tokens, hidden]`, to predict
+    /// Creates the input for a prediction; `hidden` is `[tokens, hidden]`.
     pub fn new(hidden: Tensor<2>, input: &ModelInput) -> Self {
         Self {
             hidden,
@@ -32,12 +34,12 @@ impl HeadInput {
         }
     }
 
-    /// The same in another mode.
+    /// Returns the same input in another mode.
     pub fn in_mode(self, mode: Mode) -> Self {
         Self { mode, ..self }
     }
 
-    /// The sequences of these numbers, packed by themselves.
+    /// Returns the sequences with these indices, packed by themselves.
     pub fn part(&self, numbers: &[usize]) -> Self {
         let ranges = numbers.iter().map(|&number| self.sequences.rows(number));
         let taken: Arc<[u32]> = ranges.flatten().map(|row| row as u32).collect();

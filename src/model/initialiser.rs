@@ -1,6 +1,6 @@
-//! First values of parameters that no checkpoint fills, each from a random stream of its own.
+//! Initial values of parameters that no checkpoint supplies, each from its own random stream.
 //!
-//! Distributions as in the reference: truncated normal for the encoder (`create_initializer`,
+//! The distributions match the reference: truncated normal for the encoder (`create_initializer`,
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/modeling.py#L405-L407>),
 //! Glorot uniform for the heads (the default of TensorFlow's dense layer), zeros for biases.
 
@@ -18,8 +18,8 @@ pub enum Initialiser {
 }
 
 impl Initialiser {
-    /// Row-major values of the parameter `path`; the same for the same seed, path and shape,
-    /// whatever else the model holds.
+    /// Returns row-major values of the parameter `path`; the same for the same seed, path and
+    /// shape, whatever else the model holds.
     pub fn values(self, seed: u64, path: &str, shape: &[usize]) -> Vec<f32> {
         let count = shape.iter().product();
         match self {
@@ -51,8 +51,7 @@ impl Initialiser {
     }
 }
 
-/// A random stream that belongs to one parameter: keyed by the seed and the FNV-1a hash of the
-/// path.
+/// Creates the random stream of one parameter, keyed by the seed and the FNV-1a hash of the path.
 fn stream(seed: u64, path: &str) -> ChaCha8Rng {
     let hash = path.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
@@ -63,7 +62,7 @@ fn stream(seed: u64, path: &str) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key)
 }
 
-/// Standard normal values by the Box–Muller transform, which makes them in pairs.
+/// Draws standard normal values with the Box–Muller transform, which yields them in pairs.
 #[derive(Default)]
 struct StandardNormal {
     second: Option<f64>,
@@ -74,7 +73,7 @@ impl StandardNormal {
         if let Some(value) = self.second.take() {
             return value;
         }
-        // 1 − u lies in (0, 1], where the logarithm is finite.
+        // 1 − u is in (0, 1], where the logarithm is finite.
         let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
         let angle = std::f64::consts::TAU * random.random::<f64>();
         self.second = Some(radius * angle.sin());
@@ -100,8 +99,8 @@ mod tests {
     fn truncated_normal_has_the_deviation_of_a_cut_normal_and_no_tails() {
         let values = Initialiser::TruncatedNormal(0.02).values(1, "a", &[400, 500]);
         let (mean, deviation) = moments(&values);
-        // A normal cut at two deviations keeps 0.8796 of its deviation; 200,000 draws put the
-        // sample's within 0.2 %.
+        // A normal truncated at two standard deviations keeps 0.8796 of its deviation; with 200,000
+        // draws the sample's is within 0.2 %.
         assert!(
             (deviation / (0.02 * 0.8796) - 1.0).abs() < 0.01,
             "{deviation}"

@@ -6,26 +6,26 @@ use burn::tensor::Device;
 
 use crate::{batch::Batch, kernels::lookup::Ids, packed::sequences::Sequences};
 
-/// Ids have no autodiff.
+/// A batch's ids on the device, without autodiff.
 ///
 /// # Shapes
-/// `sequences` sequences have together `tokens` tokens, one sequence after the other.
+/// Together, the `sequences` sequences have `tokens` tokens, one sequence after the other.
 #[derive(Debug, Clone)]
 pub struct ModelInput {
     /// Token ids, `[tokens]`.
     pub input_ids: Ids,
-    /// 0 up to and with the first `[SEP]` of a sequence, then 1; `[tokens]`.
+    /// 0 up to and including a sequence's first `[SEP]`, then 1; `[tokens]`.
     pub segment_ids: Ids,
     /// Position of each token in its sequence, `[tokens]`.
     pub position_ids: Ids,
-    /// Which rows each sequence has.
+    /// Rows of each sequence.
     pub sequences: Sequences,
-    /// Tokens of segment 0 of each sequence, `[sequences]`.
+    /// Number of tokens in segment 0 of each sequence, `[sequences]`.
     pub first_segments: Arc<[u32]>,
 }
 
 impl ModelInput {
-    /// A batch whose first feature is number `first_place` of the step's whole batch.
+    /// Uploads a batch whose first feature is number `first_place` of the step's whole batch.
     pub fn new(batch: &Batch, first_place: usize, device: &Device) -> Self {
         let device = &device.clone().without_autodiff();
         let input_ids = batch.input_ids.iter().map(|&id| id as u32).collect();

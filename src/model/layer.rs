@@ -1,8 +1,7 @@
 //! One encoder layer: attention, then feed-forward.
 //!
-//! Layers bypass autodiff: their backward pass is hand-written, so that what follows a matmul is done
-//! in the same pass over memory, and nothing is kept longer than it is needed. Reproduces a layer of
-//! `transformer_model`:
+//! Layers bypass autodiff. Their backward pass is hand-written, so that matmul epilogues are fused
+//! and nothing is kept longer than needed. Reproduces a layer of `transformer_model`:
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/modeling.py#L866-L920>
 
 use burn::{Tensor, module::Module};
@@ -17,6 +16,8 @@ use super::{
 };
 use crate::config::EncoderConfig;
 
+/// One encoder layer.
+///
 /// # Shapes
 /// `[tokens, hidden]` → `[tokens, hidden]`
 #[derive(Module, Debug)]
@@ -25,7 +26,7 @@ pub struct EncoderLayer {
     pub feed_forward: FeedForward,
 }
 
-/// What the backward pass needs of the forward pass.
+/// State saved for the backward pass.
 #[derive(Debug)]
 pub struct LayerState {
     attention: AttentionState,
@@ -40,7 +41,7 @@ impl EncoderLayer {
         })
     }
 
-    /// The dense layers.
+    /// Returns the dense layers.
     pub fn denses(&mut self) -> [&mut Dense; 6] {
         let (attention, feed_forward) = (&mut self.attention, &mut self.feed_forward);
         [
@@ -53,13 +54,13 @@ impl EncoderLayer {
         ]
     }
 
-    /// `[tokens, hidden]` → `[tokens, hidden]`
+    /// Applies the layer, `[tokens, hidden]` → `[tokens, hidden]`.
     pub fn forward(&self, hidden: Tensor<2>, pass: &Pass) -> Tensor<2> {
         let (hidden, _) = self.attention.forward(hidden, pass);
         self.feed_forward.forward(hidden, pass)
     }
 
-    /// The same, with what the backward pass needs.
+    /// Same as [`forward`](Self::forward), and also returns the state for the backward pass.
     pub fn forward_with_state(&self, hidden: Tensor<2>, pass: &Pass) -> (Tensor<2>, LayerState) {
         let (hidden, attention) = self.attention.forward(hidden, pass);
         let (hidden, feed_forward) = self.feed_forward.forward_with_state(hidden, pass);
@@ -70,8 +71,8 @@ impl EncoderLayer {
         (hidden, state)
     }
 
-    /// Gradient of the input, given the output's, `[tokens, hidden]` each. The parameters' gradients
-    /// are added.
+    /// Returns the gradient of the input, given the output's, `[tokens, hidden]` each, and
+    /// accumulates the parameters' gradients.
     pub fn backward(
         &self,
         state: LayerState,

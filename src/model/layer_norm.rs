@@ -1,6 +1,7 @@
-//! Layer normalisation over the hidden axis with BERT's epsilon, 1e-12, inside the root.
+//! Layer normalisation over the hidden axis with BERT's epsilon, 1e-12, inside the square root.
 //!
-//! Reproduces `layer_norm`: <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/modeling.py#L392-L395>
+//! Reproduces `layer_norm`:
+//! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/modeling.py#L392-L395>
 
 use burn::{
     Tensor,
@@ -17,6 +18,8 @@ use crate::kernels::{
     layer_norm::{LayerNormState, layer_norm_backward, layer_norm_with_state},
 };
 
+/// Layer normalisation with its parameters.
+///
 /// # Shapes
 /// `[tokens, hidden]` → `[tokens, hidden]`
 #[derive(Module, Debug)]
@@ -39,13 +42,14 @@ impl LayerNorm {
         })
     }
 
-    /// `[tokens, hidden]` → `[tokens, hidden]` without autodiff, with what the backward pass needs.
+    /// Normalises `[tokens, hidden]` rows without autodiff; also returns the state for the backward
+    /// pass.
     pub fn forward_with_state(&self, x: Tensor<2>) -> (Tensor<2>, LayerNormState) {
         layer_norm_with_state(x, value(&self.gamma), value(&self.beta), self.epsilon)
     }
 
-    /// Gradient of `x` and the same with values dropped, as they were from a part of `x`, given the
-    /// result's. The parameters' gradients are added.
+    /// Returns the gradient of `x`, given the result's, and the same with the dropout mask applied,
+    /// for a dropped-out summand of `x`; accumulates the parameters' gradients.
     pub fn backward(
         &self,
         state: LayerNormState,

@@ -1,8 +1,8 @@
 //! The encoder, from batches to hidden states; its parameters and their records.
 //!
-//! Hidden states travel packed, as `[tokens, hidden]` of the batch's tokens; attention and the heads'
-//! softmaxes see the sequences apart. Field names of the modules are the parameter names of the
-//! record.
+//! Hidden states travel packed, as `[tokens, hidden]` over all tokens of the batch; only attention
+//! and the heads' softmaxes treat the sequences separately. The modules' field names are the
+//! parameter names in the record.
 
 pub mod absent;
 pub mod arithmetic;

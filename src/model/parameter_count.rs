@@ -1,4 +1,4 @@
-//! How many parameters a model has, without building it: sums over the converter's list of them.
+//! Counts a model's parameters without building it, from the converter's list of parameter shapes.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use checkpoints_convert::{HeadShape, ModelShape, RecordConfig, parameters};
 use super::shape::shape;
 use crate::config::EncoderConfig;
 
-/// Parameters of the parts of a model, value by value.
+/// Number of parameter values in each part of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParameterCount {
     pub embeddings: u64,
@@ -19,7 +19,7 @@ pub struct ParameterCount {
 }
 
 impl ParameterCount {
-    /// Of an encoder with these heads, by task.
+    /// Counts those of an encoder with these heads, by task.
     pub fn new(encoder: &EncoderConfig, heads: BTreeMap<String, HeadShape>) -> Self {
         let mut count = Self {
             embeddings: 0,
@@ -38,13 +38,13 @@ impl ParameterCount {
         count
     }
 
-    /// Of the whole model.
+    /// Returns the total of the whole model.
     pub fn all(&self) -> u64 {
         self.embeddings + self.layer * self.layers + self.heads
     }
 }
 
-/// The same model with one layer: all layers are alike.
+/// Returns the same model with a single layer, since all layers are alike.
 fn with_one_layer(encoder: &EncoderConfig, heads: BTreeMap<String, HeadShape>) -> RecordConfig {
     RecordConfig {
         model: ModelShape {

@@ -15,7 +15,7 @@ use crate::kernels::{
 #[derive(Default)]
 pub struct ParameterGradients {
     sums: GradientsParams,
-    /// What is to be summed to the gradients of γ and β, several at once.
+    /// Partial sums of γ and β gradients that wait to be reduced several at a time.
     waiting: Vec<([ParamId; 2], NormShares)>,
 }
 
@@ -33,7 +33,7 @@ impl ParameterGradients {
         self.sums.register(id, sum);
     }
 
-    /// Adds the gradients of rows that were looked up in a table, `[ids, columns]`.
+    /// Adds the gradients of rows looked up in a table, `[ids, columns]`.
     pub fn add_rows(&mut self, table: &Param<Tensor<2>>, ids: Ids, rows: Tensor<2>) {
         let sum = match self.sums.remove::<2>(table.id) {
             Some(sum) => sum,
@@ -42,7 +42,7 @@ impl ParameterGradients {
         self.sums.register(table.id, add_by_id(sum, ids, rows));
     }
 
-    /// Adds to the gradients of γ and β what these are shares of.
+    /// Adds these partial sums to the gradients of γ and β.
     pub fn add_shares(&mut self, parameters: [&Param<Tensor<1>>; 2], shares: NormShares) {
         let ids = parameters.map(|parameter| parameter.id);
         self.waiting.push((ids, shares));
@@ -77,7 +77,7 @@ impl ParameterGradients {
         self.sums.remove(id)
     }
 
-    /// The sums as Burn holds them.
+    /// Returns the sums in Burn's form.
     pub fn into_inner(mut self) -> GradientsParams {
         self.sum_waiting();
         self.sums

@@ -1,7 +1,7 @@
-//! Where a parameter's first value comes from: a record, or an initialiser.
+//! Where a parameter's initial value comes from: a record or an initialiser.
 //!
-//! Every module asks this source for its parameters by their record names while it is built, so
-//! that a model is read or initialised in one pass and nothing is made twice.
+//! While a module is built, it requests its parameters from this source by their record names, so a
+//! model is read or initialised in one pass and nothing is created twice.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ pub enum Error {
     Record { file: String, reason: String },
 }
 
-/// Values of a stored record by parameter name, still on disk until they are asked for.
+/// Values of a stored record by parameter name, left on disk until they are requested.
 pub struct StoredParameters {
     pub file: String,
     pub tensors: BTreeMap<String, burn_pack::Tensor>,
@@ -67,7 +67,7 @@ pub struct StoredParameters {
 }
 
 impl StoredParameters {
-    /// The tensors of `pack`, which messages call `file`.
+    /// Wraps the tensors of `pack`, which messages call `file`.
     pub fn new(file: String, pack: Pack) -> Self {
         let tensors = pack.tensors.into_iter();
         Self {
@@ -77,7 +77,7 @@ impl StoredParameters {
         }
     }
 
-    /// Adds the values of another record, whose names are others.
+    /// Adds the values of another record, whose names must differ.
     pub fn join(&mut self, other: Self) {
         self.tensors.extend(other.tensors);
         self.checksums = match (self.checksums.take(), other.checksums) {
@@ -89,14 +89,14 @@ impl StoredParameters {
         };
     }
 
-    /// What the weights that were not taken yet are, wherever the record lies: 32 hexadecimal
-    /// digits that are equal for the same names, types, shapes and values, and for no others.
+    /// Identifies the weights that were not taken yet, wherever the record is: 32 hexadecimal
+    /// digits that are equal if and only if names, types, shapes and values are.
     ///
-    /// Nothing but checksums is read; of a record of version 0.1, which has none, every value is,
-    /// once, and the identity is the one that the same weights have with checksums.
+    /// Reads only checksums. A record of version 0.1 has none, so every value is read once; the
+    /// identity is the same as for those weights with checksums.
     ///
     /// # Errors
-    /// A record without checksums cannot be read.
+    /// If a record without checksums cannot be read.
     pub fn identity(&self) -> Result<String, Error> {
         let sums = self.tensors.values().map(|tensor| {
             let stored = self
@@ -136,12 +136,12 @@ impl StoredParameters {
         }
     }
 
-    /// Takes the f32 values of `name`, or `None` if the record has no such parameter.
+    /// Takes the f32 values of `name`, or returns `None` if the record has no such parameter.
     pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Option<TensorData>, Error> {
         self.take_as(name, shape, DType::F32)
     }
 
-    /// The same for values in another format.
+    /// Same as [`take`](Self::take), for values in another format.
     pub fn take_as(
         &mut self,
         name: &str,
@@ -174,12 +174,12 @@ impl StoredParameters {
     }
 }
 
-/// A parameter's value without autodiff.
+/// Returns a parameter's value without autodiff.
 pub fn value<const D: usize>(parameter: &Param<Tensor<D>>) -> Tensor<D> {
     without_graph(parameter.val())
 }
 
-/// The same values without autodiff.
+/// Detaches a tensor from autodiff.
 pub fn without_graph<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     if tensor.is_autodiff() {
         tensor.inner()
@@ -188,25 +188,25 @@ pub fn without_graph<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     }
 }
 
-/// What filled the parameters of a model that was just built.
+/// Where the parameters of a newly built model came from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Origin {
     /// Parameters read from the record.
     pub loaded: Vec<String>,
-    /// Parameters that the record did not hold and that were initialised anew (a new head).
+    /// Parameters missing from the record, which were initialised (a new head).
     pub initialised: Vec<String>,
-    /// Parameters of the record that the model has no place for (a head of another task).
+    /// Parameters of the record for which the model has no place (a head of another task).
     pub unused: Vec<String>,
 }
 
-/// Gives every parameter its first value while the modules are built.
+/// Supplies every parameter's initial value while the modules are built.
 pub struct ParameterSource<'a> {
     pub device: Device,
-    /// Seed of the initialisers; each parameter has a stream of its own.
+    /// Seed of the initialisers; each parameter has its own stream.
     pub seed: u64,
     pub stored: Option<&'a mut StoredParameters>,
     pub origin: Origin,
-    /// How the model that is built will compute.
+    /// How the model being built will compute.
     pub arithmetic: Arithmetic,
     prefix: String,
 }
@@ -223,13 +223,13 @@ impl<'a> ParameterSource<'a> {
         }
     }
 
-    /// The same source, for a model that computes in this way.
+    /// Sets how the model being built computes.
     pub fn with_arithmetic(mut self, arithmetic: Arithmetic) -> Self {
         self.arithmetic = arithmetic;
         self
     }
 
-    /// Runs `build` with `name` appended to the path of every parameter that it asks for.
+    /// Runs `build` with `name` appended to the path of every parameter it requests.
     pub fn within<T>(
         &mut self,
         name: &str,
@@ -243,9 +243,9 @@ impl<'a> ParameterSource<'a> {
         built
     }
 
-    /// The parameter `name` of the module being built.
+    /// Returns the parameter `name` of the module being built.
     ///
-    /// An encoder parameter that a record lacks is an error; a head's is initialised.
+    /// If the record lacks an encoder parameter, that is an error; a head's is initialised instead.
     pub fn parameter<const D: usize>(
         &mut self,
         name: &str,
@@ -281,18 +281,18 @@ impl<'a> ParameterSource<'a> {
         Ok(Param::from_tensor(Tensor::from_data(data, &self.device)))
     }
 
-    /// Reads what no parameter asked for and compares it with its checksum, so that a record of
-    /// which a part is used is as sound as one of which all is.
+    /// Verifies the checksums of everything no parameter requested, so that a partially used record
+    /// is as trustworthy as a fully used one.
     ///
     /// # Errors
-    /// A tensor is damaged, or cannot be read.
+    /// If a tensor is damaged or cannot be read.
     pub fn check_unused(&self) -> Result<(), Error> {
         self.stored
             .as_deref()
             .map_or(Ok(()), StoredParameters::check)
     }
 
-    /// Ends the building: what is left in the record has no place in the model.
+    /// Finishes building: whatever is left in the record has no place in the model.
     pub fn finish(mut self) -> Origin {
         if let Some(stored) = self.stored {
             self.origin.unused = stored.tensors.keys().cloned().collect();

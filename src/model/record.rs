@@ -1,7 +1,7 @@
-//! The model on disk: a burnpack file with one f32 tensor for each parameter.
+//! The model on disk: a burnpack file with one f32 tensor per parameter.
 //!
 //! Names are the paths of the module's fields, except that a head is named by its task
-//! (`heads.squad.start.weight`) while the module has a number.
+//! (`heads.squad.start.weight`), while in the module it is numbered.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use checkpoints_convert::pack::{self, FileSum};
 use super::parameters::{Error, StoredParameters};
 use crate::device::DeviceError;
 
-/// A record that was not written; nothing of it is left.
+/// The record was not written; nothing of it is left behind.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     #[error("{file}: writing failed: {reason}; free space, or check the path and its permissions")]
@@ -27,8 +27,8 @@ pub enum WriteError {
     Device { file: PathBuf, source: DeviceError },
 }
 
-/// Opens a record; tensor values stay on disk until they are asked for, and are then compared with
-/// their checksums.
+/// Opens a record; tensors stay on disk until they are requested, and their checksums are verified
+/// then.
 pub fn open(file: &Path) -> Result<StoredParameters, Error> {
     let name = file.display().to_string();
     match pack::open(file) {
@@ -40,7 +40,7 @@ pub fn open(file: &Path) -> Result<StoredParameters, Error> {
     }
 }
 
-/// Writes the model's parameters and tells what the file is; it appears whole or not at all.
+/// Writes the model's parameters atomically and returns the file's checksum.
 pub fn save(model: &impl Module, tasks: &[String], file: &Path) -> Result<FileSum, WriteError> {
     let mut tensors = Vec::new();
     for_each_parameter(model, tasks, |parameter| {
@@ -53,7 +53,7 @@ pub fn save(model: &impl Module, tasks: &[String], file: &Path) -> Result<FileSu
     write(tensors, file)
 }
 
-/// Writes tensors as a burnpack file with checksums, beside and renamed.
+/// Writes tensors as a burnpack file with checksums, under a temporary name that is then renamed.
 pub fn write(tensors: Vec<burn_pack::Tensor>, file: &Path) -> Result<FileSum, WriteError> {
     let metadata = [("producer", concat!("electra ", env!("CARGO_PKG_VERSION")))];
     pack::write(tensors, &metadata, file).map_err(|error| {
@@ -65,7 +65,7 @@ pub fn write(tensors: Vec<burn_pack::Tensor>, file: &Path) -> Result<FileSum, Wr
     })
 }
 
-/// A tensor to be written, read back from the device only when its turn comes.
+/// Describes a tensor to be written, which is read back from the device only when its turn comes.
 ///
 /// `value` is `[elements]`, outside any autodiff graph.
 pub fn stored_tensor<K: Basic + 'static>(
@@ -85,19 +85,19 @@ pub fn stored_tensor<K: Basic + 'static>(
     burn_pack::Tensor::deferred(name.into(), dtype, shape.to_vec(), None, bytes, read)
 }
 
-/// One parameter of the model, as [`for_each_parameter`] shows it.
+/// One parameter of the model, as [`for_each_parameter`] presents it.
 pub struct ParameterView<'a> {
     /// Name in the record.
     pub name: &'a str,
     pub id: ParamId,
     pub shape: &'a [usize],
-    /// Whether gradients are taken of it.
+    /// Whether it is trained.
     pub trained: bool,
     /// `[elements]`, outside any autodiff graph.
     pub value: Tensor<1>,
 }
 
-/// Shows each parameter to `visit`, in the order of the modules.
+/// Calls `visit` for each parameter, in module order.
 pub fn for_each_parameter(model: &impl Module, tasks: &[String], visit: impl FnMut(ParameterView)) {
     let mut visitor = Visitor {
         path: Vec::new(),
@@ -107,8 +107,8 @@ pub fn for_each_parameter(model: &impl Module, tasks: &[String], visit: impl FnM
     model.visit(&mut visitor);
 }
 
-/// The record name of a module path: `heads.0.Span.start.weight` → `heads.squad.start.weight`. The
-/// task alone decides the kind of its head, so that the name has no need of it.
+/// Converts a module path to the record name: `heads.0.Span.start.weight` →
+/// `heads.squad.start.weight`. The kind of head is left out because the task determines it.
 pub fn record_name(path: &[String], tasks: &[String]) -> String {
     let mut parts: Vec<&str> = path.iter().map(String::as_str).collect();
     if let ["heads", number, ..] = parts[..]

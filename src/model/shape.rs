@@ -1,4 +1,4 @@
-//! An encoder's shape as a record's config.json has it.
+//! An encoder's shape as stored in a record's config.json.
 
 use checkpoints_convert::ModelShape;
 

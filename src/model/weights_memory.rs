@@ -1,10 +1,10 @@
-//! Digests of weights files that store no checksums, so that gigabytes are not read again at each
-//! start only to see that nothing changed.
+//! Remembers digests of weight files that store no checksums, so that gigabytes are not read at
+//! every start just to see that nothing changed.
 //!
-//! A digest is remembered with what the file system knows of the files. Times that a program can
-//! set are not trusted: the time of the last change of the file itself must be equal too, and old
-//! enough that no later change can have the same one. Where the system tells no such time, nothing
-//! is remembered and the files are read.
+//! A digest is stored with the file system's metadata. Modification times can be set by programs
+//! and are not trusted: the inode's change time must match too, and must be old enough that no
+//! later change can share it. If the system does not report it, nothing is remembered and the files
+//! are read.
 
 use std::{
     collections::BTreeMap,
@@ -17,13 +17,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::durable_file::write_whole;
 
-/// Models that are remembered.
+/// Most models remembered.
 const MODELS: usize = 64;
 
-/// A change this recent may be followed by another one with the same time.
+/// A change this recent may be followed by another with the same timestamp.
 const SETTLED: Duration = Duration::from_secs(3);
 
-/// The files of a model as the file system knows them.
+/// The metadata of a model's files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamps(Vec<Stamp>);
 
@@ -33,13 +33,14 @@ struct Stamp {
     device: u64,
     inode: u64,
     bytes: u64,
-    /// Seconds and nanoseconds of the last change of values, and of the file itself.
+    /// Seconds and nanoseconds of the last change of the content, and of the inode.
     modified: [i64; 2],
     changed: [i64; 2],
 }
 
 impl Stamps {
-    /// To be taken before the files are read; `None` if they cannot be told apart by it.
+    /// Takes the metadata, which must happen before the files are read; `None` if it cannot tell
+    /// changed files apart.
     pub fn of(files: &[PathBuf]) -> Option<Self> {
         let stamps = files.iter().map(|file| stamp(file));
         let stamps: Vec<Stamp> = stamps.collect::<Option<_>>()?;
@@ -55,7 +56,7 @@ fn stamp(file: &Path) -> Option<Stamp> {
     use std::os::unix::fs::MetadataExt;
     let file = file.canonicalize().ok()?;
     let data = file.metadata().ok()?;
-    // A folder's times do not tell of changes in its files.
+    // A folder's times do not reflect changes inside its files.
     data.is_file().then(|| Stamp {
         device: data.dev(),
         inode: data.ino(),
@@ -73,29 +74,29 @@ fn stamp(_: &Path) -> Option<Stamp> {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Remembered {
-    /// The digest of each model's weights, by the path of its first file.
+    /// The digest of each model's weights, keyed by the path of its first file.
     weights: BTreeMap<PathBuf, (Stamps, String)>,
 }
 
-/// The digests of a user, in a file of the cache folder. One that cannot be read or written is no
+/// A user's digests, in a file of the cache folder. If it cannot be read or written, that is not an
 /// error: weights are read again.
 #[derive(Debug, Clone)]
 pub struct WeightsMemory(Option<PathBuf>);
 
 impl WeightsMemory {
-    /// Digests in `file`; without one, nothing is remembered.
+    /// Uses the digests in `file`; without one, nothing is remembered.
     pub fn at(file: Option<PathBuf>) -> Self {
         Self(file)
     }
 
-    /// The digest of the weights in files that have not changed since.
+    /// Returns the digest of the weights in files that have not changed since.
     pub fn recall(&self, stamps: &Stamps) -> Option<String> {
         let mut remembered = self.read();
         let (then, weights) = remembered.weights.remove(&stamps.0.first()?.file)?;
         (then == *stamps).then_some(weights)
     }
 
-    /// Remembers a digest that was taken after `stamps`.
+    /// Remembers a digest that was computed after `stamps` were taken.
     pub fn keep(&self, stamps: Stamps, weights: String) {
         let (Some(file), Some(first)) = (&self.0, stamps.0.first()) else {
             return;
@@ -138,7 +139,7 @@ mod tests {
     use super::*;
 
     fn aged(file: &Path) -> Stamps {
-        // As if the file had been looked at long after its last change.
+        // As if the file had been examined long after its last change.
         Stamps(vec![stamp(file).unwrap()])
     }
 
@@ -152,7 +153,7 @@ mod tests {
         memory.keep(before.clone(), "digest".into());
         assert_eq!(memory.recall(&aged(&file)).as_deref(), Some("digest"));
 
-        // Longer than the file system's clock stands still.
+        // Longer than the resolution of the file system's clock.
         std::thread::sleep(Duration::from_millis(30));
         let time = file.metadata().unwrap().modified().unwrap();
         fs::write(&file, "two").unwrap();
@@ -167,7 +168,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("model.safetensors");
         fs::write(&file, "one").unwrap();
-        // Just now even if this test is held up.
+        // Still recent, even if this test is delayed.
         let open = fs::File::options().write(true).open(&file).unwrap();
         let later = SystemTime::now() + Duration::from_secs(600);
         open.set_modified(later).unwrap();

@@ -1,6 +1,6 @@
-//! Packed batches: where their sequences lie, and the random bits that masks are drawn from.
+//! Packed batches: the position of their sequences, and the random bits that masks are drawn from.
 //!
-//! Below the kernels, which read both, and the model, which decides what is masked.
+//! This is below the kernels, which read both, and below the model, which decides what is masked.
 
 pub mod on_device;
 pub mod random;

@@ -1,4 +1,4 @@
-//! What shaders read of a packed batch's rows: uploaded once, however many launches read it.
+//! What shaders read about a packed batch's rows, uploaded once however many launches read it.
 
 use std::{
     fmt,
@@ -10,22 +10,23 @@ use burn::{
     tensor::{DType, Shape},
 };
 
-/// Rows of the tiles that shaders take.
+/// Tile sizes, in rows, that shaders use.
 pub const TILES: [usize; 2] = [32, 64];
 
 /// The arrays of one batch on one device.
 #[derive(Clone)]
 pub struct RowArrays {
-    /// Each row's word in masks, `[tokens]`.
+    /// Mask word of each row, `[tokens]`.
     pub words: CubeTensor,
-    /// The tiles of each size of [`TILES`], four words each.
+    /// The tiles of each size in [`TILES`], four words each.
     tiles: [CubeTensor; 2],
 }
 
 impl RowArrays {
     fn new(beside: &CubeTensor, row_words: Vec<u32>, tiles: [Vec<u32>; 2]) -> Self {
         let upload = |mut words: Vec<u32>| {
-            // A binding must hold a whole element: zeros stand for none.
+            // A binding must hold at least one whole element, so an empty list is uploaded as
+            // zeros.
             if words.is_empty() {
                 words.resize(4, 0);
             }
@@ -44,23 +45,23 @@ impl RowArrays {
         }
     }
 
-    /// The tiles of `rows` rows, one of [`TILES`].
+    /// Returns the tiles of `rows` rows, one of [`TILES`].
     ///
     /// # Panics
-    /// When there are none of that size.
+    /// If there are none of that size.
     pub fn tiles(&self, rows: usize) -> &CubeTensor {
         let number = TILES.iter().position(|&size| size == rows);
         &self.tiles[number.expect("a size of tiles")]
     }
 }
 
-/// The arrays where they were asked for, shared by the clones of their sequences.
+/// The lazily uploaded arrays, shared by all clones of their sequences.
 #[derive(Clone, Default)]
 pub(super) struct OnDevice(Arc<OnceLock<RowArrays>>);
 
 impl OnDevice {
-    /// The arrays on the device of `beside`, of these words of rows and tiles. Another device than the
-    /// first one's gets arrays of its own each time.
+    /// Returns the arrays on the device of `beside`, with the mask and tile words that `words`
+    /// returns. Only the first device's arrays are kept; any other device gets new ones each time.
     pub fn arrays(
         &self,
         beside: &CubeTensor,
@@ -88,7 +89,7 @@ impl fmt::Debug for OnDevice {
     }
 }
 
-/// They follow from the sequences, which say by themselves whether they are equal.
+/// The arrays are derived from the sequences, which decide equality by themselves.
 impl PartialEq for OnDevice {
     fn eq(&self, _other: &Self) -> bool {
         true

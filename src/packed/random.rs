@@ -1,10 +1,10 @@
-//! Random bits by counter: each is a function of where it is used, and of nothing before it.
+//! Counter-based random bits: each value depends only on where it is used, not on earlier draws.
 //!
-//! A mask drawn this way can be drawn again in the backward pass, and does not move when a batch
-//! is split, packed or resumed. The hash is pcg3d (Jarzynski and Olano, "Hash Functions for GPU
-//! Rendering", JCGT 9(3), 2020); the shaders hold the same function.
+//! A mask drawn this way can be redrawn in the backward pass, and does not change when a batch is
+//! split, packed or resumed. The hash is pcg3d (Jarzynski and Olano, "Hash Functions for GPU
+//! Rendering", JCGT 9(3), 2020); the shaders contain the same function.
 
-/// Mixes three words into three.
+/// Hashes three words to three.
 #[inline(always)]
 pub fn pcg3d([x, y, z]: [u32; 3]) -> [u32; 3] {
     let linear = |word: u32| word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -18,32 +18,33 @@ pub fn pcg3d([x, y, z]: [u32; 3]) -> [u32; 3] {
     cross(mixed.map(|word| word ^ (word >> 16)))
 }
 
-/// What a mask keeps: each value by itself with the same probability, scaled to keep the mean.
+/// A dropout mask: keeps each value independently with the same probability and scales it to
+/// preserve the mean.
 ///
-/// A value is addressed by the counter of the mask (a word per mask of a model and step), its row
-/// and its column.
+/// A value is addressed by the mask's counter (one word per mask of a model and step), its row and
+/// its column.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Mask {
     pub counter: u32,
-    /// Values whose hash is below are kept.
+    /// Values whose hash is below this are kept.
     pub threshold: u32,
-    /// What a kept value is multiplied by.
+    /// Factor of a kept value.
     pub scale: f32,
 }
 
 impl Mask {
-    /// Drops values with probability `rate`, `0 ≤ rate < 1`.
+    /// Creates a mask that drops values with probability `rate`, `0 ≤ rate < 1`.
     pub fn new(counter: u32, rate: f64) -> Self {
         let keep = 1.0 - rate;
         Self {
             counter,
-            // Rounds down to a multiple of 2⁻³²; a rate of 0 keeps all but one value of 2³².
+            // Rounds down to a multiple of 2⁻³²; a rate of 0 keeps all but one value in 2³².
             threshold: (keep * f64::from(u32::MAX)) as u32,
             scale: (1.0 / keep) as f32,
         }
     }
 
-    /// The factor of one value: `scale`, or 0 where it is dropped.
+    /// Returns the factor of one value: `scale`, or 0 if it is dropped.
     #[inline(always)]
     pub fn factor(&self, row: u32, column: u32) -> f32 {
         if pcg3d([column, row, self.counter])[0] < self.threshold {
@@ -54,14 +55,14 @@ impl Mask {
     }
 }
 
-/// The word that addresses a token in masks: the place of its sequence in the step's batch, and
-/// its position in the sequence, both below 2¹⁶.
+/// Returns the word that addresses a token in masks: the place of its sequence in the step's batch
+/// and its position in the sequence, both below 2¹⁶.
 #[inline(always)]
 pub fn row_word(place: u32, position: u32) -> u32 {
     place << 16 | position & 0xffff
 }
 
-/// The column of an attention probability in masks: its head and the key's position.
+/// Returns the mask column of an attention probability: its head and the key's position.
 #[inline(always)]
 pub fn attention_column(head: u32, key: u32) -> u32 {
     head << 16 | key & 0xffff
@@ -77,7 +78,7 @@ mod tests {
         let factors = (0..1000).flat_map(|row| (0..100).map(move |column| (row, column)));
         let factors: Vec<f32> = factors.map(|(r, c)| mask.factor(r, c)).collect();
         let dropped = factors.iter().filter(|&&factor| factor == 0.0).count();
-        // Four standard deviations of a binomial share of a tenth of 100,000.
+        // Four standard deviations of a binomial proportion of a tenth of 100,000.
         assert!((9_620..10_380).contains(&dropped), "{dropped}");
         assert!(factors.iter().all(|&f| f == 0.0 || f == 1.0 / 0.9_f32));
     }
@@ -93,14 +94,14 @@ mod tests {
                     kept(3, r, c) == kept(3 + counter, r + row, c + column)
                 })
                 .count();
-            // Four standard deviations around a half of 10,000.
+            // Four standard deviations around half of 10,000.
             assert!((4_800..5_200).contains(&equal), "{equal}");
         }
     }
 
     #[test]
     fn the_hash_is_the_published_one() {
-        // Worked out from the paper's listing with integers of any size, modulo 2³².
+        // Computed from the paper's listing with arbitrary-precision integers, modulo 2³².
         assert_eq!(
             pcg3d([0, 0, 0]),
             [2_611_992_518, 2_833_812_075, 1_058_359_340]

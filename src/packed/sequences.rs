@@ -1,7 +1,7 @@
-//! Where the sequences of a packed batch lie: real tokens side by side, without padding.
+//! Where the sequences of a packed batch are: real tokens side by side, without padding.
 //!
-//! Dense layers see the packed rows `[tokens, hidden]` as one matrix; attention and masks see each
-//! sequence apart.
+//! Dense layers treat the packed rows `[tokens, hidden]` as one matrix; attention and masks treat
+//! each sequence separately.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use super::{
     random::row_word,
 };
 
-/// Which tokens of its sequence a token sees.
+/// Which tokens of its sequence a token attends to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sight {
-    /// All.
+    /// All of them.
     #[default]
     Whole,
-    /// Itself and those before it.
+    /// Itself and those before it (causal).
     Back,
     /// Itself and those after it.
     Ahead,
@@ -27,17 +27,17 @@ pub enum Sight {
 /// The sequences of a packed batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sequences {
-    /// Row of each sequence's first token, and at last the number of rows.
+    /// Row of each sequence's first token, followed by the total number of rows (cu_seqlens).
     offsets: Arc<[u32]>,
-    /// Place of each sequence in the step's whole batch, of which this one may be a part.
+    /// Place of each sequence in the step's whole batch, of which this may be a part.
     places: Arc<[u32]>,
     sight: Sight,
-    /// Tokens of each sequence that are no padding, if there is padding.
+    /// Number of real tokens in each sequence, if there is padding.
     real: Option<Arc<[u32]>>,
     on_device: OnDevice,
 }
 
-/// Rows that a workgroup of attention's shaders takes, which never cross sequences.
+/// Rows that one attention workgroup takes; they never cross a sequence boundary.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tile {
     /// First row.
@@ -51,7 +51,7 @@ pub struct Tile {
 }
 
 impl Sequences {
-    /// Sequences of `lengths` tokens, the first at `first_place` of the step's batch.
+    /// Creates sequences of `lengths` tokens, the first at place `first_place` of the step's batch.
     pub fn new(lengths: &[usize], first_place: usize) -> Self {
         let mut offsets = vec![0];
         let mut end = 0;
@@ -71,12 +71,13 @@ impl Sequences {
         }
     }
 
-    /// The same sequences, of which a token sees a part.
+    /// Returns the same sequences with attention limited to part of each.
     pub fn seeing(self, sight: Sight) -> Self {
         Self { sight, ..self }
     }
 
-    /// The same sequences, each ending with padding after its first `real` tokens: nobody sees it.
+    /// Returns the same sequences, each ending with padding after its first `real` tokens; no token
+    /// attends to padding.
     pub fn with_padding(self, real: &[usize]) -> Self {
         assert_eq!(real.len(), self.len());
         let real = real.iter().map(|&tokens| tokens as u32).collect();
@@ -86,12 +87,12 @@ impl Sequences {
         }
     }
 
-    /// Whether any token is hidden from another of its sequence.
+    /// Returns whether any token is hidden from another in its sequence.
     pub fn hide_tokens(&self) -> bool {
         self.sight != Sight::Whole || self.real.is_some()
     }
 
-    /// Whether a token of the sequence of this number sees another, both by position.
+    /// Returns whether position `query` of sequence `number` attends to position `key`.
     pub fn sees(&self, number: usize, query: usize, key: usize) -> bool {
         let real = self.real.as_ref();
         real.is_none_or(|real| key < real[number] as usize)
@@ -102,8 +103,8 @@ impl Sequences {
             }
     }
 
-    /// The sequences of these numbers, packed by themselves; each keeps its place in the step's
-    /// batch.
+    /// Returns the sequences with these indices, packed by themselves; each keeps its place in the
+    /// step's batch.
     pub fn part(&self, numbers: &[usize]) -> Self {
         let lengths: Vec<usize> = numbers
             .iter()
@@ -119,7 +120,7 @@ impl Sequences {
         }
     }
 
-    /// The first token of each sequence, packed by itself.
+    /// Returns the first token of each sequence, packed by itself.
     pub fn firsts(&self) -> Self {
         Self {
             places: self.places.clone(),
@@ -127,7 +128,7 @@ impl Sequences {
         }
     }
 
-    /// Number of sequences.
+    /// Returns the number of sequences.
     pub fn len(&self) -> usize {
         self.places.len()
     }
@@ -136,39 +137,39 @@ impl Sequences {
         self.places.is_empty()
     }
 
-    /// Number of rows of the packed matrix.
+    /// Returns the number of rows of the packed matrix.
     pub fn tokens(&self) -> usize {
         self.offsets.last().map_or(0, |&end| end as usize)
     }
 
-    /// Row of each sequence's first token, and at last the number of rows.
+    /// Returns the row of each sequence's first token, followed by the total number of rows.
     pub fn offsets(&self) -> &[u32] {
         &self.offsets
     }
 
-    /// Place of each sequence in the step's whole batch.
+    /// Returns the place of each sequence in the step's whole batch.
     pub fn places(&self) -> &[u32] {
         &self.places
     }
 
-    /// Rows of the sequence of this number.
+    /// Returns the rows of sequence `number`.
     pub fn rows(&self, number: usize) -> std::ops::Range<usize> {
         self.offsets[number] as usize..self.offsets[number + 1] as usize
     }
 
-    /// Tokens of each sequence.
+    /// Iterates over the token counts of the sequences.
     pub fn lengths(&self) -> impl Iterator<Item = usize> {
         self.offsets
             .windows(2)
             .map(|ends| (ends[1] - ends[0]) as usize)
     }
 
-    /// Tokens of the longest sequence.
+    /// Returns the token count of the longest sequence.
     pub fn longest(&self) -> usize {
         self.lengths().max().unwrap_or(0)
     }
 
-    /// Each row's word in masks.
+    /// Iterates over the mask words of the rows.
     pub fn row_words(&self) -> impl Iterator<Item = u32> {
         self.lengths()
             .zip(self.places.iter())
@@ -177,7 +178,7 @@ impl Sequences {
             })
     }
 
-    /// The rows in tiles of `rows` rows.
+    /// Iterates over the rows in tiles of `rows` rows.
     pub fn tiles(&self, rows: usize) -> impl Iterator<Item = Tile> {
         (0..self.len()).flat_map(move |number| {
             let [begin, end] = [self.offsets[number], self.offsets[number + 1]];
@@ -191,7 +192,8 @@ impl Sequences {
         })
     }
 
-    /// What shaders read of the rows, on the device of `beside`: uploaded where it is first asked for.
+    /// Returns what shaders read about the rows, on the device of `beside`; uploads it on first
+    /// use.
     pub fn on_device(&self, beside: &CubeTensor) -> RowArrays {
         let words = |tile: Tile| [tile.first, tile.begin, tile.end, tile.place];
         self.on_device.arrays(beside, || {

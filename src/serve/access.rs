@@ -1,5 +1,5 @@
-//! Every request's end: counted for [`Metrics`](super::metrics::Metrics), and with `-v` told in a line on
-//! standard error.
+//! Records the end of every request: counts it for [`Metrics`](super::metrics::Metrics) and, with
+//! `-v`, logs a line to standard error.
 
 use std::{sync::Arc, time::Instant};
 
@@ -11,10 +11,10 @@ use axum::{
 
 use super::{Served, intake::Intake, offer::Kind, page};
 
-/// The status of a request whose client had gone, as nginx counts them; no answer carries it.
+/// Status of a request whose client disconnected, as in nginx; no response carries it.
 const GONE: u16 = 499;
 
-/// Characters of a path in a line: clients may send any.
+/// Most characters of a path in a log line, since clients may send any length.
 const SHOWN: usize = 100;
 
 /// Follows a request to its end.
@@ -32,7 +32,7 @@ pub async fn follow(
                 .address()
                 .map_or_else(|| "-".to_owned(), |address| address.to_string());
             let method = cut(request.method().as_str());
-            // Without what follows a question mark, and without anything that is asked.
+            // Without the query string, and without any content of the request.
             format!("{client} {method} {}", cut(path))
         }),
         served,
@@ -51,7 +51,7 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// The name of what a path leads to; all that lead nowhere have one.
+/// Returns the name of a path's route; all unknown paths share one name.
 fn route(path: &str) -> &'static str {
     let others = ["/", "/page.css", "/health", "/metrics", "/openapi.json"];
     let of_kinds = Kind::ALL.iter();
@@ -61,11 +61,12 @@ fn route(path: &str) -> &'static str {
     all.find(|known| *known == path).unwrap_or("other")
 }
 
-/// A request whose end is told when this is dropped: with its answer, or because its client has gone.
+/// A request whose end is recorded when this is dropped: after its response, or because its client
+/// disconnected.
 struct UnderWay {
     served: Arc<Served>,
     route: &'static str,
-    /// What its line begins with.
+    /// The beginning of its log line.
     line: Option<String>,
     began: Instant,
     status: u16,

@@ -1,5 +1,5 @@
-//! The interface for programs: a text comes in, or a question and a passage, or a list of such, and a
-//! [`Reply`] goes out for each.
+//! The interface for programs: a text, or a question and a passage, or a list of either comes in,
+//! and a [`Reply`] goes out for each.
 
 use std::sync::Arc;
 
@@ -25,13 +25,13 @@ use super::{
 };
 use crate::tasks::{asked::Asked, reply::Reply};
 
-/// How the server is.
+/// The state of the server.
 #[derive(Debug, Serialize)]
 pub struct Health {
     status: &'static str,
     model: String,
     device: String,
-    /// Requests that wait or are being answered, each item of a list counted.
+    /// Requests that wait or are being answered, with each item of a list counted.
     queue: usize,
     version: &'static str,
     tasks: Vec<Offer>,
@@ -62,7 +62,7 @@ pub async fn ask(
     replies.pop().map(Json).ok_or_else(Refusal::defect)
 }
 
-/// Answers a list of such, all in their order or none.
+/// Answers a list of requests, all in order or none.
 pub async fn ask_all(
     served: Arc<Served>,
     kind: Kind,
@@ -85,25 +85,25 @@ pub async fn ask_all(
     replies.map(Json).map_err(named)
 }
 
-/// The body of a request for a kind of task that the model has.
+/// Returns the body of a request, if the model has a task of this kind.
 async fn admit(served: &Served, kind: Kind, request: Request) -> Result<Bytes, Refusal> {
     asked_for(&served.offers, kind, None)?;
     expect_json(request.headers())?;
     receive(request, &served.limits).await
 }
 
-/// Which of the models is asked, and what.
+/// Returns which of the models is asked, and what.
 fn checked(served: &Served, kind: Kind, posted: Posted) -> Result<(usize, Asked), Refusal> {
     let Posted { task, texts } = posted;
     let (head, offer) = asked_for(&served.offers, kind, task.as_deref())?;
     Ok((head, asked::check(texts, offer)?))
 }
 
-/// The replies to what came together, each with its place, in their order; `slow` says what may be to
-/// blame if they come too late.
+/// Returns the replies to inputs that came together, each with its queue place, in order; `slow`
+/// says what may be to blame if they take too long.
 ///
 /// # Errors
-/// With the number of the one that is to blame, unless it is a matter of all.
+/// With the index of the item to blame, unless the error concerns all of them.
 async fn answer(
     served: &Arc<Served>,
     asked: Vec<(Place, (usize, Asked))>,
@@ -114,7 +114,7 @@ async fn answer(
     let of_one = |(item, refusal)| (Some(item), refusal);
     let answered = timeout(limit, async {
         let reading = served.clone();
-        // What cannot be cut into rows is the client's to change.
+        // What cannot be cut into rows is the client's mistake.
         let featurize = move |(head, asked): (usize, Asked)| {
             let featurized = reading.models[head].featurize(&asked);
             let featurized = featurized.map_err(|error| Refusal::bad(error.to_string()))?;
@@ -132,7 +132,7 @@ async fn answer(
                     place,
                 } = computed;
                 let chosen = choosing.models[head].reply(&asked, outputs);
-                // The place is given back.
+                // Frees the place in the queue.
                 drop(place);
                 chosen.map_err(|error| (item, failed(&error)))
             });
@@ -148,13 +148,13 @@ async fn answer(
     })?
 }
 
-/// The whole body, within the limits.
+/// Reads the whole body, within the limits.
 async fn receive(request: Request, limits: &Limits) -> Result<Bytes, Refusal> {
     let too_large = || {
         let message = format!("expected at most {} bytes", limits.body_bytes);
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     };
-    // A length that is told beforehand need not be waited for.
+    // A declared length can be rejected without waiting for the body.
     if request.body().size_hint().lower() > limits.body_bytes as u64 {
         return Err(too_large());
     }
@@ -171,7 +171,8 @@ async fn receive(request: Request, limits: &Limits) -> Result<Bytes, Refusal> {
         })
 }
 
-/// A browser sends JSON to another site only if that allows it, which this one never does.
+/// Requires a JSON content type: a browser sends JSON to another site only if that site allows it,
+/// which this one never does.
 fn expect_json(headers: &HeaderMap) -> Result<(), Refusal> {
     let given = headers
         .get(header::CONTENT_TYPE)
@@ -185,7 +186,7 @@ fn expect_json(headers: &HeaderMap) -> Result<(), Refusal> {
     Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
 }
 
-/// What the server has done, for Prometheus.
+/// Returns the server's statistics, for Prometheus.
 pub async fn metrics(State(served): State<Arc<Served>>) -> impl IntoResponse {
     let text = served.metrics.text(served.queue.taken());
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)

@@ -1,4 +1,4 @@
-//! A request's body → what is asked of a task, or a list of such, or why it cannot be.
+//! A request's body → an input or a list of inputs for a task, or why it is invalid.
 
 use axum::http::StatusCode;
 use serde::{
@@ -16,10 +16,10 @@ use crate::tasks::{
     qa::no_answer::null_odds::{gives_null_odds, needs_null_odds},
 };
 
-/// A body as JSON has it.
+/// A body as parsed from JSON.
 #[derive(Debug)]
 pub struct Posted {
-    /// The task that it names; without it the first of its kind.
+    /// The task that it names; if absent, the first of its kind.
     pub task: Option<String>,
     pub texts: Texts,
 }
@@ -40,7 +40,7 @@ pub struct Question {
     question: String,
     #[serde(alias = "context")]
     passage: String,
-    /// Null odds above this mean no answer, in place of the server's threshold.
+    /// Null odds above this mean no answer; overrides the server's threshold.
     threshold: Option<f64>,
     task: Option<String>,
 }
@@ -87,7 +87,7 @@ impl From<One> for Posted {
     }
 }
 
-/// What a body of this kind looks like, for messages.
+/// Describes what a body of this kind looks like, for messages.
 fn expected(kind: Kind) -> &'static str {
     match kind {
         Kind::QuestionAnswering => r#"{"question": "…", "passage": "…"}"#,
@@ -98,10 +98,10 @@ fn expected(kind: Kind) -> &'static str {
     }
 }
 
-/// Reads a body that asks for a task of this kind.
+/// Parses a body that asks a task of this kind.
 ///
 /// # Errors
-/// When it is not of that form.
+/// If it does not have that form.
 pub fn read(kind: Kind, body: &[u8]) -> Result<Posted, Refusal> {
     let expected = expected(kind);
     Ok(match kind {
@@ -111,10 +111,11 @@ pub fn read(kind: Kind, body: &[u8]) -> Result<Posted, Refusal> {
     })
 }
 
-/// Reads a list of such bodies, of at most so many.
+/// Parses a list of at most `most` such bodies.
 ///
 /// # Errors
-/// When it is no list, has more, or an item is not of that form: the first such is named.
+/// If it is not a list, is too long, or an item does not have that form; the first such item is
+/// named.
 pub fn read_list(kind: Kind, body: &[u8], most: usize) -> Result<Vec<Posted>, Refusal> {
     match kind {
         Kind::QuestionAnswering => list::<Question>(kind, body, most),
@@ -153,7 +154,7 @@ fn list<T: DeserializeOwned + Into<Posted>>(
     Ok(items.all.into_iter().map(T::into).collect())
 }
 
-/// The same, of which a list is none: its items would be taken for the values.
+/// Parses an object; rejects a list, whose items would be taken for the object's values.
 fn object<T: DeserializeOwned>(body: &[u8], expected: &str) -> Result<T, Refusal> {
     match body.trim_ascii_start().first() {
         Some(b'[') => Err(Refusal::bad(format!("expected {expected}, found a list"))),
@@ -166,10 +167,10 @@ fn json<T: DeserializeOwned>(body: &[u8], expected: &str) -> Result<T, Refusal> 
         .map_err(|error| Refusal::bad(format!("expected {expected}: {error}")))
 }
 
-/// What is asked of the task, once its texts are of the expected number and sizes.
+/// Checks the number and sizes of the texts and returns what is asked of the task.
 ///
 /// # Errors
-/// When they are not, or when a threshold is given that the task has no use for.
+/// If they do not match, or if a threshold is given that the task cannot use.
 pub fn check(texts: Texts, offer: &Offer) -> Result<Asked, Refusal> {
     match texts {
         Texts::Question(asked) => {
@@ -213,7 +214,7 @@ fn expect(offer: &Offer, name: &str, text: Option<&str>) -> Result<(), Refusal> 
     Err(Refusal::bad(format!("{name}: {wrong}")))
 }
 
-/// Refuses a threshold where the model has no scores to hold against it.
+/// Rejects a threshold if the model has no scores to compare it with.
 fn check_threshold(task: &str) -> Result<(), Refusal> {
     match gives_null_odds(task) {
         true => Ok(()),
@@ -370,7 +371,7 @@ mod tests {
             asked(&pair, one).unwrap_err(),
             "text_b: films takes two texts: expected a second one (Text), found none"
         );
-        // One that is there must not be blank, and each has its limit.
+        // A text that is present must not be blank, and each has its own limit.
         assert_eq!(
             asked(&either, r#"{"text": "oak", "text_b": " "}"#).unwrap_err(),
             "text_b: expected text, found none"

@@ -1,8 +1,8 @@
-//! Whom a request names as its server.
+//! Checks which server a request names.
 //!
-//! A server that listens to this machine alone answers only to names of this machine. A web page
-//! elsewhere may have its own name lead here (DNS rebinding) and would read the answers as its
-//! own; but its requests carry that name.
+//! A server that listens only to this machine answers only to names of this machine. A web page
+//! elsewhere may make its own name resolve to this address (DNS rebinding) and could then read the
+//! answers as its own, but its requests carry that name.
 
 use std::net::IpAddr;
 
@@ -15,7 +15,7 @@ use axum::{
 
 use super::refusal::Refusal;
 
-/// Lets only requests pass that name this machine.
+/// Passes only requests that name this machine.
 pub async fn only_this_machine(request: Request, next: Next) -> Response {
     match check(request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
@@ -35,7 +35,7 @@ fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(host) = host else {
         return Err(Refusal::bad("the Host header is not a name and a port"));
     };
-    // A request line with a whole address names the server too.
+    // A request line with an absolute URL also names the server.
     for name in [Some(&host), uri.authority()].into_iter().flatten() {
         if !is_this_machine(name.host()) {
             let message = format!(

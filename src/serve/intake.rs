@@ -1,9 +1,10 @@
-//! How far a connection's requests have come in.
+//! Tracks how much of a connection's requests has been received.
 //!
-//! A request may be answered before all of it has arrived: its body is too long, its path is
-//! unknown, its Host is another. What the client still sends must then be read, or the closed
-//! socket resets the connection and the client loses the answer. So each body is followed to its
-//! end, and the connection ([`listener`](super::listener)) is told where its requests end.
+//! A request may be answered before all of it has arrived, because its body is too long, its path
+//! is unknown or its Host is wrong. What the client still sends must then be read; otherwise
+//! closing the socket resets the connection and the client loses the response. So each body is
+//! followed to its end, and the connection ([`listener`](super::listener)) learns where its
+//! requests end.
 
 use std::{
     net::SocketAddr,
@@ -24,7 +25,7 @@ use axum::{
 };
 use http_body::{Frame, SizeHint};
 
-/// How far the requests of one connection have come in; its socket and its requests share it.
+/// How much of one connection's requests has been received; shared by its socket and its requests.
 #[derive(Debug, Clone, Default)]
 pub struct Intake(Arc<State>);
 
@@ -36,7 +37,7 @@ struct State {
 }
 
 impl Intake {
-    /// Of a connection from `address`.
+    /// Creates it for a connection from `address`.
     pub fn of(address: SocketAddr) -> Self {
         Intake(Arc::new(State {
             address: Some(address),
@@ -44,34 +45,34 @@ impl Intake {
         }))
     }
 
-    /// Where the connection comes from.
+    /// Returns the address of the client.
     pub fn address(&self) -> Option<SocketAddr> {
         self.0.address
     }
 
-    /// Bytes have come; returns whether they are the first of a request.
+    /// Notes that bytes have arrived; returns whether they are the first of a request.
     pub fn receive(&self) -> bool {
         !self.0.midway.swap(true, Relaxed)
     }
 
-    /// A request has been read to its end.
+    /// Notes that a request has been read completely.
     fn complete(&self) {
         self.0.midway.store(false, Relaxed);
         self.0.whole.fetch_add(1, Relaxed);
     }
 
-    /// Whether bytes have come since the last request that was read to its end.
+    /// Returns whether bytes have arrived since the last request that was read completely.
     pub fn is_midway(&self) -> bool {
         self.0.midway.load(Relaxed)
     }
 
-    /// How many requests have been read to their ends.
+    /// Returns how many requests have been read completely.
     pub fn whole(&self) -> u64 {
         self.0.whole.load(Relaxed)
     }
 }
 
-/// Follows a request's body; an answer that comes before its end is the connection's last.
+/// Follows a request's body; a response sent before its end is the connection's last.
 pub async fn follow(
     ConnectInfo(intake): ConnectInfo<Intake>,
     request: Request,
@@ -84,7 +85,7 @@ pub async fn follow(
             ended: ended.clone(),
             body,
         };
-        // Nobody polls a body that is not there.
+        // Nobody polls an absent body.
         if followed.is_end_stream() {
             followed.end();
         }
@@ -98,7 +99,7 @@ pub async fn follow(
     response
 }
 
-/// A body that tells when it has been read to its end.
+/// A body that reports when it has been read completely.
 struct Followed {
     body: Body,
     ended: Arc<AtomicBool>,

@@ -1,4 +1,4 @@
-//! The items of a JSON list, which keep their number: an error tells which one is wrong.
+//! The items of a JSON list with their index, so that an error can say which one is wrong.
 
 use std::{fmt, marker::PhantomData};
 
@@ -7,12 +7,12 @@ use serde::{
     de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
-/// What has been read of a list; after an error, what stands before the item that is wrong.
+/// The part of a list that has been read; after an error, the items before the wrong one.
 #[derive(Debug)]
 pub struct Items<T> {
     most: usize,
     pub all: Vec<T>,
-    /// Whether there are more than the most.
+    /// Whether there are more items than allowed.
     pub over: bool,
 }
 
@@ -53,7 +53,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for &mut Items<T> {
     }
 }
 
-/// An object alone: the items of a list would be taken for its values.
+/// Accepts only an object: the items of a list would be taken for its values.
 struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

@@ -1,4 +1,4 @@
-//! What was asked, on its way through the model: cut into rows, of which some are computed.
+//! A request on its way through the model: cut into rows, some of which are computed.
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -8,36 +8,36 @@ use crate::{
     tasks::{featurized::Featurized, output::Output},
 };
 
-/// Where the outcome of what was asked arrives.
+/// Receives the outcome of a request.
 pub type Outcome = oneshot::Receiver<Result<Computed, Refusal>>;
 
-/// A request's share of what may be under way; given back when it is dropped.
+/// A request's share of the queue's capacity, released on drop.
 #[derive(Debug)]
 pub struct Place {
     pub request: OwnedSemaphorePermit,
     pub tokens: Option<OwnedSemaphorePermit>,
 }
 
-/// What was asked, once the model has seen all rows of it.
+/// A request of which the model has computed all rows.
 #[derive(Debug)]
 pub struct Computed {
     pub asked: Featurized,
-    /// What the model says of each row, in their order.
+    /// The model's output for each row, in order.
     pub outputs: Vec<Output>,
     pub place: Place,
 }
 
-/// What waits for the model, or for more of it.
+/// A request that waits for the model, or for more of its rows to be computed.
 #[derive(Debug)]
 pub struct Job {
-    /// The place of the head that answers, in the model's list.
+    /// Index of the answering head in the model's list.
     head: usize,
     asked: Featurized,
     place: Place,
     reply: oneshot::Sender<Result<Computed, Refusal>>,
-    /// Of the rows before the first that is not computed.
+    /// Outputs of the rows computed so far.
     outputs: Vec<Output>,
-    /// Rows that the model has, or has been given.
+    /// Number of rows that have been given to the model.
     given: usize,
 }
 
@@ -62,17 +62,17 @@ impl Job {
         self.head
     }
 
-    /// Whether nobody waits for the answer any more.
+    /// Returns whether nobody waits for the reply any more.
     pub fn is_left(&self) -> bool {
         self.reply.is_closed()
     }
 
-    /// Whether the model has been given all rows.
+    /// Returns whether the model has been given all rows.
     pub fn is_given(&self) -> bool {
         self.given == self.asked.row_count()
     }
 
-    /// Gives the next row to the model, and returns its tokens.
+    /// Gives the next row to the model and returns its token count.
     pub fn give(&mut self) -> usize {
         let row = self.asked.row(self.given);
         let tokens = row.as_ref().map_or(0, |row| row.input_ids.len());
@@ -80,24 +80,24 @@ impl Job {
         tokens
     }
 
-    /// How many rows have been given and are not computed.
+    /// Returns how many rows have been given to the model but not computed yet.
     pub fn under_way(&self) -> usize {
         self.given - self.outputs.len()
     }
 
-    /// The rows that have been given and are not computed.
+    /// Iterates over the rows given to the model but not computed yet.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         self.asked.rows(self.outputs.len()..self.given)
     }
 
-    /// Takes what the model says of the rows under way, in their order.
+    /// Takes the model's outputs for the rows in flight, in order.
     pub fn take(&mut self, outputs: impl Iterator<Item = Output>) {
         self.outputs.extend(outputs);
     }
 
-    /// Tells the client's task what the model says, once all rows are computed.
+    /// Sends the outputs to the client's task; all rows must be computed.
     pub fn finish(self) {
-        // A client that has gone needs no answer.
+        // A client that has disconnected needs no reply.
         let _gone = self.reply.send(Ok(Computed {
             asked: self.asked,
             outputs: self.outputs,
@@ -105,7 +105,7 @@ impl Job {
         }));
     }
 
-    /// Tells the client's task why there will be no answer, once its place is free.
+    /// Frees the place, then tells the client's task why there will be no reply.
     pub fn refuse(self, refusal: Refusal) {
         drop(self.place);
         let _gone = self.reply.send(Err(refusal));
@@ -121,10 +121,11 @@ pub mod example {
     use super::*;
     use crate::tasks::qa::{ask::FeaturizedQuestions, example::Examples, feature::Feature};
 
-    /// Tokens of a window.
+    /// Tokens in a window.
     pub const TOKENS: usize = 6;
 
-    /// A question of so many windows, whose ids are `1000 · number`, `1000 · number + 1`, ….
+    /// Creates a question of `windows` windows, whose ids are `1000 · number`, `1000 · number + 1`,
+    /// ….
     pub fn asked(number: u64, windows: usize) -> Featurized {
         let window = |window: usize| Feature {
             feature_id: 1000 * number + window as u64,
@@ -146,12 +147,12 @@ pub mod example {
         })
     }
 
-    /// The same on its way, with a place of `places`.
+    /// Wraps such a question in a job, with a place of `places`.
     pub fn job(places: &Arc<Semaphore>, number: u64, windows: usize) -> (Job, Outcome) {
         job_of(places, 0, number, windows)
     }
 
-    /// The same for another head than the first.
+    /// Does the same for a head other than the first.
     pub fn job_of(
         places: &Arc<Semaphore>,
         head: usize,

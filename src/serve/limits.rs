@@ -1,30 +1,31 @@
-//! What a server takes on: sizes, numbers and times, beyond which it refuses in words.
+//! The limits of a server: sizes, counts and times beyond which it refuses with a message.
 
 use std::time::Duration;
 
-/// The bounds of a server.
+/// The limits of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a request's body.
+    /// Bytes in a request's body.
     pub body_bytes: usize,
-    /// Code points of a question.
+    /// Code points in a question.
     pub question_characters: usize,
-    /// Code points of a passage.
+    /// Code points in a passage.
     pub passage_characters: usize,
-    /// Code points of a text that is to be classified, rated or tagged.
+    /// Code points in a text to be classified, rated or tagged.
     pub text_characters: usize,
-    /// Requests that are being tokenised, wait or are being answered; each item of a list is one.
+    /// Requests that are being tokenised, wait or are being answered; each item of a list counts as
+    /// one.
     pub queue: usize,
-    /// Items of a list that come in one request.
+    /// Items in one request's list.
     pub list: usize,
-    /// Tokens of all rows that wait or are being computed: what a line of long passages may
-    /// take of memory and of everybody's time.
+    /// Tokens in all rows that wait or are being computed: bounds the memory and time that a queue
+    /// of long passages can take.
     pub tokens: usize,
-    /// Open connections; more wait for one to close.
+    /// Open connections; further ones wait until one closes.
     pub connections: usize,
     /// Time for a request's body to arrive.
     pub receive: Duration,
-    /// Time from a whole request to its answer.
+    /// Time from the complete request to its reply.
     pub answer: Duration,
 }
 
@@ -37,7 +38,7 @@ impl Default for Limits {
             text_characters: 100_000,
             queue: 512,
             list: 256,
-            // Eight passages of the most windows (1000) of the most tokens (512).
+            // Eight passages of the most windows (1000) with the most tokens (512).
             tokens: 1 << 22,
             // Below the 1024 files that a process may usually have open.
             connections: 768,
@@ -48,13 +49,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Items that a list may have: more than wait at once would never be answered.
+    /// Returns the most items in a list: more than the queue holds could never be answered.
     pub fn items(&self) -> usize {
         self.list.min(self.queue)
     }
 
-    /// How long a connection may stay open without anything being written to it: what the longest
-    /// request takes, and some more, so that the answer to it comes first on a busy machine too.
+    /// Returns how long a connection may stay open without anything being written to it: the time
+    /// of the longest request plus a margin, so that its reply comes first even on a busy machine.
     pub fn silence(&self) -> Duration {
         self.receive + self.answer + Duration::from_secs(5)
     }

@@ -1,13 +1,13 @@
-//! Connections: so many at once, none of which may be silent for long, and none of which is closed
-//! in its client's face.
+//! Accepts connections: a limited number at once, none silent for long, and none closed while its
+//! client is still sending.
 //!
-//! A connection that nothing has been written to for a while is closed, whatever comes in: a
-//! client that sends its request a byte at a time does not hold its place for ever.
+//! A connection to which nothing has been written for a while is closed, whatever comes in: a
+//! client that sends its request one byte at a time cannot hold its place for ever.
 //!
-//! A client that is answered before it has sent all of its request may read the answer only once
-//! it has sent the rest. If the socket were closed, what it sends would be met by a reset, and the
-//! answer would be lost. So only the way out is closed; what still comes in is read and thrown
-//! away for a while (a lingering close).
+//! A client whose request is answered early may not read the response until it has sent the rest of
+//! the request. If the socket were closed, the client's data would be met by a reset and the
+//! response would be lost. So only the sending side is closed; incoming data is read and discarded
+//! for a while (a lingering close).
 
 use std::{
     io,
@@ -31,13 +31,13 @@ use tokio::{
 
 use super::{intake::Intake, unread};
 
-/// How long an answered client may go on sending.
+/// How long a client may go on sending after its response.
 const LINGER: Duration = Duration::from_secs(60);
 
-/// How long an answered client may pause while it sends.
+/// How long a client may pause while sending after its response.
 const LINGER_PAUSE: Duration = Duration::from_secs(5);
 
-/// Accepts connections while there are places for them.
+/// Accepts connections while there are free places.
 pub struct Connections {
     listener: TcpListener,
     places: Arc<Semaphore>,
@@ -45,7 +45,7 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// At most `places` at once, each closed after this much `silence`.
+    /// Accepts at most `places` connections at once, each closed after `silence`.
     pub fn new(listener: TcpListener, places: usize, silence: Duration) -> Self {
         Connections {
             listener,
@@ -62,7 +62,7 @@ impl Listener for Connections {
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         let place = self.places.clone().acquire_owned().await;
         let (stream, address) = Listener::accept(&mut self.listener).await;
-        // Answers are written whole: nothing is gained by waiting for more.
+        // Responses are written whole, so delaying them to coalesce packets gains nothing.
         if let Err(error) = stream.set_nodelay(true) {
             log::debug!("{address}: TCP_NODELAY is not set: {error}");
         }
@@ -97,20 +97,20 @@ pub struct Connection {
     end: Pin<Box<Sleep>>,
     silence: Duration,
     intake: Intake,
-    /// Requests that had been read to their ends when that was last looked at.
+    /// Number of complete requests at the last check.
     whole: u64,
-    /// Set once the way out is closed.
+    /// Set once the sending side is closed.
     linger_until: Option<Instant>,
-    /// What is left of a refusal that is written in the place of hyper's bytes, and how many those
-    /// are.
+    /// What remains to be written of a refusal that replaces hyper's bytes, and the number of those
+    /// bytes.
     reason: Option<(Vec<u8>, usize)>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Connection {
-    /// What is still to come, or an error once the connection has been silent for too long.
+    /// Returns pending, or an error if the connection has been silent for too long.
     fn pending<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        // Answering has its own limit, which begins with the request's end.
+        // Answering has its own limit, which begins at the end of the request.
         let whole = self.intake.whole();
         if std::mem::replace(&mut self.whole, whole) != whole {
             self.begin_again();
@@ -137,7 +137,7 @@ impl Connection {
         written
     }
 
-    /// Writes bytes of hyper's, those that are a refusal without a reason with one.
+    /// Writes hyper's bytes, adding a reason if they are a refusal without one.
     fn write_reason(
         &mut self,
         context: &mut Context<'_>,
@@ -161,7 +161,7 @@ impl Connection {
         Some(Poll::Ready(Ok(length)))
     }
 
-    /// Reads what still comes and throws it away, until the client is done or its time is over.
+    /// Reads and discards incoming data until the client is done or its time is over.
     fn drain(&mut self, until: Instant, context: &mut Context<'_>) -> Poll<()> {
         let mut scratch = [0; 16 << 10];
         loop {
@@ -174,7 +174,7 @@ impl Connection {
                     }
                     self.end.as_mut().reset(until.min(now + LINGER_PAUSE));
                 }
-                // The client has closed its side, or is gone.
+                // The client has closed its side or disconnected.
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending => return self.end.as_mut().poll(context),
             }
@@ -193,7 +193,7 @@ impl AsyncRead for Connection {
         if read.is_pending() {
             return self.pending(context);
         }
-        // Once a request, so that it cannot be drawn out.
+        // Only once per request, so that a client cannot extend it.
         if buffer.filled().len() > before && self.intake.receive() {
             self.begin_again();
         }
@@ -251,7 +251,7 @@ impl AsyncWrite for Connection {
                 now + LINGER
             }
         };
-        // An idle connection has nothing under way that a reset could meet.
+        // An idle connection has no data in flight that a reset could meet.
         if self.intake.is_midway() {
             ready!(self.drain(until, context));
         }

@@ -1,7 +1,7 @@
-//! What a server has done so far, in figures, as Prometheus reads them: `GET /metrics`.
+//! Statistics of a server in Prometheus format: `GET /metrics`.
 //!
-//! Figures alone: nothing that was asked, and no more routes than the server has, whatever paths are
-//! asked for.
+//! Only numbers: nothing that was asked, and no more routes than the server has, whatever paths are
+//! requested.
 
 use std::{
     collections::BTreeMap,
@@ -10,18 +10,18 @@ use std::{
     time::Duration,
 };
 
-/// The text format that every Prometheus reads.
+/// The text format that every Prometheus version reads.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Upper ends of the seconds that requests take.
+/// Upper bounds of the request duration buckets, in seconds.
 const SECONDS: [f64; 12] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
 
-/// Upper ends of the windows that share a batch.
+/// Upper bounds of the buckets for windows per batch.
 const WINDOWS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
-/// The figures of one server.
+/// The statistics of one server.
 #[derive(Debug)]
 pub struct Metrics(Mutex<Figures>);
 
@@ -44,7 +44,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A request has ended.
+    /// Records the end of a request.
     pub fn request(&self, route: &'static str, status: u16, took: Duration) {
         let mut figures = self.figures();
         *figures.requests.entry((route, status)).or_default() += 1;
@@ -53,17 +53,17 @@ impl Metrics {
         seconds.add(took.as_secs_f64());
     }
 
-    /// The model has seen a batch of so many windows.
+    /// Records that the model computed a batch of `windows` windows.
     pub fn batch(&self, windows: usize) {
         self.figures().batches.add(windows as f64);
     }
 
-    /// All figures, with how many requests are under way now.
+    /// Formats all statistics, including how many requests are in progress now.
     pub fn text(&self, queue: usize) -> String {
         let figures = self.figures();
         let mut text = String::new();
         let named = |text: &mut String, name: &str, kind: &str, help: &str| {
-            // A String takes all that is written.
+            // Writing to a String cannot fail.
             let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
         };
         let requests = "electra_requests_total";
@@ -99,17 +99,18 @@ impl Metrics {
         text
     }
 
-    /// A thread that panicked has left whole numbers behind.
+    /// Locks the statistics; a thread that panicked cannot have left them inconsistent.
     fn figures(&self) -> MutexGuard<'_, Figures> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// How many values there were, by their size.
+/// Counts of values by size.
 #[derive(Debug)]
 struct Histogram {
     ends: &'static [f64],
-    /// Of each end, the values up to it that are above the end before; last, those above all.
+    /// For each bound, the number of values up to it and above the previous one; last, those above
+    /// all bounds.
     counts: Vec<u64>,
     sum: f64,
 }
@@ -129,7 +130,7 @@ impl Histogram {
         self.sum += value;
     }
 
-    /// Each line counts all values up to its end.
+    /// Writes cumulative counts: each line counts all values up to its bound.
     fn write(&self, text: &mut String, name: &str, label: &str) {
         let comma = if label.is_empty() { "" } else { "," };
         let braces = match label {
@@ -167,7 +168,7 @@ mod tests {
             "electra_requests_total{route=\"/api/answer\",status=\"200\"} 2",
             "electra_requests_total{route=\"/api/answer\",status=\"503\"} 1",
             "electra_requests_total{route=\"other\",status=\"404\"} 1",
-            // An end counts what is equal to it.
+            // A bound counts values equal to it.
             "electra_request_seconds_bucket{route=\"/api/answer\",le=\"0.005\"} 1",
             "electra_request_seconds_bucket{route=\"/api/answer\",le=\"0.25\"} 1",
             "electra_request_seconds_bucket{route=\"/api/answer\",le=\"0.5\"} 2",
@@ -188,7 +189,7 @@ mod tests {
             assert!(samples.contains(&sample), "{sample} is not in {text}");
         }
         assert_eq!(samples.len(), 3 + 2 * 15 + 1 + 12 + 1);
-        // Each family is named once, before its samples.
+        // Each family is declared once, before its samples.
         let named = text.lines().filter(|line| line.starts_with("# TYPE "));
         assert_eq!(named.count(), 5);
         assert!(text.ends_with('\n'));

@@ -1,11 +1,12 @@
-//! `electra serve`: a page and an API for whatever a model was fine-tuned for.
+//! `electra serve`: a web page and an API for whatever a model was fine-tuned for.
 //!
-//! [`Bound`] takes the address, [`Bound::serve`] answers until it is told to stop: requests
-//! ([`api`], [`page`]) for what the model [`offer`]s put what is [`asked`] into a line ([`queue`]) as
-//! a [`job`]. One thread with the model ([`worker`]) takes rows of all that wait, in [`turns`] and as
-//! many at once as its [`pace`] allows. [`limits`] bounds what is taken on; [`host`], [`origin`] and
-//! [`listener`] keep out what a server on one's own machine should not hear, and [`intake`] and [`unread`]
-//! see to it that whoever is refused can read why. [`access`] counts requests, for [`metrics`].
+//! [`Bound`] takes the address, and [`Bound::serve`] answers until it is told to stop. Requests
+//! ([`api`], [`page`]) for what the model [`offer`]s put what is [`asked`] into a line ([`queue`])
+//! as a [`job`]. One thread with the model ([`worker`]) takes rows of all waiting jobs, in
+//! [`turns`] and as many at once as its [`pace`] allows. [`limits`] bounds the load; [`host`],
+//! [`origin`] and [`listener`] keep out what a server on one's own machine should not hear, and
+//! [`intake`] and [`unread`] make sure that whoever is refused can read why. [`access`] counts
+//! requests, for [`metrics`].
 
 pub mod access;
 pub mod api;
@@ -69,10 +70,10 @@ use pace::Pace;
 use queue::{Queue, Waiting};
 use refusal::Refusal;
 
-/// How often is looked whether the server is to stop.
+/// Interval between checks for a stop request.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How long the last answers may take to reach their clients.
+/// How long the last responses may take to reach their clients.
 const LAST_WRITES: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
@@ -92,11 +93,11 @@ pub enum Error {
     Defect,
 }
 
-/// What requests share.
+/// State shared by all requests.
 pub struct Served {
-    /// What people call the model.
+    /// What users call the model.
     name: String,
-    /// The model for each of its tasks, in their order.
+    /// The model once for each of its tasks, in order.
     models: Vec<FineTuned>,
     /// What each offers.
     offers: Vec<Offer>,
@@ -106,7 +107,7 @@ pub struct Served {
     metrics: Metrics,
 }
 
-/// An address that nobody else listens to now.
+/// An address reserved for this server.
 pub struct Bound {
     runtime: Runtime,
     listener: TcpListener,
@@ -114,11 +115,11 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Takes the address; port 0 takes any that is free.
+    /// Binds the address; port 0 picks any free port.
     pub fn new(host: &str, port: u16) -> Result<Self, Error> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
-            // Tokenising: more at once than there are cores would only take their turns.
+            // For tokenising: more threads than cores would only take turns.
             .max_blocking_threads(thread::available_parallelism().map_or(1, Into::into))
             .thread_name("electra-http")
             .enable_all()
@@ -147,14 +148,14 @@ impl Bound {
         self.address
     }
 
-    /// Answers until `stop` is set; then no new connection is taken, and the questions under way
-    /// are answered.
+    /// Answers until `stop` is set, then takes no new connections and answers the requests in
+    /// progress.
     ///
-    /// `models` are one model for each of its tasks; `device` is what is told of where it computes; pages of
-    /// `origins` may ask.
+    /// `models` is the model once for each of its tasks; `device` describes to users where it
+    /// computes; pages of `origins` may send requests.
     ///
     /// # Errors
-    /// When the device is lost, after telling those who wait.
+    /// If the device is lost, after those who wait have been told.
     pub fn serve(
         self,
         models: Vec<FineTuned>,
@@ -190,14 +191,15 @@ impl Bound {
                         Some(served) => {
                             let mut seen = 0;
                             served.models[head].compute(rows, &mut |done, _| {
-                                // A batch that the device could not hold is halved, and none yet.
+                                // A batch that does not fit the device is halved, with nothing done
+                                // yet.
                                 if done > seen {
                                     served.metrics.batch(done - seen);
                                     seen = done;
                                 }
                             })
                         }
-                        // Nobody is left to hear the answers.
+                        // Nobody is left to receive the replies.
                         None => Ok(Vec::new()),
                     }
                 })
@@ -208,7 +210,7 @@ impl Bound {
         self.runtime.block_on(async {
             let (end, ended) = oneshot::channel::<()>();
             let server = axum::serve(listener, service).with_graceful_shutdown(async {
-                // Told, or no longer waited for: the server ends either way.
+                // Told to stop, or the sender is gone: the server ends either way.
                 let _told = ended.await;
             });
             let server = tokio::spawn(server.into_future());
@@ -232,8 +234,8 @@ impl Bound {
     }
 }
 
-/// What the model's thread has to say. It ends by itself once no request can reach it, unless it
-/// still works for clients that have gone: that is not waited for.
+/// Returns the result of the model's thread. It ends by itself once no request can reach it, unless
+/// it still works for clients that have disconnected, which is not waited for.
 fn ended(worker: JoinHandle<Result<(), fine_tuned::Error>>) -> Result<(), Error> {
     let began = Instant::now();
     while !worker.is_finished() {
@@ -249,7 +251,7 @@ fn ended(worker: JoinHandle<Result<(), fine_tuned::Error>>) -> Result<(), Error>
     }
 }
 
-/// The pages and what surrounds them.
+/// Builds the routes and their middleware.
 fn router(served: Arc<Served>, loopback: bool, origins: &[Origin]) -> Router {
     let document = openapi::document(&served.offers, &served.limits);
     let body_bytes = served.limits.body_bytes;
@@ -309,7 +311,7 @@ async fn wrong_method(request: Request) -> Refusal {
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message)
 }
 
-/// What every response says: its type is what it says it is, and answers are kept nowhere.
+/// Adds the headers of every response: no content sniffing, no caching.
 async fn with_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(

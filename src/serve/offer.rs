@@ -1,5 +1,5 @@
-//! What a server offers: each task of its model, with the texts that it takes, where it is asked, and
-//! what it may answer.
+//! What a server offers: each task of its model, the texts that it takes, its endpoint, and what it
+//! may answer.
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// What is asked of a task.
+/// What kind of input a task takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -44,7 +44,7 @@ impl Kind {
         }
     }
 
-    /// Where it is asked.
+    /// Returns the endpoint for single requests.
     pub fn endpoint(self) -> &'static str {
         match self {
             Self::QuestionAnswering => "/api/answer",
@@ -54,7 +54,7 @@ impl Kind {
         }
     }
 
-    /// Where a list of such is asked in one request.
+    /// Returns the endpoint for lists.
     pub fn list_endpoint(self) -> &'static str {
         match self {
             Self::QuestionAnswering => "/v1/answers",
@@ -64,7 +64,7 @@ impl Kind {
         }
     }
 
-    /// What a task of this kind does, for messages.
+    /// Describes what a task of this kind does, for messages.
     fn does(self) -> &'static str {
         match self {
             Self::QuestionAnswering => "answers questions on passages",
@@ -82,10 +82,10 @@ pub struct Offer {
     pub kind: Kind,
     pub endpoint: &'static str,
     pub fields: Vec<Field>,
-    /// The classes that it tells apart, in the order of their logits.
+    /// The classes that it distinguishes, in the order of their logits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<String>>,
-    /// The least and the greatest value that it learnt.
+    /// The smallest and largest value that it learnt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<[f64; 2]>,
     /// The types of spans that it finds.
@@ -98,16 +98,16 @@ pub struct Offer {
 pub struct Field {
     /// Its key in the request.
     pub name: &'static str,
-    /// What people call it.
+    /// What users call it.
     pub title: String,
     /// Whether a request must have it.
     pub required: bool,
-    /// Code points that it may have.
+    /// Most code points that it may have.
     pub max_characters: usize,
 }
 
 impl Offer {
-    /// What a task of the model offers.
+    /// Describes a task of the model.
     pub fn of(asking: &Asking, config: &Config, limits: &Limits) -> Self {
         let kind = Kind::of(asking);
         let mut offer = Offer {
@@ -153,11 +153,12 @@ fn field(name: &'static str, title: impl Into<String>, max_characters: usize) ->
     }
 }
 
-/// One text or two; if nothing tells how many, the second may be left out.
+/// Returns one text field or two; if the number is unknown, the second is optional.
 fn text_fields(asking: &TextAsking, config: &Config, limits: &Limits) -> Vec<Field> {
     let description = match &asking.columns {
         Some(columns) => Description::of_columns(asking.kind(), columns, &asking.task).ok(),
-        // Models of earlier versions do not keep them; their data need not be on this machine.
+        // Models of earlier versions do not store the columns, and their data need not be on this
+        // machine.
         None => Description::read(&config.paths().task_folder(&asking.task)).ok(),
     };
     let form = asking.form();
@@ -171,10 +172,10 @@ fn text_fields(asking: &TextAsking, config: &Config, limits: &Limits) -> Vec<Fie
         .collect()
 }
 
-/// The task that a request is for: the one that it names, or the first of the endpoint's kind.
+/// Returns the task that a request is for: the one it names, or the first of the endpoint's kind.
 ///
 /// # Errors
-/// When the model has none, with what it has instead.
+/// If the model has no such task; the message says what it has instead.
 pub fn asked_for<'a>(
     offers: &'a [Offer],
     kind: Kind,
@@ -202,7 +203,7 @@ pub fn asked_for<'a>(
     }
 }
 
-/// What is said at the endpoint of a kind that the model has no task of.
+/// Returns the message at an endpoint for which the model has no task.
 fn not_offered(offers: &[Offer], kind: Kind) -> String {
     let instead = offers.iter().map(|offer| {
         let Offer { name, endpoint, .. } = offer;

@@ -1,21 +1,22 @@
-//! Whose web pages may ask: none but the server's own, unless `--allow-origin` names others (CORS).
+//! Decides whose web pages may send requests: only the server's own, unless `--allow-origin` names
+//! others (CORS).
 //!
-//! A browser asks first whether a page of another origin may send JSON here (a preflight), and gives
-//! the page the answer only if the server names that origin.
+//! A browser first asks whether a page of another origin may send JSON here (a preflight), and
+//! shows the page the response only if the server names that origin.
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use axum::http::{HeaderValue, Method, Uri, header};
 use tower_http::cors::{Any, CorsLayer};
 
-/// How long a browser may keep what it was told.
+/// How long a browser may cache the result of a preflight.
 const KEPT: Duration = Duration::from_secs(600);
 
 /// An origin as browsers write it, or `*` for all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin(HeaderValue);
 
-/// What is no origin.
+/// Text that is not an origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected an origin as browsers write it, such as https://example.org, or *{0}")]
 pub struct NoOrigin(String);
@@ -32,7 +33,7 @@ impl FromStr for Origin {
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(wrong("; it begins with http:// or https://"));
         };
-        // What a browser leaves out of an origin would never be equal to one.
+        // An origin that spells out what browsers omit would never match.
         let plain = format!("{scheme}://{authority}").to_ascii_lowercase();
         let usual = match scheme {
             "https" => ":443",
@@ -58,7 +59,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What lets pages of these origins ask; nothing if there are none.
+/// Returns the CORS layer that allows these origins; `None` if there are none.
 pub fn layer(origins: &[Origin]) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;

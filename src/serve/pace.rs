@@ -1,15 +1,15 @@
-//! How much the model is given in one go.
+//! How much the model is given at once.
 //!
-//! Much at once uses a device best; little at once lets the next question in soon. What a go may
-//! take is a matter of time, so its size follows what goes of late have taken: a GPU gets full
-//! batches, two cores with a large model a window at a time.
+//! Large batches use a device best; small ones let the next question in soon. The limit is one of
+//! time, so the batch size adapts to how long recent batches took: a GPU gets full batches, two
+//! cores with a large model get one window at a time.
 
 use std::time::Duration;
 
-/// What a go should take at most: who comes now waits for the end of one.
+/// Target time of a batch: a new request waits for the current one to end.
 const GO: Duration = Duration::from_millis(500);
 
-/// The tokens of a go.
+/// The number of tokens in a batch.
 #[derive(Debug)]
 pub struct Pace {
     least: usize,
@@ -18,7 +18,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Begins with the `least`, since nothing is known of the device, and never exceeds `most`.
+    /// Starts with `least`, since nothing is known about the device yet, and never exceeds `most`.
     pub fn new(least: usize, most: usize) -> Self {
         let least = least.max(1);
         Pace {
@@ -28,17 +28,17 @@ impl Pace {
         }
     }
 
-    /// How many tokens the next go may have.
+    /// Returns how many tokens the next batch may have.
     pub fn tokens(&self) -> usize {
         self.tokens
     }
 
-    /// Hears what a go of so many tokens has taken.
+    /// Records how long a batch of `tokens` tokens took.
     pub fn hear(&mut self, tokens: usize, took: Duration) {
         if took > GO {
             self.tokens = (self.tokens / 2).max(self.least);
         } else if took < GO / 2 && tokens >= self.tokens {
-            // A go that was not full says nothing of a larger one.
+            // A batch that was not full says nothing about a larger one.
             self.tokens = self.tokens.saturating_mul(2).min(self.most);
         }
     }
@@ -71,12 +71,12 @@ mod tests {
         let mut pace = Pace::new(100, 1000);
         pace.hear(99, Duration::from_millis(1));
         assert_eq!(pace.tokens(), 100);
-        // Neither fast nor slow: as it should be.
+        // Neither fast nor slow: no change.
         pace.hear(100, Duration::from_millis(400));
         assert_eq!(pace.tokens(), 100);
         pace.hear(100, Duration::from_millis(1));
         assert_eq!(pace.tokens(), 200);
-        // A batch size of 0 windows is refused elsewhere.
+        // A batch size of 0 windows is rejected elsewhere.
         assert_eq!(Pace::new(0, 0).tokens(), 1);
     }
 }

@@ -1,5 +1,5 @@
-//! The interface for people: a page for each kind of task, with its style and its scripts, which load
-//! nothing from anywhere else.
+//! The interface for people: a page for each kind of task, with its style and its scripts, which
+//! load nothing from elsewhere.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ const TEXTS: &str = include_str!("../../assets/serve/texts.html");
 const WORDS: &str = include_str!("../../assets/serve/words.html");
 const STYLE: &str = include_str!("../../assets/serve/page.css");
 
-/// Scripts by their names: one for each page, and what they share.
+/// Scripts by path: one for each page, and one that they share.
 pub const SCRIPTS: [(&str, &str); 4] = [
     ("/form.js", include_str!("../../assets/serve/form.js")),
     ("/page.js", include_str!("../../assets/serve/page.js")),
@@ -24,15 +24,15 @@ pub const SCRIPTS: [(&str, &str); 4] = [
     ("/words.js", include_str!("../../assets/serve/words.js")),
 ];
 
-/// What the page may do: its own style and script, and questions to its own server.
+/// What the page may do: use its own style and scripts, and send requests to its own server.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src \
                       'self'; img-src data:; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-/// Asked for again each time, so that a new version's page comes with its own script.
+/// Revalidated each time, so that a new version's page comes with its own script.
 const FRESH: (HeaderName, &str) = (header::CACHE_CONTROL, "no-cache");
 
-/// The page of the task that `/?task=NAME` names, or of the model's first.
+/// Returns the page of the task that `/?task=NAME` names, or of the model's first.
 pub async fn page(State(served): State<Arc<Served>>, uri: Uri) -> Result<Response, Refusal> {
     let mut offers = served.offers.iter();
     let mut parts = uri.query().unwrap_or_default().split('&');
@@ -66,7 +66,7 @@ pub async fn page(State(served): State<Arc<Served>>, uri: Uri) -> Result<Respons
     Ok((headers, page).into_response())
 }
 
-/// A part of a query without its percent-encoding.
+/// Decodes the percent-encoding of a query component.
 fn decoded(part: &str) -> Vec<u8> {
     let mut rest = part.as_bytes();
     let mut bytes = Vec::with_capacity(rest.len());

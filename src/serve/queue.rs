@@ -1,8 +1,8 @@
 //! Many requests → the line to the model.
 //!
-//! So many requests may be under way at once, with so many tokens together: what comes beyond that
-//! is turned away. A request's text is cut into rows outside of the model's thread
-//! ([`worker`](super::worker)), and given up as soon as its client has gone.
+//! The number of requests in progress and their total tokens are limited; whatever exceeds the
+//! limits is turned away. A request's text is cut into rows outside of the model's thread
+//! ([`worker`](super::worker)), and dropped as soon as its client has disconnected.
 
 use std::sync::{Arc, mpsc};
 
@@ -19,17 +19,17 @@ use super::{
 };
 use crate::tasks::featurized::Featurized;
 
-/// What the requests are, by the tasks of the model.
+/// What the requests are called, depending on the model's tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiting {
     Questions,
     Texts,
-    /// Of either kind.
+    /// A mixture of both.
     Requests,
 }
 
 impl Waiting {
-    /// What is asked of tasks of which each answers questions or does not.
+    /// Derives it from whether each task answers questions.
     pub fn of(are_questions: impl Iterator<Item = bool>) -> Self {
         let all: Vec<bool> = are_questions.collect();
         match (all.contains(&true), all.contains(&false)) {
@@ -68,7 +68,8 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// A line within these limits, and its other end; `waiting` is what stands in it.
+    /// Creates a line within these limits and its receiving end; `waiting` says what its jobs are
+    /// called.
     pub fn new(limits: Limits, waiting: Waiting) -> (Self, mpsc::Receiver<Job>) {
         let (line, jobs) = mpsc::channel();
         let limits = Limits {
@@ -86,19 +87,19 @@ impl Queue {
         (queue, jobs)
     }
 
-    /// A place for a request.
+    /// Reserves a place for a request.
     ///
     /// # Errors
-    /// When all are taken.
+    /// If all places are taken.
     pub fn place(&self) -> Result<Place, Refusal> {
         let places = self.places(1)?;
         places.into_iter().next().ok_or_else(Refusal::defect)
     }
 
-    /// Places for so many that come together.
+    /// Reserves `count` places for inputs that come together.
     ///
     /// # Errors
-    /// When there are not as many free.
+    /// If not enough places are free.
     pub fn places(&self, count: usize) -> Result<Vec<Place>, Refusal> {
         let permits = u32::try_from(count).unwrap_or(u32::MAX);
         let all = self.requests.clone().try_acquire_many_owned(permits);
@@ -120,15 +121,15 @@ impl Queue {
         Ok(std::iter::from_fn(place).take(count).collect())
     }
 
-    /// How many requests are under way.
+    /// Returns how many requests are in progress.
     pub fn taken(&self) -> usize {
         self.limits.queue - self.requests.available_permits()
     }
 
-    /// Has what is asked cut into rows by `featurize` and seen by this head of the model.
+    /// Cuts an input into rows with `featurize` and has this head of the model compute them.
     ///
     /// # Errors
-    /// Those of `featurize` and of the model, and when too many tokens wait.
+    /// Those of `featurize` and of the model, and if too many tokens wait.
     pub async fn compute(
         &self,
         head: usize,
@@ -141,11 +142,11 @@ impl Queue {
         computed.into_iter().next().ok_or_else(Refusal::defect)
     }
 
-    /// The same of several that come together, each with its place: all are seen, or none if one of them
-    /// cannot be. `featurize` says which head sees it, too.
+    /// Does the same for several inputs that come together, each with its place: all are computed,
+    /// or none if any of them cannot be. `featurize` also says which head computes each.
     ///
     /// # Errors
-    /// As [`Queue::compute`], with the number of the one that is to blame; and when together they have
+    /// As for [`Queue::compute`], with the index of the input to blame; and if together they have
     /// more tokens than the server holds.
     pub async fn compute_all<T: Send + 'static>(
         &self,
@@ -154,10 +155,10 @@ impl Queue {
     ) -> Result<Vec<Computed>, (usize, Refusal)> {
         let queue = self.clone();
         let (reply, outcomes) = oneshot::channel();
-        // A long passage would hold up other requests.
+        // Off the async threads: a long passage would hold up other requests.
         spawn_blocking(move || {
-            // Dropped last: the places are free before the client is told, also when this thread
-            // panics.
+            // Dropped last, so that the places are free before the client is told, even if this
+            // thread panics.
             let reply = reply;
             let has_left = || reply.is_closed();
             match queue.jobs(asked, featurize, has_left) {
@@ -180,8 +181,8 @@ impl Queue {
         Ok(computed)
     }
 
-    /// What waits for the model of what came together, once all of it is cut into rows; nothing once
-    /// its client has gone, which may be while it waited for a thread.
+    /// Returns the jobs for inputs that came together, once all of them are cut into rows; none if
+    /// the client has disconnected, which may have happened while this waited for a thread.
     fn jobs<T>(
         &self,
         asked: Vec<(Place, T)>,
@@ -197,7 +198,7 @@ impl Queue {
             let refused = |refusal| (item, refusal);
             let (head, asked) = featurize(asked).map_err(refused)?;
             tokens += asked.tokens();
-            // One alone is answered, whatever the limit.
+            // A single input is accepted whatever the limit.
             if item > 0 && tokens > self.limits.tokens {
                 return Err(refused(self.too_much(tokens)));
             }
@@ -208,7 +209,7 @@ impl Queue {
         Ok(jobs)
     }
 
-    /// A list that would never be answered as a whole.
+    /// Refuses a list that could never be answered as a whole.
     fn too_much(&self, tokens: usize) -> Refusal {
         let overlap = match self.waiting {
             Waiting::Texts => "",
@@ -224,7 +225,7 @@ impl Queue {
 
     /// Adds the request's tokens to its place.
     fn weigh(&self, mut place: Place, asked: &Featurized) -> Result<Place, Refusal> {
-        // One alone is answered, whatever the limit.
+        // A single input is accepted whatever the limit.
         let tokens = asked.tokens().min(self.limits.tokens);
         let permits = u32::try_from(tokens).unwrap_or(u32::MAX);
         match self.tokens.clone().try_acquire_many_owned(permits) {
@@ -243,12 +244,12 @@ impl Queue {
     }
 
     fn send(&self, job: Job) {
-        // Without a model's thread the job is dropped, and its client's task told.
+        // Without a model thread the job is dropped, which tells its client's task.
         drop(self.line.send(job));
     }
 }
 
-/// What became of a request; one that was dropped on its way met a defect.
+/// Returns the outcome of a request; if the request was dropped on its way, that is a defect.
 async fn received(outcome: Outcome) -> Result<Computed, Refusal> {
     outcome.await.unwrap_or_else(|_| Err(Refusal::defect()))
 }
@@ -341,8 +342,8 @@ mod tests {
         weigh(1).unwrap();
     }
 
-    /// Has questions of so many windows cut into rows, as if they came in one list; tells how many wait,
-    /// or which one is to blame.
+    /// Cuts questions of these many windows into rows, as if they came in one list; returns how
+    /// many wait, or which one is to blame.
     fn lined_up(queue: &Queue, windows: &[usize]) -> Result<usize, (usize, u16, String)> {
         let places = queue.places(windows.len()).unwrap();
         let all = places.into_iter().zip(windows.iter().copied()).collect();
@@ -375,7 +376,7 @@ mod tests {
 
     #[test]
     fn a_list_that_the_server_never_holds_is_told_so() {
-        // Of 6 tokens each.
+        // Each has 6 tokens.
         let (queue, _jobs) = queue(10, 5);
         assert_eq!(lined_up(&queue, &[]), Ok(0));
         assert_eq!(lined_up(&queue, &[2, 0, 3]), Ok(3));
@@ -414,7 +415,7 @@ mod tests {
         let refusal = compute(|| Err(Refusal::bad("too many windows")));
         assert_eq!(refusal.status, 400);
         assert_eq!(compute(|| panic!("made for this test")), Refusal::defect());
-        // No model's thread is left.
+        // There is no model thread left.
         drop(jobs);
         assert_eq!(compute(|| Ok(asked(0, 1))), Refusal::defect());
         assert_eq!(queue.taken(), 0);

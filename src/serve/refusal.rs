@@ -1,5 +1,5 @@
-//! A request that gets no answer: its status, and why in words, as `{"error": {"message": …}}`, with
-//! the number of the `item` where one of a list is to blame.
+//! A request that is refused: its status, and the reason as `{"error": {"message": …}}`, with the
+//! index of the `item` if one of a list is to blame.
 
 use axum::{
     Json,
@@ -8,15 +8,15 @@ use axum::{
 };
 use serde_json::json;
 
-/// Seconds after which a client may try a busy server again.
+/// Seconds after which a client may retry a busy server.
 const RETRY_AFTER: &str = "1";
 
-/// Why a request gets no answer.
+/// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub status: StatusCode,
     pub message: String,
-    /// Which one of a list is to blame, from 0.
+    /// Index of the list item to blame, from 0.
     pub item: Option<usize>,
 }
 
@@ -29,12 +29,12 @@ impl Refusal {
         }
     }
 
-    /// A request that says what no request may say.
+    /// Refuses an invalid request.
     pub fn bad(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// The same where one of a list is to blame.
+    /// Blames one item of a list.
     pub fn of_item(self, item: usize) -> Self {
         Refusal {
             message: format!("item {item}: {}", self.message),
@@ -43,7 +43,7 @@ impl Refusal {
         }
     }
 
-    /// A defect of the server's own, of which its standard error tells more.
+    /// Reports a defect of the server itself; its standard error has the details.
     pub fn defect() -> Self {
         let message = "the server failed at this request; its log says more";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)

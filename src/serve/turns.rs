@@ -1,14 +1,15 @@
-//! Whose rows the model sees next.
+//! Decides whose rows the model computes next.
 //!
-//! Requests take turns, a row each, so that a short one need not wait for the hundreds of rows of a
-//! long one. A request that the model has not seen goes before those that it has begun; but every
-//! fourth row is theirs, so that a stream of new requests cannot hold up the long ones for ever.
+//! Requests take turns, one row each, so that a short one need not wait for the hundreds of rows of
+//! a long one. A request that the model has not started goes before those it has; but every fourth
+//! row belongs to the latter, so that a stream of new requests cannot hold up the long ones for
+//! ever.
 
 use std::collections::VecDeque;
 
 use super::job::Job;
 
-/// Of so many rows one is kept for requests that are begun.
+/// One in this many rows is reserved for requests already begun.
 const BEGUN: usize = 4;
 
 /// The requests that wait for the model.
@@ -25,7 +26,7 @@ impl Turns {
         self.fresh.is_empty() && self.begun.is_empty()
     }
 
-    /// A new request joins; one without rows has its outcome at once.
+    /// Adds a new request; one without rows finishes at once.
     pub fn join(&mut self, job: Job) {
         if job.is_given() {
             job.finish();
@@ -34,14 +35,14 @@ impl Turns {
         }
     }
 
-    /// Gives up the requests whose clients have gone.
+    /// Drops the requests whose clients have disconnected.
     pub fn drop_left(&mut self) {
         self.fresh.retain(|job| !job.is_left());
         self.begun.retain(|job| !job.is_left());
     }
 
-    /// Takes out the requests that have rows in the next go, which has so many tokens or, by its
-    /// last row, a few more.
+    /// Removes and returns the requests with rows in the next batch, which has `tokens` tokens or,
+    /// because of its last row, a few more.
     pub fn go(&mut self, tokens: usize) -> (Vec<Job>, usize) {
         let (mut whole, mut taken) = (Vec::new(), 0);
         while taken < tokens.max(1)
@@ -61,7 +62,7 @@ impl Turns {
         (whole, taken)
     }
 
-    /// A request comes back from a go, with rows left, or done.
+    /// Takes back a request after a batch, with rows left or done.
     pub fn come_back(&mut self, job: Job) {
         if job.is_given() {
             job.finish();

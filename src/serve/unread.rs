@@ -1,15 +1,16 @@
-//! What is no request: hyper answers it by itself, with a status and no body. Here that gets a reason,
-//! as every other refusal has one.
+//! Invalid HTTP: hyper answers it by itself with a status and no body. This adds a reason, which
+//! every other refusal has too.
 
 use axum::http::StatusCode;
 use serde_json::json;
 
-/// What hyper says of a body that it does not send.
+/// The header by which hyper declares an empty body.
 const NO_BODY: &str = "content-length: 0\r\n";
 
-/// A response of hyper's own with its reason, if that is what is about to be written.
+/// Returns hyper's own response with a reason added, if that is what is about to be written.
 ///
-/// Such a response is written alone. What comes through the router says `nosniff` and is never changed.
+/// Such a response is written in one piece. Anything that comes through the router has `nosniff`
+/// and is never changed.
 pub fn with_reason(written: &[u8]) -> Option<Vec<u8>> {
     if !written.starts_with(b"HTTP/1.1 4") {
         return None;

@@ -1,4 +1,4 @@
-//! The model's thread: rows of waiting requests → what the model says of them.
+//! The model's thread: rows of waiting requests → the model's outputs.
 
 use std::{
     collections::BTreeMap,
@@ -10,14 +10,14 @@ use std::{
 use super::{job::Job, pace::Pace, refusal::Refusal, turns::Turns};
 use crate::{batch::FeatureSet, device::failure, fine_tuned::Error, tasks::output::Output};
 
-/// What the model says of rows, in their order.
+/// The model's outputs for rows, in order.
 pub type Outputs = Result<Vec<Output>, Error>;
 
-/// Has `compute` see the rows of all that comes through the line, those of one head together, until
-/// the line's other end is gone. `compute` is given the head's place in the model's list.
+/// Runs `compute` on the rows of all jobs from the line, batching those of one head together, until
+/// the other end of the line is gone. `compute` receives the head's index in the model's list.
 ///
 /// # Errors
-/// When the device is lost: no later request could be answered.
+/// If the device is lost: no later request could be answered.
 pub fn work(
     jobs: &mpsc::Receiver<Job>,
     mut pace: Pace,
@@ -47,8 +47,8 @@ pub fn work(
     }
 }
 
-/// Has the rows under way computed. Requests that fail are told, and do not come back; a device that is
-/// lost comes with those that had been computed before.
+/// Computes the rows in flight. Requests that fail are told and not returned; if the device is
+/// lost, its error comes with the requests computed before that.
 fn go(
     going: Vec<Job>,
     compute: &impl Fn(usize, &FeatureSet<'_>) -> Outputs,
@@ -72,7 +72,7 @@ fn go(
     (back, None)
 }
 
-/// The same of requests that one head answers.
+/// Does the same for requests that one head answers.
 fn of_one_head(
     head: usize,
     mut going: Vec<Job>,
@@ -100,7 +100,8 @@ fn of_one_head(
     lost.map_or(Ok(Vec::new()), Err)
 }
 
-/// Runs `compute`; a panic of the device's is its error, and any other, a defect, is `None`.
+/// Runs `compute`; a panic of the device becomes its error, and any other panic, a defect, becomes
+/// `None`.
 fn caught(compute: impl FnOnce() -> Outputs) -> Result<Vec<Output>, Option<Error>> {
     match catch_unwind(AssertUnwindSafe(|| failure::caught(compute))) {
         Ok(Ok(computed)) => computed.map_err(Some),
@@ -109,7 +110,7 @@ fn caught(compute: impl FnOnce() -> Outputs) -> Result<Vec<Output>, Option<Error
     }
 }
 
-/// What a client hears of an error that is not the client's.
+/// Returns what a client is told about an error that is not the client's.
 pub fn failed(error: &Error) -> Refusal {
     log::error!("{error}");
     Refusal {
@@ -137,7 +138,7 @@ mod tests {
 
     const PLACES: usize = 1000;
 
-    /// Sees a window as its id, which its tokens are.
+    /// Outputs each window's id, which is also its tokens.
     fn see(windows: &FeatureSet<'_>) -> Vec<Output> {
         let ids = (0..windows.len()).map(|feature| {
             let (_, window) = windows.get(feature).unwrap();
@@ -146,7 +147,7 @@ mod tests {
         ids.collect()
     }
 
-    /// The id that [`see`] saw.
+    /// Returns the id that [`see`] put out.
     fn id(output: &Output) -> f32 {
         match output {
             Output::Logits(id) => id[0],
@@ -154,7 +155,7 @@ mod tests {
         }
     }
 
-    /// Numbers of the questions and of their windows.
+    /// Returns the numbers of the questions and of their windows.
     fn numbers(windows: &FeatureSet<'_>) -> Vec<(u64, u64)> {
         let ids = see(windows);
         let ids = ids.iter().map(|output| id(output) as u64);
@@ -163,7 +164,7 @@ mod tests {
         numbers
     }
 
-    /// How many windows were seen, each in its place, or why none will be.
+    /// Returns how many windows were computed, each in its place, or why none will be.
     fn told(number: u64, mut outcome: Outcome) -> Result<usize, Refusal> {
         let computed = outcome
             .try_recv()
@@ -178,8 +179,8 @@ mod tests {
     /// What each question was told, and how the work ended.
     type Worked = (Vec<Result<usize, Refusal>>, Result<(), Error>);
 
-    /// Puts questions of so many windows into the line and has `compute` work on them, three
-    /// windows at a time.
+    /// Puts questions of these many windows into the line and runs `compute` on them, three windows
+    /// at a time.
     fn worked(windows: &[usize], compute: impl Fn(&FeatureSet<'_>) -> Outputs) -> Worked {
         let places = Arc::new(Semaphore::new(PLACES));
         let (line, jobs) = mpsc::channel();
@@ -253,9 +254,9 @@ mod tests {
         assert_eq!(told, [Ok(1), failed, Ok(1), failed]);
     }
 
-    /// Has long questions worked on a window at a time, while `meanwhile` hears how many windows
-    /// have been seen and may ask more, until there are `end`. Returns the windows in the order in
-    /// which they were seen.
+    /// Works on long questions one window at a time, while `meanwhile` receives how many windows
+    /// have been computed and may ask more, until there are `end`. Returns the windows in the order
+    /// in which they were computed.
     fn beside(
         long: &[usize],
         end: usize,
@@ -300,9 +301,9 @@ mod tests {
         });
         assert_eq!(seen.len(), 201);
         let place = seen.iter().position(|&window| window == (9, 0)).unwrap();
-        // At most a window of the others' comes between.
+        // At most one window of the others comes between.
         assert!((40..=41).contains(&place), "{place}");
-        // The long ones go on side by side.
+        // The long ones progress side by side.
         let first: Vec<u64> = seen[..40].iter().map(|&(number, _)| number).collect();
         for number in 0..4 {
             let share = first.iter().filter(|&&one| one == number).count();
@@ -313,14 +314,14 @@ mod tests {
     #[test]
     fn new_questions_without_end_do_not_stop_a_long_one() {
         let places = Arc::new(Semaphore::new(PLACES));
-        // One comes for each window that is seen: the model never gets to the end of them.
+        // A new one arrives for each computed window: the model never gets to the end of them.
         let seen = beside(&[20], 100, |_, outcomes| {
             let (short, outcome) = job(&places, 9, 1);
             outcomes.push(outcome);
             Some(short)
         });
         let last = seen.iter().position(|&window| window == (0, 19)).unwrap();
-        // Its first as a new question, of the others every fourth.
+        // Its first row as a new question, then every fourth of the others.
         assert_eq!(last, 4 * 19 - 1);
     }
 
@@ -345,7 +346,7 @@ mod tests {
             Ok(see(windows))
         });
         ended.unwrap();
-        // The first go has the others' first windows; the second has the fourth question.
+        // The first batch has the others' first windows; the second has the fourth question.
         let failed = told.iter().filter(|told| **told == Err(Refusal::defect()));
         assert_eq!(
             failed.count(),
@@ -353,7 +354,7 @@ mod tests {
         );
         assert_eq!(told[3], Err(Refusal::defect()));
         assert!(told.contains(&Ok(3)), "{told:?}");
-        // What is lacking is a defect too.
+        // Missing outputs are a defect too.
         let (told, ended) = worked(&[1], |_| Ok(Vec::new()));
         ended.unwrap();
         assert_eq!(told, [Err(Refusal::defect())]);
@@ -374,7 +375,7 @@ mod tests {
 
         let lost = "StorageAccess(Read(\"The device is poisoned\"))";
         let read = || Error::Predict(predict::Error::Read(DeviceError::new(lost)));
-        // The last three still stand in the line.
+        // The last three are still in the line.
         let (told, ended) = worked(&[1; 6], |_| Err(read()));
         assert!(ended.is_err());
         assert!(told.iter().all(|told| refused(told).status == 500));

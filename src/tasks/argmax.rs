@@ -1,6 +1,7 @@
-//! The place of the greatest of some scores.
+//! Index of the largest score.
 
-/// The place of the greatest value, of equals the first, as NumPy's argmax has it; 0 of none.
+/// Returns the index of the largest value, the first of equals, as NumPy's argmax does; 0 if there
+/// are none.
 pub fn argmax(values: &[f32]) -> u32 {
     let mut best = (0, f32::NEG_INFINITY);
     for (place, &value) in (0..).zip(values) {

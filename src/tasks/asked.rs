@@ -1,23 +1,24 @@
-//! What a fine-tuned model is asked, whatever its task: the seam between the tasks and those who ask.
+//! What a fine-tuned model is asked, whatever its task: the interface between the tasks and their
+//! callers.
 
 use std::fmt;
 
-/// What is asked of a model.
+/// An input for a model.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Asked {
-    /// What a passage answers to a question.
+    /// Asks for the answer to a question on a passage.
     Question {
         question: String,
         passage: String,
-        /// No-answer score above which there is no answer, in place of the model's.
+        /// No-answer score above which there is no answer; overrides the model's threshold.
         threshold: Option<f64>,
     },
-    /// What a text is, or a pair of texts.
+    /// Asks about a text or a pair of texts.
     Text { a: String, b: Option<String> },
 }
 
 impl Asked {
-    /// A question on a passage, with the model's own threshold.
+    /// Asks a question on a passage, with the model's own threshold.
     pub fn question(question: &str, passage: &str) -> Self {
         Self::Question {
             question: question.to_owned(),
@@ -26,7 +27,7 @@ impl Asked {
         }
     }
 
-    /// A text, or a pair of texts.
+    /// Asks about a text or a pair of texts.
     pub fn text(a: &str, b: Option<&str>) -> Self {
         Self::Text {
             a: a.to_owned(),
@@ -42,10 +43,10 @@ impl Asked {
         }
     }
 
-    /// Refuses what has no text to say anything of.
+    /// Rejects an input without any text.
     ///
     /// # Errors
-    /// When a part is blank.
+    /// If a part is blank.
     pub fn check(&self) -> Result<(), Refused> {
         let parts = match self {
             Self::Question {
@@ -65,7 +66,7 @@ impl Asked {
     }
 }
 
-/// What a task takes, or what it is given.
+/// The form of input that a task takes or is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// A question and a passage.
@@ -74,12 +75,13 @@ pub enum Form {
     Text,
     /// Two texts.
     Pair,
-    /// One or two, of a model that does not say how many.
+    /// One or two texts, for a model that does not say how many.
     TextOrPair,
 }
 
 impl Form {
-    /// Whether what has the form `given` can be asked; [`Form::TextOrPair`] is what may have either.
+    /// Returns whether an input of the form `given` is accepted; [`Form::TextOrPair`] accepts
+    /// either.
     pub fn takes(self, given: Self) -> bool {
         let texts = self != Self::Question && given != Self::Question;
         let either = self == Self::TextOrPair || given == Self::TextOrPair;

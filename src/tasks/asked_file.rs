@@ -1,5 +1,5 @@
-//! A file that a fine-tuned model is asked about, whatever is read of it but questions, which have files
-//! of their own.
+//! A file of inputs for a fine-tuned model, of any form except questions, which have files of their
+//! own.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::batch::Row;
 
-/// The file of the predictions, a line an example.
+/// Name of the predictions file, which has one line per example.
 pub const PREDICTIONS: &str = "predictions.jsonl";
 
 /// A file, featurised.
@@ -19,7 +19,7 @@ pub enum AskedFile {
 }
 
 impl AskedFile {
-    /// The rows that the model reads.
+    /// Returns the rows that the model reads.
     pub fn rows(&self) -> Vec<Row<'_>> {
         match self {
             Self::Texts(file) => file.rows().collect(),
@@ -27,7 +27,7 @@ impl AskedFile {
         }
     }
 
-    /// What the file holds, in a line.
+    /// Describes the file's content on one line.
     pub fn line(&self) -> String {
         match self {
             Self::Texts(file) => file.line(),
@@ -42,7 +42,7 @@ impl AskedFile {
         }
     }
 
-    /// How many rows or words are left out.
+    /// Returns how many rows or words are left out.
     pub fn left_out(&self) -> usize {
         match self {
             Self::Texts(file) => file.left_out(),
@@ -50,8 +50,8 @@ impl AskedFile {
         }
     }
 
-    /// The files that are written in `folder`: the predictions, and of GLUE's test files what
-    /// gluebenchmark.com takes.
+    /// Returns the files that are written to `folder`: the predictions and, for GLUE test files,
+    /// the submission for gluebenchmark.com.
     pub fn files(&self, folder: &Path) -> Vec<PathBuf> {
         let submission = match self {
             Self::Texts(file) => file.submission(),
@@ -61,10 +61,10 @@ impl AskedFile {
         names.map(|name| folder.join(name)).collect()
     }
 
-    /// Writes what is said of the file, by what the model says of its rows.
+    /// Writes the predictions for the file, given the model's outputs for its rows.
     ///
     /// # Errors
-    /// When a logit is not finite, or a file cannot be written.
+    /// If a logit is not finite or a file cannot be written.
     pub fn write(&self, outputs: Vec<Output>, folder: &Path) -> Result<(), Error> {
         let logits = outputs.into_iter().filter_map(|output| match output {
             Output::Logits(logits) => Some(logits),

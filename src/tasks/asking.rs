@@ -13,21 +13,21 @@ use super::{
 };
 use crate::{config::Config, text::tokenizer::Tokenizer};
 
-/// A task as it is asked.
+/// A task, ready to be asked.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Asking {
     Questions(QuestionAsking),
-    /// A class or a value for a text or a pair of texts.
+    /// Predicts a class or a value for a text or a pair of texts.
     Texts(TextAsking),
-    /// A tag for each word of a text.
+    /// Predicts a tag for each word of a text.
     Words(WordAsking),
 }
 
 impl Asking {
-    /// The task of a head.
+    /// Returns the task of a head.
     ///
     /// # Errors
-    /// When its tags are none.
+    /// If its tags are invalid.
     pub fn of(head: &TaskHead) -> Result<Self, Error> {
         let task = head.task.as_str();
         Ok(match &head.config {
@@ -75,7 +75,7 @@ impl Asking {
         }
     }
 
-    /// The head as people call it.
+    /// Returns the head's name in messages.
     pub fn head(&self) -> &'static str {
         match self {
             Self::Questions(_) => "question-answering",
@@ -87,7 +87,7 @@ impl Asking {
         }
     }
 
-    /// What it takes.
+    /// Returns the form of input that it takes.
     pub fn form(&self) -> Form {
         match self {
             Self::Questions(_) => Form::Question,
@@ -96,15 +96,15 @@ impl Asking {
         }
     }
 
-    /// The task with what it takes.
+    /// Returns the task's name and the form of input that it takes.
     pub fn takes(&self) -> (String, Form) {
         (self.task().to_owned(), self.form())
     }
 
-    /// Tokenises what is asked, as training did.
+    /// Tokenises an input as training did.
     ///
     /// # Errors
-    /// When the task takes something else, when a text is blank, or when it leaves no room in
+    /// If the task takes something else, a text is blank, or a text leaves no room in
     /// `max_seq_length`.
     pub fn featurize(
         &self,
@@ -143,10 +143,10 @@ impl Asking {
         })
     }
 
-    /// The reply, from what the model says of all rows, in their order.
+    /// Builds the reply from the model's outputs for all rows, in order.
     ///
     /// # Errors
-    /// When the outputs are not those of the rows, or not finite.
+    /// If the outputs do not belong to the rows or are not finite.
     pub fn reply(
         &self,
         asked: &Featurized,
@@ -180,7 +180,7 @@ impl Asking {
 }
 
 impl Asking {
-    /// The logits of rows that are not windows of questions.
+    /// Returns the logits of rows that are not windows of questions.
     fn logits(&self, outputs: Vec<Output>) -> Result<Vec<Vec<f32>>, Error> {
         let logits = outputs.into_iter().map(|output| match output {
             Output::Logits(logits) => Ok(logits),

@@ -1,4 +1,4 @@
-//! The vocabulary that a check of data counts tokens in: that of the released models, or of another.
+//! The vocabulary in which a data check counts tokens: that of the released models, or another.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::{
 /// A vocabulary, with the letter case of its model.
 pub struct CheckVocab {
     pub tokenizer: Tokenizer,
-    /// Which it is, if it was given.
+    /// Which one it is, if it was given.
     pub told: Option<String>,
 }
 

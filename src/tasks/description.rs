@@ -1,7 +1,7 @@
-//! `task.json`: what a person's own task is, and where in its files the texts and labels stand.
+//! `task.json`: what a user-defined task is, and where the texts and labels are in its files.
 //!
-//! It lies with the files, in `D/finetuning_data/<task>/`. Keys that are not known are refused, so
-//! that a misspelt one is not passed over.
+//! It is kept with the files, in `D/finetuning_data/<task>/`. Unknown keys are rejected, so that a
+//! misspelt one is not ignored.
 
 mod files;
 
@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::data::{self, source::read_text};
 
-/// The description's file, in the folder of the task's data.
+/// Name of the description file in the folder of the task's data.
 pub const FILE: &str = "task.json";
 
 const KEYS: [&str; 9] = [
@@ -25,12 +25,12 @@ const KEYS: [&str; 9] = [
 ];
 const SPLITS: [&str; 3] = ["train", "dev", "test"];
 
-/// What a person's own task is.
+/// Describes a user-defined task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
     pub kind: Kind,
-    /// The column of the text, of the first of two, or of a sentence's words.
+    /// The column of the text, of the first of two texts, or of a sentence's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<Column>,
     /// The column of the second text of a pair.
@@ -42,16 +42,16 @@ pub struct Description {
     /// The labels in the order of their ids; by default those of the train file, sorted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<String>>,
-    /// The least and the greatest value of a regression; by default the train file's.
+    /// The smallest and largest value of a regression; by default those of the train file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<[f64; 2]>,
-    /// Names of the files, if they are not `train.*`, `dev.*` and `test.*`.
+    /// File names, if they are not `train.*`, `dev.*` and `test.*`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<Files>,
-    /// The column of the examples' names.
+    /// The column of the examples' ids.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Column>,
-    /// Whether the first row of a csv or TSV file holds the columns' names. Needed only if all
+    /// Whether the first row of a csv or TSV file holds the column names. Only needed if all
     /// columns are given by number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<bool>,
@@ -60,7 +60,7 @@ pub struct Description {
 /// Columns of a table under the keys of a description.
 pub type Columns = Map<String, Value>;
 
-/// What is learnt of a text.
+/// What is predicted for a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -73,7 +73,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As `task.json` has it.
+    /// Returns the name used in `task.json`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Classification => "classification",
@@ -113,7 +113,7 @@ pub struct Files {
     pub test: Option<String>,
 }
 
-/// What can be wrong with a description or with the files that it stands for.
+/// What can be wrong with a description or its files.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
@@ -173,7 +173,7 @@ pub enum Error {
 }
 
 impl Description {
-    /// A task of which only the kind is told.
+    /// Describes a task of which only the kind is known.
     pub fn of(kind: Kind) -> Self {
         Self {
             kind,
@@ -191,24 +191,25 @@ impl Description {
     /// Reads the description in a task's folder.
     ///
     /// # Errors
-    /// When the file cannot be read, has an unknown key or one of another type, or when its keys do
-    /// not go together.
+    /// If the file cannot be read, has an unknown key or a wrong type, or has keys that do not go
+    /// together.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         Self::read_file(&folder.join(FILE))
     }
 
-    /// As [`Description::read`], of a file by any name.
+    /// Same as [`Description::read`], for a file of any name.
     ///
     /// # Errors
-    /// As [`Description::read`].
+    /// As for [`Description::read`].
     pub fn read_file(path: &Path) -> Result<Self, Error> {
         Self::parse(&read_text(path)?, &path.display().to_string())
     }
 
-    /// The description beside a file, or else in `folder`, with its path; `None` if there is neither.
+    /// Reads the description beside a file or else in `folder`, and returns it with its path;
+    /// `None` if there is neither.
     ///
     /// # Errors
-    /// As [`Description::read`].
+    /// As for [`Description::read`].
     pub fn beside(file: &Path, folder: &Path) -> Result<Option<(PathBuf, Self)>, Error> {
         let beside = file.parent().unwrap_or(Path::new(""));
         let mut folders = [beside, folder].into_iter();
@@ -218,10 +219,10 @@ impl Description {
             .transpose()
     }
 
-    /// The description that a text holds; `file` is the name that errors give it.
+    /// Parses a description; errors name `file`.
     ///
     /// # Errors
-    /// As [`Description::read`].
+    /// As for [`Description::read`].
     pub fn parse(text: &str, file: &str) -> Result<Self, Error> {
         let failed = |error: serde_json::Error| {
             let place = format!(" at line {} column {}", error.line(), error.column());
@@ -238,13 +239,13 @@ impl Description {
         if let Some(Value::Object(files)) = map.get("files") {
             check_keys(files, &SPLITS, file)?;
         }
-        // From the text again, for the places of what is of another type.
+        // Parsed from the text again, so that type errors have a position.
         let description: Self = serde_json::from_str(text).map_err(failed)?;
         description.check(file)?;
         Ok(description)
     }
 
-    /// The columns that it names, as a model keeps them for whoever asks it where the data are not;
+    /// Returns the columns that it names, which a model stores for use where the data are not;
     /// `None` if it names none.
     pub fn columns(&self) -> Option<Columns> {
         let named = Self {
@@ -263,10 +264,10 @@ impl Description {
         (text || columns.contains_key("label")).then_some(columns)
     }
 
-    /// A task of a kind whose columns a model keeps; `task` is its name.
+    /// Describes a task of this kind from the columns that a model stores; `task` is its name.
     ///
     /// # Errors
-    /// When they are none, as somebody may have written them.
+    /// If they are not valid columns, as may happen if they were edited by hand.
     pub fn of_columns(kind: Kind, columns: &Columns, task: &str) -> Result<Self, Error> {
         let mut described = columns.clone();
         described.insert("kind".to_owned(), kind.name().into());
@@ -274,7 +275,7 @@ impl Description {
         Self::parse(&Value::Object(described).to_string(), &file)
     }
 
-    /// Refuses keys that do not go together.
+    /// Rejects keys that do not go together.
     fn check(&self, file: &str) -> Result<(), Error> {
         let wrong = self
             .wrong_labels()
@@ -388,7 +389,7 @@ struct Wrong {
     advice: &'static str,
 }
 
-/// Refuses a key that is not known, and names the one most like it.
+/// Rejects an unknown key, and suggests the most similar known one.
 fn check_keys(map: &Map<String, Value>, known: &[&str], file: &str) -> Result<(), Error> {
     let Some(key) = map.keys().find(|key| !known.contains(&key.as_str())) else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What can go wrong between a task's file and its figures.
+//! What can go wrong between a task's file and its metrics.
 
 use super::{asked::Refused, classification, description, predict, prediction_lines, qa, tagging};
 use crate::{data, eval};

@@ -1,4 +1,4 @@
-//! What is asked, as the rows that a model reads: one, or several of a long text.
+//! An input as the rows that a model reads: one, or several for a long text.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::batch::{AsRow, Row};
 
-/// What is asked, tokenised.
+/// A tokenised input.
 #[derive(Debug, Clone)]
 pub enum Featurized {
     Questions(FeaturizedQuestions),
@@ -17,7 +17,7 @@ pub enum Featurized {
 }
 
 impl Featurized {
-    /// How many rows the model reads.
+    /// Returns the number of rows that the model reads.
     pub fn row_count(&self) -> usize {
         match self {
             Self::Questions(asked) => asked.features.len(),
@@ -26,7 +26,7 @@ impl Featurized {
         }
     }
 
-    /// A row, if there are so many.
+    /// Returns a row, or `None` if the index is out of range.
     pub fn row(&self, index: usize) -> Option<Row<'_>> {
         match self {
             Self::Questions(asked) => asked.features.get(index).map(AsRow::as_row),
@@ -38,19 +38,20 @@ impl Featurized {
         }
     }
 
-    /// The rows of a range; those beyond the last are passed over.
+    /// Iterates over the rows of a range, ignoring indices out of range.
     pub fn rows(&self, range: Range<usize>) -> impl Iterator<Item = Row<'_>> {
         range.map_while(|index| self.row(index))
     }
 
-    /// How many tokens the model reads, those in several rows as often.
+    /// Returns the number of tokens that the model reads; those in several rows count several
+    /// times.
     pub fn tokens(&self) -> usize {
         let rows = self.rows(0..self.row_count());
         rows.map(|row| row.input_ids.len()).sum()
     }
 
-    /// What is to be said of the text before it is answered: tokens that the vocabulary, whose `[UNK]`
-    /// has this id, does not know, and those that are cut off.
+    /// Returns warnings about the text, to be shown before it is answered: tokens unknown to the
+    /// vocabulary, whose `[UNK]` has this id, and tokens that are cut off.
     pub fn warnings(&self, unk_id: u32) -> Vec<String> {
         match self {
             Self::Questions(asked) => asked.token_counts(unk_id).warning().into_iter().collect(),

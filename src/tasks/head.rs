@@ -1,5 +1,5 @@
-//! What a task adds to the encoder: the seam between the model, which holds heads of any kind, and
-//! the tasks, which know what theirs compute.
+//! What a task adds to the encoder: the interface between the model, which holds heads of any kind,
+//! and the tasks, which know what theirs compute.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -27,44 +27,45 @@ use crate::{
     },
 };
 
-/// What a head is made by.
+/// Configuration of a head.
 #[derive(Debug, Clone, PartialEq)]
 pub enum HeadConfig {
-    /// Where an answer starts and ends.
+    /// Predicts where an answer starts and ends.
     Span(SpanHeadConfig),
-    /// A logit for each of these classes of a sequence.
+    /// Predicts a logit for each of these classes of a sequence.
     Classes {
         labels: Arc<[String]>,
-        /// How many texts a sequence is made of, 1 or 2, if anything tells it.
+        /// Number of texts per sequence, 1 or 2, if known.
         texts: Option<u8>,
-        /// Those of the task's tables, if they are not the usual ones.
+        /// Columns of the task's tables, if they are not the usual ones.
         columns: Option<Columns>,
-        /// Whether a layer with GELU comes first, as in models of `transformers`.
+        /// Whether a hidden layer with GELU precedes the output layer, as in models of
+        /// `transformers`.
         hidden_layer: bool,
     },
-    /// The value of a sequence.
+    /// Predicts the value of a sequence.
     Value {
-        /// The numbers that 0 and 1 stand for, if anything tells them.
+        /// The values that 0 and 1 stand for, if known.
         range: Option<[f64; 2]>,
-        /// As of classes.
+        /// As for classes.
         texts: Option<u8>,
-        /// As of classes.
+        /// As for classes.
         columns: Option<Columns>,
-        /// As of classes.
+        /// As for classes.
         hidden_layer: bool,
     },
-    /// A logit for each of these tags of a word.
+    /// Predicts a logit for each of these tags of a word.
     Tags {
         tags: Arc<[String]>,
-        /// That of every token, if it is not the reference's.
+        /// Segment of every token, if not the reference's.
         segment: Option<u8>,
-        /// Those of the task's files, if they are not the usual ones.
+        /// Columns of the task's files, if they are not the usual ones.
         columns: Option<Columns>,
     },
 }
 
 impl HeadConfig {
-    /// The same as a record describes it.
+    /// Returns the shape as a record describes it.
     pub fn shape(&self) -> HeadShape {
         let dense = |outputs, kind, labels: Option<&Arc<[String]>>| DenseShape {
             kind: Some(kind),
@@ -110,7 +111,8 @@ impl HeadConfig {
 }
 
 impl HeadConfig {
-    /// What the task is called if its labels are no classes, which could be smoothed.
+    /// Returns the name of the kind of task if its labels are not classes, so that they cannot be
+    /// smoothed.
     pub fn without_classes(&self) -> Option<&'static str> {
         match self {
             Self::Span(_) => Some("question answering"),
@@ -119,10 +121,11 @@ impl HeadConfig {
         }
     }
 
-    /// What a record says of the head of a task that its name does not tell.
+    /// Reconstructs the head of a task whose name does not determine it from its description in a
+    /// record.
     ///
     /// # Errors
-    /// When it does not say enough.
+    /// If the record does not say enough.
     pub fn described(task: &str, stored: Option<&HeadShape>) -> Result<Self, TaskError> {
         let not_described = |missing, example| TaskError::NotDescribed {
             task: task.to_owned(),
@@ -166,10 +169,10 @@ impl HeadConfig {
     }
 }
 
-/// The one dense layer that a checkpoint has for a task, if it has a head for it.
+/// Returns the single dense layer of a checkpoint's head for a task, if it has a head for it.
 ///
 /// # Errors
-/// When its head is another.
+/// If the head is of another kind.
 pub fn dense<'a>(
     task: &str,
     stored: Option<&'a HeadShape>,
@@ -185,7 +188,7 @@ pub fn dense<'a>(
     }
 }
 
-/// A task's head, by the task's name.
+/// A task's head, with the task's name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskHead {
     pub task: String,
@@ -193,7 +196,7 @@ pub struct TaskHead {
 }
 
 impl TaskHead {
-    /// That of a task of questions.
+    /// Creates the head of a question task.
     pub fn span(task: &str, config: SpanHeadConfig) -> Self {
         Self {
             task: task.to_owned(),
@@ -202,7 +205,7 @@ impl TaskHead {
     }
 }
 
-/// The shape of each task's head, by task.
+/// Returns the shape of each task's head, by task.
 pub fn shapes(heads: &[TaskHead]) -> BTreeMap<String, HeadShape> {
     let shapes = heads.iter();
     shapes
@@ -210,7 +213,7 @@ pub fn shapes(heads: &[TaskHead]) -> BTreeMap<String, HeadShape> {
         .collect()
 }
 
-/// The heads of a run's tasks, as `config.json` names them.
+/// Describes the heads of a run's tasks for `config.json`.
 pub fn described(heads: &[TaskHead]) -> Map<String, Value> {
     let described = heads.iter().map(|head| {
         let shape = match &head.config {
@@ -222,10 +225,11 @@ pub fn described(heads: &[TaskHead]) -> Map<String, Value> {
     described.collect()
 }
 
-/// Width of the heads' hidden layers: what one token holds in a head beside its hidden state, at most.
+/// Width of the heads' hidden layers: the most values that a head holds for one token besides its
+/// hidden state.
 pub const HIDDEN: usize = span_head::HEAD_HIDDEN;
 
-/// A head. The record names its parameters without the kind: `heads.squad.start.weight`.
+/// A head. In the record its parameters are named without the kind: `heads.squad.start.weight`.
 #[derive(Module, Debug)]
 #[expect(clippy::large_enum_variant, reason = "one for each task")]
 pub enum Head {
@@ -235,7 +239,7 @@ pub enum Head {
 }
 
 impl Head {
-    /// A head on an encoder of this configuration.
+    /// Builds a head on an encoder of this configuration.
     pub fn new(
         source: &mut ParameterSource,
         head: &TaskHead,
@@ -271,16 +275,16 @@ impl Head {
         }
     }
 
-    /// The dense layer that takes an f16 copy of its weight, if the layers compute in f16.
+    /// Returns the dense layer that keeps an f16 copy of its weight if the layers compute in f16.
     pub fn f16_dense(&mut self) -> Option<&mut Dense> {
         match self {
             Self::Span(head) => head.f16_dense(),
-            // Their products are f32.
+            // Their matmuls are f32.
             Self::Sequence(_) | Self::Word(_) => None,
         }
     }
 
-    /// Makes what else is in f16 of the weights anew, if the layers compute in f16.
+    /// Recomputes whatever else is derived from the weights in f16, if the layers compute in f16.
     pub fn refresh_f16_parts(&mut self) {
         match self {
             Self::Span(head) => head.refresh_f16_parts(),
@@ -288,7 +292,7 @@ impl Head {
         }
     }
 
-    /// Lets the labels of classes and tags be smoothed in the loss.
+    /// Enables label smoothing in the loss of classes and tags.
     pub fn smooth_labels(&mut self, smoothing: f64) {
         match self {
             Self::Span(_) => {}
@@ -297,10 +301,10 @@ impl Head {
         }
     }
 
-    /// Loss of the sequences of `input`, summed, `[1]`.
+    /// Returns the summed loss of the sequences of `input`, `[1]`.
     ///
     /// # Panics
-    /// If a label is of another kind than the head.
+    /// If a label does not match the kind of head.
     pub fn loss(&self, input: &HeadInput, labels: &[Label]) -> Tensor<1> {
         let losses = match self {
             Self::Span(head) => feature_losses(head, input, &Targets::new(labels)),
@@ -311,7 +315,7 @@ impl Head {
     }
 }
 
-/// The batch's loss, `[1]`: that of all tasks together, as [`task_losses`] has them.
+/// Returns the batch's loss, `[1]`: the sum over all tasks of [`task_losses`].
 pub fn batch_loss(
     heads: &[Head],
     input: &HeadInput,
@@ -323,8 +327,8 @@ pub fn batch_loss(
     total.unwrap_or_else(|| Tensor::zeros([1], &input.hidden.device()))
 }
 
-/// The batch's loss in each task, `[1]` each: that of the task's features, by its own head, summed; 0
-/// if it has none. `tasks` gives each feature's place in the task list.
+/// Returns the batch's loss for each task, `[1]` each: summed over the task's features, by its own
+/// head; 0 if it has none. `tasks` gives each feature's index in the task list.
 pub fn task_losses(
     heads: &[Head],
     input: &HeadInput,

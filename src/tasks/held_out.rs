@@ -1,4 +1,4 @@
-//! Rows that are held out of a file for another: a dev file of a train file.
+//! Holds out rows of a file for another, such as a dev file from a train file.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
@@ -6,22 +6,22 @@ use std::hash::Hash;
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
-/// A share that comes to no row.
+/// The share amounts to no row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("0 of {rows} rows would be held out{why}; give another share")]
 pub struct NoneHeld {
     rows: usize,
-    /// If it is no matter of the share alone.
+    /// The reason, if it is not the share alone.
     why: String,
 }
 
-/// Takes a share of the rows away, drawn by `seed`, and returns them. `by` tells a row's texts and its
-/// label: of each label the share is held out, but never its last row, so that every label is learnt; and
-/// rows that have a text in common stay on one side, by way of other rows too, so that what is marked was
-/// not learnt.
+/// Removes a share of the rows, drawn by `seed`, and returns them. `by` returns a row's texts and
+/// its label. The share is taken of each label, but never its last row, so that every label is
+/// trained on. Rows that share a text, directly or through other rows, stay on the same side, so
+/// that nothing is evaluated that was trained on.
 ///
 /// # Errors
-/// When that is no row at all.
+/// If that amounts to no row at all.
 pub fn held_out<T, K: Hash + Eq, L: Ord>(
     rows: &mut Vec<T>,
     share: f64,
@@ -39,11 +39,11 @@ pub fn held_out<T, K: Hash + Eq, L: Ord>(
             groups.join(other, place);
         }
     }
-    // By the label of its first row, in the order of the file: the rows of each group.
+    // Groups of rows by the label of their first row, in file order.
     let mut of_label: BTreeMap<&L, Vec<Vec<usize>>> = BTreeMap::new();
     let all = groups.all();
     let largest = all.iter().map(Vec::len).max().unwrap_or(0);
-    // The groups with rows of each label that are not held out.
+    // Number of groups with rows of each label that are not held out.
     let mut left: BTreeMap<&L, usize> = BTreeMap::new();
     for label in all.iter().flat_map(|group| labels_of(&labels, group)) {
         *left.entry(label).or_default() += 1;
@@ -98,24 +98,24 @@ pub fn held_out<T, K: Hash + Eq, L: Ord>(
     Ok(out)
 }
 
-/// The labels of a group's rows.
+/// Returns the labels of a group's rows.
 fn labels_of<'a, L: Ord>(labels: &'a [L], group: &[usize]) -> BTreeSet<&'a L> {
     group.iter().map(|&place| &labels[place]).collect()
 }
 
-/// Rows that belong together: each points at an earlier one of its group, or at itself.
+/// Disjoint sets of rows: each row points to an earlier one of its group, or to itself.
 struct Groups(Vec<usize>);
 
 impl Groups {
-    /// So many rows, each alone.
+    /// Creates `rows` rows, each in a group of its own.
     fn of(rows: usize) -> Self {
         Self((0..rows).collect())
     }
 
-    /// The first row of a row's group.
+    /// Returns the first row of a row's group.
     fn first(&mut self, mut row: usize) -> usize {
         while self.0[row] != row {
-            // Halves the way for whoever comes next.
+            // Path halving, to shorten later lookups.
             self.0[row] = self.0[self.0[row]];
             row = self.0[row];
         }
@@ -127,7 +127,7 @@ impl Groups {
         self.0[one.max(other)] = one.min(other);
     }
 
-    /// The rows of each group, in the order of their first ones.
+    /// Returns the rows of each group, ordered by first row.
     fn all(mut self) -> Vec<Vec<usize>> {
         let mut all: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for row in 0..self.0.len() {
@@ -181,7 +181,7 @@ mod tests {
             let (rows, out) = draw(&all, seed);
             assert_eq!((rows.len(), out.len()), (3, 2));
             assert!(rows.contains(&(4, 'y')), "{rows:?}");
-            // The only row with y has its text in common with one of x.
+            // The only row with y shares its text with one of x.
             let (rows, out) = draw(&[(0, 'x'), (0, 'y'), (1, 'x'), (2, 'x')], seed);
             assert_eq!(rows, [(0, 'x'), (0, 'y')]);
             assert_eq!(out, [(1, 'x'), (2, 'x')]);

@@ -1,5 +1,5 @@
-//! Which kind of task a name, a file or a model's settings belong to: what is done of each kind by its
-//! own folder.
+//! Dispatches by the kind of task that a name, a file or a model's settings belong to; each kind
+//! has its own folder.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -21,7 +21,7 @@ use crate::{
     report::Sections,
 };
 
-/// A task of a run, by its name.
+/// Returns a task of a run by name.
 pub fn task<'a>(name: &'a str, config: &Config) -> Box<dyn Task + 'a> {
     match kind(name, config) {
         Kind::Questions(_) => Box::new(QuestionAnswering::new(name)),
@@ -30,8 +30,8 @@ pub fn task<'a>(name: &'a str, config: &Config) -> Box<dyn Task + 'a> {
     }
 }
 
-/// What kind a task is of: one of the engine's own, or a person's, which its description tells. A
-/// description that cannot be read shows when its task is asked for its head.
+/// Returns the kind of a task: one of the engine's own, or a user-defined one, according to its
+/// description. An unreadable description is reported when the task is asked for its head.
 fn kind(name: &str, config: &Config) -> Kind {
     if let Some(task) = registry::find(name) {
         return task.kind;
@@ -42,11 +42,11 @@ fn kind(name: &str, config: &Config) -> Kind {
     }
 }
 
-/// The heads of a run's tasks, in their order; `stored` are those of the checkpoint that it begins
-/// with.
+/// Returns the heads of a run's tasks, in order; `stored` are those of the checkpoint from which it
+/// starts.
 ///
 /// # Errors
-/// As [`Task::head`], and when a person's description of a task contradicts the checkpoint.
+/// As for [`Task::head`], and if the description of a user-defined task contradicts the checkpoint.
 pub fn heads(
     config: &Config,
     stored: &BTreeMap<String, HeadShape>,
@@ -65,8 +65,8 @@ pub fn heads(
         .collect()
 }
 
-/// Refuses the description of a person's own task if it says otherwise than the checkpoint; none need be
-/// there.
+/// Rejects the description of a user-defined task if it contradicts the checkpoint; there need not
+/// be one.
 fn check_described(task: &str, config: &Config, stored: &DenseShape) -> Result<(), Error> {
     if registry::find(task).is_some() {
         return Ok(());
@@ -116,11 +116,11 @@ fn check_described(task: &str, config: &Config, stored: &DenseShape) -> Result<(
     Ok(())
 }
 
-/// The heads of a model that is asked, in the order of its tasks, as its record describes them: its data
-/// need not be there.
+/// Returns the heads of a model that is asked, in the order of its tasks, as its record describes
+/// them; its data need not be present.
 ///
 /// # Errors
-/// When the record does not say what is needed of a person's own task, or of the tags.
+/// If the record does not say enough about a user-defined task or about the tags.
 pub fn described_heads(
     config: &Config,
     stored: &BTreeMap<String, HeadShape>,
@@ -144,11 +144,11 @@ pub fn described_heads(
         .collect()
 }
 
-/// What a report shows of the answers to these files, in their order, as the last trial or the one that
-/// is named left them.
+/// Returns what a report shows of the answers to these files, in order, as left by the last trial
+/// or the given one.
 ///
 /// # Errors
-/// When the answers cannot be read, or belong to other data.
+/// If the answers cannot be read or belong to other data.
 pub fn sections<'a>(
     files: &'a [Box<dyn TaskFile>],
     paths: Paths<'_>,
@@ -162,15 +162,15 @@ pub fn sections<'a>(
         .collect())
 }
 
-/// Keeps in a model's `config.json`, which is written again, what tasks have put into the one at
-/// `path` after training.
+/// Carries over what tasks put into the `config.json` at `path` after training, when that file is
+/// written again.
 pub fn keep(described: &mut ConfigFile, path: &Path, config: &Config) {
     if let Some(calibration) = calibration::kept(path, config.qa_na_threshold) {
         calibration.keep_in(described);
     }
 }
 
-/// What is to be said under the figures of all trials; trials that fare alike are told once.
+/// Returns the remarks to show below the metrics of all trials; identical remarks are shown once.
 pub fn remarks(trials: &[TrialResults], config: &Config) -> Vec<String> {
     let mut remarks: Vec<Vec<String>> = Vec::new();
     for (name, scores) in trials.iter().flat_map(|trial| &trial.tasks) {

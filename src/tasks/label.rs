@@ -1,24 +1,24 @@
-//! What a feature should be answered with, whatever its task: the seam between the tasks, which
-//! make labels and read them, and batches, which carry them.
+//! The target of a feature, whatever its task: the interface between the tasks, which create and
+//! read labels, and batches, which carry them.
 
 use std::sync::Arc;
 
-/// One feature's label.
+/// The label of one feature.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Label {
-    /// An answer's first and last token, both 0 where the window does not hold it, and whether the
-    /// question has none.
+    /// First and last token of the answer, both 0 if it is outside the window, and whether the
+    /// question has no answer.
     Span {
         start: u32,
         end: u32,
         impossible: bool,
     },
-    /// The number of its class.
+    /// Index of its class.
     Class(u32),
     /// The value to be predicted.
     Value(f32),
-    /// One tag a word: the position of the word's first token and the number of its tag,
-    /// `[words]` each. Words that fall upon one token share its position.
+    /// One tag per word: the positions of the words' first tokens and the indices of their tags,
+    /// `[words]` each. Words that share a token have the same position.
     Tags {
         positions: Arc<[u32]>,
         tags: Arc<[u32]>,
@@ -26,7 +26,7 @@ pub enum Label {
 }
 
 impl Label {
-    /// The label as checksums take it.
+    /// Returns the label as words for checksums.
     pub fn words(&self) -> Vec<u32> {
         match self {
             Self::Span {

@@ -7,9 +7,10 @@ use crate::{
     packed::sequences::Sequences,
 };
 
-/// Softmax cross-entropy of each row of `logits` `[rows, classes]` in f32 with its class in
-/// `targets` `[rows]`: `−Σ q · log softmax(logits)`, `[rows]`. A class has the share `smoothing / classes`
-/// of q, and the right one `1 − smoothing` more, as in `torch.nn.CrossEntropyLoss`.
+/// Returns the softmax cross-entropy of each row of `logits` `[rows, classes]` in f32 with its
+/// class in `targets` `[rows]`: `−Σ q · log softmax(logits)`, `[rows]`. Every class has a share of
+/// `smoothing / classes` in q, plus `1 − smoothing` for the target, as in
+/// `torch.nn.CrossEntropyLoss`.
 ///
 /// # Panics
 /// If a target is not below `classes`.
@@ -20,7 +21,8 @@ pub fn cross_entropy(logits: Tensor<2>, targets: &[u32], smoothing: f64) -> Tens
     if smoothing == 0.0 {
         return loss;
     }
-    // What q has less of the right class and more of all: smoothing · (its logit − the mean logit).
+    // Correction for smoothing, which moves weight from the target to all classes: smoothing ·
+    // (target logit − mean logit).
     let share = smoothing / classes as f64;
     let mut weights = vec![-share as f32; rows * classes];
     for (row, &target) in targets.iter().enumerate() {
@@ -30,7 +32,7 @@ pub fn cross_entropy(logits: Tensor<2>, targets: &[u32], smoothing: f64) -> Tens
     loss + (logits * weights).sum_dim(1).reshape([rows])
 }
 
-/// The mean of the losses that there are; `None` if there is none.
+/// Returns the mean of the losses that are present; `None` if none is.
 pub fn mean_loss(losses: impl IntoIterator<Item = Option<f64>>) -> Option<f64> {
     let losses = losses.into_iter().flatten();
     let (sum, count) = losses.fold((0.0, 0_usize), |(sum, count), loss| (sum + loss, count + 1));

@@ -1,4 +1,4 @@
-//! What a model is fine-tuned for: a folder for each kind of task, which knows its files, examples,
+//! What a model is fine-tuned for: each kind of task has a folder for its files, examples,
 //! features, head, loss, answers and scorer.
 
 pub mod argmax;

@@ -47,7 +47,7 @@ impl Model {
         self.heads.iter_mut().for_each(Head::refresh_f16_parts);
     }
 
-    /// What the heads read of a batch to predict.
+    /// Encodes a batch for prediction and returns the input of the heads.
     pub fn encode(&self, input: &ModelInput) -> HeadInput {
         let hidden = self.electra.forward(input, Mode::Predict);
         HeadInput::new(hidden, input)

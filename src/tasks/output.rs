@@ -1,4 +1,4 @@
-//! What a model says of one row, whatever its task.
+//! What a model outputs for one row, whatever its task.
 
 use super::{
     head::Head,
@@ -7,20 +7,20 @@ use super::{
 };
 use crate::{batch::Batch, device::DeviceError, model::ModelInput};
 
-/// What a model says of a row.
+/// The model's output for a row.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
     /// Where an answer starts and ends in a window.
     Span(WindowOutput),
-    /// Of a text a logit for each class, or its value, `[outputs]`; of words a logit for each tag,
-    /// `[words · tags]`.
+    /// For a text, a logit for each class or its value, `[outputs]`; for words, a logit for each
+    /// tag, `[words · tags]`.
     Logits(Vec<f32>),
 }
 
-/// What the head at this place of the model's list says of a batch, one a row.
+/// Returns the outputs of the head at this index of the model's list for a batch, one per row.
 ///
 /// # Errors
-/// When the device fails.
+/// If the device fails.
 pub fn outputs(
     model: &Model,
     head: usize,

@@ -1,4 +1,4 @@
-//! Runs the model over the features of a data set, whatever the task.
+//! Runs the model on the features of a data set, whatever the task.
 
 use std::{collections::VecDeque, ops::ControlFlow};
 
@@ -21,14 +21,15 @@ pub enum Error {
     Ended { done: usize, windows: usize },
 }
 
-/// Computes every feature of `set`; results stand in its order.
+/// Computes every feature of `set`, in its order.
 ///
-/// Features of like length share a batch, which holds as many tokens as `batch_size` of the longest.
-/// Where a device cannot hold that, batches are halved. `compute` gives the results of a batch in its
-/// order; `progress` hears how many features are done and says whether to go on.
+/// Features of similar length share a batch, which holds as many tokens as `batch_size` of the
+/// longest. If a batch does not fit the device, it is halved. `compute` returns the results of a
+/// batch in batch order; `progress` receives the number of finished features and returns whether to
+/// continue.
 ///
 /// # Errors
-/// [`Error::Ended`] if `progress` breaks off.
+/// [`Error::Ended`] if `progress` stops the run.
 pub fn predict<O>(
     set: &FeatureSet<'_>,
     batch_size: usize,
@@ -49,7 +50,7 @@ pub fn predict<O>(
                      memory: going on with half as many",
                     indices.len()
                 );
-                // What the failed attempt held goes back to the driver.
+                // Returns the memory of the failed attempt to the driver.
                 device.memory_cleanup();
                 waiting.push_front(indices);
                 waiting = waiting.iter().flat_map(|batch| halves(batch)).collect();
@@ -67,7 +68,7 @@ pub fn predict<O>(
     Ok(outputs.into_iter().map(|(_, output)| output).collect())
 }
 
-/// Both halves of a batch, or its one feature.
+/// Returns both halves of a batch, or its only feature.
 fn halves(batch: &[usize]) -> impl Iterator<Item = Vec<usize>> {
     batch.chunks(batch.len().div_ceil(2)).map(<[usize]>::to_vec)
 }

@@ -1,4 +1,5 @@
-//! A predictions file of a run, read back: a JSON object a line, one for each example in order.
+//! Reads back the predictions file of a run: one JSON object per line, one line per example in
+//! order.
 
 use std::{
     marker::PhantomData,
@@ -13,10 +14,10 @@ use crate::{
     eval,
 };
 
-/// Why predictions could not be read, or are not those of the data.
+/// Why predictions could not be read or do not match the data.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file that cannot be read; the message is the reader's.
+    /// A file that cannot be read; the message comes from its reader.
     #[error(transparent)]
     Data(#[from] data::Error),
 
@@ -57,11 +58,11 @@ pub enum Error {
     },
 }
 
-/// The lines of a file, one by one.
+/// Reads the lines of a file one by one.
 pub struct PredictionLines<T> {
     path: PathBuf,
     lines: LineReader,
-    /// Of the line that was read last, or of the one that is missing.
+    /// Number of the line that was read last, or of the missing one.
     number: usize,
     /// What a line holds, for messages.
     keys: &'static str,
@@ -72,7 +73,7 @@ impl<T: DeserializeOwned> PredictionLines<T> {
     /// Opens a file whose lines have these `keys`.
     ///
     /// # Errors
-    /// When it is not there or is no file of text.
+    /// If it does not exist or is not a text file.
     pub fn open(path: &Path, keys: &'static str) -> Result<Self, Error> {
         if !existing(path).exists() {
             return Err(Error::Absent {
@@ -88,10 +89,10 @@ impl<T: DeserializeOwned> PredictionLines<T> {
         })
     }
 
-    /// The next line, which is to be that of `example`.
+    /// Returns the next line, which must be that of `example`.
     ///
     /// # Errors
-    /// When there is none, or it has other keys.
+    /// If there is none or it has other keys.
     pub fn next_of(&mut self, example: &str) -> Result<T, Error> {
         self.number += 1;
         let Some((_, line)) = self.lines.next_line()? else {
@@ -100,17 +101,17 @@ impl<T: DeserializeOwned> PredictionLines<T> {
         };
         serde_json::from_str(line.trim_end()).map_err(|error| {
             let expected = format!("a JSON object with {}", self.keys);
-            // The line that it counts is always its first.
+            // The parser only sees this line and always calls it line 1.
             let problem = error.to_string();
             let problem = problem.replace(" at line 1 column", " at column");
             self.wrong(expected, problem)
         })
     }
 
-    /// Refuses what follows the last example.
+    /// Rejects anything after the last example.
     ///
     /// # Errors
-    /// When there is a line more.
+    /// If there is another line.
     pub fn end(&mut self, examples: usize) -> Result<(), Error> {
         self.number += 1;
         match self.lines.next_line()? {
@@ -125,7 +126,7 @@ impl<T: DeserializeOwned> PredictionLines<T> {
         }
     }
 
-    /// The error of the line that was read last.
+    /// Creates an error about the line that was read last.
     pub fn wrong(&self, expected: impl Into<String>, found: impl Into<String>) -> Error {
         Error::Line {
             path: self.path.clone(),

@@ -1,8 +1,8 @@
-//! The record beside the predictions of texts or words: of which texts they are, and where they come
-//! from.
+//! The record beside predictions for texts or words: which texts they belong to, and where they
+//! come from.
 //!
-//! A line of the reference's predictions has an example's number and its label, not its text. Without the
-//! record those of other texts with the same labels could not be told apart.
+//! A line of the reference's predictions has an example's number and label, but not its text.
+//! Without the record, predictions for other texts with the same labels could not be told apart.
 
 use std::path::Path;
 
@@ -16,12 +16,12 @@ use crate::eval::{
     record_file::{self, Record},
 };
 
-/// What lies beside a predictions file.
+/// The content of a predictions file's record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PredictionRecord {
     /// The file of the examples.
     pub data: FileDigest,
-    /// Number and checksum of their texts, however the file lays them out.
+    /// Number and checksum of the texts, independent of the file's layout.
     pub texts: String,
     pub predictions: FileDigest,
     #[serde(flatten)]
@@ -37,10 +37,10 @@ impl Record for PredictionRecord {
 }
 
 impl PredictionRecord {
-    /// Writes the record of predictions that are written.
+    /// Writes the record of existing predictions.
     ///
     /// # Errors
-    /// When a file cannot be read, or the record cannot be written.
+    /// If a file cannot be read or the record cannot be written.
     pub fn write(
         predictions: &Path,
         data: &Path,
@@ -56,11 +56,11 @@ impl PredictionRecord {
         record_file::write(&record, predictions)
     }
 
-    /// The record of a predictions file, if it has one. Predictions of the reference, and those of
-    /// earlier versions, have none.
+    /// Returns the record of a predictions file, if it has one. Predictions of the reference and of
+    /// earlier versions have none.
     ///
     /// # Errors
-    /// When the predictions cannot be read, or are those of other texts than these of `data`.
+    /// If the predictions cannot be read, or belong to texts other than these of `data`.
     pub fn of_texts(
         predictions: &Path,
         data: &Path,
@@ -82,19 +82,19 @@ impl PredictionRecord {
     }
 }
 
-/// A checksum of texts, each told apart from the next.
+/// A checksum of a list of texts, sensitive to the boundaries between them.
 #[derive(Debug, Default)]
 pub struct TextSum(u32);
 
 impl TextSum {
-    /// Adds a text, which may be missing.
+    /// Adds a text, which may be absent.
     pub fn add(&mut self, text: Option<&str>) {
         let length = text.map_or(u64::MAX, |text| text.len() as u64);
         self.0 = crc32c::crc32c_append(self.0, &length.to_le_bytes());
         self.0 = crc32c::crc32c_append(self.0, text.unwrap_or_default().as_bytes());
     }
 
-    /// The sum of what so many examples have, in words.
+    /// Formats the number of examples and their checksum.
     pub fn told(&self, examples: usize) -> String {
         format!("{examples} examples, crc32c {:08x}", self.0)
     }
@@ -147,7 +147,7 @@ mod tests {
         ] {
             assert!(message.contains(part), "{part:?} is not in {message}");
         }
-        // Predictions that were changed since have no record any more.
+        // Predictions that were changed since no longer have a record.
         std::fs::write(&predictions, "changed").unwrap();
         assert_eq!(read("3 examples").unwrap(), None);
     }

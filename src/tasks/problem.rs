@@ -1,5 +1,5 @@
-//! What is wrong with a file of labelled texts or tagged words: errors, which training or scoring
-//! stumbles over, and warnings.
+//! Problems of a file of labelled texts or tagged words: errors, on which training or scoring would
+//! fail, and warnings.
 
 use std::{
     fmt::{self, Display},
@@ -22,7 +22,7 @@ impl Display for Severity {
     }
 }
 
-/// What can be wrong with a row, a sentence or a whole file.
+/// The kinds of problem of a row, a sentence or a whole file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -113,15 +113,15 @@ impl Kind {
     }
 }
 
-/// Something wrong with a row, a sentence or a file.
+/// A problem of a row, a sentence or a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Problem {
     pub severity: Severity,
     pub kind: Kind,
     pub file: PathBuf,
-    /// Where it stands in its file.
+    /// Its position in the file.
     pub place: String,
-    /// What was found, if the kind does not say it all.
+    /// What was found, if the kind does not say everything.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub found: String,
 }
@@ -137,7 +137,7 @@ impl Problem {
         }
     }
 
-    /// Of a file as a whole.
+    /// Creates a problem of a file as a whole.
     pub fn of_file(kind: Kind, file: &Path, found: impl Into<String>) -> Self {
         Self::new(kind, file, "the whole file", found)
     }

@@ -1,7 +1,8 @@
-//! The tasks by name: what can be known of one without its code. A leaf, for the configuration checks
-//! names and finds files by it.
+//! The tasks by name: everything that can be known without their code. A leaf module, since the
+//! configuration uses it to check names and find files.
 
-/// Whether a task can have this name, which is its folder's and stands in lists of names.
+/// Returns whether a task can have this name, which is also the name of its folder and appears in
+/// lists of names.
 pub fn is_name(name: &str) -> bool {
     !name.starts_with('.') && !name.contains(['/', '\\', ',']) && !name.contains(char::is_control)
 }
@@ -9,16 +10,16 @@ pub fn is_name(name: &str) -> bool {
 /// A task that can be trained.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Entry {
-    /// As `task_names` and the folder of its data have it.
+    /// The name in `task_names` and of the data folder.
     pub name: &'static str,
-    /// What people write instead, in lower case and without punctuation.
+    /// Alternative spellings, in lower case and without punctuation.
     pub aliases: &'static [&'static str],
     pub kind: Kind,
-    /// What a run that learns this task alone takes by default.
+    /// Defaults of a run that trains only this task.
     pub defaults: Defaults,
 }
 
-/// What decides a task's files, head and scorer.
+/// Determines a task's files, head and scorer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Questions(Questions),
@@ -30,14 +31,14 @@ pub enum Kind {
     Tagging,
 }
 
-/// The form of a file of questions and the official scorer of its answers.
+/// The form of a file of questions, and the official scorer of its answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Questions {
     /// SQuAD's JSON, with unanswerable questions.
     Squad2,
     /// SQuAD's JSON; every question has an answer.
     Squad1,
-    /// MRQA's JSON lines.
+    /// MRQA's JSON Lines.
     Mrqa,
 }
 
@@ -49,7 +50,7 @@ pub struct Defaults {
 }
 
 impl Kind {
-    /// Extension of the data files.
+    /// Returns the extension of the data files.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Questions(Questions::Squad2 | Questions::Squad1) => "json",
@@ -80,7 +81,8 @@ pub const TASKS: [Entry; 15] = [
         2.0,
     ),
     task("newsqa", &[], MRQA, 512, 2.0),
-    // Without "qa" in its name, the reference takes it for no task of questions here.
+    // Its name does not contain "qa", so here the reference does not treat it as question
+    // answering.
     task("naturalqs", &["nq", "naturalquestions"], MRQA, 128, 3.0),
     task("triviaqa", &[], MRQA, 512, 2.0),
     task("searchqa", &[], MRQA, 512, 2.0),
@@ -125,7 +127,7 @@ const fn task(
     }
 }
 
-/// The task of this name.
+/// Finds a task by name.
 pub fn find(name: &str) -> Option<&'static Entry> {
     TASKS.iter().find(|task| task.name == name)
 }
@@ -140,9 +142,9 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 )]
 pub struct UnknownTask {
     pub task: String,
-    /// The task that it may mean.
+    /// The task that may have been meant.
     pub meant: Option<&'static str>,
-    /// Tasks of the person's own that lie beside it.
+    /// The user-defined tasks beside it.
     pub own: Vec<String>,
 }
 
@@ -157,10 +159,10 @@ fn others(own: &[String]) -> String {
     }
 }
 
-/// The task of this name.
+/// Finds a task by name.
 ///
 /// # Errors
-/// When there is none.
+/// If there is none.
 pub fn expect(name: &str) -> Result<&'static Entry, UnknownTask> {
     find(name).ok_or_else(|| UnknownTask {
         task: name.to_owned(),
@@ -169,12 +171,12 @@ pub fn expect(name: &str) -> Result<&'static Entry, UnknownTask> {
     })
 }
 
-/// All names, as messages list them.
+/// Lists all names, for messages.
 pub fn names() -> String {
     TASKS.map(|task| task.name).join(", ")
 }
 
-/// The task that a misspelt name may mean.
+/// Returns the task that a misspelt name may mean.
 fn meant(name: &str) -> Option<&'static Entry> {
     let lower = name.to_lowercase().replace(['_', '-', '.', ' '], "");
     let aliased = TASKS

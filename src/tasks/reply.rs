@@ -1,5 +1,5 @@
-//! What a model replies, whatever its task: as `electra ask` prints it, and as `electra ask --json` and
-//! `electra serve` give it as JSON.
+//! A model's reply, whatever its task: as text for `electra ask`, and as JSON for
+//! `electra ask --json` and `electra serve`.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use super::{
     tagging::reply::TagReply,
 };
 
-/// A reply. Its JSON is that of its kind, with nothing around it.
+/// A reply. Its JSON is that of its kind, without a wrapper.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Reply {

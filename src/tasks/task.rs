@@ -1,5 +1,5 @@
-//! What a run asks of a task, whatever its kind: to read its files, to answer them with a model, and
-//! to mark and write the answers.
+//! What a run needs of a task, whatever its kind: to read its files, answer them with a model, and
+//! score and write the answers.
 
 use std::{
     io::{self, Write},
@@ -25,34 +25,34 @@ use crate::{
     text::tokenizer::Tokenizer,
 };
 
-/// A task by its name.
+/// A task of a run.
 pub trait Task {
-    /// What an evaluation writes of the task, under the reference's names.
+    /// Returns the files that an evaluation writes for the task, under the reference's names.
     fn result_files(&self, paths: Paths<'_>) -> Vec<ResultFile>;
 
-    /// The split that a file of this name is part of, and the part's own name.
+    /// Parses a file's name into the split it is part of and the part's own name.
     fn part<'n>(&self, name: &'n str) -> Option<(Split, &'n str)> {
         Some((name.parse().ok()?, name))
     }
 
-    /// The files of a split that are there to be read; one at least is named, be it there or not.
+    /// Returns the existing files of a split; if none exists, the one that is expected.
     fn data_files(&self, config: &Config, split: Split) -> Vec<PathBuf>;
 
-    /// Where the answers of a trial to the test files go; none if the task has no leaderboard.
+    /// Returns where a trial's answers to the test files go; empty if the task has no leaderboard.
     fn test_outputs(&self, paths: Paths<'_>, trial: usize) -> Vec<PathBuf>;
 
-    /// What the task's head is made by; `stored` is that of the checkpoint that the run begins with, if
-    /// it has one.
+    /// Returns the configuration of the task's head; `stored` is that of the checkpoint from which
+    /// the run starts, if it has one.
     ///
     /// # Errors
-    /// When neither the checkpoint nor the task's files tell its labels.
+    /// If neither the checkpoint nor the task's files determine its labels.
     fn head(&self, config: &Config, stored: Option<&HeadShape>) -> Result<HeadConfig, Error>;
 
-    /// Reads and featurises a split of the task, for its head: all of it, or the one file of several
-    /// that is named.
+    /// Reads and featurises a split of the task, for its head: all of it, or only the named one of
+    /// several files.
     ///
     /// # Errors
-    /// When it cannot be read or is not of the task's form.
+    /// If it cannot be read or does not have the task's form.
     fn read(
         &self,
         split: Split,
@@ -62,34 +62,34 @@ pub trait Task {
         config: &Config,
     ) -> Result<Box<dyn TaskFile>, Error>;
 
-    /// The figures in one line, in the order of the reference's results.
+    /// Formats the metrics on one line, in the order of the reference's results.
     fn results_line(&self, scores: &Scores) -> String {
         scores.line()
     }
 
-    /// A figure as tables show it.
+    /// Formats a metric as in tables.
     fn shown(&self, _: &Scores, _: &str, figure: Figure) -> String {
         figure.shown()
     }
 
-    /// What is to be said under the figures of a trial.
+    /// Returns the remarks to show below the metrics of a trial.
     fn remarks(&self, _: &Scores, _: &Config) -> Vec<String> {
         Vec::new()
     }
 }
 
-/// A file that an evaluation writes of a task.
+/// A file that an evaluation writes for a task.
 #[derive(Debug, Clone)]
 pub struct ResultFile {
     /// What the user calls it.
     pub name: &'static str,
     pub path: PathBuf,
-    /// Whether it only says where the others come from.
+    /// Whether it only records where the others come from.
     pub is_record: bool,
 }
 
 impl ResultFile {
-    /// The predictions of texts or words, and the record beside them.
+    /// Returns the predictions file of texts or words and the record beside it.
     pub fn with_record(path: PathBuf) -> [Self; 2] {
         let record = Self {
             name: "the provenance record",
@@ -105,70 +105,70 @@ impl ResultFile {
     }
 }
 
-/// A split of a task, featurised: one file, or several that are answered together.
+/// A featurised split of a task: one file, or several that are answered together.
 pub trait TaskFile {
     fn task(&self) -> &str;
 
-    /// The file that was read, the first of several; it may be an archive.
+    /// Returns the file that was read, the first of several; it may be an archive.
     fn path(&self) -> &Path;
 
-    /// Number of features.
+    /// Returns the number of features.
     fn feature_count(&self) -> usize;
 
-    /// What people call the features.
+    /// Returns what users call the features.
     fn rows_are(&self) -> &'static str;
 
-    /// The features' numbers, as features files have them, in the order of the file.
+    /// Returns the features' ids, as in features files, in file order.
     fn feature_ids(&self) -> Vec<u64>;
 
-    /// The features, in the order of the file.
+    /// Iterates over the features in file order.
     fn rows(&self) -> Box<dyn Iterator<Item = Row<'_>> + '_>;
 
-    /// What the file holds, in a line.
+    /// Describes the file's content on one line.
     fn line(&self, split: Split) -> String;
 
-    /// How many of the file's examples these are, if not all.
+    /// Returns how many of the file's examples these are, if not all.
     fn taken(&self) -> Option<Taken>;
 
-    /// The first examples of a dev file, at most so many.
+    /// Restricts a dev file to at most its first `most` examples.
     fn first(&self, most: usize, tokenizer: &Tokenizer) -> Box<dyn TaskFile>;
 
-    /// Refuses a file without a feature.
+    /// Rejects a file without features.
     ///
     /// # Errors
-    /// When it has none.
+    /// If it has none.
     fn check_not_empty(&self) -> Result<(), Error>;
 
-    /// The first features: what the model reads, and what it should answer.
+    /// Formats the first features: what the model reads, and its target.
     fn examples(&self, count: usize, tokenizer: &Tokenizer) -> Vec<String>;
 
-    /// How much of the text the vocabulary knows.
+    /// Returns how much of the text the vocabulary knows.
     fn tokens(&self) -> TokenCounts;
 
-    /// What is left out of the file, an example each.
+    /// Describes each example that is left out of the file.
     fn left_out(&self) -> Vec<String>;
 
-    /// Writes the features, a JSON object each, in the order of the file.
+    /// Writes the features, one JSON object each, in file order.
     ///
     /// # Errors
-    /// When `out` does not take them.
+    /// If writing to `out` fails.
     fn write_features(&self, out: &mut (dyn Write + Send)) -> io::Result<()>;
 
-    /// Refuses what the task's metric cannot mark, so that a run need not compute first.
+    /// Rejects examples that the task's metric cannot score, before a run computes anything.
     ///
     /// # Errors
-    /// When the metric cannot mark every example.
+    /// If the metric cannot score every example.
     fn check_markable(&self) -> Result<(), Error>;
 
-    /// Number and checksum of what the answers are marked against.
+    /// Returns the number and checksum of the gold answers.
     fn gold_digest(&self) -> String;
 
-    /// Answers every example. `progress` hears how many features are done and says whether to go
-    /// on.
+    /// Answers every example. `progress` receives the number of finished features and returns
+    /// whether to continue.
     ///
     /// # Errors
-    /// When the device fails, when a score is not finite, or [`predict::Error::Ended`] if
-    /// `progress` breaks off.
+    /// If the device fails, if a score is not finite, or [`predict::Error::Ended`] if `progress`
+    /// stops the run.
     ///
     /// [`predict::Error::Ended`]: super::predict::Error::Ended
     fn answer<'a>(
@@ -177,19 +177,19 @@ pub trait TaskFile {
         progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Box<dyn Answers + 'a>, Error>;
 
-    /// What a report shows of a run's answers to the file, read from where the last trial, or the one
-    /// that is named, left them; one entry for each file that is answered.
+    /// Returns what a report shows of a run's answers to the file, read from the last trial or the
+    /// given one; one entry per answered file.
     ///
     /// # Errors
-    /// When the answers cannot be read, or belong to other data.
+    /// If the answers cannot be read or belong to other data.
     fn sections(
         &self,
         paths: Paths<'_>,
         trial: Option<usize>,
     ) -> Result<Vec<Box<dyn Sections + '_>>, Error>;
 
-    /// Stores with the model in a folder what does best on this file, of what is chosen after
-    /// training, and says what changed; `None` if nothing is.
+    /// Chooses post-training settings that work best on this file, stores them with the model in a
+    /// folder, and describes what changed; `None` if there are none to choose.
     fn calibrate(&self, _: &Path, _: &Scores) -> Option<Result<String, Error>> {
         None
     }
@@ -199,37 +199,38 @@ pub trait TaskFile {
 #[derive(Clone, Copy)]
 pub struct Answerer<'a> {
     pub model: &'a Model,
-    /// The task's place in the model's list.
+    /// The task's index in the model's list.
     pub head: usize,
     pub tokenizer: &'a Tokenizer,
     pub config: &'a Config,
     pub device: &'a Device,
-    /// Whether the loss of the answers is asked for, where it is not known anyway.
+    /// Whether to compute the loss of the answers even if that takes extra work.
     pub losses: bool,
 }
 
-/// What a model answers to a file.
+/// A model's answers to a file.
 pub trait Answers {
-    /// The figures alone, as [`mark`](Self::mark) gives them; nothing is written.
+    /// Returns only the metrics, as [`mark`](Self::mark) computes them, without writing anything.
     ///
     /// # Errors
-    /// When the answers cannot be marked.
+    /// If the answers cannot be scored.
     fn scores(&self) -> Result<Scores, Error>;
 
-    /// The training loss of an example, or of a window of a question, without dropout: the mean over
-    /// those that training would learn from. `None` if there are none, or it was not asked for.
+    /// Returns the training loss per example, or per window of a question, without dropout: the
+    /// mean over those from which training would learn. `None` if there are none or it was not
+    /// requested.
     fn loss(&self) -> Option<f64>;
 
-    /// Writes the answers as those of a trial, marks them as the task's official scorer does, and
-    /// gives the figures.
+    /// Writes the answers as those of a trial, scores them with the task's official scorer, and
+    /// returns the metrics.
     ///
     /// # Errors
-    /// When a file cannot be written or the answers cannot be marked.
+    /// If a file cannot be written or the answers cannot be scored.
     fn mark(&self, trial: usize, origin: &Origin) -> Result<Scores, Error>;
 
-    /// Writes what a trial hands in for the test files.
+    /// Writes a trial's submission for the test files.
     ///
     /// # Errors
-    /// When a file cannot be written.
+    /// If a file cannot be written.
     fn write_test_outputs(&self, trial: usize) -> Result<(), Error>;
 }

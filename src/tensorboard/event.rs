@@ -3,13 +3,13 @@
 //!
 //! <https://github.com/tensorflow/tensorflow/blob/v1.15.5/tensorflow/core/util/event.proto>
 
-/// What the first event of each file says: from version 2 on, a [`SessionStatus::Start`] tells
-/// readers where a run goes on.
+/// Version in the first event of each file: from version 2 on, a [`SessionStatus::Start`] tells
+/// readers where a run resumes.
 pub const FILE_VERSION: &str = "brain.Event:2";
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Event {
-    /// Seconds since 1970.
+    /// Seconds since the Unix epoch.
     #[prost(double, tag = "1")]
     pub wall_time: f64,
     #[prost(int64, tag = "2")]
@@ -39,8 +39,8 @@ pub struct Summary {
 pub struct Value {
     #[prost(string, tag = "1")]
     pub tag: String,
-    /// One of several forms of a value, so that 0 has to be written: as a plain field it would be
-    /// left out, and TensorBoard would see no value.
+    /// Part of a oneof, so that 0 is written too: a plain field would be omitted, and TensorBoard
+    /// would see no value.
     #[prost(float, optional, tag = "2")]
     pub simple_value: Option<f32>,
 }
@@ -55,7 +55,7 @@ pub struct SessionLog {
 #[repr(i32)]
 pub enum SessionStatus {
     Unspecified = 0,
-    /// The run begins or goes on: what was written of this step and later ones before is void.
+    /// The run starts or resumes: anything written earlier for this step and later ones is void.
     Start = 1,
     Stop = 2,
     Checkpoint = 3,

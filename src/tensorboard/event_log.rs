@@ -1,8 +1,8 @@
-//! What a run tells TensorBoard.
+//! Logs a run for TensorBoard.
 //!
-//! Each start of a run opens a new file, which begins with the step it goes on from: TensorBoard
-//! then forgets what a process that was killed had written of later steps. Training does not
-//! depend on these files, so that the first error is said and nothing is written after it.
+//! Each start of a run opens a new file, which begins with the step at which it resumes:
+//! TensorBoard then discards what a killed process had written for later steps. Training does not
+//! depend on these files, so the first error is reported and nothing is written after it.
 
 use std::{
     fs::{File, OpenOptions},
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{eval::results::TrialResults, progress::Progress, step_record::StepRecord};
 
-/// How event files are named: readers know them by this, and take them in the order of names.
+/// Prefix of event file names: readers recognise them by it, and read them in name order.
 pub const FILE_PREFIX: &str = "events.out.tfevents.";
 
 /// An event file that is being written.
@@ -31,7 +31,7 @@ pub struct EventLog<'a> {
 }
 
 impl<'a> EventLog<'a> {
-    /// Opens a new file in `folder` for a run that goes on at `next_step`.
+    /// Opens a new file in `folder` for a run that resumes at `next_step`.
     pub fn resume(folder: &'a Path, next_step: u64, progress: &'a Progress) -> Self {
         let mut log = Self {
             folder,
@@ -52,7 +52,7 @@ impl<'a> EventLog<'a> {
         log
     }
 
-    /// The figures of a training step, as in `train_log.jsonl`.
+    /// Writes the figures of a training step, as in `train_log.jsonl`.
     pub fn step(&mut self, record: &StepRecord) {
         let seconds = record.seconds.max(f64::MIN_POSITIVE);
         let values = [
@@ -68,7 +68,7 @@ impl<'a> EventLog<'a> {
         self.scalars(record.step, values.map(|(tag, value)| (tag.into(), value)));
     }
 
-    /// The metrics of the model after `steps` steps, under the tag `of`.
+    /// Writes the metrics of the model after `steps` steps, under the tag `of`.
     pub fn evaluation(&mut self, of: &str, steps: u64, results: &TrialResults) {
         let values = results.tasks.iter().flat_map(|(task, scores)| {
             scores
@@ -110,10 +110,10 @@ impl<'a> EventLog<'a> {
     }
 }
 
-/// The event files of a folder in the order in which they were begun.
+/// Returns the event files of a folder in the order in which they were started.
 ///
 /// # Errors
-/// When the folder cannot be read.
+/// If the folder cannot be read.
 pub fn event_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
@@ -130,8 +130,8 @@ pub fn event_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Creates a file whose name sorts after those of all earlier ones, even if the clock was set
-/// back or a run begins twice within a second.
+/// Creates a file whose name sorts after all earlier ones, even if the clock was set back or a run
+/// starts twice within a second.
 fn new_file(folder: &Path) -> io::Result<File> {
     let last = event_files(folder)?.last().and_then(|path| second(path));
     let mut second = since_1970() as u64;
@@ -147,16 +147,17 @@ fn new_file(folder: &Path) -> io::Result<File> {
     }
 }
 
-/// The second that an event file's name tells.
+/// Returns the second in an event file's name.
 fn second(path: &Path) -> Option<u64> {
     let rest = path.file_name()?.to_str()?.strip_prefix(FILE_PREFIX)?;
     let digits = rest.find('.').map_or(rest, |dot| &rest[..dot]);
-    // Ten digits, as the names of all programs have: with more, names would no longer sort by time.
+    // Ten digits, as in the names that all programs write: with more, names would no longer sort by
+    // time.
     digits.parse().ok().filter(|second| *second < 9_999_999_999)
 }
 
 fn since_1970() -> f64 {
-    // A clock before 1970 is as good as none.
+    // A clock set before 1970 is treated as absent.
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0.0, |since| since.as_secs_f64())
@@ -190,7 +191,7 @@ mod tests {
         for step in 0..5 {
             log.step(&record(step, step as f64));
         }
-        // Killed after step 4, with a checkpoint of step 3; again within the same second.
+        // Killed after step 4, with a checkpoint of step 3; restarted within the same second.
         let mut log = EventLog::resume(folder.path(), 3, &progress);
         for step in 3..6 {
             log.step(&record(step, 10.0 + step as f64));

@@ -4,24 +4,24 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
-/// The longest record that is read: an event of scalars has a few hundred bytes, an example of 512 tokens
+/// Longest record to read: an event of scalars has a few hundred bytes, an example of 512 tokens
 /// two thousand.
 const LONGEST: u64 = 1 << 24;
 
 /// Bytes of a checksum.
 pub const SUM: usize = 4;
 
-/// CRC-32C, turned and shifted so that it may itself stand in data that is checksummed.
+/// Computes the CRC-32C, rotated and offset so that it may itself be part of checksummed data.
 fn masked(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes)
         .rotate_right(15)
         .wrapping_add(0xA282_EAD8)
 }
 
-/// Writes one record with a single call, so that a process that is killed leaves whole ones.
+/// Writes one record with a single call, so that a killed process leaves only whole records.
 ///
 /// # Errors
-/// When `out` takes no more.
+/// If `out` cannot be written.
 pub fn write_record(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     let length = (bytes.len() as u64).to_le_bytes();
     let mut record = Vec::with_capacity(bytes.len() + 16);
@@ -32,10 +32,10 @@ pub fn write_record(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     out.write_all(&record)
 }
 
-/// Reads the next record; `None` at the end of the file, or if it breaks off inside a record.
+/// Reads the next record; `None` at the end of the file or if the file ends inside a record.
 ///
 /// # Errors
-/// When reading fails or a checksum is wrong.
+/// If reading fails or a checksum is wrong.
 pub fn read_record(file: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     match read_whole_record(file) {
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
@@ -46,7 +46,7 @@ pub fn read_record(file: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
 /// Reads the next record; `None` at the end of the file.
 ///
 /// # Errors
-/// When reading fails, a checksum is wrong, or the file breaks off inside a record: `UnexpectedEof`.
+/// If reading fails, a checksum is wrong, or the file ends inside a record (`UnexpectedEof`).
 pub fn read_whole_record(file: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     let Some(length) = read_length(file)? else {
         return Ok(None);
@@ -59,11 +59,11 @@ pub fn read_whole_record(file: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Reads where a record begins how many bytes it has; `None` at the end of the file. That many and
-/// [`SUM`] follow.
+/// Reads the byte length at the start of a record; `None` at the end of the file. That many bytes
+/// and [`SUM`] follow.
 ///
 /// # Errors
-/// As [`read_whole_record`].
+/// As for [`read_whole_record`].
 pub fn read_length(file: &mut impl Read) -> io::Result<Option<u64>> {
     let mut head = [0; 8 + SUM];
     let mut begun = 0;
@@ -106,7 +106,7 @@ mod tests {
     fn a_record_is_framed_as_tensorflow_frames_it() {
         let mut file = Vec::new();
         write_record(&mut file, b"abc").unwrap();
-        // What TensorBoard's own RecordWriter makes of it.
+        // As written by TensorBoard's own RecordWriter.
         let expected = [
             0x03, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xB0, 0x99, 0x49, 0x0E, 0x61, 0x62,
             0x63, 0x6E, 0x57, 0xF1, 0x21,
@@ -126,7 +126,7 @@ mod tests {
                 found.push(record);
             }
             assert_eq!(found.len(), usize::from(cut >= 19), "{cut}");
-            // Who needs all of them learns that some are missing.
+            // A reader that needs all records learns that some are missing.
             let mut part = &file[..cut];
             let ended = loop {
                 match read_whole_record(&mut part) {
@@ -153,7 +153,7 @@ mod tests {
             let message = read_record(&mut &damaged[..]).unwrap_err().to_string();
             assert!(message.contains("checksum"), "{byte}: {message}");
         }
-        // A length that nothing has, rightly summed.
+        // An impossible length with a valid checksum.
         let mut huge = u64::MAX.to_le_bytes().to_vec();
         huge.extend(masked(&huge).to_le_bytes());
         let message = read_record(&mut &huge[..]).unwrap_err().to_string();

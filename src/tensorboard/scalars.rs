@@ -15,11 +15,11 @@ use super::{
     frame::read_record,
 };
 
-/// Reads all event files of a folder in their order: tag → steps and values. A session's start
-/// drops what was read of its step and later ones.
+/// Reads all event files of a folder in order: tag → steps and values. A session start discards
+/// what was read for its step and later ones.
 ///
 /// # Errors
-/// When a file cannot be read or is damaged.
+/// If a file cannot be read or is damaged.
 pub fn read_scalars(folder: &Path) -> io::Result<BTreeMap<String, Vec<(i64, f32)>>> {
     let mut scalars: BTreeMap<String, Vec<(i64, f32)>> = BTreeMap::new();
     for path in event_files(folder)? {

@@ -1,25 +1,25 @@
 //! BERT's basic tokenizer: text → lower-case words and single punctuation marks.
 //!
-//! Reproduces the reference's order of work: clean, space out CJK ideographs, split at
-//! whitespace, lower-case, NFD without non-spacing marks, split at punctuation. Rust's
-//! lower-casing is Unicode's full one, final sigma included, as Python's is. Characters are
-//! classed by Unicode 16; code points assigned since the reference's Unicode are the one place
-//! where the two can part.
+//! Follows the reference's order: clean, put spaces around CJK ideographs, split at whitespace,
+//! lower-case, NFD without non-spacing marks, split at punctuation. Rust's lower-casing is
+//! Unicode's full one, final sigma included, as is Python's. Characters are classified by Unicode
+//! 16; the two can differ only in code points assigned since the reference's Unicode version.
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_normalization::UnicodeNormalization;
 
-/// What becomes of a text's letters: how the vocabulary was made, which no tensor tells.
+/// How letters are normalised: a choice made with the vocabulary, which no tensor records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Normalizer {
     pub lower_case: bool,
-    /// Takes a letter apart into its base and its marks and drops the marks.
+    /// Decomposes letters into base and marks, and drops the marks.
     pub strip_accents: bool,
-    /// Makes a word of every CJK ideograph.
+    /// Makes every CJK ideograph a word of its own.
     pub split_ideographs: bool,
 }
 
-/// The reference's: accents go with lower-casing, ideographs stand alone.
+/// The reference's settings: accents are stripped along with lower-casing, and ideographs stand
+/// alone.
 impl From<bool> for Normalizer {
     fn from(do_lower_case: bool) -> Self {
         Normalizer {
@@ -30,7 +30,7 @@ impl From<bool> for Normalizer {
     }
 }
 
-/// The basic tokens of `text`, without word pieces; a `bool` stands for the reference's
+/// Splits `text` into basic tokens, before word pieces; a `bool` stands for the reference's
 /// `do_lower_case`.
 ///
 /// Answer projection aligns these with the passage's own words.
@@ -77,7 +77,7 @@ fn without_accents(word: &str) -> String {
         .collect()
 }
 
-/// The same steps in one pass: ASCII has no ideographs, accents or special lower-casing.
+/// Does the same in a single pass: ASCII has no ideographs, accents or special lower-casing.
 fn for_each_ascii_token(text: &str, lower_case: bool, visit: &mut impl FnMut(&str)) {
     let mut token = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -105,8 +105,8 @@ fn for_each_ascii_token(text: &str, lower_case: bool, visit: &mut impl FnMut(&st
     }
 }
 
-/// Drops what is not text, makes every whitespace a space and puts spaces around ideographs that
-/// are to stand alone.
+/// Drops control and invalid characters, turns every whitespace character into a space, and puts
+/// spaces around ideographs if they are to be split.
 fn clean(text: &str, split_ideographs: bool) -> String {
     let mut cleaned = String::with_capacity(text.len() + 16);
     for c in text.chars() {
@@ -149,7 +149,8 @@ fn split_punctuation(word: &str, visit: &mut impl FnMut(&str)) {
     }
 }
 
-/// Every ASCII mark counts, also those that Unicode calls symbols (`$`, `^`, `` ` ``).
+/// Counts every ASCII mark as punctuation, even those that Unicode calls symbols, such as `$`, `^`
+/// and `` ` ``.
 pub(crate) fn is_punctuation(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_punctuation();
@@ -166,7 +167,8 @@ pub(crate) fn is_punctuation(c: char) -> bool {
     )
 }
 
-/// The eight blocks that BERT spaces out. Kana and Hangul are not among them.
+/// Returns whether `c` is in one of the eight blocks that BERT splits. Kana and Hangul are not
+/// among them.
 pub(crate) fn is_ideograph(c: char) -> bool {
     matches!(c,
         '\u{4E00}'..='\u{9FFF}'
@@ -179,8 +181,8 @@ pub(crate) fn is_ideograph(c: char) -> bool {
         | '\u{2F800}'..='\u{2FA1F}')
 }
 
-/// Whether Python's `str.split` and `str.strip` take `c` for whitespace: Unicode's white space
-/// and the four information separators.
+/// Returns whether Python's `str.split` and `str.strip` treat `c` as whitespace: Unicode's white
+/// space and the four information separators.
 pub(crate) fn is_blank(c: char) -> bool {
     c.is_whitespace() || ('\u{1C}'..='\u{1F}').contains(&c)
 }
@@ -212,7 +214,7 @@ mod tests {
             ["elan", "naive", "ete"]
         );
         assert_eq!(basic_tokenize("Élan", false), ["Élan"]);
-        // A vowel sign (Mc) stays, a nukta and a virama (Mn) go.
+        // A vowel sign (Mc) stays; a nukta and a virama (Mn) are dropped.
         assert_eq!(lower("\u{915}\u{93C}\u{94D}\u{93F}"), ["\u{915}\u{93F}"]);
     }
 
@@ -226,7 +228,7 @@ mod tests {
             };
             basic_tokenize("Müller İ Ça\u{300} 第50回", normalizer)
         };
-        // As the crate `tokenizers` has them with BertNormalizer's settings.
+        // As the `tokenizers` crate gives them with BertNormalizer's settings.
         assert_eq!(
             tokens(true, false, true),
             ["müller", "i\u{307}", "ça\u{300}", "第", "50", "回"]
@@ -244,9 +246,9 @@ mod tests {
 
     #[test]
     fn lower_cases_as_python_does() {
-        // Capital dotted I becomes i + U+0307, whose mark NFD then drops.
+        // Dotted capital I becomes i + U+0307, and NFD then drops the mark.
         assert_eq!(lower("İstanbul"), ["istanbul"]);
-        // Final sigma, also before a mark that is not a letter.
+        // Final sigma, even before a mark that is not a letter.
         assert_eq!(lower("ΟΔΟΣ ΟΔΟΣ. ΣΑΣ"), ["οδος", "οδος", ".", "σας"]);
         assert_eq!(lower("STRAẞE"), ["straße"]);
         // Kelvin sign; an ideograph's compatibility form is decomposed.
@@ -269,20 +271,20 @@ mod tests {
             lower("a\tb\nc\rd\u{A0}e\u{2009}f\u{202F}g\u{3000}h"),
             ["a", "b", "c", "d", "e", "f", "g", "h"]
         );
-        // Line and paragraph separators are neither control nor Zs; the final split takes them.
+        // Line and paragraph separators are neither control nor Zs; the final split removes them.
         assert_eq!(lower("a\u{2028}b\u{2029}c"), ["a", "b", "c"]);
     }
 
     #[test]
     fn ideographs_stand_alone_but_kana_and_hangul_do_not() {
         assert_eq!(lower("第50回abc"), ["第", "50", "回", "abc"]);
-        // NFD takes Hangul apart, and the voicing mark off kana.
+        // NFD decomposes Hangul and strips the voicing mark from kana.
         assert_eq!(lower("ガタ한"), ["カタ\u{1112}\u{1161}\u{11AB}"]);
         assert_eq!(
             lower("x\u{20000}y\u{2CEAF}z"),
             ["x", "\u{20000}", "y", "\u{2CEAF}", "z"]
         );
-        // Extension F lies outside the eight blocks.
+        // Extension F is outside the eight blocks.
         assert_eq!(lower("x\u{2CEB0}y"), ["x\u{2CEB0}y"]);
     }
 

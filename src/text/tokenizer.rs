@@ -1,6 +1,7 @@
-//! The tokenizer: text → vocabulary ids, as BERT's basic tokenizer and WordPiece give them.
+//! The tokenizer: text → vocabulary ids, using BERT's basic tokenizer and WordPiece.
 //!
-//! Special tokens that stand in a text are ordinary text here: `[SEP]` is `[`, `sep`, `]`.
+//! Special tokens that occur in a text are treated as ordinary text: `[SEP]` becomes `[`, `sep`,
+//! `]`.
 
 use std::path::Path;
 
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::data::error::Error;
 
-/// A vocabulary and the way to it.
+/// Converts text to ids of a vocabulary.
 ///
 /// # Examples
 ///
@@ -20,7 +21,7 @@ use crate::data::error::Error;
 /// use electra::text::{tokenizer::Tokenizer, vocab::Vocab};
 ///
 /// let vocab = Vocab::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\nplay\n##ing\n", "vocab.txt")?;
-/// // Lower case, as every released model has it.
+/// // Lower case, as in every released model.
 /// let tokenizer = Tokenizer::new(vocab, true);
 /// let ids = tokenizer.tokenize("Playing chess");
 /// assert_eq!(ids, [4, 5, 1]);
@@ -34,21 +35,21 @@ pub struct Tokenizer {
     normalizer: Normalizer,
 }
 
-/// Tokenised words: which tokens each became.
+/// Tokenised words and the tokens of each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WordTokens {
     /// Token ids of all words, `[tokens]`.
     pub ids: Vec<u32>,
-    /// Word of each token, `[tokens]`, never descending.
+    /// Word index of each token, `[tokens]`, non-decreasing.
     pub words: Vec<u32>,
-    /// First token of each word, `[words]`. A word may have no token; then this is the next
-    /// word's first one.
+    /// First token of each word, `[words]`. For a word without tokens, this is the next word's
+    /// first token.
     pub first_tokens: Vec<usize>,
 }
 
 impl Tokenizer {
-    /// The normalizer must be what the model was pre-trained with; a `bool` stands for the
-    /// reference's `do_lower_case` (true for every released model).
+    /// Creates a tokenizer. The normalizer must match the model's pre-training; a `bool` stands for
+    /// the reference's `do_lower_case` (true for every released model).
     pub fn new(vocab: Vocab, normalizer: impl Into<Normalizer>) -> Self {
         Tokenizer {
             wordpiece: WordPiece::new(&vocab),
@@ -57,10 +58,10 @@ impl Tokenizer {
         }
     }
 
-    /// A tokenizer with the vocabulary in `path`.
+    /// Creates a tokenizer with the vocabulary in `path`.
     ///
     /// # Errors
-    /// As [`Vocab::read`].
+    /// As for [`Vocab::read`].
     pub fn read(path: &Path, normalizer: impl Into<Normalizer>) -> Result<Self, Error> {
         Ok(Self::new(Vocab::read(path)?, normalizer))
     }
@@ -69,20 +70,20 @@ impl Tokenizer {
         &self.vocab
     }
 
-    /// What becomes of a text before it is cut into pieces.
+    /// Returns how text is normalised before it is split into pieces.
     pub fn normalizer(&self) -> Normalizer {
         self.normalizer
     }
 
-    /// The ids of a text's tokens, without `[CLS]` and `[SEP]`.
+    /// Returns the ids of a text's tokens, without `[CLS]` and `[SEP]`.
     pub fn tokenize(&self, text: &str) -> Vec<u32> {
         let mut ids = Vec::new();
         self.tokenize_into(text, self.normalizer, &mut ids);
         ids
     }
 
-    /// Appends the ids of a text's tokens, a few times as fast in a long text; the cache is one that this
-    /// tokenizer alone uses.
+    /// Appends the ids of a text's tokens, several times faster on long texts; the cache must not
+    /// be shared with another tokenizer.
     pub fn tokenize_with(&self, text: &str, cache: &mut WordCache, ids: &mut Vec<u32>) {
         for_each_basic_token(text, self.normalizer, |token| {
             cache.pieces(&self.wordpiece, token, ids);
@@ -95,21 +96,21 @@ impl Tokenizer {
         });
     }
 
-    /// The ids of a question, cut to `max_query_length`.
+    /// Returns the ids of a question, truncated to `max_query_length`.
     pub fn tokenize_question(&self, question: &str, max_query_length: usize) -> Vec<u32> {
         let mut ids = self.tokenize(question);
         ids.truncate(max_query_length);
         ids
     }
 
-    /// Tokenises each word on its own.
+    /// Tokenises each word separately.
     pub fn tokenize_words(&self, text: &[String]) -> WordTokens {
         self.tokenize_words_as(text, self.normalizer)
     }
 
-    /// Tokenises each word on its own, its letters as `normalizer` has them.
+    /// Tokenises each word separately, normalising it with `normalizer`.
     pub fn tokenize_words_as(&self, text: &[String], normalizer: Normalizer) -> WordTokens {
-        // English has about 1.3 tokens a word.
+        // English has about 1.3 tokens per word.
         let expected = text.len() * 3 / 2;
         let mut ids = Vec::with_capacity(expected);
         let mut words = Vec::with_capacity(expected);
@@ -126,8 +127,8 @@ impl Tokenizer {
         }
     }
 
-    /// The tokens of ids, for people and for answer texts; an id outside the vocabulary is
-    /// `[UNK]`.
+    /// Returns the tokens of ids, for display and for answer texts; an id outside the vocabulary
+    /// becomes `[UNK]`.
     pub fn tokens(&self, ids: &[u32]) -> Vec<&str> {
         ids.iter()
             .map(|&id| self.vocab.token(id).unwrap_or("[UNK]"))
@@ -167,7 +168,7 @@ mod tests {
             tokenizer.tokenize_with(text, &mut cache, &mut ids);
             assert_eq!(ids[1..], tokenizer.tokenize(text), "{text}");
         }
-        // More words than it keeps.
+        // More words than the cache keeps.
         let word = |number: usize| format!("old{}", "er".repeat(number % 7) + &number.to_string());
         for number in (0..70_000).chain([0, 69_999]) {
             let (text, mut ids) = (word(number), Vec::new());
@@ -216,7 +217,7 @@ mod tests {
             strip_accents: true,
             split_ideographs: false,
         };
-        // Cased, which finds none of these letters; ideographs side by side are one word.
+        // A cased vocabulary has none of these letters; unsplit ideographs form one word.
         let vocab = tokenizer().vocab().clone();
         let cased = Tokenizer::new(vocab, false);
         assert_eq!(cased.tokenize_words(&words).ids, [1, 16, 16]);

@@ -1,8 +1,8 @@
-//! A vocabulary: `vocab.txt`, one token a line, whose line number from 0 is its id.
+//! A vocabulary: `vocab.txt`, one token per line; the line number, from 0, is the id.
 //!
-//! Reads as BERT's loader does: lines end at `\n` only, surrounding whitespace is not part of
-//! the token, and of a token that stands twice the last line counts. Blank lines at the end, which
-//! editors leave behind, are no tokens: no text could reach them.
+//! Reads like BERT's loader: lines end only at `\n`, surrounding whitespace is not part of the
+//! token, and if a token occurs twice its last line counts. Trailing blank lines, which editors
+//! leave behind, are not tokens: no text could produce them.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,10 +17,10 @@ const ADVICE: &str = "use the vocab.txt that came with the pre-trained model, on
 
 const RELEASED: &str = include_str!("../../assets/vocab.txt");
 
-/// A vocabulary of lower-cased words has hardly a token in this many with a capital.
+/// In a lower-cased vocabulary, fewer than one token in this many has a capital letter.
 const FEW_CAPITALS: usize = 20;
 
-/// The longest token that a warning shows, in characters.
+/// Longest token shown in a warning, in characters.
 const SHOWN_TOKEN: usize = 40;
 
 /// Tokens and their ids.
@@ -33,10 +33,10 @@ pub struct Vocab {
 }
 
 impl Vocab {
-    /// The vocabulary of every released English model, which the program carries.
+    /// Returns the vocabulary of every released English model, which is built into the program.
     ///
     /// # Errors
-    /// Never: it is a whole one.
+    /// Never: the built-in vocabulary is complete.
     pub fn released() -> Result<Self, Error> {
         Self::parse(RELEASED, "the program's vocabulary")
     }
@@ -44,16 +44,16 @@ impl Vocab {
     /// Reads a `vocab.txt`.
     ///
     /// # Errors
-    /// When the file cannot be read, is not UTF-8, is empty, or lacks `[PAD]`, `[UNK]`, `[CLS]`
-    /// or `[SEP]`.
+    /// If the file cannot be read, is not UTF-8, is empty, or lacks `[PAD]`, `[UNK]`, `[CLS]` or
+    /// `[SEP]`.
     pub fn read(path: &Path) -> Result<Self, Error> {
         Self::parse(&read_text(path)?, &path.display().to_string())
     }
 
-    /// Reads the bytes of a `vocab.txt` that `file`, perhaps an archive, held.
+    /// Parses the bytes of a `vocab.txt` from `file`, which may be an archive.
     ///
     /// # Errors
-    /// As [`Vocab::read`].
+    /// As for [`Vocab::read`].
     pub fn from_bytes(bytes: &[u8], file: &Path) -> Result<Self, Error> {
         let text = std::str::from_utf8(bytes).map_err(|error| Error::Vocab {
             file: file.display().to_string(),
@@ -67,10 +67,10 @@ impl Vocab {
         Self::parse(text, &file.display().to_string())
     }
 
-    /// Reads the text of a `vocab.txt`; `file` is the name that errors give it.
+    /// Parses the text of a `vocab.txt`; errors name `file`.
     ///
     /// # Errors
-    /// As [`Vocab::read`].
+    /// As for [`Vocab::read`].
     pub fn parse(text: &str, file: &str) -> Result<Self, Error> {
         let broken = |problem: String| Error::Vocab {
             file: file.to_owned(),
@@ -136,10 +136,10 @@ impl Vocab {
         })
     }
 
-    /// Compares the number of tokens with that of the model's embeddings: it may be lower.
+    /// Checks the number of tokens against the model's embeddings; it may be lower.
     ///
     /// # Errors
-    /// When there are more tokens than embeddings.
+    /// If there are more tokens than embeddings.
     pub fn check_size(&self, file: &Path, vocab_size: usize) -> Result<(), Error> {
         let file = file.display();
         if self.len() > vocab_size {
@@ -162,34 +162,34 @@ impl Vocab {
         Ok(())
     }
 
-    /// What [`capitals`] says of these tokens.
+    /// Applies [`capitals`] to these tokens.
     pub(crate) fn capitals(&self) -> Option<String> {
         capitals(self.tokens.iter().map(String::as_str))
     }
 
-    /// Number of ids: of lines without the blank ones at the end.
+    /// Returns the number of ids, which is the number of lines without trailing blank ones.
     pub fn len(&self) -> usize {
         self.tokens.len()
     }
 
-    /// Never true: an empty vocabulary is refused.
+    /// Always false: an empty vocabulary is rejected.
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty()
     }
 
-    /// The token's id, or `None` when the vocabulary lacks it.
+    /// Returns the token's id, or `None` if the vocabulary lacks it.
     pub fn id(&self, token: &str) -> Option<u32> {
         self.ids.get(token).copied()
     }
 
-    /// The token of an id, or `None` when there are fewer tokens.
+    /// Returns the token of an id, or `None` if the id is out of range.
     pub fn token(&self, id: u32) -> Option<&str> {
         self.tokens
             .get(usize::try_from(id).ok()?)
             .map(String::as_str)
     }
 
-    /// All tokens with the id that a look-up gives them.
+    /// Iterates over all tokens with the ids that a lookup returns.
     pub(super) fn ids(&self) -> impl Iterator<Item = (&str, u32)> {
         self.ids.iter().map(|(token, &id)| (token.as_str(), id))
     }
@@ -212,7 +212,8 @@ impl Vocab {
     }
 }
 
-/// Says of a vocabulary's tokens that many have capitals, which lower-cased text never reaches.
+/// Warns if many of a vocabulary's tokens have capital letters, which lower-cased text never
+/// contains.
 pub fn capitals<'a>(tokens: impl Iterator<Item = &'a str>) -> Option<String> {
     let in_brackets = |token: &str| token.starts_with('[') && token.ends_with(']');
     let (mut capitals, mut all) = (0, 0);
@@ -225,8 +226,8 @@ pub fn capitals<'a>(tokens: impl Iterator<Item = &'a str>) -> Option<String> {
     })
 }
 
-/// What the vocabulary in the text `own` has where that in `other` has something else; `None` if
-/// they are the same tokens in the same order.
+/// Describes the first difference between the vocabulary in the text `own` and that in `other`;
+/// `None` if they have the same tokens in the same order.
 pub fn difference(own: &str, other: &str) -> Option<String> {
     let tokens = |text| -> Vec<&str> {
         let text = str::strip_prefix(text, '\u{FEFF}').unwrap_or(text);

@@ -1,15 +1,15 @@
-//! WordPiece: one basic token → vocabulary pieces, greedy and longest first.
+//! WordPiece: one basic token → vocabulary pieces, greedy longest match first.
 //!
-//! The pieces are the `tokenizers` crate's, set to the reference's limit: a word of more than
-//! 200 code points, or one with a stretch that no piece covers, is `[UNK]` as a whole. What comes
-//! before, the basic tokens, is our own: the crate's normalizer differs from the reference's.
+//! The pieces come from the `tokenizers` crate, set to the reference's limit: a word of more than
+//! 200 code points, or one with a stretch that no piece covers, becomes `[UNK]` as a whole. The
+//! preceding basic tokenizer is our own: the crate's normalizer differs from the reference's.
 
 use ahash::AHashMap;
 use tokenizers::{Model, models::wordpiece};
 
 use super::vocab::Vocab;
 
-/// The longest word, in code points, that is taken apart.
+/// Longest word, in code points, that is split into pieces.
 const MAX_WORD_CHARS: usize = 200;
 
 /// The pieces of a vocabulary.
@@ -40,7 +40,7 @@ impl WordPiece {
     pub fn pieces(&self, word: &str, ids: &mut Vec<u32>) {
         match self.model.tokenize(word) {
             Ok(pieces) => ids.extend(pieces.into_iter().map(|piece| piece.id)),
-            // Only a vocabulary without [UNK] fails, and `Vocab` refuses those.
+            // Fails only for a vocabulary without [UNK], which `Vocab` rejects.
             Err(_) => ids.push(self.unk_id),
         }
     }
@@ -71,7 +71,7 @@ mod tests {
     fn a_word_with_a_gap_is_unknown_as_a_whole() {
         assert_eq!(pieces("unaffx"), [1]);
         assert_eq!(pieces("x"), [1]);
-        // Greedy: "ab" is taken first, although "a" + "##b…" might have gone on.
+        // Greedy: "ab" is taken first, although "a" + "##b…" might have succeeded.
         assert_eq!(pieces("abx"), [1]);
     }
 

@@ -1,5 +1,5 @@
-//! Which configurations of attention are fastest on a device, found by trying: those with cooperative
-//! matrices that it offers against a thread for each row.
+//! Autotunes attention: times the cooperative-matrix configurations that a device offers against
+//! the kernels that use one thread per row.
 
 mod heads;
 
@@ -24,17 +24,17 @@ use crate::{
     packed::{random::Mask, sequences::Sequences},
 };
 
-/// Tokens of a sequence that is tried, no multiple of a tile's, and sequences, at most.
+/// Most tokens in a timed sequence, deliberately not a multiple of any tile, and most sequences.
 const LENGTH: usize = 383;
 const SEQUENCES: usize = 8;
 
-/// Sequences on a software adapter, which is slow.
+/// Most sequences on a software adapter, which is slow.
 const SOFTWARE_SEQUENCES: usize = 1;
 
-/// Tries the configurations of attention in f16 over sequences of `tokens` tokens in all.
+/// Times the f16 attention configurations on sequences of `tokens` tokens in total.
 ///
 /// # Errors
-/// When the device is lost, or the end is asked for.
+/// If the device is lost or the user asks to stop.
 pub(in crate::kernels) fn choose(
     device: &Device,
     adapter: &AdapterInfo,
@@ -85,7 +85,7 @@ pub(in crate::kernels) fn choose(
         kind: format!("attention {way}"),
         flops: (2 * products * rows * length * hidden) as f64,
         expected,
-        // Probabilities and slopes are rounded to f16 where they are factors.
+        // Probabilities and score gradients are rounded to f16 before they are multiplied.
         tolerance: 5e-3,
     };
     let name = CooperativeConfig::name;

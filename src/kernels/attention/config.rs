@@ -1,4 +1,4 @@
-//! What attention's shaders are specialised by, and their text.
+//! Specialisation and source of the attention shaders.
 
 use std::fmt;
 
@@ -15,11 +15,11 @@ use crate::{
     packed::random::Mask,
 };
 
-/// How attention's shaders find their rows.
+/// How the attention shaders find their rows.
 const ROWS: &str = include_str!("../../../shaders/attention_rows.wgsl");
 
-/// Arrays that the shaders of a direction bind beside their parameters, at most, with cooperative
-/// matrices or without.
+/// Returns the most arrays that a shader of this direction binds besides its parameters, with or
+/// without cooperative matrices.
 pub fn arrays(direction: Direction) -> usize {
     match direction {
         Direction::Forward => 6,
@@ -28,27 +28,26 @@ pub fn arrays(direction: Direction) -> usize {
 }
 
 params! {
-    /// What attention's shaders know of their rows.
+    /// Parameters of the attention shaders.
     pub struct AttentionParams {
         pub tokens: u32,
-        /// Fours of columns of a row, of all heads.
+        /// Columns of a row over all heads, counted in vec4.
         pub quarters: u32,
         pub mask: Option<Mask>,
-        /// 1 / √(columns of a head)
+        /// `1 / √(columns of a head)`
         pub scale: f32,
     }
 }
 
-/// Rows of a tile of the shaders with a thread for each row: threads of a workgroup, as they have
-/// them.
+/// Rows in a tile of the one-thread-per-row shaders; matches the workgroup size in the WGSL.
 pub(super) const TILE: usize = 64;
 
-/// One of attention's shaders with a thread for each row.
+/// An attention shader that uses one thread per row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AttentionPass {
     Forward,
     QueryGradient,
-    /// Gradients of keys and values, each by workgroups of its own.
+    /// Gradients of keys and of values, each computed by its own workgroups.
     KeyValueGradient,
 }
 
@@ -56,10 +55,10 @@ impl AttentionPass {
     pub const ALL: [Self; 3] = [Self::Forward, Self::QueryGradient, Self::KeyValueGradient];
 }
 
-/// What they are specialised by.
+/// Specialisation of the one-thread-per-row shaders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AttentionConfig {
-    /// Columns of a head, divided by 4.
+    /// Columns of a head, counted in vec4.
     pub quarters: usize,
     /// Format of queries, keys, values and gradients.
     pub element: Element,
@@ -67,16 +66,17 @@ pub struct AttentionConfig {
 }
 
 impl AttentionConfig {
-    /// vec4 of a block in workgroup memory; two blocks are what every device has, 16 KiB.
+    /// Size of a staged block in vec4; two blocks fit the 16 KiB of workgroup memory that every
+    /// device has.
     const BLOCK_QUARTERS: usize = 500;
 
-    /// Rows of a block.
+    /// Returns the rows in a block.
     fn block(self) -> usize {
         Self::BLOCK_QUARTERS / self.quarters
     }
 }
 
-/// One of attention's shaders, specialised.
+/// A specialised one-thread-per-row shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AttentionShader {
     pub pass: AttentionPass,
@@ -119,7 +119,7 @@ impl Shader for AttentionShader {
     fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for element in Element::ALL {
-            // Of the least and the widest head, and of those that models have.
+            // The narrowest and the widest head, and the head sizes of released models.
             for (quarters, masked) in [1, 8, 16, 32]
                 .into_iter()
                 .flat_map(|quarters| [(quarters, false), (quarters, true)])
@@ -136,19 +136,19 @@ impl Shader for AttentionShader {
     }
 }
 
-/// One of attention's shaders with cooperative matrices.
+/// An attention shader that uses cooperative matrices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CooperativePass {
     Forward,
     QueryGradient,
-    /// Gradients of keys and values at once.
+    /// Gradients of keys and values in one pass.
     KeyValueGradient,
 }
 
 impl CooperativePass {
     pub const ALL: [Self; 3] = [Self::Forward, Self::QueryGradient, Self::KeyValueGradient];
 
-    /// Matrices of f32 and of f16 that a part has in workgroup memory.
+    /// Returns how many f32 and f16 matrices each part keeps in workgroup memory.
     fn matrices(self) -> [usize; 2] {
         match self {
             Self::Forward => [1, 1],
@@ -158,7 +158,8 @@ impl CooperativePass {
     }
 }
 
-/// The configurations that a device runs; `None` is a thread for each row, with f32 arithmetic.
+/// The attention configurations that a device runs; `None` means one thread per row, with f32
+/// arithmetic.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AttentionConfigs {
     pub forward: Option<CooperativeConfig>,
@@ -173,27 +174,28 @@ impl fmt::Display for AttentionConfigs {
     }
 }
 
-/// How they compute.
+/// Specialisation of the cooperative-matrix shaders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CooperativeConfig {
-    /// Rows and columns of a matrix.
+    /// Rows and columns of a cooperative matrix.
     pub size: usize,
     /// Columns of a head, a multiple of `size`.
     pub head: usize,
-    /// Rows staged at a time, a multiple of 16 and of `size`; a tile's own fit into two blocks.
+    /// Rows staged at a time, a multiple of 16 and of `size`; a tile's own rows fit into two
+    /// blocks.
     pub block: usize,
-    /// Threads of a subgroup, on a device whose smallest has at least `size`. Where a subgroup
-    /// turns out to have more or fewer the result is the same, but it takes longer.
+    /// Expected subgroup size, on a device whose smallest subgroup has at least `size` threads. If
+    /// the actual size differs, the result is the same but the shader runs slower.
     pub subgroup: usize,
-    /// Whether workgroup memory is made of vectors, not of scalars.
+    /// Whether workgroup memory is declared as vectors rather than scalars.
     pub vectors: bool,
 }
 
 impl CooperativeConfig {
-    /// Subgroups of a workgroup, at most, and parts of a tile.
+    /// Most subgroups in a workgroup, and parts of a tile.
     const PARTS: usize = 4;
 
-    /// How a configuration, or its lack, is called.
+    /// Returns the name of a configuration, or of its absence.
     pub fn name(config: Option<Self>) -> String {
         match config {
             None => "a thread a row".to_owned(),
@@ -209,24 +211,24 @@ impl CooperativeConfig {
         }
     }
 
-    /// Rows of a tile.
+    /// Returns the rows in a tile.
     pub fn tile(self) -> usize {
         Self::PARTS * self.size
     }
 
-    /// Threads of a workgroup.
+    /// Returns the threads in a workgroup.
     pub fn threads(self) -> u32 {
         (Self::PARTS * self.subgroup) as u32
     }
 
-    /// Threads of a workgroup at most: the shaders keep four numbers of each where scores lie, of
-    /// which a line has at least five quads.
+    /// Returns the largest usable workgroup: the shaders keep four numbers per thread in the score
+    /// buffer, whose lines hold at least five quads.
     pub(super) fn most_threads(self) -> u32 {
         (self.tile() * 5).min(256) as u32
     }
 
-    /// Staged rows whose scores are in workgroup memory at a time: fewer in the gradients, which
-    /// have slopes there, too.
+    /// Returns how many staged rows have their scores in workgroup memory at a time: fewer in the
+    /// gradient passes, which also keep the score gradients there.
     fn span(self, pass: CooperativePass) -> usize {
         match pass {
             CooperativePass::Forward => self.block,
@@ -234,7 +236,7 @@ impl CooperativeConfig {
         }
     }
 
-    /// Bytes that a workgroup shares, at most.
+    /// Returns the most workgroup memory that any pass uses, in bytes.
     pub fn workgroup_bytes(self) -> usize {
         let bytes = |pass: CooperativePass| {
             let span = self.span(pass);
@@ -255,7 +257,7 @@ impl CooperativeConfig {
     }
 }
 
-/// One of attention's shaders with cooperative matrices, specialised.
+/// A specialised cooperative-matrix shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CooperativeShader {
     pub pass: CooperativePass,
@@ -286,9 +288,9 @@ impl Shader for CooperativeShader {
             }
         };
         let shared = [
-            // Two blocks of rows, or a tile's own rows before them.
+            // Two blocks of rows; before the loop, the tile's own rows.
             ("staged", "f16", "2u * BLOCK * ROW_STRIDE"),
-            // Matrices of SIZE × SPAN of each part.
+            // SIZE × SPAN matrices of each part.
             ("scores", "f32", "SCORES * PARTS * SIZE * SCORE_STRIDE"),
             ("weights", "f16", "WEIGHTS * PARTS * SIZE * WEIGHT_STRIDE"),
         ];
@@ -314,7 +316,7 @@ impl Shader for CooperativeShader {
 
     fn all() -> Vec<Self> {
         let mut all = Vec::new();
-        // For matrices and subgroups of NVIDIA, AMD, Apple and lavapipe.
+        // Matrix and subgroup sizes of NVIDIA, AMD, Apple and lavapipe.
         for (size, block, subgroup, vectors) in [
             (16, 32, 32, true),
             (16, 32, 64, false),

@@ -1,10 +1,11 @@
-//! Attention of packed sequences with cooperative matrices (`shaders/attention_cooperative_*.wgsl`).
+//! Attention over packed sequences with cooperative matrices
+//! (`shaders/attention_cooperative_*.wgsl`).
 //!
-//! Queries, keys, values and gradients in f16, scores and sums in f32; probabilities, and the
-//! slopes of scores, are rounded to f16 where they are factors. A workgroup takes four times as
-//! many rows of a head as a matrix has, and goes over the sequence's others. The forward pass
-//! leaves each row's log of Σ exp(score), from which the backward pass, of two shaders, computes
-//! the probabilities again.
+//! Queries, keys, values and gradients are f16; scores and sums are f32. Probabilities and score
+//! gradients are rounded to f16 before they are multiplied. A workgroup takes a tile of one head's
+//! rows, four times as many as a matrix has, and loops over the other rows of the sequence. The
+//! forward pass keeps each row's log-sum-exp of the scores, from which the two backward shaders
+//! recompute the probabilities.
 
 use burn::{
     backend::{
@@ -28,10 +29,11 @@ use crate::{
     },
 };
 
-/// Columns of a head at most: more would not fit the registers.
+/// Widest supported head; wider ones would not fit the registers.
 const WIDEST_HEAD: usize = 128;
 
-/// The configurations that an adapter offers for heads of `head` columns, larger matrices first.
+/// Returns the configurations that an adapter offers for heads of `head` columns, larger matrices
+/// first.
 pub fn candidates(adapter: &AdapterInfo, head: usize) -> Vec<CooperativeConfig> {
     let Some((smallest, largest)) = adapter.subgroup.filter(|_| adapter.f16()) else {
         return Vec::new();
@@ -59,7 +61,7 @@ pub fn candidates(adapter: &AdapterInfo, head: usize) -> Vec<CooperativeConfig> 
     configs
 }
 
-/// The direction's configuration, where it computes the attention of these queries.
+/// Returns this direction's configuration if it supports these queries.
 pub(in crate::kernels) fn fitting(
     direction: Direction,
     q: &CubeTensor,
@@ -78,8 +80,8 @@ fn fits(config: CooperativeConfig, q: &CubeTensor, layout: &Layout) -> bool {
         && layout.sequences.tiles(config.tile()).count() <= WIDEST_DISPATCH as usize
 }
 
-/// The result, `[tokens, hidden]` in f16, and each row's log of Σ exp(score), `[heads, tokens]` in
-/// f32; `q`, `k`, `v` `[tokens, hidden]` in f16.
+/// Returns the context, `[tokens, hidden]` in f16, and each row's log-sum-exp of the scores,
+/// `[heads, tokens]` in f32; `q`, `k` and `v` are `[tokens, hidden]` in f16.
 pub(in crate::kernels) fn forward(
     config: CooperativeConfig,
     q: CubeTensor,
@@ -105,8 +107,8 @@ pub(in crate::kernels) fn forward(
     (context, log_sums)
 }
 
-/// Gradients of the queries, keys and values, `[tokens, hidden]` in f16 each, given those, the
-/// result, `log_sums` and the result's gradient.
+/// Returns the gradients of queries, keys and values, `[tokens, hidden]` in f16 each; the inputs
+/// are those three, the context, `log_sums` and the context's gradient.
 pub(in crate::kernels) fn backward(
     config: CooperativeConfig,
     inputs: [CubeTensor; 6],

@@ -1,7 +1,7 @@
-//! Attention of packed sequences on the CPU: each sequence and head by itself, on all cores.
+//! Attention over packed sequences on the CPU, parallel over sequences and heads.
 //!
-//! Scores and probabilities of a head, `[length, length]`, stay in a core's own caches; what follows
-//! a product of them is done in one pass.
+//! The scores and probabilities of a head, `[length, length]`, stay in one core's caches, and
+//! everything that follows a matmul is done in a single pass.
 
 use burn::{
     backend::{Flex, TensorMetadata, ops::FloatTensorOps, tensor::FloatTensor},
@@ -31,7 +31,7 @@ impl Part<'_> {
         self.layout.sequences.rows(self.number).len()
     }
 
-    /// Its rows and columns of a matrix `[tokens, hidden]`: `[length, size]`, nothing copied.
+    /// Returns its view of a `[tokens, hidden]` matrix: `[length, size]`, without copying.
     fn of(&self, matrix: &FloatTensor<Flex>) -> FloatTensor<Flex> {
         let size = matrix.shape()[1] / self.layout.heads;
         let rows = self.layout.sequences.rows(self.number);
@@ -40,7 +40,7 @@ impl Part<'_> {
             .narrow(1, self.head * size, size)
     }
 
-    /// What addresses the probabilities of a query in the mask.
+    /// Returns the mask coordinates of a query's probabilities.
     fn draws(&self, query: usize) -> Option<Draws> {
         let place = self.layout.sequences.places()[self.number];
         let mask = self.layout.mask?;
@@ -52,7 +52,7 @@ impl Part<'_> {
     }
 }
 
-/// The factors of a query's probabilities.
+/// Draws the dropout factors of one query's probabilities.
 struct Draws {
     mask: Mask,
     row: u32,
@@ -67,7 +67,7 @@ impl Draws {
     }
 }
 
-/// All heads of all sequences, sequence by sequence.
+/// Iterates over all heads of all sequences, sequence by sequence.
 fn parts(layout: &Layout) -> impl Iterator<Item = Part<'_>> {
     (0..layout.sequences.len()).flat_map(move |number| {
         (0..layout.heads).map(move |head| Part {
@@ -86,12 +86,12 @@ fn transposed(matrix: &FloatTensor<Flex>) -> FloatTensor<Flex> {
     matrix.transpose(0, 1)
 }
 
-/// The factor of the scores, `1 / √size`.
+/// Returns the scale of the scores, `1 / √size`.
 fn scale(q: &FloatTensor<Flex>, layout: &Layout) -> f32 {
     1.0 / ((q.shape()[1] / layout.heads) as f32).sqrt()
 }
 
-/// As the reference's forward pass.
+/// Same contract as the reference's forward pass.
 pub(in crate::kernels) fn forward(
     q: FloatTensor<Flex>,
     k: FloatTensor<Flex>,
@@ -129,7 +129,7 @@ pub(in crate::kernels) fn forward(
     )
 }
 
-/// Scores of a query become its probabilities after dropout; returns log Σ exp(score).
+/// Turns a query's scores into its probabilities after dropout; returns their log-sum-exp.
 #[inline(always)]
 fn softmax(row: &mut [f32], scale: f32, draws: Option<Draws>) -> f32 {
     let mut greatest = [f32::NEG_INFINITY; LANES];
@@ -158,10 +158,10 @@ fn softmax(row: &mut [f32], scale: f32, draws: Option<Draws>) -> f32 {
     greatest * scale + total.ln()
 }
 
-/// Partial results that fill a few vector registers.
+/// Partial sums kept side by side, enough to fill a few vector registers.
 const LANES: usize = 32;
 
-/// As the reference's backward pass, but for the log of sums, which is not needed.
+/// Same contract as the reference's backward pass, except that it does not need the log-sum-exp.
 pub(in crate::kernels) fn backward(
     inputs: [FloatTensor<Flex>; 4],
     grad: FloatTensor<Flex>,
@@ -188,7 +188,7 @@ pub(in crate::kernels) fn backward(
                 let row = rows.start + query;
                 let columns =
                     row * hidden + part.head * size..row * hidden + (part.head + 1) * size;
-                // Σ_j p · dp by the result, as the reference has it.
+                // Σ_j p · dp, computed from the context as in the reference.
                 let grads = &values(&grad)[columns.clone()];
                 let mean = total(grads, &values(&context)[columns], |grad, value| {
                     grad * value
@@ -209,15 +209,16 @@ pub(in crate::kernels) fn backward(
     (join(0), join(1), join(2))
 }
 
-/// Of a query: its scores become its probabilities after dropout, and the slopes of those become the
-/// scores' slopes, which the products with keys and queries take.
+/// Processes one query: turns its scores into its probabilities after dropout, and the gradients of
+/// those into the gradients of the scores, ready for the matmuls with keys and queries.
 #[inline(always)]
 fn through_softmax(
     (scores, slopes): (&mut [f32], &mut [f32]),
     [scale, mean]: [f32; 2],
     draws: Option<Draws>,
 ) {
-    // The very probabilities of the forward pass: those by the log of sums have its rounding.
+    // Recompute exactly the probabilities of the forward pass; recovering them from the log-sum-exp
+    // would add its rounding error.
     softmax(scores, scale, None);
     let pairs = scores.iter_mut().zip(slopes.iter_mut());
     match draws {
@@ -236,7 +237,7 @@ fn through_softmax(
     }
 }
 
-/// Heads side by side and sequences one after the other: `[length, size]` each → `[tokens, hidden]`
+/// Reassembles heads and sequences: `[length, size]` each → `[tokens, hidden]`.
 fn side_by_side(parts: &[&FloatTensor<Flex>], layout: &Layout, shape: Shape) -> FloatTensor<Flex> {
     let (hidden, heads) = (shape[1], layout.heads);
     let size = hidden / heads;

@@ -1,8 +1,9 @@
-//! Attention of packed sequences on the GPU (`shaders/attention_*.wgsl`).
+//! Attention over packed sequences on the GPU (`shaders/attention_*.wgsl`).
 //!
-//! A thread takes a row and goes over its sequence's other rows, which a workgroup of 64 threads
-//! stages through 16 KiB; nothing of size length × length is stored. In the backward pass a workgroup
-//! computes one of the three gradients, so that a row's values stay in registers.
+//! Each thread takes one row and loops over the other rows of its sequence, which a workgroup of 64
+//! threads stages through 16 KiB of workgroup memory; nothing of size length × length is stored. In
+//! the backward pass a workgroup computes only one of the three gradients, so that a row's values
+//! stay in registers.
 
 use burn::{
     backend::{
@@ -22,10 +23,10 @@ use crate::kernels::{
     shader::Direction,
 };
 
-/// Columns of a head at most: more would not fit the registers.
+/// Widest supported head; wider ones would not fit the registers.
 const WIDEST_HEAD: usize = 128;
 
-/// The configuration that fits these queries, or `None` where only plain tensors do.
+/// Returns the configuration that fits these queries, or `None` if only plain tensors do.
 pub(in crate::kernels) fn config(
     q: &CubeTensor,
     layout: &Layout,
@@ -62,8 +63,8 @@ pub(in crate::kernels) fn forward(
     (context, log_sums)
 }
 
-/// Gradients of the queries, keys and values, given those, the result with its rows' logs of
-/// Σ exp(score), and its gradient.
+/// Returns the gradients of queries, keys and values; the inputs are those three, the context, its
+/// rows' log-sum-exp of the scores, and the context's gradient.
 pub(in crate::kernels) fn backward(
     config: AttentionConfig,
     inputs: [CubeTensor; 6],
@@ -117,7 +118,7 @@ fn launch(shader: AttentionShader, read: &[&CubeTensor], written: &[&CubeTensor]
     );
 }
 
-/// What the shaders know of their rows.
+/// Returns the shader parameters for this layout.
 pub(in crate::kernels) fn params(layout: &Layout, hidden: usize) -> AttentionParams {
     AttentionParams {
         tokens: layout.sequences.tokens() as u32,

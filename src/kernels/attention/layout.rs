@@ -1,23 +1,24 @@
-//! How queries, keys and values divide into sequences and heads, and what attention runs with.
+//! How queries, keys and values divide into sequences and heads, and which configurations attention
+//! runs with.
 
 use super::config::AttentionConfigs;
 use crate::packed::{random::Mask, sequences::Sequences};
 
-/// How the rows and columns of queries, keys and values divide.
+/// Division of the rows and columns of queries, keys and values.
 #[derive(Debug, Clone)]
 pub struct Layout {
     pub sequences: Sequences,
     pub heads: usize,
-    /// Factors of the probabilities: row `row_word(place, query)`, column
+    /// Dropout of the probabilities, addressed by row `row_word(place, query)` and column
     /// `attention_column(head, key)`.
     pub mask: Option<Mask>,
-    /// On cooperative matrices where they fit; else a thread takes a row.
+    /// Cooperative-matrix kernels where they fit; otherwise one thread per row.
     pub configs: AttentionConfigs,
 }
 
 impl Layout {
-    /// Floating-point operations of two products of each sequence's `[length, hidden]`, as the forward
-    /// pass has them; the backward pass has five.
+    /// Returns the floating-point operations of two matmuls over each sequence's
+    /// `[length, hidden]`, as in the forward pass; the backward pass has five.
     pub(super) fn flops(&self, hidden: usize) -> f64 {
         let lengths = (0..self.sequences.len()).map(|number| self.sequences.rows(number).len());
         let pairs: usize = lengths.map(|length| length * length).sum();

@@ -1,7 +1,7 @@
-//! Attention of packed sequences in plain tensors, one sequence after the other.
+//! Attention over packed sequences in plain tensors, one sequence at a time.
 //!
-//! What the shaders are tested against. A sequence's probabilities, `[heads, length, length]`, live
-//! only while it is computed.
+//! The shaders are tested against this. A sequence's probabilities, `[heads, length, length]`, live
+//! only while that sequence is computed.
 
 use burn::{
     backend::{Backend, TensorMetadata, tensor::FloatTensor},
@@ -15,8 +15,8 @@ use crate::{
     packed::random::{Mask, attention_column, row_word},
 };
 
-/// `[tokens, hidden]` each → `[tokens, hidden]`, and each row's log of Σ exp(score), `[heads, tokens]`
-/// in f32.
+/// Computes attention from `q`, `k` and `v`, `[tokens, hidden]` each: returns the context,
+/// `[tokens, hidden]`, and each row's log-sum-exp of the scores, `[heads, tokens]` in f32.
 pub(in crate::kernels) fn forward<B: Backend>(
     q: FloatTensor<B>,
     k: FloatTensor<B>,
@@ -48,8 +48,8 @@ pub(in crate::kernels) fn forward<B: Backend>(
     (context, B::float_cat(log_sums, 1))
 }
 
-/// Gradients of `q`, `k` and `v`, given those and what [`forward`] made of them, and the gradient of
-/// its result.
+/// Returns the gradients of `q`, `k` and `v`, given those, the results of [`forward`] and the
+/// context's gradient.
 pub(in crate::kernels) fn backward<B: Backend>(
     inputs: [FloatTensor<B>; 4],
     log_sums: FloatTensor<B>,
@@ -72,10 +72,10 @@ pub(in crate::kernels) fn backward<B: Backend>(
         let log_sums = B::float_reshape(log_sums, Shape::new([layout.heads, length, 1]));
         let scores = scores::<B>(q.clone(), k.clone(), layout, number);
         let probabilities = B::float_exp(B::float_sub(scores, log_sums));
-        // Σ_j p · dp of each row, by the result: not by these probabilities, which the rounding of
-        // their log of sums makes a little too large or too small together.
+        // Each row's Σ_j p · dp, taken from the context rather than from these probabilities:
+        // rounding in the log-sum-exp scales all of a row's probabilities up or down together.
         let mean = B::float_sum_dim(B::float_mul(grad.clone(), context), 2);
-        // Of the probabilities after dropout, then of those before it.
+        // The gradient of the probabilities after dropout, then of those before it.
         let slope = B::float_matmul(grad.clone(), transpose(&v));
         let (dropped, slope) = match factors::<B>(layout, number, &probabilities) {
             None => (probabilities.clone(), slope),
@@ -85,7 +85,7 @@ pub(in crate::kernels) fn backward<B: Backend>(
             ),
         };
         dv.push(merge::<B>(B::float_matmul(transpose(&dropped), grad)));
-        // Through the softmax.
+        // Back through the softmax.
         let slope = B::float_mul(probabilities, B::float_sub(slope, mean));
         let scale = scale(&q);
         let slope = B::float_mul_scalar(slope, scale.into());
@@ -96,11 +96,11 @@ pub(in crate::kernels) fn backward<B: Backend>(
     (join(dq), join(dk), join(dv))
 }
 
-/// What the reference adds to the score of a token that is not seen. A token that sees none, as
-/// padding may, has it in every score and so sees all.
+/// Added to the score of a masked token, as in Google's code. A token that sees nothing, as padding
+/// may, gets it in every score and therefore attends to everything.
 const HIDDEN: f32 = -10_000.0;
 
-/// `q kᵀ / √size`: `[heads, length, size]` each → `[heads, length, length]`
+/// Returns `q kᵀ / √size`: `[heads, length, size]` each → `[heads, length, length]`.
 fn scores<B: Backend>(
     q: FloatTensor<B>,
     k: FloatTensor<B>,
@@ -125,7 +125,7 @@ fn scale(q: &impl TensorMetadata) -> f64 {
     1.0 / (q.shape()[2] as f64).sqrt()
 }
 
-/// One sequence's rows with the heads apart: `[tokens, hidden]` → `[heads, length, size]`
+/// Splits one sequence's rows into heads: `[tokens, hidden]` → `[heads, length, size]`.
 fn split<B: Backend>(rows: &FloatTensor<B>, layout: &Layout, number: usize) -> FloatTensor<B> {
     let hidden = rows.shape()[1];
     let range = layout.sequences.rows(number);
@@ -136,14 +136,15 @@ fn split<B: Backend>(rows: &FloatTensor<B>, layout: &Layout, number: usize) -> F
     B::float_swap_dims(B::float_reshape(rows, apart), 0, 1)
 }
 
-/// The heads side by side again: `[heads, length, size]` → `[length, hidden]`
+/// Puts the heads side by side again: `[heads, length, size]` → `[length, hidden]`.
 fn merge<B: Backend>(heads: FloatTensor<B>) -> FloatTensor<B> {
     let shape = heads.shape();
     let together = Shape::new([shape[1], shape[0] * shape[2]]);
     B::float_reshape(B::float_swap_dims(heads, 0, 1), together)
 }
 
-/// Factors of a sequence's probabilities, `[heads, length, length]`, where there is a mask.
+/// Returns the dropout factors of a sequence's probabilities, `[heads, length, length]`, if there
+/// is a mask.
 fn factors<B: Backend>(
     layout: &Layout,
     number: usize,

@@ -1,14 +1,15 @@
-//! Which form is being tried, on the disk before the driver sees it.
+//! Records on disk which form (kernel configuration) is being tried, before the driver sees it.
 //!
 //! A driver that crashes on a shader takes the process with it, and would do so at every start. So
-//! the form's name goes into a journal of this process before it is compiled, and is struck out when
-//! its trial has ended. A name in a journal that no process holds is a death: the form is left out.
+//! the form's name goes into this process's journal before it is compiled, and is struck out once
+//! its trial is over. A name in a journal that no process holds is a death, and the form is left
+//! out.
 //!
-//! Not every death is a crash. Ctrl-C, SIGTERM and SIGHUP wait for the form that is being tried
-//! ([`Stop::hold`]) and leave no name, but SIGKILL, a second Ctrl-C and a power cut do, and nothing
-//! tells them from a crash. Therefore a first death leaves a form out for a week; it is then tried
-//! once more, and a second death leaves it out for as long as driver and program stay what they are.
-//! Nothing crashes a third time, and no form is lost that was not killed twice.
+//! Not every death is a crash. Ctrl-C, SIGTERM and SIGHUP wait for the form being tried
+//! ([`Stop::hold`]) and leave no name behind, but SIGKILL, a second Ctrl-C and a power cut do, and
+//! nothing distinguishes them from a crash. Therefore a first death leaves a form out for a week;
+//! it is then tried once more, and a second death leaves it out until the driver or the program
+//! changes. So nothing crashes a third time, and no form is lost unless it was killed twice.
 
 use std::path::Path;
 
@@ -19,19 +20,19 @@ use super::{
 };
 use crate::stop::{self, Held};
 
-/// The forms that are tried on a device, each written down while it is.
+/// The forms tried on a device, each recorded while its trial runs.
 pub(in crate::kernels) struct Attempts {
     device: String,
     deaths: Deaths,
     left_out: Vec<String>,
     journal: Option<Journal>,
-    /// A request to end waits until a form's trial has ended.
+    /// Holds back a stop request until the current form's trial is over.
     _held: Held<'static>,
 }
 
 impl Attempts {
-    /// On a device of this description, with the deaths of earlier processes in `folder`. Nothing is
-    /// written down where there is none, or one without locks.
+    /// Starts trials on a device of this description, given the deaths of earlier processes in
+    /// `folder`. Nothing is recorded if there is no folder or its file system has no locks.
     pub fn on(device: String, folder: Option<&Path>) -> Self {
         Self {
             deaths: folder.map(take_stock).unwrap_or_default(),
@@ -48,10 +49,10 @@ impl Attempts {
         }
     }
 
-    /// Whether a form may be tried, which is then written down.
+    /// Returns whether a form may be tried and, if so, records it.
     ///
     /// # Errors
-    /// When the user has asked for the end.
+    /// If the user has asked to stop.
     pub fn begin(&mut self, form: &str) -> Result<bool, Error> {
         if stop::of_process().is_asked() {
             return Err(Error::Stopped);
@@ -71,8 +72,8 @@ impl Attempts {
         Ok(true)
     }
 
-    /// The form is done with. Where this is not called, because the device was lost or a panic ended
-    /// it, the form counts as what the process died at.
+    /// Marks the form's trial as over. If this is never called because the device was lost or a
+    /// panic intervened, the form counts as the one at which the process died.
     pub fn end(&mut self) {
         if let Some(journal) = &mut self.journal {
             journal.is_open = false;
@@ -80,10 +81,10 @@ impl Attempts {
         }
     }
 
-    /// The forms that were not tried.
+    /// Returns the forms that were left out.
     ///
     /// # Errors
-    /// When the user has asked for the end.
+    /// If the user has asked to stop.
     pub fn finish(self) -> Result<Vec<String>, Error> {
         match stop::of_process().is_asked() {
             true => Err(Error::Stopped),
@@ -92,7 +93,7 @@ impl Attempts {
     }
 }
 
-/// What a test asks to happen at a form: `crash:` or `wait:` and a part of its name.
+/// Injects a fault that a test asks for at a form: `crash:` or `wait:` and part of its name.
 #[cfg(debug_assertions)]
 fn fault(form: &str) {
     let asked = std::env::var("ELECTRA_FAULT").unwrap_or_default();
@@ -113,7 +114,7 @@ mod tests {
     use super::*;
     use crate::kernels::autotune::deaths::{PAUSE, deaths_file, forget, now, still_left_out};
 
-    /// Attempts of a process of its own, as far as files tell: it dies while it tries `form`.
+    /// Leaves the files of a process that died while trying `form`.
     fn die_at(folder: &Path, form: &str) {
         let mut attempts = Attempts::on("card".into(), Some(folder));
         assert!(attempts.begin("other").unwrap());
@@ -173,11 +174,11 @@ mod tests {
         assert_eq!(files(), 0);
         let mut alive = Attempts::on("card".into(), Some(folder.path()));
         assert!(alive.begin("form").unwrap());
-        // Another handle does not get the lock, as another process would not.
+        // Another handle cannot get the lock, just as another process could not.
         assert!(may_try(folder.path(), "card", "form"));
         forget(folder.path()).unwrap();
         assert_eq!(files(), 1);
-        // Cut off in the middle of a line: by then no driver had seen the form.
+        // A line cut off in the middle: no driver had seen the form yet.
         drop(alive);
         fs::write(folder.path().join("trial-cut"), "a: -\ncard: half of a na").unwrap();
         let mut next = Attempts::on("card".into(), Some(folder.path()));

@@ -1,4 +1,4 @@
-//! At which forms processes died, by device and form; `attempts.rs` says why that is kept.
+//! The forms at which processes died, by device and form; `attempts.rs` explains why this is kept.
 
 use std::{
     collections::BTreeMap,
@@ -11,22 +11,22 @@ use std::{
 use super::journal::{DONE, journals};
 use crate::durable_file::write_whole;
 
-/// Deaths after which a form is not tried again.
+/// Number of deaths after which a form is not tried again.
 const MOST: usize = 2;
 
-/// Seconds for which the first one leaves it out.
+/// Seconds for which a first death leaves a form out.
 pub(super) const PAUSE: u64 = 7 * 24 * 60 * 60;
 
-/// When processes died at a form, in seconds after 1970 began, by device and form.
+/// When processes died, in seconds since the Unix epoch, by device and form.
 pub(super) type Deaths = BTreeMap<String, Vec<u64>>;
 
-/// What the journals and the deaths in `folder` leave out of a device's trials.
+/// Returns whether the journals and deaths in `folder` still leave out all these forms.
 pub(super) fn still_left_out(folder: &Path, device: &str, forms: &[String]) -> bool {
     let deaths = read(folder);
     forms.iter().all(|form| is_left_out(&deaths, device, form))
 }
 
-/// Removes all that is written down, but for the journals of processes that live.
+/// Removes all records except the journals of running processes.
 pub(super) fn forget(folder: &Path) -> io::Result<()> {
     for (path, file) in journals(folder) {
         drop(file);
@@ -38,14 +38,14 @@ pub(super) fn forget(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Counts what dead processes were trying, says it once, and returns all deaths.
+/// Counts what dead processes were trying, logs each once, and returns all deaths.
 pub(super) fn take_stock(folder: &Path) -> Deaths {
     let mut deaths = read(folder);
     let mut found = false;
     for (path, mut file) in journals(folder) {
         let mut text = String::new();
         let _ = file.read_to_string(&mut text);
-        // A line without an end was not written to its end.
+        // A line without a newline was not written completely.
         let lines = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
         match lines.lines().last() {
             None | Some(DONE) => {}
@@ -94,7 +94,7 @@ pub(super) fn is_left_out(deaths: &Deaths, device: &str, form: &str) -> bool {
     let times = deaths
         .get(&key(device, form))
         .map_or(&[][..], Vec::as_slice);
-    // A clock that was set back or forward meanwhile may not leave a form out for ever.
+    // A clock set back or forward in the meantime must not leave a form out for ever.
     let recent = |time: &u64| now().abs_diff(*time) < PAUSE;
     times.len() >= MOST || times.last().is_some_and(recent)
 }

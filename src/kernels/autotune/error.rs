@@ -1,4 +1,4 @@
-//! Why kernels were not tried to the end.
+//! Why autotuning stopped early.
 
 use crate::device;
 
@@ -11,7 +11,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// On a device of this name.
+    /// Converts the error into that of the device with this name.
     pub fn on(self, name: &str) -> device::Error {
         match self {
             Self::Stopped => device::Error::Stopped,

@@ -1,4 +1,4 @@
-//! What a process is trying, in a file of its own that is locked as long as the process lives.
+//! Journal of what a process is trying: a file of its own, locked for as long as the process lives.
 
 use std::{
     fs::{self, File},
@@ -8,14 +8,14 @@ use std::{
 
 use crate::durable_file::sync_folder;
 
-/// What a journal says once the form before it is done with.
+/// Written once the previous form's trial is over.
 pub(super) const DONE: &str = "-";
 
-/// One process's.
+/// The journal of one process.
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
-    /// Whether it names a form that is being tried.
+    /// Whether it names a form whose trial is still running.
     pub is_open: bool,
 }
 
@@ -35,7 +35,8 @@ impl Journal {
         })
     }
 
-    /// A line, on the disk before this returns: what a driver crashes may be the whole machine.
+    /// Appends a line and syncs it to disk before returning: a driver crash may take down the whole
+    /// machine.
     pub fn write(&mut self, line: &str) {
         let mut write = || {
             self.file.write_all(format!("{line}\n").as_bytes())?;
@@ -50,13 +51,14 @@ impl Journal {
 impl Drop for Journal {
     fn drop(&mut self) {
         if !self.is_open {
-            // On Windows only a file that nobody holds goes; the next process removes it.
+            // Windows only removes a file that nobody holds open; otherwise the next process
+            // removes it.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// The journals whose processes are dead, locked.
+/// Returns the journals of dead processes, locked.
 pub(super) fn journals(folder: &Path) -> Vec<(PathBuf, File)> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let journals =

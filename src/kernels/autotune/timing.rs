@@ -1,4 +1,4 @@
-//! Tries a kernel's configurations on a device: which of them are right, and which is the fastest.
+//! Tries a kernel's configurations on a device: which are correct, and which is fastest.
 
 use std::{
     fmt,
@@ -17,42 +17,44 @@ use crate::{
     packed::random::pcg3d,
 };
 
-/// Launches between two waits, at most: one alone of some microseconds is shorter than the wait.
+/// Most launches between two synchronisations: a single launch of a few microseconds is shorter
+/// than the synchronisation itself.
 const LAUNCHES: u32 = 20;
 
-/// Waits, of which the shortest counts.
+/// Timed batches of launches, of which the fastest counts.
 const RUNS: u32 = 3;
 
-/// About as long a wait may take, and a configuration's timing: fewer launches on a slow device.
+/// Target time between two synchronisations and for timing a configuration; a slow device gets
+/// fewer launches.
 const WAIT: Duration = Duration::from_millis(10);
 
-/// A configuration that takes this many times as long as the fastest is not timed to the end.
+/// A configuration this many times slower than the fastest is not timed any further.
 const SLOW: u32 = 2;
 
-/// A device that takes less than this for a launch is timed again at work.
+/// A device that needs less than this per launch is timed again under load.
 const FAST: Duration = Duration::from_millis(20);
 
-/// How long a device works until its clocks are up.
+/// How long a device is kept busy until its clocks have risen.
 const WARM: Duration = Duration::from_millis(200);
 
-/// Values of a result that are computed in f64 too.
+/// Number of result values that are checked against f64.
 const SAMPLES: u32 = 300;
 
-/// One configuration's speed at one operation.
+/// Throughput of one configuration at one operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
     pub operation: String,
     #[serde(rename = "form")]
     pub config: String,
-    /// Floating-point operations a second; `None` where it was left out.
+    /// FLOP/s; `None` if the configuration was left out.
     pub flops: Option<f64>,
-    /// Why it was left out; empty where it was not.
+    /// Why it was left out; empty if it was not.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub left_out: String,
 }
 
 impl Timing {
-    /// Its speed, or why it has none.
+    /// Returns its speed as text, or why it has none.
     pub fn speed(&self) -> String {
         match self.flops {
             Some(flops) => format!("{:.3} TFLOP/s", flops / 1e12),
@@ -67,17 +69,17 @@ impl fmt::Display for Timing {
     }
 }
 
-/// What some values of a matrix should be.
+/// Expected values at sampled positions of a matrix.
 #[derive(Debug, Clone, Default)]
 pub(in crate::kernels) struct Samples {
-    /// In the matrix, line by line.
+    /// Positions in the matrix, row-major.
     places: Vec<i32>,
     values: Vec<f64>,
 }
 
 impl Samples {
-    /// Values of a matrix of this shape, as `value` has them: at random, and every second one in the
-    /// last rows or the last columns, where tiles end.
+    /// Samples a matrix of this shape, computing each expected value with `value`: positions are
+    /// random, every second one in the last rows or columns, where partial tiles end.
     pub fn of([rows, columns]: [usize; 2], mut value: impl FnMut(usize, usize) -> f64) -> Self {
         let any = |word: u32, count: usize| word as usize % count;
         let last = |word: u32, count: usize| count - 1 - any(word, count.min(8));
@@ -95,15 +97,15 @@ impl Samples {
         Self { places, values }
     }
 
-    /// These too, side by side from a place on.
+    /// Appends consecutive values that start at position `first`.
     pub fn extend(&mut self, first: usize, values: &[f64]) {
         let places = first..first + values.len();
         self.places.extend(places.map(|place| place as i32));
         self.values.extend(values);
     }
 
-    /// Whether the matrix has these values, and none that is no finite number. `tolerance` is relative
-    /// to the greatest.
+    /// Returns whether the matrix has these values and only finite ones. `tolerance` is relative to
+    /// the largest value.
     fn agree(&self, matrix: Tensor<2>, tolerance: f64) -> Result<bool, String> {
         let places = TensorData::new(self.places.clone(), [self.places.len()]);
         let places = Tensor::<1, Int>::from_data(places, &matrix.device());
@@ -117,35 +119,35 @@ impl Samples {
         let is_near = |(value, found): (&f64, &f32)| {
             (value - f64::from(*found)).abs() <= tolerance * greatest
         };
-        // Not by a maximum, in which a GPU may lose what is not a number.
+        // Not a maximum: a GPU may drop NaN from one.
         let is_finite = scalar(magnitude(matrix))?.is_finite();
         Ok(is_finite && self.values.iter().zip(&found).all(is_near))
     }
 }
 
-/// What is tried.
+/// One operation whose configurations are compared.
 pub(in crate::kernels) struct Comparison<'a> {
     pub device: &'a Device,
     pub operation: String,
-    /// Whether the device has clocks that fall when it waits, as hardware has.
+    /// Whether the device's clocks drop when it is idle, as those of real hardware do.
     pub settles: bool,
-    /// By which a configuration is known that a driver crashes on, with its name.
+    /// Together with a configuration's name, identifies a form that crashes the driver.
     pub kind: String,
-    /// Floating-point operations of a run.
+    /// Floating-point operations per run.
     pub flops: f64,
-    /// What each result should be.
+    /// Expected values of each result.
     pub expected: Vec<Samples>,
-    /// Greatest difference, relative to the greatest of the values.
+    /// Largest allowed difference, relative to the largest value.
     pub tolerance: f64,
 }
 
 impl Comparison<'_> {
-    /// Runs each configuration, holds its results against the sums in f64, and returns the fastest of
-    /// those that are right in every run, with what each was found to be, fastest first. The first is
-    /// what a device runs anyway, and is taken where none is right.
+    /// Runs each configuration, checks its results against sums in f64, and returns the fastest
+    /// that is correct in every run, with all timings, fastest first. The first configuration is
+    /// the fallback that every device runs; it is returned if none is correct.
     ///
     /// # Errors
-    /// When the device is lost, or the end is asked for.
+    /// If the device is lost or the user asks to stop.
     pub fn fastest<F: Copy>(
         &self,
         attempts: &mut Attempts,
@@ -171,7 +173,8 @@ impl Comparison<'_> {
             };
             let time = match time {
                 Err(reason) => {
-                    // A shader that a driver refuses; a device that is lost is lost for all.
+                    // The driver rejected the shader. If the device itself is lost, synchronising
+                    // fails too.
                     self.synchronise()?;
                     log::warn!("{form}: {reason}");
                     Err("failed".to_owned())
@@ -213,13 +216,13 @@ impl Comparison<'_> {
         Ok((fastest, timings.collect()))
     }
 
-    /// How long a run takes; `None` if one of its runs has wrong results.
+    /// Returns the time per run, or `None` if any run gives wrong results.
     fn time(
         &self,
         run: impl Fn() -> Vec<Tensor<2>>,
         best: Duration,
     ) -> Result<Option<Duration>, String> {
-        // Compiles it, too.
+        // This run also compiles the kernel.
         let results = run();
         for (result, expected) in results.iter().zip(&self.expected) {
             if !expected.agree(result.clone(), self.tolerance)? {
@@ -240,8 +243,8 @@ impl Comparison<'_> {
                 break;
             }
         }
-        // As many again, as close on each other as those that were timed. Each has to repeat the
-        // first one's values: nothing in them depends on the order of threads.
+        // As many runs again, back to back like the timed ones. Each must reproduce the first run's
+        // values, since nothing in them depends on thread order.
         let mut off: Option<Tensor<1>> = None;
         for _ in 0..launches {
             for (again, result) in run().into_iter().zip(&results) {
@@ -257,8 +260,9 @@ impl Comparison<'_> {
         Ok((off == 0.0).then_some(shortest))
     }
 
-    /// Times those that are right once more, in turn and without a pause: a GPU's clocks fall while a
-    /// form is compiled and rise only after some time at work, by a factor of five on some.
+    /// Times the correct configurations again, in turn and without pause: a GPU's clocks drop while
+    /// a kernel is compiled and only rise after some time under load, on some cards by a factor of
+    /// five.
     fn time_at_work<F: Copy>(
         &self,
         tried: &mut [(F, Result<Duration, String>)],
@@ -293,7 +297,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// The time of one of some launches, from an idle device to an idle device.
+    /// Returns the mean time per launch, measured from idle to idle.
     fn launch<T>(&self, launches: u32, run: impl Fn() -> T) -> Result<Duration, String> {
         self.synchronise()?;
         let began = Instant::now();
@@ -301,7 +305,7 @@ impl Comparison<'_> {
             run();
         }
         self.synchronise()?;
-        // A clock may stand still for as long as a small launch takes.
+        // A coarse clock may not advance at all during a small launch.
         Ok((began.elapsed() / launches).max(Duration::from_nanos(100)))
     }
 
@@ -312,7 +316,7 @@ impl Comparison<'_> {
     }
 }
 
-/// The sum of the magnitudes, which is not finite where a value is not.
+/// Sums the magnitudes; the sum is not finite if any value is not.
 fn magnitude(values: Tensor<2>) -> Tensor<1> {
     values.cast(FloatDType::F32).abs().sum()
 }
@@ -344,8 +348,8 @@ mod tests {
     #[test]
     fn the_fastest_of_the_right_forms_is_taken() {
         let device = Device::flex();
-        // Milliseconds that a configuration takes, so far apart that a busy machine does not change
-        // their order, and what it is off by.
+        // For each configuration the milliseconds it takes and its error. The times are far enough
+        // apart that a busy machine does not change their order.
         let configs = [(900, 0.0), (1, 0.1), (5, 1e-4), (0, f32::NAN), (300, 0.0)];
         let (fastest, timings) = comparison(&device)
             .fastest(
@@ -410,7 +414,7 @@ mod tests {
         let count =
             |is: &dyn Fn(&[usize; 2]) -> bool| seen.iter().filter(|place| is(place)).count();
         assert!(count(&|place| place[0] >= 4_083) >= 75 && count(&|place| place[1] >= 992) >= 75);
-        // Of four quarters each has some.
+        // Each of the four quadrants has some.
         for half in [|row| row < 2_045, |row| row >= 2_045] {
             assert!(count(&|place| half(place[0]) && place[1] < 500) > 30);
             assert!(count(&|place| half(place[0]) && place[1] >= 500) > 30);

@@ -1,4 +1,4 @@
-//! The products of dense layers on the CPU; there too what follows a product is done in the same pass.
+//! Matmuls of dense layers on the CPU, each with its epilogue in the same pass.
 
 use burn::{
     backend::{Flex, TensorMetadata, ops::FloatTensorOps, tensor::FloatTensor},
@@ -212,8 +212,8 @@ impl DenseMatmuls for Flex {
     }
 }
 
-/// The forward products of three layers on the same rows, which are packed once; `None` if the layers'
-/// products are not of operands in bf16.
+/// Computes the forward matmuls of three layers on the same rows, packing the rows only once;
+/// `None` if the layers do not multiply in bf16.
 pub(super) fn forward_of_three(
     x: &FloatTensor<Flex>,
     kernels: &[FloatTensor<Flex>; 3],
@@ -240,7 +240,7 @@ pub(super) fn forward_of_three(
     })
 }
 
-/// Adds its part of the bias to a piece of a row that begins at `column`.
+/// Adds the matching part of the bias to a piece of a row that begins at `column`.
 #[inline(always)]
 fn add_bias(bias: &[f32], column: usize, line: &mut [f32]) {
     for (y, bias) in line.iter_mut().zip(&bias[column..]) {
@@ -248,8 +248,8 @@ fn add_bias(bias: &[f32], column: usize, line: &mut [f32]) {
     }
 }
 
-/// `x · kernel` in f32; each piece of a row is finished, given the numbers of its row and of its first
-/// column.
+/// Returns `x · kernel` in f32; `finish` is called on each piece of a row with the indices of the
+/// row and of the piece's first column.
 fn forward(
     x: FloatTensor<Flex>,
     kernel: FloatTensor<Flex>,
@@ -265,7 +265,7 @@ fn forward(
     }
 }
 
-/// `grad · kernelᵀ` in f32, finished likewise.
+/// Returns `grad · kernelᵀ` in f32, with `finish` called as in [`forward`].
 fn input_gradient(
     grad: FloatTensor<Flex>,
     kernel: FloatTensor<Flex>,
@@ -284,7 +284,7 @@ fn input_gradient(
     }
 }
 
-/// `a · b` of operands in f32; pieces are whole rows.
+/// Multiplies `a · b` with f32 operands; the pieces are whole rows.
 fn whole_rows(
     a: FloatTensor<Flex>,
     b: FloatTensor<Flex>,
@@ -303,7 +303,7 @@ fn whole_rows(
     )
 }
 
-/// `rows · right` of operands in bf16.
+/// Multiplies `rows · right` with bf16 operands.
 fn of_rows(
     rows: Matrix<'_>,
     right: &Packed,
@@ -314,7 +314,7 @@ fn of_rows(
     })
 }
 
-/// The same of rows that are packed.
+/// Same as [`of_rows`], with rows that are packed already.
 fn of_packed(
     left: &Packed,
     right: &Packed,
@@ -332,7 +332,7 @@ fn of_packed(
     tensor(out, Shape::new(shape))
 }
 
-/// A tensor that is whole and in order.
+/// Views a contiguous tensor as a matrix.
 fn matrix(tensor: &FloatTensor<Flex>) -> Matrix<'_> {
     Matrix::new(values(tensor), [tensor.shape()[0], tensor.shape()[1]])
 }

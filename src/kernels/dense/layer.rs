@@ -1,11 +1,11 @@
-//! A dense layer without autodiff: its values, and its products on tensors.
+//! A dense layer without autodiff: its parameters and its matmuls on tensors.
 
 use burn::{Tensor, backend::Dispatch};
 
 use super::{matmuls::DenseMatmuls, products::DenseProducts};
 use crate::kernels::dropout::Dropped;
 
-/// A dense layer's values as its products take them.
+/// Parameters of a dense layer, in the form its matmuls need.
 #[derive(Debug, Clone)]
 pub struct DenseLayer {
     /// `[in, out]`, in the format of the rows.
@@ -16,7 +16,7 @@ pub struct DenseLayer {
 }
 
 impl DenseLayer {
-    /// `[rows, in]` → `[rows, out]`
+    /// Computes `x · kernel + bias`: `[rows, in]` → `[rows, out]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         Tensor::from_dispatch(Dispatch::dense_forward(
             x.into_dispatch(),
@@ -26,7 +26,7 @@ impl DenseLayer {
         ))
     }
 
-    /// The same with GELU: `[rows, in]` → `[rows, out]`.
+    /// Computes `GELU(x · kernel + bias)`: `[rows, in]` → `[rows, out]`.
     pub fn gelu(&self, x: Tensor<2>) -> Tensor<2> {
         Tensor::from_dispatch(Dispatch::dense_gelu(
             x.into_dispatch(),
@@ -36,7 +36,7 @@ impl DenseLayer {
         ))
     }
 
-    /// The same, and the values before GELU, `[rows, out]` each.
+    /// Same as [`gelu`](Self::gelu), and also returns the values before GELU, `[rows, out]` each.
     pub fn gelu_keeping(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let (y, inner) = Dispatch::dense_gelu_keeping(
             x.into_dispatch(),
@@ -47,7 +47,8 @@ impl DenseLayer {
         (Tensor::from_dispatch(y), Tensor::from_dispatch(inner))
     }
 
-    /// `[rows, in]` → `[rows, out]`, with values dropped and then `residual` `[rows, out]` added.
+    /// Applies the layer, then dropout, then adds `residual` `[rows, out]`: `[rows, in]` →
+    /// `[rows, out]`.
     pub fn residual(
         &self,
         x: Tensor<2>,
@@ -64,7 +65,7 @@ impl DenseLayer {
         ))
     }
 
-    /// Gradient of the rows, `[rows, in]`, given the result's, `[rows, out]`.
+    /// Returns the gradient of the rows, `[rows, in]`, given the result's, `[rows, out]`.
     pub fn input_gradient(&self, grad: Tensor<2>) -> Tensor<2> {
         Tensor::from_dispatch(Dispatch::dense_input_gradient(
             grad.into_dispatch(),
@@ -73,7 +74,7 @@ impl DenseLayer {
         ))
     }
 
-    /// The same added to `sum` `[rows, in]`.
+    /// Adds the gradient of the rows to `sum` `[rows, in]`.
     pub fn input_gradient_onto(&self, grad: Tensor<2>, sum: Tensor<2>) -> Tensor<2> {
         Tensor::from_dispatch(Dispatch::dense_input_gradient_onto(
             grad.into_dispatch(),
@@ -83,8 +84,8 @@ impl DenseLayer {
         ))
     }
 
-    /// Gradient of the values `inner` before a GELU whose results were the rows, `[rows, in]` each,
-    /// given the result's, `[rows, out]`.
+    /// Returns the gradient of `inner`, the values before the GELU that produced the rows,
+    /// `[rows, in]` each, given the result's gradient, `[rows, out]`.
     pub fn inner_gradient(&self, grad: Tensor<2>, inner: Tensor<2>) -> Tensor<2> {
         Tensor::from_dispatch(Dispatch::dense_inner_gradient(
             grad.into_dispatch(),
@@ -94,8 +95,8 @@ impl DenseLayer {
         ))
     }
 
-    /// Gradients of the kernel, `[in, out]`, and of the bias, `[out]`, in f32, given the rows
-    /// `[rows, in]` and the result's gradient `[rows, out]`.
+    /// Returns the gradients of the kernel, `[in, out]`, and the bias, `[out]`, in f32, given the
+    /// rows `[rows, in]` and the result's gradient `[rows, out]`.
     pub fn parameter_gradients(&self, x: Tensor<2>, grad: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
         let (kernel, bias) = Dispatch::dense_parameter_gradients(
             x.into_dispatch(),

@@ -1,8 +1,9 @@
-//! The products of a dense layer, forward and backward, each with what follows it in one pass.
+//! Matmuls of a dense layer, forward and backward, each with a fused epilogue.
 //!
-//! What follows a product (bias, GELU, dropout and residual, a sum) is done before the product is
-//! stored, so that no matrix is written and read again for it. Operands may be f32 or f16, sums are
-//! f32; the CPU rounds them to bf16 where it is told to. All without autodiff; [`dense`](crate::kernels::dense) is differentiable.
+//! The epilogue (bias, GELU, dropout and residual, accumulation) runs before the product is stored,
+//! so no matrix is read and written again for it. Operands are f32 or f16 and sums are f32; the CPU
+//! rounds operands to bf16 if told to. Nothing here uses autodiff; [`dense`](crate::kernels::dense)
+//! is differentiable.
 
 use burn::{
     backend::{
@@ -21,12 +22,11 @@ use crate::kernels::{
     work,
 };
 
-/// Products of rows `x` `[rows, in]` with a kernel `[in, out]` of the same format, and of a gradient
-/// `grad` `[rows, out]`. Results have the format of the rows unless said otherwise; a bias `[out]`
-/// is f32.
+/// Matmuls of rows `x` `[rows, in]` with a kernel `[in, out]` in the same format, and of a gradient
+/// `grad` `[rows, out]`. Results have the format of the rows unless noted; a bias `[out]` is f32.
 #[backend_extension(Cube, Flex)]
 pub trait DenseMatmuls: GeluOps + DropoutOps {
-    /// `x · kernel + bias`, `[rows, out]`
+    /// Returns `x · kernel + bias`, `[rows, out]`.
     fn dense_forward(
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
@@ -34,7 +34,7 @@ pub trait DenseMatmuls: GeluOps + DropoutOps {
         products: DenseProducts,
     ) -> FloatTensor<Self>;
 
-    /// `GELU(x · kernel + bias)`, `[rows, out]`
+    /// Returns `GELU(x · kernel + bias)`, `[rows, out]`.
     fn dense_gelu(
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
@@ -42,7 +42,7 @@ pub trait DenseMatmuls: GeluOps + DropoutOps {
         products: DenseProducts,
     ) -> FloatTensor<Self>;
 
-    /// The same, and the values before GELU.
+    /// Same as [`dense_gelu`](Self::dense_gelu), and also returns the values before GELU.
     fn dense_gelu_keeping(
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
@@ -50,7 +50,7 @@ pub trait DenseMatmuls: GeluOps + DropoutOps {
         products: DenseProducts,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
-    /// `dropout(x · kernel + bias) + residual`, `[rows, out]`
+    /// Returns `dropout(x · kernel + bias) + residual`, `[rows, out]`.
     fn dense_residual(
         x: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
@@ -60,14 +60,14 @@ pub trait DenseMatmuls: GeluOps + DropoutOps {
         products: DenseProducts,
     ) -> FloatTensor<Self>;
 
-    /// Gradient of the rows, `[rows, in]`.
+    /// Returns the gradient of the rows, `[rows, in]`.
     fn dense_input_gradient(
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         products: DenseProducts,
     ) -> FloatTensor<Self>;
 
-    /// The same added to `sum` `[rows, in]`, in place where no one else holds it.
+    /// Adds the gradient of the rows to `sum` `[rows, in]`, in place if `sum` is not shared.
     fn dense_input_gradient_onto(
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
@@ -75,7 +75,8 @@ pub trait DenseMatmuls: GeluOps + DropoutOps {
         products: DenseProducts,
     ) -> FloatTensor<Self>;
 
-    /// Gradient of the values before a GELU whose results were the rows, `[rows, in]` each.
+    /// Returns the gradient of the values before the GELU that produced the rows, `[rows, in]`
+    /// each.
     fn dense_inner_gradient(
         grad: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
@@ -83,7 +84,7 @@ pub trait DenseMatmuls: GeluOps + DropoutOps {
         products: DenseProducts,
     ) -> FloatTensor<Self>;
 
-    /// Gradients of the kernel, `[in, out]`, and of the bias, `[out]`, in f32.
+    /// Returns the gradients of the kernel, `[in, out]`, and the bias, `[out]`, in f32.
     fn dense_parameter_gradients(
         x: FloatTensor<Self>,
         grad: FloatTensor<Self>,
@@ -91,7 +92,7 @@ pub trait DenseMatmuls: GeluOps + DropoutOps {
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
-/// As [`matmul`] in plain tensors.
+/// Same as [`matmul`], in plain tensors.
 fn reference(
     [a, b]: [FloatTensor<CubeBackend>; 2],
     orientation: Orientation,
@@ -149,9 +150,9 @@ fn reference(
     }
 }
 
-/// The products and what [`matmul`] gives beside them: by a shader if one fits the operands, or else
-/// one in plain tensors. Results have the format of the left operands; the parameters' gradients, which
-/// have sums of columns beside them, are f32.
+/// Computes the products and the side results of [`matmul`], with a shader if one fits the operands
+/// and in plain tensors otherwise. Results have the format of the left operands, except the
+/// parameter gradients with their column sums, which are f32.
 pub(super) fn fused(
     tilings: MatmulTilings,
     [left, right]: [Vec<FloatTensor<CubeBackend>>; 2],
@@ -171,7 +172,7 @@ pub(super) fn fused(
     [vec![product], beside.into_iter().collect()]
 }
 
-/// One product, and what is beside it.
+/// Computes one product and its side result.
 fn one(
     products: DenseProducts,
     operands: [FloatTensor<CubeBackend>; 2],

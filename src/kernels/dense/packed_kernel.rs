@@ -1,4 +1,4 @@
-//! A dense layer's kernel in the order in which the CPU multiplies it in bf16.
+//! A dense layer's kernel, packed in the order in which the CPU multiplies it in bf16.
 
 use std::{
     fmt,
@@ -7,12 +7,12 @@ use std::{
 
 use crate::kernels::matmul::bf16::{Instructions, Matrix, Packed, Side};
 
-/// A kernel `[in, out]`, packed for each of its products when that comes first: once a step.
+/// A kernel `[in, out]`, packed on first use for each of its matmuls: once per step.
 pub struct PackedKernel {
     pub instructions: Instructions,
-    /// For `x · W` and for `dy · Wᵀ`.
+    /// Packed for `x · W` and for `dy · Wᵀ`.
     packed: [OnceLock<Packed>; 2],
-    /// Memory of kernels that were packed here before.
+    /// Buffers of previously packed kernels, for reuse.
     spare: Mutex<[Option<Packed>; 2]>,
 }
 
@@ -25,7 +25,8 @@ impl PackedKernel {
         }
     }
 
-    /// The kernel is another now; the next product packs it into the same memory.
+    /// Invalidates the packed copies after the kernel has changed; the next matmul packs into the
+    /// same memory.
     pub fn renew(&mut self) {
         let spare = self.spare.get_mut();
         let spare = spare.unwrap_or_else(PoisonError::into_inner);
@@ -34,12 +35,12 @@ impl PackedKernel {
         }
     }
 
-    /// The right operand of `x · W`, of the kernel's values.
+    /// Returns the packed right operand of `x · W`.
     pub(super) fn forward(&self, kernel: Matrix<'_>) -> &Packed {
         self.get(0, kernel)
     }
 
-    /// The right operand of `dy · Wᵀ`.
+    /// Returns the packed right operand of `dy · Wᵀ`.
     pub(super) fn backward(&self, kernel: Matrix<'_>) -> &Packed {
         self.get(1, kernel.transposed())
     }
@@ -51,7 +52,7 @@ impl PackedKernel {
         let spare = self.spare.lock();
         let spare = spare.unwrap_or_else(PoisonError::into_inner)[place].take();
         let packed = Packed::reusing(spare, self.instructions, kernel, Side::Right);
-        // Packed before it is waited for: the threads that pack may be those that wait.
+        // Pack before `get_or_init`: the threads that pack may be the ones that would wait in it.
         self.packed[place].get_or_init(|| packed)
     }
 }

@@ -1,16 +1,16 @@
-//! How the products of a dense layer are computed.
+//! How the matmuls of a dense layer are computed.
 
 use std::sync::Arc;
 
 use super::packed_kernel::PackedKernel;
 use crate::kernels::matmul::MatmulTilings;
 
-/// How the products of a dense layer are computed.
+/// How the matmuls of a dense layer are computed.
 #[derive(Debug, Clone, Default)]
 pub struct DenseProducts {
-    /// On a GPU.
+    /// Tilings on a GPU.
     pub tilings: MatmulTilings,
-    /// On the CPU of operands in bf16, if so: the layer's kernel as they take it.
+    /// On the CPU with bf16 operands: the layer's kernel, packed.
     pub packed: Option<Arc<PackedKernel>>,
 }
 

@@ -1,8 +1,9 @@
-//! Three dense layers of the same rows, as queries, keys and values are: forward in one launch, and
-//! backward in one for the gradients of the rows and one for those of the parameters.
+//! Three dense layers on the same rows, such as queries, keys and values. The forward pass is one
+//! launch; the backward pass is one for the gradients of the rows and one for those of the
+//! parameters.
 //!
-//! The weights stay arrays of their own: a launch binds all three, and its workgroups take theirs.
-//! All without autodiff.
+//! The weights remain separate arrays: a launch binds all three, and each workgroup picks its own.
+//! Nothing here uses autodiff.
 
 use burn::{
     Tensor,
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::kernels::matmul::{EpilogueTensors, config::Orientation};
 
-/// A tensor for each of three layers, of one shape and format.
+/// One tensor for each of three layers, all of one shape and format.
 #[derive(ExtensionType)]
 pub struct Three<B: Backend>(pub FloatTensor<B>, pub FloatTensor<B>, pub FloatTensor<B>);
 
@@ -37,10 +38,11 @@ impl<B: Backend> From<[FloatTensor<B>; 3]> for Three<B> {
     }
 }
 
-/// Products of three dense layers `[in, out]`; rows, gradients and formats as of [`DenseMatmuls`].
+/// Matmuls of three dense layers `[in, out]`; rows, gradients and formats are as for
+/// [`DenseMatmuls`].
 #[backend_extension(Cube, Flex)]
 pub trait ThreeDense: DenseMatmuls {
-    /// `x · kernel + bias` of each, `[rows, out]`.
+    /// Returns `x · kernel + bias` for each layer, `[rows, out]`.
     fn three_forward(
         x: FloatTensor<Self>,
         #[extension_type] kernels: Three<Self>,
@@ -50,7 +52,7 @@ pub trait ThreeDense: DenseMatmuls {
         forward_one_by_one::<Self>(x, kernels, biases, products)
     }
 
-    /// `sum` `[rows, in]` with the gradients of the rows by each added.
+    /// Adds each layer's gradient of the rows to `sum` `[rows, in]`.
     fn three_input_gradients_onto(
         #[extension_type] grads: Three<Self>,
         #[extension_type] kernels: Three<Self>,
@@ -60,7 +62,7 @@ pub trait ThreeDense: DenseMatmuls {
         input_one_by_one::<Self>(grads, kernels, sum, products)
     }
 
-    /// Gradients of each kernel, `[in, out]`, and of each bias, `[out]`, in f32.
+    /// Returns the gradients of each kernel, `[in, out]`, and each bias, `[out]`, in f32.
     fn three_parameter_gradients(
         x: FloatTensor<Self>,
         #[extension_type] grads: Three<Self>,
@@ -184,11 +186,11 @@ fn three(tensors: Vec<CubeTensor>) -> Three<CubeBackend> {
     three.into()
 }
 
-/// Three layers of the same rows, of one shape and with the same tilings.
+/// Three layers on the same rows, of one shape and with the same tilings.
 pub struct ThreeLayers(pub [DenseLayer; 3]);
 
 impl ThreeLayers {
-    /// `[rows, in]` → `[rows, out]` of each.
+    /// Applies each layer: `[rows, in]` → `[rows, out]`.
     pub fn forward(&self, x: Tensor<2>) -> [Tensor<2>; 3] {
         let biases = self.0.each_ref();
         let biases = biases.map(|layer| layer.bias.clone().into_dispatch());
@@ -200,7 +202,8 @@ impl ThreeLayers {
         ))
     }
 
-    /// `sum` `[rows, in]` with the gradients of the rows added, given the results', `[rows, out]` each.
+    /// Adds the gradients of the rows to `sum` `[rows, in]`, given the results' gradients,
+    /// `[rows, out]` each.
     pub fn input_gradients_onto(&self, grads: [Tensor<2>; 3], sum: Tensor<2>) -> Tensor<2> {
         Tensor::from_dispatch(Dispatch::three_input_gradients_onto(
             grads.map(Tensor::into_dispatch).into(),
@@ -210,8 +213,8 @@ impl ThreeLayers {
         ))
     }
 
-    /// Gradients of the kernels, `[in, out]`, and of the biases, `[out]`, in f32, given the rows
-    /// `[rows, in]` and the results' gradients `[rows, out]`.
+    /// Returns the gradients of the kernels, `[in, out]`, and biases, `[out]`, in f32, given the
+    /// rows `[rows, in]` and the results' gradients `[rows, out]`.
     pub fn parameter_gradients(
         &self,
         x: Tensor<2>,

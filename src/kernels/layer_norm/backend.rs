@@ -1,8 +1,8 @@
-//! Layer normalisation of rows, `y = (x − mean) / √(variance + ε) · γ + β`, both ways.
+//! Layer normalisation of rows, `y = (x − mean) / √(variance + ε) · γ + β`, forward and backward.
 //!
-//! The backward pass needs the rows before the normalisation and each row's two moments; the
-//! normalised values are computed again. Rows may be f32 or f16, γ and β are f32, and so is all
-//! arithmetic. All without autodiff.
+//! The backward pass needs the rows before normalisation and two moments per row; it recomputes the
+//! normalised values. Rows are f32 or f16; γ, β and all arithmetic are f32. Nothing here uses
+//! autodiff.
 
 use super::{config::NormPass, gpu};
 use crate::kernels::{
@@ -21,7 +21,7 @@ use burn::{
 /// The operation and its gradients; rows are `[rows, columns]`, γ and β `[columns]`.
 #[backend_extension(Cube, Flex)]
 pub trait LayerNormKernels: DropoutOps {
-    /// The result, and each row's mean and inverse deviation, `[rows, 2]`.
+    /// Returns the result and each row's mean and inverse standard deviation, `[rows, 2]`.
     fn layer_norm_with_state(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -29,9 +29,9 @@ pub trait LayerNormKernels: DropoutOps {
         epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
-    /// Gradient of `x`, given the result's. The second is the same with values dropped: where `x` was a
-    /// sum, of the part that was dropped from. The third are shares of the gradients of γ and β,
-    /// `[2 · shares, columns]` with those of γ first.
+    /// Returns the gradient of `x`, given the result's; the same gradient with the dropout mask
+    /// applied, for the summand of `x` that was dropped from; and partial sums of the gradients of
+    /// γ and β, `[2 · shares, columns]` with those of γ first.
     fn layer_norm_backward(
         x: FloatTensor<Self>,
         moments: FloatTensor<Self>,
@@ -41,7 +41,7 @@ pub trait LayerNormKernels: DropoutOps {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
-/// In plain tensors.
+/// Plain-tensor reference.
 fn reference<B: Backend>(
     x: FloatTensor<B>,
     gamma: FloatTensor<B>,
@@ -94,7 +94,8 @@ fn backward_reference<B: Backend>(
     (x_grad, shares)
 }
 
-/// Gradient of `x`, the same with values dropped, and the shares of those of γ and β.
+/// Returns the gradient of `x`, the same with the dropout mask applied, and the partial sums for γ
+/// and β.
 fn with_dropped<B: DropoutOps>(
     (x_grad, shares): (FloatTensor<B>, FloatTensor<B>),
     dropped: Option<Dropped>,
@@ -158,8 +159,8 @@ impl LayerNormKernels for Flex {
     }
 }
 
-/// As [`LayerNormKernels::layer_norm_backward`] in one pass over the rows, of `x`, moments, γ and the
-/// result's gradient in f32.
+/// Same as [`LayerNormKernels::layer_norm_backward`], in one pass over the rows, given `x`,
+/// moments, γ and the result's gradient in f32.
 fn backward_loop(
     inputs: [FloatTensor<Flex>; 4],
     dropped: Option<Dropped>,
@@ -175,7 +176,7 @@ fn backward_loop(
         .zip(grads.chunks(block))
         .zip(pairs.chunks(2 * block / columns))
         .zip(x_grads.chunks_mut(block));
-    // Each block's shares of the gradients of γ and β.
+    // Each block's partial sums of the gradients of γ and β.
     let shares = map(
         blocks,
         #[inline(always)]

@@ -1,5 +1,4 @@
-//! What the shaders of layer normalisation are specialised by, and their text
-//! (`shaders/layer_norm_*.wgsl`).
+//! Specialisation and source of the layer normalisation shaders (`shaders/layer_norm_*.wgsl`).
 
 use burn::backend::wgpu::SourceTemplate;
 
@@ -13,29 +12,29 @@ use crate::{
     packed::random::Mask,
 };
 
-/// Threads of a workgroup, as the shaders have them.
+/// Workgroup size; matches the WGSL.
 pub(super) const THREADS: u32 = 64;
 
-/// One of the shaders of layer normalisation.
+/// A layer normalisation shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NormPass {
     Forward,
-    /// Gradient of the rows before the normalisation, of which a mask may drop values of a part; and
-    /// those of γ and β, in shares of [`SLICE`](Self::SLICE) rows.
+    /// Gradient of the rows before normalisation, optionally with a dropout mask for one summand,
+    /// and the gradients of γ and β in partial sums over [`SLICE`](Self::SLICE) rows.
     Backward {
         masked: bool,
     },
 }
 
 impl NormPass {
-    /// Rows whose gradients of γ and β one thread sums.
+    /// Rows over which one thread sums the gradients of γ and β.
     pub const SLICE: usize = 64;
 
-    /// Arrays that the masked backward pass binds beside its parameters, the most of all.
+    /// Arrays that the masked backward pass binds besides its parameters, more than any other pass.
     pub const ARRAYS: usize = 8;
 }
 
-/// A pass over rows of a format.
+/// A pass over rows of one format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NormConfig {
     pub pass: NormPass,
@@ -43,13 +42,13 @@ pub struct NormConfig {
 }
 
 params! {
-    /// The matrix that a pass goes over.
+    /// The matrix that a pass processes.
     pub struct NormParams {
         pub rows: u32,
         pub columns: u32,
-        /// Forward.
+        /// Forward only.
         pub epsilon: f32,
-        /// Backward, masked.
+        /// Masked backward only.
         pub mask: Option<Mask>,
     }
 }

@@ -16,12 +16,12 @@ use crate::kernels::{
     launch::{self, Arrays, in_two_dimensions, launch_in_order, like},
 };
 
-/// The format of rows that the shaders take: four columns at a time.
+/// Returns the format of the rows if the shaders support them; they process four columns at a time.
 pub(in crate::kernels) fn fitting(x: &CubeTensor) -> Option<Element> {
     Element::of(x.dtype).filter(|_| x.shape()[1].is_multiple_of(4))
 }
 
-/// Result and moments of `x`, γ and β.
+/// Returns the result and the moments of `x`; the inputs are `x`, γ and β.
 pub(in crate::kernels) fn forward(
     element: Element,
     inputs: [CubeTensor; 3],
@@ -48,8 +48,9 @@ pub(in crate::kernels) fn forward(
     (y, moments)
 }
 
-/// Gradients of `x` and of what was dropped from, and shares of those of γ and β, given `x`, moments, γ
-/// and the result's gradient. With `dropped` they are [`NormPass::ARRAYS`] arrays.
+/// Returns the gradient of `x`, that of its dropped summand, and the partial sums for γ and β,
+/// given `x`, moments, γ and the result's gradient. With `dropped` this binds [`NormPass::ARRAYS`]
+/// arrays.
 pub(in crate::kernels) fn backward(
     element: Element,
     inputs: [CubeTensor; 4],
@@ -103,7 +104,7 @@ fn launch(pass: NormPass, element: Element, arrays: Arrays, groups: [u32; 2], pa
     );
 }
 
-/// The parameters of a pass over a matrix, without what only some passes read.
+/// Returns the parameters common to all passes over a matrix.
 fn params(matrix: &CubeTensor) -> NormParams {
     let shape = matrix.shape();
     NormParams {

@@ -1,5 +1,5 @@
-//! The last step of the gradients of γ and β: sums of the shares that backward passes left, of several
-//! normalisations in one launch. Shader: `shaders/layer_norm_parameters.wgsl`.
+//! The last step of the gradients of γ and β: reduces the partial sums that the backward passes
+//! left, for several normalisations in one launch. Shader: `shaders/layer_norm_parameters.wgsl`.
 
 use burn::{
     Tensor,
@@ -21,13 +21,13 @@ use crate::kernels::{
     wgsl::unroll,
 };
 
-/// Normalisations whose shares are summed at once, at most: what waits for others takes memory.
+/// Most normalisations reduced in one launch; partial sums that wait take up memory.
 pub const AT_ONCE: usize = 8;
 
-/// Arrays of a normalisation.
+/// Arrays per normalisation.
 const ARRAYS: usize = 3;
 
-/// What the shader is specialised by.
+/// Specialisation of the shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NormSumConfig {
     pub norms: usize,
@@ -41,7 +41,7 @@ params! {
 }
 
 params! {
-    /// The shares of one.
+    /// The partial sums of one normalisation.
     pub struct NormSum {
         pub slices: u32,
         pub columns: u32,
@@ -69,8 +69,8 @@ impl Shader for NormSumConfig {
     }
 }
 
-/// Shares of the gradients of γ and β, `[2 · shares, columns]` with those of γ first; their sums,
-/// `[columns]` each; or none.
+/// Partial sums of the gradients of γ and β, `[2 · shares, columns]` with those of γ first; or
+/// their totals, `[columns]` each; or nothing.
 #[derive(ExtensionType)]
 pub enum NormShare<B: Backend> {
     Empty,
@@ -84,11 +84,11 @@ pub enum NormShare<B: Backend> {
 }
 
 group! {
-    /// Shares that are summed at once.
+    /// Partial sums that are reduced together.
     pub struct NormShareGroup of NormShare
 }
 
-/// The sums as a backend operation.
+/// The reduction as a backend operation.
 #[backend_extension(Cube, Flex)]
 pub trait NormShareOps: Backend {
     fn sum_norm_shares(#[extension_type] shares: NormShareGroup<Self>) -> NormShareGroup<Self> {
@@ -96,7 +96,7 @@ pub trait NormShareOps: Backend {
     }
 }
 
-/// In plain tensors.
+/// Plain-tensor reference.
 fn reference<B: Backend>(share: NormShare<B>) -> NormShare<B> {
     let NormShare::Shares { shares } = share else {
         return share;
@@ -141,7 +141,7 @@ impl NormShareOps for CubeBackend {
     }
 }
 
-/// One launch.
+/// Reduces one launch's worth of normalisations.
 fn launch_part(shares: &[CubeTensor], sums: &[[CubeTensor; 2]]) {
     let norms: Vec<NormSum> = shares
         .iter()
@@ -155,7 +155,7 @@ fn launch_part(shares: &[CubeTensor], sums: &[[CubeTensor; 2]]) {
     let config = NormSumConfig {
         norms: size_for(norms.len()),
     };
-    // The places that are left get no workgroup: any arrays will do for them.
+    // Unused slots get no workgroup, so any arrays will do for them.
     let mut read: Vec<_> = shares.iter().collect();
     read.resize(config.norms, &shares[0]);
     let mut written: Vec<_> = sums.iter().flatten().collect();
@@ -173,13 +173,13 @@ fn launch_part(shares: &[CubeTensor], sums: &[[CubeTensor; 2]]) {
     );
 }
 
-/// What the gradients of γ and β of a normalisation are the sums of, without autodiff.
+/// Partial sums of the gradients of γ and β of one normalisation, without autodiff.
 #[derive(Debug, Clone)]
 pub struct NormShares(pub(super) Tensor<2>);
 
 impl NormShares {
-    /// The gradients of γ and β, `[columns]` each, of each normalisation of at most
-    /// [`GROUP`](crate::kernels::group::GROUP).
+    /// Returns the gradients of γ and β, `[columns]` each, of up to
+    /// [`GROUP`](crate::kernels::group::GROUP) normalisations.
     pub fn sums(shares: Vec<Self>) -> Vec<[Tensor<1>; 2]> {
         if shares.is_empty() {
             return Vec::new();

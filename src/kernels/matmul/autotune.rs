@@ -1,8 +1,9 @@
-//! Which tilings a device offers, and which are fastest on it, found by trying.
+//! Autotunes matmuls: which tilings a device offers, and which of them is fastest.
 //!
-//! Drivers differ more than data sheets tell, so nothing is assumed: each tiling that the device
-//! offers computes dense layers and their two gradients at the model's own shapes; one that does not
-//! agree with sums in f64 is left out, and of the others the fastest is taken, for each product.
+//! Drivers differ more than data sheets say, so nothing is assumed. Each tiling that the device
+//! offers computes dense layers and their two gradients at the model's own shapes; a tiling that
+//! disagrees with sums in f64 is left out, and the fastest of the others is chosen, separately for
+//! each matmul.
 
 mod operands;
 
@@ -32,17 +33,17 @@ use crate::{
     },
 };
 
-/// Rows of the products that are timed, at most: enough to fill a large GPU, and no multiple of a
-/// tile's, as a packed batch's are not.
+/// Most rows of the timed matmuls: enough to fill a large GPU, and not a multiple of any tile, as
+/// the rows of a packed batch are not.
 pub(in crate::kernels) const ROWS: usize = 8_187;
 
-/// Rows at least, and on a software adapter, which is slow and has little to fill.
+/// Fewest rows; also used on a software adapter, which is slow and has few cores to fill.
 const FEW_ROWS: usize = 123;
 
-/// As long as one product of [`ROWS`] may take; a slower device gets fewer rows.
+/// Longest that one matmul of [`ROWS`] may take; a slower device gets fewer rows.
 const LONGEST: Duration = Duration::from_millis(50);
 
-/// What is tried with cooperative matrices, as in [`CooperativeTiling`].
+/// A cooperative-matrix tiling to try; fields as in [`CooperativeTiling`].
 struct Block {
     grid: [usize; 2],
     tiles: [usize; 2],
@@ -88,14 +89,15 @@ const BLOCKS: [Block; 8] = [
     Block::new([2, 2], [2, 2], 32).ahead(),
 ];
 
-/// The tilings that an adapter offers for operands of this format, cooperative matrices first.
+/// Returns the tilings that an adapter offers for operands of this format, cooperative matrices
+/// first.
 pub fn candidates(adapter: &AdapterInfo, operand: Element) -> Vec<MatmulTiling> {
     let mut tilings = Vec::new();
     if let (Element::F16, Some((smallest, largest))) = (operand, adapter.subgroup) {
         let sizes = [16, 8]
             .into_iter()
             .filter(|&size| adapter.multiplies_f16(size));
-        // A driver may run subgroups of any size between the two.
+        // A driver may use any subgroup size between the two.
         let subgroups = BTreeSet::from([smallest, largest]);
         for (size, subgroup) in sizes.flat_map(|size| subgroups.iter().map(move |&s| (size, s))) {
             for block in BLOCKS {
@@ -131,11 +133,11 @@ pub fn candidates(adapter: &AdapterInfo, operand: Element) -> Vec<MatmulTiling> 
     tilings
 }
 
-/// Tries the tilings at dense layers `[hidden] → [hidden]` and `[hidden] → [inner]` over rows of
-/// `tokens` tokens.
+/// Autotunes the dense layers `[hidden] → [hidden]` and `[hidden] → [inner]` on up to `tokens`
+/// rows.
 ///
 /// # Errors
-/// When the device is lost, or the end is asked for.
+/// If the device is lost or the user asks to stop.
 pub(in crate::kernels) fn choose(
     device: &Device,
     adapter: &AdapterInfo,
@@ -176,7 +178,7 @@ pub(in crate::kernels) fn choose(
         Ok(TilingsBySize {
             small,
             large,
-            // In the middle on a scale of ratios.
+            // Geometric mean of the two sizes.
             boundary: ((results(hidden) as f64) * (results(inner) as f64)).sqrt() as usize,
         })
     };
@@ -188,7 +190,8 @@ pub(in crate::kernels) fn choose(
     Ok((tilings, timings))
 }
 
-/// Rows of which a product does not keep this device long, by the time that Burn's own takes for a few.
+/// Returns how many rows this device multiplies in reasonable time, extrapolated from timing Burn's
+/// matmul on a few rows.
 fn affordable(
     device: &Device,
     operand: Element,
@@ -203,7 +206,7 @@ fn affordable(
     );
     let synchronise = || device.sync().map_err(|e| format!("{e:?}"));
     let mut time = Duration::MAX;
-    // The first compiles it.
+    // The first run compiles the kernel.
     for _ in 0..3 {
         synchronise()?;
         let began = Instant::now();
@@ -217,7 +220,8 @@ fn affordable(
     Ok((rows as usize).clamp(FEW_ROWS, ROWS))
 }
 
-/// The fastest tiling for one of a dense layer's products, with its epilogue in an encoder layer.
+/// Finds the fastest tiling for one of a dense layer's matmuls, with the epilogue it has in an
+/// encoder layer.
 fn fastest(
     device: &Device,
     adapter: &AdapterInfo,
@@ -229,7 +233,7 @@ fn fastest(
 ) -> Result<(Option<MatmulTiling>, Vec<Timing>), Error> {
     let operands = Operands::new(device, operand, orientation, shape);
     let [_, input, output] = shape;
-    // Where nothing lies across the depth, nothing is turned.
+    // Without an operand whose lines lie across the depth, there is nothing to transpose.
     let turns = orientation != Orientation::RightTransposed;
     let tilings: Vec<_> = tilings
         .iter()
@@ -243,7 +247,7 @@ fn fastest(
         kind: format!("product of {}", operand.name()),
         flops: operands.flops(),
         expected: operands.expected(),
-        // Another order of summation, and f16's rounding where the result is stored so.
+        // Allows for another order of summation and, in f16, for rounding of the stored result.
         tolerance: match operand {
             Element::F32 => 1e-4,
             Element::F16 => 2e-3,

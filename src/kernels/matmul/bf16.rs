@@ -1,10 +1,11 @@
-//! Matrix products of operands rounded to bf16 with f32 sums, on the CPU.
+//! Matmuls on the CPU with operands rounded to bf16 and sums in f32.
 //!
-//! `out[m, n] = Σₖ left[m, k] · right[k, n]`: operands are f32, in rows or transposed, and are rounded to
-//! nearest, ties to even, while they are [packed](Packed). Every sum is built in one order, which depends
-//! on the number of its terms and on the instructions alone: the number of threads changes no byte.
-//! Between instructions the last bits differ. An element is within `(k + 2) · 2⁻²⁴ · Σ |left · right|` of
-//! the exact sum of the rounded operands; subnormal operands and sums count as zero.
+//! Computes `out[m, n] = Σₖ left[m, k] · right[k, n]`. Operands are f32, row-major or transposed,
+//! and are rounded to nearest, ties to even, while they are [packed](Packed). The order of
+//! summation depends only on the number of terms and on the instructions: the number of threads
+//! does not change a single byte. Across instruction sets the last bits differ. An element is
+//! within `(k + 2) · 2⁻²⁴ · Σ |left · right|` of the exact sum of the rounded operands; subnormal
+//! operands and sums are flushed to zero.
 
 mod blocks;
 mod instructions;

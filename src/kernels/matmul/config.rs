@@ -1,4 +1,4 @@
-//! What the shaders of matrix products are specialised by (`shaders/matmul_*.wgsl`).
+//! Specialisation of the matmul shaders (`shaders/matmul_*.wgsl`).
 
 use burn::backend::wgpu::SourceTemplate;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::{
     packed::random::Mask,
 };
 
-/// How the operands of a product lie in memory, line by line.
+/// Memory layout of a matmul's operands, row-major.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Orientation {
     /// `[m, k] · [k, n]`
@@ -26,7 +26,7 @@ pub enum Orientation {
 }
 
 impl Orientation {
-    /// The product of a dense layer that it is, as a formula.
+    /// Returns the formula of the dense layer matmul with this orientation.
     pub fn formula(self) -> &'static str {
         match self {
             Self::Plain => "x · W",
@@ -36,37 +36,37 @@ impl Orientation {
     }
 }
 
-/// What becomes of a product before it is stored.
+/// What is applied to a product before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Epilogue {
-    /// Stored as it is.
+    /// Stored as is.
     Plain,
     /// `product + bias`
     Bias,
-    /// `GELU(product + bias)`; `product + bias` is stored too where it is kept.
+    /// `GELU(product + bias)`; also stores `product + bias` if it is kept.
     Gelu { kept: bool },
     /// `(product + bias) · mask + residual`
     Residual { masked: bool },
-    /// `product · GELU'(what was kept)`
+    /// `product · GELU'(kept value)`
     GeluGradient,
-    /// Added to what the result holds.
+    /// Added to the existing contents of the result.
     Onto,
-    /// Plain, and the sums of the right operand's columns.
+    /// Stored as is, along with the column sums of the right operand.
     ColumnSums,
 }
 
-/// The products of a launch, of the same shapes each.
+/// The products of a launch, all of the same shapes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Products {
     One,
-    /// Three of the same left operand, each with a result of its own.
+    /// Three with the same left operand, each with its own result.
     Beside,
     /// The sum of three.
     Summed,
 }
 
 impl Products {
-    /// Left operands, right operands and results.
+    /// Returns the number of left operands, right operands and results.
     pub fn counts(self) -> [usize; 3] {
         match self {
             Self::One => [1, 1, 1],
@@ -75,8 +75,9 @@ impl Products {
         }
     }
 
-    /// Arrays that a launch binds beside its parameters, at most: operands and results, and a row's
-    /// words, a bias and another matrix with one product, a bias or sums for each of those beside.
+    /// Returns the most arrays that a launch binds besides its parameters: operands and results,
+    /// plus mask words, a bias and another matrix for a single product, or a bias or column sums
+    /// for each of several side by side.
     pub fn arrays(self) -> usize {
         self.counts().iter().sum::<usize>()
             + match self {
@@ -86,7 +87,7 @@ impl Products {
     }
 }
 
-/// What a product's shader computes.
+/// What a matmul shader computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Matmul {
     pub products: Products,
@@ -97,7 +98,7 @@ pub struct Matmul {
 }
 
 impl Matmul {
-    /// What a dense layer and its gradients ask for.
+    /// Iterates over the variants that a dense layer and its gradients need.
     fn of_a_dense_layer(operand: Element) -> impl Iterator<Item = Self> {
         use Products::{Beside, One, Summed};
         let forward = [
@@ -131,7 +132,8 @@ impl Matmul {
             .chain(parameters.map(of(Orientation::LeftTransposed, Element::F32)))
     }
 
-    /// The WGSL of its arrays, in the order of a launch; `operands` is what lies in a and b.
+    /// Returns the WGSL declarations of its arrays, in launch order; `operands` is the element type
+    /// of a and b.
     fn arrays(self, operands: &str) -> String {
         let [left, right, results] = self.products.counts();
         let if_so = |so: bool, count: usize| if so { count } else { 0 };
@@ -172,7 +174,7 @@ impl Matmul {
     }
 }
 
-/// How it computes.
+/// How a matmul shader divides its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MatmulTiling {
     /// Blocks of `64 · quarters` rows and columns, without cooperative matrices.
@@ -183,12 +185,12 @@ pub enum MatmulTiling {
 }
 
 impl MatmulTiling {
-    /// How a tiling, or its lack, is called.
+    /// Returns the name of a tiling, or of its absence.
     pub fn name(tiling: Option<Self>) -> String {
         tiling.map_or("Burn's".to_owned(), |tiling| tiling.to_string())
     }
 
-    /// Rows and columns of a workgroup's block.
+    /// Returns the rows and columns of a workgroup's block.
     pub fn block(self) -> [usize; 2] {
         match self {
             Self::Tiled { quarters } => [64 * quarters; 2],
@@ -196,7 +198,7 @@ impl MatmulTiling {
         }
     }
 
-    /// Threads of a workgroup.
+    /// Returns the threads in a workgroup.
     pub fn threads(self) -> [u32; 2] {
         match self {
             Self::Tiled { .. } => [16, 16],
@@ -204,12 +206,12 @@ impl MatmulTiling {
         }
     }
 
-    /// Whether operands that lie across the depth are turned when they are staged.
+    /// Returns whether operands whose lines lie across the depth are transposed when staged.
     pub fn is_turned(self) -> bool {
         matches!(self, Self::Cooperative(tiling) if tiling.turned)
     }
 
-    /// Bytes that a workgroup shares, at most.
+    /// Returns the most workgroup memory that it uses, in bytes.
     pub fn workgroup_bytes(self) -> usize {
         match self {
             Self::Tiled { .. } => 2 * 256 * 16,
@@ -217,7 +219,7 @@ impl MatmulTiling {
         }
     }
 
-    /// Whether the threads of a workgroup share its work evenly.
+    /// Returns whether the work divides evenly among the threads of a workgroup.
     pub fn is_even(self) -> bool {
         match self {
             Self::Tiled { .. } => true,
@@ -226,7 +228,7 @@ impl MatmulTiling {
     }
 }
 
-/// A product's shader, specialised.
+/// A specialised matmul shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MatmulShader {
     pub matmul: Matmul,
@@ -234,7 +236,7 @@ pub struct MatmulShader {
 }
 
 params! {
-    /// The product `[m, k] · [k, n]`, however its operands lie.
+    /// Shape of the product `[m, k] · [k, n]`, whatever the memory layout of its operands.
     pub struct MatmulParams {
         pub m: u32,
         pub n: u32,
@@ -325,7 +327,7 @@ impl Shader for MatmulShader {
                 all.extend(Matmul::of_a_dense_layer(operand).map(|matmul| Self { matmul, tiling }));
             }
         }
-        // For matrices and subgroups of NVIDIA, AMD, Apple and lavapipe.
+        // Matrix and subgroup sizes of NVIDIA, AMD, Apple and lavapipe.
         for (size, grid, tiles, depth, subgroup, ahead, turned, vectors) in [
             (8, [2, 2], [4, 4], 32, 8, true, false, true),
             (8, [2, 2], [4, 4], 32, 32, true, true, false),

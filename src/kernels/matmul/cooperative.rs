@@ -1,5 +1,5 @@
-//! How matmuls are computed with cooperative matrices: the tiling, how operands are staged, and the text
-//! that follows from both (`shaders/matmul_cooperative.wgsl`).
+//! Matmuls with cooperative matrices: the tiling, how operands are staged, and the shader text that
+//! follows from both (`shaders/matmul_cooperative.wgsl`).
 
 use std::fmt;
 
@@ -8,48 +8,49 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernels::wgsl::{shared_array, unroll};
 
-/// Blocks of `grid` subgroups, each of `tiles` matrices of `size × size`; rows, then columns.
+/// A block of `grid` subgroups, each computing `tiles` matrices of `size × size`; rows, then
+/// columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CooperativeTiling {
     pub size: usize,
     pub grid: [usize; 2],
     pub tiles: [usize; 2],
-    /// Depth of a slice.
+    /// Depth of a staged slice.
     pub depth: usize,
-    /// Threads of a subgroup, as it will most likely run.
+    /// Expected subgroup size.
     pub subgroup: usize,
-    /// Whether the next slice is fetched while one is multiplied.
+    /// Whether the next slice is prefetched while the current one is multiplied.
     pub ahead: bool,
-    /// Whether operands whose lines lie across the depth are staged along it: some devices load
-    /// one kind of matrices from workgroup memory faster than the other.
+    /// Whether operands whose lines lie across the depth are transposed when staged; some devices
+    /// load one matrix layout from workgroup memory faster than the other.
     pub turned: bool,
-    /// Whether workgroup memory is made of vectors, not of scalars.
+    /// Whether workgroup memory is declared as vectors rather than scalars.
     pub vectors: bool,
 }
 
 impl CooperativeTiling {
-    /// Rows and columns of a workgroup's block.
+    /// Returns the rows and columns of a workgroup's block.
     pub fn block(self) -> [usize; 2] {
         [0, 1].map(|axis| self.size * self.grid[axis] * self.tiles[axis])
     }
 
-    /// Threads of a workgroup.
+    /// Returns the threads in a workgroup.
     pub fn threads(self) -> usize {
         self.grid[0] * self.grid[1] * self.subgroup
     }
 
-    /// Bytes that a workgroup shares, at most.
+    /// Returns the most workgroup memory that any orientation uses, in bytes.
     pub fn workgroup_bytes(self) -> usize {
         let Self { size, grid, .. } = self;
-        // However the operands lie.
+        // For every layout of the operands.
         let staged = [[true, false], [false, false], [true, true]]
             .map(|along| self.slices(along).iter().map(Slice::bytes).sum::<usize>());
         let finished = 4 * grid[0] * grid[1] * 2 * size * size;
         staged.into_iter().max().unwrap_or(0) + finished
     }
 
-    /// Whether the threads of a workgroup share its work evenly: staging a slice, four by four values
-    /// where it is turned, and adding up four of its columns.
+    /// Returns whether the work divides evenly among the threads of a workgroup: staging a slice,
+    /// in pieces of 4 × 4 values if it is transposed, and summing four of its columns.
     pub fn is_even(self) -> bool {
         let (threads, [rows, columns]) = (self.threads(), self.block());
         let piece = if self.turned { 16 } else { 4 };
@@ -62,7 +63,8 @@ impl CooperativeTiling {
             && 2 * self.subgroup <= self.size * self.size
     }
 
-    /// The slices of both operands, by whether the depth runs along a line in memory of each.
+    /// Returns the slices of both operands; each flag says whether the depth is contiguous in
+    /// memory.
     fn slices(self, [left, right]: [bool; 2]) -> [Slice; 2] {
         let ([rows, columns], depth, turned) = (self.block(), self.depth, self.turned);
         [
@@ -89,8 +91,8 @@ impl CooperativeTiling {
         ]
     }
 
-    /// The text of `template`, which has all but the tiling, for so many left and right operands, and by
-    /// whether the depth runs along a line in memory of each.
+    /// Fills the tiling into `template`, which is complete otherwise, for the given numbers of left
+    /// and right operands; each flag says whether that operand's depth is contiguous in memory.
     pub(super) fn text(
         self,
         template: SourceTemplate,
@@ -108,8 +110,8 @@ impl CooperativeTiling {
         } = self;
         let threads = self.threads();
         let [left, right] = self.slices(lies_along);
-        // Which arrays a workgroup reads is the same for all of its threads and a slice: asked once, not at
-        // each piece, so that a slice's loads are under way together.
+        // Which array a workgroup reads is uniform over its threads and over a slice. Branching
+        // once, rather than for each piece, keeps all loads of a slice in flight together.
         let fetch = (0..rights).map(|operand| {
             let left_operand = operand.min(lefts - 1);
             SourceTemplate::new(include_str!("../../../shaders/matmul_fetch.wgsl"))
@@ -120,7 +122,8 @@ impl CooperativeTiling {
                 .register("last_right", right.piece(operand, true))
                 .complete()
         });
-        // Rows of the left operand are lines, columns of the right one lie across lines.
+        // Rows of the left operand are staged as lines; columns of the right operand run across
+        // lines.
         let load = |row_major: bool| if row_major { "coopLoadT" } else { "coopLoad" };
         let text = template
             .register("fetch", fetch.collect::<String>())
@@ -166,19 +169,20 @@ impl fmt::Display for CooperativeTiling {
     }
 }
 
-/// An operand's slice in workgroup memory.
+/// One operand's slice in workgroup memory.
 struct Slice {
     side: &'static str,
-    /// What its pieces are numbered by in the shader, and its arrays and parameter there.
+    /// Unroll sign that numbers its pieces in the shader; below, the names of its array and extent
+    /// there.
     unrolled: char,
     array: &'static str,
     extent: &'static str,
     /// Rows or columns of the workgroup's block.
     block: usize,
     depth: usize,
-    /// Whether the depth runs along a line in memory.
+    /// Whether the depth is contiguous in memory.
     lies_along: bool,
-    /// Whether it is staged along the depth however it lies.
+    /// Whether it is staged along the depth whatever its memory layout.
     turned: bool,
 }
 
@@ -187,17 +191,17 @@ impl Slice {
         self.turned && !self.lies_along
     }
 
-    /// Whether the depth runs along a staged line.
+    /// Returns whether staged lines run along the depth.
     fn along(&self) -> bool {
         self.turned || self.lies_along
     }
 
-    /// Values of a staged line.
+    /// Returns the values per staged line.
     fn line(&self) -> usize {
         if self.along() { self.depth } else { self.block }
     }
 
-    /// Pieces that each of so many threads stages.
+    /// Returns how many pieces each of this many threads stages.
     fn pieces(&self, threads: usize) -> usize {
         let piece = if self.is_turned() { 16 } else { 4 };
         self.block * self.depth / (piece * threads)
@@ -220,8 +224,9 @@ impl Slice {
         text + &shared_array(self.side, "f16", &quads, vectors)
     }
 
-    /// The piece of a thread in array `number` of the operand. At the end of the depth, where a piece
-    /// may lie beyond the array, its last quad instead.
+    /// Returns the expression that loads a thread's piece from array `number` of the operand. At
+    /// the end of the depth, where a piece may lie beyond the array, it loads the array's last quad
+    /// instead.
     fn piece(&self, number: usize, at_end: bool) -> String {
         let Self {
             side,
@@ -249,11 +254,11 @@ impl Slice {
         }
     }
 
-    /// Bytes of workgroup memory.
+    /// Returns the bytes of workgroup memory.
     fn bytes(&self) -> usize {
         2 * self.block * self.depth / self.line() * (self.line() + 4 * SPACE)
     }
 }
 
-/// Quads between staged lines, as the shader has it.
+/// Padding between staged lines in quads; matches the WGSL.
 const SPACE: usize = 2;

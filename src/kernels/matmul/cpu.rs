@@ -1,8 +1,8 @@
-//! Matrix products of the CPU, each with what follows it in the same pass.
+//! Matmuls on the CPU, each with its epilogue in the same pass.
 //!
-//! The larger operand of a product is divided among the cores: its columns where the rows are few, as
-//! those of one question are, and else its rows. Every value comes out the same wherever it is cut:
-//! see [`least_lines`].
+//! The larger operand is divided among the cores: the right one by columns if there are few rows,
+//! as for a single question, otherwise the left one by rows. Every value is the same wherever the
+//! result is cut; see [`least_lines`].
 
 use std::sync::Once;
 
@@ -13,20 +13,20 @@ use burn::{
 
 use crate::kernels::cpu_loops::{block_rows, by_rows, each, map, tensor};
 
-/// Multiplications below which another core would not help: it takes a few tens of microseconds to
-/// hand work over.
+/// Number of multiplications below which another core does not help: handing over work takes a few
+/// tens of microseconds.
 const SMALL: usize = 1 << 21;
 
-/// Rows that are multiplied in one go, at most: their result stays below the size at which the
-/// allocator takes fresh pages from the system each time.
+/// Most rows multiplied in one go: the result stays below the size at which the allocator requests
+/// fresh pages from the system each time.
 const MOST_ROWS: usize = 1024;
 
-/// Columns that the matrix kernels compute at once, at most. A part of any other number of columns
-/// would leave some of their registers empty.
+/// Most columns that gemm's microkernels compute at once. A part whose column count is not a
+/// multiple of this would leave some of their registers unused.
 const UNIT: usize = 64;
 
-/// `epilogue` on each block of rows of `a · b` in f32, `[m, k]` and `[k, n]` in any order in memory;
-/// it is given the number of a block's first row.
+/// Computes `a · b` in f32, `[m, k]` and `[k, n]` in any memory order, and calls `epilogue` on each
+/// block of rows with the index of its first row.
 pub(in crate::kernels) fn matmul(
     a: FloatTensor<Flex>,
     b: FloatTensor<Flex>,
@@ -47,7 +47,7 @@ pub(in crate::kernels) fn matmul(
     tensor(c, Shape::new([m, n]))
 }
 
-/// Each core computes its rows, and finishes them.
+/// Each core computes and finishes its own rows.
 fn in_rows(
     [a, b]: [FloatTensor<Flex>; 2],
     parts: Vec<(usize, &mut [f32])>,
@@ -70,7 +70,7 @@ fn in_rows(
     );
 }
 
-/// Each core computes its columns, of which all then put rows together.
+/// Each core computes its own columns; then all of them assemble the rows together.
 fn in_columns(
     [a, b]: [FloatTensor<Flex>; 2],
     parts: Vec<(usize, usize)>,
@@ -102,30 +102,30 @@ fn in_columns(
     );
 }
 
-/// The matrix kernels copy a part of the right operand together only if many rows share it: otherwise
-/// they read it where it is, each row of it in another page of memory. Their choice of 49 rows, or 97
-/// where they may use several cores, is too late for the wide matrices of a model: 64 rows by
-/// `[768, 3072]` take half the time with 13, on two cores of a Xeon (51 and 115 GFLOP/s). Sums stay as
-/// they are.
+/// Makes gemm pack the right operand even for few rows. By default it packs it only if many rows
+/// share it and otherwise reads it in place, each row from another page of memory. Its thresholds
+/// of 49 rows, or 97 if it may use several cores, are too high for the wide matrices of a model: 64
+/// rows by `[768, 3072]` take half the time with a threshold of 13, on two cores of a Xeon (51 and
+/// 115 GFLOP/s). The sums are unaffected.
 fn pack_for_few_rows() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // In pieces of six rows, or what fits the registers of other processors.
+        // In units of six rows, or whatever fits the registers of other processors.
         gemm::set_lhs_packing_threshold_single_thread(2);
         gemm::set_lhs_packing_threshold_multi_thread(2);
     });
 }
 
-/// The columns of a product `[m, n]` cut into one part for each core, if its right operand is the
-/// larger: first column and number of each. Cut at rows instead, each core would read and copy all of
-/// it: on two cores of a Xeon 180 rows by `[768, 3072]`, its transpose and their backward passes took
-/// 1.2 to 1.7 times as long then (3 times where 90 rows were too few to copy for), 1024 rows a tenth
-/// longer.
+/// Cuts the columns of a product `[m, n]` into one part per core if the right operand is the larger
+/// one: first column and column count of each. Cutting at rows would make every core read and copy
+/// all of the right operand: on two cores of a Xeon, 180 rows by `[768, 3072]`, its transpose and
+/// their backward passes took 1.2 to 1.7 times as long that way (3 times at 90 rows, too few to be
+/// copied), and 1024 rows a tenth longer.
 fn column_parts([m, n]: [usize; 2], cores: usize) -> Vec<(usize, usize)> {
     if m >= n || m > MOST_ROWS {
         return Vec::new();
     }
-    // One unit more than the least, because parts begin at whole units.
+    // One unit above the minimum, because parts begin at whole units.
     let least = least_lines(m).saturating_add(UNIT - 1);
     let count = cores.min(n / least);
     let first = |part: usize| match part == count {
@@ -136,14 +136,14 @@ fn column_parts([m, n]: [usize; 2], cores: usize) -> Vec<(usize, usize)> {
     parts.collect()
 }
 
-/// `c` `[m, n]` cut at rows, into one part for each core; each with the number of its first row.
+/// Cuts `c` `[m, n]` at rows, one part per core, each with the index of its first row.
 fn row_parts(c: &mut [f32], [m, n]: [usize; 2], cores: usize) -> Vec<(usize, &mut [f32])> {
     let wanted = cores.max(m.div_ceil(MOST_ROWS));
     let count = wanted.min(m / least_lines(n)).max(1);
     let (mut rest, mut first) = (c, 0);
     let mut parts = Vec::with_capacity(count);
     for part in 0..count {
-        // As even as may be, so that none falls below the least.
+        // As even as possible, so that no part falls below the minimum.
         let rows = (m - first) / (count - part);
         let (own, others) = rest.split_at_mut(rows * n);
         parts.push((first, own));
@@ -152,14 +152,14 @@ fn row_parts(c: &mut [f32], [m, n]: [usize; 2], cores: usize) -> Vec<(usize, &mu
     parts
 }
 
-/// Rows below which a part of a product with `others` columns could be summed in another order than
-/// the whole, or columns below which one with so many rows: the matrix kernels have ways of their own
-/// for small results (one row or column, up to 64 rows and columns, up to 256 values). With at least
-/// so many in every part, the bytes of a result do not depend on where it is cut, and so not on the
-/// number of cores.
+/// Returns the fewest rows of a part whose product has `others` columns, or the fewest columns
+/// given `others` rows, for which the sums keep the order that the whole has: gemm treats small
+/// results specially (one row or column, up to 64 rows and columns, up to 256 values). If every
+/// part has at least this many, the bytes of a result do not depend on where it is cut, and so not
+/// on the number of cores.
 fn least_lines(others: usize) -> usize {
     match others {
-        // A vector, of which several values are summed at once.
+        // A matrix–vector product sums several values at once.
         0 | 1 => usize::MAX,
         _ => (256 / others + 1).max(65),
     }
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     fn matrix([rows, columns]: [usize; 2], seed: u32) -> FloatTensor<Flex> {
-        // Values of many sizes, so that another order of sums shows in the last bits.
+        // Values of many magnitudes, so that another order of summation shows in the last bits.
         let mut state = seed;
         let values = std::iter::repeat_with(|| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -188,7 +188,7 @@ mod tests {
                 pool.build().unwrap()
             })
             .into();
-        // Few and many rows, narrow and wide, and sums long enough to be cut.
+        // Few and many rows, narrow and wide, and sums long enough to be split.
         let shapes = [
             [96, 512, 128],
             [129, 1_100, 64],
@@ -213,7 +213,7 @@ mod tests {
         ];
         for [m, k, n] in shapes {
             let plain = [matrix([m, k], 1), matrix([k, n], 2)];
-            // As the products of the backward pass have them.
+            // Layouts as in the backward pass.
             let turned = [
                 matrix([k, m], 3).transpose(0, 1),
                 matrix([n, k], 4).transpose(0, 1),
@@ -282,7 +282,7 @@ mod tests {
             for (place, &value) in c.storage::<f32>().iter().enumerate() {
                 let (row, column) = (place / n, place % n);
                 let sum: f32 = (0..k).map(|i| a[row * k + i] * b[i * n + column]).sum();
-                // Small whole numbers: exact in any order.
+                // Small integers: exact in any order.
                 assert_eq!(value, sum + row as f32, "{m} × {k} × {n}: {row}, {column}");
             }
         }

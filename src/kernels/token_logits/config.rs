@@ -1,5 +1,4 @@
-//! What the shaders of tokens' logits are specialised by, and their text
-//! (`shaders/token_logits_*.wgsl`).
+//! Specialisation and source of the token logit shaders (`shaders/token_logits_*.wgsl`).
 
 use burn::backend::wgpu::SourceTemplate;
 
@@ -10,27 +9,27 @@ use crate::kernels::{
     wgsl::{NORMAL, unroll},
 };
 
-/// Rows of a tile: threads of a workgroup of the forward shader, as it has them.
+/// Rows in a tile; matches the workgroup size of the forward shader.
 pub(super) const TILE: usize = 64;
 
-/// Columns of a workgroup of the backward shader, and the rows that it takes side by side.
+/// Columns of a backward workgroup and the rows it processes in parallel.
 pub(super) const THREADS: [u32; 2] = [64, 4];
 
-/// What the shaders are specialised by.
+/// Specialisation of the shaders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LogitConfig {
     /// Format of the rows and starts.
     pub element: Element,
-    /// Starts that a thread takes at once; `None` where rows stand for themselves.
+    /// Starts that a thread handles at once; `None` for logits of the rows alone.
     pub ranks: Option<usize>,
 }
 
 impl LogitConfig {
-    /// As many starts as a thread takes at once, at most.
+    /// Most starts that a thread handles at once.
     pub const MOST_RANKS: usize = 4;
 }
 
-/// One of the shaders, specialised.
+/// A specialised shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LogitShader {
     pub direction: Direction,
@@ -38,24 +37,24 @@ pub struct LogitShader {
 }
 
 params! {
-    /// Rows, their starts, and the tiles that workgroups take.
+    /// Rows, their starts, and the tiles assigned to workgroups.
     pub struct LogitParams {
         pub tokens: u32,
         pub columns: u32,
-        /// Starts of a sequence.
+        /// Starts per sequence.
         pub ranks: u32,
         pub tiles: Vec<RowTile>,
     }
 }
 
 params! {
-    /// Rows of a sequence; backward, all of them.
+    /// Rows of a tile within a sequence; in the backward pass, the whole sequence.
     pub struct RowTile {
         /// First row.
         pub first: u32,
         /// End of its sequence.
         pub end: u32,
-        /// The sequence's number.
+        /// Sequence number.
         pub number: u32,
     }
 }
@@ -89,7 +88,7 @@ impl Shader for LogitShader {
         for direction in Direction::ALL {
             let most = match direction {
                 Direction::Forward => LogitConfig::MOST_RANKS,
-                // A gradient is that of one start a sequence.
+                // The gradient supports only one start per sequence.
                 Direction::Backward => 1,
             };
             for element in Element::ALL {

@@ -1,5 +1,5 @@
-//! Logits of packed rows on the GPU (`shaders/token_logits_*.wgsl`), of the rows as they are or
-//! given starts.
+//! Logits of packed rows on the GPU (`shaders/token_logits_*.wgsl`), of the rows alone or given
+//! starts.
 
 use burn::{
     backend::{
@@ -20,14 +20,14 @@ use crate::{
     packed::sequences::Sequences,
 };
 
-/// Starts `[sequences · ranks, columns]` of each sequence, one after the other.
+/// Starts `[sequences · ranks, columns]`, those of a sequence consecutive.
 pub(in crate::kernels) struct Starts {
     pub states: CubeTensor,
     pub ranks: usize,
 }
 
-/// The configuration that fits these rows, with `ranks` starts for each sequence, or `None` if only
-/// plain tensors do.
+/// Returns the configuration that fits these rows, with `ranks` starts per sequence, or `None` if
+/// only plain tensors do.
 pub(in crate::kernels) fn fitting(
     x: &CubeTensor,
     ranks: Option<usize>,
@@ -41,7 +41,7 @@ pub(in crate::kernels) fn fitting(
     })
 }
 
-/// Logits `[ranks, tokens]` of `x`, weight, bias and terms.
+/// Returns the logits `[ranks, tokens]` of `x`; the inputs are `x`, weight, bias and terms.
 pub(in crate::kernels) fn forward(
     config: LogitConfig,
     inputs: [CubeTensor; 4],
@@ -76,8 +76,8 @@ pub(in crate::kernels) fn forward(
     logits
 }
 
-/// Gradients of `x`, of one start a sequence, and of the weight, given `x`, weight and the
-/// logits' gradient.
+/// Returns the gradients of `x`, of one start per sequence, and of the weight, given `x`, weight
+/// and the logits' gradient.
 pub(in crate::kernels) fn backward(
     config: LogitConfig,
     inputs: [CubeTensor; 3],
@@ -90,7 +90,7 @@ pub(in crate::kernels) fn backward(
     let by_sequence = Shape::new([sequences.len(), columns]);
     let x_grad = like(&x, x.shape(), config.element);
     let shares = like(&weight, by_sequence.clone(), Element::F32);
-    // Without starts theirs are not written: one value stands for the binding.
+    // Without starts, their gradients are not written: one value suffices for the binding.
     let start_grads = match config.ranks {
         Some(_) => like(&x, by_sequence, config.element),
         None => like(&x, Shape::new([1, 1]), config.element),
@@ -124,7 +124,7 @@ pub(in crate::kernels) fn backward(
     (x_grad, start_grads, weight_grad)
 }
 
-/// The starts and how many each sequence has; without any their binding is not read, and any
+/// Returns the starts and their number per sequence; without starts the binding is not read, so any
 /// array will do.
 fn given(x: &CubeTensor, starts: Option<Starts>) -> (CubeTensor, usize) {
     match starts {
@@ -133,7 +133,7 @@ fn given(x: &CubeTensor, starts: Option<Starts>) -> (CubeTensor, usize) {
     }
 }
 
-/// A sequence as one tile.
+/// Returns a whole sequence as one tile.
 fn tile(sequences: &Sequences, number: usize) -> RowTile {
     let rows = sequences.rows(number);
     RowTile {
@@ -143,7 +143,7 @@ fn tile(sequences: &Sequences, number: usize) -> RowTile {
     }
 }
 
-/// The sequences in tiles of [`TILE`] rows.
+/// Divides the sequences into tiles of [`TILE`] rows.
 fn tiles(sequences: &Sequences) -> impl Iterator<Item = RowTile> {
     (0..sequences.len()).flat_map(move |number| {
         let starts = sequences.rows(number).step_by(TILE);

@@ -1,4 +1,4 @@
-//! Why a path gives no model.
+//! Why a path leads to no model.
 
 use std::path::PathBuf;
 
@@ -17,9 +17,9 @@ pub enum Error {
     #[error("{path}: there is no such file or folder{gone}{hint}")]
     Missing {
         path: PathBuf,
-        /// Which folder on the way is not there.
+        /// The folder along the path that is missing.
         gone: String,
-        /// What may have been meant.
+        /// What the user may have meant.
         hint: String,
     },
     #[error("{path}: no model lies in this folder itself; give {instead}")]

@@ -1,4 +1,4 @@
-//! What the API takes and gives, as an OpenAPI document that other programs read.
+//! Describes the API as a machine-readable OpenAPI document.
 
 mod schema;
 mod tasks;
@@ -15,7 +15,7 @@ use super::{
     offer::{Kind, Offer},
 };
 
-/// The document of a server with these limits, which offers these tasks.
+/// Returns the document of a server with these limits that offers these tasks.
 pub fn document(offers: &[Offer], limits: &Limits) -> Value {
     let offered = |kind: &&Kind| offers.iter().any(|offer| offer.kind == **kind);
     let (mut paths, mut schemas) = (Map::new(), Map::new());
@@ -83,10 +83,10 @@ pub fn document(offers: &[Offer], limits: &Limits) -> Value {
     })
 }
 
-/// Where the tasks of a kind are asked.
+/// The endpoint for tasks of one kind.
 struct Endpoint {
     id: &'static str,
-    /// Of a list.
+    /// Operation id of the list endpoint.
     list_id: &'static str,
     summary: &'static str,
     takes: &'static str,
@@ -147,7 +147,7 @@ impl Endpoint {
         self.operation(tasks, limits, self.id, self.summary, schema)
     }
 
-    /// The same of a list in one request.
+    /// Describes the endpoint that takes a list in one request.
     fn list_path(&self, tasks: &[&Offer], limits: &Limits) -> Value {
         let summary = format!(
             "{}: a list in one request, answered in its order; one that is wrong is named by its \
@@ -164,7 +164,8 @@ impl Endpoint {
         path
     }
 
-    /// `of` makes a schema of what is taken and given of those of one.
+    /// Describes an operation; `of` turns the schema of a single input or output into that of this
+    /// endpoint.
     fn operation(
         &self,
         tasks: &[&Offer],
@@ -217,7 +218,7 @@ fn health(limits: &Limits) -> Value {
     )
 }
 
-/// A task as /health tells it.
+/// The schema of a task in /health.
 fn task() -> Value {
     let kinds = Kind::ALL.map(|kind| json!(kind));
     let names = json!({"type": "array", "items": {"type": "string"}});
@@ -240,7 +241,7 @@ fn task() -> Value {
     )
 }
 
-/// A text of a request.
+/// The schema of a request's text.
 fn field() -> Value {
     object(
         &["name", "title", "required", "max_characters"],

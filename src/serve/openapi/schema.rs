@@ -1,8 +1,8 @@
-//! The parts that schemas are made of.
+//! Building blocks of schemas.
 
 use serde_json::{Map, Value, json};
 
-/// Schemas by their names.
+/// Schemas by name.
 pub(super) type Schemas = Map<String, Value>;
 
 pub(super) fn counted(description: &str) -> Value {
@@ -24,7 +24,7 @@ pub(super) fn schema(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
-/// An object with these keys and no others.
+/// Describes an object with these keys and no others.
 pub(super) fn object(required: &[&str], properties: Value) -> Value {
     json!({
         "type": "object",
@@ -38,7 +38,7 @@ pub(super) fn text(shortest: usize, longest: usize) -> Value {
     json!({"type": "string", "minLength": shortest, "maxLength": longest})
 }
 
-/// A position, counted in Unicode code points.
+/// Describes a position, counted in Unicode code points.
 pub(super) fn place(description: &str) -> Value {
     json!({
         "type": ["integer", "null"],

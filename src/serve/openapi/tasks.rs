@@ -1,4 +1,4 @@
-//! The schemas of what each kind of task takes and gives.
+//! The schemas of what each kind of task takes and returns.
 
 use serde_json::{Value, json};
 
@@ -97,7 +97,7 @@ pub(super) fn of_tags(tasks: &[&Offer], limits: &Limits) -> Schemas {
     ])
 }
 
-/// A part of a text.
+/// Describes a part of a text.
 fn placed(key: &str, what: Value, probable: &str) -> Value {
     let mut placed = object(
         &[
@@ -132,7 +132,7 @@ fn distinct<'a>(names: impl Iterator<Item = &'a String>) -> Vec<&'a String> {
     distinct
 }
 
-/// Which task a request is for.
+/// Describes the field that names the task.
 fn named(tasks: &[&Offer]) -> Value {
     let names: Vec<Option<&str>> = tasks
         .iter()

@@ -1,4 +1,4 @@
-//! A text or a pair of texts as a fine-tuned model is asked what it is.
+//! Asks a fine-tuned model about a text or a pair of texts.
 
 use super::{
     error::Error,
@@ -20,34 +20,34 @@ use crate::{
     text::tokenizer::Tokenizer,
 };
 
-/// A task of classification or regression, as it is asked.
+/// A classification or regression task, ready to be asked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TextAsking {
     pub task: String,
-    /// A value whose range nothing tells is as the model gives it, from 0 to 1.
+    /// A value whose range is unknown stays on the model's scale, from 0 to 1.
     pub labels: Labels,
-    /// That of a regression, if it is known.
+    /// Range of a regression, if known.
     pub range: Option<[f64; 2]>,
-    /// Whether the model gives a regression's labels themselves, which may be any numbers.
+    /// Whether the model predicts a regression's labels directly, which may be any numbers.
     pub own_scale: bool,
-    /// How many texts an example has, if that is known.
+    /// Number of texts per example, if known.
     pub texts: Option<u8>,
-    /// Those of the tables that it was learnt from, if they are not the usual ones.
+    /// Columns of the training tables, if they are not the usual ones.
     pub columns: Option<Columns>,
 }
 
-/// A text or a pair of texts, tokenised.
+/// A tokenised text or pair of texts.
 #[derive(Debug, Clone)]
 pub struct FeaturizedText {
     pub examples: Examples,
     pub feature: Feature,
-    /// Tokens that were cut off.
+    /// Number of tokens that were cut off.
     pub cut_tokens: usize,
     max_seq_length: usize,
 }
 
 impl FeaturizedText {
-    /// Tokens that the model reads, special tokens apart.
+    /// Counts the tokens that the model reads, without special tokens.
     pub fn token_counts(&self, unk_id: u32) -> TokenCounts {
         let ids = &self.feature.input_ids;
         let special = 2 + usize::from(self.feature.first_segment < ids.len());
@@ -56,7 +56,7 @@ impl FeaturizedText {
         counts
     }
 
-    /// What is to be said of the text before it is answered.
+    /// Returns warnings about the text, to be shown before it is answered.
     pub fn warnings(&self, unk_id: u32) -> Vec<String> {
         let counts = self.token_counts(unk_id);
         let cut = (self.cut_tokens > 0).then(|| {
@@ -77,7 +77,7 @@ impl FeaturizedText {
 }
 
 impl TextAsking {
-    /// A task with these classes.
+    /// Creates a task with these classes.
     pub fn of_classes(task: &str, labels: &[String], texts: Option<u8>) -> Self {
         Self {
             task: task.to_owned(),
@@ -89,7 +89,7 @@ impl TextAsking {
         }
     }
 
-    /// A task of values in this range.
+    /// Creates a task of values in this range.
     pub fn of_value(task: &str, range: Option<[f64; 2]>, texts: Option<u8>) -> Self {
         let of_glue = glue::find(task).and_then(|task| match task.labels() {
             Labels::Range { min, max } => Some([min, max]),
@@ -107,7 +107,7 @@ impl TextAsking {
         }
     }
 
-    /// The same of a model of `transformers`: where 0 stands for 0 and 1 for 1, no range is known.
+    /// Marks a model of `transformers`: if 0 stands for 0 and 1 for 1, the range is unknown.
     pub fn with_its_own_scale(mut self) -> Self {
         self.own_scale = self.range == Some([0.0, 1.0]);
         if self.own_scale {
@@ -116,7 +116,7 @@ impl TextAsking {
         self
     }
 
-    /// The kind of task, as a description has it.
+    /// Returns the kind of task, as in a description.
     pub fn kind(&self) -> Kind {
         match self.labels {
             Labels::Classes(_) => Kind::Classification,
@@ -124,7 +124,7 @@ impl TextAsking {
         }
     }
 
-    /// What it takes.
+    /// Returns the form of input that it takes.
     pub fn form(&self) -> Form {
         match self.texts {
             Some(1) => Form::Text,
@@ -133,10 +133,10 @@ impl TextAsking {
         }
     }
 
-    /// Tokenises a text or a pair of texts and cuts it, as training did.
+    /// Tokenises a text or a pair of texts and truncates it, as training did.
     ///
     /// # Errors
-    /// When `max_seq_length` leaves no room.
+    /// If `max_seq_length` leaves no room.
     pub fn featurize(
         &self,
         a: &str,
@@ -147,7 +147,7 @@ impl TextAsking {
         let examples = Examples::of_one(a, b, self.labels.dummy());
         let max_seq_length = config.max_seq_length;
         let mut features = featurize(&examples, tokenizer, max_seq_length)?;
-        // One example makes one feature.
+        // One example yields one feature.
         let feature = features.remove(0);
         let mut asked = FeaturizedText {
             examples,
@@ -163,10 +163,10 @@ impl TextAsking {
         Ok(asked)
     }
 
-    /// The reply to a text, whose logits these are.
+    /// Builds the reply to a text from its logits.
     ///
     /// # Errors
-    /// As [`Prediction::new`].
+    /// As for [`Prediction::new`].
     pub fn reply(&self, asked: &FeaturizedText, logits: Vec<f32>) -> Result<Reply, Error> {
         let example = &asked.examples.examples[0];
         let prediction = Prediction::new(&self.task, &self.labels, example, false, logits)?;
@@ -185,7 +185,7 @@ impl TextAsking {
     }
 }
 
-/// GLUE's tasks are known; of others the model tells.
+/// Returns the number of texts of a task: known for GLUE's, told by the model for others.
 fn texts_of(task: &str, told: Option<u8>) -> Option<u8> {
     glue::find(task)
         .map(|task| 1 + u8::from(task.is_pair()))

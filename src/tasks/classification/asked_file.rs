@@ -1,5 +1,5 @@
-//! A file of texts as a fine-tuned model is asked what they are: GLUE's own files, people's tables, or a
-//! text a line.
+//! A file of texts about which a fine-tuned model is asked: GLUE's own files, users' tables, or one
+//! text per line.
 
 use std::path::Path;
 
@@ -30,23 +30,23 @@ use crate::{
     text::tokenizer::Tokenizer,
 };
 
-/// The file's examples, featurised.
+/// The featurised examples of a file.
 pub struct TextFile {
     data: ClassificationData,
-    /// What was taken for what, of a table whose columns have names.
+    /// The role of each column, for a table with column names.
     columns: Option<String>,
     /// Whether it has the name and the columns of one of GLUE's files.
     is_glue: bool,
 }
 
 impl TextFile {
-    /// Reads a file for a task whose data lie in `folder`. Its columns are GLUE's if it is named as one
-    /// of GLUE's files; otherwise `task.json` beside the file or in `folder` names them, or the model
-    /// does, or else they have the usual names. A `.txt` file has a text a line, or two with a tab
-    /// between. Labels may be missing.
+    /// Reads a file for a task whose data are in `folder`. Its columns are GLUE's if it is named
+    /// like one of GLUE's files; otherwise they are named by `task.json` beside the file or in
+    /// `folder`, or by the model, or they have the usual names. A `.txt` file has one text per
+    /// line, or two separated by a tab. Labels may be missing.
     ///
     /// # Errors
-    /// When it cannot be read, or has another number of texts than the task takes.
+    /// If it cannot be read, or if its number of texts is not what the task takes.
     pub fn read(
         asking: &TextAsking,
         file: &Path,
@@ -62,7 +62,7 @@ impl TextFile {
             false => task.read_any(file, split, of_glue.is_some())?,
         };
         if matches!(task.labels, Labels::Range { .. }) && asking.range.is_none() {
-            // Nothing tells how the numbers were learnt.
+            // It is unknown how the numbers were scaled in training.
             examples.labelled = false;
         }
         check_texts(asking, file, &examples)?;
@@ -81,12 +81,12 @@ impl TextFile {
         })
     }
 
-    /// The rows of the examples, in their order.
+    /// Iterates over the rows of the examples, in order.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         self.data.features.iter().map(AsRow::as_row)
     }
 
-    /// What the file holds, in a line.
+    /// Describes the file's content on one line.
     pub fn line(&self) -> String {
         let columns = self.columns.as_ref();
         let columns = columns.map_or_else(String::new, |columns| format!("; {columns}"));
@@ -101,22 +101,24 @@ impl TextFile {
         self.data.examples.examples.len()
     }
 
-    /// Rows that were left out.
+    /// Returns the number of rows left out.
     pub fn left_out(&self) -> usize {
         self.data.examples.skipped.len()
     }
 
-    /// The file that gluebenchmark.com takes for it, if it is one of GLUE's test files.
+    /// Returns the name under which gluebenchmark.com accepts it, if it is one of GLUE's test
+    /// files.
     pub fn submission(&self) -> Option<&'static str> {
         let submission = self.data.task.submission(self.data.split);
         submission.filter(|_| self.is_glue)
     }
 
-    /// Writes what is said of the examples, whose logits these are, `[examples][outputs]`, and beside it
-    /// what gluebenchmark.com takes.
+    /// Writes the predictions for the examples, given their logits `[examples][outputs]`, along
+    /// with the submission for gluebenchmark.com.
     ///
     /// # Errors
-    /// When they are not as many or not finite, or a file cannot be written.
+    /// If there are too many or too few logits or they are not finite, or if a file cannot be
+    /// written.
     pub fn write(
         &self,
         logits: Vec<Vec<f32>>,
@@ -136,7 +138,7 @@ impl TextFile {
         Ok(())
     }
 
-    /// What an evaluation writes, and beside it the prediction as people read it and the texts.
+    /// Returns what an evaluation writes, plus the prediction in readable form and the texts.
     fn line_of(&self, example: &Example, prediction: &Prediction) -> Map<String, Value> {
         let mut line = fields(prediction);
         match prediction.predicted {
@@ -159,8 +161,8 @@ impl TextFile {
     }
 }
 
-/// The task that lays out the file, with the model's labels, and what was taken for what in a table
-/// whose columns a description names.
+/// Returns the task with the file's layout and the model's labels, and the role of each column in a
+/// table described by a `task.json`.
 fn task(
     asking: &TextAsking,
     file: &Path,
@@ -179,7 +181,8 @@ fn task(
     Ok((own(description)?, columns))
 }
 
-/// The description whose columns the file has: that of the task, or one of the usual names.
+/// Returns the description whose columns the file has: that of the task, or one with the usual
+/// names.
 fn description(
     asking: &TextAsking,
     file: &Path,
@@ -187,7 +190,7 @@ fn description(
 ) -> Result<(Description, Option<String>), Error> {
     let usual = Description::of(asking.kind());
     let described = match described(asking, file, folder)? {
-        // The first row of a new table may have names where that of the task had none.
+        // The first row of a new table may be a header although the task's own table had none.
         Some(own) if own.header == Some(false) && fits(file, &usual)?.is_ok() => None,
         described => described,
     };
@@ -217,7 +220,7 @@ fn description(
             Some((columns, line)) => (columns.label.is_some(), Some(line)),
             None => (false, None),
         };
-        // Of the usual names those with the labels.
+        // Of the usual names, those including labels.
         if is_labelled || other.text.is_some() {
             return Ok((other, line));
         }
@@ -226,11 +229,11 @@ fn description(
     unlabelled.ok_or_else(|| renamed(missing))
 }
 
-/// What was taken for what by a description, or why its columns are not the file's.
+/// The role of each column according to a description, or why its columns do not match the file's.
 type Fitting = Result<Option<(Columns, String)>, Error>;
 
 fn fits(file: &Path, description: &Description) -> Result<Fitting, Error> {
-    // That it is a table at all.
+    // Fails unless it is a table.
     Format::of(file)?;
     let chosen = Rows::of(file, Split::Test, description).and_then(|rows| rows.chosen());
     match chosen {
@@ -240,7 +243,8 @@ fn fits(file: &Path, description: &Description) -> Result<Fitting, Error> {
     }
 }
 
-/// A column that is missing: the task's description is no file of whoever asks, and stays.
+/// Rewords the error for a missing column: the user did not supply the task's description and
+/// cannot change it.
 fn renamed(missing: Error) -> Error {
     match missing {
         Error::Table {
@@ -260,8 +264,8 @@ fn renamed(missing: Error) -> Error {
     }
 }
 
-/// How the task's own tables are laid out: by `task.json` beside the file, or that of its data, or
-/// by what the model keeps of it.
+/// Returns the layout of the task's own tables: from `task.json` beside the file or with its data,
+/// or from what the model stores of it.
 fn described(
     asking: &TextAsking,
     file: &Path,
@@ -281,14 +285,14 @@ fn described(
     }
 }
 
-/// Whether a file is plain text, which its name tells.
+/// Returns whether a file's name says that it is plain text.
 fn is_plain(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let name = name.to_ascii_lowercase();
     name.strip_suffix(".gz").unwrap_or(&name).ends_with(".txt")
 }
 
-/// A text a line, or of a pair two with a tab between; blank lines are none.
+/// Reads one text per line, or two separated by a tab for pairs; blank lines are skipped.
 fn plain(asking: &TextAsking, file: &Path) -> Result<Examples, Error> {
     let mut lines = LineReader::open(file)?;
     let name = lines.file().to_owned();
@@ -317,7 +321,7 @@ fn plain(asking: &TextAsking, file: &Path) -> Result<Examples, Error> {
             }
         };
         all.examples.push(Example {
-            // As of words, a blank line counts for nothing.
+            // As for words, blank lines are not counted.
             eid: all.examples.len() as u64,
             id: None,
             text_a: a.to_owned(),
@@ -328,7 +332,7 @@ fn plain(asking: &TextAsking, file: &Path) -> Result<Examples, Error> {
     Ok(all)
 }
 
-/// Refuses a file without an example, and one of another number of texts than the task takes.
+/// Rejects a file without examples, and one whose number of texts is not what the task takes.
 fn check_texts(asking: &TextAsking, file: &Path, examples: &Examples) -> Result<(), Error> {
     let wrong = |expected: String, found: &str, advice: &str| Error::Table {
         file: file.display().to_string(),
@@ -362,8 +366,8 @@ fn check_texts(asking: &TextAsking, file: &Path, examples: &Examples) -> Result<
 }
 
 impl ClassificationTask {
-    /// The examples of a file, as a split of the task; of a GLUE task a file with another name than its
-    /// own, or another form, is read by the names of its columns.
+    /// Reads the examples of a file as a split of the task; for a GLUE task, a file with an unknown
+    /// name or another format is read by its column names.
     fn read_any(&self, file: &Path, split: TaskSplit, is_named: bool) -> Result<Examples, Error> {
         let options = ReadOptions::default();
         if is_named || !self.is_glue() || Format::of(file)? != Format::Tsv {

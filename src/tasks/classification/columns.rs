@@ -1,6 +1,6 @@
-//! Which columns of a person's own table hold the texts and the label.
+//! Finds the columns of a user's table that hold the texts and the label.
 //!
-//! They are the description's; without one, those that the data sets of Hugging Face have.
+//! They are those of the description or, without one, those used by data sets of Hugging Face.
 
 use super::{error::Error, table::Format};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     tasks::description::{Column, Description, FILE, Kind},
 };
 
-/// Columns of texts as published data sets have them.
+/// Text columns as used by published data sets.
 const TEXTS: [(&str, Option<&str>); 8] = [
     ("sentence1", Some("sentence2")),
     ("premise", Some("hypothesis")),
@@ -20,21 +20,21 @@ const TEXTS: [(&str, Option<&str>); 8] = [
     ("review", None),
 ];
 
-/// Where the cells of an example stand in a row.
+/// Positions of an example's cells in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Columns {
     pub text_a: usize,
     pub text_b: Option<usize>,
-    /// None of a test file without labels.
+    /// `None` for a test file without labels.
     pub label: Option<usize>,
     pub id: Option<usize>,
 }
 
-/// Whether the first row of a file holds the columns' names.
+/// Returns whether the first row of a file is a header.
 ///
 /// # Errors
-/// When the description does not tell: columns that are all given by number may stand in a file
-/// with a header or without, and a wrong guess would lose an example or learn the header.
+/// If the description does not say: columns that are all given by number fit files with and without
+/// a header, and a wrong guess would lose an example or train on the header.
 pub(super) fn has_header(
     description: &Description,
     format: Format,
@@ -61,10 +61,10 @@ pub(super) fn has_header(
 }
 
 impl Columns {
-    /// The columns among those of these names.
+    /// Chooses the columns among those with these names.
     ///
     /// # Errors
-    /// When one is missing, or when several could be the texts.
+    /// If one is missing, or if several could be the texts.
     pub fn choose(
         description: &Description,
         names: &[String],
@@ -128,7 +128,7 @@ impl Columns {
         Ok(columns)
     }
 
-    /// Refuses a column that is taken for two things.
+    /// Rejects a column that has two roles.
     fn check(self, table: &Table<'_>) -> Result<(), Error> {
         let places = self.places();
         let twice = (1..places.len()).find(|&at| places[..at].contains(&places[at]));
@@ -141,7 +141,7 @@ impl Columns {
         ))
     }
 
-    /// What was taken for what, in a line.
+    /// Describes the role of each column on one line.
     pub fn line(self, names: &[String]) -> String {
         let all = [
             ("text", Some(self.text_a)),
@@ -156,20 +156,20 @@ impl Columns {
         taken.collect::<Vec<_>>().join(", ")
     }
 
-    /// What the columns of text, second text, label and id are called.
+    /// Returns the names of the columns of text, second text, label and id.
     pub fn names(self, names: &[String]) -> [Option<String>; 4] {
         let all = [Some(self.text_a), self.text_b, self.label, self.id];
         all.map(|place| names.get(place?).cloned())
     }
 
-    /// The places, as a table hands the cells out.
+    /// Returns the positions in the order in which a table yields the cells.
     pub fn places(self) -> Vec<usize> {
         let all = [Some(self.text_a), self.text_b, self.label, self.id];
         all.into_iter().flatten().collect()
     }
 }
 
-/// The columns that a file has.
+/// The columns of a file.
 struct Table<'a> {
     names: &'a [String],
     format: Format,
@@ -210,7 +210,7 @@ impl Table<'_> {
         })
     }
 
-    /// The columns of the texts, where the description does not name them.
+    /// Finds the text columns if the description does not name them.
     fn texts(&self) -> Result<(usize, Option<usize>), Error> {
         let present: Vec<(&str, usize, Option<usize>)> = TEXTS
             .iter()
@@ -222,7 +222,7 @@ impl Table<'_> {
                 }
             })
             .collect();
-        // A column that is the second of a pair is not a text of its own as well.
+        // A column that is the second of a pair is not also a text of its own.
         let own = |place: usize| !present.iter().any(|(_, _, second)| *second == Some(place));
         let mut found = present.iter().filter(|(_, place, _)| own(*place));
         match (found.next(), found.next()) {
@@ -240,7 +240,7 @@ impl Table<'_> {
         }
     }
 
-    /// The column of the label, where the description does not name it.
+    /// Finds the label column if the description does not name it.
     fn label(&self, kind: Kind, split: Split) -> Result<Option<usize>, Error> {
         let score = match kind {
             Kind::Regression => self.named("score"),
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!((columns.text_a, columns.text_b), (1, None));
         assert_eq!((columns.label, columns.id), (Some(2), Some(0)));
         assert_eq!(columns.places(), [1, 2, 0]);
-        // A test file may lack its labels.
+        // A test file may have no labels.
         assert_eq!(chosen(given, &["n", "a"], Split::Test).unwrap().label, None);
     }
 

@@ -1,4 +1,4 @@
-//! One file of a task: its examples, their features, and what a model says of them.
+//! One file of a task: its examples, their features, and a model's predictions for them.
 
 use std::path::{Path, PathBuf};
 
@@ -18,16 +18,16 @@ use crate::{
     text::tokenizer::Tokenizer,
 };
 
-/// A file, featurised.
+/// A featurised file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassificationData {
     pub task: ClassificationTask,
     pub split: TaskSplit,
     pub file: PathBuf,
     pub examples: Examples,
-    /// One for each example, in their order.
+    /// One for each example, in order.
     pub features: Vec<Feature>,
-    /// Tokens of the features, special tokens apart.
+    /// Token counts of the features, without special tokens.
     pub tokens: TokenCounts,
 }
 
@@ -35,7 +35,7 @@ impl ClassificationData {
     /// Reads and featurises a file as a split of the task.
     ///
     /// # Errors
-    /// As [`ClassificationTask::read`] and [`featurize`].
+    /// As for [`ClassificationTask::read`] and [`featurize`].
     pub fn read(
         task: &ClassificationTask,
         split: TaskSplit,
@@ -51,7 +51,7 @@ impl ClassificationData {
     /// Featurises the examples of a file.
     ///
     /// # Errors
-    /// As [`featurize`].
+    /// As for [`featurize`].
     pub fn of(
         task: &ClassificationTask,
         split: TaskSplit,
@@ -75,7 +75,7 @@ impl ClassificationData {
         })
     }
 
-    /// The first examples, at most so many, of a file that was not doubled.
+    /// Returns at most the first `most` examples of a file that was not doubled.
     pub fn first(&self, most: usize, tokenizer: &Tokenizer) -> Self {
         let all = &self.examples;
         let features: Vec<Feature> = self.features.iter().take(most).cloned().collect();
@@ -93,13 +93,13 @@ impl ClassificationData {
         }
     }
 
-    /// Its examples, the share of those that were cut, that of tokens that the vocabulary does not
-    /// know, and the rows left out.
+    /// Describes the file: its examples, the share of truncated ones, the share of unknown tokens,
+    /// and the rows left out.
     pub fn line(&self) -> String {
         format!("{} {}: {}", self.task.name, self.split.name, self.content())
     }
 
-    /// The same without what it is.
+    /// Same as [`line`](Self::line), without the name of the split.
     pub fn content(&self) -> String {
         let count = self.features.len();
         let cut = self.features.iter().filter(|feature| feature.cut).count();
@@ -125,10 +125,10 @@ impl ClassificationData {
         }
     }
 
-    /// Refuses a file without an example.
+    /// Rejects a file without examples.
     ///
     /// # Errors
-    /// When it has none.
+    /// If it has none.
     pub fn check_not_empty(&self) -> Result<(), Error> {
         if !self.features.is_empty() {
             return Ok(());
@@ -139,10 +139,10 @@ impl ClassificationData {
         })
     }
 
-    /// Refuses a file without labels.
+    /// Rejects a file without labels.
     ///
     /// # Errors
-    /// When it cannot be marked.
+    /// If it cannot be scored.
     pub fn check_markable(&self) -> Result<(), Error> {
         self.check_not_empty()?;
         if self.examples.labelled {
@@ -153,7 +153,7 @@ impl ClassificationData {
         })
     }
 
-    /// Number and checksum of the labels with their examples' numbers.
+    /// Returns the number and checksum of the labels with their examples' numbers.
     pub fn gold_digest(&self) -> String {
         let mut sum = 0;
         for example in &self.examples.examples {
@@ -167,7 +167,8 @@ impl ClassificationData {
         format!("{} labels, crc32c {sum:08x}", self.examples.examples.len())
     }
 
-    /// Number and checksum of the texts, and the tokens that the length of a sequence leaves of them.
+    /// Returns the number and checksum of the texts and of the tokens left of them at this sequence
+    /// length.
     pub fn texts_digest(&self) -> String {
         let mut sum = TextSum::default();
         for example in &self.examples.examples {
@@ -178,7 +179,7 @@ impl ClassificationData {
         format!("{told}, {}", counted(self.tokens.tokens, "token"))
     }
 
-    /// The first features: what the model reads, and what it should answer.
+    /// Formats the first features: what the model reads, and its target.
     pub fn shown(&self, count: usize, tokenizer: &Tokenizer) -> Vec<String> {
         let features = self.features.iter().take(count).enumerate();
         features
@@ -199,10 +200,11 @@ impl ClassificationData {
             .collect()
     }
 
-    /// What a model says of the examples: its logits for each feature, in order, `[features][outputs]`.
+    /// Converts the model's logits for each feature, in order, `[features][outputs]`, to
+    /// predictions.
     ///
     /// # Errors
-    /// When they are not as many as the features, and as [`Prediction::new`].
+    /// If there are not as many logits as features, and as for [`Prediction::new`].
     pub fn predictions(&self, logits: Vec<Vec<f32>>) -> Result<Vec<Prediction>, Error> {
         if logits.len() != self.features.len() {
             return Err(Error::Outputs {
@@ -221,7 +223,7 @@ impl ClassificationData {
     }
 }
 
-/// Tokens of features, special tokens apart.
+/// Counts the tokens of features, without special tokens.
 fn tokens(features: &[Feature], tokenizer: &Tokenizer) -> TokenCounts {
     let mut tokens = TokenCounts::default();
     for feature in features {

@@ -1,4 +1,4 @@
-//! What can be wrong with labelled texts, with what a model says of them, or with its files.
+//! What can be wrong with labelled texts, a model's predictions for them, or their files.
 //!
 //! Every message names the file and the place, what was expected, what was found and what to do.
 
@@ -6,10 +6,10 @@ use std::{fmt, path::PathBuf};
 
 use crate::{data, eval, tasks::description};
 
-/// Why texts could not be read, featurised, marked or written.
+/// Why texts could not be read, featurised, scored or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A data file that cannot be read; the message is the reader's.
+    /// A data file that cannot be read; the message comes from its reader.
     #[error(transparent)]
     Data(#[from] data::Error),
 
@@ -20,7 +20,7 @@ pub enum Error {
     #[error(transparent)]
     Description(#[from] description::Error),
 
-    /// A row that cannot be read, or has a label that is none.
+    /// A row that cannot be read or has an invalid label.
     #[error("{file}: {place}: expected {expected}, found {found}; {advice}")]
     Row {
         file: String,
@@ -30,7 +30,7 @@ pub enum Error {
         advice: String,
     },
 
-    /// A whole file that is not what its task needs.
+    /// A whole file that does not suit its task.
     #[error("{file}: expected {expected}, found {found}; {advice}")]
     Table {
         file: String,
@@ -76,11 +76,11 @@ pub enum Error {
     NotFinite { task: String, eid: u64, value: f32 },
 }
 
-/// Where something stands in a file, from 1.
+/// A position in a file, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     Line(usize),
-    /// Of a JSON list, whose rows may take several lines or share one.
+    /// In a JSON list, whose rows may span lines or share one.
     Row(usize),
 }
 

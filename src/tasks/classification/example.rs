@@ -6,11 +6,11 @@ use crate::eval::taken::Taken;
 /// A text or a pair of texts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Example {
-    /// The row's number in its file, from 0; a header is not counted, rows that are left out are,
-    /// so that numbers have gaps. The swapped pairs of doubled examples count on from the number
-    /// of examples, so that after a gap two examples may have one number.
+    /// Number of the row in its file, from 0. A header is not counted but rows left out are, so the
+    /// numbers have gaps. The swapped pairs of doubled examples are numbered on from the count of
+    /// examples, so after a gap two examples may share a number.
     pub eid: u64,
-    /// What the file calls it, if it has such a column.
+    /// The id in the file, if it has such a column.
     pub id: Option<String>,
     pub text_a: String,
     pub text_b: Option<String>,
@@ -21,15 +21,15 @@ pub struct Example {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Examples {
     pub examples: Vec<Example>,
-    /// Whether the labels are the file's, rather than stand-ins.
+    /// Whether the labels come from the file rather than being placeholders.
     pub labelled: bool,
     pub skipped: Vec<Skipped>,
-    /// How many of the file's examples these are, if not all; doubled ones are counted once.
+    /// How many of the file's examples these are, if not all; doubled ones count once.
     pub taken: Option<Taken>,
 }
 
 impl Examples {
-    /// One text, or one pair of texts, without a label; `dummy` stands in for it.
+    /// Wraps one text or pair of texts without a label; `dummy` takes its place.
     pub fn of_one(text_a: &str, text_b: Option<&str>, dummy: Gold) -> Self {
         Self {
             examples: vec![Example {
@@ -49,6 +49,6 @@ impl Examples {
 pub struct Skipped {
     /// From 1.
     pub line: usize,
-    /// Columns that it has.
+    /// Number of columns it has.
     pub columns: usize,
 }

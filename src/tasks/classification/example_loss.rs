@@ -1,12 +1,12 @@
-//! What a prediction costs, for figures: in f64, of what the model said in f32.
+//! The loss of a prediction, as a metric: in f64, from outputs in f32.
 //!
-//! The same as the training loss of one example, in the reference's
-//! `finetune/classification/classification_tasks.py`; there it is computed in f32.
+//! It equals the training loss of one example in the reference's
+//! `finetune/classification/classification_tasks.py`, which is computed in f32.
 
-/// Softmax cross-entropy, ln Σ exp(logits) − the right class's logit, in nats.
+/// Returns the softmax cross-entropy, ln Σ exp(logits) − the target class's logit, in nats.
 ///
 /// # Panics
-/// If there is no logit of the class.
+/// If the class has no logit.
 pub fn cross_entropy(logits: &[f32], class: u32) -> f64 {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let max = f64::from(max);
@@ -17,24 +17,24 @@ pub fn cross_entropy(logits: &[f32], class: u32) -> f64 {
     sum.ln() + (max - f64::from(logits[class as usize]))
 }
 
-/// The same with a label of which all classes share the part `smoothing`, as
-/// [`tasks::loss`](crate::tasks::loss::cross_entropy) has it.
+/// Same as [`cross_entropy`], with label smoothing: all classes share `smoothing`, as in
+/// [`tasks::loss`](crate::tasks::loss::cross_entropy).
 ///
 /// # Panics
-/// If there is no logit of the class.
+/// If the class has no logit.
 pub fn smoothed_cross_entropy(logits: &[f32], class: u32, smoothing: f64) -> f64 {
     let sum: f64 = logits.iter().copied().map(f64::from).sum();
     let mean = sum / logits.len() as f64;
     cross_entropy(logits, class) + smoothing * (f64::from(logits[class as usize]) - mean)
 }
 
-/// (value − target)², without the half.
+/// Returns (value − target)², without a factor of one half.
 pub fn squared_error(value: f32, target: f32) -> f64 {
     let difference = f64::from(value) - f64::from(target);
     difference * difference
 }
 
-/// The probability of each class; the logits are finite.
+/// Returns the probability of each class; the logits must be finite.
 pub fn softmax(logits: &[f32]) -> Vec<f64> {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let max = f64::from(max);
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn losses_are_those_of_the_reference() {
-        // From its record of an evaluation, in f32.
+        // From the reference's record of an evaluation, in f32.
         let loss = cross_entropy(&[-0.490_232_5, -0.648_295_2, -2.705_537], 0);
         assert!((loss - 0.674_431_383_609_771_7).abs() < 1e-6, "{loss}");
         let loss = squared_error(-0.422_950_57, 0.266_6);

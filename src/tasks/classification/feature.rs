@@ -1,7 +1,7 @@
-//! A feature: a text or a pair of texts, tokenised and cut, ready for a batch.
+//! A feature: a text or a pair of texts, tokenised and truncated, ready for a batch.
 //!
-//! As the reference's `featurize` in `finetune/classification/classification_tasks.py`, padding
-//! apart (batches pad).
+//! Follows the reference's `featurize` in `finetune/classification/classification_tasks.py`, except
+//! for padding (batches pad).
 
 use rayon::prelude::*;
 
@@ -16,7 +16,7 @@ use crate::{
     text::tokenizer::Tokenizer,
 };
 
-/// The fewest tokens that a pair can be cut to: its special tokens.
+/// Fewest tokens that a pair can be truncated to: its special tokens.
 const SPECIAL_TOKENS: usize = 3;
 
 /// One tokenised example: `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`, without padding.
@@ -25,7 +25,7 @@ pub struct Feature {
     pub eid: u64,
     /// Token ids, `[length]`.
     pub input_ids: Vec<u32>,
-    /// Tokens of segment 0: `[CLS]`, the first text and its `[SEP]`.
+    /// Number of tokens in segment 0: `[CLS]`, the first text and its `[SEP]`.
     pub first_segment: usize,
     pub gold: Gold,
     /// Whether tokens were cut off.
@@ -45,10 +45,10 @@ impl AsRow for Feature {
     }
 }
 
-/// The features of all examples, one for each, in their order.
+/// Returns the features of all examples, one for each, in order.
 ///
 /// # Errors
-/// When `max_seq_length` leaves no room for the special tokens.
+/// If `max_seq_length` leaves no room for the special tokens.
 ///
 /// # Examples
 ///
@@ -90,7 +90,7 @@ fn feature(example: &Example, tokenizer: &Tokenizer, max_seq_length: usize) -> F
     let text_b = example.text_b.as_deref().unwrap_or_default();
     let mut b = tokenizer.tokenize(text_b);
     let whole = a.len() + b.len();
-    // A second text without a token makes no pair.
+    // A second text without tokens does not make a pair.
     match b.is_empty() {
         true => a.truncate(max_seq_length - 2),
         false => cut_pair(&mut a, &mut b, max_seq_length - SPECIAL_TOKENS),
@@ -116,8 +116,8 @@ fn feature(example: &Example, tokenizer: &Tokenizer, max_seq_length: usize) -> F
     }
 }
 
-/// Drops the last token of the longer text, of the second if both are equally long, until no more
-/// than `limit` are left.
+/// Drops the last token of the longer text, or of the second if both are equally long, until at
+/// most `limit` are left.
 fn cut_pair(a: &mut Vec<u32>, b: &mut Vec<u32>, limit: usize) {
     while a.len() + b.len() > limit {
         match a.len() > b.len() {

@@ -1,6 +1,7 @@
-//! The features file: one JSON object a line, in the order of the features.
+//! The features file: one JSON object per line, in the order of the features.
 //!
-//! Keys: `eid`, `length`, `input_ids`, `segment_ids`, and `label_id` or, of a regression, `target`.
+//! Keys: `eid`, `length`, `input_ids`, `segment_ids`, and `label_id` or, for a regression,
+//! `target`.
 
 use std::{
     io::{self, Write},
@@ -10,10 +11,10 @@ use std::{
 use super::{feature::Feature, labels::Gold};
 use crate::{data::error::Error, durable_file::write_whole};
 
-/// Writes a features file. An existing file of that name is replaced once the new one is whole.
+/// Writes a features file. An existing file of that name is replaced once the new one is complete.
 ///
 /// # Errors
-/// When the folder may not be written, or the disk is full.
+/// If the folder cannot be created or written, or the disk is full.
 pub fn write_features(path: &Path, features: &[Feature]) -> Result<(), Error> {
     let failed = |source| Error::Write {
         path: path.to_owned(),
@@ -25,7 +26,7 @@ pub fn write_features(path: &Path, features: &[Feature]) -> Result<(), Error> {
 /// Writes the lines of a features file to `out`.
 ///
 /// # Errors
-/// When `out` does not take them.
+/// If writing to `out` fails.
 pub fn write_lines(out: &mut (impl Write + ?Sized), features: &[Feature]) -> io::Result<()> {
     let mut line = Vec::new();
     let mut digits = itoa::Buffer::new();

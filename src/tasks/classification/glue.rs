@@ -1,7 +1,7 @@
 //! The GLUE tasks by name: their splits, columns, labels and metrics.
 //!
-//! As in the reference's `finetune/classification/classification_tasks.py`. Beyond it only
-//! `dev_mismatched` of mnli is a split of its own, which the reference never evaluates.
+//! As in the reference's `finetune/classification/classification_tasks.py`. The only addition is
+//! the split `dev_mismatched` of mnli, which the reference never evaluates.
 
 use super::{labels::Labels, metric::Metric};
 use crate::data::split::Split;
@@ -10,12 +10,12 @@ use crate::data::split::Split;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cell {
     FromFront(usize),
-    /// 0 is the last.
+    /// Counted from the end; 0 is the last.
     FromBack(usize),
 }
 
 impl Cell {
-    /// The cell of a row, if it is that long.
+    /// Returns the cell of a row, if the row is long enough.
     pub fn of<'a>(self, row: &[&'a str]) -> Option<&'a str> {
         let place = match self {
             Self::FromFront(place) => place,
@@ -24,7 +24,7 @@ impl Cell {
         row.get(place).copied()
     }
 
-    /// Columns that a row needs at least.
+    /// Returns the fewest columns that a row needs.
     pub fn columns(self) -> usize {
         match self {
             Self::FromFront(place) | Self::FromBack(place) => place + 1,
@@ -42,9 +42,9 @@ pub struct GlueSplit {
     pub(super) header: bool,
     pub(super) text_a: Cell,
     pub(super) text_b: Option<Cell>,
-    /// None of a test file.
+    /// `None` for a test file.
     pub(super) label: Option<Cell>,
-    /// The file that gluebenchmark.com takes for it.
+    /// The corresponding file in a submission to gluebenchmark.com.
     pub(super) submission: Option<&'static str>,
 }
 
@@ -52,17 +52,17 @@ pub struct GlueSplit {
 #[derive(Debug, PartialEq, Eq)]
 pub struct GlueTask {
     pub name: &'static str,
-    /// In the order of their ids; none of sts, whose scores are numbers.
+    /// In the order of their ids; empty for sts, whose scores are numbers.
     pub(super) classes: &'static [&'static str],
     pub metric: Metric,
-    /// Whether the order of the texts says nothing, so that the training examples can be doubled
+    /// Whether the order of the texts is irrelevant, so that the training examples can be doubled
     /// by swapping them (`double_unordered`).
     pub(super) unordered: bool,
     pub splits: &'static [GlueSplit],
 }
 
 impl GlueTask {
-    /// Whether its examples are pairs of texts.
+    /// Returns whether its examples are pairs of texts.
     pub fn is_pair(&self) -> bool {
         self.splits.iter().any(|split| split.text_b.is_some())
     }
@@ -75,7 +75,7 @@ impl GlueTask {
     }
 }
 
-/// The task of this name.
+/// Finds a task by name.
 pub fn find(name: &str) -> Option<&'static GlueTask> {
     TASKS.iter().find(|task| task.name == name)
 }
@@ -189,7 +189,7 @@ const fn single(name: &'static str, split: Split, header: bool, text: usize) -> 
     }
 }
 
-/// Files of pairs all have a header.
+/// All files of pairs have a header.
 const fn pair(name: &'static str, split: Split, a: usize, b: usize) -> GlueSplit {
     GlueSplit {
         text_b: Some(Cell::FromFront(b)),
@@ -224,12 +224,12 @@ impl GlueSplit {
         }
     }
 
-    /// Its file.
+    /// Returns its file name.
     pub fn file_name(&self) -> String {
         format!("{}.tsv", self.file)
     }
 
-    /// Columns that a row needs.
+    /// Returns the number of columns that a row needs.
     pub(super) fn columns(&self) -> usize {
         let cells = [Some(self.text_a), self.text_b, self.label];
         let needed = cells.into_iter().flatten().map(Cell::columns);

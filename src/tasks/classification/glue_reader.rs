@@ -13,15 +13,16 @@ use super::{
 };
 use crate::{counted::counted, data::split::Split, eval::taken::Taken};
 
-/// The examples of a file. A row with too few columns is left out and counted, but keeps its number.
+/// Reads the examples of a file. A row with too few columns is left out and counted, but keeps its
+/// number.
 ///
-/// A byte-order mark is taken away with the file's first bytes, where the reference leaves it in
-/// the first cell. No example can show the difference: that cell is a header's, or one of the first
-/// columns of cola, which nobody reads.
+/// A byte-order mark is stripped from the beginning of the file, whereas the reference leaves it in
+/// the first cell. No example is affected: that cell is a header's, or in one of the first columns
+/// of cola, which nobody reads.
 ///
 /// # Errors
-/// When the file cannot be read, or a row has a label that is none of the task's, on which the
-/// reference ends as well.
+/// If the file cannot be read, or a row has a label that the task lacks, on which the reference
+/// fails too.
 pub(super) fn read(
     path: &Path,
     task: &GlueTask,
@@ -77,14 +78,15 @@ pub(super) struct GlueRow<'a> {
     pub line: usize,
     pub text_a: &'a str,
     pub text_b: Option<&'a str>,
-    /// None of a test file.
+    /// `None` for a test file.
     pub label: Option<&'a str>,
 }
 
-/// Hands on row by row, with the file's name, and returns it; a row with too few columns is an error.
+/// Passes each row to `take`, along with the file's name, which it also returns; a row with too few
+/// columns is passed as an error.
 ///
 /// # Errors
-/// When the file cannot be read, and those of `take`.
+/// If the file cannot be read, and those of `take`.
 pub(super) fn each_row(
     path: &Path,
     split: &GlueSplit,
@@ -120,7 +122,7 @@ pub(super) fn each_row(
     Ok(name)
 }
 
-/// All examples once more with their texts swapped, numbered on from how many there are.
+/// Appends all examples again with their texts swapped, numbered on from their count.
 fn add_swapped(examples: &mut Vec<Example>) {
     let count = examples.len();
     examples.extend_from_within(..);
@@ -278,7 +280,7 @@ mod tests {
         };
         let sst = read("sst", "dev", &format!("sentence\tlabel\n{rows}"), options).unwrap();
         assert_eq!(sst.examples.len(), 99);
-        // What comes behind is not looked at.
+        // Nothing after that is read.
         assert!(read("sst", "dev", &format!("h\tl\n{rows}x\t9\n"), options).is_ok());
     }
 

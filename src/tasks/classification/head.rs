@@ -1,9 +1,9 @@
-//! The head of classification and of regression: a dense layer on the hidden state of the first
-//! token, without a pooling layer.
+//! The head of classification and regression: a dense layer on the hidden state of the first token,
+//! without a pooling layer.
 //!
 //! Reproduces `get_prediction_module` of the reference's `ClassificationTask` and `RegressionTask`
-//! (`finetune/classification/classification_tasks.py`), and `ElectraClassificationHead` of `transformers`,
-//! which has a hidden layer with GELU.
+//! (`finetune/classification/classification_tasks.py`), and `ElectraClassificationHead` of
+//! `transformers`, which has a hidden layer with GELU.
 
 use burn::{Tensor, module::Module, tensor::TensorData};
 
@@ -21,8 +21,8 @@ use crate::{
     tasks::{label::Label, loss::cross_entropy},
 };
 
-/// Probability that a value of the hidden state is dropped, whatever the encoder's; a run whose encoder
-/// drops nothing has none.
+/// Dropout probability of the hidden state, whatever the encoder's; a run whose encoder has no
+/// dropout has none here either.
 pub const DROPOUT: f64 = 0.1;
 
 /// The layers of a head.
@@ -31,19 +31,19 @@ pub struct SequenceHeadShape {
     /// Width of the hidden states.
     pub hidden: usize,
     pub outputs: usize,
-    /// Whether a layer with GELU comes first.
+    /// Whether a hidden layer with GELU comes first.
     pub hidden_layer: bool,
 }
 
 #[derive(Module, Debug)]
 pub struct SequenceHead {
-    /// `hidden → hidden`, with GELU behind it; only of models of `transformers`
+    /// `hidden → hidden`, followed by GELU; only in models of `transformers`.
     pub hidden: Option<Dense>,
-    /// `hidden → outputs`: a logit a class, or the value.
+    /// `hidden → outputs`: one logit per class, or the value.
     pub dense: Dense,
     #[module(skip)]
     dropout: f64,
-    /// How much of a label goes to all classes, in the loss.
+    /// Share of a label that is spread over all classes in the loss.
     #[module(skip)]
     pub(in crate::tasks) label_smoothing: f64,
     #[module(skip)]
@@ -77,7 +77,7 @@ impl SequenceHead {
         })
     }
 
-    /// The numbers of each sequence, `[sequences, outputs]` in f32.
+    /// Returns the outputs for each sequence, `[sequences, outputs]` in f32.
     pub fn logits(&self, input: &HeadInput) -> Tensor<2> {
         let sequences = &input.sequences;
         let firsts = sequences.offsets()[..sequences.len()].into();
@@ -94,10 +94,10 @@ impl SequenceHead {
         self.dense.forward(states)
     }
 
-    /// The numbers of each sequence on the host, `[sequences][outputs]`.
+    /// Returns the outputs for each sequence on the host, `[sequences][outputs]`.
     ///
     /// # Errors
-    /// When the device fails.
+    /// If the device fails.
     pub fn predict(&self, input: &HeadInput) -> Result<Vec<Vec<f32>>, DeviceError> {
         let logits = self.logits(input);
         let [_, outputs] = logits.dims();
@@ -105,8 +105,8 @@ impl SequenceHead {
         Ok(values.chunks(outputs).map(<[f32]>::to_vec).collect())
     }
 
-    /// Loss of each sequence, `[sequences]`: cross-entropy with its class, or the squared difference
-    /// to its value.
+    /// Returns the loss of each sequence, `[sequences]`: cross-entropy with its class, or the
+    /// squared difference to its value.
     ///
     /// # Panics
     /// If a label is of another kind.
@@ -124,7 +124,7 @@ impl SequenceHead {
     }
 }
 
-/// What sequences should be answered with, `[sequences]`.
+/// The targets of sequences, `[sequences]`.
 enum Targets {
     Classes(Vec<u32>),
     Values(Vec<f32>),

@@ -1,4 +1,4 @@
-//! What texts are labelled with, classes or numbers of a range, and the labels as a model learns
+//! The labels of texts, classes or numbers in a range, and the targets that a model learns from
 //! them.
 
 use std::collections::BTreeSet;
@@ -14,11 +14,11 @@ use crate::tasks::head::HeadConfig;
 pub enum Labels {
     /// Names of the classes, in the order of their ids.
     Classes(Vec<String>),
-    /// Numbers; a model learns them as 0 to 1.
+    /// Numbers; the model learns them rescaled to 0 to 1.
     Range { min: f64, max: f64 },
 }
 
-/// Labels as a file has them.
+/// Labels as written in a file.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Written {
@@ -46,17 +46,17 @@ impl TryFrom<Written> for Labels {
     }
 }
 
-/// What a model should say of a text.
+/// The target of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Gold {
     /// Id of the class.
     Class(u32),
-    /// The number as 0 to 1: (number − min) / (max − min).
+    /// The number rescaled to 0 to 1: (number − min) / (max − min).
     Value(f32),
 }
 
 impl Labels {
-    /// Those that a head is made by, if it is one of texts and knows them.
+    /// Returns the labels of a head, if it is a text head and knows them.
     pub fn of_head(head: &HeadConfig) -> Option<Self> {
         match head {
             HeadConfig::Classes { labels, .. } => Some(Self::Classes(labels.to_vec())),
@@ -71,7 +71,7 @@ impl Labels {
         }
     }
 
-    /// Those that a record tells of its head.
+    /// Returns the labels that a record gives for its head.
     pub fn stored(head: &DenseShape) -> Option<Self> {
         match (&head.labels, head.range) {
             _ if head.kind == Some(DenseKind::Tagging) => None,
@@ -81,7 +81,7 @@ impl Labels {
         }
     }
 
-    /// The names of the classes, in the order of their ids.
+    /// Returns the names of the classes, in the order of their ids.
     pub fn classes(&self) -> Option<Vec<String>> {
         match self {
             Self::Classes(names) => Some(names.clone()),
@@ -89,7 +89,7 @@ impl Labels {
         }
     }
 
-    /// What the head gives for a text: a logit for each class, or one number.
+    /// Returns the number of outputs of the head: a logit per class, or one value.
     pub fn outputs(&self) -> usize {
         match self {
             Self::Classes(names) => names.len(),
@@ -97,7 +97,7 @@ impl Labels {
         }
     }
 
-    /// The label that a text stands for, if it is one: the exact name of a class, or any number.
+    /// Parses a label: the exact name of a class, or any number.
     pub fn gold(&self, text: &str) -> Option<Gold> {
         match self {
             Self::Classes(names) => {
@@ -112,7 +112,7 @@ impl Labels {
         }
     }
 
-    /// As [`Labels::gold`], of no number outside the range.
+    /// Same as [`Labels::gold`], but rejects numbers outside the range.
     pub fn gold_in_range(&self, text: &str) -> Option<Gold> {
         let number: f64 = match self {
             Self::Classes(_) => return self.gold(text),
@@ -122,7 +122,8 @@ impl Labels {
         if inside { self.gold(text) } else { None }
     }
 
-    /// The label of a text that has none, as the reference puts it: the first class, or 0.
+    /// Returns the placeholder label that the reference gives to unlabelled texts: the first class,
+    /// or 0.
     pub fn dummy(&self) -> Gold {
         match self {
             Self::Classes(_) => Gold::Class(0),
@@ -130,7 +131,7 @@ impl Labels {
         }
     }
 
-    /// The name of a class.
+    /// Returns the name of a class.
     pub fn name(&self, class: u32) -> &str {
         match self {
             Self::Classes(names) => names.get(class as usize).map_or("", String::as_str),
@@ -138,7 +139,7 @@ impl Labels {
         }
     }
 
-    /// A model's number on the scale of the labels.
+    /// Converts a model's output to the scale of the labels.
     pub fn on_scale(&self, value: f32) -> f64 {
         match self {
             Self::Classes(_) => f64::from(value),
@@ -146,7 +147,7 @@ impl Labels {
         }
     }
 
-    /// A label as people write it.
+    /// Formats a label as users write it.
     pub fn shown(&self, gold: Gold) -> String {
         match gold {
             Gold::Class(class) => self.name(class).to_owned(),
@@ -154,7 +155,7 @@ impl Labels {
         }
     }
 
-    /// What is expected of a label, for messages.
+    /// Describes valid labels, for messages.
     pub fn expected(&self) -> String {
         match self {
             Self::Classes(names) => {
@@ -177,7 +178,7 @@ impl Labels {
     }
 }
 
-/// A number as people write it: those of many digits by their power of ten.
+/// Formats a number as users write it, in scientific notation if it has many digits.
 pub(super) fn written(number: f64) -> String {
     match number == 0.0 || (1e-6..1e15).contains(&number.abs()) {
         true => number.to_string(),
@@ -219,7 +220,7 @@ mod tests {
         for text in ["5.001", "-0.1", "nan", "inf", "five", ""] {
             assert_eq!(labels.gold_in_range(text), None, "{text}");
         }
-        // Beyond the range where that is only the train file's.
+        // Numbers beyond the range are valid if it is only that of the train file.
         assert_eq!(labels.gold("10"), Some(Gold::Value(2.0)));
         for text in ["1e400", "1e300", "-1e300"] {
             assert_eq!(labels.gold(text), None, "{text}: its target is no f32");

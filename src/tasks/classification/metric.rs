@@ -1,11 +1,11 @@
-//! Which figures a task is marked by.
+//! The metrics of a task.
 
-/// The figures of a task, in the reference's order.
+/// The metrics of a task, in the reference's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metric {
     /// Accuracy and loss.
     Accuracy,
-    /// Matthews' correlation and loss, of two classes.
+    /// Matthews correlation and loss, for two classes.
     Matthews,
     /// Pearson's and Spearman's correlation, mean squared error and loss.
     Correlation,

@@ -1,10 +1,11 @@
-//! Sentence classification and regression: GLUE, and people's own tables of labelled texts.
+//! Sentence classification and regression: GLUE, and users' own tables of labelled texts.
 //!
-//! [`task`] knows a task's splits, labels and metric, of [`glue`] or of a
+//! [`task`] knows a task's splits, labels and metric, from [`glue`] or a
 //! [`description`](super::description), and reads its files into examples. [`feature::featurize`]
-//! tokenises these, and [`feature_file`] writes the result as JSON lines. [`prediction`] holds what a
-//! model says of an example and what that costs, [`scorers`] mark it, [`prediction_file`] and
-//! [`submission`] write it, and [`data`] is all of one file. [`report`] shows what became of it.
+//! tokenises these, and [`feature_file`] writes the result as JSON Lines. [`prediction`] holds a
+//! model's output for an example and its loss, [`scorers`] score it, [`prediction_file`] and
+//! [`submission`] write it, and [`data`] combines everything about one file. [`report`] shows the
+//! results.
 
 pub mod ask;
 pub mod asked_file;

@@ -1,4 +1,4 @@
-//! The rows of a person's own table as they are, for a table that is written of them.
+//! The unmodified rows of a user's table, for writing them to another table.
 
 use std::path::Path;
 
@@ -20,13 +20,13 @@ use crate::{
 pub struct OwnRow {
     pub text: String,
     pub text_b: Option<String>,
-    /// None of a test file without labels.
+    /// `None` for a test file without labels.
     pub label: Option<String>,
     pub id: Option<String>,
 }
 
 impl OwnRow {
-    /// The row under the names that `description` gives its columns.
+    /// Returns the row under the names that `description` gives its columns.
     pub fn object(&self, description: &Description) -> Map<String, Value> {
         let cells = [
             (&description.text, Some(&self.text)),
@@ -42,13 +42,13 @@ impl OwnRow {
     }
 }
 
-/// The rows of a file, and what was taken for what in it.
+/// The rows of a file, and the role of each column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OwnTable {
     pub rows: Vec<OwnRow>,
-    /// What was taken for what, in a line.
+    /// The role of each column, on one line.
     pub columns: Option<String>,
-    /// What the columns of text, second text, label and id are called; `None` of a table without a
+    /// The names of the columns of text, second text, label and id; `None` for a table without a
     /// header.
     pub names: Option<[Option<String>; 4]>,
 }
@@ -57,15 +57,15 @@ pub struct OwnTable {
 #[derive(Debug, Clone, PartialEq)]
 pub struct OwnLabels {
     pub labels: Labels,
-    /// Whether whole numbers stand for the places of the names, from 0, as `datasets` writes classes.
+    /// Whether integers stand for indices of the names, from 0, as `datasets` writes classes.
     numbers_are_places: bool,
 }
 
-/// The labels of a task: the description's, or those of its train file. Whole numbers stand for places
-/// if names are given and the train file has a label that is none of them.
+/// Returns the labels of a task: the description's, or those of its train file. Integers stand for
+/// indices if names are given and the train file has a label that is not among them.
 ///
 /// # Errors
-/// When the file cannot be read, or has fewer than two labels.
+/// If the file cannot be read or has fewer than two labels.
 pub fn labels_of(train: &Path, description: &Description) -> Result<OwnLabels, Error> {
     let labels = match Labels::of_description(description) {
         Some(labels) => labels,
@@ -74,7 +74,7 @@ pub fn labels_of(train: &Path, description: &Description) -> Result<OwnLabels, E
     let mut all_are_names = true;
     if description.labels.is_some() {
         Rows::of(train, Split::Train, description)?.read(&mut |cells| {
-            // What is no label at all is refused where the rows are read.
+            // Invalid labels are rejected where the rows are read.
             let label = cells.label();
             all_are_names &= label.is_ok_and(|label| labels.gold(&label).is_some());
             Ok(())
@@ -89,8 +89,8 @@ pub fn labels_of(train: &Path, description: &Description) -> Result<OwnLabels, E
 /// Reads the rows of a file.
 ///
 /// # Errors
-/// When the file cannot be read, or a row lacks its text or has a label that is none of `labels`; of
-/// a test file labels that are none are left out.
+/// If the file cannot be read, or a row lacks its text or has a label that is not in `labels`; in a
+/// test file, invalid labels are left out.
 pub fn read_rows(
     path: &Path,
     split: Split,
@@ -121,7 +121,7 @@ pub fn read_rows(
 }
 
 impl OwnLabels {
-    /// The name of a row's label.
+    /// Returns the name of a row's label.
     fn label(&self, cells: &Cells<'_>) -> Result<String, Error> {
         let label = cells.label()?;
         let place = match self.numbers_are_places {

@@ -1,5 +1,5 @@
-//! The rows of a file of texts as they stand, labelled or not: for files that are parted, put together
-//! or compared.
+//! The rows of a file of texts as they are, labelled or not, for files that are split, merged or
+//! compared.
 
 use std::path::Path;
 
@@ -16,17 +16,17 @@ use crate::data::split::Split;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlainRow {
     pub place: Place,
-    /// One text or two, without blanks around them.
+    /// One text or two, without surrounding blanks.
     pub texts: Vec<String>,
-    /// As the file has it; none where there is none.
+    /// As in the file, if present.
     pub label: Option<String>,
 }
 
-/// The rows of a file, and what was taken for what in it, in a line. Rows that the task leaves out are
-/// none.
+/// Reads the rows of a file, and describes the role of each column on one line. Rows that the task
+/// leaves out are omitted.
 ///
 /// # Errors
-/// When the file cannot be read or lacks a column, or a row has no text.
+/// If the file cannot be read or lacks a column, or a row has no text.
 pub fn plain_rows(
     path: &Path,
     split: Split,
@@ -62,7 +62,7 @@ pub fn plain_rows(
     };
     let mut rows = Rows::of(path, split, description)?;
     rows.read(&mut |cells| {
-        // What has no label is told by a check.
+        // A check reports missing labels.
         let label = cells.label().ok();
         add(cells.place(), cells.text_a()?, cells.text_b()?, label);
         Ok(())

@@ -1,4 +1,4 @@
-//! What a model says of an example, and what that costs.
+//! A model's prediction for an example, and its loss.
 
 use super::{
     error::Error,
@@ -9,26 +9,27 @@ use super::{
 };
 use crate::tasks::argmax::argmax;
 
-/// What a model says of an example.
+/// A model's prediction for an example.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
     pub eid: u64,
     pub id: Option<String>,
-    /// None where the file has no labels.
+    /// `None` if the file has no labels.
     pub gold: Option<Gold>,
-    /// The class of the greatest logit, the first of equals; or the number.
+    /// The class with the largest logit, the first of equals; or the number.
     pub predicted: Gold,
-    /// A logit for each class, or the number alone, `[outputs]`.
+    /// A logit for each class, or only the number, `[outputs]`.
     pub logits: Vec<f32>,
-    /// What the loss of the example is: the reference computes it in f32.
+    /// The loss of the example, which the reference computes in f32.
     pub loss: Option<f64>,
 }
 
 impl Prediction {
-    /// What `logits` say of an example of the task; `labelled` tells whether its label is its own.
+    /// Creates the prediction for an example of the task from `logits`; `labelled` says whether the
+    /// example has a label of its own.
     ///
     /// # Errors
-    /// When there are more or fewer logits than the labels ask for, or when one is not finite.
+    /// If the number of logits does not match the labels, or if one is not finite.
     pub fn new(
         task: &str,
         labels: &Labels,
@@ -69,7 +70,7 @@ impl Prediction {
         })
     }
 
-    /// What training with smoothed labels would take for the loss.
+    /// Returns the loss that training with label smoothing would compute.
     pub fn trained_loss(&self, smoothing: f64) -> Option<f64> {
         match self.gold? {
             Gold::Class(class) => Some(smoothed_cross_entropy(&self.logits, class, smoothing)),
@@ -77,7 +78,7 @@ impl Prediction {
         }
     }
 
-    /// The prediction beside its label, if there is one.
+    /// Returns the prediction with its label, if there is one.
     pub fn marked(&self) -> Option<Marked> {
         Some(Marked {
             gold: self.gold?,

@@ -1,4 +1,4 @@
-//! Predictions → files: a line an example with everything, or the reference's test outputs.
+//! Predictions → files: one complete line per example, or the reference's test outputs.
 
 use std::path::Path;
 
@@ -16,17 +16,17 @@ use crate::{
     },
 };
 
-/// Writes a line for each example, in order: `eid`, `label_id` and `prediction` (ids of classes),
-/// `logits`, `loss`; of a regression `eid`, `target`, `prediction` (0 to 1), `loss`. What a file
-/// without labels does not tell is left out; `id` follows `eid` where the file has ids.
+/// Writes one line per example, in order: `eid`, `label_id` and `prediction` (class ids), `logits`
+/// and `loss`; for a regression, `eid`, `target`, `prediction` (0 to 1) and `loss`. Without labels,
+/// the fields that depend on them are left out; `id` follows `eid` if the file has ids.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// If the file cannot be written.
 pub fn write_predictions(path: &Path, predictions: &[Prediction]) -> Result<(), Error> {
     write_lines(path, predictions.iter().map(fields))
 }
 
-/// Writes an object a line.
+/// Writes one object per line.
 pub(super) fn write_lines(
     path: &Path,
     lines: impl Iterator<Item = Map<String, Value>>,
@@ -45,7 +45,7 @@ pub(super) fn write_lines(
     })
 }
 
-/// The fields of an example's line.
+/// Returns the fields of an example's line.
 pub(super) fn fields(prediction: &Prediction) -> Map<String, Value> {
     let mut line = Map::new();
     line.insert("eid".into(), prediction.eid.into());
@@ -71,10 +71,10 @@ pub(super) fn fields(prediction: &Prediction) -> Map<String, Value> {
 }
 
 /// Writes what the reference's `write_classification_outputs` pickles: an object from `eid` to the
-/// logits, or to the number (0 to 1) of a regression.
+/// logits or, for a regression, to the number (0 to 1).
 ///
 /// # Errors
-/// When the file cannot be written.
+/// If the file cannot be written.
 pub fn write_test_outputs(path: &Path, predictions: &[Prediction]) -> Result<(), Error> {
     let outputs: Map<String, Value> = predictions
         .iter()
@@ -97,12 +97,12 @@ fn logits(prediction: &Prediction) -> Value {
         .collect()
 }
 
-/// All digits of the f64, as Python prints a float32.
+/// With all digits of the f64, as Python prints a float32.
 fn number(number: f32) -> Value {
     f64::from(number).into()
 }
 
-/// A prediction as people read it: the class's name, or the number on the scale of the labels.
+/// Formats a prediction for users: the class's name, or the number on the scale of the labels.
 pub fn shown(labels: &Labels, prediction: &Prediction) -> String {
     labels.shown(prediction.predicted)
 }

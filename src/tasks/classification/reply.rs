@@ -1,4 +1,4 @@
-//! What a model says of a text or a pair of texts that somebody gives it.
+//! A model's reply to a user's text or pair of texts.
 
 use serde::Serialize;
 
@@ -8,21 +8,21 @@ use super::{
     prediction::Prediction,
 };
 
-/// A class, with the probability of every one.
+/// A class, with the probability of every class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassReply {
-    /// The likeliest, of equals the first in the order of their ids.
+    /// The most likely class, of equals the first in the order of their ids.
     pub label: String,
     pub probability: f64,
-    /// All of them, the likeliest first.
+    /// All of them, the most likely first.
     pub labels: Vec<LabelProbability>,
     /// A logit for each class, in the order of their ids.
     pub logits: Vec<f32>,
-    /// Tokens that the model did not read: the text is longer than `max_seq_length`.
+    /// Tokens that the model did not read because the text is longer than `max_seq_length`.
     pub cut_tokens: usize,
 }
 
-/// A class and how likely it is.
+/// A class and its probability.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LabelProbability {
     pub label: String,
@@ -32,21 +32,22 @@ pub struct LabelProbability {
 /// A value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ValueReply {
-    /// On the scale of the labels, which it may leave; without a range as `prediction`.
+    /// On the scale of the labels, though possibly outside their range; without a range, the same
+    /// as `prediction`.
     pub value: f64,
-    /// The least and the greatest label of training; none if the model does not tell them.
+    /// The smallest and largest label in training; `None` if the model does not record them.
     pub range: Option<[f64; 2]>,
-    /// As the model gives it: 0 is the least label, 1 the greatest, unless it has its own scale.
+    /// The model's output: 0 is the smallest label and 1 the largest, unless it has its own scale.
     pub prediction: f32,
-    /// Whether the model gives the labels themselves, which may be any numbers.
+    /// Whether the model predicts the labels directly, which may be any numbers.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub own_scale: bool,
-    /// As of a class.
+    /// As for a class.
     pub cut_tokens: usize,
 }
 
 impl ClassReply {
-    /// What is said of a text by a prediction that has these classes.
+    /// Creates the reply from a prediction with these classes.
     pub fn new(prediction: Prediction, names: &[String], cut_tokens: usize) -> Self {
         let probabilities = softmax(&prediction.logits);
         let name = |class: usize| names.get(class).cloned().unwrap_or_default();
@@ -55,7 +56,7 @@ impl ClassReply {
             Gold::Value(_) => 0,
         };
         let mut order: Vec<usize> = (0..probabilities.len()).collect();
-        // Stable: equals stay in the order of their ids.
+        // A stable sort: equals stay in the order of their ids.
         order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
         Self {
             label: name(predicted),
@@ -74,7 +75,7 @@ impl ClassReply {
 }
 
 impl ValueReply {
-    /// What is said of a text by a prediction.
+    /// Creates the reply from a prediction.
     pub fn new(value: f32, range: Option<[f64; 2]>, cut_tokens: usize) -> Self {
         let scaled = |[min, max]: [f64; 2]| Labels::Range { min, max }.on_scale(value);
         Self {
@@ -114,7 +115,7 @@ mod tests {
         assert_eq!(order, ["b", "a", "c"]);
         let sum: f64 = reply.labels.iter().map(|l| l.probability).sum();
         assert!((sum - 1.0).abs() < 1e-12);
-        // Beyond what exp can hold.
+        // Larger than exp can represent.
         let far = ClassReply::new(prediction(&labels, &[-900.0, 900.0, 900.0]), &names, 0);
         assert_eq!((far.label.as_str(), far.probability), ("b", 0.5));
     }

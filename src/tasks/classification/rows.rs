@@ -1,4 +1,4 @@
-//! The rows of a person's own table, with their cells by what they hold.
+//! The rows of a user's table, with their cells by role.
 
 use std::{cell::Cell, path::Path};
 
@@ -14,27 +14,28 @@ use crate::{
     tasks::description::{Description, Kind},
 };
 
-/// A table that is read by a description.
+/// A table that is read according to a description.
 pub(super) struct Rows<'a> {
     path: &'a Path,
-    /// The name that errors give the file.
+    /// The file's name in errors.
     pub file: String,
     split: Split,
     description: &'a Description,
     format: Format,
     header: bool,
-    /// What was taken for what; known once the first row was read.
+    /// The role of each column; known after the first row has been read.
     pub columns: Option<String>,
-    /// The names of the columns of text, second text, label and id; known once the first row was read,
-    /// and `None` of a table without names.
+    /// The names of the columns of text, second text, label and id; known after the first row has
+    /// been read, and `None` for a table without column names.
     pub names: Option<[Option<String>; 4]>,
-    /// Whether there is a column of labels; known once the rows were read.
+    /// Whether there is a label column; known after the rows have been read.
     pub labelled: bool,
 }
 
 impl<'a> Rows<'a> {
     /// # Errors
-    /// When the file's name does not tell its format, or the description whether it has a header.
+    /// If the file's name does not reveal its format, or the description does not say whether it
+    /// has a header.
     pub fn of(path: &'a Path, split: Split, description: &'a Description) -> Result<Self, Error> {
         let file = path.display().to_string();
         let format = Format::of(path)?;
@@ -52,10 +53,10 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// Hands on row by row.
+    /// Passes each row to `take`.
     ///
     /// # Errors
-    /// When the file cannot be read or lacks a column, and those of `take`.
+    /// If the file cannot be read or lacks a column, and those of `take`.
     pub fn read(
         &mut self,
         take: &mut dyn FnMut(Cells<'_>) -> Result<(), Error>,
@@ -93,18 +94,18 @@ impl<'a> Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// The columns and what was taken for what; `None` of a file without a row that has any. No row is
-    /// read.
+    /// Returns the columns and a description of their roles, without reading rows; `None` for a
+    /// file without a row that has any.
     ///
     /// # Errors
-    /// When the file cannot be read or lacks a column.
+    /// If the file cannot be read or lacks a column.
     pub fn chosen(&self) -> Result<Option<(Columns, String)>, Error> {
         let (file, description) = (self.file.as_str(), self.description);
         let chosen = Cell::new(None);
         let mut choose = |names: &[String]| {
             let columns = Columns::choose(description, names, self.format, self.split, file)?;
             chosen.set(Some((columns, columns.line(names))));
-            // An error ends the reading; nobody sees it.
+            // An error stops the reading; nobody sees it.
             Err(Error::Table {
                 file: file.to_owned(),
                 expected: "no more than its columns".to_owned(),
@@ -138,7 +139,7 @@ pub(super) struct Cells<'a> {
 }
 
 impl<'a> Cells<'a> {
-    /// The cells of a row, which come in the order of [`Columns::places`].
+    /// Wraps the cells of a row, which come in the order of [`Columns::places`].
     fn new(file: &'a str, kind: Kind, row: &'a Row, columns: Columns) -> Self {
         let mut cells = row.cells.iter();
         let text_a = cells.next().unwrap_or(&Value::Null);
@@ -154,15 +155,15 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// Where the row stands.
+    /// Returns the position of the row.
     pub fn place(&self) -> Place {
         self.place
     }
 
-    /// The text, or the first of two.
+    /// Returns the text, or the first of two.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is none.
     pub fn text_a(&self) -> Result<&'a str, Error> {
         self.text("text", self.text_a)?.ok_or_else(|| {
             let advice = "remove the row, or give it a text";
@@ -170,10 +171,10 @@ impl<'a> Cells<'a> {
         })
     }
 
-    /// The second text, if the table has a column of them.
+    /// Returns the second text, if the table has a column for it.
     ///
     /// # Errors
-    /// When the row has none: a model of pairs would take the first text for a pair.
+    /// If the row has none: a model of pairs would read the first text as a pair.
     pub fn text_b(&self) -> Result<Option<&'a str>, Error> {
         let Some(cell) = self.text_b else {
             return Ok(None);
@@ -194,11 +195,11 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// The label's text, that of a truth value or of a whole number in JSON, too; of a regression
-    /// that of any number. Blanks around it are no part of it.
+    /// Returns the label as text, without surrounding blanks; in JSON it may also be a boolean or
+    /// an integer or, for a regression, any number.
     ///
     /// # Errors
-    /// When there is none, or when it is something else.
+    /// If there is none, or if it is something else.
     pub fn label(&self) -> Result<String, Error> {
         let numbers = self.kind == Kind::Regression;
         let expected = match numbers {
@@ -231,10 +232,10 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// What the row is called, if it has a name.
+    /// Returns the row's id, if it has one.
     ///
     /// # Errors
-    /// When it is no text and no whole number.
+    /// If it is neither text nor an integer.
     pub fn id(&self) -> Result<Option<String>, Error> {
         match self.id {
             None | Some(Value::Null) => Ok(None),
@@ -247,7 +248,7 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// The error for a cell that is not what `key` should be.
+    /// Creates the error for a cell that is not what `key` should be.
     pub fn wrong(&self, key: &str, expected: &str, found: &str, advice: &str) -> Error {
         Error::Row {
             file: self.file.to_owned(),
@@ -265,7 +266,8 @@ fn kind(value: &Value) -> &'static str {
         Value::Bool(_) => "true or false",
         Value::Number(_) => "a number",
         Value::String(_) => "a text",
-        // What no number is, stands as a list here: the reader of JSON has no other place for it.
+        // NaN and the infinities appear as a list here: the JSON reader has no other representation
+        // for them.
         Value::Array(_) => "a list, NaN or Infinity",
         Value::Object(_) => "an object",
     }

@@ -1,4 +1,4 @@
-//! Classification and regression as a run asks for them.
+//! Classification and regression, as a run uses them.
 
 use std::{
     io::{self, Write},
@@ -51,7 +51,7 @@ use crate::{
 /// A task of texts or pairs of texts.
 pub struct TextTask<'a> {
     name: &'a str,
-    /// Where its data lie, with the description of a person's own task.
+    /// Folder of its data, with the description if it is user-defined.
     folder: PathBuf,
 }
 
@@ -63,12 +63,12 @@ impl<'a> TextTask<'a> {
         }
     }
 
-    /// The task, with these labels if they are known.
+    /// Opens the task, with these labels if they are known.
     fn open(&self, known: Option<Labels>) -> Result<ClassificationTask, ClassificationError> {
         ClassificationTask::open(self.name, &self.folder, known)
     }
 
-    /// Its splits, without a look at its labels.
+    /// Returns its splits without reading its labels.
     fn splits(&self, split: Split) -> Vec<&'static str> {
         match glue::find(self.name) {
             None => vec![split.name()],
@@ -109,7 +109,7 @@ impl Task for TextTask<'_> {
         let splits = task.splits.iter().filter(|found| found.split == split);
         let files = splits.map(|found| self.folder.join(format!("{}{debug}.tsv", found.file)));
         let mut files: Vec<PathBuf> = files.collect();
-        // The reference looks at the first dev file alone: the others are answered if they are there.
+        // The reference only uses the first dev file; the others are answered if they exist.
         if split == Split::Dev && files.len() > 1 {
             let others = files.split_off(1);
             files.extend(others.into_iter().filter(|file| existing(file).is_file()));
@@ -198,7 +198,7 @@ impl Task for TextTask<'_> {
         let splits: Vec<TaskSplit> = task.splits_of(split);
         let files = match task.is_glue() {
             true => self.data_files(config, split),
-            // Says what is missing, or which of several it should be.
+            // Reports what is missing, or which of several files to choose.
             false => splits
                 .iter()
                 .map(|&split| task.file(&self.folder, split))
@@ -222,7 +222,7 @@ impl Task for TextTask<'_> {
         }))
     }
 
-    /// What the task's figures leave out, in our own.
+    /// Describes in our own metrics what the task's metrics leave out.
     fn remarks(&self, scores: &Scores, _: &Config) -> Vec<String> {
         let remark = scores.remark().and_then(|remark| remark.text.clone());
         remark
@@ -232,7 +232,7 @@ impl Task for TextTask<'_> {
     }
 }
 
-/// The files of a split: one, or several of which the first gives the figures.
+/// The files of a split: one, or several of which the first provides the metrics.
 struct Texts {
     task: String,
     parts: Vec<ClassificationData>,
@@ -361,7 +361,7 @@ impl TaskFile for Texts {
         }))
     }
 
-    /// The first file under the name of the task, which the figures of a run have.
+    /// The first file is shown under the task's name, as are the metrics of a run.
     fn sections(
         &self,
         paths: Paths<'_>,
@@ -383,7 +383,7 @@ impl TaskFile for Texts {
     }
 }
 
-/// What a model predicts of the texts of some files, `[files]`.
+/// A model's predictions for the texts of some files, `[files]`.
 struct TextAnswers<'a> {
     file: &'a Texts,
     predictions: Vec<Vec<Prediction>>,
@@ -400,8 +400,8 @@ impl TextAnswers<'_> {
         part.task.metric().scores(&marked)
     }
 
-    /// Figures beyond the reference's: F1 where GLUE or a person's own task asks for it, and those of
-    /// the other dev files.
+    /// Returns metrics beyond the reference's: F1 if GLUE or a user-defined task calls for it, and
+    /// those of the other dev files.
     fn beyond(&self) -> Option<Remark> {
         let (mut details, mut lines) = (Map::new(), Vec::new());
         let mut add = |name: String, scores: &Scores| {
@@ -447,7 +447,7 @@ impl Answers for TextAnswers<'_> {
         Ok(scores)
     }
 
-    /// That of the file that gives the figures.
+    /// Of the file that provides the metrics.
     fn loss(&self) -> Option<f64> {
         let losses = self.predictions.first()?.iter();
         let smoothing = self.config.label_smoothing;

@@ -1,9 +1,9 @@
-//! Predictions → the files that gluebenchmark.com takes.
+//! Predictions → the files that gluebenchmark.com accepts.
 //!
 //! A submission is a zip archive of eleven files: `CoLA.tsv`, `SST-2.tsv`, `MRPC.tsv`, `STS-B.tsv`,
 //! `QQP.tsv`, `MNLI-m.tsv`, `MNLI-mm.tsv`, `QNLI.tsv`, `RTE.tsv`, `AX.tsv` and `WNLI.tsv`. The last
-//! belongs to a task that the reference does not train; the others are written here, as the
-//! reference does not.
+//! belongs to a task that the reference does not train; the others are written here, unlike in the
+//! reference.
 
 use std::path::Path;
 
@@ -13,12 +13,12 @@ use super::{
 };
 use crate::eval::{Error, json_file::write_text};
 
-/// Writes `index`, the row's number from 0, and `prediction`, the class's name or the number on the
-/// scale of the labels, which it does not leave. Rows that were left out are missing: GLUE's own
-/// test files have none such.
+/// Writes `index`, the row's number from 0, and `prediction`, the class's name or the number
+/// clamped to the scale of the labels. Rows that were left out are missing; GLUE's own test files
+/// have no such rows.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// If the file cannot be written.
 pub fn write_submission(
     path: &Path,
     labels: &Labels,

@@ -1,4 +1,4 @@
-//! People's own tables → examples.
+//! Users' own tables → examples.
 
 use std::{collections::HashSet, path::Path};
 
@@ -13,12 +13,13 @@ use crate::{
     counted::counted, data::split::Split, eval::taken::Taken, tasks::description::Description,
 };
 
-/// The examples of a file. Numbers outside a range that the description gives are refused.
+/// Reads the examples of a file. Numbers outside a range given by the description are rejected.
 ///
-/// The labels of a test file are used if all are known; otherwise it counts as one without.
+/// The labels of a test file are used if all of them are known; otherwise it is treated as
+/// unlabelled.
 ///
 /// # Errors
-/// When the file cannot be read, or a row lacks its text or has a label that is none.
+/// If the file cannot be read, or a row lacks its text or has an invalid label.
 pub(super) fn read(
     path: &Path,
     split: Split,
@@ -73,10 +74,10 @@ pub(super) fn read(
     Ok(all)
 }
 
-/// The label of a row.
+/// Returns the label of a row.
 fn gold(cells: &Cells<'_>, description: &Description, labels: &Labels) -> Result<Gold, Error> {
     let label = cells.label()?;
-    // A range that is only the train file's is none that others must keep to.
+    // A range that comes only from the train file does not bind other files.
     let gold = match description.range {
         Some(_) => labels.gold_in_range(&label),
         None => labels.gold(&label),
@@ -111,7 +112,7 @@ mod tests {
     use super::*;
     use crate::tasks::classification::task::ClassificationTask;
 
-    /// Reads files of a folder by a description, the split last named.
+    /// Reads files of a folder by a description, ending with the named split.
     fn read(
         description: &str,
         files: &[(&str, &str)],

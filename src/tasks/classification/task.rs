@@ -19,10 +19,10 @@ use crate::{
     tasks::description::{self, Columns, Description, Kind},
 };
 
-/// The tasks of GLUE whose F1 its leaderboard shows, which the reference does not print.
+/// GLUE tasks whose F1 the leaderboard shows but the reference does not print.
 const WITH_F1: [&str; 2] = ["mrpc", "qqp"];
 
-/// A task, with its labels known.
+/// A task with known labels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassificationTask {
     pub name: String,
@@ -30,7 +30,7 @@ pub struct ClassificationTask {
     form: Form,
 }
 
-/// Where a task's files are told from.
+/// What determines the layout of a task's files.
 #[derive(Debug, Clone, PartialEq)]
 enum Form {
     Glue(&'static GlueTask),
@@ -40,7 +40,7 @@ enum Form {
 /// A file of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaskSplit {
-    /// As commands and files name it: `dev_mismatched`.
+    /// The name in commands and files, such as `dev_mismatched`.
     pub name: &'static str,
     /// What its examples are for.
     pub split: Split,
@@ -48,7 +48,7 @@ pub struct TaskSplit {
 }
 
 impl ClassificationTask {
-    /// The GLUE task of this name, if there is one.
+    /// Returns the GLUE task of this name, if there is one.
     pub fn glue(name: &str) -> Option<Self> {
         let task = glue::find(name)?;
         Some(Self {
@@ -58,12 +58,13 @@ impl ClassificationTask {
         })
     }
 
-    /// A person's own task, whose files lie in `folder`. `known` are the labels of a model that was
-    /// trained for it; without them they are the description's, or else those of the train file.
+    /// Opens a user-defined task whose files are in `folder`. `known` are the labels of a model
+    /// that was trained for it; otherwise they are the description's or, failing that, those of the
+    /// train file.
     ///
     /// # Errors
-    /// When the description is of a tagging task, or when the train file is needed and cannot be
-    /// read or has no labels to tell apart.
+    /// If the description is of a tagging task, or if the train file is needed and cannot be read
+    /// or does not have at least two labels.
     pub fn own(
         name: &str,
         description: Description,
@@ -93,10 +94,10 @@ impl ClassificationTask {
         })
     }
 
-    /// The task of a name: GLUE's, or the one that `task.json` in the folder of its data describes.
+    /// Opens a task by name: GLUE's, or the one that `task.json` in its data folder describes.
     ///
     /// # Errors
-    /// As [`Description::read`] and [`ClassificationTask::own`].
+    /// As for [`Description::read`] and [`ClassificationTask::own`].
     pub fn open(name: &str, folder: &Path, known: Option<Labels>) -> Result<Self, Error> {
         match Self::glue(name) {
             Some(task) => Ok(task),
@@ -104,13 +105,13 @@ impl ClassificationTask {
         }
     }
 
-    /// Whether it is one of GLUE's, which has a leaderboard.
+    /// Returns whether it is one of GLUE's, which has a leaderboard.
     pub fn is_glue(&self) -> bool {
         matches!(self.form, Form::Glue(_))
     }
 
-    /// How many texts its examples have: 1, or 2 of a pair. Of an own task the columns of its train file
-    /// in `folder` tell it; `None` if they do not.
+    /// Returns the number of texts per example: 1, or 2 for pairs. For a user-defined task this
+    /// depends on the columns of its train file in `folder`; `None` if they do not tell.
     pub fn texts(&self, folder: &Path) -> Option<u8> {
         let pair = match &self.form {
             Form::Glue(task) => task.is_pair(),
@@ -123,7 +124,7 @@ impl ClassificationTask {
         Some(1 + u8::from(pair))
     }
 
-    /// The columns that the description of an own task names, if it names any.
+    /// Returns the columns that a user-defined task's description names, if any.
     pub fn columns(&self) -> Option<Columns> {
         match &self.form {
             Form::Glue(_) => None,
@@ -131,7 +132,7 @@ impl ClassificationTask {
         }
     }
 
-    /// What its predictions are marked by.
+    /// Returns the metric of its predictions.
     pub fn metric(&self) -> Metric {
         match (&self.form, &self.labels) {
             (Form::Glue(task), _) => task.metric,
@@ -140,13 +141,13 @@ impl ClassificationTask {
         }
     }
 
-    /// Whether figures beyond the reference's are shown of it: F1 where GLUE or a person's own task asks
-    /// for it.
+    /// Returns whether metrics beyond the reference's are shown: F1 if GLUE or a user-defined task
+    /// calls for it.
     pub fn shows_own_scores(&self) -> bool {
         !self.is_glue() || WITH_F1.contains(&self.name.as_str())
     }
 
-    /// Its splits, train first. Of an own task a dev or test file may be missing.
+    /// Returns its splits, train first. A user-defined task may lack a dev or test file.
     pub fn splits(&self) -> Vec<TaskSplit> {
         match &self.form {
             Form::Glue(task) => {
@@ -169,10 +170,10 @@ impl ClassificationTask {
         }
     }
 
-    /// The split of this name.
+    /// Returns the split of this name.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is none.
     pub fn split(&self, name: &str) -> Result<TaskSplit, Error> {
         let splits = self.splits();
         let found = splits.iter().find(|split| split.name == name);
@@ -186,17 +187,17 @@ impl ClassificationTask {
         })
     }
 
-    /// The splits of a purpose: the first is what is meant by its name. So for mnli dev is
-    /// `dev_matched`, and test `test_matched`, `test_mismatched` and `diagnostic`.
+    /// Returns the splits for a purpose, the default first. For mnli, dev means `dev_matched`, and
+    /// test means `test_matched`, `test_mismatched` and `diagnostic`.
     pub fn splits_of(&self, split: Split) -> Vec<TaskSplit> {
         let splits = self.splits().into_iter();
         splits.filter(|found| found.split == split).collect()
     }
 
-    /// The file of a split in the folder of the task's data.
+    /// Returns the file of a split in the folder of the task's data.
     ///
     /// # Errors
-    /// When an own task has none or several.
+    /// If a user-defined task has none or several.
     pub fn file(&self, folder: &Path, split: TaskSplit) -> Result<PathBuf, Error> {
         match (&self.form, split.glue) {
             (Form::Own(description), _) => Ok(description.file(folder, split.split, EXTENSIONS)?),
@@ -207,7 +208,7 @@ impl ClassificationTask {
         }
     }
 
-    /// The split of GLUE whose file is named like this one.
+    /// Returns the GLUE split whose file has this name.
     pub(super) fn split_of_file(&self, file: &Path) -> Option<TaskSplit> {
         let name = file.file_name()?.to_str()?;
         let name = name.strip_suffix(".gz").unwrap_or(name);
@@ -216,10 +217,11 @@ impl ClassificationTask {
         splits.find(|split| split.glue.is_some_and(|glue| glue.file == stem))
     }
 
-    /// The examples of a table whose first row has the usual names of columns; `None` if it has none such.
+    /// Reads the examples of a table whose first row has the usual column names; `None` if it does
+    /// not.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub(super) fn read_by_name(
         &self,
         file: &Path,
@@ -233,19 +235,19 @@ impl ClassificationTask {
         }
     }
 
-    /// The file that gluebenchmark.com takes for a split, if it takes one.
+    /// Returns the corresponding file in a submission to gluebenchmark.com, if there is one.
     pub fn submission(&self, split: TaskSplit) -> Option<&'static str> {
         split.glue?.submission
     }
 
-    /// The examples of a file, laid out as a split of the task. Of a GLUE task a csv or JSON file
-    /// is read by the names of its columns, like people's own tables.
+    /// Reads the examples of a file, laid out as a split of the task. For a GLUE task, a csv or
+    /// JSON file is read by its column names, like users' own tables.
     ///
     /// # Errors
-    /// When the file cannot be read, or a row has a label that is none of the task's.
+    /// If the file cannot be read, or a row has a label that the task lacks.
     ///
     /// # Panics
-    /// If the split is of another task.
+    /// If the split belongs to another task.
     pub fn read(
         &self,
         file: &Path,
@@ -268,7 +270,7 @@ impl ClassificationTask {
 }
 
 impl Labels {
-    /// Those that a description tells.
+    /// Returns the labels that a description determines.
     pub fn of_description(description: &Description) -> Option<Self> {
         let classes = description.labels.clone().map(Self::Classes);
         let range = || {
@@ -278,7 +280,7 @@ impl Labels {
         classes.or_else(range)
     }
 
-    /// A table with these labels, by the usual names of its columns.
+    /// Describes a table with these labels, by the usual column names.
     pub(super) fn description(&self) -> Description {
         match self {
             Self::Classes(names) => Description {

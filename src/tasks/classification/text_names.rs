@@ -1,10 +1,10 @@
-//! What people call the texts of a task, as a form or a message names them.
+//! Names of a task's texts for forms and messages.
 
 use super::glue;
 use crate::tasks::description::{Column, Description};
 
-/// The names of a task's text, or of both of a pair. Those of a person's own task are the columns
-/// that its description names.
+/// Returns the name of a task's text, or the names of both texts of a pair. For a user-defined task
+/// they are the columns that its description names.
 ///
 /// # Examples
 ///

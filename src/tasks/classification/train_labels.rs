@@ -1,4 +1,4 @@
-//! The labels that the train file of a person's own task has.
+//! The labels in the train file of a user-defined task.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -12,15 +12,15 @@ use crate::{
     tasks::description::{Description, Kind},
 };
 
-/// Classes that a label's column may have where nobody names them; a column with more is most
-/// likely one of texts or numbers.
+/// Most classes in a label column if nobody names them; a column with more most likely holds texts
+/// or numbers.
 const MOST_CLASSES: usize = 1000;
 
-/// The labels of a train file: its classes, sorted, by value if all are whole numbers; or its least
-/// and its greatest number.
+/// Returns the labels of a train file: its classes, sorted, by value if all are integers; or its
+/// smallest and largest number.
 ///
 /// # Errors
-/// When the file cannot be read, or has fewer than two labels.
+/// If the file cannot be read or has fewer than two labels.
 pub(super) fn labels(train: &Path, description: &Description) -> Result<Labels, Error> {
     let rows = Rows::of(train, Split::Train, description)?;
     match description.kind {
@@ -29,10 +29,10 @@ pub(super) fn labels(train: &Path, description: &Description) -> Result<Labels, 
     }
 }
 
-/// Whether the rows of a train file have a second text, which its columns tell.
+/// Returns whether a train file has a column for a second text.
 ///
 /// # Errors
-/// When it cannot be read or lacks a column.
+/// If it cannot be read or lacks a column.
 pub(super) fn has_pairs(train: &Path, description: &Description) -> Result<bool, Error> {
     let chosen = Rows::of(train, Split::Train, description)?.chosen()?;
     Ok(chosen.is_some_and(|(columns, _)| columns.text_b.is_some()))

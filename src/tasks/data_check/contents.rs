@@ -1,4 +1,4 @@
-//! What a file holds, by its beginning.
+//! Detects what a file contains from its beginning.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::{
     text::normalizer::is_blank,
 };
 
-/// Lines with a word that are looked at.
+/// Number of lines with words to examine.
 const LINES: usize = 50;
 
 /// Keys and columns that only files of questions have.
@@ -28,7 +28,7 @@ const OF_QUESTIONS: [&str; 6] = [
     "story_text",
 ];
 
-/// What a file holds.
+/// What a file contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Contents {
     Questions,
@@ -38,7 +38,7 @@ pub(super) enum Contents {
 }
 
 impl Contents {
-    /// Looks at the beginning of a file; what cannot be read is unknown.
+    /// Examines the beginning of a file; unreadable files are unknown.
     pub fn of(path: &Path, split: Split) -> Self {
         look(path, split).unwrap_or(Self::Unknown)
     }
@@ -53,7 +53,7 @@ fn look(path: &Path, split: Split) -> Option<Contents> {
         _ => return of_text(lines, path, split),
     };
     let Ok(object) = serde_json::from_str::<Map<String, Value>>(&json) else {
-        // A document of several lines, or a damaged row, whose keys tell it.
+        // A document that spans lines, or a damaged row, recognised by its keys.
         let has = |keys: &[&str]| keys.iter().any(|key| json.contains(&format!("\"{key}\"")));
         let is_row = !has(&OF_QUESTIONS) && has(&["text", "sentence", "label"]);
         return is_row.then_some(Contents::Texts);
@@ -69,24 +69,24 @@ fn look(path: &Path, split: Split) -> Option<Contents> {
     {
         return Some(Contents::Words);
     }
-    // What lacks a column is told by the reader of tables.
+    // The reader of tables reports a missing column.
     let is_table = has_texts(&names, Format::Json, split) || has_label(&names);
     is_table.then_some(Contents::Texts)
 }
 
-/// Whether a column is called as labels are, and none as parts of questions.
+/// Returns whether a column is named like a label, and none like a part of a question.
 fn has_label(names: &[String]) -> bool {
     let labels = ["label", "labels", "score"];
     names.iter().any(|name| labels.contains(&name.as_str())) && !asks(names)
 }
 
-/// Whether a column is called as a part of a question is.
+/// Returns whether a column is named like a part of a question.
 fn asks(names: &[String]) -> bool {
     let parts = ["question", "answers"];
     names.iter().any(|name| parts.contains(&name.as_str()))
 }
 
-/// The first element of a JSON list.
+/// Returns the first element of a JSON list.
 fn first_element(list: &str) -> Option<String> {
     let behind = list.strip_prefix('[')?;
     let mut values = serde_json::Deserializer::from_str(behind).into_iter::<Map<String, Value>>();
@@ -100,7 +100,7 @@ fn of_questions(names: &[String]) -> bool {
         .any(|name| OF_QUESTIONS.contains(&name.as_str()))
 }
 
-/// The columns of a header whose cells semicolons or tabs separate.
+/// Returns the columns of a header with semicolons or tabs as separators.
 fn by_other_separators(header: &str) -> Vec<String> {
     let cells = header.split([';', '\t']);
     cells
@@ -108,7 +108,7 @@ fn by_other_separators(header: &str) -> Vec<String> {
         .collect()
 }
 
-/// What a file is that is no JSON: a table, or a word a line.
+/// Detects the contents of a file that is not JSON: a table, or one word per line.
 fn of_text(mut lines: LineReader, path: &Path, split: Split) -> Option<Contents> {
     let first = lines.next_line().ok()??.1.to_owned();
     let format = Format::of(path).ok();
@@ -118,12 +118,12 @@ fn of_text(mut lines: LineReader, path: &Path, split: Split) -> Option<Contents>
             .map(|name| name.trim().to_owned())
             .collect(),
         Some(Format::Csv) => match header(&first) {
-            // The reader of questions tells that other separators are none.
+            // The reader of questions reports the wrong separator.
             Some(names) if names.len() == 1 && of_questions(&by_other_separators(&first)) => {
                 return Some(Contents::Questions);
             }
             Some(names) => names,
-            // A header that is damaged.
+            // A damaged header.
             None if OF_QUESTIONS.iter().any(|part| first.contains(part)) => return None,
             None => return Some(Contents::Texts),
         },
@@ -137,7 +137,7 @@ fn of_text(mut lines: LineReader, path: &Path, split: Split) -> Option<Contents>
     {
         return Some(Contents::Texts);
     }
-    // No other file is csv, and what lacks a column is told by the reader of tables.
+    // Nothing else is csv, and the reader of tables reports a missing column.
     let is_table = match format {
         Some(Format::Csv) => !asks(&names),
         Some(Format::Tsv) => has_label(&names),
@@ -156,7 +156,7 @@ fn of_text(mut lines: LineReader, path: &Path, split: Split) -> Option<Contents>
     (words > 0).then_some(Contents::Words)
 }
 
-/// The cells of a first line of csv.
+/// Parses the cells of a csv header.
 fn header(line: &str) -> Option<Vec<String>> {
     let mut rows = ReaderBuilder::new()
         .has_headers(false)
@@ -165,7 +165,8 @@ fn header(line: &str) -> Option<Vec<String>> {
     Some(row.iter().map(|name| name.trim().to_owned()).collect())
 }
 
-/// Whether a line holds a word and a tag; `None` if it can stand in no file of such.
+/// Returns whether a line has a word and a tag; `None` if it cannot be part of a file of tagged
+/// words.
 fn is_word(line: &str) -> Option<bool> {
     let cells: Vec<&str> = line
         .split(is_blank)
@@ -179,7 +180,7 @@ fn is_word(line: &str) -> Option<bool> {
     }
 }
 
-/// What a file is for, by its name.
+/// Returns the split of a file according to its name.
 pub(super) fn split_of(path: &Path) -> Option<Split> {
     let name = path.file_name()?.to_str()?;
     let stem = name.split('.').next()?;

@@ -1,6 +1,6 @@
-//! A look at a task's files before a run: questions, labelled texts or tagged words.
+//! Checks a task's files before a run: questions, labelled texts or tagged words.
 //!
-//! What a file is, its task tells, or its description, or its contents.
+//! The task, its description or the contents of a file determine what the file is.
 
 mod contents;
 mod error;
@@ -42,13 +42,13 @@ use crate::{
     durable_file::folder_of,
 };
 
-/// Tokens of a window of questions, unless told.
+/// Default length of a window of questions, in tokens.
 const QUESTION_LENGTH: usize = 512;
 
-/// Tokens of an example of a person's own task, unless told: what a run takes.
+/// Default length of an example of a user-defined task, in tokens; the same as in a run.
 const OWN_LENGTH: usize = 128;
 
-/// The shortest sequence that a run takes.
+/// The shortest sequence that a run accepts.
 const SHORTEST: usize = 5;
 
 /// Positions of the released models.
@@ -57,23 +57,23 @@ const POSITIONS: usize = 512;
 /// How files are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// The vocabulary or the folder of its model; without one that of the released models.
+    /// The vocabulary or the folder of its model; by default that of the released models.
     pub vocab: Option<PathBuf>,
-    /// Unless given, what a run that learns the task alone takes.
+    /// By default what a run that only trains this task uses.
     pub max_seq_length: Option<usize>,
-    /// Of questions.
+    /// For questions only.
     pub doc_stride: NonZeroUsize,
-    /// Of questions.
+    /// For questions only.
     pub max_query_length: usize,
-    /// The engine's own task that the files are of.
+    /// The built-in task that the files belong to.
     pub task: Option<String>,
-    /// The description of a person's own task.
+    /// The description of a user-defined task.
     pub description: Option<PathBuf>,
-    /// What a single file is for, if its name does not tell.
+    /// The split of a single file, if its name does not tell.
     pub split: Option<Split>,
 }
 
-/// What was found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Checked {
@@ -81,10 +81,10 @@ pub enum Checked {
     Examples(Check),
 }
 
-/// What was found in the files of a task of texts or words.
+/// The result for the files of a task of texts or words.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Check {
-    /// Of the engine's own tasks its name, of a person's own that of its folder.
+    /// For a built-in task its name, for a user-defined one that of its folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
     pub kind: description::Kind,
@@ -96,11 +96,11 @@ pub struct Check {
     pub vocabulary_size: usize,
     pub errors: usize,
     pub warnings: usize,
-    /// Errors first, then by kind, then as they stand in the files.
+    /// Errors first, then by kind, then in file order.
     pub problems: Vec<Problem>,
 }
 
-/// What is in a file.
+/// The contents of a file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum FileCheck {
@@ -111,8 +111,8 @@ pub enum FileCheck {
 /// Checks a file, or the files in a task's folder.
 ///
 /// # Errors
-/// When a file, the description or the vocabulary cannot be read or is malformed. What is wrong with
-/// single rows is no error here but stands in the problems.
+/// If a file, the description or the vocabulary cannot be read or is malformed. Problems of single
+/// rows are not errors here but are listed among the problems.
 pub fn check(path: &Path, options: &Options) -> Result<Checked, Error> {
     match subject(path, options)? {
         None => {
@@ -175,7 +175,7 @@ impl Part {
     }
 }
 
-/// What is to be checked; `None` of questions.
+/// Determines what is to be checked; `None` for questions.
 fn subject(path: &Path, options: &Options) -> Result<Option<Subject>, Error> {
     let folder = path.is_dir();
     if let Some(file) = &options.description {
@@ -212,7 +212,7 @@ fn subject(path: &Path, options: &Options) -> Result<Option<Subject>, Error> {
         });
     }
     let description = match contents {
-        // The reader of questions tells what it expects.
+        // The reader of questions reports what it expects.
         Contents::Questions | Contents::Unknown => return Ok(None),
         Contents::Words => Description::of(description::Kind::Tagging),
         Contents::Texts => {
@@ -224,7 +224,7 @@ fn subject(path: &Path, options: &Options) -> Result<Option<Subject>, Error> {
     own(path, None, description, options).map(Some)
 }
 
-/// Files of one of the engine's own tasks.
+/// Checks files of a built-in task.
 fn of_registry(
     path: &Path,
     entry: &'static registry::Entry,
@@ -265,7 +265,7 @@ fn of_registry(
                 .iter()
                 .find(|part| Some(part.split) == given)
                 .or(named)
-                // Train and dev files are laid out alike.
+                // Train and dev files have the same layout.
                 .or(parts.first());
             let (split, name) =
                 of_split.map_or((Split::Dev, "dev"), |part| (part.split, part.name));
@@ -290,7 +290,7 @@ fn of_registry(
     }))
 }
 
-/// The files that a task has, by their names.
+/// Returns the files of a task, by their names.
 fn parts_of(task: &TaskOf, entry: &registry::Entry) -> Vec<Part> {
     match task {
         TaskOf::Glue(task) => {
@@ -312,7 +312,7 @@ fn parts_of(task: &TaskOf, entry: &registry::Entry) -> Vec<Part> {
     }
 }
 
-/// Whether a file has the name that one of the task's has.
+/// Returns whether a file has the name of one of the task's files.
 fn is_part(path: &Path, entry: &'static registry::Entry) -> bool {
     let task = match glue::find(entry.name) {
         Some(task) => TaskOf::Glue(task),
@@ -325,7 +325,7 @@ fn is_part(path: &Path, entry: &'static registry::Entry) -> bool {
         .any(|part| stem_of(&part.path) == stem_of(path))
 }
 
-/// Files of a person's own task.
+/// Checks files of a user-defined task.
 fn own(
     path: &Path,
     name: Option<String>,
@@ -407,7 +407,7 @@ impl Subject {
         if let Some(folder) = &self.lacks_dev {
             problems.push(Problem::of_file(Kind::NoDev, folder, ""));
         }
-        // Stable, so that problems of a kind stay in the files' order.
+        // A stable sort, so problems of a kind stay in file order.
         problems.sort_by_key(|problem| (problem.severity, problem.kind));
         let errors = problems.iter().filter(|p| p.severity == Severity::Error);
         let errors = errors.count();
@@ -451,7 +451,7 @@ impl Subject {
     }
 }
 
-/// Refuses a length that a run of the task would refuse.
+/// Rejects a length that a run of the task would reject.
 fn check_length(options: &Options) -> Result<(), Error> {
     let Some(found) = options.max_seq_length else {
         return Ok(());
@@ -487,7 +487,7 @@ fn name_of(folder: &Path) -> Option<String> {
     Some(whole.file_name()?.to_string_lossy().into_owned())
 }
 
-/// A file's name up to its first dot.
+/// Returns a file's name up to its first dot.
 fn stem_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.split('.').next().unwrap_or_default().to_owned()

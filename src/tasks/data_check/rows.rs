@@ -1,4 +1,5 @@
-//! The rows of a file of texts or words, as its task has them: what is the same text, and what it is.
+//! The rows of a file of texts or words as its task reads them, to tell which texts are equal and
+//! what their labels are.
 
 use std::path::Path;
 
@@ -18,9 +19,9 @@ use crate::{
 /// A row or a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowOf {
-    /// The line that it begins on, or its number in a list, from 1.
+    /// The line on which it begins, or its position in a list, from 1.
     pub place: usize,
-    /// Its text, two of a pair, or its words.
+    /// Its text, both texts of a pair, or its words.
     pub texts: Vec<String>,
     /// The class of a text.
     pub label: Option<String>,
@@ -30,15 +31,16 @@ pub struct RowOf {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowsOf {
     pub kind: description::Kind,
-    /// Which columns are what, of a table that has names.
+    /// The role of each column, for a table with column names.
     pub columns: Option<String>,
     pub rows: Vec<RowOf>,
 }
 
-/// The rows of one file; nothing of a file of questions. Rows that a task leaves out are none.
+/// Reads the rows of one file; `None` for a file of questions. Rows that a task leaves out are
+/// omitted.
 ///
 /// # Errors
-/// When the file cannot be read, or is none of its task's form.
+/// If the file cannot be read or does not have its task's form.
 pub fn rows(path: &Path, options: &Options) -> Result<Option<RowsOf>, Error> {
     let Some(subject) = subject(path, options)? else {
         return Ok(None);
@@ -84,7 +86,7 @@ impl RowsOf {
                 Place::Line(place) | Place::Row(place) => place,
             },
             texts: row.texts,
-            // Numbers are no classes of which each has its part.
+            // Numeric labels are not classes to be sampled separately.
             label: row.label.filter(|_| classes),
         }));
         Ok(())

@@ -1,4 +1,4 @@
-//! Why data files could not be parted, put together or counted.
+//! Why data files could not be split, merged or counted.
 
 use std::path::PathBuf;
 

@@ -1,8 +1,8 @@
-//! A data file as it stands: its articles, passages, rows or sentences, to be written again in its own
-//! form.
+//! A data file as a list of articles, passages, rows or sentences that can be written again in its
+//! own form.
 //!
-//! Of JSON the values stay as they are; white space and escapes may differ. Lines of text stay to the
-//! byte.
+//! JSON values are preserved; whitespace and escapes may change. Lines of text are preserved byte
+//! for byte.
 
 use std::{
     borrow::Cow,
@@ -27,22 +27,22 @@ use crate::{
 /// What surrounds the items.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Frame {
-    /// `{"data": […]}`; null stands in the items' place.
+    /// `{"data": […]}`, with null in place of the items.
     Document(Map<String, Value>),
     /// `[…]`
     List,
-    /// An object a line.
+    /// One object per line.
     JsonLines,
-    /// Rows of csv below the names of their columns; without names, a table that has none.
+    /// Csv rows below a header of column names, or without one.
     Csv(Option<Vec<String>>),
-    /// A row a line.
+    /// One row per line.
     Lines,
-    /// Words a line, sentences between blank lines.
+    /// One word per line, with blank lines between sentences.
     Blocks,
 }
 
 impl Frame {
-    /// For messages.
+    /// Returns the name used in messages.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Document(_) => "a document {\"data\": […]}",
@@ -55,22 +55,23 @@ impl Frame {
     }
 }
 
-/// How a file is laid out, as far as its reader knows it beforehand.
+/// The layout of a file, as far as the reader knows it beforehand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// JSON of any form, or csv: which it is shows in the first character.
+    /// JSON of any form, or csv; the first character tells which.
     Questions,
-    /// A JSON list, or an object a line.
+    /// A JSON list, or one object per line.
     Json,
     Csv,
     Lines,
     Blocks,
 }
 
-/// A piece of a file that stays together when the file is parted, but for articles and passages.
+/// A piece that is kept whole when the file is split, except that articles and passages may lose
+/// questions.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Item {
-    /// The line that it begins on, or the number in its list, from 1.
+    /// The line on which it begins, or its position in the list, from 1.
     pub place: usize,
     pub body: Body,
 }
@@ -85,10 +86,10 @@ pub(super) enum Body {
 /// A file and its items.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ItemFile {
-    /// The name that errors give it.
+    /// The file's name in errors.
     pub file: String,
     pub frame: Frame,
-    /// The line of the names of csv columns.
+    /// Line number of the csv header.
     pub header_line: usize,
     pub items: Vec<Item>,
 }
@@ -97,7 +98,7 @@ impl ItemFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// When it cannot be read, or is JSON that Python takes and this cannot write.
+    /// If it cannot be read, or if it is JSON that Python accepts but this cannot write.
     pub fn read(path: &Path, layout: Layout) -> Result<Self, Error> {
         let mut lines = LineReader::open(path)?;
         let file = lines.file().to_owned();
@@ -121,7 +122,7 @@ impl ItemFile {
             (_, Layout::Questions | Layout::Csv) => read.csv(path)?,
             (_, Layout::Json | Layout::Lines) => {
                 read.frame = Frame::Lines;
-                // A row may begin with an empty cell, which is a blank.
+                // A row may begin with an empty cell, so the blanks must not be skipped.
                 let mut lines = LineReader::open(path)?;
                 while let Some((place, line)) = lines.next_line()? {
                     if !line.trim().is_empty() {
@@ -135,10 +136,10 @@ impl ItemFile {
         Ok(read)
     }
 
-    /// A JSON text, of which `before` lines stand before it in the file.
+    /// Parses JSON that is preceded by `before` lines of the file.
     fn json<T: serde::de::DeserializeOwned>(&self, text: &str, before: usize) -> Result<T, Error> {
         serde_json::from_str(text).or_else(|_| {
-            // Half a surrogate pair, which the reader has warned of.
+            // Lone surrogates, about which the reader has already warned.
             let mut mended = text.to_owned();
             let surrogates = mend(&mut mended);
             serde_json::from_str(&mended)
@@ -157,12 +158,12 @@ impl ItemFile {
         })
     }
 
-    /// A document, an object alone or an object a line.
+    /// Parses a document, a single object, or one object per line.
     fn objects(&mut self, text: &str, before: usize) -> Result<(), Error> {
         let mut values = Deserializer::from_str(text).into_iter::<Value>();
         let first = values.next().and_then(Result::ok);
         let alone = first.is_some() && text[values.byte_offset()..].trim().is_empty();
-        // Half a surrogate pair ends the look.
+        // A lone surrogate stops this check.
         let whole: Option<Value> = match (alone, first) {
             (true, first) => first,
             (false, _) if !text.trim().contains('\n') || !lines_are_objects(text) => {
@@ -238,7 +239,7 @@ impl ItemFile {
         Ok(())
     }
 
-    /// Takes a csv's first row for a row: the table's columns have no names.
+    /// Turns the csv header into a row: the table has no column names.
     pub fn without_names(&mut self) {
         if let Frame::Csv(names) = &mut self.frame
             && let Some(names) = names.take()
@@ -252,7 +253,7 @@ impl ItemFile {
     }
 }
 
-/// Whether the first line that is not blank is an object of its own.
+/// Returns whether the first non-blank line is an object by itself.
 fn lines_are_objects(text: &str) -> bool {
     let first = text.lines().find(|line| !line.trim().is_empty());
     let mut line = first.unwrap_or_default().to_owned();
@@ -316,7 +317,7 @@ pub(super) fn write<'a>(
     }
 }
 
-/// The items in brackets, one a line.
+/// Writes the items in brackets, one per line.
 fn list<'a>(items: &mut dyn Iterator<Item = Cow<'a, Body>>, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(b"[")?;
     for (number, item) in items.enumerate() {
@@ -330,7 +331,7 @@ fn one(item: &Body, out: &mut dyn Write) -> io::Result<()> {
     match item {
         Body::Json(value) => write!(out, "{value}"),
         Body::Text(text) => out.write_all(text.as_bytes()),
-        // Rows of csv are written as such.
+        // Csv rows are written elsewhere.
         Body::Cells(_) => Ok(()),
     }
 }
@@ -415,7 +416,7 @@ mod tests {
         let file = read("a.json", windows, Layout::Questions);
         assert_eq!(written(&file), "{\"a\":1}\n{\"b\":2}\n");
         assert_eq!(file.items[1].place, 3);
-        // Half a surrogate pair, in a line and in a document.
+        // A lone surrogate, in a line and in a document.
         for half in [
             "{\"a\": \"\\ud83d\"}\n{}\n",
             "{\"data\": [\n\"\\ud83d\"]}\n",

@@ -1,4 +1,4 @@
-//! Several files of one form → one, in their order.
+//! Merges several files of one form into one, in order.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,17 +24,17 @@ use crate::tasks::{
     },
 };
 
-/// Collisions that a message or a report tells.
+/// Most collisions shown in a message or report.
 const SHOWN: usize = 5;
 
-/// What is put together.
+/// What to merge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     pub files: Vec<PathBuf>,
     pub output: PathBuf,
-    /// Whether questions with an id that is taken get another.
+    /// Whether questions with an id already in use are renamed.
     pub rename: bool,
-    /// Which task files of texts or words are of.
+    /// The task of files of texts or words.
     pub task: Options,
 }
 
@@ -43,17 +43,17 @@ pub struct Request {
 pub struct Merged {
     pub output: PathBuf,
     pub files: Vec<Merge>,
-    /// Questions, rows or sentences in all.
+    /// Total number of questions, rows or sentences.
     pub count: usize,
     /// What they are called.
     pub noun: &'static str,
-    /// Those that say the same as an earlier one: a question on its passage, or a text.
+    /// How many repeat an earlier one: the same question on the same passage, or the same text.
     pub doubles: usize,
-    /// Questions that have a new id.
+    /// Questions that were given a new id.
     pub renamed: Vec<Renamed>,
 }
 
-/// A file that was put in.
+/// A merged file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Merge {
     pub file: PathBuf,
@@ -68,11 +68,11 @@ pub struct Renamed {
     pub new_id: String,
 }
 
-/// Puts files together.
+/// Merges files.
 ///
 /// # Errors
-/// When a file cannot be read, files differ in form, ids collide unless they may be renamed, or when
-/// something lies at the output, or it cannot be written.
+/// If a file cannot be read, the forms differ, ids collide without permission to rename, the output
+/// exists, or it cannot be written.
 pub fn merge(request: &Request) -> Result<Merged, Error> {
     expect_free(&request.output)?;
     let (mut questions, mut texts) = (Vec::new(), Vec::new());
@@ -118,7 +118,7 @@ fn merge_questions(request: &Request, mut files: Vec<QuestionItems>) -> Result<M
     let frame = frame_of(&files);
     write(&request.output, |out| {
         let items = files.iter().enumerate().flat_map(|(number, file)| {
-            // MRQA's header stands once.
+            // MRQA's header is written only once.
             let header = usize::from(number > 0 && file.header.is_some());
             file.kept(&|_| true, true).skip(header)
         });
@@ -140,7 +140,7 @@ fn merge_questions(request: &Request, mut files: Vec<QuestionItems>) -> Result<M
     })
 }
 
-/// Refuses a file whose questions would be read otherwise beside those of the first.
+/// Rejects a file whose questions would be read differently next to those of the first.
 fn expect_like(first: &QuestionItems, other: &QuestionItems) -> Result<(), Error> {
     let of = |file: &QuestionItems| {
         let Summary {
@@ -189,7 +189,7 @@ fn expect_like(first: &QuestionItems, other: &QuestionItems) -> Result<(), Error
     Ok(())
 }
 
-/// The form of the first file; its version is that of the first which says that it is SQuAD 2.0.
+/// Returns the form of the first file, with the version of the first file that declares SQuAD 2.0.
 fn frame_of(files: &[QuestionItems]) -> Frame {
     let mut frame = files[0].frame.clone();
     let mut all = files.iter();
@@ -203,7 +203,7 @@ fn frame_of(files: &[QuestionItems]) -> Frame {
     frame
 }
 
-/// Sees to it that no two questions have one id.
+/// Ensures that all question ids are distinct.
 fn give_ids(request: &Request, files: &mut [QuestionItems]) -> Result<Vec<Renamed>, Error> {
     if !files[0].has_ids() {
         return Ok(Vec::new());
@@ -250,19 +250,19 @@ fn give_ids(request: &Request, files: &mut [QuestionItems]) -> Result<Vec<Rename
     Ok(renamed)
 }
 
-/// A question: its file and its number in it.
+/// A question, by file and index within it.
 #[derive(Debug, Clone, Copy)]
 struct At {
     file: usize,
     question: usize,
 }
 
-/// A question whose id an earlier one has.
+/// A question whose id is already used by an earlier one.
 struct Collision {
     id: String,
     first: At,
     at: At,
-    /// Whether both ask the same of the same passage.
+    /// Whether both ask the same question on the same passage.
     double: bool,
 }
 
@@ -291,7 +291,7 @@ fn collisions(files: &[QuestionItems]) -> Vec<Collision> {
     all
 }
 
-/// Where a question stands in its file.
+/// Returns where a question is in its file.
 fn place(files: &[QuestionItems], at: &At) -> String {
     let found = files[at.file].all().nth(at.question);
     found.map_or_else(String::new, |(_, passage)| passage.place.to_string())

@@ -1,7 +1,7 @@
-//! Data files at hand, parted, put together and held side by side, in the form that they have.
+//! Splits, merges and compares existing data files in their own form.
 //!
-//! `item_file` reads a file as it stands; `question_items` and `row_items` know what its items are.
-//! [`split`] and [`merge`] write new files of them, and no file is replaced; [`stats`] counts.
+//! `item_file` reads a file into items; `question_items` and `row_items` interpret the items.
+//! [`split`] and [`merge`] write new files from them and never replace one; [`stats`] counts.
 
 mod error;
 mod item_file;

@@ -1,4 +1,4 @@
-//! Files that are made and replace none.
+//! Creates files without replacing any.
 
 use std::{
     fs,
@@ -9,7 +9,8 @@ use std::{
 use super::error::Error;
 use crate::durable_file::write_whole;
 
-/// Refuses a place where something lies. Devices and pipes, which are written into, are no such thing.
+/// Rejects a path that already exists. Devices and pipes, which are written to directly, are
+/// allowed.
 pub(super) fn expect_free(path: &Path) -> Result<(), Error> {
     let there = path.symlink_metadata().is_ok();
     let stream = fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
@@ -21,7 +22,7 @@ pub(super) fn expect_free(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Writes a file beside its place, and renames it once it is whole.
+/// Writes a file under a temporary name and renames it once it is complete.
 pub(super) fn write(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,

@@ -1,4 +1,4 @@
-//! A file of questions as it stands, and what the reader of questions makes of it, side by side.
+//! A file of questions as raw items, alongside what the question reader makes of it.
 
 use std::{borrow::Cow, collections::HashSet, ops::Range, path::Path};
 
@@ -13,23 +13,23 @@ use crate::tasks::qa::raw::{
     question_set::QuestionSet,
 };
 
-/// A file of questions. Passages and questions are numbered through the whole file.
+/// A file of questions. Passages and questions are numbered across the whole file.
 #[derive(Debug)]
 pub(super) struct QuestionItems {
     pub set: QuestionSet,
     pub frame: Frame,
-    /// What stands before MRQA's lines.
+    /// The header before MRQA's lines.
     pub header: Option<Item>,
     items: Vec<Item>,
-    /// The first passage of each item, and how many there are.
+    /// Index of each item's first passage, followed by the total.
     passages: Vec<usize>,
-    /// The first question of each passage, and how many there are.
+    /// Index of each passage's first question, followed by the total.
     questions: Vec<usize>,
 }
 
 impl QuestionItems {
     /// # Errors
-    /// When the file cannot be read, is malformed, or cannot be written again as it is.
+    /// If the file cannot be read, is malformed, or cannot be written again as it is.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let set = QuestionSet::read(path, None)?;
         let mut file = ItemFile::read(path, Layout::Questions)?;
@@ -42,7 +42,7 @@ impl QuestionItems {
             counts.extend(question_counts(&item.body));
             passages.push(counts.len());
         }
-        // Both have read the same bytes; this stands against a form that only one of them knows.
+        // Both have read the same bytes; this guards against a form that only one of them knows.
         if !counts
             .iter()
             .copied()
@@ -67,19 +67,19 @@ impl QuestionItems {
         })
     }
 
-    /// How many questions there are.
+    /// Returns the number of questions.
     pub fn count(&self) -> usize {
         self.questions[self.questions.len() - 1]
     }
 
-    /// Each question with its passage, in order.
+    /// Iterates over the questions with their passages, in order.
     pub fn all(&self) -> impl Iterator<Item = (&Question, &Paragraph)> {
         let passages = self.set.paragraphs.iter();
         passages.flat_map(|passage| passage.questions.iter().map(move |one| (one, passage)))
     }
 
-    /// The article of each question: its number, or the title of a row or passage; none if the file has
-    /// neither.
+    /// Returns the article of each question: its index, or the title of a row or passage; `None` if
+    /// the file has neither.
     pub fn articles(&self) -> Option<Vec<Cow<'_, str>>> {
         let title_column = match &self.frame {
             Frame::Csv(Some(names)) => names.iter().position(|name| name.trim() == "title"),
@@ -101,13 +101,13 @@ impl QuestionItems {
         Some(articles)
     }
 
-    /// The questions of an item.
+    /// Returns the questions of an item.
     fn of_item(&self, item: usize) -> Range<usize> {
         self.questions[self.passages[item]]..self.questions[self.passages[item + 1]]
     }
 
-    /// The items with the questions that `keep` takes by their numbers; those without any question where
-    /// `bare` says so.
+    /// Returns the items, restricted to the questions whose index `keep` accepts; with `bare`, also
+    /// those that never had questions.
     pub fn kept<'a>(
         &'a self,
         keep: &'a dyn Fn(usize) -> bool,
@@ -127,7 +127,7 @@ impl QuestionItems {
         }))
     }
 
-    /// An article or a passage without some of its questions.
+    /// Returns an article or a passage without some of its questions.
     fn part(&self, number: usize, keep: &dyn Fn(usize) -> bool, bare: bool) -> Body {
         let mut body = self.items[number].body.clone();
         let mut passage = self.passages[number];
@@ -155,7 +155,7 @@ impl QuestionItems {
         body
     }
 
-    /// Gives a question another id.
+    /// Changes the id of a question.
     pub fn rename(&mut self, question: usize, id: &str) {
         let passage = self.questions.partition_point(|first| *first <= question) - 1;
         let item = self.passages.partition_point(|first| *first <= passage) - 1;
@@ -186,12 +186,13 @@ impl QuestionItems {
         }
     }
 
-    /// Whether any question has an id of its own; rows without are known by their numbers.
+    /// Returns whether the questions have ids of their own; rows without ids are identified by
+    /// number.
     pub fn has_ids(&self) -> bool {
         self.set.summary.nameless < self.count()
     }
 
-    /// How many different passages the questions that `keep` takes stand on.
+    /// Returns the distinct passages of the questions that `keep` accepts.
     pub fn passages_of(&self, keep: &dyn Fn(usize) -> bool) -> HashSet<&str> {
         let all = self.all().enumerate().filter(|(number, _)| keep(*number));
         all.map(|(_, (_, passage))| passage.context.as_str())
@@ -199,7 +200,7 @@ impl QuestionItems {
     }
 }
 
-/// Whether it is the line before MRQA's passages.
+/// Returns whether this is the header line before MRQA's passages.
 fn is_header(body: &Body) -> bool {
     match body {
         Body::Json(one) => {
@@ -210,7 +211,7 @@ fn is_header(body: &Body) -> bool {
     }
 }
 
-/// How many questions each passage of an item has.
+/// Returns the number of questions of each passage of an item.
 fn question_counts(body: &Body) -> Vec<usize> {
     let count = |one: &Value| match one.get("qas") {
         Some(Value::Array(questions)) => questions.len(),
@@ -294,7 +295,7 @@ mod tests {
             other.contains("Bare.") && !other.contains("\"U\""),
             "{other}"
         );
-        // All of them are the file as it was.
+        // All questions together give the original file.
         let all: Value = serde_json::from_str(&written(&file, &[0, 1, 2, 3], true)).unwrap();
         assert_eq!(all, serde_json::from_str::<Value>(DOCUMENT).unwrap());
     }

@@ -1,4 +1,4 @@
-//! A file of labelled texts or tagged words as it stands, and its rows as its task has them.
+//! A file of labelled texts or tagged words as raw items, alongside the rows that its task reads.
 
 use std::{borrow::Cow, path::Path};
 
@@ -21,26 +21,26 @@ pub(super) struct RowItems {
     pub file: String,
     pub kind: Kind,
     pub frame: Frame,
-    /// What stands before the first row: the names of TSV columns.
+    /// What precedes the first row: the header of a TSV file.
     pub head: Vec<Item>,
     pub items: Vec<Item>,
-    /// What each item holds: a row, or none of the task's; of words what stands between blank lines
-    /// may hold several sentences.
+    /// The rows in each item: one, or none if the task leaves it out; between two blank lines of a
+    /// file of words there may be several sentences.
     pub rows: Vec<Vec<RowOf>>,
 }
 
 impl RowItems {
-    /// The items of a file whose rows are these.
+    /// Reads the items of a file and assigns these rows to them.
     ///
     /// # Errors
-    /// When it cannot be read, or cannot be written again as it is.
+    /// If it cannot be read or cannot be written again as it is.
     pub fn read(path: &Path, of_task: RowsOf) -> Result<Self, Error> {
         let RowsOf { kind, rows, .. } = of_task;
         let layout = match (Format::of(&existing(path)), kind) {
             (Ok(Format::Json), _) => Layout::Json,
             (_, Kind::Tagging) => Layout::Blocks,
             (Ok(Format::Csv), _) => Layout::Csv,
-            // The engine's own tasks have TSV, whatever their files are called.
+            // The engine's own tasks use TSV, whatever their files are called.
             _ => Layout::Lines,
         };
         let mut file = ItemFile::read(path, layout)?;
@@ -69,12 +69,12 @@ impl RowItems {
         })
     }
 
-    /// How many rows there are.
+    /// Returns the number of rows.
     pub fn count(&self) -> usize {
         self.rows.iter().map(Vec::len).sum()
     }
 
-    /// The head and the items that `keep` takes by their numbers.
+    /// Returns the head and the items whose index `keep` accepts.
     pub fn kept<'a>(
         &'a self,
         keep: &'a dyn Fn(usize) -> bool,

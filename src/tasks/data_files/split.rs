@@ -1,4 +1,4 @@
-//! One file → two, of which the second is held out: no passage, or no text, is in both.
+//! Splits one file in two and holds out the second: no passage, or no text, is in both.
 
 use std::path::{Path, PathBuf};
 
@@ -16,15 +16,16 @@ use crate::tasks::{
     held_out::held_out,
 };
 
-/// What stays together.
+/// What is kept together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
-    /// The questions of an article, and of every other that has a passage of it.
+    /// The questions of an article, and of every other article that shares a passage with it.
     Article,
     /// The questions on a passage.
     Passage,
-    /// A question alone, whose passage may be in both; of texts, the rows with a text in common.
+    /// Only the question, whose passage may then be in both files; for texts, the rows that share a
+    /// text.
     Row,
 }
 
@@ -38,18 +39,18 @@ impl By {
     }
 }
 
-/// What is parted, and how.
+/// What to split, and how.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     pub file: PathBuf,
-    /// By default the passage; of texts and words the row.
+    /// By default the passage; for texts and words, the row.
     pub by: Option<By>,
-    /// The part that is held out, from 0 to 1.
+    /// The share to hold out, from 0 to 1.
     pub share: f64,
     pub seed: u64,
     pub train: PathBuf,
     pub dev: PathBuf,
-    /// Which task a file of texts or words is of.
+    /// The task of a file of texts or words.
     pub task: Options,
 }
 
@@ -61,12 +62,12 @@ pub struct Parted {
     pub seed: u64,
     pub train: Part,
     pub dev: Part,
-    /// Passages that are in both files: none but by row.
+    /// Number of passages in both files; nonzero only when splitting by row.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passages_in_both: Option<usize>,
 }
 
-/// A file with what is in it.
+/// A file and its contents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Part {
     pub file: PathBuf,
@@ -78,11 +79,10 @@ pub struct Part {
     pub rows: Option<usize>,
 }
 
-/// Parts a file in the form that it has.
+/// Splits a file, keeping its form.
 ///
 /// # Errors
-/// When the file cannot be read or parted, when something lies where a part would, or cannot be
-/// written.
+/// If the file cannot be read or split, an output exists, or it cannot be written.
 pub fn split(request: &Request) -> Result<Parted, Error> {
     for output in [&request.train, &request.dev] {
         expect_free(output)?;
@@ -149,7 +149,7 @@ fn texts(request: &Request, file: &RowItems) -> Result<Parted, Error> {
             file: file.file.clone(),
         });
     }
-    // What is no row of the task's stays where it is.
+    // Items that are not rows of the task stay in place.
     let places: Vec<usize> = (0..file.items.len())
         .filter(|item| !file.rows[*item].is_empty())
         .collect();
@@ -189,7 +189,7 @@ fn texts(request: &Request, file: &RowItems) -> Result<Parted, Error> {
     })
 }
 
-/// Which of so many are held out.
+/// Returns which of `count` items are held out.
 fn places_held_out<K: std::hash::Hash + Eq, L: Ord>(
     request: &Request,
     count: usize,
@@ -204,7 +204,7 @@ fn places_held_out<K: std::hash::Hash + Eq, L: Ord>(
     Ok(held)
 }
 
-/// Writes both files or none: the first gets its name once the second has.
+/// Writes both files or neither: the first is given its name only after the second is written.
 fn write_both(
     request: &Request,
     train: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,

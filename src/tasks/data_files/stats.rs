@@ -1,4 +1,4 @@
-//! Files side by side: what is in each, how long it is, and what they have in common.
+//! Compares files: what is in each, how long it is, and what they have in common.
 
 use std::{
     collections::HashSet,
@@ -17,11 +17,11 @@ use crate::tasks::{
     },
 };
 
-/// Files side by side.
+/// Statistics of several files.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Stats {
     pub files: Vec<FileStats>,
-    /// What two files have in common, of those that have anything.
+    /// What each pair of files has in common, for pairs that have anything in common.
     pub common: Vec<Common>,
 }
 
@@ -31,7 +31,8 @@ pub struct FileStats {
     pub path: PathBuf,
     #[serde(flatten)]
     pub found: Checked,
-    /// Questions on their passages, or texts, that an earlier one of the file is equal to.
+    /// Number of items equal to an earlier one in the file: questions with their passages, or
+    /// texts.
     pub doubles: usize,
 }
 
@@ -39,18 +40,18 @@ pub struct FileStats {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Common {
     pub files: [PathBuf; 2],
-    /// Questions with one id.
+    /// Number of shared question ids.
     pub ids: usize,
     pub passages: usize,
     /// The same question on the same passage, or the same text.
     pub doubles: usize,
 }
 
-/// Looks at files.
+/// Computes statistics of files.
 ///
 /// # Errors
-/// When a file or the vocabulary cannot be read or is malformed. What is wrong with single questions or
-/// rows is counted.
+/// If a file or the vocabulary cannot be read or is malformed. Problems of single questions or rows
+/// are only counted.
 pub fn stats(paths: &[PathBuf], options: &Options) -> Result<Stats, Error> {
     let mut files = Vec::with_capacity(paths.len());
     let mut marks = Vec::with_capacity(paths.len());
@@ -85,7 +86,8 @@ pub fn stats(paths: &[PathBuf], options: &Options) -> Result<Stats, Error> {
     Ok(Stats { files, common })
 }
 
-/// What a file is compared by: sums of its texts, which no two texts are likely to share.
+/// Fingerprints by which files are compared: hashes of texts, which no two texts are likely to
+/// share.
 #[derive(Debug, Default)]
 struct Marks {
     ids: HashSet<u64>,
@@ -111,7 +113,7 @@ impl Marks {
         let nameless = set.summary.nameless > 0;
         for paragraph in &set.paragraphs {
             for question in &paragraph.questions {
-                // The number of a row is no id.
+                // The number of a row is not an id.
                 let id = (!nameless).then_some(question.id.as_str());
                 marks.question(id, &question.text, &paragraph.context);
             }
@@ -141,7 +143,7 @@ impl Marks {
     }
 }
 
-/// The same in every run of the program.
+/// Hashes a value; the same in every run of the program.
 fn sum(said: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     said.hash(&mut hasher);
@@ -149,7 +151,8 @@ fn sum(said: impl Hash) -> u64 {
 }
 
 impl FileStats {
-    /// The lines of the file's column, each with its name: those of one kind of file are alike.
+    /// Returns the lines of the file's column, each with its name; the names are the same for files
+    /// of one kind.
     pub fn lines(&self) -> Vec<(&'static str, String)> {
         let mut lines = match &self.found {
             Checked::Questions(check) => {

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use super::{Description, Error, FILE};
 use crate::data::split::Split;
 
-/// Names that other collections give the dev split.
+/// Names that other collections use for the dev split.
 pub const OTHER_NAMES_OF_DEV: [&str; 5] = ["validation", "valid", "val", "devel", "development"];
 
 impl Description {
-    /// The file of a split in the task's folder: the one that `files` names, or the only one of the
-    /// split's name with one of `extensions`, plain or packed with gzip.
+    /// Returns the file of a split in the task's folder: the one that `files` names, or the only
+    /// file with the split's name and one of `extensions`, plain or gzip-compressed.
     ///
     /// # Errors
-    /// When there is none or more than one.
+    /// If there is none or more than one.
     pub fn file(
         &self,
         folder: &Path,
@@ -52,7 +52,7 @@ impl Description {
 }
 
 impl Description {
-    /// The split that `files` names a file of this name for.
+    /// Returns the split for which `files` names this file.
     pub fn split_of(&self, path: &Path) -> Option<Split> {
         let files = self.files.as_ref()?;
         let name = path.file_name()?.to_str()?;
@@ -68,7 +68,7 @@ impl Description {
     }
 }
 
-/// The names that a file of this stem has in a folder.
+/// Returns the files in a folder that have this stem.
 fn files_of(folder: &Path, stem: &str, extensions: &[&str]) -> Vec<String> {
     let names = extensions.iter().flat_map(|extension| {
         let plain = format!("{stem}.{extension}");
@@ -78,7 +78,7 @@ fn files_of(folder: &Path, stem: &str, extensions: &[&str]) -> Vec<String> {
     names.filter(|name| folder.join(name).is_file()).collect()
 }
 
-/// What lies in a folder in the place of a split's file, and what to do.
+/// Describes what the folder has in place of a split's file, and what to do.
 fn instead(folder: &Path, split: Split, extensions: &[&str]) -> (String, String) {
     if split == Split::Dev {
         let other = OTHER_NAMES_OF_DEV

@@ -1,4 +1,4 @@
-//! Questions as a fine-tuned model is asked them: one on a passage, or those of a file.
+//! Asks a fine-tuned model questions: one on a passage, or those of a file.
 
 use super::{
     answers::nbest::{self, QuestionPrediction},
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{config::Config, data::split::Split, text::tokenizer::Tokenizer};
 
-/// A task of questions, as it is asked.
+/// A question answering task, ready to be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuestionAsking {
     pub task: String,
@@ -23,14 +23,14 @@ pub struct QuestionAsking {
 #[derive(Debug, Clone)]
 pub struct FeaturizedQuestions {
     pub examples: Examples,
-    /// Those of the examples, in their order.
+    /// Those of the examples, in order.
     pub features: Vec<Feature>,
-    /// No-answer score above which there is no answer, in place of the model's.
+    /// No-answer score above which there is no answer; overrides the model's threshold.
     pub threshold: Option<f64>,
 }
 
 impl FeaturizedQuestions {
-    /// How much of the text the vocabulary with this `[UNK]` knows.
+    /// Counts how much of the text is known to the vocabulary with this `[UNK]`.
     pub fn token_counts(&self, unk_id: u32) -> TokenCounts {
         TokenCounts::of(&self.features, unk_id)
     }
@@ -43,10 +43,10 @@ impl QuestionAsking {
         }
     }
 
-    /// Cuts and tokenises the passages of examples.
+    /// Cuts the passages of examples into windows and tokenises them.
     ///
     /// # Errors
-    /// As [`featurize`].
+    /// As for [`featurize`].
     pub fn featurize(
         &self,
         examples: Examples,
@@ -66,10 +66,11 @@ impl QuestionAsking {
         })
     }
 
-    /// The same of one question on one passage.
+    /// Does the same for one question on one passage.
     ///
     /// # Errors
-    /// As [`featurize`], and of a threshold where the model has no scores to hold against it.
+    /// As for [`featurize`], and if a threshold is given but the model has no scores to compare
+    /// with it.
     pub fn of_one(
         &self,
         question: &str,
@@ -89,10 +90,10 @@ impl QuestionAsking {
         })
     }
 
-    /// Chooses the answers from what the model says of all windows, in the order of the examples.
+    /// Chooses the answers from the model's outputs for all windows, in the order of the examples.
     ///
     /// # Errors
-    /// As [`nbest::predict`].
+    /// As for [`nbest::predict`].
     pub fn choose(
         &self,
         asked: &FeaturizedQuestions,
@@ -110,10 +111,10 @@ impl QuestionAsking {
         )
     }
 
-    /// The reply to the first question.
+    /// Builds the reply to the first question.
     ///
     /// # Errors
-    /// As [`nbest::predict`], and without a question.
+    /// As for [`nbest::predict`], and if there is no question.
     pub fn reply(
         &self,
         asked: &FeaturizedQuestions,

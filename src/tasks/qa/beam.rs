@@ -1,10 +1,10 @@
 //! Prediction: the best starts of each window, and the best ends given each of them.
 //!
 //! Reproduces the reference's beam (`tf.nn.top_k` of log-softmax values, ties to the lower
-//! position). The device computes logits; the host picks. The reference looks at padding too, whose
-//! logits lie 1000 lower: it adds nothing to a softmax, comes after every token of the passage, and
-//! is never part of an answer. So windows with fewer tokens than the beam is wide have fewer starts
-//! and ends here, and the same answers.
+//! position). The device computes logits; the host selects. The reference also considers padding,
+//! whose logits are lower by 1000: it adds nothing to a softmax, ranks after every token of the
+//! passage, and is never part of an answer. So windows with fewer tokens than the beam is wide have
+//! fewer starts and ends here, but the same answers.
 
 use burn::Tensor;
 use rayon::prelude::*;
@@ -17,33 +17,32 @@ use crate::{
     tasks::{head::Head, model::Model},
 };
 
-/// What the model says of one window.
+/// The model's output for one window.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct WindowOutput {
     /// Index of the window in the feature list.
     pub feature: usize,
-    /// Log-probabilities of the best starts, `[beam]`, falling; `beam` is at most `tokens`.
+    /// Log-probabilities of the best starts, `[beam]`, descending; `beam` is at most `tokens`.
     pub start_top_log_probs: Vec<f32>,
     /// Their token positions, `[beam]`.
     pub start_top_index: Vec<u32>,
-    /// For each of the starts the log-probabilities of its best ends, `[beam · beam]`, row by
-    /// row.
+    /// For each start, the log-probabilities of its best ends, `[beam · beam]`, row-major.
     pub end_top_log_probs: Vec<f32>,
     /// Their token positions, `[beam · beam]`.
     pub end_top_index: Vec<u32>,
     /// Start logit of each token, `[tokens]`.
     pub start_logits: Vec<f32>,
-    /// End logit of each token, `[tokens]`; with joint prediction those given the best start.
+    /// End logit of each token, `[tokens]`; with joint prediction, given the best start.
     pub end_logits: Vec<f32>,
-    /// The answerability classifier's logit, higher where no answer is likelier; 0 without it.
+    /// The answerability classifier's logit, higher if no answer is more likely; 0 without it.
     pub answerable_logit: f32,
 }
 
-/// Predicts a batch, one result a sequence. `head` is the task's place in the task list, `features`
-/// each sequence's place in the feature list.
+/// Predicts a batch, one result per sequence. `head` is the task's index in the task list,
+/// `features` each sequence's index in the feature list.
 ///
 /// # Panics
-/// If the head is that of another kind of task.
+/// If the head belongs to another kind of task.
 pub fn predict(
     model: &Model,
     head: usize,
@@ -55,12 +54,12 @@ pub fn predict(
     Ok(outputs.into_iter().map(|(output, _)| output).collect())
 }
 
-/// The same, and the loss of each window that has a target; `targets` are one a sequence, or none. The
-/// end's logits given the right start are computed beside those given the best ones, and nothing else
-/// is computed for it.
+/// Same as [`predict`], and also returns the loss of each window that has a target; `targets` has
+/// one entry per sequence, or is empty. The only additional computation is the end logits given the
+/// correct start, which run along with those given the best starts.
 ///
 /// # Panics
-/// As [`predict`].
+/// As for [`predict`].
 pub fn predict_with_losses(
     model: &Model,
     head: usize,
@@ -85,7 +84,7 @@ pub fn predict_with_losses(
     // [ranks, tokens]; without joint prediction every start has the same ends.
     let given = start_rows(sequences, &starts, targets);
     let end_logits = head.end_logits(&input, given.into(), mask);
-    // Read together: each reading waits for the device.
+    // Read together, since each read waits for the device.
     let end_logits = values(end_logits)?;
     let answerable = answerable.map(values).transpose()?;
     let ranked: Vec<&[f32]> = end_logits.chunks_exact(sequences.tokens()).collect();
@@ -102,7 +101,7 @@ pub fn predict_with_losses(
             let logit = answerable.as_ref().map(|logits| logits[number]);
             let target = targets.get(number).copied().flatten();
             let loss = target.map(|target| {
-                // The last rank is given the right start.
+                // The last rank is given the correct start.
                 let ends = &ranked[ranked.len() - 1][rows.clone()];
                 let answerable = logit.map(|logit| (logit, weight));
                 target.loss(&start_logits[rows.clone()], ends, answerable)
@@ -122,8 +121,9 @@ pub fn predict_with_losses(
         .collect())
 }
 
-/// Packed rows of the starts, as many for each sequence, and behind them the right one if there are
-/// targets. A sequence with fewer repeats its last, and what follows from that is not read.
+/// Returns the packed rows of the starts, equally many for each sequence, followed by the correct
+/// one if there are targets. A sequence with fewer starts repeats its last, and the results of that
+/// are not read.
 fn start_rows(
     sequences: &Sequences,
     starts: &[Vec<(f32, u32)>],
@@ -144,8 +144,8 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, DeviceError> {
     tensor.try_into_vec_as::<f32>().map_err(DeviceError::new)
 }
 
-/// The `count` greatest log-softmax values of a row with their positions, greatest first, ties
-/// to the lower position.
+/// Returns the `count` largest log-softmax values of a row with their positions, largest first,
+/// ties to the lower position.
 fn top_log_probs(logits: &[f32], count: usize) -> Vec<(f32, u32)> {
     let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits

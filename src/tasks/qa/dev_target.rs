@@ -1,8 +1,8 @@
-//! What the windows of a dev file should be answered with if it were trained on, and what a model's
-//! logits then cost: the loss of training, for figures.
+//! The targets that the windows of a dev file would have in training, and the training loss of a
+//! model's logits, as a metric.
 //!
-//! It is computed in f64 of what the model said in f32. A question that training would leave out has
-//! no target, and no part in a mean.
+//! The loss is computed in f64 from outputs in f32. A question that training would leave out has no
+//! target and does not enter a mean.
 
 use super::{
     example::Examples,
@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{data::split::Split, tasks::classification::example_loss::cross_entropy};
 
-/// What a window should be answered with.
+/// The target of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DevTarget {
-    /// Position of the answer's first token; 0 where the window does not hold it.
+    /// Position of the answer's first token; 0 if it is outside the window.
     pub start: u32,
     /// Position of its last token; 0 likewise.
     pub end: u32,
@@ -23,8 +23,8 @@ pub struct DevTarget {
     pub impossible: bool,
 }
 
-/// Gives the examples of a dev file, which are all of its questions, the answers that training would
-/// teach, and tells which it would keep.
+/// Gives the examples of a dev file, which are all of its questions, the answers that training
+/// would use, and returns which of them training would keep.
 pub(super) fn teach(questions: &QuestionSet, task: &str, examples: &mut Examples) -> Vec<bool> {
     let options = ReadOptions {
         task,
@@ -59,8 +59,8 @@ pub(super) fn teach(questions: &QuestionSet, task: &str, examples: &mut Examples
     kept
 }
 
-/// Takes the answers out of the features of a dev file again, and out of its examples, which are
-/// `kept` or not.
+/// Removes the answers again from the features of a dev file and from its examples; `kept` says
+/// which examples training would keep.
 pub(super) fn take(
     features: &mut [Feature],
     examples: &mut Examples,
@@ -84,9 +84,9 @@ pub(super) fn take(
 }
 
 impl DevTarget {
-    /// The loss of a window, as [`feature_losses`](super::loss::feature_losses) has it: `starts` and
-    /// `ends` are the logits of its tokens, those of the end given the right start; `answerable` the
-    /// classifier's logit and the weight of its loss, if there is one.
+    /// Returns the loss of a window, as in [`feature_losses`](super::loss::feature_losses):
+    /// `starts` and `ends` are the logits of its tokens, the latter given the correct start;
+    /// `answerable` is the classifier's logit and the weight of its loss, if there is one.
     ///
     /// # Panics
     /// If the target is not in the window.
@@ -175,7 +175,7 @@ mod tests {
             .map(Option::unwrap)
             .collect();
         assert_eq!(ours, theirs);
-        // A task whose questions all have an answer would leave this one out.
+        // A task in which all questions have an answer would leave this one out.
         assert_eq!(
             teach(&questions, "squadv1", &mut before.clone()),
             [false, true, false]

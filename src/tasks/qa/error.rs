@@ -1,16 +1,16 @@
-//! What can be wrong with questions, predictions, gold answers, or what a model says of a window.
+//! What can be wrong with questions, predictions, gold answers, or a model's output for a window.
 //!
-//! Every message names the file or the question, what was expected, what was found and what to
-//! do; the underlying cause, if there is one, is the error's source.
+//! Every message names the file or the question, what was expected, what was found and what to do;
+//! the underlying cause, if there is one, is the error's source.
 
 use std::path::PathBuf;
 
 use crate::{data, eval, shell::quoted, tasks::registry::UnknownTask};
 
-/// Why questions could not be read or featurised, or answers not be chosen, scored or written.
+/// Why questions could not be read or featurised, or answers not chosen, scored or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A data file that cannot be read; the message is the reader's.
+    /// A data file that cannot be read; the message comes from its reader.
     #[error(transparent)]
     Data(#[from] data::Error),
 
@@ -25,7 +25,7 @@ pub enum Error {
     #[error(transparent)]
     UnknownTask(#[from] UnknownTask),
 
-    /// A threshold where the model has no scores to hold against it.
+    /// A threshold although the model has no scores to compare with it.
     #[error("{0}")]
     NeedsNullOdds(String),
 
@@ -51,7 +51,7 @@ pub enum Error {
         command: &'static str,
     },
 
-    /// `near` names the last question id before the place, when there is one.
+    /// `near` names the last question id before this position, if there is one.
     #[error("{file}: line {line}, column {column}{near}: {problem}; {advice}")]
     Json {
         file: String,
@@ -94,7 +94,7 @@ pub enum Error {
         doc_stride: usize,
     },
 
-    /// An [`Example`](super::example::Example) that no reader makes.
+    /// An [`Example`](super::example::Example) that no reader would produce.
     #[error(
         "question {question}: expected {expected}, found {found}; build examples with a reader"
     )]
@@ -132,7 +132,7 @@ pub enum Error {
     )]
     OptionNeedsNullOdds { option: &'static str },
 
-    /// A fault of the predictions as measured against the gold data.
+    /// A mismatch between the predictions and the gold data.
     #[error("{} against {}", predictions.display(), data.display())]
     Scoring {
         data: PathBuf,

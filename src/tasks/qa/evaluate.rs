@@ -1,4 +1,4 @@
-//! Evaluates a model on one task's file: windows → outputs → answers → figures.
+//! Evaluates a model on one task's file: windows → outputs → answers → metrics.
 
 use std::{
     ops::ControlFlow,
@@ -46,26 +46,28 @@ use crate::{
     text::tokenizer::Tokenizer,
 };
 
-/// One task's file, featurised.
+/// A featurised file of one task.
 #[derive(Debug, Clone)]
 pub struct TaskData {
     pub task: String,
     /// The file that was read, which may be an archive.
     pub file: PathBuf,
-    /// The file as it was read, with its gold answers; none of a training file, which nobody marks.
+    /// The file as it was read, with its gold answers; `None` for a training file, which is never
+    /// scored.
     pub questions: Option<Arc<QuestionSet>>,
     /// How many of the file's questions these are, if not all.
     pub taken: Option<Taken>,
     pub examples: Examples,
     pub features: Vec<Feature>,
-    /// What each feature should be answered with, of a dev file that is scored between steps.
+    /// Target of each feature, for a dev file that is scored between steps.
     pub targets: Option<Vec<Option<DevTarget>>>,
     /// How much of the text the vocabulary knows.
     pub tokens: TokenCounts,
 }
 
 impl TaskData {
-    /// Reads and featurises `file` as the `split` of `task`; warns of a foreign vocabulary.
+    /// Reads and featurises `file` as the `split` of `task`; warns if the vocabulary does not suit
+    /// the text.
     pub fn read(
         task: &str,
         file: &Path,
@@ -103,7 +105,7 @@ impl TaskData {
         })
     }
 
-    /// The first questions of a dev file, at most so many.
+    /// Returns at most the first `most` questions of a dev file.
     pub fn first(&self, most: usize, tokenizer: &Tokenizer) -> Self {
         let all = &self.examples.examples;
         let mut questions = self.questions.as_deref().cloned();
@@ -134,7 +136,7 @@ impl TaskData {
         }
     }
 
-    /// Questions with an answer to learn that no window holds whole.
+    /// Returns the number of questions with an answer to learn that no window contains whole.
     pub fn answers_in_no_window(&self) -> usize {
         let answered = self.features.chunk_by(|a, b| a.eid == b.eid);
         let answered = answered.filter(|windows| {
@@ -147,10 +149,10 @@ impl TaskData {
             .count()
     }
 
-    /// Whether the task's metric can mark every question, so that a run need not compute first.
+    /// Checks that the task's metric can score every question, before a run computes anything.
     ///
     /// # Errors
-    /// As [`check_markable`].
+    /// As for [`check_markable`].
     pub fn check_markable(&self) -> Result<(), QaError> {
         match &self.questions {
             Some(questions) => check_markable(questions, Metric::of_task(&self.task)),
@@ -161,8 +163,8 @@ impl TaskData {
 
 /// Answers every question of `data`, in the order of its examples.
 ///
-/// `head` is the task's place in the model's list; `progress` hears how many windows are done and
-/// says whether to go on.
+/// `head` is the task's index in the model's list; `progress` receives the number of finished
+/// windows and returns whether to continue.
 pub fn answer(
     model: &Model,
     head: usize,
@@ -176,10 +178,11 @@ pub fn answer(
     Ok(answer_with_loss(by, data, &[], tokenizer, config, progress)?.0)
 }
 
-/// The same, and the mean loss of the windows that have a target; `targets` are one a window, or none.
+/// Same as [`answer`], and also returns the mean loss of the windows that have a target; `targets`
+/// has one entry per window, or is empty.
 ///
 /// # Errors
-/// As [`answer`].
+/// As for [`answer`].
 pub(super) fn answer_with_loss(
     (model, head, device): (&Model, usize, &Device),
     data: &TaskData,
@@ -211,7 +214,7 @@ pub(super) fn answer_with_loss(
     Ok((predictions, mean_loss(losses)))
 }
 
-/// How a task's answers are chosen.
+/// Returns how a task's answers are chosen.
 pub fn nbest_options(task: &str, config: &Config) -> NbestOptions {
     NbestOptions {
         n_best_size: config.n_best_size,
@@ -222,7 +225,7 @@ pub fn nbest_options(task: &str, config: &Config) -> NbestOptions {
     }
 }
 
-/// Marks answers as the task's official scorer does.
+/// Scores answers with the task's official scorer.
 pub fn mark(
     data: &TaskData,
     predictions: &[QuestionPrediction],
@@ -273,7 +276,7 @@ mod tests {
                 split,
             })
             .unwrap();
-        // Four tokens a window.
+        // Four tokens per window.
         let options = FeatureOptions {
             max_seq_length: 8,
             doc_stride: 2,
@@ -293,7 +296,7 @@ mod tests {
         };
         assert_eq!(data.answers_in_no_window(), 1);
         assert_eq!((data.tokens.tokens, data.tokens.unknown), (3 * 7, 0));
-        // Only what is marked keeps its answers.
+        // Only what is scored keeps its answers.
         assert!(data.check_markable().is_err());
     }
 }

@@ -1,18 +1,18 @@
 //! An example: one question on one passage, with its answer or the absence of one.
 //!
-//! Passages are held once and shared by their questions, so that each is split into words and
-//! tokenised a single time. All positions in the source files count code points, not bytes.
+//! Passages are stored once and shared by their questions, so that each is split into words and
+//! tokenised only once. All positions in the source files count code points, not bytes.
 
 /// A passage and its words (maximal runs without space, `\t`, `\r`, `\n`, U+202F).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passage {
-    /// The text as it stands in the source file.
+    /// The text as in the source file.
     pub text: String,
     /// The words of `text`, in order (the reference's `doc_tokens`).
     pub words: Vec<String>,
 }
 
-/// What parts the words of a passage. No other Unicode space does: a no-break space is part of
+/// Returns whether `c` separates words. No other Unicode space does: a no-break space is part of
 /// its word.
 fn parts_words(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n' | '\u{202F}')
@@ -30,7 +30,7 @@ impl Passage {
         Passage { text, words }
     }
 
-    /// The code point of the text at which each word starts.
+    /// Returns the code point of the text at which each word starts.
     pub fn word_starts(&self) -> Vec<usize> {
         let mut apart = true;
         let mut starts = Vec::with_capacity(self.words.len());
@@ -44,10 +44,10 @@ impl Passage {
         starts
     }
 
-    /// For each code point of the text, how many words have begun up to and with it.
+    /// Returns, for each code point of the text, how many words have begun up to and including it.
     ///
-    /// A separator counts to the word before it, so that an entry is the code point's word plus
-    /// one, and 0 before the first word.
+    /// A separator belongs to the preceding word, so an entry is the index of the code point's word
+    /// plus one, and 0 before the first word.
     pub(crate) fn words_begun(&self) -> Vec<usize> {
         let mut begun = 0;
         let mut apart = true;
@@ -65,7 +65,7 @@ impl Passage {
     }
 }
 
-/// The answer that a training example is taught: its text and its first and last word.
+/// The answer on which a training example is trained: its text and its first and last word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub text: String,
@@ -102,12 +102,12 @@ pub struct Skipped {
 pub struct Examples {
     pub passages: Vec<Passage>,
     pub examples: Vec<Example>,
-    /// Training questions whose answer could not be located, as the reference skips them.
+    /// Training questions whose answer could not be located, which the reference skips too.
     pub skipped: Vec<Skipped>,
 }
 
 impl Examples {
-    /// One question on one passage, to be predicted.
+    /// Wraps one question on one passage, for prediction.
     pub fn of_one(question: &str, passage: &str) -> Self {
         Examples {
             passages: vec![Passage::new(passage)],

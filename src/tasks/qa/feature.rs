@@ -1,8 +1,8 @@
 //! A feature: one window of a passage, tokenised, with its question, ready for a batch.
 //!
-//! Examples go in, features come out: in the order of the examples, then of their windows. A
-//! passage is tokenised once for all its questions; passages and examples are worked on by all
-//! cores. Reproduces the reference's `featurize`, padding apart (batches pad).
+//! Features come out in the order of the examples, then of their windows. A passage is tokenised
+//! once for all its questions; all cores work on passages and examples. Reproduces the reference's
+//! `featurize`, except for padding (batches pad).
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::{
     text::tokenizer::{Tokenizer, WordTokens},
 };
 
-/// Feature ids count the windows of an example below this.
+/// The windows of an example are numbered below this in feature ids.
 pub(crate) const MAX_WINDOWS: usize = 1000;
 
 /// One tokenised window: `[CLS] question [SEP] window [SEP]`, without padding.
@@ -33,18 +33,18 @@ pub struct Feature {
     pub eid: usize,
     /// Token ids, `[length]`.
     pub input_ids: Vec<u32>,
-    /// Tokens of segment 0: `[CLS]`, the question and the first `[SEP]`.
+    /// Number of tokens in segment 0: `[CLS]`, the question and the first `[SEP]`.
     pub question_length: usize,
-    /// Position of the answer's first token; 0 where the window does not hold the answer.
+    /// Position of the answer's first token; 0 if the window does not contain the answer.
     pub start: usize,
     /// Position of the answer's last token, inclusive; 0 likewise.
     pub end: usize,
     /// The example's flag, not the window's.
     pub is_impossible: bool,
-    /// Word of the passage for each window token; entry `i` is the token at position
+    /// Word of the passage for each window token; entry `i` belongs to the token at position
     /// `question_length + i`.
     pub token_to_orig: Vec<u32>,
-    /// Whether this window sees the token with the most context; indexed as `token_to_orig`.
+    /// Whether this window sees the token with the most context; indexed like `token_to_orig`.
     pub max_context: Vec<bool>,
 }
 
@@ -65,7 +65,7 @@ impl AsRow for Feature {
 /// How examples become features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FeatureOptions {
-    /// The most tokens of a feature.
+    /// Most tokens in a feature.
     pub max_seq_length: usize,
     /// Tokens from the start of a window to the start of the next.
     pub doc_stride: usize,
@@ -75,11 +75,11 @@ pub struct FeatureOptions {
     pub split: Split,
 }
 
-/// The features of all examples, in the order of the examples, then of their windows.
+/// Returns the features of all examples, in the order of the examples, then of their windows.
 ///
 /// # Errors
-/// When `doc_stride` is 0, when a question leaves no room for its passage or needs too many
-/// windows, or when an example points outside its passages or words.
+/// If `doc_stride` is 0, a question leaves no room for its passage or needs too many windows, or an
+/// example points outside its passages or words.
 ///
 /// # Examples
 ///
@@ -199,8 +199,8 @@ fn example_features(
             let (start, end) = match answer {
                 Some((first, past)) if first >= window.start && past <= window.end() => (
                     first - window.start + segment_0.len(),
-                    // `past` may equal `first` for an answer without tokens: then, as in the
-                    // reference, the end stands one before the start.
+                    // `past` may equal `first` for an answer without tokens; as in the reference,
+                    // the end is then one before the start.
                     past + segment_0.len() - window.start - 1,
                 ),
                 _ => (0, 0),
@@ -221,10 +221,10 @@ fn example_features(
         .collect())
 }
 
-/// The passage tokens of an answer, from its first to one past its last.
+/// Returns the range of passage tokens of an answer.
 ///
-/// The tokens of its whole words, narrowed to the first stretch that equals the answer's own
-/// tokens where there is one: "1895" in "(1895-1943).".
+/// These are the tokens of its whole words, narrowed to the first stretch that equals the answer's
+/// own tokens if there is one: "1895" in "(1895-1943).".
 pub(crate) fn answer_tokens(
     qas_id: &str,
     answer: &Answer,
@@ -247,7 +247,7 @@ pub(crate) fn answer_tokens(
         .map_or(passage.ids.len(), |&token| token);
     let wanted = tokenizer.tokenize(&answer.text);
     let span = passage.ids.get(first..past).unwrap_or_default();
-    // Of all sub-spans only those as long as the answer can equal it; the first one is taken.
+    // Only sub-spans as long as the answer can equal it; the first match is taken.
     if !wanted.is_empty()
         && let Some(at) = span.windows(wanted.len()).position(|found| found == wanted)
     {
@@ -316,9 +316,9 @@ mod tests {
     #[test]
     fn the_answer_is_narrowed_to_its_own_tokens() {
         let examples = example("He was (1895-1943).", "What", "1895", 8);
-        // 6 tokens a window, starts 0 and 3: the second one begins with the answer.
+        // 6 tokens per window, starts 0 and 3: the second one begins with the answer.
         assert_eq!(spans(&examples), [(0, 6, 6), (1, 3, 3)]);
-        // Not among the pieces of its word: the whole word is taken.
+        // Not among the pieces of its word, so the whole word is taken.
         let examples = example("He was (1895-1943).", "What", "895", 9);
         assert_eq!(spans(&examples), [(0, 0, 0), (1, 0, 0)]);
         // The first of two equal stretches.

@@ -1,8 +1,8 @@
-//! The features file: one JSON object a line, in the order of the features.
+//! The features file: one JSON object per line, in the order of the features.
 //!
-//! Training features carry `start`, `end` and `is_impossible`, the others `token_to_orig` and
-//! `max_context`; `eid` is the feature's id. Lines are formatted in blocks by all cores while the
-//! block before is written, and the file appears under its name only when it is whole.
+//! Training features have `start`, `end` and `is_impossible`, the others `token_to_orig` and
+//! `max_context`; `eid` is the feature's id. All cores format lines in blocks while the previous
+//! block is written, and the file appears under its name only once it is complete.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -15,15 +15,15 @@ use crate::{
     durable_file::write_whole,
 };
 
-/// Features that one task formats; about 256 KiB of text at 512 tokens.
+/// Features formatted by one task; about 256 KiB of text at 512 tokens.
 const CHUNK: usize = 64;
-/// Chunks that are held at once while the block before them is written.
+/// Chunks held at once while the previous block is written.
 const CHUNKS_PER_BLOCK: usize = 32;
 
-/// Writes a features file. An existing file of that name is replaced once the new one is whole.
+/// Writes a features file. An existing file of that name is replaced once the new one is complete.
 ///
 /// # Errors
-/// When the folder does not exist, may not be written, or the disk is full.
+/// If the folder cannot be created or written, or the disk is full.
 pub fn write_features(path: &Path, features: &[Feature], split: Split) -> Result<(), Error> {
     let failed = |source| Error::Write {
         path: path.to_owned(),
@@ -35,7 +35,7 @@ pub fn write_features(path: &Path, features: &[Feature], split: Split) -> Result
 /// Writes the lines of a features file to `out`.
 ///
 /// # Errors
-/// When `out` does not take them.
+/// If writing to `out` fails.
 pub fn write_lines(
     out: &mut (impl Write + Send),
     features: &[Feature],
@@ -61,7 +61,7 @@ fn format_block(block: &[Feature], split: Split) -> Vec<Vec<u8>> {
         .map(|chunk| {
             let tokens: usize = chunk.iter().map(|feature| feature.input_ids.len()).sum();
             let mut lines = Lines {
-                // Ids, segments, positions, words and marks take about 26 bytes a token.
+                // Ids, segments, positions, words and marks take about 26 bytes per token.
                 bytes: Vec::with_capacity(tokens * 26 + chunk.len() * 160),
                 digits: itoa::Buffer::new(),
             };
@@ -145,7 +145,7 @@ impl Lines {
         }
     }
 
-    /// Ends a list whose entries each brought a comma.
+    /// Closes a list whose entries each ended with a comma.
     fn close_list(&mut self) {
         match self.bytes.last_mut() {
             Some(last) if *last == b',' => *last = b']',
@@ -153,7 +153,7 @@ impl Lines {
         }
     }
 
-    /// A JSON string: quotes, backslashes and control characters are escaped.
+    /// Writes a JSON string; quotes, backslashes and control characters are escaped.
     fn string(&mut self, text: &str) {
         let quoted = serde_json::Value::from(text).to_string();
         self.text(&quoted);
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 
-        // A folder that is missing is made; a file cannot be one.
+        // A missing folder is created, but not where there is a file.
         let lost = path.join("none").join("features.jsonl");
         let message = write_features(&lost, &[], Split::Train)
             .unwrap_err()

@@ -1,5 +1,5 @@
-//! The loss of a window:
-//! `(CE(start) + CE(end)) / 2 + answerable_weight · sigmoid-CE(answerable, is_impossible)`.
+//! The loss of a window: `(CE(start) + CE(end)) / 2 + answerable_weight · sigmoid-CE(answerable,
+//! is_impossible)`.
 
 use burn::Tensor;
 
@@ -13,14 +13,14 @@ use crate::{
     tasks::label::Label,
 };
 
-/// What each window should be answered with, `[batch]` each.
+/// The targets of the windows, `[batch]` each.
 #[derive(Debug, Clone)]
 pub struct Targets {
     /// Position of the answer's first token.
     starts: Vec<u32>,
     /// Position of its last token.
     ends: Vec<u32>,
-    /// 1 if the question has no answer, else 0.
+    /// 1 if the question has no answer, otherwise 0.
     impossible: Vec<u32>,
 }
 
@@ -50,7 +50,7 @@ impl Targets {
     }
 }
 
-/// Loss of each window, `[batch]`.
+/// Returns the loss of each window, `[batch]`.
 pub fn feature_losses(head: &SpanHead, input: &HeadInput, targets: &Targets) -> Tensor<1> {
     let sequences = &input.sequences;
     let starts = TargetRows::new(sequences, &targets.starts);

@@ -1,11 +1,11 @@
 //! Question answering on a passage: SQuAD 2.0 and 1.1, and MRQA's data sets.
 //!
-//! [`raw`] reads the questions of a file, [`reader`] makes examples of them,
+//! [`raw`] reads the questions of a file, [`reader`] turns them into examples,
 //! [`feature::featurize`] tokenises and windows these, and [`feature_file::write_features`] writes
-//! the result as JSON lines. [`span_head`] and [`beam`] are what the model adds to its encoder,
-//! [`loss`] what it is trained by. [`predict::predict`] runs it, [`answers`] makes answers of what
-//! it says, [`scorers`] mark them, and [`evaluate`] does all of it for one file. [`dataset`] converts
-//! and checks files, [`analysis`] tells what goes wrong with predictions.
+//! the result as JSON Lines. [`span_head`] and [`beam`] are what the model adds to its encoder, and
+//! [`loss`] is its training loss. [`predict::predict`] runs the model, [`answers`] turns its
+//! outputs into answers, [`scorers`] score them, and [`evaluate`] does all of it for one file.
+//! [`dataset`] converts and checks files, and [`analysis`] analyses the errors of predictions.
 
 pub mod analysis;
 pub mod answers;

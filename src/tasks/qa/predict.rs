@@ -1,4 +1,4 @@
-//! Runs the model over the windows of a data set.
+//! Runs the model on the windows of a data set.
 
 use std::ops::ControlFlow;
 
@@ -11,12 +11,12 @@ use crate::{
     tasks::{model::Model, predict},
 };
 
-/// Predicts every feature; results stand in the order of the set.
+/// Predicts every feature; the results are in the order of the set.
 ///
-/// As [`predict::predict`]; `head` is the task's place in the model's list.
+/// Works like [`predict::predict`]; `head` is the task's index in the model's list.
 ///
 /// # Errors
-/// [`Error::Ended`] if `progress` breaks off.
+/// [`Error::Ended`] if `progress` stops the run.
 pub fn predict(
     model: &Model,
     head: usize,

@@ -2,8 +2,8 @@
 //!
 //! Splits each passage into words, locates the training answers by their code-point offsets, and
 //! numbers the examples. As in the reference, a training question whose answer cannot be located is
-//! left out and counted; training takes the first answer only and reads `is_impossible` for the
-//! task `squad` only; other splits carry no answers into their examples.
+//! left out and counted; training only uses the first answer, and reads `is_impossible` only for
+//! the task `squad`; other splits have no answers in their examples.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -35,8 +35,8 @@ pub struct ReadOptions<'a> {
 /// Reads the examples of `task` from `path`.
 ///
 /// # Errors
-/// When the task is unknown, the file cannot be read or is malformed, or a training question
-/// lacks its answer.
+/// If the task is unknown, the file cannot be read or is malformed, or a training question lacks
+/// its answer.
 ///
 /// # Examples
 ///
@@ -65,10 +65,10 @@ pub fn read_task(path: &Path, task: &str, split: Split) -> Result<Examples, Erro
     questions.examples(ReadOptions { task, split })
 }
 
-/// The family of a task's files.
+/// Returns the family of a task's files.
 ///
 /// # Errors
-/// When the task is unknown, or none of questions.
+/// If the task is unknown or is not question answering.
 pub fn family_of(task: &str) -> Result<Family, Error> {
     match registry::expect(task)?.kind {
         Kind::Questions(Questions::Squad2 | Questions::Squad1) => Ok(Family::Squad),
@@ -80,11 +80,11 @@ pub fn family_of(task: &str) -> Result<Family, Error> {
 }
 
 impl QuestionSet {
-    /// The examples of the file for a task.
+    /// Returns the examples of the file for a task.
     ///
     /// # Errors
-    /// When a training question lacks its answer, and when the file is QuAC's own, unless only its
-    /// questions are asked for, as of a test file.
+    /// If a training question lacks its answer, or if the file is QuAC's own, unless only its
+    /// questions are needed, as for a test file.
     pub fn examples(&self, options: ReadOptions<'_>) -> Result<Examples, Error> {
         if options.split != Split::Test {
             self.check_answers()?;
@@ -163,7 +163,7 @@ fn is_impossible(question: &Question, options: ReadOptions<'_>) -> bool {
         && question.is_impossible
 }
 
-/// The text and the place of the answer that a question teaches, if it teaches any.
+/// Returns the text and position of the answer on which a question is trained, if any.
 pub(super) fn taught<'a>(
     question: &'a Question,
     file: &str,
@@ -220,9 +220,9 @@ pub(super) fn taught<'a>(
     }
 }
 
-/// The words that hold an answer, or why the reference leaves its question out.
+/// Returns the words that contain an answer, or why the reference leaves its question out.
 ///
-/// A blank answer is left out too: the reference would teach an empty or arbitrary span there.
+/// A blank answer is left out too: the reference would train on an empty or arbitrary span.
 pub(crate) fn locate(
     passage: &Passage,
     begun: &[usize],
@@ -247,8 +247,8 @@ pub(crate) fn locate(
             begun.len()
         ));
     };
-    // An answer that begins before the first word counts from the passage's last word: Python's
-    // index −1, which the reference lets pass and which seldom holds the answer.
+    // An answer that begins before the first word counts from the passage's last word: the
+    // reference accepts Python's index −1 there, although that word seldom contains the answer.
     let start_word = first
         .checked_sub(1)
         .unwrap_or(passage.words.len().saturating_sub(1));
@@ -266,7 +266,7 @@ pub(crate) fn locate(
     })
 }
 
-/// The ids that an earlier example has already.
+/// Returns the ids that an earlier example already has.
 fn repeated_ids(all: &Examples) -> Vec<&str> {
     let mut seen = HashSet::with_capacity(all.examples.len());
     let ids = all.examples.iter().map(|example| example.qas_id.as_str());
@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(located(text, "Paris, France", 12), Ok((4, 5)));
         // Inside a word: its words are taken whole.
         assert_eq!(located(text, "ranc", 20), Ok((5, 5)));
-        // Case and runs of whitespace do not count.
+        // Case and runs of whitespace do not matter.
         assert_eq!(located("in  old  Paris", "Old\tPARIS", 4), Ok((1, 2)));
     }
 

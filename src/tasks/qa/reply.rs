@@ -1,7 +1,7 @@
-//! A question's prediction → what is said of it: the answer with its place in the passage, or that
-//! there is none, what else it might be, and how sure the model is.
+//! A question's prediction → the reply: the answer with its place in the passage or that there is
+//! none, the alternatives, and the model's confidence.
 //!
-//! `electra ask` prints a reply, `electra ask --json` and `electra serve` give it as JSON.
+//! `electra ask` prints a reply; `electra ask --json` and `electra serve` return it as JSON.
 
 use std::ops::Range;
 
@@ -10,17 +10,17 @@ use serde::Serialize;
 use super::answers::nbest::{NbestEntry, QuestionPrediction};
 use crate::config::Config;
 
-/// What is said of a question. Positions count the passage's code points from 0; an end is one
-/// past the last.
+/// The reply to a question. Positions count the passage's code points from 0; an end is one past
+/// the last.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct QuestionReply {
-    /// Empty where the passage is taken not to hold the answer.
+    /// Empty if the passage is judged not to contain the answer.
     pub answer: String,
     pub start: Option<usize>,
     pub end: Option<usize>,
-    /// How much speaks against any answer; only models trained on unanswerable questions tell.
+    /// How much speaks against any answer; only models trained on unanswerable questions have it.
     pub null_odds: Option<f64>,
-    /// The classifier's probability that the passage does not hold the answer.
+    /// The classifier's probability that the passage does not contain the answer.
     pub no_answer_probability: Option<f64>,
     /// Null odds above this mean that there is no answer.
     pub threshold: f64,
@@ -41,7 +41,7 @@ pub struct Alternative {
 }
 
 impl QuestionReply {
-    /// Lets the threshold decide whether the answer stands.
+    /// Builds the reply; the threshold decides whether the answer stands.
     pub fn new(prediction: QuestionPrediction, config: &Config, threshold: f64) -> Self {
         let null_odds = prediction.null_odds;
         let stands = null_odds.is_none_or(|odds| odds <= threshold);
@@ -64,7 +64,7 @@ impl QuestionReply {
         }
     }
 
-    /// The answer's place, if it has one.
+    /// Returns the answer's place, if it has one.
     pub fn place(&self) -> Option<Range<usize>> {
         Some(self.start?..self.end?)
     }

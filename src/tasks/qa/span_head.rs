@@ -1,11 +1,11 @@
-//! ELECTRA's question-answering head: where an answer starts, where it ends given its start,
-//! and whether there is one.
+//! ELECTRA's question-answering head: where an answer starts, where it ends given its start, and
+//! whether there is one.
 //!
-//! Reproduces the reference's `QATask.get_prediction_module` on packed rows: softmaxes and means run
-//! over each sequence's own tokens. The dense layer over `concat(H[start], H[j])` is computed as two
-//! products, one for each half of its kernel, so that the start's half is not repeated for every
-//! `j`. Products take operands in the format of the layers; what has one column, and in bf16 what has few
-//! rows, is f32.
+//! Reproduces the reference's `QATask.get_prediction_module` on packed rows: softmaxes and means
+//! run over each sequence's own tokens. The dense layer over `concat(H[start], H[j])` is computed
+//! as two matmuls, one for each half of its kernel, so that the start's half is not repeated for
+//! every `j`. Matmuls take operands in the format of the layers; those with a single column and, in
+//! bf16, those with few rows are f32.
 
 use std::sync::Arc;
 
@@ -37,28 +37,28 @@ use crate::{
     },
 };
 
-/// Logits of tokens outside the passage are lowered by this much.
+/// Subtracted from the logits of tokens outside the passage.
 const MASKED: f32 = 1000.0;
 
 /// Width of the head's two hidden layers.
 pub const HEAD_HIDDEN: usize = 512;
 
-/// Which parts the head has.
+/// The parts of the head.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SpanHeadConfig {
-    /// The end is predicted given the start.
+    /// Whether the end is predicted given the start.
     pub joint_prediction: bool,
-    /// A classifier says whether the question has an answer.
+    /// Whether a classifier says if the question has an answer.
     pub answerable_classifier: bool,
-    /// The classifier also sees the mean of the hidden states weighted by the start.
+    /// Whether the classifier also sees the mean of the hidden states weighted by the start.
     pub answerable_uses_start_logits: bool,
-    /// Weight of the classifier's loss. Only training reads it: a record does not keep it.
+    /// Weight of the classifier's loss. Only used in training; a record does not store it.
     #[serde(skip)]
     pub answerable_weight: f64,
 }
 
 impl SpanHeadConfig {
-    /// The head that the hyper-parameters describe.
+    /// Returns the head that the hyper-parameters describe.
     pub fn of(config: &Config) -> Self {
         Self {
             joint_prediction: config.joint_prediction,
@@ -68,7 +68,7 @@ impl SpanHeadConfig {
         }
     }
 
-    /// The same as a record describes it.
+    /// Returns the shape as a record describes it.
     pub fn shape(&self) -> HeadShape {
         HeadShape::Span(SpanShape {
             joint_prediction: self.joint_prediction,
@@ -85,13 +85,13 @@ pub struct SpanHead {
     pub start: Dense,
     /// `2 · hidden → 512`, only with joint prediction
     pub end_hidden: Option<Dense>,
-    /// `512 → 1` with joint prediction, else `hidden → 1`
+    /// `512 → 1` with joint prediction, otherwise `hidden → 1`
     pub end: Dense,
-    /// `2 · hidden → 512`, only where the classifier uses the start logits
+    /// `2 · hidden → 512`, only if the classifier uses the start logits
     pub answerable_hidden: Option<Dense>,
     /// `512 → 1`, or `hidden → 1` on the first hidden state
     pub answerable: Option<Dense>,
-    /// The f16 copies of both halves of `end_hidden`'s kernel, for rows in f16; without autodiff.
+    /// f16 copies of both halves of `end_hidden`'s kernel, for rows in f16; without autodiff.
     #[module(skip)]
     end_halves: Option<[Tensor<2>; 2]>,
     #[module(skip)]
@@ -159,7 +159,7 @@ impl SpanHead {
         })
     }
 
-    /// The classifier's hidden layer, if the layers compute in f16.
+    /// Returns the classifier's hidden layer, if the layers compute in f16.
     pub fn f16_dense(&mut self) -> Option<&mut Dense> {
         match self.arithmetic.layers {
             Element::F16 => self.answerable_hidden.as_mut(),
@@ -167,7 +167,7 @@ impl SpanHead {
         }
     }
 
-    /// Makes the f16 halves of the end's kernel anew, if the layers compute in f16.
+    /// Recomputes the f16 halves of the end's kernel, if the layers compute in f16.
     pub fn refresh_f16_parts(&mut self) {
         if self.arithmetic.layers == Element::F32 {
             return;
@@ -178,21 +178,21 @@ impl SpanHead {
         });
     }
 
-    /// Weight of the classifier's loss beside the span's.
+    /// Returns the weight of the classifier's loss relative to the span's.
     pub fn answerable_weight(&self) -> f64 {
         self.answerable_weight
     }
 
-    /// Start logits, `[tokens]`.
+    /// Returns the start logits, `[tokens]`.
     pub fn start_logits(&self, input: &HeadInput, mask: Tensor<1>) -> Tensor<1> {
         logits(&self.start, input, mask)
     }
 
-    /// End logits given starts, `[ranks, tokens]`: `starts` are packed rows, as many for each
-    /// sequence, one sequence after the other. Without joint prediction they play no part, and
-    /// there is one rank.
+    /// Returns the end logits given starts, `[ranks, tokens]`: `starts` are packed rows, equally
+    /// many for each sequence, sequence after sequence. Without joint prediction they have no
+    /// effect, and there is one rank.
     ///
-    /// `mask` is [`passage_mask`]'s. Differentiable for one start a sequence.
+    /// `mask` is [`passage_mask`]'s. Differentiable if each sequence has one start.
     pub fn end_logits(&self, input: &HeadInput, starts: Arc<[u32]>, mask: Tensor<1>) -> Tensor<2> {
         let Some(hidden) = &self.end_hidden else {
             let tokens = input.sequences.tokens();
@@ -203,7 +203,7 @@ impl SpanHead {
             let kernel = self.end_kernel(hidden, half, &rows);
             dense(rows, kernel, bias)
         };
-        // The bias belongs to the sum: with the few starts its gradient is a sum over few rows.
+        // The bias is added with the few starts, so that its gradient is a sum over few rows.
         let bias = hidden.bias.val();
         let none = Tensor::zeros([HEAD_HIDDEN], &states.device());
         let starts = product(rows(states.clone(), starts), Half::Start, bias);
@@ -218,7 +218,7 @@ impl SpanHead {
         )
     }
 
-    /// A half of `end_hidden`'s kernel for the product with these rows.
+    /// Returns a half of `end_hidden`'s kernel for the matmul with these rows.
     fn end_kernel(&self, dense: &Dense, half: Half, rows: &Tensor<2>) -> Weight {
         let master = half.of(dense.weight.val());
         if rows.dtype() == DType::F32 {
@@ -250,8 +250,8 @@ impl SpanHead {
         }
     }
 
-    /// How strongly the head says that a question has no answer, `[sequences]`, given the start
-    /// logits, `[tokens]`; `None` without the classifier.
+    /// Returns the logits that a question has no answer, `[sequences]`, given the start logits,
+    /// `[tokens]`; `None` without the classifier.
     pub fn answerable_logits(
         &self,
         input: &HeadInput,
@@ -274,11 +274,12 @@ impl SpanHead {
     }
 }
 
-/// What is added to each token's logits, `[tokens]`: 0 where an answer may start or end (the passage,
-/// its closing `[SEP]`, and position 0, which stands for "no answer"), −1000 elsewhere.
+/// Returns what is added to each token's logits, `[tokens]`: 0 where an answer may start or end
+/// (the passage, its closing `[SEP]`, and position 0, which stands for "no answer"), −1000
+/// elsewhere.
 ///
-/// The reference's softmax runs over padding too, at logits as low. Beside position 0, whose logit
-/// is not lowered, the exponential of both is exactly 0 in f32.
+/// The reference's softmax also runs over padding, at equally low logits. Relative to position 0,
+/// whose logit is not lowered, the exponential of both is exactly 0 in f32.
 pub fn passage_mask(input: &HeadInput) -> Tensor<1> {
     let sequences = &input.sequences;
     let terms: Vec<f32> = (0..sequences.len())
@@ -296,7 +297,7 @@ pub fn passage_mask(input: &HeadInput) -> Tensor<1> {
     Tensor::from_data(TensorData::new(terms, [tokens]), &input.hidden.device())
 }
 
-/// Logits `[tokens]` of a dense layer `hidden → 1`.
+/// Returns the logits `[tokens]` of a dense layer `hidden → 1`.
 fn logits(dense: &Dense, input: &HeadInput, mask: Tensor<1>) -> Tensor<1> {
     let weight = dense.weight.val();
     let [size, _] = weight.dims();

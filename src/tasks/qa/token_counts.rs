@@ -1,8 +1,8 @@
-//! How many tokens a file's text became, and how many of them the vocabulary does not know.
+//! Counts the tokens of a file's text, and how many of them the vocabulary does not know.
 //!
-//! A question is counted once, and with it each token of its passage, however many windows show
-//! it: the share is that of what the model reads. A vocabulary of another language or another
-//! model shows here, before a run is spent on it.
+//! A question is counted once, and with it each token of its passage, however many windows contain
+//! it: the share describes what the model reads. It reveals a vocabulary of another language or
+//! another model before a run is spent on it.
 
 use std::{fmt, ops::AddAssign};
 
@@ -10,14 +10,14 @@ use serde::Serialize;
 
 use super::feature::{Feature, MAX_WINDOWS};
 
-/// Above this share of `[UNK]` the vocabulary hardly belongs to the text: English text in its own
+/// Share of `[UNK]` above which the vocabulary hardly suits the text: English text in its own
 /// model's vocabulary has below 0.1 %.
 const MOST_UNKNOWN: f64 = 0.05;
 
-/// Fewer may be an emoji or two of a short text.
+/// Fewer may be an emoji or two in a short text.
 const FEWEST_UNKNOWN: usize = 5;
 
-/// Tokens of questions and passages, special tokens apart.
+/// Token counts of questions and passages, without special tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct TokenCounts {
     pub tokens: usize,
@@ -52,12 +52,12 @@ impl TokenCounts {
         }
     }
 
-    /// The unknown among all, from 0 to 1; 0 of no tokens.
+    /// Returns the share of unknown tokens, from 0 to 1; 0 if there are no tokens.
     pub fn unknown_share(&self) -> f64 {
         self.unknown as f64 / self.tokens.max(1) as f64
     }
 
-    /// What to say of a vocabulary that hardly belongs to the text; nothing if it does.
+    /// Returns a warning if the vocabulary hardly suits the text.
     pub fn warning(&self) -> Option<String> {
         let foreign = self.unknown >= FEWEST_UNKNOWN && self.unknown_share() > MOST_UNKNOWN;
         foreign.then(|| {

@@ -1,7 +1,7 @@
 //! Windows: a long passage → overlapping slices of its tokens, and which slice sees a token best.
 //!
-//! Reproduces the reference's sliding window (start advances by `doc_stride`) and its "max
-//! context" rule, which lets each token be predicted from one window only.
+//! Reproduces the reference's sliding window (the start advances by `doc_stride`) and its "max
+//! context" rule, by which each token is predicted from only one window.
 
 use std::num::NonZeroUsize;
 
@@ -15,13 +15,13 @@ pub struct Window {
 }
 
 impl Window {
-    /// One past the last token.
+    /// Returns one past the last token.
     pub fn end(self) -> usize {
         self.start + self.length
     }
 }
 
-/// How many windows [`windows`] gives.
+/// Returns the number of windows that [`windows`] returns.
 pub fn window_count(tokens: usize, size: NonZeroUsize, stride: NonZeroUsize) -> usize {
     if tokens == 0 {
         0
@@ -32,8 +32,8 @@ pub fn window_count(tokens: usize, size: NonZeroUsize, stride: NonZeroUsize) -> 
     }
 }
 
-/// Windows of at most `size` tokens, each `stride` (but never more than a window) after the one
-/// before, up to the first that reaches the end. An empty passage has none.
+/// Returns windows of at most `size` tokens, each `stride` (but never more than a window) after the
+/// previous one, up to the first that reaches the end. An empty passage has none.
 pub fn windows(tokens: usize, size: NonZeroUsize, stride: NonZeroUsize) -> Vec<Window> {
     let step = stride.min(size).get();
     (0..window_count(tokens, size, stride))
@@ -47,16 +47,16 @@ pub fn windows(tokens: usize, size: NonZeroUsize, stride: NonZeroUsize) -> Vec<W
         .collect()
 }
 
-/// For each window, which of its tokens it sees with more context than any other window does.
+/// Returns, for each window, which of its tokens it sees with more context than any other window.
 ///
-/// A token's context is min(left, right) + 0.01 · window length; the first of equal windows
-/// wins. The sum is made in f64 as the reference makes it, since its rounding decides some ties.
+/// A token's context is min(left, right) + 0.01 · window length; the first of equal windows wins.
+/// The sum is computed in f64 as in the reference, since its rounding decides some ties.
 pub fn max_context(windows: &[Window]) -> Vec<Vec<bool>> {
     if let [only] = windows {
         return vec![vec![true; only.length]];
     }
     let tokens = windows.iter().map(|window| window.end()).max().unwrap_or(0);
-    // No score is negative, so that any window beats the start value.
+    // No score is negative, so any window beats the initial value.
     let mut best = vec![(-1.0f64, 0usize); tokens];
     for (number, window) in windows.iter().enumerate() {
         for offset in 0..window.length {
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(cut(5, 5, 2), [(0, 5)]);
         assert_eq!(cut(6, 5, 2), [(0, 5), (2, 4)]);
         assert_eq!(cut(10, 5, 2), [(0, 5), (2, 5), (4, 5), (6, 4)]);
-        // A stride beyond the window would skip tokens; the window's length is taken instead.
+        // A stride beyond the window would skip tokens, so the window's length is used instead.
         assert_eq!(cut(7, 3, 128), [(0, 3), (3, 3), (6, 1)]);
     }
 
@@ -116,7 +116,7 @@ mod tests {
         assert!(!best[1][4] && best[2][1]);
         // Token 4: right context 0 in the first window, left context 1 in the second.
         assert!(!best[0][4] && best[1][1]);
-        // Token 3 ties on 0 context only if it were at both ends: here the first has 1.
+        // Token 3: right context 1 in the first window, left context 0 in the second.
         assert!(best[0][3] && !best[1][0]);
     }
 

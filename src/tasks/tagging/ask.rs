@@ -1,4 +1,4 @@
-//! A text as a fine-tuned model is asked for the spans in it.
+//! Asks a fine-tuned model for the spans in a text.
 
 use super::{
     error::Error,
@@ -18,31 +18,31 @@ use crate::{
     text::tokenizer::Tokenizer,
 };
 
-/// A task of tags, as it is asked.
+/// A tagging task, ready to be asked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WordAsking {
     pub task: String,
     pub labels: Labels,
-    /// That of every token.
+    /// Segment of every token.
     pub segment: u8,
-    /// Those of the files that it was learnt from, if they are not the usual ones.
+    /// Columns of the training files, if they are not the usual ones.
     pub columns: Option<Columns>,
 }
 
-/// A text as the rows that keep its words: each begins with the word that did not fit into the one
-/// before.
+/// A text as rows that together keep all words: each row begins with the word that did not fit into
+/// the previous one.
 #[derive(Debug, Clone)]
 pub struct FeaturizedWords {
     pub text: String,
     pub features: Vec<Feature>,
     pub segment: u8,
-    /// Tokens of words that alone are longer than a row.
+    /// Number of tokens cut off from words that are longer than a row by themselves.
     pub cut_tokens: usize,
     max_seq_length: usize,
 }
 
 impl FeaturizedWords {
-    /// Tokens that the model reads, special tokens apart.
+    /// Counts the tokens that the model reads, without special tokens.
     pub fn token_counts(&self, unk_id: u32) -> TokenCounts {
         let mut counts = TokenCounts::default();
         for feature in &self.features {
@@ -52,7 +52,7 @@ impl FeaturizedWords {
         counts
     }
 
-    /// What is to be said of the text before it is answered.
+    /// Returns warnings about the text, to be shown before it is answered.
     pub fn warnings(&self, unk_id: u32) -> Vec<String> {
         let cut = (self.cut_tokens > 0).then(|| {
             format!(
@@ -77,10 +77,10 @@ impl FeaturizedWords {
 }
 
 impl WordAsking {
-    /// A task with these tags; every token has the segment, or else the reference's.
+    /// Creates a task with these tags; every token has the given segment, or else the reference's.
     ///
     /// # Errors
-    /// When a tag is none.
+    /// If a tag is invalid.
     pub fn new(task: &str, tags: &[String], segment: Option<u8>) -> Result<Self, Error> {
         let rules = match registry::find(task) {
             Some(_) => Rules::Reference,
@@ -94,11 +94,11 @@ impl WordAsking {
         })
     }
 
-    /// Splits a text into words and tokenises them. Unlike in training every word is kept: a long text
-    /// becomes several rows.
+    /// Splits a text into words and tokenises them. Unlike in training, every word is kept: a long
+    /// text becomes several rows.
     ///
     /// # Errors
-    /// When `max_seq_length` leaves no room.
+    /// If `max_seq_length` leaves no room.
     pub fn featurize(
         &self,
         text: &str,
@@ -123,10 +123,10 @@ impl WordAsking {
         })
     }
 
-    /// The reply to a text: `logits` are those of each row's words, `[rows][words · tags]`.
+    /// Builds the reply to a text; `logits` are those of each row's words, `[rows][words · tags]`.
     ///
     /// # Errors
-    /// When there are not as many, or when one is not finite.
+    /// If their number does not match, or if one is not finite.
     pub fn reply(&self, asked: &FeaturizedWords, logits: &[Vec<f32>]) -> Result<TagReply, Error> {
         let text = asked.text.as_str();
         let words = words(text, Splitting::Punctuation);

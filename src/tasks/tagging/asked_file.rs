@@ -1,4 +1,4 @@
-//! A file of sentences as a fine-tuned model is asked for the spans in them: with tags or without, or
+//! A file of sentences in which a fine-tuned model is asked for spans: with or without tags, or
 //! plain text.
 
 use std::{io, path::Path, sync::Arc};
@@ -34,21 +34,21 @@ use crate::{
     text::tokenizer::Tokenizer,
 };
 
-/// The file's sentences, featurised.
+/// The featurised sentences of a file.
 pub struct WordFile {
     asking: WordAsking,
     file: String,
     sentences: Vec<Sentence>,
-    /// Whether the tags were read: then the sentences are cut as in an evaluation.
+    /// Whether the tags were read, in which case the sentences are truncated as in an evaluation.
     labelled: bool,
     form: &'static str,
     passed_over: String,
 }
 
-/// A sentence with the rows that the model reads of it.
+/// A sentence and the rows in which the model reads it.
 struct Sentence {
     words: Vec<String>,
-    /// A text that is not split into words in its file, with the code points of each word.
+    /// A text that its file does not split into words, with the code point range of each word.
     text: Option<(String, Vec<(usize, usize)>)>,
     rows: Vec<Feature>,
 }
@@ -60,11 +60,12 @@ impl Sentence {
 }
 
 impl WordFile {
-    /// Reads a file for a task whose data lie in `folder`. With tags that the model knows it is read as
-    /// an evaluation reads it; without, every word is kept, and a long sentence has several rows.
+    /// Reads a file for a task whose data are in `folder`. If it has tags that the model knows, it
+    /// is read as in an evaluation; otherwise every word is kept, and a long sentence has several
+    /// rows.
     ///
     /// # Errors
-    /// When it cannot be read or holds no word.
+    /// If it cannot be read or contains no word.
     pub fn read(
         asking: &WordAsking,
         file: &Path,
@@ -103,13 +104,13 @@ impl WordFile {
         Ok(read)
     }
 
-    /// The rows of the sentences, in their order.
+    /// Iterates over the rows of the sentences, in order.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         let rows = self.sentences.iter().flat_map(|sentence| &sentence.rows);
         rows.map(|feature| feature.row(self.asking.segment))
     }
 
-    /// What the file holds, in a line.
+    /// Describes the file's content on one line.
     pub fn line(&self) -> String {
         let words: usize = self.sentences.iter().map(|s| s.words.len()).sum();
         let cut = match self.left_out() {
@@ -130,16 +131,18 @@ impl WordFile {
         self.sentences.len()
     }
 
-    /// Words that were cut off.
+    /// Returns the number of words cut off.
     pub fn left_out(&self) -> usize {
         let sentences = self.sentences.iter();
         sentences.map(|s| s.words.len() - s.kept()).sum()
     }
 
-    /// Writes what is said of the sentences, by the logits of each row, `[rows][words · tags]`.
+    /// Writes the predictions for the sentences, given the logits of each row,
+    /// `[rows][words · tags]`.
     ///
     /// # Errors
-    /// When they are not as many or not finite, or the file cannot be written.
+    /// If there are too many or too few logits or they are not finite, or if the file cannot be
+    /// written.
     pub fn write(&self, logits: Vec<Vec<f32>>, path: &Path) -> Result<(), Error> {
         let mut logits = logits.into_iter();
         let mut lines = Vec::new();
@@ -223,7 +226,7 @@ impl WordFile {
     }
 }
 
-/// The keys in the order of a line: those of an evaluation first.
+/// The keys in the order of a line, those of an evaluation first.
 #[derive(Serialize)]
 struct Line<'a> {
     eid: usize,
@@ -237,7 +240,7 @@ struct Line<'a> {
     spans: Vec<SpanLine>,
     words: &'a [String],
     left_out_words: usize,
-    /// Rows that the model read it in.
+    /// Number of rows in which the model read it.
     parts: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
@@ -250,16 +253,16 @@ struct SpanLine {
     text: String,
     first_word: usize,
     last_word: usize,
-    /// Code points of a text that its file does not split into words.
+    /// Code points in a text that its file does not split into words.
     #[serde(skip_serializing_if = "Option::is_none")]
     start: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     end: Option<usize>,
-    /// The least of its words'.
+    /// The lowest among its words.
     probability: f64,
 }
 
-/// How the files of the task are read.
+/// Returns how the files of the task are read.
 fn options(asking: &WordAsking, file: &Path, folder: &Path) -> Result<ReadOptions, Error> {
     if asking.labels.rules() == Rules::Reference {
         return Ok(ReadOptions {
@@ -280,7 +283,7 @@ fn options(asking: &WordAsking, file: &Path, folder: &Path) -> Result<ReadOption
     Ok(options.unwrap_or_default())
 }
 
-/// Refuses a table, whose header would be a sentence and whose cells would be parts of one.
+/// Rejects a table: its header would be read as a sentence, and its cells as parts of one.
 fn check_form(file: &Path) -> Result<(), Error> {
     if !matches!(Format::of(file), Ok(Format::Csv)) {
         return Ok(());
@@ -301,7 +304,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// As an evaluation reads it.
+    /// Reads it as in an evaluation.
     fn tagged(&self) -> Result<WordFile, Error> {
         let data = TaskData::read(
             &self.asking.task,
@@ -328,7 +331,7 @@ impl Reading<'_> {
         })
     }
 
-    /// With every word, whatever stands beside it.
+    /// Reads every word, ignoring anything beside it.
     fn untagged(&self) -> Result<WordFile, Error> {
         let plain = self.form() == Form::Conll && self.is_plain()?;
         if plain && matches!(Format::of(self.file), Ok(Format::Tsv)) {
@@ -367,7 +370,7 @@ impl Reading<'_> {
         })
     }
 
-    /// A text a line.
+    /// Reads one text per line.
     fn lines(&self) -> Result<Vec<Sentence>, Error> {
         let mut sentences = Vec::new();
         self.each_line(|text| {
@@ -401,7 +404,8 @@ impl Reading<'_> {
         self.options.form.unwrap_or_else(by_name)
     }
 
-    /// Whether a file has texts rather than words: several words on a line, and no tab between columns.
+    /// Returns whether a file contains texts rather than words: several words on a line, and no
+    /// tabs between columns.
     fn is_plain(&self) -> Result<bool, Error> {
         let name = self.file.file_name().unwrap_or_default().to_string_lossy();
         if name.contains(".conll") {
@@ -416,7 +420,7 @@ impl Reading<'_> {
         Ok(several && !tabs)
     }
 
-    /// Whether an error came of tags, rather than of there being none.
+    /// Returns whether an error was caused by tags rather than by their absence.
     fn has_tags(&self, error: &Error) -> Result<bool, Error> {
         let Error::Line { line, .. } = error else {
             return Ok(true);
@@ -430,7 +434,7 @@ impl Reading<'_> {
         Ok(false)
     }
 
-    /// Hands on the lines that are not blank, without blanks around them.
+    /// Passes on the non-blank lines, trimmed.
     fn each_line(&self, mut take: impl FnMut(&str) -> Result<(), Error>) -> Result<(), Error> {
         let mut lines = LineReader::new(Source::open(self.file)?);
         while let Some((_, line)) = lines.next_line()? {

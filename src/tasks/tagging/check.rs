@@ -1,4 +1,4 @@
-//! A file of tagged words → what is in it, how long it is in tokens, and what is wrong with it.
+//! Checks a file of tagged words: its contents, its length in tokens, and its problems.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -27,7 +27,7 @@ use crate::{
     text::tokenizer::{Tokenizer, WordTokens},
 };
 
-/// What is in a file.
+/// The contents of a file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WordFile {
     pub file: PathBuf,
@@ -36,17 +36,17 @@ pub struct WordFile {
     pub labelled: bool,
     pub sentences: usize,
     pub words: usize,
-    /// By which scheme tags mark spans: IOB1, IOB2 or BIOES.
+    /// Scheme by which tags mark spans: IOB1, IOB2 or BIOES.
     pub scheme: &'static str,
-    /// How many spans there are of each type.
+    /// Number of spans of each type.
     pub spans: BTreeMap<String, usize>,
     pub words_in_spans: usize,
     pub words_per_sentence: Spread,
-    /// Before a sentence is cut, special tokens included.
+    /// Before truncation, including special tokens.
     pub tokens_per_sentence: Spread,
-    /// Sentences that are longer than `max_seq_length`.
+    /// Number of sentences longer than `max_seq_length`.
     pub cut: usize,
-    /// Their words that are neither learnt nor marked.
+    /// Their words that are neither trained on nor scored.
     pub words_lost: usize,
     pub tokens: TokenCounts,
 }
@@ -82,7 +82,7 @@ impl<'a> WordChecker<'a> {
     /// Checks a file.
     ///
     /// # Errors
-    /// When the file cannot be read, or a line is not of its form.
+    /// If the file cannot be read, or a line does not have its form.
     pub fn check(
         &mut self,
         path: &Path,
@@ -133,8 +133,8 @@ impl<'a> WordChecker<'a> {
         self.problems.push(Problem::new(kind, file, place, found));
     }
 
-    /// Tells sentences that stand in the file before or in the train file, and types that the train
-    /// file lacks.
+    /// Reports sentences that already occur in the file or in the train file, and types that the
+    /// train file lacks.
     fn compare(&mut self, path: &Path, split: Split, file: &Sentences) -> Seen {
         let mut seen = Seen::default();
         let mut told = Vec::new();
@@ -236,7 +236,7 @@ impl<'a> WordChecker<'a> {
 /// A sentence in tokens.
 struct Measured {
     tokens: TokenCounts,
-    /// Words that are cut off.
+    /// Number of words cut off.
     lost: usize,
     problems: Vec<(Kind, String)>,
 }

@@ -1,9 +1,10 @@
-//! CoNLL's form: a word a line, its tag in another column, a blank line after each sentence.
+//! CoNLL format: one word per line, its tag in another column, and a blank line after each
+//! sentence.
 //!
-//! As the reference reads it (`_get_labeled_sentences` in `finetune/tagging/tagging_tasks.py`): any
-//! Unicode blank separates columns, and lines whose first column is `-DOCSTART-` are dropped. By the
-//! usual rules a tab separates where there is one, since words may hold spaces then, and every line
-//! has as many columns as the first.
+//! Follows the reference (`_get_labeled_sentences` in `finetune/tagging/tagging_tasks.py`): any
+//! Unicode whitespace separates columns, and lines whose first column is `-DOCSTART-` are dropped.
+//! Under the usual rules, a tab is the separator if there is one, since words may then contain
+//! spaces, and every line has as many columns as the first.
 
 use super::{
     error::{Error, quoted},
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{data::line_reader::LineReader, text::normalizer::is_blank};
 
-/// A longer sentence is a file without blank lines.
+/// A longer sentence means that the file lacks blank lines.
 const LONGEST_SENTENCE: usize = 10_000;
 
 const DOCUMENT: &str = "-DOCSTART-";
@@ -25,7 +26,7 @@ const DOCUMENT: &str = "-DOCSTART-";
 /// Reads the sentences of a file into `into`.
 ///
 /// # Errors
-/// When it cannot be read, or a line is not of the form.
+/// If it cannot be read, or a line does not have the form.
 pub(super) fn read(
     mut lines: LineReader,
     options: &ReadOptions,
@@ -76,7 +77,7 @@ pub(super) fn read(
     Ok(())
 }
 
-/// Whether a line has a tag beside its word; `None` of a line without a word.
+/// Returns whether a line has a tag beside its word; `None` for a line without a word.
 pub(super) fn has_tag(line: &str) -> Option<bool> {
     let mut cells = line.split(is_blank).filter(|cell| !cell.is_empty());
     let word = cells.next().filter(|word| *word != DOCUMENT)?;
@@ -89,7 +90,7 @@ struct Open {
     line: usize,
     words: Vec<String>,
     tags: Vec<Tag>,
-    /// Of the words.
+    /// Line numbers of the words.
     lines: Vec<usize>,
 }
 
@@ -103,7 +104,7 @@ impl Open {
         self.lines.push(line);
     }
 
-    /// The sentence, if there is one; the next one begins.
+    /// Returns the sentence, if there is one, and starts the next.
     fn close(&mut self, rules: Rules, marks: &mut Marks) -> Option<Sentence> {
         let Self {
             line,
@@ -120,17 +121,17 @@ impl Open {
     }
 }
 
-/// Lines that are not blank.
+/// Reads non-blank lines.
 struct Rows<'a> {
     options: &'a ReadOptions,
     file: String,
     tags: TagReader,
-    /// How many columns the first line has, and which line it is.
+    /// The number of columns in the first line, and its line number.
     columns: Option<(usize, usize)>,
 }
 
 impl Rows<'_> {
-    /// The word and the tag of a line; `None` if it is dropped.
+    /// Returns the word and the tag of a line; `None` if the line is dropped.
     fn read(&mut self, line: &str, number: usize) -> Result<Option<(String, Tag)>, Error> {
         let usual = self.options.rules == Rules::Usual;
         if usual && line.contains('\r') {

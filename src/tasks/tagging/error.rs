@@ -1,17 +1,17 @@
-//! What can be wrong with a tagging file, its features, or what a model predicts of it.
+//! What can be wrong with a tagging file, its features, or a model's predictions for it.
 //!
-//! Every message names the file and the line or sentence, what was expected, what was found and what
-//! to do.
+//! Every message names the file and the line or sentence, what was expected, what was found and
+//! what to do.
 
 use crate::{data, eval, tasks::description};
 
-/// Characters of a file's text that a message shows.
+/// Most characters of a file's text shown in a message.
 const SHOWN: usize = 40;
 
-/// Why sentences could not be read or tokenised, or predictions not be marked or written.
+/// Why sentences could not be read or tokenised, or predictions not scored or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file that cannot be read, or a damaged one; the message is the reader's.
+    /// A file that cannot be read or is damaged; the message comes from its reader.
     #[error(transparent)]
     Data(data::Error),
 
@@ -126,7 +126,7 @@ pub enum Error {
 impl From<data::Error> for Error {
     fn from(error: data::Error) -> Self {
         match error {
-            // Of words and tags a line is told otherwise than of passages.
+            // For words and tags, the message about a long line differs from that for passages.
             data::Error::LongLine { file, line, limit } => Self::Line {
                 file,
                 line,
@@ -139,7 +139,7 @@ impl From<data::Error> for Error {
     }
 }
 
-/// A piece of a file's text, quoted, and cut where it is long.
+/// Quotes a piece of a file's text, truncated if it is long.
 pub(super) fn quoted(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{:?}…", &text[..end]),

@@ -1,6 +1,7 @@
-//! A feature: one sentence, tokenised, with the place of each word's first token.
+//! A feature: one tokenised sentence, with the position of each word's first token.
 //!
-//! As the reference's `featurize` in `finetune/tagging/tagging_tasks.py`, padding apart (batches pad).
+//! Follows the reference's `featurize` in `finetune/tagging/tagging_tasks.py`, except for padding
+//! (batches pad).
 
 use rayon::prelude::*;
 
@@ -21,34 +22,34 @@ use crate::{
 
 /// One tokenised sentence, `[CLS] words [SEP]`, without padding.
 ///
-/// The reference gives every token of it segment 1: a batch has no token of segment 0.
+/// The reference puts all of its tokens in segment 1: a batch has no token of segment 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feature {
-    /// The sentence's place in its file, from 0.
+    /// The sentence's index in its file, from 0.
     pub eid: usize,
     /// Token ids, `[length]`.
     pub input_ids: Vec<u32>,
-    /// The first token of each kept word, `[kept]`. By the reference's rules a word without a token points at
-    /// the next one.
+    /// Position of each kept word's first token, `[kept]`. Under the reference's rules a word
+    /// without tokens points at the next word's.
     pub labeled_positions: Vec<u32>,
-    /// Label ids by word, those of cut words too, `[min(words, max_seq_length)]`.
+    /// Label ids by word, including cut words, `[min(words, max_seq_length)]`.
     pub labels: Vec<u32>,
-    /// Words of the sentence, those that were cut too.
+    /// Number of words in the sentence, including cut ones.
     pub words: usize,
 }
 
 impl Feature {
-    /// Words that the model sees and is marked by.
+    /// Returns the number of words that the model sees and is scored on.
     pub fn kept(&self) -> usize {
         self.labeled_positions.len()
     }
 
-    /// Label ids of the kept words, `[kept]`.
+    /// Returns the label ids of the kept words, `[kept]`.
     pub fn kept_labels(&self) -> &[u32] {
         &self.labels[..self.kept().min(self.labels.len())]
     }
 
-    /// As batches take it, all tokens of this segment.
+    /// Returns the row of a batch, with all tokens in this segment.
     pub fn row(&self, segment: u8) -> Row<'_> {
         Row {
             input_ids: &self.input_ids,
@@ -64,7 +65,7 @@ impl Feature {
     }
 }
 
-/// Segment of every token, as the reference has it.
+/// Segment of every token in the reference.
 pub const SEGMENT: u8 = 1;
 
 /// How sentences become features.
@@ -89,8 +90,8 @@ impl FeatureOptions {
         })
     }
 
-    /// What becomes of words' letters. The reference lower-cases tagged words whatever
-    /// `do_lower_case` says, and has no step that puts blanks around ideographs.
+    /// Returns how letters are normalised. The reference lower-cases tagged words whatever
+    /// `do_lower_case` says, and does not put spaces around ideographs.
     pub(super) fn normalizer(&self, tokenizer: &Tokenizer) -> Normalizer {
         match self.rules {
             Rules::Reference => Normalizer {
@@ -155,11 +156,11 @@ fn each_with_a_token(tokens: WordTokens, unk: u32) -> WordTokens {
     filled
 }
 
-/// The features of a file, one a sentence, in order.
+/// Returns the features of a file, one per sentence, in order.
 ///
 /// # Errors
-/// When `max_seq_length` is below 3, or a tag has no label; by the reference's rules also when no word
-/// of a sentence is kept or one does not fit, with which the reference ends.
+/// If `max_seq_length` is below 3, or a tag has no label; under the reference's rules also if no
+/// word of a sentence is kept or one does not fit, on which the reference fails.
 pub fn featurize(
     file: &Sentences,
     labels: &Labels,
@@ -190,11 +191,12 @@ pub fn featurize(
     built.into_iter().collect()
 }
 
-/// The features of a text without tags, as many as its words fill: each begins with the word that did
-/// not fit into the one before. Their `eid`s count from 0; together they keep every word.
+/// Returns the features of a text without tags, as many as its words fill: each begins with the
+/// word that did not fit into the previous one. Their `eid`s count from 0; together they keep every
+/// word.
 ///
 /// # Errors
-/// When `max_seq_length` is below 3.
+/// If `max_seq_length` is below 3.
 pub fn featurize_words(
     words: &[String],
     tokenizer: &Tokenizer,
@@ -217,8 +219,8 @@ pub fn featurize_words(
     Ok(features)
 }
 
-/// The feature that keeps these words, without labels. Of tokens that do not fit, which only a word
-/// that is alone has, the first are taken.
+/// Returns the feature that keeps these words, without labels. If tokens do not fit, which only
+/// happens to a single word, the first ones are kept.
 fn feature(
     eid: usize,
     words: usize,
@@ -239,7 +241,7 @@ fn feature(
     Feature {
         eid,
         input_ids,
-        // [CLS] stands before them.
+        // [CLS] precedes them.
         labeled_positions: positions.map(|&first| (first - begin + 1) as u32).collect(),
         labels: Vec::new(),
         words,
@@ -255,20 +257,21 @@ fn first_token(tokens: &WordTokens, word: usize) -> usize {
         .unwrap_or(tokens.ids.len())
 }
 
-/// How many words from `from` on fit with `[CLS]` and `[SEP]`; at least one, if there is one.
+/// Returns how many words from `from` on fit with `[CLS]` and `[SEP]`; at least one, if there is
+/// one.
 pub(super) fn kept(tokens: &WordTokens, from: usize, max_seq_length: usize) -> usize {
     let room = max_seq_length - 2;
     let begin = first_token(tokens, from);
     let words = from..tokens.first_tokens.len();
-    // A word takes a position, too, although it may have no token.
+    // A word takes up a position even if it has no token.
     let fits = |&word: &usize| word < from + room && first_token(tokens, word + 1) - begin <= room;
     let kept = words.clone().take_while(fits).count();
     kept.max(usize::from(!words.is_empty()))
 }
 
-/// How many words the reference keeps: before each it adds up the words of the **whole sentence**,
-/// with `[CLS]` and `[SEP]`, the tokens so far and one more, and ends where that is above
-/// `max_seq_length`. Of 42 words with a token each it keeps 3 at length 48.
+/// Returns how many words the reference keeps: before each word it adds up the words of the **whole
+/// sentence**, `[CLS]` and `[SEP]`, the tokens so far and one more, and stops if that exceeds
+/// `max_seq_length`. Of 42 words with one token each it keeps 3 at length 48.
 pub(super) fn kept_of_reference(
     sentence: &Sentence,
     tokens: &WordTokens,
@@ -350,7 +353,7 @@ mod tests {
         assert_eq!(feature.input_ids, [2, 4, 5, 6, 4, 4, 3]);
         assert_eq!(feature.labeled_positions, [1, 5, 5]);
         assert_eq!((feature.labels.len(), feature.words), (3, 3));
-        // The last one without a token points at [SEP].
+        // The last word has no token and points at [SEP].
         let feature = features(&["a", "\u{200B}"], 20, Rules::Reference, true).unwrap();
         assert_eq!(feature.input_ids, [2, 4, 3]);
         assert_eq!(feature.labeled_positions, [1, 2]);
@@ -382,7 +385,7 @@ mod tests {
                 .kept(),
             1
         );
-        // As long as it may be: 10 tokens, [CLS] and [SEP].
+        // As long as possible: 10 tokens, [CLS] and [SEP].
         let words = ["a", &"ab-".repeat(3)];
         assert_eq!(
             features(&words, 12, Rules::Reference, true)
@@ -406,7 +409,7 @@ mod tests {
     fn by_the_usual_rules_a_long_word_is_cut() {
         let words = [&"ab".repeat(3) as &str, "a"];
         let feature = features(&words, 5, Rules::Usual, true).unwrap();
-        // A piece of the vocabulary for "##a" is missing: the word is one [UNK].
+        // The vocabulary has no piece for "##a", so the word is a single [UNK].
         assert_eq!(
             (feature.input_ids.as_slice(), feature.kept()),
             (&[2, 1, 4, 3][..], 2)
@@ -422,14 +425,14 @@ mod tests {
         let feature = features(&["ab", "\u{200B}", "a"], 20, Rules::Usual, true).unwrap();
         assert_eq!(feature.input_ids, [2, 4, 5, 1, 4, 3]);
         assert_eq!(feature.labeled_positions, [1, 3, 4]);
-        // Nor [SEP].
+        // Nor that of [SEP].
         let feature = features(&["a", "\u{AD}"], 20, Rules::Usual, true).unwrap();
         assert_eq!(feature.input_ids, [2, 4, 1, 3]);
         assert_eq!(feature.labeled_positions, [1, 2]);
         let feature = features(&["\u{200B}"; 9], 5, Rules::Usual, true).unwrap();
         assert_eq!(feature.input_ids, [2, 1, 1, 1, 3]);
         assert_eq!(feature.kept(), 3);
-        // A text that is asked is read alike.
+        // An inference text is read the same way.
         let options = FeatureOptions {
             max_seq_length: 20,
             rules: Rules::Usual,
@@ -442,7 +445,7 @@ mod tests {
 
     #[test]
     fn chunk_words_are_lower_cased_whatever_the_model_has() {
-        // With accents stripped, and ideographs side by side.
+        // Accents are stripped, and ideographs stay together.
         let words = ["Ä", "東京", "[SEP]"];
         let feature = features(&words, 20, Rules::Reference, false).unwrap();
         assert_eq!(feature.input_ids, [2, 4, 8, 9, 11, 13, 12, 3]);

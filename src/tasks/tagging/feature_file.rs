@@ -1,4 +1,4 @@
-//! The features file of tagging: one JSON object a line, in the order of the features.
+//! The features file of tagging: one JSON object per line, in the order of the features.
 
 use std::{
     io::{self, Write},
@@ -30,7 +30,7 @@ impl<'a> From<&'a Feature> for Line<'a> {
             eid: feature.eid,
             length,
             input_ids: &feature.input_ids,
-            // The reference's: all tokens are of segment 1.
+            // As in the reference, all tokens are in segment 1.
             segment_ids: vec![1; length],
             n_labelled: feature.kept(),
             labeled_positions: &feature.labeled_positions,
@@ -40,10 +40,10 @@ impl<'a> From<&'a Feature> for Line<'a> {
     }
 }
 
-/// Writes a features file. An existing file of that name is replaced once the new one is whole.
+/// Writes a features file. An existing file of that name is replaced once the new one is complete.
 ///
 /// # Errors
-/// When the folder does not exist, may not be written, or the disk is full.
+/// If the folder cannot be created or written, or the disk is full.
 pub fn write_features(path: &Path, features: &[Feature]) -> Result<(), Error> {
     let written = write_whole(path, |out| write_lines(out, features));
     written.map_err(|source| Error::Write {
@@ -55,7 +55,7 @@ pub fn write_features(path: &Path, features: &[Feature]) -> Result<(), Error> {
 /// Writes the lines of a features file to `out`.
 ///
 /// # Errors
-/// When `out` does not take them.
+/// If writing to `out` fails.
 pub fn write_lines(out: &mut (impl Write + ?Sized), features: &[Feature]) -> io::Result<()> {
     for feature in features {
         serde_json::to_writer(&mut *out, &Line::from(feature))?;

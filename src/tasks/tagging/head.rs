@@ -1,6 +1,7 @@
 //! The head of tagging: a dense layer on the hidden state of each word's first token.
 //!
-//! Reproduces `TaggingTask.get_prediction_module` of the reference (`finetune/tagging/tagging_tasks.py`).
+//! Reproduces `TaggingTask.get_prediction_module` of the reference
+//! (`finetune/tagging/tagging_tasks.py`).
 
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ use crate::{
 pub struct WordHead {
     /// `hidden → tags`
     pub dense: Dense,
-    /// How much of a label goes to all tags, in the loss.
+    /// Share of a label that is spread over all tags in the loss.
     #[module(skip)]
     pub(in crate::tasks) label_smoothing: f64,
     #[module(skip)]
@@ -51,7 +52,7 @@ impl WordHead {
         })
     }
 
-    /// The logits of each word's tags, `[words, tags]` in f32, one sequence's words after the other's.
+    /// Returns the tag logits of each word, `[words, tags]` in f32, sequence after sequence.
     pub fn logits(&self, input: &HeadInput, words: &WordRows) -> Tensor<2> {
         let states = rows(input.hidden.clone(), words.rows.clone());
         let logits = self.dense.forward(self.arithmetic.widen(states));
@@ -65,14 +66,14 @@ impl WordHead {
         }
     }
 
-    /// The logits of each sequence's words on the host, `[sequences][words · tags]`, a word's after the
-    /// other's.
+    /// Returns the tag logits of each sequence's words on the host, `[sequences][words · tags]`,
+    /// word after word.
     ///
     /// # Errors
-    /// When the device fails.
+    /// If the device fails.
     ///
     /// # Panics
-    /// As [`WordRows::new`].
+    /// As for [`WordRows::new`].
     pub fn predict(
         &self,
         input: &HeadInput,
@@ -89,7 +90,7 @@ impl WordHead {
         Ok(own.collect())
     }
 
-    /// Loss of each word, `[words]`.
+    /// Returns the loss of each word, `[words]`.
     ///
     /// # Panics
     /// If a label is of another kind.
@@ -103,18 +104,18 @@ impl WordHead {
     }
 }
 
-/// The packed rows that stand for the words of several sequences.
+/// The packed rows that represent the words of several sequences.
 #[derive(Debug, Clone)]
 pub struct WordRows {
-    /// Each once.
+    /// Without duplicates.
     rows: Arc<[u32]>,
-    /// Which of them stands for each word, if some stand for several.
+    /// The row of each word, if some rows represent several words.
     of_word: Option<Vec<i32>>,
 }
 
 impl WordRows {
     /// # Panics
-    /// If a label is of another kind, or a position is not in its sequence: a device would read
+    /// If a label is of another kind, or a position is outside its sequence: a device would read
     /// beyond the hidden states.
     pub fn new(sequences: &Sequences, labels: &[Label]) -> Self {
         assert_eq!(sequences.len(), labels.len());
@@ -143,7 +144,7 @@ impl WordRows {
     }
 }
 
-/// Positions and tags of a label's words.
+/// Returns the positions and tags of a label's words.
 fn tags(label: &Label) -> (&Arc<[u32]>, &Arc<[u32]>) {
     match label {
         Label::Tags { positions, tags } => (positions, tags),

@@ -1,5 +1,5 @@
-//! JSON lines: a sentence a line, `{"tokens": ["An", "oak"], "tags": ["B-NP", "I-NP"]}`, as `datasets`
-//! writes it. Tags that are numbers stand for those of a list. Further keys are passed over.
+//! JSON Lines: one sentence per line, `{"tokens": ["An", "oak"], "tags": ["B-NP", "I-NP"]}`, as
+//! `datasets` writes it. Numeric tags are indices into a list. Other keys are ignored.
 
 use serde_json::{Map, Value};
 
@@ -22,7 +22,7 @@ const TAG_KEYS: [&str; 2] = ["tags", "ner_tags"];
 /// Reads the sentences of a file into `into`.
 ///
 /// # Errors
-/// When it cannot be read, or a line is not of the form.
+/// If it cannot be read, or a line does not have the form.
 pub(super) fn read(
     mut lines: LineReader,
     options: &ReadOptions,
@@ -59,7 +59,7 @@ pub(super) fn read(
     Ok(())
 }
 
-/// Whether a line has tags beside its words; `None` of a blank line.
+/// Returns whether a line has tags beside its words; `None` for a blank line.
 pub(super) fn has_tags(line: &str, options: &ReadOptions) -> Option<bool> {
     if line.chars().all(is_blank) {
         return None;
@@ -82,7 +82,7 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// The sentence and its tags; `None` if it has no word.
+    /// Returns the sentence and its tags; `None` if it has no word.
     fn read(&mut self, text: &str) -> Result<Option<(Sentence, Vec<Tag>)>, Error> {
         let object: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
             let column = error.column();
@@ -139,7 +139,7 @@ impl Row<'_> {
         }))
     }
 
-    /// The list under a key, or under the first of the usual ones that there is.
+    /// Returns the list under a key, or under the first of the usual keys that exists.
     fn list<'o>(
         &self,
         object: &'o Map<String, Value>,
@@ -210,7 +210,7 @@ impl Row<'_> {
     }
 }
 
-/// What a value is, short enough for one line.
+/// Describes a value, briefly enough for one line.
 fn kind(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),

@@ -1,4 +1,4 @@
-//! The tags that a model tells apart, and their numbers.
+//! The tags that a model distinguishes, and their ids.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -17,10 +17,10 @@ use super::{
 };
 use crate::data::existing_file::existing;
 
-/// Types that a message names.
+/// Most types named in a message.
 const SHOWN: usize = 12;
 
-/// The tags of a task, in BIOES, sorted by their names; a tag's label id is its place.
+/// The tags of a task, in BIOES, sorted by name; the id of a tag is its index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Labels {
     rules: Rules,
@@ -29,14 +29,14 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// The labels of a task with these files: those of its splits that exist.
+    /// Collects the labels of a task from its existing files.
     ///
-    /// By the reference's rules they are the tags that occur (`_get_label_mapping` in
-    /// `finetune/tagging/tagging_tasks.py`); by the usual ones `O` and every mark of each type that
-    /// occurs, so that a model can be marked on files that were not there when it was trained.
+    /// Under the reference's rules they are the tags that occur (`_get_label_mapping` in
+    /// `finetune/tagging/tagging_tasks.py`); under the usual rules, `O` and every mark of each type
+    /// that occurs, so that a model can be scored on files that did not exist when it was trained.
     ///
     /// # Errors
-    /// When the files hold no sentence with tags.
+    /// If the files contain no tagged sentence.
     pub fn of_files<'a>(
         files: impl IntoIterator<Item = &'a Sentences>,
         rules: Rules,
@@ -75,10 +75,10 @@ impl Labels {
         Ok(Self::new(tags.into_values().collect(), rules))
     }
 
-    /// The labels of a task with those of these files that exist, plain or as archives.
+    /// Collects the labels of a task from those of these files that exist, plain or as archives.
     ///
     /// # Errors
-    /// When a file cannot be read or is not of its form, or there is no sentence with tags.
+    /// If a file cannot be read or does not have its form, or there is no tagged sentence.
     pub fn read<'a>(
         files: impl IntoIterator<Item = &'a Path>,
         options: &ReadOptions,
@@ -90,10 +90,10 @@ impl Labels {
         Self::of_files(&files, options.rules)
     }
 
-    /// The labels that a model's settings list, in the order of their ids.
+    /// Parses the labels listed in a model's settings, in the order of their ids.
     ///
     /// # Errors
-    /// When one is no tag, or stands twice.
+    /// If one is invalid or occurs twice.
     pub fn of_names<'a>(
         names: impl IntoIterator<Item = &'a str>,
         rules: Rules,
@@ -124,22 +124,22 @@ impl Labels {
         Self { rules, tags, ids }
     }
 
-    /// By which rules tags are read and marked.
+    /// Returns the rules by which tags are read and scored.
     pub fn rules(&self) -> Rules {
         self.rules
     }
 
-    /// Number of labels: the width of the head.
+    /// Returns the number of labels, which is the width of the head.
     pub fn len(&self) -> usize {
         self.tags.len()
     }
 
-    /// Never true: a task without labels is refused.
+    /// Always false: a task without labels is rejected.
     pub fn is_empty(&self) -> bool {
         self.tags.is_empty()
     }
 
-    /// The names in the order of the ids, as a model's settings list them.
+    /// Iterates over the names in the order of the ids, as a model's settings list them.
     pub fn names(&self) -> impl Iterator<Item = String> + '_ {
         self.tags.iter().map(Tag::to_string)
     }
@@ -152,7 +152,7 @@ impl Labels {
         self.tags.get(usize::try_from(id).ok()?)
     }
 
-    /// The types of spans, sorted.
+    /// Returns the types of spans, sorted.
     pub fn kinds(&self) -> BTreeSet<&str> {
         self.tags
             .iter()
@@ -160,10 +160,11 @@ impl Labels {
             .collect()
     }
 
-    /// The label ids of a sentence's words, `[words]`. Those of a file without tags are `O`'s.
+    /// Returns the label ids of a sentence's words, `[words]`. In a file without tags they are
+    /// those of `O`.
     ///
     /// # Errors
-    /// When the model has none for a tag.
+    /// If the model has no label for a tag.
     pub fn ids_of(&self, sentence: &Sentence, file: &Sentences) -> Result<Vec<u32>, Error> {
         let tags = sentence.tags();
         let outside = Tag::Outside;
@@ -184,10 +185,10 @@ impl Labels {
         ids.collect()
     }
 
-    /// The spans of a sequence of label ids, `[words]`.
+    /// Returns the spans of a sequence of label ids, `[words]`.
     ///
     /// # Errors
-    /// When an id is none of these labels'; `eid` is the sentence that the error names.
+    /// If an id is not among these labels; the error names sentence `eid`.
     pub fn spans(&self, ids: &[u32], eid: usize) -> Result<Vec<Span>, Error> {
         let tags = ids.iter().map(|&id| {
             let count = self.len();
@@ -252,7 +253,7 @@ mod tests {
         assert_eq!(names(&labels), ["S-NP"]);
         let none = Labels::read([dev.as_path()], &ReadOptions::chunk(false));
         assert!(none.unwrap_err().to_string().contains("no file"));
-        // Not one that is there and broken.
+        // But not one that exists and is malformed.
         std::fs::write(&dev, "a\n").unwrap();
         assert!(Labels::read([train.as_path(), &dev], &ReadOptions::chunk(false)).is_err());
     }

@@ -1,10 +1,10 @@
-//! Tagging: a tag for each word of a sentence, as chunking and named entities have them.
+//! Tagging: a tag for each word of a sentence, as in chunking and named entity recognition.
 //!
-//! [`reader`] reads the sentences of a file, [`labels`] numbers their tags, [`feature`] tokenises
-//! them, and [`feature_file`] writes the result as JSON lines. [`scorer`] marks what a model predicts
-//! of them, [`prediction`] writes it. [`task_data`] holds all of one file, [`text`] finds spans in a
-//! text that somebody types. [`rules`] says where the reference's own task `chunk` differs from what
-//! people expect of their data.
+//! [`reader`] reads the sentences of a file, [`labels`] assigns ids to their tags, [`feature`]
+//! tokenises them, and [`feature_file`] writes the result as JSON Lines. [`scorer`] scores a
+//! model's predictions, and [`prediction`] writes them. [`task_data`] combines everything about one
+//! file, and [`text`] finds spans in a user's text. [`rules`] says where the reference's own task
+//! `chunk` differs from what users expect for their data.
 
 pub mod ask;
 pub mod asked_file;

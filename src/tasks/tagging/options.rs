@@ -3,18 +3,18 @@
 use super::rules::Rules;
 use crate::tasks::description::{self, Description};
 
-/// Endings of people's own files, before that of gzip.
+/// Extensions of users' own files, before that of gzip.
 pub const EXTENSIONS: &[&str] = &["txt", "conll", "tsv", "jsonl", "json"];
 
-/// Sentences after which the reference stops in debug.
+/// Number of sentences after which the reference stops in debug mode.
 pub const DEBUG_SENTENCES: usize = 101;
 
 /// The form of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// A word a line, with its tag in another column; a blank line after each sentence.
+    /// One word per line, with its tag in another column; a blank line after each sentence.
     Conll,
-    /// A sentence a line: `{"tokens": […], "tags": […]}`.
+    /// One sentence per line: `{"tokens": […], "tags": […]}`.
     JsonLines,
 }
 
@@ -23,12 +23,12 @@ pub enum Form {
 pub enum Column {
     /// Counted from 0.
     FromStart(usize),
-    /// Counted back from 0, the last one.
+    /// Counted backwards from 0, which is the last column.
     FromEnd(usize),
 }
 
 impl Column {
-    /// The column of a number as Python counts: from 0, or back from −1.
+    /// Returns the column for an index as in Python: from 0, or backwards from −1.
     pub fn of(number: i64) -> Self {
         let place = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
         match number {
@@ -37,7 +37,7 @@ impl Column {
         }
     }
 
-    /// Its place in a line of so many columns, if it has one.
+    /// Returns its index in a line of `columns` columns, if it exists.
     pub(super) fn place(self, columns: usize) -> Option<usize> {
         match self {
             Self::FromStart(place) => (place < columns).then_some(place),
@@ -46,32 +46,32 @@ impl Column {
     }
 }
 
-/// What is read of a file, and by which rules.
+/// What is read from a file, and by which rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadOptions {
     pub rules: Rules,
-    /// `None`: JSON lines if the file is named `.jsonl` or `.json`, otherwise CoNLL.
+    /// If `None`, JSON Lines for files named `.jsonl` or `.json`, otherwise CoNLL.
     pub form: Option<Form>,
     /// The word's column in a CoNLL file.
     pub word_column: Column,
     /// The tag's column in a CoNLL file.
     pub tag_column: Column,
-    /// Whether lines of a CoNLL file that begin with `#` are comments, as CoNLL-U has them.
+    /// Whether lines of a CoNLL file that begin with `#` are comments, as in CoNLL-U.
     pub comments: bool,
-    /// The key of the words in JSON lines; `None`: `tokens`, or `words`.
+    /// The key of the words in JSON Lines; if `None`, `tokens` or `words`.
     pub word_key: Option<String>,
-    /// The key of the tags in JSON lines; `None`: `tags`, or `ner_tags`.
+    /// The key of the tags in JSON Lines; if `None`, `tags` or `ner_tags`.
     pub tag_key: Option<String>,
-    /// The tags that numbers in JSON lines stand for, in order.
+    /// The tags to which numbers in JSON Lines refer, in order.
     pub labels: Option<Vec<String>>,
-    /// Whether the file has tags, which are read then.
+    /// Whether the file has tags, which are then read.
     pub labelled: bool,
-    /// Sentences after which reading stops.
+    /// Number of sentences after which reading stops.
     pub limit: Option<usize>,
 }
 
 impl ReadOptions {
-    /// A described task's files.
+    /// Returns the options for a described task's files.
     pub fn of_description(description: &Description) -> Self {
         let mut options = Self {
             labels: description.labels.clone(),
@@ -91,7 +91,7 @@ impl ReadOptions {
         options
     }
 
-    /// The reference's task `chunk`.
+    /// Returns the options of the reference's task `chunk`.
     pub fn chunk(debug: bool) -> Self {
         Self {
             rules: Rules::Reference,
@@ -102,7 +102,7 @@ impl ReadOptions {
     }
 }
 
-/// A file of people's own, with tags: the first column is the word, the last one the tag.
+/// A user's own tagged file: the first column is the word, the last one the tag.
 impl Default for ReadOptions {
     fn default() -> Self {
         Self {

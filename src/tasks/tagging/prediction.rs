@@ -1,4 +1,4 @@
-//! What a model predicts of a sentence, and the file that an evaluation writes of it.
+//! A model's predictions for a sentence, and the file that an evaluation writes.
 
 use std::path::Path;
 
@@ -14,24 +14,24 @@ use crate::{
 /// The predicted tags of one sentence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// The sentence's place in its file.
+    /// The sentence's index in its file.
     pub eid: usize,
     /// Label ids of the kept words, `[kept]`.
     pub labels: Vec<u32>,
     /// Predicted label ids, `[kept]`.
     pub predictions: Vec<u32>,
-    /// `[kept, labels]`, row by row.
+    /// `[kept, labels]`, row-major.
     pub logits: Vec<f32>,
     /// Cross-entropy, summed over the words.
     pub loss: f32,
 }
 
 impl Prediction {
-    /// What a model says of a feature: `logits` `[kept, labels]`, row by row, and the summed loss. The
-    /// highest logit of a word decides, of equal ones the first.
+    /// Creates the prediction for a feature from `logits` `[kept, labels]`, row-major, and the
+    /// summed loss. A word's largest logit decides, the first of equals.
     ///
     /// # Errors
-    /// When there are not as many logits, or one or the loss is not finite.
+    /// If the number of logits does not match, or if one of them or the loss is not finite.
     pub fn new(
         feature: &Feature,
         logits: Vec<f32>,
@@ -64,7 +64,7 @@ impl Prediction {
         })
     }
 
-    /// What training with smoothed labels would take for the loss, which is summed in f64.
+    /// Returns the loss that training with label smoothing would compute, summed in f64.
     pub fn trained_loss(&self, smoothing: f64) -> f64 {
         let width = self.logits.len() / self.labels.len().max(1);
         let words = self.logits.chunks(width.max(1)).zip(&self.labels);
@@ -73,7 +73,7 @@ impl Prediction {
             .sum()
     }
 
-    /// As the scorer takes it.
+    /// Converts the prediction for the scorer.
     pub fn as_answer(&self) -> Answer<'_> {
         Answer {
             eid: self.eid,
@@ -107,11 +107,11 @@ impl<'a> From<&'a Prediction> for Line<'a> {
     }
 }
 
-/// Writes a predictions file, a JSON object a line. An existing file of that name is replaced once the
-/// new one is whole; missing folders are made.
+/// Writes a predictions file, one JSON object per line. An existing file of that name is replaced
+/// once the new one is complete; missing folders are created.
 ///
 /// # Errors
-/// When the folder or the file cannot be written.
+/// If the folder or the file cannot be written.
 pub fn write_predictions(path: &Path, predictions: &[Prediction]) -> Result<(), Error> {
     let written = write_whole(path, |out| {
         for prediction in predictions {

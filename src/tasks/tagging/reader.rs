@@ -12,10 +12,10 @@ use super::{
 };
 use crate::data::{existing_file::existing, line_reader::LineReader, source::Source};
 
-/// Reads the sentences of a file, or of its gzip archive if only that is there. It may hold none.
+/// Reads the sentences of a file, or of its gzip archive if only that exists. There may be none.
 ///
 /// # Errors
-/// When the file cannot be read, or a line is not of its form.
+/// If the file cannot be read, or a line does not have its form.
 ///
 /// # Examples
 ///
@@ -36,10 +36,10 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Sentences, Error> {
     read_source(Source::open(path)?, form, options)
 }
 
-/// Reads the sentences of a test file, whose tags may be missing: then it is read without.
+/// Reads the sentences of a test file; if its tags are missing, it is read without them.
 ///
 /// # Errors
-/// As [`read`].
+/// As for [`read`].
 pub fn read_test(path: &Path, options: &ReadOptions) -> Result<Sentences, Error> {
     let options = ReadOptions {
         labelled: options.labelled && has_tags(path, options)?,
@@ -48,10 +48,11 @@ pub fn read_test(path: &Path, options: &ReadOptions) -> Result<Sentences, Error>
     read(path, &options)
 }
 
-/// Whether the first sentence of a file has tags, or is none of the form, which its reader tells.
+/// Returns whether the first sentence of a file has tags. Also true if the sentence is malformed,
+/// which the reader will report.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// If the file cannot be read.
 pub fn has_tags(path: &Path, options: &ReadOptions) -> Result<bool, Error> {
     let form = options.form.unwrap_or_else(|| form_of(&existing(path)));
     let mut lines = LineReader::new(Source::open(path)?);
@@ -67,11 +68,11 @@ pub fn has_tags(path: &Path, options: &ReadOptions) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Reads the sentences of a file that is in memory; `file` is the name that errors give it, whose
-/// ending tells the form if the options do not.
+/// Reads the sentences of a file in memory; errors name `file`, and its extension determines the
+/// form if the options do not.
 ///
 /// # Errors
-/// As [`read`].
+/// As for [`read`].
 pub fn read_bytes(bytes: Vec<u8>, file: &str, options: &ReadOptions) -> Result<Sentences, Error> {
     let form = options.form.unwrap_or_else(|| form_of(Path::new(file)));
     read_source(Source::of_bytes(bytes, file)?, form, options)
@@ -104,7 +105,7 @@ fn read_source(source: Source, form: Form, options: &ReadOptions) -> Result<Sent
     Ok(sentences)
 }
 
-/// The form that a file's name tells.
+/// Returns the form that a file's name implies.
 pub(super) fn form_of(path: &Path) -> Form {
     let packed = path.extension().is_some_and(|ending| ending == "gz");
     let path = if packed {

@@ -1,16 +1,16 @@
-//! What a model says of the words of a text that somebody gives it.
+//! A model's reply about the words of a user's text.
 
 use serde::Serialize;
 
-/// The words of a text with their tags, and the spans that the tags mark. Positions count the text's
-/// code points, or its bytes, from 0; an end is one past the last.
+/// The words of a text with their tags, and the spans that the tags mark. Positions count the
+/// text's code points, or its bytes, from 0; an end is one past the last.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TagReply {
     pub spans: Vec<TaggedSpan>,
     pub words: Vec<TaggedWord>,
-    /// Tokens that the model did not read: a word alone is longer than `max_seq_length`.
+    /// Tokens that the model did not read because a single word is longer than `max_seq_length`.
     pub cut_tokens: usize,
-    /// In how many parts the text was read; no word of one was seen with those of another.
+    /// Number of parts in which the text was read; words in different parts did not see each other.
     pub parts: usize,
 }
 
@@ -24,7 +24,7 @@ pub struct TaggedSpan {
     pub end: usize,
     pub start_byte: usize,
     pub end_byte: usize,
-    /// The least of its words'.
+    /// The lowest among its words.
     pub probability: f64,
 }
 
@@ -38,6 +38,6 @@ pub struct TaggedWord {
     pub end: usize,
     pub start_byte: usize,
     pub end_byte: usize,
-    /// That of its tag.
+    /// Probability of its tag.
     pub probability: f64,
 }

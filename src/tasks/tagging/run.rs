@@ -1,4 +1,4 @@
-//! Tagging as a run asks for it.
+//! Tagging, as a run uses it.
 
 use std::{
     io::{self, Write},
@@ -47,10 +47,10 @@ use crate::{
     text::tokenizer::Tokenizer,
 };
 
-/// A task of tags.
+/// A tagging task.
 pub struct WordTask<'a> {
     name: &'a str,
-    /// Where its data lie, with the description of a person's own task.
+    /// Folder of its data, with the description if it is user-defined.
     folder: PathBuf,
 }
 
@@ -73,7 +73,7 @@ impl<'a> WordTask<'a> {
         }
     }
 
-    /// How its files are read.
+    /// Returns how its files are read.
     fn options(&self, config: &Config) -> Result<ReadOptions, Error> {
         if self.is_of_reference() {
             return Ok(ReadOptions::chunk(config.debug));
@@ -82,7 +82,7 @@ impl<'a> WordTask<'a> {
         Ok(ReadOptions::of_description(&description))
     }
 
-    /// The columns that the description of a person's own task names, if it names any.
+    /// Returns the columns that a user-defined task's description names, if any.
     fn columns(&self) -> Option<description::Columns> {
         match self.is_of_reference() {
             true => None,
@@ -90,7 +90,7 @@ impl<'a> WordTask<'a> {
         }
     }
 
-    /// The file of a split; of a person's own task one that is there.
+    /// Returns the file of a split; for a user-defined task, one that exists.
     fn file(&self, config: &Config, split: Split) -> Result<PathBuf, description::Error> {
         if self.is_of_reference() {
             return Ok(config.paths().task_data(self.name, split.name()));
@@ -98,8 +98,8 @@ impl<'a> WordTask<'a> {
         Description::read(&self.folder)?.file(&self.folder, split, EXTENSIONS)
     }
 
-    /// The files that labels are taken from: train's, and those of dev and test if they are there and, of
-    /// a person's own task, have any.
+    /// Returns the files from which labels are taken: train, and those of dev and test that exist
+    /// and, for a user-defined task, are tagged.
     fn labelled_files(
         &self,
         config: &Config,
@@ -119,7 +119,7 @@ impl<'a> WordTask<'a> {
             }
         }
         if !files.iter().any(|file| existing(file).exists()) {
-            // Says why not.
+            // Reports why not.
             Source::open(&files[0])?;
         }
         Ok(files)
@@ -198,7 +198,7 @@ impl Task for WordTask<'_> {
         }))
     }
 
-    /// What the task's figures leave out, in our own.
+    /// Describes in our own metrics what the task's metrics leave out.
     fn remarks(&self, scores: &Scores, _: &Config) -> Vec<String> {
         let remark = scores.remark().and_then(|remark| remark.text.clone());
         remark
@@ -211,7 +211,7 @@ impl Task for WordTask<'_> {
 /// A file of words.
 struct Words {
     data: TaskData,
-    /// That of every token.
+    /// Segment of every token.
     segment: u8,
 }
 
@@ -328,7 +328,7 @@ impl TaskFile for Words {
     }
 }
 
-/// What a model predicts of the words of a file.
+/// A model's predictions for the words of a file.
 struct TagAnswers<'a> {
     data: &'a TaskData,
     predictions: Vec<Prediction>,

@@ -1,15 +1,16 @@
-//! By which scheme a file marks its spans, IOB1, IOB2 or BIOES, and which of its tags do not keep to it.
+//! Detects the scheme by which a file marks its spans, IOB1, IOB2 or BIOES, and the tags that
+//! violate it.
 //!
-//! Reading takes them as they are (`span::spans`); `electra data check` tells where they stand.
+//! Reading accepts them as they are (`span::spans`); `electra data check` reports where they are.
 
 use super::tag::{Mark, Tag};
 
-/// How spans are marked.
+/// A scheme for marking spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
-    /// `B` only where a span follows one of its own type at once.
+    /// `B` only if a span directly follows another of its own type.
     Iob1,
-    /// `B` at every span's beginning.
+    /// `B` at the beginning of every span.
     Iob2,
     /// `E` at the end of every span, `S` for a single word; BILOU and BMES are read as this.
     Bioes,
@@ -25,7 +26,7 @@ impl Scheme {
     }
 }
 
-/// A tag that does not go with those beside it.
+/// A tag that is inconsistent with its neighbours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stray {
     pub line: usize,
@@ -33,21 +34,21 @@ pub struct Stray {
     pub why: &'static str,
 }
 
-/// What the tags of a file tell of their scheme.
+/// What a file's tags reveal about their scheme.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marks {
     /// Whether there is an `E` or an `S`.
     ends: bool,
-    /// Whether a `B` stands elsewhere than behind a span of its own type.
+    /// Whether a `B` occurs anywhere but after a span of its own type.
     begins: bool,
-    /// `I` and `E` behind no word of their span.
+    /// `I` and `E` that do not follow a word of their span.
     uncontinued: Vec<Stray>,
-    /// `B` and `I` that no `I` or `E` follows.
+    /// `B` and `I` that are not followed by `I` or `E`.
     open: Vec<Stray>,
 }
 
 impl Marks {
-    /// Takes the tags of a sentence, each with its line.
+    /// Adds the tags of a sentence, each with its line.
     pub fn add<'a>(&mut self, tags: impl IntoIterator<Item = (&'a Tag, usize)>) {
         let mut last: Option<(Mark, &Tag, usize)> = None;
         for (tag, line) in tags {
@@ -79,7 +80,7 @@ impl Marks {
         self.leave(last);
     }
 
-    /// A span that does not go on.
+    /// Records a span that is not continued.
     fn leave(&mut self, last: Option<(Mark, &Tag, usize)>) {
         if let Some((Mark::Begin | Mark::Inside, tag, line)) = last {
             self.open.push(Stray {
@@ -90,7 +91,7 @@ impl Marks {
         }
     }
 
-    /// The scheme that the marks are of.
+    /// Returns the scheme of the marks.
     pub fn scheme(&self) -> Scheme {
         match (self.ends, self.begins) {
             (true, _) => Scheme::Bioes,
@@ -99,7 +100,7 @@ impl Marks {
         }
     }
 
-    /// The tags that the scheme does not allow, by their lines.
+    /// Returns the tags that the scheme does not allow, by line.
     pub fn ill_formed(&self) -> Vec<&Stray> {
         let mut strays: Vec<&Stray> = match self.scheme() {
             Scheme::Iob1 => Vec::new(),

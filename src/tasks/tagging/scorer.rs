@@ -1,5 +1,5 @@
-//! Precision, recall and F1 over spans, as `EntityLevelF1Scorer` in
-//! `finetune/tagging/tagging_metrics.py` has them; beside them ours, by type and by word.
+//! Precision, recall and F1 over spans, as in `EntityLevelF1Scorer` of
+//! `finetune/tagging/tagging_metrics.py`, along with our own metrics, by type and by word.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -11,10 +11,10 @@ use serde::Serialize;
 use super::{error::Error, labels::Labels, rules::Rules};
 use crate::eval::figures::{Figure, Scores};
 
-/// What is known of one sentence's kept words.
+/// The labels and predictions for one sentence's kept words.
 #[derive(Debug, Clone, Copy)]
 pub struct Answer<'a> {
-    /// The sentence, as errors name it.
+    /// The sentence as errors name it.
     pub eid: usize,
     /// Label ids, `[kept]`.
     pub labels: &'a [u32],
@@ -24,27 +24,27 @@ pub struct Answer<'a> {
     pub loss: f32,
 }
 
-/// Spans counted.
+/// Counts of spans.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct SpanCounts {
-    /// Predicted with the right words and the right type.
+    /// Predicted with the correct words and the correct type.
     pub correct: usize,
     pub predicted: usize,
     pub gold: usize,
 }
 
 impl SpanCounts {
-    /// In percent; 0 if nothing is right.
+    /// In percent; 0 if nothing is correct.
     pub fn precision(&self) -> f64 {
         self.share(self.predicted)
     }
 
-    /// In percent; 0 if nothing is right.
+    /// In percent; 0 if nothing is correct.
     pub fn recall(&self) -> f64 {
         self.share(self.gold)
     }
 
-    /// In percent; 0 if nothing is right.
+    /// In percent; 0 if nothing is correct.
     pub fn f1(&self) -> f64 {
         if self.correct == 0 {
             return 0.0;
@@ -61,41 +61,41 @@ impl SpanCounts {
     }
 }
 
-/// The figures of a file.
+/// The metrics of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TagFigures {
     /// The reference's, in its order: `precision`, `recall`, `f1`, `loss`.
     pub scores: Scores,
     pub spans: SpanCounts,
-    /// Ours: spans by type, every type of the gold spans and the predicted ones.
+    /// Our own: spans by type, for every type among the gold and predicted spans.
     pub kinds: BTreeMap<Arc<str>, SpanCounts>,
-    /// Words that were marked.
+    /// Number of words scored.
     pub words: usize,
-    /// Ours: words with the right tag.
+    /// Our own: number of words with the correct tag.
     pub right_words: usize,
 }
 
 impl TagFigures {
-    /// Words with the right tag, in percent; 0 of no words.
+    /// Returns the words with the correct tag, in percent; 0 if there are no words.
     pub fn token_accuracy(&self) -> f64 {
         100.0 * self.right_words as f64 / self.words.max(1) as f64
     }
 }
 
-/// What a sentence's loss adds to the sum.
+/// Returns what a sentence adds to the summed loss.
 pub fn scored_loss(loss: f32, rules: Rules) -> f64 {
     match rules {
-        // Its scorer adds the loss in its own `update` and in the one that it inherits.
+        // Its scorer adds the loss both in its own `update` and in the inherited one.
         Rules::Reference => 2.0 * f64::from(loss),
         Rules::Usual => f64::from(loss),
     }
 }
 
-/// Marks predictions.
+/// Scores predictions.
 ///
 /// # Errors
-/// When a sentence has another number of predictions than of labels, or a label id is none of
-/// `labels`.
+/// If the number of predictions of a sentence differs from that of its labels, or a label id is not
+/// in `labels`.
 pub fn score<'a>(
     answers: impl IntoIterator<Item = Answer<'a>>,
     labels: &Labels,

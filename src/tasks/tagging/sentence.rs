@@ -1,4 +1,4 @@
-//! Sentences: their words and spans, and what a file holds beside them.
+//! Sentences with their words and spans, and what else a file contains.
 
 use super::{
     scheme::Marks,
@@ -10,7 +10,7 @@ use crate::{counted::counted, eval::taken::Taken};
 /// A sentence as its file has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sentence {
-    /// The line that it begins on, from 1.
+    /// The line on which it begins, from 1.
     pub line: usize,
     pub words: Vec<String>,
     /// In order, without overlap.
@@ -18,16 +18,16 @@ pub struct Sentence {
 }
 
 impl Sentence {
-    /// The tags of its words in BIOES, `[words]`, as labels have them.
+    /// Returns the tags of its words in BIOES, `[words]`, as in the labels.
     pub fn tags(&self) -> Vec<Tag> {
         bioes(&self.spans, self.words.len())
     }
 }
 
-/// A last sentence that the reference loses: no blank line follows it.
+/// A last sentence that the reference loses because no blank line follows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lost {
-    /// The line that it begins on, from 1.
+    /// The line on which it begins, from 1.
     pub line: usize,
     pub words: usize,
 }
@@ -35,9 +35,9 @@ pub struct Lost {
 /// The sentences of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sentences {
-    /// The name that errors give the file.
+    /// The file's name in errors.
     pub file: String,
-    /// Whether the file's tags were read; without them no word is in a span.
+    /// Whether the file's tags were read; otherwise no word is in a span.
     pub labelled: bool,
     pub sentences: Vec<Sentence>,
     /// How many of the file's sentences these are, if not all.
@@ -45,21 +45,21 @@ pub struct Sentences {
     pub lost: Option<Lost>,
     /// The marks of the tags as the file has them.
     pub marks: Marks,
-    /// Lines `-DOCSTART-`, and comments where there are any.
+    /// Number of `-DOCSTART-` lines, and of comments if there are any.
     pub dropped_lines: usize,
     /// JSON rows without a word.
     pub empty_rows: usize,
-    /// Halves of surrogate pairs in JSON, which are read as U+FFFD.
+    /// Lone surrogates in JSON, which are read as U+FFFD.
     pub replaced_surrogates: usize,
 }
 
 impl Sentences {
-    /// Words of all sentences.
+    /// Returns the number of words over all sentences.
     pub fn words(&self) -> usize {
         self.sentences.iter().map(|s| s.words.len()).sum()
     }
 
-    /// What was passed over or replaced, each with what to do.
+    /// Describes everything that was skipped or replaced, each with what to do.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Some(Lost { line, words }) = self.lost {
@@ -83,7 +83,7 @@ impl Sentences {
         warnings
     }
 
-    /// What was passed over, as a line goes on with it: empty if nothing was.
+    /// Describes what was skipped, as the continuation of a line; empty if nothing was.
     pub fn passed_over(&self) -> String {
         let lost = self.lost.map(|lost| {
             let Lost { line, words } = lost;

@@ -1,4 +1,4 @@
-//! Spans of words, and the tags that write them.
+//! Spans of words, and the tags that encode them.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::{
     tag::{Mark, Tag},
 };
 
-/// Successive words of one type.
+/// Consecutive words of one type.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Span {
     /// The first word.
@@ -17,11 +17,11 @@ pub struct Span {
     pub kind: Arc<str>,
 }
 
-/// The spans of a tag sequence, whether a person or a model wrote it.
+/// Decodes the spans of a tag sequence, whether a person or a model wrote it.
 ///
-/// By the reference's rules (`get_span_labels` in `finetune/tagging/tagging_utils.py`) only `O`, `B`
-/// and `S` end a span, and its last tag gives the type; by the usual ones another type, and what
-/// follows an `E` or `S`, begins a new one.
+/// Under the reference's rules (`get_span_labels` in `finetune/tagging/tagging_utils.py`) only `O`,
+/// `B` and `S` end a span, and its last tag determines the type; under the usual rules a change of
+/// type, and anything after an `E` or `S`, begins a new one.
 pub fn spans<'a>(tags: impl IntoIterator<Item = &'a Tag>, rules: Rules) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     let mut last = None;
@@ -55,7 +55,7 @@ pub fn spans<'a>(tags: impl IntoIterator<Item = &'a Tag>, rules: Rules) -> Vec<S
     spans
 }
 
-/// The tags of `words` words in BIOES.
+/// Encodes the spans over `words` words as BIOES tags.
 pub fn bioes(spans: &[Span], words: usize) -> Vec<Tag> {
     let mut tags = vec![Tag::Outside; words];
     for Span { start, end, kind } in spans {
@@ -118,7 +118,7 @@ mod tests {
                 "0-1 PER, 3-3 LOC",
                 "B-PER E-PER O S-LOC",
             ),
-            // BIOES and BILOU that a model broke.
+            // Ill-formed BIOES and BILOU, as a model may produce.
             ("S-A E-A I-A", "0-0 A, 1-1 A, 2-2 A", "S-A S-A S-A"),
             (
                 "B-A M-A L-A U-A B-B E-B",

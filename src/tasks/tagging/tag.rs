@@ -1,10 +1,10 @@
-//! One word's tag: `O`, or a mark and a type, `B-NP`.
+//! One word's tag: `O`, or a mark and a type, such as `B-NP`.
 
 use std::{fmt, sync::Arc};
 
 use super::rules::Rules;
 
-/// Where in a span a word stands.
+/// A word's position in its span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mark {
     Begin,
@@ -16,7 +16,7 @@ pub enum Mark {
 impl Mark {
     pub const ALL: [Self; 4] = [Self::Begin, Self::Inside, Self::End, Self::Single];
 
-    /// As BIOES writes it.
+    /// Returns its letter in BIOES.
     pub fn letter(self) -> char {
         match self {
             Self::Begin => 'B',
@@ -26,8 +26,8 @@ impl Mark {
         }
     }
 
-    /// The mark of a letter of IOB, BIOES, BILOU or BMES. The reference does not know the last two,
-    /// and would go on with a span at each of their letters.
+    /// Parses a letter of IOB, BIOES, BILOU or BMES. The reference does not know the last two, and
+    /// would continue a span at each of their letters.
     fn of(letters: &str) -> Option<Self> {
         Some(match letters {
             "B" => Self::Begin,
@@ -47,7 +47,7 @@ pub enum Tag {
     In(Mark, Arc<str>),
 }
 
-/// Why a text is no tag.
+/// Why a text is not a valid tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoTag {
     pub expected: &'static str,
@@ -55,10 +55,10 @@ pub struct NoTag {
 }
 
 impl Tag {
-    /// Reads a tag.
+    /// Parses a tag.
     ///
     /// # Errors
-    /// When it is neither `O` nor a mark, a hyphen and a type.
+    /// If it is neither `O` nor a mark, a hyphen and a type.
     pub fn parse(text: &str, rules: Rules) -> Result<Self, NoTag> {
         if text == "O" {
             return Ok(Self::Outside);
@@ -70,7 +70,7 @@ impl Tag {
                          speech, cannot be learnt",
             });
         };
-        // The reference splits at every hyphen into two names, and ends if there are more.
+        // The reference splits at every hyphen into exactly two names, and fails if there are more.
         if rules == Rules::Reference && kind.contains('-') {
             return Err(NoTag {
                 expected: "a tag with exactly one hyphen",
@@ -90,7 +90,7 @@ impl Tag {
         Ok(Self::In(mark, kind.into()))
     }
 
-    /// The type of its span, if it is in one.
+    /// Returns the type of its span, if it is in one.
     pub fn kind(&self) -> Option<&Arc<str>> {
         match self {
             Self::Outside => None,

@@ -1,4 +1,4 @@
-//! The tags of a file, each of which is parsed once.
+//! Parses the tags of a file, each distinct one only once.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::{
     tag::Tag,
 };
 
-/// Parses tags and keeps them.
+/// Parses tags and caches them.
 pub struct TagReader {
     file: String,
     rules: Rules,
@@ -24,10 +24,10 @@ impl TagReader {
         }
     }
 
-    /// The tag that stands on a line.
+    /// Parses the tag on a line.
     ///
     /// # Errors
-    /// When it is none.
+    /// If it is invalid.
     pub fn read(&mut self, text: &str, line: usize) -> Result<Tag, Error> {
         if let Some(tag) = self.tags.get(text) {
             return Ok(tag.clone());

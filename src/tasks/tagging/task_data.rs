@@ -1,4 +1,4 @@
-//! One tagging task's file, featurised: what a run knows of it without a model.
+//! A featurised file of a tagging task: everything that a run knows about it without a model.
 
 use std::{
     path::{Path, PathBuf},
@@ -26,7 +26,7 @@ use crate::{
     text::tokenizer::Tokenizer,
 };
 
-/// One task's file, featurised.
+/// A featurised file of one task.
 #[derive(Debug, Clone)]
 pub struct TaskData {
     pub task: String,
@@ -34,11 +34,11 @@ pub struct TaskData {
     pub file: PathBuf,
     pub sentences: Sentences,
     pub labels: Arc<Labels>,
-    /// One a sentence, in order.
+    /// One per sentence, in order.
     pub features: Vec<Feature>,
-    /// Tokens without `[CLS]` and `[SEP]`.
+    /// Token counts without `[CLS]` and `[SEP]`.
     pub tokens: TokenCounts,
-    /// Words of the file of which the tokenizer leaves nothing.
+    /// Number of words of which the tokenizer leaves nothing.
     pub without_token: usize,
 }
 
@@ -46,7 +46,7 @@ impl TaskData {
     /// Reads and featurises a file.
     ///
     /// # Errors
-    /// As [`read`] and [`TaskData::new`].
+    /// As for [`read`] and [`TaskData::new`].
     pub fn read(
         task: &str,
         file: &Path,
@@ -58,10 +58,10 @@ impl TaskData {
         Self::read_first(task, file, labels, tokenizer, options, max_seq_length, None)
     }
 
-    /// The same of the first sentences, at most so many.
+    /// Same as [`read`](Self::read), for at most the first `most` sentences.
     ///
     /// # Errors
-    /// As [`TaskData::read`].
+    /// As for [`TaskData::read`].
     pub fn read_first(
         task: &str,
         file: &Path,
@@ -76,8 +76,8 @@ impl TaskData {
         Self::new(task, file, sentences, labels, tokenizer, max_seq_length)
     }
 
-    /// Featurises the sentences of `file`; warns of what reading passed over, of a vocabulary that
-    /// hardly knows the words, of words without a token, and of words that are cut.
+    /// Featurises the sentences of `file`. Warns about what reading skipped, a vocabulary that
+    /// hardly knows the words, words without tokens, and words that are cut.
     ///
     /// # Errors
     /// As [`featurize`].
@@ -114,7 +114,7 @@ impl TaskData {
         Ok(data)
     }
 
-    /// The first sentences, at most so many.
+    /// Returns at most the first `most` sentences.
     pub fn first(&self, most: usize, tokenizer: &Tokenizer) -> Self {
         let all = &self.sentences;
         let features: Vec<Feature> = self.features.iter().take(most).cloned().collect();
@@ -158,7 +158,7 @@ impl TaskData {
         warnings
     }
 
-    /// Sentences that are cut, and their words that are lost.
+    /// Returns the number of truncated sentences, and of their words that are lost.
     pub fn cut(&self) -> (usize, usize) {
         let lost = self
             .features
@@ -168,7 +168,7 @@ impl TaskData {
         (lost.len(), lost.iter().sum())
     }
 
-    /// What the file holds, in a line.
+    /// Describes the file's content on one line.
     pub fn line(&self, split: Split) -> String {
         let cut = match self.cut() {
             (0, _) => String::new(),
@@ -192,10 +192,10 @@ impl TaskData {
         )
     }
 
-    /// Refuses a file without a sentence.
+    /// Rejects a file without sentences.
     ///
     /// # Errors
-    /// When it has none.
+    /// If it has none.
     pub fn check_not_empty(&self) -> Result<(), Error> {
         if !self.features.is_empty() {
             return Ok(());
@@ -207,10 +207,10 @@ impl TaskData {
         })
     }
 
-    /// Refuses a file without tags to mark predictions against.
+    /// Rejects a file without tags to score predictions against.
     ///
     /// # Errors
-    /// When it was read without tags.
+    /// If it was read without tags.
     pub fn check_markable(&self) -> Result<(), Error> {
         if self.sentences.labelled {
             return Ok(());
@@ -220,7 +220,7 @@ impl TaskData {
         })
     }
 
-    /// Number and checksum of the sentences' words.
+    /// Returns the number and checksum of the sentences' words.
     pub fn texts_digest(&self) -> String {
         let mut sum = TextSum::default();
         for sentence in &self.sentences.sentences {
@@ -232,7 +232,7 @@ impl TaskData {
         sum.told(self.sentences.sentences.len())
     }
 
-    /// The first features: what the model reads, and what it should answer.
+    /// Formats the first features: what the model reads, and its target.
     pub fn examples(&self, count: usize, tokenizer: &Tokenizer) -> Vec<String> {
         let shown = self
             .features
@@ -257,7 +257,8 @@ impl TaskData {
             .collect()
     }
 
-    /// Number and checksum of the sentences and tags that predictions are marked against.
+    /// Returns the number and checksum of the sentences and tags that predictions are scored
+    /// against.
     pub fn gold_digest(&self) -> String {
         let mut sum = 0;
         for sentence in &self.sentences.sentences {
@@ -272,10 +273,10 @@ impl TaskData {
         format!("{} sentences, crc32c {sum:08x}", self.features.len())
     }
 
-    /// Marks predictions of the file.
+    /// Scores predictions for the file.
     ///
     /// # Errors
-    /// As [`score`], and when they are not one a sentence, in order.
+    /// As for [`score`], and if there is not one prediction per sentence, in order.
     pub fn mark(&self, predictions: &[Prediction]) -> Result<TagFigures, Error> {
         let eids = predictions.iter().map(|prediction| prediction.eid);
         if !eids.eq(self.features.iter().map(|feature| feature.eid)) {
@@ -290,7 +291,7 @@ impl TaskData {
     }
 }
 
-/// Tokens of features without `[CLS]` and `[SEP]`.
+/// Counts the tokens of features without `[CLS]` and `[SEP]`.
 fn tokens(features: &[Feature], tokenizer: &Tokenizer) -> TokenCounts {
     let mut tokens = TokenCounts::default();
     for feature in features {

@@ -1,17 +1,17 @@
-//! A text that somebody types → its words, and the spans that a model finds in it.
+//! A user's text → its words, and the spans that a model finds in it.
 
 use std::sync::Arc;
 
 use super::{error::Error, labels::Labels};
 use crate::text::normalizer::{is_blank, is_ideograph, is_punctuation};
 
-/// Where the words of a text end.
+/// How a text is split into words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Splitting {
-    /// At blanks: the text is split as the data were.
+    /// Only at blanks, for text that is pre-tokenised like the data.
     Blanks,
-    /// Also around each punctuation mark at the ends of what stands between blanks (`(U.S.),` is
-    /// `(`, `U.S`, `.`, `)`, `,`), as corpora have it, and around ideographs.
+    /// Also around each leading and trailing punctuation mark between blanks, as in corpora
+    /// (`(U.S.),` is `(`, `U.S`, `.`, `)`, `,`), and around ideographs.
     Punctuation,
 }
 
@@ -19,18 +19,18 @@ pub enum Splitting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Word<'a> {
     pub text: &'a str,
-    /// Its first byte in the text.
+    /// Byte offset of its start in the text.
     pub start: usize,
 }
 
 impl Word<'_> {
-    /// The byte behind it in the text.
+    /// Returns the byte offset of its end in the text.
     pub fn end(&self) -> usize {
         self.start + self.text.len()
     }
 }
 
-/// The words of a text.
+/// Splits a text into words.
 pub fn words(text: &str, splitting: Splitting) -> Vec<Word<'_>> {
     let mut words = Vec::new();
     let mut start = 0;
@@ -47,7 +47,7 @@ pub fn words(text: &str, splitting: Splitting) -> Vec<Word<'_>> {
     words
 }
 
-/// Splits what stands between blanks.
+/// Splits a piece between blanks.
 fn parts<'a>(piece: &'a str, start: usize, words: &mut Vec<Word<'a>>) {
     let body = piece.trim_start_matches(is_punctuation);
     let before = piece.len() - body.len();
@@ -86,7 +86,7 @@ fn parts<'a>(piece: &'a str, start: usize, words: &mut Vec<Word<'a>>) {
     }
 }
 
-/// The first code point of each word and the one behind it.
+/// Returns the code point range of each word, with an exclusive end.
 pub fn places(text: &str, words: &[Word<'_>]) -> Vec<(usize, usize)> {
     let (mut byte, mut place) = (0, 0);
     let mut places = Vec::with_capacity(words.len());
@@ -103,9 +103,9 @@ pub fn places(text: &str, words: &[Word<'_>]) -> Vec<(usize, usize)> {
 /// A span that a model finds in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Its first byte in the text.
+    /// Byte offset of its start in the text.
     pub start: usize,
-    /// The byte behind it.
+    /// Byte offset of its end.
     pub end: usize,
     pub kind: Arc<str>,
     /// Its first word.
@@ -114,10 +114,10 @@ pub struct Found {
     pub last_word: usize,
 }
 
-/// The spans of a text by the predicted label ids of its words, `[words]`.
+/// Returns the spans of a text, given the predicted label ids of its words, `[words]`.
 ///
 /// # Errors
-/// When there are not as many ids as words, or one is none of `labels`.
+/// If the number of ids differs from that of words, or one is not in `labels`.
 pub fn found(
     words: &[Word<'_>],
     predictions: &[u32],

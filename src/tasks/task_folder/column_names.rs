@@ -1,16 +1,16 @@
-//! What the columns of the files that are written are called.
+//! Chooses column names for the files that are written.
 
 use crate::tasks::description::{Column, Description};
 
-/// What columns of text, second text, label and id are called otherwise.
+/// Default names of the columns of text, second text, label and id.
 const USUAL: [&str; 4] = ["text", "text_b", "label", "id"];
 
 /// A name for each of the columns of text, second text, label and id.
 type Names = [Option<String>; 4];
 
-/// The names of the columns that are `there`: those that were `found` in the person's own table, so that
-/// more rows of it can be answered as they are. A table without a header, or with one name for two of the
-/// columns, gets the names that were `given`, and else the usual ones.
+/// Returns the names of the columns that are `there`: those `found` in the user's own table, so
+/// that more rows of it can be answered unchanged. A table without a header, or with one name for
+/// two of the columns, gets the names that were `given`, or else the defaults.
 pub(super) fn column_names(
     found: Option<Names>,
     given: &Description,
@@ -48,7 +48,8 @@ mod tests {
     use super::*;
     use crate::tasks::description::Kind;
 
-    /// What is written of a table: `task.json` without its kind, labels and range, and the rows.
+    /// Writes a table's task folder; returns `task.json` without kind, labels and range, and the
+    /// rows.
     fn written(name: &str, table: &str, columns: &str) -> (Value, Vec<Value>) {
         let folder = tempfile::tempdir().unwrap();
         let train = folder.path().join(name);

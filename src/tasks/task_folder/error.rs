@@ -36,7 +36,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// An error of a table, with the flags in the place of the description that is not there yet.
+    /// Rewords an error about a table to name flags instead of a description that does not exist
+    /// yet.
     pub(super) fn by_flags(error: classification::error::Error) -> Self {
         use classification::error::Error as Texts;
         Self::Texts(match error {

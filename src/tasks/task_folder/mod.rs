@@ -1,8 +1,8 @@
-//! A person's file of labelled texts or tagged words → the folder of a task: `task.json`, and JSON
-//! lines for train, dev and test.
+//! Turns a user's file of labelled texts or tagged words into a task folder: `task.json`, and JSON
+//! Lines files for train, dev and test.
 //!
-//! Nothing that lies in the folder is replaced. The description is written last, so that a folder
-//! with one is whole.
+//! Nothing in the folder is replaced. The description is written last, so a folder with a
+//! description is complete.
 
 mod column_names;
 mod error;
@@ -37,27 +37,27 @@ use crate::{
     eval,
 };
 
-/// What is read, and where it goes.
+/// What to read, and where to write.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     pub train: PathBuf,
     pub dev: Option<PathBuf>,
     pub test: Option<PathBuf>,
     pub folder: PathBuf,
-    /// The part of the train file that becomes the dev file, from 0 to 1.
+    /// The share of the train file that becomes the dev file, from 0 to 1.
     pub dev_share: Option<f64>,
-    /// Of what is drawn for the dev file.
+    /// Seed for drawing the dev file.
     pub seed: u64,
 }
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Written {
-    /// The name of the task, which is its folder's.
+    /// Name of the task, which is that of its folder.
     pub task: String,
     pub folder: PathBuf,
     pub kind: description::Kind,
-    /// What was taken for what in the train file.
+    /// The role of each column of the train file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub columns: Option<String>,
     /// The classes in the order of their ids, or the types of spans.
@@ -72,12 +72,12 @@ pub struct WrittenFile {
     pub rows: usize,
 }
 
-/// Writes the folder of a task of texts. Without `kind`, labels that are numbers with a fraction
-/// make it a regression; `columns` says where texts and labels stand.
+/// Writes the folder of a text task. Without `kind`, labels that are numbers with a fractional part
+/// make it a regression; `columns` says where texts and labels are.
 ///
 /// # Errors
-/// When a file cannot be read, lacks a column, has a row without text or label or a label that the
-/// train file lacks, or when the folder holds a task or cannot be written.
+/// If a file cannot be read, lacks a column, has a row without text or label or a label that the
+/// train file lacks, or if the folder holds a task or cannot be written.
 pub fn write_texts(
     request: &Request,
     columns: &Description,
@@ -109,7 +109,7 @@ pub fn write_texts(
         let by = |row: &OwnRow| {
             let texts = [Some(&row.text), row.text_b.as_ref()];
             let texts = texts.into_iter().flatten().cloned().collect();
-            // Numbers are no classes of which each has its part.
+            // Numeric labels are not classes to be sampled separately.
             let label = match kind {
                 description::Kind::Regression => None,
                 _ => row.label.clone(),
@@ -162,7 +162,7 @@ pub fn write_texts(
     })
 }
 
-/// The least and the greatest label of rows with numbers.
+/// Returns the smallest and largest numeric label.
 fn range_of<'a>(rows: impl Iterator<Item = &'a OwnRow>) -> Option<[f64; 2]> {
     let mut labels = rows.filter_map(|row| row.label.as_deref()?.trim().parse::<f64>().ok());
     let first = labels.next()?;
@@ -171,11 +171,11 @@ fn range_of<'a>(rows: impl Iterator<Item = &'a OwnRow>) -> Option<[f64; 2]> {
     }))
 }
 
-/// Writes the folder of a task of words, with tags in BIOES.
+/// Writes the folder of a tagging task, with tags in BIOES.
 ///
 /// # Errors
-/// When a file cannot be read or has no sentence with tags, or when the folder holds a task or
-/// cannot be written.
+/// If a file cannot be read or has no tagged sentence, or if the folder holds a task or cannot be
+/// written.
 pub fn write_words(request: &Request, columns: &Description) -> Result<Written, Error> {
     let task = request.check(tagging::EXTENSIONS)?;
     let options = ReadOptions::of_description(columns);
@@ -216,7 +216,7 @@ pub fn write_words(request: &Request, columns: &Description) -> Result<Written, 
     })
 }
 
-/// A sentence as a row, with its tags in BIOES if it has any.
+/// Formats a sentence as a row, with its tags in BIOES if it has any.
 fn line_of(sentence: &Sentence, labelled: bool) -> Value {
     let mut object = Map::new();
     object.insert("tokens".to_owned(), sentence.words.clone().into());
@@ -229,7 +229,7 @@ fn line_of(sentence: &Sentence, labelled: bool) -> Value {
 }
 
 impl Request {
-    /// Refuses a folder that holds files of a task, before anything is read; tells the task's name.
+    /// Rejects a folder that holds task files before anything is read; returns the task's name.
     fn check(&self, extensions: &[&str]) -> Result<String, Error> {
         let name = self.folder.file_name().and_then(|name| name.to_str());
         let name = name.filter(|name| registry::is_name(name));
@@ -260,7 +260,7 @@ impl Request {
         Ok(name.to_owned())
     }
 
-    /// Writes the parts that there are, and the description.
+    /// Writes the parts that are present, and the description.
     fn write<T>(
         &self,
         parts: [(Split, Option<Vec<T>>); 3],

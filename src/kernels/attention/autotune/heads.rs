@@ -1,5 +1,5 @@
-//! Attention of one head of one sequence in f64, forward and backward: what a trial's results are held
-//! against.
+//! Attention of single heads in f64, forward and backward, against which autotuning checks the
+//! kernels' results.
 
 use burn::{Tensor, tensor::FloatDType};
 
@@ -10,10 +10,10 @@ use crate::{
     packed::random::{attention_column, row_word},
 };
 
-/// A matrix of the head, `[length, size]`.
+/// One head's rows of a matrix, `[length, size]`.
 type Rows = Vec<Vec<f64>>;
 
-/// The head's part of attention's results.
+/// One head's share of the attention results.
 struct Head {
     first_row: usize,
     first_column: usize,
@@ -22,15 +22,16 @@ struct Head {
     gradients: [Rows; 3],
 }
 
-/// Some heads of a batch: another one of its first sequence, of its last, and of one between them.
+/// Sampled heads of a batch: a different one in the first, the middle and the last sequence.
 pub(super) struct Heads {
     heads: Vec<Head>,
-    /// Columns of all heads.
+    /// Columns of all heads together.
     hidden: usize,
 }
 
 impl Heads {
-    /// Given queries, keys, values and the result's gradient, `[tokens, hidden]` each.
+    /// Computes the heads from queries, keys, values and the context's gradient, `[tokens, hidden]`
+    /// each.
     pub fn of(inputs: &[Tensor<2>; 4], layout: &Layout) -> Result<Self, String> {
         let hidden = inputs[0].dims()[1];
         let mut values = Vec::with_capacity(4);
@@ -66,12 +67,12 @@ impl Heads {
         })
     }
 
-    /// What attention gives.
+    /// Returns the expected attention output.
     pub fn context(&self) -> Vec<Samples> {
         vec![self.samples(|head| &head.context)]
     }
 
-    /// The gradients of queries, keys and values.
+    /// Returns the expected gradients of queries, keys and values.
     pub fn gradients(&self) -> Vec<Samples> {
         let of = |input| self.samples(move |head: &Head| &head.gradients[input]);
         vec![of(0), of(1), of(2)]
@@ -115,7 +116,7 @@ impl Head {
                 }
             };
             let factors: Vec<f64> = (0..length).map(factor).collect();
-            // Of the probabilities before dropout.
+            // Gradients of the probabilities before dropout.
             let slopes: Vec<f64> = (0..length)
                 .map(|j| factors[j] * dot(&grad[i], &v[j]))
                 .collect();

@@ -1,4 +1,4 @@
-//! What tilings are tried on: the operands of one of a dense layer's products, here and on the device,
+//! Autotuning inputs: the operands of one of a dense layer's matmuls, on the host and the device,
 //! and some of its results in f64.
 
 use burn::{
@@ -19,7 +19,7 @@ use crate::kernels::{
     normal::{density, distribution},
 };
 
-/// A matrix here and on the device, value by value the same.
+/// A matrix held on the host and on the device, with identical values.
 struct Matrix {
     columns: usize,
     values: Vec<f32>,
@@ -27,14 +27,15 @@ struct Matrix {
 }
 
 impl Matrix {
-    /// Uniform between −1 and 1, in steps that the format holds: no rounding on the device can be wrong.
+    /// Draws uniformly from −1 to 1, in steps that the format represents exactly, so that
+    /// conversion on the device cannot round wrongly.
     fn random(
         random: &mut ChaCha8Rng,
         device: &Device,
         operand: Element,
         [rows, columns]: [usize; 2],
     ) -> Self {
-        // Beside the sign, 24 bits of an f32 and 11 of an f16.
+        // Besides the sign, 24 bits of an f32 and 11 of an f16.
         let bits = match operand {
             Element::F32 => 24,
             Element::F16 => 11,
@@ -60,16 +61,16 @@ impl Matrix {
     }
 }
 
-/// The operands of a product, and what an encoder layer does with it before it is stored.
+/// The operands of a matmul, with the epilogue that an encoder layer gives it.
 pub(super) struct Operands {
     orientation: Orientation,
-    /// Rows, columns in and columns out.
+    /// Rows, input columns and output columns.
     shape: [usize; 3],
     /// `[rows, input]`
     x: Matrix,
-    /// `[input, output]`, or for the gradient of the rows that of a layer `[output] → [input]`.
+    /// `[input, output]`; for the gradient of the rows, the kernel of a layer `[output] → [input]`.
     kernel: Matrix,
-    /// What comes in beside the product, `[rows, output]`.
+    /// The epilogue's second matrix, `[rows, output]`.
     other: Matrix,
     /// `[1, output]`
     bias: Matrix,
@@ -101,18 +102,18 @@ impl Operands {
         }
     }
 
-    /// Floating-point operations of the product.
+    /// Returns the floating-point operations of the matmul.
     pub fn flops(&self) -> f64 {
         2.0 * self.shape.iter().product::<usize>() as f64
     }
 
-    /// The feed-forward part's wide layer is followed by GELU.
+    /// Returns whether this is the wide feed-forward layer, which is followed by GELU.
     fn is_wide(&self) -> bool {
         self.shape[2] > self.shape[1]
     }
 
-    /// The result `[rows, output]`, with the values before GELU where they are kept, or the gradients
-    /// of a kernel `[input, output]` and of its bias `[1, output]`.
+    /// Returns the result `[rows, output]`, with the values before GELU if they are kept, or the
+    /// gradients of a kernel `[input, output]` and of its bias `[1, output]`.
     pub fn run(&self, tiling: Option<MatmulTiling>) -> Vec<Tensor<2>> {
         let layer = DenseLayer {
             kernel: self.kernel.tensor.clone(),
@@ -134,7 +135,7 @@ impl Operands {
         }
     }
 
-    /// Some values of each result.
+    /// Returns sampled values of each result.
     pub fn expected(&self) -> Vec<Samples> {
         let Self {
             x,
@@ -154,7 +155,7 @@ impl Operands {
             }
         };
         let inner = |i: usize, j: usize| product(i, j) + bias.at(0, j);
-        // Of f32's precision, which is far within the tolerance.
+        // f32 precision, far within the tolerance.
         let distribution = |value: f64| f64::from(distribution(value as f32));
         let slope = |value: f64| distribution(value) + value * f64::from(density(value as f32));
         let gelu = |value: f64| value * distribution(value);

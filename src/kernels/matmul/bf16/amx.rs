@@ -1,8 +1,9 @@
-//! Products of tiles with AMX (Intel, 64 and IA-32 Architectures Software Developer's Manual, volume 1,
-//! chapter 18, and TDPBF16PS in volume 2), on Linux.
+//! Tile products with AMX on Linux (Intel, 64 and IA-32 Architectures Software Developer's Manual,
+//! volume 1, chapter 18, and TDPBF16PS in volume 2).
 //!
-//! The intrinsics are unstable in Rust (rust-lang/rust#126622), so the instructions are written out.
-//! The compiler uses no tile registers itself: between two `asm!` of a thread, they stay configured.
+//! The intrinsics are unstable in Rust (rust-lang/rust#126622), so this uses inline assembly. The
+//! compiler itself uses no tile registers, so they stay configured between two `asm!` blocks of a
+//! thread.
 #![expect(unsafe_code, reason = "the instructions")]
 
 use std::{
@@ -15,28 +16,28 @@ use std::{
 
 use super::tiles::{LINES, Panels, Sums, Tile};
 
-/// Whether this machine multiplies tiles of bf16, and the kernel lets this process use them.
+/// Returns whether this machine has AMX-BF16 and the kernel lets this process use it.
 pub(super) fn detected() -> bool {
     static DETECTED: OnceLock<bool> = OnceLock::new();
     *DETECTED.get_or_init(|| present() && permitted())
 }
 
-/// Whether this machine multiplies tiles of bf16.
+/// Returns whether this machine has AMX-BF16.
 pub(super) fn present() -> bool {
     // CPUID leaf 7: AMX-BF16 and AMX-TILE.
     const NEEDED: u32 = 1 << 22 | 1 << 24;
     __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & NEEDED == NEEDED
 }
 
-/// Asks the kernel for the tile registers, for all threads of this process
-/// (Linux, Documentation/arch/x86/xstate.rst). It has them from version 5.16 on.
+/// Asks the kernel for permission to use the tile registers, for all threads of this process
+/// (Linux, Documentation/arch/x86/xstate.rst); available since Linux 5.16.
 fn permitted() -> bool {
     const ARCH_PRCTL: isize = 158;
     const REQUEST_PERMISSION: usize = 0x1023;
     const TILE_DATA: usize = 18;
     let mut result = ARCH_PRCTL;
-    // SAFETY: the call takes two numbers and touches no memory of this process; it leaves all registers
-    // but these as they were.
+    // SAFETY: the call takes two integers and touches no memory of this process; it preserves all
+    // registers but these.
     unsafe {
         asm!("syscall", inlateout("rax") result, in("rdi") REQUEST_PERMISSION, in("rsi") TILE_DATA,
             lateout("rcx") _, lateout("r11") _, options(nostack));
@@ -57,11 +58,11 @@ static CONFIGURATION: [u8; 64] = {
     bytes
 };
 
-/// As [`plain::multiply`](super::plain::multiply). Panics if this machine is not able to.
+/// Same as [`plain::multiply`](super::plain::multiply). Panics if this machine lacks AMX.
 pub(super) fn multiply(left: [&[Tile]; 2], right: Panels<'_>, sums: &mut [[Sums; 4]], onto: bool) {
     assert!(detected());
-    // SAFETY: the machine has the instruction and the process may use it, as was just seen; it reads 64
-    // bytes.
+    // SAFETY: the check above shows that the machine has the instruction and the process may use
+    // it; it reads 64 bytes.
     unsafe {
         asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGURATION,
             options(nostack, preserves_flags, readonly));
@@ -69,18 +70,18 @@ pub(super) fn multiply(left: [&[Tile]; 2], right: Panels<'_>, sums: &mut [[Sums;
     for (number, sums) in sums.iter_mut().enumerate() {
         multiply_pairs(left, right.pair(number), sums, onto);
     }
-    // SAFETY: the registers are this function's, and free again.
+    // SAFETY: this function configured the tile registers and is done with them.
     unsafe { asm!("tilerelease", options(nostack, preserves_flags, nomem)) }
 }
 
-/// Two left panels times two right ones: 2 × 2 tiles of sums, in registers 0 to 3, once they are
-/// configured.
+/// Multiplies two left panels by two right ones: 2 × 2 tiles of sums, kept in registers 0 to 3. The
+/// tile registers must be configured.
 fn multiply_pairs(left: [&[Tile]; 2], right: [&[Tile]; 2], sums: &mut [Sums; 4], onto: bool) {
     let depth = left[0].len();
     let others = [left[1], right[0], right[1]];
     assert!(depth > 0 && others.iter().all(|tiles| tiles.len() == depth));
-    // SAFETY: the registers are configured; four tiles of sums are read and written, and four times
-    // `depth` tiles of operands are read, each 1024 bytes after the one before.
+    // SAFETY: the registers are configured; the code reads and writes four tiles of sums and reads
+    // four times `depth` tiles of operands, spaced 1024 bytes apart.
     unsafe {
         asm!(
             "test {onto:e}, {onto:e}",

@@ -1,33 +1,33 @@
-//! Tiles and their products with AVX-512-BF16: `VCVTNE2PS2BF16` and `VDPBF16PS` (Intel, 64 and IA-32
-//! Architectures Software Developer's Manual, volume 2). Both take subnormal values for zero.
+//! Tiles and their products with AVX-512-BF16: `VCVTNE2PS2BF16` and `VDPBF16PS` (Intel, 64 and
+//! IA-32 Architectures Software Developer's Manual, volume 2). Both flush subnormal values to zero.
 #![expect(unsafe_code, reason = "the instructions")]
 
 use std::{arch::x86_64::*, array};
 
 use super::tiles::{Cut, DEPTH, LINES, Panels, Run, Sums, Tile};
 
-/// Whether this machine has what the functions here are compiled for.
+/// Returns whether this machine has the features that the functions here are compiled for.
 pub(super) fn detected() -> bool {
     is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512bf16")
 }
 
-/// As [`plain::tile`](super::plain::tile).
+/// Same as [`plain::tile`](super::plain::tile).
 pub(super) fn tile(source: &[f32], cut: Cut, tile: &mut Tile) {
     assert!(detected());
-    // SAFETY: the machine has the instructions, as was just seen.
+    // SAFETY: the check above shows that the machine has the instructions.
     unsafe { rounded(source, cut, tile) }
 }
 
-/// As [`plain::multiply`](super::plain::multiply).
+/// Same as [`plain::multiply`](super::plain::multiply).
 pub(super) fn multiply(left: [&[Tile]; 2], right: Panels<'_>, sums: &mut [[Sums; 4]], onto: bool) {
     assert!(detected());
     for (number, sums) in sums.iter_mut().enumerate() {
         let [first, second, third, fourth] = sums;
         for (left, mut sums) in left.into_iter().zip([[first, second], [third, fourth]]) {
             let right = right.pair(number);
-            // SAFETY: the machine has the instructions, as was just seen.
+            // SAFETY: the check above shows that the machine has the instructions.
             unsafe {
                 eight_rows::<0>(left, right, &mut sums, onto);
                 eight_rows::<8>(left, right, &mut sums, onto);
@@ -36,11 +36,11 @@ pub(super) fn multiply(left: [&[Tile]; 2], right: Panels<'_>, sums: &mut [[Sums;
     }
 }
 
-/// The same 64 bytes: vectors and arrays of numbers, of which any bits are values.
+/// Reinterprets 64 bytes, for vectors and arrays of numbers in which any bit pattern is valid.
 #[inline(always)]
 fn same<A: Copy, B: Copy>(values: A) -> B {
     const { assert!(size_of::<A>() == 64 && size_of::<B>() == 64) }
-    // SAFETY: as large, and of any bits.
+    // SAFETY: both types have the same size, and any bit pattern is valid.
     unsafe { std::mem::transmute_copy(&values) }
 }
 
@@ -52,7 +52,7 @@ fn rounded(source: &[f32], cut: Cut, tile: &mut Tile) {
         same(*values)
     };
     let words = |first, second| -> __m512i { same(_mm512_cvtne2ps_pbh(load(second), load(first))) };
-    // Places 0, 16, 1, 17, …: the two values of a line beside each other.
+    // Order 0, 16, 1, 17, …: pairs up the two values of each line.
     let order: [u16; DEPTH] = array::from_fn(|place| (place / 2 + place % 2 * LINES) as u16);
     let mut rows = [_mm512_setzero_si512(); LINES];
     for (number, row) in rows.iter_mut().enumerate() {
@@ -73,8 +73,8 @@ fn rounded(source: &[f32], cut: Cut, tile: &mut Tile) {
     tile.0 = rows.map(same);
 }
 
-/// Swaps what lies `STEP` to the right in the upper rows with what lies below it, `STEP` rows down: a step
-/// of the transposition of 16 × 16 words.
+/// Swaps the elements `STEP` to the right in the upper rows with those `STEP` rows down and to the
+/// left: one step of the transposition of 16 × 16 words.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 fn transpose<const STEP: usize>(rows: &mut [__m512i; LINES]) {
@@ -96,8 +96,8 @@ fn transpose<const STEP: usize>(rows: &mut [__m512i; LINES]) {
     }
 }
 
-/// Eight rows of a left panel, from `FIRST` on, times two right panels: 16 registers of sums, each of
-/// which is added to again only after the 15 others.
+/// Multiplies eight rows of a left panel, from `FIRST` on, by two right panels. It keeps 16
+/// registers of sums and adds to the other 15 before it returns to any one, to hide latency.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 fn eight_rows<const FIRST: usize>(

@@ -1,4 +1,4 @@
-//! The division of a product among cores and caches.
+//! Division of a matmul among cores and cache levels.
 
 use std::cell::RefCell;
 
@@ -15,25 +15,26 @@ use super::{
     tiles::{LINES, Panels, Sums, Tile, lay_out},
 };
 
-/// Rows and columns that a core computes in one go, at most: what it multiplies for them and their
-/// sums fit its own cache.
+/// Largest block, in rows and columns, that a core computes in one go: its operands and sums fit
+/// the core's own cache.
 const BLOCK: [usize; 2] = [512, 512];
 
 /// Rows and columns of the smallest block.
 const LEAST: usize = 2 * LINES;
 
-/// Tiles along `k` up to which sums are computed in one part: they need not be stored in between.
+/// Number of tiles along `k` up to which sums are computed in one part, without being stored in
+/// between.
 const WHOLE: usize = 32;
 
-/// Tiles along `k` in a part of longer sums, at most: the first cache holds the panels of 2 × 2 tiles of
-/// sums.
+/// Most tiles along `k` in a part of longer sums: the panels of 2 × 2 tiles of sums fit the L1
+/// cache.
 const PART: usize = 10;
 
-/// `out [m, n] = left · right`, in rows; each piece of a row is then given to `finish` with the number of
-/// the row and that of its first column.
+/// Computes `out [m, n] = left · right`, row-major, then calls `finish` on each piece of a row with
+/// the indices of the row and of the piece's first column.
 ///
 /// # Panics
-/// If the operands do not fit each other or `out`.
+/// If the shapes of the operands and `out` do not match.
 pub fn product(
     left: &Packed,
     right: &Packed,
@@ -66,15 +67,15 @@ pub fn product(
     });
 }
 
-/// A part of a result: pieces of neighbouring rows.
+/// A block of the result: pieces of consecutive rows.
 struct Block<'a> {
-    /// Number of its first row and column.
+    /// Index of its first row and column.
     row: usize,
     column: usize,
     rows: Vec<&'a mut [f32]>,
 }
 
-/// Rows and columns of the blocks of a result of `shape`.
+/// Returns the rows and columns of the blocks of a result of `shape`.
 fn block_size(shape: [usize; 2], threads: usize) -> [usize; 2] {
     let mut size = BLOCK;
     if threads == 1 {
@@ -90,7 +91,7 @@ fn block_size(shape: [usize; 2], threads: usize) -> [usize; 2] {
     }
 }
 
-/// `out`, whose rows have `columns` values, in blocks of `size`.
+/// Splits `out`, whose rows have `columns` values, into blocks of `size`.
 fn blocks(out: &mut [f32], columns: usize, size: [usize; 2]) -> Vec<Block<'_>> {
     let across = columns.div_ceil(size[1]);
     let mut blocks = Vec::new();
@@ -110,8 +111,8 @@ fn blocks(out: &mut [f32], columns: usize, size: [usize; 2]) -> Vec<Block<'_>> {
     blocks
 }
 
-/// Products of all of two operands' panels; `take` is given the sums of each pair of left panels, and
-/// its number.
+/// Multiplies all panels of two operands; `take` receives the index of each pair of left panels and
+/// its sums.
 fn multiply_all(
     instructions: Instructions,
     [left, right]: [&[Tile]; 2],
@@ -134,7 +135,7 @@ fn multiply_all(
     with_scratch(kept, |all| {
         let mut first = 0;
         for part in 0..parts {
-            // As even as may be.
+            // Split as evenly as possible.
             let depth = (pitch - first).div_ceil(parts - part);
             let [left, right] = [left, right].map(|tiles| Panels {
                 tiles,
@@ -143,7 +144,8 @@ fn multiply_all(
                 depth,
             });
             for pair in 0..rows {
-                // There are sums for all, or for one pair of left panels.
+                // `all` holds either the sums of every pair of left panels or those of a single
+                // one.
                 let sums = &mut all[pair * columns % kept..][..columns];
                 multiply(left.pair(pair), right, sums, part > 0);
                 if part + 1 == parts {
@@ -155,8 +157,8 @@ fn multiply_all(
     });
 }
 
-/// Runs `work` with sums for so many pairs of panels, of any value; the memory is this thread's from one
-/// call to the next.
+/// Runs `work` with sums for `pairs` pairs of panels, with arbitrary initial values; each thread
+/// reuses its memory across calls.
 fn with_scratch(pairs: usize, work: impl FnOnce(&mut [[Sums; 4]])) {
     thread_local! {
         static SCRATCH: RefCell<Vec<[Sums; 4]>> = const { RefCell::new(Vec::new()) };

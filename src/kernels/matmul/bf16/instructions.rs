@@ -1,4 +1,4 @@
-//! What operands in bf16 are multiplied with.
+//! Instruction sets that multiply bf16 operands.
 
 use std::fmt;
 
@@ -7,21 +7,21 @@ use super::amx;
 #[cfg(target_arch = "x86_64")]
 use super::avx512;
 
-/// What operands in bf16 are multiplied with.
+/// An instruction set that multiplies bf16 operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Instructions {
-    /// Tiles of AMX, `TDPBF16PS`: Intel Xeon from the fourth generation on, on Linux.
+    /// AMX tiles, `TDPBF16PS`: Intel Xeon from the fourth generation on, on Linux.
     Amx,
     /// `VDPBF16PS` of AVX-512-BF16: AMD from Zen 4 on, Intel Xeon.
     Avx512,
-    /// Plain Rust, slow, on any CPU: what the others are tested against.
+    /// Plain Rust, slow, on any CPU; the others are tested against it.
     Plain,
 }
 
 impl Instructions {
     pub const ALL: [Self; 3] = [Self::Amx, Self::Avx512, Self::Plain];
 
-    /// Whether this machine has them. The first call asks the kernel for the tile registers.
+    /// Returns whether this machine has it. The first call asks the kernel for the tile registers.
     pub fn available(self) -> bool {
         match self {
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
@@ -34,11 +34,11 @@ impl Instructions {
         }
     }
 
-    /// The fastest that this machine has, if products in f32 are slower.
+    /// Returns the fastest instruction set of this machine that beats f32, if any.
     ///
-    /// Not AVX-512-BF16 on Intel: there `VDPBF16PS` starts in every second cycle only, and two f32
-    /// multiplications of vectors in every one, which makes f32 products twice as fast (measured on
-    /// Emerald Rapids). On Zen 4 it starts in every cycle, twice as fast as f32.
+    /// AVX-512-BF16 does not on Intel: `VDPBF16PS` issues only every second cycle there, against
+    /// two f32 vector FMAs per cycle, so f32 products are twice as fast (measured on Emerald
+    /// Rapids). On Zen 4 it issues every cycle, twice as fast as f32.
     pub fn best() -> Option<Self> {
         if Self::Amx.available() {
             return Some(Self::Amx);
@@ -46,7 +46,8 @@ impl Instructions {
         (Self::Avx512.available() && made_by_amd()).then_some(Self::Avx512)
     }
 
-    /// What there is where [`best`](Self::best) finds none, as the end of a sentence.
+    /// Describes what the machine has if [`best`](Self::best) finds none, phrased as the end of a
+    /// sentence.
     pub fn found() -> &'static str {
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         if amx::present() {

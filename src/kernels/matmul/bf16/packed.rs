@@ -1,4 +1,4 @@
-//! Operands in the order in which they are multiplied, rounded to bf16.
+//! Operands rounded to bf16 and packed in the order in which they are multiplied.
 
 use std::cell::RefCell;
 
@@ -12,10 +12,10 @@ use super::{
     tiles::{Cut, DEPTH, LINES, Run, Tile},
 };
 
-/// Lines that are packed in one go: they span whole cache lines of a source whose rows lie across them.
+/// Lines packed in one go, enough to span whole cache lines if the source's rows lie across them.
 const STRIP: usize = 128;
 
-/// A matrix as it lies in memory, in rows one after the other, or its transpose.
+/// A row-major matrix in memory, or its transpose.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
     values: &'a [f32],
@@ -26,7 +26,7 @@ pub struct Matrix<'a> {
 
 impl<'a> Matrix<'a> {
     /// # Panics
-    /// If the values are not as many as the shape says.
+    /// If the number of values does not match the shape.
     pub fn new(values: &'a [f32], shape: [usize; 2]) -> Self {
         assert_eq!(values.len(), shape[0] * shape[1], "values of {shape:?}");
         Self {
@@ -36,14 +36,14 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Its transpose; nothing is moved.
+    /// Returns the transpose without moving data.
     pub fn transposed(mut self) -> Self {
         self.transposed = !self.transposed;
         self
     }
 }
 
-/// The place of an operand in a product.
+/// Side of an operand in a matmul.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// `[m, k]`
@@ -52,22 +52,22 @@ pub enum Side {
     Right,
 }
 
-/// An operand, rounded and in the order in which it is multiplied. One that is multiplied several
-/// times, such as a weight in one step of training, is packed once.
+/// An operand, rounded to bf16 and packed in the order in which it is multiplied. An operand of
+/// several matmuls, such as a weight within a training step, is packed once.
 pub struct Packed {
     pub instructions: Instructions,
     pub(super) side: Side,
     /// Rows of a left operand, columns of a right one.
     pub lines: usize,
-    /// Values of a line, the terms of each sum.
+    /// Values per line, which is the number of terms of each sum.
     pub(super) depth: usize,
-    /// Panels of 16 lines each, two by two, of [`pitch`](Self::pitch) tiles; what is beyond the operand
-    /// is zero. More may follow, of an operand that was packed here before.
+    /// Panels of 16 lines each, in pairs, of [`pitch`](Self::pitch) tiles, zero-padded beyond the
+    /// operand. A larger operand that was packed here before may leave more tiles behind.
     tiles: Vec<Tile>,
 }
 
 impl Packed {
-    /// `matrix` for one side of a product.
+    /// Packs `matrix` for one side of a matmul.
     ///
     /// # Panics
     /// If the machine lacks the instructions.
@@ -75,7 +75,7 @@ impl Packed {
         Self::reusing(None, instructions, matrix, side)
     }
 
-    /// The same in memory that held another operand.
+    /// Same as [`new`](Self::new), reusing the memory of another operand.
     pub fn reusing(
         spare: Option<Self>,
         instructions: Instructions,
@@ -94,8 +94,8 @@ impl Packed {
         packed
     }
 
-    /// `work` on an operand that is packed for one product, in memory that this thread keeps for the
-    /// next one.
+    /// Runs `work` on an operand packed for a single matmul, in memory that this thread keeps for
+    /// the next one.
     pub fn with<R>(
         instructions: Instructions,
         matrix: Matrix<'_>,
@@ -140,7 +140,7 @@ impl Packed {
         strips.enumerate().for_each(|(strip, tiles)| {
             let panels = tiles.len() / pitch;
             for number in 0..tiles.len() {
-                // Along the rows in memory, whichever way they lie.
+                // Iterate along the rows in memory, whichever way they lie.
                 let (panel, step) = match run {
                     Run::AlongDepth => (number / pitch, number % pitch),
                     Run::AcrossLines => (number % panels, number / panels),
@@ -152,20 +152,20 @@ impl Packed {
         });
     }
 
-    /// Tiles of a panel.
+    /// Returns the tiles per panel.
     pub(super) fn pitch(&self) -> usize {
         self.depth.div_ceil(DEPTH).max(1)
     }
 
-    /// The tiles of the panels that hold these lines.
+    /// Returns the tiles of the panels that hold these lines.
     pub(super) fn panels(&self, first: usize, lines: usize) -> &[Tile] {
         let end = (first + lines).next_multiple_of(2 * LINES);
         &self.tiles[first / LINES * self.pitch()..end / LINES * self.pitch()]
     }
 }
 
-/// The tile whose first line and first value along `k` are those, of values of a `shape` that is lines and
-/// values along `k`; what is beyond them is zero.
+/// Packs the tile that starts at `first`, a line and an index along `k`, from values of `shape`,
+/// lines by values along `k`; pads with zeros beyond them.
 fn cut_out(
     instructions: Instructions,
     (values, shape): (&[f32], [usize; 2]),

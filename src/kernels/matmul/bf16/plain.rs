@@ -1,8 +1,8 @@
-//! Tiles and their products in plain Rust: what the instructions are tested against.
+//! Tiles and their products in plain Rust; the instruction sets are tested against this.
 
 use super::tiles::{Cut, Panels, Sums, Tile};
 
-/// A tile of the values at the start of `source`, rounded.
+/// Rounds the values at the start of `source` into a tile.
 pub(super) fn tile(source: &[f32], cut: Cut, tile: &mut Tile) {
     let value = |line: usize, depth: usize| {
         let [row, column] = cut.run.in_memory([line, depth]);
@@ -19,7 +19,7 @@ pub(super) fn tile(source: &[f32], cut: Cut, tile: &mut Tile) {
     }
 }
 
-/// The bits of the nearest bf16, the even one of two; NaN stays NaN.
+/// Returns the bits of the nearest bf16, ties to even; NaN stays NaN.
 fn rounded(value: f32) -> u16 {
     let bits = value.to_bits();
     let bits = match value.is_nan() {
@@ -29,8 +29,8 @@ fn rounded(value: f32) -> u16 {
     (bits >> 16) as u16
 }
 
-/// Products of a pair of left panels with all pairs of right ones, 2 × 2 tiles of sums for each: stored in
-/// `sums`, or added to them.
+/// Multiplies a pair of left panels by all pairs of right panels, giving 2 × 2 tiles of sums for
+/// each, which are stored in `sums` or added to them.
 pub(super) fn multiply(left: [&[Tile]; 2], right: Panels<'_>, sums: &mut [[Sums; 4]], onto: bool) {
     for (number, sums) in sums.iter_mut().enumerate() {
         let right = right.pair(number);
@@ -55,7 +55,7 @@ fn add_product(left: &Tile, right: &Tile, sums: &mut Sums) {
     }
 }
 
-/// The value in the lower half of a word; a subnormal one counts as zero, as in the instructions.
+/// Decodes the lower half of a word; subnormal values become zero, as in the instructions.
 fn half(word: u32) -> f32 {
     let value = f32::from_bits(word << 16);
     match value.is_subnormal() {

@@ -1,42 +1,42 @@
-//! How far a model knows when it is wrong: confidence against accuracy.
+//! Calibration: how well a model's confidence matches its accuracy.
 
 use maud::{Markup, html};
 
 use crate::report::chart::{Bars, Charts, Line, Lines, Style};
 
-/// Bins of equal width that confidences fall into.
+/// Number of bins of equal width.
 const BINS: usize = 10;
 
-/// The predictions whose confidence lies in a bin.
+/// The predictions whose confidence falls into a bin.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Bin {
     pub count: usize,
     pub right: usize,
-    /// The sum of their confidences, from 0 to 1 each.
+    /// Sum of their confidences, from 0 to 1 each.
     pub confidence: f64,
 }
 
 impl Bin {
-    /// The share of right ones, from 0 to 1; not a number of none.
+    /// Returns the share of correct predictions, from 0 to 1; NaN if empty.
     pub fn accuracy(&self) -> f64 {
         self.right as f64 / self.count as f64
     }
 
-    /// Their mean confidence, from 0 to 1; not a number of none.
+    /// Returns their mean confidence, from 0 to 1; NaN if empty.
     pub fn mean_confidence(&self) -> f64 {
         self.confidence / self.count as f64
     }
 }
 
-/// Confidences in bins: the first from 0 to a tenth, each with its upper end.
+/// Confidences in bins, each including its upper end; the first is from 0 to a tenth.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calibration {
     pub bins: [Bin; BINS],
 }
 
 impl Calibration {
-    /// Bins predictions by the probability of the predicted class, from 0 to 1; with each whether it
-    /// is right.
+    /// Bins predictions by the probability of the predicted class, from 0 to 1, each with whether
+    /// it is correct.
     pub fn of(judged: impl IntoIterator<Item = (f64, bool)>) -> Self {
         let mut bins = [Bin::default(); BINS];
         for (confidence, right) in judged {
@@ -49,8 +49,9 @@ impl Calibration {
         Self { bins }
     }
 
-    /// The expected calibration error of Naeini et al. (2015), from 0 to 1: the mean over all
-    /// predictions of the difference between their bin's accuracy and its mean confidence. 0 of none.
+    /// Returns the expected calibration error of Naeini et al. (2015), from 0 to 1: the mean over
+    /// all predictions of the difference between their bin's accuracy and mean confidence. 0 if
+    /// empty.
     pub fn error(&self) -> f64 {
         let total: usize = self.bins.iter().map(|bin| bin.count).sum();
         let gaps = self.bins.iter();
@@ -58,7 +59,7 @@ impl Calibration {
         gaps.sum::<f64>() / total.max(1) as f64
     }
 
-    /// The bins that hold a prediction, with their places.
+    /// Iterates over the non-empty bins with their indices.
     fn filled(&self) -> impl Iterator<Item = (usize, &Bin)> {
         self.bins
             .iter()
@@ -141,7 +142,7 @@ impl Calibration {
     }
 }
 
-/// A number with its sign.
+/// Formats a number with its sign.
 fn signed(value: f64) -> String {
     let sign = if value < 0.0 { "−" } else { "+" };
     format!("{sign}{:.1}", value.abs())

@@ -1,13 +1,14 @@
-//! Which class is taken for which, and how well each is told from the others.
+//! Report section on classes: which are confused, and how well each is distinguished from the
+//! others.
 
 use maud::{Markup, html};
 
 use crate::tasks::classification::scorers::confusion::{ClassFigures, Confusion};
 
-/// Classes whose matrix people can look over, at most.
+/// Most classes for which a confusion matrix is readable.
 const CLASSES: usize = 20;
 
-/// Confusions that are listed instead, at most.
+/// Most confusions listed instead.
 const CONFUSIONS: usize = 40;
 
 pub(super) fn section(confusion: &Confusion, names: &[String]) -> Markup {
@@ -70,7 +71,7 @@ fn matrix(confusion: &Confusion, names: &[String]) -> Markup {
     }
 }
 
-/// How deep the colour of a cell is; not so deep that its number could not be read.
+/// Returns how dark a cell is, but not so dark that its number becomes unreadable.
 fn shade(count: usize, support: usize) -> String {
     let share = count as f64 / support.max(1) as f64;
     format!("--share:{:.0}%", 45.0 * share)
@@ -118,7 +119,7 @@ fn by_class(confusion: &Confusion, names: &[String]) -> Markup {
         f1: confusion.macro_f1(),
         support: confusion.total(),
     };
-    // Each example has one class and one prediction: all three are the accuracy.
+    // Each example has one class and one prediction, so all three equal the accuracy.
     let accuracy = confusion.accuracy();
     let micro = ClassFigures {
         precision: accuracy,
@@ -172,7 +173,7 @@ mod tests {
         let html = section(&Confusion::of(3, pairs), &named(&["a", "<b>", "c"])).into_string();
         for part in [
             "<th class=\"n\" scope=\"col\">&lt;b&gt;</th>",
-            // Two of three of the first class are right, one is taken for the second.
+            // Two of three of the first class are correct; one is taken for the second.
             "<td class=\"n cell hit\" style=\"--share:30%\" title=\"2 of 3 a, predicted as a\">2</td>\
              <td class=\"n cell\" style=\"--share:15%\" title=\"1 of 3 a, predicted as &lt;b&gt;\">1</td>\
              <td class=\"n cell\" style=\"--share:0%\" title=\"0 of 3 a, predicted as c\">0</td>\

@@ -1,5 +1,5 @@
-//! Examples of texts to browse: of classes the wrong ones that the model is surest of first, of numbers
-//! those that are furthest off.
+//! Examples of texts to browse: for classes, mistakes first, most confident first; for numbers,
+//! largest errors first.
 
 use maud::{Markup, html};
 
@@ -18,7 +18,7 @@ use crate::{
 
 type Shown<'a> = (&'a Example, &'a Prediction);
 
-/// Wrong and right predictions of classes.
+/// Lists wrong and correct predictions of classes.
 pub(super) fn of_classes<'a>(
     examples: impl Iterator<Item = Shown<'a>>,
     names: &[String],
@@ -69,7 +69,7 @@ pub(super) fn of_classes<'a>(
     grouped(&candidates, groups, &filters, limits, show)
 }
 
-/// Predictions of numbers that are too high or too low.
+/// Lists predictions of numbers that are too high or too low.
 pub(super) fn of_values<'a>(
     examples: impl Iterator<Item = Shown<'a>>,
     labels: &Labels,
@@ -151,7 +151,7 @@ fn meta(example: &Example) -> Markup {
     }
 }
 
-/// The probability of the right class.
+/// Formats the probability of the correct class.
 fn of_gold(prediction: &Prediction) -> Markup {
     let Some(Gold::Class(gold)) = prediction.gold else {
         return html! {};
@@ -195,7 +195,7 @@ mod tests {
         made.iter().enumerate().map(of).unzip()
     }
 
-    /// Where each text stands on the page.
+    /// Returns the texts in the order in which they appear on the page.
     fn order<'a>(html: &str, mut texts: Vec<&'a str>) -> Vec<&'a str> {
         texts.sort_by_key(|text| html.find(*text).unwrap_or(usize::MAX));
         texts

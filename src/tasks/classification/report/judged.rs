@@ -1,4 +1,4 @@
-//! What predictions of texts are worth, one by one.
+//! Scores predictions of texts one by one.
 
 use super::{confidence, is_right};
 use crate::{
@@ -16,10 +16,10 @@ use crate::{
     },
 };
 
-/// Where the four cells of two classes stand among the sums, `[gold][predicted]`.
+/// Index of the four cells of two classes among the sums, `[gold][predicted]`.
 const CELLS: usize = 3;
 
-/// The scorer's figures and, where the task shows them, ours.
+/// Computes the scorer's metrics and, if the task shows them, our own.
 pub(super) fn judged(task: &ClassificationTask, predictions: &[Prediction]) -> Judged {
     match &task.labels {
         Labels::Classes(names) => of_classes(task, names.len(), predictions),
@@ -72,7 +72,7 @@ fn of_classes(task: &ClassificationTask, classes: usize, predictions: &[Predicti
     })
 }
 
-/// The sums are of ones: whole numbers.
+/// Sums of ones are integers.
 fn of_cells(sums: &[f64]) -> Confusion {
     let cell = |place: usize| sums[CELLS + place] as usize;
     Confusion {
@@ -90,7 +90,8 @@ fn of_values(predictions: &[Prediction]) -> Judged {
         .map(|prediction| (value(Some(prediction.predicted)), value(prediction.gold)))
         .unzip();
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-    // Squares of small numbers lose no digits; a correlation does not change with the zero.
+    // Squares of small numbers lose no precision, and a correlation is invariant to the choice of
+    // zero.
     let zero = (mean(&predicted), mean(&gold));
     let mut judged = Judged::new("text", "nearer to the right number", 8);
     for ((&predicted, &gold), prediction) in predicted.iter().zip(&gold).zip(predictions) {
@@ -110,7 +111,7 @@ fn of_values(predictions: &[Prediction]) -> Judged {
         .figure("loss", |sums| sums[7] / sums[0])
 }
 
-/// A text with its label and the predicted one.
+/// Shows a text with its label and the predicted one.
 pub(super) fn told(example: &Example, prediction: &Prediction, labels: &Labels) -> Told {
     let id = match &example.id {
         Some(id) => format!("example {}, {id}", example.eid),
@@ -154,7 +155,7 @@ mod tests {
         made.collect()
     }
 
-    /// Those of so many copies of each.
+    /// Repeats each prediction this many times.
     fn sample(predictions: &[Prediction], counts: &[u32]) -> Vec<Prediction> {
         let copies = predictions.iter().zip(counts);
         copies
@@ -162,7 +163,7 @@ mod tests {
             .collect()
     }
 
-    /// Holds every figure of a sample against the scorer's of the same.
+    /// Compares every metric of a sample with the scorer's for the same sample.
     fn check(task: &ClassificationTask, predictions: &[Prediction], keys: &[&str]) {
         let judged = judged(task, predictions);
         assert_eq!(judged.keys().collect::<Vec<_>>(), keys);

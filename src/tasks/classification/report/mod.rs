@@ -1,5 +1,5 @@
-//! What a report shows of predictions of texts: of classes their confusions and how far the model knows
-//! when it is wrong, of numbers how far they lie from the right ones; and examples.
+//! Report on predictions of texts: for classes, their confusions and calibration; for numbers,
+//! their errors; and examples.
 
 pub mod calibration;
 mod class_section;
@@ -36,7 +36,7 @@ use residuals::Residuals;
 
 const CONFIDENCE: Heading = Heading::new("confidence", "Confidence", "Confidence");
 
-/// A file of texts and what a model predicted of them.
+/// A file of texts and a model's predictions for them.
 pub struct TextReport<'a> {
     name: String,
     data: &'a ClassificationData,
@@ -49,17 +49,17 @@ pub struct TextReport<'a> {
     record: Option<PredictionRecord>,
 }
 
-/// What became of the predictions.
+/// Analysis of the predictions.
 enum Analysis {
     Classes(Confusion, Box<Calibration>),
     Values(Residuals),
 }
 
 impl<'a> TextReport<'a> {
-    /// Reads the predictions of a file's examples back; `name` is what the page calls it.
+    /// Reads back the predictions for a file's examples; `name` is what the page calls the file.
     ///
     /// # Errors
-    /// When they cannot be read, or are not those of the examples.
+    /// If they cannot be read or do not belong to the examples.
     pub fn read(name: String, data: &'a ClassificationData, path: &Path) -> Result<Self, Error> {
         let predictions = prediction_reader::read(path, data)?;
         let texts = data.texts_digest();
@@ -196,7 +196,7 @@ impl Sections for TextReport<'_> {
     }
 }
 
-/// The probability of the predicted class, from 0 to 1; 1 of a number.
+/// Returns the probability of the predicted class, from 0 to 1; 1 for a number.
 fn confidence(prediction: &Prediction) -> f64 {
     match prediction.predicted {
         Gold::Class(class) => softmax(&prediction.logits)[class as usize],

@@ -1,4 +1,4 @@
-//! The predictions file of an evaluation → the predictions, each held against its example.
+//! The predictions file of an evaluation → the predictions, each checked against its example.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::tasks::{
     prediction_lines::{Error, PredictionLines},
 };
 
-/// A line, as `prediction_file` writes it. Its loss follows from the rest.
+/// A line as written by `prediction_file`. Its loss follows from the rest.
 #[derive(Deserialize)]
 struct Line {
     eid: u64,
@@ -25,10 +25,10 @@ struct Line {
     logits: Option<Vec<f32>>,
 }
 
-/// Reads the predictions of the examples of a file, one a line in their order.
+/// Reads the predictions for the examples of a file, one per line, in order.
 ///
 /// # Errors
-/// When the file cannot be read or is malformed, or belongs to other examples, labels or classes.
+/// If the file cannot be read or is malformed, or belongs to other examples, labels or classes.
 pub fn read(path: &Path, data: &ClassificationData) -> Result<Vec<Prediction>, Error> {
     let labels = &data.task.labels;
     let keys = match labels {
@@ -76,7 +76,7 @@ pub fn read(path: &Path, data: &ClassificationData) -> Result<Vec<Prediction>, E
 }
 
 impl Line {
-    /// What should have been predicted, as the line has it.
+    /// Returns the target stated in the line.
     fn gold(&self, labels: &Labels) -> Option<Gold> {
         match labels {
             Labels::Classes(_) => self.label_id.map(Gold::Class),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     fn rte() -> ClassificationData {
-        // The second row has too few columns: there is no eid 1.
+        // The second row has too few columns, so there is no eid 1.
         data(
             "rte",
             "h\n0\ta\ta\tentailment\nx\n2\ta\ta\tnot_entailment\n",
@@ -185,7 +185,7 @@ mod tests {
             ),
             (
                 line(0, 0, "[1,1e39]"),
-                // Beyond what an f32 holds.
+                // Larger than f32 can represent.
                 ["line 1: expected a JSON object", "number out of range"],
             ),
             (

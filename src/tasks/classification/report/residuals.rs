@@ -1,16 +1,16 @@
-//! How far predicted numbers lie from the right ones.
+//! Errors of predicted numbers.
 
 use crate::tasks::classification::{
     labels::{Gold, Labels},
     scorers::score::Marked,
 };
 
-/// Right and predicted numbers on the scale of the labels.
+/// Correct and predicted numbers on the scale of the labels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Residuals {
-    /// Right, predicted.
+    /// Correct, predicted.
     pub pairs: Vec<(f64, f64)>,
-    /// The least and the greatest number of the labels.
+    /// The smallest and largest label.
     pub range: [f64; 2],
 }
 
@@ -34,7 +34,7 @@ impl Residuals {
         }
     }
 
-    /// Predicted − right, of each.
+    /// Iterates over predicted − correct.
     pub fn values(&self) -> impl Iterator<Item = f64> {
         self.pairs.iter().map(|(gold, predicted)| predicted - gold)
     }
@@ -43,17 +43,17 @@ impl Residuals {
         self.values().map(of).sum::<f64>() / self.pairs.len() as f64
     }
 
-    /// The mean of the differences without their signs.
+    /// Returns the mean absolute error.
     pub fn mean_absolute(&self) -> f64 {
         self.mean(f64::abs)
     }
 
-    /// The mean of the differences: above 0 if the predictions are too high.
+    /// Returns the mean error: above 0 if the predictions are too high.
     pub fn bias(&self) -> f64 {
         self.mean(|difference| difference)
     }
 
-    /// The square root of the mean of the squared differences.
+    /// Returns the root mean square error.
     pub fn root_mean_square(&self) -> f64 {
         self.mean(|difference| difference * difference).sqrt()
     }

@@ -1,4 +1,4 @@
-//! Predicted numbers against the right ones.
+//! Report section on predicted numbers compared with the correct ones.
 
 use maud::{Markup, html};
 
@@ -8,13 +8,13 @@ use crate::{
     report::chart::{Bars, Charts, Scatter},
 };
 
-/// Dots that a page holds, at most.
+/// Most dots on a page.
 const DOTS: usize = 3000;
 
-/// Bins of the histogram, about, that the range of the labels is cut into.
+/// Approximate number of histogram bins over the range of the labels.
 const BINS: f64 = 20.0;
 
-/// Bins that it has at most, however far off the predictions are.
+/// Most bins in total, however far off the predictions are.
 const MOST_BINS: f64 = 80.0;
 
 pub(super) fn section(residuals: &Residuals, scores: &Scores, charts: &mut Charts) -> Markup {
@@ -71,7 +71,7 @@ pub(super) fn section(residuals: &Residuals, scores: &Scores, charts: &mut Chart
     }
 }
 
-/// The dots, and how many are left out.
+/// Returns the dots, and how many are left out.
 fn dots(residuals: &Residuals) -> (Scatter, usize) {
     let mut points = residuals.pairs.clone();
     points.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
@@ -128,7 +128,7 @@ mod tests {
         ]));
         assert_eq!((bars.start, bars.width), (-0.5, 0.25));
         assert_eq!(bars.series[0].2, [1, 0, 2, 1]);
-        // A model that went astray.
+        // A model that diverged.
         let bars = histogram(&residuals(&[(0.0, 1e6), (5.0, -1e6)]));
         assert!(bars.series[0].2.len() <= 82, "{}", bars.series[0].2.len());
         assert_eq!(bars.series[0].2.iter().sum::<usize>(), 2);

@@ -1,4 +1,4 @@
-//! How often each class was taken for each, and what follows from it.
+//! Confusion matrix of classes and the metrics derived from it.
 
 use serde::Serialize;
 
@@ -9,14 +9,14 @@ pub struct Confusion {
     pub counts: Vec<Vec<usize>>,
 }
 
-/// How well one class is told from the others; from 0 to 1, and 0 where the class was never
+/// How well one class is distinguished from the others; from 0 to 1, and 0 if the class was never
 /// predicted or does not occur.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ClassFigures {
     pub precision: f64,
     pub recall: f64,
     pub f1: f64,
-    /// Examples of the class.
+    /// Number of examples of the class.
     pub support: usize,
 }
 
@@ -33,7 +33,7 @@ impl Confusion {
         Self { counts }
     }
 
-    /// Number of examples.
+    /// Returns the number of examples.
     pub fn total(&self) -> usize {
         self.counts.iter().flatten().sum()
     }
@@ -44,13 +44,13 @@ impl Confusion {
             .sum()
     }
 
-    /// The share of right predictions, from 0 to 1.
+    /// Returns the share of correct predictions, from 0 to 1.
     pub fn accuracy(&self) -> f64 {
         self.right() as f64 / self.total() as f64
     }
 
-    /// Matthews' correlation coefficient of two classes, from −1 to 1; 0 where it is undefined, as
-    /// when only one class is predicted.
+    /// Returns the Matthews correlation coefficient of two classes, from −1 to 1; 0 where it is
+    /// undefined, for example if only one class is predicted.
     pub fn matthews(&self) -> f64 {
         let of = |gold: usize, predicted: usize| -> f64 {
             let row = self.counts.get(gold);
@@ -65,7 +65,7 @@ impl Confusion {
         }
     }
 
-    /// The figures of a class.
+    /// Returns the metrics of a class.
     pub fn class(&self, class: usize) -> ClassFigures {
         let right = self.counts[class][class];
         let support = self.counts[class].iter().sum();
@@ -86,7 +86,7 @@ impl Confusion {
         }
     }
 
-    /// The mean of all classes' F1.
+    /// Returns the mean of all classes' F1.
     pub fn macro_f1(&self) -> f64 {
         let classes = self.counts.len();
         (0..classes).map(|class| self.class(class).f1).sum::<f64>() / classes as f64

@@ -1,7 +1,7 @@
-//! Correlations of numbers, as SciPy's `pearsonr` and `spearmanr` compute them.
+//! Correlations of numbers, as computed by SciPy's `pearsonr` and `spearmanr`.
 
-/// Pearson's correlation coefficient, from −1 to 1; NaN if all numbers of one side are equal, or if
-/// there are fewer than two.
+/// Returns Pearson's correlation coefficient, from −1 to 1; NaN if all numbers on one side are
+/// equal, or if there are fewer than two.
 pub fn pearson(a: &[f64], b: &[f64]) -> f64 {
     let mean = |numbers: &[f64]| numbers.iter().sum::<f64>() / numbers.len() as f64;
     if is_constant(a) || is_constant(b) {
@@ -15,17 +15,17 @@ pub fn pearson(a: &[f64], b: &[f64]) -> f64 {
         square_a += a * a;
         square_b += b * b;
     }
-    // Rounding may carry it beyond.
+    // Rounding may push it beyond ±1.
     (both / (square_a.sqrt() * square_b.sqrt())).clamp(-1.0, 1.0)
 }
 
-/// Spearman's: Pearson's of the ranks.
+/// Returns Spearman's correlation: Pearson's of the ranks.
 pub fn spearman(a: &[f64], b: &[f64]) -> f64 {
     pearson(&ranks(a), &ranks(b))
 }
 
-/// Pearson's of sums over pairs: their number, those of both numbers, of their squares and of their
-/// products. NaN if a side does not vary by more than rounding.
+/// Returns Pearson's correlation from sums over pairs: their number, the sums of both numbers, of
+/// their squares and of their products. NaN if a side varies by no more than rounding error.
 pub fn pearson_of_sums([pairs, a, b, aa, bb, ab]: [f64; 6]) -> f64 {
     let variance = |squares: f64, sum: f64| {
         let variance = squares - sum * sum / pairs;
@@ -36,16 +36,16 @@ pub fn pearson_of_sums([pairs, a, b, aa, bb, ab]: [f64; 6]) -> f64 {
         }
     };
     let both = ab - a * b / pairs;
-    // Rounding may carry it beyond.
+    // Rounding may push it beyond ±1.
     (both / (variance(aa, a) * variance(bb, b)).sqrt()).clamp(-1.0, 1.0)
 }
 
-/// What rounding leaves of a sum of squares from which as much is taken, as a share of it.
+/// Relative rounding error when a sum of squares is cancelled by an equal amount.
 const ROUNDING: f64 = 1e-12;
 
-/// Pairs in the order of both sides, so that Spearman's correlation of a sample of them takes no sorting.
+/// Pairs ranked on both sides, so that Spearman's correlation of a resample needs no sorting.
 pub struct RankedPairs {
-    /// The place of each number among the different ones of its side, `[pairs]`.
+    /// Index of each number among the distinct numbers of its side, `[pairs]`.
     places: [Vec<usize>; 2],
 }
 
@@ -65,7 +65,8 @@ impl RankedPairs {
         }
     }
 
-    /// Spearman's of the sample that has each pair so often, `[pairs]`.
+    /// Returns Spearman's correlation of the sample that contains each pair `counts` times,
+    /// `[pairs]`.
     pub fn spearman(&self, counts: &[u32]) -> f64 {
         let [a, b] = [0, 1].map(|side| ranks_in(&self.places[side], counts));
         let mut sums = [0.0; 6];
@@ -82,7 +83,8 @@ impl RankedPairs {
     }
 }
 
-/// The rank in a sample of each different number, equal ones sharing the mean of their places.
+/// Returns the rank in a sample of each distinct number; equal numbers share the mean of their
+/// ranks.
 fn ranks_in(places: &[usize], counts: &[u32]) -> Vec<f64> {
     let mut ranks = vec![0.0; places.iter().max().map_or(0, |last| last + 1)];
     for (&place, &count) in places.iter().zip(counts) {
@@ -97,24 +99,24 @@ fn ranks_in(places: &[usize], counts: &[u32]) -> Vec<f64> {
     ranks
 }
 
-/// The mean of the squared differences.
+/// Returns the mean of the squared differences.
 pub fn mean_squared_error(a: &[f64], b: &[f64]) -> f64 {
     let squares = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b));
     squares.sum::<f64>() / a.len() as f64
 }
 
-/// The mean of equal numbers may differ from them by rounding, so that they are compared.
+/// Compares the numbers directly, since the mean of equal numbers may differ from them by rounding.
 fn is_constant(numbers: &[f64]) -> bool {
     numbers.windows(2).all(|pair| pair[0] == pair[1])
 }
 
-/// The place of each number among all, from 1; equal numbers share the mean of their places.
+/// Returns the rank of each number, from 1; equal numbers share the mean of their ranks.
 fn ranks(numbers: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..numbers.len()).collect();
     order.sort_by(|&a, &b| numbers[a].total_cmp(&numbers[b]));
     let mut ranks = vec![0.0; numbers.len()];
     let mut begun = 0;
-    // −0 and 0 are equal, and stand side by side in the total order.
+    // −0 and 0 are equal, and adjacent in the total order.
     for equal in order.chunk_by(|&a, &b| numbers[a] == numbers[b]) {
         let rank = begun as f64 + (equal.len() + 1) as f64 / 2.0;
         for &index in equal {
@@ -140,7 +142,7 @@ mod tests {
     fn correlations_of_simple_numbers() {
         let (a, b) = ([1.0, 2.0, 3.0, 4.0], [1.0, 4.0, 9.0, 16.0]);
         assert!((spearman(&a, &b) - 1.0).abs() < 1e-15);
-        // SciPy's pearsonr of the same.
+        // SciPy's pearsonr of the same numbers.
         assert!((pearson(&a, &b) - 0.984_374_038_697_697_4).abs() < 1e-15);
         assert!((pearson(&a, &a.map(|number| -number)) + 1.0).abs() < 1e-15);
         assert_eq!(mean_squared_error(&a, &b), (4.0 + 36.0 + 144.0) / 4.0);

@@ -1,4 +1,4 @@
-//! Predictions → figures: the reference's for each task, and beside them ours.
+//! Predictions → metrics: the reference's for each task, along with our own.
 
 pub mod confusion;
 pub mod correlation;

@@ -1,7 +1,7 @@
-//! The figures of a task's predictions.
+//! The metrics of a task's predictions.
 //!
-//! As the reference's `finetune/classification/classification_metrics.py`, in f64. There the mean
-//! squared error is an f32: the two agree to 1e-7.
+//! As in the reference's `finetune/classification/classification_metrics.py`, but in f64. There the
+//! mean squared error is an f32; the two agree to 1e-7.
 
 use super::{
     confusion::Confusion,
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// What was right, what was predicted, and what that cost.
+/// A target, a prediction and its loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Marked {
     pub gold: Gold,
@@ -24,8 +24,8 @@ pub struct Marked {
 }
 
 impl Metric {
-    /// The reference's figures, in its order: accuracy, mcc, pearson and spearman times 100, mse
-    /// and loss as means over the examples, on the scale of 0 to 1.
+    /// Returns the reference's metrics, in its order: accuracy, mcc, pearson and spearman times
+    /// 100; mse and loss as means over the examples, on the scale of 0 to 1.
     pub fn scores(self, marked: &[Marked]) -> Scores {
         let mut scores = Scores::default();
         let mut push = |key: &str, value: f64| scores.push(key, Figure::Value(value));
@@ -45,10 +45,10 @@ impl Metric {
     }
 }
 
-/// Our own figures, which the reference does not print: of classes `macro_f1`, times 100, and of
-/// two also `f1`, that of the second. GLUE asks for the F1 of mrpc and qqp; the reference has a
-/// class for it, which no task uses and which takes the number of predictions for that of the gold
-/// labels.
+/// Returns our own metrics, which the reference does not print: for classes `macro_f1`, times 100,
+/// and for two classes also `f1` of the second. GLUE calls for the F1 of mrpc and qqp; the
+/// reference has a class for it, but no task uses it, and it confuses the number of predictions
+/// with that of gold labels.
 pub fn own_scores(labels: &Labels, marked: &[Marked]) -> Scores {
     let mut scores = Scores::default();
     if let Labels::Classes(names) = labels {
@@ -61,7 +61,7 @@ pub fn own_scores(labels: &Labels, marked: &[Marked]) -> Scores {
     scores
 }
 
-/// How often each of so many classes was taken for each.
+/// Returns the confusion matrix of `classes` classes.
 ///
 /// # Panics
 /// If a class is not below `classes`.
@@ -84,7 +84,7 @@ fn accuracy(marked: &[Marked]) -> f64 {
     right.count() as f64 / marked.len() as f64
 }
 
-/// Gold and predicted numbers.
+/// Returns the gold and the predicted numbers.
 fn values(marked: &[Marked]) -> (Vec<f64>, Vec<f64>) {
     let pairs = marked
         .iter()
@@ -140,7 +140,7 @@ mod tests {
         let marked = classes(&[(1, 1), (1, 0), (1, 0), (0, 0)]);
         let labels = Labels::Classes(["0", "1"].map(str::to_owned).into());
         let scores = own_scores(&labels, &marked);
-        // Precision 1, recall 1/3; and 1/3, 1 of the other class.
+        // Precision 1, recall 1/3; and 1/3, 1 for the other class.
         assert_eq!(shown(&scores), [("f1", 50.0), ("macro_f1", 50.0)]);
         let range = Labels::Range { min: 0.0, max: 1.0 };
         assert_eq!(own_scores(&range, &[]).iter().count(), 0);

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// # Errors
-/// When the file cannot be read, has a row of other length or a NUL, and those of `choose` and
+/// If the file cannot be read, has a row of another length or a NUL, and those of `choose` and
 /// `take`.
 pub(super) fn read(
     path: &Path,

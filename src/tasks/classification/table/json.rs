@@ -1,5 +1,5 @@
-//! JSON lines, or a JSON list → rows. What a file is shows in its first character, since `datasets`
-//! and pandas write lines into files of either name.
+//! JSON Lines or a JSON list → rows. The first character tells which, since `datasets` and pandas
+//! write JSON Lines to files of either name.
 
 use std::{fmt, path::Path};
 
@@ -20,7 +20,7 @@ type Object = Map<String, Value>;
 const ADVICE: &str = "a row is an object like {\"text\": \"…\", \"label\": \"…\"}, one on each line or all in one list";
 
 /// # Errors
-/// When the file cannot be read or is no JSON of these forms, and those of `choose` and `take`.
+/// If the file cannot be read or is not JSON of these forms, and those of `choose` and `take`.
 pub(super) fn read(
     path: &Path,
     choose: &mut Choose<'_>,
@@ -90,7 +90,7 @@ fn read_list(
     }
 }
 
-/// A list that is handed on object by object.
+/// A list that is passed on object by object.
 struct List<'a> {
     rows: usize,
     hand_on: &'a mut dyn FnMut(Place, Object) -> Result<(), Error>,

@@ -1,4 +1,4 @@
-//! Tables of people's own data, row by row: TSV, csv, JSON lines and JSON lists.
+//! Users' own tables, row by row: TSV, csv, JSON Lines and JSON lists.
 
 mod csv;
 mod json;
@@ -15,25 +15,25 @@ use self::{
 };
 use crate::tasks::classification::error::{Error, Place};
 
-/// Endings of a table's file, before that of gzip.
+/// File extensions of tables, before that of gzip.
 pub const EXTENSIONS: &[&str] = &["tsv", "csv", "jsonl", "json"];
 
-/// How a table is laid out, which its file's name tells.
+/// The format of a table, according to its file name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Columns are separated by tabs, quotes are text, no cell holds a line break.
+    /// Columns are separated by tabs, quotes are text, and no cell contains a line break.
     Tsv,
     /// Columns are separated by commas; RFC 4180.
     Csv,
-    /// An object a row: one a line, or a list of them.
+    /// One object per row: one per line, or a list of them.
     Json,
 }
 
 impl Format {
-    /// The format of a file.
+    /// Returns the format of a file.
     ///
     /// # Errors
-    /// When its name has another ending.
+    /// If its name has another extension.
     pub fn of(file: &Path) -> Result<Self, Error> {
         let ending = |path: &Path| {
             let ending = path.extension().unwrap_or_default();
@@ -60,12 +60,12 @@ impl Format {
     }
 }
 
-/// Reads a table. `choose` is told the names of the columns, which are the first row's, the first
-/// object's keys, or numbers if there is no header; it answers with the columns that `take` gets
-/// of every row.
+/// Reads a table. `choose` receives the names of the columns, which come from the first row or the
+/// first object's keys, or are numbers if there is no header; it returns the columns that `take`
+/// receives from every row.
 ///
 /// # Errors
-/// When the file cannot be read or has a row of another form, and those of `choose` and `take`.
+/// If the file cannot be read or has a row of another form, and those of `choose` and `take`.
 pub fn read(
     path: &Path,
     format: Format,
@@ -80,8 +80,8 @@ pub fn read(
     }
 }
 
-/// Unlike in the reference's files a row must be as long as the others: a shorter one has most
-/// often lost a part to a line break.
+/// Unlike in the reference's files, a row must be as long as the others: a shorter one has usually
+/// lost a part to a line break.
 fn read_tsv(
     path: &Path,
     header: bool,

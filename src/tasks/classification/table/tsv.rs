@@ -1,7 +1,7 @@
-//! A TSV file row by row, as Python's `csv` module reads it without quoting: quotes are text.
+//! Reads a TSV file row by row, as Python's `csv` module does without quoting: quotes are text.
 //!
-//! A `\r` before the line's end is dropped, one inside a line is an error, and so is a cell that is
-//! longer than Python's `csv.field_size_limit`: the reference ends there too.
+//! A `\r` before the line ending is dropped; one inside a line is an error, and so is a cell longer
+//! than Python's `csv.field_size_limit`, on which the reference fails too.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::{
     tasks::classification::error::{Error, Place},
 };
 
-/// Characters of a cell that Python's `csv` module takes.
+/// Most characters in a cell that Python's `csv` module accepts.
 const LONGEST_CELL: usize = 131_072;
 
 /// A file that is read row by row.
@@ -18,20 +18,20 @@ pub struct TsvFile(LineReader);
 
 impl TsvFile {
     /// # Errors
-    /// When the file cannot be opened, or is no text.
+    /// If the file cannot be opened or is not text.
     pub fn open(path: &Path) -> Result<Self, Error> {
         Ok(Self(LineReader::open(path)?))
     }
 
-    /// The name that errors give the file.
+    /// Returns the file's name in errors.
     pub fn file(&self) -> &str {
         self.0.file()
     }
 
-    /// The line of the next row, from 1, and its cells; a blank line has none.
+    /// Returns the line number of the next row, from 1, and its cells; a blank line has none.
     ///
     /// # Errors
-    /// When the file cannot be read, or the line is none of a TSV file.
+    /// If the file cannot be read, or the line is not valid in a TSV file.
     pub fn next_row(&mut self) -> Result<Option<(usize, Vec<&str>)>, Error> {
         let file = self.0.file().to_owned();
         let Some((line, text)) = self.0.next_line()? else {
@@ -58,7 +58,7 @@ impl TsvFile {
         }
         let cells: Vec<&str> = text.split('\t').collect();
         for (column, cell) in (1..).zip(&cells) {
-            // A character takes a byte or more.
+            // A character takes at least one byte.
             if cell.len() <= LONGEST_CELL {
                 continue;
             }

@@ -1,5 +1,5 @@
-//! The questions of a data file as the scripts see them that gather answers in a dict: each id
-//! once, at its first place, with what stands last of it.
+//! The questions of a data file as seen by scripts that collect answers in a dict: each id once, at
+//! its first position, with its last content.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::tasks::qa::{
 #[derive(Debug, Clone)]
 pub struct DistinctQuestions {
     questions: Arc<QuestionSet>,
-    /// Index of the paragraph, and of the question in it.
+    /// Index of the paragraph, and of the question within it.
     places: Vec<(usize, usize)>,
 }
 
@@ -35,24 +35,24 @@ impl DistinctQuestions {
         Self { questions, places }
     }
 
-    /// The question numbered `index`, from 0.
+    /// Returns question number `index`, from 0.
     pub fn question(&self, index: usize) -> &Question {
         let (_, question) = self.places[index];
         &self.paragraph(index).questions[question]
     }
 
-    /// The passage that the question is on, with all questions on it.
+    /// Returns the passage of the question, with all questions on it.
     pub fn paragraph(&self, index: usize) -> &Paragraph {
         let (paragraph, _) = self.places[index];
         &self.questions.paragraphs[paragraph]
     }
 
-    /// All questions in order.
+    /// Iterates over all questions in order.
     pub fn iter(&self) -> impl Iterator<Item = &Question> {
         (0..self.places.len()).map(|index| self.question(index))
     }
 
-    /// Ids and texts of the gold answers, as the scorers take them.
+    /// Returns ids and texts of the gold answers, as the scorers take them.
     pub fn gold(&self) -> Vec<GoldQuestion> {
         self.iter().map(GoldQuestion::from).collect()
     }

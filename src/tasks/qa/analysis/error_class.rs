@@ -1,9 +1,9 @@
-//! A wrong prediction → the kind of error it is.
+//! Classifies a wrong prediction by the kind of error.
 
 use serde::Serialize;
 
-/// What is wrong with a prediction. Answers are compared normalised, character by character, so
-/// that "art" lies in "party".
+/// The error of a prediction. Answers are compared normalised and character by character, so "art"
+/// is contained in "party".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorClass {
@@ -58,8 +58,8 @@ impl ErrorClass {
         }
     }
 
-    /// The class of a wrong prediction. All texts are normalised; gold answers are not empty,
-    /// and there are none where the question has none.
+    /// Classifies a wrong prediction. All texts are normalised; gold answers are not empty, and
+    /// there are none if the question has no answer.
     pub fn of(gold: &[String], prediction: &str) -> Self {
         if gold.is_empty() {
             return ErrorClass::Invented;
@@ -67,7 +67,7 @@ impl ErrorClass {
         if prediction.is_empty() {
             return ErrorClass::Missed;
         }
-        // Equal texts would be right, so that whatever holds another is longer.
+        // Equal texts would be correct, so containing another text means being longer.
         let holds = gold.iter().any(|gold| prediction.contains(gold.as_str()));
         let lies_in = gold.iter().any(|gold| gold.contains(prediction));
         match (holds, lies_in) {
@@ -78,7 +78,8 @@ impl ErrorClass {
         }
     }
 
-    /// Whether the prediction is right in a relaxed sense: it holds a gold answer or lies in one.
+    /// Returns whether the prediction is correct in a relaxed sense: it contains a gold answer or
+    /// is contained in one.
     pub fn is_right_relaxed(self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! The flags of QuAC's questions: does the dialogue go on, is the answer a yes or a no.
+//! QuAC's question flags: whether the dialogue continues, and whether the answer is yes or no.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::tasks::qa::raw::paragraph::Question;
 
-/// What a flag says of a question that does not have it, or says in no way known.
+/// Value of a flag that is absent or has an unknown value.
 const NO_VALUE: &str = "none";
 
 /// A flag of a question.
@@ -33,7 +33,7 @@ impl Flag {
         }
     }
 
-    /// QuAC's values and their meanings.
+    /// Returns QuAC's values and their meanings.
     pub fn values(self) -> [(&'static str, &'static str); 3] {
         match self {
             Flag::Followup => [
@@ -58,10 +58,10 @@ impl Flag {
     }
 }
 
-/// How often a flag has each value.
+/// Number of occurrences of each value of a flag.
 pub type ValueCounts = BTreeMap<&'static str, usize>;
 
-/// A part of the questions, all of them or those right or wrong.
+/// A part of the questions, in total or only those answered correctly or wrongly.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PartFlags {
     pub part: Part,
@@ -70,17 +70,17 @@ pub struct PartFlags {
     pub wrong: ValueCounts,
 }
 
-/// The values of a flag wherever questions are told apart.
+/// The values of a flag in each part of the questions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FlagCounts {
     pub flag: Flag,
     pub parts: Vec<PartFlags>,
     pub classes: BTreeMap<ErrorClass, ValueCounts>,
-    /// Right and wrong by question type, for each value apart.
+    /// Correct and wrong by question type, separately for each value.
     pub types: BTreeMap<&'static str, BTreeMap<QuestionType, Tally>>,
 }
 
-/// Counts the flags that any question has.
+/// Counts the flags that occur in the questions.
 pub fn count(questions: &DistinctQuestions, judgements: &[Judgement]) -> Vec<FlagCounts> {
     [Flag::Followup, Flag::Yesno]
         .into_iter()

@@ -1,4 +1,4 @@
-//! A prediction against its gold answers → right or wrong, and how.
+//! Judges a prediction against its gold answers: whether it is correct, and the kind of error.
 
 use super::{
     distinct_questions::DistinctQuestions,
@@ -22,43 +22,43 @@ use crate::{
     },
 };
 
-/// What is to be said of one predicted question.
+/// The judgement of one predicted question.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
-    /// Its place among the [`DistinctQuestions`], from 0.
+    /// Its index among the [`DistinctQuestions`], from 0.
     pub question: usize,
-    /// What counts as the answer: empty where there is none.
+    /// The answer that counts: empty if there is none.
     pub prediction: String,
-    /// What the model answered, where its no-answer score exceeds the threshold.
+    /// The model's answer, if its no-answer score exceeds the threshold.
     pub held_back: Option<String>,
-    /// Higher where no answer is likelier.
+    /// Higher if no answer is more likely.
     pub odds: Option<f64>,
     pub answerable: bool,
     /// An exact match.
     pub right: bool,
-    /// An exact match, or an answer that holds a gold answer or lies in one.
+    /// An exact match, or an answer that contains a gold answer or is contained in one.
     pub right_relaxed: bool,
     /// In [0, 1].
     pub f1: f64,
-    /// `None` of what is right.
+    /// `None` if correct.
     pub class: Option<ErrorClass>,
     pub question_type: QuestionType,
     pub how: Option<HowType>,
 }
 
 impl Judgement {
-    /// The question judged; `questions` are those of [`judge`].
+    /// Returns the judged question; `questions` are those of [`judge`].
     pub fn of<'a>(&self, questions: &'a DistinctQuestions) -> &'a Question {
         questions.question(self.question)
     }
 
-    /// The passage that it is on; `questions` are those of [`judge`].
+    /// Returns the question's passage; `questions` are those of [`judge`].
     pub fn paragraph<'a>(&self, questions: &'a DistinctQuestions) -> &'a Paragraph {
         questions.paragraph(self.question)
     }
 }
 
-/// All judgements of a data file, and the scorer's figures.
+/// All judgements of a data file, and the scorer's metrics.
 pub(super) struct Judged {
     pub scores: Scores,
     pub threshold: Option<f64>,
@@ -66,7 +66,7 @@ pub(super) struct Judged {
     pub missing: usize,
     pub unknown: usize,
     pub empty: usize,
-    /// Of the questions that have a prediction, in the order of the data.
+    /// For the questions that have a prediction, in the order of the data.
     pub judgements: Vec<Judgement>,
 }
 
@@ -107,8 +107,8 @@ pub(super) fn judge(
             _ => false,
         };
         let prediction = if held_back { "" } else { predicted.as_str() };
-        // Under the threshold, only unanswerable questions are right without answer: the script
-        // does not look at the words of the gold answers there.
+        // Under a threshold, the only questions that are correct without an answer are the
+        // unanswerable ones: the script does not look at the words of the gold answers there.
         let answerable = !gold.answers.is_empty();
         let (right, f1) = if held_back {
             (!answerable, f64::from(u8::from(!answerable)))

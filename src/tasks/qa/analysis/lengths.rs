@@ -1,15 +1,15 @@
-//! Lengths in characters (code points): extremes, and histograms.
+//! Lengths in characters (code points): extremes and histograms.
 
 use serde::Serialize;
 
 use super::{distinct_questions::DistinctQuestions, judgement::Judgement};
 
-/// The shortest, longest and typical of some lengths.
+/// Minimum, maximum and typical values of some lengths.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Extremes {
     pub count: usize,
     pub min: usize,
-    /// The lower of the two in the middle of an even number.
+    /// The lower of the two middle values if their number is even.
     pub median: usize,
     pub mean: f64,
     pub max: usize,
@@ -37,7 +37,7 @@ impl FromIterator<usize> for Extremes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
-    /// The predicted answer, where one is given.
+    /// The predicted answer, if one is given.
     Answer,
     Question,
     /// The passage, once for each of its questions.
@@ -55,7 +55,7 @@ impl Measure {
         }
     }
 
-    /// `None` of an answer that is not given.
+    /// Returns the length; `None` for an answer that is not given.
     pub fn of(self, judgement: &Judgement, questions: &DistinctQuestions) -> Option<usize> {
         let text = match self {
             Measure::Answer => &judgement.prediction,
@@ -67,7 +67,7 @@ impl Measure {
     }
 }
 
-/// The lengths of a data file and its predictions.
+/// The lengths in a data file and its predictions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LengthSummary {
     /// Each gold answer of each predicted question.
@@ -93,16 +93,16 @@ impl LengthSummary {
     }
 }
 
-/// Equal bins over lengths from 0 on; the last one holds all that is longer.
+/// Bins of equal width over lengths from 0; the last one holds everything longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bins {
-    /// Characters a bin.
+    /// Characters per bin.
     pub width: usize,
     pub count: usize,
 }
 
 impl Bins {
-    /// At most `most` bins, which hold all lengths but the longest in two hundred.
+    /// Returns at most `most` bins that cover all lengths except the longest half per cent.
     pub fn for_lengths(lengths: impl Iterator<Item = usize>, most: usize) -> Self {
         let mut lengths: Vec<usize> = lengths.collect();
         lengths.sort_unstable();
@@ -122,7 +122,7 @@ impl Bins {
     }
 }
 
-/// The least of 1, 2, 5, 10, 20, 50, … that is not smaller.
+/// Rounds up to one of 1, 2, 5, 10, 20, 50, ….
 fn nice(width: usize) -> usize {
     let mut unit = 1_usize;
     loop {

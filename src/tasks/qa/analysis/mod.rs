@@ -1,9 +1,9 @@
-//! From predictions to what goes wrong with them: by kind of question, by kind of error, by length.
+//! Analyses the errors of predictions: by kind of question, by kind of error, by length.
 //!
-//! [`distinct_questions`] are a file's questions, each id once, [`judgement`] judges each prediction
-//! under a threshold, and [`Analysis`] counts: right and wrong by
-//! [`question_type`], the [`error_class`] of what is wrong, [`lengths`], and the
-//! [`flags`] that QuAC's questions carry.
+//! [`distinct_questions`] are a file's questions, each id once; [`judgement`] judges each
+//! prediction under a threshold; and [`Analysis`] counts: correct and wrong by [`question_type`],
+//! the [`error_class`] of wrong predictions, [`lengths`], and the [`flags`] that QuAC's questions
+//! have.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ pub struct ClassCounts {
     pub types: BTreeMap<QuestionType, usize>,
 }
 
-/// Question words that stand together in a question.
+/// Question words that occur together in a question.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Combination {
     pub words: Vec<&'static str>,
@@ -64,33 +64,33 @@ pub struct Combination {
 #[derive(Debug, Clone, Serialize)]
 pub struct Analysis {
     pub metric: Metric,
-    /// The official scorer's figures, under `threshold` where there is one.
+    /// The official scorer's metrics, under `threshold` if there is one.
     pub scores: Scores,
-    /// The threshold on the no-answer scores that the predictions were judged under.
+    /// The no-answer threshold under which the predictions were judged.
     pub threshold: Option<f64>,
-    /// The threshold that does best by F1, and what it gives.
+    /// The threshold with the best F1, and its metrics.
     pub best: Option<BestThreshold>,
-    /// What that threshold does.
+    /// The effect of that threshold.
     #[serde(skip)]
     pub effect: Option<ThresholdEffect>,
-    /// What is to be said of a threshold that parts next to nothing; filled by whoever knows what it
-    /// is called.
+    /// Advice about a threshold that separates next to nothing; filled in by callers, who know its
+    /// name.
     pub threshold_advice: Option<String>,
     /// Questions without a prediction, which nothing below counts.
     pub missing: usize,
-    /// Predictions of questions that the data do not have.
+    /// Predictions for questions that are not in the data.
     pub unknown: usize,
     /// Predictions that are empty, whatever the threshold.
     pub empty: usize,
-    /// The whole; the answerable and the unanswerable where there are both.
+    /// All questions; also the answerable and the unanswerable ones if there are both.
     pub parts: Vec<PartCounts>,
     /// "How" questions by what they ask.
     pub how: BTreeMap<HowType, Tally>,
-    /// Question words that stand together, most frequent first.
+    /// Question words that occur together, most frequent first.
     pub combinations: Vec<Combination>,
     pub classes: Vec<ClassCounts>,
     pub lengths: LengthSummary,
-    /// QuAC's follow-up and yes/no flags, where the data have them.
+    /// QuAC's follow-up and yes/no flags, if the data have them.
     pub flags: Vec<FlagCounts>,
     #[serde(skip)]
     pub judgements: Vec<Judgement>,
@@ -100,8 +100,7 @@ impl Analysis {
     /// Judges and counts.
     ///
     /// # Errors
-    /// When the predictions belong to other data, or a predicted question lacks its no-answer
-    /// score.
+    /// If the predictions belong to other data, or a predicted question has no no-answer score.
     pub fn new(
         questions: &DistinctQuestions,
         metric: Metric,
@@ -179,7 +178,7 @@ impl ClassCounts {
     }
 }
 
-/// The combinations of two question words or more.
+/// Returns the combinations of two or more question words.
 fn combinations(questions: &DistinctQuestions, judgements: &[Judgement]) -> Vec<Combination> {
     let found = judgements.iter().filter_map(|judgement| {
         let words = question_words(&judgement.of(questions).text);

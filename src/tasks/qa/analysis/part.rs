@@ -1,10 +1,10 @@
-//! The parts of the questions that are counted apart.
+//! The parts of the questions that are counted separately.
 
 use serde::Serialize;
 
 use super::judgement::Judgement;
 
-/// The questions that a figure is about.
+/// The questions that a metric covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {

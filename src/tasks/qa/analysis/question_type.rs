@@ -1,7 +1,7 @@
-//! A question's words → what it asks for.
+//! Classifies a question by its words.
 //!
-//! Words are compared as a whole, lower-cased and without punctuation, so that "what's" is not
-//! "what". Of several question words the last in the list counts, not in the question: "who lived
+//! Whole words are compared, lower-cased and without punctuation, so "what's" is not "what". Of
+//! several question words, the last in the list counts, not the last in the question: "who lived
 //! when" is a "who" question.
 
 use std::fmt;
@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use crate::tasks::qa::scorers::normalize::{is_python_space, is_word};
 
-/// What a question asks for, in the order in which keywords are looked for.
+/// What a question asks for, in the order of the keyword list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum QuestionType {
     Why,
@@ -20,9 +20,9 @@ pub enum QuestionType {
     Who,
     Where,
     Which,
-    /// Only of data that are dialogues, as QuAC is.
+    /// Only in dialogues, such as QuAC's.
     Does,
-    /// No keyword, and the dialogue goes on.
+    /// No keyword, and the dialogue continues.
     FollowUpOther,
     Other,
 }
@@ -44,7 +44,7 @@ const QUESTION_WORDS: [&str; 10] = [
 ];
 
 impl QuestionType {
-    /// The type of a question; `followup` is its flag where the data are dialogues.
+    /// Returns the type of a question; `followup` is its flag if the data are dialogues.
     pub fn of(question: &str, followup: Option<&str>) -> Self {
         let words = words(question);
         let found = KEYWORDS.iter().rev().find(|(word, question_type)| {
@@ -104,7 +104,7 @@ const HOW_WORDS: [(&str, HowType); 6] = [
 ];
 
 impl HowType {
-    /// The first of the list that stands in a question with "how", wherever in it.
+    /// Returns the first type in the list that occurs in a question with "how", anywhere in it.
     pub fn of(question: &str) -> Option<Self> {
         let words = words(question);
         let holds = |word: &str| words.iter().any(|found| found == word);
@@ -125,7 +125,7 @@ impl HowType {
     }
 }
 
-/// The question words of a question, each once, in a fixed order.
+/// Returns the question words of a question, each once, in a fixed order.
 pub fn question_words(question: &str) -> Vec<&'static str> {
     let words = words(question);
     QUESTION_WORDS
@@ -134,7 +134,7 @@ pub fn question_words(question: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// A question's words, lower-cased; punctuation falls away without parting them.
+/// Splits a question into lower-case words; punctuation is removed without splitting words.
 fn words(question: &str) -> Vec<String> {
     let kept: String = question
         .chars()

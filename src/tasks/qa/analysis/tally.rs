@@ -1,4 +1,4 @@
-//! How many of some questions are answered rightly.
+//! Counts how many of some questions are answered correctly.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub struct Tally {
     pub total: usize,
     /// Exact matches.
     pub right: usize,
-    /// Exact matches, and answers that hold a gold answer or lie in one.
+    /// Exact matches, and answers that contain a gold answer or are contained in one.
     pub right_relaxed: usize,
     /// Sum of the F1 of all questions, each in [0, 1].
     pub f1: f64,
@@ -23,7 +23,7 @@ impl Tally {
         self.total - self.right
     }
 
-    /// Exact match in per cent; 0 of no questions.
+    /// Returns the exact matches in per cent; 0 if there are no questions.
     pub fn exact_percent(&self) -> f64 {
         percent(self.right as f64, self.total)
     }
@@ -37,7 +37,7 @@ impl Tally {
     }
 }
 
-/// `part` of `whole` in per cent; 0 of nothing.
+/// Returns `part` of `whole` in per cent; 0 if `whole` is 0.
 pub fn percent(part: f64, whole: usize) -> f64 {
     if whole == 0 {
         0.0
@@ -65,7 +65,7 @@ impl Tally {
     }
 }
 
-/// One tally a key.
+/// Returns one tally per key.
 pub fn by_key<'a, K: Ord>(
     judgements: impl Iterator<Item = (K, &'a Judgement)>,
 ) -> BTreeMap<K, Tally> {

@@ -1,15 +1,14 @@
 //! Predicted tokens → the passage's own characters.
 //!
-//! Word pieces are lower-cased, without accents and parted at punctuation; the answer should
-//! stand as in the passage, yet without what a word carries beside it: of "Smith's" perhaps only
-//! "Smith". Reproduces BERT's character alignment between the passage's words and their basic
-//! tokens.
+//! Word pieces are lower-cased, without accents and split at punctuation. The answer should read as
+//! in the passage, yet without anything attached to a word: of "Smith's" perhaps only "Smith".
+//! Reproduces BERT's character alignment between the passage's words and their basic tokens.
 
 use std::ops::Range;
 
 use crate::tasks::qa::scorers::normalize::is_python_space;
 
-/// Joins word pieces to text: `##` continues a word, one blank parts words.
+/// Joins word pieces to text: `##` continues a word, and a single blank separates words.
 pub fn detokenize<'a>(tokens: impl IntoIterator<Item = &'a str>) -> String {
     let tokens: Vec<&str> = tokens.into_iter().collect();
     let joined = tokens.join(" ").replace(" ##", "").replace("##", "");
@@ -20,17 +19,17 @@ pub fn detokenize<'a>(tokens: impl IntoIterator<Item = &'a str>) -> String {
     words.join(" ")
 }
 
-/// The bytes of `original`, the passage's words joined by blanks, that `predicted` stands for,
-/// given the basic tokens of `original`; all of `original` where the two cannot be aligned
-/// character by character.
+/// Returns the bytes of `original`, the passage's words joined by blanks, to which `predicted`
+/// corresponds, given the basic tokens of `original`; all of `original` if the two cannot be
+/// aligned character by character.
 pub fn project(predicted: &str, original: &str, basic_tokens: &[String]) -> Range<usize> {
     aligned(predicted, original, &basic_tokens.join(" ")).unwrap_or(0..original.len())
 }
 
 fn aligned(predicted: &str, original: &str, tokenized: &str) -> Option<Range<usize>> {
     let found = tokenized.find(predicted)?;
-    // Which characters without blanks the prediction begins and ends with, by the bytes at which
-    // they start. An empty prediction has no last character.
+    // The first and last non-blank characters of the prediction, by the bytes at which they start.
+    // An empty prediction has no last character.
     let (last, _) = predicted.char_indices().next_back()?;
     let places = without_blanks(tokenized);
     let first = places.binary_search(&found).ok()?;
@@ -46,7 +45,7 @@ fn aligned(predicted: &str, original: &str, tokenized: &str) -> Option<Range<usi
     (start <= end).then_some(start..end)
 }
 
-/// Where each character other than a blank starts, in bytes.
+/// Returns the byte at which each non-blank character starts.
 fn without_blanks(text: &str) -> Vec<usize> {
     text.char_indices()
         .filter(|&(_, c)| c != ' ')
@@ -84,7 +83,7 @@ mod tests {
             "(1895-1943)"
         );
         assert_eq!(projected("1943", "(1895-1943)."), "1943");
-        // The first place counts, even inside another word.
+        // The first occurrence counts, even inside another word.
         assert_eq!(projected("art", "Party art"), "art");
     }
 
@@ -99,7 +98,7 @@ mod tests {
     fn what_cannot_be_aligned_is_given_whole() {
         // An unknown word is not found among the basic tokens.
         assert_eq!(projected("[UNK] oak", "日x oak."), "日x oak.");
-        // The no-break space of a word falls away as a blank: the lengths differ.
+        // The no-break space inside a word is dropped as a blank, so the lengths differ.
         assert_eq!(projected("oak", "an\u{A0}old oak."), "an\u{A0}old oak.");
         assert_eq!(projected("", "An oak."), "An oak.");
         assert_eq!(projected("oak", ""), "");
@@ -107,7 +106,7 @@ mod tests {
 
     #[test]
     fn decomposed_letters_are_not_aligned() {
-        // Hangul falls apart under NFD, so that the lengths differ.
+        // NFD decomposes Hangul, so the lengths differ.
         assert_eq!(projected("oak", "한 oak."), "한 oak.");
     }
 }

@@ -1,5 +1,4 @@
-//! The files that hold what was predicted for one data file, and the record of where they come
-//! from.
+//! The files that hold the predictions for one data file, and the record of where they come from.
 
 use std::path::{Path, PathBuf};
 
@@ -16,17 +15,17 @@ use crate::{
     tasks::qa::scorers::metric::Metric,
 };
 
-/// Where the answers to a file's questions are written.
+/// Paths to which the answers to a file's questions are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswerFiles {
     pub predictions: PathBuf,
     pub nbest: PathBuf,
-    /// Written where the model tells how much speaks against any answer.
+    /// Written only if the model gives no-answer scores.
     pub null_odds: PathBuf,
 }
 
 impl AnswerFiles {
-    /// The files of `electra predict` in their folder.
+    /// Returns the files of `electra predict` in a folder.
     pub fn in_folder(folder: &Path) -> Self {
         AnswerFiles {
             predictions: folder.join("preds.json"),
@@ -35,7 +34,7 @@ impl AnswerFiles {
         }
     }
 
-    /// The files of a task in a run, under the reference's names.
+    /// Returns the files of a task in a run, under the reference's names.
     pub fn of_task(paths: Paths<'_>, task: &str) -> Self {
         AnswerFiles {
             predictions: paths.qa_preds(task),
@@ -44,7 +43,7 @@ impl AnswerFiles {
         }
     }
 
-    /// Those of one trial alone, beside those of the last.
+    /// Returns those of a single trial, which are kept beside those of the last.
     pub fn of_trial(&self, trial: usize) -> Self {
         AnswerFiles {
             predictions: of_trial(&self.predictions, trial),
@@ -53,7 +52,7 @@ impl AnswerFiles {
         }
     }
 
-    /// All of them, and the record.
+    /// Returns all of them, and the record.
     pub fn paths(&self) -> [PathBuf; 4] {
         [
             self.predictions.clone(),
@@ -63,21 +62,21 @@ impl AnswerFiles {
         ]
     }
 
-    /// Tries whether the files can be written.
+    /// Tests whether the files can be written.
     ///
     /// # Errors
-    /// When one of them cannot.
+    /// If one of them cannot.
     pub fn check(&self) -> Result<(), Error> {
         self.paths()
             .iter()
             .try_for_each(|path| output_place::check(path))
     }
 
-    /// Writes what was predicted for `data`. `metric` is that of its task, where it has one;
-    /// answers whose null odds exceed `threshold` are held back by whoever scores them.
+    /// Writes the predictions for `data`. `metric` is that of its task, if it has one; scorers hold
+    /// back answers whose null odds exceed `threshold`.
     ///
     /// # Errors
-    /// When a file cannot be written.
+    /// If a file cannot be written.
     pub fn write(
         &self,
         predictions: &[QuestionPrediction],

@@ -1,11 +1,11 @@
-//! Predictions → what files and scorers take: maps from question ids.
+//! Predictions → maps from question ids, as files and scorers take them.
 
 use super::{
     nbest::{NbestEntry, QuestionPrediction},
     question_map::QuestionMap,
 };
 
-/// The predictions as files hold them: question id → answer.
+/// Returns the predictions as in files: question id → answer.
 pub fn answers(predictions: &[QuestionPrediction]) -> QuestionMap<String> {
     predictions
         .iter()
@@ -13,7 +13,7 @@ pub fn answers(predictions: &[QuestionPrediction]) -> QuestionMap<String> {
         .collect()
 }
 
-/// The null odds as files hold them: question id → score; empty unless the task has unanswerable
+/// Returns the null odds as in files: question id → score; empty unless the task has unanswerable
 /// questions.
 pub fn null_odds(predictions: &[QuestionPrediction]) -> QuestionMap<f64> {
     predictions
@@ -22,7 +22,7 @@ pub fn null_odds(predictions: &[QuestionPrediction]) -> QuestionMap<f64> {
         .collect()
 }
 
-/// The n-best lists as files hold them: question id → entries, best first.
+/// Returns the n-best lists as in files: question id → entries, best first.
 pub fn nbest(predictions: &[QuestionPrediction]) -> QuestionMap<&[NbestEntry]> {
     predictions
         .iter()
@@ -30,7 +30,7 @@ pub fn nbest(predictions: &[QuestionPrediction]) -> QuestionMap<&[NbestEntry]> {
         .collect()
 }
 
-/// What is handed in for a test set: the answers, empty where the null odds exceed `threshold`.
+/// Returns the submission for a test set: the answers, empty if the null odds exceed `threshold`.
 pub fn test_outputs(predictions: &[QuestionPrediction], threshold: f64) -> QuestionMap<String> {
     predictions
         .iter()

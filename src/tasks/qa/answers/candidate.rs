@@ -1,8 +1,8 @@
-//! What the model says of one window → the spans that may be answers.
+//! The model's output for one window → the spans that may be answers.
 //!
-//! With joint prediction the spans are the beam's starts, each with its ends; without, the best
-//! starts crossed with the best ends. Kept are those inside the passage whose start is seen with
-//! the most context here, that do not run backwards and are not too long.
+//! With joint prediction the spans are the beam's starts, each with its own ends; without it, the
+//! best starts crossed with the best ends. A span is kept if it is inside the passage, this window
+//! sees its start with the most context, it does not run backwards, and it is not too long.
 
 use crate::tasks::qa::{error::Error, feature::Feature};
 
@@ -11,21 +11,21 @@ pub use crate::tasks::qa::beam::WindowOutput;
 /// How answers are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NbestOptions {
-    /// Most answers of a question; without joint prediction also how many starts and ends of a
+    /// Most answers per question; without joint prediction also how many starts and ends of a
     /// window are crossed.
     pub n_best_size: usize,
-    /// Most tokens of an answer.
+    /// Most tokens in an answer.
     pub max_answer_length: usize,
     /// Whether ends were predicted given their start.
     pub joint_prediction: bool,
-    /// Whether a classifier tells unanswerable questions.
+    /// Whether a classifier detects unanswerable questions.
     pub answerable_classifier: bool,
     /// Whether the task has unanswerable questions (SQuAD 2.0).
     pub v2: bool,
 }
 
 impl Default for NbestOptions {
-    /// The reference's defaults, for SQuAD 2.0.
+    /// Returns the reference's defaults, for SQuAD 2.0.
     fn default() -> Self {
         NbestOptions {
             n_best_size: 20,
@@ -40,7 +40,7 @@ impl Default for NbestOptions {
 /// A span of tokens that may be the answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
-    /// Number of the window among those of its question.
+    /// Index of the window among those of its question.
     pub window: usize,
     /// First and last token of the span, inclusive, counted from the first passage token.
     pub start: usize,
@@ -50,7 +50,7 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// What candidates are ranked by.
+    /// Returns the score by which candidates are ranked.
     pub fn score(&self) -> f32 {
         self.start_logit + self.end_logit
     }
@@ -59,7 +59,7 @@ impl Candidate {
 /// Appends the candidates of one window, in the order in which ties are broken.
 ///
 /// # Errors
-/// When the output's arrays do not fit each other or the window, or a candidate's score is not
+/// If the output's arrays do not match each other or the window, or a candidate's score is not
 /// finite.
 pub fn push_candidates(
     candidates: &mut Vec<Candidate>,
@@ -144,14 +144,14 @@ pub fn push_candidates(
     Ok(())
 }
 
-/// Start and end counted from the first passage token, if the span may be an answer.
+/// Returns start and end counted from the first passage token, if the span may be an answer.
 fn admissible(
     feature: &Feature,
     start: usize,
     end: usize,
     options: &NbestOptions,
 ) -> Option<(usize, usize)> {
-    // Position 0, the model's "no answer", lies before the passage too.
+    // Position 0, the model's "no answer", also precedes the passage.
     let first = start.checked_sub(feature.question_length)?;
     let last = end.checked_sub(feature.question_length)?;
     let inside = last < feature.token_to_orig.len();
@@ -161,10 +161,10 @@ fn admissible(
         .then_some((first, last))
 }
 
-/// The null score of a window: higher where no answer is likelier.
+/// Returns the null score of a window: higher if no answer is more likely.
 ///
 /// # Errors
-/// When the output lacks the logits of position 0, or the score is not finite.
+/// If the output has no logits for position 0, or the score is not finite.
 pub fn null_score(
     feature: &Feature,
     output: &WindowOutput,
@@ -179,7 +179,7 @@ pub fn null_score(
     let score = if options.answerable_classifier {
         output.answerable_logit
     } else if options.joint_prediction {
-        // Joint prediction has no end logits without a start: the reference adds 0.
+        // Joint prediction has no end logits without a start, so the reference adds 0.
         at_zero("start_logits", &output.start_logits)?
     } else {
         at_zero("start_logits", &output.start_logits)? + at_zero("end_logits", &output.end_logits)?
@@ -191,7 +191,7 @@ pub fn null_score(
     }
 }
 
-/// The `count` highest logits with their positions, highest first; ties by position.
+/// Returns the `count` highest logits with their positions, highest first; ties by position.
 fn best(logits: &[f32], count: usize) -> Vec<(usize, f32)> {
     let mut ranked: Vec<(usize, f32)> = logits.iter().copied().enumerate().collect();
     // Adding 0 makes -0 equal to 0 in a total order.
@@ -381,7 +381,7 @@ mod tests {
     #[test]
     fn scores_must_be_finite_where_they_count() {
         let mut output = joint(&[0, 3], &[&[0], &[3]]);
-        // Outside the passage anything may stand.
+        // Scores outside the passage are not checked.
         output.start_top_log_probs[0] = f32::NEG_INFINITY;
         assert_eq!(spans(&output, &JOINT), [(0, 0, -1.5)]);
         output.start_top_log_probs[1] = f32::NAN;

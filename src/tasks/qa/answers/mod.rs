@@ -1,7 +1,7 @@
-//! What the model says of windows → each question's answers, and the files that hold them.
+//! The model's outputs for windows → each question's answers, and the files that hold them.
 //!
-//! [`candidate`] finds the spans of a window, [`nbest`] ranks those of a question, [`answer`] finds
-//! their text in the passage; [`provenance`] says what the files are scored with.
+//! [`candidate`] finds the spans of a window, [`nbest`] ranks those of a question, and [`answer`]
+//! finds their text in the passage; [`provenance`] records how to score the files.
 
 pub mod answer;
 pub mod answer_files;

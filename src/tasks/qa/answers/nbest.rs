@@ -1,8 +1,8 @@
-//! What the model says of all windows → each question's best answers and null score.
+//! The model's outputs for all windows → each question's best answers and null score.
 //!
-//! Per question the candidates of its windows are ranked together, turned into the passage's own
-//! text, and the best distinct texts kept. Reproduces the reference's `write_predictions`, save
-//! for a passage without words: see [`predict`].
+//! The candidates of a question's windows are ranked together and turned into the passage's own
+//! text, and the best distinct texts are kept. Reproduces the reference's `write_predictions`,
+//! except for a passage without words: see [`predict`].
 
 use std::ops::Range;
 
@@ -24,11 +24,11 @@ use crate::{
 
 pub use super::candidate::WindowOutput;
 
-/// What the reference writes when no span of a question's windows may be its answer.
+/// What the reference writes if no span of a question's windows may be its answer.
 const NO_CANDIDATE: &str = "empty";
 
-/// The null score of a question without windows: the reference's starting value, above any that
-/// a model gives.
+/// The null score of a question without windows: the reference's initial value, above any that a
+/// model gives.
 const NO_WINDOW_NULL_SCORE: f32 = 1e6;
 
 /// One of a question's best answers.
@@ -37,40 +37,40 @@ pub struct NbestEntry {
     pub text: String,
     /// Softmax over the question's entries.
     pub probability: f64,
-    /// With joint prediction log-probabilities, else logits.
+    /// Log-probabilities with joint prediction, otherwise logits.
     pub start_logit: f32,
     pub end_logit: f32,
-    /// The code points of the passage that it stands for, of which `text` has the blanks made
-    /// single; `None` for a text that is not the passage's.
+    /// The code points of the passage that it represents (`text` collapses blanks to single
+    /// spaces); `None` for a text that is not from the passage.
     #[serde(skip)]
     pub place: Option<Range<usize>>,
 }
 
-/// What is predicted for a question.
+/// The prediction for a question.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuestionPrediction {
     pub qas_id: String,
     /// Best answers, best first; at least one.
     pub nbest: Vec<NbestEntry>,
-    /// The best answer. For SQuAD 2.0 the best that is not empty, however high the null score;
+    /// The best answer. For SQuAD 2.0 this is the best non-empty one, however high the null score;
     /// a threshold on [`Self::null_odds`] decides whether it stands.
     pub text: String,
-    /// Where the best answer stands, as [`NbestEntry::place`].
+    /// Location of the best answer, as in [`NbestEntry::place`].
     pub place: Option<Range<usize>>,
-    /// For SQuAD 2.0 how much speaks against any answer.
+    /// For SQuAD 2.0, how much speaks against any answer.
     pub null_odds: Option<f64>,
 }
 
 /// Chooses each question's answers, in the order of the examples.
 ///
 /// A question whose passage has no words has no window. It gets the empty answer and, for SQuAD
-/// 2.0, null odds of 1,000,000, which every threshold takes for unanswerable. (The reference
-/// gives these odds too, but the answer "empty", which it also gives where windows hold no
-/// admissible span, as is done here.)
+/// 2.0, null odds of 1,000,000, which every threshold treats as unanswerable. (The reference also
+/// gives these odds, but with the answer "empty". It gives that answer, too, if the windows contain
+/// no admissible span, and so does this function.)
 ///
 /// # Errors
-/// When a feature has no output or several, when features do not belong to the examples, when
-/// an output's arrays do not fit, or when a score is not finite.
+/// If a feature has no output or several, features do not belong to the examples, an output's
+/// arrays do not match, or a score is not finite.
 pub fn predict(
     examples: &Examples,
     features: &[Feature],
@@ -91,7 +91,7 @@ pub fn predict(
 
 type Windows<'a> = Vec<(&'a Feature, &'a WindowOutput)>;
 
-/// For each example its windows in the order of the features, each with its output.
+/// Returns the windows of each example in the order of the features, each with its output.
 fn windows_by_example<'a>(
     examples: &Examples,
     features: &'a [Feature],
@@ -153,8 +153,8 @@ fn predict_question(
         }
         push_candidates(&mut candidates, number, feature, output, options)?;
     }
-    // Stable: among equals the earlier window, then the better start goes first. Adding 0 makes
-    // -0 equal to 0 in a total order.
+    // A stable sort: among equals the earlier window goes first, then the better start. Adding 0
+    // makes -0 equal to 0 in a total order.
     candidates.sort_by(|a, b| (b.score() + 0.0).total_cmp(&(a.score() + 0.0)));
 
     let passage = examples.passages.get(example.passage);
@@ -211,7 +211,7 @@ fn predict_question(
     })
 }
 
-/// The words of the passage that a candidate reaches into, and the part of them that it is.
+/// The words of the passage that a candidate touches, and which part of them it covers.
 struct SpanWords {
     first_word: usize,
     /// The words joined by blanks.
@@ -225,9 +225,9 @@ impl SpanWords {
         self.joined.get(self.part.clone()).unwrap_or_default()
     }
 
-    /// The code points of the passage, given those at which its words start.
+    /// Returns the code points in the passage, given those at which its words start.
     fn place(&self, word_starts: &[usize]) -> Option<Range<usize>> {
-        // Where the character of `joined` that starts at this byte stands in the passage.
+        // Where the character of `joined` that starts at this byte is in the passage.
         let stands = |byte: usize| {
             let before = self.joined.get(..byte)?;
             let word = self.first_word + before.matches(' ').count();
@@ -241,7 +241,7 @@ impl SpanWords {
     }
 }
 
-/// The passage's own words of a candidate.
+/// Returns the passage's own words for a candidate.
 fn span_words(
     passage: Option<&Passage>,
     feature: &Feature,
@@ -339,7 +339,7 @@ mod tests {
         )
     }
 
-    /// One span a window, counted from the first passage token.
+    /// One span per window, counted from the first passage token.
     fn output(feature: usize, span: (u32, u32), score: f32, answerable_logit: f32) -> WindowOutput {
         WindowOutput {
             feature,
@@ -403,14 +403,14 @@ mod tests {
 
     #[test]
     fn equal_texts_count_once_and_ties_keep_their_order() {
-        // The same words through both windows: the better score stays.
+        // The same words from both windows: the better score is kept.
         let found = one(&[output(0, (1, 2), -2.0, 0.0), output(1, (0, 1), -1.0, 0.0)]);
         assert_eq!(found.nbest.len(), 1);
         assert_eq!(
             (found.text.as_str(), found.nbest[0].start_logit),
             ("Oaks", -1.0)
         );
-        // 0 and -0 tie, so that the earlier window goes first.
+        // 0 and -0 tie, so the earlier window goes first.
         let found = one(&[output(0, (0, 0), -0.0, 0.0), output(1, (3, 3), 0.0, 0.0)]);
         assert_eq!(found.text, "Old");
     }

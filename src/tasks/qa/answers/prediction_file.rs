@@ -18,7 +18,7 @@ use crate::{
 /// Reads a predictions file: question id → answer text, empty for no answer.
 ///
 /// # Errors
-/// When the file cannot be read, is not a JSON object, or holds something other than texts.
+/// If the file cannot be read, is not a JSON object, or holds something other than texts.
 pub fn read_predictions(path: &Path) -> Result<QuestionMap<String>, Error> {
     read_object(
         path,
@@ -31,10 +31,10 @@ pub fn read_predictions(path: &Path) -> Result<QuestionMap<String>, Error> {
     )
 }
 
-/// Reads a null-odds file: question id → a number that is higher where no answer is likelier.
+/// Reads a null-odds file: question id → a number that is higher if no answer is more likely.
 ///
 /// # Errors
-/// When the file cannot be read, is not a JSON object, or holds something other than numbers.
+/// If the file cannot be read, is not a JSON object, or holds something other than numbers.
 pub fn read_null_odds(path: &Path) -> Result<QuestionMap<f64>, Error> {
     read_object(
         path,
@@ -83,7 +83,7 @@ fn read_object<T>(
         .collect()
 }
 
-/// The entries of an object in their order, whichever of them repeat.
+/// The entries of an object in order, including duplicates.
 struct Entries(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Entries {
@@ -106,18 +106,18 @@ impl<'de> Deserialize<'de> for Entries {
     }
 }
 
-/// A value, of which lists and objects are counted but not kept.
+/// A value; lists and objects are counted but not kept.
 enum Value {
     Null,
     Boolean,
     Number(f64),
     Text(String),
-    /// `NaN` or an infinity is one of these, too.
+    /// Also represents `NaN` and the infinities.
     List(usize),
     Object,
 }
 
-/// What a value is, short enough for one line.
+/// Describes a value briefly enough for one line.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,8 +1,8 @@
-//! `<predictions>.provenance.json`: what a predictions file is scored with, and where it comes from.
+//! `<predictions>.provenance.json`: how to score a predictions file, and where it comes from.
 //!
-//! The reference's files hold answers and null odds alone; the threshold that they were evaluated
-//! with lies beside them, so that whoever scores them later gets the same figures. The record
-//! names the content of the predictions, so that it is not taken for that of others.
+//! The reference's files hold only answers and null odds. The threshold with which they were
+//! evaluated is recorded beside them, so that scoring them later gives the same metrics. The record
+//! identifies the content of the predictions, so that it is not mistaken for that of others.
 
 use std::path::{Path, PathBuf};
 
@@ -18,13 +18,13 @@ use crate::{
     tasks::qa::scorers::metric::Metric,
 };
 
-/// What lies beside a predictions file.
+/// The content of a predictions file's record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
-    /// How the predictions are marked; none where the data decide.
+    /// How the predictions are scored; `None` if the data determine it.
     #[serde(default)]
     pub metric: Option<Metric>,
-    /// Answers whose null odds exceed it are held back; none without null odds.
+    /// Answers whose null odds exceed it are held back; `None` without null odds.
     #[serde(default)]
     pub threshold: Option<f64>,
     /// The questions.
@@ -37,10 +37,10 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// Describes files that are written; null odds lie in the folder of the predictions.
+    /// Describes existing files; null odds are in the folder of the predictions.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// If a file cannot be read.
     pub fn of(
         data: FileDigest,
         predictions: &Path,
@@ -67,7 +67,7 @@ impl Provenance {
         })
     }
 
-    /// Where the record of a predictions file lies.
+    /// Returns the path of a predictions file's record.
     pub fn path(predictions: &Path) -> PathBuf {
         record_file::path(predictions)
     }
@@ -75,15 +75,15 @@ impl Provenance {
     /// Writes the record beside its predictions.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn write(&self, predictions: &Path) -> Result<(), Error> {
         record_file::write(self, predictions)
     }
 
-    /// The record of a predictions file, if it has one that speaks of its content.
+    /// Returns the record of a predictions file, if there is one that matches its content.
     ///
     /// # Errors
-    /// When the predictions cannot be read.
+    /// If the predictions cannot be read.
     pub fn beside(predictions: &Path) -> Result<Option<Self>, Error> {
         record_file::beside(predictions)
     }
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(Provenance::path(&predictions), path);
         let read = Provenance::beside(&predictions).unwrap();
         assert_eq!(read.as_ref(), Some(&record));
-        // As `printf abc | sha256sum` has it.
+        // As printed by `printf abc | sha256sum`.
         let sum = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(record.data.sha256.as_deref(), Some(sum));
         assert_eq!(record.data.short(), "ba7816bf8f01");
@@ -160,20 +160,20 @@ mod tests {
         std::fs::write(&packed, &archive).unwrap();
         let read = |path: &Path| Provenance::beside(path).unwrap();
         assert_eq!(read(&packed).as_ref(), Some(&record));
-        // Under the old name too, once nothing but the archive is left.
+        // Also under the old name, once only the archive is left.
         std::fs::remove_file(&predictions).unwrap();
         assert_eq!(read(&predictions).as_ref(), Some(&record));
         let found = FileDigest::of(&predictions).unwrap();
         assert_eq!(found.sha256, record.predictions.sha256);
         assert_eq!(found.file, packed);
 
-        // What version 0.1 noted of an archive.
+        // What version 0.1 recorded for an archive.
         let bytes = sum_of(archive.as_slice()).unwrap();
         assert_ne!(found.sha256.as_ref(), Some(&bytes));
         record.predictions.sha256 = Some(bytes);
         record.write(&predictions).unwrap();
         assert_eq!(read(&packed), Some(record));
-        // Half an archive is other content, and no error here.
+        // Half an archive is different content, but not an error here.
         std::fs::write(&packed, &archive[..archive.len() / 2]).unwrap();
         assert_eq!(read(&packed), None);
     }

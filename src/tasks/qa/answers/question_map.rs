@@ -1,14 +1,14 @@
 //! A map from question ids that keeps the order of its file, as the official scripts' dicts do.
 //!
-//! Order matters to the figures: questions whose no-answer scores tie keep it when they are
-//! sorted, and floating-point sums run along it.
+//! The order affects the metrics: questions whose no-answer scores tie keep it when they are
+//! sorted, and floating-point sums follow it.
 
 use std::collections::{HashMap, HashSet};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// Question ids and what is known of each. A repeated id keeps its first place and takes the
-/// later value.
+/// Question ids with a value for each. A repeated id keeps its first position and takes the later
+/// value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuestionMap<T> {
     entries: Vec<(String, T)>,
@@ -16,7 +16,7 @@ pub struct QuestionMap<T> {
 }
 
 impl<T> QuestionMap<T> {
-    /// An empty map.
+    /// Creates an empty map.
     pub fn new() -> Self {
         QuestionMap {
             entries: Vec::new(),
@@ -24,7 +24,7 @@ impl<T> QuestionMap<T> {
         }
     }
 
-    /// Adds a question, or replaces what was known of it.
+    /// Adds a question, or replaces its value.
     pub fn insert(&mut self, id: String, value: T) {
         let place = self.places.get(&id).copied();
         match place.and_then(|place| self.entries.get_mut(place)) {
@@ -36,13 +36,13 @@ impl<T> QuestionMap<T> {
         }
     }
 
-    /// What is known of a question.
+    /// Returns the value of a question.
     pub fn get(&self, id: &str) -> Option<&T> {
         let place = *self.places.get(id)?;
         self.entries.get(place).map(|(_, value)| value)
     }
 
-    /// Number of questions.
+    /// Returns the number of questions.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -51,20 +51,20 @@ impl<T> QuestionMap<T> {
         self.entries.is_empty()
     }
 
-    /// Ids and values in order.
+    /// Iterates over ids and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
         self.entries.iter().map(|(id, value)| (id.as_str(), value))
     }
 }
 
-/// How the ids of predictions go together with those of the data.
+/// How the ids of predictions match those of the data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdMatch {
-    /// Different questions with a prediction.
+    /// Number of distinct questions with a prediction.
     pub matched: usize,
-    /// Different questions without one.
+    /// Number of distinct questions without one.
     pub unpredicted: usize,
-    /// Predictions for other questions than those of the data.
+    /// Number of predictions for questions that are not in the data.
     pub foreign: usize,
     /// The first of these.
     pub first_foreign: Option<String>,

@@ -1,7 +1,7 @@
-//! A data file → what is in it, how long it is in tokens, and what is wrong with it.
+//! Checks a data file: its contents, its length in tokens, and its problems.
 //!
-//! SQuAD's files are looked at as they are; the other data sets' go through their converters,
-//! whose reasons for leaving something out are the problems here.
+//! SQuAD files are checked directly; other data sets go through their converters, whose reasons for
+//! leaving something out become the problems here.
 
 use std::{
     collections::BTreeSet,
@@ -34,23 +34,23 @@ use crate::{
 /// How a file is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckOptions {
-    /// The vocabulary or the folder of its model; without one that of the released models.
+    /// The vocabulary or the folder of its model; by default that of the released models.
     pub vocab: Option<PathBuf>,
     pub windows: WindowOptions,
 }
 
-/// What was found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     pub file: PathBuf,
-    /// For people: `SQuAD 2.0`.
+    /// Name for users: `SQuAD 2.0`.
     pub format: &'static str,
-    /// SQuAD's articles.
+    /// Number of SQuAD articles.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub articles: Option<usize>,
     #[serde(flatten)]
     pub counts: Counts,
-    /// Questions that the data set's converter leaves out, which are not among those counted.
+    /// Questions that the data set's converter leaves out; they are not included in the counts.
     pub left_out: usize,
     /// The vocabulary that was given.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,16 +62,15 @@ pub struct Check {
     pub lengths: TokenLengths,
     pub errors: usize,
     pub warnings: usize,
-    /// Errors first, then by kind, then as they stand in the file.
+    /// Errors first, then by kind, then in file order.
     pub problems: Vec<Problem>,
 }
 
 /// Checks a file of any format.
 ///
 /// # Errors
-/// When the file or the vocabulary cannot be read or is malformed, or when the file holds no
-/// question. What is wrong with single questions is no error here but stands in
-/// [`Check::problems`].
+/// If the file or the vocabulary cannot be read or is malformed, or if the file has no question.
+/// Problems of single questions are not errors here but are listed in [`Check::problems`].
 pub fn check(path: &Path, options: &CheckOptions) -> Result<Check, Error> {
     // The archive, if that is what is read.
     let path = &existing(path);
@@ -93,7 +92,7 @@ pub fn check(path: &Path, options: &CheckOptions) -> Result<Check, Error> {
         let problem = Problem::new(Kind::ForeignVocabulary, "all questions", "the whole file");
         problems.push(problem.with_found(lengths.tokens.to_string()));
     }
-    // Stable, so that problems of a kind stay in the file's order.
+    // A stable sort, so problems of a kind stay in file order.
     problems.sort_by_key(|problem| (problem.severity, problem.kind));
     let errors = problems.iter().filter(|p| p.severity == Severity::Error);
     let errors = errors.count();
@@ -113,7 +112,7 @@ pub fn check(path: &Path, options: &CheckOptions) -> Result<Check, Error> {
     })
 }
 
-/// What is gathered while a file is read.
+/// What is collected while a file is read.
 struct Contents<'a> {
     ruler: Ruler<'a>,
     articles: Option<usize>,
@@ -168,14 +167,14 @@ impl<'a> Contents<'a> {
             return Err(empty(path, &Dropped::new(0)));
         }
         if !look.labelled {
-            // A test file tells no answer at all.
+            // A test file has no answers at all.
             let lacking = Kind::AnswerableWithoutAnswers;
             self.problems.retain(|problem| problem.kind != lacking);
         }
         if summary.form == Form::Document {
             self.articles = Some(summary.articles);
         }
-        // Also those that do not stand at their places.
+        // Includes answers that are not where the file says.
         self.counts.answers = look.answers;
         Ok(look.name(&summary))
     }
@@ -186,13 +185,13 @@ impl<'a> Contents<'a> {
         Ok(())
     }
 
-    /// Gathers the problems of a file that went through its converter.
+    /// Collects the problems of a file that went through its converter.
     fn converted(&mut self, path: &Path, dropped: &Dropped) -> Result<(), Error> {
         self.left_out = dropped.question_count();
         if self.counts.questions + self.left_out == 0 {
             return Err(empty(path, dropped));
         }
-        // A question whose answer is misplaced is counted with both.
+        // A question whose answer is misplaced is counted under both.
         let mut told = BTreeSet::new();
         let questions = dropped.questions.iter();
         let answers = dropped.answers.iter();

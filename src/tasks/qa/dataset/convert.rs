@@ -1,4 +1,5 @@
-//! A source file → a SQuAD 2.0 file, whole or not at all, and what became of the questions.
+//! Converts a source file to SQuAD 2.0 JSON, whole or not at all, and reports what became of the
+//! questions.
 
 use std::{
     io,
@@ -22,7 +23,7 @@ use crate::{
 /// Examples of each reason in a conversion's report.
 const EXAMPLES: usize = 5;
 
-/// The data set that a source file is of.
+/// The data set of a source file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// With this many turns of the dialogue before each question.
@@ -31,15 +32,15 @@ pub enum Source {
     },
     NewsQa,
     Mrqa,
-    /// SQuAD's form: a document, or rows as `datasets` writes them.
+    /// SQuAD's form: a document, or rows as written by `datasets`.
     Squad,
 }
 
 impl Source {
-    /// Hands on the paragraphs of a file and counts what is left out.
+    /// Passes each paragraph of a file to `emit`, and counts what is left out.
     ///
     /// # Errors
-    /// When the file cannot be read or is malformed, and those of `emit`.
+    /// If the file cannot be read or is malformed, and those of `emit`.
     pub fn read(
         self,
         path: &Path,
@@ -61,7 +62,7 @@ impl Source {
     }
 }
 
-/// What a conversion did.
+/// The result of a conversion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Conversion {
     pub input: PathBuf,
@@ -71,11 +72,11 @@ pub struct Conversion {
     pub dropped: Dropped,
 }
 
-/// Converts a file. What stands at `output` is replaced once the new file is whole.
+/// Converts a file. Anything at `output` is replaced once the new file is complete.
 ///
 /// # Errors
-/// When the input cannot be read, is malformed or has no question that can be kept, when the
-/// output is the input, or cannot be written. Then `output` is left as it was.
+/// If the input cannot be read, is malformed or has no question that can be kept, or if the output
+/// is the input or cannot be written. `output` is then left unchanged.
 pub fn convert(source: Source, input: &Path, output: &Path) -> Result<Conversion, Error> {
     if is_same_file(input, output) {
         return Err(Error::SamePath {
@@ -132,7 +133,7 @@ fn write(
     })
 }
 
-/// A file without a question that can be kept.
+/// Creates the error for a file without a question that can be kept.
 pub(super) fn empty(input: &Path, dropped: &Dropped) -> Error {
     let reasons = dropped.question_reasons();
     Error::Empty {

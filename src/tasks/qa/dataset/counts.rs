@@ -1,13 +1,13 @@
-//! How much a SQuAD 2.0 file holds.
+//! Counts the contents of a SQuAD 2.0 file.
 
 use serde::Serialize;
 
 use super::squad_writer::Paragraph;
 
-/// What was counted so far.
+/// The counts so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Passages; one that stands for several questions in a row is counted once.
+    /// Passages; one repeated for consecutive questions is counted once.
     pub passages: usize,
     pub questions: usize,
     pub answerable: usize,

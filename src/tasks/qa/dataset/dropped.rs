@@ -1,4 +1,4 @@
-//! What a source holds and SQuAD 2.0 does not take: counted by reason, with examples.
+//! What a source contains but SQuAD 2.0 does not allow: counted by reason, with examples.
 
 use std::{
     collections::BTreeMap,
@@ -46,7 +46,7 @@ impl Reason {
     }
 }
 
-/// How many were left out, and some of them.
+/// How many were left out, and some examples.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
     pub count: usize,
@@ -54,11 +54,11 @@ pub struct Tally {
     pub examples: Vec<Example>,
 }
 
-/// A question that was left out, or one whose answer was.
+/// A question that was left out, or whose answer was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Example {
     pub id: String,
-    /// Where it stands in its file, for example `line 3`.
+    /// Its position in the file, for example `line 3`.
     pub place: String,
 }
 
@@ -68,19 +68,19 @@ impl Display for Example {
     }
 }
 
-/// All that was left out.
+/// Everything that was left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Dropped {
     /// Whole questions.
     pub questions: BTreeMap<Reason, Tally>,
-    /// Answers of questions, whether those were kept or not.
+    /// Answers of questions, whether or not those were kept.
     pub answers: BTreeMap<Reason, Tally>,
     #[serde(skip)]
     examples_kept: usize,
 }
 
 impl Dropped {
-    /// Nothing yet; at most `examples_kept` examples are kept of each reason.
+    /// Creates an empty record that keeps at most `examples_kept` examples of each reason.
     pub fn new(examples_kept: usize) -> Self {
         Self {
             questions: BTreeMap::new(),
@@ -89,7 +89,7 @@ impl Dropped {
         }
     }
 
-    /// Counts a question; `place` says where it stands, for example `line 3`.
+    /// Counts a question; `place` is its position, for example `line 3`.
     pub fn question(&mut self, reason: Reason, id: &str, place: &str) {
         let kept = self.examples_kept;
         add(self.questions.entry(reason).or_default(), kept, id, place);
@@ -101,12 +101,12 @@ impl Dropped {
         add(self.answers.entry(reason).or_default(), kept, id, place);
     }
 
-    /// Questions left out for any reason.
+    /// Returns the number of questions left out for any reason.
     pub fn question_count(&self) -> usize {
         self.questions.values().map(|tally| tally.count).sum()
     }
 
-    /// The reasons that cost questions, in words: `2 no_place, 1 bad_range`.
+    /// Lists the reasons for leaving out questions, with counts: `2 no_place, 1 bad_range`.
     pub fn question_reasons(&self) -> String {
         let reasons = self.questions.iter();
         reasons

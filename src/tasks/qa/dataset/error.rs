@@ -1,4 +1,4 @@
-//! What can be wrong with a data set, its path, or the options that it is checked with.
+//! What can be wrong with a data set, its path, or the options of a check.
 
 use std::path::PathBuf;
 

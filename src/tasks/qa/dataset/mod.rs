@@ -1,10 +1,10 @@
-//! Other data sets' own files: turned into SQuAD 2.0 JSON, and checked before a run is spent on
+//! Other data sets' own files: converted to SQuAD 2.0 JSON, and checked before a run is spent on
 //! them.
 //!
-//! [`quac`], [`newsqa`], [`mrqa`] and [`squad`] take what the reader of [`crate::data`] hands on
-//! and hand on what can be kept of it; [`convert`] writes that through [`squad_writer`], [`check`]
-//! looks at it instead.
-//! What a source holds that SQuAD cannot is counted in [`dropped`].
+//! [`quac`], [`newsqa`], [`mrqa`] and [`squad`] take what the reader of [`raw`](super::raw) yields
+//! and pass on what can be kept of it; [`convert`] writes that through [`squad_writer`], while
+//! [`check`] only examines it. What a source contains but SQuAD cannot represent is counted in
+//! [`dropped`].
 
 pub mod check;
 pub mod convert;

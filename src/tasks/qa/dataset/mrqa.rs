@@ -1,8 +1,8 @@
-//! MRQA: JSON lines, plain or gzip → SQuAD 2.0 questions, a passage after the other.
+//! MRQA: JSON Lines, plain or gzip → SQuAD 2.0 questions, passage by passage.
 //!
-//! Each detected answer becomes an answer at the first of its places, so that the first one is
-//! what MRQA's own reader trains on. Answers that were not detected have no place and are left
-//! out, so that scores of the converted file may be lower than MRQA's own.
+//! Each detected answer becomes an answer at its first position, so that the first one is what
+//! MRQA's own reader trains on. Answers that were not detected have no position and are left out,
+//! so scores on the converted file may be lower than MRQA's own.
 
 use super::{
     Error,
@@ -13,14 +13,14 @@ use super::{
 };
 use crate::tasks::qa::raw::paragraph::{self, DetectedAnswer};
 
-/// Converts passages one after the other.
+/// Converts passages one at a time.
 #[derive(Default)]
 pub struct Converter {
     sieve: Sieve,
 }
 
 impl Converter {
-    /// Hands on a passage with those of its questions that can be kept.
+    /// Passes on a passage with the questions that can be kept.
     ///
     /// # Errors
     /// Those of `emit`.
@@ -51,7 +51,7 @@ impl Converter {
     }
 }
 
-/// The answers of a question, at least one, or why there is none.
+/// Returns the answers of a question, at least one, or why there is none.
 fn answers(
     question: &paragraph::Question,
     passage: &CodePoints<'_>,
@@ -87,10 +87,10 @@ fn answers(
     Ok(answers)
 }
 
-/// A detected answer at the first of its places, in the passage's own letters.
+/// Returns a detected answer at its first position, in the passage's own spelling.
 fn at_its_place(detected: &DetectedAnswer, passage: &CodePoints<'_>) -> Result<Answer, Reason> {
     let [first, last] = *detected.char_spans.first().ok_or(Reason::NoPlace)?;
-    // The last code point is the answer's own.
+    // The last code point is inclusive.
     let length = last.checked_sub(first).ok_or(Reason::BadRange)?;
     let length = length.checked_add(1).ok_or(Reason::OutsidePassage)?;
     let text = passage.slice(first, length).ok_or(Reason::OutsidePassage)?;

@@ -1,9 +1,8 @@
 //! NewsQA: the tokenised csv of its `split_data` → SQuAD 2.0 questions.
 //!
-//! A row names a story, its text, a question and the ranges of tokens that answer it, of which
-//! the first is taken. Answers are cut out of the text at that place, with the white space that
-//! stands there. Ids come from the story's name and a checksum of the question, so that every
-//! conversion gives the same ones.
+//! A row has a story's name and text, a question, and the token ranges that answer it, of which the
+//! first is used. Answers are cut out of the text there, including its whitespace. Ids combine the
+//! story's name and a checksum of the question, so that every conversion yields the same ones.
 
 use std::{collections::HashMap, io::Read, path::Path};
 
@@ -18,17 +17,17 @@ use crate::{
     tasks::qa::raw::question_reader::QuestionReader,
 };
 
-/// The columns that are read; others are passed over.
+/// The columns that are read; others are ignored.
 const COLUMNS: [&str; 4] = ["story_id", "story_text", "question", "answer_token_ranges"];
 
-/// The range of a question that its story does not answer, as Maluuba's `tokenize_dataset.py`
-/// writes it.
+/// The range of a question that its story does not answer, as written by Maluuba's
+/// `tokenize_dataset.py`.
 const NO_ANSWER: &str = "-1:-1";
 
-/// Hands on the questions of a csv file, each as a paragraph of its own.
+/// Passes on the questions of a csv file, each as a paragraph of its own.
 ///
 /// # Errors
-/// When the file cannot be read, lacks a column or is malformed, and those of `emit`.
+/// If the file cannot be read, lacks a column or is malformed, and those of `emit`.
 pub fn read(
     path: &Path,
     dropped: &mut Dropped,
@@ -39,10 +38,10 @@ pub fn read(
     parse(source, &file, dropped, emit)
 }
 
-/// As [`read`], of a file that is open.
+/// Same as [`read`], for an open file.
 ///
 /// # Errors
-/// As [`read`].
+/// As for [`read`].
 pub fn read_from(
     reader: QuestionReader,
     dropped: &mut Dropped,
@@ -52,10 +51,10 @@ pub fn read_from(
     rows(reader.csv()?, &file, dropped, emit)
 }
 
-/// As [`read`], of the bytes of a file; `file` is the name that errors give it.
+/// Same as [`read`], for the bytes of a file; errors name `file`.
 ///
 /// # Errors
-/// As [`read`].
+/// As for [`read`].
 pub fn parse(
     bytes: impl Read,
     file: &str,
@@ -87,7 +86,7 @@ fn rows(
             columns.map(|column| row.get(column).unwrap_or_default());
         let place = format!("line {line}");
         let id = ids.next(story, question);
-        // A comma at the end announces nothing.
+        // A trailing comma is not followed by another range.
         if ranges
             .split(',')
             .skip(1)
@@ -114,7 +113,7 @@ fn rows(
     Ok(())
 }
 
-/// The answer of a row, none if the story does not answer it, or why the row is left out.
+/// Returns the answer of a row, `None` if the story does not answer it, or why the row is left out.
 fn answer(context: &str, question: &str, ranges: &str) -> Result<Option<Answer>, Reason> {
     if place::is_empty(context) {
         return Err(Reason::EmptyPassage);
@@ -156,8 +155,8 @@ struct Ids {
 }
 
 impl Ids {
-    /// The story's name and the checksum of the question; a question that a story has again gets
-    /// its number among them, from 2.
+    /// Combines the story's name and the checksum of the question; if a story repeats a question,
+    /// its number among the repetitions follows, from 2.
     fn next(&mut self, story: &str, question: &str) -> String {
         let name = story.rsplit('/').next().unwrap_or_default();
         let name = name.strip_suffix(".story").unwrap_or(name);

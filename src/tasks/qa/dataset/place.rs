@@ -1,12 +1,12 @@
-//! Places in a passage: offsets in code points, as data sets count them, and in bytes.
+//! Positions in a passage: offsets in code points, as data sets count them, and in bytes.
 
 use crate::text::normalizer::is_blank;
 
-/// A text that is asked for its code points again and again.
+/// A text that is repeatedly indexed by code point.
 #[derive(Debug)]
 pub struct CodePoints<'a> {
     text: &'a str,
-    /// First byte of each code point, and the text's end.
+    /// Byte offset of each code point, followed by the text's length.
     bytes: Vec<usize>,
 }
 
@@ -17,20 +17,21 @@ impl<'a> CodePoints<'a> {
         Self { text, bytes }
     }
 
-    /// The `length` code points from the one numbered `start`; `None` where the text ends before.
+    /// Returns the `length` code points from number `start` on; `None` if the text ends before
+    /// that.
     pub fn slice(&self, start: usize, length: usize) -> Option<&'a str> {
         let from = *self.bytes.get(start)?;
         let to = *self.bytes.get(start.checked_add(length)?)?;
         self.text.get(from..to)
     }
 
-    /// How many code points stand before a byte.
+    /// Returns how many code points precede a byte.
     pub fn before(&self, byte: usize) -> usize {
         self.bytes.partition_point(|&begin| begin < byte)
     }
 }
 
-/// Byte ranges of the tokens of a text, which Python's `str.split` gives.
+/// Returns the byte ranges of a text's tokens, as Python's `str.split` gives them.
 pub fn tokens(text: &str) -> Vec<(usize, usize)> {
     let mut tokens = Vec::new();
     let mut begin = None;
@@ -45,12 +46,12 @@ pub fn tokens(text: &str) -> Vec<(usize, usize)> {
     tokens
 }
 
-/// Whether there is nothing to read in a text.
+/// Returns whether a text has nothing to read.
 pub fn is_empty(text: &str) -> bool {
     text.chars().all(is_blank)
 }
 
-/// Whether two texts differ in case and white space at most.
+/// Returns whether two texts differ at most in case and whitespace.
 pub fn same_words(a: &str, b: &str) -> bool {
     let words = |text: &str| {
         let words = text.split(is_blank).filter(|word| !word.is_empty());

@@ -1,4 +1,4 @@
-//! What is wrong with a data file: errors, which training or scoring stumbles over, and warnings.
+//! Problems of a data file: errors, on which training or scoring would fail, and warnings.
 
 use std::fmt::{self, Display};
 
@@ -85,7 +85,7 @@ impl Kind {
         }
     }
 
-    /// What a converter left out, where that is the file's fault.
+    /// Returns the problem behind something that a converter left out, if it is the file's fault.
     pub fn of(reason: Reason) -> Option<Self> {
         match reason {
             Reason::EmptyPassage => Some(Kind::EmptyPassage),
@@ -100,16 +100,16 @@ impl Kind {
     }
 }
 
-/// Something wrong with a question.
+/// A problem of a question.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Problem {
     pub severity: Severity,
     pub kind: Kind,
     /// The question's id.
     pub id: String,
-    /// Where it stands in its file.
+    /// Its position in the file.
     pub place: String,
-    /// What was found, where the kind does not say it all.
+    /// What was found, if the kind does not say everything.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub found: String,
 }

@@ -1,12 +1,12 @@
-//! QuAC: dialogues about a passage → SQuAD 2.0 questions, with as much of the dialogue before
-//! each as is asked for.
+//! QuAC: dialogues about a passage → SQuAD 2.0 questions, each with as many turns of the preceding
+//! dialogue as requested.
 //!
-//! A question is unanswerable where `orig_answer` is `CANNOTANSWER`. Its answers are all of the
-//! file's, and `orig_answer` once more after them, as in the converter that this follows. Places
-//! are the annotated ones.
+//! A question is unanswerable if `orig_answer` is `CANNOTANSWER`. Its answers are all those in the
+//! file, followed by `orig_answer` again, as in the converter that this follows. Positions are the
+//! annotated ones.
 //!
-//! Files made of QuAC may lack `orig_answer`. There the answers tell the same, if all of them or none
-//! say `CANNOTANSWER`.
+//! Files derived from QuAC may lack `orig_answer`. The answers then say the same if either all of
+//! them or none are `CANNOTANSWER`.
 
 use std::path::Path;
 
@@ -25,12 +25,12 @@ use crate::tasks::qa::{
     },
 };
 
-/// Hands on the questions of a QuAC file, each as a paragraph of its own.
+/// Passes on the questions of a QuAC file, each as a paragraph of its own.
 ///
-/// `history` turns before a question stand before it: `Q1 A1 Q2 A2 Q3`.
+/// The `history` preceding turns are put before each question: `Q1 A1 Q2 A2 Q3`.
 ///
 /// # Errors
-/// When the file cannot be read, is malformed or another data set's, and those of `emit`.
+/// If the file cannot be read, is malformed or belongs to another data set, and those of `emit`.
 pub fn read(
     path: &Path,
     history: usize,
@@ -40,10 +40,10 @@ pub fn read(
     read_from(QuestionReader::open(path)?, history, dropped, emit)
 }
 
-/// As [`read`], of the text of a file; `file` is the name that errors give it.
+/// Same as [`read`], for the text of a file; errors name `file`.
 ///
 /// # Errors
-/// As [`read`].
+/// As for [`read`].
 pub fn parse(
     text: &str,
     file: &str,
@@ -69,7 +69,7 @@ fn read_from(
     Ok(())
 }
 
-/// Converts dialogues one after the other.
+/// Converts dialogues one at a time.
 pub struct Converter {
     history: usize,
     sieve: Sieve,
@@ -83,10 +83,10 @@ impl Converter {
         }
     }
 
-    /// Hands on the turns of a dialogue that can be kept.
+    /// Passes on the turns of a dialogue that can be kept.
     ///
     /// # Errors
-    /// When it is not told whether a turn is answerable, and those of `emit`.
+    /// If it is unknown whether a turn is answerable, and those of `emit`.
     pub fn convert(
         &mut self,
         dialogue: &paragraph::Paragraph,
@@ -128,7 +128,7 @@ impl Converter {
     }
 }
 
-/// A question of a dialogue, with the answer that the dialogue went on with.
+/// A question of a dialogue, with the answer with which the dialogue continued.
 struct Turn<'a> {
     question: &'a paragraph::Question,
     original: &'a paragraph::Answer,
@@ -153,8 +153,8 @@ fn turns<'a>(dialogue: &'a paragraph::Paragraph, file: &str) -> Result<Vec<Turn<
     turns.collect()
 }
 
-/// `orig_answer`, or the first of the answers where that key was dropped and they agree on whether
-/// there is one.
+/// Returns `orig_answer` or, if that key was dropped and the answers agree on whether there is one,
+/// the first of them.
 fn original<'a>(question: &'a paragraph::Question, context: &str) -> Option<&'a paragraph::Answer> {
     if question.original.is_some() {
         return question.original.as_ref();
@@ -166,7 +166,7 @@ fn original<'a>(question: &'a paragraph::Question, context: &str) -> Option<&'a 
     (agree && ends_as_quac(context)).then_some(first)
 }
 
-/// The answers of a turn, none where it counts as unanswerable, or why the turn is left out.
+/// Returns the answers of a turn, none if it counts as unanswerable, or why the turn is left out.
 fn answers(
     turn: &Turn<'_>,
     passage: &CodePoints<'_>,
@@ -194,7 +194,7 @@ fn answers(
         }
     }
     match misplaced {
-        // An annotator's word for no answer is none to the question as it was answered.
+        // An annotator's "no answer" is not an answer to the question as it was answered.
         Some(reason) if answers.iter().all(|answer| answer.text == NO_ANSWER) => Err(reason),
         _ => Ok(answers),
     }
@@ -213,7 +213,7 @@ fn at_its_place(answer: &paragraph::Answer, passage: &CodePoints<'_>) -> Result<
     })
 }
 
-/// A question after the questions and answers before it, parted by spaces.
+/// Prepends the previous questions and answers to a question, separated by spaces.
 fn with_history(before: &[Turn<'_>], question: &str) -> String {
     let mut text = String::new();
     for turn in before {

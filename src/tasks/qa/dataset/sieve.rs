@@ -1,4 +1,4 @@
-//! Which questions of a passage are kept, and why others are left out.
+//! Decides which questions of a passage are kept, and why others are left out.
 
 use std::collections::HashSet;
 
@@ -9,14 +9,14 @@ use super::{
 };
 use crate::tasks::qa::raw::paragraph;
 
-/// Looks at the questions of one file, in their order.
+/// Examines the questions of one file, in order.
 #[derive(Debug, Default)]
 pub struct Sieve {
     ids: HashSet<String>,
 }
 
 impl Sieve {
-    /// Why a question on `context` is left out, whatever its answers are.
+    /// Returns why a question on `context` is left out, whatever its answers are.
     pub fn fault(&mut self, question: &paragraph::Question, context: &str) -> Option<Reason> {
         if place::is_empty(context) {
             Some(Reason::EmptyPassage)
@@ -29,7 +29,7 @@ impl Sieve {
         }
     }
 
-    /// The questions of a passage that `keep` makes something of; others are counted in `dropped`.
+    /// Returns the questions of a passage that `keep` accepts; others are counted in `dropped`.
     pub fn kept(
         &mut self,
         paragraph: &paragraph::Paragraph,

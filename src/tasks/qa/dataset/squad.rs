@@ -1,7 +1,7 @@
-//! Questions in SQuAD's form, document or rows, looked at one by one and converted.
+//! Examines and converts questions in SQuAD's form, document or rows, one at a time.
 //!
-//! The reader takes what the official scorers take; [`Look`] says what in such a file is wrong
-//! nevertheless, and [`read`] leaves it out.
+//! The reader accepts what the official scorers accept; [`Look`] reports what is nevertheless wrong
+//! with such a file, and [`read`] leaves it out.
 
 use std::{collections::HashSet, path::Path};
 
@@ -19,22 +19,22 @@ use crate::tasks::qa::raw::{
     summary::{Form, Summary},
 };
 
-/// Characters of a text in a problem.
+/// Most characters of a text shown in a problem.
 const SHOWN: usize = 40;
 
-/// Looks at passages one after the other.
+/// Examines passages one at a time.
 #[derive(Default)]
 pub struct Look {
     seen: HashSet<String>,
-    /// Answers, those that do not stand at their places too.
+    /// Number of answers, including those that are not where the file says.
     pub answers: usize,
-    /// Whether any question is impossible, or has an answer: a test file tells none at all.
+    /// Whether any question is impossible or has an answer; a test file has neither.
     pub labelled: bool,
     pub any_impossible: bool,
 }
 
 impl Look {
-    /// `SQuAD 1.1` or `SQuAD 2.0`: what the file says, or what its questions are.
+    /// Returns `SQuAD 1.1` or `SQuAD 2.0`, according to the file or its questions.
     pub fn name(&self, summary: &Summary) -> &'static str {
         let two = summary.says_two() || self.any_impossible;
         match (summary.form, two) {
@@ -47,7 +47,7 @@ impl Look {
         }
     }
 
-    /// The passage with the answers that stand at their places, and what is wrong in it.
+    /// Returns the passage with the answers that are where the file says, and its problems.
     pub fn at<'p>(
         &mut self,
         paragraph: &'p paragraph::Paragraph,
@@ -97,10 +97,10 @@ impl Look {
     }
 }
 
-/// Hands on the passages of a file in SQuAD's form; rows on one passage in a row become one.
+/// Passes on the passages of a file in SQuAD's form; consecutive rows on one passage are merged.
 ///
 /// # Errors
-/// When the file cannot be read, is malformed or another data set's, and those of `emit`.
+/// If the file cannot be read, is malformed or belongs to another data set, and those of `emit`.
 pub fn read(
     path: &Path,
     dropped: &mut Dropped,
@@ -139,7 +139,7 @@ pub fn read(
     }
 }
 
-/// A passage that waits for further questions on it.
+/// A passage that waits for more questions on it.
 struct Passage {
     context: String,
     place: String,
@@ -162,8 +162,8 @@ impl Passage {
     }
 }
 
-/// The answers of a question in the passage's own letters, none of an impossible one or of a test
-/// file's; or why none of those that it has can be kept.
+/// Returns the answers of a question in the passage's own spelling, none for an impossible one or
+/// in a test file; or why none of its answers can be kept.
 fn kept_answers(
     question: &paragraph::Question,
     passage: &CodePoints<'_>,
@@ -254,7 +254,7 @@ fn at_its_place(
     })
 }
 
-/// A text in quotes, cut where it is long.
+/// Quotes a text, truncated if it is long.
 fn shown(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{:?}…", &text[..end]),

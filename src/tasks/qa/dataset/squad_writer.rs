@@ -1,7 +1,7 @@
-//! SQuAD 2.0 JSON, written paragraph by paragraph, so that memory does not grow with the file.
+//! Writes SQuAD 2.0 JSON paragraph by paragraph, so that memory does not grow with the file.
 //!
-//! Laid out as Python's `json.dump(…, indent=2, sort_keys=True, ensure_ascii=False)`, with every
-//! paragraph an article of its own: the form of the converters that this follows.
+//! The layout is that of Python's `json.dump(…, indent=2, sort_keys=True, ensure_ascii=False)`,
+//! with every paragraph as its own article: the form of the converters that this follows.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::tasks::qa::raw::paragraph;
 
-/// An answer that stands in its passage.
+/// An answer at its position in the passage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Answer {
     /// Code points before it.
@@ -17,11 +17,11 @@ pub struct Answer {
     pub text: String,
 }
 
-/// A question with its answers; none where it is impossible.
+/// A question with its answers; none if it is impossible.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Question {
     pub answers: Vec<Answer>,
-    /// QuAC's flags, where the source has them.
+    /// QuAC's flags, if the source has them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub followup: Option<String>,
     pub id: String,
@@ -32,7 +32,8 @@ pub struct Question {
 }
 
 impl Question {
-    /// A question of a data file with those of its answers that stand in its passage.
+    /// Creates a question from that of a data file, with those of its answers that are in the
+    /// passage.
     pub fn new(question: &paragraph::Question, answers: Vec<Answer>) -> Self {
         Self {
             answers,
@@ -49,7 +50,7 @@ impl Question {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Paragraph<'a> {
     pub context: &'a str,
-    /// Where it stands in the source, for example `line 3`.
+    /// Its position in the source, for example `line 3`.
     #[serde(skip)]
     pub place: &'a str,
     pub qas: Vec<Question>,
@@ -68,13 +69,13 @@ pub struct SquadWriter<'a> {
 
 impl<'a> SquadWriter<'a> {
     /// # Errors
-    /// When `out` takes no more, here and below.
+    /// If writing to `out` fails, here and below.
     pub fn new(out: &'a mut dyn Write) -> io::Result<Self> {
         out.write_all(b"{\n  \"data\": [")?;
         Ok(Self { out, articles: 0 })
     }
 
-    /// Adds a paragraph as an article of its own.
+    /// Adds a paragraph as its own article.
     pub fn paragraph(&mut self, paragraph: &Paragraph<'_>) -> io::Result<()> {
         if self.articles > 0 {
             self.out.write_all(b",")?;
@@ -83,14 +84,14 @@ impl<'a> SquadWriter<'a> {
         let article = Article {
             paragraphs: [paragraph],
         };
-        // JSON escapes line breaks in strings: each of these lines is one of the layout.
+        // JSON escapes line breaks in strings, so each of these lines belongs to the layout.
         for line in serde_json::to_string_pretty(&article)?.split('\n') {
             write!(self.out, "\n    {line}")?;
         }
         Ok(())
     }
 
-    /// Ends the file.
+    /// Completes the file.
     pub fn finish(self) -> io::Result<()> {
         let end = if self.articles > 0 { "\n  ]" } else { "]" };
         write!(self.out, "{end},\n  \"version\": \"2.0\"\n}}")
@@ -111,7 +112,7 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
-    /// Equal to what Python's `json.dump` makes of the same values.
+    /// Equal to the output of Python's `json.dump` for the same values.
     #[test]
     fn the_layout_is_that_of_python() {
         let question = Question {

@@ -1,7 +1,7 @@
-//! Lengths in tokens, and what windows of a given size make of them.
+//! Lengths in tokens, and how they fit windows of a given size.
 //!
-//! Paragraphs come in one by one and are measured in batches by all cores, with the tokenizer and
-//! the windows of training; nothing but the lengths is kept.
+//! Paragraphs arrive one at a time and are measured in batches by all cores, with the tokenizer and
+//! the windows of training; only the lengths are kept.
 
 use std::num::NonZeroUsize;
 
@@ -24,10 +24,10 @@ use crate::{
     text::tokenizer::{Tokenizer, WordTokens},
 };
 
-/// Passages that are measured together.
+/// Passages measured together.
 const BATCH: usize = 256;
 
-/// The windows that passages are cut into.
+/// The windows into which passages are cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct WindowOptions {
     pub max_seq_length: usize,
@@ -35,21 +35,21 @@ pub struct WindowOptions {
     pub max_query_length: usize,
 }
 
-/// Lengths in tokens, windows a question, and what is cut off.
+/// Lengths in tokens, windows per question, and what is cut off.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TokenLengths {
     pub passage_tokens: Spread,
     pub question_tokens: Spread,
     pub answer_tokens: Spread,
     pub windows_per_question: Spread,
-    /// Features that the file becomes.
+    /// Number of features that the file becomes.
     pub windows: usize,
-    /// Passages that some question needs several windows for.
+    /// Passages that need several windows for some question.
     pub passages_over_one_window: usize,
     pub questions_over_one_window: usize,
-    /// Questions whose first answer, which training takes, no single window holds.
+    /// Questions whose first answer, the one used in training, does not fit in any single window.
     pub answers_in_no_window: usize,
-    /// Questions that lose their end at `max_query_length`.
+    /// Questions truncated at `max_query_length`.
     pub questions_cut: usize,
     /// How much of the text the vocabulary knows.
     pub tokens: TokenCounts,
@@ -91,7 +91,7 @@ impl<'a> Ruler<'a> {
         }
     }
 
-    /// Takes the questions on a passage; a passage that comes again at once is measured once.
+    /// Adds the questions on a passage; an immediately repeated passage is measured once.
     pub fn take(&mut self, paragraph: Paragraph<'_>) {
         let place = paragraph.place;
         let questions = paragraph.qas.into_iter().map(|q| (q, place.to_owned()));
@@ -127,7 +127,7 @@ impl<'a> Ruler<'a> {
         }
     }
 
-    /// The lengths of all that was taken, and what is wrong with answers and windows.
+    /// Returns the lengths of everything added, and the problems with answers and windows.
     pub fn finish(mut self) -> (TokenLengths, Vec<Problem>) {
         self.measure();
         let Marks {
@@ -222,8 +222,8 @@ fn marks(measured: &Measured, tokenizer: &Tokenizer, options: WindowOptions) -> 
     marks
 }
 
-/// The tokens of the first answer, from the first to one past the last, or why training leaves
-/// the question out; `None` where there is no answer.
+/// Returns the token range of the first answer, or why training leaves the question out; `None` if
+/// there is no answer.
 fn span(
     question: &Question,
     passage: &Passage,
@@ -278,8 +278,8 @@ mod tests {
             max_query_length: 2,
         };
         let mut ruler = Ruler::new(&tokenizer, options);
-        // Six tokens. Of nine, three are special and one or two the question's: windows of five
-        // or four tokens.
+        // Six tokens. Of nine, three are special and one or two belong to the question, so windows
+        // have five or four tokens.
         let passage = "a b c a b c";
         ruler.take(paragraph(passage, question("one", "a", 4, "c a b")));
         ruler.take(paragraph(passage, question("cut", "a b c", 0, "a b c a b")));

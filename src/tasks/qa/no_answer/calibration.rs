@@ -1,8 +1,8 @@
-//! The no-answer threshold that is best on a file → a model's `config.json`.
+//! Stores the no-answer threshold that is best on a file in a model's `config.json`.
 //!
 //! The reference's threshold is that of one published model. A model keeps its own under the same
-//! key, `qa_na_threshold`, and beside it, under `calibration`, what it replaces and what it was
-//! chosen on.
+//! key, `qa_na_threshold`, and beside it, under `calibration`, what it replaces and the data on
+//! which it was chosen.
 
 use std::path::{Path, PathBuf};
 
@@ -20,10 +20,10 @@ use crate::{
 /// How a model's threshold was chosen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// The threshold before.
+    /// The previous threshold.
     pub replaced: f64,
     pub threshold: f64,
-    /// The file it was chosen on, and what it gives there.
+    /// The file on which it was chosen, and its metrics there.
     pub data: FileDigest,
     pub questions: usize,
     pub exact: f64,
@@ -32,10 +32,10 @@ pub struct Calibration {
     pub date: String,
 }
 
-/// Tries whether a file has questions of both kinds, between which a threshold decides.
+/// Checks that a file has questions of both kinds, between which a threshold decides.
 ///
 /// # Errors
-/// When it has not.
+/// If it does not.
 pub fn check(gold: &[GoldQuestion], data: &Path) -> Result<(), Error> {
     let unanswerable = gold.iter().filter(|gold| gold.answers.is_empty()).count();
     both_kinds(gold.len() - unanswerable, unanswerable, data)
@@ -53,11 +53,11 @@ fn both_kinds(answerable: usize, unanswerable: usize, data: &Path) -> Result<(),
 }
 
 impl Calibration {
-    /// The best threshold of a file in the place of `effect`'s; none where answering nothing is
-    /// best.
+    /// Chooses the best threshold of a file to replace that of `effect`; `None` if answering
+    /// nothing is best.
     ///
     /// # Errors
-    /// When the file has no question of one of the two kinds, between which a threshold decides.
+    /// If the file has no question of one of the two kinds, between which a threshold decides.
     pub fn new(effect: &ThresholdEffect, data: FileDigest) -> Result<Option<Self>, Error> {
         let unanswerable = effect.questions - effect.answerable;
         both_kinds(effect.answerable, unanswerable, &data.file)?;
@@ -72,12 +72,12 @@ impl Calibration {
         }))
     }
 
-    /// Whether the model has another threshold than the best.
+    /// Returns whether the model's threshold differs from the best one.
     pub fn changes(&self) -> bool {
         self.threshold != self.replaced
     }
 
-    /// What changes, in a sentence.
+    /// Describes the change in a sentence.
     pub fn line(&self) -> String {
         format!(
             "qa_na_threshold {} → {} in the model's config.json; F1 {:.2}, chosen on {} ({} questions)",
@@ -89,10 +89,10 @@ impl Calibration {
         )
     }
 
-    /// Stores the threshold with the model in `folder`, whose other settings stay.
+    /// Stores the threshold with the model in `folder`, leaving its other settings unchanged.
     ///
     /// # Errors
-    /// When `config.json` cannot be read or written, or is none.
+    /// If `config.json` cannot be read or written, or is not valid.
     pub fn store(&self, folder: &Path) -> Result<PathBuf, Error> {
         let path = folder.join(CONFIG_FILE);
         let mut config = ConfigFile::open(&path)?;
@@ -101,14 +101,14 @@ impl Calibration {
         Ok(path)
     }
 
-    /// Gives a model's `config.json` the threshold.
+    /// Puts the threshold into a model's `config.json`.
     pub fn keep_in(&self, config: &mut ConfigFile) {
         config.calibrate(self.threshold, json!(self));
     }
 }
 
-/// The calibration of a model's `config.json`, where it replaced `threshold`: a run that describes
-/// its model again keeps it.
+/// Returns the calibration in a model's `config.json` if it replaced `threshold`, so that a run
+/// that writes the description of its model again can keep it.
 pub fn kept(path: &Path, threshold: f64) -> Option<Calibration> {
     let config = ConfigFile::read(path).ok()??.calibration();
     let stored: Calibration = serde_json::from_value(config.get(CALIBRATION)?.clone()).ok()?;

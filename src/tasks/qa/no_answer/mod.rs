@@ -1,5 +1,5 @@
-//! No-answer scores: the threshold above which an answer is held back, what each threshold would
-//! score, and which one a model keeps.
+//! No-answer scores: the threshold above which an answer is held back, the metrics at each
+//! threshold, and which threshold a model keeps.
 
 pub mod calibration;
 pub mod null_odds;

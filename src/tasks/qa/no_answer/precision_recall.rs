@@ -1,21 +1,21 @@
-//! No-answer scores and the worth of each prediction → the precision–recall curve.
+//! No-answer scores and the score of each prediction → the precision–recall curve.
 //!
-//! The questions are answered in the order of their no-answer scores, surest first; a point of
-//! the curve stands wherever a threshold could. Reproduces the official SQuAD 2.0 script's
-//! analysis (`--out-image-dir`), the drawing apart.
+//! Questions are answered in the order of their no-answer scores, most confident first; the curve
+//! has a point wherever a threshold is possible. Reproduces the official SQuAD 2.0 script's
+//! analysis (`--out-image-dir`), except for the drawing.
 
-/// One point of a curve, both parts in [0, 1].
+/// One point of a curve, both coordinates in [0, 1].
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct CurvePoint {
     pub recall: f64,
     pub precision: f64,
 }
 
-/// A precision–recall curve from recall 0, precision 1 on.
+/// A precision–recall curve, starting at recall 0, precision 1.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct PrCurve {
     pub points: Vec<CurvePoint>,
-    /// Area under the curve as the official script sums it, in per cent.
+    /// Area under the curve as summed by the official script, in per cent.
     pub average_precision: f64,
 }
 
@@ -26,13 +26,13 @@ pub struct PrCurves {
     pub exact: PrCurve,
     /// An answer is worth its F1.
     pub f1: PrCurve,
-    /// An answer is worth 1 wherever the question has one.
+    /// An answer is worth 1 whenever the question has one.
     pub oracle: PrCurve,
 }
 
-/// The curve of `ranked` questions: `(no-answer score, worth)`, sorted by score, where a
-/// question without gold answer is worth 0. `answerable` counts those that have one and must
-/// not be 0.
+/// Returns the curve of `ranked` questions: `(no-answer score, worth)`, sorted by score, where a
+/// question without a gold answer is worth 0. `answerable` is the number of those that have one and
+/// must not be 0.
 pub fn pr_curve(ranked: &[(f64, f64)], answerable: usize) -> PrCurve {
     let mut points = vec![CurvePoint {
         recall: 0.0,
@@ -43,7 +43,7 @@ pub fn pr_curve(ranked: &[(f64, f64)], answerable: usize) -> PrCurve {
     let mut area = 0.0;
     for (i, &(odds, worth)) in ranked.iter().enumerate() {
         found += worth;
-        // A threshold cannot part questions whose scores tie.
+        // A threshold cannot separate questions whose scores tie.
         if ranked.get(i + 1).is_some_and(|next| next.0 == odds) {
             continue;
         }

@@ -1,19 +1,19 @@
-//! The threshold on no-answer scores, as people give it and as they read it.
+//! The threshold on no-answer scores, as users write and read it.
 
 use std::str::FromStr;
 
-/// Which threshold answers are held back above.
+/// The threshold above which answers are held back.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ThresholdChoice {
     At(f64),
-    /// The one that does best by F1 on the file that is scored.
+    /// The one with the best F1 on the file that is scored.
     Best,
 }
 
-/// A threshold as commands call it where they refuse one.
+/// How messages name a threshold given to a command.
 pub const OPTION: &str = "threshold (--threshold)";
 
-/// What is neither a number nor a choice.
+/// Text that is neither a number nor a choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}")]
 pub struct ParseError {
@@ -34,11 +34,11 @@ impl FromStr for ThresholdChoice {
     }
 }
 
-/// Reads a threshold. The minus sign that [`signed`] prints is taken too, so that what a command
-/// says can be pasted into the next.
+/// Parses a threshold. Also accepts the minus sign that [`signed`] prints, so that the output of
+/// one command can be pasted into the next.
 ///
 /// # Errors
-/// When the text is no number, or an infinite one.
+/// If the text is not a number, or is infinite.
 pub fn parse(text: &str) -> Result<f64, ParseError> {
     let number = text.trim().replace('\u{2212}', "-").parse::<f64>();
     match number {
@@ -49,7 +49,7 @@ pub fn parse(text: &str) -> Result<f64, ParseError> {
     }
 }
 
-/// A score or a threshold in a sentence: two decimals and a minus sign that is no hyphen.
+/// Formats a score or a threshold for a sentence: two decimals and a real minus sign.
 pub fn signed(value: f64) -> String {
     format!("{value:.2}").replace('-', "\u{2212}")
 }

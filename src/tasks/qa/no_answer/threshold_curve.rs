@@ -1,7 +1,7 @@
-//! No-answer scores → what each threshold on them would score.
+//! No-answer scores → the metrics at each threshold.
 //!
-//! The official SQuAD 2.0 script names the best threshold only; the curve shows how much hangs
-//! on it.
+//! The official SQuAD 2.0 script only names the best threshold; the curve shows how much depends on
+//! it.
 
 use crate::tasks::qa::{
     answers::question_map::QuestionMap,
@@ -12,26 +12,26 @@ use crate::tasks::qa::{
     },
 };
 
-/// The figures under one threshold, in per cent.
+/// The metrics at one threshold, in per cent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ThresholdPoint {
     /// Questions whose no-answer score exceeds this count as unanswered.
     pub threshold: f64,
     pub exact: f64,
     pub f1: f64,
-    /// F1 of the answerable questions; not a number where there are none.
+    /// F1 of the answerable questions; NaN if there are none.
     pub has_answer_f1: f64,
-    /// Exact match of the unanswerable questions; not a number where there are none.
+    /// Exact match of the unanswerable questions; NaN if there are none.
     pub no_answer_exact: f64,
 }
 
-/// The figures under every threshold that makes a difference, lowest first.
+/// Returns the metrics at every threshold that makes a difference, lowest first.
 ///
-/// Questions whose scores tie are answered together, as a threshold must; the script's search for
-/// the best one looks between them, so that with ties its best figure may not be on the curve.
+/// Questions whose scores tie are answered together, as a threshold implies; the script's search
+/// for the best one also looks between them, so with ties its best value may not be on the curve.
 ///
 /// # Errors
-/// As [`squad2::score`](crate::tasks::qa::scorers::squad2::score).
+/// As for [`squad2::score`](crate::tasks::qa::scorers::squad2::score).
 pub fn threshold_curve(
     gold: &[GoldQuestion],
     predictions: &QuestionMap<String>,
@@ -41,13 +41,13 @@ pub fn threshold_curve(
     Ok(points(&rank(odds, &marked)))
 }
 
-/// The curve of questions that stand by rising no-answer score.
+/// Returns the curve of questions sorted by ascending no-answer score.
 pub(crate) fn points(ranked: &[&Marked]) -> Vec<ThresholdPoint> {
     let (answerable, unanswerable): (Vec<&&Marked>, Vec<_>) =
         ranked.iter().partition(|question| question.has_answer);
     let total = ranked.len() as f64;
     let (answerable, unanswerable) = (answerable.len() as f64, unanswerable.len() as f64);
-    // With everything unanswered, the unanswerable questions are right and no others.
+    // With everything unanswered, only the unanswerable questions are correct.
     let (mut exact, mut has_answer_f1, mut no_answer_exact) = (0.0, 0.0, unanswerable);
     let mut points = Vec::new();
     for (i, question) in ranked.iter().enumerate() {
@@ -101,7 +101,7 @@ mod tests {
         ]);
         let odds = map(&[("c", 2.0), ("b", 2.0), ("a", -1.0)]);
         let points = threshold_curve(&gold, &predictions, &odds).unwrap();
-        // b and c tie: they are answered together, b by two thirds and c wrongly.
+        // b and c tie: they are answered together, b two thirds correctly and c wrongly.
         let expected = [
             (-1.0, 200.0 / 3.0, 200.0 / 3.0, 50.0, 100.0),
             (2.0, 100.0 / 3.0, 500.0 / 9.0, 250.0 / 3.0, 0.0),

@@ -1,7 +1,7 @@
-//! What a threshold on the no-answer scores does to a file's answers, and what another would do.
+//! The effect of a no-answer threshold on a file's answers, and that of a better one.
 //!
-//! The reference's threshold is that of one published model. Where it holds back every answer of
-//! another, the figures alone look as if the model knew nothing.
+//! The reference's threshold is that of one published model. If it holds back every answer of
+//! another model, the metrics alone make that model look useless.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -15,19 +15,19 @@ use crate::{
 /// What a run calls its threshold.
 pub const THRESHOLD: &str = "qa_na_threshold";
 
-/// The key of the remark on it in the JSON of results.
+/// Key of the remark on it in the results JSON.
 const ADVICE: &str = "threshold_advice";
 
-/// Share of the answerable questions from which on it is said that they are held back.
+/// Share of answerable questions held back from which on this is reported.
 const MOST: f64 = 0.9;
 
-/// Figures that differ by less are those of another order of summing.
+/// Smaller differences between metrics are due to another order of summation.
 const ROUNDING: f64 = 1e-9;
 
-/// The threshold that does best by F1 on a file, and what applying it gives, in per cent.
+/// The threshold with the best F1 on a file, and the metrics of applying it, in per cent.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BestThreshold {
-    /// `None` where no threshold does better than to answer nothing.
+    /// `None` if no threshold does better than answering nothing.
     pub threshold: Option<f64>,
     pub exact: f64,
     pub f1: f64,
@@ -48,16 +48,16 @@ pub struct ThresholdEffect {
     pub held_back: usize,
     pub answerable: usize,
     pub answerable_held_back: usize,
-    /// Questions without an answer that are answered all the same.
+    /// Unanswerable questions that are answered nevertheless.
     pub wrongly_answered: usize,
     pub best: BestThreshold,
-    /// The answerable questions, none of them held back; `None` where there are none.
+    /// Metrics of the answerable questions with none held back; `None` if there are none.
     pub answers_alone: Option<Figures>,
 }
 
 impl ThresholdEffect {
-    /// `ranked` are the questions by rising no-answer score; `official` is what the official
-    /// search finds best.
+    /// Computes the effect; `ranked` are the questions by ascending no-answer score, and `official`
+    /// is the result of the official search.
     pub(crate) fn new(ranked: &[&Marked], threshold: f64, official: Option<f64>) -> Self {
         let is_held_back = |question: &&&Marked| question.odds > threshold;
         let answerable = || ranked.iter().filter(|question| question.has_answer);
@@ -84,7 +84,7 @@ impl ThresholdEffect {
         }
     }
 
-    /// What is said of figures that stand under the threshold.
+    /// Returns the remark on metrics at this threshold.
     pub(crate) fn remark(&self) -> Remark {
         let details = match json!(self) {
             Value::Object(details) => details,
@@ -97,19 +97,19 @@ impl ThresholdEffect {
         }
     }
 
-    /// What the remark on a run's figures says; `None` without one.
+    /// Parses the remark on a run's metrics; `None` if there is none.
     pub fn of(scores: &Scores) -> Option<Self> {
         let remark = scores.remark().filter(|remark| remark.key == ADVICE)?;
         serde_json::from_value(Value::Object(remark.details.clone())).ok()
     }
 
-    /// Whether applying the best threshold would give other figures.
+    /// Returns whether applying the best threshold would change the metrics.
     #[cfg(test)]
     fn best_differs(&self) -> bool {
         self.best.threshold != Some(self.threshold)
     }
 
-    /// What happened and what helps, where the threshold `name` parts next to nothing.
+    /// Explains what happened and what helps, if the threshold `name` separates next to nothing.
     pub fn advice(&self, name: &str) -> Option<String> {
         let threshold = format!("{name} {}", signed(self.threshold));
         let share = self.answerable_held_back as f64 / self.answerable.max(1) as f64;
@@ -140,7 +140,7 @@ impl ThresholdEffect {
         Some(parts.join("; "))
     }
 
-    /// What the best threshold gives.
+    /// Describes the metrics of the best threshold.
     fn best_line(&self) -> String {
         let f1 = self.best.f1;
         match self.best.threshold {
@@ -152,8 +152,8 @@ impl ThresholdEffect {
     }
 }
 
-/// The best threshold by F1 of those that can be applied. The official search also looks between
-/// questions whose scores tie; what it finds is kept where applying it gives no less.
+/// Returns the threshold with the best F1 among those that can be applied. The official search also
+/// looks between questions whose scores tie; its result is kept if applying it gives no less.
 fn best(ranked: &[&Marked], official: Option<f64>) -> BestThreshold {
     let unanswerable = ranked.iter().filter(|question| !question.has_answer);
     let nothing = 100.0 * unanswerable.count() as f64 / ranked.len().max(1) as f64;
@@ -227,7 +227,7 @@ mod tests {
             "all questions held back by qa_na_threshold −2.75; at −1.00, chosen on this file: \
              F1 87.50; answers alone: 50.00 / 75.00"
         );
-        // In JSON: what happened in numbers.
+        // In JSON, what happened is given in numbers.
         let json = serde_json::to_value(&effect).unwrap();
         assert_eq!(json["best"]["threshold"], -1.0);
         assert_eq!(json["answers_alone"]["exact"], 50.0);
@@ -256,7 +256,7 @@ mod tests {
             advice.starts_with("19 of 20 answerable questions"),
             "{advice}"
         );
-        // A threshold that parts them has nothing to be said of.
+        // Nothing is said about a threshold that separates them.
         assert_eq!(effect(&four(), -1.0).advice("threshold"), None);
         assert!(!effect(&four(), -1.0).best_differs());
     }
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn of_the_thresholds_only_those_count_that_can_be_applied() {
-        // Between the two that tie the official search would find one that is better than both.
+        // Between the two that tie, the official search would find a threshold better than both.
         let questions = [
             marked(true, 1.0, 1.0, 1.0),
             marked(false, 1.0, 0.0, 0.0),
@@ -285,7 +285,7 @@ mod tests {
         let ranked: Vec<&Marked> = questions.iter().collect();
         let effect = ThresholdEffect::new(&ranked, 0.0, Some(1.0));
         assert_eq!(effect.best.threshold, Some(2.0));
-        // Equally good: the official one stays.
+        // Equally good, so the official one is kept.
         let effect = ThresholdEffect::new(&ranked[..2], 0.0, Some(1.0));
         assert_eq!((effect.best.threshold, effect.best.f1), (Some(1.0), 50.0));
     }

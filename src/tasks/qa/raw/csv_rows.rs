@@ -1,7 +1,7 @@
-//! A csv file with a row for each question, as pandas and `datasets` write it → paragraphs.
+//! A csv file with one row per question, as pandas and `datasets` write it → paragraphs.
 //!
-//! Answers stand in one column, `{'text': ['An oak'], 'answer_start': [4]}` as Python prints it, or
-//! in two, `answers.text` and `answers.answer_start`. Where these are blank, as pandas writes `None`,
+//! Answers are in one column, `{'text': ['An oak'], 'answer_start': [4]}` as Python prints it, or
+//! in two, `answers.text` and `answers.answer_start`. If these are blank, as pandas writes `None`,
 //! the question has no answer: `datasets` writes an empty list for it.
 
 use std::io::Read;
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::data::{csv_file::CsvFile, error::Error};
 
-/// Names of columns, the most usual first.
+/// Names of columns, the most common first.
 const CONTEXT: [&str; 1] = ["context"];
 const QUESTION: [&str; 1] = ["question"];
 const ANSWERS: [&str; 1] = ["answers"];
@@ -36,10 +36,10 @@ const STARTS: [&str; 5] = [
 const ADVICE: &str = "a csv file of rows has the columns id, context, question and answers \
      ({'text': […], 'answer_start': […]})";
 
-/// Hands on the rows; the second part of what `emit` takes tells that a row has no id.
+/// Passes on the rows; the second argument of `emit` says whether a row has no id.
 ///
 /// # Errors
-/// When the file cannot be read, lacks a column or has a cell that is no answer, and those of
+/// If the file cannot be read, lacks a column or has a cell that is not an answer, and those of
 /// `emit`.
 pub(super) fn read<E: From<Error>>(
     mut csv: CsvFile<impl Read>,
@@ -89,7 +89,7 @@ pub(super) fn read<E: From<Error>>(
             (None, None) => None,
         };
         let flag = match cell(impossible) {
-            // Not told here: the answers tell.
+            // Unknown here; the answers decide.
             Some(cell) if cell.trim().is_empty() => None,
             Some(cell) => Some(flag(cell).ok_or_else(|| wrong("is_impossible", cell))?),
             None => None,
@@ -116,7 +116,7 @@ pub(super) fn read<E: From<Error>>(
     Ok(flagged)
 }
 
-/// Answers of one cell, none if it is blank; `None` if it is something else.
+/// Parses the answers of one cell, none if it is blank; `None` if it is something else.
 fn of_one_cell(cell: &str) -> Option<Vec<Answer>> {
     if cell.trim().is_empty() {
         return Some(Vec::new());
@@ -150,7 +150,8 @@ fn of_one_cell(cell: &str) -> Option<Vec<Answer>> {
     }
 }
 
-/// Answers of a cell with texts and one with places; a text that is no list stands for itself.
+/// Parses answers from a cell with texts and one with positions; a text that is not a list is a
+/// single answer.
 fn of_two_cells(texts: &str, starts: &str) -> Option<Vec<Answer>> {
     let texts = match texts.trim() {
         "" => Vec::new(),
@@ -264,7 +265,7 @@ mod tests {
             assert_eq!(answers(&question), [], "{text}");
             assert!(question.is_impossible && question.labelled, "{text}");
         }
-        // What the file says of it counts.
+        // The file's own flag takes precedence.
         let text = "question,context,is_impossible,answers\nWho?,An old oak.,False,\n";
         assert!(!rows(text).unwrap()[0].0.is_impossible);
     }

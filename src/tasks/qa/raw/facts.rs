@@ -1,8 +1,8 @@
-//! What the JSON texts of a file say of themselves as a whole.
+//! Facts about a file as a whole, collected from its JSON texts.
 
 use super::{paragraph::Family, summary::Form};
 
-/// What a JSON text says of itself as a whole.
+/// Facts about a JSON text as a whole.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
     pub family: Option<Family>,
@@ -11,14 +11,14 @@ pub(super) struct Facts {
     pub articles: usize,
     /// Whether a question has the key `is_impossible`.
     pub flagged: bool,
-    /// Whether a question is of QuAC's own file.
+    /// Whether a question comes from QuAC's own file.
     pub quac: bool,
-    /// Whether a header stood in MRQA's place.
+    /// Whether there is a header in MRQA's place.
     pub header: bool,
 }
 
 impl Facts {
-    /// Adds what another line tells.
+    /// Merges the facts of another line.
     pub fn merge(&mut self, line: Facts) {
         self.family = self.family.or(line.family);
         self.form = self.form.or(line.form);

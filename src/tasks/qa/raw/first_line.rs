@@ -1,4 +1,4 @@
-//! What a file's first line, or the beginning of it, tells of its form.
+//! What a file's first line, or its beginning, reveals about its form.
 
 use std::fmt;
 
@@ -10,19 +10,19 @@ use serde::{
 use super::json_key::Key;
 use crate::data::json_text::mend;
 
-/// What the keys of a file's first object tell.
+/// What the keys of a file's first object reveal.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct FirstLine {
-    /// It is a whole document, whatever stands behind the key that tells.
+    /// It is a whole document, whatever follows the key that reveals this.
     pub document: bool,
     /// It is a passage, a row, an article or a header.
     pub item: bool,
-    /// The object ends on the line, and nothing stands behind it.
+    /// The object ends on the line, and nothing follows it.
     pub whole: bool,
 }
 
 impl FirstLine {
-    /// Looks at a file's first line, or at the beginning of it.
+    /// Examines a file's first line, or its beginning.
     pub fn of(text: &str) -> Self {
         let mut text = text.to_owned();
         mend(&mut text);

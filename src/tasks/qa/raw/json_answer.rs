@@ -13,8 +13,8 @@ use super::{
     paragraph::{Answer, DetectedAnswer},
 };
 
-/// Answers as SQuAD, MRQA and `datasets` write them: a list of objects or of texts, or an object
-/// of lists, `{"text": […], "answer_start": […]}`; `None` if it is null.
+/// Answers as written by SQuAD, MRQA and `datasets`: a list of objects or of texts, or an object of
+/// lists, `{"text": […], "answer_start": […]}`; `None` if null.
 pub(super) struct Answers(pub Option<Vec<Answer>>);
 
 impl<'de> Deserialize<'de> for Answers {
@@ -58,7 +58,7 @@ impl<'de> Deserialize<'de> for Answers {
     }
 }
 
-/// Texts with their places, of which there are as many or none at all.
+/// Pairs texts with their positions, of which there must be equally many or none.
 pub(super) fn paired<E: Error>(
     texts: Vec<String>,
     starts: Option<Vec<Start>>,
@@ -79,7 +79,7 @@ pub(super) fn paired<E: Error>(
         .collect())
 }
 
-/// One answer: an object with its text and place, or the text alone.
+/// One answer: an object with its text and position, or only the text.
 pub(super) struct OneAnswer(pub Answer);
 
 impl<'de> Deserialize<'de> for OneAnswer {
@@ -156,7 +156,7 @@ impl<'de> Deserialize<'de> for DetectedAnswers {
     }
 }
 
-/// The keys `text` and `char_spans` of an object, of one answer or of several.
+/// The keys `text` and `char_spans` of an object, for one answer or several.
 struct Detected<T, S>(std::marker::PhantomData<(T, S)>);
 
 impl<T, S> Detected<T, S> {

@@ -1,4 +1,4 @@
-//! A JSON error of a data file, with its place, the question before it, and what the file should
+//! A JSON error in a data file, with its position, the preceding question, and what the file should
 //! look like.
 
 use super::{facts::Facts, paragraph::Family};
@@ -17,7 +17,7 @@ const QUAC_ADVICE: &str = "a QuAC file is one JSON object: {\"data\": [{\"paragr
      \"qas\": [{\"id\": …, \"question\": …, \"answers\": […], \"orig_answer\": {\"text\": …, \
      \"answer_start\": …}}]}]}]}; fetch train_v0.2.json or val_v0.2.json again";
 
-/// What a file of the family that is wanted, or else of what was read so far, should look like.
+/// Describes what a file of the requested family, or else of the one seen so far, should look like.
 pub(super) fn advice(wanted: Option<Family>, facts: &Facts) -> &'static str {
     match wanted.or(facts.family) {
         Some(Family::Mrqa) => MRQA_ADVICE,
@@ -26,9 +26,9 @@ pub(super) fn advice(wanted: Option<Family>, facts: &Facts) -> &'static str {
     }
 }
 
-/// A JSON error with its place in the file and the question id before it.
+/// Creates a JSON error with its position in the file and the preceding question id.
 ///
-/// `text` is what was parsed, `lines_before` the number of lines of the file before it.
+/// `text` is what was parsed, `lines_before` the number of lines that precede it in the file.
 pub(super) fn json_error(
     file: &str,
     text: &str,
@@ -52,7 +52,7 @@ pub(super) fn json_error(
     }
 }
 
-/// The text up to a line (from 1) and a column in bytes.
+/// Returns the text up to a line (from 1) and a column in bytes.
 fn text_before(text: &str, line: usize, column: usize) -> Option<&str> {
     let start: usize = text
         .split_inclusive('\n')
@@ -62,19 +62,20 @@ fn text_before(text: &str, line: usize, column: usize) -> Option<&str> {
     Some(&text[..text.floor_char_boundary(start + column)])
 }
 
-/// The last question id in a stretch of JSON: of the key `qid` if the last question has one.
+/// Returns the last question id in a piece of JSON; from the key `qid` if the last question has
+/// one.
 fn last_id(json: &str) -> Option<&str> {
     let id = last_value(json, "id");
     let qid = last_value(json, "qid");
     match (id, qid) {
-        // The keys of one question stand close to each other.
+        // The keys of one question are close to each other.
         (Some((id_at, _)), Some((qid_at, qid))) if qid_at + 2000 > id_at => Some(qid),
         (Some((_, id)), _) => Some(id),
         (None, qid) => qid.map(|(_, qid)| qid),
     }
 }
 
-/// The last text or whole number that `key` has in a stretch of JSON, and where.
+/// Returns the last text or integer under `key` in a piece of JSON, and its position.
 fn last_value<'a>(json: &'a str, key: &str) -> Option<(usize, &'a str)> {
     let quoted = format!("\"{key}\"");
     json.rmatch_indices(&quoted).find_map(|(at, _)| {

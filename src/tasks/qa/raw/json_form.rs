@@ -1,9 +1,9 @@
-//! One JSON text → paragraphs, handed on one by one: SQuAD's document, a list of articles, of
-//! passages or of rows, or a line with one of these.
+//! Parses one JSON text into paragraphs, passed on one at a time: SQuAD's document, a list of
+//! articles, of passages or of rows, or a line with one of these.
 //!
-//! What an object is shows in its keys: `data` is a document, `paragraphs` an article, `qas` a
-//! passage with questions, `question` beside `context` a row. Unknown keys are passed over without
-//! taking memory, and of a key that stands twice the last one counts, as in Python.
+//! An object's keys determine what it is: `data` means a document, `paragraphs` an article, `qas` a
+//! passage with questions, and `question` beside `context` a row. Unknown keys are skipped without
+//! taking up memory, and of a duplicate key the last one counts, as in Python.
 
 use std::fmt;
 
@@ -21,21 +21,22 @@ use super::{
     summary::Form,
 };
 
-/// The text is being read.
+/// The state of parsing a text.
 pub(super) struct Walk<'a> {
     pub facts: Facts,
-    /// The number of the line, of JSON lines.
+    /// The line number, in JSON Lines.
     pub line: Option<usize>,
-    /// Passages of the article at hand, or rows of the list.
+    /// Number of passages in the current article, or of rows in the list.
     count: usize,
-    /// Whether paragraphs stand in an article.
+    /// Whether paragraphs are inside an article.
     in_article: bool,
-    /// Takes a paragraph, and whether its row has no id; tells whether to go on.
+    /// Receives a paragraph, and whether its row has no id; returns whether to continue.
     emit: &'a mut dyn FnMut(Paragraph, bool) -> bool,
 }
 
 impl<'a> Walk<'a> {
-    /// `family` tells which ids are wanted; without it the first question decides.
+    /// Creates the state. `family` determines which ids are expected; without it the first question
+    /// decides.
     pub fn new(
         family: Option<Family>,
         line: Option<usize>,
@@ -53,10 +54,10 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Reads a text.
+    /// Parses a text.
     ///
     /// # Errors
-    /// When it is not JSON, or of none of the forms; and when `emit` says to stop.
+    /// If it is not JSON or has none of the forms, or if `emit` stops it.
     pub fn read(&mut self, text: &str) -> Result<(), serde_json::Error> {
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let level = match self.line {
@@ -98,13 +99,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Notes the form of a file, which its first part decides.
+    /// Records the form of a file, which its first part determines.
     fn note(&mut self, form: Form) {
         self.facts.form.get_or_insert(form);
     }
 }
 
-/// Where an object stands, which decides the keys that are read.
+/// The nesting level of an object, which determines the keys that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
     /// The whole text.
@@ -114,18 +115,18 @@ enum Level {
     Passage,
 }
 
-/// What an object's keys said.
+/// What an object's keys contained.
 #[derive(Default)]
 struct Fields {
     context: Option<String>,
     row: QuestionFields,
     qas: Option<Vec<Question>>,
-    /// `data` or `paragraphs`, which were handed on already.
+    /// `data` or `paragraphs`, which were passed on already.
     whole: bool,
     header: bool,
 }
 
-/// An object at a level above questions, which is handed on when it has ended.
+/// An object at a level above questions, which is passed on once it has ended.
 struct Object<'w, 'a> {
     level: Level,
     walk: &'w mut Walk<'a>,

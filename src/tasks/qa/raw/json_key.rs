@@ -1,4 +1,4 @@
-//! The keys of a data file's JSON that are read, as each family of data sets spells them.
+//! The keys that are read from a data file's JSON, as each family of data sets spells them.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{
     de::{Error, Visitor},
 };
 
-/// A key of any object; `Other` is passed over with its value.
+/// A key of any object; `Other` is skipped with its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Key {
     Version,
@@ -29,7 +29,7 @@ pub(super) enum Key {
     CharSpans,
     /// An answer's text in a column of its own.
     AnswerText,
-    /// An answer's place, in its object or in a column of its own.
+    /// An answer's position, in its object or in a column of its own.
     AnswerStart,
     Other,
 }

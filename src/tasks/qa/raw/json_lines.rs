@@ -1,4 +1,4 @@
-//! JSON lines → their paragraphs, parsed by all cores.
+//! Parses JSON Lines into paragraphs, on all cores.
 
 use rayon::prelude::*;
 
@@ -10,11 +10,11 @@ use super::{
 };
 use crate::tasks::qa::error::Error;
 
-/// What a line holds, and which of its paragraphs lack an id.
+/// What a line contains, and which of its paragraphs lack an id.
 pub(super) type Part = (Facts, Vec<(Paragraph, bool)>);
 
-/// The paragraphs of the lines, in their order; the first line that tells decides on the
-/// family of all.
+/// Returns the paragraphs of the lines, in order; the first line that reveals its family determines
+/// that of all.
 pub(super) fn parse_lines(
     lines: &[(usize, &str)],
     lines_before: usize,

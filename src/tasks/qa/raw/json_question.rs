@@ -15,14 +15,14 @@ use super::{
     paragraph::{Answer, Family, Question},
 };
 
-/// What the keys of a question said.
+/// What the keys of a question contained.
 #[derive(Default)]
 pub(super) struct QuestionFields {
     pub question: Option<String>,
     id: Option<String>,
     qid: Option<String>,
     answers: Option<Vec<Answer>>,
-    /// Of a row: its answers, in columns of their own.
+    /// In a row, its answers in columns of their own.
     pub texts: Option<Vec<String>>,
     pub starts: Option<Vec<Start>>,
     impossible: Option<bool>,
@@ -33,7 +33,7 @@ pub(super) struct QuestionFields {
 }
 
 impl QuestionFields {
-    /// Reads the value of a key that a question has; `false` if it is none.
+    /// Reads the value of a question key; returns `false` if the key is something else.
     pub fn read<'de, A: MapAccess<'de>>(
         &mut self,
         key: Key,
@@ -57,7 +57,7 @@ impl QuestionFields {
         Ok(true)
     }
 
-    /// The question, and whether it has no id; `row` if it stands beside its passage.
+    /// Returns the question, and whether it has no id; `row` says whether it is beside its passage.
     pub fn finish<E: Error>(self, facts: &mut Facts, row: bool) -> Result<(Question, bool), E> {
         let family = match facts.family {
             Some(family) => family,
@@ -85,7 +85,7 @@ impl QuestionFields {
             (answers, _) => answers,
         };
         let labelled = answers.is_some() || self.impossible.is_some();
-        // Rows without the flag say it by an empty list.
+        // Rows without the flag use an empty list instead.
         let empty = row && family == Family::Squad && answers.as_ref().is_some_and(Vec::is_empty);
         let question = Question {
             id: id.unwrap_or_default(),

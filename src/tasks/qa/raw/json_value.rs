@@ -1,7 +1,7 @@
-//! Single values of a data file's JSON, as loosely typed as people's files are.
+//! Single values of a data file's JSON, as loosely typed as users' files are.
 //!
-//! Each type takes what Python's readers make use of (a whole float as a place, 0 for false) and
-//! refuses what they would misread, such as the text "false", which is true in Python.
+//! Each type accepts what Python's readers make use of (an integral float as a position, 0 for
+//! false) and rejects what they would misread, such as the text "false", which is true in Python.
 
 use std::fmt;
 
@@ -10,11 +10,11 @@ use serde::{
     de::{Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor},
 };
 
-/// What an id of many values tells.
+/// Explains an id with several values.
 const COLUMNS: &str = "expected a string or a whole number as id, found several; if the file has columns in \
      the place of rows, save rows: .to_json(\"train.json\", orient=\"records\", lines=True)";
 
-/// A question's id, a text or a whole number; `None` if it is null.
+/// A question's id, a text or an integer; `None` if null.
 pub(super) struct Id(pub Option<String>);
 
 impl<'de> Deserialize<'de> for Id {
@@ -34,7 +34,7 @@ impl<'de> Deserialize<'de> for Id {
             fn visit_i64<E: Error>(self, id: i64) -> Result<Id, E> {
                 Ok(Id(Some(id.to_string())))
             }
-            /// `5.0` as Python writes it; a number that lost digits is no id.
+            /// `5.0` as Python writes it; a number that lost digits is not an id.
             fn visit_f64<E: Error>(self, id: f64) -> Result<Id, E> {
                 if id.fract() == 0.0 && id.abs() < 1e15 {
                     return Ok(Id(Some(format!("{id:.1}"))));
@@ -89,12 +89,12 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
-/// Code points before an answer: a whole number, as a float or in digits too; `None` if it is
-/// null or negative.
+/// Number of code points before an answer: an integer, also as a float or in digits; `None` if null
+/// or negative.
 pub(super) struct Start(pub Option<usize>);
 
 impl Start {
-    /// Reads a number in digits, as NVIDIA's files and csv have it.
+    /// Parses a number in digits, as in NVIDIA's files and csv.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if let Ok(start) = text.parse::<i64>() {
@@ -104,7 +104,7 @@ impl Start {
     }
 
     pub fn whole(number: f64) -> Option<Self> {
-        // What lies beyond a machine word lies beyond any passage.
+        // Anything beyond a machine word is beyond any passage.
         (number.is_finite() && number.fract() == 0.0)
             .then(|| Self((number >= 0.0).then_some(number as usize)))
     }
@@ -131,7 +131,7 @@ impl<'de> Deserialize<'de> for Start {
                 Start::parse(start).ok_or_else(|| E::invalid_value(Unexpected::Str(start), &self))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, _list: A) -> Result<Start, A::Error> {
-                // What no number is, stands as a list here.
+                // NaN and the infinities appear as a list here.
                 let found = Unexpected::Other("a list, NaN or Infinity");
                 Err(A::Error::invalid_type(found, &self))
             }
@@ -143,8 +143,8 @@ impl<'de> Deserialize<'de> for Start {
     }
 }
 
-/// A word that no training depends on, QuAC's flags or a version: a text, a number as text, or a
-/// boolean as `y` or `n`. Everything else is as good as none.
+/// A word that does not affect training, such as QuAC's flags or a version: a text, a number as
+/// text, or a boolean as `y` or `n`. Everything else counts as absent.
 pub(super) struct Word(pub Option<String>);
 
 impl<'de> Deserialize<'de> for Word {
@@ -186,7 +186,7 @@ impl<'de> Deserialize<'de> for Word {
     }
 }
 
-/// A list, or one value that stands for a list of one; null is an empty list.
+/// A list, or a single value in place of a list of one; null is an empty list.
 pub(super) struct Several<T>(pub Vec<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Several<T> {

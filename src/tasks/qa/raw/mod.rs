@@ -1,7 +1,7 @@
-//! Files of questions, whatever their form: SQuAD's document, rows as JSON or csv, MRQA's lines.
+//! Files of questions in any form: SQuAD's document, rows as JSON or csv, MRQA's lines.
 //!
-//! [`question_reader`] hands on one [`paragraph`] after the other; [`question_set`] holds a whole
-//! file, read once: examples, gold answers and analyses are views of it.
+//! [`question_reader`] passes on one [`paragraph`] at a time; [`question_set`] holds a whole file,
+//! read once, and examples, gold answers and analyses are views of it.
 
 mod csv_rows;
 mod facts;

@@ -1,11 +1,11 @@
-//! A passage and the questions on it, as a data file has them, whatever the file's form.
+//! A passage and its questions, independent of the data file's form.
 
 use std::fmt;
 
-/// What QuAC says where the passage has no answer. It is the last word of every passage.
+/// What QuAC says if the passage has no answer. It is the last word of every passage.
 pub const QUAC_NO_ANSWER: &str = "CANNOTANSWER";
 
-/// Whose questions a file has, which shows in the key of their ids.
+/// The family of a file's questions, which is revealed by the key of their ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     Squad,
@@ -13,7 +13,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// The key that holds a question's id.
+    /// Returns the key of a question's id.
     pub fn id_key(self) -> &'static str {
         match self {
             Family::Squad => "id",
@@ -31,14 +31,14 @@ pub struct Paragraph {
     pub place: Place,
 }
 
-/// Where a paragraph stands in its file; all count from 1.
+/// The position of a paragraph in its file; everything counts from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// In SQuAD's JSON.
     Article { article: usize, paragraph: usize },
     /// In a list of passages or of rows.
     Row(usize),
-    /// In JSON lines or csv.
+    /// In JSON Lines or csv.
     Line(usize),
 }
 
@@ -54,22 +54,22 @@ impl fmt::Display for Place {
     }
 }
 
-/// A question with all that its file says of it.
+/// A question with everything that its file says about it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Question {
     /// MRQA's `qid`, SQuAD's `id`, or a row's number from 0 if it has none.
     pub id: String,
     pub text: String,
-    /// Every gold answer; MRQA's have no place of their own.
+    /// Every gold answer; MRQA's have no position of their own.
     pub answers: Vec<Answer>,
-    /// Whether the file speaks of answers at all, as a test file does not.
+    /// Whether the file mentions answers at all; a test file does not.
     pub labelled: bool,
     pub is_impossible: bool,
-    /// Whether the file says that it is or is not, by the key `is_impossible`.
+    /// Whether the file says so either way, by the key `is_impossible`.
     pub flagged: bool,
     /// MRQA: the answers that were found in the passage.
     pub detected: Vec<DetectedAnswer>,
-    /// QuAC: the answer that the dialogue went on with.
+    /// QuAC: the answer with which the dialogue continued.
     pub original: Option<Answer>,
     /// QuAC: whether the teacher wants the student to go on asking, `y`, `m` (maybe) or `n`.
     pub followup: Option<String>,
@@ -81,11 +81,12 @@ pub struct Question {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     pub text: String,
-    /// Code points before it in the passage; `None` if the file gives no place or a negative one.
+    /// Code points before it in the passage; `None` if the file gives no position or a negative
+    /// one.
     pub start: Option<usize>,
 }
 
-/// An answer that stands in the passage.
+/// An answer located in the passage.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DetectedAnswer {
     pub text: String,
@@ -94,7 +95,8 @@ pub struct DetectedAnswer {
 }
 
 impl Question {
-    /// The gold answers with their places, which MRQA gives apart, where it found them.
+    /// Returns the gold answers with their positions, which MRQA gives separately, if it found
+    /// them.
     pub fn placed_answers(&self, family: Family) -> Vec<Answer> {
         let mut answers = self.answers.clone();
         if family == Family::Mrqa {
@@ -108,14 +110,14 @@ impl Question {
         answers
     }
 
-    /// Whether it is one of QuAC's own file, which tells by a word what is unanswerable; a file
-    /// with the flag was converted.
+    /// Returns whether it comes from QuAC's own file, which marks unanswerable questions by a word;
+    /// a file with the flag was converted.
     pub fn is_quac(&self) -> bool {
         self.original.is_some() && !self.flagged
     }
 
-    /// Whether QuAC's word for no answer is all that it has for an answer. Rows made of QuAC drop
-    /// the keys that [`Question::is_quac`] goes by, and the word would be learnt as a span.
+    /// Returns whether QuAC's word for no answer is its only answer. Rows derived from QuAC drop
+    /// the keys that [`Question::is_quac`] checks, and the word would be learnt as a span.
     pub fn has_quac_mark(&self, context: &str) -> bool {
         !self.is_impossible
             && !self.answers.is_empty()
@@ -124,7 +126,7 @@ impl Question {
     }
 }
 
-/// Whether a passage has the last word that QuAC gives to all of its own.
+/// Returns whether a passage ends in the word that QuAC appends to all of its own.
 pub fn ends_as_quac(context: &str) -> bool {
     context.trim_end().ends_with(QUAC_NO_ANSWER)
 }

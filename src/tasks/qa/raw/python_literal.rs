@@ -1,4 +1,4 @@
-//! Values as Python prints them into a csv cell: `{'text': array(['An oak'], dtype=object),
+//! Parses values as Python prints them into a csv cell: `{'text': array(['An oak'], dtype=object),
 //! 'answer_start': array([4])}`, and JSON, which is nearly the same.
 
 /// A value.
@@ -7,16 +7,16 @@ pub(super) enum Literal {
     /// `None`, `nan`, `null`.
     Nothing,
     Text(String),
-    /// A number as it is written.
+    /// A number as written.
     Number(String),
     List(Vec<Literal>),
     Map(Vec<(String, Literal)>),
 }
 
-/// How deep values may stand in each other.
+/// Deepest nesting of values.
 const DEPTH: usize = 8;
 
-/// Reads a cell; nothing if it holds anything else, or more than one value.
+/// Parses a cell; `None` if it holds anything else or more than one value.
 pub(super) fn parse(cell: &str) -> Option<Literal> {
     let mut parser = Parser { rest: cell };
     let value = parser.value(DEPTH)?;

@@ -1,8 +1,8 @@
-//! A data file → its paragraphs, one by one, whatever the file's form.
+//! Reads a data file's paragraphs one at a time, whatever the file's form.
 //!
-//! SQuAD's document, lists and lines of articles, passages or rows, csv of rows, and MRQA's lines,
-//! each plain or packed. What a file is shows in its beginning. Lines and rows are read in blocks of
-//! bounded size; a document is held as text while it is read.
+//! Accepts SQuAD's document, lists and lines of articles, passages or rows, csv rows, and MRQA's
+//! lines, each plain or packed. A file's beginning reveals what it is. Lines and rows are read in
+//! blocks of limited size; a document is held as text while it is read.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -27,51 +27,51 @@ use crate::{
     tasks::qa::error::Error,
 };
 
-/// Lines that are read together, in bytes.
+/// Lines read together, in bytes.
 const BLOCK: usize = 4 << 20;
 
-/// Lines that are parsed together.
+/// Lines parsed together.
 const LINES: usize = 1024;
 
-/// Characters of an unknown file in the message about it.
+/// Characters of an unknown file shown in the message about it.
 const SHOWN: usize = 40;
 
-/// What the beginning of a file tells.
+/// What the beginning of a file reveals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Layout {
     /// One JSON value.
     Document,
-    /// A JSON value a line.
+    /// One JSON value per line.
     Lines,
-    /// Rows of csv.
+    /// Csv rows.
     Csv,
     /// NewsQA's csv, which has a converter.
     NewsQa,
     Empty,
 }
 
-/// A file whose beginning was looked at.
+/// A file whose beginning has been examined.
 pub struct QuestionReader {
     source: Source,
-    /// What was read of it, from the first line that is not blank.
+    /// The part of it read so far, from the first non-blank line.
     head: Vec<u8>,
     lines_before: usize,
     layout: Layout,
 }
 
 impl QuestionReader {
-    /// Opens a file, or its archive if only that is there.
+    /// Opens a file, or its archive if only that exists.
     ///
     /// # Errors
-    /// When it cannot be read, or holds no questions of any form that is known.
+    /// If it cannot be read, or contains no questions in any known form.
     pub fn open(path: &Path) -> Result<Self, Error> {
         Self::new(Source::open(path)?)
     }
 
-    /// As [`QuestionReader::open`], of a file's bytes.
+    /// Same as [`QuestionReader::open`], for a file's bytes.
     ///
     /// # Errors
-    /// As [`QuestionReader::open`].
+    /// As for [`QuestionReader::open`].
     pub fn of_bytes(bytes: Vec<u8>, file: &str) -> Result<Self, Error> {
         Self::new(Source::of_bytes(bytes, file)?)
     }
@@ -79,7 +79,7 @@ impl QuestionReader {
     fn new(mut source: Source) -> Result<Self, Error> {
         let mut head = Vec::new();
         let mut lines_before = 0;
-        // However many blank lines there are, none is kept.
+        // Blank lines are not kept, however many there are.
         let blank = loop {
             let more = source.read_piece(&mut head)?;
             let blank = head.iter().take_while(|c| c.is_ascii_whitespace()).count();
@@ -166,31 +166,31 @@ impl QuestionReader {
         }
     }
 
-    /// Whether it is NewsQA's csv, which is read by its converter.
+    /// Returns whether it is NewsQA's csv, which its converter reads.
     pub fn is_newsqa(&self) -> bool {
         self.layout == Layout::NewsQa
     }
 
-    /// The name that errors give the file.
+    /// Returns the file's name in errors.
     pub fn file(&self) -> &str {
         self.source.file()
     }
 
-    /// The rows of a csv file.
+    /// Returns the rows of a csv file.
     ///
     /// # Errors
-    /// When its first line cannot be read.
+    /// If its first line cannot be read.
     pub fn csv(self) -> Result<CsvFile<impl Read>, data::Error> {
         let file = self.source.file().to_owned();
         let bytes = io::Cursor::new(self.head).chain(self.source);
         CsvFile::new(bytes, &file, self.lines_before)
     }
 
-    /// Hands on the paragraphs, in their order, and tells what the file is; warns of what was
+    /// Passes on the paragraphs, in order, and returns what the file is; warns about anything
     /// replaced in it.
     ///
     /// # Errors
-    /// When the file cannot be read, is malformed or of another family, and those of `emit`.
+    /// If the file cannot be read, is malformed or of another family, and those of `emit`.
     pub fn paragraphs<E: From<Error> + From<data::Error>>(
         self,
         family: Option<Family>,
@@ -336,7 +336,7 @@ impl QuestionReader {
         Ok((all, surrogates))
     }
 
-    /// Reads on until there is a block of whole lines; `false` at the end of the file.
+    /// Reads on until there is a block of whole lines; returns `false` at the end of the file.
     fn fill_block(&mut self) -> Result<bool, Error> {
         loop {
             let lines = self.head.contains(&b'\n');

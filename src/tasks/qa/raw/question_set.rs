@@ -1,8 +1,8 @@
 //! A data file's questions, read once, whatever the file's form; examples, gold answers, analyses
 //! and checks are views of them.
 //!
-//! [`QuestionReader`] knows the forms and hands on a file's paragraphs one by one; [`QuestionSet`]
-//! keeps them.
+//! [`QuestionReader`] knows the forms and passes on a file's paragraphs one at a time;
+//! [`QuestionSet`] stores them.
 
 use std::path::Path;
 
@@ -16,25 +16,25 @@ use crate::{eval::taken::Taken, tasks::qa::error::Error};
 /// All questions of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuestionSet {
-    /// The name that errors give it.
+    /// The file's name in errors.
     pub file: String,
     pub summary: Summary,
     pub paragraphs: Vec<Paragraph>,
 }
 
 impl QuestionSet {
-    /// Reads a file of the family, or of the one that its first question tells.
+    /// Reads a file of this family, or of the one that its first question reveals.
     ///
     /// # Errors
-    /// When the file cannot be read, is malformed, or is of another family or data set.
+    /// If the file cannot be read, is malformed, or is of another family or data set.
     pub fn read(path: &Path, family: Option<Family>) -> Result<Self, Error> {
         Self::collect(QuestionReader::open(path)?, family)
     }
 
-    /// As [`QuestionSet::read`], of a file's bytes.
+    /// Same as [`QuestionSet::read`], for a file's bytes.
     ///
     /// # Errors
-    /// As [`QuestionSet::read`].
+    /// As for [`QuestionSet::read`].
     pub fn parse(
         bytes: impl Into<Vec<u8>>,
         file: &str,
@@ -57,7 +57,7 @@ impl QuestionSet {
         })
     }
 
-    /// Keeps the first questions alone; `None` if those are all.
+    /// Keeps only the first questions; returns `None` if those are all.
     pub fn keep_first(&mut self, most: Option<usize>) -> Option<Taken> {
         let taken = Taken::new(most, self.questions().count())?;
         let mut left = taken.first;
@@ -70,15 +70,15 @@ impl QuestionSet {
         Some(taken)
     }
 
-    /// All questions in order.
+    /// Iterates over all questions in order.
     pub fn questions(&self) -> impl Iterator<Item = &Question> {
         self.paragraphs.iter().flat_map(|p| &p.questions)
     }
 
-    /// Refuses a file whose answers are not what they seem.
+    /// Rejects a file whose answers are not what they seem.
     ///
     /// # Errors
-    /// As [`Summary::check_answers`].
+    /// As for [`Summary::check_answers`].
     pub fn check_answers(&self) -> Result<(), Error> {
         self.summary.check_answers(&self.file)
     }

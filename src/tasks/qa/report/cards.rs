@@ -1,4 +1,4 @@
-//! The figures that stand out, and by what they were reached.
+//! The headline metrics, and the metric and threshold behind them.
 
 use maud::{Markup, html};
 
@@ -8,7 +8,7 @@ use crate::tasks::qa::{
     scorers::metric::Metric,
 };
 
-/// The figures that stand out, and what they are called.
+/// The headline metrics and their names.
 const MAIN: [(&str, &str); 6] = [
     ("exact", "exact match"),
     ("exact_match", "exact match"),
@@ -48,7 +48,7 @@ pub(super) fn cards(task: &TaskReport) -> Markup {
     }
 }
 
-/// The F1 at the threshold that does best on the file, which no figure of the run may claim.
+/// The F1 at the best threshold on this file, which the run itself may not claim as a result.
 fn best_card(best: &BestThreshold) -> Markup {
     html! {
         div.card.best {

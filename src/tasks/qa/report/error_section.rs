@@ -1,4 +1,4 @@
-//! The classes of errors: how many, and among which types of questions.
+//! Report section on classes of errors: how many, and in which types of questions.
 
 use maud::{Markup, html};
 
@@ -38,7 +38,7 @@ pub(super) fn section(analysis: &Analysis) -> Markup {
     }
 }
 
-/// The types of the data, in their order.
+/// Returns the types in the data, in order.
 fn types(analysis: &Analysis) -> Vec<QuestionType> {
     let whole = analysis.parts.first();
     whole

@@ -1,4 +1,4 @@
-//! Wrong predictions to read: of each class of errors a bounded number, spread over the data.
+//! Wrong predictions to browse: a limited number of each class of errors, spread over the data.
 
 use maud::{Markup, html};
 
@@ -67,7 +67,7 @@ pub(super) fn section(task: &TaskReport, analysis: &Analysis, most: usize) -> Ma
     }
 }
 
-/// At most `most` of the judgements, evenly.
+/// Returns at most `most` of the judgements, evenly spread.
 fn spread<'a>(held: &[&'a Judgement], most: usize) -> Vec<&'a Judgement> {
     let count = held.len().min(most);
     (0..count)
@@ -114,7 +114,7 @@ fn example(task: &TaskReport, judgement: &Judgement) -> Markup {
     }
 }
 
-/// The passage with the gold answers and the model's marked.
+/// Renders the passage with the gold answers and the model's marked.
 pub(super) fn passage(task: &TaskReport, judgement: &Judgement) -> Markup {
     let paragraph = judgement.paragraph(&task.questions);
     let question = judgement.of(&task.questions);

@@ -1,4 +1,5 @@
-//! QuAC's flags: how often each value, in every part and class, and right and wrong by type.
+//! Report section on QuAC's flags: how often each value occurs, in every part and class, and
+//! correct and wrong by type.
 
 use maud::{Markup, html};
 

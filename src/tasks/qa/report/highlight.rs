@@ -6,10 +6,10 @@ use maud::{Markup, html};
 
 use crate::tasks::qa::raw::paragraph::Answer;
 
-/// Characters of a passage that are shown, at most.
+/// Most characters of a passage shown.
 const LONGEST: usize = 3000;
 
-/// Characters that are shown before the first mark of a passage that is longer.
+/// Characters shown before the first mark of a longer passage.
 const BEFORE: usize = 600;
 
 /// What a stretch of a passage is part of.
@@ -30,10 +30,10 @@ impl Marks {
     }
 }
 
-/// The passage in stretches of like marks, in order.
+/// Splits the passage into stretches with the same marks, in order.
 ///
-/// Gold answers stand where the data say, or else where their text is found first; the predicted
-/// one, of which only the text is known, at its place nearest to a gold answer.
+/// Gold answers are marked where the data say, or else where their text first occurs; the predicted
+/// one, of which only the text is known, at its occurrence nearest to a gold answer.
 pub fn stretches<'a>(passage: &'a str, gold: &[Answer], predicted: &str) -> Vec<(&'a str, Marks)> {
     let gold: Vec<Range<usize>> = gold
         .iter()
@@ -80,7 +80,7 @@ pub fn stretches<'a>(passage: &'a str, gold: &[Answer], predicted: &str) -> Vec<
         .collect()
 }
 
-/// The bytes of an answer in its passage.
+/// Returns the bytes of an answer in its passage.
 fn place(passage: &str, answer: &Answer) -> Option<Range<usize>> {
     if answer.text.is_empty() {
         return None;
@@ -96,7 +96,7 @@ fn place(passage: &str, answer: &Answer) -> Option<Range<usize>> {
     Some(start..start + answer.text.len())
 }
 
-/// The passage with its marks; a long one is cut around the first of them.
+/// Renders the passage with its marks; a long one is cut around the first of them.
 pub(super) fn passage(passage: &str, gold: &[Answer], predicted: &str) -> Markup {
     let stretches = stretches(passage, gold, predicted);
     let first_mark: usize = stretches
@@ -108,7 +108,7 @@ pub(super) fn passage(passage: &str, gold: &[Answer], predicted: &str) -> Markup
     let start = if length <= LONGEST {
         0
     } else {
-        // Without a mark, all of the passage is before it.
+        // Without a mark, the whole passage precedes it.
         let marked = if first_mark == length { 0 } else { first_mark };
         marked.saturating_sub(BEFORE)
     };
@@ -136,7 +136,7 @@ pub(super) fn passage(passage: &str, gold: &[Answer], predicted: &str) -> Markup
     }
 }
 
-/// Characters `from` up to `to` of a text.
+/// Returns the characters `from` up to `to` of a text.
 fn cut(text: &str, from: usize, to: usize) -> &str {
     let byte = |place: usize| {
         let mut places = text.char_indices().map(|(byte, _)| byte);
@@ -179,7 +179,7 @@ mod tests {
             ),
             "Élan: an oak, an <mark class=\"gold\">old oak</mark>."
         );
-        // A start that is wrong, a prediction that is nowhere.
+        // A wrong start, and a prediction that does not occur.
         assert_eq!(
             marked(
                 text,

@@ -1,4 +1,4 @@
-//! What answers to questions are worth, one by one.
+//! Scores answers to questions one by one.
 
 use super::TaskReport;
 use crate::{
@@ -9,11 +9,11 @@ use crate::{
     },
 };
 
-/// How a question without an answer is told.
+/// How a question without an answer is shown.
 const NO_ANSWER: &str = "no answer";
 
-/// Exact match and F1 under the threshold of the analysis, of all questions and, where there are both, of
-/// those with and without an answer.
+/// Computes exact match and F1 under the threshold of the analysis, over all questions and, if
+/// there are both, over those with and without an answer.
 pub(super) fn judged(analysis: &Analysis) -> Judged {
     let mut judged = Judged::new("question", "right only", 6);
     for judgement in &analysis.judgements {
@@ -50,7 +50,7 @@ pub(super) fn judged(analysis: &Analysis) -> Judged {
         })
 }
 
-/// A question with its gold answers and the model's.
+/// Shows a question with its gold answers and the model's.
 pub(super) fn told(task: &TaskReport, judgement: &Judgement) -> Told {
     let question = judgement.of(&task.questions);
     let paragraph = judgement.paragraph(&task.questions);

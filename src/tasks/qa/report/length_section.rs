@@ -1,5 +1,5 @@
-//! Lengths of answers, questions and passages: extremes, and histograms by part, type and right or
-//! wrong.
+//! Report section on lengths of answers, questions and passages: extremes, and histograms by part,
+//! type and correctness.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Bins of a histogram, at most.
+/// Most bins of a histogram.
 const BINS: usize = 100;
 
 pub(super) fn section(task: &TaskReport, analysis: &Analysis, charts: &mut Charts) -> Markup {
@@ -79,7 +79,7 @@ fn row(name: &str, extremes: Extremes) -> Markup {
     } }
 }
 
-/// Counts of right and of wrong predictions.
+/// Counts of correct and of wrong predictions.
 type Counts = [Vec<usize>; 2];
 
 fn histogram(analysis: &Analysis, questions: &DistinctQuestions, measure: Measure) -> Stacks {

@@ -1,5 +1,4 @@
-//! What a report shows of answers to questions: figures that stand out, no-answer curves, errors,
-//! lengths, examples.
+//! Report on answers to questions: headline metrics, no-answer curves, errors, lengths, examples.
 
 mod cards;
 mod error_section;
@@ -118,7 +117,7 @@ impl Sections for TaskReport {
     }
 }
 
-/// Lets the parts below show the analysis under the best threshold.
+/// Renders the switch to the analysis under the best threshold for the parts below.
 fn switch(analysis: &Analysis, best: &Analysis) -> Markup {
     html! {
         div.choices.switch data-switch="" hidden {
@@ -129,7 +128,7 @@ fn switch(analysis: &Analysis, best: &Analysis) -> Markup {
     }
 }
 
-/// The threshold of an analysis, in words.
+/// Describes the threshold of an analysis.
 fn at(analysis: &Analysis) -> String {
     match analysis.threshold {
         Some(threshold) if threshold.is_finite() => format!("at {}", signed(threshold)),
@@ -138,7 +137,7 @@ fn at(analysis: &Analysis) -> String {
     }
 }
 
-/// A part of the page that stands under a threshold. That under the best one waits in a template.
+/// Renders a part of the page for each threshold. That for the best one waits in a template.
 fn each(task: &TaskReport, mut part: impl FnMut(&Analysis) -> Markup) -> Markup {
     html! {
         div.analysis { (judged(task, &task.analysis)) (part(&task.analysis)) }
@@ -148,7 +147,7 @@ fn each(task: &TaskReport, mut part: impl FnMut(&Analysis) -> Markup) -> Markup 
     }
 }
 
-/// The threshold that a part stands under, where it might be another.
+/// States the threshold of a part, if there is another.
 fn judged(task: &TaskReport, analysis: &Analysis) -> Markup {
     html! { @if task.best.is_some() { p.note.judged { "Judged " (at(analysis)) "." } } }
 }

@@ -1,5 +1,5 @@
-//! No-answer scores → precision and recall, figures by threshold, and how far the scores tell
-//! answerable questions from others.
+//! Report section on no-answer scores: precision and recall, metrics by threshold, and how well the
+//! scores separate answerable questions from others.
 
 use maud::{Markup, html};
 
@@ -18,22 +18,22 @@ use crate::{
     },
 };
 
-/// Points of a curve that a page holds, at most: more than it has pixels.
+/// Most points of a curve on a page, more than it has pixels.
 const POINTS: usize = 500;
 
 /// Bins of the histogram of no-answer scores.
 const BINS: usize = 60;
 
-/// What the no-answer scores are good for.
+/// Data of the no-answer section.
 #[derive(Debug, Clone)]
 pub struct NoAnswerCurves {
-    /// `None` where no question has an answer.
+    /// `None` if no question has an answer.
     pub precision_recall: Option<PrCurves>,
     /// Lowest threshold first.
     pub by_threshold: Vec<ThresholdPoint>,
-    /// The threshold that the analysis judges under.
+    /// The threshold used by the analysis.
     pub threshold: f64,
-    /// The threshold that does best by F1.
+    /// The threshold with the best F1.
     pub best: BestThreshold,
     /// No-answer scores of answerable and of unanswerable questions.
     pub answerable: Vec<f64>,
@@ -42,7 +42,7 @@ pub struct NoAnswerCurves {
 
 impl NoAnswerCurves {
     /// # Errors
-    /// As [`squad2::score`].
+    /// As for [`squad2::score`].
     pub fn new(
         gold: &[GoldQuestion],
         predictions: &QuestionMap<String>,
@@ -78,8 +78,8 @@ impl NoAnswerCurves {
         })
     }
 
-    /// The last threshold of the curve that is not above the best one: what applying that gives; none
-    /// where answering nothing is best.
+    /// Returns the last threshold on the curve not above the best one, whose metrics are those of
+    /// applying it; `None` if answering nothing is best.
     fn best_point(&self) -> Option<(usize, &ThresholdPoint)> {
         let best = self.best.threshold?;
         let reached = self
@@ -172,7 +172,7 @@ impl NoAnswerCurves {
         }
     }
 
-    /// Where the threshold in use is drawn.
+    /// Returns where the threshold in use is drawn.
     fn line(&self) -> Option<f64> {
         Some(self.threshold).filter(|threshold| threshold.is_finite())
     }
@@ -220,7 +220,7 @@ impl NoAnswerCurves {
         let both = || self.answerable.iter().chain(&self.unanswerable).copied();
         let mut sorted: Vec<f64> = both().collect();
         sorted.sort_by(f64::total_cmp);
-        // A few scores far out would squeeze all others into one bin: the ends hold them.
+        // A few extreme scores would squeeze all others into one bin, so the end bins absorb them.
         let tail = sorted.len() / 400;
         let low = sorted.get(tail).copied().unwrap_or(0.0);
         let high = sorted.iter().rev().nth(tail).copied().unwrap_or(1.0);
@@ -253,8 +253,8 @@ impl NoAnswerCurves {
     }
 }
 
-/// The least of 1, 2, 5 times a power of ten that is not smaller; scores given with few digits
-/// would fill bins of other widths unevenly.
+/// Rounds up to 1, 2 or 5 times a power of ten; scores given with few digits would fill bins of
+/// other widths unevenly.
 fn round_width(width: f64) -> f64 {
     if !(width.is_finite() && width > 0.0) {
         return 1.0;
@@ -266,7 +266,8 @@ fn round_width(width: f64) -> f64 {
     factor.unwrap_or(10.0) * unit
 }
 
-/// At most [`POINTS`] places of `count`, evenly, with the first, the last and `kept` among them.
+/// Returns at most [`POINTS`] of `count` indices, evenly spaced, including the first, the last and
+/// `kept`.
 fn thinned(count: usize, kept: Option<usize>) -> Vec<usize> {
     let step = count.div_ceil(POINTS).max(1);
     let mut places: Vec<usize> = (0..count).step_by(step).collect();

@@ -1,4 +1,4 @@
-//! One task of a report: its data, its predictions, and what became of them.
+//! One task of a report: its data, its predictions, and their analysis.
 
 use std::{
     path::{Path, PathBuf},
@@ -27,15 +27,15 @@ use crate::{
 /// The files of a task.
 #[derive(Debug, Clone, Default)]
 pub struct TaskFiles {
-    /// SQuAD JSON or MRQA JSON lines.
+    /// SQuAD JSON or MRQA JSON Lines.
     pub data: PathBuf,
     /// Question id → answer text.
     pub predictions: PathBuf,
-    /// Question id → no-answer score; looked at by the SQuAD 2.0 metric only. Those of the
-    /// predictions' record when not given.
+    /// Question id → no-answer score; only used by the SQuAD 2.0 metric. By default those in the
+    /// predictions' record.
     pub null_odds: Option<PathBuf>,
-    /// The threshold to judge under; that of the predictions' record, or else the official script's,
-    /// when not given.
+    /// The threshold to judge under; by default that in the predictions' record, or else the
+    /// official script's.
     pub threshold: Option<ThresholdChoice>,
 }
 
@@ -60,33 +60,32 @@ pub struct TaskReport {
     pub data_digest: FileDigest,
     pub questions: DistinctQuestions,
     pub analysis: Analysis,
-    /// The same under the threshold that does best by F1, where that holds back other answers.
+    /// The analysis under the threshold with the best F1, if that holds back other answers.
     pub best: Option<Analysis>,
-    /// Where there are no-answer scores.
+    /// Present if there are no-answer scores.
     pub no_answer: Option<NoAnswerCurves>,
-    /// By which metric and threshold the analysis judges, in a line.
+    /// The metric and threshold of the analysis, on one line.
     pub basis: String,
-    /// What the predictions' record says.
+    /// The predictions' record.
     pub provenance: Option<Provenance>,
 }
 
 impl TaskReport {
-    /// Reads and analyses; the metric is guessed from the data where neither it nor a record is
-    /// given.
+    /// Reads and analyses; the metric is guessed from the data if neither it nor a record is given.
     ///
     /// # Errors
-    /// When a file cannot be read or is malformed, or the predictions belong to other data.
+    /// If a file cannot be read or is malformed, or the predictions belong to other data.
     pub fn read(name: &str, files: &TaskFiles, metric: Option<Metric>) -> Result<Self, Error> {
         let basis = files.basis(metric)?;
         let (metric, questions) = read_data(&files.data, basis.metric)?;
         Self::analyse(name, files, basis, metric, Arc::new(questions))
     }
 
-    /// That of a run's answers to one of its files, as the last trial or the one that is named left
-    /// them; `None` of a file that is not marked.
+    /// Analyses a run's answers to one of its files, as left by the last trial or the given one;
+    /// `None` for a file that is not scored.
     ///
     /// # Errors
-    /// As [`TaskReport::read`].
+    /// As for [`TaskReport::read`].
     pub fn of_run(
         file: &TaskData,
         paths: Paths<'_>,
@@ -105,16 +104,16 @@ impl TaskReport {
             data: file.file.clone(),
             predictions: answers.predictions,
             null_odds: (metric == Metric::Squad2 && null_odds.is_file()).then_some(null_odds),
-            // That of their record.
+            // That of the record.
             threshold: None,
         };
         Self::of(task, &files, metric, questions).map(Some)
     }
 
-    /// As [`TaskReport::read`], of questions that were read from the data file before.
+    /// Same as [`TaskReport::read`], for questions that were already read from the data file.
     ///
     /// # Errors
-    /// As [`TaskReport::read`].
+    /// As for [`TaskReport::read`].
     pub fn of(
         name: &str,
         files: &TaskFiles,
@@ -147,7 +146,7 @@ impl TaskReport {
             Analysis::new(&questions, metric, &predictions, odds.as_ref(), threshold)
                 .map_err(scoring)
         };
-        // Above no score lies the threshold that answers nothing.
+        // The threshold that answers nothing is below every score.
         let best_of = |analysis: &Analysis| {
             let best = analysis.best?;
             Some(best.threshold.unwrap_or(f64::NEG_INFINITY))

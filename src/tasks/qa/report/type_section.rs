@@ -1,4 +1,5 @@
-//! Right and wrong by question type, the kinds of "how", and question words that stand together.
+//! Report section on question types: correct and wrong, the kinds of "how", and question words that
+//! occur together.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use crate::tasks::qa::analysis::{
     tally::{Tally, percent},
 };
 
-/// Combinations of question words that are shown, at most.
+/// Most combinations of question words shown.
 const COMBINATIONS: usize = 20;
 
 pub(super) fn section(analysis: &Analysis) -> Markup {
@@ -65,7 +66,7 @@ fn part(counts: &PartCounts) -> Markup {
     table("type", sorted(&counts.types), Some(counts.all))
 }
 
-/// Types with their tallies, the best first.
+/// Returns types with their tallies, the best first.
 pub(super) fn sorted(types: &BTreeMap<QuestionType, Tally>) -> Vec<(String, Tally)> {
     let mut rows: Vec<(String, Tally)> = types
         .iter()
@@ -75,8 +76,8 @@ pub(super) fn sorted(types: &BTreeMap<QuestionType, Tally>) -> Vec<(String, Tall
     rows
 }
 
-/// A row of counts and a bar for each tally; with the shares of all, right and wrong questions
-/// where `all` sums them.
+/// Renders a row of counts and a bar for each tally; also the shares of all, correct and wrong
+/// questions if `all` holds their sums.
 pub(super) fn table(head: &str, rows: Vec<(String, Tally)>, all: Option<Tally>) -> Markup {
     html! {
         div.scroll { table {
@@ -114,7 +115,7 @@ fn row(name: &str, tally: &Tally, all: Option<&Tally>) -> Markup {
     } }
 }
 
-/// A bar of parts: class of the style, count, meaning.
+/// Renders a bar of parts: style class, count, meaning.
 pub(super) fn bar(parts: &[(&str, usize, &str)]) -> Markup {
     let whole = parts.iter().map(|(_, count, _)| count).sum();
     html! {

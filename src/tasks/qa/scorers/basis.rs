@@ -1,5 +1,5 @@
-//! What a predictions file is scored with: what is given, else what its record says, else the
-//! official script's default.
+//! Decides how a predictions file is scored: by what is given, otherwise by its record, otherwise
+//! by the official script's default.
 
 use std::path::{Path, PathBuf};
 
@@ -24,20 +24,20 @@ enum Source {
 /// How a predictions file is scored.
 #[derive(Debug, Clone)]
 pub struct Basis {
-    /// Told by the data where there is none.
+    /// Determined by the data if `None`.
     pub metric: Option<Metric>,
     pub null_odds: Option<PathBuf>,
-    /// Looked at where there are null odds.
+    /// Used if there are null odds.
     pub threshold: ThresholdChoice,
     pub provenance: Option<Provenance>,
     source: Source,
 }
 
 impl Basis {
-    /// Completes what is given with the record beside the predictions.
+    /// Completes the given options from the record beside the predictions.
     ///
     /// # Errors
-    /// When the predictions cannot be read.
+    /// If the predictions cannot be read.
     pub fn of(
         data: &Path,
         predictions: &Path,
@@ -52,7 +52,7 @@ impl Basis {
         if let Some(record) = &provenance {
             tell_other_data(record, data);
         }
-        // Those of the record are not looked for where others are given.
+        // Those of the record are not looked for if others are given.
         let null_odds = match null_odds {
             Some(given) => Some(given.to_owned()),
             None => record.and_then(|record| recorded_null_odds(record, predictions)),
@@ -71,7 +71,7 @@ impl Basis {
         })
     }
 
-    /// What the threshold is called where the predictions come from.
+    /// Returns what the threshold is called where it comes from.
     pub fn threshold_name(&self) -> &'static str {
         match self.source {
             Source::Record => "qa_na_threshold",
@@ -79,7 +79,7 @@ impl Basis {
         }
     }
 
-    /// The metric and the threshold in a line; `threshold` is the one that was applied.
+    /// Describes the metric and the threshold on one line; `threshold` is the one that was applied.
     pub fn line(&self, metric: Metric, threshold: Option<f64>) -> String {
         if metric != Metric::Squad2 {
             return format!("metric {metric}");
@@ -102,7 +102,7 @@ impl Basis {
     }
 }
 
-/// The null odds that a record names, where they are still what they were.
+/// Returns the null odds that a record names, if they are unchanged.
 fn recorded_null_odds(record: &Provenance, predictions: &Path) -> Option<PathBuf> {
     let named = record.null_odds.as_ref()?;
     let path = match predictions.parent() {
@@ -131,7 +131,7 @@ fn recorded_null_odds(record: &Provenance, predictions: &Path) -> Option<PathBuf
     }
 }
 
-/// Says that predictions were made for a file of other content: often one without answers.
+/// Warns if predictions were made for a file of other content, often one without answers.
 fn tell_other_data(record: &Provenance, data: &Path) {
     if let Ok(false) = record.data.is_of(data)
         && let Ok(found) = FileDigest::of(data)
@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(files.basis(None, None).null_odds, None);
         std::fs::remove_file(files.path("o.json")).unwrap();
         assert_eq!(files.basis(None, None).null_odds, None);
-        // Given ones are.
+        // Given ones are used.
         let (data, predictions) = (files.path("d.json"), files.path("p.json"));
         let given = Basis::of(&data, &predictions, Some(&data), None, None).unwrap();
         assert_eq!(given.null_odds, Some(data));

@@ -1,4 +1,4 @@
-//! Data files → the gold answers that predictions are marked against.
+//! Data files → the gold answers against which predictions are scored.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::tasks::qa::{
     },
 };
 
-/// A question and its gold answers; none where it has no answer in its passage.
+/// A question and its gold answers; none if the passage does not answer it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GoldQuestion {
     pub id: String,
@@ -29,17 +29,16 @@ impl From<&Question> for GoldQuestion {
     }
 }
 
-/// The gold answers of a file, in its order.
+/// Returns the gold answers of a file, in its order.
 pub fn gold(questions: &QuestionSet) -> Vec<GoldQuestion> {
     questions.questions().map(GoldQuestion::from).collect()
 }
 
-/// Reads a data file; the metric is told from it where none is named.
+/// Reads a data file; the metric is derived from it if none is named.
 ///
 /// # Errors
-/// When the file cannot be read, is malformed, says by a word which questions are unanswerable
-/// (QuAC's own), or tells no answer at all, as a test file does: all its questions would count as
-/// unanswerable.
+/// If the file cannot be read, is malformed, marks unanswerable questions by a word (QuAC's own),
+/// or has no answers at all, like a test file: all its questions would count as unanswerable.
 pub fn read_data(path: &Path, metric: Option<Metric>) -> Result<(Metric, QuestionSet), Error> {
     let family = metric.map(|metric| match metric {
         Metric::Mrqa => Family::Mrqa,
@@ -51,8 +50,8 @@ pub fn read_data(path: &Path, metric: Option<Metric>) -> Result<(Metric, Questio
     Ok((metric.unwrap_or_else(|| metric_of(&questions)), questions))
 }
 
-/// MRQA's where ids are its own; SQuAD 2.0 where the file says so or speaks of impossible
-/// questions, else SQuAD 1.1.
+/// Returns MRQA's metric if the ids are MRQA's; SQuAD 2.0 if the file says so or mentions
+/// impossible questions, otherwise SQuAD 1.1.
 pub fn metric_of(questions: &QuestionSet) -> Metric {
     let summary = &questions.summary;
     if summary.family == Family::Mrqa {
@@ -67,11 +66,11 @@ pub fn metric_of(questions: &QuestionSet) -> Metric {
     }
 }
 
-/// What a metric cannot mark in a file, said before anything is computed for it.
+/// Checks that a metric can score a file, before anything is computed for it.
 ///
 /// # Errors
-/// When there is no question, when one that must have a gold answer has none, or when the file
-/// tells no answer at all, as a test file does.
+/// If there is no question, if one that must have a gold answer has none, or if the file has no
+/// answers at all, like a test file.
 pub fn check_markable(questions: &QuestionSet, metric: Metric) -> Result<(), Error> {
     questions.check_answers()?;
     let gold = gold(questions);
@@ -82,7 +81,7 @@ pub fn check_markable(questions: &QuestionSet, metric: Metric) -> Result<(), Err
     let unanswered = match metric {
         Metric::Squad2 => None,
         Metric::Squad1 => gold.iter().find(|question| question.answers.is_empty()),
-        // Of a question that comes again the last answers count.
+        // Of a repeated question the last answers count.
         Metric::Mrqa => {
             let distinct = distinct(&gold);
             let id = distinct.iter().find(|(_, answers)| answers.is_empty());
@@ -99,7 +98,7 @@ pub fn check_markable(questions: &QuestionSet, metric: Metric) -> Result<(), Err
     }
 }
 
-/// Refuses a file that has questions and says of none of them what its answer is.
+/// Rejects a file that has questions but no answers for any of them.
 fn check_told(questions: &QuestionSet) -> Result<(), Error> {
     let mut all = questions.questions().peekable();
     if all.peek().is_some() && !all.any(|question| question.labelled) {
@@ -110,8 +109,8 @@ fn check_told(questions: &QuestionSet) -> Result<(), Error> {
     Ok(())
 }
 
-/// Each id once, as the scripts that gather answers in a dict see them: at its first place, with
-/// its last answers.
+/// Returns each id once, as scripts that collect answers in a dict see them: at its first position,
+/// with its last answers.
 pub(super) fn distinct(gold: &[GoldQuestion]) -> QuestionMap<&[String]> {
     gold.iter()
         .map(|question| (question.id.clone(), question.answers.as_slice()))
@@ -150,7 +149,7 @@ mod tests {
             message.contains("test.json: expected questions with their gold answers"),
             "{message}"
         );
-        // One that does is enough, and a file without questions has another fault.
+        // One question with answers is enough, and a file without questions has another problem.
         for qas in [&[MUTE, EMPTY][..], &[ANSWERED], &[]] {
             assert_eq!(read(qas).unwrap(), Metric::Squad2);
         }

@@ -1,14 +1,14 @@
 //! One prediction against its gold answers → exact match and F1, before any threshold.
 //!
-//! The scorers differ only where an answer has no word left; which of the two functions is whose
-//! is what tells them apart.
+//! The scorers differ only for an answer with no words left, and in which of the two functions they
+//! use.
 
 use super::{
     normalize::normalize,
     overlap::{f1, f1_or_no_answer},
 };
 
-/// What a prediction is worth: its best over the gold answers, each figure in [0, 1].
+/// The score of a prediction: its best over the gold answers, each metric in [0, 1].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mark {
     /// 1 or 0.
@@ -16,7 +16,8 @@ pub struct Mark {
     pub f1: f64,
 }
 
-/// As SQuAD 2.0 marks: gold answers without words are none, and no answer agrees with none.
+/// Scores as SQuAD 2.0 does: gold answers without words are ignored, and no answer matches no
+/// answer.
 pub fn mark_or_no_answer(answers: &[String], prediction: &str) -> Mark {
     let mut golden: Vec<Vec<String>> = answers
         .iter()
@@ -29,7 +30,7 @@ pub fn mark_or_no_answer(answers: &[String], prediction: &str) -> Mark {
     best(&golden, prediction, f1_or_no_answer)
 }
 
-/// As SQuAD 1.1 and MRQA mark; 0 without gold answers.
+/// Scores as SQuAD 1.1 and MRQA do; 0 without gold answers.
 pub fn mark_answerable(answers: &[String], prediction: &str) -> Mark {
     let golden: Vec<Vec<String>> = answers.iter().map(|answer| normalize(answer)).collect();
     best(&golden, prediction, f1)

@@ -1,4 +1,4 @@
-//! Predictions marked one by one, before any threshold, and ranked by their no-answer scores.
+//! Predictions scored one by one, before any threshold, and ranked by their no-answer scores.
 
 use super::{
     gold::{GoldQuestion, distinct},
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::tasks::qa::{answers::question_map::QuestionMap, error::Error};
 
-/// A question with a prediction, and what that is worth before any threshold.
+/// A question with a prediction, and its score before any threshold.
 pub(crate) struct Marked {
     pub(crate) has_answer: bool,
     pub(crate) predicts_text: bool,
@@ -15,11 +15,10 @@ pub(crate) struct Marked {
     pub(crate) mark: Mark,
 }
 
-/// Marks every question that has a prediction; also names those that have none.
+/// Scores every question that has a prediction; also returns those that have none.
 ///
 /// # Errors
-/// When there is no question, when none has a prediction, or when a predicted one lacks its
-/// no-answer score.
+/// If there is no question, none has a prediction, or a predicted one has no no-answer score.
 pub(crate) fn mark_all(
     gold: &[GoldQuestion],
     predictions: &QuestionMap<String>,
@@ -40,7 +39,7 @@ pub(crate) fn mark_all(
             None => 0.0,
         };
         let question = Marked {
-            // By the answers as they stand, even if none has a word left.
+            // By the answers as they are, even if none has a word left.
             has_answer: !answers.is_empty(),
             predicts_text: !prediction.is_empty(),
             odds,
@@ -54,7 +53,7 @@ pub(crate) fn mark_all(
     Ok((marked, missing))
 }
 
-/// The error for predictions of which none belongs to a question.
+/// Creates the error for predictions none of which belongs to a question.
 pub(crate) fn nothing_marked(questions: usize, predictions: &QuestionMap<String>) -> Error {
     if questions == 0 {
         return Error::NoQuestions;
@@ -66,7 +65,8 @@ pub(crate) fn nothing_marked(questions: usize, predictions: &QuestionMap<String>
     Error::NothingPredicted { questions, found }
 }
 
-/// The marked questions by rising no-answer score. Ties keep the order of the score file.
+/// Returns the scored questions by ascending no-answer score. Ties keep the order of the score
+/// file.
 pub(crate) fn rank<'a>(
     odds: &QuestionMap<f64>,
     marked: &'a QuestionMap<Marked>,

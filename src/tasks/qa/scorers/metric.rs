@@ -21,7 +21,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// The metric of a task, MRQA's of one that is not known.
+    /// Returns the metric of a task, MRQA's if the task is unknown.
     pub fn of_task(task: &str) -> Self {
         match registry::find(task).map(|task| task.kind) {
             Some(Kind::Questions(Questions::Squad2)) => Metric::Squad2,
@@ -30,7 +30,7 @@ impl Metric {
         }
     }
 
-    /// The name that commands take.
+    /// Returns the name that commands accept.
     pub fn name(self) -> &'static str {
         match self {
             Metric::Squad2 => "squad2",

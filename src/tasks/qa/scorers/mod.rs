@@ -1,6 +1,6 @@
-//! Answers → figures, as the official scorers compute them.
+//! Answers → metrics, as the official scorers compute them.
 //!
-//! [`score::score`] marks answer files, [`squad2`], [`squad1`] and [`mrqa`] mark answers still in
+//! [`score::score`] scores answer files; [`squad2`], [`squad1`] and [`mrqa`] score answers in
 //! memory.
 
 pub mod basis;

@@ -1,7 +1,7 @@
-//! Predictions → the figures of the official MRQA scorer: `exact_match` and `f1`.
+//! Predictions → the metrics of the official MRQA scorer: `exact_match` and `f1`.
 //!
-//! Reproduces `mrqa_official_eval.py` as ELECTRA calls it, with `skip_no_answer`: questions without a
-//! prediction are left out of the count, and each id counts once.
+//! Reproduces `mrqa_official_eval.py` as ELECTRA calls it, with `skip_no_answer`: questions without
+//! a prediction are not counted, and each id counts once.
 
 use super::{
     gold::{GoldQuestion, distinct},
@@ -11,11 +11,10 @@ use super::{
 };
 use crate::tasks::qa::{answers::question_map::QuestionMap, error::Error};
 
-/// Marks predictions as the official MRQA scorer does.
+/// Scores predictions as the official MRQA scorer does.
 ///
 /// # Errors
-/// When there is no question, when none has a prediction, or when a predicted one has no gold
-/// answer.
+/// If there is no question, none has a prediction, or a predicted one has no gold answer.
 pub fn score(gold: &[GoldQuestion], predictions: &QuestionMap<String>) -> Result<Report, Error> {
     let unknown = unknown_ids(gold, predictions);
     let gold = distinct(gold);

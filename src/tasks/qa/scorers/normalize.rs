@@ -1,24 +1,24 @@
 //! An answer's text → the words that are compared with gold answers.
 //!
 //! All three official scorers normalise alike: lower-case, drop ASCII punctuation, replace the
-//! articles by blanks, split at whitespace. They do so with Python's string methods, whose
-//! notions of space and of word character are reproduced here.
+//! articles by blanks, split at whitespace. They use Python's string methods, whose notions of
+//! space and of word character are reproduced here.
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 
-/// Whether Python's `str.split` parts words at `c`: Unicode's white space and the four
+/// Returns whether Python's `str.split` splits at `c`: Unicode's white space and the four
 /// information separators.
 pub fn is_python_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1C}'..='\u{1F}').contains(&c)
 }
 
-/// The words of a normalised answer, in order; joined by blanks they are what the official
-/// scripts call the normalised answer, so that equal words are an exact match.
+/// Returns the words of a normalised answer, in order; joined by blanks they are what the official
+/// scripts call the normalised answer, so equal words are an exact match.
 pub fn normalize(answer: &str) -> Vec<String> {
     let mut text = answer.to_lowercase();
     text.retain(|c| !c.is_ascii_punctuation());
 
-    // Articles fall away between word boundaries, not only between blanks: "the–end" loses one.
+    // Articles are dropped between word boundaries, not only between blanks: "the–end" loses one.
     let mut kept = String::with_capacity(text.len());
     let mut rest = text.as_str();
     while let Some(first) = rest.chars().next() {
@@ -35,8 +35,9 @@ pub fn normalize(answer: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether `c` is `\w` of Python's `re`: letters and numbers of any script. Marks are not, which
-/// Rust's `is_alphanumeric` holds for some. (`_` is, but has been dropped as punctuation.)
+/// Returns whether `c` matches `\w` in Python's `re`: letters and numbers of any script. Marks do
+/// not, although Rust's `is_alphanumeric` accepts some. (`_` does, but has already been dropped as
+/// punctuation.)
 pub fn is_word(c: char) -> bool {
     use GeneralCategory as Category;
     if c.is_ascii() {
@@ -80,10 +81,10 @@ mod tests {
     /// Values printed by Python 3.11's `re.sub(r'\b(a|an|the)\b', ' ', text).split()`.
     #[test]
     fn word_boundaries_are_those_of_python() {
-        // A dash bounds a word, an accented or Chinese letter does not.
+        // A dash bounds a word; an accented or Chinese letter does not.
         assert_eq!(normalize("the–end of a–b"), ["–end", "of", "–b"]);
         assert_eq!(normalize("aé 中a a中 ²a"), ["aé", "中a", "a中", "²a"]);
-        // A combining mark is no word character, even one that Unicode calls alphabetic.
+        // A combining mark is not a word character, even one that Unicode calls alphabetic.
         assert_eq!(normalize("a\u{301} a\u{345}b"), ["\u{301}", "\u{345}b"]);
     }
 

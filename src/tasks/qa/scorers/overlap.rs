@@ -1,11 +1,11 @@
 //! Two normalised answers → F1 of their words.
 //!
-//! The scorers agree on the formula and part where an answer has no word left: SQuAD 2.0 gives
-//! such a pair 1 when both are empty, SQuAD 1.1 and MRQA give it 0.
+//! The scorers agree on the formula and differ only if an answer has no words left: SQuAD 2.0 gives
+//! such a pair 1 if both are empty; SQuAD 1.1 and MRQA give it 0.
 
 use std::cmp::Ordering;
 
-/// F1 as SQuAD 1.1 and MRQA count it.
+/// Returns F1 as SQuAD 1.1 and MRQA count it.
 pub fn f1(gold: &[String], predicted: &[String]) -> f64 {
     let shared = shared_words(gold, predicted);
     if shared == 0 {
@@ -17,7 +17,7 @@ pub fn f1(gold: &[String], predicted: &[String]) -> f64 {
     2.0 * precision * recall / (precision + recall)
 }
 
-/// F1 as SQuAD 2.0 counts it: no answer agrees with no answer.
+/// Returns F1 as SQuAD 2.0 counts it: no answer matches no answer.
 pub fn f1_or_no_answer(gold: &[String], predicted: &[String]) -> f64 {
     if gold.is_empty() && predicted.is_empty() {
         return 1.0;
@@ -25,7 +25,7 @@ pub fn f1_or_no_answer(gold: &[String], predicted: &[String]) -> f64 {
     f1(gold, predicted)
 }
 
-/// Size of the intersection of two bags of words.
+/// Returns the size of the intersection of two bags of words.
 fn shared_words(a: &[String], b: &[String]) -> usize {
     let mut a: Vec<&str> = a.iter().map(String::as_str).collect();
     let mut b: Vec<&str> = b.iter().map(String::as_str).collect();

@@ -1,7 +1,7 @@
-//! Files → figures: the official scorers on their own, as `electra score` runs them.
+//! Files → metrics: the official scorers by themselves, as `electra score` runs them.
 //!
-//! Reads the data and the predictions, guesses the metric from the data where none is named,
-//! and hands both to the scorer.
+//! Reads the data and the predictions, guesses the metric from the data if none is named, and
+//! passes both to the scorer.
 
 use std::path::{Path, PathBuf};
 
@@ -25,26 +25,26 @@ use crate::{
 /// What to score and how.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// SQuAD JSON or MRQA JSON lines.
+    /// SQuAD JSON or MRQA JSON Lines.
     pub data: PathBuf,
     /// Question id → answer text.
     pub predictions: PathBuf,
     /// Question id → no-answer score; SQuAD 2.0 only.
     pub null_odds: Option<PathBuf>,
     /// Questions whose no-answer score exceeds this count as unanswered;
-    /// [`squad2::DEFAULT_THRESHOLD`] when not given. Needs `null_odds`.
+    /// [`squad2::DEFAULT_THRESHOLD`] by default. Requires `null_odds`.
     pub threshold: Option<f64>,
-    /// Guessed from the data when not given.
+    /// Guessed from the data by default.
     pub metric: Option<Metric>,
-    /// Whether to add the `pr_*_ap` figures and the curves. Needs `null_odds`.
+    /// Whether to add the `pr_*_ap` metrics and the curves. Requires `null_odds`.
     pub curves: bool,
 }
 
-/// Scores a predictions file; also tells by which metric.
+/// Scores a predictions file; also returns the metric.
 ///
 /// # Errors
-/// When a file cannot be read or is malformed, when options and metric do not go together, or
-/// when the predictions belong to other data.
+/// If a file cannot be read or is malformed, the options do not go with the metric, or the
+/// predictions belong to other data.
 ///
 /// # Examples
 ///
@@ -105,7 +105,7 @@ pub fn score(request: &Request) -> Result<(Metric, Report), Error> {
     }
 }
 
-/// What to say where answers to questions without one could not be held back: no prediction is
+/// Returns advice if answers to unanswerable questions could not be held back: no prediction is
 /// empty (`empty` counts those that are), and no null odds were given.
 pub fn without_null_odds(
     data: &Path,

@@ -1,8 +1,8 @@
-//! How tables show the figures of SQuAD 2.0's scorer.
+//! How tables show the metrics of SQuAD 2.0's scorer.
 
 use crate::eval::figures::{Figure, Scores};
 
-/// Whether the best `exact` or `f1` that a threshold reaches is that of answering nothing, for
+/// Returns whether the best `exact` or `f1` over all thresholds is that of answering nothing, for
 /// which the official script shows a threshold of 0.
 pub fn is_best_without_answers(scores: &Scores, figure: &str) -> bool {
     let (Some(best), Some(total)) = (scores.get(&format!("best_{figure}")), scores.get("total"))
@@ -10,11 +10,11 @@ pub fn is_best_without_answers(scores: &Scores, figure: &str) -> bool {
         return false;
     };
     let nothing = 100.0 * scores.get("NoAns_total").unwrap_or(0.0) / total;
-    // Half of the last digit that results as text have.
+    // Half of the last digit in textual results.
     scores.get(&format!("best_{figure}_thresh")) == Some(0.0) && (best - nothing).abs() <= 0.005
 }
 
-/// A figure as tables show it: no threshold if answering nothing is best.
+/// Formats a metric as in tables, without a threshold if answering nothing is best.
 pub fn shown(scores: &Scores, key: &str, figure: Figure) -> String {
     let searched = key.strip_prefix("best_");
     match searched.and_then(|key| key.strip_suffix("_thresh")) {

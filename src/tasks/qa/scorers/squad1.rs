@@ -1,7 +1,7 @@
-//! Predictions → the figures of the official SQuAD 1.1 scorer: `exact_match` and `f1`.
+//! Predictions → the metrics of the official SQuAD 1.1 scorer: `exact_match` and `f1`.
 //!
-//! Reproduces `evaluate-v1.1.py`: every question counts, one without prediction as wrong; only
-//! where none has a prediction there are no figures.
+//! Reproduces `evaluate-v1.1.py`: every question counts, and one without a prediction counts as
+//! wrong; only if none has a prediction are there no metrics.
 
 use super::{
     gold::GoldQuestion,
@@ -14,11 +14,10 @@ use crate::{
     tasks::qa::{answers::question_map::QuestionMap, error::Error},
 };
 
-/// Marks predictions as the official SQuAD 1.1 scorer does.
+/// Scores predictions as the official SQuAD 1.1 scorer does.
 ///
 /// # Errors
-/// When there is no question, when none has a prediction, or when a predicted one has no gold
-/// answer.
+/// If there is no question, none has a prediction, or a predicted one has no gold answer.
 pub fn score(gold: &[GoldQuestion], predictions: &QuestionMap<String>) -> Result<Report, Error> {
     let mut means = Means::default();
     let mut missing = Vec::new();
@@ -33,7 +32,7 @@ pub fn score(gold: &[GoldQuestion], predictions: &QuestionMap<String>) -> Result
             }
         }
     }
-    // The script gives 0 then; that the files do not belong together is likelier.
+    // The script gives 0 then, but most likely the files do not belong together.
     if missing.len() == gold.len() {
         return Err(nothing_marked(gold.len(), predictions));
     }
@@ -58,7 +57,7 @@ pub(super) struct Means {
 }
 
 impl Means {
-    /// Counts a predicted question.
+    /// Adds a predicted question.
     pub(super) fn mark(
         &mut self,
         id: &str,
@@ -80,7 +79,7 @@ impl Means {
         Ok(())
     }
 
-    /// The figures in per cent; nothing where no question was counted.
+    /// Returns the metrics in per cent; `None` if no question was counted.
     pub(super) fn scores(&self) -> Option<Scores> {
         if self.total == 0 {
             return None;

@@ -1,9 +1,9 @@
-//! Predictions and no-answer scores → the figures of the official SQuAD 2.0 scorer.
+//! Predictions and no-answer scores → the metrics of the official SQuAD 2.0 scorer.
 //!
-//! Reproduces `evaluate-v2.0.py` and ELECTRA's copy of it: the answers as given, a threshold on
-//! the no-answer scores, the best thresholds, the precision–recall curves. Only questions with a
-//! prediction count; where some lack one, the script breaks off at the parts by answerability,
-//! which are given here over the same questions as the whole.
+//! Reproduces `evaluate-v2.0.py` and ELECTRA's copy of it: the answers as given, a threshold on the
+//! no-answer scores, the best thresholds, and the precision–recall curves. Only questions with a
+//! prediction count. If some have none, the script fails at the parts by answerability, which are
+//! computed here over the same questions as the whole.
 
 use super::{
     gold::GoldQuestion,
@@ -22,25 +22,24 @@ use crate::{
     },
 };
 
-/// The official script's threshold when none is given.
+/// The official script's default threshold.
 pub const DEFAULT_THRESHOLD: f64 = 1.0;
 
 /// What says that a question has no answer.
 #[derive(Debug, Clone, Copy)]
 pub struct NoAnswer<'a> {
-    /// A score for every predicted question, higher where no answer is likelier; finite.
+    /// A score for every predicted question, higher if no answer is more likely; finite.
     pub odds: &'a QuestionMap<f64>,
     /// Predictions whose score exceeds this count as no answer.
     pub threshold: f64,
-    /// Whether to follow the curves of precision and recall.
+    /// Whether to compute the precision–recall curves.
     pub curves: bool,
 }
 
-/// Marks predictions as the official SQuAD 2.0 scorer does.
+/// Scores predictions as the official SQuAD 2.0 scorer does.
 ///
 /// # Errors
-/// When there is no question, when none has a prediction, or when a predicted one lacks its
-/// no-answer score.
+/// If there is no question, none has a prediction, or a predicted one has no no-answer score.
 pub fn score(
     gold: &[GoldQuestion],
     predictions: &QuestionMap<String>,
@@ -70,7 +69,7 @@ pub fn score(
         ] {
             let (best, best_threshold) = best_threshold(&ranked, worth);
             scores.push(format!("best_{name}"), Figure::Value(best));
-            // The script's figure for answering nothing.
+            // The script's value for answering nothing.
             let shown = best_threshold.unwrap_or(0.0);
             scores.push(format!("best_{name}_thresh"), Figure::Value(shown));
             best_by_f1 = best_threshold;
@@ -104,7 +103,7 @@ pub fn score(
     })
 }
 
-/// `exact`, `f1` and `total` of some questions, at least one, under a threshold.
+/// Returns `exact`, `f1` and `total` of some questions, at least one, under a threshold.
 fn means<'a>(questions: impl Iterator<Item = &'a Marked>, threshold: f64) -> Scores {
     let (mut exact, mut f1, mut total) = (0.0, 0.0, 0);
     for question in questions {
@@ -125,8 +124,8 @@ fn means<'a>(questions: impl Iterator<Item = &'a Marked>, threshold: f64) -> Sco
     scores
 }
 
-/// The best mean that any threshold reaches, in per cent, and the first threshold to reach it.
-/// No threshold where answering nothing is best.
+/// Returns the best mean over all thresholds, in per cent, and the first threshold to reach it; no
+/// threshold if answering nothing is best.
 fn best_threshold(ranked: &[&Marked], worth: fn(&Marked) -> f64) -> (f64, Option<f64>) {
     let unanswerable = ranked.iter().filter(|question| !question.has_answer);
     let mut sum = unanswerable.count() as f64;
@@ -139,7 +138,7 @@ fn best_threshold(ranked: &[&Marked], worth: fn(&Marked) -> f64) -> (f64, Option
         } else {
             0.0
         };
-        // Looked at after every question, even amid ties, as the script does.
+        // Checked after every question, even amid ties, as the script does.
         if sum > best {
             best = sum;
             best_threshold = Some(question.odds);
@@ -148,7 +147,7 @@ fn best_threshold(ranked: &[&Marked], worth: fn(&Marked) -> f64) -> (f64, Option
     (100.0 * best / ranked.len() as f64, best_threshold)
 }
 
-/// The three curves; none where no question has an answer.
+/// Returns the three curves; `None` if no question has an answer.
 fn follow(ranked: &[&Marked]) -> Option<PrCurves> {
     let answerable = ranked.iter().filter(|question| question.has_answer).count();
     if answerable == 0 {
@@ -203,8 +202,8 @@ mod tests {
             .collect()
     }
 
-    /// Two answerable questions, one answered wholly and one by half; two unanswerable ones, one
-    /// of them answered all the same.
+    /// Two answerable questions, one answered fully and one by half; two unanswerable ones, one of
+    /// them answered nevertheless.
     fn four() -> (Vec<GoldQuestion>, QuestionMap<String>) {
         (
             gold(&[
@@ -236,8 +235,8 @@ mod tests {
     #[test]
     fn thresholds_and_curves_by_hand() {
         let (gold, predictions) = four();
-        // Ranked a, c, b, d. Answering a alone gets a, c and d right; b adds its half at the
-        // price of c, which ranks before it.
+        // Ranked a, c, b, d. Answering only a gets a, c and d right; b adds its half at the price
+        // of c, which ranks before it.
         let odds = map(&[("d", 9.0), ("b", 3.0), ("c", 2.0), ("a", -1.5)]);
         let no_answer = NoAnswer {
             odds: &odds,
@@ -245,9 +244,9 @@ mod tests {
             curves: true,
         };
         let report = score(&gold, &predictions, Some(no_answer)).unwrap();
-        // b, c and d exceed the threshold; a does not, being equal to it.
-        // Exact and F1 curves: a adds precision 1 × recall 1/2, b 1.5/3 × 1/4 to F1 only; the
-        // oracle's adds 2/3 × 1/2 there.
+        // b, c and d exceed the threshold; a is equal to it and does not. Exact and F1 curves: a
+        // adds precision 1 × recall 1/2, b 1.5/3 × 1/4 to F1 only; the oracle's adds 2/3 × 1/2
+        // there.
         let oracle: f64 = 100.0 * (0.5 + 2.0 / 3.0 * 0.5);
         assert_eq!(
             json(&report),
@@ -276,7 +275,7 @@ mod tests {
 
     #[test]
     fn gold_answers_without_words_want_no_answer() {
-        // "the" has no word left: the empty prediction is right, though the question counts as
+        // "the" has no word left: the empty prediction is correct, although the question counts as
         // answerable.
         let gold = gold(&[("a", &["the"])]);
         let report = score(&gold, &texts(&[("a", "")]), None).unwrap();

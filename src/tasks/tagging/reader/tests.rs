@@ -20,7 +20,7 @@ fn parse_named(file: &str, text: &str, options: &ReadOptions) -> Result<Sentence
     read.map_err(|error| error.to_string())
 }
 
-/// Words with their tags in BIOES, sentence by sentence.
+/// Returns words with their tags in BIOES, sentence by sentence.
 fn shown(read: &Sentences) -> Vec<String> {
     let shown = |sentence: &Sentence| {
         let words = sentence.words.iter().zip(sentence.tags());
@@ -113,7 +113,7 @@ fn archives_and_files_of_windows_are_read() {
 
 #[test]
 fn peoples_own_files_choose_their_columns() {
-    // As GermEval 2014: comments, numbers, words, outer and inner tags, separated by tabs.
+    // As in GermEval 2014: comments, numbers, words, outer and inner tags, separated by tabs.
     let text =
         "#\thttp://example.org [2009]\n1\tNew York\tB-LOC\tO\n2\tist\tO\tO\n\t\n1\t#\tO\tO\n";
     let mut options = ReadOptions {
@@ -159,7 +159,7 @@ fn json_rows_are_read() {
     assert_eq!(shown(&parse(text, &options).unwrap()), ["1: a/S-A b/S-B"]);
 }
 
-/// What is wrong with a file: its name, its text, and what the message says beside the name.
+/// Malformed files: a name, a text, and what the message contains besides the name.
 const BAD_FILES: [(&str, &str, &[&str]); 29] = [
     (
         "a.txt",
@@ -387,8 +387,8 @@ fn bytes_that_are_no_text_and_sentences_without_end_are_refused() {
     assert!(message.contains("such.txt"), "{message}");
 }
 
-/// Whatever a file holds, it is read or refused, and the tags of what is read are the same when they
-/// are read again.
+/// Whatever a file contains, it is read or rejected, and the tags of what is read survive another
+/// round trip.
 #[test]
 fn files_of_random_pieces_are_read_or_refused() {
     const PIECES: [&str; 22] = [

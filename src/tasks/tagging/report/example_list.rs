@@ -1,4 +1,4 @@
-//! Sentences with gold and predicted spans: the wrong ones that the model is surest of first.
+//! Sentences with gold and predicted spans: mistakes first, most confident first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,10 +17,10 @@ use crate::{
     tasks::tagging::{sentence::Sentence as Words, span::Span},
 };
 
-/// A sentence with what is wrong with it.
+/// A sentence and its errors.
 struct Shown<'a> {
     words: &'a Words,
-    /// Words that were predicted.
+    /// Number of words that were predicted.
     kept: usize,
     sentence: &'a Sentence,
     pairs: Vec<SpanPair<'a>>,
@@ -54,7 +54,7 @@ pub(super) fn section(report: &TagReport, limits: Limits) -> Markup {
             let errors = example.errors();
             Candidate {
                 group: usize::from(errors.is_empty()),
-                // The rarest kind of mistake should be seen, too.
+                // The rarest kind of mistake should also be seen.
                 class: errors.last().map_or(0, |error| place(*error)),
                 example,
             }

@@ -1,4 +1,4 @@
-//! What predicted tags are worth, sentence by sentence.
+//! Scores predicted tags sentence by sentence.
 
 use super::Sentence;
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     tasks::tagging::{scorer::SpanCounts, sentence::Sentence as Words, span::Span},
 };
 
-/// The scorer's figures: those of the spans of all sentences together.
+/// Computes the scorer's metrics, over the spans of all sentences together.
 pub(super) fn judged(sentences: &[Sentence]) -> Judged {
     let mut judged = Judged::new("sentence", "fewer wrong spans", 5);
     for Sentence {
@@ -30,7 +30,7 @@ pub(super) fn judged(sentences: &[Sentence]) -> Judged {
         .figure("loss", |sums| sums[4] / sums[3].max(1.0))
 }
 
-/// The sums are of counts: whole numbers.
+/// Sums of counts are integers.
 fn spans(sums: &[f64]) -> SpanCounts {
     SpanCounts {
         correct: sums[0] as usize,
@@ -39,7 +39,7 @@ fn spans(sums: &[f64]) -> SpanCounts {
     }
 }
 
-/// A sentence with its spans and the predicted ones.
+/// Shows a sentence with its spans and the predicted ones.
 pub(super) fn told(words: &Words, sentence: &Sentence) -> Told {
     let shown = |spans: &[Span]| {
         let spans = spans.iter().map(|span| {
@@ -74,7 +74,7 @@ mod tests {
         let data = data_in(folder.path(), "a B-A\nb I-A\nc O\n\nd B-A\ne O\n");
         let path = folder.path().join("p.jsonl");
         let gold: Vec<&[u32]> = data.features.iter().map(|f| f.kept_labels()).collect();
-        // Right; and another word instead of the first.
+        // Correct; and another word instead of the first.
         let lines = [
             (0, gold[0], gold[0].to_vec(), 0.5),
             (1, gold[1], gold[1].iter().rev().copied().collect(), 1.25),

@@ -1,14 +1,14 @@
-//! A sentence with its spans marked.
+//! Renders a sentence with its spans marked.
 
 use maud::{Markup, html};
 
 use crate::tasks::tagging::span::Span;
 
-/// Words of a sentence that are shown, at most.
+/// Most words of a sentence shown.
 const LONGEST: usize = 200;
 
-/// The words with `spans`, which are sorted and do not overlap, marked: those that are also in
-/// `others` as right, and else in the colour of `class`.
+/// Renders the words with `spans` marked, which are sorted and do not overlap: spans that are also
+/// in `others` as correct, the rest in the colour of `class`.
 pub(super) fn marked(
     words: &[String],
     spans: &[Span],

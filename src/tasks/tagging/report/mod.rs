@@ -1,4 +1,4 @@
-//! What a report shows of predicted tags: spans by type, what is wrong with them, and sentences.
+//! Report on predicted tags: spans by type, their errors, and sentences.
 
 mod example_list;
 mod judged;
@@ -33,7 +33,7 @@ use prediction_reader::Predicted;
 use span_error::pairs;
 use type_section::ErrorCounts;
 
-/// A file of tagged words and what a model predicted of them.
+/// A file of tagged words and a model's predictions for them.
 pub struct TagReport<'a> {
     data: &'a TaskData,
     /// One for each sentence, in order.
@@ -50,17 +50,17 @@ struct Sentence {
     gold: Vec<Span>,
     predicted: Vec<Span>,
     surest_mistake: Option<f64>,
-    /// Words that were predicted.
+    /// Number of words that were predicted.
     words: usize,
-    /// As the scorer adds it.
+    /// As added by the scorer.
     loss: f64,
 }
 
 impl<'a> TagReport<'a> {
-    /// Reads the predictions of a file's sentences back.
+    /// Reads back the predictions for a file's sentences.
     ///
     /// # Errors
-    /// When they cannot be read, or are not those of the sentences.
+    /// If they cannot be read or do not belong to the sentences.
     pub fn read(data: &'a TaskData, path: &Path) -> Result<Self, Error> {
         let predicted = prediction_reader::read(path, data)?;
         let record = PredictionRecord::of_texts(path, &data.file, &data.texts_digest())?;

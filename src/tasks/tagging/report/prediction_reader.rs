@@ -1,4 +1,5 @@
-//! The predictions file of an evaluation → the predicted tags, each sentence held against its own.
+//! The predictions file of an evaluation → the predicted tags, each sentence checked against its
+//! own.
 
 use std::path::Path;
 
@@ -10,13 +11,13 @@ use crate::tasks::{
     tagging::{feature::Feature, task_data::TaskData},
 };
 
-/// A line, as `prediction` writes it.
+/// A line as written by `prediction`.
 #[derive(Deserialize)]
 struct Line {
     eid: usize,
     labels: Vec<u32>,
     predictions: Vec<u32>,
-    /// None in the reference's own records.
+    /// Absent in the reference's own records.
     #[serde(default)]
     logits: Vec<Vec<f32>>,
     loss: f32,
@@ -29,15 +30,15 @@ pub struct Predicted {
     pub tags: Vec<u32>,
     /// Cross-entropy, summed over the words.
     pub loss: f32,
-    /// The probability of the wrong tag that the model is surest of, from 0 to 1; `None` if all are
-    /// right, or if the file does not tell.
+    /// Highest probability of a wrong predicted tag, from 0 to 1; `None` if all are correct or the
+    /// file does not tell.
     pub surest_mistake: Option<f64>,
 }
 
-/// Reads the predictions of a file's sentences, one a line in their order.
+/// Reads the predictions for a file's sentences, one per line, in order.
 ///
 /// # Errors
-/// When the file cannot be read or is malformed, or belongs to other sentences or tags.
+/// If the file cannot be read or is malformed, or belongs to other sentences or tags.
 pub fn read(path: &Path, data: &TaskData) -> Result<Vec<Predicted>, Error> {
     let keys = "eid, labels, predictions, logits and loss";
     let mut lines = PredictionLines::<Line>::open(path, keys)?;
@@ -58,7 +59,8 @@ pub fn read(path: &Path, data: &TaskData) -> Result<Vec<Predicted>, Error> {
 }
 
 impl Line {
-    /// What the line should hold and what it holds instead, if it is not of this sentence.
+    /// Returns what the line should contain and what it contains instead, if it is not for this
+    /// sentence.
     fn check(&self, feature: &Feature, tags: usize) -> Result<(), (String, String)> {
         let (kept, gold) = (feature.kept(), feature.kept_labels());
         if self.eid != feature.eid {
@@ -125,7 +127,7 @@ mod tests {
         write_predictions(&path, std::slice::from_ref(&written)).unwrap();
         let read = read(&path, &data).unwrap();
         assert_eq!(read[0].tags, written.predictions);
-        // O instead of S-A, then S-A instead of O, which is surer: e² / (e² + 4).
+        // O instead of S-A, then S-A instead of O, which is more confident: e² / (e² + 4).
         let share = 2_f64.exp() / (2_f64.exp() + 4.0);
         assert!((read[0].surest_mistake.unwrap() - share).abs() < 1e-9);
     }

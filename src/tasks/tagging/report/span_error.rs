@@ -1,8 +1,8 @@
-//! Gold spans against predicted ones: what is wrong with each.
+//! Compares gold spans with predicted ones: the error of each.
 
 use crate::tasks::tagging::span::Span;
 
-/// What is wrong with a span.
+/// The error of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SpanError {
     Type,
@@ -42,7 +42,7 @@ impl SpanError {
     }
 }
 
-/// A gold span and the predicted one that stands for it; one of them may be missing.
+/// A gold span and the predicted one matched with it; one of them may be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpanPair<'a> {
     pub gold: Option<&'a Span>,
@@ -50,7 +50,7 @@ pub struct SpanPair<'a> {
 }
 
 impl SpanPair<'_> {
-    /// What is wrong; nothing if the two are equal.
+    /// Returns the error; `None` if the two are equal.
     pub fn error(&self) -> Option<SpanError> {
         match (self.gold, self.predicted) {
             (Some(gold), Some(predicted)) => {
@@ -69,9 +69,9 @@ impl SpanPair<'_> {
     }
 }
 
-/// Pairs each gold span with one predicted span at most: equal ones first, then those of the same
-/// words, then those of the same type that overlap, then others that overlap; of several that fit, a
-/// gold span takes the one that shares most words with it, and the first of equals.
+/// Matches each gold span with at most one predicted span: equal ones first, then those over the
+/// same words, then overlapping ones of the same type, then other overlapping ones. Of several
+/// candidates, a gold span takes the one that shares most words with it, the first of equals.
 pub fn pairs<'a>(gold: &'a [Span], predicted: &'a [Span]) -> Vec<SpanPair<'a>> {
     let mut partner: Vec<Option<usize>> = vec![None; gold.len()];
     let mut taken = vec![false; predicted.len()];
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_one_that_fits_best_is_the_partner() {
-        // One predicted span over two gold ones, and one gold span cut in three.
+        // One predicted span over two gold ones, and one gold span cut into three.
         assert_eq!(
             errors(&[(0, 0, "A"), (1, 3, "A")], &[(0, 3, "A")]),
             ["0-0 A | 0-3 A: wrong boundaries", "1-3 A | -: missed"]
@@ -190,7 +190,7 @@ mod tests {
                 "- | 5-5 A: spurious"
             ]
         );
-        // A right one is no other's partner.
+        // A correct span is not matched with another.
         assert_eq!(
             errors(&[(0, 2, "B"), (3, 3, "B")], &[(0, 1, "A"), (3, 3, "B")]),
             [

@@ -1,4 +1,4 @@
-//! Spans by type: how many are right, and what is wrong with the others.
+//! Report section on spans by type: how many are correct, and the errors of the others.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,14 +10,15 @@ use maud::{Markup, html};
 use super::span_error::{SpanError, SpanPair};
 use crate::tasks::tagging::scorer::{SpanCounts, TagFigures};
 
-/// Confusions of types that are listed, at most.
+/// Most confusions of types listed.
 const CONFUSIONS: usize = 20;
 
-/// How often each error occurs, by the gold span's type, or by that of a spurious one.
+/// Number of occurrences of each error, by the type of the gold span or, for spurious ones, of the
+/// predicted span.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ErrorCounts {
     pub by_type: BTreeMap<Arc<str>, BTreeMap<SpanError, usize>>,
-    /// Of gold and predicted type, of words that overlap.
+    /// By gold and predicted type, for overlapping spans.
     pub confusions: BTreeMap<(Arc<str>, Arc<str>), usize>,
 }
 

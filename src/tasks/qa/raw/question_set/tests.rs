@@ -1,4 +1,4 @@
-//! Each form and each type that people's files have, and what is said of broken ones.
+//! Every form and type in users' files, and the messages about broken ones.
 
 use std::io::Write;
 
@@ -159,10 +159,10 @@ fn malformed_files_are_located() {
     assert!(error("").contains("line 1"));
     assert!(error("[]").contains("SQuAD file is one JSON object"));
     assert!(error("{}").contains("missing field `data`"));
-    // JSON lines under a SQuAD task.
+    // JSON Lines under a SQuAD task.
     assert!(error("{\"data\": []}\n{\"data\": []}").contains("check the task's name"));
     assert!(error(&format!("{HEADER}\n{ENTRY}")).contains("check the task's name"));
-    // Lines are counted from the file's beginning.
+    // Lines are counted from the beginning of the file.
     let below = error(&format!("\n \n{}", file(r#"{"id": "q9", "question": 3}"#)));
     assert!(below.contains("line 4"), "{below}");
     let twice = error(r#"{"data": [], "data": []}"#);
@@ -248,7 +248,7 @@ fn mrqa_training_needs_a_span() {
     }
 }
 
-/// Everything that Python's reader takes, with the ids and flags that it makes of them.
+/// Everything that Python's reader accepts, with the resulting ids and flags.
 #[test]
 fn types_are_those_that_python_takes() {
     let question = |rest: &str| {
@@ -303,7 +303,7 @@ fn types_are_those_that_python_takes() {
         assert_eq!(found.yesno.as_deref(), expected, "{word}");
         assert_eq!(found.followup.as_deref(), expected, "{word}");
     }
-    // Of a key that stands twice the last one counts.
+    // Of a duplicate key the last one counts.
     let twice = question(r#""question": "Who?", "id": 7, "answers": [], "id": -8"#).unwrap();
     assert_eq!((twice.text.as_str(), twice.id.as_str()), ("Who?", "-8"));
 
@@ -453,13 +453,13 @@ fn other_files_are_told_what_they_are() {
         let message = error(&quac, options);
         assert!(message.contains("electra data quac some.json"), "{message}");
     }
-    // Only its questions are asked for.
+    // Only its questions are requested.
     let test = ReadOptions {
         split: Split::Test,
         ..SQUAD
     };
     assert_eq!(examples(&quac, "t.json", test).unwrap().examples.len(), 1);
-    // A file that says by the flag what is unanswerable was converted.
+    // A file that marks unanswerable questions by the flag was converted.
     let flagged = quac.replace("\"id\"", "\"is_impossible\": false, \"id\"");
     assert_eq!(
         examples(&flagged, "t.json", SQUAD).unwrap().examples.len(),
@@ -491,7 +491,7 @@ fn quac_s_word_for_no_answer_is_no_answer_in_other_files_either() {
             );
         }
     }
-    // As one of several annotators' answers it stays what its converter leaves.
+    // As one of several annotators' answers it remains what its converter leaves.
     let several = row.replace("[\"CANNOTANSWER\"]", "[\"sold\", \"CANNOTANSWER\"]");
     let several = several.replace("[13]", "[7, 13]");
     assert!(examples(&several, "t.json", DEV).is_ok());
@@ -514,7 +514,7 @@ fn archives_are_read_as_what_they_hold() {
     }
 }
 
-/// Lines of several blocks come in their order, and blank ones cost nothing.
+/// Lines of several blocks come in order, and blank ones cost nothing.
 #[test]
 fn long_files_are_read_in_blocks() {
     let mut text = format!("{HEADER}\n");
