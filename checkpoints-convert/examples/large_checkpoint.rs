@@ -1,5 +1,5 @@
-//! Writes a checkpoint of ELECTRA-Large's size and make-up (785 variables, 1.4 GB) with made-up
-//! values, to time a conversion without a download:
+//! Writes a checkpoint with the size and structure of ELECTRA-Large (785 variables, 1.4 GB) and
+//! made-up values, to time a conversion without a download:
 //! `cargo run --release -p checkpoints-convert --example large_checkpoint -- FOLDER`.
 
 use std::io::{self, Write};
@@ -42,7 +42,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Names and shapes in the order of a saved file, which is that of the names.
+/// Returns the names and shapes in file order, which is the order of the names.
 fn variables() -> Vec<(String, Vec<u64>)> {
     let mut variables = Vec::new();
     let mut add = |name: &str, shape: &[u64]| variables.push((name.to_owned(), shape.to_vec()));
@@ -96,12 +96,12 @@ fn variables() -> Vec<(String, Vec<u64>)> {
     variables
 }
 
-/// `count` values between -0.04 and 0.04 that depend on `seed` alone.
+/// Writes `count` values between -0.04 and 0.04 that depend only on `seed`.
 fn write_values(out: &mut dyn Write, seed: u64, count: u64) -> io::Result<()> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut piece = Vec::with_capacity(1 << 16);
     for _ in 0..count {
-        // Knuth's linear congruential generator; its upper bits are the good ones.
+        // Knuth's linear congruential generator; its upper bits are the random ones.
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);

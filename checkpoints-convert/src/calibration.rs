@@ -1,6 +1,6 @@
-//! What `electra` adds to a record's `config.json` after the conversion: the no-answer threshold
-//! that was chosen for its weights. The folder of an earlier record enters; the same keys leave for
-//! the next one, if that has the same weights.
+//! Preserves what `electra` adds to a record's `config.json` after the conversion: the no-answer
+//! threshold that was chosen for its weights. It is read from an earlier record and carried over to
+//! the next one if that has the same weights.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::record_files::CONFIG_FILE;
 pub(crate) struct Calibration {
     file: PathBuf,
     values: Map<String, Value>,
-    /// Digest of the weights that it was chosen for; `None` if nothing tells.
+    /// Digest of the weights that the threshold was chosen for; `None` if unknown.
     weights: Option<String>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Calibrated<'a> {
 }
 
 impl Calibration {
-    /// That of the record in `folder`, if it has one.
+    /// Returns the calibration of the record in `folder`, if it has one.
     pub fn of(folder: &Path) -> Option<Self> {
         let file = folder.join(CONFIG_FILE);
         let values = ConfigFile::read(&file).ok()??.calibration();
@@ -42,9 +42,9 @@ impl Calibration {
     }
 }
 
-/// `config` with the calibration of the record that it replaces; a line tells of one that goes
-/// because the weights are no longer those that it was chosen for. Where there is none, the `threshold`
-/// counts that the checkpoint brings, if it does.
+/// Returns `config` with the calibration of the record that it replaces. Warns if that calibration
+/// is dropped because the weights are no longer those that it was chosen for. Without one, the
+/// checkpoint's own `threshold` applies, if it has one.
 pub(crate) fn calibrated<'a>(
     config: &'a RecordConfig,
     earlier: Option<Calibration>,
@@ -53,7 +53,7 @@ pub(crate) fn calibrated<'a>(
 ) -> Calibrated<'a> {
     let mut values = Map::new();
     values.extend(threshold.map(|threshold| (THRESHOLD.to_owned(), threshold.into())));
-    // One that nobody chose is the checkpoint's of then.
+    // A threshold that nobody chose is the one that the earlier checkpoint brought.
     let is_chosen = |earlier: &Calibration| earlier.values.contains_key(CALIBRATION);
     match earlier.filter(|earlier| threshold.is_none() || is_chosen(earlier)) {
         Some(earlier) if earlier.weights.as_deref() == Some(weights) => values = earlier.values,

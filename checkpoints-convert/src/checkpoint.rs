@@ -1,6 +1,6 @@
-//! An opened checkpoint of either framework: what its variables are, checked against the real lengths
-//! of its data files. A path enters; variables leave, streamed in the order of their bytes, so
-//! that an archive is read in one pass and no more than one tensor is in memory here.
+//! An opened checkpoint of either framework. Its variables are checked against the actual lengths
+//! of its data files, then streamed in the order of their bytes, so that an archive is read in one
+//! pass and at most one tensor is in memory here.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -31,23 +31,24 @@ enum Origin {
     HuggingFace(Box<hugging_face::Model>),
 }
 
-/// Whether there is a checkpoint to convert at `path`: a folder, zip archive or prefix of a
-/// TensorFlow checkpoint, or the folder of a Hugging Face model. Nothing is read but names.
+/// Returns whether there is a checkpoint to convert at `path`: a folder, zip archive or prefix of a
+/// TensorFlow checkpoint, or the folder of a Hugging Face model. Reads only names.
 pub fn is_checkpoint(path: &Path) -> bool {
     source::is_tensorflow(path) || hugging_face::is_model(path)
 }
 
-/// Whether `path` is a Hugging Face model, whose `config.json` a record in the same folder would
-/// replace.
+/// Returns whether `path` is a Hugging Face model, whose `config.json` a record in the same folder
+/// would replace.
 pub fn is_hugging_face(path: &Path) -> bool {
     !source::holds_index(path) && hugging_face::is_model(path)
 }
 
 impl Checkpoint {
-    /// Finds the checkpoint at `path` and reads what its variables are.
+    /// Finds the checkpoint at `path` and reads the metadata of its variables.
     ///
     /// # Errors
-    /// No checkpoint there, a damaged index or header, a data file missing or too short.
+    /// If there is no checkpoint, its index or header is damaged, or a data file is missing or too
+    /// short.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let checkpoint = match is_hugging_face(path) {
             true => match hugging_face::Model::open(path)? {
@@ -116,11 +117,11 @@ impl Checkpoint {
         }
     }
 
-    /// Puts what the configuration beside the weights says into a model that was inferred from
-    /// shapes; returns whether it says how many attention heads there are.
+    /// Applies the configuration beside the weights to a model that was inferred from shapes;
+    /// returns whether it states the number of attention heads.
     ///
     /// # Errors
-    /// It contradicts the shapes, or asks for another computation.
+    /// If it contradicts the shapes, or requests a different computation.
     pub fn apply_settings(&self, model: &mut ModelShape) -> Result<bool, Error> {
         match &self.origin {
             Origin::HuggingFace(own) => {
@@ -137,11 +138,10 @@ impl Checkpoint {
         }
     }
 
-    /// Puts what else is known of a head into one that was inferred from shapes: the labels and the
-    /// kind of a dense one.
+    /// Completes a head that was inferred from shapes: adds the labels and the kind of a dense one.
     ///
     /// # Errors
-    /// The configuration contradicts the shapes.
+    /// If the configuration contradicts the shapes.
     pub fn apply_head_settings(&self, task: &str, head: &mut HeadShape) -> Result<(), Error> {
         let HeadShape::Dense(dense) = head else {
             return Ok(());
@@ -153,11 +153,11 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// The no-answer threshold that belongs to a head of the checkpoint, with the head's task; `None`
-    /// where the reference's default counts.
+    /// Returns the no-answer threshold of a head of the checkpoint, with the head's task; `None` if
+    /// the reference's default applies.
     ///
     /// # Errors
-    /// The configuration says one that is no number.
+    /// If the configuration gives one that is not a number.
     pub fn threshold(&self) -> Result<Option<(&str, f64)>, Error> {
         match &self.origin {
             Origin::TensorFlow(_) => Ok(None),
@@ -165,7 +165,7 @@ impl Checkpoint {
         }
     }
 
-    /// The reference's name of a variable; `None` where the reference has no such variable.
+    /// Returns the reference's name of a variable; `None` if the reference has no such variable.
     pub fn reference<'a>(&self, name: &'a str) -> Option<Cow<'a, str>> {
         match &self.origin {
             Origin::TensorFlow(_) => Some(name.into()),
@@ -173,10 +173,11 @@ impl Checkpoint {
         }
     }
 
-    /// What the files beside the weights say of the tokenizer.
+    /// Returns the tokenizer settings that the files beside the weights state.
     ///
     /// # Errors
-    /// A tokenizer that is not reproduced, or files that contradict each other.
+    /// If the tokenizer is not one that this project reproduces, or the files contradict each
+    /// other.
     pub fn tokenizer(&self) -> Result<Tokenizer, Error> {
         let class = match &self.origin {
             Origin::HuggingFace(model) => model.tokenizer_class(),
@@ -186,15 +187,15 @@ impl Checkpoint {
         Ok(self.beside.tokenizer(class)?)
     }
 
-    /// The files beside the weights that say whether text is lower-cased.
+    /// Returns the files beside the weights that state whether text is lower-cased.
     ///
     /// # Errors
-    /// As [`tokenizer`](Self::tokenizer).
+    /// As for [`tokenizer`](Self::tokenizer).
     pub fn case_files(&self) -> Result<Vec<String>, Error> {
         Ok(self.beside.case_files()?)
     }
 
-    /// As the user gave it.
+    /// Returns the path as the user gave it.
     pub fn path(&self) -> &Path {
         match &self.origin {
             Origin::TensorFlow(source) => &source.path,
@@ -202,7 +203,7 @@ impl Checkpoint {
         }
     }
 
-    /// "zip", "folder" or "hugging-face".
+    /// Returns "zip", "folder" or "hugging-face".
     pub fn kind(&self) -> &'static str {
         match &self.origin {
             Origin::TensorFlow(source) => source.kind(),
@@ -210,7 +211,7 @@ impl Checkpoint {
         }
     }
 
-    /// Name of the checkpoint in its folder.
+    /// Returns the name of the checkpoint in its folder.
     pub fn prefix(&self) -> &str {
         match &self.origin {
             Origin::TensorFlow(source) => &source.prefix,
@@ -218,7 +219,7 @@ impl Checkpoint {
         }
     }
 
-    /// Names of the files with the values.
+    /// Returns the names of the files with the values.
     pub fn data_files(&self) -> Vec<String> {
         match &self.origin {
             Origin::TensorFlow(source) => (0..self.index.shards)
@@ -228,7 +229,7 @@ impl Checkpoint {
         }
     }
 
-    /// The files to read for the values.
+    /// Returns the files to read for the values.
     pub fn weight_files(&self) -> Vec<PathBuf> {
         match &self.origin {
             Origin::TensorFlow(source) => vec![source.path.clone()],
@@ -236,7 +237,7 @@ impl Checkpoint {
         }
     }
 
-    /// What was assumed to find it.
+    /// Returns the assumptions that were made to find it.
     pub fn warnings(&self) -> &[String] {
         match &self.origin {
             Origin::TensorFlow(source) => &source.warnings,
@@ -244,7 +245,7 @@ impl Checkpoint {
         }
     }
 
-    /// What a user is to know of the model before fine-tuning it.
+    /// Returns what a user should know about the model before fine-tuning it.
     pub fn model_warnings(&self) -> Vec<String> {
         match &self.origin {
             Origin::TensorFlow(_) => Vec::new(),
@@ -252,16 +253,18 @@ impl Checkpoint {
         }
     }
 
-    /// The vocabulary beside the checkpoint, if there is one, for embeddings with so many rows.
+    /// Returns the vocabulary beside the checkpoint, if there is one, for embeddings with `rows`
+    /// rows.
     ///
     /// # Errors
-    /// `tokenizer.json` has none that can be a `vocab.txt`, or another one than that is.
+    /// If `tokenizer.json` has a vocabulary that cannot be written as `vocab.txt`, or that differs
+    /// from the `vocab.txt` that is there.
     pub fn vocabulary(&self, rows: usize) -> Result<Option<Vec<u8>>, Error> {
         let bytes = self.beside.vocabulary()?;
         Ok(bytes.map(|bytes| vocabulary::tokens(&bytes, rows).to_vec()))
     }
 
-    /// How errors call the checkpoint as a whole.
+    /// Returns the name of the checkpoint as a whole, for error messages.
     pub fn display(&self) -> String {
         match &self.origin {
             Origin::TensorFlow(source) => source.display(&source.index_name()),
@@ -269,13 +272,13 @@ impl Checkpoint {
         }
     }
 
-    /// Reads the variables that are `wanted` and hands their number and facts to `each`, with
-    /// their values as little-endian float32 in the record's layout. Where the checkpoint has
-    /// checksums for them, the others are read too and handed over without values. `progress`
-    /// hears bytes done and bytes in all.
+    /// Reads the variables that are `wanted` and passes their index and facts to `each`, with their
+    /// values as little-endian float32 in the record's layout. If the checkpoint has checksums, the
+    /// other variables are read too and passed on without values. `progress` receives the bytes
+    /// done and the total.
     ///
     /// # Errors
-    /// A damaged or missing data file, and what `each` returns.
+    /// If a data file is damaged or missing, or `each` fails.
     pub fn stream(
         &mut self,
         wanted: &dyn Fn(usize) -> bool,
@@ -285,10 +288,10 @@ impl Checkpoint {
         self.read(wanted, true, each, progress)
     }
 
-    /// Reads the same as [`stream`](Self::stream), but keeps no values.
+    /// Reads the same data as [`stream`](Self::stream), but keeps no values.
     ///
     /// # Errors
-    /// A damaged or missing data file.
+    /// If a data file is damaged or missing.
     pub fn check(
         &mut self,
         wanted: &dyn Fn(usize) -> bool,
@@ -310,7 +313,7 @@ impl Checkpoint {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<(), Error> {
         let order = self.reading_order(wanted);
-        // A storage that only what is left out lies in need not be read.
+        // A storage that holds only ignored variables need not be read.
         let shards: Vec<u32> = match self.framework() {
             Framework::TensorFlow => (0..self.index.shards).collect(),
             Framework::HuggingFace => order
@@ -365,7 +368,8 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Numbers of the variables that [`stream`](Self::stream) reads, in the order of their bytes.
+    /// Returns the indices of the variables that [`stream`](Self::stream) reads, in the order of
+    /// their bytes.
     pub fn reading_order(&self, wanted: &dyn Fn(usize) -> bool) -> Vec<usize> {
         let all = self.framework() == Framework::TensorFlow;
         let order = self.index.reading_order();
@@ -376,8 +380,8 @@ impl Checkpoint {
         &self.index.variables[number]
     }
 
-    /// The rows and columns of a matrix, in the order of its bytes, where the record has its axes the
-    /// other way round.
+    /// Returns the rows and columns of a matrix, in the order of its bytes, if the record stores it
+    /// transposed.
     fn exchanged(&self, number: usize) -> Option<[u64; 2]> {
         let variable = self.variable(number);
         let &[rows, columns] = variable.shape.as_slice() else {
@@ -391,7 +395,7 @@ impl Checkpoint {
         match (self.framework().is_transposed(&reference), column_major) {
             (true, false) => Some([rows, columns]),
             (false, true) => Some([columns, rows]),
-            // Column after column of `[out, in]` is row after row of `[in, out]`.
+            // `[out, in]` in column-major order is `[in, out]` in row-major order.
             (true, true) | (false, false) => None,
         }
     }

@@ -1,5 +1,5 @@
-//! What a record's `config.json` says of the model: its shape, that of each task's head, and its
-//! tokenizer's settings. Keys that are not known are passed over, so that a later version may add some.
+//! What a record's `config.json` says about the model: its shape, the shape of each task's head,
+//! and the tokenizer's settings. Unknown keys are ignored, so that a later version may add some.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ use crate::plain_file;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordConfig {
     pub model: ModelShape,
-    /// Whether the vocabulary is of lower-cased words; true for every released ELECTRA.
+    /// Whether the vocabulary is lower-cased; true for every released ELECTRA.
     #[serde(default = "yes")]
     pub do_lower_case: bool,
-    /// Whether accents are taken off the text; `None` follows `do_lower_case`, as Google's code
-    /// and Hugging Face's tokenizers do unless they are told otherwise.
+    /// Whether accents are stripped from the text; `None` follows `do_lower_case`, as Google's code
+    /// and Hugging Face's tokenizers do by default.
     #[serde(default)]
     pub strip_accents: Option<bool>,
     /// Whether every CJK ideograph is a word of its own; true for every released ELECTRA.
@@ -65,20 +65,21 @@ pub enum Error {
 }
 
 impl RecordConfig {
-    /// Whether accents are taken off the text, by either rule.
+    /// Returns whether accents are stripped from the text, explicitly or because of
+    /// `do_lower_case`.
     pub fn strips_accents(&self) -> bool {
         self.strip_accents.unwrap_or(self.do_lower_case)
     }
 }
 
 impl ModelShape {
-    /// Whether embeddings are projected to the hidden size.
+    /// Returns whether embeddings are projected to the hidden size.
     pub fn is_projected(&self) -> bool {
         self.embedding_size != self.hidden_size
     }
 }
 
-// The reference's constants, for what no shape tells.
+// The reference's constants, for what no shape determines.
 
 pub(crate) fn gelu() -> String {
     "gelu".into()

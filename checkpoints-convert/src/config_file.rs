@@ -1,6 +1,6 @@
-//! `config.json` beside a record, whole, as both programs write it. It says what the model is
-//! ([`RecordConfig`]) and, once one was chosen, its no-answer threshold; that of a fine-tuned model
-//! holds the hyper-parameters of its run too. Keys that are not known stay where they are.
+//! The whole `config.json` beside a record, as both programs write it. It describes the model
+//! ([`RecordConfig`]) and, once one has been chosen, its no-answer threshold; for a fine-tuned
+//! model it also holds the hyper-parameters of the run. Unknown keys are preserved in place.
 
 use std::path::{Path, PathBuf};
 
@@ -11,34 +11,34 @@ use crate::config::{Error, RecordConfig};
 use crate::plain_file;
 use crate::record_files::CONFIG_FILE;
 
-/// What a hyper-parameter never is: the model, its heads, and how its threshold was chosen.
+/// Keys that are never hyper-parameters: the model, its heads, and how its threshold was chosen.
 const DESCRIPTION: [&str; 3] = [MODEL, HEADS, CALIBRATION];
 const MODEL: &str = "model";
 const HEADS: &str = "heads";
-/// Only a run has it.
+/// A key that only a run has.
 const TASKS: &str = "task_names";
 /// The no-answer threshold.
 pub const THRESHOLD: &str = "qa_na_threshold";
 /// How the threshold was chosen.
 pub const CALIBRATION: &str = "calibration";
 
-/// That of a fine-tuned model has four kilobytes.
+/// The file of a fine-tuned model has about 4 kB.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// The content of a `config.json`, its keys in their order.
+/// The content of a `config.json`, with its keys in order.
 #[derive(Clone, Debug)]
 pub struct ConfigFile {
     file: PathBuf,
     keys: Map<String, Value>,
-    /// As it was read: what is wrong in it is told with its place.
+    /// The original text, so that errors can give a position in it.
     text: Vec<u8>,
 }
 
 impl ConfigFile {
-    /// Reads `file`; `None` if there is none.
+    /// Reads `file`; returns `None` if it does not exist.
     ///
     /// # Errors
-    /// Not readable, or no JSON object.
+    /// If it is not readable, or not a JSON object.
     pub fn read(file: &Path) -> Result<Option<Self>, Error> {
         let Some(text) = plain_file::read(file, MAX_BYTES)? else {
             return Ok(None);
@@ -50,7 +50,7 @@ impl ConfigFile {
                 keys,
                 text,
             })),
-            // What is no object is told as a description that is wrong.
+            // JSON that is not an object is reported as a wrong description.
             Err(source) => Err(Error::Parse {
                 file: file.display().to_string(),
                 source: record(&text).err().unwrap_or(source),
@@ -58,10 +58,10 @@ impl ConfigFile {
         }
     }
 
-    /// As [`read`](Self::read), of a file that must be there.
+    /// Reads a file that must exist; otherwise as [`read`](Self::read).
     ///
     /// # Errors
-    /// Not there, not readable, or no JSON object.
+    /// If it is missing, not readable, or not a JSON object.
     pub fn open(file: &Path) -> Result<Self, Error> {
         let missing = || plain_file::Error::Missing {
             file: file.display().to_string(),
@@ -69,7 +69,7 @@ impl ConfigFile {
         Ok(Self::read(file)?.ok_or_else(missing)?)
     }
 
-    /// That of a model that a run with these hyper-parameters trained.
+    /// Builds the file of a model that a run with these hyper-parameters trained.
     pub fn of_run(mut hparams: Map<String, Value>, model: Value, heads: Value) -> Self {
         hparams.insert(MODEL.to_owned(), model);
         hparams.insert(HEADS.to_owned(), heads);
@@ -80,10 +80,10 @@ impl ConfigFile {
         }
     }
 
-    /// What the model is.
+    /// Returns the description of the model.
     ///
     /// # Errors
-    /// A size is missing, or of another type.
+    /// If a size is missing or has the wrong type.
     pub fn record(&self) -> Result<RecordConfig, Error> {
         record(&self.text).map_err(|source| Error::Parse {
             file: self.file.display().to_string(),
@@ -91,18 +91,18 @@ impl ConfigFile {
         })
     }
 
-    /// Whether it says what the model is; a file with hyper-parameters alone does not.
+    /// Returns whether it describes a model; a file with only hyper-parameters does not.
     pub fn describes_model(&self) -> bool {
         self.keys.contains_key(MODEL)
     }
 
-    /// Whether it is that of a model that `electra finetune` trained.
+    /// Returns whether it belongs to a model that `electra finetune` trained.
     pub fn is_fine_tuned(&self) -> bool {
         self.keys.contains_key(TASKS)
     }
 
-    /// The hyper-parameters of the run that trained the model; of a record that was only converted,
-    /// its threshold, if one was chosen for it.
+    /// Returns the hyper-parameters of the run that trained the model; for a record that was only
+    /// converted, the threshold, if one was chosen for it.
     pub fn hparams(&self) -> Map<String, Value> {
         let mut hparams = self.keys.clone();
         match self.is_fine_tuned() {
@@ -112,24 +112,24 @@ impl ConfigFile {
         hparams
     }
 
-    /// The threshold that was chosen after the conversion, and how it was.
+    /// Returns the threshold that was chosen after the conversion, and how it was chosen.
     pub fn calibration(&self) -> Map<String, Value> {
         let mut values = self.keys.clone();
         values.retain(|key, _| [THRESHOLD, CALIBRATION].contains(&key.as_str()));
         values
     }
 
-    /// The threshold, if there is one.
+    /// Returns the threshold, if there is one.
     pub fn threshold(&self) -> Option<f64> {
         self.keys.get(THRESHOLD).and_then(Value::as_f64)
     }
 
-    /// Gives the model another threshold.
+    /// Sets the model's threshold.
     pub fn set_threshold(&mut self, threshold: f64) {
         self.keys.insert(THRESHOLD.to_owned(), threshold.into());
     }
 
-    /// Gives the model another threshold, and says how it was chosen.
+    /// Sets the model's threshold and records how it was chosen.
     pub fn calibrate(&mut self, threshold: f64, how: Value) {
         self.set_threshold(threshold);
         self.keys.insert(CALIBRATION.to_owned(), how);
@@ -137,10 +137,10 @@ impl ConfigFile {
 }
 
 impl RecordConfig {
-    /// What the `config.json` at `file` says of a record.
+    /// Reads the description of a record from the `config.json` at `file`.
     ///
     /// # Errors
-    /// Not there, not JSON, or a size is missing.
+    /// If it is missing or not JSON, or if a size is missing.
     pub fn read(file: &Path) -> Result<Self, Error> {
         ConfigFile::open(file)?.record()
     }

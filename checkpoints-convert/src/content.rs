@@ -1,5 +1,5 @@
-//! What a record is made of: the weights, settings and vocabulary of a checkpoint enter, digests
-//! leave. Two checkpoints with one digest give one record, whatever their files are called.
+//! Identifies the content of a record: digests of the checkpoint's weights, settings and
+//! vocabulary. Checkpoints with equal digests give equal records, whatever their files are called.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,8 +7,8 @@ use crate::config::RecordConfig;
 use crate::digest::Digest;
 use crate::record::FORMAT;
 
-/// A variable that fills a parameter: name, shape, type, and CRC32C of its bytes as
-/// `conversion.json` has it.
+/// A variable that fills a parameter: its name, shape, type, and the CRC32C of its bytes as given
+/// in `conversion.json`.
 pub(crate) struct Weight<'a> {
     pub name: &'a str,
     pub shape: &'a [u64],
@@ -19,16 +19,16 @@ pub(crate) struct Weight<'a> {
 /// The key `content` of `conversion.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
-    /// Of the weights, settings and vocabulary together.
+    /// Digest of weights, settings and vocabulary together.
     pub digest: String,
-    /// Of the variables that fill a parameter: names, shapes, types and checksums.
+    /// Digest of the variables that fill a parameter: names, shapes, types and checksums.
     pub weights: String,
-    /// Of the bytes of the vocabulary; null where there is none.
+    /// Digest of the vocabulary's bytes; null if there is none.
     pub vocabulary: Option<String>,
 }
 
 impl Content {
-    /// `threshold` is the no-answer threshold that the checkpoint brings.
+    /// Computes the digests; `threshold` is the no-answer threshold that the checkpoint brings.
     pub(crate) fn new(
         weights: String,
         config: &RecordConfig,
@@ -39,7 +39,7 @@ impl Content {
         digest.field(FORMAT.as_bytes());
         digest.field(weights.as_bytes());
         digest.field(vocabulary.as_deref().unwrap_or_default().as_bytes());
-        // The order of the keys is that of the type's fields.
+        // The keys are serialized in the order of the struct's fields.
         digest.field(&serde_json::to_vec(config).unwrap_or_default());
         if let Some(threshold) = threshold {
             digest.field(&threshold.to_le_bytes());
@@ -52,7 +52,7 @@ impl Content {
     }
 }
 
-/// Digest of the variables that fill a parameter, in the order of their names.
+/// Returns the digest of the variables that fill a parameter, sorted by name.
 pub(crate) fn weights<'a>(weights: impl Iterator<Item = Weight<'a>>) -> String {
     let mut weights: Vec<Weight> = weights.collect();
     weights.sort_by_key(|weight| weight.name);
@@ -69,7 +69,7 @@ pub(crate) fn weights<'a>(weights: impl Iterator<Item = Weight<'a>>) -> String {
     digest.finish()
 }
 
-/// Digest of a vocabulary's bytes.
+/// Returns the digest of a vocabulary's bytes.
 pub(crate) fn vocabulary(bytes: &[u8]) -> String {
     let mut digest = Digest::default();
     digest.field(bytes);

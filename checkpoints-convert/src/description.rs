@@ -1,5 +1,5 @@
-//! What a checkpoint is: the model that its names, shapes and settings tell, and its vocabulary.
-//! No values are read and nothing is written.
+//! Describes a checkpoint: the model given by its names, shapes and settings, and its vocabulary.
+//! Reads no values and writes nothing.
 
 use std::path::Path;
 
@@ -13,10 +13,10 @@ use crate::plan::Plan;
 pub struct Description {
     /// What its record's `config.json` would hold.
     pub config: RecordConfig,
-    /// Whether it says what becomes of letter case and accents. A TensorFlow checkpoint may not: its
-    /// record has the reference's default then.
+    /// Whether it states how letter case and accents are treated. A TensorFlow checkpoint may not;
+    /// its record then has the reference's default.
     pub states_case: bool,
-    /// The files that say it, as messages call them.
+    /// The files that state it, as named in messages.
     pub case_files: Vec<String>,
     /// The bytes of its `vocab.txt`.
     pub vocabulary: Option<Vec<u8>>,
@@ -25,7 +25,7 @@ pub struct Description {
 /// Reads the index or the headers of the checkpoint at `input`.
 ///
 /// # Errors
-/// What [`convert`](crate::convert) finds wrong before it reads values.
+/// The errors that [`convert`](crate::convert) finds before it reads values.
 pub fn describe(input: &Path) -> Result<Description, Error> {
     let checkpoint = Checkpoint::open(input)?;
     let config = Plan::new(&checkpoint)?.config;

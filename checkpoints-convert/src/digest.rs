@@ -1,9 +1,10 @@
-//! What names content: fields enter, 32 hexadecimal digits leave. It tells contents apart that
-//! differ by chance or by work, not those that someone made alike on purpose.
+//! Digests of content: fields in, 32 hexadecimal digits out. They distinguish contents that differ
+//! by accident or by editing, but do not resist deliberate collisions.
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-/// A digest of fields, each with its length, so that no two lists of fields run together.
+/// A digest of fields, each prefixed by its length, so that different lists of fields never
+/// concatenate to the same bytes.
 #[derive(Clone, Default)]
 pub(crate) struct Digest(Xxh3Default);
 

@@ -1,4 +1,4 @@
-//! The error of every command of this crate: one variant a module, each with its own sentence.
+//! The error type of every command of this crate, with one variant per module.
 
 use std::io;
 

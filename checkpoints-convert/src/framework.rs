@@ -1,10 +1,11 @@
-//! Whose files a checkpoint's are. Names and layouts of either framework enter and leave in terms of
-//! the reference's variables: Google's TensorFlow names with dense kernels `[in, out]`, which are
-//! also the record's. Hugging Face keeps its dense weights `[out, in]`, as PyTorch does.
+//! The framework that wrote a checkpoint. Names and layouts of either framework are translated to
+//! and from those of the reference's variables: Google's TensorFlow names with dense kernels
+//! `[in, out]`, which is also the record's layout. Hugging Face stores dense weights as
+//! `[out, in]`, as PyTorch does.
 
 use crate::{hugging_face, names};
 
-/// The program whose files a checkpoint's are.
+/// The framework whose files a checkpoint consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framework {
     TensorFlow,
@@ -12,7 +13,7 @@ pub(crate) enum Framework {
 }
 
 impl Framework {
-    /// What this framework calls the variable that the reference calls `reference`.
+    /// Returns this framework's name for the reference's variable `reference`.
     pub fn name(self, reference: &str) -> String {
         match self {
             Self::TensorFlow => reference.into(),
@@ -20,8 +21,7 @@ impl Framework {
         }
     }
 
-    /// The shape that this framework gives a variable of the reference's shape, and the other way
-    /// round.
+    /// Converts the shape of the reference's variable to this framework's, or back.
     pub fn shape(self, reference: &str, shape: &[u64]) -> Vec<u64> {
         let mut shape = shape.to_vec();
         if self.is_transposed(reference) && shape.len() == 2 {
@@ -30,13 +30,13 @@ impl Framework {
         shape
     }
 
-    /// Whether this framework keeps the variable with its two axes exchanged.
+    /// Returns whether this framework stores the variable transposed.
     pub fn is_transposed(self, reference: &str) -> bool {
         self == Self::HuggingFace && reference.ends_with("/kernel")
     }
 
-    /// Why a variable that no parameter takes is left out, by its name; `None` for a name that
-    /// this crate does not know.
+    /// Returns why a variable with this name is left out if no parameter takes it; `None` for a
+    /// name that this crate does not know.
     pub fn reason(self, name: &str) -> Option<&'static str> {
         match self {
             Self::TensorFlow => names::reason(name),

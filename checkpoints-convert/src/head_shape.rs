@@ -1,5 +1,5 @@
-//! The shape of a task's head, as `config.json` has it under `heads`: that of question answering, or
-//! one dense layer. Which of the two is told by the keys; keys of both, or of neither, are refused.
+//! The shape of a task's head, as given in `config.json` under `heads`: either a question-answering
+//! head or a dense layer. The keys decide which; keys of both, or of neither, are rejected.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,24 +12,24 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, try_from = "Keys")]
 pub enum HeadShape {
-    /// Where an answer starts and ends in a passage.
+    /// Predicts where an answer starts and ends in a passage.
     Span(SpanShape),
-    /// A class, a number, or a label for each word.
+    /// Predicts a class, a number, or a label for each word.
     Dense(DenseShape),
 }
 
 /// Which parts a question-answering head has (reference: `finetune/qa/qa_tasks.py`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SpanShape {
-    /// The end is predicted given the start, through a hidden layer.
+    /// The end is predicted conditioned on the start, through a hidden layer.
     pub joint_prediction: bool,
-    /// There is a classifier of questions without an answer.
+    /// There is a classifier for unanswerable questions.
     pub answerable_classifier: bool,
-    /// That classifier sees the passage weighted by the start probabilities, through a hidden
-    /// layer; otherwise the first token alone.
+    /// That classifier reads the passage weighted by the start probabilities, through a hidden
+    /// layer; otherwise only the first token.
     pub answerable_uses_start_logits: bool,
-    /// Width of the hidden layers: 512 in the reference, and where a fine-tuned record does not
-    /// say it.
+    /// Width of the hidden layers: 512 in the reference, and in a fine-tuned record that does not
+    /// state it.
     pub hidden: usize,
 }
 
@@ -38,31 +38,31 @@ pub struct SpanShape {
 /// Hugging Face's `ElectraForSequenceClassification` has it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DenseShape {
-    /// Values that it gives a text or a word: as many as there are labels, or one for a number.
+    /// Values per text or word: the number of labels, or one for a number.
     pub outputs: usize,
-    /// The labels in the order of the outputs; `None` where nothing tells them, as in a
-    /// TensorFlow checkpoint.
+    /// The labels in the order of the outputs; `None` if unknown, as in a TensorFlow checkpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<String>>,
-    /// What the outputs are; `None` where nothing tells it: the layer is the same for all.
+    /// What the outputs mean; `None` if unknown, since the layer is the same for all kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<DenseKind>,
-    /// Whether a dense layer `[hidden, hidden]` with GELU behind it comes first; the reference has none.
+    /// Whether a dense layer `[hidden, hidden]` followed by GELU comes first; the reference has
+    /// none.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub hidden_layer: bool,
-    /// Segment id of every token that a tagging head was trained on, if it is not the 1 of the
-    /// reference's features: 0 for one of Hugging Face. With the other segment it would give other
-    /// labels.
+    /// The segment id of every token that a tagging head was trained with, if it is not 1 as in the
+    /// reference's features: 0 for one of Hugging Face. With the other segment the head would
+    /// predict different labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub segment: Option<u8>,
-    /// How many texts an example has: 1, or 2 of a pair; `None` where nothing tells it.
+    /// How many texts an example has: 1, or 2 for a pair; `None` if unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub texts: Option<u8>,
-    /// The numbers that 0 and 1 of a regression stand for; `None` where nothing tells them.
+    /// The numbers that a regression's outputs 0 and 1 stand for; `None` if unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<[f64; 2]>,
-    /// The columns of the tables that a person's own task was learnt from, under the keys of its
-    /// `task.json`; `None` where it names none.
+    /// The columns of the tables that a user's own task was trained on, under the keys of its
+    /// `task.json`; `None` if that names none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub columns: Option<Map<String, Value>>,
 }
@@ -80,7 +80,7 @@ pub enum DenseKind {
 }
 
 impl DenseKind {
-    /// As people and `config.json` call it.
+    /// Returns its name in messages and in `config.json`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Classification => "classification",
@@ -90,18 +90,18 @@ impl DenseKind {
     }
 }
 
-/// Width of a question-answering head's hidden layers, where nothing tells it.
+/// Width of a question-answering head's hidden layers, if nothing states it.
 pub(crate) const HEAD_HIDDEN: usize = 512;
 
 impl HeadShape {
-    /// A dense head of so many outputs, of which nothing else is known.
+    /// Returns a dense head with `outputs` outputs and nothing else known.
     pub fn dense(outputs: usize) -> Self {
         Self::Dense(DenseShape::new(outputs))
     }
 }
 
 impl DenseShape {
-    /// Of so many outputs; nothing else is known.
+    /// Returns a layer with `outputs` outputs and nothing else known.
     pub fn new(outputs: usize) -> Self {
         Self {
             outputs,
@@ -115,7 +115,7 @@ impl DenseShape {
         }
     }
 
-    /// Whether the parts agree with each other, and if not, why.
+    /// Checks that the parts agree with each other; the error says why they do not.
     fn check(&self) -> Result<(), String> {
         let outputs = self.outputs;
         if outputs == 0 {
@@ -204,7 +204,7 @@ impl fmt::Display for DenseShape {
     }
 }
 
-/// The keys of either head; others are passed over, so that a later version may add some.
+/// The keys of either head; others are ignored, so that a later version may add some.
 #[derive(Deserialize)]
 struct Keys {
     joint_prediction: Option<bool>,
@@ -279,7 +279,7 @@ impl TryFrom<Keys> for HeadShape {
     }
 }
 
-/// The heads by task; what is wrong with one is told with its key.
+/// Deserializes the heads by task; an error names the key of the head.
 pub(crate) fn by_task<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, HeadShape>, D::Error> {
@@ -327,7 +327,7 @@ mod tests {
         };
         assert!(span.joint_prediction && !span.answerable_classifier && span.hidden == 12);
         assert_eq!(serde_json::to_string(&head).unwrap(), text);
-        // Fine-tuned records of version 0.1 do not say the width.
+        // Fine-tuned records of version 0.1 do not state the width.
         let text = text.replace(",\"hidden\":12", "");
         let head: HeadShape = serde_json::from_str(&text).unwrap();
         assert!(matches!(head, HeadShape::Span(span) if span.hidden == 512));

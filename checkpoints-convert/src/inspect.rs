@@ -1,5 +1,5 @@
-//! What a checkpoint holds and where each variable would go, from its index alone, and what a record
-//! holds: no values are read and nothing is written.
+//! Shows what a checkpoint holds and where each variable would go, from its index alone, and what a
+//! record holds. Reads no values and writes nothing.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::record_files::{RECORD_FILE, REPORT_FILE};
 use crate::report::{self, SourceReport, Totals, VariableReport};
 use crate::stored_record::{StoredRecord, StoredTensor};
 
-/// Of a report of a hundred thousand variables.
+/// Enough for a report of a hundred thousand variables.
 const MAX_REPORT_BYTES: u64 = 64 << 20;
 
 /// The variables of a checkpoint.
@@ -23,12 +23,12 @@ const MAX_REPORT_BYTES: u64 = 64 << 20;
 pub struct Inspection {
     pub source: SourceReport,
     pub totals: Totals,
-    /// The model that names and shapes tell; null where they do not.
+    /// The model inferred from names and shapes; null if that is impossible.
     pub config: Option<RecordConfig>,
     /// Why this checkpoint could not be converted.
     pub problem: Option<String>,
     pub warnings: Vec<String>,
-    /// Parameters of incomplete heads that nothing would fill.
+    /// Parameters of incomplete heads that no variable would fill.
     pub unfilled: Vec<String>,
     pub variables: Vec<VariableReport>,
 }
@@ -36,8 +36,8 @@ pub struct Inspection {
 /// Reads the index of the checkpoint at `input`.
 ///
 /// # Errors
-/// No checkpoint there, or a damaged index. A checkpoint of another model is no error: its
-/// variables are listed, and [`Inspection::problem`] says what is wrong.
+/// If there is no checkpoint or its index is damaged. A checkpoint of another model is not an
+/// error: its variables are listed, and [`Inspection::problem`] says what is wrong.
 pub fn inspect(input: &Path) -> Result<Inspection, Error> {
     let checkpoint = Checkpoint::open(input)?;
     let plan = Plan::new(&checkpoint);
@@ -67,34 +67,34 @@ pub fn inspect(input: &Path) -> Result<Inspection, Error> {
 /// The tensors of a record.
 #[derive(Clone, Debug, Serialize)]
 pub struct RecordInspection {
-    /// As it was given.
+    /// The path as it was given.
     pub path: String,
     /// Always "record".
     pub kind: &'static str,
     pub config: RecordConfig,
-    /// The checkpoint that it was converted from, as `conversion.json` has it; null for a record that
-    /// was trained.
+    /// The checkpoint that it was converted from, according to `conversion.json`; null for a record
+    /// that was trained.
     pub converted_from: Option<String>,
     pub values: u64,
     pub bytes: u64,
-    /// Parameters of `config.json` that the record lacks, or holds with another shape.
+    /// Parameters of `config.json` that are missing from the record, or have another shape in it.
     pub missing: Vec<String>,
     /// Why this record could not be loaded.
     pub problem: Option<String>,
     pub tensors: Vec<StoredTensor>,
 }
 
-/// Whether there is a record at `path`: a folder that holds one, or its file.
+/// Returns whether there is a record at `path`: a folder that holds one, or its file.
 pub fn is_record(path: &Path) -> bool {
     path.join(RECORD_FILE).exists() || (path.ends_with(RECORD_FILE) && path.exists())
 }
 
-/// Reads what the record at `path` holds: a folder, or `model.bpk` in it. The checkpoints of a run
-/// have their `config.json` one folder up.
+/// Inspects the record at `path`: a folder, or `model.bpk` in it. The checkpoints of a run have
+/// their `config.json` one folder up.
 ///
 /// # Errors
-/// No record there, or a damaged one. A record that lacks parameters is no error:
-/// [`RecordInspection::problem`] says so.
+/// If there is no record or it is damaged. A record that lacks parameters is not an error:
+/// [`RecordInspection::problem`] reports it.
 pub fn inspect_record(path: &Path) -> Result<RecordInspection, Error> {
     let folder = match path.ends_with(RECORD_FILE) && !path.is_dir() {
         true => path.parent().unwrap_or(Path::new("")),
@@ -125,7 +125,7 @@ pub fn inspect_record(path: &Path) -> Result<RecordInspection, Error> {
     })
 }
 
-/// Where the record's checkpoint was, if its report is there and says so.
+/// Returns the path of the checkpoint that the record was converted from, if its report states it.
 fn converted_from(folder: &Path) -> Option<String> {
     #[derive(Deserialize)]
     struct Report {

@@ -1,5 +1,5 @@
-//! A record that was made earlier: its folder enters; whether it is whole, and what it was made of,
-//! leave. A record belongs to a checkpoint's content, not to the place where it lies.
+//! A record from an earlier conversion: checks whether it is intact, and what it was made of. A
+//! record is tied to a checkpoint's content, not to its location.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::vocabulary;
 /// A vocabulary of 30,522 words has 232 kB, a report of 785 variables 300 kB.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// What `conversion.json` must say for a record to be used again.
+/// What `conversion.json` must contain for a record to be reused.
 #[derive(Deserialize)]
 struct Report {
     producer: String,
@@ -30,7 +30,7 @@ struct Report {
     variables: Vec<Variable>,
     #[serde(default)]
     source: Source,
-    /// Version 0.1 did not write it.
+    /// Missing in files of version 0.1.
     #[serde(default)]
     record: Option<String>,
 }
@@ -39,7 +39,7 @@ struct Report {
 struct Source {
     #[serde(default)]
     path: PathBuf,
-    /// Version 0.1 did not write it.
+    /// Missing in files of version 0.1.
     #[serde(default)]
     content: Option<Content>,
 }
@@ -55,16 +55,17 @@ struct Variable {
     parameter: Option<String>,
 }
 
-/// How the files of an earlier conversion belong together.
+/// Whether the files of an earlier conversion match each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeptState {
     /// `model.bpk` is the one that `conversion.json` describes.
     Whole,
-    /// It is another one.
+    /// `model.bpk` is a different one.
     Other,
-    /// `vocab.txt` has other tokens than the one that `conversion.json` describes, or another order.
+    /// `vocab.txt` has different tokens from the one that `conversion.json` describes, or in
+    /// another order.
     OtherVocabulary,
-    /// It, or one of the small files beside it, cannot be read.
+    /// `model.bpk`, or one of the small files beside it, cannot be read.
     Damaged,
 }
 
@@ -75,8 +76,8 @@ pub struct KeptRecord {
 }
 
 impl KeptRecord {
-    /// The record in `folder`; `None` if there is none, or none of which is known what it was made
-    /// of: a fine-tuned model, or one without `conversion.json`.
+    /// Opens the record in `folder`. Returns `None` if there is none or its origin is unknown: a
+    /// fine-tuned model, or a record without `conversion.json`.
     pub fn open(folder: &Path) -> Option<Self> {
         if !folder.join(RECORD_FILE).is_file() || is_fine_tuned(folder) {
             return None;
@@ -88,18 +89,18 @@ impl KeptRecord {
         })
     }
 
-    /// The file with the weights.
+    /// Returns the path of the weights file.
     pub fn weights_file(&self) -> PathBuf {
         self.folder.join(RECORD_FILE)
     }
 
-    /// The identity of the weights by `conversion.json`; version 0.1 did not write it.
+    /// Returns the identity of the weights in `conversion.json`; version 0.1 did not write it.
     pub fn identity(&self) -> Option<&str> {
         self.report.record.as_deref()
     }
 
-    /// Whether every value in `model.bpk` is the one that was written: reads them all and compares
-    /// their checksums, as far as there are some.
+    /// Returns whether every value in `model.bpk` is the one that was written: reads them all and
+    /// compares their checksums, if there are any.
     pub fn has_whole_values(&self) -> bool {
         let Ok(pack) = pack::open(&self.weights_file()) else {
             return false;
@@ -107,7 +108,7 @@ impl KeptRecord {
         pack.checksums.is_none() || pack.tensors.iter().all(|tensor| tensor.to_bytes().is_ok())
     }
 
-    /// How the files agree with `conversion.json`; no values are read.
+    /// Compares the files with `conversion.json`; reads no values.
     pub fn state(&self) -> KeptState {
         let Ok(pack) = pack::open(&self.weights_file()) else {
             return KeptState::Damaged;
@@ -130,7 +131,7 @@ impl KeptRecord {
         }
     }
 
-    /// How `vocab.txt` agrees with the digest of the one that was written.
+    /// Compares `vocab.txt` with the digest of the one that was written.
     fn vocabulary_state(&self, digest: &str) -> KeptState {
         let Some(bytes) = read(&self.folder.join(VOCABULARY_FILE)) else {
             return KeptState::Damaged;
@@ -138,7 +139,7 @@ impl KeptRecord {
         if content::vocabulary(&bytes) == digest {
             return KeptState::Whole;
         }
-        // What is no vocabulary of the model's says so best where it is read.
+        // A file that is not a usable vocabulary gets its error where it is read.
         if !vocabulary::is_usable(&bytes, self.report.config.model.vocab_size) {
             return KeptState::Damaged;
         }
@@ -148,8 +149,9 @@ impl KeptRecord {
         }
     }
 
-    /// What the record was made of; equal to the content of the same checkpoint. Of a record of version 0.1, it is taken of what `conversion.json` says of every
-    /// variable and of the vocabulary in the folder.
+    /// Returns what the record was made of, which equals the content of the same checkpoint. For a
+    /// record of version 0.1, it is computed from the variables in `conversion.json` and the
+    /// vocabulary in the folder.
     pub fn content(&self) -> Content {
         let report = &self.report;
         let used = report.variables.iter().filter(|v| v.parameter.is_some());
@@ -169,16 +171,16 @@ impl KeptRecord {
     }
 }
 
-/// Whether a record may be written into `folder`: no file in it would be replaced that a conversion
-/// did not make.
+/// Returns whether a record may be written into `folder`, that is, it would replace only files that
+/// a conversion made.
 pub fn takes_record(folder: &Path) -> bool {
     !hugging_face::has_config(folder) && foreign(folder, None).is_none()
 }
 
-/// The first of the files in `folder` that a conversion would replace though none made it, and why
-/// it must stay; `None` where there is no such file.
+/// Returns the first file in `folder` that a conversion would replace but did not make, and why it
+/// must stay; `None` if there is no such file.
 ///
-/// A damaged record may be replaced: converting again is what mends it.
+/// A damaged record may be replaced, since converting again repairs it.
 pub(crate) fn foreign(folder: &Path, vocabulary: Option<&[u8]>) -> Option<(PathBuf, &'static str)> {
     let [record, config, report_file, vocabulary_file] =
         [RECORD_FILE, CONFIG_FILE, REPORT_FILE, VOCABULARY_FILE].map(|name| folder.join(name));
@@ -202,7 +204,7 @@ pub(crate) fn foreign(folder: &Path, vocabulary: Option<&[u8]>) -> Option<(PathB
         }
     }
     if is_there(&config) {
-        // Which a conversion leaves that was killed while its files got their places.
+        // Left behind by a conversion that was killed while its files were being moved into place.
         return (!is_converted_config(&config)).then_some((config, unknown));
     }
     let is_other = |bytes: &[u8]| {
@@ -214,12 +216,12 @@ pub(crate) fn foreign(folder: &Path, vocabulary: Option<&[u8]>) -> Option<(PathB
     None
 }
 
-/// The bytes of a file that one may expect to be small; `None` if it cannot be read.
+/// Returns the bytes of a file that should be small; `None` if it cannot be read.
 pub(crate) fn read(path: &Path) -> Option<Vec<u8>> {
     plain_file::read(path, MAX_BYTES).ok().flatten()
 }
 
-/// `conversion.json` of a conversion by this program.
+/// Reads the `conversion.json` of a conversion by this program.
 fn report(folder: &Path) -> Option<Report> {
     let text = read(&folder.join(REPORT_FILE))?;
     let report: Report = serde_json::from_slice(plain_file::without_mark(&text)).ok()?;
@@ -230,7 +232,7 @@ fn is_ours(producer: Option<&str>) -> bool {
     producer.is_some_and(|producer| producer.starts_with(env!("CARGO_PKG_NAME")))
 }
 
-/// Whether the file is, byte for byte, what a conversion writes.
+/// Returns whether the file is, byte for byte, what a conversion writes.
 fn is_converted_config(path: &Path) -> bool {
     let Ok(Some(file)) = ConfigFile::read(path) else {
         return false;
@@ -241,15 +243,16 @@ fn is_converted_config(path: &Path) -> bool {
     let Ok(Value::Object(mut keys)) = serde_json::to_value(&config) else {
         return false;
     };
-    // One that the checkpoint brings.
+    // The threshold that the checkpoint brings.
     keys.extend(threshold.map(|threshold| (THRESHOLD.to_owned(), threshold.into())));
     read(path).is_some_and(|text| text == json(&keys))
 }
 
-/// Whether the record in `folder` was converted from the file `source`; never of a fine-tuned model.
+/// Returns whether the record in `folder` was converted from the file `source`; false for a
+/// fine-tuned model.
 ///
-/// `conversion.json` has the path as it was given then. Where that leads nowhere any more, since the
-/// data or the working folder was another, the end of the path is compared.
+/// `conversion.json` has the path as it was given then. If that no longer exists, because the data
+/// or the working directory has changed, the end of the path is compared.
 pub fn is_made_of(folder: &Path, source: &Path) -> bool {
     let Some(kept) = KeptRecord::open(folder) else {
         return false;
@@ -274,8 +277,8 @@ pub fn is_made_of(folder: &Path, source: &Path) -> bool {
     }
 }
 
-/// Whether `config.json` in `folder` is that of a model that `electra finetune` trained; one that
-/// cannot be read is told where it is needed.
+/// Returns whether `config.json` in `folder` belongs to a model that `electra finetune` trained; a
+/// file that cannot be read is reported where it is needed.
 pub fn is_fine_tuned(folder: &Path) -> bool {
     let config = ConfigFile::read(&folder.join(CONFIG_FILE));
     config.is_ok_and(|config| config.is_some_and(|config| config.is_fine_tuned()))

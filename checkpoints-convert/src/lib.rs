@@ -1,19 +1,19 @@
 //! Converts TensorFlow 1.15 and Hugging Face ELECTRA checkpoints to Burn records and back, without
 //! Python.
 //!
-//! On the way in: zip, folder or prefix (`source`) → variables (`bundle`), or a model's folder →
-//! variables (`hugging_face`); both are `tensor`s of one `checkpoint` → places in the model
-//! (`names`, `plan`) → `model.bpk` (`record`) and a report of every variable (`report`); `verify`
-//! reads both ends again. `pack` is the file that a record is, with its checksums. On the way out:
-//! `model.bpk` → files of either framework (`export`).
+//! Import: zip, folder or prefix (`source`) → variables (`bundle`), or a model's folder → variables
+//! (`hugging_face`); both become `tensor`s of one `checkpoint` → positions in the model (`names`,
+//! `plan`) → `model.bpk` (`record`) and a report of every variable (`report`); `verify` reads both
+//! sides again. `pack` is the file format of a record, with its checksums. Export: `model.bpk` →
+//! files of either framework (`export`).
 //!
 //! # Heads
 //!
-//! The heads of every task go along, several in one checkpoint: [`HeadShape`] says what they are. A
-//! TensorFlow checkpoint tells a head by the full set of its variables: `task_specific/<task>/dense`
-//! alone, `[hidden, outputs]`, is one dense layer (classification, regression, tagging); with the
-//! layers `qa_hidden`, `dense_1`, … it is question answering. A head that is neither is left out, and
-//! a warning says why.
+//! The heads of all tasks are converted, several per checkpoint: [`HeadShape`] describes them. In a
+//! TensorFlow checkpoint a head is identified by the full set of its variables:
+//! `task_specific/<task>/dense` alone, `[hidden, outputs]`, is one dense layer (classification,
+//! regression, tagging); with the layers `qa_hidden`, `dense_1`, … it is question answering. A head
+//! that is neither is left out, with a warning that says why.
 //!
 //! | Hugging Face's class | its head |
 //! |---|---|
@@ -21,17 +21,17 @@
 //! | `ElectraForSequenceClassification` | is one of classification, or of regression if it has one output, with [`hidden_layer`](DenseShape::hidden_layer) |
 //! | `ElectraForQuestionAnswering` | is one of question answering without joint prediction and without a classifier |
 //!
-//! The task is `finetuning_task` of `config.json` if a task of that name has such a head, or else
-//! `tagging`, `classification`, `regression` or `squad`. On the way to Hugging Face a model has one head:
-//! the only one that can go along, or the one that [`export_head`] is asked for. The joint head cannot,
-//! and `export.json` names every parameter that was left out. A head of one layer is written as two,
-//! since `gelu(z) − gelu(−z) = z`.
+//! The task is `finetuning_task` of `config.json` if a task of that name has such a head, otherwise
+//! `tagging`, `classification`, `regression` or `squad`. An exported Hugging Face model has one
+//! head: the only one that can be exported, or the one passed to [`export_head`]. The joint head
+//! cannot be exported, and `export.json` names every parameter that was left out. A head of one
+//! layer is written as two, since `gelu(z) − gelu(−z) = z`.
 //!
-//! The reference gives every token of a tagging task segment 1, `transformers` gives it 0, and a head
-//! needs the one that it was trained with: `segment` of a record's head says 0, and `tagging_segment` of
-//! an exported `config.json` says either. TensorFlow has no place for labels: its checkpoints are read
-//! without them, and the kind of a dense head is known there if the task has one of the reference's
-//! names.
+//! The reference gives every token of a tagging task segment 1, `transformers` gives it 0, and a
+//! head needs the one that it was trained with: `segment` of a record's head is set if it is 0, and
+//! `tagging_segment` of an exported `config.json` states either. TensorFlow has no place for
+//! labels: its checkpoints are read without them, and the kind of a dense head is known only if the
+//! task has one of the reference's names.
 #![forbid(unsafe_code)]
 
 pub mod bundle;

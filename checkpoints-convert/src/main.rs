@@ -1,5 +1,5 @@
-//! The program `checkpoints-convert`: parses, runs one command, and turns an error into one line
-//! and an exit code: 0 done, 2 wrong use or wrong data.
+//! The program `checkpoints-convert`: parses the arguments, runs one command, and turns an error
+//! into one line and an exit code: 0 for success, 2 for wrong usage or wrong data.
 #![forbid(unsafe_code)]
 
 use std::error::Error as _;
@@ -100,10 +100,11 @@ fn main() -> ExitCode {
     }
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader of our output has seen enough, as `| head` does.
+        // The reader of our output has closed the pipe, as `| head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody is left to tell if standard error is closed; the exit code still says it.
+            // If standard error is closed, the message is lost; the exit code still reports the
+            // failure.
             let _ = writeln!(io::stderr(), "error: {}", one_line(&error));
             ExitCode::from(2)
         }
@@ -123,7 +124,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
             arguments: inspect,
             json,
         } => {
-            // What reads this program's output has always had a row for each variable.
+            // Programs that read this output rely on a row for each variable.
             let all = arguments.verbose > 0 || !io::stdout().is_terminal();
             inspect.run(all, manner(*json), out)
         }
@@ -138,7 +139,7 @@ fn is_broken_pipe(error: &Error) -> bool {
     cause.is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Log records as lines on standard error, so that standard output holds results only.
+/// Writes log records as lines on standard error, so that standard output holds only results.
 struct StandardError;
 
 impl Log for StandardError {
@@ -148,7 +149,7 @@ impl Log for StandardError {
 
     fn log(&self, record: &Record) {
         if self.enabled(record.metadata()) {
-            // Nobody is left to tell that standard error is closed.
+            // If standard error is closed, there is nowhere to report it.
             let level = match record.level() {
                 Level::Warn => "warning".into(),
                 level => level.as_str().to_lowercase(),

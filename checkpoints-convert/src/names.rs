@@ -1,7 +1,7 @@
-//! One table of names: which TensorFlow variable is which parameter of the record, with what
-//! shape. A configuration enters, the full list of its parameters leaves; the same table serves
-//! both directions. Kernels keep TensorFlow's layout `[in, out]`, so nothing is transposed.
-//! Names follow the reference's variable scopes (`model/modeling.py`, `finetune/qa/qa_tasks.py`,
+//! A table of names: which TensorFlow variable is which parameter of the record, with its shape.
+//! Turns a configuration into the full list of its parameters; the same table serves both
+//! directions. Kernels keep TensorFlow's layout `[in, out]`, so nothing is transposed. Names follow
+//! the reference's variable scopes (`model/modeling.py`, `finetune/qa/qa_tasks.py`,
 //! `finetune/classification/classification_tasks.py`, `finetune/tagging/tagging_tasks.py`).
 
 mod pretraining;
@@ -23,7 +23,7 @@ pub struct Parameter {
     pub shape: Vec<u64>,
 }
 
-/// A size that the configuration gives.
+/// A size given by the configuration.
 #[derive(Clone, Copy)]
 enum Size {
     Vocabulary,
@@ -33,7 +33,7 @@ enum Size {
     Hidden,
     Intermediate,
     One,
-    /// Two hidden states side by side.
+    /// Two concatenated hidden states.
     TwoHidden,
     HeadHidden,
     Outputs,
@@ -41,11 +41,11 @@ enum Size {
 
 use Size::*;
 
-/// TensorFlow's scope, the record's module, and which of its two tensors have which shape.
+/// TensorFlow's scope, the record's module, and the shapes of its tensors.
 enum Row {
     /// `variable`, `parameter`, shape.
     Table(&'static str, &'static str, [Size; 2]),
-    /// `gamma` and `beta`, named alike on both sides.
+    /// `gamma` and `beta`, which have the same names on both sides.
     Norm(&'static str, &'static str, Size),
     /// `kernel` → `weight` `[in, out]`, `bias` → `bias` `[out]`.
     Dense(&'static str, &'static str, [Size; 2]),
@@ -72,14 +72,14 @@ const EMBEDDINGS: [Row; 4] = [
     Norm("embeddings/LayerNorm", "embeddings.layer_norm", Embedding),
 ];
 
-/// Only where embedding and hidden size differ.
+/// Only if embedding and hidden size differ.
 const PROJECTION: [Row; 1] = [Dense(
     "embeddings_project",
     "embeddings.project",
     [Embedding, Hidden],
 )];
 
-/// Of layer i, under `electra/encoder/layer_i/` and `electra.layers.i.`.
+/// The parameters of layer i, under `electra/encoder/layer_i/` and `electra.layers.i.`.
 const LAYER: [Row; 8] = [
     Dense("attention/self/query", "attention.query", [Hidden, Hidden]),
     Dense("attention/self/key", "attention.key", [Hidden, Hidden]),
@@ -103,8 +103,8 @@ const LAYER: [Row; 8] = [
     Norm("output/LayerNorm", "feed_forward.layer_norm", Hidden),
 ];
 
-// Of a head, under `task_specific/<task>/` and `heads.<task>.`. TensorFlow numbers the layers
-// that have no name of their own in the order of their making.
+// The parameters of a head, under `task_specific/<task>/` and `heads.<task>.`. TensorFlow numbers
+// unnamed layers in the order of creation.
 const START: Row = Dense("dense", "start", [Hidden, One]);
 const END_GIVEN_START: [Row; 2] = [
     Dense("qa_hidden", "end_hidden", [TwoHidden, HeadHidden]),
@@ -116,15 +116,15 @@ const ANSWERABLE_FROM_START: [Row; 2] = [
     Dense("dense_3", "answerable", [HeadHidden, One]),
 ];
 const ANSWERABLE: Row = Dense("dense_2", "answerable", [Hidden, One]);
-/// All of a head that is no question answering's.
+/// The whole of a head that is not for question answering.
 const DENSE: Row = Dense("dense", "dense", [Hidden, Outputs]);
-/// The same with a hidden layer. The reference has no such head: these are Hugging Face's names.
+/// The same with a hidden layer. The reference has no such head, so these are Hugging Face's names.
 const DENSE_BEHIND_HIDDEN: [Row; 2] = [
     Dense("classifier/dense", "hidden", [Hidden, Hidden]),
     Dense("classifier/out_proj", "dense", [Hidden, Outputs]),
 ];
 
-/// Every parameter of a model of this configuration: the encoder's, then each head's.
+/// Returns every parameter of a model with this configuration: the encoder's, then each head's.
 pub fn parameters(config: &RecordConfig) -> Vec<Parameter> {
     let mut parameters = encoder_parameters(config);
     for (task, head) in &config.heads {
@@ -133,7 +133,7 @@ pub fn parameters(config: &RecordConfig) -> Vec<Parameter> {
     parameters
 }
 
-/// The parameters of embeddings and layers.
+/// Returns the parameters of embeddings and layers.
 pub(crate) fn encoder_parameters(config: &RecordConfig) -> Vec<Parameter> {
     let mut list = List::new(config);
     list.rows(&EMBEDDINGS, "electra/", "electra.");
@@ -147,7 +147,7 @@ pub(crate) fn encoder_parameters(config: &RecordConfig) -> Vec<Parameter> {
     list.parameters
 }
 
-/// The parameters of one task's head.
+/// Returns the parameters of one task's head.
 pub(crate) fn head_parameters(
     config: &RecordConfig,
     task: &str,
@@ -169,14 +169,14 @@ pub(crate) fn head_parameters(
     list.parameters
 }
 
-/// Whether a task of this name can stand in the path of a parameter.
+/// Returns whether a task name may occur in the path of a parameter.
 pub(crate) fn is_task_name(name: &str) -> bool {
     let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"_-".contains(&b);
     !name.is_empty() && name.bytes().all(is_allowed)
 }
 
-/// What the reference's task of this name predicts (`finetune/task_builder.py`), if a dense layer of
-/// so many outputs can; `None` for a name that the reference does not have.
+/// Returns what the reference's task of this name predicts (`finetune/task_builder.py`), if a dense
+/// layer with this number of outputs can do so; `None` for a name that the reference does not have.
 pub(crate) fn dense_kind(task: &str, outputs: usize) -> Option<DenseKind> {
     match task {
         "cola" | "mnli" | "mrpc" | "qnli" | "qqp" | "rte" | "sst" => {
@@ -188,7 +188,7 @@ pub(crate) fn dense_kind(task: &str, outputs: usize) -> Option<DenseKind> {
     }
 }
 
-/// The reference's tasks of questions on passages.
+/// The reference's question-answering tasks.
 const QUESTIONS: [&str; 6] = [
     "squad",
     "squadv1",
@@ -198,13 +198,13 @@ const QUESTIONS: [&str; 6] = [
     "searchqa",
 ];
 
-/// Whether the reference's task of this name is one of questions on passages.
+/// Returns whether the reference's task of this name is question answering.
 pub(crate) fn is_of_questions(task: &str) -> bool {
     QUESTIONS.contains(&task)
 }
 
-/// The labels of the reference's task of this name in the order of its outputs, if it has classes
-/// (`finetune/classification/classification_tasks.py`).
+/// Returns the labels of the reference's task of this name in the order of its outputs, if it has
+/// classes (`finetune/classification/classification_tasks.py`).
 pub(crate) fn classes(task: &str) -> Option<&'static [&'static str]> {
     match task {
         "cola" | "mrpc" | "qqp" | "sst" => Some(&["0", "1"]),
@@ -337,7 +337,7 @@ pub(crate) mod tests {
     #[test]
     fn every_name_stands_once_on_either_side() {
         let parameters = parameters(&config(4, head(true, true, true)));
-        // 5 embedding tensors, 2 of the projection, 16 a layer, 10 of the full head.
+        // 5 embedding tensors, 2 of the projection, 16 per layer, 10 of the full head.
         assert_eq!(parameters.len(), 5 + 2 + 2 * 16 + 10);
         for field in [
             |p: &Parameter| p.path.clone(),

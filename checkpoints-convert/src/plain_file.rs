@@ -1,6 +1,6 @@
-//! The files of a checkpoint on the disk: a path enters, a file that can be read to an end leaves,
-//! with its length. What is no plain file (a pipe would wait for ever, a device has no end) is
-//! refused unopened, and so is what git-lfs puts in the place of a file that it did not fetch.
+//! Opens the files of a checkpoint on disk. Anything but a regular file (a pipe would block for
+//! ever, a device has no end) is rejected unopened, and so is the pointer that git-lfs leaves in
+//! place of a file that it did not fetch.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
@@ -30,13 +30,13 @@ const POINTERS: [&[u8]; 2] = [
     b"version https://git-lfs.github.com/spec/v1",
     b"version https://hawser.github.com/spec/v1",
 ];
-/// The specification's limit of a pointer.
+/// The specification's size limit for a pointer.
 const MAX_POINTER_BYTES: u64 = 1024;
 
-/// Opens the file at `path`, from its beginning; returns its length too.
+/// Opens the file at `path`, from its beginning; also returns its length.
 ///
 /// # Errors
-/// Not there, not readable, no plain file, or a pointer of git-lfs.
+/// If it is missing, not readable, not a regular file, or a git-lfs pointer.
 pub(crate) fn open(path: &Path) -> Result<(File, u64), Error> {
     let name = || path.display().to_string();
     let unreadable = |source: io::Error| match source.kind() {
@@ -46,8 +46,8 @@ pub(crate) fn open(path: &Path) -> Result<(File, u64), Error> {
             source,
         },
     };
-    // Before opening: that alone waits for a pipe's other end. Links are followed, as the caches of
-    // Hugging Face consist of them.
+    // Before opening, since opening a pipe already waits for its other end. Symbolic links are
+    // followed, because Hugging Face's caches consist of them.
     let data = fs::metadata(path).map_err(unreadable)?;
     if !data.is_file() {
         return Err(Error::Kind {
@@ -74,10 +74,10 @@ pub(crate) fn open(path: &Path) -> Result<(File, u64), Error> {
     Ok((file, length))
 }
 
-/// The bytes of a small file; `None` if there is none.
+/// Reads a small file; returns `None` if it does not exist.
 ///
 /// # Errors
-/// As [`open`], and more than `limit` bytes.
+/// As for [`open`], and if it has more than `limit` bytes.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
     let (file, size) = match open(path) {
         Err(Error::Missing { .. }) => return Ok(None),
@@ -85,7 +85,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
     };
     let name = || path.display().to_string();
     let mut bytes = Vec::new();
-    // A file can grow while it is read.
+    // The file may grow while it is read.
     file.take(limit + 1)
         .read_to_end(&mut bytes)
         .map_err(|source| Error::Read {
@@ -103,7 +103,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
     Ok(Some(bytes))
 }
 
-/// A text without the byte-order mark that editors of Windows put before it, which JSON does not
+/// Strips the byte-order mark that Windows editors put at the start of a text, which JSON does not
 /// allow.
 pub fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text)

@@ -1,6 +1,6 @@
-//! What becomes of each variable: an index enters; the model's configuration, inferred from
-//! names and shapes, and the place of every variable leave. No values are read for it. Which
-//! layers a head has is told by which variables exist (`heads`).
+//! Decides what becomes of each variable: infers the model's configuration from names and shapes,
+//! and assigns every variable of the index. Reads no values. Which layers a head has is determined
+//! by which variables exist (`heads`).
 
 mod error;
 mod heads;
@@ -22,24 +22,24 @@ pub(crate) use shapes::UNKNOWN;
 /// What becomes of a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Use {
-    /// It fills the parameter of this number.
+    /// It fills the parameter with this index.
     Parameter(usize),
-    /// It is left out, and why.
+    /// It is left out, for this reason.
     Ignored(String),
 }
 
-/// The place of every variable of a checkpoint.
+/// What becomes of every variable of a checkpoint.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub config: RecordConfig,
     /// Every parameter of that configuration; each is filled by one variable.
     pub parameters: Vec<Parameter>,
-    /// For each variable of the index, in its order.
+    /// For each variable of the index, in order.
     pub uses: Vec<Use>,
-    /// Paths of parameters, of incomplete heads, that nothing fills; such heads are left out.
+    /// Paths of parameters of incomplete heads that no variable fills; such heads are left out.
     pub unfilled: Vec<String>,
     pub warnings: Vec<String>,
-    /// The no-answer threshold of a head that the checkpoint has, if it is not the reference's default.
+    /// The no-answer threshold of a head of the checkpoint, if it is not the reference's default.
     pub threshold: Option<f64>,
 }
 
@@ -47,7 +47,7 @@ impl Plan {
     /// Infers the model from names and shapes, and from a Hugging Face model's settings.
     ///
     /// # Errors
-    /// A variable of the encoder is missing, a shape contradicts the others, or the settings do.
+    /// If a variable of the encoder is missing, or a shape or a setting contradicts the others.
     pub fn new(checkpoint: &Checkpoint) -> Result<Self, crate::Error> {
         let (file, framework) = (checkpoint.display(), checkpoint.framework());
         let index = &checkpoint.index;

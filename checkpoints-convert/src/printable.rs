@@ -1,12 +1,12 @@
-//! Text that may come from a stranger's file, on its way to a terminal: characters that a terminal
-//! obeys instead of showing (escape sequences, line ends, changes of the writing direction) leave as
-//! the escapes that programmers write for them. Called once, where a line is printed.
+//! Escapes text that may come from an untrusted file before it reaches a terminal: characters that
+//! a terminal interprets instead of showing (escape sequences, line ends, changes of the writing
+//! direction) become the usual programming-language escapes. Called once, where a line is printed.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// One line of text as a terminal may have it: `\u{1b}`, `\n` or `\u{202e}` in the place of what it
-/// would obey. What is escaped already stays as it is.
+/// Escapes a line of text for a terminal: writes `\u{1b}`, `\n` or `\u{202e}` for characters that
+/// the terminal would interpret. Text that is already escaped is unchanged.
 ///
 /// ```
 /// assert_eq!(checkpoints_convert::printable("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
@@ -15,11 +15,11 @@ pub fn printable(line: &str) -> Cow<'_, str> {
     replaced(line, is_obeyed, |c, shown| shown.extend(c.escape_default()))
 }
 
-/// JSON text as a terminal may have it: the same characters as JSON's own escapes, so that what a
-/// program reads from it is unchanged. Line ends between values stay.
+/// Escapes JSON text for a terminal: writes the same characters as JSON's own escapes, so that a
+/// program parses the same value. Line ends between values stay.
 pub fn printable_json(text: &str) -> Cow<'_, str> {
-    // Outside of strings JSON has no other character of these than line ends, and inside of them
-    // line ends are escaped already.
+    // Outside strings, the only one of these characters that JSON allows is the line end, and
+    // inside strings line ends are already escaped.
     let is_raw = |c| c != '\n' && is_obeyed(c);
     replaced(text, is_raw, |c, shown| {
         for unit in c.encode_utf16(&mut [0; 2]) {
@@ -28,8 +28,9 @@ pub fn printable_json(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// Control characters; marks, embeddings, overrides and isolates of the writing direction; other
-/// line ends; what has no width, so that two names that look alike are alike.
+/// Returns whether a terminal interprets the character: control characters; marks, embeddings,
+/// overrides and isolates of the writing direction; other line ends; and zero-width characters, so
+/// that two names that look equal are equal.
 fn is_obeyed(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -81,7 +82,7 @@ mod tests {
             ),
         ] {
             assert_eq!(printable(text), expected);
-            // Once is enough, and twice is the same.
+            // Escaping is idempotent.
             assert_eq!(printable(&printable(text)), expected);
         }
         assert_eq!(

@@ -1,6 +1,6 @@
-//! Writes the parameters as a Burn record, `model.bpk`. Checked values enter one tensor at a
-//! time on one thread while another writes those before: a handful of tensors are in memory,
-//! whatever the number of layers. Burn's loader matches parameters by path.
+//! Writes the parameters as a Burn record, `model.bpk`. One thread reads and checks tensors while
+//! another writes the previous ones: only a few tensors are in memory, whatever the number of
+//! layers. Burn's loader matches parameters by path.
 
 use std::fs::File;
 use std::io;
@@ -24,18 +24,18 @@ pub const FORMAT: &str = "1";
 /// This program and its version, as written into records and reports.
 pub const PRODUCER: &str = concat!("checkpoints-convert ", env!("CARGO_PKG_VERSION"));
 
-/// Tensors that wait for the writer: enough that neither thread waits for the other at each of
-/// the many small ones, few enough that the large ones do not fill the memory.
+/// Tensors that may wait for the writer: enough that the threads do not wait for each other at each
+/// of the many small ones, few enough that the large ones do not fill the memory.
 const READ_AHEAD: usize = 4;
 
-/// Bytes after which the disk is told to begin writing them.
+/// Bytes after which a flush to disk is started.
 const FLUSH_BYTES: usize = 64 << 20;
 
-/// Streams the checkpoint into the record at `path`; returns what reading showed of each
+/// Streams the checkpoint into the record at `path`; returns the facts found while reading each
 /// variable, in the index's order.
 ///
 /// # Errors
-/// The checkpoint is damaged, or the record cannot be written. The file is then not whole.
+/// If the checkpoint is damaged, or the record cannot be written. The file is then incomplete.
 pub(crate) fn write(
     checkpoint: &mut Checkpoint,
     plan: &Plan,
@@ -54,7 +54,7 @@ pub(crate) fn write(
         })
         .map(|parameter| tensor(parameter, Arc::clone(&receiver)))
         .collect();
-    // The writer alone holds the receiver, so that sending fails once it has given up.
+    // Only the writer holds the receiver, so that sending fails once the writer has given up.
     drop(receiver);
     let metadata = [("format", FORMAT), ("producer", PRODUCER)];
 
@@ -63,7 +63,7 @@ pub(crate) fn write(
     let (flush, flushes) = sync_channel(1);
     let mut unflushed = 0;
     let (read, written, flushed) = thread::scope(|scope| {
-        // The caller has a place of its own for unfinished files: no second one is needed.
+        // The caller already stages unfinished files, so no second temporary file is needed.
         let writing = scope.spawn(|| pack::write_in_place(tensors, &metadata, path));
         let flushing = scope.spawn(|| flush_on_request(path, flushes));
         let read = checkpoint.stream(
@@ -89,7 +89,7 @@ pub(crate) fn write(
         (read, written, flushing.join())
     });
     match (read, written, flushed) {
-        // Where the writer failed first, the reader only found nobody listening.
+        // If the writer failed first, the reader's error is only a consequence.
         (Ok(()) | Err(Error::WriterStopped { .. }), Ok(Err(source)), _) => Err(Error::Record {
             file: file(),
             source,
@@ -104,12 +104,12 @@ pub(crate) fn write(
     }
 }
 
-/// Flushes the file at `path` to the disk at each request and, after the last, once more for
-/// good: the disk is at work from early on instead of when everything has been written.
+/// Flushes the file at `path` to disk at each request and once more after the last: the disk starts
+/// working early instead of when everything has been written.
 fn flush_on_request(path: &Path, requests: Receiver<()>) -> io::Result<()> {
     let mut file = None;
     while requests.recv().is_ok() {
-        // The writer may not have come to making the file yet.
+        // The writer may not have created the file yet.
         if file.is_none() {
             file = File::options().write(true).open(path).ok();
         }
@@ -123,7 +123,8 @@ fn flush_on_request(path: &Path, requests: Receiver<()>) -> io::Result<()> {
     }
 }
 
-/// The record's entry of a parameter, whose values arrive through `values` when it is written.
+/// Returns the record's entry for a parameter, whose values arrive through `values` when it is
+/// written.
 fn tensor(parameter: &Parameter, values: Arc<Mutex<Receiver<Vec<u8>>>>) -> Tensor {
     let shape: Vec<usize> = parameter.shape.iter().map(|&size| size as usize).collect();
     let bytes = shape.iter().product::<usize>() * size_of::<f32>();
@@ -139,15 +140,15 @@ fn tensor(parameter: &Parameter, values: Arc<Mutex<Receiver<Vec<u8>>>>) -> Tenso
                 .lock()
                 .ok()
                 .and_then(|values| values.recv().ok())
-                // Unlike `from_bytes_vec`, this takes the vector as it is, without a copy.
+                // Unlike `from_bytes_vec`, this takes the vector without a copy.
                 .map(Bytes::from_elems)
                 .ok_or_else(|| burn_pack::Error::IoError("the checkpoint could not be read".into()))
         },
     )
 }
 
-/// A parameter's identity: the same at every conversion, so that two records of one checkpoint
-/// are the same bytes. 64-bit FNV-1a of the path.
+/// Returns a parameter's identity, the 64-bit FNV-1a of its path. It is the same at every
+/// conversion, so that two records of one checkpoint have the same bytes.
 fn stable_id(path: &str) -> u64 {
     path.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

@@ -1,5 +1,5 @@
-//! `conversion.json`: what became of every variable of the checkpoint, with figures by which
-//! two copies can be compared. A plan and the facts that reading showed enter, a report leaves.
+//! `conversion.json`: what became of every variable of the checkpoint, with statistics by which two
+//! copies can be compared. Built from a plan and the facts found while reading.
 
 use serde::Serialize;
 
@@ -19,29 +19,30 @@ pub struct Report {
     pub source: SourceReport,
     pub totals: Totals,
     pub config: RecordConfig,
-    /// The no-answer threshold that the checkpoint brings, on the score of its head.
+    /// The no-answer threshold that the checkpoint brings, on the scale of its head's score.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
     /// Identity of the weights in `model.bpk`.
     pub record: Option<String>,
     pub warnings: Vec<String>,
-    /// Parameters that nothing filled.
+    /// Parameters that no variable filled.
     pub unfilled: Vec<String>,
     pub variables: Vec<VariableReport>,
 }
 
-/// Which checkpoint was read.
+/// The checkpoint that was read.
 #[derive(Clone, Debug, Serialize)]
 pub struct SourceReport {
-    /// As it was given.
+    /// The path as it was given.
     pub path: String,
-    /// "zip" or "folder" for a TensorFlow checkpoint, "hugging-face" for such a model.
+    /// "zip" or "folder" for a TensorFlow checkpoint, "hugging-face" for a Hugging Face model.
     pub kind: &'static str,
     /// Name of the checkpoint in its folder.
     pub prefix: String,
     /// Names of its data files.
     pub data_files: Vec<String>,
-    /// What the checkpoint is, wherever it lies; `inspect` does not ask.
+    /// Identity of the checkpoint's content, independent of its location; not computed by
+    /// `inspect`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
 }
@@ -69,18 +70,18 @@ pub struct VariableReport {
     pub size: u64,
     pub shard: u32,
     pub offset: u64,
-    /// CRC32C of the bytes, masked as TensorFlow stores it: the stored one, else that of what was
-    /// read; null where neither is.
+    /// CRC32C of the bytes, masked as TensorFlow stores it: the stored one, otherwise that of the
+    /// bytes that were read; null if there is neither.
     pub crc32c: Option<String>,
-    /// Whether the stored checksum was compared. Types that are not read are not compared,
-    /// Hugging Face's files store none, and `inspect` reads no values.
+    /// Whether the stored checksum was verified. Types that are not read are not verified, Hugging
+    /// Face's files store none, and `inspect` reads no values.
     pub checked: bool,
-    /// Sum of the values in float64; null where it was not taken or is not finite.
+    /// Sum of the values in float64; null if it was not computed or is not finite.
     pub sum: Option<f64>,
     /// The parameter that it fills.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameter: Option<String>,
-    /// Why it fills none.
+    /// Why it fills no parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ignored: Option<String>,
 }
@@ -147,7 +148,7 @@ impl Totals {
     }
 }
 
-/// A row for each variable of the checkpoint; without a plan none has a parameter.
+/// Returns a row for each variable of the checkpoint; without a plan, none has a parameter.
 pub(crate) fn variables(
     checkpoint: &Checkpoint,
     plan: Option<&Plan>,

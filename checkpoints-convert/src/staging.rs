@@ -1,8 +1,8 @@
-//! The folder in which a conversion builds its files before they get their places: files enter
-//! `OUT/.converting`, and leave all together by renaming once everything is on the disk. A
-//! conversion that fails leaves OUT as it was; one that was killed leaves a folder that the next
-//! one removes. OUT may come from a stranger: what has that name is removed only if it holds
-//! nothing but files that a conversion leaves, and no link is followed.
+//! The folder in which a conversion builds its files: they are written to `OUT/.converting`, and
+//! all renamed into place once everything is on disk. A conversion that fails leaves OUT as it was;
+//! one that was killed leaves a folder that the next one removes. OUT may be untrusted: a folder of
+//! that name is removed only if it holds nothing but files that a conversion leaves, and no link is
+//! followed.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -12,11 +12,11 @@ use serde::Serialize;
 
 use crate::{Error, bundle};
 
-/// Inside of OUT.
+/// Name of the folder inside OUT.
 pub(crate) const FOLDER: &str = ".converting";
 const LOCK: &str = "lock";
 
-/// The files that a conversion or an export writes, and how the names of others begin.
+/// The files that a conversion or an export writes, and the prefixes of other such files.
 const OWN_FILES: [&str; 13] = [
     LOCK,
     "model.bpk",
@@ -39,23 +39,23 @@ const OWN_BEGINNINGS: [&str; 4] = [
     bundle::TEMPORARY,
 ];
 
-/// Files on their way to `out`.
+/// Files that are being built for `out`.
 pub(crate) struct Staging {
     out: PathBuf,
     folder: PathBuf,
-    /// Held until the end: two conversions into one folder would mix.
+    /// Held until the end, because two conversions into one folder would mix their files.
     lock: Option<File>,
     created_out: bool,
 }
 
 impl Staging {
-    /// Prepares to write into `out`, which is made if it does not exist.
+    /// Prepares to write into `out`, which is created if it does not exist.
     pub fn create(out: &Path) -> Result<Self, Error> {
         let created_out = !out.exists();
         fs::create_dir_all(out).map_err(|source| failed(out, source))?;
         let folder = out.join(FOLDER);
         remove_left_over(out, &folder)?;
-        // Fails if anything has the name by now, a link included.
+        // Fails if anything has that name by now, even a link.
         fs::create_dir(&folder).map_err(|source| failed(&folder, source))?;
         let mut staging = Self {
             out: out.into(),
@@ -73,17 +73,17 @@ impl Staging {
         Ok(staging)
     }
 
-    /// Where all files are written.
+    /// Returns the folder in which all files are written.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Where to write the file `name`.
+    /// Returns where to write the file `name`.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// Writes a small file and flushes it to the disk.
+    /// Writes a small file and flushes it to disk.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let mut file = self.create_file(name)?;
         file.write_all(bytes)
@@ -95,8 +95,8 @@ impl Staging {
         File::create_new(self.path(name)).map_err(|source| failed(&self.out.join(name), source))
     }
 
-    /// The error with the place that the file was to have: nobody knows the one in here, and
-    /// nothing stays there.
+    /// Rewrites an error to name the final path of the file: the user does not know the staging
+    /// folder, and nothing stays there.
     pub fn in_place(&self, error: Error) -> Error {
         let named = |file: String| match Path::new(&file).strip_prefix(&self.folder) {
             Ok(name) => self.out.join(name).display().to_string(),
@@ -125,12 +125,12 @@ impl Staging {
         }
     }
 
-    /// Gives the files their places, in this order.
+    /// Moves the files into place, in this order.
     pub fn publish(self, names: &[&str]) -> Result<(), Error> {
         self.publish_without(names, &[])
     }
 
-    /// The same, once the files that are `stale` are gone.
+    /// Removes the files that are `stale`, then moves the files into place.
     pub fn publish_without(self, names: &[&str], stale: &[&str]) -> Result<(), Error> {
         for name in stale {
             let old = self.out.join(name);
@@ -151,19 +151,19 @@ impl Staging {
 }
 
 impl Drop for Staging {
-    /// Best effort: what stays behind is removed by the next conversion.
+    /// Best effort: the next conversion removes what is left behind.
     fn drop(&mut self) {
-        // Some systems cannot remove a file that is open.
+        // Some systems cannot remove an open file.
         drop(self.lock.take());
         let _ = fs::remove_dir_all(&self.folder);
         if self.created_out {
-            // Fails, as it should, once the files or anything else have been put there.
+            // Fails, as intended, once files have been put there.
             let _ = fs::remove_dir(&self.out);
         }
     }
 }
 
-/// Whether `folder` has the name and the files of a staging folder, and nothing else.
+/// Returns whether `folder` has the name and the files of a staging folder, and nothing else.
 pub(crate) fn is_left_over(folder: &Path) -> bool {
     folder.file_name().is_some_and(|name| name == FOLDER) && own_files(folder).is_ok()
 }
@@ -188,10 +188,10 @@ fn remove_left_over(out: &Path, folder: &Path) -> Result<(), Error> {
     fs::remove_dir(folder).map_err(|source| failed(folder, source))
 }
 
-/// The files in a folder that a killed conversion may have left.
+/// Returns the files in a folder that a killed conversion may have left.
 ///
 /// # Errors
-/// It is no folder, or holds anything else: then nobody knows whose it is.
+/// If it is not a folder, or holds anything else, in which case its owner is unknown.
 fn own_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let foreign = |path: &Path| Error::Staging {
         file: path.display().to_string(),
@@ -200,12 +200,12 @@ fn own_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     if !fs::symlink_metadata(folder).map_err(unreadable)?.is_dir() {
         return Err(foreign(folder));
     }
-    // Without a lock, nothing but its name would tell whose an old temporary file is.
+    // Without a lock file, only its name would identify an old temporary file.
     let has_lock = fs::symlink_metadata(folder.join(LOCK)).is_ok_and(|data| data.is_file());
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
-        // Of the entry itself, not of what a link points to.
+        // The type of the entry itself, not of a link's target.
         let is_file = entry.file_type().map_err(unreadable)?.is_file();
         let name = entry.file_name();
         let name = name.to_string_lossy();
@@ -220,7 +220,7 @@ fn own_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-/// Whether an earlier version's export may have given this name to a temporary file.
+/// Returns whether an earlier version's export may have given this name to a temporary file.
 fn is_old_temporary(name: &str) -> bool {
     name.strip_prefix(".tmp")
         .is_some_and(|rest| rest.len() == 6 && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
@@ -232,10 +232,10 @@ fn busy(out: &Path) -> Error {
     }
 }
 
-/// Pretty JSON with a final newline.
+/// Serializes to pretty JSON with a final newline.
 pub(crate) fn json(value: &impl Serialize) -> Vec<u8> {
-    // No type that is written has a map with keys that are not strings, the only thing that could
-    // fail.
+    // Serialization fails only for a map whose keys are not strings, which no type written here
+    // has.
     let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
     text.push(b'\n');
     text
@@ -269,12 +269,12 @@ fn keep_mode(_: &Path, _: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A rename is on the disk only once its folder is.
+/// Flushes the folder, since a rename is durable only then.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     use io::ErrorKind::{InvalidInput, Unsupported};
     match File::open(folder)?.sync_all() {
-        // Not every file system of another machine does it.
+        // Not every network file system supports it.
         Err(error) if matches!(error.kind(), InvalidInput | Unsupported) => Ok(()),
         done => done,
     }

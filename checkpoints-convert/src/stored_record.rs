@@ -1,5 +1,5 @@
-//! A converted or fine-tuned record as it lies in its folder: `config.json` and `model.bpk` enter,
-//! the parameters that the configuration names leave, with values read only when asked for.
+//! Opens a converted or fine-tuned record in its folder: finds the parameters that `config.json`
+//! names in `model.bpk`, and reads values only on demand.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub struct StoredTensor {
     pub dtype: String,
     /// Bytes of its values.
     pub size: u64,
-    /// `config.json` names no such parameter.
+    /// Whether `config.json` names no such parameter.
     pub foreign: bool,
 }
 
@@ -39,7 +39,7 @@ impl StoredRecord {
     /// Opens the record in `folder`.
     ///
     /// # Errors
-    /// A file is missing or is none of a record's.
+    /// If a file is missing or is not a record's.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(RECORD_FILE);
         check(folder, &path)?;
@@ -51,10 +51,10 @@ impl StoredRecord {
         })
     }
 
-    /// Checks that the record holds `parameter`, with the shape that it is to have.
+    /// Checks that the record holds `parameter` with the expected shape.
     ///
     /// # Errors
-    /// It does not.
+    /// If it does not.
     pub fn check(&self, parameter: &Parameter) -> Result<(), Error> {
         let Some(tensor) = self.tensors.get(&parameter.path) else {
             return Err(self.wrong(parameter, "nothing".into()));
@@ -67,11 +67,11 @@ impl StoredRecord {
         Err(self.wrong(parameter, format!("{:?} {sizes:?}", tensor.dtype)))
     }
 
-    /// The little-endian float32 values of a parameter; they are read from the file when they are
-    /// looked at.
+    /// Takes the little-endian float32 values of a parameter, which are read from the file when
+    /// they are accessed.
     ///
     /// # Errors
-    /// As [`check`](Self::check), and where it was taken before.
+    /// As for [`check`](Self::check), and if the parameter was taken before.
     pub fn take(&mut self, parameter: &Parameter) -> Result<Bytes, Error> {
         self.check(parameter)?;
         let Some(tensor) = self.tensors.remove(&parameter.path) else {
@@ -83,7 +83,7 @@ impl StoredRecord {
         })
     }
 
-    /// Every tensor that is there, by its name; `parameters` are those that are to be.
+    /// Returns every tensor in the record, sorted by name; `parameters` are the expected ones.
     pub fn tensors(&self, parameters: &[Parameter]) -> Vec<StoredTensor> {
         let known: BTreeSet<&str> = parameters.iter().map(|p| p.path.as_str()).collect();
         let tensors = self.tensors.values();
@@ -111,13 +111,14 @@ impl StoredRecord {
         }
     }
 
-    /// Paths of the parameters that were not taken.
+    /// Returns the paths of the parameters that were not taken.
     pub fn left(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
     }
 }
 
-/// The configuration of the record in `folder`. The checkpoints of a run share the one of its folder.
+/// Returns the configuration file of the record in `folder`. A run's checkpoints share the one in
+/// the run's folder.
 pub(crate) fn config_of(folder: &Path) -> PathBuf {
     let own = folder.join(CONFIG_FILE);
     let of_run = folder.parent().map(|parent| parent.join(CONFIG_FILE));
@@ -125,7 +126,7 @@ pub(crate) fn config_of(folder: &Path) -> PathBuf {
     of_run.unwrap_or(own)
 }
 
-/// Says what there is if there is no record.
+/// Returns an error that says what is there instead, if there is no record.
 fn check(folder: &Path, file: &Path) -> Result<(), Error> {
     let what = if file.exists() {
         return Ok(());
@@ -142,9 +143,9 @@ fn check(folder: &Path, file: &Path) -> Result<(), Error> {
     })
 }
 
-/// The tensors of a record by their paths.
+/// Reads the tensors of a record by path.
 fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>, Error> {
-    // A pipe or a device is refused before it is waited for.
+    // Rejects a pipe or a device before anything waits for it.
     plain_file::open(path)?;
     let pack = pack::open(path).map_err(|source| Error::ReadRecord {
         file: path.display().to_string(),

@@ -1,11 +1,10 @@
-//! Exchanges the axes of a dense kernel: PyTorch's `[out, in]` enters, the record's `[in, out]`
-//! leaves, and the other way round.
+//! Transposes a dense kernel between PyTorch's `[out, in]` and the record's `[in, out]`.
 
-/// Values along a side of the squares that are moved at a time: both sides' lines stay in the
-/// first-level cache.
+/// Side of the square blocks that are moved at a time: source and destination rows both stay in the
+/// L1 cache.
 const BLOCK: usize = 32;
 
-/// The float32 `values` of a `[rows, columns]` matrix as `[columns, rows]`.
+/// Transposes the float32 `values` of a `[rows, columns]` matrix to `[columns, rows]`.
 pub(crate) fn transpose(values: &[u8], rows: usize, columns: usize) -> Vec<u8> {
     let (from, _) = values.as_chunks::<4>();
     let mut bytes = vec![0; values.len()];
@@ -28,7 +27,7 @@ mod tests {
 
     #[test]
     fn each_value_gets_its_place() {
-        // Neither side a multiple of the block's.
+        // Neither side is a multiple of the block's.
         let (rows, columns) = (33, 70);
         let values: Vec<u8> = (0..rows * columns)
             .flat_map(|n| (n as f32).to_le_bytes())

@@ -1,5 +1,5 @@
-//! Compares a record with the checkpoint that it came from, bit by bit: both enter, counts and
-//! differences leave. The checkpoint's checksums are checked again on the way.
+//! Compares a record with the checkpoint that it came from, bit by bit, and returns counts and
+//! differences. The checkpoint's checksums are verified again at the same time.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,24 +15,24 @@ use crate::pack;
 use crate::plan::{Plan, Use};
 use crate::record_files::{CONFIG_FILE, RECORD_FILE, VOCABULARY_FILE};
 
-/// Bytes of a tensor compared at a time, so that the record's side is not held in memory.
+/// Bytes of a tensor compared at a time, so that the record's copy is not held in memory.
 const PIECE: usize = 8 << 20;
 
 /// What the comparison found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verification {
-    /// Variables of the checkpoint whose checksum is right.
+    /// Variables of the checkpoint whose checksum is correct.
     pub checked: usize,
-    /// Parameters that are equal bit by bit.
+    /// Parameters that are bitwise equal.
     pub equal: usize,
-    /// Values of those parameters.
+    /// Number of values of those parameters.
     pub values: u64,
-    /// Everything that differs, in words; empty for a true copy.
+    /// Everything that differs, as text; empty for an exact copy.
     pub differences: Vec<String>,
 }
 
 impl Verification {
-    /// Whether the record is a true copy.
+    /// Returns whether the record is an exact copy.
     pub fn is_equal(&self) -> bool {
         self.differences.is_empty()
     }
@@ -41,8 +41,8 @@ impl Verification {
 /// Reads the checkpoint at `input` again and compares it with the record in the folder `out`.
 ///
 /// # Errors
-/// The checkpoint is damaged, or the record cannot be read at all; a record that differs is no
-/// error but a finding.
+/// If the checkpoint is damaged, or the record cannot be read at all; a record that differs is not
+/// an error but a result.
 ///
 /// # Examples
 ///
@@ -62,7 +62,7 @@ pub fn verify(
     let mut checkpoint = Checkpoint::open(input)?;
     let plan = Plan::new(&checkpoint)?;
     let path = out.join(RECORD_FILE);
-    // Without its checksums: which value differs says more than that one does.
+    // Opened without verifying its checksums: which value differs is more informative.
     let tensors = Reader::from_file_exact(&path)
         .and_then(Reader::into_tensors)
         .map_err(|source| Error::ReadRecord {
@@ -128,14 +128,14 @@ pub fn verify(
     })
 }
 
-/// Whether the file at `path` holds these bytes.
+/// Returns whether the file at `path` holds these bytes.
 fn holds(path: &Path, bytes: &[u8]) -> bool {
     let length = fs::metadata(path).map(|data| data.len());
     length.is_ok_and(|length| length == bytes.len() as u64)
         && fs::read(path).is_ok_and(|found| found == bytes)
 }
 
-/// How a tensor of the record differs from `values`, little-endian float32.
+/// Describes how a tensor of the record differs from `values`, little-endian float32.
 fn difference(tensor: Tensor, shape: &[u64], values: &[u8]) -> Result<Option<String>, Error> {
     let found: Vec<u64> = tensor.shape.iter().map(|&size| size as u64).collect();
     if tensor.dtype != DType::F32 || found != shape {

@@ -1,11 +1,11 @@
-//! The vocabulary of a checkpoint on its way into the record: the bytes of `vocab.txt` and the
-//! number of embeddings enter; the lines that are tokens leave, and what a user is to know of them.
-//! Of one in a record, whether it still has the tokens that the record was made with.
+//! Checks the vocabulary of a checkpoint on its way into the record: picks the lines of `vocab.txt`
+//! that are tokens, given the number of embeddings, and warns about problems. Also checks whether a
+//! record's vocabulary still has the tokens that the record was made with.
 
 use crate::plain_file;
 
-/// The vocabulary without blank lines at its end that the embeddings have no rows for: an editor
-/// added them, and no text maps to them.
+/// Strips trailing blank lines for which the embeddings have no rows: an editor added them, and no
+/// text maps to them.
 pub(crate) fn tokens(vocabulary: &[u8], rows: usize) -> &[u8] {
     let mut tokens = vocabulary;
     let mut lines = count(tokens);
@@ -24,20 +24,20 @@ pub(crate) fn tokens(vocabulary: &[u8], rows: usize) -> &[u8] {
     tokens
 }
 
-/// Lines of a vocabulary; the last may lack its end.
+/// Counts the lines of a vocabulary; the last may lack its line end.
 fn count(vocabulary: &[u8]) -> usize {
     let ends = vocabulary.iter().filter(|&&byte| byte == b'\n').count();
     ends + usize::from(vocabulary.last().is_some_and(|&byte| byte != b'\n'))
 }
 
-/// The lines of a vocabulary without blanks around them and without blank lines at the end; `None` if
-/// it is no UTF-8.
+/// Returns the lines of a vocabulary, trimmed and without trailing blank lines; `None` if it is not
+/// UTF-8.
 fn lines(vocabulary: &[u8]) -> Option<Vec<&str>> {
     let text = str::from_utf8(plain_file::without_mark(vocabulary)).ok()?;
     Some(text.trim_end().split('\n').map(str::trim).collect())
 }
 
-/// Whether a text could be split by it for a model with so many embeddings.
+/// Returns whether it can tokenize text for a model with this many embeddings.
 pub(crate) fn is_usable(vocabulary: &[u8], rows: usize) -> bool {
     let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"];
     lines(vocabulary).is_some_and(|lines| {
@@ -45,8 +45,8 @@ pub(crate) fn is_usable(vocabulary: &[u8], rows: usize) -> bool {
     })
 }
 
-/// Whether it has the tokens of the vocabulary that `is_it` knows, and only what an editor leaves is
-/// another: blank lines at the end, line ends, a byte-order mark.
+/// Returns whether it has the tokens of the vocabulary that `is_it` recognises, and differs only as
+/// an editor's changes do: blank lines at the end, line ends, a byte-order mark.
 pub(crate) fn is_edited(vocabulary: &[u8], is_it: impl Fn(&[u8]) -> bool) -> bool {
     let Some(lines) = lines(vocabulary) else {
         return false;
@@ -64,15 +64,15 @@ pub(crate) fn is_edited(vocabulary: &[u8], is_it: impl Fn(&[u8]) -> bool) -> boo
     })
 }
 
-/// What does not fit: more or fewer tokens than the embeddings have rows.
+/// Warns if there are more or fewer tokens than the embeddings have rows.
 pub(crate) fn size_warning(tokens: &[u8], rows: usize) -> Option<String> {
     let lines = count(tokens);
     (lines != rows)
         .then(|| format!("vocab.txt has {lines} lines, but the word embeddings have {rows} rows"))
 }
 
-/// Whether the words have capitals that lower-cased text never reaches, if no file says that text is
-/// to be lower-cased.
+/// Warns if the words have capitals that lower-cased text never matches, and no file states whether
+/// text is lower-cased.
 pub(crate) fn case_warning(tokens: &[u8], said: Option<bool>) -> Option<String> {
     if said.is_some() {
         return None;
@@ -109,7 +109,7 @@ mod tests {
             ("a\nb", 2, "a\nb"),
             ("a\nb\n\n", 2, "a\nb\n"),
             ("a\nb\n \r\n\n", 2, "a\nb\n"),
-            // A row of its own makes a blank line a token.
+            // If it has a row in the embeddings, a blank line is a token.
             ("a\nb\n\n", 3, "a\nb\n\n"),
             ("a\nb\nc\n", 2, "a\nb\nc\n"),
             ("a\n\nb\n\n\n", 3, "a\n\nb\n"),
@@ -126,7 +126,7 @@ mod tests {
         let warning = size_warning(b"a\nb\nc\n", 2).unwrap();
         assert!(warning.contains("3 lines") && warning.contains("2 rows"));
         assert!(size_warning(b"", 2).unwrap().contains("0 lines"));
-        // Three million blank lines are one look at each.
+        // Three million blank lines take linear time.
         let many = [&b"a\n"[..], &b"\n".repeat(3_000_000)].concat();
         assert_eq!(tokens(&many, 1), b"a\n");
     }

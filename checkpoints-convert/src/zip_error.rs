@@ -1,5 +1,4 @@
-//! What is wrong with a zip archive, in words and with what to do about it: the library's error
-//! enters, a sentence leaves.
+//! Explains what is wrong with a zip archive and what to do about it, given the library's error.
 
 use std::io::{self, Read};
 
@@ -7,7 +6,7 @@ use zip::result::ZipError;
 
 const DAMAGED: &str = "it is cut off or damaged: download or copy it again";
 
-/// What `error` means to whoever has the archive.
+/// Explains `error` to the owner of the archive.
 pub(crate) fn words(error: &ZipError) -> String {
     match error {
         ZipError::InvalidArchive(what) => format!("{DAMAGED} ({what})"),
@@ -28,7 +27,7 @@ fn is_damage(kind: io::ErrorKind) -> bool {
     matches!(kind, InvalidData | InvalidInput | UnexpectedEof)
 }
 
-/// A member being read, whose errors say what they mean.
+/// A reader of a member that translates errors.
 pub(crate) struct Reader<R>(pub R);
 
 impl<R: Read> Read for Reader<R> {

@@ -1,9 +1,9 @@
-//! TensorFlow's numbers of value types (`core/framework/types.proto`).
+//! TensorFlow's numbers for value types (`core/framework/types.proto`).
 
 use crate::tensor::DType;
 
 impl DType {
-    /// From TensorFlow's `DataType` number.
+    /// Converts from TensorFlow's `DataType` number.
     pub fn from_tensorflow(number: i32) -> Self {
         match number {
             1 => Self::F32,
@@ -15,7 +15,7 @@ impl DType {
         }
     }
 
-    /// TensorFlow's `DataType` number.
+    /// Returns TensorFlow's `DataType` number.
     pub fn to_tensorflow(self) -> i32 {
         match self {
             Self::F32 => 1,

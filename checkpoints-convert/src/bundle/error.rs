@@ -1,11 +1,11 @@
-//! What can be wrong with a bundle. Every message names the file, and the variable where one is
-//! concerned, with what was expected and what was found.
+//! Errors of a bundle. Every message names the file and, if one is concerned, the variable, with
+//! what was expected and what was found.
 
 use std::io;
 
 use crate::tensor;
 
-/// A bundle that cannot be read, or written.
+/// A bundle that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]

@@ -1,5 +1,5 @@
-//! Indexes that are whole tables with right checksums, but lie: written with this crate's table
-//! writer, refused by its reader.
+//! Malicious indexes: valid tables with correct checksums and false contents, written with this
+//! crate's table writer and rejected by its reader.
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -136,7 +136,7 @@ fn an_index_without_a_header_is_refused() {
 
 #[test]
 fn huge_claims_are_refused_before_anything_is_reserved() {
-    // 2^62 values: the bytes overflow; two such sizes: the values do.
+    // With 2^62 values the byte count overflows; with two such sizes the value count does.
     let bytes = table(&header(), &[(b"a", entry(0, 1 << 62))]);
     assert!(matches!(refused(&bytes), Error::Shape { .. }));
     let dim = vec![Dim { size: 1 << 40 }, Dim { size: 1 << 40 }];
@@ -280,7 +280,7 @@ fn a_table_of_many_blocks_in_their_order_is_read() {
 
 #[test]
 fn what_grows_when_it_is_read_has_an_end() {
-    // Keys of 4 kB that share all but their ends take a few bytes each in the file.
+    // In the file, 4 kB keys that share all but their last bytes take a few bytes each.
     let mut table = TableWriter::default();
     table.add(b"", &header().encode_to_vec());
     for number in 0..6000 {
@@ -291,7 +291,7 @@ fn what_grows_when_it_is_read_has_an_end() {
         refused(&table.finish()),
         Error::NamesTooLong { .. }
     ));
-    // Two bytes for each size of a shape.
+    // Each size of a shape takes two bytes.
     let shape = Some(Shape {
         dim: vec![Dim { size: 0 }; 1_000_000],
         unknown_rank: false,
@@ -318,8 +318,8 @@ fn a_value_that_is_no_message_is_refused() {
 
 #[test]
 fn a_compressed_block_is_refused_by_its_kind() {
-    // The first block ends where the empty meta-index block's 13 bytes, the index block and
-    // the footer begin; its checksum is made anew for the changed kind.
+    // The first block ends where the 13 bytes of the empty meta-index block, the index block and
+    // the footer begin; its checksum is recomputed for the changed compression type.
     let mut bytes = table(&header(), &[(b"a", entry(0, 1))]);
     let end = bytes
         .windows(8)

@@ -1,5 +1,5 @@
-//! The bytes of an `.index` file enter, variables whose shapes and sizes have been checked against
-//! each other leave. Nothing here trusts a number of the file: shapes are multiplied with checks.
+//! Parses an `.index` file into variables whose shapes and sizes agree with each other. No number
+//! in the file is trusted: shapes are multiplied with overflow checks.
 
 use prost::Message;
 
@@ -7,10 +7,10 @@ use super::proto::{BundleEntry, BundleHeader};
 use super::{Error, table};
 use crate::tensor::{self, DType, Index, Variable};
 
-/// A larger index is refused unread; ELECTRA-Large's has 40 kB.
+/// A larger index is rejected unread; ELECTRA-Large's has 40 kB.
 pub const MAX_INDEX_BYTES: u64 = 64 << 20;
 const MAX_VARIABLES: usize = 100_000;
-/// Of all variables: keys share their beginnings, so that a small file can hold many long ones.
+/// Limit over all variables: keys share prefixes, so a small file can hold many long ones.
 const MAX_NAMES_BYTES: usize = 16 << 20;
 const MAX_SHARDS: u32 = 4096;
 const MAX_RANK: usize = 8;
@@ -21,8 +21,8 @@ impl Index {
     /// Parses the bytes of an index; `file` names it in errors.
     ///
     /// # Errors
-    /// A damaged table, an unsupported format (big endian, slices, later version), or entries
-    /// that contradict themselves.
+    /// If the table is damaged, the format unsupported (big-endian, slices, a later version), or an
+    /// entry contradicts itself.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Error> {
         let mut shards = None;
         let mut variables = Vec::new();

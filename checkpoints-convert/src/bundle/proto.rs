@@ -1,12 +1,12 @@
-//! The three messages inside an index, field by field as TensorFlow's
-//! `core/protobuf/tensor_bundle.proto`, `tensor_shape.proto` and `versions.proto` number them.
+//! The three messages inside an index, with the field numbers of TensorFlow's
+//! `core/protobuf/tensor_bundle.proto`, `tensor_shape.proto` and `versions.proto`.
 
-/// The value under the empty key: what the whole bundle is.
+/// The value under the empty key: properties of the whole bundle.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct BundleHeader {
     #[prost(int32, tag = "1")]
     pub num_shards: i32,
-    /// 0: little, 1: big.
+    /// 0 is little-endian, 1 big-endian.
     #[prost(int32, tag = "2")]
     pub endianness: i32,
     #[prost(message, optional, tag = "3")]
@@ -37,7 +37,7 @@ pub struct BundleEntry {
     pub size: i64,
     #[prost(fixed32, tag = "6")]
     pub crc32c: u32,
-    /// Only how many there are matters here: a variable saved in slices is refused.
+    /// Only their number matters here: a variable saved in slices is rejected.
     #[prost(message, repeated, tag = "7")]
     pub slices: Vec<Slice>,
 }

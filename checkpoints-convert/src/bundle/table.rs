@@ -1,7 +1,6 @@
-//! The sorted table inside an `.index` file: footer, index block, data blocks of
-//! prefix-compressed keys. A whole file's bytes enter, its keys and values leave in order, each
-//! block's checksum checked. Follows TensorFlow's `core/lib/io/table_format.txt` (LevelDB's
-//! table without filters).
+//! Reads the sorted table inside an `.index` file: footer, index block, and data blocks of
+//! prefix-compressed keys. Visits its keys and values in order and verifies each block's checksum.
+//! Follows TensorFlow's `core/lib/io/table_format.txt` (LevelDB's table without filters).
 
 use super::Error;
 use crate::tensor::mask_crc;
@@ -10,18 +9,20 @@ pub(super) const FOOTER_BYTES: usize = 48;
 pub(super) const MAGIC: u64 = 0xdb47_7524_8b80_fb57;
 /// Compression type and checksum after each block.
 pub(super) const TRAILER_BYTES: usize = 5;
-/// A variable's name is far shorter; prefix compression must not blow up a small file.
+/// Variable names are far shorter; prefix compression must not let a small file expand without
+/// bound.
 const MAX_KEY_BYTES: usize = 4096;
-/// A variable's entry has under a hundred; decoded, its parts take more than they do in the file.
+/// A variable's entry has under a hundred bytes; its decoded parts take more memory than in the
+/// file.
 const MAX_VALUE_BYTES: usize = 4096;
 
-/// Takes a key and its value.
+/// A callback that receives each key and its value.
 pub(super) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), Error> + 'a;
 
 /// Calls `visit` with every key and value of the table, in order.
 ///
 /// # Errors
-/// Anything that is not a whole, uncompressed, strictly sorted table, and what `visit` returns.
+/// If the bytes are not a complete, uncompressed, strictly sorted table, or `visit` fails.
 pub(super) fn read(file: &str, bytes: &[u8], visit: &mut Visit) -> Result<(), Error> {
     let Some((_, footer)) = bytes.split_last_chunk::<FOOTER_BYTES>() else {
         return Err(Error::IndexTooShort {
@@ -49,7 +50,7 @@ pub(super) fn read(file: &str, bytes: &[u8], visit: &mut Visit) -> Result<(), Er
 
     let mut previous: Option<Vec<u8>> = None;
     let body = bytes.len() - FOOTER_BYTES;
-    // TensorFlow leaves the meta-index empty; it is read for its checksum.
+    // TensorFlow leaves the meta-index empty; it is read only to verify its checksum.
     read_block(file, bytes, body, meta, &mut |_, _| Ok(()))?;
     let mut end = 0;
     read_block(file, bytes, body, index, &mut |_, value| {
@@ -58,7 +59,7 @@ pub(super) fn read(file: &str, bytes: &[u8], visit: &mut Visit) -> Result<(), Er
             offset: index.offset,
             what: "a block handle is cut off",
         })?;
-        // Blocks follow each other, so that none is read twice.
+        // Blocks must be in ascending order, so that none is read twice.
         if handle.offset < end {
             return Err(Error::BlockOrder {
                 file: file.into(),
@@ -89,7 +90,7 @@ pub(super) fn read(file: &str, bytes: &[u8], visit: &mut Visit) -> Result<(), Er
     })
 }
 
-/// Where a block lies, without its trailer.
+/// Offset and size of a block, without its trailer.
 #[derive(Clone, Copy)]
 struct Handle {
     offset: u64,
@@ -191,11 +192,11 @@ fn read_block(
     Ok(())
 }
 
-/// Takes numbers and slices off the front of a block.
+/// Consumes numbers and slices from the front of a block.
 struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
-    /// A little-endian base-128 number of at most 64 bits.
+    /// Reads a little-endian base-128 number of at most 64 bits.
     fn varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
@@ -240,7 +241,7 @@ mod tests {
 
     #[test]
     fn masking_gives_leveldb_s_values() {
-        // CRC32C of "foo", and LevelDB's masking of it worked by hand.
+        // CRC32C of "foo", and LevelDB's mask of it worked out by hand.
         let crc = crc32c::crc32c(b"foo");
         assert_eq!(crc, 0xcfc4_ae1d);
         assert_eq!(mask_crc(crc), 0xfebe_8a61);

@@ -1,5 +1,5 @@
-//! Writes the sorted table of an `.index` file: keys and values enter in order, the bytes that
-//! `table` reads leave. Block size and restart interval are TensorFlow's.
+//! Writes the sorted table of an `.index` file, which `table` reads; keys must come in order. Block
+//! size and restart interval are TensorFlow's.
 
 use super::table::{FOOTER_BYTES, MAGIC};
 use crate::tensor::mask_crc;
@@ -25,7 +25,7 @@ impl TableWriter {
         }
     }
 
-    /// The bytes of the whole table.
+    /// Returns the bytes of the complete table.
     pub fn finish(mut self) -> Vec<u8> {
         if self.block.entries > 0 {
             self.finish_block();
@@ -43,7 +43,7 @@ impl TableWriter {
         self.bytes
     }
 
-    /// Ends the block and names it this many times in all.
+    /// Ends the block and lists it `times` times in the index.
     #[cfg(test)]
     pub(super) fn repeat_block(&mut self, times: usize) {
         self.finish_block();

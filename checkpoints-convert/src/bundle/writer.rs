@@ -1,7 +1,7 @@
-//! Writes a bundle: tensors enter one after the other, in any order of names, and leave as data
-//! files and a sorted index that TensorFlow and this crate's reader accept. Everything is
-//! written beside its place and renamed at the end, the index last, so that a bundle that has
-//! an index is whole.
+//! Writes a bundle: takes tensors one at a time, in any order of names, and writes data files and a
+//! sorted index that TensorFlow and this crate's reader accept. All files are written under
+//! temporary names and renamed at the end, the index last, so a bundle that has an index is
+//! complete.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,7 +17,7 @@ use super::table_writer::TableWriter;
 use super::{Error, shard_file_name};
 use crate::tensor::{DType, mask_crc};
 
-/// How the names of temporary files begin, by which a folder that a killed export left is known.
+/// Prefix of temporary file names; identifies a folder that a killed export left behind.
 pub(crate) const TEMPORARY: &str = ".bundle-";
 
 /// A bundle being written.
@@ -35,14 +35,15 @@ struct Shard {
 }
 
 impl BundleWriter {
-    /// Starts the bundle `folder/prefix` of `shards` data files; `folder` must exist.
+    /// Starts the bundle `folder/prefix` with `shards` data files; `folder` must exist.
     ///
     /// # Errors
-    /// The folder cannot be written to.
+    /// If the folder is not writable.
     pub fn create(folder: &Path, prefix: &str, shards: u32) -> Result<Self, Error> {
         let shards = (0..shards)
             .map(|_| {
-                // Apart: an error of the file alone does not tell its temporary name.
+                // Kept apart from its path, since an error of the plain file does not reveal the
+                // temporary name.
                 let (file, path) = temporary(folder)?.into_parts();
                 Ok(Shard {
                     file: BufWriter::with_capacity(1 << 20, file),
@@ -63,10 +64,10 @@ impl BundleWriter {
         })
     }
 
-    /// Adds a whole tensor: `bytes` are its little-endian values.
+    /// Adds a whole tensor; `bytes` are its little-endian values.
     ///
     /// # Errors
-    /// As [`add_streaming`](Self::add_streaming).
+    /// As for [`add_streaming`](Self::add_streaming).
     pub fn add(
         &mut self,
         shard: u32,
@@ -78,12 +79,12 @@ impl BundleWriter {
         self.add_streaming(shard, name, dtype, shape, &mut |out| out.write_all(bytes))
     }
 
-    /// Adds a tensor whose little-endian values `produce` writes, so that it need not be in
-    /// memory at once.
+    /// Adds a tensor whose little-endian values `produce` writes, so that it need not be in memory
+    /// as a whole.
     ///
     /// # Errors
-    /// A name used twice, a data file that the bundle does not have, more or fewer bytes than
-    /// type and shape need, or a write that failed.
+    /// If the name is already used, the bundle does not have the data file, `produce` writes more
+    /// or fewer bytes than type and shape need, or a write fails.
     pub fn add_streaming(
         &mut self,
         shard: u32,
@@ -156,10 +157,10 @@ impl BundleWriter {
         Ok(())
     }
 
-    /// Flushes everything to the disk and gives the files their names, the index last.
+    /// Flushes everything to disk and renames the files to their final names, the index last.
     ///
     /// # Errors
-    /// A write or a rename that failed; the temporary files are removed.
+    /// If a write or a rename fails; the temporary files are then removed.
     pub fn finish(self) -> Result<(), Error> {
         let paths: Vec<PathBuf> = (0..self.shards.len() as u32)
             .map(|shard| self.path_of_shard(shard))
@@ -204,7 +205,7 @@ impl BundleWriter {
 /// Writes the text file `checkpoint` of a folder, which names its current checkpoint.
 ///
 /// # Errors
-/// A write that failed.
+/// If the write fails.
 pub fn write_checkpoint_state(folder: &Path, prefix: &str) -> Result<(), Error> {
     let quoted = prefix.replace('\\', "\\\\").replace('"', "\\\"");
     let text =
@@ -212,7 +213,7 @@ pub fn write_checkpoint_state(folder: &Path, prefix: &str) -> Result<(), Error> 
     write_file(&folder.join("checkpoint"), text.as_bytes())
 }
 
-/// A new file that is removed unless it gets a name.
+/// Creates a temporary file that is deleted unless it is persisted.
 fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
     Builder::new().prefix(TEMPORARY).tempfile_in(folder)
 }
@@ -240,7 +241,8 @@ fn persist(file: &File, temporary: TempPath, path: &Path) -> Result<(), Error> {
     open_to_readers(file).map_err(failed)
 }
 
-/// A temporary file is private to its owner; a checkpoint is as readable as any other file.
+/// Widens the permissions: temporary files are private to their owner, but a checkpoint should be
+/// as readable as any other file.
 #[cfg(unix)]
 fn open_to_readers(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -252,7 +254,7 @@ fn open_to_readers(_: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Passes bytes on and keeps their count and checksum.
+/// Passes bytes on and tracks their count and checksum.
 struct Counted<W> {
     inner: W,
     crc: u32,

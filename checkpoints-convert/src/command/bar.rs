@@ -1,4 +1,4 @@
-//! How far a command is, on a terminal; elsewhere nothing is drawn.
+//! A progress bar for commands on a terminal; elsewhere nothing is drawn.
 
 use std::io::{self, IsTerminal};
 
@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Manner;
 
-/// Shows how far `work` is, which tells bytes done and bytes in all.
+/// Shows the progress of `work`, which reports the bytes done and the total.
 pub(super) fn with_bar<T>(
     manner: Manner,
     work: impl FnOnce(&mut dyn FnMut(u64, u64)) -> Result<T, crate::Error>,

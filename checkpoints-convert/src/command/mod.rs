@@ -1,6 +1,6 @@
-//! The commands `convert`, `inspect`, `verify` and `export`, as both programs have them: what a user
-//! typed enters, results are written to `out`, progress to standard error. Everything that came out
-//! of a file passes [`printable`](crate::printable) on its way.
+//! The commands `convert`, `inspect`, `verify` and `export`, shared by both programs. They take
+//! parsed arguments, write results to `out` and progress to standard error. All text that came out
+//! of a file passes through [`printable`](crate::printable).
 
 mod bar;
 mod summary;
@@ -69,18 +69,18 @@ pub struct ExportArgs {
     pub out: PathBuf,
 }
 
-/// How results are told.
+/// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
-    /// In words.
+    /// As text.
     Words,
     /// As JSON.
     Json,
-    /// Not at all: errors alone.
+    /// Not at all: only errors.
     Quiet,
 }
 
-/// A command that ended without a result, or with one that is not as it should be.
+/// A command that failed, or whose result is not as it should be.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
@@ -98,10 +98,10 @@ pub enum Error {
 }
 
 impl ConvertArgs {
-    /// Converts, and says what was used.
+    /// Converts, and prints what was used.
     ///
     /// # Errors
-    /// As [`convert`].
+    /// As for [`convert`].
     pub fn run(&self, manner: Manner, out: &mut dyn Write) -> Result<(), Error> {
         let report = bar::with_bar(manner, |progress| convert(&self.input, &self.out, progress))?;
         if self.with_generator {
@@ -130,14 +130,15 @@ impl ConvertArgs {
 }
 
 impl InspectArgs {
-    /// Shows what a checkpoint or a record holds: each variable where `all` is true, else a summary
-    /// that fits a terminal of 80 columns.
+    /// Prints what a checkpoint or a record holds: each variable if `all` is true, otherwise a
+    /// summary that fits a terminal of 80 columns.
     ///
     /// # Errors
-    /// Neither is there, it is damaged, or it could not be converted or loaded.
+    /// If neither is there, or if it is damaged or could not be converted or loaded.
     pub fn run(&self, all: bool, manner: Manner, out: &mut dyn Write) -> Result<(), Error> {
         let is_json = manner == Manner::Json;
-        // A checkpoint that was converted in its own folder is what is asked for, as ever.
+        // For a checkpoint that was converted in its own folder, the checkpoint is shown, not the
+        // record.
         let problem = if is_record(&self.input) && !is_checkpoint(&self.input) {
             let found = inspect_record(&self.input)?;
             match (is_json, all || self.all) {
@@ -166,10 +167,10 @@ impl InspectArgs {
 }
 
 impl VerifyArgs {
-    /// Compares, and says what is equal and what is not.
+    /// Compares, and prints what is equal and what is not.
     ///
     /// # Errors
-    /// As [`verify`], and [`Error::Differs`].
+    /// As for [`verify`], and [`Error::Differs`].
     pub fn run(&self, manner: Manner, out: &mut dyn Write) -> Result<(), Error> {
         let found = bar::with_bar(manner, |progress| verify(&self.input, &self.out, progress))?;
         match manner {
@@ -190,10 +191,10 @@ impl VerifyArgs {
 }
 
 impl ExportArgs {
-    /// Writes the files, and says what was left out.
+    /// Writes the files, and prints what was left out.
     ///
     /// # Errors
-    /// As [`export_head`].
+    /// As for [`export_head`].
     pub fn run(&self, manner: Manner, out: &mut dyn Write) -> Result<(), Error> {
         let written = bar::with_bar(manner, |progress| {
             let task = self.task.as_deref();
@@ -269,12 +270,12 @@ fn print_verification(out: &mut dyn Write, found: &Verification) -> io::Result<(
     Ok(())
 }
 
-/// Characters of an error's line: enough for every path and name that is somebody's own, too few for
-/// a file to flood the screen.
+/// Maximum length of an error line in characters: enough for every real path and name, but too few
+/// for a file to flood the screen.
 const MAX_LINE: usize = 4000;
 
-/// An error and its causes in one line that a terminal shows as it is. A cause that a message has
-/// told already is not repeated.
+/// Formats an error and its causes as one line that is safe to print on a terminal. Skips a cause
+/// that a message already contains.
 pub fn one_line(error: &dyn error::Error) -> String {
     let mut told = error.to_string();
     let mut cause = error.source();

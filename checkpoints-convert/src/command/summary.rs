@@ -1,5 +1,5 @@
-//! What a checkpoint or a record holds, on a terminal of 80 columns: layers are folded, and what is
-//! left out is counted by its reason.
+//! Summarises a checkpoint or a record for a terminal of 80 columns: layers are merged, and ignored
+//! variables are counted by reason.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use super::{Inspection, RecordInspection, printable};
 use crate::config::RecordConfig;
 use crate::report::VariableReport;
 
-/// Columns of the narrowest terminal that is thought of.
+/// Width of the narrowest supported terminal.
 const COLUMNS: usize = 80;
 
 pub(super) fn checkpoint(out: &mut dyn Write, found: &Inspection) -> io::Result<()> {
@@ -138,7 +138,7 @@ pub(super) fn record(out: &mut dyn Write, found: &RecordInspection) -> io::Resul
     line(out, 0, "--all lists each tensor")
 }
 
-/// The model in words.
+/// Writes the model as text.
 fn model(out: &mut dyn Write, config: &RecordConfig) -> io::Result<()> {
     let model = &config.model;
     let shape = format!(
@@ -196,7 +196,7 @@ fn is_of_head(row: &VariableReport, task: &str) -> bool {
         .is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// Variables and values of each part, in the order of the names; layers are one.
+/// Writes the variables and values of each part, in the order of names, with all layers merged.
 fn parts<'a>(
     out: &mut dyn Write,
     rows: impl Iterator<Item = (String, &'a VariableReport)>,
@@ -207,7 +207,7 @@ fn parts<'a>(
         *count += 1;
         *values += row.shape.iter().product::<u64>();
     }
-    // A checkpoint of another model may have any number.
+    // A checkpoint of another model may have any number of parts.
     for (part, (count, values)) in parts.iter().take(12) {
         let part = shortened(part, 36);
         let (count, values) = (counted(*count, "variable"), grouped(*values));
@@ -223,7 +223,7 @@ fn parts<'a>(
     Ok(())
 }
 
-/// The module that a parameter belongs to, all layers being one.
+/// Returns the module that a parameter belongs to, with all layers merged.
 fn module(path: &str) -> String {
     let mut steps = path.split('.');
     match (steps.next(), steps.next()) {
@@ -233,13 +233,13 @@ fn module(path: &str) -> String {
     }
 }
 
-/// The first part of a name of either framework.
+/// Returns the first component of a name of either framework.
 fn scope(name: &str) -> String {
     let end = name.find(['/', '.']).unwrap_or(name.len());
     name[..end].into()
 }
 
-/// Reasons in the order in which they are met, with the names of the variables.
+/// Groups the variables by the reason for leaving them out.
 fn reasons(rows: &[VariableReport]) -> Vec<(&str, Vec<&str>)> {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
     for row in rows {
@@ -251,12 +251,12 @@ fn reasons(rows: &[VariableReport]) -> Vec<(&str, Vec<&str>)> {
             None => reasons.push((why, vec![&row.name])),
         }
     }
-    // The largest first, so that the line begins with what matters.
+    // Largest first, so that the line begins with what matters.
     reasons.sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
     reasons
 }
 
-/// A reason in a word or two.
+/// Shortens a reason to a word or two.
 fn label(why: &str) -> &'static str {
     let starts = |start: &str| why.starts_with(start);
     if starts("generator") || starts("the generator") {
@@ -280,7 +280,7 @@ fn label(why: &str) -> &'static str {
     }
 }
 
-/// The first few of a list.
+/// Returns the first few items of a list.
 fn some(names: &[&str]) -> String {
     let shown: Vec<String> = names
         .iter()
@@ -299,7 +299,7 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
-/// With a comma between thousands.
+/// Formats a number with commas between thousands.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
@@ -312,7 +312,7 @@ fn grouped(number: u64) -> String {
     grouped
 }
 
-/// At most so many characters; the middle goes.
+/// Shortens text to at most `most` characters by cutting its middle.
 fn shortened(text: &str, most: usize) -> String {
     let characters: Vec<char> = text.chars().collect();
     if characters.len() <= most {
@@ -324,8 +324,7 @@ fn shortened(text: &str, most: usize) -> String {
     format!("{start}…{end}")
 }
 
-/// Writes a paragraph that is indented, broken between words; a word that is longer than a line is
-/// shortened.
+/// Writes an indented paragraph, wrapped between words; a word longer than a line is shortened.
 fn line(out: &mut dyn Write, indent: usize, text: &str) -> io::Result<()> {
     let text = printable(text);
     let mut width = indent;

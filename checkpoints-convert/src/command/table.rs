@@ -1,4 +1,4 @@
-//! Every variable of a checkpoint, or tensor of a record, in a row of its own.
+//! Prints every variable of a checkpoint, or every tensor of a record, in its own row.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -91,7 +91,7 @@ pub(super) fn record(out: &mut dyn Write, inspection: &RecordInspection) -> io::
     Ok(())
 }
 
-/// The sizes of a tensor as a person writes them.
+/// Formats the shape of a tensor.
 fn shape(sizes: &[u64]) -> String {
     match sizes {
         [] => "scalar".to_owned(),

@@ -1,6 +1,6 @@
-//! The small files beside a checkpoint's weights that say what no tensor's shape tells: bytes enter
-//! as they were found, settings and a vocabulary leave once somebody asks, so that a checkpoint with
-//! a wrong one can still be looked at.
+//! The small files beside a checkpoint's weights that state what no tensor's shape does. Their
+//! bytes are kept as found and parsed into settings and a vocabulary only on demand, so that a
+//! checkpoint with a bad one can still be inspected.
 
 use super::config::{self, Settings};
 use super::tokenizer::{self, Tokenizer};
@@ -10,7 +10,8 @@ use super::{
     SPECIAL_TOKENS_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, VOCABULARY_FILE,
 };
 
-/// Ends of the names that Google's code and others give the configuration of a TensorFlow model.
+/// Suffixes of the names that Google's code and others give the configuration of a TensorFlow
+/// model.
 const CONFIGURATIONS: [&str; 4] = [
     CONFIG_FILE,
     "bert_config.json",
@@ -18,13 +19,13 @@ const CONFIGURATIONS: [&str; 4] = [
     "discriminator_config.json",
 ];
 
-/// Gives the bytes of a file, which may have so many at most; `None` if it is not there.
+/// Returns the bytes of a file, limited to the given number; `None` if it does not exist.
 type Read<'a, E> = dyn FnMut(&str, u64) -> Result<Option<Vec<u8>>, E> + 'a;
 
-/// What was found, by how errors call it.
+/// The files that were found, each with its name in error messages.
 #[derive(Default)]
 pub(crate) struct Beside {
-    /// Of the files that may be the configuration, those that are there.
+    /// All files present that may be the configuration.
     configurations: Vec<Found>,
     tokenizer_config: Option<Found>,
     tokenizer: Option<Found>,
@@ -39,8 +40,8 @@ struct Found {
 }
 
 impl Beside {
-    /// Reads what there is of `names`, the files of the checkpoint's folder; `read` returns the bytes
-    /// of one, at most so many, and `display` tells how errors call it.
+    /// Reads the relevant files among `names`, the files of the checkpoint's folder. `read` returns
+    /// the bytes of one file, up to a limit, and `display` its name in error messages.
     ///
     /// # Errors
     /// Those of `read`.
@@ -56,7 +57,7 @@ impl Beside {
         let mut configurations = Vec::new();
         let is_configuration =
             |name: &&String| CONFIGURATIONS.iter().any(|end| name.ends_with(end));
-        // Those are a handful; more are somebody's joke.
+        // Normally there are a handful; a folder with more is not genuine.
         for name in names.iter().filter(is_configuration).take(8) {
             configurations.extend(found(name, MAX_JSON_BYTES)?);
         }
@@ -70,10 +71,11 @@ impl Beside {
         })
     }
 
-    /// The configuration beside a TensorFlow checkpoint, and how errors call its file.
+    /// Returns the configuration beside a TensorFlow checkpoint, and its file's name in error
+    /// messages.
     ///
     /// # Errors
-    /// A model that would be computed in another way.
+    /// If it describes a model with a different computation.
     pub fn settings(&self) -> Result<Option<(&str, Settings)>, Error> {
         for found in &self.configurations {
             if let Some(settings) = Settings::parse_beside(&found.file, &found.bytes)? {
@@ -83,10 +85,12 @@ impl Beside {
         Ok(None)
     }
 
-    /// What the files say of the tokenizer; `class` is what the configuration says of it.
+    /// Returns the tokenizer settings in the files; `class` is the tokenizer class in the
+    /// configuration.
     ///
     /// # Errors
-    /// A tokenizer that is not reproduced, or files that contradict each other.
+    /// If the tokenizer is not one that this project reproduces, or the files contradict each
+    /// other.
     pub fn tokenizer(&self, class: Option<(&str, &str)>) -> Result<Tokenizer, Error> {
         let stated = tokenizer::Stated {
             class,
@@ -98,10 +102,10 @@ impl Beside {
         Tokenizer::new(&|name| self.display(name), &stated)
     }
 
-    /// The files that say whether text is lower-cased, as errors call them.
+    /// Returns the files that state whether text is lower-cased, as named in error messages.
     ///
     /// # Errors
-    /// One that cannot be read.
+    /// If one of them cannot be read.
     pub fn case_files(&self) -> Result<Vec<String>, Error> {
         let mut files = Vec::new();
         if let Some(found) = &self.tokenizer_config
@@ -121,10 +125,10 @@ impl Beside {
         Ok(files)
     }
 
-    /// The bytes of `vocab.txt`, or what `tokenizer.json` gives in its place.
+    /// Returns the bytes of `vocab.txt`, or the vocabulary that `tokenizer.json` gives instead.
     ///
     /// # Errors
-    /// Neither is a vocabulary, or they are two.
+    /// If neither is a vocabulary, or the two differ.
     pub fn vocabulary(&self) -> Result<Option<Vec<u8>>, Error> {
         let file = self.tokenizer_file()?;
         if let Some(vocabulary) = &self.vocabulary {
@@ -148,7 +152,7 @@ impl Beside {
         parsed(self.tokenizer.as_ref())
     }
 
-    /// How errors call the file of this name.
+    /// Returns the name of a file in error messages.
     fn display(&self, name: &str) -> String {
         let found = match name {
             TOKENIZER_CONFIG_FILE => &self.tokenizer_config,
@@ -163,7 +167,7 @@ impl Beside {
     }
 }
 
-/// What a file says, if it is there.
+/// Parses a file, if it exists.
 fn parsed<T: serde::de::DeserializeOwned>(found: Option<&Found>) -> Result<Option<T>, Error> {
     found.map(Found::parse).transpose()
 }

@@ -2,21 +2,22 @@
 
 use serde_json::Value;
 
-/// A class, by what its head reads and gives.
+/// A class, identified by what its head reads and predicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// Where an answer starts and ends: one dense layer on every token.
+    /// Predicts where an answer starts and ends: one dense layer on every token.
     Questions,
-    /// A class or a number of a text: two dense layers on the first token, GELU between them.
+    /// Predicts a class or a number for a text: two dense layers on the first token, with GELU
+    /// between them.
     Texts,
-    /// A label of each word: one dense layer on every token.
+    /// Predicts a label for each word: one dense layer on every token.
     Words,
 }
 
 impl Class {
     const ALL: [Self; 3] = [Self::Questions, Self::Texts, Self::Words];
 
-    /// Its name in `transformers`.
+    /// Returns its name in `transformers`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Questions => "ElectraForQuestionAnswering",
@@ -25,7 +26,7 @@ impl Class {
         }
     }
 
-    /// What `transformers` calls its task.
+    /// Returns the name of its task in `transformers`.
     pub fn pipeline(self) -> &'static str {
         match self {
             Self::Questions => "question-answering",
@@ -34,8 +35,9 @@ impl Class {
         }
     }
 
-    /// The class of a model whose `config.json` has these `architectures`. If it has none, the names of
-    /// the tensors tell it, of which `classifier.weight` alone is that of several classes.
+    /// Returns the class of a model whose `config.json` has these `architectures`. If there are
+    /// none, it is inferred from the tensor names; `classifier.weight` alone decides nothing, since
+    /// several classes have it.
     pub(super) fn of<'a>(
         architectures: &Value,
         tensors: impl Iterator<Item = &'a str>,
@@ -62,7 +64,7 @@ impl Class {
     }
 }
 
-/// Whether the tensor is of the head of `ElectraForSequenceClassification`.
+/// Returns whether the tensor belongs to the head of `ElectraForSequenceClassification`.
 pub(super) fn is_of_two_layers(name: &str) -> bool {
     name.starts_with("classifier.dense.") || name.starts_with("classifier.out_proj.")
 }

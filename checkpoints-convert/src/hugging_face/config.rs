@@ -1,6 +1,6 @@
-//! `config.json` of a Hugging Face model, or that which a TensorFlow checkpoint was trained by. JSON
-//! enters; the settings that no shape tells leave, checked against the shapes and against what this
-//! project's model does. Defaults are those of `ElectraConfig`.
+//! The `config.json` of a Hugging Face model, or the configuration that a TensorFlow checkpoint was
+//! trained with. Parses the settings that no shape determines and checks them against the shapes
+//! and against what this project's model supports. Defaults are those of `ElectraConfig`.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -10,7 +10,7 @@ use super::Error;
 use crate::config::{self, ModelShape};
 use crate::plain_file;
 
-/// What `config.json` says of the model.
+/// What `config.json` says about the model.
 #[derive(Deserialize)]
 pub(crate) struct Settings {
     #[serde(default)]
@@ -30,10 +30,11 @@ pub(crate) struct Settings {
     position_embedding_type: Option<String>,
     #[serde(default)]
     is_decoder: Option<bool>,
-    /// Of the tokenizer, where it is not the model's own.
+    /// The tokenizer's class, if it is not the model's own.
     #[serde(default)]
     pub tokenizer_class: Option<String>,
-    // Of the head. They are looked at only where it is taken, so that they may hold anything else.
+    // Settings of the head. They are read only if the head is converted, so they may hold anything
+    // else.
     #[serde(default)]
     pub architectures: Value,
     #[serde(default)]
@@ -42,12 +43,12 @@ pub(crate) struct Settings {
     pub id2label: Value,
     #[serde(default)]
     pub problem_type: Value,
-    // Ours: `transformers` keeps keys that it does not know.
+    // This project's own keys; `transformers` preserves keys that it does not know.
     #[serde(default)]
     pub tagging_segment: Value,
     #[serde(default)]
     pub qa_na_threshold: Value,
-    // What the shapes tell too.
+    // Settings that the shapes determine too.
     vocab_size: Option<usize>,
     embedding_size: Option<usize>,
     hidden_size: Option<usize>,
@@ -57,11 +58,11 @@ pub(crate) struct Settings {
     type_vocab_size: Option<usize>,
 }
 
-/// Attention heads of an `ElectraConfig` that does not say how many.
+/// Number of attention heads of an `ElectraConfig` that does not state it.
 const ELECTRA_CONFIG_HEADS: usize = 4;
 
-/// What JSON begins as if it is no object. Every file of a model is one, but serde would take a list of
-/// the right values for it.
+/// Describes the beginning of JSON that is not an object. Every file of a model is an object, but
+/// serde would also accept a list of the right values.
 fn begins_as(text: &[u8]) -> Option<&'static str> {
     Some(match text.trim_ascii_start().first()? {
         b'[' => "a list",
@@ -89,7 +90,7 @@ pub(super) fn parse<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<T, 
 }
 
 impl Settings {
-    /// Parses `config.json`, and refuses models that are computed in another way than ELECTRA's.
+    /// Parses `config.json`, and rejects models with a different computation from ELECTRA's.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Error> {
         let mut settings: Self = parse(file, bytes)?;
         if settings.model_type.as_deref() != Some("electra") {
@@ -108,8 +109,8 @@ impl Settings {
         settings.checked(file)
     }
 
-    /// Parses the configuration beside a TensorFlow checkpoint, as BERT's code writes it; `None` for
-    /// JSON that is none.
+    /// Parses the configuration beside a TensorFlow checkpoint, as written by BERT's code; returns
+    /// `None` for JSON that is not one.
     pub fn parse_beside(file: &str, bytes: &[u8]) -> Result<Option<Self>, Error> {
         let Ok(settings) = parse::<Self>(file, bytes) else {
             return Ok(None);
@@ -177,12 +178,12 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Whether the number of attention heads is said, which no shape tells.
+    /// Returns whether it states the number of attention heads, which no shape determines.
     pub fn says_heads(&self) -> bool {
         self.num_attention_heads.is_some()
     }
 
-    /// Puts the settings into a model that was inferred from shapes.
+    /// Applies the settings to a model that was inferred from shapes.
     pub fn apply(&self, file: &str, model: &mut ModelShape) -> Result<(), Error> {
         let sizes = [
             ("vocab_size", self.vocab_size, model.vocab_size),

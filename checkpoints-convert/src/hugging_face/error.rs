@@ -1,5 +1,5 @@
-//! What can be wrong with a Hugging Face model. Every message names the file, and the tensor or
-//! the key where one is concerned, with what was expected and what was found.
+//! Errors of a Hugging Face model. Every message names the file and, if one is concerned, the
+//! tensor or the key, with what was expected and what was found.
 
 use std::io;
 

@@ -1,8 +1,8 @@
-//! The head of a model of `transformers`: what `config.json` says of it and the names of the tensors
-//! enter; its task, its labels and what its outputs are leave.
+//! Identifies the head of a model of `transformers` from `config.json` and the names of the
+//! tensors: its task, its labels and what its outputs mean.
 //!
-//! Models of `transformers` are trained with segment 0 on every token of a single text, the reference's
-//! tagging with 1: `tagging_segment` says so of an exported one.
+//! `transformers` trains models with segment 0 on every token of a single text, the reference
+//! trains tagging with segment 1; `tagging_segment` records it in an exported model.
 
 use std::collections::BTreeSet;
 
@@ -19,19 +19,19 @@ use crate::head_shape::{DenseKind, DenseShape};
 pub(super) struct Head {
     pub class: Class,
     pub task: String,
-    /// What the outputs of a dense one are.
+    /// What the outputs of a dense head mean.
     kind: Option<DenseKind>,
 }
 
-/// What was found of a head.
+/// The result of looking for a head.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Found {
     pub head: Option<Head>,
-    /// What a user is to know of it.
+    /// What a user should know about it.
     pub warnings: Vec<String>,
 }
 
-/// Finds the head that the model has; tensors that belong to several layers are parted.
+/// Finds the model's head; tensors that hold several layers are split.
 pub(super) fn find(settings: &Settings, tensors: &mut Vec<Placed>) -> Found {
     let class = {
         let names = tensors.iter().map(|placed| placed.variable.name.as_str());
@@ -55,7 +55,7 @@ pub(super) fn find(settings: &Settings, tensors: &mut Vec<Placed>) -> Found {
         Class::Texts => {
             let outputs = outputs(tensors);
             match kind_of_text(settings, outputs) {
-                // Labels that are none are told where they are needed.
+                // Missing or invalid labels are reported where they are needed.
                 Ok(kind) => (Some(kind), labels(settings, "", class, outputs).ok()),
                 Err(why) => return left_out(why),
             }
@@ -70,7 +70,8 @@ pub(super) fn find(settings: &Settings, tensors: &mut Vec<Placed>) -> Found {
     }
 }
 
-/// Outputs of the last layer of a head of texts; 0 if it is not there, so that the head is not whole.
+/// Returns the number of outputs of a text head's last layer; 0 if the layer is missing, which
+/// makes the head incomplete.
 fn outputs(tensors: &[Placed]) -> usize {
     let mut variables = tensors.iter().map(|placed| &placed.variable);
     let last = variables.find(|variable| variable.name == names::LAST_OF_TEXTS);
@@ -78,10 +79,10 @@ fn outputs(tensors: &[Placed]) -> usize {
     rows.map_or(0, |&rows| usize::try_from(rows).unwrap_or(usize::MAX))
 }
 
-/// What the outputs of a head of texts are, as `transformers` concludes it.
+/// Infers what the outputs of a text head mean, as `transformers` does.
 ///
 /// # Errors
-/// Why no head here gives the same, in words.
+/// The reason, as text, if no head here computes the same.
 fn kind_of_text(settings: &Settings, outputs: usize) -> Result<DenseKind, String> {
     let stated = &settings.problem_type;
     match stated.as_str() {
@@ -104,7 +105,8 @@ fn kind_of_text(settings: &Settings, outputs: usize) -> Result<DenseKind, String
 }
 
 impl Head {
-    /// The reference's name of a tensor of the head; of a head that the reference does not have, ours.
+    /// Returns the reference's name of a tensor of the head; if the reference has no such head, our
+    /// own.
     pub fn reference(&self, name: &str) -> Option<String> {
         match self.class {
             Class::Questions => qa_outputs::reference(name, &self.task),
@@ -112,10 +114,10 @@ impl Head {
         }
     }
 
-    /// Puts what `config.json` says into the shape of the head; `file` is its name, as errors call it.
+    /// Applies `config.json` to the shape of the head; `file` is its name in error messages.
     ///
     /// # Errors
-    /// The labels are not those of so many outputs, or the segment is none.
+    /// If the labels do not match the number of outputs, or the segment is invalid.
     pub fn apply(
         &self,
         settings: &Settings,
@@ -130,22 +132,22 @@ impl Head {
             }
             Some(DenseKind::Classification) => {
                 let named = labels(settings, file, self.class, head.outputs)?;
-                // Those that transformers shows too.
+                // The same placeholders that transformers shows.
                 let unnamed = || (0..head.outputs).map(placeholder).collect();
                 head.labels = Some(named.unwrap_or_else(unnamed));
             }
-            // It gives the number itself: 0 stands for 0, and 1 for 1.
+            // The output is the value itself: 0 stands for 0, and 1 for 1.
             Some(DenseKind::Regression) => head.range = Some([0.0, 1.0]),
             None => {}
         }
         Ok(())
     }
 
-    /// The no-answer threshold of a head of questions, on its own score: the one that an exported model
-    /// says, or that of `transformers`' scripts.
+    /// Returns the no-answer threshold of a question-answering head, on the scale of its own score:
+    /// the one that an exported model states, or that of `transformers`' scripts.
     ///
     /// # Errors
-    /// It is no number.
+    /// If it is not a number.
     pub fn threshold(&self, settings: &Settings, file: &str) -> Result<Option<f64>, Error> {
         let stated = &settings.qa_na_threshold;
         match self.class {
@@ -165,7 +167,7 @@ impl Head {
     }
 }
 
-/// The segment that the head was trained with; `None` for the reference's.
+/// Returns the segment id that the head was trained with; `None` for the reference's.
 fn segment(settings: &Settings, file: &str) -> Result<Option<u8>, Error> {
     let stated = &settings.tagging_segment;
     match stated.as_u64() {
@@ -181,7 +183,7 @@ fn segment(settings: &Settings, file: &str) -> Result<Option<u8>, Error> {
     }
 }
 
-/// The labels in the order of their numbers; `None` where nobody gave them names.
+/// Returns the labels in the order of their ids; `None` if they have no names.
 fn labels(
     settings: &Settings,
     file: &str,
@@ -220,7 +222,7 @@ fn labels(
     Ok((!is_unnamed).then_some(labels))
 }
 
-/// The label that `transformers` gives an output which has no name.
+/// Returns the label that `transformers` gives an output without a name.
 pub(crate) fn placeholder(output: usize) -> String {
     format!("LABEL_{output}")
 }
@@ -242,7 +244,7 @@ mod tests {
         settings(config)
     }
 
-    /// A last layer of so many outputs.
+    /// Returns a last layer with `outputs` outputs.
     fn texts(outputs: u64) -> Vec<Placed> {
         vec![Placed {
             variable: Variable {

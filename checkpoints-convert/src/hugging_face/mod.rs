@@ -1,6 +1,6 @@
-//! A Hugging Face ELECTRA model: a folder with `config.json` and the weights enters, tensors that
-//! can be read one after the other leave, with the settings that no shape tells. The weights are
-//! `model.safetensors`, whole or in several files, or `pytorch_model.bin`.
+//! Opens a Hugging Face ELECTRA model: a folder with `config.json` and the weights, which are
+//! `model.safetensors`, whole or in several files, or `pytorch_model.bin`. Provides its tensors,
+//! which can be read one at a time, and the settings that no shape determines.
 
 mod beside;
 mod class;
@@ -49,7 +49,7 @@ const PYTORCH_FILE: &str = "pytorch_model.bin";
 const ADDED_TOKENS_FILE: &str = "added_tokens.json";
 const VOCABULARY_FILE: &str = "vocab.txt";
 
-/// In the order in which they are looked for.
+/// In the order in which they are tried.
 const WEIGHTS: [&str; 3] = [SAFETENSORS_FILE, SHARDS_FILE, PYTORCH_FILE];
 
 const MAX_JSON_BYTES: u64 = 16 << 20;
@@ -59,33 +59,33 @@ const MAX_SHARDS: usize = 1024;
 /// A tensor in a data file.
 struct Placed {
     variable: Variable,
-    /// A matrix whose values lie column after column.
+    /// A matrix whose values are in column-major order.
     column_major: bool,
 }
 
 /// An opened model.
 pub(crate) struct Model {
-    /// As the user gave it.
+    /// The path as the user gave it.
     pub path: PathBuf,
-    /// The file that the weights were found by.
+    /// The file by which the weights were found.
     pub weights: String,
     pub index: Index,
-    /// Of each variable of the index: whether its values lie column after column.
+    /// For each variable of the index: whether its values are in column-major order.
     pub column_major: Vec<bool>,
-    /// Name for errors and length of each data file of the index.
+    /// Name in error messages and length of each data file of the index.
     pub files: Vec<(String, u64)>,
     /// Names of the files that hold the weights.
     pub data_files: Vec<String>,
     folder: PathBuf,
     settings: Settings,
-    /// Its head, if that is one for a task of this project.
+    /// Its head, if it is one for a task of this project.
     head: head::Found,
     archive: Option<pytorch::Archive>,
 }
 
-/// Folder and weights file of the model at `path`: a folder, or the file of its weights.
+/// Returns the folder and weights file of the model at `path`, which is a folder or a weights file.
 fn find(path: &Path) -> Option<(PathBuf, String)> {
-    // What is there but no file, such as a pipe, is refused by its name when it is opened.
+    // Anything other than a regular file, such as a pipe, is rejected by name when it is opened.
     let is_model = |folder: &Path| folder.join(CONFIG_FILE).exists();
     if path.is_dir() {
         let weights = WEIGHTS.iter().find(|name| path.join(name).exists())?;
@@ -96,12 +96,13 @@ fn find(path: &Path) -> Option<(PathBuf, String)> {
         .then(|| (folder.into(), name.into()))
 }
 
-/// Whether there is a Hugging Face model at `path`, or a part of one.
+/// Returns whether there is a Hugging Face model at `path`, or a part of one.
 pub(crate) fn is_model(path: &Path) -> bool {
     find(path).is_some() || incomplete(path).is_some()
 }
 
-/// What is missing where only a part of a model is; `None` for no model at all.
+/// Returns an error about what is missing if only part of a model is there; `None` if there is no
+/// model at all.
 pub(crate) fn incomplete(path: &Path) -> Option<Error> {
     if has_config(path) {
         return Some(other_weights(path));
@@ -121,12 +122,12 @@ pub(crate) fn incomplete(path: &Path) -> Option<Error> {
     })
 }
 
-/// Whether this is what a file with the weights of a model is called.
+/// Returns whether this is the name of a model's weights file.
 pub(crate) fn is_weights(name: &str) -> bool {
     WEIGHTS.contains(&name)
 }
 
-/// What a model's folder holds in the place of weights that are read.
+/// Returns an error about the unsupported weights, if any, that a model's folder holds instead.
 fn other_weights(folder: &Path) -> Error {
     const OTHERS: [&str; 4] = [
         "pytorch_model.bin.index.json",
@@ -141,8 +142,8 @@ fn other_weights(folder: &Path) -> Error {
     }
 }
 
-/// Whether the folder holds the configuration of a Hugging Face model, which a record's would
-/// replace.
+/// Returns whether the folder holds the configuration of a Hugging Face model, which a record's
+/// would replace.
 pub(crate) fn has_config(folder: &Path) -> bool {
     #[derive(Deserialize)]
     struct AnyModel {
@@ -155,11 +156,11 @@ pub(crate) fn has_config(folder: &Path) -> bool {
 }
 
 impl Model {
-    /// Opens the model at `path` and reads what its tensors are, but no values; `None` where
-    /// there is none.
+    /// Opens the model at `path` and reads the metadata of its tensors, but no values; returns
+    /// `None` if there is no model.
     ///
     /// # Errors
-    /// A model of another kind, or files that are damaged or do not belong together.
+    /// If the model is of another kind, or its files are damaged or inconsistent.
     pub fn open(path: &Path) -> Result<Option<Self>, Error> {
         let Some((folder, weights)) = find(path) else {
             return Ok(None);
@@ -217,8 +218,8 @@ impl Model {
         Ok(Some(model))
     }
 
-    /// Variables of the model lie inside their files, apart from each other. What is left out may
-    /// share its values, as a generator's head does with its embeddings.
+    /// Checks that the variables lie within their files and do not overlap. Ignored tensors may
+    /// share values with others, as a generator's head does with its embeddings.
     fn check_places(&self) -> Result<(), tensor::Error> {
         let known = self.index.variables.iter();
         let index = Index {
@@ -231,28 +232,28 @@ impl Model {
         index.check_places(&self.files)
     }
 
-    /// Where one of the model's files lies.
+    /// Returns the path of one of the model's files.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// How errors call one of the model's files.
+    /// Returns the name of one of the model's files in error messages.
     pub fn display(&self, name: &str) -> String {
         self.folder.join(name).display().to_string()
     }
 
-    /// Puts what `config.json` says into a model that was inferred from shapes.
+    /// Applies `config.json` to a model that was inferred from shapes.
     ///
     /// # Errors
-    /// `config.json` contradicts the shapes.
+    /// If `config.json` contradicts the shapes.
     pub fn apply_settings(&self, model: &mut ModelShape) -> Result<(), Error> {
         self.settings.apply(&self.display(CONFIG_FILE), model)
     }
 
-    /// Puts what `config.json` says into the shape of the model's head.
+    /// Applies `config.json` to the shape of the model's head.
     ///
     /// # Errors
-    /// `config.json` contradicts the shape.
+    /// If `config.json` contradicts the shape.
     pub fn apply_head_settings(&self, head: &mut DenseShape) -> Result<(), Error> {
         match &self.head.head {
             Some(own) => own.apply(&self.settings, &self.display(CONFIG_FILE), head),
@@ -260,10 +261,10 @@ impl Model {
         }
     }
 
-    /// The no-answer threshold of its head, with the head's task.
+    /// Returns the no-answer threshold of its head, with the head's task.
     ///
     /// # Errors
-    /// `config.json` says one that is no number.
+    /// If the threshold in `config.json` is not a number.
     pub fn threshold(&self) -> Result<Option<(&str, f64)>, Error> {
         let Some(head) = &self.head.head else {
             return Ok(None);
@@ -272,12 +273,12 @@ impl Model {
         Ok(threshold.map(|threshold| (head.task.as_str(), threshold)))
     }
 
-    /// The reference's name of a tensor; `None` where the reference has no such variable.
+    /// Returns the reference's name of a tensor; `None` if the reference has no such variable.
     pub fn reference(&self, name: &str) -> Option<String> {
         names::reference(name).or_else(|| self.head.head.as_ref()?.reference(name))
     }
 
-    /// What a user is to know of the model with these variables before fine-tuning it.
+    /// Returns what a user should know about the model with these variables before fine-tuning it.
     pub fn warnings(&self, variables: &[Variable]) -> Vec<String> {
         let has = |of: &dyn Fn(&str) -> bool| variables.iter().any(|v| of(&v.name));
         let mut warnings = Vec::new();
@@ -290,16 +291,17 @@ impl Model {
         warnings
     }
 
-    /// The class of the tokenizer that `config.json` names, and how errors call that file.
+    /// Returns the tokenizer class that `config.json` names, and that file's name in error
+    /// messages.
     pub fn tokenizer_class(&self) -> Option<(String, &str)> {
         let class = self.settings.tokenizer_class.as_deref()?;
         Some((self.display(CONFIG_FILE), class))
     }
 
-    /// The small files beside the weights, `config.json` aside.
+    /// Reads the small files beside the weights, except `config.json`.
     ///
     /// # Errors
-    /// One is there, but not readable.
+    /// If one of them exists but is not readable.
     pub fn beside(&self) -> Result<Beside, Error> {
         Beside::read(&[], &|name| self.display(name), &mut |name, limit| {
             read_small(&self.folder, name, limit)
@@ -309,7 +311,7 @@ impl Model {
     /// Calls `read` with a stream of a data file, from its beginning.
     ///
     /// # Errors
-    /// Not readable, and what `read` returns.
+    /// If the file is not readable, or `read` fails.
     pub fn with_reader<T, E: From<Error>>(
         &mut self,
         shard: u32,
@@ -337,7 +339,8 @@ fn check_count(file: &str, tensors: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// The variables by name, and their order of values. A name, and what it stands for, is unique.
+/// Sorts the variables by name and returns the storage order of each. Names, and the reference's
+/// names that they map to, must be unique.
 fn sorted(file: &str, mut tensors: Vec<Placed>) -> Result<(Vec<Variable>, Vec<bool>), Error> {
     check_count(file, tensors.len())?;
     tensors.sort_by(|a, b| a.variable.name.cmp(&b.variable.name));
@@ -370,7 +373,7 @@ fn read_safetensors(folder: &Path, name: &str, shard: u32) -> Result<Vec<Placed>
         .collect())
 }
 
-/// The tensors of weights in several files, which `model.safetensors.index.json` names.
+/// Reads the tensors of sharded weights, which `model.safetensors.index.json` lists.
 fn read_shards(folder: &Path) -> Result<(Vec<String>, Vec<Placed>), Error> {
     #[derive(Deserialize)]
     struct Shards {
@@ -409,7 +412,7 @@ fn read_shards(folder: &Path) -> Result<(Vec<String>, Vec<Placed>), Error> {
             }
         }
         tensors.extend(found);
-        // Many names can stand for one file, whose tensors would be kept for each.
+        // Many names may refer to one file, whose tensors would be stored once per name.
         check_count(&file, tensors.len())?;
     }
     Ok((names.into_keys().cloned().collect(), tensors))
@@ -419,7 +422,7 @@ fn length(folder: &Path, name: &str) -> Result<u64, Error> {
     Ok(plain_file::open(&folder.join(name))?.1)
 }
 
-/// The bytes of a small file, `None` if it is not there.
+/// Returns the bytes of a small file; `None` if it does not exist.
 fn read_small(folder: &Path, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
     Ok(plain_file::read(&folder.join(name), limit)?)
 }

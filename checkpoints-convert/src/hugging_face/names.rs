@@ -1,13 +1,14 @@
-//! Names of Hugging Face's ELECTRA classes and the reference's variables that they stand for:
+//! Maps the names of Hugging Face's ELECTRA classes to the reference's variables:
 //! `electra.encoder.layer.0.output.dense.weight` is `electra/encoder/layer_0/output/dense/kernel`.
 //! Follows `transformers/models/electra/modeling_electra.py`. `ElectraModel` saves its tensors
-//! without the prefix `electra.`, and old files call a norm's parts `gamma` and `beta`.
+//! without the prefix `electra.`, and old files call a norm's parameters `gamma` and `beta`.
 
 use super::class::{Class, is_of_two_layers};
 
 const PREFIX: &str = "electra.";
 
-/// The reference's name of a tensor; `None` where the reference's encoder has no such variable.
+/// Returns the reference's name of a tensor; `None` if the reference's encoder has no such
+/// variable.
 pub(crate) fn reference(name: &str) -> Option<String> {
     let inside = name.strip_prefix(PREFIX).unwrap_or(name);
     let (module, part) = inside.rsplit_once('.')?;
@@ -15,7 +16,7 @@ pub(crate) fn reference(name: &str) -> Option<String> {
         Some(rest) => {
             let (layer, module) = rest.split_once('.')?;
             let number: u16 = layer.parse().ok()?;
-            // `07` is not how a layer is numbered.
+            // Rejects forms such as `07`.
             if number.to_string() != layer {
                 return None;
             }
@@ -40,11 +41,12 @@ pub(crate) fn reference(name: &str) -> Option<String> {
     Some(format!("electra/{variable}"))
 }
 
-/// The weight of the last layer of a head of texts, and that of words, which is its only one.
+/// Weight of the last layer of a text head.
 pub(super) const LAST_OF_TEXTS: &str = "classifier.out_proj.weight";
+/// Weight of the only layer of a word head.
 const LAST_OF_WORDS: &str = "classifier.weight";
 
-/// The weight of the head's last layer, which has a row for each label.
+/// Returns the name of the weight of the head's last layer, which has a row for each label.
 pub(super) fn last(class: Class) -> &'static str {
     match class {
         Class::Questions => "qa_outputs.weight",
@@ -53,8 +55,8 @@ pub(super) fn last(class: Class) -> &'static str {
     }
 }
 
-/// The reference's name of a tensor of the head of `task` in a model of texts or of words. The head of
-/// texts is none of the reference's: its variables have names of ours.
+/// Returns the reference's name of a tensor of the head of `task` in a model of texts or of words.
+/// The reference has no text head like this, so its variables have names of our own.
 pub(super) fn head_reference(name: &str, task: &str, class: Class) -> Option<String> {
     let (layer, part) = name.rsplit_once('.')?;
     let variable = match (class, layer) {
@@ -70,7 +72,7 @@ pub(super) fn head_reference(name: &str, task: &str, class: Class) -> Option<Str
     Some(format!("task_specific/{task}/{variable}/{part}"))
 }
 
-/// The name that `ElectraForPreTraining` and its like save the reference's variable under.
+/// Returns the name that `ElectraForPreTraining` and similar classes give the reference's variable.
 pub(crate) fn name(reference: &str) -> String {
     if let Some(name) = head_name(reference) {
         return name;
@@ -88,7 +90,7 @@ pub(crate) fn name(reference: &str) -> String {
     renamed.replace('/', ".")
 }
 
-/// The name of a head's variable; a model has one head.
+/// Returns the name of a head's variable; a model has only one head.
 fn head_name(reference: &str) -> Option<String> {
     let (_task, variable) = reference.strip_prefix("task_specific/")?.split_once('/')?;
     let (layer, part) = variable.rsplit_once('/')?;
@@ -104,7 +106,8 @@ fn head_name(reference: &str) -> Option<String> {
     })
 }
 
-/// Why a tensor that no parameter takes is left out, by its name; `None` for an unknown one.
+/// Returns why a tensor with this name is left out if no parameter takes it; `None` for an unknown
+/// name.
 pub(crate) fn reason(name: &str) -> Option<&'static str> {
     let first = name.split('.').next().unwrap_or_default();
     match first {
@@ -136,7 +139,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// Of the module with this scope.
+    /// Returns the kind of the module with this scope.
     fn of(scope: &str) -> Self {
         match scope.rsplit('/').next() {
             Some("LayerNorm") => Self::Norm,

@@ -1,6 +1,6 @@
-//! `pytorch_model.bin` in both of its forms: the zip archive that PyTorch has written since 1.6
-//! (`data.pkl`, and a member for each storage) and the older stream of pickles with the storages
-//! behind them. A file enters, its tensors and the places of their bytes leave. Follows
+//! Reads `pytorch_model.bin` in both of its formats: the zip archive that PyTorch has written since
+//! 1.6 (`data.pkl`, and a member for each storage) and the older stream of pickles followed by the
+//! storages. Provides the file's tensors and the positions of their bytes. Follows
 //! `torch/serialization.py`.
 
 use std::collections::HashMap;
@@ -17,28 +17,28 @@ use super::{Error, Placed};
 use crate::tensor::Variable;
 use crate::{plain_file, zip_error};
 
-/// First number of the older form.
+/// First number of the older format.
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
 const PROTOCOL: i128 = 1001;
 
 /// An open zip archive, and the members that hold storages.
 pub(super) struct Archive {
     zip: ZipArchive<BufReader<File>>,
-    /// Number of each storage's member in the archive, with its length.
+    /// Index of each storage's member in the archive, with its length.
     members: Vec<(usize, u64)>,
 }
 
-/// What was found in a file.
+/// The contents of a file.
 pub(super) struct Contents {
     pub tensors: Vec<Placed>,
-    /// `None` for the older form, where all bytes are the file's own.
+    /// `None` for the older format, where all bytes are in the file itself.
     pub archive: Option<Archive>,
 }
 
-/// Reads what `path` holds, but no values; `display` names it in errors.
+/// Reads the metadata of `path`, but no values; `display` names it in errors.
 ///
 /// # Errors
-/// Not PyTorch's, not whole, or a pickle that is no state dict.
+/// If the file is not PyTorch's or not complete, or its pickle is not a state dict.
 pub(super) fn read(path: &Path, display: &str) -> Result<Contents, Error> {
     let unreadable = |source| Error::Read {
         file: display.into(),
@@ -59,13 +59,13 @@ pub(super) fn read(path: &Path, display: &str) -> Result<Contents, Error> {
 }
 
 impl Archive {
-    /// Length of each storage.
+    /// Returns the length of each storage.
     pub fn lengths(&self) -> impl Iterator<Item = u64> {
         self.members.iter().map(|&(_, length)| length)
     }
 
     /// Opens a storage for reading from its beginning. At its end the archive's own checksum is
-    /// compared.
+    /// verified.
     pub fn storage(&mut self, number: u32, display: &str) -> Result<impl Read + '_, Error> {
         let member = self.members.get(number as usize).map(|&(member, _)| member);
         self.zip
@@ -173,7 +173,7 @@ fn read_stream(mut file: BufReader<File>, display: &str) -> Result<Contents, Err
     let mut next = |file: &mut BufReader<File>| {
         Pickle::read(display, file).inspect(|pickle| position += pickle.length)
     };
-    // Whatever the file is, it is no state dict where the first pickle is another.
+    // If the first pickle is anything else, the file is not a state dict, whatever it is.
     let magic = next(&mut file).map_err(|error| match error {
         Error::Global { .. } => error,
         _ => Error::NotTorch {
@@ -280,8 +280,8 @@ fn is_little_endian(system: &Pickle) -> bool {
     })
 }
 
-/// A storage has the length that the pickle gives it, so that a tensor inside it is inside the
-/// file too.
+/// Checks that a storage has the length that the pickle states, so that a tensor within it is also
+/// within the file.
 fn check_length(display: &str, tensor: &Tensor, found: u64) -> Result<(), Error> {
     if tensor.storage.bytes() == Some(found) {
         return Ok(());
@@ -297,7 +297,7 @@ fn check_length(display: &str, tensor: &Tensor, found: u64) -> Result<(), Error>
     })
 }
 
-/// A tensor of data file `shard`, in which its storage starts at `start`.
+/// Builds a tensor of data file `shard`, in which its storage starts at `start`.
 fn placed(tensor: Tensor, shard: u32, start: u64) -> Placed {
     Placed {
         variable: Variable {

@@ -1,22 +1,22 @@
-//! The head of an `ElectraForQuestionAnswering`: one layer whose two outputs are a token's start logit
-//! and its end logit. Here they are two layers of one output each. A row of the weight lies in one
-//! piece, so that the tensors of the model enter and those of the two layers leave, values untouched.
+//! Splits the head of an `ElectraForQuestionAnswering`, one layer whose two outputs are a token's
+//! start logit and end logit, into two layers of one output each. Each row of the weight is
+//! contiguous, so the values stay untouched.
 
 use super::Placed;
 use crate::tensor::Variable;
 
-/// The name of an output's part of a tensor.
+/// Returns the name of one output's part of a tensor.
 fn row(tensor: &str, output: usize) -> String {
     format!("{tensor}[{output}]")
 }
 
-/// Parts `qa_outputs.weight`, `[2, hidden]`, and `qa_outputs.bias`, `[2]`, into their rows.
+/// Splits `qa_outputs.weight`, `[2, hidden]`, and `qa_outputs.bias`, `[2]`, into their rows.
 ///
 /// # Errors
-/// Why they are not the start and the end, in words; nothing is parted then.
+/// The reason, as text, if they are not the start and the end; nothing is split then.
 pub(super) fn part(tensors: &mut Vec<Placed>) -> Result<(), String> {
     let is_own = |placed: &Placed| placed.variable.name.starts_with("qa_outputs.");
-    // In the order of their names, so that what is wrong is always told of the same one.
+    // In the order of their names, so that errors are always about the same one.
     let mut all: Vec<&Placed> = tensors.iter().filter(|placed| is_own(placed)).collect();
     all.sort_by(|a, b| a.variable.name.cmp(&b.variable.name));
     for placed in all {
@@ -66,8 +66,8 @@ fn check(placed: &Placed) -> Result<(), String> {
     }
 }
 
-/// The reference's name of an output's part of the head of `task`, whose layers are those of a head
-/// without joint prediction.
+/// Returns the reference's name of one output's part of the head of `task`; the layers are those of
+/// a head without joint prediction.
 pub(super) fn reference(name: &str, task: &str) -> Option<String> {
     let rest = name.strip_prefix("qa_outputs.")?;
     let (part, kind) = match rest.split_once('[')? {

@@ -1,6 +1,6 @@
-//! The header of a safetensors file: bytes enter, tensors with their places leave. The library
-//! checks shapes and places against each other; here they are held against the file's length.
-//! Format: <https://github.com/huggingface/safetensors#format>.
+//! Reads the header of a safetensors file into tensors with positions. The library checks shapes
+//! and positions against each other; here they are also checked against the file's length. Format:
+//! <https://github.com/huggingface/safetensors#format>.
 
 use std::io::Read;
 
@@ -16,7 +16,7 @@ const MAX_HEADER_BYTES: u64 = 16 << 20;
 /// Reads the header of a file of `length` bytes, which is data file `shard` of the model.
 ///
 /// # Errors
-/// No safetensors file, or one that is cut off.
+/// If it is not a safetensors file, or is truncated.
 pub(super) fn read_header(
     file: &str,
     shard: u32,
@@ -93,7 +93,7 @@ fn dtype(dtype: Dtype) -> DType {
         Dtype::BF16 => DType::BF16,
         Dtype::I32 => DType::I32,
         Dtype::I64 => DType::I64,
-        // TensorFlow's numbers of types that no parameter has.
+        // TensorFlow's numbers for types that no parameter has.
         Dtype::F64 => DType::Other(2),
         Dtype::U8 => DType::Other(4),
         Dtype::I16 => DType::Other(5),

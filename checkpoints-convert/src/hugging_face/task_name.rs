@@ -1,16 +1,16 @@
-//! What the task of a head is called: what `config.json` names and the head enter, a name leaves.
+//! Names the task of a head, from `config.json` and the head itself.
 //!
-//! It is the one that `finetuning_task` names, which `transformers`' own training scripts write, if this
-//! project's task of that name has such a head with the same labels; otherwise a name that says what the
-//! head is for.
+//! The name is that in `finetuning_task`, which `transformers`' own training scripts write, if this
+//! project's task of that name has a head of this kind with the same labels; otherwise a generic
+//! name for the kind of head.
 
 use serde_json::Value;
 
 use crate::head_shape::DenseKind;
 use crate::names;
 
-/// The task of a head, and what to say of a name that is not taken; `None` for the kind is a head of
-/// questions.
+/// Returns the task of a head, and a warning if the stated name is not used; a `kind` of `None`
+/// means a question-answering head.
 pub(super) fn of(
     stated: &Value,
     kind: Option<DenseKind>,
@@ -41,7 +41,8 @@ pub(super) fn of(
     }
 }
 
-/// Why a head of this kind cannot be that of the task of this name, which a run knows by its name.
+/// Returns why a head of this kind cannot be the head of the task with this name; a run identifies
+/// tasks by name.
 fn why_not(name: &str, kind: Option<DenseKind>, labels: Option<&[String]>) -> Option<String> {
     if kind.is_none() != names::is_of_questions(name) {
         return Some(match kind {

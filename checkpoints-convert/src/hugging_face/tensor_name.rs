@@ -1,11 +1,11 @@
-//! How long the name of a tensor may be.
+//! Limits the length of tensor names.
 
 use super::error::Error;
 
-/// Of a tensor or a storage; the longest of ELECTRA's has under a hundred.
+/// For a tensor or a storage; ELECTRA's longest has under a hundred.
 const MAX_NAME_BYTES: usize = 1024;
 
-/// A name is kept many times over, so that its length is bounded.
+/// Checks the length of a name, which is bounded because a name is stored many times.
 pub(super) fn check_name(file: &str, name: &str) -> Result<(), Error> {
     if name.len() > MAX_NAME_BYTES {
         return Err(Error::NameLength {

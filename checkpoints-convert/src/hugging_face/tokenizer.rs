@@ -1,7 +1,7 @@
-//! What the files beside the weights say of the tokenizer: `tokenizer_config.json`,
-//! `special_tokens_map.json`, `added_tokens.json`, `tokenizer.json` and the class that `config.json`
-//! names enter; the settings of BERT's tokenizer leave. It is the only one that is reproduced: any
-//! other, and files that contradict each other, are refused, as every id of a text would be another.
+//! Reads the tokenizer's settings from `tokenizer_config.json`, `special_tokens_map.json`,
+//! `added_tokens.json`, `tokenizer.json` and the class that `config.json` names. Only BERT's
+//! tokenizer is reproduced: any other, and files that contradict each other, are rejected, since
+//! every token id would be wrong.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::tokenizer_file::File;
 use super::tokenizer_setting::{refused, stated};
 use super::{Error, SPECIAL_TOKENS_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE};
 
-/// BERT's tokenizer as the files describe it; `None` for what no file says.
+/// BERT's tokenizer as the files describe it; a field is `None` if no file states it.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Tokenizer {
     pub do_lower_case: Option<bool>,
@@ -21,20 +21,20 @@ pub(crate) struct Tokenizer {
     pub warnings: Vec<String>,
 }
 
-/// All that is said of a tokenizer, file by file.
+/// Everything that the files state about a tokenizer, file by file.
 #[derive(Default)]
 pub(super) struct Stated<'a> {
-    /// What `config.json` says of the tokenizer's class, and how errors call that file.
+    /// The name of `config.json` in error messages, and the tokenizer class that it states.
     pub class: Option<(&'a str, &'a str)>,
     pub settings: Option<Settings>,
-    /// `special_tokens_map.json`, whose keys stand in `tokenizer_config.json` too.
+    /// `special_tokens_map.json`, whose keys also occur in `tokenizer_config.json`.
     pub special: Option<Settings>,
-    /// `added_tokens.json`: tokens and their numbers.
+    /// `added_tokens.json`: tokens and their ids.
     pub added: BTreeMap<String, Value>,
     pub file: Option<File>,
 }
 
-/// `tokenizer_config.json`. A key that is there as `null` is a value of its own.
+/// `tokenizer_config.json`. A key that is `null` is distinct from a missing one.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Settings {
     do_lower_case: Option<bool>,
@@ -61,7 +61,8 @@ pub(super) struct Settings {
     extra_special_tokens: Value,
 }
 
-/// Classes of `transformers` that tokenize as BERT does. The last two do what `tokenizer.json` says.
+/// Classes of `transformers` that tokenize as BERT does. The last two do what `tokenizer.json`
+/// says.
 const CLASSES: [&str; 7] = [
     "Electra",
     "Bert",
@@ -72,11 +73,11 @@ const CLASSES: [&str; 7] = [
     "TokenizersBackend",
 ];
 
-/// The names of the special tokens, by which this program finds them.
+/// The special tokens, which this program finds by name.
 const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
 impl Tokenizer {
-    /// Holds the files against each other; `display` names them in errors.
+    /// Compares the files with each other; `display` names them in errors.
     pub(super) fn new(
         display: &dyn Fn(&str) -> String,
         stated: &Stated<'_>,
@@ -122,7 +123,7 @@ impl Tokenizer {
             "handle_chinese_chars",
             normalizer.and_then(|n| n.handle_chinese_chars),
         )?;
-        // Both null and a value may mean the same: what decides is what is done.
+        // Both null and an explicit value may mean the same: the resulting behaviour is compared.
         let lower_case = do_lower_case.unwrap_or(true);
         let done = |stated: Option<Option<bool>>| stated.map(|value| value.unwrap_or(lower_case));
         let stated = settings.and_then(|s| s.strip_accents);
@@ -169,7 +170,7 @@ fn check_class(file: &str, class: &str) -> Result<(), Error> {
 }
 
 impl Settings {
-    /// Whether it is said if text is lower-cased.
+    /// Returns whether the files state if text is lower-cased.
     pub fn says_case(&self) -> bool {
         self.do_lower_case.is_some()
     }
@@ -232,12 +233,12 @@ impl Settings {
     }
 }
 
-/// The text of a token that is given as itself or with its properties.
+/// Returns the text of a token that is given as a string or as an object with its properties.
 fn content(token: &Value) -> Option<&str> {
     token.as_str().or_else(|| token.get("content")?.as_str())
 }
 
-/// The texts of tokens in a list, or in an object that names each.
+/// Returns the texts of tokens in a list, or in an object that names each.
 fn listed(tokens: &Value) -> Vec<&str> {
     match tokens {
         Value::Array(tokens) => tokens.iter().filter_map(content).collect(),
@@ -246,7 +247,7 @@ fn listed(tokens: &Value) -> Vec<&str> {
     }
 }
 
-/// `transformers` looks for added tokens in the text before anything else.
+/// Warns about added tokens, which `transformers` splits off the text before anything else.
 fn added_warning(stated: &Stated<'_>) -> Option<String> {
     let mut tokens: Vec<&str> = stated.added.keys().map(String::as_str).collect();
     for settings in [&stated.settings, &stated.special].into_iter().flatten() {
@@ -312,7 +313,7 @@ mod tests {
             r#"{"type": "Sequence", "normalizers": [{"type": "BertNormalizer", "lowercase": false}]}"#,
         );
         assert_eq!(tokenizer("{}", &sequence), found(Some(false), None, None));
-        // null is what lower-casing is: the same in both files.
+        // null follows lower-casing, so the two files agree.
         let same = r#"{"do_lower_case": true, "strip_accents": null}"#;
         let file = with_normalizer(r#"{"type": "BertNormalizer", "strip_accents": true}"#);
         assert_eq!(tokenizer(same, &file), found(Some(true), Some(true), None));

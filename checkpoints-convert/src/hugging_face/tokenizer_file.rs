@@ -1,5 +1,5 @@
-//! `tokenizer.json`, in which newer versions keep all of a tokenizer: JSON enters; the normalizer of
-//! BERT's tokenizer and the vocabulary leave, and any other tokenizer is refused.
+//! Reads `tokenizer.json`, in which newer versions store the whole tokenizer: the normalizer of
+//! BERT's tokenizer and the vocabulary. Any other tokenizer is rejected.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::tokenizer_setting::{refused, stated};
 use super::{Error, TOKENIZER_FILE, VOCABULARY_FILE};
 
-/// `tokenizer.json`, which newer versions save in the place of `vocab.txt`.
+/// `tokenizer.json`, which newer versions save instead of `vocab.txt`.
 #[derive(Debug, Deserialize)]
 pub(super) struct File {
     #[serde(default, deserialize_with = "stated")]
@@ -39,10 +39,10 @@ pub(super) struct AddedToken {
     pub content: String,
 }
 
-/// A word of more characters is `[UNK]`, as in Google's code.
+/// Longer words become `[UNK]`, as in Google's code.
 const LONGEST_WORD: u64 = 200;
 
-/// Of the normalizer in `tokenizer.json`.
+/// The normalizer in `tokenizer.json`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Normalizer {
     clean_text: Option<bool>,
@@ -52,12 +52,12 @@ pub(super) struct Normalizer {
     pub lowercase: Option<bool>,
 }
 
-/// Of a component's description.
+/// Returns the type in a component's description.
 fn kind(value: &Value) -> &str {
     value.get("type").and_then(Value::as_str).unwrap_or("none")
 }
 
-/// A `Sequence` of one is that one.
+/// Unwraps a `Sequence` of one component.
 fn single<'a>(value: &'a Value, parts: &str) -> &'a Value {
     match value
         .get(parts)
@@ -69,7 +69,7 @@ fn single<'a>(value: &'a Value, parts: &str) -> &'a Value {
     }
 }
 
-/// What stands in a sequence, so that its refusal says what is not reproduced.
+/// Describes the components of a sequence, so that the error says what is not reproduced.
 fn described(value: &Value, parts: &str) -> String {
     let inside = value.get(parts).and_then(Value::as_array);
     let kinds: Vec<&str> = inside.into_iter().flatten().take(8).map(kind).collect();
@@ -79,7 +79,7 @@ fn described(value: &Value, parts: &str) -> String {
     }
 }
 
-/// What a post-processor puts around texts, if that is not what is put there here.
+/// Returns the special tokens that a post-processor adds around texts, if they differ from ours.
 fn other_frame(part: &Value) -> Option<String> {
     match kind(part) {
         "TemplateProcessing" => {
@@ -96,7 +96,7 @@ fn other_frame(part: &Value) -> Option<String> {
             [("cls", "[CLS]"), ("sep", "[SEP]")]
                 .into_iter()
                 .find_map(|(key, expected)| {
-                    // The token and its number.
+                    // The token and its id.
                     let found = part.get(key)?.get(0)?.as_str()?;
                     (found != expected)
                         .then(|| format!("BertProcessing whose {key:?} is {found:?}"))
@@ -107,18 +107,18 @@ fn other_frame(part: &Value) -> Option<String> {
     }
 }
 
-/// A template's tokens and texts in their order; `None` if it has no special token.
+/// Returns a template's tokens and texts in order; `None` if it has no special token.
 fn framed(template: &Value, key: &str) -> Option<String> {
     let pieces = template.get(key)?.as_array()?;
     let special = |piece: &Value| Some(piece.get("SpecialToken")?.get("id")?.as_str()?.to_owned());
     pieces.iter().find_map(special)?;
-    // More are another one anyway.
+    // A template with more pieces differs anyway.
     let pieces = pieces.iter().take(8).map(|piece| {
         let Some(id) = special(piece) else {
             let text = piece.get("Sequence").and_then(|text| text.get("id"));
             return text.and_then(Value::as_str).unwrap_or("?").to_owned();
         };
-        // What a token is called in the template may stand for others.
+        // A token's name in the template may stand for other tokens.
         let meant = template.get("special_tokens").and_then(|all| all.get(&id));
         match meant.and_then(|meant| meant.get("tokens")?.as_array()) {
             Some(tokens) => {
@@ -188,8 +188,8 @@ impl File {
         Ok(Some(normalizer))
     }
 
-    /// Checks that `[CLS]` and `[SEP]` are put where they are put here. Without any special token there
-    /// is nothing to contradict.
+    /// Checks that `[CLS]` and `[SEP]` are placed as they are here. A template without special
+    /// tokens contradicts nothing.
     fn check_post_processor(&self, file: &str) -> Result<(), Error> {
         let value = &self.post_processor;
         let parts = match kind(value) {
@@ -207,8 +207,8 @@ impl File {
         Ok(())
     }
 
-    /// What a user is to know of words that `transformers` takes for unknown by another length. Its own
-    /// 100 is in the manual, and 200 is what is done here.
+    /// Warns if `transformers` has a different length limit for words before they become unknown.
+    /// Its default of 100 is documented in the manual, and 200 is the limit here.
     pub fn length_warning(&self) -> Option<String> {
         let limit = self.model.max_input_chars_per_word;
         let limit = limit.filter(|limit| ![100, LONGEST_WORD].contains(limit))?;
@@ -218,14 +218,14 @@ impl File {
         ))
     }
 
-    /// The vocabulary as `vocab.txt` has it: a word a line, in the order of their numbers.
-    /// `None` if it is no WordPiece vocabulary or its numbers are not 0, 1, 2, ….
+    /// Returns the vocabulary in the format of `vocab.txt`: a word per line, in the order of the
+    /// ids. `None` if it is not a WordPiece vocabulary or its ids are not 0, 1, 2, ….
     pub fn vocabulary(&self) -> Option<Vec<u8>> {
         let words: Option<Vec<&str>> = self.words()?.into_iter().collect();
         Some((words?.join("\n") + "\n").into_bytes())
     }
 
-    /// The word of each number; of a number that no word has, `None`.
+    /// Returns the word of each id; `None` for an id that no word has.
     fn words(&self) -> Option<Vec<Option<&str>>> {
         if self
             .model
@@ -245,7 +245,7 @@ impl File {
         let all: Vec<(&str, usize)> = numbers.into_iter().chain(added).collect();
         let mut words = vec![None; all.len()];
         for (word, number) in all {
-            // The second of two words with one number would be lost.
+            // If two words had the same id, the second would be lost.
             let place = words.get_mut(number).filter(|place| place.is_none())?;
             if word.contains(['\n', '\r']) {
                 return None;
@@ -255,7 +255,7 @@ impl File {
         Some(words)
     }
 
-    /// Checks that `vocab.txt`, if both are there, gives every word the same number.
+    /// Checks that `vocab.txt`, if both files exist, gives every word the same id.
     pub fn check_vocabulary(
         &self,
         display: &dyn Fn(&str) -> String,
@@ -297,7 +297,7 @@ mod tests {
         let vocabulary = |text: &str| serde_json::from_str::<File>(text).unwrap().vocabulary();
         let text = r#"{"model": {"type": "WordPiece", "vocab": {"b": 0, "a": 1, "[PAD]": 2}}}"#;
         assert_eq!(vocabulary(text).unwrap(), b"b\na\n[PAD]\n");
-        // Special tokens may stand among the added ones alone.
+        // Special tokens may occur only among the added ones.
         let text = r#"{"added_tokens": [{"id": 0, "content": "[PAD]"}, {"id": 1, "content": "a"}],
             "model": {"vocab": {"a": 1}}}"#;
         assert_eq!(vocabulary(text).unwrap(), b"[PAD]\na\n");
@@ -365,7 +365,7 @@ mod tests {
             (&swapped, told),
             (&sequence(&swapped), told),
             (&template(["<s>", "A", "</s>"], "{}"), r#""<s> A </s>""#),
-            // The name alone is the usual one.
+            // Only the name is the usual one.
             (
                 &template(["[CLS]", "A", "[SEP]"], r#"{"[CLS]": {"tokens": ["<s>"]}}"#),
                 r#""<s> A [SEP]""#,

@@ -1,10 +1,10 @@
-//! Settings of a tokenizer as its files state them, and the refusal of one that is another's.
+//! Settings of a tokenizer as its files state them, and the error for those of another tokenizer.
 
 use serde::{Deserialize, Deserializer};
 
 use super::Error;
 
-/// Tells a key that is there as `null`, `Some(None)`, from one that is not.
+/// Distinguishes a key that is `null`, `Some(None)`, from a missing one.
 pub(super) fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {

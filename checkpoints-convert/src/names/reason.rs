@@ -1,14 +1,13 @@
-//! Why a variable that no parameter takes is left out: its name enters, words for `conversion.json`
-//! leave.
+//! States why a variable that no parameter takes is left out, for `conversion.json`.
 
-/// Of a task's variable that no head of the record takes.
+/// For a task's variable that no head of the record takes.
 pub(crate) const NO_QA_HEAD: &str = "not part of a question-answering head";
 
-/// Why a variable that no parameter takes is left out, by its name; `None` for a name that this
-/// crate does not know.
+/// Returns why a variable with this name is left out if no parameter takes it; `None` for a name
+/// that this crate does not know.
 pub(crate) fn reason(variable: &str) -> Option<&'static str> {
     let last = variable.rsplit('/').next().unwrap_or_default();
-    // The slots of ELECTRA's own Adam, of TensorFlow's, and the loss scale's state.
+    // The slots of ELECTRA's own Adam, those of TensorFlow's, and the loss scale's state.
     if matches!(last, "adam_m" | "adam_v" | "Adam" | "Adam_1")
         || matches!(
             variable,

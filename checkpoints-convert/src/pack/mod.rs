@@ -1,10 +1,10 @@
-//! Burnpack files that know their own checksums: tensors enter and leave one at a time, and a bit
-//! that was flipped anywhere in the file is seen before its tensor is used.
+//! Burnpack files with their own checksums: tensors are written and read one at a time, and a
+//! flipped bit anywhere in the file is detected before its tensor is used.
 //!
-//! Burn's own reader finds nothing new in such a file: behind the last tensor stands a seal with
-//! the CRC32C of every tensor and one of the header and the metadata (`seal`). What lies between
-//! tensors must be zero, which is how Burn fills it. A file without a seal, of version 0.1, is
-//! read as it is.
+//! Burn's own reader can still read such a file: the last tensor is followed by a seal with the
+//! CRC32C of every tensor and one of the header and the metadata (`seal`). The bytes between
+//! tensors must be zero, as Burn writes them. A file without a seal, of version 0.1, is read
+//! without checks.
 
 mod reader;
 mod seal;
@@ -19,18 +19,18 @@ use crate::digest::Digest;
 pub use reader::open;
 pub use writer::{FileSum, resident, write, write_in_place};
 
-/// An opened file; no values have been read yet.
+/// An opened file, whose values have not been read yet.
 pub struct Pack {
-    /// In the order of their names. Their bytes are compared with the checksum when they are read.
+    /// Sorted by name. Their bytes are compared with the checksum when they are read.
     pub tensors: Vec<Tensor>,
-    /// CRC32C of each tensor's bytes by its name; `None` for a file of version 0.1, which has none.
+    /// CRC32C of each tensor's bytes by name; `None` for a file of version 0.1, which has none.
     pub checksums: Option<BTreeMap<String, u32>>,
-    /// The program that wrote the file, if it says so.
+    /// The program that wrote the file, if stated.
     pub producer: Option<String>,
 }
 
 impl Pack {
-    /// The identity of the weights; `None` for a file without checksums.
+    /// Returns the identity of the weights; `None` for a file without checksums.
     pub fn identity(&self) -> Option<String> {
         let sums = self.checksums.as_ref()?;
         let tensors = self.tensors.iter();
@@ -40,7 +40,7 @@ impl Pack {
     }
 }
 
-/// What is wrong, without the name that Burn gives the kind of error.
+/// Returns the message of an error, without Burn's name for its kind.
 pub fn reason(error: &Error) -> String {
     match error {
         Error::IoError(reason) | Error::ValidationError(reason) => reason.clone(),
@@ -48,8 +48,8 @@ pub fn reason(error: &Error) -> String {
     }
 }
 
-/// What a set of weights is, wherever it lies and whatever it is called: a digest of the names,
-/// types, shapes and checksums of all tensors, in the order of their names.
+/// Returns the identity of a set of weights, independent of its location and name: a digest of the
+/// names, types, shapes and checksums of all tensors, in the order of their names.
 pub fn identity<'a>(tensors: impl Iterator<Item = (&'a Tensor, u32)>) -> String {
     let mut digest = Digest::default();
     for (tensor, crc32c) in tensors {

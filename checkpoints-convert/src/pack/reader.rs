@@ -1,5 +1,5 @@
-//! A burnpack file enters; tensors leave that are compared with their checksums when they are read.
-//! What stands around them (header, metadata, gaps, the seal itself) is checked on opening.
+//! Reads a burnpack file into tensors that are compared with their checksums when they are read.
+//! Everything around them (header, metadata, gaps, the seal itself) is checked on opening.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,18 +12,18 @@ use super::Pack;
 use super::seal::{CLAIM, FOOTER_BYTES, Footer, Seal, aligned, damaged};
 use crate::plain_file;
 
-/// The key under which writers say who they are.
+/// The key under which writers name themselves.
 const PRODUCER: &str = "producer";
 
-/// Opens the burnpack file at `path`; values stay on the disk until they are asked for.
+/// Opens the burnpack file at `path`; values stay on disk until they are requested.
 ///
 /// # Errors
-/// No such file, none of this format, or damaged outside of its tensors' values. A damaged tensor
-/// is an error where its bytes are taken.
+/// If the file does not exist, has another format, or is damaged outside the tensors' values. A
+/// damaged tensor causes an error when its bytes are read.
 pub fn open(path: &Path) -> Result<Pack, Error> {
     let (mut file, _) =
         plain_file::open(path).map_err(|error| Error::IoError(error.to_string()))?;
-    // Before Burn's reader makes room for as many bytes as the header claims.
+    // Checked before Burn's reader allocates as many bytes as the header claims.
     let head = read_head(&mut file)?;
     let reader = Reader::from_file_exact(path)?;
     let claimed = reader.metadata().contains_key(CLAIM);
@@ -66,7 +66,7 @@ pub fn open(path: &Path) -> Result<Pack, Error> {
     })
 }
 
-/// Header, metadata and the zeros behind them: everything in front of the first tensor.
+/// Reads everything before the first tensor: header, metadata and the zeros after them.
 pub(super) fn read_head(file: &mut File) -> Result<Vec<u8>, Error> {
     let failed = |error: io::Error| Error::IoError(error.to_string());
     let length = file.metadata().map_err(failed)?.len();
@@ -87,7 +87,7 @@ pub(super) fn read_head(file: &mut File) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// The seal and where it begins; `None` where the file does not end with one.
+/// Reads the seal and its position; returns `None` if the file does not end with one.
 fn read_seal(file: &mut File) -> Result<Option<(Seal, u64)>, Error> {
     let failed = |error: io::Error| Error::IoError(error.to_string());
     let length = file.metadata().map_err(failed)?.len();
@@ -112,7 +112,7 @@ fn read_seal(file: &mut File) -> Result<Option<(Seal, u64)>, Error> {
 }
 
 /// Checks that the tensors of `lengths` fill the file from `start` to `end`, in the seal's order,
-/// with nothing but zeros between them.
+/// with only zeros between them.
 fn check_places(
     file: &mut File,
     seal: &Seal,
@@ -139,7 +139,7 @@ fn check_places(
     ))
 }
 
-/// Checks that the bytes from `start` to `end`, in front of the tensor `name`, are zero.
+/// Checks that the bytes from `start` to `end`, before the tensor `name`, are zero.
 fn check_gap(file: &mut File, start: u64, end: u64, name: &str) -> Result<(), Error> {
     if start == end {
         return Ok(());
@@ -156,13 +156,13 @@ fn check_gap(file: &mut File, start: u64, end: u64, name: &str) -> Result<(), Er
     }
 }
 
-/// The same tensor, whose bytes are compared with `crc32c` when they are taken.
+/// Wraps a tensor so that its bytes are compared with `crc32c` when they are read.
 fn checked(tensor: Tensor, crc32c: u32) -> Tensor {
     let (name, dtype, shape) = (tensor.name.clone(), tensor.dtype, tensor.shape.clone());
     let (param_id, length) = (tensor.param_id, tensor.byte_len());
     let take = move || {
         let bytes: Bytes = tensor.to_bytes()?;
-        // The bytes stay in memory: what is used is what was compared.
+        // The bytes stay in memory, so that the bytes used are the bytes checked.
         let values = bytes
             .read(Default::default())
             .map_err(|error| Error::IoError(error.to_string()))?;

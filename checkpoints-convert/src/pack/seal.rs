@@ -1,18 +1,19 @@
-//! The seal behind the last tensor of a burnpack file: JSON, then a footer of 16 bytes with the
-//! JSON's length, its CRC32C and a magic number. Bytes enter and leave.
+//! Encodes and decodes the seal after the last tensor of a burnpack file: JSON, then a footer of 16
+//! bytes with the JSON's length, its CRC32C and a magic number.
 
 use burn_pack::{Error, TENSOR_ALIGNMENT};
 use serde::{Deserialize, Serialize};
 
-/// The key in the file's own metadata that says that there is a seal, so that none can get lost.
+/// The key in the file's own metadata that states that there is a seal, so that a lost one is
+/// noticed.
 pub(super) const CLAIM: &str = "checksums";
 pub(super) const CLAIMED: &str = "crc32c of each tensor, behind the last one";
 
 const MAGIC: [u8; 8] = *b"BPKSEAL1";
 pub(super) const FOOTER_BYTES: usize = 16;
 
-/// The JSON. Checksums are eight hexadecimal digits, so that a file's length does not depend on its
-/// values.
+/// The JSON. Checksums have eight hexadecimal digits, so that a file's length does not depend on
+/// its values.
 #[derive(Serialize, Deserialize)]
 struct Text {
     head: String,
@@ -21,7 +22,7 @@ struct Text {
 
 /// The checksums of a file.
 pub(super) struct Seal {
-    /// CRC32C of everything in front of the first tensor.
+    /// CRC32C of everything before the first tensor.
     pub head: u32,
     /// Name and CRC32C of each tensor, in the order of their bytes.
     pub tensors: Vec<(String, u32)>,
@@ -55,7 +56,7 @@ impl Seal {
 }
 
 impl Footer {
-    /// `None` where the last bytes of a file are no footer.
+    /// Parses a footer; returns `None` if the last bytes of a file are not one.
     pub fn parse(bytes: [u8; FOOTER_BYTES]) -> Option<Self> {
         let (length, rest) = bytes.split_first_chunk::<4>()?;
         let (crc32c, magic) = rest.split_first_chunk::<4>()?;
@@ -65,7 +66,7 @@ impl Footer {
         })
     }
 
-    /// The seal whose JSON is `bytes`.
+    /// Parses the seal from its JSON, `bytes`.
     pub fn seal(&self, bytes: &[u8]) -> Result<Seal, Error> {
         if crc32c::crc32c(bytes) != self.crc32c {
             return Err(damaged("its list of checksums is damaged"));
@@ -96,7 +97,7 @@ pub(super) fn damaged(what: &str) -> Error {
     Error::ValidationError(what.into())
 }
 
-/// Where the next tensor begins after one that ends at `end`.
+/// Returns where the next tensor begins after one that ends at `end`.
 pub(super) fn aligned(end: u64) -> Option<u64> {
     end.checked_next_multiple_of(TENSOR_ALIGNMENT)
 }

@@ -4,7 +4,7 @@ use burn_pack::{Bytes, DType, Reader, Writer};
 
 use super::*;
 
-/// Two tensors of odd sizes, so that there are gaps, and one without values.
+/// Returns two tensors of odd sizes, so that there are gaps, and one without values.
 fn tensors(first: f32) -> Vec<Tensor> {
     let tensor = |name: &str, values: Vec<f32>| {
         let shape = vec![values.len()];
@@ -16,7 +16,7 @@ fn tensors(first: f32) -> Vec<Tensor> {
             Bytes::from_elems(values),
         )
     };
-    // Not in the order of their names.
+    // Not sorted by name.
     vec![
         tensor("z", vec![first, 2.0, 3.0]),
         tensor("none", vec![]),
@@ -42,7 +42,7 @@ fn the_sum_is_that_of_the_whole_file() {
     let path = folder.path().join("model.bpk");
     let mut of = tensors(1.0);
     for _ in 0..3 {
-        // Each of them once the last, the empty one too.
+        // Each of them is last once, including the empty one.
         of.rotate_left(1);
         let again = of.iter().map(|tensor| {
             let bytes = tensor.to_bytes().unwrap();

@@ -1,5 +1,5 @@
-//! Tensors enter, a sealed file leaves. Each checksum is taken of the bytes on their way to the
-//! disk, so that nothing is read or held twice.
+//! Writes tensors to a sealed file. Each checksum is computed while the bytes are being written, so
+//! that nothing is read or held twice.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -11,7 +11,7 @@ use burn_pack::{AtomicFile, Bytes, Error, TENSOR_ALIGNMENT, Tensor, Writer};
 use super::reader::read_head;
 use super::seal::{CLAIM, CLAIMED, Seal};
 
-/// Bytes of a tensor that are taken from a device at a time.
+/// Bytes of a tensor that are copied from a device at a time.
 const PIECE: usize = 8 << 20;
 
 type Sums = Arc<Mutex<Vec<(String, u32)>>>;
@@ -19,10 +19,11 @@ type Sums = Arc<Mutex<Vec<(String, u32)>>>;
 /// Length and CRC32C of a whole file.
 pub type FileSum = (u64, u32);
 
-/// Writes `tensors` beside `path` and renames; the file appears whole or not at all.
+/// Writes `tensors` to a temporary file beside `path` and renames it; the file appears complete or
+/// not at all.
 ///
 /// # Errors
-/// A tensor cannot be read, two have one name, or the disk refuses.
+/// If a tensor cannot be read, two have the same name, or writing fails.
 pub fn write(
     tensors: Vec<Tensor>,
     metadata: &[(&str, &str)],
@@ -35,11 +36,11 @@ pub fn write(
     Ok(sum)
 }
 
-/// Writes `tensors` into the file at `path`, which is made or emptied; one that could not be
-/// finished is not whole. Nothing is flushed to the disk.
+/// Writes `tensors` into the file at `path`, which is created or truncated; on failure the file is
+/// left incomplete. Nothing is flushed to disk.
 ///
 /// # Errors
-/// As [`write`].
+/// As for [`write`].
 pub fn write_in_place(
     tensors: Vec<Tensor>,
     metadata: &[(&str, &str)],
@@ -60,7 +61,7 @@ pub fn write_in_place(
     append_seal(path, tensors, &lengths)
 }
 
-/// Seals a file of tensors, which have these lengths.
+/// Appends the seal to a file whose tensors have these lengths.
 fn append_seal(
     path: &Path,
     tensors: Vec<(String, u32)>,
@@ -90,8 +91,8 @@ fn append_seal(
     ))
 }
 
-/// Length and checksum of a file of tensors without its seal, made of those of its parts: between them
-/// stand zeros, so that each begins at a multiple of the alignment.
+/// Computes length and checksum of a file of tensors without its seal from those of its parts;
+/// between tensors there are zeros, so that each begins at a multiple of the alignment.
 fn sum_of(head: &[u8], seal: &Seal, lengths: &[usize]) -> FileSum {
     let (mut at, mut sum) = (head.len(), seal.head);
     for ((_, of_tensor), &length) in seal.tensors.iter().zip(lengths) {
@@ -104,7 +105,7 @@ fn sum_of(head: &[u8], seal: &Seal, lengths: &[usize]) -> FileSum {
     (at as u64, sum)
 }
 
-/// The same tensor, which leaves its checksum in `sums` when it is drawn.
+/// Wraps a tensor so that it adds its checksum to `sums` when its bytes are read.
 fn summed(tensor: Tensor, sums: Sums) -> Tensor {
     let (name, dtype, shape) = (tensor.name.clone(), tensor.dtype, tensor.shape.clone());
     let (param_id, length) = (tensor.param_id, tensor.byte_len());
@@ -121,18 +122,18 @@ fn summed(tensor: Tensor, sums: Sums) -> Tensor {
     Tensor::deferred(name, dtype, shape, param_id, length, draw)
 }
 
-/// The same bytes in memory. What still lies on a device comes in pieces, as it does when Burn
-/// writes it, so that no staging buffer of a whole tensor is needed.
+/// Returns the bytes in host memory. Those still on a device are copied in pieces, as they are when
+/// Burn writes them, so that no staging buffer for a whole tensor is needed.
 ///
 /// # Errors
-/// The device fails, or memory is lacking.
+/// If the device fails, or there is not enough memory.
 pub fn resident(bytes: Bytes) -> Result<Bytes, Error> {
     let length = bytes.len();
     let mut held = Vec::new();
     while held.len() < length {
         let end = length.min(held.len() + PIECE);
         let Ok(piece) = bytes.view(held.len(), end) else {
-            // What has no views lies in memory already.
+            // Bytes that have no views are already in host memory.
             return Ok(bytes);
         };
         if held.is_empty() {

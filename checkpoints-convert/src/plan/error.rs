@@ -1,6 +1,6 @@
-//! What can be wrong with a checkpoint that is to become a record.
+//! Errors of a checkpoint that is to become a record.
 
-/// A checkpoint that is whole as a bundle but is no ELECTRA model.
+/// A checkpoint that is intact as a bundle but is not an ELECTRA model.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{file}: variable {name:?} is missing; {why}")]

@@ -1,6 +1,6 @@
-//! The heads of a checkpoint: the variables of each task enter; the heads that they make up, and why the
-//! others make up none, leave. A head is known by the full set of its variables, since the layers of
-//! every kind begin with `dense` (reference: `finetune/qa/qa_tasks.py`,
+//! Finds the heads of a checkpoint from the variables of each task, and explains why the others
+//! form none. A head is identified by the full set of its variables, since the layers of every kind
+//! begin with `dense` (reference: `finetune/qa/qa_tasks.py`,
 //! `finetune/classification/classification_tasks.py`, `finetune/tagging/tagging_tasks.py`).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,10 +11,10 @@ use crate::framework::Framework;
 use crate::head_shape::{DenseShape, HEAD_HIDDEN, HeadShape, SpanShape};
 use crate::names;
 
-/// Layers that question answering alone has; before them stands `dense`, which every head has.
+/// Layers that only question answering has; they follow `dense`, which every head has.
 const SPAN_LAYERS: [&str; 4] = ["qa_hidden", "dense_1", "dense_2", "dense_3"];
 
-/// The variables of a head with a hidden layer, which Hugging Face's models alone have.
+/// The variables of a head with a hidden layer, which only Hugging Face's models have.
 const BEHIND_HIDDEN: [&str; 4] = [
     "classifier/dense/bias",
     "classifier/dense/kernel",
@@ -22,7 +22,7 @@ const BEHIND_HIDDEN: [&str; 4] = [
     "classifier/out_proj/kernel",
 ];
 
-/// The heads that are whole, and what the others lack.
+/// The complete heads, and what the others lack.
 #[derive(Default)]
 pub(super) struct Heads {
     pub complete: BTreeMap<String, HeadShape>,
@@ -32,7 +32,7 @@ pub(super) struct Heads {
 }
 
 impl Heads {
-    /// Those of every task in the checkpoint; `config` has the encoder's sizes.
+    /// Finds the heads of every task in the checkpoint; `config` has the encoder's sizes.
     pub fn of(shapes: &Shapes, config: &RecordConfig) -> Self {
         let mut heads = Self::default();
         for (task, variables) in tasks(shapes) {
@@ -70,7 +70,7 @@ impl Heads {
         self.unfilled.extend(missing);
     }
 
-    /// Why a variable that no parameter takes is left out.
+    /// Returns why a variable that no parameter takes is left out.
     pub fn reason(&self, framework: Framework, variable: &str) -> String {
         let reason = framework.reason(variable).unwrap_or(UNKNOWN);
         variable
@@ -82,8 +82,8 @@ impl Heads {
     }
 }
 
-/// The tasks that have variables, by names that can stand in a parameter's path, with what follows
-/// the task in the names of the variables. Optimiser slots are none of them.
+/// Returns the tasks that have variables and a name that may occur in a parameter's path, with what
+/// follows the task in the names of the variables. Optimiser slots do not count.
 fn tasks<'a>(shapes: &Shapes<'a>) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
     let mut tasks: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let names = shapes.variables.keys();
@@ -104,13 +104,13 @@ fn tasks<'a>(shapes: &Shapes<'a>) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
 struct Layers<'a> {
     shapes: &'a Shapes<'a>,
     task: &'a str,
-    /// `dense/kernel` and its like.
+    /// `dense/kernel` etc.
     variables: BTreeSet<&'a str>,
 }
 
 impl Layers<'_> {
-    /// The head that the variables belong to, even where it lacks some of them; otherwise why they
-    /// belong to none that is known.
+    /// Returns the head that the variables belong to, even if it lacks some of them; otherwise why
+    /// they belong to no known head.
     fn head(&self, hidden: usize) -> Result<HeadShape, String> {
         let has_span_layer = SPAN_LAYERS.into_iter().any(|layer| self.has(layer));
         let is_dense = self
@@ -174,7 +174,7 @@ impl Layers<'_> {
         }))
     }
 
-    /// The bias is compared with the kernel where every parameter's shape is.
+    /// Reads the shape of a dense head. The bias is checked later, with every parameter's shape.
     fn dense(&self, layer: &str, hidden: usize) -> Result<DenseShape, String> {
         let kernel = self.shape(layer, "kernel").unwrap_or_default();
         match kernel[..] {
@@ -193,7 +193,7 @@ impl Layers<'_> {
         self.shape(layer, "kernel").is_some() || self.shape(layer, "bias").is_some()
     }
 
-    /// Values that a layer gives.
+    /// Returns the number of outputs of a layer.
     fn width(&self, layer: &str) -> Option<usize> {
         let shape = self
             .shape(layer, "bias")
@@ -201,13 +201,13 @@ impl Layers<'_> {
         usize::try_from(*shape.last()?).ok()
     }
 
-    /// What the framework calls a variable of the head.
+    /// Returns the framework's name for a variable of the head.
     fn name(&self, variable: &str) -> String {
         let reference = format!("task_specific/{}/{variable}", self.task);
         self.shapes.framework.name(&reference)
     }
 
-    /// The shape of a layer's variable, in the reference's layout.
+    /// Returns the shape of a layer's variable, in the reference's layout.
     fn shape(&self, layer: &str, part: &str) -> Option<Vec<u64>> {
         let name = format!("task_specific/{}/{layer}/{part}", self.task);
         let variable = self.shapes.variables.get(name.as_str())?;

@@ -1,4 +1,4 @@
-//! The shapes of a checkpoint's variables: the sizes of the model that they make up, and whether a
+//! The shapes of a checkpoint's variables: infers the sizes of the model, and checks whether a
 //! variable has the shape of its parameter.
 
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use crate::framework::Framework;
 use crate::names::Parameter;
 use crate::tensor::Variable;
 
-/// Why a variable is left out whose name nobody knows.
+/// The reason for leaving out a variable with an unknown name.
 pub(crate) const UNKNOWN: &str = "unknown name";
 
 /// The variables of a checkpoint by the reference's names.
@@ -42,8 +42,8 @@ impl Shapes<'_> {
                 size: hidden,
             });
         }
-        // A layer has sixteen variables: where there are too few for the highest number seen, one
-        // layer more than there can be is enough to find one that is missing.
+        // A layer has sixteen variables: if there are too few for the highest number seen, counting
+        // one layer more than is possible is enough to find a missing variable.
         let most = self.variables.len() / 16 + 1;
         let layers = self
             .variables
@@ -61,7 +61,7 @@ impl Shapes<'_> {
             .max()
             .map_or(0, |last| usize::from(last) + 1)
             .min(most);
-        // Sizes fit: the data file holds that many values.
+        // The sizes fit in usize: the data file holds that many values.
         let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         Ok(ModelShape {
             vocab_size: size(vocabulary),

@@ -1,6 +1,6 @@
-//! A zip archive that holds a checkpoint in one folder, as `electra_large.zip` does. Members
-//! are read as streams; nothing is unpacked to the disk. What the archive says about itself is
-//! not trusted: names that escape, and sizes that no data could have, are refused.
+//! A zip archive that holds a checkpoint in one folder, as `electra_large.zip` does. Members are
+//! read as streams; nothing is unpacked to disk. The archive's claims are not trusted: names that
+//! escape the folder, and impossible sizes, are rejected.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -14,16 +14,16 @@ use super::error::Error;
 use crate::hugging_face::is_weights;
 use crate::{plain_file, zip_error};
 
-/// Deflate's best ratio: 258 bytes from two bits, less the block's own head.
+/// Deflate's best ratio: 258 bytes from two bits, minus the block header.
 const MAX_RATIO: u64 = 1032;
 
 /// An open archive.
 pub(super) struct Archive {
     path: PathBuf,
     zip: ZipArchive<BufReader<File>>,
-    /// Bytes of the archive itself.
+    /// Size of the archive itself in bytes.
     length: u64,
-    /// Folder of the checkpoint inside, with its final slash, or empty.
+    /// Folder of the checkpoint inside, with its trailing slash, or empty.
     folder: String,
 }
 
@@ -78,7 +78,7 @@ impl Archive {
         })
     }
 
-    /// Names of the members in the checkpoint's folder.
+    /// Returns the names of the members in the checkpoint's folder.
     pub fn names(&self) -> Vec<String> {
         self.zip
             .file_names()
@@ -88,18 +88,18 @@ impl Archive {
             .collect()
     }
 
-    /// How errors and reports call a member.
+    /// Returns the name of a member for errors and reports.
     pub fn display(&self, name: &str) -> String {
         format!("{}:{}{name}", self.path.display(), self.folder)
     }
 
-    /// Stated length of a member, if there is one of that name.
+    /// Returns the stated length of a member, if it exists.
     pub fn length(&mut self, name: &str) -> Result<Option<u64>, Error> {
         Ok(self.member(name)?.map(|member| member.size()))
     }
 
-    /// Checks that the members of these names, together, have no more packed bytes than the archive
-    /// is long. Those of an archive that unpacks to a thousand times what deflate can do share their
+    /// Checks that the compressed sizes of these members add up to no more than the archive's size.
+    /// In an archive that expands a thousand times more than deflate can, members share their
     /// bytes.
     pub fn check_packed(&mut self, names: &[String]) -> Result<(), Error> {
         let mut claimed = 0u64;
@@ -149,7 +149,7 @@ fn split(name: &str) -> (&str, &str) {
         .map_or(("", name), |slash| name.split_at(slash + 1))
 }
 
-/// Whether unpacking a member of this name could leave the folder it is unpacked into.
+/// Returns whether unpacking a member of this name could write outside the target folder.
 fn escapes(name: &str) -> bool {
     name.starts_with('/')
         || name.contains(['\\', '\0'])

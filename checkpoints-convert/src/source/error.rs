@@ -1,11 +1,11 @@
-//! What can be wrong with the place or the files of a checkpoint.
+//! Errors about the location or the files of a checkpoint.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::{plain_file, zip_error};
 
-/// Input that is not a checkpoint, or not a whole one.
+/// Input that is not a checkpoint, or not a complete one.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{}: nothing there; expected a zip archive, a folder with a checkpoint or a Hugging Face model, or a prefix such that PREFIX.index exists", path.display())]
@@ -78,7 +78,7 @@ impl From<plain_file::Error> for Error {
     }
 }
 
-/// `: a, b`, or nothing for none.
+/// Formats `: a, b`, or nothing for an empty list.
 fn listed(prefixes: &[String]) -> String {
     match prefixes {
         [] => String::new(),

@@ -1,5 +1,5 @@
-//! Which checkpoint a path means: a folder, a prefix or a list of names enters, the prefix of one
-//! checkpoint leaves, with what was assumed to find it.
+//! Finds the checkpoint that a path means: turns a folder, a prefix or a list of names into the
+//! prefix of one checkpoint, with the assumptions made to find it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,19 +8,20 @@ use super::error::Error;
 use super::state::{self, MAX_STATE_BYTES};
 use crate::plain_file;
 
-/// Whether `path` is a folder whose file `checkpoint` names one that exists, wherever it lies.
+/// Returns whether `path` is a folder whose file `checkpoint` names an existing one, wherever it
+/// is.
 pub(super) fn names_checkpoint(path: &Path) -> bool {
     let state = plain_file::read(&path.join("checkpoint"), MAX_STATE_BYTES);
     let named = state.ok().flatten().and_then(|text| named_by(&text));
     named.is_some_and(|named| prefix_of(&path.join(named)).is_some())
 }
 
-/// Whether `path` is a folder that holds an `.index` file.
+/// Returns whether `path` is a folder that holds an `.index` file.
 pub(crate) fn holds_index(path: &Path) -> bool {
     path.is_dir() && folder_names(path).is_ok_and(|names| !prefixes(&names).is_empty())
 }
 
-/// Folder and prefix where `path` is a checkpoint prefix, or one of its files.
+/// Returns folder and prefix if `path` is a checkpoint prefix, or one of its files.
 pub(super) fn prefix_of(path: &Path) -> Option<(PathBuf, String)> {
     let name = path.file_name()?.to_str()?;
     let stem = name
@@ -35,7 +36,7 @@ pub(super) fn prefix_of(path: &Path) -> Option<(PathBuf, String)> {
         .map(|prefix| (folder.into(), prefix.into()))
 }
 
-/// Folder, prefix and warnings for a folder that holds a checkpoint.
+/// Returns folder, prefix and warnings for a folder that holds a checkpoint.
 pub(super) fn find_in_folder(path: &Path) -> Result<(PathBuf, String, Vec<String>), Error> {
     let unreadable = |source| Error::Read {
         file: path.display().to_string(),
@@ -44,12 +45,12 @@ pub(super) fn find_in_folder(path: &Path) -> Result<(PathBuf, String, Vec<String
     let names = folder_names(path).map_err(unreadable)?;
     let state = path.join("checkpoint");
     let named = match state.is_dir() {
-        // A folder of that name is the user's own affair.
+        // A folder of that name has nothing to do with the checkpoint.
         true => None,
         false => plain_file::read(&state, MAX_STATE_BYTES)?.map(|text| named_by(&text)),
     };
-    // TensorFlow takes a path that exists as it was written; `join` keeps an absolute one. But a
-    // folder that was copied still names the files that it was copied from.
+    // Like TensorFlow, take an existing path as it was written; `join` keeps an absolute one. But
+    // in a copied folder the path still points to the original files.
     let mut elsewhere = None;
     if let Some(Some(named)) = &named
         && let Some((folder, prefix)) = prefix_of(&path.join(named))
@@ -74,7 +75,7 @@ pub(super) fn find_in_folder(path: &Path) -> Result<(PathBuf, String, Vec<String
     Ok((path.into(), prefix, warnings))
 }
 
-/// Whether `folder` is `outer` or lies in it, links followed.
+/// Returns whether `folder` is `outer` or inside it, with symbolic links resolved.
 fn is_inside(folder: &Path, outer: &Path) -> bool {
     match (folder.canonicalize(), outer.canonicalize()) {
         (Ok(folder), Ok(outer)) => folder.starts_with(outer),
@@ -82,8 +83,8 @@ fn is_inside(folder: &Path, outer: &Path) -> bool {
     }
 }
 
-/// The prefix that the file `checkpoint` names by its last component, else the only one there
-/// is. `named` is `None` where there is no such file, `Some(None)` where it names nothing.
+/// Chooses the prefix that the file `checkpoint` names by its last component, otherwise the only
+/// one in the folder. `named` is `None` if there is no such file, `Some(None)` if it names nothing.
 pub(super) fn choose(
     path: &Path,
     names: &[String],
@@ -125,8 +126,8 @@ pub(super) fn named_by(state: &[u8]) -> Option<String> {
     state::model_checkpoint_path(&String::from_utf8_lossy(state))
 }
 
-/// Prefixes of the `.index` files among `names`; hidden files (macOS's `._x.index`) are not
-/// checkpoints.
+/// Returns the prefixes of the `.index` files among `names`; hidden files (macOS's `._x.index`) are
+/// not checkpoints.
 fn prefixes(names: &[String]) -> Vec<&str> {
     let mut prefixes: Vec<&str> = names
         .iter()

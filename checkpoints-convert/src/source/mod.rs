@@ -1,5 +1,5 @@
-//! Where a checkpoint's files are: a zip archive, a folder or a checkpoint prefix enters, named
-//! streams leave. The prefix is looked up in the text file `checkpoint`, as TensorFlow's
+//! Locates a checkpoint's files in a zip archive, in a folder or by a checkpoint prefix, and opens
+//! them as streams. The prefix is looked up in the text file `checkpoint`, as TensorFlow's
 //! `latest_checkpoint` does, but a folder that was moved or renamed still works.
 
 mod archive;
@@ -20,13 +20,13 @@ pub(crate) use find::holds_index;
 use find::{choose, find_in_folder, folder_names, named_by, names_checkpoint, prefix_of};
 use state::MAX_STATE_BYTES;
 
-/// An opened checkpoint, before anything but its place is known.
+/// An opened checkpoint, of which only the location is known so far.
 pub struct Source {
-    /// As the user gave it.
+    /// The path as the user gave it.
     pub path: PathBuf,
     /// Name of the checkpoint inside its folder, e.g. `electra_large` or `model.ckpt-8000`.
     pub prefix: String,
-    /// What was assumed to find it.
+    /// The assumptions that were made to find it.
     pub warnings: Vec<String>,
     place: Place,
 }
@@ -40,7 +40,7 @@ impl Source {
     /// Finds the checkpoint at `path`.
     ///
     /// # Errors
-    /// Nothing there, or nothing that is exactly one TensorFlow checkpoint.
+    /// If there is nothing, or not exactly one TensorFlow checkpoint.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let found = |prefix, warnings, place| Self {
             path: path.into(),
@@ -74,7 +74,7 @@ impl Source {
         Ok(found(prefix, warnings, Place::Zip(archive)))
     }
 
-    /// "zip", or "folder".
+    /// Returns "zip" or "folder".
     pub fn kind(&self) -> &'static str {
         match self.place {
             Place::Folder(_) => "folder",
@@ -82,7 +82,7 @@ impl Source {
         }
     }
 
-    /// How errors and reports call one of the checkpoint's files.
+    /// Returns the name of one of the checkpoint's files for errors and reports.
     pub fn display(&self, name: &str) -> String {
         match &self.place {
             Place::Folder(folder) => folder.join(name).display().to_string(),
@@ -90,20 +90,20 @@ impl Source {
         }
     }
 
-    /// Name of the index.
+    /// Returns the name of the index.
     pub fn index_name(&self) -> String {
         format!("{}.index", self.prefix)
     }
 
-    /// Name of a data file.
+    /// Returns the name of a data file.
     pub fn shard_name(&self, shard: u32, shards: u32) -> String {
         shard_file_name(&self.prefix, shard, shards)
     }
 
-    /// The bytes of the index.
+    /// Reads the index.
     ///
     /// # Errors
-    /// Missing, larger than any index, or not readable.
+    /// If it is missing, larger than any index, or not readable.
     pub fn index(&mut self) -> Result<Vec<u8>, Error> {
         let name = self.index_name();
         self.small(&name, MAX_INDEX_BYTES)?
@@ -112,10 +112,10 @@ impl Source {
             })
     }
 
-    /// The small files beside the checkpoint.
+    /// Reads the small files beside the checkpoint.
     ///
     /// # Errors
-    /// One is there, but larger than any such file or not readable.
+    /// If one of them is larger than any such file, or not readable.
     pub fn beside(&mut self) -> Result<Beside, Error> {
         let (names, shown) = match &self.place {
             Place::Folder(folder) => {
@@ -131,10 +131,10 @@ impl Source {
         Beside::read(&names, &display, &mut |name, limit| self.small(name, limit))
     }
 
-    /// The stated length of a file of the checkpoint.
+    /// Returns the stated length of a file of the checkpoint.
     ///
     /// # Errors
-    /// Missing, or not readable.
+    /// If it is missing or not readable.
     pub fn length(&mut self, name: &str) -> Result<u64, Error> {
         let file = self.display(name);
         let length = match &mut self.place {
@@ -144,11 +144,10 @@ impl Source {
         length.ok_or(Error::Missing { file })
     }
 
-    /// Checks that these files of the checkpoint, together, need no more bytes of an archive than
-    /// it has.
+    /// Checks that these files together need no more bytes of an archive than it has.
     ///
     /// # Errors
-    /// [`Error::SharedBytes`]: reading them would take far longer than the archive is long.
+    /// [`Error::SharedBytes`]: reading them would take far longer than the archive's size suggests.
     pub fn check_packed(&mut self, names: &[String]) -> Result<(), Error> {
         match &mut self.place {
             Place::Folder(_) => Ok(()),
@@ -159,7 +158,7 @@ impl Source {
     /// Calls `read` with a stream of a file of the checkpoint, from its beginning.
     ///
     /// # Errors
-    /// Missing or not readable, and what `read` returns.
+    /// If the file is missing or not readable, or `read` fails.
     pub fn with_reader<T, E: From<Error>>(
         &mut self,
         name: &str,
@@ -188,8 +187,8 @@ impl Source {
     }
 }
 
-/// Whether there is a TensorFlow checkpoint at `path`: a folder that holds an `.index` file, a
-/// zip archive that does, or a checkpoint prefix. Nothing is read but names.
+/// Returns whether there is a TensorFlow checkpoint at `path`: a folder or a zip archive that holds
+/// an `.index` file, or a checkpoint prefix. Reads only names.
 pub(crate) fn is_tensorflow(path: &Path) -> bool {
     if path.is_dir() {
         return holds_index(path) || names_checkpoint(path);
@@ -198,8 +197,8 @@ pub(crate) fn is_tensorflow(path: &Path) -> bool {
         return true;
     }
     match plain_file::open(path) {
-        // What is damaged, or was not fetched, is a checkpoint that cannot be read: the reading says
-        // why.
+        // A damaged or unfetched file counts as a checkpoint that cannot be read; reading it will
+        // report why.
         Err(error) => matches!(error, plain_file::Error::LfsPointer { .. }),
         Ok((file, _)) => {
             is_zip(file)
@@ -216,7 +215,7 @@ fn is_zip(mut file: File) -> bool {
     file.read_exact(&mut magic).is_ok() && magic == *b"PK\x03\x04"
 }
 
-/// The bytes of a small file, refused where there are more than `limit`.
+/// Reads a small file; fails if it has more than `limit` bytes.
 fn read_small(reader: &mut dyn Read, file: &str, limit: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     reader

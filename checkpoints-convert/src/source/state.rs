@@ -1,10 +1,10 @@
-//! The text file `checkpoint` beside a checkpoint: which of the folder's checkpoints is the
-//! current one. A text-format `CheckpointState` message enters, the path it names leaves.
+//! Parses the text file `checkpoint` beside a checkpoint, a text-format `CheckpointState` message,
+//! for the path of the folder's current checkpoint.
 
-/// A state file has a few lines; of a long list of checkpoints, thousands.
+/// A state file has a few lines; with a long list of checkpoints, thousands.
 pub(super) const MAX_STATE_BYTES: u64 = 4 << 20;
 
-/// The value of `model_checkpoint_path`, or `None` where the text has none.
+/// Returns the value of `model_checkpoint_path`, or `None` if the text has none.
 pub(super) fn model_checkpoint_path(text: &str) -> Option<String> {
     text.lines().find_map(|line| {
         let value = line
@@ -18,7 +18,7 @@ pub(super) fn model_checkpoint_path(text: &str) -> Option<String> {
     })
 }
 
-/// The last component of a path that another system may have written.
+/// Returns the last component of a path that may come from another operating system.
 pub(super) fn last_component(path: &str) -> &str {
     path.trim_end_matches(['/', '\\'])
         .rsplit(['/', '\\'])
@@ -26,7 +26,7 @@ pub(super) fn last_component(path: &str) -> &str {
         .unwrap_or_default()
 }
 
-/// Undoes C escapes, which protocol-buffer text format uses: `\\`, quotes, and octal bytes.
+/// Undoes the C escapes of protocol-buffer text format: `\\`, quotes, and octal bytes.
 fn unescape(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.bytes().peekable();

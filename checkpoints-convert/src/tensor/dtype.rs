@@ -1,5 +1,5 @@
-//! The types of a checkpoint's values, and the widening of those that a parameter can be made of to
-//! the record's float32.
+//! The types of a checkpoint's values, and the widening of floating-point types to the record's
+//! float32.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub enum DType {
 }
 
 impl DType {
-    /// Bytes of one value; `None` for a type that is not read.
+    /// Returns the bytes per value; `None` for a type that is not read.
     pub fn width(self) -> Option<u64> {
         match self {
             Self::F16 | Self::BF16 => Some(2),
@@ -33,13 +33,13 @@ impl DType {
         }
     }
 
-    /// Whether a parameter of the model can be made of it.
+    /// Returns whether a parameter of the model can be made from it.
     pub fn is_float(self) -> bool {
         matches!(self, Self::F32 | Self::F16 | Self::BF16)
     }
 
-    /// Appends `bytes`, little-endian values of this type, to `values` as little-endian
-    /// float32. Both 16-bit types widen without loss; other types append nothing.
+    /// Appends `bytes`, little-endian values of this type, to `values` as little-endian float32.
+    /// Both 16-bit types widen exactly; other types append nothing.
     pub(crate) fn widen(self, bytes: &[u8], values: &mut Vec<u8>) {
         match self {
             Self::F32 => values.extend_from_slice(bytes),
@@ -54,7 +54,7 @@ impl DType {
     }
 }
 
-/// The two-byte values of `bytes`.
+/// Splits `bytes` into two-byte values.
 pub(super) fn pairs(bytes: &[u8]) -> impl Iterator<Item = [u8; 2]> + '_ {
     bytes.as_chunks::<2>().0.iter().copied()
 }

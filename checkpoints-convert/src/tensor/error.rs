@@ -1,9 +1,9 @@
-//! What can be wrong with the tensors in a checkpoint's data files. Every message names the file, and
-//! the variable if one is concerned.
+//! Errors of the tensors in a checkpoint's data files. Every message names the file and, if one is
+//! concerned, the variable.
 
 use std::io;
 
-/// Tensors whose places contradict each other, or that cannot be read.
+/// Tensors whose positions contradict each other, or that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{file}: cannot read: {source}")]

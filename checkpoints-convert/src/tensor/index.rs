@@ -1,5 +1,5 @@
-//! The list of a checkpoint's variables, and the checks of their places against the real lengths of
-//! the data files. No number of a file is trusted before.
+//! The list of a checkpoint's variables, and the checks of their positions against the actual
+//! lengths of the data files, before which no number in a file is trusted.
 
 use super::{Error, Variable};
 
@@ -12,8 +12,8 @@ pub struct Index {
 }
 
 impl Index {
-    /// Checks that the variables lie inside their data files, apart from each other; `files`
-    /// holds the name and the real length of each data file.
+    /// Checks that the variables lie within their data files and do not overlap; `files` holds the
+    /// name and the actual length of each data file.
     ///
     /// # Errors
     /// [`Error::RangeOutside`] or [`Error::Overlap`].
@@ -23,7 +23,7 @@ impl Index {
             let (file, length) = files
                 .get(variable.shard as usize)
                 .map_or(("", 0), |(file, length)| (file.as_str(), *length));
-            // Whoever makes an index sees to it that offset + size fits an i64.
+            // Whoever builds an index ensures that offset + size fits an i64.
             if variable.offset + variable.size > length {
                 return Err(Error::RangeOutside {
                     file: file.into(),
@@ -49,8 +49,8 @@ impl Index {
         Ok(())
     }
 
-    /// The variables' numbers in the order of their bytes: data file, then offset. Reading in
-    /// this order needs no seeking, so that a compressed archive is read in one pass.
+    /// Returns the variables' indices in the order of their bytes: data file, then offset. Reading
+    /// in this order needs no seeking, so that a compressed archive is read in one pass.
     pub fn reading_order(&self) -> impl Iterator<Item = usize> + use<> {
         let mut order: Vec<(u32, u64, u64, usize)> = self
             .variables

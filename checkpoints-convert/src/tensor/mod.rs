@@ -1,6 +1,6 @@
-//! The tensors of a checkpoint, whichever framework saved it: names, types and shapes, places in the
-//! data files, and values that are read in the order of their bytes, with checksums and sums. A file
-//! format (`bundle`, `hugging_face`) makes an [`Index`]; [`ShardReader`] reads what it names.
+//! The tensors of a checkpoint, whichever framework saved it: names, types and shapes, positions in
+//! the data files, and values that are read in the order of their bytes, with checksums and sums. A
+//! file format (`bundle`, `hugging_face`) builds an [`Index`]; [`ShardReader`] reads what it lists.
 
 mod checksum;
 mod dtype;

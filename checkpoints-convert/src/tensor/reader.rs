@@ -1,6 +1,6 @@
-//! One data file, read once from front to back: bytes enter, each tensor leaves with its
-//! checksum checked and its values summed. The bytes may come out of a compressed archive, so
-//! there is no seeking; checksum and sum are taken while a piece is still in the cache.
+//! Reads one data file once from front to back, verifying each tensor's checksum and summing its
+//! values. The bytes may come out of a compressed archive, so there is no seeking; checksum and sum
+//! are computed while a piece is still in the cache.
 
 use std::io::{self, Read};
 
@@ -9,19 +9,18 @@ use half::{bf16, f16};
 use super::dtype::pairs;
 use super::{DType, Error, Variable, mask_crc};
 
-/// Bytes read at a time: a multiple of every value's width and of the sum's lanes, small
-/// enough for a second-level cache.
+/// Bytes read at a time: a multiple of every value's width and of the sum's lanes, small enough for
+/// the L2 cache.
 const PIECE: usize = 256 << 10;
 
-/// What reading a variable showed.
+/// What was found while reading a variable.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Facts {
-    /// Whether its checksum was compared; false for a type that is not read, and where none is
-    /// stored.
+    /// Whether its checksum was verified; false for a type that is not read, and if none is stored.
     pub checked: bool,
     /// CRC32C of the bytes that were read, masked as TensorFlow stores it.
     pub crc32c: u32,
-    /// Sum of the values in float64; `None` where it is not finite or the type is not read.
+    /// Sum of the values in float64; `None` if it is not finite or the type is not read.
     pub sum: Option<f64>,
 }
 
@@ -36,8 +35,8 @@ pub struct ShardReader<'a> {
 }
 
 impl<'a> ShardReader<'a> {
-    /// `length` is what the file system or the archive says; `on_bytes` hears how many bytes
-    /// each piece had.
+    /// Creates a reader; `length` is the file's length according to the file system or the archive,
+    /// and `on_bytes` receives the number of bytes of each piece.
     pub fn new(
         file: &'a str,
         reader: &'a mut dyn Read,
@@ -54,18 +53,19 @@ impl<'a> ShardReader<'a> {
         }
     }
 
-    /// Reads a variable that lies at or after the current place, checks it and drops it.
+    /// Reads a variable at or after the current position, verifies it and discards it.
     ///
     /// # Errors
-    /// The file ends too early, or the checksum differs.
+    /// If the file ends too early, or the checksum differs.
     pub fn check(&mut self, variable: &Variable) -> Result<Facts, Error> {
         self.read(variable, &mut |_| {})
     }
 
-    /// As [`check`](Self::check), and returns the values as little-endian float32.
+    /// Reads a variable as [`check`](Self::check) does, and returns its values as little-endian
+    /// float32.
     ///
     /// # Errors
-    /// As [`check`](Self::check), and where memory for the values is lacking.
+    /// As for [`check`](Self::check), and if there is not enough memory for the values.
     pub fn values(&mut self, variable: &Variable) -> Result<(Facts, Vec<u8>), Error> {
         let bytes = variable.values().saturating_mul(4);
         let mut values = Vec::new();
@@ -83,11 +83,11 @@ impl<'a> ShardReader<'a> {
         Ok((facts, values))
     }
 
-    /// Reads what is left and checks that the file has exactly its stated length (an archive
-    /// states a length that need not be true).
+    /// Reads the rest of the file and checks that it has exactly its stated length (the length that
+    /// an archive states may be false).
     ///
     /// # Errors
-    /// [`Error::Length`], and what the archive's own checksum shows at the end.
+    /// [`Error::Length`], and if the archive's own checksum fails at the end.
     pub fn finish(mut self) -> Result<(), Error> {
         loop {
             let count = read_some(self.reader, &mut self.piece).map_err(|source| Error::Read {
@@ -175,7 +175,7 @@ impl<'a> ShardReader<'a> {
     }
 }
 
-/// `read`, tried again where a signal interrupted it.
+/// Calls `read`, and again if a signal interrupted it.
 fn read_some(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         match reader.read(buffer) {
@@ -185,8 +185,8 @@ fn read_some(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// A float64 sum in eight lanes: the additions do not wait for each other, and the result
-/// depends on the values alone, as pieces always hold whole rounds of the lanes but the last.
+/// A float64 sum in eight lanes: the additions do not wait for each other, and the result depends
+/// only on the values, since all pieces but the last hold a multiple of eight values.
 struct Sum {
     dtype: DType,
     lanes: [f64; 8],

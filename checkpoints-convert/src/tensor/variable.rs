@@ -1,27 +1,27 @@
-//! One variable: what it is, and where its bytes are.
+//! One variable: its description, and where its bytes are.
 
 use super::DType;
 
 /// One variable of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
-    /// As the checkpoint has it.
+    /// The name in the checkpoint.
     pub name: String,
     pub dtype: DType,
     /// Empty for a scalar.
     pub shape: Vec<u64>,
-    /// Number of the data file that holds it.
+    /// Index of the data file that holds it.
     pub shard: u32,
-    /// First byte in that file.
+    /// Offset of its first byte in that file.
     pub offset: u64,
-    /// Bytes in that file.
+    /// Number of bytes in that file.
     pub size: u64,
-    /// CRC32C of those bytes, masked as TensorFlow stores it; `None` where none is stored.
+    /// CRC32C of those bytes, masked as TensorFlow stores it; `None` if none is stored.
     pub crc32c: Option<u32>,
 }
 
 impl Variable {
-    /// Number of values.
+    /// Returns the number of values.
     pub fn values(&self) -> u64 {
         self.dtype.width().map_or(0, |width| self.size / width)
     }

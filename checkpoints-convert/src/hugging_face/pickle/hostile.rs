@@ -1,5 +1,5 @@
-//! Pickles, right and wrong: what a state dict has is read, and anything else is refused, within
-//! bounded memory.
+//! Valid and malicious pickles: whatever a state dict uses is read, and anything else is rejected,
+//! within bounded memory.
 
 use super::Pickle;
 use super::machine::{MAX_BYTES, MAX_OBJECTS};
@@ -20,7 +20,7 @@ fn numbers_and_texts_are_read() {
         (b"\x80\x02K\xc8.", Object::Int(200)),
         (b"M\x10\x27.", Object::Int(10_000)),
         (b"J\xff\xff\xff\xff.", Object::Int(-1)),
-        // What Python's pickle.dumps(0x1950a86a20f9469cfc6c, 2) gives.
+        // The output of Python's pickle.dumps(0x1950a86a20f9469cfc6c, 2).
         (
             b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.",
             Object::Int(0x1950_a86a_20f9_469c_fc6c),

@@ -1,9 +1,9 @@
-//! Reads the pickle of a PyTorch state dict without running it: bytes enter, objects leave. A
-//! callable that a state dict does not need ends the reading. Opcodes of protocol 2, which
-//! `torch.save` writes (`Lib/pickletools.py` describes them).
+//! Reads the pickle of a PyTorch state dict into objects without executing it. Reading stops at a
+//! callable that a state dict does not need. Supports the opcodes of protocol 2, which `torch.save`
+//! writes (`Lib/pickletools.py` describes them).
 //!
-//! Every opcode makes at most one object and nothing recurses, so that memory grows with the
-//! bytes that were read, which have a limit.
+//! Every opcode creates at most one object and nothing recurses, so memory grows with the bytes
+//! read, whose number is limited.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -14,7 +14,7 @@ use crate::hugging_face::Error;
 /// A state dict of ELECTRA-Large has 60 kB.
 pub(super) const MAX_BYTES: u64 = 4 << 20;
 pub(super) const MAX_OBJECTS: usize = 1 << 20;
-/// Of a module and of a name in it.
+/// Limit for a module's name and for a name in it.
 const MAX_GLOBAL_BYTES: usize = 256;
 
 /// A pickle being read.
@@ -24,7 +24,7 @@ pub(super) struct Machine<'a> {
     offset: u64,
     objects: Vec<Object>,
     stack: Vec<Id>,
-    /// Heights of the stack where a mark was set.
+    /// Heights of the stack at each mark.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
 }
@@ -42,8 +42,8 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Reads to the end of the pickle: every object, the number of the last, and how many bytes
-    /// there were.
+    /// Reads to the end of the pickle; returns every object, the id of the last, and the number of
+    /// bytes read.
     pub fn run(mut self) -> Result<(Vec<Object>, Id, u64), Error> {
         loop {
             let [code] = self.bytes()?;
@@ -192,7 +192,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Takes objects off the stack, none from below the last mark.
+    /// Pops objects off the stack, but none below the last mark.
     fn take(&mut self, count: usize) -> Result<Vec<Id>, Error> {
         let floor = self.marks.last().copied().unwrap_or(0);
         let start = self.stack.len().checked_sub(count);
@@ -213,7 +213,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// The object on top of the stack, which stays there.
+    /// Returns the object on top of the stack without popping it.
     fn top(&mut self) -> Result<Id, Error> {
         let top = self.pop()?;
         self.stack.push(top);
@@ -238,7 +238,7 @@ impl<'a> Machine<'a> {
 
     fn text(&mut self, length: u32) -> Result<(), Error> {
         let mut bytes = Vec::new();
-        // Grows with what is there, not with what is claimed.
+        // Grows with the bytes present, not with the length claimed.
         let left = MAX_BYTES.saturating_sub(self.offset).saturating_add(1);
         (&mut *self.reader)
             .take(u64::from(length).min(left))
@@ -298,7 +298,8 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// A state dict's attributes (`_metadata`, versions of modules) say nothing of its tensors.
+    /// Ignores a state dict's attributes (`_metadata`, versions of modules), which say nothing
+    /// about its tensors.
     fn build(&mut self) -> Result<(), Error> {
         self.pop()?;
         let target = self.top()?;
@@ -342,7 +343,7 @@ impl<'a> Machine<'a> {
         match self.memo.get(&place) {
             Some(&id) => {
                 self.stack.push(id);
-                // A name for an old object makes no new one, but takes its place on the stack.
+                // A reference to an existing object creates none, but occupies the stack.
                 if self.stack.len() > MAX_OBJECTS {
                     return Err(self.refused("a stack without an end"));
                 }

@@ -1,5 +1,5 @@
-//! The content of a pickle: a list of objects that name each other by number. The callables that
-//! a state dict needs are known by name; a call is noted down, not made.
+//! The contents of a pickle: a list of objects that refer to each other by index. The callables
+//! that a state dict needs are known by name; a call is recorded, not executed.
 
 #[cfg(test)]
 mod hostile;
@@ -21,7 +21,7 @@ pub(super) use storage::Storage;
 pub(super) struct Pickle {
     objects: Vec<Object>,
     root: Id,
-    /// Bytes that it took.
+    /// Number of bytes read.
     pub length: u64,
 }
 
@@ -29,8 +29,8 @@ impl Pickle {
     /// Reads one pickle to its end; `file` names it in errors.
     ///
     /// # Errors
-    /// Opcodes or globals that a state dict has no use for, a pickle that ends early or asks for
-    /// what is not there, or one that is larger than any state dict's.
+    /// If the pickle uses opcodes or globals that a state dict does not need, ends early, refers to
+    /// something that does not exist, or is larger than any state dict's.
     pub fn read(file: &str, reader: &mut dyn Read) -> Result<Self, Error> {
         let (objects, root, length) = Machine::new(file, reader).run()?;
         Ok(Self {
@@ -45,7 +45,7 @@ impl Pickle {
     }
 
     pub fn object(&self, id: Id) -> &Object {
-        // Ids are made by pushing the object.
+        // Ids are created by pushing the object.
         &self.objects[id as usize]
     }
 }

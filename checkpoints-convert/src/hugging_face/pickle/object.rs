@@ -1,8 +1,8 @@
-//! What a pickle is made of: values that name each other by number.
+//! The elements of a pickle: values that refer to each other by index.
 
 use super::storage::StorageType;
 
-/// Number of an object in its [`Pickle`](super::Pickle).
+/// Index of an object in its [`Pickle`](super::Pickle).
 pub(in crate::hugging_face) type Id = u32;
 
 /// A value of a pickle.
@@ -15,16 +15,16 @@ pub(in crate::hugging_face) enum Object {
     Text(String),
     Tuple(Vec<Id>),
     List(Vec<Id>),
-    /// In the order of its making; an `OrderedDict` is no different.
+    /// In insertion order; an `OrderedDict` is represented in the same way.
     Dict(Vec<(Id, Id)>),
     Global(Global),
     /// A global with the tuple of its arguments.
     Call(Global, Id),
-    /// What lies outside of the pickle, by the description that it gives.
+    /// Data outside the pickle, identified by this description.
     Persistent(Id),
 }
 
-/// What a state dict refers to by name.
+/// The names that a state dict refers to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::hugging_face) enum Global {
     OrderedDict,
@@ -34,7 +34,7 @@ pub(in crate::hugging_face) enum Global {
 }
 
 impl Global {
-    /// The callable or class of this name; `None` for any that a state dict does not need.
+    /// Returns the callable or class of this name; `None` for any that a state dict does not need.
     pub fn find(module: &str, name: &str) -> Option<Self> {
         match (module, name) {
             ("collections", "OrderedDict") => Some(Self::OrderedDict),

@@ -1,6 +1,6 @@
-//! A state dict out of its pickle: objects enter, tensors leave as views of storages, with every
-//! number checked against the storage's. Follows `torch/_utils.py` (`_rebuild_tensor_v2`) and
-//! `persistent_load` of `torch/serialization.py`.
+//! Extracts a state dict from its pickle: tensors as views of storages, with every number checked
+//! against the storage. Follows `torch/_utils.py` (`_rebuild_tensor_v2`) and `persistent_load` of
+//! `torch/serialization.py`.
 
 use std::collections::HashSet;
 
@@ -20,18 +20,18 @@ pub(in crate::hugging_face) struct Tensor {
     pub storage: Storage,
     /// Its first byte in the storage.
     pub offset: u64,
-    /// Bytes of its values.
+    /// Number of bytes of its values.
     pub size: u64,
     pub shape: Vec<u64>,
-    /// The values of a matrix lie column after column, as those of a transposed view do; models
-    /// that were themselves converted from TensorFlow are saved so.
+    /// Whether a matrix is stored in column-major order, as a transposed view is; models that were
+    /// themselves converted from TensorFlow are saved this way.
     pub column_major: bool,
 }
 
-/// The tensors of the state dict `pickle`; `file` names it in errors.
+/// Returns the tensors of the state dict `pickle`; `file` names it in errors.
 ///
 /// # Errors
-/// Anything that is no dictionary of names and tensors, or a view that its storage cannot have.
+/// If the pickle is not a dictionary of names and tensors, or a view does not fit its storage.
 pub(in crate::hugging_face) fn tensors(file: &str, pickle: &Pickle) -> Result<Vec<Tensor>, Error> {
     let refused = |what: String| Error::StateDict {
         file: file.into(),
@@ -56,7 +56,8 @@ pub(in crate::hugging_face) fn tensors(file: &str, pickle: &Pickle) -> Result<Ve
                     kind(pickle.object(key))
                 )));
             };
-            // A pickle can name one object any number of times; each tensor has its own copy.
+            // A pickle may refer to one object any number of times; each tensor has its own copy of
+            // the name.
             check_name(file, name)?;
             if !seen.insert(name) {
                 return Err(Error::Duplicate {
@@ -88,7 +89,7 @@ impl View<'_> {
 
     fn tensor(&self, value: Id) -> Result<Tensor, Error> {
         let call = match self.pickle.object(value) {
-            // A parameter is a tensor and whether gradients are taken of it.
+            // A parameter is a tensor and whether it requires gradients.
             Object::Call(Global::RebuildParameter, arguments) => {
                 match self.tuple(*arguments).and_then(|items| items.first()) {
                     Some(&inner) => self.pickle.object(inner),
@@ -131,7 +132,7 @@ impl View<'_> {
         }
         Ok(Tensor {
             name: self.name.into(),
-            // Both products are at most the storage's bytes.
+            // Both products are at most the storage's size in bytes.
             offset: offset * width,
             size: count * width,
             storage,
@@ -147,8 +148,8 @@ impl View<'_> {
         }
     }
 
-    /// `("storage", class, key, device, number of values)`, in the older form with a sixth that
-    /// is `None` unless the storage is a view itself.
+    /// Parses `("storage", class, key, device, number of values)`; the older format has a sixth
+    /// item, which is `None` unless the storage is itself a view.
     fn storage(&self, id: Id) -> Result<Storage, Error> {
         let object = |id: Id| self.pickle.object(id);
         let described = match object(id) {
@@ -200,12 +201,12 @@ enum Order {
     Columns,
 }
 
-/// In which order a view's values lie, without gaps; `None` for any other view.
+/// Returns the order of a view's values if they are contiguous; `None` for any other view.
 fn order(shape: &[u64], strides: &[u64]) -> Option<Order> {
     if shape.len() != strides.len() {
         return None;
     }
-    // The stride along an axis of one value says nothing.
+    // The stride along an axis of size 1 is irrelevant.
     let fits = |axes: &mut dyn Iterator<Item = usize>| {
         let mut expected = 1u64;
         for axis in axes {
@@ -226,7 +227,7 @@ fn order(shape: &[u64], strides: &[u64]) -> Option<Order> {
     }
 }
 
-/// What an object is, in words.
+/// Describes an object's type.
 fn kind(object: &Object) -> &'static str {
     match object {
         Object::None => "None",

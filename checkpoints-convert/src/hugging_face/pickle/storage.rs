@@ -1,5 +1,5 @@
-//! PyTorch's storages: blocks of values of one type, of which tensors are views. The name of a
-//! storage's class enters, its type and the width of its values leave.
+//! PyTorch's storages: blocks of values of one type, of which tensors are views. Maps the name of a
+//! storage's class to its type and the width of its values.
 
 use crate::tensor::DType;
 
@@ -7,12 +7,12 @@ use crate::tensor::DType;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::hugging_face) struct StorageType {
     pub dtype: DType,
-    /// Bytes of one value.
+    /// Bytes per value.
     pub width: u64,
 }
 
 impl StorageType {
-    /// By the name of the class in the module `torch`.
+    /// Returns the type for the name of a class in the module `torch`.
     pub fn find(class: &str) -> Option<Self> {
         let (dtype, width) = match class {
             "FloatStorage" => (DType::F32, 4),
@@ -20,7 +20,7 @@ impl StorageType {
             "BFloat16Storage" => (DType::BF16, 2),
             "IntStorage" => (DType::I32, 4),
             "LongStorage" => (DType::I64, 8),
-            // TensorFlow's numbers of types that no parameter has.
+            // TensorFlow's numbers for types that no parameter has.
             "DoubleStorage" => (DType::Other(2), 8),
             "ByteStorage" => (DType::Other(4), 1),
             "ShortStorage" => (DType::Other(5), 2),
@@ -38,12 +38,12 @@ pub(in crate::hugging_face) struct Storage {
     /// Its name in the file.
     pub key: String,
     pub kind: StorageType,
-    /// Number of its values.
+    /// Number of values.
     pub values: u64,
 }
 
 impl Storage {
-    /// Bytes of its values; `None` where no file could have so many.
+    /// Returns its size in bytes; `None` if no file could be that large.
     pub fn bytes(&self) -> Option<u64> {
         self.values.checked_mul(self.kind.width)
     }
