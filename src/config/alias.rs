@@ -1,7 +1,7 @@
-//! Names that Hugging Face's `run_qa.py` and `TrainingArguments` have for what is here a
-//! hyper-parameter or a flag, for people who come from there.
+//! Maps names of Hugging Face's `run_qa.py` and `TrainingArguments` to the hyper-parameters or
+//! flags that replace them here, for users who know those.
 
-/// Their name, and what stands for it here.
+/// Their name, and the equivalent here.
 const ALIASES: &[(&str, &str)] = &[
     ("per_device_train_batch_size", "train_batch_size"),
     ("per_gpu_train_batch_size", "train_batch_size"),
@@ -113,7 +113,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("dropout", "model_hparam_overrides.hidden_dropout_prob"),
 ];
 
-/// What stands here for a key of Hugging Face's; dashes and underscores are the same.
+/// Returns the equivalent of a Hugging Face key; dashes and underscores are interchangeable.
 pub fn of(key: &str) -> Option<&'static str> {
     let key = key.replace('-', "_");
     let found = ALIASES.iter().find(|(theirs, _)| *theirs == key);

@@ -1,13 +1,14 @@
-//! A model's name that stands for a zip archive: the released checkpoints come as one.
+//! Resolves a model name that refers to a zip archive, the format of the released checkpoints.
 
 use std::path::{Path, PathBuf};
 
 use super::table::Config;
 
 impl Config {
-    /// The zip archive in `models` that the model's name stands for: the name itself, which then
-    /// loses its ending, as a folder of that name is what the archive becomes; or the name with the
-    /// ending, if no model has the name alone, or only the record that was made of the archive.
+    /// Returns the zip archive in `models` that the model's name refers to: the name itself, which
+    /// then loses its extension, since the archive becomes a folder of that name; or the name plus
+    /// the extension, if no model has the plain name, or only the record that was made from the
+    /// archive.
     pub(super) fn model_archive(&mut self) -> Option<PathBuf> {
         let named = self.paths().pretrained_model();
         let is_zip = |path: &Path| {
@@ -25,7 +26,7 @@ impl Config {
         if !is_zip(&archive) || checkpoints_convert::is_checkpoint(&named) {
             return None;
         }
-        // The archive may have been replaced since: what it holds now decides, not its record.
+        // The archive may have been replaced since, so its contents now decide, not its record.
         let has_model =
             named.join("model.bpk").is_file() && !checkpoints_convert::is_made_of(&named, &archive);
         (!has_model).then_some(archive)
@@ -57,12 +58,12 @@ mod tests {
         let record = models.join("e");
         checkpoints_convert::convert(&zip, &record, &mut |_, _| {}).unwrap();
         assert_eq!(chosen(), Some(zip.clone()));
-        // One that came from elsewhere, or was fine-tuned, is what it is.
+        // A model that came from elsewhere, or was fine-tuned, is used as it is.
         let report = record.join("conversion.json");
         let made_of = std::fs::read_to_string(&report).unwrap();
         for (path, expected) in [
             (carried.join("electra_tiny.zip"), &record),
-            // As it stands there once the data, or the working folder, was moved.
+            // The path that is recorded there after the data, or the working directory, has moved.
             ("/gone/models/e.zip".into(), &zip),
             ("./models/e.zip".into(), &zip),
             ("/gone/models/other.zip".into(), &record),

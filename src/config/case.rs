@@ -1,5 +1,5 @@
-//! Letter case where vocabulary and settings do not agree: which setting, in which file, is to be
-//! corrected. A checkpoint that states its letter case is believed, so that no flag would do.
+//! Warns if vocabulary and settings disagree about letter case, and names the setting and file to
+//! correct. A checkpoint that states its letter case takes precedence, so no flag would help.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{checkpoint_facts::CheckpointFacts, table::Config};
 use crate::{data::source::read_text, text::vocab};
 
-/// What to say of a vocabulary with many capitals, which the lower-cased text of a run never reaches.
+/// Warns about a vocabulary with many capitals, which a run's lower-cased text never matches.
 pub(super) fn capitals(
     config: &Config,
     checkpoint: Option<&CheckpointFacts>,
@@ -22,7 +22,7 @@ pub(super) fn capitals(
         .filter(|_| !given.contains_key("vocab_file"));
     let (file, text) = match own {
         Some(own) => (&own.file, String::from_utf8_lossy(&own.bytes)),
-        // One that cannot be read is told where it is needed, and a pipe is read but once.
+        // An unreadable file is reported where it is needed, and a pipe can be read only once.
         None if !config.vocab_file.is_file() => return None,
         None => (
             &config.vocab_file,

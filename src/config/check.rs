@@ -1,4 +1,4 @@
-//! Values that have the right type and still make no run.
+//! Rejects values that have the right type but cannot work.
 
 mod encoder;
 mod most;
@@ -10,7 +10,7 @@ use most::check_most;
 /// Only typos exceed this.
 const MOST_EPOCHS: f64 = 1e6;
 
-/// Checks the resolved values and adds what the user should be told to `warnings`.
+/// Checks the resolved values and adds what the user should know to `warnings`.
 ///
 /// # Errors
 /// The first value that is out of range, with what it must be.
@@ -109,7 +109,7 @@ fn check_numbers(config: &Config) -> Result<(), Error> {
     check_evaluations(config)
 }
 
-/// Evaluations between steps, and what needs them.
+/// Checks the settings of evaluations during training and of what depends on them.
 fn check_evaluations(config: &Config) -> Result<(), Error> {
     let needs = |key: &'static str, value: &dyn ToString, what: &str| {
         Err(Error::out_of_range(

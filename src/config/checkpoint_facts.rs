@@ -1,7 +1,7 @@
-//! What a checkpoint says about itself, and how it meets what the user gave.
+//! What a checkpoint says about itself, and how it is combined with what the user gave.
 //!
-//! No tensor's shape tells letter case, accents, heads or epsilon: a default in their place would be
-//! computed with in silence.
+//! No tensor's shape reveals letter case, accents, the number of heads or epsilon; a wrong default
+//! for them would silently give wrong results.
 
 use std::path::PathBuf;
 
@@ -16,19 +16,19 @@ use super::{
 };
 use crate::{data::source::read_text, text::vocab};
 
-/// What Hugging Face's newer file calls the settings.
+/// Hugging Face's newer file for the settings.
 const TOKENIZER_FILE: &str = "tokenizer.json";
 
 /// What a checkpoint says about itself.
 #[derive(Debug, Clone)]
 pub struct CheckpointFacts {
-    /// The file that says it, or the checkpoint as a whole.
+    /// The file with the facts, or the checkpoint as a whole.
     pub file: PathBuf,
     pub record: RecordConfig,
-    /// Whether letter case and accents are stated. TensorFlow's checkpoints say nothing about
-    /// them: their records have the reference's default, which may be contradicted.
+    /// Whether letter case and accents are stated. TensorFlow's checkpoints say nothing about them:
+    /// their records have the reference's default, which the user may override.
     pub states_case: bool,
-    /// The files that state it.
+    /// The files that state them.
     pub case_files: Vec<PathBuf>,
     /// Its own vocabulary.
     pub vocabulary: Option<Vocabulary>,
@@ -46,7 +46,7 @@ pub struct Vocabulary {
 
 /// A key of the encoder's shape.
 struct Told {
-    /// As the checkpoint has it.
+    /// The checkpoint's name for it.
     name: &'static str,
     value: Value,
 }
@@ -54,7 +54,7 @@ struct Told {
 const LEAVE_OUT: &str = "leave it out, or give another checkpoint (init_checkpoint, --checkpoint)";
 
 impl CheckpointFacts {
-    /// How the checkpoint's files are made to say `key` = `value`.
+    /// Returns how to edit the checkpoint's files so that they say `key` = `value`.
     pub(super) fn correction(&self, key: &str, value: bool) -> String {
         let files = match self.case_files.as_slice() {
             [] => std::slice::from_ref(&self.file),
@@ -74,8 +74,9 @@ impl CheckpointFacts {
         format!("set {}", parts.collect::<Vec<_>>().join(" and "))
     }
 
-    /// Those of a record whose source says `source`, and in `case_files` about letter case, or not:
-    /// what is otherwise in the record was corrected there.
+    /// Adds what the record's source states: `source`, and letter case in `case_files` or not at
+    /// all. Letter case in the record that differs from `source` was corrected there, and so counts
+    /// as stated.
     pub fn stated_by(
         mut self,
         source: &RecordConfig,
@@ -94,7 +95,7 @@ impl CheckpointFacts {
         self
     }
 
-    /// The published size that is nearest: it decides the defaults of rates.
+    /// Returns the nearest published size, which decides the default rates.
     pub fn size(&self) -> ModelSize {
         let width = self.record.model.hidden_size;
         [ModelSize::Small, ModelSize::Base, ModelSize::Large]
@@ -103,7 +104,7 @@ impl CheckpointFacts {
             .unwrap_or(ModelSize::Small)
     }
 
-    /// Says what [`CheckpointFacts::size`] was concluded from.
+    /// Explains how [`CheckpointFacts::size`] was chosen.
     pub(super) fn size_note(&self) -> String {
         format!(
             "model_size = {} by the checkpoint's width of {}; it decides default rates",
@@ -112,7 +113,7 @@ impl CheckpointFacts {
         )
     }
 
-    /// Puts what the checkpoint says into `config`, where `given` does not say it already.
+    /// Applies the checkpoint's facts to `config`, except for keys in `given`.
     pub(super) fn apply(
         &self,
         config: &mut Config,
@@ -144,8 +145,8 @@ impl CheckpointFacts {
         Ok(())
     }
 
-    /// Holds a vocabulary that was given against the checkpoint's own, by their tokens: the ids of
-    /// another one stand for other words.
+    /// Compares a given vocabulary with the checkpoint's own, token by token: in a different
+    /// vocabulary the ids stand for other words.
     pub(super) fn compare_vocabulary(
         &self,
         config: &Config,
@@ -154,7 +155,7 @@ impl CheckpointFacts {
         let Some(own) = &self.vocabulary else {
             return Ok(());
         };
-        // A file that cannot be read is told where it is needed, and a pipe is read but once.
+        // An unreadable file is reported where it is needed, and a pipe can be read only once.
         if !given.contains_key("vocab_file") || !config.vocab_file.is_file() {
             return Ok(());
         }
@@ -189,8 +190,8 @@ impl CheckpointFacts {
         }
     }
 
-    /// What must be as the checkpoint has it: its tensors would not fit, or fit and be computed
-    /// with wrongly. Dropout and the spread of new weights are the user's to choose.
+    /// Returns the values that must match the checkpoint: otherwise its tensors would not fit, or
+    /// would fit and give wrong results. Dropout and the initializer range are the user's choice.
     fn told(&self) -> [Told; 9] {
         let model = &self.record.model;
         let told = |name, value: Value| Told { name, value };
@@ -259,7 +260,7 @@ impl CheckpointFacts {
         Ok(())
     }
 
-    /// Makes [`Config::encoder`] the checkpoint's, with as few overrides as that takes.
+    /// Makes [`Config::encoder`] match the checkpoint, with as few overrides as possible.
     fn apply_shape(&self, config: &mut Config) {
         let model = &self.record.model;
         config.vocab_size = model.vocab_size;
@@ -271,7 +272,7 @@ impl CheckpointFacts {
         overrides.hidden_size = over(model.hidden_size, width);
         overrides.num_hidden_layers = over(model.num_hidden_layers, layers);
         let given = overrides.clone();
-        // What follows from these is overridden only where it does not.
+        // Values derived from these are overridden only if they differ.
         overrides.num_attention_heads = None;
         overrides.intermediate_size = None;
         overrides.max_position_embeddings = None;
@@ -331,7 +332,7 @@ impl CheckpointFacts {
             }
         }
         config.do_lower_case = lower_case.unwrap_or(record.do_lower_case);
-        // Accents go with lower-casing unless either side says otherwise.
+        // Accent stripping follows lower-casing unless either side says otherwise.
         config.strip_accents = own_accents.or(record.strip_accents);
         config.tokenize_chinese_chars = ideographs.unwrap_or(record.tokenize_chinese_chars);
         Ok(())

@@ -45,19 +45,19 @@ macro_rules! choice {
 pub(super) use choice;
 
 choice! {
-    /// Size of the pre-trained model, as ELECTRA was released in.
+    /// Sizes in which pre-trained ELECTRA was released.
     pub enum ModelSize {
-        /// 12 layers of 256, embeddings of 128.
+        /// 12 layers of width 256, embeddings of width 128.
         Small = "small",
-        /// 12 layers of 768.
+        /// 12 layers of width 768.
         Base = "base",
-        /// 24 layers of 1,024.
+        /// 24 layers of width 1,024.
         Large = "large",
     }
 }
 
 impl ModelSize {
-    /// Hidden size and number of layers.
+    /// Returns the hidden size and the number of layers.
     pub fn shape(self) -> (usize, usize) {
         match self {
             ModelSize::Small => (256, 12),
@@ -70,20 +70,20 @@ impl ModelSize {
 choice! {
     /// Number format of the operands of matrix products; weights stay f32.
     pub enum Precision {
-        /// The device decides.
+        /// Chosen by device.
         Auto = "auto",
         F32 = "f32",
         /// f16 operands, f32 accumulation.
         F16 = "f16",
-        /// bf16 operands, f32 accumulation: on a CPU that has instructions for it.
+        /// bf16 operands, f32 accumulation; on CPUs that have instructions for it.
         Bf16 = "bf16",
     }
 }
 
 choice! {
-    /// Whether activations are computed again in the backward pass instead of kept.
+    /// Whether activations are recomputed in the backward pass instead of kept.
     pub enum GradientCheckpointing {
-        /// Memory decides.
+        /// Chosen by available memory.
         Auto = "auto",
         On = "on",
         Off = "off",
@@ -91,21 +91,21 @@ choice! {
 }
 
 choice! {
-    /// Which power of `layerwise_lr_decay` a layer gets.
+    /// Which power of `layerwise_lr_decay` a layer's rate is multiplied by.
     pub enum LrDecayVariant {
-        /// As the released code: the top layer gets the square.
+        /// As in the released code: the square for the top layer.
         Released = "released",
-        /// As the paper says: the top layer gets the first power.
+        /// As in the paper: the first power for the top layer.
         Paper = "paper",
     }
 }
 
 choice! {
-    /// How the learning rate falls from its highest value, over all steps.
+    /// How the learning rate decays from its peak over all steps.
     pub enum LrSchedule {
-        /// In a line to 0, as in the reference.
+        /// Linearly to 0, as in the reference.
         Linear = "linear",
-        /// In half a wave of the cosine to 0.
+        /// Along half a cosine wave to 0.
         Cosine = "cosine",
         /// Not at all.
         Constant = "constant",
@@ -113,16 +113,16 @@ choice! {
 }
 
 choice! {
-    /// What Adam's two moments of a parameter are stored in; it computes in f32.
+    /// Storage format of Adam's two moments of a parameter; Adam computes in f32.
     pub enum OptimizerMoments {
         F32 = "f32",
-        /// bfloat16, rounded up or down at random: half the memory.
+        /// bfloat16 with stochastic rounding: half the memory.
         Bf16 = "bf16",
     }
 }
 
 impl OptimizerMoments {
-    /// Bytes of both moments of a value.
+    /// Returns the bytes of both moments of one value.
     pub fn bytes(self) -> u64 {
         match self {
             OptimizerMoments::F32 => 8,

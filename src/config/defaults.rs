@@ -1,6 +1,7 @@
-//! The defaults that depend on the tasks, on the model's size and on debug mode, and the default paths.
+//! The defaults that depend on the tasks, the model size and debug mode, and the default paths.
 //!
-//! Reproduces `FinetuningConfig.__init__` of the reference's `configure_finetuning.py` (commit 8a46635).
+//! Reproduces `FinetuningConfig.__init__` of the reference's `configure_finetuning.py` (commit
+//! 8a46635).
 
 use std::path::{Path, PathBuf};
 
@@ -10,14 +11,14 @@ use super::{choice::ModelSize, error::Error, table::Config};
 use crate::tasks::registry;
 
 impl Config {
-    /// Gives each of the keys in `given` its value.
+    /// Sets each key in `given`.
     pub(super) fn apply(&mut self, given: &Map<String, Value>) -> Result<(), Error> {
         given
             .iter()
             .try_for_each(|(key, value)| self.set(key, value))
     }
 
-    /// Applies only if one task is learnt, as in the reference.
+    /// Applies the defaults of a task, only if there is just one, as in the reference.
     pub(super) fn apply_task_defaults(&mut self) {
         if let [task] = self.task_names.as_slice()
             && let Some(task) = registry::find(task)
@@ -85,8 +86,8 @@ impl Config {
         }
     }
 
-    /// A run with a model_dir of its own has results of its own, below `<model_dir>_results`; in the
-    /// reference, such runs replace each other's.
+    /// Gives a run with its own model_dir its own results, in `<model_dir>_results`; in the
+    /// reference, such runs overwrite each other's.
     pub(super) fn keep_results_apart(&mut self, given: &Map<String, Value>) {
         let mut usual = Config::defaults();
         usual.data_dir.clone_from(&self.data_dir);

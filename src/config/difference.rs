@@ -1,18 +1,18 @@
-//! Which hyper-parameters of a run are not their defaults.
+//! Finds the hyper-parameters of a run that differ from their defaults.
 
 use serde_json::{Map, Value};
 
 use super::table::Config;
 
-/// What is said of a run elsewhere: its folders and the name of its model.
+/// Shown elsewhere: a run's folders and the name of its model.
 const ELSEWHERE: [&str; 2] = ["data_dir", "model_name"];
 
-/// What decides the defaults of others.
+/// The keys on which the defaults of others depend.
 const DECISIVE: [&str; 4] = ["task_names", "model_size", "debug", "model_dir"];
 
 impl Config {
-    /// The hyper-parameters that differ from the defaults of the run's tasks, model size and
-    /// folders, in the order of the table.
+    /// Returns the hyper-parameters that differ from the defaults of the run's tasks, model size
+    /// and folders, in the order of the table.
     pub fn non_defaults(&self) -> Map<String, Value> {
         let mut own = self.hparams();
         let mut decisive = own.clone();

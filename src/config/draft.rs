@@ -1,6 +1,6 @@
-//! From what the user gave to a whole configuration, in the reference's order: defaults, given
-//! keys, defaults of the task, of the model's size and of debug mode, and the given keys again; what
-//! the checkpoint says about itself stands between the defaults and what is given.
+//! Builds a complete configuration from what the user gave, in the reference's order: defaults,
+//! given keys, defaults of the task, of the model size and of debug mode, and the given keys again.
+//! The checkpoint's facts override the defaults, and the given keys override both.
 
 use std::path::{Path, PathBuf};
 
@@ -15,38 +15,37 @@ use super::{
     value::HparamValue,
 };
 
-/// A configuration that is whole but for what its checkpoint says about itself.
+/// A configuration that is complete except for its checkpoint's facts.
 #[derive(Debug, Clone)]
 pub struct Draft {
     config: Config,
     given: Map<String, Value>,
     warnings: Vec<String>,
-    /// Whether nothing is trained, on the checkpoint given or else the run's own.
+    /// If set, nothing is trained; evaluates the given checkpoint, or the run's own if `None`.
     evaluates: Option<Option<PathBuf>>,
-    /// Where the results go instead, and whether also those whose paths are given.
+    /// Where the results go instead, and whether this includes those with given paths.
     results: Option<(PathBuf, bool)>,
-    /// Whether the given keys are those that a run saved: its paths lead to what was there then.
+    /// Whether the given keys were saved by a run, in which case its paths may be outdated.
     is_saved: bool,
 }
 
-/// A whole configuration.
+/// A complete configuration.
 #[derive(Debug, Clone)]
 pub struct Resolved {
     pub config: Config,
-    /// What the user should look at.
+    /// What the user should check.
     pub warnings: Vec<String>,
-    /// What was concluded from the checkpoint beyond its shape.
+    /// What was inferred from the checkpoint beyond its shape.
     pub notes: Vec<String>,
 }
 
 impl Config {
-    /// The configuration of a run on `data_dir` with the pre-trained model `model_name`, where
-    /// `given` changes the defaults and no checkpoint says anything; and what the user should be
-    /// told about it.
+    /// Returns the configuration of a run on `data_dir` with the pre-trained model `model_name`,
+    /// and warnings for the user. `given` overrides the defaults; no checkpoint is consulted.
     ///
     /// # Errors
-    /// A key that does not exist, a value of the wrong type or out of range, a task that this
-    /// engine does not train.
+    /// If a key does not exist, a value has the wrong type or is out of range, or this engine does
+    /// not train a task.
     ///
     /// # Examples
     ///
@@ -76,18 +75,17 @@ impl Config {
     /// Reads what [`Config::to_json`] wrote.
     ///
     /// # Errors
-    /// As [`Config::resolve`].
+    /// As for [`Config::resolve`].
     pub fn from_json(saved: &Map<String, Value>) -> Result<Config, Error> {
         Ok(Draft::from_json(saved)?.finish(None)?.config)
     }
 }
 
 impl Draft {
-    /// A draft of the run that [`Config::resolve`] describes.
+    /// Drafts the run that [`Config::resolve`] describes.
     ///
     /// # Errors
-    /// A key that does not exist, a value of the wrong type, a task that this engine does not
-    /// train.
+    /// If a key does not exist, a value has the wrong type, or this engine does not train a task.
     pub fn new(
         data_dir: &Path,
         model_name: &str,
@@ -96,11 +94,11 @@ impl Draft {
         Self::with_heads(data_dir, model_name, given, &[])
     }
 
-    /// The same for a model that has learnt the tasks `heads`: what they are need not be told beside
-    /// their data.
+    /// Drafts the run of a model that already has heads for the tasks `heads`, which therefore need
+    /// no description beside their data.
     ///
     /// # Errors
-    /// As [`Draft::new`].
+    /// As for [`Draft::new`].
     pub fn with_heads(
         data_dir: &Path,
         model_name: &str,
@@ -132,11 +130,12 @@ impl Draft {
             ));
         }
 
-        // The names of result files follow from the given tasks before anything else is applied.
+        // The names of result files are derived from the given tasks before anything else is
+        // applied.
         let tasks = match given.get("task_names") {
             Some(names) => Vec::<String>::read("task_names", names)?,
             None => {
-                // A misspelt task_names is told by its own name, and so is any other key.
+                // Reports a misspelt key, task_names included, by its own name.
                 let mut usual = Config::defaults();
                 usual.apply(&given)?;
                 let tasks = usual.task_names;
@@ -164,18 +163,18 @@ impl Draft {
         })
     }
 
-    /// A draft of what [`Config::to_json`] wrote.
+    /// Drafts the run saved by [`Config::to_json`].
     ///
     /// # Errors
-    /// As [`Draft::new`].
+    /// As for [`Draft::new`].
     pub fn from_json(saved: &Map<String, Value>) -> Result<Draft, Error> {
         Self::of_model(saved, &[])
     }
 
-    /// The same of a model that has learnt the tasks `heads`.
+    /// Drafts a saved run whose model has heads for the tasks `heads`.
     ///
     /// # Errors
-    /// As [`Draft::new`].
+    /// As for [`Draft::new`].
     pub fn of_model(saved: &Map<String, Value>, heads: &[&str]) -> Result<Draft, Error> {
         let (mut data_dir, mut model_name) = (PathBuf::new(), String::new());
         if let Some(value) = saved.get("data_dir") {
@@ -190,17 +189,18 @@ impl Draft {
         })
     }
 
-    /// Trains nothing and evaluates `checkpoint`, or else the model that the run made.
+    /// Disables training and evaluates `checkpoint`, or the run's own model if `None`.
     pub fn evaluate_only(&mut self, checkpoint: Option<PathBuf>) {
         self.evaluates = Some(checkpoint);
     }
 
-    /// Lets the results go into `folder`; those whose paths are given too, if `all`.
+    /// Redirects the results into `folder`; if `all`, also those with given paths.
     pub fn results_into(&mut self, folder: PathBuf, all: bool) {
         self.results = Some((folder, all));
     }
 
-    /// Takes what is not given from `values`, and returns what differs from the defaults.
+    /// Takes keys that are not given from `values`, and returns those that differ from the
+    /// defaults.
     pub fn take(&mut self, values: &Map<String, Value>) -> Map<String, Value> {
         let usual = self.finish(None).map(|usual| usual.config.to_json());
         let mut taken = values.clone();
@@ -212,17 +212,17 @@ impl Draft {
         taken
     }
 
-    /// The tasks that were given, in their order.
+    /// Returns the given tasks, in order.
     pub fn task_names(&self) -> &[String] {
         &self.config.task_names
     }
 
-    /// Folder of the model that `trial` makes.
+    /// Returns the folder of the model that `trial` produces.
     pub fn model_dir(&self, trial: usize) -> PathBuf {
         self.config.paths().model_dir(trial)
     }
 
-    /// The checkpoint that the run begins with.
+    /// Returns the checkpoint that the run starts from.
     pub fn init_checkpoint(&self) -> Option<PathBuf> {
         match &self.evaluates {
             Some(Some(checkpoint)) => Some(checkpoint.clone()),
@@ -232,27 +232,28 @@ impl Draft {
         }
     }
 
-    /// Folder of the pre-trained model, as [`Paths::pretrained_model`](super::Paths) has it.
+    /// Returns the folder of the pre-trained model, as in
+    /// [`Paths::pretrained_model`](super::Paths).
     pub fn pretrained_model(&self) -> PathBuf {
         self.config.paths().pretrained_model()
     }
 
-    /// Folder of all pre-trained models.
+    /// Returns the folder of all pre-trained models.
     pub fn models_folder(&self) -> PathBuf {
         self.config.data_dir.join("models")
     }
 
-    /// Whether the user gave `key`.
+    /// Returns whether the user gave `key`.
     pub fn is_given(&self, key: &str) -> bool {
         self.given.contains_key(key)
     }
 
-    /// Applies the defaults and what `checkpoint`, that of [`Draft::init_checkpoint`], says about
-    /// itself. What is given wins over the checkpoint, and the checkpoint over the defaults.
+    /// Applies the defaults and the facts of `checkpoint`, the one at [`Draft::init_checkpoint`].
+    /// Given keys override the checkpoint, and the checkpoint overrides the defaults.
     ///
     /// # Errors
-    /// A value out of range; one that was given and that the checkpoint contradicts, so that it
-    /// could not be loaded or would be computed wrongly; a model that this engine does not have.
+    /// If a value is out of range, a given value contradicts the checkpoint so that it could not be
+    /// loaded or would give wrong results, or this engine does not support the model.
     pub fn finish(&self, checkpoint: Option<&CheckpointFacts>) -> Result<Resolved, Error> {
         let mut config = self.config.clone();
         let (mut warnings, mut notes) = (self.warnings.clone(), Vec::new());

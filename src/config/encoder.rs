@@ -1,47 +1,47 @@
-//! The encoder's shape: what the model's size stands for, with the overrides.
+//! The encoder's shape: that of the model size, with the overrides applied.
 //!
-//! Reproduces `get_bert_config` of the reference's `training_utils.py` and the tiny model that its
-//! debug mode builds. Heads and feed-forward width follow the hidden size, overridden or not,
-//! unless they are overridden themselves.
+//! Reproduces `get_bert_config` of the reference's `training_utils.py` and the tiny model of its
+//! debug mode. The number of heads and the feed-forward width are derived from the hidden size,
+//! overridden or not, unless they are overridden themselves.
 
 use serde::{Deserialize, Serialize};
 
 use super::table::Config;
 
-/// Epsilon of the reference's layer norms, where it is no hyper-parameter.
+/// Epsilon of the reference's layer norms, which has no hyper-parameter there.
 pub const LAYER_NORM_EPS: f64 = 1e-12;
 
-/// Shape of the encoder.
+/// The shape of the encoder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EncoderConfig {
-    /// Entries of the vocabulary.
+    /// Number of tokens in the vocabulary.
     pub vocab_size: usize,
-    /// Width of the embeddings; where it is not `hidden_size`, they are projected.
+    /// Width of the embeddings; if it differs from `hidden_size`, they are projected.
     pub embedding_size: usize,
     /// Width of the layers.
     pub hidden_size: usize,
     /// Number of layers.
     pub num_hidden_layers: usize,
-    /// Heads of an attention layer; divides `hidden_size`.
+    /// Attention heads per layer; divides `hidden_size`.
     pub num_attention_heads: usize,
     /// Width of the feed-forward layer.
     pub intermediate_size: usize,
-    /// Positions that have an embedding.
+    /// Number of positions that have an embedding.
     pub max_position_embeddings: usize,
-    /// Segments that have an embedding.
+    /// Number of segments that have an embedding.
     pub type_vocab_size: usize,
     /// Dropout after embeddings and dense layers.
     pub hidden_dropout_prob: f64,
-    /// Dropout of the attention's probabilities.
+    /// Dropout of the attention probabilities.
     pub attention_probs_dropout_prob: f64,
-    /// Standard deviation of new weights.
+    /// Standard deviation of newly initialised weights.
     pub initializer_range: f64,
     /// Added to the variance in layer norms.
     pub layer_norm_eps: f64,
 }
 
 impl Config {
-    /// The shape of the encoder that this configuration describes.
+    /// Returns the shape of the encoder that this configuration describes.
     pub fn encoder(&self) -> EncoderConfig {
         let given = &self.model_hparam_overrides;
         // In debug mode the reference ignores overrides; here they win, as given keys do elsewhere.
@@ -92,7 +92,7 @@ mod tests {
             .encoder()
     }
 
-    /// Embedding size, hidden size, layers, heads, feed-forward width.
+    /// Returns embedding size, hidden size, layers, heads and feed-forward width.
     fn sizes(given: Value) -> [usize; 5] {
         let e = encoder(given);
         [

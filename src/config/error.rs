@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration, in sentences that name the key and the way out.
+//! Configuration errors, whose messages name the key and the remedy.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::alias;
 use crate::tasks::registry::UnknownTask;
 
-/// Values longer than this many characters are cut in messages.
+/// Longer values are truncated to this many characters in messages.
 const SHOWN_VALUE: usize = 80;
 
 /// A configuration that cannot be used.
@@ -67,7 +67,7 @@ pub enum Error {
     Contradiction {
         key: String,
         given: String,
-        /// What the checkpoint has instead, its key included.
+        /// The checkpoint's value, with its key.
         told: String,
         file: PathBuf,
         advice: String,
@@ -81,7 +81,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// `nearest` finds the known key that is most like it.
+    /// Builds the error for an unknown key; `nearest` finds the known key that is most similar.
     pub(super) fn unknown_key(key: &str, nearest: impl FnOnce(&str) -> String) -> Self {
         Error::UnknownKey {
             key: shorten(key),
@@ -113,7 +113,7 @@ impl Error {
     }
 }
 
-/// The text on one line, cut where it is long.
+/// Puts text on one line and truncates it if it is long.
 pub(super) fn shorten(text: &str) -> String {
     let line: String = text
         .chars()

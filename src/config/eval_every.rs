@@ -1,20 +1,20 @@
-//! How often a run scores its model on the dev files while it trains.
+//! How often a run scores its model on the dev files during training.
 
 use serde_json::Value;
 
 use super::value::HparamValue;
 
-/// The distance between two evaluations of a run.
+/// The interval between two evaluations of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EvalEvery {
-    /// So many training steps, at least 1.
+    /// A number of training steps, at least 1.
     Steps(u64),
     /// One pass over the training features.
     Epoch,
 }
 
 impl EvalEvery {
-    /// The distance in steps.
+    /// Returns the interval in steps.
     pub fn steps(self, steps_per_epoch: usize) -> u64 {
         match self {
             Self::Steps(steps) => steps,

@@ -1,5 +1,5 @@
-//! What the user gave: `--hparams` (JSON text, or the path of a `.json` file, comments allowed) and
-//! any number of `--set KEY=VALUE`, which win over it, as one JSON object.
+//! Reads what the user gave: `--hparams` (JSON text, or the path of a `.json` file, comments
+//! allowed) and any number of `--set KEY=VALUE`, which override it, as one JSON object.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 
 use super::{error::Error, hparam::takes_text, table::OVERRIDES};
 
-/// Reads `hparams` and applies `sets` to it, the later the stronger.
+/// Reads `hparams` and applies `sets` to it in order, so that later ones win.
 ///
 /// # Errors
-/// A file that cannot be read, text that is no JSON object, a `--set` without `=`.
+/// If a file cannot be read, the text is not a JSON object, or a `--set` has no `=`.
 pub fn read(hparams: Option<&str>, sets: &[String]) -> Result<Map<String, Value>, Error> {
     let mut given = match hparams {
         Some(text) => read_hparams(text)?,
@@ -50,8 +50,9 @@ fn read_hparams(text: &str) -> Result<Map<String, Value>, Error> {
     }
 }
 
-/// Applies one `KEY=VALUE`. The value is JSON, or else text; for a key that takes text, only a
-/// quoted text and `null` are read as JSON, so that `model_dir=2024` is a folder.
+/// Applies one `KEY=VALUE`. The value is parsed as JSON, or else taken as text. For a key that
+/// takes text, only quoted text and `null` are parsed as JSON, so that `model_dir=2024` is a
+/// folder.
 fn set(given: &mut Map<String, Value>, text: &str) -> Result<(), Error> {
     let wrong = || Error::SetSyntax {
         text: super::error::shorten(text),

@@ -1,4 +1,4 @@
-//! What can be known of a hyper-parameter by its key.
+//! Looks up the properties of a hyper-parameter by its key.
 
 use super::{
     pretraining::PretrainConfig,
@@ -9,14 +9,14 @@ pub use super::{
     table::OVERRIDES,
 };
 
-/// Every hyper-parameter in the order of the table, those of `model_hparam_overrides` at the end.
+/// Returns every hyper-parameter in the order of the table, then those of `model_hparam_overrides`.
 pub fn list() -> Vec<Hparam> {
     let mut rows = Config::rows();
     rows.extend(ModelOverrides::rows());
     rows
 }
 
-/// What `--set` may begin with, and whole assignments of keys with few values.
+/// Returns the prefixes that `--set` takes, and whole assignments for keys with few values.
 pub fn assignments() -> impl Iterator<Item = &'static str> {
     const WHOLE: [&str; 9] = [
         "task_names=squad",
@@ -35,7 +35,7 @@ pub fn assignments() -> impl Iterator<Item = &'static str> {
         .chain(WHOLE)
 }
 
-/// What `key` decides; `None` if the table does not have it.
+/// Returns what `key` decides; `None` if the table does not have it.
 pub fn decides(key: &str) -> Option<Decides> {
     match key
         .strip_prefix(OVERRIDES)
@@ -46,7 +46,7 @@ pub fn decides(key: &str) -> Option<Decides> {
     }
 }
 
-/// Whether a bare word that `--set` gives for `key` is text even if it reads as JSON.
+/// Returns whether a bare word given with `--set` for `key` is text even if it parses as JSON.
 pub(super) fn takes_text(key: &str) -> bool {
     match key
         .strip_prefix(OVERRIDES)

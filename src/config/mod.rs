@@ -1,9 +1,9 @@
-//! What a run is told: every hyper-parameter, how the given ones meet the defaults, and the files
-//! that follow from them.
+//! The configuration of a run: every hyper-parameter, how given ones are combined with the
+//! defaults, and the resulting file paths.
 //!
-//! [`given::read`] reads what the user gave, [`Draft::finish`] makes a whole configuration of it and
-//! of what the checkpoint says, in the order of the reference's `configure_finetuning.py`, [`Config::encoder`] derives the
-//! encoder's shape and [`Config::paths`] the files of the run.
+//! [`given::read`] reads what the user gave; [`Draft::finish`] turns it and the checkpoint's facts
+//! into a complete configuration, in the order of the reference's `configure_finetuning.py`;
+//! [`Config::encoder`] derives the encoder's shape, and [`Config::paths`] the files of the run.
 
 pub mod alias;
 mod archive;

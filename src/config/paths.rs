@@ -1,8 +1,8 @@
-//! The files and folders of a run, where the reference has them.
+//! The files and folders of a run, in the same places as in the reference.
 //!
 //! Reproduces the paths of `configure_finetuning.py` and the data file names of `qa_tasks.py`.
-//! Hyper-parameters such as `model_dir` override them. A `{}` or `{:}` in such a path stands for
-//! the task (in `test_predictions`: task, split, trial); without one, the path is taken as it is.
+//! Hyper-parameters such as `model_dir` override them. A `{}` or `{:}` in such a path is replaced
+//! by the task (in `test_predictions`: task, split, trial); a path without one is used unchanged.
 
 use std::path::{Path, PathBuf};
 
@@ -18,17 +18,17 @@ pub struct Paths<'a> {
 }
 
 impl Config {
-    /// The files of this run.
+    /// Returns the files of this run.
     pub fn paths(&self) -> Paths<'_> {
         Paths { config: self }
     }
 
-    /// The names of the tasks, joined by commas, as folders and files carry them.
+    /// Returns the names of the tasks, joined by commas, as used in names of folders and files.
     pub fn task_label(&self) -> String {
         self.task_names.join(",")
     }
 
-    /// Lets the results lie in `folder`, named as in the reference's; paths that are `given` stay.
+    /// Puts the results into `folder`, with the reference's names; `given` paths are kept.
     pub fn put_results_into(&mut self, folder: &Path, given: &Map<String, Value>) {
         let tasks = self.task_label();
         let answers = folder.join(format!("{tasks}_qa"));
@@ -66,14 +66,14 @@ impl Config {
         }
     }
 
-    /// The seed of `trial`, which counts from 1.
+    /// Returns the seed of `trial`, which counts from 1.
     pub fn trial_seed(&self, trial: usize) -> u64 {
         self.seed.wrapping_add(trial.saturating_sub(1) as u64)
     }
 }
 
 impl Paths<'_> {
-    /// Folder of the pre-trained model: `D/models/M`.
+    /// Returns the folder of the pre-trained model: `D/models/M`.
     pub fn pretrained_model(&self) -> PathBuf {
         self.config
             .data_dir
@@ -81,18 +81,18 @@ impl Paths<'_> {
             .join(&self.config.model_name)
     }
 
-    /// The vocabulary: `D/models/M/vocab.txt`, or `D/vocab.txt` where there is none.
+    /// Returns the vocabulary: `D/models/M/vocab.txt`, or `D/vocab.txt` if that does not exist.
     pub fn vocab_file(&self) -> &Path {
         &self.config.vocab_file
     }
 
-    /// Folder of a task's data: `D/finetuning_data/<task>`.
+    /// Returns the folder of a task's data: `D/finetuning_data/<task>`.
     pub fn task_folder(&self, task: &str) -> PathBuf {
         fill(&self.config.raw_data_dir, &[task])
     }
 
-    /// A task's data: `D/finetuning_data/<task>/<split>.json`, with the extension of its kind, and
-    /// `<split>-debug` in debug mode.
+    /// Returns a task's data file: `D/finetuning_data/<task>/<split>.json`, with the extension of
+    /// the task's kind, and `<split>-debug` in debug mode.
     pub fn task_data(&self, task: &str, split: &str) -> PathBuf {
         let debug = if self.config.debug { "-debug" } else { "" };
         let extension = registry::find(task).map_or("json", |task| task.kind.extension());
@@ -100,56 +100,58 @@ impl Paths<'_> {
             .join(format!("{split}{debug}.{extension}"))
     }
 
-    /// Folder of the model that `trial` (from 1) makes: `…/finetuning_models/T_model_<trial>`.
+    /// Returns the folder of the model that `trial` (from 1) produces:
+    /// `…/finetuning_models/T_model_<trial>`.
     pub fn model_dir(&self, trial: usize) -> PathBuf {
         let mut name = self.config.model_dir.clone().into_os_string();
         name.push(format!("_{trial}"));
         name.into()
     }
 
-    /// `results/T_results.txt`: one line a trial and task.
+    /// Returns `results/T_results.txt`, which has one line per trial and task.
     pub fn results_txt(&self) -> &Path {
         &self.config.results_txt
     }
 
-    /// `results/T_results.json`, beside the text.
+    /// Returns `results/T_results.json`, beside the text.
     pub fn results_json(&self) -> PathBuf {
         self.config.results_txt.with_extension("json")
     }
 
-    /// `results/T_report.html`, beside the results.
+    /// Returns `results/T_report.html`, beside the results.
     pub fn report(&self) -> PathBuf {
         let name = format!("{}_report.html", self.config.task_label());
         self.config.results_txt.with_file_name(name)
     }
 
-    /// `results/T_summary.json`, beside the results: mean and standard deviation of several trials.
+    /// Returns `results/T_summary.json`, beside the results: mean and standard deviation over
+    /// trials.
     pub fn summary(&self) -> PathBuf {
         let name = format!("{}_summary.json", self.config.task_label());
         self.config.results_txt.with_file_name(name)
     }
 
-    /// `results/T_summary.txt`: the same, a line a task.
+    /// Returns `results/T_summary.txt`: the same, with one line per task.
     pub fn summary_txt(&self) -> PathBuf {
         self.summary().with_extension("txt")
     }
 
-    /// `<model_dir>_trials.json`, beside the model folders: which trials are finished.
+    /// Returns `<model_dir>_trials.json`, beside the model folders: which trials are finished.
     pub fn trials(&self) -> PathBuf {
         let mut name = self.config.model_dir.clone().into_os_string();
         name.push("_trials.json");
         name.into()
     }
 
-    /// `results/T_predictions/<task>_<split>.jsonl`, beside the results: what was predicted of each
-    /// example, in their order.
+    /// Returns `results/T_predictions/<task>_<split>.jsonl`, beside the results: the prediction for
+    /// each example, in order.
     pub fn predictions(&self, task: &str, split: &str) -> PathBuf {
         let folder = format!("{}_predictions", self.config.task_label());
         let folder = self.config.results_txt.with_file_name(folder);
         folder.join(format!("{task}_{split}.jsonl"))
     }
 
-    /// `test_predictions/<task>_<split>_<trial>_predictions.json`; trials count from 1.
+    /// Returns `test_predictions/<task>_<split>_<trial>_predictions.json`; trials count from 1.
     pub fn test_predictions(&self, task: &str, split: &str, trial: usize) -> PathBuf {
         let trial = trial.to_string();
         fill(&self.config.test_predictions, &[task, split, &trial])
@@ -157,7 +159,8 @@ impl Paths<'_> {
 }
 
 impl Paths<'_> {
-    /// `test_predictions/<site>_<trial>/<file>`: a trial's answers as a leaderboard takes them.
+    /// Returns `test_predictions/<site>_<trial>/<file>`: a trial's answers in a leaderboard's
+    /// format.
     pub fn submission(&self, site: &str, trial: usize, file: &str) -> PathBuf {
         let folder = self
             .config
@@ -167,7 +170,7 @@ impl Paths<'_> {
     }
 }
 
-/// A result file of one trial alone, beside that of the last: `…/<task>_preds_<trial>.json`.
+/// Returns a result file of a single trial, beside that of the last: `…/<task>_preds_<trial>.json`.
 pub fn of_trial(path: &Path, trial: usize) -> PathBuf {
     let mut name = path.file_stem().unwrap_or_default().to_owned();
     name.push(format!("_{trial}"));
@@ -179,7 +182,7 @@ pub fn of_trial(path: &Path, trial: usize) -> PathBuf {
 }
 
 /// Puts `values` into the last placeholders of `path`, so that a brace in the name of the data
-/// folder, which comes before them, means nothing.
+/// folder, which comes before them, is left alone.
 pub(super) fn fill(path: &Path, values: &[&str]) -> PathBuf {
     let mut values = values.iter().rev();
     let mut parts: Vec<_> = path
@@ -190,7 +193,7 @@ pub(super) fn fill(path: &Path, values: &[&str]) -> PathBuf {
         if values.len() == 0 {
             break;
         }
-        // A part that is not Unicode cannot come from JSON and holds no placeholder.
+        // A component that is not Unicode cannot come from JSON and holds no placeholder.
         let Some(text) = part.to_str() else { continue };
         let mut text = text.replace("{:}", "{}");
         while let Some(at) = text.rfind("{}") {

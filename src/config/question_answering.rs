@@ -1,5 +1,5 @@
-//! What of a configuration is question answering's: the ranges of its keys, the parts of its head that
-//! a checkpoint has, and the files of its answers.
+//! The question-answering part of a configuration: the ranges of its keys, the parts of the head
+//! that a checkpoint has, and the files of answers.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::tasks::registry::{self, Kind};
 
-/// The keys that must be at least 1.
+/// Returns the keys that must be at least 1.
 pub(super) fn at_least_1(config: &Config) -> [(&'static str, u64); 5] {
     [
         ("max_query_length", config.max_query_length as u64),
@@ -25,7 +25,7 @@ pub(super) fn at_least_1(config: &Config) -> [(&'static str, u64); 5] {
     ]
 }
 
-/// What to say of windows that a question may fill.
+/// Warns about windows that a question may fill completely.
 pub(super) fn no_room(config: &Config) -> Option<String> {
     let mut tasks = config
         .task_names
@@ -42,8 +42,9 @@ pub(super) fn no_room(config: &Config) -> Option<String> {
 }
 
 impl CheckpointFacts {
-    /// The parts of the head that the checkpoint has for the task, whether it is trained further or
-    /// only evaluated: another form would not fit its tensors, or leave some of them out in silence.
+    /// Applies the parts of the head that the checkpoint has for the task, whether it is trained
+    /// further or only evaluated: another form would not fit its tensors, or would silently drop
+    /// some.
     pub(super) fn apply_head(
         &self,
         config: &mut Config,
@@ -80,7 +81,7 @@ impl CheckpointFacts {
             if !given.contains_key(key) {
                 *own = told;
             } else if *own != told
-                // A part of the classifier decides nothing where there is none.
+                // An option of the classifier has no effect without a classifier.
                 && (key != "answerable_uses_start_logits" || head.answerable_classifier)
             {
                 return Err(self.contradiction(
@@ -96,22 +97,22 @@ impl CheckpointFacts {
 }
 
 impl Paths<'_> {
-    /// `results/T_qa/<task>_preds.json`.
+    /// Returns `results/T_qa/<task>_preds.json`.
     pub fn qa_preds(&self, task: &str) -> PathBuf {
         fill(&self.config.qa_preds_file, &[task])
     }
 
-    /// `results/T_qa/<task>_null_odds.json`.
+    /// Returns `results/T_qa/<task>_null_odds.json`.
     pub fn qa_null_odds(&self, task: &str) -> PathBuf {
         fill(&self.config.qa_na_file, &[task])
     }
 
-    /// `results/T_qa/<task>_eval.json`.
+    /// Returns `results/T_qa/<task>_eval.json`.
     pub fn qa_eval(&self, task: &str) -> PathBuf {
         fill(&self.config.qa_eval_file, &[task])
     }
 
-    /// `results/T_qa/<task>_nbest.json`, beside the answers.
+    /// Returns `results/T_qa/<task>_nbest.json`, beside the answers.
     pub fn qa_nbest(&self, task: &str) -> PathBuf {
         self.qa_preds(task)
             .with_file_name(format!("{task}_nbest.json"))

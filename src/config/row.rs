@@ -1,45 +1,47 @@
-//! A row of the table of hyper-parameters, and the macro that makes a type of such rows.
+//! A row of the table of hyper-parameters, and the macro that turns such rows into a type.
 
 use serde_json::Value;
 
-/// Where a hyper-parameter comes from.
+/// The origin of a hyper-parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// The reference has it, with this meaning.
+    /// In the reference, with the same meaning.
     Reference,
-    /// The reference has it; here it is accepted and changes nothing.
+    /// In the reference; accepted here without effect.
     NoEffect,
-    /// A TPU setting of the reference: accepted with a warning, and left out of [`Config::to_json`].
+    /// A TPU setting of the reference: accepted with a warning, and omitted from
+    /// [`Config::to_json`].
     Tpu,
-    /// Only this engine has it.
+    /// Only in this engine.
     Engine,
 }
 
-/// What a hyper-parameter decides, and with it whether another value makes another run, whose
-/// checkpoints must not be gone on from.
+/// What a hyper-parameter decides, and so whether another value makes a different run, whose
+/// checkpoints must not be resumed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decides {
-    /// The weights that training makes, whatever machine it runs on: another value, another run.
+    /// The weights that training produces, on any machine: another value makes a different run.
     Training,
-    /// The encoder's shape, together with others: a run is another if [`Config::encoder`] differs.
+    /// The encoder's shape, together with others: a run is different if [`Config::encoder`]
+    /// differs.
     Model,
-    /// Answers and scores of a model that is trained already.
+    /// Answers and scores of a trained model.
     Evaluation,
-    /// Which of the weights that training makes become the model, if not the last: another value, another
-    /// run.
+    /// Which of the weights reached during training become the model, if not the last: another
+    /// value makes a different run.
     BestWeights,
-    /// Where something lies. Files may move during a run; what they hold is compared by itself.
+    /// The location of a file. Files may move during a run; their contents are compared separately.
     Place,
-    /// What is done, saved and shown, and how fast: no weight and no answer.
+    /// What is done, saved and shown, and how fast: affects no weights or answers.
     Conduct,
 }
 
 /// One row of the table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hparam {
-    /// Dotted where it belongs to `model_hparam_overrides`.
+    /// Dotted if it belongs to `model_hparam_overrides`.
     pub key: String,
-    /// The type, as errors name it.
+    /// The type, as named in errors.
     pub expected: String,
     pub default: Value,
     pub meaning: String,
@@ -47,8 +49,9 @@ pub struct Hparam {
     pub decides: Decides,
 }
 
-/// A table of hyper-parameters: `key: type = default => what it decides`, each with its meaning, in
-/// groups by source. It becomes a struct with a field a row, and what can be known of its keys.
+/// Defines a table of hyper-parameters, `key: type = default => what it decides`, each with its
+/// meaning, in groups by source. Expands to a struct with a field per row, and functions that look
+/// up the properties of a key.
 macro_rules! table {
     (
         $(#[$attr:meta])*
@@ -68,16 +71,16 @@ macro_rules! table {
             /// The keys in the order of the table.
             pub const KEYS: &'static [&'static str] = &[$($(stringify!($key)),+),+];
 
-            /// The beginnings `key=` of what `--set` takes, for completions.
+            /// The prefixes `key=` that `--set` takes, for shell completion.
             pub(super) const ASSIGNMENTS: &'static [&'static str] =
                 &[$($(concat!($prefix, stringify!($key), "=")),+),+];
 
-            /// Every default, paths not yet filled in.
+            /// Returns every default, before placeholders in paths are filled in.
             pub(super) fn defaults() -> Self {
                 Self { $($( $key: $default, )+)+ }
             }
 
-            /// Gives `key` a value.
+            /// Sets the value of `key`.
             pub(super) fn set(&mut self, key: &str, value: &Value) -> Result<(), Error> {
                 match key {
                     $($( stringify!($key) => {
@@ -91,7 +94,7 @@ macro_rules! table {
                 Ok(())
             }
 
-            /// Every key with its value.
+            /// Returns every key with its value.
             pub fn to_map(&self) -> Map<String, Value> {
                 let mut map = Map::new();
                 $($( map.insert(stringify!($key).to_owned(), self.$key.to_value()); )+)+
@@ -110,7 +113,7 @@ macro_rules! table {
                 } ),+),+]
             }
 
-            /// Where `key` comes from.
+            /// Returns the origin of `key`.
             pub fn source(key: &str) -> Option<Source> {
                 match key {
                     $($( stringify!($key) => Some(Source::$source), )+)+
@@ -118,7 +121,7 @@ macro_rules! table {
                 }
             }
 
-            /// What `key` decides.
+            /// Returns what `key` decides.
             pub(super) fn decides(key: &str) -> Option<Decides> {
                 match key {
                     $($( stringify!($key) => Some(Decides::$decides), )+)+
@@ -126,7 +129,7 @@ macro_rules! table {
                 }
             }
 
-            /// Whether a bare word given for `key` is text even if it reads as JSON.
+            /// Returns whether a bare word given for `key` is text even if it parses as JSON.
             pub(super) fn is_text(key: &str) -> bool {
                 match key {
                     $($( stringify!($key) => <$type as HparamValue>::TEXT, )+)+

@@ -1,4 +1,4 @@
-//! The tasks that a run names: known ones, each once.
+//! Checks the tasks that a run names: each must be known and occur once.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::tasks::registry::{self, UnknownTask};
 
-/// Checks the names of the model and of the tasks; `heads` are tasks that a model has learnt.
+/// Checks the names of the model and of the tasks; `heads` are tasks that the model has heads for.
 pub(super) fn check(config: &Config, heads: &[&str]) -> Result<(), Error> {
     if config.model_name.is_empty() {
         return Err(Error::NoModelName {
@@ -25,7 +25,7 @@ pub(super) fn check(config: &Config, heads: &[&str]) -> Result<(), Error> {
                         at its beginning";
             return Err(Error::out_of_range("task_names", shorten(task), must));
         }
-        // A person's own task is one with a description beside its data.
+        // A user's own task has a description beside its data.
         let described = config.paths().task_folder(task).join("task.json");
         if !described.is_file() && !heads.contains(&task.as_str()) {
             let folder = described.parent().filter(|folder| folder.is_dir());
@@ -48,8 +48,8 @@ pub(super) fn check(config: &Config, heads: &[&str]) -> Result<(), Error> {
     Ok(())
 }
 
-/// The tasks of the person's own beside the one whose description was expected at `described`; the first
-/// ten.
+/// Returns up to ten of the user's own tasks in the folder where the description `described` was
+/// expected.
 fn own_tasks(described: &Path) -> Vec<String> {
     let folder = described.parent().and_then(Path::parent);
     let entries = folder.and_then(|folder| folder.read_dir().ok());

@@ -1,4 +1,4 @@
-//! The tokenizer that a configuration describes.
+//! Builds the tokenizer that a configuration describes.
 
 use std::path::Path;
 
@@ -9,21 +9,23 @@ use crate::{
 };
 
 impl Config {
-    /// The tokenizer of the model that this describes, with the vocabulary in `path`.
+    /// Builds the model's tokenizer with the vocabulary in `path`.
     ///
     /// # Errors
-    /// As [`Vocab::read`] and [`Vocab::check_size`].
+    /// As for [`Vocab::read`] and [`Vocab::check_size`].
     pub fn tokenizer(&self, path: &Path) -> Result<Tokenizer, Error> {
         self.tokenizer_of(Vocab::read(path)?, path)
     }
 
-    /// The same with a vocabulary that `file`, perhaps an archive, held.
+    /// Builds the model's tokenizer with a vocabulary that was read from `file`, possibly an
+    /// archive.
     ///
     /// # Errors
-    /// As [`Vocab::check_size`].
+    /// As for [`Vocab::check_size`].
     pub fn tokenizer_of(&self, vocab: Vocab, file: &Path) -> Result<Tokenizer, Error> {
         vocab.check_size(file, self.encoder().vocab_size)?;
-        // Of a run that trains, the configuration tells it, which knows what the checkpoint states.
+        // For a run that trains, the configuration warns instead, since it knows what the
+        // checkpoint states.
         if self.do_lower_case
             && !self.do_train
             && let Some(found) = vocab.capitals()

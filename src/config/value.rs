@@ -1,7 +1,7 @@
-//! A hyper-parameter's value, between JSON and its Rust type.
+//! Converts a hyper-parameter's value between JSON and its Rust type.
 //!
-//! As lenient as Python where nothing is lost (a whole number for a fraction, `1e6` for a whole
-//! number), and strict elsewhere: the reference takes any type and fails later.
+//! As lenient as Python if nothing is lost (an integer for a float, `1e6` for an integer), and
+//! strict otherwise: the reference accepts any type and fails later.
 
 use std::path::PathBuf;
 
@@ -14,29 +14,29 @@ use super::{
     error::Error,
 };
 
-/// Above this, a JSON number written as a fraction no longer tells neighbouring integers apart.
+/// Above this, a JSON number written as a float can no longer represent every integer.
 const EXACT_INTEGERS: f64 = 9_007_199_254_740_992.0;
 
 /// A type that a hyper-parameter can have.
 pub trait HparamValue: Sized {
-    /// Whether a bare word on the command line is meant as text even if it reads as JSON.
+    /// Whether a bare word on the command line is text even if it parses as JSON.
     const TEXT: bool = false;
 
-    /// What a value must be, as an error says it.
+    /// Describes the expected value, for errors.
     fn expected() -> String;
 
-    /// The value of `key`.
+    /// Reads the value of `key`.
     ///
     /// # Errors
-    /// When the JSON value has another type.
+    /// If the JSON value has another type.
     fn read(key: &str, value: &Value) -> Result<Self, Error> {
         Self::convert(value).ok_or_else(|| Error::wrong_type(key, value, Self::expected()))
     }
 
-    /// The typed value, or `None` when the JSON value has another type.
+    /// Converts to the typed value; returns `None` if the JSON value has another type.
     fn convert(value: &Value) -> Option<Self>;
 
-    /// The value as JSON.
+    /// Converts the value to JSON.
     fn to_value(&self) -> Value;
 }
 
@@ -128,12 +128,12 @@ impl HparamValue for PathBuf {
     }
 
     fn to_value(&self) -> Value {
-        // JSON has no other text: a path that is not Unicode is shown, not kept.
+        // JSON has only Unicode text: a path that is not Unicode is shown, but not preserved.
         self.to_string_lossy().into()
     }
 }
 
-/// A list of names; one text with commas means the same, so that no shell has to quote brackets.
+/// A list of names; one string with commas means the same, so that no shell has to quote brackets.
 impl HparamValue for Vec<String> {
     const TEXT: bool = false;
 
@@ -207,7 +207,7 @@ choice_value!(
     OptimizerMoments
 );
 
-/// `true` and `false` are taken for `"on"` and `"off"`.
+/// `true` and `false` are accepted for `"on"` and `"off"`.
 impl HparamValue for GradientCheckpointing {
     fn expected() -> String {
         "\"auto\" or \"on\" or \"off\"".to_owned()

@@ -1,11 +1,11 @@
-//! The figure by which weights are better than others.
+//! The metric that decides which weights are best.
 
 use crate::eval::dev_record::DevRecord;
 
-/// Figures of which less is better.
+/// Metrics of which less is better.
 const LOSSES: [&str; 2] = ["loss", "mse"];
 
-/// A figure of a scorer, of all tasks that have it or of one.
+/// A metric of a scorer, averaged over all tasks that have it or for one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BestBy {
     key: String,
@@ -13,7 +13,7 @@ pub struct BestBy {
 }
 
 impl BestBy {
-    /// The figure of `keep_best`: `f1`, or `squad.f1` of one task of several.
+    /// Parses `keep_best`: `f1`, or `squad.f1` for one task of several.
     pub fn new(text: &str, tasks: &[String]) -> Self {
         let of_task = text.rsplit_once('.');
         let of_task = of_task.filter(|(task, _)| tasks.iter().any(|name| name == task));
@@ -35,13 +35,13 @@ impl BestBy {
         tasks.filter_map(|(_, figures)| figures.get(&self.key).copied())
     }
 
-    /// Whether the evaluation has the figure at all.
+    /// Returns whether the evaluation has the metric at all.
     pub fn is_in(&self, record: &DevRecord) -> bool {
         self.figures(record).next().is_some()
     }
 
-    /// The figure, more of it being better: the mean over the tasks that have it, a loss negated.
-    /// `None` if it is not a number.
+    /// Returns the metric with higher values better: the mean over the tasks that have it, with a
+    /// loss negated. `None` if it is not a number.
     pub fn rank(&self, record: &DevRecord) -> Option<f64> {
         let figures: Option<Vec<f64>> = self.figures(record).collect();
         let figures = figures.filter(|figures| !figures.is_empty())?;
@@ -50,13 +50,13 @@ impl BestBy {
         Some(if is_loss { -mean } else { mean })
     }
 
-    /// Whether an evaluation is better than the best before it; the first one is.
+    /// Returns whether an evaluation is better than the best before it; the first one is.
     pub fn is_better(&self, record: &DevRecord, best: Option<&DevRecord>) -> bool {
         let rank = |record| self.rank(record).unwrap_or(f64::NEG_INFINITY);
         best.is_none_or(|best| rank(record) > rank(best))
     }
 
-    /// The evaluation that is best, of equal ones the first.
+    /// Returns the best evaluation, the first of equal ones.
     pub fn best<'r>(&self, records: &'r [DevRecord]) -> Option<&'r DevRecord> {
         records
             .iter()
@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(of("accuracy").rank(&both), Some(60.0));
         assert_eq!(of("rte.accuracy").rank(&both), Some(60.0));
         assert!(!of("cola.accuracy").is_in(&both));
-        // There, but not a number.
+        // Present, but not a number.
         assert!(of("mcc").is_in(&both));
         assert_eq!(of("mcc").rank(&both), None);
         assert!(!of("f1").is_in(&both));

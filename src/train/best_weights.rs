@@ -1,4 +1,4 @@
-//! The best weights of a run, `best/model.bpk`, and those that its last checkpoint leads back to.
+//! The best weights of a run, `best/model.bpk`, and those to which its last checkpoint refers.
 
 use std::{
     fs, io,
@@ -43,16 +43,16 @@ fn sum_of(path: &Path) -> Option<WeightsSum> {
 pub(super) struct BestWeights {
     /// The best so far.
     pub file: PathBuf,
-    /// The best when the last checkpoint was saved, if others have taken its place.
+    /// The best when the last checkpoint was saved, if replaced since.
     before: PathBuf,
 }
 
 impl BestWeights {
-    /// Those of a run in `model_dir` that goes on from a checkpoint; `sum` is that of the best weights
-    /// until there.
+    /// Opens those of a run in `model_dir` that resumes from a checkpoint; `sum` identifies the
+    /// best weights up to there.
     ///
     /// # Errors
-    /// If they cannot be put back.
+    /// If they cannot be restored.
     pub fn resume(
         model_dir: &Path,
         sum: Option<WeightsSum>,
@@ -70,7 +70,7 @@ impl BestWeights {
         Ok(weights)
     }
 
-    /// Writes the weights of a model as the best; with `checkpointed` those before it stay.
+    /// Writes the weights of a model as the best; if `checkpointed`, the previous ones are kept.
     ///
     /// # Errors
     /// If they cannot be written.
@@ -89,10 +89,11 @@ impl BestWeights {
         Ok(record::save(model, tasks, &self.file)?)
     }
 
-    /// Hears that a checkpoint was saved: a run never goes back behind it.
+    /// Removes the previous best after a checkpoint was saved, since a run never goes back beyond
+    /// it.
     ///
     /// # Errors
-    /// If what is of no more use cannot be removed.
+    /// If the obsolete weights cannot be removed.
     pub fn checkpoint_saved(&self) -> Result<(), Error> {
         match fs::remove_file(&self.before) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io(&self.before)(error)),
@@ -100,10 +101,10 @@ impl BestWeights {
         }
     }
 
-    /// Copies them to `file`, if they are still those of this sum.
+    /// Copies them to `file`, if they still match `sum`.
     ///
     /// # Errors
-    /// If they are not, or cannot be copied.
+    /// If they do not, or cannot be copied.
     pub fn copy_to(&self, file: &Path, sum: Option<WeightsSum>) -> Result<(), Error> {
         let Some(sum) = sum else {
             return Err(self.lost());

@@ -1,4 +1,4 @@
-//! What a file is, so that one that was damaged or cut is seen before it is used.
+//! Checksums of files, so that a damaged or truncated one is detected before use.
 
 use std::{fs::File, io, io::Read, path::Path};
 
@@ -12,12 +12,12 @@ pub struct Checksum {
 }
 
 impl Checksum {
-    /// Reads the whole file.
+    /// Computes it by reading the whole file.
     pub fn of(path: &Path) -> io::Result<Self> {
         Self::of_reader(&mut File::open(path)?, |_| Ok(()))
     }
 
-    /// Reads to the end and hands on what is read.
+    /// Reads to the end and passes on what was read.
     pub fn of_reader(
         from: &mut dyn Read,
         mut part: impl FnMut(&[u8]) -> io::Result<()>,

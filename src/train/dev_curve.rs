@@ -1,5 +1,4 @@
-//! The dev curve: what the model scores between the steps of a run, which weights did best, and when
-//! training that no longer gets better ends.
+//! The dev curve: the model's scores during a run, which weights did best, and early stopping.
 
 use std::{
     collections::BTreeMap,
@@ -33,30 +32,30 @@ pub enum Error {
     NoFigure { key: String, known: String },
 }
 
-/// Scores a model on the dev files; `None` if the user ends it.
+/// Scores a model on the dev files; `None` if the user interrupts it.
 pub type Score<'a> = &'a dyn Fn(&Model) -> Result<Option<TrialResults>, tasks::Error>;
 
-/// When a run evaluates, and what follows from it.
+/// When a run evaluates, and what follows from the results.
 pub struct DevPlan<'a> {
-    /// Steps from one evaluation to the next.
+    /// Steps between evaluations.
     pub every: u64,
-    /// The figure whose best weights become the model, as the user gives it.
+    /// The metric that selects the weights that become the model, as the user gives it.
     pub keep_best: Option<&'a str>,
-    /// Evaluations without a better figure after which training ends.
+    /// Number of evaluations without improvement after which training ends.
     pub patience: Option<usize>,
     pub score: Score<'a>,
-    /// Of how many examples the figures of a task are, if not of all.
+    /// How many examples were scored for a task, if not all.
     pub taken: BTreeMap<String, Taken>,
 }
 
-/// What came of a look at the model.
+/// The outcome of an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
-    /// The run goes on.
+    /// The run continues.
     GoOn,
-    /// Nothing better is to be expected.
+    /// No improvement is expected; training ends.
     Enough,
-    /// The user ended the evaluation, which is made again.
+    /// The user interrupted the evaluation, which will be repeated.
     Broken,
 }
 
@@ -64,19 +63,19 @@ pub enum Seen {
 pub struct DevCurve<'a> {
     plan: &'a DevPlan<'a>,
     tasks: &'a [String],
-    /// Of the whole run.
+    /// Total steps of the run.
     steps: u64,
     best_by: Option<BestBy>,
     log: DevLog,
     weights: BestWeights,
-    /// The step of the best weights when the last checkpoint was saved: a run that is killed goes on
-    /// with them.
+    /// The step of the best weights when the last checkpoint was saved, from which a killed run
+    /// resumes.
     saved: Option<u64>,
     progress: &'a Progress,
 }
 
 impl<'a> DevCurve<'a> {
-    /// The curve of a run in `model_dir` that goes on after `step` of `steps` steps.
+    /// Opens the curve of a run in `model_dir` that resumes after `step` of `steps` steps.
     ///
     /// # Errors
     /// If `eval_log.jsonl` or the best weights cannot be read or written.
@@ -107,18 +106,19 @@ impl<'a> DevCurve<'a> {
         })
     }
 
-    /// Whether the model is evaluated after `step` steps: before the first, after the last, and at the
-    /// distance that the run is given.
+    /// Returns whether the model is evaluated after `step` steps: before the first, after the last,
+    /// and at the given interval.
     pub fn is_due(&self, step: u64) -> bool {
         step.is_multiple_of(self.plan.every) || step == self.steps
     }
 
-    /// The evaluation with the best figure.
+    /// Returns the evaluation with the best metric.
     fn best(&self) -> Option<&DevRecord> {
         self.best_by.as_ref()?.best(self.log.records())
     }
 
-    /// Whether so many evaluations since the best were no better that training ends.
+    /// Returns whether enough evaluations since the best have brought no improvement to end
+    /// training.
     fn is_enough(&self) -> bool {
         let (Some(patience), Some(best)) = (self.plan.patience, self.best()) else {
             return false;
@@ -127,11 +127,11 @@ impl<'a> DevCurve<'a> {
         since.filter(|record| record.step > best.step).count() >= patience
     }
 
-    /// Evaluates the model, with autodiff, if that is due after `step` steps and was not done before,
+    /// Evaluates the model, with autodiff, if that is due after `step` steps and has not been done,
     /// and keeps its weights if they are the best so far.
     ///
     /// # Errors
-    /// If the model cannot answer, a file cannot be written, or there is no such figure.
+    /// If the model fails, a file cannot be written, or the metric does not exist.
     pub fn look(&mut self, step: u64, model: &Model, log: &mut RunLog) -> Result<Seen, Error> {
         let done = self
             .log
@@ -162,7 +162,7 @@ impl<'a> DevCurve<'a> {
         })
     }
 
-    /// Logs an evaluation, behind its weights if these are the best.
+    /// Logs an evaluation, after saving its weights if these are the best.
     fn keep(&mut self, mut record: DevRecord, model: &Model) -> Result<(), Error> {
         if let Some(best_by) = &self.best_by {
             if !best_by.is_in(&record) {
@@ -185,20 +185,20 @@ impl<'a> DevCurve<'a> {
         Ok(self.log.add(record)?)
     }
 
-    /// Hears that a checkpoint was saved.
+    /// Notes that a checkpoint was saved.
     ///
     /// # Errors
-    /// If weights that are of no more use cannot be removed.
+    /// If obsolete weights cannot be removed.
     pub fn checkpoint_saved(&mut self) -> Result<(), Error> {
         self.saved = self.best().map(|best| best.step);
         Ok(self.weights.checkpoint_saved()?)
     }
 
-    /// Says what evaluating has cost, and writes the best weights to `file` if they are not those
-    /// after `step` steps, the last; tells whether it did.
+    /// Reports the cost of evaluating, and writes the best weights to `file` if they are not the
+    /// last, those after `step` steps; returns whether it wrote them.
     ///
     /// # Errors
-    /// If the best weights are not what they were, or cannot be written.
+    /// If the best weights have changed on disk, or cannot be written.
     pub fn finish(&self, step: u64, file: &Path) -> Result<bool, Error> {
         let records = self.log.records();
         let seconds: f64 = records.iter().map(|record| record.seconds).sum();

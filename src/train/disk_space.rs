@@ -7,7 +7,8 @@ use burn::module::Module;
 use super::{adam::Adam, checkpoint, run_folder};
 use crate::{device::ByteSize, model::record::for_each_parameter};
 
-/// What the names and shapes in the records and the state take; ELECTRA-Large's are below half.
+/// Space for the names and shapes in the records and the state; ELECTRA-Large's take less than
+/// half.
 const DESCRIPTION: u64 = 512 << 10;
 
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +26,8 @@ pub enum Error {
     Folder(#[from] run_folder::Error),
 }
 
-/// Bytes of a checkpoint of this model: its parameters and two moments of each trained one.
+/// Returns the bytes of a checkpoint of this model: its parameters and two moments of each trained
+/// one.
 pub fn checkpoint_bytes(model: &impl Module, tasks: &[String], adam: &Adam) -> u64 {
     let mut elements = 0;
     for_each_parameter(model, tasks, |parameter| {
@@ -34,12 +36,12 @@ pub fn checkpoint_bytes(model: &impl Module, tasks: &[String], adam: &Adam) -> u
     (elements * size_of::<f32>()) as u64 + adam.bytes() + DESCRIPTION
 }
 
-/// Ensures that `needed` bytes are free in `model_dir`. If they are not, damaged checkpoints go
-/// and then the oldest ones, which `note` hears, but never the newest. If the system does not tell
-/// what is free, nothing is done.
+/// Ensures that `needed` bytes are free in `model_dir`. If they are not, removes damaged
+/// checkpoints and then the oldest ones, reporting each to `note`, but never the newest. Does
+/// nothing if the system does not report free space.
 ///
 /// # Errors
-/// [`Error::Full`], with every checkpoint but the newest gone.
+/// [`Error::Full`], if removing every checkpoint but the newest was not enough.
 pub fn ensure(model_dir: &Path, needed: u64, note: &mut dyn FnMut(String)) -> Result<(), Error> {
     let mut checkpoints = checkpoint::list(model_dir);
     checkpoints.pop();

@@ -1,7 +1,8 @@
-//! The encoder's forward pass with what its backward pass needs, and that backward pass.
+//! The encoder's forward pass, with what its backward pass needs, and the backward pass.
 //!
-//! Embeddings and layers bypass autodiff and are gone through one by one. The word table's gradient is
-//! added row by row, because the reference's gradient norm counts each looked-up row's by itself.
+//! Embeddings and layers bypass autodiff and are processed one at a time. The word table's gradient
+//! is added row by row, because the reference's gradient norm counts each looked-up row's
+//! separately.
 
 use burn::{Tensor, tensor::Gradients as Backward};
 
@@ -13,19 +14,19 @@ use crate::model::{
     Electra, ModelInput, dropout::Mode, embeddings::EmbeddingsState, layer::LayerState, pass::Pass,
 };
 
-/// A forward pass that waits for its backward pass.
+/// A forward pass whose backward pass is still to come.
 pub struct EncoderPass<'a> {
     electra: &'a Electra,
     input: &'a ModelInput,
     objective: Objective,
     mode: Mode,
-    /// If they are trained.
+    /// Present if the embeddings are trained.
     embeddings: Option<EmbeddingsState>,
-    /// Of each trained layer.
+    /// For each trained layer.
     kept: Vec<Kept>,
 }
 
-/// What is kept of a layer's forward pass: all of it, or its input alone.
+/// What is kept of a layer's forward pass: everything, or only its input.
 #[expect(clippy::large_enum_variant, reason = "one for each layer")]
 enum Kept {
     Input(Tensor<2>),
@@ -33,8 +34,8 @@ enum Kept {
 }
 
 impl<'a> EncoderPass<'a> {
-    /// Runs the encoder. Also returns the last hidden states, `[tokens, hidden]` in the format of
-    /// the layers, without autodiff.
+    /// Runs the encoder. Also returns the last hidden states, `[tokens, hidden]` in the number
+    /// format of the layers, without autodiff.
     pub fn forward(
         electra: &'a Electra,
         input: &'a ModelInput,
@@ -64,9 +65,9 @@ impl<'a> EncoderPass<'a> {
         (encoder, hidden)
     }
 
-    /// Adds the gradients of the encoder's trained parameters, given that of the last hidden states,
-    /// `upstream` `[tokens, hidden]`. Layers of which only the input was kept run again first, and
-    /// drop the same values.
+    /// Adds the gradients of the encoder's trained parameters, given that of the last hidden
+    /// states, `upstream` `[tokens, hidden]`. Layers of which only the input was kept are
+    /// recomputed first, with the same dropout masks.
     pub fn backward(mut self, mut upstream: Tensor<2>, gradients: &mut Gradients) {
         let layers = self.objective.trainable.first_layer()..self.electra.layers.len();
         let kept = std::mem::take(&mut self.kept);
@@ -97,7 +98,7 @@ impl<'a> EncoderPass<'a> {
     }
 }
 
-/// A value as the start of a graph.
+/// Wraps a value as the leaf of an autodiff graph.
 pub fn leaf(value: Tensor<2>) -> Tensor<2> {
     Tensor::from_inner(value).require_grad()
 }

@@ -1,4 +1,4 @@
-//! Gradients of a batch's loss for every trainable parameter, summed part by part.
+//! Gradients of a batch's loss for every trainable parameter, accumulated over its parts.
 
 use burn::{
     Tensor,
@@ -16,11 +16,12 @@ use crate::{
 /// Gradients summed over the parts of a batch.
 #[derive(Default)]
 pub struct Gradients {
-    /// By parameter, without the word tables of which rows are counted.
+    /// By parameter, without the word tables whose rows are counted separately.
     pub parameters: ParameterGradients,
-    /// Those that are trained, and only looked up.
+    /// The trained word tables that are only looked up.
     word_tables: Vec<WordTable>,
-    /// Word tables that are an output's matrix as well: their gradient is one sum, and counts as that.
+    /// Word tables that also serve as an output matrix: their gradient is one sum and counts as
+    /// such.
     whole: Vec<ParamId>,
 }
 
@@ -29,12 +30,12 @@ struct WordTable {
     id: ParamId,
     /// `[vocab, embedding]`
     sum: Tensor<2>,
-    /// Σ over looked-up rows of ‖row gradient‖²: what the table adds to the squared norm.
+    /// Σ over looked-up rows of ‖row gradient‖²: the table's contribution to the squared norm.
     rows_square: SquareSum,
 }
 
 impl Gradients {
-    /// Gradients of a model of which these word tables are an output's matrix as well.
+    /// Creates the gradients of a model in which these word tables also serve as output matrices.
     pub fn with_whole_tables(whole: Vec<ParamId>) -> Self {
         Self {
             whole,
@@ -42,7 +43,7 @@ impl Gradients {
         }
     }
 
-    /// Adds the gradients of word vectors, `rows` `[tokens, embedding]`, that were looked up in
+    /// Adds the gradients `rows` `[tokens, embedding]` of word vectors that were looked up in
     /// `table` by `ids` `[tokens]`; both without autodiff.
     pub fn add_word_rows(&mut self, table: &Param<Tensor<2>>, ids: Ids, rows: Tensor<2>) {
         if self.whole.contains(&table.id) {
@@ -57,7 +58,7 @@ impl Gradients {
             }
         };
         rows_square.add(rows.clone());
-        // The rows go before the next part's come.
+        // Frees these rows before the next part's arrive.
         rows_square.sum_waiting();
         self.word_tables.push(WordTable {
             id: table.id,
@@ -76,7 +77,7 @@ impl Gradients {
         Some(gradient.reshape([elements]))
     }
 
-    /// Every gradient by record name, each `[elements]`, in the order of the modules.
+    /// Returns every gradient by record name, each `[elements]`, in the order of the modules.
     pub fn into_values(
         mut self,
         model: &impl Module,
@@ -93,12 +94,12 @@ impl Gradients {
         values
     }
 
-    /// Norm over all gradients as the reference's clipping computes it, `[1]`.
+    /// Returns the norm over all gradients as the reference's clipping computes it, `[1]`.
     pub fn global_norm(&mut self, model: &impl Module) -> Tensor<1> {
         self.square_sum(model).total().sqrt()
     }
 
-    /// The sum of squares that is the square of the norm over all gradients.
+    /// Returns the sum of squares of all gradients, the square of their norm.
     pub fn square_sum(&mut self, model: &impl Module) -> SquareSum {
         struct Squares<'a> {
             gradients: &'a mut ParameterGradients,
@@ -121,7 +122,7 @@ impl Gradients {
         let mut rows = self.word_tables.iter();
         let mut visitor = Squares {
             gradients: &mut self.parameters,
-            // One table's sum is gone on with.
+            // Continues one table's sum.
             sum: rows.next().map(|table| table.rows_square.clone()),
             rows: rows
                 .map(|table| table.rows_square.clone().total().sqrt())

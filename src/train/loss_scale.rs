@@ -1,22 +1,22 @@
-//! The factor that keeps gradients inside the range of f16.
+//! The loss scale that keeps gradients within the range of f16.
 //!
-//! A loss is multiplied by it before the backward pass and the gradients are divided by it after.
-//! It is halved, and the step's update skipped, if a gradient does not fit; after enough steps
-//! that fit it is doubled.
+//! The loss is multiplied by it before the backward pass and the gradients are divided by it
+//! afterwards. If a gradient overflows, the scale is halved and the step's update skipped; after
+//! enough steps without overflow, it is doubled.
 
 use serde::{Deserialize, Serialize};
 
-/// Steps without an overflow after which the factor is doubled.
+/// Steps without an overflow after which the scale is doubled.
 const PATIENCE: u32 = 1_000;
 
-/// f16 holds values up to 65,504; no larger factor could help a gradient of 1.
+/// f16 holds values up to 65,504; no larger scale could help a gradient of 1.
 const LARGEST: f64 = 65_536.0;
 
-/// A factor that follows the gradients; a power of two, so that scaling rounds nothing.
+/// A scale that adapts to the gradients; a power of two, so that scaling is exact.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LossScale {
     pub factor: f64,
-    /// Steps since the factor last changed.
+    /// Steps since the scale last changed.
     steady: u32,
     /// Updates skipped so far.
     pub skipped: u64,
@@ -33,7 +33,7 @@ impl Default for LossScale {
 }
 
 impl LossScale {
-    /// Takes note of a step whose gradients fitted.
+    /// Records a step without overflow.
     pub fn fitted(&mut self) {
         self.steady += 1;
         if self.steady >= PATIENCE && self.factor < LARGEST {
@@ -42,8 +42,7 @@ impl LossScale {
         }
     }
 
-    /// Takes note of a step whose gradients did not fit. Returns whether a smaller factor may
-    /// help.
+    /// Records a step whose gradients overflowed. Returns whether a smaller scale may help.
     pub fn overflowed(&mut self) -> bool {
         self.factor /= 2.0;
         self.steady = 0;

@@ -1,8 +1,8 @@
-//! The most memory that a run has held.
+//! The peak memory of a run.
 
 use burn::tensor::Device;
 
-/// Keeps the highest reading of the memory that training holds.
+/// Tracks the peak of the memory that training holds.
 #[derive(Debug)]
 pub struct PeakMemory {
     device: Device,
@@ -17,7 +17,7 @@ impl PeakMemory {
         }
     }
 
-    /// Reads the device's allocator if it has one (GPU), else the process's peak resident
+    /// Reads the device's allocator if it has one (GPU), otherwise the process's peak resident
     /// memory, and returns the highest reading so far in bytes.
     pub fn sample(&mut self) -> Option<u64> {
         let now = match self.device.memory_pool_usage() {
@@ -29,7 +29,8 @@ impl PeakMemory {
     }
 }
 
-/// Peak resident memory of this process in bytes; `None` if the system does not tell.
+/// Returns the peak resident memory of this process in bytes; `None` if the system does not report
+/// it.
 fn peak_resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

@@ -1,4 +1,4 @@
-//! From logits to a better record: loss, gradients, clipping, optimiser, checkpoints, the loop.
+//! Training: loss, gradients, clipping, optimiser, checkpoints and the loop.
 
 pub mod adam;
 pub mod best_by;

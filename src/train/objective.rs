@@ -1,4 +1,4 @@
-//! What a step takes the gradient of: which parameters, and the loss as the backward pass takes it.
+//! What a step differentiates: which parameters, and the loss as scaled for the backward pass.
 
 use burn::{Tensor, module::Module};
 
@@ -8,12 +8,12 @@ use crate::tasks::model::Model;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trainable {
     All,
-    /// The layers from this number on, and the heads.
+    /// The layers from this index on, and the heads.
     FromLayer(usize),
 }
 
 impl Trainable {
-    /// `trainable_layers` of the hyper-parameters: the top `n` of `layers`, or all.
+    /// Converts the hyper-parameter `trainable_layers`: the top `n` of `layers`, or all.
     pub fn new(trainable_layers: Option<usize>, layers: usize) -> Self {
         match trainable_layers {
             None => Self::All,
@@ -21,7 +21,7 @@ impl Trainable {
         }
     }
 
-    /// The first trained layer.
+    /// Returns the index of the first trained layer.
     pub fn first_layer(self) -> usize {
         match self {
             Self::All => 0,
@@ -52,18 +52,18 @@ impl Trainable {
     }
 }
 
-/// What a step takes the gradient of.
+/// What a step differentiates.
 #[derive(Debug, Clone, Copy)]
 pub struct Objective {
     pub trainable: Trainable,
-    /// Keeps only each layer's input and computes the rest again in the backward pass.
+    /// Keeps only each layer's input and recomputes the rest in the backward pass.
     pub recompute_layers: bool,
-    /// What the loss is multiplied by, and with it every gradient.
+    /// The factor by which the loss, and so every gradient, is multiplied.
     pub loss_scale: f64,
 }
 
 impl Objective {
-    /// The loss, `[1]`, as the backward pass takes it.
+    /// Returns the scaled loss, `[1]`, for the backward pass.
     pub fn scaled(&self, loss: Tensor<1>) -> Tensor<1> {
         if self.loss_scale == 1.0 {
             return loss;

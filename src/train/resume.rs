@@ -1,4 +1,4 @@
-//! Which checkpoint a run goes on from.
+//! Finds the checkpoint from which a run resumes.
 
 use std::path::{Path, PathBuf};
 
@@ -9,8 +9,8 @@ use super::{
     run_identity::differing_keys,
 };
 
-/// The newest checkpoint that is whole and lies on the way to the last of `steps` steps; others are
-/// set aside, which `note` hears.
+/// Returns the newest checkpoint that is intact and belongs to a run of `steps` steps; others are
+/// set aside and reported to `note`.
 ///
 /// # Errors
 /// If a checkpoint cannot be moved aside.
@@ -21,7 +21,8 @@ pub fn newest(
     note: &mut dyn FnMut(String),
 ) -> Result<Option<(PathBuf, State)>, Error> {
     while let Some((folder, state)) = checkpoint::newest(model_dir, note)? {
-        // Other hyper-parameters are no damage: they are told when it is opened.
+        // Different hyper-parameters are not damage: they are reported when the checkpoint is
+        // opened.
         let same = differing_keys(&state.hparams, hparams).is_empty();
         if !same || (state.step <= steps && state.steps == steps) {
             return Ok(Some((folder, state)));

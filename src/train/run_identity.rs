@@ -1,4 +1,5 @@
-//! Whether what was made before belongs to this run: what decides its numbers, compared key by key.
+//! Checks whether earlier output belongs to this run, by comparing key by key what decides its
+//! results.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -6,13 +7,14 @@ use serde_json::{Map, Value};
 
 use crate::config::{Config, hparam};
 
-/// What decides a run's numbers beside its hyper-parameters; if an older version did not write
-/// one of these down, nothing is known of it.
+/// What decides a run's results besides its hyper-parameters; if an older version did not record
+/// one of these, its value is unknown.
 const UNKNOWN_TO_OLDER: [&str; 2] = ["initial_weights", "trial_seed"];
 
-/// `key: theirs, now ours` for every key that decides training and whose values differ. A key that
-/// theirs lacks had its default: an older version did not know it. Older versions also kept keys
-/// that decide nothing, and those that give the model's shape instead of the shape.
+/// Returns `key: theirs, now ours` for every key that decides training and whose values differ. A
+/// key missing from theirs had its default, since an older version did not know it. Older versions
+/// also stored keys that decide nothing, and keys from which the model's shape follows instead of
+/// the shape.
 pub fn differing_keys(theirs: &Value, ours: &Value) -> Vec<String> {
     let defaults: BTreeMap<String, Value> = hparam::list()
         .into_iter()
@@ -38,13 +40,13 @@ pub fn differing_keys(theirs: &Value, ours: &Value) -> Vec<String> {
     })
 }
 
-/// `key: theirs, now ours` for every key whose values differ.
+/// Returns `key: theirs, now ours` for every key whose values differ.
 pub fn differing_values(theirs: &Value, ours: &Value) -> Vec<String> {
     let [theirs, ours] = [theirs, ours].map(|map| map.as_object().map(flat).unwrap_or_default());
     compare(&theirs, &ours, |_| None)
 }
 
-/// `unsaid` is what a key stands for that theirs lacks.
+/// Compares two maps; `unsaid` gives the value of a key that theirs lacks.
 fn compare<'a>(
     theirs: &'a BTreeMap<String, Value>,
     ours: &'a BTreeMap<String, Value>,
@@ -64,9 +66,9 @@ fn compare<'a>(
         .collect()
 }
 
-/// The model's shape as the hyper-parameters of an older version give it.
+/// Returns the model's shape according to an older version's hyper-parameters.
 fn model_of(hparams: &Map<String, Value>) -> Option<Value> {
-    // Every version wrote the tasks down: without them, these are not a run's hyper-parameters.
+    // Every version recorded the tasks: without them, these are not a run's hyper-parameters.
     hparams.get("task_names")?;
     let mut known = hparams.clone();
     known.retain(|key, _| hparam::decides(key).is_some());
@@ -74,7 +76,7 @@ fn model_of(hparams: &Map<String, Value>) -> Option<Value> {
     Some(serde_json::json!(config.encoder()))
 }
 
-/// The values by dotted keys.
+/// Flattens the values to dotted keys.
 fn flat(hparams: &Map<String, Value>) -> BTreeMap<String, Value> {
     let mut values = BTreeMap::new();
     for (key, value) in hparams {

@@ -1,5 +1,5 @@
-//! When a run saves a checkpoint, and how: with room on the disk, a second try, and the oldest
-//! checkpoints removed.
+//! Saves a run's checkpoints when due: ensures disk space, retries once, and removes the oldest
+//! checkpoints.
 
 use std::{
     collections::BTreeMap,
@@ -31,13 +31,13 @@ pub struct Saver<'a> {
     pub model_dir: &'a Path,
     pub tasks: &'a [String],
     pub hparams: &'a Value,
-    /// Steps of the whole run.
+    /// Total steps of the run.
     pub steps: u64,
     pub every_steps: u64,
     pub every: Duration,
-    /// Checkpoints that are kept.
+    /// Number of checkpoints that are kept.
     pub keep: usize,
-    /// Bytes of a checkpoint.
+    /// Size of a checkpoint in bytes.
     pub bytes: u64,
     /// When the last checkpoint was saved, or the run began.
     pub saved: Instant,
@@ -55,17 +55,17 @@ impl Saver<'_> {
         })
     }
 
-    /// Whether a checkpoint is due after `step` steps.
+    /// Returns whether a checkpoint is due after `step` steps.
     pub fn is_due(&self, step: u64) -> bool {
         step.is_multiple_of(self.every_steps)
             || self.saved.elapsed() >= self.every
             || step == self.steps
     }
 
-    /// Saves the run as it stands after `step` steps.
+    /// Saves the run's state after `step` steps.
     ///
     /// # Errors
-    /// If the disk is full, or the checkpoint cannot be written at the second try either.
+    /// If the disk is full, or writing the checkpoint fails twice.
     pub fn save(
         &mut self,
         step: u64,
@@ -86,7 +86,8 @@ impl Saver<'_> {
         };
         self.ensure_space()?;
         if let Err(error) = save() {
-            // Others may have taken the room meanwhile: made again, or its lack is said.
+            // Other processes may have used the space meanwhile: free some again, or report that
+            // there is none.
             log::warn!("{error}");
             self.ensure_space()?;
             save()?;

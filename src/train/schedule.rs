@@ -1,5 +1,5 @@
-//! Learning rates: linear warm-up and decay over the steps, linear in the reference, and a factor for
-//! each layer.
+//! Learning rates: linear warm-up, then decay over the steps, linear in the reference, with a
+//! factor for each layer.
 //!
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/optimization.py#L36-L49>
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/optimization.py#L181-L193>
@@ -18,12 +18,13 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The rate at `step`, from 0: `base · decay(step/steps) · min(1, step / (steps · warmup))`, where
-    /// decay(t) is 1 − t, as the reference reports it, or (1 + cos πt) / 2, or 1. All fall over the whole
-    /// run, the warm-up included.
+    /// Returns the rate at `step`, from 0:
+    /// `base · decay(step/steps) · min(1, step / (steps · warmup))`, where decay(t) is 1 − t, as
+    /// the reference reports it, or (1 + cos πt) / 2, or 1. The decay covers the whole run,
+    /// including the warm-up.
     ///
-    /// Computed in f32 by the reference's operations, a product with 1/steps among them, so that
-    /// it is equal to the last bit.
+    /// Computed in f32 with the reference's operations, including a product with 1/steps, so that
+    /// it is bitwise equal.
     pub fn learning_rate(&self, step: u64) -> f64 {
         let (step, steps) = (step as f32, self.steps as f32);
         let decay = match self.decay {
@@ -43,28 +44,28 @@ impl Schedule {
         })
     }
 
-    /// The rate that the update of `step` applies: that of `step + 1`.
+    /// Returns the rate that the update of `step` applies: that of `step + 1`.
     ///
-    /// In the reference the update and the increment of the step counter run side by side, and
-    /// its trajectories (equal to 1e-6 over whole runs only so) show that the update reads the
-    /// counter after the increment. So the first update already moves the weights, and the last
-    /// one has rate 0 if the rate falls to 0.
+    /// In the reference the update and the increment of the step counter run concurrently, and its
+    /// trajectories (which only then match to 1e-6 over whole runs) show that the update reads the
+    /// counter after the increment. So the first update already changes the weights, and the last
+    /// one has rate 0 if the rate decays to 0.
     pub fn update_rate(&self, step: u64) -> f64 {
         self.learning_rate(step + 1)
     }
 }
 
-/// Factor of the learning rate for each parameter, by its depth in the model.
+/// The learning-rate factor for each parameter, by its depth in the model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LayerDecay {
-    /// At or below 0: one rate for all.
+    /// If at or below 0, all parameters have the same rate.
     pub decay: f64,
     pub layers: usize,
     pub variant: LrDecayVariant,
 }
 
 impl LayerDecay {
-    /// The factor of the parameter with this record name.
+    /// Returns the factor of the parameter with this record name.
     pub fn factor(&self, name: &str) -> f64 {
         if self.decay <= 0.0 {
             return 1.0;
@@ -74,7 +75,7 @@ impl LayerDecay {
             Some(depth) => {
                 self.layers - depth
                     + match self.variant {
-                        // The off-by-one that the published scores contain.
+                        // The off-by-one error behind the published scores.
                         LrDecayVariant::Released => 2,
                         LrDecayVariant::Paper => 1,
                     }
@@ -84,7 +85,7 @@ impl LayerDecay {
     }
 }
 
-/// 0 for embeddings and their projection, `i + 1` for layer `i`, `None` for a head.
+/// Returns 0 for embeddings and their projection, `i + 1` for layer `i`, `None` for a head.
 fn depth(name: &str) -> Option<usize> {
     let encoder = name.strip_prefix("electra.")?;
     let layer = encoder

@@ -21,17 +21,17 @@ use crate::{
     tasks::{head::task_losses, label::Label, model::Model},
 };
 
-/// Figures of a step.
+/// The loss and gradient norm of a step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepFigures {
-    /// Sum over the batch.
+    /// Summed over the batch.
     pub loss: f64,
     /// Before clipping.
     pub grad_norm: f64,
 }
 
 impl StepFigures {
-    /// Whether the gradients are numbers, so that they may be used.
+    /// Returns whether the gradients are finite and may be used.
     pub fn is_finite(&self) -> bool {
         self.loss.is_finite() && self.grad_norm.is_finite()
     }
@@ -40,34 +40,34 @@ impl StepFigures {
 /// The norm above which gradients are scaled down.
 const CLIP_NORM: f64 = 1.0;
 
-/// A batch's gradients, times the loss scale, and its figures.
+/// A batch's gradients, multiplied by the loss scale, with the loss and norm.
 pub struct StepGradients {
     gradients: Gradients,
-    /// What every gradient is multiplied by, `[1]`.
+    /// The factor by which every gradient is multiplied, `[1]`.
     factor: Tensor<1>,
     seed: StepSeed,
     pub figures: StepFigures,
-    /// Of which the loss is made, `[tasks]`.
+    /// The terms of the loss, `[tasks]`.
     pub task_losses: Vec<f64>,
 }
 
-/// What stays the same from step to step.
+/// The settings that all steps share.
 pub struct StepSettings<'a> {
     /// With autodiff.
     pub device: &'a Device,
     pub tasks: &'a [String],
     pub objective: Objective,
-    /// Seed of the run's dropout masks and of its moments' roundings.
+    /// Seed of the run's dropout masks and of the stochastic rounding of its moments.
     pub seed: u64,
 }
 
 /// Computes the gradients of step number `step`.
 ///
-/// `parts` together are the step's batch, in its order. They are computed one after the other, and
-/// their gradients summed.
+/// `parts` together are the step's batch, in order. They are computed one at a time and their
+/// gradients accumulated.
 ///
 /// # Errors
-/// If the device fails; the model is as it was.
+/// If the device fails; the model is then unchanged.
 pub fn step_gradients(
     model: &Model,
     parts: &[Batch],
@@ -103,7 +103,7 @@ pub fn step_gradients(
     };
     let squares = gradients.square_sum(model);
     let clipped = clip(sum.unwrap_or_else(none), squares, to);
-    // Read together, and before the update: each reading waits for the device, and if its
+    // Read together, and before the update: each read synchronises with the device, and if its
     // memory ran out, the weights must not be touched.
     let figures = clipped
         .figures
@@ -122,8 +122,9 @@ pub fn step_gradients(
     })
 }
 
-/// Adds one part's gradients, times the loss scale, to `gradients` and returns its sum loss in each
-/// task, `[tasks]`, unscaled and without autodiff. `tasks` gives each feature's place in the task list.
+/// Adds one part's gradients, multiplied by the loss scale, to `gradients`. Returns its loss summed
+/// per task, `[tasks]`, unscaled and without autodiff. `tasks` gives the task index of each
+/// feature.
 pub fn accumulate(
     model: &Model,
     input: &ModelInput,

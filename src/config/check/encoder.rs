@@ -1,4 +1,4 @@
-//! Whether the encoder's shape can be, and holds what a run wants of it.
+//! Checks that the encoder's shape is possible and meets the run's requirements.
 
 use super::most::check_most;
 use crate::config::{error::Error, table::Config};

@@ -1,4 +1,4 @@
-//! The most that a size may be.
+//! The upper limits of sizes.
 
 use crate::config::error::Error;
 
@@ -16,7 +16,7 @@ const MOST: &[(&str, usize)] = &[
     ("type_vocab_size", 1 << 16),
 ];
 
-/// Checks `value` against the most that `key` may be; only its last part, after a dot, counts.
+/// Checks `value` against the limit of `key`; for a dotted key only the last part counts.
 pub(super) fn check_most(key: &str, value: usize) -> Result<(), Error> {
     let name = key.rsplit('.').next().unwrap_or(key);
     match MOST.iter().find(|(most, _)| *most == name) {

@@ -1,11 +1,11 @@
-//! What a checkpoint says, against what is given.
+//! Facts of a checkpoint combined with given values.
 
 use std::path::Path;
 
 use super::*;
 use crate::config::Draft;
 
-/// A small model's record with a head for SQuAD of this form: joint, classifier, start logits.
+/// Returns a small model's record with a SQuAD head: joint prediction, classifier, start logits.
 fn facts(head: Option<[bool; 3]>) -> CheckpointFacts {
     let heads = match head {
         Some([joint, classifier, start]) => json!({"squad": {
@@ -28,7 +28,7 @@ fn facts(head: Option<[bool; 3]>) -> CheckpointFacts {
     }
 }
 
-/// The configuration, or what is wrong with it, of a run that trains or only evaluates.
+/// Returns the configuration of a run that trains or only evaluates, or its error.
 fn finish(
     facts: &CheckpointFacts,
     mut given: Value,
@@ -76,7 +76,7 @@ fn the_head_is_the_checkpoint_s_and_another_form_is_refused_with_both_values() {
                 )
             );
         }
-        // Without a classifier there is no part of one.
+        // Without a classifier, its options have no effect.
         let given = json!({"answerable_uses_start_logits": true});
         assert!(finish(&facts(Some([true, false, false])), given, trains).is_ok());
     }
@@ -113,7 +113,7 @@ fn a_vocabulary_of_other_tokens_is_refused() {
             assert_eq!(finish(&facts, given.clone(), trains).err(), refused);
         }
     }
-    // What a run saved names the file that it had then; its model has a vocabulary of its own.
+    // A saved run names the file that it had then, but its model has a vocabulary of its own.
     let saved = json!({"model_name": "m", "task_names": ["squad"], "vocab_file": &file});
     let draft = Draft::from_json(saved.as_object().unwrap()).unwrap();
     draft.finish(Some(&facts)).unwrap();
@@ -144,7 +144,7 @@ fn what_states_letter_case_is_named_where_it_is_to_be_corrected() {
         told(&facts, json!({})),
         [format!("{found}; {correction} {then}")]
     );
-    // Where nothing states it, the flag is taken.
+    // If nothing states it, the flag applies.
     facts.states_case = false;
     assert_eq!(
         told(&facts, json!({})),

@@ -9,7 +9,7 @@ fn resolve(given: Value) -> Config {
 
 #[test]
 fn keys_keep_the_reference_s_defaults() {
-    // Two tasks, so that no task's defaults apply; base, so that no size's do.
+    // Two tasks, so that no task's defaults apply; base, so that no size's defaults do.
     let config = resolve(json!({"task_names": ["squad", "newsqa"], "model_size": "base"}));
     let expected = r#"{
             "data_dir": "d", "model_name": "m",
@@ -48,7 +48,7 @@ fn keys_keep_the_reference_s_defaults() {
         }"#;
     let expected: Value = serde_json::from_str(expected).unwrap();
     let found = config.to_json();
-    // Separators differ between systems.
+    // Path separators differ between systems.
     let found: Value = serde_json::from_str(&found.to_string().replace("\\\\", "/")).unwrap();
     assert_eq!(found, expected);
 }
@@ -110,7 +110,7 @@ fn runs_with_folders_of_their_own_have_results_of_their_own() {
         "task_names": ["squad"], "model_dir": "runs/a", "results_txt": "r/squad_results.txt",
     });
     assert_eq!(results(given)[0], "r/squad_results.txt");
-    // The usual folder, given by hand as a saved configuration gives it.
+    // The usual folder, given explicitly as in a saved configuration.
     let usual = "d/models/m/finetuning_models/squad_model";
     let given = json!({"task_names": ["squad"], "model_dir": usual});
     assert_eq!(results(given)[0], "d/models/m/results/squad_results.txt");

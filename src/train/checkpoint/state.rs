@@ -1,5 +1,5 @@
-//! `state.json` of a checkpoint: where the run stands, and the checksums of the records beside it and
-//! of itself.
+//! `state.json` of a checkpoint: the progress of the run, and the checksums of the records beside
+//! it and of itself.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -11,19 +11,19 @@ use crate::{
     train::{checksum::Checksum, loss_scale::LossScale},
 };
 
-/// Where a run stands.
+/// The progress of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
-    /// Finished steps.
+    /// Number of finished steps.
     pub step: u64,
-    /// Steps of the whole run.
+    /// Total steps of the run.
     pub steps: u64,
-    /// Hyper-parameters that decide the run's numbers.
+    /// Hyper-parameters that decide the run's results.
     pub hparams: Value,
     /// `None` if the loss is not scaled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_scale: Option<LossScale>,
-    /// The records beside the state; filled when it is saved.
+    /// The records beside the state; filled in when it is saved.
     #[serde(default)]
     pub files: BTreeMap<String, Checksum>,
 }
@@ -31,8 +31,8 @@ pub struct State {
 pub(in crate::train) const RECORDS: [&str; 2] = ["model.bpk", "optimizer.bpk"];
 pub(in crate::train) const STATE: &str = "state.json";
 
-/// Where `state.json` has its own checksum, that of all other keys in one line. Version 0.1 wrote
-/// none.
+/// The key of `state.json`'s own checksum, which covers all other keys serialized on one line.
+/// Version 0.1 wrote none.
 const OWN_SUM: &str = "crc32c";
 
 impl State {
@@ -62,7 +62,7 @@ fn read_state(folder: &Path) -> Result<State, String> {
         return Err(format!("{STATE} is damaged: its checksum differs"));
     }
     let state: State = serde_json::from_value(value).map_err(damaged)?;
-    // One that is on its way in or out has another name.
+    // A checkpoint that is being saved or removed has another name.
     let named = folder.file_stem().and_then(|name| name.to_str());
     let step = named.and_then(|name| name.strip_prefix("checkpoint-"));
     if step != Some(state.step.to_string().as_str()) {
@@ -80,7 +80,7 @@ fn read_state(folder: &Path) -> Result<State, String> {
     Ok(state)
 }
 
-/// A checkpoint's state, after comparing it and its records with their checksums.
+/// Returns a checkpoint's state, after comparing it and its records with their checksums.
 pub(in crate::train) fn whole(folder: &Path) -> Result<State, String> {
     let state = read_state(folder)?;
     for name in RECORDS {
@@ -110,7 +110,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A checkpoint whose records are empty, with a state that was changed by `change`.
+    /// Writes a checkpoint with empty records, and a state modified by `change`.
     pub fn checkpoint(folder: &Path, change: impl FnOnce(&mut Value)) -> PathBuf {
         let path = folder.join("checkpoint-20");
         fs::create_dir_all(&path).unwrap();
@@ -139,7 +139,7 @@ pub(super) mod tests {
         let path = checkpoint(folder.path(), |_| {});
         assert_eq!(whole(&path).unwrap().step, 20);
 
-        // What version 0.1 wrote has no sum of its own, but a step that its folder's name confirms.
+        // Version 0.1 wrote no checksum of the state, but the step must match the folder's name.
         let old = |state: &mut Value| {
             state.as_object_mut().unwrap().remove(OWN_SUM);
         };

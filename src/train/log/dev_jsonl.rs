@@ -1,4 +1,4 @@
-//! `eval_log.jsonl`: a line for each task of each evaluation between training steps.
+//! `eval_log.jsonl`: a line for each task of each evaluation during training.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -13,7 +13,7 @@ use crate::{
     train::run_folder::{aside, remove_link},
 };
 
-/// The log of a run's evaluations, open for the next.
+/// The log of a run's evaluations, open for appending.
 pub struct DevLog {
     path: PathBuf,
     file: File,
@@ -26,9 +26,9 @@ fn error(path: &Path) -> impl FnOnce(io::Error) -> Error {
 }
 
 impl DevLog {
-    /// Opens the log of a run of `tasks` that has made `steps` steps. Evaluations of later steps, and
-    /// of some tasks only, are made again; a file with lines that are none of a log is kept beside it,
-    /// which `note` hears.
+    /// Opens the log of a run of `tasks` that has completed `steps` steps. Evaluations of later
+    /// steps, and incomplete ones, are dropped and will be repeated; if the file has invalid lines,
+    /// a copy is kept beside it, and `note` is told.
     ///
     /// # Errors
     /// If the file cannot be read or written.
@@ -63,7 +63,7 @@ impl DevLog {
                         lines.push(line);
                     }
                 }
-                // A killed process had begun to write it.
+                // A killed process had only begun to write it.
                 Err(_) if !line.ends_with(b"\n") => {}
                 Err(_) => damaged += 1,
             }
@@ -94,12 +94,12 @@ impl DevLog {
         })
     }
 
-    /// The evaluations so far, by their steps.
+    /// Returns the evaluations so far, in the order of steps.
     pub fn records(&self) -> &[DevRecord] {
         &self.records
     }
 
-    /// Adds an evaluation, durably.
+    /// Appends an evaluation and flushes it to disk.
     ///
     /// # Errors
     /// If the file cannot be written.

@@ -1,4 +1,4 @@
-//! `train_log.jsonl`: one JSON object a step, without gaps or doubled steps across restarts.
+//! `train_log.jsonl`: one JSON object per step, without gaps or duplicate steps across restarts.
 
 use std::{
     fs::{File, OpenOptions},
@@ -11,10 +11,10 @@ use crate::{durable_file::write_whole, step_record::StepRecord, train::run_folde
 /// The longest line that is read; ours have about two hundred bytes.
 const LONGEST_LINE: u64 = 1 << 16;
 
-/// Gaps of a log that are named.
+/// Most gaps of a log that are named.
 const GAPS_NAMED: usize = 10;
 
-/// The log of a run, open at its end.
+/// The log of a run, open for appending.
 #[derive(Debug)]
 pub struct TrainLog {
     path: PathBuf,
@@ -22,12 +22,12 @@ pub struct TrainLog {
 }
 
 impl TrainLog {
-    /// Opens the log of a run that goes on at `next_step`: lines from that step on, which a
-    /// killed process may have written after its last checkpoint, are cut off.
+    /// Opens the log of a run that resumes at `next_step`: lines from that step on, which a killed
+    /// process may have written after its last checkpoint, are cut off.
     ///
-    /// Of a log that is damaged before that, all whole lines are kept, and the log as it was stands
-    /// beside it; so does a file that is no log. A link is not followed. `note` hears that, and which
-    /// lines are missing of those that a run writes every `log_every` steps.
+    /// If the log is damaged before that, all complete lines are kept and the original is saved
+    /// beside it; so is a file that is not a log. A link is not followed. `note` is told of this,
+    /// and of lines missing from those that a run writes every `log_every` steps.
     pub fn resume(
         path: &Path,
         next_step: u64,
@@ -86,30 +86,30 @@ impl TrainLog {
         self.file.write_all(&line)
     }
 
-    /// Makes the lines so far durable.
+    /// Flushes the lines so far to disk.
     pub fn sync(&self) -> std::io::Result<()> {
         self.file.sync_data()
     }
 }
 
-/// Whether a file holds something, and nothing of what a run writes into its log.
+/// Returns whether a file has contents, but none of what a run writes into its log.
 pub fn is_foreign(path: &Path) -> bool {
     let found = File::open(path).and_then(|file| Lines::read(&file, u64::MAX));
     found.is_ok_and(|found| found.damaged > 0 && found.steps.is_empty())
 }
 
-/// What a log holds of the steps before the one that the run goes on with.
+/// What a log holds about the steps before the one that the run resumes at.
 #[derive(Default)]
 struct Lines {
-    /// Whole lines, steps rising.
+    /// Complete lines, with increasing steps.
     kept: Vec<u8>,
     /// Whether the file begins with all that is kept.
     is_beginning: bool,
-    /// Lines that are none of a log, though others follow them or all are so.
+    /// Number of invalid lines, if others follow them or all are invalid.
     damaged: usize,
-    /// Number of the first of those, from 1.
+    /// Line number of the first of those, from 1.
     first_damaged: usize,
-    /// Those of the lines that are kept.
+    /// The steps of the lines that are kept.
     steps: Vec<u64>,
 }
 
@@ -121,8 +121,8 @@ impl Lines {
         };
         let mut reader = BufReader::new(file);
         let mut line = Vec::new();
-        // Lines that are none may be what a killed process had begun to write: they are damage only
-        // if a line before `next_step` follows.
+        // Invalid lines may be what a killed process had begun to write: they are damage only if a
+        // line before `next_step` follows.
         let (mut doubtful, mut first_doubtful) = (0, 0);
         let (mut skipped, mut is_log, mut is_strange) = (false, false, false);
         for number in 1.. {
@@ -143,7 +143,7 @@ impl Lines {
                 Some(record) if record.step < next_step => {
                     let before = found.steps.last();
                     if before.is_some_and(|&before| record.step <= before) {
-                        // A step that stands there already.
+                        // A step that is already there.
                         skipped = true;
                         continue;
                     }
@@ -169,7 +169,7 @@ impl Lines {
                 }
             }
         }
-        // Nothing of a run's: all of it would be cut off.
+        // None of it is a run's, and all of it would be cut off.
         if is_strange && !is_log {
             (found.damaged, found.first_damaged) = (doubtful, first_doubtful);
         }
@@ -177,18 +177,19 @@ impl Lines {
     }
 }
 
-/// Whether a line may be what a killed process left of one: cut off, or not yet on the disk.
+/// Returns whether a line may be an unfinished write of a killed process: truncated, or not yet
+/// flushed.
 fn is_begun(line: &[u8]) -> bool {
     const BEGINNING: &[u8] = b"{\"step\":";
     let begins = line.starts_with(BEGINNING) || BEGINNING.starts_with(line);
     (begins && !line.ends_with(b"\n")) || line.iter().all(|&byte| byte == 0)
 }
 
-/// The steps before `next_step`, first and last, that lines are missing of: the file was lost or cut,
-/// or lines of it were deleted.
+/// Returns the ranges of steps before `next_step`, first and last, whose lines are missing: the
+/// file was lost or cut, or lines of it were deleted.
 ///
-/// `log_every` may have been another when the lines were written, so that a distance that the lines
-/// before or after it keep to is no gap either.
+/// `log_every` may have been different when the lines were written, so an interval that the lines
+/// before or after it also have is not a gap.
 fn missing(steps: &[u64], next_step: u64, log_every: u64) -> Vec<(u64, u64)> {
     let mut missing = Vec::new();
     let first = steps.first().copied().unwrap_or(next_step);
@@ -197,7 +198,7 @@ fn missing(steps: &[u64], next_step: u64, log_every: u64) -> Vec<(u64, u64)> {
     }
     for (at, &from) in steps.iter().enumerate() {
         let to = steps.get(at + 1).copied().unwrap_or(next_step);
-        // Lines are written of the multiples of a distance.
+        // Lines are written at multiples of the interval.
         let before = at.checked_sub(1).map(|before| from - steps[before]);
         let before = before.filter(|distance| from.is_multiple_of(*distance));
         let after = steps.get(at + 2).map(|after| after - to);
@@ -213,7 +214,7 @@ fn missing(steps: &[u64], next_step: u64, log_every: u64) -> Vec<(u64, u64)> {
     missing
 }
 
-/// Steps in words: `2 to 5, 9`.
+/// Formats steps as text: `2 to 5, 9`.
 fn listed(steps: &[(u64, u64)]) -> String {
     let one = |&(first, last): &(u64, u64)| match first == last {
         true => first.to_string(),
@@ -244,7 +245,7 @@ mod tests {
         }
     }
 
-    /// Opens it again, writes the next step, and returns all steps and what was said.
+    /// Reopens the log, writes the next step, and returns all steps and the notes.
     fn resumed(path: &Path, next_step: u64) -> (Vec<u64>, Vec<String>) {
         let mut notes = Vec::new();
         let mut log = TrainLog::resume(path, next_step, 1, &mut |note| notes.push(note)).unwrap();
@@ -391,9 +392,9 @@ mod tests {
             [(0, 2), (5, 5), (7, 10), (12, 12)]
         );
         assert_eq!(of(&[0, 10, 40], 55, 10), [(11, 39), (41, 54)]);
-        // The last step's line stands wherever that falls.
+        // The last step always has a line.
         assert_eq!(of(&[0, 10, 20, 27], 28, 10), []);
-        // Lines were written more seldom, or more often, than now.
+        // Lines were written less often, or more often, than now.
         assert_eq!(of(&[0, 10, 20, 25, 26], 27, 1), []);
         assert_eq!(of(&[0, 1, 2, 10, 20], 25, 10), []);
         assert_eq!(of(&[0, 1, 2, 10, 20, 30], 31, 1), []);

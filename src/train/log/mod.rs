@@ -1,4 +1,4 @@
-//! Where a run's steps are told: `train_log.jsonl`, TensorBoard's events and the terminal.
+//! The outputs for a run's steps: `train_log.jsonl`, TensorBoard events and the terminal.
 
 pub mod dev_jsonl;
 pub mod jsonl;
@@ -12,7 +12,7 @@ use crate::{
     tensorboard::event_log::EventLog,
 };
 
-/// A log of a run cannot be read or written.
+/// A run's log that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {source}; free space or choose another model_dir")]
 pub struct Error {
@@ -20,7 +20,7 @@ pub struct Error {
     source: std::io::Error,
 }
 
-/// Everything that hears of a run's steps.
+/// All logs of a run.
 pub struct RunLog<'a> {
     lines: TrainLog,
     events: EventLog<'a>,
@@ -28,11 +28,11 @@ pub struct RunLog<'a> {
 }
 
 impl<'a> RunLog<'a> {
-    /// Opens the logs in `model_dir` of a run that goes on at `next_step` and writes every
+    /// Opens the logs in `model_dir` of a run that resumes at `next_step` and writes every
     /// `log_every` steps, as [`TrainLog::resume`] and [`EventLog::resume`] do.
     ///
     /// # Errors
-    /// If `train_log.jsonl` cannot be opened or mended.
+    /// If `train_log.jsonl` cannot be opened or repaired.
     pub fn resume(
         model_dir: &'a Path,
         next_step: u64,
@@ -50,7 +50,7 @@ impl<'a> RunLog<'a> {
         })
     }
 
-    /// Tells a step.
+    /// Logs a step.
     ///
     /// # Errors
     /// If `train_log.jsonl` cannot be written.
@@ -63,15 +63,15 @@ impl<'a> RunLog<'a> {
         Ok(())
     }
 
-    /// Tells the figures of the model after `steps` steps.
+    /// Logs the model's scores after `steps` steps.
     pub fn evaluation(&mut self, steps: u64, results: &TrialResults) {
         self.events.evaluation("eval", steps, results);
     }
 
-    /// Makes the lines of `train_log.jsonl` so far durable.
+    /// Flushes the lines of `train_log.jsonl` so far to disk.
     ///
     /// # Errors
-    /// If the system cannot.
+    /// If the system cannot do so.
     pub fn sync(&self) -> Result<(), Error> {
         self.lines.sync().map_err(|source| self.error(source))
     }

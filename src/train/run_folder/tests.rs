@@ -1,4 +1,4 @@
-//! What is removed from a run's folder, and what stays in it.
+//! Tests of what is removed from a run's folder, and what stays in it.
 
 use super::*;
 
@@ -132,7 +132,7 @@ fn what_stands_in_a_checkpoint_s_way_is_kept_under_another_name() {
             && notes[0].ends_with("kept as checkpoint-15.foreign2"),
         "{notes:?}"
     );
-    // They are nobody's leftovers at the next start either.
+    // The next start does not take them for leftovers either.
     tidy(folder.path(), &mut |note| panic!("{note}")).unwrap();
     assert_eq!(names(folder.path()).len(), 6);
     let thesis = folder.path().join("checkpoint-17.tmp.foreign/thesis.tex");
