@@ -1,18 +1,18 @@
-//! Numbers of things as English has them: `1 row`, `2 rows`.
+//! Counts with their nouns in the right number: `1 row`, `2 rows`.
 
 use indicatif::HumanCount;
 
-/// The number with the noun.
+/// Formats the count with the noun.
 pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {}", plural(count, noun))
 }
 
-/// The same with the digits of a large number in groups.
+/// Formats the count with the noun, with digit grouping.
 pub fn grouped(count: usize, noun: &str) -> String {
     format!("{} {}", HumanCount(count as u64), plural(count, noun))
 }
 
-/// The noun for so many.
+/// Returns the noun in the singular or plural.
 pub fn plural(count: usize, noun: &str) -> String {
     match count {
         1 => noun.to_owned(),

@@ -1,9 +1,10 @@
-//! Fine-tunes ELECTRA on any GPU that wgpu reaches, and on the CPU.
+//! Fine-tunes ELECTRA on any GPU that wgpu supports, and on the CPU.
 //!
 //! Data flows one way: raw JSON → examples → windows → features → batches → model → loss →
 //! optimiser → record → predictions → metrics. ARCHITECTURE.md is the map of the modules.
 //!
-//! The program's commands are [`cli`]. Another program needs most, each with an example:
+//! The program's commands are in [`cli`]. These are the main entry points for other programs, each
+//! with an example:
 //!
 //! | | |
 //! |---|---|
@@ -17,7 +18,7 @@
 //! | questions → features | [`tasks::qa::feature::featurize`] |
 //! | score predictions | [`tasks::qa::scorers::score::score`] |
 //!
-//! What else is public serves the program, its tests and its benchmarks, and may change between minor
+//! Other public items serve the program, its tests and its benchmarks, and may change between minor
 //! versions. The feature `server`, on by default, is `electra serve`.
 #![deny(unsafe_code)]
 

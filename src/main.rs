@@ -1,4 +1,4 @@
-//! Parses the command line, runs one command, turns an error into one line and an exit code.
+//! Parses the command line, runs one command, and turns an error into one line and an exit code.
 #![forbid(unsafe_code)]
 
 use std::{io, process::ExitCode};

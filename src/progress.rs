@@ -1,4 +1,4 @@
-//! What is seen of a run on standard error: a moving line on a terminal, plain lines elsewhere,
+//! The display of a run on standard error: a progress bar on a terminal, plain lines elsewhere,
 //! JSON events for programs.
 
 mod reading;
@@ -20,33 +20,33 @@ use crate::{
     terminal::{self, COLUMNS},
 };
 
-/// Plain lines come this often where there is no terminal.
+/// Interval between plain lines if there is no terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Weight of the past in the smoothed loss.
 const SMOOTHING: f64 = 0.9;
 
-/// Between the figures of a line.
+/// Separator between the figures of a line.
 const GAP: &str = "  ";
 
-/// The least columns of a terminal on which the bar takes so many of them.
+/// Pairs of terminal width and bar width: the bar is this wide on terminals at least that wide.
 const BARS: [(usize, usize); 2] = [(100, 24), (70, 10)];
 
-/// Columns that the time left may take, with what stands around it: `  59m left`.
+/// Columns reserved for the time left with its surroundings: `  59m left`.
 const TIME_LEFT: usize = 10;
 
-/// Whom a run speaks to.
+/// The audience of a run's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
     Quiet,
     /// Bars on a terminal, lines elsewhere.
     Human,
-    /// One JSON object a line, with the key `event`: `note`, `warning`, `begin`, `step`, `windows`,
-    /// `read`, `time`, `scores`, `summary`, `result`, `error`, `end`.
+    /// One JSON object per line, with the key `event`: `note`, `warning`, `begin`, `step`,
+    /// `windows`, `read`, `time`, `scores`, `summary`, `result`, `error`, `end`.
     Json,
 }
 
-/// Shows a run's steps.
+/// Displays a run's steps.
 pub struct Progress {
     audience: Output,
     state: RefCell<Shown>,
@@ -54,9 +54,9 @@ pub struct Progress {
 
 struct Shown {
     bar: ProgressBar,
-    /// Columns in front of the figures, at the last step.
+    /// Columns before the figures, at the last step.
     before: usize,
-    /// Of a feature, smoothed.
+    /// Smoothed loss per feature.
     loss: Option<f64>,
     features: usize,
     tokens: usize,
@@ -82,7 +82,8 @@ impl Shown {
         }
     }
 
-    /// Loss, rates over the time `ran` and memory after a step, as much of them as `room` columns hold.
+    /// Formats loss, rates over the time `ran` and memory after a step, as many of them as fit in
+    /// `room` columns.
     fn message(&mut self, record: &StepRecord, ran: Duration, room: usize) -> String {
         let per_feature = record.loss / record.features.max(1) as f64;
         let loss = match self.loss {
@@ -104,7 +105,7 @@ impl Shown {
         fitting(figures, room)
     }
 
-    /// The time that the steps after `done` will take, if those until now took `ran`.
+    /// Estimates the time for the steps after `done`, if those so far took `ran`.
     fn left(&self, done: u64, ran: Duration) -> Duration {
         let steps = done.saturating_sub(self.from).max(1);
         let per_step = ran.as_secs_f64() / steps as f64;
@@ -113,9 +114,9 @@ impl Shown {
     }
 }
 
-/// As many of the figures as `room` columns hold.
+/// Joins as many of the figures as fit in `room` columns.
 fn fitting(mut figures: Vec<String>, room: usize) -> String {
-    // The rates go first, sequences before tokens, then what stands last. The loss stays.
+    // Drops the rates first, sequences before tokens, then from the end. The loss stays.
     while figures.len() > 1 && figures.join(GAP).len() > room {
         let rates = figures.iter().position(|figure| figure.ends_with("/s"));
         figures.remove(rates.unwrap_or(figures.len() - 1));
@@ -131,7 +132,7 @@ impl Progress {
         }
     }
 
-    /// One line about the run as a whole.
+    /// Shows one line about the run as a whole.
     pub fn note(&self, line: &str) {
         match self.audience {
             Output::Quiet => {}
@@ -140,7 +141,7 @@ impl Progress {
         }
     }
 
-    /// A task's figures; a person finds them among the results.
+    /// Reports a task's scores to programs; people find them among the results.
     pub fn scores(&self, trial: usize, task: &str, scores: &impl Serialize) {
         if self.audience == Output::Json {
             let figures = json!({"trial": trial, "task": task, "scores": scores});
@@ -148,14 +149,15 @@ impl Progress {
         }
     }
 
-    /// Mean and standard deviation of several trials; a person finds them among the results.
+    /// Reports mean and standard deviation of several trials to programs; people find them among
+    /// the results.
     pub fn summary(&self, summary: &impl Serialize) {
         if self.audience == Output::Json {
             terminal::event("summary", json!(summary));
         }
     }
 
-    /// How long a part of the run took.
+    /// Reports how long a part of the run took.
     pub fn time(&self, part: &str, took: Duration) {
         if self.audience == Output::Json {
             let figures = json!({"part": part, "seconds": took.as_secs_f64()});
@@ -163,14 +165,14 @@ impl Progress {
         }
     }
 
-    /// The command has done what it was asked.
+    /// Reports that the command has succeeded.
     pub fn done(&self) {
         if self.audience == Output::Json {
             terminal::event("end", json!({}));
         }
     }
 
-    /// Steps `from` to `steps` are about to run.
+    /// Reports that steps `from` to `steps` are about to run.
     pub fn begin(&self, from: u64, steps: u64) {
         if self.audience == Output::Json {
             terminal::event("begin", json!({"step": from, "steps": steps}));
@@ -198,7 +200,7 @@ impl Progress {
         });
     }
 
-    /// The same of a step with other figures, the most important first; programs read `event`.
+    /// Shows a step with other figures, the most important first; programs get `event`.
     pub fn figures(&self, done: u64, figures: Vec<String>, event: Value) {
         self.show(done, event, |_, _, room| fitting(figures, room));
     }
@@ -238,7 +240,7 @@ impl Progress {
         }
     }
 
-    /// A bar over the windows of a prediction, or whatever its rows are called.
+    /// Returns a bar over the windows of a prediction, or over rows with another name.
     pub fn windows(&self, count: usize, what: &str) -> ProgressBar {
         if self.audience == Output::Json {
             terminal::event("windows", json!({ "count": count }));
@@ -249,7 +251,7 @@ impl Progress {
         )
     }
 
-    /// A bar over bytes that are read, to be given a length.
+    /// Returns a bar over bytes that are read, whose length the caller sets.
     pub fn bytes(&self, what: &str) -> ProgressBar {
         self.bar(
             0,
@@ -258,7 +260,7 @@ impl Progress {
         .with_message(what.to_owned())
     }
 
-    /// A sign of life while something of unknown length goes on.
+    /// Shows a spinner during work of unknown length.
     pub fn busy(&self, what: &str) -> ProgressBar {
         let bar = self.bar(0, "{spinner} {elapsed} {wide_msg}");
         bar.set_message(printable(what).into_owned());
@@ -268,16 +270,16 @@ impl Progress {
         bar
     }
 
-    /// The steps have run.
+    /// Ends the display of steps.
     pub fn end(&self) {
         let began = self.state.borrow().began;
         self.time("training", began.elapsed());
-        // Let go of, or every later note would draw it again.
+        // Drop the bar, or every later note would redraw it.
         let ended = std::mem::replace(&mut self.state.borrow_mut().bar, ProgressBar::hidden());
         ended.finish();
     }
 
-    /// A bar that only a person at a terminal sees.
+    /// Returns a bar that is shown only to a person at a terminal.
     fn bar(&self, length: u64, template: &str) -> ProgressBar {
         let target = match self.audience {
             Output::Human => ProgressDrawTarget::stderr(),
@@ -316,7 +318,7 @@ mod tests {
         let message = shown.message(&record, ran, 80);
         let expected = "loss 2.000  lr 5.00e-5  2 sequences/s  256 tokens/s  3 MB";
         assert_eq!(message, expected);
-        // The loss is smoothed: nine tenths of the past.
+        // The loss is smoothed with nine tenths of the past.
         let next = StepRecord {
             loss: 0.0,
             task_losses: None,

@@ -1,4 +1,4 @@
-//! Words of a command line that somebody may paste into a shell.
+//! Quotes words of command lines that users may paste into a shell.
 
 use std::{
     ffi::OsStr,
@@ -7,7 +7,7 @@ use std::{
 
 use checkpoints_convert::printable;
 
-/// A path as a word of a command line; never taken for a flag.
+/// Quotes a path as a word of a command line that is never taken for a flag.
 pub fn quoted_path(path: &Path) -> String {
     if path.as_os_str().as_encoded_bytes().starts_with(b"-") {
         return quoted(PathBuf::from(".").join(path));
@@ -15,14 +15,14 @@ pub fn quoted_path(path: &Path) -> String {
     quoted(path)
 }
 
-/// `text` as one word of the shell's.
+/// Quotes `text` as one shell word.
 pub fn quoted(text: impl AsRef<OsStr>) -> String {
     let text = text.as_ref();
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_%+=:,./-@\\".contains(byte);
     let plain = text.as_encoded_bytes();
     let word = text.to_str().filter(|word| printable(word) == *word);
     if cfg!(windows) {
-        // Its names have no quotation marks in them.
+        // File names on Windows contain no quotation marks.
         return match plain.iter().all(is_plain) && !plain.is_empty() {
             true => text.to_string_lossy().into_owned(),
             false => format!("\"{}\"", text.to_string_lossy()),
@@ -33,7 +33,7 @@ pub fn quoted(text: impl AsRef<OsStr>) -> String {
             word.to_owned()
         }
         Some(word) => format!("'{}'", word.replace('\'', r"'\''")),
-        // What no terminal should get and what is no text: by the bytes' numbers.
+        // Escape control characters and invalid UTF-8 as byte values.
         None => {
             let bytes = plain.iter().map(|byte| match byte {
                 byte if byte.is_ascii_alphanumeric() || b"_-./ ".contains(byte) => {

@@ -1,25 +1,25 @@
-//! The figures of one training step, as logs, terminals and TensorBoard show them.
+//! The loss and other measurements of one training step, for logs, terminals and TensorBoard.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// The log of a run's steps, a line each.
+/// The log of a run's steps, one per line.
 pub const FILE: &str = "train_log.jsonl";
 
-/// What one training step did.
+/// The measurements of one training step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
     /// From 0.
     pub step: u64,
-    /// Sum over the batch; `null` where it is not a number.
+    /// Sum over the batch; `null` if it is not finite.
     #[serde(deserialize_with = "null_as_infinite")]
     pub loss: f64,
-    /// Of which it is made, if several tasks are learnt; `null` where one is not a number.
+    /// Its terms, if several tasks are learnt; `null` if one is not finite.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_losses: Option<BTreeMap<String, Option<f64>>>,
-    /// Over all gradients, before clipping; `null` where it is not a number, as beyond the range of
-    /// f16. Such a step updates nothing.
+    /// Over all gradients, before clipping; `null` if it is not finite, for example beyond the
+    /// range of f16. Such a step updates nothing.
     #[serde(deserialize_with = "null_as_infinite")]
     pub grad_norm: f64,
     /// Before the layer factor.
@@ -30,12 +30,12 @@ pub struct StepRecord {
     pub tokens: usize,
     /// Wall time of the step.
     pub seconds: f64,
-    /// The most memory that the run has held so far: the device's on a GPU, the process's on the
-    /// CPU; absent where it cannot be told.
+    /// Peak memory of the run so far: the device's on a GPU, the process's on the CPU; absent if
+    /// unknown.
     pub peak_bytes: Option<u64>,
 }
 
-/// JSON has neither infinity nor "not a number": they are written as `null`.
+/// JSON has neither infinity nor NaN; they are written as `null`.
 fn null_as_infinite<'de, D: serde::Deserializer<'de>>(value: D) -> Result<f64, D::Error> {
     Ok(Option::<f64>::deserialize(value)?.unwrap_or(f64::INFINITY))
 }

@@ -1,4 +1,4 @@
-//! Whether the user asks the program to end, and whether it may end where it stands.
+//! Tracks whether the user has asked the program to end, and whether it may end immediately.
 
 use std::sync::{
     Arc, LazyLock,
@@ -7,8 +7,8 @@ use std::sync::{
 
 /// A request to end, set from outside.
 ///
-/// Work that has something to save before it ends holds the end back ([`Stop::hold`]) and looks now
-/// and then whether it was asked for. At other times a request ends the program at once.
+/// Work that must save something before it ends defers the request ([`Stop::hold`]) and checks for
+/// it now and then. At other times a request ends the program at once.
 #[derive(Debug, Clone)]
 pub struct Stop {
     asked: Arc<AtomicBool>,
@@ -24,7 +24,7 @@ impl Default for Stop {
     }
 }
 
-/// The process's own, which signals set where the program listens to them.
+/// Returns the process-wide instance, which signal handlers set once they are installed.
 pub fn of_process() -> &'static Stop {
     static STOP: LazyLock<Stop> = LazyLock::new(Stop::default);
     &STOP
@@ -35,17 +35,17 @@ impl Stop {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// Set once the end is asked for.
+    /// Returns the flag that is set once the program is asked to end.
     pub fn asked(&self) -> &Arc<AtomicBool> {
         &self.asked
     }
 
-    /// Whether a request ends the program where it stands.
+    /// Returns the flag for whether a request ends the program at once.
     pub fn at_once(&self) -> &Arc<AtomicBool> {
         &self.at_once
     }
 
-    /// As long as the result lives, a request waits to be looked at.
+    /// Defers requests to end while the returned value lives.
     #[must_use]
     pub fn hold(&self) -> Held<'_> {
         let before = self.at_once.swap(false, Ordering::SeqCst);

@@ -1,8 +1,8 @@
-//! Standard error: messages for a person, events for a program, and the one place that writes them.
+//! Standard error: messages for people, events for programs, and the only place that writes them.
 //!
-//! Messages are best effort. A run that computes for hours outlives the terminal, pipe or disk that
-//! its messages go to, so nothing here fails or panics, whatever has become of standard error.
-//! Nothing leaves raw either: texts from files reach a terminal escaped.
+//! Messages are best effort. A run that takes hours outlives the terminal, pipe or disk that its
+//! messages go to, so nothing here fails or panics, whatever happens to standard error. Nothing is
+//! written raw either: text from files is escaped before it reaches a terminal.
 
 use std::{
     io::{self, Write},
@@ -14,25 +14,25 @@ use console::{Term, measure_text_width};
 use indicatif::{ProgressBar, WeakProgressBar};
 use serde_json::Value;
 
-/// Columns where nothing tells their number.
+/// Default number of columns if unknown.
 pub const COLUMNS: usize = 80;
 
-/// The bars on the terminal, the newest last. It gives way while a message is written.
+/// The bars on the terminal, the newest last, which is hidden while a message is written.
 static BARS: Mutex<Vec<WeakProgressBar>> = Mutex::new(Vec::new());
 
-/// Makes messages appear above `bar` as long as it lives and moves.
+/// Makes messages appear above `bar` as long as it exists and moves.
 pub fn keep_below(bar: &ProgressBar) {
     let mut bars = BARS.lock().unwrap_or_else(PoisonError::into_inner);
     bars.retain(|bar| bar.upgrade().is_some());
     bars.push(bar.downgrade());
 }
 
-/// Columns of the terminal on standard error; `None` if it is no terminal.
+/// Returns the columns of the terminal on standard error; `None` if it is not a terminal.
 pub fn columns() -> Option<usize> {
     columns_of(&Term::stderr())
 }
 
-/// Columns of the terminal on standard output; `None` if it is no terminal.
+/// Returns the columns of the terminal on standard output; `None` if it is not a terminal.
 pub fn output_columns() -> Option<usize> {
     columns_of(&Term::stdout())
 }
@@ -42,7 +42,7 @@ fn columns_of(terminal: &Term) -> Option<usize> {
     Some(size.map_or(COLUMNS, |(_, columns)| columns.into()))
 }
 
-/// Writes one message. A terminal gets it broken between words, everything else as one line.
+/// Writes one message. A terminal gets it wrapped between words, anything else as one line.
 pub fn say(message: &str) {
     let message = printable(message);
     match columns() {
@@ -65,7 +65,8 @@ pub fn say_lines(text: &str) {
 
 fn write(text: &str) {
     let line = format!("{text}\n");
-    // In one piece, or the lines of two threads would mix. If it fails, nobody is left to be told.
+    // In one write, or the lines of two threads would mix. If it fails, there is nowhere to report
+    // it.
     let write = || {
         let _ = io::stderr().lock().write_all(line.as_bytes());
     };
@@ -81,8 +82,8 @@ fn moving_bar() -> Option<ProgressBar> {
     alive.find(|bar| !bar.is_finished())
 }
 
-/// `line` broken before words that would pass the last column; what follows is indented like it, by
-/// two columns at least. A longer word stays whole, so that a path can be copied.
+/// Wraps `line` between words at the last column; continuation lines are indented like it, by at
+/// least two columns. A longer word stays whole, so that a path can be copied.
 pub fn wrapped(line: &str, columns: usize) -> String {
     if measure_text_width(line) <= columns {
         return line.to_owned();
@@ -117,7 +118,7 @@ mod tests {
         assert_eq!(wrapped("one two three", 80), "one two three");
         assert_eq!(wrapped("one two three", 7), "one two\n  three");
         assert_eq!(wrapped("one two three", 6), "one\n  two\n  three");
-        // Neither a long word nor the width of 東 is lost sight of.
+        // Long words and the width of 東 are handled.
         let path = "at /a/path/that/is/longer in";
         assert_eq!(wrapped(path, 10), "at\n  /a/path/that/is/longer\n  in");
         assert_eq!(wrapped("東 京 a", 5), "東 京\n  a");

@@ -1,21 +1,21 @@
-//! The time of the clock as text: `2026-03-01T12:30:05Z`.
+//! Formats times as text: `2026-03-01T12:30:05Z`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// The time now, to the second, in UTC.
+/// Returns the current time, to the second, in UTC.
 pub fn now() -> String {
     at(SystemTime::now())
 }
 
-/// A time, to the second, in UTC; what lies before 1970 is its first second.
+/// Formats a time, to the second, in UTC; times before 1970 become its first second.
 pub fn at(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH);
     text(since.map_or(0, |since| since.as_secs()))
 }
 
-/// So many seconds after 1970 began.
+/// Formats a number of seconds since the start of 1970.
 fn text(seconds: u64) -> String {
     let (year, month, day) = date(seconds / DAY);
     let second = seconds % DAY;
@@ -27,8 +27,9 @@ fn text(seconds: u64) -> String {
     )
 }
 
-/// Year, month and day of a day after 1970 began. Years are counted from March, so that the leap
-/// day is a year's last, and in eras of 400, after which the calendar repeats itself.
+/// Converts days since the start of 1970 to year, month and day. Years are counted from March, so
+/// that the leap day is a year's last day, and in eras of 400 years, after which the calendar
+/// repeats.
 fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);

@@ -1,5 +1,5 @@
-//! What `electra ask` is asked, from flags, files, standard input or a prompt: a passage and questions,
-//! or texts.
+//! Reads the input of `electra ask` from flags, files, standard input or a prompt: a passage and
+//! questions, or texts.
 
 use std::{
     io::{self, BufRead, BufReader, IsTerminal, Read, Stdin, Write},
@@ -17,10 +17,10 @@ use crate::{
 /// Stands for standard input.
 const STDIN: &str = "-";
 
-/// Bytes of a passage, a text or a question, at most: a book has one or two million.
+/// Most bytes of a passage, a text or a question: a book has one or two million.
 const LONGEST: u64 = 16 << 20;
 
-/// The passage, and whether standard input gave it.
+/// Reads the passage; also returns whether it came from standard input.
 pub(super) fn passage(text: Option<&str>, file: Option<&Path>) -> anyhow::Result<(String, bool)> {
     let path = match (text, file) {
         (Some(text), _) if text != STDIN => return Ok((text.to_owned(), false)),
@@ -31,7 +31,7 @@ pub(super) fn passage(text: Option<&str>, file: Option<&Path>) -> anyhow::Result
     Ok((whole(path, "passage")?, path == Path::new(STDIN)))
 }
 
-/// The text that a file holds, or standard input; `what` is what messages call it.
+/// Reads a whole file, or standard input; `what` names it in messages.
 pub(super) fn whole(path: &Path, what: &str) -> anyhow::Result<String> {
     let (name, bytes) = match path == Path::new(STDIN) {
         true => ("standard input".to_owned(), read(io::stdin().lock())),
@@ -60,14 +60,14 @@ fn read(from: impl Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The text without the mark that editors of Windows put before it.
+/// Strips the byte-order mark that Windows editors put at the start of a text.
 fn in_utf8<'a>(name: &str, bytes: &'a [u8]) -> anyhow::Result<&'a str> {
     let text = std::str::from_utf8(bytes);
     let text = text.with_context(|| format!("{name}: expected UTF-8 text; save it as UTF-8"))?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
-/// What stands on a line of the input.
+/// What each line of the input holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Noun {
     Question,
@@ -75,7 +75,7 @@ pub(super) enum Noun {
 }
 
 impl Noun {
-    /// As messages and flags call it.
+    /// Returns its name in messages and flags.
     fn name(self) -> &'static str {
         match self {
             Self::Question => "question",
@@ -84,22 +84,22 @@ impl Noun {
     }
 }
 
-/// Where the questions or texts come from.
+/// The source of the questions or texts.
 pub(super) enum Inputs {
-    /// How many were given, and those that are left.
+    /// How many were given, and the remaining ones.
     Given(usize, IntoIter<String>),
-    /// A line each, and how many have come.
+    /// One per line of standard input, and how many have been read.
     Lines(Noun, BufReader<Stdin>, usize),
     /// Typed at a terminal.
     Prompt(Noun, BufReader<Stdin>),
 }
 
 impl Inputs {
-    /// `is_stdin_taken` says that the passage came from standard input; `prompt` is what a person at
-    /// a terminal is told.
+    /// Chooses the source; `is_stdin_taken` states that the passage came from standard input, and
+    /// `prompt` is shown to a person at a terminal.
     ///
     /// # Errors
-    /// When standard input is wanted twice.
+    /// If standard input is needed twice.
     pub(super) fn new(
         noun: Noun,
         given: Vec<String>,
@@ -127,15 +127,15 @@ impl Inputs {
         Ok(Self::Lines(noun, lines, 0))
     }
 
-    /// The next question or text; none at the end.
+    /// Returns the next question or text; `None` at the end.
     ///
     /// # Errors
-    /// When standard input cannot be read, is no text, or holds no line at all.
+    /// If standard input cannot be read, is not text, or has no lines at all.
     pub(super) fn next(&mut self) -> anyhow::Result<Option<String>> {
         match self {
             Self::Given(_, left) => Ok(left.next()),
             Self::Prompt(noun, lines) => {
-                // Best effort, as all that is said there.
+                // Best effort, like all messages.
                 let _ = io::stderr().write_all(b"? ");
                 let question = line(lines, *noun)?.filter(|question| !question.is_empty());
                 if question.is_none() {
@@ -163,12 +163,12 @@ impl Inputs {
         }
     }
 
-    /// Whether a person types them at a prompt.
+    /// Returns whether a person types them at a prompt.
     pub(super) fn are_typed(&self) -> bool {
         matches!(self, Self::Prompt(..))
     }
 
-    /// Whether the replies need what was asked beside them.
+    /// Returns whether replies must be shown together with what was asked.
     pub(super) fn are_several(&self) -> bool {
         match self {
             Self::Given(count, _) => *count > 1,
@@ -178,10 +178,10 @@ impl Inputs {
     }
 }
 
-/// What a line of texts asks a task that takes this form: of a pair both texts, with a tab between.
+/// Parses a line for a task of this form; a pair has its two texts separated by a tab.
 ///
 /// # Errors
-/// When a pair is expected and none is there.
+/// If a pair is expected but there is only one text.
 pub(super) fn of_line(line: &str, form: Form) -> anyhow::Result<Asked> {
     let texts: Vec<&str> = line.split('\t').map(str::trim).collect();
     match (form, texts.as_slice()) {
@@ -198,7 +198,7 @@ pub(super) fn of_line(line: &str, form: Form) -> anyhow::Result<Asked> {
     }
 }
 
-/// The next line without its end and blanks around it; none at the end of the input.
+/// Reads the next line, trimmed; returns `None` at the end of the input.
 fn line(lines: &mut impl BufRead, noun: Noun) -> anyhow::Result<Option<String>> {
     let mut bytes = Vec::new();
     lines.take(LONGEST).read_until(b'\n', &mut bytes)?;

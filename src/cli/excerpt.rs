@@ -1,17 +1,17 @@
-//! A passage as a terminal shows it: the answer marked, a long passage cut around it, and nothing
-//! in it that a terminal would take for a command.
+//! Formats a passage for a terminal: marks the answer, truncates a long passage around it, and
+//! removes everything that a terminal would interpret.
 
 use std::{io, ops::Range};
 
 use anstream::{AutoStream, ColorChoice};
 
-/// Code points of a passage that are shown whole.
+/// Longest passage, in code points, that is shown whole.
 const WHOLE: usize = 1000;
 
-/// Code points shown on either side of the answer of a longer one.
+/// Code points shown on either side of the answer in a longer one.
 const AROUND: usize = 300;
 
-/// What stands before and after an answer in its passage.
+/// The markers before and after an answer in its passage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marks {
     before: &'static str,
@@ -19,13 +19,14 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// Black on yellow; bold, many terminals would make the black grey.
+    /// Black on yellow; in bold, many terminals would show the black as grey.
     const COLOURED: Marks = Marks {
         before: "\x1b[30;43m",
         after: "\x1b[0m",
     };
 
-    /// Where the first of the sequences that colour an answer stands in `text`, and which it is.
+    /// Returns the position in `text` of the first colour sequence of an answer, and which one it
+    /// is.
     pub(super) fn first_in(text: &str) -> Option<(usize, &'static str)> {
         let Marks { before, after } = Self::COLOURED;
         [before, after]
@@ -34,18 +35,18 @@ impl Marks {
             .min()
     }
 
-    /// For files, pipes and those who do without colours.
+    /// For files, pipes and users who disable colours.
     pub const PLAIN: Marks = Marks {
         before: "[",
         after: "]",
     };
 
-    /// Colours if standard output is a terminal that has them, or as `NO_COLOR` and
-    /// `CLICOLOR_FORCE` say.
+    /// Returns colours if standard output is a terminal that supports them, subject to `NO_COLOR`
+    /// and `CLICOLOR_FORCE`.
     pub fn of_stdout() -> Self {
         match AutoStream::choice(&io::stdout()) {
             ColorChoice::Never => Self::PLAIN,
-            // A Windows console may not understand them unless it is told to.
+            // A Windows console may not interpret them unless told to.
             _ if AutoStream::always(io::stdout()).current_choice() != ColorChoice::AlwaysAnsi => {
                 Self::PLAIN
             }
@@ -54,14 +55,14 @@ impl Marks {
     }
 }
 
-/// The passage in one line with the code points at `place` marked.
+/// Formats the passage on one line with the code points at `place` marked.
 pub fn excerpt(passage: &str, place: &Range<usize>, marks: Marks) -> String {
     let characters: Vec<char> = passage.chars().collect();
     let end = place.end.min(characters.len());
     let start = place.start.min(end);
     let (mut first, mut past) = (0, characters.len());
     if past > WHOLE {
-        // From a word's start to a word's end.
+        // Cuts at word boundaries.
         let from = start.saturating_sub(AROUND);
         let blank = characters[from..start]
             .iter()
@@ -85,8 +86,8 @@ pub fn excerpt(passage: &str, place: &Range<usize>, marks: Marks) -> String {
     )
 }
 
-/// The text in one line with the bytes at each of `places` marked, which follow each other; `None` if it is
-/// too long to be shown whole.
+/// Formats the text on one line with the bytes at each of `places`, which are in order, marked;
+/// returns `None` if it is too long to be shown whole.
 pub fn marked(
     text: &str,
     places: impl Iterator<Item = Range<usize>>,
@@ -107,7 +108,7 @@ pub fn marked(
     Some(shown.trim().to_owned())
 }
 
-/// Text without line ends, and with � for characters that steer a terminal.
+/// Removes line ends, and replaces control characters with �.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -133,7 +134,7 @@ mod tests {
             excerpt(passage, &(9..12), Marks::COLOURED),
             "𝒜n öld \x1b[30;43moak\x1b[0m."
         );
-        // A place that is not in the passage marks nothing, and does no harm.
+        // A position outside the passage marks nothing and does no harm.
         assert_eq!(excerpt("oak", &(7..9), Marks::PLAIN), "oak[]");
     }
 
@@ -144,12 +145,12 @@ mod tests {
         assert!(cut.starts_with("… elm elm "), "{cut}");
         assert!(cut.contains(" elm [oak] ash "), "{cut}");
         assert!(cut.ends_with(" ash ash …"), "{cut}");
-        // 300 on either side at most, the answer, its marks and what says that it is cut.
+        // At most 300 on either side, plus the answer, its marks and the ellipses.
         assert!((590..=609).contains(&cut.chars().count()), "{cut}");
         let from_the_start = excerpt(&passage, &(0..3), Marks::PLAIN);
         assert!(from_the_start.starts_with("[elm] elm"), "{from_the_start}");
         assert!(from_the_start.ends_with(" elm …"), "{from_the_start}");
-        // Without a blank it is cut where it must be.
+        // Without a space it is cut anywhere.
         let one_word = "x".repeat(2000);
         assert_eq!(
             excerpt(&one_word, &(900..901), Marks::PLAIN)

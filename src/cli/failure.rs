@@ -1,4 +1,4 @@
-//! What ended a command, and how it is told: an exit code, and a line or an event.
+//! Classifies the error that ended a command, and reports it: an exit code, and a line or an event.
 
 use std::{
     error::Error,
@@ -12,27 +12,27 @@ use crate::{
     train::memory_plan::TooLarge,
 };
 
-/// Exit code of wrong use or bad data.
+/// Exit code for wrong usage or bad data.
 pub const WRONG_USE: u8 = 2;
-/// Exit code of a device or memory that cannot be had.
+/// Exit code if a device or memory is unavailable.
 pub const NO_DEVICE: u8 = 3;
 
 /// What an error means to whoever started the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// The user ended the run, which has said so: no error.
+    /// The user stopped the run, which has already said so: not an error.
     Stopped,
-    /// Whoever reads the results has gone away, which is no error either.
+    /// The reader of the results has closed the pipe, which is not an error either.
     OutputClosed,
-    /// A device or memory that cannot be had, or a device that failed.
+    /// A device or memory is unavailable, or a device failed.
     Device,
-    /// Wrong use or bad data.
+    /// Wrong usage or bad data.
     Use,
 }
 
 impl Failure {
-    /// Every module's error has what it comes from as its source; the first cause that is one of these
-    /// few decides, whatever it is wrapped in.
+    /// Classifies an error. Every module's error has its cause as its source; the first cause that
+    /// is one of these few decides, whatever wraps it.
     pub fn of(error: &anyhow::Error) -> Self {
         error.chain().find_map(Self::of_cause).unwrap_or(Self::Use)
     }
@@ -62,8 +62,8 @@ impl Failure {
         }
     }
 
-    /// 130 or 143 if the user ended the run, 0 if whoever reads the results has gone away, 3 for a
-    /// device, 2 for all else.
+    /// Returns 130 or 143 if the user stopped the run, 0 if the reader of the results closed the
+    /// pipe, 3 for a device, and 2 otherwise.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Stopped => stop::exit_code(),
@@ -73,8 +73,8 @@ impl Failure {
         }
     }
 
-    /// Tells what stopped the command, if it is an error: a line, or an event for programs. The exit
-    /// code stands even if nobody can read it.
+    /// Reports what stopped the command, if it is an error: as a line, or as an event for programs.
+    /// The exit code is valid even if the message cannot be written.
     pub fn tell(self, error: &anyhow::Error, global: &GlobalArgs) {
         if matches!(self, Self::Stopped | Self::OutputClosed) {
             return;
@@ -89,12 +89,12 @@ impl Failure {
     }
 }
 
-/// The exit code that an error stands for.
+/// Returns the exit code for an error.
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     Failure::of(error).exit_code()
 }
 
-/// An error and its causes in one line. A cause that a message has told already is not repeated.
+/// Formats an error and its causes on one line. Skips a cause that a message already contains.
 pub fn one_line(error: &anyhow::Error) -> String {
     let mut told = String::new();
     for cause in error.chain().map(ToString::to_string) {

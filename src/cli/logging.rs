@@ -1,4 +1,4 @@
-//! What goes to standard error besides errors: warnings by default, more with `-v`.
+//! Logging to standard error besides errors: warnings by default, more with `-v`.
 
 use std::{panic, sync::OnceLock};
 
@@ -8,10 +8,10 @@ use serde_json::json;
 use super::GlobalArgs;
 use crate::terminal;
 
-/// Crates whose records are heard without `-vv`.
+/// Crates whose log records are shown without `-vv`.
 const OWN: [&str; 2] = ["electra", "checkpoints_convert"];
 
-/// Records as messages, or as events for programs.
+/// Writes log records as messages, or as events for programs.
 struct Messages {
     own: LevelFilter,
     others: LevelFilter,
@@ -20,8 +20,7 @@ struct Messages {
 
 /// Starts logging. Later calls change nothing.
 ///
-/// Libraries below this one are heard only with `-vv`: drivers are loud about things that nobody
-/// can change.
+/// Libraries below this one are shown only with `-vv`: drivers log much that nobody can change.
 pub fn start(global: &GlobalArgs) {
     static MESSAGES: OnceLock<Messages> = OnceLock::new();
     let (own, others) = match (global.quiet, global.verbose) {
@@ -38,7 +37,7 @@ pub fn start(global: &GlobalArgs) {
         Err(_) => log::debug!("logging was started before"),
     }
     if json {
-        // A defect's message must not stand as plain text among events.
+        // A panic message must not appear as plain text among events.
         panic::set_hook(Box::new(|info| {
             terminal::event("error", json!({"text": info.to_string()}));
         }));

@@ -1,18 +1,17 @@
-//! Keeps Mesa from looking for a display where others may put one.
+//! Keeps Mesa from looking for a display in a folder that others can write to.
 //!
-//! On Linux, Mesa's drivers look for a Wayland display when they start: a socket in the folder
-//! that `XDG_RUNTIME_DIR` names. Without it (containers, cron, ssh) the Wayland library complains
-//! on standard error each time; with a folder that others may write to, any of them can put a
-//! socket there that never answers, and the program hangs. An environment variable cannot be set
-//! safely from inside a process, so the program starts itself again with it set, in the same
-//! process.
+//! On Linux, Mesa's drivers look for a Wayland display when they start: a socket in the folder that
+//! `XDG_RUNTIME_DIR` names. If it is unset (containers, cron, ssh), the Wayland library complains
+//! on standard error each time; if others may write to the folder, any of them can put a socket
+//! there that never answers, and the program hangs. An environment variable cannot be set safely
+//! from inside a process, so the program re-executes itself with it set, in the same process.
 
-/// Where nobody can put anything: the kernel's own file system.
+/// A folder in which nobody can create anything: the kernel's own file system.
 #[cfg(target_os = "linux")]
 const NOWHERE: &str = "/proc";
 
-/// Starts this program again if `XDG_RUNTIME_DIR` is missing or names a folder that others may
-/// write to. Returns where it is fit, where the system is not Linux, or where the start fails.
+/// Re-executes this program if `XDG_RUNTIME_DIR` is missing or names a folder that others may write
+/// to. Returns if the folder is private, if the system is not Linux, or if re-executing fails.
 pub fn ensure() {
     #[cfg(target_os = "linux")]
     if !is_private(
@@ -25,7 +24,7 @@ pub fn ensure() {
         let Ok(program) = std::env::current_exe() else {
             return;
         };
-        // Started through the dynamic loader, that is what would start again.
+        // If started through the dynamic loader, the loader would be what is re-executed.
         let name = program.file_name().unwrap_or_default();
         if name.to_string_lossy().starts_with("ld-") {
             return;
@@ -43,12 +42,12 @@ pub fn ensure() {
     }
 }
 
-/// Whether only this user, or the administrator, may put anything into a folder.
+/// Returns whether only this user, or the administrator, may create files in a folder.
 #[cfg(target_os = "linux")]
 fn is_private(folder: &std::path::Path) -> bool {
     use std::os::unix::fs::MetadataExt;
 
-    /// Write permission of the group and of all.
+    /// Write permission of the group and of others.
     const OTHERS: u32 = 0o022;
 
     if folder == std::path::Path::new(NOWHERE) {

@@ -1,4 +1,4 @@
-//! What a command computes with: its device, opened once, and what is opened on it.
+//! The device of a command, opened once, and what is opened on it.
 
 use std::path::Path;
 
@@ -16,16 +16,16 @@ use crate::{
 /// An open device.
 pub(super) struct Session<'a> {
     pub chosen: Chosen,
-    /// What is told on standard error.
+    /// The output on standard error.
     pub progress: Progress,
     compute: &'a ComputeArgs,
 }
 
 impl<'a> Session<'a> {
-    /// Opens the device that the flags ask for and says on standard error which one and why.
+    /// Opens the device that the flags ask for, and reports on standard error which one and why.
     ///
     /// # Errors
-    /// When it is not there.
+    /// If it is not available.
     pub fn open(compute: &'a ComputeArgs, global: &GlobalArgs) -> Result<Self, device::Error> {
         let chosen = device::choose(compute.device)?;
         let progress = global.progress();
@@ -37,14 +37,15 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// The precision of a command without hyper-parameters.
+    /// Returns the precision of a command without hyper-parameters.
     pub fn precision(&self) -> Precision {
         self.compute.precision.unwrap_or(Precision::Auto)
     }
 
-    /// What training may hold: what the flag says, or nine tenths of a GPU's own memory, the rest
-    /// being the desktop's and the driver's; of memory that it shares with the processor half, which is
-    /// what drivers let it have. A software adapter and the CPU have no limit of their own.
+    /// Returns how much memory training may use: the flag's value, or nine tenths of a GPU's own
+    /// memory, since the desktop and the driver need the rest; if it shares memory with the
+    /// processor, half, which is what drivers allow. A software adapter and the CPU have no limit
+    /// of their own.
     pub fn memory_limits(&self) -> MemoryLimits {
         let chosen = &self.chosen;
         let own = chosen
@@ -65,10 +66,10 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// How an encoder computes that reads `tokens` at once.
+    /// Returns the arithmetic of an encoder that reads `tokens` at once.
     ///
     /// # Errors
-    /// As [`Arithmetic::on`].
+    /// As for [`Arithmetic::on`].
     pub fn arithmetic(
         &self,
         precision: Precision,
@@ -79,19 +80,19 @@ impl<'a> Session<'a> {
         Arithmetic::on(&self.chosen, precision, encoder, tokens, &cache)
     }
 
-    /// The fine-tuned model at `checkpoint`, which is converted first if need be; of several tasks the
-    /// chosen one answers.
+    /// Opens the fine-tuned model at `checkpoint`, converting it first if necessary; if it has
+    /// several tasks, the chosen one answers.
     ///
     /// # Errors
-    /// No model there, or one that cannot answer.
+    /// If there is no model, or it cannot answer.
     pub fn model(&self, checkpoint: &Path, choice: TaskChoice<'_>) -> anyhow::Result<FineTuned> {
         self.open_model(describe_model(checkpoint, choice, &self.progress)?)
     }
 
-    /// The model that was described.
+    /// Opens a model from its description.
     ///
     /// # Errors
-    /// Damaged, or without the head that answers.
+    /// If it is damaged, or lacks the head that answers.
     pub fn open_model(&self, described: Described) -> anyhow::Result<FineTuned> {
         Ok(FineTuned::of(described, &self.chosen, self.precision())?)
     }

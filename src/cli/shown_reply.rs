@@ -1,4 +1,4 @@
-//! A reply as a terminal shows it: what matters first, then how sure the model is.
+//! Formats a reply for a terminal: what matters first, then how confident the model is.
 
 use std::io::Write;
 
@@ -11,13 +11,13 @@ use crate::tasks::{
     tagging::reply::TagReply,
 };
 
-/// Possible answers that are shown.
+/// Number of candidate answers that are shown.
 const SHOWN: usize = 5;
 
-/// Classes or spans that are shown.
+/// Number of classes or spans that are shown.
 const ROWS: usize = 50;
 
-/// Columns of what stands behind a share.
+/// Columns for the text after a probability.
 const WIDTH: usize = 68;
 
 /// Prints the reply to what was asked.
@@ -41,7 +41,7 @@ pub(super) fn print(
     }
 }
 
-/// The class in its own line, then all of them.
+/// Prints the class on its own line, then all of them.
 fn print_class(reply: &ClassReply, out: &mut dyn Write) -> anyhow::Result<()> {
     writeln!(out, "{}\n", cut(&reply.label))?;
     for entry in reply.labels.iter().take(ROWS) {
@@ -52,7 +52,7 @@ fn print_class(reply: &ClassReply, out: &mut dyn Write) -> anyhow::Result<()> {
     print_cut(reply.cut_tokens, out)
 }
 
-/// The value with the range that it was learnt in.
+/// Prints the value with the range of the training labels.
 fn print_value(reply: &ValueReply, out: &mut dyn Write) -> anyhow::Result<()> {
     let value = signed_to_three(reply.value);
     match reply.range {
@@ -73,7 +73,7 @@ fn signed_to_three(value: f64) -> String {
     format!("{value:.3}").replace('-', "\u{2212}")
 }
 
-/// The text with its spans marked, then each with its type.
+/// Prints the text with its spans marked, then each with its type.
 fn print_spans(
     reply: &TagReply,
     text: &str,
@@ -123,7 +123,7 @@ fn cut(text: &str) -> String {
     cut_to(text, WIDTH)
 }
 
-/// The text in so many characters, … for the rest.
+/// Truncates the text to `width` characters, with … for the rest.
 fn cut_to(text: &str, width: usize) -> String {
     let text = printable(text);
     match text.chars().count() > width {
@@ -135,8 +135,8 @@ fn cut_to(text: &str, width: usize) -> String {
     }
 }
 
-/// The answer in its own line, then where it stands, what else it might be, and how likely there
-/// is none.
+/// Prints the answer on its own line, then its position, other candidates, and how likely it is
+/// that there is none.
 pub(super) fn print_answer(
     reply: &QuestionReply,
     passage: &str,
@@ -177,7 +177,7 @@ pub(super) fn print_answer(
     Ok(())
 }
 
-/// Why there is no answer, and what it would be.
+/// Explains why there is no answer, and which one was rejected.
 fn no_answer(reply: &QuestionReply, odds: f64) -> String {
     let mut line = format!(
         "no answer: score {} is above the threshold {}",

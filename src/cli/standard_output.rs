@@ -1,9 +1,9 @@
-//! Standard output: a command's results on their way out.
+//! Standard output: prints a command's results.
 //!
-//! Results hold texts from files (ids, answers, names of tensors). What a terminal would obey in
-//! them leaves escaped, whatever printed it; in JSON by JSON's own escapes, so that programs read
-//! the same text. Line ends stay: what is one line escapes its own. A terminal gets lines that fit it,
-//! broken between words.
+//! Results contain text from files (ids, answers, names of tensors). Characters that a terminal
+//! would interpret are escaped, whatever printed them; in JSON with JSON's own escapes, so that
+//! programs read the same text. Line ends stay: a value that must stay on one line escapes its own.
+//! On a terminal, lines are wrapped between words to fit.
 
 use std::io::{self, Write};
 
@@ -12,15 +12,15 @@ use checkpoints_convert::{printable, printable_json};
 use super::{Cli, Command, excerpt::Marks};
 use crate::terminal;
 
-/// What a command prints.
+/// The kind of output that a command prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Content {
     Text,
-    /// Text with an answer marked by the sequences of [`Marks`]; whatever comes from a file is
-    /// escaped before they are added.
+    /// Text with an answer marked by the sequences of [`Marks`]; text from files is escaped before
+    /// they are added.
     Marked,
     Json,
-    /// A script or a page that the program itself made.
+    /// A script or a page that the program itself generated.
     Script,
 }
 
@@ -40,15 +40,15 @@ impl Content {
 pub struct StandardOutput<W> {
     out: W,
     content: Content,
-    /// Where lines are broken; `None` if they stay whole.
+    /// Width at which lines are wrapped; `None` if they are not.
     columns: Option<usize>,
-    /// The beginning of a line, or of a character, whose rest is yet to come.
+    /// The beginning of a line, or of a character, whose rest is still to come.
     begun: Vec<u8>,
 }
 
 impl<W: Write> StandardOutput<W> {
     pub fn new(out: W, cli: &Cli) -> Self {
-        // The commands and paths that a run ends with are there to be copied.
+        // The commands and paths at the end of a run are meant to be copied.
         let is_run = matches!(
             cli.command,
             Command::Finetune(_) | Command::Evaluate(_) | Command::Quickstart(_)
@@ -68,7 +68,7 @@ impl<W: Write> StandardOutput<W> {
         }
     }
 
-    /// Writes what has been put together.
+    /// Writes complete text.
     fn put(&mut self, text: &str) -> io::Result<()> {
         let mut text = shown(text, self.content);
         if let Some(columns) = self.columns {
@@ -88,7 +88,7 @@ impl<W: Write> Write for StandardOutput<W> {
         }
         self.begun.extend_from_slice(bytes);
         let whole = match (self.columns, std::str::from_utf8(&self.begun)) {
-            // A line is broken as a whole.
+            // Lines are wrapped only when complete.
             (Some(_), _) => end_of_lines(&self.begun),
             (None, Err(error)) if error.error_len().is_none() => error.valid_up_to(),
             (None, _) => self.begun.len(),
@@ -106,13 +106,13 @@ impl<W: Write> Write for StandardOutput<W> {
     }
 }
 
-/// Past the last line end.
+/// Returns the position after the last line end.
 fn end_of_lines(bytes: &[u8]) -> usize {
     let last = bytes.iter().rposition(|byte| *byte == b'\n');
     last.map_or(0, |place| place + 1)
 }
 
-/// `text` as standard output may have it.
+/// Escapes `text` for standard output.
 fn shown(text: &str, content: Content) -> String {
     let escaped = |text: &str| -> String {
         let lines: Vec<_> = text.split('\n').map(printable).collect();
@@ -135,7 +135,7 @@ fn shown(text: &str, content: Content) -> String {
     }
 }
 
-/// The error, with what could not be written.
+/// Extends an error with what could not be written.
 fn named(error: io::Error) -> io::Error {
     let advice = match error.kind() {
         io::ErrorKind::StorageFull => "; free space on the disk that it goes to",
@@ -164,7 +164,7 @@ mod tests {
         let text = "id \x1b[31m\u{202e}x\nmüller\n";
         let expected = "id \\u{1b}[31m\\u{202e}x\nmüller\n";
         assert_eq!(written(Content::Text, &[text.as_bytes()]), expected);
-        // Characters that arrive in pieces are put together again.
+        // Characters that arrive in pieces are reassembled.
         let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
         assert_eq!(written(Content::Text, &bytes), expected);
     }

@@ -1,8 +1,8 @@
-//! Ctrl-C, SIGTERM and SIGHUP.
+//! Handles Ctrl-C, SIGTERM and SIGHUP.
 //!
-//! The first ends training after its step, with a checkpoint, and an evaluation after its batch;
-//! whatever has nothing to save ends at once. A second one always ends at once. A SIGHUP is never a
-//! second one: a terminal that closes may send several.
+//! The first signal ends training after the current step, with a checkpoint, and an evaluation
+//! after the current batch; anything with nothing to save ends at once. A second signal always ends
+//! at once. A SIGHUP never counts as the second: a terminal that closes may send several.
 
 use std::sync::{
     Arc, LazyLock,
@@ -18,14 +18,14 @@ use signal_hook::{
 
 use crate::stop::{self, Stop};
 
-/// Exit code of a process that Ctrl-C ended, as shells have it: 128 + SIGINT.
+/// Exit code of a process that Ctrl-C ended, as in shells: 128 + SIGINT.
 pub const INTERRUPTED: u8 = 130;
 /// Exit code of a process that was asked to end: 128 + SIGTERM.
 pub const TERMINATED: u8 = 143;
 
 struct Listener {
     stop: Stop,
-    /// Exit code of the signal that was heard last, 0 before any.
+    /// Exit code of the last signal received, 0 before any.
     code: Arc<AtomicUsize>,
 }
 
@@ -44,9 +44,9 @@ static LISTENER: LazyLock<Listener> = LazyLock::new(|| {
 });
 
 impl Listener {
-    /// `insisting`: whether the signal ends the process at once when it comes a second time.
+    /// Installs a handler; `insisting` tells whether a second signal ends the process at once.
     fn hear(&self, signal: i32, code: u8, insisting: bool) {
-        // Handlers run in the order of their registration: the last sets what the second looks at,
+        // Handlers run in the order of registration: the last sets the flag that the second checks,
         // so that this one acts only when the signal comes again.
         let end = |condition: &Arc<AtomicBool>| {
             flag::register_conditional_shutdown(signal, code.into(), condition.clone()).map(|_| ())
@@ -64,12 +64,12 @@ impl Listener {
     }
 }
 
-/// Starts listening, once a process.
+/// Installs the handlers, once per process.
 pub(super) fn listen() -> &'static Stop {
     &LISTENER.stop
 }
 
-/// The exit code of a process that ends because it was asked to.
+/// Returns the exit code of a process that ends because it was asked to.
 pub(super) fn exit_code() -> u8 {
     match LISTENER.code.load(Ordering::SeqCst) {
         code if code == usize::from(TERMINATED) => TERMINATED,
@@ -77,15 +77,15 @@ pub(super) fn exit_code() -> u8 {
     }
 }
 
-/// Whether whoever started this process wants the signal ignored, as `nohup` does with SIGHUP. Only
-/// Linux tells.
+/// Returns whether the parent process set the signal to be ignored, as `nohup` does with SIGHUP.
+/// Works only on Linux.
 #[cfg(unix)]
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     is_in_mask(&status, signal)
 }
 
-/// Whether the line `SigIgn:` of a process's status has the bit of a signal.
+/// Returns whether the line `SigIgn:` of a process's status has the bit of a signal.
 #[cfg(unix)]
 fn is_in_mask(status: &str, signal: i32) -> bool {
     let mask = status
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn ignored_signals_are_read_from_the_mask() {
-        // What `nohup` and a shell's background job leave: 1, 2 and 3.
+        // What `nohup` and a shell's background job set: 1, 2 and 3.
         let status = "Name:\telectra\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000000005\n";
         assert!(is_in_mask(status, 1) && is_in_mask(status, 3));
         assert!(!is_in_mask(status, 2) && !is_in_mask(status, 15));

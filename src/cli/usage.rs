@@ -1,4 +1,4 @@
-//! What clap has to say instead of a parsed command line: help, the version, or what is wrong.
+//! Prints clap's output instead of running a command: help, the version, or a usage error.
 
 use std::{ffi::OsString, io};
 
@@ -13,7 +13,7 @@ use crate::terminal;
 pub fn tell(mut error: Error) -> u8 {
     if !error.use_stderr() {
         return match error.print() {
-            // The reader of our output has seen enough, as `| head` does.
+            // The reader of our output has closed the pipe, as `| head` does.
             Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {
                 terminal::say(&format!(
                     "error: the text cannot be written to standard output: {failed}"
@@ -37,7 +37,7 @@ pub fn tell(mut error: Error) -> u8 {
         return WRONG_USE;
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand || !is_raw() {
-        // In colours, on a terminal that has them; best effort like every message.
+        // In colours, on a terminal that supports them; best effort like every message.
         let _ = error.print();
     } else {
         escape(&mut error);
@@ -49,13 +49,13 @@ pub fn tell(mut error: Error) -> u8 {
     WRONG_USE
 }
 
-/// Whether `--json` is among the arguments, which could not be parsed.
+/// Returns whether `--json` is among the arguments, which could not be parsed.
 fn asks_for_json(arguments: impl Iterator<Item = OsString>) -> bool {
     let mut flags = arguments.take_while(|argument| argument != "--");
     flags.any(|argument| argument == "--json")
 }
 
-/// Whether something that clap may repeat holds what a terminal would obey.
+/// Returns whether anything that clap may echo contains characters that a terminal interprets.
 fn is_raw() -> bool {
     let mut arguments = std::env::args_os().chain(std::env::var_os("ELECTRA_DEVICE"));
     arguments.any(|argument| {
@@ -64,7 +64,7 @@ fn is_raw() -> bool {
     })
 }
 
-/// Escapes what the user typed, before clap puts its own colours around it.
+/// Escapes what the user typed, before clap adds its own colours.
 fn escape(error: &mut Error) {
     let given: Vec<_> = error
         .context()
@@ -84,7 +84,7 @@ fn escape(error: &mut Error) {
     }
 }
 
-/// The message without its usage, in one line.
+/// Returns the message without its usage, on one line.
 fn first_paragraph(message: &str) -> String {
     let message = message.strip_prefix("error: ").unwrap_or(message);
     let message = message.split("\nUsage:").next().unwrap_or(message);

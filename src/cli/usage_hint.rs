@@ -1,5 +1,5 @@
-//! What to say to a command line that cannot be read, beyond clap's own words: hyper-parameters given
-//! as flags, and JSON that a shell has taken apart.
+//! Adds hints to clap's usage errors: for hyper-parameters given as flags, and for JSON that a
+//! shell has split.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -8,7 +8,7 @@ use crate::{
     shell::quoted,
 };
 
-/// A line for an error of clap's on `arguments`, if there is something better to do than it says.
+/// Returns a hint for clap's error on `arguments`, if there is better advice than clap's.
 pub fn usage_hint(error: &clap::Error, arguments: &[String]) -> Option<String> {
     if error.kind() != ErrorKind::UnknownArgument {
         return None;
@@ -19,8 +19,8 @@ pub fn usage_hint(error: &clap::Error, arguments: &[String]) -> Option<String> {
     split_json(arguments).or_else(|| given_as_flag(unknown, arguments))
 }
 
-/// `--hparams {"model_size": "large", …}` as cmd.exe and PowerShell pass it on: without its quotes,
-/// in several words.
+/// Detects `--hparams {"model_size": "large", …}` as cmd.exe and PowerShell pass it on: without its
+/// quotes, split into several words.
 fn split_json(arguments: &[String]) -> Option<String> {
     let mut words = arguments.iter();
     let value = loop {
@@ -42,7 +42,7 @@ fn split_json(arguments: &[String]) -> Option<String> {
     })
 }
 
-/// `--learning_rate 3e-5` for `--set learning_rate=3e-5`.
+/// Suggests `--set learning_rate=3e-5` for `--learning_rate 3e-5`.
 fn given_as_flag(unknown: &str, arguments: &[String]) -> Option<String> {
     let flag = unknown.split_once('=').map_or(unknown, |(flag, _)| flag);
     let name = flag.strip_prefix("--")?.replace('-', "_");
@@ -71,7 +71,7 @@ fn given_as_flag(unknown: &str, arguments: &[String]) -> Option<String> {
     ))
 }
 
-/// What stands behind a flag; a flag alone means `true`.
+/// Returns the value after a flag; a flag alone means `true`.
 fn value_of(flag: &str, arguments: &[String]) -> String {
     let mut words = arguments.iter();
     while let Some(word) = words.next() {

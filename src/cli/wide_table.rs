@@ -1,12 +1,12 @@
-//! A table that may be wider than the terminal: all its rows break before the same cell.
+//! Formats a table that may be wider than the terminal: all rows wrap before the same cell.
 
 use console::measure_text_width;
 
-/// Blanks between cells, and before what is broken off.
+/// Spaces between cells, and before wrapped cells.
 const GAP: usize = 2;
 
-/// The rows, their cells one under the other, broken where they would pass the last of `columns`; whole
-/// without a number of columns. A cell that is longer stays whole, so that a path can be copied.
+/// Formats the rows with aligned cells, wrapped where they would exceed `columns`, or not at all if
+/// that is `None`. A longer cell stays whole, so that a path can be copied.
 pub(super) fn wide_table(rows: &[Vec<String>], columns: Option<usize>) -> String {
     let cells = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..cells)

@@ -1,4 +1,4 @@
-//! How far the reading of a corpus is: a bar on a terminal, a line now and then elsewhere, events for
+//! Progress of reading a corpus: a bar on a terminal, occasional lines elsewhere, events for
 //! programs.
 
 use std::time::{Duration, Instant};
@@ -9,21 +9,21 @@ use serde_json::Value;
 use super::{Output, PLAIN_INTERVAL, Progress};
 use crate::terminal;
 
-/// Events come this often.
+/// Interval between events.
 const EVENT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is shown of a reading.
+/// The display of one reading.
 pub struct Reading {
     audience: Output,
     bar: ProgressBar,
     began: Instant,
     told: Instant,
-    /// Where the reading began, if it went on where another ended.
+    /// Where the reading began, if it resumed an earlier one.
     from: Option<u64>,
 }
 
 impl Progress {
-    /// A reading that begins.
+    /// Starts a reading.
     pub fn reading(&self) -> Reading {
         let now = Instant::now();
         Reading {
@@ -37,7 +37,8 @@ impl Progress {
 }
 
 impl Reading {
-    /// So many of all bytes have been read; `figures` are for people, and `event` for programs.
+    /// Reports that `bytes` of `total` have been read; `figures` are for people, and `event` for
+    /// programs.
     pub fn at(&mut self, bytes: u64, total: u64, figures: &str, event: Value) {
         let from = *self.from.get_or_insert(bytes);
         let ran = self.began.elapsed().as_secs_f64();

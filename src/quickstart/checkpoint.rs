@@ -1,8 +1,8 @@
 //! The TensorFlow checkpoint that the quickstart converts, in a zip file as Google publishes them.
 //!
-//! Its weights are f32 of which the lower half is zero. They are carried as two planes of bytes, the
-//! exponents of all weights and then their signs and mantissas: exponents deflate to two fifths of their
-//! size, but hardly at all if the other bytes lie between them.
+//! Its weights are f32 whose lower half is zero. They are embedded as two byte planes, the
+//! exponents of all weights and then their signs and mantissas: deflate compresses exponents to two
+//! fifths, but hardly at all if they are interleaved with the other bytes.
 
 use std::io::{Cursor, Read, Write};
 
@@ -12,17 +12,17 @@ use zip::{CompressionMethod, ZipWriter, result::ZipError, write::SimpleFileOptio
 /// Exponents, then signs and mantissas, a byte each.
 const PLANES: &[u8] = include_bytes!("../../assets/quickstart/electra_tiny.planes");
 const INDEX: &[u8] = include_bytes!("../../assets/quickstart/electra_tiny.index");
-/// That of the checkpoint.
+/// The checkpoint's vocabulary.
 pub(super) const VOCABULARY: &str = include_str!("../../assets/quickstart/vocab.txt");
 
-/// What names the newest checkpoint of a folder (`tf.train.latest_checkpoint`).
+/// The file that names the newest checkpoint of a folder (`tf.train.latest_checkpoint`).
 const NEWEST: &str = "model_checkpoint_path: \"electra_tiny\"\n\
     all_model_checkpoint_paths: \"electra_tiny\"\n";
 
-/// The bytes of `electra_tiny.zip`.
+/// Returns the bytes of `electra_tiny.zip`.
 ///
 /// # Errors
-/// If the carried files are damaged.
+/// If the embedded files are damaged.
 pub fn archive() -> Result<Vec<u8>, ZipError> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let deflated = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
@@ -42,7 +42,7 @@ fn files() -> Result<[(&'static str, Vec<u8>); 4], ZipError> {
     ])
 }
 
-/// The weights, little-endian f32.
+/// Returns the weights as little-endian f32.
 fn weights() -> Result<Vec<u8>, ZipError> {
     let mut planes = Vec::new();
     ZlibDecoder::new(PLANES).read_to_end(&mut planes)?;
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn the_files_are_those_that_were_packed() {
         let mut zip = ZipArchive::new(Cursor::new(archive().unwrap())).unwrap();
-        // As TensorFlow's export of the model wrote them.
+        // As written by TensorFlow's export of the model.
         let written = [
             ("vocab.txt", 13_398, 0x07ae_cef1),
             ("electra_tiny.data-00000-of-00001", 4_485_120, 0x0c13_935f),

@@ -1,8 +1,8 @@
 //! Made-up facts: short passages about one subject, and a question on each.
 //!
-//! A model of 1.4 million parameters cannot learn SQuAD, but it can learn to find the fact that
-//! a question asks for, and to see when the passage does not hold it. Every passage is drawn
-//! anew from the words of the model's vocabulary, so that nothing can be learned by heart.
+//! A model of 1.4 million parameters cannot learn SQuAD, but it can learn to find the fact that a
+//! question asks for, and to notice if the passage does not state it. Every passage is drawn anew
+//! from the words of the model's vocabulary, so that nothing can be memorised.
 
 use std::ops::RangeInclusive;
 
@@ -67,11 +67,11 @@ const RELATIONS: [Relation; 8] = [
     },
 ];
 
-/// Share of questions whose fact the passage does not state.
+/// Fraction of questions whose fact the passage does not state.
 const IMPOSSIBLE: f64 = 1.0 / 3.0;
 
-/// Words of a vocabulary that can stand in a fact: whole lower-case words of four letters and
-/// more.
+/// Returns the words of a vocabulary that may occur in a fact: whole lower-case words of at least
+/// four letters.
 pub fn words(vocabulary: &str) -> Vec<&str> {
     vocabulary
         .lines()
@@ -79,8 +79,8 @@ pub fn words(vocabulary: &str) -> Vec<&str> {
         .collect()
 }
 
-/// What a passage is about: a subject, and all relations in a random order, of which it states the
-/// first.
+/// The plan of a passage: a subject, and all relations in random order, of which it states the
+/// first few.
 pub struct Outline {
     pub subject: String,
     order: Vec<usize>,
@@ -94,24 +94,24 @@ pub struct Passage {
     pub facts: Vec<Fact>,
 }
 
-/// What a sentence of a passage states of its subject.
+/// What one sentence of a passage states about its subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
-    /// The relation's number, below [`relations`].
+    /// The relation's index, below [`relations`].
     pub relation: usize,
-    /// What the subject stands in this relation to.
+    /// The object of the relation.
     pub object: String,
-    /// Where the object begins in the passage, in bytes.
+    /// Byte offset of the object in the passage.
     pub start: usize,
 }
 
-/// Number of relations.
+/// Returns the number of relations.
 pub const fn relations() -> usize {
     RELATIONS.len()
 }
 
 impl Outline {
-    /// Draws a subject and how many relations are stated.
+    /// Draws a subject and the number of relations that are stated.
     ///
     /// # Panics
     /// If there are no words or `stated` is empty.
@@ -127,7 +127,7 @@ impl Outline {
         }
     }
 
-    /// A place among the relations: of a stated one, or of one that the passage does not state.
+    /// Draws the position of a relation that the passage states, or of one that it does not.
     pub fn place(&self, is_stated: bool, random: &mut ChaCha8Rng) -> usize {
         match is_stated {
             true => random.random_range(0..self.stated),
@@ -135,13 +135,13 @@ impl Outline {
         }
     }
 
-    /// The question that asks for the relation at a place.
+    /// Returns the question that asks for the relation at this position.
     pub fn question(&self, place: usize) -> String {
         let [before, after] = RELATIONS[self.order[place]].question;
         format!("{before}{}{after}", self.subject)
     }
 
-    /// Draws what the stated relations lead to.
+    /// Draws the objects of the stated relations and writes the passage.
     pub fn passage(&self, words: &[&str], random: &mut ChaCha8Rng) -> Passage {
         let mut text = String::new();
         let mut facts = Vec::new();
@@ -173,8 +173,8 @@ impl Outline {
     }
 }
 
-/// Paragraphs of a SQuAD 2.0 file, one question on each: for each stage so many paragraphs that
-/// state so many facts.
+/// Generates paragraphs of a SQuAD 2.0 file, with one question each. A stage has a number of
+/// paragraphs and the range of facts that each states.
 pub fn paragraphs(
     words: &[&str],
     stages: &[(usize, RangeInclusive<usize>)],
@@ -200,7 +200,7 @@ fn paragraph(
     let is_impossible = random.random_bool(IMPOSSIBLE);
     let asked = outline.place(!is_impossible, random);
     let passage = outline.passage(words, random);
-    // Facts are ASCII, so that bytes are code points.
+    // Facts are ASCII, so byte offsets equal code-point offsets.
     let answer = passage.facts.get(asked);
     let answer = answer.map(|fact| json!({"text": fact.object, "answer_start": fact.start}));
     json!({
@@ -251,7 +251,7 @@ mod tests {
                 assert_eq!(&context[start..start + text.len()], text);
             }
         }
-        // Four standard deviations of a binomial share around a third.
+        // Within four standard deviations of a binomial fraction of a third.
         assert!((900..1100).contains(&impossible), "{impossible}");
     }
 

@@ -1,6 +1,6 @@
-//! What the quickstart can teach: to answer questions, or another kind of task on the same facts.
+//! The lessons of the quickstart: question answering, or another kind of task on the same facts.
 //!
-//! The others are a person's own tasks, each in another of the forms that such files may have.
+//! The others are user-defined tasks, each in a different file format that such tasks may have.
 
 use std::ops::RangeInclusive;
 
@@ -12,7 +12,7 @@ use serde_json::json;
 use super::facts::{Outline, Passage};
 use crate::{eval::json_file::json_text, tasks::asked::Asked};
 
-/// What is asked of a passage that no file holds.
+/// A question on a passage that is in no data file.
 pub const QUESTION: &str = "When was Garden born?";
 /// The passage.
 pub const PASSAGE: &str =
@@ -35,22 +35,22 @@ pub enum Lesson {
     Tagging,
 }
 
-/// A text of a task, or two, with what is to be learnt of it.
+/// One or two texts of a task, with the label to learn.
 struct Row {
     texts: Vec<String>,
     label: String,
 }
 
-/// Examples that a model is evaluated on.
+/// Number of examples that a model is evaluated on.
 const EVALUATED: usize = 600;
 
-/// What the relations of [`super::facts`] are about, in their order.
+/// The topics of the relations of [`super::facts`], in order.
 const TOPICS: [&str; super::facts::relations()] = [
     "property", "home", "birth", "payment", "reason", "writing", "work", "travel",
 ];
 
 impl Lesson {
-    /// The task's name, that of its folder.
+    /// Returns the task's name, which is also that of its folder.
     pub fn task(self) -> &'static str {
         match self {
             Self::Questions => "squad",
@@ -61,7 +61,7 @@ impl Lesson {
         }
     }
 
-    /// The figures that tell what was learnt, by their keys, and what they are called.
+    /// Returns the metrics that show what was learnt: their keys and titles.
     pub fn figures(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Questions => &[
@@ -84,7 +84,7 @@ impl Lesson {
         }
     }
 
-    /// What the model is asked at the end; no file holds it.
+    /// Returns the input for the model at the end, which is in no data file.
     pub fn asked(self) -> Asked {
         match self {
             Self::Questions => Asked::question(QUESTION, PASSAGE),
@@ -93,8 +93,8 @@ impl Lesson {
         }
     }
 
-    /// Examples to train on, and how many facts their passages state: as many as so small a model needs,
-    /// and as it can tell apart.
+    /// Returns the number of training examples and of facts in their passages: as many as such a
+    /// small model needs and can distinguish.
     fn size(self) -> (usize, RangeInclusive<usize>) {
         match self {
             Self::Questions => (0, 1..=6),
@@ -104,8 +104,8 @@ impl Lesson {
         }
     }
 
-    /// The files of the task's folder: its description and the examples. Those of questions are no
-    /// own task's.
+    /// Returns the files of the task's folder: its description and the examples. Question answering
+    /// needs no description, since it is built in.
     pub fn files(self, words: &[&str]) -> Vec<(String, Vec<u8>)> {
         let (trained, stated) = self.size();
         let (description, extension) = match self {
@@ -162,7 +162,7 @@ impl Lesson {
         Row { texts, label }
     }
 
-    /// The rows in the form of the task's files. The texts have neither tabs nor quotation marks.
+    /// Formats the rows for the task's files. The texts contain neither tabs nor quotation marks.
     fn text(self, rows: &[Row]) -> String {
         let lines = rows.iter().map(|Row { texts, label }| match self {
             Self::Pairs => format!("\"{}\",\"{}\",{label}\n", texts[0], texts[1]),
@@ -182,7 +182,7 @@ impl Lesson {
     }
 }
 
-/// A line a word with its tag, as IOB2 has them: the subject, and what the facts name.
+/// Formats one word per line with its IOB2 tag: the subject, and the objects of the facts.
 fn tagged(passage: &Passage) -> String {
     let mut lines = String::new();
     let mut facts = passage.facts.iter().peekable();
@@ -213,7 +213,7 @@ fn tagged(passage: &Passage) -> String {
     lines
 }
 
-/// What kind of thing a fact names.
+/// Returns the kind of a fact's object.
 fn kind(object: &str) -> &'static str {
     match object.as_bytes().first() {
         Some(first) if !first.is_ascii_digit() => "THING",
@@ -228,7 +228,7 @@ mod tests {
 
     const WORDS: [&str; 3] = ["river", "mountain", "school"];
 
-    /// A file of the lesson, by its name.
+    /// Returns a file of the lesson by name.
     fn file(lesson: Lesson, name: &str) -> String {
         let files = lesson.files(&WORDS);
         let file = files.into_iter().find(|(found, _)| found == name).unwrap();
@@ -264,7 +264,7 @@ mod tests {
     fn half_of_the_questions_are_answered() {
         let file = file(Lesson::Pairs, "train.csv");
         let answered = file.lines().filter(|line| line.ends_with(",yes")).count();
-        // Four standard deviations of a fair coin thrown 12,000 times.
+        // Within four standard deviations of 12,000 tosses of a fair coin.
         assert!((5_781..6_219).contains(&answered), "{answered}");
         for line in file.lines().skip(1) {
             let cells: Vec<&str> = line.split("\",\"").collect();

@@ -1,9 +1,9 @@
-//! `electra quickstart`: the whole pipeline on a model and data that the program carries.
+//! `electra quickstart`: the whole pipeline on an embedded model and data.
 //!
 //! Converts a tiny TensorFlow checkpoint, evaluates it untrained, fine-tunes it on made-up facts,
-//! evaluates it again and asks it about one passage. Of questions, real SQuAD passages stand beside
-//! the facts, and the evaluation set is the one that Google's code was measured on with the same
-//! model, before its weights were rounded to bf16.
+//! evaluates it again and queries it on one passage. For question answering, real SQuAD passages
+//! supplement the facts, and the evaluation set is the one on which Google's code was measured with
+//! the same model, before its weights were rounded to bf16.
 
 mod checkpoint;
 pub mod facts;
@@ -40,11 +40,11 @@ use crate::{
 const FACTS_DEV: &str = include_str!("../../assets/quickstart/facts-dev.json");
 const SQUAD_TRAIN: &str = include_str!("../../assets/quickstart/squad-train.json");
 
-/// Made-up questions to train on, and how many facts their passages state: first two, so that the
-/// model finds out what a question has to do with a fact, then up to five.
+/// Numbers of made-up training questions, and of facts in their passages: first two, so that the
+/// model learns how a question relates to a fact, then up to five.
 const STAGES: [(usize, std::ops::RangeInclusive<usize>); 2] = [(12_000, 2..=2), (20_000, 2..=5)];
 
-/// Keeps training facts apart from other draws.
+/// Separates the draws of training facts from others.
 const FACTS_SEED: u64 = 1;
 
 #[derive(Debug, thiserror::Error)]
@@ -70,33 +70,34 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Outcome {
     pub folder: PathBuf,
-    /// Figures of the untrained head.
+    /// Scores of the untrained head.
     pub before: Scores,
     pub after: Scores,
     /// The fine-tuned model.
     pub model_dir: PathBuf,
-    /// The page on what it learned and got wrong.
+    /// The report on what it learned and got wrong.
     pub report: PathBuf,
 }
 
-/// The quickstart of a kind of task.
+/// The quickstart of one lesson.
 pub struct Quickstart<'a> {
     pub lesson: Lesson,
     pub folder: &'a Path,
     pub chosen: &'a Chosen,
-    /// Hyper-parameters that replace the quickstart's own.
+    /// Hyper-parameters that override the quickstart's own.
     pub given: &'a Map<String, Value>,
     pub memory_limits: MemoryLimits,
-    /// Whether an earlier quickstart in the folder is trained anew instead of going on.
+    /// Whether to retrain from scratch if the folder has an earlier quickstart, instead of resuming
+    /// it.
     pub restart: bool,
     pub stop: &'a Stop,
     pub progress: &'a Progress,
 }
 
-/// Lays out the data folder, converts the checkpoint, trains and evaluates.
+/// Sets up the data folder, converts the checkpoint, trains and evaluates.
 ///
 /// # Errors
-/// A folder of somebody else's, hyper-parameters that cannot be, or a device that fails.
+/// If the folder holds other files, the hyper-parameters are invalid, or a device fails.
 pub fn run(quickstart: &Quickstart<'_>) -> Result<Outcome, Error> {
     let &Quickstart {
         lesson,
@@ -174,8 +175,8 @@ pub fn run(quickstart: &Quickstart<'_>) -> Result<Outcome, Error> {
     })
 }
 
-/// Makes the model hold back its answers above the no-answer score that did best in its
-/// evaluation; the default is one for large models.
+/// Sets the model's no-answer threshold to the one that did best in its evaluation; the default
+/// suits large models.
 fn set_threshold(model_dir: &Path, threshold: f64) -> Result<(), Error> {
     let config = folder::config_file(model_dir).map_err(finetune::Error::from)?;
     if let Some(mut config) = config {
@@ -189,9 +190,9 @@ fn set_threshold(model_dir: &Path, threshold: f64) -> Result<(), Error> {
 /// The pre-trained model's name, as `--model-name` takes it.
 const MODEL: &str = "electra_tiny";
 
-/// Hyper-parameters of the quickstart: of questions the stages in their order, a rate at which so small a model
-/// gets beyond telling answers by their kind, and neither dropout nor slow lower layers, from
-/// which it has nothing to gain.
+/// Returns the hyper-parameters of the quickstart: for question answering the stages in order, and
+/// a learning rate at which such a small model learns more than the answers' type; neither dropout
+/// nor layerwise learning-rate decay, from which it would not benefit.
 fn hparams(lesson: Lesson) -> Map<String, Value> {
     let hparams = json!({
         "task_names": [lesson.task()],
@@ -223,7 +224,7 @@ fn scores(outcome: finetune::Outcome) -> Scores {
     task.map(|(_, scores)| scores).unwrap_or_default()
 }
 
-/// Writes the checkpoint and the data where the reference's folder layout has them.
+/// Writes the checkpoint and the data in the reference's folder layout.
 fn lay_out(lesson: Lesson, folder: &Path, progress: &Progress) -> Result<(), Error> {
     let zip = folder.join("models/electra_tiny.zip");
     let data = folder.join("finetuning_data").join(lesson.task());
@@ -257,7 +258,7 @@ fn lay_out(lesson: Lesson, folder: &Path, progress: &Progress) -> Result<(), Err
     Ok(())
 }
 
-/// Passages of SQuAD, then made-up facts.
+/// Returns SQuAD passages followed by made-up facts.
 fn training_data(words: &[&str]) -> Value {
     let paragraphs = facts::paragraphs(words, &STAGES, FACTS_SEED);
     let mut train: Value = serde_json::from_str(SQUAD_TRAIN).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Whether a folder is the quickstart's to write into: a new one, an empty one, or one that an
-//! earlier quickstart made and nobody has put anything else into.
+//! Checks that the quickstart may write into a folder: a new one, an empty one, or one that an
+//! earlier quickstart created and nobody has added anything to.
 
 use std::{
     fs, io,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::durable_file::write_whole;
 
-/// Says that the quickstart made a folder.
+/// Marks a folder as created by the quickstart.
 const MARKER: &str = ".electra-quickstart";
 
 const MARKER_TEXT: &str = "This folder was made by `electra quickstart` and may be removed.\n";
@@ -39,7 +39,7 @@ pub struct OwnFile {
 /// Writes `files` below `folder`.
 ///
 /// # Errors
-/// When the folder holds files of others, or other contents under these names. Then nothing is
+/// If the folder holds other files, or different contents under these names. Then nothing is
 /// changed.
 pub fn lay_out(folder: &Path, files: &[OwnFile]) -> Result<(), Error> {
     let found = files
@@ -50,7 +50,7 @@ pub fn lay_out(folder: &Path, files: &[OwnFile]) -> Result<(), Error> {
         })
         .collect::<Result<Vec<Option<Vec<u8>>>, Error>>()?;
     let marker = folder.join(MARKER);
-    // Made before there were markers: all of its files stand there as they would be written.
+    // Created before there were markers: all of its files exist as they would be written.
     let complete = found.iter().all(Option::is_some);
     if !complete && !marker.is_file() && !is_empty(folder)? {
         return Err(Error::Foreign {
@@ -85,7 +85,7 @@ fn missing<T>(path: &Path, source: io::Error) -> Result<Option<T>, Error> {
     }
 }
 
-/// Whether nothing is in `folder`, which need not exist.
+/// Returns whether `folder` is empty or does not exist.
 fn is_empty(folder: &Path) -> Result<bool, Error> {
     let entries = fs::read_dir(folder).map(Some);
     let entries = entries.or_else(|error| missing(folder, error))?;
@@ -119,13 +119,13 @@ mod tests {
         for folder in [folder.path(), &new] {
             let files = files(folder);
             lay_out(folder, &files).unwrap();
-            // What a run leaves beside them changes nothing.
+            // What a run leaves beside them makes no difference.
             fs::write(folder.join("models/results.txt"), "").unwrap();
             fs::remove_file(&files[1].path).unwrap();
             lay_out(folder, &files).unwrap();
             assert!(files.iter().all(|file| file.path.is_file()));
         }
-        // As it was made before there were markers.
+        // As created before there were markers.
         fs::remove_file(new.join(MARKER)).unwrap();
         lay_out(&new, &files(&new)).unwrap();
     }
@@ -143,7 +143,7 @@ mod tests {
         );
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 
-        // Nor is a file replaced that somebody put in the place of one of ours.
+        // A file that somebody put in place of one of ours is not replaced either.
         fs::remove_file(&other).unwrap();
         lay_out(folder.path(), &files).unwrap();
         fs::write(&files[0].path, "mine").unwrap();

@@ -1,13 +1,13 @@
-//! Curves and histograms as data, which the page's script hands to uPlot.
+//! Curves and histograms as data for uPlot, which the page's script calls.
 //!
-//! uPlot (MIT) stands in the page, 50 kB of script: unlike drawings made here, its charts show the
-//! values under the pointer, zoom, keep their text legible on a narrow screen and take the theme's
-//! colours.
+//! uPlot (MIT), 50 kB of script, is embedded in the page: unlike static drawings, its charts show
+//! the values under the pointer, zoom, keep their text legible on a narrow screen and adopt the
+//! theme's colours.
 
 use maud::{Markup, html};
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
-/// How a line looks; the number is that of its colour in the page's style.
+/// The style of a line; the number is the index of its colour in the page's style sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Style {
@@ -15,11 +15,11 @@ pub enum Style {
     Thin(usize),
     /// Behind a smoothed line of the same colour.
     Faint(usize),
-    /// With a dot at each of its points, of which there are few.
+    /// With a dot at each of its few points.
     Dotted(usize),
 }
 
-/// A line through points `(x, y)` whose x rise; a y that is not finite is a gap.
+/// A line through points `(x, y)` with increasing x; a y that is not finite is a gap.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Line {
     pub name: String,
@@ -41,16 +41,16 @@ pub struct Point {
 pub struct Lines {
     pub x: String,
     pub y: String,
-    /// Whether the y axis is logarithmic; only what is above 0 is drawn then.
+    /// Whether the y axis is logarithmic; then only values above 0 are drawn.
     pub log: bool,
     pub lines: Vec<Line>,
     pub mark: Option<Point>,
-    /// A place on the x axis that is marked by a line.
+    /// A position on the x axis that is marked by a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<f64>,
 }
 
-/// Histograms over the same bins, one before the other.
+/// Overlaid histograms over the same bins.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Bars {
     pub x: String,
@@ -58,27 +58,27 @@ pub struct Bars {
     /// Where the first bin begins.
     pub start: f64,
     pub width: f64,
-    /// Name, number of the colour, counts.
+    /// Name, colour index, counts.
     pub series: Vec<(String, usize, Vec<usize>)>,
     /// A value that is marked by a line.
     pub line: Option<f64>,
 }
 
-/// A histogram of right and wrong predictions that the page's selectors choose from.
+/// A histogram of right and wrong predictions that the page's selectors filter.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Stacks {
     pub x: String,
     pub width: usize,
-    /// By part of the questions and question type, joined by a blank: counts of right and wrong.
+    /// By part of the questions and question type, joined by a space: counts of right and wrong.
     pub choices: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Dots, over the diagonal on which x and y are equal.
+/// Dots, over the diagonal where x and y are equal.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Scatter {
     pub x: String,
     pub y: String,
-    /// Those whose x is least first; several may have the same.
+    /// In order of x; several may have the same x.
     #[serde(serialize_with = "columns")]
     pub points: Vec<(f64, f64)>,
 }
@@ -117,13 +117,13 @@ impl From<Scatter> for Chart {
     }
 }
 
-/// The charts of a page, by the numbers that their places name.
+/// The charts of a page, by the indices that their placeholders refer to.
 #[derive(Debug, Default, Serialize)]
 #[serde(transparent)]
 pub struct Charts(Vec<Chart>);
 
 impl Charts {
-    /// The place of a chart.
+    /// Adds a chart and returns its placeholder.
     pub fn figure(&mut self, title: &str, caption: &str, chart: impl Into<Chart>) -> Markup {
         let number = self.0.len();
         self.0.push(chart.into());
@@ -135,15 +135,17 @@ impl Charts {
         }
     }
 
-    /// JSON that may stand in a `script` element: `<` is escaped, so that no text ends it.
+    /// Returns JSON that is safe inside a `script` element: `<` is escaped, so that no text can end
+    /// it.
     pub fn json(&self) -> String {
-        // Maps have texts as keys and numbers are finite or null: there is nothing to fail.
+        // Cannot fail: map keys are strings, and numbers are finite or null.
         let json = serde_json::to_string(self).unwrap_or_default();
         json.replace('<', "\\u003c")
     }
 }
 
-/// Two lists, of x and of y, with seven digits: more than a screen shows, less than f64 has.
+/// Serializes to two lists, of x and of y, with seven digits: more than a screen shows, fewer than
+/// f64 has.
 fn columns<S: Serializer>(points: &[(f64, f64)], serializer: S) -> Result<S::Ok, S::Error> {
     let short = |value: f64| {
         format!("{value:.6e}")

@@ -1,4 +1,4 @@
-//! Runs held against the first of them → one HTML file, in the manner of a report.
+//! Renders a comparison of runs with the first of them as one HTML file, in the style of a report.
 
 use std::path::Path;
 
@@ -20,33 +20,33 @@ use crate::{
     },
 };
 
-/// A run against the first.
+/// A run compared with the first.
 pub struct Against<'a> {
-    /// Its place among the runs, from 1; the first is 1.
+    /// Its position among the runs, from 1; the first run is 1.
     pub run: usize,
-    /// With the answers of the first and of this one.
+    /// With the answers of the first run and of this one.
     pub tasks: Vec<(&'a TaskComparison, [&'a dyn Sections; 2])>,
-    /// Tasks of one of the two alone.
+    /// Tasks that only one of the two has.
     pub left_out: &'a [String],
 }
 
-/// What the page shows.
+/// The contents of the page.
 pub struct ComparisonPage<'a> {
     pub title: String,
-    /// Names of facts and settings, and what each run has.
+    /// Names of facts and settings, and each run's values.
     pub runs: Vec<(String, Vec<String>)>,
     pub comparisons: Vec<Against<'a>>,
     pub bootstrap: Bootstrap,
-    /// Examples that are gained or lost of a task, at most.
+    /// Most examples gained or lost that are shown per task.
     pub examples: usize,
     pub made: Made,
 }
 
 impl ComparisonPage<'_> {
-    /// Writes the page, whole or not at all.
+    /// Writes the page, completely or not at all.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
         Ok(write_text(path, &self.html().into_string())?)
     }
@@ -238,27 +238,27 @@ fn capital(text: &str) -> String {
     format!("{}{}", first.unwrap_or_default(), characters.as_str())
 }
 
-/// A share as per cent without decimals that say nothing.
+/// Formats a fraction as a percentage without meaningless decimals.
 pub fn percent(share: f64) -> String {
     format!("{} %", (1000.0 * share).round() / 10.0)
 }
 
-/// A figure's value: with more digits where all are small, as losses are.
+/// Formats a metric's value: with more digits if all are small, as losses are.
 pub fn shown(figure: &ComparedFigure, value: f64) -> String {
     format!("{value:.*}", digits(figure))
 }
 
-/// The same of a difference.
+/// Formats a difference of values with its sign.
 pub fn signed(figure: &ComparedFigure, value: f64) -> String {
     let text = format!("{value:+.*}", digits(figure));
-    // A difference that the digits do not show has no side.
+    // A difference that rounds to zero has no sign.
     match text.bytes().any(|byte| matches!(byte, b'1'..=b'9')) || !value.is_finite() {
         true => text.replace('-', "−"),
         false => text.replace(['+', '-'], ""),
     }
 }
 
-/// The interval of a figure's difference.
+/// Formats the interval of a metric's difference.
 pub fn interval(figure: &ComparedFigure) -> String {
     match figure.interval {
         Some(interval) => {
@@ -269,7 +269,7 @@ pub fn interval(figure: &ComparedFigure) -> String {
     }
 }
 
-/// Per cents have two digits, as everywhere.
+/// Returns the number of decimals; percentages have two, as everywhere.
 fn digits(figure: &ComparedFigure) -> usize {
     let key = figure.key.as_str();
     match ["loss", "mse"].contains(&key) {

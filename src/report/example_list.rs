@@ -1,4 +1,4 @@
-//! Examples to read: groups to choose from, filters and a search, and which of many are shown.
+//! A list of examples in groups, with filters and a search; selects which of many are shown.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -6,28 +6,28 @@ use maud::{Markup, html};
 
 use super::Limits;
 
-/// Characters of a text that are shown, at most.
+/// Most characters of a text that are shown.
 const LONGEST: usize = 600;
 
-/// A group of examples, one of which is open at a time.
+/// A group of examples, only one of which is open at a time.
 pub struct Group<'a> {
     pub name: &'a str,
     /// What its examples have in common.
     pub meaning: &'a str,
-    /// How many there are, those that are not shown too.
+    /// The number of its examples, including those that are not shown.
     pub count: usize,
     pub shown: Vec<Markup>,
 }
 
-/// A list to choose from; an example is shown if one of the words of its attribute `data-KEY` is the
-/// number of what was chosen.
+/// A drop-down filter; it shows an example if one of the words of the attribute `data-KEY` is the
+/// number of the selected option.
 pub struct Filter<'a> {
     pub key: &'static str,
     pub name: &'a str,
     pub choices: Vec<&'a str>,
 }
 
-/// The groups, under buttons, filters and a search.
+/// Renders the groups, under buttons, filters and a search field.
 pub fn list(groups: &[Group], filters: &[Filter]) -> Markup {
     let groups = || groups.iter().enumerate().filter(|(_, g)| g.count > 0);
     html! {
@@ -68,15 +68,15 @@ pub fn list(groups: &[Group], filters: &[Filter]) -> Markup {
 
 /// An example that may be shown.
 pub struct Candidate<T> {
-    /// The number of its group.
+    /// The index of its group.
     pub group: usize,
-    /// Which of its group's examples it competes with.
+    /// The class within which it competes with other examples of its group.
     pub class: usize,
     pub example: T,
 }
 
-/// Of each class of each group the first, then the second of each, until there are enough, `[groups]`;
-/// in a group they keep their order.
+/// Selects, in each group, the first example of each class, then the second of each, until there
+/// are enough, `[groups]`; within a group they stay in order.
 pub fn chosen<T>(
     candidates: &[Candidate<T>],
     groups: usize,
@@ -111,7 +111,7 @@ pub fn chosen<T>(
     shown
 }
 
-/// The text, or its beginning if it is longer than anyone reads.
+/// Returns the text, truncated if it is too long to read.
 pub fn short(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         None => text.to_owned(),

@@ -1,5 +1,5 @@
-//! The parts of several tasks as one page has them: what stands under one heading together, a task
-//! after the other.
+//! Merges the parts of several tasks into one page: parts with the same heading are shown together,
+//! one task after the other.
 
 use maud::{Markup, html};
 
@@ -8,12 +8,12 @@ use super::{Heading, Part};
 /// A part of the page.
 pub(super) struct JoinedPart<'a> {
     pub heading: Option<Heading>,
-    /// Each task's share, by its name.
+    /// Each task's share, with the task's name.
     shares: Vec<(&'a str, Markup)>,
 }
 
 impl JoinedPart<'_> {
-    /// The part, with the tasks' names if it is to tell them.
+    /// Renders the part, with the tasks' names if `named`.
     pub fn section(&self, named: bool) -> Markup {
         let Some(Heading { id, title, .. }) = self.heading else {
             return html! { @for (_, share) in &self.shares { (share) } };
@@ -32,8 +32,8 @@ impl JoinedPart<'_> {
     }
 }
 
-/// Joins what the tasks show. A part that an earlier task has not stands behind the one that it
-/// follows in its own.
+/// Merges the parts of all tasks. A part that earlier tasks lack is placed after the part that it
+/// follows in its own task.
 pub(super) fn join(tasks: Vec<(&str, Vec<Part>)>) -> Vec<JoinedPart<'_>> {
     let mut joined: Vec<JoinedPart> = Vec::new();
     for (task, parts) in tasks {

@@ -1,7 +1,8 @@
-//! A run's scores, curves and errors → one HTML file that opens without a network.
+//! Renders a run's scores, curves and errors as one HTML file that works offline.
 //!
-//! [`Report`] holds what is shown, [`Sections`] what a task adds to it; one module a part of the page. Tables and examples are written out, escaped by `maud`; the curves are data that a
-//! script in the page draws.
+//! [`Report`] holds what is shown, [`Sections`] what a task contributes; each module renders a part
+//! of the page. Tables and examples are written as HTML, escaped by `maud`; the curves are data
+//! that a script in the page draws.
 
 use std::path::Path;
 
@@ -53,66 +54,67 @@ pub enum Error {
     },
 }
 
-/// What a task shows of its answers.
+/// What a task shows about its answers.
 pub trait Sections {
-    /// Its name; the results have its figures under it.
+    /// Returns its name, under which the results list its scores.
     fn name(&self) -> &str;
 
-    /// Its figures.
+    /// Returns its scores.
     fn scores(&self) -> &Scores;
 
-    /// The figures that stand out.
+    /// Renders the most important scores.
     fn cards(&self) -> Markup;
 
-    /// What is said above the table of its figures in all trials.
+    /// Returns a note above the table of its scores in all trials.
     fn note(&self) -> Option<&'static str> {
         None
     }
 
-    /// What stands in the place of a figure that says nothing by itself.
+    /// Returns the text to show instead of a score that means nothing by itself.
     fn word(&self, _: &Scores, _: &str) -> Option<&'static str> {
         None
     }
 
-    /// Its parts of the page from the curves of training to where the figures come from.
+    /// Renders its parts of the page, between the training curves and the origin of the scores.
     fn parts(&self, limits: Limits, charts: &mut Charts) -> Vec<Part>;
 
-    /// Where the answers come from, if the files tell.
+    /// Returns the origin of the answers, if the files state it.
     fn origin(&self) -> Option<&Origin> {
         None
     }
 
-    /// The files that were read: what each is, and its name and sum.
+    /// Returns the files that were read: the role, name and checksum of each.
     fn files(&self) -> Vec<(&'static str, Markup)>;
 
-    /// The file of the examples.
+    /// Returns the file of the examples.
     fn data(&self) -> &FileDigest;
 
-    /// What the answers are worth, example by example, to be held against those of another run.
+    /// Returns the score of each example's answer, for a comparison with another run.
     fn judged(&self) -> Judged;
 
-    /// An example and the answer to it; examples count from 0, as [`judged`](Self::judged) has them.
+    /// Returns an example and its answer; examples count from 0, in the order of
+    /// [`judged`](Self::judged).
     fn told(&self, example: usize) -> Told;
 
-    /// What an example is about, beyond its text, with the answer marked.
+    /// Renders the context of an example, beyond its text, with the answer marked.
     fn context(&self, _: usize) -> Option<Markup> {
         None
     }
 }
 
-/// What a task may show, so that a page of a large file stays one that a browser opens at once.
+/// Limits on what a task shows, so that the page of a large file still opens quickly in a browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Examples of each class.
+    /// Most examples of each class.
     pub examples: usize,
-    /// Bytes of all of its examples.
+    /// Most bytes of all its examples.
     pub bytes: usize,
 }
 
-/// A task's share of a part of the page. What stands under one heading is shown together, a task
+/// A task's share of a part of the page. Shares with the same heading are shown together, one task
 /// after the other.
 pub struct Part {
-    /// Without one, the part acts on all that follows, and stands once: the first task's.
+    /// If `None`, the part acts on everything after it, and only the first task's is used.
     pub heading: Option<Heading>,
     pub body: Markup,
 }
@@ -121,7 +123,7 @@ pub struct Part {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heading {
     pub id: &'static str,
-    /// Its name in the menu.
+    /// Its title in the menu.
     pub menu: &'static str,
     pub title: &'static str,
 }
@@ -134,7 +136,7 @@ impl Heading {
         Self { id, menu, title }
     }
 
-    /// A part under this heading.
+    /// Returns a part under this heading.
     pub fn over(self, body: Markup) -> Part {
         Part {
             heading: Some(self),
@@ -143,25 +145,25 @@ impl Heading {
     }
 }
 
-/// What the page shows; parts that are empty are left out.
+/// The contents of the page; empty parts are left out.
 #[derive(Default)]
 pub struct Report<'a> {
     pub title: String,
     pub trials: Vec<TrialResults>,
-    /// What is to be said of the figures of the trials, because other files contradict them.
+    /// Notes on scores of the trials that other files contradict.
     pub disputed: Vec<String>,
     pub training: Vec<TrainingCurve>,
     /// In the order of the run.
     pub tasks: Vec<&'a dyn Sections>,
-    /// Examples of each class, at most.
+    /// Most examples of each class.
     pub examples: usize,
-    /// Where the answers come from, if their files do not tell.
+    /// The origin of the answers, if their files do not state it.
     pub origin: Option<Origin>,
     /// When and by what command the page was made.
     pub made: Option<Made>,
 }
 
-/// How a page came to be.
+/// When and how a page was made.
 #[derive(Debug, Clone)]
 pub struct Made {
     pub date: String,
@@ -169,7 +171,7 @@ pub struct Made {
 }
 
 impl Made {
-    /// Now, by this command.
+    /// Returns the current time and command.
     pub fn now() -> Self {
         Made {
             date: utc::now(),
@@ -178,15 +180,15 @@ impl Made {
     }
 }
 
-/// Examples of a class that a page shows unless told otherwise: a page of SQuAD's whole
-/// development set stays below 1 MB.
+/// Default number of examples of a class on a page: a page of SQuAD's whole development set stays
+/// below 1 MB.
 pub const EXAMPLES: usize = 60;
 
-/// Bytes of examples that the tasks of a page share.
+/// Bytes of examples, shared by all tasks of a page.
 const EXAMPLE_BYTES: usize = 2_000_000;
 
 impl Report<'_> {
-    /// The page.
+    /// Renders the page.
     pub fn html(&self) -> String {
         page::page(self).into_string()
     }
@@ -198,14 +200,15 @@ impl Report<'_> {
         }
     }
 
-    /// Where the answers come from: what their files say of it goes before what is given.
+    /// Returns the origin of the answers: what their files state takes precedence over what is
+    /// given.
     fn origin(&self) -> Option<&Origin> {
         let told = self.tasks.iter().find_map(|task| task.origin());
         told.or(self.origin.as_ref())
     }
 
-    /// The task whose figures the results have under a name. A page of one task alone may have them
-    /// under another.
+    /// Returns the task whose scores the results list under this name. A page with only one task
+    /// may have them under another name.
     fn task(&self, name: &str) -> Option<&dyn Sections> {
         match self.tasks[..] {
             [task] => Some(task),
@@ -213,10 +216,10 @@ impl Report<'_> {
         }
     }
 
-    /// Writes the page, whole or not at all.
+    /// Writes the page, completely or not at all.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
         Ok(write_text(path, &self.html())?)
     }

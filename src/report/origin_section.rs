@@ -1,4 +1,4 @@
-//! Where the page's figures come from: model, data, settings, program, machine, command.
+//! The origin of the page's scores: model, data, settings, program, machine, command.
 
 use maud::{Markup, html};
 use serde_json::Value;
@@ -66,7 +66,7 @@ pub(crate) fn file(digest: &FileDigest) -> Markup {
     }
 }
 
-/// A setting as `--set` takes it.
+/// Formats a setting as `--set` takes it.
 pub(crate) fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -1,4 +1,4 @@
-//! The page around the parts: title, menu, style, script.
+//! The frame of the page: title, menu, style, script.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -9,7 +9,7 @@ const SCRIPT: &str = include_str!("../../assets/report/page.js");
 const PLOT_STYLE: &str = include_str!("../../assets/report/uPlot.min.css");
 const PLOT_SCRIPT: &str = include_str!("../../assets/report/uPlot.iife.min.js");
 
-/// Nothing may be loaded from anywhere, whatever stands in the data.
+/// Forbids loading anything from elsewhere, whatever the data contain.
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
@@ -42,7 +42,7 @@ pub(super) fn page(report: &Report) -> Markup {
     around(&report.title, menu, &main, &charts)
 }
 
-/// The page around its sections; `menu` has the id and the name of each.
+/// Renders the page around its sections; `menu` has the id and the title of each.
 pub(super) fn around<'a>(
     title: &str,
     menu: impl Iterator<Item = (&'a str, &'a str)>,

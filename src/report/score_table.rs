@@ -1,11 +1,11 @@
-//! The figures of every trial, with mean and standard deviation if there are several.
+//! The scores of every trial, with mean and standard deviation if there are several.
 
 use maud::{Markup, html};
 
 use super::{Report, Sections};
 use crate::eval::{figures::Scores, results::TrialResults, taken::Taken};
 
-/// Trials that have columns of their own, at most; beyond, their mean and spread say more.
+/// Most trials with a column of their own; with more, mean and standard deviation are more useful.
 const COLUMNS: usize = 10;
 
 pub(super) fn section(report: &Report) -> Markup {
@@ -22,7 +22,7 @@ pub(super) fn section(report: &Report) -> Markup {
     }
 }
 
-/// The tasks of all trials, each once, in order.
+/// Returns the tasks of all trials, each once, in order.
 fn tasks(trials: &[TrialResults]) -> Vec<&str> {
     let mut tasks: Vec<&str> = Vec::new();
     for (task, _) in trials.iter().flat_map(|trial| &trial.tasks) {
@@ -106,7 +106,7 @@ fn shown(key: &str, value: f64) -> String {
     }
 }
 
-/// Mean and standard deviation (of a sample: over n − 1; 0 of one value).
+/// Returns mean and sample standard deviation (over n − 1; 0 for a single value).
 fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
     let count = values.len() as f64;
     if values.is_empty() {

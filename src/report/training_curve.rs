@@ -1,4 +1,4 @@
-//! `train_log.jsonl` → curves short enough for a page.
+//! Turns `train_log.jsonl` into curves short enough for a page.
 
 use std::{
     fs::File,
@@ -20,7 +20,7 @@ use crate::{
 /// The longest line that is read; ours have about two hundred bytes.
 const LONGEST_LINE: u64 = 1 << 16;
 
-/// Stretches of steps that a curve shows, at most.
+/// Most intervals of steps that a curve shows.
 const STRETCHES: usize = 400;
 
 /// The steps of one training run.
@@ -28,16 +28,16 @@ const STRETCHES: usize = 400;
 pub struct TrainingCurve {
     pub name: String,
     pub steps: Vec<StepRecord>,
-    /// The evaluations between them.
+    /// The evaluations between the steps.
     pub dev: Vec<DevRecord>,
 }
 
 impl TrainingCurve {
-    /// Reads a training log and, beside one that has kept its name, that of the evaluations. A last line
-    /// without end, as a run leaves it that is still writing or was killed, is passed over.
+    /// Reads a training log and, beside one that still has its original name, the evaluation log.
+    /// Ignores an unterminated last line, as left by a run that is still writing or was killed.
     ///
     /// # Errors
-    /// When the file cannot be read or a line is none of a training log.
+    /// If the file cannot be read or a line is not part of a training log.
     pub fn read(path: &Path, name: &str) -> Result<Self, Error> {
         let dev_log = path.with_file_name(dev_record::FILE);
         let is_named = path
@@ -54,8 +54,7 @@ impl TrainingCurve {
         })
     }
 
-    /// The loss of a feature as it was, and smoothed; only smoothed where several runs share a
-    /// chart.
+    /// Returns the loss per feature, raw and smoothed; only smoothed if several runs share a chart.
     pub(super) fn loss(&self, colour: usize, alone: bool) -> Vec<Line> {
         let loss: Vec<f64> = self
             .steps
@@ -77,8 +76,8 @@ impl TrainingCurve {
         lines
     }
 
-    /// Each figure of the evaluations, all losses or all others, those of a part of the examples apart;
-    /// colours are counted on from `colour`.
+    /// Returns each metric of the evaluations, either all losses or all others, except those for a
+    /// part of the examples; colours are numbered from `colour`.
     pub(super) fn dev(&self, losses: bool, colour: usize, alone: bool) -> Vec<Line> {
         let Some(first) = self.dev.first() else {
             return Vec::new();
@@ -103,7 +102,7 @@ impl TrainingCurve {
         lines
     }
 
-    /// Of how many examples the evaluations are, a line for each task of which it is not all.
+    /// Returns how many examples the evaluations used, one line for each task that did not use all.
     pub(super) fn taken(&self) -> Vec<String> {
         let taken = self.dev.iter().flat_map(|record| &record.taken);
         let mut lines: Vec<String> = taken
@@ -113,7 +112,7 @@ impl TrainingCurve {
         lines
     }
 
-    /// A figure of each step, its peaks and troughs kept.
+    /// Returns a quantity at each step, preserving its peaks and troughs.
     pub(super) fn figure(
         &self,
         name: &str,
@@ -129,7 +128,7 @@ impl TrainingCurve {
         }
     }
 
-    /// How much of something a second, over each stretch of steps.
+    /// Returns an amount per second, over each interval of steps.
     pub(super) fn rate(
         &self,
         name: &str,
@@ -167,7 +166,7 @@ impl TrainingCurve {
     }
 }
 
-/// The lines of a log.
+/// Reads the lines of a log.
 fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Error> {
     let reading = |source| Error::ReadLog {
         path: path.into(),
@@ -205,18 +204,19 @@ fn wrong_line(path: &Path, line: usize, problem: String) -> Error {
     }
 }
 
-/// Whether a key, such as `HasAns_f1`, is that of another figure for a part of the examples.
+/// Returns whether a key, such as `HasAns_f1`, is another metric restricted to a part of the
+/// examples.
 fn is_of_part(key: &str, figures: &Figures) -> bool {
     let part = key.split_once('_').map(|(_, whole)| whole);
     part.is_some_and(|part| figures.keys().any(|whole| part.starts_with(whole)))
 }
 
-/// Steps over which the smoothed loss looks back, for a run of so many.
+/// Returns the time constant, in steps, of the smoothed loss.
 pub(super) fn memory(steps: usize) -> usize {
     (steps / 50).max(10)
 }
 
-/// An exponential mean, without the pull of its start; steps that are not numbers are passed over.
+/// Computes an exponential moving average with bias correction; skips values that are not numbers.
 fn smoothed(values: &[f64]) -> Vec<f64> {
     let keep = 1.0 - 1.0 / memory(values.len()) as f64;
     let (mut sum, mut weight) = (0.0, 0.0);
@@ -232,7 +232,7 @@ fn smoothed(values: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// Places of the least and the greatest value of each stretch, in order, and of both ends.
+/// Returns the positions of the minimum and maximum of each interval, in order, and of both ends.
 fn extremes(values: &[f64]) -> Vec<usize> {
     let stretch = values.len().div_ceil(STRETCHES).max(1);
     let mut places = Vec::new();
@@ -282,7 +282,7 @@ mod tests {
         let loss = curve.loss(0, true);
         assert_eq!(loss[0].points[0], (0.0, 2.0));
         assert_eq!(loss[0].points[1], (1.0, f64::INFINITY));
-        // Of 2 and 1, the later with nine tenths of its weight before.
+        // The average of 2 and 1, with the earlier one weighted by nine tenths.
         assert_eq!(loss[1].points[2], (2.0, (0.9 * 2.0 + 1.0) / 1.9));
         assert_eq!(curve.loss(0, false).len(), 1);
         let rate = curve.rate("tokens a second", 0, false, |step| step.tokens);

@@ -53,7 +53,7 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
         each(&|curve, colour| curve.rate("features a second", colour, alone, |step| step.features));
     let tokens =
         each(&|curve, colour| curve.rate("tokens a second", colour, alone, |step| step.tokens));
-    // Single batches go far beyond the others.
+    // Outliers of single batches are far larger than the rest.
     let norm = Lines {
         log: true,
         ..chart("norm", norm)
@@ -111,7 +111,7 @@ fn run(curve: &TrainingCurve, evaluated: bool) -> Markup {
     } }
 }
 
-/// How many there were, and how long they took.
+/// Formats how many there were, and how long they took.
 fn evaluations(curve: &TrainingCurve) -> String {
     let seconds: f64 = curve.dev.iter().map(|record| record.seconds).sum();
     format!("{} in {:.2} h", curve.dev.len(), seconds / 3600.0)
