@@ -1,8 +1,8 @@
-//! The map in ARCHITECTURE.md against what the files of `src` import.
+//! Compares the map in ARCHITECTURE.md with what the files of `src` import.
 //!
-//! An import is what a `use` names, or a path that begins with `crate` or `super`. What a module
-//! passes on from those inside it is theirs, and what only tests import does not count. The layout is
-//! rustfmt's: an item ends on a line with its own indentation.
+//! An import is what a `use` names, or a path that begins with `crate` or `super`. Items that a
+//! module re-exports from its submodules count as those submodules', and imports only by tests do
+//! not count. Relies on rustfmt's layout: an item ends on a line with the item's own indentation.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,19 +10,19 @@ use std::{
     path::Path,
 };
 
-/// Imports of rooms above, as (from, to, reason), each for all that is inside. One that no file
-/// needs any more makes the test fail, so that the list only shrinks.
+/// Allowed imports of rooms above, as (from, to, reason), each for everything inside. An entry that
+/// no file needs any more makes the test fail, so that the list only shrinks.
 const UPWARD: &[(&str, &str, &str)] = &[
     ("batch", "tasks/label", "the seam: a closed enum of labels"),
     ("config", "tasks/registry", "a leaf: the tasks' names"),
     ("kernels/adam", "config/choice", "the format of the moments"),
 ];
 
-/// Imports without which no circle of files would be left, as (from, to, reason). One that is in
-/// no circle any more makes the test fail.
+/// Imports without which there would be no import cycles, as (from, to, reason). An entry that is
+/// in no cycle any more makes the test fail.
 const CIRCLES: &[(&[&str], &[&str], &str)] = &[];
 
-/// The files that hold instructions for which Rust has no safe functions.
+/// The files that use instructions for which Rust has no safe functions.
 const UNSAFE: [&str; 2] = [
     "src/kernels/matmul/bf16/amx.rs",
     "src/kernels/matmul/bf16/avx512.rs",
@@ -51,13 +51,13 @@ fn unsafe_code_stands_where_it_is_listed_and_nowhere_else() {
             .filter(|line| !line.trim_start().starts_with("//"));
         let mut words = code
             .flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-'));
-        // The word alone, and what lets the compiler take it.
+        // The word alone, and the lint that permits it.
         if words.any(|word| word == "unsafe" || word == "unsafe_code") {
             let file = place.strip_prefix(root).unwrap().to_str().unwrap();
             found.insert(file.replace('\\', "/"));
         }
     }
-    // Where it is forbidden, or denied but for those.
+    // The lints that forbid it, or deny it except in those files.
     for (file, lint) in [
         ("checkpoints-convert/src/lib.rs", "forbid"),
         ("checkpoints-convert/src/main.rs", "forbid"),
@@ -143,9 +143,10 @@ fn files_import_each_other_in_no_circle() {
     }
 }
 
-/// The rooms of the map from above; those of one line stand side by side.
+/// Reads the rooms of the map from top to bottom; those on one line are side by side.
 ///
-/// A line begins with names, two blanks apart; what they are follows after three blanks or more.
+/// A line begins with names, two spaces apart; their description follows after three spaces or
+/// more.
 fn map() -> Vec<Vec<String>> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
     let text = fs::read_to_string(file).unwrap();
@@ -160,7 +161,7 @@ fn map() -> Vec<Vec<String>> {
         .collect()
 }
 
-/// The top-level module of one, empty for the crate's root.
+/// Returns the top-level module of a module, empty for the crate's root.
 fn room(module: &str) -> &str {
     module.split('/').next().unwrap_or(module)
 }
@@ -170,7 +171,7 @@ fn is_inside(module: &str, outer: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The shortest way from one module to another along imports.
+/// Returns the shortest path from one module to another along imports.
 fn path(imports: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) -> Option<Vec<String>> {
     let mut ways = vec![vec![from.to_owned()]];
     let mut seen = BTreeSet::from([from.to_owned()]);
@@ -192,7 +193,7 @@ fn path(imports: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) -> O
     None
 }
 
-/// The modules of a crate, as `train/log`, each with the modules it imports.
+/// Returns the modules of a crate, such as `train/log`, each with the modules that it imports.
 fn imports(sources: &str) -> BTreeMap<String, BTreeSet<String>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(sources);
     let mut texts = BTreeMap::new();
@@ -247,7 +248,7 @@ fn read(file: &Path, module: String, folder: &Path, texts: &mut BTreeMap<String,
     texts.insert(module, text);
 }
 
-/// What follows `mod` or `use` in a line that begins with it, whoever may see the item.
+/// Returns what follows `mod` or `use` in a line that begins with it, whatever its visibility.
 fn item<'a>(line: &'a str, keyword: &str) -> Option<&'a str> {
     let open = line.strip_prefix("pub").unwrap_or(line);
     let whole = match open
@@ -260,7 +261,7 @@ fn item<'a>(line: &'a str, keyword: &str) -> Option<&'a str> {
     whole.trim_start().strip_prefix(keyword)
 }
 
-/// The source without comments and without what is compiled for tests only.
+/// Strips comments and code that is compiled only for tests.
 fn without_tests(source: &str) -> String {
     let indentation = |line: &str| line.len() - line.trim_start().len();
     let mut kept = String::new();
@@ -276,8 +277,8 @@ fn without_tests(source: &str) -> String {
     kept
 }
 
-/// The paths that a source imports, by `use` or where they stand, and the names under which it passes
-/// them on.
+/// Returns the paths that a source imports, in `use` items or inline, and the names under which it
+/// re-exports them.
 fn paths(source: &str) -> Vec<(Vec<String>, Option<String>)> {
     let mut found = Vec::new();
     let mut lines = source.lines();
@@ -310,7 +311,7 @@ fn paths(source: &str) -> Vec<(Vec<String>, Option<String>)> {
     found
 }
 
-/// Every path of a tree as `use` has it, `a::{b, c::{d, e as f}}`, with the name that it gets.
+/// Expands a `use` tree, `a::{b, c::{d, e as f}}`, into paths with their names.
 fn branches(tree: &str, stem: &[String], found: &mut Vec<(Vec<String>, String)>) {
     let tree = tree.trim();
     let segments = |path: &str| -> Vec<String> {
@@ -346,7 +347,7 @@ fn branches(tree: &str, stem: &[String], found: &mut Vec<(Vec<String>, String)>)
     }
 }
 
-/// The module that a path leads to or into, and the name in it; none for other crates.
+/// Resolves a path to a module and a name in it; `None` for other crates.
 fn resolved(
     module: &str,
     path: &[String],

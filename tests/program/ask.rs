@@ -1,4 +1,5 @@
-//! `electra ask` as people read it: the answer, marked in its passage, in colours or without.
+//! Tests the output of `electra ask` for people: the answer, marked in its passage, with and
+//! without colours.
 #![cfg(unix)]
 
 use std::{
@@ -53,7 +54,7 @@ fn the_answer_is_marked_in_its_passage() {
     assert!(!answer.is_empty());
     let position = |key: &str| told[key].as_u64().unwrap() as usize;
     let (start, end) = (position("start"), position("end"));
-    // What is shown of the passage: one line, and no command to the terminal.
+    // The passage as shown: on one line, with nothing that a terminal would interpret.
     let shown = |text: &str| text.replace('\n', " ").replace('\x1b', "\u{fffd}");
     let characters: Vec<char> = PASSAGE.chars().collect();
     let part = |characters: &[char]| shown(&characters.iter().collect::<String>());
@@ -114,7 +115,7 @@ fn without_an_answer_nothing_is_marked() {
     assert!(told["nbest"][0]["start"].is_u64());
 }
 
-/// Runs `electra ask` with an input and returns what it printed, what it said and its exit code.
+/// Runs `electra ask` with an input; returns its standard output, standard error and exit code.
 fn ask_with(model: &Model, flags: &[&str], input: &str) -> (String, String, Option<i32>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_electra"))
         .args(["ask", "--quiet", "--device", "cpu", "--checkpoint"])
@@ -126,7 +127,7 @@ fn ask_with(model: &Model, flags: &[&str], input: &str) -> (String, String, Opti
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // One that is refused at once may be gone before it is written to.
+    // A process that fails immediately may have ended before anything is written to it.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -159,7 +160,7 @@ fn passages_and_questions_come_from_flags_files_and_standard_input() {
             "{flags:?}"
         );
     }
-    // Questions a line each, each above its answer.
+    // One question per line, each printed above its answer.
     let several = "What is oxygen?\n\nWhat is its symbol?\n";
     for flags in [
         &["--passage-file", file][..],
@@ -204,7 +205,7 @@ fn a_threshold_can_be_given() {
     let model = Model::new(&json!({"qa_na_threshold": 1e3}));
     let told = ask(&model, &["--threshold", "-1000"], &[]);
     assert!(told.starts_with("no answer: score "), "{told}");
-    // As it is printed.
+    // The minus sign as printed is accepted.
     assert_eq!(ask(&model, &["--threshold", "−1000"], &[]), told);
     let json: Value =
         serde_json::from_str(&ask(&model, &["--json", "--threshold=-1000"], &[])).unwrap();

@@ -1,5 +1,5 @@
-//! `electra ask` and `electra predict` of models that answer no questions: what they say is what the
-//! evaluation said, and what they cannot be asked is refused with what to give.
+//! Tests `electra ask` and `electra predict` with models other than question answering: their
+//! replies match the evaluation, and unsuitable input is rejected with advice.
 #![cfg(unix)]
 
 use std::{
@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 
 use crate::support::{golden, shared, tiny_vocabulary};
 
-/// Logits of one text on its own and among others, in f32 on the CPU.
+/// Tolerance between logits of a text alone and in a batch, in f32 on the CPU.
 const SAME: f64 = 1e-4;
-/// The reference's logits.
+/// Tolerance against the reference's logits.
 const REFERENCE: f64 = 2e-4;
 
-/// A model of three tasks, rte first, with its evaluation and its data.
+/// Trains a model of three tasks, rte first, and returns its folder with evaluation and data.
 fn trained() -> &'static Path {
     static TRAINED: OnceLock<tempfile::TempDir> = OnceLock::new();
     TRAINED
@@ -81,7 +81,7 @@ fn lines(path: &Path) -> Vec<Value> {
     lines.collect()
 }
 
-/// What a command printed and said, and its exit code.
+/// The standard output, standard error and exit code of a command.
 struct Ran {
     printed: String,
     said: String,
@@ -99,7 +99,7 @@ fn run_with(command: &str, checkpoint: &Path, flags: &[&str], input: &[u8]) -> R
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // One that is refused at once may be gone before it is written to.
+    // A process that fails immediately may have ended before anything is written to it.
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -114,7 +114,7 @@ fn ask(flags: &[&str]) -> Ran {
     run_with("ask", &model(), flags, b"")
 }
 
-/// The replies of a command that succeeds.
+/// Returns the replies of a command that succeeds.
 #[track_caller]
 fn replies(checkpoint: &Path, flags: &[&str], input: &[u8]) -> Vec<Value> {
     let ran = run_with("ask", checkpoint, &[flags, &["--json"]].concat(), input);
@@ -125,7 +125,7 @@ fn replies(checkpoint: &Path, flags: &[&str], input: &[u8]) -> Vec<Value> {
         .collect()
 }
 
-/// What predict writes of a file.
+/// Returns what predict writes for a file.
 #[track_caller]
 fn predicted(
     checkpoint: &Path,
@@ -145,7 +145,7 @@ fn predicted(
     (out, written, ran)
 }
 
-/// The most that numbers in the same places differ by.
+/// Returns the largest difference between numbers in the same positions.
 #[track_caller]
 fn difference(one: &Value, other: &Value) -> f64 {
     match (one, other) {
@@ -158,7 +158,7 @@ fn difference(one: &Value, other: &Value) -> f64 {
     }
 }
 
-/// The rows of one of GLUE's files whose columns are all there: their cells.
+/// Returns the cells of complete rows of a GLUE file.
 fn rows(path: &Path, columns: usize) -> Vec<Vec<String>> {
     let text = fs::read_to_string(path).unwrap();
     let rows = text
@@ -175,7 +175,7 @@ fn a_pair_gets_the_class_that_the_evaluation_gave_it() {
     let evaluated = evaluated("rte");
     assert_eq!((rows.len(), evaluated.len()), (24, 24));
     let names = ["entailment", "not_entailment"];
-    // A line each, the first task answers.
+    // One pair per line; the first task answers.
     let pairs: Vec<String> = rows
         .iter()
         .map(|row| format!("{}\t{}\n", row[1], row[2]))
@@ -253,7 +253,7 @@ fn what_predict_writes_of_a_labelled_file_is_the_evaluation() {
         assert!(line["label"].is_string() && line["text_b"].is_string());
     }
     assert!(!out.path().join("RTE.tsv").exists());
-    // A test file has no labels, and a form in which it is submitted.
+    // A test file has no labels, but a submission format.
     let (out, written, _) = predicted(&model(), &data("rte", "test.tsv"), &[]);
     assert!(written.iter().all(|line| line.get("label_id").is_none()));
     let submitted = fs::read_to_string(out.path().join("RTE.tsv")).unwrap();
@@ -266,7 +266,7 @@ fn tagged_sentences_get_the_tags_that_the_evaluation_gave_them() {
     let (_out, written, ran) = predicted(&model(), &data("chunk", "dev.txt"), &["--task", "chunk"]);
     let evaluated = evaluated("chunk");
     assert_eq!(written.len(), evaluated.len());
-    // As the reference reads it, which is said.
+    // Reads it as the reference does, and says so.
     assert!(ran.said.contains("the last sentence"), "{}", ran.said);
     for (line, expected) in written.iter().zip(&evaluated) {
         for key in ["eid", "labels", "predictions"] {
@@ -276,7 +276,7 @@ fn tagged_sentences_get_the_tags_that_the_evaluation_gave_them() {
         let tags = line["tags"].as_array().unwrap();
         assert_eq!(tags.len(), line["predictions"].as_array().unwrap().len());
     }
-    // A sentence that the reference keeps whole, as somebody types it.
+    // A sentence that the reference does not cut, as a user would type it.
     let whole = written.iter().find(|line| {
         let words = line["words"].as_array().unwrap();
         let plain = |word: &Value| word.as_str().unwrap().chars().all(char::is_alphanumeric);
@@ -346,7 +346,7 @@ fn files_without_labels_are_answered_in_every_form() {
             written.iter().all(|line| line.get("label_id").is_none()),
             "{name}"
         );
-        // A blank line counts for nothing.
+        // A blank line is ignored.
         let eids: Vec<u64> = written
             .iter()
             .map(|line| line["eid"].as_u64().unwrap())
@@ -441,7 +441,7 @@ fn what_cannot_be_asked_is_refused_with_what_to_give() {
             assert!(ran.said.contains(part), "{part:?} is not in {}", ran.said);
         }
     }
-    // Lines that are no pairs, and none at all.
+    // Lines that are not pairs, and no lines at all.
     for (input, part) in [
         ("An oak\n", "a tab between"),
         ("", "no text"),
@@ -536,7 +536,7 @@ fn hostile_texts_are_answered_or_refused() {
     assert!(cut["cut_tokens"].as_u64().unwrap() > 200_000, "{cut}");
     let odd_pair = &said(odd, "rte", "\t\u{200b}x")[0];
     assert!(odd_pair["probability"].as_f64().unwrap() >= 0.5);
-    // Every word of a long text is kept, and each stands where it says.
+    // Every word of a long text is kept, with its correct position.
     let file = tempfile::NamedTempFile::with_suffix(".txt").unwrap();
     for text in [odd, &long[..10_000], "\u{200b}", "a\0b"] {
         fs::write(file.path(), text).unwrap();
@@ -549,7 +549,7 @@ fn hostile_texts_are_answered_or_refused() {
         let said = &replies(&model(), &flags, b"")[0];
         let words = said["words"].as_array().unwrap();
         assert!(!words.is_empty());
-        // 64 tokens are read at once.
+        // The model reads 64 tokens at once.
         let parts = said["parts"].as_u64().unwrap();
         assert_eq!(parts > 1, words.len() > 62, "{parts} of {}", words.len());
         for word in words {
@@ -564,7 +564,7 @@ fn hostile_texts_are_answered_or_refused() {
     assert!(!shown.printed.contains('\u{1b}'), "{:?}", shown.printed);
 }
 
-/// A checkpoint of the reference's as a fine-tuned model.
+/// Converts a checkpoint of the reference to a fine-tuned model.
 fn of_reference(checkpoint: &Path, task: &str, max_seq_length: usize) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     checkpoints_convert::convert(
@@ -634,7 +634,7 @@ fn the_learned_chunker_of_the_reference_says_what_it_recorded() {
     let model = of_reference(&reference.join("learned"), "chunk", 48);
     let dev = reference.join("data/dev.txt");
     let flags = ["--data", dev.to_str().unwrap(), "--output", "none"];
-    // A TensorFlow checkpoint does not tell its tags.
+    // A TensorFlow checkpoint does not contain its tags.
     let refused = run_with("predict", model.path(), &flags, b"");
     assert_eq!(refused.code, Some(2), "{}", refused.said);
     assert!(

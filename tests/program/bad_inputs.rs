@@ -1,8 +1,8 @@
-//! Input that is wrong, damaged or hostile: each ends with its exit code and one line that
-//! `docs/bad-inputs.md` shows, without a panic, within bounded memory, and leaves the output of
-//! an earlier run as it was.
+//! Tests invalid, damaged and malicious input: each case ends with its exit code and one line,
+//! which `docs/bad-inputs.md` shows, without a panic, within bounded memory, and leaves the output
+//! of an earlier run unchanged.
 //!
-//! `ELECTRA_WRITE=1 cargo test --test program bad_inputs` writes the page anew.
+//! `ELECTRA_WRITE=1 cargo test --test program bad_inputs` rewrites the page.
 #![cfg(target_os = "linux")]
 
 mod parts;
@@ -23,7 +23,7 @@ use std::{
 use crate::support::{place::golden, small_run::SmallRun};
 use serde_json::{Value, json};
 
-/// Address space of a process, in KiB: 4 GiB. What a file claims must not be asked of the system.
+/// Address-space limit in KiB: 4 GiB, so that allocating what a file claims to need fails.
 const ADDRESS_SPACE: u32 = 4 << 20;
 /// A case that takes longer hangs, however busy the machine.
 const SECONDS: u32 = 600;
@@ -32,7 +32,7 @@ const SHOWN: usize = 320;
 /// What an earlier run wrote.
 const EARLIER: &str = "{\"q1\": \"Ada\"}";
 
-/// A folder with all that a command needs, to be spoiled by one case.
+/// A folder with everything that a command needs, which one case damages.
 struct Place {
     data: PathBuf,
 }
@@ -42,7 +42,7 @@ impl Place {
         self.data.join(name)
     }
 
-    /// Puts bytes in the place of a file.
+    /// Writes bytes to a file.
     fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -74,7 +74,7 @@ const VOCAB: &str = "models/electra_tiny/vocab.txt";
 const RECORD: &str = "models/electra_tiny/model.bpk";
 const TRAINED: &str = "trained";
 
-/// Arguments of a run whose hyper-parameters differ by `changed`.
+/// Returns the arguments of a run with the hyper-parameters in `changed`.
 fn finetune(changed: Value) -> Vec<String> {
     let mut hparams = SmallRun::hparams();
     for (key, value) in changed.as_object().unwrap() {
@@ -142,7 +142,7 @@ fn nested(depth: usize) -> String {
     "[".repeat(depth)
 }
 
-/// A paragraph with one question, as a whole data set.
+/// Returns a data set of one paragraph with one question.
 fn squad(question: Value) -> String {
     json!({"version": "v2.0", "data": [{"title": "t", "paragraphs": [
         {"context": "Ada wrote it.", "qas": [question]}
@@ -167,7 +167,7 @@ fn question_without(key: &str) -> String {
     squad(question)
 }
 
-/// A TensorFlow checkpoint in the place of the record.
+/// Replaces the record by a TensorFlow checkpoint.
 fn tensorflow(place: &Place) {
     for name in ["model.bpk", "config.json", "conversion.json"] {
         place.remove(&format!("{MODEL}/{name}"));
@@ -183,7 +183,7 @@ fn tensorflow(place: &Place) {
     }
 }
 
-/// What is wrong, how it is made, and the command that meets it.
+/// What is wrong, how it is set up, and the command that encounters it.
 type Case = (&'static str, fn(&Place) -> Vec<String>);
 
 const SECTIONS: &[(&str, u8, &[Case])] = &[
@@ -489,7 +489,7 @@ const VOCABULARIES: &[Case] = &[
     }),
 ];
 
-/// A model's config.json with another value, for a command that reads the trained model.
+/// Changes a value in a trained model's config.json; returns a command that reads the model.
 fn config_with(place: &Place, key: &str, value: Value) -> Vec<String> {
     place.edit_json("trained/config.json", |config| {
         config["model_hparam_overrides"][key] = value;
@@ -715,7 +715,7 @@ const SCORES: &[Case] = &[
     }),
 ];
 
-/// A conversion over the answers of an earlier run.
+/// Returns a conversion that would replace an earlier run's answers.
 fn convert(data_set: &str, input: &str) -> Vec<String> {
     words(&["data", data_set, input, "answers/preds.json"])
 }
@@ -724,7 +724,7 @@ fn check(file: &str) -> Vec<String> {
     words(&["data", "check", file])
 }
 
-/// A dialogue of one question in QuAC's form.
+/// Returns a dialogue of one question in QuAC's format.
 fn quac(key: &str, value: Value) -> String {
     let answer = json!({"text": "Ada", "answer_start": 0});
     let mut question = question();
@@ -873,15 +873,15 @@ const DEVICES: &[Case] = &[
     }),
 ];
 
-/// What a case ended with.
+/// The outcome of a case.
 struct Ending {
     code: Option<i32>,
     stderr: String,
-    /// What stands in an earlier run's file.
+    /// The contents of an earlier run's file.
     earlier: Option<String>,
 }
 
-/// A copy of the prepared folder for one case.
+/// Copies the prepared folder for one case.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -895,7 +895,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Runs a case in a folder of its own, the program's time and address space limited.
+/// Runs a case in its own folder, with limits on the program's time and address space.
 fn run(prepared: &Path, case: &Case) -> Ending {
     let folder = tempfile::tempdir().unwrap();
     let place = Place {
@@ -923,8 +923,8 @@ fn run(prepared: &Path, case: &Case) -> Ending {
     }
 }
 
-/// All that the cases start from: a pre-trained model, one fine-tuned a few steps, questions,
-/// predictions, answers of an earlier run.
+/// Prepares the starting point of all cases: a pre-trained model, one fine-tuned for a few steps,
+/// questions, predictions, and answers of an earlier run.
 fn prepare(folder: &Path) {
     let training = SmallRun::in_folder(folder);
     training.finish();
@@ -940,7 +940,7 @@ fn prepare(folder: &Path) {
     fs::write(folder.join("answers/preds.json"), EARLIER).unwrap();
 }
 
-/// Runs all cases, as many at a time as there are cores, and returns their ends in order.
+/// Runs all cases in parallel on all cores and returns their outcomes in order.
 fn run_all(prepared: &Path) -> Vec<Ending> {
     let cases: Vec<&Case> = SECTIONS.iter().flat_map(|(_, _, cases)| *cases).collect();
     let endings: Vec<OnceLock<Ending>> = cases.iter().map(|_| OnceLock::new()).collect();
@@ -962,7 +962,7 @@ fn run_all(prepared: &Path) -> Vec<Ending> {
         .collect()
 }
 
-/// The error's line, the hundred characters of advice about a file's form and more cut short.
+/// Formats the error's line for the page, truncated if it is long.
 fn shown(line: &str) -> String {
     let line = line.replace('|', "\\|");
     match line.char_indices().nth(SHOWN) {

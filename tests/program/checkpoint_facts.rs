@@ -1,5 +1,5 @@
-//! What a checkpoint says about itself reaches the run without being given again; what is given and
-//! contradicts it is refused.
+//! Tests that a checkpoint's facts reach the run without being given again, and that given values
+//! that contradict them are rejected.
 #![cfg(target_os = "linux")]
 
 use std::{
@@ -12,7 +12,7 @@ use crate::support::{place::golden, small_run::SmallRun};
 use checkpoints_convert::{Format, export};
 use serde_json::{Value, json};
 
-/// A data folder whose model `electra_tiny` is a Hugging Face folder.
+/// Creates a data folder whose model `electra_tiny` is a Hugging Face folder.
 fn hugging_face() -> (SmallRun, PathBuf) {
     let run = SmallRun::new();
     let model = run.data.join("models/electra_tiny");
@@ -29,8 +29,8 @@ fn edit(file: &Path, change: impl FnOnce(&mut Value)) {
     fs::write(file, value.to_string()).unwrap();
 }
 
-/// Exit code and standard error of a command on the data folder, with hyper-parameters that say
-/// nothing about the model.
+/// Runs a command on the data folder, with hyper-parameters that say nothing about the model;
+/// returns exit code and standard error.
 fn electra(data: &Path, command: &str, more: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_electra"))
         .arg(command)
@@ -65,7 +65,7 @@ fn refused(data: &Path, more: &[&str], expected: &[&str]) {
     }
 }
 
-/// Every path below a folder.
+/// Returns every path below a folder.
 fn tree(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -95,7 +95,7 @@ fn heads_are_the_checkpoint_s_and_the_fine_tuned_model_repeats_them() {
         &["--set", &format!("{over}=2")],
         &[&format!("{over} = 2"), "num_attention_heads = 4"],
     );
-    // The sizes that the older way to type it gives are the checkpoint's, but not its heads.
+    // The sizes given the older way match the checkpoint's, except for the number of heads.
     let sizes = SmallRun::hparams()["model_hparam_overrides"].to_string();
     let given = format!("model_hparam_overrides={sizes}");
     let given = ["--set", &given, "--set", "model_size=large"];
@@ -143,7 +143,7 @@ fn contradictions_are_refused_with_both_values() {
         let ours = format!("{key} = {value}");
         refused(&run.data, &["--set", given], &[&ours, told]);
     }
-    // Dropout, and whatever agrees, may be given.
+    // Dropout, and any value that agrees, may be given.
     for given in [
         "model_hparam_overrides.hidden_dropout_prob=0.3",
         "embedding_size=null",
@@ -153,7 +153,7 @@ fn contradictions_are_refused_with_both_values() {
     ] {
         dry_run(&run.data, &[&TINY[..], &["--set", given]].concat());
     }
-    // No activation of another kind is computed as if it were gelu.
+    // A different activation is not silently replaced by gelu.
     let record = run.data.join("models/record");
     checkpoints_convert::convert(&model, &record, &mut |_, _| {}).unwrap();
     edit(&record.join("config.json"), |config| {
@@ -222,7 +222,7 @@ fn letter_case_and_accents_are_the_tokenizer_s() {
     let (run, model) = hugging_face();
     let vocab = fs::read_to_string(model.join("vocab.txt")).unwrap();
     let mut lines: Vec<&str> = vocab.lines().collect();
-    // It has the vocabulary too, and another one than it would be refused.
+    // It has the vocabulary too, and a different one would be rejected.
     fs::remove_file(model.join("tokenizer.json")).unwrap();
     let last = lines.len() - 4;
     lines[last..].copy_from_slice(&["müller", "muller", "Müller", "Muller"]);
@@ -266,7 +266,7 @@ fn letter_case_and_accents_are_the_tokenizer_s() {
 
 #[test]
 fn the_vocabulary_is_found_wherever_the_model_comes_from() {
-    // A Hugging Face folder with tokenizer.json alone.
+    // A Hugging Face folder with only tokenizer.json.
     let (run, model) = hugging_face();
     let vocab = fs::read_to_string(model.join("vocab.txt")).unwrap();
     let ids = vocab
@@ -288,7 +288,7 @@ fn the_vocabulary_is_found_wherever_the_model_comes_from() {
         vocab
     );
 
-    // A zip, by its path and by its name.
+    // A zip, by path and by name.
     for more in [
         &["--model-name", "electra_tiny.zip"][..],
         &TINY,
@@ -358,7 +358,7 @@ fn a_record_that_was_corrected_by_hand_is_believed_and_hyper_parameters_alone_de
     let told = dry_run(&run.data, &TINY);
     assert!(told.contains("parameters, cased"), "{told}");
 
-    // As a version that kept no shape wrote it.
+    // As written by a version that did not store the shape.
     let config = run.model_dir().join("config.json");
     edit(&config, |config| {
         config.as_object_mut().unwrap().shift_remove("model");
@@ -382,7 +382,7 @@ fn a_record_that_was_corrected_by_hand_is_believed_and_hyper_parameters_alone_de
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{stderr}");
 
-    // A contradiction in the file itself is one, too.
+    // A contradiction within the file itself is rejected too.
     edit(&config, |config| {
         config["model_hparam_overrides"]["num_hidden_layers"] = json!(5)
     });

@@ -1,5 +1,5 @@
-//! `electra runs` and `electra compare`: what is listed of runs, what differs between them, and what is
-//! refused.
+//! Tests `electra runs` and `electra compare`: what they list about runs, the differences that they
+//! find, and what they reject.
 
 use std::{
     collections::BTreeMap,
@@ -42,7 +42,7 @@ fn refuse(folder: &Path, arguments: &[&str]) -> String {
     told
 }
 
-/// Every file below a folder.
+/// Returns every file below a folder.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut waiting = vec![folder.to_owned()];
@@ -58,7 +58,7 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-/// Runs on the data of one that was evaluated, without their models.
+/// Simulated runs on the data of an evaluated one, without their models.
 struct Laid {
     data: EvaluatedRun,
     tasks: &'static [&'static str],
@@ -86,8 +86,8 @@ impl Laid {
         Config::resolve(self.folder(), "m", given).unwrap().0
     }
 
-    /// The folder of a run's trial, which was begun, and where the run leaves its predictions, which are
-    /// those of `EvaluatedRun`.
+    /// Creates an unfinished run; returns the folder of its trial and that of its predictions,
+    /// which are those of `EvaluatedRun`.
     fn begin(&self, name: &str, more: &Value) -> (PathBuf, PathBuf) {
         let config = self.config(name, more);
         let trial = config.paths().model_dir(1);
@@ -108,7 +108,7 @@ impl Laid {
         (trial, results)
     }
 
-    /// The same of a run that was finished with these figures; returns where its predictions lie.
+    /// Creates a finished run with these scores; returns the folder of its predictions.
     fn finish(&self, name: &str, more: &Value, figures: &[Value]) -> PathBuf {
         let (_, results) = self.begin(name, more);
         let trials: serde_json::Map<String, Value> = figures
@@ -221,7 +221,7 @@ fn runs_are_listed_with_what_differs_among_them() {
 #[test]
 fn figures_differ_with_an_interval_and_examples_are_gained() {
     let laid = Laid::new(&["rte"]);
-    // 19 of 24 are right.
+    // 19 of 24 are correct.
     let learned = 100.0 * 19.0 / 24.0;
     laid.finish(
         "first",
@@ -253,7 +253,7 @@ fn figures_differ_with_an_interval_and_examples_are_gained() {
         laid.folder(),
         &["compare", runs[0], runs[1], "--output", "page.html"],
     );
-    // Texts are broken by a terminal alone.
+    // Text is wrapped only on a terminal.
     let mut tables = out.lines().filter(|line| !line.starts_with("    "));
     assert!(tables.all(|line| line.chars().count() <= 80), "{out}");
     for part in [
@@ -288,8 +288,8 @@ fn figures_differ_with_an_interval_and_examples_are_gained() {
     let accuracy = &task["figures"]["accuracy"];
     assert!((accuracy["difference"].as_f64().unwrap() - (100.0 - learned)).abs() < 1e-9);
     let ends = ["low", "high"].map(|end| accuracy["interval"][end].as_f64().unwrap());
-    // A mean of 5 / 24 with a deviation of √(5 · 19 / 24³): the samples lie some two of them about it,
-    // in steps of 1 / 24.
+    // The mean is 5 / 24 with a standard deviation of √(5 · 19 / 24³): the interval ends are about
+    // two deviations from it, in steps of 1 / 24.
     let deviation = 100.0 * (5.0 * 19.0 / 24_f64.powi(3)).sqrt();
     for (end, expected) in ends.iter().zip([-1.96, 1.96]) {
         let expected = 100.0 - learned + expected * deviation;
@@ -304,7 +304,7 @@ fn figures_differ_with_an_interval_and_examples_are_gained() {
     assert_eq!(again, out);
 }
 
-/// The comparison of two runs of some tasks, the second with other predictions.
+/// Compares two runs of some tasks, the second with different predictions.
 fn told(tasks: &'static [&'static str], change: impl FnOnce(&Path)) -> Value {
     let laid = Laid::new(tasks);
     let scores: serde_json::Map<String, Value> = tasks
@@ -328,7 +328,7 @@ fn told(tasks: &'static [&'static str], change: impl FnOnce(&Path)) -> Value {
     told["comparisons"][0].clone()
 }
 
-/// Keys of the figures that have an interval, and of those that have none.
+/// Returns the keys of the metrics that have an interval, and of those that have none.
 fn keys(task: &Value) -> (Vec<&str>, Vec<&str>) {
     let figures = task["figures"].as_object().unwrap();
     let (with, without): (Vec<_>, Vec<_>) = figures
@@ -422,7 +422,7 @@ fn every_kind_of_task_has_intervals() {
     let sts = told(&["sts"], |results| {
         let path = results.join("sts_predictions/sts_dev.jsonl");
         let lines = fs::read_to_string(&path).unwrap();
-        // The right numbers, of every second text.
+        // The correct numbers for every other text.
         let lines = lines.lines().enumerate().map(|(place, line)| {
             let mut line: Value = serde_json::from_str(line).unwrap();
             if place % 2 == 0 {
@@ -470,7 +470,7 @@ fn what_cannot_be_compared_is_refused() {
     fs::create_dir_all(dev.parent().unwrap()).unwrap();
     let own = fs::read_to_string(laid.data.data("rte", "dev.tsv")).unwrap();
     let compare = |runs: &[&str]| refuse(laid.folder(), &[&["compare"], runs].concat());
-    // Another text of the same label.
+    // A different text with the same label.
     let changed = own
         .lines()
         .map(|line| line.replacen('\t', "\tIndeed ", 1) + "\n");
@@ -486,7 +486,7 @@ fn what_cannot_be_compared_is_refused() {
     ] {
         assert!(message.contains(part), "{part}: {message}");
     }
-    // The same texts elsewhere are the same examples.
+    // The same texts at another path are the same examples.
     fs::write(&dev, &own).unwrap();
     succeed(laid.folder(), &["compare", "tries/first", "tries/other_1"]);
 
@@ -543,7 +543,7 @@ fn a_run_s_own_trials_are_listed_and_compared() {
         assert_eq!(trial["state"], "finished");
         assert_eq!(&trial["results"], results);
     }
-    // Only the last model was kept; the answers of all were.
+    // Only the last model was kept; the answers of all trials were.
     let common = "models/electra_tiny/finetuning_models/squad_model";
     let [first, last] = [1, 3].map(|trial| format!("{common}_{trial}"));
     let (out, _) = succeed(&run.data, &["compare", &first, &last]);

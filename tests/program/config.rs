@@ -1,4 +1,4 @@
-//! The table of hyper-parameters as a whole, and configurations read from what a user types.
+//! Tests the whole table of hyper-parameters, and configurations parsed from user input.
 
 use std::{collections::HashSet, path::Path};
 
@@ -147,8 +147,8 @@ fn mistakes_are_explained_before_anything_runs() {
     }
 }
 
-/// In debug mode the reference decides on the model that it begins with before it reads that it is in
-/// debug mode, so that it needs one of that size; here it begins with random weights.
+/// In debug mode the reference chooses the initial model before it notices debug mode, so it needs
+/// a model of that size; here the weights are initialised randomly.
 const OTHERWISE: &[(&str, &str)] = &[("debug rte", "init_checkpoint")];
 
 #[test]
@@ -175,7 +175,7 @@ fn every_task_and_size_resolves_as_in_the_reference() {
                 }
                 value => value.clone(),
             };
-            // Keys that say nothing here: TPUs, overrides that are not given.
+            // Keys without meaning here: TPUs, overrides that are not given.
             let Some(ours) = ours.get(key) else { continue };
             compared += 1;
             if *ours != expected {

@@ -1,4 +1,4 @@
-//! The same bytes on any number of cores.
+//! Tests that the output is the same on any number of cores.
 
 use crate::support::small_run::SmallRun;
 

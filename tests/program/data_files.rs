@@ -1,4 +1,4 @@
-//! `electra data split`, `merge` and `stats`, through the real program.
+//! Tests `electra data split`, `merge` and `stats` with the real program.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +20,7 @@ fn electra(folder: &Path, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// What a command says on standard output and standard error, once it has ended with `code`.
+/// Runs a command that must exit with `code`; returns standard output and standard error.
 #[track_caller]
 fn told(folder: &Path, arguments: &[&str], code: i32) -> (String, String) {
     let output = electra(folder, arguments);
@@ -31,7 +31,7 @@ fn told(folder: &Path, arguments: &[&str], code: i32) -> (String, String) {
     (stdout, stderr)
 }
 
-/// The JSON that a command prints.
+/// Returns the JSON that a command prints.
 #[track_caller]
 fn figures(folder: &Path, arguments: &[&str]) -> Value {
     let (stdout, _) = told(folder, &[arguments, &["--json"]].concat(), 0);
@@ -46,7 +46,7 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
-/// The questions of a document by their ids, each with its article's title and its passage.
+/// Returns the questions of a document by id, each with its article's title and its passage.
 fn questions(file: &Path) -> BTreeMap<String, (String, String, Value)> {
     let document: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     let list = |value: &Value| value.as_array().unwrap().clone();
@@ -76,7 +76,7 @@ fn a_split_keeps_passages_or_articles_together_and_loses_nothing() {
     let squad = squad();
     let all = questions(&squad);
     assert_eq!(all.len(), 60);
-    // Two articles of nine, nine, ten, two, ten, ten and ten questions on a passage.
+    // Two articles with nine, nine, ten, two, ten, ten and ten questions per passage.
     for (flags, passages, articles) in [
         (&["--share", "0.2"][..], true, false),
         (&["--share", "0.5", "--by", "article"], true, true),
@@ -89,7 +89,7 @@ fn a_split_keeps_passages_or_articles_together_and_loses_nothing() {
         let (train, dev) = (questions(&path("train.json")), questions(&path("dev.json")));
         assert_eq!(found["train"]["questions"], train.len());
         assert_eq!(found["dev"]["questions"], dev.len());
-        // Every question is in one of them, as it was.
+        // Every question is in exactly one part, unchanged.
         let mut both = train.clone();
         both.extend(dev.clone());
         assert_eq!(both, all, "{flags:?}");
@@ -107,7 +107,8 @@ fn a_split_keeps_passages_or_articles_together_and_loses_nothing() {
         assert_eq!(found["train"]["passages"], of(&train, false).len());
         let common = of(&train, true).intersection(&of(&dev, true)).count();
         assert_eq!(common == 0, articles, "{flags:?}: {common}");
-        // What is held out comes as near to the share as whole passages and articles let it.
+        // The held-out fraction is as close to the requested one as whole passages and articles
+        // allow.
         let share = dev.len() as f64 / 60.0;
         let asked: f64 = flags[1].parse().unwrap();
         assert!(share > 0.0 && share <= asked + 1e-9, "{flags:?}: {share}");
@@ -150,7 +151,7 @@ fn rows_lines_and_csv_are_split_in_their_own_form() {
         })
         .to_string()
     };
-    // Four passages of two rows each; the first two share a title.
+    // Four passages of two rows each; the first two have the same title.
     let rows: Vec<String> = (0..8)
         .map(|id| {
             let passage = format!("An oak, number {}.", id / 2);
@@ -300,7 +301,7 @@ fn nothing_is_replaced_and_no_half_is_left() {
         2,
     );
     assert!(refused.contains("both parts would go there"), "{refused}");
-    // A folder that cannot be made, for the second file.
+    // A folder that cannot be created, for the second file.
     let out = ["--train", "train.json", "--dev", "taken/dev.json"];
     let (_, refused) = told(place.path(), &split(file, &out), 2);
     assert!(refused.contains("taken/dev.json: "), "{refused}");
@@ -405,13 +406,13 @@ fn files_of_other_forms_are_not_mixed() {
         let asked = [&["merge"], files, &["--output", output]].concat();
         told(place.path(), &asked, code)
     };
-    // The header stands once.
+    // There is only one header.
     merge(&["a.jsonl", "b.jsonl"], "ab.jsonl", 0);
     assert_eq!(
         read("ab.jsonl"),
         format!("{header}\n{}\n{}\n", line("1"), line("2"))
     );
-    // A document with questions of SQuAD 2.0 says so.
+    // A document with SQuAD 2.0 questions states that version.
     let squad = squad();
     merge(&["old.json", squad.to_str().unwrap()], "two.json", 0);
     let two: Value = serde_json::from_str(&read("two.json")).unwrap();
@@ -488,7 +489,7 @@ fn figures_stand_side_by_side() {
     }
     let sum = |key: &str| files[1][key].as_u64().unwrap() + files[2][key].as_u64().unwrap();
     assert_eq!((sum("questions"), sum("passages")), (60, 7));
-    // The whole has all of either part, and the parts have nothing in common.
+    // The whole contains each part, and the parts are disjoint.
     let common = found["common"].as_array().unwrap();
     assert_eq!(common.len(), 2, "{common:?}");
     for (one, part) in common.iter().zip([1, 2]) {

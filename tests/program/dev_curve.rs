@@ -1,5 +1,5 @@
-//! Evaluations between training steps: the best weights become the model, training that gets no better
-//! ends, and a run that was killed in one ends as if it had not been.
+//! Tests evaluations during training: the best weights become the model, training stops early
+//! without improvement, and a run killed during an evaluation ends as if it had not been.
 #![cfg(unix)]
 
 use std::{fs, process::Command, time::Duration};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{place::golden, small_run::SmallRun};
 
-/// A run that is evaluated, with these settings besides.
+/// Returns an evaluated run with these additional settings.
 fn run(sets: &[&str]) -> SmallRun {
     let mut run = SmallRun::new();
     let dev = run.data.join("finetuning_data/squad/dev.json");
@@ -21,7 +21,7 @@ fn run(sets: &[&str]) -> SmallRun {
     run
 }
 
-/// The evaluations of a run, without their times.
+/// Returns the evaluations of a run, without their times.
 fn evaluations(run: &SmallRun) -> Vec<Value> {
     let log = fs::read_to_string(run.model_dir().join("eval_log.jsonl")).unwrap();
     let lines = log.lines().map(|line| {
@@ -42,7 +42,7 @@ fn f1(evaluation: &Value) -> f64 {
     evaluation["f1"].as_f64().unwrap()
 }
 
-/// The best by f1, the first of equal ones.
+/// Returns the best by f1, the first of equal ones.
 fn best(evaluations: &[Value]) -> &Value {
     let mut best = &evaluations[0];
     for evaluation in evaluations {
@@ -53,14 +53,14 @@ fn best(evaluations: &[Value]) -> &Value {
     best
 }
 
-/// The best weights that a run keeps, if it does.
+/// Returns the best weights that a run stores, if it does.
 fn kept(run: &SmallRun) -> Option<Vec<u8>> {
     fs::read(run.model_dir().join("best/model.bpk")).ok()
 }
 
 #[test]
 fn the_best_weights_become_the_model() {
-    // Answers alone are marked, so that a model that has learnt nothing has figures that differ.
+    // Answers are never held back, so that even an untrained model has varying scores.
     let sets = ["eval_every=4", "qa_na_threshold=99", "learning_rate=2e-3"];
     let last = run(&sets);
     last.finish();
@@ -93,7 +93,7 @@ fn the_best_weights_become_the_model() {
     let results = fs::read_to_string(run.results_dir().join("squad_results.json")).unwrap();
     let results: Value = serde_json::from_str(&results).unwrap();
     assert_eq!(results[0]["squad"]["f1"].as_f64(), Some(f1(best)));
-    // Looking changes nothing of what is learnt.
+    // Evaluating does not change what is learnt.
     assert_eq!(steps(&ours), steps(&curve));
     for (ours, theirs) in ours.iter().zip(&curve) {
         assert_eq!(f1(ours), f1(theirs));
@@ -137,7 +137,7 @@ fn killed_at_any_moment_it_ends_with_the_same_weights() {
     whole.finish();
     let disturbed = run(&sets);
     let log = disturbed.model_dir().join("eval_log.jsonl");
-    // In the middle of evaluations, and between their weights and their line.
+    // During evaluations, and between writing their weights and their log line.
     for lines in [1, 3, 4] {
         let mut child = disturbed.start();
         loop {
@@ -171,7 +171,7 @@ fn the_loss_of_an_evaluation_is_that_of_training_without_dropout() {
          \"hidden_size\":128,\"num_hidden_layers\":4}",
     ]);
     let squad = run.data.join("finetuning_data/squad");
-    // One of its answers is not found, so that training leaves its question out.
+    // One of its answers is not found in the passage, so training leaves the question out.
     let text = fs::read_to_string(squad.join("train.json")).unwrap();
     let mut file: Value = serde_json::from_str(&text).unwrap();
     file["data"][0]["paragraphs"][0]["qas"][0]["answers"][0]["answer_start"] = 0.into();
@@ -193,7 +193,7 @@ fn the_loss_of_an_evaluation_is_that_of_training_without_dropout() {
     assert_eq!(evaluations.len(), 2);
     for evaluation in &evaluations {
         let loss = evaluation["loss"].as_f64().unwrap();
-        // Training sums in f32, and one window after the other instead of side by side.
+        // Training sums in f32, and one window after the other instead of in a batch.
         assert!(
             (loss - trained).abs() < 1e-5 * trained,
             "{loss} instead of {trained}"
@@ -203,7 +203,7 @@ fn the_loss_of_an_evaluation_is_that_of_training_without_dropout() {
     assert!(!results.contains("\"loss\""), "{results}");
 }
 
-/// Questions of each of the small files.
+/// Number of questions in each of the small files.
 const QUESTIONS: usize = 60;
 
 #[test]
@@ -228,7 +228,7 @@ fn evaluations_between_steps_may_be_of_the_first_questions() {
     assert!(results[0]["squad"].get("examples").is_none());
     let page = fs::read_to_string(run.results_dir().join("squad_report.html")).unwrap();
     assert!(page.contains("Between training steps, of squad: the first 7 of 60 examples."));
-    // What the best weights were chosen by makes the run.
+    // The criterion for the best weights is part of the run's identity.
     run.sets.push("eval_max_examples=8".to_owned());
     let told = run.fail(2);
     assert!(told.contains("best_weights.dev_data"), "{told}");
@@ -267,7 +267,7 @@ fn a_run_may_take_the_first_examples_of_its_files() {
     let page = read("squad_report.html");
     assert!(page.contains("Of the first 7 of 60 examples alone"));
 
-    // The page of the run is made again without a word about it.
+    // The run's page is recreated without specifying it.
     let page = run.data.join("again.html");
     let made = Command::new(env!("CARGO_BIN_EXE_electra"))
         .args([
@@ -291,7 +291,7 @@ fn a_run_may_take_the_first_examples_of_its_files() {
             .contains("Of the first 7 of 60 examples alone")
     );
 
-    // More to score is scored anew, more to learn from is another run.
+    // More examples to score only repeats the evaluation; more to train on makes a different run.
     let steps = run.steps();
     run.sets.push("max_eval_examples=60".to_owned());
     let told = String::from_utf8(run.finish().stderr).unwrap();

@@ -1,9 +1,9 @@
-//! The commands of README.md and docs/: every line of every `sh` fence is run as it stands there,
-//! in the order of its page, in a folder with the files that the page speaks of.
+//! Tests the commands of README.md and docs/: every line of every `sh` fence is run unchanged, in
+//! the order of its page, in a folder with the files that the page mentions.
 //!
-//! The programs are the real ones, reached through scripts that make the model small
-//! (ELECTRA-Large becomes four layers of 128) and the quickstart short. `cargo` builds nothing:
-//! `cargo run` is the program, `cargo install` and `cargo test` are left to whoever runs this.
+//! The programs are the real ones, called through scripts that make the model small (ELECTRA-Large
+//! becomes four layers of width 128) and the quickstart short. `cargo` builds nothing: `cargo run`
+//! runs the program, and `cargo install` and `cargo test` are skipped.
 #![cfg(unix)]
 
 use std::{
@@ -23,11 +23,11 @@ use flate2::{Compression, write::GzEncoder};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// What makes a run of the pages small; given last, it wins.
+/// Flags that make a run of the pages small; given last, they win.
 const SMALL: &str = "--set vocab_size=2048 --set model_hparam_overrides.hidden_size=128 \
                      --set model_hparam_overrides.num_hidden_layers=4 --set max_seq_length=128";
 
-/// The same of pre-training, on a vocabulary that a page made.
+/// The same for pre-training, with a vocabulary that a page created.
 const SHORT: &str = "--set vocab_size=2048 --set train_batch_size=2 --set num_train_steps=2";
 
 #[test]
@@ -55,7 +55,7 @@ fn every_command_of_the_pages_runs() {
     assert!(ran >= 40, "{ran} commands in {pages:?}");
 }
 
-/// The lines of the `sh` fences; one that ends in a backslash goes on in the next.
+/// Returns the lines of the `sh` fences; one that ends in a backslash continues on the next.
 fn commands(page: &str) -> Vec<String> {
     let mut commands = Vec::new();
     let mut inside = false;
@@ -75,7 +75,7 @@ fn commands(page: &str) -> Vec<String> {
     commands
 }
 
-/// A folder with the files that the pages name, and the programs.
+/// A folder with the files that the pages mention, and the programs.
 struct Sandbox {
     folder: tempfile::TempDir,
     server: RefCell<Option<Child>>,
@@ -135,7 +135,7 @@ impl Sandbox {
         sandbox
     }
 
-    /// A data folder as the README lays it out, and a fine-tuned model.
+    /// Adds a data folder as the README describes it, and a fine-tuned model.
     fn add_models(&self) {
         let squad = self.path("data/finetuning_data/squad");
         fs::create_dir_all(&squad).unwrap();
@@ -249,13 +249,13 @@ impl Sandbox {
 
     fn end_server(&self) {
         if let Some(mut server) = self.server.take() {
-            // It may have ended by itself.
+            // It may have exited already.
             let _ = server.kill();
             let _ = server.wait();
         }
     }
 
-    /// A server runs beside the commands after it, in the place of an earlier one.
+    /// Starts a server that runs alongside the following commands, replacing an earlier one.
     #[track_caller]
     fn serve(&self, command: &str) {
         self.end_server();

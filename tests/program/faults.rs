@@ -1,5 +1,5 @@
-//! The real program on a disk that is full or read-only, and with its GPU gone: it says what is
-//! wrong and what to do, the last checkpoint stays whole, and the run goes on afterwards.
+//! Tests the real program on a full or read-only disk, and with its GPU gone: it says what is wrong
+//! and what to do, the last checkpoint stays intact, and the run can resume afterwards.
 #![cfg(target_os = "linux")]
 
 use std::{
@@ -12,7 +12,7 @@ use std::{
 use crate::support::small_run::{SmallRun, signal, wait_for_any};
 use electra::train::checkpoint;
 
-/// A file system of its own in memory, which only an administrator can make.
+/// A separate in-memory file system, which only an administrator can create.
 struct SmallDisk {
     folder: tempfile::TempDir,
 }
@@ -44,7 +44,7 @@ impl SmallDisk {
         assert!(status.unwrap().success());
     }
 
-    /// Writes until nothing more fits.
+    /// Writes until the disk is full.
     fn fill(&self) -> PathBuf {
         let path = self.path().join("filler");
         let mut file = File::create(&path).unwrap();
@@ -61,7 +61,7 @@ impl Drop for SmallDisk {
     }
 }
 
-/// The step of the newest checkpoint, which must be whole.
+/// Returns the step of the newest checkpoint, which must be intact.
 #[track_caller]
 fn newest(run: &SmallRun) -> u64 {
     let mut damage = Vec::new();
@@ -94,11 +94,11 @@ fn a_disk_that_fills_during_a_save_costs_nothing_but_the_time() {
     whole.finish();
 
     let mut run = SmallRun::in_folder(disk.path());
-    // Far apart, so that the run has not saved twice when that is noticed.
+    // Far enough apart that the run has not saved twice when the first save is noticed.
     run.sets = vec!["save_checkpoints_steps=12".into()];
     let child = run.start();
-    // The first save is under way: it fails, or else the next one does for lack of room. The run
-    // is halted meanwhile, or it would save twice and make room by removing what it saved first.
+    // The first save has begun: it fails, or else the next one does for lack of space. The run is
+    // paused meanwhile, or it would save twice and make space by removing its first checkpoint.
     let first = run.model_dir().join("checkpoint-12");
     wait_for_any(&[&first.with_extension("tmp"), &first]);
     signal(&child, "-STOP");
@@ -120,7 +120,7 @@ fn a_disk_that_fills_during_a_save_costs_nothing_but_the_time() {
 
 #[test]
 fn on_a_disk_that_is_nearly_full_old_checkpoints_make_room_for_new_ones() {
-    // The model, one checkpoint with its successor, and not a third.
+    // Room for the model and a checkpoint with its successor, but not for a third.
     let Some(disk) = SmallDisk::new(44) else {
         return;
     };
@@ -160,7 +160,7 @@ fn a_gpu_that_is_gone_ends_with_a_message_and_the_run_goes_on_when_it_is_back() 
     }
     let mut run = SmallRun::new();
     run.device = "gpu";
-    // A software driver takes seconds for a step: three, of two features each.
+    // A software driver takes seconds per step: three steps of two features each.
     run.sets = [
         "num_train_epochs=0.05",
         "train_batch_size=2",

@@ -1,10 +1,11 @@
-//! What can be seen before the first step is told before it, and nothing of a run is written then.
+//! Tests that foreseeable problems are reported before the first step, and nothing of a run is
+//! written then.
 
 use std::{fs, path::PathBuf};
 
 use crate::support::{golden, small_run::SmallRun};
 
-/// Fails, without a step and without a model folder.
+/// Asserts that the run fails without a step and without a model folder.
 #[track_caller]
 fn refused(run: &SmallRun) -> String {
     let stderr = run.fail(2);

@@ -1,5 +1,5 @@
-//! Heads of Hugging Face's models as this program asks them: what each gives is held against sums in f64
-//! over the hidden states of the encoder, and a run trains them further.
+//! Tests the heads of Hugging Face's models: each output is compared with f64 sums over the
+//! encoder's hidden states, and a run trains them further.
 #![cfg(target_os = "linux")]
 
 use std::{collections::BTreeMap, fs, ops::ControlFlow, path::Path, process::Command};
@@ -18,17 +18,17 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Two f32 computations of sums of some hundred products of values around 1.
+/// Tolerance between two f32 computations of sums of some hundred products of values around 1.
 const TOLERANCE: f64 = 2e-5;
 
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// A value that is not near those of its neighbours.
+/// Returns a value unlike those of neighbouring positions.
 fn uneven(place: usize) -> f32 {
     (((place * 7919) % 1013) as f32 / 1013.0 - 0.5) * 0.25
 }
 
-/// A tensor whose values begin at another place for each `seed`.
+/// Returns a tensor whose values start at a different position for each `seed`.
 fn made(shape: &[usize], seed: usize) -> (Vec<usize>, Vec<f32>) {
     let count: usize = shape.iter().product();
     (
@@ -37,8 +37,8 @@ fn made(shape: &[usize], seed: usize) -> (Vec<usize>, Vec<f32>) {
     )
 }
 
-/// The tiny model as `transformers` would save it, of this class with these tensors of a head. Its
-/// hidden states have so many values.
+/// Saves the tiny model in the format of `transformers`, with this class and the tensors of a head,
+/// which depend on the hidden size.
 fn model(class: &str, more: &Value, head: impl Fn(usize) -> Tensors) -> (TempDir, Tensors) {
     let [record, folder] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     convert(
@@ -83,7 +83,7 @@ fn opened(folder: &Path, record: &Path) -> FineTuned {
     FineTuned::open(record, &choose(DeviceRequest::Cpu).unwrap(), Precision::F32).unwrap()
 }
 
-/// What the model says of something, and the encoder's hidden state of each of its tokens.
+/// Returns the model's reply to an input, and the encoder's hidden state of each token.
 fn said(model: &FineTuned, asked: &Asked) -> (Reply, Output, Vec<Vec<f64>>) {
     let asked = model.featurize(asked).unwrap();
     assert_eq!(asked.row_count(), 1);
@@ -111,7 +111,7 @@ fn said(model: &FineTuned, asked: &Asked) -> (Reply, Output, Vec<Vec<f64>>) {
     (reply, outputs[0].clone(), states.collect())
 }
 
-/// `W · x + b` for a weight `[out, in]`.
+/// Computes `W · x + b` for a weight `[out, in]`.
 fn dense(head: &Tensors, layer: &str, x: &[f64]) -> Vec<f64> {
     let (_, weight) = &head[&format!("{layer}.weight")];
     let (_, bias) = &head[&format!("{layer}.bias")];
@@ -123,7 +123,7 @@ fn dense(head: &Tensors, layer: &str, x: &[f64]) -> Vec<f64> {
     .collect()
 }
 
-/// GELU with `erf` summed by its series, which converges to f64 for arguments below 5.
+/// Computes GELU, summing `erf` by its series, which converges in f64 for arguments below 5.
 fn gelu(x: f64) -> f64 {
     assert!(x.abs() < 5.0, "{x}");
     let z = x / 2f64.sqrt();
@@ -161,7 +161,7 @@ fn texts(hidden: usize, outputs: usize) -> Tensors {
     .into()
 }
 
-/// What the head of texts gives for a first token's state.
+/// Returns the output of the text head for the first token's state.
 fn classified(head: &Tensors, state: &[f64]) -> Vec<f64> {
     let inner: Vec<f64> = dense(head, "classifier.dense", state)
         .into_iter()
@@ -187,7 +187,7 @@ fn a_start_and_an_end_are_those_of_qa_outputs_and_no_answer_that_of_the_first_to
         .iter()
         .map(|state| dense(&head, "qa_outputs", state))
         .collect();
-    // The question's tokens can be no answer: theirs are 1000 lower.
+    // The question's tokens cannot be answers: their logits are lowered by 1000.
     let question = window.start_logits[1..]
         .iter()
         .take_while(|&&logit| logit < -500.0);
@@ -199,7 +199,7 @@ fn a_start_and_an_end_are_those_of_qa_outputs_and_no_answer_that_of_the_first_to
         } else {
             0.0
         };
-        // At 1000 a f32 has steps of 6e-5.
+        // Around 1000, adjacent f32 values are 6e-5 apart.
         let near = |found: f32, logit: f64| match lowered {
             0.0 => assert_near(found, logit),
             _ => assert!((f64::from(found) - logit + lowered).abs() < 2e-4),
@@ -256,7 +256,7 @@ fn a_class_is_that_of_both_layers_and_has_the_name_that_the_model_gives_it() {
     }
     assert_ne!(seen[0], seen[1], "the second text is read");
 
-    // Out and in again it says the same, to the bit.
+    // After export and import the output is bitwise the same.
     export(Format::Hf, record.path(), out.path(), &mut |_, _| {}).unwrap();
     let back = tempfile::tempdir().unwrap();
     let again = opened(out.path(), back.path());
@@ -344,7 +344,7 @@ fn such_models_are_evaluated_as_they_are_and_trained_further_with_their_heads() 
         panic!("{output:?}")
     };
     let found: Vec<f64> = serde_json::from_value(first["logits"].clone()).unwrap();
-    // Two texts share the batch, whose products a processor may sum in another order.
+    // The two texts share a batch, and the processor may sum its products in another order.
     for (found, logit) in found.iter().zip(logits) {
         assert!(
             (found - f64::from(logit)).abs() < TOLERANCE,
@@ -357,7 +357,7 @@ fn such_models_are_evaluated_as_they_are_and_trained_further_with_their_heads() 
         "finetune",
         &["--set", "num_train_epochs=1", "--set", "train_batch_size=2"],
     );
-    // The encoder's and the four of the head; nothing is made anew.
+    // The encoder's and the head's four parameters are loaded; none is newly initialised.
     assert!(
         told.contains("loaded, 0 new, 0 in the checkpoint unused"),
         "{told}"
@@ -370,7 +370,7 @@ fn such_models_are_evaluated_as_they_are_and_trained_further_with_their_heads() 
     let card = fs::read_to_string(path("out/README.md")).unwrap();
     assert!(card.contains("- type: accuracy\n"), "{card}");
 
-    // Other labels than the model's are none to be marked by.
+    // Labels that differ from the model's cannot be scored.
     let other = r#"{"kind": "classification", "labels": ["good", "bad"]}"#;
     fs::write(films.join("task.json"), other).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_electra"))

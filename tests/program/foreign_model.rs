@@ -1,5 +1,5 @@
-//! Models of other programs in a run: fine-tuning from a Hugging Face folder is fine-tuning from
-//! Google's checkpoint, and what was fine-tuned leaves for either program.
+//! Tests models of other programs: fine-tuning from a Hugging Face folder equals fine-tuning from
+//! Google's checkpoint, and fine-tuned models can be exported to either program.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -28,7 +28,7 @@ fn a_run_from_a_hugging_face_folder_is_the_run_from_google_s_checkpoint() {
     assert!(model.join("record/model.bpk").is_file());
     assert!(run.record() == expected.record(), "another model was made");
 
-    // What was fine-tuned goes to TensorFlow with its head, and comes back as it was.
+    // A fine-tuned model survives export to TensorFlow, with its head, and conversion back.
     let (out, back) = (run.data.join("tf"), run.data.join("back"));
     let written = export(Format::Tf, &run.model_dir(), &out, &mut |_, _| {}).unwrap();
     assert!(written.left_out.is_empty());
@@ -50,7 +50,7 @@ fn a_run_from_a_hugging_face_folder_is_the_run_from_google_s_checkpoint() {
     );
 }
 
-/// Every shape fits any number of heads: the record's config.json alone tells it.
+/// Every shape fits any number of heads: only the record's config.json determines it.
 #[test]
 fn a_model_with_other_attention_heads_computes_what_transformers_does() {
     let out = tempfile::tempdir().unwrap();
@@ -79,7 +79,7 @@ fn a_model_with_other_attention_heads_computes_what_transformers_does() {
         };
         let tolerance = if name == "cpu" { 2e-5 } else { 2e-4 };
         assert!(difference(4) <= tolerance, "{name}: {}", difference(4));
-        // The reference's rule, which no shape contradicts.
+        // The reference's default, which no shape contradicts.
         assert!(difference(1) > 0.1, "{name}: {}", difference(1));
     }
 }

@@ -1,4 +1,4 @@
-//! The trial of kernels when the driver crashes in it, and when the user ends it.
+//! Tests kernel autotuning if the driver crashes in it, and if the user interrupts it.
 #![cfg(all(unix, debug_assertions))]
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
 
 use crate::support::small_run::signal;
 
-/// A command that tries kernels, which are those of a small model: one step of one sequence.
+/// Returns a command that tunes the kernels of a small model: one step of one sequence.
 fn bench(cache: &Path, fault: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
     command
@@ -54,7 +54,7 @@ fn a_form_that_the_driver_crashes_on_is_left_out_of_the_next_start() {
     assert!(stderr.contains("left out for a week"), "{stderr}");
     assert!(stderr.contains("`electra devices --forget`"), "{stderr}");
 
-    // What was chosen without it is kept, and nothing more is said.
+    // The choice made without it is kept, and nothing more is said.
     let third = bench(cache.path(), crashes).output().unwrap();
     let stderr = text(&third);
     assert_eq!(third.status.code(), Some(0), "{stderr}");
@@ -94,7 +94,7 @@ fn a_trial_that_the_user_ends_is_no_crash() {
     let tried = cache.path().join("electra/kernels.tried");
     assert_eq!(tried.read_dir().unwrap().count(), 0);
 
-    // One that has no time to say so counts.
+    // A trial that is killed before it can report counts as well.
     let mut child = bench(cache.path(), "wait:tiled 128x128").spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     line.clear();

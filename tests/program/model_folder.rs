@@ -1,5 +1,5 @@
-//! The record that a path stands for: made of what lies there now, kept where nothing is spoilt by
-//! it, and used again only while it is that checkpoint's.
+//! Tests which record a path leads to: made from what is there now, stored where it damages
+//! nothing, and reused only while it is that checkpoint's.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use electra::model::{
     record,
 };
 
-/// A folder with the tiny checkpoint and a changed one, and a cache of its own.
+/// A folder with the tiny checkpoint and a modified one, with its own cache.
 struct Place {
     folder: tempfile::TempDir,
 }
@@ -34,7 +34,7 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    /// A copy of a record whose first tensor is another.
+    /// Copies a record and changes its first tensor.
     fn record_like(&self, from: &str, to: &str, edit: impl FnOnce(&mut Vec<u8>)) {
         copy(&self.path(from), &self.path(to));
         let file = self.path(to).join("model.bpk");
@@ -47,7 +47,7 @@ impl Place {
         pack::write(tensors, &[("producer", "checkpoints-convert")], &file).unwrap();
     }
 
-    /// Puts a record's weights as a TensorFlow checkpoint or a Hugging Face model into a folder.
+    /// Writes a record's weights as a TensorFlow checkpoint or a Hugging Face model into a folder.
     fn put(&self, format: Format, record: &str, folder: &str) -> PathBuf {
         let made = self.path("made");
         export(format, &self.path(record), &made, &mut |_, _| {}).unwrap();
@@ -57,7 +57,7 @@ impl Place {
         self.path(folder)
     }
 
-    /// The record, and what was said.
+    /// Returns the record, and the notes.
     fn find(&self, path: &Path, home: Option<&Path>) -> Result<(PathBuf, Vec<String>), Error> {
         let mut notes = Vec::new();
         let found = Finder {
@@ -70,7 +70,7 @@ impl Place {
         Ok((found.path, notes))
     }
 
-    /// Identity of the weights of the record in a folder.
+    /// Returns the identity of the weights of the record in a folder.
     fn identity(&self, folder: &Path) -> String {
         let stored = record::open(&folder.join("model.bpk")).unwrap();
         stored.identity().unwrap()
@@ -89,7 +89,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Name and bytes of every file below a folder.
+/// Returns name and bytes of every file below a folder.
 fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -131,7 +131,7 @@ fn elsewhere_nothing_is_written_and_the_cache_holds_the_record_of_the_content() 
             "{notes:?}"
         );
         assert_eq!(contents(&folder), before);
-        // At its second use, and wherever it lies.
+        // On a second use, and at any location.
         assert_eq!(place.find(&folder, None).unwrap(), (path.clone(), vec![]));
         assert_eq!(place.find(&again, None).unwrap(), (path, vec![]));
 
@@ -198,7 +198,7 @@ fn a_zip_is_not_answered_for_by_whatever_has_its_name() {
     let place = Place::new();
     let folder = place.put(Format::Tf, "second", "unpacked");
     zip(&folder, &place.path("m.zip"));
-    // An older record beside it, and one that was fine-tuned.
+    // Beside it there are an older record and one that was fine-tuned.
     copy(&place.path("first"), &place.path("m"));
     let (path, notes) = place.find(&place.path("m.zip"), None).unwrap();
     assert_eq!(place.identity(&path), place.own("second"));
@@ -259,7 +259,7 @@ fn a_record_without_its_checkpoint_is_a_model_and_two_halves_are_none() {
     fs::copy(place.path("second/model.bpk"), first.join("model.bpk")).unwrap();
     let error = place.find(&first, None).unwrap_err();
     assert!(matches!(error, Error::Mixed { .. }), "{error}");
-    // A fine-tuned model in the place of a converted one has no conversion to agree with.
+    // A fine-tuned model in place of a converted one has no conversion to match.
     fs::write(first.join("config.json"), r#"{"task_names": ["squad"]}"#).unwrap();
     assert_eq!(place.find(&first, None).unwrap(), (first, vec![]));
 }
@@ -287,7 +287,7 @@ fn a_damaged_record_is_made_again_where_its_checkpoint_is_at_hand() {
         let (record, _) = place.find(checkpoint, at_home).unwrap();
         let [data, config] = ["model.bpk", "config.json"].map(|name| record.join(name));
         let plain = fs::read(&config).unwrap();
-        // A threshold that was chosen for these weights stays with them.
+        // A threshold that was chosen for these weights is kept.
         let mut said: serde_json::Value = serde_json::from_slice(&plain).unwrap();
         said["qa_na_threshold"] = (-1.5).into();
         fs::write(&config, serde_json::to_string_pretty(&said).unwrap() + "\n").unwrap();
@@ -323,7 +323,7 @@ fn a_damaged_record_is_made_again_where_its_checkpoint_is_at_hand() {
     place.put(Format::Tf, "second", "home");
     place.find(&home, Some(&home)).unwrap();
     assert_eq!(fs::read_to_string(&config).unwrap(), text);
-    // What stands alone cannot be mended.
+    // A record without its source cannot be repaired.
     fs::write(place.path("first/config.json"), "{").unwrap();
     let found = place.find(&place.path("first"), None).unwrap();
     assert_eq!(found, (place.path("first"), vec![]));

@@ -1,4 +1,4 @@
-//! The same predictions have one score, whichever command marks them, and keep it beside the
+//! Tests that the same predictions get the same score from every command, and keep it beside the
 //! results of other checkpoints.
 
 use std::{
@@ -33,17 +33,17 @@ fn read(path: &Path) -> Value {
     json(&fs::read(path).unwrap())
 }
 
-/// Exact match, F1, and F1 of the answerable questions.
+/// Returns exact match, F1, and F1 of the answerable questions.
 fn figures(scores: &Value) -> [f64; 3] {
     ["exact", "f1", "HasAns_f1"].map(|key| scores[key].as_f64().unwrap())
 }
 
-/// A run that was trained for a few steps, and a dev file on which it knows something: of some
-/// questions its own answer is the right one.
+/// A run that was trained for a few steps, and a dev file on which it scores: for some questions
+/// its own answer is the correct one.
 struct Trained {
     run: SmallRun,
     hparams: Value,
-    /// Between the null scores of the dev file.
+    /// The rounded median of the null scores of the dev file.
     middle: f64,
 }
 
@@ -71,7 +71,7 @@ impl Trained {
             .filter_map(Value::as_f64)
             .collect();
         sorted.sort_by(f64::total_cmp);
-        // As it is printed, so that it can be looked for.
+        // As printed, so that the output can be searched for it.
         trained.middle = (100.0 * sorted[sorted.len() / 2]).round() / 100.0;
         let mut data = read(&dev);
         mark_own_answers(&mut data, &answers, &odds, trained.middle);
@@ -79,7 +79,7 @@ impl Trained {
         trained
     }
 
-    /// Trains if need be, evaluates, and keeps what is given for the commands after it.
+    /// Trains if necessary, evaluates, and keeps the settings for later commands.
     fn finetune(&mut self, more: &Value) {
         for (key, value) in more.as_object().unwrap() {
             self.hparams[key] = value.clone();
@@ -118,8 +118,8 @@ impl Trained {
     }
 }
 
-/// Makes the model's answer the right one where its null score is low, but for every fourth
-/// question, and leaves all other questions without an answer.
+/// Makes the model's own answer correct where its null score is low, except for every fourth
+/// question, and makes all other questions unanswerable.
 fn mark_own_answers(data: &mut Value, answers: &Value, odds: &Value, middle: f64) {
     let mut count = 0;
     for article in list(&mut data["data"]) {
@@ -157,7 +157,7 @@ fn text(path: PathBuf) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// A figure in a sentence.
+/// Formats a value as in a sentence.
 fn signed(value: f64) -> String {
     format!("{value:.2}").replace('-', "−")
 }
@@ -232,7 +232,7 @@ fn score_evaluate_report_and_predict_give_the_same_figures() {
     assert_eq!(figures(&json(&by_predict.stdout)), expected);
     assert!(said(&by_predict).contains(&basis));
 
-    // Another threshold on the way: the files carry it.
+    // With another threshold: the files record it.
     let told = electra(&[&predict[..], &["--json", "--threshold", "-99"]].concat());
     let told = json(&told.stdout);
     assert_eq!(told["questions"], told["no_answer"]);
@@ -250,7 +250,7 @@ fn score_evaluate_report_and_predict_give_the_same_figures() {
         "{stderr}"
     );
 
-    // Null odds that are given are not looked for where the record has them.
+    // Given null odds are used even if the record names others.
     let moved = format!("{answers}/moved.json");
     fs::rename(format!("{answers}/null_odds.json"), &moved).unwrap();
     let score = ["score", "--json", "--data", &dev, "--predictions", &preds];
@@ -265,7 +265,7 @@ fn score_evaluate_report_and_predict_give_the_same_figures() {
         "{events:?}"
     );
     assert_eq!(events.last().unwrap()["event"], "end");
-    // Without any, a threshold decides nothing.
+    // Without null odds, a threshold has no effect.
     let refused = Command::new(env!("CARGO_BIN_EXE_electra"))
         .args(["report", "--data", &dev, "--predictions", &preds])
         .args(["--output", &moved, "--threshold", "1"])
@@ -304,7 +304,7 @@ fn a_report_says_where_it_comes_from() {
         let sum = sum.split_whitespace().next().unwrap();
         assert!(origin.contains(sum), "{sum}");
     }
-    // What a threshold that lies below all null scores keeps from being seen.
+    // What a threshold below all null scores hides.
     let results = read(&run.results().join("squad_results.json"));
     let squad = &results[0]["squad"];
     assert_eq!(squad["HasAns_f1"], 0.0);
@@ -316,7 +316,7 @@ fn a_report_says_where_it_comes_from() {
         "{advice}"
     );
     assert!(page.contains(advice), "{advice}");
-    // Started again, the finished run says the same.
+    // Started again, the finished run prints the same.
     let again = run.command("finetune", &["--json"]);
     assert_eq!(json(&again.stdout)[0]["squad"], *squad);
     let text = fs::read_to_string(run.results().join("squad_results.txt")).unwrap();
@@ -354,7 +354,7 @@ fn another_checkpoint_has_results_of_its_own() {
     ];
     run.command("evaluate", &output);
     assert!(elsewhere.join("squad_report.html").is_file());
-    // The file has other answers now: whatever was written here would differ.
+    // The file has other answers now, so anything written here would differ.
     assert_eq!(fs::read(&own).unwrap(), before);
 }
 
@@ -371,7 +371,7 @@ fn one_trial_s_evaluation_leaves_the_results_of_all() {
     assert_eq!(list(&mut read(&of_trial)).count(), 1);
     assert_eq!(list(&mut json(&before)).count(), 2);
 
-    // Both are evaluated again, the first into the places of the last.
+    // Both are evaluated again, the first into the place of the last.
     run.hparams["num_trials"] = 2.into();
     run.hparams["qa_na_threshold"] = (-99.0).into();
     let output = run.command("finetune", &[]);
@@ -386,7 +386,7 @@ fn one_trial_s_evaluation_leaves_the_results_of_all() {
     };
     assert!(listed(&output));
 
-    // One trial's results are not those that the summary is of.
+    // One trial's results do not match the summary.
     run.hparams["num_trials"] = 1.into();
     let output = run.command("finetune", &[]);
     let stderr = said(&output);
@@ -438,7 +438,7 @@ fn a_calibrated_threshold_stays_with_the_model() {
     let chosen = stored["qa_na_threshold"].as_f64().unwrap();
     let results = read(&run.results().join("squad_results.json"));
     let squad = &results[0]["squad"];
-    // The figures of the run are those of the threshold that was given.
+    // The run's scores are those at the given threshold.
     assert_eq!(squad["HasAns_f1"], 0.0);
     assert_eq!(chosen, squad["best_f1_thresh"].as_f64().unwrap());
     assert_eq!(stored["calibration"]["replaced"], -99.0);
@@ -447,7 +447,7 @@ fn a_calibrated_threshold_stays_with_the_model() {
     run.command("finetune", &[]);
     assert_eq!(read(&config)["qa_na_threshold"].as_f64(), Some(chosen));
 
-    // Evaluated afterwards, the model answers with it, unless told otherwise.
+    // In a later evaluation the model uses it, unless told otherwise.
     let hparams = run.hparams.as_object_mut().unwrap();
     hparams.remove("calibrate");
     hparams.remove("qa_na_threshold");
@@ -463,7 +463,7 @@ fn a_calibrated_threshold_stays_with_the_model() {
     let told = run.command("evaluate", &["--json", "--set", "qa_na_threshold=-99"]);
     assert_eq!(json(&told.stdout)[0]["squad"]["HasAns_f1"], 0.0);
 
-    // The command does the same to a model that lies anywhere.
+    // The command does the same to a model at any location.
     let other = run.run.data.join("other");
     copy(&run.run.model_dir(), &other);
     let mut fresh = read(&other.join("config.json"));
@@ -483,7 +483,7 @@ fn a_calibrated_threshold_stays_with_the_model() {
 
 #[test]
 fn a_model_that_no_threshold_helps_keeps_its_own() {
-    // Trained and calibrated on a file of which it knows nothing.
+    // Trained and calibrated on a file for which it has no correct answers.
     let run = Trained::new(&serde_json::json!({"calibrate": true}));
     let stored = read(&run.run.model_dir().join("config.json"));
     let results = read(&run.results().join("squad_results.json"));

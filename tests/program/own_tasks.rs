@@ -1,5 +1,5 @@
-//! Tasks of a person's own after their training: what a report takes for their predictions, and how files
-//! are answered whose columns are called otherwise, on this machine and on another.
+//! Tests user-defined tasks after training: which predictions a report uses, and how files with
+//! other column names are answered, on this machine and on another.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::support::golden;
 
 const TASKS: &str = "plants,names";
 
-/// A data folder with a model of two tasks, whose tables have columns of their own.
+/// Creates a data folder with a model of two tasks, whose tables have their own column names.
 fn trained() -> &'static Path {
     static TRAINED: OnceLock<tempfile::TempDir> = OnceLock::new();
     let folder = TRAINED.get_or_init(|| {
@@ -59,7 +59,7 @@ fn electra() -> Command {
     command
 }
 
-/// A command on the run in a data folder.
+/// Returns a command on the run in a data folder.
 fn on_run(command: &str, data: &Path, flags: &[&str]) -> Output {
     let mut run = electra();
     run.args([command, "--model-name", "m", "--data-dir"])
@@ -79,7 +79,7 @@ fn model() -> PathBuf {
 fn a_report_is_of_the_texts_and_the_figures_that_were_evaluated() {
     let data = trained();
     let page = data.join("page.html");
-    // The tasks in another order than the run's.
+    // The tasks in a different order from the run's.
     let tasks = "task_names=names,plants";
     let report = || {
         let output = page.to_str().unwrap();
@@ -137,7 +137,7 @@ fn a_report_is_of_the_texts_and_the_figures_that_were_evaluated() {
         assert_eq!(report().status.code(), Some(0));
     }
 
-    // Evaluated again, the results lie where those of the run do.
+    // Evaluated again, the results are in the same place as the run's.
     fs::remove_file(&results).unwrap();
     let output = on_run("evaluate", data, &["--set", tasks]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
@@ -145,7 +145,7 @@ fn a_report_is_of_the_texts_and_the_figures_that_were_evaluated() {
     assert!(results.is_file());
 }
 
-/// What predict writes of a file, and what it says.
+/// Returns what predict writes for a file, and what it says.
 fn predicted(checkpoint: &Path, name: &str, text: &str) -> Result<(Vec<Value>, String), String> {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join(name);
@@ -172,7 +172,7 @@ fn predicted(checkpoint: &Path, name: &str, text: &str) -> Result<(Vec<Value>, S
 
 #[test]
 fn a_table_is_read_by_the_columns_of_the_task_or_by_usual_ones() {
-    // As on another machine, where the data are not.
+    // As on another machine, without the data.
     let elsewhere = tempfile::tempdir().unwrap();
     for file in ["config.json", "model.bpk", "vocab.txt"] {
         fs::copy(model().join(file), elsewhere.path().join(file)).unwrap();

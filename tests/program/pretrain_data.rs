@@ -1,5 +1,5 @@
-//! `electra data pretrain`, `data examples` and `vocab` as a user meets them: what they print, what they
-//! write, and what is left of them when they are ended.
+//! Tests `electra data pretrain`, `data examples` and `vocab` as users see them: what they print,
+//! what they write, and what is left if they are interrupted.
 
 use std::{
     fs,
@@ -147,7 +147,7 @@ fn a_vocabulary_of_the_corpus_fits_it() {
     command.args(["data", "pretrain", "--vocab", "vocab.txt", "--json"]);
     command.args(["--output", "text.tokens", "--corpus"]);
     let told: Value = serde_json::from_slice(&succeeds(command.arg(corpus)).stdout).unwrap();
-    // Words of more than 200 characters alone.
+    // Only words of more than 200 characters.
     assert_eq!(told["counts"]["unknown"], 1);
 }
 
@@ -158,7 +158,7 @@ mod ended {
     use super::*;
     use crate::support::small_run::{signal, wait_for};
 
-    /// A corpus that takes some seconds.
+    /// Creates a corpus that takes some seconds.
     fn large(folder: &Path) -> PathBuf {
         let corpus = folder.join("corpus");
         fs::create_dir(&corpus).unwrap();

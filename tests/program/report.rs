@@ -1,5 +1,5 @@
-//! `electra report` of runs: what the page of each kind of task shows, and which predictions are
-//! refused.
+//! Tests `electra report` of runs: what the page of each kind of task shows, and which predictions
+//! are rejected.
 
 use std::{fs, path::Path, process::Command};
 
@@ -20,7 +20,7 @@ fn assert_shows(html: &str, parts: &[&str]) {
         assert!(html.contains(part), "{part}\nis not in the page");
     }
     assert!(html.len() < 3_000_000);
-    // The charts' data, the library, the page's own: whatever stands in the data.
+    // Only the charts' data, the library and the page's own script, whatever the data contain.
     assert_eq!(html.matches("<script").count(), 3);
     for outside in ["src=\"", "<link", "@import", "url("] {
         assert!(!html.contains(outside), "{outside}");
@@ -31,7 +31,7 @@ fn assert_shows(html: &str, parts: &[&str]) {
 fn a_page_of_classes() {
     let run = EvaluatedRun::new(&["rte"]);
     let (html, told) = run.html(&[]);
-    // As the reference marked the same: 19 of 24.
+    // The same score as the reference's: 19 of 24.
     assert!(
         told.contains("rte\n  accuracy") && told.contains("79.17"),
         "{told}"
@@ -56,7 +56,7 @@ fn a_page_of_classes() {
     assert!(!html.contains(NOTE) && !html.contains("id=\"no-answer\""));
     assert_eq!(html.matches("<article").count(), 24);
     let (html, _) = run.html(&["--examples", "1"]);
-    // One of each true class, wrong and right.
+    // One of each true class, wrong and correct.
     assert_eq!(html.matches("<article").count(), 4);
     let (_, told) = run.html(&["--json"]);
     let told: Value = serde_json::from_str(&told).unwrap();
@@ -115,8 +115,8 @@ fn a_page_of_tags() {
 
     let run = EvaluatedRun::new(&["names"]);
     let (html, _) = run.html(&[]);
-    // Of four gold spans one is right; one is cut short, one has another type, one is missed; "left"
-    // is spurious.
+    // Of four gold spans one is correct; one is truncated, one has another type, one is missed;
+    // "left" is spurious.
     let row = |name: &str, counts: [usize; 6]| {
         let cells = counts.map(|count| format!("<td class=\"n\">{count}</td>"));
         format!("<th scope=\"row\">{name}</th>{}", cells.concat())
@@ -191,7 +191,7 @@ fn a_mixture_shows_its_tasks_in_the_order_of_the_run() {
     for task in ["rte", "squad", "chunk", "sts"] {
         next(&format!("<h3 class=\"name\">{task}</h3>"));
     }
-    // The threshold is that of the questions alone.
+    // The threshold concerns only the questions.
     assert_eq!(
         html.matches("Under the threshold that the run was given")
             .count(),
@@ -236,7 +236,7 @@ fn predictions_of_other_data_are_refused() {
     let message = told(&|| fs::remove_file(&predictions).unwrap());
     assert!(message.contains("evaluate the run first"), "{message}");
     fs::write(&predictions, &whole).unwrap();
-    // Words that this max_seq_length would cut otherwise.
+    // Words that this max_seq_length would truncate differently.
     let message = run.refuse(&["--set", "max_seq_length=64"]);
     assert!(
         message.contains("chunk_dev.jsonl: line ") && message.contains("at this max_seq_length"),
@@ -262,7 +262,7 @@ fn predictions_of_other_data_are_refused() {
 fn the_trials_of_a_run_are_those_of_its_results() {
     let run = EvaluatedRun::new(&["rte"]);
     let models = run.folder.path().join("models/m");
-    // 19 of 24 are right in the last trial, all in the first.
+    // 19 of 24 are correct in the last trial, all in the first.
     let trials = json!([
         {"rte": {"accuracy": 100.0}},
         {"rte": {"accuracy": 50.0}},
@@ -289,7 +289,7 @@ fn the_trials_of_a_run_are_those_of_its_results() {
     ] {
         assert!(message.contains(part), "{message}");
     }
-    // Not the last trial's in its place.
+    // The last trial's are not used instead.
     let message = run.refuse(&["--trial", "1"]);
     assert!(message.contains("rte_dev_1.jsonl"), "{message}");
 
@@ -317,7 +317,7 @@ fn the_trials_of_a_run_are_those_of_its_results() {
         assert!(told.contains(accuracy), "{given:?}: {told}");
         let card = format!("<b>{accuracy}</b><span>accuracy</span>");
         assert_shows(&html, &[&card, "trial 1: ", "trial 2: ", "trial 3: "]);
-        // The results' figures of that trial are the same.
+        // The results have the same scores for that trial.
         assert!(!html.contains("by the predictions"), "{given:?}");
     }
     let before = fs::read(&first).unwrap();
@@ -358,7 +358,7 @@ fn a_page_replaces_no_file_of_a_model() {
     }
 }
 
-/// Answers to `dev.json` in `preds.json`, whose record names the null odds.
+/// Creates answers to `dev.json` in `preds.json`, whose record names the null odds.
 fn recorded_answers(null_odds: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -381,7 +381,8 @@ fn recorded_answers(null_odds: &str) -> TempDir {
     folder
 }
 
-/// `electra COMMAND --data dev.json --predictions preds.json FLAG FILE`, which must leave `input` alone.
+/// Runs `electra COMMAND --data dev.json --predictions preds.json FLAG FILE`, which must leave
+/// `input` unchanged.
 fn refuses_to_replace(folder: &Path, command: &str, [flag, file]: [&str; 2], input: &str) {
     let before = fs::read(folder.join(input)).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_electra"))

@@ -1,4 +1,5 @@
-//! A display that another user put where the program might look for one: nobody speaks to it.
+//! Tests that the program does not connect to a display socket that another user put where it might
+//! look for one.
 #![cfg(target_os = "linux")]
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
 /// Longer than the command takes, however busy the machine.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Lists devices beside a display that takes connections and says nothing.
+/// Lists devices beside a display that accepts connections but never answers.
 #[track_caller]
 fn assert_not_spoken_to(folder: &Path, arrange: impl FnOnce(&mut Command)) {
     let display = UnixListener::bind(folder.join("wayland-0")).unwrap();

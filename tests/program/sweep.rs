@@ -1,4 +1,5 @@
-//! `electra finetune --sweep`: a run for every combination, one table, work that several processes share.
+//! Tests `electra finetune --sweep`: a run for every combination, one table, work shared by
+//! processes.
 
 use std::{fs, process::Output};
 
@@ -6,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{place::golden, small_run::SmallRun};
 
-/// A short run that is evaluated.
+/// Returns a short run that is evaluated.
 fn run() -> SmallRun {
     let mut run = SmallRun::new();
     let dev = run.data.join("finetuning_data/squad/dev.json");
@@ -57,7 +58,7 @@ fn every_cell_is_run_once_whoever_runs_it() {
         let steps: Vec<u64> = steps.map(|line| line["step"].as_u64().unwrap()).collect();
         assert_eq!(steps, (0..steps.len() as u64).collect::<Vec<_>>());
     }
-    // Nothing is left to do, and the table is whole.
+    // Nothing is left to do, and the table is complete.
     let (out, told) = texts(sweep(&[]).output().unwrap());
     assert_eq!(told.matches("nothing is left to do").count(), 2, "{told}");
     assert!(logs() == before);
@@ -72,12 +73,12 @@ fn every_cell_is_run_once_whoever_runs_it() {
             assert!(rows[row].contains(part), "{part}: {out}");
         }
     }
-    // Both figures have a best, in one of the cells or in both.
+    // Each metric has a best value, in the same cell or in two.
     assert!(rows[1..3].concat().matches(" *").count() >= 2, "{out}");
     let (out, _) = texts(sweep(&["--json"]).output().unwrap());
     let listed: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(listed["runs"].as_array().unwrap().len(), 2);
-    // The folder of results of a cell is its own.
+    // Each cell has its own results folder.
     let results = folder.join("learning_rate=0.002_results/squad_results.json");
     let results: Value = serde_json::from_str(&fs::read_to_string(results).unwrap()).unwrap();
     assert_eq!(listed["runs"][1]["trials"][0]["results"], results[0]);

@@ -1,5 +1,5 @@
-//! `electra data check`, `data classification` and `data tagging` on people's own files, through the
-//! real program.
+//! Tests `electra data check`, `data classification` and `data tagging` on users' own files, with
+//! the real program.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ fn electra(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// What a command says, and its exit code.
+/// Returns a command's output and exit code.
 fn told(arguments: &[&str]) -> (Option<i32>, String) {
     let output = electra(arguments);
     let stdout = String::from_utf8(output.stdout).unwrap();
@@ -27,7 +27,7 @@ fn told(arguments: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), format!("{stdout}{stderr}"))
 }
 
-/// What `electra data check` finds, as JSON, and its exit code.
+/// Returns the findings of `electra data check` as JSON, and its exit code.
 fn checked(path: &Path, flags: &[&str]) -> (Option<i32>, Value) {
     let path = path.to_str().unwrap();
     let output = electra(&[&["data", "check", path, "--json"], flags].concat());
@@ -37,7 +37,7 @@ fn checked(path: &Path, flags: &[&str]) -> (Option<i32>, Value) {
     (output.status.code(), found)
 }
 
-/// The problems as "kind file place".
+/// Formats the problems as "kind file place".
 fn problems(found: &Value) -> Vec<String> {
     let problems = found["problems"].as_array().unwrap().iter();
     problems
@@ -108,7 +108,7 @@ fn a_folder_with_a_description_is_checked_as_a_whole() {
     let train = &found["files"][0];
     assert_eq!((&train["rows"], &train["left_out"]), (&json!(6), &json!(0)));
     assert_eq!(train["labels"], json!({"bad": 3, "good": 2}));
-    // [CLS] a dreadful film [SEP]; "dreadful" is one of the vocabulary.
+    // [CLS] a dreadful film [SEP]; "dreadful" is in the vocabulary.
     let spread = json!({"median": 3, "p95": 3, "max": 3});
     assert_eq!(train["text_tokens"], spread, "{train}");
     assert_eq!(train["example_tokens"]["max"], 5);
@@ -203,7 +203,7 @@ fn files_are_known_by_their_contents_and_their_places() {
         (&file["words"], &file["scheme"]),
         (&json!(4), &json!("IOB2"))
     );
-    // Questions are found as before.
+    // Question-answering files are still recognised.
     let (code, found) = checked(&golden("data/squad2-tiny.dev.json"), &[]);
     assert_eq!((code, &found["format"]), (Some(0), &json!("SQuAD 2.0")));
 }
@@ -226,7 +226,7 @@ fn a_glue_folder_is_checked_with_its_rules() {
         .collect();
     assert_eq!(rows, [48, 0, 24, 3, 11, 0]);
     assert_eq!(problems(&found).len(), 4);
-    // As the reference's features have them, which are cut at 64.
+    // As in the reference's features, which are truncated to 64.
     let features = fs::read_to_string(golden("glue/rte/features.train.jsonl")).unwrap();
     let mut lengths: Vec<u64> = features
         .lines()
@@ -279,7 +279,7 @@ fn a_file_of_tags_is_checked_to_the_word() {
     assert_eq!(train["scheme"], "BIOES");
 }
 
-/// A run of a person's own task on the tiny model.
+/// Trains a user-defined task on the tiny model.
 fn finetune(data: &Path, task: &str) {
     let model = data.join("models/m");
     let zip = golden("models/electra_tiny_projected.zip");
@@ -360,7 +360,7 @@ fn a_table_becomes_a_task_that_is_trained_next() {
     );
     assert_eq!(dev.iter().filter(|row| row["stars"] == "good").count(), 4);
 
-    // Nothing is replaced.
+    // Nothing is overwritten.
     let before = fs::read(task.join("train.jsonl")).unwrap();
     let (code, text) = told(&arguments);
     assert_eq!(code, Some(2), "{text}");
@@ -501,7 +501,7 @@ fn a_test_file_without_tags_and_a_name_with_a_blank_are_taken() {
     let (_, text) = told(&["data", "check", &task]);
     assert!(text.contains("2 sentences, 3 words, no tags"), "{text}");
     finetune(&folder.path().join("data"), "my names");
-    // The tags of a dev file are learnt from and marked: they may not lack.
+    // The tags of a dev file are learnt from and scored: none may be missing.
     let mut arguments = arguments.map(str::to_owned);
     arguments[3] = path("other");
     arguments.swap(5, 7);
@@ -538,7 +538,7 @@ fn numbers_stand_for_the_names_that_are_given() {
     let description: Value =
         serde_json::from_slice(&fs::read(task.join("task.json")).unwrap()).unwrap();
     assert_eq!(description["labels"], json!(["pos", "neg"]));
-    // Names that are numbers: places, unless all labels of the train file are names.
+    // Numeric labels are class indices, unless all labels of the train file are names.
     for (number, (rows, expected)) in [
         ("a,0\nb,1\nc,2\n", ["1", "2", "3"]),
         ("a,1\nb,2\nc,3\n", ["1", "2", "3"]),

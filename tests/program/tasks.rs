@@ -1,4 +1,4 @@
-//! Runs of tasks other than question answering: one task, several at once, a person's own.
+//! Tests runs of tasks other than question answering: one task, several at once, user-defined ones.
 
 use std::{
     collections::BTreeMap,
@@ -156,7 +156,7 @@ fn a_classification_run_leaves_what_the_reference_leaves() {
         );
     }
 
-    // A finished run trains nothing; a model of another kind is no model to ask.
+    // A finished run is not trained again; a model of another kind cannot be asked.
     let told = folder.train(&hparams, &[]);
     assert!(told.contains("finished"), "{told}");
     let asked = Command::new(env!("CARGO_BIN_EXE_electra"))
@@ -181,7 +181,7 @@ fn a_classification_run_leaves_what_the_reference_leaves() {
     );
 }
 
-/// The bytes of the records and of the results, by their names.
+/// Returns the bytes of the records and of the results, by name.
 fn left(folder: &Folder) -> BTreeMap<String, Vec<u8>> {
     let models = folder.models();
     let mut files = BTreeMap::new();
@@ -268,7 +268,7 @@ fn several_tasks_at_once_go_on_after_a_kill_as_if_never_stopped() {
     crate::support::small_run::wait_for(&model_dir.join("checkpoint-4"));
     child.kill().unwrap();
     child.wait().unwrap();
-    // ELECTRA_KILLS asks for more than an everyday test has time for.
+    // ELECTRA_KILLS requests more than a routine test has time for.
     let kills = std::env::var("ELECTRA_KILLS").ok();
     let kills: usize = kills.and_then(|kills| kills.parse().ok()).unwrap_or(1);
     let mut random = ChaCha8Rng::seed_from_u64(16);
@@ -292,7 +292,7 @@ fn every_task_of_several_may_be_cut_to_its_first_examples() {
     let told = folder.train(&hparams, &[]);
     let results = folder.json("results/rte,sts,chunk_results.json");
     let evaluations = folder.lines("finetuning_models/rte,sts,chunk_model_1/eval_log.jsonl");
-    // The pairs of sts are learnt in both orders.
+    // The pairs of sts are trained in both orders.
     for (task, learnt) in [
         ("rte", " rows, 6 examples, "),
         ("sts", " rows, 12 examples, "),
@@ -327,7 +327,7 @@ fn every_task_of_several_may_be_cut_to_its_first_examples() {
 fn the_loss_of_an_evaluation_is_that_of_training_in_every_task() {
     let plain = losses_of(&["rte", "sts", "chunk"], 0.0);
     let smoothed = losses_of(&["rte", "chunk"], 0.25);
-    // Of the same model: what is smoothed costs more than rounding.
+    // For the same model, label smoothing raises the loss by more than rounding.
     for task in ["rte", "chunk"] {
         let (plain, smoothed) = (plain[task], smoothed[task]);
         assert!(
@@ -337,8 +337,8 @@ fn the_loss_of_an_evaluation_is_that_of_training_in_every_task() {
     }
 }
 
-/// The dev losses of a run on tasks whose dev file is the train file, held against those of its steps,
-/// which do not change the model.
+/// Compares the dev losses of a run, on tasks whose dev file is the train file, with those of its
+/// steps, which do not change the model.
 fn losses_of(tasks: &[&'static str], smoothing: f64) -> BTreeMap<&'static str, f64> {
     let folder = Folder::new();
     for task in tasks {
@@ -371,7 +371,7 @@ fn losses_of(tasks: &[&'static str], smoothing: f64) -> BTreeMap<&'static str, f
         assert_eq!(own.len(), 2);
         for line in own {
             let loss = line["loss"].as_f64().unwrap();
-            // Training sums in f32, and one example after the other instead of side by side.
+            // Training sums in f32, and one example after the other instead of in a batch.
             let close = (loss - trained).abs() < 1e-5 * trained;
             assert!(close, "{task}: {loss} instead of {trained}");
         }
@@ -429,7 +429,7 @@ fn a_person_s_own_tasks_need_a_description_alone() {
     });
     folder.train(&hparams, &[]);
     let results = folder.json("results/films,names_results.json");
-    // 24 rows and 16 sentences, learnt by heart.
+    // 24 rows and 16 sentences, memorised.
     assert_eq!(results[0]["films"]["accuracy"], 100.0, "{results}");
     assert_eq!(
         results[0]["films"]["beyond_the_reference"]["macro_f1"],
@@ -438,7 +438,7 @@ fn a_person_s_own_tasks_need_a_description_alone() {
     assert_eq!(results[0]["names"]["f1"], 100.0, "{results}");
     let config = folder.json("finetuning_models/films,names_model_1/config.json");
     assert_eq!(config["heads"]["films"]["labels"], json!(["bad", "good"]));
-    // For whoever asks the model where the data are not.
+    // For use of the model without the data.
     assert_eq!(config["heads"]["films"]["texts"], 1);
     assert_eq!(config["heads"]["names"]["outputs"], 9);
 }
@@ -527,7 +527,7 @@ fn a_task_is_a_folder_of_the_data_and_what_its_model_was_trained_on() {
             .output()
             .unwrap()
     };
-    // The model tells its task.
+    // The model states its task.
     let output = evaluated(r#"{"kind": "classification"}"#);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     for (description, found) in [
@@ -550,7 +550,7 @@ fn a_task_is_a_folder_of_the_data_and_what_its_model_was_trained_on() {
         assert!(told.contains(found), "{told}");
     }
 
-    // What a task is and is learnt from is not written over.
+    // A task's description and training data are not overwritten.
     folder.write("plants", "task.json", r#"{"kind": "classification"}"#);
     for file in ["task.json", "train.csv"] {
         let path = folder.task("plants").join(file);

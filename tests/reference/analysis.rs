@@ -1,5 +1,5 @@
-//! The error analysis and its page: every count against an independent one.
-//! tests/golden/analysis/README.md says what each file is.
+//! Tests the error analysis and its page: every count against an independent one.
+//! tests/golden/analysis/README.md explains the files.
 
 use std::{path::Path, time::Instant};
 
@@ -43,8 +43,8 @@ fn report(task: &TaskReport) -> Report<'_> {
     }
 }
 
-/// Whether `found` has all that is expected; sums of F1 run in another order. Returns how many
-/// figures were compared.
+/// Asserts that `found` has everything that is expected; sums of F1 have another order. Returns how
+/// many values were compared.
 fn assert_holds(found: &Value, expected: &Value, place: &str) -> usize {
     match expected {
         Value::Object(entries) => entries
@@ -73,7 +73,7 @@ fn assert_holds(found: &Value, expected: &Value, place: &str) -> usize {
     }
 }
 
-/// Counts and classes of types: the same keys as well.
+/// Compares counts and classes of types, including the set of keys.
 fn assert_figures(task: &TaskReport, figures: &str) -> usize {
     let found = serde_json::to_value(&task.analysis).unwrap();
     let expected = json(&golden(&format!("analysis/{figures}.json")));
@@ -261,7 +261,7 @@ fn a_page_has_every_part_that_there_is_data_for() {
     ] {
         assert!(html.contains(part), "{part}");
     }
-    // One file: nothing is fetched from anywhere.
+    // A single file: nothing is fetched from elsewhere.
     for outside in ["src=\"", "<link", "@import", "url("] {
         assert!(!html.contains(outside), "{outside}");
     }
@@ -284,7 +284,7 @@ fn a_page_stands_under_the_threshold_given_and_holds_the_best_beside_it() {
     let given = task.analysis.scores.get("f1").unwrap();
     let reached = best.scores.get("f1").unwrap();
     assert_eq!(task.analysis.threshold, Some(-20.0));
-    // The curve sums the same figures in the order of the null scores.
+    // The curve sums the same values in the order of the null scores.
     assert!((reached - task.analysis.best.unwrap().f1).abs() < 1e-9);
     assert!(given < reached);
     let threshold = best.threshold.unwrap();
@@ -303,7 +303,7 @@ fn a_page_stands_under_the_threshold_given_and_holds_the_best_beside_it() {
     ] {
         assert!(html.contains(part), "{part}");
     }
-    // Errors, lengths and examples wait in a template each.
+    // Errors, lengths and examples are each in a template.
     assert_eq!(html.matches("<template>").count(), 3);
     // Legends keep their colours: no element has two class attributes.
     assert!(!html.contains("class=\"key\" class="));

@@ -1,5 +1,5 @@
-//! From window outputs to answers, n-best lists and null odds, against the reference's own.
-//! tests/golden/eval/README.md says what each file is.
+//! Tests the path from window outputs to answers, n-best lists and null odds, against the
+//! reference. tests/golden/eval/README.md explains the files.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ use electra::{
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-/// The text of a file, unpacked when its name ends in `.xz`.
+/// Returns the text of a file, decompressed if its name ends in `.xz`.
 fn text(path: &Path) -> String {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     if path.extension().is_some_and(|extension| extension == "xz") {
@@ -52,12 +52,12 @@ fn floats(values: &Value) -> Vec<f32> {
     list(values, |value| value.as_f64().unwrap() as f32)
 }
 
-/// The rows of a matrix one after the other.
+/// Flattens a matrix row by row.
 fn flat<T>(rows: &Value, take: impl Fn(&Value) -> Vec<T>) -> Vec<T> {
     rows.as_array().unwrap().iter().flat_map(take).collect()
 }
 
-/// A feature as a line of the features file tells of it.
+/// Builds a feature from a line of the features file.
 fn feature(line: &Value) -> Feature {
     let segment_ids = integers(&line["segment_ids"]);
     let pairs: Vec<Vec<u32>> = list(&line["token_to_orig"], integers);
@@ -80,7 +80,7 @@ fn feature(line: &Value) -> Feature {
     }
 }
 
-/// The window outputs of a forward pass, row by row.
+/// Returns the window outputs of a forward pass, row by row.
 fn outputs(name: &str) -> Vec<WindowOutput> {
     let bytes = std::fs::read(golden(name)).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
@@ -161,7 +161,7 @@ fn answers_of_the_reference_models() {
                 );
                 assert_eq!(prediction.nbest.len(), 20, "{what}");
                 let sum: f64 = prediction.nbest.iter().map(|entry| entry.probability).sum();
-                // 20 additions of doubles.
+                // 20 additions of f64 values.
                 assert!((sum - 1.0).abs() < 1e-12, "{what}: {sum}");
             }
         }
@@ -218,7 +218,7 @@ fn made_up(questions: &Value) -> (Examples, Vec<Feature>, Vec<WindowOutput>) {
             features.push(made_up_window(window, eid, number, id));
         }
     }
-    // The order of the outputs says nothing: each names its feature.
+    // The order of the outputs is irrelevant: each names its feature.
     outputs.reverse();
     (examples, features, outputs)
 }
@@ -246,7 +246,7 @@ fn answers_in_all_ways_of_choosing() {
                     answers["preds"][&prediction.qas_id], prediction.text,
                     "{what}"
                 );
-                // Scores are quarters, so that their sums are exact.
+                // Scores are multiples of a quarter, so that their sums are exact.
                 let null_odds = answers.get("null_odds");
                 assert_eq!(
                     null_odds.map(|odds| odds[&prediction.qas_id].as_f64().unwrap()),
@@ -259,7 +259,7 @@ fn answers_in_all_ways_of_choosing() {
             }
         }
     }
-    // 2 sets × 8 ways × 15 questions, some of them without an admissible span.
+    // 2 sets × 8 configurations × 15 questions, some of them without an admissible span.
     assert_eq!(checked, 240);
     assert!(empty > 5, "{empty}");
 }
@@ -271,7 +271,7 @@ fn assert_same_nbest(prediction: &QuestionPrediction, expected: &Value, what: &s
         assert_eq!(expected[0], entry.text, "{what}");
         let score = entry.start_logit + entry.end_logit;
         assert_eq!(expected[1].as_f64(), Some(f64::from(score)), "{what}");
-        // The reference takes exponentials in float32.
+        // The reference computes exponentials in float32.
         let probability = expected[2].as_f64().unwrap();
         assert!((entry.probability - probability).abs() < 1e-6, "{what}");
     }

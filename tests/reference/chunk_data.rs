@@ -1,6 +1,5 @@
-//! Chunking against what the reference made of it: label ids, features field by field, spans of tag
-//! sequences, and the figures of recorded predictions. tests/golden/chunk/README.md says what each
-//! file is.
+//! Tests chunking against the reference: label ids, features field by field, spans of tag
+//! sequences, and scores of recorded predictions. tests/golden/chunk/README.md explains the files.
 
 use std::{fs, path::Path};
 
@@ -41,7 +40,7 @@ fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The splits of a folder and their labels.
+/// Returns the splits of a folder and their labels.
 fn task(folder: &Path) -> (Vec<Sentences>, Labels) {
     let files = SPLITS.map(|split| {
         let path = folder.join(format!("{split}.txt"));
@@ -52,7 +51,7 @@ fn task(folder: &Path) -> (Vec<Sentences>, Labels) {
 }
 
 fn features(file: &Sentences, labels: &Labels) -> Vec<Feature> {
-    // Chunk words are lower-cased although this tokenizer does not do it.
+    // Chunk words are lower-cased although this tokenizer does not lower-case.
     let tokenizer = Tokenizer::read(&tiny_vocabulary(), false).unwrap();
     let options = FeatureOptions {
         max_seq_length: 48,
@@ -61,7 +60,7 @@ fn features(file: &Sentences, labels: &Labels) -> Vec<Feature> {
     featurize(file, labels, &tokenizer, &options).unwrap()
 }
 
-/// The features as the program writes them.
+/// Returns the features as the program writes them.
 fn written(features: &[Feature]) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("features.jsonl");
@@ -106,7 +105,7 @@ fn features_equal_the_reference() {
     }
 }
 
-/// Among the examples of three tasks, in the order of a mixture.
+/// Finds them among the examples of three tasks, in the order of a mixture.
 #[test]
 fn features_of_a_mixture_equal_the_reference() {
     let Some(folder) = shared("reference/multitask/cola_sts_chunk") else {
@@ -145,7 +144,7 @@ fn features_of_a_mixture_equal_the_reference() {
     }
 }
 
-/// Marks recorded predictions.
+/// Scores recorded predictions.
 fn figures(predictions: &Path, labels: &Labels) -> TagFigures {
     let ids = |line: &Value, key: &str| -> Vec<u32> {
         serde_json::from_value(line[key].clone()).unwrap()
@@ -166,7 +165,7 @@ fn figures(predictions: &Path, labels: &Labels) -> TagFigures {
     score(answers, labels).unwrap()
 }
 
-/// The figures are the reference's to the last bit, in its order.
+/// Asserts that the scores are bitwise the reference's, in its order.
 fn assert_figures(figures: &TagFigures, expected: &Value, what: &str) {
     let found: Vec<(&str, f64)> = figures
         .scores
@@ -204,7 +203,7 @@ fn figures_of_recorded_predictions_equal_the_reference() {
                     .collect();
                 assert_eq!(line.trim_end(), format!("chunk: {}", shown.join(" - ")));
             }
-            // What is marked are the kept words.
+            // The kept words are what is scored.
             let marked = json_lines(&predictions);
             let features = features(file, &labels);
             assert_eq!(marked.len(), features.len());

@@ -1,8 +1,8 @@
-//! Featurised data against features that the reference itself made, field by field, and the
-//! same from the written features file. tests/golden/data/README.md says what each file is.
+//! Tests features against those of the reference, field by field, in memory and in the written
+//! features file. tests/golden/data/README.md explains the files.
 //!
-//! Checks on whole data sets look for them in the folder that ELECTRA_SHARED names (or
-//! ../shared) and say so when it is absent.
+//! Tests on whole data sets look for them in the folder named by ELECTRA_SHARED (or ../shared) and
+//! say so if it is absent.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 
 const SCRIPTS: [&str; 7] = ["en", "zh", "ar", "hi", "th", "ru", "el"];
 
-/// The text of a file, unpacked when its name ends in `.xz`.
+/// Returns the text of a file, decompressed if its name ends in `.xz`.
 fn text(path: &Path) -> String {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     if path.extension().is_some_and(|extension| extension == "xz") {
@@ -58,7 +58,7 @@ fn options(max_seq_length: usize, doc_stride: usize, split: Split) -> FeatureOpt
     }
 }
 
-/// What a line of the features file says of a feature, built without the writer.
+/// Builds the line of a feature in the features file, without the writer.
 fn line_of(feature: &Feature, split: Split) -> Value {
     let length = feature.input_ids.len();
     let segment_ids: Vec<u8> = (0..length)
@@ -108,7 +108,8 @@ fn assert_lines(found: &[Value], expected: &[Value], what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}: number of features");
 }
 
-/// Features of the examples equal the reference's, in memory and through the features file.
+/// Asserts that the features of the examples equal the reference's, in memory and in the features
+/// file.
 fn assert_features(
     examples: &Examples,
     tokenizer: &Tokenizer,
@@ -244,7 +245,8 @@ fn whole_xquad_files_in_seven_scripts_hold_together() {
     }
 }
 
-/// The windows of one example cover its passage and see each token best exactly once.
+/// Asserts that the windows of one example cover its passage, with each token's maximum context in
+/// exactly one.
 fn assert_windows(
     examples: &Examples,
     passage: usize,

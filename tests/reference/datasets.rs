@@ -1,9 +1,9 @@
-//! Data sets converted and checked: against the files of the converters that this follows, by
-//! hand for every reason to leave something out, and for any text that every answer stands at
-//! its place.
+//! Tests the conversion and checking of data sets: against the files of the original converters,
+//! with hand-made cases for every reason to leave something out, and, for arbitrary text, that
+//! every answer is at its position.
 //!
-//! Larger samples are looked for in the folder that ELECTRA_SHARED names (or ../shared); a line
-//! says so where it is absent.
+//! Larger samples are looked for in the folder named by ELECTRA_SHARED (or ../shared); a line says
+//! so if it is absent.
 
 use std::{
     fs,
@@ -60,14 +60,14 @@ fn converted(source: Source, input: &Path) -> (Value, Conversion) {
     (json_of(&output), conversion)
 }
 
-/// Converts the text of a source; what was written, and what was left out.
+/// Converts the text of a source; returns what was written, and what was left out.
 fn made(source: Source, text: &str) -> (Value, Value) {
     let folder = Folder::new();
     let (squad, conversion) = converted(source, &folder.with("in", text));
     (squad, serde_json::to_value(conversion.dropped).unwrap())
 }
 
-/// The questions of a SQuAD file with their passages, in order.
+/// Returns the questions of a SQuAD file with their passages, in order.
 fn questions(squad: &Value) -> Vec<(&str, &Value)> {
     let items = |value: &Value, key: &str| value[key].as_array().unwrap().len();
     let mut questions = Vec::new();
@@ -83,7 +83,7 @@ fn questions(squad: &Value) -> Vec<(&str, &Value)> {
     questions
 }
 
-/// Every answer is in its passage, at its place in code points.
+/// Asserts that every answer is in its passage, at its position in code points.
 fn assert_placed(squad: &Value) {
     for (context, question) in questions(squad) {
         let answers = question["answers"].as_array().unwrap();
@@ -102,7 +102,7 @@ fn assert_placed(squad: &Value) {
     }
 }
 
-/// A file without what only ours has: QuAC's flags, which the others leave out.
+/// Removes what only our files have: QuAC's flags, which the original converters omit.
 fn without_flags(mut squad: Value) -> Value {
     for article in squad["data"].as_array_mut().unwrap() {
         for paragraph in article["paragraphs"].as_array_mut().unwrap() {
@@ -116,7 +116,7 @@ fn without_flags(mut squad: Value) -> Value {
     squad
 }
 
-/// The text of a SQuAD file with every question's id taken away.
+/// Returns the text of a SQuAD file with the questions' ids removed.
 fn without_ids(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let lines = text
@@ -151,7 +151,7 @@ fn newsqa_is_converted_as_the_reference_converts_it() {
     let folder = Folder::new();
     let output = folder.path("out.json");
     convert(Source::NewsQa, &golden("dataset/newsqa.csv"), &output).unwrap();
-    // Byte for byte, the random ids apart.
+    // Byte for byte, except for the random ids.
     assert_eq!(
         without_ids(&output),
         without_ids(&golden("dataset/newsqa.expected.json"))
@@ -160,7 +160,7 @@ fn newsqa_is_converted_as_the_reference_converts_it() {
         .iter()
         .map(|(_, question)| question["id"].as_str().unwrap().to_owned())
         .collect();
-    // The checksum as its definition gives it, bit by bit.
+    // The checksum computed bit by bit from its definition.
     assert_eq!(ids[0], "3c363836cf4e16666669a25da280a1865c2d2874_ddbc2fb3");
     assert_eq!(ids.len(), 6);
 }
@@ -196,8 +196,8 @@ fn whole_samples_are_converted_as_the_reference_converts_them() {
             differing.push((ours["question"].as_str().unwrap(), texts));
         }
     }
-    // A name that stands earlier, too, and answers with a double space and a line break, which
-    // the search for single spaces does not find.
+    // A name that also occurs earlier, and answers with a double space and a line break, which a
+    // search for single spaces does not find.
     let answer = |start: usize, text: &str| json!([{"answer_start": start, "text": text}]);
     assert_eq!(
         differing,
@@ -218,13 +218,13 @@ fn whole_samples_are_converted_as_the_reference_converts_them() {
     );
 }
 
-/// An answer's text and its place.
+/// An answer's text and position.
 type Placed<'a> = (&'a str, i64);
 
 /// A turn: id, question, answers and the first annotator's answer.
 type Turn<'a> = (&'a str, &'a str, &'a [Placed<'a>], Placed<'a>);
 
-/// One dialogue in QuAC's form.
+/// Returns one dialogue in QuAC's format.
 fn dialogue(context: &str, turns: &[Turn<'_>]) -> Value {
     let answer = |&(text, start): &Placed<'_>| json!({"text": text, "answer_start": start});
     let turns = turns.iter().map(|(id, question, answers, original)| {
@@ -322,7 +322,7 @@ fn quac_questions_follow_the_dialogue_before_them() {
         "What did she record? In 1957 she recorded the \"Tidewater Suite\" with the pianist \
          Oskar Brandt; Did it win any prizes? CANNOTANSWER Did they stop touring?"
     );
-    // Another dialogue begins: nothing stands before its first question.
+    // Another dialogue begins: nothing precedes its first question.
     assert_eq!(two[6], alone[6]);
     let all = said(32);
     assert!(all[5].starts_with("When did she join") && all[5].ends_with(&alone[5]));
@@ -369,7 +369,7 @@ fn newsqa_says_what_it_leaves_out() {
     );
 }
 
-/// A line of an MRQA file; questions are id, question, answers and the detected ones.
+/// Returns a line of an MRQA file; questions have an id, text, answers and detected answers.
 fn passage(context: &str, questions: &[(&str, &str, &[&str], Value)]) -> String {
     let questions = questions.iter().map(|(id, question, answers, detected)| {
         json!({"qid": id, "question": question, "answers": answers, "detected_answers": detected})
@@ -470,7 +470,7 @@ fn mrqa_says_what_it_leaves_out() {
     );
 }
 
-/// The archive of some bytes.
+/// Compresses some bytes with gzip.
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
@@ -487,7 +487,7 @@ fn mrqa_archives_are_unpacked() {
     assert_eq!((squad, dropped), made(Source::Mrqa, &lines));
 }
 
-/// Converted, MRQA's questions teach the same as read from its own lines.
+/// After conversion, MRQA's questions give the same training data as read directly from its lines.
 #[test]
 fn mrqa_teaches_the_same_converted() {
     let folder = Folder::new();
@@ -563,16 +563,16 @@ fn what_stands_at_the_output_stays_when_the_input_is_bad() {
     }
     let same = convert(QUAC, &output, &output).unwrap_err().to_string();
     assert!(same.contains("the output is the input"), "{same}");
-    // Neither a half file nor a temporary one.
+    // Neither a partial file nor a temporary one.
     assert_eq!(fs::read_dir(folder.0.path()).unwrap().count(), 2);
-    // Folders that are missing are made; a file cannot be one.
+    // Missing folders are created; a file cannot be one.
     let nowhere = folder.path("in/out.json");
     let input = golden("dataset/quac.json");
     let message = convert(QUAC, &input, &nowhere).unwrap_err().to_string();
     assert!(message.contains("cannot be written"), "{message}");
 }
 
-/// Collects paragraphs as the file would have them.
+/// Collects paragraphs as the file would contain them.
 fn collected(
     read: impl FnOnce(
         &mut Dropped,
@@ -610,7 +610,7 @@ proptest! {
             newsqa::parse(csv.as_slice(), "s.csv", dropped, emit)
         });
         assert_placed(&squad);
-        // The words of the answer are those of the range, as Python's split parts them.
+        // The words of the answer are those of the range, as split by Python.
         let tokens: Vec<&str> = story.split_whitespace().collect();
         let wanted = tokens.get(start..start + length).filter(|wanted| !wanted.is_empty());
         match (wanted, questions(&squad).as_slice()) {
@@ -622,7 +622,7 @@ proptest! {
             other => prop_assert!(false, "{:?}", other),
         }
 
-        // An answer that begins at a word, and is said to begin up to two code points before.
+        // An answer that begins at a word, and whose stated start is up to two code points earlier.
         let points: Vec<char> = story.chars().collect();
         let begin = start % points.len();
         let text: String = points[begin..].iter().take(length).collect();
@@ -639,7 +639,7 @@ proptest! {
     }
 }
 
-/// `electra data` with these arguments.
+/// Runs `electra data` with these arguments.
 fn electra_data(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_electra"))
         .arg("data")
@@ -660,7 +660,7 @@ fn checked(path: &Path, flags: &[&str]) -> (Option<i32>, Value, String) {
     (output.status.code(), found, stderr)
 }
 
-/// Windows and answers against the features that Google's code made of the same files.
+/// Compares windows and answers with the features that Google's code made from the same files.
 #[test]
 fn windows_are_those_of_the_reference() {
     let vocab = tiny_vocabulary();
@@ -700,7 +700,7 @@ fn windows_are_those_of_the_reference() {
         }
     }
 
-    // Every kind of letter, many answers in no window; with the vocabulary of the program.
+    // All kinds of scripts, many answers in no window; with the program's vocabulary.
     let folder = Folder::new();
     let file = folder.with("made-up.json", unpack("made-up.json"));
     let flags = ["--max-seq-length", "40", "--doc-stride", "11"];

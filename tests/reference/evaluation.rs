@@ -1,4 +1,4 @@
-//! Evaluation against the reference: null odds, answers and metrics of whole dev sets.
+//! Tests evaluation against the reference: null odds, answers and metrics of whole dev sets.
 
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
@@ -37,7 +37,7 @@ fn check(
     let their_odds: BTreeMap<String, f64> = read(odds);
     assert_eq!(predictions.len(), their_answers.len());
     let (mut worst, mut tied) = (0.0_f64, 0);
-    // With the reference's answer where two candidates tie, so that metrics are always compared.
+    // Uses the reference's answer if two candidates tie, so that metrics can always be compared.
     let mut settled = predictions.to_vec();
     for (prediction, settled) in predictions.iter().zip(&mut settled) {
         let id = &prediction.qas_id;
@@ -45,7 +45,7 @@ fn check(
         if prediction.text == their_answers[id] {
             continue;
         }
-        // Candidates whose scores differ by less than rounding may change places.
+        // Candidates whose scores differ by less than rounding may swap places.
         let best = &prediction.nbest[0];
         let score =
             |e: &electra::tasks::qa::answers::nbest::NbestEntry| e.start_logit + e.end_logit;
@@ -67,7 +67,7 @@ fn check(
     let theirs: serde_json::Map<String, Value> = read(eval);
     assert_eq!(scores.iter().count(), theirs.len());
     for (key, figure) in scores.iter() {
-        // Thresholds are null odds; the others are equal where the answers are.
+        // Thresholds are null odds; the other metrics are equal if the answers are.
         let tolerance = if key.ends_with("thresh") { 1e-3 } else { 1e-6 };
         let theirs = theirs[key].as_f64().unwrap();
         assert!(
@@ -85,7 +85,8 @@ fn init_and_trained_weights_give_the_references_answers() {
             let file = golden("data/squad2-tiny.dev.json");
             let tokenizer = run.tokenizer();
             let data = TaskData::read("squad", &file, Split::Dev, &tokenizer, &run.config).unwrap();
-            // A software driver takes a minute for each; with the whole reference at hand it takes it.
+            // A software driver takes a minute for each; with the whole reference available, run
+            // them anyway.
             let weights: &[&str] = match device_name {
                 "wgpu" if shared("reference").is_none() => &["trained"],
                 _ => &["init", "trained"],

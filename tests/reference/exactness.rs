@@ -1,5 +1,5 @@
-//! What saves memory changes no number: packed rows, layers recomputed, micro-batches, and the
-//! shaders' products, each against the plain way, with dropout on.
+//! Tests that memory savings change no results: packed rows, recomputed layers, micro-batches and
+//! the shaders' matrix products, each against the plain way, with dropout on.
 
 use std::collections::BTreeMap;
 
@@ -22,10 +22,10 @@ use electra::{
     },
 };
 
-/// Relative L2 distance that sums in another order may make, of float32 values.
+/// Relative L2 tolerance for float32 sums in another order.
 const TOLERANCE: f64 = 1e-5;
 
-/// Four features of very unlike lengths among the run's.
+/// Returns four of the run's features with very different lengths.
 fn features(run: &ReferenceRun) -> Vec<electra::tasks::qa::feature::Feature> {
     let mut features = run.features(Split::Train);
     features.sort_by_key(|feature| feature.input_ids.len());
@@ -33,7 +33,7 @@ fn features(run: &ReferenceRun) -> Vec<electra::tasks::qa::feature::Feature> {
     features.into_iter().step_by(step).take(4).collect()
 }
 
-/// Loss and gradients of the parts of a batch.
+/// Returns loss and gradients of the parts of a batch.
 fn gradients(
     model: &Model,
     parts: &[Batch],
@@ -79,7 +79,7 @@ fn assert_same(
     let mut worst = 0.0_f64;
     for (name, theirs) in &theirs.1 {
         let (distance, norm) = distance_and_norm(&ours.1[name], theirs);
-        // Gradients whose true value is 0 are rounding alone.
+        // Gradients whose true value is 0 consist only of rounding errors.
         assert!(
             distance <= TOLERANCE * norm + 2e-6,
             "{what}: {name}: {distance} of {norm}"

@@ -1,8 +1,8 @@
-//! GLUE's files, features, figures and outputs against the reference's own.
-//! tests/golden/glue/README.md says what each file is.
+//! Tests GLUE's files, features, scores and outputs against the reference.
+//! tests/golden/glue/README.md explains the files.
 //!
-//! rte and sts are checked always; the other tasks are looked for in the folder that ELECTRA_SHARED
-//! names (or ../shared), and a line says so when it is absent.
+//! rte and sts are always tested; the other tasks are looked for in the folder named by
+//! ELECTRA_SHARED (or ../shared), and a line says so if it is absent.
 
 use std::{
     fs,
@@ -28,7 +28,7 @@ use serde_json::Value;
 
 use crate::support::place::{golden, shared, tiny_vocabulary};
 
-/// The tasks with their max_seq_length and, of mnli, what the reference evaluated beside dev.
+/// The tasks with their max_seq_length.
 const TASKS: [(&str, usize); 8] = [
     ("cola", 48),
     ("mrpc", 64),
@@ -64,7 +64,7 @@ fn read(task: &str, split: &str, folder: &Path, max_seq_length: usize) -> Classi
     ClassificationData::read(&task, split, &file, options, &tokenizer, max_seq_length).unwrap()
 }
 
-/// The lines of the features file that is written of a data set.
+/// Returns the lines of the features file that is written for a data set.
 fn written(data: &ClassificationData) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("features.jsonl");
@@ -72,11 +72,11 @@ fn written(data: &ClassificationData) -> Vec<Value> {
     lines(&path)
 }
 
-/// Features that equal the reference's, keys and their order included.
+/// Asserts that the features equal the reference's, including keys and their order.
 fn assert_features(data: &ClassificationData, expected: &[Value], what: &str) -> usize {
     let found = written(data);
     for (number, (found, expected)) in found.iter().zip(expected).enumerate() {
-        // As text: the order of the keys counts.
+        // Compared as text, since the order of the keys counts.
         assert_eq!(
             found.to_string(),
             expected.to_string(),
@@ -87,7 +87,7 @@ fn assert_features(data: &ClassificationData, expected: &[Value], what: &str) ->
     found.len()
 }
 
-/// The folders of a task's data and of its features.
+/// Returns the folders of each task's data and of its features.
 fn folders() -> Vec<(&'static str, usize, PathBuf, PathBuf)> {
     let whole = shared("reference/glue");
     let all = TASKS.into_iter().filter_map(|(task, length)| {
@@ -169,7 +169,7 @@ fn features_of_mixtures_are_the_reference_s() {
     println!("{features} features of mixtures, 0 differences");
 }
 
-/// The figures of a record, whose nan is a text.
+/// Compares the scores with those of a record, in which nan is a string.
 fn assert_figures(found: &Scores, expected: &[(String, f64)], tolerance: f64, what: &str) {
     let keys: Vec<&str> = found.iter().map(|(key, _)| key).collect();
     let expected_keys: Vec<&str> = expected.iter().map(|(key, _)| key.as_str()).collect();
@@ -180,7 +180,7 @@ fn assert_figures(found: &Scores, expected: &[(String, f64)], tolerance: f64, wh
             assert!(found.is_nan(), "{what}, {key}: {found}");
             continue;
         }
-        // The reference takes the mean of squares in f32.
+        // The reference computes the mean of squares in f32.
         let tolerance = if key == "mse" {
             tolerance.max(1e-7)
         } else {
@@ -243,7 +243,7 @@ fn scorers_give_the_reference_s_figures() {
     assert_eq!(checked, 11);
 }
 
-/// Predictions of a record of an evaluation: its logits, put through ours.
+/// Computes predictions from the logits of an evaluation's record.
 fn predictions(data: &ClassificationData, record: &[Value]) -> Vec<Prediction> {
     let logits = record.iter().map(|line| {
         let logits = match &line["logits"] {
@@ -255,7 +255,7 @@ fn predictions(data: &ClassificationData, record: &[Value]) -> Vec<Prediction> {
     data.predictions(logits.collect()).unwrap()
 }
 
-/// The lines that are written of predictions against a record; the loss apart, they are equal.
+/// Compares the lines written for predictions with a record; they are equal except for the loss.
 fn assert_lines(predictions: &[Prediction], record: &[Value], what: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("predictions.jsonl");
@@ -268,7 +268,7 @@ fn assert_lines(predictions: &[Prediction], record: &[Value], what: &str) {
             if key == "loss" {
                 let (found, expected) = (number(&found[key]), number(value));
                 let difference = (found - expected).abs();
-                // In f32 the reference's loses digits beside the logits.
+                // The reference's loss, in f32, has fewer exact digits than the logits.
                 assert!(difference < 1e-5, "{what}: loss {expected}, found {found}");
             } else {
                 assert_eq!(&found[key], value, "{what}: {key} of {}", expected["eid"]);
@@ -324,7 +324,7 @@ fn evaluations_give_the_reference_s_lines_and_figures() {
     assert!(checked >= 2);
 }
 
-/// The test outputs of predictions whose logits a record holds by eid.
+/// Compares the test outputs of predictions whose logits are in a record, by eid.
 fn assert_test_outputs(data: &ClassificationData, record: &Path) {
     let expected = json(record);
     let logits = data.features.iter().map(|feature| {

@@ -1,4 +1,5 @@
-//! Every stage against the numbers of Google's code: data, model, training, evaluation, scores.
+//! Tests every stage against the results of Google's code: data, model, training, evaluation,
+//! scores.
 
 #[path = "../support/mod.rs"]
 mod support;

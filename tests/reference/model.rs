@@ -1,4 +1,4 @@
-//! The model against the reference, stage by stage: layers, logits, gradients.
+//! Tests the model against the reference, stage by stage: layers, logits, gradients.
 
 use crate::support::{ReferenceRun, devices, distance_and_norm, max_difference, runs, tasks};
 use burn::{Tensor, tensor::Device};
@@ -13,7 +13,7 @@ use electra::{
     },
 };
 
-/// The reference ran in float32 too, with other orders of summation; values are near 1.
+/// The reference also ran in float32, with other orders of summation; values are near 1.
 const LAYER_TOLERANCE: f32 = 2e-4;
 
 fn check_forward(run: &ReferenceRun, weights: &str, name: &str, device: &Device) {
@@ -28,7 +28,7 @@ fn check_forward(run: &ReferenceRun, weights: &str, name: &str, device: &Device)
         assert!(difference <= LAYER_TOLERANCE, "{what}: {difference}");
     };
     let values = |tensor: Tensor<2>| tensor.try_into_vec_as::<f32>().unwrap();
-    // The reference computes padding too; ours are the real tokens.
+    // The reference computes padding too; ours has only the real tokens.
     let real = |values: Vec<f32>| -> Vec<f32> {
         let width = values.len() / input_mask.len();
         let rows = values.chunks_exact(width).zip(&input_mask);
@@ -39,7 +39,7 @@ fn check_forward(run: &ReferenceRun, weights: &str, name: &str, device: &Device)
 
     let mut hidden = model.electra.embeddings.forward(&input, Mode::Predict);
     if model.electra.embeddings.project.is_none() {
-        // With a projection the reference's array is the one before it.
+        // With a projection, the reference's array is the value before it.
         let theirs = real(arrays.floats("embedding_output"));
         check("embedding_output", &values(hidden.clone()), &theirs);
     }
@@ -75,7 +75,7 @@ fn check_forward(run: &ReferenceRun, weights: &str, name: &str, device: &Device)
         ("start_top_log_probs", all(|w| &w.start_top_log_probs)),
         ("end_top_log_probs", all(|w| &w.end_top_log_probs)),
     ] {
-        // Candidates on masked positions, far below, mean nothing.
+        // Candidates on masked positions, with very low logits, are meaningless.
         let theirs = arrays.floats(what);
         assert_eq!(ours.len(), theirs.len());
         let (ours, theirs): (Vec<f32>, Vec<f32>) = ours
@@ -92,7 +92,7 @@ fn check_forward(run: &ReferenceRun, weights: &str, name: &str, device: &Device)
     let theirs = arrays.integers("start_top_index");
     let log_probs = arrays.floats("start_top_log_probs");
     for (place, (ours, theirs)) in starts.iter().zip(&theirs).enumerate() {
-        // Candidates that tie within rounding may change places, and masked ones mean nothing.
+        // Candidates that tie within rounding may swap places, and masked ones are meaningless.
         let tied = [place.wrapping_sub(1), place + 1].iter().any(|&neighbour| {
             log_probs
                 .get(neighbour)
@@ -116,7 +116,7 @@ fn layers_and_logits_are_the_references() {
     }
 }
 
-/// The TF variable that a record's parameter came from.
+/// Returns the TF variable that a record's parameter came from.
 fn source_variable(name: &str, answerable_has_hidden: bool) -> String {
     let name = name.replace(".weight", ".kernel");
     if let Some(table) = name
@@ -174,7 +174,7 @@ fn check_gradients(run: &ReferenceRun, name: &str, device: &Device, recompute_la
         &batch.labels,
         &batch.task,
         objective,
-        // The reference's run drops nothing.
+        // The reference's run has no dropout.
         Mode::Predict,
         &mut gradients,
     );
@@ -193,8 +193,8 @@ fn check_gradients(run: &ReferenceRun, name: &str, device: &Device, recompute_la
         let ours = ours.try_into_vec_as::<f32>().unwrap();
         let variable = source_variable(&parameter, run.head().answerable_uses_start_logits);
         let (distance, norm) = distance_and_norm(&ours, &theirs.floats(&variable));
-        // Softmax does not change when all its inputs move together, so that these biases have
-        // no gradient; both programs show the rounding of sums that cancel.
+        // Softmax is invariant to a shift of all its inputs, so these biases have no gradient; both
+        // programs give the rounding errors of sums that cancel.
         let cancels = parameter.ends_with("attention.key.bias")
             || parameter == "heads.squad.start.bias"
             || parameter == "heads.squad.end.bias";

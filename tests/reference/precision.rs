@@ -1,5 +1,5 @@
-//! Layers in f16 and products in bf16: how far their numbers are from float32's, what happens beyond f16's
-//! range, and which devices they are refused on.
+//! Tests layers in f16 and products in bf16: how far their results are from float32's, what happens
+//! beyond f16's range, and which devices reject them.
 
 use crate::support::{ReferenceRun, devices, fast, parameters, runs, tasks};
 use burn::tensor::Device;
@@ -18,7 +18,7 @@ use electra::{
     },
 };
 
-/// Layers in f16 on a device of this name.
+/// Returns the arithmetic with layers in f16 on a device of this name.
 fn half(device: &str) -> Arithmetic {
     Arithmetic {
         layers: Element::F16,
@@ -55,7 +55,7 @@ fn steps_in_f16_follow_the_references_steps() {
     let run = &runs()[0];
     let features = run.features(Split::Train);
     for (name, device) in devices() {
-        // A software driver takes many seconds for a step.
+        // A software driver takes many seconds per step.
         let steps = if name == "cpu" { 5 } else { 2 };
         let device = device.autodiff();
         let tasks = tasks();
@@ -80,7 +80,7 @@ fn steps_in_f16_follow_the_references_steps() {
             }
         }
         println!("{name}: loss {:e}, gradient norm {:e}", worst[0], worst[1]);
-        // Values are rounded to 11 bits (5e-4) at some thirty places on the way; their errors
+        // Values are rounded to 11 bits (5e-4) at some thirty places along the way; their errors
         // mostly cancel in sums over a batch.
         assert!(worst[0] < 2e-3 && worst[1] < 1e-2, "{name}: {worst:?}");
     }
@@ -147,7 +147,7 @@ fn steps_in_bf16_follow_the_references_steps_with_the_weights_of_each() {
                 let hidden = model.encode(&input).hidden;
                 hidden.into_data().try_to_vec().unwrap()
             };
-            // A clone shares what is packed, until it is renewed.
+            // A clone shares the packed weights until they are renewed.
             let mut anew = model.clone();
             anew.electra.denses().for_each(Dense::renew_packed);
             assert!(
@@ -159,7 +159,7 @@ fn steps_in_bf16_follow_the_references_steps_with_the_weights_of_each() {
             "{instructions}: loss {:e}, gradient norm {:e}",
             worst[0], worst[1]
         );
-        // As in f16, with 8 bits for 11.
+        // As in f16, with 8 bits instead of 11.
         assert!(
             worst[0] < 1.6e-2 && worst[1] < 8e-2,
             "{instructions}: {worst:?}"

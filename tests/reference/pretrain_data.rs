@@ -1,5 +1,5 @@
-//! Pre-training data against what the reference made: examples from recorded draws, its record files, the
-//! counts of masked tokens. tests/golden/pretrain/README.md says what each file is.
+//! Tests pre-training data against the reference: examples from recorded random draws, its record
+//! files, the counts of masked tokens. tests/golden/pretrain/README.md explains the files.
 
 use std::{
     fs,
@@ -60,7 +60,7 @@ fn vocab() -> Vocab {
     Vocab::read(&tiny_vocabulary()).unwrap()
 }
 
-/// A recorded case on the disk, with what it was recorded with.
+/// A recorded case on disk, with its settings.
 struct Case {
     folder: tempfile::TempDir,
     corpus: PathBuf,
@@ -88,7 +88,7 @@ impl Case {
         self.folder.path().join("out/text.tokens")
     }
 
-    /// Makes its examples, with the draws of a file or with a seed.
+    /// Builds its examples, with recorded draws or with a seed.
     fn build(
         &self,
         replay: Option<&str>,
@@ -124,7 +124,7 @@ impl Case {
     }
 }
 
-/// An example as the reference's lines have it.
+/// Formats an example as in the reference's lines.
 fn shown(example: &Example) -> Value {
     json!({
         "length": example.ids.len(),
@@ -152,7 +152,7 @@ fn examples_equal_the_reference() {
         let counts = made.header.counts;
         assert_eq!(case.settings["lengths_below_max"], counts.short, "{name}");
         assert_eq!(case.settings["one_segment"], counts.one_segment, "{name}");
-        // What is neither lost nor a special token is in the examples.
+        // Every token that is neither lost nor special is in the examples.
         let special = 3 * made.header.examples - counts.one_segment;
         assert_eq!(
             counts.tokens - counts.lost + special,
@@ -175,7 +175,7 @@ fn draws_of_another_case_are_refused() {
         message.contains("blanks_separate_docs false, not true"),
         "{message}"
     );
-    // A draw more, and one of the other kind.
+    // One draw too many, and a draw of the wrong kind.
     let path = case.folder.path().join("examples.64.jsonl");
     let whole = lines("64");
     for (changed, expected) in [
@@ -202,7 +202,7 @@ fn the_reference_s_record_files_are_read() {
     let expected = recorded("64");
     assert_eq!(examples.count(), expected.len() as u64);
     assert_eq!(examples.max_seq_length(), 64);
-    // Dealt out to four files in turn, which are read one after the other.
+    // Distributed to four files in turn, which are read one after the other.
     let dealt = (0..4).flat_map(|file| expected.iter().skip(file).step_by(4));
     let mut example = Example::default();
     for (number, expected) in (0..).zip(dealt) {
@@ -228,7 +228,7 @@ fn our_files_and_the_reference_s_are_read_together() {
         examples.read(number, &mut example).unwrap();
         example
     };
-    // Files are sorted by their paths, and a temporary one may lie anywhere.
+    // Files are sorted by path, and a temporary one may be anywhere.
     let (ours, theirs) = match case.output() < records {
         true => (0, 75),
         false => (19, 0),
@@ -263,7 +263,8 @@ fn masked_tokens_are_as_many_as_in_the_reference() {
     }
 }
 
-/// A corpus of several blocks: files of lines, of rows and of one long line, plain and packed.
+/// Creates a corpus of several blocks: files of lines, of rows and of one long line, plain and
+/// compressed.
 fn large(case: &mut Case) {
     let corpus = case.folder.path().join("corpus");
     fs::create_dir(&corpus).unwrap();
@@ -288,7 +289,7 @@ fn large(case: &mut Case) {
     case.corpus = corpus;
 }
 
-/// What is made in a pool of so many threads.
+/// Returns the output of a pool of `threads` threads.
 fn made_by(case: &Case, threads: usize) -> Vec<u8> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
     let pool = pool.build().unwrap();
@@ -315,8 +316,8 @@ fn a_file_depends_neither_on_cores_nor_on_interruptions() {
     let whole = made_by(&case, 1);
     assert!(made_by(&case, 3) == whole, "one core, and three");
 
-    // What a process leaves that is killed: the folder as it is found between two saves, with more in
-    // its files than the state tells.
+    // The state that a killed process leaves: the folder as found between two saves, with more in
+    // its files than the state records.
     let partial = case.output().with_extension("tokens.partial");
     let kept = case.folder.path().join("kept");
     let mut places = Vec::new();
@@ -349,7 +350,7 @@ fn a_file_depends_neither_on_cores_nor_on_interruptions() {
         case.build(None, Duration::MAX, &stop, &mut watch).unwrap();
         assert!(fs::read(case.output()).unwrap() == whole, "{number}");
         assert!(!partial.exists());
-        // It has not begun anew.
+        // It has not started over.
         let first = first.unwrap().examples;
         assert!(number == 1 || first > 0, "{number}: {first}");
     }
@@ -407,7 +408,7 @@ fn an_interrupted_run_goes_on_with_the_same_only() {
     fs::remove_file(more).unwrap();
     run(&case).unwrap();
 
-    // The same of a file that is whole.
+    // The same for a complete file.
     case.settings["max_seq_length"] = 32.into();
     let message = refused(&case);
     assert!(

@@ -1,6 +1,6 @@
-//! Pre-training against the reference's numbers: forward passes, losses and gradients of every set-up,
-//! trajectories with recorded masks and samples, and the figures of its evaluation.
-//! tests/golden/pretrain/README.md says what each file is.
+//! Tests pre-training against the reference: forward passes, losses and gradients of every variant,
+//! trajectories with recorded masks and samples, and the metrics of its evaluation.
+//! tests/golden/pretrain/README.md explains the files.
 
 use std::{
     fs,
@@ -33,7 +33,7 @@ use crate::support::{
     Arrays, devices, distance_and_norm, golden, max_difference, shared, tiny_vocabulary,
 };
 
-/// Every set-up beside the usual one.
+/// Every variant besides the default one.
 const VARIANTS: [&str; 9] = [
     "electra_disallow",
     "electra_no_projection",
@@ -50,7 +50,7 @@ fn json_file(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// A committed file, unpacked into a folder.
+/// Unpacks a committed file into a folder.
 fn unpacked(name: &str, folder: &Path) -> PathBuf {
     let bytes = fs::read(golden(&format!("pretrain/{name}.xz"))).unwrap();
     let mut text = Vec::new();
@@ -73,7 +73,7 @@ fn masking(config: &PretrainConfig, vocab: &Path) -> Masking {
     Masking::new(config.mask_prob, config.max_seq_length, &words, &name).unwrap()
 }
 
-/// The networks with the weights of a TensorFlow checkpoint; all of its parameters have a place.
+/// Returns the networks with the weights of a TensorFlow checkpoint; every parameter must be used.
 fn networks(checkpoint: &Path, config: &PretrainConfig, device: &Device) -> Networks {
     let folder = tempfile::tempdir().unwrap();
     checkpoints_convert::convert(checkpoint, folder.path(), &mut |_, _| {}).unwrap();
@@ -139,7 +139,7 @@ impl Forward {
         }
     }
 
-    /// The batch with its recorded masks and samples.
+    /// Returns the batch with its recorded masks and samples.
     fn part(&self) -> Part {
         let integers = |name: &str| self.arrays.integers(name);
         let width = self.config.max_seq_length;
@@ -186,7 +186,7 @@ impl Forward {
         }
     }
 
-    /// The recorded values of the slots that count.
+    /// Returns the recorded values of the slots that count.
     fn of_slots<T: Copy>(&self, part: &Part, values: &[T]) -> Vec<T> {
         let slots = self.config.max_predictions_per_seq();
         let rows = values.chunks(slots).zip(&part.examples);
@@ -194,7 +194,7 @@ impl Forward {
             .collect()
     }
 
-    /// The recorded values of the real tokens.
+    /// Returns the recorded values of the real tokens.
     fn of_tokens<T: Copy>(&self, part: &Part, values: &[T]) -> Vec<T> {
         let rows = values
             .chunks(self.config.max_seq_length)
@@ -281,7 +281,8 @@ impl Forward {
             let ours = values.iter().find(|(name, _)| *name == path);
             let (_, ours) = ours.unwrap_or_else(|| panic!("{name}: no gradient of {path}"));
             found += 1;
-            // What is added to all scores of a row alike changes no softmax: rounding noise.
+            // Softmax is invariant to a shift of all scores in a row, so this gradient is rounding
+            // noise.
             if path.ends_with("attention.key.bias") {
                 continue;
             }
@@ -296,7 +297,7 @@ impl Forward {
         assert_eq!(found, values.len(), "{name}: gradients without a variable");
     }
 
-    /// Forward pass, losses and gradients, in so many parts.
+    /// Checks forward pass, losses and gradients, with the batch in `parts` parts.
     fn check(&self, name: &str, device: &Device, parts: usize) {
         let device = &device.clone().autodiff();
         let networks = networks(&self.init, &self.config, device);
@@ -319,7 +320,7 @@ impl Forward {
         let step = step_gradients(&networks, &split, &objective, without_dropout(0)).unwrap();
         self.check_forward(&whole, &step.seen, name);
         self.check_gradients(&networks, step.gradients, name);
-        // An evaluation sees the same.
+        // An evaluation computes the same.
         let counts = Counts::of(&split);
         let part = &split[0];
         let seen = objective.run(&networks, part, counts, without_dropout(0), None);
@@ -383,7 +384,7 @@ fn two_towers_and_a_shared_network_are_the_reference_s_on_a_gpu() {
     }
 }
 
-/// Follows a recorded run for so many steps, each batch in so many parts.
+/// Follows a recorded run for some steps, with each batch in several parts.
 fn check_trajectory(
     trajectory: &Value,
     recorded: &RecordedMasks,
@@ -449,7 +450,7 @@ fn check_trajectory(
             let Some((ours, theirs)) = figures.get(key).zip(theirs[key].as_f64()) else {
                 continue;
             };
-            // One slot or token more or less at a tie of the last digits.
+            // One slot or token more or less if the last digits tie.
             assert!(
                 (ours - theirs).abs() < 0.03,
                 "step {number}: {key} {ours} {theirs}"
@@ -488,8 +489,8 @@ fn a_recorded_run_is_followed_to_its_end() {
         };
         for ((name, ours), (_, theirs)) in values(&networks).iter().zip(values(&theirs)) {
             let (off, size) = distance_and_norm(ours, &theirs);
-            // Adam divides by the root of the second moment: where gradients are rounding noise, as of
-            // key biases, the update's sign is noise too.
+            // Adam divides by the square root of the second moment: if gradients are rounding
+            // noise, as for key biases, the update's sign is noise too.
             if !name.ends_with("key.bias") {
                 assert!(
                     off <= 1e-2 * size + 1e-3,
@@ -603,7 +604,7 @@ fn hyper_parameters_resolve_as_in_the_reference() {
     let folder = tempfile::tempdir().unwrap();
     let cases = json_file(&unpacked("config.json", folder.path()));
     for (name, case) in cases.as_object().unwrap() {
-        // The reference fails on these later; here they are refused at once.
+        // The reference fails on these later; here they are rejected immediately.
         let refused = [
             "electric, two_tower_generator false given",
             "max_predictions_per_seq given",
@@ -641,7 +642,7 @@ fn hyper_parameters_resolve_as_in_the_reference() {
                 continue;
             };
             let ours = json!(ours);
-            // Recorded before the reference's model puts debug's own network in its place.
+            // Recorded before the reference's model substitutes debug mode's own network.
             if config.debug {
                 let expected = [("num_hidden_layers", 3), ("max_position_embeddings", 512)];
                 for (key, expected) in expected {

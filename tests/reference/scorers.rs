@@ -1,8 +1,8 @@
-//! The official scorers: every figure against the official scripts' own.
-//! tests/golden/eval/README.md says what each file is.
+//! Tests the official scorers: every metric against the official scripts'.
+//! tests/golden/eval/README.md explains the files.
 //!
-//! Checks on whole data sets look for them in the folder that ELECTRA_SHARED names (or
-//! ../shared) and say so when it is absent.
+//! Tests on whole data sets look for them in the folder named by ELECTRA_SHARED (or ../shared) and
+//! say so if it is absent.
 
 use std::path::{Path, PathBuf};
 
@@ -33,8 +33,8 @@ fn report(request: &Request, metric: Metric) -> Report {
     report
 }
 
-/// The same keys in the same order, and the same figures. The scripts' order of operations is
-/// kept, so that no rounding is allowed for.
+/// Asserts equal keys in the same order, and equal values. The scripts' order of operations is
+/// kept, so there is no tolerance for rounding.
 fn assert_figures(scores: &Scores, expected: &Value, what: &str) {
     let found = serde_json::to_value(scores).unwrap();
     let keys =
@@ -49,7 +49,7 @@ fn assert_figures(scores: &Scores, expected: &Value, what: &str) {
     }
 }
 
-/// Files of one prediction under the three ways in which the golden figures were made.
+/// Scores one set of prediction files in the three ways in which the golden scores were made.
 fn assert_three_ways(data: PathBuf, stem: &str, threshold: f64, expected: &Value) {
     let plain = Request {
         data,
@@ -140,7 +140,7 @@ fn squad2_on_the_reference_models_answers() {
     }
 }
 
-/// Whole data sets and leaderboard systems, under each set of arguments.
+/// Whole data sets and leaderboard systems, with each set of arguments.
 #[test]
 fn official_figures_of_whole_data_sets() {
     let Some(folder) =
@@ -203,7 +203,7 @@ fn official_figures_of_whole_data_sets() {
     assert_eq!(checked, 24);
 }
 
-/// The reference's run that really learns: its figures and its line of results.
+/// A run of the reference that really learns: its scores and its line of results.
 #[test]
 fn figures_and_results_of_a_learning_run() {
     let Some(folder) = shared("reference/qa-facts") else {
@@ -231,7 +231,7 @@ fn figures_and_results_of_a_learning_run() {
     );
 }
 
-/// Files whose ids do not meet: counted and said, and refused if none does.
+/// Files whose ids do not match: counted and reported, and rejected if none does.
 #[test]
 fn ids_that_do_not_match_are_told() {
     let folder = tempfile::tempdir().unwrap();
@@ -280,7 +280,7 @@ fn ids_that_do_not_match_are_told() {
     }
 }
 
-/// Answers without null odds to questions of which some have none.
+/// Answers without null odds to questions of which some are unanswerable.
 #[test]
 fn answers_that_cannot_be_held_back_are_told() {
     let folder = tempfile::tempdir().unwrap();

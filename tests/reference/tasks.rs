@@ -1,5 +1,5 @@
-//! Classification, regression, tagging and several tasks at once: logits, gradients and trajectories of
-//! the reference's runs, from the features that it made.
+//! Tests classification, regression, tagging and several tasks at once: logits, gradients and
+//! trajectories of the reference's runs, from the reference's features.
 
 use std::{
     collections::BTreeMap,
@@ -47,7 +47,7 @@ struct TaskRun {
     features: Vec<Feature>,
 }
 
-/// A training feature as the reference's file has it.
+/// A training feature in the reference's file.
 struct Feature {
     task: usize,
     input_ids: Vec<u32>,
@@ -177,7 +177,8 @@ impl TaskRun {
         model
     }
 
-    /// The model before its first step: the pre-trained one, with the head that lies beside the run.
+    /// Returns the model before its first step: the pre-trained one, with the head stored beside
+    /// the run.
     fn committed(&self, device: &Device) -> Model {
         let mut stored = converted(&golden("models/electra_tiny_projected.zip"));
         let mut source = ParameterSource::new(device.clone(), 1, Some(&mut stored));
@@ -215,7 +216,7 @@ impl TaskRun {
         FeatureSet::of_rows((0..self.heads.len()).map(rows))
     }
 
-    /// The batch of a step, in the order of the reference's file.
+    /// Returns the batch of a step, in the order of the reference's file.
     fn batch(&self, set: &FeatureSet, step: usize) -> Batch {
         let used = &self.trajectory["steps"][step]["features"];
         let [from, to] = [0, 1].map(|end| used[end].as_u64().unwrap() as usize);
@@ -270,7 +271,7 @@ fn runs() -> Vec<TaskRun> {
     folders.into_iter().map(TaskRun::open).collect()
 }
 
-/// TensorFlow's name of each parameter of the record.
+/// Returns TensorFlow's name of each parameter of the record.
 fn variables(run: &TaskRun) -> BTreeMap<String, String> {
     let folder = tempfile::tempdir().unwrap();
     let init = run.folder.join("init/model.ckpt");
@@ -450,7 +451,7 @@ fn steps_follow_the_reference_on_wgpu() {
     }
 }
 
-/// Predictions of the first dev features.
+/// Checks predictions of the first dev features.
 fn check_forward(run: &TaskRun, weights: &str, name: &str, device: &Device) -> f32 {
     let arrays = Arrays::read(&run.folder.join(format!("forward.{weights}.safetensors")));
     let model = run.model(weights, device);
@@ -475,7 +476,7 @@ fn check_forward(run: &TaskRun, weights: &str, name: &str, device: &Device) -> f
                 (values(head.logits(&input)), theirs)
             }
             Head::Word(head) => {
-                // The features of the dev file say which tokens stand for words.
+                // The features of the dev file tell which tokens represent words.
                 let file = match several {
                     true => format!("features.{task}.dev.jsonl"),
                     false => "features.dev.jsonl".to_owned(),
@@ -510,7 +511,7 @@ fn check_forward(run: &TaskRun, weights: &str, name: &str, device: &Device) -> f
                     let from = row * width * tags;
                     theirs.extend_from_slice(&all[from..from + positions.len() * tags]);
                 }
-                // The mixture's batch holds no sentence of this task.
+                // The mixture's batch contains no sentence of this task.
                 if theirs.is_empty() {
                     continue;
                 }

@@ -1,4 +1,4 @@
-//! Training against the reference's trajectory; frozen layers.
+//! Tests training against the reference's trajectory, and frozen layers.
 
 use crate::support::{ReferenceRun, devices, fast, max_difference, parameters, runs, tasks};
 use burn::tensor::Device;
@@ -33,11 +33,11 @@ fn adam(run: &ReferenceRun) -> Adam {
     )
 }
 
-/// Steps whose update took the rate of the step itself, not of the next.
+/// Returns the steps whose update used the rate of the step itself, not of the next.
 ///
-/// The reference advances its step counter beside the update, without an order between the two.
-/// Almost always the counter wins; in the committed run the update of step 14 was first: with the
-/// other rate there, every later step is off by a thousandth and more, with this one by less than
+/// The reference advances its step counter concurrently with the update, in no defined order. The
+/// counter almost always comes first; in the committed run the update of step 14 did. With the
+/// other rate there, every later step is off by a thousandth or more; with this one, by less than
 /// 1e-4 to the end.
 fn raced_steps(run: &ReferenceRun) -> &'static [usize] {
     match run.name {
@@ -46,12 +46,13 @@ fn raced_steps(run: &ReferenceRun) -> &'static [usize] {
     }
 }
 
-/// Follows the reference for some steps; its batches, no dropout.
+/// Follows the reference for some steps, with its batches and without dropout.
 ///
-/// Beside it run twins that sum each batch in two parts, in three and in five. Rounding grows along
-/// a trajectory, and where orders of our own sums part, no other program's can be followed: there
-/// the comparison ends. One twin may by chance stay near for a few steps more; so there are three.
-/// Before step 15 nothing parts, and a comparison that ends there needs none.
+/// In parallel, twins sum each batch in two parts, in three and in five. Rounding errors grow along
+/// a trajectory, and once different orders of our own sums diverge, no other program's can be
+/// followed: there the comparison ends. A single twin may by chance stay close for a few more
+/// steps, so there are three. Before step 15 nothing diverges, and a comparison that ends there
+/// needs none.
 fn check_trajectory(run: &ReferenceRun, name: &str, device: &Device, mut steps: usize) {
     let device = device.clone().autodiff();
     let tasks = tasks();
@@ -132,8 +133,8 @@ fn check_trajectory(run: &ReferenceRun, name: &str, device: &Device, mut steps: 
             if step < 10 {
                 worst_early = worst_early.max(relative);
             }
-            // From step 15 on the run of wide embeddings enlarges differences of rounding a
-            // thousandfold in a step: another order of sums in our own program moves it as much.
+            // From step 15 on, the run with wide embeddings amplifies rounding differences a
+            // thousandfold per step: another order of sums in our own program changes it as much.
             let tolerance = if step < 15 { 1e-3 } else { 1e-2 };
             assert!(
                 relative <= tolerance,
@@ -149,8 +150,8 @@ fn check_trajectory(run: &ReferenceRun, name: &str, device: &Device, mut steps: 
         let trained = parameters(&run.model("trained", &device));
         for (parameter, ours) in parameters(&model) {
             let difference = max_difference(&ours, &trained[&parameter]);
-            // Adam's steps have the size of the rate whatever the gradient's, so that a weight
-            // whose gradient is rounding alone may wander by a part of the rates' sum.
+            // Adam's steps have the size of the learning rate whatever the gradient's, so a weight
+            // whose gradient is only rounding noise may drift by a fraction of the rates' sum.
             assert!(difference < 0.02, "{parameter} ended {difference} away");
         }
     }
@@ -225,8 +226,8 @@ fn layers_above_frozen_ones_get_the_gradients_of_a_whole_run() {
                 // The same operations on the same values: only the order of sums may differ.
                 let difference = max_difference(&ours, &theirs);
                 let scale = theirs.iter().fold(0.0_f32, |a, b| a.max(b.abs()));
-                // The start and end biases have no true gradient: their values are what is left
-                // of sums over some hundred shares that cancel.
+                // The start and end biases have no true gradient: their values are the remainder of
+                // sums of some hundred terms that cancel.
                 assert!(
                     difference <= 1e-5 * scale + 5e-7,
                     "{name} {parameter}: {difference} of {scale}"

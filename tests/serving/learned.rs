@@ -1,4 +1,4 @@
-//! A tiny model that has learnt tasks other than question answering, and what its evaluation says.
+//! A tiny model that has learnt tasks other than question answering, and its evaluation.
 #![cfg(unix)]
 
 use std::{
@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 
 use crate::support::golden;
 
-/// The folder of a run that has ended.
+/// The folder of a finished run.
 pub struct Learned {
     folder: tempfile::TempDir,
     tasks: String,
 }
 
 impl Learned {
-    /// A run on some of `rte`, `sts` and `chunk`, in this order.
+    /// Trains on some of `rte`, `sts` and `chunk`, in this order.
     pub fn of(tasks: &[&str]) -> Self {
         let learned = Self::prepare(tasks);
         for file in ["train.tsv", "dev.tsv"] {
@@ -31,7 +31,7 @@ impl Learned {
         learned.train(tasks)
     }
 
-    /// A run on a task of a person's own, whose files are given by name and text.
+    /// Trains on a user-defined task, whose files are given by name and text.
     pub fn of_own(task: &str, files: &[(&str, &str)]) -> Self {
         let learned = Self::prepare(&[task]);
         for (name, text) in files {
@@ -84,20 +84,20 @@ impl Learned {
         self.folder.path().join(name)
     }
 
-    /// The labels of a task's head, in the order of their ids.
+    /// Returns the labels of a task's head, in the order of their ids.
     pub fn labels(&self, task: &str) -> Value {
         let text = fs::read_to_string(self.model().join("config.json")).unwrap();
         let config: Value = serde_json::from_str(&text).unwrap();
         config["heads"][task]["labels"].clone()
     }
 
-    /// Takes the data away, as on a machine that only serves.
+    /// Removes the data, as on a machine that only serves.
     pub fn without_data(self) -> Self {
         fs::remove_dir_all(self.folder.path().join("finetuning_data")).unwrap();
         self
     }
 
-    /// What the evaluation wrote of a task's dev examples.
+    /// Returns what the evaluation wrote about a task's dev examples.
     pub fn evaluated(&self, task: &str) -> Vec<Value> {
         let name = format!(
             "models/m/results/{}_predictions/{task}_dev.jsonl",
@@ -109,10 +109,10 @@ impl Learned {
     }
 }
 
-/// The texts of a dev row of `rte` or `sts`, which an evaluation calls by its number.
+/// Returns the texts of a dev row of `rte` or `sts`, which an evaluation identifies by its number.
 pub fn pair(task: &str, eid: &Value) -> [String; 2] {
     let text = fs::read_to_string(golden(&format!("glue/{task}/dev.tsv"))).unwrap();
-    // The first line names the columns.
+    // The first line is the header.
     let line = text
         .lines()
         .nth(1 + eid.as_u64().unwrap() as usize)
@@ -125,7 +125,7 @@ pub fn pair(task: &str, eid: &Value) -> [String; 2] {
     [first, first + 1].map(|place| cells[place].to_owned())
 }
 
-/// The sentences of the chunking dev file, as words.
+/// Returns the sentences of the chunking dev file, as words.
 pub fn sentences() -> Vec<Vec<String>> {
     let text = fs::read_to_string(golden("chunk/data/dev.txt")).unwrap();
     let sentences = text.split("\n\n").map(|sentence| {

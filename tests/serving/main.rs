@@ -1,4 +1,4 @@
-//! The server and the pages: requests, load, and both in a real browser.
+//! Tests the server and the pages: requests, load, and both in a real browser.
 
 #![cfg(feature = "server")]
 

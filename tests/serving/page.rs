@@ -1,7 +1,7 @@
-//! The page of `electra serve` in a real browser: wide and narrow, light and dark.
+//! Tests the page of `electra serve` in a real browser: wide and narrow, light and dark.
 //!
-//! With ELECTRA_WRITE=1 it also writes the pictures of docs/serve.md, with the model of the
-//! quickstart's folder that ELECTRA_QUICKSTART names.
+//! With ELECTRA_WRITE=1 it also writes the screenshots of docs/serve.md, with the model in the
+//! quickstart folder named by ELECTRA_QUICKSTART.
 #![cfg(unix)]
 
 use std::{fs, path::Path};
@@ -13,11 +13,11 @@ use crate::support::{
 use electra::quickstart;
 use serde_json::{Value, json};
 
-/// An answer has come and is shown.
+/// Script that returns whether an answer has arrived and is shown.
 const ANSWERED: &str = "const shown = document.getElementById('answered'); \
                         return !shown.hidden && !shown.classList.contains('old')";
 
-/// Texts of an element's parts, without regard to blanks.
+/// Splits text into words, ignoring whitespace.
 fn words(text: &str) -> Vec<&str> {
     text.split_whitespace().collect()
 }
@@ -27,7 +27,7 @@ fn marked(browser: &Browser) -> String {
     browser.text("#marked mark")
 }
 
-/// What every state of the page has to be.
+/// Asserts what every state of the page must satisfy.
 #[track_caller]
 fn assert_well_laid_out(browser: &Browser, what: &str) {
     browser.assert_readable(what);
@@ -64,7 +64,7 @@ fn a_question_is_asked_and_its_answer_shown() {
         assert_well_laid_out(&browser, &what);
         backgrounds.push(browser.script("return getComputedStyle(document.body).backgroundColor"));
 
-        // The example, then a question of one's own on it.
+        // The example, then the user's own question about it.
         browser.click("[data-example=lighthouse]");
         let passage = browser.script("return document.getElementById('passage').value");
         let passage = passage.as_str().unwrap();
@@ -77,7 +77,7 @@ fn a_question_is_asked_and_its_answer_shown() {
         assert_shows(&browser, &expected, passage, &what);
         assert_well_laid_out(&browser, &what);
 
-        // Another of the possible answers.
+        // Another candidate answer.
         browser.click("#alternatives li:nth-child(3) button");
         let third = expected["nbest"][2]["text"].as_str().unwrap();
         assert_eq!(words(&marked(&browser)), words(third), "{what}");
@@ -97,7 +97,7 @@ fn a_question_is_asked_and_its_answer_shown() {
     assert_eq!(backgrounds[1], backgrounds[3]);
 }
 
-/// Holds what the page shows against the reply.
+/// Compares what the page shows with the reply.
 #[track_caller]
 fn assert_shows(browser: &Browser, reply: &Value, passage: &str, what: &str) {
     let answer = reply["answer"].as_str().unwrap();
@@ -167,7 +167,7 @@ fn no_answer_and_errors_are_said_in_words() {
     browser.wait_for("return document.getElementById('error').textContent.startsWith('Both ')");
     assert_well_laid_out(&browser, "an error");
 
-    // What a passage holds is shown and never run.
+    // Markup in a passage is shown and never executed.
     let markup = "<img src=x onerror=document.title='run'> <b>Ada</b> wrote it.";
     set_passage(&browser, markup);
     browser.click("#submit");
@@ -207,7 +207,8 @@ fn assert_too_long_is_said_before_sending(browser: &Browser) {
             fits.as_str().unwrap(),
             "passage: expected at most 100000 characters, found 120000",
         ),
-        // Code points, of which JavaScript counts two units each; nothing is cut off unsaid.
+        // Code points, each of which counts as two units in JavaScript; nothing is silently
+        // truncated.
         (
             &*"𝒜".repeat(1001),
             "question: expected at most 1000 characters, found 1001",
@@ -225,7 +226,7 @@ fn assert_too_long_is_said_before_sending(browser: &Browser) {
         "1,001 characters, 1 too many"
     );
     assert_eq!(browser.script(ASKED), asked, "nothing was sent");
-    // As long as is allowed.
+    // The longest that is allowed.
     set("question", browser, &"𝒜".repeat(1000));
     assert_eq!(browser.text("#question-length"), "");
     set("question", browser, fits.as_str().unwrap());
@@ -241,7 +242,7 @@ fn the_answer_is_in_sight_and_goes_when_the_texts_change() {
     for (width, height, scheme) in SCREENS {
         browser.screen(width, height, scheme);
         browser.open(&server.url);
-        // Far below the top of its box, and of the page where that is narrow.
+        // Far below the top of its box and, on a narrow screen, of the page.
         set_passage(
             &browser,
             &("\n".repeat(300) + "Ada wrote it in 1843. " + &"\n".repeat(300)),
@@ -269,7 +270,7 @@ fn the_answer_is_in_sight_and_goes_when_the_texts_change() {
             browser.script("return document.getElementById('answered').hidden"),
             true
         );
-        // An answer that is under way does not come to a text that it does not belong to.
+        // A pending answer is not shown for a text that it does not belong to.
         browser.script(
             "document.getElementById('submit').click(); \
              const box = document.getElementById('question'); box.value += '?'; \
@@ -284,7 +285,7 @@ fn the_answer_is_in_sight_and_goes_when_the_texts_change() {
     assert_eq!(browser.errors(), [""; 0]);
 }
 
-/// The marked words are within their box, and both within the window.
+/// Asserts that the marked words are within their box, and both within the window.
 #[track_caller]
 fn assert_in_sight(browser: &Browser, what: &str) {
     let sight = browser.script(
@@ -317,7 +318,7 @@ fn texts_run_in_the_direction_of_their_script() {
             "return ['#passage', '#question', '#marked', '#alternatives .text'].map((one) => \
              getComputedStyle(document.querySelector(one)).direction)",
         );
-        // An answer may be digits alone, which have no direction.
+        // An answer may consist only of digits, which have no direction.
         assert_eq!(directions.as_array().unwrap()[..3], [direction; 3]);
         let automatic = browser.script(
             "return [...document.querySelectorAll('#answer, #alternatives .text')] \
@@ -327,7 +328,7 @@ fn texts_run_in_the_direction_of_their_script() {
     }
 }
 
-/// Puts a passage in at once; typing a long one would take long.
+/// Sets a passage at once; typing a long one would take long.
 #[track_caller]
 fn set_passage(browser: &Browser, passage: &str) {
     set("passage", browser, passage);
@@ -365,7 +366,7 @@ fn pictures_of_the_page() {
             quickstart::lesson::PASSAGE
         );
         browser.script("scrollTo(0, 0); document.activeElement.blur()");
-        // The bars have come to rest.
+        // The bars' animation has finished.
         browser.wait_for("return document.getAnimations().length === 0");
         let picture = pictures.join(format!("serve-{scheme}-{width}.png"));
         fs::write(picture, browser.picture()).unwrap();

@@ -1,4 +1,4 @@
-//! The report of texts and words in a real browser: wide and narrow, light and dark.
+//! Tests the report on texts and words in a real browser: wide and narrow, light and dark.
 #![cfg(unix)]
 
 use std::{fs, path::Path};
@@ -8,12 +8,12 @@ use crate::support::{
     evaluated_run::EvaluatedRun,
 };
 
-/// Charts whose canvas shows more than one colour.
+/// Script that counts charts whose canvas shows more than one colour.
 const DRAWN: &str = "return [...document.querySelectorAll('figure[data-chart] canvas')] \
     .map((canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data) \
     .filter((dots) => dots.some((dot) => dot !== dots[0])).length";
 
-/// Examples that are seen.
+/// Script that counts visible examples.
 const SEEN: &str = "return document.querySelectorAll(\
     '.examples div[data-class]:not([hidden]) article:not([hidden])').length";
 
@@ -30,7 +30,7 @@ fn pages_of_all_kinds_are_legible_and_their_charts_drawn() {
     let Some(browser) = Browser::start() else {
         return;
     };
-    // Where somebody wants to look at the pages.
+    // For looking at the pages.
     let pictures = std::env::var_os("ELECTRA_PICTURES");
     for tasks in RUNS {
         let run = EvaluatedRun::new(tasks);
@@ -73,7 +73,7 @@ fn examples_are_filtered_by_class_and_searched() {
     let of_second = browser.script(SEEN).as_u64().unwrap();
     choose("gold", "0");
     assert_eq!(of_second + browser.script(SEEN).as_u64().unwrap(), 19);
-    // What is right is predicted as it is.
+    // For correct examples the true and the predicted class are the same.
     choose("predicted", "1");
     assert_eq!(browser.script(SEEN), 0);
     choose("gold", "");

@@ -1,7 +1,7 @@
-//! The report in a real browser: wide and narrow, light and dark.
+//! Tests the report in a real browser: wide and narrow, light and dark.
 //!
-//! With ELECTRA_WRITE=1 it also writes the pictures of docs/running.md, of the report in the
-//! quickstart's folder that ELECTRA_QUICKSTART names.
+//! With ELECTRA_WRITE=1 it also writes the screenshots of docs/running.md, of the report in the
+//! quickstart folder named by ELECTRA_QUICKSTART.
 #![cfg(unix)]
 
 use std::{
@@ -16,12 +16,12 @@ use crate::support::{
 };
 use serde_json::json;
 
-/// Charts whose canvas shows more than one colour.
+/// Script that counts charts whose canvas shows more than one colour.
 const DRAWN: &str = "return [...document.querySelectorAll('figure[data-chart] canvas')] \
     .map((canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data) \
     .filter((dots) => dots.some((dot) => dot !== dots[0])).length";
 
-/// A report with every part: a dialogue's predictions and a training log.
+/// Creates a report with every part: a dialogue's predictions and a training log.
 fn report(folder: &Path) -> PathBuf {
     let log: String = (0..40)
         .map(|step| {
@@ -85,7 +85,7 @@ fn every_chart_is_drawn_and_the_examples_can_be_searched() {
         assert_eq!(browser.script(left), 0, "{what}");
         browser.assert_readable(&what);
     }
-    // The button turns dark into light.
+    // The button switches from dark to light.
     let background = "return getComputedStyle(document.body).backgroundColor";
     let dark = browser.script(background);
     browser.click("#theme");
@@ -106,7 +106,7 @@ fn pictures_of_the_report() {
     for (width, height, scheme) in SCREENS {
         browser.screen(width, height, scheme);
         browser.open(&format!("file://{}", page.display()));
-        // Three examples stand for all.
+        // Three examples represent all.
         browser.script(
             "document.querySelectorAll('article:nth-of-type(n+4)').forEach((e) => e.remove())",
         );

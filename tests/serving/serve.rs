@@ -1,4 +1,4 @@
-//! `electra serve` as programs meet it: answers, refusals, limits, names, and its end.
+//! Tests `electra serve` as programs see it: answers, errors, limits, host names, and shutdown.
 #![cfg(unix)]
 
 use std::{
@@ -16,7 +16,7 @@ use crate::support::{
 };
 use serde_json::{Value, json};
 
-/// Between the null odds of the questions, so that some have an answer and some have none.
+/// Between the null odds of the questions, so that some are answered and some are not.
 const THRESHOLD: f64 = 0.065;
 
 fn model() -> Model {
@@ -90,7 +90,7 @@ fn answers_are_those_of_predict_and_stand_where_they_say() {
             );
             assert_at_its_place(ours, "text", passage);
         }
-        // Candidates whose scores differ by less than rounding may change places.
+        // Candidates whose scores differ by less than rounding may swap places.
         let tied = score(&theirs[0]) - score(&theirs[1]) < 1e-4;
         if null_odds > THRESHOLD {
             assert_eq!(
@@ -107,7 +107,7 @@ fn answers_are_those_of_predict_and_stand_where_they_say() {
     assert!(answered > 5 && unanswered > 5, "{answered}, {unanswered}");
 }
 
-/// Holds the text against the code points that are given as its place; blanks may differ.
+/// Compares the text with the code points at its stated position; whitespace may differ.
 #[track_caller]
 fn assert_at_its_place(entry: &Value, key: &str, passage: &str) {
     let position = |key: &str| entry[key].as_u64().unwrap() as usize;
@@ -140,7 +140,7 @@ fn places_count_code_points_and_answers_may_be_asked_for_again() {
     let told: Value = serde_json::from_slice(&asked.stdout).unwrap();
     assert_eq!(told, first.json);
 
-    // Only what no token is made of: no window, and so no answer.
+    // Only characters that form no token: no window, and so no answer.
     let empty = server.ask("What?", "\u{200b}\u{200d}");
     assert_eq!(empty.status, 200, "{}", empty.body);
     assert_eq!(empty.json["answer"], "");
@@ -255,7 +255,7 @@ fn what_is_no_question_is_refused_in_words() {
     assert_eq!(wrong.header("allow"), "POST");
     let posted = Response::read(agent().post(format!("{}/health", server.url)).send("x"));
     assert_eq!(posted.status, 405);
-    // Nothing of it all has hurt the server.
+    // None of this has harmed the server.
     assert_eq!(server.ask("Who wrote it?", "Ada wrote it.").status, 200);
 }
 
@@ -317,7 +317,7 @@ fn only_names_of_this_machine_are_answered_to() {
     }
     let nameless = server.raw("GET /health HTTP/1.0\r\n\r\n");
     assert!(nameless.starts_with("HTTP/1.0 400 "), "{nameless}");
-    // A server for others may have any name.
+    // A server open to others may have any name.
     let open = Server::start(model.path(), &["--host", "0.0.0.0"]);
     let request = "GET /health HTTP/1.1\r\nHost: qa.example\r\nConnection: close\r\n\r\n";
     let port = open.address().rsplit(':').next().unwrap().to_owned();
@@ -351,7 +351,7 @@ fn a_full_queue_is_told() {
     );
     assert_eq!(full.header("retry-after"), "1");
     assert_api_headers(&full);
-    // What nobody waits for is not computed: the places are free again.
+    // What nobody waits for is not computed: the places in the queue are free again.
     drop(busy);
     server.wait_for_queue(0);
     assert_eq!(server.ask("Who?", "Ada.").status, 200);
@@ -378,7 +378,7 @@ fn a_late_answer_is_told() {
         assert!(status == b"504" || status == b"200", "{response:?}");
     }
     server.wait_for_queue(0);
-    // A second is enough for a short one, once the long ones are given up.
+    // A second is enough for a short one, once the long ones are abandoned.
     let asked_again = || server.ask("Who?", "Ada.").status == 200;
     assert!((0..20).any(|_| asked_again()));
 }
@@ -387,7 +387,7 @@ fn a_late_answer_is_told() {
 fn short_questions_are_answered_beside_four_long_ones() {
     let model = Model::new(&json!({"qa_na_threshold": 1e3}));
     let server = Server::start(model.path(), &["--timeout", "3600"]);
-    // As long as is allowed.
+    // The longest that is allowed.
     let passage = &(long_passage() + ".");
     assert_eq!(passage.chars().count(), 100_000);
     let alone = server.ask("Who wrote it?", "Ada wrote it.");
@@ -404,7 +404,7 @@ fn short_questions_are_answered_beside_four_long_ones() {
         assert_eq!(short.json["answer"], alone.json["answer"]);
     }
     println!("a short question beside four long ones: {slowest:.2?} at most");
-    // How long that is depends on the machine; that it is not the long ones' time does not.
+    // Its time depends on the machine; that the long ones are still running does not.
     let health = get(&format!("{}/health", server.url));
     assert_eq!(health.json["queue"], 4, "the long ones are still under way");
     drop(long);
@@ -425,7 +425,7 @@ fn the_threshold_is_the_models_the_servers_or_the_requests() {
     assert_eq!(null["threshold"], THRESHOLD);
     assert_eq!(server.ask("Who wrote it?", "Ada wrote it.").json, null);
     let null_odds = null["null_odds"].as_f64().unwrap();
-    // At the threshold itself the answer stands.
+    // At exactly the threshold the answer is kept.
     for (threshold, stands) in [
         (json!(1000), true),
         (json!(null_odds), true),
@@ -462,7 +462,7 @@ fn a_client_that_stops_in_the_middle_is_not_waited_for() {
     thread::scope(|scope| {
         let body =
             scope.spawn(|| server.raw(&format!("{head}Content-Length: 40\r\n\r\n{{\"question\"")));
-        // Half a head: the connection is closed without a word.
+        // Half a header: the connection is closed without a response.
         let half = scope.spawn(|| {
             let mut stream = TcpStream::connect(server.address()).unwrap();
             stream.write_all(head.as_bytes()).unwrap();
@@ -487,7 +487,7 @@ fn asked_to_end_it_answers_all_that_is_under_way() {
     let server = Server::start(model.path(), &["--timeout", "3600"]);
     let passage = long_passage();
     thread::scope(|scope| {
-        // These take turns for seconds, so that all are under way when the end is asked for.
+        // These take turns for seconds, so that all are in progress at shutdown.
         let long: Vec<_> = (0..LONG)
             .map(|_| scope.spawn(|| server.ask("Which letter?", &passage)))
             .collect();
@@ -499,7 +499,7 @@ fn asked_to_end_it_answers_all_that_is_under_way() {
             assert!(response.json["nbest"][0]["text"].is_string());
         }
     });
-    // A process that has ended listens nowhere; its port may be another server's by now.
+    // A process that has ended does not listen; its port may be another server's by now.
     let (status, said) = server.wait();
     assert_eq!(status.code(), Some(0), "{said}");
     assert!(said.contains(r#""text":"stopped""#), "{said}");
@@ -526,7 +526,7 @@ fn a_port_that_is_taken_is_told_before_the_model_is_read() {
         message.ends_with("give another --port, or 0 for any free one\n"),
         "{message}"
     );
-    // An address kept for documentation, which no machine has.
+    // An address reserved for documentation, which no machine has.
     let elsewhere = refused(&["--host", "192.0.2.7", "--port", "0"]);
     assert!(
         elsewhere.contains("give --host an address of this machine"),

@@ -1,4 +1,5 @@
-//! What `electra serve` tells of its work: figures for Prometheus, and with `-v` a line a request.
+//! Tests what `electra serve` reports about its work: metrics for Prometheus, and with `-v` a line
+//! per request.
 #![cfg(unix)]
 
 use std::{collections::BTreeMap, thread, time::Duration};
@@ -7,7 +8,7 @@ use serde_json::json;
 
 use crate::support::served::{Model, Server, get, long_passage};
 
-/// The samples of `/metrics`, by their names with labels.
+/// Returns the samples of `/metrics`, by name with labels.
 #[track_caller]
 fn figures(server: &Server) -> BTreeMap<String, f64> {
     let metrics = get(&format!("{}/metrics", server.url));
@@ -63,7 +64,7 @@ fn what_was_done_is_counted() {
     ] {
         assert_eq!(after.get(&sample), Some(&value), "{sample}: {after:?}");
     }
-    // Two questions alone, and three that share batches or do not.
+    // Two questions alone, and three that may share batches.
     let batches = after["electra_batch_windows_count"];
     assert!((3.0..=5.0).contains(&batches), "{batches}");
 
@@ -73,7 +74,7 @@ fn what_was_done_is_counted() {
     drop(busy);
     server.wait_for_queue(0);
     let gone = requests("/api/answer", 499);
-    // The place is free a moment before the request is counted.
+    // The place in the queue is free a moment before the request is counted.
     let mut counted = false;
     for _ in 0..500 {
         counted = figures(&server).get(&gone) == Some(&1.0);
@@ -107,7 +108,7 @@ fn lines_of_requests_are_told_when_asked_for() {
     };
     assert_eq!(line("POST /api/answer", 200), 1, "{told}");
     assert_eq!(line("GET /nowhere", 404), 1, "{told}");
-    // Nothing that is asked is written down.
+    // No content of a request is logged.
     assert!(!told.contains("secret") && !told.contains("Ada"), "{told}");
     let silent = said(&[]);
     assert!(!silent.contains("/api/answer"), "{silent}");

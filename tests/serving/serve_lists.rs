@@ -1,5 +1,5 @@
-//! Lists of questions in one request: answers in their order, the wrong one named, and the limits of
-//! single ones.
+//! Tests lists of questions in one request: answers in order, the wrong item named, and the same
+//! limits as for single questions.
 #![cfg(unix)]
 
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ fn a_list_is_answered_in_its_order() {
     let (_model, server) = server(&json!({"qa_na_threshold": 0.065}), &["--timeout", "3600"]);
     let asked: Vec<(String, String)> = questions().into_iter().take(12).collect();
     let alone = ask_all(&server, &asked, 1);
-    // A passage by either name, and thresholds of single questions.
+    // The passage under either key, and thresholds of single questions.
     let list: Vec<Value> = asked
         .iter()
         .enumerate()
@@ -37,7 +37,7 @@ fn a_list_is_answered_in_its_order() {
     let mut distinct = Vec::new();
     for (place, (reply, (alone, _))) in replies.iter().zip(&alone).enumerate() {
         let odds = |reply: &Value| reply["null_odds"].as_f64().unwrap();
-        // Rounding differs with what else is in a batch.
+        // Rounding depends on what else is in a batch.
         let difference = (odds(reply) - odds(&alone.json)).abs();
         assert!(difference < 1e-4, "{place}: {reply} {}", alone.body);
         let best = |reply: &Value| reply["nbest"][0]["start_logit"].as_f64().unwrap();
@@ -56,7 +56,7 @@ fn a_list_is_answered_in_its_order() {
 
 #[test]
 fn one_that_is_wrong_is_named_and_none_is_answered() {
-    // Of a passage of so many tokens each is in a window of its own, beyond what is numbered.
+    // With stride 1, a passage of this many tokens has more windows than can be numbered.
     let hparams = json!({"doc_stride": 1});
     let (_model, server) = server(&hparams, &[]);
     let good = json!({"question": "Who?", "passage": "Ada wrote it."});
@@ -92,7 +92,7 @@ fn one_that_is_wrong_is_named_and_none_is_answered() {
     assert!(metrics.contains("\nelectra_windows_total 0\n"), "{metrics}");
     server.wait_for_queue(0);
     assert_eq!(server.ask_list(&json!([good])).status, 200);
-    // What is no list, and a list where none is expected.
+    // A non-list, and a list where an object is expected.
     let object = server.ask_list(&good);
     assert_eq!(object.status, 400);
     assert!(object.message().contains("found an object"));
@@ -124,7 +124,7 @@ fn the_limits_of_single_questions_hold_for_lists() {
     );
     let whole = server.ask_list(&json!(vec![short.clone(); 4]));
     assert_eq!(whole.status, 200, "{}", whole.body);
-    // Beside one that is under way there are places for three.
+    // With one in progress, there are places for three.
     let busy = server.begin_to_ask("Which letter?", &long_passage());
     server.wait_for_queue(1);
     let refused = server.ask_list(&json!(vec![short.clone(); 4]));
@@ -142,7 +142,8 @@ fn the_limits_of_single_questions_hold_for_lists() {
 
 #[test]
 fn a_list_with_more_tokens_than_the_server_holds_is_told_so() {
-    // Each passage of 1200 tokens has over 900 windows of 256: a list of 1 MiB would fill gigabytes.
+    // Each passage of 1200 tokens has over 900 windows of 256: a list of 1 MiB would fill
+    // gigabytes.
     let flags = ["--timeout", "3600"];
     let (_model, server) = server(&json!({"doc_stride": 1}), &flags);
     let asked = json!({"question": "Who?", "passage": "a ".repeat(1200)});

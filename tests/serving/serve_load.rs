@@ -1,4 +1,4 @@
-//! `electra serve` under 500 clients at once: every one is answered, and rightly.
+//! Tests `electra serve` under 500 clients at once: every one gets a correct answer.
 #![cfg(unix)]
 
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ fn five_hundred_at_once_are_all_answered() {
     let model = Model::new(&json!({"qa_na_threshold": 1e3}));
     let server = Server::start(model.path(), &["--timeout", "3600"]);
     let few = questions();
-    // Each question alone, to know its answer.
+    // Each question alone, for its expected answer.
     let alone = ask_all(&server, &few, 1);
     let many: Vec<(String, String)> = few.iter().cycle().take(CLIENTS).cloned().collect();
     let began = Instant::now();
@@ -27,7 +27,7 @@ fn five_hundred_at_once_are_all_answered() {
             let best = &json["nbest"][0];
             best["start_logit"].as_f64().unwrap() + best["end_logit"].as_f64().unwrap()
         };
-        // Rounding differs with what else is in a batch.
+        // Rounding depends on what else is in a batch.
         let (ours, theirs) = (best(&response.json), best(&expected.json));
         assert!((ours - theirs).abs() < 1e-3, "{place}: {ours} {theirs}");
         let odds = |json: &serde_json::Value| json["null_odds"].as_f64().unwrap();

@@ -1,4 +1,4 @@
-//! The OpenAPI document of `electra serve`, held against what the server really says.
+//! Tests the OpenAPI document of `electra serve` against the server's actual responses.
 #![cfg(unix)]
 
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-/// What is wrong with `value` under `schema`: the keywords that the document uses, and no others.
+/// Returns the faults of `value` under `schema`; supports only the keywords that the document uses.
 fn faults(document: &Value, schema: &Value, value: &Value, place: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let mut fault = |text: String| faults.push(format!("{place}: {text}"));
@@ -120,7 +120,7 @@ fn faults(document: &Value, schema: &Value, value: &Value, place: &str) -> Vec<S
     faults
 }
 
-/// The schema of an operation's response.
+/// Returns the schema of an operation's response.
 fn response_schema<'a>(document: &'a Value, operation: &str, status: u16) -> &'a Value {
     let pointer = format!("{operation}/responses/{status}/content/application~1json/schema");
     let schema = document.pointer(&format!("/paths/{pointer}"));
@@ -186,7 +186,7 @@ fn real_answers_are_as_the_document_says() {
     );
     holds("~1openapi.json/get", 200, &document);
 
-    // The test would see what does not fit.
+    // The check detects a value that does not conform.
     let mut wrong = server.ask("Who?", "Ada.").json;
     wrong["nbest"][0]["probability"] = 1.5.into();
     wrong["more"] = 1.into();
@@ -278,7 +278,7 @@ fn every_kind_of_task_is_as_its_document_says() {
         .take(5)
         .map(|words| json!({"text": words.join(" ")}))
         .collect();
-    // Of more than a row, and of nothing that has a token.
+    // A text of more than one row, and one without any token.
     tagged.push(json!({"text": "The keeper wrote a letter. ".repeat(100)}));
     tagged.push(json!({"text": "\u{200b}"}));
     for (endpoint, of_list, name, bodies) in [
@@ -323,7 +323,7 @@ fn every_kind_of_task_is_as_its_document_says() {
     holds(response_schema(&document, "~1health/get", 200), &health);
 }
 
-/// Equal but for the rounding of what shares a batch.
+/// Asserts equality except for rounding that depends on the batch.
 #[track_caller]
 fn assert_like(ours: &Value, theirs: &Value) {
     match (ours, theirs) {

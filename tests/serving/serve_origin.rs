@@ -1,4 +1,4 @@
-//! Requests of web pages from elsewhere, and what is no request at all.
+//! Tests requests from web pages of other origins, and invalid requests.
 #![cfg(unix)]
 
 use std::process::Command;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::served::{Model, Server};
 
-/// Head, in small letters, and body of what the server says to these bytes.
+/// Returns the header, in lower case, and the body of the server's response to these bytes.
 #[track_caller]
 fn raw(server: &Server, request: &str) -> (String, Value) {
     let text = server.raw(request);
@@ -20,7 +20,7 @@ fn raw(server: &Server, request: &str) -> (String, Value) {
     )
 }
 
-/// A request of a page of `origin`.
+/// Returns a request from a page of `origin`.
 fn request(start: &str, origin: &str, more: &str) -> String {
     format!(
         "{start} HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\n{more}Connection: close\r\n\r\n"
@@ -53,7 +53,7 @@ fn no_other_origin_may_ask_unless_it_is_named() {
         ] {
             assert!(head.lines().any(|one| one == line), "{line}: {head}");
         }
-        // The page may read refusals, too.
+        // The page may also read errors.
         for (start, status) in [("GET /health", 200), ("GET /nowhere", 404)] {
             let (head, _) = raw(&server, &request(start, origin, ""));
             assert!(head.starts_with(&format!("http/1.1 {status} ")), "{head}");
@@ -66,7 +66,7 @@ fn no_other_origin_may_ask_unless_it_is_named() {
         let (head, _) = raw(&server, &request(start, "https://b.example", more));
         assert!(!head.contains("access-control-allow-origin"), "{head}");
     }
-    // Another name of the server is refused as ever.
+    // Another host name is still rejected.
     let rebound = request("GET /health", "https://a.example", "");
     let rebound = rebound.replace("localhost\r", "rebound.example\r");
     let (head, _) = raw(&server, &rebound);
@@ -138,7 +138,7 @@ fn what_is_no_request_is_told_why() {
         let told = body["error"]["message"].as_str().unwrap_or_default();
         assert!(told.starts_with(message), "{head} {body}");
     }
-    // After a request that was answered on the same connection.
+    // After a valid request on the same connection.
     let good = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let text = server.raw(&format!("{good}nonsense\r\n\r\n"));
     assert!(text.starts_with("HTTP/1.1 200 "), "{text}");

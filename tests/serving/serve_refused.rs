@@ -1,5 +1,5 @@
-//! Requests that `electra serve` refuses before they have come whole: whoever may read the answer
-//! gets it, however the request is sent.
+//! Tests requests that `electra serve` rejects before they have arrived completely: the client gets
+//! the response, however the request is sent.
 #![cfg(unix)]
 
 use std::{
@@ -12,7 +12,7 @@ use std::{
 use crate::support::served::{Model, POST, Server, get};
 use serde_json::{Value, json};
 
-/// Twice what a body may have.
+/// Twice the limit of a body.
 const OVERSIZED: usize = 2 << 20;
 
 const TOO_LONG: &str = "expected at most 1048576 bytes";
@@ -23,7 +23,7 @@ fn server() -> (Model, Server) {
     (model, server)
 }
 
-/// Reads to the end of what the server sends: the head of the last response, and its body.
+/// Reads the server's output to its end; returns the header of the last response, and its body.
 #[track_caller]
 fn last_response(stream: &mut TcpStream) -> (String, Value) {
     let mut text = String::new();
@@ -80,7 +80,7 @@ fn a_length_beyond_the_limit_is_refused_before_anything_of_it_comes() {
             assert_too_long(&mut stream);
         }
     }
-    // As long as is allowed: the body is waited for.
+    // The longest that is allowed: the server waits for the body.
     let body = "{}".to_owned() + &" ".repeat((1 << 20) - 2);
     let response = server.post("application/json", &body);
     assert_eq!(response.status, 400, "{}", response.body);
@@ -132,7 +132,7 @@ fn slow_writers_are_told() {
             } else {
                 stream.write_all(chunk.as_bytes()).unwrap();
             }
-            // Long enough for the answer to have been sent and the server's side closed.
+            // Long enough for the response to have been sent and the server's side closed.
             thread::sleep(Duration::from_millis(100));
         }
         assert_too_long(&mut stream);
@@ -167,7 +167,7 @@ fn whatever_is_refused_unread_is_told() {
             403,
         ),
         ("POST /api/answer HTTP/1.1\r\nHost: localhost\r\n", 415),
-        // A head beyond all bounds, which no handler sees.
+        // A header beyond all limits, which no handler sees.
         ("POST /api/answer HTTP/1.1\r\nHost: localhost\r\nX: ", 431),
     ] {
         let mut stream = server.connect();
@@ -180,7 +180,7 @@ fn whatever_is_refused_unread_is_told() {
         let (head, _) = last_response(&mut stream);
         assert!(head.starts_with(&format!("http/1.1 {status} ")), "{head}");
     }
-    // Who sends no more is not waited for: the server's end needs no patience.
+    // The server does not wait for a client that sends nothing more: shutdown is immediate.
     let mut stream = server.connect();
     let head = format!("{POST}Content-Length: {OVERSIZED}\r\n\r\n");
     stream.write_all(head.as_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! `electra serve` of classification, regression, tagging, and several tasks in one model.
+//! Tests `electra serve` with classification, regression, tagging, and several tasks in one model.
 #![cfg(unix)]
 
 use std::{path::Path, process::Command, thread};
@@ -24,7 +24,7 @@ fn close(ours: &Value, theirs: &Value, tolerance: f64) {
     );
 }
 
-/// What a task is asked, and what its evaluation says of it.
+/// A task's input, and its evaluation's output for it.
 struct Case {
     task: &'static str,
     endpoint: &'static str,
@@ -32,7 +32,7 @@ struct Case {
     evaluated: Value,
 }
 
-/// All dev examples of a model of three tasks.
+/// Returns all dev examples of a model of three tasks.
 fn cases(learned: &Learned) -> Vec<Case> {
     let mut cases = Vec::new();
     for (task, endpoint) in [("rte", "/api/classify"), ("sts", "/api/regress")] {
@@ -102,7 +102,7 @@ fn replies_are_those_of_the_evaluation_whatever_the_task() {
     let cases = cases(&learned);
     let tags = learned.labels("chunk");
     let (mut seen, mut whole) = ([0; 3], 0);
-    // From several clients at once, so that requests of all heads wait together.
+    // From several clients at once, so that requests for all heads wait together.
     let replies: Vec<(&Case, Response)> = thread::scope(|scope| {
         let clients: Vec<_> = (0..8)
             .map(|client| {
@@ -143,7 +143,7 @@ fn replies_are_those_of_the_evaluation_whatever_the_task() {
     assert_eq!(seen[0], 24, "of 27 rows 3 have too few columns");
     assert!(seen[1] > 20 && whole > 5, "{seen:?}, {whole}");
 
-    // The first of a kind is asked unless another is named.
+    // The first task of a kind answers unless another is named.
     let first = &cases[0];
     let mut unnamed = first.body.clone();
     unnamed.as_object_mut().unwrap().remove("task");
@@ -151,7 +151,7 @@ fn replies_are_those_of_the_evaluation_whatever_the_task() {
     assert_class(&reply.json, &first.evaluated, &tasks[0]["classes"]);
 }
 
-/// Each page has its script and may load nothing from elsewhere.
+/// Asserts that each page has its script and may load nothing from elsewhere.
 #[track_caller]
 fn assert_page(server: &Server, task: &str, script: &str) {
     let page = get(&format!("{}/?task={task}", server.url));
@@ -180,7 +180,7 @@ fn assert_class(reply: &Value, evaluated: &Value, classes: &Value) {
     let powers = logits.iter().map(|logit| logit.as_f64().unwrap().exp());
     let powers: Vec<f64> = powers.collect();
     let predicted = evaluated["prediction"].as_u64().unwrap() as usize;
-    // Logits that are nearly equal may change places by rounding.
+    // Nearly equal logits may swap places by rounding.
     if (powers[0].ln() - powers[1].ln()).abs() > 1e-3 {
         assert_eq!(reply["label"], classes[predicted], "{reply}");
         let probability = powers[predicted] / powers.iter().sum::<f64>();
@@ -207,7 +207,8 @@ fn assert_tags(reply: &Value, body: &Value, evaluated: &Value, tags: &Value) -> 
         assert_eq!(placed["text"], text[bytes("start_byte")..bytes("end_byte")]);
     }
     assert_eq!(reply["cut_tokens"], 0);
-    // An evaluation cuts long sentences as the reference does; the others have the same rows here.
+    // An evaluation truncates long sentences as the reference does; the others have the same rows
+    // here.
     if words.len() != predictions.len() {
         return false;
     }
@@ -330,13 +331,13 @@ fn what_does_not_fit_the_task_is_refused_in_words() {
         .send("x");
     assert_eq!(Response::read(plain).status, 415);
     assert_eq!(get(&url).status, 405);
-    // The longest that is allowed is cut off, and that is said: of 3 + 50,000 tokens a model of 64
-    // reads 61.
+    // The longest allowed text is truncated, and the reply says so: of 3 + 50,000 tokens a model of
+    // 64 reads 61.
     let long = json!({"text": "a a a", "text_b": "a ".repeat(50_000)});
     let long = post(&server, "/api/classify", &long);
     assert_eq!(long.status, 200, "{}", long.body);
     assert_eq!(long.json["cut_tokens"], 49_942, "{}", long.body);
-    // Nothing of it all has hurt the server.
+    // None of this has harmed the server.
     let whole = post(&server, "/api/regress", &both);
     assert_eq!((whole.status, &whole.json["cut_tokens"]), (200, &json!(0)));
 
@@ -419,7 +420,7 @@ fn a_persons_own_task_is_served_with_and_without_its_data() {
         );
     };
     check();
-    // The model keeps the names of its columns.
+    // The model stores the names of its columns.
     let learned = learned.without_data();
     assert_eq!(learned.model(), model);
     check();

@@ -1,5 +1,5 @@
-//! The page of `electra serve` for classification, regression and tagging in a real browser: wide and
-//! narrow, light and dark.
+//! Tests the page of `electra serve` for classification, regression and tagging in a real browser:
+//! wide and narrow, light and dark.
 #![cfg(unix)]
 
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ const ANSWERED: &str = "const shown = document.getElementById('answered'); \
                         return !shown.hidden && !shown.classList.contains('old')";
 const DESCRIBED: &str = "return document.getElementById('model').textContent.includes(' on ')";
 
-/// What every state of the page has to be.
+/// Asserts what every state of the page must satisfy.
 #[track_caller]
 fn assert_well_laid_out(browser: &Browser, what: &str) {
     browser.assert_readable(what);
@@ -50,7 +50,7 @@ fn reply(server: &Server, endpoint: &str, body: &Value) -> Value {
     response.json
 }
 
-/// The texts of all elements of a selector.
+/// Returns the texts of all elements that match a selector.
 #[track_caller]
 fn texts(browser: &Browser, selector: &str) -> Vec<String> {
     let texts = browser.script(&format!(
@@ -127,7 +127,7 @@ fn assert_classified(browser: &Browser, server: &Server, what: &str) {
     );
     assert_well_laid_out(browser, &format!("{what}: a class"));
 
-    // What is cut off is said, to those who look and to those who listen.
+    // Truncation is reported visibly and to screen readers.
     set(browser, "text_b", &"a ".repeat(200));
     assert_eq!(
         browser.script("return document.getElementById('answered').hidden"),
@@ -182,7 +182,7 @@ fn assert_rated(browser: &Browser, server: &Server, what: &str) {
 fn assert_tagged(browser: &Browser, server: &Server, what: &str) {
     assert_eq!(browser.text("h1"), "Mark a text");
     assert_well_laid_out(browser, what);
-    // What a text holds is shown and never run.
+    // Markup in a text is shown and never executed.
     let words = sentences()[0].join(" ");
     let text = format!("𝒜 {words} <img src=x onerror=document.title='run'>");
     set(browser, "text", &text);
@@ -210,7 +210,7 @@ fn assert_tagged(browser: &Browser, server: &Server, what: &str) {
         browser.script("return document.querySelectorAll('#result img').length"),
         0
     );
-    // One colour a type, in the legend as in the text.
+    // One colour per type, in the legend as in the text.
     let colours = browser.script(
         "const colours = {}; \
          for (const one of document.querySelectorAll('#legend .kind, #marked .kind')) { \

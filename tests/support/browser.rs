@@ -1,5 +1,5 @@
-//! A headless Chromium, told what to do through chromedriver (W3C WebDriver, and Chromium's own
-//! commands for what that lacks: narrow screens, dark colours).
+//! A headless Chromium, controlled through chromedriver (W3C WebDriver, and Chromium's own commands
+//! for what that lacks: narrow screens, dark mode).
 #![allow(dead_code)]
 
 use std::{
@@ -16,7 +16,7 @@ use super::served::{PATIENCE, Response, agent};
 
 const FLAGS: [&str; 9] = [
     "--headless",
-    // As on telephones, so that the width asked for is the page's.
+    // As on phones, so that the requested width is the page's.
     "--hide-scrollbars",
     "--no-sandbox",
     "--disable-gpu",
@@ -27,7 +27,7 @@ const FLAGS: [&str; 9] = [
     "--disable-sync",
 ];
 
-/// Width, height and colours of the screens that pages are looked at on.
+/// Width, height and colour scheme of the screens on which pages are tested.
 pub const SCREENS: [(u32, u32, &str); 4] = [
     (1280, 900, "light"),
     (1280, 900, "dark"),
@@ -35,7 +35,7 @@ pub const SCREENS: [(u32, u32, &str); 4] = [
     (390, 844, "dark"),
 ];
 
-/// The least contrast of text against what lies behind it, with the text that has it.
+/// Script that returns the lowest contrast of text with its background, and that text.
 const LEAST_CONTRAST: &str = r#"
 const channels = (colour) => colour.match(/[\d.]+/g).map(Number);
 const light = (colour) => channels(colour).slice(0, 3)
@@ -58,21 +58,21 @@ const contrasts = [...document.querySelectorAll("body *")]
 return contrasts.sort((a, b) => a[0] - b[0])[0];
 "#;
 
-/// How WebDriver names an element in JSON.
+/// WebDriver's key for an element in JSON.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// A browser with one window, which ends with the test.
+/// A browser with one window, which is closed with the test.
 pub struct Browser {
     driver: Child,
-    /// Kept open: chromedriver ends when it cannot speak.
+    /// Kept open, since chromedriver exits if it cannot write.
     _said: BufReader<ChildStdout>,
     session: String,
     _profile: tempfile::TempDir,
 }
 
 impl Browser {
-    /// Starts it; `None`, with a line that says so, on a machine without chromedriver, unless
-    /// ELECTRA_CHROMIUM=1 asks for it.
+    /// Starts it; `None`, with a message, on a machine without chromedriver, unless
+    /// ELECTRA_CHROMIUM=1 requires it.
     pub fn start() -> Option<Self> {
         let started = Command::new("chromedriver")
             .arg("--port=0")
@@ -105,7 +105,7 @@ impl Browser {
             "goog:loggingPrefs": {"browser": "ALL"},
         }}});
         let url = format!("http://127.0.0.1:{port}/session");
-        // A busy machine may be too slow for chromedriver's own patience with Chromium.
+        // On a busy machine Chromium may start too slowly for chromedriver's own timeout.
         let begun = (0..5)
             .map(|_| Response::read(agent().post(&url).send_json(&wanted)))
             .find(|begun| begun.status == 200);
@@ -132,7 +132,7 @@ impl Browser {
         self.tell("url", &json!({"url": url}));
     }
 
-    /// What a script's `return` gives.
+    /// Returns the value of a script's `return`.
     #[track_caller]
     pub fn script(&self, script: &str) -> Value {
         self.tell("execute/sync", &json!({"script": script, "args": []}))
@@ -145,14 +145,14 @@ impl Browser {
         found[ELEMENT].as_str().unwrap().to_owned()
     }
 
-    /// Clicks as a hand would: what is covered or out of sight cannot be clicked.
+    /// Clicks as a user would: elements that are covered or out of view cannot be clicked.
     #[track_caller]
     pub fn click(&self, selector: &str) {
         let element = self.element(selector);
         self.tell(&format!("element/{element}/click"), &json!({}));
     }
 
-    /// Types in the place of what stood there.
+    /// Types in place of the previous text.
     #[track_caller]
     pub fn type_in(&self, selector: &str, text: &str) {
         let element = self.element(selector);
@@ -160,7 +160,7 @@ impl Browser {
         self.tell(&format!("element/{element}/value"), &json!({"text": text}));
     }
 
-    /// The text of an element, as it is seen.
+    /// Returns the visible text of an element.
     #[track_caller]
     pub fn text(&self, selector: &str) -> String {
         let selector = json!(selector);
@@ -186,7 +186,7 @@ impl Browser {
         self.tell("goog/cdp/execute", &told)
     }
 
-    /// A screen of this size, in light or dark colours.
+    /// Sets the size of the screen, and light or dark mode.
     #[track_caller]
     pub fn screen(&self, width: u32, height: u32, scheme: &str) {
         let size = json!({
@@ -197,7 +197,8 @@ impl Browser {
         self.chromium("Emulation.setEmulatedMedia", &colours);
     }
 
-    /// No wider than its screen, every text legible, nothing wrong in the console.
+    /// Asserts that the page is no wider than its screen, all text is legible, and the console has
+    /// no errors.
     #[track_caller]
     pub fn assert_readable(&self, what: &str) {
         let page = self
@@ -214,7 +215,7 @@ impl Browser {
         assert_eq!(self.errors(), [""; 0], "{what}");
     }
 
-    /// A picture of the whole page, as PNG.
+    /// Takes a screenshot of the whole page, as PNG.
     #[track_caller]
     pub fn picture(&self) -> Vec<u8> {
         let page = self.script(
@@ -228,7 +229,7 @@ impl Browser {
             .unwrap()
     }
 
-    /// Errors that the page's console has shown since the last call.
+    /// Returns the errors that the page's console has shown since the last call.
     #[track_caller]
     pub fn errors(&self) -> Vec<String> {
         let entries = self.tell("se/log", &json!({"type": "browser"}));
@@ -242,7 +243,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Ends Chromium; what remains is chromedriver.
+        // Quits Chromium; what remains is chromedriver.
         agent().delete(&self.session).call().ok();
         self.driver.kill().ok();
         self.driver.wait().ok();

@@ -1,5 +1,5 @@
-//! A run that was evaluated, without its model: data and the predictions that the reference recorded
-//! of them, where a run leaves them.
+//! A run that was evaluated, without its model: data and the reference's recorded predictions for
+//! them, in a run's layout.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ pub struct EvaluatedRun {
 }
 
 impl EvaluatedRun {
-    /// A run of some of rte, sts, chunk, squad, mnli and names, a task of a person's own.
+    /// Creates a run of some of rte, sts, chunk, squad, mnli and the user-defined task names.
     pub fn new(tasks: &'static [&'static str]) -> Self {
         let run = Self {
             folder: tempfile::tempdir().unwrap(),
@@ -41,12 +41,12 @@ impl EvaluatedRun {
         run
     }
 
-    /// A file of a task's data.
+    /// Returns the path of a file of a task's data.
     pub fn data(&self, task: &str, name: &str) -> PathBuf {
         self.place(&format!("finetuning_data/{task}"), name)
     }
 
-    /// The predictions of a task's split.
+    /// Returns the path of the predictions for a task's split.
     pub fn predictions(&self, task: &str, split: &str) -> PathBuf {
         let folder = format!("models/m/results/{}_predictions", self.tasks.join(","));
         self.place(&folder, &format!("{task}_{split}.jsonl"))
@@ -119,7 +119,7 @@ impl EvaluatedRun {
         fs::write(self.data("names", "train.txt"), words).unwrap();
         fs::write(self.data("names", "dev.txt"), words).unwrap();
         fs::write(self.data("names", "task.json"), r#"{"kind": "tagging"}"#).unwrap();
-        // B, E, I and S of LOC and PER, and O between: 0 … 3 LOC without S, 4 O …
+        // B, E, I and S of LOC and PER, with O between: 0 … 3 LOC without S, 4 O …
         let names = [
             "B-LOC", "B-PER", "E-LOC", "E-PER", "I-LOC", "I-PER", "O", "S-LOC", "S-PER",
         ];
@@ -150,7 +150,7 @@ impl EvaluatedRun {
         fs::write(self.predictions("names", "dev"), text).unwrap();
     }
 
-    /// `electra report` of the run.
+    /// Runs `electra report` on the run.
     pub fn report(&self, more: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
         command
@@ -169,7 +169,7 @@ impl EvaluatedRun {
         self.folder.path().join("page.html")
     }
 
-    /// The page, and what was said on standard output.
+    /// Returns the page, and the standard output.
     #[track_caller]
     pub fn html(&self, more: &[&str]) -> (String, String) {
         let output = self.report(more);
@@ -179,7 +179,7 @@ impl EvaluatedRun {
         (page, String::from_utf8(output.stdout).unwrap())
     }
 
-    /// What is said where no page can be made.
+    /// Returns the message if no page can be made.
     #[track_caller]
     pub fn refuse(&self, more: &[&str]) -> String {
         let output = self.report(more);

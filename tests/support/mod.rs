@@ -1,7 +1,7 @@
-//! The reference's runs as tests see them: checkpoints, hyper-parameters, arrays.
+//! The reference's runs for tests: checkpoints, hyper-parameters, arrays.
 //!
-//! One run is committed under `tests/golden`; with the whole reference at hand (`ELECTRA_SHARED`,
-//! or a folder `shared` beside the repository) the others are tested too.
+//! One run is committed under `tests/golden`; if the whole reference is available
+//! (`ELECTRA_SHARED`, or a folder `shared` beside the repository), the others are tested too.
 #![allow(dead_code)]
 
 pub mod browser;
@@ -45,14 +45,14 @@ use electra::{
 pub use place::{golden, shared, tiny_vocabulary};
 use safetensors::SafeTensors;
 
-/// The devices that stages are compared on: the CPU, and a GPU or its software stand-in.
+/// Returns the devices on which stages are compared: the CPU, and a GPU or a software driver.
 pub fn devices() -> Vec<(&'static str, Device)> {
     let mut devices = vec![("cpu", Device::flex())];
     devices.extend(gpu().map(|device| ("wgpu", device)));
     devices
 }
 
-/// A wgpu device of any kind except OpenGL's, or `None` with a line that says so.
+/// Returns a wgpu device of any kind except OpenGL, or `None` with a message.
 pub fn gpu() -> Option<Device> {
     static GPU: OnceLock<Option<Device>> = OnceLock::new();
     GPU.get_or_init(
@@ -67,8 +67,8 @@ pub fn gpu() -> Option<Device> {
     .clone()
 }
 
-/// What a test computes with that takes long: on a GPU the products that a software driver computes
-/// fastest, which the kernels' tests hold against Burn's.
+/// Returns the arithmetic for slow tests: on a GPU the matrix products that a software driver
+/// computes fastest, which the kernels' tests compare with Burn's.
 pub fn fast(device: &str) -> Arithmetic {
     let tilings = match device {
         "cpu" => MatmulTilings::default(),
@@ -128,7 +128,7 @@ impl ReferenceRun {
         self.model_with(weights, device, 0.0, Arithmetic::default())
     }
 
-    /// The same, dropping values with this probability, in this arithmetic.
+    /// Reads a model with this dropout probability and arithmetic.
     pub fn model_with(
         &self,
         weights: &str,
@@ -172,7 +172,7 @@ impl ReferenceRun {
         featurize(&self.examples(split), &self.tokenizer(), &options).unwrap()
     }
 
-    /// The features that the reference used in the step of this number.
+    /// Returns the features that the reference used in this step.
     pub fn training_batch(&self, features: &[Feature], step: usize) -> Batch {
         let used = &self.trajectory["steps"][step]["features"];
         let used: Vec<usize> =
@@ -189,7 +189,7 @@ pub fn tasks() -> Vec<String> {
     vec!["squad".into()]
 }
 
-/// The runs at hand: the committed one, and the others of the whole reference.
+/// Returns the available runs: the committed one, and the others of the whole reference.
 pub fn runs() -> Vec<ReferenceRun> {
     match shared("reference") {
         None => vec![ReferenceRun::open(
@@ -206,7 +206,7 @@ pub fn runs() -> Vec<ReferenceRun> {
     }
 }
 
-/// Converts a TF checkpoint and opens the record, whose file may then go away.
+/// Converts a TF checkpoint and opens the record, whose file may then be deleted.
 pub fn converted(checkpoint: &Path) -> StoredParameters {
     let folder = tempfile::tempdir().unwrap();
     checkpoints_convert::convert(checkpoint, folder.path(), &mut |_, _| {}).unwrap();
@@ -220,7 +220,7 @@ pub fn converted(checkpoint: &Path) -> StoredParameters {
     StoredParameters::new(checkpoint.display().to_string(), pack)
 }
 
-/// Every parameter's values by record name.
+/// Returns every parameter's values by record name.
 pub fn parameters(model: &Model) -> BTreeMap<String, Vec<f32>> {
     let mut values = BTreeMap::new();
     record::for_each_parameter(model, &tasks(), |parameter| {
@@ -230,7 +230,7 @@ pub fn parameters(model: &Model) -> BTreeMap<String, Vec<f32>> {
     values
 }
 
-/// Arrays of a safetensors file.
+/// The arrays of a safetensors file.
 pub struct Arrays(Vec<u8>);
 
 impl Arrays {
@@ -254,7 +254,8 @@ impl Arrays {
         self.words(name).map(i32::from_le_bytes).collect()
     }
 
-    /// The batch of `input_ids` and `segment_ids`, of which `mask` tells tokens from padding.
+    /// Returns the batch of `input_ids` and `segment_ids`; `mask` distinguishes tokens from
+    /// padding.
     pub fn batch(&self, mask: &[i32]) -> Batch {
         let width = self.shape("input_ids")[1];
         let (ids, segments) = (self.integers("input_ids"), self.integers("segment_ids"));
@@ -287,7 +288,7 @@ impl Arrays {
     }
 }
 
-/// The greatest absolute difference of two arrays of the same length.
+/// Returns the largest absolute difference of two arrays of the same length.
 pub fn max_difference(ours: &[f32], theirs: &[f32]) -> f32 {
     assert_eq!(ours.len(), theirs.len());
     ours.iter()
@@ -296,7 +297,7 @@ pub fn max_difference(ours: &[f32], theirs: &[f32]) -> f32 {
         .fold(0.0, f32::max)
 }
 
-/// ‖ours − theirs‖, ‖theirs‖.
+/// Returns ‖ours − theirs‖ and ‖theirs‖.
 pub fn distance_and_norm(ours: &[f32], theirs: &[f32]) -> (f64, f64) {
     assert_eq!(ours.len(), theirs.len());
     let square = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();

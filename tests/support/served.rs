@@ -1,4 +1,4 @@
-//! `electra serve` as a process of its own, with a tiny model that the reference trained.
+//! `electra serve` as a separate process, with a tiny model that the reference trained.
 #![allow(dead_code)]
 
 use std::{
@@ -20,20 +20,20 @@ use super::{
     runs,
 };
 
-/// Longer than any test waits for anything that comes at all, however busy the machine.
+/// Longer than any test waits for anything that happens at all, however busy the machine.
 pub const PATIENCE: Duration = Duration::from_secs(600);
 
-/// How a request of the API's begins; a length or the like is to follow.
+/// The beginning of an API request; a length or similar must follow.
 pub const POST: &str = "POST /api/answer HTTP/1.1\r\nHost: localhost\r\n\
                         Content-Type: application/json\r\n";
 
-/// A folder with a model that answers: the reference's, after 24 steps on a piece of SQuAD.
+/// A folder with a question-answering model: the reference's, after 24 steps on a piece of SQuAD.
 pub struct Model {
     folder: tempfile::TempDir,
 }
 
 impl Model {
-    /// `hparams` replace those that the model was trained with.
+    /// Creates the folder; `hparams` override those that the model was trained with.
     pub fn new(hparams: &Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let run = &runs()[0];
@@ -58,16 +58,16 @@ impl Model {
     }
 }
 
-/// A server that ends with the test.
+/// A server that is stopped with the test.
 pub struct Server {
     child: Child,
     pub url: String,
-    /// What it says on standard error.
+    /// Its output on standard error.
     said: Option<JoinHandle<String>>,
 }
 
 impl Server {
-    /// Starts it at a free port and waits until it answers.
+    /// Starts it on a free port and waits until it answers.
     #[track_caller]
     pub fn start(checkpoint: &Path, flags: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_electra"))
@@ -98,25 +98,25 @@ impl Server {
         }
     }
 
-    /// Host and port.
+    /// Returns host and port.
     pub fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
     }
 
-    /// Sends the signal that asks programs to end.
+    /// Sends SIGTERM.
     pub fn ask_to_end(&self) {
         let id = self.child.id().to_string();
         let asked = Command::new("kill").args(["-TERM", &id]).status().unwrap();
         assert!(asked.success());
     }
 
-    /// Waits for the end, and returns what was said on standard error.
+    /// Waits for its exit, and returns its output on standard error.
     pub fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
         (status, self.said.take().unwrap().join().unwrap())
     }
 
-    /// Waits until so many questions are under way.
+    /// Waits until this many questions are in progress.
     #[track_caller]
     pub fn wait_for_queue(&self, questions: u64) {
         let began = Instant::now();
@@ -137,13 +137,13 @@ impl Server {
         Response::read(request.send(body))
     }
 
-    /// Asks a list of questions in one request.
+    /// Sends a list of questions in one request.
     pub fn ask_list(&self, questions: &Value) -> Response {
         let url = format!("{}/v1/answers", self.url);
         Response::read(agent().post(url).send_json(questions))
     }
 
-    /// A connection of its own, for what no client library sends.
+    /// Opens a connection, for requests that no client library sends.
     #[track_caller]
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address()).unwrap();
@@ -152,7 +152,8 @@ impl Server {
         stream
     }
 
-    /// Asks without waiting for the answer; who drops the connection has gone.
+    /// Sends a question without waiting for the answer; dropping the connection disconnects the
+    /// client.
     #[track_caller]
     pub fn begin_to_ask(&self, question: &str, passage: &str) -> TcpStream {
         let asked = json!({"question": question, "passage": passage}).to_string();
@@ -163,7 +164,7 @@ impl Server {
         stream
     }
 
-    /// Sends bytes as they are and reads until the server closes the connection.
+    /// Sends raw bytes and reads until the server closes the connection.
     pub fn raw(&self, request: &str) -> String {
         let mut stream = self.connect();
         stream.write_all(request.as_bytes()).unwrap();
@@ -175,19 +176,19 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have exited already.
         self.child.kill().ok();
         self.child.wait().ok();
     }
 }
 
-/// What a server said.
+/// A response of the server.
 #[derive(Debug, Clone)]
 pub struct Response {
     pub status: u16,
     pub headers: ureq::http::HeaderMap,
     pub body: String,
-    /// The body, where it is JSON.
+    /// The body, if it is JSON.
     pub json: Value,
 }
 
@@ -210,13 +211,13 @@ impl Response {
             .map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Why there is no answer.
+    /// Returns why there is no answer.
     pub fn message(&self) -> &str {
         self.json["error"]["message"].as_str().unwrap_or("")
     }
 }
 
-/// Takes every status as an answer.
+/// Returns a client that accepts every status.
 pub fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -230,7 +231,7 @@ pub fn get(url: &str) -> Response {
     Response::read(agent().get(url).call())
 }
 
-/// Questions on passages, from the SQuAD piece that the repository carries.
+/// Returns questions on passages, from the piece of SQuAD in the repository.
 pub fn questions() -> Vec<(String, String)> {
     let text = std::fs::read_to_string(golden("data/squad2-tiny.dev.json")).unwrap();
     let data: Value = serde_json::from_str(&text).unwrap();
@@ -249,7 +250,7 @@ pub fn questions() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Asks all questions from so many clients at once; responses stand in the order of the questions.
+/// Sends all questions from several clients at once; responses are in the order of the questions.
 pub fn ask_all(
     server: &Server,
     questions: &[(String, String)],
@@ -280,7 +281,7 @@ pub fn ask_all(
         .collect()
 }
 
-/// A passage that keeps the model busy for a while: 50,000 tokens.
+/// Returns a passage that keeps the model busy for a while: 50,000 tokens.
 pub fn long_passage() -> String {
     "a ".repeat(49_999) + "z"
 }

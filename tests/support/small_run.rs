@@ -15,9 +15,9 @@ use super::place::golden;
 pub struct SmallRun {
     pub data: PathBuf,
     pub device: &'static str,
-    /// Hyper-parameters that replace those of [`SmallRun::hparams`], as `--set` takes them.
+    /// Hyper-parameters that override those of [`SmallRun::hparams`], as `--set` takes them.
     pub sets: Vec<String>,
-    /// Goes away with the run, unless the folder was there before.
+    /// Deleted with the run, unless the folder existed before.
     _own: Option<tempfile::TempDir>,
 }
 
@@ -29,7 +29,7 @@ impl SmallRun {
         run
     }
 
-    /// In a folder that stays.
+    /// Creates a run in a folder that is kept.
     pub fn in_folder(data: &Path) -> Self {
         let model = data.join("models/electra_tiny");
         let zip = golden("models/electra_tiny.zip");
@@ -49,7 +49,7 @@ impl SmallRun {
         }
     }
 
-    /// Three trials, which are evaluated and of which the last model is kept.
+    /// Creates a run of three trials, which are evaluated and of which the last model is kept.
     pub fn of_trials() -> Self {
         let mut run = Self::new();
         let squad = run.data.join("finetuning_data/squad");
@@ -100,7 +100,7 @@ impl SmallRun {
         child.wait().unwrap();
     }
 
-    /// Waits until a trial has a whole checkpoint, whichever: the first goes when there are enough.
+    /// Waits until a trial has any complete checkpoint; the first is removed once there are enough.
     #[track_caller]
     pub fn wait_for_checkpoint(&self, trial: usize) {
         let is_whole = |name: &str| {
@@ -123,7 +123,7 @@ impl SmallRun {
         output
     }
 
-    /// Runs to an end that is no success, and returns what it said.
+    /// Runs until it fails with this code, and returns its standard error.
     #[track_caller]
     pub fn fail(&self, code: i32) -> String {
         let output = self.start().wait_with_output().unwrap();
@@ -132,7 +132,7 @@ impl SmallRun {
         stderr
     }
 
-    /// Folder of the first trial's model.
+    /// Returns the folder of the first trial's model.
     pub fn model_dir(&self) -> PathBuf {
         self.trial_dir(1)
     }
@@ -147,14 +147,14 @@ impl SmallRun {
         self.data.join("models/electra_tiny/results")
     }
 
-    /// The answers of a trial of several.
+    /// Returns the answers of one of several trials.
     pub fn preds_of(&self, trial: usize) -> PathBuf {
         self.results_dir()
             .join(format!("squad_qa/squad_preds_{trial}.json"))
     }
 
-    /// The bytes of every result file, by its path below the folder of results. The report and the
-    /// records of where answers come from are left out: they tell times and places.
+    /// Returns the bytes of every result file, by path below the results folder. Leaves out the
+    /// report and the records of the answers' origin, which contain times and paths.
     pub fn results(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut files = BTreeMap::new();
         let mut folders = vec![self.results_dir()];
@@ -183,7 +183,7 @@ impl SmallRun {
         fs::read(self.trial_dir(trial).join("model.bpk")).unwrap()
     }
 
-    /// Steps of the log, in its order.
+    /// Returns the steps in the log, in order.
     pub fn steps(&self) -> Vec<u64> {
         self.steps_of(1)
     }
@@ -198,7 +198,7 @@ impl SmallRun {
             .collect()
     }
 
-    /// Whether nothing that is only made on the way is left.
+    /// Asserts that no temporary files are left.
     #[track_caller]
     pub fn assert_tidy(&self) {
         self.assert_tidy_of(1);
@@ -214,10 +214,10 @@ impl SmallRun {
     }
 }
 
-/// Longer than a run takes to come to any point, however busy the machine.
+/// Longer than a run takes to reach any point, however busy the machine.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Sends a signal, named as `kill` names it.
+/// Sends a signal, named as for `kill`.
 pub fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill")
         .args([name, &child.id().to_string()])
@@ -225,7 +225,7 @@ pub fn signal(child: &Child, name: &str) {
     assert!(sent.unwrap().success());
 }
 
-/// Waits until one of `paths` is there: one that is not there for long, and what comes after it.
+/// Waits until one of `paths` exists, such as a short-lived one and its successor.
 #[track_caller]
 pub fn wait_for_any(paths: &[&Path]) {
     wait_until(&format!("{paths:?}"), || {
@@ -233,7 +233,7 @@ pub fn wait_for_any(paths: &[&Path]) {
     });
 }
 
-/// Waits until `path` is there.
+/// Waits until `path` exists.
 #[track_caller]
 pub fn wait_for(path: &Path) {
     wait_for_any(&[path]);

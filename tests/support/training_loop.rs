@@ -1,4 +1,4 @@
-//! The training loop on the reference's data, shuffled and with dropout.
+//! The training loop on the reference's data, with shuffling and dropout.
 #![allow(dead_code)]
 
 use std::{path::Path, sync::atomic::AtomicBool, time::Duration};
@@ -51,7 +51,7 @@ impl TrainingLoop<'_> {
         self.try_train(model_dir, device, steps).unwrap()
     }
 
-    /// The same, where it may fail.
+    /// Trains, returning any error.
     pub fn try_train(&self, model_dir: &Path, device: &Device, steps: u64) -> Result<Model, Error> {
         let tasks = tasks();
         let training = Run {
@@ -107,7 +107,7 @@ impl TrainingLoop<'_> {
     }
 }
 
-/// The log's lines.
+/// Returns the lines of the log.
 pub fn log(model_dir: &Path) -> Vec<StepRecord> {
     std::fs::read_to_string(model_dir.join("train_log.jsonl"))
         .unwrap()

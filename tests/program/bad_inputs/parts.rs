@@ -1,4 +1,4 @@
-//! Bad input of the commands that part, merge and compare data files.
+//! Bad input for the commands that split, merge and compare data files.
 
 use super::{Case, Place, question, question_with, squad, words};
 
@@ -13,7 +13,7 @@ fn merge(files: [&str; 2]) -> Vec<String> {
     words(&[&["data", "merge"], &files[..], &["--output", "all.json"]].concat())
 }
 
-/// Files of one question, and of one that others know by the same id.
+/// Writes a file of one question, and one of another question with the same id.
 fn put_questions(place: &Place) {
     place.put("a.json", squad(question()));
     place.put("b.json", question_with("question", "Why?".into()));

@@ -1,4 +1,4 @@
-//! Bad input of pre-training: corpora, vocabularies, files of examples.
+//! Bad input for pre-training: corpora, vocabularies, files of examples.
 
 use std::{fs, io::Write};
 
@@ -9,7 +9,7 @@ use crate::support::place::golden;
 
 const TEXT: &str = "The church is old.\nA man found it.\n\nAn oak was there.\n";
 
-/// Examples of a corpus with this file in it.
+/// Returns a command that builds examples from a corpus with this file in it.
 fn pretrain(place: &Place, name: &str, bytes: impl AsRef<[u8]>) -> Vec<String> {
     place.put("corpus/a.txt", TEXT);
     place.put(&format!("corpus/{name}"), bytes);
@@ -23,7 +23,7 @@ fn of(corpus: &str, vocab: &str, output: &str, more: &[&str]) -> Vec<String> {
     words(&[&arguments, more].concat())
 }
 
-/// A whole file of examples, made by the real program.
+/// Writes a valid file of examples with the real program.
 fn made(place: &Place) {
     let status = std::process::Command::new(env!("CARGO_BIN_EXE_electra"))
         .args(pretrain(place, "b.txt", TEXT))
@@ -37,7 +37,7 @@ fn examples(files: &str) -> Vec<String> {
     words(&["data", "examples", files, "--vocab", VOCAB])
 }
 
-/// The same of a file that was changed.
+/// Returns a command that reads a valid file of examples after a change to it.
 fn changed(place: &Place, change: impl FnOnce(&mut Vec<u8>)) -> Vec<String> {
     made(place);
     place.edit("text.tokens", change);

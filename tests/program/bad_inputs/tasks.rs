@@ -1,4 +1,4 @@
-//! Bad input of tasks other than question answering: tables, tagged words, descriptions, orders.
+//! Bad input for tasks other than question answering: tables, tagged words, descriptions, orders.
 
 use std::{fs, io::Write};
 
@@ -12,7 +12,7 @@ const NUMBERS: &str = r#"{"kind": "regression"}"#;
 const TAGS: &str = r#"{"kind": "tagging"}"#;
 const GOOD: &str = "text,label\na,x\nb,y\n";
 
-/// A run of a person's own task.
+/// Returns a run of a user-defined task.
 fn own(place: &Place, description: &str, files: &[(&str, &[u8])]) -> Vec<String> {
     place.put("finetuning_data/mine/task.json", description);
     for (name, bytes) in files {
@@ -30,7 +30,7 @@ fn tags(place: &Place, name: &str, text: impl AsRef<[u8]>) -> Vec<String> {
     own(place, TAGS, &[(name, text.as_ref())])
 }
 
-/// A run of one of the engine's own tasks.
+/// Returns a run of one of the engine's built-in tasks.
 fn ours(place: &Place, task: &str, name: &str, text: &str) -> Vec<String> {
     place.put(&format!("finetuning_data/{task}/{name}"), text);
     finetune(json!({"task_names": [task]}))
@@ -401,7 +401,7 @@ pub const DESCRIPTIONS: &[Case] = &[
     }),
 ];
 
-/// A run that takes its examples in the order of a file.
+/// Returns a run that takes the order of its examples from a file.
 fn order(place: &Place, lines: &str) -> Vec<String> {
     place.put("order.jsonl", lines);
     let run = own(place, CLASSES, &[("train.csv", GOOD.as_bytes())]);

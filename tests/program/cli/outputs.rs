@@ -1,4 +1,5 @@
-//! Where commands write: never over an input, into what is no file, and whole or not at all.
+//! Tests the outputs of commands: never an input or a special file, and written completely or not
+//! at all.
 
 use std::{
     fs,
@@ -40,7 +41,7 @@ impl Files {
         self.path(name).to_str().unwrap().to_owned()
     }
 
-    /// `electra report` on its files.
+    /// Runs `electra report` on its files.
     fn report(&self, output: &str) -> std::process::Output {
         let (data, predictions) = (self.text("q.json"), self.text("p.json"));
         let inputs = ["--data", &data, "--predictions", &predictions];
@@ -69,7 +70,7 @@ fn links_keep_standing_and_pipes_are_written_into() {
     assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
 
     let mrqa = files.text("m.jsonl");
-    // The file is all that standard output gets; what is said of it goes beside it.
+    // Standard output gets only the file; messages go to standard error.
     let output = electra(&["data", "mrqa", &mrqa, &files.text("stdout")], &[]);
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(0), "{told}");
@@ -227,7 +228,7 @@ fn ctrl_c_leaves_nothing_behind() {
         .arg(folder.join("out.json"))
         .spawn()
         .unwrap();
-    // Whatever it has open in the folder is the file on its way.
+    // Any file that it has open in the folder is the unfinished output.
     let open = format!("/proc/{}/fd", child.id());
     let is_writing = || {
         let files = fs::read_dir(&open).into_iter().flatten().flatten();

@@ -1,4 +1,5 @@
-//! Standard output and standard error: what happens without them, and what never reaches them raw.
+//! Tests standard output and standard error: what happens if they are closed, and that nothing
+//! reaches them unescaped.
 
 use std::{
     fs::{self, OpenOptions},
@@ -11,20 +12,21 @@ use serde_json::{Value, json};
 use super::{electra, stderr, stdout};
 use crate::support::{place::golden, small_run::SmallRun};
 
-/// What a terminal obeys: a colour, a control sequence of one character, another direction.
+/// Characters that a terminal interprets: the start of a colour sequence, a one-character control
+/// sequence, a change of direction.
 const STEERING: [char; 3] = ['\x1b', '\u{9b}', '\u{202e}'];
 
-/// A pipe that nobody reads.
+/// Returns a pipe without a reader.
 fn closed_pipe() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     writer.into()
 }
 
-/// What is wrong with an output, and how one is made.
+/// A kind of broken output, and how to create it.
 type Broken = (&'static str, fn() -> Stdio);
 
-/// Outputs that take nothing: a pipe without a reader and, on Linux, a disk without room.
+/// Returns outputs that cannot be written: a pipe without a reader and, on Linux, a full disk.
 fn broken() -> Vec<Broken> {
     let mut outputs: Vec<Broken> = vec![("closed", closed_pipe)];
     if cfg!(target_os = "linux") {
@@ -47,12 +49,12 @@ fn a_run_goes_on_without_its_terminal() {
     for (what, output) in broken() {
         let run = SmallRun::new();
         let mut command = run.command();
-        // Warnings as well as notes.
+        // Produces warnings as well as notes.
         command.args(["--set", "use_tpu=true"]);
         let ended = command.stdout(Stdio::null()).stderr(output()).status();
         assert_eq!(ended.unwrap().code(), Some(0), "{what}");
         assert!(run.model_dir().join("model.bpk").is_file(), "{what}");
-        // Without anybody who reads its results it has still run to its end.
+        // The run finishes even if nobody reads its results.
         let ended = run.command().stdout(output()).stderr(output()).status();
         let expected = if what == "closed" { 0 } else { 2 };
         assert_eq!(ended.unwrap().code(), Some(expected), "{what}");
@@ -103,7 +105,7 @@ fn results_that_a_full_disk_does_not_take_are_an_error() {
     }
 }
 
-/// The events on standard error, which holds nothing else.
+/// Returns the events on standard error, which must hold nothing else.
 #[track_caller]
 fn events(output: &Output) -> Vec<Value> {
     let lines = stderr(output);
@@ -147,7 +149,7 @@ fn with_json_errors_are_events() {
     }
 }
 
-/// A run with an evaluation after it.
+/// Returns a run with an evaluation after it.
 fn evaluated() -> SmallRun {
     let run = SmallRun::new();
     let dev = run.data.join("finetuning_data/squad/dev.json");
@@ -200,7 +202,7 @@ fn a_run_ends_with_its_figures_and_commands_that_can_be_pasted() {
         .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = stdout(&output);
-    // Once, as a table; not on standard error as well.
+    // Once, as a table, and not also on standard error.
     assert_eq!(text.matches("HasAns_exact").count(), 1, "{text}");
     assert!(!stderr(&output).contains("HasAns"), "{}", stderr(&output));
     let lines: Vec<&str> = text.lines().collect();
@@ -216,13 +218,13 @@ fn a_run_ends_with_its_figures_and_commands_that_can_be_pasted() {
         let asked = Command::new("sh").args(["-c", ask]).output().unwrap();
         assert_eq!(asked.status.code(), Some(0), "{ask}: {}", stderr(&asked));
     }
-    // What fits a terminal: everything but paths and commands.
+    // Everything but paths and commands fits a terminal.
     for line in lines.iter().filter(|line| !line.contains('/')) {
         assert!(line.chars().count() <= 80, "{line}");
     }
 }
 
-/// Whether nothing in what was printed steers a terminal.
+/// Asserts that the output contains nothing that a terminal interprets.
 #[track_caller]
 fn assert_shown(output: &Output) {
     for text in [stdout(output), stderr(output)] {
@@ -230,7 +232,7 @@ fn assert_shown(output: &Output) {
     }
 }
 
-/// Files whose ids, texts and names hold what a terminal obeys.
+/// Creates files whose ids, texts and names contain characters that a terminal interprets.
 fn steering_files(folder: &Path) -> (String, String) {
     let id = "q\u{1b}[31m\u{9b}2J\u{202e}\nerror: no";
     let data = json!({"version": "v2.0", "data": [{"title": "t", "paragraphs": [{

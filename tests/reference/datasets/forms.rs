@@ -1,5 +1,5 @@
-//! Rows and passages in SQuAD's form: converted and checked; files that are large, special or
-//! another program's.
+//! Tests rows and passages in SQuAD's format, converted and checked, and files that are large,
+//! special or of another program.
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn lines() -> String {
     rows().map(|row| row.to_string() + "\n").concat()
 }
 
-/// The rows as SQuAD 2.0 has them.
+/// Returns the rows in SQuAD 2.0's format.
 fn expected() -> Value {
     let question = |id: &str, question: &str, answers: Value| {
         let impossible = answers.as_array().unwrap().is_empty();
@@ -82,7 +82,7 @@ fn rows_become_squad_2() {
     let folder = Folder::new();
     let packed = folder.with("rows.jsonl.gz", gzip(lines().as_bytes()));
     assert_eq!(converted(Source::Squad, &packed).0, expected());
-    // The archive stands for the file that is not there.
+    // The archive is used in place of the missing file.
     let (squad, _) = converted(Source::Squad, &folder.path("rows.jsonl"));
     assert_eq!(squad, expected());
 }
@@ -145,7 +145,7 @@ fn rows_of_csv_without_answers_are_impossible() {
     }
 }
 
-/// QuAC's file without the key that its own readers go by.
+/// QuAC's file without the key by which its own readers recognise it.
 #[test]
 fn quac_is_known_by_its_word_for_no_answer() {
     let folder = Folder::new();
@@ -165,14 +165,14 @@ fn quac_is_known_by_its_word_for_no_answer() {
     assert_eq!(problem["kind"], "cannot_answer");
     assert_eq!(problem["place"], "article 1, paragraph 1");
 
-    // What the message says helps: each question has one answer, which is the dialogue's.
+    // The message's advice works: each question has one answer, which is the dialogue's.
     let (squad, conversion) = converted(QUAC, &stripped);
     let written = conversion.written;
     assert_eq!((written.answerable, written.impossible), (9, 3));
     assert_eq!(written.answers, 9);
     assert_placed(&squad);
 
-    // Annotators who do not agree leave open which of them the dialogue went on with.
+    // If annotators disagree, it is unknown with which answer the dialogue continued.
     let mixed = json!({"data": [dialogue("An oak. CANNOTANSWER", &[
         ("a", "What?", &[("oak", 3), ("CANNOTANSWER", 8)], ("oak", 3)),
     ])]});
@@ -269,7 +269,7 @@ fn a_vocabulary_of_another_language_is_told() {
     let (code, found, _) = checked(&rows, &["--vocab", vocab.to_str().unwrap()]);
     assert_eq!((code, &found["warnings"]), (Some(0), &json!(1)));
     assert_eq!(found["problems"][0]["kind"], "foreign_vocabulary");
-    // Thirteen tokens a passage, of which the vocabulary has four, and the questions' words.
+    // Thirteen tokens per passage, of which four are in the vocabulary, and the questions' words.
     let tokens = 3 * 13 + 4 + 5 + 4;
     let unknown = 3 * 9 + 2 + 4 + 2;
     assert_eq!(
@@ -310,7 +310,7 @@ fn newsqa_questions_without_answer_are_impossible() {
     assert_eq!((code, &found["impossible"]), (Some(0), &json!(1)));
 }
 
-/// SQuAD's files are one line, of whatever length.
+/// SQuAD's files are a single line of any length.
 #[test]
 fn a_document_may_be_one_line_of_any_length() {
     let folder = Folder::new();
