@@ -1,21 +1,22 @@
 //! The networks that pre-training trains, and their shapes.
 //!
-//! Reproduces `get_generator_config` and what `PretrainingModel` builds of the hyper-parameters:
+//! Reproduces `get_generator_config` and the networks that `PretrainingModel` builds from the
+//! hyper-parameters:
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/run_pretraining.py#L40-L103>
 
 use super::PretrainConfig;
 use crate::config::encoder::{EncoderConfig, LAYER_NORM_EPS};
 
-/// What guesses the masked tokens.
+/// What predicts the masked tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Generator {
-    /// A network of its own.
+    /// A separate network.
     Own,
-    /// The network `electra` itself: the discriminator's, or all that there is.
+    /// The network `electra` itself: the discriminator, or the only network.
     Shared,
     /// Two networks that read the unmasked tokens from either side.
     TwoTowers,
-    /// None: all tokens are alike.
+    /// None: samples are uniform over all tokens.
     Uniform,
 }
 
@@ -34,17 +35,17 @@ impl PretrainConfig {
         }
     }
 
-    /// Whether replaced tokens are looked for; if not, the masked ones are guessed and that is all.
+    /// Returns whether replaced tokens are detected; otherwise only the masked ones are predicted.
     pub fn has_discriminator(&self) -> bool {
         self.electra_objective || self.electric_objective
     }
 
-    /// The most slots of an example, `max_predictions_per_seq`.
+    /// Returns the maximum number of masked positions in an example, `max_predictions_per_seq`.
     pub fn max_predictions_per_seq(&self) -> usize {
         ((self.mask_prob + 0.005) * self.max_seq_length as f64) as usize
     }
 
-    /// The shape of the network `electra`.
+    /// Returns the shape of the network `electra`.
     pub fn discriminator(&self) -> EncoderConfig {
         let given = &self.model_hparam_overrides;
         let (hidden, layers) = self.model_size.shape();
@@ -63,7 +64,7 @@ impl PretrainConfig {
             initializer_range: given.initializer_range.unwrap_or(0.02),
             layer_norm_eps: given.layer_norm_eps.unwrap_or(LAYER_NORM_EPS),
         };
-        // Set after the overrides, as the reference does.
+        // Set after the overrides, as in the reference.
         let encoder = match self.debug {
             false => encoder,
             true => EncoderConfig {
@@ -80,7 +81,8 @@ impl PretrainConfig {
         }
     }
 
-    /// The shape of a generator of its own, whatever heads and widths the discriminator was given.
+    /// Returns the shape of a separate generator, whatever the heads and widths of the
+    /// discriminator.
     pub fn generator(&self) -> EncoderConfig {
         let discriminator = self.discriminator();
         let part = |of: usize, part: f64| (of as f64 * part).round_ties_even() as usize;
