@@ -15,7 +15,7 @@ use crate::record_files::CONFIG_FILE;
 const DESCRIPTION: [&str; 3] = [MODEL, HEADS, CALIBRATION];
 const MODEL: &str = "model";
 const HEADS: &str = "heads";
-/// A key that only a run has.
+/// Only a run has it.
 const TASKS: &str = "task_names";
 /// The no-answer threshold.
 pub const THRESHOLD: &str = "qa_na_threshold";
@@ -112,7 +112,7 @@ impl ConfigFile {
         hparams
     }
 
-    /// Returns the threshold that was chosen after the conversion, and how it was chosen.
+    /// The threshold that was chosen after the conversion, and how it was.
     pub fn calibration(&self) -> Map<String, Value> {
         let mut values = self.keys.clone();
         values.retain(|key, _| [THRESHOLD, CALIBRATION].contains(&key.as_str()));

@@ -27,11 +27,11 @@
 //! cannot be exported, and `export.json` names every parameter that was left out. A head of one
 //! layer is written as two, since `gelu(z) − gelu(−z) = z`.
 //!
-//! The reference gives every token of a tagging task segment 1, `transformers` gives it 0, and a
-//! head needs the one that it was trained with: `segment` of a record's head is set if it is 0, and
-//! `tagging_segment` of an exported `config.json` states either. TensorFlow has no place for
-//! labels: its checkpoints are read without them, and the kind of a dense head is known only if the
-//! task has one of the reference's names.
+//! The reference gives every token of a tagging task segment 1, `transformers` gives it 0, and a head
+//! needs the one that it was trained with: `segment` of a record's head says 0, and `tagging_segment` of
+//! an exported `config.json` says either. TensorFlow has no place for labels: its checkpoints are read
+//! without them, and the kind of a dense head is known there if the task has one of the reference's
+//! names.
 #![forbid(unsafe_code)]
 
 pub mod bundle;

@@ -125,12 +125,12 @@ impl Staging {
         }
     }
 
-    /// Moves the files into place, in this order.
+    /// Gives the files their places, in this order.
     pub fn publish(self, names: &[&str]) -> Result<(), Error> {
         self.publish_without(names, &[])
     }
 
-    /// Removes the files that are `stale`, then moves the files into place.
+    /// The same, once the files that are `stale` are gone.
     pub fn publish_without(self, names: &[&str], stale: &[&str]) -> Result<(), Error> {
         for name in stale {
             let old = self.out.join(name);

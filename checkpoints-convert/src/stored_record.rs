@@ -51,7 +51,7 @@ impl StoredRecord {
         })
     }
 
-    /// Checks that the record holds `parameter` with the expected shape.
+    /// Checks that the record holds `parameter`, with the shape that it is to have.
     ///
     /// # Errors
     /// If it does not.
@@ -83,7 +83,7 @@ impl StoredRecord {
         })
     }
 
-    /// Returns every tensor in the record, sorted by name; `parameters` are the expected ones.
+    /// Every tensor that is there, by its name; `parameters` are those that are to be.
     pub fn tensors(&self, parameters: &[Parameter]) -> Vec<StoredTensor> {
         let known: BTreeSet<&str> = parameters.iter().map(|p| p.path.as_str()).collect();
         let tensors = self.tensors.values();
@@ -117,8 +117,7 @@ impl StoredRecord {
     }
 }
 
-/// Returns the configuration file of the record in `folder`. A run's checkpoints share the one in
-/// the run's folder.
+/// The configuration of the record in `folder`. The checkpoints of a run share the one of its folder.
 pub(crate) fn config_of(folder: &Path) -> PathBuf {
     let own = folder.join(CONFIG_FILE);
     let of_run = folder.parent().map(|parent| parent.join(CONFIG_FILE));

@@ -122,7 +122,7 @@ choice! {
 }
 
 impl OptimizerMoments {
-    /// Returns the bytes of both moments of one value.
+    /// Bytes of both moments of a value.
     pub fn bytes(self) -> u64 {
         match self {
             OptimizerMoments::F32 => 8,

@@ -104,8 +104,8 @@ impl Lesson {
         }
     }
 
-    /// Returns the files of the task's folder: its description and the examples. Question answering
-    /// needs no description, since it is built in.
+    /// Returns the files of the task's folder: its description and the examples; none for question
+    /// answering, which is not a user-defined task.
     pub fn files(self, words: &[&str]) -> Vec<(String, Vec<u8>)> {
         let (trained, stated) = self.size();
         let (description, extension) = match self {

@@ -238,7 +238,7 @@ fn capital(text: &str) -> String {
     format!("{}{}", first.unwrap_or_default(), characters.as_str())
 }
 
-/// Formats a fraction as a percentage without meaningless decimals.
+/// Formats a fraction as a percentage with at most one decimal.
 pub fn percent(share: f64) -> String {
     format!("{} %", (1000.0 * share).round() / 10.0)
 }

@@ -150,7 +150,7 @@ impl Heading {
 pub struct Report<'a> {
     pub title: String,
     pub trials: Vec<TrialResults>,
-    /// Notes on scores of the trials that other files contradict.
+    /// What is to be said of the figures of the trials, because other files contradict them.
     pub disputed: Vec<String>,
     pub training: Vec<TrainingCurve>,
     /// In the order of the run.

@@ -42,7 +42,7 @@ pub(super) fn page(report: &Report) -> Markup {
     around(&report.title, menu, &main, &charts)
 }
 
-/// Renders the page around its sections; `menu` has the id and the title of each.
+/// The page around its sections; `menu` has the id and the name of each.
 pub(super) fn around<'a>(
     title: &str,
     menu: impl Iterator<Item = (&'a str, &'a str)>,

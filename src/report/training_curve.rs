@@ -20,7 +20,7 @@ use crate::{
 /// The longest line that is read; ours have about two hundred bytes.
 const LONGEST_LINE: u64 = 1 << 16;
 
-/// Most intervals of steps that a curve shows.
+/// Stretches of steps that a curve shows, at most.
 const STRETCHES: usize = 400;
 
 /// The steps of one training run.
@@ -166,7 +166,7 @@ impl TrainingCurve {
     }
 }
 
-/// Reads the lines of a log.
+/// The lines of a log.
 fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Error> {
     let reading = |source| Error::ReadLog {
         path: path.into(),
@@ -204,19 +204,18 @@ fn wrong_line(path: &Path, line: usize, problem: String) -> Error {
     }
 }
 
-/// Returns whether a key, such as `HasAns_f1`, is another metric restricted to a part of the
-/// examples.
+/// Whether a key, such as `HasAns_f1`, is that of another figure for a part of the examples.
 fn is_of_part(key: &str, figures: &Figures) -> bool {
     let part = key.split_once('_').map(|(_, whole)| whole);
     part.is_some_and(|part| figures.keys().any(|whole| part.starts_with(whole)))
 }
 
-/// Returns the time constant, in steps, of the smoothed loss.
+/// Steps over which the smoothed loss looks back, for a run of so many.
 pub(super) fn memory(steps: usize) -> usize {
     (steps / 50).max(10)
 }
 
-/// Computes an exponential moving average with bias correction; skips values that are not numbers.
+/// An exponential mean, without the pull of its start; steps that are not numbers are passed over.
 fn smoothed(values: &[f64]) -> Vec<f64> {
     let keep = 1.0 - 1.0 / memory(values.len()) as f64;
     let (mut sum, mut weight) = (0.0, 0.0);
@@ -232,7 +231,7 @@ fn smoothed(values: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// Returns the positions of the minimum and maximum of each interval, in order, and of both ends.
+/// Places of the least and the greatest value of each stretch, in order, and of both ends.
 fn extremes(values: &[f64]) -> Vec<usize> {
     let stretch = values.len().div_ceil(STRETCHES).max(1);
     let mut places = Vec::new();

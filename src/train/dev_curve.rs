@@ -68,8 +68,8 @@ pub struct DevCurve<'a> {
     best_by: Option<BestBy>,
     log: DevLog,
     weights: BestWeights,
-    /// The step of the best weights when the last checkpoint was saved, from which a killed run
-    /// resumes.
+    /// The step of the best weights when the last checkpoint was saved: a killed run resumes with
+    /// those weights.
     saved: Option<u64>,
     progress: &'a Progress,
 }
@@ -127,8 +127,8 @@ impl<'a> DevCurve<'a> {
         since.filter(|record| record.step > best.step).count() >= patience
     }
 
-    /// Evaluates the model, with autodiff, if that is due after `step` steps and has not been done,
-    /// and keeps its weights if they are the best so far.
+    /// Evaluates the model, which has autodiff, if that is due after `step` steps and has not been
+    /// done, and keeps its weights if they are the best so far.
     ///
     /// # Errors
     /// If the model fails, a file cannot be written, or the metric does not exist.

@@ -1,4 +1,4 @@
-//! Finds the checkpoint from which a run resumes.
+//! Which checkpoint a run goes on from.
 
 use std::path::{Path, PathBuf};
 

@@ -175,7 +175,7 @@ fn runs_are_listed_with_what_differs_among_them() {
         "model_hparam_overrides.hidden_size",
     ];
     assert_eq!(rows[0], heads, "{out}");
-    // The mean, and √((4 + 1 + 9) / 2).
+    // The mean, and the sample standard deviation √((4 + 1 + 9) / 2).
     for (row, folder, trials, accuracy, rate, width) in [
         (1, "tries/begun", "unfinished, step 12", "–", "0.0001", "64"),
         (2, "tries/best_so_far", "was named_…", "–", "0.0001", "–"),
@@ -288,8 +288,8 @@ fn figures_differ_with_an_interval_and_examples_are_gained() {
     let accuracy = &task["figures"]["accuracy"];
     assert!((accuracy["difference"].as_f64().unwrap() - (100.0 - learned)).abs() < 1e-9);
     let ends = ["low", "high"].map(|end| accuracy["interval"][end].as_f64().unwrap());
-    // The mean is 5 / 24 with a standard deviation of √(5 · 19 / 24³): the interval ends are about
-    // two deviations from it, in steps of 1 / 24.
+    // The mean difference is 5 / 24 with a standard deviation of √(5 · 19 / 24³): the interval ends
+    // are about two deviations from it, in steps of 1 / 24.
     let deviation = 100.0 * (5.0 * 19.0 / 24_f64.powi(3)).sqrt();
     for (end, expected) in ends.iter().zip([-1.96, 1.96]) {
         let expected = 100.0 - learned + expected * deviation;

@@ -94,7 +94,7 @@ fn a_trial_that_the_user_ends_is_no_crash() {
     let tried = cache.path().join("electra/kernels.tried");
     assert_eq!(tried.read_dir().unwrap().count(), 0);
 
-    // A trial that is killed before it can report counts as well.
+    // A process that is killed without a chance to clean up counts as a crash.
     let mut child = bench(cache.path(), "wait:tiled 128x128").spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     line.clear();

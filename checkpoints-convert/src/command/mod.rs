@@ -194,7 +194,7 @@ impl ExportArgs {
     /// Writes the files, and prints what was left out.
     ///
     /// # Errors
-    /// As for [`export_head`].
+    /// As [`export_head`].
     pub fn run(&self, manner: Manner, out: &mut dyn Write) -> Result<(), Error> {
         let written = bar::with_bar(manner, |progress| {
             let task = self.task.as_deref();
@@ -270,8 +270,8 @@ fn print_verification(out: &mut dyn Write, found: &Verification) -> io::Result<(
     Ok(())
 }
 
-/// Maximum length of an error line in characters: enough for every real path and name, but too few
-/// for a file to flood the screen.
+/// Characters of an error's line: enough for every path and name that is somebody's own, too few for
+/// a file to flood the screen.
 const MAX_LINE: usize = 4000;
 
 /// Formats an error and its causes as one line that is safe to print on a terminal. Skips a cause

@@ -106,8 +106,7 @@ fn head_name(reference: &str) -> Option<String> {
     })
 }
 
-/// Returns why a tensor with this name is left out if no parameter takes it; `None` for an unknown
-/// name.
+/// Why a tensor that no parameter takes is left out, by its name; `None` for an unknown one.
 pub(crate) fn reason(name: &str) -> Option<&'static str> {
     let first = name.split('.').next().unwrap_or_default();
     match first {

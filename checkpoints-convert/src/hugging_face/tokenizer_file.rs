@@ -79,7 +79,7 @@ fn described(value: &Value, parts: &str) -> String {
     }
 }
 
-/// Returns the special tokens that a post-processor adds around texts, if they differ from ours.
+/// Describes what a post-processor adds around texts, if it differs from what is added here.
 fn other_frame(part: &Value) -> Option<String> {
     match kind(part) {
         "TemplateProcessing" => {

@@ -1,6 +1,6 @@
 //! States why a variable that no parameter takes is left out, for `conversion.json`.
 
-/// For a task's variable that no head of the record takes.
+/// Of a task's variable that no head of the record takes.
 pub(crate) const NO_QA_HEAD: &str = "not part of a question-answering head";
 
 /// Returns why a variable with this name is left out if no parameter takes it; `None` for a name
