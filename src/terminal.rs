@@ -14,7 +14,7 @@ use console::{Term, measure_text_width};
 use indicatif::{ProgressBar, WeakProgressBar};
 use serde_json::Value;
 
-/// Default number of columns if unknown.
+/// Number of columns to assume if it is unknown.
 pub const COLUMNS: usize = 80;
 
 /// The bars on the terminal, the newest last, which is hidden while a message is written.

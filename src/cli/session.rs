@@ -66,7 +66,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Returns the arithmetic of an encoder that reads `tokens` at once.
+    /// Returns the arithmetic of an encoder that reads `tokens` tokens at once.
     ///
     /// # Errors
     /// As for [`Arithmetic::on`].

@@ -70,7 +70,7 @@ impl ModelSize {
 choice! {
     /// Number format of the operands of matrix products; weights stay f32.
     pub enum Precision {
-        /// Chosen by device.
+        /// Chosen to suit the device.
         Auto = "auto",
         F32 = "f32",
         /// f16 operands, f32 accumulation.
@@ -83,7 +83,7 @@ choice! {
 choice! {
     /// Whether activations are recomputed in the backward pass instead of kept.
     pub enum GradientCheckpointing {
-        /// Chosen by available memory.
+        /// Chosen according to the available memory.
         Auto = "auto",
         On = "on",
         Off = "off",

@@ -269,7 +269,7 @@ pub fn interval(figure: &ComparedFigure) -> String {
     }
 }
 
-/// Returns the number of decimals; percentages have two, as everywhere.
+/// Returns the number of decimals: two for percentages, more for losses.
 fn digits(figure: &ComparedFigure) -> usize {
     let key = figure.key.as_str();
     match ["loss", "mse"].contains(&key) {

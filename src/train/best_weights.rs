@@ -48,8 +48,8 @@ pub(super) struct BestWeights {
 }
 
 impl BestWeights {
-    /// Opens those of a run in `model_dir` that resumes from a checkpoint; `sum` identifies the
-    /// best weights up to there.
+    /// Opens the weights of a run in `model_dir` that resumes from a checkpoint; `sum` identifies
+    /// the best weights up to there.
     ///
     /// # Errors
     /// If they cannot be restored.

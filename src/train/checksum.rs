@@ -12,12 +12,12 @@ pub struct Checksum {
 }
 
 impl Checksum {
-    /// Computes it by reading the whole file.
+    /// Reads a whole file and returns its checksum.
     pub fn of(path: &Path) -> io::Result<Self> {
         Self::of_reader(&mut File::open(path)?, |_| Ok(()))
     }
 
-    /// Reads to the end and passes on what was read.
+    /// Reads to the end, passes on what was read, and returns its checksum.
     pub fn of_reader(
         from: &mut dyn Read,
         mut part: impl FnMut(&[u8]) -> io::Result<()>,

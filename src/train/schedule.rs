@@ -1,4 +1,4 @@
-//! Learning rates: linear warm-up, then decay over the steps, linear in the reference, with a
+//! Learning rates: linear warm-up and a decay over all steps, linear in the reference, with a
 //! factor for each layer.
 //!
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/model/optimization.py#L36-L49>
