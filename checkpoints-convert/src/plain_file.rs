@@ -1,5 +1,5 @@
-//! Opens the files of a checkpoint on disk. Anything but a regular file (a pipe would block for
-//! ever, a device has no end) is rejected unopened, and so is the pointer that git-lfs leaves in
+//! Opens the files of a checkpoint on disk. Anything but a regular file (a pipe would block
+//! forever, a device has no end) is rejected unopened, and so is the pointer that git-lfs leaves in
 //! place of a file that it did not fetch.
 
 use std::fs::{self, File};

@@ -45,7 +45,7 @@ impl Pickle {
     }
 
     pub fn object(&self, id: Id) -> &Object {
-        // Ids are created by pushing the object.
+        // In bounds: an id is created only by pushing its object.
         &self.objects[id as usize]
     }
 }
