@@ -21,7 +21,7 @@ use crate::{
     config::{Config, Draft},
     eval::{figures::Scores, results_table::results_table},
     fine_tuned::{Described, TaskChoice, answering},
-    finetune::{Finetune, GivenFiles, Outcome},
+    finetune::{Finetune, GivenFiles, Outcome, check_trial},
     model::{
         arithmetic::Arithmetic,
         folder::{self, ModelFolder},
@@ -57,6 +57,10 @@ pub struct FinetuneArgs {
     /// Take the training features in the order of this file's lines, {"task": T, "eid": N}
     #[arg(long, value_name = "ORDER.jsonl", help_heading = "Run")]
     pub replay: Option<PathBuf>,
+    /// Run this one of num_trials trials alone, so that several processes, on several cards or machines,
+    /// share a run; each that ends one puts together what all have left
+    #[arg(long, value_name = "K", help_heading = "Run")]
+    pub trial: Option<usize>,
     /// Run every combination of these values of a setting, each in a place of its own, and show their
     /// scores side by side; may be repeated. The same command again goes on; several processes that are
     /// given it share the work
@@ -83,7 +87,7 @@ pub(super) fn run(
     }
     print_results(&outcome, &config, global, out)?;
     if !global.json && !global.quiet {
-        print_next(&config, &compute, out)?;
+        print_next(&config, args.trial, &compute, out)?;
     }
     Ok(())
 }
@@ -94,6 +98,8 @@ pub(super) struct Course {
     pub restart: bool,
     /// Ends before anything is written.
     pub dry_run: bool,
+    /// The only trial.
+    pub trial: Option<usize>,
     /// Takes from a checkpoint that is converted, besides what it says about itself, the threshold
     /// that was chosen for its record.
     pub calibrated: bool,
@@ -108,6 +114,7 @@ impl Course {
         Self {
             restart: args.restart,
             dry_run: args.dry_run,
+            trial: args.trial,
             calibrated: false,
             replay: args.replay.clone(),
             hparams: args.run.given.file().map(Path::to_owned),
@@ -125,6 +132,7 @@ pub(super) fn run_draft(
 ) -> anyhow::Result<(Config, Outcome)> {
     // What contradicts the checkpoint is said before it is converted.
     let (resolved, facts) = run_model::found(draft)?;
+    check_trial(&resolved.config, course.trial)?;
     let stored = facts.as_ref().map(|facts| facts.record.heads.clone());
     let stored = stored.unwrap_or_default();
     let session = Session::open(compute, global)?;
@@ -170,6 +178,7 @@ pub(super) fn run_draft(
         untrained_head: false,
         restart: course.restart,
         dry_run: course.dry_run,
+        trial: course.trial,
         progress,
         memory_limits: session.memory_limits(),
         stop: stop::listen(),
@@ -202,12 +211,18 @@ pub(super) fn has_record(checkpoint: &Path) -> bool {
         && !checkpoints_convert::is_fine_tuned(checkpoint)
 }
 
-/// Commands for the model and the report that a run has left.
-fn print_next(config: &Config, compute: &ComputeArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+/// Commands for the model and the report that a run has left, or the `trial` that was asked for.
+fn print_next(
+    config: &Config,
+    trial: Option<usize>,
+    compute: &ComputeArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     let paths = config.paths();
     let report = Some(paths.report()).filter(|report| config.do_eval && report.is_file());
     // Unless all are kept, only the last trial's folder is there.
-    let mut folders = (1..=config.num_trials).map(|trial| paths.model_dir(trial));
+    let trials = trial.into_iter().chain(1..=config.num_trials);
+    let mut folders = trials.map(|trial| paths.model_dir(trial));
     let model = folders.find(|folder| config.do_train && folder.join("model.bpk").is_file());
     let described = model.as_ref().and_then(|folder| {
         let path = folder.clone();
@@ -225,7 +240,7 @@ fn print_next(config: &Config, compute: &ComputeArgs, out: &mut dyn Write) -> an
     next.print(out)
 }
 
-/// A table of each task's figures, or the JSON of all trials.
+/// A table of each task's figures, or the JSON of all trials that are finished.
 pub(super) fn print_results(
     outcome: &Outcome,
     config: &Config,
@@ -238,7 +253,11 @@ pub(super) fn print_results(
         let shown = |name: &str, scores: &Scores, key: &str, figure| {
             task(name, config).shown(scores, key, figure)
         };
-        write!(out, "{}", results_table(&outcome.trials, shown))?;
+        let numbers = match config.num_trials {
+            1 => &[],
+            _ => outcome.numbers.as_slice(),
+        };
+        write!(out, "{}", results_table(&outcome.trials, numbers, shown))?;
     }
     for remark in remarks(&outcome.trials, config) {
         global.progress().note(&remark);

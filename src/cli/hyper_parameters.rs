@@ -12,6 +12,7 @@ use super::suggested::suggested;
 use crate::{
     config::{self, Draft, Precision, Preset, given, hparam},
     device::ByteSize,
+    finetune::trial_folder::tasks_in_order,
     progress::Progress,
 };
 
@@ -94,7 +95,7 @@ impl RunArgs {
         progress: &Progress,
     ) -> Result<Draft, config::Error> {
         let draft = self.draft(precision)?;
-        let Some(order) = order_of_made(&draft) else {
+        let Some(order) = tasks_in_order(&draft.model_dir(1), draft.task_names()) else {
             return Ok(draft);
         };
         progress.note(&format!(
@@ -110,31 +111,6 @@ impl RunArgs {
     /// The memory to use at most: `flag`, or else the preset's.
     pub fn memory_budget(&self, flag: Option<ByteSize>) -> Option<ByteSize> {
         flag.or(self.preset.and_then(Preset::memory_budget).map(ByteSize))
-    }
-}
-
-/// The tasks of a draft in the order in which a run has learnt them, if there is one and none in the
-/// order that is given.
-fn order_of_made(draft: &Draft) -> Option<Vec<String>> {
-    let sorted = |tasks: &[String]| {
-        let mut tasks = tasks.to_vec();
-        tasks.sort();
-        tasks
-    };
-    let given = draft.task_names();
-    let model_dir = draft.model_dir(1);
-    let entries = model_dir.parent()?.read_dir().ok()?.flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let made = names.filter_map(|name| {
-        let (tasks, trial) = name.rsplit_once("_model_")?;
-        trial.parse::<usize>().ok()?;
-        let tasks: Vec<String> = tasks.split(',').map(str::to_owned).collect();
-        (sorted(&tasks) == sorted(given)).then_some(tasks)
-    });
-    let made: Vec<Vec<String>> = made.collect();
-    match made.iter().any(|tasks| tasks == given) {
-        true => None,
-        false => made.into_iter().min(),
     }
 }
 

@@ -177,6 +177,7 @@ fn of_answers(
     let report = Report {
         title: args.page.title.clone().unwrap_or_else(|| task.data.clone()),
         trials,
+        numbers: Vec::new(),
         disputed: Vec::new(),
         training,
         tasks: vec![&task],

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use checkpoints_convert::printable;
 use clap::Args;
 use serde_json::json;
@@ -24,7 +24,7 @@ use crate::{
     data::split::Split,
     durable_file::spare_inputs,
     eval::{result_file::read_results, results::TrialResults, taken::Taken},
-    finetune::model_files,
+    finetune::{finished_trials, model_files},
     model::description::describe,
     report::{Made, Report, Sections, TrainingCurve},
     step_record,
@@ -91,12 +91,11 @@ pub(super) fn run(
     let mut draft = run.draft_of_made(None, &progress)?;
     let config = draft.finish(None)?.config;
     let results = config.paths().results_json();
-    let trials = match results.is_file() {
-        true => read_results(&results)?,
-        false => Vec::new(),
-    };
+    let (numbers, trials) = trials_of(&config, &results)?;
     // num_trials may not be given again, and a run may have been broken off.
-    let most = config.num_trials.max(trials.len());
+    let most = config
+        .num_trials
+        .max(numbers.last().copied().unwrap_or_default());
     let folders = (1..=most).map(|trial| draft.model_dir(trial));
     // Unless all are kept, only the last trial's folder is there.
     let model = folders
@@ -109,9 +108,12 @@ pub(super) fn run(
     }
     let (resolved, facts) = run_model::described(&draft)?;
     let mut config = resolved.config;
-    let trial = trial(given_trial, trials.len(), &results, config.num_trials)?;
+    let trial = trial(given_trial, &numbers, &results, config.num_trials)?;
     let shown = match trial {
-        Some(trial) => trials.get(trial - 1),
+        Some(trial) => {
+            let place = numbers.iter().position(|number| *number == trial);
+            place.and_then(|place| trials.get(place))
+        }
         None => trials.last(),
     };
     // Those that were evaluated, if not all.
@@ -144,6 +146,7 @@ pub(super) fn run(
             None => format!("{} on {}", config.model_name, config.task_label()),
         },
         trials,
+        numbers,
         disputed,
         training: training(config.paths(), most)?,
         tasks: sections.iter().map(AsRef::as_ref).collect(),
@@ -198,18 +201,61 @@ fn print_figures(task: &dyn Sections, out: &mut dyn Write) -> anyhow::Result<()>
     Ok(())
 }
 
+/// The figures of a run's trials and their numbers, in their order: those of its results, or those of all
+/// trials that are finished, if a process that ended one could not write it there.
+fn trials_of(config: &Config, results: &Path) -> anyhow::Result<(Vec<usize>, Vec<TrialResults>)> {
+    let told = match results.is_file() {
+        true => read_results(results)?,
+        false => Vec::new(),
+    };
+    let list = config.paths().trials();
+    let finished = finished_trials(config.paths()).with_context(|| {
+        format!(
+            "{}: reading failed; check the path and its permissions",
+            list.display()
+        )
+    })?;
+    let of_run = finished.range(..=config.num_trials);
+    if of_run.clone().count() > told.len() {
+        log::warn!(
+            "{}: expected {} trials, as many as are finished, found {}; the page has all, and the \
+             run's own command writes them there",
+            results.display(),
+            of_run.clone().count(),
+            told.len()
+        );
+        return Ok(of_run.map(|(trial, own)| (*trial, own.clone())).unzip());
+    }
+    // Of a run that others are still at some may be missing between them.
+    let numbers = match finished.len() == told.len() {
+        true => finished.into_keys().collect(),
+        false => (1..=told.len()).collect(),
+    };
+    Ok((numbers, told))
+}
+
 /// The trial whose files are read; `None` of a run of one, whose files do not name it. The run's trials are
-/// the `done` ones of its results, or without results the `planned` ones.
+/// the ones of its results, by number, or without results the `planned` ones.
 fn trial(
     given: Option<usize>,
-    done: usize,
+    done: &[usize],
     results: &Path,
     planned: usize,
 ) -> anyhow::Result<Option<usize>> {
+    let last = done.last().copied().unwrap_or_default();
     match given {
-        Some(trial) if done > 0 => ensure!(
-            (1..=done).contains(&trial),
-            "--trial: expected a number from 1 to {done}, the trials in {}, found {trial}; give one of them",
+        Some(trial) if last > done.len() => ensure!(
+            done.contains(&trial),
+            "--trial: expected one of {}, the trials in {}, found {trial}; give one of them",
+            done.iter()
+                .map(usize::to_string)
+                .collect::<Vec<_>>()
+                .join(", "),
+            results.display()
+        ),
+        Some(trial) if last > 0 => ensure!(
+            (1..=last).contains(&trial),
+            "--trial: expected a number from 1 to {last}, the trials in {}, found {trial}; give one of them",
             results.display()
         ),
         Some(trial) => ensure!(
@@ -219,7 +265,7 @@ fn trial(
         ),
         None => {}
     }
-    Ok(given.filter(|_| done.max(planned) > 1))
+    Ok(given.filter(|_| last.max(planned) > 1))
 }
 
 /// The curves of the trials whose logs are there.

@@ -12,11 +12,13 @@ use serde_json::{Map, Value};
 use super::{
     GlobalArgs,
     finetune::{Course, FinetuneArgs, run_draft},
-    hyper_parameters::RunArgs,
     runs::{Best, print_json, print_runs},
 };
 use crate::{
-    config::hparam::{Decides, OVERRIDES, decides},
+    config::{
+        Draft,
+        hparam::{Decides, OVERRIDES, decides},
+    },
     counted::counted,
     finetune::{self, made_run::MadeRun, run_list::RunList},
     report::origin_section::shown,
@@ -27,13 +29,13 @@ use crate::{
 struct Cell {
     /// The values, as the folders of the run are called.
     name: String,
-    run: RunArgs,
+    draft: Draft,
     /// The folders of its trials, before "_" and their numbers.
     model_dir: PathBuf,
 }
 
-/// Runs every cell that is not finished, and prints the scores of all. A cell that another process trains is
-/// passed over, so that several share the work.
+/// Runs every cell that is not finished, or one trial of each, and prints the scores of all. What another
+/// process trains is passed over, so that several share the work.
 pub(super) fn run(
     args: &FinetuneArgs,
     global: &GlobalArgs,
@@ -47,8 +49,11 @@ pub(super) fn run(
     for (number, cell) in cells.iter().enumerate() {
         let (number, all) = (number + 1, cells.len());
         progress.note(&format!("cell {number} of {all}: {}", cell.name));
-        let draft = cell.run.draft(args.compute.precision)?;
-        match run_draft(&draft, &compute, global, Course::of(args)) {
+        match run_draft(&cell.draft, &compute, global, Course::of(args)) {
+            // With --trial the others are not this process's.
+            Ok((_, outcome)) if args.trial.is_none() && !outcome.missing.is_empty() => {
+                elsewhere += 1;
+            }
             Ok(_) => {}
             Err(error) if is_held(&error) => {
                 elsewhere += 1;
@@ -161,7 +166,7 @@ fn cells(args: &FinetuneArgs) -> anyhow::Result<Vec<Cell>> {
             .push(format!("model_dir={}", Value::from(place)));
         cells.push(Cell {
             name,
-            run,
+            draft: run.draft(args.compute.precision)?,
             model_dir,
         });
     }
@@ -235,7 +240,7 @@ mod tests {
         let expected = [slow, fast]
             .map(|rate| ["2.0", "3.0"].map(|epochs| format!("{rate},num_train_epochs={epochs}")));
         assert_eq!(names, expected.concat());
-        let config = |cell: &Cell| cell.run.draft(None).unwrap().finish(None).unwrap().config;
+        let config = |cell: &Cell| cell.draft.finish(None).unwrap().config;
         let last = config(&found[3]);
         assert_eq!((last.learning_rate, last.num_train_epochs), (1e-4, 3.0));
         assert_eq!(last.model_dir, found[3].model_dir);

@@ -17,6 +17,6 @@ pub mod results;
 pub mod results_table;
 pub mod summary;
 pub mod taken;
-pub mod trial_copies;
+pub mod trial_name;
 
 pub use error::Error;

@@ -15,9 +15,11 @@ const NAME: usize = 20;
 const FIGURE: usize = 9;
 
 /// A block a task, a row a figure in the scorer's order, a column a trial; after several trials
-/// their mean and standard deviation. `shown` gives a task's figure as its cell holds it.
+/// their mean and standard deviation. `numbers` are those of the trials, none if a run has but one; `shown`
+/// gives a task's figure as its cell holds it.
 pub fn results_table(
     trials: &[TrialResults],
+    numbers: &[usize],
     shown: impl Fn(&str, &Scores, &str, Figure) -> String,
 ) -> String {
     let mut text = String::new();
@@ -35,9 +37,9 @@ pub fn results_table(
             0
         };
         let several = trials.len() > 1;
-        let mut heads: Vec<String> = Vec::new();
+        let named = numbers.iter().take(columns);
+        let mut heads: Vec<String> = named.map(|trial| format!("trial {trial}")).collect();
         if several {
-            heads.extend((1..=columns).map(|trial| format!("trial {trial}")));
             heads.extend(["mean".to_owned(), "± sd".to_owned()]);
         }
         push_row(&mut text, task, &heads);
@@ -77,7 +79,9 @@ mod tests {
     use super::*;
 
     fn results_table(trials: &[TrialResults]) -> String {
-        super::results_table(trials, |_, _, _, figure| figure.shown())
+        let numbers: Vec<usize> = (1..=trials.len()).collect();
+        let numbers = if trials.len() > 1 { &numbers[..] } else { &[] };
+        super::results_table(trials, numbers, |_, _, _, figure| figure.shown())
     }
 
     fn trial(exact: f64) -> TrialResults {
@@ -100,6 +104,14 @@ best_exact_thresh       -2.38
 ";
         assert_eq!(results_table(&[trial(48.25)]), expected);
         assert_eq!(results_table(&[]), "");
+        // Of several that are still to come it is told which.
+        let second = super::results_table(&[trial(48.25)], &[2], |_, _, _, figure| figure.shown());
+        let expected = expected.replacen("squad\n", "squad                 trial 2\n", 1);
+        assert_eq!(second, expected);
+        let gap = [trial(1.0), trial(2.0)];
+        let gap = super::results_table(&gap, &[1, 3], |_, _, _, figure| figure.shown());
+        let heads = "squad                 trial 1  trial 3     mean     ± sd\n";
+        assert!(gap.starts_with(heads), "{gap}");
     }
 
     #[test]

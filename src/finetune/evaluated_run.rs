@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::made_run::{self, MadeRun, State};
+use super::{
+    made_run::{MadeRun, State},
+    trial_folder,
+};
 use crate::{
     config,
     data::{self, split::Split},
@@ -18,7 +21,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
-    Run(#[from] made_run::Error),
+    Run(#[from] trial_folder::Error),
     #[error(transparent)]
     Data(#[from] data::Error),
     #[error(transparent)]

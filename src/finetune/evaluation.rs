@@ -95,8 +95,8 @@ impl Finetune<'_> {
     }
 
     /// Stores with the model in `folder` what does best on the dev file, if the run is to. The figures
-    /// of the run stay those of its own settings, and are on the disk: what cannot be stored is said,
-    /// and no reason to end the run.
+    /// of the run stay those of its own settings: what cannot be stored is said, and no reason to end the
+    /// run.
     pub(super) fn calibrate(
         &self,
         folder: &Path,

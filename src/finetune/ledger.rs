@@ -2,7 +2,8 @@
 //!
 //! A trial is noted once everything that it leaves is on the disk. A run that is started again takes
 //! its figures from here, also if its model has been removed (`keep_all_models`), and goes on with
-//! the first trial that is not noted.
+//! the first trial that is not noted. Processes that share a run write the list in turn, each on what
+//! the others have noted until then.
 
 use std::{
     collections::BTreeMap,
@@ -142,18 +143,38 @@ impl Ledger {
         (lost, taken_by)
     }
 
-    /// Notes how a trial ended.
+    /// Takes what other processes have noted. One that is damaged meanwhile is passed over, and written
+    /// anew from what was read before.
+    pub fn refresh(&mut self) -> io::Result<()> {
+        if let Some(found) = Self::read(&self.path)? {
+            self.trials = found.trials;
+        }
+        Ok(())
+    }
+
+    /// Notes how a trial ended. Whoever calls this, or the two below, has the turn to write the list.
     pub fn set(&mut self, trial: usize, finished: Finished) -> io::Result<()> {
+        self.refresh()?;
         self.trials.insert(trial, finished);
         self.write()
     }
 
     /// Notes what has become of a trial's model.
     pub fn set_model(&mut self, trial: usize, model: Model) -> io::Result<()> {
+        self.refresh()?;
         if let Some(finished) = self.trials.get_mut(&trial) {
             finished.model = model;
         }
         self.write()
+    }
+
+    /// Forgets a trial that is about to be made anew.
+    pub fn forget(&mut self, trial: usize) -> io::Result<()> {
+        self.refresh()?;
+        match self.trials.remove(&trial) {
+            Some(_) => self.write(),
+            None => Ok(()),
+        }
     }
 
     fn write(&self) -> io::Result<()> {
@@ -212,6 +233,28 @@ mod tests {
         assert_eq!(open().get(1), Some(&first));
         ledger.set_model(1, Model::Removed).unwrap();
         assert_eq!(open().get(1).unwrap().model, Model::Removed);
+    }
+
+    #[test]
+    fn what_another_process_noted_meanwhile_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model_trials.json");
+        let open = || Ledger::open(path.clone(), &mut |note| panic!("{note}")).unwrap();
+        let (mut one, mut other) = (open(), open());
+        one.set(3, finished()).unwrap();
+        other.set(1, finished()).unwrap();
+        one.set_model(3, Model::Removed).unwrap();
+        assert_eq!(open().numbers().collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(open().get(3).unwrap().model, Model::Removed);
+        other.forget(3).unwrap();
+        other.forget(2).unwrap();
+        assert_eq!(open().numbers().collect::<Vec<_>>(), [1]);
+        one.refresh().unwrap();
+        assert_eq!(one.get(3), None);
+        // Damaged under its hands.
+        fs::write(&path, "{").unwrap();
+        one.set(2, finished()).unwrap();
+        assert_eq!(open().numbers().collect::<Vec<_>>(), [1, 2]);
     }
 
     #[test]

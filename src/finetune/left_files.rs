@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Figures;
+use super::figures::Figures;
 use crate::{
     config::{Config, of_trial},
     tasks::kind::task,
@@ -82,7 +82,10 @@ mod tests {
             dev: &[],
             report: RunReport::default(),
             has_report,
-            trials: vec![TrialResults::default(); trials],
+            is_written: false,
+            trials: (1..=trials)
+                .map(|trial| (trial, TrialResults::default()))
+                .collect(),
         };
         let names = left_files(&figures).into_iter();
         names

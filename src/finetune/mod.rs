@@ -3,15 +3,20 @@
 //! Everything that can be seen beforehand is checked before the first step: that there is a step to
 //! make, that the metrics can mark the dev files, that no result takes the place of another or of
 //! something that the run reads, and that all of them can be written. A run that is started again
-//! goes on in the trial where it stopped.
+//! goes on in the trial where it stopped. Several processes may share its trials: each takes those that
+//! no other is at, and what all have left is put together by each that ends one.
 
+mod claims;
 pub mod comparison;
 pub mod evaluated_run;
 mod evaluation;
+mod figures;
 mod identity;
 mod ledger;
 mod left_files;
 pub mod made_run;
+mod merge;
+mod missing;
 mod model_files;
 mod outline;
 mod places;
@@ -21,27 +26,26 @@ pub mod run_list;
 pub mod settings;
 mod stale_summary;
 mod trial;
+pub mod trial_folder;
 mod trials;
 
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use indicatif::HumanCount;
+pub use merge::finished_trials;
 pub(crate) use model_files::model_files;
 pub use places::GivenFiles;
-use report::RunReport;
 
 use crate::{
     batch::{FeatureSet, plan::BatchPlan},
     config::{self, Config},
     data::{self, existing_file::existing, split::Split},
-    eval::{
-        self, figures::Scores, result_file::write_results, results::TrialResults, summary::Summary,
-    },
+    eval::{self, results::TrialResults, summary::Summary},
     model::{arithmetic::Arithmetic, folder},
     progress::Progress,
     stop::Stop,
-    tasks::{self, head::TaskHead, kind::task, task::TaskFile},
+    tasks::{self, head::TaskHead, kind::task, last_trial::keep_as_last, task::TaskFile},
     text::tokenizer::Tokenizer,
     train::{self, memory_plan::MemoryLimits, run_folder, run_lock},
 };
@@ -118,6 +122,25 @@ pub enum Error {
         trial: usize,
         differing: String,
     },
+    #[error(
+        "{ledger}: trial {trial} was trained with other hyper-parameters ({differing}), which the trials of \
+         a run share; give those, another model_dir, or --restart without --trial, which moves all aside"
+    )]
+    OtherTrial {
+        ledger: PathBuf,
+        trial: usize,
+        differing: String,
+    },
+    #[error(
+        "--trial: expected a number from 1 to {trials}, the run's num_trials, found {trial}; give one of \
+         them, or --set num_trials=N for more"
+    )]
+    NoTrial { trial: usize, trials: usize },
+    #[error(
+        "--trial {trial}: needs do_train=true, for what is only evaluated is one trial like another; \
+         leave it out"
+    )]
+    OnlyEvaluated { trial: usize },
     #[error("stopped {place}; {next}")]
     Stopped { place: String, next: String },
     #[error("{path}: {action} failed: {source}; check the path and its permissions")]
@@ -136,9 +159,14 @@ impl Error {
 }
 
 /// What a run left behind.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outcome {
+    /// The figures of the trials that are finished, whoever ran them, in their order.
     pub trials: Vec<TrialResults>,
+    /// The numbers of these trials.
+    pub numbers: Vec<usize>,
+    /// Those that the figures lack.
+    pub missing: Vec<usize>,
     /// The model, the results and the test answers.
     pub files: Vec<PathBuf>,
 }
@@ -162,6 +190,8 @@ pub struct Finetune<'a> {
     pub restart: bool,
     /// Ends once it is said what the run would do; nothing is written.
     pub dry_run: bool,
+    /// The only trial to run; without one, all that no other process is at.
+    pub trial: Option<usize>,
     pub progress: &'a Progress,
     pub memory_limits: MemoryLimits,
     /// Asked from outside to end training after a step, with a checkpoint.
@@ -195,8 +225,26 @@ pub fn check_places(config: &Config, given: GivenFiles<'_>) -> Result<(), Error>
     Ok(places::check_writable(config)?)
 }
 
+/// Whether a run has a trial of this number, which it may run alone.
+///
+/// # Errors
+/// When it has none, or trains nothing.
+pub fn check_trial(config: &Config, trial: Option<usize>) -> Result<(), Error> {
+    let Some(trial) = trial else {
+        return Ok(());
+    };
+    if !config.do_train {
+        return Err(Error::OnlyEvaluated { trial });
+    }
+    let trials = config.num_trials;
+    match (1..=trials).contains(&trial) {
+        true => Ok(()),
+        false => Err(Error::NoTrial { trial, trials }),
+    }
+}
+
 impl Finetune<'_> {
-    /// Runs every trial that is not finished.
+    /// Runs every trial that is not finished, or the one that was asked for.
     pub fn run(&self) -> Result<Outcome, Error> {
         let outcome = self.run_trials();
         match &outcome {
@@ -211,6 +259,7 @@ impl Finetune<'_> {
 
     fn run_trials(&self) -> Result<Outcome, Error> {
         let config = self.config;
+        check_trial(config, self.trial)?;
         places::check_names(config, self.given)?;
         self.check_smoothing()?;
         let data = self.read_all()?;
@@ -226,24 +275,16 @@ impl Finetune<'_> {
             evaluation::rehearse(file.as_ref())?;
         }
         if self.dry_run {
-            return Ok(Outcome {
-                trials: Vec::new(),
-                files: Vec::new(),
-            });
+            return Ok(Outcome::default());
         }
         places::check_writable(config)?;
 
         // From here on there is something to save, or to say of where the run stands.
         let _held = self.stop.hold();
-        let mut figures = Figures {
-            config,
-            dev: &data.dev,
-            report: RunReport::default(),
-            has_report: false,
-            trials: Vec::new(),
-        };
+        let mut figures = figures::Figures::new(config, &data.dev);
+        let mut missing = Vec::new();
         if config.do_train {
-            self.train_trials(&data, &features, &mut figures)?;
+            missing = self.train_trials(&data, &features, &mut figures)?;
         } else {
             for trial in 1..=config.num_trials {
                 self.tell_trial(trial, "");
@@ -257,18 +298,26 @@ impl Finetune<'_> {
                 figures.report.came_from(&origin);
                 let scores = self.evaluate(&model, trial, &data.dev, &origin)?;
                 if let Some(scores) = scores {
-                    figures.add(scores.clone())?;
+                    keep_as_last(config, trial, true)?;
+                    figures.trials.insert(trial, scores.clone());
+                    figures.write()?;
                     self.calibrate(folder, &data.dev, &scores);
                 }
                 self.write_test_outputs(&model, trial, &data.test)?;
             }
         }
-        if let Some(summary) = Summary::of(&figures.trials) {
+        let trials = figures.results();
+        if let Some(summary) = Summary::of(&trials) {
             self.progress.summary(&summary);
+        }
+        for line in missing::lines(&missing, config.num_trials) {
+            self.progress.note(&line);
         }
         Ok(Outcome {
             files: left_files::left_files(&figures),
-            trials: figures.trials,
+            trials,
+            numbers: figures.trials.into_keys().collect(),
+            missing: missing.into_iter().map(|(trial, _)| trial).collect(),
         })
     }
 
@@ -404,39 +453,6 @@ impl Finetune<'_> {
             place: format!("{place}{trial}"),
             next: format!("the same command{without} {next}"),
         }
-    }
-}
-
-/// The figures of the trials so far, and their files.
-struct Figures<'a> {
-    config: &'a Config,
-    /// What was answered.
-    dev: &'a [Box<dyn TaskFile>],
-    report: RunReport,
-    /// Whether the page is that of these figures.
-    has_report: bool,
-    trials: Vec<TrialResults>,
-}
-
-impl Figures<'_> {
-    /// Adds those of a trial, on the disk too.
-    fn add(&mut self, scores: TrialResults) -> Result<(), Error> {
-        self.trials.push(scores);
-        self.write()
-    }
-
-    fn write(&mut self) -> Result<(), Error> {
-        stale_summary::leave(self.config, &self.trials)?;
-        let config = self.config;
-        let line = |name: &str, scores: &Scores| task(name, config).results_line(scores);
-        write_results(config.paths(), &self.trials, line)?;
-        // The results are on the disk: a page about them is no reason to end the run.
-        let page = self.report.write(self.config, self.dev, &self.trials);
-        if let Err(error) = &page {
-            log::warn!("the run goes on without its report: {}", one_line(error));
-        }
-        self.has_report = page.is_ok();
-        Ok(())
     }
 }
 

@@ -35,6 +35,7 @@ impl Finetune<'_> {
             heads: self.heads,
             tokens: lengths.map(|length| length as u64).sum(),
             steps: plan.steps() as u64,
+            trial: self.trial,
             memory: self.memory_plan(trainable, features)?,
             budget: self.memory_limits.budget,
         };
@@ -58,6 +59,8 @@ struct Outline<'a> {
     /// Tokens of all training features, without padding.
     tokens: u64,
     steps: u64,
+    /// The only one that is run.
+    trial: Option<usize>,
     memory: MemoryPlan,
     /// Bytes that training may hold.
     budget: Option<u64>,
@@ -100,9 +103,10 @@ impl Outline<'_> {
 
     fn training(&self) -> String {
         let config = self.config;
-        let trials = match config.num_trials {
-            1 => String::new(),
-            trials => format!("{trials} × "),
+        let trials = match (self.trial, config.num_trials) {
+            (Some(trial), of) => format!("trial {trial} of {of}, "),
+            (None, 1) => String::new(),
+            (None, trials) => format!("{trials} × "),
         };
         format!(
             "training: {trials}{}, {} {}, batch {}, {} tokens, seed {}",
@@ -114,7 +118,7 @@ impl Outline<'_> {
             },
             config.train_batch_size,
             HumanCount(self.tokens),
-            config.seed,
+            config.trial_seed(self.trial.unwrap_or(1)),
         )
     }
 
@@ -179,6 +183,7 @@ mod tests {
             heads: &kind::heads(&config, &BTreeMap::new()).unwrap(),
             tokens: 1_234_567,
             steps: 8159,
+            trial: None,
             memory: MemoryPlan {
                 micro_batch_size: 4,
                 recompute_layers: true,
@@ -196,13 +201,21 @@ mod tests {
                 "memory: 6 GiB of 7 GiB for a step; 4 features at once, layers computed again",
             ]
         );
+        let alone = Outline {
+            trial: Some(2),
+            ..outline
+        };
+        assert_eq!(
+            alone.training(),
+            "training: trial 2 of 3, 8,159 steps, 2 epochs, batch 32, 1,234,567 tokens, seed 8"
+        );
         let config = Config {
             lr_schedule: LrSchedule::Cosine,
             ..config.clone()
         };
         let rates = Outline {
             config: &config,
-            ..outline
+            ..alone
         }
         .rates();
         let expected = "learning rate: 3e-5, cosine, × 0.9 a layer down; warm-up 10 % of the steps";

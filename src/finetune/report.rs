@@ -1,6 +1,6 @@
 //! The report of a run: what its trials leave, gathered as they end.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use crate::{
     config::Config,
@@ -22,21 +22,23 @@ pub enum Error {
 /// Gathers a run's training curves; the folders that hold them may go before the run ends.
 #[derive(Debug, Default)]
 pub struct RunReport {
-    training: Vec<TrainingCurve>,
+    /// By trial; none of a log that could not be read.
+    training: BTreeMap<usize, Option<TrainingCurve>>,
     origin: Option<Origin>,
 }
 
 impl RunReport {
-    /// Takes the training log of a model folder, where it has one.
+    /// Takes the training log of a trial that has ended, where its model folder has one.
     pub fn add_training(&mut self, model_dir: &Path, trial: usize, progress: &Progress) {
         let log = model_dir.join(step_record::FILE);
-        if !log.is_file() {
+        if self.training.contains_key(&trial) || !log.is_file() {
             return;
         }
-        match TrainingCurve::read(&log, &format!("trial {trial}")) {
-            Ok(curve) => self.training.push(curve),
-            Err(error) => progress.note(&format!("report without a training curve: {error}")),
+        let curve = TrainingCurve::read(&log, &format!("trial {trial}"));
+        if let Err(error) = &curve {
+            progress.note(&format!("report without a training curve: {error}"));
         }
+        self.training.insert(trial, curve.ok());
     }
 
     /// Takes where a trial's figures come from; not all tasks' answers have a record that tells.
@@ -44,31 +46,30 @@ impl RunReport {
         self.origin = Some(origin.clone());
     }
 
-    /// Writes `T_report.html` on the trials so far and the answers of the last of them to the
-    /// files of `dev`.
+    /// Writes `T_report.html` on the trials so far, by their numbers, and the answers of the last of
+    /// them to the files of `dev`.
     ///
     /// # Errors
     /// When the answers cannot be read or the file cannot be written.
     pub fn write(
-        &mut self,
+        &self,
         config: &Config,
         dev: &[Box<dyn TaskFile>],
-        trials: &[TrialResults],
+        trials: &BTreeMap<usize, TrialResults>,
     ) -> Result<(), Error> {
         let paths = config.paths();
         let sections = sections(dev, paths, None)?;
         let report = Report {
             title: format!("{} on {}", config.model_name, config.task_label()),
-            trials: trials.to_vec(),
+            trials: trials.values().cloned().collect(),
+            numbers: trials.keys().copied().collect(),
             disputed: Vec::new(),
-            training: std::mem::take(&mut self.training),
+            training: self.training.values().flatten().cloned().collect(),
             tasks: sections.iter().map(AsRef::as_ref).collect(),
             origin: self.origin.clone(),
             examples: EXAMPLES,
             made: Some(Made::now()),
         };
-        let written = report.write(&paths.report());
-        self.training = report.training;
-        Ok(written?)
+        Ok(report.write(&paths.report())?)
     }
 }

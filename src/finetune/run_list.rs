@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::made_run::{Error, MadeRun, TrialFolder, is_trial};
+use super::{
+    made_run::MadeRun,
+    trial_folder::{Error, TrialFolder, is_trial},
+};
 
 /// The end of the name of a list of finished trials, which lies beside the folders of the run.
 const LEDGER: &str = "_trials.json";

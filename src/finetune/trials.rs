@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Error, Figures, Finetune, GOES_ON, RunData,
+    Error, Finetune, GOES_ON, RunData,
+    claims::Claims,
+    figures::Figures,
     identity::Identity,
     io,
     ledger::{Finished, Ledger, Model},
     left_files::{of_last, of_one, test_answers},
+    missing::Missing,
 };
 use crate::{
     batch::FeatureSet,
@@ -15,8 +18,12 @@ use crate::{
     model::{folder, record},
     tensorboard::event_log::EventLog,
     train::{
-        self, checkpoint, checksum::Checksum, log::jsonl, run::Trained, run_folder,
-        run_lock::RunLock,
+        self, checkpoint,
+        checksum::Checksum,
+        log::jsonl,
+        run::Trained,
+        run_folder,
+        run_lock::{self, RunLock},
     },
 };
 
@@ -30,127 +37,186 @@ enum Standing {
     Open,
 }
 
+/// What all trials of a run have in common.
+struct Common<'a> {
+    data: &'a RunData,
+    features: &'a FeatureSet<'a>,
+    identity: Identity<'a>,
+}
+
 impl Finetune<'_> {
-    /// Trains and evaluates the trials that are not finished, and takes the figures of the others.
+    /// Trains and evaluates the trials that are not finished, takes the figures of the others, and tells
+    /// which are missing.
     pub(super) fn train_trials(
         &self,
         data: &RunData,
         features: &FeatureSet,
         figures: &mut Figures,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<(usize, Missing)>, Error> {
         let config = self.config;
-        let paths = config.paths();
-        let mut locks = self.take_folders()?;
-        let mut note = |line: String| self.progress.note(&line);
-        let path = paths.trials();
-        let mut ledger = Ledger::open(path.clone(), &mut note).map_err(io(&path, "reading"))?;
+        let mut claims = self.claim()?;
         let initial = match &config.init_checkpoint {
             Some(path) => self.open(path)?.identity().map_err(folder::Error::from)?,
             None => "none".to_owned(),
         };
         let (dev, between) = (&data.dev, data.between());
-        let identity = Identity::of(config, &initial, features, dev, between, &data.test);
-        let mut unwritten = false;
-        for (trial, lock) in (1..=config.num_trials).zip(&mut locks) {
-            let model_dir = paths.model_dir(trial);
-            let standing = self.standing(trial, &ledger, &identity)?;
-            if let Standing::Finished(scores) = standing {
-                match config.num_trials {
-                    1 => self
-                        .progress
-                        .note("the run is finished: nothing is left to do"),
-                    _ => self.tell_trial(trial, ": finished before"),
-                }
-                figures
-                    .report
-                    .add_training(&model_dir, trial, self.progress);
-                let tasks = scores.iter().flat_map(|scores| &scores.tasks);
-                for (task, scores) in tasks {
-                    self.progress.scores(trial, task, &scores.with_remark());
-                }
-                unwritten = scores.is_some();
-                figures.trials.extend(scores);
-            } else {
-                if self.stop.is_asked() {
-                    return Err(self.stopped(trial, "before the first step", GOES_ON));
-                }
-                self.tell_trial(trial, "");
-                lock.enter()?;
-                let Trained { model, steps } = match standing {
-                    Standing::Trained(steps) => {
-                        // It may answer in another way than before.
-                        self.describe(&model_dir)?;
-                        let mut stored = record::open(&model_dir.join("model.bpk"))
-                            .map_err(folder::Error::from)?;
-                        let model = self.build(trial, self.device, Some(&mut stored))?;
-                        Trained { model, steps }
-                    }
-                    _ => self.train(trial, features, data.between(), identity.training(trial))?,
-                };
-                figures
-                    .report
-                    .add_training(&model_dir, trial, self.progress);
-                let origin = self.origin(&model_dir, trial);
-                figures.report.came_from(&origin);
-                let scores = self.evaluate(&model, trial, &data.dev, &origin)?;
-                if let Some(scores) = &scores {
-                    // A curve of evaluations keeps its last point, which may be of other weights.
-                    let (of, next) = match config.eval_every {
-                        None => ("eval", steps),
-                        Some(_) => ("final", steps + 1),
-                    };
-                    let mut events = EventLog::resume(&model_dir, next, self.progress);
-                    events.evaluation(of, steps, scores);
-                    figures.add(scores.clone())?;
-                    self.calibrate(&model_dir, &data.dev, scores);
-                    unwritten = false;
-                }
-                self.write_test_outputs(&model, trial, &data.test)?;
-                let sum = |file: &PathBuf| Checksum::of(file).map_err(io(file, "reading"));
-                let mut files = self.files_of(trial);
-                files.extend(self.files_of_last());
-                files.retain(|file| file.is_file());
-                let finished = Finished {
-                    steps,
-                    training: identity.training(trial),
-                    model: Model::Kept(sum(&model_dir.join("model.bpk"))?),
-                    evaluation: identity.evaluation(trial),
-                    results: scores.unwrap_or_default(),
-                    files: files.iter().map(sum).collect::<Result<_, _>>()?,
-                };
-                ledger.set(trial, finished).map_err(io(&path, "writing"))?;
-            }
-            if !config.keep_all_models && trial < config.num_trials {
-                self.remove_model(trial, &mut ledger, lock)?;
+        let common = Common {
+            data,
+            features,
+            identity: Identity::of(config, &initial, features, dev, between, &data.test),
+        };
+        self.check_same_run(&common.identity)?;
+        let mut ledger = self.open_ledger(&mut claims)?;
+        for (trial, lock) in &mut claims.own {
+            self.bring_to_its_end(*trial, lock, &common, &mut ledger, figures)?;
+        }
+        self.look_again(&mut claims, &common, &mut ledger, figures)?;
+        let _turn = self.turn()?;
+        ledger
+            .refresh()
+            .map_err(io(&config.paths().trials(), "reading"))?;
+        let mut missing = self.merge(&ledger, &common.identity, figures, None)?;
+        for (trial, why) in &mut missing {
+            let holder = claims.elsewhere.remove(trial);
+            if let Some(holder) = holder.filter(|_| *why == Missing::NotFinished) {
+                *why = Missing::Elsewhere(holder);
             }
         }
-        if unwritten {
-            figures.write()?;
+        Ok(missing)
+    }
+
+    /// Takes the trials that other processes were at when this one began, if they have let go of them.
+    fn look_again(
+        &self,
+        claims: &mut Claims,
+        common: &Common,
+        ledger: &mut Ledger,
+        figures: &mut Figures,
+    ) -> Result<(), Error> {
+        let others: Vec<usize> = claims.elsewhere.keys().copied().collect();
+        for trial in others {
+            match RunLock::take(&self.config.paths().model_dir(trial)) {
+                Ok(mut lock) => {
+                    claims.elsewhere.remove(&trial);
+                    let path = self.config.paths().trials();
+                    ledger.refresh().map_err(io(&path, "reading"))?;
+                    self.bring_to_its_end(trial, &mut lock, common, ledger, figures)?;
+                    claims.own.insert(trial, lock);
+                }
+                Err(run_lock::Error::Held { holder, .. }) => {
+                    claims.elsewhere.insert(trial, holder);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }
 
-    /// Locks the folders of all trials, to the end of the run; with `restart`, moves what earlier
-    /// runs have left there aside.
-    fn take_folders(&self) -> Result<Vec<RunLock>, Error> {
-        let paths = self.config.paths();
-        let ledger = paths.trials();
-        if let Some(parent) = ledger.parent() {
-            std::fs::create_dir_all(parent).map_err(io(parent, "creating"))?;
-        }
-        let folders = (1..=self.config.num_trials).map(|trial| paths.model_dir(trial));
-        let mut locks = Vec::new();
-        for folder in folders.clone() {
-            locks.push(RunLock::take(&folder)?);
-        }
-        if self.restart {
-            for (folder, lock) in folders.zip(&mut locks) {
-                lock.leave();
-                move_aside(&folder)?;
+    /// Trains and evaluates a trial, unless it is finished.
+    fn bring_to_its_end(
+        &self,
+        trial: usize,
+        lock: &mut RunLock,
+        common: &Common,
+        ledger: &mut Ledger,
+        figures: &mut Figures,
+    ) -> Result<(), Error> {
+        let (config, paths) = (self.config, self.config.paths());
+        let model_dir = paths.model_dir(trial);
+        let standing = self.standing(trial, ledger, &common.identity)?;
+        if let Standing::Finished(scores) = standing {
+            match config.num_trials {
+                1 => self
+                    .progress
+                    .note("the run is finished: nothing is left to do"),
+                _ => self.tell_trial(trial, ": finished before"),
             }
-            move_aside(&ledger)?;
+            // Before its folder may be removed.
+            figures
+                .report
+                .add_training(&model_dir, trial, self.progress);
+            let tasks = scores.iter().flat_map(|scores| &scores.tasks);
+            for (task, scores) in tasks {
+                self.progress.scores(trial, task, &scores.with_remark());
+            }
+        } else {
+            if self.stop.is_asked() {
+                return Err(self.stopped(trial, "before the first step", GOES_ON));
+            }
+            self.tell_trial(trial, "");
+            lock.enter()?;
+            let finished = self.run_trial(trial, &standing, common, figures)?;
+            let _turn = self.turn()?;
+            let path = ledger.path().to_owned();
+            ledger.set(trial, finished).map_err(io(&path, "writing"))?;
+            self.merge(ledger, &common.identity, figures, Some(trial))?;
         }
-        Ok(locks)
+        if config.keep_all_models {
+            return Ok(());
+        }
+        let _turn = self.turn()?;
+        match self.trial {
+            None if trial < config.num_trials => self.remove_model(trial, ledger, lock),
+            None => Ok(()),
+            Some(_) => self.remove_models(trial, ledger, lock, &common.identity),
+        }
+    }
+
+    /// Trains a trial if it is not trained, evaluates it, and tells how it ended.
+    fn run_trial(
+        &self,
+        trial: usize,
+        standing: &Standing,
+        common: &Common,
+        figures: &mut Figures,
+    ) -> Result<Finished, Error> {
+        let config = self.config;
+        let model_dir = config.paths().model_dir(trial);
+        let (data, identity) = (common.data, &common.identity);
+        let Trained { model, steps } = match standing {
+            Standing::Trained(steps) => {
+                // It may answer in another way than before.
+                self.describe(&model_dir)?;
+                let mut stored =
+                    record::open(&model_dir.join("model.bpk")).map_err(folder::Error::from)?;
+                let model = self.build(trial, self.device, Some(&mut stored))?;
+                Trained {
+                    model,
+                    steps: *steps,
+                }
+            }
+            _ => self.train(
+                trial,
+                common.features,
+                data.between(),
+                identity.training(trial),
+            )?,
+        };
+        let origin = self.origin(&model_dir, trial);
+        figures.report.came_from(&origin);
+        let scores = self.evaluate(&model, trial, &data.dev, &origin)?;
+        if let Some(scores) = &scores {
+            // A curve of evaluations keeps its last point, which may be of other weights.
+            let (of, next) = match config.eval_every {
+                None => ("eval", steps),
+                Some(_) => ("final", steps + 1),
+            };
+            let mut events = EventLog::resume(&model_dir, next, self.progress);
+            events.evaluation(of, steps, scores);
+            self.calibrate(&model_dir, &data.dev, scores);
+        }
+        self.write_test_outputs(&model, trial, &data.test)?;
+        let sum = |file: &PathBuf| Checksum::of(file).map_err(io(file, "reading"));
+        let mut files = self.files_of(trial);
+        files.retain(|file| file.is_file());
+        Ok(Finished {
+            steps,
+            training: identity.training(trial),
+            model: Model::Kept(sum(&model_dir.join("model.bpk"))?),
+            evaluation: identity.evaluation(trial),
+            results: scores.unwrap_or_default(),
+            files: files.iter().map(sum).collect::<Result<_, _>>()?,
+        })
     }
 
     /// Where a trial stands.
@@ -206,10 +272,7 @@ impl Finetune<'_> {
                 differing: other.join(", "),
             });
         }
-        let mut wanted = self.files_of(trial);
-        if trial == config.num_trials {
-            wanted.extend(self.files_of_last());
-        }
+        let wanted = self.files_of(trial);
         let (lost, taken_by) = ledger.lost(trial, &wanted);
         other.extend(lost);
         if let Some(earlier) = taken_by.filter(|_| other.is_empty()) {
@@ -236,19 +299,12 @@ impl Finetune<'_> {
     fn files_of(&self, trial: usize) -> Vec<PathBuf> {
         let config = self.config;
         let mut files = match config.do_eval {
+            true if config.num_trials == 1 => of_last(config),
             true => of_one(config, trial),
             false => Vec::new(),
         };
         files.extend(test_answers(config, trial));
         files
-    }
-
-    /// What the evaluation of every trial writes, so that the last one's stays.
-    fn files_of_last(&self) -> Vec<PathBuf> {
-        match self.config.do_eval {
-            true => of_last(self.config),
-            false => Vec::new(),
-        }
     }
 
     fn foreign(&self, model_dir: &Path, file: &Path) -> Error {
@@ -263,8 +319,9 @@ impl Finetune<'_> {
     }
 
     /// Removes what a finished trial has left in its folder. That it is about to is noted first, so
-    /// that a run that is killed meanwhile goes on with it and with nothing else.
-    fn remove_model(
+    /// that a run that is killed meanwhile goes on with it and with nothing else. Whoever calls this has
+    /// the turn.
+    pub(super) fn remove_model(
         &self,
         trial: usize,
         ledger: &mut Ledger,
@@ -285,14 +342,4 @@ impl Finetune<'_> {
             .set_model(trial, Model::Removed)
             .map_err(io(&path, "writing"))
     }
-}
-
-/// Renames what stands at `path`, if anything, to `path.old`, or to the first of `path.old2`, … that
-/// is free.
-fn move_aside(path: &Path) -> Result<(), Error> {
-    if path.symlink_metadata().is_err() {
-        return Ok(());
-    }
-    let aside = run_folder::aside(path, "old");
-    std::fs::rename(path, &aside).map_err(io(path, "moving aside"))
 }

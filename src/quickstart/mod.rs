@@ -141,6 +141,7 @@ pub fn run(quickstart: &Quickstart<'_>) -> Result<Outcome, Error> {
             untrained_head: true,
             restart,
             dry_run: false,
+            trial: None,
             progress,
             memory_limits,
             stop,

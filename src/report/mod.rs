@@ -150,6 +150,8 @@ impl Heading {
 pub struct Report<'a> {
     pub title: String,
     pub trials: Vec<TrialResults>,
+    /// Their numbers; without any they count from 1.
+    pub numbers: Vec<usize>,
     /// What is to be said of the figures of the trials, because other files contradict them.
     pub disputed: Vec<String>,
     pub training: Vec<TrainingCurve>,

@@ -17,7 +17,7 @@ pub(super) fn section(report: &Report) -> Markup {
                 (task.cards())
             }
             @for dispute in &report.disputed { p.note { b { (dispute) } } }
-            @for task in tasks(&report.trials) { (table(task, &report.trials, report.task(task))) }
+            @for task in tasks(&report.trials) { (table(task, report)) }
         }
     }
 }
@@ -33,13 +33,16 @@ fn tasks(trials: &[TrialResults]) -> Vec<&str> {
     tasks
 }
 
-fn table(task: &str, trials: &[TrialResults], sections: Option<&dyn Sections>) -> Markup {
-    let scores: Vec<&Scores> = trials
-        .iter()
-        .flat_map(|trial| &trial.tasks)
-        .filter(|(name, _)| name == task)
-        .map(|(_, scores)| scores)
-        .collect();
+fn table(task: &str, report: &Report) -> Markup {
+    let sections = report.task(task);
+    let trials = report.trials.iter().enumerate();
+    let (numbers, scores): (Vec<usize>, Vec<&Scores>) = trials
+        .flat_map(|(place, trial)| {
+            let number = report.numbers.get(place).copied().unwrap_or(place + 1);
+            let scores = trial.tasks.iter().filter(|(name, _)| name == task);
+            scores.map(move |(_, scores)| (number, scores))
+        })
+        .unzip();
     let several = scores.len() > 1;
     let own = if scores.len() > COLUMNS {
         &[]
@@ -61,7 +64,7 @@ fn table(task: &str, trials: &[TrialResults], sections: Option<&dyn Sections>) -
             thead { tr {
                 th { "figure" }
                 @if several { th.n { "mean ± sd" } th.n { "least" } th.n { "greatest" } }
-                @for trial in 1..=own.len() {
+                @for trial in numbers.iter().take(own.len()) {
                     th.n { @if several { "trial " (trial) } @else { "value" } }
                 }
             } }

@@ -34,7 +34,7 @@ impl CheckVocab {
             false => given.to_owned(),
         };
         let vocab = Vocab::read(&file)?;
-        let normalizer = normalizer(&file.with_file_name("config.json"));
+        let normalizer = normalizer(given);
         let case = match normalizer.lower_case {
             true => "lower case",
             false => "cased",
@@ -46,12 +46,30 @@ impl CheckVocab {
     }
 }
 
+/// Positions of the model whose vocabulary is given, if its `config.json` tells them, be it that of a record
+/// or of Hugging Face.
+pub fn positions(given: &Path) -> Option<usize> {
+    let config = config(given);
+    let told = [&config["model"], &config]
+        .into_iter()
+        .find_map(|of| of["max_position_embeddings"].as_u64());
+    told.and_then(|told| usize::try_from(told).ok())
+}
+
+/// The `config.json` in a model's folder, or beside a vocabulary; nothing if none can be read.
+fn config(given: &Path) -> Value {
+    let file = match given.is_dir() {
+        true => given.join("config.json"),
+        false => given.with_file_name("config.json"),
+    };
+    let text = std::fs::read(file).ok();
+    text.and_then(|text| serde_json::from_slice(&text).ok())
+        .unwrap_or_default()
+}
+
 /// What becomes of letters by a model's `config.json`; without one, as in the released models.
-fn normalizer(config: &Path) -> Normalizer {
-    let read = std::fs::read(config).ok();
-    let config: Value = read
-        .and_then(|text| serde_json::from_slice(&text).ok())
-        .unwrap_or_default();
+fn normalizer(given: &Path) -> Normalizer {
+    let config = config(given);
     let flag = |key: &str| config[key].as_bool();
     let lower_case = flag("do_lower_case").unwrap_or(true);
     Normalizer {

@@ -16,6 +16,7 @@ pub mod head;
 pub mod held_out;
 pub mod kind;
 pub mod label;
+pub mod last_trial;
 pub mod loss;
 pub mod model;
 pub mod output;

@@ -9,6 +9,7 @@ pub mod dev_curve;
 pub mod disk_space;
 pub mod encoder_pass;
 pub mod gradients;
+pub mod lock_holder;
 pub mod log;
 pub mod loss_scale;
 pub mod memory;

@@ -3,24 +3,38 @@
 //!
 //! `<folder>.lock` stands beside the folder, so that it holds while the folder is made, moved aside or
 //! removed; `<folder>/.lock` stands in it, so that it holds on whatever path others come, through a
-//! link or a second mount.
+//! link or a second mount. Who holds a lock is written in it, for people alone.
 
 use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
+
+use super::lock_holder::Holder;
 
 /// Name of the lock inside of the folder.
 pub const INSIDE: &str = ".lock";
 
+/// How often a turn is asked for, and after how long somebody is told for whom it waits.
+const ASKED_EVERY: Duration = Duration::from_millis(20);
+const TOLD_AFTER: Duration = Duration::from_secs(5);
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
-        "{folder} is being trained by another process, which holds {lock}; wait for it, or choose \
-         another model_dir"
+        "{folder} is being trained by another process{}, which holds {lock}; wait for it, or choose \
+         another model_dir",
+        told(holder)
     )]
-    Held { folder: PathBuf, lock: PathBuf },
+    Held {
+        folder: PathBuf,
+        lock: PathBuf,
+        /// If it has said so.
+        holder: Option<Holder>,
+    },
     #[error("{lock} is no plain file; remove it, or choose another model_dir")]
     NoFile { lock: PathBuf },
     #[error(
@@ -30,6 +44,13 @@ pub enum Error {
     NoFolder { folder: PathBuf },
     #[error("{lock}: locking failed: {source}; check the path and its permissions")]
     Io { lock: PathBuf, source: io::Error },
+}
+
+/// A holder behind what it is called.
+pub fn told(holder: &Option<Holder>) -> String {
+    holder
+        .as_ref()
+        .map_or_else(String::new, |holder| format!(" ({holder})"))
 }
 
 /// Held until it is dropped.
@@ -43,11 +64,9 @@ pub struct RunLock {
 impl RunLock {
     /// Takes the lock of a run's folder, which need not be there, but whose parent must.
     pub fn take(folder: &Path) -> Result<Self, Error> {
-        let mut beside = folder.as_os_str().to_owned();
-        beside.push(".lock");
         let mut lock = Self {
             folder: folder.into(),
-            _beside: locked(folder, beside.into())?,
+            _beside: locked(folder, beside(folder))?,
             inside: None,
         };
         if folder.is_dir() {
@@ -81,6 +100,45 @@ impl RunLock {
     }
 }
 
+/// The turn to write what the processes of one run write together; it ends when it is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    _beside: File,
+}
+
+impl Turn {
+    /// Waits for the turn to write the file at `path`, whose folder must be there; `note` hears for whom
+    /// if that takes long.
+    pub fn wait(path: &Path, note: &mut dyn FnMut(String)) -> Result<Self, Error> {
+        let began = Instant::now();
+        let mut is_told = false;
+        loop {
+            match locked(path, beside(path)) {
+                Ok(file) => return Ok(Self { _beside: file }),
+                Err(Error::Held { lock, holder, .. }) => {
+                    if !is_told && began.elapsed() >= TOLD_AFTER {
+                        note(format!(
+                            "waiting for {}, which another process of the run holds{}",
+                            lock.display(),
+                            told(&holder)
+                        ));
+                        is_told = true;
+                    }
+                    thread::sleep(ASKED_EVERY);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// The lock of what stands at a path.
+fn beside(path: &Path) -> PathBuf {
+    let mut lock = path.as_os_str().to_owned();
+    lock.push(".lock");
+    lock.into()
+}
+
 fn locked(folder: &Path, lock: PathBuf) -> Result<File, Error> {
     if lock.symlink_metadata().is_ok_and(|found| !found.is_file()) {
         return Err(Error::NoFile { lock });
@@ -92,13 +150,18 @@ fn locked(folder: &Path, lock: PathBuf) -> Result<File, Error> {
     let file = File::options()
         .create(true)
         .truncate(false)
+        .read(true)
         .write(true)
         .open(&lock)
         .map_err(io)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            Holder::of_this_process().sign(&file);
+            Ok(file)
+        }
         Err(TryLockError::WouldBlock) => Err(Error::Held {
             folder: folder.into(),
+            holder: Holder::of(&file),
             lock,
         }),
         // Some network file systems have no locks: better no lock than no run.
@@ -121,6 +184,40 @@ mod tests {
             refused.contains("is being trained by another process"),
             "{refused}"
         );
+        // Windows lets nobody read what is locked.
+        if cfg!(unix) {
+            let own = format!("(process {}", std::process::id());
+            assert!(refused.contains(&own), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_turn_ends_and_another_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("model_trials.json");
+        let first = Turn::wait(&list, &mut |_| {}).unwrap();
+        let (said, hear) = std::sync::mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let second = Turn::wait(&list, &mut |_| {}).unwrap();
+                said.send(()).unwrap();
+                drop(second);
+            });
+            let early = hear.recv_timeout(Duration::from_millis(200));
+            assert!(early.is_err(), "two had the turn");
+            drop(first);
+            hear.recv_timeout(Duration::from_secs(60)).unwrap();
+        });
+        assert!(!list.exists());
+    }
+
+    #[test]
+    fn a_file_of_somebody_s_stays_as_it_is() {
+        let parent = tempfile::tempdir().unwrap();
+        let lock = parent.path().join("model_1.lock");
+        fs::write(&lock, "my notes on the lock\n").unwrap();
+        drop(RunLock::take(&parent.path().join("model_1")).unwrap());
+        assert_eq!(fs::read_to_string(&lock).unwrap(), "my notes on the lock\n");
     }
 
     #[test]

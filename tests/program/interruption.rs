@@ -27,19 +27,19 @@ fn model_of(run: &SmallRun, trial: usize) -> PathBuf {
 }
 
 /// What three trials leave that nobody disturbed.
-struct Undisturbed {
+pub(super) struct Undisturbed {
     length: Duration,
     /// Result files and their bytes, by path below the folder of results.
-    results: BTreeMap<PathBuf, Vec<u8>>,
+    pub results: BTreeMap<PathBuf, Vec<u8>>,
     /// The model that is kept, the last trial's.
-    record: Vec<u8>,
+    pub record: Vec<u8>,
     steps: Vec<u64>,
     /// The scores that the run ends with.
-    table: String,
+    pub table: String,
 }
 
-/// Computed once for all tests here.
-fn undisturbed() -> &'static Undisturbed {
+/// Computed once for all tests here, and for those of trials in several processes.
+pub(super) fn undisturbed() -> &'static Undisturbed {
     static UNDISTURBED: OnceLock<Undisturbed> = OnceLock::new();
     UNDISTURBED.get_or_init(|| {
         let run = SmallRun::of_trials();
@@ -107,7 +107,7 @@ fn killed_at_random_a_run_ends_as_if_it_had_not_been() {
 
 /// The results of every trial, and the model that is kept.
 #[track_caller]
-fn assert_same(run: &SmallRun, whole: &Undisturbed) {
+pub(super) fn assert_same(run: &SmallRun, whole: &Undisturbed) {
     let ours = run.results();
     assert!(ours.keys().eq(whole.results.keys()), "{:?}", ours.keys());
     for (path, bytes) in &ours {

@@ -33,3 +33,4 @@ mod runtime_folder;
 mod sweep;
 mod task_data;
 mod tasks;
+mod trials;

@@ -1,20 +1,20 @@
 //! `electra data check`: what is in a file of questions, texts or words, and what is wrong with it.
 
-use std::{io::Write, num::NonZeroUsize, path::PathBuf};
+use std::{io::Write, path::PathBuf};
 
 use checkpoints_convert::printable;
 use clap::Args;
 
 use super::{
+    count_args::CountArgs,
     examples::print_examples,
     lines::{Told, print_problems, print_share, print_spreads, print_vocabulary},
 };
 use crate::{
     cli::GlobalArgs,
     counted::counted,
-    data::split::Split,
     tasks::{
-        data_check::{self, Checked, Options},
+        data_check::{self, Checked},
         qa::dataset::check::Check,
     },
 };
@@ -36,29 +36,8 @@ pub struct CheckArgs {
     /// The file, or the folder of a task's files
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The vocabulary that tokens are counted in, or the folder of its model [default: that of the
-    /// released models]
-    #[arg(long, value_name = "FILE|DIR")]
-    pub vocab: Option<PathBuf>,
-    /// Tokens of a window or of an example, special tokens included [default: 512 for questions,
-    /// otherwise what a run of the task alone takes]
-    #[arg(long, value_name = "N")]
-    pub max_seq_length: Option<usize>,
-    /// Tokens from the start of a window to the start of the next
-    #[arg(long, value_name = "N", default_value_t = const { NonZeroUsize::new(128).unwrap() })]
-    pub doc_stride: NonZeroUsize,
-    /// Question tokens beyond this are cut off
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    pub max_query_length: usize,
-    /// The task that the file is of, as task_names has it
-    #[arg(long, value_name = "NAME", conflicts_with = "description")]
-    pub task: Option<String>,
-    /// The task.json that describes the file [default: that beside it]
-    #[arg(long, value_name = "FILE")]
-    pub description: Option<PathBuf>,
-    /// What the file is for: train, dev or test [default: by its name]
-    #[arg(long, value_name = "SPLIT")]
-    pub split: Option<Split>,
+    #[command(flatten)]
+    pub count: CountArgs,
 }
 
 pub(super) fn run(
@@ -66,16 +45,7 @@ pub(super) fn run(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let options = Options {
-        vocab: args.vocab.clone(),
-        max_seq_length: args.max_seq_length,
-        doc_stride: args.doc_stride,
-        max_query_length: args.max_query_length,
-        task: args.task.clone(),
-        description: args.description.clone(),
-        split: args.split,
-    };
-    let found = data_check::check(&args.file, &options)?;
+    let found = data_check::check(&args.file, &args.count.options())?;
     if global.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?;
     }

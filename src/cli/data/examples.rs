@@ -7,7 +7,7 @@ use checkpoints_convert::printable;
 use super::lines::{Told, print_problems, print_share, print_spreads, print_vocabulary};
 use crate::counted::counted;
 use crate::tasks::{
-    classification::check::TextFile,
+    classification::text_file::TextFile,
     data_check::{Check, FileCheck},
     description::Kind,
     tagging::check::WordFile,

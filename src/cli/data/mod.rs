@@ -2,6 +2,7 @@
 //! any of them before a run, and files parted and put together.
 
 mod check;
+mod count_args;
 mod examples;
 mod lines;
 mod merge;

@@ -2,18 +2,17 @@
 
 use std::{
     io::Write,
-    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
 use checkpoints_convert::printable;
 use clap::Args;
 
-use super::task_args::TaskArgs;
+use super::count_args::CountArgs;
 use crate::{
     cli::{GlobalArgs, wide_table::wide_table},
     tasks::{
-        data_check::{Checked, Options},
+        data_check::Checked,
         data_files::stats::{Stats, stats},
     },
     terminal,
@@ -31,22 +30,8 @@ pub struct StatsArgs {
     /// The files
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// The vocabulary that tokens are counted in, or the folder of its model [default: that of the
-    /// released models]
-    #[arg(long, value_name = "FILE|DIR")]
-    pub vocab: Option<PathBuf>,
-    /// Tokens of a window or of an example, special tokens included [default: 512 for questions,
-    /// otherwise what a run of the task alone takes]
-    #[arg(long, value_name = "N")]
-    pub max_seq_length: Option<usize>,
-    /// Tokens from the start of a window to the start of the next
-    #[arg(long, value_name = "N", default_value_t = const { NonZeroUsize::new(128).unwrap() })]
-    pub doc_stride: NonZeroUsize,
-    /// Question tokens beyond this are cut off
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    pub max_query_length: usize,
     #[command(flatten)]
-    pub task: TaskArgs,
+    pub count: CountArgs,
 }
 
 pub(super) fn run(
@@ -54,14 +39,7 @@ pub(super) fn run(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let options = Options {
-        vocab: args.vocab.clone(),
-        max_seq_length: args.max_seq_length,
-        doc_stride: args.doc_stride,
-        max_query_length: args.max_query_length,
-        ..args.task.options()
-    };
-    let found = stats(&args.files, &options)?;
+    let found = stats(&args.files, &args.count.options())?;
     match global.json {
         true => {
             let mut told = serde_json::to_value(&found)?;

@@ -4,20 +4,20 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use rayon::prelude::*;
-use serde::Serialize;
 
 use super::{
-    columns::Columns,
     error::{Error, Place},
-    glue::{GlueSplit, GlueTask},
+    glue::GlueSplit,
     glue_reader,
     labels::Labels,
+    layout::Layout,
     rows::{Cells, Rows},
     table::Format,
+    text_file::{Numbers, TextFile},
 };
 use crate::{
     counted::counted,
@@ -35,50 +35,6 @@ const BATCH: usize = 1024;
 
 /// Different labels of a regression, or of classes, that are counted one by one.
 const MOST_LABELS: usize = 1000;
-
-/// How a file is laid out.
-#[derive(Debug, Clone, Copy)]
-pub enum Layout<'a> {
-    Glue(&'static GlueTask, &'static GlueSplit),
-    Own(&'a Description),
-}
-
-/// What is in a file.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct TextFile {
-    pub file: PathBuf,
-    pub split: &'static str,
-    /// What was taken for what, of a table whose columns have names.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub columns: Option<String>,
-    pub rows: usize,
-    /// Rows with too few columns, which are not among those counted.
-    pub left_out: usize,
-    /// Whether the file has labels.
-    pub labelled: bool,
-    /// How many rows have each label, in the labels' order; of a regression none.
-    pub labels: BTreeMap<String, usize>,
-    /// The least, the mean and the greatest number of a regression.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub numbers: Option<Numbers>,
-    /// Tokens of the text, or of the first of two.
-    pub text_tokens: Spread,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub second_text_tokens: Option<Spread>,
-    /// Tokens of a whole example before it is cut, special tokens included.
-    pub example_tokens: Spread,
-    /// Examples that are longer than `max_seq_length`.
-    pub cut: usize,
-    pub tokens: TokenCounts,
-}
-
-/// The numbers of a regression.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Numbers {
-    pub min: f64,
-    pub mean: f64,
-    pub max: f64,
-}
 
 /// The texts of a row, without blanks around them.
 type Texts = (String, String);
@@ -416,7 +372,7 @@ impl<'c, 'a> Reading<'c, 'a> {
             left_out: self.left_out,
             labelled,
             labels,
-            numbers: numbers(&self.numbers),
+            numbers: Numbers::of(&self.numbers),
             text_tokens: of(0),
             second_text_tokens: self.pairs.then(|| of(1)),
             cut: example.iter().filter(|&&length| length > longest).count(),
@@ -465,56 +421,10 @@ impl<'c, 'a> Reading<'c, 'a> {
     }
 }
 
-fn numbers(all: &[f64]) -> Option<Numbers> {
-    let sum: f64 = all.iter().sum();
-    (!all.is_empty()).then(|| Numbers {
-        min: all.iter().copied().fold(f64::INFINITY, f64::min),
-        mean: sum / all.len() as f64,
-        max: all.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-    })
-}
-
 /// What was found; the place is told beside it, and what was expected by the kind of problem.
 fn told(error: Error) -> String {
     match error {
         Error::Row { found, .. } => found,
         other => other.to_string(),
     }
-}
-
-/// Whether a table with a column of each of these names holds labelled texts, by the names that
-/// published data sets have.
-pub fn has_texts(names: &[String], format: Format, split: Split) -> bool {
-    let description = Description::of(description::Kind::Classification);
-    Columns::choose(&description, names, format, split, "").is_ok()
-}
-
-/// Whether the labels of a table are numbers to come near rather than classes: all are numbers, and
-/// one at least is no whole one.
-///
-/// # Errors
-/// When the file cannot be read or lacks a column.
-pub fn kind_of(
-    path: &Path,
-    split: Split,
-    description: &Description,
-) -> Result<description::Kind, Error> {
-    let description = Description {
-        kind: description::Kind::Regression,
-        ..description.clone()
-    };
-    let mut rows = Rows::of(path, split, &description)?;
-    let (mut whole, mut numbers) = (true, true);
-    rows.read(&mut |cells| {
-        let number = cells.label().ok().and_then(|label| label.parse().ok());
-        match number {
-            Some(number) => whole &= f64::fract(number) == 0.0,
-            None => numbers = false,
-        }
-        Ok(())
-    })?;
-    Ok(match numbers && !whole {
-        true => description::Kind::Regression,
-        false => description::Kind::Classification,
-    })
 }

@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use super::{
-    check::Layout,
     error::{Error, Place},
     glue_reader,
+    layout::Layout,
     rows::Rows,
     table::Format,
 };

@@ -32,7 +32,7 @@ use crate::{
         figures::{Remark, Scores},
         origin::Origin,
         taken::Taken,
-        trial_copies::trial_copies,
+        trial_name::trial_name,
     },
     report::Sections,
     tasks::{
@@ -460,10 +460,9 @@ impl Answers for TextAnswers<'_> {
                 .config
                 .paths()
                 .predictions(&self.file.task, part.split.name);
-            for path in trial_copies(last, self.config.num_trials, |last| of_trial(last, trial)) {
-                write_predictions(&path, predictions)?;
-                PredictionRecord::write(&path, &part.file, part.texts_digest(), origin)?;
-            }
+            let path = trial_name(last, self.config.num_trials, |last| of_trial(last, trial));
+            write_predictions(&path, predictions)?;
+            PredictionRecord::write(&path, &part.file, part.texts_digest(), origin)?;
         }
         self.scores()
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::{
     data::{line_reader::LineReader, split::Split},
     tasks::{
-        classification::{check::has_texts, table::Format},
+        classification::{table::Format, table_kind::has_texts},
         description::OTHER_NAMES_OF_DEV,
         tagging::{rules::Rules, tag::Tag},
     },

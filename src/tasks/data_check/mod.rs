@@ -12,17 +12,14 @@ use std::{
 };
 
 use serde::Serialize;
-use serde_json::Value;
 
 use self::contents::{Contents, split_of};
 pub use self::error::Error;
 use super::{
-    check_vocab::CheckVocab,
+    check_vocab::{CheckVocab, positions},
     classification::{
-        check::{Layout, TextChecker, TextFile, kind_of},
-        glue,
-        labels::Labels,
-        table,
+        check::TextChecker, glue, labels::Labels, layout::Layout, table, table_kind::kind_of,
+        text_file::TextFile,
     },
     description::{self, Description},
     problem::{Kind, Problem, Severity},
@@ -156,6 +153,45 @@ impl TaskOf {
             Self::Own(description) => description.kind,
         }
     }
+
+    /// How one of its files is laid out.
+    fn form(&self, part: &Part) -> Form<'_> {
+        match self {
+            Self::Glue(task) => {
+                let mut splits = task.splits.iter();
+                let split = splits.find(|split| split.name == part.name);
+                Form::Texts(Layout::Glue(task, split.unwrap_or(&task.splits[0])))
+            }
+            Self::Chunk => Form::Words(ReadOptions::chunk(false)),
+            Self::Own(own) if own.kind == description::Kind::Tagging => {
+                Form::Words(ReadOptions::of_description(own))
+            }
+            Self::Own(own) => Form::Texts(Layout::Own(own)),
+        }
+    }
+
+    /// The labels that it tells, of texts.
+    fn labels(&self) -> Option<Labels> {
+        match self {
+            Self::Glue(task) => Some(task.labels()),
+            Self::Chunk => None,
+            Self::Own(description) => Labels::of_description(description),
+        }
+    }
+
+    /// The rules of its words.
+    fn rules(&self) -> Rules {
+        match self {
+            Self::Chunk => Rules::Reference,
+            Self::Glue(_) | Self::Own(_) => Rules::Usual,
+        }
+    }
+}
+
+/// How a file is laid out.
+enum Form<'a> {
+    Texts(Layout<'a>),
+    Words(ReadOptions),
 }
 
 /// A file of a task.
@@ -379,31 +415,22 @@ impl Subject {
         let alone = entry.map_or(OWN_LENGTH, |entry| entry.defaults.max_seq_length);
         let max_seq_length = options.max_seq_length.unwrap_or(alone);
         let kind = self.task.kind();
-        let (files, mut problems) = match &self.task {
-            TaskOf::Glue(task) => {
-                let known = task.labels();
-                let checker = TextChecker::new(&tokenizer, max_seq_length, kind, Some(known));
-                let layout = |part: &Part| {
-                    let mut splits = task.splits.iter();
-                    let split = splits.find(|split| split.name == part.name);
-                    Layout::Glue(task, split.unwrap_or(&task.splits[0]))
-                };
-                self.texts(checker, layout)?
-            }
-            TaskOf::Chunk => {
-                let checker = WordChecker::new(&tokenizer, max_seq_length, Rules::Reference);
-                self.words(checker, &ReadOptions::chunk(false))?
-            }
-            TaskOf::Own(description) if description.kind == description::Kind::Tagging => {
-                let checker = WordChecker::new(&tokenizer, max_seq_length, Rules::Usual);
-                self.words(checker, &ReadOptions::of_description(description))?
-            }
-            TaskOf::Own(description) => {
-                let known = Labels::of_description(description);
-                let checker = TextChecker::new(&tokenizer, max_seq_length, kind, known);
-                self.texts(checker, |_| Layout::Own(description))?
-            }
-        };
+        let rules = self.task.rules();
+        let mut words = WordChecker::new(&tokenizer, max_seq_length, rules);
+        let mut texts = TextChecker::new(&tokenizer, max_seq_length, kind, self.task.labels());
+        let mut files = Vec::with_capacity(self.files.len());
+        for part in &self.files {
+            files.push(match self.task.form(part) {
+                Form::Texts(layout) => {
+                    FileCheck::Texts(texts.check(&part.path, part.split, part.name, layout)?)
+                }
+                Form::Words(options) => {
+                    FileCheck::Words(words.check(&part.path, part.split, &options)?)
+                }
+            });
+        }
+        let mut problems = texts.problems;
+        problems.extend(words.problems);
         if let Some(folder) = &self.lacks_dev {
             problems.push(Problem::of_file(Kind::NoDev, folder, ""));
         }
@@ -423,32 +450,6 @@ impl Subject {
             problems,
         })
     }
-
-    fn texts<'l>(
-        &self,
-        mut checker: TextChecker<'_>,
-        layout: impl Fn(&Part) -> Layout<'l>,
-    ) -> Result<(Vec<FileCheck>, Vec<Problem>), Error> {
-        let mut files = Vec::new();
-        for part in &self.files {
-            let file = checker.check(&part.path, part.split, part.name, layout(part))?;
-            files.push(FileCheck::Texts(file));
-        }
-        Ok((files, checker.problems))
-    }
-
-    fn words(
-        &self,
-        mut checker: WordChecker<'_>,
-        options: &ReadOptions,
-    ) -> Result<(Vec<FileCheck>, Vec<Problem>), Error> {
-        let mut files = Vec::new();
-        for part in &self.files {
-            let file = checker.check(&part.path, part.split, options)?;
-            files.push(FileCheck::Words(file));
-        }
-        Ok((files, checker.problems))
-    }
 }
 
 /// Rejects a length that a run of the task would reject.
@@ -456,29 +457,12 @@ fn check_length(options: &Options) -> Result<(), Error> {
     let Some(found) = options.max_seq_length else {
         return Ok(());
     };
-    let positions = positions(options.vocab.as_deref());
+    let positions = options.vocab.as_deref().and_then(positions);
+    let positions = positions.unwrap_or(POSITIONS);
     match (SHORTEST..=positions).contains(&found) {
         true => Ok(()),
         false => Err(Error::SequenceLength { positions, found }),
     }
-}
-
-/// Positions of the model whose vocabulary is given, by the `config.json` of a record or of Hugging Face;
-/// if nothing tells them, those of the released models.
-fn positions(vocab: Option<&Path>) -> usize {
-    let config = vocab.map(|given| match given.is_dir() {
-        true => given.join("config.json"),
-        false => given.with_file_name("config.json"),
-    });
-    let text = config.and_then(|file| std::fs::read(file).ok());
-    let config: Value = text
-        .and_then(|text| serde_json::from_slice(&text).ok())
-        .unwrap_or_default();
-    let told = [&config["model"], &config]
-        .into_iter()
-        .find_map(|of| of["max_position_embeddings"].as_u64());
-    told.and_then(|told| usize::try_from(told).ok())
-        .unwrap_or(POSITIONS)
 }
 
 /// The name of a folder, `.` included.

@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
-use super::{Error, Options, Part, Subject, TaskOf, subject};
+use super::{Error, Form, Options, Part, Subject, TaskOf, subject};
 use crate::{
     data::{existing_file::existing, split::Split},
     tasks::{
-        classification::{check::Layout, error::Place, plain_rows::plain_rows},
+        classification::{error::Place, layout::Layout, plain_rows::plain_rows},
         description,
         tagging::{
             options::ReadOptions,
@@ -62,18 +62,9 @@ impl RowsOf {
     fn add(&mut self, task: &TaskOf, part: &Part) -> Result<(), Error> {
         // The archive, if that is what is read.
         let path = &existing(&part.path);
-        match task {
-            TaskOf::Glue(task) => {
-                let mut splits = task.splits.iter();
-                let split = splits.find(|split| split.name == part.name);
-                let layout = Layout::Glue(task, split.unwrap_or(&task.splits[0]));
-                self.texts(path, part.split, layout)
-            }
-            TaskOf::Chunk => self.words(path, part.split, &ReadOptions::chunk(false)),
-            TaskOf::Own(own) if own.kind == description::Kind::Tagging => {
-                self.words(path, part.split, &ReadOptions::of_description(own))
-            }
-            TaskOf::Own(own) => self.texts(path, part.split, Layout::Own(own)),
+        match task.form(part) {
+            Form::Texts(layout) => self.texts(path, part.split, layout),
+            Form::Words(options) => self.words(path, part.split, &options),
         }
     }
 

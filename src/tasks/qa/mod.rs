@@ -21,6 +21,8 @@ pub mod feature_file;
 pub mod loss;
 pub mod no_answer;
 pub mod predict;
+mod question_answers;
+mod question_file;
 pub mod raw;
 pub mod reader;
 pub mod reply;

@@ -189,11 +189,12 @@ impl<'a> WordChecker<'a> {
             .sentences
             .par_iter()
             .map(|sentence| {
-                let tokens = self.options.tokens(&sentence.words, self.tokenizer);
+                let words = &sentence.words;
+                let (tokens, empty) = self.options.tokens_and_empty(words, self.tokenizer);
                 let mut measured = Measured::new(sentence, &tokens, file, self.options, unk);
-                let dropped = self.options.words_without_token(sentence, self.tokenizer);
-                let dropped = dropped.map(|word| (Kind::WordWithoutToken, quoted(word)));
-                measured.problems.extend(dropped);
+                let empty = empty.iter().filter_map(|place| words.get(*place));
+                let empty = empty.map(|word| (Kind::WordWithoutToken, quoted(word)));
+                measured.problems.extend(empty);
                 measured
             })
             .collect();

@@ -106,40 +106,31 @@ impl FeatureOptions {
     /// The tokens of words. By the usual rules a word of which the tokenizer leaves nothing, such as a
     /// zero-width space alone, is `[UNK]`: it must not be learnt on the next word's token.
     pub(super) fn tokens(&self, words: &[String], tokenizer: &Tokenizer) -> WordTokens {
-        let tokens = tokenizer.tokenize_words_as(words, self.normalizer(tokenizer));
-        match self.rules {
-            Rules::Reference => tokens,
-            Rules::Usual => each_with_a_token(tokens, tokenizer.vocab().unk_id()),
-        }
+        self.tokens_and_empty(words, tokenizer).0
     }
 
-    /// The words of a sentence that the tokenizer leaves nothing of.
-    pub(super) fn words_without_token<'s>(
+    /// The same, and the places of the words that the tokenizer leaves nothing of.
+    pub(super) fn tokens_and_empty(
         &self,
-        sentence: &'s Sentence,
+        words: &[String],
         tokenizer: &Tokenizer,
-    ) -> impl Iterator<Item = &'s String> {
-        let normalizer = self.normalizer(tokenizer);
-        sentence.words.iter().filter(move |&word| {
-            // Letters and digits of ASCII are never dropped.
-            let plain = word.bytes().any(|byte| byte.is_ascii_alphanumeric());
-            let alone = std::slice::from_ref(word);
-            !plain
-                && tokenizer
-                    .tokenize_words_as(alone, normalizer)
-                    .ids
-                    .is_empty()
-        })
+    ) -> (WordTokens, Vec<usize>) {
+        let tokens = tokenizer.tokenize_words_as(words, self.normalizer(tokenizer));
+        let is_empty = |word: &usize| own_tokens(&tokens, *word).is_empty();
+        let empty: Vec<usize> = (0..words.len()).filter(is_empty).collect();
+        let tokens = match self.rules {
+            Rules::Usual if !empty.is_empty() => {
+                each_with_a_token(&tokens, tokenizer.vocab().unk_id())
+            }
+            _ => tokens,
+        };
+        (tokens, empty)
     }
 }
 
 /// The tokens with an `[UNK]` for each word that has none.
-fn each_with_a_token(tokens: WordTokens, unk: u32) -> WordTokens {
+fn each_with_a_token(tokens: &WordTokens, unk: u32) -> WordTokens {
     let count = tokens.first_tokens.len();
-    let own = |word: usize| first_token(&tokens, word)..first_token(&tokens, word + 1);
-    if (0..count).all(|word| !own(word).is_empty()) {
-        return tokens;
-    }
     let mut filled = WordTokens {
         ids: Vec::new(),
         words: Vec::new(),
@@ -147,7 +138,7 @@ fn each_with_a_token(tokens: WordTokens, unk: u32) -> WordTokens {
     };
     for word in 0..count {
         filled.first_tokens.push(filled.ids.len());
-        match &tokens.ids[own(word)] {
+        match &tokens.ids[own_tokens(tokens, word)] {
             [] => filled.ids.push(unk),
             ids => filled.ids.extend_from_slice(ids),
         }
@@ -167,28 +158,47 @@ pub fn featurize(
     tokenizer: &Tokenizer,
     options: &FeatureOptions,
 ) -> Result<Vec<Feature>, Error> {
+    Ok(featurize_and_count(file, labels, tokenizer, options)?.0)
+}
+
+/// The same, and how many words the tokenizer leaves nothing of.
+///
+/// # Errors
+/// As [`featurize`].
+pub(super) fn featurize_and_count(
+    file: &Sentences,
+    labels: &Labels,
+    tokenizer: &Tokenizer,
+    options: &FeatureOptions,
+) -> Result<(Vec<Feature>, usize), Error> {
     options.check()?;
-    let built: Vec<Result<Feature, Error>> = file
+    let built: Vec<Result<(Feature, usize), Error>> = file
         .sentences
         .par_iter()
         .enumerate()
         .map(|(eid, sentence)| {
             let mut ids = labels.ids_of(sentence, file)?;
             ids.truncate(options.max_seq_length);
-            let tokens = options.tokens(&sentence.words, tokenizer);
+            let (tokens, empty) = options.tokens_and_empty(&sentence.words, tokenizer);
             let kept = match options.rules {
                 Rules::Reference => kept_of_reference(sentence, &tokens, file, options)?,
                 Rules::Usual => kept(&tokens, 0, options.max_seq_length),
             };
             let words = sentence.words.len();
-            Ok(Feature {
+            let feature = Feature {
                 labels: ids,
                 ..feature(eid, words, &tokens, 0..kept, tokenizer, options)
-            })
+            };
+            Ok((feature, empty.len()))
         })
         .collect();
     // In order, so that the first sentence in error is the one reported.
-    built.into_iter().collect()
+    let built: Vec<(Feature, usize)> = built.into_iter().collect::<Result<_, _>>()?;
+    let empty = built.iter().map(|(_, empty)| empty).sum();
+    Ok((
+        built.into_iter().map(|(feature, _)| feature).collect(),
+        empty,
+    ))
 }
 
 /// Returns the features of a text without tags, as many as its words fill: each begins with the
@@ -246,6 +256,11 @@ fn feature(
         labels: Vec::new(),
         words,
     }
+}
+
+/// The tokens of a word, among all.
+fn own_tokens(tokens: &WordTokens, word: usize) -> std::ops::Range<usize> {
+    first_token(tokens, word)..first_token(tokens, word + 1)
 }
 
 /// The first token of a word, or the end of all tokens behind the last word.

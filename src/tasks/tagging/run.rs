@@ -29,7 +29,7 @@ use crate::{
         figures::{Remark, Scores},
         origin::Origin,
         taken::Taken,
-        trial_copies::trial_copies,
+        trial_name::trial_name,
     },
     report::Sections,
     tasks::{
@@ -362,10 +362,9 @@ impl Answers for TagAnswers<'_> {
     fn mark(&self, trial: usize, origin: &Origin) -> Result<Scores, Error> {
         let paths = self.config.paths();
         let last = paths.predictions(&self.data.task, Split::Dev.name());
-        for path in trial_copies(last, self.config.num_trials, |last| of_trial(last, trial)) {
-            write_predictions(&path, &self.predictions)?;
-            PredictionRecord::write(&path, &self.data.file, self.data.texts_digest(), origin)?;
-        }
+        let path = trial_name(last, self.config.num_trials, |last| of_trial(last, trial));
+        write_predictions(&path, &self.predictions)?;
+        PredictionRecord::write(&path, &self.data.file, self.data.texts_digest(), origin)?;
         self.scores()
     }
 

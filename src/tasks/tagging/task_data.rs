@@ -5,11 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use rayon::prelude::*;
-
 use super::{
     error::Error,
-    feature::{Feature, FeatureOptions, featurize},
+    feature::{Feature, FeatureOptions, featurize_and_count},
     labels::Labels,
     options::ReadOptions,
     prediction::Prediction,
@@ -80,7 +78,7 @@ impl TaskData {
     /// hardly knows the words, words without tokens, and words that are cut.
     ///
     /// # Errors
-    /// As [`featurize`].
+    /// As [`featurize`](super::feature::featurize).
     pub fn new(
         task: &str,
         file: &Path,
@@ -93,12 +91,9 @@ impl TaskData {
             max_seq_length,
             rules: labels.rules(),
         };
-        let features = featurize(&sentences, &labels, tokenizer, &options)?;
+        let (features, without_token) =
+            featurize_and_count(&sentences, &labels, tokenizer, &options)?;
         let tokens = tokens(&features, tokenizer);
-        let words = sentences.sentences.par_iter();
-        let without_token = words
-            .map(|sentence| options.words_without_token(sentence, tokenizer).count())
-            .sum();
         let data = Self {
             task: task.to_owned(),
             file: existing(file),

@@ -16,9 +16,9 @@ use self::column_names::column_names;
 pub use self::error::Error;
 use super::{
     classification::{
-        check::kind_of,
         own_rows::{OwnRow, OwnTable, labels_of, read_rows},
         table,
+        table_kind::kind_of,
     },
     description::{self, Description},
     held_out::held_out,

@@ -1,0 +1,183 @@
+//! What the processes of a run have left, put together: the figures of all trials in their order, and the
+//! files that the last of them answers in. In whatever order the trials end, and wherever, they are those of
+//! one process that runs them one after the other.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Error, Finetune,
+    figures::Figures,
+    identity::Identity,
+    io,
+    ledger::{Finished, Ledger, Model},
+    missing::Missing,
+    trial_folder::is_trial,
+};
+use crate::{
+    config::Paths, eval::results::TrialResults, tasks::last_trial::keep_as_last,
+    train::run_lock::RunLock,
+};
+
+/// The figures of a run's trials that are finished and were evaluated, by number, as far as the list of
+/// finished trials can be read.
+///
+/// # Errors
+/// When it is there and the system does not let it be read.
+pub fn finished_trials(paths: Paths<'_>) -> std::io::Result<BTreeMap<usize, TrialResults>> {
+    let Some(ledger) = Ledger::read(&paths.trials())? else {
+        return Ok(BTreeMap::new());
+    };
+    let finished = ledger.numbers().filter_map(|trial| {
+        let results = &ledger.get(trial)?.results;
+        (!results.tasks.is_empty()).then(|| (trial, results.clone()))
+    });
+    Ok(finished.collect())
+}
+
+impl Finetune<'_> {
+    /// Refuses to run one trial beside those of a run that learns from something else. Without `--trial` each
+    /// is looked at when its turn comes.
+    pub(super) fn check_same_run(&self, identity: &Identity) -> Result<(), Error> {
+        let path = self.config.paths().trials();
+        let ledger = Ledger::read(&path).map_err(io(&path, "reading"))?;
+        let (Some(own), Some(ledger)) = (self.trial, ledger) else {
+            return Ok(());
+        };
+        let mut others = (1..=self.config.num_trials).filter(|trial| *trial != own);
+        let found = others.find_map(|trial| match missing(&ledger, identity, trial) {
+            Some(Missing::OtherTraining(differing)) => Some((trial, differing)),
+            _ => None,
+        });
+        match found {
+            Some((trial, differing)) => Err(Error::OtherTrial {
+                ledger: path,
+                trial,
+                differing,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the figures of all trials that are finished, writes what holds those of all of them, and tells
+    /// which trials are missing; `ended` is the one that has just been evaluated here, if it was. Whoever
+    /// calls this has the turn.
+    pub(super) fn merge(
+        &self,
+        ledger: &Ledger,
+        identity: &Identity,
+        figures: &mut Figures,
+        ended: Option<usize>,
+    ) -> Result<Vec<(usize, Missing)>, Error> {
+        let (config, paths) = (self.config, self.config.paths());
+        let mut lacking = Vec::new();
+        let mut trials = BTreeMap::new();
+        for trial in 1..=config.num_trials {
+            if let Some(why) = missing(ledger, identity, trial) {
+                lacking.push((trial, why));
+                continue;
+            }
+            let model_dir = paths.model_dir(trial);
+            figures
+                .report
+                .add_training(&model_dir, trial, self.progress);
+            if let Some(Finished { results, .. }) = ledger.get(trial).filter(|_| config.do_eval) {
+                trials.insert(trial, results.clone());
+            }
+        }
+        // Whoever changes a trial's figures writes them.
+        let is_written =
+            ended.is_none() && figures.is_written && figures.trials.keys().eq(trials.keys());
+        figures.trials = trials;
+        let last = figures.trials.keys().next_back();
+        if let Some(&last) = last.filter(|_| !is_written) {
+            keep_as_last(config, last, ended == Some(last))?;
+            figures.write()?;
+        }
+        Ok(lacking)
+    }
+
+    /// Removes the models of finished trials that the run does not keep, whoever has trained them. The
+    /// folder of one trial stays, since it tells what the run was told. Whoever calls this has the turn, and
+    /// the lock of the trial `own`.
+    pub(super) fn remove_models(
+        &self,
+        own: usize,
+        ledger: &mut Ledger,
+        lock: &mut RunLock,
+        identity: &Identity,
+    ) -> Result<(), Error> {
+        let (trials, paths) = (self.config.num_trials, self.config.paths());
+        for trial in 1..trials {
+            let is_here = |found: &Finished| found.model != Model::Removed;
+            let goes = missing(ledger, identity, trial).is_none()
+                && ledger.get(trial).is_some_and(is_here);
+            let mut others = (1..=trials).filter(|other| *other != trial);
+            if !goes || !others.any(|other| is_trial(&paths.model_dir(other))) {
+                continue;
+            }
+            if trial == own {
+                self.remove_model(trial, ledger, lock)?;
+            } else if let Ok(mut lock) = RunLock::take(&paths.model_dir(trial)) {
+                self.remove_model(trial, ledger, &mut lock)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a trial is no part of the results, if it is none.
+fn missing(ledger: &Ledger, identity: &Identity, trial: usize) -> Option<Missing> {
+    let Some(finished) = ledger.get(trial) else {
+        return Some(Missing::NotFinished);
+    };
+    let differing = finished.other_training(&identity.training(trial));
+    if !differing.is_empty() {
+        return Some(Missing::OtherTraining(differing.join(", ")));
+    }
+    let differing = finished.other_evaluation(identity.evaluation(trial).as_ref());
+    (!differing.is_empty()).then(|| Missing::OtherEvaluation(differing.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn trials_that_were_evaluated_are_found_by_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let given = json!({"task_names": ["rte"], "num_trials": 3});
+        let config = Config::resolve(folder.path(), "m", given.as_object().unwrap());
+        let config = config.unwrap().0;
+        let finished = || finished_trials(config.paths()).unwrap();
+        assert!(finished().is_empty());
+        let list = config.paths().trials();
+        let folder_of_list = list.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder_of_list).unwrap();
+        let mut ledger = Ledger::read(&list).unwrap().unwrap();
+        for (trial, results) in [
+            (3, json!({"rte": {"accuracy": 75.0}})),
+            (1, json!({"rte": {"accuracy": 50.0}})),
+            (2, json!({})),
+        ] {
+            let noted = json!({
+                "steps": 9, "training": {}, "model": "removed", "evaluation": null, "results": results,
+                "files": [],
+            });
+            ledger
+                .set(trial, serde_json::from_value(noted).unwrap())
+                .unwrap();
+        }
+        let found = finished();
+        assert_eq!(found.keys().copied().collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(found[&3].tasks[0].1.get("accuracy"), Some(75.0));
+        // One that is damaged tells nothing, and stays.
+        std::fs::write(&list, "{}").unwrap();
+        assert!(finished().is_empty());
+        assert_eq!(std::fs::read_to_string(&list).unwrap(), "{}");
+    }
+}

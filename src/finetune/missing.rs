@@ -1,0 +1,93 @@
+//! Trials that the results of a run do not have, and why.
+
+use crate::{
+    counted::plural,
+    train::{lock_holder::Holder, run_lock::told},
+};
+
+/// Why the results of a run lack one of its trials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Missing {
+    NotFinished,
+    /// Another process is at it, which may have said which.
+    Elsewhere(Option<Holder>),
+    /// What was different from this run.
+    OtherTraining(String),
+    OtherEvaluation(String),
+}
+
+/// What is to be said of the trials that are missing of so many.
+pub(super) fn lines(missing: &[(usize, Missing)], of: usize) -> Vec<String> {
+    let open = missing
+        .iter()
+        .filter(|(_, why)| *why == Missing::NotFinished);
+    let open: Vec<usize> = open.map(|(trial, _)| *trial).collect();
+    let mut lines = Vec::new();
+    if !open.is_empty() {
+        let trials = plural(open.len(), "trial");
+        lines.push(format!(
+            "missing in the results: {trials} {} of {of}, not finished yet; each is added by the process \
+             that ends it",
+            listed(&open)
+        ));
+    }
+    lines.extend(missing.iter().filter_map(|(trial, why)| {
+        Some(match why {
+            Missing::NotFinished => return None,
+            Missing::Elsewhere(holder) => format!(
+                "missing in the results: trial {trial} of {of}, which another process trains{}; that one \
+                 adds it",
+                told(holder)
+            ),
+            Missing::OtherTraining(differing) => format!(
+                "left out of the results: trial {trial} of {of}, which was trained otherwise ({differing}); \
+                 give --trial {trial} --restart to train it anew"
+            ),
+            Missing::OtherEvaluation(differing) => format!(
+                "left out of the results: trial {trial} of {of}, which was evaluated otherwise \
+                 ({differing}); give --trial {trial} to evaluate it again"
+            ),
+        })
+    }));
+    lines
+}
+
+/// Numbers as a sentence has them: `1, 2 and 4`.
+fn listed(numbers: &[usize]) -> String {
+    let words: Vec<String> = numbers.iter().map(usize::to_string).collect();
+    match words.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => words.concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trials_of_one_reason_are_told_together() {
+        let missing = [
+            (1, Missing::NotFinished),
+            (
+                2,
+                Missing::OtherEvaluation("beam_size: 5 there, 20 now".into()),
+            ),
+            (3, Missing::NotFinished),
+            (4, Missing::Elsewhere(None)),
+            (5, Missing::NotFinished),
+        ];
+        let lines = lines(&missing, 5);
+        assert_eq!(lines.len(), 3);
+        for (line, part) in lines.iter().zip([
+            "missing in the results: trials 1, 3 and 5 of 5, not finished yet",
+            "left out of the results: trial 2 of 5, which was evaluated otherwise (beam_size: 5 there, 20 now)",
+            "missing in the results: trial 4 of 5, which another process trains; that one adds it",
+        ]) {
+            assert!(line.starts_with(part), "{line}");
+        }
+        assert_eq!(super::lines(&[], 3), [""; 0]);
+        assert_eq!(listed(&[2]), "2");
+        assert_eq!(listed(&[2, 3]), "2 and 3");
+    }
+}
