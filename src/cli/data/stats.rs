@@ -19,16 +19,16 @@ use crate::{
     terminal,
 };
 
-/// Hold data files side by side: questions, passages, lengths, unknown tokens, doubles
+/// Compare data files: counts, lengths, [UNK] tokens, duplicates
 ///
-/// Lengths are the middle, what 95 % do not exceed, and the greatest. What is wrong with single questions
-/// or rows is counted; `electra data check` names it.
+/// Lengths are given as median, 95th percentile and maximum. Errors and warnings are counted; `electra data
+/// check` lists them. Also shows what each two of the files have in common.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
   electra data stats train.json dev.json --max-seq-length 384")]
 pub struct StatsArgs {
-    /// The files
+    /// Files to compare
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// The vocabulary that tokens are counted in, or the folder of its model [default: that of the
