@@ -19,10 +19,11 @@ use crate::{
     terminal,
 };
 
-/// Compare data files: counts, lengths, [UNK] tokens, duplicates
+/// Compare data files: counts, lengths, duplicates, overlaps
 ///
-/// Lengths are given as median, 95th percentile and maximum. Errors and warnings are counted; `electra data
-/// check` lists them. Also shows what each two of the files have in common.
+/// Shows the figures of `electra data check` side by side, with lengths as median, 95th percentile and
+/// maximum, and what each two of the files have in common. Errors and warnings are counted; `electra data
+/// check` lists them.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
