@@ -27,15 +27,15 @@ const TEXTS: &str = "Give one text per line; an empty line or Ctrl-D ends.";
 const PAIRS: &str =
     "Give two texts per line, with a tab between them; an empty line or Ctrl-D ends.";
 
-/// Answer questions on one passage, or say what a text is
+/// Answer questions on one passage, or classify or tag a text
 ///
-/// A model of question answering takes --question and --passage; one of classification or regression
-/// takes --text, and --text-b if it was trained on pairs; one of tagging marks the spans of --text.
-/// Without --question or --text it prompts at a terminal, or reads standard input, one question or text
-/// per line.
+/// A question-answering model takes --question and --passage. A classification or regression model takes
+/// --text, and --text-b if it was trained on pairs. A tagging model takes --text and marks its spans.
+/// Without --question or --text, the command prompts for input at a terminal, and otherwise reads standard
+/// input, one question or text per line.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Example:
+Examples:
   electra ask --checkpoint my_model --question \"Who wrote it?\" \\
     --passage \"Ada wrote it.\"
   electra ask --checkpoint my_model --passage-file letter.txt
@@ -45,16 +45,16 @@ pub struct AskArgs {
     /// Folder of the fine-tuned model
     #[arg(long, value_name = "DIR")]
     pub checkpoint: PathBuf,
-    /// The question, or - for standard input, one question per line; may be repeated
+    /// Question, or - to read questions from standard input, one per line; may be repeated
     #[arg(long = "question", value_name = "TEXT", allow_hyphen_values = true, value_parser = text)]
     pub questions: Vec<String>,
-    /// The passage that holds the answer, or - for standard input
+    /// Passage that contains the answer, or - to read it from standard input
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = text)]
     pub passage: Option<String>,
-    /// A file with the passage, or - for standard input
+    /// File with the passage, or - for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "passage")]
     pub passage_file: Option<PathBuf>,
-    /// The text, or - for standard input, one text per line (two with a tab between); may be
+    /// Text, or - to read texts from standard input, one per line (pairs separated by a tab); may be
     /// repeated
     #[arg(
         long = "text",
@@ -64,7 +64,7 @@ pub struct AskArgs {
         conflicts_with_all = ["questions", "passage", "passage_file"]
     )]
     pub texts: Vec<String>,
-    /// The second text of a pair
+    /// Second text of a pair
     #[arg(
         long,
         value_name = "TEXT",
@@ -73,18 +73,17 @@ pub struct AskArgs {
         requires = "texts"
     )]
     pub text_b: Option<String>,
-    /// A file that is one text, or - for standard input
+    /// File to read as one text, or - for standard input
     #[arg(
         long,
         value_name = "FILE",
         conflicts_with_all = ["questions", "passage", "passage_file", "texts", "text_b"]
     )]
     pub text_file: Option<PathBuf>,
-    /// Which of the model's tasks answers [default: the first that takes such input, named on
-    /// standard error]
+    /// Task to use if the model has several [default: the first that accepts the input]
     #[arg(long, value_name = "NAME")]
     pub task: Option<String>,
-    /// No-answer score above which there is no answer [default: the model's]
+    /// No-answer score (null odds) above which a question has no answer [default: the model's]
     #[arg(
         long,
         value_name = "X",

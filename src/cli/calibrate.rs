@@ -29,11 +29,11 @@ use crate::{
     },
 };
 
-/// Choose a model's no-answer threshold on a file, and store it
+/// Choose a model's no-answer threshold on a file and store it
 ///
-/// Answers every question, finds the threshold on the no-answer scores that gives the best F1, and
-/// writes it as qa_na_threshold into the model's config.json. predict, ask, serve and evaluate use
-/// it from then on, unless they are given another.
+/// Answers every question, finds the no-answer threshold with the best F1 and writes it to the model's
+/// config.json as qa_na_threshold. From then on, predict, ask, serve and evaluate use it unless given
+/// another.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
@@ -42,7 +42,7 @@ pub struct CalibrateArgs {
     /// Folder of the fine-tuned model
     #[arg(long, value_name = "DIR")]
     pub checkpoint: PathBuf,
-    /// Questions with and without an answer, in the form of SQuAD 2.0
+    /// Input file: questions with and without an answer, in SQuAD 2.0's format
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     #[command(flatten)]

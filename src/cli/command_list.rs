@@ -6,13 +6,13 @@ use super::Command;
 
 /// The groups in their order, each with its commands.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Begin", &["quickstart", "devices"]),
+    ("Getting started", &["quickstart", "devices"]),
     (
-        "Train",
+        "Training",
         &["finetune", "pretrain", "hparams", "features", "bench"],
     ),
     (
-        "Evaluate",
+        "Evaluation",
         &[
             "evaluate",
             "score",
@@ -22,7 +22,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "calibrate",
         ],
     ),
-    ("Answer", &["ask", "predict", "serve"]),
+    ("Inference", &["ask", "predict", "serve"]),
     (
         "Data and models",
         &["data", "vocab", "convert", "inspect", "verify", "export"],

@@ -35,26 +35,27 @@ const LONGEST: usize = 300;
 
 /// Compare runs: settings, scores, examples gained and lost
 ///
-/// Every run is held against the first, in the tasks that both have learnt, by its answers to the dev files.
-/// The interval of a difference is that of a paired bootstrap: 10,000 samples of the examples, the same for
-/// both runs. A run is given by the folder of a trial, or without the number for its last one; `electra runs`
-/// lists them. Runs that answer different examples are refused.
+/// Compares each run with the first one, on the tasks that both learned, by their predictions for the dev
+/// files. The confidence interval of a difference comes from a paired bootstrap: 10,000 samples of the
+/// examples, the same for both runs. A run is given as the folder of a trial, or without the trial's number
+/// for its last one; `electra runs` lists them. Runs with predictions for different examples are refused.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
   electra compare data/models/electra_small/finetuning_models/rte_model \\
     tries/rate_3e-5 --output compare.html")]
 pub struct CompareArgs {
-    /// The runs; the others are held against the first
+    /// Folders of the runs; the first is the baseline
     #[arg(value_name = "RUN", required = true, num_args = 2..)]
     pub runs: Vec<PathBuf>,
-    /// A page to write besides: all tables, and examples to read
+    /// Output file for an HTML page with all tables and more examples
     #[arg(long, value_name = "FILE.html")]
     pub output: Option<PathBuf>,
-    /// Title of the page [default: the names of the runs]
+    /// Page title [default: the names of the runs]
     #[arg(long, value_name = "TEXT", requires = "output")]
     pub title: Option<String>,
-    /// Examples gained, and as many lost, that are shown of a task [default: 3, on the page 60]
+    /// Maximum number of examples gained, and of examples lost, to show per task [default: 3, or 60 on the
+    /// page]
     #[arg(long, value_name = "N")]
     pub examples: Option<usize>,
 }

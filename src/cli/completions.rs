@@ -7,13 +7,13 @@ use clap_complete::Shell;
 
 use super::Cli;
 
-/// Print the completions for a shell
+/// Print a completion script for a shell
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
   electra completions bash > ~/.local/share/bash-completion/completions/electra")]
 pub struct CompletionsArgs {
-    /// The shell
+    /// Shell to write the script for
     pub shell: Shell,
 }
 

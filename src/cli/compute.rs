@@ -17,7 +17,8 @@ pub(super) const DEVICES: [&str; 9] = [
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Device")]
 pub struct ComputeArgs {
-    /// Device: auto, cpu, gpu, gpu:N (as `electra devices` counts), vulkan, vulkan:N, metal or dx12
+    /// Device to compute on: auto, cpu, gpu, gpu:N (as numbered by `electra devices`), vulkan, vulkan:N,
+    /// metal or dx12
     #[arg(
         long,
         env = "ELECTRA_DEVICE",
@@ -27,11 +28,12 @@ pub struct ComputeArgs {
         hide_possible_values = true
     )]
     pub device: DeviceRequest,
-    /// Number format of matrix products; sums and weights stay f32; bf16 is for a CPU with AMX or AMD's
-    /// AVX-512 [default: auto]
+    /// Number format of matrix products [default: auto]
+    ///
+    /// Sums and weights stay in f32. bf16 requires a CPU with AMX (Intel, on Linux) or AVX-512-BF16 (AMD).
     #[arg(long, value_name = "FORMAT", value_parser = parse_precision())]
     pub precision: Option<Precision>,
-    /// Memory to use at most, such as 8GiB; what a step needs decides how it is split
+    /// Maximum memory to use, such as 8GiB; batches are split to fit
     #[arg(long, value_name = "SIZE")]
     pub memory_budget: Option<ByteSize>,
 }

@@ -25,21 +25,20 @@ const SHAPE: ModelShape = ModelShape {
     heads: 16,
 };
 
-/// List the graphics adapters, and which device `auto` picks and why
+/// List the graphics adapters and the device that auto picks
 ///
-/// On the GPU that is picked it tries which forms of matrix product and attention are fastest.
-///
-/// With --device, opens that device too and says what it is. What was found is kept, and so are forms
-/// that a driver crashed on, which are not tried again; --forget forgets both.
+/// Also says why that device is picked and, on a GPU, measures which kernels for matrix products and
+/// attention are fastest; with --device, the same for that device. The results are kept for later runs, and
+/// so is a list of kernels that crashed the driver, which are not tried again. --forget clears both.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Numbers are those that --device gpu:N takes. A card is listed once for each API
-that reaches it.
+The numbers are those of --device gpu:N. A card is listed once for each API that
+can use it.
 
 Example:
   electra devices --json")]
 pub struct DevicesArgs {
-    /// Device to try: auto, cpu, gpu, gpu:N, vulkan, vulkan:N, metal or dx12
+    /// Device to try as well: auto, cpu, gpu, gpu:N, vulkan, vulkan:N, metal or dx12
     #[arg(
         long,
         env = "ELECTRA_DEVICE",
@@ -48,7 +47,7 @@ pub struct DevicesArgs {
         value_parser = parse_device
     )]
     pub device: DeviceRequest,
-    /// Forget what earlier starts found of the devices, crashes included
+    /// Clear the stored measurements and crashes of all devices, and exit
     #[arg(long)]
     pub forget: bool,
 }

@@ -19,12 +19,13 @@ use crate::{
     finetune::{GivenFiles, check_places},
 };
 
-/// Evaluate a fine-tuned model on the dev file of its tasks
+/// Evaluate a fine-tuned model on the dev files of its tasks
 ///
-/// What the reference does with do_train=false: writes answers, null odds, n-best lists and
-/// metrics below DIR/models/NAME/results. Those of another checkpoint, or of one of several trials,
-/// go below that checkpoint, so that the run keeps its own. How the model answers (lengths,
-/// n-best sizes, the no-answer threshold) is taken from the model unless it is given.
+/// Writes predictions and metrics to DIR/models/NAME/results, as Google's code does with do_train=false.
+/// For question answering, these include null odds and n-best lists. Results of another --checkpoint, or
+/// of one of several trials, go to that checkpoint's folder, so that the run keeps its own. The settings
+/// that decide how the model answers (lengths, n-best sizes, the no-answer threshold) are the model's own
+/// unless given.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
@@ -35,10 +36,10 @@ pub struct EvaluateArgs {
     pub run: RunArgs,
     #[command(flatten)]
     pub compute: ComputeArgs,
-    /// Folder of the model to evaluate [default: the one that finetune made]
+    /// Folder of the fine-tuned model [default: the run's own]
     #[arg(long, value_name = "DIR", help_heading = "Run")]
     pub checkpoint: Option<PathBuf>,
-    /// Folder to write to [default: the run's results, or CHECKPOINT/results]
+    /// Output folder [default: the run's results, or CHECKPOINT/results]
     #[arg(long, value_name = "DIR", help_heading = "Run")]
     pub output: Option<PathBuf>,
 }

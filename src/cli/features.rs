@@ -32,7 +32,10 @@ pub(super) fn task_files(config: &Config) -> Vec<PathBuf> {
     files.map(|entry| entry.path()).collect()
 }
 
-/// Write the features that a task's file becomes, as JSON lines
+/// Write the features of a task's data as JSON lines
+///
+/// A feature is one tokenised input of the model: a window of a passage with its question, a text or a
+/// sentence. The output has one JSON object per feature, one task after the other.
 #[derive(Debug, Clone, Args)]
 #[command(override_usage = "\
 electra features [OPTIONS] --data-dir <DIR> --model-name <NAME>
@@ -44,11 +47,11 @@ Example:
 pub struct FeaturesArgs {
     #[command(flatten)]
     pub run: RunArgs,
-    /// The part of the data: train, dev or test; for mnli also dev_mismatched, test_matched,
+    /// Part of the data: train, dev or test; for mnli also dev_mismatched, test_matched,
     /// test_mismatched and diagnostic
     #[arg(long, value_name = "SPLIT", value_parser = SPLITS, hide_possible_values = true)]
     pub split: String,
-    /// The file to write
+    /// Output file
     #[arg(long, value_name = "FILE.jsonl")]
     pub output: PathBuf,
 }

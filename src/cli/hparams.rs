@@ -23,30 +23,30 @@ use crate::{
     eval::json_file::json_text,
 };
 
-/// List the hyper-parameters, their defaults and meanings; presets
+/// List the hyper-parameters and presets, with their meanings
 ///
-/// Defaults in braces follow from the run: its folder, model and tasks. ELECTRA-Large and
-/// question-answering tasks have defaults of their own: with a preset, a model or values, the list
-/// shows what a run would have, of the task squad if no other is given.
+/// Given a preset, a model or values, shows the settings that a run would have instead, for the task squad
+/// unless task_names says otherwise: some defaults depend on the model's size and the tasks. Names in
+/// braces, such as {data_dir}, are filled in from the run.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Example:
+Examples:
   electra hparams batch
   electra hparams --preset large-8gb --set train_batch_size=16
   electra hparams --data-dir data --model-name electra_large rate")]
 pub struct HparamsArgs {
-    /// Only keys with this in their name
+    /// List only keys that contain this text
     pub part: Option<String>,
-    /// List those of electra pretrain
+    /// List the hyper-parameters of `electra pretrain`
     #[arg(long, conflicts_with_all = ["preset", "data_dir", "hparams", "sets"])]
     pub pretrain: bool,
-    /// Show the values of a run with this preset
+    /// Show the settings of a run with this preset
     #[arg(long, value_name = "NAME", value_parser = parse_preset())]
     pub preset: Option<Preset>,
-    /// Show the values of a run on this folder of models and task data
+    /// Show the settings of a run with this data folder
     #[arg(long, value_name = "DIR", requires = "model_name")]
     pub data_dir: Option<PathBuf>,
-    /// Show the values of a run that begins with this model
+    /// Show the settings of a run that starts from this pre-trained model in DIR/models
     #[arg(long, value_name = "NAME", requires = "data_dir")]
     pub model_name: Option<String>,
     #[command(flatten)]

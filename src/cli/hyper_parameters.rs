@@ -20,13 +20,13 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Run")]
 pub struct RunArgs {
-    /// Folder of models (models/M) and task data (finetuning_data/TASK)
+    /// Data folder: models are in DIR/models, task data in DIR/finetuning_data
     #[arg(long, value_name = "DIR")]
     pub data_dir: PathBuf,
-    /// Name of the pre-trained model: its folder in DIR/models
+    /// Name of the pre-trained model, a folder in DIR/models
     #[arg(long, value_name = "NAME")]
     pub model_name: String,
-    /// A named set of hyper-parameters (`electra hparams` lists them); --hparams and --set win
+    /// Named set of hyper-parameters, listed by `electra hparams`; --hparams and --set override it
     #[arg(long, value_name = "NAME", value_parser = parse_preset())]
     pub preset: Option<Preset>,
     #[command(flatten)]
@@ -36,10 +36,10 @@ pub struct RunArgs {
 /// Hyper-parameters as the user gives them.
 #[derive(Debug, Clone, Default, Args)]
 pub struct GivenArgs {
-    /// Hyper-parameters: JSON text, or the path of a .json file; // and /* */ comments are allowed
+    /// Hyper-parameters, as JSON text or the path of a .json file; // and /* */ comments are allowed
     #[arg(long, value_name = "JSON|FILE.json")]
     pub hparams: Option<String>,
-    /// One hyper-parameter, without quoting JSON; wins over --hparams; may be repeated
+    /// Set one hyper-parameter, without JSON quoting; overrides --hparams; may be repeated
     #[arg(
         long = "set",
         value_name = "KEY=VALUE",

@@ -7,13 +7,13 @@ use clap::{Args, CommandFactory};
 
 use super::Cli;
 
-/// Print the manual page, or write those of all commands
+/// Print the manual page, or write the pages of all commands
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
   electra man ~/.local/share/man/man1")]
 pub struct ManArgs {
-    /// Folder for electra.1, electra-finetune.1 and so on
+    /// Output folder for electra.1, electra-finetune.1 and so on [default: print electra.1]
     pub folder: Option<PathBuf>,
 }
 

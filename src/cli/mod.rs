@@ -61,7 +61,7 @@ mod wide_table;
 
 pub use failure::{Failure, NO_DEVICE, WRONG_USE, exit_code, one_line};
 
-/// Fine-tunes ELECTRA on any GPU that wgpu reaches, and on the CPU.
+/// Pre-train, fine-tune, evaluate and serve ELECTRA on any GPU or on the CPU
 #[derive(Debug, Parser)]
 #[command(
     name = "electra",
@@ -71,8 +71,10 @@ pub use failure::{Failure, NO_DEVICE, WRONG_USE, exit_code, one_line};
     disable_version_flag = true,
     help_template = command_list::help_template(),
     after_help = "\
-Exit codes: 0 done, 2 wrong use or bad data, 3 device or memory, 130 ended by
-Ctrl-C, 143 ended by SIGTERM or SIGHUP.
+Run `electra COMMAND --help` for a command's options and examples.
+
+Exit codes: 0 success, 2 usage error or bad data, 3 device or memory failure,
+130 stopped by Ctrl-C, 143 stopped by SIGTERM or SIGHUP.
 
 Examples:
   electra quickstart
@@ -93,13 +95,13 @@ pub struct GlobalArgs {
     /// Print only results and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Print more; -vv includes library logs
+    /// Print more details; -vv adds library logs
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// Print figures as JSON
+    /// Print results and messages as JSON
     #[arg(long, global = true)]
     pub json: bool,
-    /// Print help (-h: a summary)
+    /// Print help; -h prints a summary
     #[arg(short, long, global = true, action = ArgAction::Help)]
     help: Option<bool>,
     /// Print the version

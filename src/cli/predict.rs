@@ -33,32 +33,32 @@ use crate::{
     },
 };
 
-/// Answer every question, text or sentence of a file
+/// Predict the answers, labels or tags for a file
 ///
-/// For questions it writes the answers, their n-best lists with probabilities, the no-answer scores, and
-/// the threshold on them by which the answers are to be scored. For texts and sentences it writes
-/// predictions.jsonl, one line each, whether or not the file has labels; for GLUE's test files also what
-/// gluebenchmark.com takes.
+/// For questions, writes the answers, n-best lists with probabilities, the no-answer scores (null odds) and
+/// a record of the threshold to score them with. For texts and sentences, writes predictions.jsonl with one
+/// line per example, whether or not the file has labels; for GLUE's test files, also the submission files
+/// for gluebenchmark.com.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Example:
+Examples:
   electra predict --checkpoint my_model --data questions.json --output answers
   electra predict --checkpoint my_films --data new.csv --output predicted")]
 pub struct PredictArgs {
     /// Folder of the fine-tuned model
     #[arg(long, value_name = "DIR")]
     pub checkpoint: PathBuf,
-    /// Questions in the shape of a SQuAD file; texts as TSV, csv, JSON or one per line (.txt);
-    /// sentences in CoNLL's form, as JSON lines or one text per line
+    /// Input file: questions in SQuAD's format; texts as TSV, csv, JSON or one per line (.txt); sentences in
+    /// CoNLL's format, as JSON lines or one text per line
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
-    /// Folder to write to
+    /// Output folder
     #[arg(long, value_name = "DIR")]
     pub output: PathBuf,
-    /// Which of the model's tasks answers [default: the first, named on standard error]
+    /// Task to use if the model has several [default: the first]
     #[arg(long, value_name = "NAME")]
     pub task: Option<String>,
-    /// No-answer score above which there is no answer [default: the model's]
+    /// No-answer score (null odds) above which a question has no answer [default: the model's]
     #[arg(
         long,
         value_name = "X",

@@ -17,17 +17,21 @@ use crate::{
     terminal,
 };
 
-/// Convert, train, evaluate and ask, on a small example of its own
+/// Convert, train, evaluate and query a tiny built-in model
+///
+/// Runs the whole pipeline on made-up data and a model that the program contains. The output folder is a
+/// data folder for the other commands (--data-dir), with the pre-trained model electra_tiny
+/// (--model-name). To resume an interrupted run, repeat the command.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Example:
+Examples:
   electra quickstart --output quickstart
   electra quickstart --output quickstart --kind tagging")]
 pub struct QuickstartArgs {
-    /// Kind of task to learn
+    /// Kind of task to train on
     #[arg(long, value_enum, value_name = "KIND", default_value = "questions")]
     pub kind: Lesson,
-    /// Folder to write to
+    /// Output folder
     #[arg(long, value_name = "DIR", default_value = "electra-quickstart")]
     pub output: PathBuf,
     /// Start over instead of resuming; an earlier model is moved aside

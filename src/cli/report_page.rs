@@ -9,13 +9,13 @@ use crate::report::EXAMPLES;
 /// Where the page goes, and how much it shows.
 #[derive(Debug, Clone, Args)]
 pub struct PageArgs {
-    /// The page to write
+    /// Output file
     #[arg(long, value_name = "FILE.html")]
     pub output: PathBuf,
-    /// Title of the page [default: the name of the data file, or those of the model and its tasks]
+    /// Page title [default: the name of the data file, or of the model and its tasks]
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
-    /// Examples of each class, at most
+    /// Maximum number of examples to show per class
     #[arg(long, value_name = "N", default_value_t = EXAMPLES)]
     pub examples: usize,
 }

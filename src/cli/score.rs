@@ -26,28 +26,29 @@ use crate::{
 /// The file in the folder of `--plots`.
 const CURVES: &str = "pr_curves.json";
 
-/// Score answers as the official scripts of SQuAD and MRQA do
+/// Score answers as the official SQuAD and MRQA scripts do
 ///
-/// Answers that this program wrote have a record beside them (PREDICTIONS.provenance.json), which
-/// tells null odds and threshold. Standard error says what was used.
+/// Predictions that this program wrote have a record next to them (PREDICTIONS.provenance.json), which
+/// provides the metric, the null odds and the threshold unless they are given. Standard error says what
+/// was used.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
   electra score --data dev.json --predictions squad_preds.json \\
     --null-odds squad_null_odds.json --threshold -2.75")]
 pub struct ScoreArgs {
-    /// The questions and their right answers
+    /// File with the questions and their gold answers
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
-    /// The answers: an object from question id to text
+    /// File with the predicted answers: a JSON object from question id to text
     #[arg(long, value_name = "FILE")]
     pub predictions: PathBuf,
-    /// The null scores: an object from question id to number (squad2) [default: those of the
-    /// predictions' record]
+    /// File with the no-answer scores (null odds): a JSON object from question id to number, for squad2
+    /// [default: from the predictions' record]
     #[arg(long, value_name = "FILE")]
     pub null_odds: Option<PathBuf>,
-    /// Null score above which a question counts as unanswerable [default: that of the predictions'
-    /// record, else that of the official script, 1.0]
+    /// No-answer score (null odds) above which a question has no answer [default: from the predictions'
+    /// record, else 1.0 as in the official script]
     #[arg(
         long,
         value_name = "X",
@@ -55,11 +56,11 @@ pub struct ScoreArgs {
         value_parser = threshold::parse
     )]
     pub threshold: Option<f64>,
-    /// The script to follow [default: told by the record, else by the data]
+    /// Script to follow [default: from the predictions' record, else from the data]
     #[arg(long, value_name = "METRIC", value_parser = parse_metric())]
     pub metric: Option<Metric>,
-    /// Folder for the points of the precision-recall curves (squad2 with --null-odds); adds the
-    /// average precisions to the figures
+    /// Output folder for the points of the precision-recall curves (squad2 with null odds); adds the average
+    /// precisions to the scores
     #[arg(long, value_name = "DIR")]
     pub plots: Option<PathBuf>,
 }

@@ -17,12 +17,11 @@ use crate::{
     tasks::qa::no_answer::{null_odds::gives_null_odds, threshold},
 };
 
-/// Answer questions in a browser and for programs; classify and tag
+/// Serve a fine-tuned model in the browser and over HTTP
 ///
-/// Serves a page at / for the model's tasks and an API, which /openapi.json describes: /api/answer,
-/// /api/classify, /api/regress, /api/tag, and of lists /v1/answers and the like. /metrics has figures for
-/// Prometheus, and with -v each request is told in a line. Ctrl-C ends it once the requests under way
-/// are answered.
+/// People use the page at /, programs the JSON API: /api/answer, /api/classify, /api/regress and /api/tag,
+/// or /v1/answers and so on for lists, as described in /openapi.json. /metrics has metrics for Prometheus.
+/// With -v, each request is logged. Ctrl-C stops the server once the requests in progress are answered.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
@@ -31,13 +30,13 @@ pub struct ServeArgs {
     /// Folder of the fine-tuned model
     #[arg(long, value_name = "DIR")]
     pub checkpoint: PathBuf,
-    /// Address to listen at; 0.0.0.0 is every address of this machine
+    /// Address to listen on; 0.0.0.0 means all addresses of this machine
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
     pub host: String,
-    /// Port to listen at; 0 takes a free one
+    /// Port to listen on; 0 picks a free one
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     pub port: u16,
-    /// Seconds after which a request is given up
+    /// Time limit of a request
     #[arg(
         long,
         value_name = "SECONDS",
@@ -45,7 +44,7 @@ pub struct ServeArgs {
         value_parser = value_parser!(u64).range(1..=3600)
     )]
     pub timeout: u64,
-    /// Requests that may wait at once; more are turned away
+    /// Maximum number of waiting requests; further ones are rejected
     #[arg(
         long,
         value_name = "N",
@@ -53,8 +52,8 @@ pub struct ServeArgs {
         value_parser = value_parser!(u16).range(1..)
     )]
     pub queue: u16,
-    /// Null score above which there is no answer, for requests that give none [default: the
-    /// model's, qa_na_threshold]
+    /// No-answer score (null odds) above which a question has no answer, unless the request gives its own
+    /// [default: the model's]
     #[arg(
         long,
         value_name = "X",
@@ -62,7 +61,7 @@ pub struct ServeArgs {
         value_parser = threshold::parse
     )]
     pub threshold: Option<f64>,
-    /// Origin whose web pages may ask, such as https://example.org, or * for all; may be repeated
+    /// Origin whose web pages may send requests, such as https://example.org, or * for all; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<Origin>,
     #[command(flatten)]

@@ -14,22 +14,22 @@ use crate::{
     pretrain::vocabulary::{check_output, train},
 };
 
-/// Make a WordPiece vocabulary of a corpus of text
+/// Build a WordPiece vocabulary from a text corpus
+///
+/// Reads the corpus as `electra data pretrain` does; give both commands the same case and accent options.
+/// The same corpus always gives the same vocabulary.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-The corpus is read as electra data pretrain reads it. The same corpus gives the
-same vocabulary. Give data pretrain the same flags for letters.
-
 Example:
   electra vocab --corpus corpus --size 30522 --output vocab.txt")]
 pub struct VocabArgs {
-    /// The folder of the text
+    /// Folder of text files
     #[arg(long, value_name = "DIR")]
     pub corpus: PathBuf,
-    /// The most tokens, the special ones among them
+    /// Maximum number of tokens, special tokens included
     #[arg(long, value_name = "N", default_value_t = 30_522)]
     pub size: usize,
-    /// The file to write
+    /// Output file
     #[arg(long, value_name = "FILE", default_value = "vocab.txt")]
     pub output: PathBuf,
     #[command(flatten)]

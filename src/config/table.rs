@@ -30,170 +30,172 @@ table! {
     pub struct Config, keys begin with "";
 
     Reference {
-        /// Folder of models and task data, from --data-dir.
+        /// Data folder, with models and task data; given as --data-dir.
         data_dir: PathBuf = PathBuf::new() => Place,
-        /// Name of the pre-trained model, from --model-name.
+        /// Name of the pre-trained model; given as --model-name.
         model_name: String = String::new() => Place,
-        /// A quick run on small files (`<split>-debug.json`) with a small model.
+        /// Quick run with a small model on small files (`<split>-debug.json`).
         debug: bool = false => Conduct,
-        /// Shows the first training examples as the model reads them.
+        /// Whether to print the first training examples as the model reads them.
         log_examples: bool = false => Conduct,
-        /// How many times to train and evaluate.
+        /// Number of trials: how many times to train and evaluate.
         num_trials: usize = 1 => Conduct,
         /// Whether to train.
         do_train: bool = true => Conduct,
         /// Whether to evaluate.
         do_eval: bool = true => Conduct,
-        /// Keeps the model of every trial; else only that of the last.
+        /// Whether to keep the models of all trials, not only the last one's.
         keep_all_models: bool = true => Conduct,
-        /// Size of the pre-trained model, which decides the defaults of learning_rate and
-        /// layerwise_lr_decay; not given: by the checkpoint's width.
+        /// Size of the pre-trained model, which sets the defaults of learning_rate and
+        /// layerwise_lr_decay; if not given, the checkpoint's width decides.
         model_size: ModelSize = ModelSize::Small => Model,
-        /// Tasks to learn together: squad, squadv1, newsqa, naturalqs, triviaqa, searchqa; cola, mrpc,
-        /// mnli, sst, rte, qnli, qqp, sts; chunk; or one's own, described in its folder's task.json.
+        /// Tasks to train on together: squad, squadv1, newsqa, naturalqs, triviaqa, searchqa; cola, mrpc,
+        /// mnli, sst, rte, qnli, qqp, sts; chunk; or your own, described by the task.json in its folder.
         task_names: Vec<String> = vec!["chunk".to_owned()] => Training,
-        /// Changes to the encoder that model_size stands for.
+        /// Changes to the encoder's shape that model_size sets.
         model_hparam_overrides: ModelOverrides = ModelOverrides::defaults() => Model,
-        /// Width of the embeddings, the checkpoint's if not given; null: that of the layers.
+        /// Width of the embeddings; if not given, the checkpoint's; null: the width of the layers.
         embedding_size: Option<usize> = None => Model,
-        /// Entries of the vocabulary; not given: the checkpoint's.
+        /// Number of entries in the vocabulary; if not given, the checkpoint's.
         vocab_size: usize = 30522 => Model,
-        /// Whether text is lower-cased and loses its accents; not given: as the checkpoint says.
+        /// Whether to lower-case text and strip its accents; if not given, as the checkpoint says.
         do_lower_case: bool = true => Training,
-        /// Highest learning rate.
+        /// Peak learning rate.
         learning_rate: f64 = 1e-4 => Training,
-        /// Decay of weights in Adam; norms and biases have none.
+        /// Weight decay in Adam; layer norms and biases have none.
         weight_decay_rate: f64 = 0.01 => Training,
-        /// Factor of the learning rate from a layer to the one below; at or below 0: one rate for all.
+        /// Factor of the learning rate from each layer to the one below; 0 or less: one rate for all.
         layerwise_lr_decay: f64 = 0.8 => Training,
-        /// Passes over the training features.
+        /// Number of passes over the training features.
         num_train_epochs: f64 = 3.0 => Training,
-        /// Part of the steps in which the learning rate grows from 0.
+        /// Fraction of the steps over which the learning rate rises from 0.
         warmup_proportion: f64 = 0.1 => Training,
-        /// Steps from one checkpoint to the next.
+        /// Number of steps between checkpoints.
         save_checkpoints_steps: u64 = 1_000_000 => Conduct,
-        /// Whether to write answers for the test files.
+        /// Whether to write predictions for the test files.
         write_test_outputs: bool = false => Conduct,
-        /// Trials whose test answers are written.
+        /// Number of trials whose test predictions are written.
         n_writes_test: usize = 5 => Conduct,
-        /// Tokens of a feature at most, question and special tokens included.
+        /// Maximum tokens per feature, question and special tokens included.
         max_seq_length: usize = 128 => Training,
-        /// Features that one training step learns from.
+        /// Features per training step.
         train_batch_size: usize = 32 => Training,
-        /// Features in a prediction batch.
+        /// Features per prediction batch.
         predict_batch_size: usize = 32 => Conduct,
-        /// Tokens of a question; the rest is cut off.
+        /// Maximum tokens per question; the rest is cut off.
         max_query_length: usize = 64 => Training,
-        /// Tokens from the start of a window to the start of the next.
+        /// Tokens from the start of one window to the start of the next.
         doc_stride: usize = 128 => Training,
-        /// Answers that are kept for a question.
+        /// Number of candidate answers to keep per question.
         n_best_size: usize = 20 => Evaluation,
-        /// Tokens of an answer at most.
+        /// Maximum tokens per answer.
         max_answer_length: usize = 30 => Evaluation,
-        /// Learns whether a question has an answer, in every question-answering task.
+        /// Whether question-answering tasks also train a classifier for answerability.
         answerable_classifier: bool = true => Training,
-        /// Shows the answerable classifier where answers may start.
+        /// Whether the answerable classifier sees the start logits.
         answerable_uses_start_logits: bool = true => Training,
         /// Weight of the answerable classifier's loss.
         answerable_weight: f64 = 0.5 => Training,
-        /// Predicts the end of an answer from its start.
+        /// Whether the end of an answer is predicted from its start.
         joint_prediction: bool = true => Training,
-        /// Starts that are followed, and ends for each of them, with joint_prediction.
+        /// With joint_prediction: number of starts to consider, and of ends for each.
         beam_size: usize = 20 => Evaluation,
-        /// Null score above which a question counts as unanswerable.
+        /// No-answer score (null odds) above which a question has no answer.
         qa_na_threshold: f64 = -2.75 => Evaluation,
-        /// Learns both orders of a pair of texts in mrpc and sts.
+        /// Whether mrpc and sts are trained on both orders of each pair of texts.
         double_unordered: bool = true => Conduct,
-        /// Folder of the pre-trained model; null (the default in debug) starts from random weights.
+        /// Folder of the pre-trained model; null (the default with debug): start from random weights.
         init_checkpoint: Option<PathBuf> = Some("{data_dir}/models/{model}".into()) => Place,
-        /// Vocabulary, one word piece a line; not given: the checkpoint's own, else this, else
+        /// Vocabulary file, one token per line; if not given, the checkpoint's own, else this, else
         /// {data_dir}/vocab.txt.
         vocab_file: PathBuf = "{data_dir}/models/{model}/vocab.txt".into() => Place,
         /// Folder of a task's data files.
         raw_data_dir: PathBuf = "{data_dir}/finetuning_data/{:}".into() => Place,
-        /// Folder of the fine-tuned model, before "_" and the number of the trial.
+        /// Folder of the fine-tuned model, to which "_" and the trial's number are added.
         model_dir: PathBuf =
             "{data_dir}/models/{model}/finetuning_models/{tasks}_model".into() => Place,
-        /// Results as text; those as JSON lie beside it.
+        /// File for the results as text; the results as JSON go next to it.
         results_txt: PathBuf =
             "{data_dir}/models/{model}/results/{tasks}_results.txt".into() => Place,
-        /// Metrics of a task.
+        /// File for a task's metrics.
         qa_eval_file: PathBuf =
             "{data_dir}/models/{model}/results/{tasks}_qa/{:}_eval.json".into() => Place,
-        /// Answers of a task; the n-best lists lie beside it.
+        /// File for a task's answers; the n-best lists go next to it.
         qa_preds_file: PathBuf =
             "{data_dir}/models/{model}/results/{tasks}_qa/{:}_preds.json".into() => Place,
-        /// Null scores of a task.
+        /// File for a task's no-answer scores (null odds).
         qa_na_file: PathBuf =
             "{data_dir}/models/{model}/results/{tasks}_qa/{:}_null_odds.json".into() => Place,
-        /// Test answers by task, split and trial.
+        /// File for test predictions, by task, split and trial.
         test_predictions: PathBuf =
             "{data_dir}/models/{model}/test_predictions/{:}_{:}_{:}_predictions.json".into()
                 => Place,
     }
 
     Engine {
-        /// Whether text loses its accents; null: as the checkpoint says, else if it is lower-cased.
+        /// Whether to strip accents; null: as the checkpoint says, else only if text is lower-cased.
         strip_accents: Option<bool> = None => Training,
-        /// Whether every CJK ideograph is a word of its own; not given: as the checkpoint says.
+        /// Whether each CJK ideograph is a separate word; if not given, as the checkpoint says.
         tokenize_chinese_chars: bool = true => Training,
-        /// Seed of shuffling, dropout and new weights; trial t uses seed + t - 1.
+        /// Random seed of shuffling, dropout and new weights; trial t uses seed + t - 1.
         seed: u64 = 1 => Training,
-        /// Shuffles the training features; false keeps the order of the files.
+        /// Whether to shuffle the training features; false: keep the order of the files.
         shuffle: bool = true => Training,
-        /// Micro-batch size; gradients are accumulated. null: chosen to fit the device's memory.
+        /// Features computed at once, with gradients accumulated; null: chosen to fit the device's memory.
         micro_batch_size: Option<usize> = None => Conduct,
-        /// Computes activations again in the backward pass to save memory.
+        /// Whether to recompute activations in the backward pass to save memory.
         gradient_checkpointing: GradientCheckpointing = GradientCheckpointing::Auto => Conduct,
         /// Number format of matrix products.
         precision: Precision = Precision::Auto => Training,
-        /// Layers that learn, counted from the top, besides the head; null: all, and the embeddings.
+        /// Number of layers to train, from the top, besides the head; null: all, and the embeddings.
         trainable_layers: Option<usize> = None => Training,
-        /// Puts features of like length into one batch, which changes which features share a batch.
+        /// Whether to group features of similar length, which changes which features share a batch.
         length_bucketing: bool = false => Training,
-        /// Checkpoints that are kept.
+        /// Number of checkpoints to keep.
         max_save: usize = 5 => Conduct,
-        /// Seconds from one checkpoint to the next.
+        /// Seconds between checkpoints.
         save_checkpoints_secs: u64 = 600 => Conduct,
-        /// Steps from one line of the training log to the next.
+        /// Number of steps between lines of the training log.
         log_every: u64 = 1 => Conduct,
-        /// Which power of layerwise_lr_decay a layer gets.
+        /// Power of layerwise_lr_decay at the top layer: 2 if released, as in Google's code; 1 if paper.
         lr_decay_variant: LrDecayVariant = LrDecayVariant::Released => Training,
-        /// How the learning rate falls over the steps, warm-up included.
+        /// How the learning rate decays over all steps, warm-up included.
         lr_schedule: LrSchedule = LrSchedule::Linear => Training,
-        /// Part of a label that all classes or tags share in the loss, from 0 to below 1.
+        /// Fraction of a label to spread over all classes or tags in the loss, from 0 to below 1.
         label_smoothing: f64 = 0.0 => Training,
         /// Number format that Adam's moments are stored in; bf16 takes half the memory.
         optimizer_moments: OptimizerMoments = OptimizerMoments::F32 => Training,
-        /// Stores with the model, as qa_na_threshold, the no-answer threshold that is best by F1 on the dev file.
+        /// Whether to store the no-answer threshold with the best F1 on the dev file with the model, as
+        /// qa_na_threshold.
         calibrate: bool = false => Evaluation,
-        /// Training examples at most, the first of the file: questions, rows or sentences; null: all.
+        /// Maximum number of training examples (questions, rows or sentences), the first of the file;
+        /// null: all.
         max_train_examples: Option<usize> = None => Conduct,
-        /// Examples that are evaluated at most, the first of the dev file; null: all.
+        /// Maximum number of examples to evaluate, the first of the dev file; null: all.
         max_eval_examples: Option<usize> = None => Conduct,
-        /// Evaluations between training steps: a number of steps, or "epoch"; null: only at the end.
+        /// How often to evaluate during training: a number of steps, or "epoch"; null: only at the end.
         eval_every: Option<EvalEvery> = None => BestWeights,
-        /// Examples of those evaluations at most, the first of the dev file; null: all.
+        /// Maximum number of examples in the evaluations of eval_every, the first of the dev file; null: all.
         eval_max_examples: Option<usize> = None => Conduct,
-        /// The figure of those evaluations, such as "f1" or "rte.accuracy", whose best weights become
+        /// Metric of the evaluations of eval_every, such as "f1" or "rte.accuracy", whose best weights become
         /// the model; null: the last weights do.
         keep_best: Option<String> = None => BestWeights,
-        /// Evaluations without a better figure after which training ends; null: it never ends early.
+        /// Number of evaluations without a better keep_best metric after which training stops; null: never.
         patience: Option<usize> = None => BestWeights,
     }
 
     NoEffect {
-        /// Features in a batch whose loss is evaluated; answers are predicted, with
-        /// predict_batch_size, in the reference too.
+        /// Features per evaluation batch; not used, since predictions use predict_batch_size, as in Google's
+        /// code.
         eval_batch_size: usize = 32 => Conduct,
-        /// Steps that a TPU runs by itself.
+        /// Number of steps that a TPU runs on its own.
         iterations_per_loop: u64 = 1000 => Conduct,
-        /// Reuses the reference's feature cache; features are made anew here, which takes seconds.
+        /// Whether to reuse the feature cache of Google's code; here features are always rebuilt, in seconds.
         use_tfrecords_if_existing: bool = true => Conduct,
-        /// Folder of the reference's feature cache.
+        /// Folder of the feature cache of Google's code.
         preprocessed_data_dir: PathBuf =
             "{data_dir}/models/{model}/finetuning_tfrecords/{tasks}_tfrecords".into() => Place,
-        /// Results in Python's pickle format; here they are written as JSON.
+        /// File for the results as a Python pickle; here they are written as JSON.
         results_pkl: PathBuf =
             "{data_dir}/models/{model}/results/{tasks}_results.pkl".into() => Place,
     }
@@ -219,32 +221,32 @@ table! {
     pub struct ModelOverrides, keys begin with "model_hparam_overrides.";
 
     Reference {
-        /// Entries of the vocabulary; null: vocab_size.
+        /// Number of entries in the vocabulary; null: vocab_size.
         vocab_size: Option<usize> = None => Model,
         /// Width of the layers; null: 256, 768 or 1,024 by model_size.
         hidden_size: Option<usize> = None => Model,
         /// Number of layers; null: 12, 12 or 24 by model_size.
         num_hidden_layers: Option<usize> = None => Model,
-        /// Heads of an attention layer; null: hidden_size / 64, at least 1.
+        /// Attention heads per layer; null: hidden_size / 64, at least 1.
         num_attention_heads: Option<usize> = None => Model,
-        /// Width of the feed-forward layer; null: 4 times hidden_size.
+        /// Width of the feed-forward layers; null: 4 times hidden_size.
         intermediate_size: Option<usize> = None => Model,
-        /// Activation of the feed-forward layer; only "gelu".
+        /// Activation of the feed-forward layers; only "gelu" is supported.
         hidden_act: Option<String> = None => Model,
         /// Dropout after embeddings and dense layers; null: 0.1.
         hidden_dropout_prob: Option<f64> = None => Model,
-        /// Dropout of the attention's probabilities; null: 0.1.
+        /// Dropout on attention probabilities; null: 0.1.
         attention_probs_dropout_prob: Option<f64> = None => Model,
-        /// Positions that have an embedding; null: 512.
+        /// Number of positions with an embedding; null: 512.
         max_position_embeddings: Option<usize> = None => Model,
-        /// Segments that have an embedding; null: 2.
+        /// Number of segments with an embedding; null: 2.
         type_vocab_size: Option<usize> = None => Model,
-        /// Standard deviation of new weights in the encoder; null: 0.02.
+        /// Standard deviation of new encoder weights; null: 0.02.
         initializer_range: Option<f64> = None => Model,
     }
 
     Engine {
-        /// Added to the variance in layer norms; null: 1e-12.
+        /// Epsilon added to the variance in layer norms; null: 1e-12.
         layer_norm_eps: Option<f64> = None => Model,
     }
 }

@@ -175,7 +175,7 @@ fn hparams_are_listed_with_their_defaults() {
     let output = electra(&["hparams", "batch_size"], &[]);
     assert_eq!(output.status.code(), Some(0));
     let text = stdout(&output);
-    let expected = "train_batch_size = 32\n    Features that one training step learns from.\n    \
+    let expected = "train_batch_size = 32\n    Features per training step.\n    \
                     expected: a whole number, not negative; decides: training; from: Google's code\n";
     assert!(text.starts_with(expected), "{text}");
     assert!(text.contains("micro_batch_size = null\n"), "{text}");
@@ -268,14 +268,10 @@ fn every_command_s_help_shows_an_example_and_its_own_purpose() {
             "Write the features",
             help::<cli::features::FeaturesArgs>("features"),
         ),
-        (
-            "data",
-            "Convert QuAC, NewsQA and MRQA",
-            help::<cli::data::DataArgs>("data"),
-        ),
+        ("data", "Prepare data", help::<cli::data::DataArgs>("data")),
         (
             "predict",
-            "Answer every question",
+            "Predict the answers, labels or tags",
             help::<cli::predict::PredictArgs>("predict"),
         ),
         (
@@ -290,7 +286,7 @@ fn every_command_s_help_shows_an_example_and_its_own_purpose() {
         ),
         (
             "serve",
-            "Answer questions in a browser",
+            "Serve a fine-tuned model",
             help::<cli::serve::ServeArgs>("serve"),
         ),
         (
@@ -305,7 +301,7 @@ fn every_command_s_help_shows_an_example_and_its_own_purpose() {
         ),
         (
             "completions",
-            "Print the completions",
+            "Print a completion script",
             help::<cli::completions::CompletionsArgs>("completions"),
         ),
         (
@@ -340,8 +336,9 @@ fn every_command_s_help_shows_an_example_and_its_own_purpose() {
         ),
     ] {
         assert!(help.starts_with(purpose), "{help}");
+        let mut headings = ["Example", "Examples"].iter();
         assert!(
-            help.contains(&format!("Example:\n  electra {name}")),
+            headings.any(|heading| help.contains(&format!("\n{heading}:\n  electra {name}"))),
             "{help}"
         );
     }

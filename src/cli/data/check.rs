@@ -19,12 +19,12 @@ use crate::{
     },
 };
 
-/// Check a data file: what is in it, how long it is in tokens, what is wrong with it
+/// Check a data file: its contents, lengths in tokens and errors
 ///
-/// Knows SQuAD 1.1 and 2.0, rows, QuAC, MRQA and NewsQA by their contents, as well as tables of labelled
-/// texts (TSV, csv, JSON lines) with the usual columns and tagged words (CoNLL, JSON lines). A folder
-/// with a task.json, or named after a task, is checked as a whole. Exit code 2 where training or
-/// scoring would stumble.
+/// Recognises SQuAD 1.1 and 2.0, rows, QuAC, MRQA and NewsQA by their content, as well as tables of labelled
+/// texts (TSV, csv, JSON lines) with the usual column names and tagged words (CoNLL, JSON lines). A folder
+/// with a task.json, or named after a built-in task, is checked as a whole. The exit code is 2 if there are
+/// errors, and 0 if there are only warnings.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
@@ -33,7 +33,7 @@ Examples:
   electra data check train.tsv --task cola
   electra data check films.csv --description task.json")]
 pub struct CheckArgs {
-    /// The file, or the folder of a task's files
+    /// File to check, or a task's folder
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     #[command(flatten)]

@@ -15,22 +15,22 @@ use crate::{
 /// New ids that are shown; `--json` has them all.
 const SHOWN: usize = 5;
 
-/// Put data files of one form together, in their order
+/// Merge data files of the same format
 ///
-/// The new file has the form of the first, and everything in the files stays as it is. Questions with one
-/// id are refused unless --rename gives new ones. Nothing is replaced.
+/// The output keeps the files' format, order and content. Two questions with the same id are refused unless
+/// --rename gives the second a new one. Existing files are never overwritten.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
   electra data merge train.json more.json --output all.json")]
 pub struct MergeArgs {
-    /// The files
+    /// Files to merge
     #[arg(value_name = "FILE", required = true, num_args = 2..)]
     pub files: Vec<PathBuf>,
-    /// The file to write
+    /// Output file
     #[arg(long, value_name = "OUT")]
     pub output: PathBuf,
-    /// Give questions whose id an earlier one has a new one: ID-2, ID-3 …
+    /// Rename questions whose id is already taken to ID-2, ID-3 and so on
     #[arg(long)]
     pub rename: bool,
     #[command(flatten)]

@@ -31,10 +31,10 @@ use crate::tasks::qa::dataset::{
     dropped::{Reason, Tally},
 };
 
-/// Convert QuAC, NewsQA and MRQA; make, check, split and merge data
+/// Prepare data: convert, check, compare, split and merge files
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Example:
+Examples:
   electra data quac val_v0.2.json dev.json
   electra data squad rows.jsonl train.json
   electra data classification films.csv data/finetuning_data/films
@@ -65,22 +65,22 @@ pub enum DataCommand {
 /// The files of a conversion.
 #[derive(Debug, Clone, Args)]
 pub struct Files {
-    /// The data set's own file
+    /// Input file, as the data set provides it
     #[arg(value_name = "IN")]
     pub input: PathBuf,
-    /// The SQuAD 2.0 file to write
+    /// Output file, in SQuAD 2.0's format
     #[arg(value_name = "OUT")]
     pub output: PathBuf,
 }
 
-/// Convert rows as `datasets` writes them, and SQuAD's other forms, to SQuAD 2.0
+/// Convert SQuAD 1.1 and Hugging Face dataset rows to SQuAD 2.0
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-A row has the keys or columns id, context, question and answers,
-{\"text\": […], \"answer_start\": […]}, empty if the question is impossible. Rows
-may be JSON lines, a list, {\"data\": […]} or csv, plain or gzip. Save a Parquet
-file with .to_json(\"train.json\") first. The tasks squad and squadv1 read all of
-these themselves.
+A row has the keys or columns id, context, question and answers, which is
+{\"text\": […], \"answer_start\": […]}, with empty lists if there is no answer.
+Rows may be JSON lines, a JSON list, {\"data\": […]} or csv, plain or gzip. Save a
+Parquet file with .to_json(\"train.json\") first. The tasks squad and squadv1 read
+all of these directly.
 
 Example:
   electra data squad train.jsonl train.json")]
@@ -89,18 +89,18 @@ pub struct SquadArgs {
     pub files: Files,
 }
 
-/// Convert QuAC's dialogues to SQuAD 2.0
+/// Convert QuAC dialogues to SQuAD 2.0
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-With --history 2 a question reads \"Q1 A1 Q2 A2 Q3\". Questions are cut at
-max_query_length: raise it, and see with `electra data check` how many are cut.
+With --history 2, a question reads \"Q1 A1 Q2 A2 Q3\". Questions are cut off at
+max_query_length, so raise it: `electra data check` says how many are cut.
 
 Example:
   electra data quac train_v0.2.json train.json --history 2")]
 pub struct QuacArgs {
     #[command(flatten)]
     pub files: Files,
-    /// Turns of the dialogue, questions with their answers, that stand before each question
+    /// Number of earlier questions, with their answers, to put before each question
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=32))]
     pub history: u8,
 }
@@ -118,7 +118,7 @@ pub struct NewsqaArgs {
 /// Convert MRQA's JSON lines, plain or gzip, to SQuAD 2.0
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-The tasks newsqa, naturalqs, triviaqa and searchqa read MRQA's lines themselves.
+The tasks newsqa, naturalqs, triviaqa and searchqa read MRQA's files directly.
 
 Example:
   electra data mrqa SearchQA.jsonl.gz train.json")]

@@ -37,16 +37,16 @@ const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// What becomes of letters, as the reference's script has it.
 #[derive(Debug, Clone, Args)]
 pub struct LetterArgs {
-    /// Lower-case the text, as every released model has it [default]
+    /// Lower-case the text, as for all released models [default]
     #[arg(long, overrides_with = "no_lower_case")]
     pub do_lower_case: bool,
-    /// Keep capitals, and accents with them
+    /// Keep capital letters and accents
     #[arg(long)]
     pub no_lower_case: bool,
-    /// Take accents off lower-cased letters [default]
+    /// Strip accents from lower-cased text [default]
     #[arg(long, overrides_with = "no_strip_accents")]
     pub do_strip_accents: bool,
-    /// Keep accents
+    /// Keep accents in lower-cased text
     #[arg(long)]
     pub no_strip_accents: bool,
 }
@@ -63,34 +63,35 @@ impl LetterArgs {
     }
 }
 
-/// Make examples for pre-training of a corpus of text
+/// Make pre-training examples from a text corpus
 ///
-/// Reads every file below the folder: text, plain or gzip, with a line a sentence or a paragraph, and
-/// JSON lines with a key text, each a document. Every core is at work. What is interrupted goes on when
-/// the same command is given again, and becomes the same file.
+/// Reads all files below the folder, plain or gzip: text with one sentence or paragraph per line, and JSON
+/// lines with one document each, under the key text. Uses all CPU cores. To resume an interrupted run, repeat
+/// the command; the output is the same as without the interruption.
 #[derive(Debug, Clone, Args)]
 #[command(override_usage = "\
 electra data pretrain [OPTIONS] --corpus <DIR> --vocab <FILE>
                              --output <FILE>")]
 #[command(after_help = "\
-The rules are those of the reference's build_pretraining_dataset: an example is
-filled with whole lines until it has max-seq-length tokens, and what is cut off
-is lost. A line of a whole document keeps only its beginning: break it into
-sentences or paragraphs. Save a Parquet file with .to_json(\"text.jsonl\") first.
+The examples follow the rules of Google's build_pretraining_dataset.py: whole
+lines are added until an example has --max-seq-length tokens, and what does not
+fit is cut off and lost. Of a document on a single line, only the beginning is
+kept, so break it into sentences or paragraphs. Save a Parquet file with
+.to_json(\"text.jsonl\") first.
 
 Example:
   electra data pretrain --corpus corpus --vocab vocab.txt --output text.tokens")]
 pub struct PretrainArgs {
-    /// The folder of the text
+    /// Folder of text files
     #[arg(long, value_name = "DIR")]
     pub corpus: PathBuf,
-    /// The vocabulary, a token a line
+    /// Vocabulary file, one token per line
     #[arg(long, value_name = "FILE")]
     pub vocab: PathBuf,
-    /// The file to write; FILE.partial stands beside it until it is whole
+    /// Output file, called FILE.partial until it is complete
     #[arg(long, value_name = "FILE")]
     pub output: PathBuf,
-    /// The most tokens of an example, [CLS] and [SEP] among them
+    /// Maximum tokens per example, [CLS] and [SEP] included
     #[arg(long, value_name = "N", default_value_t = 128)]
     pub max_seq_length: usize,
     /// Whether an empty line ends a document, as the end of a file does
@@ -98,10 +99,10 @@ pub struct PretrainArgs {
     pub blanks_separate_docs: bool,
     #[command(flatten)]
     pub letters: LetterArgs,
-    /// Random seed of the files' order and of the cuts
+    /// Random seed of the file order and of the example boundaries
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Take the random draws from a recorded case, examples.<case>.jsonl beside its cases.json
+    /// Replay the random draws of a recorded case: its examples.<case>.jsonl, with cases.json next to it
     #[arg(long, value_name = "FILE", conflicts_with = "seed")]
     pub replay: Option<PathBuf>,
 }
@@ -195,26 +196,26 @@ fn print_header(path: &Path, header: &Header, out: &mut dyn Write) -> anyhow::Re
     Ok(())
 }
 
-/// Look into files of examples: what they say of themselves, and the examples
+/// Inspect pre-training examples, or write them as JSON lines
 ///
-/// Files of electra data pretrain are read whole and held against their sums.
+/// Files made by `electra data pretrain` are read in full and their checksums verified.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Lines have the keys index, length, input_ids and segment_ids, without padding.
+A line has the keys index, length, input_ids and segment_ids, without padding.
 
 Example:
   electra data examples text.tokens --vocab vocab.txt --output examples.jsonl")]
 pub struct ExamplesArgs {
-    /// The files, as pretrain_tfrecords has them: patterns joined by commas
+    /// Files to read, as in pretrain_tfrecords: patterns separated by commas
     #[arg(value_name = "FILES")]
     pub files: String,
-    /// The vocabulary that they were made with
+    /// Vocabulary file that the examples were made with, one token per line
     #[arg(long, value_name = "FILE")]
     pub vocab: PathBuf,
-    /// Write the examples as JSON lines
+    /// Output file for the examples, as JSON lines
     #[arg(long, value_name = "FILE.jsonl")]
     pub output: Option<PathBuf>,
-    /// Write so many of them only
+    /// Write only the first N examples
     #[arg(long, value_name = "N", requires = "output")]
     pub first: Option<u64>,
 }

@@ -12,36 +12,34 @@ use crate::{
     tasks::data_files::split::{self, By, Part, Parted, Request},
 };
 
-/// Hold a part of a data file out: a train and a dev file of one
+/// Split a data file into a train file and a dev file
 ///
-/// Both parts have the form of the file, and everything in it stays as it is. Nothing is replaced.
+/// Both files keep the format and the content of the input. Existing files are never overwritten.
+///
+/// Tables of labelled texts and tagged words are split by row. Rows that share a text stay together, and
+/// each class is split in proportion.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-By passage, all questions on a passage stay on one side, and by article all
-questions of an article, too, so that no passage is in both files. By row each
-question stands alone. Tables of labelled texts and tagged words are parted by
-row: rows with a text in common stay on one side, and each class has its part.
-
 Examples:
   electra data split all.json --share 0.1 --train train.json --dev dev.json
   electra data split reviews.csv --share 0.2 --train train.csv --dev dev.csv")]
 pub struct SplitArgs {
-    /// The file
+    /// File to split
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// What stays together [default: passage, of texts and words row]
+    /// What stays together [default: passage for questions, row for texts and words]
     #[arg(long, value_name = "WHAT")]
     pub by: Option<Together>,
-    /// The part to hold out: 0.1
+    /// Fraction to hold out in the dev file, such as 0.1
     #[arg(long, value_name = "N", value_parser = share)]
     pub share: f64,
-    /// Random seed of what is held out
+    /// Random seed of the split
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// The file to write the rest to
+    /// Output file for the rest
     #[arg(long, value_name = "OUT")]
     pub train: PathBuf,
-    /// The file to write what is held out to
+    /// Output file for the part held out
     #[arg(long, value_name = "OUT")]
     pub dev: PathBuf,
     #[command(flatten)]
@@ -51,8 +49,11 @@ pub struct SplitArgs {
 /// What stays together.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Together {
+    /// All questions of an article, and articles that share a passage
     Article,
+    /// All questions on a passage
     Passage,
+    /// Nothing: each question is separate, so a passage may be in both files
     Row,
 }
 

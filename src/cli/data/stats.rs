@@ -18,16 +18,17 @@ use crate::{
     terminal,
 };
 
-/// Hold data files side by side: questions, passages, lengths, unknown tokens, doubles
+/// Compare data files: counts, lengths, duplicates, overlaps
 ///
-/// Lengths are the middle, what 95 % do not exceed, and the greatest. What is wrong with single questions
-/// or rows is counted; `electra data check` names it.
+/// Shows the figures of `electra data check` side by side, with lengths as median, 95th percentile and
+/// maximum, and what each two of the files have in common. Errors and warnings are counted; `electra data
+/// check` lists them.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
   electra data stats train.json dev.json --max-seq-length 384")]
 pub struct StatsArgs {
-    /// The files
+    /// Files to compare
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     #[command(flatten)]

@@ -9,13 +9,13 @@ use crate::{data::split::Split, tasks::data_check::Options};
 /// Which task files of texts or words are of.
 #[derive(Debug, Clone, Args)]
 pub struct TaskArgs {
-    /// The task that the file is of, as task_names has it
+    /// Task that the file belongs to, as in task_names
     #[arg(long, value_name = "NAME", conflicts_with = "description")]
     pub task: Option<String>,
-    /// The task.json that describes the file [default: that beside it]
+    /// The task.json that describes the file [default: the one next to it]
     #[arg(long, value_name = "FILE")]
     pub description: Option<PathBuf>,
-    /// What the file is for: train, dev or test [default: by its name]
+    /// What the file is for: train, dev or test [default: from its name]
     #[arg(long, value_name = "SPLIT")]
     pub split: Option<Split>,
 }

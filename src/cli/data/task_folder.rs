@@ -22,19 +22,19 @@ const SHOWN: usize = 12;
 /// The files of a task and its folder.
 #[derive(Debug, Clone, Args)]
 pub struct Files {
-    /// The training file
+    /// Training file
     #[arg(value_name = "IN")]
     pub input: PathBuf,
-    /// The task's folder, whose name becomes the task's: D/finetuning_data/NAME
+    /// Output folder, such as DIR/finetuning_data/NAME; its name becomes the task's
     #[arg(value_name = "FOLDER")]
     pub folder: PathBuf,
-    /// The file that the model is evaluated on
+    /// Dev file, on which the model is evaluated
     #[arg(long, value_name = "FILE", conflicts_with = "dev_share")]
     pub dev: Option<PathBuf>,
-    /// The part of IN to hold out and evaluate on: 0.1
+    /// Fraction of IN to hold out as the dev file, such as 0.1
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub dev_share: Option<f64>,
-    /// The test file, kept for predictions; it may lack labels or tags
+    /// Test file, for predictions; it may lack labels or tags
     #[arg(long, value_name = "FILE")]
     pub test: Option<PathBuf>,
     /// Random seed of --dev-share
@@ -48,17 +48,17 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
     share.ok_or_else(|| "expected a number between 0 and 1, such as 0.1".to_owned())
 }
 
-/// Make a task of a table of labelled texts, or of pairs of texts
+/// Make a task from a table of labelled texts or pairs of texts
 ///
-/// Writes train.jsonl, dev.jsonl and test.jsonl, whichever apply, and the task.json that
-/// `electra finetune` learns the task by. Nothing is replaced.
+/// Writes train.jsonl, dev.jsonl and test.jsonl (whichever apply) and the task.json that describes them for
+/// `electra finetune`. Existing files are never overwritten.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Tables are TSV, csv, JSON lines or a JSON list, plain or gzip. Columns are named
-or counted from 0; without --text and --label the usual names are looked for
-(text, sentence1 and sentence2, label …). With --dev-share each class has its
-part, and all rows with a text in common, of pairs the first or the second, stay
-on one side, so that no text that is marked was learnt.
+Tables may be TSV, csv, JSON lines or a JSON list, plain or gzip. Columns are
+given by name, or by number from 0. Without --text and --label, the usual names
+are looked for (text, sentence1 and sentence2, label and so on). --dev-share
+splits each class in proportion and keeps rows that share a text (for pairs,
+either text) together, so that no text of the dev file is seen in training.
 
 Example:
   electra data classification films.csv data/finetuning_data/films \\
@@ -66,26 +66,28 @@ Example:
 pub struct ClassificationArgs {
     #[command(flatten)]
     pub files: Files,
-    /// The column of the text, or of the first of two
+    /// Column of the text, or of the first text of a pair
     #[arg(long, value_name = "COLUMN")]
     pub text: Option<String>,
-    /// The column of the second text
+    /// Column of the second text of a pair
     #[arg(long, value_name = "COLUMN")]
     pub text_b: Option<String>,
-    /// The column of the label
+    /// Column of the label
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
-    /// The column of the rows' names
+    /// Column of the row ids
     #[arg(long, value_name = "COLUMN")]
     pub id: Option<String>,
-    /// The first row holds data, not column names; columns are given by number
+    /// Treat the first row as data, not column names; columns are then given by number
     #[arg(long)]
     pub no_header: bool,
-    /// Names of the labels in the order of their ids: neg,pos. Unless all labels of the train file are such
-    /// names, a whole number stands for the name at its place, from 0, as `datasets` writes them
+    /// Label names in the order of their ids, such as neg,pos
+    ///
+    /// Labels that are whole numbers stand for these names, counted from 0, as `datasets` writes them, unless
+    /// all labels of the training file are themselves in the list.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = label)]
     pub labels: Option<Vec<String>>,
-    /// Kind of task [default: regression if labels are numbers with a fraction]
+    /// Kind of task [default: regression if labels are decimal numbers, else classification]
     #[arg(long, value_name = "KIND")]
     pub kind: Option<TextKind>,
 }
@@ -97,27 +99,28 @@ pub enum TextKind {
     Regression,
 }
 
-/// Make a task of sentences with a tag for each word
+/// Make a task from sentences with a tag for each word
 ///
-/// Writes train.jsonl, dev.jsonl and test.jsonl, whichever apply, with tags in BIOES, and
-/// the task.json that `electra finetune` learns the task by. Nothing is replaced.
+/// Writes train.jsonl, dev.jsonl and test.jsonl (whichever apply), with tags in BIOES, and the task.json that
+/// describes them for `electra finetune`. Existing files are never overwritten.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-IN is CoNLL-like text, one word with its tag per line, or JSON lines with tokens
-and tags, plain or gzip.
+IN is CoNLL-like text, with one word and its tag per line, or JSON lines with
+tokens and tags, plain or gzip.
 
 Example:
   electra data tagging names.conll data/finetuning_data/names --dev-share 0.1")]
 pub struct TaggingArgs {
     #[command(flatten)]
     pub files: Files,
-    /// The words' column, from 0, or their key in JSON lines [default: the first; tokens]
+    /// Column of the words, by number from 0, or their key in JSON lines [default: the first column, or
+    /// tokens]
     #[arg(long, value_name = "COLUMN")]
     pub words: Option<String>,
-    /// The tags' column, from 0, or their key in JSON lines [default: the last; tags]
+    /// Column of the tags, by number from 0, or their key in JSON lines [default: the last column, or tags]
     #[arg(long, value_name = "COLUMN")]
     pub tags: Option<String>,
-    /// The tags that numbers in JSON lines stand for, in their order from 0: O,B-PER,I-PER
+    /// Tags that numbers in JSON lines stand for, in order from 0, such as O,B-PER,I-PER
     #[arg(long, value_name = "TAG,…", value_delimiter = ',', value_parser = label)]
     pub labels: Option<Vec<String>>,
 }
