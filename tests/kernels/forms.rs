@@ -20,6 +20,7 @@ use electra::{
         matmul::{
             autotune,
             config::{MatmulParams, MatmulShader, MatmulTiling},
+            cooperative::CooperativeTiling,
         },
         params::Params,
         question_loss::{QuestionLossConfig, QuestionLossParams, Window},
@@ -403,19 +404,36 @@ pub fn cooperative_products() -> Vec<MatmulShader> {
             }
         }
     }
-    // What a dense layer asks for is the same whatever the tiling.
-    let matmuls: Vec<_> = MatmulShader::all()
+    tilings.into_iter().flat_map(dense_layer).collect()
+}
+
+/// What a dense layer in f16 asks for, by a tiling.
+fn dense_layer(tiling: MatmulTiling) -> impl Iterator<Item = MatmulShader> {
+    // The same whatever the tiling.
+    let tiled = MatmulTiling::Tiled { quarters: 1 };
+    MatmulShader::all()
         .into_iter()
-        .filter(|shader| shader.tiling == MatmulTiling::Tiled { quarters: 1 })
-        .map(|shader| shader.matmul)
-        .filter(|matmul| matmul.operand == Element::F16)
-        .collect();
-    let with = |tiling| {
-        matmuls
-            .iter()
-            .map(move |&matmul| MatmulShader { matmul, tiling })
-    };
-    tilings.into_iter().flat_map(with).collect()
+        .filter(move |shader| shader.tiling == tiled && shader.matmul.operand == Element::F16)
+        .map(move |shader| MatmulShader { tiling, ..shader })
+}
+
+/// Products with matrices of 8 × 8 on small blocks, in everything else that changes their text: a detector that
+/// needs workgroup memory of its own finds no room beside the blocks that devices get.
+pub fn small_products() -> Vec<Form> {
+    let tilings = (0..8).map(|bits| {
+        let [ahead, turned, vectors] = [1, 2, 4].map(|bit| bits & bit != 0);
+        MatmulTiling::Cooperative(CooperativeTiling {
+            size: 8,
+            grid: [2, 2],
+            tiles: [2, 2],
+            depth: 16,
+            subgroup: 8,
+            ahead,
+            turned,
+            vectors,
+        })
+    });
+    tilings.flat_map(dense_layer).map(Form::small).collect()
 }
 
 /// Attention with cooperative matrices as adapters offer it.

@@ -347,8 +347,13 @@ fn every_file_is_part_of_a_shader() {
 #[ignore = "writes files: tests/shader-checks/run"]
 fn write_every_shader() {
     let folder = std::env::var_os("SHADER_FOLDER").expect("SHADER_FOLDER, where to write");
+    let all = shaders()
+        .into_iter()
+        .map(|shader| (shader.name, shader.text));
+    // Those that a device could get are more.
+    let forms = super::forms::forms().into_iter();
     let mut texts = BTreeSet::new();
-    for Source { name, text, .. } in shaders() {
+    for (name, text) in all.chain(forms.map(|form| (form.name, form.text))) {
         if texts.insert(text.clone()) {
             let file = Path::new(&folder).join(format!("{:03}.wgsl", texts.len()));
             std::fs::write(file, format!("// {name}\n{text}")).unwrap();

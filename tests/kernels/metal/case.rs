@@ -1,12 +1,12 @@
 //! A form with what it reads and what it should leave, in f64, run on threads.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use electra::kernels::formats::Element;
 use half::f16;
 
-use super::program;
-use crate::forms::Form;
+use super::program::{Program, Runner};
+use crate::forms::{ARRAY_BYTES, Form};
 
 /// Factors and results are rounded to 11 bits, half of 2⁻¹⁰ each.
 const HALF: f64 = 1e-3;
@@ -76,59 +76,84 @@ impl Binding {
 /// A form with inputs and results.
 pub struct Case {
     pub form: Form,
-    /// By their names in the shader.
+    /// By their names in the shader. Without any, every array holds zeros and no result is looked at.
     pub bindings: Vec<(String, Binding)>,
     /// Subgroups that it runs in.
     pub lanes: Vec<u32>,
 }
 
-/// What came of a run.
+/// What came of a form's runs.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    pub races: usize,
+    /// Races, accesses beyond an array, and barriers that not all threads came to.
+    pub defects: Vec<String>,
     /// Results that are not those of the sums in f64.
     pub wrong: Vec<String>,
+    /// Barriers without which the first is reported, each with that report.
+    pub needed: Vec<(usize, String)>,
+    /// Barriers without which nothing is.
+    pub unneeded: Vec<usize>,
 }
 
 impl Case {
-    /// Compiles the form and runs it in subgroups of each size.
-    pub fn run(&self) -> Outcome {
+    /// Compiles the form and runs it in subgroups of each size, with all its barriers and without each.
+    pub fn run(&self, runner: &Runner) -> Outcome {
         let folder = tempfile::tempdir().unwrap();
-        program::build(&self.form, folder.path());
+        let folder = folder.path();
+        let program = Program::build(&self.form, runner, folder);
         let mut outcome = Outcome::default();
+        let mut reached = BTreeSet::new();
         for &lanes in &self.lanes {
-            self.run_in(folder.path(), lanes, &mut outcome);
+            self.write_arrays(folder);
+            let report = program.run(lanes, None);
+            let name = format!("{} in subgroups of {lanes}", self.form.name);
+            if report.defects > 0 {
+                let more = format!("{name}: {} reports: {}", report.defects, report.first);
+                outcome.defects.push(more);
+            }
+            reached.extend(report.reached);
+            self.compare(folder, &name, &mut outcome);
+        }
+        self.write_arrays(folder);
+        for barrier in reached {
+            let mut lanes = self.lanes.iter();
+            let first = lanes.find_map(|&lanes| {
+                let report = program.run(lanes, Some(barrier));
+                (report.defects > 0).then_some(report.first)
+            });
+            match first {
+                Some(first) => outcome.needed.push((barrier, first)),
+                None => outcome.unneeded.push(barrier),
+            }
         }
         outcome
     }
 
-    fn run_in(&self, folder: &Path, lanes: u32, outcome: &mut Outcome) {
-        let file = |number: usize| folder.join(number.to_string());
+    fn write_arrays(&self, folder: &Path) {
         let of_words = |words: &[u32]| -> Vec<u8> {
             words.iter().flat_map(|word| word.to_le_bytes()).collect()
         };
-        let bound = self.form.bound();
-        for (number, name) in bound.iter().enumerate() {
+        for (number, name) in self.form.bound().iter().enumerate() {
             let bytes = match (name.as_str(), self.form.rows_of(name)) {
                 ("params", _) => of_words(&self.form.params),
                 (_, Some(words)) => of_words(words),
+                _ if self.bindings.is_empty() => vec![0; ARRAY_BYTES],
                 _ => match self.binding(name) {
                     Binding::Read(array) | Binding::Written(array, _) => array.bytes(),
                 },
             };
-            fs::write(file(number), bytes).unwrap();
+            fs::write(folder.join(number.to_string()), bytes).unwrap();
         }
-        let [wide, high] = self.form.groups;
-        let arguments = [lanes, wide, high].map(|number| number.to_string());
-        let ran = program::run(folder, &arguments);
-        let messages = String::from_utf8_lossy(&ran.stderr);
-        let name = format!("{} in subgroups of {lanes}", self.form.name);
-        assert!(ran.status.success(), "{name}: {messages}");
-        outcome.races += messages.matches("ThreadSanitizer: data race").count();
+    }
+
+    /// Holds the results of a run against those that are right.
+    fn compare(&self, folder: &Path, name: &str, outcome: &mut Outcome) {
+        let bound = self.form.bound();
         for (name_of, binding) in &self.bindings {
             if let Binding::Written(array, exact) = binding {
                 let number = bound.iter().position(|bound| bound == name_of).unwrap();
-                let ours = array.read(&fs::read(file(number)).unwrap());
+                let file = folder.join(number.to_string());
+                let ours = array.read(&fs::read(file).unwrap());
                 let tolerance = match array {
                     Array::Half(_) => HALF,
                     Array::Full(_) => self.full_tolerance(),
