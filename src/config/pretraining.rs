@@ -13,12 +13,12 @@ use serde_json::{Map, Value};
 use super::{
     choice::{GradientCheckpointing, ModelSize, Precision},
     error::Error,
-    row::{Decides, Hparam, Source, table},
-    table::ModelOverrides,
+    row::{Decides, Hparam, Source, run_table},
+    table::{ModelOverrides, is_tpu, tpu_warning},
     value::HparamValue,
 };
 
-table! {
+run_table! {
     /// Every hyper-parameter of a pre-training run, resolved.
     pub struct PretrainConfig, keys begin with "";
 
@@ -130,21 +130,6 @@ table! {
         results_pkl: PathBuf =
             "{data_dir}/models/{model}/results/unsup_results.pkl".into() => Place,
     }
-
-    Tpu {
-        /// Trains on a TPU.
-        use_tpu: bool = false => Conduct,
-        /// Cores of the TPU.
-        num_tpu_cores: u64 = 1 => Conduct,
-        /// Name of the TPU job.
-        tpu_job_name: Option<String> = None => Conduct,
-        /// Name of the TPU.
-        tpu_name: Option<String> = None => Conduct,
-        /// Zone of the TPU.
-        tpu_zone: Option<String> = None => Conduct,
-        /// Project that pays for the TPU.
-        gcp_project: Option<String> = None => Conduct,
-    }
 }
 
 impl PretrainConfig {
@@ -186,14 +171,7 @@ impl PretrainConfig {
             config.two_tower_generator = true;
         }
         config.apply(&given)?;
-        let is_tpu = |key: &&str| Self::source(key) == Some(Source::Tpu);
-        let tpu: Vec<&str> = given.keys().map(String::as_str).filter(is_tpu).collect();
-        if !tpu.is_empty() {
-            warnings.push(format!(
-                "{} ignored: this engine does not run on TPUs",
-                tpu.join(", ")
-            ));
-        }
+        warnings.extend(tpu_warning(&given));
         check::check(&config)?;
         Ok((config, warnings))
     }
@@ -239,7 +217,7 @@ impl PretrainConfig {
     /// the same run.
     pub fn hparams(&self) -> Map<String, Value> {
         let mut map = self.to_map();
-        map.retain(|key, _| Self::source(key) != Some(Source::Tpu));
+        map.retain(|key, _| !is_tpu(key));
         map
     }
 
@@ -253,8 +231,8 @@ impl PretrainConfig {
     /// What `--set` may begin with.
     pub fn assignments() -> impl Iterator<Item = &'static str> {
         let keys = Self::ASSIGNMENTS.iter().chain(ModelOverrides::ASSIGNMENTS);
-        let is_tpu = |key: &&str| Self::source(key.trim_end_matches('=')) == Some(Source::Tpu);
-        keys.copied().filter(move |key| !is_tpu(key))
+        let keys = keys.copied();
+        keys.filter(|key| !is_tpu(key.trim_end_matches('=')))
     }
 
     /// The results as JSON, beside those as text.
