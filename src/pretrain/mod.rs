@@ -12,6 +12,7 @@
 mod assembler;
 pub mod batches;
 pub mod build;
+mod chance;
 pub mod corpus;
 pub mod epoch_order;
 mod error;
@@ -21,6 +22,7 @@ pub mod example_builder;
 pub mod examples;
 pub mod figures;
 mod file_pattern;
+mod guess;
 pub mod masking;
 pub mod model_files;
 pub mod networks;
