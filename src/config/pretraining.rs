@@ -5,10 +5,13 @@
 
 mod check;
 pub mod networks;
+pub mod preset;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
+
+pub use preset::PretrainPreset;
 
 use super::{
     choice::{GradientCheckpointing, ModelSize, Precision},
@@ -119,6 +122,17 @@ run_table! {
         save_checkpoints_secs: u64 = 600 => Conduct,
         /// Counts padding in disc_auc, as the reference does; false: real tokens alone.
         auc_counts_padding: bool = true => Evaluation,
+        /// Hours that the run should take: num_train_steps follows from a measured rate, once; null: as
+        /// many as its steps take.
+        hours: Option<f64> = None => Conduct,
+        /// Most TFLOP/s of the device in the run's precision, by its data sheet, so that the share of it
+        /// that is reached is shown; null: it is not.
+        peak_tflops: Option<f64> = None => Conduct,
+        /// Task that a copy of the discriminator learns now and then, to see what it is worth, such as
+        /// rte: its files lie in {data_dir}/finetuning_data; null: none.
+        probe: Option<String> = None => Conduct,
+        /// Steps from one such probe to the next; 0: none.
+        probe_every: u64 = 10_000 => Conduct,
     }
 
     NoEffect {
@@ -173,6 +187,7 @@ impl PretrainConfig {
         config.apply(&given)?;
         warnings.extend(tpu_warning(&given));
         check::check(&config)?;
+        check::check_given(&config, &given)?;
         Ok((config, warnings))
     }
 
@@ -233,6 +248,22 @@ impl PretrainConfig {
         let keys = Self::ASSIGNMENTS.iter().chain(ModelOverrides::ASSIGNMENTS);
         let keys = keys.copied();
         keys.filter(|key| !is_tpu(key.trim_end_matches('=')))
+    }
+
+    /// The hyper-parameters that differ from the defaults of a run in the same place, in the order of the
+    /// table.
+    pub fn non_defaults(&self) -> Map<String, Value> {
+        let mut usual = Self::defaults();
+        usual.data_dir = self.data_dir.clone();
+        usual.model_name = self.model_name.clone();
+        usual.fill_in_paths();
+        if self.model_size == ModelSize::Small {
+            usual.embedding_size = Some(128);
+        }
+        let usual = usual.to_map();
+        let mut own = self.hparams();
+        own.retain(|key, value| usual.get(key) != Some(value));
+        own
     }
 
     /// The results as JSON, beside those as text.
