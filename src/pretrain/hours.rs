@@ -261,7 +261,7 @@ mod tests {
         // Two probes of 30 s: the time for 30 steps.
         let decided = Decision::of(&usual(), 1.0, rate(2.0, 60.0)).unwrap();
         assert_eq!(decided.num_train_steps, 1_680);
-        let message = Decision::of(&usual(), 0.001, 4.0, 3)
+        let message = Decision::of(&usual(), 0.001, rate(4.0, 0.0))
             .unwrap_err()
             .to_string();
         assert!(message.contains("a step takes 4.00 s"), "{message}");

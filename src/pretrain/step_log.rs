@@ -54,7 +54,7 @@ pub struct StepRecord {
     pub loss_scale: Option<f64>,
     pub examples: usize,
     /// Examples of special tokens alone, which teach the generator nothing.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub unmaskable: usize,
     pub tokens: usize,
     pub seconds: f64,
@@ -74,7 +74,7 @@ pub struct StepRecord {
     pub warnings: Vec<String>,
 }
 
-fn is_none(count: &usize) -> bool {
+fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
