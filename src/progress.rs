@@ -202,7 +202,11 @@ impl Progress {
 
     /// Shows a step with other figures, the most important first; programs get `event`.
     pub fn figures(&self, done: u64, figures: Vec<String>, event: Value) {
-        self.show(done, event, |_, _, room| fitting(figures, room));
+        // Where there is no terminal, nothing breaks a long line.
+        let is_broken = terminal::columns().is_some();
+        self.show(done, event, |_, _, room| {
+            fitting(figures, if is_broken { room } else { usize::MAX })
+        });
     }
 
     fn show(

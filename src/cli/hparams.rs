@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::bail;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::{
     GlobalArgs,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     config::{
-        Config, Decides, Draft, Hparam, Preset, PretrainConfig, Source,
+        Config, Decides, Draft, Hparam, Preset, PretrainConfig, PretrainPreset, Source,
         hparam::{self, OVERRIDES},
     },
     device::ByteSize,
@@ -94,12 +94,16 @@ pub fn run(args: &HparamsArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyh
     if args.is_about_a_run() {
         return write_run(args, &rows, global, out);
     }
-    let presets = match part.is_empty() && !args.pretrain {
-        true => Preset::ALL,
-        false => &[],
+    let presets: Vec<ShownPreset> = match (part.is_empty(), args.pretrain) {
+        (false, _) => Vec::new(),
+        (true, false) => Preset::ALL.iter().copied().map(ShownPreset::from).collect(),
+        (true, true) => {
+            let all = PretrainPreset::ALL.iter().copied();
+            all.map(ShownPreset::from).collect()
+        }
     };
     if global.json {
-        return Ok(writeln!(out, "{:#}", as_json(&rows, presets))?);
+        return Ok(writeln!(out, "{:#}", as_json(&rows, &presets))?);
     }
     for row in &rows {
         let source = source(row.source);
@@ -113,12 +117,12 @@ pub fn run(args: &HparamsArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyh
         )?;
     }
     for preset in presets {
-        let meaning = preset.meaning();
+        let ShownPreset { name, meaning, .. } = preset;
         // With blanks, between which a terminal breaks its lines.
-        let hparams = json_text(&json!(preset.hparams()));
+        let hparams = json_text(&json!(preset.hparams));
         let hparams = String::from_utf8_lossy(&hparams);
-        writeln!(out, "\n--preset {preset}: {meaning}\n    {hparams}")?;
-        if let Some(bytes) = preset.memory_budget() {
+        writeln!(out, "\n--preset {name}: {meaning}\n    {hparams}")?;
+        if let Some(bytes) = preset.memory_budget {
             writeln!(out, "    --memory-budget {}", ByteSize(bytes))?;
         }
     }
@@ -166,7 +170,37 @@ fn write_run(
     Ok(())
 }
 
-fn as_json(rows: &[Hparam], presets: &[Preset]) -> serde_json::Value {
+/// A preset of either command.
+struct ShownPreset {
+    name: &'static str,
+    meaning: &'static str,
+    hparams: Map<String, Value>,
+    memory_budget: Option<u64>,
+}
+
+impl From<Preset> for ShownPreset {
+    fn from(preset: Preset) -> Self {
+        Self {
+            name: preset.word(),
+            meaning: preset.meaning(),
+            hparams: preset.hparams(),
+            memory_budget: preset.memory_budget(),
+        }
+    }
+}
+
+impl From<PretrainPreset> for ShownPreset {
+    fn from(preset: PretrainPreset) -> Self {
+        Self {
+            name: preset.word(),
+            meaning: preset.meaning(),
+            hparams: preset.hparams(),
+            memory_budget: None,
+        }
+    }
+}
+
+fn as_json(rows: &[Hparam], presets: &[ShownPreset]) -> serde_json::Value {
     let rows = rows.iter().map(|row| {
         json!({
             "key": row.key, "default": row.default, "meaning": row.meaning,
@@ -176,8 +210,8 @@ fn as_json(rows: &[Hparam], presets: &[Preset]) -> serde_json::Value {
     });
     let presets = presets.iter().map(|preset| {
         json!({
-            "name": preset.word(), "meaning": preset.meaning(), "hparams": preset.hparams(),
-            "memory_budget": preset.memory_budget(),
+            "name": preset.name, "meaning": preset.meaning, "hparams": preset.hparams,
+            "memory_budget": preset.memory_budget,
         })
     });
     json!({"hparams": rows.collect::<Vec<_>>(), "presets": presets.collect::<Vec<_>>()})

@@ -5,22 +5,27 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyhow::{bail, ensure};
 use checkpoints_convert::printable;
-use clap::{Args, builder::StringValueParser};
-use serde_json::Value;
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, StringValueParser, TypedValueParser},
+};
+use serde_json::{Map, Value};
 
 use super::{GlobalArgs, compute::ComputeArgs, session::Session, stop, suggested::suggested};
 use crate::{
-    config::{PretrainConfig, given},
+    config::{PretrainConfig, PretrainPreset, Vocabulary, given, hparam::OVERRIDES},
     model::arithmetic::Arithmetic,
     pretrain::{
         batches::Batches,
+        continued::Continued,
         examples::Source,
         masking::Masking,
         model_files::{GENERATOR_FILE, Letters},
         recorded_masks::RecordedMasks,
         run::Pretraining,
-        step_log,
+        settings, step_log,
     },
     text::vocab::Vocab,
 };
@@ -38,7 +43,7 @@ electra pretrain [OPTIONS] --data-dir <DIR> --model-name <NAME>")]
 #[command(after_help = "\
 Example:
   electra pretrain --data-dir data --model-name electra_mine \\
-    --set pretrain_tfrecords=text.tokens --set num_train_steps=100000")]
+    --set pretrain_tfrecords=text.tokens --preset small --hours 24")]
 pub struct PretrainArgs {
     /// Folder of the examples, of the vocabulary and of models (models/M)
     #[arg(long, value_name = "DIR", help_heading = "Run")]
@@ -46,6 +51,20 @@ pub struct PretrainArgs {
     /// Name of the model: its folder in DIR/models
     #[arg(long, value_name = "NAME", help_heading = "Run")]
     pub model_name: String,
+    /// A named set of hyper-parameters; --hparams and --set win. continue takes the sizes of the model that
+    /// init_checkpoint names
+    #[arg(long, value_name = "NAME", value_parser = parse_preset(), help_heading = "Run")]
+    pub preset: Option<PretrainPreset>,
+    /// Hours that the run should take: its steps follow from a rate that is measured first, and are kept
+    /// when it goes on
+    #[arg(
+        long,
+        value_name = "H",
+        allow_negative_numbers = true,
+        value_parser = parse_hours,
+        help_heading = "Run"
+    )]
+    pub hours: Option<f64>,
     /// Hyper-parameters: JSON text, or the path of a .json file; // and /* */ comments are allowed
     #[arg(long, value_name = "JSON|FILE.json", help_heading = "Run")]
     pub hparams: Option<String>,
@@ -86,15 +105,15 @@ pub(super) fn run(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let mut given = given::read(args.hparams.as_deref(), &args.sets)?;
-    if let Some(precision) = args.compute.precision {
-        given.insert("precision".to_owned(), precision.word().into());
-    }
+    let (given, own) = given_hparams(args)?;
     let (config, warnings) = PretrainConfig::resolve(&args.data_dir, &args.model_name, &given)?;
     for warning in &warnings {
         log::warn!("{warning}");
     }
     let vocab = Vocab::read(&config.vocab_file)?;
+    if let Some(own) = &own {
+        check_vocabulary(own, &vocab, &config.vocab_file)?;
+    }
     let encoder = config.discriminator();
     vocab.check_size(&config.vocab_file, encoder.vocab_size)?;
     let name = config.vocab_file.display().to_string();
@@ -120,6 +139,7 @@ pub(super) fn run(
     let run = Pretraining {
         config: &config,
         device: &session.chosen.device,
+        device_name: session.chosen.short(),
         arithmetic,
         letters: letters(&config, &batches),
         batches,
@@ -150,6 +170,72 @@ pub(super) fn run(
         }
     }
     progress.done();
+    Ok(())
+}
+
+fn parse_preset() -> impl TypedValueParser<Value = PretrainPreset> {
+    PossibleValuesParser::new(PretrainPreset::WORDS).try_map(|word| word.parse::<PretrainPreset>())
+}
+
+fn parse_hours(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(hours) if hours > 0.0 && hours.is_finite() => Ok(hours),
+        _ => Err("expected a number of hours above 0, such as 24 or 0.5".to_owned()),
+    }
+}
+
+/// What is given: the preset, what the model says that a run goes on from, and over both what the user
+/// says; and that model's own vocabulary.
+fn given_hparams(args: &PretrainArgs) -> anyhow::Result<(Map<String, Value>, Option<Vocabulary>)> {
+    let mut user = given::read(args.hparams.as_deref(), &args.sets)?;
+    if let Some(precision) = args.compute.precision {
+        user.insert("precision".to_owned(), precision.word().into());
+    }
+    if let Some(hours) = args.hours {
+        user.insert("hours".to_owned(), hours.into());
+    }
+    let mut given = args.preset.map(PretrainPreset::hparams).unwrap_or_default();
+    if user.get("hours").is_some_and(|hours| !hours.is_null()) {
+        given.shift_remove("num_train_steps");
+    }
+    let mut own = None;
+    if args.preset == Some(PretrainPreset::Continue) {
+        let Some(Value::String(path)) = user.get("init_checkpoint") else {
+            bail!(
+                "--preset continue: expected a model to go on from, found none; give --set \
+                 init_checkpoint=PATH: a released zip or folder, or the folder of another run"
+            );
+        };
+        let continued = Continued::read(Path::new(path))?;
+        given.extend(continued.hparams);
+        own = continued.vocabulary;
+    }
+    let overrides = given.get(OVERRIDES).cloned();
+    given.extend(user);
+    // Of the network, too, only what is given wins.
+    if let (Some(Value::Object(mut all)), Some(Value::Object(won))) =
+        (overrides, given.get(OVERRIDES))
+    {
+        all.extend(won.clone());
+        given.insert(OVERRIDES.to_owned(), all.into());
+    }
+    Ok((given, own))
+}
+
+/// Refuses to go on from a model with the tokens of another.
+fn check_vocabulary(own: &Vocabulary, vocab: &Vocab, vocab_file: &Path) -> anyhow::Result<()> {
+    let name = own.file.display().to_string();
+    let own = Vocab::parse(&String::from_utf8_lossy(&own.bytes), &name)?;
+    ensure!(
+        settings::Vocabulary::of(&own) == settings::Vocabulary::of(vocab),
+        "{}: expected the vocabulary of the model that the run goes on from, found another, by which its \
+         tokens mean other words; give --set vocab_file={}",
+        vocab_file.display(),
+        match name.ends_with(".txt") {
+            true => name,
+            false => format!("FILE, vocab.txt of {name}"),
+        }
+    );
     Ok(())
 }
 

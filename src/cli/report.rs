@@ -1,6 +1,9 @@
 //! `electra report`: scores, curves and error analysis of predictions as one HTML file.
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use anyhow::bail;
 use checkpoints_convert::printable;
@@ -18,6 +21,7 @@ use crate::{
     data::existing_file::existing,
     durable_file::spare_inputs,
     eval::result_file::read_results,
+    pretrain::report::PretrainingReport,
     report::{Made, Report, TrainingCurve},
     tasks::qa::{
         analysis::Analysis,
@@ -32,27 +36,39 @@ use crate::{
 /// Show scores, curves and errors of predictions in one HTML file
 ///
 /// For a run that was evaluated (--data-dir, --model-name), whatever its tasks, or for answers to a file
-/// of questions (--data, --predictions). Tells what is wrong and how often, and shows examples of it.
-/// The file opens without a network.
+/// of questions (--data, --predictions). Tells what is wrong and how often, and shows examples of it. For
+/// the folder of a pre-training run, finished or not, it shows figures, curves and warnings. The file
+/// opens without a network.
 #[derive(Debug, Clone, Args)]
 #[command(override_usage = "\
 electra report [OPTIONS] --data <FILE> --predictions <FILE>
                       --output <FILE.html>
        electra report [OPTIONS] --data-dir <DIR> --model-name <NAME>
-                      --output <FILE.html>")]
+                      --output <FILE.html>
+       electra report [OPTIONS] --output <FILE.html> <RUN>")]
 #[command(after_help = "\
 Examples:
   electra report --data dev.json --predictions squad_preds.json \\
     --null-odds squad_null_odds.json --train-log train_log.jsonl \\
     --output report.html
   electra report --data-dir data --model-name electra_small \\
-    --set task_names=rte --output rte.html")]
+    --set task_names=rte --output rte.html
+  electra report data/models/electra_mine --output run.html")]
 pub struct ReportArgs {
+    /// Folder of a pre-training run: DIR/models/NAME of electra pretrain
+    #[arg(
+        value_name = "RUN",
+        conflicts_with_all = [
+            "data_dir", "model_name", "data", "predictions", "null_odds", "threshold", "metric",
+            "train_logs", "results", "examples", "trial", "preset", "hparams", "sets",
+        ]
+    )]
+    pub pretrained: Option<PathBuf>,
     /// The questions and their right answers
     #[arg(
         long,
         value_name = "FILE",
-        required_unless_present = "data_dir",
+        required_unless_present_any = ["data_dir", "pretrained"],
         conflicts_with = "data_dir"
     )]
     pub data: Option<PathBuf>,
@@ -60,7 +76,7 @@ pub struct ReportArgs {
     #[arg(
         long,
         value_name = "FILE",
-        required_unless_present = "data_dir",
+        required_unless_present_any = ["data_dir", "pretrained"],
         conflicts_with = "data_dir"
     )]
     pub predictions: Option<PathBuf>,
@@ -103,6 +119,9 @@ pub(super) fn run(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
+    if let Some(folder) = &args.pretrained {
+        return of_pretraining(folder, &args.page, global, out);
+    }
     match (args.run.args()?, &args.data, &args.predictions) {
         (Some(run), ..) => run_report::run(&run, args.run.trial, &args.page, global, out),
         (None, Some(data), Some(predictions)) => of_answers(args, [data, predictions], global, out),
@@ -110,6 +129,39 @@ pub(super) fn run(
             bail!("expected a run or the files of a task, found neither; see electra report --help")
         }
     }
+}
+
+/// The page of a pre-training run.
+fn of_pretraining(
+    folder: &Path,
+    page: &PageArgs,
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let inputs = PretrainingReport::inputs(folder);
+    spare_inputs(&page.output, inputs.iter().map(PathBuf::as_path))?;
+    let mut report = PretrainingReport::read(folder)?;
+    if let Some(title) = &page.title {
+        report.title.clone_from(title);
+    }
+    report.write(&page.output)?;
+    let told = report.told();
+    if global.json {
+        print_json_beside(&page.output, told, out)?;
+        global.progress().done();
+        return Ok(());
+    }
+    print_beside(&page.output, out, |out| {
+        for (key, value) in told.as_object().into_iter().flatten() {
+            let value = match value.as_f64().filter(|_| !value.is_u64()) {
+                Some(value) => format!("{value:.4}"),
+                None => value.to_string(),
+            };
+            writeln!(out, "{key:24}{value:>12}")?;
+        }
+        let output = page.output.display().to_string();
+        Ok(writeln!(out, "report: {}", printable(&output))?)
+    })
 }
 
 /// The page of answers to a file of questions.
@@ -223,7 +275,7 @@ fn print_analysis(analysis: &Analysis, basis: &str, out: &mut dyn Write) -> anyh
 }
 
 /// The folder that a log lies in, which names the run; logs are all called alike.
-fn log_name(path: &std::path::Path) -> String {
+fn log_name(path: &Path) -> String {
     let folder = path.parent().and_then(|folder| folder.file_name());
     folder
         .or(path.file_name())

@@ -118,17 +118,7 @@ impl Draft {
                 warnings.push(format!("{key} = {value} is ignored: {flag} says it"));
             }
         }
-        let tpu: Vec<&str> = given
-            .keys()
-            .map(String::as_str)
-            .filter(|key| table::is_tpu(key))
-            .collect();
-        if !tpu.is_empty() {
-            warnings.push(format!(
-                "{} ignored: this engine does not run on TPUs",
-                tpu.join(", ")
-            ));
-        }
+        warnings.extend(table::tpu_warning(&given));
 
         // The names of result files are derived from the given tasks before anything else is
         // applied.

@@ -39,6 +39,6 @@ pub use error::Error;
 pub use eval_every::EvalEvery;
 pub use paths::{Paths, of_trial};
 pub use preset::Preset;
-pub use pretraining::PretrainConfig;
+pub use pretraining::{PretrainConfig, PretrainPreset};
 pub use row::{Decides, Hparam, Source};
 pub use table::{Config, ModelOverrides};

@@ -5,20 +5,23 @@
 
 mod check;
 pub mod networks;
+pub mod preset;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+pub use preset::PretrainPreset;
+
 use super::{
     choice::{GradientCheckpointing, ModelSize, Precision},
     error::Error,
-    row::{Decides, Hparam, Source, table},
-    table::ModelOverrides,
+    row::{Decides, Hparam, Source, run_table},
+    table::{ModelOverrides, is_tpu, tpu_warning},
     value::HparamValue,
 };
 
-table! {
+run_table! {
     /// Every hyper-parameter of a pre-training run, resolved.
     pub struct PretrainConfig, keys begin with "";
 
@@ -119,6 +122,17 @@ table! {
         save_checkpoints_secs: u64 = 600 => Conduct,
         /// Counts padding in disc_auc, as the reference does; false: real tokens alone.
         auc_counts_padding: bool = true => Evaluation,
+        /// Hours that the run should take: num_train_steps follows from a measured rate, once; null: as
+        /// many as its steps take.
+        hours: Option<f64> = None => Conduct,
+        /// Most TFLOP/s of the device in the run's precision, by its data sheet, so that the share of it
+        /// that is reached is shown; null: it is not.
+        peak_tflops: Option<f64> = None => Conduct,
+        /// Task that a copy of the discriminator learns now and then, to see what it is worth, such as
+        /// rte: its files lie in {data_dir}/finetuning_data; null: none.
+        probe: Option<String> = None => Conduct,
+        /// Steps from one such probe to the next; 0: none.
+        probe_every: u64 = 10_000 => Conduct,
     }
 
     NoEffect {
@@ -129,21 +143,6 @@ table! {
         /// Results in Python's pickle format; here they are written as JSON.
         results_pkl: PathBuf =
             "{data_dir}/models/{model}/results/unsup_results.pkl".into() => Place,
-    }
-
-    Tpu {
-        /// Trains on a TPU.
-        use_tpu: bool = false => Conduct,
-        /// Cores of the TPU.
-        num_tpu_cores: u64 = 1 => Conduct,
-        /// Name of the TPU job.
-        tpu_job_name: Option<String> = None => Conduct,
-        /// Name of the TPU.
-        tpu_name: Option<String> = None => Conduct,
-        /// Zone of the TPU.
-        tpu_zone: Option<String> = None => Conduct,
-        /// Project that pays for the TPU.
-        gcp_project: Option<String> = None => Conduct,
     }
 }
 
@@ -186,15 +185,9 @@ impl PretrainConfig {
             config.two_tower_generator = true;
         }
         config.apply(&given)?;
-        let is_tpu = |key: &&str| Self::source(key) == Some(Source::Tpu);
-        let tpu: Vec<&str> = given.keys().map(String::as_str).filter(is_tpu).collect();
-        if !tpu.is_empty() {
-            warnings.push(format!(
-                "{} ignored: this engine does not run on TPUs",
-                tpu.join(", ")
-            ));
-        }
+        warnings.extend(tpu_warning(&given));
         check::check(&config)?;
+        check::check_given(&config, &given)?;
         Ok((config, warnings))
     }
 
@@ -239,7 +232,7 @@ impl PretrainConfig {
     /// the same run.
     pub fn hparams(&self) -> Map<String, Value> {
         let mut map = self.to_map();
-        map.retain(|key, _| Self::source(key) != Some(Source::Tpu));
+        map.retain(|key, _| !is_tpu(key));
         map
     }
 
@@ -253,8 +246,24 @@ impl PretrainConfig {
     /// What `--set` may begin with.
     pub fn assignments() -> impl Iterator<Item = &'static str> {
         let keys = Self::ASSIGNMENTS.iter().chain(ModelOverrides::ASSIGNMENTS);
-        let is_tpu = |key: &&str| Self::source(key.trim_end_matches('=')) == Some(Source::Tpu);
-        keys.copied().filter(move |key| !is_tpu(key))
+        let keys = keys.copied();
+        keys.filter(|key| !is_tpu(key.trim_end_matches('=')))
+    }
+
+    /// The hyper-parameters that differ from the defaults of a run in the same place, in the order of the
+    /// table.
+    pub fn non_defaults(&self) -> Map<String, Value> {
+        let mut usual = Self::defaults();
+        usual.data_dir = self.data_dir.clone();
+        usual.model_name = self.model_name.clone();
+        usual.fill_in_paths();
+        if self.model_size == ModelSize::Small {
+            usual.embedding_size = Some(128);
+        }
+        let usual = usual.to_map();
+        let mut own = self.hparams();
+        own.retain(|key, value| usual.get(key) != Some(value));
+        own
     }
 
     /// The results as JSON, beside those as text.

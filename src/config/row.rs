@@ -140,4 +140,29 @@ macro_rules! table {
     };
 }
 
-pub(super) use table;
+/// The table of a run, whichever of the reference's programs it is: its own rows, and the TPU settings
+/// that all of them have.
+macro_rules! run_table {
+    ($($rows:tt)*) => {
+        $crate::config::row::table! {
+            $($rows)*
+
+            Tpu {
+                /// Trains on a TPU.
+                use_tpu: bool = false => Conduct,
+                /// Cores of the TPU.
+                num_tpu_cores: u64 = 1 => Conduct,
+                /// Name of the TPU job.
+                tpu_job_name: Option<String> = None => Conduct,
+                /// Name of the TPU.
+                tpu_name: Option<String> = None => Conduct,
+                /// Zone of the TPU.
+                tpu_zone: Option<String> = None => Conduct,
+                /// Project that pays for the TPU.
+                gcp_project: Option<String> = None => Conduct,
+            }
+        }
+    };
+}
+
+pub(super) use {run_table, table};

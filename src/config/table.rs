@@ -17,7 +17,7 @@ use super::{
     },
     error::Error,
     eval_every::EvalEvery,
-    row::{Decides, Hparam, Source, table},
+    row::{Decides, Hparam, Source, run_table, table},
     value::HparamValue,
 };
 use crate::data::split::Split;
@@ -25,7 +25,7 @@ use crate::data::split::Split;
 /// The key that holds [`ModelOverrides`].
 pub const OVERRIDES: &str = "model_hparam_overrides";
 
-table! {
+run_table! {
     /// Every hyper-parameter of a run, resolved.
     pub struct Config, keys begin with "";
 
@@ -199,21 +199,6 @@ table! {
         results_pkl: PathBuf =
             "{data_dir}/models/{model}/results/{tasks}_results.pkl".into() => Place,
     }
-
-    Tpu {
-        /// Trains on a TPU.
-        use_tpu: bool = false => Conduct,
-        /// Cores of the TPU.
-        num_tpu_cores: u64 = 1 => Conduct,
-        /// Name of the TPU job.
-        tpu_job_name: Option<String> = None => Conduct,
-        /// Name of the TPU.
-        tpu_name: Option<String> = None => Conduct,
-        /// Zone of the TPU.
-        tpu_zone: Option<String> = None => Conduct,
-        /// Project that pays for the TPU.
-        gcp_project: Option<String> = None => Conduct,
-    }
 }
 
 table! {
@@ -338,9 +323,19 @@ impl Config {
     }
 }
 
-/// Whether `key` is a TPU setting.
+/// Whether `key` is a TPU setting, of whichever program.
 pub(super) fn is_tpu(key: &str) -> bool {
     Config::source(key) == Some(Source::Tpu)
+}
+
+/// What is said of the TPU settings among `given`, if there are any.
+pub(super) fn tpu_warning(given: &Map<String, Value>) -> Option<String> {
+    let keys = given.keys().map(String::as_str);
+    let keys: Vec<&str> = keys.filter(|key| is_tpu(key)).collect();
+    (!keys.is_empty()).then(|| {
+        let keys = keys.join(", ");
+        format!("{keys} ignored: this engine does not run on TPUs")
+    })
 }
 
 /// The known key that is most like `key`; an override's own name finds its dotted form.

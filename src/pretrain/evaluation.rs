@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{
     figures::{Figures, Losses},
     objective::Chance,
-    run::{Error, Pretraining, device_error, parts},
+    run::{Error, Pretraining, check_maskable, device_error, parts},
     seen::Counts,
 };
 use crate::{
@@ -47,6 +47,7 @@ impl Pretraining<'_> {
             .windows(config.num_eval_steps as usize, "batches");
         for step in 0..config.num_eval_steps.min(self.batches.steps()) {
             let batch = self.batches.evaluation(step)?;
+            check_maskable(&batch, step)?;
             let chance = Chance {
                 seed: config.seed,
                 step: EVALUATION + step,

@@ -135,6 +135,60 @@ impl Figures {
         }
     }
 
+    /// Adds the sums of other batches.
+    pub fn join(&mut self, other: &Self) {
+        let Self {
+            slots,
+            best_right,
+            drawn_right,
+            slots_replaced,
+            slot_loss,
+            examples,
+            example_loss,
+            tokens,
+            above,
+            token_loss,
+            replaced,
+            batches,
+            total_loss,
+        } = self;
+        for (sum, more) in [
+            (slots, other.slots),
+            (best_right, other.best_right),
+            (drawn_right, other.drawn_right),
+            (slots_replaced, other.slots_replaced),
+            (slot_loss, other.slot_loss),
+            (examples, other.examples),
+            (example_loss, other.example_loss),
+            (token_loss, other.token_loss),
+            (replaced, other.replaced),
+            (batches, other.batches),
+            (total_loss, other.total_loss),
+        ] {
+            *sum += more;
+        }
+        let pairs = tokens.iter_mut().flatten();
+        for (sum, more) in pairs.zip(other.tokens.iter().flatten()) {
+            *sum += more;
+        }
+        let pairs = above.iter_mut().flatten();
+        for (sum, more) in pairs.zip(other.above.iter().flatten()) {
+            *sum += more;
+        }
+    }
+
+    /// The part of the tokens that the discriminator calls replaced which are so.
+    pub fn precision(&self) -> f64 {
+        let [[_, false_positives], [_, true_positives]] = self.tokens;
+        part(true_positives, true_positives + false_positives)
+    }
+
+    /// The part of the replaced tokens that the discriminator calls so.
+    pub fn recall(&self) -> f64 {
+        let [_, [false_negatives, true_positives]] = self.tokens;
+        part(true_positives, true_positives + false_negatives)
+    }
+
     pub fn masked_lm_loss(&self) -> f64 {
         self.slot_loss / self.slots
     }
@@ -182,20 +236,15 @@ impl Figures {
         let sampled = part(self.drawn_right, self.slots);
         figures.insert("sampled_masked_lm_accuracy", sampled);
         if config.disc_weight > 0.0 {
-            let [
-                [true_negatives, false_positives],
-                [false_negatives, true_positives],
-            ] = self.tokens;
+            let [[true_negatives, _], [_, true_positives]] = self.tokens;
             let right = true_negatives + true_positives;
-            let all = right + false_positives + false_negatives;
-            let said = true_positives + false_positives;
-            let labelled = true_positives + false_negatives;
+            let all = self.tokens.iter().flatten().sum();
             figures.extend([
                 ("disc_loss", self.example_loss / self.examples),
                 ("disc_auc", self.auc()),
                 ("disc_accuracy", part(right, all)),
-                ("disc_precision", part(true_positives, said)),
-                ("disc_recall", part(true_positives, labelled)),
+                ("disc_precision", self.precision()),
+                ("disc_recall", self.recall()),
             ]);
         }
         figures
@@ -266,6 +315,33 @@ mod tests {
         assert!((poor - 0.5).abs() < 0.01, "{poor}");
         figures.padding(300);
         assert!(figures.auc() > 0.8, "{}", figures.auc());
+    }
+
+    #[test]
+    fn precision_and_recall_by_hand_and_over_batches() {
+        let mut first = Figures::default();
+        for (label, says, tokens) in [(true, true, 3), (true, false, 5), (false, true, 1)] {
+            (0..tokens).for_each(|_| first.token(label, 0.6, says));
+        }
+        assert_eq!((first.precision(), first.recall()), (3.0 / 4.0, 3.0 / 8.0));
+        let mut second = Figures::default();
+        second.token(true, 0.2, false);
+        second.token(false, 0.1, false);
+        second.slot(2.0, true, false);
+        second.batch(7.0);
+        // Nothing is called replaced: as the reference, 0.
+        assert_eq!((second.precision(), second.recall()), (0.0, 0.0));
+        let mut both = first.clone();
+        both.join(&second);
+        assert_eq!((both.precision(), both.recall()), (3.0 / 4.0, 3.0 / 9.0));
+        assert_eq!(both.tokens, [[1.0, 1.0], [6.0, 3.0]]);
+        assert_eq!(
+            (both.masked_lm_accuracy(), both.masked_lm_loss()),
+            (1.0, 2.0)
+        );
+        assert_eq!((both.batches, both.total_loss), (1.0, 7.0));
+        let above = |figures: &Figures| figures.above.iter().flatten().sum::<f64>();
+        assert_eq!(above(&both), 11.0);
     }
 
     #[test]

@@ -45,6 +45,11 @@ pub enum Error {
         source: checkpoints_convert::Error,
     },
     #[error(
+        "{path}: expected a model to go on from, found none; give a released zip or folder, or the folder \
+         of another run with model.bpk, generator.bpk and config.json"
+    )]
+    NoModel { path: PathBuf },
+    #[error(
         "{path}: expected a model with its generator, found no {GENERATOR_FILE} beside model.bpk; \
          convert the released checkpoint with --with-generator, or give it itself as init_checkpoint"
     )]

@@ -6,32 +6,19 @@
 
 use burn::{
     Tensor,
-    tensor::{Device, Int, TensorData, activation::sigmoid},
+    tensor::{Device, TensorData, activation::sigmoid},
 };
 
+pub use super::chance::Chance;
 use super::{
-    networks::{
-        Networks,
-        two_towers::Joined,
-        vocabulary_loss::{Draw, Vocabulary},
-    },
+    networks::{Networks, vocabulary_loss::Vocabulary},
     part::{Corrupted, Part},
-    random::{Purpose, Stream},
     seen::{Counts, Seen, SeenSlot, SeenToken},
 };
 use crate::{
     config::{PretrainConfig, pretraining::networks::Generator as Kind},
     device::DeviceError,
-    kernels::{
-        lookup::{Ids, add_by_id},
-        rows::rows,
-    },
-    model::{
-        Electra, ModelInput,
-        dropout::{Mode, StepSeed},
-        parameters::value,
-    },
-    packed::sequences::Sight,
+    model::{Electra, ModelInput, dropout::Mode},
     train::{
         encoder_pass::EncoderPass,
         gradients::Gradients,
@@ -40,12 +27,7 @@ use crate::{
 };
 
 /// What the reference adds to a number of tokens before it divides by it.
-const SOME: f64 = 1e-6;
-
-/// Numbers of the networks that draw masks of their own: the discriminator has those of the encoder.
-const GENERATOR: u32 = 1;
-const FROM_LEFT: u32 = 2;
-const FROM_RIGHT: u32 = 3;
+pub(super) const SOME: f64 = 1e-6;
 
 /// What is learnt, and how a step computes it.
 #[derive(Debug, Clone, Copy)]
@@ -60,24 +42,16 @@ pub struct Objective<'a> {
     pub device: &'a Device,
 }
 
-/// What is random in a part.
-#[derive(Debug, Clone, Copy)]
-pub struct Chance {
-    pub seed: u64,
-    pub step: u64,
-    /// Whether values are dropped.
-    pub drops: bool,
-}
-
 /// What the generator made of a part.
-struct Guessed {
+#[derive(Default)]
+pub(super) struct Guessed {
     /// Of each slot.
-    losses: Vec<f32>,
-    best: Vec<u32>,
-    drawn: Vec<u32>,
-    cloze: Vec<f32>,
+    pub losses: Vec<f32>,
+    pub best: Vec<u32>,
+    pub drawn: Vec<u32>,
+    pub cloze: Vec<f32>,
     /// Rows of all tokens, the logs of their sums, and what they are products with.
-    scores: Option<(Vocabulary, Tensor<2>, Tensor<1>)>,
+    pub scores: Option<(Vocabulary, Tensor<2>, Tensor<1>)>,
 }
 
 impl Objective<'_> {
@@ -176,7 +150,7 @@ impl Objective<'_> {
         }
     }
 
-    fn encode<'b>(
+    pub(super) fn encode<'b>(
         &self,
         encoder: &'b Electra,
         input: &'b ModelInput,
@@ -189,154 +163,6 @@ impl Objective<'_> {
                 let (pass, hidden) = EncoderPass::forward(encoder, input, self.backward(), mode);
                 (Some(pass), hidden)
             }
-        }
-    }
-
-    /// Every token is as likely as any other.
-    fn guess_uniformly(&self, part: &Part, chance: Chance) -> Guessed {
-        let vocab = self.config.discriminator().vocab_size;
-        let uniform = chance.uniform(part);
-        let drawn = part.slots().zip(uniform).map(|(slot, [number, _])| {
-            let others = vocab - usize::from(self.config.disallow_correct);
-            let token =
-                ((f64::from(number) * others as f64) as usize).min(others.max(1) - 1) as u32;
-            token + u32::from(self.config.disallow_correct && token >= slot.original)
-        });
-        let drawn: Vec<u32> = drawn.collect();
-        Guessed {
-            losses: vec![(vocab as f32).ln(); drawn.len()],
-            best: vec![0; drawn.len()],
-            drawn,
-            cloze: Vec::new(),
-            scores: None,
-        }
-    }
-
-    /// A masked language model guesses the slots.
-    fn guess_masked(
-        &self,
-        networks: &Networks,
-        part: &Part,
-        counts: Counts,
-        chance: Chance,
-        gradients: Option<&mut Gradients>,
-    ) -> Result<Guessed, DeviceError> {
-        let (Some(head), Some(table)) = (&networks.generator_predictions, networks.output_table())
-        else {
-            return Err(DeviceError::new("a masked language model without a head"));
-        };
-        let electra = &networks.electra;
-        let own = networks.generator.as_ref();
-        let own = own.map(|generator| generator.encoder(&electra.embeddings));
-        let encoder = own.as_ref().unwrap_or(electra);
-        let input = part.masked_input(self.mask, self.device);
-        let mode = chance.mode(GENERATOR);
-        let (pass, hidden) = self.encode(encoder, &input, mode, gradients.is_some());
-        let [tokens, width] = hidden.dims();
-        let numbers = part.slot_rows();
-        let arithmetic = encoder.arithmetic;
-        let (states, state) = head.forward(arithmetic.widen(rows(hidden, numbers.clone())));
-        let vocabulary = Vocabulary {
-            table: value(table),
-            bias: value(&head.output_bias),
-        };
-        let targets: Vec<u32> = part.slots().map(|slot| slot.original).collect();
-        let draw = self.draw(part, chance);
-        let Some((pass, gradients)) = pass.zip(gradients) else {
-            return guessed(vocabulary.guess(states, &targets, Some(&draw)));
-        };
-        let weight = self.config.gen_weight * self.loss_scale / (counts.slots as f64 + SOME);
-        let weights = vec![weight as f32; targets.len()];
-        let (guesses, slopes) = vocabulary.learn(states, &targets, &weights, Some(&draw));
-        let parameters = &mut gradients.parameters;
-        parameters.add(table, slopes.table);
-        parameters.add(&head.output_bias, slopes.bias);
-        let slopes = head.backward(state, slopes.rows, parameters);
-        let zeros = Tensor::zeros([tokens, width], &slopes.device());
-        let slopes = add_by_id(zeros, Ids::new(numbers, &slopes.device()), slopes);
-        pass.backward(arithmetic.narrow(slopes), gradients);
-        guessed(guesses)
-    }
-
-    /// Two towers guess every token from all others.
-    fn guess_all(
-        &self,
-        networks: &Networks,
-        part: &Part,
-        counts: Counts,
-        chance: Chance,
-        gradients: Option<&mut Gradients>,
-    ) -> Result<Guessed, DeviceError> {
-        let (Some(left), Some(right), Some(head), Some(table)) = (
-            &networks.generator_ltr,
-            &networks.generator_rtl,
-            &networks.cloze_predictions,
-            networks.output_table(),
-        ) else {
-            return Err(DeviceError::new("two towers without one of their parts"));
-        };
-        let shared = &networks.electra.embeddings;
-        let towers = [left, right].map(|tower| tower.encoder(shared));
-        let arithmetic = networks.electra.arithmetic;
-        // Padding reaches the scores of the first and the last token, which only Electric asks for.
-        let padded_to = self
-            .config
-            .electric_objective
-            .then_some(self.config.max_seq_length);
-        let inputs = [Sight::Back, Sight::Ahead]
-            .map(|sight| part.tower_input(sight, padded_to, self.device));
-        let learns = gradients.is_some();
-        let numbers = [FROM_LEFT, FROM_RIGHT];
-        let [(left, before), (right, after)] = [0, 1].map(|side| {
-            let mode = chance.mode(numbers[side]);
-            self.encode(&towers[side], &inputs[side], mode, learns)
-        });
-        let joined = Joined::new(&inputs[0].sequences, &part.lengths());
-        let (states, state) = head.forward(arithmetic.widen(joined.forward(before, after)));
-        let vocabulary = Vocabulary {
-            table: value(table),
-            bias: value(&head.output_bias),
-        };
-        let examples = part.examples.iter();
-        let targets: Vec<u32> = examples.flat_map(|it| it.example.ids.clone()).collect();
-        let guesses = match left.zip(right).zip(gradients) {
-            None => vocabulary.guess(states.clone(), &targets, None),
-            Some(((left, right), gradients)) => {
-                let weight =
-                    self.config.gen_weight * self.loss_scale / (counts.candidates as f64 + SOME);
-                let candidates = part.examples.iter().flat_map(|it| &it.candidates);
-                let weights = candidates.map(|&is_one| if is_one { weight as f32 } else { 0.0 });
-                let weights: Vec<f32> = weights.collect();
-                let (guesses, slopes) = vocabulary.learn(states.clone(), &targets, &weights, None);
-                let parameters = &mut gradients.parameters;
-                parameters.add(table, slopes.table);
-                parameters.add(&head.output_bias, slopes.bias);
-                let slopes = head.backward(state, slopes.rows, parameters);
-                let slopes = joined.backward(slopes);
-                for (pass, slopes) in [left, right].into_iter().zip(slopes) {
-                    pass.backward(arithmetic.narrow(slopes), gradients);
-                }
-                guesses
-            }
-        };
-        let numbers = part.slot_rows();
-        let of_slots = rows(states.clone(), numbers.clone());
-        let originals: Vec<u32> = part.slots().map(|slot| slot.original).collect();
-        let draw = self.draw(part, chance);
-        let of_slots = guessed(vocabulary.guess(of_slots, &originals, Some(&draw)))?;
-        let losses = guesses.losses;
-        Ok(Guessed {
-            cloze: losses.try_into_vec_as::<f32>().map_err(DeviceError::new)?,
-            scores: Some((vocabulary, states, guesses.log_sums)),
-            ..of_slots
-        })
-    }
-
-    fn draw(&self, part: &Part, chance: Chance) -> Draw {
-        Draw {
-            uniform: chance.uniform(part),
-            temperature: self.config.temperature,
-            others_only: self.config.disallow_correct,
         }
     }
 
@@ -385,49 +211,6 @@ impl Objective<'_> {
         let logits: Tensor<1> = logits.squeeze_dim(1);
         logits.try_into_vec_as::<f32>().map_err(DeviceError::new)
     }
-}
-
-impl Chance {
-    fn mode(self, network: u32) -> Mode {
-        match self.drops {
-            false => Mode::Predict,
-            true => Mode::Train(StepSeed::new(self.seed, self.step).of_network(network)),
-        }
-    }
-
-    /// Two uniform numbers for each slot, in steps of 2⁻²³: below 1 by enough that a product with
-    /// them is below its other factor.
-    fn uniform(self, part: &Part) -> Vec<[f32; 2]> {
-        const STEPS: f64 = (1 << 23) as f64;
-        let mut uniform = Vec::new();
-        for (place, masked) in (part.first_place..).zip(&part.examples) {
-            let mut stream = Stream::new(self.seed, Purpose::Samples, self.step, place as u64);
-            let mut number = || ((stream.uniform() * STEPS).floor() / STEPS) as f32;
-            uniform.extend(masked.slots.iter().map(|_| [number(), number()]));
-        }
-        uniform
-    }
-}
-
-/// Reads guesses back, all at once.
-fn guessed(guesses: super::networks::vocabulary_loss::Guesses) -> Result<Guessed, DeviceError> {
-    // Numbers of tokens are whole in f32 up to 2²⁴.
-    let float = |ids: Tensor<1, Int>| ids.float();
-    let count = guesses.losses.dims()[0];
-    let mut all = vec![guesses.losses, float(guesses.best)];
-    all.extend(guesses.drawn.map(float));
-    let all = Tensor::cat(all, 0);
-    let all = all.try_into_vec_as::<f32>().map_err(DeviceError::new)?;
-    let (losses, ids) = all.split_at(count);
-    let (best, drawn) = ids.split_at(count);
-    let ids = |values: &[f32]| values.iter().map(|&value| value as u32).collect();
-    Ok(Guessed {
-        losses: losses.to_vec(),
-        best: ids(best),
-        drawn: ids(drawn),
-        cloze: Vec::new(),
-        scores: None,
-    })
 }
 
 /// The first `count` values, or none if there are none at all, and the rest.

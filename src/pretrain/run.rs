@@ -1,5 +1,8 @@
 //! A run of pre-training: from the newest checkpoint, or from first values, to the last step.
 
+mod error;
+mod place;
+
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -8,106 +11,56 @@ use std::{
 use burn::tensor::Device;
 use serde_json::{Value, json};
 
+pub use error::Error;
+pub(super) use error::{device_error, io_of};
+
 use super::{
     batches::Batches,
     figures::Figures,
     model_files::{self, Letters},
     networks::Networks,
     objective::{Chance, Objective},
+    operations::operations,
     part::{Masked, Part},
+    probe::{Place, Probe, Probes},
+    run_origin::RunOrigin,
     schedule::Schedule,
     step::{StepGradients, step_gradients},
     step_log::{self, StepLog, StepRecord},
+    symptoms::{Symptom, Symptoms},
 };
 use crate::{
     config::{GradientCheckpointing, LrDecayVariant, PretrainConfig},
-    device::DeviceError,
-    eval,
+    eval::origin::Origin,
     kernels::formats::Element,
     model::{
         arithmetic::Arithmetic,
-        parameters::{self, ParameterSource, StoredParameters},
+        parameters::{ParameterSource, StoredParameters},
     },
     progress::Progress,
     stop::Stop,
     train::{
         adam::Adam,
-        checkpoint, disk_space,
+        disk_space,
         memory::PeakMemory,
-        resume, run_folder,
-        run_lock::{self, RunLock},
-        saver::{self, Saver},
+        resume::{self, Start},
+        run_folder,
+        saver::Saver,
         schedule::LayerDecay,
-        watch::{self, Watch},
+        watch::Watch,
     },
 };
 
 /// Tokens that are computed at once, if nothing else is asked for.
 const TOKENS_AT_ONCE: usize = 8192;
 
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error(transparent)]
-    Data(#[from] super::Error),
-    #[error(transparent)]
-    Model(#[from] model_files::Error),
-    #[error(transparent)]
-    Parameters(#[from] parameters::Error),
-    #[error(transparent)]
-    Checkpoint(#[from] checkpoint::Error),
-    #[error(transparent)]
-    DiskSpace(#[from] disk_space::Error),
-    #[error(transparent)]
-    Saver(#[from] saver::Error),
-    #[error(transparent)]
-    Watch(#[from] watch::Error),
-    #[error(transparent)]
-    Lock(#[from] run_lock::Error),
-    #[error(transparent)]
-    Folder(#[from] run_folder::Error),
-    #[error(transparent)]
-    Results(#[from] eval::Error),
-    #[error("{path}: {action} failed: {source}; check the path and its permissions")]
-    Io {
-        path: PathBuf,
-        action: &'static str,
-        source: std::io::Error,
-    },
-    #[error(
-        "{model_dir} holds {file}, which no pre-training has made; choose another --model-name or \
-         model_dir, or give --restart to have the folder moved aside"
-    )]
-    ForeignModel { model_dir: PathBuf, file: String },
-    #[error(
-        "{model_dir}: expected a model that was pre-trained, to evaluate it, found no checkpoint; train \
-         first, with do_train=true"
-    )]
-    Untrained { model_dir: PathBuf },
-    #[error("step {step}: {source}; {advice}")]
-    Device {
-        step: u64,
-        source: DeviceError,
-        advice: &'static str,
-    },
-    #[error("stopped after step {step} of {steps}; the same command goes on")]
-    Stopped { step: u64, steps: u64 },
-}
-
-impl Error {
-    /// Whether the user ended the run, which is no failure.
-    pub fn was_stopped(&self) -> bool {
-        matches!(self, Self::Stopped { .. })
-    }
-}
-
-const DEVICE_ADVICE: &str =
-    "start the same command again to go on from the last checkpoint, or give --device cpu";
-
 /// A run, its hyper-parameters resolved.
 pub struct Pretraining<'a> {
     pub config: &'a PretrainConfig,
     /// Without autodiff.
     pub device: &'a Device,
+    /// The device as people know it.
+    pub device_name: String,
     pub arithmetic: Arithmetic,
     pub batches: Batches,
     pub letters: Letters,
@@ -123,14 +76,15 @@ impl Pretraining<'_> {
     /// # Errors
     /// Whatever keeps it from going on. It goes on from its last checkpoint when it is started again.
     pub fn train(&self) -> Result<(), Error> {
-        let (config, model_dir) = (self.config, self.config.model_dir.as_path());
-        let _lock = self.take_folder(model_dir)?;
+        let model_dir = self.config.model_dir.as_path();
+        let probe = Probe::open(self.config, self.letters)?;
+        let _lock = place::take(model_dir, self.restart)?;
         let _held = self.stop.hold();
         let mut note = |line: String| self.progress.note(&line);
         run_folder::tidy(model_dir, &mut note)?;
         let device = self.device.clone().autodiff();
         let scratch = model_dir.join(".electra-generator.bpk");
-        let mut initial = match &config.init_checkpoint {
+        let mut initial = match &self.config.init_checkpoint {
             Some(path) => Some(model_files::open(path, &scratch, self.progress)?),
             None => None,
         };
@@ -138,21 +92,24 @@ impl Pretraining<'_> {
             .as_ref()
             .map(StoredParameters::identity)
             .transpose()?;
-        let hparams = self.identity(initial_weights);
+        let mut micro_batch_size = self.micro_batch_size(self.config.train_batch_size);
+        let config = &self.scheduled(&device, probe.as_ref(), &mut micro_batch_size)?;
+        let hparams = self.identity(config, initial_weights);
         let steps = config.num_train_steps.min(self.batches.steps());
         let mut adam = self.adam();
-        let newest = resume::newest(model_dir, steps, &hparams, &mut note)?;
-        let (mut networks, mut step, loss_scale) = match newest {
-            None => (self.build(&device, initial.as_mut())?, 0, None),
-            Some((folder, state)) => {
-                let (mut weights, mut moments) = checkpoint::open(&folder, &state, &hparams)?;
-                let networks = self.build(&device, Some(&mut weights))?;
-                adam.load(&networks, &[], &mut moments)?;
-                self.progress
-                    .note(&format!("going on from {}", folder.display()));
-                (networks, state.step, state.loss_scale)
-            }
-        };
+        let Start {
+            model: mut networks,
+            mut step,
+            loss_scale,
+        } = resume::start::<_, Error>(
+            model_dir,
+            steps,
+            &hparams,
+            &[],
+            &mut adam,
+            |stored| self.build(&device, stored.or(initial.as_mut())),
+            self.progress,
+        )?;
         drop(initial);
         // Of no more use, and gone already if it was never made.
         let _ = std::fs::remove_file(&scratch);
@@ -164,17 +121,29 @@ impl Pretraining<'_> {
             self.progress,
         );
         let mut log = StepLog::resume(model_dir, step, &mut note)
-            .map_err(io_of(&model_dir.join(step_log::FILE), "opening"))?;
+            .map_err(io_of(model_dir.join(step_log::FILE), "opening"))?;
+        self.origin(config, steps).write(model_dir)?;
         let mut memory = PeakMemory::new(self.device);
+        let mut symptoms = Symptoms::new(config);
         let mut saver = self.saver(model_dir, &hparams, &networks, &adam, steps);
         if step < steps {
             saver.ensure_space()?;
         }
-        let mut micro_batch_size = self.micro_batch_size(config.train_batch_size);
+        let probes = probe.as_ref();
+        let probes = probes.map(|it| Probes::resume(it, model_dir, [step, steps], self.place()));
+        let mut probes = probes.transpose()?;
+        let mut probed = |step: u64, networks: &Networks| match &mut probes {
+            Some(probes) => probes.look(step, networks),
+            None => Ok(false),
+        };
+        if probed(step, &networks)? {
+            return Err(Error::Stopped { step, steps });
+        }
         self.progress.begin(step, steps);
         while step < steps {
             let began = Instant::now();
             let batch = self.batches.training(step)?;
+            check_maskable(&batch, step)?;
             let objective = self.objective(&device, watch.loss_factor());
             let chance = Chance {
                 seed: config.seed,
@@ -184,17 +153,29 @@ impl Pretraining<'_> {
             let computed =
                 self.compute(&networks, &batch, &objective, chance, &mut micro_batch_size)?;
             watch.check_finite(computed.figures, step, &[])?;
-            let record = self.record(&computed, &batch, step, schedule.learning_rate(step));
+            let mut figures = Figures::default();
+            figures.add(&computed.seen, 0);
+            let record = self.record(&computed, &figures, &batch, step);
             networks = computed.update(networks, &mut adam, schedule.update_rate(step));
+            let loss_scale = scaled.then(|| watch.loss_factor());
+            let warnings = symptoms.after(step + 1, &figures, loss_scale);
+            for warning in &warnings {
+                log::warn!("step {step}: {warning}");
+            }
             let record = StepRecord {
-                seconds: began.elapsed().as_secs_f64(),
+                learning_rate: schedule.learning_rate(step),
                 peak_bytes: memory.sample(),
+                loss_scale,
+                warnings: warnings.iter().map(Symptom::to_string).collect(),
                 ..record
             };
+            let record = record.took(began.elapsed(), self.config.peak_tflops);
             log.step(&record, self.progress)
                 .map_err(io_of(log_path(model_dir), "writing"))?;
             step += 1;
-            let stopped = self.stop.is_asked() && step < steps;
+            // Before the checkpoint: a run that is killed while it is probed goes on from one before.
+            let stopped = self.stop.is_asked() || probed(step, &networks)?;
+            let stopped = stopped && step < steps;
             if stopped || saver.is_due(step) {
                 log.sync().map_err(io_of(log_path(model_dir), "syncing"))?;
                 saver.save(step, &networks, &adam, watch.loss_scale())?;
@@ -206,29 +187,6 @@ impl Pretraining<'_> {
         self.progress.end();
         model_files::save(&networks, config, self.letters, model_dir)?;
         Ok(())
-    }
-
-    /// Locks the model's folder, after an earlier one was moved aside if that was asked for.
-    fn take_folder(&self, model_dir: &Path) -> Result<RunLock, Error> {
-        if let Some(parent) = model_dir.parent() {
-            std::fs::create_dir_all(parent).map_err(io_of(parent, "creating"))?;
-        }
-        let mut lock = RunLock::take(model_dir)?;
-        if self.restart && model_dir.is_dir() {
-            lock.leave();
-            let aside = run_folder::aside(model_dir, "old");
-            std::fs::rename(model_dir, &aside).map_err(io_of(model_dir, "moving aside"))?;
-        }
-        lock.enter()?;
-        let began = model_dir.join(step_log::FILE).is_file();
-        if let Some(file) = run_folder::foreign_model(model_dir).filter(|_| !began) {
-            let file = file.file_name().unwrap_or_default();
-            return Err(Error::ForeignModel {
-                model_dir: model_dir.into(),
-                file: file.to_string_lossy().into_owned(),
-            });
-        }
-        Ok(lock)
     }
 
     pub(super) fn build(
@@ -249,7 +207,7 @@ impl Pretraining<'_> {
         Ok(networks)
     }
 
-    fn adam(&self) -> Adam {
+    pub(super) fn adam(&self) -> Adam {
         let one_rate = LayerDecay {
             decay: 0.0,
             layers: 0,
@@ -269,8 +227,8 @@ impl Pretraining<'_> {
     }
 
     /// What a checkpoint must share to be gone on from.
-    fn identity(&self, initial_weights: Option<String>) -> Value {
-        let mut told = self.config.decides_training();
+    fn identity(&self, config: &PretrainConfig, initial_weights: Option<String>) -> Value {
+        let mut told = config.decides_training();
         told.insert("arithmetic".to_owned(), self.arithmetic.word().into());
         told.insert("examples".to_owned(), self.batches.identity());
         told.insert("initial_weights".to_owned(), json!(initial_weights));
@@ -283,6 +241,17 @@ impl Pretraining<'_> {
             .micro_batch_size
             .unwrap_or(fitting)
             .min(batch_size)
+    }
+
+    /// What probes are made on.
+    pub(super) fn place(&self) -> Place<'_> {
+        Place {
+            device: self.device,
+            arithmetic: self.arithmetic,
+            micro_batch_size: self.micro_batch_size(usize::MAX),
+            progress: self.progress,
+            stop: self.stop,
+        }
     }
 
     fn saver<'b>(
@@ -312,7 +281,7 @@ impl Pretraining<'_> {
     }
 
     /// The gradients of a step. Parts that the device cannot hold are halved.
-    fn compute(
+    pub(super) fn compute(
         &self,
         networks: &Networks,
         batch: &[Masked],
@@ -341,17 +310,16 @@ impl Pretraining<'_> {
         }
     }
 
+    /// What a step did, but for what is known of it later.
     fn record(
         &self,
         computed: &StepGradients,
+        figures: &Figures,
         batch: &[Masked],
         step: u64,
-        learning_rate: f64,
     ) -> StepRecord {
-        let config = self.config;
-        let mut figures = Figures::default();
-        figures.add(&computed.seen, 0);
         let losses = computed.losses;
+        let of_discriminator = |figure: f64| self.config.has_discriminator().then_some(figure);
         StepRecord {
             step,
             loss: losses.total,
@@ -360,14 +328,42 @@ impl Pretraining<'_> {
             disc_loss: losses.discriminator,
             masked_lm_accuracy: figures.masked_lm_accuracy(),
             replaced: figures.replaced(),
-            disc_auc: config.has_discriminator().then(|| figures.auc()),
+            disc_auc: of_discriminator(figures.auc()),
+            disc_precision: of_discriminator(figures.precision()),
+            disc_recall: of_discriminator(figures.recall()),
             grad_norm: computed.figures.grad_norm,
-            learning_rate,
             examples: batch.len(),
+            unmaskable: batch.iter().filter(|it| it.slots.is_empty()).count(),
             tokens: batch.iter().map(Masked::tokens).sum(),
-            seconds: 0.0,
-            peak_bytes: None,
+            operations: operations(self.config, batch),
+            ..StepRecord::default()
         }
+    }
+
+    /// What the run is, for whoever reads its folder.
+    fn origin(&self, config: &PretrainConfig, steps: u64) -> RunOrigin {
+        RunOrigin {
+            steps,
+            origin: Origin {
+                device: self.device_name.clone(),
+                precision: self.arithmetic.word().to_owned(),
+                seed: Some(config.seed),
+                settings: config.non_defaults(),
+                ..Origin::of_command(&config.model_dir)
+            },
+        }
+    }
+}
+
+/// Refuses a batch of special tokens alone: the reference's losses are no numbers then, and nothing would
+/// be learnt here.
+pub(super) fn check_maskable(batch: &[Masked], step: u64) -> Result<(), Error> {
+    match batch.iter().all(|masked| masked.slots.is_empty()) {
+        false => Ok(()),
+        true => Err(Error::NothingToMask {
+            step,
+            examples: batch.len(),
+        }),
     }
 }
 
@@ -382,23 +378,6 @@ pub(super) fn parts(batch: &[Masked], size: usize) -> Vec<Part> {
         .collect()
 }
 
-pub(super) fn device_error(step: u64, source: DeviceError) -> Error {
-    Error::Device {
-        step,
-        source,
-        advice: DEVICE_ADVICE,
-    }
-}
-
 fn log_path(model_dir: &Path) -> PathBuf {
     model_dir.join(step_log::FILE)
-}
-
-fn io_of(path: impl AsRef<Path>, action: &'static str) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.as_ref().to_path_buf();
-    move |source| Error::Io {
-        path,
-        action,
-        source,
-    }
 }

@@ -90,3 +90,175 @@ impl StepGradients {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, path::Path};
+
+    use burn::tensor::Device;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        config::PretrainConfig,
+        model::parameters::ParameterSource,
+        pretrain::{example::Example, masking::Slot, part::Masked},
+    };
+
+    const MASK: u32 = 4;
+
+    /// An example of so many tokens, of which the second and those after it are masked.
+    fn masked(tokens: usize, slots: usize) -> Masked {
+        let special = |place: usize| place == 0 || place + 1 == tokens;
+        let ids: Vec<u32> = (0..tokens)
+            .map(|place| match special(place) {
+                true => 2 + u32::from(place > 0),
+                false => 5 + (7 * tokens + 3 * place) as u32 % 40,
+            })
+            .collect();
+        Masked {
+            slots: (1..=slots)
+                .map(|position| Slot {
+                    position,
+                    original: ids[position],
+                    is_replaced: position % 5 > 0,
+                })
+                .collect(),
+            candidates: (0..tokens).map(|place| !special(place)).collect(),
+            recorded: None,
+            example: Example { first: tokens, ids },
+        }
+    }
+
+    fn parts(batch: &[Masked], sizes: &[usize]) -> Vec<Part> {
+        let mut first_place = 0;
+        let parts = sizes.iter().map(|&size| {
+            let examples = batch[first_place..first_place + size].to_vec();
+            first_place += size;
+            Part {
+                examples,
+                first_place: first_place - size,
+            }
+        });
+        parts.collect()
+    }
+
+    fn config(more: &Value) -> PretrainConfig {
+        let mut given = json!({
+            "vocab_size": 50, "embedding_size": 16, "generator_hidden_size": 0.5, "max_seq_length": 32,
+            "model_hparam_overrides": {"hidden_size": 32, "num_hidden_layers": 2},
+        });
+        let given = given.as_object_mut().unwrap();
+        given.extend(more.as_object().unwrap().clone());
+        PretrainConfig::resolve(Path::new("d"), "m", given)
+            .unwrap()
+            .0
+    }
+
+    /// The gradients by name, and the step's norm and loss.
+    fn gradients(
+        config: &PretrainConfig,
+        parts: &[Part],
+    ) -> (BTreeMap<String, Vec<f32>>, [f64; 2]) {
+        let device = Device::flex().autodiff();
+        let mut source = ParameterSource::new(device.clone(), 3, None);
+        let networks = Networks::new(&mut source, config).unwrap();
+        let objective = Objective {
+            config,
+            mask: MASK,
+            recompute_layers: false,
+            loss_scale: 1.0,
+            device: &device,
+        };
+        // With dropout, whose masks are those of the places in the batch.
+        let chance = Chance {
+            seed: 1,
+            step: 9,
+            drops: true,
+        };
+        let step = step_gradients(&networks, parts, &objective, chance).unwrap();
+        let figures = [step.figures.grad_norm, step.figures.loss];
+        let values = step.gradients.into_values(&networks, &[]).into_iter();
+        let values = values.map(|(name, values)| {
+            let values = values.try_into_vec_as::<f32>().unwrap();
+            (name, values)
+        });
+        (values.collect(), figures)
+    }
+
+    fn norm(values: impl Iterator<Item = f64>) -> f64 {
+        values.map(|value| value * value).sum::<f64>().sqrt()
+    }
+
+    fn difference(ours: &BTreeMap<String, Vec<f32>>, theirs: &BTreeMap<String, Vec<f32>>) -> f64 {
+        assert!(ours.keys().eq(theirs.keys()));
+        let pairs = ours
+            .iter()
+            .flat_map(|(name, ours)| ours.iter().zip(&theirs[name]));
+        norm(pairs.map(|(ours, theirs)| f64::from(ours - theirs)))
+    }
+
+    fn set_ups() -> [Value; 4] {
+        [
+            json!({}),
+            json!({"untied_generator": false}),
+            json!({"two_tower_generator": true}),
+            json!({"electra_objective": false}),
+        ]
+    }
+
+    #[test]
+    fn parts_of_unequal_counts_make_the_batch_s_gradients() {
+        // Tokens 3, 30, 9, 24; slots 1, 4, 1, 3.
+        let batch = [masked(3, 1), masked(30, 4), masked(9, 1), masked(24, 3)];
+        for more in set_ups() {
+            let config = config(&more);
+            let (whole, figures) = gradients(&config, &parts(&batch, &[4]));
+            let size = norm(whole.values().flatten().map(|&value| f64::from(value)));
+            assert!(size > 0.01, "{more}");
+            for sizes in [&[1, 3][..], &[3, 1], &[1, 1, 1, 1], &[2, 2]] {
+                let (split, of_split) = gradients(&config, &parts(&batch, sizes));
+                // Sums in single precision, in another order.
+                let off = difference(&whole, &split) / size;
+                assert!(off < 1e-4, "{more} {sizes:?}: {off}");
+                for (ours, theirs) in figures.iter().zip(of_split) {
+                    assert!((ours / theirs - 1.0).abs() < 1e-4, "{more} {sizes:?}");
+                }
+            }
+            // What the mean of parts would be that divide by their own counts.
+            let mut mean: BTreeMap<String, Vec<f32>> = BTreeMap::new();
+            for part in parts(&batch, &[1, 3]) {
+                for (name, values) in gradients(&config, &[part]).0 {
+                    let sums = mean.entry(name).or_insert_with(|| vec![0.0; values.len()]);
+                    for (sum, value) in sums.iter_mut().zip(values) {
+                        *sum += value / 2.0;
+                    }
+                }
+            }
+            let off = difference(&whole, &mean) / size;
+            assert!(off > 0.05, "{more}: {off}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_special_tokens_alone_makes_numbers_and_teaches_the_discriminator() {
+        for more in set_ups() {
+            let config = config(&more);
+            let text = masked(20, 3);
+            let special = masked(2, 0);
+            let (whole, _) = gradients(&config, &parts(&[text.clone(), special.clone()], &[2]));
+            let (split, figures) = gradients(&config, &parts(&[text, special], &[1, 1]));
+            assert!(figures.iter().all(|figure| figure.is_finite()), "{more}");
+            let size = norm(whole.values().flatten().map(|&value| f64::from(value)));
+            let off = difference(&whole, &split) / size;
+            assert!(off < 1e-4, "{more}: {off}");
+            // Even in a step of nothing else no gradient is without a number.
+            let (alone, figures) = gradients(&config, &parts(&[masked(2, 0)], &[1]));
+            assert!(figures.iter().all(|figure| figure.is_finite()), "{more}");
+            let values = alone.values().flatten();
+            assert!(values.clone().all(|value| value.is_finite()), "{more}");
+            let learns = values.clone().any(|&value| value != 0.0);
+            assert_eq!(learns, config.has_discriminator(), "{more}");
+        }
+    }
+}

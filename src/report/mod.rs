@@ -27,7 +27,7 @@ pub mod comparison_page;
 pub mod example_list;
 mod joined;
 pub(crate) mod origin_section;
-mod page;
+pub(crate) mod page;
 mod score_table;
 pub mod training_curve;
 mod training_section;
@@ -44,13 +44,15 @@ pub enum Error {
         source: std::io::Error,
     },
     #[error(
-        "{} line {line}: {problem}; expected a line of train_log.jsonl: {{\"step\": …, \"loss\": …, …}}",
+        "{} line {line}: {problem}; expected a line of {log}: {{\"step\": …, \"loss\": …, …}}",
         path.display()
     )]
     LogLine {
         path: std::path::PathBuf,
         line: usize,
         problem: String,
+        /// The log that it should be.
+        log: &'static str,
     },
 }
 

@@ -43,7 +43,7 @@ pub(super) fn page(report: &Report) -> Markup {
 }
 
 /// The page around its sections; `menu` has the id and the name of each.
-pub(super) fn around<'a>(
+pub(crate) fn around<'a>(
     title: &str,
     menu: impl Iterator<Item = (&'a str, &'a str)>,
     main: &Markup,

@@ -21,7 +21,7 @@ use crate::{
 const LONGEST_LINE: u64 = 1 << 16;
 
 /// Stretches of steps that a curve shows, at most.
-const STRETCHES: usize = 400;
+pub(crate) const STRETCHES: usize = 400;
 
 /// The steps of one training run.
 #[derive(Debug, Clone)]
@@ -44,12 +44,12 @@ impl TrainingCurve {
             .file_name()
             .is_some_and(|name| name == step_record::FILE);
         let dev = match is_named && dev_log.is_file() {
-            true => DevRecord::of_lines(read_lines::<DevLine>(&dev_log)?),
+            true => DevRecord::of_lines(read_lines::<DevLine>(&dev_log, step_record::FILE)?),
             false => Vec::new(),
         };
         Ok(Self {
             name: name.to_owned(),
-            steps: read_lines(path)?,
+            steps: read_lines(path, step_record::FILE)?,
             dev,
         })
     }
@@ -166,11 +166,23 @@ impl TrainingCurve {
     }
 }
 
-/// The lines of a log.
-fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Error> {
+/// The lines of a log, which messages call `log`. A last line without end is passed over.
+///
+/// # Errors
+/// When the file cannot be read or a line is none of such a log.
+pub(crate) fn read_lines<T: DeserializeOwned>(
+    path: &Path,
+    log: &'static str,
+) -> Result<Vec<T>, Error> {
     let reading = |source| Error::ReadLog {
         path: path.into(),
         source,
+    };
+    let wrong_line = |problem: String, line: usize| Error::LogLine {
+        path: path.into(),
+        line,
+        problem,
+        log,
     };
     let mut file = BufReader::new(File::open(path).map_err(reading)?);
     let mut lines = Vec::new();
@@ -180,13 +192,13 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Error> {
         read_line(&mut file, &mut line).map_err(reading)?;
         if !line.ends_with(b"\n") {
             if line.len() as u64 == LONGEST_LINE {
-                return Err(wrong_line(path, number, "the line is too long".into()));
+                return Err(wrong_line("the line is too long".into(), number));
             }
             break;
         }
         match serde_json::from_slice(&line) {
             Ok(line) => lines.push(line),
-            Err(error) => return Err(wrong_line(path, number, error.to_string())),
+            Err(error) => return Err(wrong_line(error.to_string(), number)),
         }
     }
     Ok(lines)
@@ -196,14 +208,6 @@ fn read_line(file: &mut BufReader<File>, line: &mut Vec<u8>) -> io::Result<usize
     file.by_ref().take(LONGEST_LINE).read_until(b'\n', line)
 }
 
-fn wrong_line(path: &Path, line: usize, problem: String) -> Error {
-    Error::LogLine {
-        path: path.into(),
-        line,
-        problem,
-    }
-}
-
 /// Whether a key, such as `HasAns_f1`, is that of another figure for a part of the examples.
 fn is_of_part(key: &str, figures: &Figures) -> bool {
     let part = key.split_once('_').map(|(_, whole)| whole);
@@ -211,12 +215,12 @@ fn is_of_part(key: &str, figures: &Figures) -> bool {
 }
 
 /// Steps over which the smoothed loss looks back, for a run of so many.
-pub(super) fn memory(steps: usize) -> usize {
+pub(crate) fn memory(steps: usize) -> usize {
     (steps / 50).max(10)
 }
 
 /// An exponential mean, without the pull of its start; steps that are not numbers are passed over.
-fn smoothed(values: &[f64]) -> Vec<f64> {
+pub(crate) fn smoothed(values: &[f64]) -> Vec<f64> {
     let keep = 1.0 - 1.0 / memory(values.len()) as f64;
     let (mut sum, mut weight) = (0.0, 0.0);
     values
@@ -232,7 +236,7 @@ fn smoothed(values: &[f64]) -> Vec<f64> {
 }
 
 /// Places of the least and the greatest value of each stretch, in order, and of both ends.
-fn extremes(values: &[f64]) -> Vec<usize> {
+pub(crate) fn extremes(values: &[f64]) -> Vec<usize> {
     let stretch = values.len().div_ceil(STRETCHES).max(1);
     let mut places = Vec::new();
     for start in (0..values.len()).step_by(stretch) {

@@ -1,20 +1,69 @@
-//! Which checkpoint a run goes on from.
+//! Which checkpoint a run goes on from, and the model as it is there.
 
 use std::path::{Path, PathBuf};
 
+use burn::module::Module;
 use serde_json::Value;
 
 use super::{
+    adam::Adam,
     checkpoint::{self, Error, state::State},
+    loss_scale::LossScale,
     run_identity::differing_keys,
 };
+use crate::{
+    model::parameters::{self, StoredParameters},
+    progress::Progress,
+};
+
+/// A run where it goes on.
+pub struct Start<M> {
+    pub model: M,
+    /// Steps that are finished.
+    pub step: u64,
+    /// As the checkpoint kept it.
+    pub loss_scale: Option<LossScale>,
+}
+
+/// The newest checkpoint's model, whose moments `adam` gets; without a checkpoint, what `build` makes of
+/// nothing stored.
+///
+/// # Errors
+/// If a checkpoint belongs to another run or cannot be read, or the model cannot be built.
+pub fn start<M: Module, E: From<Error> + From<parameters::Error>>(
+    model_dir: &Path,
+    steps: u64,
+    hparams: &Value,
+    tasks: &[String],
+    adam: &mut Adam,
+    build: impl FnOnce(Option<&mut StoredParameters>) -> Result<M, E>,
+    progress: &Progress,
+) -> Result<Start<M>, E> {
+    let mut note = |line: String| progress.note(&line);
+    let Some((folder, state)) = newest(model_dir, steps, hparams, &mut note)? else {
+        return Ok(Start {
+            model: build(None)?,
+            step: 0,
+            loss_scale: None,
+        });
+    };
+    let (mut weights, mut moments) = checkpoint::open(&folder, &state, hparams)?;
+    let model = build(Some(&mut weights))?;
+    adam.load(&model, tasks, &mut moments)?;
+    progress.note(&format!("going on from {}", folder.display()));
+    Ok(Start {
+        model,
+        step: state.step,
+        loss_scale: state.loss_scale,
+    })
+}
 
 /// Returns the newest checkpoint that is intact and belongs to a run of `steps` steps; others are
 /// set aside and reported to `note`.
 ///
 /// # Errors
 /// If a checkpoint cannot be moved aside.
-pub fn newest(
+fn newest(
     model_dir: &Path,
     steps: u64,
     hparams: &Value,

@@ -19,7 +19,8 @@ use super::{
     loss_scale::LossScale,
     memory::PeakMemory,
     objective::Objective,
-    resume, run_folder,
+    resume::{self, Start},
+    run_folder,
     saver::{self, Saver},
     schedule::Schedule,
     step::{StepGradients, StepSettings, step_gradients},
@@ -240,19 +241,19 @@ impl Run<'_> {
         build: impl Fn(&Device, Option<&mut StoredParameters>) -> Result<Model, folder::Error>,
         progress: &Progress,
     ) -> Result<(Model, u64, Option<LossScale>), Error> {
-        let mut note = |line: String| progress.note(&line);
-        let steps = self.schedule.steps;
-        let newest = resume::newest(self.model_dir, steps, &self.hparams, &mut note)?;
-        let (model, step, loss_scale) = match newest {
-            None => (build(device, None)?, 0, None),
-            Some((folder, state)) => {
-                let (mut weights, mut moments) = checkpoint::open(&folder, &state, &self.hparams)?;
-                let model = build(device, Some(&mut weights))?;
-                adam.load(&model, self.tasks, &mut moments)?;
-                progress.note(&format!("going on from {}", folder.display()));
-                (model, state.step, state.loss_scale)
-            }
-        };
+        let Start {
+            model,
+            step,
+            loss_scale,
+        } = resume::start::<_, Error>(
+            self.model_dir,
+            self.schedule.steps,
+            &self.hparams,
+            self.tasks,
+            adam,
+            |stored| Ok(build(device, stored)?),
+            progress,
+        )?;
         let model = self.objective.trainable.freeze(model);
         adam.begin(&model, self.tasks);
         let loss_scale = self.scaled_loss.then(|| loss_scale.unwrap_or_default());

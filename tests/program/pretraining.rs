@@ -47,14 +47,28 @@ impl Place {
     }
 
     fn pretrain(&self, name: &str, sets: &[&str]) -> Command {
+        self.bare(name, &[&SMALL[..], sets].concat())
+    }
+
+    /// With these settings alone.
+    fn bare(&self, name: &str, sets: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
         command
             .current_dir(self.folder.path())
             .args(["pretrain", "--data-dir", ".", "--model-name", name])
             .args(["--device", "cpu"]);
-        for set in SMALL.iter().chain(sets) {
+        for set in sets {
             command.args(["--set", set]);
         }
+        command
+    }
+
+    fn report(&self, run: &str, more: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
+        command
+            .current_dir(self.folder.path())
+            .args(["report", run, "--output", "run.html"])
+            .args(more);
         command
     }
 
@@ -88,7 +102,17 @@ fn a_run_leaves_a_model_and_goes_on_bit_for_bit() {
     let output = succeeds(&mut place.pretrain("m", &[]));
     let said = String::from_utf8(output.stderr).unwrap();
     let last = said.lines().find(|line| line.contains("step 6/6")).unwrap();
-    for figure in ["loss ", "MLM ", "replaced ", "AUC "] {
+    for figure in [
+        "loss ",
+        "MLM ",
+        "replaced ",
+        "AUC ",
+        "precision ",
+        "recall ",
+        " tokens/s",
+        " TFLOP/s",
+        " left",
+    ] {
         assert!(last.contains(figure), "{last}");
     }
     let files = ["model.bpk", "generator.bpk", "config.json", "vocab.txt"];
@@ -107,11 +131,14 @@ fn a_run_leaves_a_model_and_goes_on_bit_for_bit() {
         "masked_lm_accuracy",
         "replaced",
         "disc_auc",
+        "disc_precision",
+        "disc_recall",
         "grad_norm",
         "learning_rate",
         "examples",
         "tokens",
         "seconds",
+        "model_flops_per_s",
     ] {
         assert!(log[0][key].is_number(), "{key}: {}", log[0]);
     }
@@ -193,6 +220,281 @@ fn micro_batches_change_nothing_but_rounding() {
             assert!((whole / parts - 1.0).abs() < 1e-4, "{key} {whole} {parts}");
         }
     }
+}
+
+#[test]
+fn a_batch_of_2048_is_the_same_in_any_parts() {
+    let place = Place::new();
+    let large = ["train_batch_size=2048", "num_train_steps=1"];
+    let log = |name: &str, size: &str| {
+        let size = format!("micro_batch_size={size}");
+        let sets = [&large[..], &[size.as_str()]].concat();
+        succeeds(&mut place.pretrain(name, &sets));
+        place.log(name)[0].clone()
+    };
+    // 2,048 is no multiple of 100: the last part has 48.
+    let (few, many) = (log("few", "1024"), log("many", "100"));
+    assert_eq!(few["examples"], 2048);
+    assert_eq!(few["tokens"], many["tokens"]);
+    for key in ["loss", "masked_lm_loss", "disc_loss", "grad_norm"] {
+        let [few, many] = [&few, &many].map(|line| line[key].as_f64().unwrap());
+        // Sums of 2,048 examples in another order; a mean of the parts' means is off by far more.
+        assert!((few / many - 1.0).abs() < 1e-4, "{key} {few} {many}");
+    }
+}
+
+#[test]
+fn hours_make_the_run_that_their_steps_make() {
+    let place = Place::new();
+    let without_steps: Vec<&str> = SMALL
+        .into_iter()
+        .filter(|set| !set.starts_with("num_train_steps"))
+        .collect();
+    let run = |hours: &str| {
+        let mut command = place.bare("timed", &without_steps);
+        command.args(["--hours", hours]);
+        command
+    };
+    // Seven seconds.
+    let output = succeeds(&mut run("0.002"));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("hours = 0.002: a step takes "), "{said}");
+    let path = |file: &str| place.path(&format!("models/timed/{file}"));
+    let schedule: Value =
+        serde_json::from_slice(&fs::read(path("schedule.json")).unwrap()).unwrap();
+    let number = |key: &str| schedule[key].as_u64().unwrap();
+    let (steps, warm_up) = (number("num_train_steps"), number("num_warmup_steps"));
+    let seconds = schedule["seconds_a_step"].as_f64().unwrap();
+    assert_eq!(steps, (3600.0 * 0.002 * 0.95 / seconds) as u64);
+    assert_eq!(warm_up, 2.min(steps / 10));
+    assert_eq!(place.log("timed").len() as u64, steps);
+
+    // The same as by the number itself.
+    let told = [
+        format!("num_train_steps={steps}"),
+        format!("num_warmup_steps={warm_up}"),
+    ];
+    let mut sets = without_steps.clone();
+    sets.extend(told.iter().map(String::as_str));
+    succeeds(&mut place.bare("counted", &sets));
+    let files = ["model.bpk", "generator.bpk"];
+    let made = files.map(|file| fs::read(path(file)).unwrap());
+    for (file, made) in files.iter().zip(&made) {
+        let counted = fs::read(place.path(&format!("models/counted/{file}"))).unwrap();
+        assert!(counted == *made, "{file} differs");
+    }
+
+    // Begun again, it measures nothing and makes the same.
+    for entry in fs::read_dir(path("")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            fs::remove_dir_all(entry.path()).unwrap();
+        }
+    }
+    fs::remove_file(path("model.bpk")).unwrap();
+    let said = String::from_utf8(succeeds(&mut run("0.002")).stderr).unwrap();
+    let kept = format!("hours = 0.002: {steps} steps, as was decided when the run began");
+    assert!(said.contains(&kept), "{said}");
+    for (file, made) in files.iter().zip(&made) {
+        assert!(fs::read(path(file)).unwrap() == *made, "{file} differs");
+    }
+
+    let message = fails(&mut run("0.003"));
+    assert!(
+        message.contains("the run was begun with hours = 0.002, found 0.003"),
+        "{message}"
+    );
+    for wrong in ["0", "-1", "nan", "inf", "many"] {
+        let message = fails(&mut run(wrong));
+        assert!(message.contains("a number of hours above 0"), "{message}");
+    }
+    for (set, expected) in [
+        ("hours=0", "must be above 0"),
+        ("hours=NaN", "expected a number, or null"),
+        ("hours=1", "decides num_train_steps, which is given, too"),
+    ] {
+        let message = fails(&mut place.pretrain("timed", &[set]));
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn a_report_shows_a_run_of_pre_training() {
+    let place = Place::new();
+    let sets = ["num_train_steps=3", "peak_tflops=10"];
+    succeeds(&mut place.pretrain("m", &sets));
+    let output = succeeds(&mut place.report("models/m", &[]));
+    let told = String::from_utf8(output.stdout).unwrap();
+    for part in ["steps ", "disc_auc ", "share_of_peak ", "report: run.html"] {
+        assert!(told.contains(part), "{told}");
+    }
+    let html = fs::read_to_string(place.path("run.html")).unwrap();
+    for part in [
+        "<title>m: pre-training</title>",
+        "<b>3 of 3</b>",
+        "MLM accuracy",
+        "precision",
+        "\"name\":\"tokens a second\"",
+        "\"name\":\"share of peak\"",
+        "None: the figures show none of the usual failures.",
+        "<code>generator_hidden_size = 0.5</code>",
+        "pretrain --data-dir . --model-name m",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+    let json = succeeds(&mut place.report("models/m", &["--json"])).stdout;
+    let json: Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(
+        (&json["steps"], &json["of"]),
+        (&Value::from(3), &Value::from(3))
+    );
+    assert_eq!(json["seconds_left"], 0.0);
+
+    let message = fails(&mut place.report(".", &[]));
+    assert!(
+        message.contains("expected the folder of a pre-training run"),
+        "{message}"
+    );
+    let message = fails(&mut place.report("models/m", &["--data", "dev.json"]));
+    assert!(message.contains("cannot be used with"), "{message}");
+    let log = fs::read(place.path("models/m/pretrain_log.jsonl")).unwrap();
+    let onto = ["--output", "models/m/pretrain_log.jsonl"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
+    command.current_dir(place.path(""));
+    fails(command.args(["report", "models/m"]).args(onto));
+    assert!(fs::read(place.path("models/m/pretrain_log.jsonl")).unwrap() == log);
+}
+
+#[test]
+fn a_probe_is_scored_and_changes_nothing() {
+    let place = Place::new();
+    let task = place.path("finetuning_data/rte");
+    fs::create_dir_all(&task).unwrap();
+    for file in ["train.tsv", "dev.tsv"] {
+        fs::copy(golden(&format!("glue/rte/{file}")), task.join(file)).unwrap();
+    }
+    let probing = ["probe=rte", "probe_every=4"];
+    succeeds(&mut place.pretrain("plain", &[]));
+    let output = succeeds(&mut place.pretrain("probed", &probing));
+    let said = String::from_utf8(output.stderr).unwrap();
+    for step in [0, 4, 6] {
+        let line = format!("step {step}: probe rte: accuracy");
+        assert!(said.contains(&line), "{said}");
+    }
+    let files = ["model.bpk", "generator.bpk"];
+    let read = |name: &str| {
+        files.map(|file| fs::read(place.path(&format!("models/{name}/{file}"))).unwrap())
+    };
+    let made = read("plain");
+    assert!(read("probed") == made);
+    let probes = || -> Vec<Value> {
+        let text = fs::read_to_string(place.path("models/probed/probe_log.jsonl")).unwrap();
+        let lines = text.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    let figures = |probes: &[Value]| -> Vec<(u64, f64, f64)> {
+        let figure = |probe: &Value, key: &str| probe[key].as_f64().unwrap();
+        let probes = probes.iter();
+        probes
+            .map(|it| {
+                (
+                    it["step"].as_u64().unwrap(),
+                    figure(it, "accuracy"),
+                    figure(it, "loss"),
+                )
+            })
+            .collect()
+    };
+    let first = figures(&probes());
+    assert_eq!(
+        first.iter().map(|probe| probe.0).collect::<Vec<_>>(),
+        [0, 4, 6]
+    );
+    // Of two classes, barely trained: near the logarithm of 2.
+    for (step, accuracy, loss) in &first {
+        assert!((0.0..=100.0).contains(accuracy), "{step} {accuracy}");
+        assert!((loss - 0.69).abs() < 0.3, "{step} {loss}");
+    }
+    let page = succeeds(&mut place.report("models/probed", &[]));
+    assert!(page.status.success());
+    let html = fs::read_to_string(place.path("run.html")).unwrap();
+    assert!(html.contains("\"name\":\"rte: accuracy\""));
+
+    // Killed in the probe after step 4, whose line is half written.
+    for gone in ["checkpoint-4", "checkpoint-6"] {
+        fs::remove_dir_all(place.path(&format!("models/probed/{gone}"))).unwrap();
+    }
+    fs::remove_file(place.path("models/probed/model.bpk")).unwrap();
+    let log = place.path("models/probed/probe_log.jsonl");
+    let text = fs::read_to_string(&log).unwrap();
+    let half = text.find('\n').unwrap() + 20;
+    fs::write(&log, &text[..half]).unwrap();
+    succeeds(&mut place.pretrain("probed", &probing));
+    assert!(read("probed") == made);
+    assert_eq!(figures(&probes()), first);
+
+    fs::remove_file(task.join("dev.tsv")).unwrap();
+    for (sets, expected) in [
+        (&probing[..], "dev.tsv"),
+        (&["probe=rtt"][..], "probe = rtt: "),
+    ] {
+        let message = fails(&mut place.pretrain("other", sets));
+        assert!(message.contains(expected), "{message}");
+        assert!(!place.path("models/other").exists());
+    }
+}
+
+#[test]
+fn continuing_takes_the_sizes_from_the_model() {
+    let place = Place::new();
+    let zip = golden("models/electra_tiny.zip");
+    let from = format!("init_checkpoint={}", zip.display());
+    let brief = [
+        "train_batch_size=8",
+        "num_train_steps=2",
+        "learning_rate=1e-5",
+        "num_warmup_steps=1",
+    ];
+    let run = |name: &str, more: &[&str]| {
+        let mut command = place.bare(name, &[&brief[..], more].concat());
+        command
+            .args(["--preset", "continue"])
+            .env("XDG_CACHE_HOME", place.path("cache"));
+        command
+    };
+    succeeds(&mut run("m", &[&from]));
+    let first = place.log("m")[0].clone();
+    // As the reference found it at first: 4.8 and 0.40; a new model has 7.6 and 0.69.
+    assert!(first["masked_lm_loss"].as_f64().unwrap() < 5.6, "{first}");
+    assert!(first["disc_loss"].as_f64().unwrap() < 0.5, "{first}");
+    // What it made is gone on from likewise.
+    succeeds(&mut run("again", &["init_checkpoint=models/m"]));
+    assert!(place.log("again")[0]["masked_lm_loss"].as_f64().unwrap() < 5.6);
+
+    let message = fails(&mut run("none", &[]));
+    assert!(
+        message.contains("--preset continue: expected a model"),
+        "{message}"
+    );
+    let message = fails(&mut run("none", &["init_checkpoint=nowhere"]));
+    assert!(
+        message.contains("nowhere: expected a model to go on from"),
+        "{message}"
+    );
+    // The same tokens in another order.
+    let vocab = fs::read_to_string(place.path("vocab.txt")).unwrap();
+    let mut lines: Vec<&str> = vocab.lines().collect();
+    let last = lines.len() - 1;
+    lines.swap(last, last - 1);
+    fs::write(place.path("other.txt"), lines.join("\n") + "\n").unwrap();
+    let message = fails(&mut run("none", &[&from, "vocab_file=other.txt"]));
+    assert!(
+        message.contains("other.txt: expected the vocabulary of the model"),
+        "{message}"
+    );
+    assert!(!place.path("models/none/model.bpk").exists());
 }
 
 /// Hyper-parameters of electra_tiny.

@@ -1,5 +1,7 @@
 //! Values that have the right type and still pre-train nothing.
 
+use serde_json::{Map, Value};
+
 use super::{PretrainConfig, networks::Generator};
 use crate::config::{EncoderConfig, error::Error};
 
@@ -76,6 +78,17 @@ pub(super) fn check(config: &PretrainConfig) -> Result<(), Error> {
             ),
         ));
     }
+    for (key, value, most) in [
+        ("hours", config.hours, 100_000.0),
+        ("peak_tflops", config.peak_tflops, 1e9),
+    ] {
+        if let Some(value) = value
+            && !(value > 0.0 && value <= most)
+        {
+            let must = format!("must be above 0 and at most {most}");
+            return Err(Error::out_of_range(key, value, must));
+        }
+    }
     check_kind(config)?;
     let discriminator = config.discriminator();
     check_network(config, &discriminator, "model_hparam_overrides.")?;
@@ -84,6 +97,21 @@ pub(super) fn check(config: &PretrainConfig) -> Result<(), Error> {
             check_network(config, &config.generator(), "generator's ")
         }
         Generator::Shared | Generator::Uniform => Ok(()),
+    }
+}
+
+/// What is given twice.
+pub(super) fn check_given(
+    config: &PretrainConfig,
+    given: &Map<String, Value>,
+) -> Result<(), Error> {
+    match config.hours {
+        Some(hours) if given.contains_key("num_train_steps") => Err(Error::out_of_range(
+            "hours",
+            hours,
+            "decides num_train_steps, which is given, too; give one of them",
+        )),
+        _ => Ok(()),
     }
 }
 

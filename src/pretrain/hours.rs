@@ -1,0 +1,294 @@
+//! How many steps fit into the hours that a run may take: decided once, before its first step, and kept in
+//! its folder.
+//!
+//! The learning rate of every step, the first included, follows from the number of all steps, so that the
+//! number must be known before anything is learnt. So the rate is measured on networks that are let go of,
+//! and what was decided is all that the run takes over: it is the same run, to the last bit, that
+//! `num_train_steps` with this number makes.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    networks::Networks,
+    objective::Chance,
+    probe::Probe,
+    run::{Error, Pretraining, check_maskable, io_of},
+};
+use crate::{
+    config::PretrainConfig, durable_file::write_whole, model::parameters::ParameterSource,
+    train::run_folder,
+};
+
+/// The decision's name in the model's folder.
+pub const FILE: &str = "schedule.json";
+
+/// Part of the hours that goes to steps. Checkpoints, the model's files, and a device that slows down as
+/// it warms up take the rest.
+const TO_STEPS: f64 = 0.95;
+
+/// Steps that are not counted: kernels are compiled and tried in the first, and memory is found to be
+/// short.
+const UNCOUNTED: u64 = 3;
+
+/// Steps that are counted, and seconds that they may take; these are less for a run that is short itself.
+const COUNTED: [u64; 2] = [3, 100];
+const SECONDS: f64 = 30.0;
+const OF_HOURS: f64 = 0.01;
+
+/// The longest warm-up, as a part of the steps: one that took longer would never be left in a short run.
+const WARM_UP: f64 = 0.1;
+
+/// What was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Decision {
+    hours: f64,
+    num_train_steps: u64,
+    num_warmup_steps: u64,
+    /// As it was measured.
+    seconds_a_step: f64,
+    measured_steps: u64,
+}
+
+/// How long a step takes.
+#[derive(Debug, Clone, Copy)]
+struct Rate {
+    /// Of a step, with its share of the probes.
+    seconds: f64,
+    /// Of the probes before the first step and after the last.
+    once: f64,
+    /// By how many steps that was measured.
+    steps: u64,
+}
+
+impl Decision {
+    /// The steps that fit into so many hours.
+    fn of(config: &PretrainConfig, hours: f64, rate: Rate) -> Result<Self, Error> {
+        let Rate {
+            seconds,
+            once,
+            steps,
+        } = rate;
+        let left = 3600.0 * hours * TO_STEPS - once;
+        let fitting = (left / seconds.max(1e-9)) as u64;
+        if fitting == 0 {
+            return Err(Error::NoStepFits { hours, seconds });
+        }
+        Ok(Self {
+            hours,
+            num_train_steps: fitting,
+            num_warmup_steps: config
+                .num_warmup_steps
+                .min((fitting as f64 * WARM_UP) as u64),
+            seconds_a_step: seconds,
+            measured_steps: steps,
+        })
+    }
+
+    fn read(path: &Path) -> Result<Option<Self>, Error> {
+        let bytes = match std::fs::read(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            bytes => bytes.map_err(io_of(path, "reading"))?,
+        };
+        let broken = |problem: String| Error::Schedule {
+            path: path.into(),
+            problem,
+        };
+        let read: Self = serde_json::from_slice(&bytes)
+            .map_err(|error| broken(format!("found a damaged file ({error})")))?;
+        match read.num_train_steps {
+            0 => Err(broken("found none".to_owned())),
+            _ => Ok(Some(read)),
+        }
+    }
+
+    fn write(&self, path: &Path) -> Result<(), Error> {
+        let written = write_whole(path, |out| Ok(serde_json::to_writer_pretty(out, self)?));
+        written.map_err(io_of(path, "writing"))
+    }
+
+    /// The configuration that it makes: the number of steps instead of the hours.
+    fn applied(&self, config: &PretrainConfig) -> PretrainConfig {
+        PretrainConfig {
+            num_train_steps: self.num_train_steps,
+            num_warmup_steps: self.num_warmup_steps,
+            hours: None,
+            ..config.clone()
+        }
+    }
+}
+
+impl Pretraining<'_> {
+    /// The configuration with its steps, which `hours` may leave open: those that were decided when the run
+    /// began, or what a measured rate decides now. Parts that turn out to be too large make
+    /// `micro_batch_size` smaller.
+    pub(super) fn scheduled(
+        &self,
+        device: &Device,
+        probe: Option<&Probe>,
+        micro_batch_size: &mut usize,
+    ) -> Result<PretrainConfig, Error> {
+        let config = self.config;
+        let Some(hours) = config.hours else {
+            return Ok(config.clone());
+        };
+        let path = config.model_dir.join(FILE);
+        let mut note = |line: String| self.progress.note(&line);
+        run_folder::remove_link(&path, &mut note).map_err(io_of(&path, "removing a link"))?;
+        let file = path.display();
+        if let Some(decided) = Decision::read(&path)? {
+            // A number that was written and read may differ in its last bit.
+            if (decided.hours / hours - 1.0).abs() > 1e-9 {
+                return Err(Error::OtherHours {
+                    path,
+                    begun: decided.hours,
+                    now: hours,
+                });
+            }
+            note(format!(
+                "hours = {hours}: {} steps, as was decided when the run began ({file})",
+                decided.num_train_steps
+            ));
+            return Ok(decided.applied(config));
+        }
+        let rate = self.rate(device, hours, probe, micro_batch_size)?;
+        self.device.memory_cleanup();
+        let decided = Decision::of(config, hours, rate)?;
+        let Rate { seconds, steps, .. } = rate;
+        decided.write(&path)?;
+        note(format!(
+            "hours = {hours}: a step takes {seconds:.3} s by {steps} that were measured, so that {} fit, \
+             {} of them to warm up, with a twentieth of the time for checkpoints; kept in {file}",
+            decided.num_train_steps, decided.num_warmup_steps
+        ));
+        Ok(decided.applied(config))
+    }
+
+    fn rate(
+        &self,
+        device: &Device,
+        hours: f64,
+        probe: Option<&Probe>,
+        micro_batch_size: &mut usize,
+    ) -> Result<Rate, Error> {
+        let config = self.config;
+        let source = ParameterSource::new(device.clone(), config.seed, None);
+        let mut networks = Networks::new(&mut source.with_arithmetic(self.arithmetic), config)?;
+        let mut adam = self.adam();
+        adam.begin(&networks, &[]);
+        let objective = self.objective(device, 1.0);
+        let most = Duration::from_secs_f64((3600.0 * hours * OF_HOURS).min(SECONDS));
+        let bar = self.progress.busy("measuring how long a step takes");
+        let mut began = Instant::now();
+        let mut counted = 0;
+        for step in 0.. {
+            if self.stop.is_asked() {
+                return Err(Error::StoppedBefore);
+            }
+            let batch = self.batches.training(step % self.batches.steps().max(1))?;
+            check_maskable(&batch, step)?;
+            let chance = Chance {
+                seed: config.seed,
+                step,
+                drops: true,
+            };
+            let computed = self.compute(&networks, &batch, &objective, chance, micro_batch_size)?;
+            networks = computed.update(networks, &mut adam, 0.0);
+            if step < UNCOUNTED {
+                began = Instant::now();
+                continue;
+            }
+            counted += 1;
+            let [least, enough] = COUNTED;
+            if counted >= enough || (counted >= least && began.elapsed() >= most) {
+                break;
+            }
+        }
+        let mut rate = Rate {
+            seconds: began.elapsed().as_secs_f64() / counted as f64,
+            once: 0.0,
+            steps: counted,
+        };
+        if let Some(probe) = probe {
+            let took = probe.measured(&networks, self.place())?.as_secs_f64();
+            rate.seconds += took / probe.every() as f64;
+            rate.once = 2.0 * took;
+        }
+        bar.finish_and_clear();
+        match self.stop.is_asked() {
+            true => Err(Error::StoppedBefore),
+            false => Ok(rate),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+
+    use super::*;
+
+    fn usual() -> PretrainConfig {
+        let resolved = PretrainConfig::resolve(Path::new("d"), "m", &Map::new());
+        resolved.unwrap().0
+    }
+
+    fn rate(seconds: f64, once: f64) -> Rate {
+        Rate {
+            seconds,
+            once,
+            steps: 9,
+        }
+    }
+
+    #[test]
+    fn the_steps_are_those_that_fit() {
+        // 24 h at 0.05 s: 19/20 of 1,728,000; the warm-up is as long as ever.
+        let decided = Decision::of(&usual(), 24.0, rate(0.05, 0.0)).unwrap();
+        assert_eq!(decided.num_train_steps, 1_641_600);
+        assert_eq!(decided.num_warmup_steps, 10_000);
+        // An hour at 2 s: 1,710 steps, a tenth of them to warm up.
+        let decided = Decision::of(&usual(), 1.0, rate(2.0, 0.0)).unwrap();
+        assert_eq!(decided.num_train_steps, 1_710);
+        assert_eq!(decided.num_warmup_steps, 171);
+        let config = decided.applied(&usual());
+        assert_eq!((config.num_train_steps, config.hours), (1_710, None));
+        // Two probes of 30 s: the time for 30 steps.
+        let decided = Decision::of(&usual(), 1.0, rate(2.0, 60.0)).unwrap();
+        assert_eq!(decided.num_train_steps, 1_680);
+        let message = Decision::of(&usual(), 0.001, rate(4.0, 0.0))
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("a step takes 4.00 s"), "{message}");
+    }
+
+    #[test]
+    fn a_decision_is_kept_and_damage_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        assert_eq!(Decision::read(&path).unwrap(), None);
+        let decided = Decision::of(&usual(), 0.7, rate(0.123, 0.0)).unwrap();
+        decided.write(&path).unwrap();
+        assert_eq!(Decision::read(&path).unwrap(), Some(decided));
+        for (text, problem) in [
+            ("{\"hours\": 0.7", "damaged"),
+            (
+                r#"{"hours": 1, "num_train_steps": 0, "num_warmup_steps": 0, "seconds_a_step": 1,
+                    "measured_steps": 3}"#,
+                "found none",
+            ),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let message = Decision::read(&path).unwrap_err().to_string();
+            assert!(
+                message.contains("schedule.json") && message.contains(problem),
+                "{message}"
+            );
+        }
+    }
+}

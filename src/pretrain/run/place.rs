@@ -1,0 +1,35 @@
+//! The folder of a run, for this process alone.
+
+use std::path::Path;
+
+use super::error::{Error, io_of};
+use crate::{
+    pretrain::step_log,
+    train::{run_folder, run_lock::RunLock},
+};
+
+/// Locks the model's folder, after an earlier one was moved aside with `restart`.
+///
+/// # Errors
+/// Another process has it, it holds somebody else's model, or it cannot be made.
+pub fn take(model_dir: &Path, restart: bool) -> Result<RunLock, Error> {
+    if let Some(parent) = model_dir.parent() {
+        std::fs::create_dir_all(parent).map_err(io_of(parent, "creating"))?;
+    }
+    let mut lock = RunLock::take(model_dir)?;
+    if restart && model_dir.is_dir() {
+        lock.leave();
+        let aside = run_folder::aside(model_dir, "old");
+        std::fs::rename(model_dir, &aside).map_err(io_of(model_dir, "moving aside"))?;
+    }
+    lock.enter()?;
+    let began = model_dir.join(step_log::FILE).is_file();
+    if let Some(file) = run_folder::foreign_model(model_dir).filter(|_| !began) {
+        let file = file.file_name().unwrap_or_default();
+        return Err(Error::ForeignModel {
+            model_dir: model_dir.into(),
+            file: file.to_string_lossy().into_owned(),
+        });
+    }
+    Ok(lock)
+}

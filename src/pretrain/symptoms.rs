@@ -1,0 +1,334 @@
+//! The usual failures of pre-training, told by the figures of a stretch of steps.
+//!
+//! A run that goes wrong seldom stops: it learns little, for days. Each symptom has a threshold that a
+//! healthy run stays clear of, and is looked for only where a healthy run would be past it.
+
+use std::fmt;
+
+use super::figures::Figures;
+use crate::config::{PretrainConfig, pretraining::networks::Generator};
+
+/// Steps whose figures are judged together; a symptom is told once in so many.
+pub const STRETCH: u64 = 500;
+
+/// The least part of the masked tokens that should be replaced. With fewer, less than 3 tokens in a hundred
+/// differ at a mask_prob of 0.15, and saying "original" always is nearly right: a generator too large for
+/// its text, or text that repeats itself.
+const FEW_REPLACED: f64 = 0.2;
+
+/// A generator that knows only which token is the most frequent has some 6 in a hundred masked tokens right
+/// in English: "the", or a comma. The reference's brief runs have 16 after 1,000 steps.
+const CHANCE_ACCURACY: f64 = 0.1;
+
+/// Steps after the warm-up at which a generator is judged by that.
+const GENERATOR_LEARNS: u64 = 2_000;
+
+/// A discriminator that calls everything original finds none of the replaced tokens. That is so of every
+/// run at first: at a tenth of replaced tokens, no score passes a half until the scores are worth
+/// something. So nearly none found is a symptom only with an area under the curve that is near chance,
+/// too, and only so late.
+const NONE_FOUND: f64 = 0.01;
+const CHANCE_AUC: f64 = 0.6;
+
+/// Steps after the warm-up at which a discriminator is judged by that.
+const DISCRIMINATOR_LEARNS: u64 = 10_000;
+
+/// The loss scale begins at 1,024 and is doubled after a thousand steps without an overflow. At 32 it was
+/// halved five times more often than doubled; below 1 the run ends.
+const LOW_SCALE: f64 = 32.0;
+
+/// What is wrong. Before the colon stands what, after it how much, and what to do.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Symptom {
+    GeneratorTooStrong { replaced: f64 },
+    GeneratorAtChance { accuracy: f64 },
+    DiscriminatorCollapsed { recall: f64, auc: f64 },
+    LossScaleSinks { scale: f64 },
+}
+
+impl fmt::Display for Symptom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = |part: f64| format!("{:.1} %", 100.0 * part);
+        match *self {
+            Self::GeneratorTooStrong { replaced } => write!(
+                f,
+                "the generator is too strong: {} of the masked tokens were replaced, which leaves the \
+                 discriminator little to find; make it smaller (generator_hidden_size, \
+                 generator_layers), or see whether the text repeats itself",
+                percent(replaced)
+            ),
+            Self::GeneratorAtChance { accuracy } => write!(
+                f,
+                "the generator is at chance: it has {} of the masked tokens right, as if it guessed the \
+                 most frequent one always; lower learning_rate, or see whether the examples are of this \
+                 vocabulary",
+                percent(accuracy)
+            ),
+            Self::DiscriminatorCollapsed { recall, auc } => write!(
+                f,
+                "the discriminator calls all tokens original: it finds {} of the replaced ones, AUC \
+                 {auc:.3}; lower learning_rate, lengthen num_warmup_steps, or make the generator smaller",
+                percent(recall)
+            ),
+            Self::LossScaleSinks { scale } => write!(
+                f,
+                "the loss scale sinks: it is {scale}, since gradients keep leaving f16's range; lower \
+                 learning_rate, or give --precision f32"
+            ),
+        }
+    }
+}
+
+/// The figures of a stretch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Stretch {
+    /// Steps that were made when it ended.
+    steps: u64,
+    masked_lm_accuracy: f64,
+    replaced: f64,
+    recall: f64,
+    auc: f64,
+    /// If the loss is scaled.
+    loss_scale: Option<f64>,
+}
+
+impl Stretch {
+    fn symptoms(&self, config: &PretrainConfig) -> Vec<Symptom> {
+        let warm = self.steps.saturating_sub(config.num_warmup_steps);
+        let mut found = Vec::new();
+        let guesses = config.generator_kind() != Generator::Uniform;
+        // Electric looks for every masked token, replaced or not.
+        let looks_for_replaced = config.has_discriminator() && !config.electric_objective;
+        if guesses && looks_for_replaced && self.replaced < FEW_REPLACED {
+            found.push(Symptom::GeneratorTooStrong {
+                replaced: self.replaced,
+            });
+        }
+        if guesses && warm >= GENERATOR_LEARNS && self.masked_lm_accuracy < CHANCE_ACCURACY {
+            found.push(Symptom::GeneratorAtChance {
+                accuracy: self.masked_lm_accuracy,
+            });
+        }
+        if config.has_discriminator()
+            && config.disc_weight > 0.0
+            && warm >= DISCRIMINATOR_LEARNS
+            && self.recall < NONE_FOUND
+            && self.auc < CHANCE_AUC
+        {
+            found.push(Symptom::DiscriminatorCollapsed {
+                recall: self.recall,
+                auc: self.auc,
+            });
+        }
+        let scale = self.loss_scale.filter(|&scale| scale <= LOW_SCALE);
+        found.extend(scale.map(|scale| Symptom::LossScaleSinks { scale }));
+        found
+    }
+}
+
+/// Gathers a run's figures, stretch by stretch.
+#[derive(Debug)]
+pub struct Symptoms<'a> {
+    config: &'a PretrainConfig,
+    figures: Figures,
+    steps: u64,
+}
+
+impl<'a> Symptoms<'a> {
+    pub fn new(config: &'a PretrainConfig) -> Self {
+        Self {
+            config,
+            figures: Figures::default(),
+            steps: 0,
+        }
+    }
+
+    /// Hears the figures of the step after which `steps` are made, and tells what is wrong when a stretch
+    /// ends.
+    pub fn after(
+        &mut self,
+        steps: u64,
+        figures: &Figures,
+        loss_scale: Option<f64>,
+    ) -> Vec<Symptom> {
+        self.figures.join(figures);
+        self.steps += 1;
+        if !steps.is_multiple_of(STRETCH) {
+            return Vec::new();
+        }
+        let figures = std::mem::take(&mut self.figures);
+        // A run that was begun again in its midst has seen too little of it.
+        if std::mem::take(&mut self.steps) < STRETCH / 2 {
+            return Vec::new();
+        }
+        let stretch = Stretch {
+            steps,
+            masked_lm_accuracy: figures.masked_lm_accuracy(),
+            replaced: figures.replaced(),
+            recall: figures.recall(),
+            auc: figures.auc(),
+            loss_scale,
+        };
+        stretch.symptoms(self.config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn config(given: Value) -> PretrainConfig {
+        let given = given.as_object().unwrap();
+        PretrainConfig::resolve(Path::new("d"), "m", given)
+            .unwrap()
+            .0
+    }
+
+    /// A small model in the midst of its run.
+    fn healthy() -> Stretch {
+        Stretch {
+            steps: 100_000,
+            masked_lm_accuracy: 0.45,
+            replaced: 0.5,
+            recall: 0.4,
+            auc: 0.92,
+            loss_scale: Some(2_048.0),
+        }
+    }
+
+    #[test]
+    fn a_healthy_run_has_no_symptom_from_its_first_step_on() {
+        let usual = config(json!({}));
+        assert_eq!(healthy().symptoms(&usual), []);
+        // Before anything is learnt.
+        let first = Stretch {
+            steps: 500,
+            masked_lm_accuracy: 0.001,
+            replaced: 0.999,
+            recall: 0.0,
+            auc: 0.5,
+            loss_scale: Some(1_024.0),
+        };
+        assert_eq!(first.symptoms(&usual), []);
+        // The reference's two runs of 1,000 steps from nothing: it has found no replaced token yet.
+        let brief = config(json!({"num_warmup_steps": 100, "num_train_steps": 1_000}));
+        for (masked_lm_accuracy, sampled, auc) in [(0.170, 0.130, 0.545), (0.157, 0.117, 0.565)] {
+            let theirs = Stretch {
+                steps: 1_000,
+                masked_lm_accuracy,
+                replaced: 1.0 - sampled,
+                recall: 0.0,
+                auc,
+                loss_scale: None,
+            };
+            assert_eq!(theirs.symptoms(&brief), []);
+        }
+    }
+
+    #[test]
+    fn each_failure_is_told_by_its_own_figures() {
+        let usual = config(json!({}));
+        let told = |change: &dyn Fn(&mut Stretch)| {
+            let mut stretch = healthy();
+            change(&mut stretch);
+            stretch.symptoms(&usual)
+        };
+        let strong = told(&|it| it.replaced = 0.19);
+        assert_eq!(strong, [Symptom::GeneratorTooStrong { replaced: 0.19 }]);
+        assert!(strong[0].to_string().contains("19.0 % of the masked"));
+        assert_eq!(told(&|it| it.replaced = 0.2), []);
+
+        let chance = told(&|it| it.masked_lm_accuracy = 0.06);
+        assert_eq!(chance, [Symptom::GeneratorAtChance { accuracy: 0.06 }]);
+        // 10,000 steps of warm-up, and 2,000.
+        let early = |steps: u64| {
+            told(&|it| {
+                it.masked_lm_accuracy = 0.06;
+                it.steps = steps;
+            })
+        };
+        assert_eq!((early(11_500).len(), early(12_000).len()), (0, 1));
+
+        let collapsed = |steps: u64, recall: f64, auc: f64| {
+            told(&|it| {
+                (it.steps, it.recall, it.auc) = (steps, recall, auc);
+            })
+        };
+        let expected = Symptom::DiscriminatorCollapsed {
+            recall: 0.002,
+            auc: 0.55,
+        };
+        assert_eq!(collapsed(20_000, 0.002, 0.55), [expected]);
+        assert!(expected.to_string().contains("0.2 %"), "{expected}");
+        assert_eq!(collapsed(19_500, 0.002, 0.55), []);
+        // It puts them in order, and only does not dare to call them replaced yet.
+        assert_eq!(collapsed(20_000, 0.002, 0.75), []);
+        assert_eq!(collapsed(20_000, 0.02, 0.55), []);
+
+        let sunk = told(&|it| it.loss_scale = Some(32.0));
+        assert_eq!(sunk, [Symptom::LossScaleSinks { scale: 32.0 }]);
+        assert_eq!(told(&|it| it.loss_scale = Some(64.0)), []);
+        assert_eq!(told(&|it| it.loss_scale = None), []);
+    }
+
+    #[test]
+    fn what_a_set_up_does_not_have_is_not_looked_for() {
+        let worst = Stretch {
+            steps: 500_000,
+            masked_lm_accuracy: 0.01,
+            replaced: 0.05,
+            recall: 0.0,
+            auc: 0.5,
+            loss_scale: None,
+        };
+        for (given, count) in [
+            (json!({}), 3),
+            (json!({"uniform_generator": true}), 1),
+            (json!({"electra_objective": false}), 1),
+            (
+                json!({"electra_objective": false, "electric_objective": true}),
+                2,
+            ),
+            (json!({"disc_weight": 0.0}), 2),
+        ] {
+            let found = worst.symptoms(&config(given.clone()));
+            assert_eq!(found.len(), count, "{given} {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_stretch_is_judged_once_and_as_a_whole() {
+        let usual = config(json!({}));
+        let mut symptoms = Symptoms::new(&usual);
+        // One masked token in ten is replaced.
+        let mut figures = Figures::default();
+        let slot = |drawn| crate::pretrain::seen::SeenSlot {
+            original: 7,
+            best: 7,
+            drawn,
+            loss: 0.1,
+        };
+        let seen = crate::pretrain::seen::Seen {
+            slots: (0..10)
+                .map(|it| slot(if it == 0 { 8 } else { 7 }))
+                .collect(),
+            ..Default::default()
+        };
+        figures.add(&[seen], 0);
+        let found: Vec<(u64, usize)> = (1..=1_200)
+            .map(|steps| (steps, symptoms.after(steps, &figures, None).len()))
+            .filter(|(_, found)| *found > 0)
+            .collect();
+        assert_eq!(found, [(500, 1), (1_000, 1)]);
+        // Begun again 200 steps before the end of a stretch, and 300.
+        for (from, found) in [(1_301, 0), (1_201, 1)] {
+            let mut symptoms = Symptoms::new(&usual);
+            let of = (from..=1_500).flat_map(|steps| symptoms.after(steps, &figures, None));
+            assert_eq!(of.count(), found, "{from}");
+        }
+    }
+}
