@@ -238,6 +238,7 @@ fn to_tensorflow(
         record.check(parameter)?;
     }
     let mut moments = Moments::of(&record, &source.folder)?;
+    warn_of_heads(source);
     warn_of_lost_labels_and_ranges(&source.folder, &source.config, task);
     let staging = Staging::create(out)?;
     let (files, tensors) = tensorflow::write(
@@ -295,6 +296,20 @@ fn publish(
 fn checksum(path: &Path) -> Result<String, Error> {
     let bytes = plain_file::read(path, MAX_REPORT_BYTES)?.unwrap_or_default();
     Ok(format!("{:08x}", crc32c::crc32c(&bytes)))
+}
+
+/// Says what the number of attention heads is where it is not the one by the reference's rule.
+fn warn_of_heads(source: &Source) {
+    let model = &source.config.model;
+    if model.num_attention_heads != (model.hidden_size / 64).max(1) {
+        log::warn!(
+            "{}: no variable tells that num_attention_heads is {}: give it to Google's code in \
+             model_hparam_overrides, and to a conversion back in a config.json beside the checkpoint, \
+             with hidden_size",
+            source.display(),
+            model.num_attention_heads
+        );
+    }
 }
 
 /// Says which heads have labels or a range, since a TensorFlow checkpoint has no place for them, and which
