@@ -257,12 +257,13 @@ fn print_export(out: &mut dyn Write, written: &Export) -> io::Result<()> {
     )?;
     let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
     for left_out in &written.left_out {
+        let parameter = left_out.parameter.as_str();
         let known = by_reason
             .iter_mut()
             .find(|(why, _)| *why == left_out.reason);
         match known {
-            Some((_, parameters)) => parameters.push(&left_out.parameter),
-            None => by_reason.push((left_out.reason, vec![&left_out.parameter])),
+            Some((_, parameters)) => parameters.push(parameter),
+            None => by_reason.push((left_out.reason, vec![parameter])),
         }
     }
     for (reason, parameters) in by_reason {
