@@ -11,12 +11,13 @@ use serde_json::Value;
 
 use super::{GlobalArgs, compute::ComputeArgs, session::Session, stop, suggested::suggested};
 use crate::{
-    config::{PretrainConfig, given},
+    config::{GradientCheckpointing, OptimizerMoments, PretrainConfig, given},
     model::arithmetic::Arithmetic,
     pretrain::{
         batches::Batches,
         examples::Source,
         masking::Masking,
+        memory_plan::{self, PretrainFootprint},
         model_files::{GENERATOR_FILE, Letters},
         recorded_masks::RecordedMasks,
         run::Pretraining,
@@ -117,6 +118,7 @@ pub(super) fn run(
     if let Some(offer) = Arithmetic::offer(&session.chosen, config.precision) {
         progress.note(&offer);
     }
+    let config = within_memory(config, arithmetic, &session)?;
     let run = Pretraining {
         config: &config,
         device: &session.chosen.device,
@@ -151,6 +153,29 @@ pub(super) fn run(
     }
     progress.done();
     Ok(())
+}
+
+/// The configuration with as many examples at once as the memory holds, and layers computed again where
+/// too few would.
+fn within_memory(
+    config: PretrainConfig,
+    arithmetic: Arithmetic,
+    session: &Session,
+) -> anyhow::Result<PretrainConfig> {
+    let limits = session.memory_limits();
+    let footprint = PretrainFootprint::new(&config, arithmetic, OptimizerMoments::F32);
+    let plan = footprint.plan(limits)?;
+    if let Some(line) = memory_plan::line(plan, &config, limits) {
+        session.progress.note(&line);
+    }
+    Ok(PretrainConfig {
+        micro_batch_size: Some(plan.micro_batch_size),
+        gradient_checkpointing: match plan.recompute_layers {
+            true => GradientCheckpointing::On,
+            false => GradientCheckpointing::Off,
+        },
+        ..config
+    })
 }
 
 /// How text becomes tokens: files of ours say it.

@@ -22,6 +22,7 @@ pub mod examples;
 pub mod figures;
 mod file_pattern;
 pub mod masking;
+pub mod memory_plan;
 pub mod model_files;
 pub mod networks;
 pub mod objective;

@@ -26,8 +26,13 @@ impl Place {
             let file = file.unwrap();
             fs::copy(file.path(), records.join(file.file_name())).unwrap();
         }
+        succeeds(&mut place.pretrain());
+        place
+    }
+
+    fn pretrain(&self) -> Command {
         let pretrain = ["pretrain", "--data-dir", ".", "--model-name", "m"];
-        let mut command = place.electra(&pretrain);
+        let mut command = self.electra(&pretrain);
         command.args(["--device", "cpu"]);
         for set in [
             "vocab_size=2048",
@@ -43,8 +48,7 @@ impl Place {
         ] {
             command.args(["--set", set]);
         }
-        succeeds(&mut command);
-        place
+        command
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -118,6 +122,69 @@ fn a_pre_trained_model_is_fine_tuned_under_its_name() {
         ),
         (&32.into(), &64.into(), &4.into())
     );
+}
+
+#[test]
+fn a_budget_splits_the_batch_or_is_refused() {
+    let place = Place::new();
+    let config = place.json("models/m/config.json");
+    // A whole batch of 4 × 64 tokens is less than what is computed at once where memory has no limit.
+    assert_eq!(config["pretraining"]["micro_batch_size"], 4);
+    let restarted = |budget: &str| {
+        let mut command = place.pretrain();
+        command.args(["--restart", "--memory-budget", budget]);
+        command.output().unwrap()
+    };
+    let refused = restarted("1MiB");
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(3), "{told}");
+    assert!(
+        told.contains("a step of one example of 64 tokens needs")
+            && told.contains("the budget is 1 MiB"),
+        "{told}"
+    );
+    // Nothing was moved aside for it.
+    assert!(place.path("models/m/model.bpk").is_file());
+}
+
+#[test]
+fn a_measurement_of_pre_training_tells_both_networks_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place(folder);
+    fs::write(place.path("lengths.json"), "[8, 6, 4, 2]").unwrap();
+    let bench = [
+        "bench",
+        "--mode",
+        "pretrain",
+        "--model-size",
+        "small",
+        "--device",
+        "cpu",
+        "--batch-size",
+        "4",
+        "--lengths",
+        "lengths.json",
+        "--steps",
+        "1",
+        "--warmup",
+        "0",
+    ];
+    let [told, _] = succeeds(&mut place.electra(&bench));
+    let line: Value = serde_json::from_str(&told).unwrap();
+    for (key, expected) in [
+        ("mode", Value::from("pretrain")),
+        ("size", "small".into()),
+        ("batch_size", 4.into()),
+        ("generator_hidden_size", 0.25.into()),
+        ("mask_prob", 0.15.into()),
+        // 20 real tokens of 4 × 8.
+        ("padding_saved", 0.375.into()),
+    ] {
+        assert_eq!(line[key], expected, "{key}");
+    }
+    for key in ["ms_per_step", "tokens_per_s", "model_flops_per_s"] {
+        assert!(line[key].as_f64().unwrap() > 0.0, "{key}: {line}");
+    }
 }
 
 #[test]
