@@ -86,7 +86,7 @@ impl StoredRecord {
     /// The size of a tensor along an axis; `None` if there is no such tensor or axis.
     pub fn size(&self, path: &str, axis: usize) -> Option<usize> {
         let tensor = self.tensors.get(path)?;
-        tensor.shape.iter().nth(axis).copied()
+        tensor.shape.get(axis).copied()
     }
 
     /// Checks that the record holds `parameter`, with the shape that it is to have.
