@@ -3,6 +3,8 @@
 //! A reading covers whole steps: the device is synchronised before the clock is read. Batches go
 //! through the same step and the same prediction as a real run's.
 
+pub mod pretrain;
+
 use std::time::Instant;
 
 use burn::tensor::Device;
@@ -43,6 +45,8 @@ const QUESTION_TOKENS: usize = 12;
 pub enum Error {
     #[error(transparent)]
     Parameters(#[from] parameters::Error),
+    #[error(transparent)]
+    Data(#[from] crate::pretrain::Error),
     #[error("{0}")]
     Read(#[from] DeviceError),
     #[error("step {step}: {source}; give a smaller --micro-batch-size")]
@@ -78,7 +82,7 @@ pub struct Bench<'a> {
 }
 
 /// What was read.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Figures {
     /// Seconds of each timed step.
     pub seconds: Vec<f64>,
@@ -124,6 +128,17 @@ pub fn groups(lengths: &[usize], batch_size: usize, bucket: bool) -> Vec<Vec<usi
     groups
 }
 
+/// The share of padding in the groups if each were padded to its longest sequence.
+pub fn padding(groups: &[Vec<usize>]) -> f64 {
+    let real: usize = groups.iter().flatten().sum();
+    let width = |group: &Vec<usize>| group.iter().max().copied().unwrap_or(0);
+    let padded: usize = groups.iter().map(|group| group.len() * width(group)).sum();
+    match padded {
+        0 => 0.0,
+        padded => 1.0 - real as f64 / padded as f64,
+    }
+}
+
 impl Bench<'_> {
     /// Runs the warm-up and the timed steps.
     pub fn run(&self) -> Result<Figures, Error> {
@@ -158,13 +173,7 @@ impl Bench<'_> {
         };
         let mut random = ChaCha8Rng::seed_from_u64(2);
         let mut memory = PeakMemory::new(self.device);
-        let mut figures = Figures {
-            seconds: Vec::new(),
-            sequences: 0,
-            tokens: 0,
-            operations: 0.0,
-            peak_bytes: None,
-        };
+        let mut figures = Figures::default();
         self.synchronise(0)?;
         for step in 0..self.warmup + self.steps {
             let lengths = &self.groups[step % self.groups.len()];
@@ -282,13 +291,18 @@ mod tests {
     }
 
     #[test]
+    fn padding_is_what_the_longest_sequence_of_a_group_leaves_empty() {
+        // 2 of 8 tokens, and none of 8.
+        assert_eq!(padding(&[vec![2, 4], vec![4, 4]]), 0.125);
+        assert_eq!(padding(&[vec![5; 4]]), 0.0);
+        assert_eq!(padding(&[]), 0.0);
+    }
+
+    #[test]
     fn the_median_is_the_middle_or_the_mean_of_the_two() {
         let figures = |seconds: &[f64]| Figures {
             seconds: seconds.to_vec(),
-            sequences: 0,
-            tokens: 0,
-            operations: 0.0,
-            peak_bytes: None,
+            ..Figures::default()
         };
         assert_eq!(figures(&[3.0, 1.0, 2.0]).median_seconds(), 2.0);
         assert_eq!(figures(&[4.0, 1.0, 2.0, 3.0]).median_seconds(), 2.5);

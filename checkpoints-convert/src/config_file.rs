@@ -15,6 +15,8 @@ use crate::record_files::CONFIG_FILE;
 const DESCRIPTION: [&str; 3] = [MODEL, HEADS, CALIBRATION];
 const MODEL: &str = "model";
 const HEADS: &str = "heads";
+/// The hyper-parameters of the run that pre-trained the model.
+const PRETRAINING: &str = "pretraining";
 /// Only a run has it.
 const TASKS: &str = "task_names";
 /// The no-answer threshold.
@@ -110,6 +112,12 @@ impl ConfigFile {
             false => hparams.retain(|key, _| key == THRESHOLD),
         }
         hparams
+    }
+
+    /// The hyper-parameters of the run that pre-trained the model; none of another.
+    pub fn pretraining(&self) -> Map<String, Value> {
+        let hparams = self.keys.get(PRETRAINING).and_then(Value::as_object);
+        hparams.cloned().unwrap_or_default()
     }
 
     /// The threshold that was chosen after the conversion, and how it was.

@@ -12,7 +12,7 @@ use crate::kept;
 use crate::pack;
 use crate::plan::{Plan, Use};
 use crate::record;
-use crate::record_files::{CONFIG_FILE, RECORD_FILE, REPORT_FILE, VOCABULARY_FILE};
+use crate::record_files::{CONFIG_FILE, GENERATOR_FILE, RECORD_FILE, REPORT_FILE, VOCABULARY_FILE};
 use crate::report::{self, Report};
 use crate::staging::{Staging, json};
 use crate::vocabulary;
@@ -165,7 +165,8 @@ impl Conversion {
         staging.write(REPORT_FILE, &json(&report))?;
         // The record comes last: where there is one, the other files are there too.
         files.extend([CONFIG_FILE, REPORT_FILE, RECORD_FILE]);
-        staging.publish(&files)?;
+        // The generator of what was converted before belongs to other weights.
+        staging.publish_without(&files, &[GENERATOR_FILE])?;
         Ok(report)
     }
 }

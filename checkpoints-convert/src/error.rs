@@ -79,6 +79,36 @@ pub enum Error {
         expected: Vec<u64>,
         found: String,
     },
+    #[error(
+        "{file}: parameter {parameter} is to be F32 {expected:?} by the others there, the file holds {found}; pre-train or convert again"
+    )]
+    Pretrained {
+        file: String,
+        parameter: String,
+        expected: Vec<u64>,
+        found: String,
+    },
+    #[error("{folder}: cannot export the {network}: {why}")]
+    Network {
+        folder: String,
+        network: &'static str,
+        why: &'static str,
+    },
+    #[error("{folder}: holds the export of the {earlier}; give the {network} a folder of its own")]
+    OtherNetwork {
+        folder: String,
+        earlier: &'static str,
+        network: &'static str,
+    },
+    #[error(
+        "--network is for --format hf: a checkpoint of TensorFlow holds all networks that there are; leave it out"
+    )]
+    NetworkOfTensorflow,
+    #[error("{file}: not the state of a run's checkpoint: {source}; export another checkpoint")]
+    State {
+        file: String,
+        source: serde_json::Error,
+    },
     #[error("{file}: the writing thread ended early")]
     WriterStopped { file: String },
 }

@@ -27,6 +27,15 @@
 //! cannot be exported, and `export.json` names every parameter that was left out. A head of one
 //! layer is written as two, since `gelu(z) − gelu(−z) = z`.
 //!
+//! # Pre-training
+//!
+//! A model with its generator (`generator.bpk` beside `model.bpk`, as `--with-generator` and a run of
+//! pre-training leave it) is two models of `transformers`: [`export_network`] writes the discriminator as
+//! `ElectraForPreTraining` or the generator as `ElectraForMaskedLM`. A checkpoint of TensorFlow gets all
+//! networks, and Adam's moments and the step where a run's checkpoint has them.
+//!
+//! # Segments and labels
+//!
 //! The reference gives every token of a tagging task segment 1, `transformers` gives it 0, and a head
 //! needs the one that it was trained with: `segment` of a record's head says 0, and `tagging_segment` of
 //! an exported `config.json` says either. TensorFlow has no place for labels: its checkpoints are read
@@ -55,6 +64,7 @@ mod names;
 pub mod pack;
 mod plain_file;
 mod plan;
+mod pretrained;
 mod pretraining;
 mod printable;
 mod record;
@@ -76,7 +86,7 @@ pub use content::Content;
 pub use convert::{Conversion, convert};
 pub use description::{Description, describe};
 pub use error::Error;
-pub use export::{Export, Format, export, export_head};
+pub use export::{Export, Format, Network, export, export_head, export_network};
 pub use head_shape::{DenseKind, DenseShape, HeadShape, SpanShape};
 pub use hugging_face::Error as HuggingFaceError;
 pub use inspect::{Inspection, RecordInspection, inspect, inspect_record, is_record};
@@ -86,7 +96,7 @@ pub use plain_file::without_mark;
 pub use plan::Error as PlanError;
 pub use pretraining::{Kept, write_pretraining};
 pub use printable::{printable, printable_json};
-pub use record_files::{CONFIG_FILE, RECORD_FILE, REPORT_FILE, VOCABULARY_FILE};
+pub use record_files::{CONFIG_FILE, GENERATOR_FILE, RECORD_FILE, REPORT_FILE, VOCABULARY_FILE};
 pub use report::{Report, SourceReport, Totals, VariableReport};
 pub use source::Error as SourceError;
 pub use stored_record::StoredTensor;

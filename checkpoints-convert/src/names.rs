@@ -7,10 +7,14 @@
 mod pretraining;
 mod reason;
 
-use crate::config::RecordConfig;
+use crate::config::{ModelShape, RecordConfig};
 use crate::head_shape::{DenseKind, HeadShape, SpanShape};
 
 pub use pretraining::pretraining_path;
+pub(crate) use pretraining::{
+    CLOZE_HEAD, DISCRIMINATOR_HEAD, GENERATOR, TOKEN_HEAD, TOWERS, discriminator_head_parameters,
+    generator_parameters, token_head_parameters,
+};
 pub(crate) use reason::{NO_QA_HEAD, reason};
 
 /// A parameter of the model.
@@ -49,6 +53,8 @@ enum Row {
     Norm(&'static str, &'static str, Size),
     /// `kernel` → `weight` `[in, out]`, `bias` → `bias` `[out]`.
     Dense(&'static str, &'static str, [Size; 2]),
+    /// One tensor of one axis.
+    Vector(&'static str, &'static str, Size),
 }
 
 use Row::*;
@@ -135,15 +141,12 @@ pub fn parameters(config: &RecordConfig) -> Vec<Parameter> {
 
 /// Returns the parameters of embeddings and layers.
 pub(crate) fn encoder_parameters(config: &RecordConfig) -> Vec<Parameter> {
-    let mut list = List::new(config);
+    let mut list = List::new(&config.model);
     list.rows(&EMBEDDINGS, "electra/", "electra.");
     if config.model.is_projected() {
         list.rows(&PROJECTION, "electra/", "electra.");
     }
-    for layer in 0..config.model.num_hidden_layers {
-        let variable = format!("electra/encoder/layer_{layer}/");
-        list.rows(&LAYER, &variable, &format!("electra.layers.{layer}."));
-    }
+    list.layers("electra");
     list.parameters
 }
 
@@ -153,7 +156,7 @@ pub(crate) fn head_parameters(
     task: &str,
     head: &HeadShape,
 ) -> Vec<Parameter> {
-    let mut list = List::new(config);
+    let mut list = List::new(&config.model);
     let variable = format!("task_specific/{task}/");
     let path = format!("heads.{task}.");
     match head {
@@ -215,7 +218,7 @@ pub(crate) fn classes(task: &str) -> Option<&'static [&'static str]> {
 }
 
 struct List<'a> {
-    config: &'a RecordConfig,
+    model: &'a ModelShape,
     /// Sizes of the head.
     head_hidden: usize,
     outputs: usize,
@@ -223,9 +226,9 @@ struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    fn new(config: &'a RecordConfig) -> Self {
+    fn new(model: &'a ModelShape) -> Self {
         Self {
-            config,
+            model,
             head_hidden: 0,
             outputs: 0,
             parameters: Vec::new(),
@@ -249,10 +252,19 @@ impl<'a> List<'a> {
         }
     }
 
+    /// All layers of the network of this name.
+    fn layers(&mut self, network: &str) {
+        for layer in 0..self.model.num_hidden_layers {
+            let variable = format!("{network}/encoder/layer_{layer}/");
+            self.rows(&LAYER, &variable, &format!("{network}.layers.{layer}."));
+        }
+    }
+
     fn rows(&mut self, rows: &[Row], scope: &str, module: &str) {
         for row in rows {
             match *row {
                 Table(variable, path, shape) => self.add(scope, variable, module, path, &shape),
+                Vector(variable, path, size) => self.add(scope, variable, module, path, &[size]),
                 Norm(variable, path, size) => {
                     for part in ["gamma", "beta"] {
                         let (variable, path) =
@@ -279,7 +291,7 @@ impl<'a> List<'a> {
     }
 
     fn size(&self, size: Size) -> usize {
-        let model = &self.config.model;
+        let model = self.model;
         match size {
             Vocabulary => model.vocab_size,
             Embedding => model.embedding_size,

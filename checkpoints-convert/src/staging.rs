@@ -125,12 +125,7 @@ impl Staging {
         }
     }
 
-    /// Gives the files their places, in this order.
-    pub fn publish(self, names: &[&str]) -> Result<(), Error> {
-        self.publish_without(names, &[])
-    }
-
-    /// The same, once the files that are `stale` are gone.
+    /// Gives the files their places, in this order, once the files that are `stale` are gone.
     pub fn publish_without(self, names: &[&str], stale: &[&str]) -> Result<(), Error> {
         for name in stale {
             let old = self.out.join(name);

@@ -10,10 +10,10 @@ use serde::Serialize;
 use crate::Error;
 use crate::checkpoint::is_checkpoint;
 use crate::config::RecordConfig;
-use crate::names::Parameter;
+use crate::names::{CLOZE_HEAD, DISCRIMINATOR_HEAD, GENERATOR, Parameter, TOKEN_HEAD, TOWERS};
 use crate::pack;
 use crate::plain_file;
-use crate::record_files::{CONFIG_FILE, RECORD_FILE};
+use crate::record_files::{CONFIG_FILE, GENERATOR_FILE, RECORD_FILE};
 
 /// A tensor of a record.
 #[derive(Clone, Debug, Serialize)]
@@ -32,6 +32,8 @@ pub struct StoredTensor {
 pub(crate) struct StoredRecord {
     pub config: RecordConfig,
     path: PathBuf,
+    /// The file of what only pre-training has, if that is apart.
+    generator: Option<PathBuf>,
     tensors: BTreeMap<String, Tensor>,
 }
 
@@ -47,8 +49,44 @@ impl StoredRecord {
         Ok(Self {
             config: RecordConfig::read(&config_of(folder))?,
             path,
+            generator: None,
             tensors,
         })
+    }
+
+    /// The same with what is in `generator.bpk` beside it. A run's checkpoint has all in one file.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with_generator(folder: &Path) -> Result<Self, Error> {
+        let mut record = Self::open(folder)?;
+        let path = folder.join(GENERATOR_FILE);
+        if path.exists() {
+            let more = read_tensors(&path)?.into_iter();
+            let more = more.filter(|(name, _)| is_of_pretraining(name));
+            record.tensors.extend(more);
+            record.generator = Some(path);
+        }
+        Ok(record)
+    }
+
+    /// Another record of the same model, in a file of its own.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn other(&self, path: PathBuf) -> Result<Self, Error> {
+        Ok(Self {
+            config: self.config.clone(),
+            tensors: read_tensors(&path)?,
+            generator: None,
+            path,
+        })
+    }
+
+    /// The size of a tensor along an axis; `None` if there is no such tensor or axis.
+    pub fn size(&self, path: &str, axis: usize) -> Option<usize> {
+        let tensor = self.tensors.get(path)?;
+        tensor.shape.get(axis).copied()
     }
 
     /// Checks that the record holds `parameter`, with the shape that it is to have.
@@ -78,9 +116,17 @@ impl StoredRecord {
             return Err(self.wrong(parameter, "nothing".into()));
         };
         tensor.into_bytes().map_err(|source| Error::ReadRecord {
-            file: self.path.display().to_string(),
+            file: self.file_of(&parameter.path).display().to_string(),
             source,
         })
+    }
+
+    /// The file that a parameter belongs into.
+    fn file_of(&self, path: &str) -> &Path {
+        match &self.generator {
+            Some(file) if is_of_pretraining(path) => file,
+            _ => &self.path,
+        }
     }
 
     /// Every tensor that is there, by its name; `parameters` are those that are to be.
@@ -103,11 +149,21 @@ impl StoredRecord {
     }
 
     fn wrong(&self, parameter: &Parameter, found: String) -> Error {
-        Error::Parameter {
-            file: self.path.display().to_string(),
-            parameter: parameter.path.clone(),
-            expected: parameter.shape.clone(),
-            found,
+        let file = self.file_of(&parameter.path).display().to_string();
+        let (expected, parameter) = (parameter.shape.clone(), parameter.path.clone());
+        match is_of_pretraining(&parameter) {
+            true => Error::Pretrained {
+                file,
+                parameter,
+                expected,
+                found,
+            },
+            false => Error::Parameter {
+                file,
+                parameter,
+                expected,
+                found,
+            },
         }
     }
 
@@ -115,6 +171,21 @@ impl StoredRecord {
     pub fn left(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
     }
+}
+
+/// Whether only pre-training has the parameter.
+pub(crate) fn is_of_pretraining(path: &str) -> bool {
+    let modules = [
+        GENERATOR,
+        TOWERS[0],
+        TOWERS[1],
+        TOKEN_HEAD,
+        CLOZE_HEAD,
+        DISCRIMINATOR_HEAD,
+    ];
+    path.split('.')
+        .next()
+        .is_some_and(|first| modules.contains(&first))
 }
 
 /// The configuration of the record in `folder`. The checkpoints of a run share the one of its folder.

@@ -211,6 +211,74 @@ fn an_export_says_what_was_written_and_what_was_left_out() {
 }
 
 #[test]
+fn a_pre_trained_model_is_exported_network_by_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (input, record) = (golden("electra_tiny.zip"), path("record"));
+    let done = run(&["convert", "--with-generator", text(&input), text(&record)]);
+    assert_eq!(done.status.code(), Some(0));
+    let export = |options: &[&str], out: &str| {
+        let out = path(out);
+        let places = [text(&record), text(&out)];
+        run(&[&["export"], options, &places].concat())
+    };
+    for (options, out, expected) in [
+        (
+            &["--format", "hf"][..],
+            "discriminator",
+            "73 tensors written, 71 parameters left out\n\
+             left out: 71 parameters (the generator's: --network generator exports it)\n\
+             written to ",
+        ),
+        (
+            &["--format", "hf", "--network", "generator"],
+            "generator",
+            "76 tensors written, 68 parameters left out\n\
+             left out: 68 parameters (the discriminator's: --network discriminator exports it)\n\
+             written to ",
+        ),
+        (
+            &["--format", "tf"],
+            "tf",
+            "144 tensors written, 1 parameters left out\n\
+             left out: adam_m, adam_v, global_step (optimiser state: only a checkpoint-N folder",
+        ),
+    ] {
+        let done = export(options, out);
+        assert_eq!(done.status.code(), Some(0));
+        let printed = String::from_utf8(done.stdout).unwrap();
+        assert!(printed.starts_with(expected), "{printed}");
+    }
+    let report = std::fs::read(path("generator").join("export.json")).unwrap();
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    assert_eq!(report["network"], "generator");
+    assert_eq!(report["left_out"].as_array().unwrap().len(), 68);
+
+    for (options, expected) in [
+        (
+            &["--format", "tf", "--network", "generator"][..],
+            "error: --network is for --format hf",
+        ),
+        (
+            &[
+                "--format",
+                "hf",
+                "--network",
+                "generator",
+                "--task",
+                "squad",
+            ],
+            "cannot be used with '--task",
+        ),
+    ] {
+        let done = export(options, "new");
+        assert_eq!(done.status.code(), Some(2));
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
 fn an_export_to_tensorflow_says_which_labels_and_ranges_it_loses_and_where_to_take_them() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

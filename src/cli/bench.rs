@@ -4,13 +4,14 @@ use std::{io::Write, path::PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::{GlobalArgs, compute::ComputeArgs, session::Session};
 use crate::{
-    bench::{Bench, Task, groups},
-    config::{Config, ModelSize, OptimizerMoments},
+    bench::{Bench, Figures, Task, groups, padding, pretrain::PretrainBench},
+    config::{Config, ModelSize, OptimizerMoments, PretrainConfig},
     kernels::formats::Element,
+    model::arithmetic::Arithmetic,
     tasks::qa::span_head::SpanHeadConfig,
     train::{
         loss_scale::LossScale,
@@ -21,7 +22,9 @@ use crate::{
 /// Time training steps or predictions on random weights
 ///
 /// Prints one line of JSON: milliseconds per step (median); sequences, real tokens and model operations
-/// per second; and the most memory held.
+/// per second; and the most memory held. A step of pre-training is that of both networks, with a
+/// generator and masks as the paper has them for the size, and says which part of a padded batch was
+/// padding and is not computed.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
@@ -72,6 +75,17 @@ pub struct BenchArgs {
 pub enum Mode {
     Train,
     Predict,
+    Pretrain,
+}
+
+impl Mode {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Predict => "predict",
+            Self::Pretrain => "pretrain",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -86,11 +100,6 @@ pub(super) fn run(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let mut given = Map::new();
-    given.insert("task_names".into(), json!(["squad"]));
-    given.insert("model_size".into(), json!(args.model_size.word()));
-    let (config, _) = Config::resolve("bench".as_ref(), "bench", &given)?;
-    let encoder = config.encoder();
     let batch_size = args.batch_size as usize;
     let groups = match &args.lengths {
         None => vec![vec![args.seq_len as usize; batch_size]],
@@ -100,16 +109,69 @@ pub(super) fn run(
         !groups.is_empty(),
         "--lengths holds fewer than the {batch_size} lengths of a batch; give a smaller --batch-size"
     );
+    let timed = match args.mode {
+        Mode::Train => fine_tuning(args, global, groups, Task::Train),
+        Mode::Predict => fine_tuning(args, global, groups, Task::Predict),
+        Mode::Pretrain => pretraining(args, global, groups),
+    }?;
+    let (chosen, figures) = (&timed.session.chosen, &timed.figures);
+    let total = figures.total_seconds();
+    let mut line = json!({
+        "tool": concat!("electra ", env!("CARGO_PKG_VERSION")),
+        "device": chosen.name,
+        "backend": chosen.backend,
+        "driver": chosen.driver,
+        "mode": args.mode.word(),
+        "size": args.model_size.word(),
+        "batch_size": args.batch_size,
+        "seq_len": args.seq_len,
+        "lengths": args.lengths,
+        "bucket": args.bucket,
+        "pad_to": args.pad_to.unwrap_or(0),
+        "steps": args.steps,
+        "warmup": args.warmup,
+        "dtype": timed.arithmetic.word(),
+        "micro_batch_size": args.micro_batch_size,
+        "checkpointing": args.gradient_checkpointing == Switch::On,
+        "optimizer_moments": args.optimizer_moments.word(),
+        "ms_per_step": 1000.0 * figures.median_seconds(),
+        "sequences_per_s": figures.sequences as f64 / total,
+        "tokens_per_s": figures.tokens as f64 / total,
+        "model_flops_per_s": figures.operations / total,
+        "peak_bytes": figures.peak_bytes,
+    });
+    if let Some(line) = line.as_object_mut() {
+        line.extend(timed.more);
+    }
+    writeln!(out, "{line}")?;
+    Ok(())
+}
+
+/// What was timed, and on what.
+struct Timed<'a> {
+    session: Session<'a>,
+    arithmetic: Arithmetic,
+    figures: Figures,
+    /// What the line says besides.
+    more: Map<String, Value>,
+}
+
+fn fine_tuning<'a>(
+    args: &'a BenchArgs,
+    global: &GlobalArgs,
+    groups: Vec<Vec<usize>>,
+    task: Task,
+) -> anyhow::Result<Timed<'a>> {
+    let mut given = Map::new();
+    given.insert("task_names".into(), json!(["squad"]));
+    given.insert("model_size".into(), json!(args.model_size.word()));
+    let (config, _) = Config::resolve("bench".as_ref(), "bench", &given)?;
+    let encoder = config.encoder();
     let session = Session::open(&args.compute, global)?;
-    let chosen = &session.chosen;
-    let tokens = batch_size * args.seq_len as usize;
-    let arithmetic = session.arithmetic(session.precision(), &encoder, tokens)?;
+    let arithmetic = session.arithmetic(session.precision(), &encoder, args.tokens())?;
     let bench = Bench {
-        device: &chosen.device,
-        task: match args.mode {
-            Mode::Train => Task::Train,
-            Mode::Predict => Task::Predict,
-        },
+        device: &session.chosen.device,
+        task,
         encoder,
         head: SpanHeadConfig::of(&config),
         arithmetic,
@@ -122,40 +184,89 @@ pub(super) fn run(
         objective: Objective {
             trainable: Trainable::All,
             recompute_layers: args.gradient_checkpointing == Switch::On,
-            loss_scale: match arithmetic.layers {
-                Element::F32 => 1.0,
-                Element::F16 => LossScale::default().factor,
-            },
+            loss_scale: loss_scale(arithmetic),
         },
     };
     let figures = bench.run()?;
-    let total = figures.total_seconds();
-    let line = json!({
-        "tool": concat!("electra ", env!("CARGO_PKG_VERSION")),
-        "device": chosen.name,
-        "backend": chosen.backend,
-        "driver": chosen.driver,
-        "mode": match args.mode { Mode::Train => "train", Mode::Predict => "predict" },
-        "size": args.model_size.word(),
-        "batch_size": args.batch_size,
-        "seq_len": args.seq_len,
-        "lengths": args.lengths,
-        "bucket": args.bucket,
-        "pad_to": args.pad_to.unwrap_or(0),
-        "steps": args.steps,
-        "warmup": args.warmup,
-        "dtype": arithmetic.word(),
-        "micro_batch_size": args.micro_batch_size,
-        "checkpointing": args.gradient_checkpointing == Switch::On,
-        "optimizer_moments": args.optimizer_moments.word(),
-        "ms_per_step": 1000.0 * figures.median_seconds(),
-        "sequences_per_s": figures.sequences as f64 / total,
-        "tokens_per_s": figures.tokens as f64 / total,
-        "model_flops_per_s": figures.operations / total,
-        "peak_bytes": figures.peak_bytes,
-    });
-    writeln!(out, "{line}")?;
-    Ok(())
+    Ok(Timed {
+        session,
+        arithmetic,
+        figures,
+        more: Map::new(),
+    })
+}
+
+fn pretraining<'a>(
+    args: &'a BenchArgs,
+    global: &GlobalArgs,
+    groups: Vec<Vec<usize>>,
+) -> anyhow::Result<Timed<'a>> {
+    // What the paper's models of these sizes were trained with.
+    let (generator_hidden_size, mask_prob) = match args.model_size {
+        ModelSize::Small => (0.25, 0.15),
+        ModelSize::Base => (1.0 / 3.0, 0.15),
+        ModelSize::Large => (0.25, 0.25),
+    };
+    let longest = groups.iter().flatten().max().copied().unwrap_or(1);
+    let given = Map::from_iter([
+        ("model_size".to_owned(), json!(args.model_size.word())),
+        ("max_seq_length".to_owned(), json!(longest)),
+        (
+            "generator_hidden_size".to_owned(),
+            json!(generator_hidden_size),
+        ),
+        ("mask_prob".to_owned(), json!(mask_prob)),
+    ]);
+    let (config, _) = PretrainConfig::resolve("bench".as_ref(), "bench", &given)?;
+    let session = Session::open(&args.compute, global)?;
+    let encoder = config.discriminator();
+    let arithmetic = session.arithmetic(session.precision(), &encoder, args.tokens())?;
+    let padding_saved = match args.pad_to {
+        None => padding(&groups),
+        Some(_) => 0.0,
+    };
+    let bench = PretrainBench {
+        device: &session.chosen.device,
+        config,
+        arithmetic,
+        groups,
+        pad_to: args.pad_to.map(|n| n as usize),
+        steps: args.steps as usize,
+        warmup: args.warmup as usize,
+        micro_batch_size: args.micro_batch_size.map(|n| n as usize),
+        moments: args.optimizer_moments,
+        recompute_layers: args.gradient_checkpointing == Switch::On,
+        loss_scale: loss_scale(arithmetic),
+    };
+    let figures = bench.run()?;
+    let more = Map::from_iter([
+        (
+            "generator_hidden_size".to_owned(),
+            json!(generator_hidden_size),
+        ),
+        ("mask_prob".to_owned(), json!(mask_prob)),
+        ("padding_saved".to_owned(), json!(padding_saved)),
+    ]);
+    Ok(Timed {
+        session,
+        arithmetic,
+        figures,
+        more,
+    })
+}
+
+impl BenchArgs {
+    /// Tokens of a batch.
+    fn tokens(&self) -> usize {
+        self.batch_size as usize * self.seq_len as usize
+    }
+}
+
+fn loss_scale(arithmetic: Arithmetic) -> f64 {
+    match arithmetic.layers {
+        Element::F32 => 1.0,
+        Element::F16 => LossScale::default().factor,
+    }
 }
 
 /// A JSON list of lengths from 1 to 512.

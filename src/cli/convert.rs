@@ -50,7 +50,8 @@ pub struct VerifyArgs {
 /// Write a model for Hugging Face's transformers or for TensorFlow
 ///
 /// OUT must be new, empty, or an earlier export in the same format; export.json in it says what was
-/// written and what was left out.
+/// written and what was left out. What was pre-trained is two models of transformers, of which --network
+/// chooses one; TensorFlow gets both, and the optimiser's state if IN is a run's checkpoint-N.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:

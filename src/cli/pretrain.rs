@@ -15,13 +15,17 @@ use serde_json::{Map, Value};
 
 use super::{GlobalArgs, compute::ComputeArgs, session::Session, stop, suggested::suggested};
 use crate::{
-    config::{PretrainConfig, PretrainPreset, Vocabulary, given, hparam::OVERRIDES},
+    config::{
+        GradientCheckpointing, OptimizerMoments, PretrainConfig, PretrainPreset, Vocabulary, given,
+        hparam::OVERRIDES,
+    },
     model::arithmetic::Arithmetic,
     pretrain::{
         batches::Batches,
         continued::Continued,
         examples::Source,
         masking::Masking,
+        memory_plan::{self, PretrainFootprint},
         model_files::{GENERATOR_FILE, Letters},
         recorded_masks::RecordedMasks,
         run::Pretraining,
@@ -136,6 +140,7 @@ pub(super) fn run(
     if let Some(offer) = Arithmetic::offer(&session.chosen, config.precision) {
         progress.note(&offer);
     }
+    let config = within_memory(config, arithmetic, &session)?;
     let run = Pretraining {
         config: &config,
         device: &session.chosen.device,
@@ -237,6 +242,29 @@ fn check_vocabulary(own: &Vocabulary, vocab: &Vocab, vocab_file: &Path) -> anyho
         }
     );
     Ok(())
+}
+
+/// The configuration with as many examples at once as the memory holds, and layers computed again where
+/// too few would.
+fn within_memory(
+    config: PretrainConfig,
+    arithmetic: Arithmetic,
+    session: &Session,
+) -> anyhow::Result<PretrainConfig> {
+    let limits = session.memory_limits();
+    let footprint = PretrainFootprint::new(&config, arithmetic, OptimizerMoments::F32);
+    let plan = footprint.plan(limits)?;
+    if let Some(line) = memory_plan::line(plan, &config, limits) {
+        session.progress.note(&line);
+    }
+    Ok(PretrainConfig {
+        micro_batch_size: Some(plan.micro_batch_size),
+        gradient_checkpointing: match plan.recompute_layers {
+            true => GradientCheckpointing::On,
+            false => GradientCheckpointing::Off,
+        },
+        ..config
+    })
 }
 
 /// How text becomes tokens: files of ours say it.

@@ -26,6 +26,7 @@ mod file_pattern;
 mod guess;
 pub mod hours;
 pub mod masking;
+pub mod memory_plan;
 pub mod model_files;
 pub mod networks;
 pub mod objective;

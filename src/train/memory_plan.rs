@@ -53,14 +53,34 @@ pub struct MemoryPlan {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a step of one feature of {tokens} tokens needs {} but the budget is {}; raise \
-     --memory-budget, lower max_seq_length, or set trainable_layers to train fewer layers",
+    "a step of one {row} of {tokens} tokens needs {} but the budget is {}; raise \
+     --memory-budget, lower max_seq_length, or {advice}",
     ByteSize(*needed), ByteSize(*budget)
 )]
 pub struct TooLarge {
+    /// What a step computes.
+    pub row: &'static str,
     pub needed: u64,
     pub budget: u64,
     pub tokens: usize,
+    /// How else to need less.
+    pub advice: &'static str,
+}
+
+/// What an allocator reserves at most for tensors of so many bytes.
+pub fn reserved(held: u64) -> u64 {
+    (held.saturating_mul(ALLOCATOR_PERCENT) / 100).saturating_add(SMALL_BUFFERS)
+}
+
+/// A batch that is to be computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    pub batch: usize,
+    /// Tokens of the longest row.
+    pub longest: usize,
+    pub checkpointing: GradientCheckpointing,
+    /// Rows at once, if they were given.
+    pub micro_batch_size: Option<usize>,
 }
 
 /// What a training step is made of.
@@ -101,6 +121,21 @@ impl Footprint<'_> {
     pub fn activations(&self, tokens: u64, recompute_layers: bool) -> u64 {
         let size = self.arithmetic.layers.size() as u64;
         let hidden = self.encoder.hidden_size as u64;
+        // The heads' inner layer of the tokens and its gradient; the hidden states, the four parts
+        // of their gradient and its sum.
+        let heads = size * (2 * head::HIDDEN as u64 + 6 * hidden);
+        // The states come from the encoder and their gradient goes back to it in f32.
+        let passed = match self.arithmetic.layers {
+            Element::F32 => 0,
+            Element::F16 => 2 * FLOAT * hidden,
+        };
+        self.activations_with(heads + passed, tokens, recompute_layers)
+    }
+
+    /// The same where the backward pass of what stands on the encoder holds `heads` bytes of each token.
+    pub fn activations_with(&self, heads: u64, tokens: u64, recompute_layers: bool) -> u64 {
+        let size = self.arithmetic.layers.size() as u64;
+        let hidden = self.encoder.hidden_size as u64;
         let inner = self.encoder.intermediate_size as u64;
         let layers = self.trained_layers as u64;
         // Kept for the backward pass of a layer: its input, queries, keys, values, context, both
@@ -121,15 +156,6 @@ impl Footprint<'_> {
             None => 0,
             Some(_) => 2 * (inner + inner.max(hidden)),
         };
-        // The heads' inner layer of the tokens and its gradient; the hidden states, the four parts
-        // of their gradient and its sum.
-        let heads = size * (2 * head::HIDDEN as u64 + 6 * hidden);
-        // The states come from the encoder and their gradient goes back to it in f32.
-        let passed = match self.arithmetic.layers {
-            Element::F32 => 0,
-            Element::F16 => 2 * FLOAT * hidden,
-        };
-        let heads = heads + passed;
         let (kept, computed) = if recompute_layers {
             (size * layers * hidden, layer + passing)
         } else {
@@ -150,9 +176,7 @@ impl Footprint<'_> {
     pub fn needed(&self, features: usize, recompute_layers: bool) -> u64 {
         let tokens = (features * self.longest) as u64;
         let activations = self.activations(tokens, recompute_layers);
-        let held = self.state().saturating_add(activations);
-        let held = held.saturating_mul(ALLOCATOR_PERCENT) / 100;
-        held.saturating_add(SMALL_BUFFERS)
+        reserved(self.state().saturating_add(activations))
     }
 
     /// Bytes of the largest activation of `features` features.
@@ -175,18 +199,56 @@ impl Footprint<'_> {
         checkpointing: GradientCheckpointing,
         micro_batch_size: Option<usize>,
     ) -> Result<MemoryPlan, TooLarge> {
-        let batch = batch.max(1);
+        let wanted = Wanted {
+            batch,
+            longest: self.longest,
+            checkpointing,
+            micro_batch_size,
+        };
+        wanted
+            .fit(
+                limits,
+                &|features, recompute_layers| self.needed(features, recompute_layers),
+                &|features| self.largest_activation(features),
+            )
+            .ok_or(TooLarge {
+                row: "feature",
+                needed: self.needed(1, checkpointing != GradientCheckpointing::Off),
+                budget: limits.budget.unwrap_or(u64::MAX),
+                tokens: self.longest,
+                advice: "set trainable_layers to train fewer layers",
+            })
+    }
+}
+
+impl Wanted {
+    /// As many rows at once as fit, and layers recomputed if otherwise too few would; without limits, all
+    /// at once. `needed` says the bytes of a step with so many at once, with layers recomputed or not, and
+    /// `largest` those of its largest tensor. `None` if not even one row fits.
+    pub fn fit(
+        self,
+        limits: MemoryLimits,
+        needed: &dyn Fn(usize, bool) -> u64,
+        largest: &dyn Fn(usize) -> u64,
+    ) -> Option<MemoryPlan> {
+        let Self {
+            longest,
+            checkpointing,
+            micro_batch_size,
+            ..
+        } = self;
+        let batch = self.batch.max(1);
         let most = limits
             .tokens
-            .map_or(batch, |tokens| tokens / self.longest.max(1));
+            .map_or(batch, |tokens| tokens / longest.max(1));
         let most = most.clamp(1, batch);
         let plan = |micro_batch_size: usize, recompute_layers: bool| MemoryPlan {
             micro_batch_size,
             recompute_layers,
-            bytes: self.needed(micro_batch_size, recompute_layers),
+            bytes: needed(micro_batch_size, recompute_layers),
         };
         let fits = |plan: &MemoryPlan| {
-            let largest = self.largest_activation(plan.micro_batch_size);
+            let largest = largest(plan.micro_batch_size);
             limits.budget.is_none_or(|budget| plan.bytes <= budget)
                 && limits.tensor.is_none_or(|tensor| largest <= tensor)
         };
@@ -207,18 +269,10 @@ impl Footprint<'_> {
             .then(|| largest(true))
             .flatten();
         let enough = |plan: &MemoryPlan| {
-            let tokens = (plan.micro_batch_size * self.longest) as u64;
+            let tokens = (plan.micro_batch_size * longest) as u64;
             plan.micro_batch_size == most || micro_batch_size.is_some() || tokens >= FEW_TOKENS
         };
-        whole
-            .filter(enough)
-            .or(recomputed)
-            .or(whole)
-            .ok_or(TooLarge {
-                needed: self.needed(1, checkpointing != GradientCheckpointing::Off),
-                budget: limits.budget.unwrap_or(u64::MAX),
-                tokens: self.longest,
-            })
+        whole.filter(enough).or(recomputed).or(whole)
     }
 }
 

@@ -27,6 +27,7 @@ mod model_folder;
 mod one_score;
 mod own_tasks;
 mod pretrain_data;
+mod pretrained_model;
 mod pretraining;
 mod report;
 mod runtime_folder;

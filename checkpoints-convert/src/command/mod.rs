@@ -14,9 +14,9 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    Export, Format, Inspection, Kept, RecordInspection, Report, Verification, convert, export_head,
-    inspect, inspect_record, is_checkpoint, is_record, printable, printable_json, verify,
-    write_pretraining,
+    Export, Format, GENERATOR_FILE, Inspection, Kept, Network, RecordInspection, Report,
+    Verification, convert, export_head, export_network, inspect, inspect_record, is_checkpoint,
+    is_record, printable, printable_json, verify, write_pretraining,
 };
 
 /// What `convert` is given.
@@ -62,7 +62,10 @@ pub struct ExportArgs {
     /// The task whose head goes along, of several [default: the only one that can, or all of them to TensorFlow]
     #[arg(long, value_name = "NAME")]
     pub task: Option<String>,
-    /// Folder of a converted or fine-tuned record
+    /// Of a pre-trained model, the network to write for transformers [default: the discriminator]
+    #[arg(long, value_enum, conflicts_with = "task")]
+    pub network: Option<Network>,
+    /// Folder of a converted, pre-trained or fine-tuned record
     #[arg(value_name = "IN")]
     pub input: PathBuf,
     /// Folder to write into; made if it does not exist
@@ -105,7 +108,7 @@ impl ConvertArgs {
     pub fn run(&self, manner: Manner, out: &mut dyn Write) -> Result<(), Error> {
         let report = bar::with_bar(manner, |progress| convert(&self.input, &self.out, progress))?;
         if self.with_generator {
-            let file = self.out.join("generator.bpk");
+            let file = self.out.join(GENERATOR_FILE);
             if write_pretraining(&self.input, Kept::Generator, &file)? == 0 {
                 // An empty record would only hide that.
                 std::fs::remove_file(&file)?;
@@ -194,11 +197,17 @@ impl ExportArgs {
     /// Writes the files, and prints what was left out.
     ///
     /// # Errors
-    /// As [`export_head`].
+    /// As [`export_head`] and [`export_network`], and a network that TensorFlow is to be given.
     pub fn run(&self, manner: Manner, out: &mut dyn Write) -> Result<(), Error> {
-        let written = bar::with_bar(manner, |progress| {
-            let task = self.task.as_deref();
-            export_head(self.format, &self.input, task, &self.out, progress)
+        let written = bar::with_bar(manner, |progress| match (self.network, self.format) {
+            (Some(_), Format::Tf) => Err(crate::Error::NetworkOfTensorflow),
+            (Some(network), Format::Hf) => {
+                export_network(network, &self.input, &self.out, progress)
+            }
+            (None, _) => {
+                let task = self.task.as_deref();
+                export_head(self.format, &self.input, task, &self.out, progress)
+            }
         })?;
         match manner {
             Manner::Json => print_json(out, &written)?,
@@ -247,9 +256,26 @@ fn print_export(out: &mut dyn Write, written: &Export) -> io::Result<()> {
         written.tensors.len(),
         written.left_out.len()
     )?;
+    let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
     for left_out in &written.left_out {
-        let parameter = printable(&left_out.parameter);
-        writeln!(out, "left out: {parameter} ({})", left_out.reason)?;
+        let parameter = left_out.parameter.as_str();
+        let known = by_reason
+            .iter_mut()
+            .find(|(why, _)| *why == left_out.reason);
+        match known {
+            Some((_, parameters)) => parameters.push(parameter),
+            None => by_reason.push((left_out.reason, vec![parameter])),
+        }
+    }
+    for (reason, parameters) in by_reason {
+        // Those of a head are named one by one, those of a network fill no screen.
+        if parameters.len() > MOST_NAMED {
+            writeln!(out, "left out: {} parameters ({reason})", parameters.len())?;
+            continue;
+        }
+        for parameter in parameters {
+            writeln!(out, "left out: {} ({reason})", printable(parameter))?;
+        }
     }
     Ok(())
 }
@@ -269,6 +295,9 @@ fn print_verification(out: &mut dyn Write, found: &Verification) -> io::Result<(
     }
     Ok(())
 }
+
+/// Parameters that are left out for one reason and still named.
+const MOST_NAMED: usize = 16;
 
 /// Characters of an error's line: enough for every path and name that is somebody's own, too few for
 /// a file to flood the screen.

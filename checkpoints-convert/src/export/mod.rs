@@ -1,10 +1,13 @@
 //! The way out: a folder with a Burn record, converted or fine-tuned, enters; a folder that
 //! Hugging Face's `transformers` or Google's TensorFlow code loads leaves. One tensor is in memory
-//! at a time. TensorFlow gets every head that Google's code has; a model of `transformers` has one.
-//! `export.json` beside the files says what was written and what was left out.
+//! at a time. TensorFlow gets every head that Google's code has, and every network of pre-training; a
+//! model of `transformers` has one of either. `export.json` beside the files says what was written and
+//! what was left out.
 
 mod head;
 mod hugging_face;
+mod moments;
+mod network;
 mod source;
 mod tensorflow;
 
@@ -20,10 +23,13 @@ use crate::config::RecordConfig;
 use crate::head_shape::HeadShape;
 use crate::hugging_face::TOKENIZER_FILE;
 use crate::plain_file;
+use crate::pretrained::Pretrained;
 use crate::record::PRODUCER;
 use crate::record_files::VOCABULARY_FILE;
 use crate::staging::{self, Staging};
 use crate::stored_record::StoredRecord;
+use moments::Moments;
+pub use network::Network;
 use source::Source;
 
 /// Says what an export wrote, and that the folder is one's own to write into again.
@@ -50,6 +56,9 @@ pub struct Export {
     pub files: Vec<String>,
     pub tensors: Vec<ExportedTensor>,
     pub left_out: Vec<LeftOut>,
+    /// The network of pre-training that a model of `transformers` is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
     /// CRC32C of the model card as it was written, by which one that was edited since is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub card: Option<String>,
@@ -98,29 +107,77 @@ pub fn export_head(
     out: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Export, Error> {
+    let asked = Asked {
+        task,
+        network: None,
+    };
+    write(format, input, asked, out, progress)
+}
+
+/// As [`export`] in the format of `transformers`, of one network of a pre-trained model.
+///
+/// # Errors
+/// As [`export`], and a network that is not there, or for which `transformers` has no model.
+pub fn export_network(
+    network: Network,
+    input: &Path,
+    out: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Export, Error> {
+    let asked = Asked {
+        task: None,
+        network: Some(network),
+    };
+    write(Format::Hf, input, asked, out, progress)
+}
+
+/// What goes along besides the encoder, if it was said.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    task: Option<&'a str>,
+    network: Option<Network>,
+}
+
+fn write(
+    format: Format,
+    input: &Path,
+    asked: Asked,
+    out: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Export, Error> {
     let earlier = check_out(format, out)?;
-    let record = StoredRecord::open(input)?;
+    let record = StoredRecord::open_with_generator(input)?;
     let source = Source::of(&record, input)?;
     match format {
-        Format::Hf => to_hugging_face(record, &source, task, out, &earlier, progress),
-        Format::Tf => to_tensorflow(record, &source, task, out, progress),
+        Format::Hf => to_hugging_face(record, &source, asked, out, &earlier, progress),
+        Format::Tf => to_tensorflow(record, &source, asked.task, out, progress),
     }
 }
 
 fn to_hugging_face(
     mut record: StoredRecord,
     source: &Source,
-    task: Option<&str>,
+    asked: Asked,
     out: &Path,
     earlier: &Earlier,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Export, Error> {
-    let plan = hugging_face::Plan::new(source, task)?;
+    let plan = hugging_face::Plan::new(source, Pretrained::of(&record).as_ref(), asked)?;
     // Nothing is written of a record that is not whole.
     for parameter in plan.parameters() {
         record.check(parameter)?;
     }
-    hugging_face::warn(&plan.heads, &source.display());
+    let network = plan.subject.network();
+    if let (Some(now), Some(then)) = (network, earlier.network)
+        && now != then
+    {
+        return Err(Error::OtherNetwork {
+            folder: out.display().to_string(),
+            earlier: then.name(),
+            network: now.name(),
+        });
+    }
+    plan.subject.warn(&source.display());
     let (mut done, total) = (0, plan.size());
     let mut on_bytes = |count| {
         done += count;
@@ -131,7 +188,7 @@ fn to_hugging_face(
         let left = record.left().filter(|path| !written.contains(path));
         left.map(|path| LeftOut {
             parameter: path.into(),
-            reason: plan.heads.reason_of(path),
+            reason: plan.subject.reason_of(path),
         })
         .collect()
     };
@@ -158,6 +215,7 @@ fn to_hugging_face(
         files,
         tensors,
         left_out,
+        network,
         card,
     };
     publish(staging, source, export, &earlier.files)
@@ -171,30 +229,42 @@ fn to_tensorflow(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Export, Error> {
     head::check(&source.config, task, &source.display())?;
-    let parameters = tensorflow::parameters(&source.config, task);
+    let pretrained = Pretrained::of(&record);
+    let mut parameters = tensorflow::parameters(&source.config, task);
+    if let Some(pretrained) = &pretrained {
+        parameters.extend(pretrained.parameters(&source.config.model));
+    }
     for parameter in &parameters {
         record.check(parameter)?;
     }
+    let mut moments = Moments::of(&record, &source.folder)?;
+    warn_of_heads(source);
     warn_of_lost_labels_and_ranges(&source.folder, &source.config, task);
-    let total = parameters.iter().map(tensorflow::byte_length).sum();
-    let mut done = 0;
-    let mut on_bytes = |count| {
-        done += count;
-        progress(done, total);
-    };
     let staging = Staging::create(out)?;
-    let (files, tensors) = tensorflow::write(&mut record, &parameters, &staging, &mut on_bytes)
-        .map_err(|error| staging.in_place(error))?;
+    let (files, tensors) = tensorflow::write(
+        &mut record,
+        &parameters,
+        moments.as_mut(),
+        &staging,
+        progress,
+    )
+    .map_err(|error| staging.in_place(error))?;
     let left_out = record.left().map(|path| LeftOut {
         parameter: path.into(),
         reason: tensorflow::reason(&source.config, path),
     });
+    let without_moments = pretrained.is_some() && moments.is_none();
+    let absent = without_moments.then(|| LeftOut {
+        parameter: "adam_m, adam_v, global_step".into(),
+        reason: moments::ABSENT,
+    });
     let export = Export {
         format: Format::Tf,
         producer: PRODUCER,
-        left_out: left_out.collect(),
+        left_out: left_out.chain(absent).collect(),
         files,
         tensors,
+        network: None,
         card: None,
     };
     publish(staging, source, export, &[])
@@ -226,6 +296,20 @@ fn publish(
 fn checksum(path: &Path) -> Result<String, Error> {
     let bytes = plain_file::read(path, MAX_REPORT_BYTES)?.unwrap_or_default();
     Ok(format!("{:08x}", crc32c::crc32c(&bytes)))
+}
+
+/// Says what the number of attention heads is where it is not the one by the reference's rule.
+fn warn_of_heads(source: &Source) {
+    let model = &source.config.model;
+    if model.num_attention_heads != (model.hidden_size / 64).max(1) {
+        log::warn!(
+            "{}: no variable tells that num_attention_heads is {}: give it to Google's code in \
+             model_hparam_overrides, and to a conversion back in a config.json beside the checkpoint, \
+             with hidden_size",
+            source.display(),
+            model.num_attention_heads
+        );
+    }
 }
 
 /// Says which heads have labels or a range, since a TensorFlow checkpoint has no place for them, and which
@@ -267,6 +351,8 @@ struct Earlier {
     #[serde(default)]
     files: Vec<String>,
     #[serde(default)]
+    network: Option<Network>,
+    #[serde(default)]
     card: Option<String>,
 }
 
@@ -284,6 +370,7 @@ fn check_out(format: Format, out: &Path) -> Result<Earlier, Error> {
     let nothing = Earlier {
         format,
         files: Vec::new(),
+        network: None,
         card: None,
     };
     let failed = |source| Error::Write {

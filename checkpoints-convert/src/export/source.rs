@@ -32,7 +32,10 @@ impl Source {
     /// A small file of it is missing or cannot be read.
     pub fn of(record: &StoredRecord, folder: &Path) -> Result<Self, Error> {
         let path = stored_record::config_of(folder);
-        let vocabulary = folder.join(VOCABULARY_FILE);
+        // The checkpoints of a run share the one of its folder, as they do the configuration.
+        let own = folder.join(VOCABULARY_FILE);
+        let shared = path.with_file_name(VOCABULARY_FILE);
+        let vocabulary = if own.exists() { own } else { shared };
         Ok(Self {
             folder: folder.into(),
             config: record.config.clone(),
@@ -57,6 +60,16 @@ impl Source {
             true => self.file.hparams(),
             false => Map::new(),
         }
+    }
+
+    /// The hyper-parameters of the run that pre-trained the model; none of another.
+    pub fn pretraining(&self) -> Map<String, Value> {
+        self.file.pretraining()
+    }
+
+    /// Whether the model was pre-trained as Electric, if that is known.
+    pub fn is_electric(&self) -> Option<bool> {
+        self.pretraining().get("electric_objective")?.as_bool()
     }
 
     /// The no-answer threshold, if the record has one.

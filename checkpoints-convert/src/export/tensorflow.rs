@@ -1,8 +1,10 @@
-//! A TensorFlow checkpoint as Google's code reads it (`init_checkpoint`): parameters enter,
-//! `model.ckpt` with the reference's variable names and the file `checkpoint` leave.
+//! A TensorFlow checkpoint as Google's code reads it (`init_checkpoint`, or a folder of a run that it goes
+//! on with): parameters, and the optimiser's state if there is one, enter; `model.ckpt` with the
+//! reference's variable names and the file `checkpoint` leave.
 
 use super::ExportedTensor;
 use super::head::owner;
+use super::moments::Moments;
 use crate::Error;
 use crate::bundle::{BundleWriter, shard_file_name, write_checkpoint_state};
 use crate::config::RecordConfig;
@@ -13,6 +15,8 @@ use crate::stored_record::StoredRecord;
 use crate::tensor::DType;
 
 const PREFIX: &str = "model.ckpt";
+/// The number of steps.
+const STEP: &str = "global_step";
 
 /// The parameters that Google's code has, of all heads or of that of one `task`.
 pub(super) fn parameters(config: &RecordConfig, task: Option<&str>) -> Vec<Parameter> {
@@ -42,33 +46,49 @@ pub(super) fn reason(config: &RecordConfig, path: &str) -> &'static str {
 }
 
 /// Bytes of a parameter's values; it was checked to be in the record, so they are few enough.
-pub(super) fn byte_length(parameter: &Parameter) -> u64 {
+fn byte_length(parameter: &Parameter) -> u64 {
     4 * parameter.shape.iter().product::<u64>()
 }
 
-/// Writes everything but the vocabulary; `on_bytes` hears of the bytes of each tensor.
+/// Writes everything but the vocabulary; `progress` hears bytes done and bytes in all.
 pub(super) fn write(
     record: &mut StoredRecord,
     parameters: &[Parameter],
+    moments: Option<&mut Moments>,
     staging: &Staging,
-    on_bytes: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(Vec<String>, Vec<ExportedTensor>), Error> {
+    let of_moments = moments.as_ref().map(|own| own.of_parameters(parameters));
+    let of_moments = of_moments.unwrap_or_default();
+    let all = parameters.iter().chain(&of_moments);
+    let (mut done, total): (u64, u64) = (0, all.map(byte_length).sum());
     let mut bundle = BundleWriter::create(staging.folder(), PREFIX, 1)?;
     let mut tensors = Vec::new();
-    for parameter in parameters {
+    let mut add = |record: &mut StoredRecord, bundle: &mut BundleWriter, parameter: &Parameter| {
+        let (name, shape) = (&parameter.variable, &parameter.shape);
         let values = record.take(parameter)?;
-        bundle.add(
-            0,
-            &parameter.variable,
-            DType::F32,
-            &parameter.shape,
-            &values,
-        )?;
-        on_bytes(byte_length(parameter));
+        bundle.add(0, name, DType::F32, shape, &values)?;
+        done += byte_length(parameter);
+        progress(done, total);
         tensors.push(ExportedTensor {
-            name: parameter.variable.clone(),
-            shape: parameter.shape.clone(),
+            name: name.clone(),
+            shape: shape.clone(),
             parameter: parameter.path.clone(),
+        });
+        Ok::<(), Error>(())
+    };
+    for parameter in parameters {
+        add(record, &mut bundle, parameter)?;
+    }
+    if let Some(moments) = moments {
+        for moment in &of_moments {
+            add(&mut moments.record, &mut bundle, moment)?;
+        }
+        bundle.add(0, STEP, DType::I64, &[], &moments.step.to_le_bytes())?;
+        tensors.push(ExportedTensor {
+            name: STEP.into(),
+            shape: Vec::new(),
+            parameter: "the number of steps in state.json".into(),
         });
     }
     bundle.finish()?;

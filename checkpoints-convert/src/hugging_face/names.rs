@@ -74,7 +74,7 @@ pub(super) fn head_reference(name: &str, task: &str, class: Class) -> Option<Str
 
 /// Returns the name that `ElectraForPreTraining` and similar classes give the reference's variable.
 pub(crate) fn name(reference: &str) -> String {
-    if let Some(name) = head_name(reference) {
+    if let Some(name) = head_name(reference).or_else(|| pretraining_name(reference)) {
         return name;
     }
     let path = match reference.strip_prefix("electra/encoder/layer_") {
@@ -103,6 +103,20 @@ fn head_name(reference: &str) -> Option<String> {
         "dense_1" => format!("qa_outputs.{part}[1]"),
         "classifier/dense" | "classifier/out_proj" => format!("{}.{part}", layer.replace('/', ".")),
         _ => format!("classifier.{part}"),
+    })
+}
+
+/// The name of a variable of a head of pre-training where the two do not name the layer alike.
+fn pretraining_name(reference: &str) -> Option<String> {
+    Some(match reference {
+        "generator_predictions/output_bias" => "generator_lm_head.bias".into(),
+        "discriminator_predictions/dense_1/kernel" => {
+            "discriminator_predictions.dense_prediction.weight".into()
+        }
+        "discriminator_predictions/dense_1/bias" => {
+            "discriminator_predictions.dense_prediction.bias".into()
+        }
+        _ => return None,
     })
 }
 
@@ -200,6 +214,43 @@ mod tests {
             reference("electra.embeddings.LayerNorm.gamma").as_deref(),
             Some("electra/embeddings/LayerNorm/gamma")
         );
+    }
+
+    #[test]
+    fn heads_of_pre_training_have_the_names_of_their_classes() {
+        for (variable, expected) in [
+            (
+                "discriminator_predictions/dense/kernel",
+                "discriminator_predictions.dense.weight",
+            ),
+            (
+                "discriminator_predictions/dense_1/kernel",
+                "discriminator_predictions.dense_prediction.weight",
+            ),
+            (
+                "discriminator_predictions/dense_1/bias",
+                "discriminator_predictions.dense_prediction.bias",
+            ),
+            (
+                "generator_predictions/dense/bias",
+                "generator_predictions.dense.bias",
+            ),
+            (
+                "generator_predictions/LayerNorm/gamma",
+                "generator_predictions.LayerNorm.weight",
+            ),
+            (
+                "generator_predictions/LayerNorm/beta",
+                "generator_predictions.LayerNorm.bias",
+            ),
+            (
+                "generator_predictions/output_bias",
+                "generator_lm_head.bias",
+            ),
+        ] {
+            assert_eq!(name(variable), expected);
+            assert!(reason(expected).is_some(), "{expected}");
+        }
     }
 
     #[test]

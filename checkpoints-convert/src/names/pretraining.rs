@@ -2,17 +2,79 @@
 //! path of its parameter leaves (`run_pretraining.py`).
 
 use super::{
-    EMBEDDINGS, LAYER, PROJECTION,
-    Row::{self, Dense, Norm, Table},
+    EMBEDDINGS, LAYER, List, PROJECTION, Parameter,
+    Row::{self, Dense, Norm, Table, Vector},
+    Size::{Embedding, Hidden, One, TwoHidden, Vocabulary},
 };
+use crate::config::ModelShape;
 
-/// Scopes of networks; but for the first they may share its embeddings.
-const NETWORKS: [&str; 4] = ["electra", "generator", "generator_ltr", "generator_rtl"];
+/// A generator of its own, and the two towers. They may share the embeddings of `electra`.
+pub(crate) const GENERATOR: &str = "generator";
+pub(crate) const TOWERS: [&str; 2] = ["generator_ltr", "generator_rtl"];
+
+/// The head that guesses masked tokens, and that of two towers.
+pub(crate) const TOKEN_HEAD: &str = "generator_predictions";
+pub(crate) const CLOZE_HEAD: &str = "cloze_predictions";
+
+pub(crate) const DISCRIMINATOR_HEAD: &str = "discriminator_predictions";
+
+/// Scopes of networks.
+const NETWORKS: [&str; 4] = ["electra", GENERATOR, TOWERS[0], TOWERS[1]];
 
 /// Heads that guess tokens.
-const TOKEN_HEADS: [&str; 2] = ["generator_predictions", "cloze_predictions"];
+const TOKEN_HEADS: [&str; 2] = [TOKEN_HEAD, CLOZE_HEAD];
 
-const DISCRIMINATOR_HEAD: &str = "discriminator_predictions";
+/// Where embeddings are shared and have another width than the layers.
+const OWN_PROJECTION: Row = Dense("embeddings_project", "project", [Embedding, Hidden]);
+
+/// The parameters of the generator of this name and shape, without the embeddings that it shares.
+pub(crate) fn generator_parameters(
+    name: &str,
+    model: &ModelShape,
+    has_embeddings: bool,
+) -> Vec<Parameter> {
+    let mut list = List::new(model);
+    let (variable, path) = (format!("{name}/"), format!("{name}."));
+    if has_embeddings {
+        list.rows(&EMBEDDINGS, &variable, &path);
+    } else if model.is_projected() {
+        list.rows(&[OWN_PROJECTION], &variable, &path);
+    }
+    list.layers(name);
+    list.parameters
+}
+
+/// The parameters of the head of this name that guesses tokens, on layers and a word table of this shape.
+pub(crate) fn token_head_parameters(name: &str, model: &ModelShape) -> Vec<Parameter> {
+    let states = if name == CLOZE_HEAD {
+        TwoHidden
+    } else {
+        Hidden
+    };
+    let rows = [
+        Dense("dense", "dense", [states, Embedding]),
+        Norm("LayerNorm", "layer_norm", Embedding),
+        Vector("output_bias", "output_bias", Vocabulary),
+    ];
+    let mut list = List::new(model);
+    list.rows(&rows, &format!("{name}/"), &format!("{name}."));
+    list.parameters
+}
+
+/// The parameters of the discriminator's head.
+pub(crate) fn discriminator_head_parameters(model: &ModelShape) -> Vec<Parameter> {
+    let rows = [
+        Dense("dense", "dense", [Hidden, Hidden]),
+        Dense("dense_1", "dense_1", [Hidden, One]),
+    ];
+    let mut list = List::new(model);
+    let (variable, path) = (
+        format!("{DISCRIMINATOR_HEAD}/"),
+        format!("{DISCRIMINATOR_HEAD}."),
+    );
+    list.rows(&rows, &variable, &path);
+    list.parameters
+}
 
 /// The path of the parameter that a variable fills in a model that is pre-trained; `None` for one that
 /// fills none.
@@ -57,6 +119,7 @@ fn in_network(scope: &str, rest: &str) -> Option<String> {
 fn in_rows(rows: &[Row], variable: &str) -> Option<String> {
     rows.iter().find_map(|row| match *row {
         Table(name, path, _) => (variable == name).then(|| path.to_owned()),
+        Vector(name, path, _) => (variable == name).then(|| path.to_owned()),
         Norm(name, path, _) => {
             let part = variable.strip_prefix(name)?.strip_prefix('/')?;
             matches!(part, "gamma" | "beta").then(|| format!("{path}.{part}"))
@@ -124,6 +187,40 @@ mod tests {
         ] {
             assert_eq!(pretraining_path(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn the_lists_of_parameters_have_the_variables_paths() {
+        let config = super::super::tests::config(4, crate::HeadShape::dense(2));
+        let model = &config.model;
+        // Embeddings of 4, layers of 8: two of them with 16 tensors each.
+        let mut all = generator_parameters(GENERATOR, model, false);
+        assert_eq!(all.len(), 2 + 2 * 16);
+        let untied = ModelShape {
+            embedding_size: 8,
+            ..model.clone()
+        };
+        let tower = generator_parameters(TOWERS[1], &untied, true);
+        assert_eq!(tower.len(), 5 + 2 * 16);
+        all.extend(tower);
+        for head in TOKEN_HEADS {
+            all.extend(token_head_parameters(head, model));
+        }
+        all.extend(discriminator_head_parameters(model));
+        assert_eq!(all.len(), 34 + 37 + 2 * 5 + 4);
+        for parameter in &all {
+            let path = pretraining_path(&parameter.variable);
+            assert_eq!(path.as_deref(), Some(parameter.path.as_str()));
+        }
+        let shape = |variable: &str| {
+            let found = all.iter().find(|p| p.variable == variable);
+            found.map(|p| p.shape.clone()).unwrap()
+        };
+        assert_eq!(shape("generator/embeddings_project/kernel"), [4, 8]);
+        assert_eq!(shape("generator_predictions/dense/kernel"), [8, 4]);
+        assert_eq!(shape("generator_predictions/output_bias"), [100]);
+        assert_eq!(shape("cloze_predictions/dense/kernel"), [16, 4]);
+        assert_eq!(shape("discriminator_predictions/dense_1/kernel"), [8, 1]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! States why a variable that no parameter takes is left out, for `conversion.json`.
 
+use super::{CLOZE_HEAD, DISCRIMINATOR_HEAD, GENERATOR, TOKEN_HEAD, TOWERS};
+
 /// Of a task's variable that no head of the record takes.
 pub(crate) const NO_QA_HEAD: &str = "not part of a question-answering head";
 
@@ -17,15 +19,24 @@ pub(crate) fn reason(variable: &str) -> Option<&'static str> {
         Some("optimiser state: a new run starts with its own")
     } else if variable == "global_step" {
         Some("step counter of the run that wrote the checkpoint")
-    } else if variable.starts_with("generator/") || variable.starts_with("generator_predictions/") {
+    } else if [GENERATOR, TOWERS[0], TOWERS[1], TOKEN_HEAD, CLOZE_HEAD]
+        .iter()
+        .any(|scope| is_inside(variable, scope))
+    {
         Some("generator: kept apart, only pre-training uses it")
-    } else if variable.starts_with("discriminator_predictions/") {
+    } else if is_inside(variable, DISCRIMINATOR_HEAD) {
         Some("pre-training head: fine-tuning puts a task's head in its place")
     } else if variable.starts_with("task_specific/") {
         Some(NO_QA_HEAD)
     } else {
         None
     }
+}
+
+fn is_inside(variable: &str, scope: &str) -> bool {
+    variable
+        .strip_prefix(scope)
+        .is_some_and(|rest| rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -45,6 +56,11 @@ mod tests {
             ),
             ("generator/embeddings_project/bias", "generator"),
             ("generator_predictions/output_bias", "generator"),
+            (
+                "generator_rtl/encoder/layer_0/output/dense/bias",
+                "generator",
+            ),
+            ("cloze_predictions/output_bias", "generator"),
             ("discriminator_predictions/dense/bias", "pre-training head"),
             ("global_step", "step counter"),
             ("task_specific/mnli/dense/bias", "not part of"),

@@ -18,6 +18,15 @@ use crate::printable::printable;
 
 pub(in crate::export) const FILE: &str = "README.md";
 
+/// How the front matter begins.
+pub(super) const FRONT: &str = "---\n\
+    # Fill these in before you publish the model; the keys are those of\n\
+    # https://huggingface.co/docs/hub/model-cards\n\
+    license:\n\
+    language:\n\
+    datasets:\n\
+    library_name: transformers\n";
+
 /// The settings of a run that decide its model, in the order of the card.
 const SETTINGS: [&str; 19] = [
     "model_name",
@@ -52,12 +61,9 @@ pub(super) struct Card<'a> {
 impl<'a> Card<'a> {
     /// That of the model that goes to the folder `out`, whose name it has.
     pub fn new(source: &Source, heads: &'a Heads<'a>, out: &Path) -> Self {
-        let folder = out.canonicalize().ok();
-        let folder = folder.as_deref().unwrap_or(out).file_name();
-        let name = folder.unwrap_or_default().to_string_lossy();
         let head = heads.chosen.as_ref();
         Self {
-            name: printable(&name).into_owned(),
+            name: name_of(out),
             // A head without its classifier answers otherwise than the one that was marked.
             figures: match head.filter(|head| head.is_whole()) {
                 Some(head) => figures::of(source, &head.task),
@@ -96,20 +102,12 @@ impl<'a> Card<'a> {
             writeln!(out, "\n{note}")?;
         }
         self.write_figures(out, head)?;
-        self.write_settings(out)?;
+        write_settings(out, &SETTINGS, &self.settings)?;
         self.write_left_out(out)
     }
 
     fn write_front_matter(&self, out: &mut String, head: Option<&Head>) -> std::fmt::Result {
-        out.push_str(
-            "---\n\
-             # Fill these in before you publish the model; the keys are those of\n\
-             # https://huggingface.co/docs/hub/model-cards\n\
-             license:\n\
-             language:\n\
-             datasets:\n",
-        );
-        out.push_str("library_name: transformers\n");
+        out.push_str(FRONT);
         let pipeline = head.map_or("feature-extraction", |head| head.class.pipeline());
         write!(out, "pipeline_tag: {pipeline}\ntags:\n- electra\n")?;
         if let Some(head) = head.filter(|_| !self.figures.is_empty()) {
@@ -189,26 +187,6 @@ impl<'a> Card<'a> {
         Ok(())
     }
 
-    fn write_settings(&self, out: &mut String) -> std::fmt::Result {
-        let shown: Vec<(&str, &Value)> = SETTINGS
-            .iter()
-            .filter_map(|key| Some((*key, self.settings.get(*key)?)))
-            .filter(|(_, value)| !value.is_null())
-            .collect();
-        if shown.is_empty() {
-            return Ok(());
-        }
-        writeln!(out, "\n## Training\n\n| setting | value |\n|---|---|")?;
-        for (key, value) in shown {
-            let value = match value {
-                Value::String(text) => printable(text).replace('|', "\\|"),
-                other => other.to_string(),
-            };
-            writeln!(out, "| `{key}` | {value} |")?;
-        }
-        Ok(())
-    }
-
     fn write_left_out(&self, out: &mut String) -> std::fmt::Result {
         let left_out: Vec<(&str, &str)> = self.heads.left_out().collect();
         let is_whole = self.heads.chosen.as_ref().is_none_or(Head::is_whole);
@@ -231,8 +209,41 @@ impl<'a> Card<'a> {
     }
 }
 
+/// The name of a model that goes to the folder `out`.
+pub(super) fn name_of(out: &Path) -> String {
+    let folder = out.canonicalize().ok();
+    let folder = folder.as_deref().unwrap_or(out).file_name();
+    let name = folder.unwrap_or_default().to_string_lossy();
+    printable(&name).into_owned()
+}
+
+/// A table of those of the settings that a run has.
+pub(super) fn write_settings(
+    out: &mut String,
+    keys: &[&str],
+    settings: &Map<String, Value>,
+) -> std::fmt::Result {
+    let shown: Vec<(&str, &Value)> = keys
+        .iter()
+        .filter_map(|key| Some((*key, settings.get(*key)?)))
+        .filter(|(_, value)| !value.is_null())
+        .collect();
+    if shown.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Training\n\n| setting | value |\n|---|---|")?;
+    for (key, value) in shown {
+        let value = match value {
+            Value::String(text) => printable(text).replace('|', "\\|"),
+            other => other.to_string(),
+        };
+        writeln!(out, "| `{key}` | {value} |")?;
+    }
+    Ok(())
+}
+
 /// A text in YAML, whose double quotes are JSON's.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 

@@ -4,7 +4,8 @@
 use serde_json::{Map, Value, json};
 
 use super::super::head::Head;
-use crate::config::RecordConfig;
+use super::super::network::{Chosen, Network};
+use crate::config::{ModelShape, RecordConfig};
 use crate::config_file::THRESHOLD;
 use crate::head_shape::{DenseKind, DenseShape};
 use crate::hugging_face::{Class, placeholder};
@@ -15,14 +16,35 @@ const ENCODER: &str = "ElectraModel";
 /// Before the classifier of texts in training, as in the reference; its tagging has none.
 const DROPOUT: f64 = 0.1;
 
-/// `padding` is the number of `[PAD]`, and `threshold` the no-answer threshold of the record.
-pub(super) fn model_config(
+/// That of a record's encoder with a head. `padding` is the number of `[PAD]`, and `threshold` the no-answer
+/// threshold of the record.
+pub(super) fn of_head(
     config: &RecordConfig,
     head: Option<&Head>,
     padding: usize,
     threshold: Option<f64>,
 ) -> Vec<u8> {
     let class = head.map_or(ENCODER, |head| head.class.name());
+    let more = head.map_or_else(Map::new, |head| head_config(head, threshold));
+    model_config(class, &config.model, padding, more)
+}
+
+/// That of a network of pre-training.
+pub(super) fn of_network(chosen: &Chosen, padding: usize) -> Vec<u8> {
+    let more = match chosen.network {
+        Network::Discriminator => Map::new(),
+        // The scores are products with the word table, which stands in the file once.
+        Network::Generator => Map::from_iter([("tie_word_embeddings".to_owned(), true.into())]),
+    };
+    model_config(chosen.network.class(), &chosen.model, padding, more)
+}
+
+fn model_config(
+    class: &str,
+    model: &ModelShape,
+    padding: usize,
+    more: Map<String, Value>,
+) -> Vec<u8> {
     let mut value = json!({
         "architectures": [class],
         "model_type": "electra",
@@ -31,12 +53,10 @@ pub(super) fn model_config(
         "position_embedding_type": "absolute",
     });
     if let (Some(value), Ok(Value::Object(model))) =
-        (value.as_object_mut(), serde_json::to_value(&config.model))
+        (value.as_object_mut(), serde_json::to_value(model))
     {
         value.extend(model);
-        if let Some(head) = head {
-            value.extend(head_config(head, threshold));
-        }
+        value.extend(more);
     }
     staging::json(&value)
 }

@@ -1,4 +1,4 @@
-//! A folder for Hugging Face's `transformers`: parameters of the encoder, and those of a head, enter;
+//! A folder for Hugging Face's `transformers`: parameters of an encoder, and those of a head, enter;
 //! `config.json`, `model.safetensors`, the tokenizer's files and a model card leave. Names of the encoder
 //! are those of `ElectraForPreTraining` and its like, so that every ELECTRA class of that library loads
 //! them.
@@ -6,6 +6,7 @@
 pub(super) mod card;
 mod config;
 mod figures;
+mod network_card;
 mod tensor;
 mod tokenizer;
 
@@ -17,19 +18,22 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
-use super::ExportedTensor;
 use super::head::{Head, Heads};
+use super::network::{Chosen, Network};
 use super::source::Source;
+use super::{Asked, ExportedTensor};
 use crate::Error;
 use crate::head_shape::DenseKind;
 use crate::hugging_face::{
     CONFIG_FILE, SAFETENSORS_FILE, SPECIAL_TOKENS_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE,
 };
 use crate::names::Parameter;
+use crate::pretrained::Pretrained;
 use crate::record_files::VOCABULARY_FILE;
 use crate::staging::Staging;
-use crate::stored_record::StoredRecord;
+use crate::stored_record::{StoredRecord, is_of_pretraining};
 use card::Card;
+use network_card::NetworkCard;
 use tensor::Planned;
 use tokenizer::Tokens;
 
@@ -38,16 +42,72 @@ type Written = (Vec<String>, Vec<ExportedTensor>);
 
 /// What is written of a record.
 pub(super) struct Plan<'a> {
-    pub heads: Heads<'a>,
+    pub subject: Subject<'a>,
     tensors: Vec<Planned>,
 }
 
+/// What the model is.
+pub(super) enum Subject<'a> {
+    /// The encoder, with the head of a task if one can go along.
+    Task(Heads<'a>),
+    /// A network of pre-training with its head.
+    Network(Chosen),
+}
+
+impl Subject<'_> {
+    pub fn network(&self) -> Option<Network> {
+        match self {
+            Self::Task(_) => None,
+            Self::Network(chosen) => Some(chosen.network),
+        }
+    }
+
+    /// Why the parameter at `path` of the record is left out.
+    pub fn reason_of(&self, path: &str) -> &'static str {
+        match self {
+            Self::Task(_) if is_of_pretraining(path) => {
+                "of pre-training: --network exports a network of it"
+            }
+            Self::Task(heads) => heads.reason_of(path),
+            Self::Network(chosen) => chosen.reason_of(path),
+        }
+    }
+
+    /// Says what a user is to know before using it in `transformers`; `file` is the record's configuration,
+    /// as errors call it.
+    pub fn warn(&self, file: &str) {
+        match self {
+            Self::Task(heads) => warn(heads, file),
+            Self::Network(chosen) => {
+                if let Some(note) = chosen.note {
+                    log::warn!("{file}: {note}");
+                }
+            }
+        }
+    }
+}
+
 impl<'a> Plan<'a> {
-    pub fn new(source: &'a Source, task: Option<&str>) -> Result<Self, Error> {
-        let heads = Heads::choose(&source.config, task, &source.display())?;
+    pub fn new(
+        source: &'a Source,
+        pretrained: Option<&Pretrained>,
+        asked: Asked,
+    ) -> Result<Self, Error> {
+        let network = match asked.task {
+            Some(_) => None,
+            None => Chosen::of(source, pretrained, asked.network)?,
+        };
+        if let Some(chosen) = network {
+            let parameters = chosen.parameters.iter().cloned();
+            return Ok(Self {
+                tensors: parameters.map(tensor::single).collect(),
+                subject: Subject::Network(chosen),
+            });
+        }
+        let heads = Heads::choose(&source.config, asked.task, &source.display())?;
         Ok(Self {
             tensors: tensor::plan(&source.config, heads.chosen.as_ref()),
-            heads,
+            subject: Subject::Task(heads),
         })
     }
 
@@ -71,7 +131,6 @@ impl<'a> Plan<'a> {
         staging: &Staging,
         on_bytes: &mut dyn FnMut(u64),
     ) -> Result<Written, Error> {
-        let head = self.heads.chosen.as_ref();
         let config = &source.config;
         let mut files = Vec::new();
         let mut put = |name: &str, bytes: &[u8]| {
@@ -79,7 +138,10 @@ impl<'a> Plan<'a> {
             staging.write(name, bytes)
         };
         if let Some(out) = card_of {
-            let card = Card::new(source, &self.heads, out).text();
+            let card = match &self.subject {
+                Subject::Task(heads) => Card::new(source, heads, out).text(),
+                Subject::Network(chosen) => NetworkCard::new(source, chosen, out).text(),
+            };
             put(card::FILE, card.as_bytes())?;
         }
         let tokens = Tokens::of(&source.vocabulary);
@@ -93,11 +155,13 @@ impl<'a> Plan<'a> {
         }
         put(SPECIAL_TOKENS_FILE, &tokenizer::special_tokens())?;
         put(TOKENIZER_CONFIG_FILE, &tokenizer::tokenizer_config(config))?;
-        let threshold = source.threshold();
-        put(
-            CONFIG_FILE,
-            &config::model_config(config, head, padding, threshold),
-        )?;
+        let described = match &self.subject {
+            Subject::Task(heads) => {
+                config::of_head(config, heads.chosen.as_ref(), padding, source.threshold())
+            }
+            Subject::Network(chosen) => config::of_network(chosen, padding),
+        };
+        put(CONFIG_FILE, &described)?;
         // The weights come last: where they are, the other files are there too.
         files.push(SAFETENSORS_FILE.to_owned());
         let tensors = write_tensors(self.tensors, record, staging, on_bytes)?;
@@ -106,7 +170,7 @@ impl<'a> Plan<'a> {
 }
 
 /// Says what a user is to know of a head before using it in `transformers`, and which stay behind.
-pub(super) fn warn(heads: &Heads, file: &str) {
+fn warn(heads: &Heads, file: &str) {
     for (task, why) in heads.left_out() {
         let why = why.strip_prefix("head of a task: ").unwrap_or(why);
         log::warn!("{file}: head {task:?} is left out: {why}");

@@ -67,7 +67,7 @@ pub(super) fn plan(config: &RecordConfig, head: Option<&Head>) -> Vec<Planned> {
 }
 
 /// A tensor that is one parameter.
-fn single(parameter: Parameter) -> Planned {
+pub(super) fn single(parameter: Parameter) -> Planned {
     let framework = Framework::HuggingFace;
     let is_transposed = framework.is_transposed(&parameter.variable) && parameter.shape.len() == 2;
     Planned {

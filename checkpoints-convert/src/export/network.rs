@@ -1,0 +1,178 @@
+//! Which network of a pre-trained model goes along to `transformers`, which has two models for the two of
+//! them. What the record has enters; a network's shape and parameters leave, or why it stays behind.
+
+use serde::{Deserialize, Serialize};
+
+use super::source::Source;
+use crate::Error;
+use crate::config::ModelShape;
+use crate::names::{
+    self, CLOZE_HEAD, DISCRIMINATOR_HEAD, GENERATOR, Parameter, TOKEN_HEAD, TOWERS,
+};
+use crate::pretrained::{Generator, Pretrained};
+
+/// A network of pre-training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    /// Tells replaced tokens from original ones: ElectraForPreTraining
+    Discriminator,
+    /// Guesses masked tokens: ElectraForMaskedLM
+    Generator,
+}
+
+impl Network {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Discriminator => "discriminator",
+            Self::Generator => "generator",
+        }
+    }
+
+    /// Its class in `transformers`.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Self::Discriminator => "ElectraForPreTraining",
+            Self::Generator => "ElectraForMaskedLM",
+        }
+    }
+}
+
+/// What the two towers' model is not.
+const TOWERS_STAY: &str = "two towers that read from either side guess its tokens, and transformers has no \
+                           such model; --format tf takes them along";
+
+/// Of a score that is more than the network's.
+const ELECTRIC: &str = "If this model was trained as Electric, a token's score is this network's, \
+                        ln q(token) of the two towers and ln(mask_prob / (1 − mask_prob)) together; \
+                        transformers computes the first of the three alone.";
+
+/// A network that goes along.
+#[derive(Clone, Debug)]
+pub(super) struct Chosen {
+    pub network: Network,
+    pub model: ModelShape,
+    /// Each with the variable by which `transformers` names it: a model of its own has the encoder's.
+    pub parameters: Vec<Parameter>,
+    /// What whoever uses it has to know.
+    pub note: Option<&'static str>,
+    /// Why the other one stays behind even if it is asked for; `None` if it does not.
+    pub other: Option<&'static str>,
+}
+
+impl Chosen {
+    /// The network that was asked for, or of a record without a task's head the discriminator, or else the
+    /// only one. `None` if the record has none and none was asked for.
+    ///
+    /// # Errors
+    /// The network that was asked for is not there, or `transformers` has no model for it.
+    pub fn of(
+        source: &Source,
+        pretrained: Option<&Pretrained>,
+        asked: Option<Network>,
+    ) -> Result<Option<Self>, Error> {
+        let has_heads = !source.config.heads.is_empty();
+        let generator = able(pretrained, Network::Generator);
+        let discriminator = able(pretrained, Network::Discriminator);
+        let (network, why) = match asked {
+            None if has_heads => return Ok(None),
+            Some(Network::Generator) => (Network::Generator, generator),
+            Some(Network::Discriminator) => (Network::Discriminator, discriminator),
+            None if discriminator.is_ok() => (Network::Discriminator, discriminator),
+            None if generator.is_ok() => (Network::Generator, generator),
+            None => return Ok(None),
+        };
+        let pretrained = why.map_err(|why| Error::Network {
+            folder: source.folder.display().to_string(),
+            network: network.name(),
+            why,
+        })?;
+        let config = &source.config;
+        let own = pretrained.generator();
+        let (model, parameters, other) = match (network, own) {
+            (Network::Generator, Some(own)) => {
+                (own.model.clone(), of_generator(source, own), discriminator)
+            }
+            (Network::Generator, None) => {
+                let mut parameters = names::encoder_parameters(config);
+                parameters.extend(names::token_head_parameters(TOKEN_HEAD, &config.model));
+                (config.model.clone(), parameters, discriminator)
+            }
+            (Network::Discriminator, _) => {
+                let mut parameters = names::encoder_parameters(config);
+                parameters.extend(names::discriminator_head_parameters(&config.model));
+                (config.model.clone(), parameters, generator)
+            }
+        };
+        let may_be_electric = pretrained.has_cloze_head && source.is_electric() != Some(false);
+        Ok(Some(Self {
+            note: (network == Network::Discriminator && may_be_electric).then_some(ELECTRIC),
+            network,
+            model,
+            parameters,
+            other: other.err(),
+        }))
+    }
+
+    /// Why the parameter at `path` of the record is left out.
+    pub fn reason_of(&self, path: &str) -> &'static str {
+        let module = path.split('.').next().unwrap_or_default();
+        match (self.network, module) {
+            (_, "heads") => "head of a task: --task NAME exports it",
+            (Network::Generator, "electra" | DISCRIMINATOR_HEAD) => match self.other {
+                None => "the discriminator's: --network discriminator exports it",
+                Some(why) => why,
+            },
+            (Network::Discriminator, GENERATOR | TOKEN_HEAD) => match self.other {
+                None => "the generator's: --network generator exports it",
+                Some(why) => why,
+            },
+            (_, name) if name == CLOZE_HEAD || TOWERS.contains(&name) => TOWERS_STAY,
+            _ => "not in config.json",
+        }
+    }
+}
+
+/// What the record has of pre-training if this network is in it and `transformers` has a model for it.
+fn able(pretrained: Option<&Pretrained>, network: Network) -> Result<&Pretrained, &'static str> {
+    let Some(pretrained) = pretrained else {
+        return Err(
+            "nothing of pre-training is there; a run of electra pretrain leaves it in generator.bpk, and so \
+             does convert --with-generator of a released checkpoint",
+        );
+    };
+    match network {
+        Network::Discriminator if pretrained.has_discriminator_head => Ok(pretrained),
+        Network::Discriminator => Err(
+            "one network was trained, to guess masked tokens (electra_objective=false); --network generator \
+             exports it",
+        ),
+        Network::Generator if pretrained.has_token_head => Ok(pretrained),
+        Network::Generator if pretrained.has_cloze_head => Err(TOWERS_STAY),
+        Network::Generator => Err(
+            "the discriminator was trained without one, on tokens that were replaced at random \
+             (uniform_generator=true)",
+        ),
+    }
+}
+
+/// The parameters of a model that is a generator of its own: its layers, and the embeddings that it reads.
+fn of_generator(source: &Source, own: &Generator) -> Vec<Parameter> {
+    let embeddings = names::encoder_parameters(&source.config);
+    let is_shared = |parameter: &Parameter| {
+        !own.has_embeddings && parameter.variable.starts_with("electra/embeddings/")
+    };
+    let mut parameters: Vec<Parameter> = embeddings.into_iter().filter(is_shared).collect();
+    parameters.extend(own.parameters().into_iter().map(|parameter| {
+        let rest = parameter
+            .variable
+            .strip_prefix(own.name)
+            .unwrap_or_default();
+        Parameter {
+            variable: format!("electra{rest}"),
+            ..parameter
+        }
+    }));
+    parameters.extend(names::token_head_parameters(TOKEN_HEAD, &own.model));
+    parameters
+}

@@ -1,0 +1,234 @@
+//! What a run of `electra pretrain` is good for afterwards: it is fine-tuned under its name, and both
+//! networks leave for other programs.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use checkpoints_convert::pack;
+use serde_json::Value;
+
+use crate::support::place::{golden, tiny_vocabulary};
+
+/// A data folder with a small model `m` that was pre-trained for two steps.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        fs::copy(tiny_vocabulary(), place.path("vocab.txt")).unwrap();
+        let records = place.path("pretrain_tfrecords");
+        fs::create_dir(&records).unwrap();
+        for file in fs::read_dir(golden("pretrain/tfrecords")).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), records.join(file.file_name())).unwrap();
+        }
+        succeeds(&mut place.pretrain());
+        place
+    }
+
+    fn pretrain(&self) -> Command {
+        let pretrain = ["pretrain", "--data-dir", ".", "--model-name", "m"];
+        let mut command = self.electra(&pretrain);
+        command.args(["--device", "cpu"]);
+        for set in [
+            "vocab_size=2048",
+            "embedding_size=32",
+            "model_hparam_overrides.hidden_size=64",
+            "model_hparam_overrides.num_hidden_layers=2",
+            "model_hparam_overrides.num_attention_heads=4",
+            "generator_hidden_size=0.5",
+            "max_seq_length=64",
+            "train_batch_size=4",
+            "num_train_steps=2",
+            "num_warmup_steps=1",
+        ] {
+            command.args(["--set", set]);
+        }
+        command
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn electra(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
+        command
+            .current_dir(self.0.path())
+            .env("XDG_CACHE_HOME", self.path("cache"))
+            .args(arguments);
+        command
+    }
+
+    fn json(&self, file: &str) -> Value {
+        serde_json::from_slice(&fs::read(self.path(file)).unwrap()).unwrap()
+    }
+}
+
+/// What the command says on standard output and standard error.
+#[track_caller]
+fn succeeds(command: &mut Command) -> [String; 2] {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap())
+}
+
+/// Path → bytes of the values of a record's tensors.
+fn values(file: &Path) -> BTreeMap<String, Vec<u8>> {
+    let tensors = pack::open(file).unwrap().tensors.into_iter();
+    tensors
+        .map(|tensor| (tensor.name.clone(), tensor.to_bytes().unwrap().to_vec()))
+        .collect()
+}
+
+#[test]
+fn a_pre_trained_model_is_fine_tuned_under_its_name() {
+    let place = Place::new();
+    let rte = place.path("finetuning_data/rte");
+    fs::create_dir_all(&rte).unwrap();
+    for file in ["train.tsv", "dev.tsv"] {
+        fs::copy(golden(&format!("glue/rte/{file}")), rte.join(file)).unwrap();
+    }
+    let finetune = ["finetune", "--data-dir", ".", "--model-name", "m"];
+    let mut command = place.electra(&finetune);
+    command.args(["--device", "cpu"]);
+    for set in [
+        "task_names=rte",
+        "max_train_examples=4",
+        "max_eval_examples=2",
+        "train_batch_size=4",
+        "num_train_epochs=1",
+        "max_seq_length=32",
+    ] {
+        command.args(["--set", set]);
+    }
+    let [_, told] = succeeds(&mut command);
+    // Embeddings 5, their projection 2, two layers of 16; the task's head is new.
+    assert!(
+        told.contains("parameters: 39 loaded, 2 new, 0 in the checkpoint unused"),
+        "{told}"
+    );
+    let config = place.json("models/m/finetuning_models/rte_model_1/config.json");
+    let model = &config["model"];
+    assert_eq!(
+        (
+            &model["embedding_size"],
+            &model["hidden_size"],
+            &model["num_attention_heads"]
+        ),
+        (&32.into(), &64.into(), &4.into())
+    );
+}
+
+#[test]
+fn a_budget_splits_the_batch_or_is_refused() {
+    let place = Place::new();
+    let config = place.json("models/m/config.json");
+    // A whole batch of 4 × 64 tokens is less than what is computed at once where memory has no limit.
+    assert_eq!(config["pretraining"]["micro_batch_size"], 4);
+    let restarted = |budget: &str| {
+        let mut command = place.pretrain();
+        command.args(["--restart", "--memory-budget", budget]);
+        command.output().unwrap()
+    };
+    let refused = restarted("1MiB");
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(3), "{told}");
+    assert!(
+        told.contains("a step of one example of 64 tokens needs")
+            && told.contains("the budget is 1 MiB"),
+        "{told}"
+    );
+    // Nothing was moved aside for it.
+    assert!(place.path("models/m/model.bpk").is_file());
+}
+
+#[test]
+fn a_measurement_of_pre_training_tells_both_networks_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place(folder);
+    fs::write(place.path("lengths.json"), "[8, 6, 4, 2]").unwrap();
+    let bench = [
+        "bench",
+        "--mode",
+        "pretrain",
+        "--model-size",
+        "small",
+        "--device",
+        "cpu",
+        "--batch-size",
+        "4",
+        "--lengths",
+        "lengths.json",
+        "--steps",
+        "1",
+        "--warmup",
+        "0",
+    ];
+    let [told, _] = succeeds(&mut place.electra(&bench));
+    let line: Value = serde_json::from_str(&told).unwrap();
+    for (key, expected) in [
+        ("mode", Value::from("pretrain")),
+        ("size", "small".into()),
+        ("batch_size", 4.into()),
+        ("generator_hidden_size", 0.25.into()),
+        ("mask_prob", 0.15.into()),
+        // 20 real tokens of 4 × 8.
+        ("padding_saved", 0.375.into()),
+    ] {
+        assert_eq!(line[key], expected, "{key}");
+    }
+    for key in ["ms_per_step", "tokens_per_s", "model_flops_per_s"] {
+        assert!(line[key].as_f64().unwrap() > 0.0, "{key}: {line}");
+    }
+}
+
+#[test]
+fn both_networks_of_a_run_leave_as_they_are() {
+    let place = Place::new();
+    for (network, class, hidden, heads) in [
+        ("discriminator", "ElectraForPreTraining", 64, 4),
+        ("generator", "ElectraForMaskedLM", 32, 1),
+    ] {
+        let export = ["export", "--format", "hf", "--network", network];
+        succeeds(place.electra(&export).args(["models/m", network]));
+        let config = place.json(&format!("{network}/config.json"));
+        assert_eq!(config["architectures"][0], class);
+        assert_eq!(config["hidden_size"], hidden);
+        assert_eq!(config["num_attention_heads"], heads);
+        assert_eq!(config["embedding_size"], 32);
+        let card = fs::read_to_string(place.path(network).join("README.md")).unwrap();
+        assert!(card.contains("| `num_train_steps` | 2 |"), "{card}");
+        assert!(!card.contains(place.0.path().to_str().unwrap()), "{card}");
+    }
+
+    // The run's folder has the weights; its checkpoint the same, and the optimiser's state.
+    for (model, folder, is_run) in [
+        ("models/m", "weights", true),
+        ("models/m/checkpoint-2", "all", false),
+    ] {
+        let export = ["export", "--format", "tf", model, folder];
+        let [told, _] = succeeds(&mut place.electra(&export));
+        assert_eq!(
+            told.contains("adam_m, adam_v, global_step"),
+            is_run,
+            "{told}"
+        );
+        let back = format!("{folder}_back");
+        succeeds(&mut place.electra(&["convert", "--with-generator", folder, &back]));
+        for file in ["model.bpk", "generator.bpk"] {
+            let (ours, theirs) = (place.path("models/m"), place.path(&back));
+            let [ours, theirs] = [ours, theirs].map(|model| values(&model.join(file)));
+            assert!(ours == theirs, "{folder}: {file} differs");
+        }
+    }
+    let written = place.json("all/export.json");
+    let tensors = written["tensors"].as_array().unwrap();
+    // 39 of the encoder; 2 and 2 × 16 of the generator, 5 and 4 of the heads; both moments of each.
+    assert_eq!(tensors.len(), 3 * (39 + 34 + 5 + 4) + 1);
+    assert!(tensors.iter().any(|tensor| tensor["name"] == "global_step"));
+}
