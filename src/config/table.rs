@@ -163,7 +163,7 @@ table! {
         lr_schedule: LrSchedule = LrSchedule::Linear => Training,
         /// Part of a label that all classes or tags share in the loss, from 0 to below 1.
         label_smoothing: f64 = 0.0 => Training,
-        /// Number format that Adam's moments are stored in; bf16 takes half the memory.
+        /// Number format that Adam's moments are stored in; bf16 takes half the memory, 8bit a third.
         optimizer_moments: OptimizerMoments = OptimizerMoments::F32 => Training,
         /// Stores with the model, as qa_na_threshold, the no-answer threshold that is best by F1 on the dev file.
         calibrate: bool = false => Evaluation,
