@@ -460,7 +460,7 @@ fn gelu_of_inner_states(bencher: Bencher) {
     });
 }
 
-/// A layer's sixteen parameters, with moments in either format.
+/// A layer's sixteen parameters, with moments in each format.
 #[divan::bench(sample_count = 10, args = OptimizerMoments::ALL)]
 fn adam_of_a_layer(bencher: Bencher, format: OptimizerMoments) {
     let step = Step {

@@ -34,23 +34,27 @@ fn main(
     }
     let parameter = params.parameters[number];
     let place = (group - parameter.first_group) * THREADS + thread;
-    if place >= parameter.places {
-        return;
-    }
+    // No thread returns here: where moments share a block, all of a workgroup keep them together.
+    let is_inside = place < parameter.places;
     var w: Floats;
     var g: Floats;
-    switch number {
-        case #u: { w = weight#[place]; g = gradient#[place]; }
-        default: { return; }
+    var old: Moments;
+    if is_inside {
+        switch number {
+            case #u: { w = weight#[place]; g = gradient#[place]; }
+            default: {}
+        }
+        old = moments_at(number, place);
     }
-    let old = moments_at(number, place);
     g = g * clip_factor[0];
     let m = old.first * params.beta_1 + g * params.rest_1;
     let v = old.second * params.beta_2 + g * g * params.rest_2;
     w = w - (m / (sqrt(v) + params.epsilon) + w * parameter.decay) * parameter.rate;
-    switch number {
-        case #u: { weight#[place] = w; {{ copy }} }
-        default: {}
+    if is_inside {
+        switch number {
+            case #u: { weight#[place] = w; {{ copy }} }
+            default: {}
+        }
     }
-    keep(number, parameter.rounding, place, Moments(m, v));
+    keep(number, parameter.rounding, place, is_inside, Moments(m, v));
 }

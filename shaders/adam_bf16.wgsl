@@ -15,7 +15,10 @@ fn moments_at(number: u32, place: u32) -> Moments {
     return Moments(bitcast<Floats>(words << Words(16u)), bitcast<Floats>(high));
 }
 
-fn keep(number: u32, rounding: array<u32, 2>, place: u32, moments: Moments) {
+fn keep(number: u32, rounding: array<u32, 2>, place: u32, is_inside: bool, moments: Moments) {
+    if !is_inside {
+        return;
+    }
     // Of each value's number in the parameter and the parameter's words.
     let elements = {{ elements }};
     let noise = pcg3d(elements, Words(rounding[0]), Words(rounding[1]));

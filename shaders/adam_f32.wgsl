@@ -13,7 +13,10 @@ fn moments_at(number: u32, place: u32) -> Moments {
     return moments;
 }
 
-fn keep(number: u32, rounding: array<u32, 2>, place: u32, moments: Moments) {
+fn keep(number: u32, rounding: array<u32, 2>, place: u32, is_inside: bool, moments: Moments) {
+    if !is_inside {
+        return;
+    }
     switch number {
         case #u: { first#[place] = moments.first; second#[place] = moments.second; }
         default: {}

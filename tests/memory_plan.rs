@@ -100,6 +100,9 @@ fn a_step_holds_what_the_plan_says() {
     println!("saved {saved:.3} of 4 bytes a parameter");
     // The allocator takes whole pages.
     assert!((0.7..1.1).contains(&saved), "{saved}");
+    let eight_bit = step(Element::F32, OptimizerMoments::EightBit, 8, true);
+    println!("moments in eight bits: {eight_bit} of {whole} bytes");
+    assert!(eight_bit < whole, "{eight_bit} of {whole}");
     both_networks_hold_what_their_plan_says(&device);
 }
 

@@ -64,7 +64,7 @@ pub struct BenchArgs {
     /// Keep only each layer's input and compute the rest again in the backward pass
     #[arg(long, value_enum, default_value = "off")]
     pub gradient_checkpointing: Switch,
-    /// What Adam's moments are stored in: f32 or bf16
+    /// What Adam's moments are stored in: f32, bf16 or 8bit
     #[arg(long, value_name = "FORMAT", default_value = "f32")]
     pub optimizer_moments: OptimizerMoments,
     #[command(flatten)]

@@ -7,7 +7,7 @@ macro_rules! choice {
         pub enum $name:ident { $( $(#[$variant_attr:meta])* $variant:ident = $word:literal, )+ }
     ) => {
         $(#[$attr])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $name { $( $(#[$variant_attr])* $variant, )+ }
 
         impl $name {
@@ -118,15 +118,18 @@ choice! {
         F32 = "f32",
         /// bfloat16 with stochastic rounding: half the memory.
         Bf16 = "bf16",
+        /// Eight bits, by blocks, rounded as bfloat16 is. Word tables and vectors keep f32.
+        EightBit = "8bit",
     }
 }
 
 impl OptimizerMoments {
-    /// Bytes of both moments of a value.
+    /// Bytes of both moments of a value, but for what a block of those in eight bits has in common.
     pub fn bytes(self) -> u64 {
         match self {
             OptimizerMoments::F32 => 8,
             OptimizerMoments::Bf16 => 4,
+            OptimizerMoments::EightBit => 2,
         }
     }
 }

@@ -163,7 +163,7 @@ run_table! {
         lr_schedule: LrSchedule = LrSchedule::Linear => Training,
         /// Fraction of a label to spread over all classes or tags in the loss, from 0 to below 1.
         label_smoothing: f64 = 0.0 => Training,
-        /// Number format that Adam's moments are stored in; bf16 takes half the memory.
+        /// Number format that Adam's moments are stored in; bf16 takes half the memory, 8bit a third.
         optimizer_moments: OptimizerMoments = OptimizerMoments::F32 => Training,
         /// Whether to store the no-answer threshold with the best F1 on the dev file with the model, as
         /// qa_na_threshold.

@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, HashMap};
 use burn::{
     Tensor,
     module::{Module, ModuleMapper, Param, ParamId},
-    tensor::{DType, Shape, TensorData, kind::Basic},
+    tensor::{DType, Int, Shape, TensorData, kind::Basic},
 };
 
-use super::{gradients::Gradients, schedule::LayerDecay};
+use super::{gradients::Gradients, moments_format::format_of, schedule::LayerDecay};
 use crate::{
     config::OptimizerMoments,
     kernels::{
-        adam::{Moments, Parameter, Step, Updated, adam_steps},
+        adam::{Moments, Parameter, Step, Updated, adam_steps, block_moments},
         group::GROUP,
     },
     model::{
@@ -25,6 +25,9 @@ use crate::{
         record::{ParameterView, for_each_parameter, record_name, stored_tensor},
     },
 };
+
+/// What a record calls moments in eight bits.
+const BLOCKS: &str = "blocks";
 
 /// The moments of one parameter.
 #[derive(Debug, Clone)]
@@ -38,7 +41,7 @@ struct Stored {
 pub struct Adam {
     pub weight_decay: f64,
     pub layer_decay: LayerDecay,
-    /// What moments are stored in.
+    /// What moments are stored in: those of matrices, if it is eight bits.
     pub format: OptimizerMoments,
     moments: BTreeMap<String, Stored>,
 }
@@ -65,8 +68,9 @@ impl Adam {
         for_each_parameter(model, tasks, |parameter| {
             if parameter.trained && !self.moments.contains_key(parameter.name) {
                 let [elements] = parameter.value.dims();
+                let format = format_of(self.format, parameter.name, parameter.shape);
                 let stored = Stored {
-                    moments: Moments::zeros(self.format, elements, &parameter.value.device()),
+                    moments: Moments::zeros(format, elements, &parameter.value.device()),
                     shape: parameter.shape.to_vec(),
                 };
                 self.moments.insert(parameter.name.into(), stored);
@@ -98,7 +102,7 @@ impl Adam {
             seed,
             path: Vec::new(),
             number: 0,
-            waiting: [(); 2].map(|()| Vec::with_capacity(GROUP)),
+            waiting: [(); 4].map(|()| Vec::with_capacity(GROUP)),
             weights: HashMap::new(),
             copies,
         };
@@ -115,12 +119,12 @@ impl Adam {
 
     /// Bytes of all moments.
     pub fn bytes(&self) -> u64 {
-        let elements = |stored: &Stored| stored.shape.iter().product::<usize>() as u64;
-        self.format.bytes() * self.moments.values().map(elements).sum::<u64>()
+        let bytes = self.moments.values().map(|stored| stored.moments.bytes());
+        bytes.sum()
     }
 
     /// The moments as tensors of a record: `m/<parameter>` and `v/<parameter>` in f32, or both as
-    /// `mv/<parameter>` in words.
+    /// `mv/<parameter>` in words, or, in eight bits, as `blocks/<parameter>`, `[words]`.
     pub fn stored(&self) -> Vec<burn_pack::Tensor> {
         self.moments
             .iter()
@@ -131,6 +135,10 @@ impl Adam {
                     .map(|(kind, moment)| stored.tensor(kind, name, moment))
                     .collect(),
                 Moments::Bf16(moments) => vec![stored.tensor("mv", name, moments)],
+                Moments::EightBit(moments) => {
+                    let name = format!("{BLOCKS}/{name}");
+                    vec![stored_tensor(&name, &moments.dims(), moments.clone())]
+                }
             })
             .collect()
     }
@@ -176,23 +184,30 @@ fn load_moments(
     stored: &mut StoredParameters,
 ) -> Result<Option<Moments>, Error> {
     let device = parameter.value.device();
-    let [elements] = parameter.value.dims();
-    let mut take = |kind: &str, dtype: DType| -> Result<Option<TensorData>, Error> {
+    let shape = parameter.shape;
+    let mut take = |kind: &str, shape: &[usize], dtype: DType| -> Result<_, Error> {
         let name = format!("{kind}/{}", parameter.name);
-        let data = stored.take_as(&name, parameter.shape, dtype)?;
+        let data = stored.take_as(&name, shape, dtype)?;
+        let elements = shape.iter().product::<usize>();
         Ok(data.map(|data| TensorData::from_bytes(data.into_bytes(), [elements], dtype)))
     };
-    Ok(match format {
+    let words = |data: TensorData| Tensor::<1, Int>::from_data(data, (&device, DType::U32));
+    Ok(match format_of(format, parameter.name, shape) {
         OptimizerMoments::F32 => {
-            let first = take("m", DType::F32)?;
-            let second = take("v", DType::F32)?;
+            let first = take("m", shape, DType::F32)?;
+            let second = take("v", shape, DType::F32)?;
             first.zip(second).map(|(first, second)| {
                 Moments::F32([first, second].map(|data| Tensor::from_data(data, &device)))
             })
         }
         OptimizerMoments::Bf16 => {
-            let words = take("mv", DType::U32)?;
-            words.map(|words| Moments::Bf16(Tensor::from_data(words, (&device, DType::U32))))
+            let data = take("mv", shape, DType::U32)?;
+            data.map(|data| Moments::Bf16(words(data)))
+        }
+        OptimizerMoments::EightBit => {
+            let [elements] = parameter.value.dims();
+            let data = take(BLOCKS, &[block_moments::words(elements)], DType::U32)?;
+            data.map(|data| Moments::EightBit(words(data)))
         }
     })
 }
@@ -214,8 +229,8 @@ struct Update<'a> {
     path: Vec<String>,
     /// Parameters of the model so far, trained or not.
     number: usize,
-    /// Parameters without and with an f16 copy: a launch takes one of the two kinds.
-    waiting: [Vec<Waiting>; 2],
+    /// By whether they have an f16 copy and moments in eight bits: a launch takes one kind.
+    waiting: [Vec<Waiting>; 4],
     weights: Weights,
     /// Of the weights as they are in the model or were updated.
     copies: HashMap<ParamId, Tensor<2>>,
@@ -295,13 +310,17 @@ impl ModuleMapper for Update<'_> {
             rounding: self.seed.rounding(number),
         };
         let [elements] = gradient.dims();
+        let shape = parameter.shape().to_vec();
         let moments = match self.adam.moments.remove(&name) {
             Some(stored) => stored.moments,
-            None => Moments::zeros(self.adam.format, elements, &gradient.device()),
+            None => {
+                let format = format_of(self.adam.format, &name, &shape);
+                Moments::zeros(format, elements, &gradient.device())
+            }
         };
-        let shape = parameter.shape().to_vec();
         let copy = self.copies.remove(&id).map(|copy| copy.reshape([elements]));
-        let list = usize::from(copy.is_some());
+        let is_coded = matches!(moments, Moments::EightBit(_));
+        let list = usize::from(copy.is_some()) + 2 * usize::from(is_coded);
         // The model must not hold what is updated in place.
         let parameter = parameter.map(|value| {
             let weight = value.inner().reshape([elements]);

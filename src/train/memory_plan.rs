@@ -9,6 +9,7 @@ use crate::{
     config::{EncoderConfig, GradientCheckpointing, OptimizerMoments},
     device::ByteSize,
     kernels::{
+        adam::block_moments,
         formats::Element,
         layer_norm::{config::NormPass, shares::AT_ONCE},
     },
@@ -112,8 +113,26 @@ impl Footprint<'_> {
             // Packed for each direction.
             (Element::F32, Some(_)) => 4 * self.parameters,
         };
-        let moments = self.moments.bytes() * self.trained;
-        copies + moments + FLOAT * (self.parameters + self.trained + table)
+        copies + self.moments() + FLOAT * (self.parameters + self.trained + table)
+    }
+
+    /// Bytes of the moments. In eight bits those of the tables and of the layers' vectors are f32; a
+    /// head's few, too, which are not counted.
+    fn moments(&self) -> u64 {
+        if self.moments != OptimizerMoments::EightBit {
+            return self.moments.bytes() * self.trained;
+        }
+        let encoder = self.encoder;
+        let entries =
+            encoder.vocab_size + encoder.max_position_embeddings + encoder.type_vocab_size;
+        let tables = match self.trained == self.parameters {
+            true => entries * encoder.embedding_size,
+            false => 0,
+        };
+        let vectors = self.trained_layers * (9 * encoder.hidden_size + encoder.intermediate_size);
+        let whole = ((tables + vectors) as u64).min(self.trained);
+        let words = block_moments::words((self.trained - whole) as usize);
+        OptimizerMoments::F32.bytes() * whole + size_of::<u32>() as u64 * words as u64
     }
 
     /// Bytes of the activations of `tokens` tokens, at the moment when most of them live: the
@@ -380,6 +399,41 @@ mod tests {
             plan.recompute_layers && plan.micro_batch_size >= 2,
             "{plan:?}"
         );
+    }
+
+    #[test]
+    fn large_fits_four_gibibytes_with_moments_in_eight_bits() {
+        let encoder = encoder("large");
+        let [whole, halved, eight_bit] = [
+            OptimizerMoments::F32,
+            OptimizerMoments::Bf16,
+            OptimizerMoments::EightBit,
+        ]
+        .map(|moments| Footprint {
+            moments,
+            ..large(&encoder)
+        });
+        // The tables and 24 × (9 × 1,024 + 4,096) values of vectors stay: 31,036 × 1,024 + 319,488 of
+        // 336,000,000. The others are 296,777 blocks of 514 words instead of 1,024 values of 8 bytes.
+        assert_eq!(whole.state() - eight_bit.state(), 296_777 * (8_192 - 2_056));
+        let plan = |footprint: &Footprint, gibibytes: u64| {
+            let budget = within(Some(gibibytes << 30));
+            footprint.plan(32, budget, GradientCheckpointing::Auto, None)
+        };
+        assert!(plan(&halved, 4).is_err());
+        assert!(plan(&eight_bit, 4).unwrap().micro_batch_size >= 2);
+        // More at once in five than with moments in bfloat16.
+        let at_once = |footprint| plan(footprint, 5).unwrap().micro_batch_size;
+        assert!(at_once(&eight_bit) >= at_once(&halved) + 3);
+        // Of frozen layers nothing is counted: the top one has 12,582,912 values in matrices.
+        let top = |moments| Footprint {
+            moments,
+            trained: 12_596_224,
+            trained_layers: 1,
+            ..large(&encoder)
+        };
+        let saved = top(OptimizerMoments::F32).state() - top(OptimizerMoments::EightBit).state();
+        assert_eq!(saved, 12_288 * (8_192 - 2_056));
     }
 
     #[test]

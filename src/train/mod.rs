@@ -14,6 +14,7 @@ pub mod log;
 pub mod loss_scale;
 pub mod memory;
 pub mod memory_plan;
+pub mod moments_format;
 pub mod objective;
 pub mod resume;
 pub mod run;

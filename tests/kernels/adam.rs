@@ -18,6 +18,8 @@ use electra::{
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::adam_8bit::{coded, decoded};
+
 /// Less than four values, less than a workgroup's and more, multiples of four and others; more
 /// arrays than a launch takes.
 const SIZES: [usize; 38] = [
@@ -80,7 +82,7 @@ fn squares_of_the_largest_array_are_summed_as_well() {
     }
 }
 
-/// A parameter's values before a step; the moments are such as bfloat16 holds.
+/// A parameter's values before a step; the moments are such as every format holds.
 struct Case {
     weight: Vec<f32>,
     first: Vec<f32>,
@@ -95,7 +97,12 @@ impl Case {
         let values = |part| random(count, (4 * number + part) as u64);
         let word = |m: f32, v: f32| pack([m, v * v], [0; 2]);
         let words = values(1).into_iter().zip(values(2));
-        let (first, second) = words.map(|(m, v)| unpack(word(m, v)).into()).unzip();
+        let (first, second): (Vec<_>, Vec<_>) = words
+            .map(|(m, v)| <(f32, f32)>::from(unpack(word(m, v))))
+            .unzip();
+        let [mut first, mut second] = decoded(&coded([&first, &second]));
+        first.truncate(count);
+        second.truncate(count);
         Self {
             weight: values(0),
             first,
@@ -121,7 +128,13 @@ impl Case {
         Parameter {
             weight: flat(&self.weight, device),
             moments: match format {
-                OptimizerMoments::F32 => {
+                OptimizerMoments::EightBit if words.len().is_multiple_of(4) => {
+                    let blocks = coded([&self.first, &self.second]);
+                    let data = TensorData::new(blocks.clone(), [blocks.len()]);
+                    Moments::EightBit(Tensor::from_data(data, (device, DType::U32)))
+                }
+                // As those that do not come in fours are kept.
+                OptimizerMoments::F32 | OptimizerMoments::EightBit => {
                     Moments::F32([&self.first, &self.second].map(|values| flat(values, device)))
                 }
                 OptimizerMoments::Bf16 => {
@@ -145,6 +158,7 @@ fn read(moments: Moments) -> [Vec<f32>; 2] {
             let (first, second) = words.into_iter().map(|word| unpack(word).into()).unzip();
             [first, second]
         }
+        Moments::EightBit(words) => decoded(&words.try_into_vec_as::<u32>().unwrap()),
     }
 }
 
@@ -218,9 +232,14 @@ fn assert_formula(what: &str, format: OptimizerMoments, case: &Case, updated: &[
             // A few roundings of values up to 1; where the second moment is tiny, the update is
             // large and its rounding with it.
             let mut bound = 5e-7 * (1.0 + (m / v.sqrt()).abs() * rate);
-            if format == OptimizerMoments::Bf16 && *part != "weight" {
-                // A unit of bfloat16.
-                bound += exact.abs() / 128.0;
+            if *part != "weight" {
+                bound += match format {
+                    OptimizerMoments::F32 => 0.0,
+                    // A unit of bfloat16.
+                    OptimizerMoments::Bf16 => exact.abs() / 128.0,
+                    // A code, or all where it is below the first one of a block of values up to 1.
+                    OptimizerMoments::EightBit => exact.abs() / 8.0 + 2.0_f64.powi(-14),
+                };
             }
             assert!(
                 (ours - exact).abs() < bound,
@@ -287,6 +306,10 @@ fn a_parameter_s_step_is_the_same_alone_in_a_group_and_at_every_width() {
                     assert!(bits(alone) == bits(together), "{what}");
                 }
             }
+            if format == OptimizerMoments::EightBit {
+                // Which has one width.
+                continue;
+            }
             // 70,001 values go one by one, their first 70,000 in fours.
             let (odd, mut even) = (Case::new(70_001, 0), Case::new(70_001, 0));
             for values in [
@@ -310,12 +333,16 @@ fn a_parameter_s_step_is_the_same_alone_in_a_group_and_at_every_width() {
 fn weights_take_the_moments_before_they_are_rounded() {
     let cases = Case::all();
     for (name, device) in crate::support::devices() {
-        let [exact, rounded] = [OptimizerMoments::F32, OptimizerMoments::Bf16].map(|format| {
+        let weights = |format| {
             let parameters = cases.iter().map(|case| case.parameter(format, &device));
             stepped(parameters.collect(), &device)
-        });
-        for (number, (exact, rounded)) in exact.iter().zip(&rounded).enumerate() {
-            assert!(bits(&exact[0]) == bits(&rounded[0]), "{name} {number}");
+        };
+        let exact = weights(OptimizerMoments::F32);
+        for format in [OptimizerMoments::Bf16, OptimizerMoments::EightBit] {
+            for (number, (exact, rounded)) in exact.iter().zip(weights(format)).enumerate() {
+                let same = bits(&exact[0]) == bits(&rounded[0]);
+                assert!(same, "{name} {format} {number}");
+            }
         }
     }
 }

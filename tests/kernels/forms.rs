@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, env};
 use electra::{
     device::{AdapterInfo, AdapterKind, Api, CooperativeMatrix},
     kernels::{
+        adam::gpu::{AdamConfig, AdamParameter, AdamParams},
         attention::{
             config::{
                 AttentionParams, AttentionPass, AttentionShader, CooperativeConfig,
@@ -148,6 +149,29 @@ fn tiles(rows: usize) -> Vec<(usize, u32, u32)> {
             .map(move |row| (number, row as u32, end))
     });
     tiles.collect()
+}
+
+impl Problem for AdamConfig {
+    fn problem(self) -> (AdamParams, [u32; 2]) {
+        // Two blocks each, the second of which ends in the middle.
+        let parameter = |number| AdamParameter {
+            first_group: 2 * number,
+            places: 400,
+            rate: 1e-3,
+            decay: 0.01,
+            rounding: [1, number],
+        };
+        let count = self.parameters as u32;
+        let params = AdamParams {
+            beta_1: 0.9,
+            rest_1: 0.1,
+            beta_2: 0.999,
+            rest_2: 0.001,
+            epsilon: 1e-6,
+            parameters: (0..count).map(parameter).collect(),
+        };
+        (params, [2 * count, 1])
+    }
 }
 
 impl Problem for SquareSumConfig {
@@ -465,7 +489,8 @@ pub fn forms() -> Vec<Form> {
     fn of<S: Problem>(shaders: Vec<S>) -> Vec<Form> {
         shaders.into_iter().map(Form::small).collect()
     }
-    let mut all = of(SquareSumConfig::all());
+    let mut all = of(AdamConfig::all());
+    all.extend(of(SquareSumConfig::all()));
     all.extend(of(ClipConfig::all()));
     all.extend(of(NormConfig::all()));
     all.extend(of(SpanLossConfig::all()));

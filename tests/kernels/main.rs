@@ -4,6 +4,7 @@
 mod support;
 
 mod adam;
+mod adam_8bit;
 mod attention_cooperative;
 mod bf16;
 mod embedding;

@@ -22,8 +22,8 @@ use naga::{AddressSpace, TypeInner, front::wgsl};
 
 use super::forms::{ARRAY_BYTES, Form, asked, forms, small_products};
 
-/// Arrays that any form binds.
-const MOST_ARRAYS: usize = GROUP + 1;
+/// Arrays that any form binds: Adam's weights, moments, f16 copies and gradients, and the clip factor.
+const MOST_ARRAYS: usize = 4 * GROUP + 1;
 
 /// Barriers whose lack must be reported, as (a form whose name begins so, the barrier's number): were
 /// nothing instrumented, nothing would be found either.

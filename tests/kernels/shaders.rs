@@ -107,7 +107,7 @@ fn every_shader_compiles_for_every_api() {
     let capabilities =
         Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX;
     let shaders = shaders();
-    assert_eq!(shaders.len(), 461);
+    assert_eq!(shaders.len(), 481);
     for shader in shaders {
         let (name, module) = (&shader.name, shader.module());
         let info = Validator::new(ValidationFlags::all(), capabilities)
@@ -339,7 +339,7 @@ fn every_file_is_part_of_a_shader() {
         );
         files.insert(path);
     }
-    assert_eq!(files.len(), 48);
+    assert_eq!(files.len(), 49);
 }
 
 /// For compilers that are not written in Rust: `tests/shader-checks/run tint`.

@@ -110,13 +110,17 @@ fn a_checkpoint_with_moments_in_another_format_is_refused() {
         moments,
         save_every_steps: 1,
     };
-    let (device, folder) = (Device::flex(), tempfile::tempdir().unwrap());
-    training(OptimizerMoments::F32).train(folder.path(), &device, 1);
-    let other = training(OptimizerMoments::Bf16);
-    let error = other.try_train(folder.path(), &device, 2).unwrap_err();
-    let message = error.to_string();
-    let reason = r#"(optimizer_moments: "f32" there, "bf16" now)"#;
-    assert!(message.contains(reason), "{message}");
+    let device = Device::flex();
+    for &there in OptimizerMoments::ALL {
+        let folder = tempfile::tempdir().unwrap();
+        training(there).train(folder.path(), &device, 1);
+        for &now in OptimizerMoments::ALL.iter().filter(|&&now| now != there) {
+            let other = training(now).try_train(folder.path(), &device, 2);
+            let message = other.unwrap_err().to_string();
+            let reason = format!(r#"(optimizer_moments: "{there}" there, "{now}" now)"#);
+            assert!(message.contains(&reason), "{message}");
+        }
+    }
 }
 
 #[test]

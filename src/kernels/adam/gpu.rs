@@ -1,5 +1,5 @@
-//! Adam on the GPU (`shaders/adam.wgsl`, and how moments are kept in `adam_f32.wgsl` or
-//! `adam_bf16.wgsl`).
+//! Adam on the GPU (`shaders/adam.wgsl`, and how moments are kept in `adam_f32.wgsl`,
+//! `adam_bf16.wgsl` or `adam_8bit.wgsl`).
 //!
 //! A launch takes as many parameters as the device binds, and its workgroups find theirs in a table.
 
@@ -10,14 +10,20 @@ use burn::backend::{
     wgpu::{CubeBackend, CubeTensor, SourceTemplate, into_contiguous},
 };
 
-use super::step::{BETA_1, BETA_2, EPSILON, F16Copy, Member, Step};
-use crate::kernels::{
-    formats::{Element, Width},
-    group::{SIZES, size_for},
-    launch::{Arrays, THREADS, in_two_dimensions, launch, members, owned},
-    params::{params, with_params},
-    shader::Shader,
-    wgsl::{pcg3d, unroll},
+use super::{
+    block_moments,
+    step::{BETA_1, BETA_2, EPSILON, F16Copy, Member, Step},
+};
+use crate::{
+    config::OptimizerMoments,
+    kernels::{
+        formats::{Element, Width},
+        group::{SIZES, size_for},
+        launch::{Arrays, THREADS, in_two_dimensions, launch, members, owned},
+        params::{params, with_params},
+        shader::Shader,
+        wgsl::{pcg3d, reduction, unroll},
+    },
 };
 
 /// What the shader is specialised by.
@@ -31,31 +37,39 @@ pub struct AdamConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AdamKind {
     pub width: Width,
-    /// Whether both moments of a value share a word.
-    pub packed: bool,
+    /// In eight bits only fours of values: their codes are a word.
+    pub moments: OptimizerMoments,
     /// Whether an f16 copy of the weight is written.
     pub copied: bool,
 }
 
 impl AdamKind {
     fn all() -> impl Iterator<Item = Self> {
-        let choices = [false, true];
-        choices.into_iter().flat_map(move |packed| {
-            choices.into_iter().flat_map(move |copied| {
+        let formats = OptimizerMoments::ALL.iter();
+        let all = formats.flat_map(|&moments| {
+            [false, true].into_iter().flat_map(move |copied| {
                 Width::ALL.map(|width| Self {
                     width,
-                    packed,
+                    moments,
                     copied,
                 })
             })
-        })
+        });
+        all.filter(|kind| kind.moments != OptimizerMoments::EightBit || kind.width == Width::Four)
     }
 
     /// Arrays of a parameter that are written: weight, moments and copy.
     fn updated(self) -> usize {
-        2 + usize::from(!self.packed) + usize::from(self.copied)
+        let moments = match self.moments {
+            OptimizerMoments::F32 => 2,
+            OptimizerMoments::Bf16 | OptimizerMoments::EightBit => 1,
+        };
+        1 + moments + usize::from(self.copied)
     }
 }
+
+// A workgroup takes a block: each of its threads four values.
+const _: () = assert!(block_moments::BLOCK == 4 * THREADS as usize);
 
 /// Arrays that every launch binds besides: information and the clip factor.
 const SHARED: usize = 2;
@@ -94,11 +108,16 @@ impl Shader for AdamConfig {
     fn text(self) -> String {
         let step = include_str!("../../../shaders/adam.wgsl");
         let width = self.kind.width;
-        let moments = match self.kind.packed {
-            false => include_str!("../../../shaders/adam_f32.wgsl").to_owned(),
-            true => {
+        let moments = match self.kind.moments {
+            OptimizerMoments::F32 => include_str!("../../../shaders/adam_f32.wgsl").to_owned(),
+            OptimizerMoments::Bf16 => {
                 let bf16 = include_str!("../../../shaders/adam_bf16.wgsl");
                 format!("{}{bf16}", pcg3d(width.words()))
+            }
+            OptimizerMoments::EightBit => {
+                let codes = include_str!("../../../shaders/adam_8bit.wgsl");
+                let reduction = reduction("vec2<u32>");
+                format!("{}{reduction}{codes}", pcg3d(width.words()))
             }
         };
         let elements = match width {
@@ -163,7 +182,7 @@ struct Launched<'a> {
     updated: Vec<&'a CubeTensor>,
     gradient: &'a CubeTensor,
     step: &'a Step,
-    packed: bool,
+    moments: OptimizerMoments,
     copied: bool,
 }
 
@@ -173,9 +192,17 @@ impl Launched<'_> {
     }
 
     fn kind(&self) -> AdamKind {
+        let width = Width::of(self.elements());
+        // No shader would take them, and no one would notice.
+        let is_in_fours = width == Width::Four || self.moments != OptimizerMoments::EightBit;
+        assert!(
+            is_in_fours,
+            "moments in eight bits of {} values",
+            self.elements()
+        );
         AdamKind {
-            width: Width::of(self.elements()),
-            packed: self.packed,
+            width,
+            moments: self.moments,
             copied: self.copied,
         }
     }
@@ -210,11 +237,22 @@ impl Member<CubeBackend> {
                 gradient: into_contiguous(gradient),
                 copy: copy.map(owned),
             },
+            Self::EightBit {
+                weight,
+                moments,
+                gradient,
+                copy,
+            } => Self::EightBit {
+                weight: owned(weight),
+                moments: owned(moments),
+                gradient: into_contiguous(gradient),
+                copy: copy.map(owned),
+            },
         }
     }
 
     fn launched<'a>(&'a self, step: &'a Step) -> Option<Launched<'a>> {
-        let (mut updated, gradient, copy, packed) = match self {
+        let (mut updated, gradient, copy, format) = match self {
             Self::Empty => return None,
             Self::F32 {
                 weight,
@@ -222,13 +260,28 @@ impl Member<CubeBackend> {
                 second,
                 gradient,
                 copy,
-            } => (vec![weight, first, second], gradient, copy, false),
+            } => {
+                let updated = vec![weight, first, second];
+                (updated, gradient, copy, OptimizerMoments::F32)
+            }
             Self::Bf16 {
                 weight,
                 moments,
                 gradient,
                 copy,
-            } => (vec![weight, moments], gradient, copy, true),
+            } => {
+                let updated = vec![weight, moments];
+                (updated, gradient, copy, OptimizerMoments::Bf16)
+            }
+            Self::EightBit {
+                weight,
+                moments,
+                gradient,
+                copy,
+            } => {
+                let updated = vec![weight, moments];
+                (updated, gradient, copy, OptimizerMoments::EightBit)
+            }
         };
         let copied = match copy {
             F16Copy::None => false,
@@ -241,7 +294,7 @@ impl Member<CubeBackend> {
             updated,
             gradient,
             step,
-            packed,
+            moments: format,
             copied,
         })
     }

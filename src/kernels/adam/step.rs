@@ -1,11 +1,14 @@
 //! What a step of Adam takes: its constants, and a parameter with its moments and gradient.
 
-use burn::backend::{
-    Backend, ExtensionType,
-    tensor::{FloatTensor, IntTensor},
+use burn::{
+    backend::{
+        Backend, ExtensionType,
+        tensor::{FloatTensor, IntTensor},
+    },
+    tensor::DType,
 };
 
-use crate::kernels::group::group;
+use crate::kernels::{formats::cast, group::group};
 
 pub const BETA_1: f64 = 0.9;
 pub const BETA_2: f64 = 0.999;
@@ -18,7 +21,7 @@ pub struct Step {
     pub rate: f64,
     /// Weight decay; 0 spares the parameter.
     pub decay: f64,
-    /// By what moments in bfloat16 are rounded.
+    /// By what moments in bfloat16 or eight bits are rounded.
     pub rounding: [u32; 2],
 }
 
@@ -40,6 +43,11 @@ impl<B: Backend> F16Copy<B> {
             Self::Some(copy) => F16Copy::Some(with(copy)),
         }
     }
+
+    /// That of a weight, if there was one.
+    pub(super) fn of(self, weight: &FloatTensor<B>) -> Self {
+        self.map(|_old| cast::<B>(weight.clone(), DType::F16))
+    }
 }
 
 /// A parameter, its moments and its gradient, `[elements]` each; or none. The copy is written after
@@ -58,6 +66,14 @@ pub enum Member<B: Backend> {
     Bf16 {
         weight: FloatTensor<B>,
         /// [`packed_moments`](crate::kernels::adam::packed_moments) in u32.
+        moments: IntTensor<B>,
+        gradient: FloatTensor<B>,
+        #[extension_type]
+        copy: F16Copy<B>,
+    },
+    EightBit {
+        weight: FloatTensor<B>,
+        /// [`block_moments`](crate::kernels::adam::block_moments) in u32, `[words]`.
         moments: IntTensor<B>,
         gradient: FloatTensor<B>,
         #[extension_type]
