@@ -34,7 +34,7 @@ pub struct BenchArgs {
     /// What to time
     #[arg(long, value_enum, default_value = "train")]
     pub mode: Mode,
-    /// small, base or large
+    /// Size of the model: small, base or large
     #[arg(long, value_name = "SIZE", default_value = "large")]
     pub model_size: ModelSize,
     /// Sequences per step
@@ -58,10 +58,10 @@ pub struct BenchArgs {
     /// Warm-up steps, which are not timed
     #[arg(long, value_name = "N", default_value = "5")]
     pub warmup: u32,
-    /// Sequences computed at once, whose gradients are summed to the batch's
+    /// Sequences computed at once; their gradients are accumulated over the batch
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub micro_batch_size: Option<u32>,
-    /// Keep only each layer's input and compute the rest again in the backward pass
+    /// Keep only each layer's input and recompute the rest in the backward pass
     #[arg(long, value_enum, default_value = "off")]
     pub gradient_checkpointing: Switch,
     /// What Adam's moments are stored in: f32, bf16 or 8bit

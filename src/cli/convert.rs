@@ -10,9 +10,9 @@ use super::GlobalArgs;
 
 /// Convert a TensorFlow or Hugging Face checkpoint to a record
 ///
-/// OUT gets model.bpk, config.json, vocab.txt and conversion.json, which says for every variable where
-/// it went or why it was left out. Every checksum that the checkpoint has is checked, and OUT is
-/// changed only once everything is written.
+/// Writes model.bpk, config.json, vocab.txt and conversion.json, which says for each variable where it went
+/// or why it was left out, to OUT. All checksums of the checkpoint are verified, and OUT is changed only when
+/// everything is complete.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
@@ -24,8 +24,8 @@ pub struct ConvertArgs {
 
 /// Show what a checkpoint or a record holds
 ///
-/// A summary that fits a terminal; with --all or -v each variable, its shape and where it goes. Reads
-/// names and shapes only: values and their checksums are not touched.
+/// Prints a summary, or with --all or -v each variable with its shape and where it goes. Reads names and
+/// shapes only, neither values nor their checksums.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
@@ -37,7 +37,7 @@ pub struct InspectArgs {
 
 /// Compare a converted record with its checkpoint, bit by bit
 ///
-/// Reads the whole checkpoint again, with its checksums. Exit code 2 if anything differs.
+/// Reads the whole checkpoint again and verifies its checksums. The exit code is 2 if anything differs.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
@@ -47,7 +47,7 @@ pub struct VerifyArgs {
     arguments: command::VerifyArgs,
 }
 
-/// Write a model for Hugging Face's transformers or for TensorFlow
+/// Write a model for Hugging Face's transformers or TensorFlow
 ///
 /// OUT must be new, empty, or an earlier export in the same format; export.json in it says what was
 /// written and what was left out. What was pre-trained is two models of transformers, of which --network

@@ -35,12 +35,12 @@ use crate::{
 
 /// Fine-tune a pre-trained model on tasks, then evaluate it
 ///
-/// Reads DIR/models/NAME and DIR/finetuning_data/TASK/train.json, and writes the fine-tuned model,
-/// answers and metrics below DIR/models/NAME. Run again, it resumes from its last checkpoint, in the
-/// trial where it stopped; a finished run trains nothing.
+/// Reads the model in DIR/models/NAME and the data in DIR/finetuning_data/TASK, and writes the fine-tuned
+/// model, its predictions and metrics below DIR/models/NAME. To resume an interrupted run from its last
+/// checkpoint, repeat the command; a finished run is not trained again.
 ///
-/// Ctrl-C ends it after the current step, with a checkpoint and exit code 130; SIGTERM and SIGHUP do so with
-/// exit code 143. A second Ctrl-C ends it at once.
+/// Ctrl-C stops the run after the current step, with a checkpoint and exit code 130; SIGTERM and SIGHUP do
+/// the same with exit code 143. A second Ctrl-C stops it at once.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
@@ -54,19 +54,22 @@ pub struct FinetuneArgs {
     /// Start over instead of resuming; an earlier run's folder is moved aside
     #[arg(long, help_heading = "Run")]
     pub restart: bool,
-    /// Take the training features in the order of this file's lines, {"task": T, "eid": N}
+    /// Train on the features in the order of this file, with one {"task": T, "eid": N} per line
     #[arg(long, value_name = "ORDER.jsonl", help_heading = "Run")]
     pub replay: Option<PathBuf>,
-    /// Run this one of num_trials trials alone, so that several processes, on several cards or machines,
-    /// share a run; each that ends one puts together what all have left
+    /// Run only this one of the num_trials trials
+    ///
+    /// Several processes, on several cards or machines, can so share a run. Each one that finishes a trial
+    /// collects the results of all finished trials.
     #[arg(long, value_name = "K", help_heading = "Run")]
     pub trial: Option<usize>,
-    /// Run every combination of these values of a setting, each in a place of its own, and show their
-    /// scores side by side; may be repeated. The same command again goes on; several processes that are
-    /// given it share the work
+    /// Run every combination of these values, each in its own folder, and compare the scores; may be repeated
+    ///
+    /// To resume an interrupted sweep, repeat the command. Several processes given the same command share the
+    /// work.
     #[arg(long = "sweep", value_name = "KEY=V1,V2", help_heading = "Run")]
     pub sweeps: Vec<String>,
-    /// Say what the run would do, without training or writing anything
+    /// Show what the run would do, without training or writing anything
     #[arg(long, help_heading = "Run")]
     pub dry_run: bool,
 }

@@ -34,13 +34,14 @@ use crate::{
     text::vocab::Vocab,
 };
 
-/// Pre-train a model by telling replaced tokens from original ones
+/// Pre-train a model to tell replaced tokens from original ones
 ///
-/// Reads the examples of electra data pretrain or of the reference (pretrain_tfrecords) and
-/// DIR/vocab.txt, and writes DIR/models/NAME: the model as finetune takes it, and its generator. Run
-/// again, it goes on from its last checkpoint. With do_train=false and do_eval=true it evaluates.
+/// Reads examples made by `electra data pretrain` or by Google's code (pretrain_tfrecords) and
+/// DIR/vocab.txt, and writes the model for `electra finetune` and its generator to DIR/models/NAME. To
+/// resume an interrupted run from its last checkpoint, repeat the command. With do_train=false and
+/// do_eval=true, evaluates the last checkpoint.
 ///
-/// Ctrl-C ends it after the current step, with a checkpoint and exit code 130.
+/// Ctrl-C stops the run after the current step, with a checkpoint and exit code 130.
 #[derive(Debug, Clone, Args)]
 #[command(override_usage = "\
 electra pretrain [OPTIONS] --data-dir <DIR> --model-name <NAME>")]
@@ -49,18 +50,20 @@ Example:
   electra pretrain --data-dir data --model-name electra_mine \\
     --set pretrain_tfrecords=text.tokens --preset small --hours 24")]
 pub struct PretrainArgs {
-    /// Folder of the examples, of the vocabulary and of models (models/M)
+    /// Data folder: models are in DIR/models, the vocabulary and examples in DIR
     #[arg(long, value_name = "DIR", help_heading = "Run")]
     pub data_dir: PathBuf,
-    /// Name of the model: its folder in DIR/models
+    /// Name of the model, a folder in DIR/models
     #[arg(long, value_name = "NAME", help_heading = "Run")]
     pub model_name: String,
-    /// A named set of hyper-parameters; --hparams and --set win. continue takes the sizes of the model that
-    /// init_checkpoint names
+    /// Named set of hyper-parameters, listed by `electra hparams --pretrain`; --hparams and --set override it
+    ///
+    /// continue uses the sizes of the model given as init_checkpoint.
     #[arg(long, value_name = "NAME", value_parser = parse_preset(), help_heading = "Run")]
     pub preset: Option<PretrainPreset>,
-    /// Hours that the run should take: its steps follow from a rate that is measured first, and are kept
-    /// when it goes on
+    /// Hours that the run should take
+    ///
+    /// Sets num_train_steps from the speed measured at the start; a resumed run keeps that number.
     #[arg(
         long,
         value_name = "H",
@@ -69,10 +72,10 @@ pub struct PretrainArgs {
         help_heading = "Run"
     )]
     pub hours: Option<f64>,
-    /// Hyper-parameters: JSON text, or the path of a .json file; // and /* */ comments are allowed
+    /// Hyper-parameters, as JSON text or the path of a .json file; // and /* */ comments are allowed
     #[arg(long, value_name = "JSON|FILE.json", help_heading = "Run")]
     pub hparams: Option<String>,
-    /// One hyper-parameter, without quoting JSON; wins over --hparams; may be repeated
+    /// Set one hyper-parameter, without JSON quoting; overrides --hparams; may be repeated
     #[arg(
         long = "set",
         value_name = "KEY=VALUE",
@@ -86,7 +89,7 @@ pub struct PretrainArgs {
     /// Start over instead of resuming; an earlier run's folder is moved aside
     #[arg(long, help_heading = "Run")]
     pub restart: bool,
-    /// Follow a recorded run: its masks and samples, a line a step
+    /// Follow a recorded run: its masks and samples, one step per line
     #[arg(
         long,
         value_name = "MASKS.jsonl",
@@ -94,7 +97,7 @@ pub struct PretrainArgs {
         help_heading = "Run"
     )]
     pub replay: Option<PathBuf>,
-    /// The examples of that run, a line each
+    /// Examples of the recorded run, one per line
     #[arg(
         long,
         value_name = "FILE.jsonl",

@@ -64,7 +64,7 @@ pub struct ReportArgs {
         ]
     )]
     pub pretrained: Option<PathBuf>,
-    /// The questions and their right answers
+    /// File with the questions and their gold answers
     #[arg(
         long,
         value_name = "FILE",
@@ -72,7 +72,7 @@ pub struct ReportArgs {
         conflicts_with = "data_dir"
     )]
     pub data: Option<PathBuf>,
-    /// The answers: an object from question id to text
+    /// File with the predicted answers: a JSON object from question id to text
     #[arg(
         long,
         value_name = "FILE",
@@ -80,12 +80,12 @@ pub struct ReportArgs {
         conflicts_with = "data_dir"
     )]
     pub predictions: Option<PathBuf>,
-    /// The null scores: an object from question id to number (squad2) [default: those of the
-    /// predictions' record]
+    /// File with the no-answer scores (null odds): a JSON object from question id to number, for squad2
+    /// [default: from the predictions' record]
     #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
     pub null_odds: Option<PathBuf>,
-    /// Null score above which a question counts as unanswerable, or best: the one that does best on
-    /// the data [default: that of the predictions' record, else that of the official script, 1.0]
+    /// No-answer score (null odds) above which a question has no answer, or best for the threshold that is
+    /// best on the data [default: from the predictions' record, else 1.0 as in the official script]
     #[arg(
         long,
         value_name = "X|best",
@@ -93,13 +93,13 @@ pub struct ReportArgs {
         conflicts_with = "data_dir"
     )]
     pub threshold: Option<ThresholdChoice>,
-    /// How answers are marked [default: told by the predictions' record, else by the data]
+    /// Script to follow [default: from the predictions' record, else from the data]
     #[arg(long, value_name = "METRIC", value_parser = parse_metric(), conflicts_with = "data_dir")]
     pub metric: Option<Metric>,
-    /// The log of a training run; may be repeated
+    /// Log of a training run; may be repeated
     #[arg(long = "train-log", value_name = "FILE", conflicts_with = "data_dir")]
     pub train_logs: Vec<PathBuf>,
-    /// The scores of all trials: T_results.json or T_results.txt
+    /// File with the scores of all trials: T_results.json or T_results.txt
     #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
     pub results: Option<PathBuf>,
     #[command(flatten)]

@@ -41,16 +41,16 @@ const SAME: f64 = 1e-5;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Run")]
 pub struct ReportedRun {
-    /// Folder of models (models/M) and task data (finetuning_data/TASK) of a run that was evaluated
+    /// Data folder of an evaluated run: models are in DIR/models, task data in DIR/finetuning_data
     #[arg(long, value_name = "DIR", requires = "model_name")]
     pub data_dir: Option<PathBuf>,
-    /// Name of the pre-trained model that the run began with: its folder in DIR/models
+    /// Name of the pre-trained model that the run started from, a folder in DIR/models
     #[arg(long, value_name = "NAME", requires = "data_dir")]
     pub model_name: Option<String>,
-    /// The trial whose predictions are shown, of several [default: the last]
+    /// Trial whose predictions to show [default: the last]
     #[arg(long, value_name = "K", requires = "data_dir")]
     pub trial: Option<usize>,
-    /// The named set of hyper-parameters that the run was given
+    /// Named set of hyper-parameters that the run was given
     #[arg(long, value_name = "NAME", value_parser = parse_preset(), requires = "data_dir")]
     pub preset: Option<Preset>,
     #[command(flatten)]

@@ -23,15 +23,16 @@ use crate::{
 
 /// List the runs below a folder with their scores
 ///
-/// A line a run, by task: its folder as `electra compare` takes it, the pre-trained model, how many trials
-/// are finished or how far the run came, its scores (of several trials mean ± standard deviation), when it
-/// last wrote, and the settings that differ among the runs of the same tasks. Nothing is written.
+/// Prints one line per run, grouped by tasks: its folder, as `electra compare` takes it; the pre-trained
+/// model; the number of finished trials, or how far the run got; its scores (mean ± standard deviation if
+/// there are several trials); the time of its last write; and the settings that differ among the runs of the
+/// same tasks.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Example:
   electra runs data")]
 pub struct RunsArgs {
-    /// The folder; links below it are not followed
+    /// Folder to search; links below it are not followed
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
 }

@@ -26,121 +26,121 @@ run_table! {
     pub struct PretrainConfig, keys begin with "";
 
     Reference {
-        /// Folder of the examples, the vocabulary and the models, from --data-dir.
+        /// Data folder, with models, vocabulary and examples; given as --data-dir.
         data_dir: PathBuf = PathBuf::new() => Place,
-        /// Name of the model, from --model-name.
+        /// Name of the model; given as --model-name.
         model_name: String = String::new() => Place,
-        /// A quick run with a small model.
+        /// Quick run with a small model.
         debug: bool = false => Conduct,
-        /// Whether to train; exactly one of do_train and do_eval is true.
+        /// Whether to train; exactly one of do_train and do_eval must be true.
         do_train: bool = true => Conduct,
         /// Whether to evaluate.
         do_eval: bool = false => Conduct,
-        /// Learns which tokens a generator replaced.
+        /// Whether to train a discriminator to tell which tokens a generator replaced.
         electra_objective: bool = true => Training,
-        /// The same with scores that are energies (Electric).
+        /// Whether the discriminator's scores are energies, as in Electric.
         electric_objective: bool = false => Training,
         /// Weight of the generator's loss.
         gen_weight: f64 = 1.0 => Training,
         /// Weight of the discriminator's loss.
         disc_weight: f64 = 50.0 => Training,
-        /// Part of the tokens that the generator guesses.
+        /// Fraction of the tokens to mask for the generator.
         mask_prob: f64 = 0.15 => Training,
-        /// Highest learning rate.
+        /// Peak learning rate.
         learning_rate: f64 = 5e-4 => Training,
-        /// Power of the learning rate's decay.
+        /// Power of the polynomial decay of the learning rate.
         lr_decay_power: f64 = 1.0 => Training,
-        /// Decay of weights in Adam; norms and biases have none.
+        /// Weight decay in Adam; layer norms and biases have none.
         weight_decay_rate: f64 = 0.01 => Training,
-        /// Steps in which the learning rate grows from 0.
+        /// Number of steps over which the learning rate rises from 0.
         num_warmup_steps: u64 = 10_000 => Training,
-        /// Steps from one checkpoint to the next.
+        /// Number of steps between checkpoints.
         save_checkpoints_steps: u64 = 1000 => Conduct,
-        /// Steps of the run.
+        /// Number of training steps.
         num_train_steps: u64 = 1_000_000 => Training,
-        /// Batches of an evaluation.
+        /// Number of batches per evaluation.
         num_eval_steps: u64 = 100 => Evaluation,
-        /// Checkpoints that are kept; 0 or null: all.
+        /// Number of checkpoints to keep; 0 or null: all.
         keep_checkpoint_max: Option<usize> = Some(5) => Conduct,
-        /// Size of the model: its layers, no rates and no lengths.
+        /// Size of the model; sets the shape of its layers, but no learning rates and no lengths.
         model_size: ModelSize = ModelSize::Small => Model,
-        /// Changes to the network that model_size stands for.
+        /// Changes to the network's shape that model_size sets.
         model_hparam_overrides: ModelOverrides = ModelOverrides::defaults() => Model,
-        /// Width of the embeddings, 128 of a small model if not given; null: that of the layers.
+        /// Width of the embeddings; if not given, 128 for a small model; null: the width of the layers.
         embedding_size: Option<usize> = None => Model,
-        /// Entries of the vocabulary.
+        /// Number of entries in the vocabulary.
         vocab_size: usize = 30522 => Model,
-        /// Draws the replaced tokens from all tokens alike, without a generator.
+        /// Whether replacements are drawn uniformly from the vocabulary, without a generator.
         uniform_generator: bool = false => Training,
-        /// A generator of two networks that read from either side.
+        /// Whether the generator has two networks, one for each reading direction.
         two_tower_generator: bool = false => Training,
-        /// Gives the generator embeddings of its own.
+        /// Whether the generator has its own embeddings.
         untied_generator_embeddings: bool = false => Training,
-        /// Gives the generator layers of its own; false: the discriminator's.
+        /// Whether the generator has its own layers; false: the discriminator's.
         untied_generator: bool = true => Training,
-        /// Layers of the generator, as a part of the discriminator's.
+        /// Number of generator layers, as a fraction of the discriminator's.
         generator_layers: f64 = 1.0 => Training,
-        /// Width of the generator's layers, as a part of the discriminator's.
+        /// Width of the generator's layers, as a fraction of the discriminator's.
         generator_hidden_size: f64 = 0.25 => Training,
-        /// Never replaces a token by itself.
+        /// Whether a masked token is never replaced by itself.
         disallow_correct: bool = false => Training,
-        /// What the generator's scores are divided by where tokens are drawn.
+        /// Temperature at which tokens are sampled from the generator.
         temperature: f64 = 1.0 => Training,
-        /// Tokens of an example at most.
+        /// Maximum tokens per example.
         max_seq_length: usize = 128 => Training,
-        /// Examples that one training step learns from.
+        /// Examples per training step.
         train_batch_size: usize = 128 => Training,
-        /// Examples of a batch of an evaluation.
+        /// Examples per evaluation batch.
         eval_batch_size: usize = 128 => Evaluation,
-        /// Examples: files of electra data pretrain or of the reference, patterns joined by commas.
+        /// Files of examples, made by electra data pretrain or Google's code: patterns separated by commas.
         pretrain_tfrecords: String =
             "{data_dir}/pretrain_tfrecords/pretrain_data.tfrecord*".to_owned() => Place,
-        /// Vocabulary, one word piece a line.
+        /// Vocabulary file, one token per line.
         vocab_file: PathBuf = "{data_dir}/vocab.txt".into() => Place,
         /// Folder of the model.
         model_dir: PathBuf = "{data_dir}/models/{model}".into() => Place,
-        /// Results of the evaluation as text; those as JSON lie beside it.
+        /// File for the evaluation results as text; the results as JSON go next to it.
         results_txt: PathBuf =
             "{data_dir}/models/{model}/results/unsup_results.txt".into() => Place,
     }
 
     Engine {
-        /// Model to go on from, with its generator: a released checkpoint, or a folder with model.bpk
+        /// Model to start from, with its generator: a released checkpoint, or a folder with model.bpk
         /// and generator.bpk; null: new weights.
         init_checkpoint: Option<PathBuf> = None => Place,
-        /// Seed of new weights, of the order, of masks, samples and dropout.
+        /// Random seed of new weights, the order of examples, masks, samples and dropout.
         seed: u64 = 1 => Training,
-        /// Shuffles the examples; false keeps the order of the files.
+        /// Whether to shuffle the examples; false: keep the order of the files.
         shuffle: bool = true => Training,
-        /// Examples computed at once; gradients are accumulated. null: as many as 8,192 tokens hold.
+        /// Examples computed at once, with gradients accumulated; null: as many as 8,192 tokens hold.
         micro_batch_size: Option<usize> = None => Conduct,
-        /// Computes activations again in the backward pass to save memory.
+        /// Whether to recompute activations in the backward pass to save memory.
         gradient_checkpointing: GradientCheckpointing = GradientCheckpointing::Auto => Conduct,
         /// Number format of matrix products.
         precision: Precision = Precision::Auto => Training,
-        /// Seconds from one checkpoint to the next.
+        /// Seconds between checkpoints.
         save_checkpoints_secs: u64 = 600 => Conduct,
-        /// Counts padding in disc_auc, as the reference does; false: real tokens alone.
+        /// Whether disc_auc counts padding, as in Google's code; false: only real tokens.
         auc_counts_padding: bool = true => Evaluation,
-        /// Hours that the run should take: num_train_steps follows from a measured rate, once; null: as
-        /// many as its steps take.
+        /// Hours that the run should take, which set num_train_steps from the speed measured at its
+        /// start; null: num_train_steps decides.
         hours: Option<f64> = None => Conduct,
-        /// Most TFLOP/s of the device in the run's precision, by its data sheet, so that the share of it
-        /// that is reached is shown; null: it is not.
+        /// Peak TFLOP/s of the device in the run's precision, from its data sheet, to show the fraction
+        /// reached; null: not shown.
         peak_tflops: Option<f64> = None => Conduct,
-        /// Task that a copy of the discriminator learns now and then, to see what it is worth, such as
-        /// rte: its files lie in {data_dir}/finetuning_data; null: none.
+        /// Task on which a copy of the discriminator is fine-tuned at intervals, such as rte, with its
+        /// data in {data_dir}/finetuning_data; null: none.
         probe: Option<String> = None => Conduct,
-        /// Steps from one such probe to the next; 0: none.
+        /// Number of steps between probes; 0: none.
         probe_every: u64 = 10_000 => Conduct,
     }
 
     NoEffect {
-        /// Whether text is lower-cased: the examples say it.
+        /// Whether text is lower-cased; not used, since the examples record it.
         do_lower_case: bool = true => Conduct,
-        /// Steps that a TPU runs by itself.
+        /// Number of steps that a TPU runs on its own.
         iterations_per_loop: u64 = 200 => Conduct,
-        /// Results in Python's pickle format; here they are written as JSON.
+        /// File for the results as a Python pickle; here they are written as JSON.
         results_pkl: PathBuf =
             "{data_dir}/models/{model}/results/unsup_results.pkl".into() => Place,
     }

@@ -148,9 +148,9 @@ macro_rules! run_table {
             $($rows)*
 
             Tpu {
-                /// Trains on a TPU.
+                /// Whether to train on a TPU.
                 use_tpu: bool = false => Conduct,
-                /// Cores of the TPU.
+                /// Number of TPU cores.
                 num_tpu_cores: u64 = 1 => Conduct,
                 /// Name of the TPU job.
                 tpu_job_name: Option<String> = None => Conduct,
@@ -158,7 +158,7 @@ macro_rules! run_table {
                 tpu_name: Option<String> = None => Conduct,
                 /// Zone of the TPU.
                 tpu_zone: Option<String> = None => Conduct,
-                /// Project that pays for the TPU.
+                /// Google Cloud project of the TPU.
                 gcp_project: Option<String> = None => Conduct,
             }
         }

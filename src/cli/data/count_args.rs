@@ -10,18 +10,17 @@ use crate::tasks::data_check::Options;
 /// How the tokens of files are counted.
 #[derive(Debug, Clone, Args)]
 pub struct CountArgs {
-    /// The vocabulary that tokens are counted in, or the folder of its model [default: that of the
-    /// released models]
+    /// Vocabulary to count tokens with: a file, or a model's folder [default: the released models']
     #[arg(long, value_name = "FILE|DIR")]
     pub vocab: Option<PathBuf>,
-    /// Tokens of a window or of an example, special tokens included [default: 512 for questions,
-    /// otherwise what a run of the task alone takes]
+    /// Maximum tokens per window or example, special tokens included [default: 512 for questions, else as in
+    /// a run of the task alone]
     #[arg(long, value_name = "N")]
     pub max_seq_length: Option<usize>,
-    /// Tokens from the start of a window to the start of the next
+    /// Tokens from the start of one window to the start of the next
     #[arg(long, value_name = "N", default_value_t = const { NonZeroUsize::new(128).unwrap() })]
     pub doc_stride: NonZeroUsize,
-    /// Question tokens beyond this are cut off
+    /// Maximum tokens per question; the rest is cut off
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub max_query_length: usize,
     #[command(flatten)]
