@@ -77,7 +77,7 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
             h2 { "Training" }
             div.scroll { table {
                 thead { tr {
-                    th { "run" } th.n { "steps" } th.n { "features" } th.n { "hours" }
+                    th { "run" } th.n { "steps" } th.n { "features" } th.n { "time" }
                     th.n { "most memory" }
                     @if evaluated { th.n { "evaluations" } }
                 } }
@@ -105,7 +105,7 @@ fn run(curve: &TrainingCurve, evaluated: bool) -> Markup {
         td { (curve.name) }
         td.n { (curve.steps.len()) }
         td.n { (features) }
-        td.n { (format!("{:.2}", seconds / 3600.0)) }
+        td.n { (lasting(seconds)) }
         td.n { @if let Some(bytes) = peak { (bytes / 1_000_000) " MB" } @else { "–" } }
         @if evaluated { td.n { (evaluations(curve)) } }
     } }
@@ -114,5 +114,36 @@ fn run(curve: &TrainingCurve, evaluated: bool) -> Markup {
 /// Formats how many there were, and how long they took.
 fn evaluations(curve: &TrainingCurve) -> String {
     let seconds: f64 = curve.dev.iter().map(|record| record.seconds).sum();
-    format!("{} in {:.2} h", curve.dev.len(), seconds / 3600.0)
+    format!("{} in {}", curve.dev.len(), lasting(seconds))
+}
+
+/// Formats a duration in the unit that suits it, with one decimal.
+fn lasting(seconds: f64) -> String {
+    let units = [(1.0, "s"), (60.0, "min"), (3600.0, "h")];
+    // 59.96 s are a minute, not 60.0 s.
+    let fitting = |&(unit, _): &(f64, &str)| seconds / unit < 59.95;
+    let (unit, name) = units.into_iter().find(fitting).unwrap_or(units[2]);
+    format!("{:.1} {name}", seconds / unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_has_the_unit_that_suits_it() {
+        for (seconds, shown) in [
+            (0.0, "0.0 s"),
+            (16.3, "16.3 s"),
+            (59.9, "59.9 s"),
+            (59.96, "1.0 min"),
+            (750.0, "12.5 min"),
+            (3596.0, "59.9 min"),
+            (3598.0, "1.0 h"),
+            (5400.0, "1.5 h"),
+            (360_000.0, "100.0 h"),
+        ] {
+            assert_eq!(lasting(seconds), shown);
+        }
+    }
 }
