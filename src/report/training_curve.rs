@@ -102,6 +102,14 @@ impl TrainingCurve {
         lines
     }
 
+    /// Returns the step after which the weights were kept as the best of all evaluations; `None` of a
+    /// run that keeps its last.
+    pub(super) fn kept(&self) -> Option<u64> {
+        // Each evaluation that was the best so far had its weights kept.
+        let kept = self.dev.iter().rfind(|record| record.weights.is_some());
+        kept.map(|record| record.step)
+    }
+
     /// Returns how many examples the evaluations used, one line for each task that did not use all.
     pub(super) fn taken(&self) -> Vec<String> {
         let taken = self.dev.iter().flat_map(|record| &record.taken);

@@ -10,6 +10,10 @@ use super::{
 
 pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
     let alone = curves.len() == 1;
+    let are_kept = curves.iter().any(|curve| curve.kept().is_some());
+    // Of several runs each kept others: the table tells which.
+    let kept = curves.iter().find_map(TrainingCurve::kept);
+    let kept = kept.filter(|_| alone).map(|step| step as f64);
     let chart = |y: &str, lines: Vec<Line>| Lines {
         x: "step".into(),
         y: y.into(),
@@ -38,10 +42,15 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
     let mut taken: Vec<String> = curves.iter().flat_map(TrainingCurve::taken).collect();
     taken.sort_unstable();
     taken.dedup();
-    let between = match taken.is_empty() {
+    let mut between = match taken.is_empty() {
         true => "Between training steps.".to_owned(),
         false => format!("Between training steps, of {}.", taken.join("; ")),
     };
+    if let Some(step) = kept {
+        between.push_str(&format!(
+            " The vertical line: the weights that were kept, after step {step}."
+        ));
+    }
     let evaluated = curves.iter().any(|curve| !curve.dev.is_empty());
     let (dev_losses, dev_scores) = (dev(true, curves.len()), dev(false, 0));
     let rate = each(&|curve, colour| {
@@ -71,6 +80,8 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
             false => format!(" With dots: on the dev file. {between}"),
         }
     );
+    // The caption explains the line only along with the evaluations.
+    let kept_loss = kept.filter(|_| !dev_losses.is_empty());
     loss.extend(dev_losses);
     html! {
         section #training {
@@ -80,13 +91,20 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
                     th { "run" } th.n { "steps" } th.n { "features" } th.n { "time" }
                     th.n { "most memory" }
                     @if evaluated { th.n { "evaluations" } }
+                    @if are_kept { th.n { "weights kept" } }
                 } }
-                tbody { @for curve in curves { (run(curve, evaluated)) } }
+                tbody { @for curve in curves { (run(curve, evaluated, are_kept)) } }
             } }
+            @if are_kept {
+                p.note {
+                    "The model has the weights of the evaluation that was best by the figure that keep_best "
+                    "names, of equal ones the first."
+                }
+            }
             div.charts {
-                (charts.figure("Loss", &caption, chart("loss", loss)))
+                (charts.figure("Loss", &caption, Lines { line: kept_loss, ..chart("loss", loss) }))
                 @if !dev_scores.is_empty() {
-                    (charts.figure("Dev scores", &between, chart("score", dev_scores)))
+                    (charts.figure("Dev scores", &between, Lines { line: kept, ..chart("score", dev_scores) }))
                 }
                 (charts.figure("Learning rate", "Before the layer factor.", chart("learning rate", rate)))
                 (charts.figure("Gradient norm", "Over all gradients, before clipping.", norm))
@@ -97,7 +115,7 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
     }
 }
 
-fn run(curve: &TrainingCurve, evaluated: bool) -> Markup {
+fn run(curve: &TrainingCurve, evaluated: bool, are_kept: bool) -> Markup {
     let features: usize = curve.steps.iter().map(|step| step.features).sum();
     let seconds: f64 = curve.steps.iter().map(|step| step.seconds).sum();
     let peak = curve.steps.iter().filter_map(|step| step.peak_bytes).max();
@@ -108,6 +126,7 @@ fn run(curve: &TrainingCurve, evaluated: bool) -> Markup {
         td.n { (lasting(seconds)) }
         td.n { @if let Some(bytes) = peak { (bytes / 1_000_000) " MB" } @else { "–" } }
         @if evaluated { td.n { (evaluations(curve)) } }
+        @if are_kept { td.n { (kept_after(curve)) } }
     } }
 }
 
@@ -115,6 +134,14 @@ fn run(curve: &TrainingCurve, evaluated: bool) -> Markup {
 fn evaluations(curve: &TrainingCurve) -> String {
     let seconds: f64 = curve.dev.iter().map(|record| record.seconds).sum();
     format!("{} in {}", curve.dev.len(), lasting(seconds))
+}
+
+/// Formats after which of the steps the weights were kept.
+fn kept_after(curve: &TrainingCurve) -> String {
+    match curve.kept() {
+        Some(step) => format!("after step {step} of {}", curve.steps.len()),
+        None => "the last".to_owned(),
+    }
 }
 
 /// Formats a duration in the unit that suits it, with one decimal.
@@ -128,7 +155,75 @@ fn lasting(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
+    use crate::{eval::dev_record::DevRecord, step_record::StepRecord};
+
+    /// Returns a run of four steps that was evaluated after every other; `kept` are those of its
+    /// evaluations that were the best so far.
+    fn evaluated(name: &str, kept: &[u64]) -> TrainingCurve {
+        let step = |step| StepRecord {
+            step,
+            loss: 2.0,
+            task_losses: None,
+            grad_norm: 1.0,
+            learning_rate: 0.1,
+            features: 4,
+            tokens: 80,
+            seconds: 0.5,
+            peak_bytes: None,
+        };
+        let dev = [0, 2, 4].map(|step| {
+            let figures = [("accuracy", 50.0), ("loss", 0.5)];
+            let figures = figures.map(|(key, value)| (key.to_owned(), Some(value)));
+            DevRecord {
+                step,
+                tasks: [("rte".to_owned(), figures.into())].into(),
+                taken: Default::default(),
+                seconds: 4.1,
+                weights: kept.contains(&step).then_some((7, 8)),
+            }
+        });
+        TrainingCurve {
+            name: name.to_owned(),
+            steps: (0..4).map(step).collect(),
+            dev: dev.into(),
+        }
+    }
+
+    /// Returns the section, and its charts as the page's script reads them.
+    fn shown(curves: &[TrainingCurve]) -> (String, Value) {
+        let mut charts = Charts::default();
+        let html = section(curves, &mut charts).into_string();
+        (html, serde_json::from_str(&charts.json()).unwrap())
+    }
+
+    #[test]
+    fn the_step_whose_weights_were_kept_is_told_and_marked() {
+        let (html, charts) = shown(&[evaluated("run", &[0, 2])]);
+        for part in [
+            "<td class=\"n\">after step 2 of 4</td>",
+            "The vertical line: the weights that were kept, after step 2.",
+            "<td class=\"n\">2.0 s</td>",
+            "<td class=\"n\">3 in 12.3 s</td>",
+        ] {
+            assert!(html.contains(part), "{part}: {html}");
+        }
+        assert_eq!(charts[0]["line"], 2.0);
+        assert_eq!(charts[1]["y"], "score");
+        assert_eq!(charts[1]["line"], 2.0);
+        assert!(charts[2].get("line").is_none());
+        let (html, charts) = shown(&[evaluated("run", &[])]);
+        assert!(!html.contains("kept"), "{html}");
+        assert!(charts[1].get("line").is_none());
+        let (html, charts) = shown(&[evaluated("trial 1", &[0, 4]), evaluated("trial 2", &[0])]);
+        for step in [0, 4] {
+            let part = format!("after step {step} of 4");
+            assert!(html.contains(&part), "{part}: {html}");
+        }
+        assert!(!html.contains("vertical line") && charts[1].get("line").is_none());
+    }
 
     #[test]
     fn a_duration_has_the_unit_that_suits_it() {
