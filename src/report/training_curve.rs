@@ -77,8 +77,8 @@ impl TrainingCurve {
     }
 
     /// Returns each metric of the evaluations, either all losses or all others, except those for a
-    /// part of the examples; colours are numbered from `colour`.
-    pub(super) fn dev(&self, losses: bool, colour: usize, alone: bool) -> Vec<Line> {
+    /// part of the examples; colours are numbered from `colour` in steps of `step`.
+    pub(super) fn dev(&self, losses: bool, colour: usize, step: usize, alone: bool) -> Vec<Line> {
         let Some(first) = self.dev.first() else {
             return Vec::new();
         };
@@ -94,7 +94,7 @@ impl TrainingCurve {
                     points.map(|record| (record.step as f64, value(record).unwrap_or(f64::NAN)));
                 lines.push(Line {
                     name: format!("{}{task}: {key}", self.prefix(alone)),
-                    style: Style::Dotted(colour + lines.len()),
+                    style: Style::Dotted(colour + step * lines.len()),
                     points: points.collect(),
                 });
             }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{
     TrainingCurve,
-    chart::{Charts, Line, Lines},
+    chart::{COLOURS, Charts, Line, Lines},
     training_curve::memory,
 };
 
@@ -32,12 +32,16 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
     let mut loss: Vec<Line> = loss
         .flat_map(|(colour, curve)| curve.loss(colour, alone))
         .collect();
-    let dev = |losses: bool, first: usize| -> Vec<Line> {
-        let mut lines = Vec::new();
-        for curve in curves {
-            lines.extend(curve.dev(losses, first + lines.len(), alone));
-        }
-        lines
+    // Of several runs each has one colour in all charts, and each metric its own dashes. `before` is
+    // how many lines of a run the chart already has.
+    let dashes = curves.len().next_multiple_of(COLOURS);
+    let dev = |losses: bool, before: usize| -> Vec<Line> {
+        let numbered = curves.iter().enumerate();
+        let lines = numbered.flat_map(|(run, curve)| match alone {
+            true => curve.dev(losses, before, 1, alone),
+            false => curve.dev(losses, run + before * dashes, dashes, alone),
+        });
+        lines.collect()
     };
     let mut taken: Vec<String> = curves.iter().flat_map(TrainingCurve::taken).collect();
     taken.sort_unstable();
@@ -52,7 +56,7 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
         ));
     }
     let evaluated = curves.iter().any(|curve| !curve.dev.is_empty());
-    let (dev_losses, dev_scores) = (dev(true, curves.len()), dev(false, 0));
+    let (dev_losses, dev_scores) = (dev(true, 1), dev(false, 0));
     let rate = each(&|curve, colour| {
         curve.figure("learning rate", colour, alone, |step| step.learning_rate)
     });
@@ -223,6 +227,37 @@ mod tests {
             assert!(html.contains(&part), "{part}: {html}");
         }
         assert!(!html.contains("vertical line") && charts[1].get("line").is_none());
+    }
+
+    /// Returns the numbers of the colours of a chart's lines.
+    fn numbers(chart: &Value) -> Vec<u64> {
+        let lines = chart["lines"].as_array().unwrap().iter();
+        let styles = lines.map(|line| line["style"].as_object().unwrap().values().next().unwrap());
+        styles.map(|number| number.as_u64().unwrap()).collect()
+    }
+
+    #[test]
+    fn no_two_lines_of_a_chart_look_alike() {
+        let (_, charts) = shown(&[evaluated("run", &[])]);
+        // The raw loss is a fainter line of the smoothed one's colour.
+        assert_eq!(numbers(&charts[0]), [0, 0, 1]);
+        assert_eq!(numbers(&charts[1]), [0]);
+        for count in [3, 12] {
+            let curves: Vec<_> = (0..count).map(|_| evaluated("trial", &[])).collect();
+            let (_, charts) = shown(&curves);
+            for chart in charts.as_array().unwrap() {
+                let mut numbers = numbers(chart);
+                let lines = numbers.len();
+                numbers.sort_unstable();
+                numbers.dedup();
+                assert_eq!(numbers.len(), lines, "{chart}");
+            }
+            // The dev loss of a run has its colour, with other dashes.
+            let loss = numbers(&charts[0]);
+            let own = loss[count..].iter().map(|number| number % COLOURS as u64);
+            let of_runs = (0..count).map(|run| (run % COLOURS) as u64);
+            assert!(own.eq(of_runs), "{charts}");
+        }
     }
 
     #[test]
