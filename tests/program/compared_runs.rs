@@ -491,16 +491,40 @@ fn what_cannot_be_compared_is_refused() {
     succeed(laid.folder(), &["compare", "tries/first", "tries/other_1"]);
 
     let (begun, _) = laid.begin("begun", &json!({}));
-    let message = compare(&["tries/first", "tries/begun"]);
-    assert!(
-        message.contains("tries/begun: expected a trial that was evaluated, found none"),
-        "{message}"
+    for path in ["tries/begun", begun.to_str().unwrap()] {
+        let message = compare(&["tries/first", path]);
+        let expected = format!(
+            "{path}: expected a trial that was evaluated, found one that is unfinished, at step 12; start \
+             the run again with its own command; it goes on from there\n"
+        );
+        assert!(message.contains(&expected), "{message}");
+    }
+    let message = compare(&["tries/first", "tries/other_9"]);
+    let expected = "tries/other_9: expected a trial that was evaluated, found no trial 9 (the run has 1; \
+                    evaluated: 1); give one of its trials\n";
+    assert!(message.contains(expected), "{message}");
+    laid.finish(
+        "several",
+        &json!({"num_trials": 4}),
+        &[&figures()[..], &[json!({})], &figures()[..]].concat(),
     );
-    let message = compare(&["tries/first", begun.to_str().unwrap()]);
-    assert!(
-        message.contains("found one that is unfinished, at step 12"),
-        "{message}"
-    );
+    for (trial, expected) in [
+        (
+            2,
+            "found one that was only trained; start the run again with its own command",
+        ),
+        (
+            4,
+            "found no trial 4 yet (4 planned; evaluated: 1, 3); start the run again",
+        ),
+        (
+            5,
+            "found no trial 5 (the run has 4; evaluated: 1, 3); give one of its trials",
+        ),
+    ] {
+        let message = compare(&["tries/first", &format!("tries/several_{trial}")]);
+        assert!(message.contains(expected), "{message}");
+    }
     let message = compare(&["tries/first", "tries/first_1"]);
     assert!(message.contains("given twice"), "{message}");
     let message = compare(&["tries/first", "tries/nothing_1"]);
