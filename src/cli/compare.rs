@@ -98,8 +98,13 @@ pub(super) fn run(
         .collect();
     let sides: Vec<Side> = names
         .iter()
+        .zip(&runs)
         .zip(&sections)
-        .map(|(name, sections)| Side { name, sections })
+        .map(|((name, run), sections)| Side {
+            name,
+            most: run.run.config.max_eval_examples,
+            sections,
+        })
         .collect();
     let bootstrap = Bootstrap::default();
     let others = sides.iter().skip(1);

@@ -553,6 +553,47 @@ fn what_cannot_be_compared_is_refused() {
 }
 
 #[test]
+fn why_runs_answer_other_examples_of_one_file_is_told() {
+    let laid = Laid::new(&["rte"]);
+    let figures = [json!({"rte": {}})];
+    laid.finish("whole", &json!({}), &figures);
+    let part = laid.finish("part", &json!({"max_eval_examples": 10}), &figures);
+    let predictions = part.join("rte_predictions/rte_dev.jsonl");
+    let lines = fs::read_to_string(&predictions).unwrap();
+    let first: String = lines.split_inclusive('\n').take(10).collect();
+    fs::write(&predictions, first).unwrap();
+    let message = refuse(laid.folder(), &["compare", "tries/whole", "tries/part"]);
+    for part in [
+        "rte: both runs answer the examples of ",
+        "rte/dev.tsv (sha256 ",
+        "but tries/whole has answers to 24 texts, tries/part to 10 texts: max_eval_examples is null there and 10 \
+         here; evaluate both with the same",
+    ] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+
+    let laid = Laid::new(&["squad"]);
+    let figures = [json!({"squad": {}})];
+    laid.finish("whole", &json!({}), &figures);
+    let lacking = laid.finish("lacking", &json!({}), &figures);
+    let predictions = lacking.join("squad_qa/squad_preds.json");
+    let text = fs::read_to_string(&predictions).unwrap();
+    let mut answers: serde_json::Map<String, Value> = serde_json::from_str(&text).unwrap();
+    let count = answers.len();
+    // Of a question in the middle: those after it have other places.
+    let id = answers.keys().nth(count / 2).unwrap().clone();
+    answers.remove(&id).unwrap();
+    fs::write(&predictions, Value::Object(answers).to_string()).unwrap();
+    let message = refuse(laid.folder(), &["compare", "tries/whole", "tries/lacking"]);
+    let expected = format!(
+        "but tries/whole has answers to {count} questions, tries/lacking to {} questions: tries/lacking lacks \
+         predictions; evaluate it again",
+        count - 1
+    );
+    assert!(message.contains(&expected), "{message}");
+}
+
+#[test]
 fn a_run_s_own_trials_are_listed_and_compared() {
     let run = SmallRun::of_trials();
     run.finish();
