@@ -71,9 +71,7 @@ pub(super) fn run(
     let opened = args.runs.iter().map(|path| EvaluatedRun::open(path));
     let runs: Vec<EvaluatedRun> = opened.collect::<Result<_, _>>()?;
     for (place, run) in runs.iter().enumerate() {
-        let same =
-            |other: &EvaluatedRun| other.run.folder == run.run.folder && other.trial == run.trial;
-        let earlier = runs[..place].iter().find(|other| same(other));
+        let earlier = runs[..place].iter().find(|other| other.is_same(run));
         ensure!(
             earlier.is_none(),
             "{}: given twice (trial {}); give another run",

@@ -92,6 +92,11 @@ impl EvaluatedRun {
         })
     }
 
+    /// Returns whether both are the same trial of the same run, whatever paths lead there.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.trial == other.trial && real(&self.run.folder) == real(&other.run.folder)
+    }
+
     /// Its answers, read from where it left them.
     ///
     /// # Errors
@@ -126,6 +131,17 @@ impl EvaluatedRun {
         }
         inputs
     }
+}
+
+/// The one path of a run's folders without their numbers; of that name itself there may be none.
+fn real(common: &Path) -> PathBuf {
+    let parent = match common.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let parent = parent.canonicalize();
+    let parent = parent.ok().zip(common.file_name());
+    parent.map_or_else(|| common.to_owned(), |(parent, name)| parent.join(name))
 }
 
 /// The trials of a run that were evaluated.

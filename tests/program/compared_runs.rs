@@ -525,8 +525,11 @@ fn what_cannot_be_compared_is_refused() {
         let message = compare(&["tries/first", &format!("tries/several_{trial}")]);
         assert!(message.contains(expected), "{message}");
     }
-    let message = compare(&["tries/first", "tries/first_1"]);
-    assert!(message.contains("given twice"), "{message}");
+    for again in ["tries/first_1", "tries/../tries/first_1", "./tries/first"] {
+        let message = compare(&["tries/first", again]);
+        let expected = format!("{again}: given twice (trial 1)");
+        assert!(message.contains(&expected), "{message}");
+    }
     let message = compare(&["tries/first", "tries/nothing_1"]);
     assert!(message.contains("electra runs DIR"), "{message}");
     let message = compare(&["tries/first"]);
