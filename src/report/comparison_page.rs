@@ -70,11 +70,13 @@ impl ComparisonPage<'_> {
     fn runs(&self) -> Markup {
         let runs = self.runs.first().map_or(0, |(_, values)| values.len());
         html! {
-            div.scroll { table.fit {
+            div.scroll { table.fit.stack {
                 thead { tr { th {} @for run in 1..=runs { th { "run " (run) } } } }
                 tbody { @for (name, values) in &self.runs { tr {
                     td { code { (name) } }
-                    @for value in values { td.told { (value) } }
+                    @for (run, value) in (1..).zip(values) {
+                        td.told data-label={ "run " (run) } { (value) }
+                    }
                 } } }
             } }
             p.note { "Settings that all runs have alike are left out." }
@@ -148,20 +150,22 @@ impl ComparisonPage<'_> {
 
 fn table(task: &TaskComparison, run: usize, confidence: f64) -> Markup {
     html! {
-        div.scroll { table.fit {
+        div.scroll { table.fit.stack {
             thead { tr {
                 th { "figure" } th.n { "run 1" } th.n { "run " (run) } th.n { "difference" }
                 th.n { (percent(confidence)) " interval" }
             } }
             tbody { @for figure in &task.figures { tr {
                 td { code { (figure.key) } }
-                @for value in figure.values { td.n { (shown(figure, value)) } }
-                td.n {
+                @for (run, value) in [1, run].into_iter().zip(figure.values) {
+                    td.n data-label={ "run " (run) } { (shown(figure, value)) }
+                }
+                td.n data-label="difference" {
                     @if figure.interval.is_some_and(|interval| interval.excludes_zero()) {
                         b { (signed(figure, figure.difference())) }
                     } @else { (signed(figure, figure.difference())) }
                 }
-                td.n { (interval(figure)) }
+                td.n data-label={ (percent(confidence)) " interval" } { (interval(figure)) }
             } } }
         } }
         @for figure in &task.figures {

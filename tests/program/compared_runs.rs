@@ -272,7 +272,9 @@ fn figures_differ_with_an_interval_and_examples_are_gained() {
     let page = fs::read_to_string(laid.folder().join("page.html")).unwrap();
     for part in [
         "<title>tries/first_1 · tries/other</title>",
-        "<td><code>learning_rate</code></td><td class=\"told\">0.0001</td><td class=\"told\">0.00003</td>",
+        "<td><code>learning_rate</code></td><td class=\"told\" data-label=\"run 1\">0.0001</td>\
+         <td class=\"told\" data-label=\"run 2\">0.00003</td>",
+        "data-label=\"95 % interval\">+",
         "<b>+20.83</b>",
         "Texts, right only in run 2: 5 of 5 are here",
         "rte: run 2 against run 1",
