@@ -1,6 +1,9 @@
 //! `electra compare`: runs held against the first of them: settings, scores, examples gained and lost.
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use anyhow::ensure;
 use checkpoints_convert::printable;
@@ -24,7 +27,9 @@ use crate::{
     },
     report::{
         EXAMPLES, Made, Sections,
-        comparison_page::{Against, ComparisonPage, interval, percent, shown, signed},
+        comparison_page::{
+            Against, ComparisonPage, distinct, interval, named, percent, shown, signed,
+        },
         origin_section,
     },
     terminal,
@@ -127,8 +132,10 @@ pub(super) fn run(
                     .collect(),
                 left_out: &comparison.left_out,
             });
+        let paths: Vec<&Path> = runs.iter().map(|run| run.path.as_path()).collect();
+        let title = args.title.clone();
         let page = ComparisonPage {
-            title: args.title.clone().unwrap_or_else(|| names.join(" · ")),
+            title: title.unwrap_or_else(|| distinct(&paths).join(" · ")),
             runs: told.facts.clone(),
             comparisons: against.collect(),
             bootstrap,
@@ -265,7 +272,7 @@ impl Told<'_> {
             writeln!(
                 out,
                 "{:20}{first:>10}{other:>10}{difference:>12}   {interval}{mark}",
-                figure.key
+                named(figure)
             )?;
         }
         print_undefined(&figures.figures, out)?;

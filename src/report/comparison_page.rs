@@ -1,6 +1,6 @@
 //! Renders a comparison of runs with the first of them as one HTML file, in the style of a report.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use maud::{Markup, html};
 
@@ -156,7 +156,10 @@ fn table(task: &TaskComparison, run: usize, confidence: f64) -> Markup {
                 th.n { (percent(confidence)) " interval" }
             } }
             tbody { @for figure in &task.figures { tr {
-                td { code { (figure.key) } }
+                td {
+                    code { (figure.key) }
+                    @if is_loss(figure) { ", less is better" }
+                }
                 @for (run, value) in [1, run].into_iter().zip(figure.values) {
                     td.n data-label={ "run " (run) } { (shown(figure, value)) }
                 }
@@ -242,6 +245,33 @@ fn capital(text: &str) -> String {
     format!("{}{}", first.unwrap_or_default(), characters.as_str())
 }
 
+/// Shortens the paths of runs to what distinguishes them, for a heading: the folders that all begin
+/// or end with are left out.
+pub fn distinct(paths: &[&Path]) -> Vec<String> {
+    let parts = paths.iter().map(|path| {
+        let parts = path.components();
+        let parts = parts.map(|part| part.as_os_str().to_string_lossy().into_owned());
+        parts.collect::<Vec<String>>()
+    });
+    let parts: Vec<Vec<String>> = parts.collect();
+    let shortest = parts.iter().map(Vec::len).min().unwrap_or(0);
+    let alike = |of: &dyn Fn(&[String]) -> Option<String>| {
+        parts.windows(2).all(|pair| of(&pair[0]) == of(&pair[1]))
+    };
+    // Something of each is left.
+    let most = shortest.saturating_sub(1);
+    let before = (0..most).take_while(|&place| alike(&|own| own.get(place).cloned()));
+    let before = before.count();
+    let after =
+        (1..=most - before).take_while(|&place| alike(&|own| own.get(own.len() - place).cloned()));
+    let after = after.count();
+    let left = parts.iter().map(|own| {
+        let left = own.get(before..own.len() - after).unwrap_or(own);
+        left.iter().collect::<PathBuf>().display().to_string()
+    });
+    left.collect()
+}
+
 /// Formats a fraction as a percentage with at most one decimal.
 pub fn percent(share: f64) -> String {
     format!("{} %", (1000.0 * share).round() / 10.0)
@@ -273,11 +303,50 @@ pub fn interval(figure: &ComparedFigure) -> String {
     }
 }
 
+/// Formats a metric's key; says of a loss that less of it is better.
+pub fn named(figure: &ComparedFigure) -> String {
+    match is_loss(figure) {
+        true => format!("{}, less is better", figure.key),
+        false => figure.key.clone(),
+    }
+}
+
+fn is_loss(figure: &ComparedFigure) -> bool {
+    ["loss", "mse"].contains(&figure.key.as_str())
+}
+
 /// Returns the number of decimals: two for percentages, more for losses.
 fn digits(figure: &ComparedFigure) -> usize {
-    let key = figure.key.as_str();
-    match ["loss", "mse"].contains(&key) {
+    match is_loss(figure) {
         true => 4,
         false => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heading_has_of_paths_what_distinguishes_them() {
+        for (paths, expected) in [
+            (
+                &["m/tuned/rte_model_1", "m/tuned/rte_model_2"][..],
+                &["rte_model_1", "rte_model_2"][..],
+            ),
+            (
+                &["d/small/tuned/rte_model", "d/base/tuned/rte_model"],
+                &["small", "base"],
+            ),
+            (&["a/x/rte", "a/b/y/rte"], &["x", "b/y"]),
+            (&["tries", "tries/first"], &["tries", "tries/first"]),
+            (&["/a/x/b", "/a/y/c", "/a/y/b"], &["x/b", "y/c", "y/b"]),
+            (&["a/b/c", "b/c"], &["a/b", "b"]),
+            (&["a/b", "a/b/b"], &["b", "b/b"]),
+            (&["/", "/a"], &["/", "/a"]),
+        ] {
+            let paths: Vec<&Path> = paths.iter().map(Path::new).collect();
+            assert_eq!(distinct(&paths), expected, "{paths:?}");
+        }
     }
 }

@@ -271,7 +271,7 @@ fn figures_differ_with_an_interval_and_examples_are_gained() {
     assert_eq!(out.matches("    gold: ").count(), 3, "{out}");
     let page = fs::read_to_string(laid.folder().join("page.html")).unwrap();
     for part in [
-        "<title>tries/first_1 · tries/other</title>",
+        "<title>first_1 · other</title>",
         "<td><code>learning_rate</code></td><td class=\"told\" data-label=\"run 1\">0.0001</td>\
          <td class=\"told\" data-label=\"run 2\">0.00003</td>",
         "data-label=\"95 % interval\">+",
