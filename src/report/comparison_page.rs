@@ -209,7 +209,7 @@ fn gained_and_lost(
                     dt { "run 1" } dd { (short(&first.answer)) }
                     dt { "run " (run) } dd { (short(&other.answer)) }
                 }
-                @if let Some(context) = sections[1].context(example) { (context) }
+                (contexts(sections, run, example))
                 p.meta { code { (short(&first.id)) } }
             }
         }
@@ -230,7 +230,29 @@ fn gained_and_lost(
             shown: shown.next().unwrap_or_default(),
         })
         .collect();
-    list(&groups, &[])
+    html! {
+        @if sections[0].context(candidates[0].example).is_some() {
+            p.note {
+                "Marked in the passages, which are shown for each run: " mark.gold { "gold answers" } " "
+                mark.predicted { "the prediction of the run" } " " mark.both { "both" } "."
+            }
+        }
+        (list(&groups, &[]))
+    }
+}
+
+/// Renders the context of an example for each run, with its answer marked; once if they are alike.
+fn contexts(sections: [&dyn Sections; 2], run: usize, example: usize) -> Markup {
+    let contexts = sections.map(|section| section.context(example));
+    let shown = contexts.iter().flatten().map(|context| &context.0);
+    match shown.collect::<Vec<_>>()[..] {
+        [first, other] if first != other => html! {
+            div.columns { @for (run, context) in [1, run].into_iter().zip(contexts.iter().flatten()) {
+                div { p.meta { "run " (run) } (context) }
+            } }
+        },
+        _ => html! { @if let Some(context) = &contexts[1] { (context) } },
+    }
 }
 
 fn examples(task: &TaskComparison) -> String {

@@ -406,6 +406,38 @@ fn questions_are_compared_under_the_threshold_of_each_run() {
 }
 
 #[test]
+fn passages_show_the_answers_of_both_runs_and_a_legend() {
+    let laid = Laid::new(&["squad"]);
+    laid.finish("bert", &json!({}), &[json!({"squad": {}})]);
+    let results = laid.finish("bidaf", &json!({}), &[json!({"squad": {}})]);
+    for name in ["preds", "null_odds"] {
+        let from = golden(&format!("eval/squad2-tiny.bidaf.{name}.json"));
+        fs::copy(from, results.join(format!("squad_qa/squad_{name}.json"))).unwrap();
+    }
+    let runs = ["tries/bert", "tries/bidaf"];
+    let output = ["--output", "page.html"];
+    succeed(laid.folder(), &[&["compare"][..], &runs, &output].concat());
+    let page = fs::read_to_string(laid.folder().join("page.html")).unwrap();
+    assert!(page.contains("<title>bert · bidaf</title>"));
+    for part in [
+        "<mark class=\"gold\">gold answers</mark>",
+        "<mark class=\"predicted\">the prediction of the run</mark>",
+        "<mark class=\"both\">both</mark>",
+    ] {
+        assert_eq!(page.matches(part).count(), 1, "{part}");
+    }
+    // Of two runs only one is right: their marks differ.
+    let of_run = |run: usize| {
+        page.matches(&format!("<p class=\"meta\">run {run}</p>"))
+            .count()
+    };
+    assert!(of_run(1) > 0);
+    assert_eq!(of_run(1), of_run(2));
+    let passages = page.matches("<p class=\"passage\"").count();
+    assert_eq!(passages, page.matches("<article").count() + of_run(1));
+}
+
+#[test]
 fn every_kind_of_task_has_intervals() {
     let chunk = told(&["chunk"], |results| {
         let other = golden("chunk/eval/predictions.dev.trained.jsonl");
