@@ -46,6 +46,12 @@ pub enum Error {
     )]
     NotOfRun { path: PathBuf },
     #[error(
+        "{}: {reason}; expected the JSON object that a run writes of its hyper-parameters; start the run \
+         again, which writes it",
+        path.display()
+    )]
+    NotJson { path: PathBuf, reason: String },
+    #[error(
         "{}: the list of finished trials is damaged; start the run again, which keeps it aside and looks at \
          the trials' folders",
         path.display()
@@ -96,7 +102,12 @@ impl TrialFolder {
     /// Reads what the trial was told.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let file = path.join(CONFIG_FILE);
-        let Some(said) = folder::config_file(path)? else {
+        let said = folder::config_file(path).map_err(|error| match error {
+            // Its advice is for converted checkpoints.
+            folder::Error::Config { path, reason } => Error::NotJson { path, reason },
+            other => other.into(),
+        })?;
+        let Some(said) = said else {
             return Err(Error::NoConfig { path: file });
         };
         if !said.is_fine_tuned() {
@@ -503,6 +514,10 @@ mod tests {
         let whole = fs::read_to_string(&file).unwrap();
         for (text, part) in [
             ("{", "EOF"),
+            (
+                "x",
+                "expected the JSON object that a run writes of its hyper-parameters; start the run again",
+            ),
             ("{\"vocab_size\": 3}", "found those of no run"),
             (
                 &whole.replace("\"learning_rate\":", "\"learning_rat\":"),
