@@ -7,6 +7,14 @@
   const css = (name) => getComputedStyle(root).getPropertyValue(name).trim();
   const tint = (colour, share) => `color-mix(in srgb, ${colour} ${share}%, transparent)`;
 
+  // The colour of a number, and its dashes: after the last colour the first comes again, with other dashes.
+  const COLOURS = 10;
+  const colourOf = (number) => css(`--c${number % COLOURS}`);
+  const dashesOf = (number) => {
+    const dots = Math.floor(number / COLOURS) - 1;
+    return dots < 0 ? undefined : [10, 4, ...Array(dots).fill([2, 4]).flat()];
+  };
+
   // Theme: the system's, until the button says otherwise. The address may say it too: ?theme=dark.
   const systemDark = matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (root.dataset.theme ?? (systemDark.matches ? "dark" : "light")) === "dark";
@@ -94,9 +102,9 @@
     const value = (u, value, i, at) => shown(at == null ? rest[i] : value);
     const series = chart.lines.map(({ name, style }) => {
       const [[kind, number]] = Object.entries(style);
-      const colour = css(`--c${number % 5}`);
+      const colour = colourOf(number);
       return {
-        label: name, value, spanGaps: true,
+        label: name, value, spanGaps: true, dash: dashesOf(number),
         points: { show: kind === "dotted", size: 8, fill: colour },
         stroke: kind === "faint" ? tint(colour, 38) : colour, width: kind === "bold" || kind === "dotted" ? 2 : kind === "thin" ? 1.5 : 1,
       };
@@ -141,7 +149,7 @@
     const count = Math.max(1, ...chart.series.map(([, , counts]) => counts.length));
     const edges = Array.from({ length: count }, (_, bin) => chart.start + bin * chart.width);
     const series = chart.series.map(([name, number, counts]) => {
-      const colour = css(`--c${number % 5}`);
+      const colour = colourOf(number);
       return { name, counts, drawn: counts, colour, fill: tint(colour, 45) };
     });
     const hooks = chart.line == null ? {} : { draw: [mark(chart.line)] };
@@ -210,7 +218,7 @@
     const scales = { ...options.scales, x: { time: false, ...options.scales.x } };
     const made = new uPlot({
       ...size(plot), ...options, scales, padding: [10, 12, 0, 0],
-      cursor: { points: { size: 6 }, y: false }, legend: { live: true },
+      cursor: { points: { size: 6 }, y: false }, legend: { live: true, markers: { dash: (u, i) => u.series[i].dash ? "dashed" : "solid" } },
     }, data, plot);
     made.setLegend({ idx: null });
     drawn.set(plot, made);

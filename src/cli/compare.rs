@@ -1,6 +1,9 @@
 //! `electra compare`: runs held against the first of them: settings, scores, examples gained and lost.
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use anyhow::ensure;
 use checkpoints_convert::printable;
@@ -24,7 +27,9 @@ use crate::{
     },
     report::{
         EXAMPLES, Made, Sections,
-        comparison_page::{Against, ComparisonPage, interval, percent, shown, signed},
+        comparison_page::{
+            Against, ComparisonPage, distinct, interval, named, percent, shown, signed,
+        },
         origin_section,
     },
     terminal,
@@ -72,9 +77,7 @@ pub(super) fn run(
     let opened = args.runs.iter().map(|path| EvaluatedRun::open(path));
     let runs: Vec<EvaluatedRun> = opened.collect::<Result<_, _>>()?;
     for (place, run) in runs.iter().enumerate() {
-        let same =
-            |other: &EvaluatedRun| other.run.folder == run.run.folder && other.trial == run.trial;
-        let earlier = runs[..place].iter().find(|other| same(other));
+        let earlier = runs[..place].iter().find(|other| other.is_same(run));
         ensure!(
             earlier.is_none(),
             "{}: given twice (trial {}); give another run",
@@ -99,8 +102,13 @@ pub(super) fn run(
         .collect();
     let sides: Vec<Side> = names
         .iter()
+        .zip(&runs)
         .zip(&sections)
-        .map(|(name, sections)| Side { name, sections })
+        .map(|((name, run), sections)| Side {
+            name,
+            most: run.run.config.max_eval_examples,
+            sections,
+        })
         .collect();
     let bootstrap = Bootstrap::default();
     let others = sides.iter().skip(1);
@@ -125,8 +133,10 @@ pub(super) fn run(
                     .collect(),
                 left_out: &comparison.left_out,
             });
+        let paths: Vec<&Path> = runs.iter().map(|run| run.path.as_path()).collect();
+        let title = args.title.clone();
         let page = ComparisonPage {
-            title: args.title.clone().unwrap_or_else(|| names.join(" · ")),
+            title: title.unwrap_or_else(|| distinct(&paths).join(" · ")),
             runs: told.facts.clone(),
             comparisons: against.collect(),
             bootstrap,
@@ -263,7 +273,7 @@ impl Told<'_> {
             writeln!(
                 out,
                 "{:20}{first:>10}{other:>10}{difference:>12}   {interval}{mark}",
-                figure.key
+                named(figure)
             )?;
         }
         print_undefined(&figures.figures, out)?;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
+    counted::grouped,
     eval::{bootstrap::Bootstrap, comparison::TaskComparison},
     report::Sections,
 };
@@ -24,6 +25,8 @@ pub enum Error {
     },
     #[error(transparent)]
     OtherExamples(#[from] Box<OtherExamples>),
+    #[error(transparent)]
+    OtherPart(#[from] Box<OtherPart>),
 }
 
 /// Answers to other examples than those of the first run.
@@ -45,10 +48,24 @@ pub struct OtherExamples {
     difference: String,
 }
 
+/// Answers to another part of the file than those of the first run, or to its examples as other settings
+/// read them.
+#[derive(Debug, thiserror::Error)]
+#[error("{task}: both runs answer the examples of {} (sha256 {sum}…), but {difference}: {cause}", data.display())]
+pub struct OtherPart {
+    task: String,
+    data: PathBuf,
+    sum: String,
+    difference: String,
+    cause: String,
+}
+
 /// A run as messages name it, and its answers.
 #[derive(Clone, Copy)]
 pub struct Side<'a> {
     pub name: &'a str,
+    /// The most examples that it was told to answer of a file, if not all.
+    pub most: Option<usize>,
     pub sections: &'a [Box<dyn Sections + 'a>],
 }
 
@@ -85,7 +102,7 @@ pub fn compare<'a>(
             continue;
         };
         let sections: [&'a dyn Sections; 2] = [own.as_ref(), theirs];
-        check_same(first.name, other.name, sections)?;
+        check_same([first, other], sections)?;
         let judged = sections.map(Sections::judged);
         let figures = TaskComparison::of(
             own.name(),
@@ -114,22 +131,68 @@ pub fn compare<'a>(
 }
 
 /// Refuses answers to other examples.
-fn check_same(first: &str, other: &str, sections: [&dyn Sections; 2]) -> Result<(), Error> {
+fn check_same(sides: [Side; 2], sections: [&dyn Sections; 2]) -> Result<(), Error> {
     let Some(difference) = difference(sections) else {
         return Ok(());
     };
+    let task = sections[0].name().to_owned();
     let [first_data, other_data] = sections.map(Sections::data);
+    if first_data.sha256.is_some() && first_data.sha256 == other_data.sha256 {
+        let (difference, cause) = of_one_file(sides, sections, difference);
+        let other_part = OtherPart {
+            task,
+            data: first_data.file.clone(),
+            sum: first_data.short().to_owned(),
+            difference,
+            cause,
+        };
+        return Err(Box::new(other_part).into());
+    }
+    let [first, other] = sides.map(|side| side.name.to_owned());
     let other_examples = OtherExamples {
-        task: sections[0].name().to_owned(),
-        first: first.to_owned(),
+        task,
+        first,
         first_data: first_data.file.clone(),
         first_sum: first_data.short().to_owned(),
-        other: other.to_owned(),
+        other,
         other_data: other_data.file.clone(),
         other_sum: other_data.short().to_owned(),
         difference,
     };
     Err(Box::new(other_examples).into())
+}
+
+/// In what the answers to one file differ, why, and what to do.
+fn of_one_file(
+    sides: [Side; 2],
+    sections: [&dyn Sections; 2],
+    difference: String,
+) -> (String, String) {
+    let judged = sections.map(Sections::judged);
+    let counts = [&judged[0], &judged[1]].map(|judged| judged.len());
+    let [first, other] = sides;
+    if counts[0] == counts[1] {
+        let cause = "they read it by other settings, or lack other predictions; evaluate both again with the \
+                     same settings";
+        return (difference, cause.to_owned());
+    }
+    let [own, theirs] = counts.map(|count| grouped(count, judged[0].noun));
+    let difference = format!(
+        "{} has answers to {own}, {} to {theirs}",
+        first.name, other.name
+    );
+    let fewer = usize::from(counts[1] < counts[0]);
+    let cause = if sides[fewer].most == Some(counts[fewer]) {
+        let [own, theirs] = sides.map(|side| match side.most {
+            Some(most) => most.to_string(),
+            None => "null".to_owned(),
+        });
+        format!("max_eval_examples is {own} there and {theirs} here; evaluate both with the same")
+    } else {
+        let name = sides[fewer].name;
+        format!("{name} lacks predictions; evaluate it again")
+    };
+    (difference, cause)
 }
 
 /// In what the examples differ, in words.

@@ -1,6 +1,9 @@
 //! A trial of a run with its answers to the dev files, to be held against another's.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::{
     made_run::{MadeRun, State},
@@ -32,12 +35,12 @@ pub enum Error {
         path.display()
     )]
     Renamed { path: PathBuf, name: String },
-    #[error(
-        "{}: expected a trial that was evaluated, found {found}; start the run again, which goes on from \
-         there, with do_eval=true",
-        path.display()
-    )]
-    NotEvaluated { path: PathBuf, found: String },
+    #[error("{}: expected a trial that was evaluated, found {found}; {advice}", path.display())]
+    NotEvaluated {
+        path: PathBuf,
+        found: String,
+        advice: String,
+    },
 }
 
 /// A trial that was evaluated.
@@ -62,25 +65,15 @@ impl EvaluatedRun {
         if let Some(name) = run.renamed_from.clone() {
             return Err(Error::Renamed { path, name });
         }
-        let evaluated = run.trials.iter().filter_map(|(number, state)| match state {
-            State::Finished { results, .. } if !results.tasks.is_empty() => {
-                Some((*number, results))
-            }
-            _ => None,
-        });
-        let mut evaluated = evaluated.filter(|(number, _)| trial.is_none_or(|own| own == *number));
-        let Some((trial, results)) = evaluated.next_back() else {
-            let state = trial.and_then(|trial| run.trials.get(&trial));
-            let found = match state {
-                Some(State::Finished { .. }) => "one that was only trained".to_owned(),
-                Some(State::Trained) => "one that is trained, and not evaluated".to_owned(),
-                Some(State::Unfinished { steps: Some(steps) }) => {
-                    format!("one that is unfinished, at step {steps}")
-                }
-                Some(State::Unfinished { steps: None }) => "one that is unfinished".to_owned(),
-                None => format!("none ({})", run.progress()),
-            };
-            return Err(Error::NotEvaluated { path, found });
+        let mut evaluated = evaluated(&run);
+        evaluated.retain(|number, _| trial.is_none_or(|own| own == *number));
+        let Some((trial, results)) = evaluated.pop_last() else {
+            let (found, advice) = instead(&run, trial);
+            return Err(Error::NotEvaluated {
+                path,
+                found,
+                advice,
+            });
         };
         let results = results.clone();
         let config = &run.config;
@@ -100,6 +93,11 @@ impl EvaluatedRun {
             results,
             files,
         })
+    }
+
+    /// Returns whether both are the same trial of the same run, whatever paths lead there.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.trial == other.trial && real(&self.run.folder) == real(&other.run.folder)
     }
 
     /// Its answers, read from where it left them.
@@ -136,4 +134,67 @@ impl EvaluatedRun {
         }
         inputs
     }
+}
+
+/// The one path of a run's folders without their numbers; of that name itself there may be none.
+fn real(common: &Path) -> PathBuf {
+    let parent = match common.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let parent = parent.canonicalize();
+    let parent = parent.ok().zip(common.file_name());
+    parent.map_or_else(|| common.to_owned(), |(parent, name)| parent.join(name))
+}
+
+/// The trials of a run that were evaluated.
+fn evaluated(run: &MadeRun) -> BTreeMap<usize, &TrialResults> {
+    let trials = run.trials.iter().filter_map(|(number, state)| match state {
+        State::Finished { results, .. } if !results.tasks.is_empty() => Some((*number, results)),
+        _ => None,
+    });
+    trials.collect()
+}
+
+/// What is there instead of the trial that was asked for, or of any that was evaluated, and what to do.
+fn instead(run: &MadeRun, trial: Option<usize>) -> (String, String) {
+    let planned = run.config.num_trials.max(run.trials.len());
+    let trial = trial.or_else(|| run.trials.keys().next_back().copied());
+    let again = "start the run again with its own command; it goes on from there";
+    let (found, advice) = match trial.and_then(|trial| run.trials.get(&trial)) {
+        Some(State::Finished { .. }) => (
+            "one that was only trained".to_owned(),
+            format!("{again}, with do_eval=true"),
+        ),
+        Some(State::Trained) => (
+            "one that is trained, and not evaluated".to_owned(),
+            format!("{again}, with do_eval=true if it was started without"),
+        ),
+        Some(State::Unfinished { steps: Some(steps) }) => (
+            format!("one that is unfinished, at step {steps}"),
+            again.to_owned(),
+        ),
+        Some(State::Unfinished { steps: None }) => {
+            ("one that is unfinished".to_owned(), again.to_owned())
+        }
+        None => {
+            let number = trial.unwrap_or_default();
+            let names: Vec<String> = evaluated(run).keys().map(usize::to_string).collect();
+            let known = match names.is_empty() {
+                true => "none evaluated".to_owned(),
+                false => format!("evaluated: {}", names.join(", ")),
+            };
+            match number <= planned {
+                true => (
+                    format!("no trial {number} yet ({planned} planned; {known})"),
+                    format!("{again}, or give a trial that is evaluated"),
+                ),
+                false => (
+                    format!("no trial {number} (the run has {planned}; {known})"),
+                    "give one of its trials".to_owned(),
+                ),
+            }
+        }
+    };
+    (found, advice)
 }

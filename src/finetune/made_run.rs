@@ -325,6 +325,10 @@ mod tests {
         let whole = fs::read_to_string(&file).unwrap();
         for (text, part) in [
             ("{", "EOF"),
+            (
+                "x",
+                "expected the JSON object that a run writes of its hyper-parameters; start the run again",
+            ),
             ("{\"vocab_size\": 3}", "found those of no run"),
             (
                 &whole.replace("\"learning_rate\":", "\"learning_rat\":"),

@@ -42,6 +42,12 @@ pub enum Error {
     )]
     NotOfRun { path: PathBuf },
     #[error(
+        "{}: {reason}; expected the JSON object that a run writes of its hyper-parameters; start the run \
+         again, which writes it",
+        path.display()
+    )]
+    NotJson { path: PathBuf, reason: String },
+    #[error(
         "{}: the list of finished trials is damaged; start the run again, which keeps it aside and looks at \
          the trials' folders",
         path.display()
@@ -64,7 +70,12 @@ impl TrialFolder {
     /// Reads what the trial was told.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let file = path.join(CONFIG_FILE);
-        let Some(said) = folder::config_file(path)? else {
+        let said = folder::config_file(path).map_err(|error| match error {
+            // Its advice is for converted checkpoints.
+            folder::Error::Config { path, reason } => Error::NotJson { path, reason },
+            other => other.into(),
+        })?;
+        let Some(said) = said else {
             return Err(Error::NoConfig { path: file });
         };
         if !said.is_fine_tuned() {

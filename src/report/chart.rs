@@ -7,7 +7,11 @@
 use maud::{Markup, html};
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
-/// The style of a line; the number is the index of its colour in the page's style sheet.
+/// Colours of lines in the page's style sheet.
+pub const COLOURS: usize = 10;
+
+/// The style of a line; the number is the index of its colour in the page's style sheet. The
+/// numbers after the last colour begin with the first again, with other dashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Style {
@@ -162,6 +166,17 @@ fn columns<S: Serializer>(points: &[(f64, f64)], serializer: S) -> Result<S::Ok,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_page_has_every_colour_in_light_and_dark() {
+        let style = include_str!("../../assets/report/page.css");
+        let defined = |colour: usize| style.matches(&format!("--c{colour}: #")).count();
+        // Dark both as the system's choice and as the reader's.
+        assert!((0..COLOURS).all(|colour| defined(colour) == 3));
+        assert_eq!(defined(COLOURS), 0);
+        let script = include_str!("../../assets/report/page.js");
+        assert!(script.contains(&format!("const COLOURS = {COLOURS};")));
+    }
 
     #[test]
     fn a_line_is_two_short_columns() {

@@ -1,6 +1,6 @@
 //! Renders a comparison of runs with the first of them as one HTML file, in the style of a report.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use maud::{Markup, html};
 
@@ -70,11 +70,13 @@ impl ComparisonPage<'_> {
     fn runs(&self) -> Markup {
         let runs = self.runs.first().map_or(0, |(_, values)| values.len());
         html! {
-            div.scroll { table.fit {
+            div.scroll { table.fit.stack {
                 thead { tr { th {} @for run in 1..=runs { th { "run " (run) } } } }
                 tbody { @for (name, values) in &self.runs { tr {
                     td { code { (name) } }
-                    @for value in values { td.told { (value) } }
+                    @for (run, value) in (1..).zip(values) {
+                        td.told data-label={ "run " (run) } { (value) }
+                    }
                 } } }
             } }
             p.note { "Settings that all runs have alike are left out." }
@@ -148,20 +150,25 @@ impl ComparisonPage<'_> {
 
 fn table(task: &TaskComparison, run: usize, confidence: f64) -> Markup {
     html! {
-        div.scroll { table.fit {
+        div.scroll { table.fit.stack {
             thead { tr {
                 th { "figure" } th.n { "run 1" } th.n { "run " (run) } th.n { "difference" }
                 th.n { (percent(confidence)) " interval" }
             } }
             tbody { @for figure in &task.figures { tr {
-                td { code { (figure.key) } }
-                @for value in figure.values { td.n { (shown(figure, value)) } }
-                td.n {
+                td {
+                    code { (figure.key) }
+                    @if is_loss(figure) { ", less is better" }
+                }
+                @for (run, value) in [1, run].into_iter().zip(figure.values) {
+                    td.n data-label={ "run " (run) } { (shown(figure, value)) }
+                }
+                td.n data-label="difference" {
                     @if figure.interval.is_some_and(|interval| interval.excludes_zero()) {
                         b { (signed(figure, figure.difference())) }
                     } @else { (signed(figure, figure.difference())) }
                 }
-                td.n { (interval(figure)) }
+                td.n data-label={ (percent(confidence)) " interval" } { (interval(figure)) }
             } } }
         } }
         @for figure in &task.figures {
@@ -202,7 +209,7 @@ fn gained_and_lost(
                     dt { "run 1" } dd { (short(&first.answer)) }
                     dt { "run " (run) } dd { (short(&other.answer)) }
                 }
-                @if let Some(context) = sections[1].context(example) { (context) }
+                (contexts(sections, run, example))
                 p.meta { code { (short(&first.id)) } }
             }
         }
@@ -223,7 +230,29 @@ fn gained_and_lost(
             shown: shown.next().unwrap_or_default(),
         })
         .collect();
-    list(&groups, &[])
+    html! {
+        @if sections[0].context(candidates[0].example).is_some() {
+            p.note {
+                "Marked in the passages, which are shown for each run: " mark.gold { "gold answers" } " "
+                mark.predicted { "the prediction of the run" } " " mark.both { "both" } "."
+            }
+        }
+        (list(&groups, &[]))
+    }
+}
+
+/// Renders the context of an example for each run, with its answer marked; once if they are alike.
+fn contexts(sections: [&dyn Sections; 2], run: usize, example: usize) -> Markup {
+    let contexts = sections.map(|section| section.context(example));
+    let shown = contexts.iter().flatten().map(|context| &context.0);
+    match shown.collect::<Vec<_>>()[..] {
+        [first, other] if first != other => html! {
+            div.columns { @for (run, context) in [1, run].into_iter().zip(contexts.iter().flatten()) {
+                div { p.meta { "run " (run) } (context) }
+            } }
+        },
+        _ => html! { @if let Some(context) = &contexts[1] { (context) } },
+    }
 }
 
 fn examples(task: &TaskComparison) -> String {
@@ -236,6 +265,33 @@ fn capital(text: &str) -> String {
         .next()
         .map(|first| first.to_uppercase().to_string());
     format!("{}{}", first.unwrap_or_default(), characters.as_str())
+}
+
+/// Shortens the paths of runs to what distinguishes them, for a heading: the folders that all begin
+/// or end with are left out.
+pub fn distinct(paths: &[&Path]) -> Vec<String> {
+    let parts = paths.iter().map(|path| {
+        let parts = path.components();
+        let parts = parts.map(|part| part.as_os_str().to_string_lossy().into_owned());
+        parts.collect::<Vec<String>>()
+    });
+    let parts: Vec<Vec<String>> = parts.collect();
+    let shortest = parts.iter().map(Vec::len).min().unwrap_or(0);
+    let alike = |of: &dyn Fn(&[String]) -> Option<String>| {
+        parts.windows(2).all(|pair| of(&pair[0]) == of(&pair[1]))
+    };
+    // Something of each is left.
+    let most = shortest.saturating_sub(1);
+    let before = (0..most).take_while(|&place| alike(&|own| own.get(place).cloned()));
+    let before = before.count();
+    let after =
+        (1..=most - before).take_while(|&place| alike(&|own| own.get(own.len() - place).cloned()));
+    let after = after.count();
+    let left = parts.iter().map(|own| {
+        let left = own.get(before..own.len() - after).unwrap_or(own);
+        left.iter().collect::<PathBuf>().display().to_string()
+    });
+    left.collect()
 }
 
 /// Formats a fraction as a percentage with at most one decimal.
@@ -269,11 +325,50 @@ pub fn interval(figure: &ComparedFigure) -> String {
     }
 }
 
+/// Formats a metric's key; says of a loss that less of it is better.
+pub fn named(figure: &ComparedFigure) -> String {
+    match is_loss(figure) {
+        true => format!("{}, less is better", figure.key),
+        false => figure.key.clone(),
+    }
+}
+
+fn is_loss(figure: &ComparedFigure) -> bool {
+    ["loss", "mse"].contains(&figure.key.as_str())
+}
+
 /// Returns the number of decimals: two for percentages, more for losses.
 fn digits(figure: &ComparedFigure) -> usize {
-    let key = figure.key.as_str();
-    match ["loss", "mse"].contains(&key) {
+    match is_loss(figure) {
         true => 4,
         false => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heading_has_of_paths_what_distinguishes_them() {
+        for (paths, expected) in [
+            (
+                &["m/tuned/rte_model_1", "m/tuned/rte_model_2"][..],
+                &["rte_model_1", "rte_model_2"][..],
+            ),
+            (
+                &["d/small/tuned/rte_model", "d/base/tuned/rte_model"],
+                &["small", "base"],
+            ),
+            (&["a/x/rte", "a/b/y/rte"], &["x", "b/y"]),
+            (&["tries", "tries/first"], &["tries", "tries/first"]),
+            (&["/a/x/b", "/a/y/c", "/a/y/b"], &["x/b", "y/c", "y/b"]),
+            (&["a/b/c", "b/c"], &["a/b", "b"]),
+            (&["a/b", "a/b/b"], &["b", "b/b"]),
+            (&["/", "/a"], &["/", "/a"]),
+        ] {
+            let paths: Vec<&Path> = paths.iter().map(Path::new).collect();
+            assert_eq!(distinct(&paths), expected, "{paths:?}");
+        }
     }
 }

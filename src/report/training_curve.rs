@@ -77,8 +77,8 @@ impl TrainingCurve {
     }
 
     /// Returns each metric of the evaluations, either all losses or all others, except those for a
-    /// part of the examples; colours are numbered from `colour`.
-    pub(super) fn dev(&self, losses: bool, colour: usize, alone: bool) -> Vec<Line> {
+    /// part of the examples; colours are numbered from `colour` in steps of `step`.
+    pub(super) fn dev(&self, losses: bool, colour: usize, step: usize, alone: bool) -> Vec<Line> {
         let Some(first) = self.dev.first() else {
             return Vec::new();
         };
@@ -94,12 +94,20 @@ impl TrainingCurve {
                     points.map(|record| (record.step as f64, value(record).unwrap_or(f64::NAN)));
                 lines.push(Line {
                     name: format!("{}{task}: {key}", self.prefix(alone)),
-                    style: Style::Dotted(colour + lines.len()),
+                    style: Style::Dotted(colour + step * lines.len()),
                     points: points.collect(),
                 });
             }
         }
         lines
+    }
+
+    /// Returns the step after which the weights were kept as the best of all evaluations; `None` of a
+    /// run that keeps its last.
+    pub(super) fn kept(&self) -> Option<u64> {
+        // Each evaluation that was the best so far had its weights kept.
+        let kept = self.dev.iter().rfind(|record| record.weights.is_some());
+        kept.map(|record| record.step)
     }
 
     /// Returns how many examples the evaluations used, one line for each task that did not use all.

@@ -54,8 +54,8 @@ pub async fn ask(
     kind: Kind,
     request: Request,
 ) -> Result<Json<Reply>, Refusal> {
-    let body = admit(&served, kind, request).await?;
-    let asked = checked(&served, kind, asked::read(kind, &body)?)?;
+    let body = admit(&served, kind, request, Kind::endpoint).await?;
+    let asked = checked(&served, kind, asked::read(kind, &body)?, Kind::endpoint)?;
     let place = served.queue.place()?;
     let replies = answer(&served, vec![(place, asked)], "the passage is long").await;
     let mut replies = replies.map_err(|(_, refusal)| refusal)?;
@@ -68,11 +68,12 @@ pub async fn ask_all(
     kind: Kind,
     request: Request,
 ) -> Result<Json<Vec<Reply>>, Refusal> {
-    let body = admit(&served, kind, request).await?;
+    let body = admit(&served, kind, request, Kind::list_endpoint).await?;
     let posted = asked::read_list(kind, &body, served.limits.items())?;
     let items = posted.into_iter().enumerate();
     let asked = items.map(|(item, posted)| {
-        checked(&served, kind, posted).map_err(|refusal| refusal.of_item(item))
+        let checked = checked(&served, kind, posted, Kind::list_endpoint);
+        checked.map_err(|refusal| refusal.of_item(item))
     });
     let asked: Vec<(usize, Asked)> = asked.collect::<Result<_, _>>()?;
     let places = served.queue.places(asked.len())?;
@@ -85,17 +86,29 @@ pub async fn ask_all(
     replies.map(Json).map_err(named)
 }
 
-/// Returns the body of a request, if the model has a task of this kind.
-async fn admit(served: &Served, kind: Kind, request: Request) -> Result<Bytes, Refusal> {
-    asked_for(&served.offers, kind, None)?;
+/// Returns the body of a request, if the model has a task of this kind; `endpoint` gives the
+/// endpoints of this form, for messages.
+async fn admit(
+    served: &Served,
+    kind: Kind,
+    request: Request,
+    endpoint: fn(Kind) -> &'static str,
+) -> Result<Bytes, Refusal> {
+    asked_for(&served.offers, kind, None, endpoint)?;
     expect_json(request.headers())?;
+    expect_plain(request.headers())?;
     receive(request, &served.limits).await
 }
 
 /// Returns which of the models is asked, and what.
-fn checked(served: &Served, kind: Kind, posted: Posted) -> Result<(usize, Asked), Refusal> {
+fn checked(
+    served: &Served,
+    kind: Kind,
+    posted: Posted,
+    endpoint: fn(Kind) -> &'static str,
+) -> Result<(usize, Asked), Refusal> {
     let Posted { task, texts } = posted;
-    let (head, offer) = asked_for(&served.offers, kind, task.as_deref())?;
+    let (head, offer) = asked_for(&served.offers, kind, task.as_deref(), endpoint)?;
     Ok((head, asked::check(texts, offer)?))
 }
 
@@ -184,6 +197,23 @@ fn expect_json(headers: &HeaderMap) -> Result<(), Refusal> {
     }
     let message = format!("Content-Type: expected application/json, found {given}");
     Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
+}
+
+/// Refuses a compressed body, which would be read as if it were the JSON itself.
+fn expect_plain(headers: &HeaderMap) -> Result<(), Refusal> {
+    for value in headers.get_all(header::CONTENT_ENCODING) {
+        // More than ASCII is no encoding that is known.
+        let given = String::from_utf8_lossy(value.as_bytes());
+        let mut encodings = given.split(',').map(str::trim);
+        if encodings.any(|one| !one.is_empty() && !one.eq_ignore_ascii_case("identity")) {
+            let message = format!(
+                "Content-Encoding: expected none, found {given}; compressed bodies are not read, send the \
+                 JSON itself"
+            );
+            return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+        }
+    }
+    Ok(())
 }
 
 /// Returns the server's statistics, for Prometheus.

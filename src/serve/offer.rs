@@ -173,6 +173,7 @@ fn text_fields(asking: &TextAsking, config: &Config, limits: &Limits) -> Vec<Fie
 }
 
 /// Returns the task that a request is for: the one it names, or the first of the endpoint's kind.
+/// `endpoint` gives the endpoint of a kind that takes requests of this form, one alone or a list.
 ///
 /// # Errors
 /// If the model has no such task; the message says what it has instead.
@@ -180,18 +181,21 @@ pub fn asked_for<'a>(
     offers: &'a [Offer],
     kind: Kind,
     task: Option<&str>,
+    endpoint: fn(Kind) -> &'static str,
 ) -> Result<(usize, &'a Offer), Refusal> {
     let mut numbered = offers.iter().enumerate();
     let Some(task) = task else {
         let found = numbered.find(|(_, offer)| offer.kind == kind);
-        return found.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, not_offered(offers, kind)));
+        return found.ok_or_else(|| {
+            Refusal::new(StatusCode::NOT_FOUND, not_offered(offers, kind, endpoint))
+        });
     };
     match numbered.find(|(_, offer)| offer.name == task) {
         Some(found) if found.1.kind == kind => Ok(found),
         Some((_, offer)) => Err(Refusal::bad(format!(
             "task: {task} {}; ask at {}",
             offer.kind.does(),
-            offer.endpoint
+            endpoint(offer.kind)
         ))),
         None => {
             let names: Vec<&str> = offers.iter().map(|offer| offer.name.as_str()).collect();
@@ -204,14 +208,14 @@ pub fn asked_for<'a>(
 }
 
 /// Returns the message at an endpoint for which the model has no task.
-fn not_offered(offers: &[Offer], kind: Kind) -> String {
+fn not_offered(offers: &[Offer], kind: Kind, endpoint: fn(Kind) -> &'static str) -> String {
     let instead = offers.iter().map(|offer| {
-        let Offer { name, endpoint, .. } = offer;
-        format!("{name} {}: ask at {endpoint}", offer.kind.does())
+        let (name, instead) = (&offer.name, endpoint(offer.kind));
+        format!("{name} {}: ask at {instead}", offer.kind.does())
     });
     format!(
         "{}: no task of this model {}; {}",
-        kind.endpoint(),
+        endpoint(kind),
         kind.does(),
         instead.collect::<Vec<_>>().join(", ")
     )
@@ -242,7 +246,7 @@ mod tests {
             ("sst", Kind::Classification),
         ]);
         let asked = |kind, task| {
-            let found = asked_for(&offers, kind, task).map(|(place, _)| place);
+            let found = asked_for(&offers, kind, task, Kind::endpoint).map(|(place, _)| place);
             found.map_err(|refusal| (refusal.status.as_u16(), refusal.message))
         };
         assert_eq!(asked(Kind::Classification, None), Ok(1));
@@ -272,5 +276,18 @@ mod tests {
         ] {
             assert_eq!(asked(kind, task), Err((status, message.to_owned())));
         }
+        // A list is asked elsewhere.
+        let list = |kind, task| {
+            let refused = asked_for(&offers[..1], kind, task, Kind::list_endpoint).unwrap_err();
+            refused.message
+        };
+        assert_eq!(
+            list(Kind::Tagging, None),
+            "/v1/tags: no task of this model finds spans in texts; sts gives texts a value: ask at /v1/values"
+        );
+        assert_eq!(
+            list(Kind::Tagging, Some("sts")),
+            "task: sts gives texts a value; ask at /v1/values"
+        );
     }
 }

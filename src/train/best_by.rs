@@ -5,6 +5,14 @@ use crate::eval::dev_record::DevRecord;
 /// Metrics of which less is better.
 const LOSSES: [&str; 2] = ["loss", "mse"];
 
+/// The end of the keys of thresholds, which are found among the scores but are none.
+const THRESHOLD: &str = "_thresh";
+
+/// Returns whether a figure of an evaluation tells how good the model is.
+pub fn is_score(key: &str) -> bool {
+    !key.ends_with(THRESHOLD)
+}
+
 /// A metric of a scorer, averaged over all tasks that have it or for one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BestBy {
@@ -33,6 +41,11 @@ impl BestBy {
         let of_task = move |name: &String| self.task.as_ref().is_none_or(|task| task == name);
         let tasks = record.tasks.iter().filter(move |(name, _)| of_task(name));
         tasks.filter_map(|(_, figures)| figures.get(&self.key).copied())
+    }
+
+    /// Returns whether the metric tells how good a model is.
+    pub fn is_score(&self) -> bool {
+        is_score(&self.key)
     }
 
     /// Returns whether the evaluation has the metric at all.
@@ -107,6 +120,7 @@ mod tests {
         );
         assert_eq!(of("accuracy").rank(&two), Some(75.0));
         assert_eq!(of("my.own.f1").task.as_deref(), Some("my.own"));
+        assert!(of("rte.best_f1").is_score() && !of("rte.best_f1_thresh").is_score());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 use burn::module::Module;
 
 use super::{
-    best_by::BestBy,
+    best_by::{BestBy, is_score},
     best_weights::{self, BestWeights},
     log::{self, RunLog, dev_jsonl::DevLog},
     run_folder::EVAL_LOG,
@@ -30,6 +30,8 @@ pub enum Error {
     Weights(#[from] best_weights::Error),
     #[error("keep_best={key}: the evaluation has no such figure; give one of {known}")]
     NoFigure { key: String, known: String },
+    #[error("keep_best={key}: a threshold, which no weights are better by; give one of {known}")]
+    Threshold { key: String, known: String },
 }
 
 /// Scores a model on the dev files; `None` if the user interrupts it.
@@ -165,14 +167,13 @@ impl<'a> DevCurve<'a> {
     /// Logs an evaluation, after saving its weights if these are the best.
     fn keep(&mut self, mut record: DevRecord, model: &Model) -> Result<(), Error> {
         if let Some(best_by) = &self.best_by {
-            if !best_by.is_in(&record) {
-                let known = record.tasks.values().flat_map(|figures| figures.keys());
-                let mut known: Vec<&str> = known.map(String::as_str).collect();
-                known.sort_unstable();
-                known.dedup();
-                return Err(Error::NoFigure {
-                    key: self.plan.keep_best.unwrap_or_default().to_owned(),
-                    known: known.join(", "),
+            let is_in = best_by.is_in(&record);
+            if !is_in || !best_by.is_score() {
+                let key = self.plan.keep_best.unwrap_or_default().to_owned();
+                let known = scores(&record);
+                return Err(match is_in {
+                    true => Error::Threshold { key, known },
+                    false => Error::NoFigure { key, known },
                 });
             }
             let best = self.best();
@@ -222,4 +223,14 @@ impl<'a> DevCurve<'a> {
         self.weights.copy_to(file, best.weights)?;
         Ok(true)
     }
+}
+
+/// Lists the figures of an evaluation that can decide which weights are best.
+fn scores(record: &DevRecord) -> String {
+    let keys = record.tasks.values().flat_map(|figures| figures.keys());
+    let mut keys: Vec<&str> = keys.map(String::as_str).collect();
+    keys.retain(|key| is_score(key));
+    keys.sort_unstable();
+    keys.dedup();
+    keys.join(", ")
 }

@@ -271,8 +271,10 @@ fn figures_differ_with_an_interval_and_examples_are_gained() {
     assert_eq!(out.matches("    gold: ").count(), 3, "{out}");
     let page = fs::read_to_string(laid.folder().join("page.html")).unwrap();
     for part in [
-        "<title>tries/first_1 · tries/other</title>",
-        "<td><code>learning_rate</code></td><td class=\"told\">0.0001</td><td class=\"told\">0.00003</td>",
+        "<title>first_1 · other</title>",
+        "<td><code>learning_rate</code></td><td class=\"told\" data-label=\"run 1\">0.0001</td>\
+         <td class=\"told\" data-label=\"run 2\">0.00003</td>",
+        "data-label=\"95 % interval\">+",
         "<b>+20.83</b>",
         "Texts, right only in run 2: 5 of 5 are here",
         "rte: run 2 against run 1",
@@ -404,6 +406,38 @@ fn questions_are_compared_under_the_threshold_of_each_run() {
 }
 
 #[test]
+fn passages_show_the_answers_of_both_runs_and_a_legend() {
+    let laid = Laid::new(&["squad"]);
+    laid.finish("bert", &json!({}), &[json!({"squad": {}})]);
+    let results = laid.finish("bidaf", &json!({}), &[json!({"squad": {}})]);
+    for name in ["preds", "null_odds"] {
+        let from = golden(&format!("eval/squad2-tiny.bidaf.{name}.json"));
+        fs::copy(from, results.join(format!("squad_qa/squad_{name}.json"))).unwrap();
+    }
+    let runs = ["tries/bert", "tries/bidaf"];
+    let output = ["--output", "page.html"];
+    succeed(laid.folder(), &[&["compare"][..], &runs, &output].concat());
+    let page = fs::read_to_string(laid.folder().join("page.html")).unwrap();
+    assert!(page.contains("<title>bert · bidaf</title>"));
+    for part in [
+        "<mark class=\"gold\">gold answers</mark>",
+        "<mark class=\"predicted\">the prediction of the run</mark>",
+        "<mark class=\"both\">both</mark>",
+    ] {
+        assert_eq!(page.matches(part).count(), 1, "{part}");
+    }
+    // Of two runs only one is right: their marks differ.
+    let of_run = |run: usize| {
+        page.matches(&format!("<p class=\"meta\">run {run}</p>"))
+            .count()
+    };
+    assert!(of_run(1) > 0);
+    assert_eq!(of_run(1), of_run(2));
+    let passages = page.matches("<p class=\"passage\"").count();
+    assert_eq!(passages, page.matches("<article").count() + of_run(1));
+}
+
+#[test]
 fn every_kind_of_task_has_intervals() {
     let chunk = told(&["chunk"], |results| {
         let other = golden("chunk/eval/predictions.dev.trained.jsonl");
@@ -491,18 +525,45 @@ fn what_cannot_be_compared_is_refused() {
     succeed(laid.folder(), &["compare", "tries/first", "tries/other_1"]);
 
     let (begun, _) = laid.begin("begun", &json!({}));
-    let message = compare(&["tries/first", "tries/begun"]);
-    assert!(
-        message.contains("tries/begun: expected a trial that was evaluated, found none"),
-        "{message}"
+    for path in ["tries/begun", begun.to_str().unwrap()] {
+        let message = compare(&["tries/first", path]);
+        let expected = format!(
+            "{path}: expected a trial that was evaluated, found one that is unfinished, at step 12; start \
+             the run again with its own command; it goes on from there\n"
+        );
+        assert!(message.contains(&expected), "{message}");
+    }
+    let message = compare(&["tries/first", "tries/other_9"]);
+    let expected = "tries/other_9: expected a trial that was evaluated, found no trial 9 (the run has 1; \
+                    evaluated: 1); give one of its trials\n";
+    assert!(message.contains(expected), "{message}");
+    laid.finish(
+        "several",
+        &json!({"num_trials": 4}),
+        &[&figures()[..], &[json!({})], &figures()[..]].concat(),
     );
-    let message = compare(&["tries/first", begun.to_str().unwrap()]);
-    assert!(
-        message.contains("found one that is unfinished, at step 12"),
-        "{message}"
-    );
-    let message = compare(&["tries/first", "tries/first_1"]);
-    assert!(message.contains("given twice"), "{message}");
+    for (trial, expected) in [
+        (
+            2,
+            "found one that was only trained; start the run again with its own command",
+        ),
+        (
+            4,
+            "found no trial 4 yet (4 planned; evaluated: 1, 3); start the run again",
+        ),
+        (
+            5,
+            "found no trial 5 (the run has 4; evaluated: 1, 3); give one of its trials",
+        ),
+    ] {
+        let message = compare(&["tries/first", &format!("tries/several_{trial}")]);
+        assert!(message.contains(expected), "{message}");
+    }
+    for again in ["tries/first_1", "tries/../tries/first_1", "./tries/first"] {
+        let message = compare(&["tries/first", again]);
+        let expected = format!("{again}: given twice (trial 1)");
+        assert!(message.contains(&expected), "{message}");
+    }
     let message = compare(&["tries/first", "tries/nothing_1"]);
     assert!(message.contains("electra runs DIR"), "{message}");
     let message = compare(&["tries/first"]);
@@ -526,6 +587,47 @@ fn what_cannot_be_compared_is_refused() {
         message.contains("have no task in common: rte there, chunk here"),
         "{message}"
     );
+}
+
+#[test]
+fn why_runs_answer_other_examples_of_one_file_is_told() {
+    let laid = Laid::new(&["rte"]);
+    let figures = [json!({"rte": {}})];
+    laid.finish("whole", &json!({}), &figures);
+    let part = laid.finish("part", &json!({"max_eval_examples": 10}), &figures);
+    let predictions = part.join("rte_predictions/rte_dev.jsonl");
+    let lines = fs::read_to_string(&predictions).unwrap();
+    let first: String = lines.split_inclusive('\n').take(10).collect();
+    fs::write(&predictions, first).unwrap();
+    let message = refuse(laid.folder(), &["compare", "tries/whole", "tries/part"]);
+    for part in [
+        "rte: both runs answer the examples of ",
+        "rte/dev.tsv (sha256 ",
+        "but tries/whole has answers to 24 texts, tries/part to 10 texts: max_eval_examples is null there and 10 \
+         here; evaluate both with the same",
+    ] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+
+    let laid = Laid::new(&["squad"]);
+    let figures = [json!({"squad": {}})];
+    laid.finish("whole", &json!({}), &figures);
+    let lacking = laid.finish("lacking", &json!({}), &figures);
+    let predictions = lacking.join("squad_qa/squad_preds.json");
+    let text = fs::read_to_string(&predictions).unwrap();
+    let mut answers: serde_json::Map<String, Value> = serde_json::from_str(&text).unwrap();
+    let count = answers.len();
+    // Of a question in the middle: those after it have other places.
+    let id = answers.keys().nth(count / 2).unwrap().clone();
+    answers.remove(&id).unwrap();
+    fs::write(&predictions, Value::Object(answers).to_string()).unwrap();
+    let message = refuse(laid.folder(), &["compare", "tries/whole", "tries/lacking"]);
+    let expected = format!(
+        "but tries/whole has answers to {count} questions, tries/lacking to {} questions: tries/lacking lacks \
+         predictions; evaluate it again",
+        count - 1
+    );
+    assert!(message.contains(&expected), "{message}");
 }
 
 #[test]

@@ -102,6 +102,11 @@ fn one_that_is_wrong_is_named_and_none_is_answered() {
     let url = format!("{}/v1/tags", server.url);
     let other = Response::read(agent().post(url).send_json(json!([{"text": "Ada."}])));
     assert_eq!(other.status, 404, "{}", other.body);
+    assert_eq!(
+        other.message(),
+        "/v1/tags: no task of this model finds spans in texts; squad answers questions on passages: ask \
+         at /v1/answers"
+    );
 }
 
 #[test]

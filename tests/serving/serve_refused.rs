@@ -156,6 +156,37 @@ fn a_connection_that_was_kept_alive_is_told_and_closed() {
 }
 
 #[test]
+fn a_compressed_body_is_refused_as_such() {
+    let (_model, server) = server();
+    let asked = json!({"question": "Who?", "passage": "Ada."}).to_string();
+    for (encoding, found) in [
+        ("gzip", Some("gzip")),
+        ("identity, br", Some("identity, br")),
+        ("identity", None),
+    ] {
+        let mut stream = server.connect();
+        let head = format!(
+            "{POST}Connection: close\r\nContent-Encoding: {encoding}\r\nContent-Length: {}\r\n\r\n",
+            asked.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(asked.as_bytes()).unwrap();
+        let (head, body) = last_response(&mut stream);
+        let status = if found.is_some() { 415 } else { 200 };
+        assert!(head.starts_with(&format!("http/1.1 {status} ")), "{head}");
+        if let Some(found) = found {
+            assert_eq!(
+                body["error"]["message"],
+                format!(
+                    "Content-Encoding: expected none, found {found}; compressed bodies are not read, send \
+                     the JSON itself"
+                )
+            );
+        }
+    }
+}
+
+#[test]
 fn whatever_is_refused_unread_is_told() {
     let (_model, server) = server();
     let body = vec![b'x'; OVERSIZED];

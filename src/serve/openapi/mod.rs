@@ -192,7 +192,7 @@ impl Endpoint {
                 "400": response(self.refused, "Error"),
                 "408": response("The request did not arrive whole in time", "Error"),
                 "413": response("The request's body is too long", "Error"),
-                "415": response("The request's body is not application/json", "Error"),
+                "415": response("The request's body is not application/json, or is compressed", "Error"),
                 "500": response("The model or its device failed", "Error"),
                 "503": busy(),
                 "504": response(&late, "Error"),

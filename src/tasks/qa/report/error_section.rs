@@ -19,7 +19,7 @@ pub(super) fn section(analysis: &Analysis) -> Markup {
                 span class={ "key " (colour(place)) } {} " " (name) " "
             }
         }
-        div.scroll { table {
+        div.scroll { table.stack {
             thead { tr {
                 th { "class" } th { "the prediction …" } th.n { "count" } th.n { "of wrong" } th.wide { "" }
             } }
@@ -27,8 +27,8 @@ pub(super) fn section(analysis: &Analysis) -> Markup {
                 @for class in classes { tr {
                     td { b { (class.letter) } " " (class.class.name()) }
                     td { (class.class.meaning()) }
-                    td.n { (class.count) }
-                    td.n { (format!("{:.1} %", percent(class.count as f64, wrong))) }
+                    td.n data-label="count" { (class.count) }
+                    td.n data-label="of wrong" { (format!("{:.1} %", percent(class.count as f64, wrong))) }
                     td.wide { (bar(&types.iter().enumerate().map(|(place, name)| {
                         (colour(place), class.types.get(name).copied().unwrap_or(0), name.name())
                     }).collect::<Vec<_>>())) }

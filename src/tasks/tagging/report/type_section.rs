@@ -68,14 +68,14 @@ pub(super) fn section(figures: &TagFigures, errors: &ErrorCounts) -> Markup {
             "Each gold span has one predicted span at most that stands for it: one of the same words, or one "
             "that overlaps it. " (wrong) " errors."
         }
-        div.scroll { table.fit {
+        div.scroll { table.fit.stack {
             thead { tr { th { "error" } th { "meaning" } th.n { "count" } th.n { "of all errors" } } }
             tbody {
                 @for error in SpanError::ALL { tr {
                     td { (error.name()) }
                     td.told { (error.meaning()) }
-                    td.n { (errors.total(error)) }
-                    td.n { (percent(100.0 * errors.total(error) as f64 / wrong.max(1) as f64)) " %" }
+                    td.n data-label="count" { (errors.total(error)) }
+                    td.n data-label="of all errors" { (percent(100.0 * errors.total(error) as f64 / wrong.max(1) as f64)) " %" }
                 } }
             }
         } }
