@@ -25,9 +25,12 @@ use self::{
     task_folder::{ClassificationArgs, TaggingArgs},
 };
 use super::{GlobalArgs, print_beside};
-use crate::tasks::qa::dataset::{
-    convert::{Conversion, Source, convert},
-    dropped::{Reason, Tally},
+use crate::{
+    counted::counted,
+    tasks::qa::dataset::{
+        convert::{Conversion, Source, convert},
+        dropped::{Reason, Tally},
+    },
 };
 
 /// Convert QuAC, NewsQA and MRQA; make, check, split and merge data
@@ -160,13 +163,13 @@ fn print_conversion(conversion: &Conversion, out: &mut dyn Write) -> anyhow::Res
     let written = &conversion.written;
     writeln!(
         out,
-        "{}: {} questions on {} passages: {} answerable, {} impossible, {} answers",
+        "{}: {} on {}: {} answerable, {} impossible, {}",
         printable(&conversion.output.display().to_string()),
-        written.questions,
-        written.passages,
+        counted(written.questions, "question"),
+        counted(written.passages, "passage"),
         written.answerable,
         written.impossible,
-        written.answers
+        counted(written.answers, "answer")
     )?;
     let mut print = |what: &str, reason: &Reason, tally: &Tally| {
         let examples: Vec<String> = tally.examples.iter().map(ToString::to_string).collect();
